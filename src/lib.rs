@@ -1,0 +1,33 @@
+//! `usher` watches a door. A camera frame comes in; a door opens, or it does not; and the reason is written down for good.
+//!
+//! ```text
+//! frame ─► faces ─► sightings ─► verdict ─► door ─► journal ─► hub
+//! camera   vision   gallery      access     door    ledger     MQTT
+//! ```
+//!
+//! Read the rooms in that order:
+//!
+//! 1. [`domain`]: the nouns that travel; [`clock`]: the one place that reads the time.
+//! 2. [`config`]: every setting, its default and its unit.
+//! 3. [`photo`]: picture files and JPEG frames to upright pixels; [`camera`]: where frames come from.
+//! 4. [`vision`]: a frame's faces and their embeddings.
+//! 5. [`store`]: the database's door; [`gallery`]: who is enrolled and who is nearest.
+//! 6. [`access`]: near enough, often enough, fresh enough? Pure rules.
+//! 7. [`door`]: the wires. [`ledger`]: the record. [`hub`]: the broker.
+//! 8. [`daemon`] and [`cli`] join the rooms; nothing else does. [`lab`] measures on data sets.
+
+pub mod access;
+pub mod camera;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod domain;
+pub mod door;
+pub mod gallery;
+pub mod hub;
+pub mod lab;
+pub mod ledger;
+pub mod photo;
+pub mod store;
+pub mod vision;
