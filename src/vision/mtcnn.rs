@@ -1,0 +1,303 @@
+//! MTCNN (Zhang, Zhang, Li, Qiao 2016) as the FaceNet project runs it: a pyramid through P-Net, then R-Net, then O-Net.
+//!
+//! Knows nothing of who a face belongs to.
+
+use std::time::{Duration, Instant};
+
+use super::VisionError;
+use super::batch::Batched;
+use super::boxes::{Candidate, Overlap, suppress};
+use super::crop::Cropper;
+use super::pyramid::{Halvings, Shrinker};
+use super::runtime::{Network, Planned};
+use crate::domain::{Bounds, Face, Image, Point, Score};
+
+/// P-Net sees this many pixels of a level at once, and moves by two.
+const CELL: f32 = 12.0;
+const STRIDE: f32 = 2.0;
+const RNET_SIDE: usize = 24;
+const ONET_SIDE: usize = 48;
+/// Overlaps at which boxes are one face: within a level, across levels, after R-Net, after O-Net.
+const SAME_LEVEL: f32 = 0.5;
+const SAME_FACE: f32 = 0.7;
+/// P-Net's largest level. It takes some 50 bytes of memory a pixel; a larger level is left out, and with it the faces that
+/// only it would show (in a picture of 50 megapixels those below 30 pixels).
+const LARGEST_LEVEL_PX: usize = 4_000_000;
+/// No level gives R-Net more boxes than this: noise must not stop the house.
+const MOST_CANDIDATES: usize = 2_000;
+
+/// How faces are looked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DetectorSettings {
+    /// The smallest face, in pixels of the shorter side. The cost falls with its square.
+    pub min_face_px: u32,
+    /// The ratio of one pyramid level to the one before; 0.709 halves the area.
+    pub pyramid_factor: f32,
+    /// The least scores of P-, R- and O-Net.
+    pub thresholds: [f32; 3],
+}
+
+impl Default for DetectorSettings {
+    /// The FaceNet project's thresholds and factor, with a smallest face of 40 pixels.
+    fn default() -> DetectorSettings {
+        DetectorSettings { min_face_px: 40, pyramid_factor: 0.709, thresholds: [0.6, 0.7, 0.7] }
+    }
+}
+
+/// The three networks with their scratch memory; a steady stream of frames of one size allocates next to nothing.
+pub struct Mtcnn {
+    settings: DetectorSettings,
+    pnet: Planned,
+    rnet: Batched,
+    onet: Batched,
+    frame: (u32, u32),
+    levels: Vec<Level>,
+    shrinker: Shrinker,
+    cropper: Cropper,
+    resized: Vec<u8>,
+    level: Vec<Candidate>,
+    candidates: Vec<Candidate>,
+    landmarks: Vec<[Point; 5]>,
+    in_models: Duration,
+}
+
+/// One size of the pyramid with the P-Net compiled for it.
+struct Level {
+    scale: f64,
+    width: usize,
+    height: usize,
+    network: Network,
+}
+
+impl Mtcnn {
+    /// Puts the three networks together; P-Nets are compiled when the first frame tells its size.
+    pub fn new(settings: DetectorSettings, pnet: Planned, rnet: Planned, onet: Planned) -> Result<Mtcnn, VisionError> {
+        let rnet = Batched::new(rnet, RNET_SIDE, &[16, 4])?;
+        let onet = Batched::new(onet, ONET_SIDE, &[4, 1])?;
+        rnet.expect_outputs(&[2, 4])?;
+        onet.expect_outputs(&[2, 4, 10])?;
+        Ok(Mtcnn {
+            settings,
+            pnet,
+            rnet,
+            onet,
+            frame: (0, 0),
+            levels: Vec::new(),
+            shrinker: Shrinker::default(),
+            cropper: Cropper::default(),
+            resized: Vec::new(),
+            level: Vec::new(),
+            candidates: Vec::new(),
+            landmarks: Vec::new(),
+            in_models: Duration::ZERO,
+        })
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &DetectorSettings {
+        &self.settings
+    }
+
+    /// The time spent inside the networks so far; the rest of a detection is ours.
+    pub fn time_in_models(&self) -> Duration {
+        self.in_models
+    }
+
+    /// All faces of `image`, best score first. `halvings` must have been made of it.
+    pub(super) fn detect(&mut self, image: &Image, halvings: &Halvings) -> Result<Vec<Face>, VisionError> {
+        self.fit(image.width(), image.height())?;
+        self.propose(image, halvings)?;
+        self.refine(image, halvings)?;
+        self.conclude(image, halvings)?;
+        let landmarks = &self.landmarks;
+        Ok(self
+            .candidates
+            .iter()
+            .map(|c| Face {
+                bounds: Bounds { x1: c.x1, y1: c.y1, x2: c.x2, y2: c.y2 },
+                score: Score(c.score),
+                landmarks: landmarks[c.index],
+            })
+            .collect())
+    }
+
+    /// Compiles a P-Net for each level when the frame's size is new.
+    fn fit(&mut self, width: u32, height: u32) -> Result<(), VisionError> {
+        if self.frame == (width, height) {
+            return Ok(());
+        }
+        self.levels.clear();
+        for scale in scales(width, height, &self.settings) {
+            let size = |side: u32| (f64::from(side) * scale).ceil() as usize;
+            let (width, height) = (size(width), size(height));
+            if width * height <= LARGEST_LEVEL_PX {
+                let network = self.pnet.network([1, height, width, 3])?;
+                match network.outputs() {
+                    [prob, reg]
+                        if prob.len() == 4
+                            && prob[3] == 2
+                            && reg.len() == 4
+                            && reg[..3] == prob[..3]
+                            && reg[3] == 4 => {}
+                    other => return Err(VisionError::Form(format!("P-Net gives {other:?}"))),
+                }
+                self.levels.push(Level { scale, width, height, network });
+            }
+        }
+        self.frame = (width, height);
+        Ok(())
+    }
+
+    /// P-Net over the pyramid: the first boxes.
+    fn propose(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
+        self.candidates.clear();
+        for level in &mut self.levels {
+            let (source, _) = halvings.for_shrink(image, (1.0 / level.scale) as f32);
+            self.resized.resize(level.width * level.height * 3, 0);
+            if !self.shrinker.shrink(source, level.width, level.height, &mut self.resized) {
+                return Err(VisionError::Form(format!("cannot resize to {}x{}", level.width, level.height)));
+            }
+            let start = Instant::now();
+            level.network.run(&self.resized)?;
+            self.in_models += start.elapsed();
+            let columns = level.network.outputs()[0][2];
+            let (prob, reg) = (level.network.output(0)?, level.network.output(1)?);
+            self.level.clear();
+            for (cell, p) in prob.chunks_exact(2).enumerate() {
+                if p[1] >= self.settings.thresholds[0] {
+                    let (x, y) = ((cell % columns) as f32 * STRIDE, (cell / columns) as f32 * STRIDE);
+                    let place = |v: f32| (f64::from(v) / level.scale).trunc() as f32;
+                    let r = &reg[cell * 4..][..4];
+                    self.level.push(Candidate {
+                        x1: place(x + 1.0),
+                        y1: place(y + 1.0),
+                        x2: place(x + CELL),
+                        y2: place(y + CELL),
+                        score: p[1],
+                        shift: [r[0], r[1], r[2], r[3]],
+                        index: 0,
+                    });
+                }
+            }
+            suppress(&mut self.level, SAME_LEVEL, Overlap::Union);
+            self.level.truncate(MOST_CANDIDATES);
+            self.candidates.extend_from_slice(&self.level);
+        }
+        suppress(&mut self.candidates, SAME_FACE, Overlap::Union);
+        self.candidates.truncate(MOST_CANDIDATES);
+        for candidate in &mut self.candidates {
+            candidate.regress(0.0);
+            candidate.square();
+        }
+        Ok(())
+    }
+
+    /// R-Net: most boxes fall away, the others move.
+    fn refine(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
+        self.candidates.retain(|c| touches(c, image));
+        let candidates = &mut self.candidates;
+        let (mut done, mut kept) = (0, 0);
+        while done < candidates.len() {
+            let rows = self.rnet.run(candidates.len() - done, |i, crop| {
+                cut(&mut self.cropper, image, halvings, &candidates[done + i], RNET_SIDE, crop);
+            })?;
+            self.in_models += rows.spent;
+            for i in 0..rows.count {
+                let (score, reg) = (rows.row(0, i)[1], rows.row(1, i));
+                if score > self.settings.thresholds[1] {
+                    let shift = [reg[0], reg[1], reg[2], reg[3]];
+                    candidates[kept] = Candidate { score, shift, ..candidates[done + i] };
+                    kept += 1;
+                }
+            }
+            done += rows.count;
+        }
+        candidates.truncate(kept);
+        suppress(candidates, SAME_FACE, Overlap::Union);
+        for candidate in candidates {
+            candidate.regress(1.0);
+            candidate.square();
+        }
+        Ok(())
+    }
+
+    /// O-Net: the faces, with their landmarks.
+    fn conclude(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
+        self.candidates.retain(|c| touches(c, image));
+        self.landmarks.clear();
+        let candidates = &mut self.candidates;
+        let (mut done, mut kept) = (0, 0);
+        while done < candidates.len() {
+            let rows = self.onet.run(candidates.len() - done, |i, crop| {
+                cut(&mut self.cropper, image, halvings, &candidates[done + i], ONET_SIDE, crop);
+            })?;
+            self.in_models += rows.spent;
+            for i in 0..rows.count {
+                let (score, reg, points) = (rows.row(0, i)[1], rows.row(1, i), rows.row(2, i));
+                if score > self.settings.thresholds[2] {
+                    let c = candidates[done + i];
+                    let (w, h) = (c.x2 - c.x1 + 1.0, c.y2 - c.y1 + 1.0);
+                    self.landmarks.push(std::array::from_fn(|i| Point {
+                        x: w * points[i] + c.x1 - 1.0,
+                        y: h * points[5 + i] + c.y1 - 1.0,
+                    }));
+                    let shift = [reg[0], reg[1], reg[2], reg[3]];
+                    candidates[kept] = Candidate { score, shift, index: kept, ..c };
+                    kept += 1;
+                }
+            }
+            done += rows.count;
+        }
+        candidates.truncate(kept);
+        for candidate in candidates.iter_mut() {
+            candidate.regress(1.0);
+        }
+        suppress(candidates, SAME_FACE, Overlap::Min);
+        candidates.retain(|c| [c.x1, c.y1, c.x2, c.y2].iter().all(|v| v.is_finite()) && c.x2 > c.x1 && c.y2 > c.y1);
+        Ok(())
+    }
+}
+
+/// The pyramid's scales: the smallest face becomes 12 pixels, then down by the factor while 12 pixels are left.
+fn scales(width: u32, height: u32, settings: &DetectorSettings) -> impl Iterator<Item = f64> {
+    let first = f64::from(CELL) / f64::from(settings.min_face_px.max(1));
+    let factor = f64::from(settings.pyramid_factor).clamp(0.1, 0.95);
+    let shorter = f64::from(width.min(height));
+    std::iter::successors(Some(first), move |scale| Some(scale * factor))
+        .take_while(move |scale| shorter * scale >= f64::from(CELL))
+}
+
+/// Whether a box has any pixel of the picture.
+fn touches(c: &Candidate, image: &Image) -> bool {
+    c.x2 >= c.x1
+        && c.y2 >= c.y1
+        && c.x2 >= 1.0
+        && c.y2 >= 1.0
+        && c.x1 <= image.width() as f32
+        && c.y1 <= image.height() as f32
+}
+
+/// Cuts a box out of the halving that is just larger than the network's input.
+fn cut(cropper: &mut Cropper, image: &Image, halvings: &Halvings, c: &Candidate, side: usize, target: &mut [u8]) {
+    let (w, h) = (c.x2 - c.x1 + 1.0, c.y2 - c.y1 + 1.0);
+    let (view, times) = halvings.for_shrink(image, w.max(h) / side as f32);
+    let scale = (-(times as f32)).exp2();
+    cropper.crop(view, [(c.x1 - 1.0) * scale, (c.y1 - 1.0) * scale, w * scale, h * scale], (side, side), target);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pyramid_of_640_by_480_with_faces_of_40_pixels_has_eight_levels() {
+        let scales: Vec<f64> = scales(640, 480, &DetectorSettings::default()).collect();
+        assert_eq!(scales.len(), 8);
+        assert!((scales[0] - 0.3).abs() < 1e-9 && 480.0 * scales[7] >= 12.0);
+    }
+
+    #[test]
+    fn a_picture_smaller_than_the_smallest_face_has_no_levels() {
+        assert_eq!(scales(1, 1, &DetectorSettings::default()).count(), 0);
+    }
+}

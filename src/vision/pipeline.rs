@@ -1,0 +1,176 @@
+//! The whole of seeing: a picture's faces with quality and embedding, from one manifest and one runtime.
+//!
+//! Knows nothing of cameras and people.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::VisionError;
+use super::align::{AlignedFace, align};
+use super::crop::Cropper;
+use super::embedder::Embedder;
+use super::manifest::{Manifest, Model, Role};
+use super::mtcnn::{DetectorSettings, Mtcnn};
+use super::pyramid::Halvings;
+use super::quality::quality;
+use super::runtime::{Accelerator, Placement, Planned, Runtime};
+use crate::domain::{Embedding, Face, Image, ModelId, Quality};
+
+/// What to run, and on what.
+#[derive(Clone, Debug)]
+pub struct VisionSettings {
+    pub detector: DetectorSettings,
+    /// The embedder's name in the manifest.
+    pub embedder: String,
+    pub accelerators: Accelerators,
+    /// CPU threads of each network.
+    pub threads: usize,
+}
+
+/// The hardware asked for, model by model.
+#[derive(Clone, Debug, Default)]
+pub struct Accelerators {
+    pub pnet: Accelerator,
+    pub rnet: Accelerator,
+    pub onet: Accelerator,
+    pub embedder: Accelerator,
+}
+
+impl Default for VisionSettings {
+    fn default() -> VisionSettings {
+        VisionSettings {
+            detector: DetectorSettings::default(),
+            embedder: "mobilefacenet".into(),
+            accelerators: Accelerators::default(),
+            threads: 1,
+        }
+    }
+}
+
+/// A face with all that vision can say of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub face: Face,
+    pub quality: Quality,
+    pub embedding: Embedding,
+}
+
+/// Detector, alignment and embedder with their scratch memory.
+pub struct Vision {
+    detector: Mtcnn,
+    embedder: Embedder,
+    entry: Model,
+    placements: Vec<(String, Placement)>,
+    halvings: Halvings,
+    cropper: Cropper,
+    aligned: AlignedFace,
+    grey: Vec<i16>,
+    /// Faces looked at closely in one picture, the best first.
+    most_faces: usize,
+}
+
+/// More faces than this are not told apart in one picture: a poster of a crowd must not stop the door.
+const MOST_FACES: usize = 64;
+
+impl Vision {
+    /// Reads the manifest in `models`, checks each file's hash, and compiles all networks.
+    pub fn open(runtime: &Runtime, models: &Path, settings: &VisionSettings) -> Result<Vision, VisionError> {
+        let manifest = Manifest::load(models)?;
+        let mut placements = Vec::new();
+        let mut plan = |name: &str, role: Role, word: &'static str, shape: [usize; 4], asked: &Accelerator| {
+            let entry = manifest.model(name, role)?;
+            let file = manifest.read(entry)?;
+            let planned = Planned::new(runtime, file, shape, entry.pixels(), asked.clone(), settings.threads)
+                .map_err(|why| VisionError::Model { name: name.into(), role: word, why })?;
+            placements.push((name.to_owned(), planned.placement().clone()));
+            Ok::<_, VisionError>(planned)
+        };
+        let asked = &settings.accelerators;
+        let pnet = plan("pnet", Role::Pnet, "P-Net", [1, 72, 96, 3], &asked.pnet)?;
+        let rnet = plan("rnet", Role::Rnet, "R-Net", [4, 24, 24, 3], &asked.rnet)?;
+        let onet = plan("onet", Role::Onet, "O-Net", [1, 48, 48, 3], &asked.onet)?;
+        let entry = manifest.model(&settings.embedder, Role::Embedder)?.clone();
+        let side = entry.input.width as usize;
+        let embedder = plan(&settings.embedder, Role::Embedder, "embedder", [1, side, side, 3], &asked.embedder)?;
+        Ok(Vision {
+            detector: Mtcnn::new(settings.detector, pnet, rnet, onet)?,
+            embedder: Embedder::new(&entry, embedder)?,
+            entry,
+            placements,
+            halvings: Halvings::default(),
+            cropper: Cropper::default(),
+            aligned: AlignedFace::default(),
+            grey: Vec::new(),
+            most_faces: MOST_FACES,
+        })
+    }
+
+    /// The embedder's tag.
+    pub fn model(&self) -> &ModelId {
+        self.embedder.model()
+    }
+
+    /// The embedder's manifest entry, with its measured distances.
+    pub fn entry(&self) -> &Model {
+        &self.entry
+    }
+
+    /// Floats of an embedding.
+    pub fn dimension(&self) -> usize {
+        self.embedder.dimension()
+    }
+
+    /// Where each model runs, in the order they are used.
+    pub fn placements(&self) -> &[(String, Placement)] {
+        &self.placements
+    }
+
+    /// The time spent inside the detector's networks so far.
+    pub fn detector_time_in_models(&self) -> Duration {
+        self.detector.time_in_models()
+    }
+
+    /// The faces of `image`, best score first.
+    pub fn detect(&mut self, image: &Image) -> Result<Vec<Face>, VisionError> {
+        self.halvings.make(image, 1);
+        self.detector.detect(image, &self.halvings)
+    }
+
+    /// The faces of `image` with their quality, best score first.
+    pub fn survey(&mut self, image: &Image) -> Result<Vec<(Face, Quality)>, VisionError> {
+        let faces = self.detect(image)?;
+        Ok(faces
+            .into_iter()
+            .map(|face| {
+                self.cut(image, &face);
+                let quality = quality(&face, &self.aligned, &mut self.grey);
+                (face, quality)
+            })
+            .collect())
+    }
+
+    /// The faces of `image` with quality and embedding, best score first; at most 64.
+    pub fn see(&mut self, image: &Image) -> Result<Vec<Seen>, VisionError> {
+        let mut faces = self.detect(image)?;
+        faces.truncate(self.most_faces);
+        faces.into_iter().map(|face| self.look_at(image, face)).collect()
+    }
+
+    /// Quality and embedding of a `face` that [`Vision::detect`] just found in `image`.
+    pub fn look_at(&mut self, image: &Image, face: Face) -> Result<Seen, VisionError> {
+        self.cut(image, &face);
+        let quality = quality(&face, &self.aligned, &mut self.grey);
+        let embedding = self.embedder.embed(&self.aligned)?;
+        Ok(Seen { face, quality, embedding })
+    }
+
+    /// The cut-out that the last face was judged by.
+    pub fn last_aligned(&self) -> &AlignedFace {
+        &self.aligned
+    }
+
+    fn cut(&mut self, image: &Image, face: &Face) {
+        let (alignment, side) = (self.embedder.alignment(), self.embedder.side());
+        align(image, &self.halvings, face, alignment, side, &mut self.cropper, &mut self.aligned);
+    }
+}

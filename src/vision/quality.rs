@@ -1,0 +1,118 @@
+//! How fit a face is for recognition, from its aligned picture and its landmarks.
+//!
+//! Knows nothing of limits: those are `access`'s and the enrolment's.
+
+use super::align::AlignedFace;
+use crate::domain::{Face, Point, Quality};
+
+/// How far the nose's tip stands out before the plane of the eyes, as a share of the distance between the eyes (about 0.4 on an
+/// average head; with it, the turn of the head is read from how far the nose moves sideways).
+const NOSE_DEPTH: f32 = 0.4;
+/// Where the nose's tip lies between the line of the eyes (0) and that of the mouth (1) on a face that looks straight ahead: the
+/// mean over LFW View 1's faces.
+const NOSE_LEVEL: f32 = 0.53;
+
+/// Measures `face`, whose cut-out is `aligned`. `scratch` is for the brightness plane.
+pub(super) fn quality(face: &Face, aligned: &AlignedFace, scratch: &mut Vec<i16>) -> Quality {
+    let (sharpness, brightness) = sharpness_and_brightness(aligned, scratch);
+    let (yaw, pitch, roll) = pose(&face.landmarks);
+    Quality { size: face.bounds.width().min(face.bounds.height()), sharpness, yaw, pitch, roll, brightness }
+}
+
+/// Variance of the Laplacian (Pech-Pacheco et al. 2000) over the middle of the face, and the mean brightness there.
+fn sharpness_and_brightness(aligned: &AlignedFace, scratch: &mut Vec<i16>) -> (f32, f32) {
+    let side = aligned.side;
+    // The middle three quarters: what lies beyond is hair and background.
+    let (from, to) = (side / 8, side - side / 8);
+    if to < from + 3 {
+        return (0.0, 0.0);
+    }
+    let width = to - from;
+    scratch.clear();
+    for row in aligned.rgb.chunks_exact(side * 3).skip(from).take(width) {
+        // ITU-R BT.601 weights in 256ths.
+        scratch.extend(
+            row[from * 3..to * 3]
+                .chunks_exact(3)
+                .map(|p| ((u32::from(p[0]) * 77 + u32::from(p[1]) * 150 + u32::from(p[2]) * 29) >> 8) as i16),
+        );
+    }
+    let brightness = scratch.iter().map(|&v| i64::from(v)).sum::<i64>() as f32 / scratch.len() as f32;
+    let (mut sum, mut squares) = (0i64, 0i64);
+    for y in 1..width - 1 {
+        let line = |y: usize| &scratch[y * width..][..width];
+        let (up, here, down) = (line(y - 1), line(y), line(y + 1));
+        for x in 1..width - 1 {
+            let value = i64::from(up[x] + down[x] + here[x - 1] + here[x + 1] - 4 * here[x]);
+            sum += value;
+            squares += value * value;
+        }
+    }
+    let count = ((width - 2) * (width - 2)) as f64;
+    let mean = sum as f64 / count;
+    ((squares as f64 / count - mean * mean) as f32, brightness)
+}
+
+/// Yaw, pitch and roll in degrees from the five landmarks: an estimate, good to some ten degrees.
+fn pose([left, right, nose, mouth_left, mouth_right]: &[Point; 5]) -> (f32, f32, f32) {
+    let middle = |a: &Point, b: &Point| Point { x: (a.x + b.x) / 2.0, y: (a.y + b.y) / 2.0 };
+    let (eyes, mouth) = (middle(left, right), middle(mouth_left, mouth_right));
+    let (ex, ey) = (right.x - left.x, right.y - left.y);
+    let between = ex.hypot(ey).max(1e-3);
+    let roll = ey.atan2(ex);
+    // The face's own axes: along the eyes, and from the eyes to the mouth.
+    let along = |p: &Point, from: &Point| ((p.x - from.x) * ex + (p.y - from.y) * ey) / between;
+    let across = |p: &Point, from: &Point| ((p.y - from.y) * ex - (p.x - from.x) * ey) / between;
+    let length = across(&mouth, &eyes).max(1e-3);
+    // The nose against the line from the eyes' middle to the mouth's, so that a tilted mouth does not count as a turn.
+    let level = across(nose, &eyes) / length;
+    let spine = along(&mouth, &eyes) * level;
+    // Seen from the side the eyes draw together: their distance is measured against the face's length (1.0 to 1.1 of it).
+    let wide = between.max(length * 0.9);
+    let yaw = ((along(nose, &eyes) - spine) / (NOSE_DEPTH * wide)).clamp(-1.0, 1.0).asin();
+    let pitch = ((NOSE_LEVEL - level) * length / (NOSE_DEPTH * wide)).clamp(-1.0, 1.0).asin();
+    (yaw.to_degrees(), pitch.to_degrees(), roll.to_degrees())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(p: [[f32; 2]; 5]) -> [Point; 5] {
+        p.map(|[x, y]| Point { x, y })
+    }
+
+    #[test]
+    fn a_frontal_face_has_no_pose_and_a_turned_one_has_its_sign() {
+        let frontal = [[38.0, 52.0], [74.0, 52.0], [56.0, 73.5], [42.0, 92.0], [70.0, 92.0]];
+        let (yaw, pitch, roll) = pose(&points(frontal));
+        assert!(yaw.abs() < 3.0 && pitch.abs() < 5.0 && roll.abs() < 1.0, "{yaw} {pitch} {roll}");
+        let mut turned = frontal;
+        turned[2][0] += 9.0;
+        assert!(pose(&points(turned)).0 > 25.0);
+        turned[2][0] -= 18.0;
+        assert!(pose(&points(turned)).0 < -25.0);
+        let mut down = frontal;
+        down[2][1] += 9.0;
+        assert!(pose(&points(down)).1 < -20.0);
+    }
+
+    #[test]
+    fn a_tilted_head_is_roll_and_not_yaw() {
+        let (sin, cos) = 0.5f32.sin_cos();
+        let tilted = [[38.0, 52.0], [74.0, 52.0], [56.0, 73.5], [42.0, 92.0], [70.0, 92.0]]
+            .map(|[x, y]: [f32; 2]| [x * cos - y * sin, x * sin + y * cos]);
+        let (yaw, _, roll) = pose(&points(tilted));
+        assert!((roll - 28.6).abs() < 1.0 && yaw.abs() < 4.0, "{yaw} {roll}");
+    }
+
+    #[test]
+    fn a_flat_face_is_not_sharp_and_a_chequered_one_is() {
+        let face = |f: &dyn Fn(usize) -> u8| AlignedFace { side: 32, rgb: (0..32 * 32 * 3).map(f).collect() };
+        let mut scratch = Vec::new();
+        let (flat, grey) = sharpness_and_brightness(&face(&|_| 90), &mut scratch);
+        let (sharp, _) =
+            sharpness_and_brightness(&face(&|i| if (i / 3 + i / 96) % 2 == 0 { 0 } else { 255 }), &mut scratch);
+        assert!(flat == 0.0 && (grey - 90.0).abs() < 1.0 && sharp > 10_000.0);
+    }
+}

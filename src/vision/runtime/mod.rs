@@ -1,0 +1,65 @@
+//! The TFLite runtime: finds and loads LiteRT, compiles networks on the asked-for hardware, runs them.
+//!
+//! The only room with `unsafe` code. Knows nothing of faces: bytes in, floats out.
+
+mod accelerator;
+mod classic;
+mod find;
+mod litert;
+mod network;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+pub use accelerator::{Accelerator, Placement, Planned};
+pub use network::{ElementType, Network, Output, Pixels};
+
+/// A loaded LiteRT. Cheap to clone; networks keep it alive.
+#[derive(Clone)]
+pub struct Runtime {
+    api: Arc<litert::Api>,
+}
+
+impl Runtime {
+    /// Looks for `libLiteRt.so` in `configured` (a file or a folder), `$USHER_TFLITE`, `/usr/lib/usher` and the user's cache,
+    /// and loads the first that is there. An explicit place that does not work is an error, not a reason to look further.
+    pub fn load(configured: Option<&std::path::Path>) -> Result<Runtime, RuntimeError> {
+        let path = find::library(configured)?;
+        Ok(Runtime { api: litert::Api::load(&path)? })
+    }
+
+    /// The library in use.
+    pub fn library(&self) -> &std::path::Path {
+        &self.api.path
+    }
+
+    /// Names of the accelerators that LiteRT has registered, the CPU's own first.
+    pub fn accelerators(&self) -> Vec<String> {
+        self.api.accelerators().into_iter().map(|(name, _)| name).collect()
+    }
+}
+
+/// Why a network does not run.
+#[derive(Debug, Error)]
+pub enum RuntimeError {
+    #[error(
+        "the LiteRT library was not found; looked at {looked}. Run `script/setup` in a checkout, install the usher package, \
+         or name the file in [runtime] library or USHER_TFLITE"
+    )]
+    Missing { looked: String },
+    #[error(
+        "{} is not a usable LiteRT library: {why}. Run `script/setup` to fetch LiteRT 2.3, or correct [runtime] library / USHER_TFLITE",
+        path.display()
+    )]
+    Unloadable { path: PathBuf, why: String },
+    #[error("{call} failed: {meaning} (status {code})")]
+    Call { call: &'static str, code: u32, meaning: &'static str },
+    #[error("not a TFLite model: {0}")]
+    NotAModel(String),
+    #[error("the model does not have the expected form: {0}")]
+    WrongForm(String),
+    #[error("delegate {}: {why}", path.display())]
+    Delegate { path: PathBuf, why: String },
+}
