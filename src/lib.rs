@@ -14,7 +14,8 @@
 //! 5. [`store`]: the database's door; [`gallery`]: who is enrolled and who is nearest.
 //! 6. [`access`]: near enough, often enough, fresh enough? Pure rules.
 //! 7. [`door`]: the wires. [`ledger`]: the record. [`hub`]: the broker.
-//! 8. [`daemon`] and [`cli`] join the rooms; nothing else does. [`lab`] measures on data sets.
+//! 8. [`office`] enrols people and keeps the pen; [`setup`] turns the configuration into open devices.
+//! 9. [`daemon`] and [`cli`] join the rooms. [`lab`] measures on data sets.
 
 pub mod access;
 pub mod camera;
@@ -28,6 +29,8 @@ pub mod gallery;
 pub mod hub;
 pub mod lab;
 pub mod ledger;
+pub mod office;
 pub mod photo;
+pub mod setup;
 pub mod store;
 pub mod vision;

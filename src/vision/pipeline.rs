@@ -65,8 +65,6 @@ pub struct Vision {
     cropper: Cropper,
     aligned: AlignedFace,
     grey: Vec<i16>,
-    /// Faces looked at closely in one picture, the best first.
-    most_faces: usize,
 }
 
 /// More faces than this are not told apart in one picture: a poster of a crowd must not stop the door.
@@ -101,7 +99,6 @@ impl Vision {
             cropper: Cropper::default(),
             aligned: AlignedFace::default(),
             grey: Vec::new(),
-            most_faces: MOST_FACES,
         })
     }
 
@@ -136,41 +133,34 @@ impl Vision {
         self.detector.detect(image, &self.halvings)
     }
 
-    /// The faces of `image` with their quality, best score first.
-    pub fn survey(&mut self, image: &Image) -> Result<Vec<(Face, Quality)>, VisionError> {
-        let faces = self.detect(image)?;
-        Ok(faces
-            .into_iter()
-            .map(|face| {
-                self.cut(image, &face);
-                let quality = quality(&face, &self.aligned, &mut self.grey);
-                (face, quality)
-            })
-            .collect())
-    }
-
     /// The faces of `image` with quality and embedding, best score first; at most 64.
     pub fn see(&mut self, image: &Image) -> Result<Vec<Seen>, VisionError> {
         let mut faces = self.detect(image)?;
-        faces.truncate(self.most_faces);
+        faces.truncate(MOST_FACES);
         faces.into_iter().map(|face| self.look_at(image, face)).collect()
     }
 
     /// Quality and embedding of a `face` that [`Vision::detect`] just found in `image`.
     pub fn look_at(&mut self, image: &Image, face: Face) -> Result<Seen, VisionError> {
-        self.cut(image, &face);
-        let quality = quality(&face, &self.aligned, &mut self.grey);
-        let embedding = self.embedder.embed(&self.aligned)?;
+        let quality = self.judge(image, &face);
+        let embedding = self.embed_judged()?;
         Ok(Seen { face, quality, embedding })
     }
 
-    /// The cut-out that the last face was judged by.
-    pub fn last_aligned(&self) -> &AlignedFace {
-        &self.aligned
-    }
-
-    fn cut(&mut self, image: &Image, face: &Face) {
+    /// Cuts a `face` that [`Vision::detect`] just found out of `image` and measures its quality.
+    pub fn judge(&mut self, image: &Image, face: &Face) -> Quality {
         let (alignment, side) = (self.embedder.alignment(), self.embedder.side());
         align(image, &self.halvings, face, alignment, side, &mut self.cropper, &mut self.aligned);
+        quality(face, &self.aligned, &mut self.grey)
+    }
+
+    /// The embedding of the face that was judged last.
+    pub fn embed_judged(&mut self) -> Result<Embedding, VisionError> {
+        self.embedder.embed(&self.aligned)
+    }
+
+    /// The cut-out of the face that was judged last.
+    pub fn last_aligned(&self) -> &AlignedFace {
+        &self.aligned
     }
 }

@@ -1,0 +1,290 @@
+//! The control API: HTTP over a Unix socket, for the command line. Whoever may open the socket (mode 0660, one group) may use it.
+//!
+//! Joins the office and the stages' health; decides nothing itself.
+
+use std::convert::Infallible;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::{Body, Bytes};
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, patch};
+use axum::serve::IncomingStream;
+use axum::{Json, Router};
+use serde::Deserialize;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::broadcast;
+
+use super::health::Stage;
+use super::wire::*;
+use crate::clock::Clock;
+use crate::gallery::{GalleryError, NewPerson};
+use crate::hub::{self, Hub};
+use crate::ledger::Order;
+use crate::office::{Enrolment, OfficeError, Recorder, Register};
+
+/// A batch of 64 templates of 512 numbers is about half a megabyte.
+const LARGEST_REQUEST_BYTES: usize = 4 << 20;
+
+/// What the handlers look at.
+pub struct House {
+    pub register: Register,
+    pub recorder: Arc<Recorder>,
+    pub stages: Vec<Arc<Stage>>,
+    pub doors: Vec<DoorStatus>,
+    pub placements: Vec<PlacementStatus>,
+    pub hub: Option<Arc<Hub>>,
+    pub views: broadcast::Sender<View>,
+    pub clock: Arc<dyn Clock>,
+    pub device: String,
+    pub model: String,
+    pub near_enough: f32,
+}
+
+/// Who asks: the peer's user, as the kernel says.
+#[derive(Clone)]
+pub struct Peer(String);
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Peer {
+        Peer(operator(stream.io()))
+    }
+}
+
+fn operator(stream: &UnixStream) -> String {
+    stream.peer_cred().map_or_else(|_| "unknown user".to_owned(), |peer| user_name(peer.uid()))
+}
+
+/// The user's name as `/etc/passwd` has it, else `uid N`.
+pub fn user_name(uid: u32) -> String {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    passwd
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+        })
+        .next()
+        .unwrap_or_else(|| format!("uid {uid}"))
+}
+
+/// Makes the socket: replaces one that a dead daemon left behind, refuses one that answers.
+pub fn listen(path: &Path, group: Option<&str>) -> io::Result<UnixListener> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(io::Error::other("there is a file of that name that is not a socket"));
+        }
+        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+            return Err(io::Error::other("another daemon answers on it"));
+        }
+        Ok(_) => std::fs::remove_file(path)?,
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    if let Some(group) = group {
+        match group_id(group) {
+            Some(gid) => std::os::unix::fs::chown(path, None, Some(gid))
+                .unwrap_or_else(|error| tracing::warn!(group, %error, "the control socket keeps its group")),
+            None => tracing::warn!(group, "there is no such group; only the daemon's own user can use the control socket"),
+        }
+    }
+    Ok(listener)
+}
+
+fn group_id(name: &str) -> Option<u32> {
+    let groups = std::fs::read_to_string("/etc/group").ok()?;
+    let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
+    line.split(':').nth(2)?.parse().ok()
+}
+
+/// The routes.
+pub fn router(house: Arc<House>) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/people", get(people).post(enroll))
+        .route("/v1/people/{id}", patch(change).delete(remove))
+        .route("/v1/journal", get(journal))
+        .route("/v1/views", get(views))
+        .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES))
+        .with_state(house)
+}
+
+/// An error with its status; the text is for the operator.
+struct Failure(StatusCode, String);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.0, Json(ErrorWire { error: self.1 })).into_response()
+    }
+}
+
+impl From<OfficeError> for Failure {
+    fn from(error: OfficeError) -> Failure {
+        let status = match &error {
+            OfficeError::Duplicate { .. } | OfficeError::Odd { .. } => StatusCode::CONFLICT,
+            OfficeError::Gallery(GalleryError::NotFound { .. }) => StatusCode::NOT_FOUND,
+            OfficeError::Gallery(GalleryError::Store(_)) | OfficeError::Ledger(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            OfficeError::Gallery(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Failure(status, error.to_string())
+    }
+}
+
+impl From<GalleryError> for Failure {
+    fn from(error: GalleryError) -> Failure {
+        OfficeError::from(error).into()
+    }
+}
+
+/// Runs what touches the disk off the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<Json<T>, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(answer) => answer.map(Json),
+        Err(error) => Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, format!("the request failed: {error}"))),
+    }
+}
+
+async fn status(State(house): State<Arc<House>>) -> Result<Json<Status>, Failure> {
+    blocking(move || Ok(house.status()?)).await
+}
+
+impl House {
+    fn status(&self) -> Result<Status, GalleryError> {
+        let now = self.clock.now();
+        let people = self.register.gallery().people()?;
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            device: self.device.clone(),
+            uptime_s: now.0.as_secs(),
+            model: self.model.clone(),
+            people: people.len(),
+            foreign_templates: people.iter().map(|p| p.foreign_templates).sum(),
+            near_enough: self.near_enough,
+            stages: self.stages.iter().map(|stage| stage_status(stage, now)).collect(),
+            doors: self.doors.clone(),
+            placements: self.placements.clone(),
+            hub: self.hub.as_ref().map(|hub| HubStatus {
+                state: match hub.state() {
+                    hub::State::Connecting => "connecting".into(),
+                    hub::State::Online => "online".into(),
+                    hub::State::Offline { why } => why,
+                },
+                dropped: hub.dropped(),
+            }),
+        })
+    }
+}
+
+fn stage_status(stage: &Stage, now: crate::domain::Moment) -> StageStatus {
+    use std::sync::atomic::Ordering::Relaxed;
+    StageStatus {
+        role: stage.role.into(),
+        name: stage.name.clone(),
+        trouble: stage.trouble(),
+        silent_ms: stage.silent_for(now).as_millis() as u64,
+        handled: stage.handled.load(Relaxed),
+        dropped: stage.dropped.load(Relaxed),
+        bad: stage.bad.load(Relaxed),
+        last_ms: stage.last_us.load(Relaxed) as f64 / 1000.0,
+    }
+}
+
+async fn people(State(house): State<Arc<House>>) -> Result<Json<Vec<PersonWire>>, Failure> {
+    blocking(move || Ok(house.register.gallery().people()?.iter().map(PersonWire::from).collect())).await
+}
+
+async fn enroll(
+    State(house): State<Arc<House>>,
+    ConnectInfo(Peer(by)): ConnectInfo<Peer>,
+    Json(request): Json<EnrollRequest>,
+) -> Result<Json<PersonWire>, Failure> {
+    blocking(move || {
+        let now = SystemTime::now();
+        let templates = request.templates.iter().map(|t| t.template(now)).collect::<Option<Vec<_>>>();
+        let Some(templates) = templates else {
+            return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, "an embedding has no direction".into()));
+        };
+        let person =
+            NewPerson { name: request.name, employee_id: request.employee_id, groups: request.groups };
+        let person = house.register.enroll(Enrolment { person, templates, force: request.force, by })?;
+        tracing::info!(person = %person.name, id = person.id.0, templates = person.templates, "enrolled");
+        Ok(PersonWire::from(&person))
+    })
+    .await
+}
+
+async fn change(
+    State(house): State<Arc<House>>,
+    ConnectInfo(Peer(by)): ConnectInfo<Peer>,
+    axum::extract::Path(id): axum::extract::Path<u32>,
+    Json(request): Json<ChangeRequest>,
+) -> Result<Json<PersonWire>, Failure> {
+    blocking(move || {
+        let id = crate::domain::PersonId(id);
+        if let Some(name) = &request.name {
+            house.register.rename(id, name, by.clone())?;
+        }
+        if let Some(enabled) = request.enabled {
+            house.register.set_enabled(id, enabled, by)?;
+        }
+        Ok(PersonWire::from(&house.register.gallery().person(id)?))
+    })
+    .await
+}
+
+async fn remove(
+    State(house): State<Arc<House>>,
+    ConnectInfo(Peer(by)): ConnectInfo<Peer>,
+    axum::extract::Path(id): axum::extract::Path<u32>,
+) -> Result<Json<PersonWire>, Failure> {
+    blocking(move || {
+        let person = house.register.remove(crate::domain::PersonId(id), by)?;
+        tracing::info!(person = %person.name, id, "removed");
+        Ok(PersonWire::from(&person))
+    })
+    .await
+}
+
+/// Which records: the newest `limit`, or those from `after` on, oldest first.
+#[derive(Deserialize)]
+struct Range {
+    limit: Option<usize>,
+    after: Option<u64>,
+}
+
+async fn journal(
+    State(house): State<Arc<House>>,
+    Query(range): Query<Range>,
+) -> Result<Json<Vec<serde_json::Value>>, Failure> {
+    blocking(move || {
+        let limit = range.limit.unwrap_or(100).min(10_000);
+        let journal = house.recorder.journal();
+        let records = match range.after {
+            Some(after) => journal.list(after.saturating_add(1).., Order::OldestFirst, limit),
+            None => journal.list(.., Order::NewestFirst, limit),
+        };
+        let records = records.map_err(|e| Failure(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
+        Ok(records.iter().map(crate::ledger::Record::to_json).collect())
+    })
+    .await
+}
+
+/// A line of JSON for each frame, until the asker goes away. Frames that come faster than they are read are left out.
+async fn views(State(house): State<Arc<House>>) -> Response {
+    let seen = house.views.subscribe();
+    let lines = futures_lite(seen);
+    Response::new(Body::from_stream(lines))
+}

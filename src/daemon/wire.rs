@@ -1,0 +1,236 @@
+//! What goes over the control socket, as JSON. Both ends are usher.
+//!
+//! Knows nothing of sockets.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Bounds, Embedding, ModelId, Quality};
+use crate::gallery::{Person, Template};
+use crate::vision::Seen;
+
+/// A person as shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PersonWire {
+    pub id: u32,
+    pub name: String,
+    pub employee_id: Option<String>,
+    pub groups: Vec<String>,
+    pub enabled: bool,
+    /// RFC 3339, UTC.
+    pub created: String,
+    /// Templates of the model in use, and of other models.
+    pub templates: usize,
+    pub foreign_templates: usize,
+}
+
+impl From<&Person> for PersonWire {
+    fn from(person: &Person) -> PersonWire {
+        PersonWire {
+            id: person.id.0,
+            name: person.name.clone(),
+            employee_id: person.employee_id.clone(),
+            groups: person.groups.clone(),
+            enabled: person.enabled,
+            created: rfc3339(person.created),
+            templates: person.templates,
+            foreign_templates: person.foreign_templates,
+        }
+    }
+}
+
+/// A quality, with units in the names.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QualityWire {
+    pub size_px: f32,
+    pub sharpness: f32,
+    pub yaw_deg: f32,
+    pub pitch_deg: f32,
+    pub roll_deg: f32,
+    pub brightness: f32,
+}
+
+impl From<&Quality> for QualityWire {
+    fn from(q: &Quality) -> QualityWire {
+        QualityWire {
+            size_px: q.size,
+            sharpness: q.sharpness,
+            yaw_deg: q.yaw,
+            pitch_deg: q.pitch,
+            roll_deg: q.roll,
+            brightness: q.brightness,
+        }
+    }
+}
+
+impl From<&QualityWire> for Quality {
+    fn from(q: &QualityWire) -> Quality {
+        Quality {
+            size: q.size_px,
+            sharpness: q.sharpness,
+            yaw: q.yaw_deg,
+            pitch: q.pitch_deg,
+            roll: q.roll_deg,
+            brightness: q.brightness,
+        }
+    }
+}
+
+/// A template on its way into the gallery.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TemplateWire {
+    pub model: String,
+    pub embedding: Vec<f32>,
+    pub quality: QualityWire,
+}
+
+impl From<&Template> for TemplateWire {
+    fn from(template: &Template) -> TemplateWire {
+        TemplateWire {
+            model: template.embedding.model().to_string(),
+            embedding: template.embedding.values().to_vec(),
+            quality: (&template.quality).into(),
+        }
+    }
+}
+
+impl TemplateWire {
+    /// The template, made `now`. `None` when the embedding has no direction.
+    pub fn template(&self, now: SystemTime) -> Option<Template> {
+        let embedding = Embedding::normalised(ModelId::new(&self.model), self.embedding.clone().into())?;
+        Some(Template { embedding, quality: (&self.quality).into(), created: now })
+    }
+}
+
+/// `POST /v1/people`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrollRequest {
+    pub name: String,
+    pub employee_id: Option<String>,
+    #[serde(default)]
+    pub groups: Vec<String>,
+    pub templates: Vec<TemplateWire>,
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// `PATCH /v1/people/{who}`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRequest {
+    pub name: Option<String>,
+    pub enabled: Option<bool>,
+}
+
+/// Any answer that is not a success.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ErrorWire {
+    pub error: String,
+}
+
+/// `GET /v1/views`, a line for each frame: what a camera sees right now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct View {
+    pub camera: String,
+    pub frame: u64,
+    pub faces: Vec<ViewedFace>,
+}
+
+/// A face in a [`View`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ViewedFace {
+    /// x1, y1, x2, y2 in pixels.
+    #[serde(rename = "box")]
+    pub bounds: [f32; 4],
+    #[serde(flatten)]
+    pub template: TemplateWire,
+}
+
+impl View {
+    /// What `camera` saw in frame `frame`.
+    pub fn new(camera: &str, frame: u64, faces: &[Seen]) -> View {
+        let face = |seen: &Seen| ViewedFace {
+            bounds: corners(&seen.face.bounds),
+            template: TemplateWire {
+                model: seen.embedding.model().to_string(),
+                embedding: seen.embedding.values().to_vec(),
+                quality: (&seen.quality).into(),
+            },
+        };
+        View { camera: camera.to_owned(), frame, faces: faces.iter().map(face).collect() }
+    }
+}
+
+/// `GET /v1/status`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub device: String,
+    pub uptime_s: u64,
+    pub model: String,
+    /// Enrolled people.
+    pub people: usize,
+    /// Templates that are set aside because another model made them.
+    pub foreign_templates: usize,
+    /// The distance up to which a face is taken for a person.
+    pub near_enough: f32,
+    pub stages: Vec<StageStatus>,
+    pub doors: Vec<DoorStatus>,
+    pub placements: Vec<PlacementStatus>,
+    /// `None` without a broker.
+    pub hub: Option<HubStatus>,
+}
+
+/// A thread of the daemon.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StageStatus {
+    pub role: String,
+    pub name: String,
+    pub trouble: Option<String>,
+    pub silent_ms: u64,
+    pub handled: u64,
+    pub dropped: u64,
+    pub bad: u64,
+    pub last_ms: f64,
+}
+
+/// A door.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DoorStatus {
+    pub name: String,
+    pub wires: String,
+}
+
+/// Where a model runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlacementStatus {
+    pub model: String,
+    pub asked: String,
+    pub on: String,
+    pub fallback: Option<String>,
+    pub latency_ms: f64,
+}
+
+/// The connection to the broker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HubStatus {
+    /// `connecting`, `online`, or what is wrong.
+    pub state: String,
+    pub dropped: u64,
+}
+
+/// x1, y1, x2, y2.
+pub fn corners(b: &Bounds) -> [f32; 4] {
+    [b.x1, b.y1, b.x2, b.y2]
+}
+
+/// RFC 3339 in UTC, to the second; a time that cannot be written becomes the epoch.
+pub fn rfc3339(time: SystemTime) -> String {
+    Timestamp::try_from(time)
+        .and_then(|t| t.round(jiff::Unit::Second))
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+        .to_string()
+}

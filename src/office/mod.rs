@@ -1,0 +1,12 @@
+//! Where people are enrolled, renamed and removed, and every such act is written down.
+//!
+//! Joins the gallery and the ledger for both of their visitors, the daemon's control API and the command line that opens the store
+//! itself, so that the rules of enrolment stand once. Knows nothing of sockets, cameras and terminals.
+
+mod gates;
+mod recorder;
+mod register;
+
+pub use gates::{Gates, Refusal};
+pub use recorder::Recorder;
+pub use register::{Enrolment, OfficeError, Register};

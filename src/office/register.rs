@@ -1,0 +1,143 @@
+//! The register of people: each change is checked, made durable, and recorded with the name of whoever made it.
+//!
+//! Knows nothing of how templates are made from photographs.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::Recorder;
+use crate::domain::{Distance, Event, Named, PersonId};
+use crate::gallery::{Gallery, GalleryError, NewPerson, Person, Template};
+use crate::ledger::LedgerError;
+
+/// The gallery and the pen.
+#[derive(Clone)]
+pub struct Register {
+    gallery: Arc<Gallery>,
+    recorder: Arc<Recorder>,
+    /// At this distance or less two faces are taken for one person.
+    same: Distance,
+}
+
+/// Somebody to enrol, with templates that already passed the gates.
+pub struct Enrolment {
+    pub person: NewPerson,
+    pub templates: Vec<Template>,
+    /// Enrol even if it looks like somebody else, or if the templates do not look like one person.
+    pub force: bool,
+    /// Who does it.
+    pub by: String,
+}
+
+/// Why the register stays as it is.
+#[derive(Debug, Error)]
+pub enum OfficeError {
+    #[error(transparent)]
+    Gallery(#[from] GalleryError),
+    #[error("the change was made, but the journal could not be written: {0}")]
+    Ledger(#[from] LedgerError),
+    #[error(
+        "this may be {name} (#{person}), who is enrolled already: distance {distance}, and up to {limit} counts as the same person. \
+         Pass --force to enrol anyway, for example for twins"
+    )]
+    Duplicate { person: PersonId, name: String, distance: Distance, limit: Distance },
+    #[error(
+        "template {number} does not look like the others: its nearest is at distance {distance}, and up to {limit} counts as the same \
+         person. Leave that photograph out, or pass --force if it is the same person"
+    )]
+    Odd { number: usize, distance: Distance, limit: Distance },
+}
+
+impl Register {
+    /// `same` is the distance up to which the door takes two faces for one person.
+    pub fn new(gallery: Arc<Gallery>, recorder: Arc<Recorder>, same: Distance) -> Register {
+        Register { gallery, recorder, same }
+    }
+
+    /// The gallery, for reading.
+    pub fn gallery(&self) -> &Gallery {
+        &self.gallery
+    }
+
+    /// Enrols a person, all or nothing.
+    ///
+    /// # Errors
+    /// [`OfficeError::Duplicate`] and [`OfficeError::Odd`] unless forced; whatever the gallery refuses.
+    pub fn enroll(&self, enrolment: Enrolment) -> Result<Person, OfficeError> {
+        let Enrolment { person, templates, force, by } = enrolment;
+        if !force {
+            self.expect_one_person(&templates)?;
+            self.expect_stranger(&templates)?;
+        }
+        let count = templates.len();
+        let person = self.gallery.enroll(person, templates)?;
+        self.recorder.record(&Event::Enrolled { person: named(&person), templates: count, by })?;
+        Ok(person)
+    }
+
+    /// Gives a person another name.
+    pub fn rename(&self, id: PersonId, name: &str, by: String) -> Result<Person, OfficeError> {
+        let before = self.gallery.person(id)?.name;
+        self.gallery.rename(id, name)?;
+        let person = self.gallery.person(id)?;
+        self.recorder.record(&Event::Renamed { person: named(&person), before, by })?;
+        Ok(person)
+    }
+
+    /// Lets a person be recognised, or not.
+    pub fn set_enabled(&self, id: PersonId, enabled: bool, by: String) -> Result<Person, OfficeError> {
+        self.gallery.set_enabled(id, enabled)?;
+        let person = self.gallery.person(id)?;
+        let event = match enabled {
+            true => Event::Enabled { person: named(&person), by },
+            false => Event::Disabled { person: named(&person), by },
+        };
+        self.recorder.record(&event)?;
+        Ok(person)
+    }
+
+    /// Removes a person and erases the templates.
+    pub fn remove(&self, id: PersonId, by: String) -> Result<Person, OfficeError> {
+        let person = self.gallery.person(id)?;
+        self.gallery.remove(id)?;
+        self.recorder.record(&Event::Removed { person: named(&person), by })?;
+        Ok(person)
+    }
+
+    /// Each template must be near enough to at least one other.
+    fn expect_one_person(&self, templates: &[Template]) -> Result<(), OfficeError> {
+        for (i, template) in templates.iter().enumerate() {
+            let nearest = templates
+                .iter()
+                .enumerate()
+                .filter(|(j, _)| *j != i)
+                .filter_map(|(_, other)| template.embedding.distance(&other.embedding))
+                .min_by(|a, b| a.0.total_cmp(&b.0));
+            if let Some(distance) = nearest.filter(|d| d.0 > self.same.0) {
+                return Err(OfficeError::Odd { number: i + 1, distance, limit: self.same });
+            }
+        }
+        Ok(())
+    }
+
+    /// No template may be near enough to anybody who is enrolled.
+    fn expect_stranger(&self, templates: &[Template]) -> Result<(), OfficeError> {
+        for template in templates {
+            if let Some(found) = self.gallery.nearest(&template.embedding)?.filter(|m| m.distance.0 <= self.same.0) {
+                let name = self.gallery.person(found.person)?.name;
+                return Err(OfficeError::Duplicate {
+                    person: found.person,
+                    name,
+                    distance: found.distance,
+                    limit: self.same,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn named(person: &Person) -> Named {
+    Named { id: person.id, name: person.name.clone() }
+}

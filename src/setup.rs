@@ -1,0 +1,170 @@
+//! From the configuration to the rooms' own settings, and from those to open devices.
+//!
+//! The one place that knows both sides; used by the daemon and the command line.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::access::Rules;
+use crate::camera::replay::{Replay, ReplaySettings};
+use crate::camera::v4l2::{self, V4l2Camera, V4l2Settings};
+use crate::camera::{CameraError, FrameSource};
+use crate::clock::Clock;
+use crate::config::{self, Config, DistanceLimit, DoorDriver, Source};
+use crate::domain::Distance;
+use crate::door::{Simulated, Wires};
+use crate::hub::HubSettings;
+use crate::office::Gates;
+use crate::vision::manifest::Model;
+use crate::vision::mtcnn::DetectorSettings;
+use crate::vision::pipeline::Accelerators;
+use crate::vision::runtime::{Accelerator, Runtime};
+use crate::vision::{Vision, VisionSettings};
+
+/// How long a camera may be silent before it counts as stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(3);
+
+/// The runtime that `[runtime]` names.
+pub fn runtime(config: &Config) -> Result<Runtime> {
+    Ok(Runtime::load(config.runtime.library.as_deref())?)
+}
+
+/// All networks, compiled on what `[runtime]` asks for.
+pub fn vision(config: &Config, runtime: &Runtime) -> Result<Vision> {
+    Ok(Vision::open(runtime, &config.models.path, &vision_settings(config))?)
+}
+
+/// `[detector]`, `[models]` and `[runtime]` as vision wants them.
+pub fn vision_settings(config: &Config) -> VisionSettings {
+    let models = &config.runtime.per_model;
+    VisionSettings {
+        detector: DetectorSettings {
+            min_face_px: config.detector.min_face_px,
+            pyramid_factor: config.detector.pyramid_factor,
+            thresholds: config.detector.thresholds,
+        },
+        embedder: config.models.embedder.clone(),
+        accelerators: Accelerators {
+            pnet: accelerator(&models.pnet),
+            rnet: accelerator(&models.rnet),
+            onet: accelerator(&models.onet),
+            embedder: accelerator(&models.embedder),
+        },
+        threads: config.runtime.threads as usize,
+    }
+}
+
+fn accelerator(asked: &config::Accelerator) -> Accelerator {
+    match asked {
+        config::Accelerator::Auto => Accelerator::Auto,
+        config::Accelerator::Cpu => Accelerator::Cpu,
+        config::Accelerator::Gpu => Accelerator::Gpu,
+        config::Accelerator::Npu => Accelerator::Npu,
+        config::Accelerator::Delegate(path) => Accelerator::Delegate(path.clone()),
+    }
+}
+
+/// The distance up to which a face is taken for a person: the configured one, or what the model's manifest measured at
+/// `[access] false_match_rate`.
+pub fn near_enough(config: &Config, model: &Model) -> Result<Distance> {
+    match config.access.distance {
+        DistanceLimit::Fixed(distance) => Ok(distance),
+        DistanceLimit::Auto => {
+            let rate = config.access.false_match_rate;
+            let Some(point) = model.operating_point(rate) else {
+                bail!(
+                    "the manifest has no measured distance for {} at a false match rate of {rate} or less: \
+                     set [access] distance, or a higher false_match_rate",
+                    model.name
+                );
+            };
+            Ok(point.distance())
+        }
+    }
+}
+
+/// `[access]` as the rules want it.
+pub fn rules(config: &Config, model: &Model) -> Result<Rules> {
+    let access = &config.access;
+    Ok(Rules {
+        distance: near_enough(config, model)?,
+        margin: access.margin,
+        frames_agree: access.frames_agree,
+        frames_window: access.frames_window,
+        window: access.window,
+        max_age: access.max_age,
+        cooldown: access.cooldown,
+        repeat_denial: access.repeat_denial,
+        min_face_px: access.min_face_px as f32,
+        min_sharpness: access.min_sharpness,
+        max_yaw_deg: access.max_yaw_deg,
+        max_pitch_deg: access.max_pitch_deg,
+    })
+}
+
+/// `[enroll]` as the office wants it.
+pub fn gates(config: &Config) -> Gates {
+    let enroll = &config.enroll;
+    Gates {
+        min_face_px: enroll.min_face_px as f32,
+        min_sharpness: enroll.min_sharpness,
+        max_yaw_deg: enroll.max_yaw_deg,
+        max_pitch_deg: enroll.max_pitch_deg,
+    }
+}
+
+/// Opens a `[[camera]]`.
+pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
+    Ok(match &camera.source {
+        Source::V4l2 { device, width, height, fps, format } => {
+            let settings = V4l2Settings {
+                device: device.display().to_string(),
+                width: *width,
+                height: *height,
+                fps: *fps,
+                format: match format {
+                    config::PixelFormat::Auto => v4l2::PixelFormat::Auto,
+                    config::PixelFormat::Yuyv => v4l2::PixelFormat::Yuyv,
+                    config::PixelFormat::Mjpeg => v4l2::PixelFormat::Mjpeg,
+                },
+                stuck_after: STUCK_AFTER,
+            };
+            Box::new(V4l2Camera::open(&settings, clock)?)
+        }
+        Source::Replay { path, fps, repeat } => {
+            let interval = Duration::from_secs(1) / (*fps).max(1);
+            Box::new(Replay::open(path, ReplaySettings { interval, looping: *repeat }, clock)?)
+        }
+    })
+}
+
+/// Opens a `[[door]]`'s wires.
+pub fn wires(door: &config::Door, clock: Arc<dyn Clock>) -> Box<dyn Wires> {
+    match door.driver {
+        DoorDriver::Simulated => Box::new(Simulated::new(clock)),
+    }
+}
+
+/// `[mqtt]` as the hub wants it; reads the password's file.
+pub fn hub(config: &Config) -> Result<Option<HubSettings>> {
+    let Some(mqtt) = &config.mqtt else { return Ok(None) };
+    Ok(Some(HubSettings {
+        host: mqtt.host.clone(),
+        port: mqtt.port,
+        client_id: mqtt.client_id.clone(),
+        username: mqtt.username.clone(),
+        password: mqtt.password_file.as_deref().map(first_line).transpose()?,
+        keep_alive: mqtt.keep_alive,
+        prefix: mqtt.prefix.clone(),
+        device: config.device.name.clone(),
+    }))
+}
+
+fn first_line(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("[mqtt] password_file {} cannot be read", path.display()))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
