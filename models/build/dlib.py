@@ -73,7 +73,7 @@ class _Builder:
                 for colour in range(3):
                     bias = bias + tap[colour] * offset[colour]
         x = self.conv(image, "conv32_down", kernel * (128 / DIVISOR), bias, stride=2, padding=VALID, activation=RELU)
-        return self.pool("MAX_POOL_2D", x, "pool", window=3)
+        return self.max_pool(x, "pool", window=3)
 
     def residual_block(self, x, name):
         return self.add(self.two_convs(x, name, stride=1), x, name)
@@ -81,7 +81,7 @@ class _Builder:
     def downsampling_block(self, x, name):
         """Halves the map; the shortcut is averaged, and padded with zero channels where the block makes more."""
         deep = self.two_convs(x, name, stride=2)
-        shortcut = self.pool("AVERAGE_POOL_2D", x, name + "/avg", window=2, padding=VALID)
+        shortcut = self.average(x, name + "/avg")
         if shortcut.shape[1] != deep.shape[1]:
             deep = self.pad(deep, [[0, 0], [0, 1], [0, 1], [0, 0]], name + "/padhw")
         if shortcut.shape[3] != deep.shape[3]:
@@ -111,18 +111,28 @@ class _Builder:
         self.graph.ops.append(Op("CONV_2D", [x, *constants], [out], conv_options(padding, stride, activation)))
         return out
 
-    def pool(self, kind, x, name, window, padding=VALID):
-        sides = [window_count(side, window, 2, padding) for side in x.shape[1:3]]
+    def max_pool(self, x, name, window):
+        sides = [window_count(side, window, 2, VALID) for side in x.shape[1:3]]
         out = Tensor(name, [1, *sides, x.shape[3]])
         options = {
-            "padding": padding,
+            "padding": VALID,
             "strideH": 2,
             "strideW": 2,
             "filterHeight": window,
             "filterWidth": window,
             "fusedActivationFunction": NO_ACTIVATION,
         }
-        self.graph.ops.append(Op(kind, [x], [out], options))
+        self.graph.ops.append(Op("MAX_POOL_2D", [x], [out], options))
+        return out
+
+    def average(self, x, name):
+        """The mean over 2 x 2, as a depthwise convolution: XNNPACK has no int8 average pool and would leave the graph."""
+        channels = x.shape[3]
+        out = Tensor(name, [1, *(window_count(side, 2, 2, VALID) for side in x.shape[1:3]), channels])
+        weights = Tensor(name + "/weights", [1, 2, 2, channels], data=np.full([1, 2, 2, channels], 0.25))
+        bias = Tensor(name + "/bias", [channels], data=np.zeros(channels))
+        options = {**conv_options(VALID, 2), "depthMultiplier": 1}
+        self.graph.ops.append(Op("DEPTHWISE_CONV_2D", [x, weights, bias], [out], options))
         return out
 
     def pad(self, x, margins, name):
