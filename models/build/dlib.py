@@ -25,7 +25,7 @@ BLOCKS = (
 
 
 def build(manifest, blob):
-    """The float graph. Its input is (pixel - 128) / 128, RGB, 1 x 150 x 150 x 3; its output 1 x 128, not yet unit length.
+    """The float graph. Its input is (pixel - 128) / 128, RGB, 1 x 150 x 150 x 3; its output 1 x 128, not of unit length.
 
     `manifest` is the text of face-api's weights manifest, `blob` the bytes of the weights.
     """
@@ -107,7 +107,7 @@ class _Builder:
         sides = [window_count(x.shape[1], rows, stride, padding), window_count(x.shape[2], columns, stride, padding)]
         out = Tensor(name, [1, *sides, channels])
         weights = kernel.transpose(3, 0, 1, 2)
-        constants = [Tensor(name + "/weights", weights.shape, data=weights), Tensor(name + "/bias", [channels], data=bias)]
+        constants = [Tensor(f"{name}/weights", weights.shape, data=weights), Tensor(f"{name}/bias", [channels], data=bias)]
         self.graph.ops.append(Op("CONV_2D", [x, *constants], [out], conv_options(padding, stride, activation)))
         return out
 
@@ -126,7 +126,7 @@ class _Builder:
         return out
 
     def average(self, x, name):
-        """The mean over 2 x 2, as a depthwise convolution: XNNPACK has no int8 average pool and would leave the graph."""
+        """The mean over 2 x 2, as a depthwise convolution: XNNPACK is not given int8 average pools."""
         channels = x.shape[3]
         out = Tensor(name, [1, *(window_count(side, 2, 2, VALID) for side in x.shape[1:3]), channels])
         weights = Tensor(name + "/weights", [1, 2, 2, channels], data=np.full([1, 2, 2, channels], 0.25))

@@ -1,10 +1,10 @@
 """Max-pooling before a PReLU instead of after it, with int8 convolutions only.
 
-Owns this one rewrite of P-Net's first layers, which are where a detector spends its time: full resolution, ten channels.
+Owns this one rewrite of P-Net's first layers, where a detector spends its time: full resolution, ten channels.
 Knows nothing of the rest of the net.
 
-XNNPACK runs a PReLU with a slope a channel as one short call a pixel, so ten channels at full resolution cost a third of
-P-Net. After the pool there are a quarter of the pixels. Let M be the maximum of x over a pool's window, m its minimum,
+XNNPACK runs a PReLU with a slope a channel as one short call a pixel, so ten channels at full resolution cost a third
+of P-Net. After the pool there are a quarter of the pixels. Let M be the maximum of x over a pool's window, m the minimum,
 f(x) = max(x, 0) + a * min(x, 0) the PReLU. f is monotonous for a >= 0 and V-shaped for a < 0, so its maximum over the
 window is
 

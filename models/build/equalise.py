@@ -6,8 +6,8 @@ Knows nothing of integers, of pictures and of how the table was measured.
 One int8 scale serves all channels of a tensor, so a channel that is small beside its neighbours keeps few levels. ReLU,
 PReLU and max-pooling commute with a positive scale a channel: the layer before is divided by it, the layers after are
 multiplied, the float function stays the same. The per-channel scales of the weights absorb both.
-After Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019 (arXiv 1906.04721),
-with measured ranges of activations in the place of the ranges of weights.
+After Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019 (arXiv
+1906.04721), with measured ranges of activations in the place of the ranges of weights.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def equalise(graph, quarters):
 
 
 def _chains(graph):
-    """(layer, readers): the output of `layer` reaches `readers`, all of them layers, through homogeneous operators only."""
+    """(layer, readers): the output of `layer` reaches `readers`, layers all, through homogeneous operators only."""
     for layer in graph.ops:
         if layer.kind not in LAYERS or layer.options.get("fusedActivationFunction", 0) not in (NO_ACTIVATION, RELU):
             continue

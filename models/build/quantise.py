@@ -23,7 +23,7 @@ INTEGER = (*LAYERS, *SCALE_KEEPING, "ADD", "MEAN")
 _SMALLEST_CHANNEL = 2.0**-12
 
 IMAGE_SCALE = 1 / 128
-"""An int8 pixel is the byte with its top bit flipped, so `pixel - 128`; with this scale it means `(pixel - 128) / 128`."""
+"""An int8 pixel is the byte with its top bit flipped, `pixel - 128`; at this scale it means `(pixel - 128) / 128`."""
 
 
 def quantise(graph, ranges, float_layers=()):

