@@ -101,7 +101,9 @@ impl Hub {
     /// How it stands now.
     pub fn state(&self) -> State {
         if self.task.is_finished() {
-            return State::Offline { why: "the hub's task died; restart usher and report the panic in its log".to_owned() };
+            return State::Offline {
+                why: "the hub's task died; restart usher and report the panic in its log".to_owned(),
+            };
         }
         self.shared.state.borrow().clone()
     }
