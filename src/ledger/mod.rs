@@ -1,1 +1,66 @@
-//! (being built)
+//! The record of what happened: a journal in sled whose entries hang together by their hashes, and the words that explain one.
+//!
+//! Knows nothing of brokers, doors and command lines. It is told of an [`crate::domain::Event`] and keeps it for good.
+//!
+//! # What the chain proves, and what it does not
+//!
+//! Each record holds the hash of the one before it, so a record that was changed, taken out, put in or moved is found by
+//! [`Journal::verify`], as long as a later record stands. It does not prove that nothing was cut off at the end, nor does it stop
+//! somebody with write access who computes the whole chain anew: for that, keep the newest hash somewhere else.
+
+mod content;
+mod explain;
+mod journal;
+mod record;
+
+#[cfg(test)]
+mod crash;
+
+pub use explain::{explain, explain_in, receipt, receipt_in};
+pub use journal::{Journal, Order};
+pub use record::Record;
+
+/// Why the journal could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database failed; the record is not known to be on disk.
+    #[error("the journal's database failed: {0}; check that the disk has room and is writable")]
+    Store(#[from] sled::Error),
+    /// The database's file could not be forced to disk; the record may be lost when the power fails.
+    #[error("the journal could not be forced to disk: {0}; check the disk")]
+    Sync(#[from] std::io::Error),
+    /// A stored record does not read back as it was written.
+    #[error("{0}; run `usher journal verify` and keep a copy of the database before anything else")]
+    Damaged(#[from] Broken),
+    /// Somebody else appended to the same database at the same time. One process keeps one [`Journal`].
+    #[error("record {seq} is there already: two journals write to one database; stop one of them")]
+    Fork {
+        /// The number both wanted.
+        seq: u64,
+    },
+    /// The wall clock shows a year that RFC 3339 cannot write.
+    #[error("the wall clock is beyond the years 0 to 9999; set the time")]
+    Clock,
+    /// Not a record's id or the beginning of one.
+    #[error("`{text}` is not an id: give the hexadecimal digits of a record's id, or the first few")]
+    NotAnId {
+        /// As it was given.
+        text: String,
+    },
+    /// More than one id begins so.
+    #[error("more than one record's id begins with `{prefix}`; give more digits")]
+    Ambiguous {
+        /// As it was given.
+        prefix: String,
+    },
+}
+
+/// The first place where the chain does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {seq} of the journal is broken: {why}")]
+pub struct Broken {
+    /// The number of the record, or the number that should have been there.
+    pub seq: u64,
+    /// What is wrong with it, in words.
+    pub why: String,
+}

@@ -1,0 +1,355 @@
+//! The relay: turns a [`DoorCommand`] into levels on the wires, and sees to it that they go back.
+//!
+//! Knows nothing of what kind of wires these are, nor of the clock: the time comes in as an argument. It has no thread of its own;
+//! whoever owns it calls [`Relay::poll`] when [`Relay::next_deadline`] is due.
+
+use std::time::Duration;
+
+use super::{DoorError, Wires};
+use crate::domain::{DoorCommand, Moment};
+
+/// The relay is never energised for longer, whatever it is told: a strike or a maglock's driver is made for short pulses, and a
+/// fault above must not leave a door open.
+pub const MAX_ON_TIME: Duration = Duration::from_secs(60);
+
+/// When the wires would not go safe, they are told again after this long.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// What became of a command that the wires carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The relay was at its safe level and is energised until then.
+    Opened { until: Moment },
+    /// The relay was energised already and stays so until then.
+    Extended { until: Moment },
+    /// The frame that speaks for opening is older than allowed; the wires were not touched.
+    Refused { age: Duration },
+    /// The relay is at its safe level; `on_for` tells for how long it had been energised, if it was.
+    Safe { on_for: Option<Duration> },
+}
+
+/// The relay went back to its safe level because its time was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// For how long it had been energised.
+    pub on_for: Duration,
+}
+
+/// One relay on its wires. Dropping it puts the wires at their safe level.
+pub struct Relay {
+    wires: Box<dyn Wires>,
+    max_age: Duration,
+    on: Option<On>,
+}
+
+#[derive(Clone, Copy)]
+struct On {
+    /// Since when without a break.
+    since: Moment,
+    until: Moment,
+}
+
+impl Relay {
+    /// Puts the wires at their safe level first. A pulse on the evidence of a frame older than `max_age` will be refused.
+    pub fn new(mut wires: Box<dyn Wires>, max_age: Duration) -> Result<Relay, DoorError> {
+        wires.safe()?;
+        Ok(Relay { wires, max_age, on: None })
+    }
+
+    /// Carries out `command`. Call [`Relay::poll`] before, so that no release goes untold.
+    ///
+    /// A pulse while the relay is energised lasts from now on, never ends earlier than was promised before, and never later than
+    /// [`MAX_ON_TIME`] after the relay was first energised. After an error the relay has been put at its safe level, or, if the
+    /// wires refuse that too, is due for another try at [`Relay::next_deadline`].
+    pub fn command(&mut self, command: DoorCommand, now: Moment) -> Result<Outcome, DoorError> {
+        match command {
+            DoorCommand::Safe => {
+                self.wires.safe().inspect_err(|_| self.retry(now))?;
+                Ok(Outcome::Safe { on_for: self.on.take().map(|on| now.since(on.since)) })
+            }
+            DoorCommand::Pulse { captured_at, duration } => {
+                let age = now.since(captured_at);
+                if age > self.max_age {
+                    return Ok(Outcome::Refused { age });
+                }
+                self.poll(now)?;
+                self.pulse(duration, now)
+            }
+        }
+    }
+
+    /// Releases the relay when its time is over. `None` when there is nothing to do.
+    pub fn poll(&mut self, now: Moment) -> Result<Option<Released>, DoorError> {
+        let Some(on) = self.on.filter(|on| on.until.min(on.since + MAX_ON_TIME) <= now) else { return Ok(None) };
+        self.wires.safe().inspect_err(|_| self.retry(now))?;
+        self.on = None;
+        Ok(Some(Released { on_for: now.since(on.since) }))
+    }
+
+    /// When [`Relay::poll`] has something to do next; `None` while the relay is at its safe level.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.on.map(|on| on.until)
+    }
+
+    /// What [`Wires::describe`] says.
+    pub fn describe(&self) -> String {
+        self.wires.describe()
+    }
+
+    fn pulse(&mut self, duration: Duration, now: Moment) -> Result<Outcome, DoorError> {
+        let since = self.on.map_or(now, |on| on.since);
+        let longest = since + MAX_ON_TIME;
+        let promised = self.on.map_or(now, |on| on.until);
+        let until = (now + duration).max(promised).min(longest);
+        if let Err(error) = self.wires.energise() {
+            // The level may be either now, so the wires are told to go safe; if they cannot, `retry` keeps at it.
+            match self.wires.safe() {
+                Ok(()) => self.on = None,
+                Err(_) => self.retry(now),
+            }
+            return Err(error);
+        }
+        let fresh = self.on.is_none();
+        self.on = Some(On { since, until });
+        Ok(if fresh { Outcome::Opened { until } } else { Outcome::Extended { until } })
+    }
+
+    /// The wires would not go safe: they may be energised, and are to be told again soon.
+    fn retry(&mut self, now: Moment) {
+        let since = self.on.map_or(now, |on| on.since);
+        self.on = Some(On { since, until: now + RETRY });
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Err(error) = self.wires.safe() {
+            tracing::error!(%error, "the relay may still be energised: cut its power");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::SystemTime;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::{Clock, SimulatedClock};
+    use crate::door::{History, Level, Simulated};
+
+    const MAX_AGE: Duration = Duration::from_millis(800);
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn at(ms: u64) -> Moment {
+        Moment(Duration::from_millis(ms))
+    }
+
+    fn relay() -> (Relay, History, Arc<SimulatedClock>) {
+        let clock = Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH));
+        let wires = Simulated::new(clock.clone());
+        let history = wires.history();
+        (Relay::new(Box::new(wires), MAX_AGE).unwrap(), history, clock)
+    }
+
+    fn pulse(captured_at: Moment, duration: Duration) -> DoorCommand {
+        DoorCommand::Pulse { captured_at, duration }
+    }
+
+    /// Wires that fail while they are told to, and keep their level then.
+    struct Faulty {
+        wires: Simulated,
+        energise_fails: Arc<AtomicBool>,
+        safe_fails: Arc<AtomicBool>,
+    }
+
+    impl Wires for Faulty {
+        fn energise(&mut self) -> Result<(), DoorError> {
+            if self.energise_fails.load(Ordering::Relaxed) {
+                Err(fault(Level::Energised))
+            } else {
+                self.wires.energise()
+            }
+        }
+        fn safe(&mut self) -> Result<(), DoorError> {
+            if self.safe_fails.load(Ordering::Relaxed) { Err(fault(Level::Safe)) } else { self.wires.safe() }
+        }
+        fn describe(&self) -> String {
+            "faulty".to_owned()
+        }
+    }
+
+    fn fault(level: Level) -> DoorError {
+        DoorError::Write { wires: "faulty".to_owned(), level, why: "broken".to_owned() }
+    }
+
+    fn faulty() -> (Relay, History, Arc<AtomicBool>, Arc<AtomicBool>) {
+        let wires = Simulated::new(Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH)));
+        let history = wires.history();
+        let (energise_fails, safe_fails) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let faulty = Faulty { wires, energise_fails: energise_fails.clone(), safe_fails: safe_fails.clone() };
+        (Relay::new(Box::new(faulty), MAX_AGE).unwrap(), history, energise_fails, safe_fails)
+    }
+
+    #[test]
+    fn the_safe_level_is_written_first_of_all() {
+        let (_relay, history, _) = relay();
+        assert_eq!(history.levels(), [(at(0), Level::Safe)]);
+    }
+
+    #[test]
+    fn a_pulse_opens_and_is_released_when_due() {
+        let (mut relay, history, _) = relay();
+        assert_eq!(relay.next_deadline(), None);
+        let outcome = relay.command(pulse(at(1000), secs(3)), at(1200));
+        assert_eq!(outcome, Ok(Outcome::Opened { until: at(4200) }));
+        assert_eq!(relay.next_deadline(), Some(at(4200)));
+        assert_eq!(relay.poll(at(4199)), Ok(None));
+        assert_eq!(history.level(), Some(Level::Energised));
+        assert_eq!(relay.poll(at(4200)), Ok(Some(Released { on_for: secs(3) })));
+        assert_eq!(history.level(), Some(Level::Safe));
+        assert_eq!((relay.poll(at(9000)), relay.next_deadline()), (Ok(None), None));
+    }
+
+    #[test]
+    fn a_stale_frame_leaves_the_wires_alone() {
+        let (mut relay, history, _) = relay();
+        let age = Duration::from_millis(801);
+        assert_eq!(relay.command(pulse(at(0), secs(3)), at(801)), Ok(Outcome::Refused { age }));
+        assert_eq!(history.levels().len(), 1);
+        assert_eq!(relay.command(pulse(at(1), secs(3)), at(801)), Ok(Outcome::Opened { until: at(3801) }));
+    }
+
+    #[test]
+    fn a_second_pulse_extends_and_never_shortens() {
+        let (mut relay, _, _) = relay();
+        relay.command(pulse(at(0), secs(5)), at(0)).unwrap();
+        let shorter = relay.command(pulse(at(1000), secs(1)), at(1000));
+        assert_eq!(shorter, Ok(Outcome::Extended { until: at(5000) }));
+        let longer = relay.command(pulse(at(4000), secs(5)), at(4000));
+        assert_eq!(longer, Ok(Outcome::Extended { until: at(9000) }));
+    }
+
+    #[test]
+    fn no_row_of_pulses_exceeds_the_longest_time() {
+        let (mut relay, _, _) = relay();
+        for second in 0..59 {
+            relay.command(pulse(at(second * 1000), secs(10)), at(second * 1000)).unwrap();
+        }
+        assert_eq!(relay.next_deadline(), Some(Moment(MAX_ON_TIME)));
+        let forever = Duration::MAX;
+        assert_eq!(
+            relay.command(pulse(at(59_000), forever), at(59_000)),
+            Ok(Outcome::Extended { until: Moment(MAX_ON_TIME) })
+        );
+    }
+
+    #[test]
+    fn a_pulse_after_an_unpolled_deadline_goes_through_safe() {
+        let (mut relay, history, _) = relay();
+        relay.command(pulse(at(0), secs(3)), at(0)).unwrap();
+        assert_eq!(relay.command(pulse(at(5000), secs(3)), at(5000)), Ok(Outcome::Opened { until: at(8000) }));
+        let levels: Vec<_> = history.levels().into_iter().map(|(_, level)| level).collect();
+        assert_eq!(levels, [Level::Safe, Level::Energised, Level::Safe, Level::Energised]);
+    }
+
+    #[test]
+    fn a_failed_opening_goes_safe() {
+        let (mut relay, history, energise_fails, safe_fails) = faulty();
+        energise_fails.store(true, Ordering::Relaxed);
+        assert_eq!(relay.command(pulse(at(0), secs(3)), at(0)), Err(fault(Level::Energised)));
+        assert_eq!((history.levels().len(), relay.next_deadline()), (2, None));
+
+        safe_fails.store(true, Ordering::Relaxed);
+        assert_eq!(relay.command(pulse(at(0), secs(3)), at(0)), Err(fault(Level::Energised)));
+        assert_eq!(relay.next_deadline(), Some(at(100)), "the level is unknown, so safe is tried again");
+        safe_fails.store(false, Ordering::Relaxed);
+        assert!(relay.poll(at(100)).unwrap().is_some());
+        assert_eq!(relay.next_deadline(), None);
+    }
+
+    #[test]
+    fn wires_that_stick_are_told_again_until_they_let_go() {
+        let (mut relay, history, _, safe_fails) = faulty();
+        relay.command(pulse(at(0), secs(3)), at(0)).unwrap();
+        safe_fails.store(true, Ordering::Relaxed);
+        assert_eq!(relay.poll(at(3000)), Err(fault(Level::Safe)));
+        assert_eq!(relay.command(DoorCommand::Safe, at(3050)), Err(fault(Level::Safe)));
+        assert_eq!(relay.next_deadline(), Some(at(3150)));
+        safe_fails.store(false, Ordering::Relaxed);
+        assert_eq!(relay.poll(at(3150)), Ok(Some(Released { on_for: Duration::from_millis(3150) })));
+        assert_eq!(history.level(), Some(Level::Safe));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Pulse { age_ms: u64, duration_ms: u64 },
+        Safe,
+        Wait { ms: u64 },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0u64..1600, 0u64..90_000).prop_map(|(age_ms, duration_ms)| Step::Pulse { age_ms, duration_ms }),
+            1 => Just(Step::Safe),
+            4 => (1u64..20_000).prop_map(|ms| Step::Wait { ms }),
+        ]
+    }
+
+    /// Lets `span` pass as a good owner does: polls at each deadline.
+    fn wait(relay: &mut Relay, clock: &SimulatedClock, span: Duration) {
+        let end = clock.now() + span;
+        while let Some(deadline) = relay.next_deadline().filter(|&deadline| deadline <= end) {
+            clock.advance(deadline.since(clock.now()));
+            relay.poll(clock.now()).unwrap();
+        }
+        clock.advance(end.since(clock.now()));
+    }
+
+    proptest! {
+        #[test]
+        fn the_promises_hold(steps in proptest::collection::vec(step(), 1..60)) {
+            let (mut relay, history, clock) = relay();
+            clock.advance(secs(10));
+            for step in steps {
+                let before = history.levels().len();
+                let now = clock.now();
+                match step {
+                    Step::Pulse { age_ms, duration_ms } => {
+                        let captured_at = Moment(now.0 - Duration::from_millis(age_ms));
+                        let outcome = relay.command(pulse(captured_at, Duration::from_millis(duration_ms)), now).unwrap();
+                        let stale = age_ms > 800;
+                        prop_assert_eq!(matches!(outcome, Outcome::Refused { .. }), stale);
+                        prop_assert_eq!(history.levels().len() == before, stale, "stale never energises");
+                        wait(&mut relay, &clock, Duration::ZERO);
+                    }
+                    Step::Safe => {
+                        relay.command(DoorCommand::Safe, now).unwrap();
+                        prop_assert_eq!(history.level(), Some(Level::Safe));
+                        prop_assert_eq!(relay.next_deadline(), None);
+                    }
+                    Step::Wait { ms } => wait(&mut relay, &clock, Duration::from_millis(ms)),
+                }
+                let energised = history.level() == Some(Level::Energised);
+                prop_assert_eq!(energised, relay.next_deadline().is_some(), "energised means there is an end to it");
+            }
+            drop(relay);
+            prop_assert_eq!(history.level(), Some(Level::Safe));
+            let mut since = None;
+            for (moment, level) in history.levels() {
+                match level {
+                    Level::Energised => since = since.or(Some(moment)),
+                    Level::Safe => if let Some(since) = since.take() {
+                        prop_assert!(moment.since(since) <= MAX_ON_TIME);
+                    },
+                }
+            }
+        }
+    }
+}

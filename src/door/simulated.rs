@@ -1,0 +1,105 @@
+//! Wires without a device: they log each level and remember when it was set. For tests, demonstrations and desks.
+//!
+//! Knows nothing of relays and rules.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{DoorError, Level, Wires};
+use crate::clock::Clock;
+use crate::domain::Moment;
+
+/// How many changes a [`History`] keeps; older ones are forgotten.
+const HISTORY: usize = 1024;
+
+/// What simulated wires were told, shared with whoever wants to look.
+#[derive(Clone, Default)]
+pub struct History(Arc<Mutex<VecDeque<(Moment, Level)>>>);
+
+impl History {
+    /// Each level that was written and when, oldest first; the last 1024 of them.
+    pub fn levels(&self) -> Vec<(Moment, Level)> {
+        self.lock().iter().copied().collect()
+    }
+
+    /// The level now; `None` before the first was written.
+    pub fn level(&self) -> Option<Level> {
+        self.lock().back().map(|&(_, level)| level)
+    }
+
+    fn push(&self, entry: (Moment, Level)) {
+        let mut levels = self.lock();
+        if levels.len() == HISTORY {
+            levels.pop_front();
+        }
+        levels.push_back(entry);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Moment, Level)>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// The simulated twin of a board's GPIO.
+pub struct Simulated {
+    clock: Arc<dyn Clock>,
+    history: History,
+}
+
+impl Simulated {
+    /// Wires that stamp what they are told with the time of `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Simulated {
+        Simulated { clock, history: History::default() }
+    }
+
+    /// A window on what the wires are told, from now on and before.
+    pub fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    fn set(&mut self, level: Level) {
+        tracing::info!(%level, "simulated relay");
+        self.history.push((self.clock.now(), level));
+    }
+}
+
+impl Wires for Simulated {
+    fn energise(&mut self) -> Result<(), DoorError> {
+        self.set(Level::Energised);
+        Ok(())
+    }
+
+    fn safe(&mut self) -> Result<(), DoorError> {
+        self.set(Level::Safe);
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        "simulated".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::clock::SimulatedClock;
+
+    #[test]
+    fn the_history_tells_level_and_time_and_forgets_the_oldest() {
+        let clock = Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH));
+        let mut wires = Simulated::new(clock.clone());
+        let history = wires.history();
+        assert_eq!(history.level(), None);
+        wires.safe().unwrap();
+        for _ in 0..HISTORY {
+            clock.advance(Duration::from_secs(1));
+            wires.energise().unwrap();
+        }
+        let levels = history.levels();
+        assert_eq!(levels.len(), HISTORY);
+        assert_eq!(levels[0], (Moment(Duration::from_secs(1)), Level::Energised));
+        assert_eq!(history.level(), Some(Level::Energised));
+    }
+}

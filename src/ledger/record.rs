@@ -1,0 +1,274 @@
+//! One entry of the journal: its fields, its bytes, its hash.
+//!
+//! Knows nothing of the database that keeps the bytes, nor of what the content means.
+//!
+//! # Bytes
+//!
+//! Integers are big-endian. A text is one byte that counts its UTF-8 bytes, then those bytes.
+//!
+//! ```text
+//! version      u8, 1
+//! seq          u64, from 1
+//! id           16 bytes, UUID version 7 (RFC 9562)
+//! time         text, RFC 3339 in UTC with microseconds: 2026-01-02T10:32:07.123456Z
+//! monotonic    u64, nanoseconds since the process's clock began
+//! kind         text
+//! content      32 bytes, BLAKE3 of the content's bytes
+//! previous     32 bytes, the hash of the record before; zeros for the first
+//! hash         32 bytes, BLAKE3 of all bytes above
+//! ```
+//!
+//! The content is kept apart: 16 random bytes, then JSON. The random bytes keep anybody from guessing an erased content (a name,
+//! say) and trying it against the hash. So content can be erased one day and the chain still holds.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::LedgerError;
+
+/// The layout that this file reads and writes.
+const VERSION: u8 = 1;
+/// Random bytes before the JSON of a content.
+const SALT_BYTES: usize = 16;
+
+/// One entry of the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Counts up from 1 without gaps.
+    pub seq: u64,
+    /// UUID version 7, made from `at`.
+    pub id: Uuid,
+    /// The wall clock, to the microsecond. It may jump between records; `seq` gives the order.
+    pub at: SystemTime,
+    /// Since the process's clock began: differences are true spans between records of one run of the daemon.
+    pub monotonic: Duration,
+    /// What happened, in one word: `granted`, `door_opened`, …
+    pub kind: String,
+    /// The details; which fields there are depends on `kind`.
+    pub content: Value,
+    /// The hash of the record before; zeros for the first.
+    pub previous: [u8; 32],
+    /// The hash of this record.
+    pub hash: [u8; 32],
+}
+
+impl Record {
+    /// The time in RFC 3339, UTC, with microseconds.
+    pub fn time(&self) -> String {
+        // The fields of a record were checked when it was made or read, so the conversion holds.
+        Timestamp::try_from(self.at).map(in_utc).unwrap_or_default()
+    }
+
+    /// All fields as JSON: `seq`, `id`, `time`, `monotonic_ms`, `kind`, `content`, and `previous` and `hash` in hexadecimal.
+    pub fn to_json(&self) -> Value {
+        serde_json::json!({
+            "seq": self.seq,
+            "id": self.id.to_string(),
+            "time": self.time(),
+            "monotonic_ms": u64::try_from(self.monotonic.as_millis()).unwrap_or(u64::MAX),
+            "kind": self.kind,
+            "content": self.content,
+            "previous": hex(&self.previous),
+            "hash": hex(&self.hash),
+        })
+    }
+}
+
+/// A record as bytes: the chained part and the content.
+pub(super) struct Sealed {
+    pub header: Vec<u8>,
+    pub content: Vec<u8>,
+}
+
+/// What a new record is made of.
+pub(super) struct Draft {
+    pub seq: u64,
+    pub at: SystemTime,
+    pub monotonic: Duration,
+    pub kind: &'static str,
+    pub content: Value,
+    pub previous: [u8; 32],
+}
+
+/// Gives the draft its id and its hash.
+pub(super) fn seal(draft: Draft) -> Result<(Record, Sealed), LedgerError> {
+    let at = Timestamp::try_from(draft.at).map_err(|_| LedgerError::Clock)?;
+    let at = Timestamp::from_microsecond(at.as_microsecond()).map_err(|_| LedgerError::Clock)?;
+    let time = in_utc(at);
+    // RFC 3339 has years of four digits only.
+    if time.len() != "2026-01-02T10:32:07.123456Z".len() {
+        return Err(LedgerError::Clock);
+    }
+    let since_1970 = draft.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let stamp = uuid::Timestamp::from_unix(uuid::NoContext, since_1970.as_secs(), since_1970.subsec_nanos());
+    let id = Uuid::new_v7(stamp);
+
+    let mut content = Uuid::new_v4().as_bytes().to_vec();
+    content.extend_from_slice(draft.content.to_string().as_bytes());
+
+    let monotonic_ns = u64::try_from(draft.monotonic.as_nanos()).unwrap_or(u64::MAX);
+    let mut header = Vec::with_capacity(192);
+    header.push(VERSION);
+    header.extend_from_slice(&draft.seq.to_be_bytes());
+    header.extend_from_slice(id.as_bytes());
+    push_text(&mut header, &time);
+    header.extend_from_slice(&monotonic_ns.to_be_bytes());
+    push_text(&mut header, draft.kind);
+    header.extend_from_slice(blake3::hash(&content).as_bytes());
+    header.extend_from_slice(&draft.previous);
+    let hash = *blake3::hash(&header).as_bytes();
+    header.extend_from_slice(&hash);
+
+    let record = Record {
+        seq: draft.seq,
+        id,
+        at: at.try_into().map_err(|_| LedgerError::Clock)?,
+        monotonic: Duration::from_nanos(monotonic_ns),
+        kind: draft.kind.to_owned(),
+        content: draft.content,
+        previous: draft.previous,
+        hash,
+    };
+    Ok((record, Sealed { header, content }))
+}
+
+/// Reads a record back. The error says in words what does not fit; the hashes of header and content are checked, the link to the
+/// record before is not.
+pub(super) fn open(header: &[u8], content: &[u8]) -> Result<Record, &'static str> {
+    let (mut record, content_hash) = open_header(header)?;
+    if *blake3::hash(content).as_bytes() != content_hash {
+        return Err("its content does not match the hash in the record");
+    }
+    let json = content.get(SALT_BYTES..).ok_or("its content is too short")?;
+    record.content = serde_json::from_slice(json).map_err(|_| "its content is not JSON")?;
+    Ok(record)
+}
+
+/// Reads the chained part alone: the record with an empty content, and the hash its content must have.
+pub(super) fn open_header(header: &[u8]) -> Result<(Record, [u8; 32]), &'static str> {
+    let mut rest = Bytes(header);
+    let [version] = rest.take()?;
+    if version != VERSION {
+        return Err("it is of a layout that this version of usher does not read");
+    }
+    let seq = u64::from_be_bytes(rest.take()?);
+    let id = Uuid::from_bytes(rest.take()?);
+    let time = rest.text()?;
+    let monotonic = Duration::from_nanos(u64::from_be_bytes(rest.take()?));
+    let kind = rest.text()?.to_owned();
+    let content_hash: [u8; 32] = rest.take()?;
+    let previous = rest.take()?;
+    let hashed = header.len() - rest.0.len();
+    let hash: [u8; 32] = rest.take()?;
+    if !rest.0.is_empty() {
+        return Err("it is longer than its fields");
+    }
+    if *blake3::hash(&header[..hashed]).as_bytes() != hash {
+        return Err("it does not match its own hash");
+    }
+    let at: Timestamp = time.parse().map_err(|_| "its time is not RFC 3339")?;
+    let at = SystemTime::try_from(at).map_err(|_| "its time is beyond this machine's clock")?;
+    Ok((Record { seq, id, at, monotonic, kind, content: Value::Null, previous, hash }, content_hash))
+}
+
+/// `bytes` in lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8; 32]) -> String {
+    blake3::Hash::from_bytes(*bytes).to_hex().to_string()
+}
+
+fn in_utc(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
+/// Kinds and times are far shorter than 255 bytes; a longer text would be cut, never misread.
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    let length = text.len().min(usize::from(u8::MAX)) as u8;
+    out.push(length);
+    out.extend_from_slice(&text.as_bytes()[..usize::from(length)]);
+}
+
+/// What is left to read of a header.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn slice(&mut self, length: usize) -> Result<&'a [u8], &'static str> {
+        let (head, tail) = self.0.split_at_checked(length).ok_or("it is shorter than its fields")?;
+        self.0 = tail;
+        Ok(head)
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], &'static str> {
+        self.slice(N)?.try_into().map_err(|_| "it is shorter than its fields")
+    }
+
+    fn text(&mut self) -> Result<&'a str, &'static str> {
+        let [length] = self.take()?;
+        std::str::from_utf8(self.slice(usize::from(length))?).map_err(|_| "a text in it is not UTF-8")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn draft(seq: u64, at: SystemTime) -> Draft {
+        let content = serde_json::json!({ "name": "Zoë" });
+        Draft { seq, at, monotonic: Duration::from_nanos(5), kind: "granted", content, previous: [7; 32] }
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_767_349_927_123_456);
+        let (record, sealed) = seal(draft(258, at)).unwrap();
+        let header = &sealed.header;
+        assert_eq!(header[..9], [1, 0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(&header[9..25], record.id.as_bytes());
+        assert_eq!(&header[25..53], b"\x1b2026-01-02T10:32:07.123456Z");
+        assert_eq!(header[53..61], [0, 0, 0, 0, 0, 0, 0, 5]);
+        assert_eq!(&header[61..69], b"\x07granted");
+        assert_eq!(&header[69..101], blake3::hash(&sealed.content).as_bytes());
+        assert_eq!(header[101..133], [7; 32]);
+        assert_eq!(&header[133..], blake3::hash(&header[..133]).as_bytes());
+        assert_eq!(&sealed.content[16..], r#"{"name":"Zoë"}"#.as_bytes());
+    }
+
+    #[test]
+    fn the_id_is_version_7_and_carries_the_time() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_349_927_123);
+        let (record, _) = seal(draft(1, at)).unwrap();
+        assert_eq!(record.id.get_version_num(), 7);
+        assert_eq!(record.id.get_timestamp().unwrap().to_unix(), (1_767_349_927, 123_000_000));
+    }
+
+    #[test]
+    fn the_same_content_twice_has_two_hashes() {
+        let one = seal(draft(1, SystemTime::UNIX_EPOCH)).unwrap().1;
+        let two = seal(draft(1, SystemTime::UNIX_EPOCH)).unwrap().1;
+        assert_ne!(blake3::hash(&one.content), blake3::hash(&two.content));
+    }
+
+    #[test]
+    fn a_year_of_five_digits_is_refused() {
+        let far = SystemTime::UNIX_EPOCH + Duration::from_secs(300_000_000_000);
+        assert!(matches!(seal(draft(1, far)), Err(LedgerError::Clock)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_opens_again(seq in 1u64.., secs in 0u64..4_000_000_000, nanos in 0u32..1_000_000_000) {
+            let at = SystemTime::UNIX_EPOCH + Duration::new(secs, nanos);
+            let (record, sealed) = seal(draft(seq, at)).unwrap();
+            prop_assert_eq!(open(&sealed.header, &sealed.content), Ok(record.clone()));
+            prop_assert!(at.duration_since(record.at).unwrap() < Duration::from_micros(1));
+        }
+
+        #[test]
+        fn noise_never_opens_and_never_panics(noise in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(open_header(&noise).is_err());
+        }
+    }
+}
