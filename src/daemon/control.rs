@@ -20,6 +20,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::health::Stage;
 use super::wire::*;
@@ -284,7 +285,18 @@ async fn journal(
 
 /// A line of JSON for each frame, until the asker goes away. Frames that come faster than they are read are left out.
 async fn views(State(house): State<Arc<House>>) -> Response {
-    let seen = house.views.subscribe();
-    let lines = futures_lite(seen);
+    let lines = futures_util::stream::unfold(house.views.subscribe(), |mut seen| async move {
+        loop {
+            match seen.recv().await {
+                Ok(view) => {
+                    let mut line = serde_json::to_vec(&view).unwrap_or_default();
+                    line.push(b'\n');
+                    return Some((Ok::<_, Infallible>(Bytes::from(line)), seen));
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
     Response::new(Body::from_stream(lines))
 }

@@ -1,1 +1,394 @@
-//! (being built)
+//! The daemon: all threads and tasks, how they are joined, and the order in which they end.
+//!
+//! ```text
+//! camera ──newest frame──► vision ──sightings──► warden ──► relay
+//!    ▲────used memory────────┘                     │
+//!                                                  └─► journal ──► hub
+//! ```
+//!
+//! Owns no algorithm. The end is the order of ownership: cameras, vision, doors (relays to their safe level), the journal's last
+//! record, the hub's `offline`.
+
+mod camera_stage;
+mod control;
+mod health;
+mod stop;
+mod vision_stage;
+mod warden;
+pub mod wire;
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::broadcast;
+
+use crate::access::Referee;
+use crate::camera::slot::slot;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::domain::{Event, Frame, Image};
+use crate::door::Relay;
+use crate::gallery::Gallery;
+use crate::hub::{EventMessage, Hub};
+use crate::ledger::{Journal, Record};
+use crate::office::{Recorder, Register};
+use crate::setup;
+use crate::store::Store;
+use crate::vision::Vision;
+
+use camera_stage::CameraStage;
+use control::House;
+use health::Stage;
+use stop::StopToken;
+use vision_stage::VisionStage;
+use warden::{Post, Tiding, Warden};
+
+pub use control::user_name;
+
+/// Sightings that wait for the doors' thread; more are dropped and counted.
+const TIDINGS: usize = 64;
+/// Views that wait for somebody who enrols at the camera.
+const VIEWS: usize = 8;
+/// A stage that has not beaten for so long is dead.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the daemon waits for a stage when it ends.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// How to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// End when every camera is a replay that has come to its end.
+    pub until_replays_end: bool,
+}
+
+/// What the main thread hears.
+enum News {
+    Signal(&'static str),
+    Ended { stage: String, is_camera: bool, failure: Option<String> },
+}
+
+/// Opens the store and its journal, for the daemon and for a command line that finds no daemon.
+pub fn open_journal(store: &Store) -> Result<Journal> {
+    let data = File::open(store.dir().join("db")).context("the store's data file cannot be opened for syncing")?;
+    Ok(Journal::open(store.db())?.synced(data))
+}
+
+/// Runs the daemon until a signal ends it.
+///
+/// # Errors
+/// Whatever keeps it from starting; later, a stage that died or fell silent. The doors are safe by then.
+pub fn run(config: &Config, options: Options) -> Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let tokio = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime cannot be started")?;
+    let (news, heard) = channel();
+    // Signals count from the first moment on, so that a slow start can be interrupted.
+    tokio.spawn(listen_for_signals(news.clone()));
+
+    let store = Store::open(&config.store.path)?;
+    let runtime = setup::runtime(config)?;
+    let mut eyes = Vec::with_capacity(config.cameras.len());
+    for _ in &config.cameras {
+        eyes.push(setup::vision(config, &runtime)?);
+    }
+    let Some(first) = eyes.first() else { bail!("no [[camera]] is configured") };
+    let rules = setup::rules(config, first.entry())?;
+    let model = first.model().clone();
+    tracing::info!(%model, near_enough = %rules.distance, library = %runtime.library().display(), "models ready");
+    let placements = placements(first);
+    let gallery = Arc::new(Gallery::open(&store, model.clone(), first.dimension())?);
+    let hub = {
+        let _inside = tokio.enter();
+        setup::hub(config)?.map(|settings| Arc::new(Hub::start(settings)))
+    };
+    let recorder = Recorder::new(open_journal(&store)?, clock.clone());
+    let recorder = Arc::new(match &hub {
+        Some(hub) => {
+            let hub = hub.clone();
+            recorder.telling(move |record| publish(&hub, record))
+        }
+        None => recorder,
+    });
+
+    let mut crew = Crew { news, clock: clock.clone(), stages: Vec::new(), threads: Vec::new() };
+    let (tell, inbox) = sync_channel(TIDINGS);
+    let warden_stage = crew.stage("doors", "doors");
+    let posts = config
+        .doors
+        .iter()
+        .map(|door| {
+            let relay = Relay::new(setup::wires(door, clock.clone()), rules.max_age)?;
+            Ok(Post {
+                name: door.name.as_str().into(),
+                referee: Referee::new(rules.clone()),
+                relay,
+                pulse: door.pulse,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let doors = posts
+        .iter()
+        .map(|p| wire::DoorStatus { name: p.name.to_string(), wires: p.relay.describe() })
+        .collect();
+    let place = |door: &str| config.doors.iter().position(|d| d.name == door).unwrap_or(0);
+    let warden = Warden {
+        posts,
+        door_of_camera: config.cameras.iter().map(|camera| place(&camera.door)).collect(),
+        gallery: gallery.clone(),
+        recorder: recorder.clone(),
+        clock: clock.clone(),
+        stage: warden_stage,
+        inbox,
+    };
+    recorder.record(&Event::Started {
+        version: env!("CARGO_PKG_VERSION").into(),
+        config: blake3::hash(config.to_toml().as_bytes()).to_hex()[..16].to_owned(),
+        model: model.clone(),
+    })?;
+    crew.spawn("doors", false, move || {
+        warden.run();
+        Ok(())
+    })?;
+
+    let (views, _) = broadcast::channel(VIEWS);
+    let (stop_token, stop) = StopToken::new();
+    for (index, (camera, vision)) in config.cameras.iter().zip(eyes).enumerate() {
+        let (frames, newest) = slot::<Frame>();
+        let (used, spare) = slot::<Image>();
+        let name: Arc<str> = camera.name.as_str().into();
+        let seeing = VisionStage {
+            camera: name.clone(),
+            index,
+            vision,
+            gallery: gallery.clone(),
+            min_face_px: rules.min_face_px,
+            frames: newest,
+            used,
+            tidings: tell.clone(),
+            views: views.clone(),
+            clock: clock.clone(),
+            stage: crew.stage("vision", &camera.name),
+        };
+        crew.spawn(&format!("vision {name}"), false, move || seeing.run().map_err(|e| e.to_string()))?;
+        let (settings, its_clock) = (camera.clone(), clock.clone());
+        let watching = CameraStage {
+            name: name.clone(),
+            open: Box::new(move || setup::camera(&settings, its_clock.clone())),
+            frames,
+            used: spare,
+            tidings: tell.clone(),
+            clock: clock.clone(),
+            stage: crew.stage("camera", &camera.name),
+            stop: stop.clone(),
+        };
+        crew.spawn(&format!("camera {name}"), true, move || {
+            watching.run();
+            Ok(())
+        })?;
+    }
+
+    let house = Arc::new(House {
+        register: Register::new(gallery, recorder.clone(), rules.distance),
+        recorder: recorder.clone(),
+        stages: crew.stages.clone(),
+        doors,
+        placements,
+        hub: hub.clone(),
+        views,
+        clock: clock.clone(),
+        device: config.device.name.clone(),
+        model: model.to_string(),
+        near_enough: rules.distance.0,
+    });
+    let socket = &config.control.socket;
+    {
+        let _inside = tokio.enter();
+        let listener = control::listen(socket, config.control.group.as_deref())
+            .with_context(|| format!("the control socket {} cannot be made ([control] socket)", socket.display()))?;
+        let service = control::router(house).into_make_service_with_connect_info::<control::Peer>();
+        tokio.spawn(async move {
+            if let Err(error) = axum::serve(listener, service).await {
+                tracing::error!(%error, "the control socket failed");
+            }
+        });
+    }
+    tracing::info!(socket = %socket.display(), "ready");
+
+    let end = crew.watch(&heard, config.cameras.len(), options);
+    let reason = match &end {
+        Ok(reason) => (*reason).to_owned(),
+        Err(error) => format!("{error:#}"),
+    };
+    tracing::info!(%reason, "stopping");
+    if let Err(error) = &end {
+        // Safe first, whatever hangs.
+        finish(&tell, "a stage failed");
+        recorder.record(&Event::StageFailed { stage: "daemon".into(), reason: format!("{error:#}") }).ok();
+    }
+    drop(stop_token);
+    crew.join(|stage| stage != "doors");
+    finish(&tell, "the daemon stops");
+    drop(tell);
+    crew.join(|_| true);
+    recorder.record(&Event::Stopped { reason }).ok();
+    drop(std::fs::remove_file(socket));
+    if let Some(hub) = hub {
+        tokio.block_on(hub.stop());
+    }
+    tokio.shutdown_timeout(Duration::from_secs(1));
+    end.map(|_| ())
+}
+
+/// Tells the doors' thread to end; it may have ended already, and its queue may be full of sightings that no longer matter.
+fn finish(tell: &SyncSender<Tiding>, reason: &'static str) {
+    if tell.send(Tiding::Finish { reason }).is_err() {
+        tracing::debug!("the doors' thread has ended");
+    }
+}
+
+fn publish(hub: &Hub, record: &Record) {
+    let (id, time) = (record.id.to_string(), record.time());
+    let message =
+        EventMessage { seq: record.seq, id: &id, time: &time, kind: &record.kind, content: &record.content };
+    hub.publish(message.publication());
+}
+
+fn placements(vision: &Vision) -> Vec<wire::PlacementStatus> {
+    vision
+        .placements()
+        .iter()
+        .map(|(model, placement)| {
+            if let Some(reason) = &placement.fallback {
+                tracing::warn!(%model, asked = %placement.asked, %reason, "runs on the CPU instead");
+            }
+            wire::PlacementStatus {
+                model: model.clone(),
+                asked: placement.asked.to_string(),
+                on: placement.on.to_string(),
+                fallback: placement.fallback.clone(),
+                latency_ms: placement.latency.as_secs_f64() * 1000.0,
+            }
+        })
+        .collect()
+}
+
+/// The first signal asks for an orderly end; the second ends the process at once.
+async fn listen_for_signals(news: Sender<News>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be listened for");
+        return;
+    };
+    let mut asked = false;
+    loop {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        if asked {
+            tracing::warn!(signal = name, "second signal: ending at once");
+            std::process::exit(130);
+        }
+        asked = true;
+        if news.send(News::Signal(name)).is_err() {
+            std::process::exit(130);
+        }
+    }
+}
+
+/// The threads, with what watches over them.
+struct Crew {
+    news: Sender<News>,
+    clock: Arc<dyn Clock>,
+    stages: Vec<Arc<Stage>>,
+    threads: Vec<(String, JoinHandle<()>)>,
+}
+
+impl Crew {
+    fn stage(&mut self, role: &'static str, name: &str) -> Arc<Stage> {
+        let stage = Stage::new(role, name, self.clock.now());
+        self.stages.push(stage.clone());
+        stage
+    }
+
+    /// Starts a thread; its end, its error or its panic becomes news.
+    fn spawn(
+        &mut self,
+        name: &str,
+        is_camera: bool,
+        body: impl FnOnce() -> Result<(), String> + Send + 'static,
+    ) -> Result<()> {
+        let (news, stage) = (self.news.clone(), name.to_owned());
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                let failure = match catch_unwind(AssertUnwindSafe(body)) {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(error),
+                    Err(_) => Some("it panicked; the log has the place".to_owned()),
+                };
+                // Nobody listens while the daemon ends.
+                drop(news.send(News::Ended { stage, is_camera, failure }));
+            })
+            .with_context(|| format!("the thread `{name}` cannot be started"))?;
+        self.threads.push((name.to_owned(), thread));
+        Ok(())
+    }
+
+    /// Waits for a reason to end; an error when a stage died or fell silent.
+    fn watch(&self, heard: &Receiver<News>, cameras: usize, options: Options) -> Result<&'static str> {
+        let (mut ended_cameras, mut ended_vision) = (0, 0);
+        loop {
+            match heard.recv_timeout(Duration::from_millis(500)) {
+                Ok(News::Signal(name)) => return Ok(name),
+                Ok(News::Ended { stage, failure: Some(failure), .. }) => bail!("the stage `{stage}` failed: {failure}"),
+                Ok(News::Ended { stage, is_camera, failure: None }) => {
+                    match is_camera {
+                        true => ended_cameras += 1,
+                        false if stage == "doors" => bail!("the stage `doors` ended before the daemon"),
+                        false => ended_vision += 1,
+                    }
+                    if options.until_replays_end && ended_cameras == cameras && ended_vision == cameras {
+                        return Ok("the replays are over");
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok("everything has ended"),
+            }
+            let now = self.clock.now();
+            let running = |stage: &Stage| {
+                let name = if stage.role == "doors" { "doors".into() } else { format!("{} {}", stage.role, stage.name) };
+                self.threads.iter().any(|(thread, handle)| *thread == name && !handle.is_finished())
+            };
+            if let Some(stage) = self.stages.iter().find(|s| s.silent_for(now) > SILENCE_LIMIT && running(s)) {
+                bail!("the stage `{} {}` has not answered for {} s", stage.role, stage.name, SILENCE_LIMIT.as_secs());
+            }
+        }
+    }
+
+    /// Waits for the threads that `which` names; one that hangs is left behind.
+    fn join(&mut self, which: impl Fn(&str) -> bool) {
+        let until = self.clock.now() + LAST_WAIT;
+        let (chosen, rest) = std::mem::take(&mut self.threads).into_iter().partition(|(name, _)| which(name));
+        self.threads = rest;
+        for (name, thread) in chosen {
+            while !thread.is_finished() && self.clock.now() < until {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            match thread.is_finished() {
+                true => drop(thread.join()),
+                false => tracing::error!(stage = name, "does not end; leaving it behind"),
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@ mod queue;
 mod wire;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -76,7 +76,7 @@ pub enum State {
 pub struct Hub {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Hub {
@@ -85,7 +85,7 @@ impl Hub {
         let shared = Arc::new(Shared::new(settings));
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(connection::run(shared.clone(), stopping));
-        Hub { shared, stop, task }
+        Hub { shared, stop, task: Mutex::new(Some(task)) }
     }
 
     /// Takes `publication` to be sent when the broker is there. Never waits. When the queue is full, its oldest is dropped.
@@ -109,17 +109,25 @@ impl Hub {
     }
 
     /// Sends what is queued, says `offline` and disconnects; takes 2 seconds at most. What could not be sent by then is gone.
-    pub async fn stop(mut self) {
+    pub async fn stop(&self) {
         // The task may have ended; then there is nobody left to tell.
         let _ = self.stop.send(true);
-        if tokio::time::timeout(STOP_WITHIN, &mut self.task).await.is_err() {
+        let Some(mut task) = self.take_task() else { return };
+        if tokio::time::timeout(STOP_WITHIN, &mut task).await.is_err() {
+            task.abort();
             tracing::warn!("the broker did not take its leave in time; it will say `offline` by itself");
         }
+    }
+
+    fn take_task(&self) -> Option<JoinHandle<()>> {
+        self.task.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
     }
 }
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = self.take_task() {
+            task.abort();
+        }
     }
 }
