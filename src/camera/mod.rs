@@ -19,7 +19,8 @@ pub trait FrameSource: Send {
     ///
     /// # Errors
     /// After [`CameraError::BadFrame`] and [`CameraError::Stuck`] the source lives on: count it and call again. After anything else
-    /// it is spent: drop it and open a new one.
+    /// it is spent: drop it and open a new one. A source that stays stuck holds its device until it is unplugged or the process
+    /// ends, so opening it again would find it busy.
     fn next(&mut self) -> Result<Frame, CameraError>;
 
     /// Gives back a picture that is no longer needed; a later frame may be decoded into its memory.
@@ -41,7 +42,7 @@ pub enum CameraError {
     #[error("camera {device} gave no picture for {} s; check its cable and power, or plug it in anew", waited.as_secs_f32())]
     Stuck { device: String, waited: Duration },
     #[error(
-        "camera {device} does not give {wanted} ({reason}); it offers {offered}; choose one of these (`v4l2-ctl -d {device} --list-formats-ext` lists them all)"
+        "camera {device} does not give {wanted} ({reason}); it offers {offered}; set one of these (`v4l2-ctl -d {device} --list-formats-ext` lists them all)"
     )]
     Refused { device: String, wanted: String, offered: String, reason: String },
     /// A replay has come to its end: nothing is wrong.

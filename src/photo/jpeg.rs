@@ -1,7 +1,7 @@
 //! JPEG to RGB: one strict decoder for photographs and for the frames of Motion-JPEG cameras.
 //!
-//! Strict means that a picture is whole or refused: the end marker must be there, and damaged pixel data is an error instead of
-//! a grey patch. Knows nothing of files, of orientation or of where frames come from.
+//! Strict means that a picture is whole or refused: the end marker must be there, and damage that the decoder sees is an error instead of
+//! a grey patch. It does not see pixel data that was cut short and closed with a new end marker. Knows nothing of files, of orientation or of where frames come from.
 
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;

@@ -5,18 +5,21 @@
 use super::{PhotoError, check_size};
 use crate::domain::Image;
 
-/// Fraction bits of the coefficients below.
-const SHIFT: i32 = 13;
+/// Pairs of pixels converted together: enough for the compiler to fill its vector registers.
+const PAIRS: usize = 16;
+
+// The coefficients of the formula, in units of 1 / 8192 so that they fit 16 bits.
+
 /// 255 / 219: stretches limited-range luma (16 to 235).
-const LUMA: i32 = 9539;
+const LUMA: i16 = 9539;
 /// 2 (1 - 0.299) * 255 / 224.
-const RED_CR: i32 = 13075;
+const RED_CR: i16 = 13075;
 /// 2 (1 - 0.299) * 0.299 / 0.587 * 255 / 224.
-const GREEN_CR: i32 = 6660;
+const GREEN_CR: i16 = 6660;
 /// 2 (1 - 0.114) * 0.114 / 0.587 * 255 / 224.
-const GREEN_CB: i32 = 3209;
+const GREEN_CB: i16 = 3209;
 /// 2 (1 - 0.114) * 255 / 224.
-const BLUE_CB: i32 = 16525;
+const BLUE_CB: i16 = 16525;
 
 /// Converts the first `width * height * 2` bytes of a frame, `Y0 Cb Y1 Cr` for each pair of pixels, into `buffer` (its contents are lost,
 /// its memory is used again). Bytes after them are ignored; rows must have no padding.
@@ -37,27 +40,58 @@ pub fn yuyv_to_rgb(bytes: &[u8], width: u32, height: u32, mut buffer: Vec<u8>) -
         return Err(PhotoError::ShortFrame { width, height, expected: pixels * 2, actual: bytes.len() });
     };
     buffer.resize(pixels * 3, 0);
-    for (yuyv, rgb) in bytes.as_chunks::<4>().0.iter().zip(buffer.as_chunks_mut::<6>().0) {
-        *rgb = pair(*yuyv);
+    let (blocks, rest) = bytes.as_chunks::<{ 4 * PAIRS }>();
+    let (blocks_out, rest_out) = buffer.as_chunks_mut::<{ 6 * PAIRS }>();
+    for (yuyv, rgb) in blocks.iter().zip(blocks_out) {
+        *rgb = block(yuyv);
     }
+    let mut last = [0; 4 * PAIRS];
+    last[..rest.len()].copy_from_slice(rest);
+    rest_out.copy_from_slice(&block(&last)[..rest_out.len()]);
     Image::new(width, height, buffer).ok_or(PhotoError::OddFrame { width, height })
 }
 
+/// Converts [`PAIRS`] pairs of pixels in 16-bit steps, plane by plane: loops of this shape become vector code.
 #[inline(always)]
-fn pair([y0, cb, y1, cr]: [u8; 4]) -> [u8; 6] {
-    let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
-    let (red, green, blue) = (RED_CR * cr, -GREEN_CR * cr - GREEN_CB * cb, BLUE_CB * cb);
-    let luma = |y: u8| LUMA * (i32::from(y) - 16) + (1 << (SHIFT - 1));
-    let level = |sum: i32| (sum >> SHIFT).clamp(0, 255) as u8;
-    let (first, second) = (luma(y0), luma(y1));
-    [
-        level(first + red),
-        level(first + green),
-        level(first + blue),
-        level(second + red),
-        level(second + green),
-        level(second + blue),
-    ]
+fn block(yuyv: &[u8; 4 * PAIRS]) -> [u8; 6 * PAIRS] {
+    let mut samples = [[0i16; PAIRS]; 4];
+    for (pair, bytes) in yuyv.as_chunks::<4>().0.iter().enumerate() {
+        for (channel, zero) in [16, 128, 16, 128].into_iter().enumerate() {
+            samples[channel][pair] = i16::from(bytes[channel]) - zero;
+        }
+    }
+    let [first, cb, second, cr] = samples;
+    // In eighths of a level; 4 of them round the sum.
+    let mut chroma = [[0i16; PAIRS]; 3];
+    for pair in 0..PAIRS {
+        chroma[0][pair] = 4 + eighths(cr[pair], RED_CR);
+        chroma[1][pair] = 4 - eighths(cr[pair], GREEN_CR) - eighths(cb[pair], GREEN_CB);
+        chroma[2][pair] = 4 + eighths(cb[pair], BLUE_CB);
+    }
+    let mut planes = [[[0u8; PAIRS]; 3]; 2];
+    for (planes, luma) in planes.iter_mut().zip([first, second]) {
+        for (pair, luma) in luma.into_iter().enumerate() {
+            let luma = eighths(luma, LUMA);
+            for channel in 0..3 {
+                planes[channel][pair] = ((luma + chroma[channel][pair]) >> 3).clamp(0, 255) as u8;
+            }
+        }
+    }
+    let mut rgb = [0; 6 * PAIRS];
+    for pair in 0..PAIRS {
+        for pixel in 0..2 {
+            for channel in 0..3 {
+                rgb[6 * pair + 3 * pixel + channel] = planes[pixel][channel][pair];
+            }
+        }
+    }
+    rgb
+}
+
+/// `value * coefficient` in eighths of a level; `value` lies within ±255, so nothing overflows.
+#[inline(always)]
+fn eighths(value: i16, coefficient: i16) -> i16 {
+    ((i32::from(value << 6) * i32::from(coefficient)) >> 16) as i16
 }
 
 #[cfg(test)]
@@ -79,16 +113,25 @@ mod tests {
 
     #[test]
     fn every_colour_is_within_one_level_of_the_exact_formula() {
-        for y in 0..=255u8 {
-            for cb in (0..=255u8).step_by(3) {
-                for cr in (0..=255u8).step_by(3) {
-                    let rgb = pair([y, cb, y, cr]);
-                    for (channel, exact) in exact(y, cb, cr).into_iter().enumerate() {
-                        assert!((f64::from(rgb[channel]) - exact).abs() <= 1.0, "{y} {cb} {cr}: {rgb:?}, {exact}");
-                        assert_eq!(rgb[channel], rgb[channel + 3]);
+        // One row for each chroma: all lumas, two to a pair.
+        for cb in (0..=255u8).step_by(3) {
+            for cr in (0..=255u8).step_by(3) {
+                let row: Vec<u8> = (0..=255u8).step_by(2).flat_map(|y| [y, cb, y + 1, cr]).collect();
+                let image = yuyv_to_rgb(&row, 256, 1, Vec::new()).unwrap();
+                for (y, rgb) in (0..=255u8).zip(image.rgb().chunks(3)) {
+                    for (level, exact) in rgb.iter().zip(exact(y, cb, cr)) {
+                        assert!((f64::from(*level) - exact).abs() <= 1.0, "{y} {cb} {cr}: {rgb:?}, {exact}");
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_frame_of_any_length_is_converted_to_its_last_pixel() {
+        for width in (2..=100).step_by(2) {
+            let image = yuyv_to_rgb(&[235, 128].repeat(width as usize), width, 1, Vec::new()).unwrap();
+            assert!(image.rgb().iter().all(|level| *level == 255), "{width}");
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of frames or threads.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nokhwa::utils::{
@@ -22,8 +23,8 @@ const NAMED: [FrameFormat; 6] = [
     FrameFormat::NV12,
 ];
 
-/// Most offers that a message lists.
-const LISTED: usize = 24;
+/// Most sizes that a message lists.
+const LISTED: usize = 16;
 
 /// Why a call into nokhwa failed: its words, and the operating system's error number when it gives one.
 #[derive(Debug)]
@@ -138,22 +139,24 @@ fn words(wanted: &V4l2Settings) -> String {
     format!("{format} {}x{} at {} frames/s", wanted.width, wanted.height, wanted.fps)
 }
 
+/// `YUYV 640x480 at 15, 30; …`.
 fn listed(offers: &[CameraFormat]) -> String {
-    let mut lines: Vec<(FrameFormat, u32, u32, u32)> =
-        offers.iter().map(|o| (o.format(), o.width(), o.height(), o.frame_rate())).collect();
-    lines.sort();
-    lines.dedup();
-    let more = lines.len().saturating_sub(LISTED);
-    let mut words: Vec<String> =
-        lines.iter().take(LISTED).map(|(format, w, h, fps)| format!("{format} {w}x{h} at {fps}")).collect();
-    match (words.is_empty(), more) {
-        (true, _) => "nothing that can be listed here".into(),
-        (_, 0) => words.join(", "),
-        (_, more) => {
-            words.push(format!("and {more} more"));
-            words.join(", ")
-        }
+    let mut sizes: BTreeMap<(FrameFormat, u32, u32), BTreeSet<u32>> = BTreeMap::new();
+    for offer in offers {
+        sizes.entry((offer.format(), offer.width(), offer.height())).or_default().insert(offer.frame_rate());
     }
+    if sizes.is_empty() {
+        return "nothing that can be listed (is it a camera, or a loopback that nothing feeds?)".into();
+    }
+    let one = |((format, width, height), rates): (&(FrameFormat, u32, u32), &BTreeSet<u32>)| {
+        let rates: Vec<String> = rates.iter().map(u32::to_string).collect();
+        format!("{format} {width}x{height} at {}", rates.join(", "))
+    };
+    let mut words: Vec<String> = sizes.iter().take(LISTED).map(one).collect();
+    if let Some(more @ 1..) = sizes.len().checked_sub(LISTED) {
+        words.push(format!("{more} more"));
+    }
+    words.join("; ")
 }
 
 /// 19 of `… No such device (os error 19)`: nokhwa keeps only the words of an [`std::io::Error`].
@@ -219,11 +222,12 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_of_offers_is_cut() {
-        let offers: Vec<CameraFormat> =
-            (1..=30).map(|fps| CameraFormat::new_from(64, 48, FrameFormat::YUYV, fps)).collect();
-        let text = listed(&offers);
-        assert!(text.starts_with("YUYV 64x48 at 1, ") && text.ends_with("and 6 more"), "{text}");
-        assert!(!listed(&[]).is_empty());
+    fn offers_are_listed_by_size_and_a_long_list_is_cut() {
+        let offer = |side, fps| CameraFormat::new_from(side, side, FrameFormat::YUYV, fps);
+        assert_eq!(listed(&[offer(8, 30), offer(4, 5), offer(8, 5), offer(8, 30)]), "YUYV 4x4 at 5; YUYV 8x8 at 5, 30");
+        let many: Vec<CameraFormat> = (1..=18).map(|side| offer(side, 10)).collect();
+        assert!(listed(&many).ends_with("YUYV 16x16 at 10; 2 more"));
+        assert!(!listed(&many[..16]).contains("more"));
+        assert!(listed(&[]).contains("nothing"));
     }
 }
