@@ -1,0 +1,297 @@
+//! Photographs and Motion-JPEG files played as if a camera saw them: for tests, demonstrations and boards without a camera.
+//!
+//! Knows nothing of devices, and keeps one picture at a time in memory however long the replay is.
+
+mod mjpeg;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::mjpeg::{MjpegFile, Part};
+use super::{CameraError, FrameSource};
+use crate::clock::Clock;
+use crate::domain::{Frame, Image, Moment};
+use crate::photo::{self, JpegDecoder, PhotoError};
+
+const PHOTOGRAPHS: [&str; 5] = ["jpg", "jpeg", "png", "bmp", "webp"];
+const MOTION_JPEG: [&str; 2] = ["mjpeg", "mjpg"];
+
+/// How a replay goes.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplaySettings {
+    /// From one frame to the next; zero plays as fast as frames are asked for. `next` blocks for no longer than this.
+    pub interval: Duration,
+    /// Start again at the end, for ever.
+    pub looping: bool,
+}
+
+/// A replay; opened with [`Replay::open`].
+pub struct Replay {
+    path: PathBuf,
+    settings: ReplaySettings,
+    clock: Arc<dyn Clock>,
+    reel: Reel,
+    seq: u64,
+    due: Option<Moment>,
+    /// Whether a picture has come since the reel was last at its start; a reel without any is not wound back.
+    fruitful: bool,
+}
+
+enum Reel {
+    Photos { files: Vec<PathBuf>, at: usize },
+    Mjpeg { file: MjpegFile, at: u64, decoder: JpegDecoder, spare: Vec<u8> },
+}
+
+impl Replay {
+    /// Opens a folder (its photographs in the order of their names, folders inside it not looked at), one photograph, or a Motion-JPEG file
+    /// (`.mjpeg` or `.mjpg`: JPEG images one after the other, whatever lies between them skipped).
+    ///
+    /// # Errors
+    /// [`CameraError::Io`] when there is nothing to play at `path`.
+    pub fn open(path: &Path, settings: ReplaySettings, clock: Arc<dyn Clock>) -> Result<Replay, CameraError> {
+        let kind = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        let reel = if kind.is_dir() {
+            let files = photographs_in(path).map_err(|error| unreadable(path, &error))?;
+            if files.is_empty() {
+                return Err(nothing_in(path));
+            }
+            Reel::Photos { files, at: 0 }
+        } else if has_extension(path, &MOTION_JPEG) {
+            let file = MjpegFile::open(path).map_err(|error| unreadable(path, &error))?;
+            Reel::Mjpeg { file, at: 0, decoder: JpegDecoder::new(), spare: Vec::new() }
+        } else {
+            Reel::Photos { files: vec![path.to_owned()], at: 0 }
+        };
+        Ok(Replay { path: path.to_owned(), settings, clock, reel, seq: 0, due: None, fruitful: false })
+    }
+
+    /// Sleeps until the next frame is due. Never longer than one interval, also when the clock stands still.
+    fn keep_pace(&mut self) {
+        let interval = self.settings.interval;
+        let now = self.clock.now();
+        let due = self.due.unwrap_or(now);
+        std::thread::sleep(due.since(now).min(interval));
+        // A replay that fell behind goes on from where it is instead of catching up in a burst.
+        self.due = Some(due.max(now) + interval);
+    }
+}
+
+impl FrameSource for Replay {
+    fn next(&mut self) -> Result<Frame, CameraError> {
+        self.keep_pace();
+        loop {
+            if let Some(picture) = self.reel.advance(&self.path).map_err(|error| unreadable(&self.path, &error))? {
+                let seq = self.seq;
+                self.seq += 1;
+                let image = picture?;
+                self.fruitful = true;
+                return Ok(Frame { seq, captured_at: self.clock.now(), image });
+            }
+            if !self.fruitful {
+                return Err(nothing_in(&self.path));
+            }
+            if !self.settings.looping {
+                return Err(CameraError::Ended { replay: self.path.display().to_string() });
+            }
+            self.fruitful = false;
+            self.reel.rewind().map_err(|error| unreadable(&self.path, &error))?;
+        }
+    }
+
+    fn recycle(&mut self, image: Image) {
+        if let Reel::Mjpeg { spare, .. } = &mut self.reel {
+            *spare = image.into_rgb();
+        }
+    }
+
+    fn describe(&self) -> String {
+        let what = match &self.reel {
+            Reel::Photos { files, .. } => format!("{} photographs", files.len()),
+            Reel::Mjpeg { .. } => "Motion-JPEG".into(),
+        };
+        let pace = match self.settings.interval {
+            Duration::ZERO => "as fast as they are taken".into(),
+            interval => format!("one every {} ms", interval.as_millis()),
+        };
+        let end = if self.settings.looping { "over and over" } else { "once" };
+        format!("replay of {}: {what}, {pace}, {end}", self.path.display())
+    }
+}
+
+/// What a reel shows next.
+type Picture = Result<Image, CameraError>;
+
+impl Reel {
+    /// The next picture of the reel at `path`, or `None` at its end.
+    fn advance(&mut self, path: &Path) -> std::io::Result<Option<Picture>> {
+        match self {
+            Reel::Photos { files, at } => {
+                let Some(file) = files.get(*at) else { return Ok(None) };
+                *at += 1;
+                Ok(Some(photo::load(file).map_err(|error| match error {
+                    // The origin names the file already.
+                    PhotoError::File { path, cause } => bad_frame(path.display().to_string(), *cause),
+                    other => bad_frame(file.display().to_string(), other),
+                })))
+            }
+            Reel::Mjpeg { file, at, decoder, spare } => {
+                let origin = |at: u64| format!("{}, image {at}", path.display());
+                let Some(part) = file.next_part()? else { return Ok(None) };
+                *at += 1;
+                Ok(Some(match part {
+                    Part::Image(bytes) => {
+                        decoder.decode_into(bytes, std::mem::take(spare)).map_err(|cause| bad_frame(origin(*at), cause))
+                    }
+                    Part::CutOff => Err(bad_frame(origin(*at), PhotoError::Damaged("a JPEG without its end".into()))),
+                }))
+            }
+        }
+    }
+
+    fn rewind(&mut self) -> std::io::Result<()> {
+        match self {
+            Reel::Photos { at, .. } => *at = 0,
+            Reel::Mjpeg { file, at, .. } => {
+                file.rewind()?;
+                *at = 0;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bad_frame(origin: String, cause: PhotoError) -> CameraError {
+    CameraError::BadFrame { origin, cause }
+}
+
+fn photographs_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if has_extension(&path, &PHOTOGRAPHS) && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn has_extension(path: &Path, any_of: &[&str]) -> bool {
+    path.extension().and_then(|e| e.to_str()).is_some_and(|e| any_of.iter().any(|known| known.eq_ignore_ascii_case(e)))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> CameraError {
+    CameraError::Io {
+        origin: path.display().to_string(),
+        reason: format!("cannot read it: {error}"),
+        advice: "check the path and its permissions".into(),
+    }
+}
+
+fn nothing_in(path: &Path) -> CameraError {
+    CameraError::Io {
+        origin: path.display().to_string(),
+        reason: "it holds no picture that can be shown".into(),
+        advice: "name a folder with JPEG, PNG, BMP or WebP pictures, one such picture, or a .mjpeg file".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SimulatedClock;
+    use std::time::SystemTime;
+
+    fn settings(looping: bool) -> ReplaySettings {
+        ReplaySettings { interval: Duration::ZERO, looping }
+    }
+
+    fn open(path: &Path, looping: bool) -> Result<Replay, CameraError> {
+        Replay::open(path, settings(looping), Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH)))
+    }
+
+    /// A grey JPEG, `side` pixels square.
+    fn jpeg(side: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let picture = image::GrayImage::from_pixel(side, side, image::Luma([90]));
+        picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Jpeg).unwrap();
+        bytes
+    }
+
+    /// `Ok(side)` of the next frame, or the error's words.
+    fn next(replay: &mut Replay) -> Result<u32, String> {
+        replay.next().map(|frame| frame.image.width()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_folder_plays_its_photographs_by_name_and_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in
+            [("b.JPG", jpeg(20)), ("a.jpeg", jpeg(10)), ("c.png", b"no picture".to_vec()), ("d.jpg", jpeg(30))]
+        {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        std::fs::write(folder.path().join("notes.txt"), "not looked at").unwrap();
+        std::fs::create_dir(folder.path().join("e.jpg")).unwrap();
+        let mut replay = open(folder.path(), false).unwrap();
+        assert_eq!((next(&mut replay), next(&mut replay)), (Ok(10), Ok(20)));
+        let error = replay.next().unwrap_err();
+        assert!(matches!(&error, CameraError::BadFrame { origin, .. } if origin.ends_with("c.png")), "{error}");
+        let frame = replay.next().unwrap();
+        assert_eq!((frame.seq, frame.image.width()), (3, 30));
+        for _ in 0..2 {
+            assert!(matches!(replay.next(), Err(CameraError::Ended { .. })));
+        }
+    }
+
+    #[test]
+    fn one_photograph_over_and_over_counts_on_and_takes_the_time_from_the_clock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one.jpg");
+        std::fs::write(&path, jpeg(10)).unwrap();
+        let clock = Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH));
+        let mut replay = Replay::open(&path, settings(true), clock.clone()).unwrap();
+        for second in 0..5 {
+            let frame = replay.next().unwrap();
+            assert_eq!((frame.seq, frame.captured_at), (second, Moment(Duration::from_secs(second))));
+            replay.recycle(frame.image);
+            clock.advance(Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_played_says_so_instead_of_spinning() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = open(&folder.path().join("missing"), false).err().unwrap().to_string();
+        assert!(missing.contains("missing") && missing.contains("check the path"), "{missing}");
+        assert!(matches!(open(folder.path(), true), Err(CameraError::Io { .. })));
+        let empty = folder.path().join("empty.mjpeg");
+        std::fs::write(&empty, "nothing here").unwrap();
+        assert!(matches!(open(&empty, true).unwrap().next(), Err(CameraError::Io { .. })));
+        let bad = folder.path().join("bad.jpg");
+        std::fs::write(&bad, "nothing here").unwrap();
+        let mut replay = open(&bad, true).unwrap();
+        assert!(matches!(replay.next(), Err(CameraError::BadFrame { .. })));
+        assert!(matches!(replay.next(), Err(CameraError::Io { .. })));
+    }
+
+    #[test]
+    fn a_motion_jpeg_file_plays_past_its_broken_parts_and_starts_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("film.mjpeg");
+        let cut = jpeg(40);
+        let film = [jpeg(10), b"--boundary\r\n".to_vec(), jpeg(20), cut[..cut.len() - 9].to_vec(), jpeg(30)].concat();
+        std::fs::write(&path, film).unwrap();
+        let mut replay = open(&path, true).unwrap();
+        for _ in 0..2 {
+            assert_eq!((next(&mut replay), next(&mut replay)), (Ok(10), Ok(20)));
+            let error = next(&mut replay).unwrap_err();
+            assert!(error.contains("film.mjpeg, image 3"), "{error}");
+            let last = replay.next().unwrap();
+            assert_eq!(last.image.width(), 30);
+            replay.recycle(last.image);
+        }
+        assert!(replay.describe().contains("film.mjpeg"));
+    }
+}

@@ -1,0 +1,175 @@
+//! A V4L2 camera: webcams, the Raspberry Pi's and the Jetson's cameras through their V4L2 drivers, video loopbacks.
+//!
+//! nokhwa opens the device, agrees on a format and reads frames; the bytes are decoded in the photo room. Its camera cannot leave the
+//! thread that made it and its read has no time-out, so a thread of its own owns it and puts each raw frame into a slot, newest
+//! wins; [`V4l2Camera::next`] waits there with a time-out and decodes only what is taken. Knows nothing of reconnecting: a
+//! lost camera is an error, and whoever owns it opens the next one.
+
+mod capture;
+mod device;
+mod negotiate;
+
+pub use device::{Device, devices};
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use self::capture::{Capture, Raw, Shot};
+use super::slot::{SlotReceiver, SlotSender, slot};
+use super::{CameraError, FrameSource};
+use crate::clock::Clock;
+use crate::domain::{Frame, Image};
+use crate::photo::{JpegDecoder, yuyv_to_rgb};
+
+/// How long a device may take to open: some webcams need seconds to wake.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a camera that is put down may take to give up its device.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How pixels travel from the camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PixelFormat {
+    /// Uncompressed, 2 bytes a pixel; cheap to convert, but USB 2 carries little more than 640x480 at 30 frames/s of it.
+    Yuyv,
+    /// One JPEG for each frame.
+    Mjpeg,
+    /// YUYV up to 640x480, Motion-JPEG above; the other when that is not offered.
+    Auto,
+}
+
+/// What is wanted of a camera.
+#[derive(Clone, Debug)]
+pub struct V4l2Settings {
+    /// `/dev/video0`, a link to it such as `/dev/v4l/by-id/…`, or its number.
+    pub device: String,
+    /// Pixels; even.
+    pub width: u32,
+    pub height: u32,
+    /// Frames per second. When the size is offered only with other rates, the nearest is taken.
+    pub fps: u32,
+    pub format: PixelFormat,
+    /// How long `next` waits for a frame before it says [`CameraError::Stuck`].
+    pub stuck_after: Duration,
+}
+
+/// What a camera was found to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mode {
+    width: u32,
+    height: u32,
+    fps: u32,
+    /// YUYV when false.
+    mjpeg: bool,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = if self.mjpeg { "MJPEG" } else { "YUYV" };
+        write!(f, "{format} {}x{} at {} frames/s", self.width, self.height, self.fps)
+    }
+}
+
+/// An open camera; dropping it closes the device.
+pub struct V4l2Camera {
+    device: String,
+    mode: Mode,
+    stuck_after: Duration,
+    /// `None` only while it is being dropped.
+    shots: Option<SlotReceiver<Shot>>,
+    spare_bytes: SlotSender<Vec<u8>>,
+    spare_pixels: Vec<u8>,
+    decoder: JpegDecoder,
+    /// Nothing ever comes through; it breaks when the capture thread has let go of the device.
+    ended: Receiver<()>,
+}
+
+impl V4l2Camera {
+    /// Opens the camera and starts its stream.
+    ///
+    /// # Errors
+    /// [`CameraError::Absent`], [`CameraError::Refused`] with what the camera offers, [`CameraError::Stuck`] when it does not answer, and
+    /// [`CameraError::Io`] for a device that is busy, not a camera, or closed to this user.
+    pub fn open(settings: &V4l2Settings, clock: Arc<dyn Clock>) -> Result<V4l2Camera, CameraError> {
+        let (index, device) = device::resolve(&settings.device)?;
+        let (shots_in, shots) = slot();
+        let (spare_bytes, spare_out) = slot();
+        let (opened_in, opened) = channel();
+        let (alive, ended) = channel::<()>();
+        let wanted = settings.clone();
+        let name = device.clone();
+        let run = move || {
+            let _alive = alive;
+            Capture { device: name, shots: shots_in, spare: spare_out, clock }.run(index, &wanted, &opened_in);
+        };
+        thread::Builder::new().name(format!("capture {index}")).spawn(run).map_err(|error| CameraError::Io {
+            origin: format!("camera {device}"),
+            reason: format!("cannot start its thread: {error}"),
+            advice: "free some memory, or raise the limit on threads".into(),
+        })?;
+        let mode = match opened.recv_timeout(OPEN_TIMEOUT) {
+            Ok(answer) => answer?,
+            Err(RecvTimeoutError::Timeout) => return Err(CameraError::Stuck { device, waited: OPEN_TIMEOUT }),
+            Err(RecvTimeoutError::Disconnected) => return Err(capture::thread_ended(device)),
+        };
+        Ok(V4l2Camera {
+            device,
+            mode,
+            stuck_after: settings.stuck_after,
+            shots: Some(shots),
+            spare_bytes,
+            spare_pixels: Vec::new(),
+            decoder: JpegDecoder::new(),
+            ended,
+        })
+    }
+
+    fn decode(&mut self, raw: &Raw) -> Result<Image, CameraError> {
+        let pixels = std::mem::take(&mut self.spare_pixels);
+        let decoded = if self.mode.mjpeg {
+            self.decoder.decode_into(&raw.bytes, pixels)
+        } else {
+            yuyv_to_rgb(&raw.bytes, self.mode.width, self.mode.height, pixels)
+        };
+        decoded.map_err(|cause| CameraError::BadFrame { origin: format!("camera {}", self.device), cause })
+    }
+}
+
+impl FrameSource for V4l2Camera {
+    /// Blocks for at most [`V4l2Settings::stuck_after`] and the time one frame takes to decode.
+    fn next(&mut self) -> Result<Frame, CameraError> {
+        let Some(shots) = &self.shots else { return Err(capture::thread_ended(self.device.clone())) };
+        match shots.take(self.stuck_after) {
+            Some(Shot::Taken(raw)) => {
+                let decoded = self.decode(&raw);
+                let (seq, captured_at) = (raw.seq, raw.captured_at);
+                // The capture thread may have ended meanwhile; then the memory is simply freed.
+                drop(self.spare_bytes.put(raw.bytes));
+                decoded.map(|image| Frame { seq, captured_at, image })
+            }
+            Some(Shot::Failed(error)) => Err(error),
+            None if shots.is_closed() => Err(capture::thread_ended(self.device.clone())),
+            None => Err(CameraError::Stuck { device: self.device.clone(), waited: self.stuck_after }),
+        }
+    }
+
+    fn recycle(&mut self, image: Image) {
+        self.spare_pixels = image.into_rgb();
+    }
+
+    fn describe(&self) -> String {
+        format!("camera {}, {}", self.device, self.mode)
+    }
+}
+
+impl Drop for V4l2Camera {
+    fn drop(&mut self) {
+        // The capture thread sees that nobody takes its frames any more when the next one has come.
+        self.shots = None;
+        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(CLOSE_TIMEOUT) {
+            tracing::warn!(device = self.device, "the camera does not answer; its device stays open until it does");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! JPEG to RGB: one strict decoder for photographs and for the frames of Motion-JPEG cameras.
+//!
+//! Strict means that a picture is whole or refused: the end marker must be there, and damage that the decoder sees is an error instead of
+//! a grey patch. It does not see pixel data that was cut short and closed with a new end marker. Knows nothing of files, of orientation or of where frames come from.
+
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+
+use super::{PhotoError, Walk, Walked, check_size, unpanicked};
+use crate::domain::Image;
+
+/// Decodes camera frames one after the other, without new memory for each.
+#[derive(Default)]
+pub struct JpegDecoder {
+    /// A frame without Huffman tables, rewritten so that it names the standard ones.
+    rewritten: Vec<u8>,
+}
+
+impl JpegDecoder {
+    /// A decoder.
+    pub fn new() -> JpegDecoder {
+        JpegDecoder::default()
+    }
+
+    /// Decodes the one image that `bytes` begin with, into `buffer` (its contents are lost, its memory is used again). Bytes
+    /// after the end of the image are ignored: a video loopback hands over its whole buffer. EXIF orientation is not looked at;
+    /// cameras do not write it.
+    ///
+    /// # Errors
+    /// [`PhotoError::Damaged`] when the image does not reach its end marker or its data is damaged, [`PhotoError::Unsupported`],
+    /// [`PhotoError::TooLarge`], [`PhotoError::Empty`].
+    pub fn decode_into(&mut self, bytes: &[u8], buffer: Vec<u8>) -> Result<Image, PhotoError> {
+        let mut walk = Walk::default();
+        let whole = whole_image(bytes, &mut walk)?;
+        if walk.has_huffman_tables() {
+            return decode_whole(whole, buffer).map(|(image, _)| image);
+        }
+        // An `AVI1` segment says that this is Motion-JPEG; the decoder then takes the tables of ITU-T T.81, annex K.3.
+        self.rewritten.clear();
+        self.rewritten.extend_from_slice(b"\xFF\xD8\xFF\xE0\x00\x10AVI1\0\0\0\0\0\0\0\0\0\0");
+        self.rewritten.extend_from_slice(&whole[2..]);
+        decode_whole(&self.rewritten, buffer).map(|(image, _)| image)
+    }
+}
+
+/// Decodes a photograph as it is stored, and gives its EXIF block (a TIFF header onwards) when it has one.
+pub(super) fn decode_with_exif(bytes: &[u8]) -> Result<(Image, Option<Vec<u8>>), PhotoError> {
+    decode_whole(whole_image(bytes, &mut Walk::default())?, Vec::new())
+}
+
+/// The part of `bytes` that is the image.
+fn whole_image<'a>(bytes: &'a [u8], walk: &mut Walk) -> Result<&'a [u8], PhotoError> {
+    if bytes.is_empty() {
+        return Err(PhotoError::Empty);
+    }
+    match walk.advance(bytes) {
+        Walked::Complete { end } => Ok(&bytes[..end]),
+        Walked::Incomplete => Err(PhotoError::Damaged("a JPEG without its end".into())),
+        Walked::Broken { .. } => Err(PhotoError::Damaged("a JPEG whose parts are not in order".into())),
+    }
+}
+
+fn decode_whole(bytes: &[u8], mut buffer: Vec<u8>) -> Result<(Image, Option<Vec<u8>>), PhotoError> {
+    // The sides of a JPEG are 16-bit numbers; the bound on its area is our own.
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    unpanicked(move || {
+        let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+        decoder.decode_headers().map_err(refusal)?;
+        let info = decoder.info().ok_or_else(|| PhotoError::Damaged("it says nothing of its size".into()))?;
+        let (width, height) = (u32::from(info.width), u32::from(info.height));
+        check_size(width, height)?;
+        // Blank first: should the decoder leave pixels out, no part of an earlier picture may show through.
+        buffer.clear();
+        buffer.resize(usize::from(info.width) * usize::from(info.height) * 3, 0);
+        decoder.decode_into(&mut buffer).map_err(refusal)?;
+        let image = Image::new(width, height, buffer)
+            .ok_or_else(|| PhotoError::Damaged("it does not have the size it says".into()))?;
+        Ok((image, decoder.exif().cloned()))
+    })
+}
+
+fn refusal(error: zune_jpeg::errors::DecodeErrors) -> PhotoError {
+    use zune_jpeg::errors::DecodeErrors;
+    match error {
+        DecodeErrors::Unsupported(scheme) => PhotoError::Unsupported(format!("JPEG: {scheme:?}")),
+        DecodeErrors::LargeDimensions(side) => PhotoError::Damaged(format!("JPEG: a side of {side} pixels")),
+        other => PhotoError::Damaged(format!("JPEG: {other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::codecs::jpeg::JpegEncoder;
+    use proptest::prelude::*;
+
+    /// A picture with a soft gradient, which survives JPEG nearly unharmed.
+    fn gradient(width: u32, height: u32) -> image::RgbImage {
+        image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 3) as u8, (y * 5) as u8, 100]))
+    }
+
+    fn encoded(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(&gradient(width, height)).unwrap();
+        bytes
+    }
+
+    /// The same image without its Huffman tables, as Motion-JPEG cameras send it. The encoder writes the standard tables.
+    fn without_tables(jpeg: &[u8]) -> Vec<u8> {
+        let mut bytes = jpeg[..2].to_vec();
+        let mut at = 2;
+        while jpeg[at + 1] != 0xDA {
+            let next = at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+            if jpeg[at + 1] != 0xC4 {
+                bytes.extend(&jpeg[at..next]);
+            }
+            at = next;
+        }
+        bytes.extend(&jpeg[at..]);
+        bytes
+    }
+
+    fn worst_difference(image: &Image, expected: &image::RgbImage) -> u8 {
+        image.rgb().iter().zip(expected.as_raw()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+    }
+
+    #[test]
+    fn frames_decode_into_the_same_memory() {
+        let mut decoder = JpegDecoder::new();
+        let first = decoder.decode_into(&encoded(64, 48), Vec::new()).unwrap();
+        assert_eq!((first.width(), first.height()), (64, 48));
+        assert!(worst_difference(&first, &gradient(64, 48)) < 12);
+        let memory = first.into_rgb();
+        let before = memory.as_ptr();
+        let second = decoder.decode_into(&encoded(32, 48), memory).unwrap();
+        assert_eq!((second.width(), second.rgb().as_ptr()), (32, before));
+        assert!(worst_difference(&second, &gradient(32, 48)) < 12);
+    }
+
+    #[test]
+    fn bytes_behind_the_image_are_ignored() {
+        let mut bytes = encoded(16, 16);
+        let alone = JpegDecoder::new().decode_into(&bytes, Vec::new()).unwrap();
+        bytes.extend([0xFF, 0xDA, 0, 0, 7, 0xFF, 0xD9]);
+        bytes.resize(bytes.len() + 10_000, 0);
+        assert_eq!(JpegDecoder::new().decode_into(&bytes, Vec::new()).unwrap(), alone);
+    }
+
+    #[test]
+    fn frames_without_huffman_tables_use_the_standard_ones() {
+        let (whole, bare) = (encoded(40, 24), without_tables(&encoded(40, 24)));
+        assert!(bare.len() < whole.len());
+        let mut decoder = JpegDecoder::new();
+        let expected = decoder.decode_into(&whole, Vec::new()).unwrap();
+        assert_eq!(decoder.decode_into(&bare, Vec::new()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_grey_jpeg_becomes_rgb() {
+        let mut bytes = Vec::new();
+        let grey = image::GrayImage::from_pixel(9, 7, image::Luma([200]));
+        JpegEncoder::new(&mut bytes).encode_image(&grey).unwrap();
+        let image = JpegDecoder::new().decode_into(&bytes, Vec::new()).unwrap();
+        assert!(image.rgb().iter().all(|v| v.abs_diff(200) <= 1));
+    }
+
+    #[test]
+    fn a_frame_cut_anywhere_is_refused() {
+        let whole = encoded(64, 64);
+        let mut decoder = JpegDecoder::new();
+        for cut in (0..whole.len()).step_by(7).chain([whole.len() - 1, whole.len() - 2]) {
+            let error = decoder.decode_into(&whole[..cut], Vec::new()).unwrap_err();
+            assert!(matches!(error, PhotoError::Damaged(_) | PhotoError::Empty), "{cut}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_size_that_is_too_large_is_refused_before_memory_is_taken() {
+        let mut bytes = encoded(16, 16);
+        let frame = bytes.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+        bytes[frame + 5..frame + 9].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0xFF]);
+        let error = JpegDecoder::new().decode_into(&bytes, Vec::new()).unwrap_err();
+        assert!(matches!(error, PhotoError::TooLarge { width: 65535, height: 65535 }), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn damage_anywhere_never_panics(hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+            let mut bytes = encoded(48, 32);
+            for (place, value) in hits {
+                let at = place.index(bytes.len());
+                bytes[at] = value;
+            }
+            if let Ok(image) = JpegDecoder::new().decode_into(&bytes, Vec::new()) {
+                prop_assert!(u64::from(image.width()) * u64::from(image.height()) <= super::super::MAX_PIXELS);
+            }
+        }
+    }
+}
