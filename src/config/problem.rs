@@ -1,0 +1,110 @@
+//! What is wrong with a configuration, and where it was written: one [`Problem`] a finding, all of them in [`ConfigErrors`].
+//!
+//! Knows nothing of TOML and of which keys exist.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The configuration file as a whole: something is missing from it.
+    File(Arc<str>),
+    /// A line of the configuration file, counted from 1.
+    Line(Arc<str>, usize),
+    /// An environment variable, by its name.
+    Environment(Arc<str>),
+    /// The built-in default.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File(file) => write!(f, "{file}"),
+            Origin::Line(file, line) => write!(f, "{file}:{line}"),
+            Origin::Environment(name) => write!(f, "{name}"),
+            Origin::Default => write!(f, "default"),
+        }
+    }
+}
+
+/// One finding: where, at which key, what is wrong and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The place to go to.
+    pub origin: Origin,
+    /// The key with its section, as in `access.margin` or `camera[0].fps`; empty for a file as a whole.
+    pub key: String,
+    /// What is wrong, and what would be right.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A variable's name says its key already.
+        if self.key.is_empty() || matches!(self.origin, Origin::Environment(_)) {
+            write!(f, "{}: {}", self.origin, self.what)
+        } else {
+            write!(f, "{}: {}: {}", self.origin, self.key, self.what)
+        }
+    }
+}
+
+/// Why there is no [`super::Config`]: every problem that was found, at least one, in the order of the file's lines and then of
+/// the variables' names. Displays as one problem a line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigErrors {
+    problems: Vec<Problem>,
+}
+
+impl ConfigErrors {
+    /// Sorts `problems` and drops repetitions.
+    pub(super) fn new(mut problems: Vec<Problem>) -> ConfigErrors {
+        problems.sort();
+        problems.dedup();
+        ConfigErrors { problems }
+    }
+
+    /// The findings, in order.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_listed_one_a_line_in_the_order_of_the_file() {
+        let file: Arc<str> = "usher.toml".into();
+        let problem = |origin, key: &str, what: &str| Problem { origin, key: key.to_string(), what: what.to_string() };
+        let errors = ConfigErrors::new(vec![
+            problem(Origin::Environment("USHER__ACCESS__MARGIN".into()), "access.margin", "must be a number"),
+            problem(Origin::Line(file.clone(), 12), "log.level", "is unknown"),
+            problem(Origin::Line(file.clone(), 3), "device.name", "is empty"),
+            problem(Origin::File(file.clone()), "door", "is missing"),
+            problem(Origin::Line(file, 3), "device.name", "is empty"),
+        ]);
+        assert_eq!(
+            errors.to_string(),
+            "usher.toml: door: is missing\n\
+             usher.toml:3: device.name: is empty\n\
+             usher.toml:12: log.level: is unknown\n\
+             USHER__ACCESS__MARGIN: must be a number"
+        );
+    }
+}

@@ -1,0 +1,356 @@
+//! Every key with its default and its range, section by section, and the checks between keys. What a key means stands at its
+//! field in [`super::settings`].
+//!
+//! Knows nothing of how a value is written and found.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Config;
+use super::reader::{Reader, Section};
+use super::settings::*;
+use super::text::quote;
+use super::tree::{Table, Value};
+use crate::domain::Distance;
+
+/// The sections of the root, for the message about an unknown one.
+const SECTIONS: [&str; 12] = [
+    "device", "store", "models", "runtime", "detector", "access", "enroll", "door", "camera", "mqtt", "control", "log",
+];
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Reads every section of `root`. With problems noted in `reader`, the result is of no use.
+pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
+    let root = &mut root;
+    let device = device(reader.section(root, "device"));
+    let store = store(reader.section(root, "store"));
+    let models = models(reader.section(root, "models"));
+    let runtime = runtime(reader.section(root, "runtime"));
+    let detector = detector(reader.section(root, "detector"));
+    let access = access(reader.section(root, "access"));
+    let enroll = enroll(reader.section(root, "enroll"));
+    let doors = reader.list(root, "door", door);
+    let cameras = reader.list(root, "camera", |section| camera(section, &doors));
+    let mqtt = reader.optional_section(root, "mqtt").map(|section| mqtt(section, &device.name));
+    let control = control(reader.section(root, "control"));
+    let log = log(reader.section(root, "log"));
+    reader.close(std::mem::take(root), &SECTIONS);
+    let config = Config {
+        device,
+        store,
+        models,
+        runtime,
+        detector,
+        access,
+        enroll,
+        doors,
+        cameras,
+        mqtt,
+        control,
+        log,
+        lines: Vec::new(),
+        warnings: Vec::new(),
+    };
+    cross_check(reader, &config);
+    config
+}
+
+fn device(mut section: Section<'_>) -> Device {
+    let device = Device { name: section.text("name", name, "usher") };
+    section.close();
+    device
+}
+
+fn store(mut section: Section<'_>) -> Store {
+    let store = Store { path: section.path("path", "/var/lib/usher") };
+    section.close();
+    store
+}
+
+fn models(mut section: Section<'_>) -> Models {
+    let models = Models {
+        path: section.path("path", "/usr/share/usher/models"),
+        embedder: section.text("embedder", name, "mobilefacenet"),
+    };
+    section.close();
+    models
+}
+
+fn runtime(mut section: Section<'_>) -> Runtime {
+    let library = section.path("library", "");
+    let accelerator = accelerator(&mut section, "accelerator", Accelerator::Auto);
+    let threads = section.integer("threads", 1..=16, 1);
+    let mut table = section.table("per_model");
+    let mut of = |key| self::accelerator(&mut table, key, accelerator.clone());
+    let per_model = PerModel { pnet: of("pnet"), rnet: of("rnet"), onet: of("onet"), embedder: of("embedder") };
+    table.close();
+    section.close();
+    Runtime { library: (!library.as_os_str().is_empty()).then_some(library), accelerator, per_model, threads }
+}
+
+fn accelerator(section: &mut Section<'_>, key: &'static str, default: Accelerator) -> Accelerator {
+    let read = |value: &Value| match value.text() {
+        Some("auto") => Ok(Accelerator::Auto),
+        Some("cpu") => Ok(Accelerator::Cpu),
+        Some("gpu") => Ok(Accelerator::Gpu),
+        Some("npu") => Ok(Accelerator::Npu),
+        Some(path) if path.starts_with('/') && !path.contains('\0') => Ok(Accelerator::Delegate(PathBuf::from(path))),
+        _ => Err("\"auto\", \"cpu\", \"gpu\", \"npu\" or the absolute path of a delegate's library".to_string()),
+    };
+    let write = |accelerator: &Accelerator| match accelerator {
+        Accelerator::Auto => quote("auto"),
+        Accelerator::Cpu => quote("cpu"),
+        Accelerator::Gpu => quote("gpu"),
+        Accelerator::Npu => quote("npu"),
+        Accelerator::Delegate(path) => quote(&path.to_string_lossy()),
+    };
+    section.ask(key, default, read, write)
+}
+
+/// Faces in pixels: below 20 there is nothing to recognise, above 1000 no camera of the kind shows one.
+const FACE_PX: RangeInclusive<u32> = 20..=1000;
+
+fn detector(mut section: Section<'_>) -> Detector {
+    let detector = Detector {
+        min_face_px: section.integer("min_face_px", FACE_PX, 80),
+        // 0.709 halves the area (Zhang et al., "Joint Face Detection and Alignment using MTCNN", 2016, and its reference code).
+        pyramid_factor: section.number("pyramid_factor", 0.5..=0.9, 0.709) as f32,
+        thresholds: section.numbers("thresholds", 0.0..=1.0, [0.6, 0.7, 0.7]).map(|score| score as f32),
+    };
+    section.close();
+    detector
+}
+
+fn access(mut section: Section<'_>) -> Access {
+    let access = Access {
+        distance: distance(&mut section),
+        false_match_rate: section.number("false_match_rate", 1e-9..=0.1, 0.0001),
+        margin: section.number("margin", 0.0..=1.0, 0.05) as f32,
+        frames_agree: section.integer("frames_agree", 1..=60, 3),
+        frames_window: section.integer("frames_window", 1..=60, 5),
+        window: section.duration("window", ms(100)..=seconds(30), ms(1500)),
+        max_age: section.duration("max_age", ms(50)..=seconds(10), ms(800)),
+        cooldown: section.duration("cooldown", seconds(0)..=seconds(3600), seconds(5)),
+        repeat_denial: section.duration("repeat_denial", seconds(0)..=seconds(3600), seconds(5)),
+        min_face_px: section.integer("min_face_px", FACE_PX, 80),
+        min_sharpness: section.number("min_sharpness", 0.0..=10000.0, 20.0) as f32,
+        max_yaw_deg: section.number("max_yaw_deg", 0.0..=90.0, 40.0) as f32,
+        max_pitch_deg: section.number("max_pitch_deg", 0.0..=90.0, 35.0) as f32,
+    };
+    section.close();
+    access
+}
+
+fn distance(section: &mut Section<'_>) -> DistanceLimit {
+    // Kept as written, so that 0.9 is not shown as the nearest 32-bit number.
+    let read = |value: &Value| match (value.text(), value.number()) {
+        (_, Some(number)) if (0.0..=2.0).contains(&number) => Ok(Some(number)),
+        (Some("auto"), _) => Ok(None),
+        _ => Err("\"auto\" or a number from 0 to 2".to_string()),
+    };
+    let write = |number: &Option<f64>| number.map_or_else(|| quote("auto"), |number| format!("{number:?}"));
+    match section.ask("distance", None, read, write) {
+        Some(number) => DistanceLimit::Fixed(Distance(number as f32)),
+        None => DistanceLimit::Auto,
+    }
+}
+
+fn enroll(mut section: Section<'_>) -> Enroll {
+    let enroll = Enroll {
+        min_face_px: section.integer("min_face_px", FACE_PX, 80),
+        min_sharpness: section.number("min_sharpness", 0.0..=10000.0, 30.0) as f32,
+        max_yaw_deg: section.number("max_yaw_deg", 0.0..=90.0, 30.0) as f32,
+        max_pitch_deg: section.number("max_pitch_deg", 0.0..=90.0, 25.0) as f32,
+    };
+    section.close();
+    enroll
+}
+
+fn door(section: &mut Section<'_>) -> Door {
+    Door {
+        name: section.text("name", name, "front"),
+        driver: section.choice("driver", [("simulated", DoorDriver::Simulated)]),
+        pulse: section.duration("pulse", ms(100)..=seconds(60), seconds(3)),
+    }
+}
+
+fn camera(section: &mut Section<'_>, doors: &[Door]) -> Camera {
+    let name = section.required_text("name", name, "a name of your choice");
+    // The words of `kind` are chosen before their keys are read.
+    let kind = section.required_choice("kind", [("v4l2", Kind::V4l2), ("replay", Kind::Replay)]);
+    let door = match doors {
+        // That there is none is told already.
+        [] => section.text("door", any, ""),
+        [only] => section.text("door", any, &only.name),
+        _ => section.required_text("door", any, "the name of a [[door]]"),
+    };
+    let source = match kind {
+        Kind::V4l2 => {
+            section.misplaced(&["path", "loop"], "kind \"replay\"");
+            Source::V4l2 {
+                device: section.path("device", "/dev/video0"),
+                width: section.integer("width", 160..=3840, 640),
+                height: section.integer("height", 120..=2160, 480),
+                fps: section.integer("fps", FPS, 15),
+                format: section.choice(
+                    "format",
+                    [("auto", PixelFormat::Auto), ("yuyv", PixelFormat::Yuyv), ("mjpeg", PixelFormat::Mjpeg)],
+                ),
+            }
+        }
+        Kind::Replay => {
+            section.misplaced(&["device", "width", "height", "format"], "kind \"v4l2\"");
+            Source::Replay {
+                path: section.required_path("path", "a picture, a folder of pictures or an MJPEG file"),
+                fps: section.integer("fps", FPS, 15),
+                repeat: section.flag("loop", false),
+            }
+        }
+    };
+    Camera { name, door, source }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    V4l2,
+    Replay,
+}
+
+/// Frames per second.
+const FPS: RangeInclusive<u32> = 1..=120;
+
+fn mqtt(mut section: Section<'_>, device: &str) -> Mqtt {
+    let mqtt = Mqtt {
+        host: section.required_text("host", host, "the broker's host name or address"),
+        port: section.port("port", 1883),
+        client_id: section.text("client_id", client_id, &format!("usher-{device}")),
+        username: section.optional_text("username", any),
+        password_file: section.optional_text("password_file", any).map(PathBuf::from),
+        // MQTT counts keep-alive in 16 bits of seconds: 18 hours and a little.
+        keep_alive: section.duration("keep_alive", seconds(5)..=seconds(18 * 3600), seconds(30)),
+        prefix: section.text("prefix", topic, "usher"),
+    };
+    section.close();
+    mqtt
+}
+
+fn control(mut section: Section<'_>) -> Control {
+    let control = Control {
+        socket: PathBuf::from(section.text("socket", socket, "/run/usher/usher.sock")),
+        group: Some(section.text("group", group, "usher")).filter(|group| !group.is_empty()),
+    };
+    section.close();
+    control
+}
+
+fn log(mut section: Section<'_>) -> Log {
+    let levels = [LogLevel::Info, LogLevel::Error, LogLevel::Warn, LogLevel::Debug, LogLevel::Trace];
+    let log = Log {
+        level: section.choice("level", levels.map(|level| (level.as_str(), level))),
+        format: section.choice("format", [("human", LogFormat::Human), ("json", LogFormat::Json)]),
+    };
+    section.close();
+    log
+}
+
+/// What one key cannot know alone.
+fn cross_check(reader: &mut Reader, config: &Config) {
+    let access = &config.access;
+    if access.frames_agree > access.frames_window && reader.sound(&["access.frames_agree", "access.frames_window"]) {
+        let key = if reader.is_set("access.frames_agree") { "access.frames_agree" } else { "access.frames_window" };
+        let what = "access.frames_agree must not exceed access.frames_window";
+        reader.reject(key, format!("{what}; they are {} and {}", access.frames_agree, access.frames_window));
+    }
+    for (key, value) in [("access.min_face_px", access.min_face_px), ("enroll.min_face_px", config.enroll.min_face_px)]
+    {
+        if value < config.detector.min_face_px {
+            let least = config.detector.min_face_px;
+            reader.warn(
+                key,
+                format!("{value} is without effect: detector.min_face_px looks for faces from {least} only"),
+            );
+        }
+    }
+    unique(reader, "door", config.doors.iter().map(|door| door.name.as_str()));
+    unique(reader, "camera", config.cameras.iter().map(|camera| camera.name.as_str()));
+    for (index, camera) in config.cameras.iter().enumerate() {
+        let key = format!("camera[{index}].door");
+        let known = config.doors.is_empty() || config.doors.iter().any(|door| door.name == camera.door);
+        if !known && reader.is_set(&key) && reader.sound(&[&key]) {
+            let names: Vec<String> = config.doors.iter().map(|door| quote(&door.name)).collect();
+            reader
+                .reject(&key, format!("there is no door {}; the doors are {}", quote(&camera.door), names.join(", ")));
+        }
+        let (Source::V4l2 { fps, .. } | Source::Replay { fps, .. }) = camera.source;
+        let needed = Duration::from_secs(1) * access.frames_agree.saturating_sub(1) / fps.max(1);
+        if needed > access.window {
+            let what = format!("at {fps} frames a second, access.frames_agree frames never fit into access.window");
+            reader.warn(&format!("camera[{index}].fps"), what);
+        }
+    }
+    if let Some(mqtt) = &config.mqtt
+        && mqtt.password_file.is_some()
+        && mqtt.username.is_none()
+    {
+        reader.reject("mqtt.password_file", "a password needs a user: set mqtt.username too");
+    }
+}
+
+/// Notes each name that an earlier entry of the list has already.
+fn unique<'a>(reader: &mut Reader, list: &str, names: impl Iterator<Item = &'a str>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, name) in names.enumerate() {
+        let key = format!("{list}[{index}].name");
+        // An empty name stands in for one that is told of already.
+        if !name.is_empty() && seen.contains(&name) && reader.sound(&[&key]) {
+            reader.reject(&key, format!("the name {} is taken by an earlier [[{list}]]", quote(name)));
+        }
+        seen.push(name);
+    }
+}
+
+fn any(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() || text.contains('\0') { Err("text, not empty") } else { Ok(()) }
+}
+
+fn name(text: &str) -> Result<(), &'static str> {
+    let fits = (1..=32).contains(&text.len());
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if fits && plain { Ok(()) } else { Err("1 to 32 letters (a to z), digits, - or _") }
+}
+
+fn host(text: &str) -> Result<(), &'static str> {
+    let plain = text.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '/' && c != '@');
+    if !text.is_empty() && plain { Ok(()) } else { Err("a host name or an address alone, without mqtt:// and user") }
+}
+
+fn client_id(text: &str) -> Result<(), &'static str> {
+    let plain = text.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    if (1..=128).contains(&text.len()) && plain { Ok(()) } else { Err("1 to 128 characters without blanks") }
+}
+
+fn topic(text: &str) -> Result<(), &'static str> {
+    let level = |level: &str| !level.is_empty() && !level.contains(|c: char| c == '+' || c == '#' || c.is_control());
+    if text.len() <= 128 && text.split('/').all(level) {
+        Ok(())
+    } else {
+        Err("topic levels with / between them, not empty, without + and #")
+    }
+}
+
+/// The kernel keeps a socket's path in 108 bytes, the last of them zero (unix(7)).
+fn socket(text: &str) -> Result<(), &'static str> {
+    if (1..=107).contains(&text.len()) && !text.contains('\0') { Ok(()) } else { Err("a path of 1 to 107 bytes") }
+}
+
+fn group(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() || name(text).is_ok() { Ok(()) } else { Err("a group's name, or empty") }
+}
