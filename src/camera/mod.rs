@@ -1,7 +1,7 @@
 //! Where frames come from: a V4L2 camera, or photographs and Motion-JPEG files played again.
 //!
-//! Owns the devices and the hand-over of their frames to another thread. Knows nothing of faces, of doors, or of what a lost
-//! camera means for them.
+//! Owns the devices and the hand-over of their frames to another thread. Knows nothing of faces, of doors, or of what a
+//! lost camera means for them.
 
 pub mod replay;
 pub mod slot;
@@ -14,13 +14,13 @@ use crate::photo::PhotoError;
 
 /// A stream of frames.
 pub trait FrameSource: Send {
-    /// The next frame, the newest there is. Blocks until it has come, for at most the time-out that the source states when it is
-    /// made, so that whoever calls can stop.
+    /// The next frame, the newest there is. Blocks until it has come, for at most the time-out that the source states
+    /// when it is made, so that whoever calls can stop.
     ///
     /// # Errors
-    /// After [`CameraError::BadFrame`] and [`CameraError::Stuck`] the source lives on: count it and call again. After anything else
-    /// it is spent: drop it and open a new one. A source that stays stuck holds its device until it is unplugged or the process
-    /// ends, so opening it again would find it busy.
+    /// After [`CameraError::BadFrame`] and [`CameraError::Stuck`] the source lives on: count it and call again. After
+    /// anything else it is spent: drop it and open a new one. A source that stays stuck holds its device until it is
+    /// unplugged or the process ends, so opening it again would find it busy.
     fn next(&mut self) -> Result<Frame, CameraError>;
 
     /// Gives back a picture that is no longer needed; a later frame may be decoded into its memory.
@@ -42,7 +42,7 @@ pub enum CameraError {
     #[error("camera {device} gave no picture for {} s; check its cable and power, or plug it in anew", waited.as_secs_f32())]
     Stuck { device: String, waited: Duration },
     #[error(
-        "camera {device} does not give {wanted} ({reason}); it offers {offered}; set one of these (`v4l2-ctl -d {device} --list-formats-ext` lists them all)"
+        "camera {device} does not give {wanted} ({reason}); it offers {offered}; set what it offers (`v4l2-ctl -d {device} --list-formats-ext` lists all)"
     )]
     Refused { device: String, wanted: String, offered: String, reason: String },
     /// A replay has come to its end: nothing is wrong.

@@ -1,4 +1,5 @@
-//! Photographs and Motion-JPEG files played as if a camera saw them: for tests, demonstrations and boards without a camera.
+//! Photographs and Motion-JPEG files played as if a camera saw them: for tests, demonstrations and boards without a
+//! camera.
 //!
 //! Knows nothing of devices, and keeps one picture at a time in memory however long the replay is.
 
@@ -44,8 +45,9 @@ enum Reel {
 }
 
 impl Replay {
-    /// Opens a folder (its photographs in the order of their names, folders inside it not looked at), one photograph, or a Motion-JPEG file
-    /// (`.mjpeg` or `.mjpg`: JPEG images one after the other, whatever lies between them skipped).
+    /// Opens a folder (its photographs in the order of their names, folders inside it not looked at), one photograph,
+    /// or a Motion-JPEG file (`.mjpeg` or `.mjpg`: JPEG images one after the other, whatever lies between them
+    /// skipped).
     ///
     /// # Errors
     /// [`CameraError::Io`] when there is nothing to play at `path`.

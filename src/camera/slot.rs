@@ -1,7 +1,7 @@
 //! A hand-over between two threads that holds one thing: the newest.
 //!
-//! The sender never waits. What the receiver was too slow to take is replaced, counted, and given back to the sender, so that its
-//! memory can be used again. Knows nothing of what is handed over.
+//! The sender never waits. What the receiver was too slow to take is replaced, counted, and given back to the sender,
+//! so that its memory can be used again. Knows nothing of what is handed over.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -54,8 +54,9 @@ impl<T> SlotSender<T> {
 }
 
 impl<T> SlotReceiver<T> {
-    /// Takes what is there, waiting up to `timeout` for it. `None` when nothing came in time, or at once when the sender is gone and
-    /// the slot is empty; [`SlotReceiver::is_closed`] tells which. What was put before the sender went can still be taken.
+    /// Takes what is there, waiting up to `timeout` for it. `None` when nothing came in time, or at once when the
+    /// sender is gone and the slot is empty; [`SlotReceiver::is_closed`] tells which. What was put before the sender
+    /// went can still be taken.
     pub fn take(&self, timeout: Duration) -> Option<T> {
         let waiting = |state: &mut State<T>| state.newest.is_none() && !state.sender_gone;
         let (mut state, _) = self

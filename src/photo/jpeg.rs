@@ -1,7 +1,8 @@
 //! JPEG to RGB: one strict decoder for photographs and for the frames of Motion-JPEG cameras.
 //!
-//! Strict means that a picture is whole or refused: the end marker must be there, and damage that the decoder sees is an error instead of
-//! a grey patch. It does not see pixel data that was cut short and closed with a new end marker. Knows nothing of files, of orientation or of where frames come from.
+//! Strict means that a picture is whole or refused: the end marker must be there, and damage that the decoder sees is
+//! an error instead of a grey patch. It does not see pixel data that was cut short and closed with a new end marker.
+//! Knows nothing of files, of orientation or of where frames come from.
 
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -23,13 +24,13 @@ impl JpegDecoder {
         JpegDecoder::default()
     }
 
-    /// Decodes the one image that `bytes` begin with, into `buffer` (its contents are lost, its memory is used again). Bytes
-    /// after the end of the image are ignored: a video loopback hands over its whole buffer. EXIF orientation is not looked at;
-    /// cameras do not write it.
+    /// Decodes the one image that `bytes` begin with, into `buffer` (its contents are lost, its memory is used again).
+    /// Bytes after the end of the image are ignored: a video loopback hands over its whole buffer. EXIF orientation is
+    /// not looked at; cameras do not write it.
     ///
     /// # Errors
-    /// [`PhotoError::Damaged`] when the image does not reach its end marker or its data is damaged, [`PhotoError::Unsupported`],
-    /// [`PhotoError::TooLarge`], [`PhotoError::Empty`].
+    /// [`PhotoError::Damaged`] when the image does not reach its end marker or its data is damaged,
+    /// [`PhotoError::Unsupported`], [`PhotoError::TooLarge`], [`PhotoError::Empty`].
     pub fn decode_into(&mut self, bytes: &[u8], buffer: Vec<u8>) -> Result<Image, PhotoError> {
         let mut walk = Walk::default();
         let whole = whole_image(bytes, &mut walk)?;
@@ -110,7 +111,8 @@ mod tests {
         bytes
     }
 
-    /// The same image without its Huffman tables, as Motion-JPEG cameras send it. The encoder writes the standard tables.
+    /// The same image without its Huffman tables, as Motion-JPEG cameras send it. The encoder writes the standard
+    /// tables.
     fn without_tables(jpeg: &[u8]) -> Vec<u8> {
         let mut bytes = jpeg[..2].to_vec();
         let mut at = 2;

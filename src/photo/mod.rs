@@ -1,8 +1,8 @@
-//! Picture files and picture bytes to upright RGB [`Image`]s: photographs, and the two frame formats of cameras.
+//! Picture files and picture bytes to upright RGB [`Image`](crate::domain::Image)s: photographs, and the two frame formats of cameras.
 //!
-//! A photograph comes in as a path or as bytes, whatever its kind, and goes out as 8-bit RGB, turned upright as its EXIF
-//! orientation says, with a bound on its size. Camera frames have two faster ways, [`JpegDecoder`] and [`yuyv_to_rgb`], which
-//! write into a used buffer. Knows nothing of cameras, faces or enrolment.
+//! A photograph comes in as a path or as bytes, whatever its kind, and goes out as 8-bit RGB, turned upright as its
+//! EXIF orientation says, with a bound on its size. Camera frames have two faster ways, [`JpegDecoder`] and
+//! [`yuyv_to_rgb`], which write into a used buffer. Knows nothing of cameras, faces or enrolment.
 
 mod jpeg;
 mod still;

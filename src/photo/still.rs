@@ -1,8 +1,8 @@
 //! Photographs: files and bytes of any supported kind to upright RGB.
 //!
-//! Grey becomes RGB with three equal channels, 16-bit channels are rounded to 8, palettes are resolved. Transparency is dropped and the
-//! stored colour kept, as most face datasets' tools do; nothing is blended with a background. Of an animation the first picture
-//! counts. Knows nothing of camera frames.
+//! Grey becomes RGB with three equal channels, 16-bit channels are rounded to 8, palettes are resolved. Transparency is
+//! dropped and the stored colour kept; nothing is blended with a background. Of an
+//! animation the first picture counts. Knows nothing of camera frames.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -133,8 +133,8 @@ mod tests {
         }
     }
 
-    /// The quarters as a camera stores them for an orientation: row 0 and column 0 lie on the sides of the upright picture that the
-    /// EXIF standard (JEITA CP-3451, tag 0x0112) names.
+    /// The quarters as a camera stores them for an orientation: row 0 and column 0 lie on the sides of the upright
+    /// picture that the EXIF standard (JEITA CP-3451, tag 0x0112) names.
     fn stored(orientation: u8) -> RgbImage {
         let (w, h) = (32, 16);
         let (columns, rows) = if orientation < 5 { (w, h) } else { (h, w) };

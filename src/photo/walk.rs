@@ -1,7 +1,7 @@
 //! The skeleton of a JPEG: walks its markers from the start to the end of the image, without decoding anything.
 //!
-//! Searching for the bytes `FF D9` is not enough: an EXIF block carries a whole thumbnail with its own end marker. Segments are
-//! skipped by their length instead (ITU-T T.81, annex B). Knows nothing of pixels, files or cameras.
+//! Searching for the bytes `FF D9` is not enough: an EXIF block carries a whole thumbnail with its own end marker.
+//! Segments are skipped by their length instead (ITU-T T.81, annex B). Knows nothing of pixels, files or cameras.
 
 /// How far the walk through one JPEG has come; it resumes where it stood when more bytes have arrived.
 #[derive(Debug, Default)]

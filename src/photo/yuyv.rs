@@ -21,12 +21,12 @@ const GREEN_CB: i16 = 3209;
 /// 2 (1 - 0.114) * 255 / 224.
 const BLUE_CB: i16 = 16525;
 
-/// Converts the first `width * height * 2` bytes of a frame, `Y0 Cb Y1 Cr` for each pair of pixels, into `buffer` (its contents are lost,
-/// its memory is used again). Bytes after them are ignored; rows must have no padding.
+/// Converts the first `width * height * 2` bytes of a frame, `Y0 Cb Y1 Cr` for each pair of pixels, into `buffer` (its
+/// contents are lost, its memory is used again). Bytes after them are ignored; rows must have no padding.
 ///
-/// The formula is ITU-R BT.601 with limited range: what Linux says a camera means unless it says otherwise (V4L2 documentation,
-/// "Colorspace V4L2_COLORSPACE_SRGB" and "The default Y'CbCr encoding is V4L2_YCBCR_ENC_601, the default quantization limited
-/// range"). Values outside the range are clamped; the result is within 1 of the exact formula.
+/// The formula is ITU-R BT.601 with limited range: what the V4L2 documentation gives as the default encoding and range
+/// of `V4L2_COLORSPACE_SRGB`, the colour space of webcams. Values outside the range are clamped; the result is within 1
+/// of the exact formula.
 ///
 /// # Errors
 /// [`PhotoError::OddFrame`] for an odd width or no pixels, [`PhotoError::ShortFrame`], [`PhotoError::TooLarge`].

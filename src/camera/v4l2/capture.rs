@@ -43,8 +43,8 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Opens the device, says through `opened` how that went, and reads until nobody takes the frames any more or the camera
-    /// fails.
+    /// Opens the device, says through `opened` how that went, and reads until nobody takes the frames any more or the
+    /// camera fails.
     pub(super) fn run(self, index: u32, wanted: &V4l2Settings, opened: &Sender<Result<Mode, CameraError>>) {
         let (camera, mode) = match negotiate::open(&self.device, index, wanted) {
             Ok(open) => open,
@@ -100,7 +100,8 @@ impl Capture {
                 Ok(seen) => return Ok(seen),
                 Err(failure) => failure,
             };
-            // A signal broke the wait. The stream must be set up anew: it does not know which of its buffers are still queued.
+            // A signal broke the wait. The stream must be set up anew: it does not know which of its buffers are still
+            // queued.
             if failure.errno == Some(libc::EINTR)
                 && guarded(|| camera.stop_stream().and_then(|()| camera.open_stream())).is_ok()
             {

@@ -1,9 +1,9 @@
 //! A V4L2 camera: webcams, the Raspberry Pi's and the Jetson's cameras through their V4L2 drivers, video loopbacks.
 //!
-//! nokhwa opens the device, agrees on a format and reads frames; the bytes are decoded in the photo room. Its camera cannot leave the
-//! thread that made it and its read has no time-out, so a thread of its own owns it and puts each raw frame into a slot, newest
-//! wins; [`V4l2Camera::next`] waits there with a time-out and decodes only what is taken. Knows nothing of reconnecting: a
-//! lost camera is an error, and whoever owns it opens the next one.
+//! nokhwa opens the device, agrees on a format and reads frames; the bytes are decoded in the photo room. Its camera
+//! cannot leave the thread that made it and its read has no time-out, so a thread of its own owns it and puts each raw
+//! frame into a slot, newest wins; [`V4l2Camera::next`] waits there with a time-out and decodes only what is taken.
+//! Knows nothing of reconnecting: a lost camera is an error, and whoever owns it opens the next one.
 
 mod capture;
 mod device;
@@ -32,7 +32,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How pixels travel from the camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PixelFormat {
-    /// Uncompressed, 2 bytes a pixel; cheap to convert, but USB 2 carries little more than 640x480 at 30 frames/s of it.
+    /// Uncompressed, 2 bytes a pixel; cheap to convert, but USB 2 carries little more than 640x480 at 30 frames/s of
+    /// it.
     Yuyv,
     /// One JPEG for each frame.
     Mjpeg,
@@ -90,8 +91,8 @@ impl V4l2Camera {
     /// Opens the camera and starts its stream.
     ///
     /// # Errors
-    /// [`CameraError::Absent`], [`CameraError::Refused`] with what the camera offers, [`CameraError::Stuck`] when it does not answer, and
-    /// [`CameraError::Io`] for a device that is busy, not a camera, or closed to this user.
+    /// [`CameraError::Absent`], [`CameraError::Refused`] with what the camera offers, [`CameraError::Stuck`] when it
+    /// does not answer, and [`CameraError::Io`] for a device that is busy, not a camera, or closed to this user.
     pub fn open(settings: &V4l2Settings, clock: Arc<dyn Clock>) -> Result<V4l2Camera, CameraError> {
         let (index, device) = device::resolve(&settings.device)?;
         let (shots_in, shots) = slot();

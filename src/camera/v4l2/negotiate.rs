@@ -23,6 +23,9 @@ const NAMED: [FrameFormat; 6] = [
     FrameFormat::NV12,
 ];
 
+/// Those that become pictures here.
+const READ: [FrameFormat; 2] = [FrameFormat::YUYV, FrameFormat::MJPEG];
+
 /// Most sizes that a message lists.
 const LISTED: usize = 16;
 
@@ -139,14 +142,20 @@ fn words(wanted: &V4l2Settings) -> String {
     format!("{format} {}x{} at {} frames/s", wanted.width, wanted.height, wanted.fps)
 }
 
-/// `YUYV 640x480 at 15, 30; …`.
+/// `YUYV 640x480 at 15, 30; …`: what can be asked for, and when there is nothing of that, what else the device has.
 fn listed(offers: &[CameraFormat]) -> String {
     let mut sizes: BTreeMap<(FrameFormat, u32, u32), BTreeSet<u32>> = BTreeMap::new();
-    for offer in offers {
+    for offer in offers.iter().filter(|offer| READ.contains(&offer.format())) {
         sizes.entry((offer.format(), offer.width(), offer.height())).or_default().insert(offer.frame_rate());
     }
     if sizes.is_empty() {
-        return "nothing that can be listed (is it a camera, or a loopback that nothing feeds?)".into();
+        let others: BTreeSet<String> = offers.iter().map(|offer| offer.format().to_string()).collect();
+        return match Vec::from_iter(others).join(", ") {
+            none if none.is_empty() => {
+                "nothing that can be listed (is it a camera, or a loopback that nothing feeds?)".into()
+            }
+            others => format!("only {others}, neither YUYV nor MJPEG"),
+        };
     }
     let one = |((format, width, height), rates): (&(FrameFormat, u32, u32), &BTreeSet<u32>)| {
         let rates: Vec<String> = rates.iter().map(u32::to_string).collect();
@@ -229,5 +238,8 @@ mod tests {
         assert!(listed(&many).ends_with("YUYV 16x16 at 10; 2 more"));
         assert!(!listed(&many[..16]).contains("more"));
         assert!(listed(&[]).contains("nothing"));
+        let unread = CameraFormat::new_from(8, 8, FrameFormat::NV12, 30);
+        assert_eq!(listed(&[unread]), "only NV12, neither YUYV nor MJPEG");
+        assert_eq!(listed(&[unread, offer(8, 5)]), "YUYV 8x8 at 5");
     }
 }
