@@ -1,3 +1,9 @@
 //! Parses the command line, calls [`usher::cli`], turns its answer into an exit code. Knows nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    usher::cli::Usher::parse().run()
+}

@@ -1,1 +1,121 @@
-//! (being built)
+//! The command line: one file a command. A command that needs the store talks to a running daemon through its socket, else it
+//! opens the store itself.
+//!
+//! Knows nothing of threads.
+
+mod book;
+mod client;
+mod config;
+mod context;
+mod demo;
+mod detect;
+mod doctor;
+mod draw;
+mod enroll;
+mod identify;
+mod journal;
+mod log;
+mod people;
+mod run;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use context::Context;
+
+/// Opens a door for the faces it knows.
+///
+/// usher reads a camera, finds faces, compares them with the people you enrolled and drives a door's relay. Every decision is
+/// written down with its reasons.
+///
+/// First steps: `usher demo` shows it at work without any hardware. For a real door, copy docs/usher.example.toml to
+/// /etc/usher/usher.toml, adapt it, and go on with `usher doctor`, `usher enroll`, `usher run`.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Usher {
+    /// The configuration file [default: /etc/usher/usher.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "USHER_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show usher at work on photographs: enrol, grant, refuse
+    Demo(demo::Demo),
+    /// Run the daemon: watch the cameras, open the doors
+    Run(run::Run),
+    /// Enrol a person from photographs or from the camera
+    Enroll(enroll::Enroll),
+    /// List, show, rename, disable, enable or remove people
+    People(people::People),
+    /// Find faces in photographs
+    Detect(detect::Detect),
+    /// Say who is in photographs
+    Identify(identify::Identify),
+    /// Read the record of what happened
+    Journal(journal::Journal),
+    /// Ask the running daemon how it is
+    Status(status::Status),
+    /// Check everything usher needs, and say what to do about what is missing
+    Doctor(doctor::Doctor),
+    /// Check or show the configuration
+    Config(config::ConfigCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+impl Usher {
+    /// Does what was asked; prints what goes wrong. 0 when all went well, 1 when not (2 is a wrong command line).
+    pub fn run(self) -> ExitCode {
+        let context = Context::new(self.config);
+        let done = match self.command {
+            Command::Demo(command) => command.run(),
+            Command::Run(command) => command.run(&context),
+            Command::Enroll(command) => command.run(&context),
+            Command::People(command) => command.run(&context),
+            Command::Detect(command) => command.run(&context),
+            Command::Identify(command) => command.run(&context),
+            Command::Journal(command) => command.run(&context),
+            Command::Status(command) => command.run(&context),
+            Command::Doctor(command) => command.run(&context),
+            Command::Config(command) => command.run(&context),
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Usher::command(), "usher", &mut std::io::stdout());
+                Ok(())
+            }
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            // A reader that has seen enough (`usher people list | head`) is no failure.
+            Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("usher: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Usher::command().debug_assert();
+    }
+}

@@ -18,6 +18,8 @@ use crate::domain::{Frame, Image, Moment};
 /// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// A silent camera is waited for so many times before it is closed and opened anew.
+const MOST_STUCK_IN_A_ROW: u32 = 3;
 /// So many undecodable frames in a row are a broken camera.
 const MOST_BAD_IN_A_ROW: u32 = 30;
 
@@ -63,12 +65,7 @@ impl CameraStage {
                 Ending::Done => return,
                 Ending::Failed(error) => error,
             };
-            if lost_since.is_none() {
-                lost_since = Some(self.clock.now());
-                tracing::warn!(camera = %self.name, %error, "camera lost; trying again");
-                self.tell(Tiding::CameraLost { camera: self.name.clone(), reason: error.to_string() });
-            }
-            self.stage.set_trouble(Some(error.to_string()));
+            self.lost(&error, &mut lost_since);
             if self.pause(pause) {
                 return;
             }
@@ -78,7 +75,7 @@ impl CameraStage {
 
     /// Hands over frames until the camera fails.
     fn watch(&self, source: &mut dyn FrameSource, lost_since: &mut Option<Moment>, pause: &mut Duration) -> Ending {
-        let mut bad_in_a_row = 0;
+        let (mut bad_in_a_row, mut stuck_in_a_row) = (0, 0);
         while !self.stop.said() {
             self.stage.beat(self.clock.now());
             while let Some(image) = self.used.take(Duration::ZERO) {
@@ -86,7 +83,7 @@ impl CameraStage {
             }
             match source.next() {
                 Ok(frame) => {
-                    bad_in_a_row = 0;
+                    (bad_in_a_row, stuck_in_a_row) = (0, 0);
                     *pause = FIRST_PAUSE;
                     if let Some(since) = lost_since.take() {
                         let lost_for = self.clock.now().since(since);
@@ -118,10 +115,27 @@ impl CameraStage {
                         return Ending::Failed(error);
                     }
                 }
+                Err(error @ CameraError::Stuck { .. }) => {
+                    self.lost(&error, lost_since);
+                    stuck_in_a_row += 1;
+                    if stuck_in_a_row >= MOST_STUCK_IN_A_ROW {
+                        return Ending::Failed(error);
+                    }
+                }
                 Err(error) => return Ending::Failed(error),
             }
         }
         Ending::Done
+    }
+
+    /// Tells of a loss, once until the camera is back.
+    fn lost(&self, error: &CameraError, since: &mut Option<Moment>) {
+        self.stage.set_trouble(Some(error.to_string()));
+        if since.is_none() {
+            *since = Some(self.clock.now());
+            tracing::warn!(camera = %self.name, %error, "camera lost; trying again");
+            self.tell(Tiding::CameraLost { camera: self.name.clone(), reason: error.to_string() });
+        }
     }
 
     /// Waits, beating; `true` when it was stopped.

@@ -14,7 +14,7 @@ use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch};
+use axum::routing::{get, patch, post};
 use axum::serve::IncomingStream;
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -115,7 +115,9 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/people", get(people).post(enroll))
         .route("/v1/people/{id}", patch(change).delete(remove))
+        .route("/v1/nearest", post(nearest))
         .route("/v1/journal", get(journal))
+        .route("/v1/journal/verify", get(verify))
         .route("/v1/views", get(views))
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES))
         .with_state(house)
@@ -255,6 +257,27 @@ async fn remove(
         let person = house.register.remove(crate::domain::PersonId(id), by)?;
         tracing::info!(person = %person.name, id, "removed");
         Ok(PersonWire::from(&person))
+    })
+    .await
+}
+
+async fn nearest(
+    State(house): State<Arc<House>>,
+    Json(probes): Json<Vec<TemplateWire>>,
+) -> Result<Json<Vec<Option<MatchWire>>>, Failure> {
+    blocking(move || {
+        let find = |probe: &TemplateWire| {
+            let Some(template) = probe.template(SystemTime::UNIX_EPOCH) else { return Ok(None) };
+            Ok(house.register.gallery().nearest(&template.embedding)?.map(MatchWire::from))
+        };
+        probes.iter().map(find).collect()
+    })
+    .await
+}
+
+async fn verify(State(house): State<Arc<House>>) -> Result<Json<u64>, Failure> {
+    blocking(move || {
+        house.recorder.journal().verify().map_err(|broken| Failure(StatusCode::CONFLICT, broken.to_string()))
     })
     .await
 }

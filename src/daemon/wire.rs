@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Bounds, Embedding, ModelId, Quality};
+use crate::domain::{Bounds, Distance, Embedding, Match, ModelId, PersonId, Quality};
 use crate::gallery::{Person, Template};
 use crate::vision::Seen;
 
@@ -86,17 +86,16 @@ pub struct TemplateWire {
     pub quality: QualityWire,
 }
 
-impl From<&Template> for TemplateWire {
-    fn from(template: &Template) -> TemplateWire {
+impl TemplateWire {
+    /// A face's embedding and quality.
+    pub fn new(embedding: &Embedding, quality: &Quality) -> TemplateWire {
         TemplateWire {
-            model: template.embedding.model().to_string(),
-            embedding: template.embedding.values().to_vec(),
-            quality: (&template.quality).into(),
+            model: embedding.model().to_string(),
+            embedding: embedding.values().to_vec(),
+            quality: quality.into(),
         }
     }
-}
 
-impl TemplateWire {
     /// The template, made `now`. `None` when the embedding has no direction.
     pub fn template(&self, now: SystemTime) -> Option<Template> {
         let embedding = Embedding::normalised(ModelId::new(&self.model), self.embedding.clone().into())?;
@@ -115,6 +114,34 @@ pub struct EnrollRequest {
     pub templates: Vec<TemplateWire>,
     #[serde(default)]
     pub force: bool,
+}
+
+/// An answer of `POST /v1/nearest`, whose request is a list of [`TemplateWire`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MatchWire {
+    pub person: u32,
+    pub distance: f32,
+    pub runner_up: Option<(u32, f32)>,
+}
+
+impl From<Match> for MatchWire {
+    fn from(m: Match) -> MatchWire {
+        MatchWire {
+            person: m.person.0,
+            distance: m.distance.0,
+            runner_up: m.runner_up.map(|(person, distance)| (person.0, distance.0)),
+        }
+    }
+}
+
+impl From<MatchWire> for Match {
+    fn from(m: MatchWire) -> Match {
+        Match {
+            person: PersonId(m.person),
+            distance: Distance(m.distance),
+            runner_up: m.runner_up.map(|(person, distance)| (PersonId(person), Distance(distance))),
+        }
+    }
 }
 
 /// `PATCH /v1/people/{who}`
@@ -154,11 +181,7 @@ impl View {
     pub fn new(camera: &str, frame: u64, faces: &[Seen]) -> View {
         let face = |seen: &Seen| ViewedFace {
             bounds: corners(&seen.face.bounds),
-            template: TemplateWire {
-                model: seen.embedding.model().to_string(),
-                embedding: seen.embedding.values().to_vec(),
-                quality: (&seen.quality).into(),
-            },
+            template: TemplateWire::new(&seen.embedding, &seen.quality),
         };
         View { camera: camera.to_owned(), frame, faces: faces.iter().map(face).collect() }
     }

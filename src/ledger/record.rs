@@ -77,6 +77,32 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Reads what [`Record::to_json`] wrote; the monotonic time comes back to the millisecond. `None` when a field is missing or
+    /// malformed. Nothing is checked against the hashes.
+    pub fn from_json(json: &Value) -> Option<Record> {
+        let text = |name: &str| json.get(name)?.as_str();
+        let hash = |name: &str| -> Option<[u8; 32]> {
+            let digits = text(name).filter(|t| t.len() == 64 && t.is_ascii())?;
+            let mut bytes = [0; 32];
+            for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+                *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
+            }
+            Some(bytes)
+        };
+        Some(Record {
+            seq: json.get("seq")?.as_u64()?,
+            id: text("id")?.parse().ok()?,
+            at: text("time")?.parse::<Timestamp>().ok()?.into(),
+            monotonic: Duration::from_millis(json.get("monotonic_ms")?.as_u64()?),
+            kind: text("kind")?.to_owned(),
+            content: json.get("content")?.clone(),
+            previous: hash("previous")?,
+            hash: hash("hash")?,
+        })
+    }
+}
+
 /// A record as bytes: the chained part and the content.
 pub(super) struct Sealed {
     pub header: Vec<u8>,

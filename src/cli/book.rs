@@ -1,0 +1,184 @@
+//! The book of people: the running daemon's, or the store itself when no daemon runs. Whoever asks does not have to know which.
+
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use hyper::Method;
+use serde_json::Value;
+
+use super::client::Client;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::daemon::wire::{ChangeRequest, EnrollRequest, MatchWire, PersonWire, TemplateWire};
+use crate::daemon::{open_journal, user_name};
+use crate::domain::{Match, PersonId};
+use crate::gallery::{Gallery, NewPerson, Template};
+use crate::ledger::Order;
+use crate::office::{Enrolment, Recorder, Register};
+use crate::setup;
+use crate::store::{Store, StoreError};
+use crate::vision::Seen;
+use crate::vision::manifest::{Manifest, Role};
+
+/// People and journal, wherever they are.
+pub enum Book {
+    Remote(Client),
+    Local(Box<Local>),
+}
+
+/// The store, opened by this process.
+pub struct Local {
+    register: Register,
+    recorder: Arc<Recorder>,
+    by: String,
+}
+
+impl Book {
+    /// Asks the daemon on the configured socket, or opens the configured store.
+    pub fn open(config: &Config) -> Result<Book> {
+        if let Some(client) = Client::connect(&config.control.socket)? {
+            return Ok(Book::Remote(client));
+        }
+        let store = match Store::open(&config.store.path) {
+            Err(StoreError::Busy { .. }) => bail!(
+                "the store {} is in use, but no daemon answers on {}: another usher command may be at work (try again), or the \
+                 daemon runs with another [control] socket",
+                config.store.path.display(),
+                config.control.socket.display()
+            ),
+            other => other?,
+        };
+        let manifest = Manifest::load(&config.models.path)?;
+        let model = manifest.model(&config.models.embedder, Role::Embedder)?;
+        let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
+        let gallery = Arc::new(Gallery::open(&store, model.id(), dimension)?);
+        let recorder = Arc::new(Recorder::new(open_journal(&store)?, Arc::new(SystemClock::new())));
+        let register = Register::new(gallery, recorder.clone(), setup::near_enough(config, model)?);
+        Ok(Book::Local(Box::new(Local { register, recorder, by: me() })))
+    }
+
+    /// Everybody, by number.
+    pub fn people(&self) -> Result<Vec<PersonWire>> {
+        match self {
+            Book::Remote(client) => client.get("/v1/people"),
+            Book::Local(local) => Ok(local.register.gallery().people()?.iter().map(PersonWire::from).collect()),
+        }
+    }
+
+    /// The one person whom `wanted` means: a number (`7`, `#7`), an employee id, or a whole name in any case.
+    pub fn find(&self, wanted: &str) -> Result<PersonWire> {
+        let people = self.people()?;
+        let number = wanted.strip_prefix('#').unwrap_or(wanted).parse::<u32>().ok();
+        let by_id = |p: &&PersonWire| p.employee_id.as_deref() == Some(wanted);
+        let by_name = |p: &&PersonWire| p.name.to_lowercase() == wanted.to_lowercase();
+        let mut found: Vec<_> = people.iter().filter(by_id).collect();
+        if found.is_empty() || wanted.starts_with('#') {
+            found = people.iter().filter(|p| Some(p.id) == number).collect();
+        }
+        if found.is_empty() {
+            found = people.iter().filter(by_name).collect();
+        }
+        match found[..] {
+            [person] => Ok(person.clone()),
+            [] => bail!("nobody is enrolled as `{wanted}`; `usher people list` shows who is"),
+            _ => {
+                let numbers: Vec<_> = found.iter().map(|p| format!("#{}", p.id)).collect();
+                bail!("`{wanted}` could be any of {}; give the number", numbers.join(", "))
+            }
+        }
+    }
+
+    /// Enrols a person; the templates have passed the gates.
+    pub fn enroll(&self, person: NewPerson, templates: Vec<Template>, force: bool) -> Result<PersonWire> {
+        match self {
+            Book::Remote(client) => {
+                let NewPerson { name, employee_id, groups } = person;
+                let templates = templates.iter().map(|t| TemplateWire::new(&t.embedding, &t.quality)).collect();
+                client.send(Method::POST, "/v1/people", &EnrollRequest { name, employee_id, groups, templates, force })
+            }
+            Book::Local(local) => {
+                let enrolment = Enrolment { person, templates, force, by: local.by.clone() };
+                Ok(PersonWire::from(&local.register.enroll(enrolment)?))
+            }
+        }
+    }
+
+    /// Gives a person another name.
+    pub fn rename(&self, id: u32, name: &str) -> Result<PersonWire> {
+        match self {
+            Book::Remote(client) => {
+                let change = ChangeRequest { name: Some(name.to_owned()), ..ChangeRequest::default() };
+                client.send(Method::PATCH, &format!("/v1/people/{id}"), &change)
+            }
+            Book::Local(local) => Ok((&local.register.rename(PersonId(id), name, local.by.clone())?).into()),
+        }
+    }
+
+    /// Lets a person be recognised, or not.
+    pub fn set_enabled(&self, id: u32, enabled: bool) -> Result<PersonWire> {
+        match self {
+            Book::Remote(client) => {
+                let change = ChangeRequest { enabled: Some(enabled), ..ChangeRequest::default() };
+                client.send(Method::PATCH, &format!("/v1/people/{id}"), &change)
+            }
+            Book::Local(local) => Ok((&local.register.set_enabled(PersonId(id), enabled, local.by.clone())?).into()),
+        }
+    }
+
+    /// Removes a person and erases the templates.
+    pub fn remove(&self, id: u32) -> Result<PersonWire> {
+        match self {
+            Book::Remote(client) => client.send(Method::DELETE, &format!("/v1/people/{id}"), &()),
+            Book::Local(local) => Ok((&local.register.remove(PersonId(id), local.by.clone())?).into()),
+        }
+    }
+
+    /// Who is nearest to each of `seen`.
+    pub fn nearest(&self, seen: &[Seen]) -> Result<Vec<Option<Match>>> {
+        match self {
+            Book::Remote(client) => {
+                let probes: Vec<_> = seen.iter().map(|s| TemplateWire::new(&s.embedding, &s.quality)).collect();
+                let found: Vec<Option<MatchWire>> = client.send(Method::POST, "/v1/nearest", &probes)?;
+                Ok(found.into_iter().map(|m| m.map(Match::from)).collect())
+            }
+            Book::Local(local) => {
+                seen.iter().map(|s| Ok(local.register.gallery().nearest(&s.embedding)?)).collect()
+            }
+        }
+    }
+
+    /// Records of the journal as JSON: the newest `limit`, newest first, or those after number `after`, oldest first.
+    pub fn journal(&self, after: Option<u64>, limit: usize) -> Result<Vec<Value>> {
+        match self {
+            Book::Remote(client) => match after {
+                Some(after) => client.get(&format!("/v1/journal?after={after}&limit={limit}")),
+                None => client.get(&format!("/v1/journal?limit={limit}")),
+            },
+            Book::Local(local) => {
+                let journal = local.recorder.journal();
+                let records = match after {
+                    Some(after) => journal.list(after.saturating_add(1).., Order::OldestFirst, limit)?,
+                    None => journal.list(.., Order::NewestFirst, limit)?,
+                };
+                Ok(records.iter().map(|r| r.to_json()).collect())
+            }
+        }
+    }
+
+    /// Checks the journal's chain; how many records it has.
+    pub fn verify(&self) -> Result<u64> {
+        match self {
+            Book::Remote(client) => client.get("/v1/journal/verify"),
+            Book::Local(local) => local.recorder.journal().verify().map_err(|broken| anyhow!(broken)),
+        }
+    }
+}
+
+/// The user who runs this command.
+fn me() -> String {
+    match std::fs::metadata("/proc/self").context("/proc is not there") {
+        Ok(own) => user_name(own.uid()),
+        Err(_) => "unknown user".into(),
+    }
+}

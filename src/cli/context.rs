@@ -1,0 +1,86 @@
+//! What the commands share: the configuration, and eyes to look at photographs with.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::config::{self, Config};
+use crate::setup;
+use crate::vision::manifest;
+use crate::vision::mtcnn::DetectorSettings;
+use crate::vision::runtime::Runtime;
+use crate::vision::{Vision, VisionSettings};
+
+const DEFAULT_CONFIG: &str = "/etc/usher/usher.toml";
+const INSTALLED_MODELS: &str = "/usr/share/usher/models";
+
+/// Where the configuration is.
+pub struct Context {
+    config: Option<PathBuf>,
+}
+
+impl Context {
+    pub fn new(config: Option<PathBuf>) -> Context {
+        Context { config }
+    }
+
+    /// The configuration's path.
+    pub fn path(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))
+    }
+
+    /// The configuration; an error names every problem.
+    pub fn config(&self) -> Result<Config> {
+        Config::load(self.path(), config::environment()).map_err(|problems| anyhow!("{problems}"))
+    }
+
+    /// The configuration if one was named or installed. Commands that only look at photographs do without.
+    pub fn config_if_any(&self) -> Result<Option<Config>> {
+        match self.config.is_some() || Path::new(DEFAULT_CONFIG).exists() {
+            true => self.config().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Networks to look at photographs with, as configured or, without a configuration, as found. `min_face_px` overrides the
+    /// detector's.
+    pub fn eyes(&self, min_face_px: Option<u32>) -> Result<Vision> {
+        let config = self.config_if_any()?;
+        let mut settings = config.as_ref().map(setup::vision_settings).unwrap_or_default();
+        if let Some(pixels) = min_face_px {
+            settings.detector = DetectorSettings { min_face_px: pixels, ..settings.detector };
+        }
+        let (runtime, models) = match &config {
+            Some(config) => (setup::runtime(config)?, config.models.path.clone()),
+            None => (Runtime::load(None)?, models_folder()?),
+        };
+        open(&runtime, &models, &settings)
+    }
+}
+
+fn open(runtime: &Runtime, models: &Path, settings: &VisionSettings) -> Result<Vision> {
+    let vision = Vision::open(runtime, models, settings)?;
+    for (model, placement) in vision.placements() {
+        if let Some(reason) = &placement.fallback {
+            eprintln!("usher: {model} runs on the CPU instead of {}: {reason}", placement.asked);
+        }
+    }
+    Ok(vision)
+}
+
+/// The models without a configuration: `$USHER_MODELS`, the installed ones, or those of the checkout that this program was built in.
+pub fn models_folder() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("USHER_MODELS").filter(|v| !v.is_empty()) {
+        return Ok(folder.into());
+    }
+    let program = std::env::current_exe().context("where this program lies cannot be told")?;
+    let beside = program.ancestors().skip(1).map(|folder| folder.join("models"));
+    let places = [PathBuf::from(INSTALLED_MODELS), PathBuf::from("models")].into_iter().chain(beside);
+    match places.into_iter().find(|folder| folder.join(manifest::FILE).is_file()) {
+        Some(folder) => Ok(folder),
+        None => bail!(
+            "the models were not found in {INSTALLED_MODELS} nor beside this program: name their folder in USHER_MODELS, \
+             or a configuration with --config"
+        ),
+    }
+}

@@ -1,0 +1,105 @@
+//! `usher identify`
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::book::Book;
+use super::context::Context;
+use super::detect::{count, describe, face_json, refuse};
+use crate::domain::{Distance, Match, PersonId};
+use crate::photo;
+use crate::setup;
+
+/// Say who is in photographs.
+///
+/// Like `usher detect`, and for each face the nearest person, the distance and the runner-up. `near enough` is what the door would say
+/// to one frame; a door wants several that agree.
+#[derive(Args)]
+pub struct Identify {
+    /// JPEG, PNG, BMP or WebP files
+    #[arg(required = true)]
+    photos: Vec<PathBuf>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Identify {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let config = context.config()?;
+        let book = Book::open(&config)?;
+        let mut eyes = context.eyes(None)?;
+        let limit = setup::near_enough(&config, eyes.entry())?;
+        let names: HashMap<u32, String> = book.people()?.into_iter().map(|p| (p.id, p.name)).collect();
+        let mut out = std::io::stdout().lock();
+        let mut failed = 0;
+        for file in &self.photos {
+            let image = match photo::load(file) {
+                Ok(image) => image,
+                Err(error) => {
+                    failed += 1;
+                    refuse(&mut out, self.json, file, &error.to_string())?;
+                    continue;
+                }
+            };
+            let seen = eyes.see(&image)?;
+            let matches = book.nearest(&seen)?;
+            if self.json {
+                let faces: Vec<Value> = seen
+                    .iter()
+                    .zip(&matches)
+                    .map(|(seen, found)| {
+                        let mut face = face_json(&seen.face, &seen.quality);
+                        face["identity"] = found.map_or(Value::Null, |m| identity(&m, limit, &names));
+                        face
+                    })
+                    .collect();
+                writeln!(out, "{}", json!({ "file": file.display().to_string(), "faces": faces }))?;
+            } else {
+                writeln!(out, "{}: {}", file.display(), count(seen.len()))?;
+                for (seen, found) in seen.iter().zip(&matches) {
+                    writeln!(out, "  {}", describe(&seen.face, &seen.quality))?;
+                    writeln!(out, "    {}", found.map_or("nobody is enrolled".into(), |m| words(&m, limit, &names)))?;
+                }
+            }
+        }
+        match failed {
+            0 => Ok(()),
+            n => bail!("{n} of {} photographs could not be read", self.photos.len()),
+        }
+    }
+}
+
+fn name(names: &HashMap<u32, String>, id: PersonId) -> String {
+    names.get(&id.0).cloned().unwrap_or_else(|| format!("person {id}"))
+}
+
+fn identity(found: &Match, limit: Distance, names: &HashMap<u32, String>) -> Value {
+    json!({
+        "person": { "id": found.person.0, "name": name(names, found.person) },
+        "distance": found.distance.0,
+        "near_enough": found.distance <= limit,
+        "limit": limit.0,
+        "runner_up": found.runner_up.map(|(id, distance)| json!({
+            "id": id.0, "name": name(names, id), "distance": distance.0,
+        })),
+    })
+}
+
+fn words(found: &Match, limit: Distance, names: &HashMap<u32, String>) -> String {
+    let verdict = if found.distance <= limit { "near enough" } else { "too far" };
+    let runner_up = found
+        .runner_up
+        .map_or("nobody else is enrolled".into(), |(id, d)| format!("runner-up {} at {d}", name(names, id)));
+    format!(
+        "{} (#{}) at distance {}, {verdict} (limit {limit}); {runner_up}",
+        name(names, found.person),
+        found.person,
+        found.distance
+    )
+}

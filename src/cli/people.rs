@@ -1,0 +1,136 @@
+//! `usher people`
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+
+use super::book::Book;
+use super::context::Context;
+use crate::daemon::wire::PersonWire;
+
+/// List, show, rename, disable, enable or remove people.
+///
+/// A person is named by number (`7` or `#7`), by employee id, or by the whole name.
+#[derive(Args)]
+pub struct People {
+    #[command(subcommand)]
+    action: Action,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// List everybody who is enrolled
+    List,
+    /// Show one person
+    Show { person: String },
+    /// Give a person another name
+    Rename { person: String, name: String },
+    /// Keep a person enrolled, but let no door open for them
+    Disable { person: String },
+    /// Let doors open for a disabled person again
+    Enable { person: String },
+    /// Remove a person and erase the templates; the journal keeps what happened
+    Remove {
+        person: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+impl People {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let book = Book::open(&context.config()?)?;
+        let done = match &self.action {
+            Action::List => return list(&book.people()?, self.json),
+            Action::Show { person } => book.find(person)?,
+            Action::Rename { person, name } => book.rename(book.find(person)?.id, name)?,
+            Action::Disable { person } => book.set_enabled(book.find(person)?.id, false)?,
+            Action::Enable { person } => book.set_enabled(book.find(person)?.id, true)?,
+            Action::Remove { person, yes } => {
+                let person = book.find(person)?;
+                if !yes && !confirmed(&person)? {
+                    bail!("nothing was removed");
+                }
+                book.remove(person.id)?
+            }
+        };
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&done)?)?;
+            return Ok(());
+        }
+        match self.action {
+            Action::Remove { .. } => writeln!(out, "{} (#{}) is removed; the templates are erased", done.name, done.id)?,
+            _ => show(&mut out, &done)?,
+        }
+        Ok(())
+    }
+}
+
+fn confirmed(person: &PersonWire) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("pass --yes to remove {} (#{}) without being asked", person.name, person.id);
+    }
+    eprint!("Remove {} (#{}) and erase {} templates? [y/N] ", person.name, person.id, person.templates);
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn show(out: &mut impl Write, person: &PersonWire) -> Result<()> {
+    writeln!(out, "{} (#{})", person.name, person.id)?;
+    writeln!(out, "  employee id  {}", person.employee_id.as_deref().unwrap_or("-"))?;
+    writeln!(out, "  groups       {}", if person.groups.is_empty() { "-".into() } else { person.groups.join(", ") })?;
+    writeln!(out, "  state        {}", state(person))?;
+    writeln!(out, "  enrolled     {}", person.created)?;
+    writeln!(out, "  templates    {}", templates(person))?;
+    Ok(())
+}
+
+fn list(people: &[PersonWire], json: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(people)?)?;
+        return Ok(());
+    }
+    if people.is_empty() {
+        writeln!(out, "Nobody is enrolled yet: usher enroll NAME PHOTO…")?;
+        return Ok(());
+    }
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    table.set_header(["#", "NAME", "EMPLOYEE", "GROUPS", "STATE", "TEMPLATES", "ENROLLED"]);
+    for person in people {
+        table.add_row([
+            person.id.to_string(),
+            person.name.clone(),
+            person.employee_id.clone().unwrap_or_default(),
+            person.groups.join(", "),
+            state(person).to_owned(),
+            templates(person),
+            person.created.clone(),
+        ]);
+    }
+    writeln!(out, "{}", table.trim_fmt())?;
+    Ok(())
+}
+
+fn state(person: &PersonWire) -> &'static str {
+    match (person.enabled, person.templates) {
+        (false, _) => "disabled",
+        (true, 0) => "must be enrolled again",
+        (true, _) => "enabled",
+    }
+}
+
+fn templates(person: &PersonWire) -> String {
+    match person.foreign_templates {
+        0 => person.templates.to_string(),
+        foreign => format!("{} (+{foreign} of another model)", person.templates),
+    }
+}

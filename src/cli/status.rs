@@ -1,0 +1,59 @@
+//! `usher status`
+
+use std::io::Write;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::client::Client;
+use super::context::Context;
+use crate::daemon::wire::Status as Answer;
+
+/// Ask the running daemon how it is: stages, models, doors, broker.
+#[derive(Args)]
+pub struct Status {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let config = context.config()?;
+        let socket = &config.control.socket;
+        let Some(client) = Client::connect(socket)? else {
+            bail!("no daemon answers on {}; start it with `usher run`", socket.display());
+        };
+        let status: Answer = client.get("/v1/status")?;
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&status)?)?;
+            return Ok(());
+        }
+        writeln!(out, "usher {} on {}, up {} s", status.version, status.device, status.uptime_s)?;
+        writeln!(
+            out,
+            "  people   {} enrolled; {} recognises up to distance {:.3}",
+            status.people, status.model, status.near_enough
+        )?;
+        for stage in &status.stages {
+            let trouble = stage.trouble.as_deref().unwrap_or("well");
+            writeln!(
+                out,
+                "  {:<8} {}: {trouble}; {} handled, {} dropped, {} bad, last took {:.1} ms",
+                stage.role, stage.name, stage.handled, stage.dropped, stage.bad, stage.last_ms
+            )?;
+        }
+        for door in &status.doors {
+            writeln!(out, "  door     {}: {}", door.name, door.wires)?;
+        }
+        for p in &status.placements {
+            let why = p.fallback.as_deref().map_or(String::new(), |why| format!(" (asked for {}: {why})", p.asked));
+            writeln!(out, "  model    {}: {} in {:.2} ms{why}", p.model, p.on, p.latency_ms)?;
+        }
+        if let Some(hub) = &status.hub {
+            writeln!(out, "  broker   {}; {} publications dropped", hub.state, hub.dropped)?;
+        }
+        Ok(())
+    }
+}
