@@ -1,0 +1,358 @@
+//! What must hold for any history of sightings: thousands of random ones, in simulated time, against the rules said plainly.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::rules::tests::clear;
+use super::{Referee, Rules};
+use crate::domain::{Decision, Distance, Match, Moment, PersonId, Quality, Reason, Sighting, TrackId, Verdict};
+
+/// A sighting to come, told relative to what was before.
+#[derive(Clone, Debug)]
+struct Step {
+    /// Since the step before.
+    pause_ms: u64,
+    /// How long before now it was captured; below zero, its clock runs ahead.
+    age_ms: i64,
+    camera: u8,
+    track: u64,
+    /// From the last frame number of all.
+    frame: i64,
+    quality: Quality,
+    nearest: Option<Match>,
+}
+
+/// The history so far, and the decisions.
+struct Told {
+    sighting: Sighting,
+    now: Moment,
+    decision: Option<Decision>,
+}
+
+fn play(rules: &Rules, steps: &[Step]) -> Vec<Told> {
+    let mut referee = Referee::new(rules.clone());
+    let (mut now_ms, mut frame) = (100_000_u64, 1000_u64);
+    let mut told = Vec::new();
+    for step in steps {
+        now_ms += step.pause_ms;
+        frame = frame.saturating_add_signed(step.frame);
+        let sighting = Sighting {
+            camera: ["door", "yard"][usize::from(step.camera)].into(),
+            track: TrackId(step.track),
+            quality: step.quality,
+            nearest: step.nearest,
+            ..clear(frame, Moment(Duration::from_millis(now_ms.saturating_add_signed(-step.age_ms))))
+        };
+        let now = Moment(Duration::from_millis(now_ms));
+        let decision = referee.consider(&sighting, now);
+        told.push(Told { sighting, now, decision });
+    }
+    told
+}
+
+fn good_view() -> impl Strategy<Value = Quality> {
+    (80.0..300.0_f32, 30.0..200.0_f32, -35.0..35.0_f32, -25.0..25.0_f32)
+        .prop_map(|(size, sharpness, yaw, pitch)| Quality { size, sharpness, yaw, pitch, ..Quality::default() })
+}
+
+fn poor_view() -> impl Strategy<Value = Quality> {
+    (good_view(), 0..4, prop_oneof![Just(f32::NAN), Just(f32::INFINITY), 0.0..1.0_f32]).prop_map(|(view, spoil, by)| {
+        let less = |limit: f32| if by.is_finite() { limit * by } else { by };
+        let more = |limit: f32| if by.is_finite() { limit * (1.01 + by) } else { by };
+        match spoil {
+            0 => Quality { size: less(79.9), ..view },
+            1 => Quality { sharpness: less(29.9), ..view },
+            2 => Quality { yaw: -more(35.0), ..view },
+            _ => Quality { pitch: more(25.0), ..view },
+        }
+    })
+}
+
+fn matched(
+    distance: impl Strategy<Value = f32>,
+    gap: impl Strategy<Value = f32>,
+) -> impl Strategy<Value = Option<Match>> {
+    (1..=3_u32, distance, proptest::option::weighted(0.8, gap)).prop_map(|(person, distance, gap)| {
+        let runner_up = gap.map(|gap| (PersonId(person % 3 + 1), Distance(distance + gap)));
+        Some(Match { person: PersonId(person), distance: Distance(distance), runner_up })
+    })
+}
+
+fn broken() -> impl Strategy<Value = f32> {
+    prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY), Just(-0.5), Just(f32::MAX)]
+}
+
+fn stranger() -> impl Strategy<Value = Option<Match>> {
+    prop_oneof![1 => Just(None), 8 => matched(1.0001..2.0_f32, 0.0..0.5_f32), 1 => matched(broken(), broken())]
+}
+
+fn anybody() -> impl Strategy<Value = Option<Match>> {
+    prop_oneof![
+        12 => matched(0.0..1.0_f32, 0.0501..0.8_f32),
+        2 => matched(0.0..1.0_f32, 0.0..0.07_f32),
+        1 => matched(0.0..1.0_f32, broken()),
+        2 => stranger(),
+    ]
+}
+
+fn view() -> impl Strategy<Value = Quality> {
+    prop_oneof![4 => good_view(), 1 => poor_view()]
+}
+
+fn age_ms() -> impl Strategy<Value = i64> {
+    prop_oneof![8 => 0..200_i64, 1 => 700..1000_i64, 1 => -3000..3000_i64]
+}
+
+fn steps(
+    quality: impl Strategy<Value = Quality>,
+    nearest: impl Strategy<Value = Option<Match>>,
+    age_ms: impl Strategy<Value = i64>,
+) -> impl Strategy<Value = Vec<Step>> {
+    let pause_ms = prop_oneof![8 => 0..150_u64, 1 => 0..2500_u64];
+    let camera = prop_oneof![6 => Just(0_u8), 1 => Just(1)];
+    let track = prop_oneof![8 => Just(1_u64), 1 => 2..4_u64];
+    let frame = prop_oneof![20 => Just(1_i64), 2 => Just(0), 1 => -5..20_i64];
+    let step = (pause_ms, age_ms, camera, track, frame, quality, nearest).prop_map(
+        |(pause_ms, age_ms, camera, track, frame, quality, nearest)| Step {
+            pause_ms,
+            age_ms,
+            camera,
+            track,
+            frame,
+            quality,
+            nearest,
+        },
+    );
+    proptest::collection::vec(step, 1..80)
+}
+
+prop_compose! {
+    fn rules()(
+        agree in 0..5_u32,
+        more in 0..4_u32,
+        window in prop_oneof![1 => Just(0_u64), 6 => 300..2000_u64],
+        max_age in prop_oneof![1 => Just(0_u64), 6 => 100..1000_u64],
+        cooldown in prop_oneof![1 => Just(0_u64), 6 => 100..3000_u64],
+        repeat in prop_oneof![1 => Just(0_u64), 6 => 100..3000_u64],
+    ) -> Rules {
+        Rules {
+            frames_agree: agree,
+            frames_window: agree + more,
+            window: Duration::from_millis(window),
+            max_age: Duration::from_millis(max_age),
+            cooldown: Duration::from_millis(cooldown),
+            repeat_denial: Duration::from_millis(repeat),
+            ..super::rules::tests::usual()
+        }
+    }
+}
+
+/// The person whom `sighting` alone shows: the rules for one frame, said once more.
+fn sure(sighting: &Sighting) -> Option<PersonId> {
+    let q = &sighting.quality;
+    let finite = [q.size, q.sharpness, q.yaw, q.pitch].iter().all(|v| v.is_finite());
+    let good = finite && q.size >= 80.0 && q.sharpness >= 30.0 && q.yaw.abs() <= 35.0 && q.pitch.abs() <= 25.0;
+    let Match { person, distance, runner_up } = sighting.nearest?;
+    let near = distance.0 >= 0.0 && distance.0 <= 1.0;
+    let apart = runner_up.is_none_or(|(_, other)| {
+        let gap = other.0 - distance.0;
+        gap.is_finite() && gap >= 0.05
+    });
+    (good && near && apart).then_some(person)
+}
+
+/// The newest frame that counts of each track, with the index of the sighting where the track's memory begins.
+#[derive(Default)]
+struct Counted {
+    tracks: HashMap<(String, TrackId), Vec<usize>>,
+}
+
+impl Counted {
+    /// The sightings that count of the track of `told[at]`, that one last; `None` when it does not count itself.
+    fn add(&mut self, rules: &Rules, told: &[Told], at: usize) -> Option<&[usize]> {
+        let Told { sighting, now, .. } = &told[at];
+        let counted = self.tracks.entry((sighting.camera.to_string(), sighting.track)).or_default();
+        if let Some(&last) = counted.last() {
+            if now.since(told[last].now) > rules.window {
+                counted.clear();
+            } else if sighting.frame <= told[last].sighting.frame || captured(&told[at]) < captured(&told[last]) {
+                return None;
+            }
+        }
+        counted.push(at);
+        Some(counted)
+    }
+}
+
+fn captured(told: &Told) -> Moment {
+    told.sighting.captured_at.min(told.now)
+}
+
+/// Who must be let in at the last of the sightings that count, if anybody, leaving the cooldown aside.
+fn deserved(rules: &Rules, told: &[Told], counted: &[usize]) -> Option<PersonId> {
+    let newest = &told[*counted.last()?];
+    let person = sure(&newest.sighting)?;
+    let in_window = |at: &usize| captured(newest).since(captured(&told[*at])) <= rules.window;
+    let needed = rules.frames_agree.max(1) as usize;
+    let agreeing = counted
+        .iter()
+        .rev()
+        .take(needed.max(rules.frames_window as usize))
+        .filter(|at| in_window(at) && sure(&told[**at].sighting) == Some(person))
+        .count();
+    let others = counted.iter().filter(|at| in_window(at)).filter_map(|at| sure(&told[*at].sighting));
+    let fresh = newest.now.since(captured(newest)) <= rules.max_age;
+    (agreeing >= needed && fresh && others.into_iter().all(|other| other == person)).then_some(person)
+}
+
+fn granted(told: &Told) -> Option<PersonId> {
+    match told.decision.as_ref()?.verdict {
+        Verdict::Grant { person } => Some(person),
+        Verdict::Deny { .. } => None,
+    }
+}
+
+fn denied(told: &Told) -> Option<Reason> {
+    match told.decision.as_ref()?.verdict {
+        Verdict::Deny { reason } => Some(reason),
+        Verdict::Grant { .. } => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    /// The heart of the house: a grant is given when, and only when, the rules say so and the cooldown is over.
+    #[test]
+    fn a_grant_is_given_exactly_when_it_is_deserved(rules in rules(), steps in steps(view(), anybody(), age_ms())) {
+        let told = play(&rules, &steps);
+        let mut counted = Counted::default();
+        let mut last: HashMap<PersonId, Moment> = HashMap::new();
+        for at in 0..told.len() {
+            let looks = counted.add(&rules, &told, at);
+            let person = looks.and_then(|looks| deserved(&rules, &told, looks)).filter(|person| {
+                last.get(person).is_none_or(|before| told[at].now.since(*before) >= rules.cooldown)
+            });
+            prop_assert_eq!(granted(&told[at]), person, "at {}", at);
+            if let Some(person) = person {
+                last.insert(person, told[at].now);
+            }
+        }
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn every_decision_lists_its_gates_and_they_fit_the_verdict(rules in rules(), steps in steps(view(), anybody(), age_ms())) {
+        for told in play(&rules, &steps) {
+            let Some(decision) = &told.decision else { continue };
+            let names: Vec<_> = decision.gates.iter().map(|gate| gate.name).collect();
+            prop_assert_eq!(names, ["quality", "distance", "margin", "agreement", "age"]);
+            let passed = |name| decision.gates.iter().any(|gate| gate.name == name && gate.passed);
+            let all = decision.gates.iter().all(|gate| gate.passed);
+            prop_assert_eq!(decision.captured_at, captured(&told));
+            prop_assert!(decision.frames.0 >= 1 && decision.frames.0 <= decision.frames.1);
+            prop_assert!(decision.frames.1 <= rules.frames_window.max(1));
+            match decision.verdict {
+                Verdict::Grant { .. } => prop_assert!(all),
+                Verdict::Deny { reason: Reason::PoorView } => prop_assert!(!passed("quality")),
+                Verdict::Deny { reason: Reason::Unknown } => prop_assert!(passed("quality") && !passed("distance")),
+                Verdict::Deny { reason: Reason::Ambiguous } => prop_assert!(passed("distance") && !passed("margin")),
+                Verdict::Deny { reason: Reason::Inconsistent } => prop_assert!(passed("margin") && !passed("agreement")),
+                Verdict::Deny { reason: Reason::Stale } => prop_assert!(passed("agreement") && !passed("age")),
+            }
+        }
+    }
+
+    /// While a track is in memory, no reason is said twice within the time, and few words are said at all.
+    #[test]
+    fn denials_are_not_repeated_too_soon(rules in rules(), steps in steps(view(), anybody(), age_ms())) {
+        let told = play(&rules, &steps);
+        let mut counted = Counted::default();
+        for at in 0..told.len() {
+            let Some(looks) = counted.add(&rules, &told, at) else { continue };
+            if denied(&told[at]).is_none() {
+                continue;
+            }
+            let lately = looks.iter().filter(|&&before| {
+                told[at].now.since(told[before].now) < rules.repeat_denial && denied(&told[before]).is_some()
+            });
+            let reasons: Vec<_> = lately.filter(|&&before| before != at).map(|&before| denied(&told[before])).collect();
+            prop_assert!(!reasons.contains(&denied(&told[at])), "{:?} after {:?}", denied(&told[at]), reasons);
+            prop_assert!(reasons.len() < 4);
+        }
+    }
+
+    #[test]
+    fn a_stranger_is_never_let_in(rules in rules(), steps in steps(view(), stranger(), age_ms())) {
+        prop_assert!(play(&rules, &steps).iter().all(|told| granted(told).is_none()));
+    }
+
+    #[test]
+    fn poor_views_never_grant(rules in rules(), steps in steps(poor_view(), anybody(), age_ms())) {
+        for told in play(&rules, &steps) {
+            prop_assert!(matches!(denied(&told), None | Some(Reason::PoorView)) && granted(&told).is_none());
+        }
+    }
+
+    #[test]
+    fn stale_frames_never_grant(rules in rules(), steps in steps(good_view(), anybody(), 1001..5000_i64)) {
+        prop_assert!(play(&rules, &steps).iter().all(|told| granted(told).is_none()));
+    }
+
+    #[test]
+    fn a_clean_view_of_one_person_grants_at_the_last_frame_needed(
+        agree in 1..8_u32, more in 0..5_u32, pause_ms in 1..180_u64, age_ms in 0..800_u64, poor_first in 0..6_u64,
+    ) {
+        let rules = Rules { frames_agree: agree, frames_window: agree + more, ..super::rules::tests::usual() };
+        let mut referee = Referee::new(rules);
+        for frame in 0..poor_first + u64::from(agree) {
+            let captured_at = Moment(Duration::from_millis(1000 + frame * pause_ms));
+            let mut sighting = clear(frame, captured_at);
+            if frame < poor_first {
+                sighting.quality.sharpness = 0.0;
+            }
+            let decision = referee.consider(&sighting, captured_at + Duration::from_millis(age_ms));
+            let last = frame + 1 == poor_first + u64::from(agree);
+            let verdict = decision.map(|decision| decision.verdict);
+            prop_assert_eq!(verdict, last.then_some(Verdict::Grant { person: PersonId(1) }), "frame {}", frame);
+        }
+    }
+
+    /// Settings and sightings out of any range: nothing panics, and a limit that is no number lets nobody in.
+    #[test]
+    fn nothing_panics_on_extremes(
+        limit in prop_oneof![broken(), any::<f32>()],
+        counts in (any::<u32>(), any::<u32>()),
+        spans in proptest::collection::vec(prop_oneof![Just(0), Just(u64::MAX), any::<u64>()], 4),
+        sightings in proptest::collection::vec((
+            prop_oneof![Just(u64::MAX), Just(0), any::<u64>()],
+            prop_oneof![Just(Duration::ZERO), Just(Duration::MAX), any::<u64>().prop_map(Duration::from_nanos)],
+            prop_oneof![Just(Duration::ZERO), Just(Duration::MAX), any::<u64>().prop_map(Duration::from_nanos)],
+            any::<f32>(), any::<f32>(),
+        ), 1..40),
+    ) {
+        let span = |n: usize| Duration::from_secs(spans[n]);
+        let rules = Rules {
+            distance: Distance(limit), margin: limit, frames_agree: counts.0, frames_window: counts.1,
+            window: span(0), max_age: span(1), cooldown: span(2), repeat_denial: span(3),
+            min_face_px: limit, min_sharpness: limit, max_yaw_deg: limit, max_pitch_deg: limit,
+        };
+        let mut referee = Referee::new(rules);
+        for (frame, captured_at, now, distance, measure) in sightings {
+            let mut sighting = clear(frame, Moment(captured_at));
+            sighting.nearest = Some(Match {
+                person: PersonId(u32::MAX), distance: Distance(distance), runner_up: Some((PersonId(0), Distance(measure))),
+            });
+            sighting.quality = Quality { size: measure, sharpness: measure, yaw: measure, pitch: measure, ..Quality::default() };
+            let decision = referee.consider(&sighting, Moment(now));
+            let let_in = matches!(decision, Some(Decision { verdict: Verdict::Grant { .. }, .. }));
+            prop_assert!(!(let_in && limit.is_nan()));
+        }
+    }
+}
