@@ -1,1 +1,155 @@
-//! (being built)
+//! Who is enrolled, and who of them is nearest to a face: people and templates in the store, and an index of them in memory.
+//!
+//! Knows nothing of cameras, and nothing of how near is near enough.
+//!
+//! - `person`: a person, a template, what names may look like
+//! - `record`: both as bytes
+//! - `shelf`: what is in memory, as read from the store
+//! - `change`: enrolment and everything else that writes, one transaction and one flush each
+//! - `index`: the search; `scan`: its fast first look; `podium`: nearest and runner-up
+
+mod change;
+mod error;
+mod index;
+mod person;
+mod podium;
+mod record;
+mod scan;
+mod shelf;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::domain::{Embedding, Match, ModelId, PersonId};
+use crate::store::Store;
+
+pub use error::GalleryError;
+pub use person::{MAX_NAME_CHARS, MAX_TEMPLATES, NewPerson, Person, Template};
+pub use shelf::{Damaged, Foreign};
+
+use shelf::Shelf;
+
+/// The longest embedding supported.
+pub const MAX_DIMENSION: usize = 4096;
+
+/// People and templates. Whatever changes them is on the disk before the call returns, all of it or nothing, also when the
+/// process is killed or the power fails. Open it once for a store: a second one would not see what the first changes.
+pub struct Gallery {
+    trees: Trees,
+    model: ModelId,
+    dimension: usize,
+    threads: usize,
+    /// Held by whoever writes, from the first check to the last change in memory.
+    writer: Mutex<()>,
+    shelf: RwLock<Shelf>,
+}
+
+struct Trees {
+    store: Store,
+    people: sled::Tree,
+    templates: sled::Tree,
+    /// Holds the next person's number.
+    counter: sled::Tree,
+}
+
+impl Gallery {
+    /// Reads everybody into memory. Templates of other models than `model` stay in the store and are not compared with;
+    /// [`foreign`](Gallery::foreign) counts them. Records that cannot be read are left out; [`damaged`](Gallery::damaged)
+    /// lists them. `dimension` is how many numbers an embedding has, 1 to [`MAX_DIMENSION`].
+    pub fn open(store: &Store, model: ModelId, dimension: usize) -> Result<Gallery, GalleryError> {
+        if !(1..=MAX_DIMENSION).contains(&dimension) {
+            return Err(GalleryError::BadDimension { dimension });
+        }
+        let trees = Trees {
+            people: store.tree("people")?,
+            templates: store.tree("templates")?,
+            counter: store.tree("gallery")?,
+            store: store.clone(),
+        };
+        let mut shelf = Shelf::read(&trees.people, &trees.templates, &model, dimension)?;
+        trees.sweep(std::mem::take(&mut shelf.leftovers))?;
+        Ok(Gallery { trees, model, dimension, threads: 1, writer: Mutex::new(()), shelf: RwLock::new(shelf) })
+    }
+
+    /// Lets `threads` threads share the search once there are tens of thousands of templates. Starts as 1.
+    pub fn with_threads(self, threads: usize) -> Gallery {
+        Gallery { threads: threads.max(1), ..self }
+    }
+
+    /// The person nearest to `probe`, and the nearest template of anybody else; of people as near the one with the lower number.
+    /// Only enabled people count; `None` when there are none. The answer is exact: as if every template were compared.
+    pub fn nearest(&self, probe: &Embedding) -> Result<Option<Match>, GalleryError> {
+        self.check_model(probe)?;
+        Ok(self.shelf().index.nearest(probe.values(), self.threads))
+    }
+
+    /// Everybody, by number.
+    pub fn people(&self) -> Vec<Person> {
+        self.shelf().people.values().cloned().collect()
+    }
+
+    /// The person of that number.
+    pub fn person(&self, id: PersonId) -> Result<Person, GalleryError> {
+        self.shelf().person(id).cloned()
+    }
+
+    /// The person whose number, employee id or name (whatever its case) is `wanted`; `#7` is always the number.
+    pub fn find(&self, wanted: &str) -> Result<Person, GalleryError> {
+        person::find(self.shelf().people.values(), wanted).cloned()
+    }
+
+    /// All templates of a person, those of other models too, oldest first. An error when one of them is damaged.
+    pub fn templates(&self, id: PersonId) -> Result<Vec<Template>, GalleryError> {
+        self.person(id)?;
+        let mut templates = Vec::new();
+        for entry in self.trees.templates.scan_prefix(record::person_key(id)) {
+            let (key, value) = entry?;
+            let template = record::read_template(&value)
+                .map_err(|why| GalleryError::Damaged { key: record::describe(&key), why })?;
+            templates.push(template);
+        }
+        Ok(templates)
+    }
+
+    /// The model whose embeddings are compared.
+    pub fn model(&self) -> &ModelId {
+        &self.model
+    }
+
+    /// Templates that are compared with: those of enabled people.
+    pub fn templates_in_use(&self) -> usize {
+        self.shelf().index.len()
+    }
+
+    /// Templates of other models, which are kept and not compared with; empty when all is well.
+    pub fn foreign(&self) -> Result<Vec<Foreign>, GalleryError> {
+        self.shelf().foreign(&self.trees.templates)
+    }
+
+    /// Records that could not be read when the gallery was opened, or since.
+    pub fn damaged(&self) -> Vec<Damaged> {
+        self.shelf().damaged.clone()
+    }
+
+    fn check_model(&self, embedding: &Embedding) -> Result<(), GalleryError> {
+        if *embedding.model() == self.model && embedding.values().len() == self.dimension {
+            return Ok(());
+        }
+        Err(GalleryError::ForeignModel {
+            found: embedding.model().clone(),
+            found_numbers: embedding.values().len(),
+            wanted: self.model.clone(),
+            wanted_numbers: self.dimension,
+        })
+    }
+
+    // A poisoned lock is taken all the same: a shelf left half changed lacks somebody, it never has anybody too much.
+    fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
+        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shelf_mut(&self) -> RwLockWriteGuard<'_, Shelf> {
+        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

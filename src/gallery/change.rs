@@ -1,0 +1,190 @@
+//! Everything that writes: enrolment, changes, removal. Each is one transaction and one flush, then the change in memory.
+//!
+//! Knows nothing of searching.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use sled::Transactional;
+use sled::transaction::TransactionError;
+
+use crate::domain::PersonId;
+
+use super::person::{self, MAX_TEMPLATES, NewPerson, Person, Template};
+use super::record::{self, Stored};
+use super::{Gallery, GalleryError, Trees};
+
+/// The key of the next person's number.
+const NEXT_PERSON: &[u8] = b"next_person";
+
+impl Gallery {
+    /// Enrols somebody with their templates, 1 to [`MAX_TEMPLATES`]: all or nothing, and on the disk when this returns.
+    pub fn enroll(&self, new: NewPerson, templates: Vec<Template>) -> Result<Person, GalleryError> {
+        let new = new.tidy()?;
+        self.check_templates(&templates, 0)?;
+        let _writing = self.writing();
+        if let Some(employee_id) = &new.employee_id
+            && let Some(holder) = self.shelf().people.values().find(|p| p.employee_id.as_ref() == Some(employee_id))
+        {
+            let (holder, name) = (holder.id, holder.name.clone());
+            return Err(GalleryError::EmployeeIdTaken { employee_id: employee_id.clone(), holder, name });
+        }
+        let id = self.trees.next_person()?;
+        let after = id.0.checked_add(1).ok_or(GalleryError::NoNumbersLeft)?;
+        let created = templates.iter().map(|t| t.created).max().unwrap_or(SystemTime::UNIX_EPOCH);
+        let stored = Stored { person: new, enabled: true, created };
+        let value = encode(id, &stored)?;
+        let Trees { people, templates: tree, counter, .. } = &self.trees;
+        committed((people, tree, counter).transaction(|(people, tree, counter)| {
+            counter.insert(NEXT_PERSON, &after.to_be_bytes())?;
+            people.insert(&record::person_key(id), value.as_slice())?;
+            for (number, template) in (0..).zip(&templates) {
+                tree.insert(&record::template_key(id, number), record::write_template(template))?;
+            }
+            Ok(())
+        }))?;
+        self.trees.store.flush()?;
+        self.shelf_mut().put(id, stored, &self.trees.templates)?;
+        self.person(id)
+    }
+
+    /// Adds templates to a person, all or none; at most [`MAX_TEMPLATES`] of the model in use together.
+    pub fn add_templates(&self, id: PersonId, templates: Vec<Template>) -> Result<Person, GalleryError> {
+        let _writing = self.writing();
+        let stored = self.trees.stored(id)?;
+        self.check_templates(&templates, self.person(id)?.templates)?;
+        let last = self.trees.templates.scan_prefix(record::person_key(id)).keys().next_back().transpose()?;
+        let last = last.and_then(|key| record::read_template_key(&key));
+        let first = last.map_or(Some(0), |(_, number)| number.checked_add(1));
+        let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=u32::MAX;
+        let mut batch = sled::Batch::default();
+        for (number, template) in numbers.zip(&templates) {
+            batch.insert(&record::template_key(id, number), record::write_template(template));
+        }
+        self.trees.templates.apply_batch(batch)?;
+        self.trees.store.flush()?;
+        self.shelf_mut().put(id, stored, &self.trees.templates)?;
+        self.person(id)
+    }
+
+    /// Gives a person another name.
+    pub fn rename(&self, id: PersonId, name: &str) -> Result<Person, GalleryError> {
+        let name = person::tidy_text("name", name)?;
+        self.change(id, |stored| stored.person.name = name)
+    }
+
+    /// Puts a person into these groups and no others.
+    pub fn set_groups(&self, id: PersonId, groups: &[String]) -> Result<Person, GalleryError> {
+        let groups = person::tidy_groups(groups)?;
+        self.change(id, |stored| stored.person.groups = groups)
+    }
+
+    /// Whether a person may be recognised. Their templates are kept.
+    pub fn set_enabled(&self, id: PersonId, enabled: bool) -> Result<Person, GalleryError> {
+        self.change(id, |stored| stored.enabled = enabled)
+    }
+
+    /// Erases a person and their templates, readable or not; their number is not used again.
+    ///
+    /// The templates are written over first, then removed, so no page of the live tree holds them. sled appends: the segments
+    /// of its log that held the pages before stay on the disk until sled reuses or truncates them, and that has no set time.
+    /// Whoever needs more keeps the store on an encrypted disk.
+    pub fn remove(&self, id: PersonId) -> Result<(), GalleryError> {
+        let _writing = self.writing();
+        let key = record::person_key(id);
+        let mut held = Vec::new();
+        for entry in self.trees.templates.scan_prefix(key) {
+            let (key, value) = entry?;
+            held.push((key, value.len()));
+        }
+        let Trees { people, templates, store, .. } = &self.trees;
+        if held.is_empty() && !people.contains_key(key)? {
+            return Err(GalleryError::NotFound { wanted: id.to_string() });
+        }
+        // Killed after this, the next opening sweeps up what was written over.
+        committed((people, templates).transaction(|(people, templates)| {
+            people.remove(&key)?;
+            for (key, length) in &held {
+                templates.insert(key, record::erased(*length))?;
+            }
+            Ok(())
+        }))?;
+        store.flush()?;
+        self.shelf_mut().take(id);
+        self.trees.sweep(held.into_iter().map(|(key, _)| key))
+    }
+
+    fn change(&self, id: PersonId, change: impl FnOnce(&mut Stored)) -> Result<Person, GalleryError> {
+        let _writing = self.writing();
+        let mut stored = self.trees.stored(id)?;
+        change(&mut stored);
+        self.trees.people.insert(record::person_key(id), encode(id, &stored)?)?;
+        self.trees.store.flush()?;
+        self.shelf_mut().put(id, stored, &self.trees.templates)?;
+        self.person(id)
+    }
+
+    fn check_templates(&self, templates: &[Template], held: usize) -> Result<(), GalleryError> {
+        if templates.is_empty() {
+            return Err(GalleryError::NoTemplates);
+        }
+        let count = held + templates.len();
+        if count > MAX_TEMPLATES {
+            return Err(GalleryError::TooManyTemplates { count });
+        }
+        templates.iter().try_for_each(|template| self.check_model(&template.embedding))
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Trees {
+    /// Removes templates that were written over.
+    pub(super) fn sweep(&self, keys: impl IntoIterator<Item = sled::IVec>) -> Result<(), GalleryError> {
+        let mut batch = sled::Batch::default();
+        let mut any = false;
+        for key in keys {
+            batch.remove(key);
+            any = true;
+        }
+        if any {
+            self.templates.apply_batch(batch)?;
+            self.store.flush()?;
+        }
+        Ok(())
+    }
+
+    fn stored(&self, id: PersonId) -> Result<Stored, GalleryError> {
+        let key = record::person_key(id);
+        let value = self.people.get(key)?.ok_or_else(|| GalleryError::NotFound { wanted: id.to_string() })?;
+        record::read_person(&value).map_err(|why| GalleryError::Damaged { key: record::describe(&key), why })
+    }
+
+    /// The number after the last one given, also to people since removed.
+    fn next_person(&self) -> Result<PersonId, GalleryError> {
+        let counted = match self.counter.get(NEXT_PERSON)? {
+            None => 1,
+            Some(bytes) => record::read_person_key(&bytes).map(|id| id.0).ok_or_else(|| GalleryError::Damaged {
+                key: "next_person".to_owned(),
+                why: "it is no number".to_owned(),
+            })?,
+        };
+        let last = self.people.last()?.and_then(|(key, _)| record::read_person_key(&key));
+        let after = last.map_or(Some(1), |id| id.0.checked_add(1)).ok_or(GalleryError::NoNumbersLeft)?;
+        Ok(PersonId(counted.max(after)))
+    }
+}
+
+fn encode(id: PersonId, stored: &Stored) -> Result<Vec<u8>, GalleryError> {
+    record::write_person(stored)
+        .map_err(|why| GalleryError::Damaged { key: record::describe(&record::person_key(id)), why })
+}
+
+fn committed(result: Result<(), TransactionError<GalleryError>>) -> Result<(), GalleryError> {
+    result.map_err(|error| match error {
+        TransactionError::Abort(error) => error,
+        TransactionError::Storage(error) => error.into(),
+    })
+}

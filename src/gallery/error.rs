@@ -1,0 +1,54 @@
+//! What can go wrong with people and templates, told with the way out.
+//!
+//! Knows nothing of where the errors are shown.
+
+use thiserror::Error;
+
+use crate::domain::{ModelId, PersonId};
+use crate::store::StoreError;
+
+use super::person::{MAX_NAME_CHARS, MAX_TEMPLATES};
+
+/// Why the gallery refuses.
+#[derive(Debug, Error)]
+pub enum GalleryError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("nobody is enrolled as {wanted:?}: usher person list shows who is")]
+    NotFound { wanted: String },
+    #[error("{wanted:?} could be any of the people {}: use the number, as in #{}", numbers(ids), ids.first().map_or(0, |id| id.0))]
+    Ambiguous { wanted: String, ids: Vec<PersonId> },
+    #[error(
+        "employee id {employee_id:?} belongs to person {holder} ({name}): use another one, or remove that person first"
+    )]
+    EmployeeIdTaken { employee_id: String, holder: PersonId, name: String },
+    #[error("the {field} {text:?} cannot be used: it needs 1 to {MAX_NAME_CHARS} characters and no control characters")]
+    BadText { field: &'static str, text: String },
+    #[error("no template: at least one face is needed to recognise somebody")]
+    NoTemplates,
+    #[error(
+        "{count} templates are too many: a person has at most {MAX_TEMPLATES}; remove and enrol again to start over"
+    )]
+    TooManyTemplates { count: usize },
+    #[error(
+        "an embedding of {found} ({found_numbers} numbers) does not compare with those of {wanted} ({wanted_numbers} numbers): \
+         enrol again with the model in use, or configure the model that made it"
+    )]
+    ForeignModel { found: ModelId, found_numbers: usize, wanted: ModelId, wanted_numbers: usize },
+    #[error("a model with {dimension} numbers an embedding is not supported: 1 to {max} are; check the model's manifest", max = super::MAX_DIMENSION)]
+    BadDimension { dimension: usize },
+    #[error("the record {key} is damaged ({why}): remove that person and enrol again, or restore a backup")]
+    Damaged { key: String, why: String },
+    #[error("all person numbers are used up: begin a new store")]
+    NoNumbersLeft,
+}
+
+impl From<sled::Error> for GalleryError {
+    fn from(error: sled::Error) -> GalleryError {
+        GalleryError::Store(error.into())
+    }
+}
+
+fn numbers(ids: &[PersonId]) -> String {
+    ids.iter().map(PersonId::to_string).collect::<Vec<_>>().join(", ")
+}

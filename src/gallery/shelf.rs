@@ -1,0 +1,182 @@
+//! What of the gallery is in memory: everybody, the index of their templates, and what had to be left out.
+//!
+//! Reads the store's trees, never writes them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::domain::{ModelId, PersonId};
+
+use super::index::Index;
+use super::person::Person;
+use super::record;
+use super::{GalleryError, Template};
+
+/// Templates of a model that is not in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    pub model: ModelId,
+    pub templates: usize,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Foreign { model, templates } = self;
+        write!(f, "{templates} templates of {model} are set aside: enrol those people again, or configure that model")
+    }
+}
+
+/// A record that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Which one, in words: `template 2 of person 7`.
+    pub key: String,
+    pub why: String,
+    /// Whom to remove and enrol again; `None` when the key itself is unreadable.
+    pub person: Option<PersonId>,
+}
+
+impl fmt::Display for Damaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is damaged ({}): remove that person and enrol again, or restore a backup", self.key, self.why)
+    }
+}
+
+/// See the file's head.
+pub struct Shelf {
+    model: ModelId,
+    dimension: usize,
+    pub people: BTreeMap<PersonId, Person>,
+    /// The templates of enabled people.
+    pub index: Index,
+    pub damaged: Vec<Damaged>,
+    /// Keys of templates that were written over when a removal was cut short.
+    pub leftovers: Vec<sled::IVec>,
+}
+
+impl Shelf {
+    /// Everybody in the trees.
+    pub fn read(
+        people: &sled::Tree,
+        templates: &sled::Tree,
+        model: &ModelId,
+        dimension: usize,
+    ) -> Result<Shelf, GalleryError> {
+        let mut shelf = Shelf {
+            model: model.clone(),
+            dimension,
+            people: BTreeMap::new(),
+            index: Index::new(dimension),
+            damaged: Vec::new(),
+            leftovers: Vec::new(),
+        };
+        for entry in people {
+            let (key, value) = entry?;
+            let Some(id) = record::read_person_key(&key) else {
+                shelf.report(&key, "it is no person's number".to_owned());
+                continue;
+            };
+            match record::read_person(&value) {
+                Ok(stored) => {
+                    shelf.people.insert(id, person(id, stored));
+                }
+                Err(why) => shelf.report(&key, why),
+            }
+        }
+        for entry in templates {
+            let (key, value) = entry?;
+            shelf.read_template(&key, &value);
+        }
+        Ok(shelf)
+    }
+
+    /// The person of that number, for reading.
+    pub fn person(&self, id: PersonId) -> Result<&Person, GalleryError> {
+        self.people.get(&id).ok_or_else(|| GalleryError::NotFound { wanted: id.to_string() })
+    }
+
+    /// Puts a person on the shelf, with all the templates that the tree holds of them; in place of what was there.
+    pub fn put(&mut self, id: PersonId, stored: record::Stored, templates: &sled::Tree) -> Result<(), GalleryError> {
+        self.take(id);
+        self.people.insert(id, person(id, stored));
+        for entry in templates.scan_prefix(record::person_key(id)) {
+            let (key, value) = entry?;
+            self.read_template(&key, &value);
+        }
+        Ok(())
+    }
+
+    /// Takes a person off the shelf, with everything said of them.
+    pub fn take(&mut self, id: PersonId) {
+        if self.people.remove(&id).is_some() {
+            self.index.remove(id);
+        }
+        self.damaged.retain(|damaged| damaged.person != Some(id));
+    }
+
+    /// How many templates of which other models there are.
+    pub fn foreign(&self, templates: &sled::Tree) -> Result<Vec<Foreign>, GalleryError> {
+        let mut counts = BTreeMap::new();
+        for id in self.people.values().filter(|p| p.foreign_templates > 0).map(|p| p.id) {
+            for entry in templates.scan_prefix(record::person_key(id)) {
+                if let Ok(template) = record::read_template(&entry?.1)
+                    && *template.embedding.model() != self.model
+                {
+                    *counts.entry(template.embedding.model().clone()).or_insert(0) += 1;
+                }
+            }
+        }
+        Ok(counts.into_iter().map(|(model, templates)| Foreign { model, templates }).collect())
+    }
+
+    fn read_template(&mut self, key: &[u8], value: &[u8]) {
+        let Some((id, _)) = record::read_template_key(key) else {
+            return self.report(key, "it is no template's number".to_owned());
+        };
+        if record::is_erased(value) {
+            self.leftovers.push(key.into());
+            return;
+        }
+        match record::read_template(value) {
+            Ok(template) => self.place(id, key, &template),
+            Err(why) => self.report(key, why),
+        }
+    }
+
+    fn place(&mut self, id: PersonId, key: &[u8], template: &Template) {
+        let values = template.embedding.values();
+        let Some(person) = self.people.get_mut(&id) else {
+            return self.report(key, "its person cannot be read".to_owned());
+        };
+        if *template.embedding.model() != self.model {
+            person.foreign_templates += 1;
+        } else if values.len() == self.dimension {
+            person.templates += 1;
+            if person.enabled {
+                self.index.push(id, values);
+            }
+        } else {
+            let why = format!("it holds {} numbers, its model makes {}", values.len(), self.dimension);
+            self.report(key, why);
+        }
+    }
+
+    fn report(&mut self, key: &[u8], why: String) {
+        let person = record::read_person_key(key).or_else(|| record::read_template_key(key).map(|(id, _)| id));
+        self.damaged.push(Damaged { key: record::describe(key), why, person });
+    }
+}
+
+fn person(id: PersonId, stored: record::Stored) -> Person {
+    let record::Stored { person, enabled, created } = stored;
+    Person {
+        id,
+        name: person.name,
+        employee_id: person.employee_id,
+        groups: person.groups,
+        enabled,
+        created,
+        templates: 0,
+        foreign_templates: 0,
+    }
+}
