@@ -61,11 +61,11 @@ impl Shared {
         Message { topic, payload: Bytes::from_static(status.as_bytes()), retain: true }
     }
 
-    fn address(&self) -> String {
+    pub fn address(&self) -> String {
         format!("{}:{}", self.settings.host, self.settings.port)
     }
 
-    fn options(&self) -> MqttOptions {
+    pub fn options(&self) -> MqttOptions {
         let HubSettings { host, port, client_id, username, password, keep_alive, .. } = &self.settings;
         let mut options = MqttOptions::new(client_id, host, *port);
         // The client panics below 5 seconds, and MQTT has 16 bits for it.
@@ -76,7 +76,13 @@ impl Shared {
         if let Some(username) = username {
             options.set_credentials(username, password.as_deref().unwrap_or_default());
         }
+        options
+    }
+
+    /// The same with the last will, by which the broker says `offline` when this device falls silent.
+    fn options_with_will(&self) -> MqttOptions {
         let will = self.status("offline");
+        let mut options = self.options();
         options.set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, true, None));
         options
     }
@@ -108,7 +114,7 @@ pub async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
 /// One connection, from the first packet to its end.
 async fn connect_once(shared: &Shared, stopping: &mut watch::Receiver<bool>, outage: &mut Outage) -> End {
     // Room for the window, both statuses and the farewell, so that handing over never waits.
-    let (client, mut events) = AsyncClient::new(shared.options(), WINDOW + 3);
+    let (client, mut events) = AsyncClient::new(shared.options_with_will(), WINDOW + 3);
     let first = tokio::select! {
         first = events.poll() => first,
         () = stop_is_asked(stopping) => return End::Stopped,
@@ -270,7 +276,7 @@ async fn stop_is_asked(stopping: &mut watch::Receiver<bool>) {
 }
 
 /// Why the connection did not come about, and what to look at.
-fn refusal(address: &str, error: &ConnectionError) -> String {
+pub fn refusal(address: &str, error: &ConnectionError) -> String {
     match error {
         ConnectionError::Timeout(_) => {
             format!("{address} did not answer within {} s; check host, port and network", CONNECT_WITHIN.as_secs())

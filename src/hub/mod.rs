@@ -5,6 +5,7 @@
 
 mod backoff;
 mod connection;
+mod probe;
 mod queue;
 mod wire;
 
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use connection::Shared;
 
+pub use probe::probe;
 pub use wire::{EventMessage, Publication};
 
 /// How long [`Hub::stop`] takes at most.

@@ -1,1 +1,5 @@
-//! (being built)
+//! Measuring on data sets, with the daemon's own detector and embedder.
+//!
+//! Knows nothing of daemons, doors and hubs.
+
+pub mod pairs;

@@ -13,6 +13,7 @@ pub mod pipeline;
 mod pyramid;
 mod quality;
 pub mod runtime;
+pub mod tracker;
 
 use thiserror::Error;
 

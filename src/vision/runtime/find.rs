@@ -24,7 +24,7 @@ pub(super) fn library(configured: Option<&Path>) -> Result<PathBuf, RuntimeError
         };
     }
     let places: Vec<PathBuf> =
-        [Some(Path::new("/usr/lib/usher").join(FILE)), cache().map(|c| c.join(CACHED).join(FILE))]
+        [Some(Path::new("/usr/lib/usher").join(FILE)), cache_folder().map(|c| c.join(CACHED).join(FILE))]
             .into_iter()
             .flatten()
             .collect();
@@ -33,8 +33,8 @@ pub(super) fn library(configured: Option<&Path>) -> Result<PathBuf, RuntimeError
     })
 }
 
-/// The user's cache folder (XDG base directory specification).
-fn cache() -> Option<PathBuf> {
+/// The user's cache folder (XDG base directory specification), where `script/setup` keeps what it fetched.
+pub fn cache_folder() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
 }

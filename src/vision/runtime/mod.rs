@@ -14,6 +14,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use accelerator::{Accelerator, Placement, Planned};
+pub use find::cache_folder;
 pub use network::{ElementType, Network, Output, Pixels};
 
 /// A loaded LiteRT. Cheap to clone; networks keep it alive.

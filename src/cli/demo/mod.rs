@@ -1,0 +1,148 @@
+//! `usher demo`: the main job on real photographs, with a replayed camera and a simulated door.
+
+mod story;
+mod walk;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use super::book::Book;
+use super::context;
+use super::log;
+use crate::config::Config;
+use crate::daemon::{self, Options};
+use crate::gallery::{NewPerson, Template};
+use crate::photo;
+use crate::setup;
+use story::{Expected, Scene};
+
+/// The photographs, as `script/setup` leaves them below the user's cache.
+const CACHED: &str = "usher/face_recognition-1.3.0/tests/test_images";
+const FPS: u32 = 15;
+
+/// Show usher at work on photographs: enrol, grant, refuse.
+///
+/// Enrols one man from one photograph. Then a camera (a replay of photographs, moved and lit differently from frame to frame) shows him
+/// in two others, another man, a half-covered face and an empty entrance, while the real daemon watches a simulated door. Ends with a
+/// failure when the door does what it should not. Needs no hardware and no broker.
+#[derive(Args)]
+pub struct Demo {
+    /// The folder of the photographs [default: where script/setup put them]
+    #[arg(long, value_name = "DIR")]
+    photos: Option<PathBuf>,
+    /// Keep configuration, store and recording in this folder, which must be new or empty [default: a new temporary folder]
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+impl Demo {
+    pub fn run(self) -> Result<()> {
+        let photos = self.photos()?;
+        let folder = self.folder()?;
+        let models = std::path::absolute(context::models_folder()?)?;
+        let config_path = folder.join("usher.toml");
+        std::fs::write(&config_path, configuration(&folder, &models))?;
+        let config = Config::load(&config_path, std::iter::empty()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        log::start(&config.log);
+        let mut out = std::io::stdout().lock();
+
+        enroll(&mut out, &config, &photos.join("obama.jpg"))?;
+        let scenes = scenes();
+        let recording = folder.join("camera.mjpeg");
+        let frames = walk::record(&scenes, &photos, &recording)?;
+        writeln!(out, "camera    {frames} frames of 640x480, {FPS} a second; watching the door now …")?;
+        out.flush()?;
+        daemon::run(&config, Options { until_replays_end: true })?;
+
+        let book = Book::open(&config)?;
+        let mut records = book.journal(Some(0), 10_000)?;
+        records.retain(|record| record["kind"] != "enrolled");
+        let failed = story::tell(&mut out, &scenes, &records)?;
+        let program = std::env::current_exe().unwrap_or_else(|_| "usher".into());
+        writeln!(out, "\n{} records in the journal, the chain is sound. Everything is kept in {}:", book.verify()?, folder.display())?;
+        writeln!(out, "  {} --config {} journal list", program.display(), config_path.display())?;
+        match failed {
+            0 => Ok(()),
+            n => bail!("{n} scenes did not go as they should; the journal says why"),
+        }
+    }
+
+    fn photos(&self) -> Result<PathBuf> {
+        let folder = match &self.photos {
+            Some(folder) => folder.clone(),
+            None => crate::vision::runtime::cache_folder().unwrap_or_default().join(CACHED),
+        };
+        match folder.join("obama.jpg").is_file() {
+            true => Ok(folder),
+            false => bail!("the photographs are not in {}; run script/setup, or name their folder with --photos", folder.display()),
+        }
+    }
+
+    fn folder(&self) -> Result<PathBuf> {
+        let folder = match &self.keep {
+            Some(folder) => folder.clone(),
+            None => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                std::env::temp_dir().join(format!("usher-demo-{}", now.as_millis()))
+            }
+        };
+        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        if std::fs::read_dir(&folder)?.next().is_some() {
+            bail!("{} is not empty; name another folder with --keep", folder.display());
+        }
+        Ok(std::path::absolute(folder)?)
+    }
+}
+
+/// The daemon's configuration for the demo: a replayed camera, a simulated door, no broker.
+fn configuration(folder: &Path, models: &Path) -> String {
+    let quoted = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
+    format!(
+        "[device]\nname = \"demo\"\n\n[store]\npath = {}\n\n[models]\npath = {}\n\n[[camera]]\nname = \"entrance\"\nkind = \"replay\"\n\
+         path = {}\nfps = {FPS}\n\n[[door]]\nname = \"front\"\ndriver = \"simulated\"\npulse = \"1s\"\n\n[control]\nsocket = {}\n\
+         group = \"\"\n\n[log]\nlevel = \"warn\"\n",
+        quoted(&folder.join("store")),
+        quoted(models),
+        quoted(&folder.join("camera.mjpeg")),
+        quoted(&folder.join("usher.sock")),
+    )
+}
+
+fn scenes() -> Vec<Scene> {
+    let scene = |title, photo, frames, expected| Scene { title, photo, frames, expected };
+    vec![
+        scene("nobody at the door", None, 15, Expected::Silence),
+        scene("the enrolled man, another photograph", Some("obama2.jpg"), 30, Expected::Grant),
+        scene("nobody at the door", None, 20, Expected::Silence),
+        scene("another man", Some("biden.jpg"), 30, Expected::Unknown),
+        scene("nobody at the door", None, 20, Expected::Silence),
+        scene("the enrolled man, half covered", Some("obama_partial_face.jpg"), 30, Expected::NoGrant),
+        scene("nobody at the door", None, 20, Expected::Silence),
+        scene("the enrolled man, a third photograph", Some("obama3.jpg"), 30, Expected::Grant),
+    ]
+}
+
+fn enroll(out: &mut impl Write, config: &Config, photo: &Path) -> Result<()> {
+    let started = Instant::now();
+    let runtime = setup::runtime(config)?;
+    let mut eyes = setup::vision(config, &runtime)?;
+    let placed: Vec<String> = eyes.placements().iter().map(|(model, p)| format!("{model} on the {}", p.on)).collect();
+    writeln!(out, "models    {}; ready in {} ms", placed.join(", "), started.elapsed().as_millis())?;
+    let limit = setup::near_enough(config, eyes.entry())?;
+    let seen = eyes.see(&photo::load(photo)?)?;
+    let [seen] = &seen[..] else { bail!("{} faces in {}, expected one", seen.len(), photo.display()) };
+    setup::gates(config).check(&seen.quality).map_err(|refusal| anyhow::anyhow!("{}: {refusal}", photo.display()))?;
+    let template = Template { embedding: seen.embedding.clone(), quality: seen.quality, created: SystemTime::now() };
+    let person = NewPerson { name: "Barack Obama".into(), ..NewPerson::default() };
+    let person = Book::open(config)?.enroll(person, vec![template], false)?;
+    writeln!(
+        out,
+        "enrolled  {} (#{}) from one photograph: a face of {:.0} pixels; up to distance {limit} counts as him",
+        person.name, person.id, seen.quality.size
+    )?;
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! `usher doctor`
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::json;
+
+use super::client::Client;
+use super::context::Context;
+use crate::camera::CameraError;
+use crate::camera::v4l2;
+use crate::clock::SystemClock;
+use crate::config::{Config, Source};
+use crate::daemon::wire::Status;
+use crate::gallery::Gallery;
+use crate::setup;
+use crate::store::Store;
+use crate::vision::manifest::{Manifest, Role};
+
+/// How long a broker may take to answer.
+const BROKER_WAIT: Duration = Duration::from_secs(5);
+
+/// Check everything usher needs, and say what to do about what is missing.
+///
+/// Looks at the configuration, the TFLite runtime, the models and where each runs, the store, the cameras, the doors and the broker.
+/// While the daemon runs, what it holds is asked of it. Ends with a failure when something must be mended.
+#[derive(Args)]
+pub struct Doctor {
+    /// Print JSON, one check a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a check came out.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Well,
+    /// Works, but not as asked.
+    Warning,
+    Broken,
+}
+
+struct Findings {
+    json: bool,
+    broken: usize,
+    warnings: usize,
+}
+
+impl Doctor {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let mut findings = Findings { json: self.json, broken: 0, warnings: 0 };
+        match context.config() {
+            Err(error) => findings.tell("configuration", State::Broken, &format!("{error:#}"))?,
+            Ok(config) => {
+                findings.tell("configuration", State::Well, &format!("{} is sound", context.path().display()))?;
+                for warning in config.warnings() {
+                    findings.tell("configuration", State::Warning, &warning.to_string())?;
+                }
+                let daemon = Client::connect(&config.control.socket);
+                models(&config, &mut findings)?;
+                match daemon {
+                    Ok(Some(client)) => running(&client, &mut findings)?,
+                    Ok(None) => resting(&config, &mut findings)?,
+                    Err(error) => findings.tell("daemon", State::Broken, &format!("{error:#}"))?,
+                }
+            }
+        }
+        match (findings.broken, findings.warnings) {
+            (0, 0) if !self.json => println!("All is well."),
+            (0, _) => {}
+            (n, _) => bail!("{n} of the checks failed; what to do stands beside each"),
+        }
+        Ok(())
+    }
+}
+
+impl Findings {
+    fn tell(&mut self, what: &str, state: State, text: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        let word = match state {
+            State::Well => "ok",
+            State::Warning => "warning",
+            State::Broken => "BROKEN",
+        };
+        self.broken += usize::from(state == State::Broken);
+        self.warnings += usize::from(state == State::Warning);
+        match self.json {
+            true => writeln!(out, "{}", json!({ "check": what, "state": word.to_lowercase(), "text": text }))?,
+            false => writeln!(out, "{word:<8} {what:<14} {}", text.replace('\n', "\n                        "))?,
+        }
+        Ok(())
+    }
+
+    fn result<T>(&mut self, what: &str, result: Result<T>, well: impl FnOnce(&T) -> String) -> Result<Option<T>> {
+        match result {
+            Ok(found) => {
+                let text = well(&found);
+                self.tell(what, State::Well, &text)?;
+                Ok(Some(found))
+            }
+            Err(error) => {
+                self.tell(what, State::Broken, &format!("{error:#}"))?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Runtime, manifest, and each model on its accelerator.
+fn models(config: &Config, findings: &mut Findings) -> Result<()> {
+    let runtime = findings.result("runtime", setup::runtime(config), |runtime| {
+        format!("{} with {}", runtime.library().display(), runtime.accelerators().join(", "))
+    })?;
+    let Some(runtime) = runtime else { return Ok(()) };
+    let started = Instant::now();
+    let eyes = findings.result("models", setup::vision(config, &runtime), |_| {
+        let spent = started.elapsed().as_millis();
+        format!("{} match their hashes; ready in {spent} ms", config.models.path.display())
+    })?;
+    let Some(eyes) = eyes else { return Ok(()) };
+    for (model, placement) in eyes.placements() {
+        let ms = placement.latency.as_secs_f64() * 1000.0;
+        match &placement.fallback {
+            None => findings.tell("model", State::Well, &format!("{model}: {} in {ms:.2} ms", placement.on))?,
+            Some(why) => {
+                let text = format!("{model}: on the CPU ({ms:.2} ms) instead of {}: {why}", placement.asked);
+                findings.tell("model", State::Warning, &text)?;
+            }
+        }
+    }
+    findings.result("threshold", setup::near_enough(config, eyes.entry()), |distance| {
+        format!("{} recognises up to distance {distance}", eyes.model())
+    })?;
+    Ok(())
+}
+
+/// What only the running daemon can tell: it holds cameras, store and doors.
+fn running(client: &Client, findings: &mut Findings) -> Result<()> {
+    let Some(status) =
+        findings.result("daemon", client.get::<Status>("/v1/status"), |s| format!("runs, up {} s", s.uptime_s))?
+    else {
+        return Ok(());
+    };
+    foreign(status.foreign_templates, findings)?;
+    findings.tell("store", State::Well, &format!("{} people", status.people))?;
+    for stage in &status.stages {
+        let (state, text) = match &stage.trouble {
+            None => (State::Well, format!("{}: {} handled, {} dropped", stage.name, stage.handled, stage.dropped)),
+            Some(trouble) => (State::Broken, format!("{}: {trouble}", stage.name)),
+        };
+        findings.tell(&stage.role, state, &text)?;
+    }
+    for door in &status.doors {
+        findings.tell("door", State::Well, &format!("{}: {}", door.name, door.wires))?;
+    }
+    match &status.hub {
+        None => findings.tell("broker", State::Well, "none is configured"),
+        Some(hub) if hub.state == "online" => findings.tell("broker", State::Well, "online"),
+        Some(hub) => findings.tell("broker", State::Broken, &hub.state),
+    }
+}
+
+/// No daemon: everything is tried here.
+fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
+    findings.tell("daemon", State::Well, "does not run; checking what it would hold")?;
+    let store = findings.result("store", Store::open(&config.store.path).map_err(Into::into), |store| {
+        format!("{} can be written", store.dir().display())
+    })?;
+    if let Some(store) = store {
+        let gallery = Manifest::load(&config.models.path).map_err(anyhow::Error::from).and_then(|manifest| {
+            let model = manifest.model(&config.models.embedder, Role::Embedder)?;
+            let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
+            Ok(Gallery::open(&store, model.id(), dimension)?.people()?)
+        });
+        let people = findings.result("gallery", gallery, |people| format!("{} people", people.len()))?;
+        foreign(people.iter().flatten().map(|p| p.foreign_templates).sum(), findings)?;
+    }
+    for camera in &config.cameras {
+        let frame = (|| {
+            let mut source = setup::camera(camera, Arc::new(SystemClock::new()))?;
+            let frame = source.next()?;
+            Ok::<_, CameraError>(format!("{}: {} gives {:?}", camera.name, source.describe(), frame.image))
+        })();
+        let found = findings.result("camera", frame.map_err(Into::into), Clone::clone)?;
+        if found.is_none() && matches!(camera.source, Source::V4l2 { .. }) {
+            let there: Vec<String> =
+                v4l2::devices().iter().map(|d| format!("/dev/video{} ({})", d.index, d.name)).collect();
+            let text = if there.is_empty() { "none".into() } else { there.join(", ") };
+            findings.tell("camera", State::Warning, &format!("devices on this machine: {text}"))?;
+        }
+    }
+    for door in &config.doors {
+        let wires = setup::wires(door, Arc::new(SystemClock::new()));
+        findings.tell("door", State::Well, &format!("{}: {}", door.name, wires.describe()))?;
+    }
+    let Some(settings) = findings.result("broker", setup::hub(config), |settings| match settings {
+        Some(settings) => format!("{}:{} is configured", settings.host, settings.port),
+        None => "none is configured".into(),
+    })?
+    .flatten() else {
+        return Ok(());
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(crate::hub::probe(settings, BROKER_WAIT)).map_err(anyhow::Error::msg);
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    findings.result("broker", answer, |()| "lets us in".into())?;
+    Ok(())
+}
+
+fn foreign(templates: usize, findings: &mut Findings) -> Result<()> {
+    if templates > 0 {
+        let text = format!(
+            "{templates} templates were made by another model and are set aside: enrol these people again, or set [models] embedder back"
+        );
+        findings.tell("gallery", State::Warning, &text)?;
+    }
+    Ok(())
+}
