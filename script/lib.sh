@@ -22,10 +22,10 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
   elif command -v sudo >/dev/null; then
-    say "this needs root: sudo $*"
+    say "this needs root: sudo ${*@Q}"
     sudo "$@"
   else
-    fail "this needs root, and there is no sudo; as root, run: $*"
+    fail "this needs root, and there is no sudo; as root, run: ${*@Q}"
   fi
 }
 
