@@ -173,7 +173,7 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
         let gallery = Manifest::load(&config.models.path).map_err(anyhow::Error::from).and_then(|manifest| {
             let model = manifest.model(&config.models.embedder, Role::Embedder)?;
             let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
-            Ok(Gallery::open(&store, model.id(), dimension)?.people()?)
+            Ok(Gallery::open(&store, model.id(), dimension)?.people())
         });
         let people = findings.result("gallery", gallery, |people| format!("{} people", people.len()))?;
         foreign(people.iter().flatten().map(|p| p.foreign_templates).sum(), findings)?;

@@ -23,8 +23,6 @@ pub enum Tiding {
     Seen { camera: usize, sightings: Vec<Sighting> },
     CameraLost { camera: Arc<str>, reason: String },
     CameraBack { camera: Arc<str>, lost_for: Duration },
-    /// Something else to be written down.
-    Note(Event),
     /// Doors safe, then end.
     Finish { reason: &'static str },
 }
@@ -90,9 +88,6 @@ impl Warden {
             }
             Tiding::CameraBack { camera, lost_for } => {
                 self.note(&Event::CameraBack { camera, lost_for });
-            }
-            Tiding::Note(event) => {
-                self.note(&event);
             }
             Tiding::Finish { .. } => {}
         }

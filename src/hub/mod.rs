@@ -102,7 +102,8 @@ impl Hub {
 
     /// How it stands now.
     pub fn state(&self) -> State {
-        if self.task.is_finished() {
+        let task = self.task.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if task.as_ref().is_some_and(JoinHandle::is_finished) {
             return State::Offline {
                 why: "the hub's task died; restart usher and report the panic in its log".to_owned(),
             };

@@ -93,7 +93,7 @@ impl Record {
         Some(Record {
             seq: json.get("seq")?.as_u64()?,
             id: text("id")?.parse().ok()?,
-            at: text("time")?.parse::<Timestamp>().ok()?.into(),
+            at: SystemTime::try_from(text("time")?.parse::<Timestamp>().ok()?).ok()?,
             monotonic: Duration::from_millis(json.get("monotonic_ms")?.as_u64()?),
             kind: text("kind")?.to_owned(),
             content: json.get("content")?.clone(),

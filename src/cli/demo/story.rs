@@ -10,6 +10,8 @@ pub struct Scene {
     pub title: &'static str,
     /// The photograph's file name; `None` is an empty scene.
     pub photo: Option<&'static str>,
+    /// A scarf hides the face from the nose down.
+    pub scarf: bool,
     pub frames: u32,
     pub expected: Expected,
 }

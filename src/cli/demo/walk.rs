@@ -10,20 +10,27 @@ use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
 use super::story::Scene;
+use crate::domain::Bounds;
 use crate::photo;
+use crate::vision::Vision;
 
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
 const JPEG_QUALITY: u8 = 88;
 
+/// The face's height at the start and at the end of a scene, in pixels.
+const FAR_PX: f32 = 130.0;
+const NEAR_PX: f32 = 190.0;
+const SCARF: Rgb<u8> = Rgb([52, 60, 92]);
+
 /// Writes all scenes into one Motion-JPEG file; how many frames it has.
-pub fn record(scenes: &[Scene], photos: &Path, recording: &Path) -> Result<u32> {
+pub fn record(scenes: &[Scene], photos: &Path, eyes: &mut Vision, recording: &Path) -> Result<u32> {
     let mut file = BufWriter::new(File::create(recording).with_context(|| recording.display().to_string())?);
     let mut count = 0;
     for scene in scenes {
-        let photo = scene.photo.map(|name| load(&photos.join(name))).transpose()?;
+        let actor = scene.photo.map(|name| Actor::cast(&photos.join(name), scene.scarf, eyes)).transpose()?;
         for frame in 0..scene.frames {
-            let picture = compose(photo.as_ref(), frame, scene.frames);
+            let picture = compose(actor.as_ref(), frame as f32 / scene.frames as f32);
             JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY).encode_image(&picture)?;
             count += 1;
         }
@@ -32,26 +39,47 @@ pub fn record(scenes: &[Scene], photos: &Path, recording: &Path) -> Result<u32> 
     Ok(count)
 }
 
-fn load(path: &Path) -> Result<RgbImage> {
-    let image = photo::load(path)?;
-    let (width, height) = (image.width(), image.height());
-    RgbImage::from_raw(width, height, image.into_rgb()).with_context(|| path.display().to_string())
+/// Somebody to walk up to the camera: a photograph, and where the face is in it.
+struct Actor {
+    photo: RgbImage,
+    face: Bounds,
 }
 
-/// Frame `frame` of `frames`: somebody comes nearer, sways, and walks through light and shade.
-fn compose(photo: Option<&RgbImage>, frame: u32, frames: u32) -> RgbImage {
-    let progress = frame as f32 / frames.max(1) as f32;
+impl Actor {
+    fn cast(path: &Path, scarf: bool, eyes: &mut Vision) -> Result<Actor> {
+        let image = photo::load(path)?;
+        let faces = eyes.detect(&image)?;
+        let face = faces.iter().max_by(|a, b| a.bounds.area().total_cmp(&b.bounds.area()));
+        let face = *face.with_context(|| format!("there is no face in {}", path.display()))?;
+        let (width, height) = (image.width(), image.height());
+        let mut photo = RgbImage::from_raw(width, height, image.into_rgb()).with_context(|| path.display().to_string())?;
+        if scarf {
+            let (b, nose) = (&face.bounds, face.landmarks[2].y);
+            let spare = b.width() * 0.2;
+            let within = |v: f32, limit: u32| (v.max(0.0) as u32).min(limit);
+            for y in within(nose, height)..within(b.y2 + spare, height) {
+                for x in within(b.x1 - spare, width)..within(b.x2 + spare, width) {
+                    photo.put_pixel(x, y, SCARF);
+                }
+            }
+        }
+        Ok(Actor { photo, face: face.bounds })
+    }
+}
+
+/// The frame at `progress` (0 to 1) of a scene: somebody comes nearer, sways, and walks through light and shade.
+fn compose(actor: Option<&Actor>, progress: f32) -> RgbImage {
     let mut picture = RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
         let shade = 96.0 + 40.0 * x as f32 / WIDTH as f32 - 30.0 * y as f32 / HEIGHT as f32;
         Rgb([shade as u8, (shade * 0.97) as u8, (shade * 0.9) as u8])
     });
-    if let Some(photo) = photo {
-        let height = HEIGHT as f32 * (0.80 + 0.25 * progress);
-        let width = height * photo.width() as f32 / photo.height() as f32;
-        let scaled = imageops::resize(photo, width as u32, height as u32, FilterType::Triangle);
-        let sway = 40.0 * (progress * 5.0).sin();
-        let x = (WIDTH as f32 - width) / 2.0 + sway;
-        let y = (HEIGHT as f32 - height) / 2.0 + 12.0 * (progress * 9.0).cos() + 20.0;
+    if let Some(Actor { photo, face }) = actor {
+        let zoom = (FAR_PX + (NEAR_PX - FAR_PX) * progress) / face.height().max(1.0);
+        let size = |side: u32| ((side as f32 * zoom) as u32).max(1);
+        let scaled = imageops::resize(photo, size(photo.width()), size(photo.height()), FilterType::Triangle);
+        let centre = face.centre();
+        let x = WIDTH as f32 / 2.0 - centre.x * zoom + 40.0 * (progress * 5.0).sin();
+        let y = HEIGHT as f32 * 0.42 - centre.y * zoom + 12.0 * (progress * 9.0).cos();
         imageops::overlay(&mut picture, &scaled, x as i64, y as i64);
     }
     let light = 1.0 + 0.25 * (progress * 7.0 + 1.0).sin();
