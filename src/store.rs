@@ -4,10 +4,10 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 
@@ -15,6 +15,9 @@ use thiserror::Error;
 const FORMAT: u32 = 1;
 /// Names the format, outside of sled: tells a store that was emptied by damage from one that is new.
 const FORMAT_FILE: &str = "format";
+/// Counts flushes, in the database and in a file beside it. sled takes a torn page in its log for the log's end and goes on
+/// without all that came after; then the database has counted fewer than the file.
+const WRITTEN: &str = "written";
 /// sled's own page cache. Every room keeps in memory what it reads often, so this stays small.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -25,6 +28,14 @@ pub struct Store {
     db: sled::Db,
     /// sled's data file, opened once more to be synchronised.
     data: Arc<File>,
+    flushes: Arc<Flushes>,
+}
+
+struct Flushes {
+    /// How many were begun.
+    begun: Mutex<u64>,
+    /// The file that says how many ended.
+    ended: File,
 }
 
 /// Why the store cannot be opened, read or written, and what to do.
@@ -54,6 +65,11 @@ pub enum StoreError {
         dir.display()
     )]
     Newer { dir: PathBuf, found: u32 },
+    #[error(
+        "a page of the database is damaged ({why}): stop usher, copy the directory aside, and restore the last backup; when \
+         it happens again, replace the disk"
+    )]
+    BadPage { why: String },
     #[error("the disk of the database is full: free some space, then restart usher")]
     Full,
     #[error("the database failed: {0}; restart usher, and check the disk (dmesg) when it happens again")]
@@ -64,6 +80,10 @@ impl From<sled::Error> for StoreError {
     fn from(error: sled::Error) -> StoreError {
         match error {
             sled::Error::Io(e) if e.kind() == io::ErrorKind::StorageFull => StoreError::Full,
+            corrupt @ sled::Error::Corruption { .. } => StoreError::BadPage { why: reason(corrupt) },
+            sled::Error::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                StoreError::BadPage { why: "its file is cut short".to_owned() }
+            }
             other => StoreError::Failed(other),
         }
     }
@@ -87,7 +107,7 @@ impl Store {
         let db = match panic::catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => db,
             Ok(Err(sled::Error::Io(e))) => return Err(explain(dir, e)),
-            Ok(Err(other)) => return Err(damaged(other.to_string())),
+            Ok(Err(other)) => return Err(damaged(reason(other))),
             Err(_) => return Err(damaged("it could not be read back after a torn write".to_owned())),
         };
 
@@ -105,8 +125,23 @@ impl Store {
                 db.insert(FORMAT_FILE, &FORMAT.to_be_bytes())?;
             }
         }
+        let begun = match db.get(WRITTEN)?.as_deref().map(<[u8; 8]>::try_from) {
+            Some(Ok(bytes)) => u64::from_le_bytes(bytes),
+            _ => 0,
+        };
+        let ended = File::options().read(true).write(true).create(true).truncate(false).open(dir.join(WRITTEN));
+        let ended = ended.map_err(at_dir)?;
+        if let Some(ended) = read_count(&ended)
+            && ended > begun
+        {
+            let lost = ended - begun;
+            return Err(damaged(format!(
+                "its last {lost} writes are gone; without a backup, remove the file {WRITTEN:?} in it to go on without them"
+            )));
+        }
+        let flushes = Arc::new(Flushes { begun: Mutex::new(begun), ended });
         let data = Arc::new(File::open(dir.join("db")).map_err(at_dir)?);
-        let store = Store { dir: dir.to_owned(), db, data };
+        let store = Store { dir: dir.to_owned(), db, data, flushes };
         store.flush()?;
         if promised.is_none() {
             fs::write(dir.join(FORMAT_FILE), format!("{FORMAT}\n")).map_err(at_dir)?;
@@ -135,9 +170,29 @@ impl Store {
     /// sled's own flush is not enough: on Linux sled 0.34 ends it with `sync_file_range(2)`, whose manual warns that neither
     /// the file's length nor the disk's own cache is written. So the data file is synchronised here as well.
     pub fn flush(&self) -> Result<(), StoreError> {
+        let count = {
+            let mut begun = self.flushes.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            *begun += 1;
+            self.db.insert(WRITTEN, &begun.to_le_bytes())?;
+            *begun
+        };
         self.db.flush()?;
-        self.data.sync_all().map_err(|e| sled::Error::Io(e).into())
+        self.data.sync_all().map_err(sled::Error::Io)?;
+        // After the data, and not synchronised: after a power cut the file may count fewer than the database, never more.
+        self.flushes.ended.write_all_at(&count_bytes(count), 0).map_err(|e| sled::Error::Io(e).into())
     }
+}
+
+/// The number and its complement, by which a torn one is known.
+fn count_bytes(count: u64) -> [u8; 16] {
+    (u128::from(count) | u128::from(!count) << 64).to_le_bytes()
+}
+
+fn read_count(file: &File) -> Option<u64> {
+    let mut bytes = [0; 16];
+    file.read_exact_at(&mut bytes, 0).ok()?;
+    let count = u128::from_le_bytes(bytes) as u64;
+    (bytes == count_bytes(count)).then_some(count)
 }
 
 /// The format that the directory says it holds; `None` for a new one.
@@ -151,6 +206,14 @@ fn promised_format(dir: &Path) -> Result<Option<u32>, StoreError> {
         },
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(explain(dir, e)),
+    }
+}
+
+fn reason(error: sled::Error) -> String {
+    match error {
+        sled::Error::Corruption { at: Some(at), .. } => format!("unreadable data at {at:?}"),
+        sled::Error::Corruption { at: None, .. } => "unreadable data".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -248,6 +311,50 @@ mod tests {
             assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
             assert!(error.to_string().contains("aside"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_database_that_lost_its_last_writes_is_damaged() {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = tmp.path().join("store");
+        let older = tmp.path().join("older");
+        let store = Store::open(&dir).unwrap();
+        drop(store);
+        fs::create_dir(&older).unwrap();
+        let files = |from: &Path| -> Vec<PathBuf> {
+            fs::read_dir(from).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_file()).collect()
+        };
+        for file in files(&dir) {
+            fs::copy(&file, older.join(file.file_name().unwrap())).unwrap();
+        }
+        let store = Store::open(&dir).unwrap();
+        store.db().insert("k", "v").unwrap();
+        store.flush().unwrap();
+        drop(store);
+        // The database as it was before, beside the count as it is now.
+        fs::copy(dir.join(WRITTEN), older.join(WRITTEN)).unwrap();
+        let Err(error) = Store::open(&older) else { panic!("went on without the last writes") };
+        assert!(matches!(error, StoreError::Damaged { .. }) && error.to_string().contains("last 2 writes"), "{error}");
+        // The way out that the message tells; and a torn count is no count.
+        fs::write(older.join(WRITTEN), [7; 16]).unwrap();
+        drop(Store::open(&older).unwrap());
+        fs::remove_file(older.join(WRITTEN)).unwrap();
+        drop(Store::open(&older).unwrap());
+        drop(Store::open(&dir).unwrap());
+    }
+
+    #[test]
+    fn flushes_of_many_threads_leave_no_false_alarm() {
+        let tmp = tempfile::tempdir().unwrap();
+        for _ in 0..4 {
+            let store = Store::open(tmp.path()).unwrap();
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| (0..10).for_each(|_| store.flush().unwrap()));
+                }
+            });
+        }
+        assert!(read_count(&File::open(tmp.path().join(WRITTEN)).unwrap()).unwrap() >= 124);
     }
 
     #[test]

@@ -162,18 +162,25 @@ impl Trees {
         record::read_person(&value).map_err(|why| GalleryError::Damaged { key: record::describe(&key), why })
     }
 
+    /// A number above everybody's, also where the counter is damaged.
+    pub(super) fn end(&self) -> Result<PersonId, GalleryError> {
+        match self.next_person() {
+            Err(GalleryError::BadCounter) => self.after_last(),
+            other => other,
+        }
+    }
+
     /// The number after the last one given, also to people since removed.
     fn next_person(&self) -> Result<PersonId, GalleryError> {
-        let counted = match self.counter.get(NEXT_PERSON)? {
-            None => 1,
-            Some(bytes) => record::read_person_key(&bytes).map(|id| id.0).ok_or_else(|| GalleryError::Damaged {
-                key: "next_person".to_owned(),
-                why: "it is no number".to_owned(),
-            })?,
-        };
+        match self.counter.get(NEXT_PERSON)? {
+            Some(bytes) => record::read_person_key(&bytes).ok_or(GalleryError::BadCounter),
+            None => self.after_last(),
+        }
+    }
+
+    fn after_last(&self) -> Result<PersonId, GalleryError> {
         let last = self.people.last()?.and_then(|(key, _)| record::read_person_key(&key));
-        let after = last.map_or(Some(1), |id| id.0.checked_add(1)).ok_or(GalleryError::NoNumbersLeft)?;
-        Ok(PersonId(counted.max(after)))
+        last.map_or(Some(1), |id| id.0.checked_add(1)).map(PersonId).ok_or(GalleryError::NoNumbersLeft)
     }
 }
 

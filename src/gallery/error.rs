@@ -39,6 +39,8 @@ pub enum GalleryError {
     BadDimension { dimension: usize },
     #[error("the record {key} is damaged ({why}): remove that person and enrol again, or restore a backup")]
     Damaged { key: String, why: String },
+    #[error("the counter of person numbers is damaged: nobody can be enrolled until a backup is restored")]
+    BadCounter,
     #[error("all person numbers are used up: begin a new store")]
     NoNumbersLeft,
 }

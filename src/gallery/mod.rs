@@ -4,6 +4,7 @@
 //!
 //! - `person`: a person, a template, what names may look like
 //! - `record`: both as bytes
+//! - `walk`: all records of a tree, past damaged pages
 //! - `shelf`: what is in memory, as read from the store
 //! - `change`: enrolment and everything else that writes, one transaction and one flush each
 //! - `index`: the search; `scan`: its fast first look; `podium`: nearest and runner-up
@@ -18,6 +19,7 @@ mod scan;
 mod shelf;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -25,6 +27,7 @@ use crate::domain::{Embedding, Match, ModelId, PersonId};
 use crate::store::Store;
 
 pub use error::GalleryError;
+pub use index::Index;
 pub use person::{MAX_NAME_CHARS, MAX_TEMPLATES, NewPerson, Person, Template};
 pub use shelf::{Damaged, Foreign};
 
@@ -67,7 +70,7 @@ impl Gallery {
             counter: store.tree("gallery")?,
             store: store.clone(),
         };
-        let mut shelf = Shelf::read(&trees.people, &trees.templates, &model, dimension)?;
+        let mut shelf = Shelf::read(&trees.people, &trees.templates, trees.end()?, &model, dimension)?;
         trees.sweep(std::mem::take(&mut shelf.leftovers))?;
         Ok(Gallery { trees, model, dimension, threads: 1, writer: Mutex::new(()), shelf: RwLock::new(shelf) })
     }

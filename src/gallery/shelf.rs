@@ -10,7 +10,10 @@ use crate::domain::{ModelId, PersonId};
 use super::index::Index;
 use super::person::Person;
 use super::record;
+use super::walk::{Found, walk};
 use super::{GalleryError, Template};
+
+const BAD_PAGE: &str = "the disk gives back a page that is not what was written";
 
 /// Templates of a model that is not in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +58,11 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// Everybody in the trees.
+    /// Everybody in the trees whose number is below `end`.
     pub fn read(
         people: &sled::Tree,
         templates: &sled::Tree,
+        end: PersonId,
         model: &ModelId,
         dimension: usize,
     ) -> Result<Shelf, GalleryError> {
@@ -70,22 +74,17 @@ impl Shelf {
             damaged: Vec::new(),
             leftovers: Vec::new(),
         };
-        for entry in people {
-            let (key, value) = entry?;
-            let Some(id) = record::read_person_key(&key) else {
-                shelf.report(&key, "it is no person's number".to_owned());
-                continue;
-            };
-            match record::read_person(&value) {
-                Ok(stored) => {
-                    shelf.people.insert(id, person(id, stored));
-                }
-                Err(why) => shelf.report(&key, why),
+        for found in walk(people, end) {
+            match found? {
+                Found::Record(key, value) => shelf.read_person(&key, &value),
+                Found::Unreadable(id) => shelf.report(&record::person_key(id), BAD_PAGE.to_owned()),
             }
         }
-        for entry in templates {
-            let (key, value) = entry?;
-            shelf.read_template(&key, &value);
+        for found in walk(templates, end) {
+            match found? {
+                Found::Record(key, value) => shelf.read_template(&key, &value),
+                Found::Unreadable(id) => shelf.report_templates(id),
+            }
         }
         Ok(shelf)
     }
@@ -129,6 +128,16 @@ impl Shelf {
         Ok(counts.into_iter().map(|(model, templates)| Foreign { model, templates }).collect())
     }
 
+    fn read_person(&mut self, key: &[u8], value: &[u8]) {
+        let Some(id) = record::read_person_key(key) else {
+            return self.report(key, "it is no person's number".to_owned());
+        };
+        match record::read_person(value) {
+            Ok(stored) => drop(self.people.insert(id, person(id, stored))),
+            Err(why) => self.report(key, why),
+        }
+    }
+
     fn read_template(&mut self, key: &[u8], value: &[u8]) {
         let Some((id, _)) = record::read_template_key(key) else {
             return self.report(key, "it is no template's number".to_owned());
@@ -158,6 +167,14 @@ impl Shelf {
         } else {
             let why = format!("it holds {} numbers, its model makes {}", values.len(), self.dimension);
             self.report(key, why);
+        }
+    }
+
+    /// Nobody is reported twice for pages that cannot be read.
+    fn report_templates(&mut self, id: PersonId) {
+        if self.people.contains_key(&id) {
+            let key = format!("a template of person {id}");
+            self.damaged.push(Damaged { key, why: BAD_PAGE.to_owned(), person: Some(id) });
         }
     }
 
