@@ -39,6 +39,11 @@ impl Referee {
         Referee { rules, evidence: Evidence::default(), granted: BTreeMap::new() }
     }
 
+    /// The door did not open for a grant of `person`: no cooldown keeps them waiting.
+    pub fn take_back(&mut self, person: PersonId) {
+        self.granted.remove(&person);
+    }
+
     /// Takes in one sighting; gives a decision when one is due.
     ///
     /// Sightings of one track must come in the order of their frames: one that is older than the newest, or that came
@@ -284,6 +289,15 @@ mod tests {
         // Another person took over the track.
         assert_eq!(played(&format!("111{}", "U".repeat(20))), ["2: grant 1", "18: unknown"]);
         assert_eq!(played("111222"), ["2: grant 1", "5: inconsistent"]);
+    }
+
+    #[test]
+    fn a_grant_that_is_taken_back_has_no_cooldown() {
+        let mut scene = Scene::new(usual());
+        assert_eq!(scene.play("111"), ["2: grant 1"]);
+        assert_eq!(scene.play("111"), [""; 0]);
+        scene.referee.take_back(PersonId(1));
+        assert_eq!(scene.play("1"), ["6: grant 1"]);
     }
 
     #[test]

@@ -10,11 +10,11 @@ use serde_json::Value;
 use super::client::Client;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::daemon::user_name;
 use crate::daemon::wire::{ChangeRequest, EnrollRequest, MatchWire, PersonWire, TemplateWire};
-use crate::daemon::{open_journal, user_name};
 use crate::domain::{Match, PersonId};
 use crate::gallery::{Gallery, NewPerson, Template};
-use crate::ledger::Order;
+use crate::ledger::{Journal, Order};
 use crate::office::{Enrolment, Recorder, Register};
 use crate::setup;
 use crate::store::{Store, StoreError};
@@ -53,7 +53,7 @@ impl Book {
         let model = manifest.model(&config.models.embedder, Role::Embedder)?;
         let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
         let gallery = Arc::new(Gallery::open(&store, model.id(), dimension)?);
-        let recorder = Arc::new(Recorder::new(open_journal(&store)?, Arc::new(SystemClock::new())));
+        let recorder = Arc::new(Recorder::new(Journal::open(&store)?, Arc::new(SystemClock::new())));
         let register = Register::new(gallery, recorder.clone(), setup::near_enough(config, model)?);
         Ok(Book::Local(Box::new(Local { register, recorder, by: me() })))
     }
@@ -142,9 +142,7 @@ impl Book {
                 let found: Vec<Option<MatchWire>> = client.send(Method::POST, "/v1/nearest", &probes)?;
                 Ok(found.into_iter().map(|m| m.map(Match::from)).collect())
             }
-            Book::Local(local) => {
-                seen.iter().map(|s| Ok(local.register.gallery().nearest(&s.embedding)?)).collect()
-            }
+            Book::Local(local) => seen.iter().map(|s| Ok(local.register.gallery().nearest(&s.embedding)?)).collect(),
         }
     }
 

@@ -196,11 +196,13 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
         let wires = setup::wires(door, Arc::new(SystemClock::new()));
         findings.tell("door", State::Well, &format!("{}: {}", door.name, wires.describe()))?;
     }
-    let Some(settings) = findings.result("broker", setup::hub(config), |settings| match settings {
-        Some(settings) => format!("{}:{} is configured", settings.host, settings.port),
-        None => "none is configured".into(),
-    })?
-    .flatten() else {
+    let Some(settings) = findings
+        .result("broker", setup::hub(config), |settings| match settings {
+            Some(settings) => format!("{}:{} is configured", settings.host, settings.port),
+            None => "none is configured".into(),
+        })?
+        .flatten()
+    else {
         return Ok(());
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

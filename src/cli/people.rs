@@ -65,7 +65,9 @@ impl People {
             return Ok(());
         }
         match self.action {
-            Action::Remove { .. } => writeln!(out, "{} (#{}) is removed; the templates are erased", done.name, done.id)?,
+            Action::Remove { .. } => {
+                writeln!(out, "{} (#{}) is removed; the templates are erased", done.name, done.id)?
+            }
             _ => show(&mut out, &done)?,
         }
         Ok(())

@@ -97,7 +97,9 @@ pub fn listen(path: &Path, group: Option<&str>) -> io::Result<UnixListener> {
         match group_id(group) {
             Some(gid) => std::os::unix::fs::chown(path, None, Some(gid))
                 .unwrap_or_else(|error| tracing::warn!(group, %error, "the control socket keeps its group")),
-            None => tracing::warn!(group, "there is no such group; only the daemon's own user can use the control socket"),
+            None => {
+                tracing::warn!(group, "there is no such group; only the daemon's own user can use the control socket")
+            }
         }
     }
     Ok(listener)
@@ -220,8 +222,7 @@ async fn enroll(
         let Some(templates) = templates else {
             return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, "an embedding has no direction".into()));
         };
-        let person =
-            NewPerson { name: request.name, employee_id: request.employee_id, groups: request.groups };
+        let person = NewPerson { name: request.name, employee_id: request.employee_id, groups: request.groups };
         let person = house.register.enroll(Enrolment { person, templates, force: request.force, by })?;
         tracing::info!(person = %person.name, id = person.id.0, templates = person.templates, "enrolled");
         Ok(PersonWire::from(&person))

@@ -17,7 +17,6 @@ mod vision_stage;
 mod warden;
 pub mod wire;
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
@@ -73,12 +72,6 @@ enum News {
     Ended { stage: String, is_camera: bool, failure: Option<String> },
 }
 
-/// Opens the store and its journal, for the daemon and for a command line that finds no daemon.
-pub fn open_journal(store: &Store) -> Result<Journal> {
-    let data = File::open(store.dir().join("db")).context("the store's data file cannot be opened for syncing")?;
-    Ok(Journal::open(store.db())?.synced(data))
-}
-
 /// Runs the daemon until a signal ends it.
 ///
 /// # Errors
@@ -110,7 +103,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         let _inside = tokio.enter();
         setup::hub(config)?.map(|settings| Arc::new(Hub::start(settings)))
     };
-    let recorder = Recorder::new(open_journal(&store)?, clock.clone());
+    let recorder = Recorder::new(Journal::open(&store)?, clock.clone());
     let recorder = Arc::new(match &hub {
         Some(hub) => {
             let hub = hub.clone();
@@ -127,18 +120,11 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         .iter()
         .map(|door| {
             let relay = Relay::new(setup::wires(door, clock.clone()), rules.max_age)?;
-            Ok(Post {
-                name: door.name.as_str().into(),
-                referee: Referee::new(rules.clone()),
-                relay,
-                pulse: door.pulse,
-            })
+            Ok(Post { name: door.name.as_str().into(), referee: Referee::new(rules.clone()), relay, pulse: door.pulse })
         })
         .collect::<Result<Vec<_>>>()?;
-    let doors = posts
-        .iter()
-        .map(|p| wire::DoorStatus { name: p.name.to_string(), wires: p.relay.describe() })
-        .collect();
+    let doors =
+        posts.iter().map(|p| wire::DoorStatus { name: p.name.to_string(), wires: p.relay.describe() }).collect();
     let place = |door: &str| config.doors.iter().position(|d| d.name == door).unwrap_or(0);
     let warden = Warden {
         posts,
@@ -257,8 +243,7 @@ fn finish(tell: &SyncSender<Tiding>, reason: &'static str) {
 
 fn publish(hub: &Hub, record: &Record) {
     let (id, time) = (record.id.to_string(), record.time());
-    let message =
-        EventMessage { seq: record.seq, id: &id, time: &time, kind: &record.kind, content: &record.content };
+    let message = EventMessage { seq: record.seq, id: &id, time: &time, kind: &record.kind, content: &record.content };
     hub.publish(message.publication());
 }
 
@@ -283,8 +268,7 @@ fn placements(vision: &Vision) -> Vec<wire::PlacementStatus> {
 
 /// The first signal asks for an orderly end; the second ends the process at once.
 async fn listen_for_signals(news: Sender<News>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("signals cannot be listened for");
         return;
@@ -367,7 +351,8 @@ impl Crew {
             }
             let now = self.clock.now();
             let running = |stage: &Stage| {
-                let name = if stage.role == "doors" { "doors".into() } else { format!("{} {}", stage.role, stage.name) };
+                let name =
+                    if stage.role == "doors" { "doors".into() } else { format!("{} {}", stage.role, stage.name) };
                 self.threads.iter().any(|(thread, handle)| *thread == name && !handle.is_finished())
             };
             if let Some(stage) = self.stages.iter().find(|s| s.silent_for(now) > SILENCE_LIMIT && running(s)) {

@@ -38,9 +38,8 @@ impl Stop {
     pub fn wait(&self, span: Duration) -> bool {
         let (said, waiting) = &*self.0;
         let guard = said.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let (guard, _) = waiting
-            .wait_timeout_while(guard, span, |said| !*said)
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (guard, _) =
+            waiting.wait_timeout_while(guard, span, |said| !*said).unwrap_or_else(|poisoned| poisoned.into_inner());
         *guard
     }
 }

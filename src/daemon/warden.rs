@@ -20,11 +20,22 @@ const BEAT: Duration = Duration::from_millis(250);
 /// What the doors' thread is told.
 pub enum Tiding {
     /// The faces of one frame of the camera at this place of the list.
-    Seen { camera: usize, sightings: Vec<Sighting> },
-    CameraLost { camera: Arc<str>, reason: String },
-    CameraBack { camera: Arc<str>, lost_for: Duration },
+    Seen {
+        camera: usize,
+        sightings: Vec<Sighting>,
+    },
+    CameraLost {
+        camera: Arc<str>,
+        reason: String,
+    },
+    CameraBack {
+        camera: Arc<str>,
+        lost_for: Duration,
+    },
     /// Doors safe, then end.
-    Finish { reason: &'static str },
+    Finish {
+        reason: &'static str,
+    },
 }
 
 /// One door: its rules, its relay.
@@ -100,10 +111,10 @@ impl Warden {
         let person = decision.nearest.map(|m| self.named(m.person));
         let runner_up = decision.nearest.and_then(|m| m.runner_up).map(|(id, _)| self.named(id));
         tell(&name, &decision, person.as_ref());
-        let Some(record) = self.note(&Event::Decided { door: name.clone(), person, runner_up, decision }) else { return };
-        if !matches!(verdict, Verdict::Grant { .. }) {
+        let Some(record) = self.note(&Event::Decided { door: name.clone(), person, runner_up, decision }) else {
             return;
-        }
+        };
+        let Verdict::Grant { person } = verdict else { return };
         let post = &mut self.posts[door];
         let (duration, now) = (post.pulse, self.clock.now());
         let event = match post.relay.command(DoorCommand::Pulse { captured_at, duration }, now) {
@@ -124,6 +135,9 @@ impl Warden {
                 Event::DoorFailed { door: name, reason: error.to_string() }
             }
         };
+        if matches!(event, Event::DoorFailed { .. }) {
+            self.posts[door].referee.take_back(person);
+        }
         self.note(&event);
     }
 

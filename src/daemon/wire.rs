@@ -252,8 +252,5 @@ pub fn corners(b: &Bounds) -> [f32; 4] {
 
 /// RFC 3339 in UTC, to the second; a time that cannot be written becomes the epoch.
 pub fn rfc3339(time: SystemTime) -> String {
-    Timestamp::try_from(time)
-        .and_then(|t| t.round(jiff::Unit::Second))
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-        .to_string()
+    Timestamp::try_from(time).and_then(|t| t.round(jiff::Unit::Second)).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }

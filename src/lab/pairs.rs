@@ -26,13 +26,11 @@ pub enum PairsError {
 /// Reads LFW's `pairs*.txt`: a first line with counts, then lines of `NAME N M` (one person) and `NAME N NAME M` (two people), separated
 /// by tabs. Paths are `images/NAME/NAME_000N.jpg`.
 pub fn read_lfw(list: &Path, images: &Path) -> Result<Vec<Pair>, PairsError> {
-    let text =
-        std::fs::read_to_string(list).map_err(|why| PairsError::Unreadable { path: list.to_owned(), why })?;
+    let text = std::fs::read_to_string(list).map_err(|why| PairsError::Unreadable { path: list.to_owned(), why })?;
     let photo = |name: &str, number: u32| images.join(name).join(format!("{name}_{number:04}.jpg"));
     let mut pairs = Vec::new();
     for (index, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
-        let malformed =
-            || PairsError::Malformed { path: list.to_owned(), line: index + 1, text: line.to_owned() };
+        let malformed = || PairsError::Malformed { path: list.to_owned(), line: index + 1, text: line.to_owned() };
         let fields: Vec<&str> = line.split_whitespace().collect();
         let number = |field: &str| field.parse::<u32>().map_err(|_| malformed());
         pairs.push(match fields[..] {

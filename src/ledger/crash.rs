@@ -1,6 +1,6 @@
 //! Tests of the journal against sudden death: a child process that is killed while it appends, and a database whose end is torn.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use super::{Journal, Order};
 use crate::domain::{Event, Moment};
+use crate::store::Store;
 
 const FOLDER: &str = "USHER_TEST_JOURNAL";
 
@@ -20,8 +21,7 @@ fn event() -> Event {
 #[ignore = "runs as a child of another test"]
 fn appends_until_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let db = sled::open(&folder).unwrap();
-    let journal = Journal::open(&db).unwrap().synced(File::open(Path::new(&folder).join("db")).unwrap());
+    let journal = Journal::open(&Store::open(Path::new(&folder)).unwrap()).unwrap();
     loop {
         let record = journal.append(&event(), SystemTime::now(), Moment::default()).unwrap();
         let mut out = std::io::stdout().lock();
@@ -55,8 +55,7 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         child.wait().unwrap();
         assert!(acknowledged >= until, "the child died at {acknowledged}, before it was killed");
 
-        let db = sled::open(dir.path()).unwrap();
-        let journal = Journal::open(&db).unwrap();
+        let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
         let count = journal.verify().unwrap();
         assert!(count >= acknowledged, "{acknowledged} were acknowledged, {count} are there");
         acknowledged = count;
@@ -67,7 +66,7 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
 fn a_torn_end_costs_only_the_last_records() {
     let dir = tempfile::tempdir().unwrap();
     let db = sled::Config::new().path(dir.path().join("whole")).flush_every_ms(None).open().unwrap();
-    let journal = Journal::open(&db).unwrap();
+    let journal = Journal::on(&db).unwrap();
     let mut written = Vec::new();
     for _ in 0..40 {
         journal.append(&event(), SystemTime::now(), Moment::default()).unwrap();
@@ -82,7 +81,7 @@ fn a_torn_end_costs_only_the_last_records() {
         OpenOptions::new().write(true).open(copy.join("db")).unwrap().set_len(end - torn).unwrap();
 
         let db = sled::open(&copy).unwrap();
-        let survivor = Journal::open(&db).unwrap();
+        let survivor = Journal::on(&db).unwrap();
         let count = survivor.verify().unwrap();
         let flushed_before_the_tear = written.iter().filter(|&&length| length <= end - torn).count() as u64;
         assert!((flushed_before_the_tear..40).contains(&count), "{count} of 40 survived a tear of {torn} bytes");

@@ -3,7 +3,6 @@
 //! Knows nothing of what a record means. `journal` maps a record's number (big-endian, so the order of keys is the order of
 //! records) to its chained part, `journal_content` the number to its content, `journal_id` its id to the number.
 
-use std::fs::File;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Mutex;
 use std::time::SystemTime;
@@ -14,6 +13,7 @@ use sled::{Db, Transactional, Tree};
 use super::record::{Draft, open, open_header, seal};
 use super::{Broken, LedgerError, Record, content};
 use crate::domain::{Event, Moment};
+use crate::store::Store;
 
 /// Which end of the journal to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,29 +30,26 @@ pub struct Journal {
     ids: Tree,
     /// Held while a record is chained to the last one and forced to disk.
     appending: Mutex<()>,
-    file: Option<File>,
+    /// Flushes further than sled does: through the drive's cache.
+    store: Option<Store>,
 }
 
 impl Journal {
-    /// Opens the journal that lives in `db`, or begins one.
-    pub fn open(db: &Db) -> Result<Journal, LedgerError> {
+    /// Opens the journal that lives in `store`, or begins one.
+    pub fn open(store: &Store) -> Result<Journal, LedgerError> {
+        Ok(Journal { store: Some(store.clone()), ..Journal::on(store.db())? })
+    }
+
+    /// A journal that is flushed as far as sled alone does it.
+    pub(super) fn on(db: &Db) -> Result<Journal, LedgerError> {
         Ok(Journal {
             db: db.clone(),
             records: db.open_tree("journal")?,
             contents: db.open_tree("journal_content")?,
             ids: db.open_tree("journal_id")?,
             appending: Mutex::new(()),
-            file: None,
+            store: None,
         })
-    }
-
-    /// Also calls `fdatasync` on `file`, which is the database's own file (`db` in its folder), at the end of each append.
-    ///
-    /// sled 0.34 flushes with `sync_file_range` on Linux, and that reaches neither the drive's cache nor the file's length (see
-    /// its manual page): a record would survive the death of the process, but only half a second later the loss of power too.
-    pub fn synced(mut self, file: File) -> Journal {
-        self.file = Some(file);
-        self
     }
 
     /// Adds a record of `event`. When it returns, the record is on disk. Two appends at once come one after the other.
@@ -79,9 +76,9 @@ impl Journal {
                 TransactionError::Abort(()) => LedgerError::Fork { seq },
                 TransactionError::Storage(error) => LedgerError::Store(error),
             })?;
-        self.db.flush()?;
-        if let Some(file) = &self.file {
-            file.sync_data()?;
+        match &self.store {
+            Some(store) => store.flush()?,
+            None => drop(self.db.flush()?),
         }
         Ok(record)
     }
@@ -246,7 +243,7 @@ mod tests {
     }
 
     fn filled(db: &Db) -> Journal {
-        let journal = Journal::open(db).unwrap();
+        let journal = Journal::on(db).unwrap();
         for (n, event) in one_of_each().iter().enumerate() {
             let (at, now) = time(n as u64);
             journal.append(event, at, now).unwrap();
@@ -270,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_empty_journal_is_whole() {
-        let journal = Journal::open(&database()).unwrap();
+        let journal = Journal::on(&database()).unwrap();
         assert_eq!(journal.verify(), Ok(0));
         assert_eq!(journal.last().unwrap(), None);
         assert_eq!(journal.get(1).unwrap(), None);
@@ -278,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_append_returns_is_what_is_stored() {
-        let journal = Journal::open(&database()).unwrap();
+        let journal = Journal::on(&database()).unwrap();
         for (n, event) in one_of_each().iter().enumerate() {
             let (at, now) = time(n as u64);
             let record = journal.append(event, at, now).unwrap();
@@ -291,12 +288,10 @@ mod tests {
     fn a_reopened_journal_goes_on_with_the_chain() {
         let dir = tempfile::tempdir().unwrap();
         let first = {
-            let db = sled::open(dir.path()).unwrap();
-            let journal = Journal::open(&db).unwrap().synced(File::open(dir.path().join("db")).unwrap());
+            let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
             journal.append(&one_of_each()[0], time(0).0, time(0).1).unwrap()
         };
-        let db = sled::open(dir.path()).unwrap();
-        let journal = Journal::open(&db).unwrap();
+        let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
         let second = journal.append(&one_of_each()[1], time(1).0, time(1).1).unwrap();
         assert_eq!((second.seq, second.previous), (2, first.hash));
         assert_eq!(journal.verify(), Ok(2));
@@ -334,7 +329,7 @@ mod tests {
 
     #[test]
     fn appends_of_many_threads_make_one_chain() {
-        let journal = Journal::open(&database()).unwrap();
+        let journal = Journal::on(&database()).unwrap();
         let event = &one_of_each()[2];
         let seen: Vec<u64> = std::thread::scope(|scope| {
             let append = || (0..25).map(|n| journal.append(event, time(n).0, time(n).1).unwrap().seq).collect();

@@ -26,9 +26,9 @@ pub enum LedgerError {
     /// The database failed; the record is not known to be on disk.
     #[error("the journal's database failed: {0}; check that the disk has room and is writable")]
     Store(#[from] sled::Error),
-    /// The database's file could not be forced to disk; the record may be lost when the power fails.
-    #[error("the journal could not be forced to disk: {0}; check the disk")]
-    Sync(#[from] std::io::Error),
+    /// The database could not be forced to disk; the record may be lost when the power fails.
+    #[error("the journal could not be forced to disk: {0}")]
+    Sync(#[from] crate::store::StoreError),
     /// A stored record does not read back as it was written.
     #[error("{0}; run `usher journal verify` and keep a copy of the database before anything else")]
     Damaged(#[from] Broken),

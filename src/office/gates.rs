@@ -35,20 +35,37 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::NoFace => f.write_str("no face was found; use a photograph that shows one face from the front"),
             Refusal::Several { usable } => {
-                write!(f, "{usable} faces could be meant; cut the photograph to one, or pass --largest to take the largest")
+                write!(
+                    f,
+                    "{usable} faces could be meant; cut the photograph to one, or pass --largest to take the largest"
+                )
             }
             Refusal::Small { size, limit } => {
-                write!(f, "the face is {size:.0} pixels wide, at least {limit:.0} are needed; come nearer or use a larger photograph")
+                write!(
+                    f,
+                    "the face is {size:.0} pixels wide, at least {limit:.0} are needed; come nearer or use a larger photograph"
+                )
             }
             Refusal::Blurred { sharpness, limit } => {
-                write!(f, "the face is blurred (sharpness {sharpness:.0}, at least {limit:.0} is needed); hold still, add light")
+                write!(
+                    f,
+                    "the face is blurred (sharpness {sharpness:.0}, at least {limit:.0} is needed); hold still, add light"
+                )
             }
             Refusal::Turned { yaw, limit } => {
-                write!(f, "the head is turned by {:.0} degrees, at most {limit:.0} are allowed; look into the camera", yaw.abs())
+                write!(
+                    f,
+                    "the head is turned by {:.0} degrees, at most {limit:.0} are allowed; look into the camera",
+                    yaw.abs()
+                )
             }
             Refusal::Nodding { pitch, limit } => {
                 let way = if *pitch < 0.0 { "down" } else { "up" };
-                write!(f, "the head looks {way} by {:.0} degrees, at most {limit:.0} are allowed; look into the camera", pitch.abs())
+                write!(
+                    f,
+                    "the head looks {way} by {:.0} degrees, at most {limit:.0} are allowed; look into the camera",
+                    pitch.abs()
+                )
             }
         }
     }
@@ -58,19 +75,22 @@ impl Gates {
     /// What is wrong with a face of this quality. Not-a-number never passes.
     pub fn check(&self, quality: &Quality) -> Result<(), Refusal> {
         let Gates { min_face_px, min_sharpness, max_yaw_deg, max_pitch_deg } = *self;
-        if !(quality.size >= min_face_px) {
-            return Err(Refusal::Small { size: quality.size, limit: min_face_px });
+        // Each asks whether the limit is kept, so that not-a-number keeps none.
+        let large = quality.size >= min_face_px;
+        let facing = quality.yaw.abs() <= max_yaw_deg;
+        let level = quality.pitch.abs() <= max_pitch_deg;
+        let sharp = quality.sharpness >= min_sharpness;
+        if !large {
+            Err(Refusal::Small { size: quality.size, limit: min_face_px })
+        } else if !facing {
+            Err(Refusal::Turned { yaw: quality.yaw, limit: max_yaw_deg })
+        } else if !level {
+            Err(Refusal::Nodding { pitch: quality.pitch, limit: max_pitch_deg })
+        } else if !sharp {
+            Err(Refusal::Blurred { sharpness: quality.sharpness, limit: min_sharpness })
+        } else {
+            Ok(())
         }
-        if !(quality.yaw.abs() <= max_yaw_deg) {
-            return Err(Refusal::Turned { yaw: quality.yaw, limit: max_yaw_deg });
-        }
-        if !(quality.pitch.abs() <= max_pitch_deg) {
-            return Err(Refusal::Nodding { pitch: quality.pitch, limit: max_pitch_deg });
-        }
-        if !(quality.sharpness >= min_sharpness) {
-            return Err(Refusal::Blurred { sharpness: quality.sharpness, limit: min_sharpness });
-        }
-        Ok(())
     }
 
     /// The one face to enrol: the only usable one, or with `largest` the largest, which must be usable.
@@ -119,7 +139,9 @@ mod tests {
         assert!(matches!(fault(&|q| q.sharpness = 3.0), Refusal::Blurred { .. }));
         assert!(matches!(fault(&|q| q.yaw = -31.0), Refusal::Turned { .. }));
         assert!(matches!(fault(&|q| q.pitch = 26.0), Refusal::Nodding { .. }));
-        for change in [&(|q: &mut Quality| q.size = f32::NAN) as &dyn Fn(&mut Quality), &|q| q.yaw = f32::NAN, &|q| q.sharpness = f32::NAN] {
+        for change in [&(|q: &mut Quality| q.size = f32::NAN) as &dyn Fn(&mut Quality), &|q| q.yaw = f32::NAN, &|q| {
+            q.sharpness = f32::NAN
+        }] {
             fault(change);
         }
     }

@@ -47,7 +47,8 @@ impl Demo {
         let models = std::path::absolute(context::models_folder()?)?;
         let config_path = folder.join("usher.toml");
         std::fs::write(&config_path, configuration(&folder, &models))?;
-        let config = Config::load(&config_path, std::iter::empty()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        let config =
+            Config::load(&config_path, std::iter::empty()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
         log::start(&config.log);
         let mut out = std::io::stdout().lock();
 
@@ -65,7 +66,12 @@ impl Demo {
         records.retain(|record| record["kind"] != "enrolled");
         let failed = story::tell(&mut out, &scenes, &records)?;
         let program = std::env::current_exe().unwrap_or_else(|_| "usher".into());
-        writeln!(out, "\n{} records in the journal, the chain is sound. Everything is kept in {}:", book.verify()?, folder.display())?;
+        writeln!(
+            out,
+            "\n{} records in the journal, the chain is sound. Everything is kept in {}:",
+            book.verify()?,
+            folder.display()
+        )?;
         writeln!(out, "  {} --config {} journal list", program.display(), config_path.display())?;
         match failed {
             0 => Ok(()),
@@ -80,7 +86,10 @@ impl Demo {
         };
         match folder.join("obama.jpg").is_file() {
             true => Ok(folder),
-            false => bail!("the photographs are not in {}; run script/setup, or name their folder with --photos", folder.display()),
+            false => bail!(
+                "the photographs are not in {}; run script/setup, or name their folder with --photos",
+                folder.display()
+            ),
         }
     }
 
@@ -117,8 +126,7 @@ fn configuration(folder: &Path, models: &Path) -> String {
 fn scenes() -> Vec<Scene> {
     let nobody =
         || Scene { title: "nobody at the door", photo: None, scarf: false, frames: 20, expected: Expected::Silence };
-    let scene =
-        |title, photo, expected| Scene { title, photo: Some(photo), scarf: false, frames: 30, expected };
+    let scene = |title, photo, expected| Scene { title, photo: Some(photo), scarf: false, frames: 30, expected };
     vec![
         nobody(),
         scene("the enrolled man, another photograph", "obama2.jpg", Expected::Grant),

@@ -54,7 +54,9 @@ pub fn tell(out: &mut impl Write, scenes: &[Scene], records: &[Value]) -> Result
             .filter(|r| r["content"]["verdict"].is_string())
             .filter(|r| r["content"]["frame"].as_u64().is_some_and(|frame| frames.contains(&frame)))
             .collect();
-        let opened = |decision: &Value| records.iter().find(|r| r["kind"] == "door_opened" && r["content"]["cause"] == decision["seq"]);
+        let opened = |decision: &Value| {
+            records.iter().find(|r| r["kind"] == "door_opened" && r["content"]["cause"] == decision["seq"])
+        };
         let granted = decisions.iter().any(|d| d["kind"] == "granted" && opened(d).is_some());
         let as_expected = match scene.expected {
             Expected::Grant => granted && decisions.iter().all(|d| d["kind"] == "granted"),

@@ -52,7 +52,8 @@ impl Actor {
         let face = faces.iter().max_by(|a, b| a.bounds.area().total_cmp(&b.bounds.area()));
         let face = *face.with_context(|| format!("there is no face in {}", path.display()))?;
         let (width, height) = (image.width(), image.height());
-        let mut photo = RgbImage::from_raw(width, height, image.into_rgb()).with_context(|| path.display().to_string())?;
+        let mut photo =
+            RgbImage::from_raw(width, height, image.into_rgb()).with_context(|| path.display().to_string())?;
         if scarf {
             let (b, nose) = (&face.bounds, face.landmarks[2].y);
             let spare = b.width() * 0.2;

@@ -58,7 +58,9 @@ pub fn enroll(
     let taken = (1..=sitting.taken.len()).map(|n| format!("view {n}")).collect();
     let person = match sitting.taken.len() == sitting.wanted {
         true => book.enroll(person, sitting.taken, order.force),
-        false => Err(anyhow!("nobody was enrolled: only {} good views in {} s", sitting.taken.len(), PATIENCE.as_secs())),
+        false => {
+            Err(anyhow!("nobody was enrolled: only {} good views in {} s", sitting.taken.len(), PATIENCE.as_secs()))
+        }
     };
     Ok(Report { person, taken, refused: Vec::new() })
 }
