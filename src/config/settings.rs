@@ -60,7 +60,7 @@ pub struct PerModel {
 /// What computes a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accelerator {
-    /// The fastest that this machine and the library have.
+    /// The NPU when its vendor's library lies beside LiteRT's, else the processor.
     Auto,
     /// The processor.
     Cpu,

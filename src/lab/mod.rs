@@ -2,4 +2,5 @@
 //!
 //! Knows nothing of daemons, doors and hubs.
 
+pub mod faces;
 pub mod pairs;

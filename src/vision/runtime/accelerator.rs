@@ -23,7 +23,7 @@ const LEAST_AGREEMENT: f64 = 0.99;
 /// What the operator asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Accelerator {
-    /// An NPU when LiteRT knows one, else the CPU.
+    /// The NPU when a vendor's library for it lies beside LiteRT's, else the CPU.
     #[default]
     Auto,
     Cpu,
@@ -110,7 +110,7 @@ impl Planned {
         let (expected, latency) = measure(&mut this.network(shape)?, &probe)?;
         this.placement.latency = latency;
         let wanted = match asked {
-            Accelerator::Auto if this.has_npu() => Accelerator::Npu,
+            Accelerator::Auto if runtime.has_dispatch_library() => Accelerator::Npu,
             Accelerator::Auto | Accelerator::Cpu => return Ok(this),
             other => other,
         };
@@ -154,14 +154,14 @@ impl Planned {
             Accelerator::Npu => NPU,
             Accelerator::Auto | Accelerator::Cpu => CPU,
         };
-        if hardware != CPU && !self.runtime.api.accelerators().iter().any(|(_, bits)| bits & hardware != 0) {
-            return Err(RuntimeError::WrongForm(format!("LiteRT has no {on} accelerator on this machine")));
-        }
-        Network::compile(&self.runtime, &self.file, shape, self.pixels, hardware, self.threads)
-    }
-
-    fn has_npu(&self) -> bool {
-        self.runtime.api.accelerators().iter().any(|(_, bits)| bits & NPU != 0)
+        let api = match hardware {
+            CPU => &self.runtime.api,
+            _ => match self.runtime.accelerated() {
+                Some(api) if api.accelerators().iter().any(|(_, bits)| bits & hardware != 0) => api,
+                _ => return Err(RuntimeError::NoAccelerator(on.clone())),
+            },
+        };
+        Network::compile(api, &self.file, shape, self.pixels, hardware, self.threads)
     }
 }
 

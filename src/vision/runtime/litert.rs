@@ -4,7 +4,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use edgefirst_tflite_sys::litert::{
     Accelerator, CompiledModel, Environment, HwAcceleratorSet, LiteRtFunctions, Options, ParamIndex, Status, status,
@@ -65,14 +65,25 @@ pub(super) const FLOAT32: u32 = 1;
 /// `kLiteRtElementTypeInt8`.
 pub(super) const INT8: u32 = 9;
 
-/// `LiteRtEnvOption` with an integer or a string.
+/// `LiteRtEnvOption`: a tag and a `LiteRtAny`.
 #[repr(C)]
 struct EnvOption {
     tag: u32,
-    kind: u32,
-    value: u64,
+    value: Any,
 }
 
+/// `LiteRtAny` with an integer or the address of a string.
+#[repr(C)]
+struct Any {
+    kind: u32,
+    bits: u64,
+}
+
+const _: () = assert!(size_of::<EnvOption>() == 24 && std::mem::offset_of!(EnvOption, value) == 8);
+
+/// Where vendors' compilers and dispatch libraries, and LiteRT's own accelerators, are looked for.
+const OPTION_COMPILER_PLUGIN_DIR: u32 = 0;
+const OPTION_DISPATCH_DIR: u32 = 1;
 const OPTION_RUNTIME_LIBRARY_DIR: u32 = 22;
 const OPTION_MIN_LOGGER_SEVERITY: u32 = 25;
 const ANY_INT: u32 = 2;
@@ -80,14 +91,20 @@ const ANY_STRING: u32 = 8;
 /// `kLiteRtLogSeverityError`: LiteRT's own chatter stays off our log.
 const SEVERITY_ERROR: u64 = 4;
 
-/// The library, its functions and one environment, kept until the last user is gone.
+/// The library's functions and one environment, kept until the last user is gone.
 pub(super) struct Api {
     pub fns: LiteRtFunctions,
     pub extras: Extras,
     pub environment: Environment,
     pub path: PathBuf,
-    // Last, so that it is unloaded after everything that came from it.
-    _library: Library,
+}
+
+/// Held while LiteRT makes or frees something: it promises nothing about two threads that do so at once.
+static BUILDING: Mutex<()> = Mutex::new(());
+
+/// One thread at a time makes or frees what LiteRT keeps. (Runs need no turn: each network has one owner.)
+pub(super) fn take_turn() -> MutexGuard<'static, ()> {
+    BUILDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 // SAFETY: the table is plain function pointers, and an environment has no thread affinity; LiteRT locks inside it.
@@ -96,12 +113,13 @@ unsafe impl Send for Api {}
 unsafe impl Sync for Api {}
 
 impl Api {
-    /// Loads `path` and creates the environment.
-    pub fn load(path: &Path) -> Result<Arc<Api>, RuntimeError> {
+    /// Loads `path` and creates an environment: for the CPU alone, or with every `accelerated` library that lies beside it.
+    pub fn load(path: &Path, accelerated: bool) -> Result<Arc<Api>, RuntimeError> {
+        let _turn = take_turn();
         let unloadable = |why: String| RuntimeError::Unloadable { path: path.to_owned(), why };
         // SAFETY: LiteRT's initialisers have no preconditions. A file that is not LiteRT fails below at its first symbol.
         let library = unsafe { Library::new(path) }.map_err(|e| unloadable(e.to_string()))?;
-        // SAFETY: the library is kept in the same struct as the table.
+        // SAFETY: the library stays loaded for good (below).
         let fns = unsafe { LiteRtFunctions::try_load(&library) }.map_err(|e| unloadable(e.to_string()))?;
         macro_rules! symbol {
             ($name:literal) => {
@@ -119,13 +137,13 @@ impl Api {
         let mut environment: Environment = std::ptr::null_mut();
         // The accelerators' own libraries lie beside LiteRT's.
         let folder = path.parent().and_then(|p| std::ffi::CString::new(p.as_os_str().as_encoded_bytes()).ok());
-        let mut options = vec![EnvOption { tag: OPTION_MIN_LOGGER_SEVERITY, kind: ANY_INT, value: SEVERITY_ERROR }];
-        if let Some(folder) = &folder {
-            options.push(EnvOption {
-                tag: OPTION_RUNTIME_LIBRARY_DIR,
-                kind: ANY_STRING,
-                value: folder.as_ptr() as usize as u64,
-            });
+        let mut options =
+            vec![EnvOption { tag: OPTION_MIN_LOGGER_SEVERITY, value: Any { kind: ANY_INT, bits: SEVERITY_ERROR } }];
+        if let Some(folder) = folder.as_ref().filter(|_| accelerated) {
+            for tag in [OPTION_COMPILER_PLUGIN_DIR, OPTION_DISPATCH_DIR, OPTION_RUNTIME_LIBRARY_DIR] {
+                let address = folder.as_ptr() as usize as u64;
+                options.push(EnvOption { tag, value: Any { kind: ANY_STRING, bits: address } });
+            }
         }
         // SAFETY: `EnvOption` has the layout of LiteRtEnvOption (a tag, then a tagged 8-byte value); the folder's string
         // outlives the call, which copies it.
@@ -133,7 +151,9 @@ impl Api {
             (fns.create_environment)(options.len() as c_int, options.as_ptr().cast(), &raw mut environment)
         })
         .map_err(|e| unloadable(e.to_string()))?;
-        Ok(Arc::new(Api { fns, extras, environment, path: path.to_owned(), _library: library }))
+        // Never unloaded: its threads and thread-local destructors may outlive every network.
+        std::mem::forget(library);
+        Ok(Arc::new(Api { fns, extras, environment, path: path.to_owned() }))
     }
 
     /// The accelerators that registered themselves: name and hardware bits.
@@ -161,6 +181,7 @@ impl Api {
 
 impl Drop for Api {
     fn drop(&mut self) {
+        let _turn = take_turn();
         // SAFETY: created in `load`, destroyed once, and nothing made from it lives on: networks hold an `Arc` of this.
         unsafe { (self.fns.destroy_environment)(self.environment) }
     }

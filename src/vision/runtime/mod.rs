@@ -4,12 +4,13 @@
 
 mod accelerator;
 mod classic;
+mod compiled;
 mod find;
 mod litert;
 mod network;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
@@ -21,6 +22,8 @@ pub use network::{ElementType, Network, Output, Pixels};
 #[derive(Clone)]
 pub struct Runtime {
     api: Arc<litert::Api>,
+    /// The same library with its accelerators, which take time and memory: loaded when one is asked for.
+    accelerated: Arc<OnceLock<Option<Arc<litert::Api>>>>,
 }
 
 impl Runtime {
@@ -28,7 +31,7 @@ impl Runtime {
     /// and loads the first that is there. An explicit place that does not work is an error, not a reason to look further.
     pub fn load(configured: Option<&std::path::Path>) -> Result<Runtime, RuntimeError> {
         let path = find::library(configured)?;
-        Ok(Runtime { api: litert::Api::load(&path)? })
+        Ok(Runtime { api: litert::Api::load(&path, false)?, accelerated: Arc::default() })
     }
 
     /// The library in use.
@@ -36,9 +39,25 @@ impl Runtime {
         &self.api.path
     }
 
-    /// Names of the accelerators that LiteRT has registered, the CPU's own first.
+    /// Names of the accelerators that LiteRT finds on this machine, among them the CPU's own. Loads them all.
     pub fn accelerators(&self) -> Vec<String> {
-        self.api.accelerators().into_iter().map(|(name, _)| name).collect()
+        let found = self.accelerated().unwrap_or(&self.api).accelerators();
+        found.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The environment with the accelerators; `None` when it cannot be made.
+    fn accelerated(&self) -> Option<&Arc<litert::Api>> {
+        self.accelerated.get_or_init(|| litert::Api::load(&self.api.path, true).ok()).as_ref()
+    }
+
+    /// Whether a vendor's NPU library lies beside LiteRT's.
+    fn has_dispatch_library(&self) -> bool {
+        let folder = self.api.path.parent().and_then(|folder| folder.read_dir().ok());
+        folder
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("libLiteRtDispatch"))
     }
 }
 
@@ -61,6 +80,8 @@ pub enum RuntimeError {
     NotAModel(String),
     #[error("the model does not have the expected form: {0}")]
     WrongForm(String),
+    #[error("LiteRT has no {0} accelerator on this machine; put its library beside LiteRT's, or ask for the cpu")]
+    NoAccelerator(Accelerator),
     #[error("delegate {}: {why}", path.display())]
     Delegate { path: PathBuf, why: String },
 }
