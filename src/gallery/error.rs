@@ -14,7 +14,7 @@ use super::person::{MAX_NAME_CHARS, MAX_TEMPLATES};
 pub enum GalleryError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("nobody is enrolled as {wanted:?}: usher person list shows who is")]
+    #[error("nobody is enrolled as {wanted:?}: `usher people list` shows who is")]
     NotFound { wanted: String },
     #[error("{wanted:?} could be any of the people {}: use the number, as in #{}", numbers(ids), ids.first().map_or(0, |id| id.0))]
     Ambiguous { wanted: String, ids: Vec<PersonId> },

@@ -140,9 +140,16 @@ impl Planned {
         &self.placement
     }
 
-    /// Compiles it for `shape` = `[batch, rows, columns, 3]`.
+    /// Compiles it for `shape` = `[batch, rows, columns, 3]`; on the CPU where its accelerator takes the probe's shape but not this one.
     pub fn network(&self, shape: [usize; 4]) -> Result<Network, RuntimeError> {
-        self.compile(&self.placement.on, shape)
+        let on = &self.placement.on;
+        match self.compile(on, shape) {
+            Err(error) if *on != Accelerator::Cpu => {
+                tracing::warn!(accelerator = %on, ?shape, %error, "this size runs on the CPU instead");
+                self.compile(&Accelerator::Cpu, shape)
+            }
+            done => done,
+        }
     }
 
     fn compile(&self, on: &Accelerator, shape: [usize; 4]) -> Result<Network, RuntimeError> {
