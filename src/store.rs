@@ -8,8 +8,13 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
+
+/// Another usher command may be about to end: so long it is waited for.
+const BUSY_PATIENCE: Duration = Duration::from_secs(2);
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// The layout of everything below the directory. A store that says a higher number was written by a newer usher.
 const FORMAT: u32 = 1;
@@ -104,11 +109,17 @@ impl Store {
         // sled 0.34 answers some torn files with a panic; a panic here leaves nothing behind that anybody uses.
         let config =
             sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace).flush_every_ms(None);
-        let db = match panic::catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(db)) => db,
-            Ok(Err(sled::Error::Io(e))) => return Err(explain(dir, e)),
-            Ok(Err(other)) => return Err(damaged(reason(other))),
-            Err(_) => return Err(damaged("it could not be read back after a torn write".to_owned())),
+        let deadline = Instant::now() + BUSY_PATIENCE;
+        let db = loop {
+            match panic::catch_unwind(AssertUnwindSafe(|| config.open())) {
+                Ok(Ok(db)) => break db,
+                Ok(Err(sled::Error::Io(e))) => match explain(dir, e) {
+                    StoreError::Busy { .. } if Instant::now() < deadline => std::thread::sleep(BUSY_PAUSE),
+                    error => return Err(error),
+                },
+                Ok(Err(other)) => return Err(damaged(reason(other))),
+                Err(_) => return Err(damaged("it could not be read back after a torn write".to_owned())),
+            }
         };
 
         match (db.get(FORMAT_FILE)?, promised) {
