@@ -26,15 +26,30 @@ enum Action {
     /// List everybody who is enrolled
     List,
     /// Show one person
-    Show { person: String },
+    Show {
+        /// Number, employee id or whole name
+        person: String,
+    },
     /// Give a person another name
-    Rename { person: String, name: String },
+    Rename {
+        /// Number, employee id or whole name
+        person: String,
+        /// The new name
+        name: String,
+    },
     /// Keep a person enrolled, but let no door open for them
-    Disable { person: String },
+    Disable {
+        /// Number, employee id or whole name
+        person: String,
+    },
     /// Let doors open for a disabled person again
-    Enable { person: String },
+    Enable {
+        /// Number, employee id or whole name
+        person: String,
+    },
     /// Remove a person and erase the templates; the journal keeps what happened
     Remove {
+        /// Number, employee id or whole name
         person: String,
         /// Do not ask
         #[arg(long, short)]
