@@ -31,7 +31,10 @@ impl Context {
 
     /// The configuration; an error names every problem.
     pub fn config(&self) -> Result<Config> {
-        Config::load(self.path(), config::environment()).map_err(|problems| anyhow!("{problems}"))
+        Config::load(self.path(), config::environment()).map_err(|errors| match errors.problems() {
+            [problem] => anyhow!("{problem}"),
+            several => anyhow!("{} problems in the configuration:\n{errors}", several.len()),
+        })
     }
 
     /// The configuration if one was named or installed. Commands that only look at photographs do without.

@@ -17,8 +17,9 @@ use crate::setup;
 
 /// Say who is in photographs.
 ///
-/// Like `usher detect`, and for each face the nearest person, the distance and the runner-up. `near enough` is what the door would say
-/// to one frame; a door wants several that agree.
+/// Like `usher detect`, and for each face the nearest person, the distance and the runner-up. `near enough` says that the distance is
+/// within the door's limit, `ambiguous` that the runner-up is nearly as near. A door also asks for a good view, and for several
+/// frames that agree.
 #[derive(Args)]
 pub struct Identify {
     /// JPEG, PNG, BMP or WebP files
@@ -64,7 +65,11 @@ impl Identify {
                 writeln!(out, "{}: {}", file.display(), count(seen.len()))?;
                 for (seen, found) in seen.iter().zip(&matches) {
                     writeln!(out, "  {}", describe(&seen.face, &seen.quality))?;
-                    writeln!(out, "    {}", found.map_or("nobody is enrolled".into(), |m| words(&m, limit, &names)))?;
+                    writeln!(
+                        out,
+                        "    {}",
+                        found.map_or("nobody is enrolled".into(), |m| words(&m, limit, config.access.margin, &names))
+                    )?;
                 }
             }
         }
@@ -91,8 +96,12 @@ fn identity(found: &Match, limit: Distance, names: &HashMap<u32, String>) -> Val
     })
 }
 
-fn words(found: &Match, limit: Distance, names: &HashMap<u32, String>) -> String {
-    let verdict = if found.distance <= limit { "near enough" } else { "too far" };
+fn words(found: &Match, limit: Distance, margin: f32, names: &HashMap<u32, String>) -> String {
+    let verdict = match found.runner_up {
+        _ if found.distance > limit => "too far",
+        Some((_, other)) if other.0 - found.distance.0 < margin => "near enough, but ambiguous",
+        _ => "near enough",
+    };
     let runner_up = found
         .runner_up
         .map_or("nobody else is enrolled".into(), |(id, d)| format!("runner-up {} at {d}", name(names, id)));

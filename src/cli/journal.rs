@@ -2,15 +2,19 @@
 
 use std::io::Write;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::book::Book;
 use super::context::Context;
 use crate::ledger::{self, Record};
 
-/// Read the record of what happened: every decision with its reasons, every move of a door, every change of people.
+/// Read the record of what happened.
+///
+/// Every decision with its reasons, every move of a door, every change of people. Times are local; with --json they are UTC.
 #[derive(Args)]
 pub struct Journal {
     #[command(subcommand)]
@@ -43,14 +47,26 @@ impl Journal {
         let mut out = std::io::stdout().lock();
         match self.action {
             Action::List { last } => {
+                let mut day = String::new();
                 for record in book.journal(None, last as usize)?.iter().rev() {
-                    self.print(&mut out, record, ledger::explain)?;
+                    if self.json {
+                        writeln!(out, "{record}")?;
+                        continue;
+                    }
+                    let record = read(record)?;
+                    let its_day = local_day(&record);
+                    if its_day != day {
+                        writeln!(out, "{its_day}")?;
+                        day = its_day;
+                    }
+                    writeln!(out, "{:>6}  {}", record.seq, ledger::explain(&record))?;
                 }
             }
             Action::Show { number } => {
                 let found = book.journal(Some(number.saturating_sub(1)), 1)?;
                 match found.first().filter(|record| record["seq"] == number) {
-                    Some(record) => self.print(&mut out, record, ledger::receipt)?,
+                    Some(record) if self.json => writeln!(out, "{record}")?,
+                    Some(record) => write!(out, "{}", ledger::receipt(&read(record)?))?,
                     None => bail!("there is no record {number}; `usher journal list` shows the newest"),
                 }
             }
@@ -64,14 +80,16 @@ impl Journal {
         }
         Ok(())
     }
+}
 
-    fn print(&self, out: &mut impl Write, record: &Value, words: impl Fn(&Record) -> String) -> Result<()> {
-        if self.json {
-            writeln!(out, "{record}")?;
-        } else {
-            let Some(read) = Record::from_json(record) else { bail!("a record of another version: {record}") };
-            writeln!(out, "{:>6}  {}", read.seq, words(&read).trim_end())?;
-        }
-        Ok(())
+fn read(record: &Value) -> Result<Record> {
+    Record::from_json(record).ok_or_else(|| anyhow!("a record of another version: {record}"))
+}
+
+/// The record's day by the local calendar, as `2026-01-02`.
+fn local_day(record: &Record) -> String {
+    match Timestamp::try_from(record.at) {
+        Ok(at) => at.to_zoned_datetime(TimeZone::system()).date().to_string(),
+        Err(_) => record.time(),
     }
 }

@@ -37,33 +37,24 @@ use context::Context;
 #[command(version, max_term_width = 100)]
 pub struct Usher {
     /// The configuration file [default: /etc/usher/usher.toml]
-    #[arg(long, global = true, value_name = "FILE", env = "USHER_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "USHER_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
+// A doc comment here would take the place of the command's own, with its whole long help.
 #[derive(Subcommand)]
 enum Command {
-    /// Show usher at work on photographs: enrol, grant, refuse
     Demo(demo::Demo),
-    /// Run the daemon: watch the cameras, open the doors
     Run(run::Run),
-    /// Enrol a person from photographs or from the camera
     Enroll(enroll::Enroll),
-    /// List, show, rename, disable, enable or remove people
     People(people::People),
-    /// Find faces in photographs
     Detect(detect::Detect),
-    /// Say who is in photographs
     Identify(identify::Identify),
-    /// Read the record of what happened
     Journal(journal::Journal),
-    /// Ask the running daemon how it is
     Status(status::Status),
-    /// Check everything usher needs, and say what to do about what is missing
     Doctor(doctor::Doctor),
-    /// Check or show the configuration
     Config(config::ConfigCommand),
     /// Print a completion script for a shell
     Completions {
@@ -117,5 +108,12 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Usher::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_keeps_its_long_help() {
+        for command in Usher::command().get_subcommands().filter(|c| c.get_name() != "completions") {
+            assert!(command.get_long_about().is_some(), "`usher {} --help` says no more than -h", command.get_name());
+        }
     }
 }

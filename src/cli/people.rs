@@ -26,15 +26,33 @@ enum Action {
     /// List everybody who is enrolled
     List,
     /// Show one person
-    Show { person: String },
+    Show {
+        /// Number, employee id or whole name
+        person: String,
+    },
     /// Give a person another name
-    Rename { person: String, name: String },
+    Rename {
+        /// Number, employee id or whole name
+        person: String,
+        /// The new name
+        name: String,
+    },
     /// Keep a person enrolled, but let no door open for them
-    Disable { person: String },
+    Disable {
+        /// Number, employee id or whole name
+        person: String,
+    },
     /// Let doors open for a disabled person again
-    Enable { person: String },
-    /// Remove a person and erase the templates; the journal keeps what happened
+    Enable {
+        /// Number, employee id or whole name
+        person: String,
+    },
+    /// Remove a person and their templates; the journal keeps what happened
+    ///
+    /// The templates are overwritten and deleted. The database appends, so old bytes stay in its file until their place is used
+    /// again; keep the store on an encrypted disk if that matters.
     Remove {
+        /// Number, employee id or whole name
         person: String,
         /// Do not ask
         #[arg(long, short)]
@@ -65,9 +83,7 @@ impl People {
             return Ok(());
         }
         match self.action {
-            Action::Remove { .. } => {
-                writeln!(out, "{} (#{}) is removed; the templates are erased", done.name, done.id)?
-            }
+            Action::Remove { .. } => writeln!(out, "{} (#{}) is removed", done.name, done.id)?,
             _ => show(&mut out, &done)?,
         }
         Ok(())
@@ -78,7 +94,7 @@ fn confirmed(person: &PersonWire) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("pass --yes to remove {} (#{}) without being asked", person.name, person.id);
     }
-    eprint!("Remove {} (#{}) and erase {} templates? [y/N] ", person.name, person.id, person.templates);
+    eprint!("Remove {} (#{}) with {} templates? [y/N] ", person.name, person.id, person.templates);
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -60,7 +60,8 @@ pub fn run(order: &Enroll, folder: &Path, book: &Book, eyes: &mut Vision, gates:
         )?,
         false => writeln!(
             out,
-            "{enrolled} people enrolled with {templates} templates; {refused_people} people and {refused_photos} photographs refused"
+            "enrolled: {enrolled} people with {}; refused: {refused_people} people, {refused_photos} photographs",
+            super::templates(templates)
         )?,
     }
     match enrolled {
@@ -77,7 +78,7 @@ fn tell(out: &mut impl Write, json: bool, folder: &Path, name: &str, report: &Re
         return Ok(());
     }
     match &report.person {
-        Ok(person) => writeln!(out, "#{:<4} {}: {} templates", person.id, person.name, report.taken.len())?,
+        Ok(person) => writeln!(out, "#{:<4} {}: {}", person.id, person.name, super::templates(report.taken.len()))?,
         Err(error) => writeln!(out, "-     {name}: {error:#}")?,
     }
     for (file, why) in &report.refused {

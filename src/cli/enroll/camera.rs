@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Book, Context, Enroll, Report};
 use crate::camera::CameraError;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::daemon::wire::View;
 use crate::domain::{Distance, Embedding};
 use crate::gallery::{NewPerson, Template};
@@ -31,6 +31,10 @@ pub fn enroll(
     book: &Book,
     context: &Context,
 ) -> Result<Report> {
+    let Some(chosen) = config.cameras.iter().find(|c| camera.is_empty() || c.name == camera) else {
+        let names: Vec<_> = config.cameras.iter().map(|c| c.name.as_str()).collect();
+        bail!("no camera `{camera}` is configured; there is {}", names.join(", "));
+    };
     let manifest = Manifest::load(&config.models.path)?;
     let model = manifest.model(&config.models.embedder, Role::Embedder)?;
     let mut sitting = Sitting {
@@ -45,30 +49,31 @@ pub fn enroll(
     };
     sitting.bar.set_message("look into the camera");
     match book {
-        Book::Remote(client) => client.lines("/v1/views", |line| {
+        Book::Remote(client) => client.lines("/v1/views", PATIENCE, |line| {
             let view: View = serde_json::from_slice(line).context("the daemon is of another version; restart it")?;
             if !camera.is_empty() && view.camera != camera {
                 return Ok(true);
             }
             sitting.see(&view)
         })?,
-        Book::Local(_) => watch(camera, config, context, &mut sitting)?,
+        Book::Local(_) => watch(chosen, context, &mut sitting)?,
     }
     sitting.bar.finish_and_clear();
     let taken = (1..=sitting.taken.len()).map(|n| format!("view {n}")).collect();
     let person = match sitting.taken.len() == sitting.wanted {
         true => book.enroll(person, sitting.taken, order.force),
-        false => {
-            Err(anyhow!("nobody was enrolled: only {} good views in {} s", sitting.taken.len(), PATIENCE.as_secs()))
-        }
+        false => Err(anyhow!(
+            "nobody was enrolled: {} good views came within {} s, {} are needed; `usher doctor` says whether the camera gives frames",
+            sitting.taken.len(),
+            PATIENCE.as_secs(),
+            sitting.wanted
+        )),
     };
     Ok(Report { person, taken, refused: Vec::new() })
 }
 
 /// Opens the camera here and looks through it.
-fn watch(camera: &str, config: &Config, context: &Context, sitting: &mut Sitting) -> Result<()> {
-    let chosen = config.cameras.iter().find(|c| camera.is_empty() || c.name == camera);
-    let Some(chosen) = chosen else { bail!("no camera `{camera}` is configured") };
+fn watch(chosen: &config::Camera, context: &Context, sitting: &mut Sitting) -> Result<()> {
     let mut eyes = context.eyes(None)?;
     let mut source = setup::camera(chosen, Arc::new(SystemClock::new()))?;
     loop {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::{Value, json};
 
 use super::book::Book;
@@ -23,11 +24,13 @@ use crate::setup;
 /// limits of [enroll] in the configuration. Photographs are not kept, only the embeddings made from them. Whoever looks like somebody
 /// who is enrolled already is refused as a possible duplicate.
 #[derive(Args)]
+#[command(override_usage = "usher enroll [OPTIONS] <NAME> <PHOTOS>...\n       \
+    usher enroll [OPTIONS] <NAME> --camera [<CAMERA>]\n       usher enroll [OPTIONS] --batch <DIR> [--list <CSV>]")]
 #[command(after_help = "Examples:\n  usher enroll \"Ada Lovelace\" --id E042 --group staff ada1.jpg ada2.jpg\n  \
     usher enroll \"Ada Lovelace\" --camera\n  usher enroll --batch people/ --list people.csv")]
 pub struct Enroll {
     /// The person's name
-    #[arg(required_unless_present = "batch", conflicts_with = "batch")]
+    #[arg(required_unless_present = "batch", conflicts_with = "batch", value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
     /// Photographs of the person: JPEG, PNG, BMP or WebP
     #[arg(required_unless_present_any = ["batch", "camera"], conflicts_with_all = ["batch", "camera"])]
@@ -92,6 +95,11 @@ impl Enroll {
     }
 }
 
+/// `1 template`, `2 templates`.
+fn templates(count: usize) -> String {
+    format!("{count} template{}", if count == 1 { "" } else { "s" })
+}
+
 impl Report {
     fn print(&self, json: bool) -> Result<()> {
         let mut out = std::io::stdout().lock();
@@ -103,9 +111,7 @@ impl Report {
             eprintln!("not taken: {what}: {why}");
         }
         if let Ok(person) = &self.person {
-            let count = self.taken.len();
-            let plural = if count == 1 { "" } else { "s" };
-            writeln!(out, "{} is enrolled as #{} with {count} template{plural}", person.name, person.id)?;
+            writeln!(out, "{} is enrolled as #{} with {}", person.name, person.id, templates(self.taken.len()))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow};
 use super::{Book, Enroll, Report};
 use crate::gallery::{NewPerson, Template};
 use crate::office::Gates;
-use crate::photo;
+use crate::photo::{self, PhotoError};
 use crate::vision::Vision;
 
 /// Enrols `person` from those of `photos` that pass; nobody when none does.
@@ -31,7 +31,7 @@ pub fn enroll(
         }
     }
     let person = match templates.is_empty() {
-        true => Err(anyhow!("nobody was enrolled: no photograph of {} could be used", person.name)),
+        true => Err(anyhow!("nobody was enrolled: no photograph for {} could be used", person.name)),
         false => book.enroll(person, templates, order.force),
     };
     Ok(Report { person, taken, refused })
@@ -41,6 +41,8 @@ pub fn enroll(
 fn look(file: &Path, eyes: &mut Vision, gates: &Gates, largest: bool) -> Result<Result<Template, String>> {
     let image = match photo::load(file) {
         Ok(image) => image,
+        // Whoever prints it names the file.
+        Err(PhotoError::File { cause, .. }) => return Ok(Err(cause.to_string())),
         Err(error) => return Ok(Err(error.to_string())),
     };
     let faces: Vec<_> = eyes

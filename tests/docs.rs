@@ -1,0 +1,123 @@
+//! The documents and the program agree: links lead somewhere, and each command that is named exists.
+//!
+//! Knows nothing of whether what they say is true.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+
+/// README.md, CHANGELOG.md, ARCHITECTURE.md where there is one, and docs/*.md.
+fn documents() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents: Vec<PathBuf> =
+        ["README.md", "CHANGELOG.md", "ARCHITECTURE.md"].iter().map(|name| root.join(name)).collect();
+    documents.retain(|path| path.exists());
+    for entry in fs::read_dir(root.join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "md") {
+            documents.push(path);
+        }
+    }
+    documents
+}
+
+/// The targets of `[text](target)`, outside of blocks of code.
+fn links(text: &str) -> Vec<String> {
+    let mut in_code = false;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_code = !in_code;
+        } else if !in_code && !line.starts_with("    ") {
+            found.extend(line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(to, _)| to.to_owned()));
+        }
+    }
+    found
+}
+
+/// The anchors that a Markdown renderer makes of a document's headings: small letters, digits and hyphens.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let words = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            words.chars().filter(|c| c.is_alphanumeric() || *c == '-' || *c == '_').collect()
+        })
+        .collect()
+}
+
+#[test]
+fn every_relative_link_leads_to_a_file_and_a_heading_that_exist() {
+    let mut broken = Vec::new();
+    let mut checked = 0;
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in links(&text).iter().filter(|link| !link.contains("://")) {
+            checked += 1;
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => document.clone(),
+                path => document.parent().unwrap().join(path),
+            };
+            let heading_is_there =
+                || anchor.is_empty() || anchors(&fs::read_to_string(&target).unwrap()).contains(anchor);
+            if !target.exists() || !heading_is_there() {
+                broken.push(format!("{}: {link}", document.display()));
+            }
+        }
+    }
+    assert!(checked > 0, "no links were found");
+    assert!(broken.is_empty(), "broken links:\n{}", broken.join("\n"));
+}
+
+/// `usher people list` in code, as `["people", "list"]`: the small-letter words that follow the program's name.
+fn commands(text: &str) -> BTreeSet<Vec<String>> {
+    let mut in_block = false;
+    let mut snippets: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_block = !in_block;
+        } else if in_block || line.starts_with("    ") {
+            snippets.push(line.trim());
+        } else {
+            snippets.extend(line.split('`').skip(1).step_by(2));
+        }
+    }
+    let calls = snippets.iter().filter_map(|snippet| snippet.strip_prefix("usher "));
+    calls
+        .map(|call| {
+            let word = |w: &&str| w.len() > 1 && w.chars().all(|c| c.is_ascii_lowercase());
+            call.split(' ').take_while(word).map(str::to_owned).collect::<Vec<_>>()
+        })
+        .filter(|words| !words.is_empty())
+        .collect()
+}
+
+/// The names in the list of commands of `usher <of> --help`.
+fn subcommands(of: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_usher")).args(of).arg("--help").output().unwrap();
+    assert!(output.status.success(), "usher {of:?} --help fails");
+    let help = String::from_utf8(output.stdout).unwrap();
+    let list = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    list.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_in_the_documents_exists() {
+    let all = subcommands(&[]);
+    let mut checked = 0;
+    for document in documents() {
+        for command in commands(&fs::read_to_string(&document).unwrap()) {
+            checked += 1;
+            let name = command[0].as_str();
+            assert!(all.contains(name), "{}: there is no `usher {name}`", document.display());
+            let actions = subcommands(&[name]);
+            if let (false, Some(action)) = (actions.is_empty(), command.get(1)) {
+                assert!(actions.contains(action), "{}: there is no `usher {name} {action}`", document.display());
+            }
+        }
+    }
+    assert!(checked > 0, "no commands were found");
+}
