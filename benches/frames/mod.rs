@@ -1,0 +1,84 @@
+//! What the benches look at and with: photographs at a camera's size, the networks, a gallery of strangers.
+//!
+//! Knows nothing of what is measured.
+
+use std::path::{Path, PathBuf};
+
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
+use usher::domain::{Image, PersonId};
+use usher::gallery::Index;
+use usher::photo;
+use usher::vision::mtcnn::DetectorSettings;
+use usher::vision::runtime::{Runtime, cache_folder};
+use usher::vision::{Vision, VisionSettings};
+
+/// Where `script/setup` keeps photographs, below the user's cache.
+const PHOTOS: &str = "usher/face_recognition-1.3.0/tests/test_images";
+const NAMES: [&str; 4] = ["biden.jpg", "obama.jpg", "obama2.jpg", "obama3.jpg"];
+
+/// The photographs in the user's cache; says what to do when they are missing.
+pub fn cached_photos() -> Result<Vec<PathBuf>, String> {
+    let folder = cache_folder().unwrap_or_default().join(PHOTOS);
+    let photos: Vec<PathBuf> = NAMES.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect();
+    match photos.is_empty() {
+        true => Err(format!("no photographs in {}: run script/setup first", folder.display())),
+        false => Ok(photos),
+    }
+}
+
+/// A photograph at a camera's size: scaled until it covers the frame, then cut, with twice as much taken off below as above,
+/// because in a portrait the face is above the middle.
+pub fn frame(path: &Path, width: u32, height: u32) -> Image {
+    let image = photo::load(path).expect("a photograph");
+    let scale = f64::max(f64::from(width) / f64::from(image.width()), f64::from(height) / f64::from(image.height()));
+    let size = |side: u32| (f64::from(side) * scale).round() as u32;
+    let (across, down) = (size(image.width()).max(width), size(image.height()).max(height));
+    let stored = image::RgbImage::from_raw(image.width(), image.height(), image.into_rgb()).expect("whole pixels");
+    let large = imageops::resize(&stored, across, down, FilterType::Triangle);
+    let cut = imageops::crop_imm(&large, (across - width) / 2, (down - height) / 3, width, height).to_image();
+    Image::new(width, height, cut.into_raw()).expect("whole pixels")
+}
+
+/// The frame as a Motion-JPEG camera would send it.
+pub fn jpeg(image: &Image) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 90)
+        .encode(image.rgb(), image.width(), image.height(), image::ExtendedColorType::Rgb8)
+        .expect("a frame that JPEG can hold");
+    bytes
+}
+
+/// The networks of this checkout.
+pub fn vision(min_face_px: u32, embedder: &str, threads: usize) -> Result<Vision, String> {
+    let runtime = Runtime::load(None).map_err(|e| e.to_string())?;
+    let settings = VisionSettings {
+        detector: DetectorSettings { min_face_px, ..DetectorSettings::default() },
+        embedder: embedder.into(),
+        threads,
+        ..VisionSettings::default()
+    };
+    let models = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models"));
+    Vision::open(&runtime, models, &settings).map_err(|e| e.to_string())
+}
+
+/// `people` strangers with one random template each.
+pub fn strangers(people: u32, dimension: usize) -> Index {
+    let mut index = Index::new(dimension);
+    let mut noise = 0x9E37_79B9_7F4A_7C15_u64;
+    for person in 1..=people {
+        let mut values: Vec<f32> = (0..dimension)
+            .map(|_| {
+                // xorshift64 (Marsaglia 2003).
+                noise ^= noise << 13;
+                noise ^= noise >> 7;
+                noise ^= noise << 17;
+                (noise >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+            })
+            .collect();
+        let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
+        values.iter_mut().for_each(|v| *v /= length);
+        index.push(PersonId(person), &values);
+    }
+    index
+}
