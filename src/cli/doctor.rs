@@ -69,7 +69,7 @@ impl Doctor {
             }
         }
         match (findings.broken, findings.warnings) {
-            (0, 0) if !self.json => println!("All is well."),
+            (0, 0) if !self.json => writeln!(std::io::stdout(), "All is well.")?,
             (0, _) => {}
             (n, _) => bail!("{n} of the checks failed; what to do stands beside each"),
         }
