@@ -89,16 +89,26 @@ impl Book {
         }
     }
 
-    /// Enrols a person; the templates have passed the gates.
-    pub fn enroll(&self, person: NewPerson, templates: Vec<Template>, force: bool) -> Result<PersonWire> {
+    /// Enrols a person; the templates have passed the gates. `labels` says what each was made from.
+    pub fn enroll(
+        &self,
+        person: NewPerson,
+        templates: Vec<Template>,
+        labels: Vec<String>,
+        force: bool,
+    ) -> Result<PersonWire> {
         match self {
             Book::Remote(client) => {
                 let NewPerson { name, employee_id, groups } = person;
                 let templates = templates.iter().map(|t| TemplateWire::new(&t.embedding, &t.quality)).collect();
-                client.send(Method::POST, "/v1/people", &EnrollRequest { name, employee_id, groups, templates, force })
+                client.send(
+                    Method::POST,
+                    "/v1/people",
+                    &EnrollRequest { name, employee_id, groups, templates, labels, force },
+                )
             }
             Book::Local(local) => {
-                let enrolment = Enrolment { person, templates, force, by: local.by.clone() };
+                let enrolment = Enrolment { person, templates, labels, force, by: local.by.clone() };
                 Ok(PersonWire::from(&local.register.enroll(enrolment)?))
             }
         }

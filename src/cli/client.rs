@@ -4,7 +4,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use http_body_util::{BodyExt, Full};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
+use tokio::time::timeout_at;
 
 use crate::daemon::wire::ErrorWire;
 
@@ -53,18 +54,14 @@ impl Client {
         self.ask(method, path, serde_json::to_vec(body)?.into())
     }
 
-    /// Calls `each` with every line of an endless answer until it says `false`, nothing has come for `patience`, or the daemon
-    /// goes away.
-    pub fn lines(&self, path: &str, patience: Duration, mut each: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
+    /// Calls `each` with every line of an endless answer until it says `false`, the daemon goes away, or it is `until`.
+    pub fn lines(&self, path: &str, until: Instant, mut each: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
         self.runtime.block_on(async {
             let mut body = self.request(Method::GET, path, Bytes::new()).await?.into_body();
             let mut pending = Vec::new();
             loop {
-                let frame = match tokio::time::timeout(patience, body.frame()).await {
-                    Ok(Some(frame)) => frame,
-                    Ok(None) => bail!("the daemon went away"),
-                    Err(_) => return Ok(()),
-                };
+                let Ok(frame) = timeout_at(until.into(), body.frame()).await else { return Ok(()) };
+                let Some(frame) = frame else { bail!("the daemon went away") };
                 let Ok(data) = frame?.into_data() else { continue };
                 pending.extend_from_slice(&data);
                 while let Some(end) = pending.iter().position(|&b| b == b'\n') {

@@ -69,8 +69,10 @@ impl Doctor {
             }
         }
         match (findings.broken, findings.warnings) {
-            (0, 0) if !self.json => println!("All is well."),
-            (0, warnings) if !self.json => println!("All works; {warnings} of the checks gave a warning."),
+            (0, 0) if !self.json => writeln!(std::io::stdout(), "All is well.")?,
+            (0, warnings) if !self.json => {
+                writeln!(std::io::stdout(), "All works; {warnings} of the checks gave a warning.")?;
+            }
             (0, _) => {}
             (broken, _) => bail!("{broken} of the checks failed; what to do stands beside each BROKEN"),
         }

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -76,8 +76,19 @@ pub fn user_name(uid: u32) -> String {
         .unwrap_or_else(|| format!("uid {uid}"))
 }
 
+/// The socket's file; removed when this is dropped.
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::debug!(%error, socket = %self.0.display(), "the control socket was gone already");
+        }
+    }
+}
+
 /// Makes the socket: replaces one that a dead daemon left behind, refuses one that answers.
-pub fn listen(path: &Path, group: Option<&str>) -> io::Result<UnixListener> {
+pub fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListener, SocketFile)> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -92,6 +103,7 @@ pub fn listen(path: &Path, group: Option<&str>) -> io::Result<UnixListener> {
         Err(_) => {}
     }
     let listener = UnixListener::bind(path)?;
+    let file = SocketFile(path.to_owned());
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     if let Some(group) = group {
         match group_id(group) {
@@ -102,7 +114,7 @@ pub fn listen(path: &Path, group: Option<&str>) -> io::Result<UnixListener> {
             }
         }
     }
-    Ok(listener)
+    Ok((listener, file))
 }
 
 fn group_id(name: &str) -> Option<u32> {
@@ -137,7 +149,9 @@ impl IntoResponse for Failure {
 impl From<OfficeError> for Failure {
     fn from(error: OfficeError) -> Failure {
         let status = match &error {
-            OfficeError::Duplicate { .. } | OfficeError::Odd { .. } => StatusCode::CONFLICT,
+            OfficeError::SameName { .. } | OfficeError::Duplicate { .. } | OfficeError::Odd { .. } => {
+                StatusCode::CONFLICT
+            }
             OfficeError::Gallery(GalleryError::NotFound { .. }) => StatusCode::NOT_FOUND,
             OfficeError::Gallery(GalleryError::Store(_)) | OfficeError::Ledger(_) => StatusCode::INTERNAL_SERVER_ERROR,
             OfficeError::Gallery(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -223,7 +237,8 @@ async fn enroll(
             return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, "an embedding has no direction".into()));
         };
         let person = NewPerson { name: request.name, employee_id: request.employee_id, groups: request.groups };
-        let person = house.register.enroll(Enrolment { person, templates, force: request.force, by })?;
+        let EnrollRequest { labels, force, .. } = request;
+        let person = house.register.enroll(Enrolment { person, templates, labels, force, by })?;
         tracing::info!(person = %person.name, id = person.id.0, templates = person.templates, "enrolled");
         Ok(PersonWire::from(&person))
     })

@@ -19,9 +19,9 @@ pub mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
@@ -88,6 +88,14 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     tokio.spawn(listen_for_signals(news.clone()));
 
     let store = Store::open(&config.store.path)?;
+    // Made before anything is written down: a second daemon is refused without a trace, and commands that come during a slow
+    // start wait until they are served.
+    let socket = &config.control.socket;
+    let (listener, socket_file) = {
+        let _inside = tokio.enter();
+        control::listen(socket, config.control.group.as_deref())
+            .with_context(|| format!("the control socket {} cannot be made ([control] socket)", socket.display()))?
+    };
     let runtime = setup::runtime(config)?;
     let mut eyes = Vec::with_capacity(config.cameras.len());
     for _ in &config.cameras {
@@ -195,18 +203,12 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         model: model.to_string(),
         near_enough: rules.distance.0,
     });
-    let socket = &config.control.socket;
-    {
-        let _inside = tokio.enter();
-        let listener = control::listen(socket, config.control.group.as_deref())
-            .with_context(|| format!("the control socket {} cannot be made ([control] socket)", socket.display()))?;
-        let service = control::router(house).into_make_service_with_connect_info::<control::Peer>();
-        tokio.spawn(async move {
-            if let Err(error) = axum::serve(listener, service).await {
-                tracing::error!(%error, "the control socket failed");
-            }
-        });
-    }
+    let service = control::router(house).into_make_service_with_connect_info::<control::Peer>();
+    tokio.spawn(async move {
+        if let Err(error) = axum::serve(listener, service).await {
+            tracing::error!(%error, "the control socket failed");
+        }
+    });
     tracing::info!(socket = %socket.display(), "ready");
 
     let end = crew.watch(&heard, config.cameras.len(), options);
@@ -226,7 +228,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     drop(tell);
     crew.join(|_| true);
     recorder.record(&Event::Stopped { reason }).ok();
-    drop(std::fs::remove_file(socket));
+    drop(socket_file);
     if let Some(hub) = hub {
         tokio.block_on(hub.stop());
     }
@@ -234,10 +236,17 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     end.map(|_| ())
 }
 
-/// Tells the doors' thread to end; it may have ended already, and its queue may be full of sightings that no longer matter.
+/// Tells the doors' thread to end. It may have ended already; and when it hangs, its queue stays full and must not hold up the
+/// daemon's end.
 fn finish(tell: &SyncSender<Tiding>, reason: &'static str) {
-    if tell.send(Tiding::Finish { reason }).is_err() {
-        tracing::debug!("the doors' thread has ended");
+    let until = Instant::now() + LAST_WAIT;
+    loop {
+        match tell.try_send(Tiding::Finish { reason }) {
+            Ok(()) => return,
+            Err(TrySendError::Disconnected(_)) => return tracing::debug!("the doors' thread has ended"),
+            Err(TrySendError::Full(_)) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
+            Err(TrySendError::Full(_)) => return tracing::error!("the doors' thread does not listen"),
+        }
     }
 }
 

@@ -112,6 +112,9 @@ pub struct EnrollRequest {
     #[serde(default)]
     pub groups: Vec<String>,
     pub templates: Vec<TemplateWire>,
+    /// What each template was made from, for messages.
+    #[serde(default)]
+    pub labels: Vec<String>,
     #[serde(default)]
     pub force: bool,
 }

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of how templates are made from photographs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 
@@ -16,6 +16,8 @@ use crate::ledger::LedgerError;
 pub struct Register {
     gallery: Arc<Gallery>,
     recorder: Arc<Recorder>,
+    /// One enrolment at a time: what was checked must still hold when it is written.
+    desk: Arc<Mutex<()>>,
     /// At this distance or less two faces are taken for one person.
     same: Distance,
 }
@@ -24,7 +26,9 @@ pub struct Register {
 pub struct Enrolment {
     pub person: NewPerson,
     pub templates: Vec<Template>,
-    /// Enrol even if it looks like somebody else, or if the templates do not look like one person.
+    /// What each template was made from, for messages: `ada.jpg`. May be shorter than `templates`.
+    pub labels: Vec<String>,
+    /// Enrol even if it looks like somebody else or is called the same, or if the templates do not look like one person.
     pub force: bool,
     /// Who does it.
     pub by: String,
@@ -43,16 +47,21 @@ pub enum OfficeError {
     )]
     Duplicate { person: PersonId, name: String, distance: Distance, limit: Distance },
     #[error(
-        "template {number} does not look like the others: its nearest is at distance {distance}, and up to {limit} counts as the same \
+        "{name} is enrolled already, as #{person}. Somebody else of that name needs an employee id, and so does #{person}; or pass \
+         --force. To take new photographs of #{person}, remove that person first"
+    )]
+    SameName { person: PersonId, name: String },
+    #[error(
+        "{which} does not look like the others: its nearest is at distance {distance}, and up to {limit} counts as the same \
          person. Leave that photograph out, or pass --force if it is the same person"
     )]
-    Odd { number: usize, distance: Distance, limit: Distance },
+    Odd { which: String, distance: Distance, limit: Distance },
 }
 
 impl Register {
     /// `same` is the distance up to which the door takes two faces for one person.
     pub fn new(gallery: Arc<Gallery>, recorder: Arc<Recorder>, same: Distance) -> Register {
-        Register { gallery, recorder, same }
+        Register { gallery, recorder, desk: Arc::default(), same }
     }
 
     /// The gallery, for reading.
@@ -63,11 +72,13 @@ impl Register {
     /// Enrols a person, all or nothing.
     ///
     /// # Errors
-    /// [`OfficeError::Duplicate`] and [`OfficeError::Odd`] unless forced; whatever the gallery refuses.
+    /// [`OfficeError::SameName`], [`OfficeError::Duplicate`] and [`OfficeError::Odd`] unless forced; whatever the gallery refuses.
     pub fn enroll(&self, enrolment: Enrolment) -> Result<Person, OfficeError> {
-        let Enrolment { person, templates, force, by } = enrolment;
+        let Enrolment { person, templates, labels, force, by } = enrolment;
+        let _at_the_desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         if !force {
-            self.expect_one_person(&templates)?;
+            self.expect_new_name(&person)?;
+            self.expect_one_person(&templates, &labels)?;
             self.expect_stranger(&templates)?;
         }
         let count = templates.len();
@@ -105,8 +116,23 @@ impl Register {
         Ok(person)
     }
 
+    /// Nobody may be called the same, in any case of letters, unless two employee ids tell them apart.
+    fn expect_new_name(&self, new: &NewPerson) -> Result<(), OfficeError> {
+        let name = new.name.trim().to_lowercase();
+        let told_apart =
+            |other: &Person| match (new.employee_id.as_deref().map(str::trim), other.employee_id.as_deref()) {
+                (Some(one), Some(other)) => !one.is_empty() && one != other,
+                _ => false,
+            };
+        let same = |other: &Person| other.name.to_lowercase() == name && !told_apart(other);
+        match self.gallery.people().into_iter().find(same) {
+            Some(Person { id: person, name, .. }) => Err(OfficeError::SameName { person, name }),
+            None => Ok(()),
+        }
+    }
+
     /// Each template must be near enough to at least one other.
-    fn expect_one_person(&self, templates: &[Template]) -> Result<(), OfficeError> {
+    fn expect_one_person(&self, templates: &[Template], labels: &[String]) -> Result<(), OfficeError> {
         for (i, template) in templates.iter().enumerate() {
             let nearest = templates
                 .iter()
@@ -115,7 +141,8 @@ impl Register {
                 .filter_map(|(_, other)| template.embedding.distance(&other.embedding))
                 .min_by(|a, b| a.0.total_cmp(&b.0));
             if let Some(distance) = nearest.filter(|d| d.0 > self.same.0) {
-                return Err(OfficeError::Odd { number: i + 1, distance, limit: self.same });
+                let which = labels.get(i).cloned().unwrap_or_else(|| format!("template {}", i + 1));
+                return Err(OfficeError::Odd { which, distance, limit: self.same });
             }
         }
         Ok(())

@@ -155,7 +155,7 @@ fn enroll(out: &mut impl Write, config: &Config, eyes: &mut Vision, photo: &Path
     setup::gates(config).check(&seen.quality).map_err(|refusal| anyhow::anyhow!("{}: {refusal}", photo.display()))?;
     let template = Template { embedding: seen.embedding.clone(), quality: seen.quality, created: SystemTime::now() };
     let person = NewPerson { name: "Barack Obama".into(), ..NewPerson::default() };
-    let person = Book::open(config)?.enroll(person, vec![template], false)?;
+    let person = Book::open(config)?.enroll(person, vec![template], Vec::new(), false)?;
     writeln!(
         out,
         "enrolled  {} (#{}) from one photograph: a face of {:.0} pixels; up to distance {limit} counts as him",

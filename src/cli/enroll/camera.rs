@@ -31,10 +31,7 @@ pub fn enroll(
     book: &Book,
     context: &Context,
 ) -> Result<Report> {
-    let Some(chosen) = config.cameras.iter().find(|c| camera.is_empty() || c.name == camera) else {
-        let names: Vec<_> = config.cameras.iter().map(|c| c.name.as_str()).collect();
-        bail!("no camera `{camera}` is configured; there is {}", names.join(", "));
-    };
+    let chosen = choose(config, camera)?;
     let manifest = Manifest::load(&config.models.path)?;
     let model = manifest.model(&config.models.embedder, Role::Embedder)?;
     let mut sitting = Sitting {
@@ -43,33 +40,42 @@ pub fn enroll(
         wanted: order.views as usize,
         taken: Vec::new(),
         last: None,
+        advice: "the camera gave no picture; `usher status` or `usher doctor` may say why".into(),
         until: Instant::now() + PATIENCE,
         bar: ProgressBar::new(order.views.into())
             .with_style(ProgressStyle::with_template("{bar:20} {pos} of {len} good views  {msg}")?),
     };
     sitting.bar.set_message("look into the camera");
     match book {
-        Book::Remote(client) => client.lines("/v1/views", PATIENCE, |line| {
+        Book::Remote(client) => client.lines("/v1/views", sitting.until, |line| {
             let view: View = serde_json::from_slice(line).context("the daemon is of another version; restart it")?;
-            if !camera.is_empty() && view.camera != camera {
-                return Ok(true);
-            }
-            sitting.see(&view)
+            Ok(if view.camera == chosen.name { sitting.see(&view) } else { true })
         })?,
         Book::Local(_) => watch(chosen, context, &mut sitting)?,
     }
     sitting.bar.finish_and_clear();
-    let taken = (1..=sitting.taken.len()).map(|n| format!("view {n}")).collect();
-    let person = match sitting.taken.len() == sitting.wanted {
-        true => book.enroll(person, sitting.taken, order.force),
-        false => Err(anyhow!(
-            "nobody was enrolled: {} good views came within {} s, {} are needed; `usher doctor` says whether the camera gives frames",
-            sitting.taken.len(),
-            PATIENCE.as_secs(),
-            sitting.wanted
-        )),
+    let taken: Vec<String> = (1..=sitting.taken.len()).map(|n| format!("view {n}")).collect();
+    let person = match taken.len() == sitting.wanted {
+        true => book.enroll(person, sitting.taken, taken.clone(), order.force),
+        false => {
+            let (count, wanted, advice) = (taken.len(), sitting.wanted, sitting.advice);
+            Err(anyhow!("nobody was enrolled: only {count} of {wanted} good views were seen ({advice})"))
+        }
     };
     Ok(Report { person, taken, refused: Vec::new() })
+}
+
+/// The camera that is called `wanted`, or the only one.
+fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
+    let names = || config.cameras.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+    match (&config.cameras[..], wanted) {
+        ([only], "") => Ok(only),
+        (_, "") => bail!("there are several cameras: name one of {} after --camera", names()),
+        (cameras, _) => match cameras.iter().find(|c| c.name == wanted) {
+            Some(camera) => Ok(camera),
+            None => bail!("no camera `{wanted}` is configured; there is {}", names()),
+        },
+    }
 }
 
 /// Opens the camera here and looks through it.
@@ -85,7 +91,7 @@ fn watch(chosen: &config::Camera, context: &Context, sitting: &mut Sitting) -> R
         };
         let mut seen = eyes.see(&frame.image)?;
         seen.retain(|s| s.quality.size >= sitting.gates.min_face_px / 2.0);
-        if !sitting.see(&View::new(&chosen.name, frame.seq, &seen))? {
+        if !sitting.see(&View::new(&chosen.name, frame.seq, &seen)) {
             return Ok(());
         }
         source.recycle(frame.image);
@@ -99,17 +105,19 @@ struct Sitting {
     wanted: usize,
     taken: Vec<Template>,
     last: Option<Instant>,
+    /// What the newest frame asks for.
+    advice: String,
     until: Instant,
     bar: ProgressBar,
 }
 
 impl Sitting {
     /// Looks at one frame; `false` when there is nothing more to wait for.
-    fn see(&mut self, view: &View) -> Result<bool> {
-        let advice = self.judge(view);
+    fn see(&mut self, view: &View) -> bool {
+        self.advice = self.judge(view).err().unwrap_or_else(|| "good; move your head a little".into());
         self.bar.set_position(self.taken.len() as u64);
-        self.bar.set_message(advice.err().unwrap_or_else(|| "good; move your head a little".into()));
-        Ok(self.taken.len() < self.wanted && Instant::now() < self.until)
+        self.bar.set_message(self.advice.clone());
+        self.taken.len() < self.wanted && Instant::now() < self.until
     }
 
     fn judge(&mut self, view: &View) -> Result<(), String> {

@@ -32,7 +32,7 @@ pub fn enroll(
     }
     let person = match templates.is_empty() {
         true => Err(anyhow!("nobody was enrolled: no photograph for {} could be used", person.name)),
-        false => book.enroll(person, templates, order.force),
+        false => book.enroll(person, templates, taken.clone(), order.force),
     };
     Ok(Report { person, taken, refused })
 }

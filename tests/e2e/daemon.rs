@@ -1,0 +1,309 @@
+//! The daemon: what the door does, what is written down, and how it starts and ends.
+
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, Film, House, eventually, frame, status, write_jpeg};
+
+/// Somebody who stays before the camera.
+fn always(actor: &str) -> Film {
+    Film::default().shows(actor, 1)
+}
+
+/// Somebody who comes again and again, with nobody in between: each time a new face to the door.
+fn again_and_again(actor: &str) -> Film {
+    Film::default().shows(actor, 8).nobody(14)
+}
+
+fn kinds(journal: &[Value]) -> Vec<&str> {
+    journal.iter().map(|record| record["kind"].as_str().unwrap()).collect()
+}
+
+fn wait_for(house: &House, kind: &str) -> Value {
+    eventually(kind, || house.records(kind).pop())
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn the_door_opens_for_the_enrolled_man_and_for_nobody_else() {
+    let film = Film::default().nobody(3).shows("obama2.jpg", 10).nobody(14).shows("biden.jpg", 10).nobody(3);
+    let house = House::new().watching(film, false);
+    house.enroll("Barack Obama", &["obama.jpg"]);
+    house.usher(&["run", "--until-replays-end"]);
+
+    let journal = house.journal();
+    let told = kinds(&journal);
+    assert_eq!(told[..3], ["enrolled", "started", "granted"], "{told:?}");
+    assert_eq!(told.last(), Some(&"stopped"));
+    for (kind, count) in [("granted", 1), ("door_opened", 1), ("door_closed", 1), ("denied", 1)] {
+        assert_eq!(told.iter().filter(|told| **told == kind).count(), count, "{kind} in {told:?}");
+    }
+    let of = |kind: &str| journal.iter().find(|record| record["kind"] == kind).unwrap();
+
+    let granted = &of("granted")["content"];
+    assert_eq!(granted["person"], json!({ "id": 1, "name": "Barack Obama" }));
+    assert_eq!((&granted["door"], &granted["camera"]), (&json!("front"), &json!("porch")));
+    assert_eq!((&granted["verdict"], &granted["reason"]), (&json!("grant"), &Value::Null));
+    let distance = number(&granted["distance"]);
+    assert!((0.1..0.9).contains(&distance), "{distance}");
+    assert_eq!(
+        gates(granted),
+        ["quality", "distance", "margin", "agreement", "age"].map(|gate| (gate.to_owned(), true))
+    );
+
+    let denied = &of("denied")["content"];
+    assert_eq!((&denied["verdict"], &denied["reason"]), (&json!("deny"), &json!("unknown")));
+    assert_eq!(denied["person"]["name"], "Barack Obama");
+    let distance = number(&denied["distance"]);
+    assert!((1.0..2.0).contains(&distance), "{distance}");
+    assert!(gates(denied).contains(&("distance".to_owned(), false)), "{denied}");
+
+    let opened = of("door_opened");
+    assert_eq!(opened["content"]["cause"], of("granted")["seq"]);
+    assert_eq!(opened["content"]["duration_ms"], 300);
+    assert_eq!(of("door_closed")["content"]["reason"], "the pulse is over");
+    assert_eq!(of("stopped")["content"]["reason"], "the replays are over");
+
+    assert_eq!(house.json(&["journal", "verify", "--json"]), [json!({ "records": journal.len(), "sound": true })]);
+    let receipt = house.usher(&["journal", "show", &of("granted")["seq"].to_string()]);
+    assert!(receipt.contains("Barack Obama") && receipt.contains("agreement"), "{receipt}");
+    let error = house.refused(&["journal", "show", "4711"]);
+    assert!(error.contains("there is no record 4711"), "{error}");
+}
+
+fn gates(decision: &Value) -> Vec<(String, bool)> {
+    let gate = |gate: &Value| (gate["name"].as_str().unwrap().to_owned(), gate["passed"].as_bool().unwrap());
+    decision["gates"].as_array().unwrap().iter().map(gate).collect()
+}
+
+#[test]
+fn nothing_is_decided_about_an_empty_scene() {
+    let house = House::new().watching(Film::default().nobody(15), false);
+    house.enroll("Barack Obama", &["obama.jpg"]);
+    house.usher(&["run", "--until-replays-end"]);
+    assert_eq!(kinds(&house.journal()), ["enrolled", "started", "stopped"]);
+}
+
+#[test]
+fn a_folder_of_photographs_is_a_camera_too() {
+    let house = House::new();
+    std::fs::create_dir(house.path("shots")).unwrap();
+    for shot in 0..8 {
+        write_jpeg(frame("obama3.jpg"), &house.path(&format!("shots/{shot}.jpg")));
+    }
+    let house = house.with_camera("kind = \"replay\"\npath = \"shots\"\nfps = 10");
+    house.enroll("Barack Obama", &["obama.jpg", "obama2.jpg"]);
+    house.usher(&["run", "--until-replays-end"]);
+    assert_eq!(house.records("granted").len(), 1, "{:?}", house.journal());
+}
+
+#[test]
+fn sigterm_shuts_the_door_and_ends_in_order() {
+    let house = House::new().watching(always("obama2.jpg"), true).with("[[door]]\nname = \"front\"\npulse = \"1m\"");
+    house.enroll("Barack Obama", &["obama.jpg"]);
+    let daemon = Daemon::start(&house);
+    wait_for(&house, "door_opened");
+    daemon.stop();
+    let journal = house.journal();
+    let told = kinds(&journal);
+    assert_eq!(told[told.len() - 2..], ["door_closed", "stopped"], "{told:?}");
+    assert_eq!(journal[told.len() - 2]["content"]["reason"], "the daemon stops");
+    assert_eq!(journal[told.len() - 1]["content"]["reason"], "SIGTERM");
+    assert!(!house.socket().exists());
+}
+
+#[test]
+fn after_a_kill_it_starts_again_with_people_and_journal_intact() {
+    let house = House::new().watching(always("obama2.jpg"), true);
+    house.enroll("Barack Obama", &["obama.jpg"]);
+    let daemon = Daemon::start(&house);
+    let granted = wait_for(&house, "granted");
+    daemon.kill();
+    assert!(house.socket().exists(), "a killed daemon cannot remove its socket");
+    assert!(UnixStream::connect(house.socket()).is_err());
+
+    let before = house.journal();
+    assert!(before.contains(&granted), "{granted} is not in {before:?}");
+    let daemon = Daemon::start(&house);
+    assert_eq!(house.people().len(), 1);
+    eventually("another grant", || (house.records("granted").len() > 1).then_some(()));
+    daemon.stop();
+    let after = house.journal();
+    assert_eq!(after[..before.len()], before);
+    assert_eq!(kinds(&after).iter().filter(|kind| **kind == "started").count(), 2);
+    house.usher(&["journal", "verify"]);
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_leaves_no_trace() {
+    let house = House::new();
+    let daemon = Daemon::start(&house);
+    let error = house.refused(&["run"]);
+    assert!(error.contains("in use by another usher") && error.contains("stop it first"), "{error}");
+
+    // The same socket, another store.
+    let mut other = House::new();
+    other.environment.insert("USHER__CONTROL__SOCKET".into(), house.socket().display().to_string());
+    let error = other.refused(&["run"]);
+    assert!(error.contains("another daemon answers on it") && error.contains("usher.sock"), "{error}");
+    other.environment.clear();
+    assert_eq!(other.journal(), [] as [Value; 0], "it never started");
+
+    status(&house);
+    daemon.stop();
+}
+
+#[test]
+fn a_file_in_the_place_of_the_socket_is_left_alone() {
+    let house = House::new();
+    std::fs::write(house.socket(), "precious").unwrap();
+    let error = house.refused(&["run"]);
+    assert!(error.contains("not a socket"), "{error}");
+    assert_eq!(std::fs::read_to_string(house.socket()).unwrap(), "precious");
+}
+
+#[test]
+fn people_change_while_the_door_is_watched() {
+    let house = House::new().watching(again_and_again("obama2.jpg"), true);
+    house.enroll("Barack", &["obama.jpg"]);
+    let daemon = Daemon::start(&house);
+    wait_for(&house, "granted");
+
+    house.usher(&["people", "rename", "barack", "Barack Obama"]);
+    house.usher(&["people", "disable", "#1"]);
+    assert_eq!(house.people()[0]["enabled"], false);
+    // What was on its way when he was disabled has been said by the time of the first refusal.
+    wait_for(&house, "denied");
+    let grants = house.records("granted").len();
+    let denials = house.records("denied").len();
+    eventually("another refusal", || (house.records("denied").len() > denials).then_some(()));
+    assert_eq!(house.records("granted").len(), grants);
+    assert_eq!(house.records("denied")[0]["content"]["reason"], "unknown");
+
+    house.usher(&["people", "enable", "Barack Obama"]);
+    let again = eventually("a grant after enabling", || house.records("granted").into_iter().nth(grants));
+    assert_eq!(again["content"]["person"]["name"], "Barack Obama");
+
+    house.enroll("Joe Biden", &["biden.jpg"]);
+    let error = house.refused(&["people", "remove", "Joe Biden"]);
+    assert!(error.contains("--yes"), "{error}");
+    let removed = house.json(&["people", "remove", "Joe Biden", "--yes", "--json"]).remove(0);
+    assert_eq!((&removed["id"], &removed["name"]), (&json!(2), &json!("Joe Biden")));
+    assert_eq!(house.people().len(), 1);
+    assert!(house.refused(&["people", "show", "Joe Biden"]).contains("nobody is enrolled as `Joe Biden`"));
+
+    daemon.stop();
+    let told = house.journal();
+    let people_acts: Vec<_> = kinds(&told)
+        .into_iter()
+        .filter(|kind| ["enrolled", "renamed", "disabled", "enabled", "removed"].contains(kind))
+        .collect();
+    assert_eq!(people_acts, ["enrolled", "renamed", "disabled", "enabled", "enrolled", "removed"]);
+    assert!(told.iter().filter(|record| record["kind"] == "renamed").all(|record| record["content"]["by"].is_string()));
+    house.usher(&["journal", "verify"]);
+}
+
+#[test]
+fn status_tells_of_every_part() {
+    let house = House::new().watching(always("biden.jpg"), true);
+    let daemon = Daemon::start(&house);
+    let told = eventually("frames that were looked at", || {
+        let told = status(&house);
+        let handled = told["stages"].as_array().unwrap().iter().all(|stage| stage["handled"] != 0);
+        handled.then_some(told)
+    });
+    let roles: Vec<_> = told["stages"].as_array().unwrap().iter().map(|stage| stage["role"].clone()).collect();
+    assert_eq!(roles, ["doors", "vision", "camera"]);
+    assert!(told["stages"].as_array().unwrap().iter().all(|stage| stage["trouble"].is_null()), "{told}");
+    assert_eq!((&told["device"], &told["people"], &told["hub"]), (&json!("house"), &json!(0), &Value::Null));
+    assert_eq!(told["placements"].as_array().unwrap().len(), 4);
+    assert_eq!(told["doors"][0]["name"], "front");
+    assert!((0.5..1.5).contains(&number(&told["near_enough"])), "{told}");
+    daemon.stop();
+    let error = house.refused(&["status"]);
+    assert!(error.contains("no daemon answers on") && error.contains("usher run"), "{error}");
+}
+
+#[test]
+fn a_person_is_enrolled_before_the_daemons_camera() {
+    let house = House::new().watching(always("biden.jpg"), true);
+    let daemon = Daemon::start(&house);
+    let report = house.json(&["enroll", "Joe Biden", "--camera", "--views", "2", "--json"]).remove(0);
+    assert_eq!(report["taken"], json!(["view 1", "view 2"]));
+    assert_eq!((&report["person"]["name"], &report["person"]["templates"]), (&json!("Joe Biden"), &json!(2)));
+    let granted = wait_for(&house, "granted");
+    assert_eq!(granted["content"]["person"]["name"], "Joe Biden");
+
+    let error = house.refused(&["enroll", "Somebody", "--camera", "garden"]);
+    assert!(error.contains("no camera `garden` is configured") && error.contains("porch"), "{error}");
+    daemon.stop();
+}
+
+#[test]
+fn without_a_daemon_the_camera_is_opened_for_the_enrolment() {
+    let house = House::new().watching(always("biden.jpg"), true);
+    let report = house.json(&["enroll", "Joe Biden", "--camera", "porch", "--views", "2", "--json"]).remove(0);
+    assert_eq!(report["person"]["templates"], 2);
+
+    let house = House::new().watching(Film::default().nobody(3), false);
+    let error = house.refused(&["enroll", "Joe Biden", "--camera"]);
+    assert!(error.contains("only 0 of 5 good views") && error.contains("no face in view"), "{error}");
+    assert!(house.people().is_empty());
+}
+
+#[test]
+fn an_absent_camera_never_ends_the_daemon() {
+    let house = House::new().with_camera("kind = \"v4l2\"\ndevice = \"/dev/video99\"");
+    let daemon = Daemon::start(&house);
+    let lost = wait_for(&house, "camera_lost");
+    assert_eq!(lost["content"]["camera"], "porch");
+    assert!(lost["content"]["reason"].as_str().unwrap().contains("/dev/video99"), "{lost}");
+    let trouble = |house: &House| status(house)["stages"].as_array().unwrap()[2]["trouble"].clone();
+    assert!(trouble(&house).as_str().unwrap().contains("/dev/video99"));
+    // Two more attempts, 0.5 s and 1 s apart.
+    eventually("a second attempt", || (number(&status(&house)["uptime_s"]) >= 3.0).then_some(()));
+    daemon.stop();
+    assert_eq!(kinds(&house.journal()), ["started", "camera_lost", "stopped"]);
+}
+
+#[test]
+fn a_camera_that_appears_later_is_taken_up() {
+    let house = House::new().with_camera("kind = \"replay\"\npath = \"late.mjpeg\"\nfps = 10\nloop = true");
+    house.enroll("Barack Obama", &["obama.jpg"]);
+    let daemon = Daemon::start(&house);
+    wait_for(&house, "camera_lost");
+    always("obama2.jpg").write(&house.path("late.mjpeg"));
+    let back = wait_for(&house, "camera_back");
+    assert_eq!(back["content"]["camera"], "porch");
+    wait_for(&house, "granted");
+    assert!(status(&house)["stages"].as_array().unwrap()[2]["trouble"].is_null());
+    // And when its picture goes bad while it runs, the daemon goes on.
+    std::fs::write(house.path("late.mjpeg"), "").unwrap();
+    eventually("the second loss", || (house.records("camera_lost").len() == 2).then_some(()));
+    daemon.stop();
+    assert_eq!(kinds(&house.journal()).last(), Some(&"stopped"));
+}
+
+#[test]
+fn an_accelerator_that_is_missing_leaves_the_door_working_on_the_cpu() {
+    for accelerator in ["gpu", "/nonexistent/delegate.so"] {
+        let mut house = House::new().watching(Film::default().shows("obama2.jpg", 8), false);
+        house.environment.insert("USHER__RUNTIME__ACCELERATOR".into(), accelerator.into());
+        house.enroll("Barack Obama", &["obama.jpg"]);
+        let answer = house.ask(&["run", "--until-replays-end"]);
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        assert_eq!(house.records("granted").len(), 1);
+        if Path::new(accelerator).is_absolute() {
+            assert!(
+                answer.err.contains("runs on the CPU instead") && answer.err.contains(accelerator),
+                "{}",
+                answer.err
+            );
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `usher doctor`: all well, and each thing that can be broken.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Daemon, Film, House, lines};
+
+/// State and text of the checks of one kind.
+fn checks(house: &House, what: &str) -> (Option<i32>, Vec<(String, String)>) {
+    let answer = house.ask(&["doctor", "--json"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of_that_kind = lines(&answer.out).into_iter().filter(|check| check["check"] == what);
+    (answer.code, of_that_kind.map(|check| (text(&check["state"]), text(&check["text"]))).collect())
+}
+
+#[test]
+fn all_is_well_with_and_without_a_daemon() {
+    let house = House::new().watching(Film::default().nobody(1), true);
+    let said = house.usher(&["doctor"]);
+    assert!(said.contains("All is well.") && !said.contains("BROKEN") && !said.contains("warning"), "{said}");
+    let daemon = Daemon::start(&house);
+    let said = house.usher(&["doctor"]);
+    assert!(said.contains("All is well.") && said.contains("daemon         runs"), "{said}");
+    daemon.stop();
+}
+
+#[test]
+fn a_changed_model_is_named() {
+    let mut house = House::new();
+    let models = house.path("models");
+    std::fs::create_dir(&models).unwrap();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("models")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, models.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    house.environment.insert("USHER__MODELS__PATH".into(), models.display().to_string());
+    assert_eq!(checks(&house, "models").0, Some(0));
+
+    let file = models.join("onet.tflite");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let (code, found) = checks(&house, "models");
+    assert_eq!((code, found[0].0.as_str()), (Some(1), "broken"));
+    assert!(found[0].1.contains("onet.tflite") && found[0].1.contains("SHA-256"), "{found:?}");
+    // Nor does the daemon start with it, and it leaves no trace.
+    let error = house.refused(&["run"]);
+    assert!(error.contains("onet.tflite"), "{error}");
+    assert!(!house.socket().exists());
+
+    std::fs::remove_file(&file).unwrap();
+    let (_, found) = checks(&house, "models");
+    assert!(found[0].1.contains("onet.tflite") && found[0].1.contains("cannot be read"), "{found:?}");
+}
+
+#[test]
+fn a_missing_library_leads_to_script_setup() {
+    let mut house = House::new();
+    for library in ["/no/such/libLiteRt.so", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
+        house.environment.insert("USHER__RUNTIME__LIBRARY".into(), library.into());
+        let (code, found) = checks(&house, "runtime");
+        assert_eq!((code, found[0].0.as_str()), (Some(1), "broken"));
+        assert!(found[0].1.contains(library) && found[0].1.contains("script/setup"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_missing_accelerator_is_a_warning_with_its_reason() {
+    let mut house = House::new();
+    for (asked, reason) in [("gpu", "gpu"), ("npu", "npu"), ("/nonexistent/delegate.so", "there is no such file")] {
+        house.environment.insert("USHER__RUNTIME__ACCELERATOR".into(), asked.into());
+        let (code, found) = checks(&house, "model");
+        assert_eq!((code, found.len()), (Some(0), 4), "{found:?}");
+        for (state, text) in found {
+            // A machine may well have a GPU.
+            let works = state == "ok" && asked != "/nonexistent/delegate.so";
+            let told = state == "warning" && text.contains(&format!("instead of {asked}")) && text.contains(reason);
+            assert!(works || told, "{asked}: {state}: {text}");
+        }
+    }
+}
+
+#[test]
+fn an_absent_camera_or_recording_is_broken() {
+    let house = House::new().with_camera("kind = \"v4l2\"\ndevice = \"/dev/video99\"");
+    let (code, found) = checks(&house, "camera");
+    assert_eq!((code, found[0].0.as_str()), (Some(1), "broken"));
+    assert!(found[0].1.contains("/dev/video99"), "{found:?}");
+    assert!(found[1].1.contains("devices on this machine"), "{found:?}");
+
+    let house = house.with_camera("kind = \"replay\"\npath = \"no-such.mjpeg\"");
+    let (code, found) = checks(&house, "camera");
+    assert_eq!((code, found[0].0.as_str()), (Some(1), "broken"));
+    assert!(found[0].1.contains("no-such.mjpeg"), "{found:?}");
+}
+
+#[test]
+fn what_ails_the_running_daemon_is_told() {
+    let house = House::new().with_camera("kind = \"v4l2\"\ndevice = \"/dev/video99\"");
+    let daemon = Daemon::start(&house);
+    let (code, found) = crate::support::eventually("the camera's trouble", || {
+        Some(checks(&house, "camera")).filter(|(_, found)| found.iter().any(|(state, _)| state == "broken"))
+    });
+    assert_eq!(code, Some(1));
+    assert!(found[0].1.contains("/dev/video99"), "{found:?}");
+    daemon.stop();
+}
+
+#[test]
+fn a_broker_that_does_not_answer_is_broken() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let house = House::new().with(&format!("[mqtt]\nhost = \"127.0.0.1\"\nport = {port}"));
+    let (code, found) = checks(&house, "broker");
+    assert_eq!(code, Some(1));
+    assert!(found.iter().any(|(state, text)| state == "broken" && text.contains(&port.to_string())), "{found:?}");
+}

@@ -1,0 +1,13 @@
+//! The real program, from the outside: photographs of real faces, replayed cameras, its own store, socket and configuration in a
+//! temporary folder.
+//!
+//! One binary, so that the tests share what they have drawn.
+
+mod broker;
+mod commands;
+mod configuration;
+mod daemon;
+mod doctor;
+mod enrolment;
+mod pictures;
+mod support;

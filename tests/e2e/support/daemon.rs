@@ -1,0 +1,74 @@
+//! A running daemon.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use serde_json::Value;
+
+use super::{House, eventually};
+
+/// `usher run` in a house. Killed when it is dropped.
+pub struct Daemon {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts it and waits until it answers.
+    pub fn start(house: &House) -> Daemon {
+        let log = house.path("daemon.log");
+        let child = house.command(&["run"]).stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let mut daemon = Daemon { child, log };
+        eventually("a daemon that answers", || {
+            if let Some(status) = daemon.child.try_wait().unwrap() {
+                panic!("the daemon ended with {status}: {}", daemon.log());
+            }
+            daemon.log().contains("ready").then(|| house.ask(&["status"])).filter(|answer| answer.code == Some(0))
+        });
+        daemon
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Sends a signal: `TERM`, `INT`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let status = eventually("the daemon's end", || self.child.try_wait().unwrap());
+        (status, self.log())
+    }
+
+    /// SIGTERM, which must end it in order.
+    pub fn stop(self) {
+        self.signal("TERM");
+        let (status, log) = self.ended();
+        assert!(status.success(), "{status}: {log}");
+    }
+
+    /// SIGKILL, as when the power fails.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended long ago.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// `usher status --json`
+pub fn status(house: &House) -> Value {
+    house.json(&["status", "--json"]).remove(0)
+}

@@ -1,0 +1,26 @@
+//! What the tests stand on: a house with a door of its own, a daemon in it, and pictures to show it.
+
+mod daemon;
+mod house;
+mod pictures;
+
+use std::time::{Duration, Instant};
+
+pub use daemon::{Daemon, status};
+pub use house::{House, lines};
+pub use pictures::{Film, frame, photo, side_by_side, sized_frame, write_jpeg};
+
+/// Far longer than anything here takes; only a failing test waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again and again until there is an answer.
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
