@@ -10,15 +10,17 @@ use tempfile::TempDir;
 
 use super::{Film, photo};
 
+/// Slow machines must pass, too: frames may be old.
+const ACCESS: &str = "max_age = \"10s\"\ncooldown = \"1s\"\nrepeat_denial = \"1s\"";
+
 /// Everything of it is gone when it is dropped.
 pub struct House {
     folder: TempDir,
     /// Tables that the configuration has besides the usual ones.
-    pub more: String,
+    more: String,
     /// Environment variables for every command.
     pub environment: BTreeMap<String, String>,
     camera: String,
-    access: String,
 }
 
 /// What a command said.
@@ -33,13 +35,7 @@ impl House {
     /// A house with an empty scene before its camera.
     pub fn new() -> House {
         let folder = tempfile::tempdir().unwrap();
-        let house = House {
-            folder,
-            more: String::new(),
-            environment: BTreeMap::new(),
-            camera: String::new(),
-            access: "max_age = \"10s\"\ncooldown = \"1s\"\nrepeat_denial = \"1s\"".into(),
-        };
+        let house = House { folder, more: String::new(), environment: BTreeMap::new(), camera: String::new() };
         house.watching(Film::default().nobody(1), true)
     }
 
@@ -74,7 +70,7 @@ impl House {
              \"porch\"\n{}\n\n[control]\nsocket = {}\ngroup = \"\"\n\n{}\n",
             quoted(self.store()),
             quoted(Path::new(env!("CARGO_MANIFEST_DIR")).join("models")),
-            self.access,
+            ACCESS,
             self.camera,
             quoted(self.socket()),
             self.more,
