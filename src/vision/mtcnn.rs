@@ -72,7 +72,7 @@ struct Level {
 impl Mtcnn {
     /// Puts the three networks together; P-Nets are compiled when the first frame tells its size.
     pub fn new(settings: DetectorSettings, pnet: Planned, rnet: Planned, onet: Planned) -> Result<Mtcnn, VisionError> {
-        let rnet = Batched::new(rnet, RNET_SIDE, &[16, 4])?;
+        let rnet = Batched::new(rnet, RNET_SIDE, &[64, 16, 4])?;
         let onet = Batched::new(onet, ONET_SIDE, &[4, 1])?;
         rnet.expect_outputs(&[2, 4])?;
         onet.expect_outputs(&[2, 4, 10])?;

@@ -6,6 +6,8 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
+use multiversion::multiversion;
+
 use crate::domain::Image;
 
 /// The halvings of a frame: level 0 is the frame itself, level n is `2^n` times smaller, each pixel the mean of four.
@@ -78,11 +80,35 @@ fn halve(source: View<'_>, target: &mut Plane) {
     for (y, out) in target.rgb.chunks_exact_mut(target.width * 3).enumerate() {
         let top = &source.rgb[2 * y * stride..][..stride];
         let bottom = &source.rgb[(2 * y + 1) * stride..][..stride];
-        for ((out, top), bottom) in out.chunks_exact_mut(3).zip(top.chunks_exact(6)).zip(bottom.chunks_exact(6)) {
+        halve_rows(top, bottom, out);
+    }
+}
+
+/// One row of means from two rows; eight pixels at a time, so that the processor's vectors are filled.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1+ssse3", "aarch64+neon"))]
+fn halve_rows(top: &[u8], bottom: &[u8], out: &mut [u8]) {
+    let mean = |a: &[u8], b: &[u8], i: usize| {
+        ((u16::from(a[i]) + u16::from(a[i + 3]) + u16::from(b[i]) + u16::from(b[i + 3]) + 2) >> 2) as u8
+    };
+    let (blocks, rest) = out.as_chunks_mut::<24>();
+    let (tops, top_rest) = top.as_chunks::<48>();
+    let (bottoms, bottom_rest) = bottom.as_chunks::<48>();
+    for ((out, a), b) in blocks.iter_mut().zip(tops).zip(bottoms) {
+        for pixel in 0..8 {
             for c in 0..3 {
-                let sum = u16::from(top[c]) + u16::from(top[c + 3]) + u16::from(bottom[c]) + u16::from(bottom[c + 3]);
-                out[c] = ((sum + 2) >> 2) as u8;
+                out[pixel * 3 + c] = mean(a, b, pixel * 6 + c);
             }
+        }
+    }
+    let done = blocks.len().min(tops.len());
+    let (top_rest, bottom_rest) = match done == tops.len() {
+        true => (top_rest, bottom_rest),
+        // An odd width leaves a whole block of input for less than a block of output.
+        false => (&top[done * 48..], &bottom[done * 48..]),
+    };
+    for ((out, a), b) in rest.chunks_exact_mut(3).zip(top_rest.chunks_exact(6)).zip(bottom_rest.chunks_exact(6)) {
+        for c in 0..3 {
+            out[c] = mean(a, b, c);
         }
     }
 }
