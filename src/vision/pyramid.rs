@@ -94,10 +94,8 @@ fn halve_rows(top: &[u8], bottom: &[u8], out: &mut [u8]) {
     let (tops, top_rest) = top.as_chunks::<48>();
     let (bottoms, bottom_rest) = bottom.as_chunks::<48>();
     for ((out, a), b) in blocks.iter_mut().zip(tops).zip(bottoms) {
-        for pixel in 0..8 {
-            for c in 0..3 {
-                out[pixel * 3 + c] = mean(a, b, pixel * 6 + c);
-            }
+        for (i, value) in out.iter_mut().enumerate() {
+            *value = mean(a, b, i / 3 * 6 + i % 3);
         }
     }
     let done = blocks.len().min(tops.len());
@@ -107,8 +105,8 @@ fn halve_rows(top: &[u8], bottom: &[u8], out: &mut [u8]) {
         false => (&top[done * 48..], &bottom[done * 48..]),
     };
     for ((out, a), b) in rest.chunks_exact_mut(3).zip(top_rest.chunks_exact(6)).zip(bottom_rest.chunks_exact(6)) {
-        for c in 0..3 {
-            out[c] = mean(a, b, c);
+        for (c, value) in out.iter_mut().enumerate() {
+            *value = mean(a, b, c);
         }
     }
 }
