@@ -15,7 +15,7 @@ use crate::camera::{CameraError, FrameSource};
 use crate::clock::Clock;
 use crate::config::{self, Config, DistanceLimit, DoorDriver, Source};
 use crate::domain::Distance;
-use crate::door::{Simulated, Wires};
+use crate::door::{Limits, Simulated, Wires};
 use crate::hub::HubSettings;
 use crate::office::Gates;
 use crate::vision::manifest::Model;
@@ -139,6 +139,11 @@ pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn 
             Box::new(Replay::open(path, ReplaySettings { interval, looping: *repeat }, clock)?)
         }
     })
+}
+
+/// What a `[[door]]`'s relay never exceeds.
+pub fn limits(config: &Config, door: &config::Door) -> Limits {
+    Limits { max_age: config.access.max_age, max_on: door.max_on, max_hold: door.max_hold }
 }
 
 /// Opens a `[[door]]`'s wires.

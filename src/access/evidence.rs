@@ -46,7 +46,7 @@ pub(super) struct Track {
     /// From when on a face that cannot be seen well has been waiting for a word.
     pub waiting_since: Moment,
     /// When a denial of each kind was last said.
-    said: [Option<Moment>; 4],
+    said: [Option<Moment>; 5],
 }
 
 /// The looks of a track, counted.
@@ -123,7 +123,7 @@ impl Track {
             began: look.captured_at,
             sure: [None; 2],
             waiting_since: look.captured_at,
-            said: [None; 4],
+            said: [None; 5],
         };
         track.looks.push_back(look);
         track.note_sure(look);
@@ -234,6 +234,7 @@ impl Track {
             Reason::Inconsistent => 1,
             Reason::Stale => 2,
             Reason::PoorView => 3,
+            _ => 4,
         };
         if lately(&self.said[kind]) || (reason == Reason::PoorView && self.said.iter().any(lately)) {
             return false;

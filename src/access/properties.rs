@@ -265,6 +265,7 @@ proptest! {
                 Verdict::Deny { reason: Reason::Ambiguous } => prop_assert!(passed("distance") && !passed("margin")),
                 Verdict::Deny { reason: Reason::Inconsistent } => prop_assert!(passed("margin") && !passed("agreement")),
                 Verdict::Deny { reason: Reason::Stale } => prop_assert!(passed("agreement") && !passed("age")),
+                Verdict::Deny { reason } => prop_assert!(false, "{reason:?} is about more than the face"),
             }
         }
     }

@@ -125,7 +125,7 @@ fn refusal(rules: &Rules, track: &Track, tally: &Tally, reason: Reason, torn: bo
         Reason::Inconsistent => torn_frames,
         Reason::Ambiguous => tally.ambiguous,
         Reason::PoorView => tally.poor,
-        Reason::Unknown | Reason::Stale => tally.unknown,
+        _ => tally.unknown,
     };
     if frames < tally.unknown.max(tally.ambiguous).max(tally.poor).max(torn_frames) {
         return None;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::health::Stage;
 use crate::access::Referee;
 use crate::clock::Clock;
-use crate::domain::{Decision, DoorCommand, Event, Named, PersonId, Sighting, Verdict};
+use crate::domain::{Cause, Decision, DoorCommand, Event, Named, PersonId, Sighting, Verdict};
 use crate::door::{Outcome, Relay};
 use crate::gallery::Gallery;
 use crate::office::Recorder;
@@ -111,17 +111,25 @@ impl Warden {
         let person = decision.nearest.map(|m| self.named(m.person));
         let runner_up = decision.nearest.and_then(|m| m.runner_up).map(|(id, _)| self.named(id));
         tell(&name, &decision, person.as_ref());
-        let Some(record) = self.note(&Event::Decided { door: name.clone(), person, runner_up, decision }) else {
+        let Some(record) =
+            self.note(&Event::Decided { door: name.clone(), direction: None, person, runner_up, decision })
+        else {
             return;
         };
         let Verdict::Grant { person } = verdict else { return };
         let post = &mut self.posts[door];
         let (duration, now) = (post.pulse, self.clock.now());
-        let event = match post.relay.command(DoorCommand::Pulse { captured_at, duration }, now) {
+        let event = match post.relay.command(DoorCommand::Pulse { evidence: Some(captured_at), duration }, now) {
             Ok(Outcome::Opened { until } | Outcome::Extended { until }) => {
                 let capture_to_door = self.clock.now().since(captured_at);
                 tracing::info!(door = %name, capture_to_door_ms = capture_to_door.as_millis() as u64, "door open");
-                Event::DoorOpened { door: name, cause: record, duration: until.since(now), capture_to_door }
+                Event::Unlocked {
+                    door: name,
+                    cause: Cause::Grant,
+                    record,
+                    duration: Some(until.since(now)),
+                    capture_to_door: Some(capture_to_door),
+                }
             }
             Ok(Outcome::Refused { age }) => {
                 let reason = format!("the frame that spoke for opening was {} ms old by then", age.as_millis());
@@ -147,7 +155,7 @@ impl Warden {
             let post = &mut self.posts[door];
             let event = match post.relay.poll(now) {
                 Ok(None) => continue,
-                Ok(Some(_)) => Event::DoorClosed { door: post.name.clone(), reason: "the pulse is over".into() },
+                Ok(Some(_)) => Event::Locked { door: post.name.clone(), reason: "the pulse is over".into() },
                 Err(error) => {
                     tracing::error!(door = %post.name, %error, "door failed");
                     self.stage.set_trouble(Some(error.to_string()));
@@ -163,7 +171,7 @@ impl Warden {
             let post = &mut self.posts[door];
             let event = match post.relay.command(DoorCommand::Safe, self.clock.now()) {
                 Ok(Outcome::Safe { on_for: Some(_) }) => {
-                    Event::DoorClosed { door: post.name.clone(), reason: reason.into() }
+                    Event::Locked { door: post.name.clone(), reason: reason.into() }
                 }
                 Ok(_) => continue,
                 Err(error) => Event::DoorFailed { door: post.name.clone(), reason: error.to_string() },

@@ -7,7 +7,7 @@ mod simulated;
 
 use std::fmt;
 
-pub use relay::{MAX_ON_TIME, Outcome, Relay, Released};
+pub use relay::{Limits, Outcome, Relay, Released};
 pub use simulated::{History, Simulated};
 
 /// The output that the relay hangs on.

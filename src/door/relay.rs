@@ -8,9 +8,17 @@ use std::time::Duration;
 use super::{DoorError, Wires};
 use crate::domain::{DoorCommand, Moment};
 
-/// The relay is never energised for longer, whatever it is told: a strike or a maglock's driver is made for short pulses, and a
-/// fault above must not leave a door open.
-pub const MAX_ON_TIME: Duration = Duration::from_secs(60);
+/// What a relay never exceeds, whatever it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A pulse on the evidence of an older frame is refused.
+    pub max_age: Duration,
+    /// Pulses in a row keep the relay energised for at most this long: a strike's coil is made for short pulses, and a fault above
+    /// must not leave a door open.
+    pub max_on: Duration,
+    /// The same for [`DoorCommand::Hold`]. `None`: the lock is not made to be held, and a hold lasts for `max_on`.
+    pub max_hold: Option<Duration>,
+}
 
 /// When the wires would not go safe, they are told again after this long.
 const RETRY: Duration = Duration::from_millis(100);
@@ -38,7 +46,7 @@ pub struct Released {
 /// One relay on its wires. Dropping it puts the wires at their safe level.
 pub struct Relay {
     wires: Box<dyn Wires>,
-    max_age: Duration,
+    limits: Limits,
     on: Option<On>,
 }
 
@@ -47,19 +55,21 @@ struct On {
     /// Since when without a break.
     since: Moment,
     until: Moment,
+    /// By a [`DoorCommand::Hold`].
+    held: bool,
 }
 
 impl Relay {
-    /// Puts the wires at their safe level first. A pulse on the evidence of a frame older than `max_age` will be refused.
-    pub fn new(mut wires: Box<dyn Wires>, max_age: Duration) -> Result<Relay, DoorError> {
+    /// Puts the wires at their safe level first.
+    pub fn new(mut wires: Box<dyn Wires>, limits: Limits) -> Result<Relay, DoorError> {
         wires.safe()?;
-        Ok(Relay { wires, max_age, on: None })
+        Ok(Relay { wires, limits, on: None })
     }
 
     /// Carries out `command`. Call [`Relay::poll`] before, so that no release goes untold.
     ///
     /// A pulse while the relay is energised lasts from now on, never ends earlier than was promised before, and never later than
-    /// [`MAX_ON_TIME`] after the relay was first energised. After an error the relay has been put at its safe level, or, if the
+    /// [`Limits::max_on`] after the relay was first energised; a hold never later than [`Limits::max_hold`]. After an error the relay has been put at its safe level, or, if the
     /// wires refuse that too, is due for another try at [`Relay::next_deadline`].
     pub fn command(&mut self, command: DoorCommand, now: Moment) -> Result<Outcome, DoorError> {
         match command {
@@ -67,20 +77,25 @@ impl Relay {
                 self.wires.safe().inspect_err(|_| self.retry(now))?;
                 Ok(Outcome::Safe { on_for: self.on.take().map(|on| now.since(on.since)) })
             }
-            DoorCommand::Pulse { captured_at, duration } => {
-                let age = now.since(captured_at);
-                if age > self.max_age {
+            DoorCommand::Pulse { evidence, duration } => {
+                if let Some(age) =
+                    evidence.map(|captured_at| now.since(captured_at)).filter(|&age| age > self.limits.max_age)
+                {
                     return Ok(Outcome::Refused { age });
                 }
                 self.poll(now)?;
-                self.pulse(duration, now)
+                self.energise(now, duration, false)
+            }
+            DoorCommand::Hold => {
+                self.poll(now)?;
+                self.energise(now, Duration::MAX, true)
             }
         }
     }
 
     /// Releases the relay when its time is over. `None` when there is nothing to do.
     pub fn poll(&mut self, now: Moment) -> Result<Option<Released>, DoorError> {
-        let Some(on) = self.on.filter(|on| on.until.min(on.since + MAX_ON_TIME) <= now) else { return Ok(None) };
+        let Some(on) = self.on.filter(|on| on.until <= now) else { return Ok(None) };
         self.wires.safe().inspect_err(|_| self.retry(now))?;
         self.on = None;
         Ok(Some(Released { on_for: now.since(on.since) }))
@@ -96,11 +111,12 @@ impl Relay {
         self.wires.describe()
     }
 
-    fn pulse(&mut self, duration: Duration, now: Moment) -> Result<Outcome, DoorError> {
+    fn energise(&mut self, now: Moment, duration: Duration, hold: bool) -> Result<Outcome, DoorError> {
+        let held = hold || self.on.is_some_and(|on| on.held);
+        let longest = if held { self.limits.max_hold.unwrap_or(self.limits.max_on) } else { self.limits.max_on };
         let since = self.on.map_or(now, |on| on.since);
-        let longest = since + MAX_ON_TIME;
         let promised = self.on.map_or(now, |on| on.until);
-        let until = (now + duration).max(promised).min(longest);
+        let until = (now + duration).max(promised).min(since + longest);
         if let Err(error) = self.wires.energise() {
             // The level may be either now, so the wires are told to go safe; if they cannot, `retry` keeps at it.
             match self.wires.safe() {
@@ -110,14 +126,14 @@ impl Relay {
             return Err(error);
         }
         let fresh = self.on.is_none();
-        self.on = Some(On { since, until });
+        self.on = Some(On { since, until, held });
         Ok(if fresh { Outcome::Opened { until } } else { Outcome::Extended { until } })
     }
 
     /// The wires would not go safe: they may be energised, and are to be told again soon.
     fn retry(&mut self, now: Moment) {
         let since = self.on.map_or(now, |on| on.since);
-        self.on = Some(On { since, until: now + RETRY });
+        self.on = Some(On { since, until: now + RETRY, held: false });
     }
 }
 
@@ -141,7 +157,9 @@ mod tests {
     use crate::clock::{Clock, SimulatedClock};
     use crate::door::{History, Level, Simulated};
 
-    const MAX_AGE: Duration = Duration::from_millis(800);
+    const MAX_ON: Duration = Duration::from_secs(60);
+    const MAX_HOLD: Duration = Duration::from_secs(600);
+    const LIMITS: Limits = Limits { max_age: Duration::from_millis(800), max_on: MAX_ON, max_hold: Some(MAX_HOLD) };
 
     fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
@@ -155,11 +173,11 @@ mod tests {
         let clock = Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH));
         let wires = Simulated::new(clock.clone());
         let history = wires.history();
-        (Relay::new(Box::new(wires), MAX_AGE).unwrap(), history, clock)
+        (Relay::new(Box::new(wires), LIMITS).unwrap(), history, clock)
     }
 
     fn pulse(captured_at: Moment, duration: Duration) -> DoorCommand {
-        DoorCommand::Pulse { captured_at, duration }
+        DoorCommand::Pulse { evidence: Some(captured_at), duration }
     }
 
     /// Wires that fail while they are told to, and keep their level then.
@@ -194,7 +212,7 @@ mod tests {
         let history = wires.history();
         let (energise_fails, safe_fails) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let faulty = Faulty { wires, energise_fails: energise_fails.clone(), safe_fails: safe_fails.clone() };
-        (Relay::new(Box::new(faulty), MAX_AGE).unwrap(), history, energise_fails, safe_fails)
+        (Relay::new(Box::new(faulty), LIMITS).unwrap(), history, energise_fails, safe_fails)
     }
 
     #[test]
@@ -242,11 +260,11 @@ mod tests {
         for second in 0..59 {
             relay.command(pulse(at(second * 1000), secs(10)), at(second * 1000)).unwrap();
         }
-        assert_eq!(relay.next_deadline(), Some(Moment(MAX_ON_TIME)));
+        assert_eq!(relay.next_deadline(), Some(Moment(MAX_ON)));
         let forever = Duration::MAX;
         assert_eq!(
             relay.command(pulse(at(59_000), forever), at(59_000)),
-            Ok(Outcome::Extended { until: Moment(MAX_ON_TIME) })
+            Ok(Outcome::Extended { until: Moment(MAX_ON) })
         );
     }
 
@@ -287,9 +305,39 @@ mod tests {
         assert_eq!(history.level(), Some(Level::Safe));
     }
 
+    #[test]
+    fn a_hold_lasts_until_told_otherwise_but_not_for_ever() {
+        let (mut relay, history, _) = relay();
+        let until = Moment(MAX_HOLD);
+        assert_eq!(relay.command(DoorCommand::Hold, at(0)), Ok(Outcome::Opened { until }));
+        let meanwhile = relay.command(pulse(at(90_000), secs(3)), at(90_000));
+        assert_eq!(meanwhile, Ok(Outcome::Extended { until }));
+        assert_eq!((relay.poll(at(599_999)), history.level()), (Ok(None), Some(Level::Energised)));
+        assert_eq!(relay.poll(until), Ok(Some(Released { on_for: MAX_HOLD })));
+
+        relay.command(DoorCommand::Hold, at(700_000)).unwrap();
+        let safe = relay.command(DoorCommand::Safe, at(710_000));
+        assert_eq!(safe, Ok(Outcome::Safe { on_for: Some(secs(10)) }));
+    }
+
+    #[test]
+    fn a_lock_that_is_not_made_to_be_held_lets_go_after_its_longest_pulse() {
+        let wires = Simulated::new(Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH)));
+        let mut relay = Relay::new(Box::new(wires), Limits { max_hold: None, ..LIMITS }).unwrap();
+        assert_eq!(relay.command(DoorCommand::Hold, at(0)), Ok(Outcome::Opened { until: Moment(MAX_ON) }));
+    }
+
+    #[test]
+    fn without_evidence_nothing_is_stale() {
+        let (mut relay, _, _) = relay();
+        let outcome = relay.command(DoorCommand::Pulse { evidence: None, duration: secs(3) }, at(5000));
+        assert_eq!(outcome, Ok(Outcome::Opened { until: at(8000) }));
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Pulse { age_ms: u64, duration_ms: u64 },
+        Hold,
         Safe,
         Wait { ms: u64 },
     }
@@ -297,6 +345,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             4 => (0u64..1600, 0u64..90_000).prop_map(|(age_ms, duration_ms)| Step::Pulse { age_ms, duration_ms }),
+            1 => Just(Step::Hold),
             1 => Just(Step::Safe),
             4 => (1u64..20_000).prop_map(|ms| Step::Wait { ms }),
         ]
@@ -317,6 +366,7 @@ mod tests {
         fn the_promises_hold(steps in proptest::collection::vec(step(), 1..60)) {
             let (mut relay, history, clock) = relay();
             clock.advance(secs(10));
+            let mut held = Vec::new();
             for step in steps {
                 let before = history.levels().len();
                 let now = clock.now();
@@ -328,6 +378,10 @@ mod tests {
                         prop_assert_eq!(matches!(outcome, Outcome::Refused { .. }), stale);
                         prop_assert_eq!(history.levels().len() == before, stale, "stale never energises");
                         wait(&mut relay, &clock, Duration::ZERO);
+                    }
+                    Step::Hold => {
+                        relay.command(DoorCommand::Hold, now).unwrap();
+                        held.push(now);
                     }
                     Step::Safe => {
                         relay.command(DoorCommand::Safe, now).unwrap();
@@ -346,7 +400,8 @@ mod tests {
                 match level {
                     Level::Energised => since = since.or(Some(moment)),
                     Level::Safe => if let Some(since) = since.take() {
-                        prop_assert!(moment.since(since) <= MAX_ON_TIME);
+                        let longest = if held.iter().any(|at| (since..=moment).contains(at)) { MAX_HOLD } else { MAX_ON };
+                        prop_assert!(moment.since(since) <= longest);
                     },
                 }
             }

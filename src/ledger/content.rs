@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::domain::{Decision, Distance, Event, Named, PersonId, Verdict};
+use crate::domain::{Decision, Direction, Distance, Event, Mode, Named, PersonId, Verdict};
 
 /// The kind and the content of `event`:
 ///
@@ -16,14 +16,31 @@ use crate::domain::{Decision, Distance, Event, Named, PersonId, Verdict};
 /// |---|---|
 /// | `started` | `version`, `config` (digest), `model` |
 /// | `stopped` | `reason` |
-/// | `granted`, `denied` | `door`, `camera`, `verdict` (`grant`, `deny`), `reason` (null for a grant), `person` and `distance` (the nearest, whatever the verdict; null in an empty gallery), `runner_up` (`id`, `name`, `distance`; or null), `frames` (`agree`, `of`), `track`, `frame`, `capture_to_verdict_ms`, `gates` (each `name`, `input`, `limit`, `passed`) |
-/// | `door_opened` | `door`, `cause` (the `seq` of the record that allowed it), `duration_ms`, `capture_to_door_ms` |
-/// | `door_closed`, `door_failed` | `door`, `reason` |
+/// | `granted`, `denied` | `door`, `camera`, `direction` (`in`, `out` or null), `verdict` (`grant`, `deny`), `reason` (null for a grant), `person` and `distance` (the nearest, whatever the verdict; null in an empty gallery), `runner_up` (`id`, `name`, `distance`; or null), `frames` (`agree`, `of`), `track`, `frame`, `capture_to_verdict_ms`, `gates` (each `name`, `input`, `limit`, `passed`) |
+/// | `passed` | `door`, `person`, `direction`, `zone` (or null), `record` (the `seq` of the grant) |
+/// | `exit_requested` | `door`, `refused` (why the door did not unlock, or null) |
+/// | `operator_unlocked` | `door`, `duration_ms`, `by` |
+/// | `operator_locked` | `door`, `by` |
+/// | `mode_set` | `door`, `mode` (`normal`, `lockdown`, `release`), `group` (that a lockdown lets through, or null), `by` |
+/// | `schedule_began`, `schedule_ended` | `door`, `schedule` |
+/// | `unlocked` | `door`, `cause` (`grant`, `exit`, `operator`, `schedule`, `release`), `record` (the `seq` of the record that allowed it), `duration_ms` (null: until told otherwise), `capture_to_door_ms` (or null) |
+/// | `locked`, `door_failed` | `door`, `reason` |
+/// | `door_opened` | `door` |
+/// | `door_closed` | `door`, `open_for_ms` |
+/// | `held_open_warning` | `door`, `open_for_ms` |
+/// | `alarm_raised` | `door`, `alarm` (`forced_open`, `held_open`, `tamper`) |
+/// | `alarm_ended` | `door`, `alarm`, `lasted_ms` |
+/// | `contacts_lost` | `door`, `reason` |
+/// | `contacts_back` | `door` |
+/// | `amnesty` | `person` (null: everybody), `by` |
+/// | `cut_moved` | `people`, `before`, `after` (distances), `false_identification_rate`, `extrapolated` |
+/// | `clock_jumped` | `milliseconds` |
 /// | `camera_lost` | `camera`, `reason` |
 /// | `camera_back` | `camera`, `lost_for_ms` |
 /// | `stage_failed` | `stage`, `reason` |
 /// | `enrolled` | `person`, `templates`, `by` |
 /// | `renamed` | `person`, `before` (the old name), `by` |
+/// | `changed` | `person`, `what`, `by` |
 /// | `enabled`, `disabled`, `removed` | `person`, `by` |
 pub(super) fn of(event: &Event) -> (&'static str, Value) {
     match event {
@@ -31,24 +48,74 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
             ("started", json!({ "version": version, "config": config, "model": model.as_str() }))
         }
         Event::Stopped { reason } => ("stopped", json!({ "reason": reason })),
-        Event::Decided { door, person, runner_up, decision } => {
+        Event::Decided { door, direction, person, runner_up, decision } => {
             let kind = match decision.verdict {
                 Verdict::Grant { .. } => "granted",
                 Verdict::Deny { .. } => "denied",
             };
-            (kind, decided(door, person.as_ref(), runner_up.as_ref(), decision))
+            (kind, decided(door, *direction, person.as_ref(), runner_up.as_ref(), decision))
         }
-        Event::DoorOpened { door, cause, duration, capture_to_door } => {
+        Event::Passed { door, person, direction, zone, record } => {
             let content = json!({
                 "door": &**door,
-                "cause": cause,
-                "duration_ms": ms(*duration),
-                "capture_to_door_ms": ms(*capture_to_door),
+                "person": named(person),
+                "direction": direction.map(Direction::as_str),
+                "zone": zone,
+                "record": record,
             });
-            ("door_opened", content)
+            ("passed", content)
         }
-        Event::DoorClosed { door, reason } => ("door_closed", json!({ "door": &**door, "reason": reason })),
+        Event::ExitRequested { door, refused } => ("exit_requested", json!({ "door": &**door, "refused": refused })),
+        Event::OperatorUnlocked { door, duration, by } => {
+            ("operator_unlocked", json!({ "door": &**door, "duration_ms": ms(*duration), "by": by }))
+        }
+        Event::OperatorLocked { door, by } => ("operator_locked", json!({ "door": &**door, "by": by })),
+        Event::ModeSet { door, mode, by } => {
+            let group = match mode {
+                Mode::Lockdown { group } => group.as_deref(),
+                Mode::Normal | Mode::Release => None,
+            };
+            ("mode_set", json!({ "door": &**door, "mode": mode.as_str(), "group": group, "by": by }))
+        }
+        Event::ScheduleBegan { door, schedule } => ("schedule_began", json!({ "door": &**door, "schedule": schedule })),
+        Event::ScheduleEnded { door, schedule } => ("schedule_ended", json!({ "door": &**door, "schedule": schedule })),
+        Event::Unlocked { door, cause, record, duration, capture_to_door } => {
+            let content = json!({
+                "door": &**door,
+                "cause": cause.as_str(),
+                "record": record,
+                "duration_ms": duration.map(ms),
+                "capture_to_door_ms": capture_to_door.map(ms),
+            });
+            ("unlocked", content)
+        }
+        Event::Locked { door, reason } => ("locked", json!({ "door": &**door, "reason": reason })),
         Event::DoorFailed { door, reason } => ("door_failed", json!({ "door": &**door, "reason": reason })),
+        Event::DoorOpened { door } => ("door_opened", json!({ "door": &**door })),
+        Event::DoorClosed { door, open_for } => {
+            ("door_closed", json!({ "door": &**door, "open_for_ms": ms(*open_for) }))
+        }
+        Event::HeldOpenWarning { door, open_for } => {
+            ("held_open_warning", json!({ "door": &**door, "open_for_ms": ms(*open_for) }))
+        }
+        Event::AlarmRaised { door, alarm } => ("alarm_raised", json!({ "door": &**door, "alarm": alarm.as_str() })),
+        Event::AlarmEnded { door, alarm, lasted } => {
+            ("alarm_ended", json!({ "door": &**door, "alarm": alarm.as_str(), "lasted_ms": ms(*lasted) }))
+        }
+        Event::ContactsLost { door, reason } => ("contacts_lost", json!({ "door": &**door, "reason": reason })),
+        Event::ContactsBack { door } => ("contacts_back", json!({ "door": &**door })),
+        Event::Amnesty { person, by } => ("amnesty", json!({ "person": person.as_ref().map(named), "by": by })),
+        Event::CutMoved { people, before, after, false_identification_rate, extrapolated } => {
+            let content = json!({
+                "people": people,
+                "before": rounded(Distance(*before)),
+                "after": rounded(Distance(*after)),
+                "false_identification_rate": false_identification_rate,
+                "extrapolated": extrapolated,
+            });
+            ("cut_moved", content)
+        }
+        Event::ClockJumped { milliseconds } => ("clock_jumped", json!({ "milliseconds": milliseconds })),
         Event::CameraLost { camera, reason } => ("camera_lost", json!({ "camera": &**camera, "reason": reason })),
         Event::CameraBack { camera, lost_for } => {
             ("camera_back", json!({ "camera": &**camera, "lost_for_ms": ms(*lost_for) }))
@@ -60,13 +127,20 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
         Event::Renamed { person, before, by } => {
             ("renamed", json!({ "person": named(person), "before": before, "by": by }))
         }
+        Event::Changed { person, what, by } => ("changed", json!({ "person": named(person), "what": what, "by": by })),
         Event::Enabled { person, by } => ("enabled", json!({ "person": named(person), "by": by })),
         Event::Disabled { person, by } => ("disabled", json!({ "person": named(person), "by": by })),
         Event::Removed { person, by } => ("removed", json!({ "person": named(person), "by": by })),
     }
 }
 
-fn decided(door: &str, person: Option<&Named>, runner_up: Option<&Named>, decision: &Decision) -> Value {
+fn decided(
+    door: &str,
+    direction: Option<Direction>,
+    person: Option<&Named>,
+    runner_up: Option<&Named>,
+    decision: &Decision,
+) -> Value {
     let (verdict, reason, granted) = match decision.verdict {
         Verdict::Grant { person } => ("grant", None, Some(person)),
         Verdict::Deny { reason } => ("deny", Some(reason.as_str()), None),
@@ -82,6 +156,7 @@ fn decided(door: &str, person: Option<&Named>, runner_up: Option<&Named>, decisi
     json!({
         "door": door,
         "camera": &*decision.camera,
+        "direction": direction.map(Direction::as_str),
         "verdict": verdict,
         "reason": reason,
         "person": id.map(|id| json!({ "id": id.0, "name": name_of(id, person) })),
@@ -120,7 +195,7 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{Gate, Match, ModelId, Moment, Reason, TrackId};
+    use crate::domain::{Alarm, Cause, Gate, Match, ModelId, Moment, Reason, TrackId};
 
     pub fn person(id: u32, name: &str) -> Named {
         Named { id: PersonId(id), name: name.to_owned() }
@@ -142,7 +217,7 @@ pub(super) mod tests {
             ],
         };
         let (person, runner_up) = (Some(person(7, "Barack Obama")), Some(person(9, "Joe Biden")));
-        Event::Decided { door: "front".into(), person, runner_up, decision }
+        Event::Decided { door: "front".into(), direction: Some(Direction::In), person, runner_up, decision }
     }
 
     pub fn near() -> Match {
@@ -160,19 +235,50 @@ pub(super) mod tests {
             Event::Stopped { reason: reason() },
             decision(Verdict::Grant { person: PersonId(7) }, Some(near())),
             decision(Verdict::Deny { reason: Reason::Unknown }, None),
-            Event::DoorOpened {
+            Event::Passed {
                 door: door.clone(),
-                cause: 3,
-                duration: Duration::from_millis(3000),
-                capture_to_door: Duration::from_millis(232),
+                person: person(7, "Barack Obama"),
+                direction: Some(Direction::In),
+                zone: Some("office".into()),
+                record: 3,
             },
-            Event::DoorClosed { door: door.clone(), reason: reason() },
-            Event::DoorFailed { door, reason: reason() },
+            Event::ExitRequested { door: door.clone(), refused: None },
+            Event::OperatorUnlocked { door: door.clone(), duration: Duration::from_secs(5), by: by() },
+            Event::OperatorLocked { door: door.clone(), by: by() },
+            Event::ModeSet { door: door.clone(), mode: Mode::Lockdown { group: Some("guards".into()) }, by: by() },
+            Event::ScheduleBegan { door: door.clone(), schedule: "office".into() },
+            Event::ScheduleEnded { door: door.clone(), schedule: "office".into() },
+            Event::Unlocked {
+                door: door.clone(),
+                cause: Cause::Grant,
+                record: 3,
+                duration: Some(Duration::from_millis(3000)),
+                capture_to_door: Some(Duration::from_millis(232)),
+            },
+            Event::Locked { door: door.clone(), reason: reason() },
+            Event::DoorFailed { door: door.clone(), reason: reason() },
+            Event::DoorOpened { door: door.clone() },
+            Event::DoorClosed { door: door.clone(), open_for: Duration::from_secs(4) },
+            Event::HeldOpenWarning { door: door.clone(), open_for: Duration::from_secs(20) },
+            Event::AlarmRaised { door: door.clone(), alarm: Alarm::Forced },
+            Event::AlarmEnded { door: door.clone(), alarm: Alarm::Forced, lasted: Duration::from_secs(60) },
+            Event::ContactsLost { door: door.clone(), reason: reason() },
+            Event::ContactsBack { door },
+            Event::Amnesty { person: Some(person(7, "Barack Obama")), by: by() },
+            Event::CutMoved {
+                people: 12,
+                before: 1.02,
+                after: 1.01,
+                false_identification_rate: 0.003,
+                extrapolated: false,
+            },
+            Event::ClockJumped { milliseconds: -3_600_000 },
             Event::CameraLost { camera: camera.clone(), reason: reason() },
             Event::CameraBack { camera, lost_for: Duration::from_secs(90) },
             Event::StageFailed { stage: "vision".into(), reason: reason() },
             Event::Enrolled { person: person(7, "Barack Obama"), templates: 5, by: by() },
             Event::Renamed { person: person(7, "Barack Obama"), before: "B. Obama".into(), by: by() },
+            Event::Changed { person: person(7, "Barack Obama"), what: "groups staff, guards".into(), by: by() },
             Event::Enabled { person: person(7, "Barack Obama"), by: by() },
             Event::Disabled { person: person(7, "Barack Obama"), by: by() },
             Event::Removed { person: person(7, "Barack Obama"), by: by() },
@@ -182,8 +288,11 @@ pub(super) mod tests {
     #[test]
     fn every_event_has_its_own_kind() {
         let kinds: Vec<_> = one_of_each().iter().map(|event| of(event).0).collect();
-        let expected = "started stopped granted denied door_opened door_closed door_failed camera_lost camera_back \
-                        stage_failed enrolled renamed enabled disabled removed";
+        let expected = "started stopped granted denied passed exit_requested operator_unlocked operator_locked mode_set \
+                        schedule_began schedule_ended unlocked locked door_failed door_opened door_closed \
+                        held_open_warning alarm_raised alarm_ended contacts_lost contacts_back amnesty cut_moved \
+                        clock_jumped camera_lost camera_back stage_failed enrolled renamed changed enabled disabled \
+                        removed";
         assert_eq!(kinds.join(" "), expected);
     }
 
@@ -193,6 +302,7 @@ pub(super) mod tests {
         let expected = json!({
             "door": "front",
             "camera": "porch",
+            "direction": "in",
             "verdict": "grant",
             "reason": null,
             "person": { "id": 7, "name": "Barack Obama" },
@@ -233,9 +343,12 @@ pub(super) mod tests {
 
     #[test]
     fn spans_are_whole_milliseconds() {
-        let contents: Vec<_> = one_of_each().iter().map(|event| of(event).1).collect();
-        assert_eq!(contents[4], json!({ "door": "front", "cause": 3, "duration_ms": 3000, "capture_to_door_ms": 232 }));
-        assert_eq!(contents[8], json!({ "camera": "porch", "lost_for_ms": 90_000 }));
+        let content = |wanted: &str| one_of_each().iter().map(of).find(|(kind, _)| *kind == wanted).unwrap().1;
+        let unlocked = json!({
+            "door": "front", "cause": "grant", "record": 3, "duration_ms": 3000, "capture_to_door_ms": 232
+        });
+        assert_eq!(content("unlocked"), unlocked);
+        assert_eq!(content("camera_back"), json!({ "camera": "porch", "lost_for_ms": 90_000 }));
     }
 
     /// The names of all fields, with those of the objects within.

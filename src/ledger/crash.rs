@@ -13,7 +13,7 @@ use crate::store::Store;
 const FOLDER: &str = "USHER_TEST_JOURNAL";
 
 fn event() -> Event {
-    Event::DoorClosed { door: "front".into(), reason: "x".repeat(200) }
+    Event::Locked { door: "front".into(), reason: "x".repeat(200) }
 }
 
 /// Not a test of its own: the child of the next one. Appends until it is killed, and says each number once it is acknowledged.

@@ -242,9 +242,10 @@ mod tests {
         (wall, Moment(Duration::from_secs(n)))
     }
 
+    /// With fifteen records.
     fn filled(db: &Db) -> Journal {
         let journal = Journal::on(db).unwrap();
-        for (n, event) in one_of_each().iter().enumerate() {
+        for (n, event) in one_of_each().iter().take(15).enumerate() {
             let (at, now) = time(n as u64);
             journal.append(event, at, now).unwrap();
         }

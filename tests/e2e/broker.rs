@@ -153,7 +153,7 @@ fn the_broker_announces_a_death() {
 fn the_door_does_not_wait_for_a_broker_that_is_away() {
     let house = house(free_port());
     let daemon = Daemon::start(&house);
-    eventually("a grant", || house.records("door_opened").pop());
+    eventually("a grant", || house.records("unlocked").pop());
     let state = eventually("an attempt to connect", || {
         status(&house)["hub"]["state"].as_str().filter(|state| *state != "connecting").map(str::to_owned)
     });

@@ -40,7 +40,7 @@ fn the_door_opens_for_the_enrolled_man_and_for_nobody_else() {
     let told = kinds(&journal);
     assert_eq!(told[..3], ["enrolled", "started", "granted"], "{told:?}");
     assert_eq!(told.last(), Some(&"stopped"));
-    for (kind, count) in [("granted", 1), ("door_opened", 1), ("door_closed", 1), ("denied", 1)] {
+    for (kind, count) in [("granted", 1), ("unlocked", 1), ("locked", 1), ("denied", 1)] {
         assert_eq!(told.iter().filter(|told| **told == kind).count(), count, "{kind} in {told:?}");
     }
     let of = |kind: &str| journal.iter().find(|record| record["kind"] == kind).unwrap();
@@ -63,10 +63,10 @@ fn the_door_opens_for_the_enrolled_man_and_for_nobody_else() {
     assert!((1.0..2.0).contains(&distance), "{distance}");
     assert!(gates(denied).contains(&("distance".to_owned(), false)), "{denied}");
 
-    let opened = of("door_opened");
-    assert_eq!(opened["content"]["cause"], of("granted")["seq"]);
+    let opened = of("unlocked");
+    assert_eq!(opened["content"]["record"], of("granted")["seq"]);
     assert_eq!(opened["content"]["duration_ms"], 300);
-    assert_eq!(of("door_closed")["content"]["reason"], "the pulse is over");
+    assert_eq!(of("locked")["content"]["reason"], "the pulse is over");
     assert_eq!(of("stopped")["content"]["reason"], "the replays are over");
 
     assert_eq!(house.json(&["journal", "verify", "--json"]), [json!({ "records": journal.len(), "sound": true })]);
@@ -107,11 +107,11 @@ fn sigterm_shuts_the_door_and_ends_in_order() {
     let house = House::new().watching(always("obama2.jpg"), true).with("[[door]]\nname = \"front\"\npulse = \"1m\"");
     house.enroll("Barack Obama", &["obama.jpg"]);
     let daemon = Daemon::start(&house);
-    wait_for(&house, "door_opened");
+    wait_for(&house, "unlocked");
     daemon.stop();
     let journal = house.journal();
     let told = kinds(&journal);
-    assert_eq!(told[told.len() - 2..], ["door_closed", "stopped"], "{told:?}");
+    assert_eq!(told[told.len() - 2..], ["locked", "stopped"], "{told:?}");
     assert_eq!(journal[told.len() - 2]["content"]["reason"], "the daemon stops");
     assert_eq!(journal[told.len() - 1]["content"]["reason"], "SIGTERM");
     assert!(!house.socket().exists());
@@ -123,8 +123,8 @@ fn after_a_kill_it_starts_again_with_people_and_journal_intact() {
     house.enroll("Barack Obama", &["obama.jpg"]);
     let daemon = Daemon::start(&house);
     // A record can be read a moment before it is safe on the disk; the door moves only after that moment.
-    let opened = wait_for(&house, "door_opened");
-    let granted = house.journal().swap_remove(opened["content"]["cause"].as_u64().unwrap() as usize - 1);
+    let opened = wait_for(&house, "unlocked");
+    let granted = house.journal().swap_remove(opened["content"]["record"].as_u64().unwrap() as usize - 1);
     daemon.kill();
     assert!(house.socket().exists(), "a killed daemon cannot remove its socket");
     assert!(UnixStream::connect(house.socket()).is_err());

@@ -55,7 +55,7 @@ pub fn tell(out: &mut impl Write, scenes: &[Scene], records: &[Value]) -> Result
             .filter(|r| r["content"]["frame"].as_u64().is_some_and(|frame| frames.contains(&frame)))
             .collect();
         let opened = |decision: &Value| {
-            records.iter().find(|r| r["kind"] == "door_opened" && r["content"]["cause"] == decision["seq"])
+            records.iter().find(|r| r["kind"] == "unlocked" && r["content"]["record"] == decision["seq"])
         };
         let granted = decisions.iter().any(|d| d["kind"] == "granted" && opened(d).is_some());
         let as_expected = match scene.expected {

@@ -3,6 +3,12 @@
 //!
 //! Knows nothing of how a value is written and found.
 
+mod access;
+mod camera;
+mod door;
+mod mqtt;
+mod rules;
+
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,20 +18,16 @@ use super::reader::{Reader, Section};
 use super::settings::*;
 use super::text::quote;
 use super::tree::{Table, Value};
-use crate::domain::Distance;
+use access::access;
+use camera::camera;
+use door::door;
+use mqtt::mqtt;
+use rules::{group, name, socket};
 
 /// The sections of the root, for the message about an unknown one.
 const SECTIONS: [&str; 12] = [
     "device", "store", "models", "runtime", "detector", "access", "enroll", "door", "camera", "mqtt", "control", "log",
 ];
-
-const fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
-}
-
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// Reads every section of `root`. With problems noted in `reader`, the result is of no use.
 pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
@@ -116,7 +118,7 @@ fn accelerator(section: &mut Section<'_>, key: &'static str, default: Accelerato
 }
 
 /// Faces in pixels: below 20 there is nothing to recognise, above 1000 no camera of the kind shows one.
-const FACE_PX: RangeInclusive<u32> = 20..=1000;
+pub(super) const FACE_PX: RangeInclusive<u32> = 20..=1000;
 
 fn detector(mut section: Section<'_>) -> Detector {
     let detector = Detector {
@@ -129,40 +131,6 @@ fn detector(mut section: Section<'_>) -> Detector {
     detector
 }
 
-fn access(mut section: Section<'_>) -> Access {
-    let access = Access {
-        distance: distance(&mut section),
-        false_match_rate: section.number("false_match_rate", 1e-9..=0.1, 0.0001),
-        margin: section.number("margin", 0.0..=1.0, 0.05) as f32,
-        frames_agree: section.integer("frames_agree", 1..=60, 3),
-        frames_window: section.integer("frames_window", 1..=60, 5),
-        window: section.duration("window", ms(100)..=seconds(30), ms(1500)),
-        max_age: section.duration("max_age", ms(50)..=seconds(10), ms(800)),
-        cooldown: section.duration("cooldown", seconds(0)..=seconds(3600), seconds(5)),
-        repeat_denial: section.duration("repeat_denial", seconds(0)..=seconds(3600), seconds(5)),
-        min_face_px: section.integer("min_face_px", FACE_PX, 80),
-        min_sharpness: section.number("min_sharpness", 0.0..=10000.0, 20.0) as f32,
-        max_yaw_deg: section.number("max_yaw_deg", 0.0..=90.0, 40.0) as f32,
-        max_pitch_deg: section.number("max_pitch_deg", 0.0..=90.0, 35.0) as f32,
-    };
-    section.close();
-    access
-}
-
-fn distance(section: &mut Section<'_>) -> DistanceLimit {
-    // Kept as written, so that 0.9 is not shown as the nearest 32-bit number.
-    let read = |value: &Value| match (value.text(), value.number()) {
-        (_, Some(number)) if (0.0..=2.0).contains(&number) => Ok(Some(number)),
-        (Some("auto"), _) => Ok(None),
-        _ => Err("\"auto\" or a number from 0 to 2".to_string()),
-    };
-    let write = |number: &Option<f64>| number.map_or_else(|| quote("auto"), |number| format!("{number:?}"));
-    match section.ask("distance", None, read, write) {
-        Some(number) => DistanceLimit::Fixed(Distance(number as f32)),
-        None => DistanceLimit::Auto,
-    }
-}
-
 fn enroll(mut section: Section<'_>) -> Enroll {
     let enroll = Enroll {
         min_face_px: section.integer("min_face_px", FACE_PX, 80),
@@ -172,74 +140,6 @@ fn enroll(mut section: Section<'_>) -> Enroll {
     };
     section.close();
     enroll
-}
-
-fn door(section: &mut Section<'_>) -> Door {
-    Door {
-        name: section.text("name", name, "front"),
-        driver: section.choice("driver", [("simulated", DoorDriver::Simulated)]),
-        pulse: section.duration("pulse", ms(100)..=seconds(60), seconds(3)),
-    }
-}
-
-fn camera(section: &mut Section<'_>, doors: &[Door]) -> Camera {
-    let name = section.required_text("name", name, "a name of your choice");
-    // The words of `kind` are chosen before their keys are read.
-    let kind = section.required_choice("kind", [("v4l2", Kind::V4l2), ("replay", Kind::Replay)]);
-    let door = match doors {
-        // That there is none is told already.
-        [] => section.text("door", any, ""),
-        [only] => section.text("door", any, &only.name),
-        _ => section.required_text("door", any, "the name of a [[door]]"),
-    };
-    let source = match kind {
-        Kind::V4l2 => {
-            section.misplaced(&["path", "loop"], "kind \"replay\"");
-            Source::V4l2 {
-                device: section.path("device", "/dev/video0"),
-                width: section.integer("width", 160..=3840, 640),
-                height: section.integer("height", 120..=2160, 480),
-                fps: section.integer("fps", FPS, 15),
-                format: section.choice(
-                    "format",
-                    [("auto", PixelFormat::Auto), ("yuyv", PixelFormat::Yuyv), ("mjpeg", PixelFormat::Mjpeg)],
-                ),
-            }
-        }
-        Kind::Replay => {
-            section.misplaced(&["device", "width", "height", "format"], "kind \"v4l2\"");
-            Source::Replay {
-                path: section.required_path("path", "a picture, a folder of pictures or an MJPEG file"),
-                fps: section.integer("fps", FPS, 15),
-                repeat: section.flag("loop", false),
-            }
-        }
-    };
-    Camera { name, door, source }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    V4l2,
-    Replay,
-}
-
-/// Frames per second.
-const FPS: RangeInclusive<u32> = 1..=120;
-
-fn mqtt(mut section: Section<'_>, device: &str) -> Mqtt {
-    let mqtt = Mqtt {
-        host: section.required_text("host", host, "the broker's host name or address"),
-        port: section.port("port", 1883),
-        client_id: section.text("client_id", client_id, &format!("usher-{device}")),
-        username: section.optional_text("username", any),
-        password_file: section.optional_text("password_file", any).map(PathBuf::from),
-        // MQTT counts keep-alive in 16 bits of seconds: 18 hours and a little.
-        keep_alive: section.duration("keep_alive", seconds(5)..=seconds(18 * 3600), seconds(30)),
-        prefix: section.text("prefix", topic, "usher"),
-    };
-    section.close();
-    mqtt
 }
 
 fn control(mut section: Section<'_>) -> Control {
@@ -315,42 +215,4 @@ fn unique<'a>(reader: &mut Reader, list: &str, names: impl Iterator<Item = &'a s
         }
         seen.push(name);
     }
-}
-
-fn any(text: &str) -> Result<(), &'static str> {
-    if text.is_empty() || text.contains('\0') { Err("text, not empty") } else { Ok(()) }
-}
-
-fn name(text: &str) -> Result<(), &'static str> {
-    let fits = (1..=32).contains(&text.len());
-    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if fits && plain { Ok(()) } else { Err("1 to 32 letters (a to z), digits, - or _") }
-}
-
-fn host(text: &str) -> Result<(), &'static str> {
-    let plain = text.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '/' && c != '@');
-    if !text.is_empty() && plain { Ok(()) } else { Err("a host name or an address alone, without mqtt:// and user") }
-}
-
-fn client_id(text: &str) -> Result<(), &'static str> {
-    let plain = text.chars().all(|c| !c.is_whitespace() && !c.is_control());
-    if (1..=128).contains(&text.len()) && plain { Ok(()) } else { Err("1 to 128 characters without blanks") }
-}
-
-fn topic(text: &str) -> Result<(), &'static str> {
-    let level = |level: &str| !level.is_empty() && !level.contains(|c: char| c == '+' || c == '#' || c.is_control());
-    if text.len() <= 128 && text.split('/').all(level) {
-        Ok(())
-    } else {
-        Err("topic levels with / between them, not empty, without + and #")
-    }
-}
-
-/// The kernel keeps a socket's path in 108 bytes, the last of them zero (unix(7)).
-fn socket(text: &str) -> Result<(), &'static str> {
-    if (1..=107).contains(&text.len()) && !text.contains('\0') { Ok(()) } else { Err("a path of 1 to 107 bytes") }
-}
-
-fn group(text: &str) -> Result<(), &'static str> {
-    if text.is_empty() || name(text).is_ok() { Ok(()) } else { Err("a group's name, or empty") }
 }

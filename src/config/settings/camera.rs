@@ -1,0 +1,54 @@
+//! `[[camera]]`: where frames come from.
+//!
+//! Knows nothing of what a camera shows.
+
+use std::path::PathBuf;
+
+/// `[[camera]]`: where frames come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Camera {
+    /// Its name in the journal; unique. Letters, digits, `-` and `_`.
+    pub name: String,
+    /// The name of the door that it watches. In the file it may be left out when there is one door.
+    pub door: String,
+    /// Key `kind`, with the keys that belong to it.
+    pub source: Source,
+}
+
+/// What gives a camera's frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `kind = "v4l2"`: a camera of Video4Linux.
+    V4l2 {
+        /// Its device file.
+        device: PathBuf,
+        /// Columns in pixels.
+        width: u32,
+        /// Rows in pixels.
+        height: u32,
+        /// Frames per second.
+        fps: u32,
+        /// How pixels travel from the camera.
+        format: PixelFormat,
+    },
+    /// `kind = "replay"`: pictures or a recording, for trials and tests.
+    Replay {
+        /// A picture, a folder of pictures or an MJPEG file.
+        path: PathBuf,
+        /// Frames per second.
+        fps: u32,
+        /// Key `loop`: begin again at the end.
+        repeat: bool,
+    },
+}
+
+/// How pixels travel from a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PixelFormat {
+    /// MJPEG or YUYV, whichever gives the wanted size and rate.
+    Auto,
+    /// Uncompressed, 2 bytes a pixel.
+    Yuyv,
+    /// A JPEG for each frame.
+    Mjpeg,
+}

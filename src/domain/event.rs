@@ -1,0 +1,243 @@
+//! What happened, worth keeping.
+//!
+//! Knows nothing of who keeps it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Decision, Direction, Mode, ModelId, PersonId};
+
+/// A person's name as it stood when something happened, so that a record can be read after a rename or a removal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub id: PersonId,
+    pub name: String,
+}
+
+/// What unlocked a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A face that was let in.
+    Grant,
+    /// The exit button.
+    Exit,
+    /// An operator's word.
+    Operator,
+    /// The hours in which the door stands unlocked.
+    Schedule,
+    /// An evacuation.
+    Release,
+}
+
+impl Cause {
+    /// The word that journals, logs and hubs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Grant => "grant",
+            Cause::Exit => "exit",
+            Cause::Operator => "operator",
+            Cause::Schedule => "schedule",
+            Cause::Release => "release",
+        }
+    }
+}
+
+/// What is wrong at a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Alarm {
+    /// It was opened while locked.
+    Forced,
+    /// It has been open for too long.
+    HeldOpen,
+    /// Its housing was opened.
+    Tamper,
+}
+
+impl Alarm {
+    /// The word that journals, logs and hubs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Alarm::Forced => "forced_open",
+            Alarm::HeldOpen => "held_open",
+            Alarm::Tamper => "tamper",
+        }
+    }
+}
+
+/// What happened, worth keeping. `by` is always the operator's name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The daemon is up, with its version and a digest of its configuration.
+    Started {
+        version: String,
+        config: String,
+        model: ModelId,
+    },
+    /// The daemon ends in order.
+    Stopped {
+        reason: String,
+    },
+    /// The rules spoke about a face before `door`. `person` names whoever `decision.nearest` points at.
+    Decided {
+        door: Arc<str>,
+        /// The side of the camera that saw it; `None` where no side is configured.
+        direction: Option<Direction>,
+        person: Option<Named>,
+        runner_up: Option<Named>,
+        decision: Decision,
+    },
+    /// Somebody went through: the door was opened after their grant, or, where there is no door sensor, unlocked for them.
+    Passed {
+        door: Arc<str>,
+        person: Named,
+        direction: Option<Direction>,
+        /// Where they are now; `None` where no zones are configured.
+        zone: Option<String>,
+        /// The sequence number of the grant.
+        record: u64,
+    },
+    /// The exit button was pressed; `refused` says why the door did not unlock.
+    ExitRequested {
+        door: Arc<str>,
+        refused: Option<String>,
+    },
+    /// An operator unlocks for a while.
+    OperatorUnlocked {
+        door: Arc<str>,
+        duration: Duration,
+        by: String,
+    },
+    /// An operator ends whatever had unlocked the door.
+    OperatorLocked {
+        door: Arc<str>,
+        by: String,
+    },
+    /// An operator sets what the door lets through.
+    ModeSet {
+        door: Arc<str>,
+        mode: Mode,
+        by: String,
+    },
+    /// The hours in which the door stands unlocked began.
+    ScheduleBegan {
+        door: Arc<str>,
+        schedule: String,
+    },
+    /// Those hours are over.
+    ScheduleEnded {
+        door: Arc<str>,
+        schedule: String,
+    },
+    /// The relay was energised for `duration`, or until told otherwise; `record` is the sequence number of the record that allowed it.
+    Unlocked {
+        door: Arc<str>,
+        cause: Cause,
+        record: u64,
+        duration: Option<Duration>,
+        /// From the frame to the relay, for a grant.
+        capture_to_door: Option<Duration>,
+    },
+    /// The relay is back at its safe level.
+    Locked {
+        door: Arc<str>,
+        reason: String,
+    },
+    /// The relay refused a command or could not carry it out; it is at its safe level.
+    DoorFailed {
+        door: Arc<str>,
+        reason: String,
+    },
+    /// The door's leaf was opened, as its sensor says.
+    DoorOpened {
+        door: Arc<str>,
+    },
+    /// The door's leaf was closed.
+    DoorClosed {
+        door: Arc<str>,
+        open_for: Duration,
+    },
+    /// The leaf has been open for so long that an alarm is near.
+    HeldOpenWarning {
+        door: Arc<str>,
+        open_for: Duration,
+    },
+    /// An alarm begins.
+    AlarmRaised {
+        door: Arc<str>,
+        alarm: Alarm,
+    },
+    /// What was wrong is so no more.
+    AlarmEnded {
+        door: Arc<str>,
+        alarm: Alarm,
+        lasted: Duration,
+    },
+    /// A door's inputs cannot be read, or can be read again.
+    ContactsLost {
+        door: Arc<str>,
+        reason: String,
+    },
+    ContactsBack {
+        door: Arc<str>,
+    },
+    /// An operator takes back what is known of where people are: of one person, or of everybody.
+    Amnesty {
+        person: Option<Named>,
+        by: String,
+    },
+    /// The distance that is near enough follows the number of people enrolled.
+    CutMoved {
+        people: usize,
+        before: f32,
+        after: f32,
+        /// The share of strangers, 0 to 1, that the whole gallery is to let in.
+        false_identification_rate: f64,
+        /// The distance lies beyond what was measured.
+        extrapolated: bool,
+    },
+    /// The wall clock was set, by this much, while usher ran or since its last record.
+    ClockJumped {
+        milliseconds: i64,
+    },
+    CameraLost {
+        camera: Arc<str>,
+        reason: String,
+    },
+    CameraBack {
+        camera: Arc<str>,
+        lost_for: Duration,
+    },
+    /// A stage of the daemon died or stopped beating.
+    StageFailed {
+        stage: String,
+        reason: String,
+    },
+    Enrolled {
+        person: Named,
+        templates: usize,
+        by: String,
+    },
+    Renamed {
+        person: Named,
+        before: String,
+        by: String,
+    },
+    /// Groups or the first and last day were set; `what` says which, in words.
+    Changed {
+        person: Named,
+        what: String,
+        by: String,
+    },
+    Enabled {
+        person: Named,
+        by: String,
+    },
+    Disabled {
+        person: Named,
+        by: String,
+    },
+    Removed {
+        person: Named,
+        by: String,
+    },
+}

@@ -1,0 +1,34 @@
+//! The nouns of the house, in the order they travel: a [`Frame`] shows a [`Face`], whose [`Embedding`] has a [`Match`] in the
+//! gallery; that makes a [`Sighting`], sightings make a [`Decision`], and what happened is told as an [`Event`].
+//!
+//! Knows nothing of files, devices, threads, clocks or wire formats: `std` only.
+
+mod decision;
+mod event;
+mod likeness;
+mod picture;
+
+use std::time::Duration;
+
+pub use decision::*;
+pub use event::*;
+pub use likeness::*;
+pub use picture::*;
+
+/// A point in monotonic time: the span since an epoch that one [`crate::clock::Clock`] keeps for a whole process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(pub Duration);
+
+impl Moment {
+    /// How long ago `earlier` was; zero when it lies ahead.
+    pub fn since(self, earlier: Moment) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl std::ops::Add<Duration> for Moment {
+    type Output = Moment;
+    fn add(self, span: Duration) -> Moment {
+        Moment(self.0.saturating_add(span))
+    }
+}

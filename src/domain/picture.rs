@@ -1,0 +1,138 @@
+//! What a camera gives: pictures, places in them, and faces.
+//!
+//! Knows nothing of who a face belongs to.
+
+use std::fmt;
+
+use super::{Moment, Score};
+
+/// An upright 8-bit RGB picture: `width * height * 3` bytes, rows top to bottom, no padding.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Image {
+    width: u32,
+    height: u32,
+    rgb: Vec<u8>,
+}
+
+impl Image {
+    /// Takes `rgb` as it is. `None` when either side is zero or the length is not `width * height * 3`.
+    pub fn new(width: u32, height: u32, rgb: Vec<u8>) -> Option<Image> {
+        let pixels = (width as usize).checked_mul(height as usize)?.checked_mul(3)?;
+        (pixels > 0 && rgb.len() == pixels).then_some(Image { width, height, rgb })
+    }
+
+    /// Columns.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// The bytes, `R G B R G B …`, row by row.
+    pub fn rgb(&self) -> &[u8] {
+        &self.rgb
+    }
+
+    /// The bytes, to be written over in place.
+    pub fn rgb_mut(&mut self) -> &mut [u8] {
+        &mut self.rgb
+    }
+
+    /// Gives the buffer back, so that the next frame can be decoded into it.
+    pub fn into_rgb(self) -> Vec<u8> {
+        self.rgb
+    }
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Image({}x{})", self.width, self.height)
+    }
+}
+
+/// One picture of a camera.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Counts up from 0 for each opening of the camera; gaps are frames that were dropped.
+    pub seq: u64,
+    /// When the camera handed it over.
+    pub captured_at: Moment,
+    /// The upright picture.
+    pub image: Image,
+}
+
+/// A position in pixels of the upright picture; x to the right, y down, the first pixel's centre at (0, 0).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Point {
+    pub x: f32,
+    pub y: f32,
+}
+
+/// An upright rectangle in pixels; may reach beyond the picture's edges.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bounds {
+    pub x1: f32,
+    pub y1: f32,
+    pub x2: f32,
+    pub y2: f32,
+}
+
+impl Bounds {
+    /// Width in pixels; never negative.
+    pub fn width(&self) -> f32 {
+        (self.x2 - self.x1).max(0.0)
+    }
+
+    /// Height in pixels; never negative.
+    pub fn height(&self) -> f32 {
+        (self.y2 - self.y1).max(0.0)
+    }
+
+    /// Area in pixels.
+    pub fn area(&self) -> f32 {
+        self.width() * self.height()
+    }
+
+    /// The middle.
+    pub fn centre(&self) -> Point {
+        Point { x: (self.x1 + self.x2) / 2.0, y: (self.y1 + self.y2) / 2.0 }
+    }
+
+    /// Intersection over union, 0 to 1.
+    pub fn iou(&self, other: &Bounds) -> f32 {
+        let w = (self.x2.min(other.x2) - self.x1.max(other.x1)).max(0.0);
+        let h = (self.y2.min(other.y2) - self.y1.max(other.y1)).max(0.0);
+        let both = w * h;
+        let either = self.area() + other.area() - both;
+        if either > 0.0 { both / either } else { 0.0 }
+    }
+}
+
+/// A face in a picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Face {
+    pub bounds: Bounds,
+    pub score: Score,
+    /// Left eye, right eye, nose, left and right corner of the mouth, as seen in the picture (its left is the viewer's left).
+    pub landmarks: [Point; 5],
+}
+
+/// How fit a face is for recognition.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Quality {
+    /// The shorter side of the face's bounds in pixels.
+    pub size: f32,
+    /// Variance of the Laplacian of the aligned face's brightness (0 to 255); below about 30 a face is blurred.
+    pub sharpness: f32,
+    /// Turn of the head to either side in degrees, estimated from the landmarks; 0 looks into the camera, the sign tells the side.
+    pub yaw: f32,
+    /// Nod of the head in degrees, estimated from the landmarks; negative looks down.
+    pub pitch: f32,
+    /// Tilt of the head in degrees, from the line through the eyes.
+    pub roll: f32,
+    /// Mean brightness of the aligned face, 0 to 255.
+    pub brightness: f32,
+}
