@@ -7,6 +7,7 @@
 //!
 //! Pure: the time comes in as an argument. Knows nothing of images, devices, names of people, doors or the wall clock.
 
+mod calibration;
 mod evidence;
 mod gates;
 #[cfg(test)]
@@ -14,5 +15,6 @@ mod properties;
 mod referee;
 mod rules;
 
+pub use calibration::{Calibration, CalibrationError, Cut, Point};
 pub use referee::Referee;
 pub use rules::Rules;

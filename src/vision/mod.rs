@@ -5,6 +5,7 @@
 pub mod align;
 mod batch;
 mod boxes;
+pub mod calibration_file;
 mod crop;
 pub mod embedder;
 pub mod manifest;

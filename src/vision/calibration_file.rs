@@ -1,0 +1,141 @@
+//! The file beside a model that says how its distances are spread: `NAME.calibration.toml`, shipped with the model, or measured on a
+//! site's own photographs.
+//!
+//! Knows nothing of what is near enough.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// What was measured of one embedder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationFile {
+    /// 1.
+    pub format: u32,
+    /// The tag of the embeddings, as [`crate::domain::ModelId`] writes it.
+    pub model: String,
+    /// On what, and how.
+    pub measured: String,
+    pub people: u64,
+    pub photographs: u64,
+    /// Pairs of photographs of different people.
+    pub impostor_pairs: u64,
+    /// Pairs of photographs of one person.
+    pub genuine_pairs: u64,
+    /// False match rate and distance, both rising: that share of impostor pairs is at or below the distance.
+    pub impostor: Vec<[f64; 2]>,
+    /// False non-match rate, falling, and distance, rising: that share of genuine pairs is above the distance.
+    pub genuine: Vec<[f64; 2]>,
+}
+
+/// Why a calibration cannot be read or written.
+#[derive(Debug, Error)]
+pub enum CalibrationFileError {
+    #[error("the calibration {} cannot be read: {why}", path.display())]
+    Unreadable { path: PathBuf, why: std::io::Error },
+    #[error("the calibration {} cannot be written: {why}", path.display())]
+    Unwritable { path: PathBuf, why: std::io::Error },
+    #[error("the calibration {}: {why}; remove it, or measure again with `usher calibrate DIR --write`", path.display())]
+    Malformed { path: PathBuf, why: String },
+}
+
+/// The file's name for the embedder `name` of the manifest.
+pub fn file_name(name: &str) -> String {
+    format!("{name}.calibration.toml")
+}
+
+impl CalibrationFile {
+    /// Reads the file; `None` when there is none.
+    pub fn load(path: &Path) -> Result<Option<CalibrationFile>, CalibrationFileError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(why) => return Err(CalibrationFileError::Unreadable { path: path.to_owned(), why }),
+        };
+        let malformed = |why: String| CalibrationFileError::Malformed { path: path.to_owned(), why };
+        let file: CalibrationFile = toml::from_str(&text).map_err(|e| malformed(e.to_string()))?;
+        match file.format {
+            1 => Ok(Some(file)),
+            other => Err(malformed(format!("format {other} is not known; this usher reads format 1"))),
+        }
+    }
+
+    /// Writes the file in one step: a reader sees the old one or the new one, whole.
+    pub fn save(&self, path: &Path) -> Result<(), CalibrationFileError> {
+        let unwritable = |why| CalibrationFileError::Unwritable { path: path.to_owned(), why };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(unwritable)?;
+        }
+        let beside = path.with_extension("toml.new");
+        let written = fs::File::create(&beside).and_then(|mut file| {
+            file.write_all(self.to_toml().as_bytes())?;
+            file.sync_all()
+        });
+        written.and_then(|()| fs::rename(&beside, path)).map_err(unwritable)
+    }
+
+    /// One point a line, so that two calibrations can be compared by eye.
+    fn to_toml(&self) -> String {
+        let table = |points: &[[f64; 2]]| -> String {
+            points.iter().map(|[rate, distance]| format!("    [{rate:.9e}, {distance:.5}],\n")).collect()
+        };
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        format!(
+            "format = {}\nmodel = {}\nmeasured = {}\npeople = {}\nphotographs = {}\nimpostor_pairs = {}\ngenuine_pairs = {}\n\
+             # False match rate, distance.\nimpostor = [\n{}]\n# False non-match rate, distance.\ngenuine = [\n{}]\n",
+            self.format,
+            quoted(&self.model),
+            quoted(&self.measured),
+            self.people,
+            self.photographs,
+            self.impostor_pairs,
+            self.genuine_pairs,
+            table(&self.impostor),
+            table(&self.genuine)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> CalibrationFile {
+        CalibrationFile {
+            format: 1,
+            model: "net-1".into(),
+            measured: "on \"faces\"\nof two people".into(),
+            people: 2,
+            photographs: 5,
+            impostor_pairs: 6,
+            genuine_pairs: 4,
+            impostor: vec![[1.5e-7, 0.9], [0.5, 1.4]],
+            genuine: vec![[0.25, 0.4], [0.0, 0.8]],
+        }
+    }
+
+    #[test]
+    fn what_was_written_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site").join(file_name("net"));
+        assert!(matches!(CalibrationFile::load(&path), Ok(None)));
+        file().save(&path).unwrap();
+        assert_eq!(CalibrationFile::load(&path).unwrap(), Some(file()));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_is_no_calibration_is_told_with_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.calibration.toml");
+        for text in ["", "format = 1\n", "\u{0}", "format = [", &file().to_toml().replace("format = 1", "format = 2")] {
+            fs::write(&path, text).unwrap();
+            let error = CalibrationFile::load(&path).unwrap_err().to_string();
+            assert!(error.contains("net.calibration.toml") && error.contains("usher calibrate"), "{error}");
+        }
+    }
+}
