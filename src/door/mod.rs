@@ -2,13 +2,28 @@
 //!
 //! Knows nothing of faces, people and the reasons for which a door opens. Time comes in as an argument.
 
+mod contacts;
+mod error;
+mod gpiocdev;
+mod indicator;
 mod relay;
+mod rppal;
 mod simulated;
+mod wiring;
 
 use std::fmt;
+use std::sync::Arc;
 
+pub use contacts::{Change, Contacts, Input};
+pub use error::DoorError;
+pub use indicator::{Indicator, Signal};
 pub use relay::{Limits, Outcome, Relay, Released};
 pub use simulated::{History, Simulated};
+pub use wiring::{
+    Active, Contact, Driver, IndicatorSettings, InputSettings, LineId, OutputSettings, Pull, WiringSettings,
+};
+
+use crate::clock::Clock;
 
 /// The output that the relay hangs on.
 pub trait Wires: Send {
@@ -40,17 +55,46 @@ impl fmt::Display for Level {
     }
 }
 
-/// Why the wires did not do as they were told.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DoorError {
-    /// The level may be either. The relay tries to reach its safe level again by itself.
-    #[error("{wires} did not go {level}: {why}; check the wiring and that usher may use the device")]
-    Write {
-        /// What [`Wires::describe`] says.
-        wires: String,
-        /// The level that was asked for.
-        level: Level,
-        /// What the device said.
-        why: String,
-    },
+/// A door's open wires. The relay's line has been at its safe level since it was claimed.
+pub struct Wiring {
+    pub relay: Box<dyn Wires>,
+    pub indicator: Option<Box<dyn Indicator>>,
+    pub contacts: Option<Box<dyn Contacts>>,
+}
+
+/// Claims all lines of a door. `clock` dates what the simulated driver is told.
+///
+/// A line that cannot be claimed is an error, and the others are given back. Dropping the relay puts its line at its safe level.
+pub fn open(settings: &WiringSettings, clock: Arc<dyn Clock>) -> Result<Wiring, DoorError> {
+    match &settings.driver {
+        Driver::Simulated { .. } => Ok(simulated::open(settings, clock)),
+        Driver::Rppal => rppal::open(settings),
+        Driver::Gpiocdev { chip } => gpiocdev::open(chip, settings),
+    }
+}
+
+/// What can be told of a door's lines without claiming them: safe to ask while somebody else holds them.
+pub fn survey(settings: &WiringSettings) -> Result<Survey, DoorError> {
+    match &settings.driver {
+        Driver::Simulated { .. } => Ok(Survey { device: "simulated".to_owned(), lines: Vec::new() }),
+        Driver::Rppal => rppal::survey(settings),
+        Driver::Gpiocdev { chip } => gpiocdev::survey(chip, settings),
+    }
+}
+
+/// What drives a door's lines, and who uses them.
+pub struct Survey {
+    /// The driver and its chip or board.
+    pub device: String,
+    pub lines: Vec<SurveyedLine>,
+}
+
+/// One configured line.
+pub struct SurveyedLine {
+    /// What hangs on it: `relay`, `door sensor`.
+    pub what: String,
+    /// Which line it is and how it is used; or why there is none.
+    pub line: Result<String, DoorError>,
+    /// What the kernel calls the user of the line; `None` when it is free.
+    pub used_by: Option<String>,
 }

@@ -1,11 +1,16 @@
-//! Wires without a device: they log each level and remember when it was set. For tests, demonstrations and desks.
+//! Wires without a device: they log each level and remember when it was set, and play inputs from a file. For tests,
+//! demonstrations and desks.
 //!
 //! Knows nothing of relays and rules.
 
+mod inputs;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use super::{DoorError, Level, Wires};
+use super::contacts::Polled;
+use super::{DoorError, Driver, Indicator, Input, InputSettings, Level, Signal, Wires, Wiring, WiringSettings};
 use crate::clock::Clock;
 use crate::domain::Moment;
 
@@ -37,6 +42,42 @@ impl History {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(Moment, Level)>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// How often the file that plays the inputs is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Simulated wires as `settings` want them.
+pub(super) fn open(settings: &WiringSettings, clock: Arc<dyn Clock>) -> Wiring {
+    let path = match &settings.driver {
+        Driver::Simulated { inputs } => inputs.clone(),
+        Driver::Rppal | Driver::Gpiocdev { .. } => None,
+    };
+    let known: Vec<Input> = settings.inputs.iter().map(|(input, _)| *input).collect();
+    // An editor empties a file before it writes it: what is read must be there twice.
+    let twice =
+        |(input, settings): &(Input, InputSettings)| (*input, InputSettings { debounce: LOOK, ..settings.clone() });
+    let twice: Vec<_> = settings.inputs.iter().map(twice).collect();
+    Wiring {
+        relay: Box::new(Simulated::new(clock)),
+        indicator: settings.indicator.is_some().then(|| Box::new(SimulatedIndicator) as Box<dyn Indicator>),
+        contacts: (!known.is_empty())
+            .then(|| Box::new(Polled::new(inputs::PlayedInputs::new(path, known), &twice, LOOK)) as Box<_>),
+    }
+}
+
+/// Lamps that only the log shows.
+struct SimulatedIndicator;
+
+impl Indicator for SimulatedIndicator {
+    fn show(&mut self, signal: Signal) -> Result<(), DoorError> {
+        tracing::info!(?signal, "simulated indicator");
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        "simulated".to_owned()
     }
 }
 

@@ -1,0 +1,79 @@
+//! The lines of any Linux board, through the kernel's GPIO character device (crate `gpiocdev`).
+//!
+//! The kernel keeps a line for whoever requested it and tells others who that is. A chip may vanish while its lines are held, as one on
+//! USB does; each line is then claimed anew at the next use.
+//!
+//! Knows nothing of a board's own registers.
+
+mod chip;
+mod contacts;
+mod output;
+
+use ::gpiocdev::chip::Chip;
+
+use super::indicator::Lamps;
+use super::{DoorError, LineId, Signal, Survey, SurveyedLine, Wires, Wiring, WiringSettings};
+use chip::Place;
+use output::Output;
+
+/// Claims the lines of `settings` on the chip named by path, name or label.
+pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Wiring, DoorError> {
+    settings.lines()?;
+    let output = |what: &str, line: &Option<LineId>, active| {
+        let line = line.clone().ok_or_else(|| DoorError::NoLineGiven { what: what.to_owned() })?;
+        Output::claim(chip, line, active, settings.consumer(what))
+    };
+    let relay = output("relay", &settings.relay.line, settings.relay.active)?;
+    let indicator = match &settings.indicator {
+        None => None,
+        Some(indicator) => {
+            let mut lamps: Vec<(Signal, Box<dyn Wires>)> = Vec::new();
+            for (signal, what, line) in [
+                (Signal::Granted, "granted", &indicator.granted),
+                (Signal::Denied, "denied", &indicator.denied),
+                (Signal::Fault, "fault", &indicator.fault),
+            ] {
+                if line.is_some() {
+                    lamps.push((signal, Box::new(output(what, line, indicator.active)?)));
+                }
+            }
+            Some(Box::new(Lamps::new(lamps)?) as Box<_>)
+        }
+    };
+    let contacts = match settings.inputs.is_empty() {
+        true => None,
+        false => Some(contacts::open(chip, settings)?),
+    };
+    Ok(Wiring { relay: Box::new(relay), indicator, contacts })
+}
+
+/// The chip and what the kernel knows of the lines.
+pub(super) fn survey(chip: &str, settings: &WiringSettings) -> Result<Survey, DoorError> {
+    let lines = settings.lines()?;
+    let open = chip::find(chip)?;
+    let lines = lines.into_iter().map(|(what, line)| match chip::locate(chip, &open, line) {
+        Err(error) => SurveyedLine { what, line: Err(error), used_by: None },
+        Ok(place) => {
+            let used_by = chip::user(&open, place.offset);
+            SurveyedLine { what, line: Ok(place.to_string()), used_by }
+        }
+    });
+    Ok(Survey { device: format!("gpiocdev on {}", chip::name(&open)), lines: lines.collect() })
+}
+
+/// Who has the line with this number of the chip with this label; `None` also when there is no such chip.
+pub(super) fn user(label: &str, number: u32) -> Option<String> {
+    let chips = ::gpiocdev::chip::chips().ok()?;
+    let chip = chips.iter().find_map(|path| {
+        let chip = Chip::from_path(path).ok()?;
+        chip.info().is_ok_and(|info| info.label == label).then_some(chip)
+    })?;
+    chip::user(&chip, number)
+}
+
+/// The chip and the place of a line on it, found anew: a chip that vanished may come back under another path.
+fn find(chip: &str, line: &LineId) -> Result<(Chip, Place), DoorError> {
+    let open = chip::find(chip)?;
+    let place = chip::locate(chip, &open, line)?;
+    Ok((open, place))
+}

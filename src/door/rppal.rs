@@ -1,0 +1,257 @@
+//! The lines of a Raspberry Pi, through the registers of its GPIO block (crate `rppal`).
+//!
+//! Registers cannot fail: a level that is written is written, unless something else drives the line. Inputs are asked every 10 ms,
+//! which costs a read of a register.
+//!
+//! Knows nothing of other boards.
+
+use std::time::Duration;
+
+use ::rppal::gpio::{Error, Gpio, InputPin, Level as Logic, Mode, OutputPin, Pin};
+use ::rppal::system::DeviceInfo;
+
+use super::contacts::{Levels, Polled};
+use super::indicator::Lamps;
+use super::{
+    Active, DoorError, InputSettings, Level, LineId, Pull, Signal, Survey, SurveyedLine, Wires, Wiring, WiringSettings,
+    gpiocdev,
+};
+
+/// How often inputs are asked.
+const POLL: Duration = Duration::from_millis(10);
+
+/// The labels of the kernel's chip for the same lines.
+const LABELS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
+
+/// Claims the lines of `settings`.
+pub(super) fn open(settings: &WiringSettings) -> Result<Wiring, DoorError> {
+    settings.lines()?;
+    let gpio = gpio()?;
+    let output = |what: &str, line: &Option<LineId>, active| Output::claim(&gpio, what, number(what, line)?, active);
+    let relay = output("relay", &settings.relay.line, settings.relay.active)?;
+    let indicator = match &settings.indicator {
+        None => None,
+        Some(indicator) => {
+            let mut lamps: Vec<(Signal, Box<dyn Wires>)> = Vec::new();
+            for (signal, what, line) in [
+                (Signal::Granted, "granted lamp", &indicator.granted),
+                (Signal::Denied, "denied lamp", &indicator.denied),
+                (Signal::Fault, "fault lamp", &indicator.fault),
+            ] {
+                if line.is_some() {
+                    lamps.push((signal, Box::new(output(what, line, indicator.active)?)));
+                }
+            }
+            Some(Box::new(Lamps::new(lamps)?) as Box<_>)
+        }
+    };
+    let contacts = match settings.inputs.as_slice() {
+        [] => None,
+        inputs => Some(Box::new(Polled::new(Inputs::claim(&gpio, settings)?, inputs, POLL)) as Box<_>),
+    };
+    Ok(Wiring { relay: Box::new(relay), indicator, contacts })
+}
+
+/// Which board this is, and what the kernel knows of the lines.
+pub(super) fn survey(settings: &WiringSettings) -> Result<Survey, DoorError> {
+    let model = model()?;
+    let lines = settings.lines()?.into_iter().map(|(what, line)| {
+        let line = number(&what, &Some(line.clone()));
+        let used_by = line.as_ref().ok().and_then(|&number| user(number));
+        SurveyedLine { what, line: line.map(name), used_by }
+    });
+    Ok(Survey { device: format!("rppal on a {model}"), lines: lines.collect() })
+}
+
+/// An output that stays what it is when it is dropped: a line of a register block has no owner that gives it back.
+struct Output {
+    pin: OutputPin,
+    active: Active,
+    description: String,
+    /// The line read otherwise than it was written, and that was told.
+    contradicted: bool,
+}
+
+impl Output {
+    /// Its level is set before it becomes an output.
+    fn claim(gpio: &Gpio, what: &str, number: u8, active: Active) -> Result<Output, DoorError> {
+        let pin = pin(gpio, what, number)?;
+        let mut pin = match active {
+            Active::High => pin.into_output_low(),
+            Active::Low => pin.into_output_high(),
+        };
+        pin.set_reset_on_drop(false);
+        let description = format!("{} through rppal, {active}", name(number));
+        let mut output = Output { pin, active, description, contradicted: false };
+        output.set(Level::Safe);
+        Ok(output)
+    }
+
+    fn set(&mut self, level: Level) {
+        let logic = match (self.active, level) {
+            (Active::High, Level::Energised) | (Active::Low, Level::Safe) => Logic::High,
+            (Active::High, Level::Safe) | (Active::Low, Level::Energised) => Logic::Low,
+        };
+        self.pin.write(logic);
+        let contradicted = self.pin.is_set_high() != (logic == Logic::High);
+        if contradicted && !self.contradicted {
+            tracing::warn!(line = %self.description, %level, "the line does not read as it was written: a short, or another program?");
+        }
+        self.contradicted = contradicted;
+    }
+}
+
+impl Wires for Output {
+    fn energise(&mut self) -> Result<(), DoorError> {
+        self.set(Level::Energised);
+        Ok(())
+    }
+
+    fn safe(&mut self) -> Result<(), DoorError> {
+        self.set(Level::Safe);
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        self.description.clone()
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.set(Level::Safe);
+    }
+}
+
+/// The inputs with the levels at which they are active.
+struct Inputs {
+    pins: Vec<(InputPin, Active)>,
+    descriptions: Vec<String>,
+}
+
+impl Inputs {
+    fn claim(gpio: &Gpio, settings: &WiringSettings) -> Result<Inputs, DoorError> {
+        let mut inputs = Inputs { pins: Vec::new(), descriptions: Vec::new() };
+        for (input, of) in &settings.inputs {
+            let what = input.to_string();
+            let number = number(&what, &of.line)?;
+            let pin = pin(gpio, &what, number)?;
+            inputs.pins.push((biased(pin, of), of.active()));
+            let every = POLL.as_millis();
+            inputs.descriptions.push(format!("{what}: {} through rppal, {of}, asked every {every} ms", name(number)));
+        }
+        Ok(inputs)
+    }
+}
+
+fn biased(pin: Pin, settings: &InputSettings) -> InputPin {
+    match settings.pull {
+        Pull::Up => pin.into_input_pullup(),
+        Pull::Down => pin.into_input_pulldown(),
+        Pull::None => pin.into_input(),
+    }
+}
+
+impl Levels for Inputs {
+    fn levels(&mut self) -> Result<Vec<bool>, DoorError> {
+        Ok(self.pins.iter().map(|(pin, active)| pin.is_high() == (*active == Active::High)).collect())
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.descriptions.clone()
+    }
+}
+
+/// The register block, mapped into this process.
+fn gpio() -> Result<Gpio, DoorError> {
+    model()?;
+    Gpio::new().map_err(|error| match error {
+        Error::PermissionDenied(path) => DoorError::NotAllowed { path },
+        Error::UnknownModel => DoorError::UnknownPi { model: board() },
+        other => {
+            let why = format!("{other}; rppal needs /dev/gpiomem or /dev/mem, and a /dev/gpiochip of the kernel");
+            DoorError::Claim { line: "the GPIO of this Raspberry Pi".to_owned(), why }
+        }
+    })
+}
+
+/// Takes the pin from this process's pool; the kernel must not know a user of it.
+fn pin(gpio: &Gpio, what: &str, number: u8) -> Result<Pin, DoorError> {
+    if let Some(by) = user(number) {
+        return Err(DoorError::LineInUse { line: format!("{} ({what})", name(number)), by });
+    }
+    let pin = gpio.get(number).map_err(|error| match error {
+        Error::PinUsed(_) => {
+            DoorError::LineInUse { line: format!("{} ({what})", name(number)), by: "usher itself".to_owned() }
+        }
+        Error::PinNotAvailable(_) => no_line(number),
+        other => DoorError::Claim { line: name(number), why: other.to_string() },
+    })?;
+    let mode = pin.mode();
+    if !matches!(mode, Mode::Input | Mode::Output | Mode::Null) {
+        tracing::warn!(line = %name(number), what, "had function {mode} of another peripheral until now; is that one switched off?");
+    }
+    Ok(pin)
+}
+
+/// Who has the line, if the kernel knows.
+fn user(number: u8) -> Option<String> {
+    LABELS.iter().find_map(|label| gpiocdev::user(label, u32::from(number)))
+}
+
+fn number(what: &str, line: &Option<LineId>) -> Result<u8, DoorError> {
+    match line {
+        Some(LineId::Number(number)) => u8::try_from(*number).map_err(|_| no_line(*number)),
+        Some(name) => Err(no_line(name)),
+        None => Err(DoorError::NoLineGiven { what: what.to_owned() }),
+    }
+}
+
+fn no_line(line: impl ToString) -> DoorError {
+    let there = "rppal takes BCM numbers: 2 to 27 are on the header of 40 pins".to_owned();
+    DoorError::NoLine { chip: format!("this {}", board()), line: line.to_string(), there }
+}
+
+fn name(number: u8) -> String {
+    format!("GPIO {number}")
+}
+
+/// The model of this Raspberry Pi.
+fn model() -> Result<String, DoorError> {
+    match DeviceInfo::new() {
+        Ok(info) => Ok(info.model().to_string()),
+        Err(_) if board().contains("Raspberry Pi") => Err(DoorError::UnknownPi { model: board() }),
+        Err(_) => Err(DoorError::NotAPi { found: board() }),
+    }
+}
+
+/// What the board calls itself in its device tree.
+fn board() -> String {
+    match std::fs::read_to_string("/sys/firmware/devicetree/base/model") {
+        Ok(model) => model.trim_end_matches('\0').to_owned(),
+        Err(_) => "a machine without a device tree".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_numbers_name_a_pin() {
+        assert_eq!(number("relay", &Some(LineId::Number(17))), Ok(17));
+        for wrong in [LineId::Number(256), LineId::Name("GPIO17".into())] {
+            let error = number("relay", &Some(wrong)).unwrap_err();
+            assert!(error.to_string().contains("BCM numbers"), "{error}");
+        }
+        assert_eq!(number("relay", &None), Err(DoorError::NoLineGiven { what: "relay".into() }));
+    }
+
+    #[test]
+    fn another_machine_is_told_to_use_the_other_driver() {
+        if !board().contains("Raspberry Pi") {
+            let error = gpio().unwrap_err();
+            assert!(matches!(error, DoorError::NotAPi { .. }) && error.to_string().contains("gpiocdev"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What hangs on which line: the settings of a door's wires.
+//!
+//! Knows nothing of configuration files, nor of how a line is driven.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{DoorError, Input};
+
+/// One door's wires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WiringSettings {
+    /// The door's name; the kernel shows it as the user of the lines.
+    pub door: String,
+    pub driver: Driver,
+    pub relay: OutputSettings,
+    pub indicator: Option<IndicatorSettings>,
+    /// Each input once, in the order in which they are told.
+    pub inputs: Vec<(Input, InputSettings)>,
+}
+
+/// What drives the lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// Nothing.
+    Simulated {
+        /// The file that plays the inputs; without one they are at rest for good.
+        inputs: Option<PathBuf>,
+    },
+    /// The registers of a Raspberry Pi.
+    Rppal,
+    /// The kernel's GPIO character device.
+    Gpiocdev {
+        /// A path, a name such as `gpiochip0`, or a label such as `pinctrl-bcm2711`.
+        chip: String,
+    },
+}
+
+/// A line of a chip.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LineId {
+    /// Its number on the chip; on a Raspberry Pi the BCM number.
+    Number(u32),
+    /// The name that the chip gives it.
+    Name(String),
+}
+
+/// The relay's line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputSettings {
+    /// `None` for the simulated driver only.
+    pub line: Option<LineId>,
+    /// The level that energises.
+    pub active: Active,
+}
+
+/// The level at which something is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Active {
+    High,
+    Low,
+}
+
+/// The lamps; a lamp without a line is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndicatorSettings {
+    pub granted: Option<LineId>,
+    pub denied: Option<LineId>,
+    pub fault: Option<LineId>,
+    /// The level that lights a lamp.
+    pub active: Active,
+}
+
+/// A contact on an input line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputSettings {
+    /// `None` for the simulated driver only.
+    pub line: Option<LineId>,
+    /// What the contact is at rest: door closed, button released, housing closed.
+    pub contact: Contact,
+    /// Where the line is pulled while the contact is open; with it goes where the contact leads to.
+    pub pull: Pull,
+    /// How long a new level must last before it counts.
+    pub debounce: Duration,
+}
+
+/// A contact at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    NormallyOpen,
+    NormallyClosed,
+}
+
+/// The resistor at an input line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pull {
+    /// The chip's own, up; the contact leads to ground.
+    Up,
+    /// The chip's own, down; the contact leads to the board's supply.
+    Down,
+    /// None in the chip: one outside pulls up, and the contact leads to ground.
+    None,
+}
+
+impl InputSettings {
+    /// The level of the line at which the input is active. A closed contact to ground reads low, one to the supply high; the
+    /// input is active when the contact is not what it is at rest.
+    pub fn active(&self) -> Active {
+        let closed = if self.pull == Pull::Down { Active::High } else { Active::Low };
+        match self.contact {
+            Contact::NormallyOpen => closed,
+            Contact::NormallyClosed => closed.opposite(),
+        }
+    }
+}
+
+impl Active {
+    fn opposite(self) -> Active {
+        match self {
+            Active::High => Active::Low,
+            Active::Low => Active::High,
+        }
+    }
+}
+
+impl WiringSettings {
+    /// Each line with what hangs on it. An error names what has no line.
+    pub(super) fn lines(&self) -> Result<Vec<(String, &LineId)>, DoorError> {
+        let missing = |what: &str| DoorError::NoLineGiven { what: what.to_owned() };
+        let mut lines = vec![("relay".to_owned(), self.relay.line.as_ref().ok_or_else(|| missing("relay"))?)];
+        for (lamp, line) in self.indicator.iter().flat_map(IndicatorSettings::lamps) {
+            lines.push((lamp.to_owned(), line));
+        }
+        for (input, settings) in &self.inputs {
+            let what = input.to_string();
+            let line = settings.line.as_ref().ok_or_else(|| missing(&what))?;
+            lines.push((what, line));
+        }
+        Ok(lines)
+    }
+
+    /// What the kernel shows as the user of a line; it keeps 31 bytes of it (`GPIO_MAX_NAME_SIZE` of linux/gpio.h, less the zero).
+    pub(super) fn consumer(&self, what: &str) -> String {
+        let mut consumer = format!("usher {what} {}", self.door);
+        while consumer.len() > 31 {
+            consumer.pop();
+        }
+        consumer
+    }
+}
+
+impl IndicatorSettings {
+    /// The lamps that are there.
+    pub(super) fn lamps(&self) -> impl Iterator<Item = (&'static str, &LineId)> {
+        let lamps = [("granted lamp", &self.granted), ("denied lamp", &self.denied), ("fault lamp", &self.fault)];
+        lamps.into_iter().filter_map(|(what, line)| line.as_ref().map(|line| (what, line)))
+    }
+}
+
+impl fmt::Display for LineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LineId::Number(number) => write!(f, "{number}"),
+            LineId::Name(name) => write!(f, "\"{name}\""),
+        }
+    }
+}
+
+impl fmt::Display for Active {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Active::High => "active high",
+            Active::Low => "active low",
+        })
+    }
+}
+
+impl fmt::Display for InputSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.contact {
+            Contact::NormallyOpen => "normally open",
+            Contact::NormallyClosed => "normally closed",
+        })?;
+        f.write_str(match self.pull {
+            Pull::Up => ", pulled up",
+            Pull::Down => ", pulled down",
+            Pull::None => ", no pull",
+        })?;
+        write!(f, ", debounced {} ms", self.debounce.as_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contact_that_is_not_as_at_rest_is_active() {
+        let active = |contact, pull| InputSettings { line: None, contact, pull, debounce: Duration::ZERO }.active();
+        // A closed contact reads low when it leads to ground, and high when it leads to the supply.
+        assert_eq!(active(Contact::NormallyClosed, Pull::Up), Active::High);
+        assert_eq!(active(Contact::NormallyClosed, Pull::None), Active::High);
+        assert_eq!(active(Contact::NormallyClosed, Pull::Down), Active::Low);
+        assert_eq!(active(Contact::NormallyOpen, Pull::Up), Active::Low);
+        assert_eq!(active(Contact::NormallyOpen, Pull::None), Active::Low);
+        assert_eq!(active(Contact::NormallyOpen, Pull::Down), Active::High);
+    }
+
+    #[test]
+    fn a_real_driver_needs_a_line_for_everything() {
+        let output = |line| OutputSettings { line, active: Active::High };
+        let input = |line| InputSettings {
+            line,
+            contact: Contact::NormallyOpen,
+            pull: Pull::Up,
+            debounce: Duration::from_millis(30),
+        };
+        let mut settings = WiringSettings {
+            door: "a-door-with-a-long-name-of-32-ch".into(),
+            driver: Driver::Rppal,
+            relay: output(None),
+            indicator: None,
+            inputs: vec![(Input::ExitButton, input(None))],
+        };
+        assert_eq!(settings.lines(), Err(DoorError::NoLineGiven { what: "relay".into() }));
+        settings.relay.line = Some(LineId::Number(17));
+        assert_eq!(settings.lines(), Err(DoorError::NoLineGiven { what: "exit button".into() }));
+        settings.inputs[0].1.line = Some(LineId::Name("GPIO6".into()));
+        let lines = settings.lines().unwrap();
+        assert_eq!(lines[0], ("relay".to_owned(), &LineId::Number(17)));
+        assert_eq!(lines[1], ("exit button".to_owned(), &LineId::Name("GPIO6".into())));
+        assert_eq!(settings.consumer("relay"), "usher relay a-door-with-a-long-");
+    }
+}
