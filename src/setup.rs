@@ -15,7 +15,9 @@ use crate::camera::{CameraError, FrameSource};
 use crate::clock::Clock;
 use crate::config::{self, Config, DistanceLimit, DoorDriver, Source};
 use crate::domain::Distance;
-use crate::door::{Limits, Simulated, Wires};
+use crate::door::{
+    self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
+};
 use crate::hub::HubSettings;
 use crate::office::Gates;
 use crate::vision::manifest::Model;
@@ -146,10 +148,66 @@ pub fn limits(config: &Config, door: &config::Door) -> Limits {
     Limits { max_age: config.access.max_age, max_on: door.max_on, max_hold: door.max_hold }
 }
 
-/// Opens a `[[door]]`'s wires.
-pub fn wires(door: &config::Door, clock: Arc<dyn Clock>) -> Box<dyn Wires> {
-    match door.driver {
-        DoorDriver::Simulated => Box::new(Simulated::new(clock)),
+/// Claims the lines of a `[[door]]`.
+pub fn wiring(door: &config::Door, clock: Arc<dyn Clock>) -> Result<Wiring, DoorError> {
+    door::open(&wiring_settings(door), clock)
+}
+
+/// The wiring of a `[[door]]` as the door wants it.
+pub fn wiring_settings(door: &config::Door) -> WiringSettings {
+    let wiring = &door.wiring;
+    let contacts =
+        [(Input::Sensor, &wiring.sensor), (Input::ExitButton, &wiring.exit_button), (Input::Tamper, &wiring.tamper)];
+    let input =
+        |(input, contact): (Input, &Option<config::Contact>)| contact.as_ref().map(|c| (input, contact_settings(c)));
+    WiringSettings {
+        door: door.name.clone(),
+        driver: match &wiring.driver {
+            DoorDriver::Simulated { inputs } => Driver::Simulated { inputs: inputs.clone() },
+            DoorDriver::Rppal => Driver::Rppal,
+            DoorDriver::Gpiocdev { chip } => Driver::Gpiocdev { chip: chip.clone() },
+        },
+        relay: OutputSettings {
+            line: wiring.relay.as_ref().and_then(|relay| line(&relay.line)),
+            active: wiring.relay.as_ref().map_or(door::Active::High, |relay| active(relay.active)),
+        },
+        indicator: wiring.indicator.as_ref().map(|lamps| IndicatorSettings {
+            granted: line(&lamps.granted),
+            denied: line(&lamps.denied),
+            fault: line(&lamps.fault),
+            active: active(lamps.active),
+        }),
+        inputs: contacts.into_iter().filter_map(input).collect(),
+    }
+}
+
+fn contact_settings(contact: &config::Contact) -> InputSettings {
+    InputSettings {
+        line: line(&contact.line),
+        contact: match contact.normally_closed {
+            true => door::Contact::NormallyClosed,
+            false => door::Contact::NormallyOpen,
+        },
+        pull: match contact.pull {
+            config::Pull::Up => door::Pull::Up,
+            config::Pull::Down => door::Pull::Down,
+            config::Pull::None => door::Pull::None,
+        },
+        debounce: contact.debounce,
+    }
+}
+
+fn line(line: &Option<config::LineId>) -> Option<door::LineId> {
+    line.as_ref().map(|line| match line {
+        config::LineId::Number(number) => door::LineId::Number(*number),
+        config::LineId::Name(name) => door::LineId::Name(name.clone()),
+    })
+}
+
+fn active(active: config::Active) -> door::Active {
+    match active {
+        config::Active::High => door::Active::High,
+        config::Active::Low => door::Active::Low,
     }
 }
 

@@ -1,5 +1,7 @@
 //! `usher doctor`
 
+mod doors;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +28,8 @@ const BROKER_WAIT: Duration = Duration::from_secs(5);
 /// Check everything usher needs, and say what to do about what is missing.
 ///
 /// Looks at the configuration, the TFLite runtime, the models and where each runs, the store, the cameras, the doors and the broker.
-/// While the daemon runs, what it holds is asked of it. Ends with a failure when something must be mended.
+/// While the daemon runs, what it holds is asked of it. While it does not, each door's lines are claimed for a moment, the relay's at
+/// its safe level. Ends with a failure when something must be mended.
 #[derive(Args)]
 pub struct Doctor {
     /// Print JSON, one check a line
@@ -62,7 +65,7 @@ impl Doctor {
                 let daemon = Client::connect(&config.control.socket);
                 models(&config, &mut findings)?;
                 match daemon {
-                    Ok(Some(client)) => running(&client, &mut findings)?,
+                    Ok(Some(client)) => running(&config, &client, &mut findings)?,
                     Ok(None) => resting(&config, &mut findings)?,
                     Err(error) => findings.tell("daemon", State::Broken, &format!("{error:#}"))?,
                 }
@@ -141,7 +144,7 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
 }
 
 /// What only the running daemon can tell: it holds cameras, store and doors.
-fn running(client: &Client, findings: &mut Findings) -> Result<()> {
+fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<()> {
     let Some(status) =
         findings.result("daemon", client.get::<Status>("/v1/status"), |s| format!("runs, up {} s", s.uptime_s))?
     else {
@@ -156,9 +159,7 @@ fn running(client: &Client, findings: &mut Findings) -> Result<()> {
         };
         findings.tell(&stage.role, state, &text)?;
     }
-    for door in &status.doors {
-        findings.tell("door", State::Well, &format!("{}: {}", door.name, door.wires))?;
-    }
+    doors::held(config, &status, findings)?;
     match &status.hub {
         None => findings.tell("broker", State::Well, "none is configured"),
         Some(hub) if hub.state == "online" => findings.tell("broker", State::Well, "online"),
@@ -195,10 +196,7 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
             findings.tell("camera", State::Warning, &format!("devices on this machine: {text}"))?;
         }
     }
-    for door in &config.doors {
-        let wires = setup::wires(door, Arc::new(SystemClock::new()));
-        findings.tell("door", State::Well, &format!("{}: {}", door.name, wires.describe()))?;
-    }
+    doors::free(config, findings)?;
     let Some(settings) = findings
         .result("broker", setup::hub(config), |settings| match settings {
             Some(settings) => format!("{}:{} is configured", settings.host, settings.port),

@@ -15,6 +15,8 @@ mod tree;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wiring_tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,8 +24,9 @@ use std::sync::Arc;
 pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use settings::{
-    Accelerator, Access, Camera, Control, Detector, Device, DistanceLimit, Door, DoorDriver, Enroll, Log, LogFormat,
-    LogLevel, Models, Mqtt, PerModel, PixelFormat, Runtime, Source, Store,
+    Accelerator, Access, Active, Camera, Contact, Control, Detector, Device, DistanceLimit, Door, DoorDriver, Enroll,
+    Indicator, LineId, Lock, Log, LogFormat, LogLevel, Models, Mqtt, PerModel, PixelFormat, Pull, Relay, Runtime,
+    Source, Store, Wiring,
 };
 
 use reader::{Line, Reader};

@@ -76,7 +76,7 @@ impl Reader {
     /// Opens the section `[name]` of the root; an empty one when it is not there.
     pub fn section(&mut self, root: &mut Table, name: &'static str) -> Section<'_> {
         let node = root.remove(name);
-        Section::open(self, name.to_string(), format!("[{name}]"), node)
+        Section::open(self, name.to_string(), name.to_string(), format!("[{name}]"), node)
     }
 
     /// Opens the section `[name]` when it is there.
@@ -109,7 +109,8 @@ impl Reader {
             self.problems.push(Problem { origin: Origin::File(self.file.clone()), key: name.to_string(), what });
         }
         let read_one = |(index, node)| {
-            let mut section = Section::open(self, format!("{name}[{index}]"), format!("[[{name}]]"), Some(node));
+            let (full, header) = (format!("{name}[{index}]"), format!("[[{name}]]"));
+            let mut section = Section::open(self, full, name.to_string(), header, Some(node));
             let value = read(&mut section);
             section.close();
             value
@@ -147,13 +148,15 @@ pub(super) struct Section<'r> {
     reader: &'r mut Reader,
     /// Full name, as in `access` or `camera[0]`.
     name: String,
+    /// What a header says before the name of a table below this one, as in `runtime` or `door`: the last of a list is meant.
+    path: String,
     table: Table,
     origin: Origin,
     known: Vec<&'static str>,
 }
 
 impl<'r> Section<'r> {
-    fn open(reader: &'r mut Reader, name: String, header: String, node: Option<Node>) -> Section<'r> {
+    fn open(reader: &'r mut Reader, name: String, path: String, header: String, node: Option<Node>) -> Section<'r> {
         reader.lines.push(Line::Header(header.clone()));
         let (table, origin) = match node {
             None => (Table::new(), Origin::File(reader.file.clone())),
@@ -164,7 +167,7 @@ impl<'r> Section<'r> {
                 (Table::new(), origin)
             }
         };
-        Section { reader, name, table, origin, known: Vec::new() }
+        Section { reader, name, path, table, origin, known: Vec::new() }
     }
 
     /// The full name of `key`.
@@ -200,7 +203,7 @@ impl<'r> Section<'r> {
     }
 
     /// Notes that `key` is missing when it is.
-    fn require(&mut self, key: &'static str, right: &str) {
+    pub fn require(&mut self, key: &'static str, right: &str) {
         if !self.table.contains_key(key) {
             let (origin, full) = (self.origin.clone(), self.full(key));
             // The section may stand in the file or in a variable's name; say the key either way.
@@ -343,8 +346,35 @@ impl<'r> Section<'r> {
     pub fn table(&mut self, key: &'static str) -> Section<'_> {
         self.known.push(key);
         let node = self.table.remove(key);
-        let full = self.full(key);
-        Section::open(self.reader, full.clone(), format!("[{full}]"), node)
+        let (full, path) = (self.full(key), format!("{}.{key}", self.path));
+        let header = format!("[{path}]");
+        Section::open(self.reader, full, path, header, node)
+    }
+
+    /// [`Section::table`] when it is there.
+    pub fn optional_table(&mut self, key: &'static str) -> Option<Section<'_>> {
+        if self.table.contains_key(key) {
+            return Some(self.table(key));
+        }
+        self.known.push(key);
+        self.reader.lines.push(Line::Unset(format!("[{}.{key}]", self.path)));
+        None
+    }
+
+    /// Asks for `key` when it is there, as [`Section::ask`] does; `None` also when it cannot be read.
+    pub fn optional<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+        write: impl FnOnce(&T) -> String,
+    ) -> Option<T> {
+        if !self.table.contains_key(key) {
+            self.known.push(key);
+            self.reader.lines.push(Line::Unset(key.to_string()));
+            return None;
+        }
+        let written = |value: &Option<T>| value.as_ref().map_or_else(String::new, write);
+        self.ask(key, None, |value| read(value).map(Some), written)
     }
 
     /// Tells of each of `keys` that is written although it belongs to `owner` and not here.

@@ -127,7 +127,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         .doors
         .iter()
         .map(|door| {
-            let relay = Relay::new(setup::wires(door, clock.clone()), setup::limits(config, door))?;
+            let relay = Relay::new(setup::wiring(door, clock.clone())?.relay, setup::limits(config, door))?;
             Ok(Post { name: door.name.as_str().into(), referee: Referee::new(rules.clone()), relay, pulse: door.pulse })
         })
         .collect::<Result<Vec<_>>>()?;

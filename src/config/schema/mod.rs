@@ -8,6 +8,7 @@ mod camera;
 mod door;
 mod mqtt;
 mod rules;
+mod wiring;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -180,6 +181,7 @@ fn cross_check(reader: &mut Reader, config: &Config) {
         }
     }
     unique(reader, "door", config.doors.iter().map(|door| door.name.as_str()));
+    wiring::cross_check(reader, config);
     unique(reader, "camera", config.cameras.iter().map(|camera| camera.name.as_str()));
     for (index, camera) in config.cameras.iter().enumerate() {
         let key = format!("camera[{index}].door");

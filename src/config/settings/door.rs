@@ -4,13 +4,15 @@
 
 use std::time::Duration;
 
+use super::wiring::Wiring;
+
 /// `[[door]]`: one lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Door {
     /// Its name on the broker and in the journal; unique. Letters, digits, `-` and `_`.
     pub name: String,
-    /// What moves the lock.
-    pub driver: DoorDriver,
+    /// What moves the lock, and what hangs on which line.
+    pub wiring: Wiring,
     /// How long the lock stays open after a grant.
     pub pulse: Duration,
     /// The longest time for which pulses in a row keep the lock open.
@@ -18,11 +20,4 @@ pub struct Door {
     /// The longest time for which the lock may be held open: by a schedule, or for an evacuation. `None` (in the file: `"0s"`): it
     /// is not made to be held, and opens for `max_on` at most.
     pub max_hold: Option<Duration>,
-}
-
-/// What moves a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DoorDriver {
-    /// Nothing: the daemon only tells what it would do.
-    Simulated,
 }

@@ -7,13 +7,15 @@ mod access;
 mod camera;
 mod door;
 mod mqtt;
+mod wiring;
 
 use std::path::PathBuf;
 
 pub use access::{Access, DistanceLimit};
 pub use camera::{Camera, PixelFormat, Source};
-pub use door::{Door, DoorDriver};
+pub use door::Door;
 pub use mqtt::Mqtt;
+pub use wiring::{Active, Contact, DoorDriver, Indicator, LineId, Lock, Pull, Relay, Wiring};
 
 /// `[device]`: this box.
 #[derive(Clone, Debug, PartialEq, Eq)]

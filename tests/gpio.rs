@@ -1,0 +1,361 @@
+//! The driver `gpiocdev` on a real GPIO character device: a chip of the kernel's simulator `gpio-sim`, whose lines can be looked at and
+//! pulled from outside.
+//!
+//! `USHER_GPIO_SIM` names the chip's folder in sysfs, as in `/sys/devices/platform/gpio-sim.0/gpiochip0`; the chip must have at
+//! least 28 lines, named `GPIO0` and so on. Without the variable every test here says that it is skipped. The tests that take the
+//! chip away need the simulator's configfs at `/sys/kernel/config/gpio-sim`, and root.
+//!
+//! `USHER_RPPAL` names a free BCM number on a Raspberry Pi, for the driver `rppal`.
+//!
+//! Knows nothing of the daemon.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use usher::clock::SystemClock;
+use usher::door::{
+    self, Active, Change, Contact, Contacts, DoorError, Driver, IndicatorSettings, Input, InputSettings, LineId,
+    OutputSettings, Pull, Signal, Wiring, WiringSettings,
+};
+
+/// Long enough for any change to arrive, however slow the machine is.
+const LONG: Duration = Duration::from_secs(20);
+
+/// The simulated chip. One test at a time has it.
+struct Sim {
+    sysfs: PathBuf,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Sim {
+    /// `None`, said loudly, where there is no such chip.
+    fn take() -> Option<Sim> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let Some(sysfs) = std::env::var_os("USHER_GPIO_SIM") else {
+            eprintln!("SKIPPED: set USHER_GPIO_SIM to the sysfs folder of a gpio-sim chip");
+            return None;
+        };
+        Some(Sim { sysfs: sysfs.into(), _turn: turn })
+    }
+
+    /// The chip's device file.
+    fn chip(&self) -> String {
+        format!("/dev/{}", self.sysfs.file_name().unwrap().to_str().unwrap())
+    }
+
+    /// The level on the wire of a line: what it drives, or what it is pulled to.
+    fn level(&self, line: u32) -> u8 {
+        let value = std::fs::read_to_string(self.sysfs.join(format!("sim_gpio{line}/value"))).unwrap();
+        value.trim().parse().unwrap()
+    }
+
+    /// Pulls a line from outside, as a contact does.
+    fn pull(&self, line: u32, high: bool) {
+        let pull = if high { "pull-up" } else { "pull-down" };
+        std::fs::write(self.sysfs.join(format!("sim_gpio{line}/pull")), pull).unwrap();
+    }
+
+    /// The switch that takes the whole chip away and brings it back.
+    fn live(&self) -> PathBuf {
+        let device = self.sysfs.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        let chips = std::fs::read_dir("/sys/kernel/config/gpio-sim").unwrap().map(|chip| chip.unwrap().path());
+        let ours =
+            |chip: &PathBuf| std::fs::read_to_string(chip.join("dev_name")).is_ok_and(|name| name.trim() == device);
+        chips.into_iter().find(ours).expect("no chip in configfs has this device").join("live")
+    }
+}
+
+fn input(line: u32, contact: Contact, debounce_ms: u64) -> InputSettings {
+    let debounce = Duration::from_millis(debounce_ms);
+    InputSettings { line: Some(LineId::Number(line)), contact, pull: Pull::Up, debounce }
+}
+
+/// A door on lines 17 (relay), 22 to 24 (lamps), 5, 6 and 13 (inputs), all free.
+fn settings(chip: &str, active: Active) -> WiringSettings {
+    WiringSettings {
+        door: "front".into(),
+        driver: Driver::Gpiocdev { chip: chip.into() },
+        relay: OutputSettings { line: Some(LineId::Number(17)), active },
+        indicator: None,
+        inputs: Vec::new(),
+    }
+}
+
+fn with_inputs(chip: &str, debounce_ms: u64) -> WiringSettings {
+    let inputs = vec![
+        (Input::Sensor, input(5, Contact::NormallyClosed, debounce_ms)),
+        (Input::ExitButton, input(6, Contact::NormallyOpen, debounce_ms)),
+    ];
+    WiringSettings { inputs, ..settings(chip, Active::High) }
+}
+
+fn open(settings: &WiringSettings) -> Result<Wiring, DoorError> {
+    door::open(settings, Arc::new(SystemClock::new()))
+}
+
+fn refusal(settings: &WiringSettings) -> DoorError {
+    match open(settings) {
+        Ok(_) => panic!("{settings:?} can be opened"),
+        Err(error) => error,
+    }
+}
+
+fn sensor(active: bool) -> Change {
+    Change { input: Input::Sensor, active }
+}
+
+fn button(active: bool) -> Change {
+    Change { input: Input::ExitButton, active }
+}
+
+/// Waits until something changes.
+fn next(contacts: &mut dyn Contacts) -> Vec<Change> {
+    let slices = LONG.as_millis() / 250;
+    for _ in 0..slices {
+        let changes = contacts.wait(Duration::from_millis(250)).unwrap();
+        if !changes.is_empty() {
+            return changes;
+        }
+    }
+    Vec::new()
+}
+
+/// Calls `attempt` until it succeeds.
+fn eventually<T>(mut attempt: impl FnMut() -> Result<T, DoorError>) -> T {
+    let mut last = None;
+    for _ in 0..200 {
+        match attempt() {
+            Ok(done) => return done,
+            Err(error) => last = Some(error),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{last:?}");
+}
+
+#[test]
+fn the_relay_is_safe_from_the_claim_to_the_end() {
+    let Some(sim) = Sim::take() else { return };
+    for (active, safe, energised) in [(Active::High, 0, 1), (Active::Low, 1, 0)] {
+        // The worst that can be before: the wire is at the level that energises.
+        sim.pull(17, energised == 1);
+        assert_eq!(sim.level(17), energised);
+        let mut wiring = open(&settings(&sim.chip(), active)).unwrap();
+        assert_eq!(sim.level(17), safe, "{active}: claimed");
+        for _ in 0..2 {
+            wiring.relay.energise().unwrap();
+            assert_eq!(sim.level(17), energised, "{active}");
+            wiring.relay.safe().unwrap();
+            wiring.relay.safe().unwrap();
+            assert_eq!(sim.level(17), safe, "{active}");
+        }
+        sim.pull(17, safe == 1);
+        wiring.relay.energise().unwrap();
+        drop(wiring);
+        // The kernel gives the line back to the resistor outside, which is why there has to be one.
+        assert_eq!(sim.level(17), safe, "{active}: given back");
+    }
+}
+
+#[test]
+fn lamps_show_one_signal_at_a_time() {
+    let Some(sim) = Sim::take() else { return };
+    let line = |number| Some(LineId::Number(number));
+    let lamps = IndicatorSettings { granted: line(22), denied: line(23), fault: line(24), active: Active::Low };
+    let wiring = open(&WiringSettings { indicator: Some(lamps), ..settings(&sim.chip(), Active::High) }).unwrap();
+    let mut indicator = wiring.indicator.unwrap();
+    let lit = || [22, 23, 24].map(|number| sim.level(number) == 0);
+    assert_eq!(lit(), [false, false, false]);
+    for (signal, expected) in [
+        (Signal::Granted, [true, false, false]),
+        (Signal::Denied, [false, true, false]),
+        (Signal::Fault, [false, false, true]),
+        (Signal::Idle, [false, false, false]),
+    ] {
+        indicator.show(signal).unwrap();
+        assert_eq!(lit(), expected, "{signal:?}");
+    }
+}
+
+#[test]
+fn a_line_by_its_name_and_a_chip_by_its_label_or_name() {
+    let Some(sim) = Sim::take() else { return };
+    let label = std::fs::read_to_string(sim.live().with_file_name("bank0").join("label")).unwrap();
+    let name = sim.sysfs.file_name().unwrap().to_str().unwrap();
+    for chip in [label.trim(), name] {
+        let mut settings = settings(chip, Active::High);
+        settings.relay.line = Some(LineId::Name("GPIO17".into()));
+        let mut wiring = open(&settings).unwrap();
+        assert_eq!(wiring.relay.describe(), format!("line 17 (\"GPIO17\") of {}, active high", sim.chip()));
+        wiring.relay.energise().unwrap();
+        assert_eq!(sim.level(17), 1);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_told_with_what_is() {
+    let Some(sim) = Sim::take() else { return };
+    for chip in ["/dev/gpiochip250", "no-such-label", "/dev/null", "/", "gpiochip251"] {
+        let error = refusal(&settings(chip, Active::High));
+        assert!(matches!(error, DoorError::NoChip { .. }), "{chip}: {error}");
+        assert!(error.to_string().contains(&sim.chip()), "{chip}: {error}");
+    }
+    let mut unknown = settings(&sim.chip(), Active::High);
+    unknown.relay.line = Some(LineId::Name("GPIO99".into()));
+    let error = refusal(&unknown);
+    assert!(matches!(error, DoorError::NoLine { .. }) && error.to_string().contains("\"GPIO17\""), "{error}");
+    unknown.relay.line = Some(LineId::Number(900));
+    let error = refusal(&unknown);
+    assert!(matches!(error, DoorError::NoLine { .. }) && error.to_string().contains("its lines are 0 to "), "{error}");
+}
+
+#[test]
+fn a_line_in_use_is_told_with_its_user_and_seen_without_claiming() {
+    let Some(sim) = Sim::take() else { return };
+    let held = open(&with_inputs(&sim.chip(), 0)).unwrap();
+    let error = refusal(&settings(&sim.chip(), Active::High));
+    assert!(matches!(error, DoorError::LineInUse { .. }), "{error}");
+    assert!(error.to_string().contains("line 17") && error.to_string().contains("\"usher relay front\""), "{error}");
+
+    let mut other = settings(&sim.chip(), Active::High);
+    other.relay.line = Some(LineId::Number(18));
+    other.inputs = vec![
+        (Input::Tamper, input(13, Contact::NormallyClosed, 0)),
+        (Input::Sensor, input(5, Contact::NormallyClosed, 0)),
+    ];
+    let error = refusal(&other);
+    assert!(
+        error.to_string().contains("door sensor: line 5") && error.to_string().contains("usher inputs front"),
+        "{error}"
+    );
+
+    let survey = door::survey(&other).unwrap();
+    let users: Vec<_> = survey.lines.iter().map(|line| (line.what.as_str(), line.used_by.as_deref())).collect();
+    assert_eq!(users, [("relay", None), ("tamper contact", None), ("door sensor", Some("\"usher inputs front\""))]);
+    drop(held);
+    assert!(open(&other).is_ok(), "all are free again");
+}
+
+#[test]
+fn edges_arrive_debounced_and_in_their_order() {
+    let Some(sim) = Sim::take() else { return };
+    sim.pull(5, false);
+    sim.pull(6, true);
+    let mut contacts = open(&with_inputs(&sim.chip(), 40)).unwrap().contacts.unwrap();
+    assert!(contacts.describe()[0].contains("told by the kernel"), "{:?}", contacts.describe());
+    assert_eq!(contacts.read(), Ok(vec![sensor(false), button(false)]), "closed, and released");
+    assert_eq!(contacts.wait(Duration::ZERO), Ok(vec![]));
+
+    // The door's contact opens, bouncing faster than the debouncing lasts.
+    for _ in 0..20 {
+        sim.pull(5, true);
+        sim.pull(5, false);
+    }
+    sim.pull(5, true);
+    assert_eq!(next(contacts.as_mut()), [sensor(true)]);
+    assert_eq!(contacts.wait(Duration::from_millis(300)), Ok(vec![]), "once");
+
+    sim.pull(6, false);
+    assert_eq!(next(contacts.as_mut()), [button(true)]);
+    sim.pull(6, true);
+    sim.pull(5, false);
+    let mut rest = next(contacts.as_mut());
+    if rest.len() < 2 {
+        rest.extend(next(contacts.as_mut()));
+    }
+    assert!(rest.contains(&button(false)) && rest.contains(&sensor(false)) && rest.len() == 2, "{rest:?}");
+}
+
+#[test]
+fn a_short_press_is_told_twice_even_when_nobody_looked() {
+    let Some(sim) = Sim::take() else { return };
+    sim.pull(5, false);
+    sim.pull(6, true);
+    let mut contacts = open(&with_inputs(&sim.chip(), 0)).unwrap().contacts.unwrap();
+    contacts.read().unwrap();
+    sim.pull(6, false);
+    sim.pull(6, true);
+    assert_eq!(next(contacts.as_mut()), [button(true), button(false)]);
+    // More edges than the kernel keeps: the levels are right in the end.
+    for _ in 0..200 {
+        sim.pull(6, false);
+        sim.pull(6, true);
+    }
+    sim.pull(6, false);
+    let mut last = None;
+    while let Ok([.., change]) = contacts.wait(Duration::from_millis(600)).as_deref() {
+        last = Some(*change);
+    }
+    assert_eq!(last, Some(button(true)));
+}
+
+#[test]
+fn a_chip_that_vanishes_is_told_at_each_use_and_claimed_again_when_it_is_back() {
+    let Some(sim) = Sim::take() else { return };
+    sim.pull(5, false);
+    sim.pull(6, true);
+    let mut wiring = open(&with_inputs(&sim.chip(), 10)).unwrap();
+    let contacts = wiring.contacts.as_mut().unwrap();
+    contacts.read().unwrap();
+    wiring.relay.energise().unwrap();
+    let live = sim.live();
+    std::fs::write(&live, "0").unwrap();
+
+    let first = wiring.relay.safe().unwrap_err();
+    assert!(matches!(first, DoorError::ChipGone { .. }), "{first}");
+    for _ in 0..3 {
+        let later = wiring.relay.safe().unwrap_err();
+        assert!(matches!(later, DoorError::NoChip { .. }), "{later}");
+        assert!(wiring.relay.energise().is_err());
+    }
+    let first = contacts.wait(LONG).unwrap_err();
+    assert!(matches!(first, DoorError::ChipGone { .. }), "{first}");
+    for _ in 0..3 {
+        assert!(contacts.wait(LONG).is_err() && contacts.read().is_err());
+    }
+    assert!(contacts.describe()[0].contains("lost"), "{:?}", contacts.describe());
+
+    std::fs::write(&live, "1").unwrap();
+    // What the simulator pulls to is new as well: all low, so the button is pressed and the door closed.
+    let back = eventually(|| contacts.wait(LONG));
+    assert_eq!(back, [button(true)]);
+    eventually(|| wiring.relay.safe());
+    assert_eq!(sim.level(17), 0);
+    wiring.relay.energise().unwrap();
+    assert_eq!(sim.level(17), 1);
+}
+
+#[test]
+fn a_raspberry_pi_keeps_the_relay_safe() {
+    let Some(pin) = std::env::var("USHER_RPPAL").ok().and_then(|pin| pin.parse().ok()) else {
+        eprintln!("SKIPPED: set USHER_RPPAL to a free BCM number on a Raspberry Pi");
+        return;
+    };
+    let gpio = || rppal::gpio::Gpio::new().unwrap();
+    for (active, safe) in [(Active::High, rppal::gpio::Level::Low), (Active::Low, rppal::gpio::Level::High)] {
+        let mut settings = settings("", active);
+        settings.driver = Driver::Rppal;
+        settings.relay.line = Some(LineId::Number(u32::from(pin)));
+        let mut wiring = open(&settings).unwrap();
+        wiring.relay.energise().unwrap();
+        let error = refusal(&settings);
+        assert!(matches!(error, DoorError::LineInUse { .. }), "{error}");
+        drop(wiring);
+        // The line stays an output at its safe level when usher is gone.
+        let pin = gpio().get(pin).unwrap();
+        assert_eq!((pin.mode(), pin.read()), (rppal::gpio::Mode::Output, safe), "{active}");
+    }
+}
+
+#[test]
+fn without_a_chip_the_machine_is_told_what_it_has() {
+    let missing = settings("/dev/gpiochip250", Active::High);
+    let error = refusal(&missing);
+    assert!(
+        matches!(error, DoorError::NoChip { .. }) && error.to_string().contains("set chip of this [[door]]"),
+        "{error}"
+    );
+    assert!(!Path::new("/dev/gpiochip250").exists());
+}
