@@ -56,6 +56,11 @@ impl SimulatedClock {
         times.0 = times.0 + span;
         times.1 += span;
     }
+
+    /// Sets the wall clock, as an operator or a time server would.
+    pub fn set_wall(&self, wall: SystemTime) {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).1 = wall;
+    }
 }
 
 impl Clock for SimulatedClock {

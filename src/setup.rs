@@ -2,25 +2,26 @@
 //!
 //! The one place that knows both sides; used by the daemon and the command line.
 
+pub mod house;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::access::Rules;
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::v4l2::{self, V4l2Camera, V4l2Settings};
 use crate::camera::{CameraError, FrameSource};
 use crate::clock::Clock;
-use crate::config::{self, Config, DistanceLimit, DoorDriver, Source};
+use crate::config::{self, Config, DoorDriver, Source};
 use crate::domain::Distance;
 use crate::door::{
     self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
 };
 use crate::hub::HubSettings;
 use crate::office::Gates;
-use crate::vision::manifest::Model;
 use crate::vision::mtcnn::DetectorSettings;
 use crate::vision::pipeline::Accelerators;
 use crate::vision::runtime::{Accelerator, Runtime};
@@ -69,30 +70,11 @@ fn accelerator(asked: &config::Accelerator) -> Accelerator {
     }
 }
 
-/// The distance up to which a face is taken for a person: the configured one, or what the model's manifest measured at
-/// `[access] false_match_rate`.
-pub fn near_enough(config: &Config, model: &Model) -> Result<Distance> {
-    match config.access.distance {
-        DistanceLimit::Fixed(distance) => Ok(distance),
-        DistanceLimit::Auto => {
-            let rate = config.access.false_match_rate;
-            let Some(point) = model.operating_point(rate) else {
-                bail!(
-                    "the manifest has no measured distance for {} at a false match rate of {rate} or less: \
-                     set [access] distance, or a higher false_match_rate",
-                    model.name
-                );
-            };
-            Ok(point.distance())
-        }
-    }
-}
-
-/// `[access]` as the rules want it.
-pub fn rules(config: &Config, model: &Model) -> Result<Rules> {
+/// `[access]` about faces; near enough is at most `distance`.
+pub fn face_rules(config: &Config, distance: Distance) -> Rules {
     let access = &config.access;
-    Ok(Rules {
-        distance: near_enough(config, model)?,
+    Rules {
+        distance,
         margin: access.margin,
         frames_agree: access.frames_agree,
         frames_window: access.frames_window,
@@ -104,7 +86,7 @@ pub fn rules(config: &Config, model: &Model) -> Result<Rules> {
         min_sharpness: access.min_sharpness,
         max_yaw_deg: access.max_yaw_deg,
         max_pitch_deg: access.max_pitch_deg,
-    })
+    }
 }
 
 /// `[enroll]` as the office wants it.

@@ -7,6 +7,8 @@
 //!
 //! Knows nothing of files, and nothing of how the distances were measured.
 
+use std::sync::Arc;
+
 use crate::domain::Distance;
 
 /// A rate that rests on fewer measured pairs than this is taken from the extrapolated tail: with 10 pairs a rate is known to a
@@ -43,12 +45,43 @@ struct Tail {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cut {
     pub distance: Distance,
-    /// The false match rate of one comparison at it.
-    pub false_match_rate: f64,
+    /// The false match rate of one comparison at it; `None` for a distance that the operator fixed.
+    pub false_match_rate: Option<f64>,
     /// It lies beyond what was measured, on the fitted tail.
     pub extrapolated: bool,
     /// The share of genuine comparisons, 0 to 1, that lie above it; `None` when that was not measured.
     pub false_non_match_rate: Option<f64>,
+}
+
+/// Where the cut comes from.
+#[derive(Clone, Debug)]
+pub enum NearEnough {
+    /// The operator's own distance, whatever the gallery's size.
+    Fixed(Distance),
+    /// From what was measured of the model, for a rate of the whole gallery, 0 to 1.
+    Calibrated { calibration: Arc<Calibration>, false_identification_rate: f64 },
+}
+
+impl NearEnough {
+    /// The cut for a gallery of `people`.
+    pub fn cut(&self, people: usize) -> Cut {
+        match self {
+            NearEnough::Fixed(distance) => {
+                Cut { distance: *distance, false_match_rate: None, extrapolated: false, false_non_match_rate: None }
+            }
+            NearEnough::Calibrated { calibration, false_identification_rate } => {
+                calibration.cut(*false_identification_rate, people)
+            }
+        }
+    }
+
+    /// The rate that the operator asked for; `None` for a fixed distance.
+    pub fn false_identification_rate(&self) -> Option<f64> {
+        match self {
+            NearEnough::Fixed(_) => None,
+            NearEnough::Calibrated { false_identification_rate, .. } => Some(*false_identification_rate),
+        }
+    }
 }
 
 /// Why a calibration is of no use.
@@ -93,7 +126,7 @@ impl Calibration {
         let (distance, extrapolated) = self.distance_at(rate);
         Cut {
             distance: Distance(distance as f32),
-            false_match_rate: rate,
+            false_match_rate: Some(rate),
             extrapolated,
             false_non_match_rate: self.false_non_match_rate(distance),
         }

@@ -1,20 +1,40 @@
-//! Near enough, often enough, fresh enough? The rules that turn sightings into decisions.
+//! Near enough, often enough, fresh enough, and allowed? The rules that turn sightings into decisions.
 //!
+//! About the face:
 //! - [`Rules`]: the settings, and what they say of one frame.
 //! - `evidence`: what the last frames of each track showed.
 //! - [`Referee`]: weighs the evidence and speaks when a decision is due.
 //! - `gates`: writes down each question that a decision had to answer.
+//! - [`Calibration`]: how near is near enough, for a gallery of some size.
 //!
-//! Pure: the time comes in as an argument. Knows nothing of images, devices, names of people, doors or the wall clock.
+//! About the person and the door:
+//! - [`Schedule`], [`Holidays`]: hours of the week. [`Holder`]: what the rules know of a person.
+//! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]. [`Doorway`]: lock, leaf, mode and alarms of a door.
+//!
+//! Pure: the time comes in as an argument. Knows nothing of images, devices, names of people or the wall clock.
 
+mod authority;
+mod backoff;
+mod calendar;
 mod calibration;
+mod doorway;
 mod evidence;
 mod gates;
+mod holder;
+mod holidays;
 #[cfg(test)]
 mod properties;
 mod referee;
 mod rules;
+mod whereabouts;
 
-pub use calibration::{Calibration, CalibrationError, Cut, Point};
+pub use authority::{Asked, Authority, DoorRules, HouseRules, Judgement, Passback, Permit, Zones};
+pub use backoff::Backoff;
+pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
+pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point};
+pub use doorway::{Act, Doorway, DoorwaySettings, Passage};
+pub use holder::{Holder, Now};
+pub use holidays::{BadLine, Holidays};
 pub use referee::Referee;
 pub use rules::Rules;
+pub use whereabouts::{Place, Whereabouts};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::rules::tests::clear;
+use super::rules::tests::{allow, clear};
 use super::{Referee, Rules};
 use crate::domain::{Decision, Distance, Match, Moment, PersonId, Quality, Reason, Sighting, TrackId, Verdict};
 
@@ -46,7 +46,7 @@ fn play(rules: &Rules, steps: &[Step]) -> Vec<Told> {
             ..clear(frame, Moment(Duration::from_millis(now_ms.saturating_add_signed(-step.age_ms))))
         };
         let now = Moment(Duration::from_millis(now_ms));
-        let decision = referee.consider(&sighting, now);
+        let decision = referee.consider(&sighting, now, &mut allow);
         told.push(Told { sighting, now, decision });
     }
     told
@@ -318,7 +318,7 @@ proptest! {
             if frame < poor_first {
                 sighting.quality.sharpness = 0.0;
             }
-            let decision = referee.consider(&sighting, captured_at + Duration::from_millis(age_ms));
+            let decision = referee.consider(&sighting, captured_at + Duration::from_millis(age_ms), &mut allow);
             let last = frame + 1 == poor_first + u64::from(agree);
             let verdict = decision.map(|decision| decision.verdict);
             prop_assert_eq!(verdict, last.then_some(Verdict::Grant { person: PersonId(1) }), "frame {}", frame);
@@ -351,7 +351,7 @@ proptest! {
                 person: PersonId(u32::MAX), distance: Distance(distance), runner_up: Some((PersonId(0), Distance(measure))),
             });
             sighting.quality = Quality { size: measure, sharpness: measure, yaw: measure, pitch: measure, ..Quality::default() };
-            let decision = referee.consider(&sighting, Moment(now));
+            let decision = referee.consider(&sighting, Moment(now), &mut allow);
             let let_in = matches!(decision, Some(Decision { verdict: Verdict::Grant { .. }, .. }));
             prop_assert!(!(let_in && limit.is_nan()));
         }

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::authority::Judgement;
 use super::evidence::{Evidence, Look, Tally, Track};
 use super::gates;
 use super::rules::{Finding, Rules};
-use crate::domain::{Decision, Moment, PersonId, Reason, Sighting, Verdict};
+use crate::domain::{Decision, Distance, Moment, PersonId, Reason, Sighting, Verdict};
 
 /// Decides about the faces of one or more cameras before one door.
 ///
@@ -44,11 +45,32 @@ impl Referee {
         self.granted.remove(&person);
     }
 
-    /// Takes in one sighting; gives a decision when one is due.
+    /// The same for somebody who was let in together with another: nothing is said of them until the cooldown is over.
+    pub fn let_in(&mut self, person: PersonId, now: Moment) {
+        self.granted.insert(person, now);
+    }
+
+    /// The distance that is near enough from now on.
+    pub fn set_distance(&mut self, distance: Distance) {
+        self.rules.distance = distance;
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Takes in one sighting; gives a decision when one is due. `authorise` is asked about a person whose face would be let in, at
+    /// each frame, until they are granted.
     ///
     /// Sightings of one track must come in the order of their frames: one that is older than the newest, or that came
     /// before, is ignored. Track numbers must not be used again within the window.
-    pub fn consider(&mut self, sighting: &Sighting, now: Moment) -> Option<Decision> {
+    pub fn consider(
+        &mut self,
+        sighting: &Sighting,
+        now: Moment,
+        authorise: &mut dyn FnMut(PersonId) -> Judgement,
+    ) -> Option<Decision> {
         let Referee { rules, evidence, granted } = self;
         granted.retain(|_, at| now.since(*at) < rules.cooldown);
         evidence.forget(now, rules.window);
@@ -64,7 +86,16 @@ impl Referee {
             track.waiting_since = look.captured_at;
             return None;
         }
-        match due.verdict {
+        let mut gates = gates::all(rules, sighting, track, finding, age);
+        let mut verdict = due.verdict;
+        if let Verdict::Grant { person } = verdict {
+            let judgement = authorise(person);
+            gates.extend(judgement.gates);
+            if let Some(reason) = judgement.refused {
+                verdict = Verdict::Deny { reason };
+            }
+        }
+        match verdict {
             Verdict::Grant { person } => {
                 granted.insert(person, now);
             }
@@ -75,7 +106,7 @@ impl Referee {
             }
         }
         Some(Decision {
-            verdict: due.verdict,
+            verdict,
             camera: sighting.camera.clone(),
             track: sighting.track,
             frame: look.frame,
@@ -83,7 +114,7 @@ impl Referee {
             decided_at: now,
             nearest: sighting.nearest,
             frames: (due.frames, tally.looks),
-            gates: gates::all(rules, sighting, track, finding, age),
+            gates,
         })
     }
 }
@@ -160,9 +191,9 @@ fn must_be_quiet(rules: &Rules, track: &Track, tally: &Tally, due: &Due, granted
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules::tests::{clear, usual};
+    use super::super::rules::tests::{allow, clear, usual};
     use super::*;
-    use crate::domain::{Distance, Match};
+    use crate::domain::{Gate, Match};
 
     /// One camera, one track, a frame each 100 ms, looked at 50 ms after its capture.
     struct Scene {
@@ -201,7 +232,7 @@ mod tests {
                     sighting.nearest = Some(Match { person, distance: Distance(0.6), runner_up: None });
                 }
             }
-            self.referee.consider(&sighting, captured_at + Duration::from_millis(age_ms))
+            self.referee.consider(&sighting, captured_at + Duration::from_millis(age_ms), &mut allow)
         }
     }
 
@@ -307,7 +338,7 @@ mod tests {
         for frame in 0..5 {
             let captured_at = Moment(Duration::from_millis(300 + frame * 100));
             let sighting = Sighting { camera: "yard".into(), ..clear(frame, captured_at) };
-            assert_eq!(scene.referee.consider(&sighting, captured_at), None);
+            assert_eq!(scene.referee.consider(&sighting, captured_at, &mut allow), None);
         }
     }
 
@@ -316,7 +347,7 @@ mod tests {
         let mut referee = Referee::new(usual());
         for (frame, camera) in ["door", "yard", "door", "yard"].into_iter().enumerate() {
             let sighting = Sighting { camera: camera.into(), ..clear(frame as u64, Moment::default()) };
-            assert_eq!(referee.consider(&sighting, Moment::default()), None);
+            assert_eq!(referee.consider(&sighting, Moment::default(), &mut allow), None);
         }
     }
 
@@ -326,10 +357,10 @@ mod tests {
         let at = |ms| Moment(Duration::from_millis(ms));
         for (frame, now) in [at(0), at(2000), at(4000)].into_iter().enumerate() {
             // All three claim one capture time; by the referee's clock they are 2 s apart, more than the window.
-            assert_eq!(referee.consider(&clear(frame as u64, at(60_000)), now), None);
+            assert_eq!(referee.consider(&clear(frame as u64, at(60_000)), now, &mut allow), None);
         }
         for frame in 3..5 {
-            if let Some(decision) = referee.consider(&clear(frame, at(60_000)), at(4001)) {
+            if let Some(decision) = referee.consider(&clear(frame, at(60_000)), at(4001), &mut allow) {
                 assert_eq!((word(&decision), decision.captured_at), ("4: grant 1".to_owned(), at(4001)));
                 return;
             }
@@ -359,6 +390,31 @@ mod tests {
             "age: 50 ms",
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_known_face_that_may_not_pass_is_told_why_once_in_a_while() {
+        let mut referee = Referee::new(usual());
+        let gate = Gate { name: "permit", input: String::new(), limit: String::new(), passed: false };
+        let mut asked = 0;
+        let mut words = Vec::new();
+        for frame in 0..60 {
+            let at = Moment(Duration::from_millis(frame * 100));
+            let mut refuse = |person| {
+                assert_eq!(person, PersonId(1));
+                asked += 1;
+                Judgement { gates: vec![gate.clone()], refused: Some(Reason::OutsideSchedule), with: None }
+            };
+            if let Some(decision) = referee.consider(&clear(frame, at), at, &mut refuse) {
+                assert_eq!(decision.gates.last(), Some(&gate));
+                words.push(word(&decision));
+            }
+        }
+        assert_eq!((words, asked), (vec!["2: outside_schedule".to_owned(), "52: outside_schedule".to_owned()], 58));
+        // Nobody was let in, so there is no cooldown.
+        let at = Moment(Duration::from_millis(6000));
+        let granted = referee.consider(&clear(60, at), at, &mut allow).unwrap();
+        assert_eq!(granted.verdict, Verdict::Grant { person: PersonId(1) });
     }
 
     #[test]

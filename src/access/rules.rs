@@ -114,6 +114,7 @@ fn within(measure: f32, limit: f32) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::access::Judgement;
     use crate::domain::{Face, Moment, TrackId};
 
     /// The usual rules, with 1.0 as near enough.
@@ -132,6 +133,11 @@ pub(super) mod tests {
             max_yaw_deg: 35.0,
             max_pitch_deg: 25.0,
         }
+    }
+
+    /// Everybody may pass.
+    pub(in crate::access) fn allow(_: PersonId) -> Judgement {
+        Judgement { gates: Vec::new(), refused: None, with: None }
     }
 
     /// A good view of person 1, near and far from anybody else, by camera `door` at track 1.

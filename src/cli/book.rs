@@ -2,16 +2,20 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use hyper::Method;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::client::Client;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::daemon::user_name;
-use crate::daemon::wire::{ChangeRequest, EnrollRequest, MatchWire, PersonWire, TemplateWire};
+use crate::daemon::wire::{
+    ChangeRequest, CutWire, EnrollRequest, MatchWire, PersonWire, Status, TemplateWire, Validity,
+};
 use crate::domain::{Match, PersonId};
 use crate::gallery::{Gallery, NewPerson, Template};
 use crate::ledger::{Journal, Order};
@@ -54,7 +58,7 @@ impl Book {
         let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
         let gallery = Arc::new(Gallery::open(&store, model.id(), dimension)?);
         let recorder = Arc::new(Recorder::new(Journal::open(&store)?, Arc::new(SystemClock::new())));
-        let register = Register::new(gallery, recorder.clone(), setup::near_enough(config, model)?);
+        let register = Register::new(gallery, recorder.clone(), setup::house::near_enough(config, model)?);
         Ok(Book::Local(Box::new(Local { register, recorder, by: me() })))
     }
 
@@ -68,25 +72,7 @@ impl Book {
 
     /// The one person whom `wanted` means: a number (`7`, `#7`), an employee id, or a whole name in any case.
     pub fn find(&self, wanted: &str) -> Result<PersonWire> {
-        let people = self.people()?;
-        let number = wanted.strip_prefix('#').unwrap_or(wanted).parse::<u32>().ok();
-        let by_id = |p: &&PersonWire| p.employee_id.as_deref() == Some(wanted);
-        let by_name = |p: &&PersonWire| p.name.to_lowercase() == wanted.to_lowercase();
-        let mut found: Vec<_> = people.iter().filter(by_id).collect();
-        if found.is_empty() || wanted.starts_with('#') {
-            found = people.iter().filter(|p| Some(p.id) == number).collect();
-        }
-        if found.is_empty() {
-            found = people.iter().filter(by_name).collect();
-        }
-        match found[..] {
-            [person] => Ok(person.clone()),
-            [] => bail!("nobody is enrolled as `{wanted}`; `usher people list` shows who is"),
-            _ => {
-                let numbers: Vec<_> = found.iter().map(|p| format!("#{}", p.id)).collect();
-                bail!("`{wanted}` could be any of {}; give the number", numbers.join(", "))
-            }
-        }
+        find(self.people()?, wanted)
     }
 
     /// Enrols a person; the templates have passed the gates. `labels` says what each was made from.
@@ -110,6 +96,42 @@ impl Book {
             Book::Local(local) => {
                 let enrolment = Enrolment { person, templates, labels, force, by: local.by.clone() };
                 Ok(PersonWire::from(&local.register.enroll(enrolment)?))
+            }
+        }
+    }
+
+    /// How near is near enough for the people enrolled now.
+    pub fn cut(&self) -> Result<CutWire> {
+        match self {
+            Book::Remote(client) => Ok(client.get::<Status>("/v1/status")?.near_enough),
+            Book::Local(local) => Ok(CutWire::new(&local.register.cut())),
+        }
+    }
+
+    /// Puts a person into these groups and no others.
+    pub fn set_groups(&self, id: u32, groups: Vec<String>) -> Result<PersonWire> {
+        match self {
+            Book::Remote(client) => {
+                let change = ChangeRequest { groups: Some(groups), ..ChangeRequest::default() };
+                client.send(Method::PATCH, &format!("/v1/people/{id}"), &change)
+            }
+            Book::Local(local) => Ok((&local.register.set_groups(PersonId(id), &groups, local.by.clone())?).into()),
+        }
+    }
+
+    /// From when on and until when doors open for a person; `None`: without limit.
+    pub fn set_validity(&self, id: u32, from: Option<Timestamp>, until: Option<Timestamp>) -> Result<PersonWire> {
+        match self {
+            Book::Remote(client) => {
+                let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+                let validity = Some(Validity { from: text(from), until: text(until) });
+                let change = ChangeRequest { validity, ..ChangeRequest::default() };
+                client.send(Method::PATCH, &format!("/v1/people/{id}"), &change)
+            }
+            Book::Local(local) => {
+                let time = |at: Option<Timestamp>| at.map(SystemTime::try_from).transpose();
+                let person = local.register.set_validity(PersonId(id), time(from)?, time(until)?, local.by.clone())?;
+                Ok((&person).into())
             }
         }
     }
@@ -174,11 +196,47 @@ impl Book {
         }
     }
 
+    /// The record of that number, or whose id begins so.
+    pub fn record(&self, wanted: &str) -> Result<Value> {
+        let missing = || anyhow!("there is no record `{wanted}`; `usher journal list` shows the newest");
+        if let Ok(number) = wanted.parse::<u64>() {
+            let found = self.journal(Some(number.saturating_sub(1)), 1)?;
+            return found.into_iter().next().filter(|record| record["seq"] == number).ok_or_else(missing);
+        }
+        let found = match self {
+            Book::Remote(client) => client.get(&format!("/v1/journal/{wanted}"))?,
+            Book::Local(local) => local.recorder.journal().find(wanted)?.map(|record| record.to_json()),
+        };
+        found.ok_or_else(missing)
+    }
+
     /// Checks the journal's chain; how many records it has.
     pub fn verify(&self) -> Result<u64> {
         match self {
             Book::Remote(client) => client.get("/v1/journal/verify"),
             Book::Local(local) => local.recorder.journal().verify().map_err(|broken| anyhow!(broken)),
+        }
+    }
+}
+
+/// As [`Book::find`], among `people`.
+pub fn find(people: Vec<PersonWire>, wanted: &str) -> Result<PersonWire> {
+    let number = wanted.strip_prefix('#').unwrap_or(wanted).parse::<u32>().ok();
+    let by_id = |p: &&PersonWire| p.employee_id.as_deref() == Some(wanted);
+    let by_name = |p: &&PersonWire| p.name.to_lowercase() == wanted.to_lowercase();
+    let mut found: Vec<_> = people.iter().filter(by_id).collect();
+    if found.is_empty() || wanted.starts_with('#') {
+        found = people.iter().filter(|p| Some(p.id) == number).collect();
+    }
+    if found.is_empty() {
+        found = people.iter().filter(by_name).collect();
+    }
+    match found[..] {
+        [person] => Ok(person.clone()),
+        [] => bail!("nobody is enrolled as `{wanted}`; `usher people list` shows who is"),
+        _ => {
+            let numbers: Vec<_> = found.iter().map(|p| format!("#{}", p.id)).collect();
+            bail!("`{wanted}` could be any of {}; give the number", numbers.join(", "))
         }
     }
 }

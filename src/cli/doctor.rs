@@ -137,8 +137,22 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
             }
         }
     }
-    findings.result("threshold", setup::near_enough(config, eyes.entry()), |distance| {
-        format!("{} recognises up to distance {distance}", eyes.model())
+    findings.result("threshold", setup::house::near_enough(config, eyes.entry()), |near_enough| {
+        let cut = near_enough.cut(1);
+        match near_enough.false_identification_rate() {
+            None => format!("{} recognises up to the fixed distance {}", eyes.model(), cut.distance),
+            Some(rate) => {
+                let many = near_enough.cut(1000);
+                format!(
+                    "{} recognises up to distance {} with one person enrolled, {} with a thousand{}: {} strangers in 1000 let in",
+                    eyes.model(),
+                    cut.distance,
+                    many.distance,
+                    if many.extrapolated { " (beyond what was measured)" } else { "" },
+                    rate * 1000.0
+                )
+            }
+        }
     })?;
     Ok(())
 }

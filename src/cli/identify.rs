@@ -13,7 +13,6 @@ use super::context::Context;
 use super::detect::{count, describe, face_json, refuse};
 use crate::domain::{Distance, Match, PersonId};
 use crate::photo;
-use crate::setup;
 
 /// Say who is in photographs.
 ///
@@ -35,7 +34,7 @@ impl Identify {
         let config = context.config()?;
         let book = Book::open(&config)?;
         let mut eyes = context.eyes(None)?;
-        let limit = setup::near_enough(&config, eyes.entry())?;
+        let limit = Distance(book.cut()?.distance);
         let names: HashMap<u32, String> = book.people()?.into_iter().map(|p| (p.id, p.name)).collect();
         let mut out = std::io::stdout().lock();
         let mut failed = 0;

@@ -82,7 +82,8 @@ impl Journal {
     }
 }
 
-fn read(record: &Value) -> Result<Record> {
+/// A record as the daemon or the store gives it.
+pub fn read(record: &Value) -> Result<Record> {
     Record::from_json(record).ok_or_else(|| anyhow!("a record of another version: {record}"))
 }
 

@@ -10,6 +10,7 @@ mod context;
 mod demo;
 mod detect;
 mod doctor;
+mod door;
 mod draw;
 mod enroll;
 mod identify;
@@ -17,7 +18,9 @@ mod journal;
 mod log;
 mod people;
 mod run;
+mod schedule;
 mod status;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +56,9 @@ enum Command {
     Detect(detect::Detect),
     Identify(identify::Identify),
     Journal(journal::Journal),
+    Door(door::Door),
+    Schedule(schedule::Schedule),
+    Why(why::Why),
     Status(status::Status),
     Doctor(doctor::Doctor),
     Config(config::ConfigCommand),
@@ -75,6 +81,9 @@ impl Usher {
             Command::Detect(command) => command.run(&context),
             Command::Identify(command) => command.run(&context),
             Command::Journal(command) => command.run(&context),
+            Command::Door(command) => command.run(&context),
+            Command::Schedule(command) => command.run(&context),
+            Command::Why(command) => command.run(&context),
             Command::Status(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),
             Command::Config(command) => command.run(&context),

@@ -4,12 +4,15 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::book::Book;
 use super::context::Context;
+use crate::config::Config;
 use crate::daemon::wire::PersonWire;
 
-/// List, show, rename, disable, enable or remove people.
+/// List, show, rename, disable, enable or remove people; set their groups and days.
 ///
 /// A person is named by number (`7` or `#7`), by employee id, or by the whole name.
 #[derive(Args)]
@@ -37,6 +40,26 @@ enum Action {
         /// The new name
         name: String,
     },
+    /// Put a person into these groups and no others
+    Groups {
+        /// Number, employee id or whole name
+        person: String,
+        /// The groups; none takes the person out of all
+        groups: Vec<String>,
+    },
+    /// Set the first and the last day on which doors open for a person
+    ///
+    /// Without --from and --until there is no limit any more.
+    Valid {
+        /// Number, employee id or whole name
+        person: String,
+        /// The first day, as 2026-12-01
+        #[arg(long, value_name = "DAY")]
+        from: Option<Date>,
+        /// The last day, as 2026-12-31
+        #[arg(long, value_name = "DAY")]
+        until: Option<Date>,
+    },
     /// Keep a person enrolled, but let no door open for them
     Disable {
         /// Number, employee id or whole name
@@ -62,11 +85,20 @@ enum Action {
 
 impl People {
     pub fn run(self, context: &Context) -> Result<()> {
-        let book = Book::open(&context.config()?)?;
+        let config = context.config()?;
+        let book = Book::open(&config)?;
         let done = match &self.action {
             Action::List => return list(&book.people()?, self.json),
             Action::Show { person } => book.find(person)?,
             Action::Rename { person, name } => book.rename(book.find(person)?.id, name)?,
+            Action::Groups { person, groups } => book.set_groups(book.find(person)?.id, groups.clone())?,
+            Action::Valid { person, from, until } => {
+                let zone = time_zone(&config)?;
+                let start = |day: Date| zone.to_timestamp(day.at(0, 0, 0, 0));
+                let from = from.map(start).transpose()?;
+                let until = until.map(|day| day.tomorrow().and_then(start)).transpose()?;
+                book.set_validity(book.find(person)?.id, from, until)?
+            }
             Action::Disable { person } => book.set_enabled(book.find(person)?.id, false)?,
             Action::Enable { person } => book.set_enabled(book.find(person)?.id, true)?,
             Action::Remove { person, yes } => {
@@ -90,6 +122,14 @@ impl People {
     }
 }
 
+/// Whose calendar days are meant.
+fn time_zone(config: &Config) -> Result<TimeZone> {
+    match &config.device.time_zone {
+        Some(name) => Ok(TimeZone::get(name)?),
+        None => Ok(TimeZone::system()),
+    }
+}
+
 fn confirmed(person: &PersonWire) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("pass --yes to remove {} (#{}) without being asked", person.name, person.id);
@@ -105,6 +145,7 @@ fn show(out: &mut impl Write, person: &PersonWire) -> Result<()> {
     writeln!(out, "  employee id  {}", person.employee_id.as_deref().unwrap_or("-"))?;
     writeln!(out, "  groups       {}", if person.groups.is_empty() { "-".into() } else { person.groups.join(", ") })?;
     writeln!(out, "  state        {}", state(person))?;
+    writeln!(out, "  valid        {}", validity(person))?;
     writeln!(out, "  enrolled     {}", person.created)?;
     writeln!(out, "  templates    {}", templates(person))?;
     Ok(())
@@ -143,6 +184,15 @@ fn state(person: &PersonWire) -> &'static str {
         (false, _) => "disabled",
         (true, 0) => "must be enrolled again",
         (true, _) => "enabled",
+    }
+}
+
+fn validity(person: &PersonWire) -> String {
+    match (&person.valid_from, &person.valid_until) {
+        (None, None) => "always".into(),
+        (Some(from), None) => format!("from {from}"),
+        (None, Some(until)) => format!("before {until}"),
+        (Some(from), Some(until)) => format!("from {from}, before {until}"),
     }
 }
 

@@ -36,9 +36,15 @@ impl Status {
         writeln!(out, "usher {} on {}, up {} s", status.version, status.device, status.uptime_s)?;
         writeln!(
             out,
-            "  people   {} enrolled; {} recognises up to distance {:.3}",
-            status.people, status.model, status.near_enough
+            "  people   {} enrolled; {} recognises up to distance {:.3}{}",
+            status.people,
+            status.model,
+            status.near_enough.distance,
+            if status.near_enough.extrapolated { ", beyond what was measured" } else { "" }
         )?;
+        for (zone, people) in &status.occupancy {
+            writeln!(out, "  zone     {zone}: {people} inside")?;
+        }
         for stage in &status.stages {
             let trouble = stage.trouble.as_deref().unwrap_or("well");
             writeln!(
@@ -48,7 +54,7 @@ impl Status {
             )?;
         }
         for door in &status.doors {
-            writeln!(out, "  door     {}: {}", door.name, door.wires)?;
+            writeln!(out, "  door     {}", super::door::words(door))?;
         }
         for p in &status.placements {
             let why = p.fallback.as_deref().map_or(String::new(), |why| format!(" (asked for {}: {why})", p.asked));

@@ -25,8 +25,8 @@ pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use settings::{
     Accelerator, Access, Active, Camera, Contact, Control, Detector, Device, DistanceLimit, Door, DoorDriver, Enroll,
-    Indicator, LineId, Lock, Log, LogFormat, LogLevel, Models, Mqtt, PerModel, PixelFormat, Pull, Relay, Runtime,
-    Source, Store, Wiring,
+    Hours, Indicator, LineId, Lock, Log, LogFormat, LogLevel, Models, Mqtt, Passback, Passing, PerModel, Permit,
+    PixelFormat, Pull, Relay, Runtime, Schedule, Source, Store, Wiring,
 };
 
 use reader::{Line, Reader};
@@ -45,6 +45,10 @@ pub struct Config {
     pub doors: Vec<Door>,
     /// `[[camera]]`, in the order of the file; at least one.
     pub cameras: Vec<Camera>,
+    /// `[[schedule]]`, in the order of the file.
+    pub schedules: Vec<Schedule>,
+    /// `[[permit]]`, in the order of the file.
+    pub permits: Vec<Permit>,
     pub mqtt: Option<Mqtt>,
     pub control: Control,
     pub log: Log,

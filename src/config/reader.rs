@@ -88,6 +88,20 @@ impl Reader {
         None
     }
 
+    /// Reads each `[[name]]` of the root; there may be none.
+    pub fn optional_list<T>(
+        &mut self,
+        root: &mut Table,
+        name: &'static str,
+        read: impl FnMut(&mut Section<'_>) -> T,
+    ) -> Vec<T> {
+        if root.contains_key(name) {
+            return self.list(root, name, read);
+        }
+        self.lines.push(Line::Unset(format!("[[{name}]]")));
+        Vec::new()
+    }
+
     /// Reads each `[[name]]` of the root; at least one has to be there.
     pub fn list<T>(
         &mut self,
@@ -329,6 +343,44 @@ impl<'r> Section<'r> {
         self.known.push(key);
         self.reader.lines.push(Line::Unset(key.to_string()));
         None
+    }
+
+    /// A list of texts, each of which `read` turns into a value, or says what would be right; by default empty. From the environment
+    /// with `;` between them.
+    pub fn texts<T>(&mut self, key: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let one = |text: &str| match read(text.trim()) {
+            Ok(value) => Ok((text.trim().to_owned(), value)),
+            Err(right) => Err(format!("a list of texts, each {right}")),
+        };
+        let read = |value: &Value| match value {
+            Value::List(items) => {
+                let text = |item: &Node| item.value.text().map(str::to_owned).ok_or("a list of texts, each in quotes");
+                items.iter().map(|item| one(&text(item)?)).collect()
+            }
+            Value::Raw(text) if text.trim().is_empty() => Ok(Vec::new()),
+            Value::Raw(text) => text.split(';').map(one).collect(),
+            _ => Err("a list of texts, in square brackets".to_owned()),
+        };
+        let write = |values: &Vec<(String, T)>| {
+            format!("[{}]", values.iter().map(|(text, _)| quote(text)).collect::<Vec<_>>().join(", "))
+        };
+        self.ask(key, Vec::new(), read, write).into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// The same, and it must be there with at least one text.
+    pub fn required_texts<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+        right: &str,
+    ) -> Vec<T> {
+        self.require(key, right);
+        let written = self.table.contains_key(key);
+        let values = self.texts(key, read);
+        if written && values.is_empty() && self.reader.sound(&[&self.full(key)]) {
+            self.reader.reject(&self.full(key), format!("must be {right}; it is empty"));
+        }
+        values
     }
 
     /// The path of a file or a folder; "" only when the default is.

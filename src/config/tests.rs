@@ -17,7 +17,7 @@ const SHORTEST: &str = "[[door]]\n[[camera]]\nname = \"entrance\"\nkind = \"v4l2
 
 /// Every section, with the required keys only.
 const EVERY_SECTION: &str = "[[door]]\n[door.simulated]\ninputs = \"i\"\n[door.relay]\n[door.indicator]\n[door.sensor]\n\
-    [door.exit_button]\n[door.tamper]\n[[camera]]\nname = \"a\"\nkind = \"v4l2\"\n\
+    [door.exit_button]\n[door.tamper]\n[[schedule]]\nname = \"s\"\nhours = [\"mon 08:00-09:00\"]\n[[permit]]\n[[camera]]\nname = \"a\"\nkind = \"v4l2\"\n\
     [[camera]]\nname = \"b\"\nkind = \"replay\"\npath = \"x\"\n[mqtt]\nhost = \"h\"\n";
 
 fn document(name: &str) -> String {
@@ -192,7 +192,7 @@ fn all_problems_are_told_at_once_with_their_places() {
     let found = load(text, &variables).unwrap_err();
     let expected = [
         "usher.toml:2: device.name: must be 1 to 32 letters (a to z), digits, - or _; found \"my box\"",
-        "usher.toml:3: device.colour: unknown key; the keys here are name",
+        "usher.toml:3: device.colour: unknown key; the keys here are name, time_zone",
         "usher.toml:4: acess: unknown section; did you mean [access]?",
         "usher.toml:7: access.frames_agre: unknown key; did you mean frames_agree?",
         "usher.toml:8: access.max_age: must be a duration from \"50ms\" to \"10s\": a whole number and one of ms, s, m, h, in quotes; found 800",

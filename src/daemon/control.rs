@@ -2,11 +2,14 @@
 //!
 //! Joins the office and the stages' health; decides nothing itself.
 
+mod doors;
+
 use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::SystemTime;
 
 use axum::body::{Body, Bytes};
@@ -23,6 +26,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::health::Stage;
+use super::warden::{Board, Tiding};
 use super::wire::*;
 use crate::clock::Clock;
 use crate::gallery::{GalleryError, NewPerson};
@@ -38,14 +42,14 @@ pub struct House {
     pub register: Register,
     pub recorder: Arc<Recorder>,
     pub stages: Vec<Arc<Stage>>,
-    pub doors: Vec<DoorStatus>,
+    pub board: Board,
+    pub tidings: SyncSender<Tiding>,
     pub placements: Vec<PlacementStatus>,
     pub hub: Option<Arc<Hub>>,
     pub views: broadcast::Sender<View>,
     pub clock: Arc<dyn Clock>,
     pub device: String,
     pub model: String,
-    pub near_enough: f32,
 }
 
 /// Who asks: the peer's user, as the kernel says.
@@ -130,8 +134,11 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/v1/people", get(people).post(enroll))
         .route("/v1/people/{id}", patch(change).delete(remove))
         .route("/v1/nearest", post(nearest))
+        .route("/v1/doors", post(doors::order))
+        .route("/v1/amnesty", post(doors::amnesty))
         .route("/v1/journal", get(journal))
         .route("/v1/journal/verify", get(verify))
+        .route("/v1/journal/{id}", get(record))
         .route("/v1/views", get(views))
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES))
         .with_state(house)
@@ -191,9 +198,10 @@ impl House {
             model: self.model.clone(),
             people: people.len(),
             foreign_templates: people.iter().map(|p| p.foreign_templates).sum(),
-            near_enough: self.near_enough,
+            near_enough: CutWire::new(&self.register.cut()),
             stages: self.stages.iter().map(|stage| stage_status(stage, now)).collect(),
-            doors: self.doors.clone(),
+            doors: self.doors(),
+            occupancy: self.board.read().occupancy.into_iter().collect(),
             placements: self.placements.clone(),
             hub: self.hub.as_ref().map(|hub| HubStatus {
                 state: match hub.state() {
@@ -256,12 +264,24 @@ async fn change(
         if let Some(name) = &request.name {
             house.register.rename(id, name, by.clone())?;
         }
+        if let Some(groups) = &request.groups {
+            house.register.set_groups(id, groups, by.clone())?;
+        }
+        if let Some(validity) = &request.validity {
+            let moment = |text: &Option<String>| text.as_deref().map(moment).transpose();
+            house.register.set_validity(id, moment(&validity.from)?, moment(&validity.until)?, by.clone())?;
+        }
         if let Some(enabled) = request.enabled {
             house.register.set_enabled(id, enabled, by)?;
         }
         Ok(PersonWire::from(&house.register.gallery().person(id)?))
     })
     .await
+}
+
+fn moment(text: &str) -> Result<SystemTime, Failure> {
+    let unreadable = || Failure(StatusCode::UNPROCESSABLE_ENTITY, format!("`{text}` is no time in RFC 3339"));
+    text.parse::<jiff::Timestamp>().ok().and_then(|at| at.try_into().ok()).ok_or_else(unreadable)
 }
 
 async fn remove(
@@ -294,6 +314,17 @@ async fn nearest(
 async fn verify(State(house): State<Arc<House>>) -> Result<Json<u64>, Failure> {
     blocking(move || {
         house.recorder.journal().verify().map_err(|broken| Failure(StatusCode::CONFLICT, broken.to_string()))
+    })
+    .await
+}
+
+async fn record(
+    State(house): State<Arc<House>>,
+    axum::extract::Path(id): axum::extract::Path<String>,
+) -> Result<Json<Option<serde_json::Value>>, Failure> {
+    blocking(move || match house.recorder.journal().find(&id) {
+        Ok(found) => Ok(found.map(|record| record.to_json())),
+        Err(error) => Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())),
     })
     .await
 }

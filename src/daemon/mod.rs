@@ -10,7 +10,10 @@
 //! record, the hub's `offline`.
 
 mod camera_stage;
+mod contacts_stage;
 mod control;
+pub mod doors;
+mod gate;
 mod health;
 mod stop;
 mod vision_stage;
@@ -27,12 +30,11 @@ use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 
-use crate::access::Referee;
+use crate::access::Authority;
 use crate::camera::slot::slot;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Event, Frame, Image};
-use crate::door::Relay;
 use crate::gallery::Gallery;
 use crate::hub::{EventMessage, Hub};
 use crate::ledger::{Journal, Record};
@@ -42,11 +44,15 @@ use crate::store::Store;
 use crate::vision::Vision;
 
 use camera_stage::CameraStage;
+use contacts_stage::ContactsStage;
 use control::House;
+use doors::pen::JournalPen;
+use doors::standing::Standing;
+use doors::{Doors, DoorsSettings};
 use health::Stage;
 use stop::StopToken;
 use vision_stage::VisionStage;
-use warden::{Post, Tiding, Warden};
+use warden::{Board, Tiding, Warden};
 
 pub use control::user_name;
 
@@ -102,9 +108,9 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         eyes.push(setup::vision(config, &runtime)?);
     }
     let Some(first) = eyes.first() else { bail!("no [[camera]] is configured") };
-    let rules = setup::rules(config, first.entry())?;
+    let near_enough = setup::house::near_enough(config, first.entry())?;
     let model = first.model().clone();
-    tracing::info!(%model, near_enough = %rules.distance, library = %runtime.library().display(), "models ready");
+    tracing::info!(%model, library = %runtime.library().display(), "models ready");
     let placements = placements(first);
     let gallery = Arc::new(Gallery::open(&store, model.clone(), first.dimension())?);
     let hub = {
@@ -123,38 +129,63 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let mut crew = Crew { news, clock: clock.clone(), stages: Vec::new(), threads: Vec::new() };
     let (tell, inbox) = sync_channel(TIDINGS);
     let warden_stage = crew.stage("doors", "doors");
-    let posts = config
-        .doors
-        .iter()
-        .map(|door| {
-            let relay = Relay::new(setup::wiring(door, clock.clone())?.relay, setup::limits(config, door))?;
-            Ok(Post { name: door.name.as_str().into(), referee: Referee::new(rules.clone()), relay, pulse: door.pulse })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let doors =
-        posts.iter().map(|p| wire::DoorStatus { name: p.name.to_string(), wires: p.relay.describe() }).collect();
-    let place = |door: &str| config.doors.iter().position(|d| d.name == door).unwrap_or(0);
-    let warden = Warden {
-        posts,
-        door_of_camera: config.cameras.iter().map(|camera| place(&camera.door)).collect(),
-        gallery: gallery.clone(),
-        recorder: recorder.clone(),
-        clock: clock.clone(),
-        stage: warden_stage,
-        inbox,
-    };
+    let last_record = recorder.journal().last()?.and_then(|record| jiff::Timestamp::try_from(record.at).ok());
     recorder.record(&Event::Started {
         version: env!("CARGO_PKG_VERSION").into(),
         config: blake3::hash(config.to_toml().as_bytes()).to_hex()[..16].to_owned(),
         model: model.clone(),
     })?;
+    let (stop_token, stop) = StopToken::new();
+    let standing_tree = store.tree("standing")?;
+    let standing = Standing::load(&standing_tree).context("what was kept of the doors cannot be read")?;
+    let rules = setup::house::rules(config)?;
+    let mut posts = Vec::with_capacity(config.doors.len());
+    for (place, door) in config.doors.iter().enumerate() {
+        let (post, contacts) = gate::post(config, door, &rules, &standing, &clock)?;
+        posts.push(post);
+        if let Some(contacts) = contacts {
+            let inputs = ContactsStage {
+                door: place,
+                contacts,
+                tidings: tell.clone(),
+                clock: clock.clone(),
+                stage: crew.stage("contacts", &door.name),
+                stop: stop.clone(),
+            };
+            crew.spawn(&format!("contacts {}", door.name), false, move || {
+                inputs.run();
+                Ok(())
+            })?;
+        }
+    }
+    let doors = Doors::new(
+        DoorsSettings {
+            posts,
+            authority: Authority::new(rules),
+            near_enough: near_enough.clone(),
+            people: Box::new(gallery.clone()),
+            pen: Box::new(JournalPen { recorder: recorder.clone(), standing: standing_tree }),
+            clock: clock.clone(),
+            open_unrecorded: false,
+            last_record,
+        },
+        &standing,
+    );
+    let board = Board::default();
+    let warden = Warden {
+        doors,
+        cameras: gate::cameras(config),
+        clock: clock.clone(),
+        stage: warden_stage,
+        board: board.clone(),
+        inbox,
+    };
     crew.spawn("doors", false, move || {
         warden.run();
         Ok(())
     })?;
 
     let (views, _) = broadcast::channel(VIEWS);
-    let (stop_token, stop) = StopToken::new();
     for (index, (camera, vision)) in config.cameras.iter().zip(eyes).enumerate() {
         let (frames, newest) = slot::<Frame>();
         let (used, spare) = slot::<Image>();
@@ -164,7 +195,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             index,
             vision,
             gallery: gallery.clone(),
-            min_face_px: rules.min_face_px,
+            min_face_px: config.access.min_face_px as f32,
             frames: newest,
             used,
             tidings: tell.clone(),
@@ -191,17 +222,17 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     }
 
     let house = Arc::new(House {
-        register: Register::new(gallery, recorder.clone(), rules.distance),
+        register: Register::new(gallery, recorder.clone(), near_enough),
         recorder: recorder.clone(),
         stages: crew.stages.clone(),
-        doors,
+        board,
+        tidings: tell.clone(),
         placements,
         hub: hub.clone(),
         views,
         clock: clock.clone(),
         device: config.device.name.clone(),
         model: model.to_string(),
-        near_enough: rules.distance.0,
     });
     let service = control::router(house).into_make_service_with_connect_info::<control::Peer>();
     tokio.spawn(async move {

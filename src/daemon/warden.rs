@@ -1,28 +1,38 @@
-//! The doors' thread: sightings go in, decisions are written down, relays move.
+//! The doors' thread: what the other threads tell goes in, one thing after the other.
 //!
-//! Joins access, door and ledger. The order never changes: a decision is on disk before the relay moves.
+//! Owns the queue and the waiting; [`super::doors`] does the work.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::doors::post::DoorView;
+use super::doors::{Doors, Order};
 use super::health::Stage;
-use crate::access::Referee;
 use crate::clock::Clock;
-use crate::domain::{Cause, Decision, DoorCommand, Event, Named, PersonId, Sighting, Verdict};
-use crate::door::{Outcome, Relay};
-use crate::gallery::Gallery;
-use crate::office::Recorder;
+use crate::domain::{Direction, Event, PersonId, Sighting};
+use crate::door::{Change, DoorError};
 
 /// The thread beats at least this often.
 const BEAT: Duration = Duration::from_millis(250);
 
-/// What the doors' thread is told.
+/// What the doors' thread is told. A camera or a door is told by its place in the configuration.
 pub enum Tiding {
-    /// The faces of one frame of the camera at this place of the list.
+    /// The faces of one frame.
     Seen {
         camera: usize,
         sightings: Vec<Sighting>,
+    },
+    /// What a door's inputs are now, or why they cannot be read.
+    Contacts {
+        door: usize,
+        changes: Result<Vec<Change>, DoorError>,
+    },
+    /// An operator's word; the answer goes back when it is on disk and done.
+    Ask {
+        ask: Ask,
+        by: String,
+        answer: SyncSender<Result<(), String>>,
     },
     CameraLost {
         camera: Arc<str>,
@@ -38,23 +48,47 @@ pub enum Tiding {
     },
 }
 
-/// One door: its rules, its relay.
-pub struct Post {
-    pub name: Arc<str>,
-    pub referee: Referee,
-    pub relay: Relay,
-    pub pulse: Duration,
+/// What an operator asks for.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// Of one door, or of all.
+    Order { door: Option<usize>, order: Order },
+    /// Forget where a person is, or where everybody is.
+    Amnesty { person: Option<PersonId> },
 }
 
-/// All doors of the daemon.
+/// The doors as they were a moment ago, for whoever wants to show them.
+#[derive(Clone, Default)]
+pub struct Board(Arc<Mutex<Posted>>);
+
+/// What hangs on the board.
+#[derive(Clone, Default)]
+pub struct Posted {
+    pub doors: Vec<DoorView>,
+    /// People in each zone that anybody is in.
+    pub occupancy: Vec<(String, usize)>,
+}
+
+impl Board {
+    /// What hangs there now.
+    pub fn read(&self) -> Posted {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn post(&self, doors: &Doors) {
+        let posted = Posted { doors: doors.views(), occupancy: doors.occupancy() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = posted;
+    }
+}
+
+/// See the file's head.
 pub struct Warden {
-    pub posts: Vec<Post>,
-    /// For each camera the place of its door in `posts`.
-    pub door_of_camera: Vec<usize>,
-    pub gallery: Arc<Gallery>,
-    pub recorder: Arc<Recorder>,
+    pub doors: Doors,
+    /// For each camera the place of its door, and its side of it.
+    pub cameras: Vec<(usize, Option<Direction>)>,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
+    pub board: Board,
     pub inbox: Receiver<Tiding>,
 }
 
@@ -63,10 +97,13 @@ impl Warden {
     /// at their safe level whatever happens.
     pub fn run(mut self) {
         loop {
+            self.doors.tick();
+            self.board.post(&self.doors);
+            self.stage.set_trouble(self.doors.trouble());
             let now = self.clock.now();
             self.stage.beat(now);
-            let due = self.posts.iter().filter_map(|p| p.relay.next_deadline()).map(|at| at.since(now)).min();
-            let reason = match self.inbox.recv_timeout(due.map_or(BEAT, |due| due.min(BEAT))) {
+            let due = self.doors.next_deadline().map_or(BEAT, |at| at.since(now).min(BEAT));
+            let reason = match self.inbox.recv_timeout(due) {
                 Ok(Tiding::Finish { reason }) => Some(reason),
                 Ok(tiding) => {
                     self.hear(tiding);
@@ -75,9 +112,9 @@ impl Warden {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => Some("nobody is left to watch"),
             };
-            self.release_due();
             if let Some(reason) = reason {
-                self.make_safe(reason);
+                self.doors.make_safe(reason);
+                self.board.post(&self.doors);
                 return;
             }
         }
@@ -86,132 +123,46 @@ impl Warden {
     fn hear(&mut self, tiding: Tiding) {
         match tiding {
             Tiding::Seen { camera, sightings } => {
-                let Some(&door) = self.door_of_camera.get(camera) else { return };
+                let Some(&(door, direction)) = self.cameras.get(camera) else { return };
                 for sighting in &sightings {
                     Stage::count(&self.stage.handled);
-                    if let Some(decision) = self.posts[door].referee.consider(sighting, self.clock.now()) {
-                        self.carry_out(door, decision);
-                    }
+                    self.doors.seen(door, direction, sighting);
                 }
             }
+            Tiding::Contacts { door, changes: Ok(changes) } => {
+                self.doors.contacts(door, None);
+                for Change { input, active } in changes {
+                    self.doors.contact(door, input, active);
+                }
+            }
+            Tiding::Contacts { door, changes: Err(error) } => self.doors.contacts(door, Some(error.to_string())),
+            Tiding::Ask { ask, by, answer } => {
+                let done = self.follow(ask, &by);
+                self.board.post(&self.doors);
+                // Whoever asked may have gone.
+                drop(answer.try_send(done));
+            }
             Tiding::CameraLost { camera, reason } => {
-                self.note(&Event::CameraLost { camera, reason });
+                self.doors.note_event(&Event::CameraLost { camera, reason });
             }
             Tiding::CameraBack { camera, lost_for } => {
-                self.note(&Event::CameraBack { camera, lost_for });
+                self.doors.note_event(&Event::CameraBack { camera, lost_for });
             }
             Tiding::Finish { .. } => {}
         }
     }
 
-    /// Writes the decision down; a grant then moves the relay. What cannot be written down is not carried out.
-    fn carry_out(&mut self, door: usize, decision: Decision) {
-        let name = self.posts[door].name.clone();
-        let (verdict, captured_at) = (decision.verdict, decision.captured_at);
-        let person = decision.nearest.map(|m| self.named(m.person));
-        let runner_up = decision.nearest.and_then(|m| m.runner_up).map(|(id, _)| self.named(id));
-        tell(&name, &decision, person.as_ref());
-        let Some(record) =
-            self.note(&Event::Decided { door: name.clone(), direction: None, person, runner_up, decision })
-        else {
-            return;
-        };
-        let Verdict::Grant { person } = verdict else { return };
-        let post = &mut self.posts[door];
-        let (duration, now) = (post.pulse, self.clock.now());
-        let event = match post.relay.command(DoorCommand::Pulse { evidence: Some(captured_at), duration }, now) {
-            Ok(Outcome::Opened { until } | Outcome::Extended { until }) => {
-                let capture_to_door = self.clock.now().since(captured_at);
-                tracing::info!(door = %name, capture_to_door_ms = capture_to_door.as_millis() as u64, "door open");
-                Event::Unlocked {
-                    door: name,
-                    cause: Cause::Grant,
-                    record,
-                    duration: Some(until.since(now)),
-                    capture_to_door: Some(capture_to_door),
-                }
+    /// An order to all doors goes to each of them, whatever the others answer.
+    fn follow(&mut self, ask: Ask, by: &str) -> Result<(), String> {
+        match ask {
+            Ask::Order { door: Some(door), order } => self.doors.order(door, order, by),
+            Ask::Order { door: None, order } => {
+                let failures: Vec<String> = (0..self.doors.count())
+                    .filter_map(|door| self.doors.order(door, order.clone(), by).err())
+                    .collect();
+                if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
             }
-            Ok(Outcome::Refused { age }) => {
-                let reason = format!("the frame that spoke for opening was {} ms old by then", age.as_millis());
-                tracing::warn!(door = %name, %reason, "door stays shut");
-                Event::DoorFailed { door: name, reason }
-            }
-            Ok(Outcome::Safe { .. }) => return,
-            Err(error) => {
-                tracing::error!(door = %name, %error, "door failed");
-                self.stage.set_trouble(Some(error.to_string()));
-                Event::DoorFailed { door: name, reason: error.to_string() }
-            }
-        };
-        if matches!(event, Event::DoorFailed { .. }) {
-            self.posts[door].referee.take_back(person);
-        }
-        self.note(&event);
-    }
-
-    fn release_due(&mut self) {
-        let now = self.clock.now();
-        for door in 0..self.posts.len() {
-            let post = &mut self.posts[door];
-            let event = match post.relay.poll(now) {
-                Ok(None) => continue,
-                Ok(Some(_)) => Event::Locked { door: post.name.clone(), reason: "the pulse is over".into() },
-                Err(error) => {
-                    tracing::error!(door = %post.name, %error, "door failed");
-                    self.stage.set_trouble(Some(error.to_string()));
-                    Event::DoorFailed { door: post.name.clone(), reason: error.to_string() }
-                }
-            };
-            self.note(&event);
-        }
-    }
-
-    fn make_safe(&mut self, reason: &str) {
-        for door in 0..self.posts.len() {
-            let post = &mut self.posts[door];
-            let event = match post.relay.command(DoorCommand::Safe, self.clock.now()) {
-                Ok(Outcome::Safe { on_for: Some(_) }) => {
-                    Event::Locked { door: post.name.clone(), reason: reason.into() }
-                }
-                Ok(_) => continue,
-                Err(error) => Event::DoorFailed { door: post.name.clone(), reason: error.to_string() },
-            };
-            self.note(&event);
-        }
-    }
-
-    /// Writes an event down; its sequence number, or `None` when the journal failed.
-    fn note(&self, event: &Event) -> Option<u64> {
-        match self.recorder.record(event) {
-            Ok(record) => Some(record.seq),
-            Err(error) => {
-                tracing::error!(%error, "the journal cannot be written; doors stay shut");
-                self.stage.set_trouble(Some(error.to_string()));
-                None
-            }
-        }
-    }
-
-    fn named(&self, id: PersonId) -> Named {
-        Named { id, name: self.gallery.person(id).map_or_else(|_| format!("person {id}"), |person| person.name) }
-    }
-}
-
-/// One line for the log: who, how near, how sure, how fast.
-fn tell(door: &str, decision: &Decision, person: Option<&Named>) {
-    let name = person.map_or("nobody", |p| p.name.as_str());
-    let distance = decision.nearest.map_or_else(|| "-".to_owned(), |m| m.distance.to_string());
-    let runner_up =
-        decision.nearest.and_then(|m| m.runner_up).map_or_else(|| "-".to_owned(), |(_, distance)| distance.to_string());
-    let frames = format!("{}/{}", decision.frames.0, decision.frames.1);
-    let capture_to_verdict_ms = decision.decided_at.since(decision.captured_at).as_millis() as u64;
-    match decision.verdict {
-        Verdict::Grant { .. } => {
-            tracing::info!(door, person = name, %distance, %runner_up, %frames, capture_to_verdict_ms, "granted");
-        }
-        Verdict::Deny { reason } => {
-            let reason = reason.as_str();
-            tracing::info!(door, reason, nearest = name, %distance, %runner_up, %frames, capture_to_verdict_ms, "denied");
+            Ask::Amnesty { person } => self.doors.amnesty(person, by),
         }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Knows nothing of sockets.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Bounds, Distance, Embedding, Match, ModelId, PersonId, Quality};
+use super::doors::post::DoorView;
+use crate::access::Cut;
+use crate::domain::{Bounds, Distance, Embedding, Match, Mode, ModelId, PersonId, Quality};
 use crate::gallery::{Person, Template};
 use crate::vision::Seen;
 
@@ -19,6 +22,10 @@ pub struct PersonWire {
     pub employee_id: Option<String>,
     pub groups: Vec<String>,
     pub enabled: bool,
+    /// RFC 3339, UTC: doors open for them from this moment on.
+    pub valid_from: Option<String>,
+    /// RFC 3339, UTC: and before this one.
+    pub valid_until: Option<String>,
     /// RFC 3339, UTC.
     pub created: String,
     /// Templates of the model in use, and of other models.
@@ -34,6 +41,8 @@ impl From<&Person> for PersonWire {
             employee_id: person.employee_id.clone(),
             groups: person.groups.clone(),
             enabled: person.enabled,
+            valid_from: person.valid_from.map(rfc3339),
+            valid_until: person.valid_until.map(rfc3339),
             created: rfc3339(person.created),
             templates: person.templates,
             foreign_templates: person.foreign_templates,
@@ -153,6 +162,73 @@ impl From<MatchWire> for Match {
 pub struct ChangeRequest {
     pub name: Option<String>,
     pub enabled: Option<bool>,
+    /// These groups and no others.
+    pub groups: Option<Vec<String>>,
+    pub validity: Option<Validity>,
+}
+
+/// From when on and until when doors open for a person, in RFC 3339; `None`: without limit.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validity {
+    pub from: Option<String>,
+    pub until: Option<String>,
+}
+
+/// `POST /v1/doors`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DoorRequest {
+    /// By name; `None`: all doors.
+    pub door: Option<String>,
+    #[serde(flatten)]
+    pub order: OrderWire,
+}
+
+/// What a door is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum OrderWire {
+    /// `for_ms` is how long; by default as long as a grant does.
+    Unlock {
+        for_ms: Option<u64>,
+    },
+    Lock,
+    Lockdown {
+        group: Option<String>,
+    },
+    Release,
+    Normal,
+}
+
+/// `POST /v1/amnesty`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmnestyRequest {
+    /// `None`: everybody.
+    pub person: Option<u32>,
+}
+
+/// How near is near enough.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CutWire {
+    /// Euclidean, 0 to 2.
+    pub distance: f32,
+    /// `None`: the distance is fixed.
+    pub false_match_rate: Option<f64>,
+    pub false_non_match_rate: Option<f64>,
+    pub extrapolated: bool,
+}
+
+impl CutWire {
+    /// The cut, to be shown.
+    pub fn new(cut: &Cut) -> CutWire {
+        CutWire {
+            distance: cut.distance.0,
+            false_match_rate: cut.false_match_rate,
+            false_non_match_rate: cut.false_non_match_rate,
+            extrapolated: cut.extrapolated,
+        }
+    }
 }
 
 /// Any answer that is not a success.
@@ -201,10 +277,12 @@ pub struct Status {
     pub people: usize,
     /// Templates that are set aside because another model made them.
     pub foreign_templates: usize,
-    /// The distance up to which a face is taken for a person.
-    pub near_enough: f32,
+    /// The distance up to which a face is taken for a person, for the people enrolled now.
+    pub near_enough: CutWire,
     pub stages: Vec<StageStatus>,
     pub doors: Vec<DoorStatus>,
+    /// People in each zone that anybody is in, as far as doors have told.
+    pub occupancy: BTreeMap<String, usize>,
     pub placements: Vec<PlacementStatus>,
     /// `None` without a broker.
     pub hub: Option<HubStatus>,
@@ -228,6 +306,38 @@ pub struct StageStatus {
 pub struct DoorStatus {
     pub name: String,
     pub wires: String,
+    /// `normal`, `lockdown`, `release`.
+    pub mode: String,
+    /// Whom a lockdown lets through.
+    pub group: Option<String>,
+    pub unlocked: bool,
+    /// Whether the leaf is open; `None` without a sensor.
+    pub open: Option<bool>,
+    /// The schedule by which it stands unlocked.
+    pub hours: Option<String>,
+    /// `forced_open`, `held_open`, `tamper`.
+    pub alarms: Vec<String>,
+    pub trouble: Option<String>,
+}
+
+impl From<&DoorView> for DoorStatus {
+    fn from(view: &DoorView) -> DoorStatus {
+        let group = match &view.mode {
+            Mode::Lockdown { group } => group.clone(),
+            Mode::Normal | Mode::Release => None,
+        };
+        DoorStatus {
+            name: view.name.to_string(),
+            wires: view.wires.clone(),
+            mode: view.mode.as_str().to_owned(),
+            group,
+            unlocked: view.unlocked,
+            open: view.open,
+            hours: view.hours.clone(),
+            alarms: view.alarms.iter().map(|alarm| alarm.as_str().to_owned()).collect(),
+            trouble: view.trouble.clone(),
+        }
+    }
 }
 
 /// Where a model runs.

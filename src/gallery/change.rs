@@ -32,7 +32,7 @@ impl Gallery {
         let id = self.trees.next_person()?;
         let after = id.0.checked_add(1).ok_or(GalleryError::NoNumbersLeft)?;
         let created = templates.iter().map(|t| t.created).max().unwrap_or(SystemTime::UNIX_EPOCH);
-        let stored = Stored { person: new, enabled: true, created };
+        let stored = Stored { person: new, enabled: true, valid_from: None, valid_until: None, created };
         let value = encode(id, &stored)?;
         let Trees { people, templates: tree, counter, .. } = &self.trees;
         committed((people, tree, counter).transaction(|(people, tree, counter)| {
@@ -79,7 +79,22 @@ impl Gallery {
         self.change(id, |stored| stored.person.groups = groups)
     }
 
-    /// Whether a person may be recognised. Their templates are kept.
+    /// From when on and until when doors open for a person; `None`: without limit.
+    pub fn set_validity(
+        &self,
+        id: PersonId,
+        from: Option<SystemTime>,
+        until: Option<SystemTime>,
+    ) -> Result<Person, GalleryError> {
+        if let (Some(from), Some(until)) = (from, until)
+            && from >= until
+        {
+            return Err(GalleryError::BadValidity);
+        }
+        self.change(id, |stored| (stored.valid_from, stored.valid_until) = (from, until))
+    }
+
+    /// Whether doors open for a person. Their templates are kept and compared with.
     pub fn set_enabled(&self, id: PersonId, enabled: bool) -> Result<Person, GalleryError> {
         self.change(id, |stored| stored.enabled = enabled)
     }

@@ -24,6 +24,8 @@ pub enum GalleryError {
     EmployeeIdTaken { employee_id: String, holder: PersonId, name: String },
     #[error("the {field} {text:?} cannot be used: it needs 1 to {MAX_NAME_CHARS} characters and no control characters")]
     BadText { field: &'static str, text: String },
+    #[error("the first moment at which somebody may pass must lie before the last")]
+    BadValidity,
     #[error("no template: at least one face is needed to recognise somebody")]
     NoTemplates,
     #[error(

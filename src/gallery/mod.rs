@@ -81,7 +81,7 @@ impl Gallery {
     }
 
     /// The person nearest to `probe`, and the nearest template of anybody else; of people as near the one with the lower number.
-    /// Only enabled people count; `None` when there are none. The answer is exact: as if every template were compared.
+    /// Disabled people count too; `None` when nobody is enrolled. The answer is exact: as if every template were compared.
     pub fn nearest(&self, probe: &Embedding) -> Result<Option<Match>, GalleryError> {
         self.check_model(probe)?;
         Ok(self.shelf().index.nearest(probe.values(), self.threads))
@@ -120,7 +120,12 @@ impl Gallery {
         &self.model
     }
 
-    /// Templates that are compared with: those of enabled people.
+    /// How many people a probe is compared with: those who have templates of the model in use.
+    pub fn people_compared(&self) -> usize {
+        self.shelf().compared
+    }
+
+    /// Templates that are compared with.
     pub fn templates_in_use(&self) -> usize {
         self.shelf().index.len()
     }

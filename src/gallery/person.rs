@@ -22,8 +22,12 @@ pub struct Person {
     pub employee_id: Option<String>,
     /// Sorted, each once.
     pub groups: Vec<String>,
-    /// Whether they may be recognised.
+    /// Whether doors may open for them. They are recognised all the same, so that a refusal can say why.
     pub enabled: bool,
+    /// Doors open for them from this moment on.
+    pub valid_from: Option<SystemTime>,
+    /// Doors open for them before this moment.
+    pub valid_until: Option<SystemTime>,
     /// When the newest of the templates they were enrolled with was made.
     pub created: SystemTime,
     /// How many templates of the model in use they have.
@@ -111,6 +115,8 @@ mod tests {
             employee_id: employee_id.map(Into::into),
             groups: vec![],
             enabled: true,
+            valid_from: None,
+            valid_until: None,
             created: SystemTime::UNIX_EPOCH,
             templates: 1,
             foreign_templates: 0,

@@ -29,6 +29,8 @@ const HEADER: usize = 1 + 8 + 6 * 4 + 4;
 pub struct Stored {
     pub person: NewPerson,
     pub enabled: bool,
+    pub valid_from: Option<SystemTime>,
+    pub valid_until: Option<SystemTime>,
     pub created: SystemTime,
 }
 
@@ -41,6 +43,10 @@ struct Wire {
     #[serde(default)]
     groups: Vec<String>,
     enabled: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    valid_from_ns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    valid_until_ns: Option<u64>,
     created_ns: u64,
 }
 
@@ -81,8 +87,16 @@ pub fn describe(key: &[u8]) -> String {
 /// A person's value.
 pub fn write_person(stored: &Stored) -> Result<Vec<u8>, String> {
     let NewPerson { name, employee_id, groups } = stored.person.clone();
-    let wire =
-        Wire { v: 1, name, employee_id, groups, enabled: stored.enabled, created_ns: to_nanoseconds(stored.created) };
+    let wire = Wire {
+        v: 1,
+        name,
+        employee_id,
+        groups,
+        enabled: stored.enabled,
+        valid_from_ns: stored.valid_from.map(to_nanoseconds),
+        valid_until_ns: stored.valid_until.map(to_nanoseconds),
+        created_ns: to_nanoseconds(stored.created),
+    };
     serde_json::to_vec(&wire).map_err(|e| e.to_string())
 }
 
@@ -93,7 +107,13 @@ pub fn read_person(bytes: &[u8]) -> Result<Stored, String> {
         return Err(format!("it is of version {}, and this usher knows version 1", wire.v));
     }
     let person = NewPerson { name: wire.name, employee_id: wire.employee_id, groups: wire.groups };
-    Ok(Stored { person, enabled: wire.enabled, created: from_nanoseconds(wire.created_ns) })
+    Ok(Stored {
+        person,
+        enabled: wire.enabled,
+        valid_from: wire.valid_from_ns.map(from_nanoseconds),
+        valid_until: wire.valid_until_ns.map(from_nanoseconds),
+        created: from_nanoseconds(wire.created_ns),
+    })
 }
 
 /// A template's value.
@@ -182,9 +202,10 @@ mod tests {
         }
 
         #[test]
-        fn people_come_back(name in "\\PC{1,40}", employee_id: Option<String>, groups: Vec<String>, enabled: bool, ns: u64) {
+        fn people_come_back(name in "\\PC{1,40}", employee_id: Option<String>, groups: Vec<String>, enabled: bool, days: [Option<u64>; 2], ns: u64) {
             let person = NewPerson { name, employee_id, groups };
-            let stored = Stored { person, enabled, created: from_nanoseconds(ns) };
+            let [valid_from, valid_until] = days.map(|day| day.map(from_nanoseconds));
+            let stored = Stored { person, enabled, valid_from, valid_until, created: from_nanoseconds(ns) };
             prop_assert_eq!(read_person(&write_person(&stored).unwrap()).unwrap(), stored);
         }
 

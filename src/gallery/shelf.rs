@@ -50,8 +50,10 @@ pub struct Shelf {
     model: ModelId,
     dimension: usize,
     pub people: BTreeMap<PersonId, Person>,
-    /// The templates of enabled people.
+    /// The templates of the model in use.
     pub index: Index,
+    /// How many people have any of those.
+    pub compared: usize,
     pub damaged: Vec<Damaged>,
     /// Keys of templates that were written over when a removal was cut short.
     pub leftovers: Vec<sled::IVec>,
@@ -71,6 +73,7 @@ impl Shelf {
             dimension,
             people: BTreeMap::new(),
             index: Index::new(dimension),
+            compared: 0,
             damaged: Vec::new(),
             leftovers: Vec::new(),
         };
@@ -107,8 +110,9 @@ impl Shelf {
 
     /// Takes a person off the shelf, with everything said of them.
     pub fn take(&mut self, id: PersonId) {
-        if self.people.remove(&id).is_some() {
+        if let Some(person) = self.people.remove(&id) {
             self.index.remove(id);
+            self.compared -= usize::from(person.templates > 0);
         }
         self.damaged.retain(|damaged| damaged.person != Some(id));
     }
@@ -160,10 +164,9 @@ impl Shelf {
         if *template.embedding.model() != self.model {
             person.foreign_templates += 1;
         } else if values.len() == self.dimension {
+            self.compared += usize::from(person.templates == 0);
             person.templates += 1;
-            if person.enabled {
-                self.index.push(id, values);
-            }
+            self.index.push(id, values);
         } else {
             let why = format!("it holds {} numbers, its model makes {}", values.len(), self.dimension);
             self.report(key, why);
@@ -185,13 +188,15 @@ impl Shelf {
 }
 
 fn person(id: PersonId, stored: record::Stored) -> Person {
-    let record::Stored { person, enabled, created } = stored;
+    let record::Stored { person, enabled, valid_from, valid_until, created } = stored;
     Person {
         id,
         name: person.name,
         employee_id: person.employee_id,
         groups: person.groups,
         enabled,
+        valid_from,
+        valid_until,
         created,
         templates: 0,
         foreign_templates: 0,

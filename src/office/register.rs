@@ -3,10 +3,13 @@
 //! Knows nothing of how templates are made from photographs.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
+use jiff::Timestamp;
 use thiserror::Error;
 
 use super::Recorder;
+use crate::access::{Cut, NearEnough};
 use crate::domain::{Distance, Event, Named, PersonId};
 use crate::gallery::{Gallery, GalleryError, NewPerson, Person, Template};
 use crate::ledger::LedgerError;
@@ -18,8 +21,8 @@ pub struct Register {
     recorder: Arc<Recorder>,
     /// One enrolment at a time: what was checked must still hold when it is written.
     desk: Arc<Mutex<()>>,
-    /// At this distance or less two faces are taken for one person.
-    same: Distance,
+    /// How near two faces must be to be taken for one person, by the number of people enrolled.
+    near_enough: NearEnough,
 }
 
 /// Somebody to enrol, with templates that already passed the gates.
@@ -59,9 +62,14 @@ pub enum OfficeError {
 }
 
 impl Register {
-    /// `same` is the distance up to which the door takes two faces for one person.
-    pub fn new(gallery: Arc<Gallery>, recorder: Arc<Recorder>, same: Distance) -> Register {
-        Register { gallery, recorder, desk: Arc::default(), same }
+    /// `near_enough` is what the doors take two faces for one person by.
+    pub fn new(gallery: Arc<Gallery>, recorder: Arc<Recorder>, near_enough: NearEnough) -> Register {
+        Register { gallery, recorder, desk: Arc::default(), near_enough }
+    }
+
+    /// The cut for the people enrolled now: at this distance or less two faces are taken for one person.
+    pub fn cut(&self) -> Cut {
+        self.near_enough.cut(self.gallery.people_compared())
     }
 
     /// The gallery, for reading.
@@ -108,6 +116,38 @@ impl Register {
         Ok(person)
     }
 
+    /// Puts a person into these groups and no others.
+    pub fn set_groups(&self, id: PersonId, groups: &[String], by: String) -> Result<Person, OfficeError> {
+        let person = self.gallery.set_groups(id, groups)?;
+        let what = match person.groups.is_empty() {
+            true => "in no group".to_owned(),
+            false => format!("groups {}", person.groups.join(", ")),
+        };
+        self.recorder.record(&Event::Changed { person: named(&person), what, by })?;
+        Ok(person)
+    }
+
+    /// From when on and until when doors open for a person.
+    pub fn set_validity(
+        &self,
+        id: PersonId,
+        from: Option<SystemTime>,
+        until: Option<SystemTime>,
+        by: String,
+    ) -> Result<Person, OfficeError> {
+        let person = self.gallery.set_validity(id, from, until)?;
+        let shown =
+            |time: Option<SystemTime>| time.and_then(|time| Timestamp::try_from(time).ok()).map(|at| at.to_string());
+        let what = match (shown(from), shown(until)) {
+            (None, None) => "valid without limit".to_owned(),
+            (Some(from), None) => format!("valid from {from}"),
+            (None, Some(until)) => format!("valid before {until}"),
+            (Some(from), Some(until)) => format!("valid from {from}, before {until}"),
+        };
+        self.recorder.record(&Event::Changed { person: named(&person), what, by })?;
+        Ok(person)
+    }
+
     /// Removes a person and erases the templates.
     pub fn remove(&self, id: PersonId, by: String) -> Result<Person, OfficeError> {
         let person = self.gallery.person(id)?;
@@ -133,6 +173,7 @@ impl Register {
 
     /// Each template must be near enough to at least one other.
     fn expect_one_person(&self, templates: &[Template], labels: &[String]) -> Result<(), OfficeError> {
+        let limit = self.cut().distance;
         for (i, template) in templates.iter().enumerate() {
             let nearest = templates
                 .iter()
@@ -140,9 +181,9 @@ impl Register {
                 .filter(|(j, _)| *j != i)
                 .filter_map(|(_, other)| template.embedding.distance(&other.embedding))
                 .min_by(|a, b| a.0.total_cmp(&b.0));
-            if let Some(distance) = nearest.filter(|d| d.0 > self.same.0) {
+            if let Some(distance) = nearest.filter(|d| d.0 > limit.0) {
                 let which = labels.get(i).cloned().unwrap_or_else(|| format!("template {}", i + 1));
-                return Err(OfficeError::Odd { which, distance, limit: self.same });
+                return Err(OfficeError::Odd { which, distance, limit });
             }
         }
         Ok(())
@@ -150,15 +191,11 @@ impl Register {
 
     /// No template may be near enough to anybody who is enrolled.
     fn expect_stranger(&self, templates: &[Template]) -> Result<(), OfficeError> {
+        let limit = self.cut().distance;
         for template in templates {
-            if let Some(found) = self.gallery.nearest(&template.embedding)?.filter(|m| m.distance.0 <= self.same.0) {
+            if let Some(found) = self.gallery.nearest(&template.embedding)?.filter(|m| m.distance.0 <= limit.0) {
                 let name = self.gallery.person(found.person)?.name;
-                return Err(OfficeError::Duplicate {
-                    person: found.person,
-                    name,
-                    distance: found.distance,
-                    limit: self.same,
-                });
+                return Err(OfficeError::Duplicate { person: found.person, name, distance: found.distance, limit });
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ use super::context;
 use super::log;
 use crate::config::Config;
 use crate::daemon::{self, Options};
+use crate::domain::Distance;
 use crate::gallery::{NewPerson, Template};
 use crate::photo;
 use crate::setup;
@@ -149,13 +150,14 @@ fn open_eyes(out: &mut impl Write, config: &Config) -> Result<Vision> {
 }
 
 fn enroll(out: &mut impl Write, config: &Config, eyes: &mut Vision, photo: &Path) -> Result<()> {
-    let limit = setup::near_enough(config, eyes.entry())?;
     let seen = eyes.see(&photo::load(photo)?)?;
     let [seen] = &seen[..] else { bail!("{} faces in {}, expected one", seen.len(), photo.display()) };
     setup::gates(config).check(&seen.quality).map_err(|refusal| anyhow::anyhow!("{}: {refusal}", photo.display()))?;
     let template = Template { embedding: seen.embedding.clone(), quality: seen.quality, created: SystemTime::now() };
     let person = NewPerson { name: "Barack Obama".into(), ..NewPerson::default() };
-    let person = Book::open(config)?.enroll(person, vec![template], Vec::new(), false)?;
+    let book = Book::open(config)?;
+    let person = book.enroll(person, vec![template], Vec::new(), false)?;
+    let limit = Distance(book.cut()?.distance);
     writeln!(
         out,
         "enrolled  {} (#{}) from one photograph: a face of {:.0} pixels; up to distance {limit} counts as him",

@@ -15,7 +15,6 @@ use crate::domain::{Distance, Embedding};
 use crate::gallery::{NewPerson, Template};
 use crate::office::Gates;
 use crate::setup;
-use crate::vision::manifest::{Manifest, Role};
 
 /// Views closer together than this show the same moment.
 const BETWEEN_VIEWS: Duration = Duration::from_millis(300);
@@ -32,11 +31,9 @@ pub fn enroll(
     context: &Context,
 ) -> Result<Report> {
     let chosen = choose(config, camera)?;
-    let manifest = Manifest::load(&config.models.path)?;
-    let model = manifest.model(&config.models.embedder, Role::Embedder)?;
     let mut sitting = Sitting {
         gates: setup::gates(config),
-        same: setup::near_enough(config, model)?,
+        same: Distance(book.cut()?.distance),
         wanted: order.views as usize,
         taken: Vec::new(),
         last: None,

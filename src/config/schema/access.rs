@@ -3,6 +3,7 @@
 //! Knows nothing of doors and people.
 
 use super::FACE_PX;
+use super::passing::passback;
 use super::rules::{ms, seconds};
 use crate::config::reader::Section;
 use crate::config::settings::{Access, DistanceLimit};
@@ -13,7 +14,8 @@ use crate::domain::Distance;
 pub(super) fn access(mut section: Section<'_>) -> Access {
     let access = Access {
         distance: distance(&mut section),
-        false_match_rate: section.number("false_match_rate", 1e-9..=0.1, 0.0001),
+        // The rate of unattended access in NIST's one-to-many tests (FRVT 1:N, NISTIR 8271).
+        false_identification_rate: section.number("false_identification_rate", 1e-9..=0.1, 0.003),
         margin: section.number("margin", 0.0..=1.0, 0.05) as f32,
         frames_agree: section.integer("frames_agree", 1..=60, 3),
         frames_window: section.integer("frames_window", 1..=60, 5),
@@ -25,6 +27,12 @@ pub(super) fn access(mut section: Section<'_>) -> Access {
         min_sharpness: section.number("min_sharpness", 0.0..=10000.0, 20.0) as f32,
         max_yaw_deg: section.number("max_yaw_deg", 0.0..=90.0, 40.0) as f32,
         max_pitch_deg: section.number("max_pitch_deg", 0.0..=90.0, 35.0) as f32,
+        passback: passback(&mut section),
+        passback_for: Some(section.duration("passback_for", seconds(0)..=seconds(30 * 86_400), seconds(12 * 3600)))
+            .filter(|span| !span.is_zero()),
+        backoff_after: section.integer("backoff_after", 0..=1000, 5),
+        backoff_first: section.duration("backoff_first", seconds(1)..=seconds(3600), seconds(10)),
+        backoff_longest: section.duration("backoff_longest", seconds(1)..=seconds(3600), seconds(120)),
     };
     section.close();
     access

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use super::rules::{any, name};
 use crate::config::reader::Section;
 use crate::config::settings::{Camera, Door, PixelFormat, Source};
+use crate::domain::Direction;
 
 pub(super) fn camera(section: &mut Section<'_>, doors: &[Door]) -> Camera {
     let name = section.required_text("name", name, "a name of your choice");
@@ -18,6 +19,7 @@ pub(super) fn camera(section: &mut Section<'_>, doors: &[Door]) -> Camera {
         [only] => section.text("door", any, &only.name),
         _ => section.required_text("door", any, "the name of a [[door]]"),
     };
+    let side = section.choice("side", [("none", None), ("in", Some(Direction::In)), ("out", Some(Direction::Out))]);
     let source = match kind {
         Kind::V4l2 => {
             section.misplaced(&["path", "loop"], "kind \"replay\"");
@@ -41,7 +43,7 @@ pub(super) fn camera(section: &mut Section<'_>, doors: &[Door]) -> Camera {
             }
         }
     };
-    Camera { name, door, source }
+    Camera { name, door, side, source }
 }
 
 #[derive(Clone, Copy, PartialEq)]

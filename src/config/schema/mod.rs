@@ -7,6 +7,7 @@ mod access;
 mod camera;
 mod door;
 mod mqtt;
+mod passing;
 mod rules;
 mod wiring;
 
@@ -26,8 +27,9 @@ use mqtt::mqtt;
 use rules::{group, name, socket};
 
 /// The sections of the root, for the message about an unknown one.
-const SECTIONS: [&str; 12] = [
-    "device", "store", "models", "runtime", "detector", "access", "enroll", "door", "camera", "mqtt", "control", "log",
+const SECTIONS: [&str; 14] = [
+    "device", "store", "models", "runtime", "detector", "access", "enroll", "door", "camera", "schedule", "permit",
+    "mqtt", "control", "log",
 ];
 
 /// Reads every section of `root`. With problems noted in `reader`, the result is of no use.
@@ -42,6 +44,8 @@ pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
     let enroll = enroll(reader.section(root, "enroll"));
     let doors = reader.list(root, "door", door);
     let cameras = reader.list(root, "camera", |section| camera(section, &doors));
+    let schedules = reader.optional_list(root, "schedule", passing::schedule);
+    let permits = reader.optional_list(root, "permit", passing::permit);
     let mqtt = reader.optional_section(root, "mqtt").map(|section| mqtt(section, &device.name));
     let control = control(reader.section(root, "control"));
     let log = log(reader.section(root, "log"));
@@ -56,6 +60,8 @@ pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
         enroll,
         doors,
         cameras,
+        schedules,
+        permits,
         mqtt,
         control,
         log,
@@ -67,7 +73,7 @@ pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
 }
 
 fn device(mut section: Section<'_>) -> Device {
-    let device = Device { name: section.text("name", name, "usher") };
+    let device = Device { name: section.text("name", name, "usher"), time_zone: passing::time_zone(&mut section) };
     section.close();
     device
 }
@@ -198,6 +204,7 @@ fn cross_check(reader: &mut Reader, config: &Config) {
             reader.warn(&format!("camera[{index}].fps"), what);
         }
     }
+    passing::cross_check(reader, config);
     if let Some(mqtt) = &config.mqtt
         && mqtt.password_file.is_some()
         && mqtt.username.is_none()

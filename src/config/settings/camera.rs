@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use crate::domain::Direction;
+
 /// `[[camera]]`: where frames come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Camera {
@@ -11,6 +13,8 @@ pub struct Camera {
     pub name: String,
     /// The name of the door that it watches. In the file it may be left out when there is one door.
     pub door: String,
+    /// The side of the door that it stands on: whoever it sees goes in, or out. `None` (in the file: `"none"`): not known.
+    pub side: Option<Direction>,
     /// Key `kind`, with the keys that belong to it.
     pub source: Source,
 }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::passing::Passing;
 use super::wiring::Wiring;
 
 /// `[[door]]`: one lock.
@@ -20,4 +21,6 @@ pub struct Door {
     /// The longest time for which the lock may be held open: by a schedule, or for an evacuation. `None` (in the file: `"0s"`): it
     /// is not made to be held, and opens for `max_on` at most.
     pub max_hold: Option<Duration>,
+    /// What it asks of people, its leaf and its hours; the keys stand beside the others.
+    pub passing: Passing,
 }

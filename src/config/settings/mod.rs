@@ -7,6 +7,7 @@ mod access;
 mod camera;
 mod door;
 mod mqtt;
+mod passing;
 mod wiring;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use access::{Access, DistanceLimit};
 pub use camera::{Camera, PixelFormat, Source};
 pub use door::Door;
 pub use mqtt::Mqtt;
+pub use passing::{Hours, Passback, Passing, Permit, Schedule};
 pub use wiring::{Active, Contact, DoorDriver, Indicator, LineId, Lock, Pull, Relay, Wiring};
 
 /// `[device]`: this box.
@@ -22,6 +24,8 @@ pub use wiring::{Active, Contact, DoorDriver, Indicator, LineId, Lock, Pull, Rel
 pub struct Device {
     /// Its name on the broker and in the journal: letters, digits, `-` and `_`.
     pub name: String,
+    /// The time zone of schedules and days, as in `"Europe/Berlin"`. `None` (in the file: empty): the system's.
+    pub time_zone: Option<String>,
 }
 
 /// `[store]`: the database.

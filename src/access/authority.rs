@@ -1,0 +1,343 @@
+//! Who may pass, where and when: what is asked once a face is known.
+//!
+//! The questions in order: the door's mode, the person, the permit and its hours, back-off, anti-passback, the first person of the
+//! day, the interlock, the second person. All of them are asked and noted; the first that fails gives the reason.
+//!
+//! Pure: the time is an argument. Knows nothing of faces, and of what a grant sets in motion.
+
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::backoff::{Backoff, Strikes};
+use super::calendar::Schedule;
+use super::holder::{Holder, Now};
+use super::whereabouts::{Place, Whereabouts};
+use crate::domain::{Direction, Gate, Mode, PersonId, Reason};
+
+/// The rules of a house: all its doors together.
+#[derive(Clone, Debug)]
+pub struct HouseRules {
+    /// For dates of people and of the first person of the day.
+    pub zone: TimeZone,
+    pub schedules: Vec<Schedule>,
+    /// In the order of the configuration.
+    pub doors: Vec<DoorRules>,
+    pub passback: Passback,
+    /// Where somebody is, is trusted for this long. `None`: for ever.
+    pub passback_for: Option<Duration>,
+    pub backoff: Backoff,
+}
+
+/// The rules of one door.
+#[derive(Clone, Debug, Default)]
+pub struct DoorRules {
+    /// `None`: everybody enrolled, at any time. Otherwise one of them must fit.
+    pub permits: Option<Vec<Permit>>,
+    /// Until somebody of this group was let in, nobody else is on that day.
+    pub first_person: Option<String>,
+    /// Two people must be recognised within this time.
+    pub two_person: Option<Duration>,
+    /// The zones on both sides.
+    pub zones: Option<Zones>,
+}
+
+/// Lets a group through at certain hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permit {
+    /// Empty: everybody.
+    pub groups: Vec<String>,
+    /// The place of a schedule in [`HouseRules::schedules`]. `None`: at any time.
+    pub schedule: Option<usize>,
+}
+
+/// What a door lies between. Going in leads from `outside` to `inside`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zones {
+    pub outside: String,
+    pub inside: String,
+}
+
+/// What happens to somebody who, by the record, cannot be on this side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Passback {
+    /// Nothing is asked.
+    #[default]
+    Off,
+    /// They are let in, and the receipt says so.
+    Soft,
+    /// They are refused.
+    Hard,
+}
+
+/// A question about a known face before a door.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The place of the door in [`HouseRules::doors`].
+    pub door: usize,
+    pub direction: Option<Direction>,
+    pub holder: &'a Holder,
+    pub mode: &'a Mode,
+    /// Another door of the same interlock that is unlocked or open; `None` when there is none such.
+    pub other_open: Option<&'a str>,
+    /// The door belongs to an interlock.
+    pub interlocked: bool,
+}
+
+/// The answer, with every question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    pub gates: Vec<Gate>,
+    /// `None`: may pass.
+    pub refused: Option<Reason>,
+    /// Who was recognised before and passes with them, by the two-person rule.
+    pub with: Option<PersonId>,
+}
+
+/// The rules with all that they remember.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    rules: HouseRules,
+    whereabouts: Whereabouts,
+    /// For each door the last day on which its first person came.
+    first_came: Vec<Option<Date>>,
+    /// For each door who waits for a second person, and since when.
+    waiting: Vec<Option<(PersonId, crate::domain::Moment)>>,
+    strikes: Strikes,
+}
+
+impl Authority {
+    /// Remembers nothing yet.
+    pub fn new(rules: HouseRules) -> Authority {
+        let doors = rules.doors.len();
+        Authority {
+            rules,
+            whereabouts: Whereabouts::default(),
+            first_came: vec![None; doors],
+            waiting: vec![None; doors],
+            strikes: Strikes::default(),
+        }
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &HouseRules {
+        &self.rules
+    }
+
+    /// May they pass now? Asking again gives the same answer, but that it remembers who waits for a second person.
+    pub fn judge(&mut self, asked: &Asked<'_>, now: Now) -> Judgement {
+        let Asked { door, holder, .. } = *asked;
+        let mut judgement = Judgement { gates: Vec::with_capacity(8), refused: None, with: None };
+        let Some(rules) = self.rules.doors.get(door) else {
+            judgement.refused = Some(Reason::NotPermitted);
+            return judgement;
+        };
+        judgement.note(mode_gate(asked.mode, holder));
+        judgement.note(holder.gate(now, &self.rules.zone));
+        judgement.note(self.permit_gate(rules, holder, now));
+        if let Some(gate) = self.strikes.gate(&self.rules.backoff, door, holder.person, now.moment) {
+            judgement.note_gate(gate, Reason::Backoff);
+        }
+        if let (Some(zones), Some(direction)) = (&rules.zones, asked.direction)
+            && self.rules.passback != Passback::Off
+        {
+            let place = self.whereabouts.of(holder.person, now.wall, self.rules.passback_for);
+            judgement.note(passback_gate(self.rules.passback, zones, direction, place));
+        }
+        if let Some(group) = &rules.first_person {
+            judgement.note(self.first_person_gate(door, group, holder, now));
+        }
+        if asked.interlocked {
+            let (input, passed) = match asked.other_open {
+                Some(other) => (format!("{other} is unlocked or open"), false),
+                None => ("the other doors are locked and closed".to_owned(), true),
+            };
+            let gate = Gate { name: "interlock", input, limit: "one door at a time".to_owned(), passed };
+            judgement.note_gate(gate, Reason::Interlock);
+        }
+        if let Some(window) = rules.two_person {
+            let before = self.waiting[door]
+                .filter(|(person, at)| *person != holder.person && now.moment.since(*at) <= window)
+                .map(|(person, at)| (person, now.moment.since(at)));
+            let input = match before {
+                Some((person, ago)) => format!("person {person} was recognised {} ms before", ago.as_millis()),
+                None => "nobody else was recognised before".to_owned(),
+            };
+            let limit = format!("two people within {} s", window.as_secs());
+            let otherwise_fine = judgement.refused.is_none();
+            judgement.note_gate(
+                Gate { name: "second_person", input, limit, passed: before.is_some() },
+                Reason::SecondPerson,
+            );
+            judgement.with = before.map(|(person, _)| person);
+            if otherwise_fine && before.is_none() {
+                self.waiting[door] = Some((holder.person, now.moment));
+            }
+        }
+        judgement
+    }
+
+    /// They were let in.
+    pub fn granted(&mut self, door: usize, holder: &Holder, now: Now) {
+        self.strikes.clear(door, holder.person);
+        let Some(rules) = self.rules.doors.get(door) else { return };
+        self.waiting[door] = None;
+        if rules.first_person.as_ref().is_some_and(|group| holder.is_in(group)) {
+            self.first_came[door] = Some(self.today(now));
+        }
+    }
+
+    /// The day that they open at `door`, if they are its first person and the first of them to come.
+    pub fn opens_day(&self, door: usize, holder: &Holder, now: Now) -> Option<Date> {
+        let group = self.rules.doors.get(door)?.first_person.as_ref()?;
+        let today = self.today(now);
+        (holder.is_in(group) && self.first_came[door] != Some(today)).then_some(today)
+    }
+
+    /// A face nearly passed for `person`, and was refused.
+    pub fn near_miss(&mut self, door: usize, person: PersonId, now: Now) {
+        self.strikes.miss(&self.rules.backoff, door, person, now.moment);
+    }
+
+    /// They went through; where that leads, if zones and a direction are known.
+    pub fn passed(&mut self, door: usize, person: PersonId, direction: Option<Direction>, now: Now) -> Option<String> {
+        let zones = self.rules.doors.get(door)?.zones.as_ref()?;
+        let zone = match direction? {
+            Direction::In => zones.inside.clone(),
+            Direction::Out => zones.outside.clone(),
+        };
+        self.whereabouts.enter(person, &zone, now.wall);
+        Some(zone)
+    }
+
+    /// Whether the first person of the day has come to `door`, or none is needed.
+    pub fn first_person_came(&self, door: usize, now: Now) -> bool {
+        let needed = self.rules.doors.get(door).is_some_and(|rules| rules.first_person.is_some());
+        !needed || self.first_came[door] == Some(self.today(now))
+    }
+
+    /// For each door the last day on which its first person came; to be kept over a restart.
+    pub fn first_came(&self) -> &[Option<Date>] {
+        &self.first_came
+    }
+
+    /// Where people are; to be kept over a restart.
+    pub fn whereabouts(&self) -> &Whereabouts {
+        &self.whereabouts
+    }
+
+    /// As [`Authority::whereabouts`], to be changed by an operator or read back after a restart.
+    pub fn whereabouts_mut(&mut self) -> &mut Whereabouts {
+        &mut self.whereabouts
+    }
+
+    /// Reads back what [`Authority::first_came`] gave.
+    pub fn restore_first_came(&mut self, door: usize, day: Date) {
+        if let Some(came) = self.first_came.get_mut(door) {
+            *came = Some(day);
+        }
+    }
+
+    fn today(&self, now: Now) -> Date {
+        self.rules.zone.to_datetime(now.wall).date()
+    }
+
+    fn permit_gate(&self, rules: &DoorRules, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
+        let gate = |input: String, limit: &str, passed| Gate { name: "permit", input, limit: limit.to_owned(), passed };
+        let groups = match holder.groups.is_empty() {
+            true => "in no group".to_owned(),
+            false => format!("in {}", holder.groups.join(", ")),
+        };
+        let Some(permits) = &rules.permits else {
+            return (gate(groups, "everybody, always", true), None);
+        };
+        let fits = |permit: &&Permit| permit.groups.is_empty() || permit.groups.iter().any(|group| holder.is_in(group));
+        let (mut closed, mut limits) = (Vec::new(), Vec::new());
+        for permit in permits.iter().filter(fits) {
+            let schedule = permit.schedule.and_then(|at| self.rules.schedules.get(at));
+            let (hours, name) = match (schedule, permit.schedule) {
+                (Some(schedule), _) => (Some(schedule.at(now.wall)), schedule.name.as_str()),
+                (None, Some(_)) => continue,
+                (None, None) => (None, "always"),
+            };
+            let limit = format!(
+                "{}: {name}",
+                if permit.groups.is_empty() { "everybody".into() } else { permit.groups.join(", ") }
+            );
+            match hours {
+                None => return (gate(groups, &limit, true), None),
+                Some(hours) if hours.open => return (gate(format!("{groups}; {}", hours.local), &limit, true), None),
+                Some(hours) => {
+                    closed.push(hours);
+                    limits.push(limit);
+                }
+            }
+        }
+        match closed.first() {
+            Some(hours) => {
+                let next = closed.iter().filter_map(|hours| hours.until).min();
+                let opens = next.map_or_else(String::new, |at| {
+                    format!(", opens {}", at.to_zoned_datetime(self.rules.zone.clone()).strftime("%a %Y-%m-%d %H:%M"))
+                });
+                let input = format!("{groups}; {}{opens}", hours.local);
+                (gate(input, &limits.join("; "), false), Some(Reason::OutsideSchedule))
+            }
+            None => (gate(groups, "a permit of this door", false), Some(Reason::NotPermitted)),
+        }
+    }
+
+    fn first_person_gate(&self, door: usize, group: &str, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
+        let came = self.first_person_came(door, now);
+        let passed = came || holder.is_in(group);
+        let input = match (came, holder.is_in(group)) {
+            (true, _) => format!("somebody of {group} came today"),
+            (false, true) => format!("the first of {group} today"),
+            (false, false) => format!("nobody of {group} came yet today"),
+        };
+        let gate = Gate { name: "first_person", input, limit: format!("somebody of {group} first"), passed };
+        (gate, (!passed).then_some(Reason::FirstPerson))
+    }
+}
+
+impl Judgement {
+    fn note(&mut self, (gate, refused): (Gate, Option<Reason>)) {
+        self.gates.push(gate);
+        self.refused = self.refused.or(refused);
+    }
+
+    fn note_gate(&mut self, gate: Gate, reason: Reason) {
+        let refused = (!gate.passed).then_some(reason);
+        self.note((gate, refused));
+    }
+}
+
+fn mode_gate(mode: &Mode, holder: &Holder) -> (Gate, Option<Reason>) {
+    let (limit, passed) = match mode {
+        Mode::Normal | Mode::Release => ("not in lockdown".to_owned(), true),
+        Mode::Lockdown { group: None } => ("nobody passes".to_owned(), false),
+        Mode::Lockdown { group: Some(group) } => (format!("only {group} passes"), holder.is_in(group)),
+    };
+    let gate = Gate { name: "mode", input: mode.as_str().to_owned(), limit, passed };
+    (gate, (!passed).then_some(Reason::Lockdown))
+}
+
+fn passback_gate(
+    passback: Passback,
+    zones: &Zones,
+    direction: Direction,
+    place: Option<&Place>,
+) -> (Gate, Option<Reason>) {
+    let from = match direction {
+        Direction::In => &zones.outside,
+        Direction::Out => &zones.inside,
+    };
+    let fits = place.is_none_or(|place| place.zone == *from);
+    let soft = passback == Passback::Soft;
+    let mut input = place.map_or_else(|| "not known where".to_owned(), |place| format!("in {}", place.zone));
+    if !fits && soft {
+        input += ", let pass (soft)";
+    }
+    let gate = Gate { name: "passback", input, limit: format!("comes from {from}"), passed: fits || soft };
+    (gate, (!fits && !soft).then_some(Reason::Passback))
+}

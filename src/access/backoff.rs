@@ -1,0 +1,144 @@
+//! Patience with a face that keeps nearly passing for somebody: after several near misses for one person at one door, grants of
+//! that person wait there, each time twice as long.
+//!
+//! Only near misses count, so a stranger before the camera does not keep anybody waiting whom he is not like; and nobody else waits.
+//!
+//! Knows nothing of how near a near miss is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::{Gate, Moment, PersonId};
+
+/// How much is too much.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    /// So many near misses in a row begin a wait. Zero: never.
+    pub after: u32,
+    /// The first wait. Near misses further apart than the longest wait do not add up.
+    pub first: Duration,
+    /// The longest wait.
+    pub longest: Duration,
+}
+
+/// Near misses by door and person. Memory is bounded by people times doors, and old ones are forgotten.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Strikes(BTreeMap<(usize, PersonId), Strike>);
+
+#[derive(Clone, Copy, Debug)]
+struct Strike {
+    misses: u32,
+    /// How often a wait has begun.
+    waits: u32,
+    last: Moment,
+    until: Moment,
+}
+
+impl Strikes {
+    /// A face nearly passed for `person` at `door`.
+    pub fn miss(&mut self, settings: &Backoff, door: usize, person: PersonId, now: Moment) {
+        self.forget(settings, now);
+        if settings.after == 0 {
+            return;
+        }
+        let fresh = Strike { misses: 0, waits: 0, last: now, until: now };
+        let strike = self.0.entry((door, person)).or_insert(fresh);
+        strike.misses += 1;
+        strike.last = now;
+        if strike.misses >= settings.after {
+            let wait = settings.first.saturating_mul(1 << strike.waits.min(16)).min(settings.longest);
+            *strike = Strike { misses: 0, waits: strike.waits + 1, last: now, until: now + wait };
+        }
+    }
+
+    /// `person` was let in at `door`: all is forgiven.
+    pub fn clear(&mut self, door: usize, person: PersonId) {
+        self.0.remove(&(door, person));
+    }
+
+    /// The gate `backoff`; `None` when nothing is configured.
+    pub fn gate(&self, settings: &Backoff, door: usize, person: PersonId, now: Moment) -> Option<Gate> {
+        if settings.after == 0 {
+            return None;
+        }
+        let strike = self.0.get(&(door, person)).filter(|strike| !forgotten(strike, settings, now));
+        let (input, passed) = match strike {
+            Some(strike) if strike.until > now => {
+                let left = strike.until.since(now).as_millis().div_ceil(1000);
+                (format!("{left} s left of the wait after near misses"), false)
+            }
+            Some(strike) => (format!("{} near misses", strike.misses), true),
+            None => ("no near misses".to_owned(), true),
+        };
+        let limit = format!("{} near misses begin a wait", settings.after);
+        Some(Gate { name: "backoff", input, limit, passed })
+    }
+
+    fn forget(&mut self, settings: &Backoff, now: Moment) {
+        self.0.retain(|_, strike| !forgotten(strike, settings, now));
+    }
+}
+
+fn forgotten(strike: &Strike, settings: &Backoff, now: Moment) -> bool {
+    strike.until <= now && now.since(strike.last.max(strike.until)) > settings.longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: Backoff = Backoff { after: 3, first: Duration::from_secs(10), longest: Duration::from_secs(30) };
+    const ADA: PersonId = PersonId(1);
+
+    fn at(second: u64) -> Moment {
+        Moment(Duration::from_secs(second))
+    }
+
+    fn waits(strikes: &Strikes, now: u64) -> bool {
+        !strikes.gate(&SETTINGS, 0, ADA, at(now)).unwrap().passed
+    }
+
+    #[test]
+    fn waits_begin_after_some_misses_and_double_up_to_the_longest() {
+        let mut strikes = Strikes::default();
+        let mut now = 0;
+        for wait in [10, 20, 30, 30] {
+            for _ in 0..3 {
+                assert!(!waits(&strikes, now));
+                strikes.miss(&SETTINGS, 0, ADA, at(now));
+            }
+            assert!(waits(&strikes, now + wait - 1) && !waits(&strikes, now + wait));
+            now += wait;
+        }
+    }
+
+    #[test]
+    fn others_and_other_doors_do_not_wait() {
+        let mut strikes = Strikes::default();
+        (0..3).for_each(|_| strikes.miss(&SETTINGS, 0, ADA, at(0)));
+        assert!(strikes.gate(&SETTINGS, 1, ADA, at(0)).unwrap().passed);
+        assert!(strikes.gate(&SETTINGS, 0, PersonId(2), at(0)).unwrap().passed);
+        strikes.clear(0, ADA);
+        assert!(!waits(&strikes, 0));
+    }
+
+    #[test]
+    fn misses_far_apart_do_not_add_up() {
+        let mut strikes = Strikes::default();
+        for second in [0, 31, 62, 93] {
+            strikes.miss(&SETTINGS, 0, ADA, at(second));
+            assert!(!waits(&strikes, second));
+        }
+        assert_eq!(strikes.0.len(), 1);
+        strikes.miss(&SETTINGS, 0, PersonId(2), at(1000));
+        assert_eq!(strikes.0.len(), 1, "the old one is forgotten");
+    }
+
+    #[test]
+    fn zero_turns_it_off() {
+        let off = Backoff { after: 0, ..SETTINGS };
+        let mut strikes = Strikes::default();
+        (0..9).for_each(|_| strikes.miss(&off, 0, ADA, at(0)));
+        assert_eq!(strikes.gate(&off, 0, ADA, at(0)), None);
+    }
+}

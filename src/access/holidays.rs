@@ -1,0 +1,120 @@
+//! Days that are not like other days: a list of dates with names, as people write them.
+//!
+//! ```text
+//! # A comment. A date with its year is that day; without, that day of every year.
+//! 2026-04-03 Good Friday
+//! 12-25 Christmas Day
+//! ```
+//!
+//! Knows nothing of files and of what a holiday changes.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+/// Dates and their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holidays {
+    once: BTreeMap<Date, String>,
+    /// Month and day.
+    yearly: BTreeMap<(i8, i8), String>,
+}
+
+/// A line that is no holiday.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// From 1.
+    pub line: usize,
+    pub why: String,
+}
+
+impl Holidays {
+    /// Reads a list; an error names every line that is wrong.
+    pub fn parse(text: &str) -> Result<Holidays, Vec<BadLine>> {
+        let (mut holidays, mut bad) = (Holidays::default(), Vec::new());
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        for (index, line) in text.lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if line.is_empty() {
+                continue;
+            }
+            let (date, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            if let Err(why) = holidays.add(date, name.trim()) {
+                bad.push(BadLine { line: index + 1, why });
+            }
+        }
+        if bad.is_empty() { Ok(holidays) } else { Err(bad) }
+    }
+
+    /// The name of that day's holiday, which may be empty; `None` when it is a day like others.
+    pub fn name(&self, day: Date) -> Option<&str> {
+        self.once.get(&day).or_else(|| self.yearly.get(&(day.month(), day.day()))).map(String::as_str)
+    }
+
+    /// How many dates are listed.
+    pub fn len(&self) -> usize {
+        self.once.len() + self.yearly.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn add(&mut self, date: &str, name: &str) -> Result<(), String> {
+        let shown: String = date.chars().take(20).collect();
+        let wanted = || format!("`{shown}` is no date; write 2026-12-25, or 12-25 for every year");
+        let plain = date.chars().all(|c| c.is_ascii_digit() || c == '-');
+        let before = match date.split('-').collect::<Vec<_>>()[..] {
+            [_, _, _] if plain && date.len() == 10 => {
+                let day: Date = date.parse().map_err(|_| wanted())?;
+                self.once.insert(day, name.to_owned())
+            }
+            [month, day] if plain && date.len() == 5 => {
+                let number = |text: &str| text.parse::<i8>().map_err(|_| wanted());
+                let (month, day) = (number(month)?, number(day)?);
+                // A leap year has every day that there is.
+                Date::new(2024, month, day).map_err(|_| wanted())?;
+                self.yearly.insert((month, day), name.to_owned())
+            }
+            _ => return Err(wanted()),
+        };
+        match before {
+            Some(_) => Err(format!("{shown} is listed twice")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    #[test]
+    fn dates_are_once_or_every_year() {
+        let text = "\u{feff}# ours\n2026-04-03 Good Friday\r\n\n12-25   Christmas Day # every year\n02-29\n";
+        let holidays = Holidays::parse(text).unwrap();
+        assert_eq!(holidays.len(), 3);
+        assert_eq!(holidays.name(date(2026, 4, 3)), Some("Good Friday"));
+        assert_eq!(holidays.name(date(2027, 4, 3)), None);
+        assert_eq!(holidays.name(date(2031, 12, 25)), Some("Christmas Day"));
+        assert_eq!(holidays.name(date(2028, 2, 29)), Some(""));
+    }
+
+    #[test]
+    fn every_line_of_nonsense_is_named() {
+        let text = "2026-12-25 fine\n2026-13-01\nChristmas\n12-32\n25.12.2026 so\n2026-12-25 again\n1-1\n+1-01\n";
+        let lines: Vec<usize> = Holidays::parse(text).unwrap_err().iter().map(|bad| bad.line).collect();
+        assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8]);
+        assert!(Holidays::parse(text).unwrap_err()[4].why.contains("listed twice"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_ends_in_an_answer(text in "\\PC{0,80}(\n[0-9-]{0,12} ?\\PC{0,5}){0,5}") {
+            let _ = Holidays::parse(&text);
+        }
+    }
+}

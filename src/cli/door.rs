@@ -1,0 +1,173 @@
+//! `usher door`
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use hyper::Method;
+
+use super::client::Client;
+use super::context::Context;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::daemon::wire::{AmnestyRequest, DoorRequest, DoorStatus, OrderWire, PersonWire, Status};
+use crate::setup;
+
+/// Tell doors to unlock, lock, lock down or stand open; show how they are.
+///
+/// Orders go to the running daemon; each is written into the journal with your user name before it is followed. Without --door
+/// an order goes to all doors.
+///
+/// A lockdown lets nobody through, or only people of a group. A release keeps doors unlocked for an evacuation. Both last, over
+/// restarts too, until `usher door normal`.
+#[derive(Args)]
+pub struct Door {
+    #[command(subcommand)]
+    action: Action,
+    /// The door, by its name in the configuration
+    #[arg(long, global = true, value_name = "NAME")]
+    door: Option<String>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Show how the doors are
+    Status,
+    /// Unlock for a while
+    Unlock {
+        /// How long, as 5s or 2m [default: as long as after a grant]
+        #[arg(long = "for", value_name = "SPAN", value_parser = span)]
+        duration: Option<Duration>,
+    },
+    /// End whatever had unlocked it
+    Lock,
+    /// Let nobody through, whatever the rules say
+    Lockdown {
+        /// Let people of this group through, by the rules
+        #[arg(long)]
+        group: Option<String>,
+    },
+    /// Keep doors unlocked for an evacuation
+    Release,
+    /// Back to the rules, after a lockdown or a release
+    Normal,
+    /// Put relays at their safe level, also when no daemon runs
+    ///
+    /// For ExecStopPost= of the service: whatever became of the daemon, the relays end at their safe level. A daemon that runs is
+    /// told to lock.
+    Safe,
+    /// Forget where people are, for anti-passback
+    Amnesty {
+        /// Number, employee id or whole name [default: everybody]
+        person: Option<String>,
+    },
+}
+
+impl Door {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let config = context.config()?;
+        let client = Client::connect(&config.control.socket)?;
+        let order = match self.action {
+            Action::Safe => return safe(&config, client.as_ref(), self.door),
+            Action::Status => None,
+            Action::Unlock { duration } => {
+                Some(OrderWire::Unlock { for_ms: duration.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)) })
+            }
+            Action::Lock => Some(OrderWire::Lock),
+            Action::Lockdown { group } => Some(OrderWire::Lockdown { group }),
+            Action::Release => Some(OrderWire::Release),
+            Action::Normal => Some(OrderWire::Normal),
+            Action::Amnesty { person } => return amnesty(need(client.as_ref(), &config)?, person.as_deref()),
+        };
+        let client = need(client.as_ref(), &config)?;
+        let doors: Vec<DoorStatus> = match order {
+            Some(order) => client.send(Method::POST, "/v1/doors", &DoorRequest { door: self.door.clone(), order })?,
+            None => client.get::<Status>("/v1/status")?.doors,
+        };
+        let mut out = std::io::stdout().lock();
+        let shown = doors.iter().filter(|door| self.door.as_ref().is_none_or(|name| door.name == *name));
+        let mut none = true;
+        for door in shown {
+            none = false;
+            match self.json {
+                true => writeln!(out, "{}", serde_json::to_string(door)?)?,
+                false => writeln!(out, "{}", words(door))?,
+            }
+        }
+        if none {
+            bail!("there is no such door; `usher door status` lists them");
+        }
+        Ok(())
+    }
+}
+
+fn need<'a>(client: Option<&'a Client>, config: &Config) -> Result<&'a Client> {
+    client
+        .with_context(|| format!("no daemon answers on {}; start it with `usher run`", config.control.socket.display()))
+}
+
+/// One line: `front: locked, closed, normal (GPIO 17 of gpiochip0, active high)`.
+pub fn words(door: &DoorStatus) -> String {
+    let mut parts = vec![if door.unlocked { "unlocked" } else { "locked" }.to_owned()];
+    parts.extend(door.open.map(|open| if open { "open" } else { "closed" }.to_owned()));
+    parts.push(match &door.group {
+        Some(group) => format!("{} but for {group}", door.mode),
+        None => door.mode.clone(),
+    });
+    parts.extend(door.hours.as_ref().map(|hours| format!("hours {hours}")));
+    parts.extend(door.alarms.iter().map(|alarm| format!("ALARM {alarm}")));
+    parts.extend(door.trouble.clone());
+    format!("{}: {} ({})", door.name, parts.join(", "), door.wires)
+}
+
+fn safe(config: &Config, client: Option<&Client>, door: Option<String>) -> Result<()> {
+    if let Some(client) = client {
+        let order = DoorRequest { door, order: OrderWire::Lock };
+        client.send::<Vec<DoorStatus>>(Method::POST, "/v1/doors", &order)?;
+        return Ok(());
+    }
+    let clock = std::sync::Arc::new(SystemClock::new());
+    let mut failures = Vec::new();
+    for settings in config.doors.iter().filter(|d| door.as_ref().is_none_or(|name| d.name == *name)) {
+        // Claiming a relay's line puts it at its safe level; saying so again costs nothing.
+        let done = setup::wiring(settings, clock.clone()).and_then(|mut wiring| wiring.relay.safe());
+        if let Err(error) = done {
+            failures.push(format!("{}: {error}", settings.name));
+        }
+    }
+    match failures.is_empty() {
+        true => Ok(()),
+        false => bail!("{}", failures.join("\n")),
+    }
+}
+
+fn amnesty(client: &Client, person: Option<&str>) -> Result<()> {
+    let found =
+        person.map(|wanted| super::book::find(client.get::<Vec<PersonWire>>("/v1/people")?, wanted)).transpose()?;
+    client.send::<()>(Method::POST, "/v1/amnesty", &AmnestyRequest { person: found.as_ref().map(|p| p.id) })?;
+    match found {
+        Some(person) => println!("it is not known any more where {} is", person.name),
+        None => println!("it is not known any more where anybody is"),
+    }
+    Ok(())
+}
+
+/// `5s`, `2m`, `1h`, `1500ms`.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no span of time; write 5s, 2m or 1500ms");
+    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(at);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(milliseconds).filter(|ms| *ms > 0).map(Duration::from_millis).ok_or_else(wrong)
+}

@@ -1,0 +1,149 @@
+//! `usher schedule`
+
+use std::io::Write;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::book::{Book, find};
+use super::context::Context;
+use crate::access::{Asked, Authority, Holder, Judgement, Now};
+use crate::config::Config;
+use crate::daemon::wire::PersonWire;
+use crate::domain::{Mode, Moment, PersonId};
+use crate::setup;
+
+/// Ask what the rules would say.
+#[derive(Args)]
+pub struct Schedule {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Whether somebody may pass at a time, and why
+    ///
+    /// Asks the rules of the configuration alone: as if no door were locked down, nobody known to be inside, and the first person of the
+    /// day had not come. Nothing is unlocked, and nothing is written down.
+    Test {
+        /// Number, employee id or whole name
+        #[arg(long)]
+        person: String,
+        /// Local time as 2026-03-29T02:30, or a moment with its offset as 2026-03-29T02:30:00+02:00 [default: now]
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// The door [default: all]
+        #[arg(long, value_name = "NAME")]
+        door: Option<String>,
+        /// Print JSON, one object a door
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Schedule {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let Action::Test { person, at, door, json } = self.action;
+        let config = context.config()?;
+        let rules = setup::house::rules(&config)?;
+        let moments = match &at {
+            None => vec![Timestamp::now()],
+            Some(text) => moments(text, &rules.zone)?,
+        };
+        let person = find(Book::open(&config)?.people()?, &person)?;
+        let holder = holder(&person)?;
+        let mut authority = Authority::new(rules);
+        let mut out = std::io::stdout().lock();
+        let mut none = true;
+        for (place, name) in doors(&config, door.as_deref()) {
+            for wall in &moments {
+                none = false;
+                let now = Now { moment: Moment::default(), wall: *wall };
+                let (mode, zone) = (Mode::Normal, authority.rules().zone.clone());
+                let asked = Asked {
+                    door: place,
+                    direction: None,
+                    holder: &holder,
+                    mode: &mode,
+                    other_open: None,
+                    interlocked: false,
+                };
+                let judgement = authority.judge(&asked, now);
+                match json {
+                    true => writeln!(out, "{}", as_json(name, &person, *wall, &judgement))?,
+                    false => write!(out, "{}", as_text(name, &person, *wall, &zone, &judgement))?,
+                }
+            }
+        }
+        if none {
+            bail!("there is no such door; `usher config show` lists them");
+        }
+        Ok(())
+    }
+}
+
+fn doors<'a>(config: &'a Config, wanted: Option<&str>) -> Vec<(usize, &'a str)> {
+    let all = config.doors.iter().map(|door| door.name.as_str()).enumerate();
+    all.filter(|(_, name)| wanted.is_none_or(|wanted| wanted == *name)).collect()
+}
+
+/// The moments at which the local clock shows `text`: two in an hour that is repeated; in one that is skipped the moment of the skip.
+fn moments(text: &str, zone: &TimeZone) -> Result<Vec<Timestamp>> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(vec![at]);
+    }
+    let local: DateTime = text.parse().map_err(|_| {
+        anyhow!("`{text}` is no time; write 2026-03-29T02:30, or with an offset 2026-03-29T02:30:00+02:00")
+    })?;
+    let ambiguous = zone.to_ambiguous_timestamp(local);
+    let (early, late) = (ambiguous.earlier(), ambiguous.later());
+    let (early, late) =
+        (early.context("that time is beyond the calendar")?, late.context("that time is beyond the calendar")?);
+    Ok(if early == late { vec![early] } else { vec![early, late] })
+}
+
+fn holder(person: &PersonWire) -> Result<Holder> {
+    let moment = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
+    Ok(Holder {
+        person: PersonId(person.id),
+        groups: person.groups.clone(),
+        enabled: person.enabled,
+        valid_from: moment(&person.valid_from)?,
+        valid_until: moment(&person.valid_until)?,
+    })
+}
+
+fn as_json(door: &str, person: &PersonWire, at: Timestamp, judgement: &Judgement) -> Value {
+    let gates: Vec<Value> = judgement
+        .gates
+        .iter()
+        .map(|gate| json!({ "name": gate.name, "input": gate.input, "limit": gate.limit, "passed": gate.passed }))
+        .collect();
+    json!({
+        "door": door,
+        "person": { "id": person.id, "name": person.name },
+        "at": at.to_string(),
+        "passes": judgement.refused.is_none(),
+        "reason": judgement.refused.map(|reason| reason.as_str()),
+        "gates": gates,
+    })
+}
+
+fn as_text(door: &str, person: &PersonWire, at: Timestamp, zone: &TimeZone, judgement: &Judgement) -> String {
+    let local = at.to_zoned_datetime(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string();
+    let answer = match judgement.refused {
+        None => "may pass".to_owned(),
+        Some(reason) => format!("is refused ({})", reason.as_str()),
+    };
+    let mut text = format!("{} {answer} at {door}, {local}\n", person.name);
+    for gate in &judgement.gates {
+        let passed = if gate.passed { "passed" } else { "failed" };
+        text += &format!("  {passed}  {:<13} {} ({})\n", gate.name, gate.input, gate.limit);
+    }
+    text
+}

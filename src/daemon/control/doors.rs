@@ -1,0 +1,91 @@
+//! The control API's doors: what an operator may tell them.
+//!
+//! Knows nothing of what a door does with it: the doors' thread answers.
+
+use std::sync::Arc;
+use std::sync::mpsc::{TrySendError, sync_channel};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, State};
+use axum::http::StatusCode;
+
+use super::{Failure, House, Peer, blocking};
+use crate::daemon::doors::Order;
+use crate::daemon::warden::{Ask, Tiding};
+use crate::daemon::wire::{AmnestyRequest, DoorRequest, DoorStatus, OrderWire};
+use crate::domain::{Mode, PersonId};
+
+/// How long the doors' thread may take for an answer. It has died or hangs when it takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `POST /v1/doors`: an order to one door or to all; answers with the doors as they are then.
+pub async fn order(
+    State(house): State<Arc<House>>,
+    ConnectInfo(Peer(by)): ConnectInfo<Peer>,
+    Json(request): Json<DoorRequest>,
+) -> Result<Json<Vec<DoorStatus>>, Failure> {
+    blocking(move || {
+        let door = match &request.door {
+            None => None,
+            Some(name) => Some(house.door(name)?),
+        };
+        let order = match request.order {
+            OrderWire::Unlock { for_ms } => Order::Unlock { duration: for_ms.map(Duration::from_millis) },
+            OrderWire::Lock => Order::Lock,
+            OrderWire::Lockdown { group } => Order::Mode(Mode::Lockdown { group }),
+            OrderWire::Release => Order::Mode(Mode::Release),
+            OrderWire::Normal => Order::Mode(Mode::Normal),
+        };
+        house.ask(Ask::Order { door, order }, by)?;
+        Ok(house.doors())
+    })
+    .await
+}
+
+/// `POST /v1/amnesty`: forget where a person is, or where everybody is.
+pub async fn amnesty(
+    State(house): State<Arc<House>>,
+    ConnectInfo(Peer(by)): ConnectInfo<Peer>,
+    Json(request): Json<AmnestyRequest>,
+) -> Result<Json<()>, Failure> {
+    blocking(move || {
+        let person = request.person.map(PersonId);
+        if let Some(id) = person {
+            house.register.gallery().person(id)?;
+        }
+        house.ask(Ask::Amnesty { person }, by)
+    })
+    .await
+}
+
+impl House {
+    /// The doors as they were a moment ago.
+    pub fn doors(&self) -> Vec<DoorStatus> {
+        self.board.read().doors.iter().map(DoorStatus::from).collect()
+    }
+
+    fn door(&self, name: &str) -> Result<usize, Failure> {
+        let doors = self.board.read().doors;
+        doors.iter().position(|door| *door.name == *name).ok_or_else(|| {
+            let names: Vec<&str> = doors.iter().map(|door| &*door.name).collect();
+            Failure(StatusCode::NOT_FOUND, format!("there is no door `{name}`; the doors are {}", names.join(", ")))
+        })
+    }
+
+    /// Asks the doors' thread, and waits for its answer.
+    fn ask(&self, ask: Ask, by: String) -> Result<(), Failure> {
+        let (answer, answered) = sync_channel(1);
+        let busy = |why: &str| Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{why}; `usher status` says more"));
+        match self.tidings.try_send(Tiding::Ask { ask, by, answer }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(busy("the doors have too much to do; try again")),
+            Err(TrySendError::Disconnected(_)) => return Err(busy("the daemon is ending")),
+        }
+        match answered.recv_timeout(PATIENCE) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(Failure(StatusCode::CONFLICT, why)),
+            Err(_) => Err(busy("the doors do not answer, and whether it was done is not known")),
+        }
+    }
+}

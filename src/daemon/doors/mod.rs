@@ -1,0 +1,605 @@
+//! All doors of the house: sightings, contacts, operators and the clock go in; decisions are written down, relays move.
+//!
+//! Joins access, door and ledger. The order never changes: what allows a door to unlock is on disk before the relay moves.
+//! No thread of its own and no queue: [`super::warden`] has those.
+
+pub mod pen;
+pub mod post;
+#[cfg(test)]
+mod properties;
+pub mod standing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access::{Act, Asked, Authority, Cut, NearEnough, Now, Passage};
+use crate::clock::Clock;
+use crate::domain::{
+    Alarm, Cause, Decision, Direction, DoorCommand, Event, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict,
+};
+use crate::door::{Input, Outcome};
+
+use pen::{Pen, People};
+use post::{DoorView, Going, Post};
+use standing::{Entry, Standing};
+
+/// The clock is looked at this often: for schedules, and for jumps.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
+/// The wall clock was set when it has moved by this much more or less than the time that passed.
+const JUMP: Duration = Duration::from_secs(2);
+/// A face that is refused and no farther away than this beyond the limit has nearly passed for the nearest person.
+const NEAR_MISS: f32 = 0.1;
+
+/// What an operator can tell a door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Unlock for a while; `None`: as long as a grant does.
+    Unlock {
+        duration: Option<Duration>,
+    },
+    Lock,
+    Mode(Mode),
+}
+
+/// See the file's head.
+pub struct Doors {
+    posts: Vec<Post>,
+    authority: Authority,
+    near_enough: NearEnough,
+    cut: Cut,
+    people: Box<dyn People>,
+    people_counted: usize,
+    pen: Box<dyn Pen>,
+    clock: Arc<dyn Clock>,
+    /// A door opens although the record cannot be written.
+    open_unrecorded: bool,
+    journal_trouble: Option<String>,
+    clock_looked_at: Option<Now>,
+}
+
+/// What [`Doors`] are made of.
+pub struct DoorsSettings {
+    pub posts: Vec<Post>,
+    pub authority: Authority,
+    pub near_enough: NearEnough,
+    pub people: Box<dyn People>,
+    pub pen: Box<dyn Pen>,
+    pub clock: Arc<dyn Clock>,
+    pub open_unrecorded: bool,
+    /// The wall clock at the last record before this start.
+    pub last_record: Option<jiff::Timestamp>,
+}
+
+impl Doors {
+    /// Takes over what was kept over a restart. A door's mode is given to its [`crate::access::Doorway`] by whoever makes the posts.
+    pub fn new(settings: DoorsSettings, standing: &Standing) -> Doors {
+        let DoorsSettings { posts, mut authority, near_enough, people, pen, clock, open_unrecorded, last_record } =
+            settings;
+        *authority.whereabouts_mut() = standing.places.iter().cloned().collect();
+        for (door, day) in &standing.first_came {
+            if let Some(at) = posts.iter().position(|post| *post.name == **door) {
+                authority.restore_first_came(at, *day);
+            }
+        }
+        let people_counted = people.count();
+        let cut = near_enough.cut(people_counted);
+        let mut doors = Doors {
+            posts,
+            authority,
+            near_enough,
+            cut,
+            people,
+            people_counted,
+            pen,
+            clock,
+            open_unrecorded,
+            journal_trouble: None,
+            clock_looked_at: None,
+        };
+        doors.apply_cut(standing.cut);
+        let now = doors.now();
+        if let Some(before) = last_record.filter(|before| now.wall < *before) {
+            let back = i64::try_from(before.duration_since(now.wall).as_millis()).unwrap_or(i64::MAX);
+            doors.clock_was_set(now, -back);
+        }
+        for door in 0..doors.posts.len() {
+            let acts = doors.posts[door].doorway.resume();
+            doors.carry_out(door, acts, None).ok();
+        }
+        doors
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.posts.len()
+    }
+
+    /// The doors as they are.
+    pub fn views(&self) -> Vec<DoorView> {
+        self.posts.iter().map(Post::view).collect()
+    }
+
+    /// How many people are in each zone that anybody is in.
+    pub fn occupancy(&self) -> Vec<(String, usize)> {
+        self.authority.whereabouts().counts().into_iter().map(|(zone, count)| (zone.to_owned(), count)).collect()
+    }
+
+    /// What is wrong, in one line; `None` when nothing is.
+    pub fn trouble(&self) -> Option<String> {
+        let of_post = |post: &Post| {
+            let alarm = post.doorway.alarms().next().map(|alarm| format!("alarm: {}", alarm.as_str()));
+            let trouble = post.trouble.clone().or_else(|| post.inputs_trouble.clone()).or(alarm)?;
+            Some(format!("{}: {trouble}", post.name))
+        };
+        self.journal_trouble.clone().or_else(|| self.posts.iter().find_map(of_post))
+    }
+
+    /// A face before `door`, seen by a camera of the side `direction`.
+    pub fn seen(&mut self, door: usize, direction: Option<Direction>, sighting: &Sighting) {
+        self.follow_gallery();
+        let now = self.now();
+        let other_open = self.other_open(door);
+        let Doors { posts, authority, people, .. } = self;
+        let Some(post) = posts.get_mut(door) else { return };
+        let mode = post.doorway.mode().clone();
+        let interlocked = post.interlock.is_some();
+        let mut with = None;
+        let mut authorise = |person: PersonId| {
+            let Some((holder, _)) = people.holder(person) else {
+                // Removed between the search and now.
+                return crate::access::Judgement { gates: Vec::new(), refused: Some(Reason::Unknown), with: None };
+            };
+            let other_open = other_open.as_deref();
+            let asked = Asked { door, direction, holder: &holder, mode: &mode, other_open, interlocked };
+            let judgement = authority.judge(&asked, now);
+            with = judgement.with;
+            judgement
+        };
+        if let Some(decision) = post.referee.consider(sighting, now.moment, &mut authorise) {
+            self.decided(door, direction, decision, with);
+        }
+    }
+
+    /// An input of `door` changed, or is told for the first time.
+    pub fn contact(&mut self, door: usize, input: Input, active: bool) {
+        let now = self.now();
+        let other_open = self.other_open(door);
+        let Some(post) = self.posts.get_mut(door) else { return };
+        let (acts, through) = match input {
+            Input::Sensor => post.doorway.leaf(active, now.moment),
+            Input::ExitButton if active => (post.doorway.exit(other_open.as_deref()), Vec::new()),
+            Input::ExitButton => return,
+            Input::Tamper => (post.doorway.tamper(active, now.moment), Vec::new()),
+        };
+        self.carry_out(door, acts, None).ok();
+        for passage in through {
+            self.passed(door, passage);
+        }
+    }
+
+    /// The inputs of `door` cannot be read, or can be read again.
+    pub fn contacts(&mut self, door: usize, trouble: Option<String>) {
+        let Some(post) = self.posts.get_mut(door) else { return };
+        let event = match (&post.inputs_trouble, &trouble) {
+            (None, Some(reason)) => {
+                tracing::error!(door = %post.name, %reason, "the inputs cannot be read");
+                Event::ContactsLost { door: post.name.clone(), reason: reason.clone() }
+            }
+            (Some(_), None) => Event::ContactsBack { door: post.name.clone() },
+            _ => return,
+        };
+        post.inputs_trouble = trouble;
+        self.note(&event, &[]);
+    }
+
+    /// An operator's order; an error says why it was not followed. The record is on disk when this returns.
+    pub fn order(&mut self, door: usize, order: Order, by: &str) -> Result<(), String> {
+        let other_open = self.other_open(door);
+        let Some(post) = self.posts.get_mut(door) else { return Err("there is no such door".into()) };
+        let mode_before = post.doorway.mode().clone();
+        let lockdown = matches!(order, Order::Mode(Mode::Lockdown { .. }));
+        let acts = match order {
+            Order::Unlock { duration } => {
+                let duration = duration.unwrap_or(post.doorway.settings().pulse);
+                post.doorway.operator_unlocks(duration, by, other_open.as_deref())
+            }
+            Order::Lock => post.doorway.operator_locks(by),
+            Order::Mode(mode) => Ok(post.doorway.set_mode(mode, by)),
+        };
+        let acts = acts.map_err(|why| format!("{}: {why}", self.posts[door].name))?;
+        self.carry_out(door, acts, None).map_err(|why| {
+            let post = &mut self.posts[door];
+            // What could not be written down is not in force, but for a lockdown: that is the safe side.
+            if !lockdown && self.journal_trouble.is_some() {
+                post.doorway.take_back_mode(mode_before);
+            }
+            format!("{}: {why}", post.name)
+        })
+    }
+
+    /// An operator takes back what is known of where people are: of one person, or of everybody.
+    pub fn amnesty(&mut self, person: Option<PersonId>, by: &str) -> Result<(), String> {
+        let forgotten: Vec<PersonId> = match person {
+            Some(person) => vec![person],
+            None => self.authority.whereabouts().iter().map(|(person, _)| person).collect(),
+        };
+        let standing: Vec<Entry> = forgotten.iter().map(|person| Entry::place(*person, None)).collect();
+        let event = Event::Amnesty { person: person.map(|id| self.named(id)), by: by.to_owned() };
+        self.note(&event, &standing).ok_or("the journal cannot be written")?;
+        match person {
+            Some(person) => drop(self.authority.whereabouts_mut().forget(person)),
+            None => self.authority.whereabouts_mut().forget_all(),
+        }
+        Ok(())
+    }
+
+    /// Time passes: relays whose time is over, leaves that stay open, hours that begin and end, a clock that was set.
+    pub fn tick(&mut self) {
+        let now = self.now();
+        for door in 0..self.posts.len() {
+            self.release(door);
+            let acts = self.posts[door].doorway.tick(now.moment);
+            self.carry_out(door, acts, None).ok();
+        }
+        let looked = self.clock_looked_at.map(|before| now.moment.since(before.moment));
+        if looked.is_none_or(|ago| ago >= LOOK_AT_CLOCK) {
+            self.look_at_clock(now);
+            self.follow_gallery();
+        }
+        for post in &mut self.posts {
+            post.show(now.moment);
+        }
+    }
+
+    /// When [`Doors::tick`] has something to do next.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let of_post = |post: &Post| {
+            [post.relay.next_deadline(), post.doorway.next_deadline(), post.lamps.next_deadline()]
+                .into_iter()
+                .flatten()
+                .min()
+        };
+        let clock = self.clock_looked_at.map(|now| now.moment + LOOK_AT_CLOCK);
+        self.posts.iter().filter_map(of_post).chain(clock).min()
+    }
+
+    /// All relays at their safe level: the daemon ends.
+    pub fn make_safe(&mut self, reason: &'static str) {
+        for door in 0..self.posts.len() {
+            if let Err(why) = self.lock(door, reason) {
+                tracing::error!(door = %self.posts[door].name, %why, "the relay may still be energised: cut its power");
+            }
+        }
+    }
+
+    /// Writes an event down that is about no door; `false` when the journal failed.
+    pub fn note_event(&mut self, event: &Event) -> bool {
+        self.note(event, &[]).is_some()
+    }
+
+    fn decided(&mut self, door: usize, direction: Option<Direction>, decision: Decision, with: Option<PersonId>) {
+        let now = self.now();
+        let name = self.posts[door].name.clone();
+        let (verdict, evidence, nearest) = (decision.verdict, decision.captured_at, decision.nearest);
+        let person = nearest.map(|m| self.named(m.person));
+        let runner_up = nearest.and_then(|m| m.runner_up).map(|(id, _)| self.named(id));
+        tell(&name, &decision, person.as_ref());
+        let mut standing = Vec::new();
+        let granted = match verdict {
+            Verdict::Grant { person } => self.people.holder(person).map(|(holder, _)| holder),
+            Verdict::Deny { .. } => None,
+        };
+        if let Some(holder) = &granted
+            && let Some(day) = self.authority.opens_day(door, holder, now)
+        {
+            standing.push(Entry::first_came(&name, day));
+        }
+        let record = self.note(&Event::Decided { door: name, direction, person, runner_up, decision }, &standing);
+        match (verdict, granted) {
+            (Verdict::Grant { person }, Some(holder)) => {
+                let acts = self.posts[door].doorway.grant(evidence);
+                let unlocked = (record.is_some() || self.open_unrecorded)
+                    && self.carry_out_for(door, acts, record, Some(evidence)).is_ok();
+                if !unlocked {
+                    self.posts[door].referee.take_back(person);
+                    return;
+                }
+                self.authority.granted(door, &holder, now);
+                for person in std::iter::once(person).chain(with) {
+                    self.posts[door].referee.let_in(person, now.moment);
+                    let who = Going { person: self.named(person), direction };
+                    let passage = Passage { who, record: record.unwrap_or_default() };
+                    if let Some(through) = self.posts[door].doorway.expect(passage) {
+                        self.passed(door, through);
+                    }
+                }
+            }
+            (Verdict::Grant { person }, None) => self.posts[door].referee.take_back(person),
+            (Verdict::Deny { reason }, _) => {
+                self.posts[door].lamps.denied(now.moment);
+                let about_the_face = matches!(reason, Reason::Unknown | Reason::Ambiguous | Reason::Inconsistent);
+                let near = nearest.filter(|m| m.distance.0 <= self.cut.distance.0 + NEAR_MISS);
+                if let Some(near) = near.filter(|_| about_the_face) {
+                    self.authority.near_miss(door, near.person, now);
+                }
+            }
+        }
+    }
+
+    /// Somebody went through.
+    fn passed(&mut self, door: usize, Passage { who, record }: Passage<Going>) {
+        let now = self.now();
+        let Going { person, direction } = who;
+        let zone = self.authority.passed(door, person.id, direction, now);
+        let place = self.authority.whereabouts().of(person.id, now.wall, None);
+        let standing: Vec<Entry> = zone.iter().map(|_| Entry::place(person.id, place)).collect();
+        let door = self.posts[door].name.clone();
+        self.note(&Event::Passed { door, person, direction, zone, record }, &standing);
+    }
+
+    fn carry_out(&mut self, door: usize, acts: Vec<Act>, record: Option<u64>) -> Result<(), String> {
+        self.carry_out_for(door, acts, record, None)
+    }
+
+    /// Does what follows, in order. `record` is what was written down before, on the evidence of a frame captured at `evidence`.
+    fn carry_out_for(
+        &mut self,
+        door: usize,
+        acts: Vec<Act>,
+        mut record: Option<u64>,
+        evidence: Option<Moment>,
+    ) -> Result<(), String> {
+        let mut done = Ok(());
+        for act in acts {
+            match act {
+                Act::Note(event) => {
+                    let standing: Vec<Entry> = match &event {
+                        Event::ModeSet { door, mode, .. } => vec![Entry::mode(door, mode)],
+                        _ => Vec::new(),
+                    };
+                    tell_note(&event);
+                    record = self.note(&event, &standing);
+                    if record.is_none() {
+                        done = Err("the journal cannot be written".to_owned());
+                    }
+                }
+                Act::Unlock { cause, command } => {
+                    if record.is_none() && !self.open_unrecorded {
+                        self.posts[door].doorway.refused(self.clock.now());
+                        continue;
+                    }
+                    done = self.unlock(door, cause, command, record.unwrap_or_default(), evidence);
+                }
+                Act::Lock { reason } => done = self.lock(door, reason),
+            }
+        }
+        done
+    }
+
+    fn unlock(
+        &mut self,
+        door: usize,
+        cause: Cause,
+        command: DoorCommand,
+        record: u64,
+        evidence: Option<Moment>,
+    ) -> Result<(), String> {
+        self.release(door);
+        let post = &mut self.posts[door];
+        let (name, now) = (post.name.clone(), self.clock.now());
+        let held = command == DoorCommand::Hold;
+        let failed = match post.relay.command(command, now) {
+            Ok(Outcome::Opened { until } | Outcome::Extended { until }) => {
+                post.doorway.unlocked(until, held);
+                post.trouble = None;
+                let capture_to_door = evidence.map(|captured_at| self.clock.now().since(captured_at));
+                let capture_to_door_ms = capture_to_door.map(|span| span.as_millis() as u64);
+                tracing::info!(door = %name, cause = cause.as_str(), capture_to_door_ms, "unlocked");
+                let duration = (!held).then(|| until.since(now));
+                self.note(&Event::Unlocked { door: name, cause, record, duration, capture_to_door }, &[]);
+                return Ok(());
+            }
+            Ok(Outcome::Refused { age }) => {
+                let reason = format!("the frame that spoke for opening was {} ms old by then", age.as_millis());
+                tracing::warn!(door = %name, %reason, "door stays shut");
+                reason
+            }
+            Ok(Outcome::Safe { .. }) => return Ok(()),
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::error!(door = %name, %reason, "door failed");
+                post.trouble = Some(reason.clone());
+                post.doorway.locked(false, now);
+                reason
+            }
+        };
+        self.posts[door].doorway.refused(now);
+        self.note(&Event::DoorFailed { door: name, reason: failed.clone() }, &[]);
+        Err(failed)
+    }
+
+    fn lock(&mut self, door: usize, reason: &str) -> Result<(), String> {
+        let post = &mut self.posts[door];
+        let (name, now) = (post.name.clone(), self.clock.now());
+        match post.relay.command(DoorCommand::Safe, now) {
+            Ok(Outcome::Safe { on_for: Some(_) }) => {
+                post.doorway.locked(false, now);
+                tracing::info!(door = %name, reason, "locked");
+                self.note(&Event::Locked { door: name, reason: reason.to_owned() }, &[]);
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.failed(door, error.to_string());
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// Lets a relay go whose time is over.
+    fn release(&mut self, door: usize) {
+        let post = &mut self.posts[door];
+        let now = self.clock.now();
+        match post.relay.poll(now) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                let reason = match post.doorway.is_held() {
+                    true => "it may not be held open for longer",
+                    false => "the pulse is over",
+                };
+                post.doorway.locked(true, now);
+                post.trouble = None;
+                let event = Event::Locked { door: post.name.clone(), reason: reason.into() };
+                self.note(&event, &[]);
+            }
+            Err(error) => self.failed(door, error.to_string()),
+        }
+    }
+
+    /// The wires would not go safe. They are tried again ten times a second: that is said once.
+    fn failed(&mut self, door: usize, reason: String) {
+        let post = &mut self.posts[door];
+        if post.trouble.as_ref() == Some(&reason) {
+            return;
+        }
+        tracing::error!(door = %post.name, %reason, "door failed; the relay may still be energised");
+        post.trouble = Some(reason.clone());
+        let event = Event::DoorFailed { door: post.name.clone(), reason };
+        self.note(&event, &[]);
+    }
+
+    fn look_at_clock(&mut self, now: Now) {
+        if let Some(before) = self.clock_looked_at {
+            let expected = before.wall + now.moment.since(before.moment);
+            let jump = now.wall.duration_since(expected);
+            if jump.unsigned_abs() > JUMP {
+                self.clock_was_set(now, i64::try_from(jump.as_millis()).unwrap_or(i64::MAX));
+            }
+        }
+        self.clock_looked_at = Some(now);
+        for door in 0..self.posts.len() {
+            let other_open = self.other_open(door);
+            let may_begin = self.authority.first_person_came(door, now);
+            let post = &mut self.posts[door];
+            let open = post.hours.as_mut().and_then(|hours| hours.open_at(now.wall)).filter(|_| may_begin);
+            let acts = post.doorway.set_hours(open, other_open.as_deref(), now.moment);
+            self.carry_out(door, acts, None).ok();
+        }
+    }
+
+    fn clock_was_set(&mut self, now: Now, milliseconds: i64) {
+        tracing::warn!(milliseconds, "the wall clock was set");
+        self.authority.whereabouts_mut().clock_was_set(now.wall);
+        self.note(&Event::ClockJumped { milliseconds }, &[]);
+    }
+
+    /// The cut follows the number of people.
+    fn follow_gallery(&mut self) {
+        let count = self.people.count();
+        if count != self.people_counted {
+            self.people_counted = count;
+            let before = std::mem::replace(&mut self.cut, self.near_enough.cut(count));
+            self.apply_cut(Some(before.distance.0));
+        }
+    }
+
+    /// Puts the cut in force, and says so when it is another than `before`.
+    fn apply_cut(&mut self, before: Option<f32>) {
+        let after = self.cut.distance;
+        for post in &mut self.posts {
+            post.referee.set_distance(after);
+        }
+        let moved = before.filter(|before| *before != after.0);
+        if let (Some(before), Some(rate)) = (moved, self.near_enough.false_identification_rate()) {
+            let (people, extrapolated) = (self.people_counted, self.cut.extrapolated);
+            tracing::info!(people, before, after = after.0, extrapolated, "the distance that is near enough has moved");
+            let after = after.0;
+            let event = Event::CutMoved { people, before, after, false_identification_rate: rate, extrapolated };
+            self.note(&event, &[Entry::cut(after)]);
+        }
+    }
+
+    /// A door of the same interlock that is unlocked or open.
+    fn other_open(&self, door: usize) -> Option<String> {
+        let interlock = self.posts.get(door)?.interlock.as_ref()?;
+        let others = self
+            .posts
+            .iter()
+            .enumerate()
+            .filter(|(at, post)| *at != door && post.interlock.as_ref() == Some(interlock));
+        others.map(|(_, post)| post).find(|post| post.is_passable()).map(|post| post.name.to_string())
+    }
+
+    /// Writes an event down; its sequence number, or `None` when the journal failed.
+    fn note(&mut self, event: &Event, standing: &[Entry]) -> Option<u64> {
+        match self.pen.write(event, standing) {
+            Ok(record) => {
+                if self.journal_trouble.take().is_some() {
+                    tracing::info!("the journal can be written again");
+                }
+                Some(record)
+            }
+            Err(error) => {
+                if self.journal_trouble.is_none() {
+                    let doors = if self.open_unrecorded { "doors open unrecorded" } else { "doors stay shut" };
+                    tracing::error!(%error, "the journal cannot be written; {doors}");
+                }
+                self.journal_trouble = Some(error);
+                None
+            }
+        }
+    }
+
+    fn named(&self, id: PersonId) -> Named {
+        let name = self.people.holder(id).map_or_else(|| format!("person {id}"), |(_, name)| name);
+        Named { id, name }
+    }
+
+    fn now(&self) -> Now {
+        // A wall clock beyond the years that can be written counts as the epoch: schedules say closed or open by that.
+        let wall = jiff::Timestamp::try_from(self.clock.wall()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        Now { moment: self.clock.now(), wall }
+    }
+}
+
+/// One line for the log: who, how near, how sure, how fast.
+fn tell(door: &str, decision: &Decision, person: Option<&Named>) {
+    let name = person.map_or("nobody", |p| p.name.as_str());
+    let distance = decision.nearest.map_or_else(|| "-".to_owned(), |m| m.distance.to_string());
+    let runner_up =
+        decision.nearest.and_then(|m| m.runner_up).map_or_else(|| "-".to_owned(), |(_, distance)| distance.to_string());
+    let frames = format!("{}/{}", decision.frames.0, decision.frames.1);
+    let capture_to_verdict_ms = decision.decided_at.since(decision.captured_at).as_millis() as u64;
+    match decision.verdict {
+        Verdict::Grant { .. } => {
+            tracing::info!(door, person = name, %distance, %runner_up, %frames, capture_to_verdict_ms, "granted");
+        }
+        Verdict::Deny { reason } => {
+            let reason = reason.as_str();
+            tracing::info!(door, reason, nearest = name, %distance, %runner_up, %frames, capture_to_verdict_ms, "denied");
+        }
+    }
+}
+
+/// The same for what happens at the door.
+fn tell_note(event: &Event) {
+    match event {
+        Event::AlarmRaised { door, alarm } => {
+            let what = match alarm {
+                Alarm::Forced => "opened while locked",
+                Alarm::HeldOpen => "open for too long",
+                Alarm::Tamper => "its housing was opened",
+            };
+            tracing::warn!(%door, what, "ALARM");
+        }
+        Event::AlarmEnded { door, alarm, .. } => tracing::info!(%door, alarm = alarm.as_str(), "end of alarm"),
+        Event::ModeSet { door, mode, by } => tracing::info!(%door, mode = mode.as_str(), by, "mode set"),
+        Event::OperatorUnlocked { door, by, .. } => tracing::info!(%door, by, "an operator unlocks"),
+        Event::OperatorLocked { door, by } => tracing::info!(%door, by, "an operator locks"),
+        Event::ExitRequested { door, refused } => tracing::info!(%door, refused, "exit button"),
+        Event::HeldOpenWarning { door, open_for } => {
+            tracing::warn!(%door, open_for_s = open_for.as_secs(), "the door stands open");
+        }
+        _ => {}
+    }
+}

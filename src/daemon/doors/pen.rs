@@ -1,0 +1,70 @@
+//! What the doors ask of the rest of the house: to write an event down, and who somebody is.
+//!
+//! Knows nothing of databases: the daemon answers from the journal and the gallery, tests from memory.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::standing::Entry;
+use crate::access::Holder;
+use crate::domain::{Event, PersonId};
+use crate::gallery::{Gallery, Person};
+use crate::office::Recorder;
+
+/// Writes down.
+pub trait Pen: Send {
+    /// Writes `event` down together with what of the doors' standing changes by it; both are on disk when this returns. The record's
+    /// sequence number, or why it could not be written.
+    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, String>;
+}
+
+/// Who is enrolled.
+pub trait People: Send {
+    /// What the rules need to know of a person, and the name; `None` when nobody of that number is enrolled.
+    fn holder(&self, person: PersonId) -> Option<(Holder, String)>;
+
+    /// How many people a face is compared with.
+    fn count(&self) -> usize;
+}
+
+/// The daemon's pen: journal and standing in one database.
+pub struct JournalPen {
+    pub recorder: Arc<Recorder>,
+    pub standing: sled::Tree,
+}
+
+impl Pen for JournalPen {
+    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, String> {
+        for entry in standing {
+            let done = match &entry.value {
+                Some(value) => self.standing.insert(entry.key.as_bytes(), value.as_bytes()),
+                None => self.standing.remove(entry.key.as_bytes()),
+            };
+            done.map_err(|error| error.to_string())?;
+        }
+        self.recorder.record(event).map(|record| record.seq).map_err(|error| error.to_string())
+    }
+}
+
+impl People for Arc<Gallery> {
+    fn holder(&self, person: PersonId) -> Option<(Holder, String)> {
+        self.person(person).ok().map(|person| (holder(&person), person.name))
+    }
+
+    fn count(&self) -> usize {
+        self.people_compared()
+    }
+}
+
+/// A person as the rules see them.
+pub fn holder(person: &Person) -> Holder {
+    let at = |time: Option<std::time::SystemTime>| time.and_then(|time| Timestamp::try_from(time).ok());
+    Holder {
+        person: person.id,
+        groups: person.groups.clone(),
+        enabled: person.enabled,
+        valid_from: at(person.valid_from),
+        valid_until: at(person.valid_until),
+    }
+}

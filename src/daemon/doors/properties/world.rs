@@ -1,0 +1,376 @@
+//! A house in memory for the tests: a disk, wires, a pen that may fail, people, a clock, and steps that can be played.
+//!
+//! Knows nothing of what is promised.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+use crate::access::{
+    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, Holder, HouseRules, NearEnough, Passback, Permit, Referee,
+    Rules, Schedule, Window, Zones,
+};
+use crate::clock::{Clock, SimulatedClock};
+use crate::daemon::doors::pen::{Pen, People};
+use crate::daemon::doors::post::{Lamps, Post, UnlockHours};
+use crate::daemon::doors::standing::{Entry, Standing};
+use crate::daemon::doors::{Doors, DoorsSettings, Order};
+use crate::domain::{Direction, Distance, Event, Face, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId};
+use crate::door::{DoorError, Input, Level, Limits, Relay, Wires};
+
+pub const MAX_ON: Duration = Duration::from_secs(10);
+pub const MAX_HOLD: Duration = Duration::from_secs(240);
+pub const DOORS: [&str; 2] = ["front", "back"];
+
+/// All that happened, in order.
+#[derive(Clone, Debug)]
+pub enum Line {
+    Note(u64, Event),
+    Level(usize, Moment, Level),
+}
+
+/// What outlives a restart: the disk, and the wires.
+#[derive(Clone, Default)]
+pub struct World {
+    pub log: Arc<Mutex<Vec<Line>>>,
+    disk: Arc<Mutex<BTreeMap<String, String>>>,
+    pub pen_fails: Arc<Mutex<bool>>,
+}
+
+pub struct TestPen(World);
+
+impl Pen for TestPen {
+    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, String> {
+        if *self.0.pen_fails.lock().unwrap() {
+            return Err("full".into());
+        }
+        for Entry { key, value } in standing {
+            let mut disk = self.0.disk.lock().unwrap();
+            match value {
+                Some(value) => drop(disk.insert(key.clone(), value.clone())),
+                None => drop(disk.remove(key)),
+            }
+        }
+        let mut log = self.0.log.lock().unwrap();
+        let seq = 1 + log.iter().filter(|line| matches!(line, Line::Note(..))).count() as u64;
+        log.push(Line::Note(seq, event.clone()));
+        Ok(seq)
+    }
+}
+
+pub struct TestWires(usize, World, Arc<SimulatedClock>);
+
+impl Wires for TestWires {
+    fn energise(&mut self) -> Result<(), DoorError> {
+        self.1.log.lock().unwrap().push(Line::Level(self.0, self.2.now(), Level::Energised));
+        Ok(())
+    }
+    fn safe(&mut self) -> Result<(), DoorError> {
+        self.1.log.lock().unwrap().push(Line::Level(self.0, self.2.now(), Level::Safe));
+        Ok(())
+    }
+    fn describe(&self) -> String {
+        "test".into()
+    }
+}
+
+/// 1 is of the staff, 2 of staff and guards, 3 in no group, 4 disabled.
+pub struct TestPeople;
+
+pub fn groups(person: u32) -> Vec<String> {
+    match person {
+        1 => vec!["staff".into()],
+        2 => vec!["guards".into(), "staff".into()],
+        _ => Vec::new(),
+    }
+}
+
+impl People for TestPeople {
+    fn holder(&self, person: PersonId) -> Option<(Holder, String)> {
+        let holder =
+            Holder { person, groups: groups(person.0), enabled: person.0 != 4, valid_from: None, valid_until: None };
+        (1..=4).contains(&person.0).then(|| (holder, format!("P{person}")))
+    }
+    fn count(&self) -> usize {
+        4
+    }
+}
+
+/// How the house is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub permits: bool,
+    pub first_person: bool,
+    pub two_person: bool,
+    pub interlock: bool,
+    pub hours: bool,
+    pub passback: Passback,
+    pub held: bool,
+}
+
+pub fn setups() -> impl Strategy<Value = Setup> {
+    let passback = prop::sample::select(vec![Passback::Off, Passback::Soft, Passback::Hard]);
+    (prop::array::uniform6(any::<bool>()), passback).prop_map(
+        |([permits, first_person, two_person, interlock, hours, held], passback)| Setup {
+            permits,
+            first_person: first_person && permits,
+            two_person: two_person && !interlock,
+            interlock,
+            hours,
+            passback,
+            held,
+        },
+    )
+}
+
+pub fn rules(setup: &Setup) -> HouseRules {
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let day = Schedule {
+        name: "day".into(),
+        zone: zone.clone(),
+        week: std::array::from_fn(|_| vec![Window { from_min: 8 * 60, to_min: 16 * 60 }]),
+        holidays: Default::default(),
+        on_holidays: Vec::new(),
+    };
+    let permit = |group: &str, schedule| Permit { groups: vec![group.into()], schedule };
+    let door = |at: usize| DoorRules {
+        permits: setup.permits.then(|| vec![permit("staff", Some(0)), permit("guards", None)]),
+        first_person: setup.first_person.then(|| "guards".into()),
+        two_person: (setup.two_person && at == 1).then_some(Duration::from_secs(15)),
+        zones: Some(Zones { outside: "street".into(), inside: "house".into() }),
+    };
+    HouseRules {
+        zone,
+        schedules: vec![day],
+        doors: vec![door(0), door(1)],
+        passback: setup.passback,
+        passback_for: Some(Duration::from_secs(12 * 3600)),
+        backoff: Backoff { after: 5, first: Duration::from_secs(10), longest: Duration::from_secs(120) },
+    }
+}
+
+/// The house, and what keeps it going over restarts.
+pub struct Scene {
+    pub setup: Setup,
+    pub world: World,
+    pub clock: Arc<SimulatedClock>,
+    pub doors: Option<Doors>,
+    frame: u64,
+    track: u64,
+}
+
+impl Scene {
+    pub fn new(setup: Setup) -> Scene {
+        // The night before Berlin skips an hour.
+        let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(1_774_728_000);
+        let clock = Arc::new(SimulatedClock::new(begin));
+        clock.advance(Duration::from_secs(100));
+        let mut scene = Scene { setup, world: World::default(), clock, doors: None, frame: 0, track: 0 };
+        scene.start();
+        scene
+    }
+
+    fn start(&mut self) {
+        let mut standing = Standing::default();
+        for (key, value) in self.world.disk.lock().unwrap().iter() {
+            standing.take(key, value).unwrap();
+        }
+        let limits = Limits {
+            max_age: Duration::from_millis(800),
+            max_on: MAX_ON,
+            max_hold: self.setup.held.then_some(MAX_HOLD),
+        };
+        let face = Rules {
+            distance: Distance(1.0),
+            margin: 0.05,
+            frames_agree: 3,
+            frames_window: 5,
+            window: Duration::from_millis(1500),
+            max_age: Duration::from_millis(800),
+            cooldown: Duration::from_secs(5),
+            repeat_denial: Duration::from_secs(5),
+            min_face_px: 80.0,
+            min_sharpness: 20.0,
+            max_yaw_deg: 40.0,
+            max_pitch_deg: 35.0,
+        };
+        let house = rules(&self.setup);
+        let posts = DOORS
+            .iter()
+            .enumerate()
+            .map(|(at, name)| {
+                let mode = standing.modes.iter().find(|(door, _)| door == name).map(|(_, mode)| mode.clone());
+                let settings = DoorwaySettings {
+                    name: (*name).into(),
+                    pulse: Duration::from_secs(3),
+                    has_sensor: at == 0,
+                    relock_on_close: true,
+                    held_open_warning: Some(Duration::from_secs(20)),
+                    held_open_alarm: Some(Duration::from_secs(40)),
+                    forced_open_alarm: true,
+                };
+                let wires = TestWires(at, self.world.clone(), self.clock.clone());
+                Post {
+                    name: (*name).into(),
+                    referee: Referee::new(face.clone()),
+                    doorway: Doorway::new(settings, mode.unwrap_or_default(), self.clock.now()),
+                    relay: Relay::new(Box::new(wires), limits).unwrap(),
+                    lamps: Lamps::new(None),
+                    interlock: self.setup.interlock.then(|| "airlock".into()),
+                    hours: self.setup.hours.then(|| UnlockHours::new(house.schedules[0].clone())),
+                    trouble: None,
+                    inputs_trouble: None,
+                }
+            })
+            .collect();
+        let settings = DoorsSettings {
+            posts,
+            authority: Authority::new(house),
+            near_enough: NearEnough::Fixed(Distance(1.0)),
+            people: Box::new(TestPeople),
+            pen: Box::new(TestPen(self.world.clone())),
+            clock: self.clock.clone(),
+            open_unrecorded: false,
+            last_record: None,
+        };
+        self.doors = Some(Doors::new(settings, &standing));
+    }
+
+    pub fn doors(&mut self) -> &mut Doors {
+        self.doors.as_mut().unwrap()
+    }
+
+    /// As the doors' thread does: whatever is due is done in time.
+    pub fn wait(&mut self, span: Duration) {
+        let end = self.clock.now() + span;
+        self.doors().tick();
+        while let Some(due) = self.doors().next_deadline().filter(|&due| due <= end) {
+            self.clock.advance(due.since(self.clock.now()).max(Duration::from_millis(1)));
+            self.doors().tick();
+        }
+        self.clock.advance(end.since(self.clock.now()));
+        self.doors().tick();
+    }
+
+    pub fn play(&mut self, step: &Step) {
+        match *step {
+            Step::Seen { door, person, age_ms, inwards } => {
+                self.track += 1;
+                for _ in 0..3 {
+                    self.frame += 1;
+                    let now = self.clock.now();
+                    let distance = if person == 0 { 1.3 } else { 0.5 };
+                    let sighting = Sighting {
+                        camera: DOORS[door].into(),
+                        frame: self.frame,
+                        captured_at: Moment(now.0 - Duration::from_millis(age_ms)),
+                        track: TrackId(self.track),
+                        face: Face {
+                            bounds: Default::default(),
+                            score: Default::default(),
+                            landmarks: Default::default(),
+                        },
+                        quality: Quality { size: 120.0, sharpness: 90.0, ..Quality::default() },
+                        nearest: Some(Match {
+                            person: PersonId(person.max(1)),
+                            distance: Distance(distance),
+                            runner_up: None,
+                        }),
+                    };
+                    let direction = Some(if inwards { Direction::In } else { Direction::Out });
+                    self.doors().seen(door, direction, &sighting);
+                    self.wait(Duration::from_millis(66));
+                }
+            }
+            Step::Contact { door, input, active } => self.doors().contact(door, input, active),
+            Step::Order { door, ref order } => drop(self.doors().order(door, order.clone(), "anna")),
+            Step::Amnesty => drop(self.doors().amnesty(None, "anna")),
+            Step::Wait { ms } => self.wait(Duration::from_millis(ms)),
+            Step::SetClock { seconds } => {
+                let wall = self.clock.wall();
+                let set = match seconds {
+                    0.. => wall + Duration::from_secs(seconds as u64),
+                    _ => wall - Duration::from_secs(seconds.unsigned_abs()),
+                };
+                self.clock.set_wall(set);
+                self.wait(Duration::from_secs(2));
+            }
+            Step::PenFails(fails) => *self.world.pen_fails.lock().unwrap() = fails,
+            Step::Restart => {
+                self.doors = None;
+                self.start();
+            }
+        }
+    }
+
+    pub fn modes_on_disk(&self) -> Vec<Mode> {
+        let mut standing = Standing::default();
+        for (key, value) in self.world.disk.lock().unwrap().iter() {
+            standing.take(key, value).unwrap();
+        }
+        let mode = |name: &&str| standing.modes.iter().find(|(door, _)| door == name).map(|(_, mode)| mode.clone());
+        DOORS.iter().map(|name| mode(name).unwrap_or_default()).collect()
+    }
+
+    pub fn lines(&self) -> Vec<Line> {
+        self.world.log.lock().unwrap().clone()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Three frames of a new face; person 0 is a stranger.
+    Seen {
+        door: usize,
+        person: u32,
+        age_ms: u64,
+        inwards: bool,
+    },
+    Contact {
+        door: usize,
+        input: Input,
+        active: bool,
+    },
+    Order {
+        door: usize,
+        order: Order,
+    },
+    Amnesty,
+    Wait {
+        ms: u64,
+    },
+    SetClock {
+        seconds: i64,
+    },
+    PenFails(bool),
+    Restart,
+}
+
+pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let door = 0usize..2;
+    let input = prop::sample::select(vec![Input::Sensor, Input::ExitButton, Input::Tamper]);
+    let order = prop_oneof![
+        3 => (0u64..20_000).prop_map(|ms| Order::Unlock { duration: Some(Duration::from_millis(ms)) }),
+        2 => Just(Order::Lock),
+        1 => Just(Order::Mode(Mode::Lockdown { group: None })),
+        1 => Just(Order::Mode(Mode::Lockdown { group: Some("guards".into()) })),
+        1 => Just(Order::Mode(Mode::Release)),
+        3 => Just(Order::Mode(Mode::Normal)),
+    ];
+    let seconds = prop_oneof![-40_000_000i64..40_000_000, -7200i64..7200];
+    let step = prop_oneof![
+        8 => (door.clone(), 0u32..5, 0u64..1200, any::<bool>())
+            .prop_map(|(door, person, age_ms, inwards)| Step::Seen { door, person, age_ms, inwards }),
+        6 => (door.clone(), input, any::<bool>()).prop_map(|(door, input, active)| Step::Contact { door, input, active }),
+        4 => (door, order).prop_map(|(door, order)| Step::Order { door, order }),
+        1 => Just(Step::Amnesty),
+        6 => prop_oneof![1u64..12_000, Just(300_000u64)].prop_map(|ms| Step::Wait { ms }),
+        1 => seconds.prop_map(|seconds| Step::SetClock { seconds }),
+        1 => any::<bool>().prop_map(Step::PenFails),
+        1 => Just(Step::Restart),
+    ];
+    prop::collection::vec(step, 1..40)
+}

@@ -1,0 +1,175 @@
+//! What the doors keep over a restart: modes, where people are, on which day the first person came, and the cut. One small entry
+//! for each, written together with the record of what changed it.
+//!
+//! | key | value |
+//! |---|---|
+//! | `mode/DOOR` | JSON: `"normal"`, `"release"`, `{"lockdown": GROUP or null}` |
+//! | `first/DOOR` | the day, `2026-01-02` |
+//! | `place/PERSON` | JSON: `{"zone": …, "since": RFC 3339}` |
+//! | `cut` | the distance |
+//!
+//! Knows nothing of the database. An entry that cannot be read is told and left out: a door is then as if it had never been set,
+//! but for its mode, where the strict one is assumed.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::access::Place;
+use crate::domain::{Mode, PersonId};
+
+/// A change: a key and its new value; `None` takes it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub key: String,
+    pub value: Option<String>,
+}
+
+/// Everything that was kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    pub modes: Vec<(String, Mode)>,
+    pub first_came: Vec<(String, Date)>,
+    pub places: Vec<(PersonId, Place)>,
+    pub cut: Option<f32>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ModeWire {
+    Normal,
+    Release,
+    Lockdown(Option<String>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlaceWire {
+    zone: String,
+    since: String,
+}
+
+impl Entry {
+    /// A door's mode. `normal` needs no entry.
+    pub fn mode(door: &str, mode: &Mode) -> Entry {
+        let wire = match mode {
+            Mode::Normal => ModeWire::Normal,
+            Mode::Release => ModeWire::Release,
+            Mode::Lockdown { group } => ModeWire::Lockdown(group.clone()),
+        };
+        // A plain enum of texts always has a JSON form.
+        let value = serde_json::to_string(&wire).ok();
+        Entry { key: format!("mode/{door}"), value: value.filter(|_| *mode != Mode::Normal) }
+    }
+
+    /// The day on which a door's first person came.
+    pub fn first_came(door: &str, day: Date) -> Entry {
+        Entry { key: format!("first/{door}"), value: Some(day.to_string()) }
+    }
+
+    /// Where a person is; `None` when that is not known.
+    pub fn place(person: PersonId, place: Option<&Place>) -> Entry {
+        let value = place.and_then(|place| {
+            let wire = PlaceWire { zone: place.zone.clone(), since: place.since.to_string() };
+            serde_json::to_string(&wire).ok()
+        });
+        Entry { key: format!("place/{person}"), value }
+    }
+
+    /// The distance that is near enough.
+    pub fn cut(distance: f32) -> Entry {
+        Entry { key: "cut".into(), value: Some(distance.to_string()) }
+    }
+}
+
+impl Standing {
+    /// Reads all entries of `tree`.
+    pub fn load(tree: &sled::Tree) -> Result<Standing, sled::Error> {
+        let mut standing = Standing::default();
+        for entry in tree {
+            let (key, value) = entry?;
+            let (key, value) = (String::from_utf8_lossy(&key), String::from_utf8_lossy(&value));
+            if standing.take(&key, &value).is_none() {
+                tracing::warn!(%key, "what was kept of the doors under this key cannot be read");
+            }
+        }
+        Ok(standing)
+    }
+
+    /// Takes in one entry; `None` when it cannot be read.
+    pub fn take(&mut self, key: &str, value: &str) -> Option<()> {
+        match key.split_once('/') {
+            Some(("mode", door)) => {
+                let wire = serde_json::from_str(value);
+                let readable = wire.is_ok();
+                let mode = match wire {
+                    Ok(ModeWire::Normal) => Mode::Normal,
+                    Ok(ModeWire::Release) => Mode::Release,
+                    Ok(ModeWire::Lockdown(group)) => Mode::Lockdown { group },
+                    Err(_) => Mode::Lockdown { group: None },
+                };
+                self.modes.push((door.to_owned(), mode));
+                readable.then_some(())?;
+            }
+            Some(("first", door)) => self.first_came.push((door.to_owned(), value.parse().ok()?)),
+            Some(("place", person)) => {
+                let wire: PlaceWire = serde_json::from_str(value).ok()?;
+                let since: Timestamp = wire.since.parse().ok()?;
+                self.places.push((PersonId(person.parse().ok()?), Place { zone: wire.zone, since }));
+            }
+            None if key == "cut" => self.cut = Some(value.parse().ok()?),
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_back(entries: &[Entry]) -> Standing {
+        let mut standing = Standing::default();
+        for Entry { key, value } in entries {
+            if let Some(value) = value {
+                standing.take(key, value).unwrap();
+            }
+        }
+        standing
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let place = Place { zone: "office/2".into(), since: "2026-03-29T01:00:00.5Z".parse().unwrap() };
+        let group = Mode::Lockdown { group: Some("guards".into()) };
+        let day = "2026-03-29".parse().unwrap();
+        let entries = [
+            Entry::mode("front", &group),
+            Entry::mode("back", &Mode::Lockdown { group: None }),
+            Entry::mode("side", &Mode::Release),
+            Entry::mode("none", &Mode::Normal),
+            Entry::first_came("front", day),
+            Entry::place(PersonId(7), Some(&place)),
+            Entry::place(PersonId(8), None),
+            Entry::cut(0.9876),
+        ];
+        let standing = read_back(&entries);
+        let expected = [("front", group), ("back", Mode::Lockdown { group: None }), ("side", Mode::Release)];
+        assert_eq!(standing.modes, expected.map(|(door, mode)| (door.to_owned(), mode)));
+        assert_eq!(standing.first_came, [("front".to_owned(), day)]);
+        assert_eq!(standing.places, [(PersonId(7), place)]);
+        assert_eq!(standing.cut, Some(0.9876));
+    }
+
+    #[test]
+    fn nonsense_is_told_and_a_mode_of_nonsense_is_the_strict_one() {
+        let mut standing = Standing::default();
+        for (key, value) in
+            [("first/front", "tomorrow"), ("place/x", "{}"), ("place/1", "{"), ("cut", "x"), ("what", "?")]
+        {
+            assert_eq!(standing.take(key, value), None, "{key}");
+        }
+        assert_eq!(standing, Standing::default());
+        assert_eq!(standing.take("mode/front", "\u{0}"), None);
+        assert_eq!(standing.modes, [("front".to_owned(), Mode::Lockdown { group: None })]);
+    }
+}

@@ -1,0 +1,150 @@
+//! From the configuration to the rules of the house: how near is near enough, who may pass where and when, and how each door behaves.
+//!
+//! Reads the files that the configuration names: calibrations and lists of holidays.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use jiff::tz::TimeZone;
+
+use crate::access::{
+    Backoff, Calibration, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Passback, Permit, Point,
+    Schedule, Window, Zones,
+};
+use crate::config::{self, Config, DistanceLimit};
+use crate::vision::calibration_file::{CalibrationFile, file_name};
+use crate::vision::manifest::Model;
+
+/// The folder, in the store's, of calibrations that were measured on this site.
+pub const SITE_CALIBRATIONS: &str = "calibration";
+
+/// How near is near enough for `model`: the configured distance, or one that follows `[access] false_identification_rate`. The
+/// calibration is the site's own, else the one beside the model, else the manifest's operating points.
+pub fn near_enough(config: &Config, model: &Model) -> Result<NearEnough> {
+    if let DistanceLimit::Fixed(distance) = config.access.distance {
+        return Ok(NearEnough::Fixed(distance));
+    }
+    let name = file_name(&model.name);
+    let places = [config.store.path.join(SITE_CALIBRATIONS).join(&name), config.models.path.join(&name)];
+    for path in places {
+        let Some(file) = CalibrationFile::load(&path)? else { continue };
+        if file.model != model.id().as_str() {
+            bail!(
+                "the calibration {} was measured with {}, and {} is in use: remove it, or measure again with \
+                 `usher calibrate DIR --write`",
+                path.display(),
+                file.model,
+                model.id()
+            );
+        }
+        let point = |[rate, distance]: [f64; 2]| Point { rate, distance };
+        let (impostor, genuine) = (file.impostor.into_iter().map(point), file.genuine.into_iter().map(point));
+        let calibration = Calibration::new(impostor.collect(), genuine.collect(), file.impostor_pairs)
+            .with_context(|| format!("the calibration {} is of no use", path.display()))?;
+        return Ok(calibrated(calibration, config));
+    }
+    // The rates of the manifest are measured ones; how many pairs stand behind them it says only in words.
+    let mut impostor: Vec<Point> =
+        model.operating.iter().map(|p| Point { rate: p.fmr, distance: f64::from(p.distance) }).collect();
+    impostor.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+    let pairs = impostor.first().map_or(0.0, |least| 10.0 / least.rate) as u64;
+    let calibration = Calibration::new(impostor, Vec::new(), pairs).with_context(|| {
+        format!(
+            "nothing is known of the distances of {}: measure them with `usher calibrate DIR --write`, or set [access] distance",
+            model.name
+        )
+    })?;
+    Ok(calibrated(calibration, config))
+}
+
+fn calibrated(calibration: Calibration, config: &Config) -> NearEnough {
+    NearEnough::Calibrated {
+        calibration: Arc::new(calibration),
+        false_identification_rate: config.access.false_identification_rate,
+    }
+}
+
+/// `[[schedule]]`, `[[permit]]` and what `[[door]]` and `[access]` say of people.
+pub fn rules(config: &Config) -> Result<HouseRules> {
+    let zone = match &config.device.time_zone {
+        Some(name) => named_zone(name)?,
+        None => TimeZone::system(),
+    };
+    let schedules = config.schedules.iter().map(|s| schedule(s, &zone)).collect::<Result<Vec<_>>>()?;
+    let access = &config.access;
+    Ok(HouseRules {
+        doors: config.doors.iter().map(|door| door_rules(config, door)).collect(),
+        schedules,
+        zone,
+        passback: match access.passback {
+            config::Passback::Off => Passback::Off,
+            config::Passback::Soft => Passback::Soft,
+            config::Passback::Hard => Passback::Hard,
+        },
+        passback_for: access.passback_for,
+        backoff: Backoff { after: access.backoff_after, first: access.backoff_first, longest: access.backoff_longest },
+    })
+}
+
+fn named_zone(name: &str) -> Result<TimeZone> {
+    TimeZone::get(name).with_context(|| format!("the time zone {name} is not known: install the package tzdata"))
+}
+
+fn schedule(schedule: &config::Schedule, zone: &TimeZone) -> Result<Schedule> {
+    let holidays = match &schedule.holidays {
+        None => Holidays::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("the holidays of [[schedule]] {}: {}", schedule.name, path.display()))?;
+            Holidays::parse(&text).map_err(|lines| {
+                let lines: Vec<String> =
+                    lines.iter().map(|bad| format!("{}:{}: {}", path.display(), bad.line, bad.why)).collect();
+                anyhow::anyhow!("the holidays of [[schedule]] {}:\n{}", schedule.name, lines.join("\n"))
+            })?
+        }
+    };
+    let window = |hours: &config::Hours| Window { from_min: hours.from_min, to_min: hours.to_min };
+    let on = |day: usize| schedule.hours.iter().filter(|h| h.days[day]).map(window).collect();
+    Ok(Schedule {
+        name: schedule.name.clone(),
+        zone: schedule.time_zone.as_deref().map_or_else(|| Ok(zone.clone()), named_zone)?,
+        week: std::array::from_fn(on),
+        holidays,
+        on_holidays: schedule.on_holidays.iter().map(window).collect(),
+    })
+}
+
+fn door_rules(config: &Config, door: &config::Door) -> DoorRules {
+    let place = |name: &String| config.schedules.iter().position(|schedule| schedule.name == *name);
+    let applies = |permit: &&config::Permit| permit.doors.is_empty() || permit.doors.contains(&door.name);
+    let permit = |permit: &config::Permit| Permit {
+        groups: permit.groups.clone(),
+        schedule: permit.schedule.as_ref().map(|name| place(name).unwrap_or(usize::MAX)),
+    };
+    DoorRules {
+        permits: (!config.permits.is_empty()).then(|| config.permits.iter().filter(applies).map(permit).collect()),
+        first_person: door.passing.first_person.clone(),
+        two_person: door.passing.two_person,
+        zones: door.passing.zones.clone().map(|(outside, inside)| Zones { outside, inside }),
+    }
+}
+
+/// How a door behaves.
+pub fn doorway(door: &config::Door, has_sensor: bool) -> DoorwaySettings {
+    let passing = &door.passing;
+    DoorwaySettings {
+        name: door.name.as_str().into(),
+        pulse: door.pulse,
+        has_sensor,
+        relock_on_close: passing.relock_on_close,
+        held_open_warning: passing.held_open_warning,
+        held_open_alarm: passing.held_open_alarm,
+        forced_open_alarm: passing.forced_open_alarm,
+    }
+}
+
+/// The place of the schedule by which a door stands unlocked.
+pub fn unlock_hours(config: &Config, door: &config::Door) -> Option<usize> {
+    let name = door.passing.unlock_schedule.as_ref()?;
+    config.schedules.iter().position(|schedule| schedule.name == *name)
+}
