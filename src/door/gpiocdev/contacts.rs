@@ -9,7 +9,7 @@ use ::gpiocdev::{AbiVersion, Request};
 
 use super::super::contacts::{Levels, Polled};
 use super::super::{Active, Change, Contacts, DoorError, Input, InputSettings, Pull, WiringSettings};
-use super::chip::{errno, not_claimed, refused};
+use super::chip::{ChipName, errno, locate, not_claimed, refused, user};
 
 /// How often inputs without edges are asked.
 const POLL: Duration = Duration::from_millis(10);
@@ -22,20 +22,20 @@ const EDGES: usize = 16;
 
 /// Claims the inputs of `settings` on `chip`.
 pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Box<dyn Contacts>, DoorError> {
-    let lines =
-        || Lines { chip: chip.to_owned(), inputs: settings.inputs.clone(), consumer: settings.consumer("inputs") };
-    match lines().claim(true) {
+    let mut lines =
+        Lines { chip: ChipName::new(chip), inputs: settings.inputs.clone(), consumer: settings.consumer("inputs") };
+    match lines.claim(true) {
         Ok(claimed) => {
             let told = vec![false; settings.inputs.len()];
-            Ok(Box::new(Edges { lines: lines(), claimed: Some(claimed), told }))
+            Ok(Box::new(Edges { lines, claimed: Some(claimed), told }))
         }
         Err(in_use @ DoorError::LineInUse { .. }) => Err(in_use),
         Err(no_edges) => {
             // Whatever the reason: if the lines can be read without edges, they are.
-            let claimed = lines().claim(false)?;
+            let claimed = lines.claim(false)?;
             let every = POLL.as_millis();
             tracing::info!(chip, reason = %no_edges, "no edges of these inputs: they are asked every {every} ms");
-            let levels = Asked { lines: lines(), claimed: Some(claimed) };
+            let levels = Asked { lines, claimed: Some(claimed) };
             Ok(Box::new(Polled::new(levels, &settings.inputs, POLL)))
         }
     }
@@ -43,7 +43,7 @@ pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Box<dyn Cont
 
 /// Which lines, and how.
 struct Lines {
-    chip: String,
+    chip: ChipName,
     inputs: Vec<(Input, InputSettings)>,
     consumer: String,
 }
@@ -56,20 +56,21 @@ struct Claimed {
 }
 
 impl Lines {
-    fn claim(&self, edges: bool) -> Result<Claimed, DoorError> {
+    fn claim(&mut self, edges: bool) -> Result<Claimed, DoorError> {
+        let chip = self.chip.find()?;
+        // The first interface of the kernel (before Linux 5.10) does not know how to switch a resistor off.
+        let first = chip.detect_abi_version() == Ok(AbiVersion::V1);
         let mut builder = Request::builder();
-        builder.with_consumer(&self.consumer);
+        builder.on_chip(chip.path()).with_consumer(&self.consumer);
         let (mut offsets, mut descriptions) = (Vec::new(), Vec::new());
         for (input, settings) in &self.inputs {
             let missing = || DoorError::NoLineGiven { what: input.to_string() };
-            let (chip, place) = super::find(&self.chip, settings.line.as_ref().ok_or_else(missing)?)?;
-            builder.on_chip(&place.path).with_line(place.offset).as_input();
+            let place = locate(self.chip.given(), &chip, settings.line.as_ref().ok_or_else(missing)?)?;
+            builder.with_line(place.offset).as_input();
             match settings.active() {
                 Active::High => builder.as_active_high(),
                 Active::Low => builder.as_active_low(),
             };
-            // The first interface of the kernel (before Linux 5.10) does not know how to switch a resistor off.
-            let first = chip.detect_abi_version() == Ok(AbiVersion::V1);
             builder.with_bias(match settings.pull {
                 Pull::Up => Some(Bias::PullUp),
                 Pull::Down => Some(Bias::PullDown),
@@ -88,18 +89,16 @@ impl Lines {
         }
         let request = builder.request().map_err(|error| {
             // Which of the lines it is the kernel does not say; one that is in use can be found.
-            let used = super::chip::find(&self.chip)
-                .ok()
-                .and_then(|chip| (0..offsets.len()).find(|&index| super::chip::user(&chip, offsets[index]).is_some()));
-            let index = used.unwrap_or(0);
-            let line = if used.is_some() { descriptions[index].clone() } else { descriptions.join("; ") };
-            let mut error_told = not_claimed(&self.chip, &line, offsets.get(index).copied().unwrap_or(0), &error);
-            if let DoorError::Claim { why, .. } = &mut error_told
+            let used = (0..offsets.len()).find(|&index| user(&chip, offsets[index]).is_some());
+            let line = used.map_or_else(|| descriptions.join("; "), |index| descriptions[index].clone());
+            let offset = used.or(Some(0)).and_then(|index| offsets.get(index)).copied().unwrap_or(0);
+            let mut told = not_claimed(self.chip.given(), &chip, &line, offset, &error);
+            if let DoorError::Claim { why, .. } = &mut told
                 && errno(&error) == Some(libc::EINVAL)
             {
                 why.push_str("; this kernel may be unable to set pull: use an external resistor and pull = \"none\"");
             }
-            error_told
+            told
         })?;
         Ok(Claimed { request, offsets, descriptions })
     }
@@ -107,7 +106,7 @@ impl Lines {
     /// What it means that the lines could not be read.
     fn unread(&self, error: &::gpiocdev::Error) -> DoorError {
         let names: Vec<String> = self.inputs.iter().map(|(input, _)| input.to_string()).collect();
-        match refused(&self.chip, &names.join(", "), error) {
+        match refused(self.chip.given(), &names.join(", "), error) {
             DoorError::Claim { line: wires, why } => DoorError::Read { wires, why },
             other => other,
         }
@@ -115,7 +114,7 @@ impl Lines {
 
     /// As [`Contacts::describe`], also while nothing is claimed.
     fn describe(&self, claimed: Option<&Claimed>) -> Vec<String> {
-        let lost = || self.inputs.iter().map(|(input, _)| format!("{input}: {} is lost", self.chip)).collect();
+        let lost = || self.inputs.iter().map(|(input, _)| format!("{input}: {} is lost", self.chip.given())).collect();
         claimed.map_or_else(lost, |claimed| claimed.descriptions.clone())
     }
 }
