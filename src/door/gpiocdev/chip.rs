@@ -49,8 +49,8 @@ impl ChipName {
     }
 
     /// Opens the chip. Once it has been found, only a chip with the same label is taken for it, and that wherever it is: one that
-    /// vanishes and returns may have another path by then, and its path may be another chip's.
-    pub fn find(&mut self) -> Result<Chip, DoorError> {
+    /// vanishes and returns may have another path by then, and its path may be another chip's. `wires` are to be found on it.
+    pub fn find(&mut self, wires: &str) -> Result<Chip, DoorError> {
         let Some(label) = &self.label else {
             let open = find(&self.given)?;
             self.label = open.info().ok().map(|info| info.label).filter(|label| !label.is_empty());
@@ -58,8 +58,10 @@ impl ChipName {
         };
         match find(&self.given) {
             Ok(open) if open.info().is_ok_and(|info| info.label == *label) => Ok(open),
-            Ok(_) => labelled(label),
-            Err(error) => labelled(label).map_err(|_| error),
+            _ => labelled(label).map_err(|error| match error {
+                DoorError::NoChip { .. } => DoorError::ChipGone { chip: self.given.clone(), wires: wires.to_owned() },
+                other => other,
+            }),
         }
     }
 }

@@ -29,7 +29,7 @@ impl Output {
     }
 
     fn request(&mut self) -> Result<Request, DoorError> {
-        let chip = self.chip.find()?;
+        let chip = self.chip.find(&self.description)?;
         let place = locate(self.chip.given(), &chip, &self.line)?;
         let description = format!("{place}, {}", self.active);
         let mut builder = Request::builder();
