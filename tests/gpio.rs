@@ -1,9 +1,9 @@
 //! The driver `gpiocdev` on a real GPIO character device: a chip of the kernel's simulator `gpio-sim`, whose lines can be looked at and
 //! pulled from outside.
 //!
-//! `USHER_GPIO_SIM` names the chip's folder in sysfs, as in `/sys/devices/platform/gpio-sim.0/gpiochip0`; the chip must have at
-//! least 28 lines, named `GPIO0` and so on. Without the variable every test here says that it is skipped. The tests that take the
-//! chip away need the simulator's configfs at `/sys/kernel/config/gpio-sim`, and root.
+//! `USHER_GPIO_SIM` names the chip's folder in configfs, as in `/sys/kernel/config/gpio-sim/rpi`. It must be live, have one bank,
+//! `bank0`, with a label that no other chip has and at least 28 lines, named `GPIO0` and so on. Without the variable every test
+//! here says that it is skipped. The tests need root: they pull lines in sysfs, and one of them takes the chip away and back.
 //!
 //! `USHER_RPPAL` names a free BCM number on a Raspberry Pi, for the driver `rppal`.
 //!
@@ -24,7 +24,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// The simulated chip. One test at a time has it.
 struct Sim {
-    sysfs: PathBuf,
+    configfs: PathBuf,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -33,37 +33,41 @@ impl Sim {
     fn take() -> Option<Sim> {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let Some(sysfs) = std::env::var_os("USHER_GPIO_SIM") else {
-            eprintln!("SKIPPED: set USHER_GPIO_SIM to the sysfs folder of a gpio-sim chip");
+        let Some(configfs) = std::env::var_os("USHER_GPIO_SIM") else {
+            eprintln!("SKIPPED: set USHER_GPIO_SIM to the configfs folder of a gpio-sim chip");
             return None;
         };
-        Some(Sim { sysfs: sysfs.into(), _turn: turn })
+        Some(Sim { configfs: configfs.into(), _turn: turn })
+    }
+
+    /// What the simulator says of the chip. A name changes when the chip comes back while its lines were held.
+    fn attribute(&self, name: &str) -> String {
+        std::fs::read_to_string(self.configfs.join(name)).unwrap().trim().to_owned()
     }
 
     /// The chip's device file.
     fn chip(&self) -> String {
-        format!("/dev/{}", self.sysfs.file_name().unwrap().to_str().unwrap())
+        format!("/dev/{}", self.attribute("bank0/chip_name"))
+    }
+
+    fn line(&self, line: u32, attribute: &str) -> PathBuf {
+        let (device, chip) = (self.attribute("dev_name"), self.attribute("bank0/chip_name"));
+        Path::new("/sys/devices/platform").join(device).join(chip).join(format!("sim_gpio{line}")).join(attribute)
     }
 
     /// The level on the wire of a line: what it drives, or what it is pulled to.
     fn level(&self, line: u32) -> u8 {
-        let value = std::fs::read_to_string(self.sysfs.join(format!("sim_gpio{line}/value"))).unwrap();
-        value.trim().parse().unwrap()
+        std::fs::read_to_string(self.line(line, "value")).unwrap().trim().parse().unwrap()
     }
 
     /// Pulls a line from outside, as a contact does.
     fn pull(&self, line: u32, high: bool) {
-        let pull = if high { "pull-up" } else { "pull-down" };
-        std::fs::write(self.sysfs.join(format!("sim_gpio{line}/pull")), pull).unwrap();
+        std::fs::write(self.line(line, "pull"), if high { "pull-up" } else { "pull-down" }).unwrap();
     }
 
-    /// The switch that takes the whole chip away and brings it back.
-    fn live(&self) -> PathBuf {
-        let device = self.sysfs.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
-        let chips = std::fs::read_dir("/sys/kernel/config/gpio-sim").unwrap().map(|chip| chip.unwrap().path());
-        let ours =
-            |chip: &PathBuf| std::fs::read_to_string(chip.join("dev_name")).is_ok_and(|name| name.trim() == device);
-        chips.into_iter().find(ours).expect("no chip in configfs has this device").join("live")
+    /// Takes the whole chip away, or brings it back.
+    fn set_live(&self, live: bool) {
+        std::fs::write(self.configfs.join("live"), if live { "1" } else { "0" }).unwrap();
     }
 }
 
@@ -135,6 +139,20 @@ fn eventually<T>(mut attempt: impl FnMut() -> Result<T, DoorError>) -> T {
     panic!("{last:?}");
 }
 
+/// Pulls both contacts to where they are at rest, and waits until that has been debounced. The simulator pulls a line to where the
+/// claim asks for, as a chip does with a line that nothing hangs on.
+fn bring_to_rest(sim: &Sim, contacts: &mut dyn Contacts) {
+    sim.pull(5, false);
+    sim.pull(6, true);
+    for _ in 0..200 {
+        if contacts.read().unwrap() == [sensor(false), button(false)] {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{:?}", contacts.read());
+}
+
 #[test]
 fn the_relay_is_safe_from_the_claim_to_the_end() {
     let Some(sim) = Sim::take() else { return };
@@ -182,10 +200,8 @@ fn lamps_show_one_signal_at_a_time() {
 #[test]
 fn a_line_by_its_name_and_a_chip_by_its_label_or_name() {
     let Some(sim) = Sim::take() else { return };
-    let label = std::fs::read_to_string(sim.live().with_file_name("bank0").join("label")).unwrap();
-    let name = sim.sysfs.file_name().unwrap().to_str().unwrap();
-    for chip in [label.trim(), name] {
-        let mut settings = settings(chip, Active::High);
+    for chip in [sim.attribute("bank0/label"), sim.attribute("bank0/chip_name")] {
+        let mut settings = settings(&chip, Active::High);
         settings.relay.line = Some(LineId::Name("GPIO17".into()));
         let mut wiring = open(&settings).unwrap();
         assert_eq!(wiring.relay.describe(), format!("line 17 (\"GPIO17\") of {}, active high", sim.chip()));
@@ -241,11 +257,10 @@ fn a_line_in_use_is_told_with_its_user_and_seen_without_claiming() {
 #[test]
 fn edges_arrive_debounced_and_in_their_order() {
     let Some(sim) = Sim::take() else { return };
-    sim.pull(5, false);
-    sim.pull(6, true);
     let mut contacts = open(&with_inputs(&sim.chip(), 40)).unwrap().contacts.unwrap();
     assert!(contacts.describe()[0].contains("told by the kernel"), "{:?}", contacts.describe());
-    assert_eq!(contacts.read(), Ok(vec![sensor(false), button(false)]), "closed, and released");
+    assert_eq!(contacts.read(), Ok(vec![sensor(true), button(false)]), "a cut wire is an open door");
+    bring_to_rest(&sim, contacts.as_mut());
     assert_eq!(contacts.wait(Duration::ZERO), Ok(vec![]));
 
     // The door's contact opens, bouncing faster than the debouncing lasts.
@@ -271,11 +286,11 @@ fn edges_arrive_debounced_and_in_their_order() {
 #[test]
 fn a_short_press_is_told_twice_even_when_nobody_looked() {
     let Some(sim) = Sim::take() else { return };
-    sim.pull(5, false);
-    sim.pull(6, true);
     let mut contacts = open(&with_inputs(&sim.chip(), 0)).unwrap().contacts.unwrap();
-    contacts.read().unwrap();
+    bring_to_rest(&sim, contacts.as_mut());
     sim.pull(6, false);
+    // The kernel takes the level some time after the edge.
+    std::thread::sleep(Duration::from_millis(200));
     sim.pull(6, true);
     assert_eq!(next(contacts.as_mut()), [button(true), button(false)]);
     // More edges than the kernel keeps: the levels are right in the end.
@@ -294,33 +309,34 @@ fn a_short_press_is_told_twice_even_when_nobody_looked() {
 #[test]
 fn a_chip_that_vanishes_is_told_at_each_use_and_claimed_again_when_it_is_back() {
     let Some(sim) = Sim::take() else { return };
-    sim.pull(5, false);
-    sim.pull(6, true);
     let mut wiring = open(&with_inputs(&sim.chip(), 10)).unwrap();
     let contacts = wiring.contacts.as_mut().unwrap();
-    contacts.read().unwrap();
+    bring_to_rest(&sim, contacts.as_mut());
     wiring.relay.energise().unwrap();
-    let live = sim.live();
-    std::fs::write(&live, "0").unwrap();
+    sim.set_live(false);
 
     let first = wiring.relay.safe().unwrap_err();
     assert!(matches!(first, DoorError::ChipGone { .. }), "{first}");
     for _ in 0..3 {
         let later = wiring.relay.safe().unwrap_err();
-        assert!(matches!(later, DoorError::NoChip { .. }), "{later}");
+        assert!(matches!(later, DoorError::ChipGone { .. }), "{later}");
         assert!(wiring.relay.energise().is_err());
     }
     let first = contacts.wait(LONG).unwrap_err();
     assert!(matches!(first, DoorError::ChipGone { .. }), "{first}");
     for _ in 0..3 {
-        assert!(contacts.wait(LONG).is_err() && contacts.read().is_err());
+        assert!(matches!(contacts.wait(LONG), Err(DoorError::ChipGone { .. })));
+        assert!(matches!(contacts.read(), Err(DoorError::ChipGone { .. })));
     }
     assert!(contacts.describe()[0].contains("lost"), "{:?}", contacts.describe());
 
-    std::fs::write(&live, "1").unwrap();
-    // What the simulator pulls to is new as well: all low, so the button is pressed and the door closed.
+    // It comes back under another path, because the kernel keeps the old one for whoever holds a line of it.
+    sim.set_live(true);
+    // Nothing hangs on the new chip, which reads as an open door.
     let back = eventually(|| contacts.wait(LONG));
-    assert_eq!(back, [button(true)]);
+    assert_eq!(back, [sensor(true)]);
+    sim.pull(5, false);
+    assert_eq!(next(contacts.as_mut()), [sensor(false)]);
     eventually(|| wiring.relay.safe());
     assert_eq!(sim.level(17), 0);
     wiring.relay.energise().unwrap();

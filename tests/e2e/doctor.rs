@@ -99,6 +99,48 @@ fn an_absent_camera_or_recording_is_broken() {
 }
 
 #[test]
+fn a_simulated_door_shows_its_lock_and_what_its_inputs_read() {
+    let house = House::new();
+    let inputs = house.path("inputs");
+    std::fs::write(&inputs, "sensor = open\n").unwrap();
+    let house = house.with(&format!(
+        "[[door]]\nname = \"front\"\nlock = \"fail-safe\"\n[door.simulated]\ninputs = {:?}\n[door.sensor]\n[door.exit_button]\n[door.indicator]",
+        inputs.display().to_string()
+    ));
+    let (code, found) = checks(&house, "door");
+    assert_eq!(code, Some(0), "{found:?}");
+    let said = |part: &str| found.iter().any(|(state, text)| state == "ok" && text.contains(part));
+    assert!(said("opens when its power is cut") && said("relay: simulated"), "{found:?}");
+    assert!(said("indicator: simulated"), "{found:?}");
+    assert!(said("door sensor: simulated by") && said("now open") && said("now released"), "{found:?}");
+
+    let daemon = Daemon::start(&house);
+    let (code, found) = checks(&house, "door");
+    assert_eq!(code, Some(0), "{found:?}");
+    assert!(found.iter().any(|(_, text)| text.contains("front: the daemon has simulated")), "{found:?}");
+    daemon.stop();
+}
+
+#[test]
+fn a_chip_that_is_not_there_is_broken_and_no_daemon_starts_with_it() {
+    let door = |driver: &str| format!("[[door]]\nname = \"front\"\n{driver}\n[door.relay]\nline = 17");
+    let house = House::new().with(&door("driver = \"gpiocdev\"\nchip = \"/dev/gpiochip250\""));
+    let (code, found) = checks(&house, "door");
+    assert_eq!(code, Some(1));
+    assert!(found[0].0 == "broken" && found[0].1.contains("there is no GPIO chip /dev/gpiochip250"), "{found:?}");
+    let error = house.refused(&["run"]);
+    assert!(error.contains("/dev/gpiochip250"), "{error}");
+
+    let board = std::fs::read_to_string("/sys/firmware/devicetree/base/model").unwrap_or_default();
+    if !board.contains("Raspberry Pi") {
+        let house = house.with(&door("driver = \"rppal\""));
+        let (code, found) = checks(&house, "door");
+        assert_eq!(code, Some(1));
+        assert!(found[0].1.contains("no Raspberry Pi") && found[0].1.contains("gpiocdev"), "{found:?}");
+    }
+}
+
+#[test]
 fn what_ails_the_running_daemon_is_told() {
     let house = House::new().with_camera("kind = \"v4l2\"\ndevice = \"/dev/video99\"");
     let daemon = Daemon::start(&house);

@@ -30,29 +30,70 @@ impl fmt::Display for Place {
     }
 }
 
-/// Opens the chip named by its path, by its name as in `gpiochip0`, or by its label.
+/// A chip as configured, and the one that it turned out to be.
+pub(super) struct ChipName {
+    /// Its path, its name as in `gpiochip0`, or its label.
+    given: String,
+    /// The label of the chip that was found the first time.
+    label: Option<String>,
+}
+
+impl ChipName {
+    pub fn new(given: &str) -> ChipName {
+        ChipName { given: given.to_owned(), label: None }
+    }
+
+    /// As configured.
+    pub fn given(&self) -> &str {
+        &self.given
+    }
+
+    /// Opens the chip. Once it has been found, only a chip with the same label is taken for it, and that wherever it is: one that
+    /// vanishes and returns may have another path by then, and its path may be another chip's. `wires` are to be found on it.
+    pub fn find(&mut self, wires: &str) -> Result<Chip, DoorError> {
+        let Some(label) = &self.label else {
+            let open = find(&self.given)?;
+            self.label = open.info().ok().map(|info| info.label).filter(|label| !label.is_empty());
+            return Ok(open);
+        };
+        match find(&self.given) {
+            Ok(open) if open.info().is_ok_and(|info| info.label == *label) => Ok(open),
+            _ => labelled(label).map_err(|error| match error {
+                DoorError::NoChip { .. } => DoorError::ChipGone { chip: self.given.clone(), wires: wires.to_owned() },
+                other => other,
+            }),
+        }
+    }
+}
+
+/// Opens the chip named by its path, by its name or by its label.
 pub(super) fn find(chip: &str) -> Result<Chip, DoorError> {
     let number = chip.strip_prefix("gpiochip").filter(|rest| rest.parse::<u32>().is_ok());
     if chip.starts_with('/') || number.is_some() {
         let path = Path::new("/dev").join(chip);
         return Chip::from_path(&path).map_err(|error| not_opened(chip, &path, &error));
     }
+    labelled(chip)
+}
+
+/// Opens the one chip with this label.
+fn labelled(label: &str) -> Result<Chip, DoorError> {
     let mut found = Vec::new();
     let mut barred = None;
     for path in chips().unwrap_or_default() {
         match Chip::from_path(&path) {
-            Ok(open) if open.info().is_ok_and(|info| info.label == chip) => found.push(open),
+            Ok(open) if open.info().is_ok_and(|info| info.label == label) => found.push(open),
             Ok(_) => {}
             Err(error) => barred = barred.or(is_barred(&error).then_some(path)),
         }
     }
     match (found.len(), barred) {
         (0, Some(path)) => Err(DoorError::NotAllowed { path: path.display().to_string() }),
-        (0, None) => Err(DoorError::NoChip { chip: format!("\"{chip}\""), why: String::new(), there: there() }),
+        (0, None) => Err(DoorError::NoChip { chip: format!("\"{label}\""), why: String::new(), there: there() }),
         (1, _) => Ok(found.remove(0)),
         _ => {
             let paths: Vec<String> = found.iter().map(|chip| chip.path().display().to_string()).collect();
-            Err(DoorError::ManyChips { chip: format!("\"{chip}\""), there: paths.join(", ") })
+            Err(DoorError::ManyChips { chip: format!("\"{label}\""), there: paths.join(", ") })
         }
     }
 }
@@ -122,9 +163,9 @@ pub(super) fn refused(chip: &str, line: &str, error: &Error) -> DoorError {
 }
 
 /// As [`refused`], for a request: a line that is in use is told with its user.
-pub(super) fn not_claimed(chip: &str, line: &str, offset: u32, error: &Error) -> DoorError {
+pub(super) fn not_claimed(chip: &str, open: &Chip, line: &str, offset: u32, error: &Error) -> DoorError {
     if errno(error) == Some(libc::EBUSY) {
-        let by = find(chip).ok().and_then(|open| user(&open, offset));
+        let by = user(open, offset);
         return DoorError::LineInUse { line: line.to_owned(), by: by.unwrap_or_else(|| "another program".to_owned()) };
     }
     refused(chip, line, error)

@@ -9,7 +9,7 @@ use ::gpiocdev::{AbiVersion, Request};
 
 use super::super::contacts::{Levels, Polled};
 use super::super::{Active, Change, Contacts, DoorError, Input, InputSettings, Pull, WiringSettings};
-use super::chip::{errno, not_claimed, refused};
+use super::chip::{ChipName, errno, locate, not_claimed, refused, user};
 
 /// How often inputs without edges are asked.
 const POLL: Duration = Duration::from_millis(10);
@@ -22,20 +22,23 @@ const EDGES: usize = 16;
 
 /// Claims the inputs of `settings` on `chip`.
 pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Box<dyn Contacts>, DoorError> {
-    let lines =
-        || Lines { chip: chip.to_owned(), inputs: settings.inputs.clone(), consumer: settings.consumer("inputs") };
-    match lines().claim(true) {
+    let mut lines = Lines {
+        chip: ChipName::new(chip),
+        inputs: settings.inputs.clone(),
+        consumer: settings.consumer("inputs"),
+        interface: None,
+    };
+    match lines.claim(true) {
         Ok(claimed) => {
             let told = vec![false; settings.inputs.len()];
-            Ok(Box::new(Edges { lines: lines(), claimed: Some(claimed), told }))
+            Ok(Box::new(Edges { lines, claimed: Some(claimed), told }))
         }
         Err(in_use @ DoorError::LineInUse { .. }) => Err(in_use),
         Err(no_edges) => {
             // Whatever the reason: if the lines can be read without edges, they are.
-            let claimed = lines().claim(false)?;
+            let levels = Asked::claim(lines)?;
             let every = POLL.as_millis();
             tracing::info!(chip, reason = %no_edges, "no edges of these inputs: they are asked every {every} ms");
-            let levels = Asked { lines: lines(), claimed: Some(claimed) };
             Ok(Box::new(Polled::new(levels, &settings.inputs, POLL)))
         }
     }
@@ -43,9 +46,11 @@ pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Box<dyn Cont
 
 /// Which lines, and how.
 struct Lines {
-    chip: String,
+    chip: ChipName,
     inputs: Vec<(Input, InputSettings)>,
     consumer: String,
+    /// `None`: the newest that the kernel has.
+    interface: Option<AbiVersion>,
 }
 
 struct Claimed {
@@ -56,20 +61,24 @@ struct Claimed {
 }
 
 impl Lines {
-    fn claim(&self, edges: bool) -> Result<Claimed, DoorError> {
+    fn claim(&mut self, edges: bool) -> Result<Claimed, DoorError> {
+        let names = self.names();
+        let chip = self.chip.find(&names)?;
+        // The first interface (before Linux 5.10) does not know how to switch a resistor off.
+        let newest = || chip.detect_abi_version().unwrap_or(AbiVersion::V2);
+        let interface = self.interface.unwrap_or_else(newest);
+        let first = interface == AbiVersion::V1;
         let mut builder = Request::builder();
-        builder.with_consumer(&self.consumer);
+        builder.on_chip(chip.path()).with_consumer(&self.consumer).using_abi_version(interface);
         let (mut offsets, mut descriptions) = (Vec::new(), Vec::new());
         for (input, settings) in &self.inputs {
             let missing = || DoorError::NoLineGiven { what: input.to_string() };
-            let (chip, place) = super::find(&self.chip, settings.line.as_ref().ok_or_else(missing)?)?;
-            builder.on_chip(&place.path).with_line(place.offset).as_input();
+            let place = locate(self.chip.given(), &chip, settings.line.as_ref().ok_or_else(missing)?)?;
+            builder.with_line(place.offset).as_input();
             match settings.active() {
                 Active::High => builder.as_active_high(),
                 Active::Low => builder.as_active_low(),
             };
-            // The first interface of the kernel (before Linux 5.10) does not know how to switch a resistor off.
-            let first = chip.detect_abi_version() == Ok(AbiVersion::V1);
             builder.with_bias(match settings.pull {
                 Pull::Up => Some(Bias::PullUp),
                 Pull::Down => Some(Bias::PullDown),
@@ -88,34 +97,37 @@ impl Lines {
         }
         let request = builder.request().map_err(|error| {
             // Which of the lines it is the kernel does not say; one that is in use can be found.
-            let used = super::chip::find(&self.chip)
-                .ok()
-                .and_then(|chip| (0..offsets.len()).find(|&index| super::chip::user(&chip, offsets[index]).is_some()));
-            let index = used.unwrap_or(0);
-            let line = if used.is_some() { descriptions[index].clone() } else { descriptions.join("; ") };
-            let mut error_told = not_claimed(&self.chip, &line, offsets.get(index).copied().unwrap_or(0), &error);
-            if let DoorError::Claim { why, .. } = &mut error_told
+            let used = (0..offsets.len()).find(|&index| user(&chip, offsets[index]).is_some());
+            let line = used.map_or_else(|| descriptions.join("; "), |index| descriptions[index].clone());
+            let offset = used.or(Some(0)).and_then(|index| offsets.get(index)).copied().unwrap_or(0);
+            let mut told = not_claimed(self.chip.given(), &chip, &line, offset, &error);
+            if let DoorError::Claim { why, .. } = &mut told
                 && errno(&error) == Some(libc::EINVAL)
             {
                 why.push_str("; this kernel may be unable to set pull: use an external resistor and pull = \"none\"");
             }
-            error_told
+            told
         })?;
         Ok(Claimed { request, offsets, descriptions })
     }
 
     /// What it means that the lines could not be read.
     fn unread(&self, error: &::gpiocdev::Error) -> DoorError {
-        let names: Vec<String> = self.inputs.iter().map(|(input, _)| input.to_string()).collect();
-        match refused(&self.chip, &names.join(", "), error) {
+        match refused(self.chip.given(), &self.names(), error) {
             DoorError::Claim { line: wires, why } => DoorError::Read { wires, why },
             other => other,
         }
     }
 
+    /// For messages.
+    fn names(&self) -> String {
+        let names: Vec<String> = self.inputs.iter().map(|(input, _)| input.to_string()).collect();
+        names.join(", ")
+    }
+
     /// As [`Contacts::describe`], also while nothing is claimed.
     fn describe(&self, claimed: Option<&Claimed>) -> Vec<String> {
-        let lost = || self.inputs.iter().map(|(input, _)| format!("{input}: {} is lost", self.chip)).collect();
+        let lost = || self.inputs.iter().map(|(input, _)| format!("{input}: {} is lost", self.chip.given())).collect();
         claimed.map_or_else(lost, |claimed| claimed.descriptions.clone())
     }
 }
@@ -218,24 +230,87 @@ fn edge_within(claimed: &Claimed, slice: Duration) -> ::gpiocdev::Result<bool> {
     }
 }
 
-/// Inputs that can only be asked.
-struct Asked {
-    lines: Lines,
-    claimed: Option<Claimed>,
+/// Inputs that can only be asked; each is claimed by itself, because the kernel's first interface wants all lines of a claim alike.
+struct Asked(Vec<(Lines, Option<Claimed>)>);
+
+impl Asked {
+    fn claim(lines: Lines) -> Result<Asked, DoorError> {
+        let alone = |input: &(Input, InputSettings)| Lines {
+            chip: ChipName::new(lines.chip.given()),
+            inputs: vec![input.clone()],
+            consumer: lines.consumer.clone(),
+            interface: lines.interface,
+        };
+        let mut asked = Vec::new();
+        for mut line in lines.inputs.iter().map(alone) {
+            let claimed = line.claim(false)?;
+            asked.push((line, Some(claimed)));
+        }
+        Ok(Asked(asked))
+    }
 }
 
 impl Levels for Asked {
     fn levels(&mut self) -> Result<Vec<bool>, DoorError> {
-        let claimed = match self.claimed.take() {
-            Some(claimed) => claimed,
-            None => self.lines.claim(false)?,
-        };
-        let levels = claimed.levels().map_err(|error| self.lines.unread(&error))?;
-        self.claimed = Some(claimed);
-        Ok(levels)
+        let mut all = Vec::new();
+        for (line, slot) in &mut self.0 {
+            let claimed = match slot.take() {
+                Some(claimed) => claimed,
+                None => line.claim(false)?,
+            };
+            all.extend(claimed.levels().map_err(|error| line.unread(&error))?);
+            *slot = Some(claimed);
+        }
+        Ok(all)
     }
 
     fn describe(&self) -> Vec<String> {
-        self.lines.describe(self.claimed.as_ref())
+        self.0.iter().flat_map(|(line, claimed)| line.describe(claimed.as_ref())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::door::{Contact, LineId};
+
+    /// What no test from outside reaches on a new kernel: the first interface, with which inputs can only be asked. On the chip that
+    /// `USHER_GPIO_SIM` names; `tests/gpio.rs` says more of it.
+    #[test]
+    fn the_kernels_first_interface_is_asked_and_debounced_here() {
+        let Some(configfs) = std::env::var_os("USHER_GPIO_SIM").map(std::path::PathBuf::from) else {
+            eprintln!("SKIPPED: set USHER_GPIO_SIM to the configfs folder of a gpio-sim chip");
+            return;
+        };
+        let said = |name: &str| std::fs::read_to_string(configfs.join(name)).unwrap().trim().to_owned();
+        let sysfs = format!("/sys/devices/platform/{}/{}", said("dev_name"), said("bank0/chip_name"));
+        let pull = |line: u32, to: &str| std::fs::write(format!("{sysfs}/sim_gpio{line}/pull"), to).unwrap();
+        let input = |line, contact| InputSettings {
+            line: Some(LineId::Number(line)),
+            contact,
+            pull: Pull::Up,
+            debounce: Duration::from_millis(20),
+        };
+        let inputs = vec![
+            (Input::Sensor, input(9, Contact::NormallyClosed)),
+            (Input::ExitButton, input(10, Contact::NormallyOpen)),
+        ];
+        let mut lines = Lines {
+            chip: ChipName::new(&said("bank0/label")),
+            inputs: inputs.clone(),
+            consumer: "usher inputs test".to_owned(),
+            interface: Some(AbiVersion::V1),
+        };
+        assert!(lines.claim(true).is_err(), "no edges of two lines that differ, nor debouncing");
+        let mut contacts = Polled::new(Asked::claim(lines).unwrap(), &inputs, POLL);
+        assert!(contacts.describe()[1].contains("line 10") && contacts.describe()[1].contains("asked every 10 ms"));
+        let change = |input, active| Change { input, active };
+        let open = vec![change(Input::Sensor, true), change(Input::ExitButton, false)];
+        assert_eq!(contacts.read(), Ok(open), "nothing hangs on the lines, and the chip pulls them up");
+        pull(9, "pull-down");
+        assert_eq!(contacts.wait(Duration::from_secs(20)), Ok(vec![change(Input::Sensor, false)]));
+        pull(10, "pull-down");
+        assert_eq!(contacts.wait(Duration::from_secs(20)), Ok(vec![change(Input::ExitButton, true)]));
+        assert_eq!(contacts.wait(Duration::from_millis(100)), Ok(vec![]));
     }
 }

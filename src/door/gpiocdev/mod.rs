@@ -13,7 +13,6 @@ use ::gpiocdev::chip::Chip;
 
 use super::indicator::Lamps;
 use super::{DoorError, LineId, Signal, Survey, SurveyedLine, Wires, Wiring, WiringSettings};
-use chip::Place;
 use output::Output;
 
 /// Claims the lines of `settings` on the chip named by path, name or label.
@@ -69,11 +68,4 @@ pub(super) fn user(label: &str, number: u32) -> Option<String> {
         chip.info().is_ok_and(|info| info.label == label).then_some(chip)
     })?;
     chip::user(&chip, number)
-}
-
-/// The chip and the place of a line on it, found anew: a chip that vanished may come back under another path.
-fn find(chip: &str, line: &LineId) -> Result<(Chip, Place), DoorError> {
-    let open = chip::find(chip)?;
-    let place = chip::locate(chip, &open, line)?;
-    Ok((open, place))
 }

@@ -6,11 +6,11 @@ use ::gpiocdev::Request;
 use ::gpiocdev::line::Value;
 
 use super::super::{Active, DoorError, Level, LineId, Wires};
-use super::chip::{not_claimed, refused};
+use super::chip::{ChipName, locate, not_claimed, refused};
 
 /// An output that is claimed, or to be claimed again at its next use because a write failed.
 pub(super) struct Output {
-    chip: String,
+    chip: ChipName,
     line: LineId,
     active: Active,
     consumer: String,
@@ -23,13 +23,14 @@ impl Output {
     /// Requests the line with its safe level as its first one.
     pub fn claim(chip: &str, line: LineId, active: Active, consumer: String) -> Result<Output, DoorError> {
         let description = format!("line {line} of {chip}, {active}");
-        let mut output = Output { chip: chip.to_owned(), line, active, consumer, request: None, description };
+        let mut output = Output { chip: ChipName::new(chip), line, active, consumer, request: None, description };
         output.set(Level::Safe)?;
         Ok(output)
     }
 
     fn request(&mut self) -> Result<Request, DoorError> {
-        let (_, place) = super::find(&self.chip, &self.line)?;
+        let chip = self.chip.find(&self.description)?;
+        let place = locate(self.chip.given(), &chip, &self.line)?;
         let description = format!("{place}, {}", self.active);
         let mut builder = Request::builder();
         builder.on_chip(&place.path).with_consumer(&self.consumer).with_line(place.offset);
@@ -38,7 +39,8 @@ impl Output {
         }
         // Inactive is safe, whatever the level on the wire is: the kernel turns it around.
         let request = builder.as_output(Value::Inactive).request();
-        let request = request.map_err(|error| not_claimed(&self.chip, &description, place.offset, &error))?;
+        let request =
+            request.map_err(|error| not_claimed(self.chip.given(), &chip, &description, place.offset, &error))?;
         self.description = description;
         Ok(request)
     }
@@ -58,7 +60,7 @@ impl Output {
                 Ok(())
             }
             // The request is dropped, and the line claimed anew the next time.
-            Err(error) => Err(match refused(&self.chip, &self.description, &error) {
+            Err(error) => Err(match refused(self.chip.given(), &self.description, &error) {
                 DoorError::Claim { line: wires, why } => DoorError::Write { wires, level, why },
                 other => other,
             }),
