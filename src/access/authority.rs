@@ -341,3 +341,6 @@ fn passback_gate(
     let gate = Gate { name: "passback", input, limit: format!("comes from {from}"), passed: fits || soft };
     (gate, (!fits && !soft).then_some(Reason::Passback))
 }
+
+#[cfg(test)]
+mod tests;

@@ -300,7 +300,7 @@ fn an_accelerator_that_is_missing_leaves_the_door_working_on_the_cpu() {
         house.enroll("Barack Obama", &["obama.jpg"]);
         let answer = house.ask(&["run", "--until-replays-end"]);
         assert_eq!(answer.code, Some(0), "{answer:?}");
-        assert_eq!(house.records("granted").len(), 1);
+        assert!(!house.records("granted").is_empty());
         if Path::new(accelerator).is_absolute() {
             assert!(
                 answer.err.contains("runs on the CPU instead") && answer.err.contains(accelerator),

@@ -1,0 +1,238 @@
+//! Tests of who may pass.
+
+use super::*;
+use crate::access::Window;
+use crate::domain::Moment;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn now(text: &str) -> Now {
+    Now { moment: Moment::default(), wall: text.parse().unwrap() }
+}
+
+fn later(now: Now, span: Duration) -> Now {
+    Now { moment: now.moment + span, wall: now.wall + span }
+}
+
+fn holder(person: u32, groups: &[&str]) -> Holder {
+    Holder {
+        person: PersonId(person),
+        groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+        enabled: true,
+        valid_from: None,
+        valid_until: None,
+    }
+}
+
+fn office_hours(zone: &TimeZone) -> Schedule {
+    Schedule {
+        name: "office".into(),
+        zone: zone.clone(),
+        week: std::array::from_fn(|day| if day < 5 { vec![Window { from_min: 480, to_min: 1080 }] } else { Vec::new() }),
+        holidays: Default::default(),
+        on_holidays: Vec::new(),
+    }
+}
+
+/// Two doors by the same rules, in Berlin.
+fn house(door: DoorRules, passback: Passback) -> Authority {
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    Authority::new(HouseRules {
+        schedules: vec![office_hours(&zone)],
+        zone,
+        doors: vec![door.clone(), door],
+        passback,
+        passback_for: Some(12 * HOUR),
+        backoff: Backoff { after: 0, first: HOUR, longest: HOUR },
+    })
+}
+
+fn ask(authority: &mut Authority, holder: &Holder, now: Now) -> Option<Reason> {
+    ask_at(authority, 0, None, holder, &Mode::Normal, now).refused
+}
+
+fn ask_at(
+    authority: &mut Authority,
+    door: usize,
+    direction: Option<Direction>,
+    holder: &Holder,
+    mode: &Mode,
+    now: Now,
+) -> Judgement {
+    authority.judge(&Asked { door, direction, holder, mode, other_open: None, interlocked: false }, now)
+}
+
+/// A Wednesday morning at ten.
+const WEDNESDAY: &str = "2026-01-14T09:00:00Z";
+const SUNDAY: &str = "2026-01-18T09:00:00Z";
+
+#[test]
+fn without_permits_everybody_enabled_passes_within_their_days() {
+    let mut authority = house(DoorRules::default(), Passback::Off);
+    let mut ada = holder(1, &[]);
+    assert_eq!(ask(&mut authority, &ada, now(SUNDAY)), None);
+    ada.enabled = false;
+    assert_eq!(ask(&mut authority, &ada, now(SUNDAY)), Some(Reason::Disabled));
+    let day = |text: &str| Some(text.parse().unwrap());
+    let ada = Holder {
+        enabled: true,
+        valid_from: day("2026-01-14T00:00:00Z"),
+        valid_until: day("2026-01-15T00:00:00Z"),
+        ..ada
+    };
+    let at = |authority: &mut Authority, text: &str| ask(authority, &ada, now(text));
+    assert_eq!(at(&mut authority, "2026-01-13T23:59:59Z"), Some(Reason::NotYetValid));
+    assert_eq!(at(&mut authority, "2026-01-14T00:00:00Z"), None);
+    assert_eq!(at(&mut authority, "2026-01-15T00:00:00Z"), Some(Reason::Expired));
+}
+
+#[test]
+fn a_permit_names_groups_and_hours() {
+    let permit = |groups: &[&str], schedule| Permit { groups: groups.iter().map(|g| (*g).into()).collect(), schedule };
+    let rules =
+        DoorRules { permits: Some(vec![permit(&["staff"], Some(0)), permit(&["guards"], None)]), ..DoorRules::default() };
+    let mut authority = house(rules, Passback::Off);
+    let (staff, guard, guest) = (holder(1, &["staff"]), holder(2, &["staff", "guards"]), holder(3, &["guests"]));
+    assert_eq!(ask(&mut authority, &staff, now(WEDNESDAY)), None);
+    assert_eq!(ask(&mut authority, &staff, now(SUNDAY)), Some(Reason::OutsideSchedule));
+    assert_eq!(ask(&mut authority, &guard, now(SUNDAY)), None);
+    assert_eq!(ask(&mut authority, &guest, now(WEDNESDAY)), Some(Reason::NotPermitted));
+
+    let refused = ask_at(&mut authority, 0, None, &staff, &Mode::Normal, now(SUNDAY));
+    let permit = refused.gates.iter().find(|gate| gate.name == "permit").unwrap();
+    assert_eq!(permit.input, "in staff; Sun 2026-01-18 10:00 +01:00, opens Mon 2026-01-19 08:00");
+    assert_eq!((permit.limit.as_str(), permit.passed), ("staff: office", false));
+
+    // Permits that name other doors only leave nobody.
+    let mut authority = house(DoorRules { permits: Some(Vec::new()), ..DoorRules::default() }, Passback::Off);
+    assert_eq!(ask(&mut authority, &guard, now(WEDNESDAY)), Some(Reason::NotPermitted));
+}
+
+#[test]
+fn a_lockdown_lets_nobody_through_but_its_group() {
+    let mut authority = house(DoorRules::default(), Passback::Off);
+    let mode = |group: Option<&str>| Mode::Lockdown { group: group.map(str::to_owned) };
+    let (guard, staff) = (holder(1, &["guards"]), holder(2, &["staff"]));
+    let mut ask = |holder: &Holder, mode: Mode| ask_at(&mut authority, 0, None, holder, &mode, now(WEDNESDAY)).refused;
+    assert_eq!(ask(&guard, mode(None)), Some(Reason::Lockdown));
+    assert_eq!(ask(&guard, mode(Some("guards"))), None);
+    assert_eq!(ask(&staff, mode(Some("guards"))), Some(Reason::Lockdown));
+}
+
+#[test]
+fn the_first_person_opens_the_day_for_the_others() {
+    let rules = DoorRules { first_person: Some("keys".into()), ..DoorRules::default() };
+    let mut authority = house(rules, Passback::Off);
+    let (keeper, staff) = (holder(1, &["keys"]), holder(2, &["staff"]));
+    let morning = now(WEDNESDAY);
+    assert_eq!(ask(&mut authority, &staff, morning), Some(Reason::FirstPerson));
+    assert_eq!(ask(&mut authority, &keeper, morning), None);
+    assert_eq!(authority.opens_day(0, &keeper, morning), Some("2026-01-14".parse().unwrap()));
+    assert!(!authority.first_person_came(0, morning));
+    authority.granted(0, &keeper, morning);
+    assert_eq!((ask(&mut authority, &staff, morning), authority.opens_day(0, &keeper, morning)), (None, None));
+    assert_eq!(ask(&mut authority, &staff, now("2026-01-14T22:59:00Z")), None, "a minute before midnight in Berlin");
+    assert_eq!(ask(&mut authority, &staff, now("2026-01-14T23:00:00Z")), Some(Reason::FirstPerson));
+    // The other door has not been opened by anybody.
+    let other = ask_at(&mut authority, 1, None, &staff, &Mode::Normal, morning);
+    assert_eq!(other.refused, Some(Reason::FirstPerson));
+}
+
+#[test]
+fn two_people_are_two_different_people_in_time() {
+    let rules = DoorRules { two_person: Some(Duration::from_secs(15)), ..DoorRules::default() };
+    let mut authority = house(rules, Passback::Off);
+    let (ada, bob) = (holder(1, &[]), holder(2, &[]));
+    let start = now(WEDNESDAY);
+    assert_eq!(ask(&mut authority, &ada, start), Some(Reason::SecondPerson));
+    assert_eq!(ask(&mut authority, &ada, later(start, Duration::from_secs(1))), Some(Reason::SecondPerson));
+    let in_time = later(start, Duration::from_secs(16));
+    let both = ask_at(&mut authority, 0, None, &bob, &Mode::Normal, in_time);
+    assert_eq!((both.refused, both.with), (None, Some(PersonId(1))), "fifteen seconds after she was seen last");
+    authority.granted(0, &bob, in_time);
+    assert_eq!(ask(&mut authority, &ada, in_time), Some(Reason::SecondPerson), "each opening takes two");
+    let too_late = later(in_time, Duration::from_secs(16));
+    assert_eq!(ask(&mut authority, &bob, too_late), Some(Reason::SecondPerson));
+}
+
+#[test]
+fn who_may_not_pass_anyway_is_no_second_person() {
+    let rules = DoorRules { two_person: Some(Duration::from_secs(15)), ..DoorRules::default() };
+    let mut authority = house(rules, Passback::Off);
+    let disabled = Holder { enabled: false, ..holder(1, &[]) };
+    assert_eq!(ask(&mut authority, &disabled, now(WEDNESDAY)), Some(Reason::Disabled));
+    assert_eq!(ask(&mut authority, &holder(2, &[]), now(WEDNESDAY)), Some(Reason::SecondPerson));
+}
+
+#[test]
+fn nobody_goes_in_twice_without_going_out() {
+    let zones = Some(Zones { outside: "street".into(), inside: "house".into() });
+    let ada = holder(1, &[]);
+    let start = now(WEDNESDAY);
+    for (passback, refused) in [(Passback::Hard, Some(Reason::Passback)), (Passback::Soft, None), (Passback::Off, None)] {
+        let mut authority = house(DoorRules { zones: zones.clone(), ..DoorRules::default() }, passback);
+        let go = |authority: &mut Authority, direction, now| {
+            ask_at(authority, 0, Some(direction), &ada, &Mode::Normal, now)
+        };
+        assert_eq!(go(&mut authority, Direction::Out, start).refused, None, "it was not known where she was");
+        assert_eq!(authority.passed(0, ada.person, Some(Direction::In), start).as_deref(), Some("house"));
+        let again = go(&mut authority, Direction::In, start);
+        assert_eq!(again.refused, refused, "{passback:?}");
+        let gate = again.gates.iter().find(|gate| gate.name == "passback");
+        assert_eq!(gate.map(|gate| gate.input.contains("soft")), (passback != Passback::Off).then_some(refused.is_none()));
+        assert_eq!(go(&mut authority, Direction::Out, start).refused, None);
+        assert_eq!(go(&mut authority, Direction::In, later(start, 12 * HOUR)).refused, None, "trusted for twelve hours");
+        authority.whereabouts_mut().forget(ada.person);
+        assert_eq!(go(&mut authority, Direction::In, start).refused, None, "an amnesty");
+        // A camera that does not say which way it looks asks nothing.
+        assert_eq!(authority.passed(0, ada.person, None, start), None);
+    }
+}
+
+#[test]
+fn near_misses_make_that_person_wait() {
+    let mut authority = house(DoorRules::default(), Passback::Off);
+    authority.rules.backoff = Backoff { after: 3, first: Duration::from_secs(10), longest: Duration::from_secs(60) };
+    let (ada, bob) = (holder(1, &[]), holder(2, &[]));
+    let start = now(WEDNESDAY);
+    (0..3).for_each(|_| authority.near_miss(0, ada.person, start));
+    assert_eq!(ask(&mut authority, &ada, start), Some(Reason::Backoff));
+    assert_eq!(ask(&mut authority, &bob, start), None);
+    assert_eq!(ask(&mut authority, &ada, later(start, Duration::from_secs(10))), None);
+}
+
+#[test]
+fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
+    let rules = DoorRules {
+        permits: Some(vec![Permit { groups: vec!["staff".into()], schedule: Some(0) }]),
+        first_person: Some("keys".into()),
+        two_person: Some(Duration::from_secs(15)),
+        zones: Some(Zones { outside: "street".into(), inside: "house".into() }),
+    };
+    let mut authority = house(rules, Passback::Hard);
+    authority.rules.backoff.after = 3;
+    let ada = holder(1, &["staff"]);
+    let mode = Mode::Normal;
+    let asked = Asked {
+        door: 0,
+        direction: Some(Direction::In),
+        holder: &ada,
+        mode: &mode,
+        other_open: Some("back"),
+        interlocked: true,
+    };
+    let judgement = authority.judge(&asked, now(SUNDAY));
+    let told: Vec<_> = judgement.gates.iter().map(|gate| (gate.name, gate.passed)).collect();
+    let expected = [
+        ("mode", true),
+        ("person", true),
+        ("permit", false),
+        ("backoff", true),
+        ("passback", true),
+        ("first_person", false),
+        ("interlock", false),
+        ("second_person", false),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(judgement.refused, Some(Reason::OutsideSchedule));
+}
