@@ -76,8 +76,15 @@ pub struct Doorway<T> {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Lock {
-    Locked { since: Moment },
-    Unlocked { held: bool, pulse_until: Option<Moment>, leaf_opened: bool },
+    /// `since` it was unlocked last; `None` when it has not been.
+    Locked {
+        since: Option<Moment>,
+    },
+    Unlocked {
+        held: bool,
+        pulse_until: Option<Moment>,
+        leaf_opened: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,11 +100,11 @@ enum Leaf {
 
 impl<T> Doorway<T> {
     /// Locked, its leaf not yet seen. `mode` is what was set before a restart.
-    pub fn new(settings: DoorwaySettings, mode: Mode, now: Moment) -> Doorway<T> {
+    pub fn new(settings: DoorwaySettings, mode: Mode) -> Doorway<T> {
         Doorway {
             settings,
             mode,
-            lock: Lock::Locked { since: now },
+            lock: Lock::Locked { since: None },
             leaf: Leaf::Unknown,
             hours: None,
             hours_ended_early: false,
@@ -275,7 +282,7 @@ impl<T> Doorway<T> {
                         *leaf_opened = true;
                         true
                     }
-                    Lock::Locked { since } => now.since(*since) <= GRACE,
+                    Lock::Locked { since } => since.is_some_and(|since| now.since(since) <= GRACE),
                 };
                 // A leaf that was never seen closed may have been open all along.
                 if !allowed && was == Leaf::Closed && self.settings.forced_open_alarm {
@@ -372,7 +379,7 @@ impl<T> Doorway<T> {
             self.exhausted = true;
         }
         if let Lock::Unlocked { leaf_opened, .. } = self.lock {
-            self.lock = Lock::Locked { since: now };
+            self.lock = Lock::Locked { since: Some(now) };
             // Whoever has not opened may have done so just now, and the contact is on its way.
             if leaf_opened {
                 self.going.clear();

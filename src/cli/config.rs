@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use super::context::Context;
+use crate::setup;
 
 /// Check or show the configuration.
 ///
@@ -30,6 +31,8 @@ impl ConfigCommand {
         let mut out = std::io::stdout().lock();
         match self.action {
             Action::Check => {
+                // What the file names must be sound too: lists of holidays, time zones.
+                setup::house::rules(&config)?;
                 for warning in config.warnings() {
                     eprintln!("warning: {warning}");
                 }

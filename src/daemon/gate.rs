@@ -31,7 +31,7 @@ pub fn post(
         name: door.name.as_str().into(),
         // Nothing is near enough before the cut is put in force.
         referee: Referee::new(setup::face_rules(config, Distance(0.0))),
-        doorway: Doorway::new(setup::house::doorway(door, has_sensor), mode.unwrap_or_default(), clock.now()),
+        doorway: Doorway::new(setup::house::doorway(door, has_sensor), mode.unwrap_or_default()),
         relay: Relay::new(wiring.relay, setup::limits(config, door))?,
         lamps: Lamps::new(wiring.indicator),
         interlock: door.passing.interlock.as_deref().map(Arc::from),

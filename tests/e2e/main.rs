@@ -8,6 +8,7 @@ mod commands;
 mod configuration;
 mod daemon;
 mod doctor;
+mod doors;
 mod enrolment;
 mod pictures;
 mod support;

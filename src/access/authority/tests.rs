@@ -28,7 +28,9 @@ fn office_hours(zone: &TimeZone) -> Schedule {
     Schedule {
         name: "office".into(),
         zone: zone.clone(),
-        week: std::array::from_fn(|day| if day < 5 { vec![Window { from_min: 480, to_min: 1080 }] } else { Vec::new() }),
+        week: std::array::from_fn(
+            |day| if day < 5 { vec![Window { from_min: 480, to_min: 1080 }] } else { Vec::new() },
+        ),
         holidays: Default::default(),
         on_holidays: Vec::new(),
     }
@@ -89,8 +91,10 @@ fn without_permits_everybody_enabled_passes_within_their_days() {
 #[test]
 fn a_permit_names_groups_and_hours() {
     let permit = |groups: &[&str], schedule| Permit { groups: groups.iter().map(|g| (*g).into()).collect(), schedule };
-    let rules =
-        DoorRules { permits: Some(vec![permit(&["staff"], Some(0)), permit(&["guards"], None)]), ..DoorRules::default() };
+    let rules = DoorRules {
+        permits: Some(vec![permit(&["staff"], Some(0)), permit(&["guards"], None)]),
+        ..DoorRules::default()
+    };
     let mut authority = house(rules, Passback::Off);
     let (staff, guard, guest) = (holder(1, &["staff"]), holder(2, &["staff", "guards"]), holder(3, &["guests"]));
     assert_eq!(ask(&mut authority, &staff, now(WEDNESDAY)), None);
@@ -169,19 +173,26 @@ fn nobody_goes_in_twice_without_going_out() {
     let zones = Some(Zones { outside: "street".into(), inside: "house".into() });
     let ada = holder(1, &[]);
     let start = now(WEDNESDAY);
-    for (passback, refused) in [(Passback::Hard, Some(Reason::Passback)), (Passback::Soft, None), (Passback::Off, None)] {
+    for (passback, refused) in [(Passback::Hard, Some(Reason::Passback)), (Passback::Soft, None), (Passback::Off, None)]
+    {
         let mut authority = house(DoorRules { zones: zones.clone(), ..DoorRules::default() }, passback);
-        let go = |authority: &mut Authority, direction, now| {
-            ask_at(authority, 0, Some(direction), &ada, &Mode::Normal, now)
-        };
+        let go =
+            |authority: &mut Authority, direction, now| ask_at(authority, 0, Some(direction), &ada, &Mode::Normal, now);
         assert_eq!(go(&mut authority, Direction::Out, start).refused, None, "it was not known where she was");
         assert_eq!(authority.passed(0, ada.person, Some(Direction::In), start).as_deref(), Some("house"));
         let again = go(&mut authority, Direction::In, start);
         assert_eq!(again.refused, refused, "{passback:?}");
         let gate = again.gates.iter().find(|gate| gate.name == "passback");
-        assert_eq!(gate.map(|gate| gate.input.contains("soft")), (passback != Passback::Off).then_some(refused.is_none()));
+        assert_eq!(
+            gate.map(|gate| gate.input.contains("soft")),
+            (passback != Passback::Off).then_some(refused.is_none())
+        );
         assert_eq!(go(&mut authority, Direction::Out, start).refused, None);
-        assert_eq!(go(&mut authority, Direction::In, later(start, 12 * HOUR)).refused, None, "trusted for twelve hours");
+        assert_eq!(
+            go(&mut authority, Direction::In, later(start, 12 * HOUR)).refused,
+            None,
+            "trusted for twelve hours"
+        );
         authority.whereabouts_mut().forget(ada.person);
         assert_eq!(go(&mut authority, Direction::In, start).refused, None, "an amnesty");
         // A camera that does not say which way it looks asks nothing.

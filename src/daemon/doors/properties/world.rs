@@ -216,7 +216,7 @@ impl Scene {
                 Post {
                     name: (*name).into(),
                     referee: Referee::new(face.clone()),
-                    doorway: Doorway::new(settings, mode.unwrap_or_default(), self.clock.now()),
+                    doorway: Doorway::new(settings, mode.unwrap_or_default()),
                     relay: Relay::new(Box::new(wires), limits).unwrap(),
                     lamps: Lamps::new(None),
                     interlock: self.setup.interlock.then(|| "airlock".into()),
