@@ -17,6 +17,7 @@ mod identify;
 mod journal;
 mod log;
 mod people;
+mod progress;
 mod run;
 mod schedule;
 mod status;

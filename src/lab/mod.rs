@@ -2,5 +2,6 @@
 //!
 //! Knows nothing of daemons, doors and hubs.
 
+pub mod crowd;
 pub mod faces;
 pub mod pairs;
