@@ -13,6 +13,7 @@ mod doctor;
 mod door;
 mod draw;
 mod enroll;
+mod evaluate;
 mod identify;
 mod journal;
 mod log;
@@ -56,6 +57,7 @@ enum Command {
     People(people::People),
     Detect(detect::Detect),
     Identify(identify::Identify),
+    Evaluate(evaluate::Evaluate),
     Journal(journal::Journal),
     Door(door::Door),
     Schedule(schedule::Schedule),
@@ -81,6 +83,7 @@ impl Usher {
             Command::People(command) => command.run(&context),
             Command::Detect(command) => command.run(&context),
             Command::Identify(command) => command.run(&context),
+            Command::Evaluate(command) => command.run(&context),
             Command::Journal(command) => command.run(&context),
             Command::Door(command) => command.run(&context),
             Command::Schedule(command) => command.run(&context),

@@ -14,6 +14,17 @@ pub struct AlignedFace {
     pub rgb: Vec<u8>,
 }
 
+impl AlignedFace {
+    /// Swaps left and right, in place.
+    pub fn mirror(&mut self) {
+        for row in self.rgb.chunks_exact_mut(self.side.max(1) * 3) {
+            // Whole bytes swap the colours too, so each pixel is turned back.
+            row.reverse();
+            row.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
+        }
+    }
+}
+
 /// Cuts `face` out of `image` into `out`. `halvings` must have been made of `image`.
 pub(super) fn align(
     image: &Image,
@@ -170,6 +181,16 @@ mod tests {
         let image = Image::new(112, 112, (0..112 * 112 * 3).map(|v| (v % 251) as u8).collect()).unwrap();
         let out = aligned(&image, &face([Point::default(); 5]), &Alignment::Box { margin: 0.0 });
         assert_eq!(out.rgb, image.rgb());
+    }
+
+    #[test]
+    fn a_mirrored_face_is_the_other_way_round_and_back_again() {
+        let face = AlignedFace { side: 2, rgb: (0..12).collect() };
+        let mut mirrored = face.clone();
+        mirrored.mirror();
+        assert_eq!(mirrored.rgb, [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8]);
+        mirrored.mirror();
+        assert_eq!(mirrored, face);
     }
 
     proptest! {
