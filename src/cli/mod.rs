@@ -4,6 +4,7 @@
 //! Knows nothing of threads.
 
 mod book;
+mod calibrate;
 mod client;
 mod config;
 mod context;
@@ -58,6 +59,7 @@ enum Command {
     Detect(detect::Detect),
     Identify(identify::Identify),
     Evaluate(evaluate::Evaluate),
+    Calibrate(calibrate::Calibrate),
     Journal(journal::Journal),
     Door(door::Door),
     Schedule(schedule::Schedule),
@@ -84,6 +86,7 @@ impl Usher {
             Command::Detect(command) => command.run(&context),
             Command::Identify(command) => command.run(&context),
             Command::Evaluate(command) => command.run(&context),
+            Command::Calibrate(command) => command.run(&context),
             Command::Journal(command) => command.run(&context),
             Command::Door(command) => command.run(&context),
             Command::Schedule(command) => command.run(&context),

@@ -147,7 +147,11 @@ impl Distribution {
                 points.extend(self.ranked(1));
             }
         }
-        points.dedup_by(|next, before| next.share.part == before.share.part);
+        // Where many are as far as each other, several rates have one point.
+        points.dedup_by(|next, before| match self.end {
+            End::Near => next.share.part <= before.share.part,
+            End::Far => next.share.part >= before.share.part,
+        });
         points
     }
 
@@ -161,40 +165,57 @@ impl Distribution {
         bins
     }
 
-    /// The distance number `rank` from the wanted end, from 1 on, with the share that is counted there.
+    /// Near the distance number `rank` from the wanted end, from 1 on, with the share that is counted there: for [`End::Near`] no more than
+    /// `rank` are at or below it, for [`End::Far`] fewer than `rank` are above it. Where several are as far, or only steps are known, it is
+    /// the strict side of them; `None` when nothing is left there.
     fn ranked(&self, rank: u64) -> Option<Point> {
-        let wrong = match self.end {
-            End::Near => rank,
-            End::Far => rank - 1,
-        };
-        if let Some(&key) = self.kept.get(usize::try_from(rank - 1).ok()?) {
-            return Some(Point { share: Share { part: wrong, whole: self.count }, distance: f64::from(key.abs()) });
-        }
-        if rank > self.count {
-            return None;
-        }
-        // The last edge of a step with no more than that many on the wrong side.
-        let (mut seen, mut edge) = (0u64, 0);
-        match self.end {
-            End::Near => {
+        let whole = self.count;
+        let place = usize::try_from(rank.checked_sub(1)?).ok()?;
+        let known = self.kept.len() as u64 == whole || place + 1 < self.kept.len();
+        let (part, distance) = match (self.end, known) {
+            (End::Near, true) => {
+                let key = *self.kept.get(place)?;
+                // All that are as near belong together: with the next one as near, none of them.
+                let upto = match self.kept.get(place + 1) {
+                    Some(next) if *next == key => self.kept.partition_point(|k| *k < key),
+                    _ => place + 1,
+                };
+                (upto as u64, f64::from(self.kept[upto.checked_sub(1)?]))
+            }
+            (End::Far, true) => {
+                let key = *self.kept.get(place)?;
+                (self.kept.partition_point(|k| *k < key) as u64, f64::from(-key))
+            }
+            (_, false) if rank > whole => return None,
+            // The last edge of a step with no more than that many at or below it.
+            (End::Near, false) => {
+                let (mut seen, mut edge) = (0, 0);
                 for (i, &here) in self.steps.iter().enumerate() {
-                    if seen + here > wrong {
+                    if seen + here > rank {
                         break;
                     }
-                    (seen, edge) = (seen + here, i);
+                    if here > 0 {
+                        (seen, edge) = (seen + here, i);
+                    }
                 }
+                if seen == 0 {
+                    return None;
+                }
+                (seen, edge as f64 * STEP)
             }
-            End::Far => {
+            (End::Far, false) => {
+                let (mut seen, mut edge) = (0, 0);
                 for (i, &here) in self.steps.iter().enumerate().rev() {
                     edge = i;
-                    if seen + here > wrong {
+                    if seen + here >= rank {
                         break;
                     }
                     seen += here;
                 }
+                (seen, edge as f64 * STEP)
             }
-        }
-        Some(Point { share: Share { part: seen, whole: self.count }, distance: edge as f64 * STEP })
+        };
+        Some(Point { share: Share { part, whole }, distance })
     }
 }
 
@@ -271,7 +292,9 @@ mod tests {
                 prop_assert_eq!(b.share.part, wrong(b.distance));
                 prop_assert!(a.share.part <= b.share.part && b.share.rate() <= rate + 1e-9);
                 let strict = if near { b.distance - a.distance } else { a.distance - b.distance };
-                prop_assert!(strict > -1e-6, "{:?} {:?}", a, b);
+                prop_assert!(strict > -1.1e-4 && (a.share.part < b.share.part || strict < 1.1e-4), "{:?} {:?}", a, b);
+                let moved = distances.iter().filter(|&&d| (f64::from(d) - a.distance).abs() < 1.1e-4).count() as u64;
+                prop_assert!(a.share.part.abs_diff(wrong(a.distance)) <= moved);
             }
             for table in [bounded.table(), exact.table()] {
                 let rising = if near { 1.0 } else { -1.0 };

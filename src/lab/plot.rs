@@ -22,21 +22,32 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
+/// Where the y axis of rates ends for sure; its other end fits the curves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upright {
+    /// Good curves lie near 1.
+    UpToOne,
+    /// Good curves lie near 0.
+    FromZero,
+}
+
 /// The receiver operating characteristic: points of false and true accept rate.
 pub fn roc(curve: &[(f64, f64)], title: &str) -> Result<String, PlotError> {
     let curve = Curve { name: String::new(), points: curve.to_vec() };
-    rates(&[curve], title, "false accept rate", "true accept rate")
+    rates(&[curve], Upright::UpToOne, title, "false accept rate", "true accept rate")
 }
 
-/// Curves of two rates, the x axis logarithmic. Points at a rate of 0, which has no place there, stand at the left edge.
-pub fn rates(curves: &[Curve], title: &str, x_name: &str, y_name: &str) -> Result<String, PlotError> {
-    let seen = || curves.iter().flat_map(|c| &c.points);
-    // Down to the decade below the smallest rate that is not 0, one decade at least.
-    let least = seen().map(|p| p.0).filter(|&x| x > 0.0).fold(0.1, f64::min);
+/// Curves of two rates, the x axis logarithmic. Of points at a rate of 0, which has no place there, the last one stands at the left edge.
+pub fn rates(curves: &[Curve], upright: Upright, title: &str, x_name: &str, y_name: &str) -> Result<String, PlotError> {
+    // Down to the decade of the smallest rate that is not 0, one decade at least.
+    let least = curves.iter().flat_map(|c| &c.points).map(|p| p.0).filter(|&x| x > 0.0).fold(0.1, f64::min);
     let left = 10f64.powf(least.log10().floor().clamp(-9.0, -1.0));
-    // Rates near 1 deserve the whole height: the y axis begins at the tenth below the lowest point that is drawn.
-    let lowest = seen().filter(|p| p.0 >= left || p.1 > 0.0).map(|p| p.1).fold(1.0, f64::min);
-    let bottom = ((lowest * 10.0).floor() / 10.0).clamp(0.0, 0.9);
+    let curves: Vec<Curve> = curves.iter().map(|curve| curve.from(left)).collect();
+    let shown = || curves.iter().flat_map(|c| &c.points).map(|p| p.1);
+    let (bottom, top) = match upright {
+        Upright::UpToOne => (1.0 - span(1.0 - shown().fold(1.0, f64::min)), 1.0),
+        Upright::FromZero => (0.0, span(shown().fold(0.0, f64::max))),
+    };
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE_PX).into_drawing_area();
@@ -46,7 +57,7 @@ pub fn rates(curves: &[Curve], title: &str, x_name: &str, y_name: &str) -> Resul
             .margin(16)
             .x_label_area_size(48)
             .y_label_area_size(64)
-            .build_cartesian_2d((left..1.0).log_scale(), bottom..1.0)
+            .build_cartesian_2d((left..1.0).log_scale(), bottom..top)
             .map_err(wrong)?;
         chart
             .configure_mesh()
@@ -55,8 +66,10 @@ pub fn rates(curves: &[Curve], title: &str, x_name: &str, y_name: &str) -> Resul
             .axis_desc_style(("sans-serif", 16))
             .label_style(("sans-serif", 14))
             .x_label_formatter(&|x| decade(*x))
-            .y_label_formatter(&|y| format!("{y:.2}"))
+            .y_label_formatter(&|y| format!("{:.3}", y).trim_end_matches('0').trim_end_matches('.').to_owned())
+            .y_max_light_lines(1)
             .light_line_style(RGBColor(235, 235, 235))
+            .bold_line_style(RGBColor(200, 200, 200))
             .draw()
             .map_err(wrong)?;
         for (i, curve) in curves.iter().enumerate() {
@@ -64,8 +77,9 @@ pub fn rates(curves: &[Curve], title: &str, x_name: &str, y_name: &str) -> Resul
                 1 => BLUE.to_rgba(),
                 _ => Palette99::pick(i).to_rgba(),
             };
-            let points = curve.points.iter().map(|&(x, y)| (x.max(left), y.max(bottom)));
-            let drawn = chart.draw_series(LineSeries::new(points, colour.stroke_width(2))).map_err(wrong)?;
+            let drawn = chart
+                .draw_series(LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2)))
+                .map_err(wrong)?;
             if !curve.name.is_empty() {
                 drawn
                     .label(&curve.name)
@@ -111,8 +125,10 @@ pub fn distances(
             .axis_desc_style(("sans-serif", 16))
             .label_style(("sans-serif", 14))
             .x_label_formatter(&|x| format!("{x:.1}"))
-            .y_label_formatter(&|y| format!("{:.0} %", y * 100.0))
+            .y_label_formatter(&|y| format!("{:.1} %", y * 100.0))
+            .max_light_lines(1)
             .light_line_style(RGBColor(240, 240, 240))
+            .bold_line_style(RGBColor(220, 220, 220))
             .draw()
             .map_err(wrong)?;
         for (bins, colour, name) in [(impostor, RED, "two people"), (genuine, BLUE, "one person")] {
@@ -163,10 +179,25 @@ where
         .map_err(wrong)
 }
 
+impl Curve {
+    /// The same with what lies left of `left` at one point on it: the last of those.
+    fn from(&self, left: f64) -> Curve {
+        let before = self.points.iter().rev().find(|p| p.0 < left).map(|p| (left, p.1));
+        let others = self.points.iter().filter(|p| p.0 >= left).copied();
+        Curve { name: self.name.clone(), points: before.into_iter().chain(others).collect() }
+    }
+}
+
+/// A round length of an axis that holds `extent` with some room: 0.01, 0.02, 0.05, 0.1 … 1.
+fn span(extent: f64) -> f64 {
+    let round = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+    round.into_iter().find(|&r| r >= extent * 1.1).unwrap_or(1.0)
+}
+
 /// 1, 0.1, 0.01, then 1e-3.
 fn decade(x: f64) -> String {
     match x {
-        x if x >= 0.0099 => format!("{}", (x * 1000.0).round() / 1000.0),
+        x if x >= 0.0099 => ((x * 1000.0).round() / 1000.0).to_string(),
         x => format!("{x:.0e}"),
     }
 }
@@ -185,6 +216,7 @@ mod tests {
         assert!(svg.starts_with("<svg") && svg.contains("false accept rate") && svg.contains("polyline"), "{svg}");
         assert!(svg.contains("ROC of &lt;m&gt; &amp; others"), "a name is no markup: {svg}");
         assert!(svg.contains("1e-3"), "{svg}");
+        assert!(!svg.contains("0.85"), "the axis begins where the curve does: {svg}");
         for odd in [vec![], vec![(0.0, 0.0)], vec![(0.0, 0.0), (1.0, 1.0)]] {
             roc(&odd, "odd").unwrap();
         }

@@ -9,5 +9,6 @@ mod configuration;
 mod daemon;
 mod doctor;
 mod enrolment;
+mod measuring;
 mod pictures;
 mod support;

@@ -13,18 +13,12 @@ use crate::lab::features::{Extractor, Form};
 use crate::lab::pairs::Pair;
 use crate::lab::verification::{Comparison, Views};
 
-/// Options of every command that looks at a data set.
+/// Options of every command that looks at many photographs.
 #[derive(Args, Clone, Debug)]
-pub struct Looking {
+pub struct Eyes {
     /// The embedder by its name in the models' manifest [default: the configuration's, else mobilefacenet]
     #[arg(long, value_name = "NAME")]
     pub embedder: Option<String>,
-    /// The pictures are faces already cut out, as the embedder wants them: embed them whole, look for no face
-    #[arg(long)]
-    pub aligned: bool,
-    /// Append the embedding of the mirrored face to each
-    #[arg(long)]
-    pub flip: bool,
     /// The smallest face, in pixels of its shorter side [default: the configuration's, else 40]
     #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u32).range(20..=1000))]
     pub min_face: Option<u32>,
@@ -33,13 +27,32 @@ pub struct Looking {
     pub threads: Option<u16>,
 }
 
+/// Options of every protocol.
+#[derive(Args, Clone, Debug)]
+pub struct Looking {
+    /// The pictures are faces already cut out, as the embedder wants them: embed them whole, look for no face
+    #[arg(long)]
+    pub aligned: bool,
+    /// Append the embedding of the mirrored face to each
+    #[arg(long)]
+    pub flip: bool,
+    #[command(flatten)]
+    pub eyes: Eyes,
+}
+
+impl Eyes {
+    /// One set of networks for each thread.
+    pub fn extractors(&self, form: Form, context: &Context) -> Result<Vec<Extractor>> {
+        let threads = self.threads.map_or_else(crowd::all_cores, usize::from);
+        let eyes = context.many_eyes(threads, self.min_face, self.embedder.as_deref())?;
+        Ok(eyes.into_iter().map(|vision| Extractor::new(vision, form)).collect())
+    }
+}
+
 impl Looking {
     /// One set of networks for each thread.
     pub fn extractors(&self, context: &Context) -> Result<Vec<Extractor>> {
-        let threads = self.threads.map_or_else(crowd::all_cores, usize::from);
-        let form = Form { aligned: self.aligned, flip: self.flip };
-        let eyes = context.many_eyes(threads, self.min_face, self.embedder.as_deref())?;
-        Ok(eyes.into_iter().map(|vision| Extractor::new(vision, form)).collect())
+        self.eyes.extractors(Form { aligned: self.aligned, flip: self.flip }, context)
     }
 }
 

@@ -2,8 +2,8 @@
 
 mod csv;
 mod lfw;
-mod looking;
-mod measuring;
+pub mod looking;
+pub mod measuring;
 mod open_set;
 mod ytf;
 

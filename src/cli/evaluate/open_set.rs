@@ -14,7 +14,7 @@ use super::measuring::{rate, write_plot};
 use crate::lab::crowd::{self, CrowdError, Photograph};
 use crate::lab::interval::{CONFIDENCE, clopper_pearson};
 use crate::lab::open_set::{Member, Point, Trial, trials};
-use crate::lab::plot::{self, Curve};
+use crate::lab::plot::{self, Curve, Upright};
 use crate::lab::roc::Share;
 use crate::lab::verification::Views;
 
@@ -127,7 +127,13 @@ impl OpenSet {
             let title = format!("{model}: false negatives over false positives, 1:N");
             write_plot(
                 path,
-                plot::rates(&curves, &title, "FPIR: strangers taken for somebody", "FNIR: not recognised"),
+                plot::rates(
+                    &curves,
+                    Upright::FromZero,
+                    &title,
+                    "FPIR: strangers taken for somebody",
+                    "FNIR: not recognised",
+                ),
             )?;
         }
         Ok(())
