@@ -166,8 +166,8 @@ fn faces_that_are_cut_out_already_are_embedded_whole() {
     let known: Vec<(String, Vec<PathBuf>)> = people(&lfw, 2).into_iter().step_by(20).take(8).collect();
     for (name, photographs) in &known {
         for (i, file) in photographs[..2].iter().enumerate() {
-            // The middle of a deep-funnelled photograph, about where five-point alignment would cut.
-            let face = image::open(file).unwrap().crop_imm(75, 80, 100, 100);
+            // Deep-funnelled eyes lie near (105, 113) and (145, 113): about what five-point alignment would cut.
+            let face = image::open(file).unwrap().crop_imm(62, 54, 127, 127);
             face.save(folder.path().join(format!("{name}_{:04}.png", i + 1))).unwrap();
         }
         csv += &format!("{name}_0001.png,{name}_0002.png,1\n");
@@ -285,9 +285,17 @@ fn a_calibration_is_measured_told_and_written() {
     assert!(file.genuine.windows(2).all(|w| w[0][0] > w[1][0] && w[0][1] <= w[1][1]));
     assert_eq!(file.genuine.last().unwrap()[0], 0.0);
 
+    // Two folders as one person: the sixteen pairs between them change sides.
+    let mut names: Vec<_> =
+        fs::read_dir(&gallery).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let one = format!("{}={}", names[3], names[0]);
+    let joined = json(&["calibrate", text(&gallery), "--same", &one]);
+    assert_eq!((joined["people"].as_u64(), joined["impostor_pairs"].as_u64()), (Some(11), Some(1040)), "{joined}");
+    assert!(joined["farthest"][0]["distance"].as_f64().unwrap() > 1.2, "{joined}");
+    assert!(refused(&["calibrate", text(&gallery), "--same", "Nobody=Nowhere"]).contains("no photographs of Nobody"));
+
     // Of two people there are too few pairs for a limit: told, not written.
-    let names: Vec<_> =
-        fs::read_dir(&gallery).unwrap().take(2).map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     let only = folder.path().join("only.txt");
     fs::write(&only, format!("{}\t1\t2\n{}\n", names[0], names[1])).unwrap();
     let few = folder.path().join("few.toml");

@@ -8,6 +8,15 @@ use thiserror::Error;
 const SIZE_PX: (u32, u32) = (800, 560);
 const BLUE: RGBColor = RGBColor(31, 119, 180);
 const RED: RGBColor = RGBColor(214, 39, 40);
+/// For several curves: told apart also by who sees no red or green (Okabe and Ito).
+const PALETTE: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(40, 40, 40),
+];
 const GREY: RGBColor = RGBColor(110, 110, 110);
 
 /// Why a drawing was not made.
@@ -73,10 +82,7 @@ pub fn rates(curves: &[Curve], upright: Upright, title: &str, x_name: &str, y_na
             .draw()
             .map_err(wrong)?;
         for (i, curve) in curves.iter().enumerate() {
-            let colour = match curves.len() {
-                1 => BLUE.to_rgba(),
-                _ => Palette99::pick(i).to_rgba(),
-            };
+            let colour = PALETTE[i % PALETTE.len()];
             let drawn = chart
                 .draw_series(LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2)))
                 .map_err(wrong)?;

@@ -25,7 +25,7 @@ use super::evaluate::measuring::rate;
 #[derive(Args)]
 #[command(override_usage = "usher calibrate [OPTIONS] <DIR>\n       usher calibrate --gallery [--json]")]
 #[command(
-    after_help = "Examples:\n  usher calibrate staff/ --plot distances.svg\n  usher calibrate staff/ --write\n  \
+    after_help = "Examples:\n  usher calibrate staff/ --plot distances.svg\n  usher calibrate staff/ --same \"Ada Lovelace=Ada King\" --write\n  \
     usher calibrate --gallery"
 )]
 pub struct Calibrate {
@@ -38,6 +38,9 @@ pub struct Calibrate {
     /// Only the people named in this file: a folder's name in each line, or LFW's lists of pairs
     #[arg(long, value_name = "FILE", conflicts_with = "gallery")]
     only: Option<PathBuf>,
+    /// Two folders that are one person, found out by an earlier run; may be given several times
+    #[arg(long, value_name = "A=B", conflicts_with = "gallery")]
+    same: Vec<String>,
     /// Put the result beside the store, where the daemon takes it from
     #[arg(long, conflicts_with = "gallery")]
     write: bool,

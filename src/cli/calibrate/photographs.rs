@@ -48,7 +48,7 @@ pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
         true => Some(context.config().context("--write puts the result beside the store of the configuration")?),
         false => None,
     };
-    let photographs = chosen(crowd::people(folder)?, order.only.as_deref())?;
+    let photographs = joined(chosen(crowd::people(folder)?, order.only.as_deref())?, &order.same)?;
     let mut extractors = order.eyes.extractors(Form::default(), context)?;
     let files: Vec<PathBuf> = photographs.iter().map(|p| p.file.clone()).collect();
     let looked = look(&files, &mut extractors)?;
@@ -117,6 +117,21 @@ fn chosen(photographs: Vec<Photograph>, only: Option<&Path>) -> Result<Vec<Photo
     }
     let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
     Ok(photographs.into_iter().filter(|p| names.contains(&p.person)).collect())
+}
+
+/// The photographs of `B` go to `A`, for each `A=B`.
+fn joined(mut photographs: Vec<Photograph>, same: &[String]) -> Result<Vec<Photograph>> {
+    for pair in same {
+        let Some((one, other)) = pair.split_once('=') else { bail!("--same {pair}: two folders are wanted, as A=B") };
+        for name in [one, other] {
+            if !photographs.iter().any(|p| p.person == name) {
+                bail!("--same {pair}: there are no photographs of {name}");
+            }
+        }
+        photographs.iter_mut().filter(|p| p.person == other).for_each(|p| p.person = one.to_owned());
+    }
+    photographs.sort_by(|a, b| a.person.cmp(&b.person));
+    Ok(photographs)
 }
 
 fn table(distribution: &distribution::Distribution) -> Vec<[f64; 2]> {
