@@ -285,6 +285,19 @@ fn a_calibration_is_measured_told_and_written() {
     assert!(file.genuine.windows(2).all(|w| w[0][0] > w[1][0] && w[0][1] <= w[1][1]));
     assert_eq!(file.genuine.last().unwrap()[0], 0.0);
 
+    // Beside the store of a configuration, where the daemon looks.
+    let config = folder.path().join("usher.toml");
+    let store = folder.path().join("store");
+    let settings = format!(
+        "[store]\npath = {store:?}\n[models]\npath = {:?}\n[[door]]\nname = \"front\"\n\
+         [[camera]]\nname = \"porch\"\nkind = \"replay\"\npath = \"nothing.mjpeg\"\n",
+        support::models()
+    );
+    fs::write(&config, settings).unwrap();
+    said(&["--config", text(&config), "calibrate", text(&gallery), "--write"]);
+    let site = CalibrationFile::load(&store.join("calibration/mobilefacenet.calibration.toml")).unwrap().unwrap();
+    assert_eq!((site.impostor, site.model, site.measured.starts_with("gallery;")), (file.impostor, file.model, true));
+
     // Two folders as one person: the sixteen pairs between them change sides.
     let mut names: Vec<_> =
         fs::read_dir(&gallery).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
