@@ -20,6 +20,7 @@ use crate::lab::features::Form;
 use crate::lab::interval::{CONFIDENCE, clopper_pearson};
 use crate::lab::plot;
 use crate::lab::roc::Share;
+use crate::setup::house::SITE_CALIBRATIONS;
 use crate::vision::calibration_file::{CalibrationFile, file_name};
 
 /// The false match rates that the table tells.
@@ -91,7 +92,7 @@ pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
         write_plot(path, report.plot())?;
     }
     let target = match (&config, &order.out) {
-        (Some(config), _) => Some(config.store.path.join("calibration").join(file_name(&entry.name))),
+        (Some(config), _) => Some(config.store.path.join(SITE_CALIBRATIONS).join(file_name(&entry.name))),
         (None, out) => out.clone(),
     };
     if let Some(path) = target {
