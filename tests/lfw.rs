@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use usher::domain::Embedding;
 use usher::lab::faces::embed_file;
 use usher::lab::pairs::{Pair, accuracy, best_limit, read_lfw};
+use usher::lab::roc::{balanced, figures};
 use usher::vision::runtime::Runtime;
 use usher::vision::{Vision, VisionSettings};
 
@@ -55,6 +56,16 @@ fn view_1(lfw: &Path, models: &Path, embedder: &str, at_least: f64) {
         embeddings.len()
     );
     assert!(accuracy >= at_least, "{embedder}: {accuracy}");
+
+    // The FaceNet project's figures, as `usher evaluate lfw` prints them for pairsDevTest.
+    let squared: Vec<f64> = distances(&test, &embeddings).iter().map(|(d, _)| f64::from(*d).powi(2)).collect();
+    let same: Vec<bool> = test.iter().map(|pair| pair.same).collect();
+    let found = figures(&same, &balanced(&same, 10).unwrap(), 1e-3, |_| squared.clone()).unwrap();
+    println!(
+        "  ten folds of pairsDevTest: accuracy {:.5}+-{:.5}, validation rate {:.5}+-{:.5} @ FAR={:.5}, AUC {:.4}, EER {:.4}",
+        found.accuracy.mean, found.accuracy.std, found.val.mean, found.val.std, found.far, found.auc, found.eer
+    );
+    assert!(found.accuracy.mean >= at_least - 0.003 && found.auc > 0.995 && found.eer < 0.02, "{embedder}: {found:?}");
 }
 
 #[test]

@@ -4,6 +4,9 @@ mod support;
 
 use std::path::Path;
 
+use usher::access::{Calibration, Point};
+use usher::vision::calibration_file::{CalibrationFile, file_name};
+use usher::vision::manifest::{Manifest, Role};
 use usher::vision::mtcnn::DetectorSettings;
 use usher::vision::pipeline::Accelerators;
 use usher::vision::runtime::{Accelerator, Pixels, Planned};
@@ -127,4 +130,24 @@ fn an_accelerator_that_does_not_work_falls_back_to_the_cpu_with_the_reason() {
     assert_eq!((&placements[0].on, &placements[1].on), (&Accelerator::Cpu, &Accelerator::Cpu));
     assert!(placements[1].fallback.as_ref().unwrap().contains("no such file"), "{:?}", placements[1]);
     assert!(placements[3].fallback.is_none(), "{:?}", placements[3]);
+}
+
+#[test]
+fn each_shipped_embedder_has_its_own_calibration_and_it_agrees_with_the_manifest() {
+    let manifest = Manifest::load(&support::models()).unwrap();
+    let embedders: Vec<_> = manifest.models().filter(|m| m.role == Role::Embedder && !m.optional).collect();
+    assert_eq!(embedders.len(), 2);
+    for model in embedders {
+        let path = support::models().join(file_name(&model.name));
+        let file = CalibrationFile::load(&path).unwrap().unwrap_or_else(|| panic!("{} is missing", path.display()));
+        assert_eq!(file.model, model.id().as_str(), "{} was measured with another file", path.display());
+        let points = |table: &[[f64; 2]]| table.iter().map(|&[rate, distance]| Point { rate, distance }).collect();
+        let calibration = Calibration::new(points(&file.impostor), points(&file.genuine), file.impostor_pairs).unwrap();
+        for point in &model.operating {
+            // One person of the set stands under two names; the calibration counts them as one, the manifest as two.
+            let cut = calibration.cut(point.fmr, 1);
+            let apart = (cut.distance.0 - point.distance).abs() / point.distance;
+            assert!(apart < 0.006 && !cut.extrapolated, "{} at {}: {cut:?}", model.name, point.fmr);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::daemon::user_name;
 use crate::daemon::wire::{
-    ChangeRequest, CutWire, EnrollRequest, MatchWire, PersonWire, Status, TemplateWire, Validity,
+    ChangeRequest, CutWire, EnrollRequest, MatchWire, PersonWire, StandingsWire, Status, TemplateWire, Validity,
 };
 use crate::domain::{Match, PersonId};
 use crate::gallery::{Gallery, NewPerson, Template};
@@ -175,6 +175,14 @@ impl Book {
                 Ok(found.into_iter().map(|m| m.map(Match::from)).collect())
             }
             Book::Local(local) => seen.iter().map(|s| Ok(local.register.gallery().nearest(&s.embedding)?)).collect(),
+        }
+    }
+
+    /// How everybody's templates stand to each other. Computed where the store is open; embeddings stay there.
+    pub fn standings(&self) -> Result<StandingsWire> {
+        match self {
+            Book::Remote(client) => client.get("/v1/standings"),
+            Book::Local(local) => Ok(StandingsWire::of(local.register.gallery(), local.register.cut().distance.0)?),
         }
     }
 

@@ -48,6 +48,24 @@ impl Context {
     /// Networks to look at photographs with, as configured or, without a configuration, as found. `min_face_px` overrides the
     /// detector's.
     pub fn eyes(&self, min_face_px: Option<u32>) -> Result<Vision> {
+        let (runtime, models, settings) = self.sight(min_face_px)?;
+        open(&runtime, &models, &settings)
+    }
+
+    /// The same networks `count` times, each with one thread of its own: for data sets, where photographs are looked at side by side.
+    /// `embedder` overrides the configuration's.
+    #[allow(dead_code, reason = "the commands on data sets are about to use it")]
+    pub fn many_eyes(&self, count: usize, min_face_px: Option<u32>, embedder: Option<&str>) -> Result<Vec<Vision>> {
+        let (runtime, models, mut settings) = self.sight(min_face_px)?;
+        settings.threads = 1;
+        if let Some(embedder) = embedder {
+            settings.embedder = embedder.to_owned();
+        }
+        (0..count.max(1)).map(|_| open(&runtime, &models, &settings)).collect()
+    }
+
+    /// The runtime, the models' folder, and what to run.
+    fn sight(&self, min_face_px: Option<u32>) -> Result<(Runtime, PathBuf, VisionSettings)> {
         let config = self.config_if_any()?;
         let mut settings = config.as_ref().map(setup::vision_settings).unwrap_or_default();
         if let Some(pixels) = min_face_px {
@@ -57,7 +75,7 @@ impl Context {
             Some(config) => (setup::runtime(config)?, config.models.path.clone()),
             None => (Runtime::load(None)?, models_folder()?),
         };
-        open(&runtime, &models, &settings)
+        Ok((runtime, models, settings))
     }
 }
 

@@ -4,6 +4,7 @@
 //! Knows nothing of threads.
 
 mod book;
+mod calibrate;
 mod client;
 mod config;
 mod context;
@@ -13,10 +14,12 @@ mod doctor;
 mod door;
 mod draw;
 mod enroll;
+mod evaluate;
 mod identify;
 mod journal;
 mod log;
 mod people;
+mod progress;
 mod run;
 mod schedule;
 mod status;
@@ -55,6 +58,8 @@ enum Command {
     People(people::People),
     Detect(detect::Detect),
     Identify(identify::Identify),
+    Evaluate(evaluate::Evaluate),
+    Calibrate(calibrate::Calibrate),
     Journal(journal::Journal),
     Door(door::Door),
     Schedule(schedule::Schedule),
@@ -80,6 +85,8 @@ impl Usher {
             Command::People(command) => command.run(&context),
             Command::Detect(command) => command.run(&context),
             Command::Identify(command) => command.run(&context),
+            Command::Evaluate(command) => command.run(&context),
+            Command::Calibrate(command) => command.run(&context),
             Command::Journal(command) => command.run(&context),
             Command::Door(command) => command.run(&context),
             Command::Schedule(command) => command.run(&context),

@@ -136,6 +136,7 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/v1/nearest", post(nearest))
         .route("/v1/doors", post(doors::order))
         .route("/v1/amnesty", post(doors::amnesty))
+        .route("/v1/standings", get(standings))
         .route("/v1/journal", get(journal))
         .route("/v1/journal/verify", get(verify))
         .route("/v1/journal/{id}", get(record))
@@ -309,6 +310,10 @@ async fn nearest(
         probes.iter().map(find).collect()
     })
     .await
+}
+
+async fn standings(State(house): State<Arc<House>>) -> Result<Json<StandingsWire>, Failure> {
+    blocking(move || Ok(StandingsWire::of(house.register.gallery(), house.register.cut().distance.0)?)).await
 }
 
 async fn verify(State(house): State<Arc<House>>) -> Result<Json<u64>, Failure> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::doors::post::DoorView;
 use crate::access::Cut;
 use crate::domain::{Bounds, Distance, Embedding, Match, Mode, ModelId, PersonId, Quality};
-use crate::gallery::{Person, Template};
+use crate::gallery::{self, Gallery, GalleryError, Person, Standing, Template};
 use crate::vision::Seen;
 
 /// A person as shown.
@@ -153,6 +153,45 @@ impl From<MatchWire> for Match {
             distance: Distance(m.distance),
             runner_up: m.runner_up.map(|(person, distance)| (PersonId(person), Distance(distance))),
         }
+    }
+}
+
+/// `GET /v1/standings`: would each person be recognised by their own templates, and who is near to whom. Distances only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StandingsWire {
+    /// The distance up to which a face is taken for a person.
+    pub limit: f32,
+    pub people: Vec<StandingWire>,
+}
+
+/// A person in [`StandingsWire`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StandingWire {
+    pub person: PersonWire,
+    pub views: Vec<StandingViewWire>,
+}
+
+/// One template, searched for without itself.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct StandingViewWire {
+    /// To the nearest other template of the same person; `None` where it is the only one.
+    pub own: Option<f32>,
+    /// The nearest other person, by number, and the distance.
+    pub other: Option<(u32, f32)>,
+}
+
+impl StandingsWire {
+    /// What `gallery` says of itself.
+    pub fn of(gallery: &Gallery, limit: f32) -> Result<StandingsWire, GalleryError> {
+        let view = |v: &gallery::View| StandingViewWire {
+            own: v.own.map(|distance| distance.0),
+            other: v.other.map(|(person, distance)| (person.0, distance.0)),
+        };
+        let person = |s: &Standing| StandingWire {
+            person: PersonWire::from(&s.person),
+            views: s.views.iter().map(view).collect(),
+        };
+        Ok(StandingsWire { limit, people: gallery.standings()?.iter().map(person).collect() })
     }
 }
 

@@ -7,6 +7,7 @@
 //! - `walk`: all records of a tree, past damaged pages
 //! - `shelf`: what is in memory, as read from the store
 //! - `change`: enrolment and everything else that writes, one transaction and one flush each
+//! - `standing`: how each person's templates stand to everybody's
 //! - `index`: the search; `scan`: its fast first look; `podium`: nearest and runner-up
 
 mod change;
@@ -17,6 +18,7 @@ mod podium;
 mod record;
 mod scan;
 mod shelf;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -30,6 +32,7 @@ pub use error::GalleryError;
 pub use index::Index;
 pub use person::{MAX_NAME_CHARS, MAX_TEMPLATES, NewPerson, Person, Template};
 pub use shelf::{Damaged, Foreign};
+pub use standing::{Standing, View};
 
 use shelf::Shelf;
 

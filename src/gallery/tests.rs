@@ -383,3 +383,25 @@ fn kill_9_leaves_whole_people_or_none() {
     }
     assert!(!enrolled.is_empty());
 }
+
+#[test]
+fn each_template_is_searched_for_without_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let gallery = open(&dir);
+    let ada = gallery.enroll(named("Ada"), vec![along(0, 0.0), along(0, 0.2), along(0, 0.9)]).unwrap();
+    let bob = gallery.enroll(named("Bob"), vec![along(1, 0.0)]).unwrap();
+    let twin = gallery.enroll(named("Twin"), vec![along(1, 0.0)]).unwrap();
+    let away = gallery.enroll(named("Away"), vec![along(0, 0.1)]).unwrap();
+    gallery.set_enabled(away.id, false).unwrap();
+    let standings = gallery.standings().unwrap();
+    assert_eq!(standings.iter().map(|s| s.person.id).collect::<Vec<_>>(), [ada.id, bob.id, twin.id, away.id]);
+    let between = |a: Template, b: Template| a.embedding.distance(&b.embedding);
+    let views = &standings[0].views;
+    assert_eq!(views[0].own, between(along(0, 0.0), along(0, 0.2)));
+    assert_eq!(views[2].own, between(along(0, 0.9), along(0, 0.2)), "the nearest of the others");
+    // Bob, the first of two as near; whoever is disabled is nobody's neighbour, and has neighbours.
+    assert_eq!(views[2].other, Some((bob.id, between(along(0, 0.9), along(1, 0.0)).unwrap())));
+    assert_eq!(standings[1].views, [View { own: None, other: Some((twin.id, Distance(0.0))) }]);
+    assert_eq!(standings[2].views[0].other, Some((bob.id, Distance(0.0))));
+    assert_eq!(standings[3].views[0].other.unwrap().0, ada.id);
+}

@@ -1,6 +1,22 @@
 //! Measuring on data sets, with the daemon's own detector and embedder.
 //!
 //! Knows nothing of daemons, doors and hubs.
+//!
+//! - `crowd`: the photographs of a data set, on all cores; `faces`, `features`: which face is meant, and its vector
+//! - `pairs`, `ytf`: lists of what is compared with what; `verification`: their distances; `roc`: their figures
+//! - `open_set`: searches in galleries of growing size
+//! - `calibrate`: everybody against everybody; `distribution`: the distances of millions of pairs
+//! - `interval`: how sure a share is; `plot`: drawings
 
+pub mod calibrate;
+pub mod crowd;
+pub mod distribution;
 pub mod faces;
+pub mod features;
+pub mod interval;
+pub mod open_set;
 pub mod pairs;
+pub mod plot;
+pub mod roc;
+pub mod verification;
+pub mod ytf;

@@ -1,4 +1,4 @@
-//! Pairs of photographs in the form of Labeled Faces in the Wild, and how well a distance tells them apart.
+//! Pairs of photographs, in the form of Labeled Faces in the Wild or as CSV, and how well a distance tells them apart.
 //!
 //! Knows nothing of how distances are made.
 
@@ -21,13 +21,47 @@ pub enum PairsError {
     Unreadable { path: PathBuf, why: std::io::Error },
     #[error("{}:{line}: `{text}` is neither `NAME N M` nor `NAME N NAME M`", path.display())]
     Malformed { path: PathBuf, line: usize, text: String },
+    #[error(
+        "{}:1: `{text}` is neither a count of pairs (View 1) nor counts of sets and pairs (View 2): is this one of LFW's pairs*.txt?",
+        path.display()
+    )]
+    Head { path: PathBuf, text: String },
+    #[error("{} promises {promised} pairs in its first line and has {found}: is it whole?", path.display())]
+    CutOff { path: PathBuf, promised: usize, found: usize },
+    #[error("{}: {why}", path.display())]
+    Csv { path: PathBuf, why: csv::Error },
+    #[error("{}:{line}: `{text}` does not say whether the two are one person: write 1 or 0", path.display())]
+    Same { path: PathBuf, line: u64, text: String },
+    #[error("{} has no pairs", path.display())]
+    Empty { path: PathBuf },
 }
 
-/// Reads LFW's `pairs*.txt`: a first line with counts, then lines of `NAME N M` (one person) and `NAME N NAME M` (two people), separated
-/// by tabs. Paths are `images/NAME/NAME_000N.jpg`.
+/// A list of pairs in LFW's form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LfwList {
+    pub pairs: Vec<Pair>,
+    /// How many sets the list is divided into, each with pairs of both kinds: 10 in View 2, 1 in View 1.
+    pub sets: usize,
+}
+
+/// Reads LFW's `pairs*.txt`; see [`read_lfw_list`].
 pub fn read_lfw(list: &Path, images: &Path) -> Result<Vec<Pair>, PairsError> {
+    Ok(read_lfw_list(list, images)?.pairs)
+}
+
+/// Reads LFW's `pairs*.txt`, then lines of `NAME N M` (one person) and `NAME N NAME M` (two people), separated by tabs. The first line has
+/// the number of pairs of either kind (View 1), or the number of sets and of pairs of either kind in each (View 2). Paths are
+/// `images/NAME/NAME_000N.jpg`, or with another ending if there is no such file and another one is there.
+pub fn read_lfw_list(list: &Path, images: &Path) -> Result<LfwList, PairsError> {
     let text = std::fs::read_to_string(list).map_err(|why| PairsError::Unreadable { path: list.to_owned(), why })?;
-    let photo = |name: &str, number: u32| images.join(name).join(format!("{name}_{number:04}.jpg"));
+    let head = text.lines().next().unwrap_or_default();
+    let counts: Result<Vec<usize>, _> = head.split_whitespace().map(str::parse).collect();
+    let (sets, each) = match counts.as_deref() {
+        Ok([each]) => (1, *each),
+        Ok([sets, each]) => (*sets, *each),
+        _ => return Err(PairsError::Head { path: list.to_owned(), text: head.to_owned() }),
+    };
+    let photo = |name: &str, number: u32| present(images.join(name).join(format!("{name}_{number:04}.jpg")));
     let mut pairs = Vec::new();
     for (index, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
         let malformed = || PairsError::Malformed { path: list.to_owned(), line: index + 1, text: line.to_owned() };
@@ -39,7 +73,49 @@ pub fn read_lfw(list: &Path, images: &Path) -> Result<Vec<Pair>, PairsError> {
             _ => return Err(malformed()),
         });
     }
-    Ok(pairs)
+    let promised = sets.saturating_mul(each).saturating_mul(2);
+    if pairs.len() != promised {
+        return Err(PairsError::CutOff { path: list.to_owned(), promised, found: pairs.len() });
+    }
+    Ok(LfwList { pairs, sets })
+}
+
+/// Reads a CSV file with the columns `a`, `b` and `same` (1 or 0; others may follow). Paths are relative to `images`.
+pub fn read_csv(list: &Path, images: &Path) -> Result<Vec<Pair>, PairsError> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        a: PathBuf,
+        b: PathBuf,
+        same: String,
+    }
+    let wrong = |why| PairsError::Csv { path: list.to_owned(), why };
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(list).map_err(wrong)?;
+    let head = reader.headers().map_err(wrong)?.clone();
+    let mut pairs = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(wrong)?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let Line { a, b, same } = record.deserialize(Some(&head)).map_err(wrong)?;
+        let same = match same.to_lowercase().as_str() {
+            "1" | "true" | "yes" => true,
+            "0" | "false" | "no" => false,
+            _ => return Err(PairsError::Same { path: list.to_owned(), line, text: same }),
+        };
+        pairs.push(Pair { a: images.join(a), b: images.join(b), same });
+    }
+    match pairs.is_empty() {
+        true => Err(PairsError::Empty { path: list.to_owned() }),
+        false => Ok(pairs),
+    }
+}
+
+/// `path`, or the file of that name with another picture's ending where only that is there.
+fn present(path: PathBuf) -> PathBuf {
+    if path.exists() {
+        return path;
+    }
+    let others = ["png", "jpeg", "webp", "bmp"].map(|ending| path.with_extension(ending));
+    others.into_iter().find(|other| other.exists()).unwrap_or(path)
 }
 
 /// The share of pairs that `limit` sorts rightly, where a distance at or below it means one person.
@@ -81,6 +157,52 @@ mod tests {
         assert_eq!((pairs[1].b.to_str(), pairs[1].same), (Some("images/Bob_M/Bob_M_0012.jpg"), false));
         std::fs::write(&list, "1\nAda_L\tone\t2\n").unwrap();
         assert!(read_lfw(&list, Path::new("images")).unwrap_err().to_string().contains("pairs.txt:2"));
+    }
+
+    #[test]
+    fn both_views_are_told_apart_and_a_list_that_is_cut_off_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("pairs.txt");
+        let read = |text: &str| {
+            std::fs::write(&list, text).unwrap();
+            read_lfw_list(&list, folder.path())
+        };
+        let set = "Ada_L\t1\t2\nAda_L\t1\tBob_M\t1\n";
+        assert_eq!(read(&format!("2\t1\n{set}{set}")).unwrap().sets, 2);
+        assert_eq!(read(&format!("2\n{set}{set}")).unwrap().sets, 1);
+        assert!(matches!(read(&format!("2\t1\n{set}")), Err(PairsError::CutOff { promised: 4, found: 2, .. })));
+        assert!(matches!(read(set), Err(PairsError::Head { .. })));
+        assert!(matches!(read(""), Err(PairsError::Head { .. })));
+    }
+
+    #[test]
+    fn the_ending_is_that_of_the_file_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("Ada_L")).unwrap();
+        std::fs::write(folder.path().join("Ada_L/Ada_L_0002.png"), "").unwrap();
+        let list = folder.path().join("pairs.txt");
+        std::fs::write(&list, "1\nAda_L\t1\t2\nAda_L\t1\tBob_M\t12\n").unwrap();
+        let pair = read_lfw(&list, folder.path()).unwrap().remove(0);
+        assert_eq!(
+            (pair.a, pair.b),
+            (folder.path().join("Ada_L/Ada_L_0001.jpg"), folder.path().join("Ada_L/Ada_L_0002.png"))
+        );
+    }
+
+    #[test]
+    fn a_csv_file_names_its_pairs_and_a_wrong_line_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("pairs.csv");
+        let read = |text: &str| {
+            std::fs::write(&list, text).unwrap();
+            read_csv(&list, Path::new("in"))
+        };
+        let pairs = read("same, a, b, note\n1, x.jpg, y.jpg,\nno,/z.jpg,y.jpg,late").unwrap();
+        assert_eq!((pairs[0].a.to_str(), pairs[0].same), (Some("in/x.jpg"), true));
+        assert_eq!((pairs[1].a.to_str(), pairs[1].same), (Some("/z.jpg"), false));
+        assert!(read("a,b,same\nx,y,1\nx,y,perhaps").unwrap_err().to_string().contains("pairs.csv:3"));
+        assert!(read("a,b\nx,y").unwrap_err().to_string().contains("same"));
+        assert!(matches!(read("a,b,same\n"), Err(PairsError::Empty { .. })));
     }
 
     proptest! {

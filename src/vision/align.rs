@@ -14,6 +14,17 @@ pub struct AlignedFace {
     pub rgb: Vec<u8>,
 }
 
+impl AlignedFace {
+    /// Swaps left and right, in place.
+    pub fn mirror(&mut self) {
+        for row in self.rgb.chunks_exact_mut(self.side.max(1) * 3) {
+            // Whole bytes swap the colours too, so each pixel is turned back.
+            row.reverse();
+            row.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
+        }
+    }
+}
+
 /// Cuts `face` out of `image` into `out`. `halvings` must have been made of `image`.
 pub(super) fn align(
     image: &Image,
@@ -56,6 +67,8 @@ fn by_box(
 }
 
 /// The similarity transform that brings the landmarks nearest to the template, sampled bilinearly; black outside the picture.
+/// The distance is measured on the template's side, as InsightFace cut the faces that such networks are trained with: the fit
+/// from the template to the picture would give a smaller region, the more so the worse the landmarks fit.
 fn by_landmarks(
     image: &Image,
     halvings: &Halvings,
@@ -66,7 +79,7 @@ fn by_landmarks(
 ) {
     let target = template.map(|[x, y]| Point { x, y });
     // From the output's pixels back into the picture.
-    let back = Similarity::between(&target, &face.landmarks);
+    let back = Similarity::between(&face.landmarks, &target).inverse();
     let (view, times) = halvings.for_shrink(image, back.scale());
     let shrink = (-(times as f32)).exp2();
     // A pixel's centre lies half a pixel inside, at every size.
@@ -128,6 +141,13 @@ impl Similarity {
         Similarity { a: a as f32, b: b as f32, c: c as f32, d: d as f32 }
     }
 
+    /// The way back; not finite where the similarity shrinks everything to a point.
+    fn inverse(&self) -> Similarity {
+        let square = self.a * self.a + self.b * self.b;
+        let (a, b) = (self.a / square, -self.b / square);
+        Similarity { a, b, c: b * self.d - a * self.c, d: -b * self.c - a * self.d }
+    }
+
     fn apply(&self, p: Point) -> Point {
         Point { x: self.a * p.x - self.b * p.y + self.c, y: self.b * p.x + self.a * p.y + self.d }
     }
@@ -172,6 +192,16 @@ mod tests {
         assert_eq!(out.rgb, image.rgb());
     }
 
+    #[test]
+    fn a_mirrored_face_is_the_other_way_round_and_back_again() {
+        let face = AlignedFace { side: 2, rgb: (0..12).collect() };
+        let mut mirrored = face.clone();
+        mirrored.mirror();
+        assert_eq!(mirrored.rgb, [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8]);
+        mirrored.mirror();
+        assert_eq!(mirrored, face);
+    }
+
     proptest! {
         #[test]
         fn a_similarity_is_found_again(angle in -3.0f32..3.0, scale in 0.2f32..5.0, c in -200f32..200.0, d in -200f32..200.0) {
@@ -182,6 +212,28 @@ mod tests {
                 let (p, q) = (truth.apply(p), found.apply(p));
                 prop_assert!((p.x - q.x).abs() < 0.01 * scale.max(1.0) && (p.y - q.y).abs() < 0.01 * scale.max(1.0));
             }
+        }
+
+        #[test]
+        fn there_and_back_is_where_it_was(angle in -3.0f32..3.0, scale in 0.2f32..5.0, x in -200f32..200.0, y in -200f32..200.0) {
+            let there = Similarity { a: scale * angle.cos(), b: scale * angle.sin(), c: x, d: -y };
+            let p = there.inverse().apply(there.apply(Point { x: y, y: x }));
+            prop_assert!((p.x - y).abs() < 0.01 && (p.y - x).abs() < 0.01);
+        }
+
+        #[test]
+        fn landmarks_that_do_not_fit_are_cut_larger_and_not_smaller(
+            noise in prop::array::uniform5((-9f32..9.0, -9f32..9.0)), scale in 0.5f32..4.0,
+        ) {
+            let template = TEMPLATE.map(|[x, y]| Point { x, y });
+            let seen: [Point; 5] = std::array::from_fn(|i| Point {
+                x: scale * (template[i].x + noise[i].0),
+                y: scale * (template[i].y + noise[i].1),
+            });
+            // Least squares shrink towards the mean what they cannot explain; the inverse of a shrunken fit is a larger region.
+            let back = Similarity::between(&seen, &template).inverse();
+            let other = Similarity::between(&template, &seen);
+            prop_assert!(back.scale() >= other.scale() * 0.9999);
         }
 
         #[test]

@@ -9,12 +9,12 @@ use super::VisionError;
 use super::align::{AlignedFace, align};
 use super::crop::Cropper;
 use super::embedder::Embedder;
-use super::manifest::{Manifest, Model, Role};
+use super::manifest::{Alignment, Manifest, Model, Role};
 use super::mtcnn::{DetectorSettings, Mtcnn};
 use super::pyramid::Halvings;
 use super::quality::quality;
 use super::runtime::{Accelerator, Placement, Planned, Runtime};
-use crate::domain::{Embedding, Face, Image, ModelId, Quality};
+use crate::domain::{Bounds, Embedding, Face, Image, ModelId, Point, Quality, Score};
 
 /// What to run, and on what.
 #[derive(Clone, Debug)]
@@ -157,6 +157,24 @@ impl Vision {
     /// The embedding of the face that was judged last.
     pub fn embed_judged(&mut self) -> Result<Embedding, VisionError> {
         self.embedder.embed(&self.aligned)
+    }
+
+    /// The embedding of a picture that is a face cut out already: all of it, stretched to the network's input.
+    pub fn embed_cut_out(&mut self, image: &Image) -> Result<Embedding, VisionError> {
+        let bounds = Bounds { x1: 0.0, y1: 0.0, x2: image.width() as f32, y2: image.height() as f32 };
+        let whole = Face { bounds, score: Score(1.0), landmarks: [Point::default(); 5] };
+        self.halvings.make(image, 1);
+        let (plain, side) = (Alignment::Box { margin: 0.0 }, self.embedder.side());
+        align(image, &self.halvings, &whole, &plain, side, &mut self.cropper, &mut self.aligned);
+        self.embed_judged()
+    }
+
+    /// The embedding of the mirror image of the face that was embedded last.
+    pub fn embed_mirrored(&mut self) -> Result<Embedding, VisionError> {
+        self.aligned.mirror();
+        let embedding = self.embed_judged();
+        self.aligned.mirror();
+        embedding
     }
 
     /// The cut-out of the face that was judged last.

@@ -10,5 +10,6 @@ mod daemon;
 mod doctor;
 mod doors;
 mod enrolment;
+mod measuring;
 mod pictures;
 mod support;

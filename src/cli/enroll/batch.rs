@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::super::progress::bar;
 use super::{Book, Enroll, Report, photos};
 use crate::gallery::NewPerson;
 use crate::office::Gates;
@@ -32,8 +32,7 @@ struct Line {
 /// Enrols one person for each folder in `folder`. Whoever is refused does not keep the others out.
 pub fn run(order: &Enroll, folder: &Path, book: &Book, eyes: &mut Vision, gates: &Gates) -> Result<()> {
     let people = people(order, folder)?;
-    let bar = ProgressBar::new(people.len() as u64)
-        .with_style(ProgressStyle::with_template("{bar:32} {pos}/{len} {per_sec}, {eta} left  {msg}")?);
+    let bar = bar(people.len(), "people");
     let mut out = std::io::stdout().lock();
     let (mut enrolled, mut templates, mut refused_people, mut refused_photos) = (0, 0, 0, 0);
     for (folder, person) in people {

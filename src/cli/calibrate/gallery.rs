@@ -1,0 +1,203 @@
+//! Calibration on the enrolled people themselves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::super::book::Book;
+use super::super::context::Context;
+use crate::daemon::wire::{StandingWire, StandingsWire};
+
+/// Whether somebody would be recognised by their own templates, each left out once.
+#[derive(Clone, Debug, PartialEq)]
+enum Verdict {
+    /// All of them would be.
+    Works,
+    /// So many of so many would not.
+    Misses(usize, usize),
+    /// There is one template, or none of this model.
+    CannotTell,
+}
+
+/// Two people who are near each other, and how near.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Near {
+    a: u32,
+    b: u32,
+    distance: f32,
+}
+
+/// Asks whoever has the store open, and tells.
+pub fn run(as_json: bool, context: &Context) -> Result<()> {
+    let config = context.config()?;
+    let standings = Book::open(&config)?.standings()?;
+    let margin = config.access.margin;
+    let mut out = std::io::stdout().lock();
+    match as_json {
+        true => writeln!(out, "{}", in_json(&standings, margin))?,
+        false => tell(&standings, margin, &mut out)?,
+    }
+    Ok(())
+}
+
+/// As the door would decide: near enough, and nobody else nearly as near.
+fn verdict(standing: &StandingWire, limit: f32, margin: f32) -> Verdict {
+    let known: Vec<(f32, Option<f32>)> =
+        standing.views.iter().filter_map(|v| Some((v.own?, v.other.map(|(_, d)| d)))).collect();
+    let right = |&&(own, other): &&(f32, Option<f32>)| own <= limit && other.is_none_or(|other| other - own >= margin);
+    match (known.len(), known.iter().filter(right).count()) {
+        (0, _) => Verdict::CannotTell,
+        (all, right) if all == right => Verdict::Works,
+        (all, right) => Verdict::Misses(all - right, all),
+    }
+}
+
+/// Everybody who is within `limit` of somebody else, each two once, the nearest first.
+fn too_near(standings: &StandingsWire) -> Vec<Near> {
+    let mut nearest: BTreeMap<(u32, u32), f32> = BTreeMap::new();
+    for standing in &standings.people {
+        for (other, distance) in standing.views.iter().filter_map(|v| v.other).filter(|(_, d)| *d <= standings.limit) {
+            let own = standing.person.id;
+            let known = nearest.entry((own.min(other), own.max(other))).or_insert(distance);
+            *known = known.min(distance);
+        }
+    }
+    let mut near: Vec<Near> = nearest.into_iter().map(|((a, b), distance)| Near { a, b, distance }).collect();
+    near.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+    near
+}
+
+/// The largest distance at which a template still has to be recognised by the others.
+fn widest(standing: &StandingWire) -> Option<f32> {
+    standing.views.iter().filter_map(|v| v.own).max_by(f32::total_cmp)
+}
+
+/// The nearest somebody else.
+fn neighbour(standing: &StandingWire) -> Option<(u32, f32)> {
+    standing.views.iter().filter_map(|v| v.other).min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+fn tell(standings: &StandingsWire, margin: f32, out: &mut impl Write) -> Result<()> {
+    if standings.people.is_empty() {
+        writeln!(out, "nobody is enrolled")?;
+        return Ok(());
+    }
+    let names: HashMap<u32, &str> = standings.people.iter().map(|s| (s.person.id, s.person.name.as_str())).collect();
+    let name = |id: u32| names.get(&id).copied().unwrap_or("somebody who was removed");
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    table.set_header(["#", "NAME", "TEMPLATES", "OWN, FARTHEST", "NEAREST OTHER", "DOES IT WORK?"]);
+    let mut counts = (0, 0, 0);
+    for standing in &standings.people {
+        let verdict = verdict(standing, standings.limit, margin);
+        match verdict {
+            Verdict::Works => counts.0 += 1,
+            Verdict::Misses(..) => counts.1 += 1,
+            Verdict::CannotTell => counts.2 += 1,
+        }
+        let number = |distance: Option<f32>| distance.map_or_else(|| "-".to_owned(), |d| format!("{d:.3}"));
+        table.add_row([
+            standing.person.id.to_string(),
+            standing.person.name.clone(),
+            standing.views.len().to_string(),
+            number(widest(standing)),
+            neighbour(standing).map_or_else(|| "-".to_owned(), |(id, d)| format!("{d:.3} {}", name(id))),
+            match verdict {
+                Verdict::Works => "yes".to_owned(),
+                Verdict::Misses(missed, all) => {
+                    format!("no: {missed} of {all} templates are not recognised by the others")
+                }
+                Verdict::CannotTell if standing.views.is_empty() => {
+                    "cannot be told: no template of this model".to_owned()
+                }
+                Verdict::CannotTell => "cannot be told from one template: enrol two or more photographs".to_owned(),
+            },
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    writeln!(
+        out,
+        "\nA face is taken for a person up to the distance {:.3}, if nobody else is within {margin:.2} of as near.",
+        standings.limit
+    )?;
+    writeln!(out, "It works for {} people, not for {}, and cannot be told of {}.", counts.0, counts.1, counts.2)?;
+    let near = too_near(standings);
+    if near.is_empty() {
+        writeln!(out, "Nobody is too near to anybody else.")?;
+        return Ok(());
+    }
+    writeln!(out, "\nToo near to each other: one may be taken for the other")?;
+    for pair in near {
+        writeln!(out, "  {:.3}  {} (#{}) and {} (#{})", pair.distance, name(pair.a), pair.a, name(pair.b), pair.b)?;
+    }
+    writeln!(
+        out,
+        "The same person twice? Remove one. Else enrol more and better photographs of both, or set a smaller distance."
+    )?;
+    Ok(())
+}
+
+fn in_json(standings: &StandingsWire, margin: f32) -> Value {
+    let people: Vec<Value> = standings
+        .people
+        .iter()
+        .map(|standing| {
+            let (works, missed) = match verdict(standing, standings.limit, margin) {
+                Verdict::Works => (Some(true), 0),
+                Verdict::Misses(missed, _) => (Some(false), missed),
+                Verdict::CannotTell => (None, 0),
+            };
+            json!({
+                "id": standing.person.id, "name": standing.person.name, "templates": standing.views.len(), "works": works,
+                "missed": missed, "own_farthest": widest(standing),
+                "nearest_other": neighbour(standing).map(|(id, distance)| json!({ "id": id, "distance": distance })),
+            })
+        })
+        .collect();
+    let near: Vec<Value> =
+        too_near(standings).iter().map(|n| json!({ "a": n.a, "b": n.b, "distance": n.distance })).collect();
+    json!({ "limit": standings.limit, "margin": margin, "people": people, "too_near": near })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::wire::{PersonWire, StandingViewWire};
+
+    fn person(id: u32, views: &[(Option<f32>, Option<(u32, f32)>)]) -> StandingWire {
+        let person = PersonWire {
+            id,
+            name: format!("person {id}"),
+            employee_id: None,
+            groups: Vec::new(),
+            enabled: true,
+            created: String::new(),
+            templates: views.len(),
+            foreign_templates: 0,
+        };
+        StandingWire { person, views: views.iter().map(|&(own, other)| StandingViewWire { own, other }).collect() }
+    }
+
+    #[test]
+    fn the_verdict_is_that_of_the_door() {
+        let of = |views: &[_]| verdict(&person(1, views), 0.9, 0.05);
+        assert_eq!(of(&[(Some(0.9), None), (Some(0.3), Some((2, 0.36)))]), Verdict::Works);
+        assert_eq!(of(&[(Some(0.91), None), (Some(0.3), None)]), Verdict::Misses(1, 2));
+        assert_eq!(of(&[(Some(0.3), Some((2, 0.34))), (Some(0.3), Some((2, 0.1)))]), Verdict::Misses(2, 2));
+        assert_eq!(of(&[(None, Some((2, 1.2)))]), Verdict::CannotTell);
+        assert_eq!(of(&[]), Verdict::CannotTell);
+    }
+
+    #[test]
+    fn two_who_are_near_are_told_once_with_their_least_distance() {
+        let people = vec![
+            person(1, &[(None, Some((3, 0.8))), (None, Some((2, 1.0)))]),
+            person(2, &[(None, Some((3, 0.85)))]),
+            person(3, &[(None, Some((1, 0.7)))]),
+        ];
+        let near = too_near(&StandingsWire { limit: 0.9, people });
+        assert_eq!(near, [Near { a: 1, b: 3, distance: 0.7 }, Near { a: 2, b: 3, distance: 0.85 }]);
+    }
+}

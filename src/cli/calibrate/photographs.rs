@@ -1,0 +1,322 @@
+//! Calibration on a folder of labelled photographs.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use super::super::context::Context;
+use super::super::evaluate::looking::look;
+use super::super::evaluate::measuring::write_plot;
+use super::super::progress::bar;
+use super::Calibrate;
+use crate::access::{Calibration, Point};
+use crate::lab::calibrate::{Crossed, Pair, Person, cross};
+use crate::lab::crowd::{self, Photograph};
+use crate::lab::distribution;
+use crate::lab::features::Form;
+use crate::lab::interval::{CONFIDENCE, clopper_pearson};
+use crate::lab::plot;
+use crate::lab::roc::Share;
+use crate::setup::house::SITE_CALIBRATIONS;
+use crate::vision::calibration_file::{CalibrationFile, file_name};
+
+/// The false match rates that the table tells.
+const RATES: [f64; 7] = [1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7];
+/// The sizes of galleries that distances are told for.
+const GALLERIES: [usize; 4] = [10, 100, 1000, 10_000];
+/// Steps of 1e-4 in a bar of the drawing.
+const BAR_STEPS: usize = 200;
+/// Worst pairs that are told.
+const TOLD: usize = 10;
+
+/// The photographs with a face, person by person.
+struct Crowd {
+    names: Vec<String>,
+    people: Vec<Person>,
+    /// As [`Person::vectors`].
+    files: Vec<Vec<PathBuf>>,
+    failed: Vec<PathBuf>,
+    photographs: usize,
+}
+
+/// Measures, tells, and writes what was asked for.
+pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
+    // What cannot be written is found out before the work, not after.
+    let config = match order.write {
+        true => Some(context.config().context("--write puts the result beside the store of the configuration")?),
+        false => None,
+    };
+    let photographs = joined(chosen(crowd::people(folder)?, order.only.as_deref())?, &order.same)?;
+    let mut extractors = order.eyes.extractors(Form::default(), context)?;
+    let files: Vec<PathBuf> = photographs.iter().map(|p| p.file.clone()).collect();
+    let looked = look(&files, &mut extractors)?;
+    let crowd =
+        Crowd::gather(&photographs, looked.views.into_iter().map(|v| v.0.into_iter().next()).collect(), looked.failed);
+
+    let bar = bar(crowd.people.len(), "people compared");
+    let crossed = cross(&crowd.people, |done| bar.set_position(done as u64));
+    bar.finish_and_clear();
+    if crossed.impostor.count() == 0 {
+        bail!("faces of at least two people are needed; {} has those of {}", folder.display(), crowd.people.len());
+    }
+    let entry = extractors[0].vision().entry();
+    let what = order.describe.clone().unwrap_or_else(|| {
+        folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
+    });
+    let file = CalibrationFile {
+        format: 1,
+        model: entry.id().to_string(),
+        measured: format!("{what}; usher {}'s own detector and embedder", env!("CARGO_PKG_VERSION")),
+        people: crowd.people.len() as u64,
+        photographs: crowd.photographs as u64,
+        impostor_pairs: crossed.impostor.count(),
+        genuine_pairs: crossed.genuine.count(),
+        impostor: table(&crossed.impostor),
+        genuine: table(&crossed.genuine),
+    };
+    // Also where nothing is written: whether the photographs suffice is worth knowing.
+    let points = |points: &[[f64; 2]]| points.iter().map(|&[rate, distance]| Point { rate, distance }).collect();
+    let calibration = Calibration::new(points(&file.impostor), points(&file.genuine), file.impostor_pairs);
+
+    let mut out = std::io::stdout().lock();
+    let report =
+        Report { order, crowd: &crowd, crossed: &crossed, file: &file, calibration: calibration.as_ref().ok() };
+    match order.json {
+        true => writeln!(out, "{}", report.json())?,
+        false => report.text(&mut out)?,
+    }
+    if let Some(path) = &order.plot {
+        write_plot(path, report.plot())?;
+    }
+    let target = match (&config, &order.out) {
+        (Some(config), _) => Some(config.store.path.join(SITE_CALIBRATIONS).join(file_name(&entry.name))),
+        (None, out) => out.clone(),
+    };
+    if let Some(path) = target {
+        calibration.context("the result was not written")?;
+        file.save(&path)?;
+        eprintln!("usher: written: {}", path.display());
+        if order.write {
+            eprintln!("usher: a running daemon takes it at its next start");
+        }
+    }
+    Ok(())
+}
+
+/// Those of the people that the list names; all without a list.
+fn chosen(photographs: Vec<Photograph>, only: Option<&Path>) -> Result<Vec<Photograph>> {
+    let Some(list) = only else { return Ok(photographs) };
+    let text = std::fs::read_to_string(list).with_context(|| format!("{} cannot be read", list.display()))?;
+    let fields = text.lines().flat_map(|line| line.split('\t')).map(str::trim);
+    let names: BTreeSet<&str> = fields.filter(|f| !f.is_empty() && f.parse::<u64>().is_err()).collect();
+    let there: BTreeSet<&str> = photographs.iter().map(|p| p.person.as_str()).collect();
+    if let Some(missing) = names.iter().find(|name| !there.contains(*name)) {
+        bail!("{} names {missing}, of whom there is no folder", list.display());
+    }
+    let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
+    Ok(photographs.into_iter().filter(|p| names.contains(&p.person)).collect())
+}
+
+/// The photographs of `B` go to `A`, for each `A=B`.
+fn joined(mut photographs: Vec<Photograph>, same: &[String]) -> Result<Vec<Photograph>> {
+    for pair in same {
+        let Some((one, other)) = pair.split_once('=') else { bail!("--same {pair}: two folders are wanted, as A=B") };
+        for name in [one, other] {
+            if !photographs.iter().any(|p| p.person == name) {
+                bail!("--same {pair}: there are no photographs of {name}");
+            }
+        }
+        photographs.iter_mut().filter(|p| p.person == other).for_each(|p| p.person = one.to_owned());
+    }
+    photographs.sort_by(|a, b| a.person.cmp(&b.person));
+    Ok(photographs)
+}
+
+fn table(distribution: &distribution::Distribution) -> Vec<[f64; 2]> {
+    distribution.table().iter().map(|point| [point.share.rate(), point.distance]).collect()
+}
+
+impl Crowd {
+    fn gather(photographs: &[Photograph], vectors: Vec<Option<Box<[f32]>>>, failed: Vec<PathBuf>) -> Crowd {
+        let mut crowd = Crowd { names: Vec::new(), people: Vec::new(), files: Vec::new(), failed, photographs: 0 };
+        for (photograph, vector) in photographs.iter().zip(vectors) {
+            let Some(vector) = vector else { continue };
+            if crowd.names.last() != Some(&photograph.person) {
+                crowd.names.push(photograph.person.clone());
+                crowd.people.push(Person::default());
+                crowd.files.push(Vec::new());
+            }
+            if let (Some(person), Some(files)) = (crowd.people.last_mut(), crowd.files.last_mut()) {
+                person.vectors.push(vector);
+                files.push(photograph.file.clone());
+                crowd.photographs += 1;
+            }
+        }
+        crowd
+    }
+
+    fn file(&self, (person, photograph): (usize, usize)) -> String {
+        self.files[person][photograph].file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// All that is told.
+struct Report<'a> {
+    order: &'a Calibrate,
+    crowd: &'a Crowd,
+    crossed: &'a Crossed,
+    file: &'a CalibrationFile,
+    /// `None` where the photographs are too few.
+    calibration: Option<&'a Calibration>,
+}
+
+/// A row of the table: a measured rate with its distance, and who falls out there.
+struct Row {
+    asked: f64,
+    point: distribution::Point,
+    fnmr: Share,
+    torn: Share,
+}
+
+impl Report<'_> {
+    fn rows(&self) -> Vec<Row> {
+        let crossed = self.crossed;
+        let row = |asked: &f64| {
+            let point = crossed.impostor.at(*asked)?;
+            let (fnmr, torn) = (crossed.genuine.share(point.distance), crossed.torn(point.distance));
+            Some(Row { asked: *asked, point, fnmr, torn })
+        };
+        RATES.iter().filter_map(row).collect()
+    }
+
+    fn text(&self, out: &mut impl Write) -> Result<()> {
+        let (file, crowd) = (self.file, self.crowd);
+        writeln!(
+            out,
+            "{}: {} people, {} photographs with a face, {} without",
+            file.model,
+            file.people,
+            file.photographs,
+            crowd.failed.len()
+        )?;
+        writeln!(out, "{} pairs of two people, {} pairs of one person\n", file.impostor_pairs, file.genuine_pairs)?;
+        let mut table = comfy_table::Table::new();
+        table.load_preset(comfy_table::presets::NOTHING);
+        table.set_header(["FMR", "DISTANCE", "FMR, 95 %", "FNMR", "FNMR, 95 %", "PEOPLE WITH A PAIR BEYOND"]);
+        for row in self.rows() {
+            let (low, high) = clopper_pearson(row.point.share, CONFIDENCE);
+            let (fnmr_low, fnmr_high) = clopper_pearson(row.fnmr, CONFIDENCE);
+            table.add_row([
+                format!("{:e}", row.asked),
+                format!("{:.4}", row.point.distance),
+                format!("{low:.1e} to {high:.1e}"),
+                format!("{:.2} %", row.fnmr.rate() * 100.0),
+                format!("{:.2} to {:.2}", fnmr_low * 100.0, fnmr_high * 100.0),
+                format!("{} of {}", row.torn.part, row.torn.whole),
+            ]);
+        }
+        writeln!(out, "{table}")?;
+        writeln!(
+            out,
+            "(95 % intervals of Clopper and Pearson; they take pairs as independent, but pairs share people: the truth is wider)\n"
+        )?;
+        match self.calibration {
+            Some(calibration) => {
+                writeln!(
+                    out,
+                    "A gallery of N people takes a stranger for somebody in {} of the cases up to the distance",
+                    self.order.fpir
+                )?;
+                for people in GALLERIES {
+                    let cut = calibration.cut(self.order.fpir, people);
+                    let beyond =
+                        if cut.extrapolated { "  (extrapolated: fewer than ten pairs were that near)" } else { "" };
+                    writeln!(out, "  {people:>6}  {}{beyond}", cut.distance)?;
+                }
+            }
+            None => writeln!(out, "These are too few pairs to choose a distance by: take photographs of more people.")?,
+        }
+        self.pairs("\nThe people who look most alike (the same person under two names?)", &self.crossed.nearest, out)?;
+        self.pairs(
+            "\nThe people whose photographs differ most (somebody else among them?)",
+            &self.crossed.farthest,
+            out,
+        )?;
+        if !crowd.failed.is_empty() {
+            writeln!(out, "\nNo face was found in")?;
+            for file in crowd.failed.iter().take(TOLD) {
+                writeln!(out, "  {}", file.display())?;
+            }
+            if crowd.failed.len() > TOLD {
+                writeln!(out, "  and {} more", crowd.failed.len() - TOLD)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pairs(&self, heading: &str, pairs: &[Pair], out: &mut impl Write) -> Result<()> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "{heading}")?;
+        for pair in pairs.iter().take(TOLD) {
+            let (a, b) = (&self.crowd.names[pair.a.0], &self.crowd.names[pair.b.0]);
+            let who = if a == b { a.clone() } else { format!("{a} and {b}") };
+            writeln!(out, "  {:.4}  {who}  ({}, {})", pair.distance, self.crowd.file(pair.a), self.crowd.file(pair.b))?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let interval = |share: Share| {
+            let (low, high) = clopper_pearson(share, CONFIDENCE);
+            json!([low, high])
+        };
+        let row = |row: Row| {
+            json!({
+                "fmr": row.point.share.rate(), "fmr_interval": interval(row.point.share), "distance": row.point.distance,
+                "fnmr": row.fnmr.rate(), "fnmr_interval": interval(row.fnmr),
+                "people_beyond": row.torn.part, "people_with_pairs": row.torn.whole,
+            })
+        };
+        let pair = |pair: &Pair| {
+            json!({
+                "distance": pair.distance,
+                "a": self.crowd.files[pair.a.0][pair.a.1].display().to_string(),
+                "b": self.crowd.files[pair.b.0][pair.b.1].display().to_string(),
+            })
+        };
+        let cut = |people: &usize| {
+            let cut = self.calibration?.cut(self.order.fpir, *people);
+            Some(json!({ "people": people, "distance": cut.distance.0, "extrapolated": cut.extrapolated }))
+        };
+        json!({
+            "model": self.file.model,
+            "people": self.file.people,
+            "photographs": self.file.photographs,
+            "failed_detections": self.crowd.failed.len(),
+            "impostor_pairs": self.file.impostor_pairs,
+            "genuine_pairs": self.file.genuine_pairs,
+            "interval": "Clopper-Pearson 95 %",
+            "table": self.rows().into_iter().map(row).collect::<Vec<_>>(),
+            "fpir": self.order.fpir,
+            "galleries": GALLERIES.iter().filter_map(cut).collect::<Vec<_>>(),
+            "nearest": self.crossed.nearest.iter().map(pair).collect::<Vec<_>>(),
+            "farthest": self.crossed.farthest.iter().map(pair).collect::<Vec<_>>(),
+        })
+    }
+
+    fn plot(&self) -> Result<String, plot::PlotError> {
+        let bars = |distances: &distribution::Distribution| distances.histogram(BAR_STEPS);
+        let told = [1e-2, 1e-3, 1e-4, 1e-5];
+        let marks: Vec<(f32, String)> = told
+            .iter()
+            .filter_map(|&rate| Some((self.crossed.impostor.at(rate)?.distance as f32, format!("FMR {rate:e}"))))
+            .collect();
+        let title = format!("{}: distances of {} photographs", self.file.model, self.file.photographs);
+        plot::distances(&bars(&self.crossed.genuine), &bars(&self.crossed.impostor), 0.02, &marks, &title)
+    }
+}
