@@ -173,6 +173,8 @@ mod tests {
             employee_id: None,
             groups: Vec::new(),
             enabled: true,
+            valid_from: None,
+            valid_until: None,
             created: String::new(),
             templates: views.len(),
             foreign_templates: 0,
