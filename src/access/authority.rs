@@ -14,7 +14,7 @@ use super::backoff::{Backoff, Strikes};
 use super::calendar::Schedule;
 use super::holder::{Holder, Now};
 use super::whereabouts::{Place, Whereabouts};
-use crate::domain::{Direction, Gate, Mode, PersonId, Reason};
+use crate::domain::{Direction, Gate, Mode, Moment, PersonId, Reason};
 
 /// The rules of a house: all its doors together.
 #[derive(Clone, Debug)]
@@ -102,9 +102,17 @@ pub struct Authority {
     whereabouts: Whereabouts,
     /// For each door the last day on which its first person came.
     first_came: Vec<Option<Date>>,
-    /// For each door who waits for a second person, and since when.
-    waiting: Vec<Option<(PersonId, crate::domain::Moment)>>,
+    /// For each door who waits for a second person.
+    waiting: Vec<Option<Waiting>>,
     strikes: Strikes,
+}
+
+/// Somebody who may pass together with a second person, in the same direction.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    person: PersonId,
+    direction: Option<Direction>,
+    at: Moment,
 }
 
 impl Authority {
@@ -158,8 +166,9 @@ impl Authority {
         }
         if let Some(window) = rules.two_person {
             let before = self.waiting[door]
-                .filter(|(person, at)| *person != holder.person && now.moment.since(*at) <= window)
-                .map(|(person, at)| (person, now.moment.since(at)));
+                .filter(|first| first.person != holder.person && first.direction == asked.direction)
+                .map(|first| (first.person, now.moment.since(first.at)))
+                .filter(|(_, ago)| *ago <= window);
             let input = match before {
                 Some((person, ago)) => format!("person {person} was recognised {} ms before", ago.as_millis()),
                 None => "nobody else was recognised before".to_owned(),
@@ -172,7 +181,8 @@ impl Authority {
             );
             judgement.with = before.map(|(person, _)| person);
             if otherwise_fine && before.is_none() {
-                self.waiting[door] = Some((holder.person, now.moment));
+                self.waiting[door] =
+                    Some(Waiting { person: holder.person, direction: asked.direction, at: now.moment });
             }
         }
         judgement
@@ -181,6 +191,10 @@ impl Authority {
     /// They were let in.
     pub fn granted(&mut self, door: usize, holder: &Holder, now: Now) {
         self.strikes.clear(door, holder.person);
+        // Who went through one door does not wait before another.
+        for waiting in &mut self.waiting {
+            *waiting = waiting.filter(|first| first.person != holder.person);
+        }
         let Some(rules) = self.rules.doors.get(door) else { return };
         self.waiting[door] = None;
         if rules.first_person.as_ref().is_some_and(|group| holder.is_in(group)) {

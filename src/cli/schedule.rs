@@ -18,6 +18,9 @@ use crate::domain::{Mode, Moment, PersonId};
 use crate::setup;
 
 /// Ask what the rules would say.
+///
+/// `usher schedule test` answers whether somebody may pass at some time, question by question: days, groups, permits and their hours,
+/// holidays, changes of the clock.
 #[derive(Args)]
 pub struct Schedule {
     #[command(subcommand)]

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::access::Window;
-use crate::domain::Moment;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
