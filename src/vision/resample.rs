@@ -10,6 +10,8 @@ use super::pyramid::View;
 const UNIT_BITS: u32 = 14;
 const UNIT: i32 = 1 << UNIT_BITS;
 const HALF: i32 = UNIT / 2;
+/// Taps of a shrink by two, the most that a pyramid with its halvings needs.
+const FEW: usize = 8;
 /// Bytes that the vertical pass works on at once.
 const BLOCK: usize = 32;
 /// Mitchell's filter reaches this far, in pixels of the smaller picture.
@@ -18,6 +20,8 @@ const REACH: f64 = 2.0;
 /// How to resize pictures of one size to another; keeps its scratch row.
 pub(super) struct Resampler {
     columns: Axis,
+    /// The columns' weights again, each with zeros up to `FEW`; none where there are more.
+    few: Vec<[i32; FEW]>,
     rows: Axis,
     row: Vec<u8>,
 }
@@ -38,9 +42,17 @@ impl Resampler {
             return None;
         }
         let (columns, rows) = (Axis::new(source.0, target.0), Axis::new(source.1, target.1));
-        // Up to whole blocks, and a byte for the fourth value that the horizontal pass reads with each pixel.
-        let row = vec![0; (source.0 * 3).next_multiple_of(BLOCK) + BLOCK];
-        Some(Resampler { columns, rows, row })
+        let few = match columns.taps {
+            0..=FEW => columns
+                .weights
+                .chunks_exact(columns.taps)
+                .map(|weights| std::array::from_fn(|i| weights.get(i).copied().unwrap_or(0)))
+                .collect(),
+            _ => Vec::new(),
+        };
+        // Room for what the horizontal pass reads behind the last pixel: taps of no weight, and a fourth value with each pixel.
+        let row = vec![0; source.0 * 3 + FEW * 3 + 1];
+        Some(Resampler { columns, few, rows, row })
     }
 
     /// Fills `target` (rows of RGB) with `source`. `false`, and nothing done, when either is not of the agreed size.
@@ -56,7 +68,10 @@ impl Resampler {
         let out_rows = target.chunks_exact_mut(columns.first.len() * 3);
         for ((out, &first), weights) in out_rows.zip(&rows.first).zip(rows.weights.chunks_exact(rows.taps)) {
             blend_rows(&source.rgb[first * stride..][..rows.taps * stride], weights, &mut self.row[..stride]);
-            gather_columns(&self.row, columns.taps, &columns.first, &columns.weights, out);
+            match self.few.is_empty() {
+                false => gather_few(&self.row, &columns.first, &self.few, out),
+                true => gather(&self.row, columns.taps, &columns.first, &columns.weights, out),
+            }
         }
         true
     }
@@ -67,12 +82,13 @@ impl Axis {
         let step = source as f64 / target as f64;
         let wide = step.max(1.0);
         let reach = REACH * wide;
-        let taps = (2 * reach.ceil() as usize + 1).min(source);
+        // As many pixel centres as can lie within the reach.
+        let taps = ((2.0 * reach).ceil() as usize).min(source);
         let (mut first, mut weights) = (Vec::with_capacity(target), Vec::with_capacity(target * taps));
         for position in 0..target {
             // Pixel centres lie at halves.
             let centre = (position as f64 + 0.5) * step;
-            let start = ((centre - reach).floor().max(0.0) as usize).min(source - taps);
+            let start = ((centre - reach - 0.5).ceil().max(0.0) as usize).min(source - taps);
             let shares: Vec<f64> = (start..start + taps).map(|i| mitchell((i as f64 + 0.5 - centre) / wide)).collect();
             let sum: f64 = shares.iter().sum();
             let whole: Vec<i32> = shares.iter().map(|s| (s / sum * f64::from(UNIT)).round() as i32).collect();
@@ -124,19 +140,30 @@ fn blend_rows(rows: &[u8], weights: &[i32], out: &mut [u8]) {
     }
 }
 
-/// Each pixel of `out` from `taps` pixels of `row`; `row` is longer than its pixels by a byte at least.
+/// Each pixel of `out` from `FEW` pixels of `row`, which is longer than its pixels by as many.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1+ssse3", "aarch64+neon"))]
-fn gather_columns(row: &[u8], taps: usize, first: &[usize], weights: &[i32], out: &mut [u8]) {
-    for ((pixel, &first), weights) in out.as_chunks_mut::<3>().0.iter_mut().zip(first).zip(weights.chunks_exact(taps)) {
+fn gather_few(row: &[u8], first: &[usize], weights: &[[i32; FEW]], out: &mut [u8]) {
+    for ((pixel, &first), weights) in out.as_chunks_mut::<3>().0.iter_mut().zip(first).zip(weights) {
+        let Some(values) = row[first * 3..].first_chunk::<{ FEW * 3 + 1 }>() else { continue };
         // Four values at once: red, green, blue, and the next pixel's red, which nobody asks for.
         let mut sums = [HALF; 4];
-        let values = &row[first * 3..][..taps * 3 + 1];
-        for (values, &weight) in values.windows(4).step_by(3).zip(weights) {
-            for (sum, &value) in sums.iter_mut().zip(values) {
-                *sum += i32::from(value) * weight;
+        for (tap, &weight) in weights.iter().enumerate() {
+            for (c, sum) in sums.iter_mut().enumerate() {
+                *sum += i32::from(values[tap * 3 + c]) * weight;
             }
         }
         for (value, sum) in pixel.iter_mut().zip(sums) {
+            *value = (sum >> UNIT_BITS).clamp(0, 255) as u8;
+        }
+    }
+}
+
+/// Each pixel of `out` from `taps` pixels of `row`.
+fn gather(row: &[u8], taps: usize, first: &[usize], weights: &[i32], out: &mut [u8]) {
+    for ((pixel, &first), weights) in out.as_chunks_mut::<3>().0.iter_mut().zip(first).zip(weights.chunks_exact(taps)) {
+        let values = row[first * 3..].as_chunks::<3>().0;
+        for (c, value) in pixel.iter_mut().enumerate() {
+            let sum = values.iter().zip(weights).fold(HALF, |sum, (pixel, weight)| sum + i32::from(pixel[c]) * weight);
             *value = (sum >> UNIT_BITS).clamp(0, 255) as u8;
         }
     }
