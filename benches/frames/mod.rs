@@ -27,17 +27,18 @@ pub fn cached_photos() -> Result<Vec<PathBuf>, String> {
     }
 }
 
-/// A photograph at a camera's size: scaled until it covers the frame, then cut, with twice as much taken off below as above,
-/// because in a portrait the face is above the middle.
+/// A portrait at a camera's size: its upper three fifths, where the head is, fill the frame's height. What is too wide is cut off on
+/// both sides, what is missing there is grey.
 pub fn frame(path: &Path, width: u32, height: u32) -> Image {
     let image = photo::load(path).expect("a photograph");
-    let scale = f64::max(f64::from(width) / f64::from(image.width()), f64::from(height) / f64::from(image.height()));
-    let size = |side: u32| (f64::from(side) * scale).round() as u32;
-    let (across, down) = (size(image.width()).max(width), size(image.height()).max(height));
+    let scale = f64::from(height) / (0.6 * f64::from(image.height()));
+    let size = |side: u32| (f64::from(side) * scale).round().max(1.0) as u32;
+    let (across, down) = (size(image.width()), size(image.height()).max(height));
     let stored = image::RgbImage::from_raw(image.width(), image.height(), image.into_rgb()).expect("whole pixels");
     let large = imageops::resize(&stored, across, down, FilterType::Triangle);
-    let cut = imageops::crop_imm(&large, (across - width) / 2, (down - height) / 3, width, height).to_image();
-    Image::new(width, height, cut.into_raw()).expect("whole pixels")
+    let mut frame = image::RgbImage::from_pixel(width, height, image::Rgb([128; 3]));
+    imageops::replace(&mut frame, &large, (i64::from(width) - i64::from(across)) / 2, 0);
+    Image::new(width, height, frame.into_raw()).expect("whole pixels")
 }
 
 /// The frame as a Motion-JPEG camera would send it.

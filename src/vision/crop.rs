@@ -2,6 +2,8 @@
 //!
 //! What reaches beyond the picture is black, as MTCNN pads it.
 
+use multiversion::multiversion;
+
 use super::pyramid::View;
 
 /// Cuts squares out of pictures; keeps its scratch rows.
@@ -15,7 +17,7 @@ pub(super) struct Cropper {
 /// The source pixels of one target pixel with their shares; at most four, which is enough for a shrink by less than two.
 #[derive(Clone, Copy, Default)]
 struct Span {
-    first: isize,
+    first: usize,
     count: usize,
     share: [f32; TAPS],
 }
@@ -34,34 +36,65 @@ impl Cropper {
         spans(&mut self.columns, x, w, width, source.width);
         spans(&mut self.rows, y, h, height, source.height);
         // The columns of the source that any target pixel needs.
-        let first = self.columns.iter().filter(|s| s.count > 0).map(|s| s.first).min().unwrap_or(0) as usize;
-        let last =
-            self.columns.iter().map(|s| s.first + s.count as isize).max().unwrap_or(0).max(first as isize) as usize;
+        let used = || self.columns.iter().filter(|s| s.count > 0);
+        let first = used().map(|s| s.first).min().unwrap_or(0);
+        let last = used().map(|s| s.first + s.count).max().unwrap_or(first);
+        // What is not there has no share; so each pixel may read all its taps, and a value more.
+        self.row.clear();
+        self.row.resize((last - first + TAPS) * 3 + 1, 0.0);
+        for column in &mut self.columns {
+            column.first = column.first.max(first) - first;
+        }
         let stride = source.width * 3;
-        self.row.resize((last - first) * 3, 0.0);
+        let line = |row: usize| &source.rgb[row * stride + first * 3..row * stride + last * 3];
         for (rows, out) in self.rows.iter().zip(target.chunks_exact_mut(width * 3)) {
-            self.row.fill(0.0);
-            for tap in 0..rows.count {
-                let share = rows.share[tap];
-                let start = (rows.first as usize + tap) * stride;
-                let line = &source.rgb[start + first * 3..start + last * 3];
-                for (sum, &value) in self.row.iter_mut().zip(line) {
-                    *sum += f32::from(value) * share;
-                }
+            let row = &mut self.row[..(last - first) * 3];
+            let (at, share) = (rows.first, rows.share);
+            match rows.count {
+                0 => row.fill(0.0),
+                1 => blend([line(at)], [share[0]], row),
+                2 => blend([line(at), line(at + 1)], [share[0], share[1]], row),
+                3 => blend([line(at), line(at + 1), line(at + 2)], [share[0], share[1], share[2]], row),
+                _ => blend([line(at), line(at + 1), line(at + 2), line(at + 3)], share, row),
             }
-            for (columns, out) in self.columns.iter().zip(out.chunks_exact_mut(3)) {
-                let mut sum = [0.5f32; 3];
-                let from = (columns.first as usize).saturating_sub(first) * 3;
-                for (share, pixel) in columns.share[..columns.count].iter().zip(self.row[from..].chunks_exact(3)) {
-                    for c in 0..3 {
-                        sum[c] += share * pixel[c];
-                    }
-                }
-                for c in 0..3 {
-                    out[c] = sum[c] as u8;
-                }
+            gather(&self.row, &self.columns, out);
+        }
+    }
+}
+
+/// The sum of `lines` by their shares, value by value.
+fn blend<const LINES: usize>(lines: [&[u8]; LINES], shares: [f32; LINES], row: &mut [f32]) {
+    blend_rows(&lines, &shares, row);
+}
+
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1+ssse3", "aarch64+neon"))]
+fn blend_rows(lines: &[&[u8]], shares: &[f32], row: &mut [f32]) {
+    let (Some((first, lines)), Some((share, shares))) = (lines.split_first(), shares.split_first()) else {
+        return;
+    };
+    for (sum, &value) in row.iter_mut().zip(*first) {
+        *sum = f32::from(value) * share;
+    }
+    for (line, share) in lines.iter().zip(shares) {
+        for (sum, &value) in row.iter_mut().zip(*line) {
+            *sum += f32::from(value) * share;
+        }
+    }
+}
+
+/// Each pixel of `out` from its columns of `row`, which has room for all taps of each and a value more.
+fn gather(row: &[f32], columns: &[Span], out: &mut [u8]) {
+    for (column, pixel) in columns.iter().zip(out.as_chunks_mut::<3>().0) {
+        let Some(values) = row[column.first * 3..].first_chunk::<{ TAPS * 3 + 1 }>() else { continue };
+        // Four values at once: red, green, blue, and the next pixel's red, which nobody asks for.
+        let mut sums = [0.5f32; 4];
+        for (tap, share) in column.share.iter().enumerate() {
+            for (c, sum) in sums.iter_mut().enumerate() {
+                *sum += share * values[tap * 3 + c];
             }
         }
+        // Shares sum to one, or a little more by rounding, so the cast's own limits are right.
+        *pixel = [sums[0] as u8, sums[1] as u8, sums[2] as u8];
     }
 }
 
@@ -75,7 +108,7 @@ fn spans(spans: &mut Vec<Span>, start: f32, length: f32, side: usize, limit: usi
         let mut add = |position: isize, share: f32| {
             if position >= 0 && (position as usize) < limit && span.count < TAPS && share > 0.0 {
                 if span.count == 0 {
-                    span.first = position;
+                    span.first = position as usize;
                 }
                 span.share[span.count] = share;
                 span.count += 1;

@@ -13,6 +13,7 @@ pub mod mtcnn;
 pub mod pipeline;
 mod pyramid;
 mod quality;
+mod resample;
 pub mod runtime;
 pub mod tracker;
 

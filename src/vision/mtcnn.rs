@@ -8,18 +8,26 @@ use super::VisionError;
 use super::batch::Batched;
 use super::boxes::{Candidate, Overlap, suppress};
 use super::crop::Cropper;
-use super::pyramid::{Halvings, Shrinker};
+use super::pyramid::Halvings;
+use super::resample::Resampler;
 use super::runtime::{Network, Planned};
 use crate::domain::{Bounds, Face, Image, Point, Score};
 
 /// P-Net sees this many pixels of a level at once, and moves by two.
 const CELL: f32 = 12.0;
 const STRIDE: f32 = 2.0;
+/// What P-Net says of each position: the log-odds of a face, and the shifts of the four sides.
+const PNET_VALUES: usize = 5;
 const RNET_SIDE: usize = 24;
 const ONET_SIDE: usize = 48;
 /// Overlaps at which boxes are one face: within a level, across levels, after R-Net, after O-Net.
 const SAME_LEVEL: f32 = 0.5;
 const SAME_FACE: f32 = 0.7;
+/// A face of which O-Net is surer than this is settled when `ENOUGH` boxes show it: further boxes that overlap theirs by more than
+/// `SAME_SURE_FACE` are not looked at.
+const SURE: f32 = 0.99;
+const SAME_SURE_FACE: f32 = 0.4;
+const ENOUGH: usize = 2;
 /// P-Net's largest level. It takes some 50 bytes of memory a pixel; a larger level is left out, and with it the faces that
 /// only it would show (in a picture of 50 megapixels those below 30 pixels).
 const LARGEST_LEVEL_PX: usize = 4_000_000;
@@ -52,7 +60,6 @@ pub struct Mtcnn {
     onet: Batched,
     frame: (u32, u32),
     levels: Vec<Level>,
-    shrinker: Shrinker,
     cropper: Cropper,
     resized: Vec<u8>,
     level: Vec<Candidate>,
@@ -61,11 +68,12 @@ pub struct Mtcnn {
     in_models: Duration,
 }
 
-/// One size of the pyramid with the P-Net compiled for it.
+/// One size of the pyramid with the P-Net compiled for it, and the way from a halving to it. (Mitchell's filter: of those tried on the
+/// golden faces it puts boxes and landmarks nearest to the reference, which resizes by area; docs/benchmarks.md.)
 struct Level {
     scale: f64,
-    width: usize,
-    height: usize,
+    pixels: usize,
+    resampler: Resampler,
     network: Network,
 }
 
@@ -73,7 +81,7 @@ impl Mtcnn {
     /// Puts the three networks together; P-Nets are compiled when the first frame tells its size.
     pub fn new(settings: DetectorSettings, pnet: Planned, rnet: Planned, onet: Planned) -> Result<Mtcnn, VisionError> {
         let rnet = Batched::new(rnet, RNET_SIDE, &[64, 16, 4])?;
-        let onet = Batched::new(onet, ONET_SIDE, &[4, 1])?;
+        let onet = Batched::new(onet, ONET_SIDE, &[1])?;
         rnet.expect_outputs(&[2, 4])?;
         onet.expect_outputs(&[2, 4, 10])?;
         Ok(Mtcnn {
@@ -83,7 +91,6 @@ impl Mtcnn {
             onet,
             frame: (0, 0),
             levels: Vec::new(),
-            shrinker: Shrinker::default(),
             cropper: Cropper::default(),
             resized: Vec::new(),
             level: Vec::new(),
@@ -105,7 +112,7 @@ impl Mtcnn {
 
     /// All faces of `image`, best score first. `halvings` must have been made of it.
     pub(super) fn detect(&mut self, image: &Image, halvings: &Halvings) -> Result<Vec<Face>, VisionError> {
-        self.fit(image.width(), image.height())?;
+        self.fit(image, halvings)?;
         self.propose(image, halvings)?;
         self.refine(image, halvings)?;
         self.conclude(image, halvings)?;
@@ -122,7 +129,8 @@ impl Mtcnn {
     }
 
     /// Compiles a P-Net for each level when the frame's size is new.
-    fn fit(&mut self, width: u32, height: u32) -> Result<(), VisionError> {
+    fn fit(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
+        let (width, height) = (image.width(), image.height());
         if self.frame == (width, height) {
             return Ok(());
         }
@@ -133,15 +141,13 @@ impl Mtcnn {
             if width * height <= LARGEST_LEVEL_PX {
                 let network = self.pnet.network([1, height, width, 3])?;
                 match network.outputs() {
-                    [prob, reg]
-                        if prob.len() == 4
-                            && prob[3] == 2
-                            && reg.len() == 4
-                            && reg[..3] == prob[..3]
-                            && reg[3] == 4 => {}
+                    [map] if map.len() == 4 && map[2] > 0 && map[3] == PNET_VALUES => {}
                     other => return Err(VisionError::Form(format!("P-Net gives {other:?}"))),
                 }
-                self.levels.push(Level { scale, width, height, network });
+                let (source, _) = halvings.for_shrink(image, (1.0 / scale) as f32);
+                let resampler = Resampler::new((source.width, source.height), (width, height))
+                    .ok_or_else(|| VisionError::Form(format!("cannot resize to {width}x{height}")))?;
+                self.levels.push(Level { scale, pixels: width * height, resampler, network });
             }
         }
         self.frame = (width, height);
@@ -151,30 +157,32 @@ impl Mtcnn {
     /// P-Net over the pyramid: the first boxes.
     fn propose(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
         self.candidates.clear();
+        let threshold = self.settings.thresholds[0];
+        // The sigmoid is monotonous: only what passes needs one.
+        let least = (threshold / (1.0 - threshold)).ln();
         for level in &mut self.levels {
             let (source, _) = halvings.for_shrink(image, (1.0 / level.scale) as f32);
-            self.resized.resize(level.width * level.height * 3, 0);
-            if !self.shrinker.shrink(source, level.width, level.height, &mut self.resized) {
-                return Err(VisionError::Form(format!("cannot resize to {}x{}", level.width, level.height)));
+            self.resized.resize(level.pixels * 3, 0);
+            if !level.resampler.resize(source, &mut self.resized) {
+                return Err(VisionError::Form(format!("a halving of {}x{} pixels", source.width, source.height)));
             }
             let start = Instant::now();
             level.network.run(&self.resized)?;
             self.in_models += start.elapsed();
             let columns = level.network.outputs()[0][2];
-            let (prob, reg) = (level.network.output(0)?, level.network.output(1)?);
+            let map = level.network.output(0)?;
             self.level.clear();
-            for (cell, p) in prob.chunks_exact(2).enumerate() {
-                if p[1] >= self.settings.thresholds[0] {
+            for (cell, &[log_odds, ref shift @ ..]) in map.as_chunks::<PNET_VALUES>().0.iter().enumerate() {
+                if log_odds >= least {
                     let (x, y) = ((cell % columns) as f32 * STRIDE, (cell / columns) as f32 * STRIDE);
                     let place = |v: f32| (f64::from(v) / level.scale).trunc() as f32;
-                    let r = &reg[cell * 4..][..4];
                     self.level.push(Candidate {
                         x1: place(x + 1.0),
                         y1: place(y + 1.0),
                         x2: place(x + CELL),
                         y2: place(y + CELL),
-                        score: p[1],
-                        shift: [r[0], r[1], r[2], r[3]],
+                        score: 1.0 / (1.0 + (-log_odds).exp()),
+                        shift: *shift,
                         index: 0,
                     });
                 }
@@ -221,37 +229,39 @@ impl Mtcnn {
         Ok(())
     }
 
-    /// O-Net: the faces, with their landmarks.
+    /// O-Net: the faces, with their landmarks. One box at a time, best first, so that a face that is settled costs nothing more; a
+    /// batch would not be faster on a CPU.
     fn conclude(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
         self.candidates.retain(|c| touches(c, image));
         self.landmarks.clear();
         let candidates = &mut self.candidates;
-        let (mut done, mut kept) = (0, 0);
-        while done < candidates.len() {
-            let rows = self.onet.run(candidates.len() - done, |i, crop| {
-                cut(&mut self.cropper, image, halvings, &candidates[done + i], ONET_SIDE, crop);
+        let mut kept = 0;
+        for i in 0..candidates.len() {
+            let candidate = candidates[i];
+            let settled = candidates[..kept]
+                .iter()
+                .filter(|face| face.score >= SURE && candidate.overlaps(face, SAME_SURE_FACE, Overlap::Union));
+            if settled.count() >= ENOUGH {
+                continue;
+            }
+            let rows = self.onet.run(1, |_, crop| {
+                cut(&mut self.cropper, image, halvings, &candidate, ONET_SIDE, crop);
             })?;
             self.in_models += rows.spent;
-            for i in 0..rows.count {
-                let (score, reg, points) = (rows.row(0, i)[1], rows.row(1, i), rows.row(2, i));
-                if score > self.settings.thresholds[2] {
-                    let c = candidates[done + i];
-                    let (w, h) = (c.x2 - c.x1 + 1.0, c.y2 - c.y1 + 1.0);
-                    self.landmarks.push(std::array::from_fn(|i| Point {
-                        x: w * points[i] + c.x1 - 1.0,
-                        y: h * points[5 + i] + c.y1 - 1.0,
-                    }));
-                    let shift = [reg[0], reg[1], reg[2], reg[3]];
-                    candidates[kept] = Candidate { score, shift, index: kept, ..c };
-                    kept += 1;
-                }
+            let (score, reg, points) = (rows.row(0, 0)[1], rows.row(1, 0), rows.row(2, 0));
+            if score > self.settings.thresholds[2] {
+                let (w, h) = (candidate.x2 - candidate.x1 + 1.0, candidate.y2 - candidate.y1 + 1.0);
+                self.landmarks.push(std::array::from_fn(|i| Point {
+                    x: w * points[i] + candidate.x1 - 1.0,
+                    y: h * points[5 + i] + candidate.y1 - 1.0,
+                }));
+                let shift = [reg[0], reg[1], reg[2], reg[3]];
+                candidates[kept] = Candidate { score, shift, index: kept, ..candidate };
+                candidates[kept].regress(1.0);
+                kept += 1;
             }
-            done += rows.count;
         }
         candidates.truncate(kept);
-        for candidate in candidates.iter_mut() {
-            candidate.regress(1.0);
-        }
         suppress(candidates, SAME_FACE, Overlap::Min);
         candidates.retain(|c| [c.x1, c.y1, c.x2, c.y2].iter().all(|v| v.is_finite()) && c.x2 > c.x1 && c.y2 > c.y1);
         Ok(())

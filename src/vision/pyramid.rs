@@ -1,10 +1,6 @@
-//! A frame at half, quarter, … size, and the levels of MTCNN's pyramid cut from them.
+//! A frame at half, quarter, … size.
 //!
 //! Every smaller picture is made from the halving that is just larger, so a frame is read once and not once a level.
-
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use multiversion::multiversion;
 
@@ -15,6 +11,7 @@ use crate::domain::Image;
 pub(super) struct Halvings {
     smaller: Vec<Plane>,
     used: usize,
+    means: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -56,7 +53,7 @@ impl Halvings {
             let plane = &mut rest[0];
             (plane.width, plane.height) = (width, height);
             plane.rgb.resize(width * height * 3, 0);
-            halve(source, plane);
+            halve(source, plane, &mut self.means);
             self.used += 1;
         }
     }
@@ -75,61 +72,27 @@ impl Halvings {
 }
 
 /// Means of two by two pixels; an odd last row or column is left out.
-fn halve(source: View<'_>, target: &mut Plane) {
+fn halve(source: View<'_>, target: &mut Plane, means: &mut Vec<u8>) {
     let stride = source.width * 3;
+    means.resize(target.width * 6, 0);
     for (y, out) in target.rgb.chunks_exact_mut(target.width * 3).enumerate() {
-        let top = &source.rgb[2 * y * stride..][..stride];
-        let bottom = &source.rgb[(2 * y + 1) * stride..][..stride];
-        halve_rows(top, bottom, out);
+        let top = &source.rgb[2 * y * stride..][..target.width * 6];
+        let bottom = &source.rgb[(2 * y + 1) * stride..][..target.width * 6];
+        halve_rows(top, bottom, means, out);
     }
 }
 
-/// One row of means from two rows; eight pixels at a time, so that the processor's vectors are filled.
+/// One row of means from two rows. First the mean of each two by two pixels, also of those that begin at an odd column: without gaps
+/// the processor's vectors are filled. Then every second one is taken.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1+ssse3", "aarch64+neon"))]
-fn halve_rows(top: &[u8], bottom: &[u8], out: &mut [u8]) {
-    let mean = |a: &[u8], b: &[u8], i: usize| {
-        ((u16::from(a[i]) + u16::from(a[i + 3]) + u16::from(b[i]) + u16::from(b[i + 3]) + 2) >> 2) as u8
-    };
-    let (blocks, rest) = out.as_chunks_mut::<24>();
-    let (tops, top_rest) = top.as_chunks::<48>();
-    let (bottoms, bottom_rest) = bottom.as_chunks::<48>();
-    for ((out, a), b) in blocks.iter_mut().zip(tops).zip(bottoms) {
-        for (i, value) in out.iter_mut().enumerate() {
-            *value = mean(a, b, i / 3 * 6 + i % 3);
-        }
+fn halve_rows(top: &[u8], bottom: &[u8], means: &mut [u8], out: &mut [u8]) {
+    let rows = top.iter().zip(bottom).map(|(&a, &b)| u16::from(a) + u16::from(b));
+    let shifted = top[3..].iter().zip(&bottom[3..]).map(|(&a, &b)| u16::from(a) + u16::from(b));
+    for ((mean, left), right) in means.iter_mut().zip(rows).zip(shifted) {
+        *mean = ((left + right + 2) >> 2) as u8;
     }
-    let done = blocks.len().min(tops.len());
-    let (top_rest, bottom_rest) = match done == tops.len() {
-        true => (top_rest, bottom_rest),
-        // An odd width leaves a whole block of input for less than a block of output.
-        false => (&top[done * 48..], &bottom[done * 48..]),
-    };
-    for ((out, a), b) in rest.chunks_exact_mut(3).zip(top_rest.chunks_exact(6)).zip(bottom_rest.chunks_exact(6)) {
-        for (c, value) in out.iter_mut().enumerate() {
-            *value = mean(a, b, c);
-        }
-    }
-}
-
-/// Resizes one picture into another; keeps its own scratch memory.
-#[derive(Default)]
-pub(super) struct Shrinker(Resizer);
-
-impl Shrinker {
-    /// Fills `target` (`width * height * 3` bytes) with `source` at that size. (Mitchell's filter: of those tried on the golden faces
-    /// it puts boxes and landmarks nearest to the reference, which resizes by area; docs/benchmarks.md.)
-    ///
-    /// `false` when a size is empty or does not fit.
-    pub fn shrink(&mut self, source: View<'_>, width: usize, height: usize, target: &mut [u8]) -> bool {
-        let Some(from) = TypedImageRef::<U8x3>::from_buffer(source.width as u32, source.height as u32, source.rgb).ok()
-        else {
-            return false;
-        };
-        let Some(mut to) = TypedImage::<U8x3>::from_buffer(width as u32, height as u32, target).ok() else {
-            return false;
-        };
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Mitchell));
-        self.0.resize_typed(&from, &mut to, &options).is_ok()
+    for (out, mean) in out.as_chunks_mut::<3>().0.iter_mut().zip(means.as_chunks::<6>().0) {
+        *out = [mean[0], mean[1], mean[2]];
     }
 }
 
@@ -147,6 +110,23 @@ mod tests {
         assert_eq!((view.width, view.height, times), (2, 1, 1));
         // Column 0: pixels 0, 1 of both rows: 0, 30, 120, 150.
         assert_eq!(&view.rgb[..3], &[75, 85, 95]);
+    }
+
+    #[test]
+    fn an_odd_row_and_an_odd_column_are_left_out() {
+        for width in 2..40 {
+            let rgb: Vec<u8> = (0..width * 3 * 3).map(|v| (v * 7 % 256) as u8).collect();
+            let image = Image::new(width as u32, 3, rgb.clone()).unwrap();
+            let mut halvings = Halvings::default();
+            halvings.make(&image, 1);
+            let (view, _) = halvings.for_shrink(&image, 2.0);
+            let at = |x: usize, y: usize, c: usize| u16::from(rgb[(y * width + x) * 3 + c]);
+            let expected: Vec<u8> = (0..width / 2 * 3)
+                .map(|i| (i / 3 * 2, i % 3))
+                .map(|(x, c)| ((at(x, 0, c) + at(x + 1, 0, c) + at(x, 1, c) + at(x + 1, 1, c) + 2) >> 2) as u8)
+                .collect();
+            assert_eq!((view.width, view.height, view.rgb), (width / 2, 1, &expected[..]));
+        }
     }
 
     #[test]
