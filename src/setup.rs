@@ -21,7 +21,9 @@ use crate::door::{
     self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
 };
 use crate::hub::HubSettings;
+use crate::ledger::{Journal, Outbox, OutboxLimit};
 use crate::office::Gates;
+use crate::store::Store;
 use crate::vision::mtcnn::DetectorSettings;
 use crate::vision::pipeline::Accelerators;
 use crate::vision::runtime::{Accelerator, Runtime};
@@ -191,6 +193,14 @@ fn active(active: config::Active) -> door::Active {
         config::Active::High => door::Active::High,
         config::Active::Low => door::Active::Low,
     }
+}
+
+/// The journal in `store`; with a broker, each record goes into the outbox, too.
+pub fn journal(config: &Config, store: &Store) -> Result<Journal> {
+    let journal = Journal::open(store)?;
+    let Some(mqtt) = &config.mqtt else { return Ok(journal) };
+    let limit = OutboxLimit { bytes: mqtt.outbox_max, ..OutboxLimit::default() };
+    Ok(journal.with_outbox(Arc::new(Outbox::open(store, limit)?)))
 }
 
 /// `[mqtt]` as the hub wants it; reads the password's file.

@@ -18,7 +18,7 @@ use crate::daemon::wire::{
 };
 use crate::domain::{Match, PersonId};
 use crate::gallery::{Gallery, NewPerson, Template};
-use crate::ledger::{Journal, Order};
+use crate::ledger::Order;
 use crate::office::{Enrolment, Recorder, Register};
 use crate::setup;
 use crate::store::{Store, StoreError};
@@ -57,7 +57,7 @@ impl Book {
         let model = manifest.model(&config.models.embedder, Role::Embedder)?;
         let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
         let gallery = Arc::new(Gallery::open(&store, model.id(), dimension)?);
-        let recorder = Arc::new(Recorder::new(Journal::open(&store)?, Arc::new(SystemClock::new())));
+        let recorder = Arc::new(Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new())));
         let register = Register::new(gallery, recorder.clone(), setup::house::near_enough(config, model)?);
         Ok(Book::Local(Box::new(Local { register, recorder, by: me() })))
     }

@@ -24,9 +24,10 @@ use std::sync::Arc;
 pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use settings::{
-    Accelerator, Access, Active, Camera, Contact, Control, Detector, Device, DistanceLimit, Door, DoorDriver, Enroll,
-    Hours, Indicator, LineId, Lock, Log, LogFormat, LogLevel, Models, Mqtt, Passback, Passing, PerModel, Permit,
-    PixelFormat, Pull, Relay, Runtime, Schedule, Source, Store, Wiring,
+    Accelerator, Access, Active, Attendance, AttendanceMethod, Camera, Contact, Control, Detector, Device,
+    DistanceLimit, Door, DoorDriver, Enroll, Hours, Indicator, Journal, LineId, Lock, Log, LogFormat, LogLevel, Models,
+    Mqtt, OnJournalFailure, Passback, Passing, PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule, Source,
+    Store, Wiring,
 };
 
 use reader::{Line, Reader};
@@ -36,6 +37,8 @@ use reader::{Line, Reader};
 pub struct Config {
     pub device: Device,
     pub store: Store,
+    pub journal: Journal,
+    pub attendance: Attendance,
     pub models: Models,
     pub runtime: Runtime,
     pub detector: Detector,

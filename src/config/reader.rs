@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::problem::{Origin, Problem};
-use super::text::{duration, excerpt, from_duration, nearest, quote};
+use super::text::{bytes, duration, excerpt, from_bytes, from_duration, nearest, quote};
 use super::tree::{Node, Table, Value};
 
 /// One line of the effective configuration.
@@ -287,6 +287,18 @@ impl<'r> Section<'r> {
             })
         };
         self.ask(key, default, read, |span| quote(&from_duration(*span)))
+    }
+
+    /// A size in bytes.
+    pub fn size(&mut self, key: &'static str, range: RangeInclusive<u64>, default: u64) -> u64 {
+        let read = |value: &Value| {
+            let bytes = value.text().and_then(bytes).filter(|bytes| range.contains(bytes));
+            bytes.ok_or_else(|| {
+                let (least, most) = (from_bytes(*range.start()), from_bytes(*range.end()));
+                format!("a size from \"{least}\" to \"{most}\": a whole number and one of KB, MB, GB, in quotes")
+            })
+        };
+        self.ask(key, default, read, |bytes| quote(&from_bytes(*bytes)))
     }
 
     /// One of a few words; the first is the default.

@@ -25,6 +25,23 @@ pub(super) fn from_duration(span: Duration) -> String {
     format!("{}{unit}", all / milliseconds)
 }
 
+/// The units of a size and their bytes, largest first.
+const SIZES: [(&str, u64); 3] = [("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)];
+
+/// Reads a whole number with a unit, as in `64MB`. `None` for anything else.
+pub(super) fn bytes(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let (_, size) = SIZES.iter().find(|(name, _)| *name == unit.trim_start())?;
+    number.parse::<u64>().ok()?.checked_mul(*size)
+}
+
+/// Writes a size of whole kilobytes with the largest unit that leaves a whole number.
+pub(super) fn from_bytes(bytes: u64) -> String {
+    let (unit, size) = SIZES.iter().find(|(_, size)| bytes.is_multiple_of(*size)).unwrap_or(&SIZES[2]);
+    format!("{}{unit}", bytes / size)
+}
+
 /// Writes `text` as a basic TOML string with its quotes.
 pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);

@@ -37,7 +37,7 @@ use crate::config::Config;
 use crate::domain::{Event, Frame, Image};
 use crate::gallery::Gallery;
 use crate::hub::{EventMessage, Hub};
-use crate::ledger::{Journal, Record};
+use crate::ledger::Record;
 use crate::office::{Recorder, Register};
 use crate::setup;
 use crate::store::Store;
@@ -117,7 +117,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         let _inside = tokio.enter();
         setup::hub(config)?.map(|settings| Arc::new(Hub::start(settings)))
     };
-    let recorder = Recorder::new(Journal::open(&store)?, clock.clone());
+    let recorder = Recorder::new(&store, setup::journal(config, &store)?, clock.clone());
     let recorder = Arc::new(match &hub {
         Some(hub) => {
             let hub = hub.clone();

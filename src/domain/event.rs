@@ -3,7 +3,7 @@
 //! Knows nothing of who keeps it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{Decision, Direction, Mode, ModelId, PersonId};
 
@@ -62,6 +62,15 @@ impl Alarm {
             Alarm::Tamper => "tamper",
         }
     }
+}
+
+/// A correction of what attendance is reckoned from. The record that it corrects stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Amendment {
+    /// Somebody went in or out, and no door saw it.
+    Add { direction: Direction, at: SystemTime },
+    /// The record of that number does not count: another person, or a mistake.
+    Void { record: u64 },
 }
 
 /// What happened, worth keeping. `by` is always the operator's name.
@@ -238,6 +247,47 @@ pub enum Event {
     },
     Removed {
         person: Named,
+        by: String,
+    },
+    /// An operator corrects the attendance of a person.
+    AttendanceAmended {
+        person: Named,
+        amendment: Amendment,
+        reason: String,
+        by: String,
+    },
+    /// The database or its second copy was damaged, and was mended; `lost` commits that were answered for could not be.
+    StoreMended {
+        what: String,
+        lost: u64,
+    },
+    /// Records can be written again; `lost` events were not written in between.
+    JournalBack {
+        lost: u64,
+        failed_for: Duration,
+        reason: String,
+    },
+    /// The outbox was full: these records will not reach the hub.
+    OutboxShed {
+        records: u64,
+        from: u64,
+        through: u64,
+    },
+    /// Old records were deleted, all up to `through`, whose hash stands here so that the chain goes on from it.
+    Pruned {
+        through: u64,
+        hash: [u8; 32],
+        records: u64,
+        reason: String,
+    },
+    /// A person's name and number were erased from these records.
+    Erased {
+        records: Vec<u64>,
+        by: String,
+    },
+    /// The store was put back from a backup, whose newest record is `through`.
+    Restored {
+        through: u64,
         by: String,
     },
 }

@@ -7,6 +7,7 @@ mod decision;
 mod event;
 mod likeness;
 mod picture;
+mod stamp;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub use decision::*;
 pub use event::*;
 pub use likeness::*;
 pub use picture::*;
+pub use stamp::*;
 
 /// A point in monotonic time: the span since an epoch that one [`crate::clock::Clock`] keeps for a whole process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

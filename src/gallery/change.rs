@@ -1,12 +1,9 @@
-//! Everything that writes: enrolment, changes, removal. Each is one transaction and one flush, then the change in memory.
+//! Everything that writes: enrolment, changes, removal. Each is one commit, then the change in memory.
 //!
 //! Knows nothing of searching.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::SystemTime;
-
-use sled::Transactional;
-use sled::transaction::TransactionError;
 
 use crate::domain::PersonId;
 
@@ -34,16 +31,13 @@ impl Gallery {
         let created = templates.iter().map(|t| t.created).max().unwrap_or(SystemTime::UNIX_EPOCH);
         let stored = Stored { person: new, enabled: true, valid_from: None, valid_until: None, created };
         let value = encode(id, &stored)?;
-        let Trees { people, templates: tree, counter, .. } = &self.trees;
-        committed((people, tree, counter).transaction(|(people, tree, counter)| {
-            counter.insert(NEXT_PERSON, &after.to_be_bytes())?;
-            people.insert(&record::person_key(id), value.as_slice())?;
-            for (number, template) in (0..).zip(&templates) {
-                tree.insert(&record::template_key(id, number), record::write_template(template))?;
-            }
-            Ok(())
-        }))?;
-        self.trees.store.flush()?;
+        let Trees { people, templates: tree, counter, store } = &self.trees;
+        let mut changes =
+            vec![counter.put(NEXT_PERSON, after.to_be_bytes()), people.put(record::person_key(id), value)];
+        for (number, template) in (0..).zip(&templates) {
+            changes.push(tree.put(record::template_key(id, number), record::write_template(template)));
+        }
+        store.commit(&changes)?;
         self.shelf_mut().put(id, stored, &self.trees.templates)?;
         self.person(id)
     }
@@ -53,16 +47,16 @@ impl Gallery {
         let _writing = self.writing();
         let stored = self.trees.stored(id)?;
         self.check_templates(&templates, self.person(id)?.templates)?;
-        let last = self.trees.templates.scan_prefix(record::person_key(id)).keys().next_back().transpose()?;
-        let last = last.and_then(|key| record::read_template_key(&key));
+        let last = self.trees.templates.scan_prefix(record::person_key(id)).next_back().transpose()?;
+        let last = last.and_then(|(key, _)| record::read_template_key(&key));
         let first = last.map_or(Some(0), |(_, number)| number.checked_add(1));
         let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=u32::MAX;
-        let mut batch = sled::Batch::default();
-        for (number, template) in numbers.zip(&templates) {
-            batch.insert(&record::template_key(id, number), record::write_template(template));
-        }
-        self.trees.templates.apply_batch(batch)?;
-        self.trees.store.flush()?;
+        let Trees { templates: tree, store, .. } = &self.trees;
+        let changes: Vec<_> = numbers
+            .zip(&templates)
+            .map(|(number, template)| tree.put(record::template_key(id, number), record::write_template(template)))
+            .collect();
+        store.commit(&changes)?;
         self.shelf_mut().put(id, stored, &self.trees.templates)?;
         self.person(id)
     }
@@ -101,9 +95,9 @@ impl Gallery {
 
     /// Erases a person and their templates, readable or not; their number is not used again.
     ///
-    /// The templates are written over first, then removed, so no page of the live tree holds them. sled appends: the segments
-    /// of its log that held the pages before stay on the disk until sled reuses or truncates them, and that has no set time.
-    /// Whoever needs more keeps the store on an encrypted disk.
+    /// The templates are written over first, then removed, so no page of the live tree holds them, and the store's second copy is
+    /// written anew without them. sled appends: the segments of its log that held the pages before stay on the disk until sled
+    /// reuses or truncates them, and that has no set time. Whoever needs more keeps the store on an encrypted disk.
     pub fn remove(&self, id: PersonId) -> Result<(), GalleryError> {
         let _writing = self.writing();
         let key = record::person_key(id);
@@ -117,24 +111,24 @@ impl Gallery {
             return Err(GalleryError::NotFound { wanted: id.to_string() });
         }
         // Killed after this, the next opening sweeps up what was written over.
-        committed((people, templates).transaction(|(people, templates)| {
-            people.remove(&key)?;
-            for (key, length) in &held {
-                templates.insert(key, record::erased(*length))?;
-            }
-            Ok(())
-        }))?;
-        store.flush()?;
+        let mut changes = vec![people.delete(key)];
+        changes.extend(held.iter().map(|(key, length)| templates.put(&**key, record::erased(*length))));
+        store.commit(&changes)?;
         self.shelf_mut().take(id);
-        self.trees.sweep(held.into_iter().map(|(key, _)| key))
+        self.trees.sweep(held.into_iter().map(|(key, _)| key))?;
+        // They are gone from the database; the copy is written anew when the store is next opened, if it cannot be now.
+        if let Err(error) = store.compact() {
+            tracing::warn!(%error, person = id.0, "the second copy of the store still holds the templates");
+        }
+        Ok(())
     }
 
     fn change(&self, id: PersonId, change: impl FnOnce(&mut Stored)) -> Result<Person, GalleryError> {
         let _writing = self.writing();
         let mut stored = self.trees.stored(id)?;
         change(&mut stored);
-        self.trees.people.insert(record::person_key(id), encode(id, &stored)?)?;
-        self.trees.store.flush()?;
+        let Trees { people, store, .. } = &self.trees;
+        store.commit(&[people.put(record::person_key(id), encode(id, &stored)?)])?;
         self.shelf_mut().put(id, stored, &self.trees.templates)?;
         self.person(id)
     }
@@ -158,17 +152,8 @@ impl Gallery {
 impl Trees {
     /// Removes templates that were written over.
     pub(super) fn sweep(&self, keys: impl IntoIterator<Item = sled::IVec>) -> Result<(), GalleryError> {
-        let mut batch = sled::Batch::default();
-        let mut any = false;
-        for key in keys {
-            batch.remove(key);
-            any = true;
-        }
-        if any {
-            self.templates.apply_batch(batch)?;
-            self.store.flush()?;
-        }
-        Ok(())
+        let changes: Vec<_> = keys.into_iter().map(|key| self.templates.delete(&*key)).collect();
+        if changes.is_empty() { Ok(()) } else { Ok(self.store.commit(&changes)?) }
     }
 
     fn stored(&self, id: PersonId) -> Result<Stored, GalleryError> {
@@ -202,11 +187,4 @@ impl Trees {
 fn encode(id: PersonId, stored: &Stored) -> Result<Vec<u8>, GalleryError> {
     record::write_person(stored)
         .map_err(|why| GalleryError::Damaged { key: record::describe(&record::person_key(id)), why })
-}
-
-fn committed(result: Result<(), TransactionError<GalleryError>>) -> Result<(), GalleryError> {
-    result.map_err(|error| match error {
-        TransactionError::Abort(error) => error,
-        TransactionError::Storage(error) => error.into(),
-    })
 }

@@ -47,12 +47,6 @@ pub enum GalleryError {
     NoNumbersLeft,
 }
 
-impl From<sled::Error> for GalleryError {
-    fn from(error: sled::Error) -> GalleryError {
-        GalleryError::Store(error.into())
-    }
-}
-
 fn numbers(ids: &[PersonId]) -> String {
     ids.iter().map(PersonId::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -26,7 +26,7 @@ mod walk;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::domain::{Embedding, Match, ModelId, PersonId};
-use crate::store::Store;
+use crate::store::{Store, Tree};
 
 pub use error::GalleryError;
 pub use index::Index;
@@ -53,10 +53,10 @@ pub struct Gallery {
 
 struct Trees {
     store: Store,
-    people: sled::Tree,
-    templates: sled::Tree,
+    people: Tree,
+    templates: Tree,
     /// Holds the next person's number.
-    counter: sled::Tree,
+    counter: Tree,
 }
 
 impl Gallery {

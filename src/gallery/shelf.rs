@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::domain::{ModelId, PersonId};
+use crate::store::Tree;
 
 use super::index::Index;
 use super::person::Person;
@@ -62,8 +63,8 @@ pub struct Shelf {
 impl Shelf {
     /// Everybody in the trees whose number is below `end`.
     pub fn read(
-        people: &sled::Tree,
-        templates: &sled::Tree,
+        people: &Tree,
+        templates: &Tree,
         end: PersonId,
         model: &ModelId,
         dimension: usize,
@@ -98,7 +99,7 @@ impl Shelf {
     }
 
     /// Puts a person on the shelf, with all the templates that the tree holds of them; in place of what was there.
-    pub fn put(&mut self, id: PersonId, stored: record::Stored, templates: &sled::Tree) -> Result<(), GalleryError> {
+    pub fn put(&mut self, id: PersonId, stored: record::Stored, templates: &Tree) -> Result<(), GalleryError> {
         self.take(id);
         self.people.insert(id, person(id, stored));
         for entry in templates.scan_prefix(record::person_key(id)) {
@@ -118,7 +119,7 @@ impl Shelf {
     }
 
     /// How many templates of which other models there are.
-    pub fn foreign(&self, templates: &sled::Tree) -> Result<Vec<Foreign>, GalleryError> {
+    pub fn foreign(&self, templates: &Tree) -> Result<Vec<Foreign>, GalleryError> {
         let mut counts = BTreeMap::new();
         for id in self.people.values().filter(|p| p.foreign_templates > 0).map(|p| p.id) {
             for entry in templates.scan_prefix(record::person_key(id)) {

@@ -108,7 +108,7 @@ fn a_damaged_counter_stops_enrolment_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     gallery.enroll(named("Ada"), vec![along(0, 0.0)]).unwrap();
-    gallery.trees.counter.insert("next_person", "??").unwrap();
+    gallery.trees.store.commit(&[gallery.trees.counter.put(*b"next_person", *b"??")]).unwrap();
     drop(gallery);
     let gallery = open(&dir);
     assert!(matches!(gallery.enroll(named("Bob"), vec![along(1, 0.0)]), Err(GalleryError::BadCounter)));
@@ -127,7 +127,7 @@ fn nobody_finds_the_removed() {
     gallery.remove(ids[1]).unwrap();
     assert_ne!(nearest(&gallery), Some(ids[1]));
     assert!(matches!(gallery.templates(ids[1]), Err(GalleryError::NotFound { .. })));
-    assert_eq!(gallery.trees.templates.len(), 4);
+    assert_eq!(gallery.trees.templates.iter().count(), 4);
     gallery.remove(ids[0]).unwrap();
     assert_eq!(gallery.nearest(&along(0, 0.0).embedding).unwrap().unwrap().runner_up, None);
     gallery.remove(ids[2]).unwrap();
@@ -193,9 +193,13 @@ fn one_damaged_record_locks_nobody_else_out() {
     let key = record::template_key(ids[0], 1);
     let mut value = gallery.trees.templates.get(key).unwrap().unwrap().to_vec();
     value.truncate(40);
-    gallery.trees.templates.insert(key, value).unwrap();
-    gallery.trees.people.insert(record::person_key(ids[1]), b"{\"v\":1").unwrap();
-    gallery.trees.people.insert(b"odd key", b"").unwrap();
+    let Trees { people, templates, store, .. } = &gallery.trees;
+    let broken = [
+        templates.put(key, value),
+        people.put(record::person_key(ids[1]), *b"{\"v\":1"),
+        people.put(*b"odd key", *b""),
+    ];
+    store.commit(&broken).unwrap();
     drop(gallery);
 
     let gallery = open(&dir);
@@ -220,48 +224,25 @@ fn one_damaged_record_locks_nobody_else_out() {
 }
 
 #[test]
-fn a_page_that_the_disk_lost_locks_nobody_else_out() {
+fn a_page_that_the_disk_lost_costs_nobody() {
     let (model, dimension) = (ModelId::new("net"), 128);
     let dir = tempfile::tempdir().unwrap();
     let gallery = Gallery::open(&Store::open(dir.path()).unwrap(), model.clone(), dimension).unwrap();
-    for i in 0..200 {
+    for i in 0..40 {
         let values: Vec<f32> = (0..dimension).map(|j| ((i * dimension + j) as f32).sin()).collect();
         gallery.enroll(named(&format!("Person {i}")), vec![of(embedding("net", &values)); 40]).unwrap();
     }
     let everybody = gallery.people();
     drop(gallery);
-    // An opening makes sled write a snapshot; until then a torn log cannot be told from a short one.
-    drop(Store::open(dir.path()).unwrap());
-    let mut lost_some = 0;
-    for spot in 0..24 {
-        let copy = tempfile::tempdir().unwrap();
-        for file in std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_file()) {
-            std::fs::copy(&file, copy.path().join(file.file_name().unwrap())).unwrap();
-        }
-        let data = copy.path().join("db");
+    let data = dir.path().join("sled/db");
+    for spot in 0..6 {
         let mut torn = std::fs::read(&data).unwrap();
-        let at = torn.len() * spot / 24 + 100;
+        let at = torn.len() * spot / 6 + 100;
         torn[at..at + 64].fill(0xEE);
         std::fs::write(&data, torn).unwrap();
-        // Where that cost more than a page, the store says so and nothing is opened.
-        let opened = Store::open(copy.path()).map_err(GalleryError::from);
-        let gallery = match opened.and_then(|store| Gallery::open(&store, model.clone(), dimension)) {
-            Ok(gallery) => gallery,
-            Err(error) => {
-                assert!(error.to_string().contains("backup"), "{error}");
-                continue;
-            }
-        };
-        let reported: Vec<_> = gallery.damaged().iter().filter_map(|d| d.person).collect();
-        lost_some += usize::from(!reported.is_empty());
-        let people = gallery.people();
-        for person in &everybody {
-            let kept = people.contains(person);
-            assert!(kept || reported.contains(&person.id), "{person:?} is lost, and nothing tells of it");
-        }
-        assert!(people.len() > 100, "{} people are left after one page was lost", people.len());
+        let gallery = Gallery::open(&Store::open(dir.path()).unwrap(), model.clone(), dimension).unwrap();
+        assert_eq!((gallery.people(), gallery.damaged()), (everybody.clone(), vec![]));
     }
-    assert!(lost_some > 0, "no page of a template or a person was hit");
 }
 
 #[test]
@@ -270,13 +251,16 @@ fn a_removal_that_was_cut_short_is_finished() {
     let gallery = open(&dir);
     let id = gallery.enroll(named("Ada"), vec![along(0, 0.0); 2]).unwrap().id;
     // The state between the two steps of a removal.
-    gallery.trees.people.remove(record::person_key(id)).unwrap();
-    for number in 0..2 {
-        gallery.trees.templates.insert(record::template_key(id, number), record::erased(90)).unwrap();
-    }
+    let Trees { people, templates, store, .. } = &gallery.trees;
+    let over = |number| templates.put(record::template_key(id, number), record::erased(90));
+    store.commit(&[people.delete(record::person_key(id)), over(0), over(1)]).unwrap();
     drop(gallery);
     let gallery = open(&dir);
-    assert!(gallery.damaged().is_empty() && gallery.people().is_empty() && gallery.trees.templates.is_empty());
+    assert!(
+        gallery.damaged().is_empty()
+            && gallery.people().is_empty()
+            && gallery.trees.templates.first().unwrap().is_none()
+    );
 }
 
 proptest! {
@@ -378,7 +362,7 @@ fn kill_9_leaves_whole_people_or_none() {
             assert_eq!(person.templates, TEMPLATES, "{person:?}");
             assert_eq!(gallery.templates(person.id).unwrap().len(), TEMPLATES);
         }
-        assert_eq!(gallery.trees.templates.len(), people.len() * TEMPLATES);
+        assert_eq!(gallery.trees.templates.iter().count(), people.len() * TEMPLATES);
         enrolled = people.iter().map(|p| p.id).collect();
     }
     assert!(!enrolled.is_empty());

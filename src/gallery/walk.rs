@@ -2,10 +2,10 @@
 //!
 //! Knows nothing of what the records say; their keys begin with a person's number.
 
-use sled::{IVec, Tree};
+use sled::IVec;
 
 use crate::domain::PersonId;
-use crate::store::StoreError;
+use crate::store::{StoreError, Tree};
 
 /// What is met on the way.
 pub enum Found {
@@ -26,7 +26,7 @@ pub fn walk(tree: &Tree, end: PersonId) -> impl Iterator<Item = Result<Found, St
         if over {
             return None;
         }
-        match records.next()?.map_err(StoreError::from) {
+        match records.next()? {
             Ok((key, value)) => {
                 from = after(&key);
                 Some(Ok(Found::Record(key, value)))

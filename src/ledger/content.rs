@@ -4,11 +4,14 @@
 //! Euclidean between unit vectors (0 to 2, lower is closer) with four decimals. A person is `{"id": 7, "name": "…"}`, named as
 //! they were called at that time.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::domain::{Decision, Direction, Distance, Event, Mode, Named, PersonId, Verdict};
+use super::record::hex;
+use super::spans;
+use crate::domain::{Amendment, Decision, Direction, Distance, Event, Mode, Named, PersonId, Verdict};
 
 /// The kind and the content of `event`:
 ///
@@ -42,6 +45,13 @@ use crate::domain::{Decision, Direction, Distance, Event, Mode, Named, PersonId,
 /// | `renamed` | `person`, `before` (the old name), `by` |
 /// | `changed` | `person`, `what`, `by` |
 /// | `enabled`, `disabled`, `removed` | `person`, `by` |
+/// | `attendance_amended` | `person`, `add` (`direction`, `at` in RFC 3339; or null), `void` (the `seq` that does not count, or null), `reason`, `by` |
+/// | `store_mended` | `what`, `lost` (commits) |
+/// | `journal_back` | `lost` (events), `failed_for_ms`, `reason` |
+/// | `outbox_shed` | `records`, `from`, `through` |
+/// | `pruned` | `through`, `hash` (of that record), `records`, `reason` |
+/// | `erased` | `records` (their numbers, as in `3-5,9`), `count`, `by` |
+/// | `restored` | `through`, `by` |
 pub(super) fn of(event: &Event) -> (&'static str, Value) {
     match event {
         Event::Started { version, config, model } => {
@@ -131,7 +141,37 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
         Event::Enabled { person, by } => ("enabled", json!({ "person": named(person), "by": by })),
         Event::Disabled { person, by } => ("disabled", json!({ "person": named(person), "by": by })),
         Event::Removed { person, by } => ("removed", json!({ "person": named(person), "by": by })),
+        Event::AttendanceAmended { person, amendment, reason, by } => {
+            let (add, void) = match amendment {
+                Amendment::Add { direction, at } => {
+                    (Some(json!({ "direction": direction.as_str(), "at": rfc3339(*at) })), None)
+                }
+                Amendment::Void { record } => (None, Some(record)),
+            };
+            let content = json!({ "person": named(person), "add": add, "void": void, "reason": reason, "by": by });
+            ("attendance_amended", content)
+        }
+        Event::StoreMended { what, lost } => ("store_mended", json!({ "what": what, "lost": lost })),
+        Event::JournalBack { lost, failed_for, reason } => {
+            ("journal_back", json!({ "lost": lost, "failed_for_ms": ms(*failed_for), "reason": reason }))
+        }
+        Event::OutboxShed { records, from, through } => {
+            ("outbox_shed", json!({ "records": records, "from": from, "through": through }))
+        }
+        Event::Pruned { through, hash, records, reason } => {
+            ("pruned", json!({ "through": through, "hash": hex(hash), "records": records, "reason": reason }))
+        }
+        Event::Erased { records, by } => {
+            ("erased", json!({ "records": spans::write(records), "count": records.len(), "by": by }))
+        }
+        Event::Restored { through, by } => ("restored", json!({ "through": through, "by": by })),
     }
+}
+
+/// In UTC; a time that RFC 3339 cannot write becomes the nearest that it can.
+fn rfc3339(at: SystemTime) -> String {
+    let nearest = if at < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(at).unwrap_or(nearest).to_string()
 }
 
 fn decided(
@@ -282,6 +322,21 @@ pub(super) mod tests {
             Event::Enabled { person: person(7, "Barack Obama"), by: by() },
             Event::Disabled { person: person(7, "Barack Obama"), by: by() },
             Event::Removed { person: person(7, "Barack Obama"), by: by() },
+            Event::AttendanceAmended {
+                person: person(7, "Barack Obama"),
+                amendment: Amendment::Add {
+                    direction: Direction::Out,
+                    at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_349_927),
+                },
+                reason: reason(),
+                by: by(),
+            },
+            Event::StoreMended { what: "the second copy was missing".into(), lost: 0 },
+            Event::JournalBack { lost: 3, failed_for: Duration::from_secs(90), reason: reason() },
+            Event::OutboxShed { records: 1000, from: 12, through: 1043 },
+            Event::Pruned { through: 7000, hash: [7; 32], records: 7000, reason: reason() },
+            Event::Erased { records: vec![3, 4, 5, 9], by: by() },
+            Event::Restored { through: 7000, by: by() },
         ]
     }
 
@@ -292,7 +347,7 @@ pub(super) mod tests {
                         schedule_began schedule_ended unlocked locked door_failed door_opened door_closed \
                         held_open_warning alarm_raised alarm_ended contacts_lost contacts_back amnesty cut_moved \
                         clock_jumped camera_lost camera_back stage_failed enrolled renamed changed enabled disabled \
-                        removed";
+                        removed attendance_amended store_mended journal_back outbox_shed pruned erased restored";
         assert_eq!(kinds.join(" "), expected);
     }
 

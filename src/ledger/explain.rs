@@ -37,7 +37,7 @@ pub fn receipt_in(record: &Record, zone: &TimeZone) -> String {
         let _ = writeln!(out, "{name:<10}{text}");
     };
     line("record", &format!("{}  {}", record.seq, record.id));
-    line("time", &local(record, zone, "%Y-%m-%d %H:%M:%S%.3f %:z"));
+    line("time", &format!("{}{}", local(record, zone, "%Y-%m-%d %H:%M:%S%.3f %:z"), doubt(record)));
     line("event", &happened(record));
     if content.get("verdict").is_some() {
         let camera = word(content, "camera").unwrap_or("?");
@@ -54,6 +54,9 @@ pub fn receipt_in(record: &Record, zone: &TimeZone) -> String {
             line(&format!("{name} "), &shown(value));
         }
     }
+    if record.erased {
+        line("erased", "a person was erased from this record");
+    }
     line("previous", &hex(&record.previous));
     line("hash", &hex(&record.hash));
     out
@@ -63,6 +66,15 @@ fn local(record: &Record, zone: &TimeZone, format: &str) -> String {
     match Timestamp::try_from(record.at) {
         Ok(at) => at.to_zoned_datetime(zone.clone()).strftime(format).to_string(),
         Err(_) => record.time(),
+    }
+}
+
+/// What to think of the time, when it is not certain.
+fn doubt(record: &Record) -> &'static str {
+    match record.synchronised {
+        Some(true) => "",
+        Some(false) => " (the clock was not set)",
+        None => " (whether the clock was set is not known)",
     }
 }
 
@@ -146,6 +158,37 @@ fn happened(record: &Record) -> String {
         "renamed" => format!("renamed {} to {}, by {}", text("before"), person(), text("by")),
         "changed" => format!("changed {}: {}, by {}", person(), text("what"), text("by")),
         "enabled" | "disabled" | "removed" => format!("{} {}, by {}", record.kind, person(), text("by")),
+        "attendance_amended" => {
+            let change = match content["void"].as_u64() {
+                Some(record) => format!("record {record} does not count"),
+                None => {
+                    let add = &content["add"];
+                    format!("{} at {}", word(add, "direction").unwrap_or("?"), word(add, "at").unwrap_or("?"))
+                }
+            };
+            format!("amended the attendance of {}: {change} ({}), by {}", person(), text("reason"), text("by"))
+        }
+        "store_mended" => match content["lost"].as_u64() {
+            Some(lost) if lost > 0 => format!("ALARM: {} ({lost} commits are lost)", text("what")),
+            _ => format!("mended the store: {}", text("what")),
+        },
+        "journal_back" => format!(
+            "ALARM: the journal could not be written for {}; {} events are missing: {}",
+            span("failed_for_ms"),
+            content["lost"],
+            text("reason")
+        ),
+        "outbox_shed" => format!(
+            "the outbox was full: {} records from {} to {} will not reach the broker",
+            content["records"], content["from"], content["through"]
+        ),
+        "pruned" => {
+            format!("deleted {} records up to {}: {}", content["records"], content["through"], text("reason"))
+        }
+        "erased" => {
+            format!("erased a person from {} records ({}), by {}", content["count"], text("records"), text("by"))
+        }
+        "restored" => format!("restored a backup up to record {}, by {}", content["through"], text("by")),
         unknown => format!("{unknown} {content}"),
     }
 }
@@ -193,6 +236,7 @@ fn alarm(word: &str) -> &str {
 /// The name, or the number when there is no name.
 fn person(person: &Value) -> String {
     match (word(person, "name"), person["id"].as_u64()) {
+        _ if person["erased"] == true => "somebody (erased)".to_owned(),
         (Some(name), _) => name.to_owned(),
         (None, Some(id)) => format!("person {id}"),
         (None, None) => "nobody".to_owned(),
@@ -233,7 +277,11 @@ mod tests {
             seq: 12,
             id: Uuid::from_u128(0x019b7e3c_1153_7a10_8b1e_4c0ffee00001),
             at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_349_927_123),
-            monotonic: Duration::from_secs(60),
+            offset_s: 3600,
+            since_boot: Duration::from_secs(60),
+            boot: Uuid::nil(),
+            synchronised: Some(true),
+            erased: false,
             kind: kind.to_owned(),
             content,
             previous: [1; 32],
@@ -284,6 +332,13 @@ mod tests {
             "10:32:07 enabled Barack Obama, by anna",
             "10:32:07 disabled Barack Obama, by anna",
             "10:32:07 removed Barack Obama, by anna",
+            "10:32:07 amended the attendance of Barack Obama: out at 2026-01-02T10:32:07Z (because), by anna",
+            "10:32:07 mended the store: the second copy was missing",
+            "10:32:07 ALARM: the journal could not be written for 90 s; 3 events are missing: because",
+            "10:32:07 the outbox was full: 1000 records from 12 to 1043 will not reach the broker",
+            "10:32:07 deleted 7000 records up to 7000: because",
+            "10:32:07 erased a person from 4 records (3-5,9), by anna",
+            "10:32:07 restored a backup up to record 7000, by anna",
         ];
         assert_eq!(lines, expected);
     }

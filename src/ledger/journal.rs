@@ -1,19 +1,16 @@
-//! The journal: an append-only chain of records in three trees of the database.
+//! The journal: an append-only chain of records in three trees of the store.
 //!
 //! Knows nothing of what a record means. `journal` maps a record's number (big-endian, so the order of keys is the order of
 //! records) to its chained part, `journal_content` the number to its content, `journal_id` its id to the number.
 
 use std::ops::{Bound, RangeBounds};
-use std::sync::Mutex;
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use sled::transaction::{TransactionError, abort};
-use sled::{Db, Transactional, Tree};
-
+use super::outbox::{Entry, Outbox};
 use super::record::{Draft, open, open_header, seal};
 use super::{Broken, LedgerError, Record, content};
-use crate::domain::{Event, Moment};
-use crate::store::Store;
+use crate::domain::{Event, Stamp};
+use crate::store::{Change, Store, StoreError, Tree};
 
 /// Which end of the journal to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,63 +19,75 @@ pub enum Order {
     NewestFirst,
 }
 
-/// The hash-chained journal. One process keeps one, and shares it between threads.
+/// The hash-chained journal, shared between threads.
 pub struct Journal {
-    db: Db,
-    records: Tree,
-    contents: Tree,
-    ids: Tree,
-    /// Held while a record is chained to the last one and forced to disk.
-    appending: Mutex<()>,
-    /// Flushes further than sled does: through the drive's cache.
-    store: Option<Store>,
+    pub(super) store: Store,
+    pub(super) records: Tree,
+    pub(super) contents: Tree,
+    pub(super) ids: Tree,
+    outbox: Option<Arc<Outbox>>,
 }
 
 impl Journal {
     /// Opens the journal that lives in `store`, or begins one.
     pub fn open(store: &Store) -> Result<Journal, LedgerError> {
-        Ok(Journal { store: Some(store.clone()), ..Journal::on(store.db())? })
-    }
-
-    /// A journal that is flushed as far as sled alone does it.
-    pub(super) fn on(db: &Db) -> Result<Journal, LedgerError> {
         Ok(Journal {
-            db: db.clone(),
-            records: db.open_tree("journal")?,
-            contents: db.open_tree("journal_content")?,
-            ids: db.open_tree("journal_id")?,
-            appending: Mutex::new(()),
-            store: None,
+            store: store.clone(),
+            records: store.tree("journal")?,
+            contents: store.tree("journal_content")?,
+            ids: store.tree("journal_id")?,
+            outbox: None,
         })
     }
 
-    /// Adds a record of `event`. When it returns, the record is on disk. Two appends at once come one after the other.
-    pub fn append(&self, event: &Event, at: SystemTime, now: Moment) -> Result<Record, LedgerError> {
+    /// Puts each record from now on into `outbox`, too.
+    pub fn with_outbox(self, outbox: Arc<Outbox>) -> Journal {
+        Journal { outbox: Some(outbox), ..self }
+    }
+
+    /// The outbox, if records go into one.
+    pub fn outbox(&self) -> Option<&Arc<Outbox>> {
+        self.outbox.as_ref()
+    }
+
+    /// Adds a record of `event`. When it returns, the record is on disk, and nobody can read it earlier. Two appends at once come
+    /// one after the other.
+    pub fn append(&self, event: &Event, stamp: &Stamp) -> Result<Record, LedgerError> {
+        self.append_with(event, stamp, &[])
+    }
+
+    /// As [`Journal::append`], with more changes to the store in the same commit: all of it is on disk then, or nothing.
+    pub fn append_with(&self, event: &Event, stamp: &Stamp, extra: &[Change]) -> Result<Record, LedgerError> {
+        let record = self.append_one(event, stamp, extra)?;
+        if let Some(shed) = self.outbox.as_ref().and_then(|outbox| outbox.take_untold()) {
+            tracing::warn!(records = shed.records, "the outbox is full; its oldest records will not reach the hub");
+            let told = Event::OutboxShed { records: shed.records, from: shed.from, through: shed.through };
+            self.append_one(&told, stamp, &[])?;
+        }
+        Ok(record)
+    }
+
+    fn append_one(&self, event: &Event, stamp: &Stamp, extra: &[Change]) -> Result<Record, LedgerError> {
         let (kind, content) = content::of(event);
-        // The lock guards no data of its own, so a panic under it leaves nothing half done.
-        let _turn = self.appending.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Held from the reading of the newest record to the writing of the next.
+        let mut writer = self.store.writer();
         let (seq, previous) = match self.head()? {
             Some(head) => (head.seq + 1, head.hash),
             None => (1, [0; 32]),
         };
-        let (record, sealed) = seal(Draft { seq, at, monotonic: now.0, kind, content, previous })?;
+        let (record, sealed) = seal(Draft { seq, stamp: *stamp, kind, content, previous })?;
         let key = seq.to_be_bytes();
-        (&self.records, &self.contents, &self.ids)
-            .transaction(|(records, contents, ids)| {
-                if records.insert(&key, sealed.header.as_slice())?.is_some() {
-                    return abort(());
-                }
-                contents.insert(&key, sealed.content.as_slice())?;
-                ids.insert(record.id.as_bytes(), &key)?;
-                Ok(())
-            })
-            .map_err(|error| match error {
-                TransactionError::Abort(()) => LedgerError::Fork { seq },
-                TransactionError::Storage(error) => LedgerError::Store(error),
-            })?;
-        match &self.store {
-            Some(store) => store.flush()?,
-            None => drop(self.db.flush()?),
+        let entry = self.outbox.as_ref().map(|outbox| outbox.entry(seq, sealed.header.len() + sealed.content.len()));
+        let mut changes = vec![
+            self.records.put(key, sealed.header),
+            self.contents.put(key, sealed.content),
+            self.ids.put(*record.id.as_bytes(), key),
+        ];
+        changes.extend(entry.iter().flat_map(|Entry { changes, .. }| changes.iter().cloned()));
+        changes.extend_from_slice(extra);
+        writer.commit(&changes)?;
+        if let (Some(outbox), Some(entry)) = (&self.outbox, &entry) {
+            outbox.entered(entry);
         }
         Ok(record)
     }
@@ -100,9 +109,6 @@ impl Journal {
     /// `last_seen + 1..`, oldest first.
     pub fn list(&self, range: impl RangeBounds<u64>, order: Order, limit: usize) -> Result<Vec<Record>, LedgerError> {
         let bounds = (key_bound(range.start_bound()), key_bound(range.end_bound()));
-        if is_empty(&bounds) {
-            return Ok(Vec::new());
-        }
         let mut entries = self.records.range::<[u8; 8], _>(bounds);
         let mut records = Vec::new();
         while records.len() < limit {
@@ -168,7 +174,7 @@ impl Journal {
         }
         for (tree, what) in [(&self.contents, "there is content"), (&self.ids, "there are ids")] {
             let mut count = 0;
-            for entry in tree {
+            for entry in tree.iter() {
                 let (key, value) = entry.map_err(unreadable(last))?;
                 let seq = number(if key.len() == 8 { &key } else { &value })?;
                 count += u64::from(seq <= last);
@@ -200,7 +206,7 @@ fn number(key: &[u8]) -> Result<u64, Broken> {
     key.try_into().map(u64::from_be_bytes).map_err(broken)
 }
 
-fn unreadable(seq: u64) -> impl Fn(sled::Error) -> Broken {
+fn unreadable(seq: u64) -> impl Fn(StoreError) -> Broken {
     move |error| Broken { seq, why: format!("it cannot be read: {error}") }
 }
 
@@ -212,44 +218,48 @@ fn key_bound(bound: Bound<&u64>) -> Bound<[u8; 8]> {
     }
 }
 
-/// A range that ends before it begins. Ordered maps do not agree on what to do with one.
-fn is_empty(bounds: &(Bound<[u8; 8]>, Bound<[u8; 8]>)) -> bool {
-    match bounds {
-        (Bound::Included(from), Bound::Included(to)) => from > to,
-        (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => from >= to,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use proptest::prelude::*;
     use proptest::sample::Index;
+    use tempfile::TempDir;
 
     use super::*;
     use crate::ledger::content::tests::one_of_each;
 
-    fn database() -> Db {
-        sled::Config::new().temporary(true).open().unwrap()
+    /// A store that is gone when the folder is dropped.
+    fn store() -> (TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        (dir, store)
     }
 
-    /// A wall time and a moment, `n` seconds on.
-    fn time(n: u64) -> (SystemTime, Moment) {
-        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_349_927 + n);
-        (wall, Moment(Duration::from_secs(n)))
+    /// `n` seconds on.
+    fn time(n: u64) -> Stamp {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_349_927 + n);
+        Stamp { since_boot: Duration::from_secs(n), ..Stamp::at(at) }
+    }
+
+    fn empty() -> (TempDir, Journal) {
+        let (dir, store) = store();
+        (dir, Journal::open(&store).unwrap())
     }
 
     /// With fifteen records.
-    fn filled(db: &Db) -> Journal {
-        let journal = Journal::on(db).unwrap();
+    fn filled() -> (TempDir, Journal) {
+        let (dir, journal) = empty();
         for (n, event) in one_of_each().iter().take(15).enumerate() {
-            let (at, now) = time(n as u64);
-            journal.append(event, at, now).unwrap();
+            journal.append(event, &time(n as u64)).unwrap();
         }
-        journal
+        (dir, journal)
+    }
+
+    /// Changes the trees behind the journal's back.
+    fn tamper(journal: &Journal, change: Change) {
+        journal.store.commit(&[change]).unwrap();
     }
 
     fn numbers(records: &[Record]) -> Vec<u64> {
@@ -258,7 +268,7 @@ mod tests {
 
     #[test]
     fn records_are_chained_and_numbered_from_one() {
-        let journal = filled(&database());
+        let (_dir, journal) = filled();
         let records = journal.list(.., Order::OldestFirst, 100).unwrap();
         assert_eq!(numbers(&records), (1..=15).collect::<Vec<_>>());
         assert_eq!(records[0].previous, [0; 32]);
@@ -268,7 +278,7 @@ mod tests {
 
     #[test]
     fn an_empty_journal_is_whole() {
-        let journal = Journal::on(&database()).unwrap();
+        let (_dir, journal) = empty();
         assert_eq!(journal.verify(), Ok(0));
         assert_eq!(journal.last().unwrap(), None);
         assert_eq!(journal.get(1).unwrap(), None);
@@ -276,10 +286,9 @@ mod tests {
 
     #[test]
     fn what_append_returns_is_what_is_stored() {
-        let journal = Journal::on(&database()).unwrap();
+        let (_dir, journal) = empty();
         for (n, event) in one_of_each().iter().enumerate() {
-            let (at, now) = time(n as u64);
-            let record = journal.append(event, at, now).unwrap();
+            let record = journal.append(event, &time(n as u64)).unwrap();
             assert_eq!(journal.get(record.seq).unwrap(), Some(record.clone()));
             assert_eq!(journal.last().unwrap(), Some(record));
         }
@@ -290,17 +299,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = {
             let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
-            journal.append(&one_of_each()[0], time(0).0, time(0).1).unwrap()
+            journal.append(&one_of_each()[0], &time(0)).unwrap()
         };
         let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
-        let second = journal.append(&one_of_each()[1], time(1).0, time(1).1).unwrap();
+        let second = journal.append(&one_of_each()[1], &time(1)).unwrap();
         assert_eq!((second.seq, second.previous), (2, first.hash));
         assert_eq!(journal.verify(), Ok(2));
     }
 
     #[test]
     fn lists_go_both_ways_and_keep_to_range_and_limit() {
-        let journal = filled(&database());
+        let (_dir, journal) = filled();
         let list = |order, limit| numbers(&journal.list(3..=7, order, limit).unwrap());
         assert_eq!(list(Order::OldestFirst, 100), [3, 4, 5, 6, 7]);
         assert_eq!(list(Order::NewestFirst, 100), [7, 6, 5, 4, 3]);
@@ -315,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_record_is_found_by_its_id_or_the_start_of_it() {
-        let journal = filled(&database());
+        let (_dir, journal) = filled();
         let record = journal.get(5).unwrap().unwrap();
         let id = record.id.to_string();
         assert_eq!(journal.find(&id).unwrap(), Some(record.clone()));
@@ -330,10 +339,10 @@ mod tests {
 
     #[test]
     fn appends_of_many_threads_make_one_chain() {
-        let journal = Journal::on(&database()).unwrap();
+        let (_dir, journal) = empty();
         let event = &one_of_each()[2];
         let seen: Vec<u64> = std::thread::scope(|scope| {
-            let append = || (0..25).map(|n| journal.append(event, time(n).0, time(n).1).unwrap().seq).collect();
+            let append = || (0..25).map(|n| journal.append(event, &time(n)).unwrap().seq).collect();
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(append)).collect();
             threads.into_iter().flat_map(|thread| -> Vec<u64> { thread.join().unwrap() }).collect()
         });
@@ -343,75 +352,86 @@ mod tests {
 
     #[test]
     fn a_damaged_record_is_an_error_to_read_and_to_build_upon() {
-        let db = database();
-        let journal = filled(&db);
-        db.open_tree("journal").unwrap().insert(15u64.to_be_bytes(), b"rubbish").unwrap();
+        let (_dir, journal) = filled();
+        tamper(&journal, journal.records.put(15u64.to_be_bytes(), *b"rubbish"));
         assert!(matches!(journal.get(15), Err(LedgerError::Damaged(Broken { seq: 15, .. }))));
-        let refused = journal.append(&one_of_each()[0], time(20).0, time(20).1);
+        let refused = journal.append(&one_of_each()[0], &time(20));
         assert!(matches!(refused, Err(LedgerError::Damaged(Broken { seq: 15, .. }))));
     }
 
     #[test]
     fn a_record_taken_out_or_swapped_or_rewritten_is_found() {
-        let db = database();
-        let journal = filled(&db);
-        let (records, contents) = (db.open_tree("journal").unwrap(), db.open_tree("journal_content").unwrap());
+        let (_dir, journal) = filled();
         let key = |seq: u64| seq.to_be_bytes();
+        let header = |seq: u64| journal.records.get(key(seq)).unwrap().unwrap().to_vec();
 
-        let third = records.remove(key(3)).unwrap().unwrap();
+        let (third, fourth) = (header(3), header(4));
+        tamper(&journal, journal.records.delete(key(3)));
         assert_eq!(journal.verify().unwrap_err().seq, 3);
-        records.insert(key(3), third.clone()).unwrap();
+        tamper(&journal, journal.records.put(key(3), third.clone()));
 
-        let fourth = records.insert(key(4), third).unwrap().unwrap();
+        tamper(&journal, journal.records.put(key(4), third));
         assert_eq!(journal.verify().unwrap_err().seq, 4);
-        records.insert(key(4), fourth).unwrap();
+        tamper(&journal, journal.records.put(key(4), fourth));
 
         // A content rewritten together with all hashes of its own record: the next record's link gives it away.
         let honest = journal.get(6).unwrap().unwrap();
         let draft = Draft {
             seq: 6,
-            at: honest.at,
-            monotonic: honest.monotonic,
+            stamp: time(5),
             kind: "door_closed",
             content: serde_json::json!({ "door": "front", "reason": "never opened" }),
             previous: honest.previous,
         };
         let (forged, sealed) = seal(draft).unwrap();
-        records.insert(key(6), sealed.header).unwrap();
-        contents.insert(key(6), sealed.content).unwrap();
-        db.open_tree("journal_id").unwrap().remove(honest.id.as_bytes()).unwrap();
-        db.open_tree("journal_id").unwrap().insert(forged.id.as_bytes(), &key(6)).unwrap();
+        tamper(&journal, journal.records.put(key(6), sealed.header));
+        tamper(&journal, journal.contents.put(key(6), sealed.content));
+        tamper(&journal, journal.ids.delete(*honest.id.as_bytes()));
+        tamper(&journal, journal.ids.put(*forged.id.as_bytes(), key(6)));
         assert_eq!(journal.verify().unwrap_err().seq, 7);
     }
 
     #[test]
     fn a_content_or_an_id_of_no_record_is_found() {
-        let db = database();
-        let journal = filled(&db);
-        let contents = db.open_tree("journal_content").unwrap();
-        contents.insert(0u64.to_be_bytes(), b"stray").unwrap();
+        let (_dir, journal) = filled();
+        tamper(&journal, journal.contents.put(0u64.to_be_bytes(), *b"stray"));
         assert!(journal.verify().is_err());
-        contents.remove(0u64.to_be_bytes()).unwrap();
+        tamper(&journal, journal.contents.delete(0u64.to_be_bytes()));
         assert_eq!(journal.verify(), Ok(15));
-        db.open_tree("journal_id").unwrap().insert([9; 16], &5u64.to_be_bytes()).unwrap();
+        tamper(&journal, journal.ids.put([9; 16], 5u64.to_be_bytes()));
         assert!(journal.verify().is_err());
     }
 
-    proptest! {
-        #[test]
-        fn any_changed_byte_is_found(tree in 0usize..3, entry: Index, byte: Index, change in 1u8.., in_key: bool) {
-            let db = database();
-            let journal = filled(&db);
-            let tree = db.open_tree(["journal", "journal_content", "journal_id"][tree]).unwrap();
-            let entries: Vec<_> = tree.iter().map(Result::unwrap).collect();
-            let (key, value) = entry.get(&entries);
+    #[test]
+    fn any_changed_byte_is_found() {
+        let (_dir, journal) = filled();
+        let entries = [&journal.records, &journal.contents, &journal.ids]
+            .map(|tree| (tree, tree.iter().map(Result::unwrap).collect::<Vec<_>>()));
+        proptest!(ProptestConfig::with_cases(64), |(tree in 0usize..3, entry: Index, byte: Index, change in 1u8.., in_key: bool)| {
+            let (tree, entries) = &entries[tree];
+            let (key, value) = entry.get(entries);
             let (mut new_key, mut new_value) = (key.to_vec(), value.to_vec());
             let changed = if in_key { &mut new_key } else { &mut new_value };
             let position = byte.index(changed.len());
             changed[position] ^= change;
-            tree.remove(key).unwrap();
-            tree.insert(new_key, new_value).unwrap();
+            journal.store.commit(&[tree.delete(&**key), tree.put(new_key.clone(), new_value)]).unwrap();
             prop_assert!(journal.verify().is_err());
-        }
+            let mut undone = vec![tree.delete(new_key)];
+            undone.extend(entries.iter().map(|(key, value)| tree.put(&**key, &**value)));
+            journal.store.commit(&undone).unwrap();
+        });
+        assert_eq!(journal.verify(), Ok(15));
+    }
+
+    #[test]
+    fn what_is_committed_with_a_record_stands_or_falls_with_it() {
+        let (_dir, journal) = empty();
+        let state = journal.store.tree("standing").unwrap();
+        journal.append_with(&one_of_each()[0], &time(0), &[state.put(*b"front", *b"locked")]).unwrap();
+        assert_eq!(state.get("front").unwrap().unwrap(), b"locked");
+        let far = SystemTime::UNIX_EPOCH + Duration::from_secs(300_000_000_000);
+        let refused = journal.append_with(&one_of_each()[1], &Stamp::at(far), &[state.put(*b"front", *b"open")]);
+        assert!(matches!(refused, Err(LedgerError::Clock)));
+        assert_eq!(state.get("front").unwrap().unwrap(), b"locked");
     }
 }

@@ -1,4 +1,4 @@
-//! The record of what happened: a journal in sled whose entries hang together by their hashes, and the words that explain one.
+//! The record of what happened: a journal whose entries hang together by their hashes, and the words that explain one.
 //!
 //! Knows nothing of brokers, doors and command lines. It is told of an [`crate::domain::Event`] and keeps it for good.
 //!
@@ -11,33 +11,27 @@
 mod content;
 mod explain;
 mod journal;
+mod outbox;
 mod record;
+mod spans;
 
 #[cfg(test)]
 mod crash;
 
 pub use explain::{explain, explain_in, receipt, receipt_in};
 pub use journal::{Journal, Order};
+pub use outbox::{Outbox, OutboxLimit, Shed};
 pub use record::Record;
 
 /// Why the journal could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The database failed; the record is not known to be on disk.
-    #[error("the journal's database failed: {0}; check that the disk has room and is writable")]
-    Store(#[from] sled::Error),
-    /// The database could not be forced to disk; the record may be lost when the power fails.
-    #[error("the journal could not be forced to disk: {0}")]
-    Sync(#[from] crate::store::StoreError),
+    /// The store failed; the record is not known to be on disk.
+    #[error("the journal could not be written or read: {0}")]
+    Store(#[from] crate::store::StoreError),
     /// A stored record does not read back as it was written.
-    #[error("{0}; run `usher journal verify` and keep a copy of the database before anything else")]
+    #[error("{0}; run `usher journal verify` and keep a copy of the store before anything else")]
     Damaged(#[from] Broken),
-    /// Somebody else appended to the same database at the same time. One process keeps one [`Journal`].
-    #[error("record {seq} is there already: two journals write to one database; stop one of them")]
-    Fork {
-        /// The number both wanted.
-        seq: u64,
-    },
     /// The wall clock shows a year that RFC 3339 cannot write.
     #[error("the wall clock is beyond the years 0 to 9999; set the time")]
     Clock,

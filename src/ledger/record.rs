@@ -7,11 +7,14 @@
 //! Integers are big-endian. A text is one byte that counts its UTF-8 bytes, then those bytes.
 //!
 //! ```text
-//! version      u8, 1
+//! version      u8, 2
 //! seq          u64, from 1
 //! id           16 bytes, UUID version 7 (RFC 9562)
 //! time         text, RFC 3339 in UTC with microseconds: 2026-01-02T10:32:07.123456Z
-//! monotonic    u64, nanoseconds since the process's clock began
+//! offset       i32, seconds that local time was ahead of UTC
+//! since boot   u64, nanoseconds since the machine was started, with the time it slept
+//! boot         16 bytes, the kernel's random name for that start; zeros when it is not known
+//! synchronised u8: 0 the clock was not set, 1 it was, 2 not known
 //! kind         text
 //! content      32 bytes, BLAKE3 of the content's bytes
 //! previous     32 bytes, the hash of the record before; zeros for the first
@@ -19,7 +22,8 @@
 //! ```
 //!
 //! The content is kept apart: 16 random bytes, then JSON. The random bytes keep anybody from guessing an erased content (a name,
-//! say) and trying it against the hash. So content can be erased one day and the chain still holds.
+//! say) and trying it against the hash. So a person can be erased from a content and the chain still holds: sixteen zeros stand in the
+//! place of the random bytes then, and the content no longer has the hash of the record.
 
 use std::time::{Duration, SystemTime};
 
@@ -28,11 +32,14 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::LedgerError;
+use crate::domain::Stamp;
 
 /// The layout that this file reads and writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Random bytes before the JSON of a content.
 const SALT_BYTES: usize = 16;
+/// What stands there in a content from which somebody was erased.
+const ERASED: [u8; SALT_BYTES] = [0; SALT_BYTES];
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,12 +50,20 @@ pub struct Record {
     pub id: Uuid,
     /// The wall clock, to the microsecond. It may jump between records; `seq` gives the order.
     pub at: SystemTime,
-    /// Since the process's clock began: differences are true spans between records of one run of the daemon.
-    pub monotonic: Duration,
+    /// Seconds that local time was ahead of UTC.
+    pub offset_s: i32,
+    /// Since the machine was started. Differences are true spans between records of one `boot`, whatever the wall clock did.
+    pub since_boot: Duration,
+    /// The machine's name for the time between two starts; zeros when it is not known.
+    pub boot: Uuid,
+    /// Whether the wall clock was set by the network or another source; `None` when that could not be told.
+    pub synchronised: Option<bool>,
     /// What happened, in one word: `granted`, `door_opened`, …
     pub kind: String,
     /// The details; which fields there are depends on `kind`.
     pub content: Value,
+    /// A person was erased from the content since it was written.
+    pub erased: bool,
     /// The hash of the record before; zeros for the first.
     pub previous: [u8; 32],
     /// The hash of this record.
@@ -62,15 +77,20 @@ impl Record {
         Timestamp::try_from(self.at).map(in_utc).unwrap_or_default()
     }
 
-    /// All fields as JSON: `seq`, `id`, `time`, `monotonic_ms`, `kind`, `content`, and `previous` and `hash` in hexadecimal.
+    /// All fields as JSON: `seq`, `id`, `time`, `utc_offset_s`, `boot`, `since_boot_ms`, `synchronised`, `kind`, `content`, `erased`, and
+    /// `previous` and `hash` in hexadecimal.
     pub fn to_json(&self) -> Value {
         serde_json::json!({
             "seq": self.seq,
             "id": self.id.to_string(),
             "time": self.time(),
-            "monotonic_ms": u64::try_from(self.monotonic.as_millis()).unwrap_or(u64::MAX),
+            "utc_offset_s": self.offset_s,
+            "boot": self.boot.to_string(),
+            "since_boot_ms": u64::try_from(self.since_boot.as_millis()).unwrap_or(u64::MAX),
+            "synchronised": self.synchronised,
             "kind": self.kind,
             "content": self.content,
+            "erased": self.erased,
             "previous": hex(&self.previous),
             "hash": hex(&self.hash),
         })
@@ -78,7 +98,7 @@ impl Record {
 }
 
 impl Record {
-    /// Reads what [`Record::to_json`] wrote; the monotonic time comes back to the millisecond. `None` when a field is missing or
+    /// Reads what [`Record::to_json`] wrote; the time since the start comes back to the millisecond. `None` when a field is missing or
     /// malformed. Nothing is checked against the hashes.
     pub fn from_json(json: &Value) -> Option<Record> {
         let text = |name: &str| json.get(name)?.as_str();
@@ -94,9 +114,13 @@ impl Record {
             seq: json.get("seq")?.as_u64()?,
             id: text("id")?.parse().ok()?,
             at: SystemTime::try_from(text("time")?.parse::<Timestamp>().ok()?).ok()?,
-            monotonic: Duration::from_millis(json.get("monotonic_ms")?.as_u64()?),
+            offset_s: i32::try_from(json.get("utc_offset_s")?.as_i64()?).ok()?,
+            since_boot: Duration::from_millis(json.get("since_boot_ms")?.as_u64()?),
+            boot: text("boot")?.parse().ok()?,
+            synchronised: json.get("synchronised")?.as_bool(),
             kind: text("kind")?.to_owned(),
             content: json.get("content")?.clone(),
+            erased: json.get("erased")?.as_bool()?,
             previous: hash("previous")?,
             hash: hash("hash")?,
         })
@@ -112,8 +136,7 @@ pub(super) struct Sealed {
 /// What a new record is made of.
 pub(super) struct Draft {
     pub seq: u64,
-    pub at: SystemTime,
-    pub monotonic: Duration,
+    pub stamp: Stamp,
     pub kind: &'static str,
     pub content: Value,
     pub previous: [u8; 32],
@@ -121,27 +144,31 @@ pub(super) struct Draft {
 
 /// Gives the draft its id and its hash.
 pub(super) fn seal(draft: Draft) -> Result<(Record, Sealed), LedgerError> {
-    let at = Timestamp::try_from(draft.at).map_err(|_| LedgerError::Clock)?;
+    let Stamp { at: wall, offset_s, since_boot, boot, synchronised } = draft.stamp;
+    let at = Timestamp::try_from(wall).map_err(|_| LedgerError::Clock)?;
     let at = Timestamp::from_microsecond(at.as_microsecond()).map_err(|_| LedgerError::Clock)?;
     let time = in_utc(at);
     // RFC 3339 has years of four digits only.
     if time.len() != "2026-01-02T10:32:07.123456Z".len() {
         return Err(LedgerError::Clock);
     }
-    let since_1970 = draft.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since_1970 = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let stamp = uuid::Timestamp::from_unix(uuid::NoContext, since_1970.as_secs(), since_1970.subsec_nanos());
     let id = Uuid::new_v7(stamp);
 
     let mut content = Uuid::new_v4().as_bytes().to_vec();
     content.extend_from_slice(draft.content.to_string().as_bytes());
 
-    let monotonic_ns = u64::try_from(draft.monotonic.as_nanos()).unwrap_or(u64::MAX);
-    let mut header = Vec::with_capacity(192);
+    let since_boot_ns = u64::try_from(since_boot.as_nanos()).unwrap_or(u64::MAX);
+    let mut header = Vec::with_capacity(224);
     header.push(VERSION);
     header.extend_from_slice(&draft.seq.to_be_bytes());
     header.extend_from_slice(id.as_bytes());
     push_text(&mut header, &time);
-    header.extend_from_slice(&monotonic_ns.to_be_bytes());
+    header.extend_from_slice(&offset_s.to_be_bytes());
+    header.extend_from_slice(&since_boot_ns.to_be_bytes());
+    header.extend_from_slice(&boot);
+    header.push(synchronised.map_or(2, u8::from));
     push_text(&mut header, draft.kind);
     header.extend_from_slice(blake3::hash(&content).as_bytes());
     header.extend_from_slice(&draft.previous);
@@ -152,23 +179,35 @@ pub(super) fn seal(draft: Draft) -> Result<(Record, Sealed), LedgerError> {
         seq: draft.seq,
         id,
         at: at.try_into().map_err(|_| LedgerError::Clock)?,
-        monotonic: Duration::from_nanos(monotonic_ns),
+        offset_s,
+        since_boot: Duration::from_nanos(since_boot_ns),
+        boot: Uuid::from_bytes(boot),
+        synchronised,
         kind: draft.kind.to_owned(),
         content: draft.content,
+        erased: false,
         previous: draft.previous,
         hash,
     };
     Ok((record, Sealed { header, content }))
 }
 
-/// Reads a record back. The error says in words what does not fit; the hashes of header and content are checked, the link to the
-/// record before is not.
+/// The bytes of a content from which somebody was erased.
+pub(super) fn erased(content: &Value) -> Vec<u8> {
+    let mut bytes = ERASED.to_vec();
+    bytes.extend_from_slice(content.to_string().as_bytes());
+    bytes
+}
+
+/// Reads a record back. The error says in words what does not fit; the hashes of header and content are checked (not that of a content
+/// from which somebody was erased), the link to the record before is not.
 pub(super) fn open(header: &[u8], content: &[u8]) -> Result<Record, &'static str> {
     let (mut record, content_hash) = open_header(header)?;
-    if *blake3::hash(content).as_bytes() != content_hash {
+    let (salt, json) = content.split_at_checked(SALT_BYTES).ok_or("its content is too short")?;
+    record.erased = salt == ERASED;
+    if !record.erased && *blake3::hash(content).as_bytes() != content_hash {
         return Err("its content does not match the hash in the record");
     }
-    let json = content.get(SALT_BYTES..).ok_or("its content is too short")?;
     record.content = serde_json::from_slice(json).map_err(|_| "its content is not JSON")?;
     Ok(record)
 }
@@ -183,7 +222,15 @@ pub(super) fn open_header(header: &[u8]) -> Result<(Record, [u8; 32]), &'static 
     let seq = u64::from_be_bytes(rest.take()?);
     let id = Uuid::from_bytes(rest.take()?);
     let time = rest.text()?;
-    let monotonic = Duration::from_nanos(u64::from_be_bytes(rest.take()?));
+    let offset_s = i32::from_be_bytes(rest.take()?);
+    let since_boot = Duration::from_nanos(u64::from_be_bytes(rest.take()?));
+    let boot = Uuid::from_bytes(rest.take()?);
+    let synchronised = match rest.take()? {
+        [0] => Some(false),
+        [1] => Some(true),
+        [2] => None,
+        _ => return Err("whether its clock was set is neither yes nor no"),
+    };
     let kind = rest.text()?.to_owned();
     let content_hash: [u8; 32] = rest.take()?;
     let previous = rest.take()?;
@@ -197,7 +244,10 @@ pub(super) fn open_header(header: &[u8]) -> Result<(Record, [u8; 32]), &'static 
     }
     let at: Timestamp = time.parse().map_err(|_| "its time is not RFC 3339")?;
     let at = SystemTime::try_from(at).map_err(|_| "its time is beyond this machine's clock")?;
-    Ok((Record { seq, id, at, monotonic, kind, content: Value::Null, previous, hash }, content_hash))
+    let content = Value::Null;
+    let record =
+        Record { seq, id, at, offset_s, since_boot, boot, synchronised, kind, content, erased: false, previous, hash };
+    Ok((record, content_hash))
 }
 
 /// `bytes` in lower-case hexadecimal.
@@ -243,7 +293,8 @@ mod tests {
 
     fn draft(seq: u64, at: SystemTime) -> Draft {
         let content = serde_json::json!({ "name": "Zoë" });
-        Draft { seq, at, monotonic: Duration::from_nanos(5), kind: "granted", content, previous: [7; 32] }
+        let stamp = Stamp { offset_s: 3600, since_boot: Duration::from_nanos(5), boot: [3; 16], ..Stamp::at(at) };
+        Draft { seq, stamp, kind: "granted", content, previous: [7; 32] }
     }
 
     #[test]
@@ -251,14 +302,17 @@ mod tests {
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_767_349_927_123_456);
         let (record, sealed) = seal(draft(258, at)).unwrap();
         let header = &sealed.header;
-        assert_eq!(header[..9], [1, 0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(header[..9], [2, 0, 0, 0, 0, 0, 0, 1, 2]);
         assert_eq!(&header[9..25], record.id.as_bytes());
         assert_eq!(&header[25..53], b"\x1b2026-01-02T10:32:07.123456Z");
-        assert_eq!(header[53..61], [0, 0, 0, 0, 0, 0, 0, 5]);
-        assert_eq!(&header[61..69], b"\x07granted");
-        assert_eq!(&header[69..101], blake3::hash(&sealed.content).as_bytes());
-        assert_eq!(header[101..133], [7; 32]);
-        assert_eq!(&header[133..], blake3::hash(&header[..133]).as_bytes());
+        assert_eq!(header[53..57], [0, 0, 14, 16]);
+        assert_eq!(header[57..65], [0, 0, 0, 0, 0, 0, 0, 5]);
+        assert_eq!(header[65..81], [3; 16]);
+        assert_eq!(header[81], 1);
+        assert_eq!(&header[82..90], b"\x07granted");
+        assert_eq!(&header[90..122], blake3::hash(&sealed.content).as_bytes());
+        assert_eq!(header[122..154], [7; 32]);
+        assert_eq!(&header[154..], blake3::hash(&header[..154]).as_bytes());
         assert_eq!(&sealed.content[16..], r#"{"name":"Zoë"}"#.as_bytes());
     }
 

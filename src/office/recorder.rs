@@ -1,27 +1,44 @@
 //! The pen: an event is on disk before anybody hears of it.
 //!
-//! Knows nothing of what an event is for.
+//! Knows nothing of what an event is for. It also tells, as soon as it can write again, of what it could not write, and of what the
+//! store had to mend.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::Event;
+use crate::domain::{Event, Moment};
 use crate::ledger::{Journal, LedgerError, Record};
+use crate::store::{Change, Store};
 
 /// Who is told of a record once it is on disk.
 type Listener = Box<dyn Fn(&Record) + Send + Sync>;
 
 /// The journal with its clock and a listener.
 pub struct Recorder {
+    store: Store,
     journal: Journal,
     clock: Arc<dyn Clock>,
     listener: Option<Listener>,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+/// The journal cannot be written.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Since when.
+    pub since: Moment,
+    /// How many events were not written down.
+    pub lost: u64,
+    /// What is wrong, and what to do.
+    pub reason: String,
 }
 
 impl Recorder {
-    /// Writes into `journal`; nobody listens.
-    pub fn new(journal: Journal, clock: Arc<dyn Clock>) -> Recorder {
-        Recorder { journal, clock, listener: None }
+    /// Writes into `journal`, which lives in `store`; nobody listens. What the store had to mend when it was opened is the first
+    /// record.
+    pub fn new(store: &Store, journal: Journal, clock: Arc<dyn Clock>) -> Recorder {
+        Recorder { store: store.clone(), journal, clock, listener: None, trouble: Mutex::default() }
     }
 
     /// Calls `listener` after each record, on the thread that recorded: it must not block.
@@ -31,15 +48,57 @@ impl Recorder {
 
     /// Appends `event`; when this returns it is on disk.
     pub fn record(&self, event: &Event) -> Result<Record, LedgerError> {
-        let record = self.journal.append(event, self.clock.wall(), self.clock.now())?;
-        if let Some(listener) = &self.listener {
-            listener(&record);
+        self.record_with(event, &[])
+    }
+
+    /// As [`Recorder::record`], with more changes to the store in the same commit: all of it is on disk then, or nothing.
+    pub fn record_with(&self, event: &Event, extra: &[Change]) -> Result<Record, LedgerError> {
+        let recorded = self.tell_what_happened_before().and_then(|()| self.append(event, extra));
+        if let Err(error) = &recorded {
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = trouble.get_or_insert_with(|| {
+                tracing::error!(%error, "ALARM: the journal cannot be written");
+                Trouble { since: self.clock.now(), lost: 0, reason: String::new() }
+            });
+            known.lost += 1;
+            known.reason = error.to_string();
         }
-        Ok(record)
+        recorded
     }
 
     /// The journal, for reading.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// The store, for what else belongs into a commit.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What keeps records from being written; `None` while all is well. It ends with the next record that can be written.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells of repairs of the store and of events that could not be written.
+    fn tell_what_happened_before(&self) -> Result<(), LedgerError> {
+        for repair in self.store.take_repairs() {
+            self.append(&Event::StoreMended { what: repair.what, lost: repair.lost }, &[])?;
+        }
+        let Some(Trouble { since, lost, reason }) = self.trouble() else { return Ok(()) };
+        let failed_for: Duration = self.clock.now().since(since);
+        self.append(&Event::JournalBack { lost, failed_for, reason }, &[])?;
+        tracing::info!(lost, "the journal can be written again");
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    fn append(&self, event: &Event, extra: &[Change]) -> Result<Record, LedgerError> {
+        let record = self.journal.append_with(event, &self.clock.stamp(), extra)?;
+        if let Some(listener) = &self.listener {
+            listener(&record);
+        }
+        Ok(record)
     }
 }

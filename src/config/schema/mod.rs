@@ -6,6 +6,7 @@
 mod access;
 mod camera;
 mod door;
+mod journal;
 mod mqtt;
 mod passing;
 mod rules;
@@ -23,13 +24,28 @@ use super::tree::{Table, Value};
 use access::access;
 use camera::camera;
 use door::door;
+use journal::{attendance, journal};
 use mqtt::mqtt;
 use rules::{group, name, socket};
 
 /// The sections of the root, for the message about an unknown one.
-const SECTIONS: [&str; 14] = [
-    "device", "store", "models", "runtime", "detector", "access", "enroll", "door", "camera", "schedule", "permit",
-    "mqtt", "control", "log",
+const SECTIONS: [&str; 16] = [
+    "device",
+    "store",
+    "journal",
+    "attendance",
+    "models",
+    "runtime",
+    "detector",
+    "access",
+    "enroll",
+    "door",
+    "camera",
+    "schedule",
+    "permit",
+    "mqtt",
+    "control",
+    "log",
 ];
 
 /// Reads every section of `root`. With problems noted in `reader`, the result is of no use.
@@ -37,6 +53,8 @@ pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
     let root = &mut root;
     let device = device(reader.section(root, "device"));
     let store = store(reader.section(root, "store"));
+    let journal = journal(reader.section(root, "journal"));
+    let attendance = attendance(reader.section(root, "attendance"));
     let models = models(reader.section(root, "models"));
     let runtime = runtime(reader.section(root, "runtime"));
     let detector = detector(reader.section(root, "detector"));
@@ -53,6 +71,8 @@ pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
     let config = Config {
         device,
         store,
+        journal,
+        attendance,
         models,
         runtime,
         detector,

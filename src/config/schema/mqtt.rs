@@ -18,6 +18,7 @@ pub(super) fn mqtt(mut section: Section<'_>, device: &str) -> Mqtt {
         // MQTT counts keep-alive in 16 bits of seconds: 18 hours and a little.
         keep_alive: section.duration("keep_alive", seconds(5)..=seconds(18 * 3600), seconds(30)),
         prefix: section.text("prefix", topic, "usher"),
+        outbox_max: section.size("outbox_max", 1 << 20..=4 << 30, 64 << 20),
     };
     section.close();
     mqtt

@@ -6,6 +6,7 @@
 mod access;
 mod camera;
 mod door;
+mod journal;
 mod mqtt;
 mod passing;
 mod wiring;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 pub use access::{Access, DistanceLimit};
 pub use camera::{Camera, PixelFormat, Source};
 pub use door::Door;
+pub use journal::{Attendance, AttendanceMethod, Journal, OnJournalFailure};
 pub use mqtt::Mqtt;
 pub use passing::{Hours, Passback, Passing, Permit, Schedule};
 pub use wiring::{Active, Contact, DoorDriver, Indicator, LineId, Lock, Pull, Relay, Wiring};

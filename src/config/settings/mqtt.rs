@@ -22,4 +22,6 @@ pub struct Mqtt {
     pub keep_alive: Duration,
     /// What every topic begins with.
     pub prefix: String,
+    /// How many bytes of records may wait for the broker; beyond that, or beyond 100,000 records, the oldest are given up.
+    pub outbox_max: u64,
 }

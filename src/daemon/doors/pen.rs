@@ -11,6 +11,7 @@ use crate::access::Holder;
 use crate::domain::{Event, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::office::Recorder;
+use crate::store::Tree;
 
 /// Writes down.
 pub trait Pen: Send {
@@ -31,19 +32,17 @@ pub trait People: Send {
 /// The daemon's pen: journal and standing in one database.
 pub struct JournalPen {
     pub recorder: Arc<Recorder>,
-    pub standing: sled::Tree,
+    pub standing: Tree,
 }
 
 impl Pen for JournalPen {
     fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, String> {
-        for entry in standing {
-            let done = match &entry.value {
-                Some(value) => self.standing.insert(entry.key.as_bytes(), value.as_bytes()),
-                None => self.standing.remove(entry.key.as_bytes()),
-            };
-            done.map_err(|error| error.to_string())?;
-        }
-        self.recorder.record(event).map(|record| record.seq).map_err(|error| error.to_string())
+        let change = |Entry { key, value }: &Entry| match value {
+            Some(value) => self.standing.put(key.as_bytes(), value.as_bytes()),
+            None => self.standing.delete(key.as_bytes()),
+        };
+        let changes: Vec<_> = standing.iter().map(change).collect();
+        self.recorder.record_with(event, &changes).map(|record| record.seq).map_err(|error| error.to_string())
     }
 }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Place;
 use crate::domain::{Mode, PersonId};
+use crate::store::{StoreError, Tree};
 
 /// A change: a key and its new value; `None` takes it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,9 +84,9 @@ impl Entry {
 
 impl Standing {
     /// Reads all entries of `tree`.
-    pub fn load(tree: &sled::Tree) -> Result<Standing, sled::Error> {
+    pub fn load(tree: &Tree) -> Result<Standing, StoreError> {
         let mut standing = Standing::default();
-        for entry in tree {
+        for entry in tree.iter() {
             let (key, value) = entry?;
             let (key, value) = (String::from_utf8_lossy(&key), String::from_utf8_lossy(&value));
             if standing.take(&key, &value).is_none() {

@@ -1,0 +1,51 @@
+//! `[journal]` and `[attendance]`: how long the record is kept, and how hours are reckoned from it.
+//!
+//! Knows nothing of what is in it.
+
+use std::time::Duration;
+
+/// `[journal]`: the record of what happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// For how many days records are kept. `None` (in the file: `"off"`): for ever.
+    pub keep_days: Option<u32>,
+    /// How many bytes the store may take on the disk before the oldest records are deleted. `None` (in the file: `"off"`): any number.
+    pub max_size: Option<u64>,
+    /// Whether doors open while nothing can be written down, as on a full disk. In the file: `on_journal_failure`.
+    pub on_failure: OnJournalFailure,
+}
+
+/// What a door does with a grant that cannot be written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnJournalFailure {
+    /// It stays shut.
+    Deny,
+    /// It opens; the log tells.
+    Allow,
+}
+
+/// `[attendance]`: how hours are reckoned from the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attendance {
+    /// What tells in from out.
+    pub method: AttendanceMethod,
+    /// Readings of one person in the same direction within this span count once.
+    pub double_read: Duration,
+    /// The minute after midnight at which a day begins: what comes before it belongs to the day before. In the file: `"04:00"`.
+    pub day_starts_min: u16,
+    /// The time zone, as in `Europe/Berlin`. `None` (in the file: empty): the system's.
+    pub time_zone: Option<String>,
+    /// A day of more hours than this is marked.
+    pub long_day: Duration,
+}
+
+/// What tells in from out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttendanceMethod {
+    /// The side of the camera.
+    Side,
+    /// In and out by turns, day by day.
+    Alternate,
+    /// The first reading of a day is in, the last is out.
+    FirstLast,
+}

@@ -1,0 +1,160 @@
+//! The store as its users see it. What damage does to it stands in `damage`.
+
+use super::*;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn put(store: &Store, key: &str, value: &str) {
+    store.commit(&[store.tree("t").unwrap().put(key, value)]).unwrap();
+}
+
+fn get(store: &Store, key: &str) -> Option<String> {
+    let value = store.tree("t").unwrap().get(key).unwrap()?;
+    Some(String::from_utf8(value.to_vec()).unwrap())
+}
+
+#[test]
+fn keeps_what_was_committed() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("a/store");
+    let store = Store::open(&dir).unwrap();
+    put(&store, "k", "v");
+    drop(store);
+    let store = Store::open(&dir).unwrap();
+    assert_eq!(get(&store, "k").unwrap(), "v");
+    assert_eq!(store.take_repairs(), []);
+}
+
+#[test]
+fn a_commit_over_several_trees_is_whole() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = Store::open(tmp.path()).unwrap();
+    let (a, b) = (store.tree("a").unwrap(), store.tree("b").unwrap());
+    store.commit(&[a.put("1", "x"), b.put("1", "y"), a.put("2", "z")]).unwrap();
+    store.commit(&[a.delete("1"), b.put("1", "w"), b.delete("7")]).unwrap();
+    let entries =
+        |tree: &Tree| tree.iter().map(|e| String::from_utf8(e.unwrap().1.to_vec()).unwrap()).collect::<Vec<_>>();
+    assert_eq!((entries(&a), entries(&b)), (vec!["z".to_owned()], vec!["w".to_owned()]));
+    assert_eq!(a.range("3".."1").count(), 0, "a range that ends before it begins");
+}
+
+#[test]
+fn is_for_its_owner_only() {
+    let tmp = tempfile::tempdir().unwrap();
+    let fresh = tmp.path().join("fresh");
+    let store = Store::open(&fresh).unwrap();
+    assert_eq!((mode(&fresh), mode(&fresh.join("copy"))), (0o700, 0o600));
+    store.back_up(&tmp.path().join("backup")).unwrap();
+    assert_eq!(mode(&tmp.path().join("backup")), 0o600);
+    let open = tmp.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, Permissions::from_mode(0o755)).unwrap();
+    Store::open(&open).unwrap();
+    assert_eq!(mode(&open), 0o700);
+}
+
+#[test]
+fn a_second_opening_is_told_that_it_is_busy() {
+    let tmp = tempfile::tempdir().unwrap();
+    let first = Store::open(tmp.path()).unwrap();
+    put(&first, "k", "v");
+    assert!(matches!(Store::open(tmp.path()), Err(StoreError::Busy { .. })));
+    drop(first);
+    assert!(Store::open(tmp.path()).is_ok());
+}
+
+#[test]
+fn refuses_a_newer_format() {
+    let tmp = tempfile::tempdir().unwrap();
+    drop(Store::open(tmp.path()).unwrap());
+    let engine = Engine::open(&tmp.path().join(recover::DATABASE)).unwrap();
+    engine.set_format(7).unwrap();
+    engine.flush().unwrap();
+    drop(engine);
+    assert!(matches!(Store::open(tmp.path()), Err(StoreError::Newer { found: 7, .. })));
+}
+
+#[test]
+fn a_place_that_is_no_directory_is_told() {
+    let tmp = tempfile::tempdir().unwrap();
+    let file = tmp.path().join("file");
+    fs::write(&file, "x").unwrap();
+    let Err(error) = Store::open(&file) else { panic!("opened a file as a directory") };
+    assert!(error.to_string().contains("file"), "{error}");
+}
+
+#[test]
+fn compacting_drops_what_was_deleted_and_keeps_the_rest_while_others_write() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = Store::open(tmp.path()).unwrap();
+    let secret = "a name to be forgotten ".repeat(50);
+    put(&store, "gone", &secret);
+    store.commit(&[store.tree("t").unwrap().delete("gone")]).unwrap();
+    let copy = tmp.path().join("copy");
+    let holds = |text: &str| fs::read(&copy).unwrap().windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(holds("forgotten"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..40).for_each(|n| put(&store, &n.to_string(), "v")));
+        (0..3).for_each(|_| store.compact().unwrap());
+    });
+    assert!(!holds("forgotten"));
+    put(&store, "after", "v");
+    drop(store);
+    // Made anew from the copy alone, nothing is missing.
+    fs::remove_dir_all(tmp.path().join(recover::DATABASE)).unwrap();
+    let store = Store::open(tmp.path()).unwrap();
+    assert!((0..40).all(|n| get(&store, &n.to_string()).is_some()));
+    assert_eq!((get(&store, "after").as_deref(), get(&store, "gone")), (Some("v"), None));
+}
+
+#[test]
+fn a_backup_is_restored_elsewhere_and_over_nothing_that_is_there() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (dir, backup) = (tmp.path().join("one"), tmp.path().join("backup"));
+    let store = Store::open(&dir).unwrap();
+    put(&store, "k", "v");
+    let contents = store.back_up(&backup).unwrap();
+    assert_eq!(verify_backup(&backup).unwrap(), contents);
+    put(&store, "k", "later");
+    drop(store);
+
+    let (fresh, aside) = restore(&tmp.path().join("two"), &backup, false).unwrap();
+    assert_eq!((get(&fresh, "k").as_deref(), aside, fresh.take_repairs()), (Some("v"), None, vec![]));
+    put(&fresh, "k", "on");
+
+    assert!(matches!(restore(&tmp.path().join("two"), &backup, true), Err(StoreError::Busy { .. })));
+    let Err(error) = restore(&dir, &backup, false) else { panic!("wrote over a store") };
+    assert!(error.to_string().contains("--force"), "{error}");
+    let (store, aside) = restore(&dir, &backup, true).unwrap();
+    assert_eq!(get(&store, "k").unwrap(), "v");
+    let old = aside.unwrap();
+    drop(store);
+    fs::rename(&dir, tmp.path().join("restored")).unwrap();
+    let old = Store::open(&tmp.path().join("restored").join(old.file_name().unwrap())).unwrap();
+    assert_eq!(get(&old, "k").unwrap(), "later");
+}
+
+#[test]
+fn a_damaged_backup_is_refused_and_the_store_left_alone() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (dir, backup) = (tmp.path().join("one"), tmp.path().join("backup"));
+    let store = Store::open(&dir).unwrap();
+    (0..20).for_each(|n| put(&store, &n.to_string(), "value"));
+    store.back_up(&backup).unwrap();
+    let whole = fs::read(&backup).unwrap();
+    for place in (0..whole.len()).step_by(7) {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 0x20;
+        fs::write(&backup, &damaged).unwrap();
+        assert!(verify_backup(&backup).is_err(), "a changed byte at {place}");
+        fs::write(&backup, &whole[..place]).unwrap();
+        assert!(verify_backup(&backup).is_err(), "cut at {place}");
+    }
+    fs::write(&backup, [&whole[..], b"more"].concat()).unwrap();
+    assert!(verify_backup(&backup).is_err());
+    assert!(restore(&tmp.path().join("two"), &backup, false).is_err());
+    assert!(!tmp.path().join("two").exists());
+    assert!(matches!(verify_backup(&tmp.path().join("none")), Err(StoreError::BadBackup { .. })));
+}

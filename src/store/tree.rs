@@ -1,0 +1,137 @@
+//! One tree of the store: reading it, and the changes that a commit is made of.
+//!
+//! A tree outlives the database behind it, which is opened anew when it fails. sled panics on some damaged pages; here that is an
+//! error like any other. Knows nothing of what the keys and values mean.
+
+use std::ops::{Bound, RangeBounds};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use sled::IVec;
+
+use super::{Shared, StoreError};
+
+/// A key and its value.
+pub type Entry = (IVec, IVec);
+
+/// A named part of the store, sorted by key. Writing goes through [`super::Store::commit`].
+#[derive(Clone)]
+pub struct Tree {
+    pub(super) name: Arc<str>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// A change to one key of one tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub(super) tree: Arc<str>,
+    pub(super) key: Vec<u8>,
+    /// `None` deletes.
+    pub(super) value: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// How many bytes of key and value it writes.
+    pub fn size(&self) -> usize {
+        self.key.len() + self.value.as_ref().map_or(0, Vec::len)
+    }
+}
+
+impl Tree {
+    /// The change that gives `key` this value.
+    pub fn put(&self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Change {
+        Change { tree: self.name.clone(), key: key.into(), value: Some(value.into()) }
+    }
+
+    /// The change that takes `key` out, if it is there.
+    pub fn delete(&self, key: impl Into<Vec<u8>>) -> Change {
+        Change { tree: self.name.clone(), key: key.into(), value: None }
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<IVec>, StoreError> {
+        self.with(|tree| tree.get(&key))
+    }
+
+    /// Whether `key` is there.
+    pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool, StoreError> {
+        self.with(|tree| tree.contains_key(&key))
+    }
+
+    /// The entry with the highest key.
+    pub fn last(&self) -> Result<Option<Entry>, StoreError> {
+        self.with(sled::Tree::last)
+    }
+
+    /// The entry with the lowest key.
+    pub fn first(&self) -> Result<Option<Entry>, StoreError> {
+        self.with(sled::Tree::first)
+    }
+
+    /// All entries.
+    pub fn iter(&self) -> Entries {
+        self.range::<&[u8], _>(..)
+    }
+
+    /// The entries whose key begins with `prefix`.
+    pub fn scan_prefix(&self, prefix: impl AsRef<[u8]>) -> Entries {
+        Entries(self.with(|tree| Ok(tree.scan_prefix(&prefix))).map_err(Some))
+    }
+
+    /// The entries whose keys are in `range`; none when it ends before it begins.
+    pub fn range<K: AsRef<[u8]>, R: RangeBounds<K>>(&self, range: R) -> Entries {
+        let bound = |bound: Bound<&K>| bound.map(|key| key.as_ref().to_vec());
+        let bounds = (bound(range.start_bound()), bound(range.end_bound()));
+        let backwards = match &bounds {
+            (Bound::Included(from), Bound::Included(to)) => from > to,
+            (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => from >= to,
+            _ => false,
+        };
+        if backwards {
+            return Entries(Err(None));
+        }
+        Entries(self.with(|tree| Ok(tree.range(bounds.clone()))).map_err(Some))
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&sled::Tree) -> sled::Result<T>) -> Result<T, StoreError> {
+        let tree = self.shared.tree(&self.name)?;
+        caught(|| read(&tree))
+    }
+}
+
+/// Entries by key. After an error there are no more, except that a damaged page is an error for each entry on it.
+pub struct Entries(Result<sled::Iter, Option<StoreError>>);
+
+impl Iterator for Entries {
+    type Item = Result<Entry, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step(sled::Iter::next)
+    }
+}
+
+impl DoubleEndedIterator for Entries {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.step(sled::Iter::next_back)
+    }
+}
+
+impl Entries {
+    fn step(
+        &mut self,
+        step: impl FnOnce(&mut sled::Iter) -> Option<sled::Result<Entry>>,
+    ) -> Option<Result<Entry, StoreError>> {
+        match &mut self.0 {
+            Ok(entries) => caught(|| step(entries).transpose()).transpose(),
+            Err(error) => error.take().map(Err),
+        }
+    }
+}
+
+/// Calls sled; a panic within it is a damaged page.
+pub(super) fn caught<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(StoreError::BadPage { why: "sled panicked over it".to_owned() }),
+    }
+}
