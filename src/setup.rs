@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
 
 use crate::access::Rules;
 use crate::camera::replay::{Replay, ReplaySettings};
@@ -21,7 +23,8 @@ use crate::door::{
     self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
 };
 use crate::hub::HubSettings;
-use crate::ledger::{Journal, Outbox, OutboxLimit};
+use crate::ledger::attendance;
+use crate::ledger::{Journal, Keep, Outbox, OutboxLimit};
 use crate::office::Gates;
 use crate::store::Store;
 use crate::vision::mtcnn::DetectorSettings;
@@ -201,6 +204,35 @@ pub fn journal(config: &Config, store: &Store) -> Result<Journal> {
     let Some(mqtt) = &config.mqtt else { return Ok(journal) };
     let limit = OutboxLimit { bytes: mqtt.outbox_max, ..OutboxLimit::default() };
     Ok(journal.with_outbox(Arc::new(Outbox::open(store, limit)?)))
+}
+
+/// `[journal]` as retention wants it.
+pub fn keep(config: &Config) -> Keep {
+    let age = config.journal.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
+    Keep { age, bytes: config.journal.max_size }
+}
+
+/// `[attendance]` as the ledger wants it.
+pub fn attendance(config: &Config) -> Result<attendance::Rules> {
+    let settings = &config.attendance;
+    let zone = match &settings.time_zone {
+        None => TimeZone::system(),
+        Some(name) => TimeZone::get(name).with_context(|| {
+            format!("[attendance] time_zone {name:?} is not known; write it as in \"Europe/Berlin\"")
+        })?,
+    };
+    let start = settings.day_starts_min;
+    Ok(attendance::Rules {
+        method: match settings.method {
+            config::AttendanceMethod::Side => attendance::Method::Side,
+            config::AttendanceMethod::Alternate => attendance::Method::Alternate,
+            config::AttendanceMethod::FirstLast => attendance::Method::FirstLast,
+        },
+        double_read: settings.double_read.try_into()?,
+        day_starts: Time::new((start / 60) as i8, (start % 60) as i8, 0, 0)?,
+        zone,
+        long_day: settings.long_day.try_into()?,
+    })
 }
 
 /// `[mqtt]` as the hub wants it; reads the password's file.

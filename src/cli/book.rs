@@ -1,13 +1,14 @@
 //! The book of people: the running daemon's, or the store itself when no daemon runs. Whoever asks does not have to know which.
 
+mod record;
+
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use hyper::Method;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::client::Client;
 use crate::clock::SystemClock;
@@ -18,12 +19,13 @@ use crate::daemon::wire::{
 };
 use crate::domain::{Match, PersonId};
 use crate::gallery::{Gallery, NewPerson, Template};
-use crate::ledger::Order;
 use crate::office::{Enrolment, Recorder, Register};
 use crate::setup;
 use crate::store::{Store, StoreError};
 use crate::vision::Seen;
 use crate::vision::manifest::{Manifest, Role};
+
+pub use record::Page;
 
 /// People and journal, wherever they are.
 pub enum Book {
@@ -186,44 +188,9 @@ impl Book {
         }
     }
 
-    /// Records of the journal as JSON: the newest `limit`, newest first, or those after number `after`, oldest first.
-    pub fn journal(&self, after: Option<u64>, limit: usize) -> Result<Vec<Value>> {
-        match self {
-            Book::Remote(client) => match after {
-                Some(after) => client.get(&format!("/v1/journal?after={after}&limit={limit}")),
-                None => client.get(&format!("/v1/journal?limit={limit}")),
-            },
-            Book::Local(local) => {
-                let journal = local.recorder.journal();
-                let records = match after {
-                    Some(after) => journal.list(after.saturating_add(1).., Order::OldestFirst, limit)?,
-                    None => journal.list(.., Order::NewestFirst, limit)?,
-                };
-                Ok(records.iter().map(|r| r.to_json()).collect())
-            }
-        }
-    }
-
-    /// The record of that number, or whose id begins so.
-    pub fn record(&self, wanted: &str) -> Result<Value> {
-        let missing = || anyhow!("there is no record `{wanted}`; `usher journal list` shows the newest");
-        if let Ok(number) = wanted.parse::<u64>() {
-            let found = self.journal(Some(number.saturating_sub(1)), 1)?;
-            return found.into_iter().next().filter(|record| record["seq"] == number).ok_or_else(missing);
-        }
-        let found = match self {
-            Book::Remote(client) => client.get(&format!("/v1/journal/{wanted}"))?,
-            Book::Local(local) => local.recorder.journal().find(wanted)?.map(|record| record.to_json()),
-        };
-        found.ok_or_else(missing)
-    }
-
-    /// Checks the journal's chain; how many records it has.
-    pub fn verify(&self) -> Result<u64> {
-        match self {
-            Book::Remote(client) => client.get("/v1/journal/verify"),
-            Book::Local(local) => local.recorder.journal().verify().map_err(|broken| anyhow!(broken)),
-        }
+    /// Whether a daemon runs that others talk to, too.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Book::Remote(_))
     }
 }
 
@@ -250,7 +217,7 @@ pub fn find(people: Vec<PersonWire>, wanted: &str) -> Result<PersonWire> {
 }
 
 /// The user who runs this command.
-fn me() -> String {
+pub fn me() -> String {
     match std::fs::metadata("/proc/self").context("/proc is not there") {
         Ok(own) => user_name(own.uid()),
         Err(_) => "unknown user".into(),

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -74,15 +74,31 @@ impl Client {
         })
     }
 
+    /// Calls `each` with every piece of a long answer.
+    pub fn download(&self, path: &str, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.runtime.block_on(async {
+            let answer = self.request(Method::GET, path, Bytes::new()).await?;
+            let status = answer.status();
+            let mut body = answer.into_body();
+            if !status.is_success() {
+                return Err(failure(status, &body.collect().await?.to_bytes()));
+            }
+            while let Some(frame) = body.frame().await {
+                if let Ok(data) = frame.context("the daemon's answer broke off")?.into_data() {
+                    each(&data)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
         self.runtime.block_on(async {
             let answer = self.request(method, path, body).await?;
             let status = answer.status();
             let bytes = answer.into_body().collect().await.context("the daemon's answer broke off")?.to_bytes();
             if !status.is_success() {
-                let text = serde_json::from_slice::<ErrorWire>(&bytes)
-                    .map_or_else(|_| String::from_utf8_lossy(&bytes).into_owned(), |wire| wire.error);
-                return Err(anyhow!(if text.is_empty() { format!("the daemon says {status}") } else { text }));
+                return Err(failure(status, &bytes));
             }
             serde_json::from_slice(&bytes).context("the daemon's answer is of another version; restart it")
         })
@@ -101,4 +117,11 @@ impl Client {
             .body(Full::new(body))?;
         sender.send_request(request).await.with_context(gone)
     }
+}
+
+/// What the daemon says went wrong.
+fn failure(status: StatusCode, bytes: &[u8]) -> anyhow::Error {
+    let text = serde_json::from_slice::<ErrorWire>(bytes)
+        .map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), |wire| wire.error);
+    anyhow!(if text.is_empty() { format!("the daemon says {status}") } else { text })
 }

@@ -3,6 +3,8 @@
 //!
 //! Knows nothing of threads.
 
+mod attendance;
+mod backup;
 mod book;
 mod calibrate;
 mod client;
@@ -23,6 +25,7 @@ mod progress;
 mod run;
 mod schedule;
 mod status;
+mod when;
 mod why;
 
 use std::path::PathBuf;
@@ -64,6 +67,9 @@ enum Command {
     Door(door::Door),
     Schedule(schedule::Schedule),
     Why(why::Why),
+    Attendance(attendance::Attendance),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Status(status::Status),
     Doctor(doctor::Doctor),
     Config(config::ConfigCommand),
@@ -91,6 +97,9 @@ impl Usher {
             Command::Door(command) => command.run(&context),
             Command::Schedule(command) => command.run(&context),
             Command::Why(command) => command.run(&context),
+            Command::Attendance(command) => command.run(&context),
+            Command::Backup(command) => command.run(&context),
+            Command::Restore(command) => command.run(&context),
             Command::Status(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),
             Command::Config(command) => command.run(&context),

@@ -4,12 +4,10 @@ use std::io::Write;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use serde_json::Value;
 
-use super::book::Book;
+use super::book::{Book, Page};
 use super::context::Context;
-use super::journal::read;
-use crate::ledger;
+use crate::ledger::{self, Record};
 
 /// Say why a door opened or stayed shut, like a receipt.
 ///
@@ -33,25 +31,25 @@ impl Why {
         };
         let mut out = std::io::stdout().lock();
         match self.json {
-            true => writeln!(out, "{record}")?,
-            false => write!(out, "{}", ledger::receipt(&read(&record)?))?,
+            true => writeln!(out, "{}", record.to_json())?,
+            false => write!(out, "{}", ledger::receipt(&record))?,
         }
         Ok(())
     }
 }
 
-fn newest_decision(book: &Book) -> Result<Value> {
-    let decided = |record: &Value| record["kind"] == "granted" || record["kind"] == "denied";
-    match book.journal(None, 10_000)?.into_iter().find(decided) {
+fn newest_decision(book: &Book) -> Result<Record> {
+    let decided = |record: &Record| record.kind == "granted" || record.kind == "denied";
+    match book.journal(Page::Newest, 10_000)?.into_iter().find(decided) {
         Some(record) => Ok(record),
         None => bail!("no decision stands among the newest records of the journal"),
     }
 }
 
 /// What unlocked a door, or let somebody pass, is told by the record it names.
-fn cause(book: &Book, record: Value) -> Result<Value> {
-    match (record["kind"].as_str(), record["content"]["record"].as_u64()) {
-        (Some("unlocked" | "passed"), Some(number)) if number > 0 => book.record(&number.to_string()),
+fn cause(book: &Book, record: Record) -> Result<Record> {
+    match (record.kind.as_str(), record.content["record"].as_u64()) {
+        ("unlocked" | "passed", Some(number)) if number > 0 => book.record(&number.to_string()),
         _ => Ok(record),
     }
 }

@@ -14,24 +14,23 @@ use std::time::SystemTime;
 
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use axum::serve::IncomingStream;
 use axum::{Json, Router};
-use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::health::Stage;
+use super::records;
 use super::warden::{Board, Tiding};
 use super::wire::*;
 use crate::clock::Clock;
 use crate::gallery::{GalleryError, NewPerson};
 use crate::hub::{self, Hub};
-use crate::ledger::Order;
 use crate::office::{Enrolment, OfficeError, Recorder, Register};
 
 /// A batch of 64 templates of 512 numbers is about half a megabyte.
@@ -54,7 +53,7 @@ pub struct House {
 
 /// Who asks: the peer's user, as the kernel says.
 #[derive(Clone)]
-pub struct Peer(String);
+pub struct Peer(pub String);
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Peer {
@@ -137,16 +136,14 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/v1/doors", post(doors::order))
         .route("/v1/amnesty", post(doors::amnesty))
         .route("/v1/standings", get(standings))
-        .route("/v1/journal", get(journal))
-        .route("/v1/journal/verify", get(verify))
-        .route("/v1/journal/{id}", get(record))
         .route("/v1/views", get(views))
+        .merge(records::routes())
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES))
         .with_state(house)
 }
 
 /// An error with its status; the text is for the operator.
-struct Failure(StatusCode, String);
+pub struct Failure(pub StatusCode, pub String);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
@@ -175,7 +172,7 @@ impl From<GalleryError> for Failure {
 }
 
 /// Runs what touches the disk off the runtime's threads.
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<Json<T>, Failure> {
     match tokio::task::spawn_blocking(work).await {
@@ -314,48 +311,6 @@ async fn nearest(
 
 async fn standings(State(house): State<Arc<House>>) -> Result<Json<StandingsWire>, Failure> {
     blocking(move || Ok(StandingsWire::of(house.register.gallery(), house.register.cut().distance.0)?)).await
-}
-
-async fn verify(State(house): State<Arc<House>>) -> Result<Json<u64>, Failure> {
-    blocking(move || {
-        house.recorder.journal().verify().map_err(|broken| Failure(StatusCode::CONFLICT, broken.to_string()))
-    })
-    .await
-}
-
-async fn record(
-    State(house): State<Arc<House>>,
-    axum::extract::Path(id): axum::extract::Path<String>,
-) -> Result<Json<Option<serde_json::Value>>, Failure> {
-    blocking(move || match house.recorder.journal().find(&id) {
-        Ok(found) => Ok(found.map(|record| record.to_json())),
-        Err(error) => Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())),
-    })
-    .await
-}
-
-/// Which records: the newest `limit`, or those from `after` on, oldest first.
-#[derive(Deserialize)]
-struct Range {
-    limit: Option<usize>,
-    after: Option<u64>,
-}
-
-async fn journal(
-    State(house): State<Arc<House>>,
-    Query(range): Query<Range>,
-) -> Result<Json<Vec<serde_json::Value>>, Failure> {
-    blocking(move || {
-        let limit = range.limit.unwrap_or(100).min(10_000);
-        let journal = house.recorder.journal();
-        let records = match range.after {
-            Some(after) => journal.list(after.saturating_add(1).., Order::OldestFirst, limit),
-            None => journal.list(.., Order::NewestFirst, limit),
-        };
-        let records = records.map_err(|e| Failure(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
-        Ok(records.iter().map(crate::ledger::Record::to_json).collect())
-    })
-    .await
 }
 
 /// A line of JSON for each frame, until the asker goes away. Frames that come faster than they are read are left out.

@@ -15,6 +15,8 @@ mod control;
 pub mod doors;
 mod gate;
 mod health;
+mod housekeeping;
+mod records;
 mod stop;
 mod vision_stage;
 mod warden;
@@ -33,7 +35,7 @@ use tokio::sync::broadcast;
 use crate::access::Authority;
 use crate::camera::slot::slot;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, OnJournalFailure};
 use crate::domain::{Event, Frame, Image};
 use crate::gallery::Gallery;
 use crate::hub::{EventMessage, Hub};
@@ -166,7 +168,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             people: Box::new(gallery.clone()),
             pen: Box::new(JournalPen { recorder: recorder.clone(), standing: standing_tree }),
             clock: clock.clone(),
-            open_unrecorded: false,
+            open_unrecorded: config.journal.on_failure == OnJournalFailure::Allow,
             last_record,
         },
         &standing,
@@ -240,6 +242,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             tracing::error!(%error, "the control socket failed");
         }
     });
+    tokio.spawn(housekeeping::run(recorder.clone(), setup::keep(config)));
     tracing::info!(socket = %socket.display(), "ready");
 
     let end = crew.watch(&heard, config.cameras.len(), options);
@@ -260,6 +263,11 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     crew.join(|_| true);
     recorder.record(&Event::Stopped { reason }).ok();
     drop(socket_file);
+    if let Some(outbox) = recorder.journal().outbox()
+        && let Err(error) = outbox.flush()
+    {
+        tracing::warn!(%error, "some events will be sent to the broker once more");
+    }
     if let Some(hub) = hub {
         tokio.block_on(hub.stop());
     }

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::doors::post::DoorView;
 use crate::access::Cut;
-use crate::domain::{Bounds, Distance, Embedding, Match, Mode, ModelId, PersonId, Quality};
+use crate::domain::{
+    Amendment, Bounds, Direction, Distance, Embedding, Event, Match, Mode, ModelId, Named, PersonId, Quality,
+};
 use crate::gallery::{self, Gallery, GalleryError, Person, Standing, Template};
+use crate::ledger::Verified;
 use crate::vision::Seen;
 
 /// A person as shown.
@@ -395,6 +398,66 @@ pub struct HubStatus {
     /// `connecting`, `online`, or what is wrong.
     pub state: String,
     pub dropped: u64,
+}
+
+/// `GET /v1/journal/verify`
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct VerifiedWire {
+    pub records: u64,
+    /// Records up to this number were deleted by age or size; 0 when none were.
+    pub pruned_through: u64,
+    /// Records from which somebody was erased.
+    pub erased: u64,
+}
+
+impl From<Verified> for VerifiedWire {
+    fn from(Verified { records, pruned_through, erased }: Verified) -> VerifiedWire {
+        VerifiedWire { records, pruned_through, erased }
+    }
+}
+
+/// `POST /v1/journal/erase`
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EraseRequest {
+    pub person: u32,
+    /// Only from records before this time.
+    pub before: Option<Timestamp>,
+}
+
+/// What came of an [`EraseRequest`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct EraseAnswer {
+    pub records: u64,
+}
+
+/// `POST /v1/attendance/amend`: one of `add` and `void`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmendRequest {
+    pub person: u32,
+    pub name: String,
+    /// `in` or `out`, and when.
+    pub add: Option<(String, Timestamp)>,
+    /// The number of the record that does not count.
+    pub void: Option<u64>,
+    pub reason: String,
+}
+
+impl AmendRequest {
+    /// The event; `None` unless it is one of both.
+    pub fn event(self, by: String) -> Option<Event> {
+        let amendment = match (self.add, self.void) {
+            (Some((direction, at)), None) => {
+                let direction = [Direction::In, Direction::Out].into_iter().find(|d| d.as_str() == direction)?;
+                Amendment::Add { direction, at: SystemTime::try_from(at).ok()? }
+            }
+            (None, Some(record)) => Amendment::Void { record },
+            _ => return None,
+        };
+        let person = Named { id: PersonId(self.person), name: self.name };
+        Some(Event::AttendanceAmended { person, amendment, reason: self.reason, by })
+    }
 }
 
 /// x1, y1, x2, y2.

@@ -8,20 +8,26 @@
 //! [`Journal::verify`], as long as a later record stands. It does not prove that nothing was cut off at the end, nor does it stop
 //! somebody with write access who computes the whole chain anew: for that, keep the newest hash somewhere else.
 
+pub mod attendance;
 mod content;
+mod erase;
 mod explain;
 mod journal;
+mod keep;
 mod outbox;
 mod record;
 mod spans;
+mod verify;
 
 #[cfg(test)]
 mod crash;
 
 pub use explain::{explain, explain_in, receipt, receipt_in};
 pub use journal::{Journal, Order};
+pub use keep::Keep;
 pub use outbox::{Outbox, OutboxLimit, Shed};
 pub use record::Record;
+pub use verify::Verified;
 
 /// Why the journal could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -102,14 +102,7 @@ impl Record {
     /// malformed. Nothing is checked against the hashes.
     pub fn from_json(json: &Value) -> Option<Record> {
         let text = |name: &str| json.get(name)?.as_str();
-        let hash = |name: &str| -> Option<[u8; 32]> {
-            let digits = text(name).filter(|t| t.len() == 64 && t.is_ascii())?;
-            let mut bytes = [0; 32];
-            for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-                *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
-            }
-            Some(bytes)
-        };
+        let hash = |name: &str| unhex(text(name)?);
         Some(Record {
             seq: json.get("seq")?.as_u64()?,
             id: text("id")?.parse().ok()?,
@@ -253,6 +246,11 @@ pub(super) fn open_header(header: &[u8]) -> Result<(Record, [u8; 32]), &'static 
 /// `bytes` in lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8; 32]) -> String {
     blake3::Hash::from_bytes(*bytes).to_hex().to_string()
+}
+
+/// What [`hex`] wrote.
+pub(super) fn unhex(digits: &str) -> Option<[u8; 32]> {
+    blake3::Hash::from_hex(digits).ok().map(|hash| *hash.as_bytes())
 }
 
 fn in_utc(at: Timestamp) -> String {

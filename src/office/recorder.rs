@@ -4,11 +4,11 @@
 //! store had to mend.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
-use crate::domain::{Event, Moment};
-use crate::ledger::{Journal, LedgerError, Record};
+use crate::domain::{Event, Moment, PersonId};
+use crate::ledger::{Journal, Keep, LedgerError, Record};
 use crate::store::{Change, Store};
 
 /// Who is told of a record once it is on disk.
@@ -79,6 +79,22 @@ impl Recorder {
     /// What keeps records from being written; `None` while all is well. It ends with the next record that can be written.
     pub fn trouble(&self) -> Option<Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tries to write down what could not be written; `Ok` when all is well again.
+    pub fn try_again(&self) -> Result<(), LedgerError> {
+        self.tell_what_happened_before()
+    }
+
+    /// Deletes the records that `keep` does not hold. See [`Journal::prune`].
+    pub fn prune(&self, keep: Keep) -> Result<u64, LedgerError> {
+        self.journal.prune(keep, &self.clock.stamp())
+    }
+
+    /// Erases a person from all records, or from those before a time. See [`Journal::erase`].
+    pub fn erase(&self, person: PersonId, before: Option<SystemTime>, by: &str) -> Result<u64, LedgerError> {
+        let stamp = self.clock.stamp();
+        self.journal.erase(person, before.unwrap_or(stamp.at), by, &stamp)
     }
 
     /// Tells of repairs of the store and of events that could not be written.

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 pub use backup::{Contents, restore, verify_backup};
 pub use error::StoreError;
 pub use recover::Repair;
-pub use tree::{Change, Entries, Tree};
+pub use tree::{Change, Entries, Entry, Tree};
 
 use base::Base;
 use copy::Copy;

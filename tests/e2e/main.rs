@@ -6,10 +6,13 @@
 mod broker;
 mod commands;
 mod configuration;
+mod crash;
 mod daemon;
+mod disk;
 mod doctor;
 mod doors;
 mod enrolment;
 mod measuring;
 mod pictures;
+mod record;
 mod support;

@@ -10,13 +10,14 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use super::book::Book;
+use super::book::{Book, Page};
 use super::context;
 use super::log;
 use crate::config::Config;
 use crate::daemon::{self, Options};
 use crate::domain::Distance;
 use crate::gallery::{NewPerson, Template};
+use crate::ledger::Record;
 use crate::photo;
 use crate::setup;
 use crate::vision::Vision;
@@ -63,14 +64,14 @@ impl Demo {
         daemon::run(&config, Options { until_replays_end: true })?;
 
         let book = Book::open(&config)?;
-        let mut records = book.journal(Some(0), 10_000)?;
-        records.retain(|record| record["kind"] != "enrolled");
+        let records = book.journal(Page::After(0), 10_000)?;
+        let records: Vec<_> = records.iter().filter(|record| record.kind != "enrolled").map(Record::to_json).collect();
         let failed = story::tell(&mut out, &scenes, &records)?;
         let program = std::env::current_exe().unwrap_or_else(|_| "usher".into());
         writeln!(
             out,
             "\n{} records in the journal, the chain is sound. Everything is kept in {}:",
-            book.verify()?,
+            book.verify()?.records,
             folder.display()
         )?;
         writeln!(out, "  {} --config {} journal list", program.display(), config_path.display())?;

@@ -1,0 +1,117 @@
+//! Attendance as CSV for other programs. Times are local, as payroll wants them; hours are decimal.
+
+use std::io::Write;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::{Found, table};
+use crate::ledger::attendance::{Reading, Stint};
+
+/// A row for each day of each person.
+pub fn days(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record([
+        "date",
+        "employee",
+        "name",
+        "person",
+        "first_in",
+        "last_out",
+        "hours",
+        "hours_minutes",
+        "gap_hours",
+        "open",
+        "anomalies",
+        "ids",
+    ])?;
+    for day in &found.days {
+        let at = |at: Option<Timestamp>| at.map_or_else(String::new, |at| local(at, zone));
+        let ids: Vec<String> = read(&day.stints).map(|reading| reading.id.to_string()).collect();
+        csv.write_record([
+            day.date.to_string(),
+            plain(&found.employee(day)),
+            plain(&day.name),
+            day.person.to_string(),
+            at(day.first_in()),
+            at(day.last_out()),
+            decimal(day.worked),
+            table::hours(day.worked),
+            decimal(day.gaps),
+            if day.open { "yes".to_owned() } else { String::new() },
+            day.anomalies.iter().map(|anomaly| anomaly.as_str()).collect::<Vec<_>>().join(" "),
+            ids.join(" "),
+        ])?;
+    }
+    csv.flush()?;
+    Ok(())
+}
+
+/// A row for each reading, with the headings of Frappe's and ERPNext's import of "Employee Checkin". `ID` is the record's: importing the
+/// same days again gives the same ids.
+pub fn frappe(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(["ID", "Employee", "Employee Name", "Log Type", "Time", "Location / Device ID"])?;
+    for day in &found.days {
+        let employee = plain(&found.employee(day));
+        for (reading, log_type) in day.stints.iter().flat_map(|stint| [(&stint.came, "IN"), (&stint.went, "OUT")]) {
+            let Some(reading) = reading else { continue };
+            csv.write_record([
+                reading.id.to_string().as_str(),
+                &employee,
+                &plain(&day.name),
+                log_type,
+                &local(reading.at, zone),
+                if reading.amended { "amendment" } else { reading.door.as_str() },
+            ])?;
+        }
+    }
+    csv.flush()?;
+    Ok(())
+}
+
+/// A row for each time somebody was there, from in to out; one that has no end has no hours. `ID` is that of the record it begins with.
+pub fn timesheet(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(["ID", "Employee", "Employee Name", "Date", "From Time", "To Time", "Hours"])?;
+    for day in &found.days {
+        for stint in &day.stints {
+            let Some(first) = stint.came.as_ref().or(stint.went.as_ref()) else { continue };
+            let at = |reading: &Option<Reading>| reading.as_ref().map_or_else(String::new, |r| local(r.at, zone));
+            csv.write_record([
+                first.id.to_string(),
+                plain(&found.employee(day)),
+                plain(&day.name),
+                day.date.to_string(),
+                at(&stint.came),
+                at(&stint.went),
+                stint.lasted().map_or_else(String::new, decimal),
+            ])?;
+        }
+    }
+    csv.flush()?;
+    Ok(())
+}
+
+fn read(stints: &[Stint]) -> impl Iterator<Item = &Reading> {
+    stints.iter().flat_map(|stint| [&stint.came, &stint.went]).flatten()
+}
+
+/// `2026-05-04 08:30:00`, in that zone.
+fn local(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Two decimals.
+fn decimal(span: jiff::SignedDuration) -> String {
+    format!("{:.2}", span.as_secs_f64() / 3600.0)
+}
+
+/// Names are chosen by whoever enrols: a spreadsheet must not take one for a formula.
+fn plain(text: &str) -> String {
+    match text.starts_with(['=', '+', '-', '@']) {
+        true => format!("'{text}"),
+        false => text.to_owned(),
+    }
+}

@@ -1,0 +1,286 @@
+//! `usher journal`
+
+mod filter;
+
+use std::collections::VecDeque;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::book::{Book, Page};
+use super::context::Context;
+use super::when;
+use crate::ledger::{self, Record};
+use filter::Filter;
+
+/// Records that are read at once.
+const PAGE: usize = 1000;
+/// How often `tail --follow` looks for new records.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// Read the record of what happened.
+///
+/// Every decision with its reasons, every move of a door, every change of people. Times are local; with --json they are UTC, with the
+/// offset of local time beside them.
+#[derive(Args)]
+pub struct Journal {
+    #[command(subcommand)]
+    action: Action,
+    /// Print JSON, one record a line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// List the newest records, the newest last
+    ///
+    /// Examples: `usher journal list --since today --kind denied`, `usher journal list --person "Ada Lovelace" --since 7d -n 500`.
+    List {
+        /// How many
+        #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        last: u32,
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Show one record whole; a decision with each of its gates
+    Show {
+        /// The record's number, or its id or the beginning of it
+        record: String,
+    },
+    /// Show the newest records, and with --follow each new one as it is written
+    Tail {
+        /// Go on until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+        /// How many to begin with
+        #[arg(long, short = 'n', default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+        last: u32,
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Check that no record was changed, taken out or put in
+    ///
+    /// Names the first record that is broken, and fails then. Records that were deleted by age or size, and those from which somebody was
+    /// erased, are sound as long as a later record says so.
+    Verify,
+    /// Write records as lines of JSON, the oldest first
+    Export {
+        /// The file; standard output when it is left out
+        file: Option<PathBuf>,
+        /// One JSON object a line, which is the default and the only form
+        #[arg(long)]
+        jsonl: bool,
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Erase a person's name and number from the records
+    ///
+    /// The records stay, and with them that a door opened; who it was cannot be told any more, here or in later backups. The chain stays
+    /// sound, and a record tells how many were changed, and by whom. Not to be undone. Backups made before still hold the name, and so may
+    /// the database's file until its place is used again. Remove the person first, or new records will name them.
+    Erase {
+        /// The person's number, as in `#7`, or the whole name as the records have it
+        #[arg(long)]
+        person: String,
+        /// Only from records before this time: `2026-01-31`, `90d`
+        #[arg(long, value_name = "TIME", value_parser = when::parse)]
+        before: Option<Timestamp>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+impl Journal {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let book = Book::open(&context.config()?)?;
+        let mut out = std::io::stdout().lock();
+        match self.action {
+            Action::List { last, filter } => {
+                let mut lines = Lines { json: self.json, day: String::new() };
+                for record in newest(&book, &filter, last as usize)? {
+                    lines.write(&mut out, &record)?;
+                }
+            }
+            Action::Show { record } => {
+                let record = book.record(&record)?;
+                match self.json {
+                    true => writeln!(out, "{}", record.to_json())?,
+                    false => write!(out, "{}", ledger::receipt(&record))?,
+                }
+            }
+            Action::Tail { follow, last, filter } => {
+                let mut lines = Lines { json: self.json, day: String::new() };
+                // From here on, so that nothing is missed between the list and the first look.
+                let mut seen = book.journal(Page::Newest, 1)?.first().map_or(0, |record| record.seq);
+                for record in newest(&book, &filter, last as usize)? {
+                    seen = seen.max(record.seq);
+                    lines.write(&mut out, &record)?;
+                }
+                out.flush()?;
+                loop {
+                    if !follow {
+                        break;
+                    }
+                    if !book.is_shared() {
+                        bail!("no daemon runs, so nothing will come: start it with `usher run`");
+                    }
+                    std::thread::sleep(LOOK_EVERY);
+                    for record in book.journal(Page::After(seen), PAGE)? {
+                        seen = record.seq;
+                        if filter.fits(&record) {
+                            lines.write(&mut out, &record)?;
+                        }
+                    }
+                    out.flush()?;
+                }
+            }
+            Action::Verify => {
+                let found = book.verify()?;
+                if self.json {
+                    let found = serde_json::json!({
+                        "records": found.records, "pruned_through": found.pruned_through, "erased": found.erased, "sound": true,
+                    });
+                    writeln!(out, "{found}")?;
+                    return Ok(());
+                }
+                write!(out, "{} records, the chain is sound", found.records)?;
+                if found.pruned_through > 0 {
+                    write!(out, "; those up to {} were deleted", found.pruned_through)?;
+                }
+                if found.erased > 0 {
+                    write!(out, "; somebody was erased from {}", found.erased)?;
+                }
+                writeln!(out)?;
+            }
+            Action::Export { file, filter, .. } => {
+                let mut out: Box<dyn Write> = match &file {
+                    Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create_new(path)?)),
+                    None => Box::new(out),
+                };
+                each(&book, |record| {
+                    if filter.fits(&record) {
+                        writeln!(out, "{}", record.to_json())?;
+                    }
+                    Ok(())
+                })?;
+                out.flush()?;
+            }
+            Action::Erase { person, before, yes } => {
+                let id = whom(&book, &person)?;
+                if !yes && !confirmed(&person)? {
+                    bail!("nothing was erased");
+                }
+                let records = book.erase(id, before)?;
+                match self.json {
+                    true => writeln!(out, "{}", serde_json::json!({ "person": id, "records": records }))?,
+                    false => writeln!(out, "person {id} is erased from {records} records")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The newest records that fit, the newest last.
+fn newest(book: &Book, filter: &Filter, count: usize) -> Result<VecDeque<Record>> {
+    let mut found = VecDeque::new();
+    let mut page = Page::Newest;
+    while found.len() < count {
+        let limit = if filter.is_empty() { (count - found.len()).min(PAGE) } else { PAGE };
+        let records = book.journal(page, limit)?;
+        let Some(oldest) = records.last().map(|record| record.seq) else { break };
+        // The wall clock may jump, but hardly over a whole page.
+        let too_old = records.iter().all(|record| filter.is_before(record));
+        let missing = count - found.len();
+        for record in records.into_iter().filter(|record| filter.fits(record)).take(missing) {
+            found.push_front(record);
+        }
+        if too_old {
+            break;
+        }
+        page = Page::Before(oldest);
+    }
+    Ok(found)
+}
+
+/// Every record, oldest first.
+pub fn each(book: &Book, mut show: impl FnMut(Record) -> Result<()>) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let records = book.journal(Page::After(after), PAGE)?;
+        let Some(last) = records.last() else { return Ok(()) };
+        after = last.seq;
+        records.into_iter().try_for_each(&mut show)?;
+    }
+}
+
+/// The number of the person whom records call so.
+fn whom(book: &Book, wanted: &str) -> Result<u32> {
+    if let Ok(number) = wanted.strip_prefix('#').unwrap_or(wanted).parse() {
+        return Ok(number);
+    }
+    let mut found: Vec<u32> = Vec::new();
+    each(book, |record| {
+        filter::people(&record.content, &mut |id, name| {
+            if name.to_lowercase() == wanted.to_lowercase() && !found.contains(&id) {
+                found.push(id);
+            }
+        });
+        Ok(())
+    })?;
+    match found[..] {
+        [id] => Ok(id),
+        [] => bail!("no record names `{wanted}`; give the number, as in `#7`"),
+        _ => {
+            let numbers: Vec<String> = found.iter().map(|id| format!("#{id}")).collect();
+            bail!("records call several people so: {}; give the number", numbers.join(", "))
+        }
+    }
+}
+
+fn confirmed(person: &str) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("pass --yes to erase {person} without being asked");
+    }
+    eprint!("Erase {person} from the journal? This cannot be undone. [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Records as lines, with a heading for each day.
+struct Lines {
+    json: bool,
+    day: String,
+}
+
+impl Lines {
+    fn write(&mut self, out: &mut impl Write, record: &Record) -> Result<()> {
+        if self.json {
+            writeln!(out, "{}", record.to_json())?;
+            return Ok(());
+        }
+        let day = local_day(record);
+        if day != self.day {
+            writeln!(out, "{day}")?;
+            self.day = day;
+        }
+        writeln!(out, "{:>6}  {}", record.seq, ledger::explain(record))?;
+        Ok(())
+    }
+}
+
+/// The record's day by the local calendar, as `2026-01-02`.
+fn local_day(record: &Record) -> String {
+    match Timestamp::try_from(record.at) {
+        Ok(at) => at.to_zoned_datetime(TimeZone::system()).date().to_string(),
+        Err(_) => record.time(),
+    }
+}

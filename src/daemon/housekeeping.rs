@@ -1,0 +1,58 @@
+//! What is done from time to time, whatever happens at the doors: old records go, acknowledgements are written down, and a journal that
+//! could not be written is tried again.
+//!
+//! Decides nothing about doors.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::ledger::Keep;
+use crate::office::Recorder;
+
+/// How often it looks around.
+const ROUND: Duration = Duration::from_secs(2);
+/// How often acknowledgements of the hub are written down when no record carries them along.
+const FLUSH_EVERY: Duration = Duration::from_secs(60);
+/// How often it is asked which records are too old.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// Goes round until the runtime ends.
+pub async fn run(recorder: Arc<Recorder>, keep: Keep) {
+    let mut flushed = Instant::now();
+    let mut pruned: Option<Instant> = None;
+    loop {
+        tokio::time::sleep(ROUND).await;
+        let flush = flushed.elapsed() >= FLUSH_EVERY;
+        let prune = keep != Keep::default() && pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY);
+        if flush {
+            flushed = Instant::now();
+        }
+        if prune {
+            pruned = Some(Instant::now());
+        }
+        let recorder = recorder.clone();
+        let round = move || {
+            if recorder.trouble().is_some()
+                && let Err(error) = recorder.try_again()
+            {
+                tracing::debug!(%error, "the journal still cannot be written");
+            }
+            if flush
+                && let Some(outbox) = recorder.journal().outbox()
+                && let Err(error) = outbox.flush()
+            {
+                tracing::warn!(%error, "what the broker acknowledged is not written down yet");
+            }
+            if prune {
+                match recorder.prune(keep) {
+                    Ok(0) => {}
+                    Ok(records) => tracing::info!(records, "old records were deleted"),
+                    Err(error) => tracing::warn!(%error, "old records stay"),
+                }
+            }
+        };
+        if tokio::task::spawn_blocking(round).await.is_err() {
+            tracing::error!("housekeeping panicked; the log has the place");
+        }
+    }
+}

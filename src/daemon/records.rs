@@ -1,0 +1,148 @@
+//! The control API's part about the record: reading, checking and erasing, amending attendance, and the backup.
+//!
+//! Decides nothing itself.
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::control::{Failure, House, Peer, blocking};
+use super::wire::{AmendRequest, EraseAnswer, EraseRequest, VerifiedWire};
+use crate::ledger::{LedgerError, Order, Record};
+use crate::store::StoreError;
+
+/// Bytes of a backup that are sent at once.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// The routes.
+pub fn routes() -> Router<Arc<House>> {
+    Router::new()
+        .route("/v1/journal", get(journal))
+        .route("/v1/journal/verify", get(verify))
+        .route("/v1/journal/erase", post(erase))
+        .route("/v1/journal/{which}", get(one))
+        .route("/v1/attendance/amend", post(amend))
+        .route("/v1/backup", get(backup))
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Failure {
+        let status = match &error {
+            LedgerError::NotAnId { .. } | LedgerError::Ambiguous { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Failure(status, error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
+/// Which records: those after a number, oldest first; or the newest, of all or of those before a number.
+#[derive(Deserialize)]
+struct Range {
+    limit: Option<usize>,
+    after: Option<u64>,
+    before: Option<u64>,
+}
+
+async fn journal(State(house): State<Arc<House>>, Query(range): Query<Range>) -> Result<Json<Vec<Value>>, Failure> {
+    blocking(move || {
+        let limit = range.limit.unwrap_or(100).min(10_000);
+        let journal = house.recorder.journal();
+        let records = match (range.after, range.before) {
+            (Some(after), _) => journal.list(after.saturating_add(1).., Order::OldestFirst, limit)?,
+            (None, before) => journal.list(..before.unwrap_or(u64::MAX), Order::NewestFirst, limit)?,
+        };
+        Ok(records.iter().map(Record::to_json).collect())
+    })
+    .await
+}
+
+async fn one(State(house): State<Arc<House>>, Path(which): Path<String>) -> Result<Json<Value>, Failure> {
+    blocking(move || match house.recorder.journal().look_up(&which)? {
+        Some(record) => Ok(record.to_json()),
+        None => Err(Failure(StatusCode::NOT_FOUND, format!("there is no record {which}"))),
+    })
+    .await
+}
+
+async fn verify(State(house): State<Arc<House>>) -> Result<Json<VerifiedWire>, Failure> {
+    blocking(move || {
+        let verified = house.recorder.journal().verify();
+        verified.map(VerifiedWire::from).map_err(|broken| Failure(StatusCode::CONFLICT, broken.to_string()))
+    })
+    .await
+}
+
+async fn erase(
+    State(house): State<Arc<House>>,
+    ConnectInfo(Peer(by)): ConnectInfo<Peer>,
+    Json(request): Json<EraseRequest>,
+) -> Result<Json<EraseAnswer>, Failure> {
+    blocking(move || {
+        let before = request.before.and_then(|before| SystemTime::try_from(before).ok());
+        let records = house.recorder.erase(crate::domain::PersonId(request.person), before, &by)?;
+        tracing::info!(records, %by, "a person was erased from the journal");
+        Ok(EraseAnswer { records })
+    })
+    .await
+}
+
+async fn amend(
+    State(house): State<Arc<House>>,
+    ConnectInfo(Peer(by)): ConnectInfo<Peer>,
+    Json(request): Json<AmendRequest>,
+) -> Result<Json<Value>, Failure> {
+    blocking(move || match request.event(by) {
+        Some(event) => Ok(house.recorder.record(&event)?.to_json()),
+        None => Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, "an amendment adds or voids, one of both".to_owned())),
+    })
+    .await
+}
+
+/// The whole store as a file of bytes. It is written beside the store first, and nobody else can open it there.
+async fn backup(State(house): State<Arc<House>>) -> Result<Response, Failure> {
+    let file = blocking(move || {
+        let store = house.recorder.store();
+        let path = store.dir().join("backup.new");
+        let opened = store.back_up(&path).map(|_| File::open(&path));
+        // Open, it stays readable until it has been sent.
+        let removed = std::fs::remove_file(&path);
+        let io = |error: std::io::Error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+        let file = opened?.map_err(io)?;
+        removed.map_err(io)?;
+        Ok(file)
+    })
+    .await?
+    .0;
+    let chunks = futures_util::stream::unfold(Some(file), |file| async move {
+        let mut file = file?;
+        let read = move || {
+            let mut chunk = vec![0; CHUNK_BYTES];
+            let length = file.read(&mut chunk)?;
+            chunk.truncate(length);
+            Ok::<_, std::io::Error>((chunk, file))
+        };
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok((chunk, _))) if chunk.is_empty() => None,
+            Ok(Ok((chunk, file))) => Some((Ok(Bytes::from(chunk)), Some(file))),
+            Ok(Err(error)) => Some((Err(error), None)),
+            Err(error) => Some((Err(std::io::Error::other(error)), None)),
+        }
+    });
+    Ok(Response::new(Body::from_stream(chunks)))
+}

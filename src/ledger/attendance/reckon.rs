@@ -1,0 +1,274 @@
+//! From readings to hours: stints, days, and what is odd about them. Plain arithmetic; nothing that was not read is made up.
+//!
+//! Knows nothing of records and of the wall clock: now is an argument.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use super::Reading;
+use crate::domain::{Direction, PersonId};
+
+/// What tells in from out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// The side of the camera.
+    Side,
+    /// In and out by turns, day by day.
+    Alternate,
+    /// The first reading of a day is in, the last is out.
+    FirstLast,
+}
+
+/// How hours are reckoned.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub method: Method,
+    /// Readings of one person in the same direction within this span of the one before count once.
+    pub double_read: SignedDuration,
+    /// When a day begins: what comes before belongs to the day before.
+    pub day_starts: Time,
+    pub zone: TimeZone,
+    /// A longer day is marked. An out this long after its in still belongs to it, also over the end of the day.
+    pub long_day: SignedDuration,
+}
+
+/// What is odd about a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Anomaly {
+    /// Out without having come in.
+    OutWithoutIn,
+    /// In again without having gone out.
+    InTwice,
+    /// In, and the day is over.
+    NoOut,
+    /// More hours than the rules expect.
+    LongDay,
+    /// A reading without a direction, where the side of the camera is asked for.
+    NoDirection,
+    /// The device's clock was not set at the time of a reading.
+    ClockNotSet,
+}
+
+impl Anomaly {
+    /// The word that exports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Anomaly::OutWithoutIn => "out_without_in",
+            Anomaly::InTwice => "in_twice",
+            Anomaly::NoOut => "no_out",
+            Anomaly::LongDay => "long_day",
+            Anomaly::NoDirection => "no_direction",
+            Anomaly::ClockNotSet => "clock_not_set",
+        }
+    }
+}
+
+/// From in to out. One of both may be missing; then it has no hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stint {
+    pub came: Option<Reading>,
+    pub went: Option<Reading>,
+}
+
+impl Stint {
+    /// The time that passed between in and out, also over a change of the clocks. `None` while one is missing.
+    pub fn lasted(&self) -> Option<SignedDuration> {
+        Some(self.came.as_ref()?.at.duration_until(self.went.as_ref()?.at))
+    }
+}
+
+/// One person's day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Day {
+    pub date: Date,
+    pub person: PersonId,
+    /// As they were called last.
+    pub name: String,
+    /// By time.
+    pub stints: Vec<Stint>,
+    /// The sum of the stints that have both ends.
+    pub worked: SignedDuration,
+    /// The time between stints that have both ends, added up.
+    pub gaps: SignedDuration,
+    /// They came in and may still be there.
+    pub open: bool,
+    /// Each once.
+    pub anomalies: Vec<Anomaly>,
+}
+
+impl Day {
+    /// When they first came in.
+    pub fn first_in(&self) -> Option<Timestamp> {
+        self.stints.iter().find_map(|stint| Some(stint.came.as_ref()?.at))
+    }
+
+    /// When they last went out.
+    pub fn last_out(&self) -> Option<Timestamp> {
+        self.stints.iter().rev().find_map(|stint| Some(stint.went.as_ref()?.at))
+    }
+}
+
+/// All days of everybody who was read, by date and person.
+pub fn reckon(readings: &[Reading], rules: &Rules, now: Timestamp) -> Vec<Day> {
+    let mut by_person: BTreeMap<PersonId, Vec<&Reading>> = BTreeMap::new();
+    for reading in readings {
+        by_person.entry(reading.person).or_default().push(reading);
+    }
+    let mut days: Vec<Day> = Vec::new();
+    for (person, mut its) in by_person {
+        its.sort_by_key(|reading| (reading.at, reading.record));
+        let name = its.last().map(|reading| reading.name.clone()).unwrap_or_default();
+        let mut of_person: BTreeMap<Date, Draft> = BTreeMap::new();
+        match rules.method {
+            Method::Side => by_side(&its, rules, &mut of_person),
+            Method::Alternate | Method::FirstLast => day_by_day(&its, rules, &mut of_person),
+        }
+        days.extend(of_person.into_iter().map(|(date, draft)| draft.finish(date, person, name.clone(), rules, now)));
+    }
+    days.sort_by_key(|day| (day.date, day.person));
+    days
+}
+
+/// A day that is being put together.
+#[derive(Default)]
+struct Draft {
+    stints: Vec<Stint>,
+    anomalies: Vec<Anomaly>,
+}
+
+impl Draft {
+    fn note(&mut self, anomaly: Anomaly) {
+        if !self.anomalies.contains(&anomaly) {
+            self.anomalies.push(anomaly);
+        }
+    }
+
+    fn finish(mut self, date: Date, person: PersonId, name: String, rules: &Rules, now: Timestamp) -> Day {
+        let over = end_of(date, rules).is_none_or(|end| end <= now);
+        let mut open = false;
+        let last = self.stints.len().saturating_sub(1);
+        let mut unfinished = false;
+        for (index, stint) in self.stints.iter().enumerate() {
+            if let Stint { came: Some(came), went: None } = stint {
+                let may_still_go = !over || came.at.duration_until(now) <= rules.long_day;
+                match index == last && may_still_go && came.at <= now {
+                    true => open = true,
+                    false => unfinished = true,
+                }
+            }
+        }
+        let in_twice = self.anomalies.contains(&Anomaly::InTwice);
+        if unfinished && !(in_twice && self.stints.last().is_some_and(|stint| stint.went.is_some())) {
+            self.note(Anomaly::NoOut);
+        }
+        let whole: Vec<&Stint> = self.stints.iter().filter(|stint| stint.lasted().is_some()).collect();
+        let worked = sum(whole.iter().filter_map(|stint| stint.lasted()));
+        let gaps = sum(whole.windows(2).filter_map(|pair| {
+            Some(pair[0].went.as_ref()?.at.duration_until(pair[1].came.as_ref()?.at)).filter(|gap| gap.is_positive())
+        }));
+        if worked > rules.long_day {
+            self.note(Anomaly::LongDay);
+        }
+        let read = self.stints.iter().flat_map(|stint| [&stint.came, &stint.went]).flatten();
+        if read.into_iter().any(|reading| reading.doubtful) {
+            self.note(Anomaly::ClockNotSet);
+        }
+        self.anomalies.sort();
+        Day { date, person, name, stints: self.stints, worked, gaps, open, anomalies: self.anomalies }
+    }
+}
+
+fn sum(spans: impl Iterator<Item = SignedDuration>) -> SignedDuration {
+    spans.fold(SignedDuration::ZERO, SignedDuration::saturating_add)
+}
+
+/// The day that a reading belongs to.
+fn day_of(at: Timestamp, rules: &Rules) -> Date {
+    let local = at.to_zoned_datetime(rules.zone.clone());
+    match local.time() < rules.day_starts {
+        true => local.date().yesterday().unwrap_or(Date::MIN),
+        false => local.date(),
+    }
+}
+
+/// When the day of that date ends; `None` at the end of time.
+fn end_of(date: Date, rules: &Rules) -> Option<Timestamp> {
+    let next = date.checked_add(1.day()).ok()?;
+    Some(next.to_datetime(rules.day_starts).to_zoned_datetime(rules.zone.clone()).ok()?.timestamp())
+}
+
+/// Readings as they come: an out ends the stint that is open, whatever the day, as long as that is not too long ago.
+fn by_side(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft>) {
+    // The day and the place of the stint that is open.
+    let mut open: Option<(Date, usize)> = None;
+    let mut last: [Option<Timestamp>; 2] = [None; 2];
+    for reading in readings {
+        let date = day_of(reading.at, rules);
+        let Some(direction) = reading.direction else {
+            days.entry(date).or_default().note(Anomaly::NoDirection);
+            continue;
+        };
+        let seen = &mut last[usize::from(direction == Direction::Out)];
+        let double = seen.is_some_and(|before| before.duration_until(reading.at) <= rules.double_read);
+        *seen = Some(reading.at);
+        if double {
+            continue;
+        }
+        // The other direction has had its turn: from now on it may come again at once.
+        last[usize::from(direction == Direction::In)] = None;
+        match direction {
+            Direction::In => {
+                if let Some((its_date, _)) = open
+                    && its_date == date
+                {
+                    days.entry(date).or_default().note(Anomaly::InTwice);
+                }
+                let day = days.entry(date).or_default();
+                open = Some((date, day.stints.len()));
+                day.stints.push(Stint { came: Some((*reading).clone()), went: None });
+            }
+            Direction::Out => {
+                let began = open.take().and_then(|(its_date, place)| {
+                    let stint = days.get_mut(&its_date)?.stints.get_mut(place)?;
+                    let lasted = stint.came.as_ref()?.at.duration_until(reading.at);
+                    (its_date == date || lasted <= rules.long_day).then_some(stint)
+                });
+                match began {
+                    Some(stint) => stint.went = Some((*reading).clone()),
+                    None => {
+                        let day = days.entry(date).or_default();
+                        day.note(Anomaly::OutWithoutIn);
+                        day.stints.push(Stint { came: None, went: Some((*reading).clone()) });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Readings of one day after the other, whatever their direction.
+fn day_by_day(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft>) {
+    let mut by_date: BTreeMap<Date, Vec<&Reading>> = BTreeMap::new();
+    let mut last: Option<Timestamp> = None;
+    for reading in readings {
+        let double = last.is_some_and(|before| before.duration_until(reading.at) <= rules.double_read);
+        last = Some(reading.at);
+        if !double {
+            by_date.entry(day_of(reading.at, rules)).or_default().push(reading);
+        }
+    }
+    for (date, its) in by_date {
+        let ends: Vec<&Reading> = match (rules.method, &its[..]) {
+            (Method::FirstLast, [first, .., last]) => vec![first, last],
+            _ => its,
+        };
+        let stint = |pair: &[&Reading]| Stint {
+            came: pair.first().map(|reading| (*reading).clone()),
+            went: pair.get(1).map(|reading| (*reading).clone()),
+        };
+        days.entry(date).or_default().stints = ends.chunks(2).map(stint).collect();
+    }
+}

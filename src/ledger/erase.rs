@@ -1,0 +1,223 @@
+//! Erasing a person from old records: their name and number go, the record and the chain stay.
+//!
+//! Knows nothing of who may ask for it.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use super::journal::Journal;
+use super::record::erased;
+use super::{LedgerError, Order, Record};
+use crate::domain::{Event, PersonId, Stamp};
+use crate::store::Change;
+
+/// Records that are read, and at most changed, at once.
+const AT_ONCE: usize = 1000;
+/// What stands in the place of a text.
+const ERASED: &str = "(erased)";
+
+impl Journal {
+    /// Everybody whom records name so, in any case of letters: their numbers, each with the newest name.
+    pub fn named(&self, name: &str) -> Result<BTreeMap<PersonId, String>, LedgerError> {
+        let name = name.to_lowercase();
+        let mut found = BTreeMap::new();
+        self.each(|record| {
+            people(&record.content, &mut |id, its_name| {
+                if its_name.to_lowercase() == name {
+                    found.insert(PersonId(id), its_name.to_owned());
+                }
+            });
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Erases `person` from all records before `before`. Each commit changes contents together with a record that says which; the
+    /// store's copy is then written anew without what was erased. Returns how many records were changed.
+    pub fn erase(&self, person: PersonId, before: SystemTime, by: &str, stamp: &Stamp) -> Result<u64, LedgerError> {
+        let _alone = self.tidying();
+        let mut count = 0;
+        let mut after = 0;
+        loop {
+            let records = self.list(after + 1.., Order::OldestFirst, AT_ONCE)?;
+            let Some(last) = records.last() else { break };
+            after = last.seq;
+            let (mut numbers, mut changes): (Vec<u64>, Vec<Change>) = Default::default();
+            for Record { seq, at, kind, mut content, .. } in records {
+                if at < before && redact(&kind, &mut content, person) {
+                    numbers.push(seq);
+                    changes.push(self.contents.put(seq.to_be_bytes(), erased(&content)));
+                }
+            }
+            if !numbers.is_empty() {
+                count += numbers.len() as u64;
+                self.append_with(&Event::Erased { records: numbers, by: by.to_owned() }, stamp, &changes)?;
+            }
+        }
+        if count > 0 {
+            self.compact();
+        }
+        Ok(count)
+    }
+
+    /// Shows every record, oldest first.
+    pub fn each(&self, mut show: impl FnMut(&Record) -> Result<(), LedgerError>) -> Result<(), LedgerError> {
+        let mut after = 0;
+        loop {
+            let records = self.list(after + 1.., Order::OldestFirst, AT_ONCE)?;
+            let Some(last) = records.last() else { return Ok(()) };
+            after = last.seq;
+            records.iter().try_for_each(&mut show)?;
+        }
+    }
+}
+
+/// Calls `found` with the number and the name of each person that a content tells of.
+fn people(content: &Value, found: &mut impl FnMut(u32, &str)) {
+    match content {
+        Value::Object(fields) => {
+            if let (Some(id), Some(name)) = (id_of(content), fields.get("name").and_then(Value::as_str)) {
+                found(id, name);
+            }
+            fields.values().for_each(|value| people(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| people(value, found)),
+        _ => {}
+    }
+}
+
+fn id_of(value: &Value) -> Option<u32> {
+    u32::try_from(value.get("id")?.as_u64()?).ok()
+}
+
+/// Takes a person out of a content; whether they were in it.
+fn redact(kind: &str, content: &mut Value, person: PersonId) -> bool {
+    if !redact_objects(content, person) {
+        return false;
+    }
+    // The words beside the person: a former name, an operator's reason, and gates that name people by number.
+    let about_them = content["person"]["erased"] == true;
+    for (of, field) in [("renamed", "before"), ("attendance_amended", "reason"), ("changed", "what")] {
+        if about_them && kind == of {
+            content[field] = ERASED.into();
+        }
+    }
+    for gate in content["gates"].as_array_mut().into_iter().flatten() {
+        for field in ["input", "limit"] {
+            if let Some(text) = gate[field].as_str() {
+                gate[field] = without(text, &format!("person {person}")).into();
+            }
+        }
+    }
+    true
+}
+
+fn redact_objects(value: &mut Value, person: PersonId) -> bool {
+    let its_own = value.get("name").is_some() && id_of(value) == Some(person.0);
+    match value {
+        Value::Object(fields) => {
+            if its_own {
+                fields.remove("id");
+                fields.remove("name");
+                fields.insert("erased".to_owned(), json!(true));
+            }
+            fields.values_mut().fold(its_own, |found, value| redact_objects(value, person) | found)
+        }
+        Value::Array(values) => values.iter_mut().fold(false, |found, value| redact_objects(value, person) | found),
+        _ => false,
+    }
+}
+
+/// `text` with another word for `who`, where no further digit follows.
+fn without(text: &str, who: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(who) {
+        let (before, after) = (&rest[..at], &rest[at + who.len()..]);
+        out.push_str(before);
+        out.push_str(if after.starts_with(|c: char| c.is_ascii_digit()) { who } else { "an erased person" });
+        rest = after;
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ledger::content::tests::one_of_each;
+    use crate::ledger::explain;
+    use crate::store::Store;
+
+    fn stamp(n: u64) -> Stamp {
+        Stamp::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_349_927 + n))
+    }
+
+    /// A journal with every kind of record, and the folder it lives in.
+    fn filled() -> (tempfile::TempDir, Store, Journal) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let journal = Journal::open(&store).unwrap();
+        for (n, event) in one_of_each().iter().enumerate() {
+            // A deletion or an erasure is a claim, and here an empty one.
+            if !matches!(event, Event::Pruned { .. } | Event::Erased { .. }) {
+                journal.append(event, &stamp(n as u64)).unwrap();
+            }
+        }
+        (dir, store, journal)
+    }
+
+    #[test]
+    fn a_person_is_gone_from_every_record_and_every_file_of_the_copy() {
+        let (dir, _store, journal) = filled();
+        assert_eq!(journal.named("barack OBAMA").unwrap(), BTreeMap::from([(PersonId(7), "Barack Obama".to_owned())]));
+        let before = journal.last().unwrap().unwrap().seq;
+        let count = journal.erase(PersonId(7), stamp(1000).at, "anna", &stamp(1000)).unwrap();
+        assert!(count >= 9, "{count}");
+        assert!(journal.named("Barack Obama").unwrap().is_empty());
+        let sound = journal.verify().unwrap();
+        assert_eq!((sound.records, sound.erased), (before + 1, count));
+        let told = journal.last().unwrap().unwrap();
+        assert_eq!((told.kind.as_str(), &told.content["count"]), ("erased", &json!(count)));
+        for record in journal.list(.., Order::OldestFirst, 100).unwrap() {
+            let all = format!("{} {}", explain(&record), record.content);
+            assert!(!all.contains("Obama"), "{all}");
+        }
+        let granted = journal.get(3).unwrap().unwrap();
+        assert_eq!(granted.content["person"], json!({ "erased": true }));
+        assert_eq!(granted.content["runner_up"]["name"], "Joe Biden");
+        assert!(explain(&granted).contains("granted somebody (erased) at front"), "{}", explain(&granted));
+        let copy = std::fs::read(dir.path().join("copy")).unwrap();
+        assert!(!String::from_utf8_lossy(&copy).contains("Obama"));
+        // Somebody else, whose name stands in the same records.
+        assert!(journal.erase(PersonId(9), stamp(1000).at, "anna", &stamp(1001)).unwrap() > 0);
+        journal.verify().unwrap();
+        assert_eq!(journal.erase(PersonId(9), stamp(1000).at, "anna", &stamp(1001)).unwrap(), 0);
+    }
+
+    #[test]
+    fn only_old_records_are_changed_when_asked_so() {
+        let (_dir, _store, journal) = filled();
+        let granted_at = stamp(2);
+        assert_eq!(journal.erase(PersonId(7), granted_at.at, "anna", &stamp(1000)).unwrap(), 0);
+        assert_eq!(journal.erase(PersonId(7), stamp(3).at, "anna", &stamp(1000)).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_content_changed_under_the_guise_of_an_erasure_is_found() {
+        let (_dir, store, journal) = filled();
+        let forged = erased(&json!({ "door": "front", "reason": "nothing happened" }));
+        store.commit(&[journal.contents.put(5u64.to_be_bytes(), forged)]).unwrap();
+        let broken = journal.verify().unwrap_err();
+        assert_eq!(broken.seq, 5);
+        assert!(broken.why.contains("no record says"), "{broken}");
+    }
+
+    #[test]
+    fn numbers_in_words_are_taken_out_whole() {
+        assert_eq!(without("0.5 to person 1, not person 12", "person 1"), "0.5 to an erased person, not person 12");
+    }
+}

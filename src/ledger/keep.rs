@@ -1,0 +1,235 @@
+//! How long records are kept: deleting the oldest so that the chain can still be checked.
+//!
+//! Knows nothing of when that is done, nor of what is in a record.
+
+use std::time::{Duration, SystemTime};
+
+use super::journal::{Journal, number};
+use super::record::open_header;
+use super::{Broken, LedgerError};
+use crate::domain::{Event, Stamp};
+use crate::store::Change;
+
+/// Records that are deleted in one commit.
+const AT_ONCE: usize = 500;
+
+/// Which records are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Those that are not older; `None` for any age.
+    pub age: Option<Duration>,
+    /// The newest with so many bytes together; `None` for any number.
+    pub bytes: Option<u64>,
+}
+
+impl Journal {
+    /// Deletes the oldest records that `keep` does not hold, all but those that still wait for the hub. First a record says which
+    /// are deleted and carries the hash of the last of them. Returns how many are gone.
+    ///
+    /// Nothing is deleted by age while the wall clock was not set: it would say that everything is young, or old.
+    pub fn prune(&self, keep: Keep, stamp: &Stamp) -> Result<u64, LedgerError> {
+        let _alone = self.tidying();
+        self.finish_pruning()?;
+        let by_age = match keep.age {
+            Some(age) if stamp.synchronised != Some(false) => self.older_than(stamp.at.checked_sub(age))?,
+            _ => 0,
+        };
+        let by_size = keep.bytes.map_or(Ok(0), |bytes| self.beyond(bytes))?;
+        let unsent = self.outbox().and_then(|outbox| outbox.pending(0, 1).pop());
+        let through = by_age.max(by_size).min(unsent.map_or(u64::MAX, |seq| seq - 1));
+        let first = self.first()?;
+        if through < first {
+            return Ok(0);
+        }
+        let header = self.records.get(through.to_be_bytes())?.unwrap_or_default();
+        let (newest, _) = open_header(&header).map_err(|why| Broken { seq: through, why: why.to_owned() })?;
+        let reason = match (keep.age, keep.bytes) {
+            (Some(age), _) if by_age >= by_size => format!("older than {} days", age.as_secs() / 86_400),
+            (_, bytes) => format!("the journal was larger than {} bytes", bytes.unwrap_or(0)),
+        };
+        let records = through - first + 1;
+        self.append(&Event::Pruned { through, hash: newest.hash, records, reason }, stamp)?;
+        self.delete(first, through)?;
+        self.compact();
+        Ok(records)
+    }
+
+    /// A deletion that was cut short goes on.
+    fn finish_pruning(&self) -> Result<(), LedgerError> {
+        // It was announced in the newest record but a few; looking through the last thousand is enough, because whoever deletes holds
+        // up everything that would write much.
+        let Some(last) = self.last()? else { return Ok(()) };
+        let recent = self.list(last.seq.saturating_sub(1000).., super::Order::NewestFirst, 1000)?;
+        let through = recent.iter().find(|record| record.kind == "pruned").and_then(|r| r.content["through"].as_u64());
+        let first = self.first()?;
+        match through {
+            Some(through) if through >= first => self.delete(first, through),
+            _ => Ok(()),
+        }
+    }
+
+    fn delete(&self, first: u64, through: u64) -> Result<(), LedgerError> {
+        let mut changes: Vec<Change> = Vec::new();
+        for entry in self.records.range(first.to_be_bytes()..=through.to_be_bytes()) {
+            let (key, header) = entry?;
+            changes.extend([self.records.delete(&*key), self.contents.delete(&*key)]);
+            // A header that cannot be read leads to no id; the id is left, and checking the chain tells.
+            if let Ok((record, _)) = open_header(&header) {
+                changes.push(self.ids.delete(*record.id.as_bytes()));
+            }
+            if changes.len() >= 3 * AT_ONCE {
+                self.store.commit(&std::mem::take(&mut changes))?;
+            }
+        }
+        if !changes.is_empty() {
+            self.store.commit(&changes)?;
+        }
+        Ok(())
+    }
+
+    /// The number of the first record that there is.
+    fn first(&self) -> Result<u64, LedgerError> {
+        Ok(self.records.first()?.map_or(Ok(1), |(key, _)| number(&key))?)
+    }
+
+    /// The number up to which all records are older than `limit`; 0 when none is.
+    fn older_than(&self, limit: Option<SystemTime>) -> Result<u64, LedgerError> {
+        let Some(limit) = limit else { return Ok(0) };
+        let mut through = 0;
+        for entry in self.records.iter() {
+            let (key, header) = entry?;
+            let seq = number(&key)?;
+            let (record, _) = open_header(&header).map_err(|why| Broken { seq, why: why.to_owned() })?;
+            if record.at >= limit {
+                break;
+            }
+            through = seq;
+        }
+        Ok(through)
+    }
+
+    /// The number up to which records have to go so that the rest has at most so many bytes; 0 when none has to.
+    fn beyond(&self, bytes: u64) -> Result<u64, LedgerError> {
+        let mut sum = 0;
+        for entry in self.records.iter().rev() {
+            let (key, header) = entry?;
+            let content = self.contents.get(&key)?.map_or(0, |content| content.len());
+            sum += (header.len() + content) as u64;
+            if sum > bytes {
+                return Ok(number(&key)?);
+            }
+        }
+        Ok(0)
+    }
+
+    /// The store's copy gives the room back. Not worth failing for.
+    pub(super) fn compact(&self) {
+        if let Err(error) = self.store.compact() {
+            tracing::warn!(%error, "the second copy of the store still holds what was deleted");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Order, Outbox, OutboxLimit};
+    use crate::store::Store;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn day(n: u32) -> Stamp {
+        Stamp::at(SystemTime::UNIX_EPOCH + DAY * (20_000 + n))
+    }
+
+    fn event(n: u32) -> Event {
+        Event::Stopped { reason: format!("day {n}") }
+    }
+
+    /// A record a day for 30 days.
+    fn month(store: &Store) -> Journal {
+        let journal = Journal::open(store).unwrap();
+        for n in 0..30 {
+            journal.append(&event(n), &day(n)).unwrap();
+        }
+        journal
+    }
+
+    fn numbers(journal: &Journal) -> Vec<u64> {
+        journal.list(.., Order::OldestFirst, 100).unwrap().iter().map(|record| record.seq).collect()
+    }
+
+    #[test]
+    fn old_records_go_and_the_chain_can_still_be_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let journal = month(&store);
+        let keep = Keep { age: Some(DAY * 10), bytes: None };
+        assert_eq!(journal.prune(keep, &day(30)).unwrap(), 20);
+        assert_eq!(numbers(&journal), (21..=31).collect::<Vec<_>>());
+        assert_eq!(journal.last().unwrap().unwrap().content["reason"], "older than 10 days");
+        let sound = journal.verify().unwrap();
+        assert_eq!((sound.records, sound.pruned_through), (11, 20));
+        assert_eq!(journal.prune(keep, &day(30)).unwrap(), 0);
+        assert_eq!(journal.prune(keep, &day(35)).unwrap(), 5);
+        assert_eq!(journal.verify().unwrap().pruned_through, 25);
+        // And no further record can go unnoticed.
+        store.commit(&[journal.records.delete(26u64.to_be_bytes())]).unwrap();
+        assert_eq!(journal.verify().unwrap_err().seq, 26);
+    }
+
+    #[test]
+    fn a_beginning_that_was_cut_off_without_a_word_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let journal = month(&store);
+        journal.delete(1, 5).unwrap();
+        let broken = journal.verify().unwrap_err();
+        assert_eq!((broken.seq, broken.why.as_str()), (5, "it is missing, and no record says that it was deleted"));
+    }
+
+    #[test]
+    fn a_deletion_that_was_cut_short_is_sound_and_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let journal = month(&store);
+        let hash = journal.get(20).unwrap().unwrap().hash;
+        journal.append(&Event::Pruned { through: 20, hash, records: 20, reason: "age".into() }, &day(30)).unwrap();
+        journal.delete(1, 7).unwrap();
+        assert_eq!(journal.verify().unwrap().pruned_through, 20);
+        journal.prune(Keep::default(), &day(30)).unwrap();
+        assert_eq!(numbers(&journal)[0], 21);
+        journal.verify().unwrap();
+    }
+
+    #[test]
+    fn the_newest_bytes_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let journal = month(&store);
+        assert_eq!(journal.prune(Keep { age: None, bytes: Some(1 << 20) }, &day(30)).unwrap(), 0);
+        let gone = journal.prune(Keep { age: None, bytes: Some(2500) }, &day(30)).unwrap();
+        assert!((15..25).contains(&gone), "{gone}");
+        journal.verify().unwrap();
+    }
+
+    #[test]
+    fn what_waits_for_the_hub_and_what_a_wrong_clock_dates_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let outbox = std::sync::Arc::new(Outbox::open(&store, OutboxLimit::default()).unwrap());
+        let journal = Journal::open(&store).unwrap().with_outbox(outbox.clone());
+        for n in 0..10 {
+            journal.append(&event(n), &day(n)).unwrap();
+        }
+        let keep = Keep { age: Some(DAY), bytes: None };
+        assert_eq!(journal.prune(keep, &day(90)).unwrap(), 0);
+        for seq in 1..=4 {
+            outbox.acknowledge(seq).unwrap();
+        }
+        let unset = Stamp { synchronised: Some(false), ..day(90) };
+        assert_eq!(journal.prune(keep, &unset).unwrap(), 0);
+        assert_eq!(journal.prune(keep, &day(90)).unwrap(), 4);
+        assert_eq!(numbers(&journal)[0], 5);
+    }
+}

@@ -1,0 +1,116 @@
+//! A disk that is full: the door does as it was told for that case, the alarm is raised, and all goes on when there is room again.
+//!
+//! Needs a small file system of its own, which only root may mount.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Daemon, Film, House, eventually};
+
+/// A small file system in memory; unmounted when it is dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None` where this user may not mount one.
+    fn mount(at: PathBuf) -> Option<SmallDisk> {
+        fs::create_dir(&at).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&at).output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(SmallDisk(at)),
+            _ => {
+                eprintln!("SKIPPED: no file system can be mounted here; run this test as root");
+                None
+            }
+        }
+    }
+
+    /// Leaves no room.
+    fn fill(&self) {
+        use std::io::Write;
+        let mut ballast = fs::File::create(self.0.join("ballast")).unwrap();
+        let block = vec![1; 1 << 16];
+        while ballast.write_all(&block).is_ok() {}
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.0.join("ballast")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+/// A house whose store lies on a small disk, with somebody who comes again and again.
+fn house(on_failure: &str) -> Option<(House, SmallDisk)> {
+    let film = Film::default().shows("obama2.jpg", 8).nobody(14);
+    let mut house =
+        House::new().watching(film, true).with(&format!("[journal]\non_journal_failure = \"{on_failure}\""));
+    let disk = SmallDisk::mount(house.path("disk"))?;
+    house.environment.insert("USHER__STORE__PATH".into(), house.path("disk/store").display().to_string());
+    house.enroll("Barack Obama", &["obama.jpg"]);
+    Some((house, disk))
+}
+
+fn unlockings(daemon: &Daemon) -> usize {
+    daemon.log().lines().filter(|line| line.contains("simulated relay") && !line.contains("level=safe")).count()
+}
+
+fn alarm(daemon: &Daemon) -> Option<()> {
+    daemon.log().contains("ALARM: the journal cannot be written").then_some(())
+}
+
+fn expect_recovery(house: &House, disk: &SmallDisk, daemon: Daemon) {
+    let grants = house.records("granted").len();
+    disk.make_room();
+    let back: Value = eventually("the record of the failure", || house.records("journal_back").pop());
+    assert!(back["content"]["lost"].as_u64().unwrap() > 0, "{back}");
+    assert!(back["content"]["reason"].as_str().unwrap().contains("full"), "{back}");
+    eventually("a grant that is written down", || (house.records("granted").len() > grants).then_some(()));
+    daemon.stop();
+    house.usher(&["journal", "verify"]);
+}
+
+#[test]
+fn by_default_a_full_disk_keeps_the_door_shut_until_there_is_room() {
+    let Some((house, disk)) = house("deny") else { return };
+    let daemon = Daemon::start(&house);
+    eventually("a grant", || house.records("granted").pop());
+    disk.fill();
+    eventually("the alarm", || alarm(&daemon));
+    let before = unlockings(&daemon);
+    // He comes again, and is not let in.
+    let failures = || daemon.log().matches("doors stay shut").count();
+    let so_far = failures();
+    eventually("two more grants that cannot be written down", || (failures() >= so_far + 2).then_some(()));
+    assert_eq!(unlockings(&daemon), before);
+    expect_recovery(&house, &disk, daemon);
+}
+
+#[test]
+fn a_full_disk_need_not_keep_anybody_out() {
+    let Some((house, disk)) = house("allow") else { return };
+    let daemon = Daemon::start(&house);
+    eventually("a grant", || house.records("granted").pop());
+    disk.fill();
+    eventually("the alarm", || alarm(&daemon));
+    let before = unlockings(&daemon);
+    eventually("a door that opens without a record", || (unlockings(&daemon) >= before + 2).then_some(()));
+    expect_recovery(&house, &disk, daemon);
+}
+
+#[test]
+fn on_a_full_disk_a_command_says_what_to_do() {
+    let Some((house, disk)) = house("deny") else { return };
+    disk.fill();
+    let error = house.refused(&["people", "disable", "#1"]);
+    assert!(error.contains("full") && error.contains("free some space"), "{error}");
+    disk.make_room();
+    house.usher(&["people", "disable", "#1"]);
+    house.usher(&["journal", "verify"]);
+}
