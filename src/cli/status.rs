@@ -56,6 +56,9 @@ impl Status {
         for door in &status.doors {
             writeln!(out, "  door     {}", super::door::words(door))?;
         }
+        if let Some(trouble) = &status.journal_trouble {
+            writeln!(out, "  journal  ALARM: {trouble}")?;
+        }
         for p in &status.placements {
             let why = p.fallback.as_deref().map_or(String::new(), |why| format!(" (asked for {}: {why})", p.asked));
             writeln!(out, "  model    {}: {} in {:.2} ms{why}", p.model, p.on, p.latency_ms)?;

@@ -201,6 +201,7 @@ impl House {
             doors: self.doors(),
             occupancy: self.board.read().occupancy.into_iter().collect(),
             placements: self.placements.clone(),
+            journal_trouble: self.recorder.trouble().map(|trouble| trouble.reason),
             hub: self.hub.as_ref().map(|hub| HubStatus {
                 state: match hub.state() {
                     hub::State::Connecting => "connecting".into(),

@@ -326,6 +326,8 @@ pub struct Status {
     /// People in each zone that anybody is in, as far as doors have told.
     pub occupancy: BTreeMap<String, usize>,
     pub placements: Vec<PlacementStatus>,
+    /// What keeps records from being written; `None` while all is well.
+    pub journal_trouble: Option<String>,
     /// `None` without a broker.
     pub hub: Option<HubStatus>,
 }

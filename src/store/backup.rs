@@ -40,15 +40,21 @@ impl Store {
 /// Reads a backup whole, and checks every part of it and the hash of all.
 pub fn verify_backup(path: &Path) -> Result<Contents, StoreError> {
     let bad = |why: &str| StoreError::BadBackup { path: path.to_owned(), why: why.to_owned() };
-    let file = File::open(path).map_err(|error| bad(&error.to_string()))?;
-    let scan = copy::scan::<io::Error>(&file, |_, _, payload| match copy::changes(payload) {
+    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+    let (length, file) = opened.map_err(|error| bad(&error.to_string()))?;
+    contents_of(file, length).map_err(|why| bad(&why))
+}
+
+/// What a backup of so many bytes holds; or in words why it cannot be used.
+pub fn contents_of(backup: impl io::Read, length: u64) -> Result<Contents, String> {
+    let scan = copy::scan_from::<io::Error>(backup, length, |_, _, payload| match copy::changes(payload) {
         Some(_) => Ok(()),
         None => Err(io::Error::other("it holds something unknown")),
     });
-    match scan.map_err(|error| bad(&error.to_string()))? {
-        Scan { end: 0, .. } => Err(bad("it is no backup of usher, or one of another version")),
-        Scan { base: None, .. } => Err(bad("it is cut short or damaged; take another one")),
-        Scan { end, length, .. } if end < length => Err(bad("it does not end where it should; take another one")),
+    match scan.map_err(|error| error.to_string())? {
+        Scan { end: 0, .. } => Err("it is no backup of usher, or one of another version".to_owned()),
+        Scan { base: None, .. } => Err("it is cut short or damaged; take another one".to_owned()),
+        Scan { end, length, .. } if end < length => Err("it does not end where it should; take another one".to_owned()),
         Scan { base: Some(commit), length, .. } => Ok(Contents { bytes: length, commit }),
     }
 }
@@ -66,7 +72,7 @@ pub fn restore(dir: &Path, backup: &Path, force: bool) -> Result<(Store, Option<
         let why = format!("{} holds a store already; pass --force to put the backup in its place", dir.display());
         return Err(StoreError::BadBackup { path: backup.to_owned(), why });
     }
-    super::expect_room(dir, contents.bytes)?;
+    super::expect_room(dir, super::SPARE_BYTES, contents.bytes)?;
     // First the whole file beside, then the old store aside, then the new one in its place.
     let new = dir.join("restore.new");
     let copied = || -> io::Result<()> {

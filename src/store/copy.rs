@@ -197,11 +197,19 @@ fn slice<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
 /// it belongs to the base, and its payload. Whatever the bytes are, the end is a [`Scan`].
 pub(super) fn scan<E: From<io::Error>>(
     file: &File,
+    each: impl FnMut(u64, bool, &[u8]) -> Result<(), E>,
+) -> Result<Scan, E> {
+    scan_from(At { file, place: 0 }, file.metadata()?.len(), each)
+}
+
+/// As [`scan`], from any source of so many bytes.
+pub(super) fn scan_from<E: From<io::Error>>(
+    source: impl Read,
+    length: u64,
     mut each: impl FnMut(u64, bool, &[u8]) -> Result<(), E>,
 ) -> Result<Scan, E> {
-    let length = file.metadata()?.len();
     let mut found = Scan { length, ..Scan::default() };
-    let mut input = BufReader::with_capacity(256 << 10, At { file, place: 0 });
+    let mut input = BufReader::with_capacity(256 << 10, source);
     let mut magic = [0; MAGIC.len()];
     if !whole(&mut input, &mut magic)? || magic != *MAGIC {
         return Ok(found);
@@ -222,7 +230,7 @@ pub(super) fn scan<E: From<io::Error>>(
             return Ok(found);
         };
         let number = u64::from_le_bytes(number);
-        if size > LONGEST_PAYLOAD || u64::from(size) > length - found.end {
+        if size > LONGEST_PAYLOAD || u64::from(size) > length.saturating_sub(found.end) {
             return Ok(found);
         }
         payload.resize(size as usize, 0);

@@ -229,3 +229,112 @@ fn dying_between_the_copy_and_the_database_loses_nothing_and_is_no_damage() {
     assert_eq!(store.tree("more").unwrap().get("k").unwrap().unwrap(), b"v");
     expect_whole(&store);
 }
+
+/// A small file system in memory, unmounted when it is dropped; `None`, and a word about it, where it may not be mounted.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<SmallDisk> {
+        let tmp = tempfile::tempdir().unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+            .arg(tmp.path())
+            .output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(SmallDisk(tmp));
+        }
+        // Past the capture of the test runner.
+        io::Write::write_all(&mut io::stderr(), b"SKIPPED: no file system can be mounted here; run it as root\n")
+            .unwrap();
+        None
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(std::process::Command::new("umount").arg("-l").arg(self.0.path()).status());
+    }
+}
+
+/// A store that spares nothing runs into the full disk again and again, until sled itself meets it and refuses everything after that.
+#[test]
+fn a_database_that_meets_a_full_disk_is_opened_anew_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let dir = disk.0.path().join("store");
+    let store = Store::open_sparing(&dir, 0).unwrap();
+    let tree = store.tree("journal").unwrap();
+    let mut answered: u32 = 0;
+    for _ in 0..3 {
+        // Not a round number: sometimes the copy is the first to meet the end of the disk, sometimes sled.
+        let failed = loop {
+            let value = value(answered, 3).repeat(1 + answered as usize % 7);
+            match store.commit(&[tree.put(answered.to_be_bytes(), value)]) {
+                Ok(()) => answered += 1,
+                Err(error) => break error,
+            }
+        };
+        let told = failed.to_string();
+        assert!(matches!(failed, StoreError::Full | StoreError::Failed { .. } | StoreError::Unusable { .. }), "{told}");
+        for _ in 0..3 {
+            assert!(store.commit(&[tree.put(*b"more", vec![7; 200_000])]).is_err());
+        }
+        // Room again: the disk grows.
+        let size = format!("remount,size={}m", 8 + 8 * (1 + answered / 400));
+        let grown = std::process::Command::new("mount").args(["-o", &size]).arg(disk.0.path()).status().unwrap();
+        assert!(grown.success());
+        std::thread::sleep(MEND_PAUSE);
+        let value = value(answered, 3).repeat(1 + answered as usize % 7);
+        store.commit(&[tree.put(answered.to_be_bytes(), value)]).unwrap();
+        answered += 1;
+        for key in 0..answered {
+            assert!(tree.get(key.to_be_bytes()).unwrap().is_some(), "{key} of {answered}");
+        }
+    }
+    drop((store, tree));
+    let store = Store::open(&dir).unwrap();
+    assert_eq!(
+        store.tree("journal").unwrap().iter().filter(|e| e.as_ref().unwrap().0.len() == 4).count(),
+        answered as usize
+    );
+}
+
+#[test]
+fn a_database_that_is_closed_after_a_failure_is_opened_by_the_next_commit() {
+    let used = used();
+    let store = Store::open(used.path()).unwrap();
+    *store.shared.engine.write().unwrap() = None;
+    assert!(matches!(store.tree("journal"), Err(StoreError::Failed { .. })));
+    store.commit(&[Change { tree: "more".into(), key: b"k".to_vec(), value: Some(b"v".to_vec()) }]).unwrap();
+    expect_whole(&store);
+    assert_eq!(store.tree("more").unwrap().get("k").unwrap().unwrap(), b"v");
+    let repairs = store.take_repairs();
+    assert!(repairs.len() == 1 && repairs[0].what.contains("opened anew"), "{repairs:?}");
+}
+
+/// Not a check: counts what sled alone makes of damage, for docs/journal.md.
+#[test]
+#[ignore = "a measurement; run it with --nocapture"]
+fn what_sled_alone_makes_of_damage() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    let used = used();
+    let number = Engine::open(&used.path().join(DATABASE)).unwrap().number().unwrap();
+    let counts = std::cell::RefCell::new(std::collections::BTreeMap::<&str, u32>::new());
+    proptest!(cases(300), |(which: Index, damage in any_damage())| {
+        let tmp = copy_of(used.path());
+        let files = files(&tmp.path().join(DATABASE));
+        damage.strike(&files[which.index(files.len())]);
+        let looked = catch_unwind(AssertUnwindSafe(|| -> sled::Result<bool> {
+            let db = sled::open(tmp.path().join(DATABASE))?;
+            let read = db.open_tree("journal")?.iter().map(|entry| entry.map(drop)).collect::<sled::Result<Vec<()>>>()?.len();
+            Ok(db.get("commit")?.as_deref() == Some(&number.to_le_bytes()[..]) && read == KEYS as usize)
+        }));
+        let outcome = match looked {
+            Err(_) => "panics",
+            Ok(Err(_)) => "is an error",
+            Ok(Ok(false)) => "opens with less than was written",
+            Ok(Ok(true)) => "opens whole",
+        };
+        *counts.borrow_mut().entry(outcome).or_default() += 1;
+    });
+    println!("{:?}", counts.borrow());
+}

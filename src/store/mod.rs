@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-pub use backup::{Contents, restore, verify_backup};
+pub use backup::{Contents, contents_of, restore, verify_backup};
 pub use error::StoreError;
 pub use recover::Repair;
 pub use tree::{Change, Entries, Entry, Tree};
@@ -53,7 +53,7 @@ const FORMAT: u32 = 2;
 /// Another usher command may be about to end: so long it is waited for.
 const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
-/// Nothing is written while less than this is free on the disk: more than one commit, a segment of sled and its snapshot need.
+/// So much is left free on the disk: more than one commit, a segment of sled and its snapshot need.
 const SPARE_BYTES: u64 = 4 << 20;
 /// A database that cannot be opened again is tried once in this time.
 const MEND_PAUSE: Duration = Duration::from_secs(1);
@@ -77,6 +77,8 @@ struct Shared {
     repairs: Mutex<Vec<Repair>>,
     /// Held by whoever writes the copy anew.
     compacting: Mutex<()>,
+    /// Nothing is written while less than this is free on the disk.
+    spare_bytes: u64,
 }
 
 /// What it takes to write.
@@ -92,6 +94,10 @@ impl Store {
     /// Opens the store in `dir`, or makes a new one there. The directory is for its owner only (mode 0700); an existing one is
     /// tightened. What had to be mended is in [`Store::take_repairs`].
     pub fn open(dir: &Path) -> Result<Store, StoreError> {
+        Store::open_sparing(dir, SPARE_BYTES)
+    }
+
+    fn open_sparing(dir: &Path, spare_bytes: u64) -> Result<Store, StoreError> {
         let at_dir = |error| explain(dir, error);
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(at_dir)?;
         if fs::metadata(dir).map_err(at_dir)?.permissions().mode() & 0o777 != 0o700 {
@@ -109,6 +115,7 @@ impl Store {
             pen: Mutex::new(pen),
             repairs: Mutex::new(repairs),
             compacting: Mutex::new(()),
+            spare_bytes,
         };
         let store = Store { shared: Arc::new(shared) };
         // Not worth failing for: the longer file is as good.
@@ -222,7 +229,7 @@ impl Writer<'_> {
             self.mend("it was closed after a failure")?;
         }
         let payload = copy::payload(changes);
-        expect_room(&shared.dir, payload.len() as u64)?;
+        expect_room(&shared.dir, shared.spare_bytes, payload.len() as u64)?;
         let start = self.pen.copy.end();
         self.pen.copy.append(&payload).map_err(|error| explain(&shared.dir, error))?;
         let number = self.pen.copy.number();
@@ -275,10 +282,10 @@ impl Shared {
 }
 
 /// Refuses while the disk is nearly full.
-fn expect_room(dir: &Path, bytes: u64) -> Result<(), StoreError> {
+fn expect_room(dir: &Path, spare_bytes: u64, bytes: u64) -> Result<(), StoreError> {
     let found = rustix::fs::statvfs(dir).map_err(|error| explain(dir, error.into()))?;
     let free = found.f_bavail.saturating_mul(found.f_frsize);
-    if free < SPARE_BYTES.saturating_add(bytes.saturating_mul(2)) { Err(StoreError::Full) } else { Ok(()) }
+    if free < spare_bytes.saturating_add(bytes.saturating_mul(2)) { Err(StoreError::Full) } else { Ok(()) }
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {

@@ -8,7 +8,21 @@ use crate::support::House;
 fn help_names_every_command_and_the_first_steps() {
     let house = House::new();
     let help = house.usher(&["--help"]);
-    let commands = ["demo", "run", "enroll", "people", "detect", "identify", "journal", "status", "doctor", "config"];
+    let commands = [
+        "demo",
+        "run",
+        "enroll",
+        "people",
+        "detect",
+        "identify",
+        "journal",
+        "attendance",
+        "backup",
+        "restore",
+        "status",
+        "doctor",
+        "config",
+    ];
     for command in commands {
         assert!(help.contains(&format!("\n  {command}")), "{command} is not in {help}");
         assert!(house.usher(&[command, "--help"]).contains("Usage: usher"), "{command}");

@@ -13,6 +13,7 @@ use crate::support::{Film, House, PATIENCE};
 
 /// Rounds on a build server; `USHER_TEST_KILLS=1000` for a long night.
 const ROUNDS: u64 = 200;
+const VERIFY_EVERY: u64 = 10;
 
 /// One request over the socket; the JSON of an answer that came whole and is no error.
 fn ask(house: &House, method: &str, path: &str, body: &str) -> Option<Value> {
@@ -93,7 +94,7 @@ fn kill_9_at_any_moment_loses_nothing() {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        let run = Duration::from_millis(random % 400);
+        let run = Duration::from_millis(random % 300);
         let ended = AtomicBool::new(false);
         let mut this_round = std::thread::scope(|scope| {
             let loads = [scope.spawn(|| load(&house, &ended)), scope.spawn(|| load(&house, &ended))];

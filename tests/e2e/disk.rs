@@ -3,6 +3,7 @@
 //! Needs a small file system of its own, which only root may mount.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -21,7 +22,9 @@ impl SmallDisk {
         match mounted {
             Ok(output) if output.status.success() => Some(SmallDisk(at)),
             _ => {
-                eprintln!("SKIPPED: no file system can be mounted here; run this test as root");
+                // Past the capture of the test runner.
+                let told = "SKIPPED: no file system can be mounted here; run the tests of a full disk as root\n";
+                std::io::stderr().write_all(told.as_bytes()).unwrap();
                 None
             }
         }
@@ -29,7 +32,6 @@ impl SmallDisk {
 
     /// Leaves no room.
     fn fill(&self) {
-        use std::io::Write;
         let mut ballast = fs::File::create(self.0.join("ballast")).unwrap();
         let block = vec![1; 1 << 16];
         while ballast.write_all(&block).is_ok() {}
@@ -83,6 +85,8 @@ fn by_default_a_full_disk_keeps_the_door_shut_until_there_is_room() {
     eventually("a grant", || house.records("granted").pop());
     disk.fill();
     eventually("the alarm", || alarm(&daemon));
+    let status = house.json(&["status", "--json"]).remove(0);
+    assert!(status["journal_trouble"].as_str().unwrap().contains("full"), "{status}");
     let before = unlockings(&daemon);
     // He comes again, and is not let in.
     let failures = || daemon.log().matches("doors stay shut").count();

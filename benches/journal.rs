@@ -1,0 +1,56 @@
+//! How fast records are written, each synchronised, and how fast a long journal is opened and checked.
+//!
+//! On the disk that holds the temporary folder: name another with TMPDIR.
+
+use std::hint::black_box;
+use std::time::{Duration, SystemTime};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use usher::domain::{Event, Stamp};
+use usher::ledger::Journal;
+use usher::store::Store;
+
+/// Records of the long journal: a door that opens 40 times a day, for a year.
+const YEAR: u64 = 30_000;
+
+fn event() -> Event {
+    Event::Locked { door: "front".into(), reason: "x".repeat(600) }
+}
+
+fn append(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let journal = Journal::open(&store).unwrap();
+    let mut group = criterion.benchmark_group("journal");
+    group.throughput(Throughput::Elements(1)).measurement_time(Duration::from_secs(8));
+    group.bench_function("append, synchronised twice", |bencher| {
+        bencher.iter(|| journal.append(&event(), &Stamp::at(SystemTime::now())).unwrap());
+    });
+    group.finish();
+}
+
+fn long(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(dir.path()).unwrap();
+        let journal = Journal::open(&store).unwrap();
+        for _ in 0..YEAR {
+            journal.append(&event(), &Stamp::at(SystemTime::now())).unwrap();
+        }
+    }
+    let mut group = criterion.benchmark_group("a journal of 30,000 records");
+    group.sample_size(10).measurement_time(Duration::from_secs(10));
+    group.bench_function("open the store, both copies read through", |bencher| {
+        bencher.iter(|| black_box(Store::open(dir.path()).unwrap()));
+    });
+    let store = Store::open(dir.path()).unwrap();
+    let journal = Journal::open(&store).unwrap();
+    group.bench_function("verify", |bencher| bencher.iter(|| journal.verify().unwrap()));
+    group.bench_function("back up", |bencher| {
+        bencher.iter(|| store.back_up(&dir.path().join("backup")).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, append, long);
+criterion_main!(benches);
