@@ -70,7 +70,8 @@ fn the_door_opens_for_the_enrolled_man_and_for_nobody_else() {
     assert_eq!(of("locked")["content"]["reason"], "the pulse is over");
     assert_eq!(of("stopped")["content"]["reason"], "the replays are over");
 
-    assert_eq!(house.json(&["journal", "verify", "--json"]), [json!({ "records": journal.len(), "sound": true })]);
+    let sound = house.json(&["journal", "verify", "--json"]).remove(0);
+    assert_eq!((&sound["records"], &sound["sound"]), (&json!(journal.len()), &json!(true)));
     let receipt = house.usher(&["journal", "show", &of("granted")["seq"].to_string()]);
     assert!(receipt.contains("Barack Obama") && receipt.contains("agreement"), "{receipt}");
     let error = house.refused(&["journal", "show", "4711"]);

@@ -211,7 +211,7 @@ fn whoever_is_let_in_is_present() {
     house.usher(&["run", "--until-replays-end"]);
     let day = house.json(&["attendance", "--format", "json"]).remove(0);
     assert_eq!((&day["open"], &day["person"]["name"]), (&json!(true), &json!("Barack Obama")));
-    assert_eq!(day["stints"][0]["in"]["id"], house.records("granted")[0]["id"]);
+    assert_eq!(day["stints"][0]["in"]["id"], house.records("passed")[0]["id"]);
     let table = house.usher(&["attendance", "watch"]);
     assert!(table.starts_with("1 present at ") && table.contains("open"), "{table}");
     assert_eq!(house.json(&["attendance", "--person", "barack obama", "--format", "json"]).len(), 1);
