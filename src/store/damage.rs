@@ -1,6 +1,6 @@
 //! What a torn, cut or rotten file does to the store: it opens, everything that was answered for is there, and what was mended is told.
 //!
-//! sled 0.34 alone does not stand this: it panics on some of these files, and goes on with less than was written on others.
+//! sled 0.34 alone does not stand this: it refuses most of these files, and goes on with less than was written on some.
 
 use proptest::prelude::*;
 use proptest::sample::Index;

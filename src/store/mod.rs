@@ -154,21 +154,6 @@ impl Store {
         std::mem::take(&mut *self.shared.repairs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How many bytes it takes on the disk: the database and its copy.
-    pub fn size(&self) -> Result<u64, StoreError> {
-        fn size(path: &Path) -> io::Result<u64> {
-            let found = fs::symlink_metadata(path)?;
-            match found.is_dir() {
-                true => fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum(),
-                false => Ok(found.len()),
-            }
-        }
-        let dir = &self.shared.dir;
-        let both =
-            size(&dir.join(recover::DATABASE)).and_then(|database| Ok(database + size(&dir.join(recover::COPY))?));
-        both.map_err(|error| explain(dir, error))
-    }
-
     /// Writes the copy anew, without what was deleted or written over since. Commits go on meanwhile.
     pub fn compact(&self) -> Result<(), StoreError> {
         let shared = &*self.shared;

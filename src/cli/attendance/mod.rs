@@ -156,7 +156,7 @@ struct Found {
 impl Found {
     fn look(book: &Book, rules: &Rules, query: &Query) -> Result<Found> {
         let now = Timestamp::now();
-        let today = now.to_zoned_datetime(rules.zone.clone()).date();
+        let today = rules.day_of(now);
         let (from, to) = match (query.day, query.from, query.to) {
             (Some(day), ..) => (day, day),
             (None, None, None) => (today, today),
@@ -168,7 +168,9 @@ impl Found {
         let people = book.people()?;
         let records = records_since(book, &rules.zone, from)?;
         let mut days = reckon(&readings(&records), rules, now);
-        days.retain(|day| (from..=to).contains(&day.date));
+        // Unless days were asked for, whoever came yesterday and is still there belongs to now.
+        let asked = query.day.or(query.from).or(query.to).is_some();
+        days.retain(|day| (from..=to).contains(&day.date) || !asked && day.open);
         if let Some(group) = &query.group {
             let members: BTreeSet<u32> = people.iter().filter(|p| p.groups.contains(group)).map(|p| p.id).collect();
             if members.is_empty() {

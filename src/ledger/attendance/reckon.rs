@@ -35,6 +35,23 @@ pub struct Rules {
     pub long_day: SignedDuration,
 }
 
+impl Rules {
+    /// The day that a time belongs to.
+    pub fn day_of(&self, at: Timestamp) -> Date {
+        let local = at.to_zoned_datetime(self.zone.clone());
+        match local.time() < self.day_starts {
+            true => local.date().yesterday().unwrap_or(Date::MIN),
+            false => local.date(),
+        }
+    }
+
+    /// When the day of that date ends; `None` at the end of time.
+    fn end_of(&self, date: Date) -> Option<Timestamp> {
+        let next = date.checked_add(1.day()).ok()?;
+        Some(next.to_datetime(self.day_starts).to_zoned_datetime(self.zone.clone()).ok()?.timestamp())
+    }
+}
+
 /// What is odd about a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Anomaly {
@@ -147,7 +164,7 @@ impl Draft {
     }
 
     fn finish(mut self, date: Date, person: PersonId, name: String, rules: &Rules, now: Timestamp) -> Day {
-        let over = end_of(date, rules).is_none_or(|end| end <= now);
+        let over = rules.end_of(date).is_none_or(|end| end <= now);
         let mut open = false;
         let last = self.stints.len().saturating_sub(1);
         let mut unfinished = false;
@@ -185,28 +202,13 @@ fn sum(spans: impl Iterator<Item = SignedDuration>) -> SignedDuration {
     spans.fold(SignedDuration::ZERO, SignedDuration::saturating_add)
 }
 
-/// The day that a reading belongs to.
-fn day_of(at: Timestamp, rules: &Rules) -> Date {
-    let local = at.to_zoned_datetime(rules.zone.clone());
-    match local.time() < rules.day_starts {
-        true => local.date().yesterday().unwrap_or(Date::MIN),
-        false => local.date(),
-    }
-}
-
-/// When the day of that date ends; `None` at the end of time.
-fn end_of(date: Date, rules: &Rules) -> Option<Timestamp> {
-    let next = date.checked_add(1.day()).ok()?;
-    Some(next.to_datetime(rules.day_starts).to_zoned_datetime(rules.zone.clone()).ok()?.timestamp())
-}
-
 /// Readings as they come: an out ends the stint that is open, whatever the day, as long as that is not too long ago.
 fn by_side(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft>) {
     // The day and the place of the stint that is open.
     let mut open: Option<(Date, usize)> = None;
     let mut last: [Option<Timestamp>; 2] = [None; 2];
     for reading in readings {
-        let date = day_of(reading.at, rules);
+        let date = rules.day_of(reading.at);
         let Some(direction) = reading.direction else {
             days.entry(date).or_default().note(Anomaly::NoDirection);
             continue;
@@ -257,7 +259,7 @@ fn day_by_day(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Dr
         let double = last.is_some_and(|before| before.duration_until(reading.at) <= rules.double_read);
         last = Some(reading.at);
         if !double {
-            by_date.entry(day_of(reading.at, rules)).or_default().push(reading);
+            by_date.entry(rules.day_of(reading.at)).or_default().push(reading);
         }
     }
     for (date, its) in by_date {
