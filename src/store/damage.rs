@@ -2,6 +2,8 @@
 //!
 //! sled 0.34 alone does not stand this: it refuses most of these files, and goes on with less than was written on some.
 
+use std::io;
+
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tempfile::TempDir;

@@ -31,7 +31,6 @@ mod damage;
 mod tests;
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
-use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
