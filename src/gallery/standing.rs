@@ -19,7 +19,7 @@ pub struct Standing {
 pub struct View {
     /// To the nearest other template of the same person; `None` where it is the only one.
     pub own: Option<Distance>,
-    /// The nearest of the other people who may be recognised.
+    /// The nearest of the other people.
     pub other: Option<(PersonId, Distance)>,
 }
 

@@ -383,9 +383,9 @@ fn each_template_is_searched_for_without_itself() {
     let views = &standings[0].views;
     assert_eq!(views[0].own, between(along(0, 0.0), along(0, 0.2)));
     assert_eq!(views[2].own, between(along(0, 0.9), along(0, 0.2)), "the nearest of the others");
-    // Bob, the first of two as near; whoever is disabled is nobody's neighbour, and has neighbours.
-    assert_eq!(views[2].other, Some((bob.id, between(along(0, 0.9), along(1, 0.0)).unwrap())));
+    // Whoever is disabled is a neighbour too: a door compares with them, and a grant would be theirs to lose.
+    assert_eq!(views[2].other, Some((away.id, between(along(0, 0.9), along(0, 0.1)).unwrap())));
     assert_eq!(standings[1].views, [View { own: None, other: Some((twin.id, Distance(0.0))) }]);
-    assert_eq!(standings[2].views[0].other, Some((bob.id, Distance(0.0))));
+    assert_eq!(standings[2].views[0].other, Some((bob.id, Distance(0.0))), "also at no distance at all");
     assert_eq!(standings[3].views[0].other.unwrap().0, ada.id);
 }

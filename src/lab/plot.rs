@@ -110,7 +110,8 @@ pub fn distances(
     marks: &[(f32, String)],
     title: &str,
 ) -> Result<String, PlotError> {
-    let highest = genuine.iter().chain(impostor).copied().fold(0.0, f64::max).max(1e-6) * 1.08;
+    // Room above the bars for the names of the marks.
+    let highest = genuine.iter().chain(impostor).copied().fold(0.0, f64::max).max(1e-6) * 1.3;
     let used = |bins: &[f64]| bins.iter().rposition(|&b| b > 0.0).map_or(0, |last| last + 2);
     let right = (used(genuine).max(used(impostor)).max(10) as f64 * bin).min(2.0);
     let mut svg = String::new();

@@ -89,3 +89,31 @@ fn the_enrolled_people_are_checked_with_and_without_a_daemon() {
     assert!(text.contains("0.000  Barack Obama (#1) and Somebody Else (#3)"), "{text}");
     assert!(text.contains("no: 3 of 3") || text.contains("no: 1 of 3") || text.contains("no: 2 of 3"), "{text}");
 }
+
+#[test]
+fn what_was_measured_on_the_site_decides_in_place_of_what_came_with_the_model() {
+    let house = House::new();
+    house.enroll("Barack Obama", &["obama.jpg", "obama2.jpg"]);
+    let check = ["calibrate", "--gallery", "--json"];
+    let shipped = house.json(&check).remove(0);
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mobilefacenet.calibration.toml");
+    let mut file = CalibrationFile::load(&beside).unwrap().unwrap();
+    let site = house.store().join("calibration/mobilefacenet.calibration.toml");
+
+    // A site where strangers come nearer to each other by a tenth.
+    file.impostor.iter_mut().for_each(|point| point[1] *= 0.9);
+    file.save(&site).unwrap();
+    let measured = house.json(&check).remove(0);
+    let limit = |answer: &serde_json::Value| answer["limit"].as_f64().unwrap();
+    let ratio = limit(&measured) / limit(&shipped);
+    assert!((ratio - 0.9).abs() < 0.01, "{measured} {shipped}");
+    let daemon = Daemon::start(&house);
+    assert_eq!(house.json(&check).remove(0), measured);
+    daemon.stop();
+
+    // One of another model is refused, with its name.
+    file.model = "othernet-0123456789ab".into();
+    file.save(&site).unwrap();
+    let error = house.refused(&check);
+    assert!(error.contains("mobilefacenet.calibration.toml") && error.contains("othernet"), "{error}");
+}

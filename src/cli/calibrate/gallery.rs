@@ -166,7 +166,10 @@ mod tests {
     use super::*;
     use crate::daemon::wire::{PersonWire, StandingViewWire};
 
-    fn person(id: u32, views: &[(Option<f32>, Option<(u32, f32)>)]) -> StandingWire {
+    /// To the nearest own template, and to somebody else.
+    type Seen = (Option<f32>, Option<(u32, f32)>);
+
+    fn person(id: u32, views: &[Seen]) -> StandingWire {
         let person = PersonWire {
             id,
             name: format!("person {id}"),
