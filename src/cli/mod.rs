@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of threads.
 
+mod align;
 mod attendance;
 mod backup;
 mod book;
@@ -60,6 +61,7 @@ enum Command {
     Enroll(enroll::Enroll),
     People(people::People),
     Detect(detect::Detect),
+    Align(align::Align),
     Identify(identify::Identify),
     Evaluate(evaluate::Evaluate),
     Calibrate(calibrate::Calibrate),
@@ -90,6 +92,7 @@ impl Usher {
             Command::Enroll(command) => command.run(&context),
             Command::People(command) => command.run(&context),
             Command::Detect(command) => command.run(&context),
+            Command::Align(command) => command.run(&context),
             Command::Identify(command) => command.run(&context),
             Command::Evaluate(command) => command.run(&context),
             Command::Calibrate(command) => command.run(&context),

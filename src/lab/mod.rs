@@ -8,6 +8,8 @@
 //! - `calibrate`: everybody against everybody; `distribution`: the distances of millions of pairs
 //! - `interval`: how sure a share is; `plot`: drawings
 
+pub mod align;
+pub mod aligned;
 pub mod calibrate;
 pub mod crowd;
 pub mod distribution;
@@ -18,5 +20,6 @@ pub mod open_set;
 pub mod pairs;
 pub mod plot;
 pub mod roc;
+pub mod template;
 pub mod verification;
 pub mod ytf;
