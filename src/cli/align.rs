@@ -16,6 +16,9 @@ use crate::lab::crowd;
 use crate::lab::template::{TEMPLATES, Template};
 use crate::vision::manifest::{Alignment, MarginOf};
 
+/// The networks come with one; no face is embedded here. This one is always there, whatever the configuration says.
+const ANY_EMBEDDER: &str = "mobilefacenet";
+
 /// Cut the faces out of a data set of one folder a person.
 ///
 /// For each IN/PERSON/NAME.jpg writes OUT/PERSON/NAME.png, upright and square, as the FaceNet project's align_dataset_mtcnn does: the
@@ -117,7 +120,7 @@ impl Align {
         let mut folder = AlignedFolder::open(&self.out, &self.data, self.multiple)?;
         let jobs = folder.jobs(photographs);
         let threads = self.threads.map_or_else(crowd::all_cores, |n| n as usize).min(jobs.len());
-        let mut eyes = context.many_eyes(threads, Some(self.min_face), None)?;
+        let mut eyes = context.many_eyes(threads, Some(self.min_face), Some(ANY_EMBEDDER))?;
         let (bar, start) = (bar(jobs.len(), "photographs"), Instant::now());
         let mut tally = Tally { photographs: jobs.len(), ..Tally::default() };
         crowd::walk(

@@ -9,6 +9,7 @@ mod backup;
 mod book;
 mod calibrate;
 mod client;
+mod cluster;
 mod config;
 mod context;
 mod demo;
@@ -62,6 +63,7 @@ enum Command {
     People(people::People),
     Detect(detect::Detect),
     Align(align::Align),
+    Cluster(cluster::Cluster),
     Identify(identify::Identify),
     Evaluate(evaluate::Evaluate),
     Calibrate(calibrate::Calibrate),
@@ -93,6 +95,7 @@ impl Usher {
             Command::People(command) => command.run(&context),
             Command::Detect(command) => command.run(&context),
             Command::Align(command) => command.run(&context),
+            Command::Cluster(command) => command.run(&context),
             Command::Identify(command) => command.run(&context),
             Command::Evaluate(command) => command.run(&context),
             Command::Calibrate(command) => command.run(&context),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::align::CutOut;
-use super::crowd::Photograph;
+use super::crowd::{Photograph, lies_inside};
 
 /// A photograph, and where its aligned face goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,12 +63,7 @@ const PARTIAL: &str = ".usher-align-";
 impl AlignedFolder {
     /// Opens `folder`, making it if need be, for faces of the data set `data`. Clears away what a run that was killed left half done.
     pub fn open(folder: &Path, data: &Path, multiple: bool) -> Result<AlignedFolder, AlignedError> {
-        // What is not there yet will lie in what is.
-        let absolute = std::path::absolute(folder).map_err(unwritable(folder))?;
-        let there = absolute.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
-        if let (Some(out), Ok(inside)) = (there, data.canonicalize())
-            && out.starts_with(&inside)
-        {
+        if lies_inside(folder, data) {
             return Err(AlignedError::InsideTheData { out: folder.to_owned(), data: data.to_owned() });
         }
         fs::create_dir_all(folder).map_err(unwritable(folder))?;

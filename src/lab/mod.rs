@@ -8,9 +8,11 @@
 //! - `calibrate`: everybody against everybody; `distribution`: the distances of millions of pairs
 //! - `interval`: how sure a share is; `plot`: drawings
 
+pub mod agreement;
 pub mod align;
 pub mod aligned;
 pub mod calibrate;
+pub mod cluster;
 pub mod crowd;
 pub mod distribution;
 pub mod faces;
@@ -18,8 +20,10 @@ pub mod features;
 pub mod interval;
 pub mod open_set;
 pub mod pairs;
+pub mod placing;
 pub mod plot;
 pub mod roc;
+pub mod sheet;
 pub mod template;
 pub mod verification;
 pub mod ytf;
