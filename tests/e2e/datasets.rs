@@ -59,7 +59,11 @@ fn a_data_set_is_aligned_and_a_second_run_finds_it_done() {
     assert_eq!(names(&out), ["biden/grey.png", "obama/1.png", "obama/2.png"]);
     for (path, bytes) in pictures(&out) {
         let picture = image::load_from_memory(&bytes).unwrap();
-        assert_eq!((picture.width(), picture.height(), picture.color()), (160, 160, image::ColorType::Rgb8), "{path:?}");
+        assert_eq!(
+            (picture.width(), picture.height(), picture.color()),
+            (160, 160, image::ColorType::Rgb8),
+            "{path:?}"
+        );
     }
     // `path x1 y1 x2 y2`, or the path alone; the faces of these pictures are in the middle, 180 pixels tall.
     let boxes = fs::read_to_string(out.join("bounding_boxes_00000.txt")).unwrap();
@@ -186,7 +190,10 @@ fn groups_are_moved_when_asked_and_compared_with_the_truth() {
     let inbox = inbox(&house);
     let text = inbox.display().to_string();
     let table = house.usher(&["cluster", "--distance", "1.1", &text]);
-    assert!(table.contains("2 groups of 5 photographs up to distance 1.100; 0 in no group, 1 without a face"), "{table}");
+    assert!(
+        table.contains("2 groups of 5 photographs up to distance 1.100; 0 in no group, 1 without a face"),
+        "{table}"
+    );
     let error = house.refused(&["cluster", &text, "--move", &format!("{text}/people")]);
     assert!(error.contains("find the photographs twice"), "{error}");
     let people = house.path("people");
@@ -196,7 +203,11 @@ fn groups_are_moved_when_asked_and_compared_with_the_truth() {
     // Now the folders are the truth; all photographs of one distance are one group, and the truth is told apart from it.
     let people = people.display().to_string();
     let report = house.json(&["cluster", "--truth", "--distance", "1.1", "--json", &people]).remove(0);
-    assert_eq!((&report["truth"]["b_cubed"]["f1"], &report["truth"]["pairs"]["f1"]), (&json!(1.0), &json!(1.0)), "{report}");
+    assert_eq!(
+        (&report["truth"]["b_cubed"]["f1"], &report["truth"]["pairs"]["f1"]),
+        (&json!(1.0), &json!(1.0)),
+        "{report}"
+    );
     let report = house.json(&["cluster", "--truth", "--distance", "2", "--json", &people]).remove(0);
     let cubed = &report["truth"]["b_cubed"];
     // One group of 3 and 2: each photograph's precision is 3/5 or 2/5.
