@@ -130,23 +130,56 @@ fn dlib_is_right_on_view_1() {
     view_1(&lfw, &embed(files, &support::models(), "dlib"), "dlib", 0.98);
 }
 
-/// The checkout's models with a FaceNet that `models/build/build facenet` makes of the development checkpoint.
-fn with_facenet() -> Option<tempfile::TempDir> {
+/// The checkout's models with a FaceNet that `models/build/build facenet` makes of the development checkpoint, int8 or float.
+fn convert(options: &[&str]) -> Option<tempfile::TempDir> {
     let checkpoint = support::shared("models/weights/facenet-20180402-114759-vggface2.npz")?;
     let folder = tempfile::tempdir().unwrap();
     let build = support::models().join("build/build");
-    let done = Command::new(build).arg("facenet").arg(checkpoint).arg("--out").arg(folder.path()).output().unwrap();
+    let order =
+        Command::new(build).arg("facenet").arg(checkpoint).args(options).arg("--out").arg(folder.path()).output();
+    let done = order.unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     Some(folder)
+}
+
+/// The int8 one, converted once for all tests.
+fn with_facenet() -> Option<&'static Path> {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    // It stays until the system clears its temporary files: statics are not dropped.
+    FOLDER.get_or_init(|| convert(&[]).map(tempfile::TempDir::keep)).as_deref()
 }
 
 #[test]
 fn a_facenet_is_converted_to_the_file_and_the_entry_that_the_manifest_has() {
     let Some(models) = with_facenet() else { return };
     let text = |folder: &Path| std::fs::read_to_string(folder.join("MANIFEST.toml")).unwrap();
-    assert_eq!(text(models.path()), text(&support::models()));
-    let manifest = Manifest::load(models.path()).unwrap();
+    assert_eq!(text(models), text(&support::models()));
+    let manifest = Manifest::load(models).unwrap();
     manifest.read(manifest.model("facenet", Role::Embedder).unwrap()).unwrap();
+}
+
+#[test]
+fn a_facenet_in_int8_is_near_the_float_one() {
+    let (Some(models), Some(lfw)) = (with_facenet(), support::shared("data/lfw-dev")) else { return };
+    let float = convert(&["--float"]).unwrap();
+    let pairs = read_lfw(&lfw.join("pairsDevTest.txt"), &lfw.join("images")).unwrap();
+    let few: Vec<Pair> = pairs.into_iter().step_by(50).collect();
+    let (int8, float) = (embed(files(&few), models, "facenet"), embed(files(&few), float.path(), "facenet"));
+    let cosine = |a: &Embedding, b: &Embedding| a.values().iter().zip(b.values()).map(|(a, b)| a * b).sum::<f32>();
+    let cosines: Vec<f32> =
+        int8.values().zip(float.values()).map(|(a, b)| cosine(a.as_ref().unwrap(), b.as_ref().unwrap())).collect();
+    let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+    println!("{} faces: cosine to float {mean:.4}", cosines.len());
+    assert!(cosines.len() > 30 && mean >= 0.99, "{mean}: {cosines:?}");
+}
+
+#[test]
+#[ignore = "a few pairs are tested below; this takes minutes"]
+fn facenet_is_right_on_view_1() {
+    let (Some(models), Some(lfw)) = (with_facenet(), support::shared("data/lfw-dev")) else { return };
+    let read = |list: &str| read_lfw(&lfw.join(list), &lfw.join("images")).unwrap();
+    let files = &files(&read("pairsDevTrain.txt")) | &files(&read("pairsDevTest.txt"));
+    view_1(&lfw, &embed(files, models, "facenet"), "facenet", 0.990);
 }
 
 #[test]
@@ -164,7 +197,7 @@ fn a_facenet_that_the_operator_brings_tells_people_apart() {
     let (Some(models), Some(lfw)) = (with_facenet(), support::shared("data/lfw-dev")) else { return };
     let all = read_lfw(&lfw.join("pairsDevTest.txt"), &lfw.join("images")).unwrap();
     let pairs: Vec<Pair> = all.into_iter().step_by(20).collect();
-    let embeddings = embed(files(&pairs), models.path(), "facenet");
+    let embeddings = embed(files(&pairs), models, "facenet");
     let dimension = embeddings.values().flatten().next().unwrap().values().len();
     let share = accuracy(&distances(&pairs, &embeddings), 1.06);
     println!("FaceNet, {dimension}-D: {share:.3} of {} pairs right at distance 1.06", pairs.len());
@@ -175,8 +208,7 @@ fn a_facenet_that_the_operator_brings_tells_people_apart() {
 #[ignore = "prints the manifest's operating distances; takes minutes"]
 fn operating_distances_of_the_shipped_embedders() {
     let Some(lfw) = support::shared("data/lfw-dev") else { return };
-    let models = with_facenet();
-    let models = models.as_ref().map_or(support::models(), |folder| folder.path().to_owned());
+    let models = with_facenet().map_or(support::models(), Path::to_owned);
     let read = |list: &str| read_lfw(&lfw.join(list), &lfw.join("images")).unwrap();
     let (train, test) = (read("pairsDevTrain.txt"), read("pairsDevTest.txt"));
     for embedder in ["mobilefacenet", "dlib", "facenet"] {

@@ -17,10 +17,10 @@ _WIDEST = 16  # quarters of an octave, each way: a channel that was never active
 _MANTISSA_BITS = 8
 
 
-def measure(make_graph, images):
+def measure(make_graph, images, room=1.0):
     """A calibration table, `{"equalise": [...], "ranges": {...}}`, for the graph that `make_graph()` gives, anew each time.
 
-    `images` is n x rows x columns x 3, bytes; the graph takes (pixel - 128) / 128.
+    `images` is n x rows x columns x 3, bytes; the graph takes (pixel - 128) / 128. Ranges are made `room` times as wide as what was seen.
     """
     batches = [(image[None].astype(np.float32) - 128) / 128 for image in images]
     rounds = []
@@ -30,7 +30,7 @@ def measure(make_graph, images):
         rounds.append({layer.outputs[0].name: _quarters(peaks[layer.outputs[0].name]) for layer, _ in find_chains(graph)})
     graph = _replayed(make_graph, rounds)
     lows = _collect(graph, batches, lambda value: np.array([value.min(), -value.max()]), np.minimum)
-    ranges = {name: [_rounded_up(min(low, 0.0)), _rounded_up(max(-high, 0.0))] for name, (low, high) in lows.items()}
+    ranges = {name: [_rounded_up(room * min(low, 0.0)), _rounded_up(room * max(-high, 0.0))] for name, (low, high) in lows.items()}
     return {"equalise": rounds, "ranges": ranges}
 
 

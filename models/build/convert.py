@@ -34,6 +34,8 @@ MARGIN = 32  # pixels of the input, both sides together
 MOST_FACES = 64  # more do not make the ranges better (models/README.md)
 PHOTOS = "face_recognition-1.3.0/tests/test_images"  # what script/setup fetches
 
+_WIDEST_ROOM = 0.6
+
 # The nets are fed (pixel - 128) / 128 and were trained on (pixel - 127.5) / 128.
 _HALF_LEVEL = 0.5 / 128
 _BATCH = 0
@@ -137,9 +139,10 @@ def _table(options, known, make):
             raise ConvertError(f"{options.table} is no calibration table ({error})") from None
     if known and not options.photos:
         return {"equalise": known["equalise"], "ranges": known["ranges"]}, []
-    faces = varied(_faces(options.photos or cache_dir() / PHOTOS, _usher(options.usher)))
-    print(f"measuring ranges on {len(faces)} pictures of faces", flush=True)
-    return measure(make, faces), faces
+    found = _faces(options.photos or cache_dir() / PHOTOS, _usher(options.usher))
+    faces = varied(found)
+    print(f"measuring ranges on {len(found)} faces, {len(faces)} pictures with their variations", flush=True)
+    return measure(make, faces, room(len(found))), faces
 
 
 def _usher(named):
@@ -183,6 +186,12 @@ def varied(faces):
             if sum(map(len, looks)) < MOST_FACES and (gamma, mirrored) != (1.0, False):
                 looks.append(curve[faces[:, :, ::-1] if mirrored else faces])
     return np.concatenate(looks)[: max(MOST_FACES, len(faces))]
+
+
+def room(faces):
+    """How much wider than seen the ranges are made: what few faces did not reach, others will, and what is cut off hurts more than
+    coarser steps do (models/README.md)."""
+    return 1 + _WIDEST_ROOM * (1 - min(faces / MOST_FACES, 1))
 
 
 def _cosine(plain, blob, faces):

@@ -449,6 +449,7 @@ class Manifests(unittest.TestCase):
         self.assertEqual(len(varied), 12)
         np.testing.assert_array_equal(varied[:2], few)
         np.testing.assert_array_equal(varied[2:4], few[:, :, ::-1])
+        self.assertEqual((convert.room(0), convert.room(convert.MOST_FACES), convert.room(1000)), (1.6, 1.0, 1.0))
         many = np.zeros([convert.MOST_FACES, 4, 4, 3], np.uint8)
         self.assertIs(len(convert.varied(many)), len(many))
 
