@@ -14,6 +14,7 @@ use usher::lab::faces::embed_file;
 use usher::lab::pairs::{Pair, accuracy, best_limit, read_lfw};
 use usher::lab::roc::{balanced, figures};
 use usher::vision::manifest::{Manifest, Role};
+use usher::vision::mtcnn::DetectorSettings;
 use usher::vision::runtime::Runtime;
 use usher::vision::{Vision, VisionSettings};
 
@@ -21,7 +22,12 @@ use usher::vision::{Vision, VisionSettings};
 fn embed(files: BTreeSet<PathBuf>, models: &Path, embedder: &str) -> BTreeMap<PathBuf, Option<Embedding>> {
     let runtime: Runtime = support::runtime();
     let files: Vec<PathBuf> = files.into_iter().collect();
-    let settings = VisionSettings { embedder: embedder.into(), ..VisionSettings::default() };
+    // A box is the better the finer the pyramid that it comes from, and FaceNet sees the box; the FaceNet project looks from 20 pixels.
+    let detector = match embedder {
+        "facenet" => DetectorSettings { min_face_px: 20, ..DetectorSettings::default() },
+        _ => DetectorSettings::default(),
+    };
+    let settings = VisionSettings { embedder: embedder.into(), detector, ..VisionSettings::default() };
     let half = |part: &[PathBuf]| {
         let mut vision = Vision::open(&runtime, models, &settings).unwrap();
         part.iter().map(|file| (file.clone(), embed_file(&mut vision, file).unwrap())).collect::<Vec<_>>()
