@@ -136,14 +136,16 @@ fn dlib_is_right_on_view_1() {
     view_1(&lfw, &embed(files, &support::models(), "dlib"), "dlib", 0.98);
 }
 
-/// The checkout's models with a FaceNet that `models/build/build facenet` makes of the development checkpoint, int8 or float.
-fn convert(options: &[&str]) -> Option<tempfile::TempDir> {
+/// The checkout's models with a FaceNet that `models/build/build facenet` makes of the development checkpoint, in a folder of that name.
+fn convert(name: &str, options: &[&str]) -> Option<PathBuf> {
     let checkpoint = support::shared("models/weights/facenet-20180402-114759-vggface2.npz")?;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
     let build = support::models().join("build/build");
-    let order =
-        Command::new(build).arg("facenet").arg(checkpoint).args(options).arg("--out").arg(folder.path()).output();
-    let done = order.unwrap();
+    let done =
+        Command::new(build).arg("facenet").arg(checkpoint).args(options).arg("--out").arg(&folder).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     Some(folder)
 }
@@ -151,8 +153,7 @@ fn convert(options: &[&str]) -> Option<tempfile::TempDir> {
 /// The int8 one, converted once for all tests.
 fn with_facenet() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    // It stays until the system clears its temporary files: statics are not dropped.
-    FOLDER.get_or_init(|| convert(&[]).map(tempfile::TempDir::keep)).as_deref()
+    FOLDER.get_or_init(|| convert("facenet-int8", &[])).as_deref()
 }
 
 #[test]
@@ -167,10 +168,10 @@ fn a_facenet_is_converted_to_the_file_and_the_entry_that_the_manifest_has() {
 #[test]
 fn a_facenet_in_int8_is_near_the_float_one() {
     let (Some(models), Some(lfw)) = (with_facenet(), support::shared("data/lfw-dev")) else { return };
-    let float = convert(&["--float"]).unwrap();
+    let float = convert("facenet-float", &["--float"]).unwrap();
     let pairs = read_lfw(&lfw.join("pairsDevTest.txt"), &lfw.join("images")).unwrap();
     let few: Vec<Pair> = pairs.into_iter().step_by(50).collect();
-    let (int8, float) = (embed(files(&few), models, "facenet"), embed(files(&few), float.path(), "facenet"));
+    let (int8, float) = (embed(files(&few), models, "facenet"), embed(files(&few), &float, "facenet"));
     let cosine = |a: &Embedding, b: &Embedding| a.values().iter().zip(b.values()).map(|(a, b)| a * b).sum::<f32>();
     let cosines: Vec<f32> =
         int8.values().zip(float.values()).map(|(a, b)| cosine(a.as_ref().unwrap(), b.as_ref().unwrap())).collect();
