@@ -1,4 +1,4 @@
-//! Measuring on data sets, with the daemon's own detector and embedder.
+//! Data sets: aligning, grouping and measuring, with the daemon's own detector and embedder.
 //!
 //! Knows nothing of daemons, doors and hubs.
 //!
@@ -6,6 +6,8 @@
 //! - `pairs`, `ytf`: lists of what is compared with what; `verification`: their distances; `roc`: their figures
 //! - `open_set`: searches in galleries of growing size
 //! - `calibrate`: everybody against everybody; `distribution`: the distances of millions of pairs
+//! - `align`: a photograph's faces cut out; `aligned`: the folder they go to; `template`: where landmarks come to lie
+//! - `cluster`: groups that are one person each; `agreement`: how well they agree with the truth; `sheet`, `placing`: shown, sorted
 //! - `interval`: how sure a share is; `plot`: drawings
 
 pub mod agreement;
