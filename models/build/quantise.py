@@ -16,11 +16,14 @@ from graph import Graph, Op, Tensor
 
 # Operators whose int8 form hands its input's scale on.
 SCALE_KEEPING = ("MAX_POOL_2D", "PAD", "RESHAPE")
-INTEGER = (*LAYERS, *SCALE_KEEPING, "ADD", "MEAN")
+INTEGER = (*LAYERS, *SCALE_KEEPING, "ADD", "CONCATENATION", "MEAN")
 
 # A channel of weights gets at least this part of the largest channel's range. XNNPACK refuses a layer where
 # input scale * weight scale / output scale leaves [2^-32, 2^8); nearly dead channels would.
 _SMALLEST_CHANNEL = 2.0**-12
+
+# And a layer whose output hardly ever leaves zero gets a wider range than it needs, for the upper limit.
+_LARGEST_RATIO = 255.0
 
 IMAGE_SCALE = 1 / 128
 """An int8 pixel is the byte with its top bit flipped, `pixel - 128`; at this scale it means `(pixel - 128) / 128`."""
@@ -40,7 +43,7 @@ class _Quantiser:
 
     def __init__(self, graph, ranges, float_layers):
         self.source = graph
-        self.ranges = ranges
+        self.ranges = _shared_by_concatenations(graph, ranges)
         self.float_layers = float_layers
         self.target = Graph()
         self.integers = {}
@@ -58,6 +61,9 @@ class _Quantiser:
                 source = self.integer(op.inputs[0])
                 target = self.remember_integer(op.outputs[0], source.scales, source.zero_point)
                 self.emit(op, [source, *op.inputs[1:]], target)
+            elif op.kind == "CONCATENATION":
+                target = self.remember_ranged(op.outputs[0])
+                self.emit(op, [self.at_scale_of(target, self.integer(tensor)) for tensor in op.inputs], target)
             else:
                 inputs = [tensor if tensor.data is not None else self.integer(tensor) for tensor in op.inputs]
                 self.emit(op, inputs, self.remember_ranged(op.outputs[0]))
@@ -72,13 +78,22 @@ class _Quantiser:
         bias_steps = np.round(op.inputs[2].data.astype(np.float64) / bias_scales)
         limits = np.iinfo(np.int32)
         bias = Tensor(op.inputs[2].name, op.inputs[2].shape, np.int32, np.clip(bias_steps, limits.min, limits.max))
-        self.emit(op, [source, weights, bias.quantised(bias_scales)], self.remember_ranged(op.outputs[0]))
+        least = float(bias_scales.max()) / _LARGEST_RATIO
+        self.emit(op, [source, weights, bias.quantised(bias_scales)], self.remember_ranged(op.outputs[0], least))
 
     def keep_float(self, op):
         inputs = [tensor if tensor.data is not None else self.real(tensor) for tensor in op.inputs]
         output = op.outputs[0]
         self.floats[id(output)] = Tensor(output.name, output.shape)
         self.emit(op, inputs, self.floats[id(output)])
+
+    def at_scale_of(self, target, source):
+        """`source` at the scale of `target`: XNNPACK's int8 concatenation only copies."""
+        if source.scales[0] == target.scales[0] and source.zero_point == target.zero_point:
+            return source
+        moved = Tensor(source.name + "/moved", source.shape, np.int8).quantised(target.scales, target.zero_point)
+        self.target.ops.append(Op("QUANTIZE", [source], [moved]))
+        return moved
 
     def integer(self, tensor):
         """The int8 form of an activation."""
@@ -94,8 +109,11 @@ class _Quantiser:
             self.target.ops.append(Op("DEQUANTIZE", [self.integers[id(tensor)]], [self.floats[id(tensor)]]))
         return self.floats[id(tensor)]
 
-    def remember_ranged(self, tensor):
-        return self.remember_integer(tensor, *scale_of(*self.ranges[tensor.name]))
+    def remember_ranged(self, tensor, least_scale=0.0):
+        low, high = self.ranges[tensor.name]
+        if high - low < least_scale * 255:
+            high = low + least_scale * 255
+        return self.remember_integer(tensor, *scale_of(low, high))
 
     def remember_integer(self, tensor, scale, zero_point):
         self.integers[id(tensor)] = Tensor(tensor.name, tensor.shape, np.int8).quantised(scale, zero_point)
@@ -103,6 +121,20 @@ class _Quantiser:
 
     def emit(self, op, inputs, output):
         self.target.ops.append(Op(op.kind, inputs, [output], op.options))
+
+
+def _shared_by_concatenations(graph, ranges):
+    """The ranges, where a concatenation's parts and its result have one range if only it reads them: nothing is rescaled then."""
+    shared = dict(ranges)
+    for op in graph.ops:
+        if op.kind == "CONCATENATION":
+            parts = [shared[tensor.name] for tensor in op.inputs]
+            whole = [min(low for low, _ in parts), max(high for _, high in parts)]
+            shared[op.outputs[0].name] = whole
+            for tensor in op.inputs:
+                if len(graph.consumers(tensor)) == 1 and graph.producer(tensor).kind in LAYERS:
+                    shared[tensor.name] = whole
+    return shared
 
 
 def scale_of(low, high):

@@ -54,7 +54,6 @@ impl Context {
 
     /// The same networks `count` times, each with one thread of its own: for data sets, where photographs are looked at side by side.
     /// `embedder` overrides the configuration's.
-    #[allow(dead_code, reason = "the commands on data sets are about to use it")]
     pub fn many_eyes(&self, count: usize, min_face_px: Option<u32>, embedder: Option<&str>) -> Result<Vec<Vision>> {
         let (runtime, models, mut settings) = self.sight(min_face_px)?;
         settings.threads = 1;

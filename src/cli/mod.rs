@@ -3,11 +3,13 @@
 //!
 //! Knows nothing of threads.
 
+mod align;
 mod attendance;
 mod backup;
 mod book;
 mod calibrate;
 mod client;
+mod cluster;
 mod config;
 mod context;
 mod demo;
@@ -60,6 +62,8 @@ enum Command {
     Enroll(enroll::Enroll),
     People(people::People),
     Detect(detect::Detect),
+    Align(align::Align),
+    Cluster(cluster::Cluster),
     Identify(identify::Identify),
     Evaluate(evaluate::Evaluate),
     Calibrate(calibrate::Calibrate),
@@ -90,6 +94,8 @@ impl Usher {
             Command::Enroll(command) => command.run(&context),
             Command::People(command) => command.run(&context),
             Command::Detect(command) => command.run(&context),
+            Command::Align(command) => command.run(&context),
+            Command::Cluster(command) => command.run(&context),
             Command::Identify(command) => command.run(&context),
             Command::Evaluate(command) => command.run(&context),
             Command::Calibrate(command) => command.run(&context),

@@ -115,6 +115,9 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     tracing::info!(%model, library = %runtime.library().display(), "models ready");
     let placements = placements(first);
     let gallery = Arc::new(Gallery::open(&store, model.clone(), first.dimension())?);
+    for foreign in gallery.foreign()? {
+        tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
+    }
     let hub = {
         let _inside = tokio.enter();
         setup::hub(config)?.map(|settings| Arc::new(Hub::start(settings)))

@@ -61,6 +61,37 @@ impl Gallery {
         self.person(id)
     }
 
+    /// Gives a person new templates in the place of those of other models, which are erased as in [`remove`](Gallery::remove); templates
+    /// of the model in use stay. All or nothing.
+    pub fn renew(&self, id: PersonId, templates: Vec<Template>) -> Result<Person, GalleryError> {
+        let _writing = self.writing();
+        let stored = self.trees.stored(id)?;
+        self.check_templates(&templates, self.person(id)?.templates)?;
+        let (mut foreign, mut last) = (Vec::new(), None);
+        for entry in self.trees.templates.scan_prefix(record::person_key(id)) {
+            let (key, value) = entry?;
+            last = record::read_template_key(&key).map(|(_, number)| number).or(last);
+            if record::read_template(&value).is_ok_and(|template| *template.embedding.model() != self.model) {
+                foreign.push((key, value.len()));
+            }
+        }
+        let first = last.map_or(Some(0), |number| number.checked_add(1));
+        let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=u32::MAX;
+        let mut batch = sled::Batch::default();
+        for (key, length) in &foreign {
+            batch.insert(key, record::erased(*length));
+        }
+        for (number, template) in numbers.zip(&templates) {
+            batch.insert(&record::template_key(id, number), record::write_template(template));
+        }
+        // Killed after this, the next opening sweeps up what was written over.
+        self.trees.templates.apply_batch(batch)?;
+        self.trees.store.flush()?;
+        self.trees.sweep(foreign.into_iter().map(|(key, _)| key))?;
+        self.shelf_mut().put(id, stored, &self.trees.templates)?;
+        self.person(id)
+    }
+
     /// Gives a person another name.
     pub fn rename(&self, id: PersonId, name: &str) -> Result<Person, GalleryError> {
         let name = person::tidy_text("name", name)?;

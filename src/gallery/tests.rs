@@ -186,6 +186,32 @@ fn models_are_never_mixed() {
 }
 
 #[test]
+fn renewed_templates_take_the_place_of_those_of_another_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let gallery = open(&dir);
+    let ada = gallery.enroll(named("Ada"), vec![along(0, 0.0); 3]).unwrap();
+    gallery.enroll(named("Bob"), vec![along(1, 0.0)]).unwrap();
+    drop(gallery);
+
+    let store = Store::open(dir.path()).unwrap();
+    let gallery = Gallery::open(&store, ModelId::new("other"), 4).unwrap();
+    let new = of(embedding("other", &[1.0; 4]));
+    assert!(matches!(gallery.renew(ada.id, vec![along(0, 0.0)]), Err(GalleryError::ForeignModel { .. })));
+    assert_eq!(gallery.person(ada.id).unwrap().foreign_templates, 3, "refused, so nothing has changed");
+    let again = gallery.renew(ada.id, vec![new.clone(); 2]).unwrap();
+    assert_eq!((again.id, again.templates, again.foreign_templates), (ada.id, 2, 0));
+    assert_eq!(gallery.renew(ada.id, vec![new.clone()]).unwrap().templates, 3);
+    assert_eq!(gallery.nearest(&new.embedding).unwrap().unwrap().person, ada.id);
+    assert_eq!(gallery.foreign().unwrap(), [Foreign { model: ModelId::new("net"), templates: 1 }]);
+    drop(gallery);
+
+    let gallery = Gallery::open(&store, ModelId::new("net"), DIMENSION).unwrap();
+    let ada = gallery.person(ada.id).unwrap();
+    assert_eq!((ada.templates, ada.foreign_templates), (0, 3));
+    assert!(gallery.damaged().is_empty());
+}
+
+#[test]
 fn one_damaged_record_locks_nobody_else_out() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);

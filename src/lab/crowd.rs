@@ -69,6 +69,14 @@ pub fn everything(folder: &Path) -> Result<Vec<Photograph>, CrowdError> {
     }
 }
 
+/// Whether `out`, which need not be there yet, is `data` or lies in it: what is written there would count as part of the data set.
+pub fn lies_inside(out: &Path, data: &Path) -> bool {
+    let absolute = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
+    // What is not there yet will lie in what is.
+    let there = absolute.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+    matches!((there, data.canonicalize()), (Some(out), Ok(data)) if out.starts_with(&data))
+}
+
 /// As many threads as there are processors for this process.
 pub fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)

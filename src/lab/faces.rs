@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::domain::{Embedding, Face, Image};
 use crate::photo::{self, PhotoError};
-use crate::vision::{Vision, VisionError};
+use crate::vision::{Seen, Vision, VisionError};
 
 /// Why a photograph gives no embedding.
 #[derive(Debug, Error)]
@@ -30,12 +30,17 @@ pub fn principal(faces: &[Face], image: &Image) -> Option<Face> {
     faces.iter().max_by(|a, b| weight(a).total_cmp(&weight(b))).copied()
 }
 
-/// The embedding of the principal face in the file; `None` where no face is found.
-pub fn embed_file(vision: &mut Vision, file: &Path) -> Result<Option<Embedding>, FaceError> {
+/// The principal face in the file with quality and embedding; `None` where no face is found.
+pub fn see_file(vision: &mut Vision, file: &Path) -> Result<Option<Seen>, FaceError> {
     let image = photo::load(file)?;
     let faces = vision.detect(&image)?;
     let Some(face) = principal(&faces, &image) else { return Ok(None) };
-    Ok(Some(vision.look_at(&image, face)?.embedding))
+    Ok(Some(vision.look_at(&image, face)?))
+}
+
+/// The embedding of the principal face in the file; `None` where no face is found.
+pub fn embed_file(vision: &mut Vision, file: &Path) -> Result<Option<Embedding>, FaceError> {
+    Ok(see_file(vision, file)?.map(|seen| seen.embedding))
 }
 
 #[cfg(test)]

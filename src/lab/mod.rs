@@ -1,4 +1,4 @@
-//! Measuring on data sets, with the daemon's own detector and embedder.
+//! Data sets: aligning, grouping and measuring, with the daemon's own detector and embedder.
 //!
 //! Knows nothing of daemons, doors and hubs.
 //!
@@ -6,9 +6,15 @@
 //! - `pairs`, `ytf`: lists of what is compared with what; `verification`: their distances; `roc`: their figures
 //! - `open_set`: searches in galleries of growing size
 //! - `calibrate`: everybody against everybody; `distribution`: the distances of millions of pairs
+//! - `align`: a photograph's faces cut out; `aligned`: the folder they go to; `template`: where landmarks come to lie
+//! - `cluster`: groups that are one person each; `agreement`: how well they agree with the truth; `sheet`, `placing`: shown, sorted
 //! - `interval`: how sure a share is; `plot`: drawings
 
+pub mod agreement;
+pub mod align;
+pub mod aligned;
 pub mod calibrate;
+pub mod cluster;
 pub mod crowd;
 pub mod distribution;
 pub mod faces;
@@ -16,7 +22,10 @@ pub mod features;
 pub mod interval;
 pub mod open_set;
 pub mod pairs;
+pub mod placing;
 pub mod plot;
 pub mod roc;
+pub mod sheet;
+pub mod template;
 pub mod verification;
 pub mod ytf;

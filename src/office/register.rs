@@ -77,20 +77,27 @@ impl Register {
         &self.gallery
     }
 
-    /// Enrols a person, all or nothing.
+    /// Enrols a person, all or nothing. Somebody of that name or employee id whose templates are all of another model is enrolled again:
+    /// they keep number, groups and whether they are enabled, and the new templates take the place of the old.
     ///
     /// # Errors
     /// [`OfficeError::SameName`], [`OfficeError::Duplicate`] and [`OfficeError::Odd`] unless forced; whatever the gallery refuses.
     pub fn enroll(&self, enrolment: Enrolment) -> Result<Person, OfficeError> {
         let Enrolment { person, templates, labels, force, by } = enrolment;
         let _at_the_desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.of_another_model(&person);
         if !force {
-            self.expect_new_name(&person)?;
+            if before.is_none() {
+                self.expect_new_name(&person)?;
+            }
             self.expect_one_person(&templates, &labels)?;
             self.expect_stranger(&templates)?;
         }
         let count = templates.len();
-        let person = self.gallery.enroll(person, templates)?;
+        let person = match before {
+            Some(id) => self.gallery.renew(id, templates)?,
+            None => self.gallery.enroll(person, templates)?,
+        };
         self.recorder.record(&Event::Enrolled { person: named(&person), templates: count, by })?;
         Ok(person)
     }
@@ -154,6 +161,20 @@ impl Register {
         self.gallery.remove(id)?;
         self.recorder.record(&Event::Removed { person: named(&person), by })?;
         Ok(person)
+    }
+
+    /// Whoever is enrolled as `new` already, by employee id, else by name, and cannot be recognised because another model made all their
+    /// templates.
+    fn of_another_model(&self, new: &NewPerson) -> Option<PersonId> {
+        let people = self.gallery.people();
+        let id = new.employee_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+        let name = new.name.trim().to_lowercase();
+        let by_id = people.iter().find(|p| id.is_some() && p.employee_id.as_deref() == id);
+        // An employee id on one side only does not tell two people apart.
+        let by_name =
+            || people.iter().find(|p| p.name.to_lowercase() == name && (id.is_none() || p.employee_id.is_none()));
+        let known = by_id.or_else(by_name)?;
+        (known.templates == 0 && known.foreign_templates > 0).then_some(known.id)
     }
 
     /// Nobody may be called the same, in any case of letters, unless two employee ids tell them apart.

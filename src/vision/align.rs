@@ -2,8 +2,8 @@
 //!
 //! Knows nothing of what the embedder makes of it.
 
-use super::crop::Cropper;
-use super::manifest::Alignment;
+use super::crop::{Cropper, Outside};
+use super::manifest::{Alignment, MarginOf};
 use super::pyramid::Halvings;
 use crate::domain::{Face, Image, Point};
 
@@ -25,6 +25,27 @@ impl AlignedFace {
     }
 }
 
+/// The pixels of `image` from (x1, y1) up to but without (x2, y2) that a box alignment cuts out: the bounds, grown by half of `margin`
+/// on each side, cut at the picture's edges, whole pixels, at least one each way (the FaceNet project's `align_dataset_mtcnn`).
+pub fn region(image: &Image, face: &Face, margin: f32, margin_of: MarginOf, side: usize) -> [u32; 4] {
+    let b = &face.bounds;
+    let (dx, dy) = match margin_of {
+        MarginOf::Photograph => (margin / 2.0, margin / 2.0),
+        // So that `margin` of the `side` pixels lie outside the bounds.
+        MarginOf::Input => {
+            let share = margin / (side as f32 - margin).max(1.0) / 2.0;
+            (b.width() * share, b.height() * share)
+        }
+    };
+    let span = |low: f32, high: f32, limit: u32| {
+        let low = (low.max(0.0) as u32).min(limit - 1);
+        (low, (high.max(0.0) as u32).clamp(low + 1, limit))
+    };
+    let (x1, x2) = span(b.x1 - dx, b.x2 + dx, image.width());
+    let (y1, y2) = span(b.y1 - dy, b.y2 + dy, image.height());
+    [x1, y1, x2, y2]
+}
+
 /// Cuts `face` out of `image` into `out`. `halvings` must have been made of `image`.
 pub(super) fn align(
     image: &Image,
@@ -38,32 +59,26 @@ pub(super) fn align(
     out.side = side;
     out.rgb.resize(side * side * 3, 0);
     match alignment {
-        Alignment::Box { margin } => by_box(image, halvings, face, *margin, side, cropper, &mut out.rgb),
+        Alignment::Box { margin, margin_of } => {
+            by_box(image, halvings, region(image, face, *margin, *margin_of, side), side, cropper, &mut out.rgb)
+        }
         Alignment::FivePoint { template } => by_landmarks(image, halvings, face, template, side, &mut out.rgb),
     }
 }
 
-/// The bounds, grown so that `margin` of the `side` output pixels lie outside them, cut at the picture's edges and stretched to a
-/// square: the FaceNet project's `align_dataset_mtcnn`, with the margin relative to the output.
+/// The region that [`region`] gives, stretched to a square.
 fn by_box(
     image: &Image,
     halvings: &Halvings,
-    face: &Face,
-    margin: f32,
+    [x1, y1, x2, y2]: [u32; 4],
     side: usize,
     cropper: &mut Cropper,
     out: &mut [u8],
 ) {
-    let b = &face.bounds;
-    let grow = margin / (side as f32 - margin).max(1.0) / 2.0;
-    let (dx, dy) = (b.width() * grow, b.height() * grow);
-    let (x1, y1) = ((b.x1 - dx).max(0.0).trunc(), (b.y1 - dy).max(0.0).trunc());
-    let x2 = (b.x2 + dx).min(image.width() as f32).trunc();
-    let y2 = (b.y2 + dy).min(image.height() as f32).trunc();
-    let (w, h) = ((x2 - x1).max(1.0), (y2 - y1).max(1.0));
+    let [x, y, w, h] = [x1, y1, x2 - x1, y2 - y1].map(|v| v as f32);
     let (view, times) = halvings.for_shrink(image, w.max(h) / side as f32);
     let scale = (-(times as f32)).exp2();
-    cropper.crop(view, [x1 * scale, y1 * scale, w * scale, h * scale], (side, side), out);
+    cropper.crop(view, Outside::Repeats, [x * scale, y * scale, w * scale, h * scale], (side, side), out);
 }
 
 /// The similarity transform that brings the landmarks nearest to the template, sampled bilinearly; black outside the picture.
@@ -188,7 +203,8 @@ mod tests {
     #[test]
     fn a_box_without_margin_is_a_plain_cut() {
         let image = Image::new(112, 112, (0..112 * 112 * 3).map(|v| (v % 251) as u8).collect()).unwrap();
-        let out = aligned(&image, &face([Point::default(); 5]), &Alignment::Box { margin: 0.0 });
+        let out =
+            aligned(&image, &face([Point::default(); 5]), &Alignment::Box { margin: 0.0, margin_of: MarginOf::Input });
         assert_eq!(out.rgb, image.rgb());
     }
 
@@ -202,7 +218,40 @@ mod tests {
         assert_eq!(mirrored, face);
     }
 
+    #[test]
+    fn a_margin_is_in_pixels_of_the_photograph_or_of_the_output() {
+        let image = Image::new(250, 200, vec![0; 250 * 200 * 3]).unwrap();
+        let bounds = Bounds { x1: 60.5, y1: 10.0, x2: 124.5, y2: 90.9 };
+        let face = Face { bounds, score: Score(1.0), landmarks: [Point::default(); 5] };
+        assert_eq!(region(&image, &face, 32.0, MarginOf::Photograph, 160), [44, 0, 140, 106]);
+        // 32 of 160 pixels are a fifth of the cut-out, a quarter of the box: 16 and 20 pixels.
+        assert_eq!(region(&image, &face, 32.0, MarginOf::Input, 160), [52, 0, 132, 101]);
+    }
+
+    #[test]
+    fn a_cut_at_the_edge_of_the_picture_is_not_darker_there() {
+        let image = Image::new(60, 60, vec![200; 60 * 60 * 3]).unwrap();
+        let out =
+            aligned(&image, &face([Point::default(); 5]), &Alignment::Box { margin: 8.0, margin_of: MarginOf::Input });
+        assert!(out.rgb.iter().all(|&v| v == 200));
+    }
+
     proptest! {
+        #[test]
+        fn any_bounds_have_a_region_inside_the_picture(
+            corners in prop::array::uniform4(prop::num::f32::ANY), margin in -10f32..400.0, width in 1u32..40, height in 1u32..40,
+        ) {
+            let image = Image::new(width, height, vec![9; (width * height * 3) as usize]).unwrap();
+            let [x1, y1, x2, y2] = corners;
+            let face = Face { bounds: Bounds { x1, y1, x2, y2 }, score: Score(1.0), landmarks: [Point::default(); 5] };
+            for of in [MarginOf::Input, MarginOf::Photograph] {
+                let [x1, y1, x2, y2] = region(&image, &face, margin, of, 160);
+                prop_assert!(x1 < x2 && x2 <= width && y1 < y2 && y2 <= height);
+                let out = aligned(&image, &face, &Alignment::Box { margin, margin_of: of });
+                prop_assert!(out.rgb.iter().all(|&v| v == 9));
+            }
+        }
+
         #[test]
         fn a_similarity_is_found_again(angle in -3.0f32..3.0, scale in 0.2f32..5.0, c in -200f32..200.0, d in -200f32..200.0) {
             let truth = Similarity { a: scale * angle.cos(), b: scale * angle.sin(), c, d };

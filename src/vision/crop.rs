@@ -1,6 +1,6 @@
-//! A square box of a picture, brought to a network's input size by area.
+//! A box of a picture, brought to a network's input size by area.
 //!
-//! What reaches beyond the picture is black, as MTCNN pads it.
+//! Knows nothing of what the box holds.
 
 use multiversion::multiversion;
 
@@ -24,17 +24,27 @@ struct Span {
 
 const TAPS: usize = 4;
 
+/// What lies beyond a picture's edges.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outside {
+    /// Nothing, as MTCNN pads its crops.
+    IsBlack,
+    /// The pixels at the edge, as a resize of the whole picture sees it.
+    Repeats,
+}
+
 impl Cropper {
     /// Fills `target` (`width * height * 3` bytes) with the box from `(x, y)` to `(x + w, y + h)`, in pixel edges of `source`.
     pub fn crop(
         &mut self,
         source: View<'_>,
+        outside: Outside,
         [x, y, w, h]: [f32; 4],
         (width, height): (usize, usize),
         target: &mut [u8],
     ) {
-        spans(&mut self.columns, x, w, width, source.width);
-        spans(&mut self.rows, y, h, height, source.height);
+        spans(&mut self.columns, outside, x, w, width, source.width);
+        spans(&mut self.rows, outside, y, h, height, source.height);
         // The columns of the source that any target pixel needs.
         let used = || self.columns.iter().filter(|s| s.count > 0);
         let first = used().map(|s| s.first).min().unwrap_or(0);
@@ -99,14 +109,20 @@ fn gather(row: &[f32], columns: &[Span], out: &mut [u8]) {
 }
 
 /// For each of `side` target pixels the source pixels below it: shares of area when shrinking, linear weights when growing.
-/// Pixels outside `0..limit` are left out: they are black.
-fn spans(spans: &mut Vec<Span>, start: f32, length: f32, side: usize, limit: usize) {
+fn spans(spans: &mut Vec<Span>, outside: Outside, start: f32, length: f32, side: usize, limit: usize) {
     spans.clear();
     let step = length / side as f32;
     for i in 0..side {
         let mut span = Span::default();
         let mut add = |position: isize, share: f32| {
-            if position >= 0 && (position as usize) < limit && span.count < TAPS && share > 0.0 {
+            let position = match outside {
+                Outside::IsBlack => position,
+                Outside::Repeats => position.clamp(0, limit as isize - 1),
+            };
+            if span.count > 0 && position < span.first + span.count as isize {
+                // The edge once more.
+                span.share[span.count - 1] += share;
+            } else if position >= 0 && (position as usize) < limit && span.count < TAPS && share > 0.0 {
                 if span.count == 0 {
                     span.first = position as usize;
                 }
@@ -140,7 +156,13 @@ mod tests {
     fn a_crop_at_its_own_size_is_the_picture() {
         let rgb: Vec<u8> = (0..8 * 8 * 3).map(|v| v as u8).collect();
         let mut out = vec![0; 4 * 4 * 3];
-        Cropper::default().crop(View { width: 8, height: 8, rgb: &rgb }, [2.0, 3.0, 4.0, 4.0], (4, 4), &mut out);
+        Cropper::default().crop(
+            View { width: 8, height: 8, rgb: &rgb },
+            Outside::IsBlack,
+            [2.0, 3.0, 4.0, 4.0],
+            (4, 4),
+            &mut out,
+        );
         for y in 0..4 {
             assert_eq!(out[y * 12..][..12], rgb[((y + 3) * 8 + 2) * 3..][..12]);
         }
@@ -150,7 +172,13 @@ mod tests {
     fn outside_is_black_and_a_grey_stays_grey() {
         let rgb = vec![200; 10 * 10 * 3];
         let mut out = vec![1; 4 * 4 * 3];
-        Cropper::default().crop(View { width: 10, height: 10, rgb: &rgb }, [-4.0, 0.0, 8.0, 8.0], (4, 4), &mut out);
+        Cropper::default().crop(
+            View { width: 10, height: 10, rgb: &rgb },
+            Outside::IsBlack,
+            [-4.0, 0.0, 8.0, 8.0],
+            (4, 4),
+            &mut out,
+        );
         for row in out.chunks_exact(12) {
             assert_eq!(row[..6], [0; 6]);
             assert_eq!(row[6..], [200; 6]);
@@ -164,8 +192,12 @@ mod tests {
         ) {
             let rgb = vec![level; width * height * 3];
             let mut out = vec![0; 24 * 24 * 3];
-            Cropper::default().crop(View { width, height, rgb: &rgb }, [x, y, size, size], (24, 24), &mut out);
+            let view = View { width, height, rgb: &rgb };
+            Cropper::default().crop(view, Outside::IsBlack, [x, y, size, size], (24, 24), &mut out);
             prop_assert!(out.iter().all(|&v| v <= level));
+            let size = size.min(47.0);
+            Cropper::default().crop(view, Outside::Repeats, [x, y, size, size], (24, 24), &mut out);
+            prop_assert!(out.iter().all(|&v| v.abs_diff(level) <= 1));
         }
     }
 }

@@ -112,10 +112,25 @@ pub struct EmbeddingForm {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Alignment {
-    /// The face's bounds with a margin, stretched to the input: `margin` is in pixels of the input, both sides together.
-    Box { margin: f32 },
+    /// The face's bounds with a margin, stretched to the input: `margin` is in pixels, both sides together.
+    Box {
+        margin: f32,
+        #[serde(default)]
+        margin_of: MarginOf,
+    },
     /// A similarity transform that brings the five landmarks nearest to `template`, in pixels of the input.
     FivePoint { template: [[f32; 2]; 5] },
+}
+
+/// Whose pixels a margin is measured in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MarginOf {
+    /// The network's input: the margin grows with the face.
+    #[default]
+    Input,
+    /// The photograph: the margin is the same for small faces and large ones, as in the FaceNet project's `align_dataset_mtcnn`.
+    Photograph,
 }
 
 /// A distance with the error rates that were measured at it.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::VisionError;
 use super::batch::Batched;
 use super::boxes::{Candidate, Overlap, suppress};
-use super::crop::Cropper;
+use super::crop::{Cropper, Outside};
 use super::pyramid::Halvings;
 use super::resample::Resampler;
 use super::runtime::{Network, Planned};
@@ -292,7 +292,13 @@ fn cut(cropper: &mut Cropper, image: &Image, halvings: &Halvings, c: &Candidate,
     let (w, h) = (c.x2 - c.x1 + 1.0, c.y2 - c.y1 + 1.0);
     let (view, times) = halvings.for_shrink(image, w.max(h) / side as f32);
     let scale = (-(times as f32)).exp2();
-    cropper.crop(view, [(c.x1 - 1.0) * scale, (c.y1 - 1.0) * scale, w * scale, h * scale], (side, side), target);
+    cropper.crop(
+        view,
+        Outside::IsBlack,
+        [(c.x1 - 1.0) * scale, (c.y1 - 1.0) * scale, w * scale, h * scale],
+        (side, side),
+        target,
+    );
 }
 
 #[cfg(test)]

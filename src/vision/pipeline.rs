@@ -154,6 +154,11 @@ impl Vision {
         quality(face, &self.aligned, &mut self.grey)
     }
 
+    /// Cuts a `face` that [`Vision::detect`] just found out of `image` in any way, for other eyes than this embedder's.
+    pub fn cut(&mut self, image: &Image, face: &Face, alignment: &Alignment, side: usize, out: &mut AlignedFace) {
+        align(image, &self.halvings, face, alignment, side, &mut self.cropper, out);
+    }
+
     /// The embedding of the face that was judged last.
     pub fn embed_judged(&mut self) -> Result<Embedding, VisionError> {
         self.embedder.embed(&self.aligned)

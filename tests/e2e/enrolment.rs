@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{House, frame, photo, side_by_side, sized_frame, write_jpeg};
+use crate::support::{Daemon, House, frame, photo, side_by_side, sized_frame, write_jpeg};
 
 /// `usher enroll NAME FILE…` that must fail; what it said.
 fn refused(house: &House, name: &str, files: &[&Path]) -> String {
@@ -209,4 +209,45 @@ fn the_store_is_for_its_owner_only_and_holds_no_photograph() {
         }
     }
     assert!(files > 0);
+}
+
+#[test]
+fn after_a_change_of_the_embedder_a_batch_enrols_everybody_again() {
+    let mut house = House::new();
+    let folder = batch(&house);
+    std::fs::remove_file(house.path("batch/Barack_Obama/obama2.jpg")).unwrap();
+    house.usher(&["enroll", "--batch", &folder, "--group", "staff"]);
+    house.usher(&["people", "disable", "b2"]);
+    let summary = |house: &House| -> Vec<Value> {
+        let people = house.people();
+        people.iter().map(|p| json!([p["id"], p["name"], p["groups"], p["enabled"]])).collect()
+    };
+    let templates = |house: &House| -> Vec<(u64, u64)> {
+        let count = |p: &Value, key: &str| p[key].as_u64().unwrap();
+        house.people().iter().map(|p| (count(p, "templates"), count(p, "foreign_templates"))).collect()
+    };
+    let before = summary(&house);
+    assert_eq!(templates(&house), [(1, 0), (1, 0)]);
+
+    house.environment.insert("USHER__MODELS__EMBEDDER".into(), "dlib".into());
+    let daemon = Daemon::start(&house);
+    let log = daemon.log();
+    assert!(log.contains("2 templates of mobilefacenet-") && log.contains("enrol those people again"), "{log}");
+    assert!(log.contains("usher enroll --batch"), "{log}");
+    assert_eq!((summary(&house), templates(&house)), (before.clone(), vec![(0, 1), (0, 1)]));
+    // Nothing is lost until then.
+    daemon.stop();
+    house.environment.clear();
+    assert_eq!(templates(&house), [(1, 0), (1, 0)]);
+
+    house.environment.insert("USHER__MODELS__EMBEDDER".into(), "dlib".into());
+    let daemon = Daemon::start(&house);
+    let sum = house.json(&["enroll", "--batch", &folder, "--json"]).pop().unwrap();
+    assert_eq!(sum["enrolled"], 2, "{sum}");
+    assert_eq!((summary(&house), templates(&house)), (before, vec![(1, 0), (1, 0)]));
+    daemon.stop();
+    assert_eq!(house.records("enrolled").len(), 4);
+    // Once they are, the same batch finds them enrolled.
+    let again = house.ask(&["enroll", "--batch", &folder]);
+    assert!(again.code == Some(1) && again.out.contains("is enrolled already"), "{again:?}");
 }

@@ -8,6 +8,7 @@ mod commands;
 mod configuration;
 mod crash;
 mod daemon;
+mod datasets;
 mod disk;
 mod doctor;
 mod doors;

@@ -1,0 +1,216 @@
+//! `usher align`
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::context::Context;
+use super::progress::bar;
+use crate::lab::align::{AlignSettings, Outcome, align_photograph};
+use crate::lab::aligned::AlignedFolder;
+use crate::lab::crowd;
+use crate::lab::template::{TEMPLATES, Template};
+use crate::vision::manifest::{Alignment, MarginOf};
+
+/// The networks come with one; no face is embedded here. This one is always there, whatever the configuration says.
+const ANY_EMBEDDER: &str = "mobilefacenet";
+
+/// Cut the faces out of a data set of one folder a person.
+///
+/// For each IN/PERSON/NAME.jpg writes OUT/PERSON/NAME.png, upright and square, as the FaceNet project's align_dataset_mtcnn does: the
+/// detector's box with a margin, resized. Of several faces the one that is meant is taken: large and near the middle (area less
+/// twice the squared distance from the centre). OUT/bounding_boxes_00000.txt gets a line `path x1 y1 x2 y2` for each face, the path
+/// alone where there is none.
+///
+/// What exists is skipped, so a run that was stopped is completed by the next; no half file is ever left. Several runs may share one OUT:
+/// give each --random-order and another --seed. Files that cannot be read are listed and counted.
+///
+/// With --alignment five-point the five landmarks are brought to a template instead, as ArcFace, MobileFaceNet and dlib want their faces.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  usher align lfw/ lfw_160/                                  for FaceNet: box, 160 pixels, margin 32\n  \
+    usher align --image-size 182 --margin 44 faces/ faces_182/ for training FaceNet\n  \
+    usher align --alignment five-point lfw/ lfw_112/           for ArcFace and its kin"
+)]
+pub struct Align {
+    /// The data set: one folder a person
+    #[arg(value_name = "IN")]
+    data: PathBuf,
+    /// Where the faces go; made if need be
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// Pixels of the square that a face becomes [default: 160, or the template's own]
+    #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u32).range(16..=1024))]
+    image_size: Option<u32>,
+    /// Pixels around the box, half of them on each side
+    #[arg(long, value_name = "PX", default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=1024))]
+    margin: u32,
+    /// Whose pixels the margin is in: the photograph's, as in the FaceNet project, or the output's, which suits faces of all sizes
+    #[arg(long, value_name = "WHOSE", value_enum, default_value_t = Margin::Photograph)]
+    margin_of: Margin,
+    /// How a face is cut out
+    #[arg(long, value_enum, default_value_t = Kind::Box)]
+    alignment: Kind,
+    /// With five-point: where the landmarks come to lie
+    #[arg(long, value_name = "NAME", default_value = "arcface-112", value_parser = names())]
+    template: String,
+    /// All faces of a photograph, as NAME_0.png, NAME_1.png, …, best score first
+    #[arg(long)]
+    multiple: bool,
+    /// Go through the photographs in a random order
+    #[arg(long)]
+    random_order: bool,
+    /// Which random order
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// The smallest face, in pixels of its shorter side
+    #[arg(long, value_name = "PX", default_value_t = 20, value_parser = clap::value_parser!(u32).range(20..=1000))]
+    min_face: u32,
+    /// Photographs to work on at once [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    threads: Option<u32>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// The detector's box with a margin
+    Box,
+    /// The five landmarks, brought to a template
+    FivePoint,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Margin {
+    Photograph,
+    Output,
+}
+
+fn names() -> clap::builder::PossibleValuesParser {
+    TEMPLATES.map(|template| template.name).into()
+}
+
+/// What came of a data set.
+#[derive(Default)]
+struct Tally {
+    photographs: usize,
+    /// Done before this run.
+    existing: usize,
+    aligned: usize,
+    faces: usize,
+    no_face: Vec<String>,
+    /// With the reason.
+    unreadable: Vec<(String, String)>,
+    spent: Duration,
+}
+
+impl Align {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let settings = self.settings()?;
+        let mut photographs = crowd::people(&self.data)?;
+        if self.random_order {
+            fastrand::Rng::with_seed(self.seed).shuffle(&mut photographs);
+        }
+        let mut folder = AlignedFolder::open(&self.out, &self.data, self.multiple)?;
+        let jobs = folder.jobs(photographs);
+        let threads = self.threads.map_or_else(crowd::all_cores, |n| n as usize).min(jobs.len());
+        let mut eyes = context.many_eyes(threads, Some(self.min_face), Some(ANY_EMBEDDER))?;
+        let (bar, start) = (bar(jobs.len(), "photographs"), Instant::now());
+        let mut tally = Tally { photographs: jobs.len(), ..Tally::default() };
+        crowd::walk(
+            &jobs,
+            &mut eyes,
+            // Looked at here and not before, so that runs side by side leave each other's work alone.
+            |eyes, job| (!job.is_done()).then(|| align_photograph(eyes, &job.photograph.file, &settings)),
+            |job, outcome| {
+                let file = || job.photograph.file.display().to_string();
+                match outcome {
+                    None => tally.existing += 1,
+                    Some(Outcome::Faces(faces)) => {
+                        folder.write(job, &faces)?;
+                        tally.aligned += 1;
+                        tally.faces += faces.len();
+                    }
+                    Some(Outcome::NoFace) => {
+                        folder.note_no_face(job)?;
+                        tally.no_face.push(file());
+                    }
+                    Some(Outcome::Unreadable(why)) => tally.unreadable.push((file(), why)),
+                }
+                bar.inc(1);
+                anyhow::Ok(())
+            },
+        )?;
+        bar.finish_and_clear();
+        tally.spent = start.elapsed();
+        tally.print(self.json)
+    }
+
+    fn settings(&self) -> Result<AlignSettings> {
+        let template = Template::named(&self.template).ok_or_else(|| anyhow!("no template {}", self.template))?;
+        let own = match self.alignment {
+            Kind::Box => 160,
+            Kind::FivePoint => template.side,
+        };
+        let side = self.image_size.map_or(own, |px| px as usize);
+        let alignment = match self.alignment {
+            Kind::FivePoint => Alignment::FivePoint { template: template.scaled_to(side) },
+            Kind::Box if self.margin_of == Margin::Output && self.margin as usize >= side => {
+                bail!("a margin of {} of {side} pixels leaves no room for the face", self.margin)
+            }
+            Kind::Box => Alignment::Box {
+                margin: self.margin as f32,
+                margin_of: match self.margin_of {
+                    Margin::Photograph => MarginOf::Photograph,
+                    Margin::Output => MarginOf::Input,
+                },
+            },
+        };
+        Ok(AlignSettings { alignment, side, multiple: self.multiple })
+    }
+}
+
+impl Tally {
+    fn print(&self, as_json: bool) -> Result<()> {
+        let looked_at = self.photographs - self.existing;
+        let rate = looked_at as f64 / self.spent.as_secs_f64().max(1e-9);
+        let mut out = std::io::stdout().lock();
+        if as_json {
+            let unreadable: Vec<_> =
+                self.unreadable.iter().map(|(file, reason)| json!({ "file": file, "reason": reason })).collect();
+            let report = json!({
+                "photographs": self.photographs, "existing": self.existing, "aligned": self.aligned, "faces": self.faces,
+                "no_face": self.no_face, "unreadable": unreadable,
+                "seconds": self.spent.as_secs_f64(), "photographs_per_second": rate,
+            });
+            writeln!(out, "{report}")?;
+            return Ok(());
+        }
+        for (file, why) in &self.unreadable {
+            eprintln!("not read: {file}: {why}");
+        }
+        let mut table = comfy_table::Table::new();
+        table.load_preset(comfy_table::presets::NOTHING);
+        for (what, count) in [
+            ("photographs", self.photographs),
+            ("done before", self.existing),
+            ("aligned now", self.aligned),
+            ("faces written", self.faces),
+            ("without a face", self.no_face.len()),
+            ("not readable", self.unreadable.len()),
+        ] {
+            table.add_row([what.to_owned(), count.to_string()]);
+        }
+        if let Some(column) = table.column_mut(1) {
+            column.set_cell_alignment(comfy_table::CellAlignment::Right);
+        }
+        writeln!(out, "{table}\n{looked_at} photographs in {:.1} s, {rate:.1} a second", self.spent.as_secs_f64())?;
+        Ok(())
+    }
+}

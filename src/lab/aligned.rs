@@ -1,0 +1,234 @@
+//! The folder of aligned faces: what each is called, what is there already, and that no half file ever is.
+//!
+//! Knows nothing of how a face is cut out.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::align::CutOut;
+use super::crowd::{Photograph, lies_inside};
+
+/// A photograph, and where its aligned face goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    pub photograph: Photograph,
+    /// `OUT/PERSON/NAME.png`.
+    pub target: PathBuf,
+    multiple: bool,
+}
+
+impl Job {
+    /// Whether it was done before. A photograph's first face is written last, so where that is, all are.
+    pub fn is_done(&self) -> bool {
+        self.path(0).exists()
+    }
+
+    /// Where the face of that index goes: `NAME.png`, or `NAME_0.png`, `NAME_1.png`, … when all faces are wanted.
+    fn path(&self, index: usize) -> PathBuf {
+        match self.multiple {
+            false => self.target.clone(),
+            true => {
+                let stem = self.target.file_stem().unwrap_or_default().to_owned();
+                self.target.with_file_name(with(stem, &format!("_{index}.png")))
+            }
+        }
+    }
+}
+
+/// The output folder of one run. Faces are written into a folder of their own, `.usher-align-PID`, and moved: whatever stands under
+/// its final name is whole. (After a kill; a loss of power may still cost what the system had not yet written.)
+pub struct AlignedFolder {
+    folder: PathBuf,
+    partial: PathBuf,
+    multiple: bool,
+    boxes: Option<File>,
+}
+
+/// Why faces cannot be written.
+#[derive(Debug, Error)]
+pub enum AlignedError {
+    #[error("{} cannot be written: {why}", path.display())]
+    Unwritable { path: PathBuf, why: std::io::Error },
+    #[error("{} lies in the data set {}: aligned faces would count as its people; choose a folder outside of it", out.display(), data.display())]
+    InsideTheData { out: PathBuf, data: PathBuf },
+}
+
+const PARTIAL: &str = ".usher-align-";
+
+impl AlignedFolder {
+    /// Opens `folder`, making it if need be, for faces of the data set `data`. Clears away what a run that was killed left half done.
+    pub fn open(folder: &Path, data: &Path, multiple: bool) -> Result<AlignedFolder, AlignedError> {
+        if lies_inside(folder, data) {
+            return Err(AlignedError::InsideTheData { out: folder.to_owned(), data: data.to_owned() });
+        }
+        fs::create_dir_all(folder).map_err(unwritable(folder))?;
+        for entry in fs::read_dir(folder).map_err(unwritable(folder))?.flatten() {
+            let name = entry.file_name();
+            let Some(process) = name.to_str().and_then(|name| name.strip_prefix(PARTIAL)) else { continue };
+            if !Path::new("/proc").join(process).exists() {
+                // Should it not go away, it is only in the way of a human's eye.
+                drop(fs::remove_dir_all(entry.path()));
+            }
+        }
+        let partial = folder.join(format!("{PARTIAL}{}", std::process::id()));
+        fs::create_dir_all(&partial).map_err(unwritable(&partial))?;
+        Ok(AlignedFolder { folder: folder.to_owned(), partial, multiple, boxes: None })
+    }
+
+    /// Where each photograph's face goes, in the order given. Where two photographs of a person differ in the ending alone, the second keeps
+    /// its own (`ada.jpg` becomes `ada.png`, `ada.webp` then `ada.webp.png`).
+    pub fn jobs(&self, photographs: Vec<Photograph>) -> Vec<Job> {
+        let mut taken = HashSet::new();
+        let job = |photograph: Photograph| {
+            let folder = photograph.file.parent().and_then(Path::file_name).unwrap_or_default();
+            let folder = self.folder.join(folder);
+            let stem = photograph.file.file_stem().unwrap_or_default().to_owned();
+            let mut target = folder.join(with(stem, ".png"));
+            if !taken.insert(target.clone()) {
+                let name = photograph.file.file_name().unwrap_or_default().to_owned();
+                target = folder.join(with(name, ".png"));
+                taken.insert(target.clone());
+            }
+            Job { photograph, target, multiple: self.multiple }
+        };
+        photographs.into_iter().map(job).collect()
+    }
+
+    /// Writes a photograph's faces and their lines.
+    pub fn write(&mut self, job: &Job, faces: &[CutOut]) -> Result<(), AlignedError> {
+        let last = job.path(0);
+        let parent = last.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(parent).map_err(unwritable(parent))?;
+        for (index, face) in faces.iter().enumerate().rev() {
+            let path = job.path(index);
+            let half = self.partial.join("face.png");
+            fs::write(&half, &face.png).map_err(unwritable(&half))?;
+            let [x1, y1, x2, y2] = face.bounds;
+            self.line(&path, &format!(" {x1} {y1} {x2} {y2}"))?;
+            fs::rename(&half, &path).map_err(unwritable(&path))?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a photograph shows no face: a line with the path alone.
+    pub fn note_no_face(&mut self, job: &Job) -> Result<(), AlignedError> {
+        self.line(&job.target, "")
+    }
+
+    /// One write for each line, so that a kill leaves whole ones.
+    fn line(&mut self, path: &Path, rest: &str) -> Result<(), AlignedError> {
+        let mut line = path.as_os_str().as_bytes().to_vec();
+        line.extend(rest.as_bytes());
+        line.push(b'\n');
+        if self.boxes.is_none() {
+            self.boxes = Some(self.next_boxes()?);
+        }
+        let Some(file) = &mut self.boxes else { return Ok(()) };
+        file.write_all(&line).map_err(unwritable(&self.folder.join("bounding_boxes_*.txt")))
+    }
+
+    /// A new file of boxes: the first number that is free, so that runs side by side have one each.
+    fn next_boxes(&self) -> Result<File, AlignedError> {
+        let mut number = 0;
+        loop {
+            let path = self.folder.join(format!("bounding_boxes_{number:05}.txt"));
+            match OpenOptions::new().append(true).create_new(true).open(&path) {
+                Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                other => return other.map_err(unwritable(&path)),
+            }
+        }
+    }
+}
+
+impl Drop for AlignedFolder {
+    fn drop(&mut self) {
+        // The next run clears it away, should it stay.
+        drop(fs::remove_dir_all(&self.partial));
+    }
+}
+
+fn with(mut name: std::ffi::OsString, ending: &str) -> std::ffi::OsString {
+    name.push(ending);
+    name
+}
+
+fn unwritable(path: &Path) -> impl FnOnce(std::io::Error) -> AlignedError {
+    let path = path.to_owned();
+    move |why| AlignedError::Unwritable { path, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn photographs(names: &[&str]) -> Vec<Photograph> {
+        names.iter().map(|name| Photograph { person: "ada".into(), file: Path::new("in/ada").join(name) }).collect()
+    }
+
+    fn cut_out(value: u8) -> CutOut {
+        CutOut { bounds: [1, 2, 30, 40], png: vec![value] }
+    }
+
+    #[test]
+    fn names_never_collide() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = AlignedFolder::open(out.path(), Path::new("in"), false).unwrap();
+        let jobs = folder.jobs(photographs(&["1.jpg", "1.webp", "2.tar.png", "3"]));
+        let names: Vec<_> = jobs.iter().map(|j| j.target.strip_prefix(out.path()).unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["ada/1.png", "ada/1.webp.png", "ada/2.tar.png", "ada/3.png"]);
+    }
+
+    #[test]
+    fn several_faces_are_done_when_the_first_is_there() {
+        let out = tempfile::tempdir().unwrap();
+        let mut folder = AlignedFolder::open(out.path(), Path::new("in"), true).unwrap();
+        let job = folder.jobs(photographs(&["1.jpg"])).remove(0);
+        assert!(!job.is_done());
+        folder.write(&job, &[cut_out(1), cut_out(2)]).unwrap();
+        assert!(job.is_done());
+        assert_eq!(fs::read(out.path().join("ada/1_0.png")).unwrap(), [1]);
+        assert_eq!(fs::read(out.path().join("ada/1_1.png")).unwrap(), [2]);
+        drop(folder);
+        let boxes = fs::read_to_string(out.path().join("bounding_boxes_00000.txt")).unwrap();
+        let root = out.path().display();
+        assert_eq!(boxes, format!("{root}/ada/1_1.png 1 2 30 40\n{root}/ada/1_0.png 1 2 30 40\n"));
+        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 2, "only the person and the boxes are left");
+    }
+
+    #[test]
+    fn a_photograph_without_a_face_has_a_line_and_each_run_its_file() {
+        let out = tempfile::tempdir().unwrap();
+        for run in 0..2 {
+            let mut folder = AlignedFolder::open(out.path(), Path::new("in"), false).unwrap();
+            let job = folder.jobs(photographs(&["1.jpg"])).remove(0);
+            folder.note_no_face(&job).unwrap();
+            let boxes = fs::read_to_string(out.path().join(format!("bounding_boxes_0000{run}.txt"))).unwrap();
+            assert_eq!(boxes, format!("{}\n", job.target.display()));
+        }
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_cleared_and_a_living_one_is_let_be() {
+        let out = tempfile::tempdir().unwrap();
+        // No process has this number: the kernel's largest is 2^22.
+        let (dead, alive) = (out.path().join(".usher-align-4999999"), out.path().join(".usher-align-1"));
+        for folder in [&dead, &alive] {
+            fs::create_dir(folder).unwrap();
+        }
+        drop(AlignedFolder::open(out.path(), Path::new("in"), false).unwrap());
+        assert!(!dead.exists() && alive.exists());
+    }
+
+    #[test]
+    fn the_data_set_itself_is_not_written_into() {
+        let data = tempfile::tempdir().unwrap();
+        let error = AlignedFolder::open(&data.path().join("out"), data.path(), false).err().unwrap();
+        assert!(error.to_string().contains("choose a folder outside"), "{error}");
+        assert!(!data.path().join("out").exists());
+    }
+}

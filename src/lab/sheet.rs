@@ -1,0 +1,146 @@
+//! A contact sheet: one row of faces a group, with the group's name above it.
+//!
+//! Knows nothing of how the groups were made.
+
+use std::path::{Path, PathBuf};
+
+use font8x8::UnicodeFonts;
+use image::imageops::{self, FilterType};
+use image::{Rgb, RgbImage};
+use thiserror::Error;
+
+use crate::domain::{Face, Image};
+use crate::photo::{self, PhotoError};
+use crate::vision::align::region;
+use crate::vision::manifest::MarginOf;
+
+/// Pixels of a face's side, of the gaps, and of a letter.
+const CELL: u32 = 96;
+const GAP: u32 = 4;
+const LETTER: u32 = 8;
+/// Letters are drawn this many times their size.
+const TIMES: u32 = 2;
+const LABEL: u32 = LETTER * TIMES + 2 * GAP;
+const ROW: u32 = LABEL + CELL + GAP;
+/// Faces in a row, and rows; what is more is told, not drawn. (A sheet of 200 rows is a picture of 25 megapixels.)
+pub const MOST_FACES: usize = 12;
+pub const MOST_ROWS: usize = 200;
+
+const PAPER: Rgb<u8> = Rgb([250, 250, 248]);
+const INK: Rgb<u8> = Rgb([40, 40, 44]);
+const LINE: Rgb<u8> = Rgb([214, 214, 210]);
+
+/// A row of the sheet.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub label: String,
+    pub faces: Vec<(PathBuf, Face)>,
+}
+
+/// Why a sheet cannot be made.
+#[derive(Debug, Error)]
+pub enum SheetError {
+    #[error(transparent)]
+    Photo(#[from] PhotoError),
+    #[error("{} cannot be written: {why}", path.display())]
+    Unwritable { path: PathBuf, why: image::ImageError },
+}
+
+/// Draws the first [`MOST_ROWS`] of `rows` into the PNG file `path`. The photographs are read once more, one at a time.
+pub fn draw(rows: &[Row], path: &Path) -> Result<(), SheetError> {
+    let rows = &rows[..rows.len().min(MOST_ROWS)];
+    let widest = rows.iter().map(|row| row.faces.len().min(MOST_FACES)).max().unwrap_or(0).max(4) as u32;
+    let height = (rows.len().max(1) as u32) * ROW;
+    let mut sheet = RgbImage::from_pixel(widest * (CELL + GAP) + GAP, height, PAPER);
+    for (index, row) in rows.iter().enumerate() {
+        let top = index as u32 * ROW;
+        for x in 0..sheet.width() {
+            sheet.put_pixel(x, top, LINE);
+        }
+        write(&mut sheet, GAP, top + GAP, &row.label);
+        for (column, (file, face)) in row.faces.iter().take(MOST_FACES).enumerate() {
+            let picture = thumbnail(&photo::load(file)?, face);
+            let x = GAP + column as u32 * (CELL + GAP);
+            imageops::replace(&mut sheet, &picture, i64::from(x), i64::from(top + LABEL));
+        }
+    }
+    let bytes = sheet.save_with_format(path, image::ImageFormat::Png);
+    bytes.map_err(|why| SheetError::Unwritable { path: path.to_owned(), why })
+}
+
+/// A face with some of what is around it, in a cell. Not stretched: what is not square is cut to a square around its middle.
+fn thumbnail(image: &Image, face: &Face) -> RgbImage {
+    let mut bounds = *face;
+    let centre = face.bounds.centre();
+    let half = face.bounds.width().max(face.bounds.height()) / 2.0;
+    bounds.bounds =
+        crate::domain::Bounds { x1: centre.x - half, y1: centre.y - half, x2: centre.x + half, y2: centre.y + half };
+    let [x1, y1, x2, y2] = region(image, &bounds, CELL as f32 / 4.0, MarginOf::Input, CELL as usize);
+    let stride = image.width() as usize * 3;
+    let mut cut = RgbImage::new(x2 - x1, y2 - y1);
+    for (y, row) in cut.rows_mut().enumerate() {
+        let line = &image.rgb()[(y1 as usize + y) * stride + x1 as usize * 3..];
+        for (pixel, source) in row.zip(line.chunks_exact(3)) {
+            pixel.0.copy_from_slice(source);
+        }
+    }
+    // At the picture's edge the cut-out is not square; it is shown as large as it fits.
+    let scale = CELL as f32 / (cut.width().max(cut.height()) as f32);
+    let side = |length: u32| ((length as f32 * scale).round() as u32).clamp(1, CELL);
+    imageops::resize(&cut, side(cut.width()), side(cut.height()), FilterType::Triangle)
+}
+
+/// Writes one line; a letter that the small font lacks is a question mark. What does not fit is cut off.
+fn write(sheet: &mut RgbImage, x: u32, y: u32, text: &str) {
+    for (position, letter) in text.chars().enumerate() {
+        let drawn = font8x8::BASIC_FONTS.get(letter).or_else(|| font8x8::LATIN_FONTS.get(letter));
+        let Some(rows) = drawn.or_else(|| font8x8::BASIC_FONTS.get('?')) else { continue };
+        let left = x + position as u32 * LETTER * TIMES;
+        for (row, bits) in rows.iter().enumerate() {
+            for column in (0..LETTER).filter(|column| bits >> column & 1 == 1) {
+                for (dx, dy) in (0..TIMES).flat_map(|dx| (0..TIMES).map(move |dy| (dx, dy))) {
+                    let (px, py) = (left + column * TIMES + dx, y + row as u32 * TIMES + dy);
+                    if px < sheet.width() && py < sheet.height() {
+                        sheet.put_pixel(px, py, INK);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Bounds, Point, Score};
+
+    #[test]
+    fn a_sheet_has_a_row_for_each_group_and_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("red.png");
+        RgbImage::from_pixel(200, 100, Rgb([200, 0, 0])).save(&file).unwrap();
+        let bounds = Bounds { x1: 60.0, y1: 20.0, x2: 100.0, y2: 60.0 };
+        let face = Face { bounds, score: Score(1.0), landmarks: [Point::default(); 5] };
+        let row = |label: &str, count| Row { label: label.into(), faces: vec![(file.clone(), face); count] };
+        let out = folder.path().join("sheet.png");
+        draw(&[row("person-1", 2), row("Zoë", 14)], &out).unwrap();
+        let sheet = image::open(&out).unwrap().into_rgb8();
+        assert_eq!((sheet.width(), sheet.height()), (12 * (CELL + GAP) + GAP, 2 * ROW));
+        let middle = |column: u32, row: u32| {
+            *sheet.get_pixel(GAP + column * (CELL + GAP) + CELL / 2, row * ROW + LABEL + CELL / 2)
+        };
+        assert_eq!((middle(0, 0), middle(1, 0), middle(2, 0)), (Rgb([200, 0, 0]), Rgb([200, 0, 0]), PAPER));
+        assert_eq!(middle(11, 1), Rgb([200, 0, 0]));
+        // The name is in ink, and only the name.
+        let ink = |from: u32, to: u32| (from..to).any(|x| (0..LABEL).any(|y| *sheet.get_pixel(x, y) == INK));
+        assert!(ink(GAP, GAP + 8 * LETTER * TIMES) && !ink(GAP + 8 * LETTER * TIMES, sheet.width()));
+    }
+
+    #[test]
+    fn a_photograph_that_is_gone_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let face = Face { bounds: Bounds::default(), score: Score(1.0), landmarks: [Point::default(); 5] };
+        let row = Row { label: "a".into(), faces: vec![(folder.path().join("gone.jpg"), face)] };
+        assert!(draw(&[row], &folder.path().join("s.png")).unwrap_err().to_string().contains("gone.jpg"));
+    }
+}
