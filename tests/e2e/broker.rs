@@ -250,6 +250,7 @@ fn commands_from_the_broker_move_the_door_and_are_written_down_whatever_comes_of
     command(port, "unlock", now(), false);
     refused("locked down");
     daemon.stop();
+    observer.wait_for_status("offline");
 
     // The mode is kept over a restart, also for the hub.
     let daemon = Daemon::start(&house);
