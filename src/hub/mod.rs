@@ -33,7 +33,8 @@ use crate::clock::Clock;
 use home_assistant::HomeAssistantSettings;
 use shared::Shared;
 
-pub use command::{CommandSettings, HubAct, HubCommand};
+pub use client::Incoming;
+pub use command::{CommandSettings, HubAct, HubCommand, read as read_command};
 pub use outbox::{MemoryOutbox, Outbox, Pending};
 pub use portrait::{DoorOutline, Premises, Vitals};
 pub use probe::probe;
