@@ -4,7 +4,7 @@
 
 pub mod house;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ use crate::domain::Distance;
 use crate::door::{
     self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
 };
-use crate::hub::HubSettings;
+use crate::hub::home_assistant::HomeAssistantSettings;
+use crate::hub::{self, CommandSettings, HubSettings};
 use crate::ledger::attendance;
 use crate::ledger::{Journal, Keep, Outbox, OutboxLimit};
 use crate::office::Gates;
@@ -235,23 +236,59 @@ pub fn attendance(config: &Config) -> Result<attendance::Rules> {
     })
 }
 
-/// `[mqtt]` as the hub wants it; reads the password's file.
+/// `[mqtt]` as the hub wants it; reads the files of user and password.
 pub fn hub(config: &Config) -> Result<Option<HubSettings>> {
     let Some(mqtt) = &config.mqtt else { return Ok(None) };
+    let secret = |file: &Option<PathBuf>, key| file.as_deref().map(|path| first_line(path, key)).transpose();
     Ok(Some(HubSettings {
         host: mqtt.host.clone(),
         port: mqtt.port,
+        version: match mqtt.version {
+            config::MqttVersion::V5 => hub::Version::V5,
+            config::MqttVersion::V311 => hub::Version::V311,
+        },
+        tls: mqtt.tls.as_ref().map(|tls| {
+            let client = tls.client_cert_file.as_deref().zip(tls.client_key_file.as_deref());
+            hub::TlsSettings {
+                ca_file: tls.ca_file.as_deref().map(credential),
+                client: client.map(|(certificate, key)| (credential(certificate), credential(key))),
+            }
+        }),
         client_id: mqtt.client_id.clone(),
-        username: mqtt.username.clone(),
-        password: mqtt.password_file.as_deref().map(first_line).transpose()?,
+        username: secret(&mqtt.username_file, "username_file")?.or_else(|| mqtt.username.clone()),
+        password: secret(&mqtt.password_file, "password_file")?,
         keep_alive: mqtt.keep_alive,
+        clean_start: mqtt.clean_start,
+        session_expiry: mqtt.session_expiry,
         prefix: mqtt.prefix.clone(),
         device: config.device.name.clone(),
+        home_assistant: mqtt.home_assistant.as_ref().map(|home_assistant| HomeAssistantSettings {
+            discovery_prefix: home_assistant.discovery_prefix.clone(),
+            people: match home_assistant.people {
+                config::PeopleAs::Nobody => hub::home_assistant::PeopleAs::Nobody,
+                config::PeopleAs::DeviceTracker => hub::home_assistant::PeopleAs::DeviceTracker,
+                config::PeopleAs::Tag => hub::home_assistant::PeopleAs::Tag,
+            },
+        }),
+        commands: mqtt
+            .commands
+            .as_ref()
+            .map(|commands| CommandSettings { max_age: commands.max_age, per_minute: commands.per_minute }),
     }))
 }
 
-fn first_line(path: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("[mqtt] password_file {} cannot be read", path.display()))?;
+/// A file as `[mqtt]` names it: without a slash it is a credential that systemd has put into a folder of its own
+/// (systemd.exec(5), `LoadCredential=`).
+fn credential(path: &Path) -> PathBuf {
+    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+        Some(folder) if path.components().count() == 1 && !path.is_absolute() => Path::new(&folder).join(path),
+        _ => path.to_owned(),
+    }
+}
+
+fn first_line(path: &Path, key: &str) -> Result<String> {
+    let path = credential(path);
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("[mqtt] {key} {} cannot be read", path.display()))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -16,7 +16,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("access", &["domain"]),
     ("door", &["domain", "clock"]),
     ("ledger", &["domain", "store"]),
-    ("hub", &["domain"]),
+    ("hub", &["domain", "clock"]),
     ("lab", &["domain", "photo", "vision"]),
 ];
 const JOINING: [&str; 5] = ["office", "setup", "daemon", "cli", "main"];

@@ -19,6 +19,7 @@ mod door;
 mod draw;
 mod enroll;
 mod evaluate;
+mod hub;
 mod identify;
 mod journal;
 mod log;
@@ -74,6 +75,7 @@ enum Command {
     Attendance(attendance::Attendance),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    Hub(hub::HubCommand),
     Status(status::Status),
     Doctor(doctor::Doctor),
     Config(config::ConfigCommand),
@@ -106,6 +108,7 @@ impl Usher {
             Command::Attendance(command) => command.run(&context),
             Command::Backup(command) => command.run(&context),
             Command::Restore(command) => command.run(&context),
+            Command::Hub(command) => command.run(&context),
             Command::Status(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),
             Command::Config(command) => command.run(&context),

@@ -64,7 +64,7 @@ impl Status {
             writeln!(out, "  model    {}: {} in {:.2} ms{why}", p.model, p.on, p.latency_ms)?;
         }
         if let Some(hub) = &status.hub {
-            writeln!(out, "  broker   {}; {} publications dropped", hub.state, hub.dropped)?;
+            writeln!(out, "  broker   {}; {} events wait, {} dropped", hub.state, hub.waiting, hub.dropped)?;
         }
         Ok(())
     }

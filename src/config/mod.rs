@@ -14,6 +14,8 @@ mod text;
 mod tree;
 
 #[cfg(test)]
+mod mqtt_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod wiring_tests;
@@ -25,9 +27,9 @@ pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use settings::{
     Accelerator, Access, Active, Attendance, AttendanceMethod, Camera, Contact, Control, Detector, Device,
-    DistanceLimit, Door, DoorDriver, Enroll, Hours, Indicator, Journal, LineId, Lock, Log, LogFormat, LogLevel, Models,
-    Mqtt, OnJournalFailure, Passback, Passing, PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule, Source,
-    Store, Wiring,
+    DistanceLimit, Door, DoorDriver, Enroll, HomeAssistant, Hours, Indicator, Journal, LineId, Lock, Log, LogFormat,
+    LogLevel, Metrics, Models, Mqtt, MqttCommands, MqttTls, MqttVersion, OnJournalFailure, Passback, Passing, PeopleAs,
+    PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule, Source, Store, Wiring,
 };
 
 use reader::{Line, Reader};
@@ -53,6 +55,7 @@ pub struct Config {
     /// `[[permit]]`, in the order of the file.
     pub permits: Vec<Permit>,
     pub mqtt: Option<Mqtt>,
+    pub metrics: Metrics,
     pub control: Control,
     pub log: Log,
     /// The effective configuration, to be shown.

@@ -144,8 +144,17 @@ fn the_reference_lists_every_key_with_its_default() {
         }
     }
     assert!(checked > 30, "only {checked} defaults were compared");
-    for key in ["username", "password_file"] {
-        assert_eq!(listed[&("[mqtt]".to_string(), key.to_string())], "not set");
+    let unset = [
+        ("[mqtt]", "username"),
+        ("[mqtt]", "username_file"),
+        ("[mqtt]", "password_file"),
+        ("[mqtt.tls]", "ca_file"),
+        ("[mqtt.tls]", "client_cert_file"),
+        ("[mqtt.tls]", "client_key_file"),
+        ("[metrics]", "listen"),
+    ];
+    for (header, key) in unset {
+        assert_eq!(listed[&(header.to_string(), key.to_string())], "not set");
     }
 }
 

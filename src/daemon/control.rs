@@ -16,6 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use axum::serve::IncomingStream;
@@ -25,7 +26,9 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::health::Stage;
+use super::metrics;
 use super::records;
+use super::tally::Tally;
 use super::warden::{Board, Tiding};
 use super::wire::*;
 use crate::clock::Clock;
@@ -45,6 +48,7 @@ pub struct House {
     pub tidings: SyncSender<Tiding>,
     pub placements: Vec<PlacementStatus>,
     pub hub: Option<Arc<Hub>>,
+    pub tally: Arc<Tally>,
     pub views: broadcast::Sender<View>,
     pub clock: Arc<dyn Clock>,
     pub device: String,
@@ -137,9 +141,20 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/v1/amnesty", post(doors::amnesty))
         .route("/v1/standings", get(standings))
         .route("/v1/views", get(views))
+        .route("/metrics", get(figures))
         .merge(records::routes())
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES))
         .with_state(house)
+}
+
+/// The figures alone, for an address that others can reach.
+pub fn figures_router(house: Arc<House>) -> Router {
+    Router::new().route("/metrics", get(figures)).with_state(house)
+}
+
+async fn figures(State(house): State<Arc<House>>) -> Result<Response, Failure> {
+    let Json(page) = blocking(move || Ok(house.figures())).await?;
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], page).into_response())
 }
 
 /// An error with its status; the text is for the operator.
@@ -208,7 +223,8 @@ impl House {
                     hub::State::Online => "online".into(),
                     hub::State::Offline { why } => why,
                 },
-                dropped: hub.dropped(),
+                waiting: self.recorder.journal().outbox().map_or(0, |outbox| outbox.len() as u64),
+                dropped: hub.counts().dropped,
             }),
         }
     }

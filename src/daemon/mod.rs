@@ -9,16 +9,23 @@
 //! Owns no algorithm. The end is the order of ownership: cameras, vision, doors (relays to their safe level), the journal's last
 //! record, the hub's `offline`.
 
+mod broker;
 mod camera_stage;
+mod commands;
 mod contacts_stage;
 mod control;
 pub mod doors;
+mod figures;
 mod gate;
 mod health;
 mod housekeeping;
+mod metrics;
 mod records;
 mod stop;
+mod tally;
+mod thermal;
 mod vision_stage;
+mod waiting;
 mod warden;
 pub mod wire;
 
@@ -38,8 +45,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, OnJournalFailure};
 use crate::domain::{Event, Frame, Image};
 use crate::gallery::Gallery;
-use crate::hub::{EventMessage, Hub};
-use crate::ledger::Record;
+use crate::hub::{Hub, Means};
+use crate::ledger::Journal;
 use crate::office::{Recorder, Register};
 use crate::setup;
 use crate::store::Store;
@@ -53,7 +60,9 @@ use doors::standing::Standing;
 use doors::{Doors, DoorsSettings};
 use health::Stage;
 use stop::StopToken;
+use tally::Tally;
 use vision_stage::VisionStage;
+use waiting::Waiting;
 use warden::{Board, Tiding, Warden};
 
 pub use control::user_name;
@@ -118,17 +127,31 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     for foreign in gallery.foreign()? {
         tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
     }
-    let hub = {
-        let _inside = tokio.enter();
-        setup::hub(config)?.map(|settings| Arc::new(Hub::start(settings)))
-    };
-    let recorder = Recorder::new(&store, setup::journal(config, &store)?, clock.clone());
-    let recorder = Arc::new(match &hub {
-        Some(hub) => {
-            let hub = hub.clone();
-            recorder.telling(move |record| publish(&hub, record))
+    let standing_tree = store.tree("standing")?;
+    let standing = Standing::load(&standing_tree).context("what was kept of the doors cannot be read")?;
+    let journal = setup::journal(config, &store)?;
+    let outbox = journal.outbox().cloned();
+    let (hub, wishes) = match setup::hub(config)?.zip(outbox.clone()) {
+        None => (None, None),
+        Some((settings, outbox)) => {
+            let earlier = journal.last()?.map_or(0, |record| record.seq);
+            let waiting = Waiting { outbox, journal: Journal::open(&store)? };
+            let premises = broker::premises(config, &gallery, &standing);
+            let _inside = tokio.enter();
+            let means = Means { premises, outbox: Arc::new(waiting), earlier, clock: clock.clone() };
+            let (hub, wishes) = Hub::start(settings, means);
+            (Some(Arc::new(hub)), Some(wishes))
         }
-        None => recorder,
+    };
+    let tally = Arc::new(Tally::default());
+    let recorder = Arc::new({
+        let (hub, tally) = (hub.clone(), tally.clone());
+        Recorder::new(&store, journal, clock.clone()).telling(move |record| {
+            tally.count(record);
+            if let Some(hub) = &hub {
+                hub.happened(record.seq, &record.kind, &record.time(), &record.content);
+            }
+        })
     });
 
     let mut crew = Crew { news, clock: clock.clone(), stages: Vec::new(), threads: Vec::new() };
@@ -141,8 +164,6 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         model: model.clone(),
     })?;
     let (stop_token, stop) = StopToken::new();
-    let standing_tree = store.tree("standing")?;
-    let standing = Standing::load(&standing_tree).context("what was kept of the doors cannot be read")?;
     let rules = setup::house::rules(config)?;
     let mut posts = Vec::with_capacity(config.doors.len());
     for (place, door) in config.doors.iter().enumerate() {
@@ -226,6 +247,10 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         })?;
     }
 
+    if let (Some(hub), Some(outbox)) = (&hub, outbox) {
+        let clock = clock.clone();
+        tokio.spawn(broker::measure(hub.clone(), outbox, crew.stages.clone(), move || clock.now()));
+    }
     let house = Arc::new(House {
         register: Register::new(gallery, recorder.clone(), near_enough),
         recorder: recorder.clone(),
@@ -234,11 +259,28 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         tidings: tell.clone(),
         placements,
         hub: hub.clone(),
+        tally,
         views,
         clock: clock.clone(),
         device: config.device.name.clone(),
         model: model.to_string(),
     });
+    if let (Some(wishes), Some(settings)) = (wishes, config.mqtt.as_ref().and_then(|mqtt| mqtt.commands.as_ref())) {
+        let (house, unlock_for) = (house.clone(), settings.unlock_for);
+        tokio.spawn(commands::carry_out(wishes, recorder.clone(), move |wish| house.obey(wish, unlock_for)));
+    }
+    if let Some(address) = config.metrics.listen {
+        let listener = tokio
+            .block_on(tokio::net::TcpListener::bind(address))
+            .with_context(|| format!("the figures cannot be offered on {address} ([metrics] listen)"))?;
+        let service = control::figures_router(house.clone());
+        tokio.spawn(async move {
+            if let Err(error) = axum::serve(listener, service).await {
+                tracing::error!(%error, "the figures are no longer offered");
+            }
+        });
+        tracing::info!(%address, "figures on /metrics");
+    }
     let service = control::router(house).into_make_service_with_connect_info::<control::Peer>();
     tokio.spawn(async move {
         if let Err(error) = axum::serve(listener, service).await {
@@ -266,13 +308,13 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     crew.join(|_| true);
     recorder.record(&Event::Stopped { reason }).ok();
     drop(socket_file);
+    if let Some(hub) = hub {
+        tokio.block_on(hub.stop());
+    }
     if let Some(outbox) = recorder.journal().outbox()
         && let Err(error) = outbox.flush()
     {
         tracing::warn!(%error, "some events will be sent to the broker once more");
-    }
-    if let Some(hub) = hub {
-        tokio.block_on(hub.stop());
     }
     tokio.shutdown_timeout(Duration::from_secs(1));
     end.map(|_| ())
@@ -290,12 +332,6 @@ fn finish(tell: &SyncSender<Tiding>, reason: &'static str) {
             Err(TrySendError::Full(_)) => return tracing::error!("the doors' thread does not listen"),
         }
     }
-}
-
-fn publish(hub: &Hub, record: &Record) {
-    let (id, time) = (record.id.to_string(), record.time());
-    let message = EventMessage { seq: record.seq, id: &id, time: &time, kind: &record.kind, content: &record.content };
-    hub.publish(message.publication());
 }
 
 fn placements(vision: &Vision) -> Vec<wire::PlacementStatus> {

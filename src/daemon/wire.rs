@@ -399,6 +399,9 @@ pub struct PlacementStatus {
 pub struct HubStatus {
     /// `connecting`, `online`, or what is wrong.
     pub state: String,
+    /// Events that wait for it.
+    pub waiting: u64,
+    /// Events that it can never take: too large.
     pub dropped: u64,
 }
 

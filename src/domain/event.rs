@@ -127,6 +127,13 @@ pub enum Event {
         mode: Mode,
         by: String,
     },
+    /// A command from the hub was not carried out. `by` is who says to have sent it.
+    CommandRefused {
+        door: Arc<str>,
+        command: String,
+        by: String,
+        reason: String,
+    },
     /// The hours in which the door stands unlocked began.
     ScheduleBegan {
         door: Arc<str>,

@@ -77,16 +77,13 @@ impl Gallery {
         }
         let first = last.map_or(Some(0), |number| number.checked_add(1));
         let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=u32::MAX;
-        let mut batch = sled::Batch::default();
-        for (key, length) in &foreign {
-            batch.insert(key, record::erased(*length));
-        }
-        for (number, template) in numbers.zip(&templates) {
-            batch.insert(&record::template_key(id, number), record::write_template(template));
-        }
+        let Trees { templates: tree, store, .. } = &self.trees;
+        let erased = foreign.iter().map(|(key, length)| tree.put(&**key, record::erased(*length)));
+        let new = numbers
+            .zip(&templates)
+            .map(|(number, template)| tree.put(record::template_key(id, number), record::write_template(template)));
         // Killed after this, the next opening sweeps up what was written over.
-        self.trees.templates.apply_batch(batch)?;
-        self.trees.store.flush()?;
+        store.commit(&erased.chain(new).collect::<Vec<_>>())?;
         self.trees.sweep(foreign.into_iter().map(|(key, _)| key))?;
         self.shelf_mut().put(id, stored, &self.trees.templates)?;
         self.person(id)

@@ -1,36 +1,70 @@
-//! The way out to an MQTT 5 broker: tells it what happened, and whether this device is there.
+//! The way out to an MQTT broker: tells it what happened, what the device looks like and whether it is there; and, if asked to,
+//! the way in for commands.
 //!
-//! Knows nothing of doors, images and the journal's bytes. Nobody waits for the broker: what is published goes into a queue of
-//! fixed size, and a task of its own does the rest.
+//! Knows nothing of doors, images and the journal's bytes. Nobody waits for the broker: events lie in an outbox on disk, states
+//! are kept as their newest value, and a task of its own does the rest.
 
 mod backoff;
+mod client;
+mod command;
 mod connection;
+mod failure;
+mod freshness;
+pub mod home_assistant;
+mod link;
+mod outbox;
+mod portrait;
 mod probe;
-mod queue;
+mod removal;
+mod retained;
+mod shared;
+mod tls;
 mod wire;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use connection::Shared;
+use crate::clock::Clock;
+use home_assistant::HomeAssistantSettings;
+use shared::Shared;
 
+pub use client::Incoming;
+pub use command::{CommandSettings, HubAct, HubCommand, read as read_command};
+pub use outbox::{MemoryOutbox, Outbox, Pending};
+pub use portrait::{DoorOutline, Premises, Vitals};
 pub use probe::probe;
-pub use wire::{EventMessage, Publication};
+pub use removal::remove;
+pub use shared::HubCounts;
+pub use tls::{TlsError, TlsSettings};
 
 /// How long [`Hub::stop`] takes at most.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Commands that wait to be carried out; more are dropped and counted.
+const COMMANDS: usize = 16;
+
+/// Which MQTT is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    #[default]
+    V5,
+    V311,
+}
 
 /// Where the broker is and who this device is to it.
 #[derive(Clone)]
 pub struct HubSettings {
-    /// Name or address of the broker.
+    /// Name or address of the broker; with TLS it has to stand in the broker's certificate.
     pub host: String,
-    /// 1883 for MQTT without TLS.
+    /// 1883 for MQTT without TLS, 8883 with it.
     pub port: u16,
+    pub version: Version,
+    /// `None` talks in the open.
+    pub tls: Option<TlsSettings>,
     /// Must be this device's own: a broker cuts off the older of two clients with one id.
     pub client_id: String,
     /// `None` connects without credentials.
@@ -39,10 +73,25 @@ pub struct HubSettings {
     pub password: Option<String>,
     /// After this long without traffic the broker is asked whether it is alive. Held between 5 seconds and 18 hours.
     pub keep_alive: Duration,
+    /// Whether the broker forgets subscriptions and waiting commands of the connection before.
+    pub clean_start: bool,
+    /// How long the broker remembers them after a connection broke (MQTT 5 only).
+    pub session_expiry: Duration,
     /// First part of every topic: `usher`. May hold slashes, but not `+`, `#` or NUL.
     pub prefix: String,
     /// Second part of every topic: `front-door`. As for the prefix.
     pub device: String,
+    /// `None` does not announce the device to Home Assistant.
+    pub home_assistant: Option<HomeAssistantSettings>,
+    /// `None` takes no commands.
+    pub commands: Option<CommandSettings>,
+}
+
+impl HubSettings {
+    /// `host:port`
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
 }
 
 impl fmt::Debug for HubSettings {
@@ -50,12 +99,18 @@ impl fmt::Debug for HubSettings {
         f.debug_struct("HubSettings")
             .field("host", &self.host)
             .field("port", &self.port)
+            .field("version", &self.version)
+            .field("tls", &self.tls)
             .field("client_id", &self.client_id)
             .field("username", &self.username)
             .field("password", &self.password.as_ref().map(|_| "***"))
             .field("keep_alive", &self.keep_alive)
+            .field("clean_start", &self.clean_start)
+            .field("session_expiry", &self.session_expiry)
             .field("prefix", &self.prefix)
             .field("device", &self.device)
+            .field("home_assistant", &self.home_assistant)
+            .field("commands", &self.commands)
             .finish()
     }
 }
@@ -74,6 +129,18 @@ pub enum State {
     },
 }
 
+/// What the hub works with.
+pub struct Means {
+    /// What there is, for states and for Home Assistant.
+    pub premises: Premises,
+    /// Events that the broker has not acknowledged.
+    pub outbox: Arc<dyn Outbox>,
+    /// The newest event of an earlier run: what of those still goes out comes late.
+    pub earlier: u64,
+    /// For the age of commands.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// The connection to the broker. Dropping it breaks the connection off, and the broker then says `offline` by itself.
 pub struct Hub {
     shared: Arc<Shared>,
@@ -82,22 +149,30 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Begins to connect, and to connect again whenever the connection is lost. Must be called within a tokio runtime.
-    pub fn start(settings: HubSettings) -> Hub {
-        let shared = Arc::new(Shared::new(settings));
+    /// Begins to connect, and to connect again whenever the connection is lost. Must be called within a tokio runtime. Commands
+    /// come out of the receiver; without settings for them none ever do.
+    pub fn start(settings: HubSettings, means: Means) -> (Hub, mpsc::Receiver<HubCommand>) {
+        let Means { premises, outbox, earlier, clock } = means;
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let shared = Arc::new(Shared::new(settings, premises, outbox, earlier, clock, commands));
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(connection::run(shared.clone(), stopping));
-        Hub { shared, stop, task: Mutex::new(Some(task)) }
+        (Hub { shared, stop, task: Mutex::new(Some(task)) }, receiver)
     }
 
-    /// Takes `publication` to be sent when the broker is there. Never waits. When the queue is full, its oldest is dropped.
-    pub fn publish(&self, publication: Publication) {
-        self.shared.publish(publication);
+    /// To be told of each record of the journal once it is on disk and in the outbox. Never waits.
+    pub fn happened(&self, seq: u64, kind: &str, time: &str, content: &Value) {
+        self.shared.happened(seq, kind, time, content);
     }
 
-    /// How many publications were never sent since the start: dropped from a full queue, or too large for the broker.
-    pub fn dropped(&self) -> u64 {
-        self.shared.queue.dropped()
+    /// To be told of new measurements from time to time. Never waits.
+    pub fn measured(&self, vitals: Vitals) {
+        self.shared.measured(vitals);
+    }
+
+    /// What has been counted.
+    pub fn counts(&self) -> HubCounts {
+        self.shared.counts.read()
     }
 
     /// How it stands now.
@@ -111,7 +186,8 @@ impl Hub {
         self.shared.state.borrow().clone()
     }
 
-    /// Sends what is queued, says `offline` and disconnects; takes 2 seconds at most. What could not be sent by then is gone.
+    /// Sends what waits for at most a second, says `offline` and disconnects; takes 2 seconds at most. What could not be sent by
+    /// then stays in the outbox.
     pub async fn stop(&self) {
         // The task may have ended; then there is nobody left to tell.
         let _ = self.stop.send(true);

@@ -2,77 +2,106 @@
 //!
 //! Knows nothing of connections and of what the events mean.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// Something to be told to the broker.
+use super::outbox::Pending;
+
+/// The topics of one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publication {
-    /// The last part of the topic: `<prefix>/<device>/event/<kind>`.
-    pub kind: String,
-    /// JSON.
-    pub payload: Vec<u8>,
-    /// Whether the broker keeps it for those who subscribe later. Not for events.
-    pub retain: bool,
+pub struct Topics {
+    /// `<prefix>/<device>`
+    base: String,
 }
 
-/// A record of the journal as it goes out.
-#[derive(Clone, Copy, Debug)]
-pub struct EventMessage<'a> {
-    /// The record's number in the journal.
-    pub seq: u64,
-    /// The record's id, a UUID.
-    pub id: &'a str,
-    /// RFC 3339 in UTC.
-    pub time: &'a str,
-    /// `granted`, `door_opened`, …
-    pub kind: &'a str,
-    /// The details, as in the journal.
-    pub content: &'a Value,
-}
+impl Topics {
+    /// Of `device`, below `prefix`.
+    pub fn new(prefix: &str, device: &str) -> Topics {
+        Topics { base: format!("{prefix}/{device}") }
+    }
 
-impl EventMessage<'_> {
-    /// `{"seq": …, "id": …, "time": …, "kind": …, "content": {…}}`, not retained.
-    pub fn publication(&self) -> Publication {
-        let EventMessage { seq, id, time, kind, content } = self;
-        let payload = json!({ "seq": seq, "id": id, "time": time, "kind": kind, "content": content });
-        Publication { kind: (*kind).to_owned(), payload: payload.to_string().into_bytes(), retain: false }
+    /// `<prefix>/<device>`
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// `online` or `offline`, retained.
+    pub fn status(&self) -> String {
+        format!("{}/status", self.base)
+    }
+
+    /// An event as it happens.
+    pub fn event(&self, kind: &str) -> String {
+        format!("{}/event/{kind}", self.base)
+    }
+
+    /// An event that comes late.
+    pub fn replay(&self, kind: &str) -> String {
+        format!("{}/replay/{kind}", self.base)
+    }
+
+    /// What the broker keeps of a door, a camera or a person: `door/front`.
+    pub fn state(&self, of: &str) -> String {
+        format!("{}/{of}", self.base)
+    }
+
+    /// Commands for doors; a door's name follows.
+    pub fn commands(&self) -> String {
+        format!("{}/command", self.base)
+    }
+
+    /// Events for Home Assistant's event entity of a door.
+    pub fn door_event(&self, door: &str) -> String {
+        format!("{}/door/{door}/event", self.base)
+    }
+
+    /// People as Home Assistant's tag scanner reads them.
+    pub fn tag(&self) -> String {
+        format!("{}/tag", self.base)
     }
 }
 
-/// `<prefix>/<device>/status`: `online` or `offline`, retained.
-pub(super) fn status_topic(prefix: &str, device: &str) -> String {
-    format!("{prefix}/{device}/status")
-}
-
-/// `<prefix>/<device>/event/<kind>`.
-pub(super) fn event_topic(prefix: &str, device: &str, kind: &str) -> String {
-    format!("{prefix}/{device}/event/{kind}")
+/// `{"seq": …, "id": …, "time": …, "kind": …, "replayed": …, "content": {…}}`
+pub fn event(entry: &Pending, replayed: bool) -> Vec<u8> {
+    let Pending { seq, id, time, kind, content } = entry;
+    let payload = json!({ "seq": seq, "id": id, "time": time, "kind": kind, "replayed": replayed, "content": content });
+    payload.to_string().into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
     fn an_event_goes_out_as_documented() {
-        let content = json!({ "door": "front", "reason": "time is over" });
-        let message = EventMessage {
+        let entry = Pending {
             seq: 8,
-            id: "019b",
-            time: "2026-01-02T10:32:07.123456Z",
-            kind: "door_closed",
-            content: &content,
+            id: "019b".into(),
+            time: "2026-01-02T10:32:07.123456Z".into(),
+            kind: "locked".into(),
+            content: json!({ "door": "front", "reason": "time is over" }),
         };
-        let publication = message.publication();
-        assert_eq!((publication.kind.as_str(), publication.retain), ("door_closed", false));
-        let payload: Value = serde_json::from_slice(&publication.payload).unwrap();
+        let payload: Value = serde_json::from_slice(&event(&entry, true)).unwrap();
         let expected = json!({
             "seq": 8,
             "id": "019b",
             "time": "2026-01-02T10:32:07.123456Z",
-            "kind": "door_closed",
+            "kind": "locked",
+            "replayed": true,
             "content": { "door": "front", "reason": "time is over" },
         });
         assert_eq!(payload, expected);
+    }
+
+    #[test]
+    fn topics_are_as_documented() {
+        let topics = Topics::new("usher", "front-door");
+        assert_eq!(topics.status(), "usher/front-door/status");
+        assert_eq!(topics.event("granted"), "usher/front-door/event/granted");
+        assert_eq!(topics.replay("granted"), "usher/front-door/replay/granted");
+        assert_eq!(topics.state("door/back"), "usher/front-door/door/back");
+        assert_eq!(topics.door_event("back"), "usher/front-door/door/back/event");
+        assert_eq!(topics.commands(), "usher/front-door/command");
     }
 }

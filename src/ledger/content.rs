@@ -25,6 +25,7 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Mode, Named
 /// | `operator_unlocked` | `door`, `duration_ms`, `by` |
 /// | `operator_locked` | `door`, `by` |
 /// | `mode_set` | `door`, `mode` (`normal`, `lockdown`, `release`), `group` (that a lockdown lets through, or null), `by` |
+/// | `command_refused` | `door`, `command` (`unlock`, `lock`, `lockdown`, `normal`), `by`, `reason` |
 /// | `schedule_began`, `schedule_ended` | `door`, `schedule` |
 /// | `unlocked` | `door`, `cause` (`grant`, `exit`, `operator`, `schedule`, `release`), `record` (the `seq` of the record that allowed it), `duration_ms` (null: until told otherwise), `capture_to_door_ms` (or null) |
 /// | `locked`, `door_failed` | `door`, `reason` |
@@ -86,6 +87,9 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
                 Mode::Normal | Mode::Release => None,
             };
             ("mode_set", json!({ "door": &**door, "mode": mode.as_str(), "group": group, "by": by }))
+        }
+        Event::CommandRefused { door, command, by, reason } => {
+            ("command_refused", json!({ "door": &**door, "command": command, "by": by, "reason": reason }))
         }
         Event::ScheduleBegan { door, schedule } => ("schedule_began", json!({ "door": &**door, "schedule": schedule })),
         Event::ScheduleEnded { door, schedule } => ("schedule_ended", json!({ "door": &**door, "schedule": schedule })),
@@ -286,6 +290,12 @@ pub(super) mod tests {
             Event::OperatorUnlocked { door: door.clone(), duration: Duration::from_secs(5), by: by() },
             Event::OperatorLocked { door: door.clone(), by: by() },
             Event::ModeSet { door: door.clone(), mode: Mode::Lockdown { group: Some("guards".into()) }, by: by() },
+            Event::CommandRefused {
+                door: door.clone(),
+                command: "unlock".into(),
+                by: "mqtt/anna".into(),
+                reason: reason(),
+            },
             Event::ScheduleBegan { door: door.clone(), schedule: "office".into() },
             Event::ScheduleEnded { door: door.clone(), schedule: "office".into() },
             Event::Unlocked {
@@ -344,7 +354,7 @@ pub(super) mod tests {
     fn every_event_has_its_own_kind() {
         let kinds: Vec<_> = one_of_each().iter().map(|event| of(event).0).collect();
         let expected = "started stopped granted denied passed exit_requested operator_unlocked operator_locked mode_set \
-                        schedule_began schedule_ended unlocked locked door_failed door_opened door_closed \
+                        command_refused schedule_began schedule_ended unlocked locked door_failed door_opened door_closed \
                         held_open_warning alarm_raised alarm_ended contacts_lost contacts_back amnesty cut_moved \
                         clock_jumped camera_lost camera_back stage_failed enrolled renamed changed enabled disabled \
                         removed attendance_amended store_mended journal_back outbox_shed pruned erased restored";

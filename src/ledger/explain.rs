@@ -109,6 +109,9 @@ fn happened(record: &Record) -> String {
             let group = word(content, "group").map_or_else(String::new, |group| format!(" but for {group}"));
             format!("{} sets {} to {}{group}", text("by"), text("door"), text("mode"))
         }
+        "command_refused" => {
+            format!("refused {} of {} at {}: {}", text("command"), text("by"), text("door"), text("reason"))
+        }
         "schedule_began" => format!("{} stands unlocked by the schedule {}", text("door"), text("schedule")),
         "schedule_ended" => format!("{} is locked again by the schedule {}", text("door"), text("schedule")),
         "unlocked" => {
@@ -308,6 +311,7 @@ mod tests {
             "10:32:07 anna unlocks front for 5000 ms",
             "10:32:07 anna locks front",
             "10:32:07 anna sets front to lockdown but for guards",
+            "10:32:07 refused unlock of mqtt/anna at front: because",
             "10:32:07 front stands unlocked by the schedule office",
             "10:32:07 front is locked again by the schedule office",
             "10:32:07 unlocked front for 3000 ms, 232 ms after the frame, by grant of record 3",

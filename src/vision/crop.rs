@@ -119,7 +119,7 @@ fn spans(spans: &mut Vec<Span>, outside: Outside, start: f32, length: f32, side:
                 Outside::IsBlack => position,
                 Outside::Repeats => position.clamp(0, limit as isize - 1),
             };
-            if span.count > 0 && position < span.first + span.count as isize {
+            if span.count > 0 && position < (span.first + span.count) as isize {
                 // The edge once more.
                 span.share[span.count - 1] += share;
             } else if position >= 0 && (position as usize) < limit && span.count < TAPS && share > 0.0 {

@@ -9,7 +9,7 @@ use super::VisionError;
 use super::align::{AlignedFace, align};
 use super::crop::Cropper;
 use super::embedder::Embedder;
-use super::manifest::{Alignment, Manifest, Model, Role};
+use super::manifest::{Alignment, Manifest, MarginOf, Model, Role};
 use super::mtcnn::{DetectorSettings, Mtcnn};
 use super::pyramid::Halvings;
 use super::quality::quality;
@@ -169,7 +169,7 @@ impl Vision {
         let bounds = Bounds { x1: 0.0, y1: 0.0, x2: image.width() as f32, y2: image.height() as f32 };
         let whole = Face { bounds, score: Score(1.0), landmarks: [Point::default(); 5] };
         self.halvings.make(image, 1);
-        let (plain, side) = (Alignment::Box { margin: 0.0 }, self.embedder.side());
+        let (plain, side) = (Alignment::Box { margin: 0.0, margin_of: MarginOf::Input }, self.embedder.side());
         align(image, &self.halvings, &whole, &plain, side, &mut self.cropper, &mut self.aligned);
         self.embed_judged()
     }

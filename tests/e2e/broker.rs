@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, SystemTime};
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
@@ -19,12 +20,20 @@ fn free_port() -> u16 {
 
 /// Starts a broker that lives until the test process ends. Returns its port.
 fn broker() -> u16 {
-    let port = free_port();
+    broker_for(None)
+}
+
+/// The same for one user with a password.
+fn broker_for(user: Option<(&str, &str)>) -> u16 {
+    broker_at(free_port(), user)
+}
+
+fn broker_at(port: u16, user: Option<(&str, &str)>) -> u16 {
     let connections = ConnectionSettings {
         connection_timeout_ms: 5000,
         max_payload_size: 20_480,
         max_inflight_count: 100,
-        auth: None,
+        auth: user.map(|(name, password)| HashMap::from([(name.to_owned(), password.to_owned())])),
         external_auth: None,
         dynamic_filters: true,
     };
@@ -55,8 +64,12 @@ struct Observer(Receiver<Publish>);
 impl Observer {
     /// Returns once the broker has confirmed the subscription.
     fn of(port: u16, name: &str) -> Observer {
+        Observer::listening_to(port, name, "usher/house/#")
+    }
+
+    fn listening_to(port: u16, name: &str, topic: &str) -> Observer {
         let (client, mut connection) = Client::new(MqttOptions::new(name, "127.0.0.1", port), 10);
-        client.subscribe("usher/house/#", QoS::AtLeastOnce).unwrap();
+        client.subscribe(topic, QoS::AtLeastOnce).unwrap();
         let (ready, subscribed) = channel();
         let (sender, publishes) = channel();
         std::thread::spawn(move || {
@@ -131,6 +144,7 @@ fn decisions_arrive_as_the_journal_has_them_and_the_end_is_announced() {
         for field in ["seq", "id", "time", "kind", "content"] {
             assert_eq!(heard[field], record[field], "{field}");
         }
+        assert_eq!(heard["replayed"], false);
     }
     assert!(house.usher(&["doctor"]).contains("lets us in"));
 }
@@ -163,8 +177,168 @@ fn the_door_does_not_wait_for_a_broker_that_is_away() {
 }
 
 #[test]
-fn a_second_signal_ends_the_daemon_at_once() {
-    // A broker that lets everybody in and then says nothing: an orderly end waits for it for two seconds.
+fn the_device_appears_in_home_assistant_with_the_lock_s_real_state_and_goes_away_again() {
+    let port = broker();
+    let film = Film::default().shows("obama2.jpg", 8).nobody(14);
+    let house = House::new().watching(film, true).with(&format!(
+        "[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\n[mqtt.home_assistant]\nenabled = true\npeople = \"device_tracker\""
+    ));
+    house.enroll("Barack Obama", &["obama.jpg"]);
+    let announcements = Observer::listening_to(port, "announcements", "homeassistant/device/usher_house/config");
+    let observer = Observer::of(port, "observer");
+    let daemon = Daemon::start(&house);
+    let announcement = announcements.0.recv_timeout(PATIENCE).expect("an announcement");
+    let entities: Value = serde_json::from_slice(&announcement.payload).unwrap();
+    assert_eq!(entities["cmps"]["person_1"]["name"], "Barack Obama");
+    let state_topic = entities["cmps"]["front_lock"]["state_topic"].as_str().unwrap().to_owned();
+    let lock_is = |expected: &str| loop {
+        let publish = observer.wait_for(state_topic.strip_prefix("usher/house/").unwrap());
+        let state: Value = serde_json::from_slice(&publish.payload).unwrap();
+        if state["lock"] == expected {
+            return;
+        }
+    };
+    ["locked", "unlocked", "locked"].into_iter().for_each(lock_is);
+    let refused = house.refused(&["hub", "remove"]);
+    assert!(refused.contains("stop it first"), "{refused}");
+    daemon.stop();
+    let cleared = house.usher(&["hub", "remove"]);
+    for topic in ["homeassistant/device/usher_house/config", "usher/house/status", "usher/house/door/front"] {
+        assert!(cleared.contains(&format!("cleared {topic}\n")), "{cleared}");
+    }
+    let cleared_again = house.usher(&["hub", "remove"]);
+    assert_eq!(cleared_again, "cleared homeassistant/device/usher_house/config\n");
+}
+
+/// Somebody on the broker who gives commands.
+fn command(port: u16, act: &str, at: SystemTime, retain: bool) {
+    let (client, mut connection) = Client::new(MqttOptions::new("somebody", "127.0.0.1", port), 10);
+    let at = jiff::Timestamp::try_from(at).unwrap();
+    let payload = format!("{{\"act\":\"{act}\",\"at\":\"{at}\",\"by\":\"anna\"}}");
+    client.publish("usher/house/command/front", QoS::AtLeastOnce, retain, payload).unwrap();
+    let acknowledged = |event: &Result<Event, _>| matches!(event, Ok(Event::Incoming(Packet::PubAck(_))));
+    assert!(connection.iter().any(|event| acknowledged(&event)), "the broker takes the command");
+}
+
+#[test]
+fn commands_from_the_broker_move_the_door_and_are_written_down_whatever_comes_of_them() {
+    let port = broker();
+    let house = House::new().with(&format!(
+        "[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\n[mqtt.commands]\nenabled = true\nunlock_for = \"200ms\""
+    ));
+    let observer = Observer::of(port, "observer");
+    let daemon = Daemon::start(&house);
+    observer.wait_for_status("online");
+    let now = SystemTime::now;
+
+    command(port, "unlock", now(), false);
+    let unlocked = observer.wait_for_event("unlocked");
+    assert_eq!(unlocked["content"]["cause"], "operator");
+    let operator = house.records("operator_unlocked").pop().unwrap();
+    assert_eq!((&operator["content"]["by"], &operator["content"]["duration_ms"]), (&"mqtt/anna".into(), &200.into()));
+    observer.wait_for_event("locked");
+
+    let refused = |reason: &str| {
+        let content = observer.wait_for_event("command_refused")["content"].clone();
+        assert_eq!((&content["by"], &content["command"]), (&"mqtt/anna".into(), &"unlock".into()));
+        assert!(content["reason"].as_str().unwrap().contains(reason), "{content}");
+    };
+    command(port, "unlock", now() - Duration::from_secs(60), false);
+    refused("s old");
+    command(port, "lockdown", now(), false);
+    assert_eq!(observer.wait_for_event("mode_set")["content"]["mode"], "lockdown");
+    command(port, "unlock", now(), false);
+    refused("locked down");
+    daemon.stop();
+    observer.wait_for_status("offline");
+
+    // The mode is kept over a restart, also for the hub.
+    let daemon = Daemon::start(&house);
+    observer.wait_for_status("online");
+    command(port, "unlock", now(), false);
+    refused("locked down");
+    assert_eq!(house.records("operator_unlocked").len(), 1);
+    command(port, "normal", now(), false);
+    assert_eq!(observer.wait_for_event("mode_set")["content"]["mode"], "normal");
+    daemon.stop();
+    house.usher(&["journal", "verify"]);
+}
+
+#[test]
+fn figures_are_on_the_control_socket_and_where_they_are_asked_for() {
+    let port = free_port();
+    let film = Film::default().shows("obama2.jpg", 8).nobody(14);
+    let house = House::new().watching(film, true).with(&format!("[metrics]\nlisten = \"127.0.0.1:{port}\""));
+    house.enroll("Barack Obama", &["obama.jpg"]);
+    let daemon = Daemon::start(&house);
+    eventually("a grant", || house.records("unlocked").pop());
+    let ask = |stream: &mut dyn ReadWrite| {
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: usher\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let over_tcp = ask(&mut TcpStream::connect(("127.0.0.1", port)).unwrap());
+    let over_socket = ask(&mut std::os::unix::net::UnixStream::connect(house.socket()).unwrap());
+    for answer in [&over_tcp, &over_socket] {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("text/plain; version=0.0.4"), "{answer}");
+        assert!(answer.contains("\nusher_journal_records_total{kind=\"granted\"} "), "{answer}");
+        assert!(answer.contains("\nusher_stage_well{role=\"camera\",name=\"porch\"} 1\n"), "{answer}");
+        assert!(!answer.contains("Obama"), "no names: {answer}");
+    }
+    // The other routes are for the socket alone.
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(b"GET /v1/people HTTP/1.1\r\nHost: usher\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+
+    // The page lists every figure, and no other.
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md")).unwrap();
+    for name in over_tcp.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(page.contains(&format!("| `{name}` |")), "docs/metrics.md does not tell of {name}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn user_and_password_come_from_files_and_from_systemd_s_credentials() {
+    let port = broker_for(Some(("usher", "s3cret")));
+    let mut house = House::new();
+    let credentials = house.path("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    std::fs::write(credentials.join("mqtt.password"), "s3cret\n").unwrap();
+    std::fs::write(house.path("user"), "usher\n").unwrap();
+    house.environment.insert("CREDENTIALS_DIRECTORY".into(), credentials.display().to_string());
+    let house = house.with(&format!(
+        "[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\nusername_file = \"./user\"\npassword_file = \"mqtt.password\""
+    ));
+    assert!(house.usher(&["doctor"]).contains("lets us in"));
+    let shown = house.usher(&["config", "show"]);
+    assert!(!shown.contains("s3cret"), "{shown}");
+    std::fs::write(credentials.join("mqtt.password"), "wrong\n").unwrap();
+    let answer = house.ask(&["doctor"]);
+    assert!(answer.out.contains("BROKEN   broker") && answer.out.contains("password"), "{answer:?}");
+    std::fs::remove_file(credentials.join("mqtt.password")).unwrap();
+    let answer = house.ask(&["doctor"]);
+    assert!(answer.out.contains("[mqtt] password_file") && answer.out.contains("cannot be read"), "{answer:?}");
+}
+
+#[test]
+fn the_files_of_tls_are_asked_for() {
+    let port = broker();
+    let mqtt = format!("[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\n[mqtt.tls]\nenabled = true\n");
+    let house = House::new().with(&format!("{mqtt}ca_file = \"/nowhere/ca.pem\""));
+    let answer = house.ask(&["doctor"]);
+    assert!(answer.out.contains("[mqtt.tls] ca_file /nowhere/ca.pem"), "{answer:?}");
+}
+
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
+
+/// A broker that lets everybody in and then says nothing. Returns its port.
+fn mute_broker() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -181,6 +355,81 @@ fn a_second_signal_ends_the_daemon_at_once() {
             kept.push(stream);
         }
     });
+    port
+}
+
+#[test]
+fn what_happened_while_the_broker_was_away_arrives_after_a_power_cut_once_in_order_and_marked() {
+    let port = free_port();
+    let house = house(port);
+    let daemon = Daemon::start(&house);
+    eventually("two grants", || (house.records("unlocked").len() >= 2).then_some(()));
+    daemon.kill();
+    let before = house.journal();
+
+    broker_at(port, None);
+    let observer = Observer::of(port, "observer");
+    let daemon = Daemon::start(&house);
+    let mut heard: Vec<Value> = Vec::new();
+    while heard.len() < before.len() {
+        let publish = observer.0.recv_timeout(PATIENCE).expect("more events");
+        if String::from_utf8_lossy(&publish.topic).starts_with("usher/house/replay/") {
+            heard.push(serde_json::from_slice(&publish.payload).unwrap());
+        }
+    }
+    for (heard, record) in heard.iter().zip(&before) {
+        assert_eq!(heard["replayed"], true);
+        for field in ["seq", "id", "time", "kind", "content"] {
+            assert_eq!(heard[field], record[field], "{field}");
+        }
+    }
+    assert_eq!(observer.wait_for_event("unlocked")["replayed"], false, "news goes on");
+    eventually("an empty outbox", || (status(&house)["hub"]["waiting"] == 0).then_some(()));
+    daemon.stop();
+
+    // What was acknowledged does not come again.
+    let last = house.journal().len() as u64;
+    let daemon = Daemon::start(&house);
+    let started = observer.wait_for_event("started");
+    assert_eq!(started["seq"], last + 1);
+    while let Ok(publish) = observer.0.try_recv() {
+        assert!(!String::from_utf8_lossy(&publish.topic).contains("/replay/"));
+    }
+    daemon.stop();
+}
+
+#[test]
+fn the_door_does_not_notice_a_broker_that_never_answers() {
+    let port = mute_broker();
+    let film = Film::default().shows("obama2.jpg", 8).nobody(14);
+    let house = House::new()
+        .watching(film, true)
+        .with(&format!("[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\nkeep_alive = \"5s\""));
+    house.enroll("Barack Obama", &["obama.jpg"]);
+    let daemon = Daemon::start(&house);
+    eventually("three grants", || (house.records("unlocked").len() >= 3).then_some(()));
+    let waits = |line: &str| line.starts_with("usher_outbox_events ") && !line.ends_with(" 0");
+    assert!(figures(&house).lines().any(waits), "{}", figures(&house));
+    // Twice the keep-alive, and some more for a second attempt.
+    eventually("the outage", || daemon.log().contains("the broker is away").then_some(()));
+    std::thread::sleep(Duration::from_secs(8));
+    assert_eq!(daemon.log().matches("the broker is").count(), 1, "{}", daemon.log());
+    daemon.stop();
+}
+
+/// The page of figures, from the control socket.
+fn figures(house: &House) -> String {
+    let mut stream = std::os::unix::net::UnixStream::connect(house.socket()).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: usher\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_second_signal_ends_the_daemon_at_once() {
+    // An orderly end waits for such a broker for two seconds.
+    let port = mute_broker();
     let house = house(port);
     let daemon = Daemon::start(&house);
     eventually("the connection", || (status(&house)["hub"]["state"] == "online").then_some(()));

@@ -25,11 +25,11 @@ use access::access;
 use camera::camera;
 use door::door;
 use journal::{attendance, journal};
-use mqtt::mqtt;
+use mqtt::{metrics, mqtt};
 use rules::{group, name, socket};
 
 /// The sections of the root, for the message about an unknown one.
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 17] = [
     "device",
     "store",
     "journal",
@@ -44,6 +44,7 @@ const SECTIONS: [&str; 16] = [
     "schedule",
     "permit",
     "mqtt",
+    "metrics",
     "control",
     "log",
 ];
@@ -65,6 +66,7 @@ pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
     let schedules = reader.optional_list(root, "schedule", passing::schedule);
     let permits = reader.optional_list(root, "permit", passing::permit);
     let mqtt = reader.optional_section(root, "mqtt").map(|section| mqtt(section, &device.name));
+    let metrics = metrics(reader.section(root, "metrics"));
     let control = control(reader.section(root, "control"));
     let log = log(reader.section(root, "log"));
     reader.close(std::mem::take(root), &SECTIONS);
@@ -83,6 +85,7 @@ pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
         schedules,
         permits,
         mqtt,
+        metrics,
         control,
         log,
         lines: Vec::new(),
@@ -225,11 +228,8 @@ fn cross_check(reader: &mut Reader, config: &Config) {
         }
     }
     passing::cross_check(reader, config);
-    if let Some(mqtt) = &config.mqtt
-        && mqtt.password_file.is_some()
-        && mqtt.username.is_none()
-    {
-        reader.reject("mqtt.password_file", "a password needs a user: set mqtt.username too");
+    if let Some(mqtt) = &config.mqtt {
+        mqtt::cross_check(reader, mqtt);
     }
 }
 

@@ -1,25 +1,105 @@
-//! `[mqtt]`: the broker.
+//! `[mqtt]`: the broker, and what is on its other side; `[metrics]`.
 //!
 //! Knows nothing of what is published.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::rules::{any, client_id, host, seconds, topic};
-use crate::config::reader::Section;
-use crate::config::settings::Mqtt;
+use super::rules::{address, any, client_id, host, ms, seconds, topic};
+use crate::config::reader::{Reader, Section};
+use crate::config::settings::{HomeAssistant, Metrics, Mqtt, MqttCommands, MqttTls, MqttVersion, PeopleAs};
 
 pub(super) fn mqtt(mut section: Section<'_>, device: &str) -> Mqtt {
-    let mqtt = Mqtt {
+    let mut mqtt = Mqtt {
         host: section.required_text("host", host, "the broker's host name or address"),
         port: section.port("port", 1883),
+        version: section.choice("version", [("5", MqttVersion::V5), ("3.1.1", MqttVersion::V311)]),
         client_id: section.text("client_id", client_id, &format!("usher-{device}")),
         username: section.optional_text("username", any),
-        password_file: section.optional_text("password_file", any).map(PathBuf::from),
+        username_file: file(&mut section, "username_file"),
+        password_file: file(&mut section, "password_file"),
         // MQTT counts keep-alive in 16 bits of seconds: 18 hours and a little.
         keep_alive: section.duration("keep_alive", seconds(5)..=seconds(18 * 3600), seconds(30)),
+        clean_start: section.flag("clean_start", true),
+        session_expiry: section.duration("session_expiry", seconds(0)..=seconds(7 * 24 * 3600), seconds(0)),
         prefix: section.text("prefix", topic, "usher"),
         outbox_max: section.size("outbox_max", 1 << 20..=4 << 30, 64 << 20),
+        tls: None,
+        home_assistant: None,
+        commands: None,
     };
+    mqtt.tls = tls(section.table("tls"));
+    mqtt.home_assistant = home_assistant(section.table("home_assistant"));
+    mqtt.commands = commands(section.table("commands"));
     section.close();
     mqtt
+}
+
+fn tls(mut section: Section<'_>) -> Option<MqttTls> {
+    let enabled = section.flag("enabled", false);
+    let tls = MqttTls {
+        ca_file: file(&mut section, "ca_file"),
+        client_cert_file: file(&mut section, "client_cert_file"),
+        client_key_file: file(&mut section, "client_key_file"),
+    };
+    section.close();
+    enabled.then_some(tls)
+}
+
+fn home_assistant(mut section: Section<'_>) -> Option<HomeAssistant> {
+    let enabled = section.flag("enabled", false);
+    let home_assistant = HomeAssistant {
+        discovery_prefix: section.text("discovery_prefix", topic, "homeassistant"),
+        people: section.choice(
+            "people",
+            [("none", PeopleAs::Nobody), ("device_tracker", PeopleAs::DeviceTracker), ("tag", PeopleAs::Tag)],
+        ),
+    };
+    section.close();
+    enabled.then_some(home_assistant)
+}
+
+fn commands(mut section: Section<'_>) -> Option<MqttCommands> {
+    let enabled = section.flag("enabled", false);
+    let commands = MqttCommands {
+        max_age: section.duration("max_age", seconds(1)..=seconds(300), seconds(10)),
+        per_minute: section.integer("per_minute", 1..=600, 10),
+        unlock_for: section.duration("unlock_for", ms(100)..=seconds(3600), seconds(5)),
+    };
+    section.close();
+    enabled.then_some(commands)
+}
+
+fn file(section: &mut Section<'_>, key: &'static str) -> Option<PathBuf> {
+    section.optional_text(key, any).map(PathBuf::from)
+}
+
+pub(super) fn metrics(mut section: Section<'_>) -> Metrics {
+    // What cannot be read as an address is a problem already.
+    let listen = section.optional_text("listen", address).and_then(|text| text.parse::<SocketAddr>().ok());
+    section.close();
+    Metrics { listen }
+}
+
+/// What one key cannot know alone.
+pub(super) fn cross_check(reader: &mut Reader, mqtt: &Mqtt) {
+    if mqtt.username.is_some() && mqtt.username_file.is_some() {
+        reader.warn("mqtt.username", "is without effect: mqtt.username_file goes before it");
+    }
+    if mqtt.password_file.is_some() && mqtt.username.is_none() && mqtt.username_file.is_none() {
+        reader.reject("mqtt.password_file", "a password needs a user: set mqtt.username too");
+    }
+    let Some(tls) = &mqtt.tls else { return };
+    match (&tls.client_cert_file, &tls.client_key_file) {
+        (Some(_), None) => {
+            reader.reject("mqtt.tls.client_cert_file", "it needs its private key: set client_key_file too")
+        }
+        (None, Some(_)) => {
+            reader.reject("mqtt.tls.client_key_file", "it needs its certificate: set client_cert_file too")
+        }
+        _ => {}
+    }
+    if mqtt.port == 1883 {
+        reader.warn("mqtt.port", "1883 is the port without TLS; brokers have 8883 with it");
+    }
 }

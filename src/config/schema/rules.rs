@@ -53,3 +53,8 @@ pub(super) fn socket(text: &str) -> Result<(), &'static str> {
 pub(super) fn group(text: &str) -> Result<(), &'static str> {
     if text.is_empty() || name(text).is_ok() { Ok(()) } else { Err("a group's name, or empty") }
 }
+
+pub(super) fn address(text: &str) -> Result<(), &'static str> {
+    let parsed = text.parse::<std::net::SocketAddr>();
+    parsed.map(drop).map_err(|_| "an address with a port, as in \"127.0.0.1:9099\" or \"[::1]:9099\"")
+}

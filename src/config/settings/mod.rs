@@ -17,7 +17,7 @@ pub use access::{Access, DistanceLimit};
 pub use camera::{Camera, PixelFormat, Source};
 pub use door::Door;
 pub use journal::{Attendance, AttendanceMethod, Journal, OnJournalFailure};
-pub use mqtt::Mqtt;
+pub use mqtt::{HomeAssistant, Metrics, Mqtt, MqttCommands, MqttTls, MqttVersion, PeopleAs};
 pub use passing::{Hours, Passback, Passing, Permit, Schedule};
 pub use wiring::{Active, Contact, DoorDriver, Indicator, LineId, Lock, Pull, Relay, Wiring};
 

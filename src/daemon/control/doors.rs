@@ -15,6 +15,7 @@ use crate::daemon::doors::Order;
 use crate::daemon::warden::{Ask, Tiding};
 use crate::daemon::wire::{AmnestyRequest, DoorRequest, DoorStatus, OrderWire};
 use crate::domain::{Mode, PersonId};
+use crate::hub::{HubAct, HubCommand};
 
 /// How long the doors' thread may take for an answer. It has died or hangs when it takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,6 +61,19 @@ pub async fn amnesty(
 }
 
 impl House {
+    /// Does what somebody on the broker wants, as an operator's order; an error says why it was not done.
+    pub fn obey(&self, wish: &HubCommand, unlock_for: Duration) -> Result<(), String> {
+        let order = match wish.act {
+            HubAct::Unlock => Order::Unlock { duration: Some(unlock_for) },
+            HubAct::Lock => Order::Lock,
+            HubAct::Lockdown => Order::Mode(Mode::Lockdown { group: None }),
+            HubAct::Normal => Order::Mode(Mode::Normal),
+        };
+        let door = self.door(&wish.door).map(Some);
+        let done = door.and_then(|door| self.ask(Ask::Order { door, order }, wish.by.clone()));
+        done.map_err(|Failure(_, why)| why)
+    }
+
     /// The doors as they were a moment ago.
     pub fn doors(&self) -> Vec<DoorStatus> {
         self.board.read().doors.iter().map(DoorStatus::from).collect()

@@ -1,0 +1,95 @@
+//! The hub in the daemon: what it is told of the house, and what the broker's commands come to.
+//!
+//! Decides nothing. What it is told comes from records that are on disk already.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::doors::standing::Standing;
+use super::health::Stage;
+use super::thermal::soc_temperature_c;
+use crate::config::Config;
+use crate::domain::{Mode, Moment};
+use crate::gallery::Gallery;
+use crate::hub::{DoorOutline, Hub, Premises, Vitals};
+use crate::ledger::Outbox;
+
+/// How often the hub is told what is measured.
+const MEASURE_EVERY: Duration = Duration::from_secs(10);
+
+/// What there is in the house, with the modes that doors keep over a restart.
+pub fn premises(config: &Config, gallery: &Gallery, standing: &Standing) -> Premises {
+    let mode = |door: &str| standing.modes.iter().find(|(name, _)| name == door).map(|(_, mode)| mode.as_str());
+    let door = |door: &crate::config::Door| DoorOutline {
+        name: door.name.clone(),
+        leaf_sensor: door.wiring.sensor.is_some(),
+        tamper_contact: door.wiring.tamper.is_some(),
+        mode: mode(&door.name).unwrap_or(Mode::Normal.as_str()).to_owned(),
+    };
+    Premises {
+        doors: config.doors.iter().map(door).collect(),
+        cameras: config.cameras.iter().map(|camera| camera.name.clone()).collect(),
+        people: gallery.people().into_iter().map(|person| (person.id.0, person.name)).collect(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Measures from time to time, for as long as the hub lives.
+pub async fn measure(hub: Arc<Hub>, outbox: Arc<Outbox>, stages: Vec<Arc<Stage>>, now: impl Fn() -> Moment) {
+    let mut rates = Rates::default();
+    loop {
+        hub.measured(Vitals {
+            fps: rates.since_last(&stages, now()),
+            queue_depth: outbox.len() as u64,
+            soc_temperature_c: soc_temperature_c(),
+        });
+        tokio::time::sleep(MEASURE_EVERY).await;
+    }
+}
+
+/// Frames a second from counters that only grow.
+#[derive(Default)]
+struct Rates {
+    last: Option<(Moment, BTreeMap<String, u64>)>,
+}
+
+impl Rates {
+    /// How many frames a second each camera's vision has handled since the last call; nothing at the first.
+    fn since_last(&mut self, stages: &[Arc<Stage>], now: Moment) -> BTreeMap<String, f64> {
+        let vision = stages.iter().filter(|stage| stage.role == "vision");
+        let handled: BTreeMap<String, u64> =
+            vision.map(|stage| (stage.name.clone(), stage.handled.load(Relaxed))).collect();
+        let rates = match &self.last {
+            None => BTreeMap::new(),
+            Some((then, before)) => {
+                let seconds = now.since(*then).as_secs_f64().max(0.001);
+                let rate = |(name, count): (&String, &u64)| {
+                    let frames = count.saturating_sub(before.get(name).copied().unwrap_or_default());
+                    (name.clone(), frames as f64 / seconds)
+                };
+                handled.iter().map(rate).collect()
+            }
+        };
+        self.last = Some((now, handled));
+        rates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_what_was_handled_between_two_looks() {
+        let at = |seconds| Moment(Duration::from_secs(seconds));
+        let stage = Stage::new("vision", "porch", at(0));
+        let stages = [stage.clone(), Stage::new("camera", "porch", at(0))];
+        let mut rates = Rates::default();
+        assert!(rates.since_last(&stages, at(0)).is_empty());
+        stage.handled.fetch_add(150, Relaxed);
+        assert_eq!(rates.since_last(&stages, at(10)), BTreeMap::from([("porch".to_owned(), 15.0)]));
+        assert_eq!(rates.since_last(&stages, at(20)), BTreeMap::from([("porch".to_owned(), 0.0)]));
+    }
+}

@@ -1,0 +1,93 @@
+//! What the broker keeps for those who come later: for each topic the newest payload, and which of them it does not have yet.
+//!
+//! Knows nothing of what they say. As large as there are topics; a value that changes twice is sent once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+/// Topics with their payloads; an empty payload makes the broker forget the topic.
+#[derive(Debug, Default)]
+pub struct Retained {
+    values: BTreeMap<String, Bytes>,
+    unsent: BTreeSet<String>,
+}
+
+impl Retained {
+    /// Sets a topic's payload; `true` when that has to be told.
+    pub fn set(&mut self, topic: &str, payload: impl Into<Bytes>) -> bool {
+        let payload = payload.into();
+        if self.values.get(topic) == Some(&payload) {
+            return false;
+        }
+        self.values.insert(topic.to_owned(), payload);
+        self.unsent.insert(topic.to_owned())
+    }
+
+    /// Has the broker forget those topics below `prefix` that are not to be `kept`.
+    pub fn forget(&mut self, prefix: &str, kept: impl Fn(&str) -> bool) {
+        let below = self.values.range_mut(prefix.to_owned()..).take_while(|(topic, _)| topic.starts_with(prefix));
+        for (topic, value) in below.filter(|(topic, value)| !value.is_empty() && !kept(topic)) {
+            *value = Bytes::new();
+            self.unsent.insert(topic.clone());
+        }
+    }
+
+    /// Everything has to be told again.
+    pub fn all_unsent(&mut self) {
+        self.unsent = self.values.keys().cloned().collect();
+    }
+
+    /// The next topic that has to be told, with its payload.
+    pub fn take_unsent(&mut self) -> Option<(String, Bytes)> {
+        let topic = self.unsent.pop_first()?;
+        let payload = self.values.get(&topic)?.clone();
+        Some((topic, payload))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changed_is_told_and_only_its_newest_value() {
+        let mut retained = Retained::default();
+        assert!(retained.set("b", "1"));
+        assert!(retained.set("a", "1"));
+        retained.set("a", "2");
+        assert_eq!(retained.take_unsent(), Some(("a".into(), "2".into())));
+        assert_eq!(retained.take_unsent(), Some(("b".into(), "1".into())));
+        assert_eq!(retained.take_unsent(), None);
+        assert!(!retained.set("a", "2"));
+        assert_eq!(retained.take_unsent(), None);
+    }
+
+    #[test]
+    fn all_is_told_again_also_what_was_taken_away() {
+        let mut retained = Retained::default();
+        retained.set("a", "1");
+        retained.set("b", "1");
+        while retained.take_unsent().is_some() {}
+        retained.set("b", "");
+        assert_eq!(retained.take_unsent(), Some(("b".into(), Bytes::new())));
+        // It may have been lost on the way.
+        retained.all_unsent();
+        assert_eq!(retained.take_unsent(), Some(("a".into(), "1".into())));
+        assert_eq!(retained.take_unsent(), Some(("b".into(), Bytes::new())));
+        assert_eq!(retained.take_unsent(), None);
+    }
+
+    #[test]
+    fn what_is_not_to_be_kept_is_forgotten_once() {
+        let mut retained = Retained::default();
+        for topic in ["a", "p/1", "p/2", "q"] {
+            retained.set(topic, "1");
+        }
+        while retained.take_unsent().is_some() {}
+        retained.forget("p/", |topic| topic.ends_with('2'));
+        assert_eq!(retained.take_unsent(), Some(("p/1".into(), Bytes::new())));
+        retained.forget("p/", |topic| topic.ends_with('2'));
+        assert_eq!(retained.take_unsent(), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! Commands from the broker: off by default, and then only what is fresh, rare and for a door that is not locked down.
+
+use std::time::Duration;
+
+use serde_json::json;
+use usher::hub::{CommandSettings, HubAct, HubCommand, HubSettings, Version};
+
+use crate::support::*;
+
+const NOW: &str = "2026-01-02T10:32:07Z";
+
+fn with_commands(port: u16) -> HubSettings {
+    let commands = CommandSettings { max_age: Duration::from_secs(10), per_minute: 5 };
+    HubSettings { commands: Some(commands), ..settings(port) }
+}
+
+fn command(act: &str, at: &str) -> String {
+    json!({ "act": act, "at": at, "by": "anna" }).to_string()
+}
+
+async fn next(house: &mut House) -> HubCommand {
+    tokio::time::timeout(PATIENCE, house.commands.recv()).await.expect("a command arrives").expect("the hub lives")
+}
+
+/// A house that listens to commands, and somebody who gives them.
+async fn listening(mosquitto: &Mosquitto, version: Version) -> (House, Observer) {
+    let mut observer = Observer::of(mosquitto.port, "somebody").await;
+    let house = House::start(HubSettings { version, ..with_commands(mosquitto.own_port) });
+    observer.expect_status("online").await;
+    (house, observer)
+}
+
+#[tokio::test]
+async fn a_fresh_command_is_handed_on_and_a_stale_or_retained_one_is_refused() {
+    let mosquitto = Mosquitto::start().await;
+    for version in [Version::V5, Version::V311] {
+        let (mut house, mut somebody) = listening(&mosquitto, version).await;
+        somebody.says("house/door/command/front", command("unlock", NOW), false, None).await;
+        let expected = HubCommand { door: "front".into(), act: HubAct::Unlock, by: "mqtt/anna".into(), refused: None };
+        assert_eq!(next(&mut house).await, expected);
+
+        somebody.says("house/door/command/front", command("unlock", "2026-01-02T10:31:00Z"), false, None).await;
+        assert_eq!(next(&mut house).await.refused.as_deref(), Some("it is 67 s old"));
+        house.hub.stop().await;
+
+        // Kept by the broker until somebody comes.
+        somebody.says("house/door/command/front", command("lockdown", NOW), true, None).await;
+        somebody.wait_until("house/door/command/front", |command| command["act"] == "lockdown").await;
+        let mut later = House::start(HubSettings { version, ..with_commands(mosquitto.own_port) });
+        assert!(next(&mut later).await.refused.unwrap().contains("retained"));
+        later.hub.stop().await;
+        somebody.says("house/door/command/front", "", true, None).await;
+        while !somebody.wait_for("house/door/command/front").await.payload.is_empty() {}
+    }
+}
+
+#[tokio::test]
+async fn a_short_expiry_stands_in_for_a_time() {
+    let mosquitto = Mosquitto::start().await;
+    let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
+    let undated = json!({ "act": "lock" }).to_string();
+    somebody.says("house/door/command/front", undated.clone(), false, Some(8)).await;
+    assert_eq!(next(&mut house).await.refused, None);
+    somebody.says("house/door/command/front", undated.clone(), false, Some(3600)).await;
+    assert!(next(&mut house).await.refused.is_some());
+    somebody.says("house/door/command/front", undated, false, None).await;
+    assert!(next(&mut house).await.refused.is_some());
+}
+
+#[tokio::test]
+async fn a_flood_is_refused_once_and_counted_and_a_lockdown_still_gets_through() {
+    let mosquitto = Mosquitto::start().await;
+    let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
+    for _ in 0..50 {
+        somebody.says("house/door/command/front", command("unlock", NOW), false, None).await;
+    }
+    somebody.says("house/door/command/front", command("lockdown", NOW), false, None).await;
+    for _ in 0..5 {
+        assert_eq!(next(&mut house).await.refused, None);
+    }
+    assert!(next(&mut house).await.refused.unwrap().contains("more than 5 commands a minute"));
+    let lockdown = next(&mut house).await;
+    assert_eq!((lockdown.act, lockdown.refused), (HubAct::Lockdown, None));
+    let counts = house.hub.counts();
+    assert_eq!((counts.commands_accepted, counts.commands_refused, counts.commands_limited), (6, 1, 44));
+}
+
+#[tokio::test]
+async fn a_door_that_is_locked_down_is_not_unlocked() {
+    let mosquitto = Mosquitto::start().await;
+    let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
+    house.happens(entry(1, "mode_set", json!({ "door": "front", "mode": "lockdown", "by": "anna" })));
+    somebody.says("house/door/command/front", command("unlock", NOW), false, None).await;
+    assert_eq!(next(&mut house).await.refused.as_deref(), Some("the door is locked down"));
+    somebody.says("house/door/command/front", command("normal", NOW), false, None).await;
+    assert_eq!(next(&mut house).await.refused, None);
+}
+
+#[tokio::test]
+async fn rubbish_is_counted_told_once_and_ignored() {
+    let log = Log::begin();
+    let mosquitto = Mosquitto::start().await;
+    for version in [Version::V5, Version::V311] {
+        let (mut house, somebody) = listening(&mosquitto, version).await;
+        let before = log.count("this is no command", "command/front");
+        for payload in
+            [b"UNLOCK".to_vec(), vec![0xff; 300], Vec::new(), vec![b' '; 100_000], b"{\"act\":\"unlock\"".to_vec()]
+        {
+            somebody.says("house/door/command/front", payload, false, None).await;
+        }
+        somebody.says("house/door/command/back", command("unlock", NOW), false, None).await;
+        somebody.says("house/door/command/front", command("lock", NOW), false, None).await;
+        let first = next(&mut house).await;
+        assert_eq!((first.act, first.refused), (HubAct::Lock, None));
+        assert_eq!(house.hub.counts().commands_malformed, 6);
+        assert_eq!(log.count("this is no command", "command/front") - before, 1);
+        assert_eq!(house.hub.counts().connections, 1);
+        house.hub.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_packet_beyond_all_measure_does_not_fill_the_memory() {
+    let mosquitto = Mosquitto::start().await;
+    let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
+    somebody.says("house/door/command/front", vec![b'x'; 1 << 20], false, None).await;
+    somebody.says("house/door/command/front", command("lock", NOW), false, None).await;
+    assert_eq!(next(&mut house).await.act, HubAct::Lock);
+    // The broker knows how much this client takes and keeps the large one to itself.
+    assert_eq!((house.hub.counts().connections, house.hub.counts().commands_malformed), (1, 0));
+}
+
+#[tokio::test]
+async fn without_the_setting_nothing_is_listened_to() {
+    let mosquitto = Mosquitto::start().await;
+    let mut observer = Observer::of(mosquitto.port, "somebody").await;
+    let mut house = House::start(settings(mosquitto.own_port));
+    observer.expect_status("online").await;
+    observer.says("house/door/command/front", command("unlock", NOW), false, None).await;
+    house.locks(1);
+    observer.event().await;
+    house.hub.stop().await;
+    assert!(house.commands.try_recv().is_err());
+    assert_eq!(house.hub.counts().commands_accepted, 0);
+}

@@ -1,0 +1,12 @@
+//! The hub against real brokers: rumqttd in the test process, and mosquitto beside it. A small proxy stands between where a test
+//! has to cut or slow the line.
+
+mod certificates;
+mod commands;
+mod discovery_rules;
+mod home_assistant;
+mod outages;
+mod schemas;
+mod secure;
+mod support;
+mod talk;

@@ -1,0 +1,480 @@
+//! Brokers to test against, lines to cut, and somebody who listens.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Packet, Publish, PublishProperties};
+use rumqttc::v5::{AsyncClient, Event, MqttOptions};
+use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{sleep, timeout};
+use usher::clock::SimulatedClock;
+use usher::hub::{
+    DoorOutline, Hub, HubCommand, HubSettings, Means, MemoryOutbox, Outbox, Pending, Premises, State, Version,
+};
+
+/// Far longer than anything here takes; only a failing test waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// 2026-01-02T10:32:07Z
+pub fn wall() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_349_927)
+}
+
+pub fn settings(port: u16) -> HubSettings {
+    HubSettings {
+        host: "127.0.0.1".to_owned(),
+        port,
+        version: Version::V5,
+        tls: None,
+        client_id: "usher-test".to_owned(),
+        username: None,
+        password: None,
+        keep_alive: Duration::from_secs(30),
+        clean_start: true,
+        session_expiry: Duration::ZERO,
+        prefix: "house".to_owned(),
+        device: "door".to_owned(),
+        home_assistant: None,
+        commands: None,
+    }
+}
+
+pub fn premises() -> Premises {
+    let door = DoorOutline { name: "front".into(), leaf_sensor: true, tamper_contact: true, mode: "normal".into() };
+    Premises {
+        doors: vec![door],
+        cameras: vec!["porch".into()],
+        people: vec![(7, "Barack Obama".into())],
+        version: "0.1.0".into(),
+    }
+}
+
+pub fn entry(seq: u64, kind: &str, content: Value) -> Pending {
+    let id = format!("019b7e3c-1153-7a10-8b1e-{seq:012}");
+    Pending { seq, id, time: "2026-01-02T10:32:07.123456Z".to_owned(), kind: kind.to_owned(), content }
+}
+
+/// A hub with an outbox in memory.
+pub struct House {
+    pub hub: Hub,
+    pub outbox: Arc<MemoryOutbox>,
+    pub commands: mpsc::Receiver<HubCommand>,
+}
+
+impl House {
+    pub fn start(settings: HubSettings) -> House {
+        House::with(settings, premises(), Arc::default(), 0)
+    }
+
+    /// With what an earlier run left: events up to number `earlier`.
+    pub fn with(settings: HubSettings, premises: Premises, outbox: Arc<MemoryOutbox>, earlier: u64) -> House {
+        let clock = Arc::new(SimulatedClock::new(wall()));
+        let (hub, commands) = Hub::start(settings, Means { premises, outbox: outbox.clone(), earlier, clock });
+        House { hub, outbox, commands }
+    }
+
+    /// An event happens: on disk first, then the hub is told.
+    pub fn happens(&self, entry: Pending) {
+        self.outbox.push(entry.clone());
+        self.hub.happened(entry.seq, &entry.kind, &entry.time, &entry.content);
+    }
+
+    /// The door is locked again: event number `seq`.
+    pub fn locks(&self, seq: u64) {
+        self.happens(entry(seq, "locked", json!({ "door": "front", "reason": "time is over" })));
+    }
+
+    pub async fn online(&self) {
+        eventually("the hub to come online", || self.hub.state() == State::Online).await;
+    }
+
+    /// Waits for an outage and says why there is one.
+    pub async fn offline(&self) -> String {
+        timeout(PATIENCE, async {
+            loop {
+                if let State::Offline { why } = self.hub.state() {
+                    return why;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .expect("the hub goes offline")
+    }
+}
+
+/// An outbox that cannot be read for a while.
+pub struct SickOutbox {
+    pub well: Arc<MemoryOutbox>,
+    pub sick: std::sync::atomic::AtomicBool,
+}
+
+impl Outbox for SickOutbox {
+    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, String> {
+        match self.sick.load(std::sync::atomic::Ordering::Relaxed) {
+            true => Err("the disk is on fire".to_owned()),
+            false => self.well.pending(after, limit),
+        }
+    }
+    fn acknowledge(&self, seqs: &[u64]) -> Result<(), String> {
+        self.well.acknowledge(seqs)
+    }
+}
+
+pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    timeout(PATIENCE, async {
+        while !is_so() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("waited in vain for {what}"));
+}
+
+pub async fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+async fn listening(port: u16) {
+    timeout(PATIENCE, async {
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("the broker listens");
+}
+
+/// Starts a broker that lives until the test process ends. Returns its port.
+pub async fn broker(users: Option<(&str, &str)>) -> u16 {
+    let port = free_port().await;
+    let connections = ConnectionSettings {
+        connection_timeout_ms: 5000,
+        max_payload_size: 20_480,
+        max_inflight_count: 100,
+        auth: users.map(|(name, password)| HashMap::from([(name.to_owned(), password.to_owned())])),
+        external_auth: None,
+        dynamic_filters: true,
+    };
+    let server = ServerSettings {
+        name: "test".to_owned(),
+        listen: SocketAddr::from(([127, 0, 0, 1], port)),
+        tls: None,
+        next_connection_delay_ms: 1,
+        connections,
+    };
+    let router = RouterConfig {
+        max_connections: 100,
+        max_outgoing_packet_count: 200,
+        max_segment_size: 1 << 20,
+        max_segment_count: 10,
+        ..RouterConfig::default()
+    };
+    let config = Config { router, v5: Some(HashMap::from([("test".to_owned(), server)])), ..Config::default() };
+    let mut broker = Broker::new(config);
+    std::thread::spawn(move || broker.start().unwrap());
+    listening(port).await;
+    port
+}
+
+/// Accepts connections and says nothing more for good. Returns its port.
+pub async fn mute_broker() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                // MQTT 5.0, 3.2: CONNACK, three bytes follow, no session, success, no properties.
+                stream.write_all(&[0x20, 3, 0, 0, 0]).await.unwrap();
+                let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+            });
+        }
+    });
+    port
+}
+
+/// A real mosquitto in a folder of its own, with a port in the open for observers. Ended when it is dropped.
+pub struct Mosquitto {
+    child: Child,
+    folder: TempDir,
+    /// In the open, without a password.
+    pub port: u16,
+    /// What `listener` was given; in the open as well without any.
+    pub own_port: u16,
+}
+
+impl Mosquitto {
+    /// Without a listener of its own.
+    pub async fn start() -> Mosquitto {
+        Mosquitto::with(|_| "allow_anonymous true".to_owned()).await
+    }
+
+    /// With another listener that has these lines; they may name files that were written into the folder.
+    pub async fn with(listener: impl FnOnce(&Path) -> String) -> Mosquitto {
+        let folder = tempfile::tempdir().unwrap();
+        let (port, own_port) = (free_port().await, free_port().await);
+        let lines = listener(folder.path());
+        let text = format!(
+            "per_listener_settings true\npersistence false\nlog_dest none\nuser root\nmax_queued_messages 0\n\
+             listener {port} 127.0.0.1\nallow_anonymous true\n\
+             listener {own_port} 127.0.0.1\n{lines}\n"
+        );
+        std::fs::write(folder.path().join("mosquitto.conf"), text).unwrap();
+        let child = Mosquitto::spawn(folder.path());
+        listening(port).await;
+        listening(own_port).await;
+        Mosquitto { child, folder, port, own_port }
+    }
+
+    fn spawn(folder: &Path) -> Child {
+        // Debian puts it where only root looks.
+        let there = Path::new("/usr/sbin/mosquitto");
+        let program = if there.exists() { there } else { Path::new("mosquitto") };
+        Command::new(program)
+            .arg("-c")
+            .arg(folder.join("mosquitto.conf"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("mosquitto is installed: script/setup does it")
+    }
+
+    /// Ends it at once, as when the power fails.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again; it has forgotten everything.
+    pub async fn restart(&mut self) {
+        self.child = Mosquitto::spawn(self.folder.path());
+        listening(self.port).await;
+        listening(self.own_port).await;
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Writes a file of users for mosquitto.
+pub fn passwords(folder: &Path, user: &str, password: &str) -> PathBuf {
+    let path = folder.join("passwords");
+    let made = Command::new("mosquitto_passwd").args(["-b", "-c"]).arg(&path).args([user, password]).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    path
+}
+
+/// Somebody else on the broker.
+pub struct Observer {
+    pub client: AsyncClient,
+    publishes: mpsc::UnboundedReceiver<Publish>,
+    task: JoinHandle<()>,
+}
+
+impl Observer {
+    /// Listens to all topics of the device. Returns once the broker has confirmed the subscription.
+    pub async fn of(port: u16, name: &str) -> Observer {
+        Observer::listening_to(port, name, "house/door/#").await
+    }
+
+    pub async fn listening_to(port: u16, name: &str, topic: &str) -> Observer {
+        let mut options = MqttOptions::new(name, "127.0.0.1", port);
+        options.set_max_packet_size(Some(1 << 20));
+        let (client, mut events) = AsyncClient::new(options, 100);
+        client.subscribe(topic, QoS::AtLeastOnce).await.unwrap();
+        let (ready, mut subscribed) = mpsc::channel(1);
+        let (sender, publishes) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            loop {
+                match events.poll().await.unwrap() {
+                    Event::Incoming(Packet::Publish(publish)) => drop(sender.send(publish)),
+                    Event::Incoming(Packet::SubAck(_)) => drop(ready.send(()).await),
+                    _ => {}
+                }
+            }
+        });
+        timeout(PATIENCE, subscribed.recv()).await.expect("the broker confirms the subscription");
+        Observer { client, publishes, task }
+    }
+
+    pub async fn next(&mut self) -> Publish {
+        timeout(PATIENCE, self.publishes.recv()).await.expect("a message arrives").expect("the observer lives")
+    }
+
+    /// The next message of that topic; others are passed over.
+    pub async fn wait_for(&mut self, topic: &str) -> Publish {
+        loop {
+            let publish = self.next().await;
+            if publish.topic == topic.as_bytes() {
+                return publish;
+            }
+        }
+    }
+
+    /// Waits until that topic says what `is_it` wants.
+    pub async fn wait_until(&mut self, topic: &str, is_it: impl Fn(&Value) -> bool) -> Publish {
+        loop {
+            let publish = self.wait_for(topic).await;
+            if serde_json::from_slice(&publish.payload).is_ok_and(|value| is_it(&value)) {
+                return publish;
+            }
+        }
+    }
+
+    pub async fn expect_status(&mut self, status: &str) -> Publish {
+        loop {
+            let publish = self.wait_for("house/door/status").await;
+            if publish.payload == status.as_bytes() {
+                return publish;
+            }
+        }
+    }
+
+    /// The next event, whether it comes late or not.
+    pub async fn event(&mut self) -> Publish {
+        loop {
+            let publish = self.next().await;
+            let topic = text(&publish.topic);
+            if topic.starts_with("house/door/event/") || topic.starts_with("house/door/replay/") {
+                return publish;
+            }
+        }
+    }
+
+    /// Publishes with an expiry, where one is given.
+    pub async fn says(&self, topic: &str, payload: impl Into<Vec<u8>>, retain: bool, expiry_s: Option<u32>) {
+        let properties = PublishProperties { message_expiry_interval: expiry_s, ..PublishProperties::default() };
+        let payload: Vec<u8> = payload.into();
+        self.client.publish_with_properties(topic, QoS::AtLeastOnce, retain, payload, properties).await.unwrap();
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+pub fn value(publish: &Publish) -> Value {
+    serde_json::from_slice(&publish.payload).unwrap()
+}
+
+pub fn seq(publish: &Publish) -> u64 {
+    value(publish)["seq"].as_u64().unwrap()
+}
+
+/// Passes bytes on from its own port to a broker's, until it is dropped: then all lines break at once.
+pub struct Proxy {
+    accepting: JoinHandle<()>,
+    lines: Arc<Mutex<Vec<AbortHandle>>>,
+}
+
+impl Proxy {
+    pub async fn between(port: u16, broker: u16) -> Proxy {
+        Proxy::with(port, broker, None).await
+    }
+
+    /// Lets so many bytes through in each tenth of a second, towards the broker.
+    pub async fn slow(port: u16, broker: u16, bytes: usize) -> Proxy {
+        Proxy::with(port, broker, Some(bytes)).await
+    }
+
+    async fn with(port: u16, broker: u16, bytes: Option<usize>) -> Proxy {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let lines = Arc::<Mutex<Vec<AbortHandle>>>::default();
+        let accepted = lines.clone();
+        let accepting = tokio::spawn(async move {
+            loop {
+                let (near, _) = listener.accept().await.unwrap();
+                let line = tokio::spawn(async move {
+                    let far = TcpStream::connect(("127.0.0.1", broker)).await.unwrap();
+                    let ((mut near_in, mut near_out), (mut far_in, mut far_out)) =
+                        (near.into_split(), far.into_split());
+                    let back = tokio::io::copy(&mut far_in, &mut near_out);
+                    let forth = async {
+                        let mut buffer = vec![0; bytes.unwrap_or(16 << 10)];
+                        loop {
+                            let count = near_in.read(&mut buffer).await?;
+                            if count == 0 {
+                                return Ok(0);
+                            }
+                            far_out.write_all(&buffer[..count]).await?;
+                            if bytes.is_some() {
+                                sleep(Duration::from_millis(100)).await;
+                            }
+                        }
+                    };
+                    let _: (io::Result<u64>, io::Result<u64>) = tokio::join!(back, forth);
+                });
+                accepted.lock().unwrap().push(line.abort_handle());
+            }
+        });
+        Proxy { accepting, lines }
+    }
+
+    /// Breaks all lines, and goes on taking new ones.
+    pub fn cut(&self) {
+        self.lines.lock().unwrap().drain(..).for_each(|line| line.abort());
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.cut();
+    }
+}
+
+/// What was logged in this process, by all tests.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// The log, from the first call on.
+    pub fn begin() -> &'static Log {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Log::default();
+            let writer = log.clone();
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
+            log
+        })
+    }
+
+    /// How many lines hold both.
+    pub fn count(&self, what: &str, also: &str) -> usize {
+        let bytes = self.0.lock().unwrap();
+        String::from_utf8_lossy(&bytes).lines().filter(|line| line.contains(what) && line.contains(also)).count()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::Write::write(&mut *self.0.lock().unwrap(), bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
