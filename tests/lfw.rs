@@ -82,7 +82,7 @@ fn view_1(lfw: &Path, embeddings: &BTreeMap<PathBuf, Option<Embedding>>, embedde
     assert!(accuracy >= at_least, "{embedder}: {accuracy}");
 
     // The FaceNet project's figures, as `usher evaluate lfw` prints them for pairsDevTest.
-    let squared: Vec<f64> = distances(&test, &embeddings).iter().map(|(d, _)| f64::from(*d).powi(2)).collect();
+    let squared: Vec<f64> = distances(&test, embeddings).iter().map(|(d, _)| f64::from(*d).powi(2)).collect();
     let same: Vec<bool> = test.iter().map(|pair| pair.same).collect();
     let found = figures(&same, &balanced(&same, 10).unwrap(), 1e-3, |_| squared.clone()).unwrap();
     println!(
