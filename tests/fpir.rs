@@ -121,7 +121,8 @@ fn strangers_are_taken_for_somebody_no_more_often_than_promised() {
             100.0 * quantile(0.95)
         );
         assert!(low <= RATE, "the promise is refuted for {size} people: {first:?}");
-        assert!(mean <= 2.0 * RATE, "{size} people: {mean}");
+        // Comparisons are not as independent as the formula takes them; docs/decisions.md says by how much.
+        assert!(mean <= 3.0 * RATE, "{size} people: {mean}");
     }
 }
 

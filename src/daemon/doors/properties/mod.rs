@@ -225,3 +225,49 @@ fn alarms_of_a_leaf() {
         .collect();
     assert_eq!(told, ["alarm forced_open", "warning 20", "alarm held_open", "end held_open 20", "end forced_open 60"]);
 }
+
+#[test]
+fn a_clock_set_back_by_a_year_is_told_and_keeps_nobody_in_for_ever() {
+    let setup = Setup {
+        permits: false,
+        first_person: false,
+        two_person: false,
+        interlock: false,
+        hours: true,
+        passback: Passback::Hard,
+        held: true,
+    };
+    let mut scene = Scene::new(setup);
+    let goes_in = Step::Seen { door: 1, person: 1, age_ms: 50, inwards: true };
+    scene.play(&goes_in);
+    scene.play(&Step::Wait { ms: 10_000 });
+    scene.play(&Step::SetClock { seconds: -365 * 86_400 });
+    scene.play(&goes_in);
+    let jumps = |scene: &Scene| -> Vec<i64> {
+        let lines = scene.lines().into_iter();
+        lines
+            .filter_map(|line| match line {
+                Line::Note(_, Event::ClockJumped { milliseconds }) => Some(milliseconds),
+                _ => None,
+            })
+            .collect()
+    };
+    assert_eq!(jumps(&scene), [-365 * 86_400_000]);
+    let reasons = |scene: &Scene| -> Vec<Verdict> {
+        let lines = scene.lines().into_iter();
+        lines
+            .filter_map(|line| match line {
+                Line::Note(_, Event::Decided { decision, .. }) => Some(decision.verdict),
+                _ => None,
+            })
+            .collect()
+    };
+    let refused = Verdict::Deny { reason: crate::domain::Reason::Passback };
+    assert_eq!(reasons(&scene).last(), Some(&refused), "inside since now, by the new clock");
+    // Half a day later by that clock it is not trusted any more.
+    scene.play(&Step::SetClock { seconds: 13 * 3600 });
+    scene.play(&Step::Wait { ms: 10_000 });
+    scene.play(&goes_in);
+    assert!(matches!(reasons(&scene).last(), Some(Verdict::Grant { .. })));
+    assert_eq!(jumps(&scene).len(), 2);
+}
