@@ -28,7 +28,13 @@ pub fn premises(config: &Config, gallery: &Gallery, standing: &Standing) -> Prem
         tamper_contact: door.wiring.tamper.is_some(),
         mode: mode(&door.name).unwrap_or(Mode::Normal.as_str()).to_owned(),
     };
+    let sides = || config.doors.iter().filter_map(|door| door.passing.zones.as_ref());
+    let inside = |zone: &str| {
+        let is_inside = sides().any(|(_, inside)| inside == zone);
+        (is_inside || sides().any(|(outside, _)| outside == zone)).then_some(is_inside)
+    };
     Premises {
+        inside: standing.places.iter().filter_map(|(id, place)| Some((id.0, inside(&place.zone)?))).collect(),
         doors: config.doors.iter().map(door).collect(),
         cameras: config.cameras.iter().map(|camera| camera.name.clone()).collect(),
         people: gallery.people().into_iter().map(|person| (person.id.0, person.name)).collect(),

@@ -14,6 +14,8 @@ pub struct Premises {
     pub cameras: Vec<String>,
     /// Everybody who is enrolled: number and name.
     pub people: Vec<(u32, String)>,
+    /// Whether people are inside, by number, as far as it was known before the start.
+    pub inside: BTreeMap<u32, bool>,
     /// Of usher.
     pub version: String,
 }
@@ -81,7 +83,8 @@ impl Portrait {
             let mode = outline.mode.clone();
             (outline.name.clone(), Door { unlocked: false, open: None, mode, alarms: BTreeSet::new(), fault: None })
         };
-        let person = |(id, name): &(u32, String)| (*id, Person { name: name.clone(), inside: None });
+        let person =
+            |(id, name): &(u32, String)| (*id, Person { name: name.clone(), inside: premises.inside.get(id).copied() });
         Portrait {
             doors: premises.doors.iter().map(door).collect(),
             cameras: premises.cameras.iter().map(|name| (name.clone(), true)).collect(),
@@ -282,6 +285,7 @@ mod tests {
             }],
             cameras: vec!["porch".into()],
             people: vec![(7, "Barack Obama".into()), (9, "Joe Biden".into())],
+            inside: BTreeMap::new(),
             version: "0.1.0".into(),
         })
     }
@@ -329,6 +333,18 @@ mod tests {
             [&json!("locked"), &json!(null), &json!(false)]
         );
         assert_eq!(of(&portrait, "state")["problem"], "door front: the chip is gone");
+    }
+
+    #[test]
+    fn where_people_were_before_the_start_is_not_forgotten() {
+        let premises = Premises {
+            doors: Vec::new(),
+            cameras: Vec::new(),
+            people: vec![(7, "x".into()), (9, "y".into()), (11, "z".into())],
+            inside: BTreeMap::from([(7, true), (9, false)]),
+            version: "1".into(),
+        };
+        assert_eq!(of(&Portrait::new(&premises), "state")["inside"], 1);
     }
 
     #[test]

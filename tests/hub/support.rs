@@ -57,6 +57,7 @@ pub fn premises() -> Premises {
         doors: vec![door],
         cameras: vec!["porch".into()],
         people: vec![(7, "Barack Obama".into())],
+        inside: Default::default(),
         version: "0.1.0".into(),
     }
 }
