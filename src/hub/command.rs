@@ -89,6 +89,10 @@ pub fn read(
     if message.payload.len() > LARGEST_COMMAND_BYTES || !doors.iter().any(|known| known == door) {
         return None;
     }
+    // An object and nothing else: serde would also take the fields as a list, by their order.
+    if !message.payload.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
     let wire: CommandWire = serde_json::from_slice(&message.payload).ok()?;
     let name: String =
         wire.by.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
@@ -108,7 +112,11 @@ fn stale(message: &Incoming, at: Option<Timestamp>, now: SystemTime, max_age: Du
         let bounded = message.expires_in_s.is_some_and(|left| Duration::from_secs(left.into()) <= max_age);
         return (!bounded).then(|| "it has neither a time in `at` nor a short message expiry".to_owned());
     };
-    let now = Timestamp::try_from(now).ok()?;
+    let Ok(now) = Timestamp::try_from(now) else {
+        return Some(
+            "its age cannot be told: this device's clock is beyond the years 0 to 9999; set the time".to_owned(),
+        );
+    };
     let age = now.duration_since(at);
     if age.unsigned_abs() <= max_age {
         None
@@ -221,6 +229,16 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_no_date_can_tell_lets_no_dated_command_through() {
+        let dated = message(r#"{"act":"unlock","at":"2026-01-02T10:32:07Z"}"#);
+        for days in [5_000_000, 1 << 40] {
+            let beyond = SystemTime::UNIX_EPOCH + Duration::from_secs(days * 86_400);
+            let command = read(&dated, "usher/d/command", &["front".to_owned()], beyond, MAX_AGE).unwrap();
+            assert!(command.refused.unwrap().contains("set the time"));
+        }
+    }
+
+    #[test]
     fn without_a_time_only_a_short_expiry_speaks_for_a_command() {
         let undated = message(r#"{"act":"lock"}"#);
         assert!(refusal(&undated).contains("neither"));
@@ -239,6 +257,7 @@ mod tests {
             "UNLOCK",
             "{}",
             "[]",
+            r#"["unlock","2026-01-02T10:32:07Z","anna"]"#,
             r#"{"act":"open"}"#,
             r#"{"act":"unlock","at":5}"#,
             r#"{"act":"unlock","x":1}"#,

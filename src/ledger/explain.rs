@@ -1,7 +1,9 @@
 //! A record in words: one line for a list, a receipt for a single one.
 //!
-//! Knows nothing of where the record came from. A field that is missing, as in a record of a later version, is left out.
+//! Knows nothing of where the record came from. A field that is missing, as in a record of a later version, is left out. Control
+//! characters, which could break the line or command the terminal, are shown as escapes.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use jiff::Timestamp;
@@ -19,7 +21,7 @@ pub fn explain(record: &Record) -> String {
 
 /// As [`explain`], in the given time zone.
 pub fn explain_in(record: &Record, zone: &TimeZone) -> String {
-    format!("{} {}", local(record, zone, "%H:%M:%S"), happened(record))
+    format!("{} {}", local(record, zone, "%H:%M:%S"), plain(&happened(record)))
 }
 
 /// All there is to know of a record, over several lines in local time: for a decision what it rests on and every gate, for
@@ -34,7 +36,7 @@ pub fn receipt_in(record: &Record, zone: &TimeZone) -> String {
     let mut out = String::new();
     let mut line = |name: &str, text: &str| {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "{name:<10}{text}");
+        let _ = writeln!(out, "{:<10}{}", plain(name), plain(text));
     };
     line("record", &format!("{}  {}", record.seq, record.id));
     line("time", &format!("{}{}", local(record, zone, "%Y-%m-%d %H:%M:%S%.3f %:z"), doubt(record)));
@@ -67,6 +69,21 @@ fn local(record: &Record, zone: &TimeZone, format: &str) -> String {
         Ok(at) => at.to_zoned_datetime(zone.clone()).strftime(format).to_string(),
         Err(_) => record.time(),
     }
+}
+
+/// Without control characters: `\n` or `\u{1b}` stands in the place of each.
+fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c.is_control() {
+            true => escaped.extend(c.escape_default()),
+            false => escaped.push(c),
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 /// What to think of the time, when it is not certain.
@@ -290,6 +307,18 @@ mod tests {
             previous: [1; 32],
             hash: [2; 32],
         }
+    }
+
+    #[test]
+    fn control_characters_break_no_line_and_reach_no_terminal() {
+        let record = record("locked\u{85}", json!({ "door\r": "fr\nont", "reason": "\u{1b}[2J\u{9b}2J" }));
+        assert!(explain(&record).contains("locked\\u{85}"));
+        assert!(!explain(&record).contains(char::is_control));
+        let receipt = receipt(&record);
+        assert!(receipt.contains("door\\r    fr\\nont\n") && receipt.contains("\\u{1b}[2J\\u{9b}2J\n"), "{receipt}");
+        assert!(!receipt.contains(|c: char| c.is_control() && c != '\n'));
+        let record = self::record("locked", json!({ "door": "front", "reason": "one\ntwo" }));
+        assert!(explain(&record).ends_with("locked front: one\\ntwo"));
     }
 
     #[test]

@@ -1,0 +1,57 @@
+//! Requests on the daemon's control socket: nothing panics, what was read can be written and read again, and a template that came in
+//! is a unit vector.
+#![no_main]
+
+use std::time::SystemTime;
+
+use libfuzzer_sys::fuzz_target;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use usher::daemon::wire::{
+    AmendRequest, AmnestyRequest, ChangeRequest, DoorRequest, EnrollRequest, EraseRequest, TemplateWire,
+};
+use usher::domain::{Amendment, Event};
+
+fuzz_target!(|data: &[u8]| {
+    // The first byte says what is asked for.
+    let Some((path, body)) = data.split_first() else { return };
+    match path % 7 {
+        0 => look_at(&read::<Vec<TemplateWire>>(body).unwrap_or_default()),
+        1 => look_at(&read::<EnrollRequest>(body).map(|request| request.templates).unwrap_or_default()),
+        2 => assert_reads_back::<ChangeRequest>(body),
+        3 => assert_reads_back::<DoorRequest>(body),
+        4 => assert_reads_back::<AmnestyRequest>(body),
+        5 => assert_reads_back::<EraseRequest>(body),
+        _ => {
+            let Some(request) = read::<AmendRequest>(body) else { return };
+            let (adds, voids) = (request.add.is_some(), request.void.is_some());
+            match request.event("anna".to_owned()) {
+                Some(Event::AttendanceAmended { amendment: Amendment::Add { .. }, .. }) => assert!(adds && !voids),
+                Some(Event::AttendanceAmended { amendment: Amendment::Void { .. }, .. }) => assert!(voids && !adds),
+                Some(other) => panic!("an amendment became {other:?}"),
+                None => {}
+            }
+        }
+    }
+});
+
+fn read<T: Serialize + DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let request: T = serde_json::from_slice(body).ok()?;
+    let written = serde_json::to_vec(&request).expect("what was read can be written");
+    // JSON has no word for the infinite, which a number like 1e39 becomes.
+    if serde_json::from_slice::<T>(&written).is_err() {
+        assert!(written.windows(4).any(|word| word == b"null"), "{}", String::from_utf8_lossy(&written));
+    }
+    Some(request)
+}
+
+fn assert_reads_back<T: Serialize + DeserializeOwned>(body: &[u8]) {
+    read::<T>(body);
+}
+
+fn look_at(templates: &[TemplateWire]) {
+    for template in templates.iter().filter_map(|template| template.template(SystemTime::UNIX_EPOCH)) {
+        let square: f64 = template.embedding.values().iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+        assert!((square.sqrt() - 1.0).abs() < 1e-5, "length {}", square.sqrt());
+    }
+}
