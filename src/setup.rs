@@ -22,6 +22,7 @@ use crate::domain::Distance;
 use crate::door::{
     self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
 };
+use crate::gallery::Keeping;
 use crate::hub::home_assistant::HomeAssistantSettings;
 use crate::hub::{self, CommandSettings, HubSettings};
 use crate::ledger::attendance;
@@ -211,6 +212,11 @@ pub fn journal(config: &Config, store: &Store) -> Result<Journal> {
 pub fn keep(config: &Config) -> Keep {
     let age = config.journal.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
     Keep { age, bytes: config.journal.max_size }
+}
+
+/// `[gallery]` as the visitors want it.
+pub fn keep_visitors(config: &Config) -> Keeping {
+    Keeping { span: config.gallery.keep_unknown, most: config.gallery.keep_unknown_most as usize }
 }
 
 /// `[attendance]` as the ledger wants it.

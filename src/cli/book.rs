@@ -15,11 +15,12 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::daemon::user_name;
 use crate::daemon::wire::{
-    ChangeRequest, CutWire, EnrollRequest, MatchWire, PersonWire, StandingsWire, Status, TemplateWire, Validity,
+    ChangeRequest, CutWire, EnrollRequest, ForgottenWire, MatchWire, PersonWire, StandingsWire, Status, StrangersWire,
+    TemplateWire, Validity,
 };
-use crate::domain::{Match, PersonId};
-use crate::gallery::{Gallery, NewPerson, Template};
-use crate::office::{Enrolment, Recorder, Register};
+use crate::domain::{Distance, Match, PersonId};
+use crate::gallery::{Gallery, NewPerson, Template, Visitors};
+use crate::office::{Enrolment, Recorder, Register, strangers};
 use crate::setup;
 use crate::store::{Store, StoreError};
 use crate::vision::Seen;
@@ -37,6 +38,7 @@ pub enum Book {
 pub struct Local {
     register: Register,
     recorder: Arc<Recorder>,
+    visitors: Visitors,
     by: String,
 }
 
@@ -60,8 +62,9 @@ impl Book {
         let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
         let gallery = Arc::new(Gallery::open(&store, model.id(), dimension)?);
         let recorder = Arc::new(Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new())));
+        let visitors = Visitors::open(&store, setup::keep_visitors(config))?;
         let register = Register::new(gallery, recorder.clone(), setup::house::near_enough(config, model)?);
-        Ok(Book::Local(Box::new(Local { register, recorder, by: me() })))
+        Ok(Book::Local(Box::new(Local { register, recorder, visitors, by: me() })))
     }
 
     /// Everybody, by number.
@@ -185,6 +188,25 @@ impl Book {
         match self {
             Book::Remote(client) => client.get("/v1/standings"),
             Book::Local(local) => Ok(StandingsWire::of(local.register.gallery(), local.register.cut().distance.0)?),
+        }
+    }
+
+    /// The visitors whom nobody knew, grouped where the store is open; embeddings stay there.
+    pub fn strangers(&self, limit: Distance) -> Result<StrangersWire> {
+        match self {
+            Book::Remote(client) => client.get(&format!("/v1/unknown?distance={}", limit.0)),
+            Book::Local(local) => {
+                let found = strangers(&local.visitors, local.register.gallery(), limit, SystemTime::now())?;
+                Ok(StrangersWire::new(&found, local.visitors.keeping(), limit.0))
+            }
+        }
+    }
+
+    /// Erases all visitors whom nobody knew; how many visits those were.
+    pub fn forget_strangers(&self) -> Result<usize> {
+        match self {
+            Book::Remote(client) => Ok(client.send::<ForgottenWire>(Method::DELETE, "/v1/unknown", &())?.forgotten),
+            Book::Local(local) => Ok(local.visitors.forget()?),
         }
     }
 

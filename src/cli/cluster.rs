@@ -204,7 +204,7 @@ impl Haul {
 }
 
 /// A distance from 0 to 2.
-fn distance(text: &str) -> Result<Distance, String> {
+pub(super) fn distance(text: &str) -> Result<Distance, String> {
     match text.parse::<f32>() {
         Ok(value) if (0.0..=2.0).contains(&value) => Ok(Distance(value)),
         _ => Err("a distance is a number from 0 to 2".into()),
@@ -215,7 +215,8 @@ fn distance(text: &str) -> Result<Distance, String> {
 /// other distances give.)
 const USUAL_FMR: f64 = 0.00001;
 
-fn usual_limit(model: &Model) -> Result<Distance> {
+/// The distance to group by when none is said.
+pub(super) fn usual_limit(model: &Model) -> Result<Distance> {
     match model.operating_point(USUAL_FMR) {
         Some(point) => Ok(point.distance()),
         None => bail!("the manifest has no measured distance for {}: say --distance", model.name),

@@ -1,5 +1,7 @@
 //! `usher people`
 
+mod unknown;
+
 use std::io::{IsTerminal, Write};
 
 use anyhow::{Result, bail};
@@ -12,7 +14,7 @@ use super::context::Context;
 use crate::config::Config;
 use crate::daemon::wire::PersonWire;
 
-/// List, show, rename, disable, enable or remove people; set their groups and days.
+/// List, show, rename, disable, enable or remove people; set their groups and days; show visitors whom nobody knew.
 ///
 /// A person is named by number (`7` or `#7`), by employee id, or by the whole name.
 #[derive(Args)]
@@ -81,6 +83,7 @@ enum Action {
         #[arg(long, short)]
         yes: bool,
     },
+    Unknown(unknown::Unknown),
 }
 
 impl People {
@@ -88,6 +91,7 @@ impl People {
         let config = context.config()?;
         let book = Book::open(&config)?;
         let done = match &self.action {
+            Action::Unknown(unknown) => return unknown.run(&book, &config, self.json),
             Action::List => return list(&book.people()?, self.json),
             Action::Show { person } => book.find(person)?,
             Action::Rename { person, name } => book.rename(book.find(person)?.id, name)?,

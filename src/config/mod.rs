@@ -27,9 +27,9 @@ pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use settings::{
     Accelerator, Access, Active, Attendance, AttendanceMethod, Camera, Contact, Control, Detector, Device,
-    DistanceLimit, Door, DoorDriver, Enroll, HomeAssistant, Hours, Indicator, Journal, LineId, Lock, Log, LogFormat,
-    LogLevel, Metrics, Models, Mqtt, MqttCommands, MqttTls, MqttVersion, OnJournalFailure, Passback, Passing, PeopleAs,
-    PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule, Source, Store, Wiring,
+    DistanceLimit, Door, DoorDriver, Enroll, Gallery, HomeAssistant, Hours, Indicator, Journal, LineId, Lock, Log,
+    LogFormat, LogLevel, Metrics, Models, Mqtt, MqttCommands, MqttTls, MqttVersion, OnJournalFailure, Passback,
+    Passing, PeopleAs, PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule, Source, Store, Wiring,
 };
 
 use reader::{Line, Reader};
@@ -46,6 +46,7 @@ pub struct Config {
     pub detector: Detector,
     pub access: Access,
     pub enroll: Enroll,
+    pub gallery: Gallery,
     /// `[[door]]`, in the order of the file; at least one.
     pub doors: Vec<Door>,
     /// `[[camera]]`, in the order of the file; at least one.

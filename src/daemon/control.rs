@@ -3,6 +3,7 @@
 //! Joins the office and the stages' health; decides nothing itself.
 
 mod doors;
+mod visitors;
 
 use std::convert::Infallible;
 use std::io;
@@ -32,7 +33,7 @@ use super::tally::Tally;
 use super::warden::{Board, Tiding};
 use super::wire::*;
 use crate::clock::Clock;
-use crate::gallery::{GalleryError, NewPerson};
+use crate::gallery::{GalleryError, NewPerson, Visitors};
 use crate::hub::{self, Hub};
 use crate::office::{Enrolment, OfficeError, Recorder, Register};
 
@@ -43,6 +44,7 @@ const LARGEST_REQUEST_BYTES: usize = 4 << 20;
 pub struct House {
     pub register: Register,
     pub recorder: Arc<Recorder>,
+    pub visitors: Arc<Visitors>,
     pub stages: Vec<Arc<Stage>>,
     pub board: Board,
     pub tidings: SyncSender<Tiding>,
@@ -140,6 +142,7 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/v1/doors", post(doors::order))
         .route("/v1/amnesty", post(doors::amnesty))
         .route("/v1/standings", get(standings))
+        .route("/v1/unknown", get(visitors::list).delete(visitors::forget))
         .route("/v1/views", get(views))
         .route("/metrics", get(figures))
         .merge(records::routes())

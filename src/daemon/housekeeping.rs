@@ -1,4 +1,4 @@
-//! What is done from time to time, whatever happens at the doors: old records go, acknowledgements are written down, and a journal that
+//! What is done from time to time, whatever happens at the doors: old records and unknown visitors go, acknowledgements are written down, and a journal that
 //! could not be written is tried again.
 //!
 //! Decides nothing about doors.
@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
+use crate::gallery::Visitors;
 use crate::ledger::Keep;
 use crate::office::Recorder;
 
@@ -13,24 +15,24 @@ use crate::office::Recorder;
 const ROUND: Duration = Duration::from_secs(2);
 /// How often acknowledgements of the hub are written down when no record carries them along.
 const FLUSH_EVERY: Duration = Duration::from_secs(60);
-/// How often it is asked which records are too old.
+/// How often it is asked which records and visitors are too old.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 /// Goes round until the runtime ends.
-pub async fn run(recorder: Arc<Recorder>, keep: Keep) {
+pub async fn run(recorder: Arc<Recorder>, keep: Keep, visitors: Arc<Visitors>, clock: Arc<dyn Clock>) {
     let mut flushed = Instant::now();
     let mut pruned: Option<Instant> = None;
     loop {
         tokio::time::sleep(ROUND).await;
         let flush = flushed.elapsed() >= FLUSH_EVERY;
-        let prune = keep != Keep::default() && pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY);
+        let prune = pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY);
         if flush {
             flushed = Instant::now();
         }
         if prune {
             pruned = Some(Instant::now());
         }
-        let recorder = recorder.clone();
+        let (recorder, visitors, now) = (recorder.clone(), visitors.clone(), clock.wall());
         let round = move || {
             if recorder.trouble().is_some()
                 && let Err(error) = recorder.try_again()
@@ -44,6 +46,13 @@ pub async fn run(recorder: Arc<Recorder>, keep: Keep) {
                 tracing::warn!(%error, "what the broker acknowledged is not written down yet");
             }
             if prune {
+                match visitors.prune(now) {
+                    Ok(0) => {}
+                    Ok(erased) => tracing::info!(erased, "unknown visitors whose time was over were erased"),
+                    Err(error) => tracing::warn!(%error, "unknown visitors whose time is over stay"),
+                }
+            }
+            if prune && keep != Keep::default() {
                 match recorder.prune(keep) {
                     Ok(0) => {}
                     Ok(records) => tracing::info!(records, "old records were deleted"),

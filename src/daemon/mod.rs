@@ -25,6 +25,7 @@ mod stop;
 mod tally;
 mod thermal;
 mod vision_stage;
+mod visitors;
 mod waiting;
 mod warden;
 pub mod wire;
@@ -44,7 +45,7 @@ use crate::camera::slot::slot;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, OnJournalFailure};
 use crate::domain::{Event, Frame, Image};
-use crate::gallery::Gallery;
+use crate::gallery::{Gallery, Visitors};
 use crate::hub::{Hub, Means};
 use crate::ledger::Journal;
 use crate::office::{Recorder, Register};
@@ -62,6 +63,7 @@ use health::Stage;
 use stop::StopToken;
 use tally::Tally;
 use vision_stage::VisionStage;
+use visitors::{Glimpses, Porter};
 use waiting::Waiting;
 use warden::{Board, Tiding, Warden};
 
@@ -127,6 +129,17 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     for foreign in gallery.foreign()? {
         tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
     }
+    let visitors = Arc::new(Visitors::open(&store, setup::keep_visitors(config))?);
+    match visitors.prune(clock.wall()) {
+        Ok(0) => {}
+        Ok(erased) => tracing::info!(erased, "unknown visitors whose time was over were erased"),
+        Err(error) => tracing::warn!(%error, "unknown visitors whose time is over stay"),
+    }
+    let keeps_visitors = !visitors.keeping().span.is_zero();
+    let glimpses = keeps_visitors.then(|| Arc::new(Glimpses::default()));
+    let (porter, visits) = glimpses.clone().map(|glimpses| Porter::new(glimpses, clock.clone())).unzip();
+    let keeping_visits =
+        visits.map(|visits| tokio.spawn(visitors::write_down(visits, visitors.clone(), clock.clone())));
     let standing_tree = store.tree("standing")?;
     let standing = Standing::load(&standing_tree).context("what was kept of the doors cannot be read")?;
     let journal = setup::journal(config, &store)?;
@@ -190,7 +203,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             authority: Authority::new(rules),
             near_enough: near_enough.clone(),
             people: Box::new(gallery.clone()),
-            pen: Box::new(JournalPen { recorder: recorder.clone(), standing: standing_tree }),
+            pen: Box::new(JournalPen { recorder: recorder.clone(), standing: standing_tree, porter }),
             clock: clock.clone(),
             open_unrecorded: config.journal.on_failure == OnJournalFailure::Allow,
             last_record,
@@ -226,6 +239,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             used,
             tidings: tell.clone(),
             views: views.clone(),
+            glimpses: glimpses.clone(),
             clock: clock.clone(),
             stage: crew.stage("vision", &camera.name),
         };
@@ -254,6 +268,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let house = Arc::new(House {
         register: Register::new(gallery, recorder.clone(), near_enough),
         recorder: recorder.clone(),
+        visitors: visitors.clone(),
         stages: crew.stages.clone(),
         board,
         tidings: tell.clone(),
@@ -287,7 +302,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             tracing::error!(%error, "the control socket failed");
         }
     });
-    tokio.spawn(housekeeping::run(recorder.clone(), setup::keep(config)));
+    tokio.spawn(housekeeping::run(recorder.clone(), setup::keep(config), visitors, clock.clone()));
     tracing::info!(socket = %socket.display(), "ready");
 
     let end = crew.watch(&heard, config.cameras.len(), options);
@@ -306,6 +321,13 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     finish(&tell, "the daemon stops");
     drop(tell);
     crew.join(|_| true);
+    if let Some(keeping_visits) = keeping_visits {
+        // The porter is gone with the doors; what it handed over is still to be written.
+        let written = tokio.block_on(async { tokio::time::timeout(LAST_WAIT, keeping_visits).await });
+        if written.is_err() {
+            tracing::warn!("the last unknown visitors are not kept");
+        }
+    }
     recorder.record(&Event::Stopped { reason }).ok();
     drop(socket_file);
     if let Some(hub) = hub {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use super::health::Stage;
+use super::visitors::Glimpses;
 use super::warden::Tiding;
 use super::wire::View;
 use crate::camera::slot::{SlotReceiver, SlotSender};
@@ -38,6 +39,8 @@ pub struct VisionStage {
     pub tidings: SyncSender<Tiding>,
     /// For whoever enrols at the camera.
     pub views: broadcast::Sender<View>,
+    /// Where faces are remembered that may have to be kept; `None` when nobody unknown is kept.
+    pub glimpses: Option<Arc<Glimpses>>,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
 }
@@ -86,6 +89,9 @@ impl VisionStage {
                     tracing::error!(%error, "the gallery cannot be searched");
                     None
                 });
+                if let Some(glimpses) = &self.glimpses {
+                    glimpses.remember(&self.camera, frame.seq, track, &embedding, quality);
+                }
                 if watched {
                     views.push(Seen { face, quality, embedding });
                 }

@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of sockets.
 
+mod visitors;
+
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -16,6 +18,8 @@ use crate::domain::{
 use crate::gallery::{self, Gallery, GalleryError, Person, Standing, Template};
 use crate::ledger::Verified;
 use crate::vision::Seen;
+
+pub use visitors::{ForgottenWire, StrangersQuery, StrangersWire};
 
 /// A person as shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

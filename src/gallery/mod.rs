@@ -8,6 +8,7 @@
 //! - `shelf`: what is in memory, as read from the store
 //! - `change`: enrolment and everything else that writes, one transaction and one flush each
 //! - `standing`: how each person's templates stand to everybody's
+//! - `visitors`: embeddings of people whom nobody knew, for a while
 //! - `index`: the search; `scan`: its fast first look; `podium`: nearest and runner-up
 
 mod change;
@@ -21,6 +22,7 @@ mod shelf;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod visitors;
 mod walk;
 
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -33,6 +35,7 @@ pub use index::Index;
 pub use person::{MAX_NAME_CHARS, MAX_TEMPLATES, NewPerson, Person, Template};
 pub use shelf::{Damaged, Foreign};
 pub use standing::{Standing, View};
+pub use visitors::{Keeping, Kept, Visit, Visitors};
 
 use shelf::Shelf;
 

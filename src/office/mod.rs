@@ -6,7 +6,9 @@
 mod gates;
 mod recorder;
 mod register;
+mod strangers;
 
 pub use gates::{Gates, Refusal};
 pub use recorder::Recorder;
 pub use register::{Enrolment, OfficeError, Register};
+pub use strangers::{Stranger, Strangers, StrangersError, strangers};

@@ -17,3 +17,4 @@ mod measuring;
 mod pictures;
 mod record;
 mod support;
+mod visitors;

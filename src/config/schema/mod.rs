@@ -26,10 +26,10 @@ use camera::camera;
 use door::door;
 use journal::{attendance, journal};
 use mqtt::{metrics, mqtt};
-use rules::{group, name, socket};
+use rules::{group, name, seconds, socket};
 
 /// The sections of the root, for the message about an unknown one.
-const SECTIONS: [&str; 17] = [
+const SECTIONS: [&str; 18] = [
     "device",
     "store",
     "journal",
@@ -39,6 +39,7 @@ const SECTIONS: [&str; 17] = [
     "detector",
     "access",
     "enroll",
+    "gallery",
     "door",
     "camera",
     "schedule",
@@ -61,6 +62,7 @@ pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
     let detector = detector(reader.section(root, "detector"));
     let access = access(reader.section(root, "access"));
     let enroll = enroll(reader.section(root, "enroll"));
+    let gallery = gallery(reader.section(root, "gallery"));
     let doors = reader.list(root, "door", door);
     let cameras = reader.list(root, "camera", |section| camera(section, &doors));
     let schedules = reader.optional_list(root, "schedule", passing::schedule);
@@ -80,6 +82,7 @@ pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
         detector,
         access,
         enroll,
+        gallery,
         doors,
         cameras,
         schedules,
@@ -170,6 +173,16 @@ fn enroll(mut section: Section<'_>) -> Enroll {
     };
     section.close();
     enroll
+}
+
+fn gallery(mut section: Section<'_>) -> Gallery {
+    let gallery = Gallery {
+        // A month at most: whoever comes for longer than that without being enrolled is no visitor.
+        keep_unknown: section.duration("keep_unknown", seconds(0)..=seconds(30 * 86_400), seconds(0)),
+        keep_unknown_most: section.integer("keep_unknown_most", 1..=2000, 500),
+    };
+    section.close();
+    gallery
 }
 
 fn control(mut section: Section<'_>) -> Control {

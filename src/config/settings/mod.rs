@@ -12,6 +12,7 @@ mod passing;
 mod wiring;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use access::{Access, DistanceLimit};
 pub use camera::{Camera, PixelFormat, Source};
@@ -109,6 +110,15 @@ pub struct Enroll {
     pub max_yaw_deg: f32,
     /// The furthest nod of the head up or down, in degrees.
     pub max_pitch_deg: f32,
+}
+
+/// `[gallery]`: what is kept of faces besides the people enrolled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gallery {
+    /// How long the embedding of a visitor whom nobody knew is kept. Zero: it is not kept at all.
+    pub keep_unknown: Duration,
+    /// How many of those are kept at most; the oldest goes first.
+    pub keep_unknown_most: u32,
 }
 
 /// `[control]`: how the command line reaches the daemon.

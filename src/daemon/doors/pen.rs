@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::standing::Entry;
 use crate::access::Holder;
+use crate::daemon::visitors::Porter;
 use crate::domain::{Event, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::office::Recorder;
@@ -33,6 +34,8 @@ pub trait People: Send {
 pub struct JournalPen {
     pub recorder: Arc<Recorder>,
     pub standing: Tree,
+    /// Hears of every decision once it is on disk; `None` when nobody unknown is kept.
+    pub porter: Option<Porter>,
 }
 
 impl Pen for JournalPen {
@@ -42,7 +45,11 @@ impl Pen for JournalPen {
             None => self.standing.delete(key.as_bytes()),
         };
         let changes: Vec<_> = standing.iter().map(change).collect();
-        self.recorder.record_with(event, &changes).map(|record| record.seq).map_err(|error| error.to_string())
+        let record = self.recorder.record_with(event, &changes).map_err(|error| error.to_string())?;
+        if let (Some(porter), Event::Decided { door, decision, .. }) = (&self.porter, event) {
+            porter.decided(door, decision);
+        }
+        Ok(record.seq)
     }
 }
 

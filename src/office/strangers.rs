@@ -1,0 +1,130 @@
+//! Visitors whom nobody knew, sorted by who they are, with whom of the enrolled each looks most like.
+//!
+//! Joins the visitors, the clustering and the gallery where the store is open, so that embeddings stay there. Knows nothing of sockets and
+//! terminals.
+
+use std::time::SystemTime;
+
+use crate::domain::{Distance, Embedding, Named};
+use crate::gallery::{Gallery, GalleryError, Visit, Visitors};
+use crate::lab::cluster::{ClusterError, cluster};
+
+use thiserror::Error;
+
+/// What is kept, in groups.
+#[derive(Clone, Debug, Default)]
+pub struct Strangers {
+    /// The one with the most visits first; of as many, the one that came last.
+    pub groups: Vec<Stranger>,
+    /// Visits whose embeddings are of other models than the one in use. They do not compare with anybody.
+    pub foreign: usize,
+    /// Records that cannot be read.
+    pub unreadable: usize,
+}
+
+/// Visits that are one person's by their faces.
+#[derive(Clone, Debug)]
+pub struct Stranger {
+    /// Oldest first; one at least.
+    pub visits: Vec<Visit>,
+    /// Who of the people enrolled now is nearest to any of the faces.
+    pub nearest: Option<(Named, Distance)>,
+}
+
+/// Why visitors cannot be told apart.
+#[derive(Debug, Error)]
+pub enum StrangersError {
+    #[error(transparent)]
+    Gallery(#[from] GalleryError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+/// The visitors kept at `now`. Two groups are one while the mean distance between their faces is within `limit`.
+pub fn strangers(
+    visitors: &Visitors,
+    gallery: &Gallery,
+    limit: Distance,
+    now: SystemTime,
+) -> Result<Strangers, StrangersError> {
+    let kept = visitors.kept(now).map_err(GalleryError::from)?;
+    let (own, foreign): (Vec<Visit>, Vec<Visit>) =
+        kept.visits.into_iter().partition(|visit| visit.template.embedding.model() == gallery.model());
+    let embeddings: Vec<Embedding> = own.iter().map(|visit| visit.template.embedding.clone()).collect();
+    let numbers = cluster(&embeddings, limit)?;
+    let mut groups: Vec<Stranger> = Vec::new();
+    for (visit, number) in own.into_iter().zip(numbers) {
+        if number == groups.len() {
+            groups.push(Stranger { visits: Vec::new(), nearest: None });
+        }
+        groups[number].visits.push(visit);
+    }
+    for group in &mut groups {
+        group.nearest = nearest(gallery, &group.visits)?;
+    }
+    let last = |group: &Stranger| group.visits.last().map(|visit| visit.template.created);
+    groups.sort_by_key(|group| std::cmp::Reverse((group.visits.len(), last(group))));
+    Ok(Strangers { groups, foreign: foreign.len(), unreadable: kept.unreadable })
+}
+
+fn nearest(gallery: &Gallery, visits: &[Visit]) -> Result<Option<(Named, Distance)>, GalleryError> {
+    let mut best: Option<(Named, Distance)> = None;
+    for visit in visits {
+        let Some(found) = gallery.nearest(&visit.template.embedding)? else { continue };
+        if best.as_ref().is_none_or(|(_, distance)| found.distance < *distance) {
+            match gallery.person(found.person) {
+                Ok(person) => best = Some((Named { id: person.id, name: person.name }, found.distance)),
+                // Removed meanwhile.
+                Err(GalleryError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::{ModelId, Quality};
+    use crate::gallery::{Keeping, NewPerson, Template};
+    use crate::store::Store;
+
+    fn template(model: &str, values: [f32; 2], at_s: u64) -> Template {
+        let embedding = Embedding::normalised(ModelId::new(model), Box::new(values)).unwrap();
+        let created = SystemTime::UNIX_EPOCH + Duration::from_secs(at_s);
+        Template { embedding, quality: Quality::default(), created }
+    }
+
+    #[test]
+    fn visits_of_one_face_are_one_group_and_other_models_are_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let gallery = Gallery::open(&store, ModelId::new("net-1"), 2).unwrap();
+        let ada = NewPerson { name: "Ada".into(), ..NewPerson::default() };
+        gallery.enroll(ada, vec![template("net-1", [0.0, 1.0], 1)]).unwrap();
+        let visitors = Visitors::open(&store, Keeping { span: Duration::from_secs(3600), most: 10 }).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        for (model, values, at) in [
+            ("net-1", [1.0, 0.0], 10),
+            ("net-1", [-1.0, 0.1], 20),
+            ("net-0", [1.0, 0.0], 30),
+            ("net-1", [1.0, 0.1], 40),
+        ] {
+            let template = template(model, values, at);
+            let visit = Visit { template, camera: "porch".into(), door: "front".into(), distance: None };
+            visitors.keep(&visit, now).unwrap();
+        }
+        let found = strangers(&visitors, &gallery, Distance(0.5), now).unwrap();
+        assert_eq!((found.groups.len(), found.foreign, found.unreadable), (2, 1, 0));
+        let first = &found.groups[0];
+        let seen: Vec<_> = first.visits.iter().map(|visit| visit.template.created).collect();
+        assert_eq!(seen, [10, 40].map(|at| SystemTime::UNIX_EPOCH + Duration::from_secs(at)));
+        let (who, distance) = first.nearest.clone().unwrap();
+        let nearer = template("net-1", [1.0, 0.1], 0).embedding.distance(&template("net-1", [0.0, 1.0], 0).embedding);
+        assert_eq!((who.name.as_str(), Some(distance)), ("Ada", nearer));
+        assert_eq!(found.groups[1].visits.len(), 1);
+    }
+}
