@@ -43,10 +43,26 @@ fn rooms() -> Vec<(String, PathBuf, String)> {
             let inside = path.strip_prefix(&src).unwrap();
             let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
             let text = std::fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
-            (room, path, code)
+            (room, path, without_tests(&text).to_owned())
         })
         .collect()
+}
+
+/// The text above its tests. A line such as `mod properties;` that names a file of tests ends nothing.
+fn without_tests(text: &str) -> &str {
+    let inline = text.match_indices("#[cfg(test)]\n").find(|(at, mark)| {
+        let after = text[at + mark.len()..].lines();
+        let head = after.map(str::trim).find(|line| !line.starts_with("#[")).unwrap_or_default();
+        head.contains("mod ") && head.ends_with('{')
+    });
+    inline.map_or(text, |(at, _)| &text[..at])
+}
+
+#[test]
+fn only_tests_themselves_are_left_out() {
+    let code = "mod a;\n#[cfg(test)]\nmod tests;\nfn b() {}\n";
+    assert_eq!(without_tests(code), code);
+    assert_eq!(without_tests(&format!("{code}\n#[cfg(test)]\nmod inline {{\n}}\n")), format!("{code}\n"));
 }
 
 /// The rooms that a text names with `crate::`.

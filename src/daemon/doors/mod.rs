@@ -3,30 +3,30 @@
 //! Joins access, door and ledger. The order never changes: what allows a door to unlock is on disk before the relay moves.
 //! No thread of its own and no queue: [`super::warden`] has those.
 
+mod moves;
 pub mod pen;
 pub mod post;
 #[cfg(test)]
 mod properties;
 pub mod standing;
+mod telling;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{Act, Asked, Authority, Cut, NearEnough, Now, Passage};
+use crate::access::{Asked, Authority, Cut, NearEnough, Now, Passage};
 use crate::clock::Clock;
-use crate::domain::{
-    Alarm, Cause, Decision, Direction, DoorCommand, Event, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict,
-};
-use crate::door::{Input, Outcome};
+use crate::domain::{Decision, Direction, Event, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict};
+use crate::door::Input;
 
 use pen::{Pen, People};
 use post::{DoorView, Going, Post};
 use standing::{Entry, Standing};
+use telling::tell;
 
 /// The clock is looked at this often: for schedules, and for jumps.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
-/// The wall clock was set when it has moved by this much more or less than the time that passed.
-const JUMP: Duration = Duration::from_secs(2);
 /// A face that is refused and no farther away than this beyond the limit has nearly passed for the nearest person.
 const NEAR_MISS: f32 = 0.1;
 
@@ -337,188 +337,6 @@ impl Doors {
         self.note(&Event::Passed { door, person, direction, zone, record }, &standing);
     }
 
-    fn carry_out(&mut self, door: usize, acts: Vec<Act>, record: Option<u64>) -> Result<(), String> {
-        self.carry_out_for(door, acts, record, None)
-    }
-
-    /// Does what follows, in order. `record` is what was written down before, on the evidence of a frame captured at `evidence`.
-    fn carry_out_for(
-        &mut self,
-        door: usize,
-        acts: Vec<Act>,
-        mut record: Option<u64>,
-        evidence: Option<Moment>,
-    ) -> Result<(), String> {
-        let mut done = Ok(());
-        for act in acts {
-            match act {
-                Act::Note(event) => {
-                    let standing: Vec<Entry> = match &event {
-                        Event::ModeSet { door, mode, .. } => vec![Entry::mode(door, mode)],
-                        _ => Vec::new(),
-                    };
-                    tell_note(&event);
-                    record = self.note(&event, &standing);
-                    if record.is_none() {
-                        done = Err("the journal cannot be written".to_owned());
-                    }
-                }
-                Act::Unlock { cause, command } => {
-                    if record.is_none() && !self.open_unrecorded {
-                        self.posts[door].doorway.refused(self.clock.now());
-                        continue;
-                    }
-                    done = self.unlock(door, cause, command, record.unwrap_or_default(), evidence);
-                }
-                Act::Lock { reason } => done = self.lock(door, reason),
-            }
-        }
-        done
-    }
-
-    fn unlock(
-        &mut self,
-        door: usize,
-        cause: Cause,
-        command: DoorCommand,
-        record: u64,
-        evidence: Option<Moment>,
-    ) -> Result<(), String> {
-        self.release(door);
-        let post = &mut self.posts[door];
-        let (name, now) = (post.name.clone(), self.clock.now());
-        let held = command == DoorCommand::Hold;
-        let failed = match post.relay.command(command, now) {
-            Ok(Outcome::Opened { until } | Outcome::Extended { until }) => {
-                post.doorway.unlocked(until, held);
-                post.trouble = None;
-                let capture_to_door = evidence.map(|captured_at| self.clock.now().since(captured_at));
-                let capture_to_door_ms = capture_to_door.map(|span| span.as_millis() as u64);
-                tracing::info!(door = %name, cause = cause.as_str(), capture_to_door_ms, "unlocked");
-                let duration = (!held).then(|| until.since(now));
-                self.note(&Event::Unlocked { door: name, cause, record, duration, capture_to_door }, &[]);
-                return Ok(());
-            }
-            Ok(Outcome::Refused { age }) => {
-                let reason = format!("the frame that spoke for opening was {} ms old by then", age.as_millis());
-                tracing::warn!(door = %name, %reason, "door stays shut");
-                reason
-            }
-            Ok(Outcome::Safe { .. }) => return Ok(()),
-            Err(error) => {
-                let reason = error.to_string();
-                tracing::error!(door = %name, %reason, "door failed");
-                post.trouble = Some(reason.clone());
-                post.doorway.locked(false, now);
-                reason
-            }
-        };
-        self.posts[door].doorway.refused(now);
-        self.note(&Event::DoorFailed { door: name, reason: failed.clone() }, &[]);
-        Err(failed)
-    }
-
-    fn lock(&mut self, door: usize, reason: &str) -> Result<(), String> {
-        let post = &mut self.posts[door];
-        let (name, now) = (post.name.clone(), self.clock.now());
-        match post.relay.command(DoorCommand::Safe, now) {
-            Ok(Outcome::Safe { on_for: Some(_) }) => {
-                post.doorway.locked(false, now);
-                tracing::info!(door = %name, reason, "locked");
-                self.note(&Event::Locked { door: name, reason: reason.to_owned() }, &[]);
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(error) => {
-                self.failed(door, error.to_string());
-                Err(error.to_string())
-            }
-        }
-    }
-
-    /// Lets a relay go whose time is over.
-    fn release(&mut self, door: usize) {
-        let post = &mut self.posts[door];
-        let now = self.clock.now();
-        match post.relay.poll(now) {
-            Ok(None) => {}
-            Ok(Some(_)) => {
-                let reason = match post.doorway.is_held() {
-                    true => "it may not be held open for longer",
-                    false => "the pulse is over",
-                };
-                post.doorway.locked(true, now);
-                post.trouble = None;
-                let event = Event::Locked { door: post.name.clone(), reason: reason.into() };
-                self.note(&event, &[]);
-            }
-            Err(error) => self.failed(door, error.to_string()),
-        }
-    }
-
-    /// The wires would not go safe. They are tried again ten times a second: that is said once.
-    fn failed(&mut self, door: usize, reason: String) {
-        let post = &mut self.posts[door];
-        if post.trouble.as_ref() == Some(&reason) {
-            return;
-        }
-        tracing::error!(door = %post.name, %reason, "door failed; the relay may still be energised");
-        post.trouble = Some(reason.clone());
-        let event = Event::DoorFailed { door: post.name.clone(), reason };
-        self.note(&event, &[]);
-    }
-
-    fn look_at_clock(&mut self, now: Now) {
-        if let Some(before) = self.clock_looked_at {
-            let expected = before.wall + now.moment.since(before.moment);
-            let jump = now.wall.duration_since(expected);
-            if jump.unsigned_abs() > JUMP {
-                self.clock_was_set(now, i64::try_from(jump.as_millis()).unwrap_or(i64::MAX));
-            }
-        }
-        self.clock_looked_at = Some(now);
-        for door in 0..self.posts.len() {
-            let other_open = self.other_open(door);
-            let may_begin = self.authority.first_person_came(door, now);
-            let post = &mut self.posts[door];
-            let open = post.hours.as_mut().and_then(|hours| hours.open_at(now.wall)).filter(|_| may_begin);
-            let acts = post.doorway.set_hours(open, other_open.as_deref(), now.moment);
-            self.carry_out(door, acts, None).ok();
-        }
-    }
-
-    fn clock_was_set(&mut self, now: Now, milliseconds: i64) {
-        tracing::warn!(milliseconds, "the wall clock was set");
-        self.authority.whereabouts_mut().clock_was_set(now.wall);
-        self.note(&Event::ClockJumped { milliseconds }, &[]);
-    }
-
-    /// The cut follows the number of people.
-    fn follow_gallery(&mut self) {
-        let count = self.people.count();
-        if count != self.people_counted {
-            self.people_counted = count;
-            let before = std::mem::replace(&mut self.cut, self.near_enough.cut(count));
-            self.apply_cut(Some(before.distance.0));
-        }
-    }
-
-    /// Puts the cut in force, and says so when it is another than `before`.
-    fn apply_cut(&mut self, before: Option<f32>) {
-        let after = self.cut.distance;
-        for post in &mut self.posts {
-            post.referee.set_distance(after);
-        }
-        let moved = before.filter(|before| *before != after.0);
-        if let (Some(before), Some(rate)) = (moved, self.near_enough.false_identification_rate()) {
-            let (people, extrapolated) = (self.people_counted, self.cut.extrapolated);
-            tracing::info!(people, before, after = after.0, extrapolated, "the distance that is near enough has moved");
-            let after = after.0;
-            let event = Event::CutMoved { people, before, after, false_identification_rate: rate, extrapolated };
-            self.note(&event, &[Entry::cut(after)]);
-        }
-    }
-
     /// A door of the same interlock that is unlocked or open.
     fn other_open(&self, door: usize) -> Option<String> {
         let interlock = self.posts.get(door)?.interlock.as_ref()?;
@@ -559,47 +377,5 @@ impl Doors {
         // A wall clock beyond the years that can be written counts as the epoch: schedules say closed or open by that.
         let wall = jiff::Timestamp::try_from(self.clock.wall()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         Now { moment: self.clock.now(), wall }
-    }
-}
-
-/// One line for the log: who, how near, how sure, how fast.
-fn tell(door: &str, decision: &Decision, person: Option<&Named>) {
-    let name = person.map_or("nobody", |p| p.name.as_str());
-    let distance = decision.nearest.map_or_else(|| "-".to_owned(), |m| m.distance.to_string());
-    let runner_up =
-        decision.nearest.and_then(|m| m.runner_up).map_or_else(|| "-".to_owned(), |(_, distance)| distance.to_string());
-    let frames = format!("{}/{}", decision.frames.0, decision.frames.1);
-    let capture_to_verdict_ms = decision.decided_at.since(decision.captured_at).as_millis() as u64;
-    match decision.verdict {
-        Verdict::Grant { .. } => {
-            tracing::info!(door, person = name, %distance, %runner_up, %frames, capture_to_verdict_ms, "granted");
-        }
-        Verdict::Deny { reason } => {
-            let reason = reason.as_str();
-            tracing::info!(door, reason, nearest = name, %distance, %runner_up, %frames, capture_to_verdict_ms, "denied");
-        }
-    }
-}
-
-/// The same for what happens at the door.
-fn tell_note(event: &Event) {
-    match event {
-        Event::AlarmRaised { door, alarm } => {
-            let what = match alarm {
-                Alarm::Forced => "opened while locked",
-                Alarm::HeldOpen => "open for too long",
-                Alarm::Tamper => "its housing was opened",
-            };
-            tracing::warn!(%door, what, "ALARM");
-        }
-        Event::AlarmEnded { door, alarm, .. } => tracing::info!(%door, alarm = alarm.as_str(), "end of alarm"),
-        Event::ModeSet { door, mode, by } => tracing::info!(%door, mode = mode.as_str(), by, "mode set"),
-        Event::OperatorUnlocked { door, by, .. } => tracing::info!(%door, by, "an operator unlocks"),
-        Event::OperatorLocked { door, by } => tracing::info!(%door, by, "an operator locks"),
-        Event::ExitRequested { door, refused } => tracing::info!(%door, refused, "exit button"),
-        Event::HeldOpenWarning { door, open_for } => {
-            tracing::warn!(%door, open_for_s = open_for.as_secs(), "the door stands open");
-        }
-        _ => {}
     }
 }
