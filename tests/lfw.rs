@@ -186,8 +186,8 @@ fn facenet_is_right_on_view_1() {
     let (Some(models), Some(lfw)) = (with_facenet(), support::shared("data/lfw-dev")) else { return };
     let read = |list: &str| read_lfw(&lfw.join(list), &lfw.join("images")).unwrap();
     let files = &files(&read("pairsDevTrain.txt")) | &files(&read("pairsDevTest.txt"));
-    // models/README.md: .9880, and why a pair more or less is chance.
-    view_1(&lfw, &embed(files, models, "facenet"), "facenet", 0.985);
+    // The aim. It is not reached: .9880, as models/README.md says, with what is chance in it.
+    view_1(&lfw, &embed(files, models, "facenet"), "facenet", 0.990);
 }
 
 #[test]
