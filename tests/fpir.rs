@@ -6,7 +6,6 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use usher::access::{Calibration, Point};
 use usher::domain::{Distance, Embedding};
 use usher::lab::crowd::walk;
 use usher::lab::faces::embed_file;
@@ -76,9 +75,7 @@ fn strangers_are_taken_for_somebody_no_more_often_than_promised() {
 
     let file = CalibrationFile::load(&support::models().join(file_name("mobilefacenet"))).unwrap().unwrap();
     assert_eq!(file.model, people[0].model().as_str(), "the calibration belongs to the model that is used");
-    let point = |[rate, distance]: [f64; 2]| Point { rate, distance };
-    let calibration = Calibration::new(file.impostor.into_iter().map(point).collect(), Vec::new(), file.impostor_pairs);
-    let calibration = calibration.unwrap();
+    let calibration = usher::setup::house::calibration(&file).unwrap();
 
     let distances: Vec<Vec<f32>> = strangers
         .iter()

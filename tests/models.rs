@@ -4,7 +4,6 @@ mod support;
 
 use std::path::Path;
 
-use usher::access::{Calibration, Point};
 use usher::vision::calibration_file::{CalibrationFile, file_name};
 use usher::vision::manifest::{Manifest, Role};
 use usher::vision::mtcnn::DetectorSettings;
@@ -141,8 +140,7 @@ fn each_shipped_embedder_has_its_own_calibration_and_it_agrees_with_the_manifest
         let path = support::models().join(file_name(&model.name));
         let file = CalibrationFile::load(&path).unwrap().unwrap_or_else(|| panic!("{} is missing", path.display()));
         assert_eq!(file.model, model.id().as_str(), "{} was measured with another file", path.display());
-        let points = |table: &[[f64; 2]]| table.iter().map(|&[rate, distance]| Point { rate, distance }).collect();
-        let calibration = Calibration::new(points(&file.impostor), points(&file.genuine), file.impostor_pairs).unwrap();
+        let calibration = usher::setup::house::calibration(&file).unwrap();
         for point in &model.operating {
             // One person of the set stands under two names; the calibration counts them as one, the manifest as two.
             let cut = calibration.cut(point.fmr, 1);

@@ -37,4 +37,6 @@ pub use holder::{Holder, Now};
 pub use holidays::{BadLine, Holidays};
 pub use referee::Referee;
 pub use rules::Rules;
+#[cfg(test)]
+pub(crate) use rules::tests::usual;
 pub use whereabouts::{Place, Whereabouts};

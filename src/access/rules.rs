@@ -118,7 +118,7 @@ pub(super) mod tests {
     use crate::domain::{Face, Moment, TrackId};
 
     /// The usual rules, with 1.0 as near enough.
-    pub(in crate::access) fn usual() -> Rules {
+    pub(crate) fn usual() -> Rules {
         Rules {
             distance: Distance(1.0),
             margin: 0.05,

@@ -10,7 +10,7 @@ use hyper::Method;
 use super::client::Client;
 use super::context::Context;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::daemon::wire::{AmnestyRequest, DoorRequest, DoorStatus, OrderWire, PersonWire, Status};
 use crate::setup;
 
@@ -156,18 +156,8 @@ fn amnesty(client: &Client, person: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// `5s`, `2m`, `1h`, `1500ms`.
+/// A span as the configuration writes it, above zero.
 fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no span of time; write 5s, 2m or 1500ms");
-    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(at);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(milliseconds).filter(|ms| *ms > 0).map(Duration::from_millis).ok_or_else(wrong)
+    let span = config::duration(text).filter(|span| !span.is_zero());
+    span.ok_or_else(|| format!("`{text}` is no span of time; write 5s, 2m or 1500ms"))
 }

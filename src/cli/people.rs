@@ -7,12 +7,11 @@ use std::io::{IsTerminal, Write};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use super::book::Book;
 use super::context::Context;
-use crate::config::Config;
 use crate::daemon::wire::PersonWire;
+use crate::setup;
 
 /// List, show, rename, disable, enable or remove people; set their groups and days; show visitors whom nobody knew.
 ///
@@ -97,7 +96,7 @@ impl People {
             Action::Rename { person, name } => book.rename(book.find(person)?.id, name)?,
             Action::Groups { person, groups } => book.set_groups(book.find(person)?.id, groups.clone())?,
             Action::Valid { person, from, until } => {
-                let zone = time_zone(&config)?;
+                let zone = setup::house::time_zone(&config)?;
                 let start = |day: Date| zone.to_timestamp(day.at(0, 0, 0, 0));
                 let from = from.map(start).transpose()?;
                 let until = until.map(|day| day.tomorrow().and_then(start)).transpose()?;
@@ -123,14 +122,6 @@ impl People {
             _ => show(&mut out, &done)?,
         }
         Ok(())
-    }
-}
-
-/// Whose calendar days are meant.
-fn time_zone(config: &Config) -> Result<TimeZone> {
-    match &config.device.time_zone {
-        Some(name) => Ok(TimeZone::get(name)?),
-        None => Ok(TimeZone::system()),
     }
 }
 

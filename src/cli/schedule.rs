@@ -15,6 +15,7 @@ use crate::access::{Asked, Authority, Holder, Judgement, Now};
 use crate::config::Config;
 use crate::daemon::wire::PersonWire;
 use crate::domain::{Mode, Moment, PersonId};
+use crate::ledger;
 use crate::setup;
 
 /// Ask what the rules would say.
@@ -122,18 +123,13 @@ fn holder(person: &PersonWire) -> Result<Holder> {
 }
 
 fn as_json(door: &str, person: &PersonWire, at: Timestamp, judgement: &Judgement) -> Value {
-    let gates: Vec<Value> = judgement
-        .gates
-        .iter()
-        .map(|gate| json!({ "name": gate.name, "input": gate.input, "limit": gate.limit, "passed": gate.passed }))
-        .collect();
     json!({
         "door": door,
         "person": { "id": person.id, "name": person.name },
         "at": at.to_string(),
         "passes": judgement.refused.is_none(),
         "reason": judgement.refused.map(|reason| reason.as_str()),
-        "gates": gates,
+        "gates": ledger::gates(&judgement.gates),
     })
 }
 

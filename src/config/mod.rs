@@ -32,6 +32,8 @@ pub use settings::{
     Passing, PeopleAs, PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule, Source, Store, Wiring,
 };
 
+pub use text::duration;
+
 use reader::{Line, Reader};
 
 /// The whole configuration, every value checked.

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of lines: a lamp is an output of the same kind as the relay's.
 
-use super::{DoorError, Wires};
+use super::{DoorError, IndicatorSettings, LineId, Wires};
 
 /// What can be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,18 @@ pub enum Signal {
     Denied,
     /// Something is wrong with the door.
     Fault,
+}
+
+impl Signal {
+    /// The name of its lamp.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Signal::Idle => "idle",
+            Signal::Granted => "granted",
+            Signal::Denied => "denied",
+            Signal::Fault => "fault",
+        }
+    }
 }
 
 /// A door's lamps, or whatever shows a [`Signal`].
@@ -28,6 +40,20 @@ pub trait Indicator: Send {
 pub(super) struct Lamps(Vec<(Signal, Box<dyn Wires>)>);
 
 impl Lamps {
+    /// Claims each lamp that has a line, by `claim`; all dark at first.
+    pub fn claim(
+        settings: &IndicatorSettings,
+        mut claim: impl FnMut(Signal, &LineId) -> Result<Box<dyn Wires>, DoorError>,
+    ) -> Result<Lamps, DoorError> {
+        let lines = [
+            (Signal::Granted, &settings.granted),
+            (Signal::Denied, &settings.denied),
+            (Signal::Fault, &settings.fault),
+        ];
+        let lamps = lines.into_iter().filter_map(|(signal, line)| line.as_ref().map(|line| (signal, line)));
+        Lamps::new(lamps.map(|(signal, line)| Ok((signal, claim(signal, line)?))).collect::<Result<_, DoorError>>()?)
+    }
+
     /// All dark at first.
     pub fn new(lamps: Vec<(Signal, Box<dyn Wires>)>) -> Result<Lamps, DoorError> {
         let mut lamps = Lamps(lamps);
@@ -50,15 +76,7 @@ impl Indicator for Lamps {
     }
 
     fn describe(&self) -> String {
-        let lamps = self.0.iter().map(|(signal, lamp)| {
-            let name = match signal {
-                Signal::Idle => "idle",
-                Signal::Granted => "granted",
-                Signal::Denied => "denied",
-                Signal::Fault => "fault",
-            };
-            format!("{name} on {}", lamp.describe())
-        });
+        let lamps = self.0.iter().map(|(signal, lamp)| format!("{} on {}", signal.word(), lamp.describe()));
         lamps.collect::<Vec<_>>().join("; ")
     }
 }

@@ -13,7 +13,7 @@ use ::rppal::system::DeviceInfo;
 use super::contacts::{Levels, Polled};
 use super::indicator::Lamps;
 use super::{
-    Active, DoorError, InputSettings, Level, LineId, Pull, Signal, Survey, SurveyedLine, Wires, Wiring, WiringSettings,
+    Active, DoorError, InputSettings, Level, LineId, Pull, Survey, SurveyedLine, Wires, Wiring, WiringSettings,
     gpiocdev,
 };
 
@@ -29,22 +29,12 @@ pub(super) fn open(settings: &WiringSettings) -> Result<Wiring, DoorError> {
     let gpio = gpio()?;
     let output = |what: &str, line: &Option<LineId>, active| Output::claim(&gpio, what, number(what, line)?, active);
     let relay = output("relay", &settings.relay.line, settings.relay.active)?;
-    let indicator = match &settings.indicator {
-        None => None,
-        Some(indicator) => {
-            let mut lamps: Vec<(Signal, Box<dyn Wires>)> = Vec::new();
-            for (signal, what, line) in [
-                (Signal::Granted, "granted lamp", &indicator.granted),
-                (Signal::Denied, "denied lamp", &indicator.denied),
-                (Signal::Fault, "fault lamp", &indicator.fault),
-            ] {
-                if line.is_some() {
-                    lamps.push((signal, Box::new(output(what, line, indicator.active)?)));
-                }
-            }
-            Some(Box::new(Lamps::new(lamps)?) as Box<_>)
-        }
-    };
+    let lamps = settings.indicator.as_ref().map(|lamps| {
+        Lamps::claim(lamps, |signal, line| {
+            Ok(Box::new(output(&format!("{} lamp", signal.word()), &Some(line.clone()), lamps.active)?) as Box<_>)
+        })
+    });
+    let indicator = lamps.transpose()?.map(|lamps| Box::new(lamps) as Box<_>);
     let contacts = match settings.inputs.as_slice() {
         [] => None,
         inputs => Some(Box::new(Polled::new(Inputs::claim(&gpio, settings)?, inputs, POLL)) as Box<_>),

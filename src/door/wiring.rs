@@ -103,6 +103,13 @@ pub enum Pull {
     None,
 }
 
+impl OutputSettings {
+    /// The line; an error where there is none.
+    pub(super) fn line(&self) -> Result<&LineId, DoorError> {
+        self.line.as_ref().ok_or_else(|| DoorError::NoLineGiven { what: "relay".to_owned() })
+    }
+}
+
 impl InputSettings {
     /// The level of the line at which the input is active. A closed contact to ground reads low, one to the supply high; the
     /// input is active when the contact is not what it is at rest.
@@ -127,14 +134,13 @@ impl Active {
 impl WiringSettings {
     /// Each line with what hangs on it. An error names what has no line.
     pub(super) fn lines(&self) -> Result<Vec<(String, &LineId)>, DoorError> {
-        let missing = |what: &str| DoorError::NoLineGiven { what: what.to_owned() };
-        let mut lines = vec![("relay".to_owned(), self.relay.line.as_ref().ok_or_else(|| missing("relay"))?)];
+        let mut lines = vec![("relay".to_owned(), self.relay.line()?)];
         for (lamp, line) in self.indicator.iter().flat_map(IndicatorSettings::lamps) {
             lines.push((lamp.to_owned(), line));
         }
         for (input, settings) in &self.inputs {
             let what = input.to_string();
-            let line = settings.line.as_ref().ok_or_else(|| missing(&what))?;
+            let line = settings.line.as_ref().ok_or_else(|| DoorError::NoLineGiven { what: what.clone() })?;
             lines.push((what, line));
         }
         Ok(lines)

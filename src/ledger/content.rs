@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::record::hex;
 use super::spans;
-use crate::domain::{Amendment, Decision, Direction, Distance, Event, Mode, Named, PersonId, Verdict};
+use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode, Named, PersonId, Verdict};
 
 /// The kind and the content of `event`:
 ///
@@ -192,11 +192,6 @@ fn decided(
     let nearest = decision.nearest;
     let id = granted.or(nearest.map(|nearest| nearest.person));
     let second = nearest.and_then(|nearest| nearest.runner_up);
-    let gates: Vec<Value> = decision
-        .gates
-        .iter()
-        .map(|gate| json!({ "name": gate.name, "input": gate.input, "limit": gate.limit, "passed": gate.passed }))
-        .collect();
     json!({
         "door": door,
         "camera": &*decision.camera,
@@ -212,8 +207,15 @@ fn decided(
         "track": decision.track.0,
         "frame": decision.frame,
         "capture_to_verdict_ms": ms(decision.decided_at.since(decision.captured_at)),
-        "gates": gates,
+        "gates": gates(&decision.gates),
     })
+}
+
+/// Each gate as JSON: `name`, `input`, `limit`, `passed`.
+pub fn gates(gates: &[Gate]) -> Value {
+    let one =
+        |gate: &Gate| json!({ "name": gate.name, "input": gate.input, "limit": gate.limit, "passed": gate.passed });
+    gates.iter().map(one).collect()
 }
 
 /// The name goes with the id it belongs to; null when whoever made the event did not know it.
@@ -239,7 +241,7 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{Alarm, Cause, Gate, Match, ModelId, Moment, Reason, TrackId};
+    use crate::domain::{Alarm, Cause, Match, ModelId, Moment, Reason, TrackId};
 
     pub fn person(id: u32, name: &str) -> Named {
         Named { id: PersonId(id), name: name.to_owned() }

@@ -22,6 +22,7 @@ mod verify;
 #[cfg(test)]
 mod crash;
 
+pub use content::gates;
 pub use explain::{explain, explain_in, receipt, receipt_in};
 pub use journal::{Journal, Order};
 pub use keep::Keep;

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 
 use crate::access::{
-    Backoff, Calibration, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Passback, Permit, Point,
-    Schedule, Window, Zones,
+    Backoff, Calibration, CalibrationError, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Passback,
+    Permit, Point, Schedule, Window, Zones,
 };
 use crate::config::{self, Config, DistanceLimit};
 use crate::vision::calibration_file::{CalibrationFile, file_name};
@@ -37,10 +37,8 @@ pub fn near_enough(config: &Config, model: &Model) -> Result<NearEnough> {
                 model.id()
             );
         }
-        let point = |[rate, distance]: [f64; 2]| Point { rate, distance };
-        let (impostor, genuine) = (file.impostor.into_iter().map(point), file.genuine.into_iter().map(point));
-        let calibration = Calibration::new(impostor.collect(), genuine.collect(), file.impostor_pairs)
-            .with_context(|| format!("the calibration {} is of no use", path.display()))?;
+        let calibration =
+            calibration(&file).with_context(|| format!("the calibration {} is of no use", path.display()))?;
         return Ok(calibrated(calibration, config));
     }
     // The rates of the manifest are measured ones; how many pairs stand behind them it says only in words.
@@ -57,6 +55,12 @@ pub fn near_enough(config: &Config, model: &Model) -> Result<NearEnough> {
     Ok(calibrated(calibration, config))
 }
 
+/// What stands in a calibration's file, as the rules want it.
+pub fn calibration(file: &CalibrationFile) -> Result<Calibration, CalibrationError> {
+    let points = |table: &[[f64; 2]]| table.iter().map(|&[rate, distance]| Point { rate, distance }).collect();
+    Calibration::new(points(&file.impostor), points(&file.genuine), file.impostor_pairs)
+}
+
 fn calibrated(calibration: Calibration, config: &Config) -> NearEnough {
     NearEnough::Calibrated {
         calibration: Arc::new(calibration),
@@ -66,10 +70,7 @@ fn calibrated(calibration: Calibration, config: &Config) -> NearEnough {
 
 /// `[[schedule]]`, `[[permit]]` and what `[[door]]` and `[access]` say of people.
 pub fn rules(config: &Config) -> Result<HouseRules> {
-    let zone = match &config.device.time_zone {
-        Some(name) => named_zone(name)?,
-        None => TimeZone::system(),
-    };
+    let zone = time_zone(config)?;
     let schedules = config.schedules.iter().map(|s| schedule(s, &zone)).collect::<Result<Vec<_>>>()?;
     let access = &config.access;
     Ok(HouseRules {
@@ -84,6 +85,11 @@ pub fn rules(config: &Config) -> Result<HouseRules> {
         passback_for: access.passback_for,
         backoff: Backoff { after: access.backoff_after, first: access.backoff_first, longest: access.backoff_longest },
     })
+}
+
+/// Whose clock days and schedules go by: `[device] time_zone`, else the system's.
+pub fn time_zone(config: &Config) -> Result<TimeZone> {
+    config.device.time_zone.as_deref().map_or_else(|| Ok(TimeZone::system()), named_zone)
 }
 
 fn named_zone(name: &str) -> Result<TimeZone> {

@@ -1,17 +1,17 @@
 //! What a broker hears of the daemon, in its life and at its death.
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, SystemTime};
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
 use rumqttc::v5::{Client, Event, MqttOptions};
-use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
+use rumqttd::Broker;
 use serde_json::Value;
 
+use crate::in_process::rumqttd_config;
 use crate::support::{Daemon, Film, House, PATIENCE, eventually, status};
 
 fn free_port() -> u16 {
@@ -29,29 +29,7 @@ fn broker_for(user: Option<(&str, &str)>) -> u16 {
 }
 
 fn broker_at(port: u16, user: Option<(&str, &str)>) -> u16 {
-    let connections = ConnectionSettings {
-        connection_timeout_ms: 5000,
-        max_payload_size: 20_480,
-        max_inflight_count: 100,
-        auth: user.map(|(name, password)| HashMap::from([(name.to_owned(), password.to_owned())])),
-        external_auth: None,
-        dynamic_filters: true,
-    };
-    let server = ServerSettings {
-        name: "test".to_owned(),
-        listen: SocketAddr::from(([127, 0, 0, 1], port)),
-        tls: None,
-        next_connection_delay_ms: 1,
-        connections,
-    };
-    let router = RouterConfig {
-        max_connections: 100,
-        max_outgoing_packet_count: 200,
-        max_segment_size: 1 << 20,
-        max_segment_count: 10,
-        ..RouterConfig::default()
-    };
-    let config = Config { router, v5: Some(HashMap::from([("test".to_owned(), server)])), ..Config::default() };
+    let config = rumqttd_config(port, user);
     let mut broker = Broker::new(config);
     std::thread::spawn(move || broker.start().unwrap());
     eventually("the broker", || TcpStream::connect(("127.0.0.1", port)).ok());

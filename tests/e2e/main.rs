@@ -13,6 +13,8 @@ mod disk;
 mod doctor;
 mod doors;
 mod enrolment;
+#[path = "../support/rumqttd.rs"]
+mod in_process;
 mod measuring;
 mod pictures;
 mod record;

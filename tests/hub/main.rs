@@ -5,6 +5,8 @@ mod certificates;
 mod commands;
 mod discovery_rules;
 mod home_assistant;
+#[path = "../support/rumqttd.rs"]
+mod in_process;
 mod outages;
 mod schemas;
 mod secure;

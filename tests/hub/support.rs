@@ -1,17 +1,16 @@
 //! Brokers to test against, lines to cut, and somebody who listens.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use crate::in_process::rumqttd_config;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
-use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
+use rumqttd::Broker;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -161,29 +160,7 @@ async fn listening(port: u16) {
 /// Starts a broker that lives until the test process ends. Returns its port.
 pub async fn broker(users: Option<(&str, &str)>) -> u16 {
     let port = free_port().await;
-    let connections = ConnectionSettings {
-        connection_timeout_ms: 5000,
-        max_payload_size: 20_480,
-        max_inflight_count: 100,
-        auth: users.map(|(name, password)| HashMap::from([(name.to_owned(), password.to_owned())])),
-        external_auth: None,
-        dynamic_filters: true,
-    };
-    let server = ServerSettings {
-        name: "test".to_owned(),
-        listen: SocketAddr::from(([127, 0, 0, 1], port)),
-        tls: None,
-        next_connection_delay_ms: 1,
-        connections,
-    };
-    let router = RouterConfig {
-        max_connections: 100,
-        max_outgoing_packet_count: 200,
-        max_segment_size: 1 << 20,
-        max_segment_count: 10,
-        ..RouterConfig::default()
-    };
-    let config = Config { router, v5: Some(HashMap::from([("test".to_owned(), server)])), ..Config::default() };
+    let config = rumqttd_config(port, users);
     let mut broker = Broker::new(config);
     std::thread::spawn(move || broker.start().unwrap());
     listening(port).await;

@@ -12,7 +12,7 @@ use super::super::evaluate::looking::look;
 use super::super::evaluate::measuring::write_plot;
 use super::super::progress::bar;
 use super::Calibrate;
-use crate::access::{Calibration, Point};
+use crate::access::Calibration;
 use crate::lab::calibrate::{Crossed, Pair, Person, cross};
 use crate::lab::crowd::{self, Photograph};
 use crate::lab::distribution;
@@ -20,7 +20,7 @@ use crate::lab::features::Form;
 use crate::lab::interval::{CONFIDENCE, clopper_pearson};
 use crate::lab::plot;
 use crate::lab::roc::Share;
-use crate::setup::house::SITE_CALIBRATIONS;
+use crate::setup::house::{SITE_CALIBRATIONS, calibration};
 use crate::vision::calibration_file::{CalibrationFile, file_name};
 
 /// The false match rates that the table tells.
@@ -78,8 +78,7 @@ pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
         genuine: table(&crossed.genuine),
     };
     // Also where nothing is written: whether the photographs suffice is worth knowing.
-    let points = |points: &[[f64; 2]]| points.iter().map(|&[rate, distance]| Point { rate, distance }).collect();
-    let calibration = Calibration::new(points(&file.impostor), points(&file.genuine), file.impostor_pairs);
+    let calibration = calibration(&file);
 
     let mut out = std::io::stdout().lock();
     let report =

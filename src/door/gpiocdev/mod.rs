@@ -12,33 +12,18 @@ mod output;
 use ::gpiocdev::chip::Chip;
 
 use super::indicator::Lamps;
-use super::{DoorError, LineId, Signal, Survey, SurveyedLine, Wires, Wiring, WiringSettings};
+use super::{DoorError, LineId, Survey, SurveyedLine, Wiring, WiringSettings};
 use output::Output;
 
 /// Claims the lines of `settings` on the chip named by path, name or label.
 pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Wiring, DoorError> {
     settings.lines()?;
-    let output = |what: &str, line: &Option<LineId>, active| {
-        let line = line.clone().ok_or_else(|| DoorError::NoLineGiven { what: what.to_owned() })?;
-        Output::claim(chip, line, active, settings.consumer(what))
-    };
-    let relay = output("relay", &settings.relay.line, settings.relay.active)?;
-    let indicator = match &settings.indicator {
-        None => None,
-        Some(indicator) => {
-            let mut lamps: Vec<(Signal, Box<dyn Wires>)> = Vec::new();
-            for (signal, what, line) in [
-                (Signal::Granted, "granted", &indicator.granted),
-                (Signal::Denied, "denied", &indicator.denied),
-                (Signal::Fault, "fault", &indicator.fault),
-            ] {
-                if line.is_some() {
-                    lamps.push((signal, Box::new(output(what, line, indicator.active)?)));
-                }
-            }
-            Some(Box::new(Lamps::new(lamps)?) as Box<_>)
-        }
-    };
+    let output = |what: &str, line: &LineId, active| Output::claim(chip, line.clone(), active, settings.consumer(what));
+    let relay = output("relay", settings.relay.line()?, settings.relay.active)?;
+    let lamps = settings.indicator.as_ref().map(|lamps| {
+        Lamps::claim(lamps, |signal, line| Ok(Box::new(output(signal.word(), line, lamps.active)?) as Box<_>))
+    });
+    let indicator = lamps.transpose()?.map(|lamps| Box::new(lamps) as Box<_>);
     let contacts = match settings.inputs.is_empty() {
         true => None,
         false => Some(contacts::open(chip, settings)?),

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::access::{
     Authority, Backoff, DoorRules, Doorway, DoorwaySettings, Holder, HouseRules, NearEnough, Passback, Permit, Referee,
-    Rules, Schedule, Window, Zones,
+    Schedule, Window, Zones, usual,
 };
 use crate::clock::{Clock, SimulatedClock};
 use crate::daemon::doors::pen::{Pen, People};
@@ -183,20 +183,6 @@ impl Scene {
             max_on: MAX_ON,
             max_hold: self.setup.held.then_some(MAX_HOLD),
         };
-        let face = Rules {
-            distance: Distance(1.0),
-            margin: 0.05,
-            frames_agree: 3,
-            frames_window: 5,
-            window: Duration::from_millis(1500),
-            max_age: Duration::from_millis(800),
-            cooldown: Duration::from_secs(5),
-            repeat_denial: Duration::from_secs(5),
-            min_face_px: 80.0,
-            min_sharpness: 20.0,
-            max_yaw_deg: 40.0,
-            max_pitch_deg: 35.0,
-        };
         let house = rules(&self.setup);
         let posts = DOORS
             .iter()
@@ -215,7 +201,7 @@ impl Scene {
                 let wires = TestWires(at, self.world.clone(), self.clock.clone());
                 Post {
                     name: (*name).into(),
-                    referee: Referee::new(face.clone()),
+                    referee: Referee::new(usual()),
                     doorway: Doorway::new(settings, mode.unwrap_or_default()),
                     relay: Relay::new(Box::new(wires), limits).unwrap(),
                     lamps: Lamps::new(None),
