@@ -11,7 +11,7 @@ use crate::daemon::{self, Options};
 ///
 /// Runs in the foreground and logs to standard error. SIGTERM or SIGINT ends it in order: cameras, doors (relays to their safe
 /// level), journal, broker; a second signal ends it at once. A camera that is away is tried again; a stage that dies ends the daemon
-/// with a failure, so that a supervisor starts it anew.
+/// with a failure, so that a supervisor starts it anew. systemd is told when it is ready, that it lives and how its doors stand.
 #[derive(Args)]
 pub struct Run {
     /// End when every camera is a replay that has come to its end

@@ -14,6 +14,7 @@ mod camera_stage;
 mod commands;
 mod contacts_stage;
 mod control;
+mod crew;
 pub mod doors;
 mod figures;
 mod gate;
@@ -22,6 +23,7 @@ mod housekeeping;
 mod metrics;
 mod records;
 mod stop;
+mod supervisor;
 mod tally;
 mod thermal;
 mod vision_stage;
@@ -30,10 +32,8 @@ mod waiting;
 mod warden;
 pub mod wire;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -56,11 +56,12 @@ use crate::vision::Vision;
 use camera_stage::CameraStage;
 use contacts_stage::ContactsStage;
 use control::House;
+use crew::{Crew, LAST_WAIT, News};
 use doors::pen::JournalPen;
 use doors::standing::Standing;
 use doors::{Doors, DoorsSettings};
-use health::Stage;
 use stop::StopToken;
+use supervisor::Supervisor;
 use tally::Tally;
 use vision_stage::VisionStage;
 use visitors::{Glimpses, Porter};
@@ -73,22 +74,11 @@ pub use control::user_name;
 const TIDINGS: usize = 64;
 /// Views that wait for somebody who enrols at the camera.
 const VIEWS: usize = 8;
-/// A stage that has not beaten for so long is dead.
-const SILENCE_LIMIT: Duration = Duration::from_secs(10);
-/// How long the daemon waits for a stage when it ends.
-const LAST_WAIT: Duration = Duration::from_secs(5);
-
 /// How to run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// End when every camera is a replay that has come to its end.
     pub until_replays_end: bool,
-}
-
-/// What the main thread hears.
-enum News {
-    Signal(&'static str),
-    Ended { stage: String, is_camera: bool, failure: Option<String> },
 }
 
 /// Runs the daemon until a signal ends it.
@@ -167,7 +157,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         })
     });
 
-    let mut crew = Crew { news, clock: clock.clone(), stages: Vec::new(), threads: Vec::new() };
+    let mut crew = Crew::new(news, clock.clone());
     let (tell, inbox) = sync_channel(TIDINGS);
     let warden_stage = crew.stage("doors", "doors");
     let last_record = recorder.journal().last()?.and_then(|record| jiff::Timestamp::try_from(record.at).ok());
@@ -263,14 +253,14 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
 
     if let (Some(hub), Some(outbox)) = (&hub, outbox) {
         let clock = clock.clone();
-        tokio.spawn(broker::measure(hub.clone(), outbox, crew.stages.clone(), move || clock.now()));
+        tokio.spawn(broker::measure(hub.clone(), outbox, crew.stages().to_vec(), move || clock.now()));
     }
     let house = Arc::new(House {
         register: Register::new(gallery, recorder.clone(), near_enough),
         recorder: recorder.clone(),
         visitors: visitors.clone(),
-        stages: crew.stages.clone(),
-        board,
+        stages: crew.stages().to_vec(),
+        board: board.clone(),
         tidings: tell.clone(),
         placements,
         hub: hub.clone(),
@@ -304,13 +294,18 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     });
     tokio.spawn(housekeeping::run(recorder.clone(), setup::keep(config), visitors, clock.clone()));
     tracing::info!(socket = %socket.display(), "ready");
+    let mut supervisor = Supervisor::new(clock.now());
+    supervisor.ready();
 
-    let end = crew.watch(&heard, config.cameras.len(), options);
+    let end = crew.watch(&heard, config.cameras.len(), options, |running, now| {
+        supervisor.look(running, &board.read().doors, now);
+    });
     let reason = match &end {
         Ok(reason) => (*reason).to_owned(),
         Err(error) => format!("{error:#}"),
     };
     tracing::info!(%reason, "stopping");
+    supervisor.stopping(&reason);
     if let Err(error) = &end {
         // Safe first, whatever hangs.
         finish(&tell, "a stage failed");
@@ -395,94 +390,6 @@ async fn listen_for_signals(news: Sender<News>) {
         asked = true;
         if news.send(News::Signal(name)).is_err() {
             std::process::exit(130);
-        }
-    }
-}
-
-/// The threads, with what watches over them.
-struct Crew {
-    news: Sender<News>,
-    clock: Arc<dyn Clock>,
-    stages: Vec<Arc<Stage>>,
-    threads: Vec<(String, JoinHandle<()>)>,
-}
-
-impl Crew {
-    fn stage(&mut self, role: &'static str, name: &str) -> Arc<Stage> {
-        let stage = Stage::new(role, name, self.clock.now());
-        self.stages.push(stage.clone());
-        stage
-    }
-
-    /// Starts a thread; its end, its error or its panic becomes news.
-    fn spawn(
-        &mut self,
-        name: &str,
-        is_camera: bool,
-        body: impl FnOnce() -> Result<(), String> + Send + 'static,
-    ) -> Result<()> {
-        let (news, stage) = (self.news.clone(), name.to_owned());
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                let failure = match catch_unwind(AssertUnwindSafe(body)) {
-                    Ok(Ok(())) => None,
-                    Ok(Err(error)) => Some(error),
-                    Err(_) => Some("it panicked; the log has the place".to_owned()),
-                };
-                // Nobody listens while the daemon ends.
-                drop(news.send(News::Ended { stage, is_camera, failure }));
-            })
-            .with_context(|| format!("the thread `{name}` cannot be started"))?;
-        self.threads.push((name.to_owned(), thread));
-        Ok(())
-    }
-
-    /// Waits for a reason to end; an error when a stage died or fell silent.
-    fn watch(&self, heard: &Receiver<News>, cameras: usize, options: Options) -> Result<&'static str> {
-        let (mut ended_cameras, mut ended_vision) = (0, 0);
-        loop {
-            match heard.recv_timeout(Duration::from_millis(500)) {
-                Ok(News::Signal(name)) => return Ok(name),
-                Ok(News::Ended { stage, failure: Some(failure), .. }) => bail!("the stage `{stage}` failed: {failure}"),
-                Ok(News::Ended { stage, is_camera, failure: None }) => {
-                    match is_camera {
-                        true => ended_cameras += 1,
-                        false if stage == "doors" => bail!("the stage `doors` ended before the daemon"),
-                        false => ended_vision += 1,
-                    }
-                    if options.until_replays_end && ended_cameras == cameras && ended_vision == cameras {
-                        return Ok("the replays are over");
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok("everything has ended"),
-            }
-            let now = self.clock.now();
-            let running = |stage: &Stage| {
-                let name =
-                    if stage.role == "doors" { "doors".into() } else { format!("{} {}", stage.role, stage.name) };
-                self.threads.iter().any(|(thread, handle)| *thread == name && !handle.is_finished())
-            };
-            if let Some(stage) = self.stages.iter().find(|s| s.silent_for(now) > SILENCE_LIMIT && running(s)) {
-                bail!("the stage `{} {}` has not answered for {} s", stage.role, stage.name, SILENCE_LIMIT.as_secs());
-            }
-        }
-    }
-
-    /// Waits for the threads that `which` names; one that hangs is left behind.
-    fn join(&mut self, which: impl Fn(&str) -> bool) {
-        let until = self.clock.now() + LAST_WAIT;
-        let (chosen, rest) = std::mem::take(&mut self.threads).into_iter().partition(|(name, _)| which(name));
-        self.threads = rest;
-        for (name, thread) in chosen {
-            while !thread.is_finished() && self.clock.now() < until {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            match thread.is_finished() {
-                true => drop(thread.join()),
-                false => tracing::error!(stage = name, "does not end; leaving it behind"),
-            }
         }
     }
 }

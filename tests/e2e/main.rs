@@ -18,5 +18,6 @@ mod in_process;
 mod measuring;
 mod pictures;
 mod record;
+mod supervisor;
 mod support;
 mod visitors;
