@@ -34,6 +34,7 @@ mod why;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use context::Context;
@@ -43,8 +44,8 @@ use context::Context;
 /// usher reads a camera, finds faces, compares them with the people you enrolled and drives a door's relay. Every decision is
 /// written down with its reasons.
 ///
-/// First steps: `usher demo` shows it at work without any hardware. For a real door, copy docs/usher.example.toml to
-/// /etc/usher/usher.toml, adapt it, and go on with `usher doctor`, `usher enroll`, `usher run`.
+/// First steps: `usher demo` shows it at work without any hardware. For a real door, adapt /etc/usher/usher.toml (without the package,
+/// copy docs/usher.example.toml there), and go on with `usher doctor`, `usher enroll`, `usher run`.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Usher {
@@ -84,6 +85,14 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages into a folder, one a command
+    ///
+    /// For packages: their names are usher.1, usher-run.1 and so on.
+    #[command(hide = true)]
+    Manual {
+        /// An existing folder
+        folder: PathBuf,
+    },
 }
 
 impl Usher {
@@ -116,6 +125,8 @@ impl Usher {
                 clap_complete::generate(shell, &mut Usher::command(), "usher", &mut std::io::stdout());
                 Ok(())
             }
+            Command::Manual { folder } => clap_mangen::generate_to(Usher::command(), &folder)
+                .with_context(|| format!("the manual pages cannot be written into {}", folder.display())),
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
