@@ -79,6 +79,7 @@ fn settings(port: u16, version: Version) -> HubSettings {
         device: "door".to_owned(),
         home_assistant: None,
         commands: None,
+        snapshots: false,
     }
 }
 

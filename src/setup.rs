@@ -223,7 +223,7 @@ pub fn keep_visitors(config: &Config) -> Keeping {
 pub fn attendance(config: &Config) -> Result<attendance::Rules> {
     let settings = &config.attendance;
     let zone = match &settings.time_zone {
-        None => TimeZone::system(),
+        None => house::time_zone(config)?,
         Some(name) => TimeZone::get(name).with_context(|| {
             format!("[attendance] time_zone {name:?} is not known; write it as in \"Europe/Berlin\"")
         })?,
@@ -280,6 +280,7 @@ pub fn hub(config: &Config) -> Result<Option<HubSettings>> {
             .commands
             .as_ref()
             .map(|commands| CommandSettings { max_age: commands.max_age, per_minute: commands.per_minute }),
+        snapshots: mqtt.snapshots.is_some(),
     }))
 }
 

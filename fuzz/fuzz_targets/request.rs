@@ -38,10 +38,7 @@ fuzz_target!(|data: &[u8]| {
 fn read<T: Serialize + DeserializeOwned>(body: &[u8]) -> Option<T> {
     let request: T = serde_json::from_slice(body).ok()?;
     let written = serde_json::to_vec(&request).expect("what was read can be written");
-    // JSON has no word for the infinite, which a number like 1e39 becomes.
-    if serde_json::from_slice::<T>(&written).is_err() {
-        assert!(written.windows(4).any(|word| word == b"null"), "{}", String::from_utf8_lossy(&written));
-    }
+    assert!(serde_json::from_slice::<T>(&written).is_ok(), "{}", String::from_utf8_lossy(&written));
     Some(request)
 }
 

@@ -20,7 +20,7 @@ use crate::daemon::wire::{
 };
 use crate::domain::{Distance, Match, PersonId};
 use crate::gallery::{Gallery, NewPerson, Template, Visitors};
-use crate::office::{Enrolment, Recorder, Register, strangers};
+use crate::office::{Enrolment, Recorder, Register, forget_strangers, strangers};
 use crate::setup;
 use crate::store::{Store, StoreError};
 use crate::vision::Seen;
@@ -206,7 +206,7 @@ impl Book {
     pub fn forget_strangers(&self) -> Result<usize> {
         match self {
             Book::Remote(client) => Ok(client.send::<ForgottenWire>(Method::DELETE, "/v1/unknown", &())?.forgotten),
-            Book::Local(local) => Ok(local.visitors.forget()?),
+            Book::Local(local) => Ok(forget_strangers(&local.visitors, &local.recorder, &local.by)?),
         }
     }
 

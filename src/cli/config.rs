@@ -36,6 +36,15 @@ impl ConfigCommand {
                 for warning in config.warnings() {
                     eprintln!("warning: {warning}");
                 }
+                for door in config.doors.iter().filter(|door| door.max_hold.is_none()) {
+                    // Not among the configuration's warnings: it is the default, and right for a lock that must not be held.
+                    eprintln!(
+                        "warning: door {}: `usher door release` keeps it open for {} s at most; for an evacuation set max_hold, if its \
+                         lock may be held",
+                        door.name,
+                        door.max_on.as_secs()
+                    );
+                }
                 writeln!(out, "{}: sound", context.path().display())?;
             }
             Action::Show => write!(out, "{}", config.to_toml_with_origins())?,

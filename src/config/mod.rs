@@ -28,8 +28,9 @@ pub use problem::{ConfigErrors, Origin, Problem};
 pub use settings::{
     Accelerator, Access, Active, Attendance, AttendanceMethod, Camera, Contact, Control, Detector, Device,
     DistanceLimit, Door, DoorDriver, Enroll, Gallery, HomeAssistant, Hours, Indicator, Journal, LineId, Lock, Log,
-    LogFormat, LogLevel, Metrics, Models, Mqtt, MqttCommands, MqttTls, MqttVersion, OnJournalFailure, Passback,
-    Passing, PeopleAs, PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule, Source, Store, Wiring,
+    LogFormat, LogLevel, Metrics, Models, Mqtt, MqttCommands, MqttSnapshots, MqttTls, MqttVersion, OnJournalFailure,
+    Passback, Passing, PeopleAs, PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule, SnapshotShows, Source,
+    Store, Wiring,
 };
 
 pub use text::duration;

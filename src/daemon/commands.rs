@@ -29,7 +29,7 @@ pub async fn carry_out(
 }
 
 fn one(command: &HubCommand, recorder: &Recorder, order: &dyn Fn(&HubCommand) -> Result<(), String>) {
-    let HubCommand { door, act, by, refused } = command;
+    let HubCommand { door, act, by, refused, .. } = command;
     let reason = match refused {
         Some(reason) => reason.clone(),
         None => match order(command) {

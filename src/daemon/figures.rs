@@ -77,6 +77,13 @@ impl House {
         .sample(&[("delivery", "replayed")], counts.replayed as f64);
         page.family("usher_broker_dropped_total", Kind::Counter, "Events that the broker can never take: too large.")
             .sample(&[], counts.dropped as f64);
+        page.family(
+            "usher_broker_snapshots_total",
+            Kind::Counter,
+            "Snapshots handed to the broker, and those that were given up.",
+        )
+        .sample(&[("outcome", "sent")], counts.snapshots as f64)
+        .sample(&[("outcome", "dropped")], counts.snapshots_dropped as f64);
         page.family("usher_broker_refused_total", Kind::Counter, "Messages that the broker refused.")
             .sample(&[], counts.refused as f64);
         if let Some(outbox) = self.recorder.journal().outbox() {

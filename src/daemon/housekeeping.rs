@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::visitors;
 use crate::clock::Clock;
 use crate::gallery::Visitors;
 use crate::ledger::Keep;
@@ -46,11 +47,7 @@ pub async fn run(recorder: Arc<Recorder>, keep: Keep, visitors: Arc<Visitors>, c
                 tracing::warn!(%error, "what the broker acknowledged is not written down yet");
             }
             if prune {
-                match visitors.prune(now) {
-                    Ok(0) => {}
-                    Ok(erased) => tracing::info!(erased, "unknown visitors whose time was over were erased"),
-                    Err(error) => tracing::warn!(%error, "unknown visitors whose time is over stay"),
-                }
+                visitors::prune(&visitors, now);
             }
             if prune && keep != Keep::default() {
                 match recorder.prune(keep) {

@@ -21,7 +21,9 @@ mod gate;
 mod health;
 mod housekeeping;
 mod metrics;
+mod recent_frames;
 mod records;
+mod snapshots;
 mod stop;
 mod supervisor;
 mod tally;
@@ -60,6 +62,8 @@ use crew::{Crew, LAST_WAIT, News};
 use doors::pen::JournalPen;
 use doors::standing::Standing;
 use doors::{Doors, DoorsSettings};
+use recent_frames::RecentFrames;
+use snapshots::Photographer;
 use stop::StopToken;
 use supervisor::Supervisor;
 use tally::Tally;
@@ -120,11 +124,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
     }
     let visitors = Arc::new(Visitors::open(&store, setup::keep_visitors(config))?);
-    match visitors.prune(clock.wall()) {
-        Ok(0) => {}
-        Ok(erased) => tracing::info!(erased, "unknown visitors whose time was over were erased"),
-        Err(error) => tracing::warn!(%error, "unknown visitors whose time is over stay"),
-    }
+    visitors::prune(&visitors, clock.wall());
     let keeps_visitors = !visitors.keeping().span.is_zero();
     let glimpses = keeps_visitors.then(|| Arc::new(Glimpses::default()));
     let (porter, visits) = glimpses.clone().map(|glimpses| Porter::new(glimpses, clock.clone())).unzip();
@@ -146,6 +146,13 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             (Some(Arc::new(hub)), Some(wishes))
         }
     };
+    let pictures = config.mqtt.as_ref().and_then(|mqtt| mqtt.snapshots).zip(hub.clone());
+    let recent_frames = pictures.as_ref().map(|_| Arc::new(RecentFrames::default()));
+    let photographer = pictures.zip(recent_frames.clone()).map(|((settings, hub), frames)| {
+        let (photographer, exposures) = Photographer::new(frames, settings.shows, config, clock.clone());
+        tokio.spawn(snapshots::develop(exposures, settings, hub));
+        photographer
+    });
     let tally = Arc::new(Tally::default());
     let recorder = Arc::new({
         let (hub, tally) = (hub.clone(), tally.clone());
@@ -193,7 +200,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             authority: Authority::new(rules),
             near_enough: near_enough.clone(),
             people: Box::new(gallery.clone()),
-            pen: Box::new(JournalPen { recorder: recorder.clone(), standing: standing_tree, porter }),
+            pen: Box::new(JournalPen { recorder: recorder.clone(), standing: standing_tree, porter, photographer }),
             clock: clock.clone(),
             open_unrecorded: config.journal.on_failure == OnJournalFailure::Allow,
             last_record,
@@ -230,6 +237,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             tidings: tell.clone(),
             views: views.clone(),
             glimpses: glimpses.clone(),
+            recent_frames: recent_frames.clone(),
             clock: clock.clone(),
             stage: crew.stage("vision", &camera.name),
         };

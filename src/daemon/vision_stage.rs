@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use super::health::Stage;
+use super::recent_frames::RecentFrames;
 use super::visitors::Glimpses;
 use super::warden::Tiding;
 use super::wire::View;
@@ -41,6 +42,8 @@ pub struct VisionStage {
     pub views: broadcast::Sender<View>,
     /// Where faces are remembered that may have to be kept; `None` when nobody unknown is kept.
     pub glimpses: Option<Arc<Glimpses>>,
+    /// Where frames stay for a moment; `None` when no pictures are sent.
+    pub recent_frames: Option<Arc<RecentFrames>>,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
 }
@@ -61,8 +64,17 @@ impl VisionStage {
             let sightings = self.look(&frame, &mut tracker)?;
             Stage::count(&self.stage.handled);
             self.stage.last_us.store(self.clock.now().since(start).as_micros() as u64, Ordering::Relaxed);
-            // The camera's thread may have ended; then the memory is simply freed.
-            drop(self.used.put(frame.image));
+            let spare = match &self.recent_frames {
+                None => Some(frame.image),
+                Some(recent) => {
+                    let faces = sightings.iter().map(|seen| (seen.track, seen.face.bounds)).collect();
+                    recent.remember(&self.camera, frame, faces)
+                }
+            };
+            if let Some(image) = spare {
+                // The camera's thread may have ended; then the memory is simply freed.
+                drop(self.used.put(image));
+            }
             if sightings.is_empty() {
                 continue;
             }

@@ -88,6 +88,15 @@ impl Porter {
     }
 }
 
+/// Erases what is over at `now`, and says so in the log.
+pub fn prune(visitors: &Visitors, now: SystemTime) {
+    match visitors.prune(now) {
+        Ok(0) => {}
+        Ok(erased) => tracing::info!(erased, "unknown visitors whose time was over were erased"),
+        Err(error) => tracing::warn!(%error, "unknown visitors whose time is over stay"),
+    }
+}
+
 /// Keeps each visit once: the first face of a track that was refused. Ends when the porter is gone.
 pub async fn write_down(mut handed_over: mpsc::Receiver<Denied>, visitors: Arc<Visitors>, clock: Arc<dyn Clock>) {
     let mut kept: VecDeque<(Arc<str>, TrackId)> = VecDeque::new();

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of sockets.
 
+mod template;
 mod visitors;
 
 use std::collections::BTreeMap;
@@ -12,13 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::doors::post::DoorView;
 use crate::access::Cut;
-use crate::domain::{
-    Amendment, Bounds, Direction, Distance, Embedding, Event, Match, Mode, ModelId, Named, PersonId, Quality,
-};
-use crate::gallery::{self, Gallery, GalleryError, Person, Standing, Template};
+use crate::domain::{Amendment, Bounds, Direction, Distance, Event, Match, Mode, Named, PersonId};
+use crate::gallery::{self, Gallery, GalleryError, Person, Standing};
 use crate::ledger::Verified;
 use crate::vision::Seen;
 
+pub use template::{QualityWire, TemplateWire};
 pub use visitors::{ForgottenWire, StrangersQuery, StrangersWire};
 
 /// A person as shown.
@@ -54,68 +54,6 @@ impl From<&Person> for PersonWire {
             templates: person.templates,
             foreign_templates: person.foreign_templates,
         }
-    }
-}
-
-/// A quality, with units in the names.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct QualityWire {
-    pub size_px: f32,
-    pub sharpness: f32,
-    pub yaw_deg: f32,
-    pub pitch_deg: f32,
-    pub roll_deg: f32,
-    pub brightness: f32,
-}
-
-impl From<&Quality> for QualityWire {
-    fn from(q: &Quality) -> QualityWire {
-        QualityWire {
-            size_px: q.size,
-            sharpness: q.sharpness,
-            yaw_deg: q.yaw,
-            pitch_deg: q.pitch,
-            roll_deg: q.roll,
-            brightness: q.brightness,
-        }
-    }
-}
-
-impl From<&QualityWire> for Quality {
-    fn from(q: &QualityWire) -> Quality {
-        Quality {
-            size: q.size_px,
-            sharpness: q.sharpness,
-            yaw: q.yaw_deg,
-            pitch: q.pitch_deg,
-            roll: q.roll_deg,
-            brightness: q.brightness,
-        }
-    }
-}
-
-/// A template on its way into the gallery.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TemplateWire {
-    pub model: String,
-    pub embedding: Vec<f32>,
-    pub quality: QualityWire,
-}
-
-impl TemplateWire {
-    /// A face's embedding and quality.
-    pub fn new(embedding: &Embedding, quality: &Quality) -> TemplateWire {
-        TemplateWire {
-            model: embedding.model().to_string(),
-            embedding: embedding.values().to_vec(),
-            quality: quality.into(),
-        }
-    }
-
-    /// The template, made `now`. `None` when the embedding has no direction.
-    pub fn template(&self, now: SystemTime) -> Option<Template> {
-        let embedding = Embedding::normalised(ModelId::new(&self.model), self.embedding.clone().into())?;
-        Some(Template { embedding, quality: (&self.quality).into(), created: now })
     }
 }
 

@@ -263,6 +263,11 @@ pub enum Event {
         reason: String,
         by: String,
     },
+    /// An operator erases all visitors whom nobody knew.
+    VisitorsForgotten {
+        visits: usize,
+        by: String,
+    },
     /// The database or its second copy was damaged, and was mended; `lost` commits that were answered for could not be.
     StoreMended {
         what: String,

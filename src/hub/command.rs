@@ -15,6 +15,8 @@ use super::client::Incoming;
 pub const LARGEST_COMMAND_BYTES: usize = 1024;
 /// Longer names are cut off.
 const LONGEST_NAME: usize = 64;
+/// Characters of a group: as many as a person's may have.
+const LONGEST_GROUP: usize = 100;
 
 /// Whether and how commands are taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,8 @@ impl HubAct {
 pub struct HubCommand {
     pub door: String,
     pub act: HubAct,
+    /// Whom a lockdown lets through; `None`: nobody.
+    pub group: Option<String>,
     /// Who says to have sent it, as in `mqtt/anna`. MQTT does not tell, so it is no more than their word.
     pub by: String,
     /// Why it must not be carried out; it is handed on to be written down.
@@ -75,6 +79,8 @@ struct CommandWire {
     /// When it was sent: RFC 3339.
     at: Option<String>,
     by: Option<String>,
+    /// For a lockdown only.
+    group: Option<String>,
 }
 
 /// Reads a message of the topic `<topics>/<door>`; `None` when it is no command for one of `doors`.
@@ -94,12 +100,21 @@ pub fn read(
         return None;
     }
     let wire: CommandWire = serde_json::from_slice(&message.payload).ok()?;
+    if wire.group.as_deref().is_some_and(|group| wire.act != HubAct::Lockdown || !is_group(group)) {
+        return None;
+    }
     let name: String =
         wire.by.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
     let by = if name.trim().is_empty() { "mqtt".to_owned() } else { format!("mqtt/{}", name.trim()) };
     let at = wire.at.map(|at| at.parse::<Timestamp>()).transpose().ok()?;
     let refused = stale(message, at, now, max_age);
-    Some(HubCommand { door: door.to_owned(), act: wire.act, by, refused })
+    Some(HubCommand { door: door.to_owned(), act: wire.act, group: wire.group, by, refused })
+}
+
+/// As the gallery takes it: nobody can be in another, and the lockdown would let nobody through.
+fn is_group(group: &str) -> bool {
+    let fits = (1..=LONGEST_GROUP).contains(&group.chars().count());
+    fits && group.trim() == group && !group.chars().any(char::is_control)
 }
 
 /// Why the command's age speaks against it.
@@ -207,13 +222,29 @@ mod tests {
     fn a_command_of_now_is_taken_with_its_sender() {
         let command =
             judged(&message(r#"{"act":"unlock","at":"2026-01-02T11:32:05.5+01:00","by":" anna\u0007 "}"#)).unwrap();
-        let expected = HubCommand { door: "front".into(), act: HubAct::Unlock, by: "mqtt/anna".into(), refused: None };
+        let (by, door) = ("mqtt/anna".into(), "front".into());
+        let expected = HubCommand { door, act: HubAct::Unlock, group: None, by, refused: None };
         assert_eq!(command, expected);
         for act in [HubAct::Unlock, HubAct::Lock, HubAct::Lockdown, HubAct::Normal] {
             let text = format!(r#"{{"act":"{}","at":"2026-01-02T10:32:07Z"}}"#, act.as_str());
             let command = judged(&message(&text)).unwrap();
             assert_eq!((command.act, command.by.as_str(), command.refused), (act, "mqtt", None));
         }
+    }
+
+    #[test]
+    fn a_lockdown_may_name_a_group_and_nothing_else_may() {
+        let of = |act: &str, group: &str| {
+            judged(&message(&format!(r#"{{"act":"{act}","at":"2026-01-02T10:32:07Z","group":{group}}}"#)))
+        };
+        assert_eq!(of("lockdown", r#""night guards""#).unwrap().group.as_deref(), Some("night guards"));
+        assert_eq!(of("lockdown", "null").unwrap().group, None);
+        let long = format!("{:?}", "g".repeat(LONGEST_GROUP + 1));
+        for group in [r#""""#, r#"" guards""#, r#""a\u0007""#, "7", &long] {
+            assert_eq!(of("lockdown", group), None, "{group}");
+        }
+        assert_eq!(of("unlock", r#""guards""#), None);
+        assert_eq!(of("normal", r#""guards""#), None);
     }
 
     #[test]

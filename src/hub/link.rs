@@ -11,6 +11,7 @@ use super::client::{Client, Heard, Incoming};
 use super::home_assistant::{self, PeopleAs};
 use super::outbox::Pending;
 use super::shared::Shared;
+use super::snapshot::Snapshot;
 use super::wire;
 
 /// How many messages are sent ahead of their acknowledgement; an event's companions may come on top.
@@ -36,6 +37,8 @@ enum Purpose {
     /// Goes with the event after it, whose acknowledgement counts for both.
     Companion,
     Retained,
+    /// A picture, or what goes before it.
+    Snapshot,
     Farewell,
 }
 
@@ -116,6 +119,8 @@ impl<'a> Link<'a> {
             let kept = self.shared.retained().take_unsent();
             if let Some((topic, payload)) = kept {
                 self.hand_over(topic, payload, true, Purpose::Retained);
+            } else if let Some(snapshot) = self.shared.next_snapshot() {
+                self.hand_over_snapshot(&snapshot);
             } else if let Some(entry) = self.next_event() {
                 self.hand_over_event(&entry);
             } else {
@@ -186,6 +191,22 @@ impl<'a> Link<'a> {
             self.outstanding.push_back(Sent { purpose, packet: None, acknowledged: true });
             self.retire();
         }
+    }
+
+    /// At most once: what is lost with the connection is not sent again.
+    fn hand_over_snapshot(&mut self, snapshot: &Snapshot) {
+        let topics = &self.shared.topics;
+        let (picture, about) = (topics.snapshot(&snapshot.door), topics.snapshot_about(&snapshot.door));
+        if !fits(picture.len() + snapshot.jpeg.len(), self.largest) {
+            self.shared.counts.snapshots_dropped(1);
+            return tracing::warn!(
+                bytes = snapshot.jpeg.len(),
+                "a snapshot is larger than the broker takes; lower [mqtt.snapshots] max_size"
+            );
+        }
+        self.hand_over(about, snapshot.about(), false, Purpose::Snapshot);
+        self.hand_over(picture, snapshot.jpeg.clone(), false, Purpose::Snapshot);
+        self.shared.counts.snapshot_sent();
     }
 
     /// Hands a message to the client; `false` when it can never be sent.

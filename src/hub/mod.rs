@@ -1,7 +1,7 @@
 //! The way out to an MQTT broker: tells it what happened, what the device looks like and whether it is there; and, if asked to,
 //! the way in for commands.
 //!
-//! Knows nothing of doors, images and the journal's bytes. Nobody waits for the broker: events lie in an outbox on disk, states
+//! Knows nothing of doors, of what pictures show and of the journal's bytes. Nobody waits for the broker: events lie in an outbox on disk, states
 //! are kept as their newest value, and a task of its own does the rest.
 
 mod backoff;
@@ -18,6 +18,7 @@ mod probe;
 mod removal;
 mod retained;
 mod shared;
+mod snapshot;
 mod tls;
 mod wire;
 
@@ -40,6 +41,7 @@ pub use portrait::{DoorOutline, Premises, Vitals};
 pub use probe::probe;
 pub use removal::remove;
 pub use shared::HubCounts;
+pub use snapshot::Snapshot;
 pub use tls::{TlsError, TlsSettings};
 
 /// How long [`Hub::stop`] takes at most.
@@ -85,6 +87,8 @@ pub struct HubSettings {
     pub home_assistant: Option<HomeAssistantSettings>,
     /// `None` takes no commands.
     pub commands: Option<CommandSettings>,
+    /// Whether pictures will come, so that Home Assistant hears of them.
+    pub snapshots: bool,
 }
 
 impl HubSettings {
@@ -111,6 +115,7 @@ impl fmt::Debug for HubSettings {
             .field("device", &self.device)
             .field("home_assistant", &self.home_assistant)
             .field("commands", &self.commands)
+            .field("snapshots", &self.snapshots)
             .finish()
     }
 }
@@ -168,6 +173,11 @@ impl Hub {
     /// To be told of new measurements from time to time. Never waits.
     pub fn measured(&self, vitals: Vitals) {
         self.shared.measured(vitals);
+    }
+
+    /// To be given a picture of what a record is about, at once or never. Never waits; while the broker is away the picture is gone.
+    pub fn shows(&self, snapshot: Snapshot) {
+        self.shared.shows(snapshot);
     }
 
     /// What has been counted.

@@ -17,6 +17,7 @@ use super::home_assistant::{Announcement, PeopleAs};
 use super::outbox::Outbox;
 use super::portrait::{Portrait, Premises, Vitals};
 use super::retained::Retained;
+use super::snapshot::{Snapshot, Snapshots};
 use super::wire::Topics;
 use super::{HubSettings, State};
 use crate::clock::Clock;
@@ -34,6 +35,7 @@ pub struct Shared {
     doors: Vec<String>,
     freshness: Mutex<Freshness>,
     retained: Mutex<Retained>,
+    snapshots: Mutex<Snapshots>,
     portrait: Mutex<Portrait>,
     announcement: Mutex<Option<Announcement>>,
     limiter: Mutex<Limiter>,
@@ -59,9 +61,7 @@ impl Shared {
     ) -> Shared {
         let topics = Topics::new(&settings.prefix, &settings.device);
         let announcement = settings.home_assistant.as_ref().map(|home_assistant| {
-            let takes_commands = settings.commands.is_some();
-            let (topics, premises) = (topics.clone(), premises.clone());
-            Announcement::new(home_assistant.clone(), &settings.device, topics, premises, takes_commands)
+            Announcement::new(home_assistant.clone(), &settings, topics.clone(), premises.clone())
         });
         let per_minute = settings.commands.as_ref().map_or(0, |commands| commands.per_minute);
         let shared = Shared {
@@ -74,6 +74,7 @@ impl Shared {
             doors: premises.doors.iter().map(|door| door.name.clone()).collect(),
             freshness: Mutex::new(Freshness::new(earlier)),
             retained: Mutex::default(),
+            snapshots: Mutex::default(),
             portrait: Mutex::new(Portrait::new(&premises)),
             announcement: Mutex::new(announcement),
             limiter: Mutex::new(Limiter::new(per_minute, Instant::now())),
@@ -108,6 +109,22 @@ impl Shared {
         locked(&self.portrait).measure(vitals);
         self.show();
         self.work.notify_one();
+    }
+
+    /// A picture to be sent at once or never.
+    pub fn shows(&self, snapshot: Snapshot) {
+        let online = *self.state.borrow() == State::Online;
+        if !online || !locked(&self.snapshots).push(snapshot, Instant::now()) {
+            self.counts.snapshots_dropped(1);
+        }
+        self.work.notify_one();
+    }
+
+    /// The next picture to be sent.
+    pub fn next_snapshot(&self) -> Option<Snapshot> {
+        let (next, stale) = locked(&self.snapshots).take(Instant::now());
+        self.counts.snapshots_dropped(stale);
+        next
     }
 
     /// Puts what the device looks like where the broker will see it.
@@ -244,11 +261,14 @@ pub struct HubCounts {
     pub commands_limited: u64,
     /// Messages on command topics that were none.
     pub commands_malformed: u64,
+    /// Pictures handed over, and those that could not be sent at once or were too large.
+    pub snapshots: u64,
+    pub snapshots_dropped: u64,
 }
 
 /// The counters behind [`HubCounts`].
 #[derive(Debug, Default)]
-pub struct Counters([AtomicU64; 9]);
+pub struct Counters([AtomicU64; 11]);
 
 impl Counters {
     fn count(&self, which: usize) -> u64 {
@@ -289,6 +309,14 @@ impl Counters {
         self.count(8)
     }
 
+    pub fn snapshot_sent(&self) {
+        self.count(9);
+    }
+
+    pub fn snapshots_dropped(&self, how_many: u64) {
+        self.0[10].fetch_add(how_many, Ordering::Relaxed);
+    }
+
     /// All of them.
     pub fn read(&self) -> HubCounts {
         let of = |which: usize| self.0[which].load(Ordering::Relaxed);
@@ -302,6 +330,8 @@ impl Counters {
             commands_refused: of(6),
             commands_limited: of(7),
             commands_malformed: of(8),
+            snapshots: of(9),
+            snapshots_dropped: of(10),
         }
     }
 }

@@ -54,6 +54,16 @@ impl Topics {
         format!("{}/door/{door}/event", self.base)
     }
 
+    /// Pictures of a door's refusals and alarms.
+    pub fn snapshot(&self, door: &str) -> String {
+        format!("{}/door/{door}/snapshot", self.base)
+    }
+
+    /// What the next picture of a door belongs to.
+    pub fn snapshot_about(&self, door: &str) -> String {
+        format!("{}/door/{door}/snapshot/about", self.base)
+    }
+
     /// People as Home Assistant's tag scanner reads them.
     pub fn tag(&self) -> String {
         format!("{}/tag", self.base)
@@ -103,5 +113,7 @@ mod tests {
         assert_eq!(topics.state("door/back"), "usher/front-door/door/back");
         assert_eq!(topics.door_event("back"), "usher/front-door/door/back/event");
         assert_eq!(topics.commands(), "usher/front-door/command");
+        assert_eq!(topics.snapshot("back"), "usher/front-door/door/back/snapshot");
+        assert_eq!(topics.snapshot_about("back"), "usher/front-door/door/back/snapshot/about");
     }
 }

@@ -47,6 +47,7 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode,
 /// | `changed` | `person`, `what`, `by` |
 /// | `enabled`, `disabled`, `removed` | `person`, `by` |
 /// | `attendance_amended` | `person`, `add` (`direction`, `at` in RFC 3339; or null), `void` (the `seq` that does not count, or null), `reason`, `by` |
+/// | `visitors_forgotten` | `visits`, `by` |
 /// | `store_mended` | `what`, `lost` (commits) |
 /// | `journal_back` | `lost` (events), `failed_for_ms`, `reason` |
 /// | `outbox_shed` | `records`, `from`, `through` |
@@ -155,6 +156,7 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
             let content = json!({ "person": named(person), "add": add, "void": void, "reason": reason, "by": by });
             ("attendance_amended", content)
         }
+        Event::VisitorsForgotten { visits, by } => ("visitors_forgotten", json!({ "visits": visits, "by": by })),
         Event::StoreMended { what, lost } => ("store_mended", json!({ "what": what, "lost": lost })),
         Event::JournalBack { lost, failed_for, reason } => {
             ("journal_back", json!({ "lost": lost, "failed_for_ms": ms(*failed_for), "reason": reason }))
@@ -343,6 +345,7 @@ pub(super) mod tests {
                 reason: reason(),
                 by: by(),
             },
+            Event::VisitorsForgotten { visits: 12, by: by() },
             Event::StoreMended { what: "the second copy was missing".into(), lost: 0 },
             Event::JournalBack { lost: 3, failed_for: Duration::from_secs(90), reason: reason() },
             Event::OutboxShed { records: 1000, from: 12, through: 1043 },
@@ -359,7 +362,8 @@ pub(super) mod tests {
                         command_refused schedule_began schedule_ended unlocked locked door_failed door_opened door_closed \
                         held_open_warning alarm_raised alarm_ended contacts_lost contacts_back amnesty cut_moved \
                         clock_jumped camera_lost camera_back stage_failed enrolled renamed changed enabled disabled \
-                        removed attendance_amended store_mended journal_back outbox_shed pruned erased restored";
+                        removed attendance_amended visitors_forgotten store_mended journal_back outbox_shed pruned \
+                        erased restored";
         assert_eq!(kinds.join(" "), expected);
     }
 

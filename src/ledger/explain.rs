@@ -188,6 +188,7 @@ fn happened(record: &Record) -> String {
             };
             format!("amended the attendance of {}: {change} ({}), by {}", person(), text("reason"), text("by"))
         }
+        "visitors_forgotten" => format!("erased {} visits of unknown visitors, by {}", content["visits"], text("by")),
         "store_mended" => match content["lost"].as_u64() {
             Some(lost) if lost > 0 => format!("ALARM: {} ({lost} commits are lost)", text("what")),
             _ => format!("mended the store: {}", text("what")),
@@ -366,6 +367,7 @@ mod tests {
             "10:32:07 disabled Barack Obama, by anna",
             "10:32:07 removed Barack Obama, by anna",
             "10:32:07 amended the attendance of Barack Obama: out at 2026-01-02T10:32:07Z (because), by anna",
+            "10:32:07 erased 12 visits of unknown visitors, by anna",
             "10:32:07 mended the store: the second copy was missing",
             "10:32:07 ALARM: the journal could not be written for 90 s; 3 events are missing: because",
             "10:32:07 the outbox was full: 1000 records from 12 to 1043 will not reach the broker",

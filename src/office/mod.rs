@@ -11,4 +11,4 @@ mod strangers;
 pub use gates::{Gates, Refusal};
 pub use recorder::Recorder;
 pub use register::{Enrolment, OfficeError, Register};
-pub use strangers::{Stranger, Strangers, StrangersError, strangers};
+pub use strangers::{Stranger, Strangers, StrangersError, forget_strangers, strangers};

@@ -5,7 +5,8 @@
 
 use std::time::SystemTime;
 
-use crate::domain::{Distance, Embedding, Named};
+use super::{OfficeError, Recorder};
+use crate::domain::{Distance, Embedding, Event, Named};
 use crate::gallery::{Gallery, GalleryError, Visit, Visitors};
 use crate::lab::cluster::{ClusterError, cluster};
 
@@ -65,6 +66,13 @@ pub fn strangers(
     let last = |group: &Stranger| group.visits.last().map(|visit| visit.template.created);
     groups.sort_by_key(|group| std::cmp::Reverse((group.visits.len(), last(group))));
     Ok(Strangers { groups, foreign: foreign.len(), unreadable: kept.unreadable })
+}
+
+/// Erases all visitors, and writes down who did it; how many visits those were.
+pub fn forget_strangers(visitors: &Visitors, recorder: &Recorder, by: &str) -> Result<usize, OfficeError> {
+    let visits = visitors.forget().map_err(GalleryError::from)?;
+    recorder.record(&Event::VisitorsForgotten { visits, by: by.to_owned() })?;
+    Ok(visits)
 }
 
 fn nearest(gallery: &Gallery, visits: &[Visit]) -> Result<Option<(Named, Distance)>, GalleryError> {

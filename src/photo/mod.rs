@@ -2,13 +2,15 @@
 //!
 //! A photograph comes in as a path or as bytes, whatever its kind, and goes out as 8-bit RGB, turned upright as its
 //! EXIF orientation says, with a bound on its size. Camera frames have two faster ways, [`JpegDecoder`] and
-//! [`yuyv_to_rgb`], which write into a used buffer. Knows nothing of cameras, faces or enrolment.
+//! [`yuyv_to_rgb`], which write into a used buffer. The way back is a JPEG of bounded size. Knows nothing of cameras, faces or enrolment.
 
+mod encode;
 mod jpeg;
 mod still;
 mod walk;
 mod yuyv;
 
+pub use encode::{Jpeg, cut_out, to_jpeg};
 pub use jpeg::JpegDecoder;
 pub use still::{decode, load};
 pub use walk::{Walk, Walked};

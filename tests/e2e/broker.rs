@@ -19,7 +19,7 @@ fn free_port() -> u16 {
 }
 
 /// Starts a broker that lives until the test process ends. Returns its port.
-fn broker() -> u16 {
+pub fn broker() -> u16 {
     broker_for(None)
 }
 
@@ -37,16 +37,18 @@ fn broker_at(port: u16, user: Option<(&str, &str)>) -> u16 {
 }
 
 /// Somebody else who listens to all topics of the house.
-struct Observer(Receiver<Publish>);
+pub struct Observer(pub Receiver<Publish>);
 
 impl Observer {
     /// Returns once the broker has confirmed the subscription.
-    fn of(port: u16, name: &str) -> Observer {
+    pub fn of(port: u16, name: &str) -> Observer {
         Observer::listening_to(port, name, "usher/house/#")
     }
 
     fn listening_to(port: u16, name: &str, topic: &str) -> Observer {
-        let (client, mut connection) = Client::new(MqttOptions::new(name, "127.0.0.1", port), 10);
+        let mut options = MqttOptions::new(name, "127.0.0.1", port);
+        options.set_max_packet_size(Some(1 << 20));
+        let (client, mut connection) = Client::new(options, 10);
         client.subscribe(topic, QoS::AtLeastOnce).unwrap();
         let (ready, subscribed) = channel();
         let (sender, publishes) = channel();
@@ -69,7 +71,7 @@ impl Observer {
     }
 
     /// Waits for a message of that topic below `usher/house/`; the others before it are passed over.
-    fn wait_for(&self, topic: &str) -> Publish {
+    pub fn wait_for(&self, topic: &str) -> Publish {
         loop {
             let publish = self.0.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("waited in vain for {topic}"));
             if publish.topic == format!("usher/house/{topic}").as_bytes() {
@@ -78,13 +80,13 @@ impl Observer {
         }
     }
 
-    fn wait_for_event(&self, kind: &str) -> Value {
+    pub fn wait_for_event(&self, kind: &str) -> Value {
         let publish = self.wait_for(&format!("event/{kind}"));
         assert!(!publish.retain);
         serde_json::from_slice(&publish.payload).unwrap()
     }
 
-    fn wait_for_status(&self, status: &str) -> Publish {
+    pub fn wait_for_status(&self, status: &str) -> Publish {
         let publish = self.wait_for("status");
         assert_eq!(publish.payload, status.as_bytes());
         publish
@@ -192,7 +194,8 @@ fn the_device_appears_in_home_assistant_with_the_lock_s_real_state_and_goes_away
 fn command(port: u16, act: &str, at: SystemTime, retain: bool) {
     let (client, mut connection) = Client::new(MqttOptions::new("somebody", "127.0.0.1", port), 10);
     let at = jiff::Timestamp::try_from(at).unwrap();
-    let payload = format!("{{\"act\":\"{act}\",\"at\":\"{at}\",\"by\":\"anna\"}}");
+    let group = if act == "lockdown" { ",\"group\":\"guards\"" } else { "" };
+    let payload = format!("{{\"act\":\"{act}\",\"at\":\"{at}\",\"by\":\"anna\"{group}}}");
     client.publish("usher/house/command/front", QoS::AtLeastOnce, retain, payload).unwrap();
     let acknowledged = |event: &Result<Event, _>| matches!(event, Ok(Event::Incoming(Packet::PubAck(_))));
     assert!(connection.iter().any(|event| acknowledged(&event)), "the broker takes the command");
@@ -224,7 +227,8 @@ fn commands_from_the_broker_move_the_door_and_are_written_down_whatever_comes_of
     command(port, "unlock", now() - Duration::from_secs(60), false);
     refused("s old");
     command(port, "lockdown", now(), false);
-    assert_eq!(observer.wait_for_event("mode_set")["content"]["mode"], "lockdown");
+    let set = observer.wait_for_event("mode_set")["content"].clone();
+    assert_eq!((&set["mode"], &set["group"]), (&"lockdown".into(), &"guards".into()));
     command(port, "unlock", now(), false);
     refused("locked down");
     daemon.stop();

@@ -60,7 +60,9 @@ fn the_environment_wins_and_its_mistakes_are_told_by_name() {
 #[test]
 fn a_sound_configuration_is_said_to_be_sound_and_shows_itself() {
     let house = House::new();
-    assert!(house.usher(&["config", "check"]).contains("usher.toml: sound"));
+    let check = house.ask(&["config", "check"]);
+    assert!(check.code == Some(0) && check.out.contains("usher.toml: sound"), "{check:?}");
+    assert!(check.err.contains("door front: `usher door release` keeps it open for 60 s at most"), "{check:?}");
     // What is shown is a configuration again.
     let shown = house.usher(&["config", "show"]);
     std::fs::write(house.path("shown.toml"), &shown).unwrap();

@@ -19,5 +19,6 @@ mod measuring;
 mod pictures;
 mod record;
 mod supervisor;
+mod snapshots;
 mod support;
 mod visitors;

@@ -160,7 +160,8 @@ fn rows(text: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn attendance_is_amended_and_exported() {
-    let house = house().with("[attendance]\ntime_zone = \"Europe/Berlin\"");
+    let mut house = house();
+    house.environment.insert("USHER__DEVICE__TIME_ZONE".into(), "Europe/Berlin".into());
     let amend = |arguments: &[&str]| {
         house.usher(&[&["attendance", "amend", "--person", "#1", "--reason", "test"], arguments].concat())
     };
@@ -201,6 +202,11 @@ fn attendance_is_amended_and_exported() {
     assert!(refused(&["--reason", "x"]).contains("say what happened"));
     assert!(refused(&["--reason", "x", "--in", "2100-01-01"]).contains("future"));
     assert!(house.refused(&["attendance", "--group", "night"]).contains("nobody is in the group"));
+
+    // Attendance may go by another clock than the device.
+    house.environment.insert("USHER__ATTENDANCE__TIME_ZONE".into(), "UTC".into());
+    let csv = house.usher(&["attendance", "--from", "2026-03-28", "--to", "2026-03-31", "--format", "csv"]);
+    assert_eq!(rows(&csv)[0][4], "2026-03-28 23:30:00");
 }
 
 #[test]

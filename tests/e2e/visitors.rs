@@ -68,6 +68,8 @@ fn a_stranger_who_came_twice_is_one_group() {
 
     assert_eq!(house.json(&["people", "unknown", "--forget", "--json"])[0]["forgotten"], visits(&found));
     assert_eq!(visits(&unknown(&house)), 0);
+    let erased = house.records("visitors_forgotten").pop().unwrap();
+    assert_eq!(erased["content"]["visits"], visits(&found));
 }
 
 #[test]
@@ -97,6 +99,7 @@ fn the_running_daemon_lists_and_forgets_them() {
     assert!(forgotten.contains(&format!("{} visits", refused(&house))), "{forgotten}");
     assert_eq!(visits(&unknown(&house)), 0);
     assert!(daemon.log().contains("the unknown visitors were erased"), "{}", daemon.log());
+    assert_eq!(house.records("visitors_forgotten").len(), 1);
     daemon.stop();
     assert_eq!(visits(&unknown(&house)), 0);
 }

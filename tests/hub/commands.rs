@@ -36,7 +36,8 @@ async fn a_fresh_command_is_handed_on_and_a_stale_or_retained_one_is_refused() {
     for version in [Version::V5, Version::V311] {
         let (mut house, mut somebody) = listening(&mosquitto, version).await;
         somebody.says("house/door/command/front", command("unlock", NOW), false, None).await;
-        let expected = HubCommand { door: "front".into(), act: HubAct::Unlock, by: "mqtt/anna".into(), refused: None };
+        let (by, door) = ("mqtt/anna".into(), "front".into());
+        let expected = HubCommand { door, act: HubAct::Unlock, group: None, by, refused: None };
         assert_eq!(next(&mut house).await, expected);
 
         somebody.says("house/door/command/front", command("unlock", "2026-01-02T10:31:00Z"), false, None).await;

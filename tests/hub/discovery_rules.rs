@@ -59,6 +59,8 @@ const PLATFORMS: &[(&str, &[&str], &[&str])] = &[
         &["command_topic"],
         &["state_topic", "value_template", "command_template", "optimistic", "retain", "payload_on", "payload_off"],
     ),
+    // One of `image_topic` and `url_topic`; raw bytes without `image_encoding` (`image.py`).
+    ("image", &["image_topic"], &["content_type", "image_encoding"]),
     ("device_tracker", &["state_topic"], &["value_template", "payload_home", "payload_not_home", "source_type"]),
 ];
 
@@ -169,6 +171,13 @@ fn the_announcement_is_what_home_assistant_accepts() {
         let entities = components.values().filter(|entity| text(entity, "p") != Some("tag")).count();
         assert_eq!(ids.len(), entities, "each has an id of its own");
         let platforms: BTreeSet<_> = components.values().filter_map(|entity| text(entity, "p")).collect();
-        assert!(platforms.is_superset(&BTreeSet::from(["lock", "event", "sensor", "binary_sensor", "switch"])));
+        assert!(platforms.is_superset(&BTreeSet::from([
+            "lock",
+            "event",
+            "sensor",
+            "binary_sensor",
+            "switch",
+            "image"
+        ])));
     }
 }

@@ -8,6 +8,7 @@ mod home_assistant;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod outages;
+mod pictures;
 mod schemas;
 mod secure;
 mod support;

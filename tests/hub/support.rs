@@ -20,7 +20,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{sleep, timeout};
 use usher::clock::SimulatedClock;
 use usher::hub::{
-    DoorOutline, Hub, HubCommand, HubSettings, Means, MemoryOutbox, Outbox, Pending, Premises, State, Version,
+    DoorOutline, Hub, HubCommand, HubSettings, Means, MemoryOutbox, Outbox, Pending, Premises, Snapshot, State, Version,
 };
 
 /// Far longer than anything here takes; only a failing test waits for it.
@@ -47,6 +47,7 @@ pub fn settings(port: u16) -> HubSettings {
         device: "door".to_owned(),
         home_assistant: None,
         commands: None,
+        snapshots: false,
     }
 }
 
@@ -64,6 +65,13 @@ pub fn premises() -> Premises {
 pub fn entry(seq: u64, kind: &str, content: Value) -> Pending {
     let id = format!("019b7e3c-1153-7a10-8b1e-{seq:012}");
     Pending { seq, id, time: "2026-01-02T10:32:07.123456Z".to_owned(), kind: kind.to_owned(), content }
+}
+
+/// A picture that belongs to the record of that number.
+pub fn picture(seq: u64, kind: &str, jpeg: Vec<u8>) -> Snapshot {
+    let Pending { id, time, kind, .. } = entry(seq, kind, Value::Null);
+    let (door, camera) = ("front".to_owned(), "porch".to_owned());
+    Snapshot { seq, id, time, kind, door, camera, shows: "frame", jpeg: jpeg.into(), width: 640, height: 480 }
 }
 
 /// A hub with an outbox in memory.

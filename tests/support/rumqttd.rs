@@ -9,7 +9,7 @@ use rumqttd::{Config, ConnectionSettings, RouterConfig, ServerSettings};
 pub fn rumqttd_config(port: u16, user: Option<(&str, &str)>) -> Config {
     let connections = ConnectionSettings {
         connection_timeout_ms: 5000,
-        max_payload_size: 20_480,
+        max_payload_size: 1 << 20,
         max_inflight_count: 100,
         auth: user.map(|(name, password)| HashMap::from([(name.to_owned(), password.to_owned())])),
         external_auth: None,

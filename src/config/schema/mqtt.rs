@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use super::rules::{address, any, client_id, host, ms, seconds, topic};
 use crate::config::reader::{Reader, Section};
-use crate::config::settings::{HomeAssistant, Metrics, Mqtt, MqttCommands, MqttTls, MqttVersion, PeopleAs};
+use crate::config::settings::{
+    HomeAssistant, Metrics, Mqtt, MqttCommands, MqttSnapshots, MqttTls, MqttVersion, PeopleAs, SnapshotShows,
+};
 
 pub(super) fn mqtt(mut section: Section<'_>, device: &str) -> Mqtt {
     let mut mqtt = Mqtt {
@@ -27,10 +29,12 @@ pub(super) fn mqtt(mut section: Section<'_>, device: &str) -> Mqtt {
         tls: None,
         home_assistant: None,
         commands: None,
+        snapshots: None,
     };
     mqtt.tls = tls(section.table("tls"));
     mqtt.home_assistant = home_assistant(section.table("home_assistant"));
     mqtt.commands = commands(section.table("commands"));
+    mqtt.snapshots = snapshots(section.table("snapshots"));
     section.close();
     mqtt
 }
@@ -68,6 +72,18 @@ fn commands(mut section: Section<'_>) -> Option<MqttCommands> {
     };
     section.close();
     enabled.then_some(commands)
+}
+
+fn snapshots(mut section: Section<'_>) -> Option<MqttSnapshots> {
+    let enabled = section.flag("enabled", false);
+    let snapshots = MqttSnapshots {
+        shows: section.choice("shows", [("face", SnapshotShows::Face), ("frame", SnapshotShows::Frame)]),
+        max_side_px: section.integer("max_side_px", 64..=1920, 480),
+        // Enough for 480 pixels at a good quality; brokers take as much unless they were told otherwise.
+        max_size: section.size("max_size", 8 << 10..=1 << 20, 96 << 10),
+    };
+    section.close();
+    enabled.then_some(snapshots)
 }
 
 fn file(section: &mut Section<'_>, key: &'static str) -> Option<PathBuf> {

@@ -33,7 +33,7 @@ pub struct Attendance {
     pub double_read: Duration,
     /// The minute after midnight at which a day begins: what comes before it belongs to the day before. In the file: `"04:00"`.
     pub day_starts_min: u16,
-    /// The time zone, as in `Europe/Berlin`. `None` (in the file: empty): the system's.
+    /// The time zone, as in `Europe/Berlin`. `None` (in the file: empty): `device.time_zone`.
     pub time_zone: Option<String>,
     /// A day of more hours than this is marked.
     pub long_day: Duration,

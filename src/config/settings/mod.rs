@@ -18,7 +18,9 @@ pub use access::{Access, DistanceLimit};
 pub use camera::{Camera, PixelFormat, Source};
 pub use door::Door;
 pub use journal::{Attendance, AttendanceMethod, Journal, OnJournalFailure};
-pub use mqtt::{HomeAssistant, Metrics, Mqtt, MqttCommands, MqttTls, MqttVersion, PeopleAs};
+pub use mqtt::{
+    HomeAssistant, Metrics, Mqtt, MqttCommands, MqttSnapshots, MqttTls, MqttVersion, PeopleAs, SnapshotShows,
+};
 pub use passing::{Hours, Passback, Passing, Permit, Schedule};
 pub use wiring::{Active, Contact, DoorDriver, Indicator, LineId, Lock, Pull, Relay, Wiring};
 
@@ -27,7 +29,7 @@ pub use wiring::{Active, Contact, DoorDriver, Indicator, LineId, Lock, Pull, Rel
 pub struct Device {
     /// Its name on the broker and in the journal: letters, digits, `-` and `_`.
     pub name: String,
-    /// The time zone of schedules and days, as in `"Europe/Berlin"`. `None` (in the file: empty): the system's.
+    /// The time zone of schedules, days and attendance, as in `"Europe/Berlin"`. `None` (in the file: empty): the system's.
     pub time_zone: Option<String>,
 }
 

@@ -41,6 +41,8 @@ pub struct Mqtt {
     pub home_assistant: Option<HomeAssistant>,
     /// `[mqtt.commands]`: the broker may move doors. `None` (in the file: `enabled = false`): it may not.
     pub commands: Option<MqttCommands>,
+    /// `[mqtt.snapshots]`: pictures of refusals and alarms. `None` (in the file: `enabled = false`): none is kept, made or sent.
+    pub snapshots: Option<MqttSnapshots>,
 }
 
 /// Which MQTT is spoken.
@@ -92,6 +94,26 @@ pub struct MqttCommands {
     pub per_minute: u32,
     /// How long a door stays unlocked after the command to unlock it.
     pub unlock_for: Duration,
+}
+
+/// `[mqtt.snapshots]`: a picture goes to the broker when somebody is refused, or when there is an alarm. Never to disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MqttSnapshots {
+    /// What they show.
+    pub shows: SnapshotShows,
+    /// The longest side; a larger picture is made smaller.
+    pub max_side_px: u32,
+    /// The largest file.
+    pub max_size: u64,
+}
+
+/// What a snapshot shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotShows {
+    /// `"face"`: the face that was refused, and a little around it. Alarms have none.
+    Face,
+    /// `"frame"`: all that the camera saw.
+    Frame,
 }
 
 /// `[metrics]`: figures for Prometheus. They are always on the control socket, as `GET /metrics`.

@@ -66,7 +66,7 @@ impl House {
         let order = match wish.act {
             HubAct::Unlock => Order::Unlock { duration: Some(unlock_for) },
             HubAct::Lock => Order::Lock,
-            HubAct::Lockdown => Order::Mode(Mode::Lockdown { group: None }),
+            HubAct::Lockdown => Order::Mode(Mode::Lockdown { group: wish.group.clone() }),
             HubAct::Normal => Order::Mode(Mode::Normal),
         };
         let door = self.door(&wish.door).map(Some);

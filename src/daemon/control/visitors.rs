@@ -9,8 +9,7 @@ use axum::http::StatusCode;
 use super::{Failure, House, Peer, blocking};
 use crate::daemon::wire::{ForgottenWire, StrangersQuery, StrangersWire};
 use crate::domain::Distance;
-use crate::gallery::GalleryError;
-use crate::office::{StrangersError, strangers};
+use crate::office::{StrangersError, forget_strangers, strangers};
 
 /// `GET /v1/unknown?distance=0.9`
 pub async fn list(
@@ -33,7 +32,7 @@ pub async fn forget(
     ConnectInfo(Peer(by)): ConnectInfo<Peer>,
 ) -> Result<Json<ForgottenWire>, Failure> {
     blocking(move || {
-        let forgotten = house.visitors.forget().map_err(GalleryError::from)?;
+        let forgotten = forget_strangers(&house.visitors, &house.recorder, &by)?;
         tracing::info!(forgotten, by, "the unknown visitors were erased");
         Ok(ForgottenWire { forgotten })
     })

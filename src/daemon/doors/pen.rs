@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::standing::Entry;
 use crate::access::Holder;
+use crate::daemon::snapshots::Photographer;
 use crate::daemon::visitors::Porter;
 use crate::domain::{Event, PersonId};
 use crate::gallery::{Gallery, Person};
@@ -36,6 +37,8 @@ pub struct JournalPen {
     pub standing: Tree,
     /// Hears of every decision once it is on disk; `None` when nobody unknown is kept.
     pub porter: Option<Porter>,
+    /// Hears of everything once it is on disk; `None` when no pictures are sent.
+    pub photographer: Option<Photographer>,
 }
 
 impl Pen for JournalPen {
@@ -48,6 +51,9 @@ impl Pen for JournalPen {
         let record = self.recorder.record_with(event, &changes).map_err(|error| error.to_string())?;
         if let (Some(porter), Event::Decided { door, decision, .. }) = (&self.porter, event) {
             porter.decided(door, decision);
+        }
+        if let Some(photographer) = &self.photographer {
+            photographer.written(event, &record);
         }
         Ok(record.seq)
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::event::EVENT_TYPES;
 use super::{HomeAssistantSettings, PeopleAs};
+use crate::hub::HubSettings;
 use crate::hub::portrait::{Portrait, Premises};
 use crate::hub::wire::Topics;
 
@@ -24,6 +25,8 @@ pub struct Announcement {
     premises: Premises,
     /// Whether the device takes commands.
     commands: bool,
+    /// Whether it sends pictures.
+    snapshots: bool,
     /// Entities that an earlier announcement had and this one has not: key and platform. Naming a platform alone takes an
     /// entity away.
     gone: BTreeMap<String, String>,
@@ -37,16 +40,11 @@ pub fn device_id(device: &str) -> String {
 }
 
 impl Announcement {
-    /// Of `device` with its `premises`.
-    pub fn new(
-        settings: HomeAssistantSettings,
-        device: &str,
-        topics: Topics,
-        premises: Premises,
-        commands: bool,
-    ) -> Announcement {
+    /// Of the device of `hub` with its `premises`.
+    pub fn new(settings: HomeAssistantSettings, hub: &HubSettings, topics: Topics, premises: Premises) -> Announcement {
         let (gone, shown) = Default::default();
-        Announcement { settings, device: device.to_owned(), topics, premises, commands, gone, shown }
+        let (device, commands, snapshots) = (hub.device.clone(), hub.commands.is_some(), hub.snapshots);
+        Announcement { settings, device, topics, premises, commands, snapshots, gone, shown }
     }
 
     /// The settings it was made with.
@@ -177,6 +175,19 @@ impl Announcement {
                     "command_template": command_template("{{ 'lockdown' if value == 'ON' else 'normal' }}"),
                     "optimistic": false,
                     "retain": false,
+                }),
+            );
+        }
+        if self.snapshots {
+            self.add(
+                all,
+                "image",
+                &format!("{name}_snapshot"),
+                &format!("{name} snapshot"),
+                json!({
+                    "image_topic": self.topics.snapshot(name),
+                    "content_type": "image/jpeg",
+                    "json_attributes_topic": self.topics.snapshot_about(name),
                 }),
             );
         }

@@ -1,0 +1,154 @@
+//! The newest frames of each camera, in memory, for as long as a door takes to decide.
+//!
+//! Only made while snapshots are on. Knows nothing of what they are for, and copies no picture.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::domain::{Bounds, Decision, Frame, Image, Moment, TrackId};
+
+/// Bytes of pictures for each camera; two frames are kept in any case.
+const MOST_BYTES: usize = 16 << 20;
+const FEWEST: usize = 2;
+/// A frame that is older than the newest by so much is forgotten. A door decides within `max_age`, ten seconds at most.
+const KEPT_FOR: Duration = Duration::from_secs(10);
+
+/// Vision puts frames in, the doors' pen looks them up.
+#[derive(Default)]
+pub struct RecentFrames(Mutex<HashMap<Arc<str>, VecDeque<Recent>>>);
+
+struct Recent {
+    number: u64,
+    captured_at: Moment,
+    image: Arc<Image>,
+    faces: Vec<(TrackId, Bounds)>,
+}
+
+impl RecentFrames {
+    /// Keeps a frame with the faces in it. Of frames without any only the newest is kept. Gives back the memory of one that is
+    /// forgotten, so that the camera can use it again.
+    pub fn remember(&self, camera: &Arc<str>, frame: Frame, faces: Vec<(TrackId, Bounds)>) -> Option<Image> {
+        let mut cameras = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = cameras.entry(camera.clone()).or_default();
+        let mut forgotten = None;
+        if recent.back().is_some_and(|last| last.faces.is_empty()) {
+            forgotten = recent.pop_back();
+        }
+        let Frame { seq: number, captured_at, image } = frame;
+        recent.push_back(Recent { number, captured_at, image: Arc::new(image), faces });
+        let mut bytes: usize = recent.iter().map(|frame| frame.image.rgb().len()).sum();
+        while let Some(oldest) = recent.front() {
+            let over = captured_at.since(oldest.captured_at) > KEPT_FOR && recent.len() > 1;
+            if !over && (bytes <= MOST_BYTES || recent.len() <= FEWEST) {
+                break;
+            }
+            bytes -= oldest.image.rgb().len();
+            forgotten = recent.pop_front();
+        }
+        // Somebody may still look at it; then it is freed by them.
+        Arc::try_unwrap(forgotten?.image).ok()
+    }
+
+    /// The frame that a decision rests on, and where its face is.
+    pub fn of(&self, decision: &Decision) -> Option<(Arc<Image>, Bounds)> {
+        let cameras = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |frame: &&Recent| frame.number == decision.frame && frame.captured_at == decision.captured_at;
+        let frame = cameras.get(&decision.camera)?.iter().rev().find(is_it)?;
+        let (_, bounds) = frame.faces.iter().find(|(track, _)| *track == decision.track)?;
+        Some((frame.image.clone(), *bounds))
+    }
+
+    /// The newest frame of any of `cameras`, with the camera, unless it is older than `max_age` at `now`.
+    pub fn newest(&self, cameras: &[Arc<str>], now: Moment, max_age: Duration) -> Option<(Arc<str>, Arc<Image>)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = cameras.iter().filter_map(|camera| Some((camera, all.get(camera)?.back()?)));
+        let (camera, frame) = newest.max_by_key(|(_, frame)| frame.captured_at)?;
+        (now.since(frame.captured_at) <= max_age).then(|| (camera.clone(), frame.image.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Reason, Verdict};
+
+    fn at(milliseconds: u64) -> Moment {
+        Moment(Duration::from_millis(milliseconds))
+    }
+
+    fn frame(seq: u64, milliseconds: u64, side: u32) -> Frame {
+        let image = Image::new(side, side, vec![seq as u8; (side * side * 3) as usize]).unwrap();
+        Frame { seq, captured_at: at(milliseconds), image }
+    }
+
+    fn face(track: u64) -> Vec<(TrackId, Bounds)> {
+        vec![(TrackId(track), Bounds { x1: track as f32, ..Bounds::default() })]
+    }
+
+    fn decision(frame: u64, captured: u64, track: u64) -> Decision {
+        Decision {
+            verdict: Verdict::Deny { reason: Reason::Unknown },
+            camera: "porch".into(),
+            track: TrackId(track),
+            frame,
+            captured_at: at(captured),
+            decided_at: at(captured),
+            nearest: None,
+            frames: (1, 1),
+            gates: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_decision_finds_its_own_frame_and_its_own_face() {
+        let recent = RecentFrames::default();
+        let porch: Arc<str> = "porch".into();
+        recent.remember(&porch, frame(1, 100, 4), face(7));
+        // The camera was opened anew and counts from the beginning.
+        recent.remember(&porch, frame(1, 300, 4), face(8));
+        let (image, bounds) = recent.of(&decision(1, 100, 7)).unwrap();
+        assert_eq!((image.rgb()[0], bounds.x1), (1, 7.0));
+        assert!(recent.of(&decision(1, 100, 8)).is_none() && recent.of(&decision(2, 100, 7)).is_none());
+    }
+
+    #[test]
+    fn frames_without_a_face_give_way_and_old_ones_are_forgotten() {
+        let recent = RecentFrames::default();
+        let porch: Arc<str> = "porch".into();
+        assert!(recent.remember(&porch, frame(1, 0, 4), face(7)).is_none());
+        assert!(recent.remember(&porch, frame(2, 100, 4), Vec::new()).is_none());
+        let memory = recent.remember(&porch, frame(3, 200, 4), Vec::new()).unwrap();
+        assert_eq!(memory.rgb()[0], 2);
+        assert!(recent.of(&decision(1, 0, 7)).is_some());
+        recent.remember(&porch, frame(4, 10_001, 4), Vec::new());
+        assert!(recent.of(&decision(1, 0, 7)).is_none());
+        let back: Arc<str> = "back".into();
+        let cameras = [back, porch];
+        let (camera, image) = recent.newest(&cameras, at(10_500), Duration::from_secs(1)).unwrap();
+        assert_eq!((&*camera, image.rgb()[0]), ("porch", 4));
+        assert!(recent.newest(&cameras, at(20_000), Duration::from_secs(1)).is_none());
+        assert!(recent.newest(&cameras[..1], at(10_500), Duration::from_secs(1)).is_none());
+    }
+
+    #[test]
+    fn pictures_take_a_bounded_room_and_give_their_memory_back() {
+        let recent = RecentFrames::default();
+        let porch: Arc<str> = "porch".into();
+        // 3 MB each: five of them fit.
+        let side = 1000;
+        let mut kept = 0;
+        for seq in 0..12 {
+            kept += 1;
+            if let Some(memory) = recent.remember(&porch, frame(seq, seq, side), face(seq)) {
+                assert_eq!(u64::from(memory.rgb()[0]), seq - 5);
+                kept -= 1;
+            }
+        }
+        assert_eq!(kept, 5);
+        // Somebody who looks at a frame keeps it.
+        let (image, _) = recent.of(&decision(7, 7, 7)).unwrap();
+        assert!(recent.remember(&porch, frame(12, 12, side), face(12)).is_none());
+        assert_eq!(image.rgb()[0], 7);
+    }
+}
