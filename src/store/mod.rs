@@ -166,6 +166,24 @@ impl Store {
         Ok(())
     }
 
+    /// Makes the database anew from its second copy, which is written anew before. Its file appends, and old pages stay in it for no set
+    /// time; in the new one nothing is left of what was deleted or written over. Commits wait meanwhile.
+    pub fn rebuild(&self) -> Result<(), StoreError> {
+        self.compact()?;
+        let mut writer = self.writer();
+        let shared = &*self.shared;
+        let mut engine = shared.engine.write().unwrap_or_else(PoisonError::into_inner);
+        *engine = None;
+        let rebuilt = recover::rebuild(&shared.dir);
+        if rebuilt.is_err() {
+            writer.pen.failed = Some(Instant::now());
+        }
+        let opened = rebuilt?;
+        *engine = Some(opened.engine);
+        writer.pen.copy = opened.copy;
+        Ok(())
+    }
+
     /// Begins a file that holds everything. The database is read without holding up commits, so that what they change meanwhile may
     /// be in it or not; the commits themselves follow in [`finish_base`], and make it whole. Also says where they begin.
     fn begin_base<'a>(&self, path: &'a Path) -> Result<(Base<'a>, u64), StoreError> {

@@ -17,6 +17,8 @@ use super::{FORMAT, StoreError, explain, sync_dir};
 
 /// sled's folder.
 pub(super) const DATABASE: &str = "sled";
+/// What it is called while a new one is made.
+const OLD: &str = "sled.old";
 /// The second copy.
 pub(super) const COPY: &str = "copy";
 /// Counts the commits that were answered for.
@@ -46,6 +48,24 @@ pub(super) struct Opened {
 /// Opens what is in `dir`, or makes a new store there. Nobody else may use it meanwhile.
 pub(super) fn open(dir: &Path) -> Result<Opened, StoreError> {
     Opening { dir, repairs: Vec::new() }.open()
+}
+
+/// As [`open`], with a database that is made anew from the copy, in the place of the one that is there.
+pub(super) fn rebuild(dir: &Path) -> Result<Opened, StoreError> {
+    let old = dir.join(OLD);
+    remove(&old)?;
+    // Killed from here on, the next opening makes the database anew in the same way.
+    fs::rename(dir.join(DATABASE), &old).map_err(|error| explain(dir, error))?;
+    sync_dir(dir)?;
+    let mut opening = Opening { dir, repairs: Vec::new() };
+    let Some((file, scan)) = opening.copy()?.filter(|(_, scan)| scan.base.is_some()) else {
+        fs::rename(&old, dir.join(DATABASE)).map_err(|error| explain(dir, error))?;
+        opening.repaired("the second copy of the database was damaged".to_owned());
+        return open(dir);
+    };
+    let (sound, copy) = opening.database_anew(file, scan)?;
+    remove(&old)?;
+    Ok(Opened { engine: sound.engine, held: sound.held, copy, repairs: opening.repairs })
 }
 
 struct Opening<'a> {
@@ -102,6 +122,8 @@ impl Opening<'_> {
             self.repairs.push(Repair { what, lost });
         }
         write_answered(self.dir, sound.number)?;
+        // Left by a rebuilding that was cut short.
+        remove(&self.path(OLD))?;
         Ok(Opened { engine: sound.engine, held: sound.held, copy, repairs: self.repairs })
     }
 

@@ -1,0 +1,73 @@
+//! XChaCha20-Poly1305 with a random nonce before the sealed bytes. 24 bytes of nonce are enough for random ones never to meet.
+//!
+//! Knows nothing of where keys are kept.
+
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use super::SealError;
+
+/// Bytes of a key.
+pub(super) const KEY: usize = 32;
+/// Bytes of a nonce.
+pub(super) const NONCE: usize = 24;
+/// Bytes that sealing adds: nonce and tag.
+pub(super) const OVERHEAD: usize = NONCE + 16;
+
+/// A key that is gone from memory when it is dropped.
+pub(super) type Key = Zeroizing<[u8; KEY]>;
+
+/// Bytes of the system's randomness.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], SealError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| SealError::NoRandomness { why: error.to_string() })?;
+    Ok(bytes)
+}
+
+/// `plain` sealed with `key`, bound to `context`.
+pub(super) fn seal(key: &Key, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+    let nonce = random::<NONCE>()?;
+    let cipher = XChaCha20Poly1305::new((&**key).into());
+    let payload = Payload { msg: plain, aad: context };
+    // It fails for more than 256 GB only.
+    let sealed = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Broken)?;
+    Ok([&nonce[..], &sealed].concat())
+}
+
+/// What was sealed with `key` and bound to `context`.
+pub(super) fn open(key: &Key, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(SealError::Broken)?;
+    let cipher = XChaCha20Poly1305::new((&**key).into());
+    let payload = Payload { msg: sealed, aad: context };
+    cipher.decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| SealError::Broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_opens_with_its_key_and_its_context_alone(
+            key: [u8; KEY], plain: Vec<u8>, context: Vec<u8>, place: prop::sample::Index, flip in 1u8..,
+        ) {
+            let key = Key::new(key);
+            let sealed = seal(&key, &context, &plain).unwrap();
+            prop_assert_eq!(sealed.len(), plain.len() + OVERHEAD);
+            prop_assert_eq!(&**open(&key, &context, &sealed).unwrap(), &plain[..]);
+            prop_assert_ne!(&sealed, &seal(&key, &context, &plain).unwrap(), "each has a nonce of its own");
+
+            let mut changed = sealed.clone();
+            changed[place.index(sealed.len())] ^= flip;
+            prop_assert!(open(&key, &context, &changed).is_err());
+            prop_assert!(open(&key, &context, &sealed[..place.index(sealed.len())]).is_err());
+            prop_assert!(open(&key, &[&context[..], b"x"].concat(), &sealed).is_err());
+            let mut other = key.clone();
+            other[place.index(KEY)] ^= flip;
+            prop_assert!(open(&other, &context, &sealed).is_err());
+        }
+    }
+}
