@@ -1,14 +1,17 @@
-//! How long a search takes: the index with one and two threads, beside a plain comparison with every template in `f32`.
+//! How long opening a gallery takes, plain and sealed; and how long a search: the index with one and two threads, beside a plain comparison with every template in `f32`.
 //!
 //! The vectors look like faces: five templates a person about a centre, a cosine of about 0.6 between the pictures of one
 //! person, and a common direction that makes strangers a little alike. Half of the probes are strangers.
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use usher::domain::{Embedding, ModelId, PersonId};
-use usher::gallery::Index;
+use usher::domain::{Embedding, ModelId, PersonId, Quality};
+use usher::gallery::{Gallery, Index, NewPerson, Template};
+use usher::seal::{Ring, StoreKey};
+use usher::store::Store;
 
 const DIMENSION: usize = 192;
 const TEMPLATES: usize = 5;
@@ -106,5 +109,32 @@ fn centre_of_a_stranger(seed: usize) -> Vec<f32> {
     centre(&mut Noise(0xD1B5_4A32_D192_ED03 ^ (seed as u64 + 1)))
 }
 
-criterion_group!(benches, nearest);
+/// Opening a gallery of 1,000 people with five templates each, plain and sealed; the database is open already.
+fn open(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let model = || ModelId::new("bench");
+    let ring = Arc::new(Ring::plain());
+    let gallery = Gallery::open(&store, &ring, model(), DIMENSION).unwrap();
+    let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
+    for person in 0..1000 {
+        let centre = centre(&mut noise);
+        let template = |_| {
+            let embedding = Embedding::normalised(model(), near(&mut noise, &centre).into()).unwrap();
+            Template { embedding, quality: Quality::default(), created: SystemTime::UNIX_EPOCH }
+        };
+        let templates = (0..TEMPLATES).map(template).collect();
+        gallery.enroll(NewPerson { name: format!("person {person}"), ..NewPerson::default() }, templates).unwrap();
+    }
+    drop(gallery);
+    let mut group = c.benchmark_group("open a gallery of 1,000 people");
+    group.sample_size(20).measurement_time(Duration::from_secs(5));
+    group.bench_function("plain", |b| b.iter(|| Gallery::open(&store, &ring, model(), DIMENSION).unwrap()));
+    let ring = Arc::new(Ring::open(dir.path(), StoreKey::generate().map(Some)));
+    assert_eq!(Gallery::open(&store, &ring, model(), DIMENSION).unwrap().newly_sealed(), (1000, 5000));
+    group.bench_function("sealed", |b| b.iter(|| Gallery::open(&store, &ring, model(), DIMENSION).unwrap()));
+    group.finish();
+}
+
+criterion_group!(benches, nearest, open);
 criterion_main!(benches);

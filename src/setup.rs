@@ -28,6 +28,7 @@ use crate::hub::{self, CommandSettings, HubSettings};
 use crate::ledger::attendance;
 use crate::ledger::{Journal, Keep, Outbox, OutboxLimit};
 use crate::office::Gates;
+use crate::seal::{self, Ring, SealError, StoreKey};
 use crate::store::Store;
 use crate::vision::mtcnn::DetectorSettings;
 use crate::vision::pipeline::Accelerators;
@@ -208,6 +209,27 @@ pub fn journal(config: &Config, store: &Store) -> Result<Journal> {
     Ok(journal.with_outbox(Arc::new(Outbox::open(store, limit)?)))
 }
 
+/// The key ring of the store, with the key of `[store] key_file`. Whatever is wrong with either is the ring's state.
+pub fn ring(config: &Config) -> Arc<Ring> {
+    Arc::new(Ring::open(&config.store.path, store_key(config)))
+}
+
+/// The key of `[store] key_file`; `None` where it is the credential's usual name and systemd has passed none.
+pub fn store_key(config: &Config) -> Result<Option<StoreKey>, SealError> {
+    let named = &config.store.key_file;
+    let path = credential(named);
+    if !is_credential(named) {
+        seal::finish_change(&config.store.path, &path)?;
+        return StoreKey::load(&path).map(Some);
+    }
+    let passed = path != *named;
+    match passed && path.exists() {
+        true => StoreKey::load_credential(&path).map(Some),
+        false if named == Path::new(config::STORE_KEY) => Ok(None),
+        false => Err(SealError::KeyUnreadable { path, why: "systemd has passed no such credential".to_owned() }),
+    }
+}
+
 /// `[journal]` as retention wants it.
 pub fn keep(config: &Config) -> Keep {
     let age = config.journal.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
@@ -284,13 +306,18 @@ pub fn hub(config: &Config) -> Result<Option<HubSettings>> {
     }))
 }
 
-/// A file as `[mqtt]` names it: without a slash it is a credential that systemd has put into a folder of its own
+/// A file as `[mqtt]` and `[store]` name it: without a slash it is a credential that systemd has put into a folder of its own
 /// (systemd.exec(5), `LoadCredential=`).
 fn credential(path: &Path) -> PathBuf {
     match std::env::var_os("CREDENTIALS_DIRECTORY") {
-        Some(folder) if path.components().count() == 1 && !path.is_absolute() => Path::new(&folder).join(path),
+        Some(folder) if is_credential(path) => Path::new(&folder).join(path),
         _ => path.to_owned(),
     }
+}
+
+/// Whether a file is named as a credential of systemd.
+pub fn is_credential(path: &Path) -> bool {
+    path.components().count() == 1 && !path.is_absolute()
 }
 
 fn first_line(path: &Path, key: &str) -> Result<String> {

@@ -15,12 +15,12 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::daemon::user_name;
 use crate::daemon::wire::{
-    ChangeRequest, CutWire, EnrollRequest, ForgottenWire, MatchWire, PersonWire, StandingsWire, Status, StrangersWire,
-    TemplateWire, Validity,
+    ChangeRequest, CutWire, EnrollRequest, ForgottenWire, MatchWire, PersonWire, SealWire, StandingsWire, Status,
+    StrangersWire, TemplateWire, Validity,
 };
 use crate::domain::{Distance, Match, PersonId};
 use crate::gallery::{Gallery, NewPerson, Template, Visitors};
-use crate::office::{Enrolment, Recorder, Register, forget_strangers, strangers};
+use crate::office::{Enrolment, Recorder, Register, forget_strangers, strangers, tell_of_sealing};
 use crate::setup;
 use crate::store::{Store, StoreError};
 use crate::vision::Seen;
@@ -60,9 +60,11 @@ impl Book {
         let manifest = Manifest::load(&config.models.path)?;
         let model = manifest.model(&config.models.embedder, Role::Embedder)?;
         let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
-        let gallery = Arc::new(Gallery::open(&store, model.id(), dimension)?);
+        let ring = setup::ring(config);
+        let gallery = Arc::new(Gallery::open(&store, &ring, model.id(), dimension)?);
         let recorder = Arc::new(Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new())));
-        let visitors = Visitors::open(&store, setup::keep_visitors(config))?;
+        let visitors = Visitors::open(&store, &ring, setup::keep_visitors(config))?;
+        tell_of_sealing(&gallery, &recorder)?;
         let register = Register::new(gallery, recorder.clone(), setup::house::near_enough(config, model)?);
         Ok(Book::Local(Box::new(Local { register, recorder, visitors, by: me() })))
     }
@@ -207,6 +209,14 @@ impl Book {
         match self {
             Book::Remote(client) => Ok(client.send::<ForgottenWire>(Method::DELETE, "/v1/unknown", &())?.forgotten),
             Book::Local(local) => Ok(forget_strangers(&local.visitors, &local.recorder, &local.by)?),
+        }
+    }
+
+    /// How it stands with sealed templates.
+    pub fn seal(&self) -> Result<SealWire> {
+        match self {
+            Book::Remote(client) => Ok(client.get::<Status>("/v1/status")?.seal),
+            Book::Local(local) => Ok(SealWire::of(local.register.gallery())),
         }
     }
 

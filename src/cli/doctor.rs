@@ -16,7 +16,7 @@ use crate::camera::CameraError;
 use crate::camera::v4l2;
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
-use crate::daemon::wire::Status;
+use crate::daemon::wire::{SealWire, Status};
 use crate::gallery::Gallery;
 use crate::setup;
 use crate::store::Store;
@@ -166,6 +166,7 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
     };
     foreign(status.foreign_templates, findings)?;
     findings.tell("store", State::Well, &format!("{} people", status.people))?;
+    sealed(&status.seal, findings)?;
     for stage in &status.stages {
         let (state, text) = match &stage.trouble {
             None => (State::Well, format!("{}: {} handled, {} dropped", stage.name, stage.handled, stage.dropped)),
@@ -191,10 +192,13 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
         let gallery = Manifest::load(&config.models.path).map_err(anyhow::Error::from).and_then(|manifest| {
             let model = manifest.model(&config.models.embedder, Role::Embedder)?;
             let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
-            Ok(Gallery::open(&store, model.id(), dimension)?.people())
+            Ok(Gallery::open(&store, &setup::ring(config), model.id(), dimension)?)
         });
-        let people = findings.result("gallery", gallery, |people| format!("{} people", people.len()))?;
-        foreign(people.iter().flatten().map(|p| p.foreign_templates).sum(), findings)?;
+        let gallery = findings.result("gallery", gallery, |gallery| format!("{} people", gallery.people().len()))?;
+        if let Some(gallery) = gallery {
+            foreign(gallery.people().iter().map(|p| p.foreign_templates).sum(), findings)?;
+            sealed(&SealWire::of(&gallery), findings)?;
+        }
     }
     for camera in &config.cameras {
         let frame = (|| {
@@ -225,6 +229,18 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
     runtime.shutdown_timeout(Duration::from_millis(100));
     findings.result("broker", answer, |()| "lets us in".into())?;
     Ok(())
+}
+
+/// Plain templates are a warning; somebody who cannot be recognised is broken.
+fn sealed(seal: &SealWire, findings: &mut Findings) -> Result<()> {
+    match (&seal.trouble, seal.state.as_str()) {
+        (None, _) => {
+            let key = seal.key.as_deref().unwrap_or_default();
+            findings.tell("seal", State::Well, &format!("templates are sealed with the key {key}"))
+        }
+        (Some(trouble), "plain") => findings.tell("seal", State::Warning, trouble),
+        (Some(trouble), _) => findings.tell("seal", State::Broken, trouble),
+    }
 }
 
 fn foreign(templates: usize, findings: &mut Findings) -> Result<()> {

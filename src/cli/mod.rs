@@ -28,6 +28,7 @@ mod progress;
 mod run;
 mod schedule;
 mod status;
+mod store;
 mod when;
 mod why;
 
@@ -76,6 +77,7 @@ enum Command {
     Attendance(attendance::Attendance),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    Store(store::StoreCommand),
     Hub(hub::HubCommand),
     Status(status::Status),
     Doctor(doctor::Doctor),
@@ -117,6 +119,7 @@ impl Usher {
             Command::Attendance(command) => command.run(&context),
             Command::Backup(command) => command.run(&context),
             Command::Restore(command) => command.run(&context),
+            Command::Store(command) => command.run(&context),
             Command::Hub(command) => command.run(&context),
             Command::Status(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),

@@ -73,8 +73,9 @@ enum Action {
     },
     /// Remove a person and their templates; the journal keeps what happened
     ///
-    /// The templates are overwritten and deleted. The database appends, so old bytes stay in its file until their place is used
-    /// again; keep the store on an encrypted disk if that matters.
+    /// The templates are overwritten and deleted, and where templates are sealed their sub-key is destroyed: no old page of the database and
+    /// no backup gives them back. Save the key ring anew afterwards (usher store ring save). Without a key, old bytes stay in the database's
+    /// file until their place is used again, and in backups.
     Remove {
         /// Number, employee id or whole name
         person: String,
@@ -177,6 +178,7 @@ fn list(people: &[PersonWire], json: bool) -> Result<()> {
 fn state(person: &PersonWire) -> &'static str {
     match (person.enabled, person.templates) {
         (false, _) => "disabled",
+        (true, 0) if person.locked_templates > 0 => "cannot be opened",
         (true, 0) => "must be enrolled again",
         (true, _) => "enabled",
     }
@@ -192,8 +194,11 @@ fn validity(person: &PersonWire) -> String {
 }
 
 fn templates(person: &PersonWire) -> String {
-    match person.foreign_templates {
-        0 => person.templates.to_string(),
-        foreign => format!("{} (+{foreign} of another model)", person.templates),
-    }
+    let more = match (person.foreign_templates, person.locked_templates) {
+        (0, 0) => String::new(),
+        (foreign, 0) => format!(" (+{foreign} of another model)"),
+        (0, locked) => format!(" (+{locked} locked)"),
+        (foreign, locked) => format!(" (+{foreign} of another model, {locked} locked)"),
+    };
+    format!("{}{more}", person.templates)
 }

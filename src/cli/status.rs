@@ -42,6 +42,10 @@ impl Status {
             status.near_enough.distance,
             if status.near_enough.extrapolated { ", beyond what was measured" } else { "" }
         )?;
+        match (&status.seal.key, &status.seal.trouble) {
+            (Some(key), None) => writeln!(out, "  store    templates are sealed with the key {key}")?,
+            (_, trouble) => writeln!(out, "  store    {}", trouble.as_deref().unwrap_or(&status.seal.state))?,
+        }
         for (zone, people) in &status.occupancy {
             writeln!(out, "  zone     {zone}: {people} inside")?;
         }

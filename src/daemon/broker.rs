@@ -43,13 +43,20 @@ pub fn premises(config: &Config, gallery: &Gallery, standing: &Standing) -> Prem
 }
 
 /// Measures from time to time, for as long as the hub lives.
-pub async fn measure(hub: Arc<Hub>, outbox: Arc<Outbox>, stages: Vec<Arc<Stage>>, now: impl Fn() -> Moment) {
+pub async fn measure(
+    hub: Arc<Hub>,
+    outbox: Arc<Outbox>,
+    gallery: Arc<Gallery>,
+    stages: Vec<Arc<Stage>>,
+    now: impl Fn() -> Moment,
+) {
     let mut rates = Rates::default();
     loop {
         hub.measured(Vitals {
             fps: rates.since_last(&stages, now()),
             queue_depth: outbox.len() as u64,
             soc_temperature_c: soc_temperature_c(),
+            trouble: gallery.seal_trouble(),
         });
         tokio::time::sleep(MEASURE_EVERY).await;
     }

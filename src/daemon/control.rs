@@ -214,6 +214,7 @@ impl House {
             model: self.model.clone(),
             people: people.len(),
             foreign_templates: people.iter().map(|p| p.foreign_templates).sum(),
+            seal: SealWire::of(self.register.gallery()),
             near_enough: CutWire::new(&self.register.cut()),
             stages: self.stages.iter().map(|stage| stage_status(stage, now)).collect(),
             doors: self.doors(),

@@ -50,7 +50,7 @@ use crate::domain::{Event, Frame, Image};
 use crate::gallery::{Gallery, Visitors};
 use crate::hub::{Hub, Means};
 use crate::ledger::Journal;
-use crate::office::{Recorder, Register};
+use crate::office::{Recorder, Register, tell_of_locked, tell_of_sealing};
 use crate::setup;
 use crate::store::Store;
 use crate::vision::Vision;
@@ -119,11 +119,12 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let model = first.model().clone();
     tracing::info!(%model, library = %runtime.library().display(), "models ready");
     let placements = placements(first);
-    let gallery = Arc::new(Gallery::open(&store, model.clone(), first.dimension())?);
+    let ring = setup::ring(config);
+    let gallery = Arc::new(Gallery::open(&store, &ring, model.clone(), first.dimension())?);
     for foreign in gallery.foreign()? {
         tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
     }
-    let visitors = Arc::new(Visitors::open(&store, setup::keep_visitors(config))?);
+    let visitors = Arc::new(Visitors::open(&store, &ring, setup::keep_visitors(config))?);
     visitors::prune(&visitors, clock.wall());
     let keeps_visitors = !visitors.keeping().span.is_zero();
     let glimpses = keeps_visitors.then(|| Arc::new(Glimpses::default()));
@@ -173,6 +174,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         config: blake3::hash(config.to_toml().as_bytes()).to_hex()[..16].to_owned(),
         model: model.clone(),
     })?;
+    tell_of_sealing(&gallery, &recorder)?;
+    tell_of_locked(&gallery, &recorder)?;
     let (stop_token, stop) = StopToken::new();
     let rules = setup::house::rules(config)?;
     let mut posts = Vec::with_capacity(config.doors.len());
@@ -261,7 +264,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
 
     if let (Some(hub), Some(outbox)) = (&hub, outbox) {
         let clock = clock.clone();
-        tokio.spawn(broker::measure(hub.clone(), outbox, crew.stages().to_vec(), move || clock.now()));
+        let stages = crew.stages().to_vec();
+        tokio.spawn(broker::measure(hub.clone(), outbox, gallery.clone(), stages, move || clock.now()));
     }
     let house = Arc::new(House {
         register: Register::new(gallery, recorder.clone(), near_enough),

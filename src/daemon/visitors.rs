@@ -126,6 +126,7 @@ mod tests {
     use crate::clock::SimulatedClock;
     use crate::domain::{ModelId, Moment};
     use crate::gallery::Keeping;
+    use crate::seal::Ring;
     use crate::store::Store;
 
     fn decision(verdict: Verdict, frame: u64, track: u64) -> Decision {
@@ -147,7 +148,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let keeping = Keeping { span: Duration::from_secs(60), most: 100 };
-        let visitors = Arc::new(Visitors::open(&store, keeping).unwrap());
+        let visitors = Arc::new(Visitors::open(&store, &Arc::new(Ring::plain()), keeping).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1000)));
         let glimpses = Arc::new(Glimpses::default());
         let (porter, handed_over) = Porter::new(glimpses.clone(), clock.clone());

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of sockets.
 
+mod seal;
 mod template;
 mod visitors;
 
@@ -18,6 +19,7 @@ use crate::gallery::{self, Gallery, GalleryError, Person, Standing};
 use crate::ledger::Verified;
 use crate::vision::Seen;
 
+pub use seal::SealWire;
 pub use template::{QualityWire, TemplateWire};
 pub use visitors::{ForgottenWire, StrangersQuery, StrangersWire};
 
@@ -35,9 +37,10 @@ pub struct PersonWire {
     pub valid_until: Option<String>,
     /// RFC 3339, UTC.
     pub created: String,
-    /// Templates of the model in use, and of other models.
+    /// Templates of the model in use, of other models, and those that are sealed and cannot be opened.
     pub templates: usize,
     pub foreign_templates: usize,
+    pub locked_templates: usize,
 }
 
 impl From<&Person> for PersonWire {
@@ -53,6 +56,7 @@ impl From<&Person> for PersonWire {
             created: rfc3339(person.created),
             templates: person.templates,
             foreign_templates: person.foreign_templates,
+            locked_templates: person.locked_templates,
         }
     }
 }
@@ -261,6 +265,7 @@ pub struct Status {
     pub people: usize,
     /// Templates that are set aside because another model made them.
     pub foreign_templates: usize,
+    pub seal: SealWire,
     /// The distance up to which a face is taken for a person, for the people enrolled now.
     pub near_enough: CutWire,
     pub stages: Vec<StageStatus>,

@@ -268,6 +268,23 @@ pub enum Event {
         visits: usize,
         by: String,
     },
+    /// Templates that lay plain were sealed; `key` is by what the store's key is known.
+    Sealed {
+        people: usize,
+        templates: usize,
+        key: String,
+    },
+    /// These people cannot be recognised, because their templates are sealed and cannot be opened.
+    TemplatesLocked {
+        people: usize,
+        templates: usize,
+        reason: String,
+    },
+    /// Another key took the place of the store's.
+    StoreKeyChanged {
+        key: String,
+        by: String,
+    },
     /// The database or its second copy was damaged, and was mended; `lost` commits that were answered for could not be.
     StoreMended {
         what: String,

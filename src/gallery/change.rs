@@ -6,9 +6,13 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::domain::PersonId;
+use crate::seal::SubKeyId;
+use crate::store::{Change, Entry};
 
 use super::person::{self, MAX_TEMPLATES, NewPerson, Person, Template};
 use super::record::{self, Stored};
+use super::sealed::Unread;
+use super::seals::sub_keys;
 use super::{Gallery, GalleryError, Trees};
 
 /// The key of the next person's number.
@@ -31,14 +35,17 @@ impl Gallery {
         let created = templates.iter().map(|t| t.created).max().unwrap_or(SystemTime::UNIX_EPOCH);
         let stored = Stored { person: new, enabled: true, valid_from: None, valid_until: None, created };
         let value = encode(id, &stored)?;
-        let Trees { people, templates: tree, counter, store } = &self.trees;
+        // On disk before what it seals; killed in between, it seals nothing.
+        let sub_key = self.trees.seals.ring.add(1)?.pop();
+        let Trees { people, templates: tree, counter, store, .. } = &self.trees;
         let mut changes =
             vec![counter.put(NEXT_PERSON, after.to_be_bytes()), people.put(record::person_key(id), value)];
         for (number, template) in (0..).zip(&templates) {
-            changes.push(tree.put(record::template_key(id, number), record::write_template(template)));
+            let key = record::template_key(id, number);
+            changes.push(tree.put(key, self.trees.write(sub_key, &key, template)?));
         }
         store.commit(&changes)?;
-        self.shelf_mut().put(id, stored, &self.trees.templates)?;
+        self.shelf_mut().put(id, stored, &self.trees)?;
         self.person(id)
     }
 
@@ -47,45 +54,46 @@ impl Gallery {
         let _writing = self.writing();
         let stored = self.trees.stored(id)?;
         self.check_templates(&templates, self.person(id)?.templates)?;
-        let last = self.trees.templates.scan_prefix(record::person_key(id)).next_back().transpose()?;
-        let last = last.and_then(|(key, _)| record::read_template_key(&key));
-        let first = last.map_or(Some(0), |(_, number)| number.checked_add(1));
-        let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=u32::MAX;
-        let Trees { templates: tree, store, .. } = &self.trees;
-        let changes: Vec<_> = numbers
-            .zip(&templates)
-            .map(|(number, template)| tree.put(record::template_key(id, number), record::write_template(template)))
-            .collect();
-        store.commit(&changes)?;
-        self.shelf_mut().put(id, stored, &self.trees.templates)?;
+        let held = self.trees.held(id)?;
+        let own =
+            sub_keys(held.iter().map(|(_, value)| &**value)).into_iter().find(|id| self.ring().ids().contains(id));
+        let sub_key = match own {
+            Some(own) => Some(own),
+            None => self.trees.seals.ring.add(1)?.pop(),
+        };
+        let changes = self.trees.added(id, &held, sub_key, &templates)?;
+        self.trees.store.commit(&changes)?;
+        self.shelf_mut().put(id, stored, &self.trees)?;
         self.person(id)
     }
 
-    /// Gives a person new templates in the place of those of other models, which are erased as in [`remove`](Gallery::remove); templates
-    /// of the model in use stay. All or nothing.
+    /// Gives a person new templates in the place of those of other models and of locked ones, which are erased as in
+    /// [`remove`](Gallery::remove); templates of the model in use stay. All or nothing.
     pub fn renew(&self, id: PersonId, templates: Vec<Template>) -> Result<Person, GalleryError> {
         let _writing = self.writing();
         let stored = self.trees.stored(id)?;
         self.check_templates(&templates, self.person(id)?.templates)?;
-        let (mut foreign, mut last) = (Vec::new(), None);
-        for entry in self.trees.templates.scan_prefix(record::person_key(id)) {
-            let (key, value) = entry?;
-            last = record::read_template_key(&key).map(|(_, number)| number).or(last);
-            if record::read_template(&value).is_ok_and(|template| *template.embedding.model() != self.model) {
-                foreign.push((key, value.len()));
-            }
-        }
-        let first = last.map_or(Some(0), |number| number.checked_add(1));
-        let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=u32::MAX;
-        let Trees { templates: tree, store, .. } = &self.trees;
-        let erased = foreign.iter().map(|(key, length)| tree.put(&**key, record::erased(*length)));
-        let new = numbers
-            .zip(&templates)
-            .map(|(number, template)| tree.put(record::template_key(id, number), record::write_template(template)));
-        // Killed after this, the next opening sweeps up what was written over.
-        store.commit(&erased.chain(new).collect::<Vec<_>>())?;
-        self.trees.sweep(foreign.into_iter().map(|(key, _)| key))?;
-        self.shelf_mut().put(id, stored, &self.trees.templates)?;
+        let held = self.trees.held(id)?;
+        let is_gone = |(key, value): &&Entry| match self.trees.read(key, value) {
+            Ok(template) => *template.embedding.model() != self.model,
+            Err(Unread::Locked(_)) => true,
+            Err(Unread::Damaged(_)) => false,
+        };
+        let (gone, stay): (Vec<&Entry>, Vec<&Entry>) = held.iter().partition(is_gone);
+        let staying = sub_keys(stay.iter().map(|(_, value)| &**value));
+        let mut leaving = sub_keys(gone.iter().map(|(_, value)| &**value));
+        leaving.retain(|sub_key| !staying.contains(sub_key));
+        let sub_key = self.trees.seals.ring.add(1)?.pop();
+        let Trees { templates: tree, store, seals, .. } = &self.trees;
+        let mut changes: Vec<_> =
+            gone.iter().map(|(key, value)| tree.put(&**key, record::erased(value.len()))).collect();
+        changes.extend(self.trees.added(id, &held, sub_key, &templates)?);
+        changes.extend(seals.taking_off(&leaving));
+        // Killed after this, the next opening sweeps up what was written over, and takes the sub-keys off.
+        store.commit(&changes)?;
+        self.trees.sweep(gone.into_iter().map(|(key, _)| key.clone()))?;
+        seals.settle_later_if_need_be();
+        self.shelf_mut().put(id, stored, &self.trees)?;
         self.person(id)
     }
 
@@ -125,24 +133,23 @@ impl Gallery {
     ///
     /// The templates are written over first, then removed, so no page of the live tree holds them, and the store's second copy is
     /// written anew without them. sled appends: the segments of its log that held the pages before stay on the disk until sled
-    /// reuses or truncates them, and that has no set time. Whoever needs more keeps the store on an encrypted disk.
+    /// reuses or truncates them, and that has no set time. Where templates are sealed that does not matter: their sub-key is taken off the
+    /// ring, and neither old pages nor older backups give them back.
     pub fn remove(&self, id: PersonId) -> Result<(), GalleryError> {
         let _writing = self.writing();
         let key = record::person_key(id);
-        let mut held = Vec::new();
-        for entry in self.trees.templates.scan_prefix(key) {
-            let (key, value) = entry?;
-            held.push((key, value.len()));
-        }
-        let Trees { people, templates, store, .. } = &self.trees;
+        let held = self.trees.held(id)?;
+        let Trees { people, templates, store, seals, .. } = &self.trees;
         if held.is_empty() && !people.contains_key(key)? {
             return Err(GalleryError::NotFound { wanted: id.to_string() });
         }
-        // Killed after this, the next opening sweeps up what was written over.
+        // Killed after this, the next opening sweeps up what was written over, and takes the sub-keys off.
         let mut changes = vec![people.delete(key)];
-        changes.extend(held.iter().map(|(key, length)| templates.put(&**key, record::erased(*length))));
+        changes.extend(held.iter().map(|(key, value)| templates.put(&**key, record::erased(value.len()))));
+        changes.extend(seals.taking_off(&sub_keys(held.iter().map(|(_, value)| &**value))));
         store.commit(&changes)?;
         self.shelf_mut().take(id);
+        seals.settle_later_if_need_be();
         self.trees.sweep(held.into_iter().map(|(key, _)| key))?;
         // They are gone from the database; the copy is written anew when the store is next opened, if it cannot be now.
         if let Err(error) = store.compact() {
@@ -157,7 +164,7 @@ impl Gallery {
         change(&mut stored);
         let Trees { people, store, .. } = &self.trees;
         store.commit(&[people.put(record::person_key(id), encode(id, &stored)?)])?;
-        self.shelf_mut().put(id, stored, &self.trees.templates)?;
+        self.shelf_mut().put(id, stored, &self.trees)?;
         self.person(id)
     }
 
@@ -182,6 +189,29 @@ impl Trees {
     pub(super) fn sweep(&self, keys: impl IntoIterator<Item = sled::IVec>) -> Result<(), GalleryError> {
         let changes: Vec<_> = keys.into_iter().map(|key| self.templates.delete(&*key)).collect();
         if changes.is_empty() { Ok(()) } else { Ok(self.store.commit(&changes)?) }
+    }
+
+    /// All templates of a person, as they are stored.
+    fn held(&self, id: PersonId) -> Result<Vec<Entry>, GalleryError> {
+        Ok(self.templates.scan_prefix(record::person_key(id)).collect::<Result<_, _>>()?)
+    }
+
+    /// The changes that add `templates` to a person, after those that are `held`.
+    fn added(
+        &self,
+        id: PersonId,
+        held: &[Entry],
+        sub_key: Option<SubKeyId>,
+        templates: &[Template],
+    ) -> Result<Vec<Change>, GalleryError> {
+        let last = held.iter().filter_map(|(key, _)| record::read_template_key(key)).next_back();
+        let first = last.map_or(Some(0), |(_, number)| number.checked_add(1));
+        let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=u32::MAX;
+        let put = |(number, template): (u32, &Template)| {
+            let key = record::template_key(id, number);
+            Ok(self.templates.put(key, self.write(sub_key, &key, template)?))
+        };
+        numbers.zip(templates).map(put).collect()
     }
 
     fn stored(&self, id: PersonId) -> Result<Stored, GalleryError> {

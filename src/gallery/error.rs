@@ -5,6 +5,7 @@
 use thiserror::Error;
 
 use crate::domain::{ModelId, PersonId};
+use crate::seal::SealError;
 use crate::store::StoreError;
 
 use super::person::{MAX_NAME_CHARS, MAX_TEMPLATES};
@@ -14,6 +15,8 @@ use super::person::{MAX_NAME_CHARS, MAX_TEMPLATES};
 pub enum GalleryError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
     #[error("nobody is enrolled as {wanted:?}: `usher people list` shows who is")]
     NotFound { wanted: String },
     #[error("{wanted:?} could be any of the people {}: use the number, as in #{}", numbers(ids), ids.first().map_or(0, |id| id.0))]
@@ -41,6 +44,8 @@ pub enum GalleryError {
     BadDimension { dimension: usize },
     #[error("the record {key} is damaged ({why}): remove that person and enrol again, or restore a backup")]
     Damaged { key: String, why: String },
+    #[error("the record {key} is sealed and cannot be opened: {why}")]
+    Locked { key: String, why: SealError },
     #[error("the counter of person numbers is damaged: nobody can be enrolled until a backup is restored")]
     BadCounter,
     #[error("all person numbers are used up: begin a new store")]

@@ -3,7 +3,8 @@
 //! Knows nothing of cameras, and nothing of how near is near enough.
 //!
 //! - `person`: a person, a template, what names may look like
-//! - `record`: both as bytes
+//! - `record`: both as bytes; `sealed`: those bytes as they are stored
+//! - `seals`: taking sub-keys off, and sealing what lies plain; `sealing`: both for templates, and how it stands with them
 //! - `walk`: all records of a tree, past damaged pages
 //! - `shelf`: what is in memory, as read from the store
 //! - `change`: enrolment and everything else that writes, one transaction and one flush each
@@ -18,6 +19,11 @@ mod person;
 mod podium;
 mod record;
 mod scan;
+mod sealed;
+mod sealing;
+#[cfg(test)]
+mod sealing_tests;
+mod seals;
 mod shelf;
 mod standing;
 #[cfg(test)]
@@ -25,18 +31,23 @@ mod tests;
 mod visitors;
 mod walk;
 
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::domain::{Embedding, Match, ModelId, PersonId};
+use crate::seal::Ring;
 use crate::store::{Store, Tree};
 
 pub use error::GalleryError;
 pub use index::Index;
 pub use person::{MAX_NAME_CHARS, MAX_TEMPLATES, NewPerson, Person, Template};
-pub use shelf::{Damaged, Foreign};
+pub use record::{read_template, write_template};
+pub use shelf::{Damaged, Foreign, Locked};
 pub use standing::{Standing, View};
 pub use visitors::{Keeping, Kept, Visit, Visitors};
 
+use sealed::Unread;
+use sealing::TEMPLATES;
+use seals::Seals;
 use shelf::Shelf;
 
 /// The longest embedding supported.
@@ -49,6 +60,8 @@ pub struct Gallery {
     model: ModelId,
     dimension: usize,
     threads: usize,
+    /// People and templates that lay plain and were sealed when it was opened.
+    newly_sealed: (usize, usize),
     /// Held by whoever writes, from the first check to the last change in memory.
     writer: Mutex<()>,
     shelf: RwLock<Shelf>,
@@ -60,25 +73,31 @@ struct Trees {
     templates: Tree,
     /// Holds the next person's number.
     counter: Tree,
+    seals: Seals,
 }
 
 impl Gallery {
     /// Reads everybody into memory. Templates of other models than `model` stay in the store and are not compared with;
     /// [`foreign`](Gallery::foreign) counts them. Records that cannot be read are left out; [`damaged`](Gallery::damaged)
-    /// lists them. `dimension` is how many numbers an embedding has, 1 to [`MAX_DIMENSION`].
-    pub fn open(store: &Store, model: ModelId, dimension: usize) -> Result<Gallery, GalleryError> {
+    /// lists them, and [`locked`](Gallery::locked) those that are sealed and cannot be opened with `ring`. With an open ring, templates
+    /// that lie plain are sealed, one commit a person. `dimension` is how many numbers an embedding has, 1 to [`MAX_DIMENSION`].
+    pub fn open(store: &Store, ring: &Arc<Ring>, model: ModelId, dimension: usize) -> Result<Gallery, GalleryError> {
         if !(1..=MAX_DIMENSION).contains(&dimension) {
             return Err(GalleryError::BadDimension { dimension });
         }
         let trees = Trees {
             people: store.tree("people")?,
-            templates: store.tree("templates")?,
+            templates: store.tree(TEMPLATES)?,
             counter: store.tree("gallery")?,
+            seals: Seals::open(store, ring)?,
             store: store.clone(),
         };
-        let mut shelf = Shelf::read(&trees.people, &trees.templates, trees.end()?, &model, dimension)?;
+        let end = trees.end()?;
+        let newly_sealed = if ring.is_open() { trees.seal_plain(end)? } else { (0, 0) };
+        let mut shelf = Shelf::read(&trees, end, &model, dimension)?;
         trees.sweep(std::mem::take(&mut shelf.leftovers))?;
-        Ok(Gallery { trees, model, dimension, threads: 1, writer: Mutex::new(()), shelf: RwLock::new(shelf) })
+        let (writer, shelf) = (Mutex::new(()), RwLock::new(shelf));
+        Ok(Gallery { trees, model, dimension, threads: 1, newly_sealed, writer, shelf })
     }
 
     /// Lets `threads` threads share the search once there are tens of thousands of templates. Starts as 1.
@@ -108,15 +127,16 @@ impl Gallery {
         person::find(self.shelf().people.values(), wanted).cloned()
     }
 
-    /// All templates of a person, those of other models too, oldest first. An error when one of them is damaged.
+    /// All templates of a person, those of other models too, oldest first. An error when one of them is damaged or locked.
     pub fn templates(&self, id: PersonId) -> Result<Vec<Template>, GalleryError> {
         self.person(id)?;
         let mut templates = Vec::new();
         for entry in self.trees.templates.scan_prefix(record::person_key(id)) {
             let (key, value) = entry?;
-            let template = record::read_template(&value)
-                .map_err(|why| GalleryError::Damaged { key: record::describe(&key), why })?;
-            templates.push(template);
+            templates.push(self.trees.read(&key, &value).map_err(|unread| match unread {
+                Unread::Locked(why) => GalleryError::Locked { key: record::describe(&key), why },
+                Unread::Damaged(why) => GalleryError::Damaged { key: record::describe(&key), why },
+            })?);
         }
         Ok(templates)
     }
@@ -138,7 +158,7 @@ impl Gallery {
 
     /// Templates of other models, which are kept and not compared with; empty when all is well.
     pub fn foreign(&self) -> Result<Vec<Foreign>, GalleryError> {
-        self.shelf().foreign(&self.trees.templates)
+        self.shelf().foreign(&self.trees)
     }
 
     /// Records that could not be read when the gallery was opened, or since.

@@ -34,6 +34,8 @@ pub struct Person {
     pub templates: usize,
     /// How many templates of other models are set aside.
     pub foreign_templates: usize,
+    /// How many are sealed and cannot be opened, of whatever model.
+    pub locked_templates: usize,
 }
 
 /// Somebody to be enrolled.
@@ -120,6 +122,7 @@ mod tests {
             created: SystemTime::UNIX_EPOCH,
             templates: 1,
             foreign_templates: 0,
+            locked_templates: 0,
         }
     }
 

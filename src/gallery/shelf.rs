@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::domain::{ModelId, PersonId};
-use crate::store::Tree;
+use crate::seal::SealError;
 
 use super::index::Index;
 use super::person::Person;
 use super::record;
+use super::sealed::Unread;
 use super::walk::{Found, walk};
-use super::{GalleryError, Template};
+use super::{GalleryError, Template, Trees};
 
 const BAD_PAGE: &str = "the disk gives back a page that is not what was written";
 
@@ -27,6 +28,23 @@ impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Foreign { model, templates } = self;
         write!(f, "{templates} templates of {model} are set aside: enrol those people again, or configure that model")
+    }
+}
+
+/// People whose templates are sealed and cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// Each has one such template at least.
+    pub people: usize,
+    pub templates: usize,
+    /// Why the first of them cannot be opened.
+    pub why: SealError,
+}
+
+impl fmt::Display for Locked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Locked { people, templates, why } = self;
+        write!(f, "{templates} sealed templates of {people} people cannot be opened: {why}")
     }
 }
 
@@ -56,19 +74,15 @@ pub struct Shelf {
     /// How many people have any of those.
     pub compared: usize,
     pub damaged: Vec<Damaged>,
+    /// Why templates are locked, by person.
+    locked: BTreeMap<PersonId, SealError>,
     /// Keys of templates that were written over when a removal was cut short.
     pub leftovers: Vec<sled::IVec>,
 }
 
 impl Shelf {
     /// Everybody in the trees whose number is below `end`.
-    pub fn read(
-        people: &Tree,
-        templates: &Tree,
-        end: PersonId,
-        model: &ModelId,
-        dimension: usize,
-    ) -> Result<Shelf, GalleryError> {
+    pub fn read(trees: &Trees, end: PersonId, model: &ModelId, dimension: usize) -> Result<Shelf, GalleryError> {
         let mut shelf = Shelf {
             model: model.clone(),
             dimension,
@@ -76,17 +90,18 @@ impl Shelf {
             index: Index::new(dimension),
             compared: 0,
             damaged: Vec::new(),
+            locked: BTreeMap::new(),
             leftovers: Vec::new(),
         };
-        for found in walk(people, end) {
+        for found in walk(&trees.people, end) {
             match found? {
                 Found::Record(key, value) => shelf.read_person(&key, &value),
                 Found::Unreadable(id) => shelf.report(&record::person_key(id), BAD_PAGE.to_owned()),
             }
         }
-        for found in walk(templates, end) {
+        for found in walk(&trees.templates, end) {
             match found? {
-                Found::Record(key, value) => shelf.read_template(&key, &value),
+                Found::Record(key, value) => shelf.read_template(trees, &key, &value),
                 Found::Unreadable(id) => shelf.report_templates(id),
             }
         }
@@ -99,12 +114,12 @@ impl Shelf {
     }
 
     /// Puts a person on the shelf, with all the templates that the tree holds of them; in place of what was there.
-    pub fn put(&mut self, id: PersonId, stored: record::Stored, templates: &Tree) -> Result<(), GalleryError> {
+    pub fn put(&mut self, id: PersonId, stored: record::Stored, trees: &Trees) -> Result<(), GalleryError> {
         self.take(id);
         self.people.insert(id, person(id, stored));
-        for entry in templates.scan_prefix(record::person_key(id)) {
+        for entry in trees.templates.scan_prefix(record::person_key(id)) {
             let (key, value) = entry?;
-            self.read_template(&key, &value);
+            self.read_template(trees, &key, &value);
         }
         Ok(())
     }
@@ -116,17 +131,23 @@ impl Shelf {
             self.compared -= usize::from(person.templates > 0);
         }
         self.damaged.retain(|damaged| damaged.person != Some(id));
+        self.locked.remove(&id);
+    }
+
+    /// Whose templates are locked, and why.
+    pub fn locked(&self) -> Option<Locked> {
+        let why = self.locked.values().next()?.clone();
+        let templates = self.people.values().map(|person| person.locked_templates).sum();
+        Some(Locked { people: self.locked.len(), templates, why })
     }
 
     /// How many templates of which other models there are.
-    pub fn foreign(&self, templates: &Tree) -> Result<Vec<Foreign>, GalleryError> {
+    pub fn foreign(&self, trees: &Trees) -> Result<Vec<Foreign>, GalleryError> {
         let mut counts = BTreeMap::new();
         for id in self.people.values().filter(|p| p.foreign_templates > 0).map(|p| p.id) {
-            for entry in templates.scan_prefix(record::person_key(id)) {
-                if let Ok(template) = record::read_template(&entry?.1)
-                    && *template.embedding.model() != self.model
-                {
-                    *counts.entry(template.embedding.model().clone()).or_insert(0) += 1;
+            for entry in trees.templates.scan_prefix(record::person_key(id)) {
+                if let Some(model) = trees.model_of(&entry?.1).filter(|model| *model != self.model) {
+                    *counts.entry(model).or_insert(0) += 1;
                 }
             }
         }
@@ -143,7 +164,7 @@ impl Shelf {
         }
     }
 
-    fn read_template(&mut self, key: &[u8], value: &[u8]) {
+    fn read_template(&mut self, trees: &Trees, key: &[u8], value: &[u8]) {
         let Some((id, _)) = record::read_template_key(key) else {
             return self.report(key, "it is no template's number".to_owned());
         };
@@ -151,9 +172,16 @@ impl Shelf {
             self.leftovers.push(key.into());
             return;
         }
-        match record::read_template(value) {
+        match trees.read(key, value) {
             Ok(template) => self.place(id, key, &template),
-            Err(why) => self.report(key, why),
+            Err(Unread::Damaged(why)) => self.report(key, why),
+            Err(Unread::Locked(why)) => match self.people.get_mut(&id) {
+                Some(person) => {
+                    person.locked_templates += 1;
+                    self.locked.entry(id).or_insert(why);
+                }
+                None => self.report(key, "its person cannot be read".to_owned()),
+            },
         }
     }
 
@@ -201,5 +229,6 @@ fn person(id: PersonId, stored: record::Stored) -> Person {
         created,
         templates: 0,
         foreign_templates: 0,
+        locked_templates: 0,
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::{Distance, PersonId};
 #[derive(Clone, Debug)]
 pub struct Standing {
     pub person: Person,
-    /// In the order of enrolment. Templates of other models are left out; empty also where one of them is damaged.
+    /// In the order of enrolment. Templates of other models are left out; empty also where one of them is damaged or locked.
     pub views: Vec<View>,
 }
 
@@ -30,7 +30,7 @@ impl Gallery {
         for person in self.people() {
             let templates = match self.templates(person.id) {
                 Ok(templates) => templates,
-                Err(GalleryError::Damaged { .. }) => Vec::new(),
+                Err(GalleryError::Damaged { .. } | GalleryError::Locked { .. }) => Vec::new(),
                 // Removed meanwhile.
                 Err(GalleryError::NotFound { .. }) => continue,
                 Err(error) => return Err(error),

@@ -34,8 +34,12 @@ fn named(name: &str) -> NewPerson {
     NewPerson { name: name.into(), ..NewPerson::default() }
 }
 
+fn plain() -> Arc<Ring> {
+    Arc::new(Ring::plain())
+}
+
 fn open(dir: &TempDir) -> Gallery {
-    Gallery::open(&Store::open(dir.path()).unwrap(), ModelId::new("net"), DIMENSION).unwrap()
+    Gallery::open(&Store::open(dir.path()).unwrap(), &plain(), ModelId::new("net"), DIMENSION).unwrap()
 }
 
 #[test]
@@ -160,7 +164,7 @@ fn models_are_never_mixed() {
     drop(gallery);
 
     let store = Store::open(dir.path()).unwrap();
-    let gallery = Gallery::open(&store, ModelId::new("other"), 4).unwrap();
+    let gallery = Gallery::open(&store, &plain(), ModelId::new("other"), 4).unwrap();
     let foreign = gallery.foreign().unwrap();
     assert_eq!(foreign, [Foreign { model: ModelId::new("net"), templates: 3 }]);
     assert!(foreign[0].to_string().contains("enrol"), "{}", foreign[0]);
@@ -177,12 +181,15 @@ fn models_are_never_mixed() {
     drop(gallery);
 
     // Back to the first model: nothing was lost.
-    let gallery = Gallery::open(&store, ModelId::new("net"), DIMENSION).unwrap();
+    let gallery = Gallery::open(&store, &plain(), ModelId::new("net"), DIMENSION).unwrap();
     assert_eq!(gallery.nearest(&along(0, 0.0).embedding).unwrap().unwrap().distance, Distance(0.0));
     assert_eq!(gallery.foreign().unwrap(), [Foreign { model: ModelId::new("other"), templates: 1 }]);
     gallery.remove(ada.id).unwrap();
     assert!(gallery.foreign().unwrap().is_empty());
-    assert!(matches!(Gallery::open(&store, ModelId::new("net"), 0), Err(GalleryError::BadDimension { dimension: 0 })));
+    assert!(matches!(
+        Gallery::open(&store, &plain(), ModelId::new("net"), 0),
+        Err(GalleryError::BadDimension { dimension: 0 })
+    ));
 }
 
 #[test]
@@ -194,7 +201,7 @@ fn renewed_templates_take_the_place_of_those_of_another_model() {
     drop(gallery);
 
     let store = Store::open(dir.path()).unwrap();
-    let gallery = Gallery::open(&store, ModelId::new("other"), 4).unwrap();
+    let gallery = Gallery::open(&store, &plain(), ModelId::new("other"), 4).unwrap();
     let new = of(embedding("other", &[1.0; 4]));
     assert!(matches!(gallery.renew(ada.id, vec![along(0, 0.0)]), Err(GalleryError::ForeignModel { .. })));
     assert_eq!(gallery.person(ada.id).unwrap().foreign_templates, 3, "refused, so nothing has changed");
@@ -205,7 +212,7 @@ fn renewed_templates_take_the_place_of_those_of_another_model() {
     assert_eq!(gallery.foreign().unwrap(), [Foreign { model: ModelId::new("net"), templates: 1 }]);
     drop(gallery);
 
-    let gallery = Gallery::open(&store, ModelId::new("net"), DIMENSION).unwrap();
+    let gallery = Gallery::open(&store, &plain(), ModelId::new("net"), DIMENSION).unwrap();
     let ada = gallery.person(ada.id).unwrap();
     assert_eq!((ada.templates, ada.foreign_templates), (0, 3));
     assert!(gallery.damaged().is_empty());
@@ -253,7 +260,7 @@ fn one_damaged_record_locks_nobody_else_out() {
 fn a_page_that_the_disk_lost_costs_nobody() {
     let (model, dimension) = (ModelId::new("net"), 128);
     let dir = tempfile::tempdir().unwrap();
-    let gallery = Gallery::open(&Store::open(dir.path()).unwrap(), model.clone(), dimension).unwrap();
+    let gallery = Gallery::open(&Store::open(dir.path()).unwrap(), &plain(), model.clone(), dimension).unwrap();
     for i in 0..40 {
         let values: Vec<f32> = (0..dimension).map(|j| ((i * dimension + j) as f32).sin()).collect();
         gallery.enroll(named(&format!("Person {i}")), vec![of(embedding("net", &values)); 40]).unwrap();
@@ -266,7 +273,7 @@ fn a_page_that_the_disk_lost_costs_nobody() {
         let at = torn.len() * spot / 6 + 100;
         torn[at..at + 64].fill(0xEE);
         std::fs::write(&data, torn).unwrap();
-        let gallery = Gallery::open(&Store::open(dir.path()).unwrap(), model.clone(), dimension).unwrap();
+        let gallery = Gallery::open(&Store::open(dir.path()).unwrap(), &plain(), model.clone(), dimension).unwrap();
         assert_eq!((gallery.people(), gallery.damaged()), (everybody.clone(), vec![]));
     }
 }
@@ -335,7 +342,7 @@ const CHILD: &str = "USHER_TEST_ENROL_IN";
 #[ignore = "runs in a process of its own, started by the test of kill -9"]
 fn enrols_until_killed() {
     let Ok(dir) = env::var(CHILD) else { return };
-    let gallery = Gallery::open(&Store::open(dir.as_ref()).unwrap(), ModelId::new("net"), DIMENSION).unwrap();
+    let gallery = Gallery::open(&Store::open(dir.as_ref()).unwrap(), &plain(), ModelId::new("net"), DIMENSION).unwrap();
     for axis in 0.. {
         let person = gallery.enroll(named("P"), vec![along(axis, 0.0); TEMPLATES]).unwrap();
         println!("enrolled {}", person.id);

@@ -5,18 +5,32 @@
 //! | key | value |
 //! |---|---|
 //! | when: nanoseconds since 1970, 8 bytes | length of the JSON 4 bytes, JSON of where it was, the template as in `record` |
+//!
+//! Where there is a key the value is sealed, with a sub-key for the visitors of a day. It is taken off the ring when the last of them is
+//! erased.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sled::IVec;
+use zeroize::Zeroizing;
 
+use super::GalleryError;
 use super::person::Template;
 use super::record::{erased, is_erased, read_template, write_template};
+use super::sealed::{self, Location, Unread};
+use super::seals::{Seals, sub_keys};
 use crate::domain::Distance;
-use crate::store::{Change, Store, StoreError, Tree};
+use crate::seal::{Ring, SubKeyId};
+use crate::store::{Change, Entry, Store, Tree};
+
+/// The tree's name, by which the seals are bound.
+const UNKNOWN: &str = "unknown";
+/// A sub-key serves the visitors of so long.
+const SUB_KEY_SERVES: Duration = Duration::from_secs(86_400);
 
 /// How long and how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +56,7 @@ pub struct Visit {
 pub struct Kept {
     /// Oldest first.
     pub visits: Vec<Visit>,
-    /// Records that cannot be read; they expire like the others.
+    /// Records that cannot be read, or not be opened; they expire like the others.
     pub unreadable: usize,
 }
 
@@ -51,8 +65,9 @@ pub struct Visitors {
     store: Store,
     tree: Tree,
     keeping: Keeping,
-    /// Held by whoever writes.
-    writer: Mutex<()>,
+    seals: Seals,
+    /// Held by whoever writes: the sub-key for new visits, and since when.
+    writer: Mutex<Option<(SubKeyId, SystemTime)>>,
     /// Something was deleted that the store's second copy still holds.
     copy_is_behind: AtomicBool,
 }
@@ -67,15 +82,38 @@ struct Place {
 }
 
 impl Visitors {
-    /// Reads nothing yet; [`Visitors::prune`] erases what is over.
-    pub fn open(store: &Store, keeping: Keeping) -> Result<Visitors, StoreError> {
-        Ok(Visitors {
-            tree: store.tree("unknown")?,
+    /// Seals what lies plain when `ring` is open, and reads nothing else yet; [`Visitors::prune`] erases what is over.
+    pub fn open(store: &Store, ring: &Arc<Ring>, keeping: Keeping) -> Result<Visitors, GalleryError> {
+        let visitors = Visitors {
+            tree: store.tree(UNKNOWN)?,
             store: store.clone(),
             keeping,
-            writer: Mutex::new(()),
+            seals: Seals::open(store, ring)?,
+            writer: Mutex::new(None),
             copy_is_behind: AtomicBool::new(false),
-        })
+        };
+        if ring.is_open() {
+            visitors.seal_plain()?;
+        }
+        Ok(visitors)
+    }
+
+    fn seal_plain(&self) -> Result<(), GalleryError> {
+        let mut plain = Vec::new();
+        for entry in self.tree.iter() {
+            let (key, value) = entry?;
+            if !sealed::is_sealed(&value)
+                && let Ok(visit) = read(&value)
+            {
+                plain.push((key, visit.template.embedding.model().clone(), value));
+            }
+        }
+        let groups = if plain.is_empty() { BTreeMap::new() } else { BTreeMap::from([((), plain)]) };
+        let (_, visits) = self.seals.seal_plain(&self.tree, UNKNOWN, groups)?;
+        if visits > 0 {
+            tracing::info!(visits, "unknown visitors that lay plain are sealed");
+        }
+        Ok(())
     }
 
     /// How long and how many.
@@ -84,23 +122,42 @@ impl Visitors {
     }
 
     /// Keeps a visit, and erases what is too old at `now` or one too many by it.
-    pub fn keep(&self, visit: &Visit, now: SystemTime) -> Result<(), StoreError> {
-        let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn keep(&self, visit: &Visit, now: SystemTime) -> Result<(), GalleryError> {
+        let mut writing = self.writing();
         if self.keeping.span.is_zero() {
-            return self.erase(&[], None);
+            return Ok(());
         }
         let mut at = nanoseconds(visit.template.created);
         while self.tree.contains_key(at.to_be_bytes())? {
             at = at.saturating_add(1);
         }
-        let value = write(visit).map_err(|why| StoreError::Failed { why })?;
+        let key = at.to_be_bytes();
+        let plain = write(visit).map_err(|why| GalleryError::Damaged { key: "visit".to_owned(), why })?;
+        let sub_key = self.sub_key(&mut writing, now)?;
+        let place = Location { tree: UNKNOWN, key: &key };
+        let value = sealed::write(&self.seals.ring, sub_key, place, visit.template.embedding.model(), plain)?;
         let gone = self.over(now, 1)?;
-        self.erase(&gone, Some(self.tree.put(at.to_be_bytes(), value)))
+        self.erase(&gone, Some((self.tree.put(key, value), sub_key)))
+    }
+
+    /// The sub-key for a visit at `now`; `None` where nothing is sealed.
+    fn sub_key(
+        &self,
+        newest: &mut Option<(SubKeyId, SystemTime)>,
+        now: SystemTime,
+    ) -> Result<Option<SubKeyId>, GalleryError> {
+        // A clock that was set back begins a new one, too.
+        let serves = |since: &SystemTime| now.duration_since(*since).is_ok_and(|age| age < SUB_KEY_SERVES);
+        let on_ring = |id: &SubKeyId| self.seals.ring.ids().contains(id);
+        if newest.as_ref().is_none_or(|(id, since)| !serves(since) || !on_ring(id)) {
+            *newest = self.seals.ring.add(1)?.pop().map(|id| (id, now));
+        }
+        Ok(newest.map(|(id, _)| id))
     }
 
     /// Erases what is too old at `now`; how many those were.
-    pub fn prune(&self, now: SystemTime) -> Result<usize, StoreError> {
-        let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn prune(&self, now: SystemTime) -> Result<usize, GalleryError> {
+        let _writing = self.writing();
         let gone = self.over(now, 0)?;
         self.erase(&gone, None)?;
         self.follow_up();
@@ -108,25 +165,26 @@ impl Visitors {
     }
 
     /// Erases all; how many those were.
-    pub fn forget(&self) -> Result<usize, StoreError> {
-        let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = self.tree.iter().map(|entry| entry.map(|(key, value)| (key, value.len())));
-        let all = all.collect::<Result<Vec<_>, _>>()?;
+    pub fn forget(&self) -> Result<usize, GalleryError> {
+        let _writing = self.writing();
+        let all = self.tree.iter().collect::<Result<Vec<_>, _>>()?;
         self.erase(&all, None)?;
         self.follow_up();
         Ok(all.len())
     }
 
     /// What is kept at `now`; what is too old is erased first.
-    pub fn kept(&self, now: SystemTime) -> Result<Kept, StoreError> {
+    pub fn kept(&self, now: SystemTime) -> Result<Kept, GalleryError> {
         self.prune(now)?;
         let mut kept = Kept::default();
         for entry in self.tree.iter() {
             let (key, value) = entry?;
-            match read(&value) {
+            let place = Location { tree: UNKNOWN, key: &key };
+            let plain = sealed::read(&self.seals.ring, place, &value);
+            match plain.and_then(|plain| read(&plain).map_err(Unread::Damaged)) {
                 Ok(visit) => kept.visits.push(visit),
                 Err(why) => {
-                    tracing::warn!(key = ?&*key, %why, "a visitor's record cannot be read");
+                    tracing::warn!(key = ?&*key, ?why, "a visitor's record cannot be read");
                     kept.unreadable += 1;
                 }
             }
@@ -134,9 +192,9 @@ impl Visitors {
         Ok(kept)
     }
 
-    /// What has no place any more when `more` are to come, with the lengths of the values. The age counts in both directions, so that what
+    /// What has no place any more when `more` are to come. The age counts in both directions, so that what
     /// was written by a clock that was wrong does not stay for years.
-    fn over(&self, now: SystemTime, more: usize) -> Result<Vec<(IVec, usize)>, StoreError> {
+    fn over(&self, now: SystemTime, more: usize) -> Result<Vec<Entry>, GalleryError> {
         let now = nanoseconds(now);
         let span = u64::try_from(self.keeping.span.as_nanos()).unwrap_or(u64::MAX);
         let (mut gone, mut stay) = (Vec::new(), Vec::new());
@@ -144,7 +202,7 @@ impl Visitors {
             let (key, value) = entry?;
             let at = <[u8; 8]>::try_from(&*key).ok().map(u64::from_be_bytes);
             let fresh = at.is_some_and(|at| span > 0 && now.abs_diff(at) <= span) && !is_erased(&value);
-            if fresh { &mut stay } else { &mut gone }.push((key, value.len()));
+            if fresh { &mut stay } else { &mut gone }.push((key, value));
         }
         let surplus = (stay.len() + more).saturating_sub(self.keeping.most).min(stay.len());
         gone.extend(stay.drain(..surplus));
@@ -152,18 +210,47 @@ impl Visitors {
     }
 
     /// Writes over what is gone, and deletes it then, so that no page of the live tree holds it. Killed in between, the next
-    /// [`Visitors::prune`] sweeps up.
-    fn erase(&self, gone: &[(IVec, usize)], with: Option<Change>) -> Result<(), StoreError> {
-        let over = gone.iter().map(|(key, length)| self.tree.put(&**key, erased(*length)));
-        let changes: Vec<Change> = with.into_iter().chain(over).collect();
+    /// [`Visitors::prune`] sweeps up. Sub-keys that seal nothing any more are taken off the ring.
+    fn erase(&self, gone: &[Entry], with: Option<(Change, Option<SubKeyId>)>) -> Result<(), GalleryError> {
+        let over = gone.iter().map(|(key, value)| self.tree.put(&**key, erased(value.len())));
+        let mut leaving = self.leaving(gone)?;
+        let mut changes: Vec<Change> = over.collect();
+        if let Some((new, sub_key)) = with {
+            changes.push(new);
+            leaving.retain(|id| Some(*id) != sub_key);
+        }
+        changes.extend(self.seals.taking_off(&leaving));
         if !changes.is_empty() {
             self.store.commit(&changes)?;
+        }
+        if !leaving.is_empty() {
+            self.seals.settle_later_if_need_be();
         }
         if !gone.is_empty() {
             self.copy_is_behind.store(true, Ordering::Relaxed);
             self.store.commit(&gone.iter().map(|(key, _)| self.tree.delete(&**key)).collect::<Vec<_>>())?;
         }
         Ok(())
+    }
+
+    /// The sub-keys of `gone` that no other visit is sealed with.
+    fn leaving(&self, gone: &[Entry]) -> Result<Vec<SubKeyId>, GalleryError> {
+        let mut leaving = sub_keys(gone.iter().map(|(_, value)| &**value));
+        if leaving.is_empty() {
+            return Ok(leaving);
+        }
+        let going: Vec<&IVec> = gone.iter().map(|(key, _)| key).collect();
+        for entry in self.tree.iter() {
+            let (key, value) = entry?;
+            if !going.contains(&&key) {
+                leaving.retain(|id| sub_keys([&*value]) != [*id]);
+            }
+        }
+        Ok(leaving)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Option<(SubKeyId, SystemTime)>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the store's second copy anew when it still holds what was erased. It is done again by the next call when it fails.
@@ -177,14 +264,12 @@ impl Visitors {
     }
 }
 
-fn write(visit: &Visit) -> Result<Vec<u8>, String> {
+fn write(visit: &Visit) -> Result<Zeroizing<Vec<u8>>, String> {
     let Visit { template, camera, door, distance } = visit;
     let place = Place { v: 1, camera: camera.clone(), door: door.clone(), distance: distance.map(|d| d.0) };
     let place = serde_json::to_vec(&place).map_err(|error| error.to_string())?;
-    let mut bytes = (place.len() as u32).to_le_bytes().to_vec();
-    bytes.extend(place);
-    bytes.extend(write_template(template));
-    Ok(bytes)
+    let template = Zeroizing::new(write_template(template));
+    Ok(Zeroizing::new([&(place.len() as u32).to_le_bytes()[..], &place, &template].concat()))
 }
 
 fn read(bytes: &[u8]) -> Result<Visit, String> {
@@ -210,6 +295,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, SimulatedClock};
     use crate::domain::{Embedding, ModelId, Quality};
+    use crate::seal::StoreKey;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -233,7 +319,7 @@ mod tests {
     fn fixture(span: Duration, most: usize) -> Fixture {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let visitors = Visitors::open(&store, Keeping { span, most }).unwrap();
+        let visitors = Visitors::open(&store, &Arc::new(Ring::plain()), Keeping { span, most }).unwrap();
         let clock = SimulatedClock::new(SystemTime::UNIX_EPOCH + HOUR * 500_000);
         Fixture { clock, store, visitors, dir }
     }
@@ -298,7 +384,8 @@ mod tests {
     fn nothing_is_kept_when_it_is_off_and_what_was_kept_goes() {
         let house = fixture(HOUR, 10);
         house.keep(1.0);
-        let off = Visitors::open(&house.store, Keeping { span: Duration::ZERO, most: 10 }).unwrap();
+        let off =
+            Visitors::open(&house.store, &Arc::new(Ring::plain()), Keeping { span: Duration::ZERO, most: 10 }).unwrap();
         assert_eq!(off.prune(house.clock.wall()).unwrap(), 1);
         off.keep(&visit(2.0, house.clock.wall()), house.clock.wall()).unwrap();
         assert_eq!(house.tree_len(), 0);
@@ -319,6 +406,32 @@ mod tests {
         assert_eq!(house.visitors.forget().unwrap(), 2);
         assert_eq!((house.kept(), house.tree_len()), (vec![], 0));
         assert_eq!(holding(house.dir.path()), 0);
+    }
+
+    #[test]
+    fn visits_are_sealed_with_a_sub_key_a_day_which_goes_with_the_last_of_them() {
+        let house = fixture(HOUR * 48, 10);
+        house.keep(1.0);
+        let ring = Arc::new(Ring::open(house.dir.path(), StoreKey::generate().map(Some)));
+        let sealed = Visitors::open(&house.store, &ring, house.visitors.keeping()).unwrap();
+        let all_sealed = || house.visitors.tree.iter().all(|entry| sealed::is_sealed(&entry.unwrap().1));
+        assert!(all_sealed(), "what lay plain is sealed when there is a key");
+        for hour in 0..3u8 {
+            let now = house.clock.wall();
+            sealed.keep(&visit(2.0 + f32::from(hour), now), now).unwrap();
+            house.clock.advance(HOUR * 16);
+        }
+        assert!(all_sealed());
+        assert_eq!(sealed.kept(house.clock.wall()).unwrap().visits.len(), 4);
+        // One for what lay plain, one for each of two days.
+        assert_eq!(ring.ids().len(), 3);
+        let plain = Visitors::open(&house.store, &Arc::new(Ring::plain()), house.visitors.keeping()).unwrap();
+        assert_eq!(plain.kept(house.clock.wall()).unwrap().unreadable, 4);
+        house.clock.advance(HOUR * 17);
+        assert_eq!(sealed.prune(house.clock.wall()).unwrap(), 3);
+        assert_eq!((ring.ids().len(), sealed.kept(house.clock.wall()).unwrap().visits.len()), (1, 1));
+        assert_eq!(sealed.forget().unwrap(), 1);
+        assert_eq!(ring.ids(), []);
     }
 
     #[test]

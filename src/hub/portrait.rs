@@ -41,6 +41,8 @@ pub struct Vitals {
     pub queue_depth: u64,
     /// Of the processor, in degrees Celsius, where the board tells it.
     pub soc_temperature_c: Option<f64>,
+    /// What is wrong besides stages, cameras and doors, in words.
+    pub trouble: Option<String>,
 }
 
 /// The device as it stands.
@@ -198,7 +200,7 @@ impl Portrait {
         let stage = self.failed_stage.as_ref().map(|stage| format!("the stage {stage} failed"));
         let camera = self.cameras.iter().find(|(_, well)| !**well).map(|(name, _)| format!("camera {name}: no frames"));
         let door = self.doors.iter().find_map(|(name, door)| Some(format!("door {name}: {}", door.fault.as_ref()?)));
-        stage.or(door).or(camera)
+        stage.or(door).or(camera).or_else(|| self.vitals.trouble.clone())
     }
 
     fn vitals(&self) -> Value {

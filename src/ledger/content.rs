@@ -48,6 +48,9 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode,
 /// | `enabled`, `disabled`, `removed` | `person`, `by` |
 /// | `attendance_amended` | `person`, `add` (`direction`, `at` in RFC 3339; or null), `void` (the `seq` that does not count, or null), `reason`, `by` |
 /// | `visitors_forgotten` | `visits`, `by` |
+/// | `sealed` | `people`, `templates`, `key` (by which the store's key is known) |
+/// | `templates_locked` | `people`, `templates`, `reason` |
+/// | `store_key_changed` | `key`, `by` |
 /// | `store_mended` | `what`, `lost` (commits) |
 /// | `journal_back` | `lost` (events), `failed_for_ms`, `reason` |
 /// | `outbox_shed` | `records`, `from`, `through` |
@@ -157,6 +160,13 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
             ("attendance_amended", content)
         }
         Event::VisitorsForgotten { visits, by } => ("visitors_forgotten", json!({ "visits": visits, "by": by })),
+        Event::Sealed { people, templates, key } => {
+            ("sealed", json!({ "people": people, "templates": templates, "key": key }))
+        }
+        Event::TemplatesLocked { people, templates, reason } => {
+            ("templates_locked", json!({ "people": people, "templates": templates, "reason": reason }))
+        }
+        Event::StoreKeyChanged { key, by } => ("store_key_changed", json!({ "key": key, "by": by })),
         Event::StoreMended { what, lost } => ("store_mended", json!({ "what": what, "lost": lost })),
         Event::JournalBack { lost, failed_for, reason } => {
             ("journal_back", json!({ "lost": lost, "failed_for_ms": ms(*failed_for), "reason": reason }))
@@ -346,6 +356,9 @@ pub(super) mod tests {
                 by: by(),
             },
             Event::VisitorsForgotten { visits: 12, by: by() },
+            Event::Sealed { people: 12, templates: 40, key: "5f3a91c2d0e4b718".into() },
+            Event::TemplatesLocked { people: 1, templates: 5, reason: reason() },
+            Event::StoreKeyChanged { key: "5f3a91c2d0e4b718".into(), by: by() },
             Event::StoreMended { what: "the second copy was missing".into(), lost: 0 },
             Event::JournalBack { lost: 3, failed_for: Duration::from_secs(90), reason: reason() },
             Event::OutboxShed { records: 1000, from: 12, through: 1043 },
@@ -362,8 +375,8 @@ pub(super) mod tests {
                         command_refused schedule_began schedule_ended unlocked locked door_failed door_opened door_closed \
                         held_open_warning alarm_raised alarm_ended contacts_lost contacts_back amnesty cut_moved \
                         clock_jumped camera_lost camera_back stage_failed enrolled renamed changed enabled disabled \
-                        removed attendance_amended visitors_forgotten store_mended journal_back outbox_shed pruned \
-                        erased restored";
+                        removed attendance_amended visitors_forgotten sealed templates_locked store_key_changed store_mended journal_back outbox_shed pruned erased \
+                        restored";
         assert_eq!(kinds.join(" "), expected);
     }
 

@@ -189,6 +189,21 @@ fn happened(record: &Record) -> String {
             format!("amended the attendance of {}: {change} ({}), by {}", person(), text("reason"), text("by"))
         }
         "visitors_forgotten" => format!("erased {} visits of unknown visitors, by {}", content["visits"], text("by")),
+        "sealed" => {
+            format!(
+                "sealed {} templates of {} people with the key {}",
+                content["templates"],
+                content["people"],
+                text("key")
+            )
+        }
+        "templates_locked" => format!(
+            "ALARM: {} templates of {} people cannot be opened: {}",
+            content["templates"],
+            content["people"],
+            text("reason")
+        ),
+        "store_key_changed" => format!("the store's key is now {}, by {}", text("key"), text("by")),
         "store_mended" => match content["lost"].as_u64() {
             Some(lost) if lost > 0 => format!("ALARM: {} ({lost} commits are lost)", text("what")),
             _ => format!("mended the store: {}", text("what")),
@@ -368,6 +383,9 @@ mod tests {
             "10:32:07 removed Barack Obama, by anna",
             "10:32:07 amended the attendance of Barack Obama: out at 2026-01-02T10:32:07Z (because), by anna",
             "10:32:07 erased 12 visits of unknown visitors, by anna",
+            "10:32:07 sealed 40 templates of 12 people with the key 5f3a91c2d0e4b718",
+            "10:32:07 ALARM: 5 templates of 1 people cannot be opened: because",
+            "10:32:07 the store's key is now 5f3a91c2d0e4b718, by anna",
             "10:32:07 mended the store: the second copy was missing",
             "10:32:07 ALARM: the journal could not be written for 90 s; 3 events are missing: because",
             "10:32:07 the outbox was full: 1000 records from 12 to 1043 will not reach the broker",

@@ -6,9 +6,11 @@
 mod gates;
 mod recorder;
 mod register;
+mod sealing;
 mod strangers;
 
 pub use gates::{Gates, Refusal};
 pub use recorder::Recorder;
 pub use register::{Enrolment, OfficeError, Register};
+pub use sealing::{tell_of_locked, tell_of_sealing};
 pub use strangers::{Stranger, Strangers, StrangersError, forget_strangers, strangers};

@@ -77,7 +77,7 @@ impl Register {
         &self.gallery
     }
 
-    /// Enrols a person, all or nothing. Somebody of that name or employee id whose templates are all of another model is enrolled again:
+    /// Enrols a person, all or nothing. Somebody of that name or employee id whose templates are all of another model or locked is enrolled again:
     /// they keep number, groups and whether they are enabled, and the new templates take the place of the old.
     ///
     /// # Errors
@@ -164,7 +164,7 @@ impl Register {
     }
 
     /// Whoever is enrolled as `new` already, by employee id, else by name, and cannot be recognised because another model made all their
-    /// templates.
+    /// templates, or because they are sealed and cannot be opened.
     fn of_another_model(&self, new: &NewPerson) -> Option<PersonId> {
         let people = self.gallery.people();
         let id = new.employee_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
@@ -174,7 +174,7 @@ impl Register {
         let by_name =
             || people.iter().find(|p| p.name.to_lowercase() == name && (id.is_none() || p.employee_id.is_none()));
         let known = by_id.or_else(by_name)?;
-        (known.templates == 0 && known.foreign_templates > 0).then_some(known.id)
+        (known.templates == 0 && known.foreign_templates + known.locked_templates > 0).then_some(known.id)
     }
 
     /// Nobody may be called the same, in any case of letters, unless two employee ids tell them apart.

@@ -48,7 +48,7 @@ pub fn strangers(
     limit: Distance,
     now: SystemTime,
 ) -> Result<Strangers, StrangersError> {
-    let kept = visitors.kept(now).map_err(GalleryError::from)?;
+    let kept = visitors.kept(now)?;
     let (own, foreign): (Vec<Visit>, Vec<Visit>) =
         kept.visits.into_iter().partition(|visit| visit.template.embedding.model() == gallery.model());
     let embeddings: Vec<Embedding> = own.iter().map(|visit| visit.template.embedding.clone()).collect();
@@ -70,7 +70,7 @@ pub fn strangers(
 
 /// Erases all visitors, and writes down who did it; how many visits those were.
 pub fn forget_strangers(visitors: &Visitors, recorder: &Recorder, by: &str) -> Result<usize, OfficeError> {
-    let visits = visitors.forget().map_err(GalleryError::from)?;
+    let visits = visitors.forget()?;
     recorder.record(&Event::VisitorsForgotten { visits, by: by.to_owned() })?;
     Ok(visits)
 }
@@ -93,11 +93,13 @@ fn nearest(gallery: &Gallery, visits: &[Visit]) -> Result<Option<(Named, Distanc
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
     use crate::domain::{ModelId, Quality};
     use crate::gallery::{Keeping, NewPerson, Template};
+    use crate::seal::Ring;
     use crate::store::Store;
 
     fn template(model: &str, values: [f32; 2], at_s: u64) -> Template {
@@ -110,10 +112,11 @@ mod tests {
     fn visits_of_one_face_are_one_group_and_other_models_are_left_out() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let gallery = Gallery::open(&store, ModelId::new("net-1"), 2).unwrap();
+        let ring = Arc::new(Ring::plain());
+        let gallery = Gallery::open(&store, &ring, ModelId::new("net-1"), 2).unwrap();
         let ada = NewPerson { name: "Ada".into(), ..NewPerson::default() };
         gallery.enroll(ada, vec![template("net-1", [0.0, 1.0], 1)]).unwrap();
-        let visitors = Visitors::open(&store, Keeping { span: Duration::from_secs(3600), most: 10 }).unwrap();
+        let visitors = Visitors::open(&store, &ring, Keeping { span: Duration::from_secs(3600), most: 10 }).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
         for (model, values, at) in [
             ("net-1", [1.0, 0.0], 10),

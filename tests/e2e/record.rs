@@ -108,6 +108,8 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     assert!(house.refused(&["backup", argument]).contains("--force"));
     house.usher(&["backup", argument, "--force"]);
     assert!(house.refused(&["restore", argument]).contains("stop it first"));
+    let ring = house.path("ring");
+    house.usher(&["store", "ring", "save", ring.to_str().unwrap()]);
     let before = house.journal();
     daemon.stop();
     let error = house.refused(&["restore", argument]);
@@ -118,6 +120,7 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     let journal = fresh.journal();
     assert_eq!(journal[..before.len()], before);
     assert_eq!((journal.len(), &journal[before.len()]["kind"]), (before.len() + 1, &json!("restored")));
+    fresh.usher(&["store", "ring", "load", ring.to_str().unwrap()]);
     assert_eq!(fresh.people(), house.people());
     fresh.usher(&["journal", "verify"]);
 

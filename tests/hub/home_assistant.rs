@@ -143,7 +143,13 @@ async fn measurements_reach_the_sensors() {
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(with(PeopleAs::Nobody, mosquitto.own_port));
     let fps = BTreeMap::from([("porch".to_owned(), 14.96)]);
-    house.hub.measured(Vitals { fps, queue_depth: 3, soc_temperature_c: Some(51.26) });
+    house.hub.measured(Vitals {
+        fps,
+        queue_depth: 3,
+        soc_temperature_c: Some(51.26),
+        trouble: Some("unsealed".into()),
+    });
+    observer.wait_until("house/door/state", |state| state["problem"] == "unsealed").await;
     let vitals = observer.wait_until("house/door/vitals", |vitals| vitals["queue_depth"] == 3).await;
     assert_eq!(value(&vitals), json!({ "fps": { "porch": 15.0 }, "queue_depth": 3, "soc_temperature_c": 51.3 }));
 }

@@ -161,7 +161,7 @@ async fn every_payload_keeps_its_schema_and_is_as_it_was() {
         });
         house.online().await;
         let fps = BTreeMap::from([("porch".to_owned(), 14.96)]);
-        house.hub.measured(Vitals { fps, queue_depth: 3, soc_temperature_c: None });
+        house.hub.measured(Vitals { fps, queue_depth: 3, soc_temperature_c: None, trouble: None });
         let day = a_day();
         let mut heard: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let (mut events, mut discovery) = (0, Value::Null);

@@ -181,6 +181,7 @@ mod tests {
             created: String::new(),
             templates: views.len(),
             foreign_templates: 0,
+            locked_templates: 0,
         };
         StandingWire { person, views: views.iter().map(|&(own, other)| StandingViewWire { own, other }).collect() }
     }

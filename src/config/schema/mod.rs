@@ -28,6 +28,9 @@ use journal::{attendance, journal};
 use mqtt::{metrics, mqtt};
 use rules::{group, name, seconds, socket};
 
+/// The credential of systemd that holds the store's key.
+pub const STORE_KEY: &str = "usher.store-key";
+
 /// The sections of the root, for the message about an unknown one.
 const SECTIONS: [&str; 18] = [
     "device",
@@ -105,7 +108,10 @@ fn device(mut section: Section<'_>) -> Device {
 }
 
 fn store(mut section: Section<'_>) -> Store {
-    let store = Store { path: section.path("path", "/var/lib/usher") };
+    let store = Store {
+        path: section.path("path", "/var/lib/usher"),
+        key_file: PathBuf::from(section.text("key_file", rules::any, STORE_KEY)),
+    };
     section.close();
     store
 }

@@ -38,6 +38,9 @@ pub struct Device {
 pub struct Store {
     /// The folder of the gallery, the journal and the outbox. The daemon must be able to write it.
     pub path: PathBuf,
+    /// The file of the key that templates are sealed with. A name without a slash is a credential of systemd; without that nothing is
+    /// sealed.
+    pub key_file: PathBuf,
 }
 
 /// `[models]`: the networks.

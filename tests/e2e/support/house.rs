@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,6 +36,9 @@ impl House {
     /// A house with an empty scene before its camera.
     pub fn new() -> House {
         let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("store.key");
+        std::fs::write(&key, format!("{}\n", "c0ffee07".repeat(8))).unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
         let house = House { folder, more: String::new(), environment: BTreeMap::new(), camera: String::new() };
         house.watching(Film::default().nobody(1), true)
     }
@@ -66,9 +70,10 @@ impl House {
         let quoted = |path: PathBuf| format!("{:?}", path.display().to_string());
         let pulse = if self.more.contains("[[door]]") { "" } else { "[[door]]\nname = \"front\"\npulse = \"300ms\"\n" };
         let text = format!(
-            "[device]\nname = \"house\"\n\n[store]\npath = {}\n\n[models]\npath = {}\n\n[access]\n{}\n\n{pulse}\n[[camera]]\nname = \
+            "[device]\nname = \"house\"\n\n[store]\npath = {}\nkey_file = {}\n\n[models]\npath = {}\n\n[access]\n{}\n\n{pulse}\n[[camera]]\nname = \
              \"porch\"\n{}\n\n[control]\nsocket = {}\ngroup = \"\"\n\n{}\n",
             quoted(self.store()),
+            quoted(self.key()),
             quoted(Path::new(env!("CARGO_MANIFEST_DIR")).join("models")),
             ACCESS,
             self.camera,
@@ -89,6 +94,11 @@ impl House {
 
     pub fn store(&self) -> PathBuf {
         self.path("store")
+    }
+
+    /// The file of the key that templates are sealed with.
+    pub fn key(&self) -> PathBuf {
+        self.path("store.key")
     }
 
     pub fn socket(&self) -> PathBuf {

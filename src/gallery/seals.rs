@@ -1,0 +1,109 @@
+//! What joins the ring and the store: taking sub-keys off together with what they sealed, and sealing what lies plain. Each is noted in
+//! the commit that begins it, so that it is carried through after a kill.
+//!
+//! Knows nothing of people and of what templates say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sled::IVec;
+use zeroize::Zeroizing;
+
+use super::GalleryError;
+use super::sealed::{self, Location};
+use crate::domain::ModelId;
+use crate::seal::{Ring, SubKeyId};
+use crate::store::{Change, Store, Tree};
+
+/// The key of the note that old pages still hold plain bytes.
+const REBUILD: &[u8] = b"rebuild";
+/// What the key of a note begins with whose rest is the id of a sub-key to be taken off.
+const OFF: &[u8] = b"off ";
+
+/// The ring with its notes in the store.
+pub struct Seals {
+    store: Store,
+    notes: Tree,
+    pub ring: Arc<Ring>,
+}
+
+impl Seals {
+    /// Carries out what is noted, as far as the ring is open.
+    pub fn open(store: &Store, ring: &Arc<Ring>) -> Result<Seals, GalleryError> {
+        let seals = Seals { store: store.clone(), notes: store.tree("seals")?, ring: ring.clone() };
+        if ring.is_open() {
+            seals.settle()?;
+        }
+        Ok(seals)
+    }
+
+    /// The changes that note that `sub_keys` are to be taken off; for the commit that erases what they sealed.
+    pub fn taking_off(&self, sub_keys: &[SubKeyId]) -> Vec<Change> {
+        sub_keys.iter().map(|id| self.notes.put([OFF, &id.0].concat(), [])).collect()
+    }
+
+    /// Takes off what is noted. Where it cannot be done now it is done when the gallery is next opened.
+    pub fn settle_later_if_need_be(&self) {
+        if self.ring.is_open()
+            && let Err(error) = self.settle()
+        {
+            tracing::warn!(%error, "a sub-key of somebody removed is still on the key ring; it is tried again at the next start");
+        }
+    }
+
+    fn settle(&self) -> Result<(), GalleryError> {
+        let mut done = Vec::new();
+        let mut off = Vec::new();
+        for entry in self.notes.scan_prefix(OFF) {
+            let (key, _) = entry?;
+            off.extend(key.get(OFF.len()..).and_then(|id| Some(SubKeyId(id.try_into().ok()?))));
+            done.push(self.notes.delete(&*key));
+        }
+        if !done.is_empty() {
+            self.ring.take_off(&off)?;
+            self.store.commit(&done)?;
+        }
+        if self.notes.contains_key(REBUILD)? {
+            // The database's own file appends: only a new one holds nothing of before.
+            self.store.rebuild()?;
+            self.store.commit(&[self.notes.delete(REBUILD)])?;
+        }
+        Ok(())
+    }
+
+    /// Seals plain values of `tree`, those of each group with a sub-key of their own and in one commit, and has the database made anew
+    /// without the plain ones; how many groups and how many values those were. `values` gives for each group its records, with the
+    /// model that each is of.
+    pub fn seal_plain<G: Ord>(
+        &self,
+        tree: &Tree,
+        name: &'static str,
+        groups: BTreeMap<G, Vec<(IVec, ModelId, IVec)>>,
+    ) -> Result<(usize, usize), GalleryError> {
+        let sub_keys = self.ring.add(groups.len())?;
+        let (mut sealed_groups, mut sealed_values) = (0, 0);
+        for (values, sub_key) in groups.into_values().zip(sub_keys) {
+            let mut changes = vec![self.notes.put(REBUILD, [])];
+            for (key, model, plain) in &values {
+                let place = Location { tree: name, key };
+                let plain = Zeroizing::new(plain.to_vec());
+                changes.push(tree.put(&**key, sealed::write(&self.ring, Some(sub_key), place, model, plain)?));
+            }
+            self.store.commit(&changes)?;
+            sealed_groups += 1;
+            sealed_values += values.len();
+        }
+        if sealed_groups > 0 {
+            self.settle()?;
+        }
+        Ok((sealed_groups, sealed_values))
+    }
+}
+
+/// The sub-keys of those sealed values, each once.
+pub fn sub_keys<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Vec<SubKeyId> {
+    let mut ids: Vec<SubKeyId> = values.into_iter().filter_map(|value| Some(sealed::head(value)?.sub_key)).collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}
