@@ -78,7 +78,7 @@ impl Vision {
         let mut plan = |name: &str, role: Role, word: &'static str, shape: [usize; 4], asked: &Accelerator| {
             let entry = manifest.model(name, role)?;
             let file = manifest.read(entry)?;
-            let planned = Planned::new(runtime, file, shape, entry.pixels(), asked.clone(), settings.threads)
+            let planned = Planned::new(runtime, file, shape, entry.input_form(), asked.clone(), settings.threads)
                 .map_err(|why| VisionError::Model { name: name.into(), role: word, why })?;
             placements.push((name.to_owned(), planned.placement().clone()));
             Ok::<_, VisionError>(planned)
