@@ -8,7 +8,7 @@ use usher::vision::calibration_file::{CalibrationFile, file_name};
 use usher::vision::manifest::{Manifest, Role};
 use usher::vision::mtcnn::DetectorSettings;
 use usher::vision::pipeline::Accelerators;
-use usher::vision::runtime::{Accelerator, Pixels, Planned};
+use usher::vision::runtime::{Accelerator, InputForm, Pixels, Planned, Windows};
 use usher::vision::{Vision, VisionSettings};
 
 /// A copy of the shipped models that may be spoilt.
@@ -28,9 +28,11 @@ fn open(models: &Path, accelerators: Accelerators) -> Result<Vision, String> {
     Vision::open(&support::runtime(), models, &settings).map_err(|e| e.to_string())
 }
 
+/// As O-Net wants its pictures.
 fn plan(file: Vec<u8>, shape: [usize; 4], pixels: Pixels) -> Result<Planned, String> {
     let runtime = support::runtime();
-    Planned::new(&runtime, file.into(), shape, pixels, Accelerator::Cpu, 1).map_err(|e| e.to_string())
+    let form = InputForm { pixels, windows: Windows { side: 3 } };
+    Planned::new(&runtime, file.into(), shape, form, Accelerator::Cpu, 1).map_err(|e| e.to_string())
 }
 
 fn onet() -> Vec<u8> {
@@ -71,6 +73,7 @@ fn a_nonsense_manifest_says_what_is_wrong() {
         ("role = \"pnet\"", "role = \"nose\"", "nose"),
         ("dimension = 192", "dimension = 0", "dimension"),
         ("std = 128.0", "std = 0.0", "std"),
+        ("window = 3", "window = 0", "window"),
     ] {
         std::fs::write(&path, whole.replacen(from, to, 1)).unwrap();
         let error = open(folder.path(), Accelerators::default()).err().unwrap();

@@ -24,6 +24,7 @@ from rewrite import (
     transpose_images,
     widen_prelu,
 )
+from windows import unfold
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 
@@ -89,5 +90,7 @@ def _finish(name, graph, outputs, dynamic_axes, calibration):
         join_heads(graph)
     elif name in ("rnet", "onet"):
         widen_prelu(graph, ranges)
+    if name in _HEADS:
+        unfold(graph)
     int8 = quantise(graph, ranges, float_layers=_HEADS.get(name, ()))
     return write(int8, f"usher {name} int8", ["image"], outputs, dynamic_axes)

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::runtime::Pixels;
+use super::runtime::{InputForm, Pixels, Windows};
 use crate::domain::{Distance, ModelId};
 
 /// The manifest's file name in the models' folder.
@@ -75,6 +75,13 @@ pub struct Input {
     /// value = (pixel - mean) / std
     pub mean: f32,
     pub std: f32,
+    /// The side of the square of pixels that each position of the input holds, row by row; 1 is the picture as it is.
+    #[serde(default = "one")]
+    pub window: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// The order of an input's axes.
@@ -250,12 +257,13 @@ impl Model {
         ModelId::new(&format!("{}-{}", self.name, &self.sha256[..12]))
     }
 
-    /// How its pixels are mapped.
-    pub fn pixels(&self) -> Pixels {
-        match self.input.kind {
+    /// How its pixels are mapped and laid out.
+    pub fn input_form(&self) -> InputForm {
+        let pixels = match self.input.kind {
             InputType::Int8 => Pixels::Int8,
             InputType::Float32 => Pixels::Float { mean: self.input.mean, std: self.input.std },
-        }
+        };
+        InputForm { pixels, windows: Windows { side: self.input.window as usize } }
     }
 
     /// The measured operating point with the largest false match rate that is still at most `fmr`.
@@ -273,6 +281,9 @@ impl Model {
         }
         if self.input.kind == InputType::Int8 && (self.input.mean, self.input.std) != (128.0, 128.0) {
             return Err("an int8 input must have mean 128 and std 128".into());
+        }
+        if !(1..=12).contains(&self.input.window) {
+            return Err("input.window must be 1 to 12 pixels".into());
         }
         for point in &self.operating {
             if !(0.0..=2.0).contains(&point.distance) || !(0.0..=1.0).contains(&point.fmr) {

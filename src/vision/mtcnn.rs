@@ -24,7 +24,7 @@ const ONET_SIDE: usize = 48;
 const SAME_LEVEL: f32 = 0.5;
 const SAME_FACE: f32 = 0.7;
 /// A face of which O-Net is surer than this is settled when `ENOUGH` boxes show it: further boxes that overlap theirs by more than
-/// `SAME_SURE_FACE` are not looked at.
+/// `SAME_SURE_FACE` are not looked at, unless all are asked for.
 const SURE: f32 = 0.99;
 const SAME_SURE_FACE: f32 = 0.4;
 const ENOUGH: usize = 2;
@@ -52,9 +52,19 @@ impl Default for DetectorSettings {
     }
 }
 
+/// How many boxes of one face O-Net is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// Until the face is settled: landmarks lose nothing by it.
+    UntilSettled,
+    /// All: the best of them is a better box, which counts where a face is cut out by it.
+    All,
+}
+
 /// The three networks with their scratch memory; a steady stream of frames of one size allocates next to nothing.
 pub struct Mtcnn {
     settings: DetectorSettings,
+    looks: Looks,
     pnet: Planned,
     rnet: Batched,
     onet: Batched,
@@ -79,13 +89,20 @@ struct Level {
 
 impl Mtcnn {
     /// Puts the three networks together; P-Nets are compiled when the first frame tells its size.
-    pub fn new(settings: DetectorSettings, pnet: Planned, rnet: Planned, onet: Planned) -> Result<Mtcnn, VisionError> {
+    pub fn new(
+        settings: DetectorSettings,
+        looks: Looks,
+        pnet: Planned,
+        rnet: Planned,
+        onet: Planned,
+    ) -> Result<Mtcnn, VisionError> {
         let rnet = Batched::new(rnet, RNET_SIDE, &[64, 16, 4])?;
         let onet = Batched::new(onet, ONET_SIDE, &[1])?;
         rnet.expect_outputs(&[2, 4])?;
         onet.expect_outputs(&[2, 4, 10])?;
         Ok(Mtcnn {
             settings,
+            looks,
             pnet,
             rnet,
             onet,
@@ -241,7 +258,7 @@ impl Mtcnn {
             let settled = candidates[..kept]
                 .iter()
                 .filter(|face| face.score >= SURE && candidate.overlaps(face, SAME_SURE_FACE, Overlap::Union));
-            if settled.count() >= ENOUGH {
+            if self.looks == Looks::UntilSettled && settled.count() >= ENOUGH {
                 continue;
             }
             let rows = self.onet.run(1, |_, crop| {

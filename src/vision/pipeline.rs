@@ -10,7 +10,7 @@ use super::align::{AlignedFace, align};
 use super::crop::Cropper;
 use super::embedder::Embedder;
 use super::manifest::{Alignment, Manifest, MarginOf, Model, Role};
-use super::mtcnn::{DetectorSettings, Mtcnn};
+use super::mtcnn::{DetectorSettings, Looks, Mtcnn};
 use super::pyramid::Halvings;
 use super::quality::quality;
 use super::runtime::{Accelerator, Placement, Planned, Runtime};
@@ -78,7 +78,7 @@ impl Vision {
         let mut plan = |name: &str, role: Role, word: &'static str, shape: [usize; 4], asked: &Accelerator| {
             let entry = manifest.model(name, role)?;
             let file = manifest.read(entry)?;
-            let planned = Planned::new(runtime, file, shape, entry.pixels(), asked.clone(), settings.threads)
+            let planned = Planned::new(runtime, file, shape, entry.input_form(), asked.clone(), settings.threads)
                 .map_err(|why| VisionError::Model { name: name.into(), role: word, why })?;
             placements.push((name.to_owned(), planned.placement().clone()));
             Ok::<_, VisionError>(planned)
@@ -90,8 +90,12 @@ impl Vision {
         let entry = manifest.model(&settings.embedder, Role::Embedder)?.clone();
         let side = entry.input.width as usize;
         let embedder = plan(&settings.embedder, Role::Embedder, "embedder", [1, side, side, 3], &asked.embedder)?;
+        let looks = match entry.alignment {
+            Some(Alignment::Box { .. }) => Looks::All,
+            _ => Looks::UntilSettled,
+        };
         Ok(Vision {
-            detector: Mtcnn::new(settings.detector, pnet, rnet, onet)?,
+            detector: Mtcnn::new(settings.detector, looks, pnet, rnet, onet)?,
             embedder: Embedder::new(&entry, embedder)?,
             entry,
             placements,

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::network::{Network, Pixels};
+use super::network::{InputForm, Network};
 use super::{Runtime, RuntimeError};
 
 /// `kLiteRtHwAcceleratorCpu`, `…Gpu`, `…Npu`.
@@ -78,26 +78,26 @@ pub struct Placement {
 pub struct Planned {
     runtime: Runtime,
     file: Arc<[u8]>,
-    pixels: Pixels,
+    form: InputForm,
     threads: usize,
     placement: Placement,
 }
 
 impl Planned {
-    /// Compiles `file` for `shape` on what is `asked`, runs it on a fixed probe and compares it with the CPU. What does not load,
+    /// Compiles `file` for pictures of `shape` on what is `asked`, runs it on a fixed probe and compares it with the CPU. What does not load,
     /// compile, run or agree is placed on the CPU, with the reason. Fails only when the CPU cannot run the model either.
     pub fn new(
         runtime: &Runtime,
         file: Arc<[u8]>,
         shape: [usize; 4],
-        pixels: Pixels,
+        form: InputForm,
         asked: Accelerator,
         threads: usize,
     ) -> Result<Planned, RuntimeError> {
         let mut this = Planned {
             runtime: runtime.clone(),
             file,
-            pixels,
+            form,
             threads,
             placement: Placement {
                 asked: asked.clone(),
@@ -140,7 +140,7 @@ impl Planned {
         &self.placement
     }
 
-    /// Compiles it for `shape` = `[batch, rows, columns, 3]`; on the CPU where its accelerator takes the probe's shape but not this one.
+    /// Compiles it for pictures of `shape` = `[batch, rows, columns, 3]`; on the CPU where its accelerator takes the probe's shape but not this one.
     pub fn network(&self, shape: [usize; 4]) -> Result<Network, RuntimeError> {
         let on = &self.placement.on;
         match self.compile(on, shape) {
@@ -155,7 +155,7 @@ impl Planned {
     fn compile(&self, on: &Accelerator, shape: [usize; 4]) -> Result<Network, RuntimeError> {
         let hardware = match on {
             Accelerator::Delegate(path) => {
-                return Network::with_delegate(path, &self.file, shape, self.pixels, self.threads);
+                return Network::with_delegate(path, &self.file, shape, self.form, self.threads);
             }
             Accelerator::Gpu => GPU,
             Accelerator::Npu => NPU,
@@ -168,7 +168,7 @@ impl Planned {
                 _ => return Err(RuntimeError::NoAccelerator(on.clone())),
             },
         };
-        Network::compile(api, &self.file, shape, self.pixels, hardware, self.threads)
+        Network::compile(api, &self.file, shape, self.form, hardware, self.threads)
     }
 }
 

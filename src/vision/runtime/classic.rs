@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use edgefirst_tflite::{Delegate, Interpreter, Library, Model};
 
 use super::RuntimeError;
-use super::network::{ElementType, Pixels};
+use super::network::InputForm;
 
 /// An interpreter with its delegate; outputs are copied out after each run.
 pub(super) struct Classic {
@@ -23,7 +23,7 @@ impl Classic {
         delegate: &Path,
         file: &Arc<[u8]>,
         shape: [usize; 4],
-        pixels: Pixels,
+        form: InputForm,
         threads: usize,
     ) -> Result<Classic, RuntimeError> {
         let refused = |why: String| RuntimeError::Delegate { path: delegate.to_owned(), why };
@@ -42,9 +42,9 @@ impl Classic {
             .delegate(loaded)
             .build(&model)
             .map_err(words)?;
-        interpreter.resize_input(0, &shape.map(|side| side as i32)).map_err(words)?;
+        interpreter.resize_input(0, &form.shape(shape).map(|side| side as i32)).map_err(words)?;
         interpreter.allocate_tensors().map_err(words)?;
-        let bytes = shape.iter().product::<usize>() * if pixels.element_type() == ElementType::Int8 { 1 } else { 4 };
+        let bytes = form.bytes(shape);
         let input = interpreter.inputs().map_err(words)?.first().map_or(0, |tensor| tensor.byte_size());
         if input != bytes {
             return Err(RuntimeError::WrongForm(format!("its input holds {input} bytes, expected {bytes}")));
@@ -62,9 +62,10 @@ impl Classic {
         self.outputs.iter().map(|(shape, _)| shape.clone()).collect()
     }
 
-    pub fn run(&mut self, rgb: &[u8], pixels: Pixels) -> Result<(), RuntimeError> {
+    /// One inference on what `write` puts into the input.
+    pub fn run(&mut self, write: impl FnOnce(&mut [u8])) -> Result<(), RuntimeError> {
         let words = |e: edgefirst_tflite::Error| RuntimeError::WrongForm(e.to_string());
-        pixels.write(rgb, &mut self.input);
+        write(&mut self.input);
         if let Some(tensor) = self.interpreter.inputs_mut().map_err(words)?.first_mut() {
             tensor.copy_from_bytes(&self.input).map_err(words)?;
         }

@@ -13,7 +13,7 @@ use edgefirst_tflite_sys::litert::{
 
 use super::RuntimeError;
 use super::litert::{Api, FLOAT32, INT8, Layout, TensorType, check, take_turn};
-use super::network::Pixels;
+use super::network::{InputForm, Pixels};
 
 /// `kLiteRtTensorBufferLockModeRead` and `…Write`.
 const LOCK_READ: u32 = 0;
@@ -42,12 +42,12 @@ pub(super) struct Compiled {
 unsafe impl Send for Compiled {}
 
 impl Compiled {
-    /// Compiles `file` for an input of `shape` = `[batch, rows, columns, 3]`.
+    /// Compiles `file` for pictures of `shape` = `[batch, rows, columns, 3]`.
     pub fn new(
         api: Arc<Api>,
         file: Arc<[u8]>,
         shape: [usize; 4],
-        pixels: Pixels,
+        form: InputForm,
         hardware: HwAcceleratorSet,
         threads: usize,
     ) -> Result<Compiled, RuntimeError> {
@@ -56,14 +56,14 @@ impl Compiled {
             model: std::ptr::null_mut(),
             compiled: std::ptr::null_mut(),
             input: std::ptr::null_mut(),
-            input_bytes: shape.iter().product::<usize>() * pixels.bytes(),
+            input_bytes: form.bytes(shape),
             outputs: Vec::new(),
             handles: Vec::new(),
             _file: file.clone(),
         };
         let built = {
             let _turn = take_turn();
-            this.build(&file, shape, pixels, hardware, threads)
+            this.build(&file, form.shape(shape), form.pixels, hardware, threads)
         };
         // What was built half is freed by `this`, which takes a turn of its own.
         built.map(|()| this)
@@ -179,9 +179,10 @@ impl Compiled {
                 )));
             }
             let dimensions = input.layout.dimensions();
-            if dimensions.len() != 4 || dimensions[3] != 3 {
+            if dimensions.len() != 4 || dimensions[3] as usize != shape[3] {
+                let values = shape[3];
                 return Err(RuntimeError::WrongForm(format!(
-                    "its input is {dimensions:?}, expected [batch, rows, columns, 3]"
+                    "its input is {dimensions:?}, expected [batch, rows, columns, {values}]"
                 )));
             }
             let fits = |axis: usize| dimensions[axis] < 0 || dimensions[axis] as usize == shape[axis];

@@ -8,6 +8,7 @@ mod compiled;
 mod find;
 mod litert;
 mod network;
+mod windows;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -16,7 +17,8 @@ use thiserror::Error;
 
 pub use accelerator::{Accelerator, Placement, Planned};
 pub use find::cache_folder;
-pub use network::{ElementType, Network, Output, Pixels};
+pub use network::{ElementType, InputForm, Network, Output, Pixels};
+pub use windows::Windows;
 
 /// A loaded LiteRT. Cheap to clone; networks keep it alive.
 #[derive(Clone)]

@@ -11,6 +11,7 @@ use super::RuntimeError;
 use super::classic::Classic;
 use super::compiled::{Compiled, Mapped};
 use super::litert::Api;
+use super::windows::Windows;
 
 /// The type of a network's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,18 +44,48 @@ impl Pixels {
             Pixels::Float { .. } => 4,
         }
     }
+}
 
-    /// Writes `rgb` as input values over the first bytes of `input`.
-    pub(super) fn write(self, rgb: &[u8], input: &mut [u8]) {
-        match self {
-            Pixels::Int8 => {
-                for (value, &pixel) in input.iter_mut().zip(rgb) {
-                    *value = pixel ^ 0x80;
+/// What an input holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InputForm {
+    pub pixels: Pixels,
+    pub windows: Windows,
+}
+
+impl InputForm {
+    /// Plain pictures.
+    pub fn plain(pixels: Pixels) -> InputForm {
+        InputForm { pixels, windows: Windows::PIXELS }
+    }
+
+    /// The input's shape for pictures of `[batch, rows, columns, 3]`.
+    pub(super) fn shape(self, pictures: [usize; 4]) -> [usize; 4] {
+        self.windows.shape(pictures)
+    }
+
+    /// Bytes of an input for pictures of `[batch, rows, columns, 3]`.
+    pub(super) fn bytes(self, pictures: [usize; 4]) -> usize {
+        self.shape(pictures).iter().product::<usize>() * self.pixels.bytes()
+    }
+
+    /// Writes the pictures in `rgb`, each of `rows` by `columns` pixels, as input values over the first bytes of `input`.
+    pub(super) fn write(self, rgb: &[u8], [rows, columns]: [usize; 2], input: &mut [u8]) {
+        let (picture, laid) = (rows * columns * 3, self.bytes([1, rows, columns, 3]));
+        for (rgb, input) in rgb.chunks_exact(picture).zip(input.chunks_exact_mut(laid)) {
+            match self.pixels {
+                Pixels::Int8 => {
+                    self.windows.lay(rgb, columns, input);
+                    input.iter_mut().for_each(|value| *value ^= 0x80);
                 }
-            }
-            Pixels::Float { mean, std } => {
-                for (value, &pixel) in input.chunks_exact_mut(4).zip(rgb) {
-                    value.copy_from_slice(&((f32::from(pixel) - mean) / std).to_ne_bytes());
+                Pixels::Float { mean, std } => {
+                    // The bytes lie at the end of the room for the values: each is read before its place is written.
+                    let bytes = laid / 4 * 3;
+                    self.windows.lay(rgb, columns, &mut input[bytes..]);
+                    for i in 0..laid / 4 {
+                        let value = (f32::from(input[bytes + i]) - mean) / std;
+                        input[i * 4..][..4].copy_from_slice(&value.to_ne_bytes());
+                    }
                 }
             }
         }
@@ -64,7 +95,7 @@ impl Pixels {
 /// A network with RGB bytes in (`[batch, rows, columns, 3]`) and float tensors out.
 pub struct Network {
     engine: Engine,
-    pixels: Pixels,
+    form: InputForm,
     shape: [usize; 4],
     outputs: Vec<Vec<usize>>,
 }
@@ -80,14 +111,14 @@ impl Network {
         api: &Arc<Api>,
         file: &Arc<[u8]>,
         shape: [usize; 4],
-        pixels: Pixels,
+        form: InputForm,
         hardware: HwAcceleratorSet,
         threads: usize,
     ) -> Result<Network, RuntimeError> {
         looks_like_tflite(file)?;
-        let compiled = Compiled::new(api.clone(), file.clone(), shape, pixels, hardware, threads)?;
+        let compiled = Compiled::new(api.clone(), file.clone(), shape, form, hardware, threads)?;
         let outputs = compiled.output_shapes();
-        Ok(Network { engine: Engine::LiteRt(compiled), pixels, shape, outputs })
+        Ok(Network { engine: Engine::LiteRt(compiled), form, shape, outputs })
     }
 
     /// Compiles `file` for an external delegate of classic TensorFlow Lite.
@@ -95,13 +126,13 @@ impl Network {
         delegate: &std::path::Path,
         file: &Arc<[u8]>,
         shape: [usize; 4],
-        pixels: Pixels,
+        form: InputForm,
         threads: usize,
     ) -> Result<Network, RuntimeError> {
         looks_like_tflite(file)?;
-        let classic = Classic::new(delegate, file, shape, pixels, threads)?;
+        let classic = Classic::new(delegate, file, shape, form, threads)?;
         let outputs = classic.output_shapes();
-        Ok(Network { engine: Engine::Classic(classic), pixels, shape, outputs })
+        Ok(Network { engine: Engine::Classic(classic), form, shape, outputs })
     }
 
     /// `[batch, rows, columns, 3]`.
@@ -114,18 +145,20 @@ impl Network {
         &self.outputs
     }
 
-    /// Runs on `rgb`, at most a whole batch of pictures; what is missing of the batch keeps its former values.
+    /// Runs on `rgb`, whole pictures and at most a batch of them; what is missing of the batch keeps its former values.
     pub fn run(&mut self, rgb: &[u8]) -> Result<(), RuntimeError> {
         let room: usize = self.shape.iter().product();
         if rgb.len() > room {
             return Err(RuntimeError::WrongForm(format!("{} bytes for an input of {room}", rgb.len())));
         }
+        let [_, rows, columns, _] = self.shape;
+        let write = |input: &mut [u8]| self.form.write(rgb, [rows, columns], input);
         match &mut self.engine {
             Engine::LiteRt(compiled) => {
-                compiled.write_input(|input| self.pixels.write(rgb, input))?;
+                compiled.write_input(write)?;
                 compiled.run()
             }
-            Engine::Classic(classic) => classic.run(rgb, self.pixels),
+            Engine::Classic(classic) => classic.run(write),
         }
     }
 
