@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the others that it may import. What is not listed here joins rooms and may know all of them.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("clock", &["domain"]),
+    ("board", &[]),
     ("config", &["domain"]),
     ("photo", &["domain"]),
     ("store", &[]),

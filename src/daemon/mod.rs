@@ -25,7 +25,6 @@ mod records;
 mod stop;
 mod supervisor;
 mod tally;
-mod thermal;
 mod vision_stage;
 mod visitors;
 mod waiting;
