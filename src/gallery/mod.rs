@@ -9,6 +9,7 @@
 //! - `change`: enrolment and everything else that writes, one transaction and one flush each
 //! - `standing`: how each person's templates stand to everybody's
 //! - `visitors`: embeddings of people whom nobody knew, for a while
+//! - `strangers`: an index of made-up people, to measure with
 //! - `index`: the search; `scan`: its fast first look; `podium`: nearest and runner-up
 
 mod change;
@@ -20,6 +21,7 @@ mod record;
 mod scan;
 mod shelf;
 mod standing;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod visitors;
@@ -35,6 +37,7 @@ pub use index::Index;
 pub use person::{MAX_NAME_CHARS, MAX_TEMPLATES, NewPerson, Person, Template};
 pub use shelf::{Damaged, Foreign};
 pub use standing::{Standing, View};
+pub use strangers::strangers;
 pub use visitors::{Keeping, Kept, Visit, Visitors};
 
 use shelf::Shelf;
