@@ -28,11 +28,11 @@ impl House {
 
     /// Starts the daemon and waits until it is ready. The shell's variable `daemon` has its number.
     pub fn start(&mut self) {
-        self.guest.run(&format!("usher run >>{LOG} 2>&1 & daemon=$!"));
         let before = self.count("ready");
+        self.guest.run(&format!("usher run >>{LOG} 2>&1 & daemon=$!"));
         self.guest.eventually("a daemon that is ready", |guest| {
             let alive = guest.ask("kill -0 $daemon").code == 0;
-            assert!(alive, "the daemon ended: {}", guest.run(&format!("cat {LOG}")));
+            assert!(alive, "the daemon ended: {}", guest.run(&format!("tail -n 40 {LOG}")));
             (count(guest, "ready") > before).then_some(())
         });
     }
