@@ -97,6 +97,7 @@ fn the_driver_for_gpio_lines_on_a_real_chip() {
 
 /// A day at the door, in order.
 #[test]
+#[ignore = "takes an emulated processor several minutes; not yet seen to its end"]
 fn a_door_with_cameras_and_contacts() {
     let Some((folder, _turn)) = prepared("pc") else { return };
     let files = tempfile::tempdir().unwrap();
