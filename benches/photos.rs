@@ -50,7 +50,7 @@ fn wish() -> Result<Wish, String> {
 
 fn run(wish: &Wish) -> Result<(), String> {
     let mut vision = frames::vision(wish.min_face_px, "mobilefacenet", 1)?;
-    let gallery = frames::strangers(PEOPLE, vision.dimension());
+    let gallery = usher::gallery::strangers(PEOPLE, vision.dimension());
     let (mut decoder, mut buffer) = (JpegDecoder::new(), Vec::new());
     let mut medians = Vec::new();
     let (mut outside, mut inside) = (Duration::ZERO, Duration::ZERO);

@@ -87,7 +87,7 @@ fn frame_to_sighting(c: &mut Criterion) -> Result<(), String> {
     for min_face_px in MIN_FACES_PX {
         for threads in THREADS {
             let mut vision = frames::vision(min_face_px, EMBEDDERS[0], threads)?;
-            let gallery = frames::strangers(PEOPLE, vision.dimension());
+            let gallery = usher::gallery::strangers(PEOPLE, vision.dimension());
             let (mut decoder, mut buffer) = (JpegDecoder::new(), Vec::new());
             let mut turn = jpegs.iter().cycle();
             let name = format!("640x480 JPEG, faces from {min_face_px} px, {PEOPLE} people");

@@ -7,7 +7,7 @@
 //!
 //! Read the rooms in that order:
 //!
-//! 1. [`domain`]: the nouns that travel; [`clock`]: the one place that reads the time.
+//! 1. [`domain`]: the nouns that travel; [`clock`]: the one place that reads the time; [`board`]: what the machine tells of itself.
 //! 2. [`config`]: every setting, its default and its unit.
 //! 3. [`photo`]: picture files and JPEG frames to upright pixels; [`camera`]: where frames come from.
 //! 4. [`vision`]: a frame's faces and their embeddings.
@@ -18,6 +18,7 @@
 //! 9. [`daemon`] and [`cli`] join the rooms. [`lab`] measures on data sets.
 
 pub mod access;
+pub mod board;
 pub mod camera;
 pub mod cli;
 pub mod clock;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("clock", &["domain"]),
+    ("board", &[]),
     ("config", &["domain"]),
     ("photo", &["domain"]),
     ("store", &[]),

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
-use usher::domain::{Image, PersonId};
-use usher::gallery::Index;
+use usher::domain::Image;
 use usher::photo;
 use usher::vision::mtcnn::DetectorSettings;
 use usher::vision::runtime::{Runtime, cache_folder};
@@ -61,25 +60,4 @@ pub fn vision(min_face_px: u32, embedder: &str, threads: usize) -> Result<Vision
     };
     let models = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models"));
     Vision::open(&runtime, models, &settings).map_err(|e| e.to_string())
-}
-
-/// `people` strangers with one random template each.
-pub fn strangers(people: u32, dimension: usize) -> Index {
-    let mut index = Index::new(dimension);
-    let mut noise = 0x9E37_79B9_7F4A_7C15_u64;
-    for person in 1..=people {
-        let mut values: Vec<f32> = (0..dimension)
-            .map(|_| {
-                // xorshift64 (Marsaglia 2003).
-                noise ^= noise << 13;
-                noise ^= noise >> 7;
-                noise ^= noise << 17;
-                (noise >> 40) as f32 / (1u32 << 23) as f32 - 1.0
-            })
-            .collect();
-        let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
-        values.iter_mut().for_each(|v| *v /= length);
-        index.push(PersonId(person), &values);
-    }
-    index
 }

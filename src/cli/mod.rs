@@ -6,6 +6,7 @@
 mod align;
 mod attendance;
 mod backup;
+mod bench;
 mod book;
 mod calibrate;
 mod client;
@@ -81,6 +82,7 @@ enum Command {
     Hub(hub::HubCommand),
     Status(status::Status),
     Doctor(doctor::Doctor),
+    Bench(bench::Bench),
     Config(config::ConfigCommand),
     /// Print a completion script for a shell
     Completions {
@@ -123,6 +125,7 @@ impl Usher {
             Command::Hub(command) => command.run(&context),
             Command::Status(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),
+            Command::Bench(command) => command.run(&context),
             Command::Config(command) => command.run(&context),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Usher::command(), "usher", &mut std::io::stdout());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::doors::standing::Standing;
 use super::health::Stage;
-use super::thermal::soc_temperature_c;
+use crate::board::soc_temperature_c;
 use crate::config::Config;
 use crate::domain::{Mode, Moment};
 use crate::gallery::Gallery;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::control::House;
 use super::metrics::{Kind, Page};
-use super::thermal::soc_temperature_c;
+use crate::board::soc_temperature_c;
 use crate::hub;
 
 impl House {

@@ -27,7 +27,6 @@ mod snapshots;
 mod stop;
 mod supervisor;
 mod tally;
-mod thermal;
 mod vision_stage;
 mod visitors;
 mod waiting;

@@ -10,6 +10,7 @@
 //! - `change`: enrolment and everything else that writes, one transaction and one flush each
 //! - `standing`: how each person's templates stand to everybody's
 //! - `visitors`: embeddings of people whom nobody knew, for a while
+//! - `strangers`: an index of made-up people, to measure with
 //! - `index`: the search; `scan`: its fast first look; `podium`: nearest and runner-up
 
 mod change;
@@ -26,6 +27,7 @@ mod sealing_tests;
 mod seals;
 mod shelf;
 mod standing;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod visitors;
@@ -43,6 +45,7 @@ pub use person::{MAX_NAME_CHARS, MAX_TEMPLATES, NewPerson, Person, Template};
 pub use record::{read_template, write_template};
 pub use shelf::{Damaged, Foreign, Locked};
 pub use standing::{Standing, View};
+pub use strangers::strangers;
 pub use visitors::{Keeping, Kept, Visit, Visitors};
 
 use sealed::Unread;

@@ -9,6 +9,7 @@
 //! - `align`: a photograph's faces cut out; `aligned`: the folder they go to; `template`: where landmarks come to lie
 //! - `cluster`: groups that are one person each; `agreement`: how well they agree with the truth; `sheet`, `placing`: shown, sorted
 //! - `interval`: how sure a share is; `plot`: drawings
+//! - `stopwatch`: how long something takes; `drawing`: a face to measure with where there is no photograph
 
 pub mod agreement;
 pub mod align;
@@ -17,6 +18,7 @@ pub mod calibrate;
 pub mod cluster;
 pub mod crowd;
 pub mod distribution;
+pub mod drawing;
 pub mod faces;
 pub mod features;
 pub mod interval;
@@ -26,6 +28,7 @@ pub mod placing;
 pub mod plot;
 pub mod roc;
 pub mod sheet;
+pub mod stopwatch;
 pub mod template;
 pub mod verification;
 pub mod ytf;

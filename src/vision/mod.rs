@@ -16,6 +16,7 @@ mod quality;
 mod resample;
 pub mod runtime;
 pub mod tracker;
+pub mod trial;
 
 use thiserror::Error;
 

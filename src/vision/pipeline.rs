@@ -47,6 +47,29 @@ impl Default for VisionSettings {
     }
 }
 
+/// Reads a model, checks its hash, and decides where it runs; with the shape on which that was tried, `[batch, rows, columns, 3]`.
+pub(super) fn plan(
+    runtime: &Runtime,
+    manifest: &Manifest,
+    name: &str,
+    role: Role,
+    asked: &Accelerator,
+    threads: usize,
+) -> Result<([usize; 4], Planned), VisionError> {
+    let entry = manifest.model(name, role)?;
+    let file = manifest.read(entry)?;
+    let side = entry.input.width as usize;
+    let (word, shape) = match role {
+        Role::Pnet => ("P-Net", [1, 72, 96, 3]),
+        Role::Rnet => ("R-Net", [4, 24, 24, 3]),
+        Role::Onet => ("O-Net", [1, 48, 48, 3]),
+        Role::Embedder => ("embedder", [1, side, side, 3]),
+    };
+    let planned = Planned::new(runtime, file, shape, entry.input_form(), asked.clone(), threads)
+        .map_err(|why| VisionError::Model { name: name.into(), role: word, why })?;
+    Ok((shape, planned))
+}
+
 /// A face with all that vision can say of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
@@ -75,21 +98,17 @@ impl Vision {
     pub fn open(runtime: &Runtime, models: &Path, settings: &VisionSettings) -> Result<Vision, VisionError> {
         let manifest = Manifest::load(models)?;
         let mut placements = Vec::new();
-        let mut plan = |name: &str, role: Role, word: &'static str, shape: [usize; 4], asked: &Accelerator| {
-            let entry = manifest.model(name, role)?;
-            let file = manifest.read(entry)?;
-            let planned = Planned::new(runtime, file, shape, entry.input_form(), asked.clone(), settings.threads)
-                .map_err(|why| VisionError::Model { name: name.into(), role: word, why })?;
+        let mut plan = |name: &str, role: Role, asked: &Accelerator| {
+            let (_, planned) = plan(runtime, &manifest, name, role, asked, settings.threads)?;
             placements.push((name.to_owned(), planned.placement().clone()));
             Ok::<_, VisionError>(planned)
         };
         let asked = &settings.accelerators;
-        let pnet = plan("pnet", Role::Pnet, "P-Net", [1, 72, 96, 3], &asked.pnet)?;
-        let rnet = plan("rnet", Role::Rnet, "R-Net", [4, 24, 24, 3], &asked.rnet)?;
-        let onet = plan("onet", Role::Onet, "O-Net", [1, 48, 48, 3], &asked.onet)?;
+        let pnet = plan("pnet", Role::Pnet, &asked.pnet)?;
+        let rnet = plan("rnet", Role::Rnet, &asked.rnet)?;
+        let onet = plan("onet", Role::Onet, &asked.onet)?;
         let entry = manifest.model(&settings.embedder, Role::Embedder)?.clone();
-        let side = entry.input.width as usize;
-        let embedder = plan(&settings.embedder, Role::Embedder, "embedder", [1, side, side, 3], &asked.embedder)?;
+        let embedder = plan(&settings.embedder, Role::Embedder, &asked.embedder)?;
         let looks = match entry.alignment {
             Some(Alignment::Box { .. }) => Looks::All,
             _ => Looks::UntilSettled,

@@ -3,6 +3,7 @@
 //!
 //! One binary, so that the tests share what they have drawn.
 
+mod bench;
 mod broker;
 mod commands;
 mod configuration;

@@ -24,8 +24,9 @@ use crate::clock::Clock;
 use crate::domain::{Frame, Image};
 use crate::photo::{JpegDecoder, yuyv_to_rgb};
 
-/// How long a device may take to open: some webcams need seconds to wake.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a device may take to open: some webcams need seconds to wake. Well below the ten seconds after which the daemon takes a thread
+/// that does not answer for dead.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(6);
 /// How long a camera that is put down may take to give up its device.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 

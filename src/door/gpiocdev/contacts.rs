@@ -275,13 +275,13 @@ mod tests {
     use crate::door::{Contact, LineId};
 
     /// What no test from outside reaches on a new kernel: the first interface, with which inputs can only be asked. On the chip that
-    /// `USHER_GPIO_SIM` names; `tests/gpio.rs` says more of it.
+    /// `USHER_GPIO_SIM` names; `tests/hil/gpio.rs` says more of it.
     #[test]
+    #[ignore = "needs a chip of gpio-sim"]
     fn the_kernels_first_interface_is_asked_and_debounced_here() {
-        let Some(configfs) = std::env::var_os("USHER_GPIO_SIM").map(std::path::PathBuf::from) else {
-            eprintln!("SKIPPED: set USHER_GPIO_SIM to the configfs folder of a gpio-sim chip");
-            return;
-        };
+        let configfs =
+            std::env::var_os("USHER_GPIO_SIM").expect("USHER_GPIO_SIM: the configfs folder of a gpio-sim chip");
+        let configfs = std::path::PathBuf::from(configfs);
         let said = |name: &str| std::fs::read_to_string(configfs.join(name)).unwrap().trim().to_owned();
         let sysfs = format!("/sys/devices/platform/{}/{}", said("dev_name"), said("bank0/chip_name"));
         let pull = |line: u32, to: &str| std::fs::write(format!("{sysfs}/sim_gpio{line}/pull"), to).unwrap();

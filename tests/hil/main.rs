@@ -1,0 +1,15 @@
+//! The real program on real devices of a kernel, without hardware: in emulated machines with cameras that show photographs, and with
+//! GPIO lines whose level is read where the kernel, or the chip itself, keeps it.
+//!
+//! `tests/hil/prepare` makes the machines; `README.md` beside this file says what they are and what they cannot show.
+
+mod gpio;
+mod guest;
+mod house;
+mod pc;
+mod pi;
+#[allow(dead_code, reason = "what the end-to-end tests draw besides")]
+#[path = "../e2e/support/pictures.rs"]
+mod pictures;
+mod pins;
+mod scenes;
