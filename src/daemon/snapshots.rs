@@ -121,3 +121,107 @@ fn snapshot(exposure: &Exposure, limits: MqttSnapshots) -> Option<Snapshot> {
         jpeg: jpeg.bytes.into(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SimulatedClock;
+    use crate::domain::{Alarm, Decision, Frame, Moment, Reason, Stamp, TrackId};
+    use crate::ledger::Journal;
+    use crate::store::Store;
+
+    const FACE: Bounds = Bounds { x1: 100.0, y1: 60.0, x2: 140.0, y2: 110.0 };
+
+    struct Scene {
+        photographer: Photographer,
+        exposures: mpsc::Receiver<Exposure>,
+        journal: Journal,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Scene {
+        /// A camera has just given frame 7 with one face, of track 3.
+        fn new(shows: SnapshotShows) -> Scene {
+            let config = "[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n";
+            let config = Config::from_toml(config).unwrap();
+            let clock = Arc::new(SimulatedClock::new(std::time::SystemTime::UNIX_EPOCH));
+            let frames = Arc::new(RecentFrames::default());
+            let rgb = (0..320 * 240u32).flat_map(|i| [(i % 320) as u8, (i / 320) as u8, 90]).collect();
+            let frame = Frame { seq: 7, captured_at: Moment::default(), image: Image::new(320, 240, rgb).unwrap() };
+            frames.remember(&"porch".into(), frame, vec![(TrackId(3), FACE)]);
+            let (photographer, exposures) = Photographer::new(frames, shows, &config, clock);
+            let dir = tempfile::tempdir().unwrap();
+            let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
+            Scene { photographer, exposures, journal, _dir: dir }
+        }
+
+        /// What comes of an event that is written down.
+        fn after(&mut self, event: &Event) -> Option<(Record, Snapshot)> {
+            let record = self.journal.append(event, &Stamp::at(std::time::SystemTime::UNIX_EPOCH)).unwrap();
+            self.photographer.written(event, &record);
+            let exposure = self.exposures.try_recv().ok()?;
+            let limits = MqttSnapshots { shows: self.photographer.shows, max_side_px: 64, max_size: 8 << 10 };
+            Some((record, snapshot(&exposure, limits).unwrap()))
+        }
+    }
+
+    fn decided(verdict: Verdict, frame: u64) -> Event {
+        let decision = Decision {
+            verdict,
+            camera: "porch".into(),
+            track: TrackId(3),
+            frame,
+            captured_at: Moment::default(),
+            decided_at: Moment::default(),
+            nearest: None,
+            frames: (1, 1),
+            gates: Vec::new(),
+        };
+        Event::Decided { door: "front".into(), direction: None, person: None, runner_up: None, decision }
+    }
+
+    fn alarm() -> Event {
+        Event::AlarmRaised { door: "front".into(), alarm: Alarm::Forced }
+    }
+
+    #[test]
+    fn a_refusal_shows_the_face_and_belongs_to_its_record() {
+        let mut scene = Scene::new(SnapshotShows::Face);
+        let (record, shown) = scene.after(&decided(Verdict::Deny { reason: Reason::Unknown }, 7)).unwrap();
+        assert_eq!((shown.seq, shown.id, shown.time), (record.seq, record.id.to_string(), record.time()));
+        assert_eq!((&*shown.kind, &*shown.door, &*shown.camera, shown.shows), ("denied", "front", "porch", "face"));
+        // 40 by 50 pixels with 20 more on each side, made smaller.
+        assert_eq!((shown.width, shown.height), (56, 64));
+        let picture = photo::decode(&shown.jpeg).unwrap();
+        assert_eq!((picture.width(), picture.height()), (56, 64));
+        // The left edge lies at column 80 of the frame, whose red grows with the column.
+        assert!(picture.rgb()[0].abs_diff(80) < 12, "{:?}", &picture.rgb()[..3]);
+
+        let granted = Verdict::Grant { person: crate::domain::PersonId(1) };
+        assert!(scene.after(&decided(granted, 7)).is_none());
+        assert!(scene.after(&decided(Verdict::Deny { reason: Reason::Unknown }, 8)).is_none(), "a frame that is gone");
+        assert!(scene.after(&alarm()).is_none(), "an alarm has no face");
+    }
+
+    #[test]
+    fn whole_frames_also_go_with_alarms() {
+        let mut scene = Scene::new(SnapshotShows::Frame);
+        for event in [decided(Verdict::Deny { reason: Reason::PoorView }, 7), alarm()] {
+            let (record, shown) = scene.after(&event).unwrap();
+            assert_eq!((shown.shows, &shown.kind), ("frame", &record.kind));
+            assert_eq!((shown.width, shown.height), (64, 48));
+        }
+    }
+
+    #[test]
+    fn no_door_waits_for_pictures() {
+        let mut scene = Scene::new(SnapshotShows::Face);
+        let event = decided(Verdict::Deny { reason: Reason::Unknown }, 7);
+        let record = scene.journal.append(&event, &Stamp::at(std::time::SystemTime::UNIX_EPOCH)).unwrap();
+        for _ in 0..WAITING + 3 {
+            scene.photographer.written(&event, &record);
+        }
+        let waiting = std::iter::from_fn(|| scene.exposures.try_recv().ok()).count();
+        assert_eq!(waiting, WAITING);
+    }
+}
