@@ -191,10 +191,7 @@ impl Authority {
     /// They were let in.
     pub fn granted(&mut self, door: usize, holder: &Holder, now: Now) {
         self.strikes.clear(door, holder.person);
-        // Who went through one door does not wait before another.
-        for waiting in &mut self.waiting {
-            *waiting = waiting.filter(|first| first.person != holder.person);
-        }
+        self.waits_no_more(holder.person);
         let Some(rules) = self.rules.doors.get(door) else { return };
         self.waiting[door] = None;
         if rules.first_person.as_ref().is_some_and(|group| holder.is_in(group)) {
@@ -216,6 +213,8 @@ impl Authority {
 
     /// They went through; where that leads, if zones and a direction are known.
     pub fn passed(&mut self, door: usize, person: PersonId, direction: Option<Direction>, now: Now) -> Option<String> {
+        // They may have gone to wait before another door while this one was still open for them.
+        self.waits_no_more(person);
         let zones = self.rules.doors.get(door)?.zones.as_ref()?;
         let zone = match direction? {
             Direction::In => zones.inside.clone(),
@@ -223,6 +222,13 @@ impl Authority {
         };
         self.whereabouts.enter(person, &zone, now.wall);
         Some(zone)
+    }
+
+    /// Who goes through one door does not wait for a second person before another.
+    fn waits_no_more(&mut self, person: PersonId) {
+        for waiting in &mut self.waiting {
+            *waiting = waiting.filter(|first| first.person != person);
+        }
     }
 
     /// Whether the first person of the day has come to `door`, or none is needed.
