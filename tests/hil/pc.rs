@@ -21,6 +21,9 @@ const PULSE_S: f64 = 2.0;
 const CONFIG: &str = r#"
 [detector]
 min_face_px = 150
+[store]
+key_file = "/etc/usher/store.key"
+
 [enroll]
 min_face_px = 150
 [access]
@@ -155,6 +158,7 @@ impl Day {
              before=$level; read -r -t 0.01 -u 9; done) &"
         ));
         let mut house = House::new(guest);
+        house.usher("store key new /etc/usher/store.key");
         house.usher("enroll 'Ada Lovelace' scenes/ada.jpg");
         Day { house, swings: 1 }
     }
