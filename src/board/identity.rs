@@ -99,13 +99,8 @@ fn value(text: &str, key: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::write;
     use super::*;
-
-    fn write(root: &Path, path: &str, text: &str) {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
 
     #[test]
     fn a_board_tells_its_model_and_processors() {

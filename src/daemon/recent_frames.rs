@@ -87,17 +87,7 @@ mod tests {
     }
 
     fn decision(frame: u64, captured: u64, track: u64) -> Decision {
-        Decision {
-            verdict: Verdict::Deny { reason: Reason::Unknown },
-            camera: "porch".into(),
-            track: TrackId(track),
-            frame,
-            captured_at: at(captured),
-            decided_at: at(captured),
-            nearest: None,
-            frames: (1, 1),
-            gates: Vec::new(),
-        }
+        Decision::at_porch(Verdict::Deny { reason: Reason::Unknown }, frame, at(captured), TrackId(track))
     }
 
     #[test]

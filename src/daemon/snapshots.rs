@@ -166,17 +166,7 @@ mod tests {
     }
 
     fn decided(verdict: Verdict, frame: u64) -> Event {
-        let decision = Decision {
-            verdict,
-            camera: "porch".into(),
-            track: TrackId(3),
-            frame,
-            captured_at: Moment::default(),
-            decided_at: Moment::default(),
-            nearest: None,
-            frames: (1, 1),
-            gates: Vec::new(),
-        };
+        let decision = Decision::at_porch(verdict, frame, Moment::default(), TrackId(3));
         Event::Decided { door: "front".into(), direction: None, person: None, runner_up: None, decision }
     }
 

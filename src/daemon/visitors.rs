@@ -129,20 +129,6 @@ mod tests {
     use crate::seal::Ring;
     use crate::store::Store;
 
-    fn decision(verdict: Verdict, frame: u64, track: u64) -> Decision {
-        Decision {
-            verdict,
-            camera: "porch".into(),
-            track: TrackId(track),
-            frame,
-            captured_at: Moment::default(),
-            decided_at: Moment::default(),
-            nearest: None,
-            frames: (1, 1),
-            gates: Vec::new(),
-        }
-    }
-
     #[test]
     fn only_unknown_faces_are_kept_each_track_once_and_the_frame_that_decided() {
         let dir = tempfile::tempdir().unwrap();
@@ -170,7 +156,7 @@ mod tests {
             (unknown, 31, 3),
             (unknown, 9999, 4),
         ] {
-            porter.decided("front", &decision(verdict, frame, track));
+            porter.decided("front", &Decision::at_porch(verdict, frame, Moment::default(), TrackId(track)));
         }
         drop(porter);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -163,6 +163,24 @@ pub struct Decision {
     pub gates: Vec<Gate>,
 }
 
+#[cfg(test)]
+impl Decision {
+    /// One about a face before the camera `porch`, seen in a single frame that was captured and decided at `captured_at`.
+    pub(crate) fn at_porch(verdict: Verdict, frame: u64, captured_at: Moment, track: TrackId) -> Decision {
+        Decision {
+            verdict,
+            camera: "porch".into(),
+            track,
+            frame,
+            captured_at,
+            decided_at: captured_at,
+            nearest: None,
+            frames: (1, 1),
+            gates: Vec::new(),
+        }
+    }
+}
+
 /// What a relay is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DoorCommand {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::SealError;
 use super::file;
+use super::file::sync_folder_of;
 use super::key::{KeyId, StoreKey};
 use super::ring::Ring;
 
@@ -54,8 +55,7 @@ fn beside(path: &Path) -> PathBuf {
 fn rename(from: &Path, to: &Path) -> Result<(), SealError> {
     let done = || -> io::Result<()> {
         fs::rename(from, to)?;
-        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::File::open(folder)?.sync_all()
+        sync_folder_of(to)
     };
     done().map_err(|error| SealError::Unwritable { path: to.to_owned(), why: error.to_string() })
 }

@@ -156,10 +156,16 @@ pub(super) fn write(dir: &Path, ring: &Written, key: &StoreKey) -> Result<(), Se
     for name in [RING_COPY, RING] {
         let path = dir.join(name);
         in_place(&path, &bytes)
-            .and_then(|()| File::open(dir)?.sync_all())
+            .and_then(|()| sync_folder_of(&path))
             .map_err(|error| SealError::Unwritable { path, why: error.to_string() })?;
     }
     Ok(())
+}
+
+/// Makes it last that a file has this name: syncs the folder that it lies in.
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 /// Writes over what is there, to its end.

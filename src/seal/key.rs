@@ -3,7 +3,7 @@
 //! Knows nothing of where that file comes from.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::SealError;
 use super::cipher::{KEY, Key, random};
+use super::file::sync_folder_of;
 
 /// More is not read of a key's file.
 const LONGEST_FILE: u64 = 1024;
@@ -101,8 +102,7 @@ impl StoreKey {
             let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
             file.write_all(self.text().as_bytes())?;
             file.sync_all()?;
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            fs::File::open(folder)?.sync_all()
+            sync_folder_of(path)
         };
         write().map_err(|error| SealError::Unwritable { path: path.to_owned(), why: error.to_string() })
     }
@@ -132,6 +132,7 @@ impl StoreKey {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use proptest::prelude::*;

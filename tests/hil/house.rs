@@ -9,6 +9,27 @@ use super::guest::Guest;
 /// Where the daemon's log is kept in the guest.
 const LOG: &str = "/run/usher.log";
 
+/// What every guest's configuration begins with. An emulated processor is slow: faces are large, and frames may be old.
+const PATIENT: &str = r#"
+[detector]
+min_face_px = 150
+[store]
+key_file = "/etc/usher/store.key"
+[enroll]
+min_face_px = 150
+[access]
+min_face_px = 150
+max_age = "10s"
+window = "30s"
+cooldown = "1s"
+repeat_denial = "1s"
+"#;
+
+/// A guest's configuration with these doors and cameras.
+pub fn configuration(wiring: &str) -> String {
+    format!("{PATIENT}{wiring}")
+}
+
 /// A guest with usher installed.
 pub struct House {
     pub guest: Guest,
@@ -24,6 +45,12 @@ impl House {
     /// Runs a command of usher that must succeed; what it said.
     pub fn usher(&mut self, arguments: &str) -> String {
         self.guest.run(&format!("usher {arguments}"))
+    }
+
+    /// Makes the store's key and enrols Ada Lovelace from a photograph.
+    pub fn begin(&mut self, photograph: &str) {
+        self.usher("store key new /etc/usher/store.key");
+        self.usher(&format!("enroll 'Ada Lovelace' {photograph}"));
     }
 
     /// Starts the daemon and waits until it is ready. The shell's variable `daemon` has its number.

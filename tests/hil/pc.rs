@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::guest::{Guest, emulator, prepared};
-use super::house::House;
+use super::house::{House, configuration};
 use super::scenes;
 
 /// The kernel's command line: which devices there are.
@@ -17,21 +17,8 @@ const SENSOR: u32 = 5;
 const EXIT_BUTTON: u32 = 6;
 const PULSE_S: f64 = 2.0;
 
-/// A door with everything. An emulated processor is slow: its frames may be old.
+/// A door with everything.
 const CONFIG: &str = r#"
-[detector]
-min_face_px = 150
-[store]
-key_file = "/etc/usher/store.key"
-
-[enroll]
-min_face_px = 150
-[access]
-min_face_px = 150
-max_age = "10s"
-window = "30s"
-cooldown = "1s"
-repeat_denial = "1s"
 [[door]]
 name = "front"
 driver = "gpiocdev"
@@ -139,7 +126,7 @@ impl Day {
         guest.run(&format!("strip --strip-debug -o /usr/bin/usher {}", env!("CARGO_BIN_EXE_usher")));
         guest.run(&format!("install -D {library} /usr/lib/usher/libLiteRt.so && mkdir -p /usr/share/usher && cp -r {checkout}/models /usr/share/usher/"));
         guest.run("groupadd --system usher; mkdir -p /etc/usher /run/usher; export HOME=/nonexistent");
-        std::fs::write(files.join("usher.toml"), CONFIG).unwrap();
+        std::fs::write(files.join("usher.toml"), configuration(CONFIG)).unwrap();
         guest.run(&format!(
             "cp {}/usher.toml /etc/usher/ && cp -r {} /run/scenes && cd /run",
             files.display(),
@@ -158,8 +145,7 @@ impl Day {
              before=$level; read -r -t 0.01 -u 9; done) &"
         ));
         let mut house = House::new(guest);
-        house.usher("store key new /etc/usher/store.key");
-        house.usher("enroll 'Ada Lovelace' scenes/ada.jpg");
+        house.begin("scenes/ada.jpg");
         Day { house, swings: 1 }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::guest::{Guest, emulator, prepared};
-use super::house::House;
+use super::house::{House, configuration};
 use super::pins::{Pins, Scope};
 use super::scenes;
 
@@ -19,16 +19,6 @@ const EXIT_BUTTON: u32 = 6;
 const PULSE: Duration = Duration::from_secs(3);
 
 const CONFIG: &str = r#"
-[detector]
-min_face_px = 150
-[enroll]
-min_face_px = 150
-[access]
-min_face_px = 150
-max_age = "10s"
-window = "30s"
-cooldown = "1s"
-repeat_denial = "1s"
 [[door]]
 name = "front"
 driver = "rppal"
@@ -71,7 +61,7 @@ fn image(folder: &Path, files: &Path) {
         copy(&entry.path(), &format!("usr/share/usher/models/{}", entry.file_name().display()));
     }
     std::fs::create_dir_all(root.join("etc/usher")).unwrap();
-    std::fs::write(root.join("etc/usher/usher.toml"), CONFIG).unwrap();
+    std::fs::write(root.join("etc/usher/usher.toml"), configuration(CONFIG)).unwrap();
     std::fs::create_dir_all(root.join("scenes")).unwrap();
     scenes::write(&root.join("scenes"));
     scenes::enrolment(&root.join("scenes/ada.jpg"));
@@ -115,7 +105,7 @@ impl Board {
         let model = self.house.guest.run("cat /proc/device-tree/model");
         assert!(model.contains("Raspberry Pi 3 Model B"), "{model}");
         self.house.guest.run("mkdir -p /run/usher /var/lib/usher; cd /run; cp /scenes/nobody.yuyv porch; feed /dev/video10 YUYV /run/porch");
-        self.house.usher("enroll 'Ada Lovelace' /scenes/ada.jpg");
+        self.house.begin("/scenes/ada.jpg");
         let said = self.house.usher("doctor");
         assert!(said.contains("All is well.") && said.contains("GPIO 17 through rppal"), "{said}");
 
