@@ -16,6 +16,7 @@
 //! 7. [`door`]: the wires. [`ledger`]: the record. [`hub`]: the broker.
 //! 8. [`office`] enrols people and keeps the pen; [`setup`] turns the configuration into open devices.
 //! 9. [`daemon`] and [`cli`] join the rooms. [`lab`] measures on data sets.
+//! 10. `train`, with the feature of that name: how a network learns.
 
 pub mod access;
 pub mod board;
@@ -35,4 +36,6 @@ pub mod photo;
 pub mod seal;
 pub mod setup;
 pub mod store;
+#[cfg(feature = "train")]
+pub mod train;
 pub mod vision;

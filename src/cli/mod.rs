@@ -30,6 +30,8 @@ mod run;
 mod schedule;
 mod status;
 mod store;
+#[cfg(feature = "train")]
+mod train;
 mod when;
 mod why;
 
@@ -71,6 +73,8 @@ enum Command {
     Identify(identify::Identify),
     Evaluate(evaluate::Evaluate),
     Calibrate(calibrate::Calibrate),
+    #[cfg(feature = "train")]
+    Train(train::Train),
     Journal(journal::Journal),
     Door(door::Door),
     Schedule(schedule::Schedule),
@@ -114,6 +118,8 @@ impl Usher {
             Command::Identify(command) => command.run(&context),
             Command::Evaluate(command) => command.run(&context),
             Command::Calibrate(command) => command.run(&context),
+            #[cfg(feature = "train")]
+            Command::Train(command) => command.run(),
             Command::Journal(command) => command.run(&context),
             Command::Door(command) => command.run(&context),
             Command::Schedule(command) => command.run(&context),

@@ -1,0 +1,48 @@
+//! `usher train export`
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::train::checkpoint;
+use crate::train::network::pass::is_learned;
+use crate::train::weights::{self, Weights};
+
+/// Write what a run has learned as an .npz under FaceNet's names.
+///
+/// Takes the weights' moving averages of the newest checkpoint. `models/build/build facenet` makes an int8 model of it for the daemon.
+#[derive(Args)]
+#[command(after_help = "Example:\n  usher train export run/ --out mine.npz && models/build/build facenet mine.npz --out models-mine/")]
+pub struct Export {
+    /// The folder of a run, or one of its checkpoints
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl Export {
+    pub fn run(self) -> Result<()> {
+        let path = match self.run.is_dir() {
+            true => checkpoint::newest(&self.run)?,
+            false => Some(self.run.clone()),
+        };
+        let Some(path) = path else { bail!("{} has no checkpoint yet", self.run.display()) };
+        let all = weights::read(&path)?;
+        let mut exported = Weights::new();
+        for (name, array) in &all {
+            let Some(name) = name.strip_prefix("weights/") else { continue };
+            let average = all.get(&format!("average/{name}")).filter(|_| is_learned(name));
+            let values = average.map_or(&array.values, |average| &average.values);
+            exported.insert(name.to_owned(), weights::Array { shape: array.shape.clone(), values: values.clone() });
+        }
+        if exported.is_empty() {
+            bail!("{} is no checkpoint of a run", path.display());
+        }
+        weights::write(&self.out, &exported)?;
+        println!("{} weights of {} are in {}", exported.len(), path.display(), self.out.display());
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! What a training run shows, on the terminal and in TensorBoard.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::lab::roc::Figures;
+use crate::train::data::Faces;
+use crate::train::events::Events;
+use crate::train::run::{Report, Run};
+
+/// Suspects that are named on the terminal.
+const NAMED: usize = 10;
+
+/// The progress of a run.
+pub struct Progress {
+    bar: ProgressBar,
+    batches: usize,
+    epoch: Epoch,
+}
+
+/// What an epoch's line is made of.
+struct Epoch {
+    begun: Instant,
+    pictures: usize,
+    loss: f64,
+    learned: usize,
+    empty: usize,
+    active: f64,
+}
+
+impl Epoch {
+    fn new() -> Self {
+        Self { begun: Instant::now(), pictures: 0, loss: 0.0, learned: 0, empty: 0, active: 0.0 }
+    }
+}
+
+impl Progress {
+    pub fn new(run: &Run) -> Self {
+        let all = u64::from(run.plan().epochs) * run.batches() as u64;
+        let done = u64::from(run.state().epoch) * run.batches() as u64 + run.state().done as u64;
+        let bar = ProgressBar::new(all).with_position(done).with_elapsed(Duration::ZERO);
+        bar.set_style(ProgressStyle::with_template("{bar:24} {pos}/{len} {per_sec}, {eta} left  {msg}").expect("the template is sound"));
+        Self { bar, batches: run.batches(), epoch: Epoch::new() }
+    }
+
+    pub fn step(&mut self, report: &Report, events: &mut Events, seconds: f64) -> Result<()> {
+        let epoch = &mut self.epoch;
+        epoch.pictures += report.pictures;
+        events.scalar(seconds, report.step, "rate", report.rate)?;
+        match report.loss {
+            Some(loss) => {
+                epoch.loss += f64::from(loss);
+                epoch.learned += 1;
+                events.scalar(seconds, report.step, "loss", loss)?;
+                events.scalar(seconds, report.step, "gradient/length", report.gradient)?;
+            }
+            None => epoch.empty += 1,
+        }
+        if let Some(tally) = &report.tally {
+            epoch.active += f64::from(tally.active_share());
+            for (tag, figure) in [
+                ("triplets/taken", tally.triplets as f32),
+                ("triplets/active", tally.active_share()),
+                ("triplets/hard", tally.hard_share()),
+                ("triplets/positive_distance", tally.positive),
+                ("triplets/negative_distance", tally.negative),
+            ] {
+                events.scalar(seconds, report.step, tag, figure)?;
+            }
+        }
+        for (layer, share) in &report.sparsity {
+            events.scalar(seconds, report.step, &format!("sparsity/{layer}"), *share)?;
+        }
+        self.bar.inc(1);
+        self.bar.set_message(report.loss.map_or_else(|| "no triplets".to_owned(), |loss| format!("loss {loss:.4}")));
+        if report.ends_epoch {
+            self.end_epoch(report);
+        }
+        Ok(())
+    }
+
+    fn end_epoch(&mut self, report: &Report) {
+        let epoch = std::mem::replace(&mut self.epoch, Epoch::new());
+        let seconds = epoch.begun.elapsed().as_secs_f64();
+        let mut line = format!(
+            "epoch {}: loss {:.4}, rate {}, {:.0} pictures/s",
+            report.epoch + 1,
+            epoch.loss / epoch.learned.max(1) as f64,
+            report.rate,
+            epoch.pictures as f64 / seconds.max(1e-9)
+        );
+        if report.tally.is_some() {
+            line += &format!(", {:.0} % of triplets active", 100.0 * epoch.active / (epoch.learned + epoch.empty).max(1) as f64);
+        }
+        if epoch.empty > 0 {
+            line += &format!(", {} of {} steps without any triplet", epoch.empty, self.batches);
+        }
+        for (layer, share) in &report.sparsity {
+            line += &format!(", {:.0} % of {layer} zero", 100.0 * share);
+        }
+        self.tell(line);
+    }
+
+    /// How the weights and their averages are spread.
+    pub fn weights(&mut self, run: &Run, events: &mut Events, seconds: f64) -> Result<()> {
+        for (name, array) in &run.state().weights {
+            events.histogram(seconds, run.state().steps, &format!("weights/{name}"), &array.values)?;
+        }
+        Ok(())
+    }
+
+    pub fn validated(&mut self, report: &Report, figures: &Figures, events: &mut Events, seconds: f64) -> Result<()> {
+        for (tag, figure) in
+            [("accuracy", figures.accuracy.mean), ("val", figures.val.mean), ("auc", figures.auc), ("eer", figures.eer)]
+        {
+            events.scalar(seconds, report.step, &format!("pairs/{tag}"), figure as f32)?;
+        }
+        self.tell(format!(
+            "  other people: accuracy {:.4}, AUC {:.4}, EER {:.4}, VAL {:.4} @ FAR {:.3}",
+            figures.accuracy.mean, figures.auc, figures.eer, figures.val.mean, figures.far
+        ));
+        Ok(())
+    }
+
+    /// Ends the bar, and names the pictures that are probably labelled wrongly.
+    pub fn finish(self, run: &Run, faces: &Faces) {
+        self.bar.finish_and_clear();
+        let suspects = run.state().suspects.listed();
+        if suspects.is_empty() {
+            return;
+        }
+        println!("{} pictures lie nearer to strangers than to their own person; are they labelled rightly?", suspects.len());
+        for &picture in suspects.iter().take(NAMED) {
+            println!("  {}", faces.file(picture).display());
+        }
+    }
+
+    /// Above the bar, or plainly where there is no terminal.
+    fn tell(&self, line: String) {
+        match self.bar.is_hidden() {
+            true => println!("{line}"),
+            false => self.bar.println(line),
+        }
+    }
+}

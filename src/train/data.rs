@@ -1,0 +1,168 @@
+//! The faces that a network learns from: one folder a person, as `usher align` writes them, decoded and brought to the network's size.
+//!
+//! Owns what is taken and what is left out and why. Knows nothing of networks.
+
+use std::path::{Path, PathBuf};
+
+use image::imageops::{FilterType, resize};
+use thiserror::Error;
+
+use crate::lab::crowd::{self, CrowdError, Photograph};
+use crate::photo::{self, PhotoError};
+
+/// A data set, checked and in memory.
+pub struct Faces {
+    /// Side of its pictures in pixels.
+    side: usize,
+    /// Names of the people, in order; a label is a place in here.
+    people: Vec<String>,
+    pictures: Vec<Picture>,
+    /// The pictures of each person.
+    of: Vec<Vec<usize>>,
+    skipped: Vec<Skipped>,
+}
+
+struct Picture {
+    file: PathBuf,
+    person: u32,
+    /// RGB, side x side x 3.
+    pixels: Box<[u8]>,
+}
+
+/// A file that was left out.
+#[derive(Debug)]
+pub struct Skipped {
+    pub file: PathBuf,
+    pub why: Why,
+}
+
+/// Why a file was left out.
+#[derive(Debug, Error)]
+pub enum Why {
+    #[error("{0}")]
+    Unreadable(PhotoError),
+    #[error("it is of one colour throughout")]
+    OneColour,
+}
+
+/// Why a data set cannot be used.
+#[derive(Debug, Error)]
+pub enum DataError {
+    #[error(transparent)]
+    Crowd(#[from] CrowdError),
+    #[error("{path} holds faces of {people} people with {pictures} pictures or more; {needed} are needed. Nothing can be told apart from fewer", path = path.display())]
+    TooFewPeople { path: PathBuf, people: usize, pictures: usize, needed: usize },
+    #[error("{path} needs {needed} MB of memory at {side} x {side} pixels, more than the {limit} MB of --memory; give more, or fewer pictures", path = path.display())]
+    TooLarge { path: PathBuf, needed: u64, side: usize, limit: u64 },
+}
+
+impl Faces {
+    /// Reads a data set of one folder a person, on `threads` threads. What cannot be used is left out and listed.
+    ///
+    /// `most` is how many bytes its pictures may take.
+    pub fn read(folder: &Path, side: usize, most: u64, threads: usize) -> Result<Self, DataError> {
+        let listed = crowd::people(folder)?;
+        let needed = listed.len() as u64 * (side * side * 3) as u64;
+        if needed > most {
+            let [needed, limit] = [needed, most].map(|bytes| bytes.div_ceil(1_000_000));
+            return Err(DataError::TooLarge { path: folder.to_owned(), needed, side, limit });
+        }
+        let mut faces = Self { side, people: Vec::new(), pictures: Vec::new(), of: Vec::new(), skipped: Vec::new() };
+        let mut workers = vec![(); threads.max(1)];
+        crowd::walk(&listed, &mut workers, |_, photograph| face(&photograph.file, side), |photograph, decoded| {
+            match decoded {
+                Ok(pixels) => faces.add(photograph, pixels),
+                Err(why) => faces.skipped.push(Skipped { file: photograph.file.clone(), why }),
+            }
+            Ok::<(), DataError>(())
+        })?;
+        Ok(faces)
+    }
+
+    fn add(&mut self, photograph: &Photograph, pixels: Box<[u8]>) {
+        // The data set is listed person by person.
+        if self.people.last() != Some(&photograph.person) {
+            self.people.push(photograph.person.clone());
+            self.of.push(Vec::new());
+        }
+        let person = self.people.len() - 1;
+        self.of[person].push(self.pictures.len());
+        self.pictures.push(Picture { file: photograph.file.clone(), person: person as u32, pixels });
+    }
+
+    /// Asks that so many people have so many pictures each.
+    pub fn require(&self, folder: &Path, needed: usize, pictures: usize) -> Result<(), DataError> {
+        let people = self.of.iter().filter(|of| of.len() >= pictures).count();
+        match people >= needed {
+            true => Ok(()),
+            false => Err(DataError::TooFewPeople { path: folder.to_owned(), people, pictures, needed }),
+        }
+    }
+
+    /// How many pictures there are.
+    pub fn count(&self) -> usize {
+        self.pictures.len()
+    }
+
+    /// The people's names, by label.
+    pub fn people(&self) -> &[String] {
+        &self.people
+    }
+
+    /// The pictures of each person, by label.
+    pub fn by_person(&self) -> &[Vec<usize>] {
+        &self.of
+    }
+
+    /// What was left out.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// Whom a picture shows.
+    pub fn label(&self, picture: usize) -> u32 {
+        self.pictures[picture].person
+    }
+
+    /// A picture's file.
+    pub fn file(&self, picture: usize) -> &Path {
+        &self.pictures[picture].file
+    }
+
+    /// Pictures as a network takes them: (pixel - 127.5) / 128, RGB, one after the other. Those whose place `mirrored` names are turned
+    /// left to right.
+    pub fn batch(&self, pictures: &[usize], mirrored: impl Fn(usize) -> bool) -> Vec<f32> {
+        let mut figures = Vec::with_capacity(pictures.len() * self.side * self.side * 3);
+        for (place, &picture) in pictures.iter().enumerate() {
+            for row in self.pictures[picture].pixels.chunks_exact(self.side * 3) {
+                match mirrored(place) {
+                    true => figures.extend(row.chunks_exact(3).rev().flatten().map(standard)),
+                    false => figures.extend(row.iter().map(standard)),
+                }
+            }
+        }
+        figures
+    }
+}
+
+/// A pixel's figure as networks take it, the FaceNet project's `fixed_image_standardization`.
+pub(super) fn standard(value: &u8) -> f32 {
+    (f32::from(*value) - 127.5) / 128.0
+}
+
+/// The pixels of one picture at the wanted size, RGB by rows.
+pub(super) fn face(file: &Path, side: usize) -> Result<Box<[u8]>, Why> {
+    let photograph = photo::load(file).map_err(Why::Unreadable)?;
+    let (width, height) = (photograph.width(), photograph.height());
+    let whole = image::RgbImage::from_raw(width, height, photograph.into_rgb()).expect("an image has all its pixels");
+    let pixels = match (width, height) == (side as u32, side as u32) {
+        true => whole,
+        false => resize(&whole, side as u32, side as u32, FilterType::Triangle),
+    };
+    let pixels = pixels.into_raw().into_boxed_slice();
+    let first = &pixels[..3];
+    match pixels.chunks_exact(3).all(|pixel| pixel == first) {
+        true => Err(Why::OneColour),
+        false => Ok(pixels),
+    }
+}

@@ -1,0 +1,130 @@
+//! What training makes smaller.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::mining::Triplet;
+
+/// The triplet loss: the mean over the triplets of `max(0, |a - p|^2 - |a - n|^2 + margin)` (Schroff et al. 2015, equation 3, which sums).
+///
+/// `distances` are the squared distances of a batch, n x n; see `distance::squared_distances`.
+///
+/// # Panics
+///
+/// Without any triplet: there is no mean of nothing.
+pub fn triplet(distances: Tensor<2>, triplets: &[Triplet], margin: f32) -> Tensor<1> {
+    assert!(!triplets.is_empty(), "a loss of no triplets");
+    let [count, _] = distances.dims();
+    let flat = distances.reshape([count * count]);
+    let of = |other: fn(&Triplet) -> usize| {
+        let places: Vec<i32> = triplets.iter().map(|t| (t.anchor * count + other(t)) as i32).collect();
+        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [triplets.len()]), &flat.device());
+        flat.clone().select(0, places)
+    };
+    (of(|t| t.positive) - of(|t| t.negative) + margin).clamp_min(0.0).mean()
+}
+
+/// The mean cross-entropy of a softmax over people. `logits` is batch x people, `labels` says who each is.
+pub fn cross_entropy(logits: Tensor<2>, labels: &[u32]) -> Tensor<1> {
+    let [count, _] = logits.dims();
+    let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
+    let labels = Tensor::<2, Int>::from_data(TensorData::new(labels, [count, 1]), &logits.device());
+    -log_softmax(logits, 1).gather(1, labels).mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::train::distance::{Distances, squared_distances, unit_length};
+    use crate::train::mining::{Mining, online};
+    use crate::train::network::pass::figures;
+
+    const MARGIN: f32 = 0.2;
+    const DIMENSION: usize = 5;
+
+    fn drawn(count: usize, draw: &mut fastrand::Rng) -> Vec<f32> {
+        (0..count).map(|_| draw.f32() * 2.0 - 1.0).collect()
+    }
+
+    /// The loss and its gradient by burn.
+    fn by_tensors(rows: &[f32], triplets: &[Triplet]) -> (f32, Vec<f32>) {
+        let device = Device::flex().autodiff();
+        let shape = [rows.len() / DIMENSION, DIMENSION];
+        let leaf = Tensor::<2>::from_data(TensorData::new(rows.to_vec(), shape), &device).require_grad();
+        let loss = triplet(squared_distances(unit_length(leaf.clone())), triplets, MARGIN);
+        let gradient = leaf.grad(&loss.backward()).map(figures).unwrap();
+        (figures(loss)[0], gradient)
+    }
+
+    /// The loss by its definition, in double precision.
+    fn by_definition(rows: &[f64], triplets: &[Triplet]) -> f64 {
+        let unit: Vec<Vec<f64>> = rows
+            .chunks_exact(DIMENSION)
+            .map(|row| {
+                let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+                row.iter().map(|x| x / length).collect()
+            })
+            .collect();
+        let squared = |a: usize, b: usize| unit[a].iter().zip(&unit[b]).map(|(x, y)| (x - y) * (x - y)).sum::<f64>();
+        let each = triplets.iter().map(|t| (squared(t.anchor, t.positive) - squared(t.anchor, t.negative) + f64::from(MARGIN)).max(0.0));
+        each.sum::<f64>() / triplets.len() as f64
+    }
+
+    #[test]
+    fn the_triplet_loss_and_its_gradient_are_those_of_the_definition() {
+        let mut draw = fastrand::Rng::with_seed(11);
+        let mut checked = 0;
+        for _ in 0..50 {
+            let labels: Vec<u32> = (0..9).map(|_| draw.u32(0..3)).collect();
+            let rows = drawn(labels.len() * DIMENSION, &mut draw);
+            let flat: Vec<f32> = figures(unit_length(Tensor::<2>::from_data(
+                TensorData::new(rows.clone(), [labels.len(), DIMENSION]),
+                &Device::flex(),
+            )));
+            let distances = Distances::between(&flat, labels.len());
+            for mining in [Mining::All, Mining::SemiHard, Mining::Hard] {
+                let triplets = online::triplets(mining, &distances, &labels, MARGIN, &mut draw);
+                if triplets.is_empty() {
+                    continue;
+                }
+                let (loss, gradient) = by_tensors(&rows, &triplets);
+                let exact: Vec<f64> = rows.iter().map(|&x| f64::from(x)).collect();
+                assert!((f64::from(loss) - by_definition(&exact, &triplets)).abs() < 2e-6);
+                for (place, found) in gradient.iter().enumerate() {
+                    const STEP: f64 = 1e-6;
+                    let shifted = |by: f64| {
+                        let mut moved = exact.clone();
+                        moved[place] += by;
+                        by_definition(&moved, &triplets)
+                    };
+                    let right = (shifted(STEP) - shifted(-STEP)) / (2.0 * STEP);
+                    assert!((f64::from(*found) - right).abs() < 1e-4, "{found} is not {right}");
+                }
+                checked += 1;
+            }
+        }
+        assert!(checked > 100);
+    }
+
+    #[test]
+    fn the_batch_s_distances_are_those_between_its_points() {
+        let mut draw = fastrand::Rng::with_seed(5);
+        let rows = drawn(12 * DIMENSION, &mut draw);
+        let by_points = Distances::between(&rows, 12);
+        let tensor = Tensor::<2>::from_data(TensorData::new(rows, [12, DIMENSION]), &Device::flex());
+        for (place, found) in figures(squared_distances(tensor)).into_iter().enumerate() {
+            assert!((found - by_points.squared(place / 12, place % 12)).abs() < 5e-6);
+        }
+    }
+
+    #[test]
+    fn cross_entropy_is_that_of_the_definition() {
+        let rows = [[1.0f32, 2.0, 3.0], [0.0, 0.0, 0.0]];
+        let logits = Tensor::<2>::from_floats(rows, &Device::flex());
+        let first = (1f64.exp() + 2f64.exp() + 3f64.exp()).ln() - 1.0;
+        let right = (first + 3f64.ln()) / 2.0;
+        assert!((f64::from(figures(cross_entropy(logits, &[0, 2]))[0]) - right).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,75 @@
+//! How well a network tells people apart whom it has not learned: pairs of aligned faces, by the FaceNet project's figures.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use thiserror::Error;
+
+use super::data::{Why, face, standard};
+use super::network::{Network, NetworkError};
+use super::run::embed_pixels;
+use super::weights::Weights;
+use crate::lab::pairs::{Pair, PairsError, read_lfw};
+use crate::lab::roc::{Figures, RocError, balanced};
+use crate::lab::verification::{Comparison, Metric, Protocol, Views, measure};
+
+/// Folds of the figures; each is judged by the cuts of the others.
+const FOLDS: usize = 10;
+/// The false accept rate at which the validation rate is told.
+const FAR: f64 = 0.01;
+const EMBEDDED_AT_ONCE: usize = 32;
+
+/// Pairs with their pictures, in memory.
+pub struct Pairs {
+    comparisons: Vec<Comparison>,
+    /// As a network takes them.
+    pictures: Vec<Vec<f32>>,
+}
+
+/// Why pairs cannot be used.
+#[derive(Debug, Error)]
+pub enum ValidationError {
+    #[error(transparent)]
+    Pairs(#[from] PairsError),
+    #[error("{}: {why}; is this the folder that `usher align` wrote?", path.display())]
+    Picture { path: PathBuf, why: Why },
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Roc(#[from] RocError),
+}
+
+impl Pairs {
+    /// Reads a list of LFW's form and the aligned faces that it names, at a network's size.
+    pub fn read(list: &Path, images: &Path, side: usize) -> Result<Self, ValidationError> {
+        let mut places: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        let mut pictures = Vec::new();
+        let mut place = |path: PathBuf| -> Result<usize, ValidationError> {
+            if let Some(&place) = places.get(&path) {
+                return Ok(place);
+            }
+            let pixels = face(&path, side).map_err(|why| ValidationError::Picture { path: path.clone(), why })?;
+            pictures.push(pixels.iter().map(standard).collect());
+            places.insert(path, pictures.len() - 1);
+            Ok(pictures.len() - 1)
+        };
+        let comparisons = read_lfw(list, images)?
+            .into_iter()
+            .map(|Pair { a, b, same }| Ok(Comparison { a: place(a)?, b: place(b)?, same }))
+            .collect::<Result<_, ValidationError>>()?;
+        Ok(Self { comparisons, pictures })
+    }
+
+    /// The figures of a network.
+    pub fn figures(&self, network: &Network, weights: &mut Weights, device: &Device) -> Result<Figures, ValidationError> {
+        let mut views = Vec::with_capacity(self.pictures.len());
+        for some in self.pictures.chunks(EMBEDDED_AT_ONCE) {
+            let embeddings = embed_pixels(network, weights, device, some.concat())?;
+            views.extend(embeddings.chunks_exact(embeddings.len() / some.len()).map(|one| Views(vec![one.into()])));
+        }
+        let same: Vec<bool> = self.comparisons.iter().map(|pair| pair.same).collect();
+        let protocol = Protocol { metric: Metric::Euclidean, subtract_mean: false, far: FAR };
+        Ok(measure(&views, &self.comparisons, &balanced(&same, FOLDS)?, protocol)?)
+    }
+}
