@@ -1,0 +1,141 @@
+//! Training as a whole: runs that resume, networks that learn, shapes as published. Needs the feature `train`.
+#![cfg(feature = "train")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use usher::train::checkpoint;
+use usher::train::data::Faces;
+use usher::train::mining::Mining;
+use usher::train::network::{Kind, Network};
+use usher::train::optimiser::Optimiser;
+use usher::train::run::{Objective, Plan, Run, RunError};
+use usher::train::sampler::Batch;
+use usher::train::schedule::Schedule;
+use usher::train::weights::Weights;
+
+const MEMORY: u64 = 1_000_000_000;
+
+/// Faces that anybody can tell apart: each person is a colour, with some noise and a moving bar.
+fn coloured_people(folder: &Path, people: usize, pictures: usize) {
+    let mut draw = fastrand::Rng::with_seed(7);
+    for person in 0..people {
+        let home = folder.join(format!("person_{person:02}"));
+        std::fs::create_dir_all(&home).unwrap();
+        let colour = [draw.u8(40..215), draw.u8(40..215), draw.u8(40..215)];
+        for number in 0..pictures {
+            let bar = draw.u32(0..64);
+            let picture = image::RgbImage::from_fn(64, 64, |x, _| {
+                let colour = if x.abs_diff(bar) < 4 { [255 - colour[0], colour[2], colour[1]] } else { colour };
+                image::Rgb(colour.map(|value| value.saturating_add_signed(draw.i8(-20..20))))
+            });
+            picture.save(home.join(format!("{number}.png"))).unwrap();
+        }
+    }
+}
+
+fn plan(mining: Mining) -> Plan {
+    Plan {
+        network: Network { kind: Kind::Small, dimension: 16, classes: 0, keep: 0.9 },
+        objective: Objective::Triplets { mining, margin: 0.2, refresh: 3, part: 20 },
+        batch: Batch { people: 4, pictures: 3, strangers: 0 },
+        schedule: Schedule::Decay { start: 0.02, factor: 0.5, every: 2 },
+        epochs: 4,
+        optimiser: Optimiser::Adagrad,
+        clip: Some(5.0),
+        decay: 1e-4,
+        average: 0.9,
+        mirror: true,
+        seed: 3,
+    }
+}
+
+#[test]
+fn a_resumed_run_is_the_unbroken_one_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("faces");
+    coloured_people(&data, 8, 4);
+    let faces = Faces::read(&data, 64, MEMORY, 2).unwrap();
+    for (mining, optimiser) in [(Mining::SemiHard, Optimiser::Adam), (Mining::Offline, Optimiser::Rmsprop)] {
+        let plan = Plan { optimiser, ..plan(mining) };
+        let mut whole = Run::new(plan.clone(), &faces, Device::flex(), Weights::new()).unwrap();
+        while !whole.is_over() {
+            whole.step().unwrap();
+        }
+        let out = folder.path().join(format!("{mining:?}"));
+        std::fs::create_dir(&out).unwrap();
+        let mut broken = Run::new(plan.clone(), &faces, Device::flex(), Weights::new()).unwrap();
+        while !broken.is_over() {
+            broken.step().unwrap();
+            let path = checkpoint::save(&out, "plan", broken.state()).unwrap();
+            let state = checkpoint::read(&path, "plan", optimiser, plan.average).unwrap();
+            broken = Run::resumed(plan.clone(), &faces, Device::flex(), state).unwrap();
+        }
+        assert!(whole.state() == broken.state(), "{mining:?} went another way after a checkpoint");
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 2, "only the newest checkpoints are kept");
+        let other = checkpoint::read(&checkpoint::newest(&out).unwrap().unwrap(), "other", optimiser, 0.9).unwrap_err();
+        assert!(other.to_string().contains("other settings"));
+    }
+}
+
+#[test]
+fn weights_that_are_no_numbers_stop_a_run_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    coloured_people(folder.path(), 6, 3);
+    let faces = Faces::read(folder.path(), 64, MEMORY, 2).unwrap();
+    let mut weights = Weights::new();
+    let plan = plan(Mining::All);
+    plan.network.found(&mut weights, &Device::flex(), &mut fastrand::Rng::with_seed(1)).unwrap();
+    weights.get_mut("Small/Bottleneck/weights").unwrap().values[5] = f32::NAN;
+    let mut run = Run::new(plan, &faces, Device::flex(), weights).unwrap();
+    let before = format!("{:?}", run.state());
+    assert!(matches!(run.step(), Err(RunError::Diverged { step: 1, .. })));
+    assert_eq!(format!("{:?}", run.state()), before);
+}
+
+#[test]
+fn what_cannot_be_learned_from_is_left_out_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    coloured_people(data, 3, 2);
+    std::fs::create_dir(data.join("nobody")).unwrap();
+    std::fs::create_dir(data.join("damaged")).unwrap();
+    std::fs::write(data.join("damaged/1.png"), b"\x89PNG\r\n\x1a\nno more").unwrap();
+    image::RgbImage::new(64, 64).save(data.join("damaged/2.png")).unwrap();
+    std::fs::create_dir(data.join("once")).unwrap();
+    std::fs::copy(data.join("person_00/0.png"), data.join("once/0.png")).unwrap();
+    let faces = Faces::read(data, 64, MEMORY, 2).unwrap();
+    assert_eq!((faces.count(), faces.people().len()), (7, 4));
+    let why: Vec<String> = faces.skipped().iter().map(|skipped| skipped.why.to_string()).collect();
+    assert!(why.len() == 2 && why[1] == "it is of one colour throughout", "{why:?}");
+    assert!(Faces::read(data, 64, 10_000, 2).is_err_and(|error| error.to_string().contains("--memory")));
+    // Three people have two pictures; a batch of four needs one more.
+    assert!(matches!(
+        Run::new(plan(Mining::All), &faces, Device::flex(), Weights::new()),
+        Err(RunError::NoBatch { people: 3, needed: 4 })
+    ));
+}
+
+/// Shapes and sizes as figure 2 of the paper has them; "more than 120 million parameters" with 4,030 people.
+#[test]
+fn deepface_has_the_published_layers() {
+    let network = Network { kind: Kind::DeepFace, dimension: 4096, classes: 4030, keep: 0.5 };
+    let mut weights = Weights::new();
+    network.found(&mut weights, &Device::flex(), &mut fastrand::Rng::with_seed(1)).unwrap();
+    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, array) in &weights {
+        *sizes.entry(name.split('/').nth(1).unwrap()).or_default() += array.values.len();
+    }
+    let published = [
+        ("C1", 11 * 11 * 3 * 32 + 32),
+        ("C3", 9 * 9 * 32 * 16 + 16),
+        ("F7", 21 * 21 * 16 * 4096 + 4096),
+        ("F8", 4096 * 4030 + 4030),
+        ("L4", 55 * 55 * 16 * (9 * 9 * 16 + 1)),
+        ("L5", 25 * 25 * 16 * (7 * 7 * 16 + 1)),
+        ("L6", 21 * 21 * 16 * (5 * 5 * 16 + 1)),
+    ];
+    assert_eq!(sizes.into_iter().collect::<Vec<_>>(), published);
+    assert!(published.iter().map(|(_, size)| size).sum::<usize>() > 118_000_000);
+}
