@@ -36,6 +36,5 @@ pub mod photo;
 pub mod seal;
 pub mod setup;
 pub mod store;
-#[cfg(feature = "train")]
 pub mod train;
 pub mod vision;

@@ -2,6 +2,7 @@
 //!
 //! The one place that knows both sides; used by the daemon and the command line.
 
+pub mod head;
 pub mod house;
 
 use std::path::{Path, PathBuf};

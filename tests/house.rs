@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the others that it may import. What is not listed here joins rooms and may know all of them.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("board", &[]),
@@ -20,6 +20,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("ledger", &["domain", "store"]),
     ("hub", &["domain", "clock"]),
     ("lab", &["domain", "photo", "vision"]),
+    ("train", &["domain", "photo", "lab"]),
 ];
 const JOINING: [&str; 5] = ["office", "setup", "daemon", "cli", "main"];
 

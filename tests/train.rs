@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use usher::train::checkpoint;
-use usher::train::data::Faces;
+use usher::train::data::{Faces, Size};
 use usher::train::mining::Mining;
 use usher::train::network::{Kind, Network};
 use usher::train::optimiser::Optimiser;
@@ -16,6 +16,7 @@ use usher::train::schedule::Schedule;
 use usher::train::weights::Weights;
 
 const MEMORY: u64 = 1_000_000_000;
+const SIZE: Size = Size { side: 64, spare: 4 };
 
 /// Faces that anybody can tell apart: each person is a colour, with some noise and a moving bar.
 fn coloured_people(folder: &Path, people: usize, pictures: usize) {
@@ -56,7 +57,7 @@ fn a_resumed_run_is_the_unbroken_one_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("faces");
     coloured_people(&data, 8, 4);
-    let faces = Faces::read(&data, 64, MEMORY, 2).unwrap();
+    let faces = Faces::read(&data, SIZE, MEMORY, 2).unwrap();
     for (mining, optimiser) in [(Mining::SemiHard, Optimiser::Adam), (Mining::Offline, Optimiser::Rmsprop)] {
         let plan = Plan { optimiser, ..plan(mining) };
         let mut whole = Run::new(plan.clone(), &faces, Device::flex(), Weights::new()).unwrap();
@@ -83,7 +84,7 @@ fn a_resumed_run_is_the_unbroken_one_bit_for_bit() {
 fn weights_that_are_no_numbers_stop_a_run_and_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     coloured_people(folder.path(), 6, 3);
-    let faces = Faces::read(folder.path(), 64, MEMORY, 2).unwrap();
+    let faces = Faces::read(folder.path(), SIZE, MEMORY, 2).unwrap();
     let mut weights = Weights::new();
     let plan = plan(Mining::All);
     plan.network.found(&mut weights, &Device::flex(), &mut fastrand::Rng::with_seed(1)).unwrap();
@@ -105,11 +106,11 @@ fn what_cannot_be_learned_from_is_left_out_and_told() {
     image::RgbImage::new(64, 64).save(data.join("damaged/2.png")).unwrap();
     std::fs::create_dir(data.join("once")).unwrap();
     std::fs::copy(data.join("person_00/0.png"), data.join("once/0.png")).unwrap();
-    let faces = Faces::read(data, 64, MEMORY, 2).unwrap();
+    let faces = Faces::read(data, SIZE, MEMORY, 2).unwrap();
     assert_eq!((faces.count(), faces.people().len()), (7, 4));
     let why: Vec<String> = faces.skipped().iter().map(|skipped| skipped.why.to_string()).collect();
     assert!(why.len() == 2 && why[1] == "it is of one colour throughout", "{why:?}");
-    assert!(Faces::read(data, 64, 10_000, 2).is_err_and(|error| error.to_string().contains("--memory")));
+    assert!(Faces::read(data, SIZE, 10_000, 2).is_err_and(|error| error.to_string().contains("--memory")));
     // Three people have two pictures; a batch of four needs one more.
     assert!(matches!(
         Run::new(plan(Mining::All), &faces, Device::flex(), Weights::new()),

@@ -19,12 +19,13 @@ use crate::daemon::wire::{
     StrangersWire, TemplateWire, Validity,
 };
 use crate::domain::{Distance, Match, PersonId};
-use crate::gallery::{Gallery, NewPerson, Template, Visitors};
+use crate::gallery::{NewPerson, Template, Visitors};
+use crate::lab::calibrate::Person;
 use crate::office::{Enrolment, Recorder, Register, forget_strangers, strangers, tell_of_sealing};
 use crate::setup;
 use crate::store::{Store, StoreError};
 use crate::vision::Seen;
-use crate::vision::manifest::{Manifest, Role};
+use crate::vision::manifest::{Manifest, Model, Role};
 
 pub use record::Page;
 
@@ -59,9 +60,8 @@ impl Book {
         };
         let manifest = Manifest::load(&config.models.path)?;
         let model = manifest.model(&config.models.embedder, Role::Embedder)?;
-        let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
         let ring = setup::ring(config);
-        let gallery = Arc::new(Gallery::open(&store, &ring, model.id(), dimension)?);
+        let gallery = Arc::new(setup::head::gallery(config, &store, &ring, model)?);
         let recorder = Arc::new(Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new())));
         let visitors = Visitors::open(&store, &ring, setup::keep_visitors(config))?;
         tell_of_sealing(&gallery, &recorder)?;
@@ -254,4 +254,25 @@ pub fn me() -> String {
         Ok(own) => user_name(own.uid()),
         Err(_) => "unknown user".into(),
     }
+}
+
+/// The enrolled people's unit vectors as the model made them, and that model. Templates leave the store for nobody else's process, so
+/// the daemon must not run.
+pub fn enrolled(config: &Config) -> Result<(Vec<Person>, Model)> {
+    if Client::connect(&config.control.socket)?.is_some() {
+        bail!(
+            "the daemon holds the templates: stop it first (`systemctl stop usher`), or name a folder of photographs"
+        );
+    }
+    let store = Store::open(&config.store.path)?;
+    let manifest = Manifest::load(&config.models.path)?;
+    let model = manifest.model(&config.models.embedder, Role::Embedder)?.clone();
+    let gallery = setup::head::gallery(config, &store, &setup::ring(config), &model)?;
+    let mut people = Vec::new();
+    for person in gallery.people() {
+        let own =
+            gallery.templates(person.id)?.into_iter().filter(|template| template.embedding.model() == gallery.model());
+        people.push(Person { vectors: own.map(|template| template.embedding.values().into()).collect() });
+    }
+    Ok((people, model))
 }

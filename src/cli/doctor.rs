@@ -17,7 +17,6 @@ use crate::camera::v4l2;
 use crate::clock::SystemClock;
 use crate::config::{Config, Source};
 use crate::daemon::wire::{SealWire, Status};
-use crate::gallery::Gallery;
 use crate::setup;
 use crate::store::Store;
 use crate::vision::manifest::{Manifest, Role};
@@ -137,6 +136,9 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
             }
         }
     }
+    if let Ok(Some(file)) = setup::head::site_head(config, eyes.entry()) {
+        findings.tell("head", State::Well, &format!("faces are compared behind the site head {}", file.head.id()))?;
+    }
     findings.result("threshold", setup::house::near_enough(config, eyes.entry()), |near_enough| {
         let cut = near_enough.cut(1);
         match near_enough.false_identification_rate() {
@@ -191,8 +193,7 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
     if let Some(store) = store {
         let gallery = Manifest::load(&config.models.path).map_err(anyhow::Error::from).and_then(|manifest| {
             let model = manifest.model(&config.models.embedder, Role::Embedder)?;
-            let dimension = model.embedding.as_ref().map_or(0, |e| e.dimension);
-            Ok(Gallery::open(&store, &setup::ring(config), model.id(), dimension)?)
+            setup::head::gallery(config, &store, &setup::ring(config), model)
         });
         let gallery = findings.result("gallery", gallery, |gallery| format!("{} people", gallery.people().len()))?;
         if let Some(gallery) = gallery {

@@ -30,7 +30,6 @@ mod run;
 mod schedule;
 mod status;
 mod store;
-#[cfg(feature = "train")]
 mod train;
 mod when;
 mod why;
@@ -73,7 +72,6 @@ enum Command {
     Identify(identify::Identify),
     Evaluate(evaluate::Evaluate),
     Calibrate(calibrate::Calibrate),
-    #[cfg(feature = "train")]
     Train(train::Train),
     Journal(journal::Journal),
     Door(door::Door),
@@ -118,8 +116,7 @@ impl Usher {
             Command::Identify(command) => command.run(&context),
             Command::Evaluate(command) => command.run(&context),
             Command::Calibrate(command) => command.run(&context),
-            #[cfg(feature = "train")]
-            Command::Train(command) => command.run(),
+            Command::Train(command) => command.run(&context),
             Command::Journal(command) => command.run(&context),
             Command::Door(command) => command.run(&context),
             Command::Schedule(command) => command.run(&context),

@@ -46,7 +46,7 @@ use crate::camera::slot::slot;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, OnJournalFailure};
 use crate::domain::{Event, Frame, Image};
-use crate::gallery::{Gallery, Visitors};
+use crate::gallery::Visitors;
 use crate::hub::{Hub, Means};
 use crate::ledger::Journal;
 use crate::office::{Recorder, Register, tell_of_locked, tell_of_sealing};
@@ -115,11 +115,11 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     }
     let Some(first) = eyes.first() else { bail!("no [[camera]] is configured") };
     let near_enough = setup::house::near_enough(config, first.entry())?;
-    let model = first.model().clone();
-    tracing::info!(%model, library = %runtime.library().display(), "models ready");
     let placements = placements(first);
     let ring = setup::ring(config);
-    let gallery = Arc::new(Gallery::open(&store, &ring, model.clone(), first.dimension())?);
+    let gallery = Arc::new(setup::head::gallery(config, &store, &ring, first.entry())?);
+    let model = gallery.compares_by().clone();
+    tracing::info!(%model, library = %runtime.library().display(), "models ready");
     for foreign in gallery.foreign()? {
         tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
     }

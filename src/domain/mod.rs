@@ -5,6 +5,7 @@
 
 mod decision;
 mod event;
+mod head;
 mod likeness;
 mod picture;
 mod stamp;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use decision::*;
 pub use event::*;
+pub use head::*;
 pub use likeness::*;
 pub use picture::*;
 pub use stamp::*;

@@ -33,9 +33,10 @@ mod tests;
 mod visitors;
 mod walk;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::domain::{Embedding, Match, ModelId, PersonId};
+use crate::domain::{Distance, Embedding, Head, Match, ModelId, PersonId};
 use crate::seal::Ring;
 use crate::store::{Store, Tree};
 
@@ -62,6 +63,8 @@ pub struct Gallery {
     trees: Trees,
     model: ModelId,
     dimension: usize,
+    /// What all embeddings go through before they are compared.
+    head: Option<Head>,
     threads: usize,
     /// People and templates that lay plain and were sealed when it was opened.
     newly_sealed: (usize, usize),
@@ -85,6 +88,23 @@ impl Gallery {
     /// lists them, and [`locked`](Gallery::locked) those that are sealed and cannot be opened with `ring`. With an open ring, templates
     /// that lie plain are sealed, one commit a person. `dimension` is how many numbers an embedding has, 1 to [`MAX_DIMENSION`].
     pub fn open(store: &Store, ring: &Arc<Ring>, model: ModelId, dimension: usize) -> Result<Gallery, GalleryError> {
+        Gallery::open_with(store, ring, model, dimension, None)
+    }
+
+    /// As [`open`](Gallery::open), for the model that a site head was learned on: probes and templates are compared behind the head. What
+    /// is kept stays as the model made it.
+    pub fn open_behind(store: &Store, ring: &Arc<Ring>, head: Head) -> Result<Gallery, GalleryError> {
+        let (model, dimension) = (head.base().clone(), head.dimension());
+        Gallery::open_with(store, ring, model, dimension, Some(head))
+    }
+
+    fn open_with(
+        store: &Store,
+        ring: &Arc<Ring>,
+        model: ModelId,
+        dimension: usize,
+        head: Option<Head>,
+    ) -> Result<Gallery, GalleryError> {
         if !(1..=MAX_DIMENSION).contains(&dimension) {
             return Err(GalleryError::BadDimension { dimension });
         }
@@ -97,10 +117,10 @@ impl Gallery {
         };
         let end = trees.end()?;
         let newly_sealed = if ring.is_open() { trees.seal_plain(end)? } else { (0, 0) };
-        let mut shelf = Shelf::read(&trees, end, &model, dimension)?;
+        let mut shelf = Shelf::read(&trees, end, &model, dimension, head.as_ref())?;
         trees.sweep(std::mem::take(&mut shelf.leftovers))?;
         let (writer, shelf) = (Mutex::new(()), RwLock::new(shelf));
-        Ok(Gallery { trees, model, dimension, threads: 1, newly_sealed, writer, shelf })
+        Ok(Gallery { trees, model, dimension, head, threads: 1, newly_sealed, writer, shelf })
     }
 
     /// Lets `threads` threads share the search once there are tens of thousands of templates. Starts as 1.
@@ -112,7 +132,21 @@ impl Gallery {
     /// Disabled people count too; `None` when nobody is enrolled. The answer is exact: as if every template were compared.
     pub fn nearest(&self, probe: &Embedding) -> Result<Option<Match>, GalleryError> {
         self.check_model(probe)?;
-        Ok(self.shelf().index.nearest(probe.values(), self.threads))
+        Ok(self.compared_as(probe).and_then(|probe| self.shelf().index.nearest(probe.values(), self.threads)))
+    }
+
+    /// How far apart two embeddings of the model in use are, as everything is compared here: behind the head, if there is one. `None`
+    /// when one is of another model, or nothing behind the head.
+    pub fn distance(&self, a: &Embedding, b: &Embedding) -> Option<Distance> {
+        self.compared_as(a)?.distance(&*self.compared_as(b)?)
+    }
+
+    /// An embedding of the model in use as it is compared: behind the head, if there is one. `None` when that takes it to nothing.
+    fn compared_as<'e>(&self, embedding: &'e Embedding) -> Option<Cow<'e, Embedding>> {
+        match &self.head {
+            None => Some(Cow::Borrowed(embedding)),
+            Some(head) => head.project(embedding).map(Cow::Owned),
+        }
     }
 
     /// Everybody, by number.
@@ -147,6 +181,11 @@ impl Gallery {
     /// The model whose embeddings are compared.
     pub fn model(&self) -> &ModelId {
         &self.model
+    }
+
+    /// The tag of embeddings as they are compared: the site head's, if there is one, else the model's.
+    pub fn compares_by(&self) -> &ModelId {
+        self.head.as_ref().map_or(&self.model, Head::id)
     }
 
     /// How many people a probe is compared with: those who have templates of the model in use.

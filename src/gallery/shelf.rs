@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::domain::{ModelId, PersonId};
+use crate::domain::{Head, ModelId, PersonId};
 use crate::seal::SealError;
 
 use super::index::Index;
@@ -68,6 +68,7 @@ impl fmt::Display for Damaged {
 pub struct Shelf {
     model: ModelId,
     dimension: usize,
+    head: Option<Head>,
     pub people: BTreeMap<PersonId, Person>,
     /// The templates of the model in use.
     pub index: Index,
@@ -81,11 +82,18 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// Everybody in the trees whose number is below `end`.
-    pub fn read(trees: &Trees, end: PersonId, model: &ModelId, dimension: usize) -> Result<Shelf, GalleryError> {
+    /// Everybody in the trees whose number is below `end`; their templates of `model` as they lie behind the head, if there is one.
+    pub fn read(
+        trees: &Trees,
+        end: PersonId,
+        model: &ModelId,
+        dimension: usize,
+        head: Option<&Head>,
+    ) -> Result<Shelf, GalleryError> {
         let mut shelf = Shelf {
             model: model.clone(),
             dimension,
+            head: head.cloned(),
             people: BTreeMap::new(),
             index: Index::new(dimension),
             compared: 0,
@@ -193,9 +201,16 @@ impl Shelf {
         if *template.embedding.model() != self.model {
             person.foreign_templates += 1;
         } else if values.len() == self.dimension {
+            let projected = match &self.head {
+                None => Some(None),
+                Some(head) => head.project(&template.embedding).map(Some),
+            };
+            let Some(projected) = projected else {
+                return self.report(key, "the site head takes it to nothing".to_owned());
+            };
             self.compared += usize::from(person.templates == 0);
             person.templates += 1;
-            self.index.push(id, values);
+            self.index.push(id, projected.as_ref().map_or(values, |behind| behind.values()));
         } else {
             let why = format!("it holds {} numbers, its model makes {}", values.len(), self.dimension);
             self.report(key, why);

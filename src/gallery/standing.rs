@@ -42,7 +42,7 @@ impl Gallery {
             let mut views = Vec::with_capacity(own.len());
             for (i, template) in own.iter().enumerate() {
                 let others = own.iter().enumerate().filter(|(j, _)| *j != i);
-                let distances = others.filter_map(|(_, other)| template.embedding.distance(&other.embedding));
+                let distances = others.filter_map(|(_, other)| self.distance(&template.embedding, &other.embedding));
                 views.push(View {
                     own: distances.min_by(|a, b| a.0.total_cmp(&b.0)),
                     other: self.nearest_other(person.id, template)?,

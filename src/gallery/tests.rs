@@ -76,6 +76,45 @@ fn everything_is_there_after_reopening() {
     assert!(gallery.damaged().is_empty() && gallery.foreign().unwrap().is_empty());
 }
 
+/// A head swaps what is near and what is far; templates stay what the model made, and are found again without it.
+#[test]
+fn a_site_head_is_put_on_and_taken_off_without_enrolling_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let gallery = open(&dir);
+    let ada =
+        gallery.enroll(named("Ada"), vec![of(embedding("net", &[1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]))]).unwrap();
+    let bob =
+        gallery.enroll(named("Bob"), vec![of(embedding("net", &[1.0, -0.5, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]))]).unwrap();
+    let probe = embedding("net", &[1.0, 0.5, 0.45, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    let before = gallery.nearest(&probe).unwrap().unwrap();
+    let templates = gallery.templates(ada.id).unwrap();
+    assert_eq!(before.person, ada.id);
+    drop(gallery);
+
+    // Blind to the second direction.
+    let matrix = (0..DIMENSION * DIMENSION)
+        .map(|n| if n % (DIMENSION + 1) == 0 && n != DIMENSION + 1 { 1.0 } else { 0.0 })
+        .collect();
+    let head = Head::new(ModelId::new("net"), ModelId::new("net+head"), matrix).unwrap();
+    let gallery = Gallery::open_behind(&Store::open(dir.path()).unwrap(), &plain(), head).unwrap();
+    assert_eq!((gallery.model().as_str(), gallery.compares_by().as_str()), ("net", "net+head"));
+    let found = gallery.nearest(&probe).unwrap().unwrap();
+    assert_eq!(found.person, bob.id);
+    assert_eq!(gallery.templates(ada.id).unwrap(), templates);
+    assert_eq!(gallery.distance(&probe, &gallery.templates(bob.id).unwrap()[0].embedding), Some(found.distance));
+    let standings = gallery.standings().unwrap();
+    assert_eq!(standings[0].views[0].other.map(|(person, _)| person), Some(bob.id));
+    // Nobody is what the head takes to nothing.
+    assert_eq!(gallery.nearest(&embedding("net", &[0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])).unwrap(), None);
+    let new = gallery.enroll(named("Cleo"), vec![along(5, 0.0)]).unwrap();
+    assert_eq!(gallery.nearest(&along(5, 0.0).embedding).unwrap().unwrap().person, new.id);
+    drop(gallery);
+
+    let gallery = open(&dir);
+    assert_eq!(gallery.nearest(&probe).unwrap().unwrap(), before);
+    assert_eq!(gallery.nearest(&along(5, 0.0).embedding).unwrap().unwrap().person, new.id);
+}
+
 #[test]
 fn refuses_what_it_cannot_keep() {
     let dir = tempfile::tempdir().unwrap();

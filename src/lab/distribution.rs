@@ -113,6 +113,11 @@ impl Distribution {
         Share { part, whole: self.count }
     }
 
+    /// The table of a calibration: rates with their distances.
+    pub fn rates(&self) -> Vec<[f64; 2]> {
+        self.table().iter().map(|point| [point.share.rate(), point.distance]).collect()
+    }
+
     /// The largest distance with a share of impostors of at most `rate`, or the smallest with a share of genuine pairs of at most `rate`;
     /// `None` when that is less than one pair.
     pub fn at(&self, rate: f64) -> Option<Point> {

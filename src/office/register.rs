@@ -200,7 +200,7 @@ impl Register {
                 .iter()
                 .enumerate()
                 .filter(|(j, _)| *j != i)
-                .filter_map(|(_, other)| template.embedding.distance(&other.embedding))
+                .filter_map(|(_, other)| self.gallery.distance(&template.embedding, &other.embedding))
                 .min_by(|a, b| a.0.total_cmp(&b.0));
             if let Some(distance) = nearest.filter(|d| d.0 > limit.0) {
                 let which = labels.get(i).cloned().unwrap_or_else(|| format!("template {}", i + 1));

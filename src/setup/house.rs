@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 
+use super::head::site_head;
 use crate::access::{
     Backoff, Calibration, CalibrationError, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Passback,
     Permit, Point, Schedule, Window, Zones,
@@ -19,8 +20,12 @@ use crate::vision::manifest::Model;
 pub const SITE_CALIBRATIONS: &str = "calibration";
 
 /// How near is near enough for `model`: the configured distance, or one that follows `[access] false_identification_rate`. The
-/// calibration is the site's own, else the one beside the model, else the manifest's operating points.
+/// calibration is that of the site's head, else the site's own, else the one beside the model, else the manifest's operating points.
 pub fn near_enough(config: &Config, model: &Model) -> Result<NearEnough> {
+    if let Some(file) = site_head(config, model)? {
+        let calibration = calibration(&file.calibration).context("the site head's calibration is of no use")?;
+        return Ok(calibrated(calibration, config));
+    }
     if let DistanceLimit::Fixed(distance) = config.access.distance {
         return Ok(NearEnough::Fixed(distance));
     }

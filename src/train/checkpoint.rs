@@ -130,9 +130,12 @@ pub fn read(path: &Path, plan: &str, optimiser: Optimiser, average: f32) -> Resu
             return Err(foreign(format!("{name} belongs to no part")));
         }
     }
-    let as_long = |name: &String, values: &Vec<f32>| weights.get(name).is_some_and(|array| array.values.len() == values.len());
+    let as_long =
+        |name: &String, values: &Vec<f32>| weights.get(name).is_some_and(|array| array.values.len() == values.len());
     if !averages.iter().all(|(name, values)| as_long(name, values))
-        || !kept.iter().all(|(name, all)| all.len() == optimiser.figures() && all.iter().all(|values| as_long(name, values)))
+        || !kept
+            .iter()
+            .all(|(name, all)| all.len() == optimiser.figures() && all.iter().all(|values| as_long(name, values)))
     {
         return Err(foreign("its parts do not fit each other".to_owned()));
     }
@@ -144,7 +147,11 @@ pub fn read(path: &Path, plan: &str, optimiser: Optimiser, average: f32) -> Resu
         epoch: rest.epoch,
         done: rest.done,
         steps: rest.steps,
-        listed: rest.listed.into_iter().map(|[anchor, positive, negative]| Triplet { anchor, positive, negative }).collect(),
+        listed: rest
+            .listed
+            .into_iter()
+            .map(|[anchor, positive, negative]| Triplet { anchor, positive, negative })
+            .collect(),
     })
 }
 

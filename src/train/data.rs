@@ -10,10 +10,52 @@ use thiserror::Error;
 use crate::lab::crowd::{self, CrowdError, Photograph};
 use crate::photo::{self, PhotoError};
 
+/// The size at which pictures are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// What the network takes, pixels of a side.
+    pub side: usize,
+    /// Pixels that a picture has over that on each axis: learning cuts a window at a place drawn by chance (the FaceNet project's
+    /// `random_crop`), embedding takes the middle.
+    pub spare: usize,
+}
+
+impl Size {
+    /// Side of the pictures as they are kept, in pixels.
+    pub fn kept(self) -> usize {
+        self.side + self.spare
+    }
+}
+
+/// How a picture is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// Left to right.
+    pub mirrored: bool,
+    /// Pixels left of and above the window.
+    pub across: usize,
+    pub down: usize,
+}
+
+impl View {
+    /// The middle, as it is.
+    pub fn middle(size: Size) -> View {
+        View { mirrored: false, across: size.spare / 2, down: size.spare / 2 }
+    }
+
+    /// A place drawn by chance; turned every other time if `mirror`.
+    pub fn drawn(size: Size, mirror: bool, chance: &mut fastrand::Rng) -> View {
+        View {
+            mirrored: mirror && chance.bool(),
+            across: chance.usize(..=size.spare),
+            down: chance.usize(..=size.spare),
+        }
+    }
+}
+
 /// A data set, checked and in memory.
 pub struct Faces {
-    /// Side of its pictures in pixels.
-    side: usize,
+    size: Size,
     /// Names of the people, in order; a label is a place in here.
     people: Vec<String>,
     pictures: Vec<Picture>,
@@ -25,7 +67,7 @@ pub struct Faces {
 struct Picture {
     file: PathBuf,
     person: u32,
-    /// RGB, side x side x 3.
+    /// RGB, of the kept size.
     pixels: Box<[u8]>,
 }
 
@@ -60,22 +102,28 @@ impl Faces {
     /// Reads a data set of one folder a person, on `threads` threads. What cannot be used is left out and listed.
     ///
     /// `most` is how many bytes its pictures may take.
-    pub fn read(folder: &Path, side: usize, most: u64, threads: usize) -> Result<Self, DataError> {
+    pub fn read(folder: &Path, size: Size, most: u64, threads: usize) -> Result<Self, DataError> {
         let listed = crowd::people(folder)?;
+        let side = size.kept();
         let needed = listed.len() as u64 * (side * side * 3) as u64;
         if needed > most {
             let [needed, limit] = [needed, most].map(|bytes| bytes.div_ceil(1_000_000));
             return Err(DataError::TooLarge { path: folder.to_owned(), needed, side, limit });
         }
-        let mut faces = Self { side, people: Vec::new(), pictures: Vec::new(), of: Vec::new(), skipped: Vec::new() };
+        let mut faces = Self { size, people: Vec::new(), pictures: Vec::new(), of: Vec::new(), skipped: Vec::new() };
         let mut workers = vec![(); threads.max(1)];
-        crowd::walk(&listed, &mut workers, |_, photograph| face(&photograph.file, side), |photograph, decoded| {
-            match decoded {
-                Ok(pixels) => faces.add(photograph, pixels),
-                Err(why) => faces.skipped.push(Skipped { file: photograph.file.clone(), why }),
-            }
-            Ok::<(), DataError>(())
-        })?;
+        crowd::walk(
+            &listed,
+            &mut workers,
+            |_, photograph| face(&photograph.file, side),
+            |photograph, decoded| {
+                match decoded {
+                    Ok(pixels) => faces.add(photograph, pixels),
+                    Err(why) => faces.skipped.push(Skipped { file: photograph.file.clone(), why }),
+                }
+                Ok::<(), DataError>(())
+            },
+        )?;
         Ok(faces)
     }
 
@@ -129,24 +177,34 @@ impl Faces {
         &self.pictures[picture].file
     }
 
-    /// Pictures as a network takes them: (pixel - 127.5) / 128, RGB, one after the other. Those whose place `mirrored` names are turned
-    /// left to right.
-    pub fn batch(&self, pictures: &[usize], mirrored: impl Fn(usize) -> bool) -> Vec<f32> {
-        let mut figures = Vec::with_capacity(pictures.len() * self.side * self.side * 3);
+    /// The size of its pictures.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Pictures as a network takes them: (pixel - 127.5) / 128, RGB, one after the other, each as `view` says for its place.
+    pub fn batch(&self, pictures: &[usize], view: impl Fn(usize) -> View) -> Vec<f32> {
+        let mut figures = Vec::with_capacity(pictures.len() * self.size.side * self.size.side * 3);
         for (place, &picture) in pictures.iter().enumerate() {
-            for row in self.pictures[picture].pixels.chunks_exact(self.side * 3) {
-                match mirrored(place) {
-                    true => figures.extend(row.chunks_exact(3).rev().flatten().map(standard)),
-                    false => figures.extend(row.iter().map(standard)),
-                }
-            }
+            window(&self.pictures[picture].pixels, self.size, view(place), &mut figures);
         }
         figures
     }
 }
 
+/// Adds a picture's window to `figures`.
+pub(super) fn window(pixels: &[u8], size: Size, view: View, figures: &mut Vec<f32>) {
+    for row in pixels.chunks_exact(size.kept() * 3).skip(view.down).take(size.side) {
+        let row = &row[view.across * 3..(view.across + size.side) * 3];
+        match view.mirrored {
+            true => figures.extend(row.chunks_exact(3).rev().flatten().map(standard)),
+            false => figures.extend(row.iter().map(standard)),
+        }
+    }
+}
+
 /// A pixel's figure as networks take it, the FaceNet project's `fixed_image_standardization`.
-pub(super) fn standard(value: &u8) -> f32 {
+fn standard(value: &u8) -> f32 {
     (f32::from(*value) - 127.5) / 128.0
 }
 

@@ -1,8 +1,6 @@
-//! Squared Euclidean distances between the embeddings of a batch, as plain figures for mining and as tensors for the loss.
+//! Squared Euclidean distances between the embeddings of a batch, as plain figures.
 //!
 //! Knows neither networks nor data.
-
-use burn::tensor::Tensor;
 
 /// The squared distances between all embeddings of a batch: row-major, n x n.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +16,11 @@ impl Distances {
     ///
     /// When `embeddings` cannot be divided by `count`.
     pub fn between(embeddings: &[f32], count: usize) -> Self {
-        assert!(count > 0 && embeddings.len().is_multiple_of(count), "{count} embeddings in {} figures", embeddings.len());
+        assert!(
+            count > 0 && embeddings.len().is_multiple_of(count),
+            "{count} embeddings in {} figures",
+            embeddings.len()
+        );
         let rows: Vec<&[f32]> = embeddings.chunks_exact(embeddings.len() / count).collect();
         let mut squared = vec![0.0; count * count];
         for (i, a) in rows.iter().enumerate() {
@@ -46,19 +48,4 @@ impl Distances {
     pub fn squared(&self, a: usize, b: usize) -> f32 {
         self.squared[a * self.count + b]
     }
-}
-
-/// The squared distance of each embedding to each other one, n x n, with gradients: `|a|^2 + |b|^2 - 2 a.b`.
-///
-/// `embeddings` is n x dimension.
-pub fn squared_distances(embeddings: Tensor<2>) -> Tensor<2> {
-    let squares = embeddings.clone().square().sum_dim(1);
-    let products = embeddings.clone().matmul(embeddings.transpose());
-    squares.clone() + squares.transpose() - products * 2.0
-}
-
-/// Each row divided by its length, as FaceNet's embeddings are (`l2_normalize` with epsilon 1e-10).
-pub fn unit_length(rows: Tensor<2>) -> Tensor<2> {
-    let squares = rows.clone().square().sum_dim(1).clamp_min(1e-10);
-    rows / squares.sqrt()
 }

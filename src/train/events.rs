@@ -69,8 +69,9 @@ impl Events {
             put_double(&mut message, field, if figure.is_finite() { figure } else { 0.0 });
         }
         // Of a row of empty buckets the last is enough.
-        let kept: Vec<usize> =
-            (0..counts.len()).filter(|&i| counts[i] > 0.0 || counts.get(i + 1).is_some_and(|&next| next > 0.0)).collect();
+        let kept: Vec<usize> = (0..counts.len())
+            .filter(|&i| counts[i] > 0.0 || counts.get(i + 1).is_some_and(|&next| next > 0.0))
+            .collect();
         for (field, of) in [(6, &self.bounds), (7, &counts)] {
             let packed: Vec<u8> = kept.iter().flat_map(|&i| of[i].to_le_bytes()).collect();
             put_bytes(&mut message, field, &packed);
@@ -105,8 +106,9 @@ const BYTES: u8 = 2;
 const FIXED_32: u8 = 5;
 
 fn bounds() -> Vec<f64> {
-    let positive: Vec<f64> =
-        std::iter::successors(Some(SMALLEST_BUCKET), |bound| Some(bound * BUCKET_GROWTH)).take_while(|&bound| bound < LARGEST_BUCKET).collect();
+    let positive: Vec<f64> = std::iter::successors(Some(SMALLEST_BUCKET), |bound| Some(bound * BUCKET_GROWTH))
+        .take_while(|&bound| bound < LARGEST_BUCKET)
+        .collect();
     positive.iter().rev().map(|bound| -bound).chain([0.0]).chain(positive.iter().copied()).chain([f64::MAX]).collect()
 }
 
@@ -186,7 +188,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let events = Events::create(folder.path(), 0.0).unwrap();
         let message = events.spread(&[0.0, 1e-30, -3.0, 5.0, f32::INFINITY]);
-        let doubles: Vec<f64> = (0..5).map(|i| f64::from_le_bytes(message[i * 9 + 1..i * 9 + 9].try_into().unwrap())).collect();
+        let doubles: Vec<f64> =
+            (0..5).map(|i| f64::from_le_bytes(message[i * 9 + 1..i * 9 + 9].try_into().unwrap())).collect();
         assert_eq!(doubles[..4], [-3.0, 5.0, 4.0, 2.0]);
         let length = usize::from(message[46]);
         let packed = &message[message.len() - length..];

@@ -7,7 +7,7 @@ use super::mining::Triplet;
 
 /// The triplet loss: the mean over the triplets of `max(0, |a - p|^2 - |a - n|^2 + margin)` (Schroff et al. 2015, equation 3, which sums).
 ///
-/// `distances` are the squared distances of a batch, n x n; see `distance::squared_distances`.
+/// `distances` are the squared distances of a batch, n x n; see [`squared_distances`].
 ///
 /// # Panics
 ///
@@ -32,12 +32,27 @@ pub fn cross_entropy(logits: Tensor<2>, labels: &[u32]) -> Tensor<1> {
     -log_softmax(logits, 1).gather(1, labels).mean()
 }
 
+/// The squared distance of each embedding to each other one, n x n, with gradients: `|a|^2 + |b|^2 - 2 a.b`.
+///
+/// `embeddings` is n x dimension.
+pub fn squared_distances(embeddings: Tensor<2>) -> Tensor<2> {
+    let squares = embeddings.clone().square().sum_dim(1);
+    let products = embeddings.clone().matmul(embeddings.transpose());
+    squares.clone() + squares.transpose() - products * 2.0
+}
+
+/// Each row divided by its length, as FaceNet's embeddings are (`l2_normalize` with epsilon 1e-10).
+pub fn unit_length(rows: Tensor<2>) -> Tensor<2> {
+    let squares = rows.clone().square().sum_dim(1).clamp_min(1e-10);
+    rows / squares.sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::train::distance::{Distances, squared_distances, unit_length};
+    use crate::train::distance::Distances;
     use crate::train::mining::{Mining, online};
     use crate::train::network::pass::figures;
 
@@ -68,7 +83,9 @@ mod tests {
             })
             .collect();
         let squared = |a: usize, b: usize| unit[a].iter().zip(&unit[b]).map(|(x, y)| (x - y) * (x - y)).sum::<f64>();
-        let each = triplets.iter().map(|t| (squared(t.anchor, t.positive) - squared(t.anchor, t.negative) + f64::from(MARGIN)).max(0.0));
+        let each = triplets
+            .iter()
+            .map(|t| (squared(t.anchor, t.positive) - squared(t.anchor, t.negative) + f64::from(MARGIN)).max(0.0));
         each.sum::<f64>() / triplets.len() as f64
     }
 

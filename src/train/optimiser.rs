@@ -128,7 +128,9 @@ impl Descent {
                     *w -= rate * (g + MOMENTUM * *v);
                 }
             }
-            (optimiser, kept) => unreachable!("{optimiser:?} keeps {} figures a weight, not {}", optimiser.figures(), kept.len()),
+            (optimiser, kept) => {
+                unreachable!("{optimiser:?} keeps {} figures a weight, not {}", optimiser.figures(), kept.len())
+            }
         }
     }
 }
@@ -213,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_resumed_descent_goes_on_as_if_nothing_had_been() {
-        for optimiser in [Optimiser::Adagrad, Optimiser::Adadelta, Optimiser::Adam, Optimiser::Rmsprop, Optimiser::Mom] {
+        for optimiser in [Optimiser::Adagrad, Optimiser::Adadelta, Optimiser::Adam, Optimiser::Rmsprop, Optimiser::Mom]
+        {
             let mut whole = Descent::new(optimiser);
             let mut weight = [0.3, -0.7];
             for step in 0..6 {

@@ -6,16 +6,17 @@ use burn::tensor::{Device, Tensor};
 use thiserror::Error;
 
 use super::average::Average;
-use super::data::Faces;
-use super::distance::{Distances, squared_distances, unit_length};
-use super::loss;
+use super::data::{Faces, View};
+use super::distance::Distances;
+use super::loss::{self, squared_distances, unit_length};
 use super::mining::suspects::Suspects;
 use super::mining::tally::Tally;
 use super::mining::{Mining, Triplet, offline, online};
 use super::network::pass::{Learned, Pass, Purpose, figures, is_kernel, is_learned};
 use super::network::{Network, NetworkError};
 use super::optimiser::{Descent, Optimiser, clip};
-use super::sampler::{self, Batch, draw};
+use super::random::draw;
+use super::sampler::{self, Batch};
 use super::schedule::Schedule;
 use super::weights::{Array, Weights};
 
@@ -102,6 +103,8 @@ pub struct Report {
     pub tally: Option<Tally>,
     /// Length of all gradients together, before they were clipped.
     pub gradient: f32,
+    /// The gradient of each weight, weight decay in it and clipped; at the last step of an epoch only.
+    pub gradients: Vec<(String, Vec<f32>)>,
     /// The share of zeros of layers that report it.
     pub sparsity: Vec<(String, f32)>,
     /// Whether it was the last of its epoch.
@@ -189,7 +192,9 @@ impl<'a> Run<'a> {
         let (plan, epoch) = (&self.plan, u64::from(self.state.epoch));
         self.batches = match plan.objective {
             Objective::Triplets { .. } => sampler::by_people(self.faces, plan.batch, plan.seed, epoch),
-            Objective::People => sampler::by_pictures(self.faces, plan.batch.people * plan.batch.pictures, plan.seed, epoch),
+            Objective::People => {
+                sampler::by_pictures(self.faces, plan.batch.people * plan.batch.pictures, plan.seed, epoch)
+            }
         };
         if !self.batches.is_empty() {
             return Ok(());
@@ -210,31 +215,40 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     ///
-    /// When the loss or a gradient is no number: the state is then as it was before the step.
+    /// When the loss or a gradient is no number: nothing was learned from the step, and nothing counts.
     pub fn step(&mut self) -> Result<Report, RunError> {
         let number = self.state.steps + 1;
         let rate = self.plan.schedule.rate(self.state.epoch).unwrap_or_default();
         let (pictures, listed) = self.batch(number)?;
         let labels: Vec<u32> = pictures.iter().map(|&picture| self.faces.label(picture)).collect();
-        let mut turn = draw(self.plan.seed, "mirror", number, 0);
-        let mirrored: Vec<bool> = pictures.iter().map(|_| self.plan.mirror && turn.bool()).collect();
-        let pixels = self.faces.batch(&pictures, |place| mirrored[place]);
+        let mut chance = draw(self.plan.seed, "views", number, 0);
+        let views: Vec<View> =
+            pictures.iter().map(|_| View::drawn(self.faces.size(), self.plan.mirror, &mut chance)).collect();
+        let pixels = self.faces.batch(&pictures, |place| views[place]);
 
         let mut chance = draw(self.plan.seed, "dropout", number, 0);
         let mut pass = Pass::new(Purpose::Learn, &self.device, &mut self.state.weights, &mut chance);
         let images = pass.images(pixels, self.plan.network.side());
         let output = self.plan.network.run(&mut pass, images);
-        let mut tally = None;
+        let (mut tally, mut seen) = (None, None);
         let loss = match self.plan.objective {
-            Objective::People => Some(loss::cross_entropy(output.logits.expect("this objective has a softmax layer"), &labels)),
+            Objective::People => {
+                Some(loss::cross_entropy(output.logits.expect("this objective has a softmax layer"), &labels))
+            }
             Objective::Triplets { mining, margin, .. } => {
                 let squared = squared_distances(unit_length(output.embedding));
                 let distances = Distances::new(pictures.len(), figures(squared.clone().detach()));
                 let triplets = listed.unwrap_or_else(|| {
-                    online::triplets(mining, &distances, &labels, margin, &mut draw(self.plan.seed, "triplets", number, 0))
+                    online::triplets(
+                        mining,
+                        &distances,
+                        &labels,
+                        margin,
+                        &mut draw(self.plan.seed, "triplets", number, 0),
+                    )
                 });
                 tally = Some(Tally::of(&triplets, &distances, margin));
-                self.state.suspects.look(&distances, &labels, &pictures);
+                seen = Some(distances);
                 (!triplets.is_empty()).then(|| loss::triplet(squared, &triplets, margin))
             }
         };
@@ -246,6 +260,7 @@ impl<'a> Run<'a> {
             pictures: pictures.len(),
             tally,
             gradient: 0.0,
+            gradients: Vec::new(),
             sparsity: Vec::new(),
             ends_epoch: self.state.done + 1 >= self.batches.len(),
         };
@@ -256,6 +271,15 @@ impl<'a> Run<'a> {
             report.loss = Some(value);
             report.gradient = self.descend(&mut learned, rate, number)?;
             report.sparsity = learned.sparsity;
+            if report.ends_epoch {
+                report.gradients = learned.names.into_iter().zip(learned.gradients).collect();
+            }
+        }
+        if let Some(distances) = seen {
+            self.state.suspects.look(&distances, &labels, &pictures);
+        }
+        if matches!(self.plan.objective, Objective::Triplets { mining: Mining::Offline, .. }) {
+            self.state.listed.drain(..self.listed_taken());
         }
         self.state.steps = number;
         self.state.done += 1;
@@ -271,7 +295,8 @@ impl<'a> Run<'a> {
     fn descend(&mut self, learned: &mut Learned, rate: f32, step: u64) -> Result<f32, RunError> {
         let decay = self.plan.decay;
         if decay > 0.0 {
-            for (name, gradient) in learned.names.iter().zip(&mut learned.gradients).filter(|(name, _)| is_kernel(name)) {
+            for (name, gradient) in learned.names.iter().zip(&mut learned.gradients).filter(|(name, _)| is_kernel(name))
+            {
                 gradient.iter_mut().zip(&self.state.weights[name].values).for_each(|(g, &w)| *g += decay * w);
             }
         }
@@ -301,10 +326,14 @@ impl<'a> Run<'a> {
         if (step - 1).is_multiple_of(refresh.max(1)) || self.state.listed.is_empty() {
             self.state.listed = self.list(part, step)?;
         }
-        let wanted = (self.plan.batch.people * self.plan.batch.pictures / 3).clamp(1, self.state.listed.len().max(1));
-        let taken: Vec<Triplet> = self.state.listed.drain(..wanted.min(self.state.listed.len())).collect();
-        let (pictures, triplets) = offline::compact(&taken);
+        let (pictures, triplets) = offline::compact(&self.state.listed[..self.listed_taken()]);
         Ok((pictures, Some(triplets)))
+    }
+
+    /// How many of the listed triplets a step takes: as many as make a batch of about its size.
+    fn listed_taken(&self) -> usize {
+        let Batch { people, pictures, .. } = self.plan.batch;
+        (people * pictures / 3).max(1).min(self.state.listed.len())
     }
 
     /// The hardest triplets of a part of the data set, by the newest weights.
@@ -340,13 +369,18 @@ pub fn embed(
 ) -> Result<Vec<f32>, NetworkError> {
     let mut embeddings = Vec::new();
     for some in pictures.chunks(EMBEDDED_AT_ONCE) {
-        embeddings.extend(embed_pixels(network, weights, device, faces.batch(some, |_| false))?);
+        embeddings.extend(embed_pixels(network, weights, device, faces.batch(some, |_| View::middle(faces.size())))?);
     }
     Ok(embeddings)
 }
 
 /// The embeddings of pictures that are given as a network takes them, of unit length, one after the other.
-pub fn embed_pixels(network: &Network, weights: &mut Weights, device: &Device, pixels: Vec<f32>) -> Result<Vec<f32>, NetworkError> {
+pub fn embed_pixels(
+    network: &Network,
+    weights: &mut Weights,
+    device: &Device,
+    pixels: Vec<f32>,
+) -> Result<Vec<f32>, NetworkError> {
     let mut unused = fastrand::Rng::with_seed(0);
     let mut pass = Pass::new(Purpose::Embed, device, weights, &mut unused);
     let images: Tensor<4> = pass.images(pixels, network.side());

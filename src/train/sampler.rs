@@ -2,6 +2,7 @@
 //! same batches as an unbroken one.
 
 use super::data::Faces;
+use super::random::draw;
 
 /// What a batch is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,17 +13,6 @@ pub struct Batch {
     pub pictures: usize,
     /// Pictures of other people besides, one each, which serve as negatives only (Schroff et al. 2015, 3.2).
     pub strangers: usize,
-}
-
-/// A random source for one purpose at one place of a run. Different purposes, epochs and steps draw independently.
-pub fn draw(seed: u64, purpose: &str, epoch: u64, step: u64) -> fastrand::Rng {
-    let mut hasher = blake3::Hasher::new_derive_key("usher training: a random source");
-    hasher.update(purpose.as_bytes());
-    for number in [seed, epoch, step] {
-        hasher.update(&number.to_le_bytes());
-    }
-    let bytes: [u8; 8] = hasher.finalize().as_bytes()[..8].try_into().expect("a hash has 32 bytes");
-    fastrand::Rng::with_seed(u64::from_le_bytes(bytes))
 }
 
 /// The batches of P people with K pictures of one epoch: everybody with two pictures or more comes once, in an order drawn anew; the last

@@ -29,7 +29,8 @@ pub enum ScheduleError {
 impl Schedule {
     /// From a file of lines `EPOCH: RATE`; `#` begins a comment, and `-` instead of a rate ends the run.
     pub fn read(path: &Path) -> Result<Self, ScheduleError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScheduleError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ScheduleError::Read { path: path.to_owned(), source })?;
         let mut steps: Vec<(u32, Option<f32>)> = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let plain = line.split('#').next().unwrap_or_default().trim();
@@ -52,7 +53,9 @@ impl Schedule {
     /// The rate of an epoch, counted from 0; none when the run is over. Before the first step of a file its first rate holds.
     pub fn rate(&self, epoch: u32) -> Option<f32> {
         match self {
-            Self::Decay { start, factor, every } => Some(start * factor.powi((epoch / (*every).max(1)).min(i32::MAX as u32) as i32)),
+            Self::Decay { start, factor, every } => {
+                Some(start * factor.powi((epoch / (*every).max(1)).min(i32::MAX as u32) as i32))
+            }
             Self::Steps(steps) => {
                 let holds = steps.iter().rev().find(|(from, _)| *from <= epoch).or(steps.first());
                 holds.and_then(|(_, rate)| *rate)
@@ -89,19 +92,16 @@ mod tests {
     #[test]
     fn a_file_holds_from_its_epochs_on() {
         let schedule = read("# of a classifier\n0: 0.05\n\n60:  0.005 # slower\n80: 0.0005\n91: -\n").unwrap();
-        assert_eq!([0, 59, 60, 90, 91, 200].map(|epoch| schedule.rate(epoch)), [
-            Some(0.05),
-            Some(0.05),
-            Some(0.005),
-            Some(0.0005),
-            None,
-            None
-        ]);
+        assert_eq!(
+            [0, 59, 60, 90, 91, 200].map(|epoch| schedule.rate(epoch)),
+            [Some(0.05), Some(0.05), Some(0.005), Some(0.0005), None, None]
+        );
     }
 
     #[test]
     fn what_is_no_schedule_is_named_with_its_line() {
-        for (text, line) in [("0: fast", ":"), ("0: 0.1\n0: 0.2", "2"), ("0: -0.1", "1"), ("0: NaN", "1"), ("0.1", "1")] {
+        for (text, line) in [("0: fast", ":"), ("0: 0.1\n0: 0.2", "2"), ("0: -0.1", "1"), ("0: NaN", "1"), ("0.1", "1")]
+        {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains("is no step of a schedule") && error.contains(line), "{error}");
         }

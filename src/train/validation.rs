@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use thiserror::Error;
 
-use super::data::{Why, face, standard};
+use super::data::{Size, View, Why, face, window};
 use super::network::{Network, NetworkError};
 use super::run::embed_pixels;
 use super::weights::Weights;
@@ -41,16 +41,19 @@ pub enum ValidationError {
 }
 
 impl Pairs {
-    /// Reads a list of LFW's form and the aligned faces that it names, at a network's size.
-    pub fn read(list: &Path, images: &Path, side: usize) -> Result<Self, ValidationError> {
+    /// Reads a list of LFW's form and the aligned faces that it names; their middle is what a network sees.
+    pub fn read(list: &Path, images: &Path, size: Size) -> Result<Self, ValidationError> {
         let mut places: BTreeMap<PathBuf, usize> = BTreeMap::new();
         let mut pictures = Vec::new();
         let mut place = |path: PathBuf| -> Result<usize, ValidationError> {
             if let Some(&place) = places.get(&path) {
                 return Ok(place);
             }
-            let pixels = face(&path, side).map_err(|why| ValidationError::Picture { path: path.clone(), why })?;
-            pictures.push(pixels.iter().map(standard).collect());
+            let pixels =
+                face(&path, size.kept()).map_err(|why| ValidationError::Picture { path: path.clone(), why })?;
+            let mut figures = Vec::with_capacity(size.side * size.side * 3);
+            window(&pixels, size, View::middle(size), &mut figures);
+            pictures.push(figures);
             places.insert(path, pictures.len() - 1);
             Ok(pictures.len() - 1)
         };
@@ -62,7 +65,12 @@ impl Pairs {
     }
 
     /// The figures of a network.
-    pub fn figures(&self, network: &Network, weights: &mut Weights, device: &Device) -> Result<Figures, ValidationError> {
+    pub fn figures(
+        &self,
+        network: &Network,
+        weights: &mut Weights,
+        device: &Device,
+    ) -> Result<Figures, ValidationError> {
         let mut views = Vec::with_capacity(self.pictures.len());
         for some in self.pictures.chunks(EMBEDDED_AT_ONCE) {
             let embeddings = embed_pixels(network, weights, device, some.concat())?;

@@ -75,7 +75,11 @@ fn read_array(entry: impl Read, path: &Path, name: &str) -> Result<Array, Weight
     if file.order() != npyz::Order::C {
         return Err(wrong_kind("columns first (Fortran's order)".to_owned()));
     }
-    let count = file.shape().iter().try_fold(1u64, |product, &side| product.checked_mul(side)).filter(|&count| count <= MOST_VALUES);
+    let count = file
+        .shape()
+        .iter()
+        .try_fold(1u64, |product, &side| product.checked_mul(side))
+        .filter(|&count| count <= MOST_VALUES);
     if count.is_none() {
         return Err(wrong_kind(format!("an array of shape {shape:?}")));
     }
@@ -105,7 +109,9 @@ fn write_arrays(path: &Path, weights: &Weights, note: Option<&str>) -> std::io::
     let mut draft = path.as_os_str().to_owned();
     draft.push(".draft");
     let draft = PathBuf::from(draft);
-    let written = write_draft(&draft, weights, note).and_then(|()| std::fs::rename(&draft, path)).and_then(|()| File::open(folder)?.sync_all());
+    let written = write_draft(&draft, weights, note)
+        .and_then(|()| std::fs::rename(&draft, path))
+        .and_then(|()| File::open(folder)?.sync_all());
     if written.is_err() {
         let _ = std::fs::remove_file(&draft);
     }
@@ -115,11 +121,13 @@ fn write_arrays(path: &Path, weights: &Weights, note: Option<&str>) -> std::io::
 fn write_draft(draft: &Path, weights: &Weights, note: Option<&str>) -> std::io::Result<()> {
     let mut archive = zip::ZipWriter::new(BufWriter::new(File::create(draft)?));
     // Float weights hardly shrink, so they are stored as they are. No time stamp: the same weights give the same bytes.
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored).large_file(true);
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored).large_file(true);
     for (name, array) in weights {
         archive.start_file(format!("{name}.npy"), options)?;
         let shape: Vec<u64> = array.shape.iter().map(|&side| side as u64).collect();
-        let mut writer = npyz::WriteOptions::<f32>::new().default_dtype().shape(&shape).writer(&mut archive).begin_nd()?;
+        let mut writer =
+            npyz::WriteOptions::<f32>::new().default_dtype().shape(&shape).writer(&mut archive).begin_nd()?;
         writer.extend(array.values.iter().copied())?;
         writer.finish()?;
     }
@@ -166,6 +174,11 @@ mod tests {
             std::fs::write(&path, &bytes[..length]).unwrap();
             assert!(read(&path).is_err(), "{length} bytes of {}", bytes.len());
         }
-        assert!(write(&folder.path().join("none/weights.npz"), &Weights::new()).unwrap_err().to_string().contains("as it was"));
+        assert!(
+            write(&folder.path().join("none/weights.npz"), &Weights::new())
+                .unwrap_err()
+                .to_string()
+                .contains("as it was")
+        );
     }
 }

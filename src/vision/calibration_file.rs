@@ -57,29 +57,26 @@ impl CalibrationFile {
             Err(why) => return Err(CalibrationFileError::Unreadable { path: path.to_owned(), why }),
         };
         let malformed = |why: String| CalibrationFileError::Malformed { path: path.to_owned(), why };
-        let file: CalibrationFile = toml::from_str(&text).map_err(|e| malformed(e.to_string()))?;
+        CalibrationFile::parse(&text).map(Some).map_err(malformed)
+    }
+
+    /// From the file's text; an error says why it is none.
+    pub(super) fn parse(text: &str) -> Result<CalibrationFile, String> {
+        let file: CalibrationFile = toml::from_str(text).map_err(|e| e.to_string())?;
         match file.format {
-            1 => Ok(Some(file)),
-            other => Err(malformed(format!("format {other} is not known; this usher reads format 1"))),
+            1 => Ok(file),
+            other => Err(format!("format {other} is not known; this usher reads format 1")),
         }
     }
 
     /// Writes the file in one step: a reader sees the old one or the new one, whole.
     pub fn save(&self, path: &Path) -> Result<(), CalibrationFileError> {
-        let unwritable = |why| CalibrationFileError::Unwritable { path: path.to_owned(), why };
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(unwritable)?;
-        }
-        let beside = path.with_extension("toml.new");
-        let written = fs::File::create(&beside).and_then(|mut file| {
-            file.write_all(self.to_toml().as_bytes())?;
-            file.sync_all()
-        });
-        written.and_then(|()| fs::rename(&beside, path)).map_err(unwritable)
+        write_whole(path, self.to_toml().as_bytes())
+            .map_err(|why| CalibrationFileError::Unwritable { path: path.to_owned(), why })
     }
 
     /// One point a line, so that two calibrations can be compared by eye.
-    fn to_toml(&self) -> String {
+    pub(super) fn to_toml(&self) -> String {
         let table = |points: &[[f64; 2]]| -> String {
             points.iter().map(|[rate, distance]| format!("    [{rate:.9e}, {distance:.5}],\n")).collect()
         };
@@ -98,6 +95,19 @@ impl CalibrationFile {
             table(&self.genuine)
         )
     }
+}
+
+/// Writes a file in one step, and the folders on the way to it.
+pub(super) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let mut file = fs::File::create(&beside)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod boxes;
 pub mod calibration_file;
 mod crop;
 pub mod embedder;
+pub mod head_file;
 pub mod manifest;
 pub mod mtcnn;
 pub mod pipeline;

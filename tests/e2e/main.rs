@@ -14,6 +14,7 @@ mod disk;
 mod doctor;
 mod doors;
 mod enrolment;
+mod head;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod measuring;

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::super::context::Context;
-use super::super::evaluate::looking::look;
+use super::super::evaluate::crowd::Crowd;
 use super::super::evaluate::measuring::write_plot;
 use super::super::progress::bar;
 use super::Calibrate;
 use crate::access::Calibration;
-use crate::lab::calibrate::{Crossed, Pair, Person, cross};
+use crate::lab::calibrate::{Crossed, Pair, cross};
 use crate::lab::crowd::{self, Photograph};
 use crate::lab::distribution;
 use crate::lab::features::Form;
@@ -32,16 +32,6 @@ const BAR_STEPS: usize = 200;
 /// Worst pairs that are told.
 const TOLD: usize = 10;
 
-/// The photographs with a face, person by person.
-struct Crowd {
-    names: Vec<String>,
-    people: Vec<Person>,
-    /// As [`Person::vectors`].
-    files: Vec<Vec<PathBuf>>,
-    failed: Vec<PathBuf>,
-    photographs: usize,
-}
-
 /// Measures, tells, and writes what was asked for.
 pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
     // What cannot be written is found out before the work, not after.
@@ -51,10 +41,7 @@ pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
     };
     let photographs = joined(chosen(crowd::people(folder)?, order.only.as_deref())?, &order.same)?;
     let mut extractors = order.eyes.extractors(Form::default(), context)?;
-    let files: Vec<PathBuf> = photographs.iter().map(|p| p.file.clone()).collect();
-    let looked = look(&files, &mut extractors)?;
-    let crowd =
-        Crowd::gather(&photographs, looked.views.into_iter().map(|v| v.0.into_iter().next()).collect(), looked.failed);
+    let crowd = Crowd::look(&photographs, &mut extractors)?;
 
     let bar = bar(crowd.people.len(), "people compared");
     let crossed = cross(&crowd.people, |done| bar.set_position(done as u64));
@@ -74,8 +61,8 @@ pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
         photographs: crowd.photographs as u64,
         impostor_pairs: crossed.impostor.count(),
         genuine_pairs: crossed.genuine.count(),
-        impostor: table(&crossed.impostor),
-        genuine: table(&crossed.genuine),
+        impostor: crossed.impostor.rates(),
+        genuine: crossed.genuine.rates(),
     };
     // Also where nothing is written: whether the photographs suffice is worth knowing.
     let calibration = calibration(&file);
@@ -132,34 +119,6 @@ fn joined(mut photographs: Vec<Photograph>, same: &[String]) -> Result<Vec<Photo
     }
     photographs.sort_by(|a, b| a.person.cmp(&b.person));
     Ok(photographs)
-}
-
-fn table(distribution: &distribution::Distribution) -> Vec<[f64; 2]> {
-    distribution.table().iter().map(|point| [point.share.rate(), point.distance]).collect()
-}
-
-impl Crowd {
-    fn gather(photographs: &[Photograph], vectors: Vec<Option<Box<[f32]>>>, failed: Vec<PathBuf>) -> Crowd {
-        let mut crowd = Crowd { names: Vec::new(), people: Vec::new(), files: Vec::new(), failed, photographs: 0 };
-        for (photograph, vector) in photographs.iter().zip(vectors) {
-            let Some(vector) = vector else { continue };
-            if crowd.names.last() != Some(&photograph.person) {
-                crowd.names.push(photograph.person.clone());
-                crowd.people.push(Person::default());
-                crowd.files.push(Vec::new());
-            }
-            if let (Some(person), Some(files)) = (crowd.people.last_mut(), crowd.files.last_mut()) {
-                person.vectors.push(vector);
-                files.push(photograph.file.clone());
-                crowd.photographs += 1;
-            }
-        }
-        crowd
-    }
-
-    fn file(&self, (person, photograph): (usize, usize)) -> String {
-        self.files[person][photograph].file_name().unwrap_or_default().to_string_lossy().into_owned()
-    }
 }
 
 /// All that is told.

@@ -1,5 +1,6 @@
 //! `usher evaluate`
 
+pub mod crowd;
 mod csv;
 mod lfw;
 pub mod looking;

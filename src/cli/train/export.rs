@@ -13,7 +13,9 @@ use crate::train::weights::{self, Weights};
 ///
 /// Takes the weights' moving averages of the newest checkpoint. `models/build/build facenet` makes an int8 model of it for the daemon.
 #[derive(Args)]
-#[command(after_help = "Example:\n  usher train export run/ --out mine.npz && models/build/build facenet mine.npz --out models-mine/")]
+#[command(
+    after_help = "Example:\n  usher train export run/ --out mine.npz && models/build/build facenet mine.npz --out models-mine/"
+)]
 pub struct Export {
     /// The folder of a run, or one of its checkpoints
     #[arg(value_name = "RUN")]

@@ -9,11 +9,12 @@ use anyhow::{Context as _, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 
-use super::naming::{LossName, MiningName, NetworkChoice, OptimiserName, said};
+use super::naming::{MiningName, OptimiserName, positive, said};
+use super::networks::{LossName, NetworkChoice};
 use super::progress::Progress;
 use crate::lab::crowd::all_cores;
 use crate::train::checkpoint;
-use crate::train::data::Faces;
+use crate::train::data::{Faces, Size};
 use crate::train::events::Events;
 use crate::train::network::Network;
 use crate::train::network::inception_resnet_v1::keras_name;
@@ -103,6 +104,9 @@ pub struct Learn {
     /// Do not turn every other picture left to right
     #[arg(long)]
     no_mirror: bool,
+    /// Keep pictures so many pixels larger than the network takes them, and cut a window by chance; figures are of the middle
+    #[arg(long, value_name = "PX", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=200))]
+    crop: u16,
     /// Weights to begin with: an .npz under FaceNet's names or Keras's. What is missing or named by --anew is made
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -132,8 +136,8 @@ pub struct Learn {
 impl Learn {
     pub fn run(self) -> Result<()> {
         let threads = all_cores();
-        let side = self.network.network(0, 1.0).side();
-        let faces = Faces::read(&self.data, side, self.memory.saturating_mul(1_000_000), threads)?;
+        let size = Size { side: self.network.network(0, 1.0).side(), spare: self.crop.into() };
+        let faces = Faces::read(&self.data, size, self.memory.saturating_mul(1_000_000), threads)?;
         for skipped in faces.skipped() {
             eprintln!("left out: {}: {}", skipped.file.display(), skipped.why);
         }
@@ -149,7 +153,7 @@ impl Learn {
         }
         let plan = self.plan(faces.people().len())?;
         let pairs = match (&self.pairs, &self.images) {
-            (Some(list), Some(images)) => Some(Pairs::read(list, images, side)?),
+            (Some(list), Some(images)) => Some(Pairs::read(list, images, size)?),
             _ => None,
         };
         let device = Device::flex();
@@ -178,7 +182,11 @@ impl Learn {
         Ok(Plan {
             network: self.network.network(classes, self.keep),
             objective,
-            batch: Batch { people: self.people.into(), pictures: self.pictures.into(), strangers: self.strangers.into() },
+            batch: Batch {
+                people: self.people.into(),
+                pictures: self.pictures.into(),
+                strangers: self.strangers.into(),
+            },
             schedule,
             epochs: self.epochs,
             optimiser: self.optimiser.into(),
@@ -195,7 +203,7 @@ impl Learn {
         let Network { kind, dimension, classes, keep } = network;
         format!(
             "network={kind:?} dimension={dimension} classes={classes} keep={keep} pictures={} loss={} mining={} margin={} people={} \
-            pictures-each={} strangers={} refresh={} part={} optimiser={} average={} weight-decay={} mirror={} seed={}",
+            pictures-each={} strangers={} refresh={} part={} optimiser={} average={} weight-decay={} mirror={} crop={} seed={}",
             faces.count(),
             said(self.loss),
             said(self.mining),
@@ -209,6 +217,7 @@ impl Learn {
             self.average,
             self.weight_decay,
             !self.no_mirror,
+            self.crop,
             self.seed
         )
     }
@@ -219,7 +228,8 @@ impl Learn {
         let mut names = Weights::new();
         network.found(&mut names, &Device::flex(), &mut fastrand::Rng::with_seed(0))?;
         let mut taken = Weights::new();
-        for name in names.keys().filter(|name| !self.anew.iter().any(|layer| name.split('/').any(|part| part == layer))) {
+        for name in names.keys().filter(|name| !self.anew.iter().any(|layer| name.split('/').any(|part| part == layer)))
+        {
             let array = found.get(name).or_else(|| found.get(&keras_name(name)));
             taken.extend(array.map(|array| (name.clone(), array.clone())));
         }
@@ -257,9 +267,13 @@ impl Learn {
             }
             None => Run::new(plan, faces, device.clone(), self.first_weights(&network)?)?,
         };
-        let mut events = Events::create(out, now()).with_context(|| format!("cannot write event files into {}", out.display()))?;
+        let mut events =
+            Events::create(out, now()).with_context(|| format!("cannot write event files into {}", out.display()))?;
         let stop = stop_on_signal()?;
         let mut progress = Progress::new(&run);
+        if let (Some(pairs), 0) = (pairs, run.state().steps) {
+            progress.validated(0, &pairs.figures(&network, &mut run.averaged(), &device)?, &mut events, now())?;
+        }
         while !run.is_over() && !stop.load(Ordering::Relaxed) {
             let report = run.step().map_err(|error| said_with_checkpoint(error, out))?;
             progress.step(&report, &mut events, now())?;
@@ -267,10 +281,10 @@ impl Learn {
                 checkpoint::save(out, &settings, run.state())?;
             }
             if report.ends_epoch {
-                progress.weights(&run, &mut events, now())?;
+                progress.spread(&run, &report, &mut events, now())?;
                 if let Some(pairs) = pairs {
                     let figures = pairs.figures(&network, &mut run.averaged(), &device)?;
-                    progress.validated(&report, &figures, &mut events, now())?;
+                    progress.validated(report.step, &figures, &mut events, now())?;
                 }
             }
             events.flush()?;
@@ -287,7 +301,9 @@ impl Learn {
 
 fn said_with_checkpoint(error: RunError, out: &Path) -> anyhow::Error {
     match checkpoint::newest(out) {
-        Ok(Some(path)) => anyhow::Error::new(error).context(format!("the run stopped; its last checkpoint is {}", path.display())),
+        Ok(Some(path)) => {
+            anyhow::Error::new(error).context(format!("the run stopped; its last checkpoint is {}", path.display()))
+        }
         _ => anyhow::Error::new(error).context("the run stopped before its first checkpoint"),
     }
 }
@@ -300,7 +316,11 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>> {
     std::thread::spawn(move || {
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
             for times in 0.. {
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
                 told.store(true, Ordering::Relaxed);
@@ -323,11 +343,4 @@ fn peak_memory() -> Option<u64> {
 
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
-
-fn positive(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err("give a number above 0".to_owned()),
-    }
 }

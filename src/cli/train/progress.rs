@@ -41,7 +41,10 @@ impl Progress {
         let all = u64::from(run.plan().epochs) * run.batches() as u64;
         let done = u64::from(run.state().epoch) * run.batches() as u64 + run.state().done as u64;
         let bar = ProgressBar::new(all).with_position(done).with_elapsed(Duration::ZERO);
-        bar.set_style(ProgressStyle::with_template("{bar:24} {pos}/{len} {per_sec}, {eta} left  {msg}").expect("the template is sound"));
+        bar.set_style(
+            ProgressStyle::with_template("{bar:24} {pos}/{len} {per_sec}, {eta} left  {msg}")
+                .expect("the template is sound"),
+        );
         Self { bar, batches: run.batches(), epoch: Epoch::new() }
     }
 
@@ -92,7 +95,10 @@ impl Progress {
             epoch.pictures as f64 / seconds.max(1e-9)
         );
         if report.tally.is_some() {
-            line += &format!(", {:.0} % of triplets active", 100.0 * epoch.active / (epoch.learned + epoch.empty).max(1) as f64);
+            line += &format!(
+                ", {:.0} % of triplets active",
+                100.0 * epoch.active / (epoch.learned + epoch.empty).max(1) as f64
+            );
         }
         if epoch.empty > 0 {
             line += &format!(", {} of {} steps without any triplet", epoch.empty, self.batches);
@@ -103,23 +109,32 @@ impl Progress {
         self.tell(line);
     }
 
-    /// How the weights and their averages are spread.
-    pub fn weights(&mut self, run: &Run, events: &mut Events, seconds: f64) -> Result<()> {
+    /// How the weights and their gradients are spread.
+    pub fn spread(&mut self, run: &Run, report: &Report, events: &mut Events, seconds: f64) -> Result<()> {
         for (name, array) in &run.state().weights {
-            events.histogram(seconds, run.state().steps, &format!("weights/{name}"), &array.values)?;
+            events.histogram(seconds, report.step, &format!("weights/{name}"), &array.values)?;
+        }
+        for (name, gradient) in &report.gradients {
+            events.histogram(seconds, report.step, &format!("gradients/{name}"), gradient)?;
         }
         Ok(())
     }
 
-    pub fn validated(&mut self, report: &Report, figures: &Figures, events: &mut Events, seconds: f64) -> Result<()> {
+    /// The figures of other people after `step` steps.
+    pub fn validated(&mut self, step: u64, figures: &Figures, events: &mut Events, seconds: f64) -> Result<()> {
         for (tag, figure) in
             [("accuracy", figures.accuracy.mean), ("val", figures.val.mean), ("auc", figures.auc), ("eer", figures.eer)]
         {
-            events.scalar(seconds, report.step, &format!("pairs/{tag}"), figure as f32)?;
+            events.scalar(seconds, step, &format!("pairs/{tag}"), figure as f32)?;
         }
         self.tell(format!(
-            "  other people: accuracy {:.4}, AUC {:.4}, EER {:.4}, VAL {:.4} @ FAR {:.3}",
-            figures.accuracy.mean, figures.auc, figures.eer, figures.val.mean, figures.far
+            "  other people{}: accuracy {:.4}, AUC {:.4}, EER {:.4}, VAL {:.4} @ FAR {:.3}",
+            if step == 0 { " before" } else { "" },
+            figures.accuracy.mean,
+            figures.auc,
+            figures.eer,
+            figures.val.mean,
+            figures.far
         ));
         Ok(())
     }
@@ -131,7 +146,10 @@ impl Progress {
         if suspects.is_empty() {
             return;
         }
-        println!("{} pictures lie nearer to strangers than to their own person; are they labelled rightly?", suspects.len());
+        println!(
+            "{} pictures lie nearer to strangers than to their own person; are they labelled rightly?",
+            suspects.len()
+        );
         for &picture in suspects.iter().take(NAMED) {
             println!("  {}", faces.file(picture).display());
         }

@@ -7,7 +7,13 @@ use crate::train::distance::Distances;
 ///
 /// In the order of anchors, then of positives; the same `draw` gives the same triplets. `Offline` takes what was listed, so it
 /// finds none here.
-pub fn triplets(mining: Mining, distances: &Distances, labels: &[u32], margin: f32, draw: &mut fastrand::Rng) -> Vec<Triplet> {
+pub fn triplets(
+    mining: Mining,
+    distances: &Distances,
+    labels: &[u32],
+    margin: f32,
+    draw: &mut fastrand::Rng,
+) -> Vec<Triplet> {
     match mining {
         Mining::All => all(labels),
         Mining::SemiHard => one_negative_a_pair(labels, draw, |anchor, positive, negative| {
@@ -80,8 +86,9 @@ mod tests {
 
     /// Some pictures of some people at some places of a plane.
     fn batch() -> impl Strategy<Value = (Vec<f32>, Vec<u32>)> {
-        prop::collection::vec((-1.0f32..1.0, -1.0f32..1.0, 0u32..4), 2..14)
-            .prop_map(|pictures| (pictures.iter().flat_map(|p| [p.0, p.1]).collect(), pictures.iter().map(|p| p.2).collect()))
+        prop::collection::vec((-1.0f32..1.0, -1.0f32..1.0, 0u32..4), 2..14).prop_map(|pictures| {
+            (pictures.iter().flat_map(|p| [p.0, p.1]).collect(), pictures.iter().map(|p| p.2).collect())
+        })
     }
 
     /// The triplets by definition: three loops.
@@ -90,7 +97,8 @@ mod tests {
         for anchor in 0..labels.len() {
             for positive in 0..labels.len() {
                 for negative in 0..labels.len() {
-                    let valid = anchor != positive && labels[anchor] == labels[positive] && labels[anchor] != labels[negative];
+                    let valid =
+                        anchor != positive && labels[anchor] == labels[positive] && labels[anchor] != labels[negative];
                     if valid && wanted(anchor, positive, negative) {
                         found.insert(Triplet { anchor, positive, negative });
                     }

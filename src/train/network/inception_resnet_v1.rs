@@ -98,7 +98,14 @@ fn block(pass: &mut Pass, x: Tensor<4>, name: &str, kind: &Block) -> Tensor<4> {
     let channels = x.dims()[1];
     let branches = kind.branches.iter().enumerate().map(|(index, layers)| {
         layers.iter().fold(x.clone(), |y, (layer, kernel, outputs)| {
-            pass.conv_norm_relu(y, &format!("{ROOT}/{name}/Branch_{index}/{layer}"), *kernel, *outputs, 1, Padding::Same)
+            pass.conv_norm_relu(
+                y,
+                &format!("{ROOT}/{name}/Branch_{index}/{layer}"),
+                *kernel,
+                *outputs,
+                1,
+                Padding::Same,
+            )
         })
     });
     let together = Tensor::cat(branches.collect(), 1);
@@ -112,7 +119,14 @@ fn reduction(pass: &mut Pass, x: Tensor<4>, name: &str, branches: &[&[Layer]]) -
         let mut y = x.clone();
         for (place, (layer, kernel, outputs)) in layers.iter().enumerate() {
             let (stride, padding) = if place + 1 == layers.len() { (2, Padding::Valid) } else { (1, Padding::Same) };
-            y = pass.conv_norm_relu(y, &format!("{ROOT}/{name}/Branch_{index}/{layer}"), *kernel, *outputs, stride, padding);
+            y = pass.conv_norm_relu(
+                y,
+                &format!("{ROOT}/{name}/Branch_{index}/{layer}"),
+                *kernel,
+                *outputs,
+                stride,
+                padding,
+            );
         }
         parts.push(y);
     }
@@ -146,7 +160,10 @@ mod tests {
                 "InceptionResnetV1/Repeat_1/block17_10/Branch_1/Conv2d_0b_1x7/BatchNorm/moving_mean",
                 "Block17_10_Branch_1_Conv2d_0b_1x7_BatchNorm_moving_mean",
             ),
-            ("InceptionResnetV1/Block8/Branch_0/Conv2d_1x1/BatchNorm/beta", "Block8_6_Branch_0_Conv2d_1x1_BatchNorm_beta"),
+            (
+                "InceptionResnetV1/Block8/Branch_0/Conv2d_1x1/BatchNorm/beta",
+                "Block8_6_Branch_0_Conv2d_1x1_BatchNorm_beta",
+            ),
             ("InceptionResnetV1/Bottleneck/BatchNorm/beta", "Bottleneck_BatchNorm_beta"),
         ] {
             assert_eq!(keras_name(variable), keras);

@@ -111,10 +111,23 @@ impl<'a> Pass<'a> {
 
     /// A convolution, without bias unless `bias`. The kernel is drawn after Glorot and Bengio 2010, as TF-slim's `xavier_initializer`
     /// does.
-    pub fn conv(&mut self, x: Tensor<4>, name: &str, kernel: [usize; 2], outputs: usize, stride: usize, padding: Padding, bias: bool) -> Tensor<4> {
+    pub fn conv(
+        &mut self,
+        x: Tensor<4>,
+        name: &str,
+        kernel: [usize; 2],
+        outputs: usize,
+        stride: usize,
+        padding: Padding,
+        bias: bool,
+    ) -> Tensor<4> {
         let [_, inputs, _, _] = x.dims();
         let area = kernel[0] * kernel[1];
-        let weight: Tensor<4> = self.weight(&format!("{name}/weights"), [kernel[0], kernel[1], inputs, outputs], Fill::Glorot { inputs: inputs * area, outputs: outputs * area });
+        let weight: Tensor<4> = self.weight(
+            &format!("{name}/weights"),
+            [kernel[0], kernel[1], inputs, outputs],
+            Fill::Glorot { inputs: inputs * area, outputs: outputs * area },
+        );
         let bias = bias.then(|| self.weight(&format!("{name}/biases"), [outputs], Fill::Even(0.0)));
         let reach = match padding {
             Padding::Valid => [0, 0],
@@ -124,7 +137,15 @@ impl<'a> Pass<'a> {
     }
 
     /// FaceNet's convolution: without bias, batch norm, ReLU.
-    pub fn conv_norm_relu(&mut self, x: Tensor<4>, name: &str, kernel: [usize; 2], outputs: usize, stride: usize, padding: Padding) -> Tensor<4> {
+    pub fn conv_norm_relu(
+        &mut self,
+        x: Tensor<4>,
+        name: &str,
+        kernel: [usize; 2],
+        outputs: usize,
+        stride: usize,
+        padding: Padding,
+    ) -> Tensor<4> {
         let y = self.conv(x, name, kernel, outputs, stride, padding, false);
         relu(self.norm(y, name))
     }
@@ -132,7 +153,8 @@ impl<'a> Pass<'a> {
     /// A dense layer, without bias unless `bias`.
     pub fn dense(&mut self, x: Tensor<2>, name: &str, outputs: usize, bias: bool) -> Tensor<2> {
         let [_, inputs] = x.dims();
-        let weight: Tensor<2> = self.weight(&format!("{name}/weights"), [inputs, outputs], Fill::Glorot { inputs, outputs });
+        let weight: Tensor<2> =
+            self.weight(&format!("{name}/weights"), [inputs, outputs], Fill::Glorot { inputs, outputs });
         let y = x.matmul(weight);
         match bias {
             true => y + self.weight::<1>(&format!("{name}/biases"), [outputs], Fill::Even(0.0)).unsqueeze(),
@@ -143,7 +165,8 @@ impl<'a> Pass<'a> {
     /// A batch norm with a shift and without a scale, as all of FaceNet's are. Channels are the second dimension.
     pub fn norm<const D: usize>(&mut self, x: Tensor<D>, layer: &str) -> Tensor<D> {
         let channels = x.dims()[1];
-        let [beta, mean, variance] = ["beta", "moving_mean", "moving_variance"].map(|figure| format!("{layer}/BatchNorm/{figure}"));
+        let [beta, mean, variance] =
+            ["beta", "moving_mean", "moving_variance"].map(|figure| format!("{layer}/BatchNorm/{figure}"));
         let shift = self.weight(&beta, [channels], Fill::Even(0.0));
         let scale = Tensor::<1>::ones([channels], &self.device);
         let moving_mean = self.weight(&mean, [channels], Fill::Even(0.0));
@@ -165,13 +188,21 @@ impl<'a> Pass<'a> {
         let [batch, inputs, rows, columns] = x.dims();
         let (down, along) = ((rows - kernel) / stride + 1, (columns - kernel) / stride + 1);
         let (places, taps) = (down * along, kernel * kernel * inputs);
-        let weight: Tensor<3> = self.weight(&format!("{name}/weights"), [places, taps, outputs], Fill::Glorot { inputs: taps, outputs: outputs * kernel * kernel });
+        let weight: Tensor<3> = self.weight(
+            &format!("{name}/weights"),
+            [places, taps, outputs],
+            Fill::Glorot { inputs: taps, outputs: outputs * kernel * kernel },
+        );
         let bias: Tensor<3> = self.weight(&format!("{name}/biases"), [places, 1, outputs], Fill::Even(0.0));
         // A window's taps in the order of rows, columns, inputs; then one product of matrices for each place.
         let mut shifted = Vec::with_capacity(kernel * kernel);
         for (row, column) in (0..kernel).flat_map(|row| (0..kernel).map(move |column| (row, column))) {
             let (last_row, last_column) = (row + (down - 1) * stride + 1, column + (along - 1) * stride + 1);
-            shifted.push(x.clone().slice(s![.., .., row..last_row;stride, column..last_column;stride]).reshape([batch, inputs, places]));
+            shifted.push(
+                x.clone()
+                    .slice(s![.., .., row..last_row;stride, column..last_column;stride])
+                    .reshape([batch, inputs, places]),
+            );
         }
         let windows = Tensor::cat(shifted, 1).permute([2, 0, 1]); // places, batch, taps
         let y = windows.matmul(weight) + bias;
@@ -195,7 +226,8 @@ impl<'a> Pass<'a> {
             return x;
         }
         let [rows, columns] = x.dims();
-        let mask: Vec<f32> = (0..rows * columns).map(|_| if self.draw.f32() < kept { 1.0 / kept } else { 0.0 }).collect();
+        let mask: Vec<f32> =
+            (0..rows * columns).map(|_| if self.draw.f32() < kept { 1.0 / kept } else { 0.0 }).collect();
         x * Tensor::<2>::from_data(TensorData::new(mask, [rows, columns]), &self.device)
     }
 
@@ -261,7 +293,10 @@ impl Learned {
 enum Fill {
     Even(f32),
     /// Even between plus and minus `sqrt(6 / (inputs + outputs))`.
-    Glorot { inputs: usize, outputs: usize },
+    Glorot {
+        inputs: usize,
+        outputs: usize,
+    },
 }
 
 impl Fill {

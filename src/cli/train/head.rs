@@ -1,0 +1,297 @@
+//! `usher train head`
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::super::book::enrolled;
+use super::super::context::Context;
+use super::super::evaluate::crowd::Crowd;
+use super::super::evaluate::looking::Eyes;
+use super::super::evaluate::measuring::rate;
+use super::super::progress::bar;
+use super::naming::{MiningName, OptimiserName, positive};
+use crate::domain::{Head as Map, ModelId};
+use crate::lab::calibrate::Person;
+use crate::lab::crowd;
+use crate::lab::features::Form;
+use crate::setup;
+use crate::setup::house::calibration;
+use crate::train::head::judging::{Estimate, FOLDS, Judgement, judge};
+use crate::train::head::{HeadPlan, learn};
+use crate::vision::calibration_file::CalibrationFile;
+use crate::vision::head_file::{HeadFile, head_id};
+
+/// Learn a head for this site: a linear map behind the model, which stays as it is.
+///
+/// PHOTOS has one folder a person, with pictures as the door's camera makes them. Without PHOTOS the enrolled templates are taken, which
+/// needs a stopped daemon. A quarter of the people at a time is left out, a head is learned from the others, and the share of their own
+/// photographs by which they would be missed is compared with and without it, at the same false match rate. Only if the head is
+/// better, and chance does not explain it (95 %), a head is learned from everybody and written beside the store; otherwise nothing is.
+///
+/// The daemon compares behind the head from its next start on. Nobody is enrolled again: templates are kept as the model made them. The
+/// distance limit then rests on what was measured here, so take as many people as you can: fifty with five pictures each are few.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  usher train head staff/\n  usher train head staff/ --dry-run --fmr 0.01\n  usher train head              from what is enrolled\n  \
+    usher train head --remove     take it off"
+)]
+pub struct Head {
+    /// Labelled photographs: one folder a person
+    #[arg(value_name = "PHOTOS", conflicts_with = "remove")]
+    photos: Option<PathBuf>,
+    /// The false match rate of one comparison at which errors are compared
+    #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = rate)]
+    fmr: f64,
+    /// Which triplets
+    #[arg(long, value_enum, default_value_t = MiningName::SemiHard, hide_possible_values = true)]
+    mining: MiningName,
+    /// The margin alpha between positives and negatives, in squared distance
+    #[arg(long, value_name = "ALPHA", default_value_t = 0.6, value_parser = positive)]
+    margin: f32,
+    /// Steps, each with a batch of people
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    steps: u32,
+    /// People of a batch
+    #[arg(long, value_name = "P", default_value_t = 24, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    people: u16,
+    /// Photographs of each of them
+    #[arg(long, value_name = "K", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..=100))]
+    pictures: u16,
+    /// How weights are moved
+    #[arg(long, value_enum, default_value_t = OptimiserName::Adagrad, hide_possible_values = true)]
+    optimiser: OptimiserName,
+    /// Learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 0.01, value_parser = positive)]
+    rate: f32,
+    /// How strongly the head is pulled to the map that changes nothing
+    #[arg(long, value_name = "FACTOR", default_value_t = 0.01, value_parser = positive)]
+    pull: f32,
+    /// Another seed, other batches; the same seed, the same head
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Write the head into this file instead of beside the store
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["remove", "dry_run"])]
+    out: Option<PathBuf>,
+    /// Only tell what a head would bring
+    #[arg(long)]
+    dry_run: bool,
+    /// Take the site's head off; the daemon compares without it from its next start on
+    #[arg(long, conflicts_with = "dry_run")]
+    remove: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    eyes: Eyes,
+}
+
+/// What heads are learned from.
+struct Material {
+    people: Vec<Person>,
+    model: ModelId,
+    /// In words, for the file.
+    what: String,
+    /// Where the head goes.
+    target: Option<PathBuf>,
+    without_face: usize,
+}
+
+impl Head {
+    pub fn run(self, context: &Context) -> Result<()> {
+        if self.remove {
+            return remove(context);
+        }
+        let Material { people, model, what, target, without_face } = self.material(context)?;
+        let photographs: usize = people.iter().map(|person| person.vectors.len()).sum();
+        let plan = self.plan();
+        let bar = bar(FOLDS, "parts left out");
+        let judgement = judge(&people, &plan, self.fmr, |done| bar.set_position(done as u64))?;
+        bar.finish_and_clear();
+        let file = judgement.is_better().then(|| {
+            let matrix = learn(&people.iter().collect::<Vec<_>>(), &plan);
+            let id = head_id(&model, &matrix);
+            let calibration = CalibrationFile {
+                format: 1,
+                model: id.to_string(),
+                measured: format!(
+                    "{what}; behind heads that had not learned from the people, usher {}",
+                    env!("CARGO_PKG_VERSION")
+                ),
+                people: people.len() as u64,
+                photographs: photographs as u64,
+                impostor_pairs: judgement.impostor_pairs,
+                genuine_pairs: judgement.genuine_pairs,
+                impostor: judgement.impostor.rates(),
+                genuine: judgement.genuine.rates(),
+            };
+            Map::new(model.clone(), id, matrix).map(|head| HeadFile { head, calibration })
+        });
+        // A map that is no number is no better, whatever the pairs say.
+        let file = file.flatten();
+        let report = Report {
+            order: &self,
+            model: &model,
+            people: people.len(),
+            photographs,
+            without_face,
+            judgement: &judgement,
+        };
+        let written = match (&file, &target) {
+            (Some(file), Some(path)) => {
+                calibration(&file.calibration).context("the result was not written")?;
+                file.save(path)?;
+                Some(path.as_path())
+            }
+            _ => None,
+        };
+        report.tell(file.as_ref(), written)
+    }
+
+    fn plan(&self) -> HeadPlan {
+        HeadPlan {
+            mining: self.mining.into(),
+            margin: self.margin,
+            people: self.people.into(),
+            pictures: self.pictures.into(),
+            steps: self.steps,
+            optimiser: self.optimiser.into(),
+            rate: self.rate,
+            pull: self.pull,
+            seed: self.seed,
+        }
+    }
+
+    fn material(&self, context: &Context) -> Result<Material> {
+        // What cannot be written is found out before the work, not after.
+        let config = match self.dry_run || self.out.is_some() {
+            true => context.config_if_any()?,
+            false => Some(context.config().context(
+                "the head goes beside the store of the configuration; without one, give --out or --dry-run",
+            )?),
+        };
+        let target = |model: &crate::vision::manifest::Model| match (&self.out, &config) {
+            (Some(path), _) => Some(path.clone()),
+            (None, Some(config)) if !self.dry_run => Some(setup::head::path(config, model)),
+            _ => None,
+        };
+        let Some(folder) = &self.photos else {
+            let Some(config) = &config else {
+                bail!("name a folder of photographs, or a configuration whose store has people")
+            };
+            let (people, model) = enrolled(config)?;
+            let what = "the enrolled templates".to_owned();
+            return Ok(Material { people, model: model.id(), what, target: target(&model), without_face: 0 });
+        };
+        let photographs = crowd::people(folder)?;
+        let mut extractors = self.eyes.extractors(Form::default(), context)?;
+        let crowd = Crowd::look(&photographs, &mut extractors)?;
+        let model = extractors[0].vision().entry();
+        let what =
+            folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned());
+        Ok(Material {
+            model: model.id(),
+            what,
+            target: target(model),
+            without_face: crowd.failed.len(),
+            people: crowd.people,
+        })
+    }
+}
+
+fn remove(context: &Context) -> Result<()> {
+    let config = context.config()?;
+    let manifest = crate::vision::manifest::Manifest::load(&config.models.path)?;
+    let model = manifest.model(&config.models.embedder, crate::vision::manifest::Role::Embedder)?;
+    let path = setup::head::path(&config, model);
+    match std::fs::remove_file(&path) {
+        Ok(()) => println!("removed {}; a running daemon compares without it from its next start on", path.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("there is no site head: {} does not exist", path.display())
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
+    }
+    Ok(())
+}
+
+/// All that is told.
+struct Report<'a> {
+    order: &'a Head,
+    model: &'a ModelId,
+    people: usize,
+    photographs: usize,
+    without_face: usize,
+    judgement: &'a Judgement,
+}
+
+impl Report<'_> {
+    fn tell(&self, file: Option<&HeadFile>, written: Option<&Path>) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        if self.order.json {
+            writeln!(out, "{}", self.json(file, written))?;
+            return Ok(());
+        }
+        let judgement = self.judgement;
+        writeln!(
+            out,
+            "{}: {} people, {} photographs with a face, {} without",
+            self.model, self.people, self.photographs, self.without_face
+        )?;
+        writeln!(
+            out,
+            "left out in {FOLDS} parts: {} pairs of two people, {} of one\n",
+            judgement.impostor_pairs, judgement.genuine_pairs
+        )?;
+        writeln!(
+            out,
+            "Share of one person's pairs missed at a false match rate of {}, with its 95 % interval:",
+            self.order.fmr
+        )?;
+        for (what, estimate) in [
+            ("as the model is", judgement.before),
+            ("behind a head", judgement.after),
+            ("difference", judgement.difference),
+        ] {
+            let [value, low, high] = [estimate.value, estimate.low, estimate.high].map(|share| share * 100.0);
+            writeln!(out, "  {what:16} {value:7.2} %  ({low:.2} to {high:.2})")?;
+        }
+        match (file, written) {
+            (None, _) => {
+                writeln!(out, "\nThat is no improvement beyond chance: no head is kept, nothing was written.")?
+            }
+            (Some(_), None) => writeln!(out, "\nA head helps here. Nothing was written (--dry-run).")?,
+            (Some(file), Some(path)) => writeln!(
+                out,
+                "\nA head helps here. {} is written: {}\nThe daemon takes it at its next start; `usher doctor` tells the distance limit then.",
+                file.head.id(),
+                path.display()
+            )?,
+        }
+        Ok(())
+    }
+
+    fn json(&self, file: Option<&HeadFile>, written: Option<&Path>) -> Value {
+        let estimate =
+            |estimate: Estimate| json!({ "value": estimate.value, "interval": [estimate.low, estimate.high] });
+        let judgement = self.judgement;
+        json!({
+            "model": self.model.as_str(),
+            "people": self.people,
+            "photographs": self.photographs,
+            "failed_detections": self.without_face,
+            "impostor_pairs": judgement.impostor_pairs,
+            "genuine_pairs": judgement.genuine_pairs,
+            "fmr": self.order.fmr,
+            "interval": "95 %, people drawn anew",
+            "fnmr_before": estimate(judgement.before),
+            "fnmr_after": estimate(judgement.after),
+            "difference": estimate(judgement.difference),
+            "better": file.is_some(),
+            "head": file.map(|file| file.head.id().as_str()),
+            "written": written.map(|path| path.display().to_string()),
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! A site head beside the store: put on, told, taken off; and when it is refused.
+
+use std::path::Path;
+
+use usher::domain::{Head, ModelId};
+use usher::vision::calibration_file::CalibrationFile;
+use usher::vision::head_file::{HeadFile, head_id};
+
+use crate::support::{Daemon, House, photo, status};
+
+/// A head that swaps figures and turns their signs, which moves no distance, and says that strangers come a tenth nearer.
+fn put_head(house: &House, base: &ModelId, dimension: usize) {
+    let row = |row: usize| (0..dimension).map(move |column| if column == (row + 5) % dimension { -1.0 } else { 0.0 });
+    let matrix: Box<[f32]> = (0..dimension).flat_map(row).collect();
+    let id = head_id(base, &matrix);
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mobilefacenet.calibration.toml");
+    let mut calibration = CalibrationFile::load(&beside).unwrap().unwrap();
+    calibration.model = id.to_string();
+    calibration.impostor.iter_mut().for_each(|point| point[1] *= 0.9);
+    let head = Head::new(base.clone(), id, matrix).unwrap();
+    HeadFile { head, calibration }.save(&site_head(house)).unwrap();
+}
+
+fn site_head(house: &House) -> std::path::PathBuf {
+    house.store().join("head/mobilefacenet.head.safetensors")
+}
+
+fn shipped() -> ModelId {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mobilefacenet.calibration.toml");
+    ModelId::new(&CalibrationFile::load(&beside).unwrap().unwrap().model)
+}
+
+#[test]
+fn the_daemon_compares_behind_a_head_without_enrolling_again() {
+    let house = House::new();
+    house.enroll("Barack Obama", &["obama.jpg", "obama2.jpg"]);
+    house.enroll("Joe Biden", &["biden.jpg"]);
+    let check = ["calibrate", "--gallery", "--json"];
+    let without = house.json(&check).remove(0);
+    put_head(&house, &shipped(), 192);
+    let behind = house.json(&check).remove(0);
+    let figure = |answer: &serde_json::Value, at: &str| answer.pointer(at).and_then(serde_json::Value::as_f64).unwrap();
+    assert!((figure(&behind, "/limit") / figure(&without, "/limit") - 0.9).abs() < 0.01, "{behind} {without}");
+    let own = "/people/0/own_farthest";
+    assert!((figure(&behind, own) - figure(&without, own)).abs() < 1e-5, "{behind} {without}");
+
+    let id = HeadFile::load(&site_head(&house)).unwrap().unwrap().head.id().to_string();
+    let doctor = house.ask(&["doctor"]);
+    assert!(doctor.out.contains(&format!("behind the site head {id}")), "{}", doctor.out);
+    let daemon = Daemon::start(&house);
+    assert_eq!(status(&house)["model"], id.as_str());
+    assert_eq!(house.json(&check).remove(0), behind, "the daemon says the same");
+    let found = house.json(&["identify", "--json", &photo("obama3.jpg").display().to_string()]).remove(0);
+    assert!(found.to_string().contains("Barack Obama"), "{found}");
+    let error = house.refused(&["train", "head", "--dry-run"]);
+    assert!(error.contains("stop it first"), "{error}");
+    daemon.stop();
+    assert_eq!(house.records("started")[0]["content"]["model"], id.as_str(), "the journal says what was compared by");
+
+    assert!(house.usher(&["train", "head", "--remove"]).contains("removed"));
+    assert_eq!(house.json(&check).remove(0), without);
+    assert!(house.usher(&["train", "head", "--remove"]).contains("there is no site head"));
+}
+
+#[test]
+fn a_head_that_does_not_belong_is_refused_with_the_way_out() {
+    let mut house = House::new();
+    put_head(&house, &ModelId::new("mobilefacenet-000000000000"), 192);
+    let error = house.refused(&["run"]);
+    assert!(error.contains("was learned on mobilefacenet-000000000000") && error.contains("--remove"), "{error}");
+    put_head(&house, &shipped(), 64);
+    let error = house.refused(&["run"]);
+    assert!(error.contains("takes 64 figures") && error.contains("learn it again"), "{error}");
+    std::fs::write(site_head(&house), b"nothing").unwrap();
+    let error = house.refused(&["run"]);
+    assert!(error.contains("is no site head"), "{error}");
+    put_head(&house, &shipped(), 192);
+    house.environment.insert("USHER__ACCESS__DISTANCE".into(), "0.9".into());
+    let error = house.refused(&["run"]);
+    assert!(error.contains("[access] distance") && error.contains("--remove"), "{error}");
+}
+
+#[test]
+fn too_few_people_make_no_head_and_nothing_is_written() {
+    let house = House::new();
+    house.enroll("Barack Obama", &["obama.jpg", "obama2.jpg", "obama3.jpg"]);
+    house.enroll("Joe Biden", &["biden.jpg"]);
+    let error = house.refused(&["train", "head"]);
+    assert!(error.contains("2 people with 4 photographs make") && error.contains("more people"), "{error}");
+    assert!(!site_head(&house).exists());
+}
