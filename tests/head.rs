@@ -41,7 +41,8 @@ fn site(images: &Path, people: usize, camera: &Camera, out: &Path) {
         all.sort();
         all
     };
-    let several = sorted(images).into_iter().map(|person| (sorted(&person), person)).filter(|(files, _)| files.len() >= 3);
+    let several =
+        sorted(images).into_iter().map(|person| (sorted(&person), person)).filter(|(files, _)| files.len() >= 3);
     for (files, person) in several.take(people) {
         let home = out.join(person.file_name().unwrap());
         std::fs::create_dir_all(&home).unwrap();
@@ -73,7 +74,8 @@ fn a_head_is_kept_where_it_helps_and_only_there() {
         ("grey, dark, noisy, small", Camera { size: 0.34, light: 0.3, noise: 6.0 }, true),
     ];
     for (place, (what, camera, wanted)) in cameras.iter().enumerate() {
-        let (photographs, head) = (folder.path().join(format!("site {place}")), folder.path().join(format!("{place}.safetensors")));
+        let (photographs, head) =
+            (folder.path().join(format!("site {place}")), folder.path().join(format!("{place}.safetensors")));
         site(&lfw, 150, camera, &photographs);
         let found = learn(&photographs, &head);
         println!(

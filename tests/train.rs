@@ -1,21 +1,29 @@
 //! Training as a whole: runs that resume, networks that learn, shapes as published. Needs the feature `train`.
 #![cfg(feature = "train")]
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use burn::tensor::Device;
+use usher::lab::features::{Extractor, Form};
 use usher::train::checkpoint;
 use usher::train::data::{Faces, Size};
 use usher::train::mining::Mining;
 use usher::train::network::{Kind, Network};
 use usher::train::optimiser::Optimiser;
-use usher::train::run::{Objective, Plan, Run, RunError};
+use usher::train::run::{Objective, Plan, Run, RunError, embed};
 use usher::train::sampler::Batch;
 use usher::train::schedule::Schedule;
-use usher::train::weights::Weights;
+use usher::train::validation::Pairs;
+use usher::train::weights::{self, Weights};
+use usher::vision::{Vision, VisionSettings};
 
 const MEMORY: u64 = 1_000_000_000;
+/// How a checkpoint becomes a float model.
+const CONVERT: [&str; 2] = ["network", "--float"];
 const SIZE: Size = Size { side: 64, spare: 4 };
 
 /// Faces that anybody can tell apart: each person is a colour, with some noise and a moving bar.
@@ -139,4 +147,125 @@ fn deepface_has_the_published_layers() {
     ];
     assert_eq!(sizes.into_iter().collect::<Vec<_>>(), published);
     assert!(published.iter().map(|(_, size)| size).sum::<usize>() > 118_000_000);
+}
+
+/// Of LFW's folders those of people with `least` pictures or more, at most `people` of them, cut out as `usher align` does it.
+fn aligned(lfw: &Path, people: &[&str], folder: &Path, options: &[&str]) {
+    let some = folder.with_extension("some");
+    std::fs::create_dir_all(&some).unwrap();
+    for person in people {
+        std::os::unix::fs::symlink(lfw.join("images").join(person), some.join(person)).unwrap();
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_usher"))
+        .env("USHER_MODELS", support::models())
+        .env_remove("USHER_CONFIG")
+        .args(["align", "--min-face", "20"])
+        .args(options)
+        .args([&some, folder])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The people of one of LFW's lists, in the order of their names.
+fn listed(list: &str) -> Vec<String> {
+    let fields = list.lines().skip(1).flat_map(|line| line.split('\t')).map(str::trim);
+    let mut names: Vec<String> =
+        fields.filter(|f| !f.is_empty() && f.parse::<u32>().is_err()).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// It learns what holds for people whom it has never seen, and easy triplets teach less.
+#[test]
+fn triplets_teach_the_small_network_to_tell_other_people_apart() {
+    let Some(lfw) = support::shared("data/lfw-dev") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let read = |list: &str| std::fs::read_to_string(lfw.join(list)).unwrap();
+    let pictures = |person: &str| std::fs::read_dir(lfw.join("images").join(person)).unwrap().count();
+    let known = listed(&read("pairsDevTrain.txt"));
+    let known: Vec<&str> = known.iter().map(String::as_str).filter(|person| pictures(person) >= 3).collect();
+    // Every fifth pair of the test's list; its people are others.
+    let list = read("pairsDevTest.txt");
+    let pairs: Vec<&str> = list.lines().skip(1).step_by(5).collect();
+    let same = pairs.iter().filter(|line| line.split('\t').count() == 3).count();
+    assert_eq!(same * 2, pairs.len());
+    let list = folder.path().join("pairs.txt");
+    std::fs::write(&list, format!("{same}\n{}\n", pairs.join("\n"))).unwrap();
+    let others = listed(&format!("\n{}", pairs.join("\n")));
+    let others: Vec<&str> = others.iter().map(String::as_str).collect();
+    assert!(others.iter().all(|person| !known.contains(person)));
+    let (faces, strangers) = (folder.path().join("faces"), folder.path().join("strangers"));
+    let five_point = ["--alignment", "five-point"];
+    aligned(&lfw, &known, &faces, &five_point);
+    aligned(&lfw, &others, &strangers, &five_point);
+
+    let size = Size { side: 64, spare: 0 };
+    let faces = Faces::read(&faces, size, MEMORY, 2).unwrap();
+    let pairs = Pairs::read(&list, &strangers, size).unwrap();
+    let learned = |mining: Mining, epochs: u32| {
+        let plan = Plan {
+            network: Network { kind: Kind::Small, dimension: 64, classes: 0, keep: 1.0 },
+            batch: Batch { people: 20, pictures: 4, strangers: 0 },
+            schedule: Schedule::Decay { start: 0.05, factor: 1.0, every: 10 },
+            epochs,
+            clip: None,
+            average: 0.9,
+            ..plan(mining)
+        };
+        let network = plan.network;
+        let mut run = Run::new(plan, &faces, Device::flex(), Weights::new()).unwrap();
+        while !run.is_over() {
+            run.step().unwrap();
+        }
+        pairs.figures(&network, &mut run.averaged(), &Device::flex()).unwrap().auc
+    };
+    let [untrained, easy, semi_hard] =
+        [(Mining::Easy, 0), (Mining::Easy, 6), (Mining::SemiHard, 6)].map(|(m, n)| learned(m, n));
+    println!(
+        "AUC on other people: untrained {untrained:.3}, easy triplets {easy:.3}, semi-hard triplets {semi_hard:.3}"
+    );
+    assert!(semi_hard > untrained + 0.08 && semi_hard > easy + 0.08, "{untrained} {easy} {semi_hard}");
+}
+
+/// The float .tflite of the same weights gives the same embeddings: layers, padding, names and numbers are FaceNet's.
+#[test]
+fn imported_weights_give_the_embeddings_of_the_tflite_file() {
+    let (Some(npz), Some(lfw)) =
+        (support::shared("models/weights/facenet-20180402-114759-vggface2.npz"), support::shared("data/lfw-dev"))
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let models = folder.path().join("models");
+    let done = Command::new(support::models().join("build/build"))
+        .args(CONVERT)
+        .arg(&npz)
+        .arg("--out")
+        .arg(&models)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let names = ["Abdullah_Gul", "Adrien_Brody", "Alejandro_Toledo", "Alvaro_Uribe"];
+    let people: Vec<&str> = names.into_iter().filter(|name| lfw.join("images").join(name).is_dir()).collect();
+    let folder = folder.path().join("faces");
+    aligned(&lfw, &people, &folder, &[]);
+    let faces = Faces::read(&folder, Size { side: 160, spare: 0 }, MEMORY, 2).unwrap();
+    let some: Vec<usize> = (0..faces.count().min(8)).collect();
+    assert!(some.len() >= 4, "{people:?}");
+    let network = Network { kind: Kind::InceptionResnetV1, dimension: 512, classes: 0, keep: 1.0 };
+    let (mut weights, missing) = network.take(&weights::read(&npz).unwrap(), &[]).unwrap();
+    assert_eq!(missing, 0);
+    let embeddings = embed(&network, &mut weights, &Device::flex(), &faces, &some).unwrap();
+    let settings = VisionSettings { embedder: "facenet".into(), ..VisionSettings::default() };
+    let vision = Vision::open(&support::runtime(), &models, &settings).unwrap();
+    let mut extractor = Extractor::new(vision, Form { aligned: true, ..Form::default() });
+    for (&face, ours) in some.iter().zip(embeddings.chunks_exact(512)) {
+        let file: PathBuf = faces.file(face).to_owned();
+        let theirs = extractor.extract(&file).unwrap().unwrap();
+        let cosine: f32 = ours.iter().zip(&theirs).map(|(a, b)| a * b).sum();
+        println!("cosine {cosine:.6}");
+        assert!(cosine > 0.9995, "{cosine} {}", file.display());
+    }
 }

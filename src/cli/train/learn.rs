@@ -17,7 +17,6 @@ use crate::train::checkpoint;
 use crate::train::data::{Faces, Size};
 use crate::train::events::Events;
 use crate::train::network::Network;
-use crate::train::network::inception_resnet_v1::keras_name;
 use crate::train::run::{Objective, Plan, Run, RunError};
 use crate::train::sampler::Batch;
 use crate::train::schedule::Schedule;
@@ -224,19 +223,10 @@ impl Learn {
 
     fn first_weights(&self, network: &Network) -> Result<Weights> {
         let Some(file) = &self.weights else { return Ok(Weights::new()) };
-        let found = weights::read(file)?;
-        let mut names = Weights::new();
-        network.found(&mut names, &Device::flex(), &mut fastrand::Rng::with_seed(0))?;
-        let mut taken = Weights::new();
-        for name in names.keys().filter(|name| !self.anew.iter().any(|layer| name.split('/').any(|part| part == layer)))
-        {
-            let array = found.get(name).or_else(|| found.get(&keras_name(name)));
-            taken.extend(array.map(|array| (name.clone(), array.clone())));
-        }
+        let (taken, missing) = network.take(&weights::read(file)?, &self.anew)?;
         if taken.is_empty() {
             bail!("{} has no weight of this network; is --network right?", file.display());
         }
-        let missing = names.len() - taken.len();
         println!("{} weights from {}, {missing} made anew", taken.len(), file.display());
         Ok(taken)
     }

@@ -82,6 +82,25 @@ impl Network {
         pass.end()
     }
 
+    /// Of weights that were found somewhere, under FaceNet's names or Keras's, those that the network has, by its own names, but for those of
+    /// the layers in `anew`; and how many are missing.
+    ///
+    /// # Errors
+    ///
+    /// Never for weights of this network; when layers contradict each other.
+    pub fn take(&self, found: &Weights, anew: &[String]) -> Result<(Weights, usize), NetworkError> {
+        let mut own = Weights::new();
+        self.found(&mut own, &Device::flex(), &mut fastrand::Rng::with_seed(0))?;
+        let is_anew = |name: &str| anew.iter().any(|layer| name.split('/').any(|part| part == layer));
+        let mut taken = Weights::new();
+        for name in own.keys().filter(|name| !is_anew(name)) {
+            let array = found.get(name).or_else(|| found.get(&inception_resnet_v1::keras_name(name)));
+            taken.extend(array.map(|array| (name.clone(), array.clone())));
+        }
+        let missing = own.len() - taken.len();
+        Ok((taken, missing))
+    }
+
     /// The softmax layer's logits, where there is one. It comes last in a run and is not exported.
     fn logits(&self, pass: &mut Pass, x: Tensor<2>, name: &str) -> Option<Tensor<2>> {
         (self.classes > 0).then(|| pass.dense(x, name, self.classes, true))
