@@ -136,7 +136,7 @@ fn dlib_is_right_on_view_1() {
     view_1(&lfw, &embed(files, &support::models(), "dlib"), "dlib", 0.98);
 }
 
-/// The checkout's models with a FaceNet that `models/build/build facenet` makes of the development checkpoint, in a folder of that name.
+/// The checkout's models with a FaceNet that `models/build/build network` makes of the development checkpoint, in a folder of that name.
 fn convert(name: &str, options: &[&str]) -> Option<PathBuf> {
     let checkpoint = support::shared("models/weights/facenet-20180402-114759-vggface2.npz")?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -145,7 +145,7 @@ fn convert(name: &str, options: &[&str]) -> Option<PathBuf> {
     }
     let build = support::models().join("build/build");
     let done =
-        Command::new(build).arg("facenet").arg(checkpoint).args(options).arg("--out").arg(&folder).output().unwrap();
+        Command::new(build).arg("network").arg(checkpoint).args(options).arg("--out").arg(&folder).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     Some(folder)
 }

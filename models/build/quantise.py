@@ -15,7 +15,7 @@ from equalise import LAYERS
 from graph import Graph, Op, Tensor
 
 # Operators whose int8 form hands its input's scale on.
-SCALE_KEEPING = ("MAX_POOL_2D", "PAD", "RESHAPE")
+SCALE_KEEPING = ("GATHER", "MAX_POOL_2D", "PAD", "RESHAPE")
 INTEGER = (*LAYERS, *SCALE_KEEPING, "ADD", "CONCATENATION", "MEAN")
 
 # A channel of weights gets at least this part of the largest channel's range. XNNPACK refuses a layer where

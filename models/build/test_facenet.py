@@ -1,4 +1,4 @@
-"""Tests of `build facenet`: `models/build/build test`.
+"""Tests of `build network` with a FaceNet: `models/build/build test`.
 
 Every form of a checkpoint gives the same weights; what is no checkpoint is refused with words; the float graph computes what the
 layers say; int8 stays near it. On a thin net of random weights, and on a real one where USHER_FACENET names it.
@@ -18,8 +18,11 @@ import numpy as np
 
 import checkpoint
 import convert
+import entry
 import facenet
+import faces
 import frozen_graph
+import net
 import torch_state
 from calibrate import embed, measure
 
@@ -51,7 +54,7 @@ def random_weights(thin=8, seed=1):
         variance = random.uniform(0.5, 2.0, outputs).astype(np.float32)
         one = None if norm else small()
         fields = (small(), None, small(), variance) if norm else (None, None, None, None)
-        weights[name] = checkpoint.Layer(kernel, one, *fields)
+        weights[name] = net.Layer(kernel, one, *fields)
 
     before = 3
     for step, width in zip(filter(None, facenet.STEM), WIDTHS["stem"]):
@@ -262,12 +265,17 @@ def write_all(weights, folder):
 
 
 class Forms(unittest.TestCase):
+    def layers(self, path):
+        found, weights = checkpoint.read(path)
+        self.assertIs(found, facenet)
+        return weights
+
     def check(self, weights):
         with tempfile.TemporaryDirectory() as folder:
             for path in write_all(weights, Path(folder)):
-                found = checkpoint.read(path)
-                self.assertEqual(checkpoint.digest(found), checkpoint.digest(weights), path.name)
-                for name, _ in facenet.layers():
+                found = self.layers(path)
+                self.assertEqual(checkpoint.digest(facenet, found), checkpoint.digest(facenet, weights), path.name)
+                for name, _, _ in facenet.layers():
                     np.testing.assert_array_equal(found[name].kernel, weights[name].kernel, f"{path.name}: {name}")
 
     def test_every_form_gives_the_same_weights(self):
@@ -275,23 +283,23 @@ class Forms(unittest.TestCase):
 
     @unittest.skipUnless(os.environ.get("USHER_FACENET"), "USHER_FACENET names no real checkpoint")
     def test_every_form_of_a_real_net_gives_the_same_weights(self):
-        self.check(checkpoint.read(os.environ["USHER_FACENET"]))
+        self.check(self.layers(os.environ["USHER_FACENET"]))
 
     def test_a_gamma_counts(self):
         arrays = torch_arrays(random_weights())
-        plain = checkpoint.digest(self.read_torch(arrays))
+        plain = checkpoint.digest(facenet, self.read_torch(arrays))
         arrays["conv2d_1a.bn.weight"] = arrays["conv2d_1a.bn.weight"] * np.float32(2)
         doubled = self.read_torch(arrays)
-        self.assertNotEqual(checkpoint.digest(doubled), plain)
-        kernel, _ = facenet.fold(doubled["Conv2d_1a_3x3"])
-        halves = kernel / 2 * np.sqrt(doubled["Conv2d_1a_3x3"].variance.astype(np.float64) + facenet.EPSILON)
+        self.assertNotEqual(checkpoint.digest(facenet, doubled), plain)
+        kernel, _ = net.fold(doubled["Conv2d_1a_3x3"])
+        halves = kernel / 2 * np.sqrt(doubled["Conv2d_1a_3x3"].variance.astype(np.float64) + net.EPSILON)
         np.testing.assert_allclose(halves, doubled["Conv2d_1a_3x3"].kernel, rtol=1e-6)
 
     def read_torch(self, arrays):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "a.pt")
             path.write_bytes(torch_file(arrays, False))
-            return checkpoint.read(path)
+            return self.layers(path)
 
 
 class Refusals(unittest.TestCase):
@@ -320,9 +328,13 @@ class Refusals(unittest.TestCase):
         ):
             for size in (0, 3, len(whole) // 2, len(whole) - 1):
                 self.refused(name, whole[:size])
+        archive = io.BytesIO()
+        np.savez(archive, **keras_arrays(weights))
+        for size in (0, 3, len(archive.getvalue()) // 2, len(archive.getvalue()) - 1):
+            self.refused("cut.npz", archive.getvalue()[:size])
         self.assertIn("neither", self.refused("model.h5", b""))
         other = graph_def({"conv/weights": np.zeros([3, 3, 3, 8], np.float32)})
-        self.assertIn("no Inception-ResNet-v1", self.refused("other.pb", other))
+        self.assertIn("no network that is known", self.refused("other.pb", other))
         lacking = tensorflow_arrays(weights)
         del lacking["InceptionResnetV1/Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7/BatchNorm/moving_mean"]
         self.assertIn("block17_3", self.refused("lacking.pb", graph_def(lacking)))
@@ -419,13 +431,13 @@ class Graphs(unittest.TestCase):
         weights = random_weights(thin=4)
         smooth = np.random.default_rng(5).integers(0, 256, [12, 8, 8, 3], np.uint8)
         images = smooth.repeat(20, 1).repeat(20, 2)
-        plain = convert.convert(convert._float_graph(weights), None)
+        plain = convert.convert(facenet, convert.float_graph(facenet, weights), None)
         found = embed(plain, images)
         for image, row in zip(images[:2], found):
             expected = reference(weights, (image.astype(np.float64) - 127.5) / 128)
             np.testing.assert_allclose(row, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
-        table = measure(lambda: convert._float_graph(weights), images[:8])
-        whole = convert.convert(convert._float_graph(weights), table)
+        table = measure(lambda: convert.float_graph(facenet, weights), images[:8])
+        whole = convert.convert(facenet, convert.float_graph(facenet, weights), table)
         self.assertLess(len(whole), len(plain) / 2)
         unit = lambda rows: rows / np.linalg.norm(rows, axis=1, keepdims=True)
         cosines = (unit(embed(whole, images)) * unit(found)).sum(axis=1)
@@ -438,20 +450,20 @@ class Manifests(unittest.TestCase):
     def test_an_entry_takes_the_place_of_the_old_one(self):
         around = "format = 1\n\n[model.a]\nx = 0\n\n", "\n[model.z]\nz = 0\n"
         old = around[0] + "[model.facenet]\nold = 1\n[model.facenet.input]\nold = 2\n" + around[1]
-        new = convert.with_entry(old, self.ENTRY)
+        new = entry.with_entry(old, "facenet", self.ENTRY)
         self.assertEqual(new, around[0] + self.ENTRY + around[1])
-        self.assertEqual(convert.with_entry(new, self.ENTRY), new)
-        self.assertEqual(convert.with_entry("format = 1\n", self.ENTRY), "format = 1\n\n" + self.ENTRY)
+        self.assertEqual(entry.with_entry(new, "facenet", self.ENTRY), new)
+        self.assertEqual(entry.with_entry("format = 1\n", "facenet", self.ENTRY), "format = 1\n\n" + self.ENTRY)
 
     def test_few_faces_are_varied_and_many_are_not(self):
         few = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
-        varied = convert.varied(few)
+        varied = faces.varied(few)
         self.assertEqual(len(varied), 12)
         np.testing.assert_array_equal(varied[:2], few)
         np.testing.assert_array_equal(varied[2:4], few[:, :, ::-1])
-        self.assertEqual((convert.room(0), convert.room(convert.MOST_FACES), convert.room(1000)), (1.6, 1.0, 1.0))
-        many = np.zeros([convert.MOST_FACES, 4, 4, 3], np.uint8)
-        self.assertIs(len(convert.varied(many)), len(many))
+        self.assertEqual((faces.room(0), faces.room(faces.MOST_FACES), faces.room(1000)), (1.6, 1.0, 1.0))
+        many = np.zeros([faces.MOST_FACES, 4, 4, 3], np.uint8)
+        self.assertIs(len(faces.varied(many)), len(many))
 
 
 if __name__ == "__main__":

@@ -24,4 +24,5 @@ mod seal;
 mod snapshots;
 mod supervisor;
 mod support;
+mod trained;
 mod visitors;

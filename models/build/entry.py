@@ -1,0 +1,77 @@
+"""A converted model's files: its entry in the manifest, and how they come into a folder of models.
+
+Owns the entry's text and its place, and that each file is written in one step.
+Knows nothing of how a model is made.
+"""
+
+import json
+import re
+import shutil
+
+from faces import MODELS
+
+
+def entry(net, sha256, dimension, fingerprint, called, known, is_float, alignment):
+    """The model's part of the manifest. `known` is what was measured once about these weights, or None."""
+    text = f"""[model.{net.NAME}]
+role = "embedder"
+file = "{net.NAME}.tflite"
+sha256 = "{sha256}"
+title = "{net.TITLE}, {dimension}-D, {"float" if is_float else "int8"}, converted from a checkpoint that you bring"
+optional = true
+[model.{net.NAME}.input]
+width = {net.IMAGE_SIZE}
+height = {net.IMAGE_SIZE}
+layout = "NHWC"
+type = "{"float32" if is_float else "int8"}"
+mean = 128.0
+std = 128.0
+[model.{net.NAME}.output]
+names = ["embedding"]
+[model.{net.NAME}.source]
+package = "checkpoint:{net.NAME}"
+version = {json.dumps(called)}
+file = "weights {fingerprint}"
+licence = "{known["licence"] if known else "the checkpoint's own"}"
+[model.{net.NAME}.embedding]
+dimension = {dimension}
+[model.{net.NAME}.alignment]
+{alignment.lines()}"""
+    for point in known["operating"] if known else []:
+        text += f"[[model.{net.NAME}.operating]]\n"
+        text += f"distance = {point['distance']}\nfmr = {point['fmr']:.5f}\nfnmr = {point['fnmr']}\n"
+        text += f"measured = {json.dumps(point['measured'])}\n"
+    return text
+
+
+def with_entry(manifest, name, text):
+    """The manifest with the entry `text` in the place of the one it has for the model `name`, or at its end."""
+    kept, inside, place = [], False, None
+    for line in manifest.splitlines(keepends=True):
+        header = re.match(r"\[+model\.([^.\]]+)", line)
+        if header:
+            inside = header[1] == name
+            if inside and place is None:
+                place = len(kept)
+        if not inside:
+            kept.append(line)
+    place = len(kept) if place is None else place
+    before = "".join(kept[:place]).rstrip("\n") + "\n\n"
+    after = "".join(kept[place:])
+    return before + text + ("\n" + after if after else "")
+
+
+def copy_shipped(out, brought):
+    """What usher ships, into an empty folder of models; not the models of the names `brought`, which somebody brought."""
+    theirs = {f"{name}.tflite" for name in brought}
+    for path in MODELS.iterdir():
+        shipped = path.suffix == ".tflite" or path.name.endswith(".calibration.toml") or path.name in ("MANIFEST.toml", "LICENSES.md")
+        if shipped and path.name not in theirs:
+            shutil.copyfile(path, out / path.name)
+
+
+def write(path, content):
+    """In one step: a daemon that reads meanwhile sees the old file or the new one."""
+    half = path.with_name(path.name + ".half")
+    half.write_bytes(content)
+    half.replace(path)
