@@ -30,11 +30,13 @@ const ANY_EMBEDDER: &str = "mobilefacenet";
 /// give each --random-order and another --seed. Files that cannot be read are listed and counted.
 ///
 /// With --alignment five-point the five landmarks are brought to a template instead, as ArcFace, MobileFaceNet and dlib want their faces.
+/// With --alignment frontal the face is turned to the front besides, piece by piece, by the pose of a mean face that fits the landmarks.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  usher align lfw/ lfw_160/                                  for FaceNet: box, 160 pixels, margin 32\n  \
     usher align --image-size 182 --margin 44 faces/ faces_182/ for training FaceNet\n  \
-    usher align --alignment five-point lfw/ lfw_112/           for ArcFace and its kin"
+    usher align --alignment five-point lfw/ lfw_112/           for ArcFace and its kin\n  \
+    usher align --alignment frontal --image-size 152 lfw/ lfw_152/  for DeepFace's network"
 )]
 pub struct Align {
     /// The data set: one folder a person
@@ -55,7 +57,7 @@ pub struct Align {
     /// How a face is cut out
     #[arg(long, value_enum, default_value_t = Kind::Box)]
     alignment: Kind,
-    /// With five-point: where the landmarks come to lie
+    /// With five-point: where the landmarks come to lie; with frontal: where a mean face's do
     #[arg(long, value_name = "NAME", default_value = "arcface-112", value_parser = names())]
     template: String,
     /// All faces of a photograph, as NAME_0.png, NAME_1.png, …, best score first
@@ -84,6 +86,8 @@ enum Kind {
     Box,
     /// The five landmarks, brought to a template
     FivePoint,
+    /// The face turned to the front, brought to a template
+    Frontal,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -156,11 +160,12 @@ impl Align {
         let template = Template::named(&self.template).ok_or_else(|| anyhow!("no template {}", self.template))?;
         let own = match self.alignment {
             Kind::Box => 160,
-            Kind::FivePoint => template.side,
+            Kind::FivePoint | Kind::Frontal => template.side,
         };
         let side = self.image_size.map_or(own, |px| px as usize);
         let alignment = match self.alignment {
             Kind::FivePoint => Alignment::FivePoint { template: template.scaled_to(side) },
+            Kind::Frontal => Alignment::Frontal { template: template.scaled_to(side) },
             Kind::Box if self.margin_of == Margin::Output && self.margin as usize >= side => {
                 bail!("a margin of {} of {side} pixels leaves no room for the face", self.margin)
             }

@@ -28,7 +28,7 @@ pub struct AlignSettings {
 /// A face cut out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CutOut {
-    /// Where it was: (x1, y1) up to but without (x2, y2), in whole pixels of the upright photograph. Of a five-point alignment the
+    /// Where it was: (x1, y1) up to but without (x2, y2), in whole pixels of the upright photograph. Of an alignment by landmarks the
     /// detector's bounds, of a box with its margin.
     pub bounds: [u32; 4],
     pub png: Vec<u8>,
@@ -68,7 +68,7 @@ fn cut_all(vision: &mut Vision, image: &Image, settings: &AlignSettings) -> Resu
         vision.cut(image, face, &settings.alignment, settings.side, &mut aligned);
         let (margin, of) = match settings.alignment {
             Alignment::Box { margin, margin_of } => (margin, margin_of),
-            Alignment::FivePoint { .. } => (0.0, Default::default()),
+            Alignment::FivePoint { .. } | Alignment::Frontal { .. } => (0.0, Default::default()),
         };
         let bounds = region(image, face, margin, of, settings.side);
         Ok(CutOut { bounds, png: png(&aligned).map_err(|error| error.to_string())? })

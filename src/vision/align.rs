@@ -1,10 +1,13 @@
-//! Cutting a face out for an embedder: by its bounds with a margin, or by its five landmarks.
+//! Cutting a face out for an embedder: by its bounds with a margin, by its five landmarks, or turned to the front.
 //!
 //! Knows nothing of what the embedder makes of it.
 
 use super::crop::{Cropper, Outside};
+use super::frontal::Frontal;
 use super::manifest::{Alignment, MarginOf};
 use super::pyramid::Halvings;
+use super::sampler::Sampler;
+use super::similarity::Similarity;
 use crate::domain::{Face, Image, Point};
 
 /// A face upright in a square of an embedder's input size: `side * side * 3` RGB bytes.
@@ -63,6 +66,10 @@ pub(super) fn align(
             by_box(image, halvings, region(image, face, *margin, *margin_of, side), side, cropper, &mut out.rgb)
         }
         Alignment::FivePoint { template } => by_landmarks(image, halvings, face, template, side, &mut out.rgb),
+        Alignment::Frontal { template } => match Frontal::of(&face.landmarks, template) {
+            Some(frontal) => frontal.draw(image, halvings, side, &mut out.rgb),
+            None => by_landmarks(image, halvings, face, template, side, &mut out.rgb),
+        },
     }
 }
 
@@ -95,80 +102,11 @@ fn by_landmarks(
     let target = template.map(|[x, y]| Point { x, y });
     // From the output's pixels back into the picture.
     let back = Similarity::between(&face.landmarks, &target).inverse();
-    let (view, times) = halvings.for_shrink(image, back.scale());
-    let shrink = (-(times as f32)).exp2();
-    // A pixel's centre lies half a pixel inside, at every size.
-    let half = 0.5 * shrink - 0.5;
-    let stride = view.width * 3;
-    let (right, bottom) = (view.width as f32 - 1.0, view.height as f32 - 1.0);
+    let sampler = Sampler::new(image, halvings, back.scale());
     for (v, row) in out.chunks_exact_mut(side * 3).enumerate() {
-        for (u, pixel) in row.chunks_exact_mut(3).enumerate() {
-            let p = back.apply(Point { x: u as f32, y: v as f32 });
-            let (x, y) = (p.x * shrink + half, p.y * shrink + half);
-            // Half a pixel beyond the edge still belongs to the edge's pixel. (NaN is outside.)
-            if !(x > -0.5 && y > -0.5 && x < right + 0.5 && y < bottom + 0.5) {
-                pixel.fill(0);
-                continue;
-            }
-            let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
-            let (x0, y0) = (x as usize, y as usize);
-            let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-            let (x1, y1) = ((x0 + 1).min(view.width - 1), (y0 + 1).min(view.height - 1));
-            let at = |x: usize, y: usize| &view.rgb[y * stride + x * 3..][..3];
-            let (a, b, c, d) = (at(x0, y0), at(x1, y0), at(x0, y1), at(x1, y1));
-            for k in 0..3 {
-                let top = f32::from(a[k]) + (f32::from(b[k]) - f32::from(a[k])) * fx;
-                let low = f32::from(c[k]) + (f32::from(d[k]) - f32::from(c[k])) * fx;
-                pixel[k] = (top + (low - top) * fy + 0.5) as u8;
-            }
+        for (u, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+            *pixel = sampler.at(back.apply(Point { x: u as f32, y: v as f32 }));
         }
-    }
-}
-
-/// Rotation, one scale and a shift: `x' = a x - b y + c`, `y' = b x + a y + d`.
-#[derive(Clone, Copy, Debug)]
-struct Similarity {
-    a: f32,
-    b: f32,
-    c: f32,
-    d: f32,
-}
-
-impl Similarity {
-    /// The one with the least squared distance from `from` to `to` (Umeyama 1991, without reflection; in the plane it has this
-    /// closed form).
-    fn between(from: &[Point; 5], to: &[Point; 5]) -> Similarity {
-        let mean = |points: &[Point; 5]| {
-            let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + f64::from(p.x), y + f64::from(p.y)));
-            (x / 5.0, y / 5.0)
-        };
-        let (mf, mt) = (mean(from), mean(to));
-        let (mut dot, mut cross, mut spread) = (0.0, 0.0, 0.0);
-        for (f, t) in from.iter().zip(to) {
-            let (fx, fy) = (f64::from(f.x) - mf.0, f64::from(f.y) - mf.1);
-            let (tx, ty) = (f64::from(t.x) - mt.0, f64::from(t.y) - mt.1);
-            dot += fx * tx + fy * ty;
-            cross += fx * ty - fy * tx;
-            spread += fx * fx + fy * fy;
-        }
-        let (a, b) = (dot / spread.max(1e-9), cross / spread.max(1e-9));
-        let (c, d) = (mt.0 - a * mf.0 + b * mf.1, mt.1 - b * mf.0 - a * mf.1);
-        Similarity { a: a as f32, b: b as f32, c: c as f32, d: d as f32 }
-    }
-
-    /// The way back; not finite where the similarity shrinks everything to a point.
-    fn inverse(&self) -> Similarity {
-        let square = self.a * self.a + self.b * self.b;
-        let (a, b) = (self.a / square, -self.b / square);
-        Similarity { a, b, c: b * self.d - a * self.c, d: -b * self.c - a * self.d }
-    }
-
-    fn apply(&self, p: Point) -> Point {
-        Point { x: self.a * p.x - self.b * p.y + self.c, y: self.b * p.x + self.a * p.y + self.d }
-    }
-
-    fn scale(&self) -> f32 {
-        self.a.hypot(self.b)
     }
 }
 
@@ -253,44 +191,13 @@ mod tests {
         }
 
         #[test]
-        fn a_similarity_is_found_again(angle in -3.0f32..3.0, scale in 0.2f32..5.0, c in -200f32..200.0, d in -200f32..200.0) {
-            let truth = Similarity { a: scale * angle.cos(), b: scale * angle.sin(), c, d };
-            let from = TEMPLATE.map(|[x, y]| Point { x, y });
-            let found = Similarity::between(&from, &from.map(|p| truth.apply(p)));
-            for p in from {
-                let (p, q) = (truth.apply(p), found.apply(p));
-                prop_assert!((p.x - q.x).abs() < 0.01 * scale.max(1.0) && (p.y - q.y).abs() < 0.01 * scale.max(1.0));
-            }
-        }
-
-        #[test]
-        fn there_and_back_is_where_it_was(angle in -3.0f32..3.0, scale in 0.2f32..5.0, x in -200f32..200.0, y in -200f32..200.0) {
-            let there = Similarity { a: scale * angle.cos(), b: scale * angle.sin(), c: x, d: -y };
-            let p = there.inverse().apply(there.apply(Point { x: y, y: x }));
-            prop_assert!((p.x - y).abs() < 0.01 && (p.y - x).abs() < 0.01);
-        }
-
-        #[test]
-        fn landmarks_that_do_not_fit_are_cut_larger_and_not_smaller(
-            noise in prop::array::uniform5((-9f32..9.0, -9f32..9.0)), scale in 0.5f32..4.0,
-        ) {
-            let template = TEMPLATE.map(|[x, y]| Point { x, y });
-            let seen: [Point; 5] = std::array::from_fn(|i| Point {
-                x: scale * (template[i].x + noise[i].0),
-                y: scale * (template[i].y + noise[i].1),
-            });
-            // Least squares shrink towards the mean what they cannot explain; the inverse of a shrunken fit is a larger region.
-            let back = Similarity::between(&seen, &template).inverse();
-            let other = Similarity::between(&template, &seen);
-            prop_assert!(back.scale() >= other.scale() * 0.9999);
-        }
-
-        #[test]
         fn wild_landmarks_do_not_panic(points in prop::array::uniform5((prop::num::f32::ANY, prop::num::f32::ANY))) {
             let image = Image::new(20, 30, vec![9; 1800]).unwrap();
             let face = face(points.map(|(x, y)| Point { x, y }));
-            let out = aligned(&image, &face, &Alignment::FivePoint { template: TEMPLATE });
-            prop_assert!(out.rgb.iter().all(|&v| v == 0 || v == 9));
+            for alignment in [Alignment::FivePoint { template: TEMPLATE }, Alignment::Frontal { template: TEMPLATE }] {
+                let out = aligned(&image, &face, &alignment);
+                prop_assert!(out.rgb.iter().all(|&v| v == 0 || v == 9));
+            }
         }
     }
 }

@@ -127,6 +127,9 @@ pub enum Alignment {
     },
     /// A similarity transform that brings the five landmarks nearest to `template`, in pixels of the input.
     FivePoint { template: [[f32; 2]; 5] },
+    /// The face turned to the front, piece by piece, by the pose that a mean face's shape has when it is fitted to the five landmarks.
+    /// `template` is where a mean face's landmarks come to lie, in pixels of the input.
+    Frontal { template: [[f32; 2]; 5] },
 }
 
 /// Whose pixels a margin is measured in.

@@ -8,6 +8,8 @@ mod boxes;
 pub mod calibration_file;
 mod crop;
 pub mod embedder;
+mod face_shape;
+mod frontal;
 pub mod head_file;
 pub mod manifest;
 pub mod mtcnn;
@@ -16,6 +18,8 @@ mod pyramid;
 mod quality;
 mod resample;
 pub mod runtime;
+mod sampler;
+mod similarity;
 pub mod tracker;
 pub mod trial;
 

@@ -102,6 +102,16 @@ fn all_faces_and_templates() {
     for bytes in pictures(&out).values() {
         assert_eq!(image::load_from_memory(bytes).unwrap().width(), 112);
     }
+    let front = house.path("front");
+    house.usher(&["align", "--multiple", "--alignment", "frontal", &data, &front.display().to_string()]);
+    assert_eq!(names(&front), names(&out));
+    for (turned, plain) in pictures(&front).values().zip(pictures(&out).values()) {
+        let [turned, plain] = [turned, plain].map(|bytes| image::load_from_memory(bytes).unwrap().into_rgb8());
+        let apart =
+            turned.iter().zip(plain.iter()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / turned.len() as f64;
+        // The same face in the same place, and not the same picture.
+        assert!(turned.dimensions() == (112, 112) && (0.2..40.0).contains(&apart), "{apart}");
+    }
     let error = house.refused(&["align", &data, &format!("{data}/inside")]);
     assert!(error.contains("choose a folder outside"), "{error}");
     let error = house.refused(&["align", "--margin-of", "output", "--margin", "160", &data, "x"]);

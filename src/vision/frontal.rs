@@ -1,0 +1,315 @@
+//! A face turned to the front: a mesh over the five landmarks and the outline of a mean face, each triangle mapped affinely.
+//!
+//! This is DeepFace's frontalisation (Taigman et al. 2014) with 5 landmarks for its 67, so that what lies between them is a mean face's, and
+//! with roll and yaw taken back but not pitch (`face_shape`). What a turn hides is stretched, not mirrored: a face's other half is
+//! not its mirror image. Landmarks keep what they lie beside their place on the mean face, so a face that looks ahead is cut out as by a
+//! similarity alone, with its own proportions.
+//!
+//! Knows nothing of networks.
+
+use super::face_shape::{LANDMARKS, OUTLINE, Pose};
+use super::pyramid::Halvings;
+use super::sampler::Sampler;
+use super::similarity::Similarity;
+use crate::domain::{Image, Point};
+
+/// Vertices: the landmarks 0 to 4, the outline from 5, and from 15 a ring around it where the picture lies as the similarity has it.
+const EDGE: usize = LANDMARKS.len();
+const RING: usize = EDGE + OUTLINE.len();
+const VERTICES: usize = RING + OUTLINE.len();
+
+/// The face's triangles, clockwise as seen.
+const FACE: [[usize; 3]; 18] = [
+    // Eyes, nose and mouth.
+    [0, 1, 2],
+    [2, 1, 4],
+    [2, 4, 3],
+    [0, 2, 3],
+    // Forehead and temples.
+    [5, 1, 0],
+    [5, 6, 1],
+    [5, 0, 14],
+    // Right cheek, then left.
+    [6, 7, 1],
+    [1, 7, 8],
+    [1, 8, 4],
+    [14, 0, 13],
+    [0, 12, 13],
+    [0, 3, 12],
+    // Jaw and chin.
+    [4, 8, 9],
+    [4, 9, 10],
+    [3, 11, 12],
+    [3, 10, 11],
+    [3, 4, 10],
+];
+const TRIANGLES: usize = FACE.len() + 2 * OUTLINE.len();
+
+/// The ring's size, in the outline's.
+const RING_SIZE: f32 = 1.75;
+/// The middle of the outline, from which the ring is drawn larger.
+const MIDDLE: Point = Point { x: 0.0, y: 0.5 };
+/// A triangle that the pose makes smaller than this part of itself has folded, or nearly.
+const LEAST_AREA: f32 = 0.01;
+
+/// From the aligned face's pixels into the picture: `x' = a x + b y + c`, `y' = d x + e y + f`.
+#[derive(Clone, Copy, Default)]
+struct Affine {
+    a: f32,
+    b: f32,
+    c: f32,
+    d: f32,
+    e: f32,
+    f: f32,
+}
+
+/// One triangle: where it is drawn, and where its pixels come from.
+#[derive(Clone, Copy, Default)]
+struct Piece {
+    corners: [Point; 3],
+    source: Affine,
+}
+
+/// What a triangle covers of a row.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    from: f32,
+    to: f32,
+    source: Affine,
+}
+
+/// A face, ready to be drawn as seen from the front.
+pub(super) struct Frontal {
+    pieces: [Piece; TRIANGLES],
+    /// Around the mesh.
+    around: Similarity,
+}
+
+impl Frontal {
+    /// Fits the mesh. `template` is where a mean face's landmarks come to lie.
+    ///
+    /// `None` where landmarks are those of no face: not finite, in one place, or so crossed that the mesh folds.
+    pub fn of(landmarks: &[Point; 5], template: &[[f32; 2]; 5]) -> Option<Frontal> {
+        let pose = Pose::fit(landmarks);
+        let place = ahead_to(template);
+        let (frame, seen) = mesh(&pose);
+        let mut pieces = [Piece::default(); TRIANGLES];
+        for (piece, corners) in pieces.iter_mut().zip(triangles()) {
+            let (ahead, turned) = (corners.map(|i| frame[i]), corners.map(|i| seen[i]));
+            // So written that not-a-number does not pass.
+            if !(area(ahead) > 0.0 && area(turned) > LEAST_AREA * area(ahead)) {
+                return None;
+            }
+            *piece = Piece::between(ahead.map(|p| place.apply(p)), turned.map(|p| pose.view.apply(p)));
+        }
+        let around = pose.view.after(&place.inverse());
+        around.scale().is_finite().then_some(Frontal { pieces, around })
+    }
+
+    /// Fills `out`, `side * side * 3` bytes. `halvings` must have been made of `image`. Black outside the picture.
+    pub fn draw(&self, image: &Image, halvings: &Halvings, side: usize, out: &mut [u8]) {
+        let sampler = Sampler::new(image, halvings, self.around.scale());
+        let mut spans = [Span::default(); TRIANGLES];
+        for (v, row) in out.chunks_exact_mut(side * 3).enumerate() {
+            let y = v as f32;
+            let mut count = 0;
+            for piece in &self.pieces {
+                if let Some((from, to)) = piece.span(y) {
+                    spans[count] = Span { from, to, source: piece.source };
+                    count += 1;
+                }
+            }
+            for (u, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                let p = Point { x: u as f32, y };
+                let inside = spans[..count].iter().find(|span| span.from <= p.x && p.x <= span.to);
+                *pixel = sampler.at(inside.map_or_else(|| self.around.apply(p), |span| span.source.apply(p)));
+            }
+        }
+    }
+}
+
+/// From distances between the eyes to where `template` has a mean face that looks ahead.
+fn ahead_to(template: &[[f32; 2]; 5]) -> Similarity {
+    Similarity::between(&LANDMARKS.map(|spot| spot.turned(0.0)), &template.map(|[x, y]| Point { x, y }))
+}
+
+/// All triangles: the face's, and two for each side of the outline.
+fn triangles() -> impl Iterator<Item = [usize; 3]> {
+    let strip = (0..OUTLINE.len()).flat_map(|i| {
+        let next = (i + 1) % OUTLINE.len();
+        let (near, near_next, far, far_next) = (EDGE + i, EDGE + next, RING + i, RING + next);
+        [[near, far, far_next], [near, far_next, near_next]]
+    });
+    FACE.into_iter().chain(strip)
+}
+
+/// The vertices as seen from the front, and as seen in the pose; both in distances between the eyes.
+fn mesh(pose: &Pose) -> ([Point; VERTICES], [Point; VERTICES]) {
+    let beside = |p: Point, by: Point| Point { x: p.x + by.x, y: p.y + by.y };
+    let mean = |a: Point, b: Point| Point { x: (a.x + b.x) / 2.0, y: (a.y + b.y) / 2.0 };
+    let own = &pose.residuals;
+    let (eyes, mouth) = (mean(own[0], own[1]), mean(own[3], own[4]));
+    let (right, left) = (mean(own[1], own[4]), mean(own[0], own[3]));
+    // The outline goes along with the landmarks beside it.
+    let along = [eyes, eyes, right, mouth, mouth, mouth, mouth, mouth, left, eyes];
+    let (mut frame, mut seen) = ([Point::default(); VERTICES], [Point::default(); VERTICES]);
+    let spots = LANDMARKS.iter().chain(&OUTLINE).zip(own.iter().chain(&along));
+    for (i, (spot, by)) in spots.enumerate() {
+        (frame[i], seen[i]) = (beside(spot.turned(0.0), *by), beside(spot.turned(pose.yaw), *by));
+    }
+    for (i, spot) in OUTLINE.iter().enumerate() {
+        let grown = |v: f32, middle: f32| middle + (v - middle) * RING_SIZE;
+        let far = Point { x: grown(spot.x, MIDDLE.x), y: grown(spot.y, MIDDLE.y) };
+        (frame[RING + i], seen[RING + i]) = (far, far);
+    }
+    (frame, seen)
+}
+
+/// Twice the area; above zero for corners that go clockwise as seen.
+fn area([a, b, c]: [Point; 3]) -> f32 {
+    (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x)
+}
+
+impl Piece {
+    /// The map of one triangle to the other. Finite where `target` has an area.
+    fn between(target: [Point; 3], source: [Point; 3]) -> Piece {
+        let [o, p, q] = target;
+        let (px, py, qx, qy, drawn) = (p.x - o.x, p.y - o.y, q.x - o.x, q.y - o.y, area(target));
+        let solve = |v: [f32; 3]| {
+            let (vp, vq) = (v[1] - v[0], v[2] - v[0]);
+            let (along, down) = ((vp * qy - vq * py) / drawn, (vq * px - vp * qx) / drawn);
+            (along, down, v[0] - along * o.x - down * o.y)
+        };
+        let ((a, b, c), (d, e, f)) = (solve(source.map(|p| p.x)), solve(source.map(|p| p.y)));
+        Piece { corners: target, source: Affine { a, b, c, d, e, f } }
+    }
+
+    /// From where to where it covers the row `y`.
+    fn span(&self, y: f32) -> Option<(f32, f32)> {
+        let mut span: Option<(f32, f32)> = None;
+        for (i, a) in self.corners.iter().enumerate() {
+            let b = &self.corners[(i + 1) % 3];
+            if (a.y <= y) != (b.y <= y) {
+                let x = a.x + (b.x - a.x) * (y - a.y) / (b.y - a.y);
+                span = Some(span.map_or((x, x), |(from, to)| (from.min(x), to.max(x))));
+            }
+        }
+        span
+    }
+}
+
+impl Affine {
+    fn apply(&self, p: Point) -> Point {
+        Point { x: self.a * p.x + self.b * p.y + self.c, y: self.d * p.x + self.e * p.y + self.f }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TEMPLATE: [[f32; 2]; 5] = [[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]];
+    const SIDE: usize = 112;
+
+    /// The mean face as a camera sees it, 40 pixels between the eyes, which have their middle at (120, 90).
+    fn seen(yaw: f32) -> [Point; 5] {
+        LANDMARKS.map(|spot| {
+            let p = spot.turned(yaw);
+            Point { x: 40.0 * p.x + 120.0, y: 40.0 * p.y + 90.0 }
+        })
+    }
+
+    /// Where the middle of the pixel (u, v) comes from.
+    fn source(frontal: &Frontal, u: f32, v: f32) -> Point {
+        let p = Point { x: u, y: v };
+        let inside = frontal.pieces.iter().find(|piece| piece.span(v).is_some_and(|(from, to)| from <= u && u <= to));
+        inside.map_or_else(|| frontal.around.apply(p), |piece| piece.source.apply(p))
+    }
+
+    /// Where the mean face's landmarks come to lie in the aligned picture.
+    fn places() -> [Point; 5] {
+        LANDMARKS.map(|spot| ahead_to(&TEMPLATE).apply(spot.turned(0.0)))
+    }
+
+    #[test]
+    fn the_mesh_has_no_holes_and_its_triangles_do_not_overlap() {
+        let frontal = Frontal::of(&seen(0.0), &TEMPLATE).unwrap();
+        let whole: f32 = frontal.pieces.iter().map(|piece| area(piece.corners)).sum();
+        let ring: Vec<Point> = frontal.pieces[FACE.len()..].iter().step_by(2).map(|piece| piece.corners[1]).collect();
+        let around: f32 = (1..ring.len() - 1).map(|i| area([ring[0], ring[i], ring[i + 1]])).sum();
+        assert!((whole - around).abs() < 1e-3 * around, "{whole} {around}");
+    }
+
+    #[test]
+    fn a_face_that_looks_ahead_is_cut_out_as_by_a_similarity() {
+        let frontal = Frontal::of(&seen(0.0), &TEMPLATE).unwrap();
+        for (u, v) in (0..SIDE).flat_map(|v| (0..SIDE).map(move |u| (u as f32, v as f32))) {
+            let (p, q) = (source(&frontal, u, v), frontal.around.apply(Point { x: u, y: v }));
+            assert!((p.x - q.x).abs() < 0.05 && (p.y - q.y).abs() < 0.05, "({u}, {v}): {p:?} for {q:?}");
+        }
+    }
+
+    #[test]
+    fn a_grey_picture_stays_grey_and_what_lies_outside_is_black() {
+        let image = Image::new(150, 140, vec![77; 150 * 140 * 3]).unwrap();
+        let mut halvings = Halvings::default();
+        halvings.make(&image, 1);
+        let mut out = vec![1; SIDE * SIDE * 3];
+        Frontal::of(&seen(0.4), &TEMPLATE).unwrap().draw(&image, &halvings, SIDE, &mut out);
+        assert!(out.iter().all(|&v| v == 0 || v == 77) && out.contains(&0));
+        let middle = &out[(SIDE / 2 * SIDE + SIDE / 2) * 3..][..30];
+        assert!(middle.iter().all(|&v| v == 77));
+    }
+
+    #[test]
+    fn landmarks_of_no_face_are_none() {
+        assert!(Frontal::of(&[Point { x: 3.0, y: 3.0 }; 5], &TEMPLATE).is_none());
+        let mut crossed = seen(0.0);
+        crossed.swap(0, 1);
+        assert!(Frontal::of(&crossed, &TEMPLATE).is_none());
+        assert!(Frontal::of(&seen(0.0), &[[9.0, 9.0]; 5]).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_turned_mean_face_is_brought_to_the_front(yaw in -0.6f32..0.6) {
+            let landmarks = seen(yaw);
+            let frontal = Frontal::of(&landmarks, &TEMPLATE).unwrap();
+            for (place, landmark) in places().iter().zip(landmarks) {
+                // What the usual pulls at the pose is left over, in pixels of the picture.
+                let p = source(&frontal, place.x, place.y);
+                prop_assert!((p.x - landmark.x).hypot(p.y - landmark.y) < 1.5, "{p:?} for {landmark:?}");
+            }
+        }
+
+        #[test]
+        fn neighbours_come_from_neighbours(yaw in -0.5f32..0.5, noise in prop::array::uniform5((-1.5f32..1.5, -1.5f32..1.5))) {
+            let plain = seen(yaw);
+            let landmarks: [Point; 5] = std::array::from_fn(|i| Point { x: plain[i].x + noise[i].0, y: plain[i].y + noise[i].1 });
+            let frontal = Frontal::of(&landmarks, &TEMPLATE).unwrap();
+            for (u, v) in (0..SIDE - 1).flat_map(|v| (0..SIDE - 1).map(move |u| (u as f32, v as f32))) {
+                let p = source(&frontal, u, v);
+                for q in [source(&frontal, u + 1.0, v), source(&frontal, u, v + 1.0)] {
+                    // No tear, and nothing stretched to many times its size.
+                    prop_assert!((p.x - q.x).hypot(p.y - q.y) < 6.0 * frontal.around.scale());
+                }
+            }
+        }
+
+        #[test]
+        fn wild_landmarks_and_templates_do_not_panic(
+            points in prop::array::uniform5((prop::num::f32::ANY, prop::num::f32::ANY)), template in prop::array::uniform5(prop::array::uniform2(prop::num::f32::ANY)),
+        ) {
+            let image = Image::new(20, 30, vec![9; 1800]).unwrap();
+            let mut halvings = Halvings::default();
+            halvings.make(&image, 1);
+            let mut out = vec![0; 16 * 16 * 3];
+            for template in [TEMPLATE, template] {
+                if let Some(frontal) = Frontal::of(&points.map(|(x, y)| Point { x, y }), &template) {
+                    frontal.draw(&image, &halvings, 16, &mut out);
+                }
+            }
+        }
+    }
+}
