@@ -98,6 +98,13 @@ pub fn face_rules(config: &Config, distance: Distance) -> Rules {
     }
 }
 
+/// A face that is out of sight for this long is a new face when it returns: a second, or as long as the frames may lie apart that have to
+/// agree within `[access] window`. A board that needs seconds for a frame would see a new face in each one otherwise, and nobody would pass.
+pub fn track_ends_after(config: &Config) -> Duration {
+    let gaps = config.access.frames_agree.saturating_sub(1).max(1);
+    Duration::from_secs(1).max(config.access.window / gaps)
+}
+
 /// `[enroll]` as the office wants it.
 pub fn gates(config: &Config) -> Gates {
     let enroll = &config.enroll;
@@ -326,4 +333,21 @@ fn first_line(path: &Path, key: &str) -> Result<String> {
     let text =
         std::fs::read_to_string(&path).with_context(|| format!("[mqtt] {key} {} cannot be read", path.display()))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_face_is_followed_as_long_as_the_frames_that_agree_may_lie_apart() {
+        let ends_after = |access: &str| {
+            let rest = "[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n";
+            track_ends_after(&Config::from_toml(&format!("[access]\n{access}\n{rest}")).unwrap()).as_millis()
+        };
+        assert_eq!(ends_after(""), 1000);
+        assert_eq!(ends_after("window = \"9s\""), 4500);
+        assert_eq!(ends_after("window = \"9s\"\nframes_agree = 4"), 3000);
+        assert_eq!(ends_after("window = \"9s\"\nframes_agree = 1"), 9000);
+    }
 }

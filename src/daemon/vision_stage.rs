@@ -21,8 +21,6 @@ use crate::gallery::Gallery;
 use crate::vision::tracker::Tracker;
 use crate::vision::{Seen, Vision, VisionError};
 
-/// A face that is out of sight for this long is a new face when it returns.
-const TRACK_ENDS_AFTER: Duration = Duration::from_secs(1);
 /// How long the thread waits for a frame before it beats again.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -35,6 +33,8 @@ pub struct VisionStage {
     pub gallery: Arc<Gallery>,
     /// Faces below this size are not embedded: the rules would refuse them anyway.
     pub min_face_px: f32,
+    /// A face that is out of sight for this long is a new face when it returns.
+    pub track_ends_after: Duration,
     pub frames: SlotReceiver<Frame>,
     pub used: SlotSender<Image>,
     pub tidings: SyncSender<Tiding>,
@@ -51,7 +51,7 @@ pub struct VisionStage {
 impl VisionStage {
     /// Runs until the camera's thread has ended and its last frame is seen.
     pub fn run(mut self) -> Result<(), VisionError> {
-        let mut tracker = Tracker::new(TRACK_ENDS_AFTER);
+        let mut tracker = Tracker::new(self.track_ends_after);
         loop {
             self.stage.beat(self.clock.now());
             let Some(frame) = self.frames.take(PATIENCE) else {

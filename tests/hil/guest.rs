@@ -99,7 +99,7 @@ impl Guest {
                 let last_words = self.ask("tail -n 40 /run/*.log").out;
                 panic!("waited in vain for {what}; the guest's logs:\n{last_words}");
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(300));
         }
     }
 

@@ -28,8 +28,6 @@ use crate::vision::trial::Trial;
 const PEOPLE: u32 = 1_000;
 /// Templates in the galleries that are searched.
 const GALLERIES: [u32; 3] = [1_000, 10_000, 100_000];
-/// A track ends when its face was not seen for so long, as in the daemon.
-const TRACK_ENDS_AFTER: Duration = Duration::from_secs(1);
 
 /// All that is needed to measure.
 pub struct Course<'a> {
@@ -193,7 +191,7 @@ impl Eyes {
             gallery: strangers(PEOPLE, vision.dimension()),
             referee: Referee::new(setup::face_rules(config, near_enough.cut(PEOPLE as usize).distance)),
             vision,
-            tracker: Tracker::new(TRACK_ENDS_AFTER),
+            tracker: Tracker::new(setup::track_ends_after(config)),
             clock: SystemClock::new(),
             camera: "bench".into(),
             frame: 0,
