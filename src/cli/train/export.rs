@@ -11,10 +11,10 @@ use crate::train::weights::{self, Weights};
 
 /// Write what a run has learned as an .npz under FaceNet's names.
 ///
-/// Takes the weights' moving averages of the newest checkpoint. `models/build/build facenet` makes an int8 model of it for the daemon.
+/// Takes the weights' moving averages of the newest checkpoint. `models/build/build network` makes an int8 model of it for the daemon.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  usher train export run/ --out mine.npz && models/build/build facenet mine.npz --out models-mine/"
+    after_help = "Example:\n  usher train export run/ --out mine.npz && models/build/build network mine.npz --out models-mine/"
 )]
 pub struct Export {
     /// The folder of a run, or one of its checkpoints

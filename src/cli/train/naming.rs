@@ -53,6 +53,7 @@ impl From<OptimiserName> for Optimiser {
 }
 
 /// A value's name on the command line.
+#[cfg(feature = "train")]
 pub fn said(value: impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }

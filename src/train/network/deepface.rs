@@ -18,9 +18,11 @@ pub const ROOT: &str = "DeepFace";
 
 pub fn run(network: &Network, pass: &mut Pass, images: Tensor<4>) -> Output {
     let name = |layer: &str| format!("{ROOT}/{layer}");
-    let x = relu(pass.conv(images, &name("C1"), [11, 11], 32, 1, Padding::Valid, true)); // 142 x 142
+    let x = pass.conv(images, &name("C1"), [11, 11], 32, 1, Padding::Valid);
+    let x = relu(pass.bias(x, &name("C1"))); // 142 x 142
     let x = pass.max_pool(x, 3, 2, true); // 71 x 71
-    let x = relu(pass.conv(x, &name("C3"), [9, 9], 16, 1, Padding::Valid, true)); // 63 x 63
+    let x = pass.conv(x, &name("C3"), [9, 9], 16, 1, Padding::Valid);
+    let x = relu(pass.bias(x, &name("C3"))); // 63 x 63
     let x = relu(pass.local(x, &name("L4"), 9, 16, 1)); // 55 x 55
     let x = relu(pass.local(x, &name("L5"), 7, 16, 2)); // 25 x 25
     let x = relu(pass.local(x, &name("L6"), 5, 16, 1)); // 21 x 21

@@ -109,7 +109,9 @@ fn block(pass: &mut Pass, x: Tensor<4>, name: &str, kind: &Block) -> Tensor<4> {
         })
     });
     let together = Tensor::cat(branches.collect(), 1);
-    let up = pass.conv(together, &format!("{ROOT}/{name}/Conv2d_1x1"), [1, 1], channels, 1, Padding::Same, true);
+    let layer = format!("{ROOT}/{name}/Conv2d_1x1");
+    let up = pass.conv(together, &layer, [1, 1], channels, 1, Padding::Same);
+    let up = pass.bias(up, &layer);
     x + up * kind.scale
 }
 

@@ -109,7 +109,7 @@ impl<'a> Pass<'a> {
         Tensor::<4>::from_data(TensorData::new(pixels, [count, side, side, 3]), &self.device).permute([0, 3, 1, 2])
     }
 
-    /// A convolution, without bias unless `bias`. The kernel is drawn after Glorot and Bengio 2010, as TF-slim's `xavier_initializer`
+    /// A convolution without bias. The kernel is drawn after Glorot and Bengio 2010, as TF-slim's `xavier_initializer`
     /// does.
     pub fn conv(
         &mut self,
@@ -119,7 +119,6 @@ impl<'a> Pass<'a> {
         outputs: usize,
         stride: usize,
         padding: Padding,
-        bias: bool,
     ) -> Tensor<4> {
         let [_, inputs, _, _] = x.dims();
         let area = kernel[0] * kernel[1];
@@ -128,12 +127,18 @@ impl<'a> Pass<'a> {
             [kernel[0], kernel[1], inputs, outputs],
             Fill::Glorot { inputs: inputs * area, outputs: outputs * area },
         );
-        let bias = bias.then(|| self.weight(&format!("{name}/biases"), [outputs], Fill::Even(0.0)));
         let reach = match padding {
             Padding::Valid => [0, 0],
             Padding::Same => [(kernel[0] - 1) / 2, (kernel[1] - 1) / 2],
         };
-        conv2d(x, weight.permute([3, 2, 0, 1]), bias, ConvOptions::new([stride, stride], reach, [1, 1], 1))
+        conv2d(x, weight.permute([3, 2, 0, 1]), None, ConvOptions::new([stride, stride], reach, [1, 1], 1))
+    }
+
+    /// A bias for each channel of a convolution.
+    pub fn bias(&mut self, x: Tensor<4>, name: &str) -> Tensor<4> {
+        let channels = x.dims()[1];
+        let bias: Tensor<1> = self.weight(&format!("{name}/biases"), [channels], Fill::Even(0.0));
+        x + bias.reshape([1, channels, 1, 1])
     }
 
     /// FaceNet's convolution: without bias, batch norm, ReLU.
@@ -146,7 +151,7 @@ impl<'a> Pass<'a> {
         stride: usize,
         padding: Padding,
     ) -> Tensor<4> {
-        let y = self.conv(x, name, kernel, outputs, stride, padding, false);
+        let y = self.conv(x, name, kernel, outputs, stride, padding);
         relu(self.norm(y, name))
     }
 
