@@ -30,6 +30,7 @@ pub(super) const LANDMARKS: [Spot; 5] = [
 
 /// The edge of what is seen of a face from the front, clockwise from the top: forehead, temple, cheek, jaw, chin's side, chin, and back up.
 /// After MediaPipe's canonical face model (Apache-2.0), brought to the axes above and rounded: an outline needs no more.
+/// The jaw and the chin's sides lie less far behind than there, so that no triangle folds over another.
 pub(super) const OUTLINE: [Spot; 10] = [
     spot(0.0, -0.85, 0.30),
     spot(1.0, -0.70, -0.25),
