@@ -72,7 +72,7 @@ class _Builder:
             for tap in row:
                 for colour in range(3):
                     bias = bias + tap[colour] * offset[colour]
-        x = self.conv(image, "conv32_down", kernel * (128 / DIVISOR), bias, stride=2, padding=VALID, activation=RELU)
+        x = self.graph.convolve(image, "conv32_down", kernel * (128 / DIVISOR), bias, stride=2, padding=VALID, activation=RELU)
         return self.max_pool(x, "pool", window=3)
 
     def residual_block(self, x, name):
@@ -92,24 +92,14 @@ class _Builder:
     def two_convs(self, x, name, stride):
         # The first layer of a downsampling block does not pad; all others keep the map's size.
         padding = SAME if stride == 1 else VALID
-        x = self.conv(x, name + "/conv1", *self.scaled_kernel(name + "/conv1"), stride, padding, RELU)
-        return self.conv(x, name + "/conv2", *self.scaled_kernel(name + "/conv2"), 1, SAME, NO_ACTIVATION)
+        x = self.graph.convolve(x, name + "/conv1", *self.scaled_kernel(name + "/conv1"), stride, padding, RELU)
+        return self.graph.convolve(x, name + "/conv2", *self.scaled_kernel(name + "/conv2"), 1, SAME, NO_ACTIVATION)
 
     def scaled_kernel(self, name):
         """(kernel, bias), with dlib's affine layer (a batch norm, frozen) folded in."""
         scale = self.weights[name + "/scale/weights"]
         bias = self.weights[name + "/conv/bias"] * scale + self.weights[name + "/scale/biases"]
         return self.weights[name + "/conv/filters"] * scale, bias
-
-    def conv(self, x, name, kernel, bias, stride, padding, activation):
-        """`kernel` is rows, columns, inputs, outputs, as TensorFlow.js keeps it."""
-        rows, columns, _, channels = kernel.shape
-        sides = [window_count(x.shape[1], rows, stride, padding), window_count(x.shape[2], columns, stride, padding)]
-        out = Tensor(name, [1, *sides, channels])
-        weights = kernel.transpose(3, 0, 1, 2)
-        constants = [Tensor(f"{name}/weights", weights.shape, data=weights), Tensor(f"{name}/bias", [channels], data=bias)]
-        self.graph.ops.append(Op("CONV_2D", [x, *constants], [out], conv_options(padding, stride, activation)))
-        return out
 
     def max_pool(self, x, name, window):
         sides = [window_count(side, window, 2, VALID) for side in x.shape[1:3]]
@@ -150,7 +140,7 @@ class _Builder:
         axes = Tensor("axes", [2], np.int32, [1, 2])
         self.graph.ops.append(Op("MEAN", [x, axes], [mean], {"keepDims": True}))
         kernel = self.weights["fc"][None, None]
-        flat = self.conv(mean, "fc", kernel, np.zeros(DIMENSION), stride=1, padding=VALID, activation=NO_ACTIVATION)
+        flat = self.graph.convolve(mean, "fc", kernel, np.zeros(DIMENSION), stride=1, padding=VALID, activation=NO_ACTIVATION)
         out = Tensor("embedding", [1, DIMENSION])
         shape = Tensor("shape", [2], np.int32, [-1, DIMENSION])
         self.graph.ops.append(Op("RESHAPE", [flat, shape], [out], {"newShape": [-1, DIMENSION]}))

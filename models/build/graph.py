@@ -107,6 +107,16 @@ class Graph:
         """The inputs, then what each operator writes, in running order."""
         return self.inputs + [out for op in self.ops for out in op.outputs]
 
+    def convolve(self, x, name, kernel, bias, stride, padding, activation):
+        """What a convolution of `x` gives. `kernel` is rows, columns, inputs, outputs, as TensorFlow keeps it."""
+        rows, columns, _, channels = kernel.shape
+        sides = [window_count(x.shape[1], rows, stride, padding), window_count(x.shape[2], columns, stride, padding)]
+        out = Tensor(name, [1, *sides, channels])
+        turned = kernel.transpose(3, 0, 1, 2)
+        constants = [Tensor(f"{name}/weights", turned.shape, data=turned), Tensor(f"{name}/bias", [channels], data=bias)]
+        self.ops.append(Op("CONV_2D", [x, *constants], [out], conv_options(padding, stride, activation)))
+        return out
+
     def remove(self, dead):
         """Takes the operators `dead` out; what they wrote must have no reader left."""
         self.ops = [op for op in self.ops if not any(op is gone for gone in dead)]

@@ -59,14 +59,8 @@ class Net:
 
     def plain_conv(self, x, name, kernel, bias, stride, padding, activation):
         """`kernel` is rows, columns, inputs, outputs."""
-        rows, columns, inputs, channels = kernel.shape
-        self.expect(name, "channels", inputs, x.shape[3])
-        sides = [window_count(x.shape[1], rows, stride, padding), window_count(x.shape[2], columns, stride, padding)]
-        out = Tensor(name, [1, *sides, channels])
-        turned = kernel.transpose(3, 0, 1, 2)
-        constants = [Tensor(f"{name}/weights", turned.shape, data=turned), Tensor(f"{name}/bias", [channels], data=bias)]
-        self.graph.ops.append(Op("CONV_2D", [x, *constants], [out], conv_options(padding, stride, activation)))
-        return out
+        self.expect(name, "channels", kernel.shape[2], x.shape[3])
+        return self.graph.convolve(x, name, kernel, bias, stride, padding, activation)
 
     def local(self, x, name, window, stride):
         """A convolution whose weights differ at each place, with ReLU: one grouped convolution of the windows, a group a place.
