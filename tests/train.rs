@@ -3,12 +3,13 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burn::tensor::Device;
 use usher::lab::features::{Extractor, Form};
+use usher::lab::pairs::read_lfw;
 use usher::train::checkpoint;
 use usher::train::data::{Faces, Size};
 use usher::train::mining::Mining;
@@ -168,13 +169,10 @@ fn aligned(lfw: &Path, people: &[&str], folder: &Path, options: &[&str]) {
 }
 
 /// The people of one of LFW's lists, in the order of their names.
-fn listed(list: &str) -> Vec<String> {
-    let fields = list.lines().skip(1).flat_map(|line| line.split('\t')).map(str::trim);
-    let mut names: Vec<String> =
-        fields.filter(|f| !f.is_empty() && f.parse::<u32>().is_err()).map(str::to_owned).collect();
-    names.sort();
-    names.dedup();
-    names
+fn listed(list: &Path) -> Vec<String> {
+    let files = read_lfw(list, Path::new("")).unwrap().into_iter().flat_map(|pair| [pair.a, pair.b]);
+    let names: BTreeSet<String> = files.map(|file| file.parent().unwrap().to_str().unwrap().to_owned()).collect();
+    names.into_iter().collect()
 }
 
 /// It learns what holds for people whom it has never seen, and easy triplets teach less.
@@ -182,18 +180,17 @@ fn listed(list: &str) -> Vec<String> {
 fn triplets_teach_the_small_network_to_tell_other_people_apart() {
     let Some(lfw) = support::shared("data/lfw-dev") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let read = |list: &str| std::fs::read_to_string(lfw.join(list)).unwrap();
     let pictures = |person: &str| std::fs::read_dir(lfw.join("images").join(person)).unwrap().count();
-    let known = listed(&read("pairsDevTrain.txt"));
+    let known = listed(&lfw.join("pairsDevTrain.txt"));
     let known: Vec<&str> = known.iter().map(String::as_str).filter(|person| pictures(person) >= 3).collect();
     // Every fifth pair of the test's list; its people are others.
-    let list = read("pairsDevTest.txt");
+    let list = std::fs::read_to_string(lfw.join("pairsDevTest.txt")).unwrap();
     let pairs: Vec<&str> = list.lines().skip(1).step_by(5).collect();
     let same = pairs.iter().filter(|line| line.split('\t').count() == 3).count();
     assert_eq!(same * 2, pairs.len());
     let list = folder.path().join("pairs.txt");
     std::fs::write(&list, format!("{same}\n{}\n", pairs.join("\n"))).unwrap();
-    let others = listed(&format!("\n{}", pairs.join("\n")));
+    let others = listed(&list);
     let others: Vec<&str> = others.iter().map(String::as_str).collect();
     assert!(others.iter().all(|person| !known.contains(person)));
     let (faces, strangers) = (folder.path().join("faces"), folder.path().join("strangers"));

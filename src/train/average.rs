@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::weights::{Array, Weights};
+
 /// Averages by name, as `tf.train.ExponentialMovingAverage` keeps them when it is told the step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Average {
@@ -32,14 +34,18 @@ impl Average {
         }
     }
 
-    /// Sets what has no average of its own.
-    pub fn set(&mut self, name: &str, weight: &[f32]) {
-        self.weights.insert(name.to_owned(), weight.to_vec());
-    }
-
     /// The averages by name.
     pub fn weights(&self) -> &BTreeMap<String, Vec<f32>> {
         &self.weights
+    }
+
+    /// `newest` with the averages in place of what has one.
+    pub fn over(&self, newest: &Weights) -> Weights {
+        let averaged = |(name, array): (&String, &Array)| {
+            let values = self.weights.get(name).unwrap_or(&array.values).clone();
+            (name.clone(), Array { shape: array.shape.clone(), values })
+        };
+        newest.iter().map(averaged).collect()
     }
 }
 

@@ -116,28 +116,9 @@ pub fn read(path: &Path, plan: &str, optimiser: Optimiser, average: f32) -> Resu
     if rest.plan != plan {
         return Err(CheckpointError::OtherPlan { path: path.to_owned(), what: difference(&rest.plan, plan) });
     }
-    let (mut weights, mut averages) = (Weights::new(), BTreeMap::new());
-    let mut kept: BTreeMap<String, Vec<Vec<f32>>> = BTreeMap::new();
-    // By name, so what the optimiser keeps comes in the order of its places.
-    for (name, array) in arrays {
-        if let Some(name) = name.strip_prefix("weights/") {
-            weights.insert(name.to_owned(), array);
-        } else if let Some(name) = name.strip_prefix("average/") {
-            averages.insert(name.to_owned(), array.values);
-        } else if let Some((_, name)) = name.strip_prefix("optimiser/").and_then(|rest| rest.split_once('/')) {
-            kept.entry(name.to_owned()).or_default().push(array.values);
-        } else {
-            return Err(foreign(format!("{name} belongs to no part")));
-        }
-    }
-    let as_long =
-        |name: &String, values: &Vec<f32>| weights.get(name).is_some_and(|array| array.values.len() == values.len());
-    if !averages.iter().all(|(name, values)| as_long(name, values))
-        || !kept
-            .iter()
-            .all(|(name, all)| all.len() == optimiser.figures() && all.iter().all(|values| as_long(name, values)))
-    {
-        return Err(foreign("its parts do not fit each other".to_owned()));
+    let Parts { weights, averages, kept } = Parts::of(arrays).map_err(foreign)?;
+    if kept.values().any(|all| all.len() != optimiser.figures()) {
+        return Err(foreign(MISFIT.to_owned()));
     }
     Ok(State {
         weights,
@@ -153,6 +134,53 @@ pub fn read(path: &Path, plan: &str, optimiser: Optimiser, average: f32) -> Resu
             .map(|[anchor, positive, negative]| Triplet { anchor, positive, negative })
             .collect(),
     })
+}
+
+/// The averaged weights of a checkpoint, which are what is exported.
+pub fn averaged(path: &Path) -> Result<Weights, CheckpointError> {
+    let parts = Parts::of(weights::read(path)?);
+    let Parts { weights, averages, .. } =
+        parts.map_err(|why| CheckpointError::Foreign { path: path.to_owned(), why })?;
+    // Nothing more is taken in, so the decay does not matter.
+    Ok(Average::resumed(0.0, averages).over(&weights))
+}
+
+const MISFIT: &str = "its parts do not fit each other";
+
+/// The arrays of a checkpoint.
+struct Parts {
+    weights: Weights,
+    averages: BTreeMap<String, Vec<f32>>,
+    kept: BTreeMap<String, Vec<Vec<f32>>>,
+}
+
+impl Parts {
+    /// Sorts them by what their names begin with; an error says why they are no checkpoint's.
+    fn of(arrays: Weights) -> Result<Parts, String> {
+        let mut parts = Parts { weights: Weights::new(), averages: BTreeMap::new(), kept: BTreeMap::new() };
+        // By name, so what the optimiser keeps comes in the order of its places.
+        for (name, array) in arrays {
+            if let Some(name) = name.strip_prefix("weights/") {
+                parts.weights.insert(name.to_owned(), array);
+            } else if let Some(name) = name.strip_prefix("average/") {
+                parts.averages.insert(name.to_owned(), array.values);
+            } else if let Some((_, name)) = name.strip_prefix("optimiser/").and_then(|rest| rest.split_once('/')) {
+                parts.kept.entry(name.to_owned()).or_default().push(array.values);
+            } else {
+                return Err(format!("{name} belongs to no part"));
+            }
+        }
+        let as_long = |name: &String, values: &Vec<f32>| {
+            parts.weights.get(name).is_some_and(|array| array.values.len() == values.len())
+        };
+        let fit = parts.averages.iter().all(|(name, values)| as_long(name, values))
+            && parts.kept.iter().all(|(name, all)| all.iter().all(|values| as_long(name, values)));
+        match (parts.weights.is_empty(), fit) {
+            (true, _) => Err("it holds no weights".to_owned()),
+            (false, false) => Err(MISFIT.to_owned()),
+            (false, true) => Ok(parts),
+        }
+    }
 }
 
 /// The first setting in which two plans differ, `NAME=VALUE` separated by spaces.

@@ -18,7 +18,7 @@ use super::optimiser::{Descent, Optimiser, clip};
 use super::random::draw;
 use super::sampler::{self, Batch};
 use super::schedule::Schedule;
-use super::weights::{Array, Weights};
+use super::weights::Weights;
 
 /// Pictures that are embedded at once.
 const EMBEDDED_AT_ONCE: usize = 32;
@@ -133,7 +133,9 @@ impl<'a> Run<'a> {
     pub fn new(plan: Plan, faces: &'a Faces, device: Device, mut weights: Weights) -> Result<Self, RunError> {
         plan.network.found(&mut weights, &device, &mut draw(plan.seed, "weights", 0, 0))?;
         let mut average = Average::new(plan.average);
-        weights.iter().for_each(|(name, array)| average.take(name, &array.values, 0));
+        for (name, array) in weights.iter().filter(|(name, _)| is_learned(name)) {
+            average.take(name, &array.values, 0);
+        }
         let state = State {
             weights,
             descent: Descent::new(plan.optimiser),
@@ -144,12 +146,16 @@ impl<'a> Run<'a> {
             steps: 0,
             listed: Vec::new(),
         };
-        Self::resumed(plan, faces, device, state)
+        Self::begin(plan, faces, device, state)
     }
 
     /// A run that goes on from where a state was taken.
     pub fn resumed(plan: Plan, faces: &'a Faces, device: Device, mut state: State) -> Result<Self, RunError> {
         plan.network.found(&mut state.weights, &device, &mut draw(plan.seed, "weights", 0, 0))?;
+        Self::begin(plan, faces, device, state)
+    }
+
+    fn begin(plan: Plan, faces: &'a Faces, device: Device, state: State) -> Result<Self, RunError> {
         let mut run = Self { plan, faces, device, state, batches: Vec::new() };
         run.fill_epoch()?;
         Ok(run)
@@ -177,15 +183,7 @@ impl<'a> Run<'a> {
 
     /// The averaged weights, with the newest moving figures of batch norms: what is validated and exported.
     pub fn averaged(&self) -> Weights {
-        let averages = self.state.average.weights();
-        self.state
-            .weights
-            .iter()
-            .map(|(name, array)| {
-                let values = averages.get(name).unwrap_or(&array.values).clone();
-                (name.clone(), Array { shape: array.shape.clone(), values })
-            })
-            .collect()
+        self.state.average.over(&self.state.weights)
     }
 
     fn fill_epoch(&mut self) -> Result<(), RunError> {
@@ -308,12 +306,9 @@ impl<'a> Run<'a> {
             let weight = &mut self.state.weights.get_mut(name).expect("a gradient is that of a weight").values;
             self.state.descent.move_weight(name, weight, gradient, rate);
         }
-        for (name, array) in &self.state.weights {
-            // What follows the batches by itself is not averaged once more.
-            match is_learned(name) {
-                true => self.state.average.take(name, &array.values, step),
-                false => self.state.average.set(name, &array.values),
-            }
+        // What follows the batches by itself is not averaged once more.
+        for (name, array) in self.state.weights.iter().filter(|(name, _)| is_learned(name)) {
+            self.state.average.take(name, &array.values, step);
         }
         Ok(length)
     }
@@ -367,24 +362,25 @@ pub fn embed(
     faces: &Faces,
     pictures: &[usize],
 ) -> Result<Vec<f32>, NetworkError> {
-    let mut embeddings = Vec::new();
-    for some in pictures.chunks(EMBEDDED_AT_ONCE) {
-        embeddings.extend(embed_pixels(network, weights, device, faces.batch(some, |_| View::middle(faces.size())))?);
-    }
-    Ok(embeddings)
+    embed_some(network, weights, device, pictures, |some| faces.batch(some, |_| View::middle(faces.size())))
 }
 
-/// The embeddings of pictures that are given as a network takes them, of unit length, one after the other.
-pub fn embed_pixels(
+/// The embeddings of pictures, of unit length, one after the other. `pixels` gives some of them as a network takes them.
+pub fn embed_some<P>(
     network: &Network,
     weights: &mut Weights,
     device: &Device,
-    pixels: Vec<f32>,
+    pictures: &[P],
+    pixels: impl Fn(&[P]) -> Vec<f32>,
 ) -> Result<Vec<f32>, NetworkError> {
+    let mut embeddings = Vec::new();
     let mut unused = fastrand::Rng::with_seed(0);
-    let mut pass = Pass::new(Purpose::Embed, device, weights, &mut unused);
-    let images: Tensor<4> = pass.images(pixels, network.side());
-    let output = network.run(&mut pass, images);
-    pass.end()?;
-    Ok(figures(unit_length(output.embedding)))
+    for some in pictures.chunks(EMBEDDED_AT_ONCE) {
+        let mut pass = Pass::new(Purpose::Embed, device, weights, &mut unused);
+        let images: Tensor<4> = pass.images(pixels(some), network.side());
+        let output = network.run(&mut pass, images);
+        pass.end()?;
+        embeddings.extend(figures(unit_length(output.embedding)));
+    }
+    Ok(embeddings)
 }

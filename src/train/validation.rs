@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::data::{Size, View, Why, face, window};
 use super::network::{Network, NetworkError};
-use super::run::embed_pixels;
+use super::run::embed_some;
 use super::weights::Weights;
 use crate::lab::pairs::{Pair, PairsError, read_lfw};
 use crate::lab::roc::{Figures, RocError, balanced};
@@ -18,7 +18,6 @@ use crate::lab::verification::{Comparison, Metric, Protocol, Views, measure};
 const FOLDS: usize = 10;
 /// The false accept rate at which the validation rate is told.
 const FAR: f64 = 0.01;
-const EMBEDDED_AT_ONCE: usize = 32;
 
 /// Pairs with their pictures, in memory.
 pub struct Pairs {
@@ -71,11 +70,9 @@ impl Pairs {
         weights: &mut Weights,
         device: &Device,
     ) -> Result<Figures, ValidationError> {
-        let mut views = Vec::with_capacity(self.pictures.len());
-        for some in self.pictures.chunks(EMBEDDED_AT_ONCE) {
-            let embeddings = embed_pixels(network, weights, device, some.concat())?;
-            views.extend(embeddings.chunks_exact(embeddings.len() / some.len()).map(|one| Views(vec![one.into()])));
-        }
+        let embeddings = embed_some(network, weights, device, &self.pictures, <[Vec<f32>]>::concat)?;
+        let figures = embeddings.len() / self.pictures.len().max(1);
+        let views: Vec<Views> = embeddings.chunks_exact(figures.max(1)).map(|one| Views(vec![one.into()])).collect();
         let same: Vec<bool> = self.comparisons.iter().map(|pair| pair.same).collect();
         let protocol = Protocol { metric: Metric::Euclidean, subtract_mean: false, far: FAR };
         Ok(measure(&views, &self.comparisons, &balanced(&same, FOLDS)?, protocol)?)

@@ -6,8 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::train::checkpoint;
-use crate::train::network::pass::is_learned;
-use crate::train::weights::{self, Weights};
+use crate::train::weights;
 
 /// Write what a run has learned as an .npz under FaceNet's names.
 ///
@@ -32,17 +31,7 @@ impl Export {
             false => Some(self.run.clone()),
         };
         let Some(path) = path else { bail!("{} has no checkpoint yet", self.run.display()) };
-        let all = weights::read(&path)?;
-        let mut exported = Weights::new();
-        for (name, array) in &all {
-            let Some(name) = name.strip_prefix("weights/") else { continue };
-            let average = all.get(&format!("average/{name}")).filter(|_| is_learned(name));
-            let values = average.map_or(&array.values, |average| &average.values);
-            exported.insert(name.to_owned(), weights::Array { shape: array.shape.clone(), values: values.clone() });
-        }
-        if exported.is_empty() {
-            bail!("{} is no checkpoint of a run", path.display());
-        }
+        let exported = checkpoint::averaged(&path)?;
         weights::write(&self.out, &exported)?;
         println!("{} weights of {} are in {}", exported.len(), path.display(), self.out.display());
         Ok(())

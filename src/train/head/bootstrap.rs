@@ -1,6 +1,8 @@
 //! Error rates of pairs that share people, and how sure they are: people, not pairs, are drawn anew (the subset bootstrap of Bolle,
 //! Ratha and Pankanti, "Error analysis of pattern recognition systems: the subsets bootstrap", 2004).
 
+use std::collections::BTreeMap;
+
 /// Two photographs, by their people's places, and their distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
@@ -15,6 +17,8 @@ pub struct Pairs {
     impostor: Vec<Pair>,
     /// Of one.
     genuine: Vec<Pair>,
+    /// How many of the impostor pairs any two people have: far fewer than pairs, and asked for at each draw.
+    crossed: Vec<(Pair, u64)>,
 }
 
 /// How often each person was drawn.
@@ -44,13 +48,17 @@ impl Drawn {
 impl Pairs {
     pub fn new(mut impostor: Vec<Pair>, genuine: Vec<Pair>) -> Pairs {
         impostor.sort_by(|a, b| a.distance.total_cmp(&b.distance));
-        Pairs { impostor, genuine }
+        let mut crossed = BTreeMap::new();
+        for pair in &impostor {
+            crossed.entry((pair.a, pair.b)).or_insert((*pair, 0)).1 += 1;
+        }
+        Pairs { impostor, genuine, crossed: crossed.into_values().collect() }
     }
 
     /// The share of genuine pairs, 0 to 1, that are no nearer than the impostor pair that would exceed the false match rate `fmr`; `None`
     /// without genuine pairs. A person who was drawn twice counts twice.
     pub fn fnmr(&self, fmr: f64, drawn: &Drawn) -> Option<f64> {
-        let total: u64 = self.impostor.iter().map(|pair| drawn.weight(pair)).sum();
+        let total: u64 = self.crossed.iter().map(|(pair, count)| drawn.weight(pair) * count).sum();
         let (allowed, mut nearer) = (fmr * total as f64 * (1.0 + 1e-9), 0);
         let exceeds = |pair: &&Pair| {
             nearer += drawn.weight(pair);
