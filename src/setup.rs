@@ -31,6 +31,7 @@ use crate::ledger::{Journal, Keep, Outbox, OutboxLimit};
 use crate::office::Gates;
 use crate::seal::{self, Ring, SealError, StoreKey};
 use crate::store::Store;
+use crate::vision::manifest::{Manifest, Model, Role};
 use crate::vision::mtcnn::DetectorSettings;
 use crate::vision::pipeline::Accelerators;
 use crate::vision::runtime::{Accelerator, Runtime};
@@ -42,6 +43,11 @@ const STUCK_AFTER: Duration = Duration::from_secs(3);
 /// The runtime that `[runtime]` names.
 pub fn runtime(config: &Config) -> Result<Runtime> {
     Ok(Runtime::load(config.runtime.library.as_deref())?)
+}
+
+/// What the manifest says of the embedder that `[models]` names.
+pub fn embedder(config: &Config) -> Result<Model> {
+    Ok(Manifest::load(&config.models.path)?.model(&config.models.embedder, Role::Embedder)?.clone())
 }
 
 /// All networks, compiled on what `[runtime]` asks for.

@@ -19,13 +19,13 @@ use crate::daemon::wire::{
     StrangersWire, TemplateWire, Validity,
 };
 use crate::domain::{Distance, Match, PersonId};
-use crate::gallery::{NewPerson, Template, Visitors};
+use crate::gallery::{Gallery, NewPerson, Template, Visitors};
 use crate::lab::calibrate::Person;
 use crate::office::{Enrolment, Recorder, Register, forget_strangers, strangers, tell_of_sealing};
 use crate::setup;
 use crate::store::{Store, StoreError};
 use crate::vision::Seen;
-use crate::vision::manifest::{Manifest, Model, Role};
+use crate::vision::manifest::Model;
 
 pub use record::Page;
 
@@ -49,23 +49,16 @@ impl Book {
         if let Some(client) = Client::connect(&config.control.socket)? {
             return Ok(Book::Remote(client));
         }
-        let store = match Store::open(&config.store.path) {
-            Err(StoreError::Busy { .. }) => bail!(
-                "the store {} is in use, but no daemon answers on {}: another usher command may be at work (try again), or the \
-                 daemon runs with another [control] socket",
-                config.store.path.display(),
-                config.control.socket.display()
-            ),
-            other => other?,
-        };
-        let manifest = Manifest::load(&config.models.path)?;
-        let model = manifest.model(&config.models.embedder, Role::Embedder)?;
+        let store = open_store(config)?;
+        let model = setup::embedder(config)?;
+        let head = setup::head::site_head(config, &model)?;
+        let near_enough = setup::house::near_enough(config, &model, head.as_ref())?;
         let ring = setup::ring(config);
-        let gallery = Arc::new(setup::head::gallery(config, &store, &ring, model)?);
+        let gallery = Arc::new(setup::head::gallery(&store, &ring, &model, head)?);
         let recorder = Arc::new(Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new())));
         let visitors = Visitors::open(&store, &ring, setup::keep_visitors(config))?;
         tell_of_sealing(&gallery, &recorder)?;
-        let register = Register::new(gallery, recorder.clone(), setup::house::near_enough(config, model)?);
+        let register = Register::new(gallery, recorder.clone(), near_enough);
         Ok(Book::Local(Box::new(Local { register, recorder, visitors, by: me() })))
     }
 
@@ -256,6 +249,19 @@ pub fn me() -> String {
     }
 }
 
+/// The configured store, which no daemon holds.
+fn open_store(config: &Config) -> Result<Store> {
+    match Store::open(&config.store.path) {
+        Err(StoreError::Busy { .. }) => bail!(
+            "the store {} is in use, but no daemon answers on {}: another usher command may be at work (try again), or the \
+             daemon runs with another [control] socket",
+            config.store.path.display(),
+            config.control.socket.display()
+        ),
+        other => Ok(other?),
+    }
+}
+
 /// The enrolled people's unit vectors as the model made them, and that model. Templates leave the store for nobody else's process, so
 /// the daemon must not run.
 pub fn enrolled(config: &Config) -> Result<(Vec<Person>, Model)> {
@@ -264,10 +270,10 @@ pub fn enrolled(config: &Config) -> Result<(Vec<Person>, Model)> {
             "the daemon holds the templates: stop it first (`systemctl stop usher`), or name a folder of photographs"
         );
     }
-    let store = Store::open(&config.store.path)?;
-    let manifest = Manifest::load(&config.models.path)?;
-    let model = manifest.model(&config.models.embedder, Role::Embedder)?.clone();
-    let gallery = setup::head::gallery(config, &store, &setup::ring(config), &model)?;
+    let store = open_store(config)?;
+    let model = setup::embedder(config)?;
+    // Without the site's head: what it was learned on does not matter for the next one.
+    let gallery = Gallery::open(&store, &setup::ring(config), model.id(), model.dimension())?;
     let mut people = Vec::new();
     for person in gallery.people() {
         let own =

@@ -19,7 +19,6 @@ use crate::config::{Config, Source};
 use crate::daemon::wire::{SealWire, Status};
 use crate::setup;
 use crate::store::Store;
-use crate::vision::manifest::{Manifest, Role};
 
 /// How long a broker may take to answer.
 const BROKER_WAIT: Duration = Duration::from_secs(5);
@@ -136,10 +135,12 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
             }
         }
     }
-    if let Ok(Some(file)) = setup::head::site_head(config, eyes.entry()) {
+    let head = setup::head::site_head(config, eyes.entry());
+    if let Ok(Some(file)) = &head {
         findings.tell("head", State::Well, &format!("faces are compared behind the site head {}", file.head.id()))?;
     }
-    findings.result("threshold", setup::house::near_enough(config, eyes.entry()), |near_enough| {
+    let near_enough = head.and_then(|head| setup::house::near_enough(config, eyes.entry(), head.as_ref()));
+    findings.result("threshold", near_enough, |near_enough| {
         let cut = near_enough.cut(1);
         match near_enough.false_identification_rate() {
             None => format!("{} recognises up to the fixed distance {}", eyes.model(), cut.distance),
@@ -191,9 +192,9 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
         format!("{} can be written", store.dir().display())
     })?;
     if let Some(store) = store {
-        let gallery = Manifest::load(&config.models.path).map_err(anyhow::Error::from).and_then(|manifest| {
-            let model = manifest.model(&config.models.embedder, Role::Embedder)?;
-            setup::head::gallery(config, &store, &setup::ring(config), model)
+        let gallery = setup::embedder(config).and_then(|model| {
+            let head = setup::head::site_head(config, &model)?;
+            setup::head::gallery(&store, &setup::ring(config), &model, head)
         });
         let gallery = findings.result("gallery", gallery, |gallery| format!("{} people", gallery.people().len()))?;
         if let Some(gallery) = gallery {

@@ -114,10 +114,11 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         eyes.push(setup::vision(config, &runtime)?);
     }
     let Some(first) = eyes.first() else { bail!("no [[camera]] is configured") };
-    let near_enough = setup::house::near_enough(config, first.entry())?;
+    let head = setup::head::site_head(config, first.entry())?;
+    let near_enough = setup::house::near_enough(config, first.entry(), head.as_ref())?;
     let placements = placements(first);
     let ring = setup::ring(config);
-    let gallery = Arc::new(setup::head::gallery(config, &store, &ring, first.entry())?);
+    let gallery = Arc::new(setup::head::gallery(&store, &ring, first.entry(), head)?);
     let model = gallery.compares_by().clone();
     tracing::info!(%model, library = %runtime.library().display(), "models ready");
     for foreign in gallery.foreign()? {

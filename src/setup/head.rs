@@ -37,6 +37,15 @@ pub fn site_head(config: &Config, model: &Model) -> Result<Option<HeadFile>> {
             model.id()
         );
     }
+    if file.head.dimension() != model.dimension() {
+        bail!(
+            "the site head {} takes {} figures, and {} makes {}: learn it again with `usher train head`",
+            path.display(),
+            file.head.dimension(),
+            model.id(),
+            model.dimension()
+        );
+    }
     if let DistanceLimit::Fixed(distance) = config.access.distance {
         bail!(
             "[access] distance fixes the distance {distance}, which means something else behind the site head {}: remove the setting, \
@@ -47,17 +56,10 @@ pub fn site_head(config: &Config, model: &Model) -> Result<Option<HeadFile>> {
     Ok(Some(file))
 }
 
-/// The gallery of the store, compared behind the site's head if there is one.
-pub fn gallery(config: &Config, store: &Store, ring: &Arc<Ring>, model: &Model) -> Result<Gallery> {
-    let dimension = model.embedding.as_ref().map_or(0, |form| form.dimension);
-    Ok(match site_head(config, model)? {
-        Some(file) if file.head.dimension() != dimension => bail!(
-            "the site head {} takes {} figures, and {} makes {dimension}: learn it again with `usher train head`",
-            path(config, model).display(),
-            file.head.dimension(),
-            model.id()
-        ),
+/// The gallery of the store, compared behind the head if there is one.
+pub fn gallery(store: &Store, ring: &Arc<Ring>, model: &Model, head: Option<HeadFile>) -> Result<Gallery> {
+    Ok(match head {
         Some(file) => Gallery::open_behind(store, ring, file.head)?,
-        None => Gallery::open(store, ring, model.id(), dimension)?,
+        None => Gallery::open(store, ring, model.id(), model.dimension())?,
     })
 }

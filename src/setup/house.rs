@@ -7,22 +7,22 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 
-use super::head::site_head;
 use crate::access::{
     Backoff, Calibration, CalibrationError, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Passback,
     Permit, Point, Schedule, Window, Zones,
 };
 use crate::config::{self, Config, DistanceLimit};
 use crate::vision::calibration_file::{CalibrationFile, file_name};
+use crate::vision::head_file::HeadFile;
 use crate::vision::manifest::Model;
 
 /// The folder, in the store's, of calibrations that were measured on this site.
 pub const SITE_CALIBRATIONS: &str = "calibration";
 
 /// How near is near enough for `model`: the configured distance, or one that follows `[access] false_identification_rate`. The
-/// calibration is that of the site's head, else the site's own, else the one beside the model, else the manifest's operating points.
-pub fn near_enough(config: &Config, model: &Model) -> Result<NearEnough> {
-    if let Some(file) = site_head(config, model)? {
+/// calibration is the site head's if there is one, else the site's own, else the one beside the model, else the manifest's operating points.
+pub fn near_enough(config: &Config, model: &Model, head: Option<&HeadFile>) -> Result<NearEnough> {
+    if let Some(file) = head {
         let calibration = calibration(&file.calibration).context("the site head's calibration is of no use")?;
         return Ok(calibrated(calibration, config));
     }

@@ -260,6 +260,11 @@ impl Model {
         ModelId::new(&format!("{}-{}", self.name, &self.sha256[..12]))
     }
 
+    /// How many numbers its embeddings have; 0 when it makes none.
+    pub fn dimension(&self) -> usize {
+        self.embedding.as_ref().map_or(0, |form| form.dimension)
+    }
+
     /// How its pixels are mapped and laid out.
     pub fn input_form(&self) -> InputForm {
         let pixels = match self.input.kind {

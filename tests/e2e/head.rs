@@ -88,4 +88,8 @@ fn too_few_people_make_no_head_and_nothing_is_written() {
     let error = house.refused(&["train", "head"]);
     assert!(error.contains("2 people with 4 photographs make") && error.contains("more people"), "{error}");
     assert!(!site_head(&house).exists());
+    // A head that the daemon refuses does not stand in the way of the next one.
+    put_head(&house, &ModelId::new("mobilefacenet-000000000000"), 192);
+    let error = house.refused(&["train", "head"]);
+    assert!(error.contains("2 people with 4 photographs make"), "{error}");
 }

@@ -184,7 +184,8 @@ struct Eyes {
 impl Eyes {
     fn open(config: &Config, runtime: &Runtime) -> Result<Eyes> {
         let vision = setup::vision(config, runtime)?;
-        let near_enough = setup::house::near_enough(config, vision.entry())?;
+        let head = setup::head::site_head(config, vision.entry())?;
+        let near_enough = setup::house::near_enough(config, vision.entry(), head.as_ref())?;
         Ok(Eyes {
             decoder: JpegDecoder::new(),
             pixels: Vec::new(),

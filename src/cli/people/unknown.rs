@@ -11,7 +11,7 @@ use crate::cli::cluster::{distance, usual_limit};
 use crate::config::Config;
 use crate::daemon::wire::StrangersWire;
 use crate::domain::Distance;
-use crate::vision::manifest::{Manifest, Role};
+use crate::setup;
 
 /// Show the visitors whom nobody knew, sorted by who they are
 ///
@@ -46,10 +46,7 @@ impl Unknown {
         }
         let limit = match self.distance {
             Some(limit) => limit,
-            None => {
-                let manifest = Manifest::load(&config.models.path)?;
-                usual_limit(manifest.model(&config.models.embedder, Role::Embedder)?)?
-            }
+            None => usual_limit(&setup::embedder(config)?)?,
         };
         let found = book.strangers(limit)?;
         match json {

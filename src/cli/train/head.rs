@@ -24,6 +24,7 @@ use crate::train::head::judging::{Estimate, FOLDS, Judgement, judge};
 use crate::train::head::{HeadPlan, learn};
 use crate::vision::calibration_file::CalibrationFile;
 use crate::vision::head_file::{HeadFile, head_id};
+use crate::vision::manifest::Model;
 
 /// Learn a head for this site: a linear map behind the model, which stays as it is.
 ///
@@ -173,7 +174,7 @@ impl Head {
                 "the head goes beside the store of the configuration; without one, give --out or --dry-run",
             )?),
         };
-        let target = |model: &crate::vision::manifest::Model| match (&self.out, &config) {
+        let target = |model: &Model| match (&self.out, &config) {
             (Some(path), _) => Some(path.clone()),
             (None, Some(config)) if !self.dry_run => Some(setup::head::path(config, model)),
             _ => None,
@@ -204,9 +205,7 @@ impl Head {
 
 fn remove(context: &Context) -> Result<()> {
     let config = context.config()?;
-    let manifest = crate::vision::manifest::Manifest::load(&config.models.path)?;
-    let model = manifest.model(&config.models.embedder, crate::vision::manifest::Role::Embedder)?;
-    let path = setup::head::path(&config, model);
+    let path = setup::head::path(&config, &setup::embedder(&config)?);
     match std::fs::remove_file(&path) {
         Ok(()) => println!("removed {}; a running daemon compares without it from its next start on", path.display()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
