@@ -128,7 +128,10 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
     for (model, placement) in eyes.placements() {
         let ms = placement.latency.as_secs_f64() * 1000.0;
         match &placement.fallback {
-            None => findings.tell("model", State::Well, &format!("{model}: {} in {ms:.2} ms", placement.on))?,
+            None => {
+                let kernels = if placement.own_kernels { ", usher's own kernels" } else { "" };
+                findings.tell("model", State::Well, &format!("{model}: {} in {ms:.2} ms{kernels}", placement.on))?;
+            }
             Some(why) => {
                 let text = format!("{model}: on the CPU ({ms:.2} ms) instead of {}: {why}", placement.asked);
                 findings.tell("model", State::Warning, &text)?;

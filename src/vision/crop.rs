@@ -93,6 +93,7 @@ fn blend_rows(lines: &[&[u8]], shares: &[f32], row: &mut [f32]) {
 }
 
 /// Each pixel of `out` from its columns of `row`, which has room for all taps of each and a value more.
+#[multiversion(targets("x86_64+avx2", "x86_64+sse4.1+ssse3", "aarch64+neon"))]
 fn gather(row: &[f32], columns: &[Span], out: &mut [u8]) {
     for (column, pixel) in columns.iter().zip(out.as_chunks_mut::<3>().0) {
         let Some(values) = row[column.first * 3..].first_chunk::<{ TAPS * 3 + 1 }>() else { continue };

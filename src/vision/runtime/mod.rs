@@ -3,6 +3,8 @@
 //! The only room with `unsafe` code. Knows nothing of faces: bytes in, floats out.
 
 mod accelerator;
+#[cfg_attr(not(target_arch = "x86_64"), path = "no_avx2.rs")]
+mod avx2;
 mod classic;
 mod compiled;
 mod find;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use edgefirst_tflite_sys::litert::HwAcceleratorSet;
 
 use super::RuntimeError;
+use super::avx2;
 use super::classic::Classic;
 use super::compiled::{Compiled, Mapped};
 use super::litert::Api;
@@ -103,6 +104,8 @@ pub struct Network {
 enum Engine {
     LiteRt(Compiled),
     Classic(Classic),
+    /// Kernels of our own.
+    Avx2(avx2::Network),
 }
 
 impl Network {
@@ -135,6 +138,13 @@ impl Network {
         Ok(Network { engine: Engine::Classic(classic), form, shape, outputs })
     }
 
+    /// The network with kernels of our own; `None` when they do not take such pictures.
+    pub(super) fn with_kernels(kernels: &avx2::Kernels, shape: [usize; 4], form: InputForm) -> Option<Network> {
+        let network = kernels.network(shape)?;
+        let outputs = network.output_shapes();
+        Some(Network { engine: Engine::Avx2(network), form, shape, outputs })
+    }
+
     /// `[batch, rows, columns, 3]`.
     pub fn shape(&self) -> [usize; 4] {
         self.shape
@@ -159,6 +169,10 @@ impl Network {
                 compiled.run()
             }
             Engine::Classic(classic) => classic.run(write),
+            Engine::Avx2(network) => {
+                network.run(rgb);
+                Ok(())
+            }
         }
     }
 
@@ -167,6 +181,11 @@ impl Network {
         match &self.engine {
             Engine::LiteRt(compiled) => compiled.read_output(index).map(|mapped| Output(View::Mapped(mapped))),
             Engine::Classic(classic) => classic.output(index).map(|floats| Output(View::Copied(floats))),
+            Engine::Avx2(network) => {
+                let floats = network.output(index);
+                let floats = floats.ok_or_else(|| RuntimeError::WrongForm(format!("it has no output {index}")))?;
+                Ok(Output(View::Copied(floats)))
+            }
         }
     }
 
@@ -174,7 +193,7 @@ impl Network {
     pub(super) fn fully_accelerated(&self) -> bool {
         match &self.engine {
             Engine::LiteRt(compiled) => compiled.fully_accelerated(),
-            Engine::Classic(_) => true,
+            Engine::Classic(_) | Engine::Avx2(_) => true,
         }
     }
 }
