@@ -44,15 +44,18 @@ impl Prelu {
     #[target_feature(enable = "avx2")]
     #[inline]
     pub fn floats(&self, block: usize, values: __m256i) -> [__m256; 2] {
-        let zero = _mm256_set1_epi32(self.from.zero);
         let halves = [_mm256_castsi256_si128(values), _mm256_extracti128_si256::<1>(values)];
         let slopes = &self.slopes[block];
-        [0, 1].map(|half| {
-            let steps = _mm256_sub_epi32(_mm256_cvtepi16_epi32(halves[half]), zero);
-            let value = _mm256_mul_ps(_mm256_cvtepi32_ps(steps), _mm256_set1_ps(self.from.scale));
-            // Its sign chooses.
-            _mm256_blendv_ps(value, _mm256_mul_ps(value, floats(&slopes[half])), value)
-        })
+        [self.half(&slopes[0], halves[0]), self.half(&slopes[1], halves[1])]
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn half(&self, slopes: &[f32; 8], values: __m128i) -> __m256 {
+        let steps = _mm256_sub_epi32(_mm256_cvtepi16_epi32(values), _mm256_set1_epi32(self.from.zero));
+        let value = _mm256_mul_ps(_mm256_cvtepi32_ps(steps), _mm256_set1_ps(self.from.scale));
+        // Its sign chooses.
+        _mm256_blendv_ps(value, _mm256_mul_ps(value, floats(slopes)), value)
     }
 }
 
@@ -87,12 +90,14 @@ impl Activation {
         for (place, (row, column)) in to.places().enumerate() {
             let neighbours = self.pool.neighbours([from, to], row, column);
             for (block, &falls) in self.falls.iter().enumerate() {
-                let results = if falls {
+                let [low, high] = if falls {
                     let [least, largest] = neighbours.extremes(block, input);
-                    _mm256_max_epi16(self.results(block, least), self.results(block, largest))
+                    let [least, largest] = [self.prelu.floats(block, least), self.prelu.floats(block, largest)];
+                    [_mm256_max_ps(least[0], largest[0]), _mm256_max_ps(least[1], largest[1])]
                 } else {
-                    self.results(block, neighbours.largest(block, input))
+                    self.prelu.floats(block, neighbours.largest(block, input))
                 };
+                let results = self.rounded(low, high);
                 *block_mut(output, place * to.channels + block * BLOCK) = into_shorts(results);
             }
         }
@@ -101,16 +106,18 @@ impl Activation {
     /// XNNPACK's way from floats to int8: to the nearest step (the even one of two), plus the zero point, within int8.
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn results(&self, block: usize, values: __m256i) -> __m256i {
-        let most = _mm256_set1_ps((127 - self.to.zero) as f32);
-        let steps = _mm256_set1_ps(1.0 / self.to.scale);
-        let [low, high] = self
-            .prelu
-            .floats(block, values)
-            .map(|value| _mm256_cvtps_epi32(_mm256_min_ps(_mm256_mul_ps(value, steps), most)));
+    fn rounded(&self, low: __m256, high: __m256) -> __m256i {
+        let packed = _mm256_packs_epi32(self.steps(low), self.steps(high));
         // Packing takes its values from the halves of both registers in turn.
-        let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high));
+        let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
         let values = _mm256_adds_epi16(packed, _mm256_set1_epi16(self.to.zero as i16));
         _mm256_max_epi16(values, _mm256_set1_epi16(-128))
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn steps(&self, values: __m256) -> __m256i {
+        let steps = _mm256_mul_ps(values, _mm256_set1_ps(1.0 / self.to.scale));
+        _mm256_cvtps_epi32(_mm256_min_ps(steps, _mm256_set1_ps((127 - self.to.zero) as f32)))
     }
 }
