@@ -21,7 +21,7 @@ from checkpoint import CheckpointError, digest, read
 from equalise import equalise
 from faces import MODELS, FacesError, cut_out, program, room, varied
 from net import Misfit
-from quantise import quantise
+from quantise import Dead, quantise
 from rewrite import shift_input
 
 # The nets are fed (pixel - 128) / 128 and were trained on (pixel - 127.5) / 128.
@@ -65,7 +65,7 @@ def main(arguments):
     options = parser.parse_args(arguments)
     try:
         return _run(options)
-    except (CheckpointError, ConvertError, FacesError, Misfit) as error:
+    except (CheckpointError, ConvertError, Dead, FacesError, Misfit) as error:
         print(f"build: {error}", file=sys.stderr)
         return 2
 

@@ -29,6 +29,10 @@ IMAGE_SCALE = 1 / 128
 """An int8 pixel is the byte with its top bit flipped, `pixel - 128`; at this scale it means `(pixel - 128) / 128`."""
 
 
+class Dead(ValueError):
+    """A layer that never gave anything but 0, and so has no scale."""
+
+
 def quantise(graph, ranges, float_layers=()):
     """The graph with int8 inside, an int8 image as input, and float32 outputs.
 
@@ -111,6 +115,11 @@ class _Quantiser:
 
     def remember_ranged(self, tensor, least_scale=0.0):
         low, high = self.ranges[tensor.name]
+        if low == high:
+            raise Dead(
+                f"{tensor.name} is 0 throughout, whatever face is seen: the layer has died, and no scale can be found for int8. Train again with "
+                "a smaller --rate or with --clip 1, or give other faces with --photos; --float converts the network as it is"
+            )
         if high - low < least_scale * 255:
             high = low + least_scale * 255
         return self.remember_integer(tensor, *scale_of(low, high))
@@ -141,8 +150,6 @@ def scale_of(low, high):
     """(scale, zero point) such that -128..127 spans low..high; the range is widened to hold 0, which must be exact."""
     low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / 255
-    if scale == 0.0:
-        raise ValueError("a range of the calibration table is empty: the tensor was never anything but 0")
     return scale, int(np.clip(np.round(-128 - low / scale), -128, 127))
 
 

@@ -14,6 +14,7 @@ import checkpoint
 import convert
 import deepface
 import net
+import quantise
 import small
 from alignment import KINDS, Alignment
 from calibrate import embed, measure
@@ -155,6 +156,15 @@ class Trained(unittest.TestCase):
             del made[name]
             with self.assertRaisesRegex(checkpoint.CheckpointError, name):
                 read(made)
+
+    def test_a_layer_that_has_died_is_named(self):
+        made = arrays(deepface)
+        made["DeepFace/L5/biases"] = made["DeepFace/L5/biases"] - 1000
+        _, weights = read(made)
+        faces = np.random.default_rng(5).integers(0, 256, [2, 152, 152, 3], np.uint8)
+        table = measure(lambda: convert.float_graph(deepface, weights), faces)
+        with self.assertRaisesRegex(quantise.Dead, "L5.* is 0 throughout.*smaller --rate"):
+            convert.convert(deepface, convert.float_graph(deepface, weights), table)
 
     def test_shapes_that_do_not_fit_are_told(self):
         made = arrays(deepface)
