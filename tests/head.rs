@@ -2,12 +2,13 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use image::imageops::{FilterType, resize};
 use image::{GrayImage, Luma, RgbImage};
 use serde_json::Value;
+use usher::vision::head_file::sha256;
 
 /// How bad the camera is.
 struct Camera {
@@ -53,37 +54,60 @@ fn site(images: &Path, people: usize, camera: &Camera, out: &Path) {
     }
 }
 
-fn learn(site: &Path, out: &Path) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_usher"))
-        .env("USHER_MODELS", support::models())
-        .env_remove("USHER_CONFIG")
-        .args(["train", "head", "--json", "--fmr", "1e-3", "--out"])
-        .args([out, site])
-        .output()
-        .unwrap();
+/// A configuration whose store is in `folder`.
+fn house(folder: &Path) -> PathBuf {
+    let quoted = |path: PathBuf| format!("{:?}", path.display().to_string());
+    let text = format!(
+        "[store]\npath = {}\n[models]\npath = {}\n[control]\nsocket = {}\ngroup = \"\"\n\
+         [[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"replay\"\npath = \"/dev/null\"\n",
+        quoted(folder.join("store")),
+        quoted(support::models()),
+        quoted(folder.join("usher.sock")),
+    );
+    let config = folder.join("usher.toml");
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
+fn usher(config: &Path, arguments: &[&str]) -> Vec<Value> {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_usher")).env("USHER_CONFIG", config).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
 fn a_head_is_kept_where_it_helps_and_only_there() {
     let Some(lfw) = support::shared("data/lfw-dev/images") else { return };
-    let folder = tempfile::tempdir().unwrap();
     let cameras = [
         ("as photographed", Camera { size: 1.0, light: 1.0, noise: 0.0 }, false),
         ("grey, dark, noisy, small", Camera { size: 0.34, light: 0.3, noise: 6.0 }, true),
     ];
-    for (place, (what, camera, wanted)) in cameras.iter().enumerate() {
-        let (photographs, head) =
-            (folder.path().join(format!("site {place}")), folder.path().join(format!("{place}.safetensors")));
-        site(&lfw, 150, camera, &photographs);
-        let found = learn(&photographs, &head);
+    for (what, camera, wanted) in cameras {
+        let folder = tempfile::tempdir().unwrap();
+        let (photographs, config) = (folder.path().join("site"), house(folder.path()));
+        site(&lfw, 150, &camera, &photographs);
+        let found =
+            usher(&config, &["train", "head", "--json", "--fmr", "1e-3", photographs.to_str().unwrap()]).remove(0);
         println!(
             "{what}: missed at FMR 1e-3 {} before, {} behind heads, difference {} ({} people, {} photographs with a face)",
             found["fnmr_before"], found["fnmr_after"], found["difference"], found["people"], found["photographs"]
         );
-        assert_eq!(found["better"].as_bool(), Some(*wanted), "{what}: {found}");
+        assert_eq!(found["better"].as_bool(), Some(wanted), "{what}: {found}");
         let sure = found["difference"]["interval"][1].as_f64().unwrap() < 0.0;
-        assert_eq!((sure, head.exists()), (*wanted, *wanted), "{what}: what does not surely help is not written");
+        assert_eq!(sure, wanted, "{what}: what does not surely help is not written");
+        let path = folder.path().join("store/head/mobilefacenet.head.safetensors");
+        let records = usher(&config, &["journal", "list", "--json", "--kind", "head_kept"]);
+        if !wanted {
+            assert!(!path.exists() && records.is_empty(), "{what}: {records:?}");
+            continue;
+        }
+        let content = &records[0]["content"];
+        assert_eq!((records.len(), &content["sha256"]), (1, &sha256(&std::fs::read(&path).unwrap()).into()), "{what}");
+        assert_eq!((&content["head"], &content["people"]), (&found["head"], &found["people"]));
+        for (record, report) in [("missed_without", "fnmr_before"), ("missed_behind", "fnmr_after")] {
+            let difference = content[record].as_f64().unwrap() - found[report]["value"].as_f64().unwrap();
+            assert!(difference.abs() < 1e-4, "{content} {found}");
+        }
     }
 }

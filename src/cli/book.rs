@@ -15,8 +15,8 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::daemon::user_name;
 use crate::daemon::wire::{
-    ChangeRequest, CutWire, EnrollRequest, ForgottenWire, MatchWire, PersonWire, SealWire, StandingsWire, Status,
-    StrangersWire, TemplateWire, Validity,
+    ChangeRequest, CutWire, EnrollRequest, ForgottenWire, HeadRequest, MatchWire, PersonWire, SealWire, StandingsWire,
+    Status, StrangersWire, TemplateWire, Validity,
 };
 use crate::domain::{Distance, Match, PersonId};
 use crate::gallery::{Gallery, NewPerson, Template, Visitors};
@@ -259,6 +259,25 @@ fn open_store(config: &Config) -> Result<Store> {
             config.control.socket.display()
         ),
         other => Ok(other?),
+    }
+}
+
+/// Writes into the journal what is done to the site's head. Not by a book, which would compare behind that head.
+pub fn note_head(config: &Config, what: HeadRequest) -> Result<()> {
+    if let Some(client) = Client::connect(&config.control.socket)? {
+        return client.send(Method::POST, "/v1/head", &what);
+    }
+    let store = open_store(config)?;
+    let recorder = Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new()));
+    recorder.record(&what.event(me()))?;
+    Ok(())
+}
+
+/// Whether a record could be written now: by the daemon, or into the store.
+pub fn journal_is_at_hand(config: &Config) -> Result<()> {
+    match Client::connect(&config.control.socket)? {
+        Some(_) => Ok(()),
+        None => open_store(config).map(drop),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The control API's part about the record: reading, checking and erasing, amending attendance, and the backup.
+//! The control API's part about the record: reading, checking and erasing, amending attendance, noting a site head, and the backup.
 //!
 //! Decides nothing itself.
 
@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::control::{Failure, House, Peer, blocking};
-use super::wire::{AmendRequest, EraseAnswer, EraseRequest, VerifiedWire};
+use super::wire::{AmendRequest, EraseAnswer, EraseRequest, HeadRequest, VerifiedWire};
 use crate::ledger::{LedgerError, Order, Record};
 use crate::store::StoreError;
 
@@ -32,6 +32,7 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/v1/journal/erase", post(erase))
         .route("/v1/journal/{which}", get(one))
         .route("/v1/attendance/amend", post(amend))
+        .route("/v1/head", post(note_head))
         .route("/v1/backup", get(backup))
 }
 
@@ -112,6 +113,14 @@ async fn amend(
         None => Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, "an amendment adds or voids, one of both".to_owned())),
     })
     .await
+}
+
+async fn note_head(
+    State(house): State<Arc<House>>,
+    ConnectInfo(Peer(by)): ConnectInfo<Peer>,
+    Json(request): Json<HeadRequest>,
+) -> Result<Json<()>, Failure> {
+    blocking(move || Ok(house.recorder.record(&request.event(by)).map(drop)?)).await
 }
 
 /// The whole store as a file of bytes. It is written beside the store first, and nobody else can open it there.

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of sockets.
 
+mod head;
 mod seal;
 mod template;
 mod visitors;
@@ -19,6 +20,7 @@ use crate::gallery::{self, Gallery, GalleryError, Person, Standing};
 use crate::ledger::Verified;
 use crate::vision::Seen;
 
+pub use head::HeadRequest;
 pub use seal::SealWire;
 pub use template::{QualityWire, TemplateWire};
 pub use visitors::{ForgottenWire, StrangersQuery, StrangersWire};

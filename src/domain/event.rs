@@ -285,6 +285,25 @@ pub enum Event {
         key: String,
         by: String,
     },
+    /// An operator keeps a head that was learned for this site; the daemon compares behind it from its next start on. What was missed is the
+    /// share, 0 to 1, of one person's pairs at that false match rate, of people whom the judged heads had not learned from.
+    HeadKept {
+        head: ModelId,
+        /// Of the head's file, in hexadecimal digits.
+        sha256: String,
+        people: usize,
+        photographs: usize,
+        false_match_rate: f64,
+        missed_without: f64,
+        missed_behind: f64,
+        by: String,
+    },
+    /// An operator takes the site's head off; `head` is `None` where its file could not be read.
+    HeadRemoved {
+        head: Option<ModelId>,
+        sha256: String,
+        by: String,
+    },
     /// The database or its second copy was damaged, and was mended; `lost` commits that were answered for could not be.
     StoreMended {
         what: String,

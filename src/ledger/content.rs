@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::record::hex;
 use super::spans;
-use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode, Named, PersonId, Verdict};
+use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode, ModelId, Named, PersonId, Verdict};
 
 /// The kind and the content of `event`:
 ///
@@ -51,6 +51,8 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode,
 /// | `sealed` | `people`, `templates`, `key` (by which the store's key is known) |
 /// | `templates_locked` | `people`, `templates`, `reason` |
 /// | `store_key_changed` | `key`, `by` |
+/// | `head_kept` | `head`, `sha256` (of its file), `people`, `photographs`, `false_match_rate`, `missed_without`, `missed_behind` (shares, 0 to 1), `by` |
+/// | `head_removed` | `head` (or null), `sha256`, `by` |
 /// | `store_mended` | `what`, `lost` (commits) |
 /// | `journal_back` | `lost` (events), `failed_for_ms`, `reason` |
 /// | `outbox_shed` | `records`, `from`, `through` |
@@ -167,6 +169,22 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
             ("templates_locked", json!({ "people": people, "templates": templates, "reason": reason }))
         }
         Event::StoreKeyChanged { key, by } => ("store_key_changed", json!({ "key": key, "by": by })),
+        Event::HeadKept { head, sha256, people, photographs, false_match_rate, missed_without, missed_behind, by } => {
+            let content = json!({
+                "head": head.as_str(),
+                "sha256": sha256,
+                "people": people,
+                "photographs": photographs,
+                "false_match_rate": false_match_rate,
+                "missed_without": four_decimals(*missed_without),
+                "missed_behind": four_decimals(*missed_behind),
+                "by": by,
+            });
+            ("head_kept", content)
+        }
+        Event::HeadRemoved { head, sha256, by } => {
+            ("head_removed", json!({ "head": head.as_ref().map(ModelId::as_str), "sha256": sha256, "by": by }))
+        }
         Event::StoreMended { what, lost } => ("store_mended", json!({ "what": what, "lost": lost })),
         Event::JournalBack { lost, failed_for, reason } => {
             ("journal_back", json!({ "lost": lost, "failed_for_ms": ms(*failed_for), "reason": reason }))
@@ -245,7 +263,11 @@ fn ms(span: Duration) -> u64 {
 
 /// Four decimals: more than a distance means, and short in JSON. A distance that is not finite becomes null.
 fn rounded(distance: Distance) -> f64 {
-    (f64::from(distance.0) * 1e4).round() / 1e4
+    four_decimals(distance.0.into())
+}
+
+fn four_decimals(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
 }
 
 #[cfg(test)]
@@ -253,7 +275,7 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{Alarm, Cause, Match, ModelId, Moment, Reason, TrackId};
+    use crate::domain::{Alarm, Cause, Match, Moment, Reason, TrackId};
 
     pub fn person(id: u32, name: &str) -> Named {
         Named { id: PersonId(id), name: name.to_owned() }
@@ -359,6 +381,17 @@ pub(super) mod tests {
             Event::Sealed { people: 12, templates: 40, key: "5f3a91c2d0e4b718".into() },
             Event::TemplatesLocked { people: 1, templates: 5, reason: reason() },
             Event::StoreKeyChanged { key: "5f3a91c2d0e4b718".into(), by: by() },
+            Event::HeadKept {
+                head: ModelId::new("net-1+1a2b3c4d"),
+                sha256: "5f3a".into(),
+                people: 60,
+                photographs: 310,
+                false_match_rate: 0.001,
+                missed_without: 0.504,
+                missed_behind: 0.396_02,
+                by: by(),
+            },
+            Event::HeadRemoved { head: Some(ModelId::new("net-1+1a2b3c4d")), sha256: "5f3a".into(), by: by() },
             Event::StoreMended { what: "the second copy was missing".into(), lost: 0 },
             Event::JournalBack { lost: 3, failed_for: Duration::from_secs(90), reason: reason() },
             Event::OutboxShed { records: 1000, from: 12, through: 1043 },
@@ -375,7 +408,7 @@ pub(super) mod tests {
                         command_refused schedule_began schedule_ended unlocked locked door_failed door_opened door_closed \
                         held_open_warning alarm_raised alarm_ended contacts_lost contacts_back amnesty cut_moved \
                         clock_jumped camera_lost camera_back stage_failed enrolled renamed changed enabled disabled \
-                        removed attendance_amended visitors_forgotten sealed templates_locked store_key_changed store_mended journal_back outbox_shed pruned erased \
+                        removed attendance_amended visitors_forgotten sealed templates_locked store_key_changed head_kept head_removed store_mended journal_back outbox_shed pruned erased \
                         restored";
         assert_eq!(kinds.join(" "), expected);
     }

@@ -4,11 +4,12 @@
 //! Knows nothing of what is near enough.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use super::whole_file::Beside;
 
 /// What was measured of one embedder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,7 +72,8 @@ impl CalibrationFile {
 
     /// Writes the file in one step: a reader sees the old one or the new one, whole.
     pub fn save(&self, path: &Path) -> Result<(), CalibrationFileError> {
-        write_whole(path, self.to_toml().as_bytes())
+        Beside::write(path, self.to_toml().as_bytes())
+            .and_then(Beside::put)
             .map_err(|why| CalibrationFileError::Unwritable { path: path.to_owned(), why })
     }
 
@@ -95,19 +97,6 @@ impl CalibrationFile {
             table(&self.genuine)
         )
     }
-}
-
-/// Writes a file in one step, and the folders on the way to it.
-pub(super) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let mut file = fs::File::create(&beside)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
 }
 
 #[cfg(test)]

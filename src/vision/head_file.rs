@@ -10,7 +10,8 @@ use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::calibration_file::{CalibrationFile, write_whole};
+use super::calibration_file::CalibrationFile;
+use super::whole_file::Beside;
 use crate::domain::{Head, ModelId};
 
 /// The tensor's name.
@@ -47,9 +48,12 @@ pub fn file_name(name: &str) -> String {
 
 /// The tag of embeddings behind a head: the model's own, and the start of the SHA-256 of the map's bytes.
 pub fn head_id(base: &ModelId, matrix: &[f32]) -> ModelId {
-    let hash = Sha256::digest(bytes(matrix));
-    let start: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    ModelId::new(&format!("{base}+{start}"))
+    ModelId::new(&format!("{base}+{}", &sha256(&bytes(matrix))[..8]))
+}
+
+/// In hexadecimal digits, as the journal names a head's file by it.
+pub fn sha256(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bytes(matrix: &[f32]) -> Vec<u8> {
@@ -99,18 +103,32 @@ impl HeadFile {
         Ok(HeadFile { head, calibration })
     }
 
-    /// Writes the file in one step: a reader sees the old one or the new one, whole. `matrix` is the head's.
+    /// Writes the file in one step: a reader sees the old one or the new one, whole.
     pub fn save(&self, path: &Path) -> Result<(), HeadFileError> {
+        self.save_once(path, |_| Ok(()))
+    }
+
+    /// Writes the file, calls `noted` with its SHA-256, and puts it into its place only if that went well.
+    pub fn save_once<E: From<HeadFileError>>(
+        &self,
+        path: &Path,
+        noted: impl FnOnce(&str) -> Result<(), E>,
+    ) -> Result<(), E> {
         let unwritable = |why| HeadFileError::Unwritable { path: path.to_owned(), why };
+        let content = self.content().map_err(unwritable)?;
+        let beside = Beside::write(path, &content).map_err(unwritable)?;
+        noted(&sha256(&content))?;
+        Ok(beside.put().map_err(unwritable)?)
+    }
+
+    fn content(&self) -> std::io::Result<Vec<u8>> {
         let data = bytes(self.head.matrix());
         let side = self.head.dimension();
-        let invalid = |why: safetensors::SafeTensorError| unwritable(std::io::Error::other(why));
-        let view = TensorView::new(Dtype::F32, vec![side, side], &data).map_err(invalid)?;
+        let view = TensorView::new(Dtype::F32, vec![side, side], &data).map_err(std::io::Error::other)?;
         let notes =
             [(MODEL.to_owned(), self.head.base().to_string()), (CALIBRATION.to_owned(), self.calibration.to_toml())];
         let notes = Some(notes.into_iter().collect());
-        let content = safetensors::serialize([(MATRIX, view)], notes).map_err(invalid)?;
-        write_whole(path, &content).map_err(unwritable)
+        safetensors::serialize([(MATRIX, view)], notes).map_err(std::io::Error::other)
     }
 }
 

@@ -22,6 +22,7 @@ mod sampler;
 mod similarity;
 pub mod tracker;
 pub mod trial;
+mod whole_file;
 
 use thiserror::Error;
 

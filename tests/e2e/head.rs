@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use usher::domain::{Head, ModelId};
+use usher::store::Store;
 use usher::vision::calibration_file::CalibrationFile;
-use usher::vision::head_file::{HeadFile, head_id};
+use usher::vision::head_file::{HeadFile, head_id, sha256};
 
 use crate::support::{Daemon, House, photo, status};
 
@@ -60,6 +62,57 @@ fn the_daemon_compares_behind_a_head_without_enrolling_again() {
     assert!(house.usher(&["train", "head", "--remove"]).contains("removed"));
     assert_eq!(house.json(&check).remove(0), without);
     assert!(house.usher(&["train", "head", "--remove"]).contains("there is no site head"));
+    assert_eq!(house.records("head_removed").len(), 1, "what was not there is not taken off");
+}
+
+#[test]
+fn taking_a_head_off_stands_in_the_journal_whoever_writes_it() {
+    let house = House::new();
+    let removed = |expected: Value| {
+        let file = std::fs::read(site_head(&house)).unwrap();
+        house.usher(&["train", "head", "--remove"]);
+        assert!(!site_head(&house).exists());
+        assert_eq!(std::fs::read_dir(site_head(&house).parent().unwrap()).unwrap().count(), 0, "nothing is left of it");
+        let content = house.records("head_removed").pop().unwrap()["content"].clone();
+        assert_eq!(content["head"], expected);
+        assert_eq!(content["sha256"], sha256(&file));
+        assert!(!content["by"].as_str().unwrap().is_empty(), "{content}");
+    };
+    put_head(&house, &shipped(), 192);
+    let id = HeadFile::load(&site_head(&house)).unwrap().unwrap().head.id().to_string();
+    removed(id.clone().into());
+    // A daemon that started behind the head writes it down, too.
+    put_head(&house, &shipped(), 192);
+    let daemon = Daemon::start(&house);
+    removed(id.into());
+    daemon.stop();
+    std::fs::write(site_head(&house), b"nothing").unwrap();
+    removed(Value::Null);
+    house.usher(&["journal", "verify"]);
+    assert_eq!(house.records("head_removed").len(), 3);
+}
+
+#[test]
+fn a_head_that_no_record_can_tell_of_stays() {
+    let house = House::new();
+    put_head(&house, &shipped(), 192);
+    let held = Store::open(&house.store()).unwrap();
+    let error = house.refused(&["train", "head", "--remove"]);
+    assert!(error.contains("the head was not taken off") && error.contains("is in use"), "{error}");
+    assert!(site_head(&house).exists());
+    drop(held);
+    house.usher(&["train", "head", "--remove"]);
+    assert_eq!(house.records("head_removed").len(), 1);
+}
+
+#[test]
+fn mining_that_finds_nothing_behind_a_head_is_refused() {
+    let house = House::new();
+    for (mining, hint) in [("offline", "use semi-hard, hard or all"), ("sideways", "invalid value 'sideways'")] {
+        let answer = house.ask(&["train", "head", "--dry-run", "--mining", mining]);
+        assert_eq!(answer.code, Some(2));
+        assert!(answer.err.contains(hint), "{}", answer.err);
+    }
 }
 
 #[test]

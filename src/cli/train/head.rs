@@ -1,26 +1,29 @@
 //! `usher train head`
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod keeping;
+mod report;
+
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use serde_json::{Value, json};
 
-use super::super::book::enrolled;
+use self::report::Report;
+use super::super::book::{enrolled, journal_is_at_hand};
 use super::super::context::Context;
 use super::super::evaluate::crowd::Crowd;
 use super::super::evaluate::looking::Eyes;
 use super::super::evaluate::measuring::rate;
 use super::super::progress::bar;
-use super::naming::{MiningName, OptimiserName, positive};
+use super::naming::{MiningName, OptimiserName, head_mining, positive};
+use crate::config::Config;
 use crate::domain::{Head as Map, ModelId};
 use crate::lab::calibrate::Person;
 use crate::lab::crowd;
 use crate::lab::features::Form;
 use crate::setup;
 use crate::setup::house::calibration;
-use crate::train::head::judging::{Estimate, FOLDS, Judgement, judge};
+use crate::train::head::judging::{FOLDS, judge};
 use crate::train::head::{HeadPlan, learn};
 use crate::vision::calibration_file::CalibrationFile;
 use crate::vision::head_file::{HeadFile, head_id};
@@ -34,7 +37,8 @@ use crate::vision::manifest::Model;
 /// better, and chance does not explain it (95 %), a head is learned from everybody and written beside the store; otherwise nothing is.
 ///
 /// The daemon compares behind the head from its next start on. Nobody is enrolled again: templates are kept as the model made them. The
-/// distance limit then rests on what was measured here, so take as many people as you can: fifty with five pictures each are few.
+/// distance limit then rests on what was measured here, so take as many people as you can: fifty with five pictures each are few. A head that
+/// is kept or taken off stands in the journal, with its figures.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  usher train head staff/\n  usher train head staff/ --dry-run --fmr 0.01\n  usher train head              from what is enrolled\n  \
@@ -47,8 +51,8 @@ pub struct Head {
     /// The false match rate of one comparison at which errors are compared
     #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = rate)]
     fmr: f64,
-    /// Which triplets
-    #[arg(long, value_enum, default_value_t = MiningName::SemiHard, hide_possible_values = true)]
+    /// Which triplets: semi-hard, hard, all or easy
+    #[arg(long, value_name = "MINING", default_value = "semi-hard", value_parser = head_mining)]
     mining: MiningName,
     /// The margin alpha between positives and negatives, in squared distance
     #[arg(long, value_name = "ALPHA", default_value_t = 0.6, value_parser = positive)]
@@ -97,14 +101,25 @@ struct Material {
     /// In words, for the file.
     what: String,
     /// Where the head goes.
-    target: Option<PathBuf>,
+    target: Target,
     without_face: usize,
+}
+
+enum Target {
+    Nowhere,
+    /// A file that no daemon reads.
+    File(PathBuf),
+    /// The site's own place, beside the store.
+    Site {
+        path: PathBuf,
+        config: Box<Config>,
+    },
 }
 
 impl Head {
     pub fn run(self, context: &Context) -> Result<()> {
         if self.remove {
-            return remove(context);
+            return keeping::remove(context);
         }
         let Material { people, model, what, target, without_face } = self.material(context)?;
         let photographs: usize = people.iter().map(|person| person.vectors.len()).sum();
@@ -142,12 +157,15 @@ impl Head {
             judgement: &judgement,
         };
         let written = match (&file, &target) {
-            (Some(file), Some(path)) => {
+            (None, _) | (_, Target::Nowhere) => None,
+            (Some(file), Target::File(path) | Target::Site { path, .. }) => {
                 calibration(&file.calibration).context("the result was not written")?;
-                file.save(path)?;
+                match &target {
+                    Target::Site { config, .. } => keeping::keep(file, path, &report, config)?,
+                    _ => file.save(path)?,
+                }
                 Some(path.as_path())
             }
-            _ => None,
         };
         report.tell(file.as_ref(), written)
     }
@@ -175,9 +193,11 @@ impl Head {
             )?),
         };
         let target = |model: &Model| match (&self.out, &config) {
-            (Some(path), _) => Some(path.clone()),
-            (None, Some(config)) if !self.dry_run => Some(setup::head::path(config, model)),
-            _ => None,
+            (Some(path), _) => Target::File(path.clone()),
+            (None, Some(config)) if !self.dry_run => {
+                Target::Site { path: setup::head::path(config, model), config: Box::new(config.clone()) }
+            }
+            _ => Target::Nowhere,
         };
         let Some(folder) = &self.photos else {
             let Some(config) = &config else {
@@ -187,6 +207,9 @@ impl Head {
             let what = "the enrolled templates".to_owned();
             return Ok(Material { people, model: model.id(), what, target: target(&model), without_face: 0 });
         };
+        if let (Some(config), None, false) = (&config, &self.out, self.dry_run) {
+            journal_is_at_hand(config)?;
+        }
         let photographs = crowd::people(folder)?;
         let mut extractors = self.eyes.extractors(Form::default(), context)?;
         let crowd = Crowd::look(&photographs, &mut extractors)?;
@@ -199,98 +222,6 @@ impl Head {
             target: target(model),
             without_face: crowd.failed.len(),
             people: crowd.people,
-        })
-    }
-}
-
-fn remove(context: &Context) -> Result<()> {
-    let config = context.config()?;
-    let path = setup::head::path(&config, &setup::embedder(&config)?);
-    match std::fs::remove_file(&path) {
-        Ok(()) => println!("removed {}; a running daemon compares without it from its next start on", path.display()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            println!("there is no site head: {} does not exist", path.display())
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
-    }
-    Ok(())
-}
-
-/// All that is told.
-struct Report<'a> {
-    order: &'a Head,
-    model: &'a ModelId,
-    people: usize,
-    photographs: usize,
-    without_face: usize,
-    judgement: &'a Judgement,
-}
-
-impl Report<'_> {
-    fn tell(&self, file: Option<&HeadFile>, written: Option<&Path>) -> Result<()> {
-        let mut out = std::io::stdout().lock();
-        if self.order.json {
-            writeln!(out, "{}", self.json(file, written))?;
-            return Ok(());
-        }
-        let judgement = self.judgement;
-        writeln!(
-            out,
-            "{}: {} people, {} photographs with a face, {} without",
-            self.model, self.people, self.photographs, self.without_face
-        )?;
-        writeln!(
-            out,
-            "left out in {FOLDS} parts: {} pairs of two people, {} of one\n",
-            judgement.impostor_pairs, judgement.genuine_pairs
-        )?;
-        writeln!(
-            out,
-            "Share of one person's pairs missed at a false match rate of {}, with its 95 % interval:",
-            self.order.fmr
-        )?;
-        for (what, estimate) in [
-            ("as the model is", judgement.before),
-            ("behind a head", judgement.after),
-            ("difference", judgement.difference),
-        ] {
-            let [value, low, high] = [estimate.value, estimate.low, estimate.high].map(|share| share * 100.0);
-            writeln!(out, "  {what:16} {value:7.2} %  ({low:.2} to {high:.2})")?;
-        }
-        match (file, written) {
-            (None, _) => {
-                writeln!(out, "\nThat is no improvement beyond chance: no head is kept, nothing was written.")?
-            }
-            (Some(_), None) => writeln!(out, "\nA head helps here. Nothing was written (--dry-run).")?,
-            (Some(file), Some(path)) => writeln!(
-                out,
-                "\nA head helps here. {} is written: {}\nThe daemon takes it at its next start; `usher doctor` tells the distance limit then.",
-                file.head.id(),
-                path.display()
-            )?,
-        }
-        Ok(())
-    }
-
-    fn json(&self, file: Option<&HeadFile>, written: Option<&Path>) -> Value {
-        let estimate =
-            |estimate: Estimate| json!({ "value": estimate.value, "interval": [estimate.low, estimate.high] });
-        let judgement = self.judgement;
-        json!({
-            "model": self.model.as_str(),
-            "people": self.people,
-            "photographs": self.photographs,
-            "failed_detections": self.without_face,
-            "impostor_pairs": judgement.impostor_pairs,
-            "genuine_pairs": judgement.genuine_pairs,
-            "fmr": self.order.fmr,
-            "interval": "95 %, people drawn anew",
-            "fnmr_before": estimate(judgement.before),
-            "fnmr_after": estimate(judgement.after),
-            "difference": estimate(judgement.difference),
-            "better": file.is_some(),
-            "head": file.map(|file| file.head.id().as_str()),
-            "written": written.map(|path| path.display().to_string()),
         })
     }
 }

@@ -58,6 +58,16 @@ pub fn said(value: impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
+/// A way of mining for a site head.
+pub fn head_mining(text: &str) -> Result<MiningName, String> {
+    match MiningName::from_str(text, false)? {
+        MiningName::Offline => Err("offline mining lists triplets for many steps ahead, because a network takes long to embed; a head takes no \
+             time, so nothing is listed for it: use semi-hard, hard or all"
+            .to_owned()),
+        name => Ok(name),
+    }
+}
+
 /// A figure above 0.
 pub fn positive(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
