@@ -171,6 +171,11 @@ impl<'a> Run<'a> {
         &self.plan
     }
 
+    /// What it learns from.
+    pub fn faces(&self) -> &Faces {
+        self.faces
+    }
+
     /// Batches of an epoch.
     pub fn batches(&self) -> usize {
         self.batches.len()

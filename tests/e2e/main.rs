@@ -25,4 +25,5 @@ mod snapshots;
 mod supervisor;
 mod support;
 mod trained;
+mod training;
 mod visitors;

@@ -1,8 +1,7 @@
 //! `usher train network`
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
@@ -12,12 +11,13 @@ use clap::Args;
 use super::naming::{MiningName, OptimiserName, positive, said};
 use super::networks::{LossName, NetworkChoice};
 use super::progress::Progress;
+use super::stop::stop_on_signal;
 use crate::lab::crowd::all_cores;
 use crate::train::checkpoint;
 use crate::train::data::{Faces, Size};
 use crate::train::events::Events;
 use crate::train::network::Network;
-use crate::train::run::{Objective, Plan, Run, RunError};
+use crate::train::run::{Objective, Plan, Run};
 use crate::train::sampler::Batch;
 use crate::train::schedule::Schedule;
 use crate::train::validation::Pairs;
@@ -134,6 +134,7 @@ pub struct Learn {
 
 impl Learn {
     pub fn run(self) -> Result<()> {
+        let device = Device::flex();
         let threads = all_cores();
         let size = Size { side: self.network.network(0, 1.0).side(), spare: self.crop.into() };
         let faces = Faces::read(&self.data, size, self.memory.saturating_mul(1_000_000), threads)?;
@@ -155,7 +156,6 @@ impl Learn {
             (Some(list), Some(images)) => Some(Pairs::read(list, images, size)?),
             _ => None,
         };
-        let device = Device::flex();
         match &self.out {
             _ if self.dry_run => self.rehearse(plan, &faces, device),
             Some(out) => self.learn(plan, &faces, device, pairs.as_ref(), out),
@@ -257,71 +257,60 @@ impl Learn {
             }
             None => Run::new(plan, faces, device.clone(), self.first_weights(&network)?)?,
         };
-        let mut events =
-            Events::create(out, now()).with_context(|| format!("cannot write event files into {}", out.display()))?;
-        let stop = stop_on_signal()?;
-        let mut progress = Progress::new(&run);
-        if let (Some(pairs), 0) = (pairs, run.state().steps) {
-            progress.validated(0, &pairs.figures(&network, &mut run.averaged(), &device)?, &mut events, now())?;
-        }
-        while !run.is_over() && !stop.load(Ordering::Relaxed) {
-            let report = run.step().map_err(|error| said_with_checkpoint(error, out))?;
-            progress.step(&report, &mut events, now())?;
-            if report.step.is_multiple_of(self.save_every.into()) {
-                checkpoint::save(out, &settings, run.state())?;
-            }
-            if report.ends_epoch {
-                progress.spread(&run, &report, &mut events, now())?;
-                if let Some(pairs) = pairs {
-                    let figures = pairs.figures(&network, &mut run.averaged(), &device)?;
-                    progress.validated(report.step, &figures, &mut events, now())?;
-                }
-            }
-            events.flush()?;
-        }
-        progress.finish(&run, faces);
-        let saved = checkpoint::save(out, &settings, run.state())?;
+        let saved = self.steps(&mut run, &settings, &device, pairs, out).map_err(|why| with_checkpoint(why, out))?;
         match run.is_over() {
             true => println!("done; the last checkpoint is {}", saved.display()),
             false => println!("stopped; saved {}. The same command goes on from there", saved.display()),
         }
         Ok(())
     }
-}
 
-fn said_with_checkpoint(error: RunError, out: &Path) -> anyhow::Error {
-    match checkpoint::newest(out) {
-        Ok(Some(path)) => {
-            anyhow::Error::new(error).context(format!("the run stopped; its last checkpoint is {}", path.display()))
+    /// Takes steps until there is nothing left to do or somebody stops it; gives the last checkpoint.
+    fn steps(
+        &self,
+        run: &mut Run,
+        settings: &str,
+        device: &Device,
+        pairs: Option<&Pairs>,
+        out: &Path,
+    ) -> Result<PathBuf> {
+        let unwritable = || format!("cannot write event files into {}", out.display());
+        let mut events = Events::create(out, now()).with_context(unwritable)?;
+        let stop = stop_on_signal()?;
+        let network = run.plan().network;
+        let mut progress = Progress::new(run);
+        if let (Some(pairs), 0) = (pairs, run.state().steps) {
+            let figures = pairs.figures(&network, &mut run.averaged(), device)?;
+            progress.validated(0, &figures, &mut events, now()).with_context(unwritable)?;
         }
-        _ => anyhow::Error::new(error).context("the run stopped before its first checkpoint"),
+        while !run.is_over() && !stop.load(Ordering::Relaxed) {
+            let report = run.step()?;
+            progress.step(&report, &mut events, now()).with_context(unwritable)?;
+            if report.step.is_multiple_of(self.save_every.into()) {
+                checkpoint::save(out, settings, run.state())?;
+            }
+            if report.ends_epoch {
+                progress.spread(run, &report, &mut events, now()).with_context(unwritable)?;
+                if let Some(pairs) = pairs {
+                    let figures = pairs.figures(&network, &mut run.averaged(), device)?;
+                    progress.validated(report.step, &figures, &mut events, now()).with_context(unwritable)?;
+                }
+            }
+            events.flush().with_context(unwritable)?;
+        }
+        progress.finish(run);
+        Ok(checkpoint::save(out, settings, run.state())?)
     }
 }
 
-/// Set once Ctrl-C or SIGTERM comes; a second one ends the process as usual.
-fn stop_on_signal() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
-                return;
-            };
-            for times in 0.. {
-                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-                told.store(true, Ordering::Relaxed);
-                match times {
-                    0 => eprintln!("\nstopping after this step; again to end at once"),
-                    _ => std::process::exit(130),
-                }
-            }
-        });
-    });
-    Ok(stop)
+/// What ended a run, with where to go on.
+fn with_checkpoint(why: anyhow::Error, out: &Path) -> anyhow::Error {
+    why.context(match checkpoint::newest(out) {
+        Ok(Some(path)) => {
+            format!("the run stopped; its last checkpoint is {}, from which the same command goes on", path.display())
+        }
+        _ => "the run stopped before its first checkpoint".to_owned(),
+    })
 }
 
 /// The most memory that this process has had, in bytes.

@@ -10,6 +10,8 @@ mod naming;
 mod networks;
 #[cfg(feature = "train")]
 mod progress;
+#[cfg(feature = "train")]
+mod stop;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};

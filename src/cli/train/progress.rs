@@ -6,7 +6,6 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::lab::roc::Figures;
-use crate::train::data::Faces;
 use crate::train::events::Events;
 use crate::train::run::{Report, Run};
 
@@ -140,7 +139,7 @@ impl Progress {
     }
 
     /// Ends the bar, and names the pictures that are probably labelled wrongly.
-    pub fn finish(self, run: &Run, faces: &Faces) {
+    pub fn finish(self, run: &Run) {
         self.bar.finish_and_clear();
         let suspects = run.state().suspects.listed();
         if suspects.is_empty() {
@@ -151,7 +150,7 @@ impl Progress {
             suspects.len()
         );
         for &picture in suspects.iter().take(NAMED) {
-            println!("  {}", faces.file(picture).display());
+            println!("  {}", run.faces().file(picture).display());
         }
     }
 

@@ -3,12 +3,14 @@
 mod daemon;
 mod house;
 mod pictures;
+mod small_disk;
 
 use std::time::{Duration, Instant};
 
 pub use daemon::{Daemon, status};
 pub use house::{House, lines};
 pub use pictures::{Film, frame, photo, side_by_side, sized_frame, write_jpeg};
+pub use small_disk::SmallDisk;
 
 /// Far longer than anything here takes; only a failing test waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,64 @@
+//! `usher train network` where something goes wrong around it.
+#![cfg(feature = "train")]
+
+use std::path::Path;
+
+use crate::support::{House, SmallDisk};
+
+/// Faces that anybody can tell apart: each person is a colour, with some noise.
+fn coloured_people(folder: &Path) {
+    let mut draw = fastrand::Rng::with_seed(7);
+    for person in 0..4 {
+        let home = folder.join(format!("person_{person}"));
+        std::fs::create_dir_all(&home).unwrap();
+        let colour = [draw.u8(40..215), draw.u8(40..215), draw.u8(40..215)];
+        for number in 0..3 {
+            let noisy = |value: u8, draw: &mut fastrand::Rng| value.saturating_add_signed(draw.i8(-20..20));
+            let picture =
+                image::RgbImage::from_fn(64, 64, |_, _| image::Rgb(colour.map(|value| noisy(value, &mut draw))));
+            picture.save(home.join(format!("{number}.png"))).unwrap();
+        }
+    }
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap()))
+        .filter(|(name, _)| !name.starts_with("events."))
+        .collect();
+    found.sort();
+    found
+}
+
+/// A checkpoint of the small network has 3 MB.
+#[test]
+fn a_disk_that_is_full_at_a_checkpoint_leaves_the_one_before_to_go_on_from() {
+    let house = House::new();
+    let Some(disk) = SmallDisk::mount(house.path("disk")) else { return };
+    let (faces, out) = (house.path("faces"), house.path("disk/run"));
+    coloured_people(&faces);
+    let run = |epochs: &'static str| {
+        let settings = "train network --network small --people 4 --pictures 3 --mining all --save-every 1 --epochs";
+        let paths = ["--out", out.to_str().unwrap(), faces.to_str().unwrap()].map(str::to_owned);
+        settings.split(' ').chain([epochs]).map(str::to_owned).chain(paths).collect::<Vec<_>>()
+    };
+    house.usher(&run("1"));
+    let before = files(&out);
+    assert_eq!(before.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["checkpoint-00000001.npz"]);
+    // No room at all, room for event files alone, and room for half a checkpoint.
+    for room in [0, 1 << 18, 3 << 19] {
+        disk.fill_but(room);
+        let error = house.refused(&run("2"));
+        assert!(error.contains("checkpoint-00000001.npz, from which the same command goes on"), "{room}: {error}");
+        assert!(error.contains("No space left on device"), "{room}: {error}");
+        assert!(error.contains("cannot write the weights to"), "{room}: {error}");
+        assert!(files(&out) == before, "{room}: the checkpoint is another, or something lies beside it");
+        disk.make_room();
+    }
+    let said = house.usher(&run("2"));
+    assert!(said.contains("going on from") && said.contains("checkpoint-00000001.npz"), "{said}");
+    let after: Vec<_> = files(&out).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(after, ["checkpoint-00000001.npz", "checkpoint-00000002.npz"]);
+}
