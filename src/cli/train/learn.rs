@@ -34,7 +34,7 @@ use crate::train::weights::{self, Weights};
 #[command(
     name = "network",
     after_help = "Examples:\n  usher train network faces/ --network small --out run/ --epochs 20 --pairs pairsDevTest.txt --images lfw-160/\n  \
-    usher train network faces/ --weights facenet.npz --out run/ --epochs 1 --rate 0.01\n  \
+    usher train network faces/ --weights facenet.npz --out run/ --epochs 1 --rate 0.01 --clip 1\n  \
     usher train network faces/ --network deepface --loss people --out run/\n  \
     usher train network faces/ --dry-run               memory and time of a step, nothing is kept"
 )]
@@ -106,7 +106,8 @@ pub struct Learn {
     /// Keep pictures so many pixels larger than the network takes them, and cut a window by chance; figures are of the middle
     #[arg(long, value_name = "PX", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=200))]
     crop: u16,
-    /// Weights to begin with: an .npz under FaceNet's names or Keras's. What is missing or named by --anew is made
+    /// Weights to begin with: an .npz under FaceNet's names or Keras's. What is missing or named by --anew is made.
+    /// Take --clip 1 with weights that are good already: a few triplets make a long gradient
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Do not take this layer from --weights, as Bottleneck for another size of embedding
