@@ -69,16 +69,15 @@ fn deepface() -> Vec<Array> {
     .concat()
 }
 
-/// Converts the arrays, and shows a camera the photograph that somebody was enrolled from, and another man's. `limit` is a distance between
+/// Converts the weights, and shows a camera the photograph that somebody was enrolled from, and another man's. `limit` is a distance between
 /// what these two were seen at.
-fn a_daemon_runs(name: &str, arrays: &[Array], limit: &str) {
+fn a_daemon_runs(name: &str, weights: &Path, limit: &str) {
     let film = Film::default().nobody(3).shows("obama.jpg", 10).nobody(14).shows("biden.jpg", 10).nobody(3);
     let mut house = House::new().watching(film, false);
-    let (weights, models) = (house.path("weights"), house.path("models"));
-    write_weights(&weights, arrays, 7);
+    let models = house.path("models");
     let done = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/build/build"))
         .arg("network")
-        .args([&weights, Path::new("--out"), &models, Path::new("--usher"), Path::new(env!("CARGO_BIN_EXE_usher"))])
+        .args([weights, Path::new("--out"), &models, Path::new("--usher"), Path::new(env!("CARGO_BIN_EXE_usher"))])
         .output()
         .unwrap();
     let report = String::from_utf8_lossy(&done.stdout);
@@ -108,11 +107,19 @@ fn a_daemon_runs(name: &str, arrays: &[Array], limit: &str) {
 
 #[test]
 fn the_small_network_runs_in_the_daemon() {
-    a_daemon_runs("small", &small(), "0.6");
+    let weights = tempfile::tempdir().unwrap();
+    write_weights(weights.path(), &small(), 7);
+    a_daemon_runs("small", weights.path(), "0.6");
 }
 
+/// With USHER_DEEPFACE, what `usher train export` wrote is run in the place of random weights.
 #[test]
 #[ignore = "102 million weights: minutes, and 3 GB of memory for the conversion"]
 fn deepface_runs_in_the_daemon() {
-    a_daemon_runs("deepface", &deepface(), "0.35");
+    if let Some(trained) = std::env::var_os("USHER_DEEPFACE") {
+        return a_daemon_runs("deepface", Path::new(&trained), "0.35");
+    }
+    let weights = tempfile::tempdir().unwrap();
+    write_weights(weights.path(), &deepface(), 7);
+    a_daemon_runs("deepface", weights.path(), "0.35");
 }
