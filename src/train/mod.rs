@@ -17,6 +17,8 @@ pub mod checkpoint;
 #[cfg(feature = "train")]
 pub mod data;
 #[cfg(feature = "train")]
+pub mod device;
+#[cfg(feature = "train")]
 pub mod events;
 #[cfg(feature = "train")]
 pub mod loss;

@@ -8,13 +8,14 @@ use anyhow::{Context as _, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 
-use super::naming::{MiningName, OptimiserName, positive, said};
+use super::naming::{MiningName, OptimiserName, ProcessorName, positive, said};
 use super::networks::{LossName, NetworkChoice};
 use super::progress::Progress;
 use super::stop::stop_on_signal;
 use crate::lab::crowd::all_cores;
 use crate::train::checkpoint;
 use crate::train::data::{Faces, Size};
+use crate::train::device::Processor;
 use crate::train::events::Events;
 use crate::train::network::Network;
 use crate::train::run::{Objective, Plan, Run};
@@ -128,6 +129,9 @@ pub struct Learn {
     /// Memory that the decoded data set may take, in MB
     #[arg(long, value_name = "MB", default_value_t = 2000)]
     memory: u64,
+    /// What the network learns on
+    #[arg(long, value_enum, default_value_t = ProcessorName::Cpu)]
+    device: ProcessorName,
     /// Take three steps, tell their time and memory, and keep nothing
     #[arg(long)]
     dry_run: bool,
@@ -135,7 +139,8 @@ pub struct Learn {
 
 impl Learn {
     pub fn run(self) -> Result<()> {
-        let device = Device::flex();
+        // What is not there is found out before the pictures are read.
+        let device = Processor::from(self.device).open()?;
         let threads = all_cores();
         let size = Size { side: self.network.network(0, 1.0).side(), spare: self.crop.into() };
         let faces = Faces::read(&self.data, size, self.memory.saturating_mul(1_000_000), threads)?;

@@ -1,7 +1,9 @@
-//! Ways of mining and optimisers by the names that the command line has for them.
+//! Ways of mining, optimisers and processors by the names that the command line has for them.
 
 use clap::ValueEnum;
 
+#[cfg(feature = "train")]
+use crate::train::device::Processor;
 use crate::train::mining::Mining;
 use crate::train::optimiser::Optimiser;
 
@@ -48,6 +50,25 @@ impl From<OptimiserName> for Optimiser {
             OptimiserName::Adam => Self::Adam,
             OptimiserName::Rmsprop => Self::Rmsprop,
             OptimiserName::Mom => Self::Mom,
+        }
+    }
+}
+
+#[cfg(feature = "train")]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProcessorName {
+    /// This machine's processor
+    Cpu,
+    /// A graphics card, in a build with --features train-wgpu
+    Gpu,
+}
+
+#[cfg(feature = "train")]
+impl From<ProcessorName> for Processor {
+    fn from(name: ProcessorName) -> Self {
+        match name {
+            ProcessorName::Cpu => Self::Cpu,
+            ProcessorName::Gpu => Self::Gpu,
         }
     }
 }
