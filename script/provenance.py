@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tomllib
 
@@ -24,7 +25,10 @@ def main() -> None:
     given = parser.parse_args()
 
     checkout = given.models.resolve().parent.parent
-    bill = json.loads(given.rust.read_text().replace(f"file://{checkout}", "file:///usher"))
+    # Cargo leaves the package's name out where the folder has it.
+    here = re.compile(rf"file://{re.escape(str(checkout))}(#(usher@)?)?")
+    named = here.sub(lambda found: "file:///usher" + ("#usher@" if found[1] else ""), given.rust.read_text())
+    bill = json.loads(named)
     # The same package has the same bill: no random number, and the commit's time.
     bill.pop("serialNumber", None)
     moment = datetime.datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), datetime.timezone.utc)
