@@ -1,6 +1,8 @@
 //! Training as a whole: runs that resume, networks that learn, shapes as published. Needs the feature `train`.
 #![cfg(feature = "train")]
 
+#[path = "support/coloured.rs"]
+mod coloured;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burn::tensor::Device;
+use coloured::coloured_people;
 use usher::lab::features::{Extractor, Form};
 use usher::lab::pairs::read_lfw;
 use usher::train::checkpoint;
@@ -26,24 +29,6 @@ const MEMORY: u64 = 1_000_000_000;
 /// How a checkpoint becomes a float model.
 const CONVERT: [&str; 2] = ["network", "--float"];
 const SIZE: Size = Size { side: 64, spare: 4 };
-
-/// Faces that anybody can tell apart: each person is a colour, with some noise and a moving bar.
-fn coloured_people(folder: &Path, people: usize, pictures: usize) {
-    let mut draw = fastrand::Rng::with_seed(7);
-    for person in 0..people {
-        let home = folder.join(format!("person_{person:02}"));
-        std::fs::create_dir_all(&home).unwrap();
-        let colour = [draw.u8(40..215), draw.u8(40..215), draw.u8(40..215)];
-        for number in 0..pictures {
-            let bar = draw.u32(0..64);
-            let picture = image::RgbImage::from_fn(64, 64, |x, _| {
-                let colour = if x.abs_diff(bar) < 4 { [255 - colour[0], colour[2], colour[1]] } else { colour };
-                image::Rgb(colour.map(|value| value.saturating_add_signed(draw.i8(-20..20))))
-            });
-            picture.save(home.join(format!("{number}.png"))).unwrap();
-        }
-    }
-}
 
 fn plan(mining: Mining) -> Plan {
     Plan {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::calibration_file::CalibrationFile;
+use super::digest::sha256;
 use super::whole_file::Beside;
 use crate::domain::{Head, ModelId};
 
@@ -51,11 +51,6 @@ pub fn head_id(base: &ModelId, matrix: &[f32]) -> ModelId {
     ModelId::new(&format!("{base}+{}", &sha256(&bytes(matrix))[..8]))
 }
 
-/// In hexadecimal digits, as the journal names a head's file by it.
-pub fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn bytes(matrix: &[f32]) -> Vec<u8> {
     matrix.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
@@ -75,7 +70,8 @@ impl HeadFile {
         HeadFile::parse(&content).map(Some).map_err(malformed)
     }
 
-    fn parse(content: &[u8]) -> Result<HeadFile, String> {
+    /// What a file of this form holds; an error says what is wrong with it.
+    pub fn parse(content: &[u8]) -> Result<HeadFile, String> {
         let (_, metadata) = SafeTensors::read_metadata(content).map_err(|e| e.to_string())?;
         let note = |key: &str| {
             metadata.metadata().as_ref().and_then(|notes| notes.get(key)).ok_or(format!("it does not say its {key}"))

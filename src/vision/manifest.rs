@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::digest::sha256;
 use super::runtime::{InputForm, Pixels, Windows};
 use crate::domain::{Distance, ModelId};
 
@@ -246,7 +246,7 @@ impl Manifest {
             false => "Restore it from the package or the repository",
         };
         let bytes = std::fs::read(&path).map_err(|why| ManifestError::File { path: path.clone(), why, hint })?;
-        let found = hex(&Sha256::digest(&bytes));
+        let found = sha256(&bytes);
         if found != model.sha256 {
             return Err(ManifestError::Changed { path, found, expected: model.sha256.clone() });
         }
@@ -319,8 +319,4 @@ impl OperatingPoint {
     pub fn distance(&self) -> Distance {
         Distance(self.distance)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

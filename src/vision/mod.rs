@@ -7,6 +7,7 @@ mod batch;
 mod boxes;
 pub mod calibration_file;
 mod crop;
+pub mod digest;
 pub mod embedder;
 mod face_shape;
 mod frontal;

@@ -6,7 +6,8 @@ use serde_json::Value;
 use usher::domain::{Head, ModelId};
 use usher::store::Store;
 use usher::vision::calibration_file::CalibrationFile;
-use usher::vision::head_file::{HeadFile, head_id, sha256};
+use usher::vision::digest::sha256;
+use usher::vision::head_file::{HeadFile, head_id};
 
 use crate::support::{Daemon, House, photo, status};
 

@@ -1,25 +1,13 @@
 //! `usher train network` where something goes wrong around it.
 #![cfg(feature = "train")]
 
+#[path = "../support/coloured.rs"]
+mod coloured;
+
 use std::path::Path;
 
+use self::coloured::coloured_people;
 use crate::support::{House, SmallDisk};
-
-/// Faces that anybody can tell apart: each person is a colour, with some noise.
-fn coloured_people(folder: &Path) {
-    let mut draw = fastrand::Rng::with_seed(7);
-    for person in 0..4 {
-        let home = folder.join(format!("person_{person}"));
-        std::fs::create_dir_all(&home).unwrap();
-        let colour = [draw.u8(40..215), draw.u8(40..215), draw.u8(40..215)];
-        for number in 0..3 {
-            let noisy = |value: u8, draw: &mut fastrand::Rng| value.saturating_add_signed(draw.i8(-20..20));
-            let picture =
-                image::RgbImage::from_fn(64, 64, |_, _| image::Rgb(colour.map(|value| noisy(value, &mut draw))));
-            picture.save(home.join(format!("{number}.png"))).unwrap();
-        }
-    }
-}
 
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found: Vec<_> = std::fs::read_dir(folder)
@@ -38,7 +26,7 @@ fn a_disk_that_is_full_at_a_checkpoint_leaves_the_one_before_to_go_on_from() {
     let house = House::new();
     let Some(disk) = SmallDisk::mount(house.path("disk")) else { return };
     let (faces, out) = (house.path("faces"), house.path("disk/run"));
-    coloured_people(&faces);
+    coloured_people(&faces, 4, 3);
     let run = |epochs: &'static str| {
         let settings = "train network --network small --people 4 --pictures 3 --mining all --save-every 1 --epochs";
         let paths = ["--out", out.to_str().unwrap(), faces.to_str().unwrap()].map(str::to_owned);

@@ -13,7 +13,8 @@ use super::report::Report;
 use crate::config::Config;
 use crate::daemon::wire::HeadRequest;
 use crate::setup;
-use crate::vision::head_file::{HeadFile, HeadFileError, sha256};
+use crate::vision::digest::sha256;
+use crate::vision::head_file::{HeadFile, HeadFileError};
 
 /// Writes the head of a report into its place beside the store.
 pub fn keep(file: &HeadFile, path: &Path, report: &Report, config: &Config) -> Result<()> {
@@ -43,7 +44,7 @@ pub fn remove(context: &Context) -> Result<()> {
         }
         Err(why) => return Err(HeadFileError::Unreadable { path, why }.into()),
     };
-    let head = HeadFile::load(&path).ok().flatten().map(|file| file.head.id().to_string());
+    let head = HeadFile::parse(&content).ok().map(|file| file.head.id().to_string());
     // Out of its place first: who may not do that leaves no record of it.
     let aside = path.with_extension("removed");
     let cannot = || format!("cannot remove {}", path.display());

@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 use super::lanes::{floats, into_shorts};
 use super::layer::BLOCK;
 use super::pool::Pool;
+use super::rounding::Rounding;
 use super::{Size, block_mut};
 
 /// What a step of int8 values is worth, and which value is zero.
@@ -62,7 +63,9 @@ impl Prelu {
 /// A PReLU with int8 results, and the largest of each result's neighbours.
 pub(super) struct Activation {
     prelu: Prelu,
-    to: Grid,
+    /// Steps of the results in 1.
+    steps: f32,
+    rounding: Rounding,
     pool: Pool,
     /// For each block, whether the least neighbour has to be looked at.
     falls: Vec<bool>,
@@ -72,7 +75,8 @@ impl Activation {
     pub fn new(prelu: Prelu, to: Grid, pool: Option<Pool>) -> Activation {
         let alone = Pool { window: 1, stride: 1, same: false };
         let falls = (0..prelu.slopes.len()).map(|block| pool.is_some() && prelu.falls(block)).collect();
-        Activation { prelu, to, pool: pool.unwrap_or(alone), falls }
+        let rounding = Rounding::new(to.zero, false);
+        Activation { prelu, steps: 1.0 / to.scale, rounding, pool: pool.unwrap_or(alone), falls }
     }
 
     /// `None` for an input that it does not take.
@@ -85,6 +89,7 @@ impl Activation {
     /// The neighbours are compared first, because then fewer values go through the PReLU. The largest neighbour has the largest result where the slope
     /// is not below zero; where it is, results fall and then rise, so that either the largest or the least neighbour has it.
     #[target_feature(enable = "avx2")]
+    // Within a longer function its constants do not stay in registers.
     #[inline(never)]
     pub fn run(&self, [from, to]: [Size; 2], input: &[i16], output: &mut [i16]) {
         for (place, (row, column)) in to.places().enumerate() {
@@ -103,21 +108,13 @@ impl Activation {
         }
     }
 
-    /// XNNPACK's way from floats to int8: to the nearest step (the even one of two), plus the zero point, within int8.
     #[target_feature(enable = "avx2")]
     #[inline]
     fn rounded(&self, low: __m256, high: __m256) -> __m256i {
-        let packed = _mm256_packs_epi32(self.steps(low), self.steps(high));
+        let steps = _mm256_set1_ps(self.steps);
+        let [low, high] = [_mm256_mul_ps(low, steps), _mm256_mul_ps(high, steps)];
+        let packed = _mm256_packs_epi32(self.rounding.steps(low), self.rounding.steps(high));
         // Packing takes its values from the halves of both registers in turn.
-        let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
-        let values = _mm256_adds_epi16(packed, _mm256_set1_epi16(self.to.zero as i16));
-        _mm256_max_epi16(values, _mm256_set1_epi16(-128))
-    }
-
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn steps(&self, values: __m256) -> __m256i {
-        let steps = _mm256_mul_ps(values, _mm256_set1_ps(1.0 / self.to.scale));
-        _mm256_cvtps_epi32(_mm256_min_ps(steps, _mm256_set1_ps((127 - self.to.zero) as f32)))
+        self.rounding.values(_mm256_permute4x64_epi64::<0b11_01_10_00>(packed))
     }
 }

@@ -5,6 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::{floats, into_shorts, ints};
+use super::rounding::Rounding;
 
 /// Channels of a block: two registers of sums.
 pub(super) const BLOCK: usize = 16;
@@ -97,24 +98,18 @@ impl Layer {
             Finish {
                 bias: std::array::from_fn(|r| std::array::from_fn(|lane| there(r, lane).map_or(0, bias))),
                 scale: std::array::from_fn(|r| std::array::from_fn(|l| there(r, l).map_or(0.0, |o| self.scales[o]))),
-                most: (127 - zero_out) as f32,
-                least: if self.relu { zero_out as i16 } else { -128 },
-                zero: zero_out as i16,
+                rounding: Rounding::new(zero_out, self.relu),
             }
         };
         (0..outputs).step_by(BLOCK).map(finish).collect()
     }
 }
 
-/// What makes the sums of a block values of the output, as XNNPACK does it: times the scale, to the nearest whole number (the even one of two),
-/// plus the zero point, within int8.
+/// What makes the sums of a block values of the output: times the scale, and rounded.
 pub(super) struct Finish {
     bias: [[i32; 8]; 2],
     scale: [[f32; 8]; 2],
-    /// The largest value before the zero point is added, and the least after it.
-    most: f32,
-    least: i16,
-    zero: i16,
+    rounding: Rounding,
 }
 
 impl Finish {
@@ -128,15 +123,13 @@ impl Finish {
     #[target_feature(enable = "avx2")]
     #[inline]
     pub fn values(&self, sums: [__m256i; 2]) -> [i16; BLOCK] {
-        let packed = _mm256_packs_epi32(self.scaled(sums[0], 0), self.scaled(sums[1], 1));
-        let values = _mm256_adds_epi16(packed, _mm256_set1_epi16(self.zero));
-        into_shorts(_mm256_max_epi16(values, _mm256_set1_epi16(self.least)))
+        let packed = _mm256_packs_epi32(self.steps(sums[0], 0), self.steps(sums[1], 1));
+        into_shorts(self.rounding.values(packed))
     }
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn scaled(&self, sums: __m256i, register: usize) -> __m256i {
-        let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), floats(&self.scale[register]));
-        _mm256_cvtps_epi32(_mm256_min_ps(scaled, _mm256_set1_ps(self.most)))
+    fn steps(&self, sums: __m256i, register: usize) -> __m256i {
+        self.rounding.steps(_mm256_mul_ps(_mm256_cvtepi32_ps(sums), floats(&self.scale[register])))
     }
 }

@@ -12,6 +12,7 @@ mod lanes;
 mod layer;
 mod pool;
 mod program;
+mod rounding;
 
 use std::sync::Arc;
 
