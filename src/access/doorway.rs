@@ -1,7 +1,7 @@
 //! The state of one door: what unlocks it, what its sensor says, its mode, and the alarms that follow.
 //!
-//! Every method is told what happened and gives the [`Act`]s that follow, to be done in order: a note is written down before the lock
-//! moves. Whoever does them reports back what became of the relay ([`Doorway::unlocked`], [`Doorway::locked`]).
+//! Every method takes what happened and returns the [`Act`]s that follow, to be done in order: a note is written down before the lock
+//! moves, but for egress. The caller reports back what became of the relay ([`Doorway::unlocked`], [`Doorway::locked`]).
 //!
 //! Pure: the time is an argument. Knows nothing of people's rights, of wires and of the journal.
 
@@ -15,6 +15,13 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// How long hours wait after they could not unlock the door.
 const HOLD_AGAIN: Duration = Duration::from_secs(10);
+
+/// A press of the exit button moves the relay within this time or not at all: somebody who waited longer may have turned away, and the door
+/// must not open behind them.
+const EXIT_LASTS: Duration = Duration::from_secs(2);
+
+/// The same for hours that begin: they are tried again after [`HOLD_AGAIN`].
+const HOURS_LAST: Duration = Duration::from_secs(2);
 
 /// What is particular to a door.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,8 +47,11 @@ pub enum Act {
     Note(Event),
     /// Move the relay, on the strength of the last note.
     Unlock { cause: Cause, command: DoorCommand },
-    /// Put the relay at its safe level.
-    Lock { reason: &'static str },
+    /// Let people out: move the relay first, then write down why. A journal that fails or stalls keeps nobody in, unless the operator
+    /// has configured it so.
+    Egress { cause: Cause, command: DoorCommand, note: Event },
+    /// Put the relay at its safe level. `needs_record`: only when the note before could be written.
+    Lock { reason: &'static str, needs_record: bool },
 }
 
 /// Somebody who was let in and has not gone through yet.
@@ -63,6 +73,8 @@ pub struct Doorway<T> {
     hours: Option<Arc<str>>,
     /// An operator locked it within those hours: they do not unlock it again before they end.
     hours_ended_early: bool,
+    /// The same before a restart: the schedule, until its hours are seen open.
+    ended_before: Option<String>,
     /// The hours have unlocked it.
     hours_began: bool,
     /// The lock could not be held any longer; what held it does not hold it again before it ends.
@@ -108,6 +120,7 @@ impl<T> Doorway<T> {
             leaf: Leaf::Unknown,
             hours: None,
             hours_ended_early: false,
+            ended_before: None,
             hours_began: false,
             exhausted: false,
             hold_again_at: None,
@@ -157,35 +170,47 @@ impl<T> Doorway<T> {
     }
 
     /// After a restart: what was set before holds on.
-    pub fn resume(&mut self) -> Vec<Act> {
+    pub fn resume(&mut self, now: Moment) -> Vec<Act> {
         match self.mode {
-            Mode::Release => self.hold("kept over a restart"),
+            Mode::Release => self.hold("kept over a restart", now + HOURS_LAST),
             Mode::Normal | Mode::Lockdown { .. } => Vec::new(),
         }
     }
 
-    /// A face was let in, seen at `evidence`; the grant is written down. A lock that is held open needs no pulse.
-    pub fn grant(&self, evidence: Moment) -> Vec<Act> {
-        match self.is_held() {
-            true => Vec::new(),
-            false => vec![self.pulse(Cause::Grant, Some(evidence), self.settings.pulse)],
+    /// A face was let in, seen at `evidence`; the grant is written down. The relay may move until `not_after`. A lock that is held open needs
+    /// no pulse.
+    pub fn grant(&self, evidence: Moment, not_after: Moment) -> Vec<Act> {
+        if self.is_held() {
+            return Vec::new();
         }
+        let command = DoorCommand::Pulse { evidence: Some(evidence), duration: self.settings.pulse, not_after };
+        vec![Act::Unlock { cause: Cause::Grant, command }]
     }
 
-    /// The exit button was pressed. `other_open` is a door of the same interlock that is unlocked or open.
-    pub fn exit(&self, other_open: Option<&str>) -> Vec<Act> {
+    /// The exit button was pressed at `at`. `other_open` is a door of the same interlock that is unlocked or open.
+    pub fn exit(&self, other_open: Option<&str>, at: Moment) -> Vec<Act> {
         let refused = match (&self.mode, other_open) {
             (Mode::Lockdown { .. }, _) => Some("the door is locked down".to_owned()),
             (Mode::Normal, Some(other)) => Some(format!("{other} is unlocked or open")),
             _ => None,
         };
-        let pulse = (refused.is_none() && !self.is_held()).then(|| self.pulse(Cause::Exit, None, self.settings.pulse));
-        let note = Act::Note(Event::ExitRequested { door: self.settings.name.clone(), refused });
-        std::iter::once(note).chain(pulse).collect()
+        let moves = refused.is_none() && !self.is_held();
+        let note = Event::ExitRequested { door: self.settings.name.clone(), refused };
+        if !moves {
+            return vec![Act::Note(note)];
+        }
+        let command = DoorCommand::Pulse { evidence: None, duration: self.settings.pulse, not_after: at + EXIT_LASTS };
+        vec![Act::Egress { cause: Cause::Exit, command, note }]
     }
 
-    /// An operator unlocks it for a while; an error says why not.
-    pub fn operator_unlocks(&self, duration: Duration, by: &str, other_open: Option<&str>) -> Result<Vec<Act>, String> {
+    /// An operator unlocks it for a while, until `not_after` at the latest; an error says why not.
+    pub fn operator_unlocks(
+        &self,
+        duration: Duration,
+        by: &str,
+        other_open: Option<&str>,
+        not_after: Moment,
+    ) -> Result<Vec<Act>, String> {
         match (&self.mode, other_open) {
             (Mode::Lockdown { .. }, _) => Err("it is locked down: set it to normal first".into()),
             (Mode::Release, _) => Err("it is unlocked already, for an evacuation".into()),
@@ -193,7 +218,8 @@ impl<T> Doorway<T> {
             (Mode::Normal, None) => {
                 let (door, by) = (self.settings.name.clone(), by.to_owned());
                 let note = Act::Note(Event::OperatorUnlocked { door, duration, by });
-                Ok(vec![note, self.pulse(Cause::Operator, None, duration)])
+                let command = DoorCommand::Pulse { evidence: None, duration, not_after };
+                Ok(vec![note, Act::Unlock { cause: Cause::Operator, command }])
             }
         }
     }
@@ -205,24 +231,38 @@ impl<T> Doorway<T> {
         }
         self.hours_ended_early = self.hours.is_some();
         let note = Act::Note(Event::OperatorLocked { door: self.settings.name.clone(), by: by.to_owned() });
-        Ok(std::iter::once(note).chain(self.end("an operator locked it")).collect())
+        Ok(std::iter::once(note).chain(self.end("an operator locked it", false)).collect())
     }
 
-    /// An operator sets what it lets through.
-    pub fn set_mode(&mut self, mode: Mode, by: &str) -> Vec<Act> {
+    /// An operator ended the hours of this schedule before a restart, and they are still open: they do not unlock it again before they end.
+    /// `None`: they are over.
+    pub fn set_ended_before(&mut self, schedule: Option<&str>) {
+        self.ended_before = schedule.map(str::to_owned);
+    }
+
+    /// The schedule whose open hours an operator has ended.
+    pub fn ended_hours(&self) -> Option<&str> {
+        self.hours.as_deref().filter(|_| self.hours_ended_early)
+    }
+
+    /// An operator sets what it lets through. A release moves the relay until `not_after` at the latest.
+    pub fn set_mode(&mut self, mode: Mode, by: &str, not_after: Moment) -> Vec<Act> {
         let note =
             Act::Note(Event::ModeSet { door: self.settings.name.clone(), mode: mode.clone(), by: by.to_owned() });
         let before = std::mem::replace(&mut self.mode, mode);
         (self.exhausted, self.hold_again_at) = (false, None);
+        if self.mode == Mode::Normal {
+            (self.hours_ended_early, self.ended_before) = (false, None);
+        }
         match self.mode {
-            Mode::Release => self.hold(by),
+            Mode::Release => self.hold(by, not_after),
             Mode::Lockdown { .. } => {
                 self.going.clear();
-                std::iter::once(note).chain(self.end("it was locked down")).collect()
+                std::iter::once(note).chain(self.end("it was locked down", false)).collect()
             }
             // Hours that are open unlock it at the next look at the clock.
             Mode::Normal => {
-                let over = (before == Mode::Release).then(|| self.end("the release is over")).flatten();
+                let over = (before == Mode::Release).then(|| self.end("the release is over", true)).flatten();
                 std::iter::once(note).chain(over).collect()
             }
         }
@@ -233,7 +273,7 @@ impl<T> Doorway<T> {
         self.mode = before;
     }
 
-    /// By the clock it stands unlocked now by this schedule, or by none. To be told at least once a second.
+    /// By the clock it stands unlocked now by this schedule, or by none. To be called at least once a second.
     pub fn set_hours(&mut self, hours: Option<&Arc<str>>, other_open: Option<&str>, now: Moment) -> Vec<Act> {
         let mut acts = Vec::new();
         if self.hours.as_ref() != hours {
@@ -245,6 +285,9 @@ impl<T> Doorway<T> {
                 }
             }
             self.hours = hours.cloned();
+            if self.hours.is_some() {
+                self.hours_ended_early = self.ended_before.take().as_deref() == self.hours.as_deref();
+            }
         }
         let wanted = self.mode == Mode::Normal && self.hours().is_some() && !self.exhausted;
         let may_try = self.hold_again_at.is_none_or(|at| at <= now);
@@ -253,11 +296,12 @@ impl<T> Doorway<T> {
                 self.hours_began = true;
                 let schedule = self.hours().unwrap_or_default().to_owned();
                 acts.push(Act::Note(Event::ScheduleBegan { door: self.settings.name.clone(), schedule }));
-                acts.push(Act::Unlock { cause: Cause::Schedule, command: DoorCommand::Hold });
+                let command = DoorCommand::Hold { not_after: now + HOURS_LAST };
+                acts.push(Act::Unlock { cause: Cause::Schedule, command });
             }
             // Whoever was just let in still gets through.
             (false, true) if self.mode == Mode::Normal && !self.pulse_lasts(now) => {
-                acts.push(Act::Lock { reason: "the hours are over" });
+                acts.push(Act::Lock { reason: "the hours are over", needs_record: false });
             }
             _ => {}
         }
@@ -299,7 +343,7 @@ impl<T> Doorway<T> {
                 if let Lock::Unlocked { held: false, leaf_opened: true, .. } = self.lock
                     && self.settings.relock_on_close
                 {
-                    acts.push(Act::Lock { reason: "the door was closed" });
+                    acts.push(Act::Lock { reason: "the door was closed", needs_record: false });
                 }
                 (acts, Vec::new())
             }
@@ -387,20 +431,14 @@ impl<T> Doorway<T> {
         }
     }
 
-    fn pulse(&self, cause: Cause, evidence: Option<Moment>, duration: Duration) -> Act {
-        Act::Unlock { cause, command: DoorCommand::Pulse { evidence, duration } }
-    }
-
-    fn hold(&self, by: &str) -> Vec<Act> {
+    fn hold(&self, by: &str, not_after: Moment) -> Vec<Act> {
         let (door, by) = (self.settings.name.clone(), by.to_owned());
-        vec![
-            Act::Note(Event::ModeSet { door, mode: Mode::Release, by }),
-            Act::Unlock { cause: Cause::Release, command: DoorCommand::Hold },
-        ]
+        let note = Event::ModeSet { door, mode: Mode::Release, by };
+        vec![Act::Egress { cause: Cause::Release, command: DoorCommand::Hold { not_after }, note }]
     }
 
-    fn end(&self, reason: &'static str) -> Option<Act> {
-        self.is_unlocked().then_some(Act::Lock { reason })
+    fn end(&self, reason: &'static str, needs_record: bool) -> Option<Act> {
+        self.is_unlocked().then_some(Act::Lock { reason, needs_record })
     }
 
     fn pulse_lasts(&self, now: Moment) -> bool {

@@ -11,7 +11,9 @@ use super::client::Client;
 use super::context::Context;
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
+use crate::daemon::claims;
 use crate::daemon::wire::{AmnestyRequest, DoorRequest, DoorStatus, OrderWire, PersonWire, Status};
+use crate::door::{self, WiringSettings};
 use crate::setup;
 
 /// Tell doors to unlock, lock, lock down or stand open; show how they are.
@@ -57,8 +59,8 @@ enum Action {
     Normal,
     /// Put relays at their safe level, also when no daemon runs
     ///
-    /// For ExecStopPost= of the service: whatever became of the daemon, the relays end at their safe level. A daemon that runs is
-    /// told to lock.
+    /// For ExecStopPost= of the service: whatever became of the daemon, the relays end at their safe level. A running daemon is ordered to
+    /// lock instead. This works without a readable configuration: the daemon leaves what it has claimed beside its socket.
     Safe,
     /// Forget where people are, for anti-passback
     Amnesty {
@@ -69,10 +71,13 @@ enum Action {
 
 impl Door {
     pub fn run(self, context: &Context) -> Result<()> {
+        if let Action::Safe = self.action {
+            return safe(context.config(), self.door);
+        }
         let config = context.config()?;
         let client = Client::connect(&config.control.socket)?;
         let order = match self.action {
-            Action::Safe => return safe(&config, client.as_ref(), self.door),
+            Action::Safe => None,
             Action::Status => None,
             Action::Unlock { duration } => {
                 Some(OrderWire::Unlock { for_ms: duration.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)) })
@@ -124,19 +129,47 @@ pub fn words(door: &DoorStatus) -> String {
     format!("{}: {} ({})", door.name, parts.join(", "), door.wires)
 }
 
-fn safe(config: &Config, client: Option<&Client>, door: Option<String>) -> Result<()> {
-    if let Some(client) = client {
+/// Puts relays at their safe level: those that the configuration names, and those that the last daemon claimed, where it differed.
+fn safe(config: Result<Config>, door: Option<String>) -> Result<()> {
+    let socket = config.as_ref().map_or_else(|_| claims::usual_socket(), |config| config.control.socket.clone());
+    if let Some(client) = Client::connect(&socket)? {
         let order = DoorRequest { door, order: OrderWire::Lock };
         client.send::<Vec<DoorStatus>>(Method::POST, "/v1/doors", &order)?;
         return Ok(());
     }
+    let claimed = claims::left_beside(&socket).unwrap_or_else(|error| {
+        eprintln!("usher: what the daemon left beside {} cannot be read: {error}", socket.display());
+        None
+    });
+    let mut wirings: Vec<WiringSettings> = claimed.map(|claims| claims.doors).unwrap_or_default();
+    match config {
+        Ok(config) => {
+            for wiring in config.doors.iter().map(setup::wiring_settings) {
+                let same = |known: &WiringSettings| (&known.driver, &known.relay) == (&wiring.driver, &wiring.relay);
+                if !wirings.iter().any(same) {
+                    wirings.push(wiring);
+                }
+            }
+        }
+        Err(error) if wirings.is_empty() => {
+            return Err(error.context(format!(
+                "no relay is known: the configuration cannot be read, and no daemon left what it claimed beside {}",
+                socket.display()
+            )));
+        }
+        Err(error) => {
+            eprintln!("usher: the configuration cannot be read; going by what the last daemon claimed:\n{error:#}");
+        }
+    }
     let clock = std::sync::Arc::new(SystemClock::new());
     let mut failures = Vec::new();
-    for settings in config.doors.iter().filter(|d| door.as_ref().is_none_or(|name| d.name == *name)) {
-        // Claiming a relay's line puts it at its safe level; saying so again costs nothing.
-        let done = setup::wiring(settings, clock.clone()).and_then(|mut wiring| wiring.relay.safe());
+    for wiring in wirings.into_iter().filter(|wiring| door.as_ref().is_none_or(|name| wiring.door == *name)) {
+        // Only the relay's line: a lamp or an input that cannot be claimed must not keep it from its safe level. Claiming it puts it
+        // there; saying so again costs nothing.
+        let wiring = WiringSettings { indicator: None, inputs: Vec::new(), ..wiring };
+        let done = door::open(&wiring, clock.clone()).and_then(|mut open| open.relay.safe());
         if let Err(error) = done {
-            failures.push(format!("{}: {error}", settings.name));
+            failures.push(format!("{}: {error}", wiring.door));
         }
     }
     match failures.is_empty() {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
-pub use schema::STORE_KEY;
+pub use schema::{CONTROL_SOCKET, STORE_KEY};
 pub use settings::{
     Accelerator, Access, Active, Attendance, AttendanceMethod, Camera, Contact, Control, Detector, Device,
     DistanceLimit, Door, DoorDriver, Enroll, Gallery, HomeAssistant, Hours, Indicator, Journal, LineId, Lock, Log,

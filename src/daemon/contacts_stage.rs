@@ -57,7 +57,7 @@ impl ContactsStage {
     /// An input that was told must not be lost: it waits for a place in the queue, and beats meanwhile. `false` when nobody listens.
     fn tell(&self, changes: Result<Vec<Change>, DoorError>) -> bool {
         Stage::count(&self.stage.handled);
-        let mut tiding = Tiding::Contacts { door: self.door, changes };
+        let mut tiding = Tiding::Contacts { door: self.door, at: self.clock.now(), changes };
         loop {
             match self.tidings.try_send(tiding) {
                 Ok(()) => return true,

@@ -11,6 +11,7 @@
 
 mod broker;
 mod camera_stage;
+pub mod claims;
 mod commands;
 mod contacts_stage;
 mod control;
@@ -46,6 +47,7 @@ use crate::camera::slot::slot;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, OnJournalFailure};
 use crate::domain::{Event, Frame, Image};
+use crate::door::RelayStop;
 use crate::gallery::Visitors;
 use crate::hub::{Hub, Means};
 use crate::ledger::Journal;
@@ -59,8 +61,10 @@ use contacts_stage::ContactsStage;
 use control::House;
 use crew::{Crew, LAST_WAIT, News};
 use doors::pen::JournalPen;
+use doors::scribe::{self, scribe};
 use doors::standing::Standing;
 use doors::{Doors, DoorsSettings};
+use gate::OpenDoor;
 use recent_frames::RecentFrames;
 use snapshots::Photographer;
 use stop::StopToken;
@@ -77,6 +81,9 @@ pub use control::user_name;
 const TIDINGS: usize = 64;
 /// Views that wait for somebody who enrols at the camera.
 const VIEWS: usize = 8;
+/// Relays answer a stop within this time, or are taken for stuck. Drivers answer within a millisecond.
+const RELAYS_STOP_WITHIN: Duration = Duration::from_secs(1);
+
 /// How to run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -96,8 +103,9 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         .build()
         .context("the asynchronous runtime cannot be started")?;
     let (news, heard) = channel();
+    let relays = RelayStop::default();
     // Signals count from the first moment on, so that a slow start can be interrupted.
-    tokio.spawn(listen_for_signals(news.clone()));
+    tokio.spawn(listen_for_signals(news.clone(), relays.clone()));
 
     let store = Store::open(&config.store.path)?;
     // Made before anything is written down: a second daemon is refused without a trace, and commands that come during a slow
@@ -180,8 +188,16 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let rules = setup::house::rules(config)?;
     let mut posts = Vec::with_capacity(config.doors.len());
     for (place, door) in config.doors.iter().enumerate() {
-        let (post, contacts) = gate::post(config, door, &rules, &standing, &clock)?;
+        let wake = tell.clone();
+        // A full queue wakes the doors' thread all the same.
+        let wake = move || drop(wake.try_send(Tiding::Relay));
+        let OpenDoor { post, relay, contacts } = gate::open(config, door, &rules, &standing, &clock, &relays, wake)?;
         posts.push(post);
+        let (stage, its_clock) = (crew.stage("relay", &door.name), clock.clone());
+        crew.spawn(&format!("relay {}", door.name), false, move || {
+            relay.run(|| stage.beat(its_clock.now()));
+            Ok(())
+        })?;
         if let Some(contacts) = contacts {
             let inputs = ContactsStage {
                 door: place,
@@ -197,15 +213,24 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             })?;
         }
     }
+    claims::leave(config);
+    let pen = JournalPen { recorder: recorder.clone(), standing: standing_tree, porter, photographer };
+    let unwritten = recorder.clone();
+    let (pen, records) = scribe(pen, scribe::PATIENCE, move |reason| unwritten.not_written(reason));
+    crew.spawn("records", false, move || {
+        records.run();
+        Ok(())
+    })?;
     let doors = Doors::new(
         DoorsSettings {
             posts,
             authority: Authority::new(rules),
             near_enough: near_enough.clone(),
             people: Box::new(gallery.clone()),
-            pen: Box::new(JournalPen { recorder: recorder.clone(), standing: standing_tree, porter, photographer }),
+            pen: Box::new(pen),
             clock: clock.clone(),
             open_unrecorded: config.journal.on_failure == OnJournalFailure::Allow,
+            exit_unrecorded: config.journal.exit_on_failure == OnJournalFailure::Allow,
             last_record,
         },
         &standing,
@@ -317,15 +342,16 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         Ok(reason) => (*reason).to_owned(),
         Err(error) => format!("{error:#}"),
     };
+    // Safe first, whatever hangs: from here on no relay is energised.
+    stop_relays(&relays);
     tracing::info!(%reason, "stopping");
     supervisor.stopping(&reason);
     if let Err(error) = &end {
-        // Safe first, whatever hangs.
         finish(&tell, "a stage failed");
-        recorder.record(&Event::StageFailed { stage: "daemon".into(), reason: format!("{error:#}") }).ok();
+        record_within(&recorder, Event::StageFailed { stage: "daemon".into(), reason: format!("{error:#}") });
     }
     drop(stop_token);
-    crew.join(|stage| stage != "doors");
+    crew.join(|stage| ["camera", "vision", "contacts"].iter().any(|role| stage.starts_with(role)));
     finish(&tell, "the daemon stops");
     drop(tell);
     crew.join(|_| true);
@@ -336,7 +362,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             tracing::warn!("the last unknown visitors are not kept");
         }
     }
-    recorder.record(&Event::Stopped { reason }).ok();
+    record_within(&recorder, Event::Stopped { reason });
     drop(socket_file);
     if let Some(hub) = hub {
         tokio.block_on(hub.stop());
@@ -348,6 +374,30 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     }
     tokio.shutdown_timeout(Duration::from_secs(1));
     end.map(|_| ())
+}
+
+/// Puts all relays at their safe level for good.
+fn stop_relays(relays: &RelayStop) {
+    let silent = relays.stop(RELAYS_STOP_WITHIN);
+    if silent > 0 {
+        tracing::error!(relays = silent, "relays do not answer and may still be energised: cut their power");
+    }
+}
+
+/// Records `event`, and waits for the disk for [`LAST_WAIT`] at most.
+fn record_within(recorder: &Arc<Recorder>, event: Event) {
+    let (done, written) = channel();
+    let recorder = recorder.clone();
+    // Not joined: a disk that hangs must not hold up the end.
+    std::thread::spawn(move || {
+        if let Err(error) = recorder.record(&event) {
+            tracing::warn!(%error, "the end is not on record");
+        }
+        done.send(()).ok();
+    });
+    if written.recv_timeout(LAST_WAIT).is_err() {
+        tracing::error!("the disk has stalled: the end is not on record");
+    }
 }
 
 /// Tells the doors' thread to end. It may have ended already; and when it hangs, its queue stays full and must not hold up the
@@ -383,8 +433,8 @@ fn placements(vision: &Vision) -> Vec<wire::PlacementStatus> {
         .collect()
 }
 
-/// The first signal asks for an orderly end; the second ends the process at once.
-async fn listen_for_signals(news: Sender<News>) {
+/// Each signal puts the relays at their safe level. The first asks for an orderly end; the second ends the process at once.
+async fn listen_for_signals(news: Sender<News>, relays: RelayStop) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("signals cannot be listened for");
@@ -396,6 +446,7 @@ async fn listen_for_signals(news: Sender<News>) {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
         };
+        stop_relays(&relays);
         if asked {
             tracing::warn!(signal = name, "second signal: ending at once");
             std::process::exit(130);

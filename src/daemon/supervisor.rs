@@ -116,6 +116,7 @@ mod tests {
             wires: "simulated".to_owned(),
             mode: Mode::Lockdown { group: None },
             unlocked: false,
+            level_unknown: false,
             open: None,
             hours: None,
             alarms: Vec::new(),

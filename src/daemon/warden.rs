@@ -10,7 +10,7 @@ use super::doors::post::DoorView;
 use super::doors::{Doors, Order};
 use super::health::Stage;
 use crate::clock::Clock;
-use crate::domain::{Direction, Event, PersonId, Sighting};
+use crate::domain::{Direction, Event, Moment, PersonId, Sighting};
 use crate::door::{Change, DoorError};
 
 /// The thread beats at least this often.
@@ -26,12 +26,16 @@ pub enum Tiding {
     /// What a door's inputs are now, or why they cannot be read.
     Contacts {
         door: usize,
+        /// When they were read.
+        at: Moment,
         changes: Result<Vec<Change>, DoorError>,
     },
-    /// An operator's word; the answer goes back when it is on disk and done.
+    /// An operator's order; the answer goes back when it is on disk and done.
     Ask {
         ask: Ask,
         by: String,
+        /// It moves no relay after this.
+        not_after: Moment,
         answer: SyncSender<Result<(), String>>,
     },
     CameraLost {
@@ -42,6 +46,8 @@ pub enum Tiding {
         camera: Arc<str>,
         lost_for: Duration,
     },
+    /// A relay has something to report.
+    Relay,
     /// Doors safe, then end.
     Finish {
         reason: &'static str,
@@ -129,17 +135,17 @@ impl Warden {
                     self.doors.seen(door, direction, sighting);
                 }
             }
-            Tiding::Contacts { door, changes: Ok(changes) } => {
+            Tiding::Contacts { door, at, changes: Ok(changes) } => {
                 self.doors.contacts(door, None);
                 for Change { input, active } in changes {
-                    self.doors.contact(door, input, active);
+                    self.doors.contact(door, input, active, at);
                 }
             }
-            Tiding::Contacts { door, changes: Err(error) } => self.doors.contacts(door, Some(error.to_string())),
-            Tiding::Ask { ask, by, answer } => {
-                let done = self.follow(ask, &by);
+            Tiding::Contacts { door, changes: Err(error), .. } => self.doors.contacts(door, Some(error.to_string())),
+            Tiding::Ask { ask, by, not_after, answer } => {
+                let done = self.follow(ask, &by, not_after);
                 self.board.post(&self.doors);
-                // Whoever asked may have gone.
+                // The client may have gone.
                 drop(answer.try_send(done));
             }
             Tiding::CameraLost { camera, reason } => {
@@ -148,17 +154,18 @@ impl Warden {
             Tiding::CameraBack { camera, lost_for } => {
                 self.doors.note_event(&Event::CameraBack { camera, lost_for });
             }
-            Tiding::Finish { .. } => {}
+            // What relays report is taken in at each tick.
+            Tiding::Relay | Tiding::Finish { .. } => {}
         }
     }
 
     /// An order to all doors goes to each of them, whatever the others answer.
-    fn follow(&mut self, ask: Ask, by: &str) -> Result<(), String> {
+    fn follow(&mut self, ask: Ask, by: &str, not_after: Moment) -> Result<(), String> {
         match ask {
-            Ask::Order { door: Some(door), order } => self.doors.order(door, order, by),
+            Ask::Order { door: Some(door), order } => self.doors.order(door, order, by, not_after),
             Ask::Order { door: None, order } => {
                 let failures: Vec<String> = (0..self.doors.count())
-                    .filter_map(|door| self.doors.order(door, order.clone(), by).err())
+                    .filter_map(|door| self.doors.order(door, order.clone(), by, not_after).err())
                     .collect();
                 if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
             }

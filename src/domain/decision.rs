@@ -181,13 +181,14 @@ impl Decision {
     }
 }
 
-/// What a relay is told to do.
+/// An order to a relay. Orders that energise it carry the last moment at which they may still be carried out: the relay checks it when it
+/// moves, whatever had held the order up on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DoorCommand {
-    /// Unlock for a while. With `evidence`, the capture time of the frame that speaks for it, evidence that is too old is refused.
-    Pulse { evidence: Option<Moment>, duration: Duration },
-    /// Unlock until told otherwise, or until the relay's longest time for that.
-    Hold,
+    /// Unlock for `duration`. With `evidence`, the capture time of the frame behind a grant, evidence that is too old is refused.
+    Pulse { evidence: Option<Moment>, duration: Duration, not_after: Moment },
+    /// Unlock until the next order, or until the relay's longest time for that.
+    Hold { not_after: Moment },
     /// Relay to its safe level, now.
     Safe,
 }

@@ -158,7 +158,13 @@ pub enum Event {
         door: Arc<str>,
         reason: String,
     },
-    /// The relay refused a command or could not carry it out; it is at its safe level.
+    /// The relay was not energised although the rules allowed it: the order came too late, the daemon was stopping, or the wires failed and
+    /// went back to their safe level.
+    UnlockRefused {
+        door: Arc<str>,
+        reason: String,
+    },
+    /// The wires did not go to their safe level, or do not answer: the relay may be energised.
     DoorFailed {
         door: Arc<str>,
         reason: String,

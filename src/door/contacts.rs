@@ -7,10 +7,12 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{DoorError, InputSettings};
 
 /// What can be told to a door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Input {
     /// Active while the door is open.
     Sensor,

@@ -17,6 +17,14 @@ pub enum DoorError {
         /// What the device said.
         why: String,
     },
+    /// The driver hangs, and the level may be either.
+    #[error(
+        "{wires} do not answer, and whether the relay is energised is not known; check the device, and restart usher"
+    )]
+    NoAnswer {
+        /// What [`Wires::describe`](super::Wires::describe) says.
+        wires: String,
+    },
     /// The levels of the inputs are not known.
     #[error("{wires} cannot be read: {why}; check the wiring and that usher may use the device")]
     Read {

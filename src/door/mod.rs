@@ -6,7 +6,9 @@ mod contacts;
 mod error;
 mod gpiocdev;
 mod indicator;
+mod panel;
 mod relay;
+mod relay_thread;
 mod rppal;
 mod simulated;
 mod wiring;
@@ -17,7 +19,9 @@ use std::sync::Arc;
 pub use contacts::{Change, Contacts, Input};
 pub use error::DoorError;
 pub use indicator::{Indicator, Signal};
-pub use relay::{Limits, Outcome, Relay, Released};
+pub use panel::Panel;
+pub use relay::{Limits, Outcome, Refusal, Relay, Released};
+pub use relay_thread::{RelayHandle, RelayLoop, RelayStop, Report, relay_thread};
 pub use simulated::{History, Simulated};
 pub use wiring::{
     Active, Contact, Driver, IndicatorSettings, InputSettings, LineId, OutputSettings, Pull, WiringSettings,

@@ -1,8 +1,9 @@
-//! The relay: turns a [`DoorCommand`] into levels on the wires, and sees to it that they go back.
+//! The relay: turns a [`DoorCommand`] into levels on the wires, and puts them back when its time is over.
 //!
 //! Knows nothing of what kind of wires these are, nor of the clock: the time comes in as an argument. It has no thread of its own;
-//! whoever owns it calls [`Relay::poll`] when [`Relay::next_deadline`] is due.
+//! [`super::RelayThread`] owns it and calls [`Relay::poll`] when [`Relay::next_deadline`] is due.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::{DoorError, Wires};
@@ -23,20 +24,41 @@ pub struct Limits {
 /// When the wires would not go safe, they are told again after this long.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// What became of a command that the wires carried out.
+/// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The relay was at its safe level and is energised until then.
     Opened { until: Moment },
     /// The relay was energised already and stays so until then.
     Extended { until: Moment },
-    /// The frame that speaks for opening is older than allowed; the wires were not touched.
-    Refused { age: Duration },
-    /// The relay is at its safe level; `on_for` tells for how long it had been energised, if it was.
+    /// The wires were not touched.
+    Refused(Refusal),
+    /// The relay is at its safe level; `on_for` says for how long it had been energised, if it was.
     Safe { on_for: Option<Duration> },
 }
 
-/// The relay went back to its safe level because its time was over.
+/// Why a relay was not energised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The frame behind the grant is older than [`Limits::max_age`].
+    Stale { age: Duration },
+    /// The order came this long after its deadline.
+    Late { by: Duration },
+    /// The daemon is stopping: no relay is energised again.
+    Stopping,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Stale { age } => write!(f, "the frame behind the grant was {} ms old by then", age.as_millis()),
+            Refusal::Late { by } => write!(f, "the order reached the relay {} ms after its deadline", by.as_millis()),
+            Refusal::Stopping => f.write_str("the daemon is stopping"),
+        }
+    }
+}
+
+/// The relay went back to its safe level without a [`DoorCommand::Safe`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Released {
     /// For how long it had been energised.
@@ -48,6 +70,7 @@ pub struct Relay {
     wires: Box<dyn Wires>,
     limits: Limits,
     on: Option<On>,
+    stopped: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -63,34 +86,47 @@ impl Relay {
     /// Puts the wires at their safe level first.
     pub fn new(mut wires: Box<dyn Wires>, limits: Limits) -> Result<Relay, DoorError> {
         wires.safe()?;
-        Ok(Relay { wires, limits, on: None })
+        Ok(Relay { wires, limits, on: None, stopped: false })
     }
 
-    /// Carries out `command`. Call [`Relay::poll`] before, so that no release goes untold.
+    /// Carries out `command`. Call [`Relay::poll`] before, so that no release goes unreported.
     ///
     /// A pulse while the relay is energised lasts from now on, never ends earlier than was promised before, and never later than
-    /// [`Limits::max_on`] after the relay was first energised; a hold never later than [`Limits::max_hold`]. After an error the relay has been put at its safe level, or, if the
-    /// wires refuse that too, is due for another try at [`Relay::next_deadline`].
+    /// [`Limits::max_on`] after the relay was first energised; a hold never later than [`Limits::max_hold`]. After an error the relay has
+    /// been put at its safe level, or, if the wires refuse that too, is due for another try at [`Relay::next_deadline`].
     pub fn command(&mut self, command: DoorCommand, now: Moment) -> Result<Outcome, DoorError> {
-        match command {
+        let (evidence, duration, hold, not_after) = match command {
             DoorCommand::Safe => {
                 self.wires.safe().inspect_err(|_| self.retry(now))?;
-                Ok(Outcome::Safe { on_for: self.on.take().map(|on| now.since(on.since)) })
+                return Ok(Outcome::Safe { on_for: self.on.take().map(|on| now.since(on.since)) });
             }
-            DoorCommand::Pulse { evidence, duration } => {
-                if let Some(age) =
-                    evidence.map(|captured_at| now.since(captured_at)).filter(|&age| age > self.limits.max_age)
-                {
-                    return Ok(Outcome::Refused { age });
-                }
-                self.poll(now)?;
-                self.energise(now, duration, false)
-            }
-            DoorCommand::Hold => {
-                self.poll(now)?;
-                self.energise(now, Duration::MAX, true)
-            }
+            DoorCommand::Pulse { evidence, duration, not_after } => (evidence, duration, false, not_after),
+            DoorCommand::Hold { not_after } => (None, Duration::MAX, true, not_after),
+        };
+        if let Some(refusal) = self.refusal(evidence, not_after, now) {
+            return Ok(Outcome::Refused(refusal));
         }
+        self.poll(now)?;
+        self.energise(now, duration, hold)
+    }
+
+    fn refusal(&self, evidence: Option<Moment>, not_after: Moment, now: Moment) -> Option<Refusal> {
+        let age = evidence.map(|captured_at| now.since(captured_at));
+        if self.stopped {
+            Some(Refusal::Stopping)
+        } else if let Some(age) = age.filter(|&age| age > self.limits.max_age) {
+            Some(Refusal::Stale { age })
+        } else {
+            (now > not_after).then(|| Refusal::Late { by: now.since(not_after) })
+        }
+    }
+
+    /// Puts the relay at its safe level for good: every later order to energise it is refused. The result is that of
+    /// [`DoorCommand::Safe`].
+    pub fn stop(&mut self, now: Moment) -> Result<Option<Released>, DoorError> {
+        self.stopped = true;
+        self.wires.safe().inspect_err(|_| self.retry(now))?;
+        Ok(self.on.take().map(|on| Released { on_for: now.since(on.since) }))
     }
 
     /// Releases the relay when its time is over. `None` when there is nothing to do.
@@ -117,6 +153,9 @@ impl Relay {
         let since = self.on.map_or(now, |on| on.since);
         let promised = self.on.map_or(now, |on| on.until);
         let until = (now + duration).max(promised).min(since + longest);
+        let fresh = self.on.is_none();
+        // Armed before the wires move: however long they take, the time counts from the order.
+        self.on = Some(On { since, until, held });
         if let Err(error) = self.wires.energise() {
             // The level may be either now, so the wires are told to go safe; if they cannot, `retry` keeps at it.
             match self.wires.safe() {
@@ -125,8 +164,6 @@ impl Relay {
             }
             return Err(error);
         }
-        let fresh = self.on.is_none();
-        self.on = Some(On { since, until, held });
         Ok(if fresh { Outcome::Opened { until } } else { Outcome::Extended { until } })
     }
 
@@ -161,6 +198,9 @@ mod tests {
     const MAX_HOLD: Duration = Duration::from_secs(600);
     const LIMITS: Limits = Limits { max_age: Duration::from_millis(800), max_on: MAX_ON, max_hold: Some(MAX_HOLD) };
 
+    const FOREVER: Moment = Moment(Duration::MAX);
+    const HOLD: DoorCommand = DoorCommand::Hold { not_after: FOREVER };
+
     fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
     }
@@ -177,7 +217,7 @@ mod tests {
     }
 
     fn pulse(captured_at: Moment, duration: Duration) -> DoorCommand {
-        DoorCommand::Pulse { evidence: Some(captured_at), duration }
+        DoorCommand::Pulse { evidence: Some(captured_at), duration, not_after: FOREVER }
     }
 
     /// Wires that fail while they are told to, and keep their level then.
@@ -239,9 +279,36 @@ mod tests {
     fn a_stale_frame_leaves_the_wires_alone() {
         let (mut relay, history, _) = relay();
         let age = Duration::from_millis(801);
-        assert_eq!(relay.command(pulse(at(0), secs(3)), at(801)), Ok(Outcome::Refused { age }));
+        assert_eq!(relay.command(pulse(at(0), secs(3)), at(801)), Ok(Outcome::Refused(Refusal::Stale { age })));
         assert_eq!(history.levels().len(), 1);
         assert_eq!(relay.command(pulse(at(1), secs(3)), at(801)), Ok(Outcome::Opened { until: at(3801) }));
+    }
+
+    #[test]
+    fn an_order_after_its_deadline_leaves_the_wires_alone() {
+        let (mut relay, history, _) = relay();
+        let not_after = at(5000);
+        let pulse = DoorCommand::Pulse { evidence: None, duration: secs(3), not_after };
+        let late = Outcome::Refused(Refusal::Late { by: Duration::from_millis(1) });
+        assert_eq!(relay.command(pulse, at(5001)), Ok(late));
+        assert_eq!(relay.command(DoorCommand::Hold { not_after }, at(5001)), Ok(late));
+        assert_eq!(history.levels().len(), 1);
+        assert_eq!(relay.command(pulse, at(5000)), Ok(Outcome::Opened { until: at(8000) }));
+        assert_eq!(relay.command(pulse, at(5001)), Ok(late), "nor is it extended");
+        assert_eq!(relay.next_deadline(), Some(at(8000)));
+    }
+
+    #[test]
+    fn a_stopped_relay_is_safe_and_stays_so() {
+        let (mut relay, history, _) = relay();
+        relay.command(HOLD, at(0)).unwrap();
+        assert_eq!(relay.stop(at(700)), Ok(Some(Released { on_for: Duration::from_millis(700) })));
+        assert_eq!(history.level(), Some(Level::Safe));
+        for command in [pulse(at(700), secs(3)), HOLD] {
+            assert_eq!(relay.command(command, at(701)), Ok(Outcome::Refused(Refusal::Stopping)));
+        }
+        assert_eq!((relay.stop(at(900)), relay.next_deadline()), (Ok(None), None));
+        assert_eq!(history.level(), Some(Level::Safe));
     }
 
     #[test]
@@ -309,13 +376,13 @@ mod tests {
     fn a_hold_lasts_until_told_otherwise_but_not_for_ever() {
         let (mut relay, history, _) = relay();
         let until = Moment(MAX_HOLD);
-        assert_eq!(relay.command(DoorCommand::Hold, at(0)), Ok(Outcome::Opened { until }));
+        assert_eq!(relay.command(HOLD, at(0)), Ok(Outcome::Opened { until }));
         let meanwhile = relay.command(pulse(at(90_000), secs(3)), at(90_000));
         assert_eq!(meanwhile, Ok(Outcome::Extended { until }));
         assert_eq!((relay.poll(at(599_999)), history.level()), (Ok(None), Some(Level::Energised)));
         assert_eq!(relay.poll(until), Ok(Some(Released { on_for: MAX_HOLD })));
 
-        relay.command(DoorCommand::Hold, at(700_000)).unwrap();
+        relay.command(HOLD, at(700_000)).unwrap();
         let safe = relay.command(DoorCommand::Safe, at(710_000));
         assert_eq!(safe, Ok(Outcome::Safe { on_for: Some(secs(10)) }));
     }
@@ -324,13 +391,14 @@ mod tests {
     fn a_lock_that_is_not_made_to_be_held_lets_go_after_its_longest_pulse() {
         let wires = Simulated::new(Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH)));
         let mut relay = Relay::new(Box::new(wires), Limits { max_hold: None, ..LIMITS }).unwrap();
-        assert_eq!(relay.command(DoorCommand::Hold, at(0)), Ok(Outcome::Opened { until: Moment(MAX_ON) }));
+        assert_eq!(relay.command(HOLD, at(0)), Ok(Outcome::Opened { until: Moment(MAX_ON) }));
     }
 
     #[test]
     fn without_evidence_nothing_is_stale() {
         let (mut relay, _, _) = relay();
-        let outcome = relay.command(DoorCommand::Pulse { evidence: None, duration: secs(3) }, at(5000));
+        let outcome =
+            relay.command(DoorCommand::Pulse { evidence: None, duration: secs(3), not_after: FOREVER }, at(5000));
         assert_eq!(outcome, Ok(Outcome::Opened { until: at(8000) }));
     }
 
@@ -380,7 +448,7 @@ mod tests {
                         wait(&mut relay, &clock, Duration::ZERO);
                     }
                     Step::Hold => {
-                        relay.command(DoorCommand::Hold, now).unwrap();
+                        relay.command(HOLD, now).unwrap();
                         held.push(now);
                     }
                     Step::Safe => {

@@ -6,10 +6,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{DoorError, Input};
 
 /// One door's wires.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WiringSettings {
     /// The door's name; the kernel shows it as the user of the lines.
     pub door: String,
@@ -21,7 +23,7 @@ pub struct WiringSettings {
 }
 
 /// What drives the lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Driver {
     /// Nothing.
     Simulated {
@@ -38,7 +40,7 @@ pub enum Driver {
 }
 
 /// A line of a chip.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LineId {
     /// Its number on the chip; on a Raspberry Pi the BCM number.
     Number(u32),
@@ -47,7 +49,7 @@ pub enum LineId {
 }
 
 /// The relay's line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputSettings {
     /// `None` for the simulated driver only.
     pub line: Option<LineId>,
@@ -56,14 +58,14 @@ pub struct OutputSettings {
 }
 
 /// The level at which something is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Active {
     High,
     Low,
 }
 
 /// The lamps; a lamp without a line is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndicatorSettings {
     pub granted: Option<LineId>,
     pub denied: Option<LineId>,
@@ -73,7 +75,7 @@ pub struct IndicatorSettings {
 }
 
 /// A contact on an input line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputSettings {
     /// `None` for the simulated driver only.
     pub line: Option<LineId>,
@@ -86,14 +88,14 @@ pub struct InputSettings {
 }
 
 /// A contact at rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Contact {
     NormallyOpen,
     NormallyClosed,
 }
 
 /// The resistor at an input line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pull {
     /// The chip's own, up; the contact leads to ground.
     Up,

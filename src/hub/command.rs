@@ -10,6 +10,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::client::Incoming;
+use crate::clock::Clock;
+use crate::domain::Moment;
 
 /// Longer payloads are not read.
 pub const LARGEST_COMMAND_BYTES: usize = 1024;
@@ -67,6 +69,8 @@ pub struct HubCommand {
     pub group: Option<String>,
     /// Who says to have sent it, as in `mqtt/anna`. MQTT does not tell, so it is no more than their word.
     pub by: String,
+    /// It moves no relay after this: what is left of its greatest age when it is read.
+    pub not_after: Moment,
     /// Why it must not be carried out; it is handed on to be written down.
     pub refused: Option<String>,
 }
@@ -88,7 +92,7 @@ pub fn read(
     message: &Incoming,
     topics: &str,
     doors: &[String],
-    now: SystemTime,
+    clock: &dyn Clock,
     max_age: Duration,
 ) -> Option<HubCommand> {
     let door = message.topic.strip_prefix(topics)?.strip_prefix('/')?;
@@ -107,14 +111,23 @@ pub fn read(
         wire.by.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
     let by = if name.trim().is_empty() { "mqtt".to_owned() } else { format!("mqtt/{}", name.trim()) };
     let at = wire.at.map(|at| at.parse::<Timestamp>()).transpose().ok()?;
+    let now = clock.wall();
     let refused = stale(message, at, now, max_age);
-    Some(HubCommand { door: door.to_owned(), act: wire.act, group: wire.group, by, refused })
+    let not_after = clock.now() + time_left(message, at, now, max_age);
+    Some(HubCommand { door: door.to_owned(), act: wire.act, group: wire.group, by, not_after, refused })
 }
 
 /// As the gallery takes it: nobody can be in another, and the lockdown would let nobody through.
 fn is_group(group: &str) -> bool {
     let fits = (1..=LONGEST_GROUP).contains(&group.chars().count());
     fits && group.trim() == group && !group.chars().any(char::is_control)
+}
+
+/// For how long a command may still be carried out: until it is `max_age` old, or has expired.
+fn time_left(message: &Incoming, at: Option<Timestamp>, now: SystemTime, max_age: Duration) -> Duration {
+    let age = at.zip(Timestamp::try_from(now).ok()).map(|(at, now)| now.duration_since(at));
+    let left = age.map_or(max_age, |age| max_age.saturating_sub(age.try_into().unwrap_or_default()));
+    left.min(message.expires_in_s.map_or(max_age, |left| Duration::from_secs(left.into())))
 }
 
 /// Why the command's age speaks against it.
@@ -197,6 +210,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::SimulatedClock;
 
     const MAX_AGE: Duration = Duration::from_secs(10);
 
@@ -211,7 +225,7 @@ mod tests {
     }
 
     fn judged(message: &Incoming) -> Option<HubCommand> {
-        read(message, "usher/d/command", &["front".to_owned()], now(), MAX_AGE)
+        read(message, "usher/d/command", &["front".to_owned()], &SimulatedClock::new(now()), MAX_AGE)
     }
 
     fn refusal(message: &Incoming) -> String {
@@ -223,7 +237,9 @@ mod tests {
         let command =
             judged(&message(r#"{"act":"unlock","at":"2026-01-02T11:32:05.5+01:00","by":" anna\u0007 "}"#)).unwrap();
         let (by, door) = ("mqtt/anna".into(), "front".into());
-        let expected = HubCommand { door, act: HubAct::Unlock, group: None, by, refused: None };
+        // It is 1.5 s old.
+        let not_after = Moment(MAX_AGE - Duration::from_millis(1500));
+        let expected = HubCommand { door, act: HubAct::Unlock, group: None, by, not_after, refused: None };
         assert_eq!(command, expected);
         for act in [HubAct::Unlock, HubAct::Lock, HubAct::Lockdown, HubAct::Normal] {
             let text = format!(r#"{{"act":"{}","at":"2026-01-02T10:32:07Z"}}"#, act.as_str());
@@ -263,8 +279,8 @@ mod tests {
     fn a_clock_that_no_date_can_tell_lets_no_dated_command_through() {
         let dated = message(r#"{"act":"unlock","at":"2026-01-02T10:32:07Z"}"#);
         for days in [5_000_000, 1 << 40] {
-            let beyond = SystemTime::UNIX_EPOCH + Duration::from_secs(days * 86_400);
-            let command = read(&dated, "usher/d/command", &["front".to_owned()], beyond, MAX_AGE).unwrap();
+            let beyond = SimulatedClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(days * 86_400));
+            let command = read(&dated, "usher/d/command", &["front".to_owned()], &beyond, MAX_AGE).unwrap();
             assert!(command.refused.unwrap().contains("set the time"));
         }
     }

@@ -238,9 +238,12 @@ impl Door {
                 self.fault = Some(text(content, "reason").to_owned());
             }
             "contacts_back" => self.fault = None,
-            "door_failed" => {
+            "unlock_refused" => {
                 // The relay is at its safe level then.
                 self.unlocked = false;
+                self.fault = Some(text(content, "reason").to_owned());
+            }
+            "door_failed" => {
                 self.fault = Some(text(content, "reason").to_owned());
             }
             _ => {}

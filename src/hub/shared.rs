@@ -189,8 +189,7 @@ impl Shared {
     pub fn command(&self, message: &Incoming) {
         let Some(settings) = &self.settings.commands else { return };
         let topics = self.topics.commands();
-        let Some(mut command) = command::read(message, &topics, &self.doors, self.clock.wall(), settings.max_age)
-        else {
+        let Some(mut command) = command::read(message, &topics, &self.doors, &*self.clock, settings.max_age) else {
             if self.counts.malformed() == 1 {
                 tracing::warn!(topic = message.topic, "ignored: this is no command; docs/mqtt.md shows one");
             }

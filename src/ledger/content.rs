@@ -28,7 +28,8 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode,
 /// | `command_refused` | `door`, `command` (`unlock`, `lock`, `lockdown`, `normal`), `by`, `reason` |
 /// | `schedule_began`, `schedule_ended` | `door`, `schedule` |
 /// | `unlocked` | `door`, `cause` (`grant`, `exit`, `operator`, `schedule`, `release`), `record` (the `seq` of the record that allowed it), `duration_ms` (null: until told otherwise), `capture_to_door_ms` (or null) |
-/// | `locked`, `door_failed` | `door`, `reason` |
+/// | `locked` | `door`, `reason` |
+/// | `unlock_refused`, `door_failed` | `door`, `reason` |
 /// | `door_opened` | `door` |
 /// | `door_closed` | `door`, `open_for_ms` |
 /// | `held_open_warning` | `door`, `open_for_ms` |
@@ -110,6 +111,7 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
             ("unlocked", content)
         }
         Event::Locked { door, reason } => ("locked", json!({ "door": &**door, "reason": reason })),
+        Event::UnlockRefused { door, reason } => ("unlock_refused", json!({ "door": &**door, "reason": reason })),
         Event::DoorFailed { door, reason } => ("door_failed", json!({ "door": &**door, "reason": reason })),
         Event::DoorOpened { door } => ("door_opened", json!({ "door": &**door })),
         Event::DoorClosed { door, open_for } => {

@@ -141,7 +141,8 @@ fn happened(record: &Record) -> String {
             format!("unlocked {} {duration}{delay}, by {} of record {}", text("door"), text("cause"), content["record"])
         }
         "locked" => format!("locked {}: {}", text("door"), text("reason")),
-        "door_failed" => format!("door {} failed: {}", text("door"), text("reason")),
+        "unlock_refused" => format!("{} stayed locked: {}", text("door"), text("reason")),
+        "door_failed" => format!("door {} failed, and its relay may be energised: {}", text("door"), text("reason")),
         "door_opened" => format!("{} was opened", text("door")),
         "door_closed" => format!("{} was closed after {}", text("door"), span("open_for_ms")),
         "held_open_warning" => format!("{} has been open for {}", text("door"), span("open_for_ms")),

@@ -55,15 +55,20 @@ impl Recorder {
     pub fn record_with(&self, event: &Event, extra: &[Change]) -> Result<Record, LedgerError> {
         let recorded = self.tell_what_happened_before().and_then(|()| self.append(event, extra));
         if let Err(error) = &recorded {
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = trouble.get_or_insert_with(|| {
-                tracing::error!(%error, "ALARM: the journal cannot be written");
-                Trouble { since: self.clock.now(), lost: 0, reason: String::new() }
-            });
-            known.lost += 1;
-            known.reason = error.to_string();
+            self.not_written(&error.to_string());
         }
         recorded
+    }
+
+    /// An event was not written, and is not tried again: it is counted as lost.
+    pub fn not_written(&self, reason: &str) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = trouble.get_or_insert_with(|| {
+            tracing::error!(reason, "ALARM: the journal cannot be written");
+            Trouble { since: self.clock.now(), lost: 0, reason: String::new() }
+        });
+        known.lost += 1;
+        reason.clone_into(&mut known.reason);
     }
 
     /// The journal, for reading.

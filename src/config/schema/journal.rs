@@ -14,6 +14,8 @@ pub(super) fn journal(mut section: Section<'_>) -> Journal {
         max_size: max_size(&mut section),
         on_failure: section
             .choice("on_journal_failure", [("deny", OnJournalFailure::Deny), ("allow", OnJournalFailure::Allow)]),
+        exit_on_failure: section
+            .choice("exit_on_journal_failure", [("allow", OnJournalFailure::Allow), ("deny", OnJournalFailure::Deny)]),
     };
     section.close();
     journal

@@ -30,6 +30,8 @@ use rules::{group, name, seconds, socket};
 
 /// The credential of systemd that holds the store's key.
 pub const STORE_KEY: &str = "usher.store-key";
+/// Where the control socket is where the configuration names no other place.
+pub const CONTROL_SOCKET: &str = "/run/usher/usher.sock";
 
 /// The sections of the root, for the message about an unknown one.
 const SECTIONS: [&str; 18] = [
@@ -193,7 +195,7 @@ fn gallery(mut section: Section<'_>) -> Gallery {
 
 fn control(mut section: Section<'_>) -> Control {
     let control = Control {
-        socket: PathBuf::from(section.text("socket", socket, "/run/usher/usher.sock")),
+        socket: PathBuf::from(section.text("socket", socket, CONTROL_SOCKET)),
         group: Some(section.text("group", group, "usher")).filter(|group| !group.is_empty()),
     };
     section.close();

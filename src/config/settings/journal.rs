@@ -13,14 +13,16 @@ pub struct Journal {
     pub max_size: Option<u64>,
     /// Whether doors open while nothing can be written down, as on a full disk. In the file: `on_journal_failure`.
     pub on_failure: OnJournalFailure,
+    /// The same for the exit button and a release. In the file: `exit_on_journal_failure`.
+    pub exit_on_failure: OnJournalFailure,
 }
 
-/// What a door does with a grant that cannot be written down.
+/// What a door does with an order that cannot be written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnJournalFailure {
     /// It stays shut.
     Deny,
-    /// It opens; the log tells.
+    /// It opens; the log says so.
     Allow,
 }
 

@@ -14,11 +14,14 @@ use super::{Failure, House, Peer, blocking};
 use crate::daemon::doors::Order;
 use crate::daemon::warden::{Ask, Tiding};
 use crate::daemon::wire::{AmnestyRequest, DoorRequest, DoorStatus, OrderWire};
-use crate::domain::{Mode, PersonId};
+use crate::domain::{Mode, Moment, PersonId};
 use crate::hub::{HubAct, HubCommand};
 
 /// How long the doors' thread may take for an answer. It has died or hangs when it takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// An order that comes over the control socket moves a relay within this time or not at all: less than [`PATIENCE`], so that the answer is
+/// true.
+const ORDER_LASTS: Duration = Duration::from_secs(5);
 
 /// `POST /v1/doors`: an order to one door or to all; answers with the doors as they are then.
 pub async fn order(
@@ -38,7 +41,7 @@ pub async fn order(
             OrderWire::Release => Order::Mode(Mode::Release),
             OrderWire::Normal => Order::Mode(Mode::Normal),
         };
-        house.ask(Ask::Order { door, order }, by)?;
+        house.ask(Ask::Order { door, order }, by, house.clock.now() + ORDER_LASTS)?;
         Ok(house.doors())
     })
     .await
@@ -55,7 +58,7 @@ pub async fn amnesty(
         if let Some(id) = person {
             house.register.gallery().person(id)?;
         }
-        house.ask(Ask::Amnesty { person }, by)
+        house.ask(Ask::Amnesty { person }, by, house.clock.now() + ORDER_LASTS)
     })
     .await
 }
@@ -70,7 +73,7 @@ impl House {
             HubAct::Normal => Order::Mode(Mode::Normal),
         };
         let door = self.door(&wish.door).map(Some);
-        let done = door.and_then(|door| self.ask(Ask::Order { door, order }, wish.by.clone()));
+        let done = door.and_then(|door| self.ask(Ask::Order { door, order }, wish.by.clone(), wish.not_after));
         done.map_err(|Failure(_, why)| why)
     }
 
@@ -87,11 +90,11 @@ impl House {
         })
     }
 
-    /// Asks the doors' thread, and waits for its answer.
-    fn ask(&self, ask: Ask, by: String) -> Result<(), Failure> {
+    /// Asks the doors' thread, and waits for its answer. It moves no relay after `not_after`.
+    fn ask(&self, ask: Ask, by: String, not_after: Moment) -> Result<(), Failure> {
         let (answer, answered) = sync_channel(1);
         let busy = |why: &str| Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{why}; `usher status` says more"));
-        match self.tidings.try_send(Tiding::Ask { ask, by, answer }) {
+        match self.tidings.try_send(Tiding::Ask { ask, by, not_after, answer }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(busy("the doors have too much to do; try again")),
             Err(TrySendError::Disconnected(_)) => return Err(busy("the daemon is ending")),

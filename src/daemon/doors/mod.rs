@@ -8,6 +8,7 @@ pub mod pen;
 pub mod post;
 #[cfg(test)]
 mod properties;
+pub mod scribe;
 pub mod standing;
 mod telling;
 mod watching;
@@ -20,7 +21,8 @@ use crate::clock::Clock;
 use crate::domain::{Decision, Direction, Event, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict};
 use crate::door::Input;
 
-use pen::{Pen, People};
+use moves::Failure;
+use pen::{Pen, People, Unwritten};
 use post::{DoorView, Going, Post};
 use standing::{Entry, Standing};
 use telling::tell;
@@ -53,7 +55,9 @@ pub struct Doors {
     clock: Arc<dyn Clock>,
     /// A door opens although the record cannot be written.
     open_unrecorded: bool,
-    journal_trouble: Option<String>,
+    /// The exit button and a release move the relay although the record cannot be written.
+    exit_unrecorded: bool,
+    journal_trouble: Option<Unwritten>,
     clock_looked_at: Option<Now>,
 }
 
@@ -66,6 +70,7 @@ pub struct DoorsSettings {
     pub pen: Box<dyn Pen>,
     pub clock: Arc<dyn Clock>,
     pub open_unrecorded: bool,
+    pub exit_unrecorded: bool,
     /// The wall clock at the last record before this start.
     pub last_record: Option<jiff::Timestamp>,
 }
@@ -73,8 +78,17 @@ pub struct DoorsSettings {
 impl Doors {
     /// Takes over what was kept over a restart. A door's mode is given to its [`crate::access::Doorway`] by whoever makes the posts.
     pub fn new(settings: DoorsSettings, standing: &Standing) -> Doors {
-        let DoorsSettings { posts, mut authority, near_enough, people, pen, clock, open_unrecorded, last_record } =
-            settings;
+        let DoorsSettings {
+            posts,
+            mut authority,
+            near_enough,
+            people,
+            pen,
+            clock,
+            open_unrecorded,
+            exit_unrecorded,
+            last_record,
+        } = settings;
         *authority.whereabouts_mut() = standing.places.iter().cloned().collect();
         for (door, day) in &standing.first_came {
             if let Some(at) = posts.iter().position(|post| *post.name == **door) {
@@ -93,6 +107,7 @@ impl Doors {
             pen,
             clock,
             open_unrecorded,
+            exit_unrecorded,
             journal_trouble: None,
             clock_looked_at: None,
         };
@@ -103,7 +118,11 @@ impl Doors {
             doors.clock_was_set(now, -back);
         }
         for door in 0..doors.posts.len() {
-            let acts = doors.posts[door].doorway.resume();
+            let post = &mut doors.posts[door];
+            let ended = standing.hours_ended.iter().find(|(name, _)| **name == *post.name);
+            post.hours_ended = ended.map(|(_, ended)| ended.clone());
+            post.doorway.set_ended_before(post.hours_ended.as_ref().map(|ended| ended.schedule.as_str()));
+            let acts = post.doorway.resume(now.moment);
             doors.carry_out(door, acts, None).ok();
         }
         doors
@@ -131,7 +150,10 @@ impl Doors {
             let trouble = post.trouble.clone().or_else(|| post.inputs_trouble.clone()).or(alarm)?;
             Some(format!("{}: {trouble}", post.name))
         };
-        self.journal_trouble.clone().or_else(|| self.posts.iter().find_map(of_post))
+        self.journal_trouble
+            .as_ref()
+            .map(|trouble| trouble.reason.clone())
+            .or_else(|| self.posts.iter().find_map(of_post))
     }
 
     /// A face before `door`, seen by a camera of the side `direction`.
@@ -160,14 +182,14 @@ impl Doors {
         }
     }
 
-    /// An input of `door` changed, or is told for the first time.
-    pub fn contact(&mut self, door: usize, input: Input, active: bool) {
+    /// An input of `door` changed at `at`, or is read for the first time.
+    pub fn contact(&mut self, door: usize, input: Input, active: bool, at: Moment) {
         let now = self.now();
         let other_open = self.other_open(door);
         let Some(post) = self.posts.get_mut(door) else { return };
         let (acts, through) = match input {
             Input::Sensor => post.doorway.leaf(active, now.moment),
-            Input::ExitButton if active => (post.doorway.exit(other_open.as_deref()), Vec::new()),
+            Input::ExitButton if active => (post.doorway.exit(other_open.as_deref(), at), Vec::new()),
             Input::ExitButton => return,
             Input::Tamper => (post.doorway.tamper(active, now.moment), Vec::new()),
         };
@@ -189,32 +211,61 @@ impl Doors {
             _ => return,
         };
         post.inputs_trouble = trouble;
-        self.note(&event, &[]);
+        self.note(&event, &[]).ok();
     }
 
-    /// An operator's order; an error says why it was not followed. The record is on disk when this returns.
-    pub fn order(&mut self, door: usize, order: Order, by: &str) -> Result<(), String> {
+    /// An operator's order. What unlocks moves the relay until `not_after` at the latest; what locks is never too late. The record is on
+    /// disk when this returns well.
+    ///
+    /// # Errors
+    /// Why it was not followed; or that it is in force and its record is not known to be on disk.
+    pub fn order(&mut self, door: usize, order: Order, by: &str, not_after: Moment) -> Result<(), String> {
         let other_open = self.other_open(door);
         let Some(post) = self.posts.get_mut(door) else { return Err("there is no such door".into()) };
         let mode_before = post.doorway.mode().clone();
-        let lockdown = matches!(order, Order::Mode(Mode::Lockdown { .. }));
-        let acts = match order {
+        let late = self.clock.now().since(not_after);
+        let acts = match order.clone() {
+            Order::Mode(Mode::Normal) if !late.is_zero() => {
+                Err(format!("the order came {} ms after its deadline, and was not followed", late.as_millis()))
+            }
             Order::Unlock { duration } => {
                 let duration = duration.unwrap_or(post.doorway.settings().pulse);
-                post.doorway.operator_unlocks(duration, by, other_open.as_deref())
+                post.doorway.operator_unlocks(duration, by, other_open.as_deref(), not_after)
             }
             Order::Lock => post.doorway.operator_locks(by),
-            Order::Mode(mode) => Ok(post.doorway.set_mode(mode, by)),
+            Order::Mode(mode) => Ok(post.doorway.set_mode(mode, by, not_after)),
         };
         let acts = acts.map_err(|why| format!("{}: {why}", self.posts[door].name))?;
-        self.carry_out(door, acts, None).map_err(|why| {
-            let post = &mut self.posts[door];
-            // What could not be written down is not in force, but for a lockdown: that is the safe side.
-            if !lockdown && self.journal_trouble.is_some() {
-                post.doorway.take_back_mode(mode_before);
+        let Err(failure) = self.carry_out(door, acts, None) else { return Ok(()) };
+        let Failure::Unwritten(unwritten) = &failure else {
+            return Err(format!("{}: {failure}", self.posts[door].name));
+        };
+        let in_force = match order {
+            Order::Lock => "locked, but not on record",
+            // The safe side.
+            Order::Mode(Mode::Lockdown { .. }) => "locked down, but not on record: a restart may end it",
+            Order::Mode(Mode::Release) if self.posts[door].doorway.is_held() => {
+                "released, but not on record: a restart may end it"
             }
-            format!("{}: {why}", post.name)
-        })
+            Order::Mode(_) => {
+                self.take_back_mode(door, mode_before, unwritten.pending);
+                "not done"
+            }
+            Order::Unlock { .. } => "not done",
+        };
+        Err(format!("{}: {in_force}: {failure}", self.posts[door].name))
+    }
+
+    /// A mode that could not be written down is not in force. When its record is still to come, one that takes it back follows it.
+    fn take_back_mode(&mut self, door: usize, before: Mode, pending: bool) {
+        let post = &mut self.posts[door];
+        post.doorway.take_back_mode(before.clone());
+        if pending {
+            let entry = Entry::mode(&post.name, &before);
+            let by = "usher, because the disk had stalled".to_owned();
+            let event = Event::ModeSet { door: post.name.clone(), mode: before, by };
+            self.note(&event, &[entry]).ok();
+        }
     }
 
     /// An operator takes back what is known of where people are: of one person, or of everybody.
@@ -225,12 +276,15 @@ impl Doors {
         };
         let standing: Vec<Entry> = forgotten.iter().map(|person| Entry::place(*person, None)).collect();
         let event = Event::Amnesty { person: person.map(|id| self.named(id)), by: by.to_owned() };
-        self.note(&event, &standing).ok_or("the journal cannot be written")?;
+        let noted = self.note(&event, &standing);
+        if noted.as_ref().is_err_and(|unwritten| !unwritten.pending) {
+            return noted.map(drop).map_err(|unwritten| unwritten.reason);
+        }
         match person {
             Some(person) => drop(self.authority.whereabouts_mut().forget(person)),
             None => self.authority.whereabouts_mut().forget_all(),
         }
-        Ok(())
+        noted.map(drop).map_err(|unwritten| format!("done, but not yet on record: {}", unwritten.reason))
     }
 
     /// Time passes: relays whose time is over, leaves that stay open, hours that begin and end, a clock that was set.
@@ -246,19 +300,19 @@ impl Doors {
             self.look_at_clock(now);
             self.follow_gallery();
         }
+        if self.journal_trouble.as_ref().is_some_and(|trouble| trouble.pending) && self.pen.waiting() == 0 {
+            tracing::info!("the disk answers again, and the records that waited are written");
+            self.journal_trouble = None;
+        }
         for post in &mut self.posts {
-            post.show(now.moment);
+            post.show();
         }
     }
 
     /// When [`Doors::tick`] has something to do next.
     pub fn next_deadline(&self) -> Option<Moment> {
-        let of_post = |post: &Post| {
-            [post.relay.next_deadline(), post.doorway.next_deadline(), post.lamps.next_deadline()]
-                .into_iter()
-                .flatten()
-                .min()
-        };
+        let of_post =
+            |post: &Post| [post.relay.next_deadline(), post.doorway.next_deadline()].into_iter().flatten().min();
         let clock = self.clock_looked_at.map(|now| now.moment + LOOK_AT_CLOCK);
         self.posts.iter().filter_map(of_post).chain(clock).min()
     }
@@ -274,7 +328,7 @@ impl Doors {
 
     /// Writes an event down that is about no door; `false` when the journal failed.
     pub fn note_event(&mut self, event: &Event) -> bool {
-        self.note(event, &[]).is_some()
+        self.note(event, &[]).is_ok()
     }
 
     fn decided(&mut self, door: usize, direction: Option<Direction>, decision: Decision, with: Option<PersonId>) {
@@ -294,14 +348,18 @@ impl Doors {
         {
             standing.push(Entry::first_came(&name, day));
         }
-        let record = self.note(&Event::Decided { door: name, direction, person, runner_up, decision }, &standing);
+        let opens_day = !standing.is_empty();
+        let noted = self.note(&Event::Decided { door: name, direction, person, runner_up, decision }, &standing);
         match (verdict, granted) {
             (Verdict::Grant { person }, Some(holder)) => {
-                let acts = self.posts[door].doorway.grant(evidence);
+                let not_after = evidence + self.posts[door].referee.rules().max_age;
+                let acts = self.posts[door].doorway.grant(evidence, not_after);
+                let record = noted.as_ref().ok().copied();
                 let unlocked = (record.is_some() || self.open_unrecorded)
                     && self.carry_out_for(door, acts, record, Some(evidence)).is_ok();
                 if !unlocked {
                     self.posts[door].referee.take_back(person);
+                    self.explain_shut_door(door, noted.err(), opens_day);
                     return;
                 }
                 self.authority.granted(door, &holder, now);
@@ -316,7 +374,7 @@ impl Doors {
             }
             (Verdict::Grant { person }, None) => self.posts[door].referee.take_back(person),
             (Verdict::Deny { reason }, _) => {
-                self.posts[door].lamps.denied(now.moment);
+                self.posts[door].relay.show_denied();
                 let about_the_face = matches!(reason, Reason::Unknown | Reason::Ambiguous | Reason::Inconsistent);
                 let near = nearest.filter(|m| m.distance.0 <= self.cut.distance.0 + NEAR_MISS);
                 if let Some(near) = near.filter(|_| about_the_face) {
@@ -334,7 +392,18 @@ impl Doors {
         let place = self.authority.whereabouts().of(person.id, now.wall, None);
         let standing: Vec<Entry> = zone.iter().map(|_| Entry::place(person.id, place)).collect();
         let door = self.posts[door].name.clone();
-        self.note(&Event::Passed { door, person, direction, zone, record }, &standing);
+        self.note(&Event::Passed { door, person, direction, zone, record }, &standing).ok();
+    }
+
+    /// The record of a grant is still to come, and the door has stayed shut meanwhile: the record after it says so.
+    fn explain_shut_door(&mut self, door: usize, unwritten: Option<Unwritten>, opens_day: bool) {
+        let Some(Unwritten { reason, .. }) = unwritten.filter(|unwritten| unwritten.pending && !self.open_unrecorded)
+        else {
+            return;
+        };
+        let name = self.posts[door].name.clone();
+        let standing: Vec<Entry> = opens_day.then(|| Entry::nobody_came(&name)).into_iter().collect();
+        self.note(&Event::UnlockRefused { door: name, reason }, &standing).ok();
     }
 
     /// A door of the same interlock that is unlocked or open.
@@ -348,24 +417,24 @@ impl Doors {
         others.map(|(_, post)| post).find(|post| post.is_passable()).map(|post| post.name.to_string())
     }
 
-    /// Writes an event down; its sequence number, or `None` when the journal failed.
-    fn note(&mut self, event: &Event, standing: &[Entry]) -> Option<u64> {
-        match self.pen.write(event, standing) {
-            Ok(record) => {
+    /// Writes an event down; its sequence number. What keeps events from being written is logged once.
+    fn note(&mut self, event: &Event, standing: &[Entry]) -> Result<u64, Unwritten> {
+        let noted = self.pen.write(event, standing);
+        match &noted {
+            Ok(_) => {
                 if self.journal_trouble.take().is_some() {
                     tracing::info!("the journal can be written again");
                 }
-                Some(record)
             }
-            Err(error) => {
+            Err(unwritten) => {
                 if self.journal_trouble.is_none() {
                     let doors = if self.open_unrecorded { "doors open unrecorded" } else { "doors stay shut" };
-                    tracing::error!(%error, "the journal cannot be written; {doors}");
+                    tracing::error!(error = unwritten.reason, "the journal cannot be written; {doors}");
                 }
-                self.journal_trouble = Some(error);
-                None
+                self.journal_trouble = Some(unwritten.clone());
             }
         }
+        noted
     }
 
     fn named(&self, id: PersonId) -> Named {

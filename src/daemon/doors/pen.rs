@@ -12,14 +12,28 @@ use crate::daemon::snapshots::Photographer;
 use crate::daemon::visitors::Porter;
 use crate::domain::{Event, PersonId};
 use crate::gallery::{Gallery, Person};
+use crate::ledger::LedgerError;
 use crate::office::Recorder;
 use crate::store::Tree;
 
 /// Writes down.
 pub trait Pen: Send {
     /// Writes `event` down together with what of the doors' standing changes by it; both are on disk when this returns. The record's
-    /// sequence number, or why it could not be written.
-    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, String>;
+    /// sequence number.
+    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, Unwritten>;
+
+    /// How many events wait to be written.
+    fn waiting(&self) -> usize {
+        0
+    }
+}
+
+/// An event is not known to be on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwritten {
+    pub reason: String,
+    /// It waits for a disk that has stalled, and will be written when the disk answers.
+    pub pending: bool,
 }
 
 /// Who is enrolled.
@@ -42,13 +56,14 @@ pub struct JournalPen {
 }
 
 impl Pen for JournalPen {
-    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, String> {
+    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, Unwritten> {
         let change = |Entry { key, value }: &Entry| match value {
             Some(value) => self.standing.put(key.as_bytes(), value.as_bytes()),
             None => self.standing.delete(key.as_bytes()),
         };
         let changes: Vec<_> = standing.iter().map(change).collect();
-        let record = self.recorder.record_with(event, &changes).map_err(|error| error.to_string())?;
+        let unwritten = |error: LedgerError| Unwritten { reason: error.to_string(), pending: false };
+        let record = self.recorder.record_with(event, &changes).map_err(unwritten)?;
         if let (Some(porter), Event::Decided { door, decision, .. }) = (&self.porter, event) {
             porter.decided(door, decision);
         }

@@ -1,18 +1,14 @@
-//! One door: its rules about faces, its state, its relay and its lamps.
+//! One door: its rules about faces, its state, its relay.
 //!
 //! Knows nothing of other doors and of the journal.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::{Doorway, Referee, Schedule};
-use crate::domain::{Alarm, Direction, Mode, Moment, Named};
-use crate::door::{Indicator, Relay, Signal};
-
-/// How long a refusal is shown.
-const DENIED_SHOWN: Duration = Duration::from_secs(2);
+use crate::domain::{Alarm, Direction, Mode, Named};
+use crate::door::RelayHandle;
 
 /// Somebody on the way through.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,21 +17,32 @@ pub struct Going {
     pub direction: Option<Direction>,
 }
 
-/// See the file's head.
+/// One door, as the doors' thread holds it.
 pub struct Post {
     pub name: Arc<str>,
     pub referee: Referee,
     pub doorway: Doorway<Going>,
-    pub relay: Relay,
-    pub lamps: Lamps,
+    pub relay: RelayHandle,
     /// Doors of one interlock have the same name here.
     pub interlock: Option<Arc<str>>,
     /// The schedule by which it stands unlocked.
     pub hours: Option<UnlockHours>,
+    /// An operator ended the hours that are open; kept over a restart.
+    pub hours_ended: Option<HoursEnded>,
+    /// The wires failed or hang: the relay may be energised.
+    pub level_unknown: bool,
     /// What is wrong with it.
     pub trouble: Option<String>,
     /// What is wrong with its inputs.
     pub inputs_trouble: Option<String>,
+}
+
+/// An operator locked a door in its unlock hours: this schedule does not unlock it again before `until`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoursEnded {
+    pub schedule: String,
+    /// When those hours end by the schedule; `None` where it has no end as far as the schedule looks ahead.
+    pub until: Option<Timestamp>,
 }
 
 /// A schedule, with its last answer: asking it anew takes a calendar.
@@ -76,6 +83,11 @@ impl UnlockHours {
         };
         open.then_some(&self.name)
     }
+
+    /// When the hours of the last answer end; `None` where that is not known.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.known.and_then(|known| known.until)
+    }
 }
 
 /// A door as it is now, to be shown.
@@ -85,6 +97,8 @@ pub struct DoorView {
     pub wires: String,
     pub mode: Mode,
     pub unlocked: bool,
+    /// The wires failed or hang: whether the relay is energised is not known.
+    pub level_unknown: bool,
     /// `None`: there is no sensor, or it has not been read.
     pub open: Option<bool>,
     /// The schedule by which it stands unlocked.
@@ -98,9 +112,10 @@ impl Post {
     pub fn view(&self) -> DoorView {
         DoorView {
             name: self.name.clone(),
-            wires: self.relay.describe(),
+            wires: self.relay.describe().to_owned(),
             mode: self.doorway.mode().clone(),
             unlocked: self.doorway.is_unlocked(),
+            level_unknown: self.level_unknown,
             open: self.doorway.is_open(),
             hours: self.doorway.hours().map(str::to_owned),
             alarms: self.doorway.alarms().collect(),
@@ -108,54 +123,19 @@ impl Post {
         }
     }
 
+    /// The hours that an operator has ended and that are still open by the schedule.
+    pub fn ended_hours(&self) -> Option<HoursEnded> {
+        let schedule = self.doorway.ended_hours()?.to_owned();
+        Some(HoursEnded { schedule, until: self.hours.as_ref().and_then(UnlockHours::until) })
+    }
+
     /// Unlocked or open: another door of the same interlock must wait.
     pub fn is_passable(&self) -> bool {
         self.doorway.is_unlocked() || self.doorway.is_open() == Some(true)
     }
 
-    /// Brings the lamps up to date.
-    pub fn show(&mut self, now: Moment) {
-        let fault = self.trouble.is_some() || self.inputs_trouble.is_some();
-        self.lamps.show(self.doorway.is_unlocked(), fault, now);
-    }
-}
-
-/// The lamps, with what they show.
-pub struct Lamps {
-    indicator: Option<Box<dyn Indicator>>,
-    shown: Option<Signal>,
-    denied_until: Option<Moment>,
-}
-
-impl Lamps {
-    /// Dark until told.
-    pub fn new(indicator: Option<Box<dyn Indicator>>) -> Lamps {
-        Lamps { indicator, shown: None, denied_until: None }
-    }
-
-    /// Somebody was refused.
-    pub fn denied(&mut self, now: Moment) {
-        self.denied_until = Some(now + DENIED_SHOWN);
-    }
-
-    /// When a refusal has been shown for long enough.
-    pub fn next_deadline(&self) -> Option<Moment> {
-        self.denied_until.filter(|_| self.indicator.is_some())
-    }
-
-    fn show(&mut self, unlocked: bool, fault: bool, now: Moment) {
-        self.denied_until = self.denied_until.filter(|&until| until > now);
-        let signal = match (unlocked, self.denied_until, fault) {
-            (true, _, _) => Signal::Granted,
-            (false, Some(_), _) => Signal::Denied,
-            (false, None, true) => Signal::Fault,
-            (false, None, false) => Signal::Idle,
-        };
-        let Some(indicator) = self.indicator.as_mut().filter(|_| self.shown != Some(signal)) else { return };
-        // A lamp is a courtesy: that it fails is said once for each signal, and changes nothing at the door.
-        self.shown = Some(signal);
-        if let Err(error) = indicator.show(signal) {
-            tracing::warn!(%error, "a lamp failed");
-        }
+    /// Shows on the lamps whether something is wrong.
+    pub fn show(&mut self) {
+        self.relay.show_fault(self.trouble.is_some() || self.inputs_trouble.is_some());
     }
 }

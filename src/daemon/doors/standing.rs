@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `mode/DOOR` | JSON: `"normal"`, `"release"`, `{"lockdown": GROUP or null}` |
 //! | `first/DOOR` | the day, `2026-01-02` |
+//! | `ended/DOOR` | JSON: `{"schedule": …, "until": RFC 3339 or null}`: an operator ended the unlock hours |
 //! | `place/PERSON` | JSON: `{"zone": …, "since": RFC 3339}` |
 //! | `cut` | the distance |
 //!
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::post::HoursEnded;
 use crate::access::Place;
 use crate::domain::{Mode, PersonId};
 use crate::store::{StoreError, Tree};
@@ -31,6 +33,7 @@ pub struct Entry {
 pub struct Standing {
     pub modes: Vec<(String, Mode)>,
     pub first_came: Vec<(String, Date)>,
+    pub hours_ended: Vec<(String, HoursEnded)>,
     pub places: Vec<(PersonId, Place)>,
     pub cut: Option<f32>,
 }
@@ -41,6 +44,12 @@ enum ModeWire {
     Normal,
     Release,
     Lockdown(Option<String>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct HoursEndedWire {
+    schedule: String,
+    until: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +69,20 @@ impl Entry {
         // A plain enum of texts always has a JSON form.
         let value = serde_json::to_string(&wire).ok();
         Entry { key: format!("mode/{door}"), value: value.filter(|_| *mode != Mode::Normal) }
+    }
+
+    /// An operator ended a door's unlock hours; `None`: they are over by the schedule, too.
+    pub fn hours_ended(door: &str, ended: Option<&HoursEnded>) -> Entry {
+        let value = ended.and_then(|ended| {
+            let until = ended.until.map(|until| until.to_string());
+            serde_json::to_string(&HoursEndedWire { schedule: ended.schedule.clone(), until }).ok()
+        });
+        Entry { key: format!("ended/{door}"), value }
+    }
+
+    /// Nobody has opened the day of a door.
+    pub fn nobody_came(door: &str) -> Entry {
+        Entry { key: format!("first/{door}"), value: None }
     }
 
     /// The day on which a door's first person came.
@@ -112,6 +135,11 @@ impl Standing {
                 readable.then_some(())?;
             }
             Some(("first", door)) => self.first_came.push((door.to_owned(), value.parse().ok()?)),
+            Some(("ended", door)) => {
+                let wire: HoursEndedWire = serde_json::from_str(value).ok()?;
+                let until = wire.until.map(|until| until.parse()).transpose().ok()?;
+                self.hours_ended.push((door.to_owned(), HoursEnded { schedule: wire.schedule, until }));
+            }
             Some(("place", person)) => {
                 let wire: PlaceWire = serde_json::from_str(value).ok()?;
                 let since: Timestamp = wire.since.parse().ok()?;
@@ -143,12 +171,15 @@ mod tests {
         let place = Place { zone: "office/2".into(), since: "2026-03-29T01:00:00.5Z".parse().unwrap() };
         let group = Mode::Lockdown { group: Some("guards".into()) };
         let day = "2026-03-29".parse().unwrap();
+        let ended = HoursEnded { schedule: "office".into(), until: Some("2026-03-29T16:00:00Z".parse().unwrap()) };
         let entries = [
             Entry::mode("front", &group),
             Entry::mode("back", &Mode::Lockdown { group: None }),
             Entry::mode("side", &Mode::Release),
             Entry::mode("none", &Mode::Normal),
             Entry::first_came("front", day),
+            Entry::hours_ended("front", Some(&ended)),
+            Entry::hours_ended("back", None),
             Entry::place(PersonId(7), Some(&place)),
             Entry::place(PersonId(8), None),
             Entry::cut(0.9876),
@@ -157,6 +188,7 @@ mod tests {
         let expected = [("front", group), ("back", Mode::Lockdown { group: None }), ("side", Mode::Release)];
         assert_eq!(standing.modes, expected.map(|(door, mode)| (door.to_owned(), mode)));
         assert_eq!(standing.first_came, [("front".to_owned(), day)]);
+        assert_eq!(standing.hours_ended, [("front".to_owned(), ended)]);
         assert_eq!(standing.places, [(PersonId(7), place)]);
         assert_eq!(standing.cut, Some(0.9876));
     }
@@ -164,9 +196,14 @@ mod tests {
     #[test]
     fn nonsense_is_told_and_a_mode_of_nonsense_is_the_strict_one() {
         let mut standing = Standing::default();
-        for (key, value) in
-            [("first/front", "tomorrow"), ("place/x", "{}"), ("place/1", "{"), ("cut", "x"), ("what", "?")]
-        {
+        for (key, value) in [
+            ("first/front", "tomorrow"),
+            ("ended/front", "x"),
+            ("place/x", "{}"),
+            ("place/1", "{"),
+            ("cut", "x"),
+            ("what", "?"),
+        ] {
             assert_eq!(standing.take(key, value), None, "{key}");
         }
         assert_eq!(standing, Standing::default());

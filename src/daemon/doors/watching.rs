@@ -27,6 +27,11 @@ impl Doors {
             let may_begin = self.authority.first_person_came(door, now);
             let post = &mut self.posts[door];
             let open = post.hours.as_mut().and_then(|hours| hours.open_at(now.wall)).filter(|_| may_begin);
+            if post.hours_ended.as_ref().is_some_and(|ended| ended.until.is_some_and(|until| until <= now.wall)) {
+                // What lies in the store is read the same way after a restart.
+                post.hours_ended = None;
+                post.doorway.set_ended_before(None);
+            }
             let acts = post.doorway.set_hours(open, other_open.as_deref(), now.moment);
             self.carry_out(door, acts, None).ok();
         }
@@ -35,7 +40,7 @@ impl Doors {
     pub(super) fn clock_was_set(&mut self, now: Now, milliseconds: i64) {
         tracing::warn!(milliseconds, "the wall clock was set");
         self.authority.whereabouts_mut().clock_was_set(now.wall);
-        self.note(&Event::ClockJumped { milliseconds }, &[]);
+        self.note(&Event::ClockJumped { milliseconds }, &[]).ok();
     }
 
     /// The cut follows the number of people.
@@ -60,7 +65,7 @@ impl Doors {
             tracing::info!(people, before, after = after.0, extrapolated, "the distance that is near enough has moved");
             let after = after.0;
             let event = Event::CutMoved { people, before, after, false_identification_rate: rate, extrapolated };
-            self.note(&event, &[Entry::cut(after)]);
+            self.note(&event, &[Entry::cut(after)]).ok();
         }
     }
 }

@@ -40,7 +40,7 @@ pub fn door_event(entry: &Pending) -> Option<(&str, Value)> {
         "exit_requested" => "rex",
         "alarm_raised" => EVENT_TYPES.into_iter().find(|known| Some(*known) == content["alarm"].as_str())?,
         "held_open_warning" => "held_open_warning",
-        "door_failed" => "failed",
+        "unlock_refused" | "door_failed" => "failed",
         "operator_unlocked" | "operator_locked" | "mode_set" => "operator",
         "command_refused" => "command_refused",
         _ => return None,

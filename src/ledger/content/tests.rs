@@ -70,6 +70,7 @@ pub fn one_of_each() -> Vec<Event> {
             capture_to_door: Some(Duration::from_millis(232)),
         },
         Event::Locked { door: door.clone(), reason: reason() },
+        Event::UnlockRefused { door: door.clone(), reason: reason() },
         Event::DoorFailed { door: door.clone(), reason: reason() },
         Event::DoorOpened { door: door.clone() },
         Event::DoorClosed { door: door.clone(), open_for: Duration::from_secs(4) },
@@ -133,7 +134,7 @@ pub fn one_of_each() -> Vec<Event> {
 fn every_event_has_its_own_kind() {
     let kinds: Vec<_> = one_of_each().iter().map(|event| of(event).0).collect();
     let expected = "started stopped granted denied passed exit_requested operator_unlocked operator_locked mode_set \
-                    command_refused schedule_began schedule_ended unlocked locked door_failed door_opened door_closed \
+                    command_refused schedule_began schedule_ended unlocked locked unlock_refused door_failed door_opened door_closed \
                     held_open_warning alarm_raised alarm_ended contacts_lost contacts_back amnesty cut_moved \
                     clock_jumped camera_lost camera_back stage_failed enrolled renamed changed enabled disabled \
                     removed attendance_amended visitors_forgotten sealed templates_locked store_key_changed head_kept head_removed store_mended journal_back outbox_shed pruned erased \

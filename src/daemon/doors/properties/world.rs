@@ -1,9 +1,11 @@
-//! A house in memory for the tests: a disk, wires, a pen that may fail, people, a clock, and steps that can be played.
+//! A house in memory for the tests: a disk, wires, a pen that may fail or stall, people, a clock, and steps that can be played. The relays run
+//! on their real threads; only the clock is simulated.
 //!
 //! Knows nothing of what is promised.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
@@ -14,12 +16,13 @@ use crate::access::{
     Schedule, Window, Zones, usual,
 };
 use crate::clock::{Clock, SimulatedClock};
-use crate::daemon::doors::pen::{Pen, People};
-use crate::daemon::doors::post::{Lamps, Post, UnlockHours};
+use crate::daemon::doors::pen::{Pen, People, Unwritten};
+use crate::daemon::doors::post::{Post, UnlockHours};
+use crate::daemon::doors::scribe;
 use crate::daemon::doors::standing::{Entry, Standing};
 use crate::daemon::doors::{Doors, DoorsSettings, Order};
 use crate::domain::{Direction, Distance, Event, Face, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId};
-use crate::door::{DoorError, Input, Level, Limits, Relay, Wires};
+use crate::door::{DoorError, Input, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
 
 pub const MAX_ON: Duration = Duration::from_secs(10);
 pub const MAX_HOLD: Duration = Duration::from_secs(240);
@@ -32,32 +35,89 @@ pub enum Line {
     Level(usize, Moment, Level),
 }
 
+/// While the disk stalls, the clock moves in steps of this, and the relays look at it after each.
+pub const STEP: Duration = Duration::from_millis(20);
+/// As the doors' own queue has it.
+const PATIENCE: Duration = scribe::PATIENCE;
+
 /// What outlives a restart: the disk, and the wires.
 #[derive(Clone, Default)]
 pub struct World {
     pub log: Arc<Mutex<Vec<Line>>>,
     disk: Arc<Mutex<BTreeMap<String, String>>>,
     pub pen_fails: Arc<Mutex<bool>>,
+    stalled_until: Arc<Mutex<Moment>>,
+    /// What waits for the disk.
+    waiting: Arc<Mutex<Vec<(Event, Vec<Entry>)>>>,
 }
 
-pub struct TestPen(World);
+impl World {
+    /// Nothing waits for the disk, and the pen writes.
+    pub fn is_well(&self) -> bool {
+        !*self.pen_fails.lock().unwrap() && self.waiting.lock().unwrap().is_empty()
+    }
 
-impl Pen for TestPen {
-    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, String> {
-        if *self.0.pen_fails.lock().unwrap() {
-            return Err("full".into());
-        }
+    fn write(&self, event: &Event, standing: &[Entry]) -> u64 {
         for Entry { key, value } in standing {
-            let mut disk = self.0.disk.lock().unwrap();
+            let mut disk = self.disk.lock().unwrap();
             match value {
                 Some(value) => drop(disk.insert(key.clone(), value.clone())),
                 None => drop(disk.remove(key)),
             }
         }
-        let mut log = self.0.log.lock().unwrap();
+        let mut log = self.log.lock().unwrap();
         let seq = 1 + log.iter().filter(|line| matches!(line, Line::Note(..))).count() as u64;
         log.push(Line::Note(seq, event.clone()));
-        Ok(seq)
+        seq
+    }
+
+    fn write_what_waits(&self, most: usize) {
+        let mut waiting = self.waiting.lock().unwrap();
+        let most = most.min(waiting.len());
+        for (event, standing) in waiting.drain(..most) {
+            self.write(&event, &standing);
+        }
+    }
+}
+
+pub struct TestPen(World, Arc<SimulatedClock>, RelayStop);
+
+impl TestPen {
+    /// Waits for a disk that stalls, as long as the doors would; whether it answers.
+    fn disk_answers(&self) -> bool {
+        let until = *self.0.stalled_until.lock().unwrap();
+        if self.0.waiting.lock().unwrap().is_empty() {
+            let end = until.min(self.1.now() + PATIENCE);
+            while self.1.now() < end {
+                self.1.advance(STEP);
+                assert_eq!(self.2.poll(Duration::from_secs(20)), 0, "a relay hangs");
+            }
+        }
+        let answers = until <= self.1.now();
+        if answers {
+            self.0.write_what_waits(usize::MAX);
+        }
+        answers
+    }
+}
+
+impl Pen for TestPen {
+    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, Unwritten> {
+        if *self.0.pen_fails.lock().unwrap() {
+            return Err(Unwritten { reason: "full".into(), pending: false });
+        }
+        if self.disk_answers() {
+            return Ok(self.0.write(event, standing));
+        }
+        self.0.waiting.lock().unwrap().push((event.clone(), standing.to_vec()));
+        Err(Unwritten { reason: "stalled".into(), pending: true })
+    }
+
+    fn waiting(&self) -> usize {
+        if *self.0.stalled_until.lock().unwrap() <= self.1.now() {
+            self.0.write_what_waits(usize::MAX);
+        }
+        self.0.waiting.lock().unwrap().len()
     }
 }
 
@@ -158,6 +218,9 @@ pub struct Scene {
     pub world: World,
     pub clock: Arc<SimulatedClock>,
     pub doors: Option<Doors>,
+    relays: RelayStop,
+    threads: Vec<JoinHandle<()>>,
+    last_seen: Option<(usize, Vec<Sighting>)>,
     frame: u64,
     track: u64,
 }
@@ -168,9 +231,27 @@ impl Scene {
         let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(1_774_728_000);
         let clock = Arc::new(SimulatedClock::new(begin));
         clock.advance(Duration::from_secs(100));
-        let mut scene = Scene { setup, world: World::default(), clock, doors: None, frame: 0, track: 0 };
+        let mut scene = Scene {
+            setup,
+            world: World::default(),
+            clock,
+            doors: None,
+            relays: RelayStop::default(),
+            threads: Vec::new(),
+            last_seen: None,
+            frame: 0,
+            track: 0,
+        };
         scene.start();
         scene
+    }
+
+    /// The process is gone, its relays with it. Of what waits for a disk that stalls, what was being written is.
+    pub fn end(&mut self) {
+        self.doors = None;
+        self.threads.drain(..).for_each(|thread| thread.join().unwrap());
+        self.world.write_what_waits(1);
+        self.world.waiting.lock().unwrap().clear();
     }
 
     fn start(&mut self) {
@@ -184,6 +265,8 @@ impl Scene {
             max_hold: self.setup.held.then_some(MAX_HOLD),
         };
         let house = rules(&self.setup);
+        self.relays = RelayStop::default();
+        let mut threads = Vec::new();
         let posts = DOORS
             .iter()
             .enumerate()
@@ -199,14 +282,18 @@ impl Scene {
                     forced_open_alarm: true,
                 };
                 let wires = TestWires(at, self.world.clone(), self.clock.clone());
+                let relay = Relay::new(Box::new(wires), limits).unwrap();
+                let (relay, body) = relay_thread(relay, Panel::new(None), self.clock.clone(), &self.relays, || {});
+                threads.push(std::thread::spawn(move || body.run(|| {})));
                 Post {
                     name: (*name).into(),
                     referee: Referee::new(usual()),
                     doorway: Doorway::new(settings, mode.unwrap_or_default()),
-                    relay: Relay::new(Box::new(wires), limits).unwrap(),
-                    lamps: Lamps::new(None),
+                    relay,
                     interlock: self.setup.interlock.then(|| "airlock".into()),
                     hours: self.setup.hours.then(|| UnlockHours::new(house.schedules[0].clone())),
+                    hours_ended: None,
+                    level_unknown: false,
                     trouble: None,
                     inputs_trouble: None,
                 }
@@ -217,11 +304,13 @@ impl Scene {
             authority: Authority::new(house),
             near_enough: NearEnough::Fixed(Distance(1.0)),
             people: Box::new(TestPeople),
-            pen: Box::new(TestPen(self.world.clone())),
+            pen: Box::new(TestPen(self.world.clone(), self.clock.clone(), self.relays.clone())),
             clock: self.clock.clone(),
             open_unrecorded: false,
+            exit_unrecorded: true,
             last_record: None,
         };
+        self.threads = threads;
         self.doors = Some(Doors::new(settings, &standing));
     }
 
@@ -241,10 +330,19 @@ impl Scene {
         self.doors().tick();
     }
 
+    /// Plays a step, and looks at the doors as their thread does after each message.
     pub fn play(&mut self, step: &Step) {
+        self.act(step);
+        if !matches!(step, Step::Restart) {
+            self.doors().tick();
+        }
+    }
+
+    fn act(&mut self, step: &Step) {
         match *step {
             Step::Seen { door, person, age_ms, inwards } => {
                 self.track += 1;
+                let mut seen = Vec::new();
                 for _ in 0..3 {
                     self.frame += 1;
                     let now = self.clock.now();
@@ -268,11 +366,28 @@ impl Scene {
                     };
                     let direction = Some(if inwards { Direction::In } else { Direction::Out });
                     self.doors().seen(door, direction, &sighting);
+                    seen.push(sighting);
                     self.wait(Duration::from_millis(66));
                 }
+                self.last_seen = Some((door, seen));
             }
-            Step::Contact { door, input, active } => self.doors().contact(door, input, active),
-            Step::Order { door, ref order } => drop(self.doors().order(door, order.clone(), "anna")),
+            Step::SeenAgain => {
+                if let Some((door, sightings)) = self.last_seen.clone() {
+                    for sighting in &sightings {
+                        self.doors().seen(door, Some(Direction::In), sighting);
+                    }
+                }
+            }
+            Step::Contact { door, input, active } => {
+                let now = self.clock.now();
+                self.doors().contact(door, input, active, now);
+            }
+            Step::Order { door, ref order, late } => {
+                let now = self.clock.now();
+                let not_after =
+                    if late { Moment(now.0 - Duration::from_millis(1)) } else { now + Duration::from_secs(5) };
+                self.doors().order(door, order.clone(), "anna", not_after).ok();
+            }
             Step::Amnesty => drop(self.doors().amnesty(None, "anna")),
             Step::Wait { ms } => self.wait(Duration::from_millis(ms)),
             Step::SetClock { seconds } => {
@@ -285,8 +400,14 @@ impl Scene {
                 self.wait(Duration::from_secs(2));
             }
             Step::PenFails(fails) => *self.world.pen_fails.lock().unwrap() = fails,
+            Step::DiskStalls { ms } => {
+                *self.world.stalled_until.lock().unwrap() = self.clock.now() + Duration::from_millis(ms);
+            }
+            Step::Stop => {
+                assert_eq!(self.relays.stop(Duration::from_secs(20)), 0, "a relay hangs");
+            }
             Step::Restart => {
-                self.doors = None;
+                self.end();
                 self.start();
             }
         }
@@ -323,7 +444,10 @@ pub enum Step {
     Order {
         door: usize,
         order: Order,
+        late: bool,
     },
+    /// The frames of the last face once more.
+    SeenAgain,
     Amnesty,
     Wait {
         ms: u64,
@@ -332,6 +456,12 @@ pub enum Step {
         seconds: i64,
     },
     PenFails(bool),
+    /// From now on the disk answers nothing for so long.
+    DiskStalls {
+        ms: u64,
+    },
+    /// The daemon begins to stop.
+    Stop,
     Restart,
 }
 
@@ -351,12 +481,14 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => (door.clone(), 0u32..5, 0u64..1200, any::<bool>())
             .prop_map(|(door, person, age_ms, inwards)| Step::Seen { door, person, age_ms, inwards }),
         6 => (door.clone(), input, any::<bool>()).prop_map(|(door, input, active)| Step::Contact { door, input, active }),
-        4 => (door, order).prop_map(|(door, order)| Step::Order { door, order }),
+        4 => (door, order, prop::bool::weighted(0.2)).prop_map(|(door, order, late)| Step::Order { door, order, late }),
+        1 => Just(Step::SeenAgain),
         1 => Just(Step::Amnesty),
         6 => prop_oneof![1u64..12_000, Just(300_000u64)].prop_map(|ms| Step::Wait { ms }),
         1 => seconds.prop_map(|seconds| Step::SetClock { seconds }),
         1 => any::<bool>().prop_map(Step::PenFails),
-        1 => Just(Step::Restart),
+        1 => (1u64..20_000).prop_map(|ms| Step::DiskStalls { ms }),
+        1 => prop_oneof![1 => Just(Step::Stop), 3 => Just(Step::Restart)],
     ];
     prop::collection::vec(step, 1..40)
 }

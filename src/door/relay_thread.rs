@@ -1,0 +1,398 @@
+//! The thread of one relay. It owns the wires, the lamps and the deadlines, and touches no disk, no socket and no journal: whatever hangs
+//! elsewhere in the process, a relay goes back to its safe level when its time is over.
+//!
+//! ```text
+//! RelayHandle ──orders──► RelayLoop ──levels──► wires, lamps
+//!      ▲────────reports──────┘  ▲
+//!                           RelayStop: safe, and safe for good
+//! ```
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::{DoorError, Outcome, Panel, Relay};
+use crate::clock::Clock;
+use crate::domain::{DoorCommand, Moment};
+
+/// The loop looks at the clock at least this often.
+const BEAT: Duration = Duration::from_millis(250);
+/// The wires have this long to carry out an order. Drivers answer within a millisecond.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Messages that wait. The doors' thread sends one order at a time.
+const WAITING: usize = 32;
+/// Reports that wait for the doors' thread; the oldest are dropped.
+const REPORTS: usize = 64;
+
+/// What a relay did by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// It went back to its safe level, because its time was over or because the daemon stops.
+    Released { on_for: Duration, stopping: bool },
+    /// The wires did not go to their safe level and may be energised. They are tried again ten times a second; the same reason is reported
+    /// once.
+    Stuck { reason: String },
+}
+
+enum Message {
+    Order {
+        command: DoorCommand,
+        answer: SyncSender<Result<Outcome, DoorError>>,
+    },
+    /// Look at the clock, then answer.
+    Poll {
+        answer: SyncSender<()>,
+    },
+    Denied,
+    Fault(bool),
+}
+
+/// What the doors' thread holds of a relay. Dropping it ends the loop, which leaves the relay at its safe level.
+pub struct RelayHandle {
+    inbox: Arc<SyncSender<Message>>,
+    reports: Arc<Mutex<Vec<Report>>>,
+    clock: Arc<dyn Clock>,
+    wires: String,
+    until: Option<Moment>,
+    fault: bool,
+}
+
+/// The body of the relay's thread.
+pub struct RelayLoop {
+    relay: Relay,
+    panel: Panel,
+    inbox: Receiver<Message>,
+    reports: Arc<Mutex<Vec<Report>>>,
+    clock: Arc<dyn Clock>,
+    stop: RelayStop,
+    stopped: bool,
+    stuck: Option<String>,
+    wake: Box<dyn Fn() + Send>,
+}
+
+/// Stops all relays that were made with it, from any thread.
+#[derive(Clone, Default)]
+pub struct RelayStop(Arc<Stopping>);
+
+#[derive(Default)]
+struct Stopping {
+    said: AtomicBool,
+    inboxes: Mutex<Vec<Weak<SyncSender<Message>>>>,
+}
+
+/// Takes a relay apart into what the doors' thread holds and what its own thread runs. `wake` is called after each report: it must not
+/// block.
+pub fn relay_thread(
+    relay: Relay,
+    panel: Panel,
+    clock: Arc<dyn Clock>,
+    stop: &RelayStop,
+    wake: impl Fn() + Send + 'static,
+) -> (RelayHandle, RelayLoop) {
+    let (sender, inbox) = sync_channel(WAITING);
+    let sender = Arc::new(sender);
+    stop.inboxes().push(Arc::downgrade(&sender));
+    let reports = Arc::<Mutex<Vec<Report>>>::default();
+    let handle = RelayHandle {
+        inbox: sender,
+        reports: reports.clone(),
+        clock: clock.clone(),
+        wires: relay.describe(),
+        until: None,
+        fault: false,
+    };
+    let stop = stop.clone();
+    let body =
+        RelayLoop { relay, panel, inbox, reports, clock, stop, stopped: false, stuck: None, wake: Box::new(wake) };
+    (handle, body)
+}
+
+impl RelayHandle {
+    /// Has `command` carried out, and waits for the wires: a second at most.
+    ///
+    /// # Errors
+    /// As [`Relay::command`]; [`DoorError::NoAnswer`] when the wires hang, and what they are then is not known.
+    pub fn command(&mut self, command: DoorCommand) -> Result<Outcome, DoorError> {
+        let (answer, answered) = sync_channel(1);
+        self.send(Message::Order { command, answer })?;
+        let outcome = answered.recv_timeout(PATIENCE).map_err(|_| self.no_answer())?;
+        match outcome {
+            Ok(Outcome::Opened { until } | Outcome::Extended { until }) => self.until = Some(until),
+            Ok(Outcome::Safe { .. }) => self.until = None,
+            Ok(Outcome::Refused(_)) | Err(_) => {}
+        }
+        outcome
+    }
+
+    /// What the relay did by itself since the last call, oldest first. Where its time is over by the clock, this waits until the relay has
+    /// looked at the clock, too.
+    pub fn reports(&mut self) -> Vec<Report> {
+        if self.until.is_some_and(|until| until <= self.clock.now()) {
+            let (answer, answered) = sync_channel(1);
+            if self.send(Message::Poll { answer }).is_ok() {
+                // Without an answer there is nothing to report yet.
+                answered.recv_timeout(PATIENCE).ok();
+            }
+        }
+        let reports = std::mem::take(&mut *self.reports.lock().unwrap_or_else(PoisonError::into_inner));
+        if !reports.is_empty() {
+            self.until = None;
+        }
+        reports
+    }
+
+    /// When the relay will have something to report.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.until
+    }
+
+    /// Shows a refusal on the lamps.
+    pub fn show_denied(&self) {
+        // The lamps are a courtesy: a full inbox loses one.
+        self.inbox.try_send(Message::Denied).ok();
+    }
+
+    /// Shows on the lamps whether something is wrong with the door.
+    pub fn show_fault(&mut self, fault: bool) {
+        if self.fault != fault && self.inbox.try_send(Message::Fault(fault)).is_ok() {
+            self.fault = fault;
+        }
+    }
+
+    /// What the wires say of themselves.
+    pub fn describe(&self) -> &str {
+        &self.wires
+    }
+
+    fn send(&self, message: Message) -> Result<(), DoorError> {
+        self.inbox.try_send(message).map_err(|_| self.no_answer())
+    }
+
+    fn no_answer(&self) -> DoorError {
+        DoorError::NoAnswer { wires: self.wires.clone() }
+    }
+}
+
+impl RelayLoop {
+    /// Runs until the handle is dropped. `beat` is called at least every quarter of a second.
+    pub fn run(mut self, beat: impl Fn()) {
+        loop {
+            beat();
+            self.keep_time();
+            let now = self.clock.now();
+            let due = [self.relay.next_deadline(), self.panel.next_deadline()].into_iter().flatten().min();
+            let wait = due.map_or(BEAT, |at| at.since(now).min(BEAT));
+            match self.inbox.recv_timeout(wait) {
+                Ok(message) => self.hear(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn hear(&mut self, message: Message) {
+        // What became due while the message waited comes first.
+        self.keep_time();
+        let now = self.clock.now();
+        match message {
+            Message::Order { command, answer } => {
+                let outcome = self.relay.command(command, now);
+                if matches!(outcome, Ok(Outcome::Safe { .. })) {
+                    self.stuck = None;
+                }
+                self.answer(answer, outcome);
+            }
+            Message::Poll { answer } => drop(answer.try_send(())),
+            Message::Denied => self.panel.denied(now),
+            Message::Fault(fault) => self.panel.set_fault(fault),
+        }
+    }
+
+    /// Gives the answer to an order. When nobody waits for it any longer, the relay goes safe, and that is reported.
+    fn answer(&mut self, answer: SyncSender<Result<Outcome, DoorError>>, outcome: Result<Outcome, DoorError>) {
+        let Err(TrySendError::Disconnected(outcome)) = answer.try_send(outcome) else { return };
+        let now = self.clock.now();
+        let safe = match outcome {
+            Ok(Outcome::Opened { .. } | Outcome::Extended { .. }) => self.relay.command(DoorCommand::Safe, now),
+            other => other,
+        };
+        if let Ok(Outcome::Safe { on_for }) = safe {
+            self.stuck = None;
+            self.report(Report::Released { on_for: on_for.unwrap_or_default(), stopping: self.stopped });
+        }
+    }
+
+    /// Stops the relay if that was asked for, releases it if its time is over, and shows what it is.
+    fn keep_time(&mut self) {
+        let stopping = self.stop.0.said.load(Ordering::SeqCst);
+        let now = self.clock.now();
+        let done = match stopping && !self.stopped {
+            true => self.relay.stop(now),
+            false => self.relay.poll(now),
+        };
+        self.stopped |= stopping;
+        match done {
+            Ok(None) => {}
+            Ok(Some(released)) => {
+                self.stuck = None;
+                self.report(Report::Released { on_for: released.on_for, stopping });
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                if self.stuck.as_ref() != Some(&reason) {
+                    tracing::error!(%reason, "the relay may still be energised");
+                    self.stuck = Some(reason.clone());
+                    self.report(Report::Stuck { reason });
+                }
+            }
+        }
+        self.panel.show(self.relay.next_deadline().is_some(), now);
+    }
+
+    fn report(&self, report: Report) {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        if reports.len() == REPORTS {
+            reports.remove(0);
+        }
+        reports.push(report);
+        drop(reports);
+        (self.wake)();
+    }
+}
+
+impl RelayStop {
+    /// Puts all relays at their safe level for good, also those that are made later. Returns how many have not confirmed it within
+    /// `patience`.
+    pub fn stop(&self, patience: Duration) -> usize {
+        self.0.said.store(true, Ordering::SeqCst);
+        self.poll(patience)
+    }
+
+    /// Whether all relays were told to stop.
+    pub fn said(&self) -> bool {
+        self.0.said.load(Ordering::SeqCst)
+    }
+
+    /// Has each relay look at the clock, and waits until it has. Returns how many have not within `patience` each. Needed where the clock is
+    /// a simulated one, which wakes nobody.
+    pub fn poll(&self, patience: Duration) -> usize {
+        let inboxes: Vec<_> = self.inboxes().iter().filter_map(Weak::upgrade).collect();
+        let asked = inboxes.iter().map(|inbox| {
+            let (answer, answered) = sync_channel(1);
+            inbox.try_send(Message::Poll { answer }).ok().map(|()| answered)
+        });
+        let asked: Vec<_> = asked.collect();
+        asked.into_iter().filter(|answered| answered.as_ref().is_none_or(|a| a.recv_timeout(patience).is_err())).count()
+    }
+
+    fn inboxes(&self) -> MutexGuard<'_, Vec<Weak<SyncSender<Message>>>> {
+        let mut inboxes = self.0.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        inboxes.retain(|inbox| inbox.strong_count() > 0);
+        inboxes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::JoinHandle;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::door::{History, Level, Limits, Simulated, Wires};
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LIMITS: Limits = Limits { max_age: SECOND, max_on: SECOND, max_hold: None };
+    const FOREVER: Moment = Moment(Duration::MAX);
+
+    fn pulse(ms: u64) -> DoorCommand {
+        DoorCommand::Pulse { evidence: None, duration: Duration::from_millis(ms), not_after: FOREVER }
+    }
+
+    fn running(wires: Box<dyn Wires>, stop: &RelayStop, clock: Arc<dyn Clock>) -> (RelayHandle, JoinHandle<()>) {
+        let (handle, body) = relay_thread(Relay::new(wires, LIMITS).unwrap(), Panel::new(None), clock, stop, || {});
+        (handle, std::thread::spawn(move || body.run(|| {})))
+    }
+
+    fn simulated(stop: &RelayStop) -> (RelayHandle, JoinHandle<()>, History) {
+        let clock = Arc::new(SystemClock::new());
+        let wires = Simulated::new(clock.clone());
+        let history = wires.history();
+        let (handle, thread) = running(Box::new(wires), stop, clock);
+        (handle, thread, history)
+    }
+
+    fn wait_for(mut found: impl FnMut() -> bool) {
+        let until = std::time::Instant::now() + Duration::from_secs(20);
+        while !found() {
+            assert!(std::time::Instant::now() < until, "nothing happened");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_relay_is_released_although_its_owner_does_nothing() {
+        let (mut handle, thread, history) = simulated(&RelayStop::default());
+        assert!(matches!(handle.command(pulse(50)), Ok(Outcome::Opened { .. })));
+        assert_eq!(history.level(), Some(Level::Energised));
+        // The owner hangs: it asks for nothing.
+        wait_for(|| history.level() == Some(Level::Safe));
+        let mut reports = Vec::new();
+        wait_for(|| {
+            reports.extend(handle.reports());
+            !reports.is_empty()
+        });
+        assert!(matches!(reports[..], [Report::Released { stopping: false, .. }]), "{reports:?}");
+        assert_eq!(handle.next_deadline(), None);
+        drop(handle);
+        thread.join().unwrap();
+        assert_eq!(history.level(), Some(Level::Safe));
+    }
+
+    #[test]
+    fn a_stop_is_safe_at_once_and_for_good() {
+        let stop = RelayStop::default();
+        let (mut handle, _, history) = simulated(&stop);
+        handle.command(pulse(900)).unwrap();
+        assert_eq!(stop.stop(Duration::from_secs(10)), 0);
+        assert_eq!(history.level(), Some(Level::Safe));
+        assert_eq!(handle.command(pulse(900)), Ok(Outcome::Refused(crate::door::Refusal::Stopping)));
+        assert!(matches!(handle.reports()[..], [Report::Released { stopping: true, .. }]));
+        let (mut late, _, its_history) = simulated(&stop);
+        assert!(matches!(late.command(pulse(900)), Ok(Outcome::Refused(_))));
+        let left = its_history.levels().iter().any(|(_, level)| *level != Level::Safe);
+        assert!(!left, "made after the stop, it never left its safe level");
+    }
+
+    /// Wires that hang for a while in the order to energise.
+    struct Slow(Simulated, Duration);
+
+    impl Wires for Slow {
+        fn energise(&mut self) -> Result<(), DoorError> {
+            let done = self.0.energise();
+            std::thread::sleep(self.1);
+            done
+        }
+        fn safe(&mut self) -> Result<(), DoorError> {
+            self.0.safe()
+        }
+        fn describe(&self) -> String {
+            "slow".into()
+        }
+    }
+
+    #[test]
+    fn wires_that_hang_are_reported_as_not_known_and_released_when_they_return() {
+        let clock = Arc::new(SystemClock::new());
+        let wires = Simulated::new(clock.clone());
+        let history = wires.history();
+        let slow = Slow(wires, PATIENCE + Duration::from_millis(200));
+        let (mut handle, _) = running(Box::new(slow), &RelayStop::default(), clock);
+        assert_eq!(handle.command(pulse(100)), Err(DoorError::NoAnswer { wires: "slow".into() }));
+        // Nobody waits for the answer any longer, so the relay is released as soon as the wires return.
+        wait_for(|| history.level() == Some(Level::Safe));
+        let levels = history.levels();
+        let (on, off) = (levels[levels.len() - 2].0, levels[levels.len() - 1].0);
+        assert!(off.since(on) < PATIENCE * 2, "{:?}", off.since(on));
+    }
+}
