@@ -20,6 +20,7 @@ mod in_process;
 mod measuring;
 mod pictures;
 mod record;
+mod relay;
 mod seal;
 mod snapshots;
 mod supervisor;

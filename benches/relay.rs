@@ -1,0 +1,73 @@
+//! How late a relay goes back to its safe level, with the process idle and with its disk stalled: after each pulse the time between the
+//! promised end and the level on the wires.
+//!
+//! Prints the median, the 99th percentile and the largest of the pulses. `cargo bench --bench relay -- PULSES` takes more than 200.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use usher::clock::{Clock, SystemClock};
+use usher::daemon::doors::pen::{Pen, Unwritten};
+use usher::daemon::doors::scribe::{PATIENCE, scribe};
+use usher::daemon::doors::standing::Entry;
+use usher::domain::{DoorCommand, Event};
+use usher::door::{Level, Limits, Outcome, Panel, Relay, RelayStop, Simulated, relay_thread};
+
+const PULSE: Duration = Duration::from_millis(30);
+
+/// A disk that stalls for two seconds at each record.
+struct Stalling;
+
+impl Pen for Stalling {
+    fn write(&self, _: &Event, _: &[Entry]) -> Result<u64, Unwritten> {
+        std::thread::sleep(Duration::from_secs(2));
+        Ok(1)
+    }
+}
+
+fn main() {
+    let pulses = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(200);
+    report("idle", measure(pulses, false));
+    report("while the doors wait for a stalled disk", measure(pulses / 20, true));
+}
+
+fn measure(pulses: usize, stalled: bool) -> Vec<Duration> {
+    let clock = Arc::new(SystemClock::new());
+    let wires = Simulated::new(clock.clone());
+    let history = wires.history();
+    let limits = Limits { max_age: Duration::from_secs(1), max_on: PULSE, max_hold: None };
+    let relay = Relay::new(Box::new(wires), limits).expect("simulated wires never fail");
+    let (mut relay, body) = relay_thread(relay, Panel::new(None), clock.clone(), &RelayStop::default(), || {});
+    std::thread::spawn(move || body.run(|| {}));
+    let (pen, records) = scribe(Stalling, PATIENCE, |_| {});
+    std::thread::spawn(move || records.run());
+    let mut late = Vec::with_capacity(pulses);
+    for _ in 0..pulses {
+        let not_after = clock.now() + Duration::from_secs(1);
+        let command = DoorCommand::Pulse { evidence: None, duration: PULSE, not_after };
+        let Ok(Outcome::Opened { until }) = relay.command(command) else { panic!("the relay did not open") };
+        match stalled {
+            true => drop(pen.write(&Event::Stopped { reason: "bench".into() }, &[])),
+            false => std::thread::sleep(PULSE),
+        }
+        while history.level() != Some(Level::Safe) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (safe_at, _) = history.levels().pop().expect("a level was written");
+        late.push(safe_at.since(until));
+        relay.reports();
+    }
+    late.sort_unstable();
+    late
+}
+
+fn report(when: &str, late: Vec<Duration>) {
+    let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize];
+    println!(
+        "released late, {when}: median {:?}, 99 % {:?}, largest {:?} of {}",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        late.len()
+    );
+}
