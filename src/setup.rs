@@ -26,8 +26,8 @@ use crate::door::{
 use crate::gallery::Keeping;
 use crate::hub::home_assistant::HomeAssistantSettings;
 use crate::hub::{self, CommandSettings, HubSettings};
-use crate::ledger::attendance;
-use crate::ledger::{Journal, Keep, Outbox, OutboxLimit};
+use crate::ledger::{self, attendance};
+use crate::ledger::{GapMarks, Journal, Keep, Outbox, OutboxLimit};
 use crate::office::Gates;
 use crate::seal::{self, Ring, SealError, StoreKey};
 use crate::store::Store;
@@ -221,6 +221,26 @@ pub fn journal(config: &Config, store: &Store) -> Result<Journal> {
     let Some(mqtt) = &config.mqtt else { return Ok(journal) };
     let limit = OutboxLimit { bytes: mqtt.outbox_max, ..OutboxLimit::default() };
     Ok(journal.with_outbox(Arc::new(Outbox::open(store, limit)?)))
+}
+
+/// The store for the daemon: where its disk keeps it from being opened, its second copy serves from memory, in the folder of the control
+/// socket. The journal stays out of memory.
+pub fn store_or_stand_by(config: &Config) -> Result<Store> {
+    let memory = config.control.socket.parent().unwrap_or(Path::new("/run"));
+    Ok(Store::open_or_stand_by(&config.store.path, memory, &ledger::TREES)?)
+}
+
+/// Where is marked what could not be written down: in `[journal] gap_path`, and in the folder of the control socket, which lies in memory on
+/// most devices. That one loses it with the power, but takes it when no disk does.
+pub fn gap_marks(config: &Config) -> GapMarks {
+    let beside = || {
+        let mut name = config.store.path.as_os_str().to_owned();
+        name.push("-gap");
+        PathBuf::from(name)
+    };
+    let own = Some(config.journal.gap_path.clone()).filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(beside);
+    let volatile = config.control.socket.parent().map(|folder| folder.join("gap"));
+    GapMarks::new(volatile.into_iter().chain([own]).collect())
 }
 
 /// The key ring of the store, with the key of `[store] key_file`. Whatever is wrong with either is the ring's state.

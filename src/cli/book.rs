@@ -55,7 +55,8 @@ impl Book {
         let near_enough = setup::house::near_enough(config, &model, head.as_ref())?;
         let ring = setup::ring(config);
         let gallery = Arc::new(setup::head::gallery(&store, &ring, &model, head)?);
-        let recorder = Arc::new(Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new())));
+        let recorder = Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new()));
+        let recorder = Arc::new(recorder.marking(setup::gap_marks(config)));
         let visitors = Visitors::open(&store, &ring, setup::keep_visitors(config))?;
         tell_of_sealing(&gallery, &recorder)?;
         let register = Register::new(gallery, recorder.clone(), near_enough);

@@ -26,6 +26,7 @@ mod journal;
 mod log;
 mod people;
 mod progress;
+mod restore;
 mod run;
 mod schedule;
 mod status;
@@ -79,7 +80,7 @@ enum Command {
     Why(why::Why),
     Attendance(attendance::Attendance),
     Backup(backup::Backup),
-    Restore(backup::Restore),
+    Restore(restore::Restore),
     Store(store::StoreCommand),
     Hub(hub::HubCommand),
     Status(status::Status),

@@ -15,6 +15,7 @@ use crate::domain::{Mode, Moment};
 use crate::gallery::Gallery;
 use crate::hub::{DoorOutline, Hub, Premises, Vitals};
 use crate::ledger::Outbox;
+use crate::office::Recorder;
 
 /// How often the hub is told what is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
@@ -47,6 +48,7 @@ pub async fn measure(
     hub: Arc<Hub>,
     outbox: Arc<Outbox>,
     gallery: Arc<Gallery>,
+    recorder: Arc<Recorder>,
     stages: Vec<Arc<Stage>>,
     now: impl Fn() -> Moment,
 ) {
@@ -56,10 +58,17 @@ pub async fn measure(
             fps: rates.since_last(&stages, now()),
             queue_depth: outbox.len() as u64,
             soc_temperature_c: soc_temperature_c(),
-            trouble: gallery.seal_trouble(),
+            trouble: unrecorded(&recorder).or_else(|| gallery.seal_trouble()),
         });
         tokio::time::sleep(MEASURE_EVERY).await;
     }
+}
+
+/// What the broker can be told only so: an event about it would have to be in the journal first.
+fn unrecorded(recorder: &Recorder) -> Option<String> {
+    let reason = recorder.trouble()?.reason;
+    let lost = recorder.gap().map_or(0, |gap| gap.lost);
+    Some(format!("{lost} events are in no record: {reason}"))
 }
 
 /// Frames a second from counters that only grow.

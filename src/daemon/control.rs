@@ -176,7 +176,9 @@ impl From<OfficeError> for Failure {
                 StatusCode::CONFLICT
             }
             OfficeError::Gallery(GalleryError::NotFound { .. }) => StatusCode::NOT_FOUND,
-            OfficeError::Gallery(GalleryError::Store(_)) | OfficeError::Ledger(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            OfficeError::Gallery(GalleryError::Store(_)) | OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             OfficeError::Gallery(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Failure(status, error.to_string())

@@ -4,8 +4,10 @@
 //! Decides nothing about doors.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use super::crew::News;
 use super::visitors;
 use crate::clock::Clock;
 use crate::gallery::Visitors;
@@ -20,11 +22,25 @@ const FLUSH_EVERY: Duration = Duration::from_secs(60);
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 /// Goes round until the runtime ends.
-pub async fn run(recorder: Arc<Recorder>, keep: Keep, visitors: Arc<Visitors>, clock: Arc<dyn Clock>) {
+///
+/// A store that came back after a failing disk with other contents than were read at the start is told to the main thread, which ends the
+/// daemon, so that it is started anew.
+pub async fn run(
+    recorder: Arc<Recorder>,
+    keep: Keep,
+    visitors: Arc<Visitors>,
+    clock: Arc<dyn Clock>,
+    news: Sender<News>,
+) {
     let mut flushed = Instant::now();
     let mut pruned: Option<Instant> = None;
     loop {
         tokio::time::sleep(ROUND).await;
+        if recorder.store().has_changed() {
+            let failure = "its contents are not those read at the start; usher has to start anew".to_owned();
+            drop(news.send(News::Ended { stage: "store".to_owned(), is_camera: false, failure: Some(failure) }));
+            return;
+        }
         let flush = flushed.elapsed() >= FLUSH_EVERY;
         let prune = pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY);
         if flush {

@@ -50,10 +50,9 @@ use crate::domain::{Event, Frame, Image};
 use crate::door::RelayStop;
 use crate::gallery::Visitors;
 use crate::hub::{Hub, Means};
-use crate::ledger::Journal;
+use crate::ledger::{Journal, LedgerError};
 use crate::office::{Recorder, Register, tell_of_locked, tell_of_sealing};
 use crate::setup;
-use crate::store::Store;
 use crate::vision::Vision;
 
 use camera_stage::CameraStage;
@@ -107,7 +106,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     // Signals count from the first moment on, so that a slow start can be interrupted.
     tokio.spawn(listen_for_signals(news.clone(), relays.clone()));
 
-    let store = Store::open(&config.store.path)?;
+    let store = setup::store_or_stand_by(config)?;
     // Made before anything is written down: a second daemon is refused without a trace, and commands that come during a slow
     // start wait until they are served.
     let socket = &config.control.socket;
@@ -146,7 +145,9 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let (hub, wishes) = match setup::hub(config)?.zip(outbox.clone()) {
         None => (None, None),
         Some((settings, outbox)) => {
-            let earlier = journal.last()?.map_or(0, |record| record.seq);
+            // What waits is older than this start, also where the journal cannot be read.
+            let waits = outbox.pending(0, usize::MAX).pop();
+            let earlier = journal.last().ok().flatten().map(|record| record.seq).or(waits).unwrap_or_default();
             let waiting = Waiting { outbox, journal: Journal::open(&store)? };
             let premises = broker::premises(config, &gallery, &standing);
             let _inside = tokio.enter();
@@ -165,7 +166,9 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let tally = Arc::new(Tally::default());
     let recorder = Arc::new({
         let (hub, tally) = (hub.clone(), tally.clone());
-        Recorder::new(&store, journal, clock.clone()).telling(move |record| {
+        let marks = setup::gap_marks(config);
+        marks.prepare();
+        Recorder::new(&store, journal, clock.clone()).marking(marks).telling(move |record| {
             tally.count(record);
             if let Some(hub) = &hub {
                 hub.happened(record.seq, &record.kind, &record.time(), &record.content);
@@ -173,17 +176,18 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         })
     });
 
-    let mut crew = Crew::new(news, clock.clone());
+    let mut crew = Crew::new(news.clone(), clock.clone());
     let (tell, inbox) = sync_channel(TIDINGS);
     let warden_stage = crew.stage("doors", "doors");
-    let last_record = recorder.journal().last()?.and_then(|record| jiff::Timestamp::try_from(record.at).ok());
-    recorder.record(&Event::Started {
+    let last_record = despite_the_disk(recorder.journal().last())?.flatten();
+    let last_record = last_record.and_then(|record| jiff::Timestamp::try_from(record.at).ok());
+    despite_the_disk(recorder.record(&Event::Started {
         version: env!("CARGO_PKG_VERSION").into(),
         config: blake3::hash(config.to_toml().as_bytes()).to_hex()[..16].to_owned(),
         model: model.clone(),
-    })?;
-    tell_of_sealing(&gallery, &recorder)?;
-    tell_of_locked(&gallery, &recorder)?;
+    }))?;
+    despite_the_disk(tell_of_sealing(&gallery, &recorder))?;
+    despite_the_disk(tell_of_locked(&gallery, &recorder))?;
     let (stop_token, stop) = StopToken::new();
     let rules = setup::house::rules(config)?;
     let mut posts = Vec::with_capacity(config.doors.len());
@@ -291,7 +295,9 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     if let (Some(hub), Some(outbox)) = (&hub, outbox) {
         let clock = clock.clone();
         let stages = crew.stages().to_vec();
-        tokio.spawn(broker::measure(hub.clone(), outbox, gallery.clone(), stages, move || clock.now()));
+        tokio.spawn(broker::measure(hub.clone(), outbox, gallery.clone(), recorder.clone(), stages, move || {
+            clock.now()
+        }));
     }
     let house = Arc::new(House {
         register: Register::new(gallery, recorder.clone(), near_enough),
@@ -330,7 +336,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             tracing::error!(%error, "the control socket failed");
         }
     });
-    tokio.spawn(housekeeping::run(recorder.clone(), setup::keep(config), visitors, clock.clone()));
+    tokio.spawn(housekeeping::run(recorder.clone(), setup::keep(config), visitors, clock.clone(), news));
     tracing::info!(socket = %socket.display(), "ready");
     let mut supervisor = Supervisor::new(clock.now());
     supervisor.ready();
@@ -397,6 +403,19 @@ fn record_within(recorder: &Arc<Recorder>, event: Event) {
     });
     if written.recv_timeout(LAST_WAIT).is_err() {
         tracing::error!("the disk has stalled: the end is not on record");
+    }
+}
+
+/// `None` where the disk keeps the journal from being read or written: the daemon starts all the same, doors do what they do without a
+/// journal, and all goes on as soon as the disk is well again.
+fn despite_the_disk<T>(done: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(LedgerError::Store(error)) if error.is_of_the_disk() => {
+            tracing::error!(%error, "starting without the journal");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -4,8 +4,8 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Query, State};
@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::control::{Failure, House, Peer, blocking};
 use super::wire::{AmendRequest, EraseAnswer, EraseRequest, HeadRequest, VerifiedWire};
@@ -23,6 +24,11 @@ use crate::store::StoreError;
 
 /// Bytes of a backup that are sent at once.
 const CHUNK_BYTES: usize = 256 << 10;
+/// So many backups are made or sent at once; more wait for so long.
+static BACKUPS: Semaphore = Semaphore::const_new(2);
+const BACKUP_PATIENCE: Duration = Duration::from_secs(600);
+/// Held while a backup has a name.
+static MAKING_A_BACKUP: Mutex<()> = Mutex::new(());
 
 /// The routes.
 pub fn routes() -> Router<Arc<House>> {
@@ -83,8 +89,13 @@ async fn one(State(house): State<Arc<House>>, Path(which): Path<String>) -> Resu
 
 async fn verify(State(house): State<Arc<House>>) -> Result<Json<VerifiedWire>, Failure> {
     blocking(move || {
+        if let Some(why) = house.recorder.store().stands_by() {
+            return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, format!("the journal cannot be read now: {why}")));
+        }
         let verified = house.recorder.journal().verify();
-        verified.map(VerifiedWire::from).map_err(|broken| Failure(StatusCode::CONFLICT, broken.to_string()))
+        let untold = house.recorder.gap();
+        let checked = verified.map(|verified| VerifiedWire::new(verified, untold.as_ref()));
+        checked.map_err(|broken| Failure(StatusCode::CONFLICT, broken.to_string()))
     })
     .await
 }
@@ -109,7 +120,7 @@ async fn amend(
     Json(request): Json<AmendRequest>,
 ) -> Result<Json<Value>, Failure> {
     blocking(move || match request.event(by) {
-        Some(event) => Ok(house.recorder.record(&event)?.to_json()),
+        Some(event) => Ok(house.recorder.record_or_not_at_all(&event, &[])?.to_json()),
         None => Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, "an amendment adds or voids, one of both".to_owned())),
     })
     .await
@@ -120,30 +131,41 @@ async fn note_head(
     ConnectInfo(Peer(by)): ConnectInfo<Peer>,
     Json(request): Json<HeadRequest>,
 ) -> Result<Json<()>, Failure> {
-    blocking(move || Ok(house.recorder.record(&request.event(by)).map(drop)?)).await
+    blocking(move || Ok(house.recorder.record_or_not_at_all(&request.event(by), &[]).map(drop)?)).await
 }
 
-/// The whole store as a file of bytes. It is written beside the store first, and nobody else can open it there.
+/// The whole store as a file of bytes. It is written beside the store first, and nobody else can open it there. Many who ask at once are
+/// served one after the other.
 async fn backup(State(house): State<Arc<House>>) -> Result<Response, Failure> {
+    let failed = |why: String| Failure(StatusCode::INTERNAL_SERVER_ERROR, why);
+    // Each takes the store's size on the disk until it is sent.
+    let Ok(permit) = tokio::time::timeout(BACKUP_PATIENCE, BACKUPS.acquire()).await else {
+        let why = "other backups are being made; try again when they are done";
+        return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, why.to_owned()));
+    };
+    let permit = permit.map_err(|error| failed(error.to_string()))?;
     let file = blocking(move || {
         let store = house.recorder.store();
         let path = store.dir().join("backup.new");
-        let opened = store.back_up(&path).map(|_| File::open(&path));
-        // Open, it stays readable until it has been sent.
+        // Open, it stays readable until it has been sent. Another one is begun under that name only when this one has none.
+        let _alone = MAKING_A_BACKUP.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = store.back_up_open(&path);
         let removed = std::fs::remove_file(&path);
-        let io = |error: std::io::Error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-        let file = opened?.map_err(io)?;
-        removed.map_err(io)?;
+        let (_, file) = made?;
+        removed.map_err(|error| failed(error.to_string()))?;
         Ok(file)
     })
     .await?
     .0;
+    let file = (file, permit);
     let chunks = futures_util::stream::unfold(Some(file), |file| async move {
-        let mut file = file?;
+        let file: (File, SemaphorePermit<'static>) = file?;
         let read = move || {
+            let (mut file, permit) = file;
             let mut chunk = vec![0; CHUNK_BYTES];
             let length = file.read(&mut chunk)?;
             chunk.truncate(length);
+            let file = (file, permit);
             Ok::<_, std::io::Error>((chunk, file))
         };
         match tokio::task::spawn_blocking(read).await {

@@ -17,7 +17,7 @@ use super::doors::post::DoorView;
 use crate::access::Cut;
 use crate::domain::{Amendment, Bounds, Direction, Distance, Event, Match, Mode, Named, PersonId};
 use crate::gallery::{self, Gallery, GalleryError, Person, Standing};
-use crate::ledger::Verified;
+use crate::ledger::{Gap, Verified};
 use crate::vision::Seen;
 
 pub use head::HeadRequest;
@@ -355,18 +355,46 @@ pub struct HubStatus {
 }
 
 /// `GET /v1/journal/verify`
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VerifiedWire {
     pub records: u64,
     /// Records up to this number were deleted by age or size; 0 when none were.
     pub pruned_through: u64,
     /// Records from which somebody was erased.
     pub erased: u64,
+    /// How many records tell of events that could not be written down, and of how many such events.
+    #[serde(default)]
+    pub gaps: u64,
+    #[serde(default)]
+    pub lost: u64,
+    /// Events that could not be written down and that no record tells of yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold: Option<GapWire>,
 }
 
-impl From<Verified> for VerifiedWire {
-    fn from(Verified { records, pruned_through, erased }: Verified) -> VerifiedWire {
-        VerifiedWire { records, pruned_through, erased }
+/// Events that no record tells of yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapWire {
+    pub lost: u64,
+    /// How many of them unlocked a door.
+    pub unlocked: u64,
+    /// When the first of them happened, in RFC 3339.
+    pub since: String,
+    pub reason: String,
+}
+
+impl From<&Gap> for GapWire {
+    fn from(Gap { lost, unlocked, since, reason, .. }: &Gap) -> GapWire {
+        let since = Timestamp::try_from(*since).map_or_else(|_| String::new(), |at| at.to_string());
+        GapWire { lost: *lost, unlocked: *unlocked, since, reason: reason.clone() }
+    }
+}
+
+impl VerifiedWire {
+    /// What was checked, and what no record tells of yet.
+    pub fn new(checked: Verified, untold: Option<&Gap>) -> VerifiedWire {
+        let Verified { records, pruned_through, erased, gaps, lost } = checked;
+        VerifiedWire { records, pruned_through, erased, gaps, lost, untold: untold.map(GapWire::from) }
     }
 }
 

@@ -315,9 +315,11 @@ pub enum Event {
         what: String,
         lost: u64,
     },
-    /// Records can be written again; `lost` events were not written in between.
+    /// Records can be written again; `lost` events since `since` were not written, `unlocked` of them openings of a door.
     JournalBack {
         lost: u64,
+        unlocked: u64,
+        since: SystemTime,
         failed_for: Duration,
         reason: String,
     },
@@ -339,9 +341,12 @@ pub enum Event {
         records: Vec<u64>,
         by: String,
     },
-    /// The store was put back from a backup, whose newest record is `through`.
+    /// The store was put back from a backup, whose newest record is `through`, in the place of one whose newest was `replaced`, if one was
+    /// there and could be read. The doors of `lockdown` start locked down.
     Restored {
         through: u64,
+        replaced: Option<u64>,
+        lockdown: Vec<String>,
         by: String,
     },
 }

@@ -1,5 +1,8 @@
 //! Everything that writes: enrolment, changes, removal. Each is one commit, then the change in memory.
 //!
+//! A change comes in two steps, so that its record can be in the same commit: it is prepared, as a [`Prepared`]; somebody commits what it
+//! holds, together with whatever else belongs there; then memory follows. The plain forms do all of that at once.
+//!
 //! Knows nothing of searching.
 
 use std::sync::{MutexGuard, PoisonError};
@@ -13,17 +16,90 @@ use super::person::{self, MAX_TEMPLATES, NewPerson, Person, Template};
 use super::record::{self, Stored};
 use super::sealed::Unread;
 use super::seals::sub_keys;
-use super::{Gallery, GalleryError, Trees};
+use super::{Gallery, GalleryError, Trees, shelf};
 
 /// The key of the next person's number.
 const NEXT_PERSON: &[u8] = b"next_person";
 
+/// A change of people that is checked and ready to be written. While it exists nobody else changes the gallery.
+///
+/// Commit [`Prepared::changes`], all of them in one commit, then call [`Prepared::written`]. Dropped before that, nothing has changed.
+#[must_use = "nothing is written yet"]
+pub struct Prepared<'g> {
+    gallery: &'g Gallery,
+    /// Held until memory has followed.
+    _writing: MutexGuard<'g, ()>,
+    changes: Vec<Change>,
+    person: Person,
+    after: After,
+}
+
+/// What follows in memory, and in the store, once a change is on disk.
+enum After {
+    /// The person is as stored here; templates that were written over are swept up.
+    Put { stored: Stored, gone: Vec<sled::IVec>, settle: bool },
+    /// The person is gone, and so are these templates.
+    Taken { gone: Vec<sled::IVec> },
+}
+
+impl Prepared<'_> {
+    /// What has to be committed.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The person as they will be; as they were, for a removal. Counts of templates are those of before.
+    pub fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// Commits it on its own.
+    pub fn commit(self) -> Result<Person, GalleryError> {
+        self.gallery.trees.store.commit(&self.changes)?;
+        self.written()
+    }
+
+    /// The changes are on disk: memory follows. The person as they are now; as they were, for a removal.
+    ///
+    /// # Errors
+    /// The change is made all the same; what is left to do is done when the gallery is next opened.
+    pub fn written(self) -> Result<Person, GalleryError> {
+        let Prepared { gallery, person, after, .. } = self;
+        let trees = &gallery.trees;
+        match after {
+            After::Put { stored, gone, settle } => {
+                trees.sweep_later_if_need_be(gone);
+                if settle {
+                    trees.seals.settle_later_if_need_be();
+                }
+                gallery.shelf_mut().put(person.id, stored, trees)?;
+                gallery.person(person.id)
+            }
+            After::Taken { gone } => {
+                gallery.shelf_mut().take(person.id);
+                trees.seals.settle_later_if_need_be();
+                trees.sweep_later_if_need_be(gone);
+                // They are gone from the database; the copy is written anew when the store is next opened, if it cannot be now.
+                if let Err(error) = trees.store.compact() {
+                    tracing::warn!(%error, person = person.id.0, "the second copy of the store still holds the templates");
+                }
+                Ok(person)
+            }
+        }
+    }
+}
+
 impl Gallery {
     /// Enrols somebody with their templates, 1 to [`MAX_TEMPLATES`]: all or nothing, and on the disk when this returns.
     pub fn enroll(&self, new: NewPerson, templates: Vec<Template>) -> Result<Person, GalleryError> {
+        self.enrolling(new, &templates)?.commit()
+    }
+
+    /// As [`enroll`](Gallery::enroll), prepared.
+    pub fn enrolling(&self, new: NewPerson, templates: &[Template]) -> Result<Prepared<'_>, GalleryError> {
         let new = new.tidy()?;
-        self.check_templates(&templates, 0)?;
-        let _writing = self.writing();
+        self.check_templates(templates, 0)?;
+        let writing = self.writing();
         if let Some(employee_id) = &new.employee_id
             && let Some(holder) = self.shelf().people.values().find(|p| p.employee_id.as_ref() == Some(employee_id))
         {
@@ -37,21 +113,19 @@ impl Gallery {
         let value = encode(id, &stored)?;
         // On disk before what it seals; killed in between, it seals nothing.
         let sub_key = self.trees.seals.ring.add(1)?.pop();
-        let Trees { people, templates: tree, counter, store, .. } = &self.trees;
+        let Trees { people, templates: tree, counter, .. } = &self.trees;
         let mut changes =
             vec![counter.put(NEXT_PERSON, after.to_be_bytes()), people.put(record::person_key(id), value)];
-        for (number, template) in (0..).zip(&templates) {
+        for (number, template) in (0..).zip(templates) {
             let key = record::template_key(id, number);
             changes.push(tree.put(key, self.trees.write(sub_key, &key, template)?));
         }
-        store.commit(&changes)?;
-        self.shelf_mut().put(id, stored, &self.trees)?;
-        self.person(id)
+        Ok(self.prepared(writing, changes, id, stored, Vec::new(), false))
     }
 
     /// Adds templates to a person, all or none; at most [`MAX_TEMPLATES`] of the model in use together.
     pub fn add_templates(&self, id: PersonId, templates: Vec<Template>) -> Result<Person, GalleryError> {
-        let _writing = self.writing();
+        let writing = self.writing();
         let stored = self.trees.stored(id)?;
         self.check_templates(&templates, self.person(id)?.templates)?;
         let held = self.trees.held(id)?;
@@ -62,17 +136,20 @@ impl Gallery {
             None => self.trees.seals.ring.add(1)?.pop(),
         };
         let changes = self.trees.added(id, &held, sub_key, &templates)?;
-        self.trees.store.commit(&changes)?;
-        self.shelf_mut().put(id, stored, &self.trees)?;
-        self.person(id)
+        self.prepared(writing, changes, id, stored, Vec::new(), false).commit()
     }
 
     /// Gives a person new templates in the place of those of other models and of locked ones, which are erased as in
     /// [`remove`](Gallery::remove); templates of the model in use stay. All or nothing.
     pub fn renew(&self, id: PersonId, templates: Vec<Template>) -> Result<Person, GalleryError> {
-        let _writing = self.writing();
+        self.renewing(id, &templates)?.commit()
+    }
+
+    /// As [`renew`](Gallery::renew), prepared.
+    pub fn renewing(&self, id: PersonId, templates: &[Template]) -> Result<Prepared<'_>, GalleryError> {
+        let writing = self.writing();
         let stored = self.trees.stored(id)?;
-        self.check_templates(&templates, self.person(id)?.templates)?;
+        self.check_templates(templates, self.person(id)?.templates)?;
         let held = self.trees.held(id)?;
         let is_gone = |(key, value): &&Entry| match self.trees.read(key, value) {
             Ok(template) => *template.embedding.model() != self.model,
@@ -84,29 +161,36 @@ impl Gallery {
         let mut leaving = sub_keys(gone.iter().map(|(_, value)| &**value));
         leaving.retain(|sub_key| !staying.contains(sub_key));
         let sub_key = self.trees.seals.ring.add(1)?.pop();
-        let Trees { templates: tree, store, seals, .. } = &self.trees;
+        let Trees { templates: tree, seals, .. } = &self.trees;
         let mut changes: Vec<_> =
             gone.iter().map(|(key, value)| tree.put(&**key, record::erased(value.len()))).collect();
-        changes.extend(self.trees.added(id, &held, sub_key, &templates)?);
+        changes.extend(self.trees.added(id, &held, sub_key, templates)?);
         changes.extend(seals.taking_off(&leaving));
-        // Killed after this, the next opening sweeps up what was written over, and takes the sub-keys off.
-        store.commit(&changes)?;
-        self.trees.sweep(gone.into_iter().map(|(key, _)| key.clone()))?;
-        seals.settle_later_if_need_be();
-        self.shelf_mut().put(id, stored, &self.trees)?;
-        self.person(id)
+        // Killed after the commit, the next opening sweeps up what was written over, and takes the sub-keys off.
+        let gone = gone.into_iter().map(|(key, _)| key.clone()).collect();
+        Ok(self.prepared(writing, changes, id, stored, gone, true))
     }
 
     /// Gives a person another name.
     pub fn rename(&self, id: PersonId, name: &str) -> Result<Person, GalleryError> {
+        self.renaming(id, name)?.commit()
+    }
+
+    /// As [`rename`](Gallery::rename), prepared.
+    pub fn renaming(&self, id: PersonId, name: &str) -> Result<Prepared<'_>, GalleryError> {
         let name = person::tidy_text("name", name)?;
-        self.change(id, |stored| stored.person.name = name)
+        self.changing(id, |stored| stored.person.name = name)
     }
 
     /// Puts a person into these groups and no others.
     pub fn set_groups(&self, id: PersonId, groups: &[String]) -> Result<Person, GalleryError> {
+        self.setting_groups(id, groups)?.commit()
+    }
+
+    /// As [`set_groups`](Gallery::set_groups), prepared.
+    pub fn setting_groups(&self, id: PersonId, groups: &[String]) -> Result<Prepared<'_>, GalleryError> {
         let groups = person::tidy_groups(groups)?;
-        self.change(id, |stored| stored.person.groups = groups)
+        self.changing(id, |stored| stored.person.groups = groups)
     }
 
     /// From when on and until when doors open for a person; `None`: without limit.
@@ -116,17 +200,32 @@ impl Gallery {
         from: Option<SystemTime>,
         until: Option<SystemTime>,
     ) -> Result<Person, GalleryError> {
+        self.setting_validity(id, from, until)?.commit()
+    }
+
+    /// As [`set_validity`](Gallery::set_validity), prepared.
+    pub fn setting_validity(
+        &self,
+        id: PersonId,
+        from: Option<SystemTime>,
+        until: Option<SystemTime>,
+    ) -> Result<Prepared<'_>, GalleryError> {
         if let (Some(from), Some(until)) = (from, until)
             && from >= until
         {
             return Err(GalleryError::BadValidity);
         }
-        self.change(id, |stored| (stored.valid_from, stored.valid_until) = (from, until))
+        self.changing(id, |stored| (stored.valid_from, stored.valid_until) = (from, until))
     }
 
     /// Whether doors open for a person. Their templates are kept and compared with.
     pub fn set_enabled(&self, id: PersonId, enabled: bool) -> Result<Person, GalleryError> {
-        self.change(id, |stored| stored.enabled = enabled)
+        self.setting_enabled(id, enabled)?.commit()
+    }
+
+    /// As [`set_enabled`](Gallery::set_enabled), prepared.
+    pub fn setting_enabled(&self, id: PersonId, enabled: bool) -> Result<Prepared<'_>, GalleryError> {
+        self.changing(id, |stored| stored.enabled = enabled)
     }
 
     /// Erases a person and their templates, readable or not; their number is not used again.
@@ -136,36 +235,47 @@ impl Gallery {
     /// reuses or truncates them, and that has no set time. Where templates are sealed that does not matter: their sub-key is taken off the
     /// ring, and neither old pages nor older backups give them back.
     pub fn remove(&self, id: PersonId) -> Result<(), GalleryError> {
-        let _writing = self.writing();
+        self.removing(id)?.commit().map(drop)
+    }
+
+    /// As [`remove`](Gallery::remove), prepared. Of a person whose record cannot be read only the number is known.
+    pub fn removing(&self, id: PersonId) -> Result<Prepared<'_>, GalleryError> {
+        let writing = self.writing();
         let key = record::person_key(id);
         let held = self.trees.held(id)?;
-        let Trees { people, templates, store, seals, .. } = &self.trees;
+        let Trees { people, templates, seals, .. } = &self.trees;
         if held.is_empty() && !people.contains_key(key)? {
             return Err(GalleryError::NotFound { wanted: id.to_string() });
         }
-        // Killed after this, the next opening sweeps up what was written over, and takes the sub-keys off.
+        let person = self.person(id).unwrap_or_else(|_| person::unreadable(id));
+        // Killed after the commit, the next opening sweeps up what was written over, and takes the sub-keys off.
         let mut changes = vec![people.delete(key)];
         changes.extend(held.iter().map(|(key, value)| templates.put(&**key, record::erased(value.len()))));
         changes.extend(seals.taking_off(&sub_keys(held.iter().map(|(_, value)| &**value))));
-        store.commit(&changes)?;
-        self.shelf_mut().take(id);
-        seals.settle_later_if_need_be();
-        self.trees.sweep(held.into_iter().map(|(key, _)| key))?;
-        // They are gone from the database; the copy is written anew when the store is next opened, if it cannot be now.
-        if let Err(error) = store.compact() {
-            tracing::warn!(%error, person = id.0, "the second copy of the store still holds the templates");
-        }
-        Ok(())
+        let after = After::Taken { gone: held.into_iter().map(|(key, _)| key).collect() };
+        Ok(Prepared { gallery: self, _writing: writing, changes, person, after })
     }
 
-    fn change(&self, id: PersonId, change: impl FnOnce(&mut Stored)) -> Result<Person, GalleryError> {
-        let _writing = self.writing();
+    fn changing(&self, id: PersonId, change: impl FnOnce(&mut Stored)) -> Result<Prepared<'_>, GalleryError> {
+        let writing = self.writing();
         let mut stored = self.trees.stored(id)?;
         change(&mut stored);
-        let Trees { people, store, .. } = &self.trees;
-        store.commit(&[people.put(record::person_key(id), encode(id, &stored)?)])?;
-        self.shelf_mut().put(id, stored, &self.trees)?;
-        self.person(id)
+        let changes = vec![self.trees.people.put(record::person_key(id), encode(id, &stored)?)];
+        Ok(self.prepared(writing, changes, id, stored, Vec::new(), false))
+    }
+
+    fn prepared<'g>(
+        &'g self,
+        writing: MutexGuard<'g, ()>,
+        changes: Vec<Change>,
+        id: PersonId,
+        stored: Stored,
+        gone: Vec<sled::IVec>,
+        settle: bool,
+    ) -> Prepared<'g> {
+        let person = shelf::person(id, stored.clone());
+        let after = After::Put { stored, gone, settle };
+        Prepared { gallery: self, _writing: writing, changes, person, after }
     }
 
     fn check_templates(&self, templates: &[Template], held: usize) -> Result<(), GalleryError> {
@@ -189,6 +299,13 @@ impl Trees {
     pub(super) fn sweep(&self, keys: impl IntoIterator<Item = sled::IVec>) -> Result<(), GalleryError> {
         let changes: Vec<_> = keys.into_iter().map(|key| self.templates.delete(&*key)).collect();
         if changes.is_empty() { Ok(()) } else { Ok(self.store.commit(&changes)?) }
+    }
+
+    /// As [`Trees::sweep`]; what cannot be removed now is removed when the gallery is next opened.
+    pub(super) fn sweep_later_if_need_be(&self, keys: impl IntoIterator<Item = sled::IVec>) {
+        if let Err(error) = self.sweep(keys) {
+            tracing::warn!(%error, "templates that were written over are removed at the next start");
+        }
     }
 
     /// All templates of a person, as they are stored.

@@ -52,6 +52,13 @@ pub enum GalleryError {
     NoNumbersLeft,
 }
 
+impl GalleryError {
+    /// Whether the disk is to blame, so that it can be tried again later.
+    pub(super) fn is_of_the_disk(&self) -> bool {
+        matches!(self, GalleryError::Store(error) if error.is_of_the_disk())
+    }
+}
+
 fn numbers(ids: &[PersonId]) -> String {
     ids.iter().map(PersonId::to_string).collect::<Vec<_>>().join(", ")
 }

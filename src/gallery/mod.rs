@@ -40,6 +40,7 @@ use crate::domain::{Distance, Embedding, Head, Match, ModelId, PersonId};
 use crate::seal::Ring;
 use crate::store::{Store, Tree};
 
+pub use change::Prepared;
 pub use error::GalleryError;
 pub use index::Index;
 pub use person::{MAX_NAME_CHARS, MAX_TEMPLATES, NewPerson, Person, Template};
@@ -66,8 +67,6 @@ pub struct Gallery {
     /// What all embeddings go through before they are compared.
     head: Option<Head>,
     threads: usize,
-    /// People and templates that lay plain and were sealed when it was opened.
-    newly_sealed: (usize, usize),
     /// Held by whoever writes, from the first check to the last change in memory.
     writer: Mutex<()>,
     shelf: RwLock<Shelf>,
@@ -116,11 +115,13 @@ impl Gallery {
             store: store.clone(),
         };
         let end = trees.end()?;
-        let newly_sealed = if ring.is_open() { trees.seal_plain(end)? } else { (0, 0) };
+        if ring.is_open() && store.stands_by().is_none() {
+            later_if_need_be(trees.seal_plain(end), "templates that lie plain are sealed")?;
+        }
         let mut shelf = Shelf::read(&trees, end, &model, dimension, head.as_ref())?;
-        trees.sweep(std::mem::take(&mut shelf.leftovers))?;
+        trees.sweep_later_if_need_be(std::mem::take(&mut shelf.leftovers));
         let (writer, shelf) = (Mutex::new(()), RwLock::new(shelf));
-        Ok(Gallery { trees, model, dimension, head, threads: 1, newly_sealed, writer, shelf })
+        Ok(Gallery { trees, model, dimension, head, threads: 1, writer, shelf })
     }
 
     /// Lets `threads` threads share the search once there are tens of thousands of templates. Starts as 1.
@@ -227,5 +228,16 @@ impl Gallery {
 
     fn shelf_mut(&self) -> RwLockWriteGuard<'_, Shelf> {
         self.shelf.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a disk that fails keeps from being done is done at the next start.
+fn later_if_need_be(done: Result<(), GalleryError>, what: &str) -> Result<(), GalleryError> {
+    match done {
+        Err(error) if error.is_of_the_disk() => {
+            tracing::warn!(%error, "{what} at the next start");
+            Ok(())
+        }
+        other => other,
     }
 }

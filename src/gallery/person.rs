@@ -65,6 +65,23 @@ impl NewPerson {
     }
 }
 
+/// Somebody of whom nothing but the number can be read.
+pub(super) fn unreadable(id: PersonId) -> Person {
+    Person {
+        id,
+        name: format!("person {id}"),
+        employee_id: None,
+        groups: Vec::new(),
+        enabled: false,
+        valid_from: None,
+        valid_until: None,
+        created: SystemTime::UNIX_EPOCH,
+        templates: 0,
+        foreign_templates: 0,
+        locked_templates: 0,
+    }
+}
+
 /// Trimmed; an error when nothing is left, when it is too long or holds control characters.
 pub(super) fn tidy_text(field: &'static str, text: &str) -> Result<String, GalleryError> {
     let tidy = text.trim();

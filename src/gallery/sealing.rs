@@ -14,6 +14,7 @@ use super::walk::{Found, walk};
 use super::{Gallery, GalleryError, Trees};
 use crate::domain::{ModelId, PersonId};
 use crate::seal::{Ring, SealError, State, SubKeyId};
+use crate::store::Change;
 
 /// The tree of the templates, by which their seals are bound.
 pub const TEMPLATES: &str = "templates";
@@ -24,9 +25,15 @@ impl Gallery {
         self.shelf().locked()
     }
 
-    /// People and templates that lay plain and were sealed when the gallery was opened.
+    /// People and templates that lay plain and were sealed when the gallery was opened, now or earlier, and that no record tells of yet.
     pub fn newly_sealed(&self) -> (usize, usize) {
-        self.newly_sealed
+        // What cannot be read now is told at the next start.
+        self.trees.seals.untold().unwrap_or_default()
+    }
+
+    /// The change that belongs into the commit of the record that tells of [`newly_sealed`](Gallery::newly_sealed).
+    pub fn sealing_told(&self) -> Change {
+        self.trees.seals.told()
     }
 
     /// The ring that seals the templates.
@@ -75,8 +82,8 @@ impl Trees {
         }
     }
 
-    /// Seals what lies plain of people whose number is below `end`; how many people and templates those were.
-    pub(super) fn seal_plain(&self, end: PersonId) -> Result<(usize, usize), GalleryError> {
+    /// Seals what lies plain of people whose number is below `end`.
+    pub(super) fn seal_plain(&self, end: PersonId) -> Result<(), GalleryError> {
         let mut plain: BTreeMap<PersonId, Vec<_>> = BTreeMap::new();
         for found in walk(&self.templates, end) {
             let Found::Record(key, value) = found? else { continue };
@@ -88,6 +95,6 @@ impl Trees {
                 plain.entry(id).or_default().push((key, model, value));
             }
         }
-        self.seals.seal_plain(&self.templates, TEMPLATES, plain)
+        self.seals.seal_plain(&self.templates, TEMPLATES, plain, true).map(drop)
     }
 }

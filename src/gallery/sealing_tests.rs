@@ -109,6 +109,7 @@ fn what_lies_plain_is_sealed_each_person_by_themselves_and_once() {
     drop(older);
     let sealed = site.open();
     assert_eq!((sealed.newly_sealed(), site.values(), sealed.ring().ids().len()), ((2, 3), (3, 0), 2));
+    site.store.commit(&[sealed.sealing_told()]).unwrap();
     assert_eq!((sealed.templates(ada).unwrap().len(), sealed.templates(bob).unwrap().len()), (2, 1));
     assert_eq!(sealed.foreign().unwrap()[0].templates, 1);
     drop(sealed);
@@ -118,6 +119,9 @@ fn what_lies_plain_is_sealed_each_person_by_themselves_and_once() {
     drop(half);
     let rest = site.open();
     assert_eq!((rest.newly_sealed(), site.values(), rest.people_compared()), ((1, 1), (4, 0), 2));
+    // It waits for its record, also over a kill.
+    assert_eq!(site.open().newly_sealed(), (1, 1));
+    site.store.commit(&[rest.sealing_told()]).unwrap();
     assert_eq!(site.open().newly_sealed(), (0, 0));
     // The notes are gone, and the store is as it was after it is opened anew.
     assert_eq!(site.store.tree("seals").unwrap().iter().count(), 0);

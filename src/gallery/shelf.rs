@@ -231,7 +231,8 @@ impl Shelf {
     }
 }
 
-fn person(id: PersonId, stored: record::Stored) -> Person {
+/// A person as stored, with no templates counted yet.
+pub fn person(id: PersonId, stored: record::Stored) -> Person {
     let record::Stored { person, enabled, valid_from, valid_until, created } = stored;
     Person {
         id,

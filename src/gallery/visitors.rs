@@ -12,23 +12,25 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sled::IVec;
 use zeroize::Zeroizing;
 
-use super::GalleryError;
 use super::person::Template;
 use super::record::{erased, is_erased, read_template, write_template};
 use super::sealed::{self, Location, Unread};
 use super::seals::{Seals, sub_keys};
+use super::{GalleryError, later_if_need_be};
 use crate::domain::Distance;
 use crate::seal::{Ring, SubKeyId};
 use crate::store::{Change, Entry, Store, Tree};
 
 /// The tree's name, by which the seals are bound.
 const UNKNOWN: &str = "unknown";
+/// Visits that are erased in one commit when many are.
+const ERASED_AT_ONCE: usize = 50;
 /// A sub-key serves the visitors of so long.
 const SUB_KEY_SERVES: Duration = Duration::from_secs(86_400);
 
@@ -93,7 +95,7 @@ impl Visitors {
             copy_is_behind: AtomicBool::new(false),
         };
         if ring.is_open() {
-            visitors.seal_plain()?;
+            later_if_need_be(visitors.seal_plain(), "visitors that lie plain are sealed")?;
         }
         Ok(visitors)
     }
@@ -109,7 +111,7 @@ impl Visitors {
             }
         }
         let groups = if plain.is_empty() { BTreeMap::new() } else { BTreeMap::from([((), plain)]) };
-        let (_, visits) = self.seals.seal_plain(&self.tree, UNKNOWN, groups)?;
+        let (_, visits) = self.seals.seal_plain(&self.tree, UNKNOWN, groups, false)?;
         if visits > 0 {
             tracing::info!(visits, "unknown visitors that lay plain are sealed");
         }
@@ -159,7 +161,7 @@ impl Visitors {
     pub fn prune(&self, now: SystemTime) -> Result<usize, GalleryError> {
         let _writing = self.writing();
         let gone = self.over(now, 0)?;
-        self.erase(&gone, None)?;
+        self.erase_calmly(&gone)?;
         self.follow_up();
         Ok(gone.len())
     }
@@ -168,9 +170,19 @@ impl Visitors {
     pub fn forget(&self) -> Result<usize, GalleryError> {
         let _writing = self.writing();
         let all = self.tree.iter().collect::<Result<Vec<_>, _>>()?;
-        self.erase(&all, None)?;
+        self.erase_calmly(&all)?;
         self.follow_up();
         Ok(all.len())
+    }
+
+    /// Erases many, some at a time: a record that has to be written meanwhile waits for one commit at most.
+    fn erase_calmly(&self, gone: &[Entry]) -> Result<(), GalleryError> {
+        for part in gone.chunks(ERASED_AT_ONCE) {
+            let began = Instant::now();
+            self.erase(part, None)?;
+            self.store.pause_after(began.elapsed());
+        }
+        Ok(())
     }
 
     /// What is kept at `now`; what is too old is erased first.

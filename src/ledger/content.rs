@@ -188,8 +188,15 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
             ("head_removed", json!({ "head": head.as_ref().map(ModelId::as_str), "sha256": sha256, "by": by }))
         }
         Event::StoreMended { what, lost } => ("store_mended", json!({ "what": what, "lost": lost })),
-        Event::JournalBack { lost, failed_for, reason } => {
-            ("journal_back", json!({ "lost": lost, "failed_for_ms": ms(*failed_for), "reason": reason }))
+        Event::JournalBack { lost, unlocked, since, failed_for, reason } => {
+            let content = json!({
+                "lost": lost,
+                "unlocked": unlocked,
+                "since": rfc3339(*since),
+                "failed_for_ms": ms(*failed_for),
+                "reason": reason,
+            });
+            ("journal_back", content)
         }
         Event::OutboxShed { records, from, through } => {
             ("outbox_shed", json!({ "records": records, "from": from, "through": through }))
@@ -200,7 +207,9 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
         Event::Erased { records, by } => {
             ("erased", json!({ "records": spans::write(records), "count": records.len(), "by": by }))
         }
-        Event::Restored { through, by } => ("restored", json!({ "through": through, "by": by })),
+        Event::Restored { through, replaced, lockdown, by } => {
+            ("restored", json!({ "through": through, "replaced": replaced, "lockdown": lockdown, "by": by }))
+        }
     }
 }
 

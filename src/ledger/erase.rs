@@ -3,7 +3,7 @@
 //! Knows nothing of who may ask for it.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -13,8 +13,10 @@ use super::{LedgerError, Order, Record};
 use crate::domain::{Event, PersonId, Stamp};
 use crate::store::Change;
 
-/// Records that are read, and at most changed, at once.
+/// Records that are read at once.
 const AT_ONCE: usize = 1000;
+/// Records that are changed in one commit. A record that has to be written meanwhile waits for one such commit at most.
+const CHANGED_AT_ONCE: usize = 50;
 /// What stands in the place of a text.
 const ERASED: &str = "(erased)";
 
@@ -44,16 +46,18 @@ impl Journal {
             let records = self.list(after + 1.., Order::OldestFirst, AT_ONCE)?;
             let Some(last) = records.last() else { break };
             after = last.seq;
-            let (mut numbers, mut changes): (Vec<u64>, Vec<Change>) = Default::default();
+            let mut changed: Vec<(u64, Change)> = Vec::new();
             for Record { seq, at, kind, mut content, .. } in records {
                 if at < before && redact(&kind, &mut content, person) {
-                    numbers.push(seq);
-                    changes.push(self.contents.put(seq.to_be_bytes(), erased(&content)));
+                    changed.push((seq, self.contents.put(seq.to_be_bytes(), erased(&content))));
                 }
             }
-            if !numbers.is_empty() {
+            for part in changed.chunks(CHANGED_AT_ONCE) {
+                let (numbers, changes): (Vec<u64>, Vec<Change>) = part.iter().cloned().unzip();
                 count += numbers.len() as u64;
+                let began = Instant::now();
                 self.append_with(&Event::Erased { records: numbers, by: by.to_owned() }, stamp, &changes)?;
+                self.store.pause_after(began.elapsed());
             }
         }
         if count > 0 {

@@ -227,12 +227,15 @@ fn happened(record: &Record) -> String {
             Some(lost) if lost > 0 => format!("ALARM: {} ({lost} commits are lost)", text("what")),
             _ => format!("mended the store: {}", text("what")),
         },
-        "journal_back" => format!(
-            "ALARM: the journal could not be written for {}; {} events are missing: {}",
-            span("failed_for_ms"),
-            content["lost"],
-            text("reason")
-        ),
+        "journal_back" => {
+            let opened = content["unlocked"].as_u64().filter(|count| *count > 0);
+            let opened = opened.map(|count| format!(", {count} of them openings of a door")).unwrap_or_default();
+            let (lost, reason) = (&content["lost"], text("reason"));
+            format!(
+                "ALARM: the journal could not be written for {}; {lost} events are missing{opened}: {reason}",
+                span("failed_for_ms")
+            )
+        }
         "outbox_shed" => format!(
             "the outbox was full: {} records from {} to {} will not reach the broker",
             content["records"], content["from"], content["through"]
@@ -243,7 +246,14 @@ fn happened(record: &Record) -> String {
         "erased" => {
             format!("erased a person from {} records ({}), by {}", content["count"], text("records"), text("by"))
         }
-        "restored" => format!("restored a backup up to record {}, by {}", content["through"], text("by")),
+        "restored" => {
+            let over =
+                content["replaced"].as_u64().map(|seq| format!(" over a store up to record {seq}")).unwrap_or_default();
+            let doors: Vec<&str> =
+                content["lockdown"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let locked = if doors.is_empty() { String::new() } else { format!("; locked down: {}", doors.join(", ")) };
+            format!("restored a backup up to record {}{over}, by {}{locked}", content["through"], text("by"))
+        }
         unknown => format!("{unknown} {content}"),
     }
 }
@@ -409,11 +419,11 @@ mod tests {
              false match rate of 0.001, by anna",
             "10:32:07 took the site head net-1+1a2b3c4d off, by anna",
             "10:32:07 mended the store: the second copy was missing",
-            "10:32:07 ALARM: the journal could not be written for 90 s; 3 events are missing: because",
+            "10:32:07 ALARM: the journal could not be written for 90 s; 3 events are missing, 1 of them openings of a door: because",
             "10:32:07 the outbox was full: 1000 records from 12 to 1043 will not reach the broker",
             "10:32:07 deleted 7000 records up to 7000: because",
             "10:32:07 erased a person from 4 records (3-5,9), by anna",
-            "10:32:07 restored a backup up to record 7000, by anna",
+            "10:32:07 restored a backup up to record 7000 over a store up to record 7310, by anna; locked down: front",
         ];
         assert_eq!(lines, expected);
     }

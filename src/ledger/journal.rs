@@ -12,6 +12,9 @@ use super::{Broken, LedgerError, Record, content};
 use crate::domain::{Event, Stamp};
 use crate::store::{Change, Store, StoreError, Tree};
 
+/// The trees of the journal. The outbox has one of its own.
+pub const TREES: [&str; 3] = ["journal", "journal_content", "journal_id"];
+
 /// Which end of the journal to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -32,11 +35,12 @@ pub struct Journal {
 impl Journal {
     /// Opens the journal that lives in `store`, or begins one.
     pub fn open(store: &Store) -> Result<Journal, LedgerError> {
+        let [records, contents, ids] = TREES;
         Ok(Journal {
             store: store.clone(),
-            records: store.tree("journal")?,
-            contents: store.tree("journal_content")?,
-            ids: store.tree("journal_id")?,
+            records: store.tree_later(records),
+            contents: store.tree_later(contents),
+            ids: store.tree_later(ids),
             outbox: None,
             tidying: Mutex::new(()),
         })

@@ -10,8 +10,8 @@ use super::{Broken, LedgerError};
 use crate::domain::{Event, Stamp};
 use crate::store::Change;
 
-/// Records that are deleted in one commit.
-const AT_ONCE: usize = 500;
+/// Records that are deleted in one commit. A record that has to be written meanwhile waits for one such commit at most.
+const AT_ONCE: usize = 50;
 
 /// Which records are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,11 +78,11 @@ impl Journal {
                 changes.push(self.ids.delete(*record.id.as_bytes()));
             }
             if changes.len() >= 3 * AT_ONCE {
-                self.store.commit(&std::mem::take(&mut changes))?;
+                self.store.commit_calmly(&std::mem::take(&mut changes))?;
             }
         }
         if !changes.is_empty() {
-            self.store.commit(&changes)?;
+            self.store.commit_calmly(&changes)?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ pub mod attendance;
 mod content;
 mod erase;
 mod explain;
+mod gap;
 mod journal;
 mod keep;
 mod outbox;
@@ -24,7 +25,8 @@ mod crash;
 
 pub use content::gates;
 pub use explain::{explain, explain_in, receipt, receipt_in};
-pub use journal::{Journal, Order};
+pub use gap::{Gap, GapMarks};
+pub use journal::{Journal, Order, TREES};
 pub use keep::Keep;
 pub use outbox::{Outbox, OutboxLimit, Shed};
 pub use record::Record;

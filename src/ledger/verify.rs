@@ -18,6 +18,9 @@ pub struct Verified {
     pub pruned_through: u64,
     /// How many have somebody erased from their content.
     pub erased: u64,
+    /// How many records tell of events that could not be written down, and of how many such events.
+    pub gaps: u64,
+    pub lost: u64,
 }
 
 impl Journal {
@@ -63,6 +66,7 @@ impl Journal {
             return Err(Broken { seq: expected, why: "it is missing".to_owned() });
         }
         found.erased = claims.erased.len() as u64;
+        (found.gaps, found.lost) = claims.gaps;
         if let Some(seq) = claims.unclaimed() {
             return Err(Broken {
                 seq,
@@ -113,6 +117,8 @@ struct Claims {
     erased: Vec<u64>,
     /// Erasures: the record that tells of it, and what it was about.
     erasures: Vec<(u64, Vec<RangeInclusive<u64>>)>,
+    /// How many records tell of lost events, and of how many.
+    gaps: (u64, u64),
 }
 
 impl Claims {
@@ -126,6 +132,10 @@ impl Claims {
                 let through = record.content["through"].as_u64();
                 let hash = record.content["hash"].as_str().and_then(unhex);
                 self.pruned = through.filter(|through| *through < record.seq).zip(hash).or(self.pruned);
+            }
+            "journal_back" => {
+                let lost = record.content["lost"].as_u64().unwrap_or_default();
+                self.gaps = (self.gaps.0 + u64::from(lost > 0), self.gaps.1.saturating_add(lost));
             }
             "erased" if !record.erased => {
                 let ranges = record.content["records"].as_str().and_then(spans::read);

@@ -9,6 +9,9 @@ mod register;
 mod sealing;
 mod strangers;
 
+#[cfg(test)]
+mod crash;
+
 pub use gates::{Gates, Refusal};
 pub use recorder::Recorder;
 pub use register::{Enrolment, OfficeError, Register};

@@ -1,15 +1,15 @@
 //! The pen: an event is on disk before anybody hears of it.
 //!
-//! Knows nothing of what an event is for. It also tells, as soon as it can write again, of what it could not write, and of what the
-//! store had to mend.
+//! Knows nothing of what an event is for. It also tells, as soon as it can write again, of what it could not write, also in earlier runs, and
+//! of what the store had to mend.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::clock::Clock;
 use crate::domain::{Event, Moment, PersonId};
-use crate::ledger::{Journal, Keep, LedgerError, Record};
-use crate::store::{Change, Store};
+use crate::ledger::{Gap, GapMarks, Journal, Keep, LedgerError, Record};
+use crate::store::{Change, Store, StoreError};
 
 /// Who is told of a record once it is on disk.
 type Listener = Box<dyn Fn(&Record) + Send + Sync>;
@@ -20,7 +20,23 @@ pub struct Recorder {
     journal: Journal,
     clock: Arc<dyn Clock>,
     listener: Option<Listener>,
-    trouble: Mutex<Option<Trouble>>,
+    marks: GapMarks,
+    state: Mutex<State>,
+    /// Held by whoever tells of what could not be written.
+    telling: Mutex<()>,
+    /// Held by whoever marks outside the store.
+    marking: Mutex<()>,
+}
+
+/// How it stands.
+#[derive(Default)]
+struct State {
+    /// `None` while all is well.
+    trouble: Option<Trouble>,
+    /// What no record tells of yet: of the present trouble, and of earlier runs.
+    gap: Option<Gap>,
+    /// It has grown since it was marked.
+    to_mark: bool,
 }
 
 /// The journal cannot be written.
@@ -32,13 +48,40 @@ pub struct Trouble {
     pub lost: u64,
     /// What is wrong, and what to do.
     pub reason: String,
+    /// The events could not be marked outside the store either: nothing will know of them after a restart.
+    pub unmarked: bool,
 }
+
+/// The tree with the ids of the gaps that records tell of.
+const TOLD: &str = "gaps";
+/// So many of them are kept: a mark that cannot be cleared is known by them.
+const TOLD_IDS: usize = 100;
 
 impl Recorder {
     /// Writes into `journal`, which lives in `store`; nobody listens. What the store had to mend when it was opened is the first
     /// record.
     pub fn new(store: &Store, journal: Journal, clock: Arc<dyn Clock>) -> Recorder {
-        Recorder { store: store.clone(), journal, clock, listener: None, trouble: Mutex::default() }
+        let (marks, state) = (GapMarks::default(), Mutex::default());
+        Recorder {
+            store: store.clone(),
+            journal,
+            clock,
+            listener: None,
+            marks,
+            state,
+            telling: Mutex::new(()),
+            marking: Mutex::new(()),
+        }
+    }
+
+    /// Marks outside the store what cannot be written, and tells of what an earlier run marked there.
+    pub fn marking(self, marks: GapMarks) -> Recorder {
+        let found = marks.read(|gap| !self.is_told(gap).unwrap_or(false));
+        if let Some(Gap { lost, .. }) = &found {
+            tracing::warn!(lost, "events of an earlier run are in no record; the next record tells of them");
+        }
+        self.state().gap = found;
+        Recorder { marks, ..self }
     }
 
     /// Calls `listener` after each record, on the thread that recorded: it must not block.
@@ -51,24 +94,83 @@ impl Recorder {
         self.record_with(event, &[])
     }
 
-    /// As [`Recorder::record`], with more changes to the store in the same commit: all of it is on disk then, or nothing.
+    /// As [`Recorder::record`], with more changes to the store in the same commit: all of it is on disk then, or nothing. What cannot be
+    /// written is counted as having happened without a record.
     pub fn record_with(&self, event: &Event, extra: &[Change]) -> Result<Record, LedgerError> {
-        let recorded = self.tell_what_happened_before().and_then(|()| self.append(event, extra));
+        let recorded = self.try_to_record(event, extra);
         if let Err(error) = &recorded {
-            self.not_written(&error.to_string());
+            self.failed(error, Some(event));
         }
         recorded
     }
 
-    /// An event was not written, and is not tried again: it is counted as lost.
+    /// As [`Recorder::record_with`], for an event that has not happened unless it is written: a change of people.
+    pub fn record_or_not_at_all(&self, event: &Event, extra: &[Change]) -> Result<Record, LedgerError> {
+        let recorded = self.try_to_record(event, extra);
+        if let Err(error) = &recorded {
+            self.failed(error, None);
+        }
+        recorded
+    }
+
+    fn try_to_record(&self, event: &Event, extra: &[Change]) -> Result<Record, LedgerError> {
+        self.tell_what_happened_before().and_then(|()| self.append(event, extra))
+    }
+
+    /// An event was not written, and is not tried again: it is counted as lost. Touches no disk: that something is missing is marked with the
+    /// next event, or when [`Recorder::try_again`] is called.
     pub fn not_written(&self, reason: &str) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        self.count(reason, true, false);
+    }
+
+    /// Counts and marks an event that could not be written; `None` for one that did not happen then.
+    fn failed(&self, error: &LedgerError, lost: Option<&Event>) {
+        let unlocked = matches!(lost, Some(Event::Unlocked { .. }));
+        self.count(&error.to_string(), lost.is_some(), unlocked);
+        if lost.is_some() {
+            self.mark();
+        }
+    }
+
+    fn count(&self, reason: &str, lost: bool, unlocked: bool) {
+        let (now, wall) = (self.clock.now(), self.clock.stamp().at);
+        let mut state = self.state();
+        let State { trouble, gap, .. } = &mut *state;
         let known = trouble.get_or_insert_with(|| {
             tracing::error!(reason, "ALARM: the journal cannot be written");
-            Trouble { since: self.clock.now(), lost: 0, reason: String::new() }
+            Trouble { since: now, lost: 0, reason: String::new(), unmarked: false }
         });
-        known.lost += 1;
         reason.clone_into(&mut known.reason);
+        if lost {
+            known.lost += 1;
+            let gap = gap.get_or_insert_with(|| Gap::begin(wall));
+            gap.lost += 1;
+            gap.unlocked += u64::from(unlocked);
+            (gap.last, gap.reason) = (wall, reason.to_owned());
+            state.to_mark = true;
+        }
+    }
+
+    /// Marks outside the store what is missing, or that nothing is.
+    fn mark(&self) {
+        // What is marked is read while this is held, so that an older count never comes after a newer one; and no other lock is, because a
+        // disk may stall here.
+        let _alone = self.marking.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state().to_mark = false;
+        let Some(gap) = self.gap() else {
+            if let Err(error) = self.marks.clear() {
+                tracing::warn!(%error, "a mark that events are missing could not be cleared; a record tells of them already");
+            }
+            return;
+        };
+        let unmarked = self.marks.mark(&gap).err();
+        let mut state = self.state();
+        if let Some(known) = &mut state.trouble {
+            if let Some(error) = unmarked.as_ref().filter(|_| !known.unmarked) {
+                tracing::error!(%error, "ALARM: nor can it be marked anywhere that events are missing ([journal] gap_path)");
+            }
+            known.unmarked = unmarked.is_some();
+        }
     }
 
     /// The journal, for reading.
@@ -83,11 +185,19 @@ impl Recorder {
 
     /// What keeps records from being written; `None` while all is well. It ends with the next record that can be written.
     pub fn trouble(&self) -> Option<Trouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state().trouble.clone()
+    }
+
+    /// What happened and no record tells of yet.
+    pub fn gap(&self) -> Option<Gap> {
+        self.state().gap.clone()
     }
 
     /// Tries to write down what could not be written; `Ok` when all is well again.
     pub fn try_again(&self) -> Result<(), LedgerError> {
+        if self.state().to_mark {
+            self.mark();
+        }
         self.tell_what_happened_before()
     }
 
@@ -107,12 +217,54 @@ impl Recorder {
         for repair in self.store.take_repairs() {
             self.append(&Event::StoreMended { what: repair.what, lost: repair.lost }, &[])?;
         }
-        let Some(Trouble { since, lost, reason }) = self.trouble() else { return Ok(()) };
-        let failed_for: Duration = self.clock.now().since(since);
-        self.append(&Event::JournalBack { lost, failed_for, reason }, &[])?;
+        if self.gap().is_none() && self.trouble().is_none() {
+            return Ok(());
+        }
+        let _alone = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(gap) = self.gap() else {
+            if let Some(trouble) = self.trouble() {
+                // Nothing was lost: only what did not happen could not be written.
+                self.append_nothing()?;
+                tracing::info!(reason = trouble.reason, "the journal can be written again");
+                self.state().trouble = None;
+            }
+            return Ok(());
+        };
+        let Gap { lost, unlocked, since, reason, .. } = gap.clone();
+        // By the clock that nobody sets, where it is of this run.
+        let failed_for = match self.trouble() {
+            Some(trouble) if trouble.lost == lost => self.clock.now().since(trouble.since),
+            _ => gap.lasted(),
+        };
+        let told = self.store.tree(TOLD)?;
+        // The ids rise with time.
+        let known: Vec<_> = told.iter().filter_map(Result::ok).map(|(id, _)| id).collect();
+        let old = known.iter().take(known.len().saturating_sub(TOLD_IDS));
+        let mut changes: Vec<Change> = old.map(|id| told.delete(&**id)).collect();
+        changes.push(told.put(gap.id.as_bytes(), []));
+        self.append(&Event::JournalBack { lost, unlocked, since, failed_for, reason }, &changes)?;
         tracing::info!(lost, "the journal can be written again");
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        {
+            let mut state = self.state();
+            state.trouble = None;
+            // More may have been lost by another thread meanwhile.
+            state.gap = state.gap.take().and_then(|now| rest(now, &gap));
+        }
+        self.mark();
         Ok(())
+    }
+
+    fn is_told(&self, gap: &Gap) -> Result<bool, StoreError> {
+        self.store.tree(TOLD)?.contains_key(gap.id.as_bytes())
+    }
+
+    /// Whether something can be written, without a record.
+    fn append_nothing(&self) -> Result<(), LedgerError> {
+        Ok(self.store.commit(&[self.store.tree(TOLD)?.delete("")])?)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn append(&self, event: &Event, extra: &[Change]) -> Result<Record, LedgerError> {
@@ -123,3 +275,13 @@ impl Recorder {
         Ok(record)
     }
 }
+
+/// What came to a gap after it was told of.
+fn rest(now: Gap, told: &Gap) -> Option<Gap> {
+    let lost = now.lost.saturating_sub(told.lost);
+    let began = Gap::begin(now.last);
+    (lost > 0).then(|| Gap { lost, unlocked: now.unlocked.saturating_sub(told.unlocked), reason: now.reason, ..began })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The register of people: each change is checked, made durable, and recorded with the name of whoever made it.
+//! The register of people: each change is checked, and made durable in one commit with its record, which names who made it.
 //!
 //! Knows nothing of how templates are made from photographs.
 
@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::Recorder;
 use crate::access::{Cut, NearEnough};
 use crate::domain::{Distance, Event, Named, PersonId};
-use crate::gallery::{Gallery, GalleryError, NewPerson, Person, Template};
+use crate::gallery::{Gallery, GalleryError, NewPerson, Person, Prepared, Template};
 use crate::ledger::LedgerError;
 
 /// The gallery and the pen.
@@ -42,8 +42,10 @@ pub struct Enrolment {
 pub enum OfficeError {
     #[error(transparent)]
     Gallery(#[from] GalleryError),
-    #[error("the change was made, but the journal could not be written: {0}")]
+    #[error("nothing was changed, because it could not be written down: {0}")]
     Ledger(#[from] LedgerError),
+    #[error("it was done, but could not be written down: {0}")]
+    Unrecorded(LedgerError),
     #[error(
         "this may be {name} (#{person}), who is enrolled already: distance {distance}, and up to {limit} counts as the same person. \
          Pass --force to enrol anyway, for example for twins"
@@ -94,44 +96,36 @@ impl Register {
             self.expect_stranger(&templates)?;
         }
         let count = templates.len();
-        let person = match before {
-            Some(id) => self.gallery.renew(id, templates)?,
-            None => self.gallery.enroll(person, templates)?,
+        let prepared = match before {
+            Some(id) => self.gallery.renewing(id, &templates)?,
+            None => self.gallery.enrolling(person, &templates)?,
         };
-        self.recorder.record(&Event::Enrolled { person: named(&person), templates: count, by })?;
-        Ok(person)
+        self.write(prepared, |person| Event::Enrolled { person, templates: count, by })
     }
 
     /// Gives a person another name.
     pub fn rename(&self, id: PersonId, name: &str, by: String) -> Result<Person, OfficeError> {
+        let _at_the_desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.gallery.person(id)?.name;
-        self.gallery.rename(id, name)?;
-        let person = self.gallery.person(id)?;
-        self.recorder.record(&Event::Renamed { person: named(&person), before, by })?;
-        Ok(person)
+        self.write(self.gallery.renaming(id, name)?, |person| Event::Renamed { person, before, by })
     }
 
     /// Lets a person be recognised, or not.
     pub fn set_enabled(&self, id: PersonId, enabled: bool, by: String) -> Result<Person, OfficeError> {
-        self.gallery.set_enabled(id, enabled)?;
-        let person = self.gallery.person(id)?;
-        let event = match enabled {
-            true => Event::Enabled { person: named(&person), by },
-            false => Event::Disabled { person: named(&person), by },
-        };
-        self.recorder.record(&event)?;
-        Ok(person)
+        self.write(self.gallery.setting_enabled(id, enabled)?, |person| match enabled {
+            true => Event::Enabled { person, by },
+            false => Event::Disabled { person, by },
+        })
     }
 
     /// Puts a person into these groups and no others.
     pub fn set_groups(&self, id: PersonId, groups: &[String], by: String) -> Result<Person, OfficeError> {
-        let person = self.gallery.set_groups(id, groups)?;
-        let what = match person.groups.is_empty() {
-            true => "in no group".to_owned(),
-            false => format!("groups {}", person.groups.join(", ")),
+        let prepared = self.gallery.setting_groups(id, groups)?;
+        let what = match &prepared.person().groups[..] {
+            [] => "in no group".to_owned(),
+            groups => format!("groups {}", groups.join(", ")),
         };
-        self.recorder.record(&Event::Changed { person: named(&person), what, by })?;
-        Ok(person)
+        self.write(prepared, |person| Event::Changed { person, what, by })
     }
 
     /// From when on and until when doors open for a person.
@@ -142,7 +136,7 @@ impl Register {
         until: Option<SystemTime>,
         by: String,
     ) -> Result<Person, OfficeError> {
-        let person = self.gallery.set_validity(id, from, until)?;
+        let prepared = self.gallery.setting_validity(id, from, until)?;
         let shown =
             |time: Option<SystemTime>| time.and_then(|time| Timestamp::try_from(time).ok()).map(|at| at.to_string());
         let what = match (shown(from), shown(until)) {
@@ -151,16 +145,19 @@ impl Register {
             (None, Some(until)) => format!("valid before {until}"),
             (Some(from), Some(until)) => format!("valid from {from}, before {until}"),
         };
-        self.recorder.record(&Event::Changed { person: named(&person), what, by })?;
-        Ok(person)
+        self.write(prepared, |person| Event::Changed { person, what, by })
     }
 
-    /// Removes a person and erases the templates.
+    /// Removes a person and erases the templates, also of somebody whose record cannot be read.
     pub fn remove(&self, id: PersonId, by: String) -> Result<Person, OfficeError> {
-        let person = self.gallery.person(id)?;
-        self.gallery.remove(id)?;
-        self.recorder.record(&Event::Removed { person: named(&person), by })?;
-        Ok(person)
+        self.write(self.gallery.removing(id)?, |person| Event::Removed { person, by })
+    }
+
+    /// Commits a change together with its record; then the gallery follows. Killed at any moment, there are both or neither.
+    fn write(&self, prepared: Prepared<'_>, event: impl FnOnce(Named) -> Event) -> Result<Person, OfficeError> {
+        let event = event(named(prepared.person()));
+        self.recorder.record_or_not_at_all(&event, prepared.changes())?;
+        Ok(prepared.written()?)
     }
 
     /// Whoever is enrolled as `new` already, by employee id, else by name, and cannot be recognised because another model made all their

@@ -12,7 +12,10 @@ use crate::seal::State;
 pub fn tell_of_sealing(gallery: &Gallery, recorder: &Recorder) -> Result<(), LedgerError> {
     if let ((people, templates @ 1..), State::Open(key)) = (gallery.newly_sealed(), gallery.ring().state()) {
         tracing::info!(people, templates, %key, "templates that lay plain are sealed");
-        recorder.record(&Event::Sealed { people, templates, key: key.to_string() })?;
+        recorder.record_or_not_at_all(
+            &Event::Sealed { people, templates, key: key.to_string() },
+            &[gallery.sealing_told()],
+        )?;
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ pub fn strangers(
 /// Erases all visitors, and writes down who did it; how many visits those were.
 pub fn forget_strangers(visitors: &Visitors, recorder: &Recorder, by: &str) -> Result<usize, OfficeError> {
     let visits = visitors.forget()?;
-    recorder.record(&Event::VisitorsForgotten { visits, by: by.to_owned() })?;
+    recorder.record(&Event::VisitorsForgotten { visits, by: by.to_owned() }).map_err(OfficeError::Unrecorded)?;
     Ok(visits)
 }
 

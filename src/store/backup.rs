@@ -3,7 +3,7 @@
 //! The form is that of the second copy whose base is all there is. Knows nothing of what is stored.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -11,8 +11,8 @@ use std::sync::PoisonError;
 use jiff::Timestamp;
 
 use super::copy::{self, Scan};
-use super::recover::{ANSWERED, COPY, DATABASE};
-use super::{Store, StoreError, explain, finish_base, sync_dir};
+use super::recover::{ANSWERED, COPY, DATABASE, remove};
+use super::{Store, StoreError, explain, sync_dir};
 
 /// What a backup holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +24,21 @@ pub struct Contents {
 }
 
 impl Store {
-    /// Writes everything as it stands into a new file at `path`, for its owner only (mode 0600). Commits go on meanwhile.
+    /// Writes everything as it stands into a new file at `path`, for its owner only (mode 0600). Commits go on meanwhile, and wait for none
+    /// of its syncs. Two at once come one after the other.
     pub fn back_up(&self, path: &Path) -> Result<Contents, StoreError> {
+        self.back_up_open(path).map(|(contents, _)| contents)
+    }
+
+    /// As [`Store::back_up`], and the file, open for reading from its beginning.
+    pub fn back_up_open(&self, path: &Path) -> Result<(Contents, File), StoreError> {
         let _alone = self.shared.compacting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (base, from) = self.begin_base(path)?;
-        let writer = self.writer();
-        let file = finish_base(base, &writer.pen.copy, from)?;
-        let commit = writer.pen.copy.number();
-        drop(writer);
-        let bytes = file.metadata().map_err(|error| explain(path, error))?.len();
-        Ok(Contents { bytes, commit })
+        let (mut base, mut at) = self.base_of_all(path)?;
+        let last = self.mark()?;
+        at.follow(&mut base, &last)?;
+        let mut file = base.end(last.number)?;
+        let bytes = file.metadata().and_then(|found| file.rewind().map(|()| found.len()));
+        Ok((Contents { bytes: bytes.map_err(|error| explain(path, error))?, commit: last.number }, file))
     }
 }
 
@@ -59,44 +64,72 @@ pub fn contents_of(backup: impl io::Read, length: u64) -> Result<Contents, Strin
     }
 }
 
-/// Puts the store of a backup into `dir`, and opens it. A store that is there already is refused, or with `force` kept aside;
-/// its new place is told then.
-pub fn restore(dir: &Path, backup: &Path, force: bool) -> Result<(Store, Option<PathBuf>), StoreError> {
+/// Puts the store of a backup into `dir`, and opens it. What `prepare` commits is in it from the first moment on. A store that is there
+/// already is refused, or with `force` kept aside; its new place is told then.
+///
+/// Killed at any moment, the store in `dir` is the one that was there, or the new one as `prepare` left it.
+pub fn restore<E: From<StoreError>>(
+    dir: &Path,
+    backup: &Path,
+    force: bool,
+    prepare: impl FnOnce(&Store) -> Result<(), E>,
+) -> Result<(Store, Option<PathBuf>), E> {
     let contents = verify_backup(backup)?;
     let at_dir = |error| explain(dir, error);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(at_dir)?;
     let lock = super::lock(dir)?;
-    let parts = [DATABASE, COPY, ANSWERED];
-    let there = parts.iter().any(|part| dir.join(part).exists());
+    let there = is_there(dir);
     if there && !force {
-        let why = format!("{} holds a store already; pass --force to put the backup in its place", dir.display());
-        return Err(StoreError::BadBackup { path: backup.to_owned(), why });
+        let why = format!("{} holds a store already", dir.display());
+        return Err(StoreError::BadBackup { path: backup.to_owned(), why }.into());
     }
     super::expect_room(dir, super::SPARE_BYTES, contents.bytes)?;
-    // First the whole file beside, then the old store aside, then the new one in its place.
+    // First whole and complete beside, then in one step in the old one's place.
     let new = dir.join("restore.new");
+    remove(&new)?;
     let copied = || -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o700).create(&new)?;
         let mut from = File::open(backup)?;
-        let mut to = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut to = File::options().write(true).create_new(true).mode(0o600).open(new.join(COPY))?;
         io::copy(&mut from, &mut to)?;
         to.sync_all()
     };
     copied().map_err(at_dir)?;
-    if verify_backup(&new)? != contents {
-        return Err(StoreError::BadBackup { path: backup.to_owned(), why: "it changed while it was read".to_owned() });
+    if verify_backup(&new.join(COPY))? != contents {
+        let why = "it changed while it was read".to_owned();
+        return Err(StoreError::BadBackup { path: backup.to_owned(), why }.into());
     }
-    let aside = there.then(|| dir.join(format!("before-restore-{}", Timestamp::now().strftime("%Y%m%dT%H%M%S"))));
+    prepare(&Store::open(&new)?)?;
+    let aside = there.then(|| dir.join(format!("before-restore-{}", Timestamp::now().strftime("%Y%m%dT%H%M%S%3f"))));
     let moved = || -> io::Result<()> {
         if let Some(aside) = &aside {
             fs::create_dir(aside)?;
-            for part in parts.iter().filter(|part| dir.join(part).exists()) {
-                fs::rename(dir.join(part), aside.join(part))?;
-            }
+            // Until the last step the old copy is there, from which all of the old store is made.
+            keep_aside(dir, aside)?;
         }
-        fs::rename(&new, dir.join(COPY))
+        fs::rename(new.join(COPY), dir.join(COPY))
     };
     moved().map_err(at_dir)?;
     sync_dir(dir)?;
+    remove(&new)?;
     drop(lock);
     Ok((Store::open(dir)?, aside))
+}
+
+/// Whether there is a store in `dir`.
+pub fn is_there(dir: &Path) -> bool {
+    [DATABASE, COPY, ANSWERED].iter().any(|part| dir.join(part).exists())
+}
+
+fn keep_aside(dir: &Path, aside: &Path) -> io::Result<()> {
+    if dir.join(COPY).exists() {
+        let (from, to) = (dir.join(COPY), aside.join(COPY));
+        // Some file systems have no second names.
+        fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop))?;
+        File::open(&to)?.sync_all()?;
+    }
+    for part in [DATABASE, ANSWERED].iter().filter(|part| dir.join(part).exists()) {
+        fs::rename(dir.join(part), aside.join(part))?;
+    }
+    Ok(())
 }

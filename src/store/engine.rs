@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ const FORMAT: &str = "format";
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// Entries that go into the database at once when it is made anew.
 const BATCH: usize = 1000;
+/// Entries that are read at once while others write.
+const PART: usize = 256;
 
 /// sled's threads, and readers, may hold a database that was just closed for a moment longer. Nobody else has it: the store has a
 /// lock of its own.
@@ -138,6 +141,20 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The next entries of a tree in order, some [`PART`] of them: the first ones, or those after a key. Empty at its end.
+    pub fn part(&self, name: &Arc<str>, after: Option<&[u8]>) -> Result<Vec<(IVec, IVec)>, StoreError> {
+        let tree = self.tree(name)?;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut entries = caught(|| Ok(tree.range::<&[u8], _>((from, Bound::Unbounded))))?;
+        let mut part = Vec::new();
+        while part.len() < PART
+            && let Some(entry) = caught(|| entries.next().transpose())?
+        {
+            part.push(entry);
+        }
+        Ok(part)
     }
 
     /// Makes all `changes`, or none, as commit `number`.

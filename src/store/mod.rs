@@ -5,6 +5,7 @@
 //! - `copy`: the second copy, a file of framed changes; `base`: such a file written from the database
 //! - `engine`: sled; `tree`: reading it, and the changes that commits are made of
 //! - `recover`: opening both, whatever a power cut has left of either
+//! - `standby`: what serves while neither can be opened
 //! - `backup`: the whole store as one file, and back
 //!
 //! # A commit
@@ -23,6 +24,7 @@ mod copy;
 mod engine;
 mod error;
 mod recover;
+mod standby;
 mod tree;
 
 #[cfg(test)]
@@ -33,19 +35,24 @@ mod tests;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-pub use backup::{Contents, contents_of, restore, verify_backup};
+pub use backup::{Contents, contents_of, is_there, restore, verify_backup};
 pub use error::StoreError;
 pub use recover::Repair;
 pub use tree::{Change, Entries, Entry, Tree};
+
+use sled::IVec;
 
 use base::Base;
 use copy::Copy;
 use engine::Engine;
 use error::explain;
 use recover::{ANSWERED, Opened};
+use standby::StandBy;
 
 /// The layout of everything below the directory. A store that says a higher number was written by a newer usher.
 const FORMAT: u32 = 2;
@@ -56,6 +63,12 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 const SPARE_BYTES: u64 = 4 << 20;
 /// A database that cannot be opened again is tried once in this time.
 const MEND_PAUSE: Duration = Duration::from_secs(1);
+/// Between two commits of work that is not urgent.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// What came in while a file was written follows it without holding up commits, so many times at most, until it is as short as this.
+const CATCHING_UP: usize = 8;
+const SHORT_TAIL_BYTES: u64 = 64 << 10;
 /// A copy that is this long, and twice what the database holds, is written anew when the store is opened.
 const LONG_COPY_BYTES: u64 = 4 << 20;
 
@@ -76,17 +89,37 @@ struct Shared {
     repairs: Mutex<Vec<Repair>>,
     /// Held by whoever writes the copy anew.
     compacting: Mutex<()>,
+    /// What serves while the store cannot be opened.
+    standing_by: RwLock<Option<StandBy>>,
+    /// It could be opened later, and was not what had stood by for it.
+    changed: AtomicBool,
     /// Nothing is written while less than this is free on the disk.
-    spare_bytes: u64,
+    spare_bytes: AtomicU64,
+}
+
+/// A moment in the life of the copy: what was written up to it stays where it is, whatever is written later.
+struct Mark {
+    file: File,
+    end: u64,
+    number: u64,
+    generation: u64,
 }
 
 /// What it takes to write.
 struct Pen {
+    /// `None` while the store stands by.
+    written: Option<Written>,
+    /// Counts the files that were the copy since the store was opened.
+    generation: u64,
+    /// When the database could last not be opened again.
+    failed: Option<Instant>,
+}
+
+/// The files beside the database.
+struct Written {
     copy: Copy,
     /// Counts the commits that were answered for.
     answered: File,
-    /// When the database could last not be opened again.
-    failed: Option<Instant>,
 }
 
 impl Store {
@@ -104,17 +137,18 @@ impl Store {
         }
         let lock = lock(dir)?;
         let Opened { engine, held, copy, repairs } = recover::open(dir)?;
-        let pen =
-            Pen { copy, answered: File::options().write(true).open(dir.join(ANSWERED)).map_err(at_dir)?, failed: None };
-        let long = pen.copy.end() > LONG_COPY_BYTES.max(2 * held.bytes);
+        let long = copy.end() > LONG_COPY_BYTES.max(2 * held.bytes);
+        let written = Written { copy, answered: open_answered(dir)? };
         let shared = Shared {
             dir: dir.to_owned(),
             _lock: lock,
             engine: RwLock::new(Some(engine)),
-            pen: Mutex::new(pen),
+            pen: Mutex::new(Pen { written: Some(written), generation: 0, failed: None }),
             repairs: Mutex::new(repairs),
             compacting: Mutex::new(()),
-            spare_bytes,
+            standing_by: RwLock::new(None),
+            changed: AtomicBool::new(false),
+            spare_bytes: AtomicU64::new(spare_bytes),
         };
         let store = Store { shared: Arc::new(shared) };
         // Not worth failing for: the longer file is as good.
@@ -131,6 +165,11 @@ impl Store {
         Ok(tree)
     }
 
+    /// As [`Store::tree`], of which nothing is asked before it is read.
+    pub fn tree_later(&self, name: &str) -> Tree {
+        Tree { name: name.into(), shared: self.shared.clone() }
+    }
+
     /// Where it lies.
     pub fn dir(&self) -> &Path {
         &self.shared.dir
@@ -142,10 +181,29 @@ impl Store {
         self.writer().commit(changes)
     }
 
+    /// As [`Store::commit`], for work that is not urgent and made of many commits. Others that wait to write come in between.
+    pub fn commit_calmly(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let began = Instant::now();
+        self.commit(changes)?;
+        self.pause_after(began.elapsed());
+        Ok(())
+    }
+
+    /// Lets others write who waited while something that took so long was committed. The lock itself goes to whoever is quickest.
+    pub fn pause_after(&self, took: Duration) {
+        std::thread::sleep(took.clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+    }
+
     /// The right to write, for one at a time: what is read while it is held still holds when it is committed.
     pub fn writer(&self) -> Writer<'_> {
         // A pen that was dropped in a panic has written a whole frame or none: the copy says which.
         Writer { shared: &self.shared, pen: self.shared.pen.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// From now on nothing is written while less than this is free on the disk.
+    #[cfg(test)]
+    pub(crate) fn spare(&self, bytes: u64) {
+        self.shared.spare_bytes.store(bytes, Relaxed);
     }
 
     /// What was mended since it was last asked.
@@ -153,63 +211,140 @@ impl Store {
         std::mem::take(&mut *self.shared.repairs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes the copy anew, without what was deleted or written over since. Commits go on meanwhile.
+    /// Writes the copy anew, without what was deleted or written over since. Commits go on meanwhile; at the end they wait for as long
+    /// as for another commit.
     pub fn compact(&self) -> Result<(), StoreError> {
+        let _alone = self.shared.compacting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.compact_alone()
+    }
+
+    fn compact_alone(&self) -> Result<(), StoreError> {
         let shared = &*self.shared;
-        let _alone = shared.compacting.lock().unwrap_or_else(PoisonError::into_inner);
         let path = shared.dir.join("copy.new");
-        let (base, from) = self.begin_base(&path)?;
+        let (mut base, mut at) = self.base_of_all(&path)?;
         let mut writer = self.writer();
-        let file = finish_base(base, &writer.pen.copy, from)?;
-        let number = writer.pen.copy.number();
-        writer.pen.copy = recover::replace(&shared.dir, &path, file, number)?;
-        Ok(())
+        at.follow(&mut base, &writer.pen.mark(&shared.dir)?)?;
+        let new = recover::replace(&shared.dir, &path, base.end(at.number)?, at.number)?;
+        let old = std::mem::replace(&mut writer.pen.written()?.copy, new);
+        writer.pen.generation += 1;
+        let synced = sync_dir(&shared.dir);
+        drop(writer);
+        // A long file whose name is gone takes its time to go.
+        drop(old);
+        synced
     }
 
     /// Makes the database anew from its second copy, which is written anew before. Its file appends, and old pages stay in it for no set
-    /// time; in the new one nothing is left of what was deleted or written over. Commits wait meanwhile.
+    /// time; in the new one nothing is left of what was deleted or written over. Commits go on meanwhile; they wait while the new
+    /// database takes the old one's place.
     pub fn rebuild(&self) -> Result<(), StoreError> {
-        self.compact()?;
-        let mut writer = self.writer();
         let shared = &*self.shared;
+        let _alone = shared.compacting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.compact_alone()?;
+        let start = self.mark()?;
+        let new = recover::NewDatabase::fill(&shared.dir, &start)?;
+        let mut writer = self.writer();
+        let last = writer.pen.mark(&shared.dir)?;
+        if last.generation != start.generation {
+            return Err(away());
+        }
+        new.follow(&last)?;
         let mut engine = shared.engine.write().unwrap_or_else(PoisonError::into_inner);
         *engine = None;
-        let rebuilt = recover::rebuild(&shared.dir);
+        let rebuilt = recover::put_in_place(&shared.dir);
         if rebuilt.is_err() {
             writer.pen.failed = Some(Instant::now());
         }
-        let opened = rebuilt?;
-        *engine = Some(opened.engine);
-        writer.pen.copy = opened.copy;
-        Ok(())
+        *engine = Some(rebuilt?);
+        drop(engine);
+        drop(writer);
+        recover::remove_old(&shared.dir)
     }
 
-    /// Begins a file that holds everything. The database is read without holding up commits, so that what they change meanwhile may
-    /// be in it or not; the commits themselves follow in [`finish_base`], and make it whole. Also says where they begin.
-    fn begin_base<'a>(&self, path: &'a Path) -> Result<(Base<'a>, u64), StoreError> {
-        let shared = &*self.shared;
-        let (number, from) = {
-            let pen = self.writer().pen;
-            (pen.copy.number(), pen.copy.end())
-        };
-        let engine = shared.engine.read().unwrap_or_else(PoisonError::into_inner);
-        let engine = engine.as_ref().ok_or_else(away)?;
-        let mut base = Base::begin(path)?;
-        base.all_of(engine, number)?;
-        Ok((base, from))
+    /// Begins a file that holds everything, most of it on disk already. The database is read without holding up commits, so that what they
+    /// change meanwhile may be in it or not; the commits themselves follow it, up to a moment that is returned. What came after that
+    /// is still missing, and is little.
+    fn base_of_all<'a>(&self, path: &'a Path) -> Result<(Base<'a>, Mark), StoreError> {
+        let mut at = self.mark()?;
+        let mut base = Base::begin(path, self.shared.spare_bytes.load(Relaxed))?;
+        base.all_of(at.number, |show| self.shared.show_all(show))?;
+        for _ in 0..CATCHING_UP {
+            let now = self.mark()?;
+            if now.end - at.end.min(now.end) < SHORT_TAIL_BYTES {
+                break;
+            }
+            at.follow(&mut base, &now)?;
+            base.sync()?;
+        }
+        Ok((base, at))
+    }
+
+    fn mark(&self) -> Result<Mark, StoreError> {
+        self.writer().pen.mark(&self.shared.dir)
     }
 }
 
-/// Adds to a base the commits of `copy` from byte `from` on, and ends it.
-fn finish_base(mut base: Base<'_>, copy: &Copy, from: u64) -> Result<File, StoreError> {
-    base.commits(copy.file(), from, copy.end())?;
-    base.end(copy.number())
+impl Mark {
+    /// Adds to a base the commits from here to `later`, and is there then.
+    fn follow(&mut self, base: &mut Base<'_>, later: &Mark) -> Result<(), StoreError> {
+        // The database was opened anew meanwhile, perhaps with another copy.
+        if later.generation != self.generation {
+            return Err(away());
+        }
+        base.commits(&later.file, self.end, later.end)?;
+        (self.end, self.number) = (later.end, later.number);
+        Ok(())
+    }
+}
+
+impl Pen {
+    /// The copy as it stands now.
+    fn mark(&self, dir: &Path) -> Result<Mark, StoreError> {
+        let Written { copy, .. } = self.written.as_ref().ok_or_else(away)?;
+        let file = copy.file().try_clone().map_err(|error| explain(dir, error))?;
+        Ok(Mark { file, end: copy.end(), number: copy.number(), generation: self.generation })
+    }
+
+    fn written(&mut self) -> Result<&mut Written, StoreError> {
+        self.written.as_mut().ok_or_else(away)
+    }
+}
+
+impl Shared {
+    /// Shows every entry, part by part: between two of them the database may be opened anew.
+    fn show_all(&self, show: base::Show<'_>) -> Result<(), StoreError> {
+        let names = self.engine.read().unwrap_or_else(PoisonError::into_inner).as_ref().ok_or_else(away)?.names()?;
+        for name in names {
+            let mut after: Option<IVec> = None;
+            loop {
+                let part = {
+                    let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+                    engine.as_ref().ok_or_else(away)?.part(&name, after.as_deref())?
+                };
+                let Some((last, _)) = part.last() else { break };
+                after = Some(last.clone());
+                part.iter().try_for_each(|(key, value)| show(&name, key, value))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Shared {
     fn tree(&self, name: &Arc<str>) -> Result<sled::Tree, StoreError> {
+        if let Some(standing_by) = &*self.standing_by.read().unwrap_or_else(PoisonError::into_inner) {
+            standing_by.expect(name)?;
+        }
         let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
-        engine.as_ref().ok_or_else(away)?.tree(name)
+        engine.as_ref().ok_or_else(away)?.tree(name).map_err(|error| error.at(&self.dir))
+    }
+
+    /// Why nothing can be read or written.
+    fn why_away(&self) -> StoreError {
+        match &*self.standing_by.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(standing_by) => standing_by.why(),
+            None => away(),
+        }
     }
 }
 
@@ -227,30 +362,38 @@ impl Writer<'_> {
     /// As [`Store::commit`].
     pub fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
         let shared = self.shared;
-        if shared.engine.read().unwrap_or_else(PoisonError::into_inner).is_none() {
+        if self.pen.written.is_none() || shared.engine.read().unwrap_or_else(PoisonError::into_inner).is_none() {
             self.mend("it was closed after a failure")?;
         }
         let payload = copy::payload(changes);
-        expect_room(&shared.dir, shared.spare_bytes, payload.len() as u64)?;
-        let start = self.pen.copy.end();
-        self.pen.copy.append(&payload).map_err(|error| explain(&shared.dir, error))?;
-        let number = self.pen.copy.number();
+        expect_room(&shared.dir, shared.spare_bytes.load(Relaxed), payload.len() as u64)?;
+        let Written { copy, .. } = self.pen.written()?;
+        let start = copy.end();
+        copy.append(&payload).map_err(|error| explain(&shared.dir, error))?;
+        let number = copy.number();
         if let Err(error) = shared.apply(changes, number) {
             // The copy has it: a database that can be opened again takes it from there.
             if let Err(again) = self.mend(&error.to_string()) {
                 tracing::error!(error = %again, "the database cannot be opened again");
-                self.pen.copy.take_back(start).map_err(|error| explain(&shared.dir, error))?;
+                self.pen.written()?.copy.take_back(start).map_err(|error| explain(&shared.dir, error))?;
                 return Err(error);
             }
         }
-        // After the data, and not synchronised: after a power cut the file may count fewer than there are, never more.
-        self.pen.answered.write_all_at(&recover::count_bytes(number), 0).map_err(|error| explain(&shared.dir, error))
+        // After the data, and not synchronised: after a power cut the file may count fewer than there are, never more. So it is no failure
+        // when it cannot be written: the commit is on disk, twice.
+        if let Err(error) = self.pen.written()?.answered.write_all_at(&recover::count_bytes(number), 0) {
+            tracing::warn!(%error, "the commits that were answered for could not be counted");
+        }
+        Ok(())
     }
 
     /// Opens the database anew, after sled has failed: from then on it refuses everything until it is opened again.
     fn mend(&mut self, why: &str) -> Result<(), StoreError> {
         if self.pen.failed.is_some_and(|at| at.elapsed() < MEND_PAUSE) {
-            return Err(away());
+            return Err(self.shared.why_away());
+        }
+        if self.pen.written.is_none() {
+            return self.stand_down();
         }
         let shared = self.shared;
         let mut engine = shared.engine.write().unwrap_or_else(PoisonError::into_inner);
@@ -263,7 +406,8 @@ impl Writer<'_> {
             }
         };
         *engine = Some(opened.engine);
-        self.pen.copy = opened.copy;
+        self.pen.written()?.copy = opened.copy;
+        self.pen.generation += 1;
         self.pen.failed = None;
         let what = format!("the database failed ({why}) and was opened anew");
         tracing::warn!("{what}");
@@ -278,8 +422,7 @@ impl Shared {
     fn apply(&self, changes: &[Change], number: u64) -> Result<(), StoreError> {
         let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         let engine = engine.as_ref().ok_or_else(away)?;
-        engine.apply(changes, number)?;
-        engine.flush()
+        engine.apply(changes, number).and_then(|()| engine.flush()).map_err(|error| error.at(&self.dir))
     }
 }
 
@@ -302,6 +445,10 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
             Err(TryLockError::Error(error)) => return Err(at_dir(error)),
         }
     }
+}
+
+fn open_answered(dir: &Path) -> Result<File, StoreError> {
+    File::options().write(true).open(dir.join(ANSWERED)).map_err(|error| explain(dir, error))
 }
 
 /// Forces the names in a directory to disk.

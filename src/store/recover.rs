@@ -13,11 +13,13 @@ use jiff::Timestamp;
 use super::base::Base;
 use super::copy::{self, Copy, Scan};
 use super::engine::{Engine, Filling, Held};
-use super::{FORMAT, StoreError, explain, sync_dir};
+use super::{FORMAT, Mark, StoreError, explain, sync_dir};
 
 /// sled's folder.
 pub(super) const DATABASE: &str = "sled";
-/// What it is called while a new one is made.
+/// A new one, while it is made.
+const NEW: &str = "sled.new";
+/// What the old one is called then.
 const OLD: &str = "sled.old";
 /// The second copy.
 pub(super) const COPY: &str = "copy";
@@ -50,22 +52,65 @@ pub(super) fn open(dir: &Path) -> Result<Opened, StoreError> {
     Opening { dir, repairs: Vec::new() }.open()
 }
 
-/// As [`open`], with a database that is made anew from the copy, in the place of the one that is there.
-pub(super) fn rebuild(dir: &Path) -> Result<Opened, StoreError> {
-    let old = dir.join(OLD);
-    remove(&old)?;
-    // Killed from here on, the next opening makes the database anew in the same way.
-    fs::rename(dir.join(DATABASE), &old).map_err(|error| explain(dir, error))?;
-    sync_dir(dir)?;
-    let mut opening = Opening { dir, repairs: Vec::new() };
-    let Some((file, scan)) = opening.copy()?.filter(|(_, scan)| scan.base.is_some()) else {
-        fs::rename(&old, dir.join(DATABASE)).map_err(|error| explain(dir, error))?;
-        opening.repaired("the second copy of the database was damaged".to_owned());
-        return open(dir);
+/// A database that is made from the copy while the old one is still in use.
+pub(super) struct NewDatabase<'a> {
+    dir: &'a Path,
+    engine: Engine,
+    number: u64,
+}
+
+impl<'a> NewDatabase<'a> {
+    /// Fills it with everything up to `mark`.
+    pub fn fill(dir: &'a Path, mark: &Mark) -> Result<NewDatabase<'a>, StoreError> {
+        let folder = dir.join(NEW);
+        remove(&folder)?;
+        let new = NewDatabase { dir, engine: Engine::open(&folder)?, number: 0 };
+        new.engine.set_format(FORMAT)?;
+        new.take(mark)?;
+        Ok(NewDatabase { number: mark.number, ..new })
+    }
+
+    /// Adds what came in until `mark`, and closes it.
+    pub fn follow(self, mark: &Mark) -> Result<(), StoreError> {
+        self.take(mark)
+    }
+
+    fn take(&self, mark: &Mark) -> Result<(), StoreError> {
+        let mut filling = Filling::new(&self.engine);
+        let opening = Opening { dir: self.dir, repairs: Vec::new() };
+        let source = copy::At { file: &mark.file, place: 0 };
+        let first = self.number == 0;
+        let scan = copy::scan_from::<StoreError>(source, mark.end, |number, in_base, payload| {
+            match first || !in_base && number > self.number {
+                true => opening.fill(&mut filling, payload),
+                false => Ok(()),
+            }
+        })?;
+        if scan.base.is_none() || scan.number != mark.number {
+            return Err(opening.damaged("the second copy does not read back as it was written".to_owned()));
+        }
+        filling.write()?;
+        self.engine.set_number(mark.number)?;
+        self.engine.flush()
+    }
+}
+
+/// Puts a new database that is closed in the old one's place, which must be closed, and opens it. Killed in between, the next opening
+/// makes the database anew from the copy.
+pub(super) fn put_in_place(dir: &Path) -> Result<Engine, StoreError> {
+    remove_old(dir)?;
+    let moved = || -> io::Result<()> {
+        fs::rename(dir.join(DATABASE), dir.join(OLD))?;
+        fs::rename(dir.join(NEW), dir.join(DATABASE))
     };
-    let (sound, copy) = opening.database_anew(file, scan)?;
-    remove(&old)?;
-    Ok(Opened { engine: sound.engine, held: sound.held, copy, repairs: opening.repairs })
+    moved().map_err(|error| explain(dir, error))?;
+    sync_dir(dir)?;
+    Engine::open(&dir.join(DATABASE))
+}
+
+/// Removes the database that another took the place of.
+pub(super) fn remove_old(dir: &Path) -> Result<(), StoreError> {
+    remove(&dir.join(OLD))
 }
 
 struct Opening<'a> {
@@ -82,8 +127,8 @@ struct Sound {
 
 impl Opening<'_> {
     fn open(mut self) -> Result<Opened, StoreError> {
-        for unfinished in [self.path("sled.new"), self.path("copy.new")] {
-            remove(&unfinished)?;
+        for unfinished in [NEW, "copy.new", "backup.new", "restore.new"] {
+            remove(&self.path(unfinished))?;
         }
         let answered = answered(self.dir)?;
         let (database, copy) = (self.database()?, self.copy()?);
@@ -204,6 +249,10 @@ impl Opening<'_> {
         match look() {
             Ok(sound) => Ok(Some(Ok(sound))),
             Err(StoreError::BadPage { why } | StoreError::Failed { why }) => Ok(Some(Err(why))),
+            // A part of its file that the disk does not give back.
+            Err(StoreError::Unusable { dir, source }) if dir.as_os_str().is_empty() => {
+                Ok(Some(Err(source.to_string())))
+            }
             Err(other) => Err(other),
         }
     }
@@ -222,7 +271,7 @@ impl Opening<'_> {
 
     /// Makes the database from the copy.
     fn database_anew(&self, file: File, scan: Scan) -> Result<(Sound, Copy), StoreError> {
-        let folder = self.path("sled.new");
+        let folder = self.path(NEW);
         {
             let engine = Engine::open(&folder)?;
             let mut filling = Filling::new(&engine);
@@ -249,10 +298,12 @@ impl Opening<'_> {
     /// Makes the copy from the database.
     fn copy_anew(&self, engine: &Engine, number: u64) -> Result<Copy, StoreError> {
         let path = self.path("copy.new");
-        let mut base = Base::begin(&path)?;
-        base.all_of(engine, number)?;
+        let mut base = Base::begin(&path, 0)?;
+        base.all_of(number, |show| engine.each(show))?;
         let file = base.end(number)?;
-        replace(self.dir, &path, file, number)
+        let copy = replace(self.dir, &path, file, number)?;
+        sync_dir(self.dir)?;
+        Ok(copy)
     }
 
     /// Renames a damaged thing; its new name.
@@ -288,16 +339,16 @@ impl Opening<'_> {
     }
 }
 
-/// Puts a file of frames in the copy's place.
+/// Puts a file of frames in the copy's place; the folder is still to be synchronised. Until it is, a power cut may bring the old one back,
+/// which the database then completes.
 pub(super) fn replace(dir: &Path, new: &Path, file: File, number: u64) -> Result<Copy, StoreError> {
     let done = || -> io::Result<Copy> {
-        fs::rename(new, dir.join(COPY))?;
         let length = file.metadata()?.len();
-        Copy::resume(file, Scan { end: length, number, base: Some(number), length })
+        let copy = Copy::resume(file, Scan { end: length, number, base: Some(number), length })?;
+        fs::rename(new, dir.join(COPY))?;
+        Ok(copy)
     };
-    let copy = done().map_err(|error| explain(dir, error))?;
-    sync_dir(dir)?;
-    Ok(copy)
+    done().map_err(|error| explain(dir, error))
 }
 
 /// How many commits were answered for; 0 when that cannot be told.
@@ -327,7 +378,8 @@ fn read_count(file: &File) -> Option<u64> {
     (bytes == count_bytes(count)).then_some(count)
 }
 
-fn remove(path: &Path) -> Result<(), StoreError> {
+/// Removes a file or a folder, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

@@ -120,14 +120,23 @@ fn a_backup_is_restored_elsewhere_and_over_nothing_that_is_there() {
     put(&store, "k", "later");
     drop(store);
 
-    let (fresh, aside) = restore(&tmp.path().join("two"), &backup, false).unwrap();
+    let nothing = |_: &Store| Ok::<(), StoreError>(());
+    let note = |store: &Store| store.commit(&[store.tree("t").unwrap().put("note", "restored")]);
+    let (fresh, aside) = restore(&tmp.path().join("two"), &backup, false, note).unwrap();
     assert_eq!((get(&fresh, "k").as_deref(), aside, fresh.take_repairs()), (Some("v"), None, vec![]));
+    assert_eq!(get(&fresh, "note").as_deref(), Some("restored"));
     put(&fresh, "k", "on");
 
-    assert!(matches!(restore(&tmp.path().join("two"), &backup, true), Err(StoreError::Busy { .. })));
-    let Err(error) = restore(&dir, &backup, false) else { panic!("wrote over a store") };
-    assert!(error.to_string().contains("--force"), "{error}");
-    let (store, aside) = restore(&dir, &backup, true).unwrap();
+    assert!(matches!(restore(&tmp.path().join("two"), &backup, true, nothing), Err(StoreError::Busy { .. })));
+    let Err(error) = restore(&dir, &backup, false, nothing) else { panic!("wrote over a store") };
+    assert!(error.to_string().contains("holds a store already"), "{error}");
+    // What cannot be prepared changes nothing.
+    let refused = restore(&dir, &backup, true, |_| Err(StoreError::Full));
+    assert!(matches!(refused, Err(StoreError::Full)));
+    let old = Store::open(&dir).unwrap();
+    assert_eq!(get(&old, "k").unwrap(), "later");
+    drop(old);
+    let (store, aside) = restore(&dir, &backup, true, nothing).unwrap();
     assert_eq!(get(&store, "k").unwrap(), "v");
     let old = aside.unwrap();
     drop(store);
@@ -154,7 +163,76 @@ fn a_damaged_backup_is_refused_and_the_store_left_alone() {
     }
     fs::write(&backup, [&whole[..], b"more"].concat()).unwrap();
     assert!(verify_backup(&backup).is_err());
-    assert!(restore(&tmp.path().join("two"), &backup, false).is_err());
+    assert!(restore(&tmp.path().join("two"), &backup, false, |_| Ok::<(), StoreError>(())).is_err());
     assert!(!tmp.path().join("two").exists());
     assert!(matches!(verify_backup(&tmp.path().join("none")), Err(StoreError::BadBackup { .. })));
+}
+
+#[test]
+fn a_backup_that_finds_no_room_leaves_nothing_behind_and_the_room_for_records() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = Store::open_sparing(&tmp.path().join("store"), SPARE_BYTES).unwrap();
+    let large: Vec<Change> =
+        (0..40u32).map(|n| store.tree("t").unwrap().put(n.to_be_bytes(), vec![7; 64 << 10])).collect();
+    store.commit(&large).unwrap();
+    // As if the disk were nearly full.
+    let path = tmp.path().join("copy.new");
+    let mut base = Base::begin(&path, u64::MAX).unwrap();
+    assert!(matches!(base.all_of(1, |show| store.shared.show_all(show)), Err(StoreError::Full)));
+    drop(base);
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_is_committed_while_a_backup_is_made_is_in_it_or_not_and_never_half() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = Store::open(&tmp.path().join("store")).unwrap();
+    let tree = store.tree("t").unwrap();
+    (0..30u32).for_each(|n| store.commit(&[tree.put(n.to_be_bytes(), vec![n as u8; 20 << 10])]).unwrap());
+    let (done, backups) = (std::sync::atomic::AtomicBool::new(false), 4);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut n = 100u32;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                store
+                    .commit(&[tree.put(n.to_be_bytes(), "one"), tree.put((n + 1_000_000).to_be_bytes(), "two")])
+                    .unwrap();
+                n += 1;
+            }
+        });
+        let make = |of: usize| store.back_up(&tmp.path().join(format!("backup-{of}"))).unwrap();
+        let makers: Vec<_> = (0..backups).map(|of| scope.spawn(move || make(of))).collect();
+        makers.into_iter().for_each(|maker| assert!(maker.join().unwrap().commit >= 30));
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    for of in 0..backups {
+        let dir = tmp.path().join(format!("restored-{of}"));
+        let nothing = |_: &Store| Ok::<(), StoreError>(());
+        let (restored, _) = restore(&dir, &tmp.path().join(format!("backup-{of}")), false, nothing).unwrap();
+        let keys: Vec<u32> = (restored.tree("t").unwrap().iter())
+            .map(|entry| u32::from_be_bytes(entry.unwrap().0.as_ref().try_into().unwrap()))
+            .collect();
+        assert!((0..30).all(|n| keys.contains(&n)));
+        let (ones, twos): (Vec<u32>, Vec<u32>) = keys.into_iter().filter(|n| *n >= 100).partition(|n| *n < 1_000_000);
+        assert_eq!(ones.iter().map(|n| n + 1_000_000).collect::<Vec<_>>(), twos);
+        // As many as were committed, without a gap.
+        assert!(ones.iter().zip(100..).all(|(n, expected)| *n == expected));
+    }
+}
+
+#[test]
+fn the_database_made_anew_has_what_was_committed_meanwhile() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = Store::open(tmp.path()).unwrap();
+    (0..50).for_each(|n| put(&store, &n.to_string(), "v"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| (50..90).for_each(|n| put(&store, &n.to_string(), "v")));
+        (0..2).for_each(|_| store.rebuild().unwrap());
+    });
+    assert!((0..90).all(|n| get(&store, &n.to_string()).is_some()));
+    put(&store, "after", "v");
+    drop(store);
+    let store = Store::open(tmp.path()).unwrap();
+    assert_eq!(store.take_repairs(), []);
+    assert!((0..90).all(|n| get(&store, &n.to_string()).is_some()) && get(&store, "after").is_some());
 }

@@ -95,7 +95,7 @@ impl Tree {
 
     fn with<T>(&self, read: impl FnOnce(&sled::Tree) -> sled::Result<T>) -> Result<T, StoreError> {
         let tree = self.shared.tree(&self.name)?;
-        caught(|| read(&tree))
+        caught(|| read(&tree)).map_err(|error| error.at(&self.shared.dir))
     }
 }
 

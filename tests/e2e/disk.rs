@@ -76,3 +76,73 @@ fn on_a_full_disk_a_command_says_what_to_do() {
     house.usher(&["people", "disable", "#1"]);
     house.usher(&["journal", "verify"]);
 }
+
+/// What a daemon that was started on a bad disk says of itself.
+fn expect_degraded(house: &House, words: &str) {
+    let status = house.json(&["status", "--json"]).remove(0);
+    let trouble = status["journal_trouble"].as_str().unwrap_or_default();
+    assert!(trouble.contains(words), "{status}");
+    assert_eq!(status["people"], 1, "who is enrolled is known all the same: {status}");
+}
+
+#[test]
+fn with_a_full_disk_the_daemon_starts_and_goes_on_by_itself_when_there_is_room() {
+    let Some((house, disk)) = house("deny") else { return };
+    disk.fill();
+    let daemon = Daemon::start(&house);
+    expect_degraded(&house, "full");
+    let granted = || daemon.log().lines().filter(|line| line.contains(" granted ")).count();
+    eventually("a grant that cannot be written down", || (granted() >= 1).then_some(()));
+    assert_eq!(unlockings(&daemon), 0);
+    expect_recovery(&house, &disk, daemon);
+    let sound = house.usher(&["journal", "verify"]);
+    assert!(sound.contains("events could not be written down"), "{sound}");
+}
+
+#[test]
+fn with_a_full_disk_doors_open_from_the_start_where_they_may() {
+    let Some((house, disk)) = house("allow") else { return };
+    disk.fill();
+    let daemon = Daemon::start(&house);
+    eventually("a door that opens without a record", || (unlockings(&daemon) >= 1).then_some(()));
+    // Stopped in order while nothing can be written: the next start tells of it.
+    daemon.stop();
+    assert_eq!(house.records("journal_back").len(), 0, "the disk is still full");
+    disk.make_room();
+    let daemon = Daemon::start(&house);
+    let back = house.records("journal_back").remove(0);
+    assert!(back["content"]["unlocked"].as_u64().unwrap() >= 1, "{back}");
+    assert!(back["content"]["lost"].as_u64().unwrap() > back["content"]["unlocked"].as_u64().unwrap(), "{back}");
+    daemon.stop();
+    assert_eq!(house.records("journal_back").len(), 1, "once");
+    house.usher(&["journal", "verify"]);
+}
+
+#[test]
+fn on_a_read_only_disk_the_daemon_starts_from_the_second_copy_and_heals_in_place() {
+    let Some((house, disk)) = house("deny") else { return };
+    assert!(disk.remount(true));
+    let error = house.refused(&["people", "disable", "#1"]);
+    assert!(error.contains("read-only") && error.contains("remount") && !error.contains("chown"), "{error}");
+    let daemon = Daemon::start(&house);
+    expect_degraded(&house, "read-only");
+    assert!(daemon.log().contains("its second copy serves from memory"), "{}", daemon.log());
+    let granted = || daemon.log().lines().filter(|line| line.contains(" granted ")).count();
+    eventually("a grant that cannot be written down", || (granted() >= 1).then_some(()));
+    assert_eq!(unlockings(&daemon), 0);
+    let error = house.refused(&["journal", "verify"]);
+    assert!(error.contains("cannot be read now"), "{error}");
+    assert!(disk.remount(false));
+    let back: Value = eventually("the record of the failure", || {
+        let answer = house.ask(&["journal", "list", "--json", "--kind", "journal_back"]);
+        (answer.code == Some(0)).then(|| crate::support::lines(&answer.out).pop()).flatten()
+    });
+    assert!(back["content"]["lost"].as_u64().unwrap() > 0, "{back}");
+    eventually("a grant that is written down", || house.records("granted").pop());
+    eventually("a door that opens", || (unlockings(&daemon) >= 1).then_some(()));
+    daemon.stop();
+    house.usher(&["journal", "verify"]);
+    // What was in memory is gone.
+    let left = std::fs::read_dir(house.path("")).unwrap().filter_map(Result::ok);
+    assert!(!left.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().starts_with("usher-store-")));
+}

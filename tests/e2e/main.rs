@@ -23,6 +23,7 @@ mod record;
 mod relay;
 mod seal;
 mod snapshots;
+mod stalls;
 mod supervisor;
 mod support;
 mod trained;

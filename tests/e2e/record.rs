@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, Film, House, eventually, lines};
+use crate::support::{Daemon, Film, House, eventually, lines, status};
 
 /// With three people's worth of changes, and nobody before the camera.
 fn house() -> House {
@@ -113,7 +113,8 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     let before = house.journal();
     daemon.stop();
     let error = house.refused(&["restore", argument]);
-    assert!(error.contains("holds a store already") && error.contains("--force"), "{error}");
+    assert!(error.contains("holds a store already") && error.contains("--yes"), "{error}");
+    assert_eq!(house.journal().len(), before.len() + 1, "nothing but `stopped` came to it");
 
     let fresh = House::new();
     fresh.usher(&["restore", argument]);
@@ -125,9 +126,35 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     fresh.usher(&["journal", "verify"]);
 
     // Over what is there, which is kept aside.
-    let told = house.usher(&["restore", argument, "--force"]);
-    assert!(told.contains("before-restore-"), "{told}");
-    assert_eq!(house.journal()[..before.len()], before);
+    house.usher(&["people", "disable", "#1"]);
+    house.usher(&["people", "remove", "Joseph Biden", "--yes"]);
+    let last = house.journal().len();
+    let told = house.usher(&["restore", argument, "--yes"]);
+    for line in [
+        "comes back, removed since: Joseph Biden (#2)",
+        "is enabled again, disabled since: Barack Obama (#1)",
+        "records made since are not in the backup",
+        "before-restore-",
+        "all doors start in lockdown",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    let journal = house.journal();
+    assert_eq!(journal[..before.len()], before);
+    let restored = &journal[before.len()]["content"];
+    assert_eq!((&restored["replaced"], &restored["lockdown"]), (&json!(last), &json!(["front"])));
+    // Locked down until an operator says otherwise, over restarts, too.
+    for _ in 0..2 {
+        let daemon = Daemon::start(&house);
+        assert_eq!(status(&house)["doors"][0]["mode"], "lockdown");
+        daemon.stop();
+    }
+    let daemon = Daemon::start(&house);
+    house.usher(&["door", "normal"]);
+    daemon.stop();
+    let daemon = Daemon::start(&house);
+    assert_eq!(status(&house)["doors"][0]["mode"], "normal");
+    daemon.stop();
 
     let mut damaged = std::fs::read(&file).unwrap();
     let middle = damaged.len() / 2;
@@ -135,6 +162,26 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     std::fs::write(&file, damaged).unwrap();
     let error = House::new().refused(&["restore", argument]);
     assert!(error.contains("cut short or damaged"), "{error}");
+}
+
+#[test]
+fn thirty_backups_at_once_all_succeed() {
+    let house = house();
+    let daemon = Daemon::start(&house);
+    let file = |n: usize| house.path(&format!("backup-{n}"));
+    let backups: Vec<_> =
+        (0..30).map(|n| house.command(&["backup", file(n).to_str().unwrap()]).spawn().unwrap()).collect();
+    for mut backup in backups {
+        assert!(backup.wait().unwrap().success());
+    }
+    for n in 0..30 {
+        let fresh = House::new();
+        let told = fresh.usher(&["restore", file(n).to_str().unwrap()]);
+        assert!(told.contains("restored up to record 6"), "{told}");
+    }
+    // Nothing of them is left in the store.
+    assert!(!house.store().join("backup.new").exists());
+    daemon.stop();
 }
 
 #[test]

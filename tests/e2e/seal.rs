@@ -106,7 +106,7 @@ fn a_backup_from_before_a_removal_does_not_give_the_template_back() {
     house.usher(&["people", "remove", "Joe Biden", "--yes"]);
     assert_eq!(templates(&house), [known("Barack Obama")]);
 
-    house.usher(&["restore", backup, "--force"]);
+    house.usher(&["restore", backup, "--yes"]);
     assert_eq!(templates(&house), [known("Barack Obama"), locked("Joe Biden")]);
     let doctor = house.refused(&["doctor"]);
     assert!(doctor.contains("checks failed"), "{doctor}");

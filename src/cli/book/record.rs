@@ -72,7 +72,7 @@ impl Book {
         match self {
             Book::Remote(client) => client.get("/v1/journal/verify"),
             Book::Local(local) => match local.recorder.journal().verify() {
-                Ok(verified) => Ok(verified.into()),
+                Ok(verified) => Ok(VerifiedWire::new(verified, local.recorder.gap().as_ref())),
                 Err(broken) => bail!(broken),
             },
         }
@@ -99,7 +99,7 @@ impl Book {
             Book::Remote(client) => read(&client.send::<Value>(Method::POST, "/v1/attendance/amend", &request)?),
             Book::Local(local) => {
                 let event = request.event(local.by.clone()).ok_or_else(|| anyhow!("add a time, or void a record"))?;
-                Ok(local.recorder.record(&event)?)
+                Ok(local.recorder.record_or_not_at_all(&event, &[])?)
             }
         }
     }
@@ -110,7 +110,8 @@ impl Book {
             bail!("{} exists already; pass --force to write over it", path.display());
         }
         let mut part = path.as_os_str().to_owned();
-        part.push(".part");
+        // Two commands for one file must not write into each other's.
+        part.push(format!(".part-{}", std::process::id()));
         let part = Path::new(&part);
         let written = match self {
             Book::Remote(client) => {

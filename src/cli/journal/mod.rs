@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 use super::book::{Book, Page};
 use super::context::Context;
 use super::when;
+use crate::daemon::wire::GapWire;
 use crate::ledger::{self, Record};
 use filter::Filter;
 
@@ -67,7 +68,8 @@ enum Action {
     /// Check that no record was changed, taken out or put in
     ///
     /// Names the first record that is broken, and fails then. Records that were deleted by age or size, and those from which somebody was
-    /// erased, are sound as long as a later record says so.
+    /// erased, are sound as long as a later record says so. Says how many events could not be written down, and whether some are in no record
+    /// yet.
     Verify,
     /// Write records as lines of JSON, the oldest first
     Export {
@@ -146,6 +148,7 @@ impl Journal {
                 if self.json {
                     let found = serde_json::json!({
                         "records": found.records, "pruned_through": found.pruned_through, "erased": found.erased, "sound": true,
+                        "gaps": found.gaps, "lost": found.lost, "untold": found.untold,
                     });
                     writeln!(out, "{found}")?;
                     return Ok(());
@@ -158,6 +161,19 @@ impl Journal {
                     write!(out, "; somebody was erased from {}", found.erased)?;
                 }
                 writeln!(out)?;
+                if found.gaps > 0 {
+                    let (lost, gaps) = (found.lost, found.gaps);
+                    writeln!(
+                        out,
+                        "{lost} events could not be written down, as {gaps} records say (usher journal list --kind journal_back)"
+                    )?;
+                }
+                if let Some(GapWire { lost, unlocked, since, reason }) = &found.untold {
+                    writeln!(
+                        out,
+                        "ALARM: {lost} events since {since} are in no record yet, {unlocked} of them openings of a door: {reason}"
+                    )?;
+                }
             }
             Action::Export { file, filter, .. } => {
                 let mut out: Box<dyn Write> = match &file {

@@ -16,6 +16,7 @@ pub(super) fn journal(mut section: Section<'_>) -> Journal {
             .choice("on_journal_failure", [("deny", OnJournalFailure::Deny), ("allow", OnJournalFailure::Allow)]),
         exit_on_failure: section
             .choice("exit_on_journal_failure", [("allow", OnJournalFailure::Allow), ("deny", OnJournalFailure::Deny)]),
+        gap_path: section.path("gap_path", ""),
     };
     section.close();
     journal

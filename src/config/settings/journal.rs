@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of what is in it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// `[journal]`: the record of what happened.
@@ -15,6 +16,9 @@ pub struct Journal {
     pub on_failure: OnJournalFailure,
     /// The same for the exit button and a release. In the file: `exit_on_journal_failure`.
     pub exit_on_failure: OnJournalFailure,
+    /// The folder in which is marked what happened and could not be written down; not in the store, best on another disk. Empty: the store's
+    /// path with `-gap` after it.
+    pub gap_path: PathBuf,
 }
 
 /// What a door does with an order that cannot be written down.

@@ -122,11 +122,17 @@ pub fn one_of_each() -> Vec<Event> {
         },
         Event::HeadRemoved { head: Some(ModelId::new("net-1+1a2b3c4d")), sha256: "5f3a".into(), by: by() },
         Event::StoreMended { what: "the second copy was missing".into(), lost: 0 },
-        Event::JournalBack { lost: 3, failed_for: Duration::from_secs(90), reason: reason() },
+        Event::JournalBack {
+            lost: 3,
+            unlocked: 1,
+            since: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_349_927),
+            failed_for: Duration::from_secs(90),
+            reason: reason(),
+        },
         Event::OutboxShed { records: 1000, from: 12, through: 1043 },
         Event::Pruned { through: 7000, hash: [7; 32], records: 7000, reason: reason() },
         Event::Erased { records: vec![3, 4, 5, 9], by: by() },
-        Event::Restored { through: 7000, by: by() },
+        Event::Restored { through: 7000, replaced: Some(7310), lockdown: vec!["front".into()], by: by() },
     ]
 }
 

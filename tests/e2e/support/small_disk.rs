@@ -38,6 +38,12 @@ impl SmallDisk {
         ballast.set_len(length - bytes).unwrap();
     }
 
+    /// Mounts it anew, read-only or not; `false` where that cannot be done, as while a file is open for writing.
+    pub fn remount(&self, read_only: bool) -> bool {
+        let options = if read_only { "remount,ro" } else { "remount,rw" };
+        Command::new("mount").args(["-o", options]).arg(&self.0).status().unwrap().success()
+    }
+
     /// Takes away what fills it.
     pub fn make_room(&self) {
         fs::remove_file(self.0.join("ballast")).unwrap();

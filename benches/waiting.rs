@@ -1,0 +1,94 @@
+//! How long a record waits for its commit while the store is backed up, compacted, or pruned.
+//!
+//! On the disk that holds the temporary folder: name another with TMPDIR. The size of the store in MB is an argument:
+//! `TMPDIR=/var/tmp cargo bench --bench waiting -- 1000`. Without one it is 32.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use usher::domain::{Event, Stamp};
+use usher::ledger::{Journal, Keep};
+use usher::store::Store;
+
+const MEGABYTE: usize = 1_000_000;
+/// A door that is used without a pause: as fast as a person and the rules let it.
+const BETWEEN_RECORDS: Duration = Duration::from_millis(20);
+
+fn event() -> Event {
+    Event::Locked { door: "front".into(), reason: "x".repeat(600) }
+}
+
+/// Fills a store with so many megabytes; a tenth of it are records.
+fn fill(store: &Store, journal: &Journal, megabytes: usize) {
+    let ballast = store.tree("ballast").unwrap();
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut noise = || -> Vec<u8> {
+        let next = |_| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random.to_le_bytes()
+        };
+        (0..512).flat_map(next).collect()
+    };
+    for n in 0..megabytes * 9 / 10 {
+        let changes: Vec<_> =
+            (0..MEGABYTE / 4096).map(|part| ballast.put(format!("{n:08} {part:08}"), noise())).collect();
+        store.commit(&changes).unwrap();
+    }
+    for _ in 0..(megabytes * MEGABYTE / 10 / 1500).min(3000) {
+        journal.append(&event(), &Stamp::at(SystemTime::now())).unwrap();
+    }
+}
+
+/// Appends records until `work` is done, and says how long they waited.
+fn measure(journal: &Journal, what: &str, work: impl FnOnce() + Send) {
+    let done = AtomicBool::new(false);
+    let mut waits = Vec::new();
+    let took = std::thread::scope(|scope| {
+        let working = scope.spawn(|| {
+            let began = Instant::now();
+            work();
+            done.store(true, Ordering::Relaxed);
+            began.elapsed()
+        });
+        while !done.load(Ordering::Relaxed) || waits.is_empty() {
+            let began = Instant::now();
+            journal.append(&event(), &Stamp::at(SystemTime::now())).unwrap();
+            waits.push(began.elapsed());
+            std::thread::sleep(BETWEEN_RECORDS);
+        }
+        working.join().unwrap()
+    });
+    waits.sort();
+    let of = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
+    println!(
+        "{what:<22} {took:>8.1?}  {:>5} records: median {:.1?}, 99 % {:.1?}, longest {:.1?}",
+        waits.len(),
+        of(0.5),
+        of(0.99),
+        of(1.0)
+    );
+}
+
+fn size(path: &Path) -> u64 {
+    let entries = std::fs::read_dir(path).unwrap().map(Result::unwrap);
+    entries.map(|entry| if entry.path().is_dir() { size(&entry.path()) } else { entry.metadata().unwrap().len() }).sum()
+}
+
+fn main() {
+    let megabytes = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(32);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = Store::open(&path).unwrap();
+    let journal = Journal::open(&store).unwrap();
+    fill(&store, &journal, megabytes);
+    println!("a store of {megabytes} MB, {} MB on the disk", size(&path) / MEGABYTE as u64);
+    measure(&journal, "nothing else", || std::thread::sleep(Duration::from_secs(5)));
+    let backup = dir.path().join("backup");
+    measure(&journal, "a backup", || drop(store.back_up(&backup).unwrap()));
+    measure(&journal, "writing the copy anew", || store.compact().unwrap());
+    let keep = Keep { age: None, bytes: Some(100_000) };
+    measure(&journal, "pruning", || drop(journal.prune(keep, &Stamp::at(SystemTime::now())).unwrap()));
+}

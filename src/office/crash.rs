@@ -1,0 +1,150 @@
+//! The register against sudden death: people and the records of them never differ.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{Enrolment, OfficeError, Recorder, Register};
+use crate::access::NearEnough;
+use crate::clock::SystemClock;
+use crate::domain::{Distance, Embedding, ModelId, PersonId, Quality};
+use crate::gallery::{Gallery, NewPerson, Template};
+use crate::ledger::{Journal, Order};
+use crate::seal::Ring;
+use crate::store::Store;
+
+const FOLDER: &str = "USHER_TEST_REGISTER";
+
+fn register(store: &Store) -> (Register, Arc<Gallery>) {
+    let gallery = Arc::new(Gallery::open(store, &Arc::new(Ring::plain()), ModelId::new("net"), 2).unwrap());
+    let recorder = Arc::new(Recorder::new(store, Journal::open(store).unwrap(), Arc::new(SystemClock::new())));
+    (Register::new(gallery.clone(), recorder, NearEnough::Fixed(Distance(0.1))), gallery)
+}
+
+fn enrolment(name: &str) -> Enrolment {
+    let embedding = Embedding::normalised(ModelId::new("net"), Box::new([1.0, 0.5])).unwrap();
+    let template = Template { embedding, quality: Quality::default(), created: SystemTime::UNIX_EPOCH };
+    let person = NewPerson { name: name.to_owned(), ..NewPerson::default() };
+    Enrolment { person, templates: vec![template], labels: Vec::new(), force: true, by: "anna".into() }
+}
+
+/// Every kind of change, to one person.
+fn change_all(register: &Register, n: u32) -> Result<(), OfficeError> {
+    let by = || "anna".to_owned();
+    let id = register.enroll(enrolment(&format!("one {n}")))?.id;
+    register.set_enabled(id, false, by())?;
+    register.rename(id, &format!("other {n}"), by())?;
+    register.set_groups(id, &[format!("group {n}")], by())?;
+    register.set_validity(id, None, Some(SystemTime::now()), by())?;
+    register.set_enabled(id, true, by())?;
+    if n % 2 == 0 {
+        register.remove(id, by())?;
+    }
+    Ok(())
+}
+
+/// Not a test of its own: the child of the next one. Changes people until it is killed.
+#[test]
+#[ignore = "runs as a child of another test"]
+fn changes_people_until_killed() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let store = Store::open(Path::new(&folder)).unwrap();
+    let (register, _) = register(&store);
+    for n in 0.. {
+        change_all(&register, n).unwrap();
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "\nround {n}").unwrap();
+        out.flush().unwrap();
+    }
+}
+
+/// Name, whether enabled, groups, and whether their validity is limited: as the records have everybody.
+type Known = BTreeMap<u32, (String, bool, String, bool)>;
+
+fn by_the_records(store: &Store) -> Known {
+    let mut known = Known::new();
+    for record in Journal::open(store).unwrap().list(.., Order::OldestFirst, usize::MAX).unwrap() {
+        let id = record.content["person"]["id"].as_u64().unwrap() as u32;
+        let name = record.content["person"]["name"].as_str().unwrap().to_owned();
+        let who = known.entry(id).or_insert_with(|| (name.clone(), true, String::new(), false));
+        who.0 = name;
+        match record.kind.as_str() {
+            "enrolled" | "renamed" => {}
+            "enabled" => who.1 = true,
+            "disabled" => who.1 = false,
+            "changed" => match record.content["what"].as_str().unwrap().strip_prefix("groups ") {
+                Some(groups) => who.2 = groups.to_owned(),
+                None => who.3 = true,
+            },
+            "removed" => drop(known.remove(&id)),
+            other => panic!("{other}"),
+        }
+    }
+    known
+}
+
+fn by_the_gallery(gallery: &Gallery) -> Known {
+    let known = |p: crate::gallery::Person| (p.id.0, (p.name, p.enabled, p.groups.join(", "), p.valid_until.is_some()));
+    gallery.people().into_iter().map(known).collect()
+}
+
+#[test]
+fn whoever_may_pass_after_a_kill_is_in_the_records_and_the_other_way_round() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0u32..8 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "office::crash::changes_people_until_killed", "--ignored", "--nocapture"])
+            .env(FOLDER, dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let rounds = lines.by_ref().filter(|line| line.as_ref().is_ok_and(|line| line.starts_with("round ")));
+        assert_eq!(rounds.take(2).count(), 2, "the child ended by itself");
+        // At another point of a round each time.
+        std::thread::sleep(std::time::Duration::from_micros(u64::from(round) * 1700));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let (_, gallery) = register(&store);
+        let known = by_the_gallery(&gallery);
+        assert_eq!(known, by_the_records(&store), "round {round}");
+        assert!(!known.is_empty());
+    }
+}
+
+#[test]
+fn what_cannot_be_written_down_changes_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let (register, gallery) = register(&store);
+    let id = register.enroll(enrolment("Ada")).unwrap().id;
+    let before = by_the_gallery(&gallery);
+    store.spare(u64::MAX);
+    let by = || "anna".to_owned();
+    let refused = [
+        register.enroll(enrolment("Bob")).err(),
+        register.rename(id, "Eve", by()).err(),
+        register.set_enabled(id, false, by()).err(),
+        register.set_groups(id, &["staff".into()], by()).err(),
+        register.set_validity(id, None, Some(SystemTime::now()), by()).err(),
+        register.remove(id, by()).err(),
+    ];
+    for error in refused {
+        let error = error.unwrap();
+        assert!(
+            matches!(error, OfficeError::Ledger(_)) && error.to_string().contains("nothing was changed"),
+            "{error}"
+        );
+    }
+    assert_eq!(by_the_gallery(&gallery), before);
+    store.spare(0);
+    assert_eq!((by_the_gallery(&gallery), by_the_records(&store)), (before.clone(), before));
+    register.remove(id, by()).unwrap();
+    assert_eq!(gallery.person(PersonId(1)).ok(), None);
+    assert_eq!(by_the_records(&store), Known::new());
+}

@@ -1,0 +1,120 @@
+//! What could not be written is counted, outlives the process, and is told once.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::ledger::Order;
+
+fn recorder(store: &Store, gap: &Path) -> Recorder {
+    let journal = Journal::open(store).unwrap();
+    Recorder::new(store, journal, Arc::new(SystemClock::new())).marking(GapMarks::new(vec![gap.to_owned()]))
+}
+
+fn event() -> Event {
+    Event::Locked { door: "front".into(), reason: "the pulse is over".into() }
+}
+
+fn unlocked() -> Event {
+    let (cause, duration) = (crate::domain::Cause::Grant, Some(Duration::from_secs(1)));
+    Event::Unlocked { door: "front".into(), cause, record: 0, duration, capture_to_door: None }
+}
+
+/// The kinds of all records, and of each `journal_back` how much was lost and how much of that were openings.
+fn told(store: &Store) -> (Vec<String>, Vec<(u64, u64)>) {
+    let records = Journal::open(store).unwrap().list(.., Order::OldestFirst, 1000).unwrap();
+    let gaps = records.iter().filter(|record| record.kind == "journal_back");
+    let counts =
+        |record: &Record| (record.content["lost"].as_u64().unwrap(), record.content["unlocked"].as_u64().unwrap());
+    (records.iter().map(|record| record.kind.clone()).collect(), gaps.map(counts).collect())
+}
+
+#[test]
+fn what_could_not_be_written_is_told_once_with_its_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, gap) = (Store::open(&dir.path().join("store")).unwrap(), dir.path().join("gap"));
+    let recorder = recorder(&store, &gap);
+    recorder.record(&event()).unwrap();
+    store.spare(u64::MAX);
+    for event in [event(), unlocked(), event()] {
+        assert!(recorder.record(&event).is_err());
+    }
+    let trouble = recorder.trouble().unwrap();
+    assert!(trouble.lost == 3 && !trouble.unmarked && trouble.reason.contains("full"), "{trouble:?}");
+    assert_eq!(GapMarks::new(vec![gap.clone()]).read(|_| true).unwrap().lost, 3);
+    store.spare(0);
+    recorder.try_again().unwrap();
+    assert!(recorder.trouble().is_none() && recorder.gap().is_none());
+    recorder.record(&event()).unwrap();
+    assert_eq!(told(&store), (["locked", "journal_back", "locked"].map(str::to_owned).to_vec(), vec![(3, 1)]));
+    assert_eq!(GapMarks::new(vec![gap]).read(|_| true), None);
+    let sound = recorder.journal().verify().unwrap();
+    assert_eq!((sound.gaps, sound.lost), (1, 3));
+}
+
+#[test]
+fn a_gap_outlives_restarts_and_is_one_record_with_all_of_its_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, gap) = (dir.path().join("store"), dir.path().join("gap"));
+    for run in 1..=3u64 {
+        let store = Store::open(&path).unwrap();
+        let recorder = recorder(&store, &gap);
+        assert_eq!(recorder.gap().map(|gap| gap.lost), (run > 1).then_some(2 * (run - 1)));
+        store.spare(u64::MAX);
+        assert!(recorder.record(&event()).is_err() && recorder.record(&unlocked()).is_err());
+    }
+    let store = Store::open(&path).unwrap();
+    recorder(&store, &gap).record(&event()).unwrap();
+    assert_eq!(told(&store).1, [(6, 3)]);
+    // And not again.
+    recorder(&store, &gap).record(&event()).unwrap();
+    assert_eq!(told(&store).1, [(6, 3)]);
+}
+
+#[test]
+fn a_mark_that_a_kill_left_behind_is_not_told_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, gap) = (Store::open(&dir.path().join("store")).unwrap(), dir.path().join("gap"));
+    let first = recorder(&store, &gap);
+    store.spare(u64::MAX);
+    assert!(first.record(&event()).is_err());
+    let file = gap.join("unrecorded");
+    let left = std::fs::read(&file).unwrap();
+    store.spare(0);
+    first.try_again().unwrap();
+    std::fs::write(&file, left).unwrap();
+    let second = recorder(&store, &gap);
+    assert_eq!(second.gap(), None);
+    second.record(&event()).unwrap();
+    assert_eq!(told(&store).1, [(1, 0)]);
+}
+
+#[test]
+fn what_did_not_happen_leaves_no_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, gap) = (Store::open(&dir.path().join("store")).unwrap(), dir.path().join("gap"));
+    let recorder = recorder(&store, &gap);
+    store.spare(u64::MAX);
+    assert!(recorder.record_or_not_at_all(&event(), &[]).is_err());
+    assert!(recorder.trouble().is_some() && recorder.gap().is_none());
+    assert!(recorder.try_again().is_err());
+    store.spare(0);
+    recorder.try_again().unwrap();
+    assert!(recorder.trouble().is_none());
+    assert_eq!(told(&store).0, Vec::<String>::new());
+}
+
+#[test]
+fn where_nothing_can_be_marked_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    std::fs::write(dir.path().join("file"), "x").unwrap();
+    let recorder = recorder(&store, &dir.path().join("file/gap"));
+    store.spare(u64::MAX);
+    assert!(recorder.record(&event()).is_err());
+    assert!(recorder.trouble().unwrap().unmarked);
+    store.spare(0);
+    recorder.record(&event()).unwrap();
+    assert_eq!(told(&store).1, [(1, 0)]);
+}

@@ -1,0 +1,99 @@
+//! A disk that stalls while much is written: what happens at the doors is written down meanwhile.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::crash::ask;
+use crate::support::{Daemon, House};
+
+/// Far longer than a record takes on a slow machine that is busy.
+const STALL: Duration = Duration::from_secs(8);
+
+/// The shim, as a library for LD_PRELOAD.
+fn slow_disk(house: &House) -> PathBuf {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/slow_disk.c");
+    let library = house.path("slow_disk.so");
+    let built =
+        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").output();
+    let built = built.expect("a C compiler, which Rust links with, too");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    library
+}
+
+/// A house whose daemon stalls when `SLOW_DISK` says so.
+fn house() -> House {
+    let mut house = House::new();
+    let library = slow_disk(&house);
+    house.environment.insert("SLOW_DISK".into(), house.path("stall").display().to_string());
+    house.environment.insert("LD_PRELOAD".into(), library.display().to_string());
+    house
+}
+
+fn stall(house: &House, files: &str) {
+    // In one step: the daemon may read it at any moment.
+    std::fs::write(house.path("stall.new"), format!("{} {files}", STALL.as_millis())).unwrap();
+    std::fs::rename(house.path("stall.new"), house.path("stall")).unwrap();
+}
+
+fn record(house: &House) -> Option<Value> {
+    let body = json!({
+        "person": 1, "name": "Barack Obama", "add": ["out", "2026-01-02T16:30:00Z"], "void": null, "reason": "load"
+    });
+    ask(house, "POST", "/v1/attendance/amend", &body.to_string())
+}
+
+/// Writes records until `done`; how many, and the longest wait for one.
+fn records_until(house: &House, mut done: impl FnMut() -> bool) -> (usize, Duration) {
+    let (mut count, mut longest) = (0, Duration::ZERO);
+    while !done() {
+        let began = Instant::now();
+        record(house).expect("a record");
+        longest = longest.max(began.elapsed());
+        count += 1;
+    }
+    (count, longest)
+}
+
+#[test]
+fn records_go_on_while_the_syncs_of_a_backup_stall() {
+    let house = house();
+    let daemon = Daemon::start(&house);
+    (0..20).for_each(|_| drop(record(&house).unwrap()));
+    stall(&house, "/store/backup.new");
+    let file = house.path("backup");
+    let mut backup = house.command(&["backup", file.to_str().unwrap()]).spawn().unwrap();
+    let began = Instant::now();
+    let (count, longest) = records_until(&house, || backup.try_wait().unwrap().is_some());
+    assert!(backup.wait().unwrap().success());
+    // Under the writer's lock a record would have had to wait for a whole stall.
+    assert!(began.elapsed() >= STALL, "nothing stalled");
+    assert!(count > 1 && longest < STALL, "{count} records, the longest wait {longest:?}");
+    std::fs::remove_file(house.path("stall")).unwrap();
+    daemon.stop();
+    house.usher(&["journal", "verify"]);
+}
+
+#[test]
+fn records_go_on_while_the_second_copy_is_written_anew() {
+    let house = house();
+    let daemon = Daemon::start(&house);
+    // Larger than what is forced to disk at a time, so that there is a sync before the last, short one.
+    let long = "x".repeat(60_000);
+    let body = |n: u32| json!({ "person": 1, "name": "Ada", "add": ["out", "2026-01-02T16:30:00Z"], "void": null, "reason": format!("{n}{long}") });
+    (0..30).for_each(|n| drop(ask(&house, "POST", "/v1/attendance/amend", &body(n).to_string()).unwrap()));
+    stall(&house, "/store/copy.new");
+    let erased = std::thread::scope(|scope| {
+        let erasing = scope.spawn(|| house.json(&["journal", "erase", "--person", "#1", "--yes", "--json"]).remove(0));
+        // The last sync is the only one for which a record waits; those before it stall as long.
+        let (count, _) = records_until(&house, || erasing.is_finished());
+        assert!(count > 1, "{count}");
+        erasing.join().unwrap()
+    });
+    assert_eq!(erased["records"], 30);
+    std::fs::remove_file(house.path("stall")).unwrap();
+    daemon.stop();
+    house.usher(&["journal", "verify"]);
+}
