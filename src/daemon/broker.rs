@@ -104,6 +104,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_broker_is_told_that_events_are_in_no_record_though_no_event_can_say_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = crate::store::Store::open(&dir.path().join("store")).unwrap();
+        let journal = crate::ledger::Journal::open(&store).unwrap();
+        let recorder = Recorder::new(&store, journal, Arc::new(crate::clock::SystemClock::new()));
+        assert_eq!(unrecorded(&recorder), None);
+        store.spare(u64::MAX);
+        let event = crate::domain::Event::Stopped { reason: "a trial".into() };
+        assert!(recorder.record(&event).is_err() && recorder.record(&event).is_err());
+        let told = unrecorded(&recorder).unwrap();
+        assert!(told.starts_with("2 events are in no record: ") && told.contains("full"), "{told}");
+        store.spare(0);
+        recorder.record(&event).unwrap();
+        assert_eq!(unrecorded(&recorder), None);
+    }
+
+    #[test]
     fn a_rate_is_what_was_handled_between_two_looks() {
         let at = |seconds| Moment(Duration::from_secs(seconds));
         let stage = Stage::new("vision", "porch", at(0));

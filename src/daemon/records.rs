@@ -90,7 +90,9 @@ async fn one(State(house): State<Arc<House>>, Path(which): Path<String>) -> Resu
 async fn verify(State(house): State<Arc<House>>) -> Result<Json<VerifiedWire>, Failure> {
     blocking(move || {
         if let Some(why) = house.recorder.store().stands_by() {
-            return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, format!("the journal cannot be read now: {why}")));
+            let lost = house.recorder.gap().map_or(0, |gap| gap.lost);
+            let told = format!("the journal cannot be read now, and {lost} events are in no record yet: {why}");
+            return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, told));
         }
         let verified = house.recorder.journal().verify();
         let untold = house.recorder.gap();

@@ -77,6 +77,7 @@ impl Journal {
         let (kind, content) = content::of(event);
         // Held from the reading of the newest record to the writing of the next.
         let mut writer = self.store.writer();
+        writer.ready()?;
         let (seq, previous) = match self.head()? {
             Some(head) => (head.seq + 1, head.hash),
             None => (1, [0; 32]),

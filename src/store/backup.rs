@@ -121,7 +121,8 @@ pub fn is_there(dir: &Path) -> bool {
     [DATABASE, COPY, ANSWERED].iter().any(|part| dir.join(part).exists())
 }
 
-fn keep_aside(dir: &Path, aside: &Path) -> io::Result<()> {
+/// Keeps aside what makes up the store in `dir`, which goes on with its second copy alone.
+pub(super) fn keep_aside(dir: &Path, aside: &Path) -> io::Result<()> {
     if dir.join(COPY).exists() {
         let (from, to) = (dir.join(COPY), aside.join(COPY));
         // Some file systems have no second names.

@@ -61,7 +61,7 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// So much is left free on the disk: more than one commit, a segment of sled and its snapshot need.
 const SPARE_BYTES: u64 = 4 << 20;
-/// A database that cannot be opened again is tried once in this time.
+/// A database that cannot be opened again is tried once in this time, or more rarely where a try takes long.
 const MEND_PAUSE: Duration = Duration::from_secs(1);
 /// Between two commits of work that is not urgent.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
@@ -111,8 +111,8 @@ struct Pen {
     written: Option<Written>,
     /// Counts the files that were the copy since the store was opened.
     generation: u64,
-    /// When the database could last not be opened again.
-    failed: Option<Instant>,
+    /// Before this the database is not tried to be opened again.
+    retry_at: Option<Instant>,
 }
 
 /// The files beside the database.
@@ -143,7 +143,7 @@ impl Store {
             dir: dir.to_owned(),
             _lock: lock,
             engine: RwLock::new(Some(engine)),
-            pen: Mutex::new(Pen { written: Some(written), generation: 0, failed: None }),
+            pen: Mutex::new(Pen { written: Some(written), generation: 0, retry_at: None }),
             repairs: Mutex::new(repairs),
             compacting: Mutex::new(()),
             standing_by: RwLock::new(None),
@@ -251,9 +251,10 @@ impl Store {
         new.follow(&last)?;
         let mut engine = shared.engine.write().unwrap_or_else(PoisonError::into_inner);
         *engine = None;
+        let began = Instant::now();
         let rebuilt = recover::put_in_place(&shared.dir);
         if rebuilt.is_err() {
-            writer.pen.failed = Some(Instant::now());
+            writer.pen.failed(began);
         }
         *engine = Some(rebuilt?);
         drop(engine);
@@ -303,6 +304,11 @@ impl Pen {
         let Written { copy, .. } = self.written.as_ref().ok_or_else(away)?;
         let file = copy.file().try_clone().map_err(|error| explain(dir, error))?;
         Ok(Mark { file, end: copy.end(), number: copy.number(), generation: self.generation })
+    }
+
+    /// The database could not be opened again, which was begun at `began`. A long try is not repeated soon: others wait for it.
+    fn failed(&mut self, began: Instant) {
+        self.retry_at = Some(Instant::now() + MEND_PAUSE.max(4 * began.elapsed()));
     }
 
     fn written(&mut self) -> Result<&mut Written, StoreError> {
@@ -359,12 +365,17 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Opens a database that is closed after a failure, or a store that something else stands by for. Whoever reads before the commit asks
+    /// for it first.
+    pub fn ready(&mut self) -> Result<(), StoreError> {
+        let closed = self.shared.engine.read().unwrap_or_else(PoisonError::into_inner).is_none();
+        if closed || self.pen.written.is_none() { self.mend("it was closed after a failure") } else { Ok(()) }
+    }
+
     /// As [`Store::commit`].
     pub fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        self.ready()?;
         let shared = self.shared;
-        if self.pen.written.is_none() || shared.engine.read().unwrap_or_else(PoisonError::into_inner).is_none() {
-            self.mend("it was closed after a failure")?;
-        }
         let payload = copy::payload(changes);
         expect_room(&shared.dir, shared.spare_bytes.load(Relaxed), payload.len() as u64)?;
         let Written { copy, .. } = self.pen.written()?;
@@ -389,7 +400,8 @@ impl Writer<'_> {
 
     /// Opens the database anew, after sled has failed: from then on it refuses everything until it is opened again.
     fn mend(&mut self, why: &str) -> Result<(), StoreError> {
-        if self.pen.failed.is_some_and(|at| at.elapsed() < MEND_PAUSE) {
+        let began = Instant::now();
+        if self.pen.retry_at.is_some_and(|at| began < at) {
             return Err(self.shared.why_away());
         }
         if self.pen.written.is_none() {
@@ -401,14 +413,14 @@ impl Writer<'_> {
         let opened = match recover::open(&shared.dir) {
             Ok(opened) => opened,
             Err(error) => {
-                self.pen.failed = Some(Instant::now());
+                self.pen.failed(began);
                 return Err(error);
             }
         };
         *engine = Some(opened.engine);
         self.pen.written()?.copy = opened.copy;
         self.pen.generation += 1;
-        self.pen.failed = None;
+        self.pen.retry_at = None;
         let what = format!("the database failed ({why}) and was opened anew");
         tracing::warn!("{what}");
         let mut repairs = shared.repairs.lock().unwrap_or_else(PoisonError::into_inner);

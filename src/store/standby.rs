@@ -15,7 +15,7 @@ use super::copy;
 use super::engine::{Engine, Filling};
 use super::error::explain;
 use super::recover::{self, COPY, Opened, Repair};
-use super::{Pen, SPARE_BYTES, Shared, Store, StoreError, Writer, Written, open_answered};
+use super::{Pen, SPARE_BYTES, Shared, Store, StoreError, Writer, Written, expect_room, open_answered};
 
 /// Where memory is a folder on Linux, for a place of its own when no other is given or can be used.
 const MEMORY: &str = "/dev/shm";
@@ -112,7 +112,7 @@ impl Store {
             dir: dir.to_owned(),
             _lock: lock,
             engine: RwLock::new(Some(engine)),
-            pen: Mutex::new(Pen { written: None, generation: 0, failed: Some(Instant::now()) }),
+            pen: Mutex::new(Pen { written: None, generation: 0, retry_at: None }),
             repairs: Mutex::default(),
             compacting: Mutex::new(()),
             standing_by: RwLock::new(Some(standing_by)),
@@ -127,11 +127,14 @@ impl Writer<'_> {
     /// Opens the store in the place of what stands by for it.
     pub(super) fn stand_down(&mut self) -> Result<(), StoreError> {
         let shared = self.shared;
+        let began = Instant::now();
+        // Most often it is this, and costs nothing to ask.
+        expect_room(&shared.dir, shared.spare_bytes.load(Relaxed), 0)?;
         let opened = recover::open(&shared.dir).and_then(|opened| Ok((opened, open_answered(&shared.dir)?)));
         let (Opened { engine, copy, repairs, .. }, answered) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                self.pen.failed = Some(Instant::now());
+                self.pen.failed(began);
                 return Err(error);
             }
         };
@@ -139,7 +142,7 @@ impl Writer<'_> {
         let known = standing_by.as_ref().map_or(0, |standing_by| standing_by.number);
         if copy.number() != known {
             shared.changed.store(true, Relaxed);
-            self.pen.failed = Some(Instant::now());
+            self.pen.failed(began);
             return Err(StoreError::Failed {
                 why: "it came back with other contents; it has to be read anew".to_owned(),
             });
@@ -148,7 +151,7 @@ impl Writer<'_> {
         *standing_by = None;
         self.pen.written = Some(Written { copy, answered });
         self.pen.generation += 1;
-        self.pen.failed = None;
+        self.pen.retry_at = None;
         let what =
             "the store could not be opened at the start; its second copy served from memory until it could".to_owned();
         tracing::warn!("{what}");

@@ -236,3 +236,56 @@ fn the_database_made_anew_has_what_was_committed_meanwhile() {
     assert_eq!(store.take_repairs(), []);
     assert!((0..90).all(|n| get(&store, &n.to_string()).is_some()) && get(&store, "after").is_some());
 }
+
+#[test]
+fn a_restoring_that_was_cut_short_leaves_the_store_that_was_there() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("store");
+    let store = Store::open(&dir).unwrap();
+    put(&store, "k", "v");
+    drop(store);
+    // Killed just before the new copy takes the old one's place.
+    let aside = dir.join("before-restore-1");
+    fs::create_dir(&aside).unwrap();
+    backup::keep_aside(&dir, &aside).unwrap();
+    fs::create_dir(dir.join("restore.new")).unwrap();
+    for dir in [&dir, &aside] {
+        let store = Store::open(dir).unwrap();
+        assert_eq!(get(&store, "k").as_deref(), Some("v"));
+        put(&store, "after", "v");
+    }
+    assert!(!dir.join("restore.new").exists());
+}
+
+#[test]
+fn what_stands_by_serves_from_memory_and_the_store_takes_over_in_place() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (dir, memory) = (tmp.path().join("store"), tmp.path().join("memory"));
+    fs::create_dir(&memory).unwrap();
+    let store = Store::open(&dir).unwrap();
+    put(&store, "k", "v");
+    store.commit(&[store.tree("large").unwrap().put("k", "v")]).unwrap();
+    drop(store);
+    let open = || Store::open_or_stand_by(&dir, &memory, &["large"]);
+    // A folder that cannot be removed by that name stands for a disk that fails.
+    let block = |name: &str| fs::create_dir(dir.join(name)).unwrap();
+    fs::rename(dir.join("answered"), tmp.path().join("answered")).unwrap();
+    block("answered");
+    let store = open().unwrap();
+    assert!(store.stands_by().is_some());
+    assert_eq!(get(&store, "k").as_deref(), Some("v"));
+    assert!(matches!(store.tree("large"), Err(StoreError::StandingBy { .. })));
+    assert!(matches!(store.tree_later("large").get("k"), Err(StoreError::StandingBy { .. })));
+    let change = store.tree("t").unwrap().put("k", "later");
+    assert!(store.commit(&[change.clone()]).is_err());
+    assert!(store.back_up(&tmp.path().join("backup")).is_err());
+    assert!(matches!(Store::open(&dir), Err(StoreError::Busy { .. })), "it is locked all the same");
+    fs::remove_dir(dir.join("answered")).unwrap();
+    fs::rename(tmp.path().join("answered"), dir.join("answered")).unwrap();
+    std::thread::sleep(MEND_PAUSE + Duration::from_millis(100));
+    store.commit(&[change]).unwrap();
+    assert_eq!((store.stands_by(), get(&store, "k").as_deref()), (None, Some("later")));
+    assert_eq!(store.tree("large").unwrap().get("k").unwrap().unwrap(), b"v");
+    assert_eq!(store.take_repairs().len(), 1);
+    assert_eq!(fs::read_dir(&memory).unwrap().count(), 0, "nothing is left in memory");
+}

@@ -10,7 +10,9 @@ use crate::crash::ask;
 use crate::support::{Daemon, House};
 
 /// Far longer than a record takes on a slow machine that is busy.
-const STALL: Duration = Duration::from_secs(8);
+const STALL: Duration = Duration::from_secs(5);
+/// So far apart are the records: as many as at a busy door.
+const BETWEEN: Duration = Duration::from_millis(200);
 
 /// The shim, as a library for LD_PRELOAD.
 fn slow_disk(house: &House) -> PathBuf {
@@ -53,6 +55,7 @@ fn records_until(house: &House, mut done: impl FnMut() -> bool) -> (usize, Durat
         record(house).expect("a record");
         longest = longest.max(began.elapsed());
         count += 1;
+        std::thread::sleep(BETWEEN);
     }
     (count, longest)
 }
@@ -92,7 +95,7 @@ fn records_go_on_while_the_second_copy_is_written_anew() {
         assert!(count > 1, "{count}");
         erasing.join().unwrap()
     });
-    assert_eq!(erased["records"], 30);
+    assert!(erased["records"].as_u64().unwrap() >= 30, "{erased}");
     std::fs::remove_file(house.path("stall")).unwrap();
     daemon.stop();
     house.usher(&["journal", "verify"]);

@@ -17,6 +17,7 @@ use super::context::Context;
 use super::when;
 use crate::daemon::wire::GapWire;
 use crate::ledger::{self, Record};
+use crate::setup;
 use filter::Filter;
 
 /// Records that are read at once.
@@ -101,7 +102,15 @@ enum Action {
 
 impl Journal {
     pub fn run(self, context: &Context) -> Result<()> {
-        let book = Book::open(&context.config()?)?;
+        let config = context.config()?;
+        let book = Book::open(&config).inspect_err(|_| {
+            // The mark is of use just where the store cannot be opened.
+            let marked =
+                matches!(self.action, Action::Verify).then(|| setup::gap_marks(&config).read(|_| true)).flatten();
+            if let Some(gap) = marked {
+                eprintln!("{}", untold(&GapWire::from(&gap)));
+            }
+        })?;
         let mut out = std::io::stdout().lock();
         match self.action {
             Action::List { last, filter } => {
@@ -168,11 +177,8 @@ impl Journal {
                         "{lost} events could not be written down, as {gaps} records say (usher journal list --kind journal_back)"
                     )?;
                 }
-                if let Some(GapWire { lost, unlocked, since, reason }) = &found.untold {
-                    writeln!(
-                        out,
-                        "ALARM: {lost} events since {since} are in no record yet, {unlocked} of them openings of a door: {reason}"
-                    )?;
+                if let Some(gap) = &found.untold {
+                    writeln!(out, "{}", untold(gap))?;
                 }
             }
             Action::Export { file, filter, .. } => {
@@ -202,6 +208,11 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// That events are in no record.
+fn untold(GapWire { lost, unlocked, since, reason }: &GapWire) -> String {
+    format!("ALARM: {lost} events since {since} are in no record yet, {unlocked} of them openings of a door: {reason}")
 }
 
 /// The newest records that fit, the newest last.
