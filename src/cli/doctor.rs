@@ -171,7 +171,10 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
         return Ok(());
     };
     foreign(status.foreign_templates, findings)?;
-    findings.tell("store", State::Well, &format!("{} people", status.people))?;
+    match &status.journal_trouble {
+        None => findings.tell("store", State::Well, &format!("{} people", status.people))?,
+        Some(trouble) => findings.tell("store", State::Broken, trouble)?,
+    }
     sealed(&status.seal, findings)?;
     for stage in &status.stages {
         let (state, text) = match &stage.trouble {

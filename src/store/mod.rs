@@ -281,7 +281,8 @@ impl Store {
     }
 
     fn mark(&self) -> Result<Mark, StoreError> {
-        self.writer().pen.mark(&self.shared.dir)
+        let pen = self.writer().pen;
+        if pen.written.is_none() { Err(self.shared.why_away()) } else { pen.mark(&self.shared.dir) }
     }
 }
 
