@@ -1,7 +1,7 @@
 //! What a running daemon has claimed, left in its runtime directory: the lines of its doors and its socket.
 //!
 //! `usher door safe` reads it, so that relays can be put at their safe level when the configuration has become unreadable or names other
-//! lines by now. The file stays when the daemon ends; the service manager removes it with the directory.
+//! lines by now. The file stays when the daemon ends, until the next one writes its own or the machine starts anew.
 
 use std::fs;
 use std::io;

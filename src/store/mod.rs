@@ -309,7 +309,7 @@ impl Pen {
 
     /// The database could not be opened again, which was begun at `began`. A long try is not repeated soon: others wait for it.
     fn failed(&mut self, began: Instant) {
-        self.retry_at = Some(Instant::now() + MEND_PAUSE.max(4 * began.elapsed()));
+        self.retry_at = Some(Instant::now() + MEND_PAUSE.max(2 * began.elapsed()));
     }
 
     fn written(&mut self) -> Result<&mut Written, StoreError> {
