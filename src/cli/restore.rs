@@ -113,7 +113,7 @@ fn confirm(config: &Config) -> Result<()> {
             "{dir} holds a store already, and nothing was changed; pass --yes to put the backup in its place without being asked"
         );
     }
-    eprint!("Put the backup in the place of {dir}, and lock all doors down? [y/N] ");
+    eprint!("Replace the store in {dir} by the backup, and lock all doors down? [y/N] ");
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     match answer.trim() {

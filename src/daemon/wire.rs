@@ -362,17 +362,17 @@ pub struct VerifiedWire {
     pub pruned_through: u64,
     /// Records from which somebody was erased.
     pub erased: u64,
-    /// How many records tell of events that could not be written down, and of how many such events.
+    /// How many records report events that could not be written down, and how many such events they report.
     #[serde(default)]
     pub gaps: u64,
     #[serde(default)]
     pub lost: u64,
-    /// Events that could not be written down and that no record tells of yet.
+    /// Events that could not be written down and that no record reports yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untold: Option<GapWire>,
 }
 
-/// Events that no record tells of yet.
+/// Events that no record reports yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapWire {
     pub lost: u64,
@@ -391,7 +391,7 @@ impl From<&Gap> for GapWire {
 }
 
 impl VerifiedWire {
-    /// What was checked, and what no record tells of yet.
+    /// What was checked, and what no record reports yet.
     pub fn new(checked: Verified, untold: Option<&Gap>) -> VerifiedWire {
         let Verified { records, pruned_through, erased, gaps, lost } = checked;
         VerifiedWire { records, pruned_through, erased, gaps, lost, untold: untold.map(GapWire::from) }

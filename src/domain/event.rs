@@ -341,7 +341,7 @@ pub enum Event {
         records: Vec<u64>,
         by: String,
     },
-    /// The store was put back from a backup, whose newest record is `through`, in the place of one whose newest was `replaced`, if one was
+    /// The store was put back from a backup, whose newest record is `through`, over one whose newest was `replaced`, if one was
     /// there and could be read. The doors of `lockdown` start locked down.
     Restored {
         through: u64,

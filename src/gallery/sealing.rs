@@ -25,13 +25,13 @@ impl Gallery {
         self.shelf().locked()
     }
 
-    /// People and templates that lay plain and were sealed when the gallery was opened, now or earlier, and that no record tells of yet.
+    /// People and templates that lay plain and were sealed when the gallery was opened, now or earlier, and that no record reports yet.
     pub fn newly_sealed(&self) -> (usize, usize) {
         // What cannot be read now is told at the next start.
         self.trees.seals.untold().unwrap_or_default()
     }
 
-    /// The change that belongs into the commit of the record that tells of [`newly_sealed`](Gallery::newly_sealed).
+    /// The change that belongs into the commit of the record that reports [`newly_sealed`](Gallery::newly_sealed).
     pub fn sealing_told(&self) -> Change {
         self.trees.seals.told()
     }

@@ -17,7 +17,7 @@ use crate::store::{Change, Store, Tree};
 
 /// The key of the note that old pages still hold plain bytes.
 const REBUILD: &[u8] = b"rebuild";
-/// The key of the note how much was sealed that no record tells of: people and templates, each a u32, big-endian.
+/// The key of the note how much was sealed that no record reports: people and templates, each a u32, big-endian.
 const UNTOLD: &[u8] = b"untold";
 /// What the key of a note begins with whose rest is the id of a sub-key to be taken off.
 const OFF: &[u8] = b"off ";
@@ -73,14 +73,14 @@ impl Seals {
         Ok(())
     }
 
-    /// How many people and templates were sealed that no record tells of.
+    /// How many people and templates were sealed that no record reports.
     pub fn untold(&self) -> Result<(usize, usize), GalleryError> {
         let note = self.notes.get(UNTOLD)?;
         let counts = note.as_deref().and_then(|note| note.try_into().ok()).map(u64::from_be_bytes).unwrap_or_default();
         Ok(((counts >> 32) as usize, (counts & u64::from(u32::MAX)) as usize))
     }
 
-    /// The change that notes that a record tells of them; for the commit of that record.
+    /// The change that notes that a record reports them; for the commit of that record.
     pub fn told(&self) -> Change {
         self.notes.delete(UNTOLD)
     }
@@ -92,7 +92,7 @@ impl Seals {
 
     /// Seals plain values of `tree`, those of each group with a sub-key of their own and in one commit, and has the database made anew
     /// without the plain ones; how many groups and how many values those were. `values` gives for each group its records, with the
-    /// model that each is of. With `to_be_told` the same commits note that a record has to tell of it.
+    /// model that each is of. With `to_be_told` the same commits note that a record has to report it.
     pub fn seal_plain<G: Ord>(
         &self,
         tree: &Tree,

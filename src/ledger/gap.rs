@@ -104,7 +104,7 @@ impl GapMarks {
         if written.iter().any(Result::is_ok) { Ok(()) } else { written.into_iter().collect() }
     }
 
-    /// There is no gap: a record tells of it.
+    /// There is no gap: a record reports it.
     ///
     /// # Errors
     /// Some file still has it.

@@ -18,7 +18,7 @@ pub struct Verified {
     pub pruned_through: u64,
     /// How many have somebody erased from their content.
     pub erased: u64,
-    /// How many records tell of events that could not be written down, and of how many such events.
+    /// How many records report events that could not be written down, and how many such events they report.
     pub gaps: u64,
     pub lost: u64,
 }
@@ -117,7 +117,7 @@ struct Claims {
     erased: Vec<u64>,
     /// Erasures: the record that tells of it, and what it was about.
     erasures: Vec<(u64, Vec<RangeInclusive<u64>>)>,
-    /// How many records tell of lost events, and of how many.
+    /// How many records report lost events, and how many they report.
     gaps: (u64, u64),
 }
 

@@ -92,7 +92,7 @@ fn by_the_gallery(gallery: &Gallery) -> Known {
 }
 
 #[test]
-fn whoever_may_pass_after_a_kill_is_in_the_records_and_the_other_way_round() {
+fn people_and_their_records_are_the_same_after_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0u32..8 {
         let mut child = Command::new(std::env::current_exe().unwrap())

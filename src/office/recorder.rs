@@ -22,9 +22,9 @@ pub struct Recorder {
     listener: Option<Listener>,
     marks: GapMarks,
     state: Mutex<State>,
-    /// Held by whoever tells of what could not be written.
+    /// Held while what could not be written is reported.
     telling: Mutex<()>,
-    /// Held by whoever marks outside the store.
+    /// Held while something is marked outside the store.
     marking: Mutex<()>,
 }
 
@@ -33,7 +33,7 @@ pub struct Recorder {
 struct State {
     /// `None` while all is well.
     trouble: Option<Trouble>,
-    /// What no record tells of yet: of the present trouble, and of earlier runs.
+    /// What no record reports yet: of the present trouble, and of earlier runs.
     gap: Option<Gap>,
     /// It has grown since it was marked.
     to_mark: bool,
@@ -52,7 +52,7 @@ pub struct Trouble {
     pub unmarked: bool,
 }
 
-/// The tree with the ids of the gaps that records tell of.
+/// The tree with the ids of the gaps that records report.
 const TOLD: &str = "gaps";
 /// So many of them are kept: a mark that cannot be cleared is known by them.
 const TOLD_IDS: usize = 100;
@@ -74,11 +74,11 @@ impl Recorder {
         }
     }
 
-    /// Marks outside the store what cannot be written, and tells of what an earlier run marked there.
+    /// Marks outside the store what cannot be written, and reports what an earlier run marked there.
     pub fn marking(self, marks: GapMarks) -> Recorder {
         let found = marks.read(|gap| !self.is_told(gap).unwrap_or(false));
         if let Some(Gap { lost, .. }) = &found {
-            tracing::warn!(lost, "events of an earlier run are in no record; the next record tells of them");
+            tracing::warn!(lost, "events of an earlier run are in no record; the next record reports them");
         }
         self.state().gap = found;
         Recorder { marks, ..self }
@@ -159,7 +159,7 @@ impl Recorder {
         self.state().to_mark = false;
         let Some(gap) = self.gap() else {
             if let Err(error) = self.marks.clear() {
-                tracing::warn!(%error, "a mark that events are missing could not be cleared; a record tells of them already");
+                tracing::warn!(%error, "a mark that events are missing could not be cleared; a record reports them already");
             }
             return;
         };
@@ -188,7 +188,7 @@ impl Recorder {
         self.state().trouble.clone()
     }
 
-    /// What happened and no record tells of yet.
+    /// What happened and no record reports yet.
     pub fn gap(&self) -> Option<Gap> {
         self.state().gap.clone()
     }
@@ -276,7 +276,7 @@ impl Recorder {
     }
 }
 
-/// What came to a gap after it was told of.
+/// What came to a gap after it was reported.
 fn rest(now: Gap, told: &Gap) -> Option<Gap> {
     let lost = now.lost.saturating_sub(told.lost);
     let began = Gap::begin(now.last);

@@ -189,7 +189,7 @@ impl Store {
         Ok(())
     }
 
-    /// Lets others write who waited while something that took so long was committed. The lock itself goes to whoever is quickest.
+    /// Lets others write who waited while something that took so long was committed. The lock itself goes to the quickest.
     pub fn pause_after(&self, took: Duration) {
         std::thread::sleep(took.clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
     }
@@ -366,7 +366,7 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Opens a database that is closed after a failure, or a store that something else stands by for. Whoever reads before the commit asks
+    /// Opens a database that is closed after a failure, or a store that something else stands by for. A caller that reads before the commit asks
     /// for it first.
     pub fn ready(&mut self) -> Result<(), StoreError> {
         let closed = self.shared.engine.read().unwrap_or_else(PoisonError::into_inner).is_none();

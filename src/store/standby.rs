@@ -1,5 +1,5 @@
 //! What serves while the store cannot be opened, because its disk is full, is mounted read-only or fails: what its second copy holds, in
-//! memory, for reading. Whoever commits tries to open the store first, and as soon as that works all goes on there.
+//! memory, for reading. Each commit tries to open the store first, and as soon as that works all goes on there.
 //!
 //! Knows nothing of what is stored; who opens it says which trees are left out, because they are large and can wait.
 
@@ -71,7 +71,7 @@ impl Store {
         standing_by.as_ref().map(|standing_by| standing_by.why.clone())
     }
 
-    /// The store could be opened after a while and was not what had stood by for it: whoever read earlier must read again.
+    /// The store could be opened after a while and was not what had stood by for it: who read earlier must read again.
     pub fn has_changed(&self) -> bool {
         self.shared.changed.load(Relaxed)
     }
@@ -124,7 +124,7 @@ impl Store {
 }
 
 impl Writer<'_> {
-    /// Opens the store in the place of what stands by for it.
+    /// Opens the store instead of what stands by for it.
     pub(super) fn stand_down(&mut self) -> Result<(), StoreError> {
         let shared = self.shared;
         let began = Instant::now();

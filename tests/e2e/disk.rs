@@ -118,7 +118,7 @@ fn with_a_full_disk_doors_open_from_the_start_where_they_may() {
     disk.fill();
     let daemon = Daemon::start(&house);
     eventually("a door that opens without a record", || (unlockings(&daemon) >= 1).then_some(()));
-    // Stopped in order while nothing can be written: the next start tells of it.
+    // Stopped in order while nothing can be written: the next start reports it.
     daemon.stop();
     let error = house.refused(&["journal", "verify"]);
     assert!(error.contains("events since") && error.contains("openings of a door"), "{error}");
