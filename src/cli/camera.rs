@@ -6,12 +6,14 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::context::Context;
 use crate::camera::v4l2;
+use crate::config::Source;
 
 /// Show the cameras of this machine.
 ///
-/// For each video device its file, what its driver calls it, and what to write into `[[camera]] identity` so that no other device is
-/// taken for it. No stream is disturbed; the daemon may run.
+/// For each video device, and each that the configuration names, its file, what its driver calls it, and what to write into
+/// `[[camera]] identity` so that no other device is taken for it. No stream is disturbed; the daemon may run.
 #[derive(Args)]
 pub struct Camera {
     #[command(subcommand)]
@@ -29,32 +31,37 @@ enum Command {
 }
 
 impl Camera {
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, context: &Context) -> Result<()> {
         let Command::List { json } = self.command;
+        let mut devices: Vec<String> = v4l2::devices().iter().map(|device| device.path.display().to_string()).collect();
+        for camera in context.config_if_any()?.iter().flat_map(|config| &config.cameras) {
+            if let Source::V4l2 { device, .. } = &camera.source {
+                let named = device.display().to_string();
+                // A link leads to one of them.
+                let known = v4l2::device_file(&named).unwrap_or(named);
+                if !devices.contains(&known) {
+                    devices.push(known);
+                }
+            }
+        }
         let mut out = std::io::stdout().lock();
-        let devices = v4l2::devices();
         if devices.is_empty() && !json {
             writeln!(out, "No video device is there: plug a camera in.")?;
         }
         for device in devices {
-            let path = device.path.display().to_string();
-            let found = v4l2::identity(&path);
-            match (json, &found) {
+            match (json, v4l2::identity(&device)) {
                 (true, Ok(found)) => {
+                    let (identity, link) = (found.key(), &found.link);
                     let line = json!({
-                        "device": path,
-                        "name": device.name,
-                        "identity": found.key(),
-                        "link": found.link,
-                        "place": found.bus,
+                        "device": device, "identity": identity, "link": link, "place": found.bus, "name": found.card
                     });
                     writeln!(out, "{line}")?;
                 }
-                (true, Err(error)) => {
-                    writeln!(out, "{}", json!({ "device": path, "name": device.name, "error": error.to_string() }))?;
+                (true, Err(error)) => writeln!(out, "{}", json!({ "device": device, "error": error.to_string() }))?,
+                (false, Ok(found)) => {
+                    writeln!(out, "{device:<14} {found}\n               identity = {:?}", found.key())?;
                 }
-                (false, Ok(found)) => writeln!(out, "{path:<14} {found}\n               identity = {:?}", found.key())?,
-                (false, Err(error)) => writeln!(out, "{path:<14} {}: {error}", device.name)?,
+                (false, Err(error)) => writeln!(out, "{device:<14} {error}")?,
             }
         }
         Ok(())

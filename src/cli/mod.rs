@@ -121,7 +121,7 @@ impl Usher {
             Command::Train(command) => command.run(&context),
             Command::Journal(command) => command.run(&context),
             Command::Door(command) => command.run(&context),
-            Command::Camera(command) => command.run(),
+            Command::Camera(command) => command.run(&context),
             Command::Schedule(command) => command.run(&context),
             Command::Why(command) => command.run(&context),
             Command::Attendance(command) => command.run(&context),

@@ -1,5 +1,7 @@
 //! Cameras that lie: a made-up V4L2 device delivers what real ones deliver when they break, and the door must not open for it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::support::{Daemon, House, MadeUpCamera, eventually, frame, status};
@@ -159,6 +161,15 @@ fn another_camera_under_the_same_name_is_an_event() {
     assert!(house.usher(&["journal", "list"]).contains("camera porch is another device: Another camera"));
     let said = house.usher(&["doctor"]);
     assert!(said.contains("set identity = \"Another camera @ usb-made-up-1.2\""), "{said}");
+    let listed = house.usher(&["camera", "list"]);
+    assert!(
+        listed.contains("/dev/video77") && listed.contains("identity = \"Another camera @ usb-made-up-1.2\""),
+        "{listed}"
+    );
+    let listed =
+        house.json(&["camera", "list", "--json"]).into_iter().find(|line| line["device"] == "/dev/video77").unwrap();
+    assert_eq!(listed["identity"], "Another camera @ usb-made-up-1.2");
+    assert_eq!([&listed["name"], &listed["place"]], ["Another camera", "usb-made-up-1.2"]);
     daemon.stop();
 }
 
@@ -209,4 +220,23 @@ fn nobody_is_enrolled_from_pictures_that_are_broken_or_old() {
     assert!(said.contains("gives Image(640x480), after 2 that could not be used"), "{said}");
     let report = house.json(&["enroll", "Somebody", "--camera", "--views", "2", "--force", "--json"]).remove(0);
     assert_eq!(report["person"]["templates"], 2);
+}
+
+#[test]
+fn a_picture_that_never_changes_stops_opening_the_door() {
+    let Some((camera, mut house)) = house(MJPEG, "") else { return };
+    house.environment.insert("USHER__ACCESS__MAX_AGE".into(), "4s".into());
+    camera.plays(&["obama.jpg"]);
+    let daemon = Daemon::start(&house);
+    wait_for(&house, "granted");
+    eventually("the log's warning", || daemon.log().contains("the same to the byte").then_some(()));
+    // Ten seconds are over; after four more the picture is too old, and what was under way then is done.
+    std::thread::sleep(Duration::from_secs(6));
+    let granted = house.records("granted").len();
+    std::thread::sleep(Duration::from_secs(7));
+    assert_eq!(house.records("granted").len(), granted);
+    assert_eq!(counted(&house, "bad"), 0);
+    camera.plays(&["nobody.jpg times=15", "obama.jpg"]);
+    eventually("a grant for a picture that moves", || (house.records("granted").len() > granted).then_some(()));
+    daemon.stop();
 }

@@ -34,12 +34,20 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(6);
 /// How long a camera that is put down may take to give up its device.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// `/dev/video…` that a link or a number leads to.
+///
+/// # Errors
+/// [`CameraError::Absent`], and [`CameraError::Io`] for what is not a video device.
+pub fn device_file(device: &str) -> Result<String, CameraError> {
+    device::resolve(device).map(|(_, path)| path)
+}
+
 /// Asks which device `device` is (`/dev/video0`, a link to it, or its number), without disturbing whatever reads it.
 ///
 /// # Errors
 /// [`CameraError::Absent`], and [`CameraError::Io`] for a device that is not a camera, or closed to this user.
 pub fn identity(device: &str) -> Result<Identity, CameraError> {
-    let (_, path) = device::resolve(device)?;
+    let path = device_file(device)?;
     stream::identity(Path::new(&path)).map_err(|failure| {
         negotiate::beyond_formats(&path, &failure).unwrap_or_else(|| CameraError::Io {
             origin: format!("camera {path}"),
