@@ -33,7 +33,7 @@ pub struct VisionStage {
     pub gallery: Arc<Gallery>,
     /// Faces below this size are not embedded: the rules would refuse them anyway.
     pub min_face_px: f32,
-    /// Frames older than this are not shown to whoever enrols at the camera.
+    /// Frames older than this are not shown to those who enrol at the camera.
     pub max_age: Duration,
     /// A face that is out of sight for this long is a new face when it returns.
     pub track_ends_after: Duration,
@@ -89,7 +89,7 @@ impl VisionStage {
     }
 
     fn look(&mut self, frame: &Frame, tracker: &mut Tracker) -> Result<Vec<Sighting>, VisionError> {
-        // What waited for too long, wherever it did, is nobody's portrait.
+        // Nobody is enrolled from a picture that a door would refuse for its age.
         let fresh = self.clock.now().since(frame.captured_at) <= self.max_age;
         let faces = self.vision.detect_nearest(&frame.image)?;
         let tracks = tracker.track(&faces, frame.captured_at);
@@ -210,7 +210,7 @@ mod tests {
         assert!(stage.silent_for(clock.now()) <= Duration::from_secs(1));
         assert!(clock.now().0 >= Duration::from_secs(faces as u64));
         assert_eq!(watcher.try_recv().unwrap().faces.len(), faces);
-        // Whoever enrols is not shown what waited for longer than a door accepts.
+        // A frame that waited for longer than a door accepts is not shown to those who enrol.
         frame.captured_at = Moment(clock.now().0 - Duration::from_secs(6));
         assert_eq!(seeing.look(&frame, &mut tracker).unwrap().len(), faces);
         assert!(watcher.try_recv().is_err());

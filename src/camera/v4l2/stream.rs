@@ -125,7 +125,11 @@ impl Drop for Stream {
                 std::mem::forget(buffers);
             }
             _ => {
-                if guarded(|| Ok::<_, io::Error>(drop(buffers))).is_err() {
+                let closed = guarded(|| {
+                    drop(buffers);
+                    Ok::<_, io::Error>(())
+                });
+                if closed.is_err() {
                     tracing::warn!("a camera's buffers cannot be given back");
                 }
             }
