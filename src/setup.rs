@@ -125,9 +125,10 @@ pub fn gates(config: &Config) -> Gates {
 /// Opens a `[[camera]]`.
 pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
     Ok(match &camera.source {
-        Source::V4l2 { device, width, height, fps, format } => {
+        Source::V4l2 { device, identity, width, height, fps, format } => {
             let settings = V4l2Settings {
                 device: device.display().to_string(),
+                identity: identity.clone(),
                 width: *width,
                 height: *height,
                 fps: *fps,

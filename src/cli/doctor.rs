@@ -1,9 +1,9 @@
 //! `usher doctor`
 
+mod cameras;
 mod doors;
 
 use std::io::Write;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -12,10 +12,7 @@ use serde_json::json;
 
 use super::client::Client;
 use super::context::Context;
-use crate::camera::CameraError;
-use crate::camera::v4l2;
-use crate::clock::SystemClock;
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::daemon::wire::{SealWire, Status};
 use crate::setup;
 use crate::store::Store;
@@ -183,6 +180,7 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
         };
         findings.tell(&stage.role, state, &text)?;
     }
+    cameras::held(config, findings)?;
     doors::held(config, &status, findings)?;
     match &status.hub {
         None => findings.tell("broker", State::Well, "none is configured"),
@@ -208,20 +206,7 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
             sealed(&SealWire::of(&gallery), findings)?;
         }
     }
-    for camera in &config.cameras {
-        let frame = (|| {
-            let mut source = setup::camera(camera, Arc::new(SystemClock::new()))?;
-            let frame = source.next()?;
-            Ok::<_, CameraError>(format!("{}: {} gives {:?}", camera.name, source.describe(), frame.image))
-        })();
-        let found = findings.result("camera", frame.map_err(Into::into), Clone::clone)?;
-        if found.is_none() && matches!(camera.source, Source::V4l2 { .. }) {
-            let there: Vec<String> =
-                v4l2::devices().iter().map(|d| format!("/dev/video{} ({})", d.index, d.name)).collect();
-            let text = if there.is_empty() { "none".into() } else { there.join(", ") };
-            findings.tell("camera", State::Warning, &format!("devices on this machine: {text}"))?;
-        }
-    }
+    cameras::free(config, findings)?;
     doors::free(config, findings)?;
     let Some(settings) = findings
         .result("broker", setup::hub(config), |settings| match settings {

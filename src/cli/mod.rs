@@ -9,6 +9,7 @@ mod backup;
 mod bench;
 mod book;
 mod calibrate;
+mod camera;
 mod client;
 mod cluster;
 mod config;
@@ -76,6 +77,7 @@ enum Command {
     Train(train::Train),
     Journal(journal::Journal),
     Door(door::Door),
+    Camera(camera::Camera),
     Schedule(schedule::Schedule),
     Why(why::Why),
     Attendance(attendance::Attendance),
@@ -120,6 +122,7 @@ impl Usher {
             Command::Train(command) => command.run(&context),
             Command::Journal(command) => command.run(&context),
             Command::Door(command) => command.run(&context),
+            Command::Camera(command) => command.run(&context),
             Command::Schedule(command) => command.run(&context),
             Command::Why(command) => command.run(&context),
             Command::Attendance(command) => command.run(&context),

@@ -12,7 +12,7 @@ use crate::daemon::wire::Status as Answer;
 /// Ask the running daemon how it is.
 ///
 /// Tells of its stages, doors, models and broker. A stage `handled` frames or sightings, `dropped` those that came too fast,
-/// and met `bad` ones, which could not be decoded. Fails when no daemon answers.
+/// and met `bad` ones, which could not be used. Fails when no daemon answers.
 #[derive(Args)]
 pub struct Status {
     /// Print JSON

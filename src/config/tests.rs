@@ -152,6 +152,7 @@ fn the_reference_lists_every_key_with_its_default() {
         ("[mqtt.tls]", "client_cert_file"),
         ("[mqtt.tls]", "client_key_file"),
         ("[metrics]", "listen"),
+        ("[[camera]]", "identity"),
     ];
     for (header, key) in unset {
         assert_eq!(listed[&(header.to_string(), key.to_string())], "not set");

@@ -1,7 +1,7 @@
 //! The camera's thread: opens it, keeps it open, hands over the newest frame.
 //!
-//! A camera that is absent, lost or stuck is told of once and tried again with growing pauses; it never ends the daemon. Knows
-//! nothing of faces.
+//! A camera that is absent, lost or stuck is told once and tried again with growing pauses; it never ends the daemon. So is one
+//! that gives nothing but frames that cannot be used. Knows nothing of faces.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -11,7 +11,7 @@ use super::health::Stage;
 use super::stop::Stop;
 use super::warden::Tiding;
 use crate::camera::slot::{SlotReceiver, SlotSender};
-use crate::camera::{CameraError, FrameSource};
+use crate::camera::{CameraError, FrameSource, Identity};
 use crate::clock::Clock;
 use crate::domain::{Frame, Image, Moment};
 
@@ -20,8 +20,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// A silent camera is waited for so many times before it is closed and opened anew.
 const MOST_STUCK_IN_A_ROW: u32 = 3;
-/// So many undecodable frames in a row are a broken camera.
+/// So many frames in a row that cannot be used are a broken camera.
 const MOST_BAD_IN_A_ROW: u32 = 30;
+/// So many good frames in a row are a camera that is well again; the next pause is the first one.
+const WELL_AGAIN: u32 = 30;
+/// Bad frames are told once, and then summed up so often.
+const BAD_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Opens the camera; called again after each loss.
 pub type Open = Box<dyn Fn() -> Result<Box<dyn FrameSource>, CameraError> + Send>;
@@ -39,6 +43,34 @@ pub struct CameraStage {
     pub stop: Stop,
 }
 
+/// What the thread keeps while cameras come and go.
+struct Watch {
+    lost_since: Option<Moment>,
+    pause: Duration,
+    /// The device that gave the last frames.
+    identity: Option<Identity>,
+    bad: BadFrames,
+}
+
+/// Bad frames: how many have not been told yet, and when that was done last.
+#[derive(Default)]
+struct BadFrames {
+    untold: u64,
+    told_at: Option<Moment>,
+}
+
+impl BadFrames {
+    /// Counts one more. The number to be told, when it is time for that.
+    fn count(&mut self, now: Moment) -> Option<u64> {
+        self.untold += 1;
+        let due = self.told_at.is_none_or(|at| now.since(at) >= BAD_TOLD_EVERY);
+        due.then(|| {
+            self.told_at = Some(now);
+            std::mem::take(&mut self.untold)
+        })
+    }
+}
+
 /// How a stretch with an open camera ended.
 enum Ending {
     /// A replay is over, or nobody wants frames any more.
@@ -49,14 +81,14 @@ enum Ending {
 impl CameraStage {
     /// Runs until it is stopped or a replay has ended.
     pub fn run(self) {
-        let mut lost_since: Option<Moment> = None;
-        let mut pause = FIRST_PAUSE;
+        let mut watch = Watch { lost_since: None, pause: FIRST_PAUSE, identity: None, bad: BadFrames::default() };
         while !self.stop.said() {
             self.stage.beat(self.clock.now());
             let ending = match (self.open)() {
                 Ok(mut source) => {
                     tracing::info!(camera = %self.name, source = %source.describe(), "camera open");
-                    self.watch(source.as_mut(), &mut lost_since, &mut pause)
+                    self.recognise(source.identity(), &mut watch.identity);
+                    self.watch(source.as_mut(), &mut watch)
                 }
                 Err(CameraError::Ended { .. }) => Ending::Done,
                 Err(error) => Ending::Failed(error),
@@ -65,17 +97,17 @@ impl CameraStage {
                 Ending::Done => return,
                 Ending::Failed(error) => error,
             };
-            self.lost(&error, &mut lost_since);
-            if self.pause(pause) {
+            self.lost(&error, &mut watch.lost_since);
+            if self.pause(watch.pause) {
                 return;
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            watch.pause = (watch.pause * 2).min(LONGEST_PAUSE);
         }
     }
 
     /// Hands over frames until the camera fails.
-    fn watch(&self, source: &mut dyn FrameSource, lost_since: &mut Option<Moment>, pause: &mut Duration) -> Ending {
-        let (mut bad_in_a_row, mut stuck_in_a_row) = (0, 0);
+    fn watch(&self, source: &mut dyn FrameSource, watch: &mut Watch) -> Ending {
+        let (mut bad_in_a_row, mut good_in_a_row, mut stuck_in_a_row) = (0, 0, 0);
         while !self.stop.said() {
             self.stage.beat(self.clock.now());
             while let Some(image) = self.used.take(Duration::ZERO) {
@@ -84,13 +116,11 @@ impl CameraStage {
             match source.next() {
                 Ok(frame) => {
                     (bad_in_a_row, stuck_in_a_row) = (0, 0);
-                    *pause = FIRST_PAUSE;
-                    if let Some(since) = lost_since.take() {
-                        let lost_for = self.clock.now().since(since);
-                        tracing::info!(camera = %self.name, lost_s = lost_for.as_secs(), "camera back");
-                        self.stage.set_trouble(None);
-                        self.tell(Tiding::CameraBack { camera: self.name.clone(), lost_for });
+                    good_in_a_row += 1;
+                    if good_in_a_row == WELL_AGAIN {
+                        watch.pause = FIRST_PAUSE;
                     }
+                    self.back(&mut watch.lost_since);
                     Stage::count(&self.stage.handled);
                     match self.frames.put(frame) {
                         Ok(None) => {}
@@ -105,19 +135,19 @@ impl CameraStage {
                     tracing::info!(camera = %self.name, %replay, "the replay is over");
                     return Ending::Done;
                 }
-                Err(error @ CameraError::BadFrame { .. }) => {
+                Err(error) if error.is_bad_frame() => {
                     Stage::count(&self.stage.bad);
-                    bad_in_a_row += 1;
-                    if bad_in_a_row == 1 {
-                        tracing::warn!(camera = %self.name, %error, "a frame could not be used");
+                    (bad_in_a_row, good_in_a_row, stuck_in_a_row) = (bad_in_a_row + 1, 0, 0);
+                    if let Some(frames) = watch.bad.count(self.clock.now()) {
+                        tracing::warn!(camera = %self.name, frames, %error, "frames could not be used");
                     }
                     if bad_in_a_row >= MOST_BAD_IN_A_ROW {
-                        return Ending::Failed(error);
+                        return Ending::Failed(CameraError::Unusable { count: bad_in_a_row, last: Box::new(error) });
                     }
                 }
                 Err(error @ CameraError::Stuck { .. }) => {
-                    self.lost(&error, lost_since);
-                    stuck_in_a_row += 1;
+                    self.lost(&error, &mut watch.lost_since);
+                    (good_in_a_row, stuck_in_a_row) = (0, stuck_in_a_row + 1);
                     if stuck_in_a_row >= MOST_STUCK_IN_A_ROW {
                         return Ending::Failed(error);
                     }
@@ -128,7 +158,27 @@ impl CameraStage {
         Ending::Done
     }
 
-    /// Tells of a loss, once until the camera is back.
+    /// Tells that another device answers now than the one that gave the last frames.
+    fn recognise(&self, now: Option<&Identity>, known: &mut Option<Identity>) {
+        let Some(now) = now else { return };
+        if let Some(before) = known.as_ref().filter(|before| !before.same_as(now)) {
+            tracing::warn!(camera = %self.name, %before, %now, "the camera is another device");
+            let (before, now) = (before.to_string(), now.to_string());
+            self.tell(Tiding::CameraChanged { camera: self.name.clone(), before, now });
+        }
+        *known = Some(now.clone());
+    }
+
+    /// Tells that frames come again after a loss.
+    fn back(&self, since: &mut Option<Moment>) {
+        let Some(since) = since.take() else { return };
+        let lost_for = self.clock.now().since(since);
+        tracing::info!(camera = %self.name, lost_s = lost_for.as_secs(), "camera back");
+        self.stage.set_trouble(None);
+        self.tell(Tiding::CameraBack { camera: self.name.clone(), lost_for });
+    }
+
+    /// Tells a loss, once until the camera is back.
     fn lost(&self, error: &CameraError, since: &mut Option<Moment>) {
         self.stage.set_trouble(Some(error.to_string()));
         if since.is_none() {
@@ -158,5 +208,21 @@ impl CameraStage {
         if self.tidings.send(tiding).is_err() {
             tracing::debug!(camera = %self.name, "nobody keeps the journal any more");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_frames_are_told_at_once_and_then_summed_up() {
+        let mut bad = BadFrames::default();
+        let mut told = Vec::new();
+        for tenth in 0..1_300 {
+            let now = Moment(Duration::from_millis(500 + tenth * 100));
+            told.extend(bad.count(now).map(|frames| (tenth / 10, frames)));
+        }
+        assert_eq!(told, [(0, 1), (60, 600), (120, 600)]);
     }
 }

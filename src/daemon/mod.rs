@@ -264,6 +264,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             vision,
             gallery: gallery.clone(),
             min_face_px: config.access.min_face_px as f32,
+            max_age: config.access.max_age,
             track_ends_after: setup::track_ends_after(config),
             frames: newest,
             used,

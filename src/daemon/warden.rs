@@ -46,6 +46,12 @@ pub enum Tiding {
         camera: Arc<str>,
         lost_for: Duration,
     },
+    /// Another device answers under the camera's name, each as [`crate::camera::Identity`] words it.
+    CameraChanged {
+        camera: Arc<str>,
+        before: String,
+        now: String,
+    },
     /// A relay has something to report.
     Relay,
     /// Doors safe, then end.
@@ -153,6 +159,9 @@ impl Warden {
             }
             Tiding::CameraBack { camera, lost_for } => {
                 self.doors.note_event(&Event::CameraBack { camera, lost_for });
+            }
+            Tiding::CameraChanged { camera, before, now } => {
+                self.doors.note_event(&Event::CameraChanged { camera, before, now });
             }
             // What relays report is taken in at each tick.
             Tiding::Relay | Tiding::Finish { .. } => {}

@@ -229,6 +229,12 @@ pub enum Event {
         camera: Arc<str>,
         lost_for: Duration,
     },
+    /// Another device answers under the camera's name than the one that gave the frames before; both as their drivers name them.
+    CameraChanged {
+        camera: Arc<str>,
+        before: String,
+        now: String,
+    },
     /// A stage of the daemon died or stopped beating.
     StageFailed {
         stage: String,

@@ -58,7 +58,8 @@ impl fmt::Debug for Image {
 pub struct Frame {
     /// Counts up from 0 for each opening of the camera; gaps are frames that were dropped.
     pub seq: u64,
-    /// When the camera handed it over.
+    /// When it was taken: by the kernel's clock where a camera's driver gives it, else as early as it can have been. A picture that
+    /// was replayed is taken when it is handed over.
     pub captured_at: Moment,
     /// The upright picture.
     pub image: Image,

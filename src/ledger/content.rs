@@ -42,6 +42,7 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode,
 /// | `clock_jumped` | `milliseconds` |
 /// | `camera_lost` | `camera`, `reason` |
 /// | `camera_back` | `camera`, `lost_for_ms` |
+/// | `camera_changed` | `camera`, `before`, `now` (the devices, as their drivers name them) |
 /// | `stage_failed` | `stage`, `reason` |
 /// | `enrolled` | `person`, `templates`, `by` |
 /// | `renamed` | `person`, `before` (the old name), `by` |
@@ -141,6 +142,9 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
         Event::CameraLost { camera, reason } => ("camera_lost", json!({ "camera": &**camera, "reason": reason })),
         Event::CameraBack { camera, lost_for } => {
             ("camera_back", json!({ "camera": &**camera, "lost_for_ms": ms(*lost_for) }))
+        }
+        Event::CameraChanged { camera, before, now } => {
+            ("camera_changed", json!({ "camera": &**camera, "before": before, "now": now }))
         }
         Event::StageFailed { stage, reason } => ("stage_failed", json!({ "stage": stage, "reason": reason })),
         Event::Enrolled { person, templates, by } => {

@@ -174,6 +174,9 @@ fn happened(record: &Record) -> String {
         },
         "camera_lost" => format!("lost camera {}: {}", text("camera"), text("reason")),
         "camera_back" => format!("camera {} is back after {}", text("camera"), span("lost_for_ms")),
+        "camera_changed" => {
+            format!("camera {} is another device: {}; before, it was {}", text("camera"), text("now"), text("before"))
+        }
         "stage_failed" => format!("stage {} failed: {}", text("stage"), text("reason")),
         "enrolled" => format!("enrolled {} with {} templates, by {}", person(), content["templates"], text("by")),
         "renamed" => format!("renamed {} to {}, by {}", text("before"), person(), text("by")),
@@ -403,6 +406,7 @@ mod tests {
             "10:32:07 the clock was set back by 3600 s",
             "10:32:07 lost camera porch: because",
             "10:32:07 camera porch is back after 90 s",
+            "10:32:07 camera porch is another device: Webcam B @ usb-2; before, it was Webcam A @ usb-1",
             "10:32:07 stage vision failed: because",
             "10:32:07 enrolled Barack Obama with 5 templates, by anna",
             "10:32:07 renamed B. Obama to Barack Obama, by anna",

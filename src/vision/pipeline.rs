@@ -90,8 +90,8 @@ pub struct Vision {
     grey: Vec<i16>,
 }
 
-/// More faces than this are not told apart in one picture: a poster of a crowd must not stop the door.
-const MOST_FACES: usize = 64;
+/// More faces than this are not looked at in one frame: a poster of a crowd must not stop the door.
+pub const MOST_FACES: usize = 64;
 
 impl Vision {
     /// Reads the manifest in `models`, checks each file's hash, and compiles all networks.
@@ -156,10 +156,20 @@ impl Vision {
         self.detector.detect(image, &self.halvings)
     }
 
-    /// The faces of `image` with quality and embedding, best score first; at most 64.
+    /// The faces of a camera's `frame`, the largest (the nearest to the camera) first; at most [`MOST_FACES`].
+    pub fn detect_nearest(&mut self, frame: &Image) -> Result<Vec<Face>, VisionError> {
+        let mut faces = self.detect(frame)?;
+        nearest_first(&mut faces);
+        Ok(faces)
+    }
+
+    /// The faces of `image` with quality and embedding, best score first; of more than [`MOST_FACES`] the largest.
     pub fn see(&mut self, image: &Image) -> Result<Vec<Seen>, VisionError> {
         let mut faces = self.detect(image)?;
-        faces.truncate(MOST_FACES);
+        if faces.len() > MOST_FACES {
+            nearest_first(&mut faces);
+            faces.sort_by(|a, b| b.score.0.total_cmp(&a.score.0));
+        }
         faces.into_iter().map(|face| self.look_at(image, face)).collect()
     }
 
@@ -208,5 +218,33 @@ impl Vision {
     /// The cut-out of the face that was judged last.
     pub fn last_aligned(&self) -> &AlignedFace {
         &self.aligned
+    }
+}
+
+/// Puts the largest faces first, by the shorter side of their bounds, and drops those beyond [`MOST_FACES`].
+fn nearest_first(faces: &mut Vec<Face>) {
+    let size = |face: &Face| face.bounds.width().min(face.bounds.height());
+    faces.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    faces.truncate(MOST_FACES);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_crowd_the_largest_faces_stay_and_come_first() {
+        let face = |side: f32| Face {
+            bounds: Bounds { x1: 10.0, y1: 10.0, x2: 10.0 + side, y2: 10.0 + 2.0 * side },
+            score: Score(1.0 / side),
+            landmarks: [Point::default(); 5],
+        };
+        let mut faces: Vec<Face> = (1..=145).map(|n| face((n * 37 % 145) as f32 + 20.0)).collect();
+        nearest_first(&mut faces);
+        let sides: Vec<f32> = faces.iter().map(|face| face.bounds.width()).collect();
+        assert_eq!(sides, (0..64).map(|n| 164.0 - n as f32).collect::<Vec<_>>());
+        let mut few = vec![face(20.0), face(f32::NAN), face(30.0)];
+        nearest_first(&mut few);
+        assert_eq!(few.len(), 3);
     }
 }

@@ -22,6 +22,7 @@ fn help_names_every_command_and_the_first_steps() {
         "status",
         "doctor",
         "config",
+        "camera",
     ];
     for command in commands {
         assert!(help.contains(&format!("\n  {command}")), "{command} is not in {help}");

@@ -5,9 +5,11 @@
 
 mod bench;
 mod broker;
+mod cameras;
 mod commands;
 mod configuration;
 mod crash;
+mod crowd;
 mod daemon;
 mod datasets;
 mod disk;

@@ -33,12 +33,16 @@ pub(super) fn resolve(device: &str) -> Result<(u32, String), CameraError> {
         Err(_) => device.to_owned(),
     };
     let path = fs::canonicalize(&named).map_err(|_| CameraError::Absent { device: named.clone() })?;
-    let index = path.strip_prefix("/dev").ok().and_then(Path::to_str).and_then(number);
-    index.map(|index| (index, format!("/dev/video{index}"))).ok_or_else(|| CameraError::Io {
+    index(&path).map(|index| (index, format!("/dev/video{index}"))).ok_or_else(|| CameraError::Io {
         origin: format!("camera {device}"),
         reason: format!("{} is not a video device", path.display()),
         advice: "name one as /dev/video0, as a link to it, or by its number".into(),
     })
+}
+
+/// 3 of `/dev/video3`.
+pub(super) fn index(path: &Path) -> Option<u32> {
+    path.strip_prefix("/dev").ok().and_then(Path::to_str).and_then(number)
 }
 
 fn devices_in(class: &Path) -> Vec<Device> {

@@ -1,17 +1,21 @@
 //! A V4L2 camera: webcams, the Raspberry Pi's and the Jetson's cameras through their V4L2 drivers, video loopbacks.
 //!
-//! nokhwa opens the device, agrees on a format and reads frames; the bytes are decoded in the photo room. Its camera
-//! cannot leave the thread that made it and its read has no time-out, so a thread of its own owns it and puts each raw
-//! frame into a slot, newest wins; [`V4l2Camera::next`] waits there with a time-out and decodes only what is taken.
+//! nokhwa agrees on a format; the `v4l` crate below it reads buffers, with what the driver says of each; the bytes are decoded in
+//! the photo room. Reading has no time-out, so a thread of its own owns the device and puts each raw frame into a slot, newest wins;
+//! [`V4l2Camera::next`] waits there with a time-out and decodes only what is taken.
 //! Knows nothing of reconnecting: a lost camera is an error, and whoever owns it opens the next one.
 
+mod buffer;
 mod capture;
 mod device;
 mod negotiate;
+mod stream;
 
+pub use buffer::Fault;
 pub use device::{Device, devices};
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -19,7 +23,7 @@ use std::time::Duration;
 
 use self::capture::{Capture, Raw, Shot};
 use super::slot::{SlotReceiver, SlotSender, slot};
-use super::{CameraError, FrameSource};
+use super::{CameraError, FrameSource, Identity};
 use crate::clock::Clock;
 use crate::domain::{Frame, Image};
 use crate::photo::{JpegDecoder, yuyv_to_rgb};
@@ -29,6 +33,29 @@ use crate::photo::{JpegDecoder, yuyv_to_rgb};
 const OPEN_TIMEOUT: Duration = Duration::from_secs(6);
 /// How long a camera that is put down may take to give up its device.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// `/dev/video…` that a link or a number leads to.
+///
+/// # Errors
+/// [`CameraError::Absent`], and [`CameraError::Io`] for what is not a video device.
+pub fn device_file(device: &str) -> Result<String, CameraError> {
+    device::resolve(device).map(|(_, path)| path)
+}
+
+/// Asks which device `device` is (`/dev/video0`, a link to it, or its number), without disturbing whatever reads it.
+///
+/// # Errors
+/// [`CameraError::Absent`], and [`CameraError::Io`] for a device that is not a camera, or closed to this user.
+pub fn identity(device: &str) -> Result<Identity, CameraError> {
+    let path = device_file(device)?;
+    stream::identity(Path::new(&path)).map_err(|failure| {
+        negotiate::beyond_formats(&path, &failure).unwrap_or_else(|| CameraError::Io {
+            origin: format!("camera {path}"),
+            reason: failure.reason,
+            advice: "is it a camera? `v4l2-ctl --list-devices` lists those".into(),
+        })
+    })
+}
 
 /// How pixels travel from the camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +74,8 @@ pub enum PixelFormat {
 pub struct V4l2Settings {
     /// `/dev/video0`, a link to it such as `/dev/v4l/by-id/…`, or its number.
     pub device: String,
+    /// The device that it must be, as [`Identity::is`] has it; `None` for whichever is there.
+    pub identity: Option<String>,
     /// Pixels; even.
     pub width: u32,
     pub height: u32,
@@ -78,6 +107,7 @@ impl fmt::Display for Mode {
 pub struct V4l2Camera {
     device: String,
     mode: Mode,
+    identity: Identity,
     stuck_after: Duration,
     /// `None` only while it is being dropped.
     shots: Option<SlotReceiver<Shot>>,
@@ -93,7 +123,8 @@ impl V4l2Camera {
     ///
     /// # Errors
     /// [`CameraError::Absent`], [`CameraError::Refused`] with what the camera offers, [`CameraError::Stuck`] when it
-    /// does not answer, and [`CameraError::Io`] for a device that is busy, not a camera, or closed to this user.
+    /// does not answer, [`CameraError::AnotherDevice`] when it is not the one that is meant, [`CameraError::Padded`], and
+    /// [`CameraError::Io`] for a device that is busy, not a camera, or closed to this user.
     pub fn open(settings: &V4l2Settings, clock: Arc<dyn Clock>) -> Result<V4l2Camera, CameraError> {
         let (index, device) = device::resolve(&settings.device)?;
         let (shots_in, shots) = slot();
@@ -104,14 +135,14 @@ impl V4l2Camera {
         let name = device.clone();
         let run = move || {
             let _alive = alive;
-            Capture { device: name, shots: shots_in, spare: spare_out, clock }.run(index, &wanted, &opened_in);
+            Capture { device: name, shots: shots_in, spare: spare_out, clock }.run(&wanted, &opened_in);
         };
         thread::Builder::new().name(format!("capture {index}")).spawn(run).map_err(|error| CameraError::Io {
             origin: format!("camera {device}"),
             reason: format!("cannot start its thread: {error}"),
             advice: "free some memory, or raise the limit on threads".into(),
         })?;
-        let mode = match opened.recv_timeout(OPEN_TIMEOUT) {
+        let (mode, identity) = match opened.recv_timeout(OPEN_TIMEOUT) {
             Ok(answer) => answer?,
             Err(RecvTimeoutError::Timeout) => return Err(CameraError::Stuck { device, waited: OPEN_TIMEOUT }),
             Err(RecvTimeoutError::Disconnected) => return Err(capture::thread_ended(device)),
@@ -119,6 +150,7 @@ impl V4l2Camera {
         Ok(V4l2Camera {
             device,
             mode,
+            identity,
             stuck_after: settings.stuck_after,
             shots: Some(shots),
             spare_bytes,
@@ -151,6 +183,7 @@ impl FrameSource for V4l2Camera {
                 drop(self.spare_bytes.put(raw.bytes));
                 decoded.map(|image| Frame { seq, captured_at, image })
             }
+            Some(Shot::Bad(fault)) => Err(CameraError::BadBuffer { device: self.device.clone(), fault }),
             Some(Shot::Failed(error)) => Err(error),
             None if shots.is_closed() => Err(capture::thread_ended(self.device.clone())),
             None => Err(CameraError::Stuck { device: self.device.clone(), waited: self.stuck_after }),
@@ -162,7 +195,11 @@ impl FrameSource for V4l2Camera {
     }
 
     fn describe(&self) -> String {
-        format!("camera {}, {}", self.device, self.mode)
+        format!("camera {}, {}, {}", self.device, self.identity, self.mode)
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.identity)
     }
 }
 

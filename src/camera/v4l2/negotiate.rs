@@ -1,17 +1,22 @@
-//! Agrees with a device on a format, a size and a rate, and turns nokhwa's refusals into words for an operator.
+//! Agrees with a device on a format, a size and a rate, through nokhwa, and turns refusals into words for an operator.
 //!
 //! Knows nothing of frames or threads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
 
+use nokhwa::Camera;
 use nokhwa::utils::{
     ApiBackend, CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType, Resolution,
 };
-use nokhwa::{Camera, NokhwaError};
 
-use super::{Mode, PixelFormat, V4l2Settings};
+use super::stream::{Stream, Unfit, identity};
+use super::{Identity, Mode, PixelFormat, V4l2Settings};
 use crate::camera::CameraError;
+use crate::clock::Clock;
 
 /// All formats that nokhwa can name; needed to make a device tell what it offers.
 const NAMED: [FrameFormat; 6] = [
@@ -29,35 +34,58 @@ const READ: [FrameFormat; 2] = [FrameFormat::YUYV, FrameFormat::MJPEG];
 /// Most sizes that a message lists.
 const LISTED: usize = 16;
 
-/// Why a call into nokhwa failed: its words, and the operating system's error number when it gives one.
+/// Why a call into nokhwa or `v4l` failed: its words, and the operating system's error number when it gives one.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) errno: Option<i32>,
     pub(super) reason: String,
 }
 
-/// Calls nokhwa, which panics on some odd devices instead of returning an error.
-pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T, NokhwaError>) -> Result<T, Failure> {
+impl Failure {
+    /// The device has been closed here.
+    pub(super) fn closed() -> Failure {
+        Failure { errno: None, reason: "it was closed".into() }
+    }
+}
+
+/// Calls nokhwa or `v4l`, which panic on some odd devices instead of returning an error.
+pub(super) fn guarded<T, E: Display>(call: impl FnOnce() -> Result<T, E>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => {
             let reason = error.to_string();
             Err(Failure { errno: errno(&reason), reason })
         }
-        Err(_) => Err(Failure { errno: None, reason: "its driver answers in a way that nokhwa cannot read".into() }),
+        Err(_) => Err(Failure { errno: None, reason: "its driver answers in a way that cannot be read".into() }),
     }
 }
 
-/// Opens device `index` as `wanted`.
-pub(super) fn open(device: &str, index: u32, wanted: &V4l2Settings) -> Result<(Camera, Mode), CameraError> {
+/// Opens the device file `path` as `wanted`; it streams from its first frame on.
+pub(super) fn open(
+    path: &Path,
+    wanted: &V4l2Settings,
+    clock: Arc<dyn Clock>,
+) -> Result<(Stream, Mode, Identity), CameraError> {
+    let device = path.display().to_string();
+    let other = |failure: Failure| CameraError::Io {
+        origin: format!("camera {device}"),
+        reason: failure.reason,
+        advice: "is it a camera? `v4l2-ctl --list-devices` lists those".into(),
+    };
+    let found =
+        identity(path).map_err(|failure| beyond_formats(&device, &failure).unwrap_or_else(|| other(failure)))?;
+    right_device(&device, wanted, &found)?;
+    let index = super::device::index(path).ok_or_else(|| CameraError::Absent { device: device.clone() })?;
     let candidates = candidates(wanted);
     let mut reason = String::new();
+    let mut padded = None;
+    let exact = |format: &FrameFormat| CameraFormat::new_from(wanted.width, wanted.height, *format, wanted.fps);
     for format in candidates {
-        let exact = CameraFormat::new_from(wanted.width, wanted.height, *format, wanted.fps);
-        match open_exactly(index, exact) {
-            Ok(opened) => return Ok(opened),
-            Err(failure) => {
-                if let Some(error) = beyond_formats(device, &failure) {
+        match open_exactly(path, index, exact(format), &clock) {
+            Ok(opened) => return accepted(&device, wanted, opened),
+            Err(Unfit::Padded { stride, expected }) => padded = Some((stride, expected)),
+            Err(Unfit::Failure(failure)) => {
+                if let Some(error) = beyond_formats(&device, &failure) {
                     return Err(error);
                 }
                 reason = failure.reason;
@@ -65,12 +93,37 @@ pub(super) fn open(device: &str, index: u32, wanted: &V4l2Settings) -> Result<(C
         }
     }
     let offers = offers(index).unwrap_or_default();
-    if let Some(nearest) = nearest_rate(&offers, candidates, wanted)
-        && let Ok(opened) = open_exactly(index, nearest)
-    {
-        return Ok(opened);
+    if let Some(nearest) = nearest_rate(&offers, candidates, wanted) {
+        match open_exactly(path, index, nearest, &clock) {
+            Ok(opened) => return accepted(&device, wanted, opened),
+            Err(Unfit::Padded { stride, expected }) => padded = Some((stride, expected)),
+            Err(Unfit::Failure(_)) => {}
+        }
     }
-    Err(CameraError::Refused { device: device.to_owned(), wanted: words(wanted), offered: listed(&offers), reason })
+    Err(match padded {
+        Some((stride, expected)) => CameraError::Padded { device, stride, expected },
+        None => CameraError::Refused { device, wanted: words(wanted), offered: listed(&offers), reason },
+    })
+}
+
+/// The device that streams is asked once more: another one may have come in between.
+fn accepted(
+    device: &str,
+    wanted: &V4l2Settings,
+    (stream, mode, found): (Stream, Mode, Identity),
+) -> Result<(Stream, Mode, Identity), CameraError> {
+    right_device(device, wanted, &found)?;
+    Ok((stream, mode, found))
+}
+
+/// Whether the device that was found is the one that is meant.
+fn right_device(device: &str, wanted: &V4l2Settings, found: &Identity) -> Result<(), CameraError> {
+    match &wanted.identity {
+        Some(meant) if !found.is(meant) => {
+            Err(CameraError::AnotherDevice { device: device.to_owned(), wanted: meant.clone(), found: found.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the operating system's error says when it is not about formats.
@@ -87,12 +140,16 @@ pub(super) fn beyond_formats(device: &str, failure: &Failure) -> Option<CameraEr
     Some(CameraError::Io { origin: format!("camera {device}"), reason: failure.reason.clone(), advice })
 }
 
-fn open_exactly(index: u32, format: CameraFormat) -> Result<(Camera, Mode), Failure> {
-    let camera = guarded(|| {
+/// nokhwa sets the format and closes the device again; the stream finds it as it was set.
+fn open_exactly(
+    path: &Path,
+    index: u32,
+    format: CameraFormat,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Stream, Mode, Identity), Unfit> {
+    guarded(|| {
         let request = RequestedFormat::with_formats(RequestedFormatType::Exact(format), &NAMED);
-        let mut camera = Camera::with_backend(CameraIndex::Index(index), request, ApiBackend::Video4Linux)?;
-        camera.open_stream()?;
-        Ok(camera)
+        Camera::with_backend(CameraIndex::Index(index), request, ApiBackend::Video4Linux).map(drop)
     })?;
     let mode = Mode {
         width: format.width(),
@@ -100,7 +157,8 @@ fn open_exactly(index: u32, format: CameraFormat) -> Result<(Camera, Mode), Fail
         fps: format.frame_rate(),
         mjpeg: format.format() == FrameFormat::MJPEG,
     };
-    Ok((camera, mode))
+    let (stream, identity) = Stream::open(path, &mode, clock.clone())?;
+    Ok((stream, mode, identity))
 }
 
 /// What the device offers. nokhwa tells only once the device is open in one of its formats.
@@ -177,10 +235,19 @@ fn errno(reason: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nokhwa::NokhwaError;
     use std::time::Duration;
 
     fn wanted(width: u32, height: u32, fps: u32, format: PixelFormat) -> V4l2Settings {
-        V4l2Settings { device: "0".into(), width, height, fps, format, stuck_after: Duration::from_secs(1) }
+        V4l2Settings {
+            device: "0".into(),
+            identity: None,
+            width,
+            height,
+            fps,
+            format,
+            stuck_after: Duration::from_secs(1),
+        }
     }
 
     #[test]
@@ -192,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_panic_inside_becomes_a_failure() {
-        let failure = guarded::<()>(|| panic!("odd device")).unwrap_err();
+        let failure = guarded::<(), NokhwaError>(|| panic!("odd device")).unwrap_err();
         assert!(failure.errno.is_none() && !failure.reason.is_empty());
     }
 
@@ -203,6 +270,21 @@ mod tests {
         assert!(error(libc::EACCES).unwrap().to_string().contains("group `video`"));
         assert!(error(libc::EBUSY).unwrap().to_string().contains("fuser -v /dev/video7"));
         assert!(error(libc::EINVAL).is_none());
+    }
+
+    #[test]
+    fn another_device_than_the_one_that_is_meant_is_refused_and_named() {
+        let found = Identity { link: None, bus: "usb-1".into(), card: "Cam".into() };
+        let meant = |identity: Option<&str>| V4l2Settings {
+            identity: identity.map(str::to_owned),
+            ..wanted(640, 480, 30, PixelFormat::Auto)
+        };
+        assert!(right_device("/dev/video7", &meant(None), &found).is_ok());
+        assert!(right_device("/dev/video7", &meant(Some("Cam @ usb-1")), &found).is_ok());
+        let error = right_device("/dev/video7", &meant(Some("usb-2")), &found).unwrap_err().to_string();
+        for part in ["/dev/video7", "usb-2", "identity = \"Cam @ usb-1\""] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
     }
 
     #[test]

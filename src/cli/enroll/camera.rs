@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Book, Context, Enroll, Report};
 use crate::camera::CameraError;
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::daemon::wire::View;
 use crate::domain::{Distance, Embedding};
@@ -18,6 +18,8 @@ use crate::setup;
 
 /// Views closer together than this show the same moment.
 const BETWEEN_VIEWS: Duration = Duration::from_millis(300);
+/// So many frames in a row that cannot be used are a broken camera.
+const MOST_USELESS_IN_A_ROW: u32 = 30;
 /// Whoever has not been seen well by then is sent to better light.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -48,7 +50,7 @@ pub fn enroll(
             let view: View = serde_json::from_slice(line).context("the daemon is of another version; restart it")?;
             Ok(if view.camera == chosen.name { sitting.see(&view) } else { true })
         })?,
-        Book::Local(_) => watch(chosen, context, &mut sitting)?,
+        Book::Local(_) => watch(chosen, config.access.max_age, context, &mut sitting)?,
     }
     sitting.bar.finish_and_clear();
     let taken: Vec<String> = (1..=sitting.taken.len()).map(|n| format!("view {n}")).collect();
@@ -75,17 +77,42 @@ fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
     }
 }
 
-/// Opens the camera here and looks through it.
-fn watch(chosen: &config::Camera, context: &Context, sitting: &mut Sitting) -> Result<()> {
+/// Opens the camera here and looks through it. A frame that cannot be used, or that is too old for a door, shows nobody; so many of them
+/// in a row end the sitting.
+fn watch(chosen: &config::Camera, max_age: Duration, context: &Context, sitting: &mut Sitting) -> Result<()> {
     let mut eyes = context.eyes(None)?;
-    let mut source = setup::camera(chosen, Arc::new(SystemClock::new()))?;
+    let clock = Arc::new(SystemClock::new());
+    let mut source = setup::camera(chosen, clock.clone())?;
+    let mut useless = 0;
     loop {
         let frame = match source.next() {
             Ok(frame) => frame,
-            Err(CameraError::BadFrame { .. } | CameraError::Stuck { .. }) if Instant::now() < sitting.until => continue,
+            Err(error) if error.is_bad_frame() => {
+                useless += 1;
+                if useless >= MOST_USELESS_IN_A_ROW {
+                    return Err(error.into());
+                }
+                continue;
+            }
+            Err(CameraError::Stuck { .. }) if Instant::now() < sitting.until => continue,
             Err(CameraError::Ended { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
+        let age = clock.now().since(frame.captured_at);
+        if age > max_age {
+            useless += 1;
+            if useless >= MOST_USELESS_IN_A_ROW {
+                bail!(
+                    "the pictures of camera {} are {} ms old when they come ([access] max_age is {} ms); plug it in anew",
+                    chosen.name,
+                    age.as_millis(),
+                    max_age.as_millis()
+                );
+            }
+            source.recycle(frame.image);
+            continue;
+        }
+        useless = 0;
         let mut seen = eyes.see(&frame.image)?;
         seen.retain(|s| s.quality.size >= sitting.gates.min_face_px / 2.0);
         if !sitting.see(&View::new(&chosen.name, frame.seq, &seen)) {

@@ -25,6 +25,7 @@ pub(super) fn camera(section: &mut Section<'_>, doors: &[Door]) -> Camera {
             section.misplaced(&["path", "loop"], "kind \"replay\"");
             Source::V4l2 {
                 device: section.path("device", "/dev/video0"),
+                identity: section.optional_text("identity", any),
                 width: section.integer("width", 160..=3840, 640),
                 height: section.integer("height", 120..=2160, 480),
                 fps: section.integer("fps", FPS, 15),
@@ -35,7 +36,7 @@ pub(super) fn camera(section: &mut Section<'_>, doors: &[Door]) -> Camera {
             }
         }
         Kind::Replay => {
-            section.misplaced(&["device", "width", "height", "format"], "kind \"v4l2\"");
+            section.misplaced(&["device", "identity", "width", "height", "format"], "kind \"v4l2\"");
             Source::Replay {
                 path: section.required_path("path", "a picture, a folder of pictures or an MJPEG file"),
                 fps: section.integer("fps", FPS, 15),

@@ -26,6 +26,8 @@ pub enum Source {
     V4l2 {
         /// Its device file.
         device: PathBuf,
+        /// The device that it must be: the name of its link in `/dev/v4l/by-id`, its place, or its driver's name; `None`: any.
+        identity: Option<String>,
         /// Columns in pixels.
         width: u32,
         /// Rows in pixels.

@@ -89,7 +89,8 @@ pub fn one_of_each() -> Vec<Event> {
         },
         Event::ClockJumped { milliseconds: -3_600_000 },
         Event::CameraLost { camera: camera.clone(), reason: reason() },
-        Event::CameraBack { camera, lost_for: Duration::from_secs(90) },
+        Event::CameraBack { camera: camera.clone(), lost_for: Duration::from_secs(90) },
+        Event::CameraChanged { camera, before: "Webcam A @ usb-1".into(), now: "Webcam B @ usb-2".into() },
         Event::StageFailed { stage: "vision".into(), reason: reason() },
         Event::Enrolled { person: person(7, "Barack Obama"), templates: 5, by: by() },
         Event::Renamed { person: person(7, "Barack Obama"), before: "B. Obama".into(), by: by() },
@@ -142,7 +143,7 @@ fn every_event_has_its_own_kind() {
     let expected = "started stopped granted denied passed exit_requested operator_unlocked operator_locked mode_set \
                     command_refused schedule_began schedule_ended unlocked locked unlock_refused door_failed door_opened door_closed \
                     held_open_warning alarm_raised alarm_ended contacts_lost contacts_back amnesty cut_moved \
-                    clock_jumped camera_lost camera_back stage_failed enrolled renamed changed enabled disabled \
+                    clock_jumped camera_lost camera_back camera_changed stage_failed enrolled renamed changed enabled disabled \
                     removed attendance_amended visitors_forgotten sealed templates_locked store_key_changed head_kept head_removed store_mended journal_back outbox_shed pruned erased \
                     restored";
     assert_eq!(kinds.join(" "), expected);

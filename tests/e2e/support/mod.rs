@@ -1,5 +1,6 @@
 //! What the tests stand on: a house with a door of its own, a daemon in it, and pictures to show it.
 
+mod camera;
 mod daemon;
 mod house;
 mod pictures;
@@ -7,6 +8,7 @@ mod small_disk;
 
 use std::time::{Duration, Instant};
 
+pub use camera::MadeUpCamera;
 pub use daemon::{Daemon, status};
 pub use house::{House, lines};
 pub use pictures::{Film, frame, photo, side_by_side, sized_frame, write_jpeg};

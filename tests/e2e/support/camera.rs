@@ -1,0 +1,120 @@
+//! A made-up V4L2 camera: `tests/support/made_up_camera.c`, loaded before usher, playing what a test writes down.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::{House, eventually, write_jpeg};
+
+/// A camera on `/dev/video77` of a house. It delivers one frame after the other, a fixed time apart.
+pub struct MadeUpCamera {
+    folder: PathBuf,
+}
+
+impl MadeUpCamera {
+    /// Plugs one into `house`: `mode` is `FOURCC WIDTH HEIGHT MILLISECONDS STRIDE`, `settings` are more keys of its `[[camera]]`. `None`,
+    /// said loudly, where it cannot be built.
+    pub fn in_house(house: House, mode: &str, settings: &str) -> Option<(MadeUpCamera, House)> {
+        let library = library()?;
+        let mut house = house.with_camera(&format!("kind = \"v4l2\"\ndevice = \"/dev/video77\"\n{settings}"));
+        let camera = MadeUpCamera { folder: house.path("made-up") };
+        std::fs::create_dir(&camera.folder).unwrap();
+        camera.write("mode", mode);
+        camera.plug("Made-up camera", "usb-made-up-1.1");
+        house.environment.insert("LD_PRELOAD".into(), library.display().to_string());
+        house.environment.insert("MADE_UP_CAMERA".into(), camera.folder.display().to_string());
+        Some((camera, house))
+    }
+
+    /// Plugs in a device with this name at this place.
+    pub fn plug(&self, card: &str, bus: &str) {
+        self.write("device", &format!("{card}\n{bus}\n"));
+    }
+
+    /// Pulls the device out.
+    pub fn unplug(&self) {
+        std::fs::remove_file(self.folder.join("device")).unwrap();
+    }
+
+    /// Plays these lines from now on, each `NAME [key=value]…`, the last one for ever. `NAME` is a file of [`MadeUpCamera::file`], or `-`.
+    pub fn plays(&self, lines: &[&str]) {
+        let line = |line: &&str| match line.split_once(' ').unwrap_or((line, "")) {
+            ("-", keys) => format!("- {keys}\n"),
+            (name, keys) => format!("{} {keys}\n", self.folder.join(name).display()),
+        };
+        self.write("frames", &lines.iter().map(line).collect::<String>());
+    }
+
+    /// Where the bytes of a frame of that name lie.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Writes a picture as the bytes of a frame: as JPEG, or as YUYV by the name's ending.
+    pub fn develop(&self, name: &str, picture: image::RgbImage) {
+        let path = self.file(name);
+        match name.ends_with(".yuyv") {
+            true => std::fs::write(&path, yuyv(&picture)).unwrap(),
+            false => drop(write_jpeg(picture, &path)),
+        }
+    }
+
+    /// How often `word` stands in what it has logged: `open`, `on`, `off`, `line 2`.
+    pub fn has_done(&self, word: &str) -> usize {
+        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        log.lines().filter(|line| *line == word).count()
+    }
+
+    /// Waits until it has done `word` so often.
+    pub fn does(&self, word: &str, times: usize) {
+        eventually(&format!("{times} times `{word}` of the made-up camera"), || {
+            (self.has_done(word) >= times).then_some(())
+        });
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        // In one step: the camera reads whenever it likes.
+        let unfinished = self.folder.join(format!("{name}.unfinished"));
+        std::fs::write(&unfinished, text).unwrap();
+        std::fs::rename(unfinished, self.folder.join(name)).unwrap();
+    }
+}
+
+/// The library that plays it; `None`, said loudly, where it cannot be built.
+fn library() -> Option<&'static Path> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let build = || {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/made_up_camera.c");
+        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("made_up_camera.so");
+        let unfinished = library.with_extension(format!("so.{}", std::process::id()));
+        let arguments = ["-shared", "-fPIC", "-O1", "-o"];
+        let mut compiler = Command::new("cc");
+        compiler.args(arguments).arg(&unfinished).arg(source).arg("-ldl");
+        match compiler.status() {
+            Ok(status) if cfg!(target_os = "linux") => {
+                assert!(status.success(), "the made-up camera cannot be built");
+                std::fs::rename(unfinished, &library).unwrap();
+                Some(library)
+            }
+            other => {
+                eprintln!("SKIPPED: this test needs Linux and a C compiler for its made-up camera ({other:?})");
+                None
+            }
+        }
+    };
+    BUILT.get_or_init(build).as_deref()
+}
+
+/// `Y0 Cb Y1 Cr` for each pair of pixels, ITU-R BT.601 with limited range.
+fn yuyv(picture: &image::RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(picture.len() / 3 * 2);
+    let pixels: Vec<[f32; 3]> = picture.pixels().map(|pixel| pixel.0.map(f32::from)).collect();
+    for pair in pixels.chunks_exact(2) {
+        let luma = |[r, g, b]: [f32; 3]| 16.0 + (65.481 * r + 128.553 * g + 24.966 * b) / 255.0;
+        let [r, g, b] = [0, 1, 2].map(|n| (pair[0][n] + pair[1][n]) / 2.0);
+        let blue = 128.0 + (-37.797 * r - 74.203 * g + 112.0 * b) / 255.0;
+        let red = 128.0 + (112.0 * r - 93.786 * g - 18.214 * b) / 255.0;
+        bytes.extend([luma(pair[0]), blue, luma(pair[1]), red].map(|value| value.round() as u8));
+    }
+    bytes
+}
