@@ -201,6 +201,7 @@ pub fn rules(setup: &Setup) -> HouseRules {
         first_person: setup.first_person.then(|| "guards".into()),
         two_person: (setup.two_person && at == 1).then_some(Duration::from_secs(15)),
         zones: Some(Zones { outside: "street".into(), inside: "house".into() }),
+        unlock_hours: setup.hours.then_some(0),
     };
     HouseRules {
         zone,
@@ -221,12 +222,18 @@ pub struct Scene {
     relays: RelayStop,
     threads: Vec<JoinHandle<()>>,
     last_seen: Option<(usize, Vec<Sighting>)>,
+    /// The hours of each day, in which doors stand unlocked.
+    window: Window,
     frame: u64,
     track: u64,
 }
 
 impl Scene {
     pub fn new(setup: Setup) -> Scene {
+        Scene::in_hours(setup, Window { from_min: 8 * 60, to_min: 16 * 60 })
+    }
+
+    pub fn in_hours(setup: Setup, window: Window) -> Scene {
         // The night before Berlin skips an hour.
         let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(1_774_728_000);
         let clock = Arc::new(SimulatedClock::new(begin));
@@ -236,6 +243,7 @@ impl Scene {
             world: World::default(),
             clock,
             doors: None,
+            window,
             relays: RelayStop::default(),
             threads: Vec::new(),
             last_seen: None,
@@ -264,7 +272,8 @@ impl Scene {
             max_on: MAX_ON,
             max_hold: self.setup.held.then_some(MAX_HOLD),
         };
-        let house = rules(&self.setup);
+        let mut house = rules(&self.setup);
+        house.schedules[0].week = std::array::from_fn(|_| vec![self.window]);
         self.relays = RelayStop::default();
         let mut threads = Vec::new();
         let posts = DOORS
