@@ -17,6 +17,8 @@ use super::Record;
 
 /// A clock that shows an earlier time was never set: there was no usher before 2025.
 const NOBODY_BEFORE: Duration = Duration::from_secs(1_735_689_600);
+/// A clock that lies behind an earlier record by more than this is wrong. Records of several threads may be written a moment out of order.
+const BEHIND: Duration = Duration::from_secs(2);
 /// Records that a run has at most.
 const RUN: u64 = 512;
 /// Times that lie apart by less are shown as one.
@@ -44,8 +46,7 @@ impl Dated {
 
     /// Whether the record's own clock showed another time, by a second or more.
     pub fn differs(&self) -> bool {
-        let apart = self.at.duration_since(self.record.at).or_else(|_| self.record.at.duration_since(self.at));
-        self.corrected && apart.unwrap_or_default() >= SHOWN_APART
+        self.corrected && apart(self.at, self.record.at) >= SHOWN_APART
     }
 
     /// As [`Record::to_json`], with `dated` (RFC 3339 in UTC) where the time is corrected.
@@ -86,19 +87,15 @@ enum Trust {
     Synchronised,
     /// It may be right.
     Plausible,
+    /// It shows an earlier time than an earlier record.
+    Behind,
     /// It shows a time before there was any usher.
     Unset,
 }
 
 impl Mark {
-    fn of(record: &Record) -> Mark {
-        let Record { at, since_boot, boot, synchronised, .. } = *record;
-        let unset = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() < NOBODY_BEFORE;
-        let trust = match (unset, synchronised) {
-            (true, _) => Trust::Unset,
-            (false, Some(true)) => Trust::Synchronised,
-            (false, _) => Trust::Plausible,
-        };
+    fn of(record: &Record, trust: Trust) -> Mark {
+        let Record { at, since_boot, boot, .. } = *record;
         Mark { at, since_boot, boot, trust }
     }
 }
@@ -112,6 +109,8 @@ struct Boot {
     settled: bool,
     /// The newest record whose clock may be right.
     plausible: Option<(Duration, SystemTime)>,
+    /// The newest record whose clock was set, to whatever.
+    set: Option<(Duration, SystemTime)>,
 }
 
 /// Records one after the other, of one boot and one trust.
@@ -131,6 +130,8 @@ struct Run {
 #[derive(Debug, Default)]
 pub struct Timeline {
     through: u64,
+    /// The latest time that a clock has shown.
+    latest: Option<SystemTime>,
     runs: Vec<Run>,
     boots: HashMap<Uuid, Boot>,
 }
@@ -171,21 +172,19 @@ impl Timeline {
             return;
         }
         self.through = record.seq;
-        let mark = Mark::of(record);
+        let mark = Mark::of(record, self.trust(record));
+        self.latest = self.latest.max(Some(mark.at));
         let boot = self.boots.entry(mark.boot).or_default();
-        match mark.trust {
-            Trust::Synchronised => {
-                if !boot.settled {
-                    boot.anchors.push((mark.since_boot, mark.at));
-                }
-                boot.settled = true;
-                boot.plausible = Some((mark.since_boot, mark.at));
-            }
-            Trust::Plausible => {
-                boot.settled = false;
-                boot.plausible = Some((mark.since_boot, mark.at));
-            }
-            Trust::Unset => boot.settled = false,
+        let here = (mark.since_boot, mark.at);
+        if mark.trust == Trust::Synchronised && !boot.settled {
+            boot.anchors.push(here);
+        }
+        boot.settled = mark.trust == Trust::Synchronised;
+        if matches!(mark.trust, Trust::Synchronised | Trust::Plausible) {
+            boot.plausible = Some(here);
+        }
+        if mark.trust != Trust::Unset {
+            boot.set = Some(here);
         }
         let kinds = bit(&record.kind);
         match self.runs.last_mut() {
@@ -209,10 +208,25 @@ impl Timeline {
         }
     }
 
-    /// The record with its time.
+    /// The record with its time; its own, when it was not told of that record.
     pub fn date(&self, record: Record) -> Dated {
-        let (at, corrected) = self.time_of(Mark::of(&record));
+        let place = self.runs.partition_point(|run| run.last < record.seq);
+        let Some(run) = self.runs.get(place).filter(|run| run.first <= record.seq) else {
+            return Dated::plainly(record);
+        };
+        let (at, corrected) = self.time_of(Mark::of(&record, run.trust));
         Dated { record, at, corrected }
+    }
+
+    /// How far the clock of the next record is believed.
+    fn trust(&self, record: &Record) -> Trust {
+        let behind = self.latest.and_then(|latest| latest.duration_since(record.at).ok()).is_some_and(|by| by > BEHIND);
+        match record.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() < NOBODY_BEFORE {
+            true => Trust::Unset,
+            false if record.synchronised == Some(true) => Trust::Synchronised,
+            false if behind => Trust::Behind,
+            false => Trust::Plausible,
+        }
     }
 
     /// The numbers, from and to, between which alone records that fit can lie; in order.
@@ -220,29 +234,45 @@ impl Timeline {
         let wanted = window.kinds.iter().fold(0, |bits, kind| bits | bit(kind));
         let fits = |run: &&Run| {
             let Run { boot, trust, at, since_boot, kinds, .. } = **run;
-            let time = |at, since_boot| self.time_of(Mark { at, since_boot, boot, trust }).0;
+            // Of a run some records may be corrected and others not, so both times bound it.
+            let told = |at, since_boot| self.told(Mark { at, since_boot, boot, trust }).map_or(at, |(at, _)| at);
+            let (first, last) = (at.0.min(told(at.0, since_boot.0)), at.1.max(told(at.1, since_boot.1)));
             (wanted == 0 || kinds & wanted != 0)
-                && window.since.is_none_or(|since| time(at.1, since_boot.1) >= since)
-                && window.until.is_none_or(|until| time(at.0, since_boot.0) < until)
+                && window.since.is_none_or(|since| last >= since)
+                && window.until.is_none_or(|until| first < until)
         };
         self.runs.iter().filter(fits).map(|run| (run.first, run.last)).collect()
     }
 
     /// When that was, and whether another record says so.
     fn time_of(&self, mark: Mark) -> (SystemTime, bool) {
-        // Without the machine's name for the boot, times since a start say nothing of each other.
-        let boot = self.boots.get(&mark.boot).filter(|_| !mark.boot.is_nil());
-        let later = |anchor: &(Duration, SystemTime)| anchor.0 >= mark.since_boot;
-        let anchor = match (mark.trust, boot) {
-            (Trust::Synchronised, _) | (_, None) => None,
-            (Trust::Plausible, Some(boot)) => boot.anchors.iter().find(|anchor| later(anchor)),
-            (Trust::Unset, Some(boot)) => {
-                boot.anchors.iter().find(|anchor| later(anchor)).or(boot.plausible.as_ref().filter(|a| later(a)))
-            }
-        };
-        let corrected = anchor.and_then(|(since_boot, at)| at.checked_sub(since_boot.saturating_sub(mark.since_boot)));
-        (corrected.unwrap_or(mark.at), corrected.is_some())
+        match self.told(mark) {
+            // A clock that was not synchronised and has only run on since corrects nothing.
+            Some((at, sure)) if sure || apart(at, mark.at) >= SHOWN_APART => (at, true),
+            _ => (mark.at, false),
+        }
     }
+
+    /// The time that a later record of the boot tells, and whether that one was synchronised.
+    fn told(&self, mark: Mark) -> Option<(SystemTime, bool)> {
+        // Without the machine's name for the boot, times since a start say nothing of each other.
+        let boot = self.boots.get(&mark.boot).filter(|_| !mark.boot.is_nil() && mark.trust != Trust::Synchronised)?;
+        let later = |anchor: &&(Duration, SystemTime)| anchor.0 >= mark.since_boot;
+        let time = |anchor: &(Duration, SystemTime)| anchor.1.checked_sub(anchor.0.saturating_sub(mark.since_boot));
+        if let Some(at) = boot.anchors.iter().find(later).and_then(time) {
+            return Some((at, true));
+        }
+        let better = match mark.trust {
+            Trust::Synchronised | Trust::Plausible => None,
+            Trust::Behind => boot.plausible.as_ref().filter(later),
+            Trust::Unset => [&boot.plausible, &boot.set].into_iter().flatten().find(later),
+        };
+        Some((better.and_then(time)?, false))
+    }
+}
+
+fn apart(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other).or_else(|_| other.duration_since(one)).unwrap_or_default()
 }
 
 /// One of 64 bits.

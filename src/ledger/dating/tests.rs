@@ -93,6 +93,35 @@ fn a_clock_set_by_hand_dates_what_was_before_any_usher_and_nothing_else() {
 }
 
 #[test]
+fn a_clock_that_lies_behind_an_earlier_record_is_wrong() {
+    // A power cut, and the board goes on with the time of yesterday evening until somebody sets it.
+    let records = [
+        record(1, 6, 900, MORNING - 3600, Some(false)),
+        record(2, 7, 20, MORNING - 43_200, Some(false)),
+        record(3, 7, 600, MORNING + 600, Some(false)),
+    ];
+    assert_eq!(dated(&records)[1], (wall(MORNING + 20), true));
+    // As long as nobody does, and when it has only run on, it stays.
+    assert_eq!(dated(&records[..2])[1], (wall(MORNING - 43_200), false));
+    let records = [
+        record(1, 6, 900, MORNING + 100, Some(false)),
+        record(2, 7, 20, MORNING + 20, Some(false)),
+        record(3, 7, 600, MORNING + 600, Some(false)),
+    ];
+    assert_eq!(dated(&records)[1], (wall(MORNING + 20), false));
+    // A start two years ahead, and back: the time after it is not taken for wrong.
+    let ahead = MORNING + 63_072_000;
+    let records = [
+        record(1, 7, 20, MORNING + 20, Some(false)),
+        record(2, 7, 100, ahead, Some(false)),
+        record(3, 7, 600, MORNING + 600, Some(false)),
+        record(4, 7, 700, MORNING + 700, Some(false)),
+    ];
+    let own: Vec<_> = records.iter().map(|record| (record.at, false)).collect();
+    assert_eq!(dated(&records), own);
+}
+
+#[test]
 fn both_times_are_told_where_they_lie_apart() {
     let records = [
         record(1, 7, 20, 20, Some(false)),
@@ -149,7 +178,13 @@ proptest! {
                     prop_assert!(dated.is_corrected());
                     prop_assert_eq!(dated.at, later.at - (later.since_boot - record.since_boot));
                 }
-                (_, None) => prop_assert!(!dated.is_corrected() || record.at < wall(1_735_689_600)),
+                (_, None) => {
+                    let says = |later: &Record| {
+                        later.boot == record.boot && dated.at == later.at - (later.since_boot - record.since_boot)
+                    };
+                    prop_assert!(!dated.is_corrected() || records[place + 1..].iter().any(says));
+                    prop_assert!(dated.is_corrected() || dated.at == record.at);
+                }
             }
         }
     }
