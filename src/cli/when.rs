@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn today_is_one_day_whoever_asks() {
+    fn today_goes_by_the_zone_and_the_hour_at_which_days_begin() {
         // Eight in the evening in Los Angeles, three in the morning by UTC.
         let evening = calendar("2026-03-09T20:00:00[America/Los_Angeles]", 2);
         let shown = |calendar: &Calendar, text: &str| calendar.parse(text).unwrap().to_string();

@@ -81,7 +81,7 @@ impl Journal {
         let after = (key_bound(Bound::Excluded(&timeline.through())), Bound::Unbounded);
         for entry in self.records.range::<[u8; 8], _>(after) {
             let (_, header) = entry?;
-            // One that cannot be read is found by `verify`, and by whoever asks for it.
+            // One that cannot be read is found by `verify`, and when it is asked for.
             if let Ok((record, _)) = open_header(&header) {
                 timeline.tell(&record);
             }

@@ -28,7 +28,7 @@ struct Life<'a> {
 
 /// For each number that was given up the newest number of the same person. A number follows another one that was removed before, when all
 /// its records come later and it begins with the employee id that the other one ended with; without an employee id on either side, with
-/// the same name. Numbers are never given twice, and whoever is enrolled has one, so two people who were both enrolled stay two.
+/// the same name. Numbers are never given twice, and everybody enrolled has one, so two people who were both enrolled stay two.
 pub fn successors(readings: &[Reading], removals: &[Removal]) -> BTreeMap<PersonId, PersonId> {
     let mut lives = lives(readings);
     lives.sort_by_key(|life| life.records.0);
