@@ -321,7 +321,9 @@ fn locked_at_midnight(window: Window) -> Vec<String> {
         passback: Passback::Off,
         held: true,
     };
-    let mut scene = Scene::in_hours(setup, window);
+    let mut scene = Scene::new(setup);
+    scene.window = window;
+    scene.play(&Step::Restart);
     let staff = Step::Seen { door: 1, person: 1, age_ms: 50, inwards: true };
     let guard = Step::Seen { door: 1, person: 2, age_ms: 50, inwards: true };
     // From 21:01:40.

@@ -222,18 +222,14 @@ pub struct Scene {
     relays: RelayStop,
     threads: Vec<JoinHandle<()>>,
     last_seen: Option<(usize, Vec<Sighting>)>,
-    /// The hours of each day, in which doors stand unlocked.
-    window: Window,
+    /// The hours of each day, in which doors stand unlocked; in force from a restart on.
+    pub window: Window,
     frame: u64,
     track: u64,
 }
 
 impl Scene {
     pub fn new(setup: Setup) -> Scene {
-        Scene::in_hours(setup, Window { from_min: 8 * 60, to_min: 16 * 60 })
-    }
-
-    pub fn in_hours(setup: Setup, window: Window) -> Scene {
         // The night before Berlin skips an hour.
         let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(1_774_728_000);
         let clock = Arc::new(SimulatedClock::new(begin));
@@ -243,7 +239,7 @@ impl Scene {
             world: World::default(),
             clock,
             doors: None,
-            window,
+            window: Window { from_min: 8 * 60, to_min: 16 * 60 },
             relays: RelayStop::default(),
             threads: Vec::new(),
             last_seen: None,
