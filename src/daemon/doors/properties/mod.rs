@@ -352,7 +352,7 @@ fn locked_at_midnight(window: Window) -> Vec<String> {
 
 #[test]
 fn a_window_that_somebody_opened_stays_open_over_midnight() {
-    assert_eq!(locked_at_midnight(Window { from_min: 20 * 60, to_min: 28 * 60 }), [String::new(); 0]);
+    assert!(locked_at_midnight(Window { from_min: 20 * 60, to_min: 28 * 60 }).is_empty());
     // Hours without an end are opened day by day, and the record says so.
     let told = locked_at_midnight(Window { from_min: 0, to_min: 24 * 60 });
     assert_eq!(told, ["a new day began, and nobody of the group that opens it has come yet"]);
