@@ -296,6 +296,7 @@ pub fn attendance(config: &Config) -> Result<attendance::Rules> {
         day_starts: Time::new((start / 60) as i8, (start % 60) as i8, 0, 0)?,
         zone,
         long_day: settings.long_day.try_into()?,
+        longest_stint: settings.longest_stint.max(settings.long_day).try_into()?,
     })
 }
 

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -35,8 +36,10 @@ pub struct HouseRules {
 pub struct DoorRules {
     /// `None`: everybody enrolled, at any time. Otherwise one of them must fit.
     pub permits: Option<Vec<Permit>>,
-    /// Until somebody of this group was let in, nobody else is on that day.
+    /// Until somebody of this group was let in, nobody else is on that day. Who opens the day opens the unlock window too, to its end.
     pub first_person: Option<String>,
+    /// The place in [`HouseRules::schedules`] of the hours in which the door stands unlocked.
+    pub unlock_hours: Option<usize>,
     /// Two people must be recognised within this time.
     pub two_person: Option<Duration>,
     /// The zones on both sides.
@@ -100,8 +103,8 @@ pub struct Judgement {
 pub struct Authority {
     rules: HouseRules,
     whereabouts: Whereabouts,
-    /// For each door the last day on which its first person came.
-    first_came: Vec<Option<Date>>,
+    /// For each door when its first person came last.
+    first_came: Vec<Option<Timestamp>>,
     /// For each door who waits for a second person.
     waiting: Vec<Option<Waiting>>,
     strikes: Strikes,
@@ -194,16 +197,18 @@ impl Authority {
         self.waits_no_more(holder.person);
         let Some(rules) = self.rules.doors.get(door) else { return };
         self.waiting[door] = None;
-        if rules.first_person.as_ref().is_some_and(|group| holder.is_in(group)) {
-            self.first_came[door] = Some(self.today(now));
+        if rules.first_person.is_some()
+            && let Some(at) = self.opens_day(door, holder, now)
+        {
+            self.first_came[door] = Some(at);
         }
     }
 
-    /// The day that they open at `door`, if they are its first person and the first of them to come.
-    pub fn opens_day(&self, door: usize, holder: &Holder, now: Now) -> Option<Date> {
+    /// The time at which they open the day at `door`, if they are its first person and the first of them to come on that day.
+    pub fn opens_day(&self, door: usize, holder: &Holder, now: Now) -> Option<Timestamp> {
         let group = self.rules.doors.get(door)?.first_person.as_ref()?;
-        let today = self.today(now);
-        (holder.is_in(group) && self.first_came[door] != Some(today)).then_some(today)
+        let came = self.first_came(door);
+        (holder.is_in(group) && came.map(|at| self.day_of(at)) != Some(self.day_of(now.wall))).then_some(now.wall)
     }
 
     /// A face nearly passed for `person`, and was refused.
@@ -231,15 +236,14 @@ impl Authority {
         }
     }
 
-    /// Whether the first person of the day has come to `door`, or none is needed.
+    /// Whether the first person has come to `door`, or none is needed: today, or on the day on which the unlock window began that
+    /// is open now, or since.
     pub fn first_person_came(&self, door: usize, now: Now) -> bool {
-        let needed = self.rules.doors.get(door).is_some_and(|rules| rules.first_person.is_some());
-        !needed || self.first_came[door] == Some(self.today(now))
-    }
-
-    /// For each door the last day on which its first person came; to be kept over a restart.
-    pub fn first_came(&self) -> &[Option<Date>] {
-        &self.first_came
+        let Some(rules) = self.rules.doors.get(door).filter(|rules| rules.first_person.is_some()) else { return true };
+        let Some(came) = self.first_came(door) else { return false };
+        let day = self.day_of(came);
+        let began = || rules.unlock_hours.and_then(|at| self.rules.schedules.get(at)?.began(now.wall));
+        day == self.day_of(now.wall) || came <= now.wall && began().is_some_and(|began| day >= self.day_of(began))
     }
 
     /// Where people are; to be kept over a restart.
@@ -252,15 +256,20 @@ impl Authority {
         &mut self.whereabouts
     }
 
-    /// Reads back what [`Authority::first_came`] gave.
-    pub fn restore_first_came(&mut self, door: usize, day: Date) {
+    /// When the first person of `door` came last.
+    pub fn first_came(&self, door: usize) -> Option<Timestamp> {
+        self.first_came.get(door).copied().flatten()
+    }
+
+    /// Reads back what [`Authority::opens_day`] gave.
+    pub fn restore_first_came(&mut self, door: usize, at: Timestamp) {
         if let Some(came) = self.first_came.get_mut(door) {
-            *came = Some(day);
+            *came = Some(at);
         }
     }
 
-    fn today(&self, now: Now) -> Date {
-        self.rules.zone.to_datetime(now.wall).date()
+    fn day_of(&self, at: Timestamp) -> Date {
+        self.rules.zone.to_datetime(at).date()
     }
 
     fn permit_gate(&self, rules: &DoorRules, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
@@ -311,7 +320,7 @@ impl Authority {
         let came = self.first_person_came(door, now);
         let passed = came || holder.is_in(group);
         let input = match (came, holder.is_in(group)) {
-            (true, _) => format!("somebody of {group} came today"),
+            (true, _) => format!("somebody of {group} opened this day or these hours"),
             (false, true) => format!("the first of {group} today"),
             (false, false) => format!("nobody of {group} came yet today"),
         };

@@ -14,6 +14,8 @@ use super::holidays::Holidays;
 
 /// Minutes of a day.
 const DAY_MIN: u16 = 24 * 60;
+/// Hours that last so long have no end of their own.
+const ONE_DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How far ahead the next change is told.
 const LOOK_AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Days that are laid out for it, from yesterday on.
@@ -64,8 +66,30 @@ impl Schedule {
         Hours { open: open.is_some(), until, local: self.local(at) }
     }
 
+    /// When the hours that are open at `at` began; `None` when they are closed. Windows that touch or overlap are one, unless they last a
+    /// day or longer together: then each is one, as without them there would be no end to the hours.
+    pub fn began(&self, at: Timestamp) -> Option<Timestamp> {
+        let today = self.zone.to_datetime(at).date();
+        let joined = self.spans(today).into_iter().find(|span| span.contains(at))?;
+        match joined.start.duration_until(joined.end) < ONE_DAY {
+            true => Some(joined.start),
+            false => self.stretches(today).into_iter().find(|span| span.contains(at)).map(|span| span.start),
+        }
+    }
+
     /// The spans of time from the day before `today` on, in order, those that touch or overlap joined.
     fn spans(&self, today: Date) -> Vec<Stretch> {
+        self.stretches(today).into_iter().fold(Vec::<Stretch>::new(), |mut joined, span| {
+            match joined.last_mut() {
+                Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+                _ => joined.push(span),
+            }
+            joined
+        })
+    }
+
+    /// The windows from the day before `today` on, in order.
+    fn stretches(&self, today: Date) -> Vec<Stretch> {
         let mut spans = Vec::new();
         let mut day = today.checked_sub(1.day()).unwrap_or(today);
         for _ in 0..HORIZON_DAYS {
@@ -82,13 +106,7 @@ impl Schedule {
             day = next;
         }
         spans.sort();
-        spans.into_iter().fold(Vec::<Stretch>::new(), |mut joined, span| {
-            match joined.last_mut() {
-                Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
-                _ => joined.push(span),
-            }
-            joined
-        })
+        spans
     }
 
     fn windows(&self, day: Date) -> &[Window] {
@@ -219,6 +237,22 @@ pub(super) mod tests {
         assert!(night.at(at("2026-01-17T04:59:00Z")).open, "Friday's shift");
         night.holidays = Holidays::parse("2026-01-16 Friday off").unwrap();
         assert!(!night.at(at("2026-01-17T04:59:00Z")).open);
+    }
+
+    #[test]
+    fn the_hours_that_are_open_began_when_the_first_of_their_windows_did() {
+        let night = daily(&[window("20:00", "28:00")]);
+        assert_eq!(
+            night.began(at("2026-01-15T00:30:00Z")),
+            Some(at("2026-01-14T19:00:00Z")),
+            "after midnight in Berlin"
+        );
+        assert_eq!(night.began(at("2026-01-15T03:00:00Z")), None);
+        let halves = daily(&[window("00:00", "04:00"), window("20:00", "24:00")]);
+        assert_eq!(halves.began(at("2026-01-15T00:30:00Z")), Some(at("2026-01-14T19:00:00Z")));
+        // Hours without an end begin anew each day.
+        let always = daily(&[window("00:00", "24:00")]);
+        assert_eq!(always.began(at("2026-01-15T00:30:00Z")), Some(at("2026-01-14T23:00:00Z")));
     }
 
     #[test]

@@ -273,8 +273,14 @@ impl<T> Doorway<T> {
         self.mode = before;
     }
 
-    /// By the clock it stands unlocked now by this schedule, or by none. To be called at least once a second.
-    pub fn set_hours(&mut self, hours: Option<&Arc<str>>, other_open: Option<&str>, now: Moment) -> Vec<Act> {
+    /// By the clock it stands unlocked now by this schedule, or by none, and then `why_none` says why. To be called at least once a second.
+    pub fn set_hours(
+        &mut self,
+        hours: Option<&Arc<str>>,
+        why_none: &'static str,
+        other_open: Option<&str>,
+        now: Moment,
+    ) -> Vec<Act> {
         let mut acts = Vec::new();
         if self.hours.as_ref() != hours {
             let door = self.settings.name.clone();
@@ -301,7 +307,7 @@ impl<T> Doorway<T> {
             }
             // Whoever was just let in still gets through.
             (false, true) if self.mode == Mode::Normal && !self.pulse_lasts(now) => {
-                acts.push(Act::Lock { reason: "the hours are over", needs_record: false });
+                acts.push(Act::Lock { reason: why_none, needs_record: false });
             }
             _ => {}
         }

@@ -3,43 +3,99 @@
 //! Knows nothing of what they are for.
 
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, ZonedDateTime};
+use jiff::{Span, Timestamp, ToSpan, ZonedDateTime};
 
-/// `2026-01-31T08:00:00Z`, `2026-01-31T08:00`, `2026-01-31`, `08:00` (today), `today`, `yesterday`, `now`, or a span before now as in
-/// `2h` or `7d`. Local time where no offset is given.
-pub fn parse(text: &str) -> Result<Timestamp, String> {
-    parse_at(text, &ZonedDateTime::now())
+use crate::ledger::attendance::Rules;
+
+/// What words such as `today` go by: the time zone, and the time at which a day begins.
+pub struct Calendar {
+    now: ZonedDateTime,
+    day_starts: Time,
 }
 
-/// A day: `2026-01-31`, `today`, `yesterday`.
-pub fn parse_day(text: &str) -> Result<Date, String> {
-    let today = ZonedDateTime::now().date();
+/// A day as it was written. Which one `today` is, is known only with a [`Calendar`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Day {
+    Date(Date),
+    Today,
+    Yesterday,
+}
+
+/// `2026-01-31`, `today`, `yesterday`.
+pub fn parse_day(text: &str) -> Result<Day, String> {
     match text {
-        "today" => Ok(today),
-        "yesterday" => today.yesterday().map_err(|e| e.to_string()),
-        text => text.parse().map_err(|_| "a day as in 2026-01-31, or `today` or `yesterday`".to_owned()),
+        "today" => Ok(Day::Today),
+        "yesterday" => Ok(Day::Yesterday),
+        text => {
+            let date = text.parse().map_err(|_| "a day as in 2026-01-31, or `today` or `yesterday`".to_owned())?;
+            Ok(Day::Date(date))
+        }
     }
 }
 
-/// As [`parse`], in a time zone.
-pub fn parse_in(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
-    parse_at(text, &ZonedDateTime::now().with_time_zone(zone.clone()))
+impl Calendar {
+    /// By the clock and the days of `[attendance]`, now.
+    pub fn new(rules: &Rules) -> Calendar {
+        Calendar { now: ZonedDateTime::now().with_time_zone(rules.zone.clone()), day_starts: rules.day_starts }
+    }
+
+    /// The day that now belongs to: before the time at which days begin it is still the day before.
+    pub fn today(&self) -> Date {
+        match self.now.time() < self.day_starts {
+            true => before(self.now.date()),
+            false => self.now.date(),
+        }
+    }
+
+    /// The date that a day is.
+    pub fn date(&self, day: Day) -> Date {
+        match day {
+            Day::Date(date) => date,
+            Day::Today => self.today(),
+            Day::Yesterday => before(self.today()),
+        }
+    }
+
+    /// `2026-01-31T08:00:00Z`, `2026-01-31T08:00`, `2026-01-31`, `08:00` (of today), `today`, `yesterday`, `now`, or a span before now as
+    /// in `2h` or `7d`. Local time where no offset is given; a day alone is its beginning.
+    pub fn parse(&self, text: &str) -> Result<Timestamp, String> {
+        parse_at(text, self)
+    }
+
+    /// When a day begins.
+    fn start_of(&self, day: Date) -> Result<Timestamp, jiff::Error> {
+        self.local(day.to_datetime(self.day_starts))
+    }
+
+    fn local(&self, at: DateTime) -> Result<Timestamp, jiff::Error> {
+        at.to_zoned_datetime(self.now.time_zone().clone()).map(|at| at.timestamp())
+    }
+
+    /// That time of today, which may lie on the next date.
+    fn time_of_today(&self, time: Time) -> Result<Timestamp, jiff::Error> {
+        let date = match time < self.day_starts {
+            true => self.today().checked_add(1.day())?,
+            false => self.today(),
+        };
+        self.local(date.to_datetime(time))
+    }
 }
 
-fn parse_at(text: &str, now: &ZonedDateTime) -> Result<Timestamp, String> {
-    let zone = now.time_zone();
-    let local = |at: DateTime| at.to_zoned_datetime(zone.clone()).map(|at| at.timestamp());
+fn before(date: Date) -> Date {
+    date.yesterday().unwrap_or(Date::MIN)
+}
+
+fn parse_at(text: &str, calendar: &Calendar) -> Result<Timestamp, String> {
+    let now = &calendar.now;
     let wrong = || {
         format!(
             "`{text}` is no time: write 2026-01-31, 2026-01-31T08:00, 08:00, today, yesterday, or a span before now as in 2h or 7d"
         )
     };
-    let start_of = |day: Date| local(day.at(0, 0, 0, 0)).map_err(|_| wrong());
     match text {
         "now" => return Ok(now.timestamp()),
-        "today" => return start_of(now.date()),
-        "yesterday" => return start_of(now.date().yesterday().map_err(|_| wrong())?),
+        "today" => return calendar.start_of(calendar.today()).map_err(|_| wrong()),
+        "yesterday" => return calendar.start_of(before(calendar.today())).map_err(|_| wrong()),
         _ => {}
     }
     if let Ok(at) = text.parse::<Timestamp>() {
@@ -47,13 +103,13 @@ fn parse_at(text: &str, now: &ZonedDateTime) -> Result<Timestamp, String> {
     }
     // A date alone would also be read as a date with a time.
     if let (10, Ok(day)) = (text.len(), text.parse::<Date>()) {
-        return start_of(day);
+        return calendar.start_of(day).map_err(|_| wrong());
     }
     if let Ok(at) = text.parse::<DateTime>() {
-        return local(at).map_err(|_| wrong());
+        return calendar.local(at).map_err(|_| wrong());
     }
     if let Ok(time) = text.parse::<Time>() {
-        return local(now.date().to_datetime(time)).map_err(|_| wrong());
+        return calendar.time_of_today(time).map_err(|_| wrong());
     }
     let span: Span = text.parse().map_err(|_| wrong())?;
     let back = if span.is_negative() { span.negate() } else { span };
@@ -64,10 +120,33 @@ fn parse_at(text: &str, now: &ZonedDateTime) -> Result<Timestamp, String> {
 mod tests {
     use super::*;
 
+    fn calendar(now: &str, day_starts: i8) -> Calendar {
+        Calendar { now: now.parse().unwrap(), day_starts: jiff::civil::time(day_starts, 0, 0, 0) }
+    }
+
+    #[test]
+    fn today_goes_by_the_zone_and_the_hour_at_which_days_begin() {
+        // Eight in the evening in Los Angeles, three in the morning by UTC.
+        let evening = calendar("2026-03-09T20:00:00[America/Los_Angeles]", 2);
+        let shown = |calendar: &Calendar, text: &str| calendar.parse(text).unwrap().to_string();
+        assert_eq!(evening.today().to_string(), "2026-03-09");
+        assert_eq!(evening.date(parse_day("today").unwrap()), evening.today());
+        assert_eq!(evening.date(parse_day("yesterday").unwrap()).to_string(), "2026-03-08");
+        assert_eq!(shown(&evening, "today"), "2026-03-09T09:00:00Z");
+        assert_eq!(shown(&evening, "2026-03-09"), shown(&evening, "today"));
+        // After midnight, and before the day begins.
+        let night = calendar("2026-03-10T01:00:00[America/Los_Angeles]", 2);
+        assert_eq!(night.today(), evening.today());
+        assert_eq!(shown(&night, "today"), shown(&evening, "today"));
+        assert_eq!(shown(&night, "23:00"), "2026-03-10T06:00:00Z");
+        assert_eq!(shown(&night, "01:30"), "2026-03-10T08:30:00Z");
+        assert_eq!(calendar("2026-03-10T02:00:00[America/Los_Angeles]", 2).today().to_string(), "2026-03-10");
+    }
+
     #[test]
     fn people_s_ways_to_write_a_time() {
-        let now: ZonedDateTime = "2026-03-29T12:00:00[Europe/Berlin]".parse().unwrap();
-        let at = |text: &str| parse_at(text, &now).map(|at| at.to_string());
+        let calendar = calendar("2026-03-29T12:00:00[Europe/Berlin]", 0);
+        let at = |text: &str| calendar.parse(text).map(|at| at.to_string());
         for (text, expected) in [
             ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00Z"),
             ("2026-01-31T08:00:00+02:00", "2026-01-31T06:00:00Z"),

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::book::{Book, Page};
 use super::context::Context;
-use crate::ledger::{self, Record};
+use crate::ledger::{self, Dated, Window};
+use crate::setup;
 
 /// Say why a door opened or stayed shut, like a receipt.
 ///
@@ -24,32 +25,34 @@ pub struct Why {
 
 impl Why {
     pub fn run(self, context: &Context) -> Result<()> {
-        let book = Book::open(&context.config()?)?;
+        let config = context.config()?;
+        let zone = setup::attendance(&config)?.zone;
+        let book = Book::open(&config)?;
         let record = match &self.event {
             None => newest_decision(&book)?,
-            Some(event) => cause(&book, book.record(event)?)?,
+            Some(event) => cause(&book, book.dated(event)?)?,
         };
         let mut out = std::io::stdout().lock();
         match self.json {
             true => writeln!(out, "{}", record.to_json())?,
-            false => write!(out, "{}", ledger::receipt(&record))?,
+            false => write!(out, "{}", ledger::receipt_dated(&record, &zone))?,
         }
         Ok(())
     }
 }
 
-fn newest_decision(book: &Book) -> Result<Record> {
-    let decided = |record: &Record| record.kind == "granted" || record.kind == "denied";
-    match book.journal(Page::Newest, 10_000)?.into_iter().find(decided) {
+fn newest_decision(book: &Book) -> Result<Dated> {
+    let decisions = Window { kinds: vec!["granted".into(), "denied".into()], ..Window::default() };
+    match book.select(Page::Newest, 1, &decisions)?.pop() {
         Some(record) => Ok(record),
-        None => bail!("no decision stands among the newest records of the journal"),
+        None => bail!("no decision stands in the journal"),
     }
 }
 
 /// What unlocked a door, or let somebody pass, is told by the record it names.
-fn cause(book: &Book, record: Record) -> Result<Record> {
-    match (record.kind.as_str(), record.content["record"].as_u64()) {
-        ("unlocked" | "passed", Some(number)) if number > 0 => book.record(&number.to_string()),
-        _ => Ok(record),
+fn cause(book: &Book, dated: Dated) -> Result<Dated> {
+    match (dated.record.kind.as_str(), dated.record.content["record"].as_u64()) {
+        ("unlocked" | "passed", Some(number)) if number > 0 => book.dated(&number.to_string()),
+        _ => Ok(dated),
     }
 }

@@ -13,13 +13,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::control::{Failure, House, Peer, blocking};
 use super::wire::{AmendRequest, EraseAnswer, EraseRequest, HeadRequest, VerifiedWire};
-use crate::ledger::{LedgerError, Order, Record};
+use crate::ledger::{Dated, LedgerError, Order, Window};
 use crate::store::StoreError;
 
 /// Bytes of a backup that are sent at once.
@@ -58,29 +59,42 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Which records: those after a number, oldest first; or the newest, of all or of those before a number.
+/// Which records: those after a number, oldest first; or the newest, of all or of those before a number. Of them only those whose time,
+/// as they are dated, lies between `since` and `until`, and whose kind is among `kinds`, which commas separate.
 #[derive(Deserialize)]
 struct Range {
     limit: Option<usize>,
     after: Option<u64>,
     before: Option<u64>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    kinds: Option<String>,
+}
+
+impl Range {
+    fn window(&self) -> Window {
+        let time = |at: Option<Timestamp>| at.and_then(|at| SystemTime::try_from(at).ok());
+        let kinds = self.kinds.iter().flat_map(|kinds| kinds.split(',')).filter(|kind| !kind.is_empty());
+        Window { since: time(self.since), until: time(self.until), kinds: kinds.map(str::to_owned).collect() }
+    }
 }
 
 async fn journal(State(house): State<Arc<House>>, Query(range): Query<Range>) -> Result<Json<Vec<Value>>, Failure> {
     blocking(move || {
         let limit = range.limit.unwrap_or(100).min(10_000);
         let journal = house.recorder.journal();
+        let window = range.window();
         let records = match (range.after, range.before) {
-            (Some(after), _) => journal.list(after.saturating_add(1).., Order::OldestFirst, limit)?,
-            (None, before) => journal.list(..before.unwrap_or(u64::MAX), Order::NewestFirst, limit)?,
+            (Some(after), _) => journal.select(after.saturating_add(1).., Order::OldestFirst, limit, &window)?,
+            (None, before) => journal.select(..before.unwrap_or(u64::MAX), Order::NewestFirst, limit, &window)?,
         };
-        Ok(records.iter().map(Record::to_json).collect())
+        Ok(records.iter().map(Dated::to_json).collect())
     })
     .await
 }
 
 async fn one(State(house): State<Arc<House>>, Path(which): Path<String>) -> Result<Json<Value>, Failure> {
-    blocking(move || match house.recorder.journal().look_up(&which)? {
+    blocking(move || match house.recorder.journal().look_up_dated(&which)? {
         Some(record) => Ok(record.to_json()),
         None => Err(Failure(StatusCode::NOT_FOUND, format!("there is no record {which}"))),
     })

@@ -419,6 +419,10 @@ pub struct EraseAnswer {
 pub struct AmendRequest {
     pub person: u32,
     pub name: String,
+    #[serde(default)]
+    pub employee_id: Option<String>,
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// `in` or `out`, and when.
     pub add: Option<(String, Timestamp)>,
     /// The number of the record that does not count.
@@ -437,7 +441,8 @@ impl AmendRequest {
             (None, Some(record)) => Amendment::Void { record },
             _ => return None,
         };
-        let person = Named { id: PersonId(self.person), name: self.name };
+        let person =
+            Named { id: PersonId(self.person), name: self.name, employee_id: self.employee_id, groups: self.groups };
         Some(Event::AttendanceAmended { person, amendment, reason: self.reason, by })
     }
 }

@@ -7,11 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use super::{Decision, Direction, Mode, ModelId, PersonId};
 
-/// A person's name as it stood when something happened, so that a record can be read after a rename or a removal.
+/// A person as they stood when something happened, so that a record can be read after a rename or a removal, and hours be reckoned from
+/// it alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     pub id: PersonId,
     pub name: String,
+    /// `None` when they had none.
+    pub employee_id: Option<String>,
+    pub groups: Vec<String>,
 }
 
 /// What unlocked a door.

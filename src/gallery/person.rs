@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use crate::domain::{Embedding, PersonId, Quality};
+use crate::domain::{Embedding, Named, PersonId, Quality};
 
 use super::GalleryError;
 
@@ -52,6 +52,18 @@ pub struct Template {
     pub embedding: Embedding,
     pub quality: Quality,
     pub created: SystemTime,
+}
+
+impl Person {
+    /// As records name them.
+    pub fn named(&self) -> Named {
+        Named {
+            id: self.id,
+            name: self.name.clone(),
+            employee_id: self.employee_id.clone(),
+            groups: self.groups.clone(),
+        }
+    }
 }
 
 impl NewPerson {

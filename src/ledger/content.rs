@@ -1,8 +1,9 @@
 //! What a record says about an event: its kind and its content as JSON.
 //!
 //! Knows nothing of hashes, databases and brokers. Names are snake_case, spans carry `_ms` in whole milliseconds, distances are
-//! Euclidean between unit vectors (0 to 2, lower is closer) with four decimals. A person is `{"id": 7, "name": "…"}`, named as
-//! they were called at that time.
+//! Euclidean between unit vectors (0 to 2, lower is closer) with four decimals. A person is `{"id": 7, "name": "…",
+//! "employee_id": "…", "groups": […]}` as they stood at that time; `employee_id` is null for somebody without one. Records of 0.1.0 have
+//! neither `employee_id` nor `groups`, and so has a decision about somebody who was not known any longer.
 
 use std::time::{Duration, SystemTime};
 
@@ -243,7 +244,10 @@ fn decided(
         "direction": direction.map(Direction::as_str),
         "verdict": verdict,
         "reason": reason,
-        "person": id.map(|id| json!({ "id": id.0, "name": name_of(id, person) })),
+        "person": id.map(|id| match person.filter(|person| person.id == id) {
+            Some(person) => named(person),
+            None => json!({ "id": id.0, "name": null }),
+        }),
         "distance": nearest.map(|nearest| rounded(nearest.distance)),
         "runner_up": second.map(|(id, distance)| {
             json!({ "id": id.0, "name": name_of(id, runner_up), "distance": rounded(distance) })
@@ -269,7 +273,7 @@ fn name_of(id: PersonId, named: Option<&Named>) -> Option<&str> {
 }
 
 fn named(person: &Named) -> Value {
-    json!({ "id": person.id.0, "name": person.name })
+    json!({ "id": person.id.0, "name": person.name, "employee_id": person.employee_id, "groups": person.groups })
 }
 
 fn ms(span: Duration) -> u64 {

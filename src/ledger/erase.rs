@@ -1,4 +1,4 @@
-//! Erasing a person from old records: their name and number go, the record and the chain stay.
+//! Erasing a person from old records: their name, numbers and groups go, the record and the chain stay.
 //!
 //! Knows nothing of who may ask for it.
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::journal::Journal;
 use super::record::erased;
-use super::{LedgerError, Order, Record};
+use super::{Dated, LedgerError, Order, Record, Window};
 use crate::domain::{Event, PersonId, Stamp};
 use crate::store::Change;
 
@@ -43,11 +43,12 @@ impl Journal {
         let mut count = 0;
         let mut after = 0;
         loop {
-            let records = self.list(after + 1.., Order::OldestFirst, AT_ONCE)?;
+            let records = self.select(after + 1.., Order::OldestFirst, AT_ONCE, &Window::default())?;
             let Some(last) = records.last() else { break };
-            after = last.seq;
+            after = last.record.seq;
             let mut changed: Vec<(u64, Change)> = Vec::new();
-            for Record { seq, at, kind, mut content, .. } in records {
+            for Dated { record, at, .. } in records {
+                let Record { seq, kind, mut content, .. } = record;
                 if at < before && redact(&kind, &mut content, person) {
                     changed.push((seq, self.contents.put(seq.to_be_bytes(), erased(&content))));
                 }
@@ -123,8 +124,9 @@ fn redact_objects(value: &mut Value, person: PersonId) -> bool {
     match value {
         Value::Object(fields) => {
             if its_own {
-                fields.remove("id");
-                fields.remove("name");
+                for field in ["id", "name", "employee_id", "groups"] {
+                    fields.remove(field);
+                }
                 fields.insert("erased".to_owned(), json!(true));
             }
             fields.values_mut().fold(its_own, |found, value| redact_objects(value, person) | found)
@@ -188,7 +190,7 @@ mod tests {
         assert_eq!((told.kind.as_str(), &told.content["count"]), ("erased", &json!(count)));
         for record in journal.list(.., Order::OldestFirst, 100).unwrap() {
             let all = format!("{} {}", explain(&record), record.content);
-            assert!(!all.contains("Obama"), "{all}");
+            assert!(!all.contains("Obama") && !all.contains("E007"), "{all}");
         }
         let granted = journal.get(3).unwrap().unwrap();
         assert_eq!(granted.content["person"], json!({ "erased": true }));

@@ -6,6 +6,7 @@
 use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::dating::Timeline;
 use super::outbox::{Entry, Outbox};
 use super::record::{Draft, open, open_header, seal};
 use super::{Broken, LedgerError, Record, content};
@@ -30,6 +31,7 @@ pub struct Journal {
     pub(super) ids: Tree,
     outbox: Option<Arc<Outbox>>,
     tidying: Mutex<()>,
+    pub(super) timeline: Mutex<Timeline>,
 }
 
 impl Journal {
@@ -43,6 +45,7 @@ impl Journal {
             ids: store.tree_later(ids),
             outbox: None,
             tidying: Mutex::new(()),
+            timeline: Mutex::default(),
         })
     }
 
@@ -169,7 +172,7 @@ impl Journal {
         Ok(Some(record))
     }
 
-    fn read(&self, seq: u64, header: &[u8]) -> Result<Record, LedgerError> {
+    pub(super) fn read(&self, seq: u64, header: &[u8]) -> Result<Record, LedgerError> {
         let broken = |why: &str| Broken { seq, why: why.to_owned() };
         let content = self.contents.get(seq.to_be_bytes())?.ok_or_else(|| broken("its content is missing"))?;
         Ok(open(header, &content).map_err(broken)?)
@@ -185,7 +188,7 @@ pub(super) fn unreadable(seq: u64) -> impl Fn(StoreError) -> Broken {
     move |error| Broken { seq, why: format!("it cannot be read: {error}") }
 }
 
-fn key_bound(bound: Bound<&u64>) -> Bound<[u8; 8]> {
+pub(super) fn key_bound(bound: Bound<&u64>) -> Bound<[u8; 8]> {
     match bound {
         Bound::Included(seq) => Bound::Included(seq.to_be_bytes()),
         Bound::Excluded(seq) => Bound::Excluded(seq.to_be_bytes()),

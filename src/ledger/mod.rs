@@ -10,6 +10,7 @@
 
 pub mod attendance;
 mod content;
+mod dating;
 mod erase;
 mod explain;
 mod gap;
@@ -17,6 +18,8 @@ mod journal;
 mod keep;
 mod outbox;
 mod record;
+mod select;
+mod shown;
 mod spans;
 mod verify;
 
@@ -24,12 +27,14 @@ mod verify;
 mod crash;
 
 pub use content::gates;
+pub use dating::{Dated, Window};
 pub use explain::{explain, explain_in, receipt, receipt_in};
 pub use gap::{Gap, GapMarks};
 pub use journal::{Journal, Order, TREES};
 pub use keep::Keep;
 pub use outbox::{Outbox, OutboxLimit, Shed};
 pub use record::Record;
+pub use shown::{explain_dated, receipt_dated};
 pub use verify::Verified;
 
 /// Why the journal could not do what it was asked.

@@ -221,5 +221,5 @@ impl Register {
 }
 
 fn named(person: &Person) -> Named {
-    Named { id: person.id, name: person.name.clone() }
+    person.named()
 }

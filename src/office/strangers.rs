@@ -81,7 +81,7 @@ fn nearest(gallery: &Gallery, visits: &[Visit]) -> Result<Option<(Named, Distanc
         let Some(found) = gallery.nearest(&visit.template.embedding)? else { continue };
         if best.as_ref().is_none_or(|(_, distance)| found.distance < *distance) {
             match gallery.person(found.person) {
-                Ok(person) => best = Some((Named { id: person.id, name: person.name }, found.distance)),
+                Ok(person) => best = Some((person.named(), found.distance)),
                 // Removed meanwhile.
                 Err(GalleryError::NotFound { .. }) => {}
                 Err(error) => return Err(error),

@@ -135,6 +135,7 @@ fn door_rules(config: &Config, door: &config::Door) -> DoorRules {
     DoorRules {
         permits: (!config.permits.is_empty()).then(|| config.permits.iter().filter(applies).map(permit).collect()),
         first_person: door.passing.first_person.clone(),
+        unlock_hours: unlock_hours(config, door),
         two_person: door.passing.two_person,
         zones: door.passing.zones.clone().map(|(outside, inside)| Zones { outside, inside }),
     }

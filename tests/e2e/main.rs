@@ -17,6 +17,7 @@ mod doctor;
 mod doors;
 mod enrolment;
 mod head;
+mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod measuring;

@@ -130,7 +130,7 @@ fn the_first_person_opens_the_day_for_the_others() {
     let morning = now(WEDNESDAY);
     assert_eq!(ask(&mut authority, &staff, morning), Some(Reason::FirstPerson));
     assert_eq!(ask(&mut authority, &keeper, morning), None);
-    assert_eq!(authority.opens_day(0, &keeper, morning), Some("2026-01-14".parse().unwrap()));
+    assert_eq!(authority.opens_day(0, &keeper, morning), Some(morning.wall));
     assert!(!authority.first_person_came(0, morning));
     authority.granted(0, &keeper, morning);
     assert_eq!((ask(&mut authority, &staff, morning), authority.opens_day(0, &keeper, morning)), (None, None));
@@ -139,6 +139,40 @@ fn the_first_person_opens_the_day_for_the_others() {
     // The other door has not been opened by anybody.
     let other = ask_at(&mut authority, 1, None, &staff, &Mode::Normal, morning);
     assert_eq!(other.refused, Some(Reason::FirstPerson));
+}
+
+#[test]
+fn who_opens_a_night_opens_it_to_its_end() {
+    let rules = DoorRules { first_person: Some("keys".into()), unlock_hours: Some(0), ..DoorRules::default() };
+    let mut authority = house(rules, Passback::Off);
+    authority.rules.schedules[0].week = std::array::from_fn(|_| vec![Window { from_min: 1200, to_min: 1680 }]);
+    let (keeper, staff) = (holder(1, &["keys"]), holder(2, &["staff"]));
+    // Berlin is an hour ahead: 23:59, and 20:00 to 04:00.
+    authority.granted(0, &keeper, now("2026-01-14T22:59:00Z"));
+    for (time, open) in [
+        ("2026-01-14T22:59:59Z", true),
+        ("2026-01-14T23:00:00Z", true),
+        ("2026-01-15T02:59:00Z", true),
+        // The window is over, and this day has not been opened.
+        ("2026-01-15T03:00:00Z", false),
+        ("2026-01-15T19:30:00Z", false),
+    ] {
+        assert_eq!(authority.first_person_came(0, now(time)), open, "{time}");
+        assert_eq!(ask(&mut authority, &staff, now(time)).is_none(), open, "{time}");
+    }
+    // Somebody who came before the window began has opened it as well; and who comes after midnight opens the new day too.
+    authority.granted(0, &keeper, now("2026-01-15T18:00:00Z"));
+    assert!(authority.first_person_came(0, now("2026-01-16T01:00:00Z")));
+    assert_eq!(
+        authority.opens_day(0, &keeper, now("2026-01-16T01:00:00Z")),
+        Some("2026-01-16T01:00:00Z".parse().unwrap())
+    );
+    authority.granted(0, &keeper, now("2026-01-16T01:00:00Z"));
+    assert!(authority.first_person_came(0, now("2026-01-16T02:59:00Z")));
+    assert!(authority.first_person_came(0, now("2026-01-16T10:00:00Z")));
+    // A clock that was years ahead has opened nothing.
+    authority.granted(0, &keeper, now("2028-01-16T10:00:00Z"));
+    assert!(!authority.first_person_came(0, now("2026-01-17T20:00:00Z")));
 }
 
 #[test]
@@ -218,6 +252,7 @@ fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
         first_person: Some("keys".into()),
         two_person: Some(Duration::from_secs(15)),
         zones: Some(Zones { outside: "street".into(), inside: "house".into() }),
+        unlock_hours: None,
     };
     let mut authority = house(rules, Passback::Hard);
     authority.rules.backoff.after = 3;

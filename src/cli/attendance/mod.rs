@@ -1,28 +1,27 @@
 //! `usher attendance`
 
+mod programs;
 mod table;
 mod template;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::book::{Book, Page};
+use super::book::Book;
 use super::context::Context;
-use super::when;
+use super::when::{self, Calendar};
 use crate::daemon::wire::{AmendRequest, PersonWire};
-use crate::ledger;
-use crate::ledger::attendance::{Day, Rules, readings, reckon};
+use crate::domain::PersonId;
+use crate::ledger::attendance::{self, Card, Day, Rules, readings, reckon};
+use crate::ledger::{self, Dated, Window};
 use crate::setup;
 
-/// Records that are read at once.
-const PAGE: usize = 1000;
 /// How often `watch` looks again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -33,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// record is amended (`usher attendance amend`), never changed.
 ///
 /// Examples: `usher attendance`, `usher attendance --day yesterday`, `usher attendance --from 2026-05-01 --to 2026-05-31 --format csv`,
-/// `usher attendance --from 2026-05-01 --template frappe`.
+/// `usher attendance --from 2026-05-01 --template frappe`. Who somebody was then, with employee id and groups, is what the records say.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Attendance {
@@ -44,7 +43,7 @@ pub struct Attendance {
     /// How the days are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// A file for another program instead, as CSV: one row for each reading (frappe) or each stint (timesheet), with the id of its record
+    /// A file for another program instead: one row for each reading (frappe, zkteco) or each stint (the others)
     #[arg(long, value_enum, conflicts_with = "format")]
     template: Option<Template>,
 }
@@ -67,7 +66,7 @@ enum Action {
     /// Examples: `usher attendance amend --person Ada --out 2026-05-04T17:00 --reason "left by the yard"`,
     /// `usher attendance amend --person Ada --void 4711 --reason "that was her sister"`.
     Amend {
-        /// Number, employee id or whole name
+        /// Employee id, whole name, or number as in `#7`; also of somebody who was removed
         #[arg(long)]
         person: String,
         /// They came in at this time
@@ -90,17 +89,17 @@ enum Action {
 struct Query {
     /// One day: `2026-05-04`, `today`, `yesterday` [default: today]
     #[arg(long, value_parser = when::parse_day, conflicts_with_all = ["from", "to"])]
-    day: Option<Date>,
+    day: Option<when::Day>,
     /// From this day on
     #[arg(long, value_parser = when::parse_day)]
-    from: Option<Date>,
+    from: Option<when::Day>,
     /// To this day, which is included [default: today]
     #[arg(long, value_parser = when::parse_day)]
-    to: Option<Date>,
-    /// Only this person: number, employee id or whole name
+    to: Option<when::Day>,
+    /// Only this person: employee id, whole name, or number as in `#7`; also somebody who was removed
     #[arg(long)]
     person: Option<String>,
-    /// Only people of this group
+    /// Only people who were of this group
     #[arg(long)]
     group: Option<String>,
 }
@@ -116,6 +115,14 @@ enum Format {
 enum Template {
     /// Frappe and ERPNext: "Employee Checkin"
     Frappe,
+    /// Odoo: `hr.attendance`
+    Odoo,
+    /// OrangeHRM: the fields of its attendance records
+    #[value(name = "orangehrm")]
+    OrangeHrm,
+    /// ZKTeco: attlog.dat, as its devices write it to a USB stick
+    #[value(name = "zkteco")]
+    ZkTeco,
     /// A timesheet: one row for each time somebody was there
     Timesheet,
 }
@@ -130,7 +137,7 @@ impl Attendance {
             Some(Action::Amend { person, came, went, void, reason }) => {
                 let request = amendment(&book, &rules, &person, [came, went], void, reason)?;
                 let record = book.amend(request)?;
-                println!("{}  {}", record.seq, ledger::explain(&record));
+                println!("{}  {}", record.seq, ledger::explain_in(&record, &rules.zone));
                 return Ok(());
             }
             None => {}
@@ -138,7 +145,18 @@ impl Attendance {
         let found = Found::look(&book, &rules, &self.query)?;
         let mut out = std::io::stdout().lock();
         match (self.template, self.format) {
-            (Some(Template::Frappe), _) => template::frappe(&mut out, &found, &rules.zone),
+            (Some(Template::Frappe), _) => {
+                found.tell_nameless();
+                template::frappe(&mut out, &found, &rules.zone)
+            }
+            (Some(Template::Odoo), _) => programs::odoo(&mut out, &found, &rules.zone).map(|left_out| left_out.tell()),
+            (Some(Template::OrangeHrm), _) => {
+                programs::orangehrm(&mut out, &found, &rules.zone).map(|left_out| left_out.tell())
+            }
+            (Some(Template::ZkTeco), _) => {
+                let doors: Vec<String> = config.doors.iter().map(|door| door.name.clone()).collect();
+                programs::zkteco(&mut out, &found, &rules.zone, &doors).map(|left_out| left_out.tell())
+            }
             (Some(Template::Timesheet), _) => template::timesheet(&mut out, &found, &rules.zone),
             (None, Format::Csv) => template::days(&mut out, &found, &rules.zone),
             (None, Format::Json) => table::json(&mut out, &found),
@@ -147,17 +165,18 @@ impl Attendance {
     }
 }
 
-/// Days, and who the people are.
+/// The days that were asked for.
 struct Found {
     days: Vec<Day>,
-    people: Vec<PersonWire>,
 }
 
 impl Found {
     fn look(book: &Book, rules: &Rules, query: &Query) -> Result<Found> {
         let now = Timestamp::now();
-        let today = rules.day_of(now);
-        let (from, to) = match (query.day, query.from, query.to) {
+        let calendar = Calendar::new(rules);
+        let today = calendar.today();
+        let date = |day: Option<when::Day>| day.map(|day| calendar.date(day));
+        let (from, to) = match (date(query.day), date(query.from), date(query.to)) {
             (Some(day), ..) => (day, day),
             (None, None, None) => (today, today),
             (None, from, to) => (from.unwrap_or(to.unwrap_or(today)), to.unwrap_or(today)),
@@ -166,62 +185,87 @@ impl Found {
             bail!("{from} is after {to}: exchange --from and --to");
         }
         let people = book.people()?;
-        let records = records_since(book, &rules.zone, from)?;
-        let mut days = reckon(&readings(&records), rules, now);
+        let records = records_of(book, rules, from, (to < today).then_some(to))?;
+        let today_s = |id: PersonId| {
+            let person = people.iter().find(|person| person.id == id.0)?;
+            Some(Card { employee_id: person.employee_id.clone(), groups: person.groups.clone() })
+        };
+        let mut days = reckon(&readings(&records, &today_s), rules, now);
         // Unless days were asked for, whoever came yesterday and is still there belongs to now.
         let asked = query.day.or(query.from).or(query.to).is_some();
         days.retain(|day| (from..=to).contains(&day.date) || !asked && day.open);
         if let Some(group) = &query.group {
-            let members: BTreeSet<u32> = people.iter().filter(|p| p.groups.contains(group)).map(|p| p.id).collect();
-            if members.is_empty() {
+            days.retain(|day| day.card.groups.contains(group));
+            if days.is_empty() && !people.iter().any(|person| person.groups.contains(group)) {
                 bail!("nobody is in the group `{group}`; `usher people list` shows who is in which");
             }
-            days.retain(|day| members.contains(&day.person.0));
         }
         if let Some(wanted) = &query.person {
-            // Somebody who was removed since is known by the name that the records have.
-            match book.find(wanted) {
-                Ok(person) => days.retain(|day| day.person.0 == person.id),
-                Err(error) => {
-                    let number = wanted.strip_prefix('#').unwrap_or(wanted).parse::<u32>().ok();
-                    let named = |day: &Day| day.name.to_lowercase() == wanted.to_lowercase();
-                    days.retain(|day| Some(day.person.0) == number || named(day));
-                    if days.is_empty() {
-                        return Err(error);
-                    }
-                }
-            }
+            only(&mut days, book, wanted)?;
         }
-        Ok(Found { days, people })
+        Ok(Found { days })
     }
 
-    /// What payroll calls somebody: their employee id, or else their name.
+    /// What payroll calls somebody: the employee id that they had, or else their name.
     fn employee(&self, day: &Day) -> String {
-        let known = self.people.iter().find(|person| person.id == day.person.0);
-        known.and_then(|person| person.employee_id.clone()).unwrap_or_else(|| day.name.clone())
+        day.card.employee_id.clone().unwrap_or_else(|| day.name.clone())
+    }
+
+    /// Says who goes by name, because they had no employee id.
+    fn tell_nameless(&self) {
+        let mut told = Vec::new();
+        for day in self.days.iter().filter(|day| day.card.employee_id.is_none()) {
+            if !told.contains(&day.person) {
+                eprintln!(
+                    "{} (#{}) has no employee id and goes by name: `usher people list` shows who has one",
+                    day.name, day.person
+                );
+                told.push(day.person);
+            }
+        }
     }
 }
 
-/// The records from which the days from `from` on are reckoned: also those of two days before, for stints that began there.
-fn records_since(book: &Book, zone: &TimeZone, from: Date) -> Result<Vec<ledger::Record>> {
-    let begin = from.checked_sub(2.days()).unwrap_or(Date::MIN).at(0, 0, 0, 0).to_zoned_datetime(zone.clone());
-    let begin = begin.map_or(Timestamp::MIN, |begin| begin.timestamp());
-    let mut found = Vec::new();
-    let mut page = Page::Newest;
-    loop {
-        let records = book.journal(page, PAGE)?;
-        let Some(oldest) = records.last().map(|record| record.seq) else { return Ok(found) };
-        let before = |record: &ledger::Record| Timestamp::try_from(record.at).is_ok_and(|at| at < begin);
-        let all_before = records.iter().all(before);
-        found.extend(
-            records.into_iter().filter(|r| ["granted", "passed", "attendance_amended"].contains(&r.kind.as_str())),
-        );
-        // The wall clock may jump, but hardly over a whole page.
-        if all_before {
-            return Ok(found);
+/// Keeps the days of one person. Somebody who was removed since is known by what the records say.
+fn only(days: &mut Vec<Day>, book: &Book, wanted: &str) -> Result<()> {
+    let number = wanted.strip_prefix('#').and_then(|number| number.parse().ok()).map(PersonId);
+    let has_id = |day: &Day| number.is_none() && day.card.employee_id.as_deref() == Some(wanted);
+    let is = |day: &Day, id: PersonId| day.person == id || day.numbers.contains(&id);
+    match book.find(wanted) {
+        Ok(person) => days.retain(|day| is(day, PersonId(person.id)) || has_id(day)),
+        Err(error) => {
+            let named = |day: &Day| day.name.to_lowercase() == wanted.to_lowercase();
+            days.retain(|day| number.map_or_else(|| has_id(day) || named(day), |id| is(day, id)));
+            let mut found: Vec<PersonId> = days.iter().map(|day| day.person).collect();
+            found.sort();
+            found.dedup();
+            if found.len() != 1 {
+                return Err(error);
+            }
         }
-        page = Page::Before(oldest);
     }
+    Ok(())
+}
+
+/// The records from which the days from `from` on are reckoned, to the end or those up to `to`: also of the days around, for stints that
+/// began or end there. Corrections count whenever they were written.
+fn records_of(book: &Book, rules: &Rules, from: Date, to: Option<Date>) -> Result<Vec<Dated>> {
+    let midnight = |date: Date| date.at(0, 0, 0, 0).to_zoned_datetime(rules.zone.clone()).map(|at| at.timestamp());
+    let wall = |at: Timestamp| SystemTime::try_from(at).ok();
+    let begin = midnight(from.checked_sub(2.days()).unwrap_or(Date::MIN)).unwrap_or(Timestamp::MIN);
+    let begin = begin.checked_sub(rules.longest_stint).unwrap_or(Timestamp::MIN);
+    let end = to.and_then(|to| midnight(to.checked_add(3.days()).ok()?).ok()?.checked_add(rules.longest_stint).ok());
+    let [granted, passed, about_people @ ..] = attendance::KINDS.map(str::to_owned);
+    let seen = Window { since: wall(begin), until: end.and_then(wall), kinds: vec![granted, passed] };
+    let told = Window { kinds: about_people.to_vec(), ..Window::default() };
+    let mut found = Vec::new();
+    for window in [seen, told] {
+        book.each(&window, |record| {
+            found.push(record);
+            Ok(())
+        })?;
+    }
+    Ok(found)
 }
 
 fn watch(book: &Book, rules: &Rules, group: Option<String>) -> Result<()> {
@@ -247,6 +291,57 @@ fn watch(book: &Book, rules: &Rules, group: Option<String>) -> Result<()> {
     }
 }
 
+/// Whose attendance is amended.
+struct Whom {
+    id: u32,
+    name: String,
+    employee_id: Option<String>,
+    groups: Vec<String>,
+}
+
+impl From<PersonWire> for Whom {
+    fn from(person: PersonWire) -> Whom {
+        let PersonWire { id, name, employee_id, groups, .. } = person;
+        Whom { id, name, employee_id, groups }
+    }
+}
+
+/// Somebody who is enrolled, or else somebody who was removed, as the record of it has them: a leaver's last day may want a correction.
+fn whom(book: &Book, wanted: &str) -> Result<Whom> {
+    let error = match book.find(wanted) {
+        Ok(person) => return Ok(person.into()),
+        Err(error) => error,
+    };
+    let number = wanted.strip_prefix('#').and_then(|number| number.parse::<u32>().ok());
+    let mut found: BTreeMap<u32, Whom> = BTreeMap::new();
+    let removed = Window { kinds: vec!["removed".into()], ..Window::default() };
+    book.each(&removed, |dated| {
+        let person = &dated.record.content["person"];
+        let text = |field: &str| person[field].as_str().map(str::to_owned);
+        let (Some(id), Some(name)) = (person["id"].as_u64().and_then(|id| u32::try_from(id).ok()), text("name")) else {
+            return Ok(());
+        };
+        let employee_id = text("employee_id");
+        let meant = match number {
+            Some(number) => number == id,
+            None => employee_id.as_deref() == Some(wanted) || name.to_lowercase() == wanted.to_lowercase(),
+        };
+        if meant {
+            let groups = person["groups"].as_array().into_iter().flatten().filter_map(|group| group.as_str());
+            let groups = groups.map(str::to_owned).collect();
+            found.insert(id, Whom { id, name, employee_id, groups });
+        }
+        Ok(())
+    })?;
+    // By the same employee id the newest number is the person.
+    let ids: BTreeSet<&Option<String>> = found.values().map(|whom| &whom.employee_id).collect();
+    let one = found.len() == 1 || ids.len() == 1 && !ids.contains(&None);
+    let Some((_, whom)) = found.pop_last().filter(|_| one) else { return Err(error) };
+    // Enrolled anew since: that number goes on.
+    let anew = |person: &PersonWire| person.employee_id.is_some() && person.employee_id == whom.employee_id;
+    Ok(book.people()?.into_iter().find(anew).map_or(whom, Whom::from))
+}
+
 fn amendment(
     book: &Book,
     rules: &Rules,
@@ -255,7 +350,7 @@ fn amendment(
     void: Option<String>,
     reason: String,
 ) -> Result<AmendRequest> {
-    let PersonWire { id, name, .. } = book.find(person)?;
+    let Whom { id, name, employee_id, groups } = whom(book, person)?;
     if reason.trim().is_empty() {
         bail!("say why with --reason: it is part of the record");
     }
@@ -266,7 +361,7 @@ fn amendment(
     };
     let add = match add {
         Some((direction, at)) => {
-            let at = when::parse_in(&at, &rules.zone).map_err(anyhow::Error::msg)?;
+            let at = Calendar::new(rules).parse(&at).map_err(anyhow::Error::msg)?;
             if at > Timestamp::now() + SignedDuration::from_mins(1) {
                 bail!("that is in the future; amend what has happened");
             }
@@ -277,10 +372,13 @@ fn amendment(
     let void = match void {
         Some(which) => {
             let record = book.record(&which)?;
-            if record.content["person"]["id"] != id
-                || !["granted", "passed", "attendance_amended"].contains(&&*record.kind)
-            {
-                bail!("record {} is not about {name} at a door: {}", record.seq, ledger::explain(&record));
+            let about = &record.content["person"];
+            // Who was enrolled anew has another number, and is known by the employee id.
+            let same =
+                about["id"] == id || employee_id.is_some() && about["employee_id"].as_str() == employee_id.as_deref();
+            if !same || !["granted", "passed", "attendance_amended"].contains(&&*record.kind) {
+                let what = ledger::explain_in(&record, &rules.zone);
+                bail!("record {} is not about {name} at a door: {what}", record.seq);
             }
             Some(record.seq)
         }
@@ -289,5 +387,5 @@ fn amendment(
     if add.is_none() && void.is_none() {
         bail!("say what happened: --in TIME, --out TIME, or --void RECORD");
     }
-    Ok(AmendRequest { person: id, name, add, void, reason })
+    Ok(AmendRequest { person: id, name, employee_id, groups, add, void, reason })
 }

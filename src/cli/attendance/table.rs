@@ -57,7 +57,9 @@ fn object(day: &Day, employee: &str) -> Value {
     let stint = |stint: &Stint| json!({ "in": reading(&stint.came), "out": reading(&stint.went), "seconds": stint.lasted().map(|l| l.as_secs()) });
     json!({
         "date": day.date.to_string(),
-        "person": { "id": day.person.0, "name": day.name },
+        "person": {
+            "id": day.person.0, "name": day.name, "employee_id": day.card.employee_id, "groups": day.card.groups,
+        },
         "employee": employee,
         "first_in": day.first_in().map(|at| at.to_string()),
         "last_out": day.last_out().map(|at| at.to_string()),

@@ -99,7 +99,7 @@ fn read(stints: &[Stint]) -> impl Iterator<Item = &Reading> {
 }
 
 /// `2026-05-04 08:30:00`, in that zone.
-fn local(at: Timestamp, zone: &TimeZone) -> String {
+pub fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::Book;
 use crate::daemon::wire::{AmendRequest, EraseAnswer, EraseRequest, VerifiedWire};
 use crate::domain::PersonId;
-use crate::ledger::{Order, Record};
+use crate::ledger::{Dated, Order, Record, Window};
 use crate::store::{Contents, verify_backup};
 
 /// Where a page of the journal begins.
@@ -28,16 +28,26 @@ pub enum Page {
     Before(u64),
 }
 
+/// Records that are read at once.
+const PAGE: usize = 1000;
+
+impl Page {
+    /// As the control API wants it.
+    fn as_query(self) -> String {
+        match self {
+            Page::After(seq) => format!("after={seq}&"),
+            Page::Newest => String::new(),
+            Page::Before(seq) => format!("before={seq}&"),
+        }
+    }
+}
+
 impl Book {
     /// At most `limit` records of the journal.
     pub fn journal(&self, page: Page, limit: usize) -> Result<Vec<Record>> {
         match self {
             Book::Remote(client) => {
-                let from = match page {
-                    Page::After(seq) => format!("after={seq}&"),
-                    Page::Newest => String::new(),
-                    Page::Before(seq) => format!("before={seq}&"),
-                };
+                let from = page.as_query();
                 let records: Vec<Value> = client.get(&format!("/v1/journal?{from}limit={limit}"))?;
                 records.iter().map(read).collect()
             }
@@ -52,8 +62,54 @@ impl Book {
         }
     }
 
+    /// At most `limit` records of the journal that fit `window`, each with its time.
+    pub fn select(&self, page: Page, limit: usize, window: &Window) -> Result<Vec<Dated>> {
+        match self {
+            Book::Remote(client) => {
+                let mut query = page.as_query();
+                for (name, time) in [("since", window.since), ("until", window.until)] {
+                    if let Some(time) = time {
+                        query += &format!("{name}={}&", Timestamp::try_from(time)?);
+                    }
+                }
+                if !window.kinds.is_empty() {
+                    let plain = |kind: &String| kind.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+                    // No kind has other characters, so one that has them is that of no record.
+                    let kinds = window.kinds.iter().map(|kind| if plain(kind) { kind } else { "-" });
+                    query += &format!("kinds={}&", kinds.collect::<Vec<_>>().join(","));
+                }
+                let records: Vec<Value> = client.get(&format!("/v1/journal?{query}limit={limit}"))?;
+                records.iter().map(read_dated).collect()
+            }
+            Book::Local(local) => {
+                let journal = local.recorder.journal();
+                Ok(match page {
+                    Page::After(seq) => journal.select(seq.saturating_add(1).., Order::OldestFirst, limit, window)?,
+                    Page::Newest => journal.select(.., Order::NewestFirst, limit, window)?,
+                    Page::Before(seq) => journal.select(..seq, Order::NewestFirst, limit, window)?,
+                })
+            }
+        }
+    }
+
+    /// Every record that fits `window`, oldest first.
+    pub fn each(&self, window: &Window, mut show: impl FnMut(Dated) -> Result<()>) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let records = self.select(Page::After(after), PAGE, window)?;
+            let Some(last) = records.last() else { return Ok(()) };
+            after = last.record.seq;
+            records.into_iter().try_for_each(&mut show)?;
+        }
+    }
+
     /// The record of a number, or of an id or the beginning of one.
     pub fn record(&self, which: &str) -> Result<Record> {
+        Ok(self.dated(which)?.record)
+    }
+
+    /// As [`Book::record`], with its time.
+    pub fn dated(&self, which: &str) -> Result<Dated> {
         let missing = || anyhow!("there is no record {which}; `usher journal list` shows the newest");
         match self {
             Book::Remote(client) => {
@@ -61,9 +117,9 @@ impl Book {
                 if !plain {
                     return Err(missing());
                 }
-                read(&client.get::<Value>(&format!("/v1/journal/{which}"))?)
+                read_dated(&client.get::<Value>(&format!("/v1/journal/{which}"))?)
             }
-            Book::Local(local) => local.recorder.journal().look_up(which)?.ok_or_else(missing),
+            Book::Local(local) => local.recorder.journal().look_up_dated(which)?.ok_or_else(missing),
         }
     }
 
@@ -136,4 +192,8 @@ impl Book {
 
 fn read(record: &Value) -> Result<Record> {
     Record::from_json(record).ok_or_else(|| anyhow!("a record of another version: {record}"))
+}
+
+fn read_dated(record: &Value) -> Result<Dated> {
+    Dated::from_json(record).ok_or_else(|| anyhow!("a record of another version: {record}"))
 }

@@ -1,21 +1,23 @@
 //! Which records somebody wants to see.
 
+use std::time::SystemTime;
+
+use anyhow::{Error, Result};
 use clap::Args;
-use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::cli::when;
-use crate::ledger::Record;
+use crate::cli::when::Calendar;
+use crate::ledger::{Dated, Window};
 
 /// All that is given has to fit.
 #[derive(Args, Default)]
 pub struct Filter {
     /// Not before this time: `2026-01-31`, `2026-01-31T08:00`, `08:00`, `today`, `yesterday`, `2h`, `7d`
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    since: Option<Timestamp>,
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
     /// Before this time
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    until: Option<Timestamp>,
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
     /// Only records of this kind, as in `granted`; may be given several times
     #[arg(long)]
     kind: Vec<String>,
@@ -28,31 +30,30 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether everything fits.
-    pub fn is_empty(&self) -> bool {
-        let Filter { since, until, kind, person, door } = self;
-        since.is_none() && until.is_none() && kind.is_empty() && person.is_none() && door.is_none()
+    /// What of it times and kinds say.
+    pub fn window(&self, calendar: &Calendar) -> Result<Window> {
+        let time = |text: &Option<String>| {
+            let at = text.as_deref().map(|text| calendar.parse(text)).transpose().map_err(Error::msg)?;
+            Ok::<_, Error>(at.map(SystemTime::try_from).transpose()?)
+        };
+        Ok(Window { since: time(&self.since)?, until: time(&self.until)?, kinds: self.kind.clone() })
     }
 
-    /// Whether the record is older than what is wanted.
-    pub fn is_before(&self, record: &Record) -> bool {
-        let at = Timestamp::try_from(record.at).unwrap_or(Timestamp::MIN);
-        self.since.is_some_and(|since| at < since)
-    }
-
-    /// Whether the record is wanted.
-    pub fn fits(&self, record: &Record) -> bool {
-        let at = Timestamp::try_from(record.at).unwrap_or(Timestamp::MIN);
+    /// Whether the record is about the person and the door that are wanted.
+    pub fn fits(&self, dated: &Dated) -> bool {
+        let record = &dated.record;
         let about = |person: &Value, wanted: &str| {
             let number = wanted.strip_prefix('#').unwrap_or(wanted).parse::<u64>().ok();
             number.is_some() && person["id"].as_u64() == number
                 || person["name"].as_str().is_some_and(|name| name.to_lowercase() == wanted.to_lowercase())
         };
-        !self.is_before(record)
-            && self.until.is_none_or(|until| at < until)
-            && (self.kind.is_empty() || self.kind.contains(&record.kind))
-            && self.person.as_ref().is_none_or(|wanted| about(&record.content["person"], wanted))
+        self.person.as_ref().is_none_or(|wanted| about(&record.content["person"], wanted))
             && self.door.as_ref().is_none_or(|door| record.content["door"] == **door)
+    }
+
+    /// Whether [`Filter::fits`] says yes to every record.
+    pub fn fits_all(&self) -> bool {
+        self.person.is_none() && self.door.is_none()
     }
 }
 

@@ -1,5 +1,6 @@
 //! `usher journal`
 
+mod audit;
 mod filter;
 
 use std::collections::VecDeque;
@@ -14,9 +15,9 @@ use jiff::tz::TimeZone;
 
 use super::book::{Book, Page};
 use super::context::Context;
-use super::when;
+use super::when::Calendar;
 use crate::daemon::wire::GapWire;
-use crate::ledger::{self, Record};
+use crate::ledger::{self, Dated, Record, Window};
 use crate::setup;
 use filter::Filter;
 
@@ -27,8 +28,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// Read the record of what happened.
 ///
-/// Every decision with its reasons, every move of a door, every change of people. Times are local; with --json they are UTC, with the
-/// offset of local time beside them.
+/// Every decision with its reasons, every move of a door, every change of people. Times are local, and days those of [attendance]; with
+/// --json they are UTC, with the offset of local time beside them. A record that was written before the clock was set is shown at the time
+/// that a later record of the same boot gives it.
 #[derive(Args)]
 pub struct Journal {
     #[command(subcommand)]
@@ -72,13 +74,16 @@ enum Action {
     /// erased, are sound as long as a later record says so. Says how many events could not be written down, and whether some are in no record
     /// yet.
     Verify,
-    /// Write records as lines of JSON, the oldest first
+    /// Write records as lines of JSON or as CSV, the oldest first
     Export {
         /// The file; standard output when it is left out
         file: Option<PathBuf>,
-        /// One JSON object a line, which is the default and the only form
-        #[arg(long)]
+        /// One JSON object a line, which is the default
+        #[arg(long, conflicts_with = "csv")]
         jsonl: bool,
+        /// A row for each record: its number, times, what happened in words, door, person, who asked for it, the content, the hashes
+        #[arg(long)]
+        csv: bool,
         #[command(flatten)]
         filter: Filter,
     },
@@ -92,8 +97,8 @@ enum Action {
         #[arg(long)]
         person: String,
         /// Only from records before this time: `2026-01-31`, `90d`
-        #[arg(long, value_name = "TIME", value_parser = when::parse)]
-        before: Option<Timestamp>,
+        #[arg(long, value_name = "TIME")]
+        before: Option<String>,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
@@ -103,6 +108,8 @@ enum Action {
 impl Journal {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
+        let rules = setup::attendance(&config)?;
+        let (zone, calendar) = (&rules.zone, Calendar::new(&rules));
         let book = Book::open(&config).inspect_err(|_| {
             // The mark is of use just where the store cannot be opened.
             let marked =
@@ -114,24 +121,25 @@ impl Journal {
         let mut out = std::io::stdout().lock();
         match self.action {
             Action::List { last, filter } => {
-                let mut lines = Lines { json: self.json, day: String::new() };
-                for record in newest(&book, &filter, last as usize)? {
+                let mut lines = Lines { json: self.json, zone, day: String::new() };
+                for record in newest(&book, &filter, &filter.window(&calendar)?, last as usize)? {
                     lines.write(&mut out, &record)?;
                 }
             }
             Action::Show { record } => {
-                let record = book.record(&record)?;
+                let record = book.dated(&record)?;
                 match self.json {
                     true => writeln!(out, "{}", record.to_json())?,
-                    false => write!(out, "{}", ledger::receipt(&record))?,
+                    false => write!(out, "{}", ledger::receipt_dated(&record, zone))?,
                 }
             }
             Action::Tail { follow, last, filter } => {
-                let mut lines = Lines { json: self.json, day: String::new() };
+                let mut lines = Lines { json: self.json, zone, day: String::new() };
+                let window = filter.window(&calendar)?;
                 // From here on, so that nothing is missed between the list and the first look.
                 let mut seen = book.journal(Page::Newest, 1)?.first().map_or(0, |record| record.seq);
-                for record in newest(&book, &filter, last as usize)? {
-                    seen = seen.max(record.seq);
+                for record in newest(&book, &filter, &window, last as usize)? {
+                    seen = seen.max(record.record.seq);
                     lines.write(&mut out, &record)?;
                 }
                 out.flush()?;
@@ -143,9 +151,9 @@ impl Journal {
                         bail!("no daemon runs, so nothing will come: start it with `usher run`");
                     }
                     std::thread::sleep(LOOK_EVERY);
-                    for record in book.journal(Page::After(seen), PAGE)? {
-                        seen = record.seq;
-                        if filter.fits(&record) {
+                    for record in book.select(Page::After(seen), PAGE, &Window::default())? {
+                        seen = record.record.seq;
+                        if window.fits(&record) && filter.fits(&record) {
                             lines.write(&mut out, &record)?;
                         }
                     }
@@ -181,20 +189,27 @@ impl Journal {
                     writeln!(out, "{}", untold(gap))?;
                 }
             }
-            Action::Export { file, filter, .. } => {
+            Action::Export { file, filter, csv, .. } => {
+                let window = filter.window(&calendar)?;
                 let mut out: Box<dyn Write> = match &file {
                     Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create_new(path)?)),
                     None => Box::new(out),
                 };
-                each(&book, |record| {
-                    if filter.fits(&record) {
-                        writeln!(out, "{}", record.to_json())?;
+                let fitting = |show: &mut dyn FnMut(&Dated) -> Result<()>| {
+                    book.each(&window, |record| if filter.fits(&record) { show(&record) } else { Ok(()) })
+                };
+                match csv {
+                    true => {
+                        let mut table = audit::Table::begin(&mut out, zone)?;
+                        fitting(&mut |record| table.write(record))?;
+                        table.finish()?;
                     }
-                    Ok(())
-                })?;
+                    false => fitting(&mut |record| Ok(writeln!(out, "{}", record.to_json())?))?,
+                }
                 out.flush()?;
             }
             Action::Erase { person, before, yes } => {
+                let before = before.map(|text| calendar.parse(&text)).transpose().map_err(anyhow::Error::msg)?;
                 let id = whom(&book, &person)?;
                 if !yes && !confirmed(&person)? {
                     bail!("nothing was erased");
@@ -216,21 +231,16 @@ fn untold(GapWire { lost, unlocked, since, reason }: &GapWire) -> String {
 }
 
 /// The newest records that fit, the newest last.
-fn newest(book: &Book, filter: &Filter, count: usize) -> Result<VecDeque<Record>> {
+fn newest(book: &Book, filter: &Filter, window: &Window, count: usize) -> Result<VecDeque<Dated>> {
     let mut found = VecDeque::new();
     let mut page = Page::Newest;
     while found.len() < count {
-        let limit = if filter.is_empty() { (count - found.len()).min(PAGE) } else { PAGE };
-        let records = book.journal(page, limit)?;
-        let Some(oldest) = records.last().map(|record| record.seq) else { break };
-        // The wall clock may jump, but hardly over a whole page.
-        let too_old = records.iter().all(|record| filter.is_before(record));
+        let limit = if filter.fits_all() { (count - found.len()).min(PAGE) } else { PAGE };
+        let records = book.select(page, limit, window)?;
+        let Some(oldest) = records.last().map(|dated| dated.record.seq) else { break };
         let missing = count - found.len();
         for record in records.into_iter().filter(|record| filter.fits(record)).take(missing) {
             found.push_front(record);
-        }
-        if too_old {
-            break;
         }
         page = Page::Before(oldest);
     }
@@ -283,31 +293,32 @@ fn confirmed(person: &str) -> Result<bool> {
 }
 
 /// Records as lines, with a heading for each day.
-struct Lines {
+struct Lines<'a> {
     json: bool,
+    zone: &'a TimeZone,
     day: String,
 }
 
-impl Lines {
-    fn write(&mut self, out: &mut impl Write, record: &Record) -> Result<()> {
+impl Lines<'_> {
+    fn write(&mut self, out: &mut impl Write, dated: &Dated) -> Result<()> {
         if self.json {
-            writeln!(out, "{}", record.to_json())?;
+            writeln!(out, "{}", dated.to_json())?;
             return Ok(());
         }
-        let day = local_day(record);
+        let day = self.day_of(dated);
         if day != self.day {
             writeln!(out, "{day}")?;
             self.day = day;
         }
-        writeln!(out, "{:>6}  {}", record.seq, ledger::explain(record))?;
+        writeln!(out, "{:>6}  {}", dated.record.seq, ledger::explain_dated(dated, self.zone))?;
         Ok(())
     }
-}
 
-/// The record's day by the local calendar, as `2026-01-02`.
-fn local_day(record: &Record) -> String {
-    match Timestamp::try_from(record.at) {
-        Ok(at) => at.to_zoned_datetime(TimeZone::system()).date().to_string(),
-        Err(_) => record.time(),
+    /// The record's date by the local calendar, as `2026-01-02`.
+    fn day_of(&self, dated: &Dated) -> String {
+        match Timestamp::try_from(dated.at) {
+            Ok(at) => at.to_zoned_datetime(self.zone.clone()).date().to_string(),
+            Err(_) => dated.record.time(),
+        }
     }
 }

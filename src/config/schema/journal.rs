@@ -76,6 +76,7 @@ pub(super) fn attendance(mut section: Section<'_>) -> Attendance {
         day_starts_min: day_starts(&mut section),
         time_zone: Some(section.text("time_zone", any_or_nothing, "")).filter(|zone| !zone.is_empty()),
         long_day: section.duration("long_day", seconds(3600)..=seconds(48 * 3600), seconds(12 * 3600)),
+        longest_stint: section.duration("longest_stint", seconds(3600)..=seconds(72 * 3600), seconds(26 * 3600)),
     };
     section.close();
     attendance

@@ -43,6 +43,8 @@ pub struct Attendance {
     pub time_zone: Option<String>,
     /// A day of more hours than this is marked.
     pub long_day: Duration,
+    /// An out that comes later than this after its in does not belong to it.
+    pub longest_stint: Duration,
 }
 
 /// What tells in from out.

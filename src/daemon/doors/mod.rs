@@ -90,9 +90,9 @@ impl Doors {
             last_record,
         } = settings;
         *authority.whereabouts_mut() = standing.places.iter().cloned().collect();
-        for (door, day) in &standing.first_came {
+        for (door, came) in &standing.first_came {
             if let Some(at) = posts.iter().position(|post| *post.name == **door) {
-                authority.restore_first_came(at, *day);
+                authority.restore_first_came(at, came.in_zone(&authority.rules().zone));
             }
         }
         let people_counted = people.count();
@@ -344,9 +344,9 @@ impl Doors {
             Verdict::Deny { .. } => None,
         };
         if let Some(holder) = &granted
-            && let Some(day) = self.authority.opens_day(door, holder, now)
+            && let Some(at) = self.authority.opens_day(door, holder, now)
         {
-            standing.push(Entry::first_came(&name, day));
+            standing.push(Entry::first_came(&name, at));
         }
         let opens_day = !standing.is_empty();
         let noted = self.note(&Event::Decided { door: name, direction, person, runner_up, decision }, &standing);
@@ -402,7 +402,8 @@ impl Doors {
             return;
         };
         let name = self.posts[door].name.clone();
-        let standing: Vec<Entry> = opens_day.then(|| Entry::nobody_came(&name)).into_iter().collect();
+        let before = self.authority.first_came(door);
+        let standing: Vec<Entry> = opens_day.then(|| Entry::came_before(&name, before)).into_iter().collect();
         self.note(&Event::UnlockRefused { door: name, reason }, &standing).ok();
     }
 
@@ -438,8 +439,8 @@ impl Doors {
     }
 
     fn named(&self, id: PersonId) -> Named {
-        let name = self.people.holder(id).map_or_else(|| format!("person {id}"), |(_, name)| name);
-        Named { id, name }
+        let gone = || Named { id, name: format!("person {id}"), employee_id: None, groups: Vec::new() };
+        self.people.named(id).unwrap_or_else(gone)
     }
 
     fn now(&self) -> Now {

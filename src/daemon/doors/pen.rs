@@ -10,7 +10,7 @@ use super::standing::Entry;
 use crate::access::Holder;
 use crate::daemon::snapshots::Photographer;
 use crate::daemon::visitors::Porter;
-use crate::domain::{Event, PersonId};
+use crate::domain::{Event, Named, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::LedgerError;
 use crate::office::Recorder;
@@ -40,6 +40,12 @@ pub struct Unwritten {
 pub trait People: Send {
     /// What the rules need to know of a person, and the name; `None` when nobody of that number is enrolled.
     fn holder(&self, person: PersonId) -> Option<(Holder, String)>;
+
+    /// The person as records name them; `None` when nobody of that number is enrolled.
+    fn named(&self, person: PersonId) -> Option<Named> {
+        let (Holder { groups, .. }, name) = self.holder(person)?;
+        Some(Named { id: person, name, employee_id: None, groups })
+    }
 
     /// How many people a face is compared with.
     fn count(&self) -> usize;
@@ -77,6 +83,10 @@ impl Pen for JournalPen {
 impl People for Arc<Gallery> {
     fn holder(&self, person: PersonId) -> Option<(Holder, String)> {
         self.person(person).ok().map(|person| (holder(&person), person.name))
+    }
+
+    fn named(&self, person: PersonId) -> Option<Named> {
+        self.person(person).ok().map(|person| person.named())
     }
 
     fn count(&self) -> usize {

@@ -4,7 +4,7 @@
 //! | key | value |
 //! |---|---|
 //! | `mode/DOOR` | JSON: `"normal"`, `"release"`, `{"lockdown": GROUP or null}` |
-//! | `first/DOOR` | the day, `2026-01-02` |
+//! | `first/DOOR` | when, in RFC 3339; 0.1.0 wrote the day alone, `2026-01-02` |
 //! | `ended/DOOR` | JSON: `{"schedule": …, "until": RFC 3339 or null}`: an operator ended the unlock hours |
 //! | `place/PERSON` | JSON: `{"zone": …, "since": RFC 3339}` |
 //! | `cut` | the distance |
@@ -14,6 +14,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::post::HoursEnded;
@@ -32,10 +33,32 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Standing {
     pub modes: Vec<(String, Mode)>,
-    pub first_came: Vec<(String, Date)>,
+    pub first_came: Vec<(String, Came)>,
     pub hours_ended: Vec<(String, HoursEnded)>,
     pub places: Vec<(PersonId, Place)>,
     pub cut: Option<f32>,
+}
+
+/// When a door's first person came last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    At(Timestamp),
+    /// On that day: all that 0.1.0 kept.
+    On(Date),
+}
+
+impl Came {
+    /// The time; of a day its beginning.
+    pub fn in_zone(self, zone: &TimeZone) -> Timestamp {
+        match self {
+            Came::At(at) => at,
+            Came::On(day) => zone.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(Timestamp::MIN),
+        }
+    }
+
+    fn read(text: &str) -> Option<Came> {
+        text.parse().map(Came::At).or_else(|_| text.parse().map(Came::On)).ok()
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,14 +103,14 @@ impl Entry {
         Entry { key: format!("ended/{door}"), value }
     }
 
-    /// Nobody has opened the day of a door.
-    pub fn nobody_came(door: &str) -> Entry {
-        Entry { key: format!("first/{door}"), value: None }
+    /// A door's first person did not open it after all: when one came before, if ever.
+    pub fn came_before(door: &str, at: Option<Timestamp>) -> Entry {
+        Entry { key: format!("first/{door}"), value: at.map(|at| at.to_string()) }
     }
 
-    /// The day on which a door's first person came.
-    pub fn first_came(door: &str, day: Date) -> Entry {
-        Entry { key: format!("first/{door}"), value: Some(day.to_string()) }
+    /// When a door's first person came.
+    pub fn first_came(door: &str, at: Timestamp) -> Entry {
+        Entry { key: format!("first/{door}"), value: Some(at.to_string()) }
     }
 
     /// Where a person is; `None` when that is not known.
@@ -134,7 +157,7 @@ impl Standing {
                 self.modes.push((door.to_owned(), mode));
                 readable.then_some(())?;
             }
-            Some(("first", door)) => self.first_came.push((door.to_owned(), value.parse().ok()?)),
+            Some(("first", door)) => self.first_came.push((door.to_owned(), Came::read(value)?)),
             Some(("ended", door)) => {
                 let wire: HoursEndedWire = serde_json::from_str(value).ok()?;
                 let until = wire.until.map(|until| until.parse()).transpose().ok()?;
@@ -170,14 +193,14 @@ mod tests {
     fn what_is_written_reads_back() {
         let place = Place { zone: "office/2".into(), since: "2026-03-29T01:00:00.5Z".parse().unwrap() };
         let group = Mode::Lockdown { group: Some("guards".into()) };
-        let day = "2026-03-29".parse().unwrap();
+        let came: Timestamp = "2026-03-29T21:59:00Z".parse().unwrap();
         let ended = HoursEnded { schedule: "office".into(), until: Some("2026-03-29T16:00:00Z".parse().unwrap()) };
         let entries = [
             Entry::mode("front", &group),
             Entry::mode("back", &Mode::Lockdown { group: None }),
             Entry::mode("side", &Mode::Release),
             Entry::mode("none", &Mode::Normal),
-            Entry::first_came("front", day),
+            Entry::first_came("front", came),
             Entry::hours_ended("front", Some(&ended)),
             Entry::hours_ended("back", None),
             Entry::place(PersonId(7), Some(&place)),
@@ -187,10 +210,19 @@ mod tests {
         let standing = read_back(&entries);
         let expected = [("front", group), ("back", Mode::Lockdown { group: None }), ("side", Mode::Release)];
         assert_eq!(standing.modes, expected.map(|(door, mode)| (door.to_owned(), mode)));
-        assert_eq!(standing.first_came, [("front".to_owned(), day)]);
+        assert_eq!(standing.first_came, [("front".to_owned(), Came::At(came))]);
         assert_eq!(standing.hours_ended, [("front".to_owned(), ended)]);
         assert_eq!(standing.places, [(PersonId(7), place)]);
         assert_eq!(standing.cut, Some(0.9876));
+    }
+
+    #[test]
+    fn the_day_alone_that_0_1_0_kept_is_read() {
+        let mut standing = Standing::default();
+        standing.take("first/front", "2026-03-29").unwrap();
+        let [(_, came)] = standing.first_came[..] else { panic!("one") };
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(came.in_zone(&berlin).to_string(), "2026-03-28T23:00:00Z");
     }
 
     #[test]

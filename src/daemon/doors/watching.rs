@@ -12,6 +12,10 @@ use crate::domain::Event;
 /// The wall clock was set when it has moved by this much more or less than the time that passed.
 const JUMP: Duration = Duration::from_secs(2);
 
+/// Why a door that stood unlocked for its hours is locked again.
+const HOURS_OVER: &str = "the hours are over";
+const NOBODY_CAME: &str = "a new day began, and nobody of the group that opens it has come yet";
+
 impl Doors {
     pub(super) fn look_at_clock(&mut self, now: Now) {
         if let Some(before) = self.clock_looked_at {
@@ -26,13 +30,14 @@ impl Doors {
             let other_open = self.other_open(door);
             let may_begin = self.authority.first_person_came(door, now);
             let post = &mut self.posts[door];
-            let open = post.hours.as_mut().and_then(|hours| hours.open_at(now.wall)).filter(|_| may_begin);
+            let open = post.hours.as_mut().and_then(|hours| hours.open_at(now.wall));
+            let why_none = if open.is_some() { NOBODY_CAME } else { HOURS_OVER };
             if post.hours_ended.as_ref().is_some_and(|ended| ended.until.is_some_and(|until| until <= now.wall)) {
                 // What lies in the store is read the same way after a restart.
                 post.hours_ended = None;
                 post.doorway.set_ended_before(None);
             }
-            let acts = post.doorway.set_hours(open, other_open.as_deref(), now.moment);
+            let acts = post.doorway.set_hours(open.filter(|_| may_begin), why_none, other_open.as_deref(), now.moment);
             self.carry_out(door, acts, None).ok();
         }
     }

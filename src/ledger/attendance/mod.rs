@@ -4,13 +4,15 @@
 //! records, and a correction is a record of its own.
 //!
 //! - `reading`: the records that tell of somebody at a door, and their amendments
+//! - `identity`: who is the same person under two numbers
 //! - `reckon`: from readings to stints and days; plain arithmetic
 
+mod identity;
 mod reading;
 mod reckon;
 
 #[cfg(test)]
 mod properties;
 
-pub use reading::{Reading, readings};
+pub use reading::{Card, KINDS, Reading, readings};
 pub use reckon::{Anomaly, Day, Method, Rules, Stint, reckon};

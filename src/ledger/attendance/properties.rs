@@ -16,13 +16,16 @@ fn rules(zone: &str) -> Rules {
         day_starts: time(0, 0, 0, 0),
         zone: TimeZone::get(zone).unwrap(),
         long_day: SignedDuration::from_hours(12),
+        longest_stint: SignedDuration::from_hours(26),
     }
 }
 
 fn reading(direction: Direction, at: Timestamp, record: u64) -> Reading {
     Reading {
         person: PersonId(7),
+        newest: PersonId(7),
         name: "Ada".into(),
+        card: Some(Card { employee_id: Some("E042".into()), groups: vec!["staff".into()] }),
         at,
         direction: Some(direction),
         door: "front".into(),
@@ -123,6 +126,47 @@ fn nothing_is_made_up() {
 }
 
 #[test]
+fn a_long_day_is_marked_and_never_torn() {
+    let mut rules = rules("Europe/Berlin");
+    for hours in [1, 8, 12, 24] {
+        rules.long_day = SignedDuration::from_hours(hours);
+        let long = if hours < 13 { "long_day" } else { "" };
+        let night = "in 2026-07-13T18:30 out 2026-07-14T07:10";
+        assert_eq!(told(&rules, night), [day("2026-07-13", 12.0 + 2.0 / 3.0, false, long)], "{hours}");
+        let by_day = "in 2026-07-16T07:00 out 2026-07-16T19:40";
+        assert_eq!(told(&rules, by_day), [day("2026-07-16", 12.0 + 2.0 / 3.0, false, long)], "{hours}");
+    }
+    // A guard's day, handed over late; while it lasts, they are there.
+    rules.long_day = SignedDuration::from_hours(12);
+    assert_eq!(told(&rules, "in 2026-07-13T08:00 out 2026-07-14T08:15"), [day("2026-07-13", 24.25, false, "long_day")]);
+    let still = told_at(&rules, "in 2026-07-13T08:00", "2026-07-14T06:00:00Z");
+    assert_eq!(still, [day("2026-07-13", 0.0, true, "")]);
+    // Who comes again in the morning has gone before.
+    let again = told_at(&rules, "in 2026-07-13T12:00 in 2026-07-14T08:00", "2026-07-14T07:00:00Z");
+    assert_eq!(again, [day("2026-07-13", 0.0, false, "no_out"), day("2026-07-14", 0.0, true, "")]);
+}
+
+#[test]
+fn who_was_enrolled_anew_has_one_day() {
+    let rules = rules("Europe/Berlin");
+    let mut readings = read(&rules.zone, "in 2026-05-04T08:00 out 2026-05-04T17:00 in 2026-05-05T08:00");
+    readings[0].newest = PersonId(9);
+    for later in &mut readings[1..] {
+        (later.person, later.newest) = (PersonId(9), PersonId(9));
+    }
+    readings[2].card = Some(Card { employee_id: Some("E142".into()), groups: vec!["night".into()] });
+    readings[2].name = "Ada Lovelace".into();
+    let days = reckon(&readings, &rules, Timestamp::MAX);
+    assert_eq!(days.len(), 2);
+    assert_eq!((days[0].worked, days[0].person), (SignedDuration::from_hours(9), PersonId(9)));
+    assert_eq!(days[0].numbers, [PersonId(7), PersonId(9)]);
+    // Each day as it was then.
+    let told = |day: &Day| (day.name.clone(), day.card.employee_id.clone().unwrap(), day.card.groups[0].clone());
+    assert_eq!(told(&days[0]), ("Ada".into(), "E042".into(), "staff".into()));
+    assert_eq!(told(&days[1]), ("Ada Lovelace".into(), "E142".into(), "night".into()));
+}
+
+#[test]
 fn the_other_methods() {
     let mut rules = rules("UTC");
     rules.method = Method::Alternate;
@@ -153,6 +197,7 @@ fn any_readings() -> impl Strategy<Value = Vec<Reading>> {
         let begin: Timestamp = "2026-03-15T00:00:00Z".parse().unwrap();
         let make = |((minutes, out, person), record): ((i64, bool, u32), u64)| Reading {
             person: PersonId(person),
+            newest: PersonId(person),
             ..reading(
                 if out { Direction::Out } else { Direction::In },
                 begin + SignedDuration::from_mins(minutes),
@@ -227,7 +272,7 @@ proptest! {
     fn the_zone_moves_days_but_makes_no_hours(readings in any_readings(), rules in any_rules()) {
         // By side, within the longest day, a stint is what it is wherever midnight falls.
         let total = |zone: &str| {
-            let rules = Rules { method: Method::Side, zone: TimeZone::get(zone).unwrap(), long_day: SignedDuration::from_hours(100_000), ..rules.clone() };
+            let rules = Rules { method: Method::Side, zone: TimeZone::get(zone).unwrap(), longest_stint: SignedDuration::from_hours(100_000), ..rules.clone() };
             reckon(&readings, &rules, Timestamp::MAX).iter().map(|day| day.worked.as_secs()).sum::<i64>()
         };
         prop_assert_eq!(total("UTC"), total("Europe/Berlin"));

@@ -8,7 +8,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::Reading;
+use super::{Card, Reading};
 use crate::domain::{Direction, PersonId};
 
 /// What tells in from out.
@@ -31,8 +31,11 @@ pub struct Rules {
     /// When a day begins: what comes before belongs to the day before.
     pub day_starts: Time,
     pub zone: TimeZone,
-    /// A longer day is marked. An out this long after its in still belongs to it, also over the end of the day.
+    /// A longer day is marked, and nothing else.
     pub long_day: SignedDuration,
+    /// An out this long after its in still belongs to it, also over the end of the day. A later one is not believed: then an out and an
+    /// in are missing in between.
+    pub longest_stint: SignedDuration,
 }
 
 impl Rules {
@@ -101,9 +104,14 @@ impl Stint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
     pub date: Date,
+    /// The newest number of the person.
     pub person: PersonId,
-    /// As they were called last.
+    /// The numbers that the day's readings have; more than one when they were enrolled anew.
+    pub numbers: Vec<PersonId>,
+    /// As they were called last on that day.
     pub name: String,
+    /// The employee id and the groups as they were last on that day.
+    pub card: Card,
     /// By time.
     pub stints: Vec<Stint>,
     /// The sum of the stints that have both ends.
@@ -132,21 +140,58 @@ impl Day {
 pub fn reckon(readings: &[Reading], rules: &Rules, now: Timestamp) -> Vec<Day> {
     let mut by_person: BTreeMap<PersonId, Vec<&Reading>> = BTreeMap::new();
     for reading in readings {
-        by_person.entry(reading.person).or_default().push(reading);
+        by_person.entry(reading.newest).or_default().push(reading);
     }
     let mut days: Vec<Day> = Vec::new();
     for (person, mut its) in by_person {
         its.sort_by_key(|reading| (reading.at, reading.record));
-        let name = its.last().map(|reading| reading.name.clone()).unwrap_or_default();
         let mut of_person: BTreeMap<Date, Draft> = BTreeMap::new();
-        match rules.method {
+        let open = match rules.method {
             Method::Side => by_side(&its, rules, &mut of_person),
             Method::Alternate | Method::FirstLast => day_by_day(&its, rules, &mut of_person),
+        };
+        for (date, draft) in of_person {
+            let moment = Moment { date, now, may_be_open: open == Some(date) };
+            days.push(draft.finish(moment, Who::on(date, person, &its, rules), rules));
         }
-        days.extend(of_person.into_iter().map(|(date, draft)| draft.finish(date, person, name.clone(), rules, now)));
     }
     days.sort_by_key(|day| (day.date, day.person));
     days
+}
+
+/// Which day it is, and what may still come.
+struct Moment {
+    date: Date,
+    now: Timestamp,
+    /// Nothing was read after the day's last in.
+    may_be_open: bool,
+}
+
+/// Who it was on a day.
+struct Who {
+    person: PersonId,
+    numbers: Vec<PersonId>,
+    name: String,
+    card: Card,
+}
+
+impl Who {
+    fn on(date: Date, person: PersonId, readings: &[&Reading], rules: &Rules) -> Who {
+        let on_that_day = || readings.iter().filter(|reading| rules.day_of(reading.at) == date);
+        // By the order of the records: an amendment of the morning that is written in the evening knows best.
+        let newest = on_that_day().max_by_key(|reading| reading.record);
+        let name = newest.map(|reading| reading.name.clone()).unwrap_or_default();
+        let known = on_that_day().filter(|reading| reading.card.is_some()).max_by_key(|reading| reading.record);
+        let with_id = on_that_day()
+            .filter(|reading| reading.card.as_ref().is_some_and(|card| card.employee_id.is_some()))
+            .max_by_key(|reading| reading.record);
+        let card = known.and_then(|reading| reading.card.clone()).unwrap_or_default();
+        let employee_id = with_id.and_then(|reading| reading.card.as_ref()?.employee_id.clone());
+        let mut numbers: Vec<PersonId> = on_that_day().map(|reading| reading.person).collect();
+        numbers.sort();
+        numbers.dedup();
+        Who { person, numbers, name, card: Card { employee_id, ..card } }
+    }
 }
 
 /// A day that is being put together.
@@ -163,15 +208,16 @@ impl Draft {
         }
     }
 
-    fn finish(mut self, date: Date, person: PersonId, name: String, rules: &Rules, now: Timestamp) -> Day {
+    fn finish(mut self, moment: Moment, who: Who, rules: &Rules) -> Day {
+        let Moment { date, now, may_be_open } = moment;
         let over = rules.end_of(date).is_none_or(|end| end <= now);
         let mut open = false;
         let last = self.stints.len().saturating_sub(1);
         let mut unfinished = false;
         for (index, stint) in self.stints.iter().enumerate() {
             if let Stint { came: Some(came), went: None } = stint {
-                let may_still_go = !over || came.at.duration_until(now) <= rules.long_day;
-                match index == last && may_still_go && came.at <= now {
+                let may_still_go = !over || came.at.duration_until(now) <= rules.longest_stint;
+                match index == last && may_be_open && may_still_go && came.at <= now {
                     true => open = true,
                     false => unfinished = true,
                 }
@@ -194,7 +240,9 @@ impl Draft {
             self.note(Anomaly::ClockNotSet);
         }
         self.anomalies.sort();
-        Day { date, person, name, stints: self.stints, worked, gaps, open, anomalies: self.anomalies }
+        let Who { person, numbers, name, card } = who;
+        let Draft { stints, anomalies } = self;
+        Day { date, person, numbers, name, card, stints, worked, gaps, open, anomalies }
     }
 }
 
@@ -202,8 +250,9 @@ fn sum(spans: impl Iterator<Item = SignedDuration>) -> SignedDuration {
     spans.fold(SignedDuration::ZERO, SignedDuration::saturating_add)
 }
 
-/// Readings as they come: an out ends the stint that is open, whatever the day, as long as that is not too long ago.
-fn by_side(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft>) {
+/// Readings as they come: an out ends the stint that is open, whatever the day, as long as that is not too long ago. The day of the
+/// stint that is open in the end.
+fn by_side(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft>) -> Option<Date> {
     // The day and the place of the stint that is open.
     let mut open: Option<(Date, usize)> = None;
     let mut last: [Option<Timestamp>; 2] = [None; 2];
@@ -236,7 +285,7 @@ fn by_side(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft
                 let began = open.take().and_then(|(its_date, place)| {
                     let stint = days.get_mut(&its_date)?.stints.get_mut(place)?;
                     let lasted = stint.came.as_ref()?.at.duration_until(reading.at);
-                    (its_date == date || lasted <= rules.long_day).then_some(stint)
+                    (its_date == date || lasted <= rules.longest_stint).then_some(stint)
                 });
                 match began {
                     Some(stint) => stint.went = Some((*reading).clone()),
@@ -249,10 +298,11 @@ fn by_side(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft
             }
         }
     }
+    open.map(|(date, _)| date)
 }
 
-/// Readings of one day after the other, whatever their direction.
-fn day_by_day(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft>) {
+/// Readings of one day after the other, whatever their direction. The last day.
+fn day_by_day(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft>) -> Option<Date> {
     let mut by_date: BTreeMap<Date, Vec<&Reading>> = BTreeMap::new();
     let mut last: Option<Timestamp> = None;
     for reading in readings {
@@ -273,4 +323,5 @@ fn day_by_day(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Dr
         };
         days.entry(date).or_default().stints = ends.chunks(2).map(stint).collect();
     }
+    days.keys().next_back().copied()
 }

@@ -6,7 +6,12 @@ use super::*;
 use crate::domain::{Alarm, Cause, Match, Moment, Reason, TrackId};
 
 pub fn person(id: u32, name: &str) -> Named {
-    Named { id: PersonId(id), name: name.to_owned() }
+    Named {
+        id: PersonId(id),
+        name: name.to_owned(),
+        employee_id: Some(format!("E{id:03}")),
+        groups: vec!["staff".into()],
+    }
 }
 
 pub fn decision(verdict: Verdict, nearest: Option<Match>) -> Event {
@@ -158,7 +163,7 @@ fn a_grant_tells_everything_it_rests_on() {
         "direction": "in",
         "verdict": "grant",
         "reason": null,
-        "person": { "id": 7, "name": "Barack Obama" },
+        "person": { "id": 7, "name": "Barack Obama", "employee_id": "E007", "groups": ["staff"] },
         "distance": 0.62,
         "runner_up": { "id": 9, "name": "Joe Biden", "distance": 1.21 },
         "frames": { "agree": 3, "of": 5 },

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::access::Passback;
+use crate::access::{Passback, Window};
 use crate::domain::{Direction, Event, Mode, Moment, Verdict};
 use crate::door::{Input, Level};
 
@@ -308,4 +308,52 @@ fn a_clock_set_back_by_a_year_is_told_and_keeps_nobody_in_for_ever() {
     scene.play(&goes_in);
     assert!(matches!(reasons(&scene).last(), Some(Verdict::Grant { .. })));
     assert_eq!(jumps(&scene).len(), 2);
+}
+
+/// Why the doors were locked between a minute before midnight and a minute after, with a guard who came in between.
+fn locked_at_midnight(window: Window) -> Vec<String> {
+    let setup = Setup {
+        permits: false,
+        first_person: true,
+        two_person: false,
+        interlock: false,
+        hours: true,
+        passback: Passback::Off,
+        held: true,
+    };
+    let mut scene = Scene::new(setup);
+    scene.window = window;
+    scene.play(&Step::Restart);
+    let staff = Step::Seen { door: 1, person: 1, age_ms: 50, inwards: true };
+    let guard = Step::Seen { door: 1, person: 2, age_ms: 50, inwards: true };
+    // From 21:01:40.
+    scene.play(&Step::SetClock { seconds: 10_640 });
+    assert!(!scene.doors().views()[1].unlocked, "nobody has opened these hours");
+    scene.play(&guard);
+    scene.play(&Step::Wait { ms: 20_000 });
+    assert!(scene.doors().views()[1].unlocked);
+    let before = scene.lines().len();
+    scene.play(&Step::Wait { ms: 90_000 });
+    let lines = scene.lines();
+    let locked = lines[before..].iter().filter_map(|line| match line {
+        Line::Note(_, Event::Locked { door, reason }) if **door == *DOORS[1] => Some(reason.clone()),
+        _ => None,
+    });
+    let locked: Vec<String> = locked.collect();
+    scene.play(&staff);
+    let verdict = scene.lines().into_iter().rev().find_map(|line| match line {
+        Line::Note(_, Event::Decided { decision, .. }) => Some(decision.verdict),
+        _ => None,
+    });
+    let refused = Some(Verdict::Deny { reason: crate::domain::Reason::FirstPerson });
+    assert_eq!(verdict == refused, !locked.is_empty(), "{verdict:?}");
+    locked
+}
+
+#[test]
+fn a_window_that_somebody_opened_stays_open_over_midnight() {
+    assert!(locked_at_midnight(Window { from_min: 20 * 60, to_min: 28 * 60 }).is_empty());
+    // Hours without an end are opened day by day, and the record says so.
+    let told = locked_at_midnight(Window { from_min: 0, to_min: 24 * 60 });
+    assert_eq!(told, ["a new day began, and nobody of the group that opens it has come yet"]);
 }

@@ -201,6 +201,7 @@ pub fn rules(setup: &Setup) -> HouseRules {
         first_person: setup.first_person.then(|| "guards".into()),
         two_person: (setup.two_person && at == 1).then_some(Duration::from_secs(15)),
         zones: Some(Zones { outside: "street".into(), inside: "house".into() }),
+        unlock_hours: setup.hours.then_some(0),
     };
     HouseRules {
         zone,
@@ -221,6 +222,8 @@ pub struct Scene {
     relays: RelayStop,
     threads: Vec<JoinHandle<()>>,
     last_seen: Option<(usize, Vec<Sighting>)>,
+    /// The hours of each day, in which doors stand unlocked; in force from a restart on.
+    pub window: Window,
     frame: u64,
     track: u64,
 }
@@ -236,6 +239,7 @@ impl Scene {
             world: World::default(),
             clock,
             doors: None,
+            window: Window { from_min: 8 * 60, to_min: 16 * 60 },
             relays: RelayStop::default(),
             threads: Vec::new(),
             last_seen: None,
@@ -264,7 +268,8 @@ impl Scene {
             max_on: MAX_ON,
             max_hold: self.setup.held.then_some(MAX_HOLD),
         };
-        let house = rules(&self.setup);
+        let mut house = rules(&self.setup);
+        house.schedules[0].week = std::array::from_fn(|_| vec![self.window]);
         self.relays = RelayStop::default();
         let mut threads = Vec::new();
         let posts = DOORS

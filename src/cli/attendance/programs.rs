@@ -1,0 +1,170 @@
+//! Attendance as files that other programs import: each in that program's own form. docs/attendance.md says where each form is
+//! documented, and what was tried.
+//!
+//! What a program would stumble over is left out of its file, and told.
+
+use std::io::Write;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::Found;
+use super::template::local;
+use crate::ledger::attendance::{Day, Reading, Stint};
+
+/// How ZKTeco's devices say that a face was recognised, and that nothing was: an operator's word.
+const VERIFIED_FACE: u8 = 15;
+const VERIFIED_OTHERWISE: u8 = 0;
+/// Characters to which a device fills a user's number up.
+const PIN_WIDTH: usize = 9;
+/// Characters that a user's number has at most.
+const PIN_LONGEST: usize = 24;
+
+/// What is not in a file, one line each.
+#[derive(Debug, Default, PartialEq)]
+pub struct LeftOut {
+    lines: Vec<String>,
+}
+
+impl LeftOut {
+    /// Tells it on standard error.
+    pub fn tell(&self) {
+        for line in &self.lines {
+            eprintln!("left out: {line}");
+        }
+    }
+
+    fn stint(&mut self, day: &Day, why: &str) {
+        self.note(format!("{} of {}: {why}; correct it with `usher attendance amend`", day.name, day.date));
+    }
+
+    fn person(&mut self, day: &Day, why: &str) {
+        self.note(format!("{} ({}): {why}", day.name, day.person));
+    }
+
+    fn note(&mut self, line: String) {
+        if !self.lines.contains(&line) {
+            self.lines.push(line);
+        }
+    }
+}
+
+/// Odoo's import of `hr.attendance`: a row for each stint, under the fields' own names, which do not depend on the language. The employee
+/// is named by the External ID, which must be the employee id; the row has an External ID of its own, so that a second import of the
+/// same days changes rows instead of adding them. Times are local. A stint that is still open has no end.
+pub fn odoo(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<LeftOut> {
+    let mut left_out = LeftOut::default();
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(["id", "employee_id/id", "check_in", "check_out"])?;
+    for (day, stint) in stints(found) {
+        let Some(employee) = &day.card.employee_id else {
+            left_out.person(day, "no employee id, which is to be the External ID of the employee in Odoo");
+            continue;
+        };
+        let last = day.stints.last() == Some(stint);
+        let (came, went) = match (&stint.came, &stint.went) {
+            (Some(came), Some(went)) => (came, local(went.at, zone)),
+            (Some(came), None) if day.open && last => (came, String::new()),
+            _ => {
+                left_out.stint(day, one_end(stint));
+                continue;
+            }
+        };
+        csv.write_record([&format!("usher_attendance_{}", came.id), employee, &local(came.at, zone), &went])?;
+    }
+    csv.flush()?;
+    Ok(left_out)
+}
+
+/// OrangeHRM: a row for each stint that has both ends, under the names that its web API has for a punch in and a punch out, times with
+/// the offset in hours that they had. The note holds the record's id.
+pub fn orangehrm(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<LeftOut> {
+    let mut left_out = LeftOut::default();
+    let mut csv = csv::Writer::from_writer(out);
+    let fields = ["Date", "Time", "TimezoneOffset", "TimezoneName", "Note"];
+    let headings = ["punchIn", "punchOut"].into_iter().flat_map(|punch| fields.map(|field| format!("{punch}{field}")));
+    csv.write_record(std::iter::once("employeeId".to_owned()).chain(headings))?;
+    for (day, stint) in stints(found) {
+        let Some(employee) = &day.card.employee_id else {
+            left_out.person(day, "no employee id");
+            continue;
+        };
+        let (Some(came), Some(went)) = (&stint.came, &stint.went) else {
+            left_out.stint(day, one_end(stint));
+            continue;
+        };
+        let punches = [came, went].into_iter().flat_map(|reading| punch(reading, zone));
+        csv.write_record(std::iter::once(employee.clone()).chain(punches))?;
+    }
+    csv.flush()?;
+    Ok(left_out)
+}
+
+fn punch(reading: &Reading, zone: &TimeZone) -> [String; 5] {
+    let at = reading.at.to_zoned_datetime(zone.clone());
+    let hours = f64::from(at.offset().seconds()) / 3600.0;
+    [
+        at.strftime("%Y-%m-%d").to_string(),
+        at.strftime("%H:%M").to_string(),
+        hours.to_string(),
+        zone.iana_name().unwrap_or_default().to_owned(),
+        format!("usher {}", reading.id),
+    ]
+}
+
+/// `attlog.dat`, as ZKTeco's devices write it to a USB stick: a line for each reading, by time. Fields are separated by tabs: the user's
+/// number, filled up with spaces in front; the local time; the device's number, here the place of the door in the configuration; 0 for
+/// in and 1 for out; how it was verified; the work code, 0. Lines end with CR and LF.
+pub fn zkteco(out: &mut impl Write, found: &Found, zone: &TimeZone, doors: &[String]) -> Result<LeftOut> {
+    let mut left_out = LeftOut::default();
+    let mut lines: Vec<(Timestamp, u64, String)> = Vec::new();
+    for (day, stint) in stints(found) {
+        let pin = match &day.card.employee_id {
+            Some(id) if is_pin(id) => id,
+            Some(_) => {
+                left_out.person(
+                    day,
+                    "ZKTeco knows a user by at most 24 digits or letters, and the employee id is not of that form",
+                );
+                continue;
+            }
+            None => {
+                left_out.person(day, "no employee id");
+                continue;
+            }
+        };
+        for (reading, state) in [(&stint.came, 0), (&stint.went, 1)] {
+            let Some(reading) = reading else { continue };
+            let device = doors.iter().position(|door| *door == reading.door).map_or(1, |place| place + 1);
+            let verified = if reading.amended { VERIFIED_OTHERWISE } else { VERIFIED_FACE };
+            let at = local(reading.at, zone);
+            let line = format!("{pin:>PIN_WIDTH$}\t{at}\t{device}\t{state}\t{verified}\t0\r\n");
+            lines.push((reading.at, reading.record, line));
+        }
+    }
+    lines.sort();
+    for (_, _, line) in lines {
+        out.write_all(line.as_bytes())?;
+    }
+    Ok(left_out)
+}
+
+fn is_pin(id: &str) -> bool {
+    (1..=PIN_LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn stints(found: &Found) -> impl Iterator<Item = (&Day, &Stint)> {
+    found.days.iter().flat_map(|day| day.stints.iter().map(move |stint| (day, stint)))
+}
+
+/// Why a stint is of no use to a program that wants both ends.
+fn one_end(stint: &Stint) -> &'static str {
+    match stint.came {
+        Some(_) => "in without out",
+        None => "out without in",
+    }
+}
+
+#[cfg(test)]
+mod tests;

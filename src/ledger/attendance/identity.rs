@@ -1,0 +1,88 @@
+//! Who is the same person under two numbers: somebody who was removed and enrolled anew has one day, not two halves.
+//!
+//! Knows nothing of days and hours. It goes by the order of the records, which no clock can disturb.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::Reading;
+use crate::domain::PersonId;
+
+/// Somebody was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removal {
+    pub person: PersonId,
+    /// The number of the record.
+    pub record: u64,
+}
+
+/// What the readings of one number say of who it was.
+struct Life<'a> {
+    person: PersonId,
+    /// The numbers of the first and the last record.
+    records: (u64, u64),
+    /// The first and the last employee id, where there was one.
+    employee: (Option<&'a str>, Option<&'a str>),
+    /// Names, in lower case.
+    names: (String, String),
+}
+
+/// For each number that was given up the newest number of the same person. A number follows another one that was removed before, when all
+/// its records come later and it begins with the employee id that the other one ended with; without an employee id on either side, with
+/// the same name. Numbers are never given twice, and everybody enrolled has one, so two people who were both enrolled stay two.
+pub fn successors(readings: &[Reading], removals: &[Removal]) -> BTreeMap<PersonId, PersonId> {
+    let mut lives = lives(readings);
+    lives.sort_by_key(|life| life.records.0);
+    let mut next: BTreeMap<PersonId, PersonId> = BTreeMap::new();
+    let mut followed: HashSet<PersonId> = HashSet::new();
+    for (place, later) in lives.iter().enumerate() {
+        let before = lives
+            .iter()
+            .take(place)
+            .filter(|earlier| !followed.contains(&earlier.person) && follows(earlier, later, removals))
+            .max_by_key(|earlier| earlier.records.1);
+        if let Some(before) = before {
+            followed.insert(before.person);
+            next.insert(before.person, later.person);
+        }
+    }
+    let newest = |person: &PersonId| {
+        let mut newest = *person;
+        // Each step leads to a later beginning, so this ends.
+        while let Some(later) = next.get(&newest) {
+            newest = *later;
+        }
+        newest
+    };
+    next.keys().map(|person| (*person, newest(person))).collect()
+}
+
+fn follows(earlier: &Life<'_>, later: &Life<'_>, removals: &[Removal]) -> bool {
+    let removed = || removals.iter().any(|r| r.person == earlier.person && r.record < later.records.0);
+    let same = match (earlier.employee.1, later.employee.0) {
+        (Some(before), Some(after)) => before == after,
+        (None, None) => earlier.names.1 == later.names.0,
+        _ => false,
+    };
+    same && earlier.records.1 < later.records.0 && removed()
+}
+
+fn lives(readings: &[Reading]) -> Vec<Life<'_>> {
+    let mut by_person: BTreeMap<PersonId, Vec<&Reading>> = BTreeMap::new();
+    for reading in readings {
+        by_person.entry(reading.person).or_default().push(reading);
+    }
+    by_person.into_iter().filter_map(|(person, its)| life(person, its)).collect()
+}
+
+fn life(person: PersonId, mut its: Vec<&Reading>) -> Option<Life<'_>> {
+    its.sort_by_key(|reading| reading.record);
+    let (first, last) = (*its.first()?, *its.last()?);
+    let mut ids = its.iter().filter_map(|reading| reading.card.as_ref()?.employee_id.as_deref());
+    let first_id = ids.next();
+    Some(Life {
+        person,
+        records: (first.record, last.record),
+        employee: (first_id, ids.next_back().or(first_id)),
+        names: (first.name.to_lowercase(), last.name.to_lowercase()),
+    })
+}

@@ -1,0 +1,285 @@
+//! When something happened, as far as it can be told: the wall clock of a record, or, where that was not set yet, what a later record
+//! of the same run of the machine says it should have shown. And where in the journal a span of time lies.
+//!
+//! A board without a battery starts with a wrong clock and sets it later. Between two records of one boot the time since the start is
+//! true, so the later record dates the earlier one. Wall clocks do not rise with the numbers of the records; a [`Timeline`] knows for
+//! each short run of records which times lie in it.
+//!
+//! Pure: it is told of records, and reads no clock and no database.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Record;
+
+/// A clock that shows an earlier time was never set: there was no usher before 2025.
+const NOBODY_BEFORE: Duration = Duration::from_secs(1_735_689_600);
+/// A clock that lies behind an earlier record by more than this is wrong. Records of several threads may be written a moment out of order.
+const BEHIND: Duration = Duration::from_secs(2);
+/// Records that a run has at most.
+const RUN: u64 = 512;
+/// Times that lie apart by less are shown as one.
+const SHOWN_APART: Duration = Duration::from_secs(1);
+
+/// A record, and when that was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dated {
+    pub record: Record,
+    /// The record's own time, unless another record corrects it.
+    pub at: SystemTime,
+    corrected: bool,
+}
+
+impl Dated {
+    /// A record that nothing corrects.
+    pub fn plainly(record: Record) -> Dated {
+        Dated { at: record.at, record, corrected: false }
+    }
+
+    /// Whether a later record of the same boot told the time.
+    pub fn is_corrected(&self) -> bool {
+        self.corrected
+    }
+
+    /// Whether the record's own clock showed another time, by a second or more.
+    pub fn differs(&self) -> bool {
+        self.corrected && apart(self.at, self.record.at) >= SHOWN_APART
+    }
+
+    /// As [`Record::to_json`], with `dated` (RFC 3339 in UTC) where the time is corrected.
+    pub fn to_json(&self) -> Value {
+        let mut json = self.record.to_json();
+        if self.corrected {
+            json["dated"] = Record { at: self.at, ..self.record.clone() }.time().into();
+        }
+        json
+    }
+
+    /// Reads what [`Dated::to_json`] wrote. `None` when a field is missing or malformed.
+    pub fn from_json(json: &Value) -> Option<Dated> {
+        let record = Record::from_json(json)?;
+        match json.get("dated").and_then(Value::as_str) {
+            None => Some(Dated::plainly(record)),
+            Some(text) => {
+                let at = SystemTime::try_from(text.parse::<jiff::Timestamp>().ok()?).ok()?;
+                Some(Dated { record, at, corrected: true })
+            }
+        }
+    }
+}
+
+/// What the dating needs of a record.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    at: SystemTime,
+    since_boot: Duration,
+    boot: Uuid,
+    trust: Trust,
+}
+
+/// How far a clock is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// It was set by the network or another source.
+    Synchronised,
+    /// It may be right.
+    Plausible,
+    /// It shows an earlier time than an earlier record.
+    Behind,
+    /// It shows a time before there was any usher.
+    Unset,
+}
+
+impl Mark {
+    fn of(record: &Record, trust: Trust) -> Mark {
+        let Record { at, since_boot, boot, .. } = *record;
+        Mark { at, since_boot, boot, trust }
+    }
+}
+
+/// What one boot says of the time.
+#[derive(Clone, Debug, Default)]
+struct Boot {
+    /// By the time since the start: each synchronised record that comes after one that was not.
+    anchors: Vec<(Duration, SystemTime)>,
+    /// The newest record was synchronised.
+    settled: bool,
+    /// The newest record whose clock may be right.
+    plausible: Option<(Duration, SystemTime)>,
+    /// The newest record whose clock was set, to whatever.
+    set: Option<(Duration, SystemTime)>,
+}
+
+/// Records one after the other, of one boot and one trust.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    first: u64,
+    last: u64,
+    boot: Uuid,
+    trust: Trust,
+    at: (SystemTime, SystemTime),
+    since_boot: (Duration, Duration),
+    /// A bit for each kind, by a hash.
+    kinds: u64,
+}
+
+/// Where times lie in the journal, and which records date which.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    through: u64,
+    /// The latest time that a clock has shown.
+    latest: Option<SystemTime>,
+    runs: Vec<Run>,
+    boots: HashMap<Uuid, Boot>,
+}
+
+/// Which records are wanted. All that is given must fit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Window {
+    /// Not before this time.
+    pub since: Option<SystemTime>,
+    /// Before this time.
+    pub until: Option<SystemTime>,
+    /// Of one of these kinds; empty: of any.
+    pub kinds: Vec<String>,
+}
+
+impl Window {
+    /// Whether a record is wanted.
+    pub fn fits(&self, dated: &Dated) -> bool {
+        self.fits_kind(&dated.record.kind)
+            && self.since.is_none_or(|since| dated.at >= since)
+            && self.until.is_none_or(|until| dated.at < until)
+    }
+
+    fn fits_kind(&self, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted == kind)
+    }
+}
+
+impl Timeline {
+    /// The number of the newest record that it was told of.
+    pub fn through(&self) -> u64 {
+        self.through
+    }
+
+    /// The next record. Those that were told before are passed over.
+    pub fn tell(&mut self, record: &Record) {
+        if record.seq <= self.through {
+            return;
+        }
+        self.through = record.seq;
+        let mark = Mark::of(record, self.trust(record));
+        self.latest = self.latest.max(Some(mark.at));
+        let boot = self.boots.entry(mark.boot).or_default();
+        let here = (mark.since_boot, mark.at);
+        if mark.trust == Trust::Synchronised && !boot.settled {
+            boot.anchors.push(here);
+        }
+        boot.settled = mark.trust == Trust::Synchronised;
+        if matches!(mark.trust, Trust::Synchronised | Trust::Plausible) {
+            boot.plausible = Some(here);
+        }
+        if mark.trust != Trust::Unset {
+            boot.set = Some(here);
+        }
+        let kinds = bit(&record.kind);
+        match self.runs.last_mut() {
+            Some(run)
+                if run.boot == mark.boot && run.trust == mark.trust && record.seq.saturating_sub(run.first) < RUN =>
+            {
+                run.last = record.seq;
+                run.at = (run.at.0.min(mark.at), run.at.1.max(mark.at));
+                run.since_boot = (run.since_boot.0.min(mark.since_boot), run.since_boot.1.max(mark.since_boot));
+                run.kinds |= kinds;
+            }
+            _ => self.runs.push(Run {
+                first: record.seq,
+                last: record.seq,
+                boot: mark.boot,
+                trust: mark.trust,
+                at: (mark.at, mark.at),
+                since_boot: (mark.since_boot, mark.since_boot),
+                kinds,
+            }),
+        }
+    }
+
+    /// The record with its time; its own, when it was not told of that record.
+    pub fn date(&self, record: Record) -> Dated {
+        let place = self.runs.partition_point(|run| run.last < record.seq);
+        let Some(run) = self.runs.get(place).filter(|run| run.first <= record.seq) else {
+            return Dated::plainly(record);
+        };
+        let (at, corrected) = self.time_of(Mark::of(&record, run.trust));
+        Dated { record, at, corrected }
+    }
+
+    /// How far the clock of the next record is believed.
+    fn trust(&self, record: &Record) -> Trust {
+        let behind = self.latest.and_then(|latest| latest.duration_since(record.at).ok()).is_some_and(|by| by > BEHIND);
+        match record.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() < NOBODY_BEFORE {
+            true => Trust::Unset,
+            false if record.synchronised == Some(true) => Trust::Synchronised,
+            false if behind => Trust::Behind,
+            false => Trust::Plausible,
+        }
+    }
+
+    /// The numbers, from and to, between which alone records that fit can lie; in order.
+    pub fn stretches(&self, window: &Window) -> Vec<(u64, u64)> {
+        let wanted = window.kinds.iter().fold(0, |bits, kind| bits | bit(kind));
+        let fits = |run: &&Run| {
+            let Run { boot, trust, at, since_boot, kinds, .. } = **run;
+            // Of a run some records may be corrected and others not, so both times bound it.
+            let told = |at, since_boot| self.told(Mark { at, since_boot, boot, trust }).map_or(at, |(at, _)| at);
+            let (first, last) = (at.0.min(told(at.0, since_boot.0)), at.1.max(told(at.1, since_boot.1)));
+            (wanted == 0 || kinds & wanted != 0)
+                && window.since.is_none_or(|since| last >= since)
+                && window.until.is_none_or(|until| first < until)
+        };
+        self.runs.iter().filter(fits).map(|run| (run.first, run.last)).collect()
+    }
+
+    /// When that was, and whether another record says so.
+    fn time_of(&self, mark: Mark) -> (SystemTime, bool) {
+        match self.told(mark) {
+            // A clock that was not synchronised and has only run on since corrects nothing.
+            Some((at, sure)) if sure || apart(at, mark.at) >= SHOWN_APART => (at, true),
+            _ => (mark.at, false),
+        }
+    }
+
+    /// The time that a later record of the boot tells, and whether that one was synchronised.
+    fn told(&self, mark: Mark) -> Option<(SystemTime, bool)> {
+        // Without the machine's name for the boot, times since a start say nothing of each other.
+        let boot = self.boots.get(&mark.boot).filter(|_| !mark.boot.is_nil() && mark.trust != Trust::Synchronised)?;
+        let later = |anchor: &&(Duration, SystemTime)| anchor.0 >= mark.since_boot;
+        let time = |anchor: &(Duration, SystemTime)| anchor.1.checked_sub(anchor.0.saturating_sub(mark.since_boot));
+        if let Some(at) = boot.anchors.iter().find(later).and_then(time) {
+            return Some((at, true));
+        }
+        let better = match mark.trust {
+            Trust::Synchronised | Trust::Plausible => None,
+            Trust::Behind => boot.plausible.as_ref().filter(later),
+            Trust::Unset => [&boot.plausible, &boot.set].into_iter().flatten().find(later),
+        };
+        Some((better.and_then(time)?, false))
+    }
+}
+
+fn apart(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other).or_else(|_| other.duration_since(one)).unwrap_or_default()
+}
+
+/// One of 64 bits.
+fn bit(kind: &str) -> u64 {
+    let hash = kind.bytes().fold(0u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    1 << (hash % 64)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Records by time and kind. The wall clock does not rise with the numbers of the records, so nothing is left out because its
+//! neighbours are too old: the [`Timeline`] says where to look.
+//!
+//! Knows nothing of what a record means.
+
+use std::ops::{Bound, RangeBounds};
+use std::sync::{MutexGuard, PoisonError};
+
+use super::dating::{Dated, Timeline, Window};
+use super::journal::{key_bound, number};
+use super::record::open_header;
+use super::{Journal, LedgerError, Order};
+
+impl Journal {
+    /// At most `limit` of the records whose numbers are in `range` and that fit `window`, each with its time.
+    pub fn select(
+        &self,
+        range: impl RangeBounds<u64>,
+        order: Order,
+        limit: usize,
+        window: &Window,
+    ) -> Result<Vec<Dated>, LedgerError> {
+        let timeline = self.timeline()?;
+        if *window == Window::default() {
+            return Ok(self.list(range, order, limit)?.into_iter().map(|record| timeline.date(record)).collect());
+        }
+        let mut stretches = timeline.stretches(window);
+        if order == Order::NewestFirst {
+            stretches.reverse();
+        }
+        let mut found = Vec::new();
+        for (first, last) in stretches {
+            if found.len() >= limit {
+                break;
+            }
+            let within = (first.max(lowest(&range)), last.min(highest(&range)));
+            if within.0 <= within.1 {
+                self.select_within(within, order, limit, window, &timeline, &mut found)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The record of a number, or of an id or the beginning of one, with its time.
+    pub fn look_up_dated(&self, which: &str) -> Result<Option<Dated>, LedgerError> {
+        let timeline = self.timeline()?;
+        Ok(self.look_up(which)?.map(|record| timeline.date(record)))
+    }
+
+    fn select_within(
+        &self,
+        (first, last): (u64, u64),
+        order: Order,
+        limit: usize,
+        window: &Window,
+        timeline: &Timeline,
+        found: &mut Vec<Dated>,
+    ) -> Result<(), LedgerError> {
+        let bounds = (key_bound(Bound::Included(&first)), key_bound(Bound::Included(&last)));
+        let mut entries = self.records.range::<[u8; 8], _>(bounds);
+        while found.len() < limit {
+            let entry = match order {
+                Order::OldestFirst => entries.next(),
+                Order::NewestFirst => entries.next_back(),
+            };
+            let Some(entry) = entry else { break };
+            let (key, header) = entry?;
+            let seq = number(&key)?;
+            // The chained part is enough to see whether the rest is wanted.
+            let wanted = open_header(&header).map(|(record, _)| window.fits(&timeline.date(record)));
+            if wanted != Ok(false) {
+                found.push(timeline.date(self.read(seq, &header)?));
+            }
+        }
+        Ok(())
+    }
+
+    /// Brought up to date with the records on disk.
+    fn timeline(&self) -> Result<MutexGuard<'_, Timeline>, LedgerError> {
+        let mut timeline = self.timeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = (key_bound(Bound::Excluded(&timeline.through())), Bound::Unbounded);
+        for entry in self.records.range::<[u8; 8], _>(after) {
+            let (_, header) = entry?;
+            // One that cannot be read is found by `verify`, and when it is asked for.
+            if let Ok((record, _)) = open_header(&header) {
+                timeline.tell(&record);
+            }
+        }
+        Ok(timeline)
+    }
+}
+
+fn lowest(range: &impl RangeBounds<u64>) -> u64 {
+    match range.start_bound() {
+        Bound::Included(seq) => *seq,
+        Bound::Excluded(seq) => seq.saturating_add(1),
+        Bound::Unbounded => 0,
+    }
+}
+
+fn highest(range: &impl RangeBounds<u64>) -> u64 {
+    match range.end_bound() {
+        Bound::Included(seq) => *seq,
+        Bound::Excluded(0) => 0,
+        Bound::Excluded(seq) => seq - 1,
+        Bound::Unbounded => u64::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::domain::{Event, Stamp};
+    use crate::store::Store;
+
+    /// 2026-05-04T06:00:00Z.
+    const MORNING: u64 = 1_777_874_400;
+
+    fn at(second: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    /// 1,500 records of which the clock is set and set back again and again.
+    fn filled() -> (tempfile::TempDir, Journal) {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
+        for n in 0..1500u64 {
+            let (boot, since_boot) = (n / 400 + 1, n % 400);
+            let (at, synchronised) = match since_boot {
+                0..50 => (at(since_boot), false),
+                50..300 => (at(MORNING + n), true),
+                _ => (at(MORNING - 86_400 + n), false),
+            };
+            let stamp = Stamp {
+                since_boot: Duration::from_secs(since_boot),
+                boot: [boot as u8; 16],
+                synchronised: Some(synchronised),
+                ..Stamp::at(at)
+            };
+            let event = match n % 7 {
+                0 => Event::DoorOpened { door: "front".into() },
+                _ => Event::ContactsBack { door: "front".into() },
+            };
+            journal.append(&event, &stamp).unwrap();
+        }
+        (dir, journal)
+    }
+
+    #[test]
+    fn what_is_selected_is_what_fits_of_all() {
+        let (_dir, journal) = filled();
+        let all = journal.select(.., Order::OldestFirst, 10_000, &Window::default()).unwrap();
+        assert_eq!((all.len(), all.iter().filter(|dated| dated.is_corrected()).count()), (1500, 200));
+        let times = [None, Some(at(10)), Some(at(MORNING - 86_000)), Some(at(MORNING + 405)), Some(at(MORNING + 1200))];
+        for since in times {
+            for until in times {
+                for kinds in [vec![], vec!["door_opened".to_owned()], vec!["granted".to_owned()]] {
+                    let window = Window { since, until, kinds };
+                    let fitting: Vec<&Dated> = all.iter().filter(|dated| window.fits(dated)).collect();
+                    let found = journal.select(.., Order::OldestFirst, 10_000, &window).unwrap();
+                    assert_eq!(found.iter().collect::<Vec<_>>(), fitting, "{window:?}");
+                    let newest = journal.select(200..1400, Order::NewestFirst, 10, &window).unwrap();
+                    let within = fitting.iter().rev().filter(|dated| (200..1400).contains(&dated.record.seq)).take(10);
+                    assert_eq!(newest.iter().collect::<Vec<_>>(), within.copied().collect::<Vec<_>>(), "{window:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn records_that_come_later_date_those_that_were_read_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
+        let event = Event::DoorOpened { door: "front".into() };
+        let stamp = |since_boot, wall, synchronised| Stamp {
+            since_boot: Duration::from_secs(since_boot),
+            boot: [7; 16],
+            synchronised: Some(synchronised),
+            ..Stamp::at(at(wall))
+        };
+        journal.append(&event, &stamp(5, 5, false)).unwrap();
+        let today = Window { since: Some(at(MORNING)), ..Window::default() };
+        assert!(journal.select(.., Order::OldestFirst, 10, &today).unwrap().is_empty());
+        journal.append(&event, &stamp(60, MORNING + 60, true)).unwrap();
+        let found = journal.select(.., Order::OldestFirst, 10, &today).unwrap();
+        assert_eq!(found.iter().map(|dated| dated.at).collect::<Vec<_>>(), [at(MORNING + 5), at(MORNING + 60)]);
+        assert_eq!(journal.look_up_dated("1").unwrap().unwrap().at, at(MORNING + 5));
+    }
+}
