@@ -10,7 +10,7 @@ use super::standing::Entry;
 use crate::access::Holder;
 use crate::daemon::snapshots::Photographer;
 use crate::daemon::visitors::Porter;
-use crate::domain::{Event, PersonId};
+use crate::domain::{Event, GallerySize, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::LedgerError;
 use crate::office::Recorder;
@@ -41,8 +41,8 @@ pub trait People: Send {
     /// What the rules need to know of a person, and the name; `None` when nobody of that number is enrolled.
     fn holder(&self, person: PersonId) -> Option<(Holder, String)>;
 
-    /// How many people a face is compared with.
-    fn count(&self) -> usize;
+    /// How many people and templates a face is compared with.
+    fn count(&self) -> GallerySize;
 }
 
 /// The daemon's pen: journal and standing in one database.
@@ -79,8 +79,8 @@ impl People for Arc<Gallery> {
         self.person(person).ok().map(|person| (holder(&person), person.name))
     }
 
-    fn count(&self) -> usize {
-        self.people_compared()
+    fn count(&self) -> GallerySize {
+        self.size()
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Knows nothing of what is promised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,9 @@ use crate::daemon::doors::post::{Post, UnlockHours};
 use crate::daemon::doors::scribe;
 use crate::daemon::doors::standing::{Entry, Standing};
 use crate::daemon::doors::{Doors, DoorsSettings, Order};
-use crate::domain::{Direction, Distance, Event, Face, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId};
+use crate::domain::{
+    Direction, Distance, Event, Face, GallerySize, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId,
+};
 use crate::door::{DoorError, Input, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
 
 pub const MAX_ON: Duration = Duration::from_secs(10);
@@ -49,9 +51,16 @@ pub struct World {
     stalled_until: Arc<Mutex<Moment>>,
     /// What waits for the disk.
     waiting: Arc<Mutex<Vec<(Event, Vec<Entry>)>>>,
+    /// Who cannot pass, but for person 4, who never can.
+    pub disabled: Arc<Mutex<BTreeSet<u32>>>,
 }
 
 impl World {
+    /// Whether that person may pass anywhere at all.
+    pub fn is_enabled(&self, person: u32) -> bool {
+        person != 4 && !self.disabled.lock().unwrap().contains(&person)
+    }
+
     /// Nothing waits for the disk, and the pen writes.
     pub fn is_well(&self) -> bool {
         !*self.pen_fails.lock().unwrap() && self.waiting.lock().unwrap().is_empty()
@@ -138,7 +147,7 @@ impl Wires for TestWires {
 }
 
 /// 1 is of the staff, 2 of staff and guards, 3 in no group, 4 disabled.
-pub struct TestPeople;
+pub struct TestPeople(World);
 
 pub fn groups(person: u32) -> Vec<String> {
     match person {
@@ -150,12 +159,12 @@ pub fn groups(person: u32) -> Vec<String> {
 
 impl People for TestPeople {
     fn holder(&self, person: PersonId) -> Option<(Holder, String)> {
-        let holder =
-            Holder { person, groups: groups(person.0), enabled: person.0 != 4, valid_from: None, valid_until: None };
+        let enabled = self.0.is_enabled(person.0);
+        let holder = Holder { person, groups: groups(person.0), enabled, valid_from: None, valid_until: None };
         (1..=4).contains(&person.0).then(|| (holder, format!("P{person}")))
     }
-    fn count(&self) -> usize {
-        4
+    fn count(&self) -> GallerySize {
+        GallerySize::of(4, 1)
     }
 }
 
@@ -303,7 +312,7 @@ impl Scene {
             posts,
             authority: Authority::new(house),
             near_enough: NearEnough::Fixed(Distance(1.0)),
-            people: Box::new(TestPeople),
+            people: Box::new(TestPeople(self.world.clone())),
             pen: Box::new(TestPen(self.world.clone(), self.clock.clone(), self.relays.clone())),
             clock: self.clock.clone(),
             open_unrecorded: false,
@@ -399,6 +408,10 @@ impl Scene {
                 self.clock.set_wall(set);
                 self.wait(Duration::from_secs(2));
             }
+            Step::Enabled { person, enabled } => {
+                let mut disabled = self.world.disabled.lock().unwrap();
+                drop(if enabled { disabled.remove(&person) } else { disabled.insert(person) });
+            }
             Step::PenFails(fails) => *self.world.pen_fails.lock().unwrap() = fails,
             Step::DiskStalls { ms } => {
                 *self.world.stalled_until.lock().unwrap() = self.clock.now() + Duration::from_millis(ms);
@@ -455,6 +468,11 @@ pub enum Step {
     SetClock {
         seconds: i64,
     },
+    /// Somebody is disabled, or enabled again.
+    Enabled {
+        person: u32,
+        enabled: bool,
+    },
     PenFails(bool),
     /// From now on the disk answers nothing for so long.
     DiskStalls {
@@ -486,6 +504,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Amnesty),
         6 => prop_oneof![1u64..12_000, Just(300_000u64)].prop_map(|ms| Step::Wait { ms }),
         1 => seconds.prop_map(|seconds| Step::SetClock { seconds }),
+        1 => (1u32..4, any::<bool>()).prop_map(|(person, enabled)| Step::Enabled { person, enabled }),
         1 => any::<bool>().prop_map(Step::PenFails),
         1 => (1u64..20_000).prop_map(|ms| Step::DiskStalls { ms }),
         1 => prop_oneof![1 => Just(Step::Stop), 3 => Just(Step::Restart)],
