@@ -27,8 +27,8 @@ pub struct Clear {
     pub farthest: Distance,
 }
 
-/// A face is clearly a person's up to this share of the distance that is near enough. With the shipped models a distance so small is a
-/// hundred times rarer among strangers than one at the limit.
+/// A face is clearly a person's up to this share of the distance that is near enough. With the shipped models a distance so small is at
+/// least thirty times rarer among strangers than one at the limit.
 pub const CLEARLY: f32 = 0.85;
 
 impl Shown {

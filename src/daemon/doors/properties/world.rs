@@ -410,7 +410,10 @@ impl Scene {
             }
             Step::Enabled { person, enabled } => {
                 let mut disabled = self.world.disabled.lock().unwrap();
-                drop(if enabled { disabled.remove(&person) } else { disabled.insert(person) });
+                match enabled {
+                    true => disabled.remove(&person),
+                    false => disabled.insert(person),
+                };
             }
             Step::PenFails(fails) => *self.world.pen_fails.lock().unwrap() = fails,
             Step::DiskStalls { ms } => {
