@@ -1,6 +1,7 @@
 //! Promises of the whole house, held through thousands of random histories: faces, repeated frames, buttons, sensors, operators, late orders,
 //! a clock that is set, a journal that fails, a disk that stalls, stops and restarts at any step.
 
+mod people;
 mod world;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,8 @@ use crate::domain::{Decision, Direction, Event, Mode, Moment, Reason, Verdict};
 use crate::door::{Input, Level};
 
 use super::Order;
-use world::{DOORS, Line, MAX_HOLD, MAX_ON, STEP, Scene, Setup, Step, groups, setups, steps};
+use people::groups;
+use world::{DOORS, Line, MAX_HOLD, MAX_ON, STEP, Scene, Setup, Step, setups, steps};
 
 /// Whether this record allows `door` to unlock.
 fn allows(event: &Event, name: &str) -> bool {
@@ -196,7 +198,7 @@ proptest! {
                 let two = [first, granted].map(|decision| (decision.nearest.unwrap().person.0, decision.track));
                 prop_assert!(two[0].0 != two[1].0 && two[0].1 != two[1].1, "{two:?}");
                 for (person, _) in two {
-                    prop_assert!(scene.world.is_enabled(person), "{person} is disabled");
+                    prop_assert!(scene.world.disabled.is_enabled(person), "{person} is disabled");
                     if let Mode::Lockdown { group } = &mode {
                         prop_assert!(group.as_ref().is_some_and(|group| groups(person).contains(group)), "{person} in {mode:?}");
                     }
@@ -298,7 +300,7 @@ fn by_two(steps: &[Step]) -> Vec<&'static str> {
 #[test]
 fn the_second_of_two_is_not_let_in_alone() {
     let seen = |person| Step::Seen { door: 1, person, age_ms: 50, inwards: true };
-    let mode = |mode| Step::Order { door: 1, order: Order::Mode(mode) };
+    let mode = |mode| Step::Order { door: 1, order: Order::Mode(mode), late: false };
     let guards = mode(Mode::Lockdown { group: Some("guards".into()) });
     let disable = Step::Enabled { person: 1, enabled: false };
     assert_eq!(by_two(&[seen(1), seen(2)]), ["second_person", "grant"]);

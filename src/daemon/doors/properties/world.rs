@@ -3,7 +3,7 @@
 //!
 //! Knows nothing of what is promised.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -12,19 +12,19 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use crate::access::{
-    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, Holder, HouseRules, NearEnough, Passback, Permit, Referee,
+    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, NearEnough, Passback, Permit, Referee,
     Schedule, Window, Zones, usual,
 };
 use crate::clock::{Clock, SimulatedClock};
-use crate::daemon::doors::pen::{Pen, People, Unwritten};
+use crate::daemon::doors::pen::{Pen, Unwritten};
 use crate::daemon::doors::post::{Post, UnlockHours};
 use crate::daemon::doors::scribe;
 use crate::daemon::doors::standing::{Entry, Standing};
 use crate::daemon::doors::{Doors, DoorsSettings, Order};
-use crate::domain::{
-    Direction, Distance, Event, Face, GallerySize, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId,
-};
+use crate::domain::{Direction, Distance, Event, Face, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId};
 use crate::door::{DoorError, Input, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
+
+use super::people::{Disabled, TestPeople};
 
 pub const MAX_ON: Duration = Duration::from_secs(10);
 pub const MAX_HOLD: Duration = Duration::from_secs(240);
@@ -52,15 +52,10 @@ pub struct World {
     /// What waits for the disk.
     waiting: Arc<Mutex<Vec<(Event, Vec<Entry>)>>>,
     /// Who cannot pass, but for person 4, who never can.
-    pub disabled: Arc<Mutex<BTreeSet<u32>>>,
+    pub disabled: Disabled,
 }
 
 impl World {
-    /// Whether that person may pass anywhere at all.
-    pub fn is_enabled(&self, person: u32) -> bool {
-        person != 4 && !self.disabled.lock().unwrap().contains(&person)
-    }
-
     /// Nothing waits for the disk, and the pen writes.
     pub fn is_well(&self) -> bool {
         !*self.pen_fails.lock().unwrap() && self.waiting.lock().unwrap().is_empty()
@@ -143,28 +138,6 @@ impl Wires for TestWires {
     }
     fn describe(&self) -> String {
         "test".into()
-    }
-}
-
-/// 1 is of the staff, 2 of staff and guards, 3 in no group, 4 disabled.
-pub struct TestPeople(World);
-
-pub fn groups(person: u32) -> Vec<String> {
-    match person {
-        1 => vec!["staff".into()],
-        2 => vec!["guards".into(), "staff".into()],
-        _ => Vec::new(),
-    }
-}
-
-impl People for TestPeople {
-    fn holder(&self, person: PersonId) -> Option<(Holder, String)> {
-        let enabled = self.0.is_enabled(person.0);
-        let holder = Holder { person, groups: groups(person.0), enabled, valid_from: None, valid_until: None };
-        (1..=4).contains(&person.0).then(|| (holder, format!("P{person}")))
-    }
-    fn count(&self) -> GallerySize {
-        GallerySize::of(4, 1)
     }
 }
 
@@ -312,7 +285,7 @@ impl Scene {
             posts,
             authority: Authority::new(house),
             near_enough: NearEnough::Fixed(Distance(1.0)),
-            people: Box::new(TestPeople(self.world.clone())),
+            people: Box::new(TestPeople(self.world.disabled.clone())),
             pen: Box::new(TestPen(self.world.clone(), self.clock.clone(), self.relays.clone())),
             clock: self.clock.clone(),
             open_unrecorded: false,
@@ -408,13 +381,7 @@ impl Scene {
                 self.clock.set_wall(set);
                 self.wait(Duration::from_secs(2));
             }
-            Step::Enabled { person, enabled } => {
-                let mut disabled = self.world.disabled.lock().unwrap();
-                match enabled {
-                    true => disabled.remove(&person),
-                    false => disabled.insert(person),
-                };
-            }
+            Step::Enabled { person, enabled } => self.world.disabled.set(person, !enabled),
             Step::PenFails(fails) => *self.world.pen_fails.lock().unwrap() = fails,
             Step::DiskStalls { ms } => {
                 *self.world.stalled_until.lock().unwrap() = self.clock.now() + Duration::from_millis(ms);
