@@ -146,7 +146,7 @@ fn each_shipped_embedder_has_its_own_calibration_and_it_agrees_with_the_manifest
         let calibration = usher::setup::house::calibration(&file).unwrap();
         for point in &model.operating {
             // One person of the set stands under two names; the calibration counts them as one, the manifest as two.
-            let cut = calibration.cut(point.fmr, 1);
+            let cut = calibration.cut_at(point.fmr);
             let apart = (cut.distance.0 - point.distance).abs() / point.distance;
             assert!(apart < 0.006 && !cut.extrapolated, "{} at {}: {cut:?}", model.name, point.fmr);
         }

@@ -3,7 +3,7 @@
 //! The questions in order: the door's mode, the person, the permit and its hours, back-off, anti-passback, the first person of the
 //! day, the interlock, the second person. All of them are asked and noted; the first that fails gives the reason.
 //!
-//! Pure: the time is an argument. Knows nothing of faces, and of what a grant sets in motion.
+//! Pure: the time is an argument. Of a face it knows only which track showed it, and of what a grant sets in motion nothing.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use super::backoff::{Backoff, Strikes};
 use super::calendar::Schedule;
 use super::holder::{Holder, Now};
+use super::shown::Shown;
 use super::whereabouts::{Place, Whereabouts};
 use crate::domain::{Direction, Gate, Mode, Moment, PersonId, Reason};
 
@@ -81,6 +82,11 @@ pub struct Asked<'a> {
     pub door: usize,
     pub direction: Option<Direction>,
     pub holder: &'a Holder,
+    /// The face that showed them; `None` for a question without a face, which makes nobody a first or second person.
+    pub shown: Option<&'a Shown>,
+    /// Who waits for a second person at this door, [`Authority::waits`], as they are enrolled now. `None` when nobody waits, or when they are
+    /// not enrolled any longer: then nobody counts as the first.
+    pub first: Option<&'a Holder>,
     pub mode: &'a Mode,
     /// Another door of the same interlock that is unlocked or open; `None` when there is none such.
     pub other_open: Option<&'a str>,
@@ -111,9 +117,9 @@ pub struct Authority {
 }
 
 /// Somebody who may pass together with a second person, in the same direction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
-    person: PersonId,
+    shown: Shown,
     direction: Option<Direction>,
     at: Moment,
 }
@@ -136,7 +142,8 @@ impl Authority {
         &self.rules
     }
 
-    /// May they pass now? Asking again gives the same answer, but that it remembers who waits for a second person.
+    /// May they pass now? Asking again gives the same answer, but that it remembers who waits for a second person. Of two people both are
+    /// judged here: the first must still be allowed to pass when the second comes.
     pub fn judge(&mut self, asked: &Asked<'_>, now: Now) -> Judgement {
         let Asked { door, holder, .. } = *asked;
         let mut judgement = Judgement { gates: Vec::with_capacity(8), refused: None, with: None };
@@ -144,21 +151,7 @@ impl Authority {
             judgement.refused = Some(Reason::NotPermitted);
             return judgement;
         };
-        judgement.note(mode_gate(asked.mode, holder));
-        judgement.note(holder.gate(now, &self.rules.zone));
-        judgement.note(self.permit_gate(rules, holder, now));
-        if let Some(gate) = self.strikes.gate(&self.rules.backoff, door, holder.person, now.moment) {
-            judgement.note_gate(gate, Reason::Backoff);
-        }
-        if let (Some(zones), Some(direction)) = (&rules.zones, asked.direction)
-            && self.rules.passback != Passback::Off
-        {
-            let place = self.whereabouts.of(holder.person, now.wall, self.rules.passback_for);
-            judgement.note(passback_gate(self.rules.passback, zones, direction, place));
-        }
-        if let Some(group) = &rules.first_person {
-            judgement.note(self.first_person_gate(door, group, holder, now));
-        }
+        self.ask_about(&mut judgement, rules, asked, holder, asked.shown, now);
         if asked.interlocked {
             let (input, passed) = match asked.other_open {
                 Some(other) => (format!("{other} is unlocked or open"), false),
@@ -168,32 +161,99 @@ impl Authority {
             judgement.note_gate(gate, Reason::Interlock);
         }
         if let Some(window) = rules.two_person {
-            let before = self.waiting[door]
-                .filter(|first| first.person != holder.person && first.direction == asked.direction)
-                .map(|first| (first.person, now.moment.since(first.at)))
-                .filter(|(_, ago)| *ago <= window);
-            let input = match before {
-                Some((person, ago)) => format!("person {person} was recognised {} ms before", ago.as_millis()),
-                None => "nobody else was recognised before".to_owned(),
+            let fine_alone = judgement.refused.is_none();
+            let (input, with) = match self.first_of_two(rules, asked, window, now) {
+                Ok((person, ago)) => (
+                    format!("person {person} was recognised {} ms before, and may pass", ago.as_millis()),
+                    Some(person),
+                ),
+                Err(why) => (why, None),
             };
-            let limit = format!("two people within {} s", window.as_secs());
-            let otherwise_fine = judgement.refused.is_none();
-            judgement.note_gate(
-                Gate { name: "second_person", input, limit, passed: before.is_some() },
-                Reason::SecondPerson,
-            );
-            judgement.with = before.map(|(person, _)| person);
-            if otherwise_fine && before.is_none() {
-                self.waiting[door] =
-                    Some(Waiting { person: holder.person, direction: asked.direction, at: now.moment });
+            let limit = format!("two people, two faces, within {} s", window.as_secs());
+            judgement
+                .note_gate(Gate { name: "second_person", input, limit, passed: with.is_some() }, Reason::SecondPerson);
+            judgement.with = with;
+            if let (true, None, Some(shown)) = (fine_alone, with, asked.shown) {
+                let waiting = Waiting { shown: shown.clone(), direction: asked.direction, at: now.moment };
+                self.waiting[door] = Some(waiting);
             }
         }
         judgement
     }
 
+    /// The questions about one person that any door asks: mode, person, permit, back-off, passback, first person of the day.
+    fn ask_about(
+        &self,
+        judgement: &mut Judgement,
+        rules: &DoorRules,
+        asked: &Asked<'_>,
+        holder: &Holder,
+        shown: Option<&Shown>,
+        now: Now,
+    ) {
+        judgement.note(mode_gate(asked.mode, holder));
+        judgement.note(holder.gate(now, &self.rules.zone));
+        judgement.note(self.permit_gate(rules, holder, now));
+        let clear = shown.and_then(|shown| shown.clear);
+        if let Some(gate) = self.strikes.gate(&self.rules.backoff, asked.door, holder.person, clear, now.moment) {
+            judgement.note_gate(gate, Reason::Backoff);
+        }
+        if let (Some(zones), Some(direction)) = (&rules.zones, asked.direction)
+            && self.rules.passback != Passback::Off
+        {
+            let place = self.whereabouts.of(holder.person, now.wall, self.rules.passback_for);
+            judgement.note(passback_gate(self.rules.passback, zones, direction, place));
+        }
+        if let Some(group) = &rules.first_person {
+            judgement.note(self.first_person_gate(asked.door, group, holder, now));
+        }
+    }
+
+    /// Who was recognised before, within `window`, and makes two with the person asked about, and how long ago; or why nobody does. The
+    /// first is judged anew, as they are enrolled now, by all that is asked of anybody; and must have had another face.
+    fn first_of_two(
+        &self,
+        rules: &DoorRules,
+        asked: &Asked<'_>,
+        window: Duration,
+        now: Now,
+    ) -> Result<(PersonId, Duration), String> {
+        let nobody = || "nobody else was recognised before".to_owned();
+        let waiting = self.waiting.get(asked.door).and_then(Option::as_ref).ok_or_else(nobody)?;
+        let (first, ago) = (waiting.shown.person, now.moment.since(waiting.at));
+        if first == asked.holder.person || waiting.direction != asked.direction || ago > window {
+            return Err(nobody());
+        }
+        let before = format!("person {first} was recognised {} ms before", ago.as_millis());
+        if !asked.shown.is_some_and(|shown| shown.is_another_face_than(&waiting.shown)) {
+            return Err(format!("{before}, perhaps by the same face"));
+        }
+        let Some(holder) = asked.first.filter(|holder| holder.person == first) else {
+            return Err(format!("{before}, and is not enrolled now"));
+        };
+        let mut alone = Judgement { gates: Vec::new(), refused: None, with: None };
+        self.ask_about(&mut alone, rules, asked, holder, Some(&waiting.shown), now);
+        match alone.refused {
+            None => Ok((first, ago)),
+            Some(reason) => Err(format!("{before}, and may not pass now: {}", reason.as_str())),
+        }
+    }
+
+    /// Who waits for a second person at `door`; to be asked for before [`Authority::judge`], for [`Asked::first`].
+    pub fn waits(&self, door: usize) -> Option<PersonId> {
+        self.waiting.get(door)?.as_ref().map(|waiting| waiting.shown.person)
+    }
+
+    /// The mode of `door` was set: whoever waits for a second person there begins anew.
+    pub fn mode_set(&mut self, door: usize) {
+        if let Some(waiting) = self.waiting.get_mut(door) {
+            *waiting = None;
+        }
+    }
+
     /// They were let in.
     pub fn granted(&mut self, door: usize, holder: &Holder, now: Now) {
-        self.strikes.clear(door, holder.person);
+        self.strikes.clear(door, holder.person, now.moment);
         self.waits_no_more(holder.person);
         let Some(rules) = self.rules.doors.get(door) else { return };
         self.waiting[door] = None;
@@ -232,7 +292,7 @@ impl Authority {
     /// Who goes through one door does not wait for a second person before another.
     fn waits_no_more(&mut self, person: PersonId) {
         for waiting in &mut self.waiting {
-            *waiting = waiting.filter(|first| first.person != person);
+            waiting.take_if(|first| first.shown.person == person);
         }
     }
 

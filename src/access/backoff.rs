@@ -1,13 +1,15 @@
 //! Patience with a face that keeps nearly passing for somebody: after several near misses for one person at one door, grants of
 //! that person wait there, each time twice as long.
 //!
-//! Only near misses count, so a stranger before the camera does not keep anybody waiting whom he is not like; and nobody else waits.
+//! Only near misses count, so a stranger before the camera does not keep anybody waiting whom he is not like; and nobody else waits. The wait
+//! is for faces about the limit, as a lookalike's are: somebody whose own face is clear does not wait, and does not end the wait either.
 //!
 //! Knows nothing of how near a near miss is.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::shown::Clear;
 use crate::domain::{Gate, Moment, PersonId};
 
 /// How much is too much.
@@ -51,13 +53,23 @@ impl Strikes {
         }
     }
 
-    /// `person` was let in at `door`: all is forgiven.
-    pub fn clear(&mut self, door: usize, person: PersonId) {
-        self.0.remove(&(door, person));
+    /// `person` was let in at `door`: their misses are forgiven. A wait that runs goes on: whoever was let in meanwhile had a clear face, and
+    /// the misses were another's.
+    pub fn clear(&mut self, door: usize, person: PersonId, now: Moment) {
+        if self.0.get(&(door, person)).is_some_and(|strike| strike.until <= now) {
+            self.0.remove(&(door, person));
+        }
     }
 
-    /// The gate `backoff`; `None` when nothing is configured.
-    pub fn gate(&self, settings: &Backoff, door: usize, person: PersonId, now: Moment) -> Option<Gate> {
+    /// The gate `backoff`, for a face that is `clear` or not; `None` when nothing is configured.
+    pub fn gate(
+        &self,
+        settings: &Backoff,
+        door: usize,
+        person: PersonId,
+        clear: Option<Clear>,
+        now: Moment,
+    ) -> Option<Gate> {
         if settings.after == 0 {
             return None;
         }
@@ -65,7 +77,13 @@ impl Strikes {
         let (input, passed) = match strike {
             Some(strike) if strike.until > now => {
                 let left = strike.until.since(now).as_millis().div_ceil(1000);
-                (format!("{left} s left of the wait after near misses"), false)
+                let wait = format!("{left} s left of the wait after near misses");
+                match clear {
+                    Some(Clear { frames, farthest }) => {
+                        (format!("{wait}; not for a clear face: {frames} of {frames} frames within {farthest}"), true)
+                    }
+                    None => (wait, false),
+                }
             }
             Some(strike) => (format!("{} near misses", strike.misses), true),
             None => ("no near misses".to_owned(), true),
@@ -86,6 +104,7 @@ fn forgotten(strike: &Strike, settings: &Backoff, now: Moment) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Distance;
 
     const SETTINGS: Backoff = Backoff { after: 3, first: Duration::from_secs(10), longest: Duration::from_secs(30) };
     const ADA: PersonId = PersonId(1);
@@ -95,7 +114,7 @@ mod tests {
     }
 
     fn waits(strikes: &Strikes, now: u64) -> bool {
-        !strikes.gate(&SETTINGS, 0, ADA, at(now)).unwrap().passed
+        !strikes.gate(&SETTINGS, 0, ADA, None, at(now)).unwrap().passed
     }
 
     #[test]
@@ -116,10 +135,21 @@ mod tests {
     fn others_and_other_doors_do_not_wait() {
         let mut strikes = Strikes::default();
         (0..3).for_each(|_| strikes.miss(&SETTINGS, 0, ADA, at(0)));
-        assert!(strikes.gate(&SETTINGS, 1, ADA, at(0)).unwrap().passed);
-        assert!(strikes.gate(&SETTINGS, 0, PersonId(2), at(0)).unwrap().passed);
-        strikes.clear(0, ADA);
-        assert!(!waits(&strikes, 0));
+        assert!(strikes.gate(&SETTINGS, 1, ADA, None, at(0)).unwrap().passed);
+        assert!(strikes.gate(&SETTINGS, 0, PersonId(2), None, at(0)).unwrap().passed);
+    }
+
+    #[test]
+    fn a_clear_face_neither_waits_nor_ends_the_wait() {
+        let clear = Some(Clear { frames: 3, farthest: Distance(0.5) });
+        let mut strikes = Strikes::default();
+        (0..3).for_each(|_| strikes.miss(&SETTINGS, 0, ADA, at(0)));
+        let gate = strikes.gate(&SETTINGS, 0, ADA, clear, at(1)).unwrap();
+        assert!(gate.passed && gate.input.contains("9 s left") && gate.input.contains("within 0.500"), "{gate:?}");
+        strikes.clear(0, ADA, at(1));
+        assert!(waits(&strikes, 2) && !waits(&strikes, 10));
+        strikes.clear(0, ADA, at(10));
+        assert!(strikes.0.is_empty(), "once it is over, all is forgiven");
     }
 
     #[test]
@@ -139,6 +169,6 @@ mod tests {
         let off = Backoff { after: 0, ..SETTINGS };
         let mut strikes = Strikes::default();
         (0..9).for_each(|_| strikes.miss(&off, 0, ADA, at(0)));
-        assert_eq!(strikes.gate(&off, 0, ADA, at(0)), None);
+        assert_eq!(strikes.gate(&off, 0, ADA, None, at(0)), None);
     }
 }

@@ -1,16 +1,23 @@
-//! How near is near enough: from a model's measured impostor distances and the number of people enrolled to a cut.
+//! How near is near enough: from a model's measured impostor distances, and the number of people and templates enrolled, to a cut.
 //!
-//! A stranger is compared with everybody. When one comparison mistakes a stranger for the other person with probability `f` (the
-//! false match rate, FMR), N comparisons do so with `1 - (1 - f)^N`, the false positive identification rate (FPIR; ISO/IEC
-//! 19795-1). The operator states the FPIR of the whole gallery; the cut is the distance at which the model's impostor distribution
-//! has the FMR that gives it: `f = 1 - (1 - FPIR)^(1/N)`.
+//! A stranger's visit is compared with everybody: each of its pictures with each template. When one comparison mistakes a stranger for
+//! the other person with probability `f` (the false match rate, FMR), n independent ones do so with `1 - (1 - f)^n`, the false positive
+//! identification rate (FPIR; ISO/IEC 19795-1). The operator states the FPIR of a visit to the whole gallery; the cut is the distance at
+//! which the model's impostor distribution has the FMR that gives it: `f = 1 - (1 - FPIR)^(1/n)`.
+//!
+//! Pictures of one face are alike, so the T templates of a person and the [`VISIT_PICTURES`] of a visit make fewer independent comparisons
+//! than their product. How many is measured with the distances, as an exponent: `n = people * (T * VISIT_PICTURES)^repeats`, where T is
+//! the mean of the gallery. Without a measured exponent it is 1, the most that there can be.
 //!
 //! Knows nothing of files, and nothing of how the distances were measured.
 
 use std::sync::Arc;
 
-use crate::domain::Distance;
+use crate::domain::{Distance, GallerySize};
 
+/// Pictures of a visit that differ as much as photographs of different days. The frames of a visit are many more and much more alike; the
+/// rule that several of them must agree takes none of this back, because a pose may last.
+pub const VISIT_PICTURES: f64 = 3.0;
 /// A rate that rests on fewer measured pairs than this is taken from the extrapolated tail: with 10 pairs a rate is known to a
 /// factor of about two (Poisson, 95 %).
 const FEWEST_PAIRS: f64 = 10.0;
@@ -24,6 +31,7 @@ pub struct Calibration {
     genuine: Vec<Point>,
     impostor_pairs: u64,
     tail: Tail,
+    repeats: f64,
 }
 
 /// A distance with the share of pairs at or below it (impostors), or above it (genuine).
@@ -58,19 +66,19 @@ pub struct Cut {
 pub enum NearEnough {
     /// The operator's own distance, whatever the gallery's size.
     Fixed(Distance),
-    /// From what was measured of the model, for a rate of the whole gallery, 0 to 1.
+    /// From what was measured of the model, for a rate of a visit to the whole gallery, 0 to 1.
     Calibrated { calibration: Arc<Calibration>, false_identification_rate: f64 },
 }
 
 impl NearEnough {
-    /// The cut for a gallery of `people`.
-    pub fn cut(&self, people: usize) -> Cut {
+    /// The cut for a gallery of that size.
+    pub fn cut(&self, size: GallerySize) -> Cut {
         match self {
             NearEnough::Fixed(distance) => {
                 Cut { distance: *distance, false_match_rate: None, extrapolated: false, false_non_match_rate: None }
             }
             NearEnough::Calibrated { calibration, false_identification_rate } => {
-                calibration.cut(*false_identification_rate, people)
+                calibration.cut(*false_identification_rate, size)
             }
         }
     }
@@ -91,6 +99,8 @@ pub enum CalibrationError {
     TooFew,
     #[error("point {index} of its {which} table does not fit: rates from 0 to 1 and distances from 0 to 2, both rising{falling}", falling = if *which == "genuine" { " (genuine rates falling)" } else { "" })]
     Disorder { which: &'static str, index: usize },
+    #[error("its exponent of repeats is {0}, and 0 to 1 is possible")]
+    Repeats(f64),
 }
 
 impl Calibration {
@@ -116,13 +126,33 @@ impl Calibration {
         ordered("impostor", &impostor, true)?;
         ordered("genuine", &genuine, false)?;
         let tail = tail(&impostor, impostor_pairs).ok_or(CalibrationError::TooFew)?;
-        Ok(Calibration { impostor, genuine, impostor_pairs, tail })
+        Ok(Calibration { impostor, genuine, impostor_pairs, tail, repeats: 1.0 })
     }
 
-    /// The cut at which a gallery of `people` lets in the share `false_identification_rate` (0 to 1) of strangers. A gallery of
-    /// nobody is taken as one of one.
-    pub fn cut(&self, false_identification_rate: f64, people: usize) -> Cut {
-        let rate = one_comparison(false_identification_rate, people);
+    /// The same with a measured exponent of repeats, 0 to 1: 0 where further pictures of a face show nothing new, 1 where each is like
+    /// that of another person.
+    pub fn with_repeats(self, repeats: f64) -> Result<Calibration, CalibrationError> {
+        match (0.0..=1.0).contains(&repeats) {
+            true => Ok(Calibration { repeats, ..self }),
+            false => Err(CalibrationError::Repeats(repeats)),
+        }
+    }
+
+    /// The cut at which a gallery of that size lets in the share `false_identification_rate` (0 to 1) of strangers' visits. A gallery of
+    /// nobody is taken as one person, and a person as having one template at least.
+    pub fn cut(&self, false_identification_rate: f64, size: GallerySize) -> Cut {
+        self.cut_at(one_comparison(false_identification_rate, self.comparisons(size)))
+    }
+
+    /// Independent comparisons that a visit makes.
+    fn comparisons(&self, size: GallerySize) -> f64 {
+        let people = size.people.max(1) as f64;
+        let templates = (size.templates as f64 / people).max(1.0);
+        people * (templates * VISIT_PICTURES).powf(self.repeats)
+    }
+
+    /// The cut with that false match rate of one comparison.
+    pub fn cut_at(&self, rate: f64) -> Cut {
         let (distance, extrapolated) = self.distance_at(rate);
         Cut {
             distance: Distance(distance as f32),
@@ -169,10 +199,10 @@ impl Calibration {
     }
 }
 
-/// The false match rate of one comparison at which `people` of them make `false_identification_rate`.
-fn one_comparison(false_identification_rate: f64, people: usize) -> f64 {
+/// The false match rate of one comparison at which so many independent ones make `false_identification_rate`.
+fn one_comparison(false_identification_rate: f64, comparisons: f64) -> f64 {
     let of_all = false_identification_rate.clamp(0.0, 1.0 - f64::EPSILON);
-    -((-of_all).ln_1p() / people.max(1) as f64).exp_m1()
+    -((-of_all).ln_1p() / comparisons.max(1.0)).exp_m1()
 }
 
 /// A straight line through the logarithms of the smallest reliable rates (least squares), made to pass through the smallest one.
@@ -208,20 +238,42 @@ mod tests {
 
     #[test]
     fn the_rate_of_one_comparison_adds_up_to_that_of_the_gallery() {
-        for people in [1, 10, 1000, 1_000_000] {
-            let one = one_comparison(0.003, people);
-            let all = -((people as f64) * (-one).ln_1p()).exp_m1();
-            assert!((all - 0.003).abs() < 1e-12, "{people}: {all}");
+        for comparisons in [1.0, 10.0, 1000.0, 1e6] {
+            let one = one_comparison(0.003, comparisons);
+            let all = -(comparisons * (-one).ln_1p()).exp_m1();
+            assert!((all - 0.003).abs() < 1e-12, "{comparisons}: {all}");
         }
-        assert_eq!(one_comparison(0.003, 0), one_comparison(0.003, 1));
+        assert_eq!(one_comparison(0.003, 0.0), one_comparison(0.003, 1.0));
+    }
+
+    #[test]
+    fn people_templates_and_the_pictures_of_a_visit_are_counted() {
+        let size = |people, templates| GallerySize { people, templates };
+        let calibration = straight();
+        // Without a measured exponent each picture counts like another person.
+        assert_eq!(calibration.comparisons(size(10, 10)), 30.0);
+        assert_eq!(calibration.comparisons(size(10, 50)), 150.0);
+        // 12.5 templates of each of two people.
+        assert_eq!(calibration.comparisons(size(2, 25)), 75.0);
+        assert_eq!(calibration.comparisons(size(0, 0)), 3.0);
+        assert_eq!(calibration.comparisons(GallerySize::of(4, 5)), calibration.comparisons(size(4, 20)));
+        let shared = straight().with_repeats(0.5).unwrap();
+        assert!((shared.comparisons(size(10, 30)) - 30.0).abs() < 1e-9, "ten people, a root of nine");
+        assert_eq!(straight().with_repeats(0.0).unwrap().comparisons(size(10, 30)), 10.0);
+        for bad in [-0.1, 1.1, f64::NAN] {
+            assert!(matches!(straight().with_repeats(bad), Err(CalibrationError::Repeats(_))));
+        }
+        // A rate of one comparison is one, whatever is enrolled.
+        assert!((calibration.cut_at(0.001).distance.0 - 0.95).abs() < 1e-6);
+        assert_eq!(calibration.cut(0.003, GallerySize::ONE).false_match_rate, Some(one_comparison(0.003, 3.0)));
     }
 
     #[test]
     fn the_cut_follows_the_measured_distribution() {
-        let cut = straight().cut(0.001, 1);
+        let cut = straight().cut_at(0.001);
         assert!((cut.distance.0 - 0.95).abs() < 1e-6 && !cut.extrapolated, "{cut:?}");
         // 0.8 + 0.05 * log10(0.00031623 / 1e-6) = 0.925
-        let cut = straight().cut(10f64.powf(-3.5), 1);
+        let cut = straight().cut_at(10f64.powf(-3.5));
         assert!((cut.distance.0 - 0.925).abs() < 1e-6, "{cut:?}");
         assert!((cut.false_non_match_rate.unwrap() - 0.1375).abs() < 1e-6, "{cut:?}");
     }
@@ -229,9 +281,9 @@ mod tests {
     #[test]
     fn beyond_what_was_measured_the_tail_goes_on() {
         // Below 1e-6 there are fewer than ten of the ten million pairs.
-        let cut = straight().cut(1e-8, 1);
+        let cut = straight().cut_at(1e-8);
         assert!(cut.extrapolated && (cut.distance.0 - 0.7).abs() < 1e-6, "{cut:?}");
-        let nothing = straight().cut(0.0, 1);
+        let nothing = straight().cut(0.0, GallerySize::ONE);
         assert_eq!((nothing.distance, nothing.extrapolated), (Distance(0.0), true));
     }
 
@@ -250,11 +302,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn more_people_or_a_smaller_rate_never_widen_the_cut(rate in 1e-9f64..0.5, people in 1usize..2_000_000) {
-            let calibration = straight();
-            let cut = calibration.cut(rate, people);
-            prop_assert!(calibration.cut(rate, people + 1).distance <= cut.distance);
-            prop_assert!(calibration.cut(rate / 2.0, people).distance <= cut.distance);
+        fn more_people_or_templates_or_a_smaller_rate_never_widen_the_cut(
+            rate in 1e-9f64..0.5, people in 0usize..2_000_000, more in 0usize..5_000_000, repeats in 0.0f64..=1.0,
+        ) {
+            let calibration = straight().with_repeats(repeats).unwrap();
+            let size = GallerySize { people, templates: people + more };
+            let cut = calibration.cut(rate, size);
+            let wider = |rate, size| calibration.cut(rate, size).distance > cut.distance;
+            let (another, more) = (size.people + 1, size.templates + 1);
+            for (rate, people, templates) in [(rate, another, more), (rate, size.people, more), (rate / 2.0, size.people, size.templates)] {
+                prop_assert!(!wider(rate, GallerySize { people, templates }), "{people} {templates}");
+            }
+            prop_assert!(straight().cut(rate, size).distance <= cut.distance, "what is not measured errs on the strict side");
             prop_assert!((0.0..=2.0).contains(&cut.distance.0));
         }
     }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rules::Finding;
-use crate::domain::{Moment, PersonId, Reason, TrackId};
+use super::shown::Clear;
+use crate::domain::{Distance, Moment, PersonId, Reason, TrackId};
 
 /// Most tracks kept of one camera. Far above the number of faces that a door's camera sees at once.
 pub(super) const MOST_TRACKS: usize = 64;
@@ -29,6 +30,10 @@ pub(super) struct Look {
     /// Never ahead of the moment in which it was looked at.
     pub captured_at: Moment,
     pub finding: Finding,
+    /// Of a sure look the distance, when it is clearly within the limit.
+    pub clear: Option<Distance>,
+    /// Of a sure look somebody else who is near enough, too.
+    pub also: Option<PersonId>,
 }
 
 /// One face over time.
@@ -196,6 +201,30 @@ impl Track {
         self.looks.iter().filter(|look| look.finding == Finding::Sure(person)).count() as u32
     }
 
+    /// The other people who are near enough in a look that shows `person` surely, each once.
+    pub fn resembles(&self, person: PersonId) -> Vec<PersonId> {
+        let mut others: Vec<PersonId> = self
+            .looks
+            .iter()
+            .filter(|look| look.finding == Finding::Sure(person))
+            .filter_map(|look| look.also)
+            .collect();
+        others.sort_unstable();
+        others.dedup();
+        others
+    }
+
+    /// The looks as clear evidence for `person`: all that are no poor views, at least `needed`, show this person clearly. `None` when they
+    /// do not.
+    pub fn clear(&self, person: PersonId, needed: u32) -> Option<Clear> {
+        let mut clear = Clear { frames: 0, farthest: Distance(0.0) };
+        for look in self.looks.iter().filter(|look| look.finding != Finding::Poor) {
+            let distance = look.clear.filter(|_| look.finding == Finding::Sure(person))?;
+            clear = Clear { frames: clear.frames + 1, farthest: Distance(clear.farthest.0.max(distance.0)) };
+        }
+        (clear.frames >= needed).then_some(clear)
+    }
+
     /// Looks that will still show `person` surely after one more look, when at most `most_looks` are kept.
     pub fn count_kept(&self, person: PersonId, most_looks: u32) -> u32 {
         let skip = (self.looks.len() + 1).saturating_sub(most_looks as usize);
@@ -255,7 +284,7 @@ mod tests {
     }
 
     fn look(frame: u64, at_ms: u64, finding: Finding) -> Look {
-        Look { frame, captured_at: ms(at_ms), finding }
+        Look { frame, captured_at: ms(at_ms), finding, clear: None, also: None }
     }
 
     fn add(evidence: &mut Evidence, track: u64, look: Look) -> Option<&mut Track> {

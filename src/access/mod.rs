@@ -4,6 +4,7 @@
 //! - [`Rules`]: the settings, and what they say of one frame.
 //! - `evidence`: what the last frames of each track showed.
 //! - [`Referee`]: weighs the evidence and speaks when a decision is due.
+//! - [`Shown`]: a person as a track shows them, for the rules about people.
 //! - `gates`: writes down each question that a decision had to answer.
 //! - [`Calibration`]: how near is near enough, for a gallery of some size.
 //!
@@ -26,12 +27,13 @@ mod holidays;
 mod properties;
 mod referee;
 mod rules;
+mod shown;
 mod whereabouts;
 
 pub use authority::{Asked, Authority, DoorRules, HouseRules, Judgement, Passback, Permit, Zones};
 pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
-pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point};
+pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage};
 pub use holder::{Holder, Now};
 pub use holidays::{BadLine, Holidays};
@@ -39,4 +41,5 @@ pub use referee::Referee;
 pub use rules::Rules;
 #[cfg(test)]
 pub(crate) use rules::tests::usual;
+pub use shown::{CLEARLY, Clear, Shown};
 pub use whereabouts::{Place, Whereabouts};

@@ -9,6 +9,7 @@ use super::authority::Judgement;
 use super::evidence::{Evidence, Look, Tally, Track};
 use super::gates;
 use super::rules::{Finding, Rules};
+use super::shown::Shown;
 use crate::domain::{Decision, Distance, Moment, PersonId, Reason, Sighting, Verdict};
 
 /// Decides about the faces of one or more cameras before one door.
@@ -60,8 +61,8 @@ impl Referee {
         &self.rules
     }
 
-    /// Takes in one sighting; gives a decision when one is due. `authorise` is asked about a person whose face would be let in, at
-    /// each frame, until they are granted.
+    /// Takes in one sighting; gives a decision when one is due. `authorise` is asked about a person whose face would be let in, as the
+    /// track shows them, at each frame, until they are granted.
     ///
     /// Sightings of one track must come in the order of their frames: one that is older than the newest, or that came
     /// before, is ignored. Track numbers must not be used again within the window.
@@ -69,14 +70,20 @@ impl Referee {
         &mut self,
         sighting: &Sighting,
         now: Moment,
-        authorise: &mut dyn FnMut(PersonId) -> Judgement,
+        authorise: &mut dyn FnMut(&Shown) -> Judgement,
     ) -> Option<Decision> {
         let Referee { rules, evidence, granted } = self;
         granted.retain(|_, at| now.since(*at) < rules.cooldown);
         evidence.forget(now, rules.window);
 
         let finding = rules.finding(sighting);
-        let look = Look { frame: sighting.frame, captured_at: sighting.captured_at.min(now), finding };
+        let look = Look {
+            frame: sighting.frame,
+            captured_at: sighting.captured_at.min(now),
+            finding,
+            clear: rules.clearly(sighting),
+            also: rules.near_too(sighting),
+        };
         let track = evidence.add(&sighting.camera, sighting.track, look, now, rules.kept(), rules.window)?;
         let age = now.since(look.captured_at);
         let tally = track.tally();
@@ -89,7 +96,13 @@ impl Referee {
         let mut gates = gates::all(rules, sighting, track, finding, age);
         let mut verdict = due.verdict;
         if let Verdict::Grant { person } = verdict {
-            let judgement = authorise(person);
+            let judgement = authorise(&Shown {
+                person,
+                camera: sighting.camera.clone(),
+                track: sighting.track,
+                resembles: track.resembles(person),
+                clear: track.clear(person, rules.needed()),
+            });
             gates.extend(judgement.gates);
             if let Some(reason) = judgement.refused {
                 verdict = Verdict::Deny { reason };
@@ -288,6 +301,39 @@ mod tests {
         assert_eq!(played("1PPPP1PPPP1PPPP1PPPP1PPPP"), ["16: poor_view"]);
     }
 
+    /// The authority is asked about the same track with these distances to person 1, frame by frame; what is it shown?
+    fn shown(distances: &[f32], runner_up: Option<f32>) -> Option<Shown> {
+        let (mut referee, mut last) = (Referee::new(usual()), None);
+        for (frame, &distance) in (0..).zip(distances) {
+            let captured_at = Moment(Duration::from_millis(frame * 100));
+            let runner_up = runner_up.map(|distance| (PersonId(2), Distance(distance)));
+            let nearest = Some(Match { person: PersonId(1), distance: Distance(distance), runner_up });
+            let sighting = Sighting { nearest, ..clear(frame, captured_at) };
+            let refuse = |shown: &Shown| {
+                last = Some(shown.clone());
+                Judgement { gates: Vec::new(), refused: Some(Reason::Disabled), with: None }
+            };
+            referee.consider(&sighting, captured_at, &mut { refuse });
+        }
+        last
+    }
+
+    #[test]
+    fn evidence_is_clear_when_all_frames_are_well_within_the_limit() {
+        let clear = |distances: &[f32]| shown(distances, None).unwrap().clear.map(|c| (c.frames, c.farthest.0));
+        assert_eq!(clear(&[0.5, 0.85, 0.6]), Some((3, 0.85)));
+        assert_eq!(clear(&[0.5, 0.86, 0.6]), None, "one frame is not clear");
+        assert_eq!(clear(&[1.05, 0.5, 0.5, 0.5]), None, "one frame shows nobody");
+        assert_eq!(clear(&[1.05, 0.5, 0.5, 0.5, 0.5, 0.5]), Some((5, 0.5)), "it is out of the window");
+        assert_eq!(shown(&[0.5, 0.5], None), None);
+    }
+
+    #[test]
+    fn whom_else_a_face_resembles_is_told() {
+        assert_eq!(shown(&[0.5; 3], Some(1.0)).unwrap().resembles, [PersonId(2)]);
+        assert_eq!(shown(&[0.5; 3], Some(1.01)).unwrap().resembles, []);
+    }
+
     #[test]
     fn two_people_on_one_track_do_not_add_up() {
         assert_eq!(played("1221"), Vec::<String>::new());
@@ -400,8 +446,8 @@ mod tests {
         let mut words = Vec::new();
         for frame in 0..60 {
             let at = Moment(Duration::from_millis(frame * 100));
-            let mut refuse = |person| {
-                assert_eq!(person, PersonId(1));
+            let mut refuse = |shown: &Shown| {
+                assert_eq!(shown.person, PersonId(1));
                 asked += 1;
                 Judgement { gates: vec![gate.clone()], refused: Some(Reason::OutsideSchedule), with: None }
             };

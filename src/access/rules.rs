@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::shown::CLEARLY;
 use crate::domain::{Distance, Match, PersonId, Quality, Sighting};
 
 /// Most frames of one track that are ever kept, whatever the settings say.
@@ -94,6 +95,18 @@ impl Rules {
         within(nearest.distance.0, self.distance.0)
     }
 
+    /// The distance to the nearest person when it is clearly within the limit.
+    pub(super) fn clearly(&self, sighting: &Sighting) -> Option<Distance> {
+        let distance = sighting.nearest?.distance;
+        within(distance.0, self.distance.0 * CLEARLY).then_some(distance)
+    }
+
+    /// The runner-up, when near enough as well.
+    pub(super) fn near_too(&self, sighting: &Sighting) -> Option<PersonId> {
+        let (other, distance) = sighting.nearest?.runner_up?;
+        within(distance.0, self.distance.0).then_some(other)
+    }
+
     /// Nobody else is nearly as near. True in a gallery of one; false when the gap is not a finite number.
     pub(super) fn apart(&self, nearest: &Match) -> bool {
         match nearest.runner_up {
@@ -114,7 +127,7 @@ fn within(measure: f32, limit: f32) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::access::Judgement;
+    use crate::access::{Judgement, Shown};
     use crate::domain::{Face, Moment, TrackId};
 
     /// The usual rules, with 1.0 as near enough.
@@ -136,7 +149,7 @@ pub(super) mod tests {
     }
 
     /// Everybody may pass.
-    pub(in crate::access) fn allow(_: PersonId) -> Judgement {
+    pub(in crate::access) fn allow(_: &Shown) -> Judgement {
         Judgement { gates: Vec::new(), refused: None, with: None }
     }
 

@@ -14,6 +14,7 @@ use super::client::Client;
 use super::context::Context;
 use crate::config::Config;
 use crate::daemon::wire::{SealWire, Status};
+use crate::domain::GallerySize;
 use crate::setup;
 use crate::store::Store;
 
@@ -141,13 +142,14 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
     }
     let near_enough = head.and_then(|head| setup::house::near_enough(config, eyes.entry(), head.as_ref()));
     findings.result("threshold", near_enough, |near_enough| {
-        let cut = near_enough.cut(1);
+        let cut = near_enough.cut(GallerySize::ONE);
         match near_enough.false_identification_rate() {
             None => format!("{} recognises up to the fixed distance {}", eyes.model(), cut.distance),
             Some(rate) => {
-                let many = near_enough.cut(1000);
+                let many = near_enough.cut(GallerySize::of(1000, 5));
                 format!(
-                    "{} recognises up to distance {} with one person enrolled, {} with a thousand{}: {} strangers in 1000 let in",
+                    "{} recognises up to distance {} with one person and template enrolled, {} with a thousand people of five templates{}: \
+                     {} strangers in 1000 let in",
                     eyes.model(),
                     cut.distance,
                     many.distance,

@@ -73,6 +73,8 @@ impl Schedule {
                     door: place,
                     direction: None,
                     holder: &holder,
+                    shown: None,
+                    first: None,
                     mode: &mode,
                     other_open: None,
                     interlocked: false,

@@ -211,12 +211,13 @@ pub enum Event {
         person: Option<Named>,
         by: String,
     },
-    /// The distance that is near enough follows the number of people enrolled.
+    /// The distance that is near enough follows the number of people and templates enrolled.
     CutMoved {
         people: usize,
+        templates: usize,
         before: f32,
         after: f32,
-        /// The share of strangers, 0 to 1, that the whole gallery is to let in.
+        /// The share of strangers' visits, 0 to 1, in which the whole gallery may take one for somebody.
         false_identification_rate: f64,
         /// The distance lies beyond what was measured.
         extrapolated: bool,

@@ -118,6 +118,25 @@ impl fmt::Display for PersonId {
     }
 }
 
+/// How much a face is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GallerySize {
+    /// Those who have templates.
+    pub people: usize,
+    /// All of theirs.
+    pub templates: usize,
+}
+
+impl GallerySize {
+    /// One person with one template.
+    pub const ONE: GallerySize = GallerySize::of(1, 1);
+
+    /// So many people with `each` templates each.
+    pub const fn of(people: usize, each: usize) -> GallerySize {
+        GallerySize { people, templates: people.saturating_mul(each) }
+    }
+}
+
 /// The nearest person of the gallery and the nearest person after that.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Match {

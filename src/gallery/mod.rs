@@ -36,7 +36,7 @@ mod walk;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::domain::{Distance, Embedding, Head, Match, ModelId, PersonId};
+use crate::domain::{Distance, Embedding, GallerySize, Head, Match, ModelId, PersonId};
 use crate::seal::Ring;
 use crate::store::{Store, Tree};
 
@@ -191,7 +191,13 @@ impl Gallery {
 
     /// How many people a probe is compared with: those who have templates of the model in use.
     pub fn people_compared(&self) -> usize {
-        self.shelf().compared
+        self.size().people
+    }
+
+    /// What a probe is compared with: people who have templates of the model in use, and those templates.
+    pub fn size(&self) -> GallerySize {
+        let shelf = self.shelf();
+        GallerySize { people: shelf.compared, templates: shelf.index.len() }
     }
 
     /// Templates that are compared with.

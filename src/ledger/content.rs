@@ -39,7 +39,7 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode,
 /// | `contacts_lost` | `door`, `reason` |
 /// | `contacts_back` | `door` |
 /// | `amnesty` | `person` (null: everybody), `by` |
-/// | `cut_moved` | `people`, `before`, `after` (distances), `false_identification_rate`, `extrapolated` |
+/// | `cut_moved` | `people`, `templates`, `before`, `after` (distances), `false_identification_rate`, `extrapolated` |
 /// | `clock_jumped` | `milliseconds` |
 /// | `camera_lost` | `camera`, `reason` |
 /// | `camera_back` | `camera`, `lost_for_ms` |
@@ -129,9 +129,10 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
         Event::ContactsLost { door, reason } => ("contacts_lost", json!({ "door": &**door, "reason": reason })),
         Event::ContactsBack { door } => ("contacts_back", json!({ "door": &**door })),
         Event::Amnesty { person, by } => ("amnesty", json!({ "person": person.as_ref().map(named), "by": by })),
-        Event::CutMoved { people, before, after, false_identification_rate, extrapolated } => {
+        Event::CutMoved { people, templates, before, after, false_identification_rate, extrapolated } => {
             let content = json!({
                 "people": people,
+                "templates": templates,
                 "before": rounded(Distance(*before)),
                 "after": rounded(Distance(*after)),
                 "false_identification_rate": false_identification_rate,

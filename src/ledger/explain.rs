@@ -159,8 +159,10 @@ fn happened(record: &Record) -> String {
         "cut_moved" => {
             let number = |name: &str| content[name].as_f64().unwrap_or(f64::NAN);
             let beyond = if content["extrapolated"] == true { ", beyond what was measured" } else { "" };
+            // Records of usher 0.1.0 have no templates.
+            let with = content["templates"].as_u64().map_or_else(String::new, |n| format!(" with {n} templates"));
             format!(
-                "near enough is now {:.4} instead of {:.4}: {} people, {} strangers in 1000 let in by mistake{beyond}",
+                "near enough is now {:.4} instead of {:.4}: {} people{with}, {} strangers in 1000 let in by mistake{beyond}",
                 number("after"),
                 number("before"),
                 content["people"],
@@ -393,7 +395,8 @@ mod tests {
             "10:32:07 front is locked again by the schedule office",
             "10:32:07 unlocked front for 3000 ms, 232 ms after the frame, by grant of record 3",
             "10:32:07 locked front: because",
-            "10:32:07 door front failed: because",
+            "10:32:07 front stayed locked: because",
+            "10:32:07 door front failed, and its relay may be energised: because",
             "10:32:07 front was opened",
             "10:32:07 front was closed after 4000 ms",
             "10:32:07 front has been open for 20 s",
@@ -402,7 +405,7 @@ mod tests {
             "10:32:07 the inputs of front cannot be read: because",
             "10:32:07 the inputs of front can be read again",
             "10:32:07 anna forgets where Barack Obama is",
-            "10:32:07 near enough is now 1.0100 instead of 1.0200: 12 people, 3 strangers in 1000 let in by mistake",
+            "10:32:07 near enough is now 1.0100 instead of 1.0200: 12 people with 60 templates, 3 strangers in 1000 let in by mistake",
             "10:32:07 the clock was set back by 3600 s",
             "10:32:07 lost camera porch: because",
             "10:32:07 camera porch is back after 90 s",

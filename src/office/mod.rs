@@ -4,6 +4,7 @@
 //! itself, so that the rules of enrolment stand once. Knows nothing of sockets, cameras and terminals.
 
 mod gates;
+mod one_person;
 mod recorder;
 mod register;
 mod sealing;

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::Recorder;
+use super::one_person::odd_ones;
 use crate::access::{Cut, NearEnough};
-use crate::domain::{Distance, Event, Named, PersonId};
+use crate::domain::{Distance, Event, GallerySize, Named, PersonId};
 use crate::gallery::{Gallery, GalleryError, NewPerson, Person, Prepared, Template};
 use crate::ledger::LedgerError;
 
@@ -21,7 +22,7 @@ pub struct Register {
     recorder: Arc<Recorder>,
     /// One enrolment at a time: what was checked must still hold when it is written.
     desk: Arc<Mutex<()>>,
-    /// How near two faces must be to be taken for one person, by the number of people enrolled.
+    /// How near two faces must be to be taken for one person, by the number of people and templates enrolled.
     near_enough: NearEnough,
 }
 
@@ -57,10 +58,10 @@ pub enum OfficeError {
     )]
     SameName { person: PersonId, name: String },
     #[error(
-        "{which} does not look like the others: its nearest is at distance {distance}, and up to {limit} counts as the same \
-         person. Leave that photograph out, or pass --force if it is the same person"
+        "{which} not look like the others: at distance {distances} from {middle}, which is in the middle of them, and up to {limit} counts \
+         as the same person. Leave what is named first out, or pass --force if it is the same person"
     )]
-    Odd { which: String, distance: Distance, limit: Distance },
+    Odd { which: String, middle: String, distances: String, limit: Distance },
 }
 
 impl Register {
@@ -69,9 +70,9 @@ impl Register {
         Register { gallery, recorder, desk: Arc::default(), near_enough }
     }
 
-    /// The cut for the people enrolled now: at this distance or less two faces are taken for one person.
+    /// The cut for the people and templates enrolled now: at this distance or less two faces are taken for one person.
     pub fn cut(&self) -> Cut {
-        self.near_enough.cut(self.gallery.people_compared())
+        self.near_enough.cut(self.gallery.size())
     }
 
     /// The gallery, for reading.
@@ -189,22 +190,26 @@ impl Register {
         }
     }
 
-    /// Each template must be near enough to at least one other.
+    /// The templates must lie about one of them, as near as one person is taken for another of whom one template is enrolled: how many
+    /// are enrolled says nothing of whether two photographs show one person.
     fn expect_one_person(&self, templates: &[Template], labels: &[String]) -> Result<(), OfficeError> {
-        let limit = self.cut().distance;
-        for (i, template) in templates.iter().enumerate() {
-            let nearest = templates
-                .iter()
-                .enumerate()
-                .filter(|(j, _)| *j != i)
-                .filter_map(|(_, other)| self.gallery.distance(&template.embedding, &other.embedding))
-                .min_by(|a, b| a.0.total_cmp(&b.0));
-            if let Some(distance) = nearest.filter(|d| d.0 > limit.0) {
-                let which = labels.get(i).cloned().unwrap_or_else(|| format!("template {}", i + 1));
-                return Err(OfficeError::Odd { which, distance, limit });
-            }
-        }
-        Ok(())
+        let limit = self.near_enough.cut(GallerySize::ONE).distance;
+        let between = |i: usize, j: usize| {
+            let (one, other) = (templates.get(i)?, templates.get(j)?);
+            self.gallery.distance(&one.embedding, &other.embedding)
+        };
+        let Some(odd) = odd_ones(templates.len(), limit, between) else { return Ok(()) };
+        let label = |at: usize| labels.get(at).cloned().unwrap_or_else(|| format!("template {}", at + 1));
+        let which: Vec<String> = odd.apart.iter().map(|&(at, _)| label(at)).collect();
+        let does = if which.len() == 1 { "does" } else { "do" };
+        let distances: Vec<String> =
+            odd.apart.iter().map(|(_, distance)| distance.map_or_else(|| "?".to_owned(), |d| d.to_string())).collect();
+        Err(OfficeError::Odd {
+            which: format!("{} {does}", which.join(", ")),
+            middle: label(odd.middle),
+            distances: distances.join(", "),
+            limit,
+        })
     }
 
     /// No template may be near enough to anybody who is enrolled.

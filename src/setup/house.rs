@@ -63,7 +63,8 @@ pub fn near_enough(config: &Config, model: &Model, head: Option<&HeadFile>) -> R
 /// What stands in a calibration's file, as the rules want it.
 pub fn calibration(file: &CalibrationFile) -> Result<Calibration, CalibrationError> {
     let points = |table: &[[f64; 2]]| table.iter().map(|&[rate, distance]| Point { rate, distance }).collect();
-    Calibration::new(points(&file.impostor), points(&file.genuine), file.impostor_pairs)
+    let calibration = Calibration::new(points(&file.impostor), points(&file.genuine), file.impostor_pairs)?;
+    file.repeats.map_or(Ok(calibration.clone()), |repeats| calibration.with_repeats(repeats))
 }
 
 fn calibrated(calibration: Calibration, config: &Config) -> NearEnough {

@@ -11,11 +11,14 @@ use thiserror::Error;
 
 use super::whole_file::Beside;
 
+/// The form that is written. Files of format 1, of usher 0.1.0, are read as well.
+pub const FORMAT: u32 = 2;
+
 /// What was measured of one embedder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationFile {
-    /// 1.
+    /// [`FORMAT`], or 1.
     pub format: u32,
     /// The tag of the embeddings, as [`crate::domain::ModelId`] writes it.
     pub model: String,
@@ -27,6 +30,10 @@ pub struct CalibrationFile {
     pub impostor_pairs: u64,
     /// Pairs of photographs of one person.
     pub genuine_pairs: u64,
+    /// How pictures of one face add up: k of them are like those of `k^repeats` people, 0 to 1. `None` where it was not measured, and in
+    /// files of format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<f64>,
     /// False match rate and distance, both rising: that share of impostor pairs is at or below the distance.
     pub impostor: Vec<[f64; 2]>,
     /// False non-match rate, falling, and distance, rising: that share of genuine pairs is above the distance.
@@ -65,8 +72,8 @@ impl CalibrationFile {
     pub(super) fn parse(text: &str) -> Result<CalibrationFile, String> {
         let file: CalibrationFile = toml::from_str(text).map_err(|e| e.to_string())?;
         match file.format {
-            1 => Ok(file),
-            other => Err(format!("format {other} is not known; this usher reads format 1")),
+            1 | FORMAT => Ok(file),
+            other => Err(format!("format {other} is not known; this usher reads formats 1 and {FORMAT}")),
         }
     }
 
@@ -82,9 +89,10 @@ impl CalibrationFile {
         let table = |points: &[[f64; 2]]| -> String {
             points.iter().map(|[rate, distance]| format!("    [{rate:.9e}, {distance:.5}],\n")).collect()
         };
+        let repeats = self.repeats.map_or_else(String::new, |repeats| format!("repeats = {repeats:.4}\n"));
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
         format!(
-            "format = {}\nmodel = {}\nmeasured = {}\npeople = {}\nphotographs = {}\nimpostor_pairs = {}\ngenuine_pairs = {}\n\
+            "format = {}\nmodel = {}\nmeasured = {}\npeople = {}\nphotographs = {}\nimpostor_pairs = {}\ngenuine_pairs = {}\n{repeats}\
              # False match rate, distance.\nimpostor = [\n{}]\n# False non-match rate, distance.\ngenuine = [\n{}]\n",
             self.format,
             quoted(&self.model),
@@ -105,13 +113,14 @@ mod tests {
 
     fn file() -> CalibrationFile {
         CalibrationFile {
-            format: 1,
+            format: FORMAT,
             model: "net-1".into(),
             measured: "on \"faces\"\nof two people".into(),
             people: 2,
             photographs: 5,
             impostor_pairs: 6,
             genuine_pairs: 4,
+            repeats: Some(0.875),
             impostor: vec![[1.5e-7, 0.9], [0.5, 1.4]],
             genuine: vec![[0.25, 0.4], [0.0, 0.8]],
         }
@@ -128,10 +137,18 @@ mod tests {
     }
 
     #[test]
+    fn the_files_of_usher_0_1_0_are_read() {
+        let old = file().to_toml().replace("format = 2", "format = 1").replace("repeats = 0.8750\n", "");
+        let read = CalibrationFile::parse(&old).unwrap();
+        assert_eq!(read, CalibrationFile { format: 1, repeats: None, ..file() });
+        assert_eq!(CalibrationFile::parse(&read.to_toml()).unwrap(), read, "and written as they were");
+    }
+
+    #[test]
     fn what_is_no_calibration_is_told_with_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.calibration.toml");
-        for text in ["", "format = 1\n", "\u{0}", "format = [", &file().to_toml().replace("format = 1", "format = 2")] {
+        for text in ["", "format = 1\n", "\u{0}", "format = [", &file().to_toml().replace("format = 2", "format = 3")] {
             fs::write(&path, text).unwrap();
             let error = CalibrationFile::load(&path).unwrap_err().to_string();
             assert!(error.contains("net.calibration.toml") && error.contains("usher calibrate"), "{error}");

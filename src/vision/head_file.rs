@@ -137,13 +137,14 @@ mod tests {
         let matrix: Box<[f32]> = [1.0, 0.5, -0.5, 1.0].into();
         let id = head_id(&base, &matrix);
         let calibration = CalibrationFile {
-            format: 1,
+            format: super::super::calibration_file::FORMAT,
             model: id.to_string(),
             measured: "a \"site\"".into(),
             people: 20,
             photographs: 100,
             impostor_pairs: 5000,
             genuine_pairs: 300,
+            repeats: None,
             impostor: vec![[1e-3, 0.5], [1e-2, 0.75]],
             genuine: vec![[0.5, 0.25]],
         };

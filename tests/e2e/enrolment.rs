@@ -94,6 +94,29 @@ fn photographs_of_two_people_are_not_one_person() {
 }
 
 #[test]
+fn two_photographs_of_one_and_three_of_another_are_not_one_person_though_each_has_a_neighbour() {
+    let house = House::new();
+    let folder = house.path("mixed").join("Both");
+    std::fs::create_dir_all(&folder).unwrap();
+    let copies = [("1", "biden.jpg"), ("2", "obama.jpg"), ("3", "obama2.jpg"), ("4", "biden.jpg"), ("5", "obama3.jpg")];
+    let files = copies.map(|(name, of)| {
+        let file = folder.join(format!("{name}.jpg"));
+        std::fs::copy(photo(of), &file).unwrap();
+        file.display().to_string()
+    });
+    let [first, second, third, fourth, fifth] = files.each_ref().map(String::as_str);
+    let error = house.refused(&["enroll", "Both", first, second, third, fourth, fifth]);
+    assert!(error.contains(&format!("{first}, {fourth} do not look like the others")), "{error}");
+    let batch = house.path("mixed").display().to_string();
+    let answer = house.ask(&["enroll", "--batch", &batch]);
+    let told = format!("{}{}", answer.out, answer.err);
+    assert!(told.contains("1.jpg") && told.contains("4.jpg do not look like the others"), "{told}");
+    assert!(house.people().is_empty());
+    house.usher(&["enroll", "--force", "Both", first, second, third, fourth, fifth]);
+    assert_eq!(house.people()[0]["templates"], 5);
+}
+
+#[test]
 fn names_and_employee_ids_are_checked() {
     let house = House::new();
     let obama = photo("obama.jpg").display().to_string();

@@ -1,7 +1,8 @@
 //! Tests of who may pass.
 
 use super::*;
-use crate::access::Window;
+use crate::access::{Clear, Window};
+use crate::domain::Distance;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -60,7 +61,28 @@ fn ask_at(
     mode: &Mode,
     now: Now,
 ) -> Judgement {
-    authority.judge(&Asked { door, direction, holder, mode, other_open: None, interlocked: false }, now)
+    ask_as(authority, door, direction, holder, mode, &Shown::person(holder.person.0), Some(&holder_of), now)
+}
+
+/// As everybody is enrolled, unless a test says otherwise.
+fn holder_of(person: PersonId) -> Option<Holder> {
+    Some(holder(person.0, &[]))
+}
+
+#[expect(clippy::too_many_arguments, reason = "each of them is what some test is about")]
+fn ask_as(
+    authority: &mut Authority,
+    door: usize,
+    direction: Option<Direction>,
+    holder: &Holder,
+    mode: &Mode,
+    shown: &Shown,
+    enrolled: Option<&dyn Fn(PersonId) -> Option<Holder>>,
+    now: Now,
+) -> Judgement {
+    let first = authority.waits(door).and_then(|first| enrolled?(first));
+    let (shown, first) = (Some(shown), first.as_ref());
+    authority.judge(&Asked { door, direction, holder, shown, first, mode, other_open: None, interlocked: false }, now)
 }
 
 /// A Wednesday morning at ten.
@@ -201,6 +223,134 @@ fn who_may_not_pass_anyway_is_no_second_person() {
     assert_eq!(ask(&mut authority, &holder(2, &[]), now(WEDNESDAY)), Some(Reason::SecondPerson));
 }
 
+/// Ada (1) was recognised at `start`; Bob (2) comes a second later. What is said to him, with Ada enrolled as `ada` by then.
+fn bob_after(ada: Option<Holder>, mode: &Mode, authority: &mut Authority, start: Now) -> Judgement {
+    let bob = holder(2, &["guards"]);
+    let enrolled = move |_| ada.clone();
+    let now = later(start, Duration::from_secs(1));
+    ask_as(authority, 0, None, &bob, mode, &Shown::person(2), Some(&enrolled), now)
+}
+
+#[test]
+fn the_first_of_two_is_judged_again_when_the_second_comes() {
+    let permit = |group: &str| Permit { groups: vec![group.into()], schedule: None };
+    let rules = DoorRules {
+        two_person: Some(Duration::from_secs(15)),
+        permits: Some(vec![permit("staff"), permit("guards")]),
+        ..DoorRules::default()
+    };
+    let start = now(WEDNESDAY);
+    let ada = || holder(1, &["staff"]);
+    let ended = Some("2026-01-14T09:00:01Z".parse().unwrap());
+    let guards_only = Mode::Lockdown { group: Some("guards".into()) };
+    let cases = [
+        (Some(ada()), Mode::Normal, None),
+        (Some(Holder { enabled: false, ..ada() }), Mode::Normal, Some("disabled")),
+        (Some(Holder { valid_until: ended, ..ada() }), Mode::Normal, Some("expired")),
+        (Some(holder(1, &[])), Mode::Normal, Some("not_permitted")),
+        (None, Mode::Normal, Some("is not enrolled now")),
+        (Some(ada()), guards_only, Some("lockdown")),
+    ];
+    for (first, mode, why) in cases {
+        let mut authority = house(rules.clone(), Passback::Off);
+        assert_eq!(ask(&mut authority, &ada(), start), Some(Reason::SecondPerson));
+        let judgement = bob_after(first.clone(), &mode, &mut authority, start);
+        let gate = judgement.gates.iter().find(|gate| gate.name == "second_person").unwrap();
+        let refused = why.is_some().then_some(Reason::SecondPerson);
+        assert_eq!((judgement.refused, judgement.with.is_none()), (refused, why.is_some()), "{first:?} {gate:?}");
+        assert!(gate.input.contains(why.unwrap_or("may pass")), "{gate:?}");
+        assert_eq!(authority.waits(0), Some(PersonId(if why.is_some() { 2 } else { 1 })), "{first:?}");
+    }
+}
+
+#[test]
+fn the_first_of_two_waits_out_near_misses_and_the_other_side_too() {
+    let zones = Some(Zones { outside: "street".into(), inside: "house".into() });
+    let rules = DoorRules { two_person: Some(Duration::from_secs(15)), zones, ..DoorRules::default() };
+    let (ada, bob, start) = (holder(1, &[]), holder(2, &[]), now(WEDNESDAY));
+    let go = |authority: &mut Authority, holder: &Holder| {
+        ask_at(authority, 0, Some(Direction::In), holder, &Mode::Normal, start).refused
+    };
+    for spoil in [
+        (|authority: &mut Authority, start| (0..3).for_each(|_| authority.near_miss(0, PersonId(1), start)))
+            as fn(&mut Authority, Now),
+        |authority, start| authority.whereabouts_mut().enter(PersonId(1), "house", start.wall),
+    ] {
+        let mut authority = house(rules.clone(), Passback::Hard);
+        authority.rules.backoff.after = 3;
+        assert_eq!(go(&mut authority, &ada), Some(Reason::SecondPerson));
+        let mut fine = authority.clone();
+        assert_eq!(go(&mut fine, &bob), None);
+        spoil(&mut authority, start);
+        assert_eq!(go(&mut authority, &bob), Some(Reason::SecondPerson));
+    }
+}
+
+#[test]
+fn a_mode_that_is_set_forgets_who_waits() {
+    let rules = DoorRules { two_person: Some(Duration::from_secs(300)), ..DoorRules::default() };
+    let mut authority = house(rules, Passback::Off);
+    let (ada, start) = (holder(1, &[]), now(WEDNESDAY));
+    assert_eq!(ask(&mut authority, &ada, start), Some(Reason::SecondPerson));
+    assert_eq!(authority.waits(0), Some(ada.person));
+    authority.mode_set(1);
+    assert_eq!(authority.waits(0), Some(ada.person), "another door");
+    authority.mode_set(0);
+    authority.mode_set(7);
+    assert_eq!(bob_after(Some(ada), &Mode::Normal, &mut authority, start).refused, Some(Reason::SecondPerson));
+}
+
+#[test]
+fn one_face_is_not_two_people() {
+    let rules = DoorRules { two_person: Some(Duration::from_secs(15)), ..DoorRules::default() };
+    let (ada, bob, start) = (holder(1, &[]), holder(2, &[]), now(WEDNESDAY));
+    let of_ada = Shown::person(1);
+    let resembling = |shown: Shown, other: u32| Shown { resembles: vec![PersonId(other)], ..shown };
+    let same_track = Shown { track: of_ada.track, ..Shown::person(2) };
+    let cases = [
+        (of_ada.clone(), Shown::person(2), true),
+        (of_ada.clone(), same_track.clone(), false),
+        // Tracks are numbered camera by camera.
+        (of_ada.clone(), Shown { camera: "yard".into(), ..same_track }, true),
+        (of_ada.clone(), resembling(Shown::person(2), 1), false),
+        (resembling(of_ada.clone(), 2), Shown::person(2), false),
+        (resembling(of_ada, 3), resembling(Shown::person(2), 3), true),
+    ];
+    for (first, second, two) in cases {
+        let mut authority = house(rules.clone(), Passback::Off);
+        let mut go = |holder: &Holder, shown: &Shown| {
+            ask_as(&mut authority, 0, None, holder, &Mode::Normal, shown, Some(&holder_of), start)
+        };
+        assert_eq!(go(&ada, &first).refused, Some(Reason::SecondPerson));
+        let both = go(&bob, &second);
+        assert_eq!(both.refused.is_none(), two, "{first:?} {second:?} {both:?}");
+    }
+}
+
+#[test]
+fn a_question_without_a_face_makes_nobody_a_first_or_second() {
+    let rules = DoorRules { two_person: Some(Duration::from_secs(15)), ..DoorRules::default() };
+    let mut authority = house(rules, Passback::Off);
+    let (ada, bob, start) = (holder(1, &[]), holder(2, &[]), now(WEDNESDAY));
+    let without = |authority: &mut Authority, holder: &Holder, first: Option<&Holder>| {
+        let asked = Asked {
+            door: 0,
+            direction: None,
+            holder,
+            shown: None,
+            first,
+            mode: &Mode::Normal,
+            other_open: None,
+            interlocked: false,
+        };
+        authority.judge(&asked, start).refused
+    };
+    assert_eq!(without(&mut authority, &ada, None), Some(Reason::SecondPerson));
+    assert_eq!(authority.waits(0), None);
+    assert_eq!(ask(&mut authority, &ada, start), Some(Reason::SecondPerson));
+    assert_eq!(without(&mut authority, &bob, Some(&ada)), Some(Reason::SecondPerson));
+}
+
 #[test]
 fn nobody_goes_in_twice_without_going_out() {
     let zones = Some(Zones { outside: "street".into(), inside: "house".into() });
@@ -242,6 +392,12 @@ fn near_misses_make_that_person_wait() {
     (0..3).for_each(|_| authority.near_miss(0, ada.person, start));
     assert_eq!(ask(&mut authority, &ada, start), Some(Reason::Backoff));
     assert_eq!(ask(&mut authority, &bob, start), None);
+    let clear = Some(Clear { frames: 3, farthest: Distance(0.5) });
+    let clearly = Shown { clear, ..Shown::person(1) };
+    let judgement = ask_as(&mut authority, 0, None, &ada, &Mode::Normal, &clearly, None, start);
+    assert_eq!(judgement.refused, None, "the misses were a lookalike's");
+    authority.granted(0, &ada, start);
+    assert_eq!(ask(&mut authority, &ada, start), Some(Reason::Backoff), "who still has to wait");
     assert_eq!(ask(&mut authority, &ada, later(start, Duration::from_secs(10))), None);
 }
 
@@ -262,6 +418,8 @@ fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
         door: 0,
         direction: Some(Direction::In),
         holder: &ada,
+        shown: None,
+        first: None,
         mode: &mode,
         other_open: Some("back"),
         interlocked: true,

@@ -13,7 +13,7 @@ use crate::access::{Judgement, Referee};
 use crate::board::{Identity, held_back, soc_temperature_c};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::{Image, Sighting};
+use crate::domain::{GallerySize, Image, Sighting};
 use crate::gallery::{Index, strangers};
 use crate::lab::stopwatch::Times;
 use crate::photo::JpegDecoder;
@@ -190,7 +190,10 @@ impl Eyes {
             decoder: JpegDecoder::new(),
             pixels: Vec::new(),
             gallery: strangers(PEOPLE, vision.dimension()),
-            referee: Referee::new(setup::face_rules(config, near_enough.cut(PEOPLE as usize).distance)),
+            referee: Referee::new(setup::face_rules(
+                config,
+                near_enough.cut(GallerySize::of(PEOPLE as usize, 1)).distance,
+            )),
             vision,
             tracker: Tracker::new(setup::track_ends_after(config)),
             clock: SystemClock::new(),

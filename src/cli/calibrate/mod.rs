@@ -50,7 +50,7 @@ pub struct Calibrate {
     /// What the photographs are, for the file [default: the folder's name]
     #[arg(long, value_name = "TEXT", conflicts_with = "gallery")]
     describe: Option<String>,
-    /// The share of strangers that a gallery may take for somebody, to tell the distance for
+    /// The share of strangers' visits in which a gallery may take one for somebody, to tell the distance for
     #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = rate, conflicts_with = "gallery")]
     fpir: f64,
     /// Draw both distributions into this SVG file

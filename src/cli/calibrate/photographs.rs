@@ -12,21 +12,25 @@ use super::super::evaluate::crowd::Crowd;
 use super::super::evaluate::measuring::write_plot;
 use super::super::progress::bar;
 use super::Calibrate;
-use crate::access::Calibration;
+use crate::access::{Calibration, Cut, VISIT_PICTURES};
+use crate::domain::GallerySize;
 use crate::lab::calibrate::{Crossed, Pair, cross};
 use crate::lab::crowd::{self, Photograph};
 use crate::lab::distribution;
 use crate::lab::features::Form;
 use crate::lab::interval::{CONFIDENCE, clopper_pearson};
 use crate::lab::plot;
+use crate::lab::repeats::{Repeats, repeats};
 use crate::lab::roc::Share;
 use crate::setup::house::{SITE_CALIBRATIONS, calibration};
-use crate::vision::calibration_file::{CalibrationFile, file_name};
+use crate::vision::calibration_file::{CalibrationFile, FORMAT, file_name};
 
 /// The false match rates that the table tells.
 const RATES: [f64; 7] = [1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7];
 /// The sizes of galleries that distances are told for.
 const GALLERIES: [usize; 4] = [10, 100, 1000, 10_000];
+/// Templates of each person that they are told for.
+const TEMPLATES: [usize; 2] = [1, 5];
 /// Steps of 1e-4 in a bar of the drawing.
 const BAR_STEPS: usize = 200;
 /// Worst pairs that are told.
@@ -49,18 +53,20 @@ pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
     if crossed.impostor.count() == 0 {
         bail!("faces of at least two people are needed; {} has those of {}", folder.display(), crowd.people.len());
     }
+    let repeats = repeats(&crowd.people);
     let entry = extractors[0].vision().entry();
     let what = order.describe.clone().unwrap_or_else(|| {
         folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
     });
     let file = CalibrationFile {
-        format: 1,
+        format: FORMAT,
         model: entry.id().to_string(),
         measured: format!("{what}; usher {}'s own detector and embedder", env!("CARGO_PKG_VERSION")),
         people: crowd.people.len() as u64,
         photographs: crowd.photographs as u64,
         impostor_pairs: crossed.impostor.count(),
         genuine_pairs: crossed.genuine.count(),
+        repeats: repeats.map(|repeats| repeats.exponent),
         impostor: crossed.impostor.rates(),
         genuine: crossed.genuine.rates(),
     };
@@ -68,8 +74,14 @@ pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
     let calibration = calibration(&file);
 
     let mut out = std::io::stdout().lock();
-    let report =
-        Report { order, crowd: &crowd, crossed: &crossed, file: &file, calibration: calibration.as_ref().ok() };
+    let report = Report {
+        order,
+        crowd: &crowd,
+        crossed: &crossed,
+        file: &file,
+        calibration: calibration.as_ref().ok(),
+        repeats,
+    };
     match order.json {
         true => writeln!(out, "{}", report.json())?,
         false => report.text(&mut out)?,
@@ -129,6 +141,8 @@ struct Report<'a> {
     file: &'a CalibrationFile,
     /// `None` where the photographs are too few.
     calibration: Option<&'a Calibration>,
+    /// `None` where that could not be measured at rates that matter.
+    repeats: Option<Repeats>,
 }
 
 /// A row of the table: a measured rate with its distance, and who falls out there.
@@ -185,14 +199,30 @@ impl Report<'_> {
             Some(calibration) => {
                 writeln!(
                     out,
-                    "A gallery of N people takes a stranger for somebody in {} of the cases up to the distance",
-                    self.order.fpir
+                    "A gallery of N people takes a stranger for somebody in {} of the visits up to the distance\n  \
+                       {:>6}  with 1 template  with 5",
+                    self.order.fpir, "N"
                 )?;
                 for people in GALLERIES {
-                    let cut = calibration.cut(self.order.fpir, people);
-                    let beyond =
-                        if cut.extrapolated { "  (extrapolated: fewer than ten pairs were that near)" } else { "" };
-                    writeln!(out, "  {people:>6}  {}{beyond}", cut.distance)?;
+                    let [one, five] =
+                        TEMPLATES.map(|each| calibration.cut(self.order.fpir, GallerySize::of(people, each)));
+                    let star = |cut: &Cut| format!("{}{}", cut.distance, if cut.extrapolated { "*" } else { "" });
+                    writeln!(out, "  {people:>6}  {:<15}  {}", star(&one), star(&five))?;
+                }
+                writeln!(
+                    out,
+                    "(A visit counts as {VISIT_PICTURES} pictures. * extrapolated: fewer than ten pairs were that near)"
+                )?;
+                match self.repeats {
+                    Some(Repeats { exponent, people, events, distance }) => writeln!(
+                        out,
+                        "Pictures of one face: k of them count as k^{exponent:.3} people (95 % upper bound; {people} people with three or more, \
+                         {events} mistakes up to {distance:.3})"
+                    )?,
+                    None => writeln!(
+                        out,
+                        "Pictures of one face: each counts as another person; too few people have three to measure it where mistakes are rare"
+                    )?,
                 }
             }
             None => writeln!(out, "These are too few pairs to choose a distance by: take photographs of more people.")?,
@@ -247,10 +277,14 @@ impl Report<'_> {
                 "b": self.crowd.files[pair.b.0][pair.b.1].display().to_string(),
             })
         };
-        let cut = |people: &usize| {
-            let cut = self.calibration?.cut(self.order.fpir, *people);
-            Some(json!({ "people": people, "distance": cut.distance.0, "extrapolated": cut.extrapolated }))
+        let cut = |(people, each): (usize, usize)| {
+            let cut = self.calibration?.cut(self.order.fpir, GallerySize::of(people, each));
+            let (distance, extrapolated) = (cut.distance.0, cut.extrapolated);
+            Some(
+                json!({ "people": people, "templates_each": each, "distance": distance, "extrapolated": extrapolated }),
+            )
         };
+        let sizes = GALLERIES.into_iter().flat_map(|people| TEMPLATES.map(|each| (people, each)));
         json!({
             "model": self.file.model,
             "people": self.file.people,
@@ -261,7 +295,9 @@ impl Report<'_> {
             "interval": "Clopper-Pearson 95 %",
             "table": self.rows().into_iter().map(row).collect::<Vec<_>>(),
             "fpir": self.order.fpir,
-            "galleries": GALLERIES.iter().filter_map(cut).collect::<Vec<_>>(),
+            "visit_pictures": VISIT_PICTURES,
+            "repeats": self.file.repeats,
+            "galleries": sizes.filter_map(cut).collect::<Vec<_>>(),
             "nearest": self.crossed.nearest.iter().map(pair).collect::<Vec<_>>(),
             "farthest": self.crossed.farthest.iter().map(pair).collect::<Vec<_>>(),
         })

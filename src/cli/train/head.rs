@@ -25,7 +25,7 @@ use crate::setup;
 use crate::setup::house::calibration;
 use crate::train::head::judging::{FOLDS, judge};
 use crate::train::head::{HeadPlan, learn};
-use crate::vision::calibration_file::CalibrationFile;
+use crate::vision::calibration_file::{CalibrationFile, FORMAT};
 use crate::vision::head_file::{HeadFile, head_id};
 use crate::vision::manifest::Model;
 
@@ -131,7 +131,7 @@ impl Head {
             let matrix = learn(&people.iter().collect::<Vec<_>>(), &plan);
             let id = head_id(&model, &matrix);
             let calibration = CalibrationFile {
-                format: 1,
+                format: FORMAT,
                 model: id.to_string(),
                 measured: format!(
                     "{what}; behind heads that had not learned from the people, usher {}",
@@ -141,6 +141,8 @@ impl Head {
                 photographs: photographs as u64,
                 impostor_pairs: judgement.impostor_pairs,
                 genuine_pairs: judgement.genuine_pairs,
+                // Each fold has a head of its own: pictures are counted as if they were of different people.
+                repeats: None,
                 impostor: judgement.impostor.rates(),
                 genuine: judgement.genuine.rates(),
             };

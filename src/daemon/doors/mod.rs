@@ -16,9 +16,11 @@ mod watching;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{Asked, Authority, Cut, NearEnough, Now, Passage};
+use crate::access::{Asked, Authority, Cut, NearEnough, Now, Passage, Shown};
 use crate::clock::Clock;
-use crate::domain::{Decision, Direction, Event, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict};
+use crate::domain::{
+    Decision, Direction, Event, GallerySize, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict,
+};
 use crate::door::Input;
 
 use moves::Failure;
@@ -50,7 +52,7 @@ pub struct Doors {
     near_enough: NearEnough,
     cut: Cut,
     people: Box<dyn People>,
-    people_counted: usize,
+    counted: GallerySize,
     pen: Box<dyn Pen>,
     clock: Arc<dyn Clock>,
     /// A door opens although the record cannot be written.
@@ -95,15 +97,15 @@ impl Doors {
                 authority.restore_first_came(at, came.in_zone(&authority.rules().zone));
             }
         }
-        let people_counted = people.count();
-        let cut = near_enough.cut(people_counted);
+        let counted = people.count();
+        let cut = near_enough.cut(counted);
         let mut doors = Doors {
             posts,
             authority,
             near_enough,
             cut,
             people,
-            people_counted,
+            counted,
             pen,
             clock,
             open_unrecorded,
@@ -166,13 +168,23 @@ impl Doors {
         let mode = post.doorway.mode().clone();
         let interlocked = post.interlock.is_some();
         let mut with = None;
-        let mut authorise = |person: PersonId| {
-            let Some((holder, _)) = people.holder(person) else {
+        let mut authorise = |shown: &Shown| {
+            let Some((holder, _)) = people.holder(shown.person) else {
                 // Removed between the search and now.
                 return crate::access::Judgement { gates: Vec::new(), refused: Some(Reason::Unknown), with: None };
             };
             let other_open = other_open.as_deref();
-            let asked = Asked { door, direction, holder: &holder, mode: &mode, other_open, interlocked };
+            let first = authority.waits(door).and_then(|first| people.holder(first)).map(|(holder, _)| holder);
+            let asked = Asked {
+                door,
+                direction,
+                holder: &holder,
+                shown: Some(shown),
+                first: first.as_ref(),
+                mode: &mode,
+                other_open,
+                interlocked,
+            };
             let judgement = authority.judge(&asked, now);
             with = judgement.with;
             judgement
@@ -233,7 +245,10 @@ impl Doors {
                 post.doorway.operator_unlocks(duration, by, other_open.as_deref(), not_after)
             }
             Order::Lock => post.doorway.operator_locks(by),
-            Order::Mode(mode) => Ok(post.doorway.set_mode(mode, by, not_after)),
+            Order::Mode(mode) => {
+                self.authority.mode_set(door);
+                Ok(post.doorway.set_mode(mode, by, not_after))
+            }
         };
         let acts = acts.map_err(|why| format!("{}: {why}", self.posts[door].name))?;
         let Err(failure) = self.carry_out(door, acts, None) else { return Ok(()) };

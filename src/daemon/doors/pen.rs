@@ -10,7 +10,7 @@ use super::standing::Entry;
 use crate::access::Holder;
 use crate::daemon::snapshots::Photographer;
 use crate::daemon::visitors::Porter;
-use crate::domain::{Event, Named, PersonId};
+use crate::domain::{Event, GallerySize, Named, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::LedgerError;
 use crate::office::Recorder;
@@ -47,8 +47,8 @@ pub trait People: Send {
         Some(Named { id: person, name, employee_id: None, groups })
     }
 
-    /// How many people a face is compared with.
-    fn count(&self) -> usize;
+    /// How many people and templates a face is compared with.
+    fn count(&self) -> GallerySize;
 }
 
 /// The daemon's pen: journal and standing in one database.
@@ -89,8 +89,8 @@ impl People for Arc<Gallery> {
         self.person(person).ok().map(|person| person.named())
     }
 
-    fn count(&self) -> usize {
-        self.people_compared()
+    fn count(&self) -> GallerySize {
+        self.size()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What changes by itself: the hours of a schedule, a wall clock that is set, and the distance that follows the number of people.
+//! What changes by itself: the hours of a schedule, a wall clock that is set, and the distance that follows the number of people and templates.
 //!
 //! Knows nothing of faces and contacts.
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Doors;
 use super::standing::Entry;
 use crate::access::Now;
-use crate::domain::Event;
+use crate::domain::{Event, GallerySize};
 
 /// The wall clock was set when it has moved by this much more or less than the time that passed.
 const JUMP: Duration = Duration::from_secs(2);
@@ -48,11 +48,11 @@ impl Doors {
         self.note(&Event::ClockJumped { milliseconds }, &[]).ok();
     }
 
-    /// The cut follows the number of people.
+    /// The cut follows the number of people and templates.
     pub(super) fn follow_gallery(&mut self) {
         let count = self.people.count();
-        if count != self.people_counted {
-            self.people_counted = count;
+        if count != self.counted {
+            self.counted = count;
             let before = std::mem::replace(&mut self.cut, self.near_enough.cut(count));
             self.apply_cut(Some(before.distance.0));
         }
@@ -66,10 +66,19 @@ impl Doors {
         }
         let moved = before.filter(|before| *before != after.0);
         if let (Some(before), Some(rate)) = (moved, self.near_enough.false_identification_rate()) {
-            let (people, extrapolated) = (self.people_counted, self.cut.extrapolated);
-            tracing::info!(people, before, after = after.0, extrapolated, "the distance that is near enough has moved");
+            let GallerySize { people, templates } = self.counted;
+            let extrapolated = self.cut.extrapolated;
+            tracing::info!(
+                people,
+                templates,
+                before,
+                after = after.0,
+                extrapolated,
+                "the distance that is near enough has moved"
+            );
             let after = after.0;
-            let event = Event::CutMoved { people, before, after, false_identification_rate: rate, extrapolated };
+            let event =
+                Event::CutMoved { people, templates, before, after, false_identification_rate: rate, extrapolated };
             self.note(&event, &[Entry::cut(after)]).ok();
         }
     }

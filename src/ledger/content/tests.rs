@@ -87,6 +87,7 @@ pub fn one_of_each() -> Vec<Event> {
         Event::Amnesty { person: Some(person(7, "Barack Obama")), by: by() },
         Event::CutMoved {
             people: 12,
+            templates: 60,
             before: 1.02,
             after: 1.01,
             false_identification_rate: 0.003,

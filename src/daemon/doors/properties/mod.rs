@@ -1,6 +1,7 @@
 //! Promises of the whole house, held through thousands of random histories: faces, repeated frames, buttons, sensors, operators, late orders,
 //! a clock that is set, a journal that fails, a disk that stalls, stops and restarts at any step.
 
+mod people;
 mod world;
 
 use std::collections::BTreeMap;
@@ -9,10 +10,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::access::{Passback, Window};
-use crate::domain::{Direction, Event, Mode, Moment, Verdict};
+use crate::domain::{Decision, Direction, Event, Mode, Moment, Reason, Verdict};
 use crate::door::{Input, Level};
 
 use super::Order;
+use people::groups;
 use world::{DOORS, Line, MAX_HOLD, MAX_ON, STEP, Scene, Setup, Step, setups, steps};
 
 /// Whether this record allows `door` to unlock.
@@ -22,6 +24,14 @@ fn allows(event: &Event, name: &str) -> bool {
         Event::OperatorUnlocked { door, .. } | Event::ScheduleBegan { door, .. } => **door == *name,
         Event::ModeSet { door, mode: Mode::Release, .. } => **door == *name,
         _ => false,
+    }
+}
+
+/// The decision that this line tells of, if it is one about the door `name`.
+fn decided<'a>(line: &'a Line, name: &str) -> Option<&'a Decision> {
+    match line {
+        Line::Note(_, Event::Decided { door, decision, .. }) if **door == *name => Some(decision),
+        _ => None,
     }
 }
 
@@ -162,6 +172,41 @@ proptest! {
         }
     }
 
+    /// Where two are needed, somebody else was recognised just before, after the last word about the mode, and both may pass when the
+    /// door opens.
+    #[test]
+    fn two_people_may_both_pass_when_a_door_opens_for_them(setup in setups(), steps in steps()) {
+        let mut scene = Scene::new(Setup { two_person: true, interlock: false, ..setup });
+        let name = DOORS[1];
+        let written_at_once = |step: &&Step| !matches!(step, Step::PenFails(_) | Step::DiskStalls { .. });
+        for step in steps.iter().filter(written_at_once) {
+            let before = scene.lines().len();
+            scene.play(step);
+            let lines = scene.lines();
+            let mode = scene.doors().views().remove(1).mode;
+            for (at, line) in lines.iter().enumerate().skip(before) {
+                let Some(granted) = decided(line, name).filter(|d| matches!(d.verdict, Verdict::Grant { .. })) else { continue };
+                let since_mode = lines[..at].iter().rev().take_while(
+                    |line| !matches!(line, Line::Note(_, Event::ModeSet { door, .. }) if **door == *name)
+                );
+                let first = since_mode.filter_map(|line| decided(line, name)).find(
+                    |d| d.verdict == Verdict::Deny { reason: Reason::SecondPerson }
+                );
+                prop_assert!(first.is_some(), "nobody waited");
+                let first = first.unwrap();
+                prop_assert!(granted.decided_at.since(first.decided_at) <= Duration::from_secs(15));
+                let two = [first, granted].map(|decision| (decision.nearest.unwrap().person.0, decision.track));
+                prop_assert!(two[0].0 != two[1].0 && two[0].1 != two[1].1, "{two:?}");
+                for (person, _) in two {
+                    prop_assert!(scene.world.disabled.is_enabled(person), "{person} is disabled");
+                    if let Mode::Lockdown { group } = &mode {
+                        prop_assert!(group.as_ref().is_some_and(|group| groups(person).contains(group)), "{person} in {mode:?}");
+                    }
+                }
+            }
+        }
+    }
+
     /// By hard anti-passback nobody goes in twice without going out, and a zone never holds more people than there are.
     #[test]
     fn places_add_up(setup in setups(), steps in steps()) {
@@ -229,6 +274,42 @@ fn a_grant_opens_passes_and_closes() {
         "passback",
     ];
     assert_eq!(told, expected);
+}
+
+/// A house of two-person doors, seen by the second of them.
+fn by_two(steps: &[Step]) -> Vec<&'static str> {
+    let setup = Setup {
+        permits: false,
+        first_person: false,
+        two_person: true,
+        interlock: false,
+        hours: false,
+        passback: Passback::Off,
+        held: false,
+    };
+    let mut scene = Scene::new(setup);
+    steps.iter().for_each(|step| scene.play(step));
+    let lines = scene.lines();
+    let word = |decision: &Decision| match decision.verdict {
+        Verdict::Grant { .. } => "grant",
+        Verdict::Deny { reason } => reason.as_str(),
+    };
+    lines.iter().filter_map(|line| decided(line, DOORS[1])).map(word).collect()
+}
+
+#[test]
+fn the_second_of_two_is_not_let_in_alone() {
+    let seen = |person| Step::Seen { door: 1, person, age_ms: 50, inwards: true };
+    let mode = |mode| Step::Order { door: 1, order: Order::Mode(mode), late: false };
+    let guards = mode(Mode::Lockdown { group: Some("guards".into()) });
+    let disable = Step::Enabled { person: 1, enabled: false };
+    assert_eq!(by_two(&[seen(1), seen(2)]), ["second_person", "grant"]);
+    assert_eq!(by_two(&[seen(1), disable, seen(2)]), ["second_person", "second_person"]);
+    assert_eq!(by_two(&[seen(1), guards.clone(), seen(2)]), ["second_person", "second_person"]);
+    assert_eq!(by_two(&[seen(1), guards, mode(Mode::Normal), seen(2)]), ["second_person", "second_person"]);
+    let enable = Step::Enabled { person: 1, enabled: true };
+    let disable = Step::Enabled { person: 1, enabled: false };
+    assert_eq!(by_two(&[seen(1), disable, enable, seen(2)]), ["second_person", "grant"]);
 }
 
 #[test]

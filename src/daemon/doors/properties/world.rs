@@ -12,17 +12,19 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use crate::access::{
-    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, Holder, HouseRules, NearEnough, Passback, Permit, Referee,
+    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, NearEnough, Passback, Permit, Referee,
     Schedule, Window, Zones, usual,
 };
 use crate::clock::{Clock, SimulatedClock};
-use crate::daemon::doors::pen::{Pen, People, Unwritten};
+use crate::daemon::doors::pen::{Pen, Unwritten};
 use crate::daemon::doors::post::{Post, UnlockHours};
 use crate::daemon::doors::scribe;
 use crate::daemon::doors::standing::{Entry, Standing};
 use crate::daemon::doors::{Doors, DoorsSettings, Order};
 use crate::domain::{Direction, Distance, Event, Face, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId};
 use crate::door::{DoorError, Input, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
+
+use super::people::{Disabled, TestPeople};
 
 pub const MAX_ON: Duration = Duration::from_secs(10);
 pub const MAX_HOLD: Duration = Duration::from_secs(240);
@@ -49,6 +51,8 @@ pub struct World {
     stalled_until: Arc<Mutex<Moment>>,
     /// What waits for the disk.
     waiting: Arc<Mutex<Vec<(Event, Vec<Entry>)>>>,
+    /// Who cannot pass, but for person 4, who never can.
+    pub disabled: Disabled,
 }
 
 impl World {
@@ -134,28 +138,6 @@ impl Wires for TestWires {
     }
     fn describe(&self) -> String {
         "test".into()
-    }
-}
-
-/// 1 is of the staff, 2 of staff and guards, 3 in no group, 4 disabled.
-pub struct TestPeople;
-
-pub fn groups(person: u32) -> Vec<String> {
-    match person {
-        1 => vec!["staff".into()],
-        2 => vec!["guards".into(), "staff".into()],
-        _ => Vec::new(),
-    }
-}
-
-impl People for TestPeople {
-    fn holder(&self, person: PersonId) -> Option<(Holder, String)> {
-        let holder =
-            Holder { person, groups: groups(person.0), enabled: person.0 != 4, valid_from: None, valid_until: None };
-        (1..=4).contains(&person.0).then(|| (holder, format!("P{person}")))
-    }
-    fn count(&self) -> usize {
-        4
     }
 }
 
@@ -308,7 +290,7 @@ impl Scene {
             posts,
             authority: Authority::new(house),
             near_enough: NearEnough::Fixed(Distance(1.0)),
-            people: Box::new(TestPeople),
+            people: Box::new(TestPeople(self.world.disabled.clone())),
             pen: Box::new(TestPen(self.world.clone(), self.clock.clone(), self.relays.clone())),
             clock: self.clock.clone(),
             open_unrecorded: false,
@@ -404,6 +386,7 @@ impl Scene {
                 self.clock.set_wall(set);
                 self.wait(Duration::from_secs(2));
             }
+            Step::Enabled { person, enabled } => self.world.disabled.set(person, !enabled),
             Step::PenFails(fails) => *self.world.pen_fails.lock().unwrap() = fails,
             Step::DiskStalls { ms } => {
                 *self.world.stalled_until.lock().unwrap() = self.clock.now() + Duration::from_millis(ms);
@@ -460,6 +443,11 @@ pub enum Step {
     SetClock {
         seconds: i64,
     },
+    /// Somebody is disabled, or enabled again.
+    Enabled {
+        person: u32,
+        enabled: bool,
+    },
     PenFails(bool),
     /// From now on the disk answers nothing for so long.
     DiskStalls {
@@ -491,6 +479,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Amnesty),
         6 => prop_oneof![1u64..12_000, Just(300_000u64)].prop_map(|ms| Step::Wait { ms }),
         1 => seconds.prop_map(|seconds| Step::SetClock { seconds }),
+        1 => (1u32..4, any::<bool>()).prop_map(|(person, enabled)| Step::Enabled { person, enabled }),
         1 => any::<bool>().prop_map(Step::PenFails),
         1 => (1u64..20_000).prop_map(|ms| Step::DiskStalls { ms }),
         1 => prop_oneof![1 => Just(Step::Stop), 3 => Just(Step::Restart)],
