@@ -40,7 +40,7 @@ fn change_all(register: &Register, n: u32) -> Result<(), OfficeError> {
     register.set_groups(id, &[format!("group {n}")], by())?;
     register.set_validity(id, None, Some(SystemTime::now()), by())?;
     register.set_enabled(id, true, by())?;
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         register.remove(id, by())?;
     }
     Ok(())

@@ -277,13 +277,13 @@ fn what_stands_by_serves_from_memory_and_the_store_takes_over_in_place() {
     assert!(matches!(store.tree("large"), Err(StoreError::StandingBy { .. })));
     assert!(matches!(store.tree_later("large").get("k"), Err(StoreError::StandingBy { .. })));
     let change = store.tree("t").unwrap().put("k", "later");
-    assert!(store.commit(&[change.clone()]).is_err());
+    assert!(store.commit(std::slice::from_ref(&change)).is_err());
     assert!(matches!(store.back_up(&tmp.path().join("backup")), Err(StoreError::StandingBy { .. })));
     assert!(matches!(Store::open(&dir), Err(StoreError::Busy { .. })), "it is locked all the same");
     fs::remove_dir(dir.join("answered")).unwrap();
     fs::rename(tmp.path().join("answered"), dir.join("answered")).unwrap();
     let until = Instant::now() + 60 * MEND_PAUSE;
-    while let Err(error) = store.commit(&[change.clone()]) {
+    while let Err(error) = store.commit(std::slice::from_ref(&change)) {
         assert!(Instant::now() < until, "{error}");
         std::thread::sleep(MEND_PAUSE / 4);
     }
