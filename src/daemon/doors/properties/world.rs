@@ -42,6 +42,9 @@ pub const STEP: Duration = Duration::from_millis(20);
 /// As the doors' own queue has it.
 const PATIENCE: Duration = scribe::PATIENCE;
 
+/// An event with what of the doors' standing changes by it.
+type Waiting = (Event, Vec<Entry>);
+
 /// What outlives a restart: the disk, and the wires.
 #[derive(Clone, Default)]
 pub struct World {
@@ -50,7 +53,7 @@ pub struct World {
     pub pen_fails: Arc<Mutex<bool>>,
     stalled_until: Arc<Mutex<Moment>>,
     /// What waits for the disk.
-    waiting: Arc<Mutex<Vec<(Event, Vec<Entry>)>>>,
+    waiting: Arc<Mutex<Vec<Waiting>>>,
     /// Who cannot pass, but for person 4, who never can.
     pub disabled: Disabled,
 }
