@@ -237,6 +237,10 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             clock: clock.clone(),
             open_unrecorded: config.journal.on_failure == OnJournalFailure::Allow,
             exit_unrecorded: config.journal.exit_on_failure == OnJournalFailure::Allow,
+            short_of_room: {
+                let recorder = recorder.clone();
+                Box::new(move || recorder.is_short_of_room())
+            },
             last_record,
         },
         &standing,
@@ -333,7 +337,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         tracing::info!(%address, "figures on /metrics");
     }
     let (router, counts) = (control::router(house.clone()), house.reception.control.clone());
-    tokio.spawn(reception::serve(Entrance::Control(listener), router, budget.control, counts));    tokio.spawn(housekeeping::run(recorder.clone(), setup::keep(config), visitors, clock.clone(), news));
+    tokio.spawn(reception::serve(Entrance::Control(listener), router, budget.control, counts));
+    tokio.spawn(housekeeping::run(recorder.clone(), setup::keep(config), visitors, clock.clone(), news));
     tracing::info!(socket = %socket.display(), "ready");
     let mut supervisor = Supervisor::new(clock.now());
     supervisor.ready();

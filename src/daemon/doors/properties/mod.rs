@@ -1,6 +1,7 @@
 //! Promises of the whole house, held through thousands of random histories: faces, repeated frames, buttons, sensors, operators, late orders,
 //! a clock that is set, a journal that fails, a disk that stalls, stops and restarts at any step.
 
+mod floods;
 mod people;
 mod world;
 

@@ -53,6 +53,7 @@ pub struct World {
     waiting: Arc<Mutex<Vec<(Event, Vec<Entry>)>>>,
     /// Who cannot pass, but for person 4, who never can.
     pub disabled: Disabled,
+    pub short_of_room: Arc<Mutex<bool>>,
 }
 
 impl World {
@@ -295,6 +296,10 @@ impl Scene {
             clock: self.clock.clone(),
             open_unrecorded: false,
             exit_unrecorded: true,
+            short_of_room: Box::new({
+                let short = self.world.short_of_room.clone();
+                move || *short.lock().unwrap()
+            }),
             last_record: None,
         };
         self.threads = threads;
@@ -315,6 +320,11 @@ impl Scene {
         }
         self.clock.advance(end.since(self.clock.now()));
         self.doors().tick();
+    }
+
+    /// Waits until every relay has heard what it was told.
+    pub fn settle(&self) {
+        assert_eq!(self.relays.poll(Duration::from_secs(20)), 0, "a relay hangs");
     }
 
     /// Plays a step, and looks at the doors as their thread does after each message.
