@@ -82,8 +82,7 @@ pub struct Doorway<T> {
     /// The lock could not be unlocked for its hours; not to be tried again before.
     hold_again_at: Option<Moment>,
     alarms: [Option<Moment>; 3],
-    /// What its sensor or its tamper contact says is not to be believed while it changes all the time: no alarm ends by it, and no lock
-    /// closes.
+    /// While a contact changes all the time, no alarm ends by it and no lock closes.
     leaf_chatters: bool,
     tamper_chatters: bool,
     housing_open: bool,
@@ -370,12 +369,9 @@ impl<T> Doorway<T> {
     /// The housing was opened, or closed again.
     pub fn tamper(&mut self, active: bool, now: Moment) -> Vec<Act> {
         self.housing_open = active;
-        let act = match active {
-            true => self.raise(Alarm::Tamper, now),
-            false if self.tamper_chatters => None,
-            false => self.calm(Alarm::Tamper, now),
-        };
-        act.into_iter().collect()
+        let calms = !active && !self.tamper_chatters;
+        let act = if active { self.raise(Alarm::Tamper, now) } else { None };
+        act.or_else(|| if calms { self.calm(Alarm::Tamper, now) } else { None }).into_iter().collect()
     }
 
     /// Whether `input` changes all the time. When it is quiet again, the alarms end that would have ended by it.

@@ -202,7 +202,7 @@ pub struct Scene {
     pub world: World,
     pub clock: Arc<SimulatedClock>,
     pub doors: Option<Doors>,
-    relays: RelayStop,
+    pub relays: RelayStop,
     threads: Vec<JoinHandle<()>>,
     last_seen: Option<(usize, Vec<Sighting>)>,
     /// The hours of each day, in which doors stand unlocked; in force from a restart on.
@@ -287,6 +287,7 @@ impl Scene {
                 }
             })
             .collect();
+        let short = self.world.short_of_room.clone();
         let settings = DoorsSettings {
             posts,
             authority: Authority::new(house),
@@ -296,10 +297,7 @@ impl Scene {
             clock: self.clock.clone(),
             open_unrecorded: false,
             exit_unrecorded: true,
-            short_of_room: Box::new({
-                let short = self.world.short_of_room.clone();
-                move || *short.lock().unwrap()
-            }),
+            short_of_room: Box::new(move || *short.lock().unwrap()),
             last_record: None,
         };
         self.threads = threads;
@@ -320,11 +318,6 @@ impl Scene {
         }
         self.clock.advance(end.since(self.clock.now()));
         self.doors().tick();
-    }
-
-    /// Waits until every relay has heard what it was told.
-    pub fn settle(&self) {
-        assert_eq!(self.relays.poll(Duration::from_secs(20)), 0, "a relay hangs");
     }
 
     /// Plays a step, and looks at the doors as their thread does after each message.
