@@ -376,18 +376,13 @@ impl<T> Doorway<T> {
 
     /// Whether `input` changes all the time. When it is quiet again, the alarms end that would have ended by it.
     pub fn set_chattering(&mut self, input: Input, chatters: bool, now: Moment) -> Vec<Act> {
-        let known = match input {
-            Input::Sensor => &mut self.leaf_chatters,
-            Input::Tamper => &mut self.tamper_chatters,
+        let (known, at_rest, by_it): (_, _, &[Alarm]) = match input {
+            Input::Sensor => (&mut self.leaf_chatters, self.leaf == Leaf::Closed, &[Alarm::HeldOpen, Alarm::Forced]),
+            Input::Tamper => (&mut self.tamper_chatters, !self.housing_open, &[Alarm::Tamper]),
             Input::ExitButton => return Vec::new(),
         };
-        let ended = std::mem::replace(known, chatters) && !chatters;
-        let over: &[Alarm] = match input {
-            Input::Sensor if ended && self.leaf == Leaf::Closed => &[Alarm::HeldOpen, Alarm::Forced],
-            Input::Tamper if ended && !self.housing_open => &[Alarm::Tamper],
-            _ => &[],
-        };
-        over.iter().filter_map(|alarm| self.calm(*alarm, now)).collect()
+        let ended = std::mem::replace(known, chatters) && !chatters && at_rest;
+        by_it.iter().filter(|_| ended).filter_map(|alarm| self.calm(*alarm, now)).collect()
     }
 
     /// Time passes: warnings and alarms of a leaf that stays open.
