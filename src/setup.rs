@@ -28,7 +28,7 @@ use crate::hub::home_assistant::HomeAssistantSettings;
 use crate::hub::{self, CommandSettings, HubSettings};
 use crate::ledger::{self, attendance};
 use crate::ledger::{GapMarks, Journal, Keep, Outbox, OutboxLimit};
-use crate::office::Gates;
+use crate::office::{Gates, Room};
 use crate::seal::{self, Ring, SealError, StoreKey};
 use crate::store::Store;
 use crate::vision::manifest::{Manifest, Model, Role};
@@ -268,7 +268,12 @@ pub fn store_key(config: &Config) -> Result<Option<StoreKey>, SealError> {
 /// `[journal]` as retention wants it.
 pub fn keep(config: &Config) -> Keep {
     let age = config.journal.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
-    Keep { age, bytes: config.journal.max_size }
+    let bytes = match config.journal.max_size {
+        config::MaxSize::Auto => Some(Room::share_of_journal(&config.store.path)),
+        config::MaxSize::Any => None,
+        config::MaxSize::Bytes(bytes) => Some(bytes),
+    };
+    Keep { age, bytes }
 }
 
 /// `[gallery]` as the visitors want it.

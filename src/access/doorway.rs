@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Alarm, Cause, DoorCommand, Event, Mode, Moment};
+use crate::domain::{Alarm, Cause, DoorCommand, Event, Input, Mode, Moment};
 
 /// A leaf that moves within this time after the lock was told to close moved before: contacts bounce, bolts are slow.
 const GRACE: Duration = Duration::from_millis(500);
@@ -82,6 +82,10 @@ pub struct Doorway<T> {
     /// The lock could not be unlocked for its hours; not to be tried again before.
     hold_again_at: Option<Moment>,
     alarms: [Option<Moment>; 3],
+    /// While a contact changes all the time, no alarm ends by it and no lock closes.
+    leaf_chatters: bool,
+    tamper_chatters: bool,
+    housing_open: bool,
     warned: bool,
     going: Vec<Passage<T>>,
 }
@@ -125,6 +129,9 @@ impl<T> Doorway<T> {
             exhausted: false,
             hold_again_at: None,
             alarms: [None; 3],
+            leaf_chatters: false,
+            tamper_chatters: false,
+            housing_open: false,
             warned: false,
             going: Vec::new(),
         }
@@ -344,6 +351,9 @@ impl<T> Doorway<T> {
             (Leaf::Open { since, .. }, false) => {
                 self.leaf = Leaf::Closed;
                 let mut acts = vec![Act::Note(Event::DoorClosed { door, open_for: now.since(since) })];
+                if self.leaf_chatters {
+                    return (acts, Vec::new());
+                }
                 acts.extend(self.calm(Alarm::HeldOpen, now));
                 acts.extend(self.calm(Alarm::Forced, now));
                 if let Lock::Unlocked { held: false, leaf_opened: true, .. } = self.lock
@@ -358,8 +368,21 @@ impl<T> Doorway<T> {
 
     /// The housing was opened, or closed again.
     pub fn tamper(&mut self, active: bool, now: Moment) -> Vec<Act> {
-        let act = if active { self.raise(Alarm::Tamper, now) } else { self.calm(Alarm::Tamper, now) };
-        act.into_iter().collect()
+        self.housing_open = active;
+        let calms = !active && !self.tamper_chatters;
+        let act = if active { self.raise(Alarm::Tamper, now) } else { None };
+        act.or_else(|| if calms { self.calm(Alarm::Tamper, now) } else { None }).into_iter().collect()
+    }
+
+    /// Whether `input` changes all the time. When it is quiet again, the alarms end that would have ended by it.
+    pub fn set_chattering(&mut self, input: Input, chatters: bool, now: Moment) -> Vec<Act> {
+        let (known, at_rest, by_it): (_, _, &[Alarm]) = match input {
+            Input::Sensor => (&mut self.leaf_chatters, self.leaf == Leaf::Closed, &[Alarm::HeldOpen, Alarm::Forced]),
+            Input::Tamper => (&mut self.tamper_chatters, !self.housing_open, &[Alarm::Tamper]),
+            Input::ExitButton => return Vec::new(),
+        };
+        let ended = std::mem::replace(known, chatters) && !chatters && at_rest;
+        by_it.iter().filter(|_| ended).filter_map(|alarm| self.calm(*alarm, now)).collect()
     }
 
     /// Time passes: warnings and alarms of a leaf that stays open.

@@ -12,12 +12,15 @@
 //! - [`Schedule`], [`Holidays`]: hours of the week. [`Holder`]: what the rules know of a person.
 //! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]. [`Doorway`]: lock, leaf, mode and alarms of a door.
 //!
+//! About floods: [`Repeats`] of denials and the [`Chatter`] of a contact become summaries.
+//!
 //! Pure: the time comes in as an argument. Knows nothing of images, devices, names of people or the wall clock.
 
 mod authority;
 mod backoff;
 mod calendar;
 mod calibration;
+mod chatter;
 mod doorway;
 mod evidence;
 mod gates;
@@ -26,6 +29,7 @@ mod holidays;
 #[cfg(test)]
 mod properties;
 mod referee;
+mod repeats;
 mod rules;
 mod shown;
 mod whereabouts;
@@ -34,10 +38,12 @@ pub use authority::{Asked, Authority, DoorRules, HouseRules, Judgement, Passback
 pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
+pub use chatter::{Change, Chatter, ChatterSummary};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage};
 pub use holder::{Holder, Now};
 pub use holidays::{BadLine, Holidays};
 pub use referee::Referee;
+pub use repeats::{Kind, RepeatSummary, Repeats};
 pub use rules::Rules;
 #[cfg(test)]
 pub(crate) use rules::tests::usual;

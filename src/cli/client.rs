@@ -1,10 +1,11 @@
 //! Talks to a running daemon: HTTP over its Unix socket.
 //!
-//! Knows nothing of what is asked.
+//! Knows nothing of what is asked, but for how long an answer may take. Nothing here waits for ever.
 
+use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use http_body_util::{BodyExt, Full};
@@ -16,9 +17,28 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::daemon::wire::ErrorWire;
+
+/// A daemon that has no place for a connection for so long has too much to do.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Beyond what the daemon itself allows the doors for their answer.
+const QUICK: Duration = Duration::from_secs(15);
+/// What writes, or compares faces.
+const USUAL: Duration = Duration::from_secs(60);
+/// What reads the whole store, or writes it anew.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// How long the answer to this may take.
+fn patience(path: &str) -> Duration {
+    let path = path.split('?').next().unwrap_or(path);
+    match path {
+        "/v1/status" | "/v1/doors" | "/v1/amnesty" | "/v1/views" => QUICK,
+        "/v1/journal/verify" | "/v1/journal/erase" | "/v1/backup" | "/v1/standings" | "/v1/unknown" => LONG,
+        _ => USUAL,
+    }
+}
 
 /// A way to the daemon; each request has a connection of its own.
 pub struct Client {
@@ -32,15 +52,21 @@ impl Client {
     /// # Errors
     /// A daemon is there but this user may not talk to it.
     pub fn connect(socket: &Path) -> Result<Option<Client>> {
-        match std::os::unix::net::UnixStream::connect(socket) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        match runtime.block_on(open(socket)) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bail!(
                 "the daemon's socket {} is closed to you: ask to be added to its group, or use sudo",
                 socket.display()
             ),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => bail!(
+                "the daemon on {} takes no connection for {} s: it hangs, or too many wait; `journalctl -u usher` says more, and \
+                 `systemctl restart usher` starts it anew",
+                socket.display(),
+                CONNECT_WITHIN.as_secs()
+            ),
             Err(_) => return Ok(None),
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Some(Client { socket: socket.to_owned(), runtime }))
     }
 
@@ -57,7 +83,12 @@ impl Client {
     /// Calls `each` with every line of an endless answer until it says `false`, the daemon goes away, or it is `until`.
     pub fn lines(&self, path: &str, until: Instant, mut each: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
         self.runtime.block_on(async {
-            let mut body = self.request(Method::GET, path, Bytes::new()).await?.into_body();
+            let answer = self.in_time(QUICK, self.request(Method::GET, path, Bytes::new())).await?;
+            let status = answer.status();
+            let mut body = answer.into_body();
+            if !status.is_success() {
+                return Err(failure(status, &self.in_time(QUICK, whole(body)).await?));
+            }
             let mut pending = Vec::new();
             loop {
                 let Ok(frame) = timeout_at(until.into(), body.frame()).await else { return Ok(()) };
@@ -77,13 +108,15 @@ impl Client {
     /// Calls `each` with every piece of a long answer.
     pub fn download(&self, path: &str, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         self.runtime.block_on(async {
-            let answer = self.request(Method::GET, path, Bytes::new()).await?;
+            self.expect_life(path).await?;
+            let answer = self.in_time(patience(path), self.request(Method::GET, path, Bytes::new())).await?;
             let status = answer.status();
             let mut body = answer.into_body();
             if !status.is_success() {
-                return Err(failure(status, &body.collect().await?.to_bytes()));
+                return Err(failure(status, &self.in_time(QUICK, whole(body)).await?));
             }
-            while let Some(frame) = body.frame().await {
+            let next = async |body: &mut Incoming| Ok(body.frame().await);
+            while let Some(frame) = self.in_time(USUAL, next(&mut body)).await? {
                 if let Ok(data) = frame.context("the daemon's answer broke off")?.into_data() {
                     each(&data)?;
                 }
@@ -94,9 +127,8 @@ impl Client {
 
     fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
         self.runtime.block_on(async {
-            let answer = self.request(method, path, body).await?;
-            let status = answer.status();
-            let bytes = answer.into_body().collect().await.context("the daemon's answer broke off")?.to_bytes();
+            self.expect_life(path).await?;
+            let (status, bytes) = self.in_time(patience(path), self.answer(method, path, body)).await?;
             if !status.is_success() {
                 return Err(failure(status, &bytes));
             }
@@ -104,9 +136,42 @@ impl Client {
         })
     }
 
+    /// Before something that may take long: an error when the daemon does not answer at all.
+    async fn expect_life(&self, path: &str) -> Result<()> {
+        if patience(path) == LONG {
+            self.in_time(QUICK, self.answer(Method::GET, "/v1/status", Bytes::new())).await?;
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes)> {
+        let answer = self.request(method, path, body).await?;
+        Ok((answer.status(), whole(answer.into_body()).await?))
+    }
+
+    /// What `asked` gives, when it comes in time.
+    async fn in_time<T>(&self, within: Duration, asked: impl Future<Output = Result<T>>) -> Result<T> {
+        let late = |_| {
+            anyhow!(
+                "the daemon on {} has not answered for {} s, and whether it did what you asked is not known: it hangs, or waits for its \
+                 disk; `journalctl -u usher` says more, and `systemctl restart usher` starts it anew",
+                self.socket.display(),
+                within.as_secs()
+            )
+        };
+        timeout(within, asked).await.map_err(late)?
+    }
+
     async fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>> {
         let gone = || format!("the daemon on {} does not answer", self.socket.display());
-        let stream = UnixStream::connect(&self.socket).await.with_context(gone)?;
+        let turned_away = || {
+            format!(
+                "the daemon on {} closed the connection without an answer: it is ending, or has too many connections at once; try again, \
+                 and see what has them open (`ss -xp`)",
+                self.socket.display()
+            )
+        };
+        let stream = open(&self.socket).await.with_context(gone)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.with_context(gone)?;
         tokio::spawn(connection);
         let request = Request::builder()
@@ -115,8 +180,26 @@ impl Client {
             .header("host", "usher")
             .header("content-type", "application/json")
             .body(Full::new(body))?;
-        sender.send_request(request).await.with_context(gone)
+        sender.send_request(request).await.with_context(turned_away)
     }
+}
+
+/// A connection; `WouldBlock` when the daemon has had no place for it for [`CONNECT_WITHIN`].
+async fn open(socket: &Path) -> io::Result<UnixStream> {
+    let until = Instant::now() + CONNECT_WITHIN;
+    loop {
+        match UnixStream::connect(socket).await {
+            // The queue of those who wait to be accepted is full.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => {
+                sleep(Duration::from_millis(50)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn whole(body: Incoming) -> Result<Bytes> {
+    Ok(body.collect().await.context("the daemon's answer broke off")?.to_bytes())
 }
 
 /// What the daemon says went wrong.

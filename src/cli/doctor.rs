@@ -1,5 +1,6 @@
 //! `usher doctor`
 
+mod access;
 mod cameras;
 mod doors;
 
@@ -58,6 +59,7 @@ impl Doctor {
                 for warning in config.warnings() {
                     findings.tell("configuration", State::Warning, &warning.to_string())?;
                 }
+                access::lines(&config, &mut findings)?;
                 let daemon = Client::connect(&config.control.socket);
                 models(&config, &mut findings)?;
                 match daemon {

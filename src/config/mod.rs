@@ -29,9 +29,9 @@ pub use schema::{CONTROL_SOCKET, STORE_KEY};
 pub use settings::{
     Accelerator, Access, Active, Attendance, AttendanceMethod, Camera, Contact, Control, Detector, Device,
     DistanceLimit, Door, DoorDriver, Enroll, Gallery, HomeAssistant, Hours, Indicator, Journal, LineId, Lock, Log,
-    LogFormat, LogLevel, Metrics, Models, Mqtt, MqttCommands, MqttSnapshots, MqttTls, MqttVersion, OnJournalFailure,
-    Passback, Passing, PeopleAs, PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule, SnapshotShows, Source,
-    Store, Wiring,
+    LogFormat, LogLevel, MaxSize, Metrics, Models, Mqtt, MqttCommands, MqttSnapshots, MqttTls, MqttVersion,
+    OnJournalFailure, Passback, Passing, PeopleAs, PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule,
+    SnapshotShows, Source, Store, Wiring,
 };
 
 pub use text::duration;

@@ -51,3 +51,26 @@ fn what_is_hardly_meant_is_a_warning() {
     assert!(warnings[0].starts_with("usher.toml:7: mqtt.username: is without effect"), "{warnings:?}");
     assert!(warnings[1].contains("mqtt.port: 1883 is the port without TLS"), "{warnings:?}");
 }
+
+#[test]
+fn commands_without_tls_and_without_a_login_are_warned_of() {
+    let warned = |more: &str| {
+        let text = format!("{SHORTEST}[mqtt]\nhost = \"h\"\nport = 8883\n{more}\n[mqtt.commands]\nenabled = true\n");
+        let config = Config::from_toml(&text).unwrap();
+        let told: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
+        assert!(told.iter().all(|warning| warning.contains("mqtt.commands.enabled: commands come")), "{told:?}");
+        (told.iter().any(|told| told.contains("without TLS")), told.iter().any(|told| told.contains("no login")))
+    };
+    let login = "username = \"u\"\npassword_file = \"p\"";
+    let tls = "[mqtt.tls]\nenabled = true";
+    assert_eq!(warned(""), (true, true));
+    assert_eq!(warned(login), (true, false));
+    assert_eq!(warned("username = \"u\""), (true, true));
+    assert_eq!(warned(tls), (false, true));
+    assert_eq!(warned(&format!("{login}\n{tls}")), (false, false));
+    let certificate = format!("{tls}\nclient_cert_file = \"c\"\nclient_key_file = \"k\"");
+    assert_eq!(warned(&certificate), (false, false));
+    // Without commands nothing can be opened.
+    let text = format!("{SHORTEST}[mqtt]\nhost = \"h\"\n[mqtt.commands]\nenabled = false\n");
+    assert!(Config::from_toml(&text).unwrap().warnings().is_empty());
+}

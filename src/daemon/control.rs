@@ -14,13 +14,11 @@ use std::sync::mpsc::SyncSender;
 use std::time::SystemTime;
 
 use axum::body::{Body, Bytes};
-use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
-use axum::serve::IncomingStream;
 use axum::{Json, Router};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast;
@@ -28,6 +26,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::health::Stage;
 use super::metrics;
+use super::reception::Reception;
 use super::records;
 use super::tally::Tally;
 use super::warden::{Board, Tiding};
@@ -38,7 +37,7 @@ use crate::hub::{self, Hub};
 use crate::office::{Enrolment, OfficeError, Recorder, Register};
 
 /// A batch of 64 templates of 512 numbers is about half a megabyte.
-const LARGEST_REQUEST_BYTES: usize = 4 << 20;
+pub const LARGEST_REQUEST_BYTES: usize = 4 << 20;
 
 /// What the handlers look at.
 pub struct House {
@@ -51,6 +50,7 @@ pub struct House {
     pub placements: Vec<PlacementStatus>,
     pub hub: Option<Arc<Hub>>,
     pub tally: Arc<Tally>,
+    pub reception: Reception,
     pub views: broadcast::Sender<View>,
     pub clock: Arc<dyn Clock>,
     pub device: String,
@@ -61,13 +61,8 @@ pub struct House {
 #[derive(Clone)]
 pub struct Peer(pub String);
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Peer {
-        Peer(operator(stream.io()))
-    }
-}
-
-fn operator(stream: &UnixStream) -> String {
+/// The name of the user at the other end of a connection.
+pub fn operator(stream: &UnixStream) -> String {
     stream.peer_cred().map_or_else(|_| "unknown user".to_owned(), |peer| user_name(peer.uid()))
 }
 
@@ -113,7 +108,9 @@ pub fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListener, Soc
     }
     let listener = UnixListener::bind(path)?;
     let file = SocketFile(path.to_owned());
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    // Without a group of operators it is the daemon's own user alone who may ask.
+    let mode = if group.is_some() { 0o660 } else { 0o600 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     if let Some(group) = group {
         match group_id(group) {
             Some(gid) => std::os::unix::fs::chown(path, None, Some(gid))
@@ -222,7 +219,7 @@ impl House {
             doors: self.doors(),
             occupancy: self.board.read().occupancy.into_iter().collect(),
             placements: self.placements.clone(),
-            journal_trouble: self.recorder.trouble().map(|trouble| trouble.reason),
+            journal_trouble: self.recorder.ailment(),
             hub: self.hub.as_ref().map(|hub| HubStatus {
                 state: match hub.state() {
                     hub::State::Connecting => "connecting".into(),

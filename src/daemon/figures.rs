@@ -30,10 +30,27 @@ impl House {
             page.family("usher_soc_temperature_celsius", Kind::Gauge, "The processor's temperature.")
                 .sample(&[], celsius);
         }
+        self.connections(&mut page);
         if let Some(hub) = &self.hub {
             self.broker(hub, &mut page);
         }
         page.finish()
+    }
+
+    fn connections(&self, page: &mut Page) {
+        let listeners = [("control", &self.reception.control), ("metrics", &self.reception.figures)];
+        page.family("usher_connections", Kind::Gauge, "Connections that are open.");
+        for (name, counts) in listeners {
+            page.sample(&[("listener", name)], counts.open.load(Relaxed) as f64);
+        }
+        page.family(
+            "usher_connections_turned_away_total",
+            Kind::Counter,
+            "Connections that were not taken, or closed to make room for another.",
+        );
+        for (name, counts) in listeners {
+            page.sample(&[("listener", name)], counts.turned_away.load(Relaxed) as f64);
+        }
     }
 
     fn stages(&self, page: &mut Page) {

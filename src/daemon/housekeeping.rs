@@ -18,6 +18,10 @@ use crate::office::Recorder;
 const ROUND: Duration = Duration::from_secs(2);
 /// How often acknowledgements of the hub are written down when no record carries them along.
 const FLUSH_EVERY: Duration = Duration::from_secs(60);
+/// How often at most it is asked so because the journal may have become too large.
+const PRUNE_SOONER: Duration = Duration::from_secs(600);
+/// How often at most the store's copy is written anew when nothing was deleted.
+const COMPACT_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How often it is asked which records and visitors are too old.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -34,6 +38,7 @@ pub async fn run(
 ) {
     let mut flushed = Instant::now();
     let mut pruned: Option<Instant> = None;
+    let mut compacted: Option<Instant> = None;
     loop {
         tokio::time::sleep(ROUND).await;
         if recorder.store().has_changed() {
@@ -42,15 +47,23 @@ pub async fn run(
             return;
         }
         let flush = flushed.elapsed() >= FLUSH_EVERY;
-        let prune = pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY);
+        let too_large = keep.bytes.is_some_and(|bytes| recorder.store().copy_bytes() > bytes);
+        let prune_after = if too_large { PRUNE_SOONER } else { PRUNE_EVERY };
+        let prune = pruned.is_none_or(|at| at.elapsed() >= prune_after);
         if flush {
             flushed = Instant::now();
         }
         if prune {
             pruned = Some(Instant::now());
         }
+        // What is deleted or written over stays in the copy until that is written anew.
+        let compact = prune && too_large && compacted.is_none_or(|at| at.elapsed() >= COMPACT_EVERY);
+        if compact {
+            compacted = Some(Instant::now());
+        }
         let (recorder, visitors, now) = (recorder.clone(), visitors.clone(), clock.wall());
         let round = move || {
+            recorder.look_for_room();
             if recorder.trouble().is_some()
                 && let Err(error) = recorder.try_again()
             {
@@ -67,6 +80,11 @@ pub async fn run(
             }
             if prune && keep != Keep::default() {
                 match recorder.prune(keep) {
+                    Ok(0) if compact => {
+                        if let Err(error) = recorder.store().compact() {
+                            tracing::warn!(%error, "the second copy of the store stays longer than it has to be");
+                        }
+                    }
                     Ok(0) => {}
                     Ok(records) => tracing::info!(records, "old records were deleted"),
                     Err(error) => tracing::warn!(%error, "old records stay"),

@@ -23,6 +23,7 @@ mod health;
 mod housekeeping;
 mod metrics;
 mod recent_frames;
+mod reception;
 mod records;
 mod snapshots;
 mod stop;
@@ -65,6 +66,7 @@ use doors::standing::Standing;
 use doors::{Doors, DoorsSettings};
 use gate::OpenDoor;
 use recent_frames::RecentFrames;
+use reception::{Budget, Entrance, Reception};
 use snapshots::Photographer;
 use stop::StopToken;
 use supervisor::Supervisor;
@@ -235,6 +237,10 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             clock: clock.clone(),
             open_unrecorded: config.journal.on_failure == OnJournalFailure::Allow,
             exit_unrecorded: config.journal.exit_on_failure == OnJournalFailure::Allow,
+            short_of_room: {
+                let recorder = recorder.clone();
+                Box::new(move || recorder.is_short_of_room())
+            },
             last_record,
         },
         &standing,
@@ -310,6 +316,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         placements,
         hub: hub.clone(),
         tally,
+        reception: Reception::default(),
         views,
         clock: clock.clone(),
         device: config.device.name.clone(),
@@ -319,24 +326,18 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         let (house, unlock_for) = (house.clone(), settings.unlock_for);
         tokio.spawn(commands::carry_out(wishes, recorder.clone(), move |wish| house.obey(wish, unlock_for)));
     }
+    // Everything that stays open is open by now, but for cameras that are still away.
+    let budget = Budget::claim(config.cameras.len() + config.doors.len());
     if let Some(address) = config.metrics.listen {
         let listener = tokio
             .block_on(tokio::net::TcpListener::bind(address))
             .with_context(|| format!("the figures cannot be offered on {address} ([metrics] listen)"))?;
-        let service = control::figures_router(house.clone());
-        tokio.spawn(async move {
-            if let Err(error) = axum::serve(listener, service).await {
-                tracing::error!(%error, "the figures are no longer offered");
-            }
-        });
+        let (router, counts) = (control::figures_router(house.clone()), house.reception.figures.clone());
+        tokio.spawn(reception::serve(Entrance::Figures(listener), router, budget.figures, counts));
         tracing::info!(%address, "figures on /metrics");
     }
-    let service = control::router(house).into_make_service_with_connect_info::<control::Peer>();
-    tokio.spawn(async move {
-        if let Err(error) = axum::serve(listener, service).await {
-            tracing::error!(%error, "the control socket failed");
-        }
-    });
+    let (router, counts) = (control::router(house.clone()), house.reception.control.clone());
+    tokio.spawn(reception::serve(Entrance::Control(listener), router, budget.control, counts));
     tokio.spawn(housekeeping::run(recorder.clone(), setup::keep(config), visitors, clock.clone(), news));
     tracing::info!(socket = %socket.display(), "ready");
     let mut supervisor = Supervisor::new(clock.now());

@@ -33,6 +33,10 @@ impl Tally {
         if let ("denied", Some(reason)) = (record.kind.as_str(), record.content["reason"].as_str()) {
             *counts.denials.entry(reason.to_owned()).or_default() += 1;
         }
+        if let ("denials_repeated", Some(reason)) = (record.kind.as_str(), record.content["reason"].as_str()) {
+            *counts.denials.entry(reason.to_owned()).or_default() +=
+                record.content["count"].as_u64().unwrap_or_default();
+        }
         if let ("unlocked", Some(ms)) = (record.kind.as_str(), record.content["capture_to_door_ms"].as_u64()) {
             for (within, limit) in counts.within.iter_mut().zip(LIMITS_MS) {
                 *within += u64::from(ms <= limit);

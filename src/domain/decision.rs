@@ -101,6 +101,12 @@ impl Reason {
         Reason::SecondPerson,
     ];
 
+    /// Whether somebody was recognised and refused; else nobody was recognised, and the nearest is somebody else.
+    pub fn is_about_the_person(self) -> bool {
+        use Reason::{Ambiguous, Inconsistent, PoorView, Stale, Unknown};
+        !matches!(self, PoorView | Unknown | Ambiguous | Inconsistent | Stale)
+    }
+
     /// The word that journals, logs and hubs use.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,10 +2,11 @@
 //!
 //! Knows nothing of who keeps it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Decision, Direction, Mode, ModelId, PersonId};
+use super::{Decision, Direction, Mode, ModelId, PersonId, Reason};
 
 /// A person as they stood when something happened, so that a record can be read after a rename or a removal, and hours be reckoned from
 /// it alone.
@@ -68,6 +69,41 @@ impl Alarm {
     }
 }
 
+/// What tells a door something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// Active while the door is open.
+    Sensor,
+    /// Active while somebody presses it.
+    ExitButton,
+    /// Active while the housing is open.
+    Tamper,
+}
+
+impl Input {
+    /// All of them.
+    pub const ALL: [Input; 3] = [Input::Sensor, Input::ExitButton, Input::Tamper];
+
+    /// The word that journals, logs and hubs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Input::Sensor => "sensor",
+            Input::ExitButton => "exit_button",
+            Input::Tamper => "tamper",
+        }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Input::Sensor => "door sensor",
+            Input::ExitButton => "exit button",
+            Input::Tamper => "tamper contact",
+        })
+    }
+}
+
 /// A correction of what attendance is reckoned from. The record that it corrects stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Amendment {
@@ -98,6 +134,19 @@ pub enum Event {
         person: Option<Named>,
         runner_up: Option<Named>,
         decision: Decision,
+    },
+    /// Denials of one kind beyond the first, which were counted and not written down one by one, since the first of them or the last such
+    /// event. `person` is who was recognised and refused; `None` for faces that were not recognised.
+    DenialsRepeated {
+        door: Arc<str>,
+        camera: Arc<str>,
+        direction: Option<Direction>,
+        reason: Reason,
+        person: Option<Named>,
+        count: u64,
+        /// How many faces the tracker told apart.
+        faces: u64,
+        span: Duration,
     },
     /// Somebody went through: the door was opened after their grant, or, where there is no door sensor, unlocked for them.
     Passed {
@@ -197,6 +246,18 @@ pub enum Event {
         door: Arc<str>,
         alarm: Alarm,
         lasted: Duration,
+    },
+    /// An input of a door changes all the time: changes that were counted and not written down one by one, since the first of them or the
+    /// last such event.
+    ContactChattered {
+        door: Arc<str>,
+        input: Input,
+        changes: u64,
+        span: Duration,
+        /// What it was after the last of them.
+        active: bool,
+        /// It is quiet again.
+        over: bool,
     },
     /// A door's inputs cannot be read, or can be read again.
     ContactsLost {

@@ -45,6 +45,16 @@ pub trait Contacts: Send {
     fn describe(&self) -> Vec<String>;
 }
 
+impl From<Input> for crate::domain::Input {
+    fn from(input: Input) -> crate::domain::Input {
+        match input {
+            Input::Sensor => crate::domain::Input::Sensor,
+            Input::ExitButton => crate::domain::Input::ExitButton,
+            Input::Tamper => crate::domain::Input::Tamper,
+        }
+    }
+}
+
 impl Input {
     /// What `active` means here, in a word.
     pub fn word(self, active: bool) -> &'static str {

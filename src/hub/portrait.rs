@@ -69,6 +69,8 @@ struct Door {
     mode: String,
     alarms: BTreeSet<String>,
     fault: Option<String>,
+    /// Inputs that change all the time.
+    chattering: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,7 +85,8 @@ impl Portrait {
     pub fn new(premises: &Premises) -> Portrait {
         let door = |outline: &DoorOutline| {
             let mode = outline.mode.clone();
-            (outline.name.clone(), Door { unlocked: false, open: None, mode, alarms: BTreeSet::new(), fault: None })
+            let (alarms, chattering) = (BTreeSet::new(), BTreeSet::new());
+            (outline.name.clone(), Door { unlocked: false, open: None, mode, alarms, fault: None, chattering })
         };
         let person =
             |(id, name): &(u32, String)| (*id, Person { name: name.clone(), inside: premises.inside.get(id).copied() });
@@ -110,6 +113,7 @@ impl Portrait {
                 }
             }
             "denied" => self.denied += 1,
+            "denials_repeated" => self.denied += content["count"].as_u64().unwrap_or_default(),
             "passed" => self.went_through(content),
             "amnesty" => match person(content) {
                 Some((id, _)) => drop(self.people.get_mut(&id).map(|person| person.inside = None)),
@@ -199,7 +203,7 @@ impl Portrait {
     fn problem(&self) -> Option<String> {
         let stage = self.failed_stage.as_ref().map(|stage| format!("the stage {stage} failed"));
         let camera = self.cameras.iter().find(|(_, well)| !**well).map(|(name, _)| format!("camera {name}: no frames"));
-        let door = self.doors.iter().find_map(|(name, door)| Some(format!("door {name}: {}", door.fault.as_ref()?)));
+        let door = self.doors.iter().find_map(|(name, door)| Some(format!("door {name}: {}", door.fault()?)));
         stage.or(door).or(camera).or_else(|| self.vitals.trouble.clone())
     }
 
@@ -233,6 +237,16 @@ impl Door {
             "mode_set" => text(content, "mode").clone_into(&mut self.mode),
             "alarm_raised" => drop(self.alarms.insert(text(content, "alarm").to_owned())),
             "alarm_ended" => drop(self.alarms.remove(text(content, "alarm"))),
+            "contact_chattered" => {
+                let input = text(content, "input");
+                match content["over"] == true {
+                    true => drop(self.chattering.remove(input)),
+                    false => drop(self.chattering.insert(input.to_owned())),
+                }
+                if let (true, Some(active)) = (input == "sensor", content["active"].as_bool()) {
+                    self.open = Some(active);
+                }
+            }
             "contacts_lost" => {
                 self.open = None;
                 self.fault = Some(text(content, "reason").to_owned());
@@ -250,6 +264,11 @@ impl Door {
         }
     }
 
+    fn fault(&self) -> Option<String> {
+        let chatters = |input: &String| format!("its {} changes all the time", input.replace('_', " "));
+        self.fault.clone().or_else(|| self.chattering.first().map(chatters))
+    }
+
     fn state(&self) -> Value {
         json!({
             "lock": if self.unlocked { "unlocked" } else { "locked" },
@@ -258,7 +277,7 @@ impl Door {
             "forced_open": self.alarms.contains("forced_open"),
             "held_open": self.alarms.contains("held_open"),
             "tamper": self.alarms.contains("tamper"),
-            "fault": self.fault,
+            "fault": self.fault(),
         })
     }
 }
@@ -338,6 +357,18 @@ mod tests {
             [&json!("locked"), &json!(null), &json!(false)]
         );
         assert_eq!(of(&portrait, "state")["problem"], "door front: the chip is gone");
+    }
+
+    #[test]
+    fn floods_are_counted_and_a_contact_that_chatters_is_a_fault() {
+        let chatter = |over: bool| json!({ "door": "front", "input": "sensor", "active": true, "over": over });
+        let repeated = json!({ "door": "front", "reason": "unknown", "count": 46 });
+        let mut portrait = drawn(&[("denials_repeated", repeated), ("contact_chattered", chatter(false))]);
+        assert_eq!(of(&portrait, "state")["denied"], 46);
+        assert_eq!(of(&portrait, "state")["problem"], "door front: its sensor changes all the time");
+        assert_eq!(of(&portrait, "door/front")["leaf"], "open");
+        portrait.draw("contact_chattered", "t", &chatter(true));
+        assert_eq!(of(&portrait, "state")["problem"], Value::Null);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode,
 /// | `started` | `version`, `config` (digest), `model` |
 /// | `stopped` | `reason` |
 /// | `granted`, `denied` | `door`, `camera`, `direction` (`in`, `out` or null), `verdict` (`grant`, `deny`), `reason` (null for a grant), `person` and `distance` (the nearest, whatever the verdict; null in an empty gallery), `runner_up` (`id`, `name`, `distance`; or null), `frames` (`agree`, `of`), `track`, `frame`, `capture_to_verdict_ms`, `gates` (each `name`, `input`, `limit`, `passed`) |
+/// | `denials_repeated` | `door`, `camera`, `direction`, `reason`, `person` (who was recognised, or null), `count`, `faces`, `span_ms` |
 /// | `passed` | `door`, `person`, `direction`, `zone` (or null), `record` (the `seq` of the grant) |
 /// | `exit_requested` | `door`, `refused` (why the door did not unlock, or null) |
 /// | `operator_unlocked` | `door`, `duration_ms`, `by` |
@@ -36,6 +37,7 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode,
 /// | `held_open_warning` | `door`, `open_for_ms` |
 /// | `alarm_raised` | `door`, `alarm` (`forced_open`, `held_open`, `tamper`) |
 /// | `alarm_ended` | `door`, `alarm`, `lasted_ms` |
+/// | `contact_chattered` | `door`, `input` (`sensor`, `exit_button`, `tamper`), `changes`, `span_ms`, `active` (after the last), `over` |
 /// | `contacts_lost` | `door`, `reason` |
 /// | `contacts_back` | `door` |
 /// | `amnesty` | `person` (null: everybody), `by` |
@@ -74,6 +76,19 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
                 Verdict::Deny { .. } => "denied",
             };
             (kind, decided(door, *direction, person.as_ref(), runner_up.as_ref(), decision))
+        }
+        Event::DenialsRepeated { door, camera, direction, reason, person, count, faces, span } => {
+            let content = json!({
+                "door": &**door,
+                "camera": &**camera,
+                "direction": direction.map(Direction::as_str),
+                "reason": reason.as_str(),
+                "person": person.as_ref().map(named),
+                "count": count,
+                "faces": faces,
+                "span_ms": ms(*span),
+            });
+            ("denials_repeated", content)
         }
         Event::Passed { door, person, direction, zone, record } => {
             let content = json!({
@@ -125,6 +140,17 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
         Event::AlarmRaised { door, alarm } => ("alarm_raised", json!({ "door": &**door, "alarm": alarm.as_str() })),
         Event::AlarmEnded { door, alarm, lasted } => {
             ("alarm_ended", json!({ "door": &**door, "alarm": alarm.as_str(), "lasted_ms": ms(*lasted) }))
+        }
+        Event::ContactChattered { door, input, changes, span, active, over } => {
+            let content = json!({
+                "door": &**door,
+                "input": input.as_str(),
+                "changes": changes,
+                "span_ms": ms(*span),
+                "active": active,
+                "over": over,
+            });
+            ("contact_chattered", content)
         }
         Event::ContactsLost { door, reason } => ("contacts_lost", json!({ "door": &**door, "reason": reason })),
         Event::ContactsBack { door } => ("contacts_back", json!({ "door": &**door })),

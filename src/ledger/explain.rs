@@ -111,6 +111,20 @@ fn happened(record: &Record) -> String {
             let nearest = format!("nearest {} ", person());
             format!("denied at {} ({}): {}", text("door"), text("reason"), evidence(content, &nearest))
         }
+        "denials_repeated" => {
+            let who = match content["person"].is_null() {
+                true => format!("{} faces", content["faces"]),
+                false => person(),
+            };
+            format!(
+                "denied at {} ({}) {} times more within {}: {who}, seen by {}",
+                text("door"),
+                text("reason"),
+                content["count"],
+                span("span_ms"),
+                text("camera")
+            )
+        }
         "passed" => {
             let way = word(content, "direction").map_or_else(String::new, |way| format!(" ({way})"));
             let zone = word(content, "zone").map_or_else(String::new, |zone| format!(", now in {zone}"));
@@ -149,6 +163,18 @@ fn happened(record: &Record) -> String {
         "alarm_raised" => format!("ALARM at {}: {}", text("door"), alarm(text("alarm"))),
         "alarm_ended" => {
             format!("end of alarm at {} after {}: {}", text("door"), span("lasted_ms"), alarm(text("alarm")))
+        }
+        "contact_chattered" => {
+            let (input, active) = (text("input"), content["active"] == true);
+            let end = if content["over"] == true { ", and is quiet now" } else { "" };
+            format!(
+                "the {} of {} changed {} times more within {}; it is {}{end}",
+                contact(input),
+                text("door"),
+                content["changes"],
+                span("span_ms"),
+                level(input, active)
+            )
         }
         "contacts_lost" => format!("the inputs of {} cannot be read: {}", text("door"), text("reason")),
         "contacts_back" => format!("the inputs of {} can be read again", text("door")),
@@ -303,6 +329,25 @@ fn alarm(word: &str) -> &str {
     }
 }
 
+/// An input in words.
+fn contact(word: &str) -> &str {
+    match word {
+        "sensor" => "door sensor",
+        "exit_button" => "exit button",
+        "tamper" => "tamper contact",
+        other => other,
+    }
+}
+
+fn level(input: &str, active: bool) -> &'static str {
+    match (input, active) {
+        ("exit_button", true) => "pressed",
+        ("exit_button", false) => "released",
+        (_, true) => "open",
+        (_, false) => "closed",
+    }
+}
+
 /// The name, or the number when there is no name.
 fn person(person: &Value) -> String {
     match (word(person, "name"), person["id"].as_u64()) {
@@ -385,6 +430,7 @@ mod tests {
             "10:32:07 stopped: because",
             "10:32:07 granted Barack Obama at front: distance 0.62, runner-up Joe Biden 1.21, 3 of 5 frames, 214 ms",
             "10:32:07 denied at front (unknown): nobody to compare with, 3 of 5 frames, 214 ms",
+            "10:32:07 denied at front (disabled) 9 times more within 60 s: Barack Obama, seen by porch",
             "10:32:07 Barack Obama passed front (in), now in office, by record 3",
             "10:32:07 exit button at front",
             "10:32:07 anna unlocks front for 5000 ms",
@@ -402,6 +448,7 @@ mod tests {
             "10:32:07 front has been open for 20 s",
             "10:32:07 ALARM at front: opened while locked",
             "10:32:07 end of alarm at front after 60 s: opened while locked",
+            "10:32:07 the door sensor of front changed 148 times more within 60 s; it is open",
             "10:32:07 the inputs of front cannot be read: because",
             "10:32:07 the inputs of front can be read again",
             "10:32:07 anna forgets where Barack Obama is",

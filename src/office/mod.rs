@@ -7,6 +7,7 @@ mod gates;
 mod one_person;
 mod recorder;
 mod register;
+mod room;
 mod sealing;
 mod strangers;
 
@@ -16,5 +17,6 @@ mod crash;
 pub use gates::{Gates, Refusal};
 pub use recorder::Recorder;
 pub use register::{Enrolment, OfficeError, Register};
+pub use room::Room;
 pub use sealing::{tell_of_locked, tell_of_sealing};
 pub use strangers::{Stranger, Strangers, StrangersError, forget_strangers, strangers};

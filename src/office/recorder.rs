@@ -3,13 +3,19 @@
 //! Knows nothing of what an event is for. It also tells, as soon as it can write again, of what it could not write, also in earlier runs, and
 //! of what the store had to mend.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use super::room::Room;
 use crate::clock::Clock;
 use crate::domain::{Event, Moment, PersonId};
 use crate::ledger::{Gap, GapMarks, Journal, Keep, LedgerError, Record};
 use crate::store::{Change, Store, StoreError};
+
+/// Said while only grants, alarms and what operators do are written one by one.
+const SHORT: &str = "the disk is nearly full: denials and contacts are counted, so that grants and alarms can be written; free some space";
 
 /// Who is told of a record once it is on disk.
 type Listener = Box<dyn Fn(&Record) + Send + Sync>;
@@ -26,6 +32,7 @@ pub struct Recorder {
     telling: Mutex<()>,
     /// Held while something is marked outside the store.
     marking: Mutex<()>,
+    short_of_room: AtomicBool,
 }
 
 /// How it stands.
@@ -71,6 +78,7 @@ impl Recorder {
             state,
             telling: Mutex::new(()),
             marking: Mutex::new(()),
+            short_of_room: AtomicBool::new(false),
         }
     }
 
@@ -191,6 +199,27 @@ impl Recorder {
     /// What happened and no record reports yet.
     pub fn gap(&self) -> Option<Gap> {
         self.state().gap.clone()
+    }
+
+    /// Looks how much room the disk has. To be called every few seconds.
+    pub fn look_for_room(&self) {
+        let short = Room::of(self.store.dir()).is_some_and(Room::is_short);
+        match (short, self.short_of_room.swap(short, Relaxed)) {
+            (true, false) => tracing::warn!("{SHORT}"),
+            (false, true) => tracing::info!("the disk has room for all records again"),
+            _ => {}
+        }
+    }
+
+    /// What room is left is to be saved for grants and alarms.
+    pub fn is_short_of_room(&self) -> bool {
+        self.short_of_room.load(Relaxed)
+    }
+
+    /// What is wrong with writing, in words; `None` while all is well.
+    pub fn ailment(&self) -> Option<String> {
+        let trouble = self.trouble().map(|trouble| trouble.reason);
+        trouble.or_else(|| self.is_short_of_room().then(|| SHORT.to_owned()))
     }
 
     /// Tries to write down what could not be written; `Ok` when all is well again.

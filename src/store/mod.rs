@@ -60,7 +60,7 @@ const FORMAT: u32 = 2;
 const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// So much is left free on the disk: more than one commit, a segment of sled and its snapshot need.
-const SPARE_BYTES: u64 = 4 << 20;
+pub const SPARE_BYTES: u64 = 4 << 20;
 /// A database that cannot be opened again is tried once in this time, or more rarely where a try takes long.
 const MEND_PAUSE: Duration = Duration::from_secs(1);
 /// Between two commits of work that is not urgent.
@@ -156,6 +156,11 @@ impl Store {
             tracing::warn!(%error, "the second copy stays longer than it has to be");
         }
         Ok(store)
+    }
+
+    /// How long the second copy is: no shorter than everything that is in the store. 0 when that cannot be told.
+    pub fn copy_bytes(&self) -> u64 {
+        fs::metadata(self.shared.dir.join(recover::COPY)).map_or(0, |found| found.len())
     }
 
     /// The tree of that name; made when it is not there. Each room uses names of its own, at most 255 bytes long.

@@ -16,6 +16,7 @@ mod disk;
 mod doctor;
 mod doors;
 mod enrolment;
+mod floods;
 mod head;
 mod hours;
 #[path = "../support/rumqttd.rs"]

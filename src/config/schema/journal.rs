@@ -4,7 +4,7 @@
 
 use super::rules::{any_or_nothing, seconds};
 use crate::config::reader::Section;
-use crate::config::settings::{Attendance, AttendanceMethod, Journal, OnJournalFailure};
+use crate::config::settings::{Attendance, AttendanceMethod, Journal, MaxSize, OnJournalFailure};
 use crate::config::text::{bytes, from_bytes, quote};
 use crate::config::tree::Value;
 
@@ -49,17 +49,23 @@ fn keep(section: &mut Section<'_>) -> Option<u32> {
     section.ask("keep", None, read, write)
 }
 
-fn max_size(section: &mut Section<'_>) -> Option<u64> {
+fn max_size(section: &mut Section<'_>) -> MaxSize {
     // Below this the store's own bookkeeping would be most of it.
     let range = 64u64 << 20..=1 << 40;
     let read = |value: &Value| match value.text() {
-        Some("off") => Ok(None),
-        text => text.and_then(bytes).filter(|bytes| range.contains(bytes)).map(Some).ok_or_else(|| {
-            "\"off\", or a size from \"64MB\" to \"1024GB\": a whole number and one of KB, MB, GB, in quotes"
+        Some("auto") => Ok(MaxSize::Auto),
+        Some("off") => Ok(MaxSize::Any),
+        text => text.and_then(bytes).filter(|bytes| range.contains(bytes)).map(MaxSize::Bytes).ok_or_else(|| {
+            "\"auto\", \"off\", or a size from \"64MB\" to \"1024GB\": a whole number and one of KB, MB, GB, in quotes"
                 .to_string()
         }),
     };
-    section.ask("max_size", None, read, |size| size.map_or_else(|| quote("off"), |bytes| quote(&from_bytes(bytes))))
+    let write = |size: &MaxSize| match size {
+        MaxSize::Auto => quote("auto"),
+        MaxSize::Any => quote("off"),
+        MaxSize::Bytes(bytes) => quote(&from_bytes(*bytes)),
+    };
+    section.ask("max_size", MaxSize::Auto, read, write)
 }
 
 pub(super) fn attendance(mut section: Section<'_>) -> Attendance {

@@ -105,6 +105,9 @@ pub(super) fn cross_check(reader: &mut Reader, mqtt: &Mqtt) {
     if mqtt.password_file.is_some() && mqtt.username.is_none() && mqtt.username_file.is_none() {
         reader.reject("mqtt.password_file", "a password needs a user: set mqtt.username too");
     }
+    if mqtt.commands.is_some() {
+        guard_commands(reader, mqtt);
+    }
     let Some(tls) = &mqtt.tls else { return };
     match (&tls.client_cert_file, &tls.client_key_file) {
         (Some(_), None) => {
@@ -117,5 +120,27 @@ pub(super) fn cross_check(reader: &mut Reader, mqtt: &Mqtt) {
     }
     if mqtt.port == 1883 {
         reader.warn("mqtt.port", "1883 is the port without TLS; brokers have 8883 with it");
+    }
+}
+
+/// Whoever can give commands can open doors.
+fn guard_commands(reader: &mut Reader, mqtt: &Mqtt) {
+    let key = "mqtt.commands.enabled";
+    if mqtt.tls.is_none() {
+        reader.warn(
+            key,
+            "commands come without TLS: whoever can change what passes on the line, or takes the broker's place, opens the doors. Set \
+             [mqtt.tls] enabled = true and the broker's port with TLS, usually 8883; or turn commands off",
+        );
+    }
+    let user = mqtt.username.is_some() || mqtt.username_file.is_some();
+    let certificate = mqtt.tls.as_ref().is_some_and(|tls| tls.client_cert_file.is_some());
+    if !(certificate || user && mqtt.password_file.is_some()) {
+        reader.warn(
+            key,
+            "commands come from a broker that asks usher for no login, and then hardly asks others for one: whoever reaches it opens the \
+             doors. Give usher a user (mqtt.username, mqtt.password_file) or a certificate of its own, and let the broker take commands from \
+             known users only (docs/mqtt.md, Security); or turn commands off",
+        );
     }
 }

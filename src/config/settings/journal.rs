@@ -10,8 +10,8 @@ use std::time::Duration;
 pub struct Journal {
     /// For how many days records are kept. `None` (in the file: `"off"`): for ever.
     pub keep_days: Option<u32>,
-    /// How many bytes the store may take on the disk before the oldest records are deleted. `None` (in the file: `"off"`): any number.
-    pub max_size: Option<u64>,
+    /// How many bytes of records are kept before the oldest are deleted.
+    pub max_size: MaxSize,
     /// Whether doors open while nothing can be written down, as on a full disk. In the file: `on_journal_failure`.
     pub on_failure: OnJournalFailure,
     /// The same for the exit button and a release. In the file: `exit_on_journal_failure`.
@@ -19,6 +19,16 @@ pub struct Journal {
     /// The folder in which is marked what happened and could not be written down; not in the store, best on another disk. Empty: the store's
     /// path with `-gap` after it.
     pub gap_path: PathBuf,
+}
+
+/// How many bytes of records are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxSize {
+    /// `"auto"`: 1 GiB, or a tenth of the file system where that is less.
+    Auto,
+    /// `"off"`: any number.
+    Any,
+    Bytes(u64),
 }
 
 /// What a door does with an order that cannot be written down.

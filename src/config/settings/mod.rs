@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use access::{Access, DistanceLimit};
 pub use camera::{Camera, PixelFormat, Source};
 pub use door::Door;
-pub use journal::{Attendance, AttendanceMethod, Journal, OnJournalFailure};
+pub use journal::{Attendance, AttendanceMethod, Journal, MaxSize, OnJournalFailure};
 pub use mqtt::{
     HomeAssistant, Metrics, Mqtt, MqttCommands, MqttSnapshots, MqttTls, MqttVersion, PeopleAs, SnapshotShows,
 };

@@ -3,6 +3,7 @@
 //! Joins access, door and ledger. The order never changes: what allows a door to unlock is on disk before the relay moves.
 //! No thread of its own and no queue: [`super::warden`] has those.
 
+mod floods;
 mod moves;
 pub mod pen;
 pub mod post;
@@ -16,13 +17,14 @@ mod watching;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{Asked, Authority, Cut, NearEnough, Now, Passage, Shown};
+use crate::access::{Asked, Authority, Change, Cut, NearEnough, Now, Passage, Shown};
 use crate::clock::Clock;
 use crate::domain::{
     Decision, Direction, Event, GallerySize, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict,
 };
 use crate::door::Input;
 
+use floods::Floods;
 use moves::Failure;
 use pen::{Pen, People, Unwritten};
 use post::{DoorView, Going, Post};
@@ -61,6 +63,7 @@ pub struct Doors {
     exit_unrecorded: bool,
     journal_trouble: Option<Unwritten>,
     clock_looked_at: Option<Now>,
+    floods: Floods,
 }
 
 /// What [`Doors`] are made of.
@@ -73,6 +76,8 @@ pub struct DoorsSettings {
     pub clock: Arc<dyn Clock>,
     pub open_unrecorded: bool,
     pub exit_unrecorded: bool,
+    /// Whether what room the disk has left is to be saved for grants and alarms.
+    pub short_of_room: Box<dyn Fn() -> bool + Send>,
     /// The wall clock at the last record before this start.
     pub last_record: Option<jiff::Timestamp>,
 }
@@ -89,6 +94,7 @@ impl Doors {
             clock,
             open_unrecorded,
             exit_unrecorded,
+            short_of_room,
             last_record,
         } = settings;
         *authority.whereabouts_mut() = standing.places.iter().cloned().collect();
@@ -100,6 +106,7 @@ impl Doors {
         let counted = people.count();
         let cut = near_enough.cut(counted);
         let mut doors = Doors {
+            floods: Floods::new(posts.len(), short_of_room),
             posts,
             authority,
             near_enough,
@@ -137,7 +144,11 @@ impl Doors {
 
     /// The doors as they are.
     pub fn views(&self) -> Vec<DoorView> {
-        self.posts.iter().map(Post::view).collect()
+        let with_trouble = |(at, post): (usize, &Post)| {
+            let view = post.view();
+            DoorView { trouble: view.trouble.or_else(|| self.floods.trouble(at)), ..view }
+        };
+        self.posts.iter().enumerate().map(with_trouble).collect()
     }
 
     /// How many people are in each zone that anybody is in.
@@ -147,15 +158,16 @@ impl Doors {
 
     /// What is wrong, in one line; `None` when nothing is.
     pub fn trouble(&self) -> Option<String> {
-        let of_post = |post: &Post| {
+        let of_post = |(at, post): (usize, &Post)| {
             let alarm = post.doorway.alarms().next().map(|alarm| format!("alarm: {}", alarm.as_str()));
-            let trouble = post.trouble.clone().or_else(|| post.inputs_trouble.clone()).or(alarm)?;
+            let trouble = post.trouble.clone().or_else(|| post.inputs_trouble.clone()).or(alarm);
+            let trouble = trouble.or_else(|| self.floods.trouble(at))?;
             Some(format!("{}: {trouble}", post.name))
         };
         self.journal_trouble
             .as_ref()
             .map(|trouble| trouble.reason.clone())
-            .or_else(|| self.posts.iter().find_map(of_post))
+            .or_else(|| self.posts.iter().enumerate().find_map(of_post))
     }
 
     /// A face before `door`, seen by a camera of the side `direction`.
@@ -198,6 +210,7 @@ impl Doors {
     pub fn contact(&mut self, door: usize, input: Input, active: bool, at: Moment) {
         let now = self.now();
         let other_open = self.other_open(door);
+        let change = self.hear(door, input.into(), active);
         let Some(post) = self.posts.get_mut(door) else { return };
         let (acts, through) = match input {
             Input::Sensor => post.doorway.leaf(active, now.moment),
@@ -205,6 +218,7 @@ impl Doors {
             Input::ExitButton => return,
             Input::Tamper => (post.doorway.tamper(active, now.moment), Vec::new()),
         };
+        let acts = if change == Change::Counted { self.without_records(door, input.into(), acts) } else { acts };
         self.carry_out(door, acts, None).ok();
         for passage in through {
             self.passed(door, passage);
@@ -319,6 +333,7 @@ impl Doors {
             tracing::info!("the disk answers again, and the records that waited are written");
             self.journal_trouble = None;
         }
+        self.tell_floods(false);
         for post in &mut self.posts {
             post.show();
         }
@@ -329,7 +344,8 @@ impl Doors {
         let of_post =
             |post: &Post| [post.relay.next_deadline(), post.doorway.next_deadline()].into_iter().flatten().min();
         let clock = self.clock_looked_at.map(|now| now.moment + LOOK_AT_CLOCK);
-        self.posts.iter().filter_map(of_post).chain(clock).min()
+        let floods = self.floods.next_deadline();
+        self.posts.iter().filter_map(of_post).chain(clock).chain(floods).min()
     }
 
     /// All relays at their safe level: the daemon ends.
@@ -339,6 +355,7 @@ impl Doors {
                 tracing::error!(door = %self.posts[door].name, %why, "the relay may still be energised: cut its power");
             }
         }
+        self.tell_floods(true);
     }
 
     /// Writes an event down that is about no door; `false` when the journal failed.
@@ -352,7 +369,10 @@ impl Doors {
         let (verdict, evidence, nearest) = (decision.verdict, decision.captured_at, decision.nearest);
         let person = nearest.map(|m| self.named(m.person));
         let runner_up = nearest.and_then(|m| m.runner_up).map(|(id, _)| self.named(id));
-        tell(&name, &decision, person.as_ref());
+        let told = self.is_told(door, &decision, direction);
+        if told {
+            tell(&name, &decision, person.as_ref());
+        }
         let mut standing = Vec::new();
         let granted = match verdict {
             Verdict::Grant { person } => self.people.holder(person).map(|(holder, _)| holder),
@@ -364,7 +384,9 @@ impl Doors {
             standing.push(Entry::first_came(&name, at));
         }
         let opens_day = !standing.is_empty();
-        let noted = self.note(&Event::Decided { door: name, direction, person, runner_up, decision }, &standing);
+        // A denial that is counted is told by a summary.
+        let event = Event::Decided { door: name, direction, person, runner_up, decision };
+        let noted = if told { self.note(&event, &standing) } else { Ok(0) };
         match (verdict, granted) {
             (Verdict::Grant { person }, Some(holder)) => {
                 let not_after = evidence + self.posts[door].referee.rules().max_age;

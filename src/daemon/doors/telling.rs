@@ -42,6 +42,12 @@ pub(super) fn tell_note(event: &Event) {
         Event::HeldOpenWarning { door, open_for } => {
             tracing::warn!(%door, open_for_s = open_for.as_secs(), "the door stands open");
         }
+        Event::ContactChattered { door, input, changes, over, .. } => {
+            tracing::warn!(%door, %input, changes, over, "changes of a contact were counted");
+        }
+        Event::DenialsRepeated { door, reason, count, faces, .. } => {
+            tracing::info!(%door, reason = reason.as_str(), count, faces, "denied again and again");
+        }
         _ => {}
     }
 }

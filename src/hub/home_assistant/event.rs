@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::hub::outbox::Pending;
 
 /// Every type that an event entity can hear.
-pub const EVENT_TYPES: [&str; 14] = [
+pub const EVENT_TYPES: [&str; 16] = [
     "granted",
     "denied",
     "unknown",
@@ -22,6 +22,8 @@ pub const EVENT_TYPES: [&str; 14] = [
     "failed",
     "operator",
     "command_refused",
+    "denials_repeated",
+    "contact_chattered",
 ];
 
 /// The door that a record is about, and its event: `{"event_type": "granted", "person": "…", …}`. `None` for records that are no
@@ -36,6 +38,8 @@ pub fn door_event(entry: &Pending) -> Option<(&str, Value)> {
             let own = ["unknown", "ambiguous", "passback"];
             own.into_iter().find(|known| Some(*known) == reason).unwrap_or("denied")
         }
+        "denials_repeated" => "denials_repeated",
+        "contact_chattered" => "contact_chattered",
         "passed" => "passed",
         "exit_requested" => "rex",
         "alarm_raised" => EVENT_TYPES.into_iter().find(|known| Some(*known) == content["alarm"].as_str())?,
@@ -57,10 +61,16 @@ pub fn door_event(entry: &Pending) -> Option<(&str, Value)> {
         ("mode", content["mode"].as_str()),
         ("command", content["command"].as_str()),
         ("by", content["by"].as_str()),
+        ("input", content["input"].as_str()),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
             event[name] = value.into();
+        }
+    }
+    for name in ["count", "changes"] {
+        if let Some(number) = content[name].as_u64() {
+            event[name] = number.into();
         }
     }
     Some((door, event))
@@ -122,6 +132,20 @@ mod tests {
         assert_eq!(door_event(&entry("unlocked", json!({ "door": "front" }))), None);
         assert_eq!(door_event(&entry("alarm_raised", json!({ "door": "front", "alarm": "other" }))), None);
         assert_eq!(door_event(&entry("camera_lost", json!({ "camera": "porch" }))), None);
+    }
+
+    #[test]
+    fn floods_tell_their_counts() {
+        let repeated = json!({ "door": "front", "camera": "porch", "reason": "unknown", "person": null, "count": 46, "faces": 20 });
+        let event = event_of("denials_repeated", repeated);
+        assert_eq!(event["event_type"], "denials_repeated");
+        assert_eq!(
+            (&event["reason"], &event["count"], &event["person"]),
+            (&json!("unknown"), &json!(46), &Value::Null)
+        );
+        let chatter = json!({ "door": "front", "input": "sensor", "changes": 148, "active": true, "over": false });
+        let event = event_of("contact_chattered", chatter);
+        assert_eq!((&event["input"], &event["changes"]), (&json!("sensor"), &json!(148)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::{Alarm, Cause, Match, Moment, Reason, TrackId};
+use crate::domain::{Alarm, Cause, Input, Match, Moment, Reason, TrackId};
 
 pub fn person(id: u32, name: &str) -> Named {
     Named {
@@ -48,6 +48,16 @@ pub fn one_of_each() -> Vec<Event> {
         Event::Stopped { reason: reason() },
         decision(Verdict::Grant { person: PersonId(7) }, Some(near())),
         decision(Verdict::Deny { reason: Reason::Unknown }, None),
+        Event::DenialsRepeated {
+            door: door.clone(),
+            camera: camera.clone(),
+            direction: Some(Direction::In),
+            reason: Reason::Disabled,
+            person: Some(person(7, "Barack Obama")),
+            count: 9,
+            faces: 2,
+            span: Duration::from_secs(60),
+        },
         Event::Passed {
             door: door.clone(),
             person: person(7, "Barack Obama"),
@@ -82,6 +92,14 @@ pub fn one_of_each() -> Vec<Event> {
         Event::HeldOpenWarning { door: door.clone(), open_for: Duration::from_secs(20) },
         Event::AlarmRaised { door: door.clone(), alarm: Alarm::Forced },
         Event::AlarmEnded { door: door.clone(), alarm: Alarm::Forced, lasted: Duration::from_secs(60) },
+        Event::ContactChattered {
+            door: door.clone(),
+            input: Input::Sensor,
+            changes: 148,
+            span: Duration::from_secs(60),
+            active: true,
+            over: false,
+        },
         Event::ContactsLost { door: door.clone(), reason: reason() },
         Event::ContactsBack { door },
         Event::Amnesty { person: Some(person(7, "Barack Obama")), by: by() },
@@ -146,9 +164,9 @@ pub fn one_of_each() -> Vec<Event> {
 #[test]
 fn every_event_has_its_own_kind() {
     let kinds: Vec<_> = one_of_each().iter().map(|event| of(event).0).collect();
-    let expected = "started stopped granted denied passed exit_requested operator_unlocked operator_locked mode_set \
+    let expected = "started stopped granted denied denials_repeated passed exit_requested operator_unlocked operator_locked mode_set \
                     command_refused schedule_began schedule_ended unlocked locked unlock_refused door_failed door_opened door_closed \
-                    held_open_warning alarm_raised alarm_ended contacts_lost contacts_back amnesty cut_moved \
+                    held_open_warning alarm_raised alarm_ended contact_chattered contacts_lost contacts_back amnesty cut_moved \
                     clock_jumped camera_lost camera_back camera_changed stage_failed enrolled renamed changed enabled disabled \
                     removed attendance_amended visitors_forgotten sealed templates_locked store_key_changed head_kept head_removed store_mended journal_back outbox_shed pruned erased \
                     restored";

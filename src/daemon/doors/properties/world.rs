@@ -56,6 +56,7 @@ pub struct World {
     waiting: Arc<Mutex<Vec<Waiting>>>,
     /// Who cannot pass, but for person 4, who never can.
     pub disabled: Disabled,
+    pub short_of_room: Arc<Mutex<bool>>,
 }
 
 impl World {
@@ -204,7 +205,7 @@ pub struct Scene {
     pub world: World,
     pub clock: Arc<SimulatedClock>,
     pub doors: Option<Doors>,
-    relays: RelayStop,
+    pub relays: RelayStop,
     threads: Vec<JoinHandle<()>>,
     last_seen: Option<(usize, Vec<Sighting>)>,
     /// The hours of each day, in which doors stand unlocked; in force from a restart on.
@@ -289,6 +290,7 @@ impl Scene {
                 }
             })
             .collect();
+        let short = self.world.short_of_room.clone();
         let settings = DoorsSettings {
             posts,
             authority: Authority::new(house),
@@ -298,6 +300,7 @@ impl Scene {
             clock: self.clock.clone(),
             open_unrecorded: false,
             exit_unrecorded: true,
+            short_of_room: Box::new(move || *short.lock().unwrap()),
             last_record: None,
         };
         self.threads = threads;
