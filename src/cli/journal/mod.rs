@@ -160,53 +160,14 @@ impl Journal {
                     out.flush()?;
                 }
             }
-            Action::Verify => {
-                let found = book.verify()?;
-                if self.json {
-                    let found = serde_json::json!({
-                        "records": found.records, "pruned_through": found.pruned_through, "erased": found.erased, "sound": true,
-                        "gaps": found.gaps, "lost": found.lost, "untold": found.untold,
-                    });
-                    writeln!(out, "{found}")?;
-                    return Ok(());
-                }
-                write!(out, "{} records, the chain is sound", found.records)?;
-                if found.pruned_through > 0 {
-                    write!(out, "; those up to {} were deleted", found.pruned_through)?;
-                }
-                if found.erased > 0 {
-                    write!(out, "; somebody was erased from {}", found.erased)?;
-                }
-                writeln!(out)?;
-                if found.gaps > 0 {
-                    let (lost, gaps) = (found.lost, found.gaps);
-                    writeln!(
-                        out,
-                        "{lost} events could not be written down, as {gaps} records say (usher journal list --kind journal_back)"
-                    )?;
-                }
-                if let Some(gap) = &found.untold {
-                    writeln!(out, "{}", untold(gap))?;
-                }
-            }
+            Action::Verify => verify(&book, &mut out, self.json)?,
             Action::Export { file, filter, csv, .. } => {
                 let window = filter.window(&calendar)?;
                 let mut out: Box<dyn Write> = match &file {
                     Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create_new(path)?)),
                     None => Box::new(out),
                 };
-                let fitting = |show: &mut dyn FnMut(&Dated) -> Result<()>| {
-                    book.each(&window, |record| if filter.fits(&record) { show(&record) } else { Ok(()) })
-                };
-                match csv {
-                    true => {
-                        let mut table = audit::Table::begin(&mut out, zone)?;
-                        fitting(&mut |record| table.write(record))?;
-                        table.finish()?;
-                    }
-                    false => fitting(&mut |record| Ok(writeln!(out, "{}", record.to_json())?))?,
-                }
-                out.flush()?;
+                export(&book, &mut out, &filter, &window, csv.then_some(zone))?;
             }
             Action::Erase { person, before, yes } => {
                 let before = before.map(|text| calendar.parse(&text)).transpose().map_err(anyhow::Error::msg)?;
@@ -223,6 +184,54 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// Checks the chain, and says how it is.
+fn verify(book: &Book, out: &mut impl Write, json: bool) -> Result<()> {
+    let found = book.verify()?;
+    if json {
+        let found = serde_json::json!({
+            "records": found.records, "pruned_through": found.pruned_through, "erased": found.erased, "sound": true,
+            "gaps": found.gaps, "lost": found.lost, "untold": found.untold,
+        });
+        writeln!(out, "{found}")?;
+        return Ok(());
+    }
+    write!(out, "{} records, the chain is sound", found.records)?;
+    if found.pruned_through > 0 {
+        write!(out, "; those up to {} were deleted", found.pruned_through)?;
+    }
+    if found.erased > 0 {
+        write!(out, "; somebody was erased from {}", found.erased)?;
+    }
+    writeln!(out)?;
+    if found.gaps > 0 {
+        let (lost, gaps) = (found.lost, found.gaps);
+        writeln!(
+            out,
+            "{lost} events could not be written down, as {gaps} records say (usher journal list --kind journal_back)"
+        )?;
+    }
+    if let Some(gap) = &found.untold {
+        writeln!(out, "{}", untold(gap))?;
+    }
+    Ok(())
+}
+
+/// Writes the records that fit, oldest first: as a table with the local time of a zone, or as lines of JSON.
+fn export(book: &Book, mut out: impl Write, filter: &Filter, window: &Window, table: Option<&TimeZone>) -> Result<()> {
+    let fitting = |show: &mut dyn FnMut(&Dated) -> Result<()>| {
+        book.each(window, |record| if filter.fits(&record) { show(&record) } else { Ok(()) })
+    };
+    match table {
+        Some(zone) => {
+            let mut table = audit::Table::begin(&mut out, zone)?;
+            fitting(&mut |record| table.write(record))?;
+            table.finish()?;
+        }
+        None => fitting(&mut |record| Ok(writeln!(out, "{}", record.to_json())?))?,
+    }
+    Ok(out.flush()?)
 }
 
 /// That events are in no record.

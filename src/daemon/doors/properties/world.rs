@@ -31,6 +31,7 @@ pub const MAX_HOLD: Duration = Duration::from_secs(240);
 pub const DOORS: [&str; 2] = ["front", "back"];
 
 /// All that happened, in order.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Line {
     Note(u64, Event),
