@@ -44,8 +44,17 @@ enum Message {
     Poll {
         answer: SyncSender<()>,
     },
-    Denied,
-    Fault(bool),
+    /// The lamps have something else to show.
+    Show,
+}
+
+/// What the lamps are to show. Apart from the inbox, so that a burst of refusals takes no place there that an order needs.
+#[derive(Default)]
+struct Shown {
+    denied: AtomicBool,
+    fault: AtomicBool,
+    /// A [`Message::Show`] is on its way.
+    sent: AtomicBool,
 }
 
 /// What the doors' thread holds of a relay. Dropping it ends the loop, which leaves the relay at its safe level.
@@ -55,13 +64,14 @@ pub struct RelayHandle {
     clock: Arc<dyn Clock>,
     wires: String,
     until: Option<Moment>,
-    fault: bool,
+    shown: Arc<Shown>,
 }
 
 /// The body of the relay's thread.
 pub struct RelayLoop {
     relay: Relay,
     panel: Panel,
+    shown: Arc<Shown>,
     inbox: Receiver<Message>,
     reports: Arc<Mutex<Vec<Report>>>,
     clock: Arc<dyn Clock>,
@@ -94,17 +104,28 @@ pub fn relay_thread(
     let sender = Arc::new(sender);
     stop.inboxes().push(Arc::downgrade(&sender));
     let reports = Arc::<Mutex<Vec<Report>>>::default();
+    let shown = Arc::<Shown>::default();
     let handle = RelayHandle {
         inbox: sender,
         reports: reports.clone(),
         clock: clock.clone(),
         wires: relay.describe(),
         until: None,
-        fault: false,
+        shown: shown.clone(),
     };
     let stop = stop.clone();
-    let body =
-        RelayLoop { relay, panel, inbox, reports, clock, stop, stopped: false, stuck: None, wake: Box::new(wake) };
+    let body = RelayLoop {
+        relay,
+        panel,
+        shown,
+        inbox,
+        reports,
+        clock,
+        stop,
+        stopped: false,
+        stuck: None,
+        wake: Box::new(wake),
+    };
     (handle, body)
 }
 
@@ -149,20 +170,27 @@ impl RelayHandle {
 
     /// Shows a refusal on the lamps.
     pub fn show_denied(&self) {
-        // The lamps are a courtesy: a full inbox loses one.
-        self.inbox.try_send(Message::Denied).ok();
+        self.shown.denied.store(true, Ordering::SeqCst);
+        self.show();
     }
 
     /// Shows on the lamps whether something is wrong with the door.
-    pub fn show_fault(&mut self, fault: bool) {
-        if self.fault != fault && self.inbox.try_send(Message::Fault(fault)).is_ok() {
-            self.fault = fault;
+    pub fn show_fault(&self, fault: bool) {
+        if self.shown.fault.swap(fault, Ordering::SeqCst) != fault {
+            self.show();
         }
     }
 
     /// What the wires say of themselves.
     pub fn describe(&self) -> &str {
         &self.wires
+    }
+
+    fn show(&self) {
+        // A full inbox wakes the loop as well as this would.
+        if !self.shown.sent.swap(true, Ordering::SeqCst) && self.inbox.try_send(Message::Show).is_err() {
+            self.shown.sent.store(false, Ordering::SeqCst);
+        }
     }
 
     fn send(&self, message: Message) -> Result<(), DoorError> {
@@ -204,8 +232,8 @@ impl RelayLoop {
                 self.answer(answer, outcome);
             }
             Message::Poll { answer } => drop(answer.try_send(())),
-            Message::Denied => self.panel.denied(now),
-            Message::Fault(fault) => self.panel.set_fault(fault),
+            // Shown when the loop next keeps time.
+            Message::Show => self.shown.sent.store(false, Ordering::SeqCst),
         }
     }
 
@@ -247,6 +275,10 @@ impl RelayLoop {
                 }
             }
         }
+        if self.shown.denied.swap(false, Ordering::SeqCst) {
+            self.panel.denied(now);
+        }
+        self.panel.set_fault(self.shown.fault.load(Ordering::SeqCst));
         self.panel.show(self.relay.next_deadline().is_some(), now);
     }
 
