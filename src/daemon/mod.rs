@@ -246,6 +246,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         &standing,
     );
     let board = Board::default();
+    // Nobody who asks early finds a house without doors.
+    board.post(&doors);
     let warden = Warden {
         doors,
         cameras: gate::cameras(config),

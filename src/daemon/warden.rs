@@ -87,7 +87,8 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn post(&self, doors: &Doors) {
+    /// Posts `doors` as they are now.
+    pub(super) fn post(&self, doors: &Doors) {
         let posted = Posted { doors: doors.views(), occupancy: doors.occupancy() };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = posted;
     }
