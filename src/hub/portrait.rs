@@ -262,7 +262,7 @@ impl Portrait {
     fn problem(&self) -> Option<String> {
         let stage = self.failed_stage.as_ref().map(|stage| format!("the stage {stage} failed"));
         let camera = self.cameras.iter().find(|(_, well)| !**well).map(|(name, _)| format!("camera {name}: no frames"));
-        let door = self.doors.iter().find_map(|(name, door)| Some(format!("door {name}: {}", door.fault()?)));
+        let door = self.doors.iter().find_map(|(name, door)| Some(format!("door {name}: {}", self.fault(door)?)));
         stage.or(door).or(camera).or_else(|| self.vitals.trouble.clone())
     }
 
