@@ -120,8 +120,9 @@ impl Journal {
         let (zone, calendar) = (&rules.zone, Calendar::new(&rules));
         let book = Book::open(&config).inspect_err(|_| {
             // The mark is of use just where the store cannot be opened.
-            let marked =
-                matches!(self.action, Action::Verify { .. }).then(|| setup::gap_marks(&config).read(|_| true)).flatten();
+            let marked = matches!(self.action, Action::Verify { .. })
+                .then(|| setup::gap_marks(&config).read(|_| true))
+                .flatten();
             if let Some(gap) = marked {
                 eprintln!("{}", untold(&GapWire::from(&gap)));
             }
