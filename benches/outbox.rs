@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use usher::clock::SystemClock;
-use usher::hub::{Hub, HubSettings, Means, MemoryOutbox, Pending, Premises, Version};
+use usher::hub::{Hub, HubSettings, Means, MemoryFootprint, MemoryOutbox, Pending, Premises, Version};
 
 const EVENTS: u64 = 20_000;
 const ROUNDS: usize = 5;
@@ -58,6 +58,8 @@ fn full() -> MemoryOutbox {
             time: "2026-01-02T10:32:07.123456Z".to_owned(),
             kind: "granted".to_owned(),
             content: content.clone(),
+            previous: format!("{:064x}", seq - 1),
+            hash: format!("{seq:064x}"),
         });
     }
     outbox
@@ -93,7 +95,9 @@ fn main() {
                 let outbox = Arc::new(full());
                 let clock = Arc::new(SystemClock::new());
                 let started = Instant::now();
-                let means = Means { premises: Premises::default(), outbox: outbox.clone(), earlier: EVENTS, clock };
+                let (refused, _) = tokio::sync::mpsc::channel(1);
+                let (premises, footprint) = (Premises::default(), Arc::new(MemoryFootprint::default()));
+                let means = Means { premises, outbox: outbox.clone(), earlier: EVENTS, clock, footprint, refused };
                 let (hub, _commands) = {
                     let _inside = runtime.enter();
                     Hub::start(settings(port, version), means)

@@ -188,7 +188,16 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
     doors::held(config, &status, findings)?;
     match &status.hub {
         None => findings.tell("broker", State::Well, "none is configured"),
-        Some(hub) if hub.state == "online" => findings.tell("broker", State::Well, "online"),
+        Some(hub) if hub.state == "online" => match &hub.refused[..] {
+            [] => findings.tell("broker", State::Well, "online"),
+            [first, others @ ..] => {
+                let others =
+                    if others.is_empty() { String::new() } else { format!("; and {} other topics", others.len()) };
+                let what =
+                    format!("online, but refuses {} ({} bytes): {}{others}", first.topic, first.bytes, first.reason);
+                findings.tell("broker", State::Warning, &what)
+            }
+        },
         Some(hub) => findings.tell("broker", State::Broken, &hub.state),
     }
 }

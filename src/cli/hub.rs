@@ -8,7 +8,10 @@ use clap::{Args, Subcommand};
 
 use super::client::Client;
 use super::context::Context;
+use crate::daemon::footprint::StoredFootprint;
+use crate::hub::Footprint;
 use crate::setup;
+use crate::store::Store;
 
 /// How long the broker may take for each answer.
 const BROKER_WAIT: Duration = Duration::from_secs(10);
@@ -28,10 +31,14 @@ pub struct HubCommand {
 enum Action {
     /// Take this device off the broker and out of Home Assistant
     ///
-    /// Clears everything that the broker keeps of this device: its announcement, its status, its doors, cameras and people. Home
-    /// Assistant then removes the device with all its entities. The journal and the outbox stay. The daemon must be stopped,
-    /// because it would put everything back; to keep it running without Home Assistant, turn [mqtt.home_assistant] off first.
+    /// Clears everything that the broker keeps of this device: its announcement, its status, its doors, cameras and people, and what is
+    /// left of former names. Home Assistant then removes the device with all its entities. The journal and the outbox stay. The daemon must
+    /// be stopped, because it would put everything back; without --device only. To keep it running without Home Assistant, turn
+    /// [mqtt.home_assistant] off instead: the announcement then goes by itself.
     Remove {
+        /// A former name of this device, as [device] name had it; the daemon may run
+        #[arg(long, value_name = "NAME")]
+        device: Option<String>,
         /// What Home Assistant's discovery topics begin with, if it is not what the configuration says
         #[arg(long, value_name = "PREFIX")]
         discovery_prefix: Option<String>,
@@ -41,22 +48,44 @@ enum Action {
 impl HubCommand {
     pub fn run(self, context: &Context) -> Result<()> {
         match self.action {
-            Action::Remove { discovery_prefix } => remove(context, discovery_prefix.as_deref()),
+            Action::Remove { device, discovery_prefix } => {
+                remove(context, device.as_deref(), discovery_prefix.as_deref())
+            }
         }
     }
 }
 
-fn remove(context: &Context, discovery_prefix: Option<&str>) -> Result<()> {
+fn remove(context: &Context, device: Option<&str>, discovery_prefix: Option<&str>) -> Result<()> {
     let config = context.config()?;
     let Some(mqtt) = &config.mqtt else { bail!("no broker is configured: there is no [mqtt] section") };
-    if Client::connect(&config.control.socket)?.is_some() {
+    let daemon_runs = Client::connect(&config.control.socket)?.is_some();
+    let Some(mut settings) = setup::hub(&config)? else { bail!("no broker is configured") };
+    if let Some(device) = device {
+        if daemon_runs && device == settings.device {
+            bail!(
+                "this is the name of the device now, and the daemon would put everything back: stop it first (systemctl stop usher)"
+            );
+        }
+        device.clone_into(&mut settings.device);
+    } else if daemon_runs {
         bail!("the daemon runs and would put everything back: stop it first (systemctl stop usher)");
     }
     let configured = mqtt.home_assistant.as_ref().map_or("homeassistant", |settings| &settings.discovery_prefix);
     let prefix = discovery_prefix.unwrap_or(configured);
-    let Some(settings) = setup::hub(&config)? else { bail!("no broker is configured") };
+    // The list of what was told is in the store, which the daemon holds while it runs.
+    let footprint = if daemon_runs { None } else { Some(StoredFootprint::open(&Store::open(&config.store.path)?)?) };
+    let base = format!("{}/{}", settings.prefix, settings.device);
+    let mut also: Vec<String> = Vec::new();
+    if let Some(footprint) = &footprint {
+        let told = footprint.topics().map_err(|why| anyhow!(why))?;
+        also.extend(told.into_iter().filter(|(_, of)| device.is_none() || *of == base).map(|(topic, _)| topic));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let cleared = runtime.block_on(crate::hub::remove(settings, prefix, BROKER_WAIT)).map_err(|why| anyhow!(why))?;
+    let cleared =
+        runtime.block_on(crate::hub::remove(settings, prefix, &also, BROKER_WAIT)).map_err(|why| anyhow!(why))?;
+    if let Some(footprint) = &footprint {
+        footprint.remove(&also).map_err(|why| anyhow!(why))?;
+    }
     let mut out = std::io::stdout().lock();
     for topic in &cleared {
         writeln!(out, "cleared {topic}")?;

@@ -69,6 +69,13 @@ impl Status {
         }
         if let Some(hub) = &status.hub {
             writeln!(out, "  broker   {}; {} events wait, {} dropped", hub.state, hub.waiting, hub.dropped)?;
+            for refused in &hub.refused {
+                writeln!(
+                    out,
+                    "  broker   refuses {} ({} bytes, {} times): {}",
+                    refused.topic, refused.bytes, refused.times, refused.reason
+                )?;
+            }
         }
         Ok(())
     }

@@ -1,19 +1,23 @@
 //! The hub in the daemon: what it is told of the house, and what the broker's commands come to.
 //!
-//! Decides nothing. What it is told comes from records that are on disk already.
+//! Decides nothing. Events come from records that are on disk already, and doors from the doors' thread: a relay that moved without a record
+//! is told as well.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use tokio::sync::mpsc::Receiver;
+
+use super::doors::post::DoorView;
 use super::doors::standing::Standing;
 use super::health::Stage;
 use crate::board::soc_temperature_c;
 use crate::config::Config;
-use crate::domain::{Mode, Moment};
+use crate::domain::{Event, Mode, Moment};
 use crate::gallery::Gallery;
-use crate::hub::{DoorOutline, Hub, Premises, Vitals};
+use crate::hub::{DoorOutline, DoorState, Hub, LockState, Premises, Refusal, Vitals};
 use crate::ledger::Outbox;
 use crate::office::Recorder;
 
@@ -40,6 +44,43 @@ pub fn premises(config: &Config, gallery: &Gallery, standing: &Standing) -> Prem
         cameras: config.cameras.iter().map(|camera| camera.name.clone()).collect(),
         people: gallery.people().into_iter().map(|person| (person.id.0, person.name)).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Tells the hub of doors as they are.
+pub fn showing(hub: Option<Arc<Hub>>) -> impl FnMut(&[DoorView]) + Send {
+    move |doors| {
+        if let Some(hub) = &hub {
+            hub.doors(doors.iter().map(state).collect());
+        }
+    }
+}
+
+fn state(view: &DoorView) -> DoorState {
+    DoorState {
+        name: view.name.to_string(),
+        lock: match (view.level_unknown, view.unlocked) {
+            (true, _) => LockState::Jammed,
+            (false, true) => LockState::Unlocked,
+            (false, false) => LockState::Locked,
+        },
+        open: view.open,
+        mode: view.mode.as_str().to_owned(),
+        alarms: view.alarms.iter().map(|alarm| alarm.as_str().to_owned()).collect(),
+        fault: view.trouble.clone(),
+    }
+}
+
+/// Writes down what the broker refuses, for as long as the hub lives.
+pub async fn note_refusals(mut refused: Receiver<Refusal>, recorder: Arc<Recorder>) {
+    while let Some(Refusal { topic, bytes, reason, .. }) = refused.recv().await {
+        let recorder = recorder.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            recorder.record(&Event::HubMessageRefused { topic, bytes, reason }).map(drop)
+        });
+        if let Ok(Err(error)) = written.await {
+            tracing::error!(%error, "what the broker refuses cannot be written down");
+        }
     }
 }
 
@@ -118,6 +159,28 @@ mod tests {
         store.spare(0);
         recorder.record(&event).unwrap();
         assert_eq!(unrecorded(&recorder), None);
+    }
+
+    #[test]
+    fn a_lock_is_what_its_relay_is_and_jammed_where_that_is_not_known() {
+        let view = |unlocked: bool, level_unknown: bool| DoorView {
+            name: "front".into(),
+            wires: String::new(),
+            mode: Mode::Lockdown { group: None },
+            unlocked,
+            level_unknown,
+            open: Some(false),
+            hours: None,
+            alarms: vec![crate::domain::Alarm::HeldOpen],
+            trouble: Some("the wires hang".into()),
+        };
+        let lock = |unlocked, level_unknown| state(&view(unlocked, level_unknown)).lock;
+        assert_eq!([lock(false, false), lock(true, false)], [LockState::Locked, LockState::Unlocked]);
+        assert_eq!([lock(false, true), lock(true, true)], [LockState::Jammed; 2]);
+        let (name, mode, alarms) = ("front".into(), "lockdown".into(), vec!["held_open".into()]);
+        let fault = Some("the wires hang".into());
+        let expected = DoorState { name, lock: LockState::Locked, open: Some(false), mode, alarms, fault };
+        assert_eq!(state(&view(false, false)), expected);
     }
 
     #[test]

@@ -228,6 +228,7 @@ impl House {
                 },
                 waiting: self.recorder.journal().outbox().map_or(0, |outbox| outbox.len() as u64),
                 dropped: hub.counts().dropped,
+                refused: hub.refusals().into_iter().map(RefusedWire::from).collect(),
             }),
         }
     }

@@ -92,7 +92,7 @@ impl House {
         )
         .sample(&[("delivery", "live")], counts.live as f64)
         .sample(&[("delivery", "replayed")], counts.replayed as f64);
-        page.family("usher_broker_dropped_total", Kind::Counter, "Events that the broker can never take: too large.")
+        page.family("usher_broker_dropped_total", Kind::Counter, "Events that the broker does not take.")
             .sample(&[], counts.dropped as f64);
         page.family(
             "usher_broker_snapshots_total",
@@ -101,7 +101,7 @@ impl House {
         )
         .sample(&[("outcome", "sent")], counts.snapshots as f64)
         .sample(&[("outcome", "dropped")], counts.snapshots_dropped as f64);
-        page.family("usher_broker_refused_total", Kind::Counter, "Messages that the broker refused.")
+        page.family("usher_broker_refused_total", Kind::Counter, "Messages that the broker does not take.")
             .sample(&[], counts.refused as f64);
         if let Some(outbox) = self.recorder.journal().outbox() {
             page.family("usher_outbox_events", Kind::Gauge, "Events that wait for the broker.")
@@ -115,6 +115,7 @@ impl House {
             .sample(&[("outcome", "accepted")], counts.commands_accepted as f64)
             .sample(&[("outcome", "refused")], counts.commands_refused as f64)
             .sample(&[("outcome", "limited")], counts.commands_limited as f64)
-            .sample(&[("outcome", "malformed")], counts.commands_malformed as f64);
+            .sample(&[("outcome", "malformed")], counts.commands_malformed as f64)
+            .sample(&[("outcome", "repeated")], counts.commands_repeated as f64);
     }
 }

@@ -18,6 +18,7 @@ mod control;
 mod crew;
 pub mod doors;
 mod figures;
+pub mod footprint;
 mod gate;
 mod health;
 mod housekeeping;
@@ -64,6 +65,7 @@ use doors::pen::JournalPen;
 use doors::scribe::{self, scribe};
 use doors::standing::Standing;
 use doors::{Doors, DoorsSettings};
+use footprint::StoredFootprint;
 use gate::OpenDoor;
 use recent_frames::RecentFrames;
 use reception::{Budget, Entrance, Reception};
@@ -80,6 +82,8 @@ pub use control::user_name;
 
 /// Sightings that wait for the doors' thread; more are dropped and counted.
 const TIDINGS: usize = 64;
+/// Refusals of the broker that wait to be written down.
+const REFUSALS: usize = 16;
 /// Views that wait for somebody who enrols at the camera.
 const VIEWS: usize = 8;
 /// Relays answer a stop within this time, or are taken for stuck. Drivers answer within a millisecond.
@@ -144,6 +148,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let standing = Standing::load(&standing_tree).context("what was kept of the doors cannot be read")?;
     let journal = setup::journal(config, &store)?;
     let outbox = journal.outbox().cloned();
+    let (refused, refusals) = tokio::sync::mpsc::channel(REFUSALS);
     let (hub, wishes) = match setup::hub(config)?.zip(outbox.clone()) {
         None => (None, None),
         Some((settings, outbox)) => {
@@ -153,7 +158,9 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             let waiting = Waiting { outbox, journal: Journal::open(&store)? };
             let premises = broker::premises(config, &gallery, &standing);
             let _inside = tokio.enter();
-            let means = Means { premises, outbox: Arc::new(waiting), earlier, clock: clock.clone() };
+            let footprint = Arc::new(StoredFootprint::open(&store)?);
+            let (outbox, clock) = (Arc::new(waiting), clock.clone());
+            let means = Means { premises, outbox, earlier, clock, footprint, refused };
             let (hub, wishes) = Hub::start(settings, means);
             (Some(Arc::new(hub)), Some(wishes))
         }
@@ -177,6 +184,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             }
         })
     });
+
+    let noting = tokio.spawn(broker::note_refusals(refusals, recorder.clone()));
 
     let mut crew = Crew::new(news.clone(), clock.clone());
     let (tell, inbox) = sync_channel(TIDINGS);
@@ -254,6 +263,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         clock: clock.clone(),
         stage: warden_stage,
         board: board.clone(),
+        show: Box::new(broker::showing(hub.clone())),
         inbox,
     };
     crew.spawn("doors", false, move || {
@@ -372,6 +382,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             tracing::warn!("the last unknown visitors are not kept");
         }
     }
+    // The record of the end is the last one.
+    noting.abort();
     record_within(&recorder, Event::Stopped { reason });
     drop(socket_file);
     if let Some(hub) = hub {

@@ -124,6 +124,9 @@ async fn erase(
     blocking(move || {
         let before = request.before.and_then(|before| SystemTime::try_from(before).ok());
         let records = house.recorder.erase(crate::domain::PersonId(request.person), before, &by)?;
+        if let Some(hub) = &house.hub {
+            hub.forget(request.person);
+        }
         tracing::info!(records, %by, "a person was erased from the journal");
         Ok(EraseAnswer { records })
     })

@@ -47,5 +47,6 @@ impl hub::Outbox for Waiting {
 
 fn pending(record: Record) -> Pending {
     let (id, time) = (record.id.to_string(), record.time());
-    Pending { seq: record.seq, id, time, kind: record.kind, content: record.content }
+    let (previous, hash) = record.hashes();
+    Pending { seq: record.seq, id, time, kind: record.kind, content: record.content, previous, hash }
 }

@@ -69,6 +69,9 @@ pub enum Ask {
     Amnesty { person: Option<PersonId> },
 }
 
+/// Takes all doors as they are.
+pub type Show = Box<dyn FnMut(&[DoorView]) + Send>;
+
 /// The doors as they were a moment ago, for whoever wants to show them.
 #[derive(Clone, Default)]
 pub struct Board(Arc<Mutex<Posted>>);
@@ -87,10 +90,13 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Posts `doors` as they are now.
-    pub(super) fn post(&self, doors: &Doors) {
+    /// Posts `doors` as they are now; whether one of them has changed.
+    pub(super) fn post(&self, doors: &Doors) -> bool {
         let posted = Posted { doors: doors.views(), occupancy: doors.occupancy() };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = posted;
+        let mut board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = board.doors != posted.doors;
+        *board = posted;
+        changed
     }
 }
 
@@ -102,6 +108,8 @@ pub struct Warden {
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
     pub board: Board,
+    /// Told of all doors whenever one of them has changed.
+    pub show: Show,
     pub inbox: Receiver<Tiding>,
 }
 
@@ -111,7 +119,7 @@ impl Warden {
     pub fn run(mut self) {
         loop {
             self.doors.tick();
-            self.board.post(&self.doors);
+            self.post();
             self.stage.set_trouble(self.doors.trouble());
             let now = self.clock.now();
             self.stage.beat(now);
@@ -127,9 +135,15 @@ impl Warden {
             };
             if let Some(reason) = reason {
                 self.doors.make_safe(reason);
-                self.board.post(&self.doors);
+                self.post();
                 return;
             }
+        }
+    }
+
+    fn post(&mut self) {
+        if self.board.post(&self.doors) {
+            (self.show)(&self.board.read().doors);
         }
     }
 
@@ -151,7 +165,7 @@ impl Warden {
             Tiding::Contacts { door, changes: Err(error), .. } => self.doors.contacts(door, Some(error.to_string())),
             Tiding::Ask { ask, by, not_after, answer } => {
                 let done = self.follow(ask, &by, not_after);
-                self.board.post(&self.doors);
+                self.post();
                 // The client may have gone.
                 drop(answer.try_send(done));
             }

@@ -17,6 +17,7 @@ use super::doors::post::DoorView;
 use crate::access::Cut;
 use crate::domain::{Amendment, Bounds, Direction, Distance, Event, Match, Mode, Named, PersonId};
 use crate::gallery::{self, Gallery, GalleryError, Person, Standing};
+use crate::hub::Refusal;
 use crate::ledger::{Gap, Verified};
 use crate::vision::Seen;
 
@@ -350,8 +351,28 @@ pub struct HubStatus {
     pub state: String,
     /// Events that wait for it.
     pub waiting: u64,
-    /// Events that it can never take: too large.
+    /// Events that it can never take.
     pub dropped: u64,
+    /// What it does not take, by topic.
+    #[serde(default)]
+    pub refused: Vec<RefusedWire>,
+}
+
+/// A message that the broker does not take.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefusedWire {
+    pub topic: String,
+    /// Of topic and payload, the first time.
+    pub bytes: u64,
+    pub reason: String,
+    /// How often since the start.
+    pub times: u64,
+}
+
+impl From<Refusal> for RefusedWire {
+    fn from(Refusal { topic, bytes, reason, times }: Refusal) -> RefusedWire {
+        RefusedWire { topic, bytes, reason, times }
+    }
 }
 
 /// `GET /v1/journal/verify`

@@ -401,6 +401,12 @@ pub enum Event {
         from: u64,
         through: u64,
     },
+    /// The broker does not take a message, or does not let this device read a topic: the first of that topic since the start.
+    HubMessageRefused {
+        topic: String,
+        bytes: u64,
+        reason: String,
+    },
     /// Old records were deleted, all up to `through`, whose hash stands here so that the chain goes on from it.
     Pruned {
         through: u64,

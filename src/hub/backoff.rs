@@ -23,6 +23,11 @@ impl Backoff {
         wait
     }
 
+    /// The next wait is the shortest.
+    pub fn begin_anew(&mut self) {
+        self.attempts = 0;
+    }
+
     /// To be told when a connection has ended that was accepted and lasted for `online`. Only a connection that lasted for the
     /// longest wait begins anew, so that a broker that accepts and hangs up at once is not pestered.
     pub fn ended_after(&mut self, online: Duration) {

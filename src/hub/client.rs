@@ -19,9 +19,11 @@ use super::{HubSettings, Version};
 
 /// A broker that does not accept the connection within this time is given up.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// The largest packet that is taken in, in bytes. An MQTT 5 broker keeps larger ones to itself; with 3.1.1 one of them ends the
-/// connection, because the protocol knows no other way.
-const LARGEST_INCOMING: usize = 256 << 10;
+/// The largest packet that is taken in, in bytes. An MQTT 5 broker is told and keeps larger ones to itself.
+const LARGEST_INCOMING: u32 = 1 << 20;
+/// MQTT 3.1.1 cannot tell a broker, and one larger message ends the connection. So what is too long for any use is still read, and passed
+/// over; beyond this the memory of a small board matters more.
+pub const LARGEST_INCOMING_311: usize = 16 << 20;
 
 /// What is said on connecting and what the broker shall say when this client falls silent.
 pub struct Will {
@@ -96,7 +98,7 @@ pub fn open(
                 .set_connection_timeout(CONNECT_WITHIN.as_secs())
                 .set_clean_start(settings.clean_start)
                 .set_session_expiry_interval(Some(expiry_s))
-                .set_max_packet_size(Some(LARGEST_INCOMING as u32))
+                .set_max_packet_size(Some(LARGEST_INCOMING))
                 .set_outgoing_inflight_upper_limit(window);
             if let Some((name, password)) = login {
                 options.set_credentials(name, password);
@@ -123,7 +125,7 @@ pub fn open(
                 .set_transport(transport)
                 .set_keep_alive(keep_alive)
                 .set_clean_session(settings.clean_start)
-                .set_max_packet_size(LARGEST_INCOMING, usize::MAX)
+                .set_max_packet_size(LARGEST_INCOMING_311, usize::MAX)
                 .set_inflight(window);
             if let Some((name, password)) = login {
                 options.set_credentials(name, password);
@@ -177,6 +179,14 @@ impl Events {
         match self {
             Events::V5(events) => events.poll().await.map(heard5).map_err(Failure::from),
             Events::V311(events) => events.poll().await.map(heard311).map_err(Failure::from),
+        }
+    }
+
+    /// What was heard before a failure and not taken yet.
+    pub fn rest(&mut self) -> Vec<Heard> {
+        match self {
+            Events::V5(events) => events.state.events.drain(..).map(heard5).collect(),
+            Events::V311(events) => events.state.events.drain(..).map(heard311).collect(),
         }
     }
 

@@ -17,6 +17,8 @@ use crate::domain::Moment;
 pub const LARGEST_COMMAND_BYTES: usize = 1024;
 /// Longer names are cut off.
 const LONGEST_NAME: usize = 64;
+/// Characters of an id.
+const LONGEST_ID: usize = 64;
 /// Characters of a group: as many as a person's may have.
 const LONGEST_GROUP: usize = 100;
 
@@ -73,6 +75,8 @@ pub struct HubCommand {
     pub not_after: Moment,
     /// Why it must not be carried out; it is handed on to be written down.
     pub refused: Option<String>,
+    /// By what the same command is known when it comes again; `None` when it cannot be told.
+    pub identity: Option<String>,
 }
 
 /// As it is sent: `{"act": "unlock", "at": "2026-01-02T10:32:07Z", "by": "anna"}`.
@@ -85,6 +89,8 @@ struct CommandWire {
     by: Option<String>,
     /// For a lockdown only.
     group: Option<String>,
+    /// Of the sender's choice.
+    id: Option<String>,
 }
 
 /// Reads a message of the topic `<topics>/<door>`; `None` when it is no command for one of `doors`.
@@ -104,6 +110,9 @@ pub fn read(
         return None;
     }
     let wire: CommandWire = serde_json::from_slice(&message.payload).ok()?;
+    if wire.id.as_deref().is_some_and(|id| !(1..=LONGEST_ID).contains(&id.chars().count())) {
+        return None;
+    }
     if wire.group.as_deref().is_some_and(|group| wire.act != HubAct::Lockdown || !is_group(group)) {
         return None;
     }
@@ -114,7 +123,16 @@ pub fn read(
     let now = clock.wall();
     let refused = stale(message, at, now, max_age);
     let not_after = clock.now() + time_left(message, at, now, max_age);
-    Some(HubCommand { door: door.to_owned(), act: wire.act, group: wire.group, by, not_after, refused })
+    let act = wire.act;
+    let identity = match (wire.id, at) {
+        // Not by the id alone: a sender that gives each command the same one must not have its lockdown taken for an unlock.
+        (Some(id), _) => Some(format!("{door} {} {id}", act.as_str())),
+        (None, Some(at)) => {
+            Some(format!("{door} {} {at} {by} {}", act.as_str(), wire.group.as_deref().unwrap_or_default()))
+        }
+        (None, None) => None,
+    };
+    Some(HubCommand { door: door.to_owned(), act, group: wire.group, by, not_after, refused, identity })
 }
 
 /// As the gallery takes it: nobody can be in another, and the lockdown would let nobody through.
@@ -239,13 +257,33 @@ mod tests {
         let (by, door) = ("mqtt/anna".into(), "front".into());
         // It is 1.5 s old.
         let not_after = Moment(MAX_AGE - Duration::from_millis(1500));
-        let expected = HubCommand { door, act: HubAct::Unlock, group: None, by, not_after, refused: None };
+        let identity = Some("front unlock 2026-01-02T10:32:05.5Z mqtt/anna ".to_owned());
+        let expected = HubCommand { door, act: HubAct::Unlock, group: None, by, not_after, refused: None, identity };
         assert_eq!(command, expected);
         for act in [HubAct::Unlock, HubAct::Lock, HubAct::Lockdown, HubAct::Normal] {
             let text = format!(r#"{{"act":"{}","at":"2026-01-02T10:32:07Z"}}"#, act.as_str());
             let command = judged(&message(&text)).unwrap();
             assert_eq!((command.act, command.by.as_str(), command.refused), (act, "mqtt", None));
         }
+    }
+
+    #[test]
+    fn a_command_is_known_by_its_id_or_by_when_who_what_and_where() {
+        let of = |fields: &str| judged(&message(&format!(r#"{{{fields}}}"#))).unwrap().identity;
+        let at = r#""at":"2026-01-02T10:32:07Z""#;
+        let same = of(&format!(r#""act":"unlock","by":"anna",{at}"#));
+        assert_eq!(same, of(r#""act":"unlock","by":"anna","at":"2026-01-02T11:32:07+01:00""#));
+        for other in
+            [r#""act":"lock","by":"anna""#, r#""act":"unlock","by":"ben""#, r#""act":"unlock","by":"anna","id":"1""#]
+        {
+            assert_ne!(same, of(&format!("{other},{at}")), "{other}");
+        }
+        let by_id = of(r#""act":"unlock","id":"1""#);
+        assert_eq!(by_id, of(&format!(r#""act":"unlock","by":"ben","id":"1",{at}"#)));
+        assert_ne!(by_id, of(r#""act":"lockdown","id":"1""#));
+        assert_eq!(of(r#""act":"unlock""#), None);
+        assert_eq!(judged(&message(&format!(r#"{{"act":"unlock","id":"",{at}}}"#))), None);
+        assert_eq!(judged(&message(&format!(r#"{{"act":"unlock","id":"{}",{at}}}"#, "x".repeat(65)))), None);
     }
 
     #[test]

@@ -9,27 +9,50 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, timeout};
 
-use super::State;
 use super::backoff::Backoff;
 use super::client::{self, Events, Heard, Will};
 use super::failure::Failure;
 use super::link::{End as LinkEnd, Link, ROOM, WINDOW};
 use super::shared::Shared;
+use super::{HubSettings, State};
 
 /// How a connection ended.
 enum End {
     /// As it was asked to.
     Stopped,
-    /// Or not: `why` for people, and how long the connection had been good.
-    Lost { why: String, online: Option<Duration> },
+    /// Or not: `why` for people, how long the connection had been good, and whether the next one is worth an early try.
+    Lost { why: String, online: Option<Duration>, early: bool },
 }
+
+/// A connection that ends within this time is short; so many in a row are told, because two clients with one id end each other's.
+const SHORT: Duration = Duration::from_secs(60);
+const OFTEN: u32 = 3;
+/// So many times in a row the next connection is tried soon, to find out what the broker does not take. Then it has to wait.
+const EARLY_TRIES: u32 = 40;
 
 /// Connects, and connects again, until `stopping` turns true.
 pub async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
     let mut backoff = Backoff::default();
     let mut outage = Outage::default();
-    while let End::Lost { why, online } = connect_once(&shared, &mut stopping, &mut outage).await {
+    let (mut short, mut tries) = (0, 0);
+    while let End::Lost { mut why, online, early } = connect_once(&shared, &mut stopping, &mut outage).await {
         backoff.ended_after(online.unwrap_or_default());
+        if online.is_some_and(|online| online >= SHORT) {
+            tries = 0;
+        }
+        if early && tries < EARLY_TRIES {
+            tries += 1;
+            backoff.begin_anew();
+        }
+        short = if online.is_some_and(|online| online < SHORT) && !early { short + 1 } else { 0 };
+        if short >= OFTEN {
+            why = format!(
+                "{why}; this is the {short}. short connection in a row: does another device use the client id {}? Then set \
+                 [mqtt] client_id",
+                shared.settings.client_id
+            );
+            outage.flaps(&shared.settings.address(), &why, short);
+        }
         outage.goes_on(&shared.settings.address(), &why);
         shared.state.send_replace(State::Offline { why });
         tokio::select! {
@@ -41,11 +64,13 @@ pub async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
 
 /// One connection, from the first packet to its end.
 async fn connect_once(shared: &Shared, stopping: &mut watch::Receiver<bool>, outage: &mut Outage) -> End {
-    let settings = &shared.settings;
+    // A session would bring back what the device does not listen to for now.
+    let clean_start = shared.settings.clean_start || shared.is_deaf();
+    let settings = &HubSettings { clean_start, ..shared.settings.clone() };
     let address = settings.address();
     let tls = match settings.tls.as_ref().map(|tls| tls.load()).transpose() {
         Ok(tls) => tls,
-        Err(error) => return End::Lost { why: format!("[mqtt.tls] {error}"), online: None },
+        Err(error) => return End::Lost { why: format!("[mqtt.tls] {error}"), online: None, early: false },
     };
     let will = Will { topic: shared.topics.status(), payload: "offline" };
     let (client, mut events) = client::open(settings, tls, Some(will), ROOM, 2 * WINDOW as u16);
@@ -57,9 +82,9 @@ async fn connect_once(shared: &Shared, stopping: &mut watch::Receiver<bool>, out
         Ok(Heard::Accepted { largest }) => largest,
         Ok(_) => {
             let failure = Failure::Protocol("its first answer is another packet".to_owned());
-            return End::Lost { why: failure.while_connecting(&address), online: None };
+            return End::Lost { why: failure.while_connecting(&address), online: None, early: false };
         }
-        Err(failure) => return End::Lost { why: failure.while_connecting(&address), online: None },
+        Err(failure) => return End::Lost { why: failure.while_connecting(&address), online: None, early: false },
     };
     let since = Instant::now();
     shared.state.send_replace(State::Online);
@@ -67,12 +92,19 @@ async fn connect_once(shared: &Shared, stopping: &mut watch::Receiver<bool>, out
 
     let mut link = Link::begin(shared, client, largest);
     let end = live(&mut link, &mut events, stopping, || outage.is_over(&address)).await;
-    link.settle();
     match end {
-        Ok(()) => End::Stopped,
+        Ok(()) => {
+            link.over(None);
+            End::Stopped
+        }
         Err(failure) => {
+            // What was acknowledged just before is not to blame, and is not sent again.
+            for heard in events.rest() {
+                link.hear(heard);
+            }
+            let early = link.over(Some(&failure));
             let why = format!("{address} was lost: {}", failure.while_online());
-            End::Lost { why, online: Some(since.elapsed()) }
+            End::Lost { why, online: Some(since.elapsed()), early }
         }
     }
 }
@@ -96,7 +128,11 @@ async fn live(
             tokio::select! {
                 heard = &mut poll => break heard.map_err(|_| Failure::Silent)??,
                 () = link.shared.work.notified() => {}
-                () = link.outbox_may_be_asked_again() => {}
+                () = link.time_is_up() => {
+                    if link.is_stuck() {
+                        return Err(Failure::Unacknowledged);
+                    }
+                }
                 () = stop_is_asked(stopping), if !asked => {
                     asked = true;
                     link.leave();
@@ -132,6 +168,13 @@ impl Outage {
             tracing::warn!(broker = address, why, "the broker is away; trying again from time to time");
         } else {
             tracing::debug!(broker = address, why, "the broker is still away");
+        }
+    }
+
+    /// Short connections that end again and again are told once for each tenth of them.
+    fn flaps(&mut self, address: &str, why: &str, times: u32) {
+        if times == OFTEN || times.is_multiple_of(10) {
+            tracing::warn!(broker = address, why, "the broker ends connections soon");
         }
     }
 

@@ -4,10 +4,11 @@
 
 use std::error::Error;
 
-use rumqttc::v5::mqttbytes::v5::ConnectReturnCode as Code5;
+use rumqttc::v5::mqttbytes::Error as Packet5;
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode as Code5, DisconnectReasonCode as Goodbye};
 use rumqttc::{ConnectReturnCode, v5};
 
-use super::client::CONNECT_WITHIN;
+use super::client::{CONNECT_WITHIN, LARGEST_INCOMING_311};
 
 /// Why a connection did not come about, or broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,25 @@ pub enum Failure {
     Refused(String),
     /// The broker says something that is not in the protocol.
     Protocol(String),
+    /// The broker ended the connection and says why.
+    Ended(Goodbye),
+    /// Another client came with this client id.
+    TakenOver,
+    /// The broker sent a message that is larger than what is taken in.
+    TooLarge,
+    /// The broker is there, and does not acknowledge what it was sent.
+    Unacknowledged,
+}
+
+/// Whether a message that was under way may be the cause of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// It is not: the line, or something else.
+    Line,
+    /// The broker does not say.
+    Perhaps,
+    /// It is.
+    Message,
 }
 
 impl Failure {
@@ -48,6 +68,9 @@ impl Failure {
             Failure::Protocol(why) => {
                 format!("{address} does not speak MQTT as asked: {why}; check port and [mqtt] version")
             }
+            Failure::Ended(_) | Failure::TakenOver | Failure::TooLarge | Failure::Unacknowledged => {
+                format!("{address}: {}", self.while_online())
+            }
         }
     }
 
@@ -59,6 +82,47 @@ impl Failure {
             Failure::Line(why) | Failure::Refused(why) | Failure::Protocol(why) => why.clone(),
             Failure::Tls(why) => format!("the secure line broke: {why}"),
             Failure::Login => "the broker took the permission back".to_owned(),
+            Failure::Ended(reason) => format!("the broker ended the connection: {reason:?}"),
+            Failure::TakenOver => {
+                "another client connected with the same client id: give each device a name of its own ([device] \
+                                   name), or set [mqtt] client_id"
+                    .to_owned()
+            }
+            Failure::TooLarge => format!(
+                "the broker sent a message of more than {} MiB on a topic that usher listens to; clear it there if it is retained",
+                LARGEST_INCOMING_311 >> 20
+            ),
+            Failure::Unacknowledged => "the broker does not acknowledge what it is sent".to_owned(),
+        }
+    }
+
+    /// Whether a message may be the cause, for a connection that had been good.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Failure::HungUp | Failure::Unacknowledged | Failure::Protocol(_) => Blame::Perhaps,
+            Failure::Ended(reason) => match reason {
+                Goodbye::UnspecifiedError => Blame::Perhaps,
+                Goodbye::MalformedPacket
+                | Goodbye::ProtocolError
+                | Goodbye::ImplementationSpecificError
+                | Goodbye::NotAuthorized
+                | Goodbye::TopicFilterInvalid
+                | Goodbye::TopicNameInvalid
+                | Goodbye::PacketTooLarge
+                | Goodbye::QuotaExceeded
+                | Goodbye::PayloadFormatInvalid
+                | Goodbye::RetainNotSupported
+                | Goodbye::QoSNotSupported
+                | Goodbye::WildcardSubscriptionsNotSupported => Blame::Message,
+                _ => Blame::Line,
+            },
+            Failure::Silent
+            | Failure::Line(_)
+            | Failure::Tls(_)
+            | Failure::Login
+            | Failure::Refused(_)
+            | Failure::TakenOver
+            | Failure::TooLarge => Blame::Line,
         }
     }
 }
@@ -117,8 +181,16 @@ impl From<v5::ConnectionError> for Failure {
                 Failure::Protocol("it refuses MQTT 5".to_owned())
             }
             ConnectionError::ConnectionRefused(code) => Failure::Refused(format!("{code:?}")),
-            ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
-                Failure::Refused(format!("the broker ended the connection: {reason_code:?}"))
+            ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => match reason_code {
+                Goodbye::SessionTakenOver => Failure::TakenOver,
+                other => Failure::Ended(*other),
+            },
+            ConnectionError::MqttState(StateError::Deserialization(Packet5::PayloadSizeLimitExceeded { .. })) => {
+                Failure::TooLarge
+            }
+            // mosquitto says so in an acknowledgement, where the protocol does not foresee it.
+            ConnectionError::MqttState(StateError::Deserialization(Packet5::InvalidConnectReturnCode(0x95))) => {
+                Failure::Ended(Goodbye::PacketTooLarge)
             }
             ConnectionError::Tls(_) => Failure::Tls(innermost(&error)),
             ConnectionError::Io(_) => line(innermost(&error)),
@@ -144,6 +216,9 @@ impl From<rumqttc::ConnectionError> for Failure {
                 Failure::Protocol("it refuses MQTT 3.1.1".to_owned())
             }
             ConnectionError::ConnectionRefused(code) => Failure::Refused(format!("{code:?}")),
+            ConnectionError::MqttState(StateError::Deserialization(
+                rumqttc::mqttbytes::Error::PayloadSizeLimitExceeded(_),
+            )) => Failure::TooLarge,
             ConnectionError::Tls(_) => Failure::Tls(innermost(&error)),
             ConnectionError::Io(_) => line(innermost(&error)),
             ConnectionError::MqttState(state) => of_state(&error, format!("{state:?}")),
@@ -174,6 +249,16 @@ mod tests {
         assert!(told("invalid peer certificate: certificate expired: verification time …").contains("out of date"));
         assert!(told("received fatal alert: CertificateExpired").contains("client_cert_file"));
         assert!(told("invalid peer certificate: certificate not valid for name \"a\"").contains("another name"));
+    }
+
+    #[test]
+    fn only_what_can_be_due_to_a_message_is_laid_to_its_charge() {
+        let of = |reason| Failure::Ended(reason).blame();
+        assert_eq!([of(Goodbye::PacketTooLarge), of(Goodbye::NotAuthorized)], [Blame::Message; 2]);
+        assert_eq!([of(Goodbye::ServerShuttingDown), of(Goodbye::KeepAliveTimeout)], [Blame::Line; 2]);
+        assert_eq!([Failure::TakenOver.blame(), Failure::Silent.blame()], [Blame::Line; 2]);
+        assert_eq!([Failure::HungUp.blame(), Failure::Protocol("?".into()).blame()], [Blame::Perhaps; 2]);
+        assert!(Failure::TakenOver.while_online().contains("client_id"));
     }
 
     #[test]

@@ -8,15 +8,18 @@ use bytes::Bytes;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::client::{Client, Heard, Incoming};
+use super::failure::Failure;
 use super::home_assistant::{self, PeopleAs};
 use super::outbox::Pending;
+use super::parcel::{Message, Purpose, Sent, fits};
+use super::refusals::Lesson;
 use super::shared::Shared;
 use super::snapshot::Snapshot;
 use super::wire;
 
-/// How many messages are sent ahead of their acknowledgement; an event's companions may come on top.
+/// How many messages are sent ahead of their acknowledgement.
 pub const WINDOW: usize = 32;
-/// How many a client needs room for, so that handing over never waits: the window, companions, the subscription and the farewell.
+/// How many a client needs room for, so that handing over never waits: the window, subscriptions and the farewell.
 pub const ROOM: usize = WINDOW + 8;
 /// How many events are read from the outbox at once, and how many acknowledged ones are taken off it at once.
 const BATCH: usize = 64;
@@ -24,31 +27,13 @@ const BATCH: usize = 64;
 const OUTBOX_PAUSE: Duration = Duration::from_secs(5);
 /// How long events are still sent after a stop was asked for; the others are sent another day.
 const LEAVE_AFTER: Duration = Duration::from_secs(1);
-/// What the fixed header, the packet identifier and the lengths of a PUBLISH take at most, in bytes.
-const PUBLISH_OVERHEAD: usize = 16;
-
-/// What a message is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Purpose {
-    /// The record with this number.
-    Event {
-        seq: u64,
-    },
-    /// Goes with the event after it, whose acknowledgement counts for both.
-    Companion,
-    Retained,
-    /// A picture, or what goes before it.
-    Snapshot,
-    Farewell,
-}
-
-/// A message that the client has and the broker may not have acknowledged.
-struct Sent {
-    purpose: Purpose,
-    /// Known once the client has written it.
-    packet: Option<u16>,
-    acknowledged: bool,
-}
+/// A broker that answers pings and does not acknowledge a message within this time never will.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
+/// A message at which the broker hung up before is sent when the connection has lasted for so long.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+/// How long what the broker kept of an earlier run is waited for, without an answer and after it.
+const LEARN_WITHIN: Duration = Duration::from_secs(3);
+const LEARN_AFTER_ANSWER: Duration = Duration::from_millis(500);
 
 /// Whether a link goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +56,13 @@ enum Leaving {
 pub struct Link<'a> {
     pub shared: &'a Shared,
     client: Client,
+    since: Instant,
     /// The largest packet the broker takes, in bytes.
     largest: Option<u32>,
+    /// Topics that are still to be asked for, one after the other.
+    filters: VecDeque<String>,
+    /// What goes out next.
+    ready: VecDeque<Message>,
     /// In the order in which they were handed over; the first one is not acknowledged.
     outstanding: VecDeque<Sent>,
     /// Events that were read from the outbox and not handed over.
@@ -81,28 +71,43 @@ pub struct Link<'a> {
     cursor: u64,
     /// Acknowledged events that the outbox does not know of yet, in their order.
     unsettled: Vec<u64>,
+    /// Topics that the broker has forgotten, which the list of them does not know of yet.
+    cleared: Vec<String>,
     outbox_rests_until: Option<Instant>,
+    /// Until then nothing is announced: what an earlier run announced may still come.
+    learns_until: Option<Instant>,
+    /// When a message at which the broker hung up before may be tried.
+    tries_at: Option<Instant>,
     leaving: Leaving,
 }
 
 impl<'a> Link<'a> {
     /// Asks for what the device listens to, and has everything told again that the broker keeps, `online` among it.
     pub fn begin(shared: &'a Shared, client: Client, largest: Option<u32>) -> Link<'a> {
-        let link = Link {
+        let now = Instant::now();
+        let mut link = Link {
             shared,
             client,
+            since: now,
             largest,
+            filters: VecDeque::new(),
+            ready: VecDeque::new(),
             outstanding: VecDeque::new(),
             fetched: VecDeque::new(),
             cursor: 0,
             unsettled: Vec::new(),
+            cleared: Vec::new(),
             outbox_rests_until: None,
+            learns_until: shared.learns_first().then(|| now + LEARN_WITHIN),
+            tries_at: None,
             leaving: Leaving::No,
         };
+        shared.takes_packets_of(largest);
         // Before anything is published: an earlier run's announcement must be heard before it is replaced.
-        let topics = shared.subscriptions();
-        if !topics.is_empty() && !link.client.subscribe(&topics) {
-            tracing::error!("the broker cannot be asked for commands: its client has no room");
+        link.filters = shared.subscriptions().into();
+        if !shared.refusals().is_cautious() && !link.filters.is_empty() {
+            let all = link.filters.drain(..).collect();
+            link.subscribe(all, false);
         }
         shared.retained().all_unsent();
         link
@@ -111,36 +116,123 @@ impl<'a> Link<'a> {
     /// Events may still go out for a moment; then the farewell.
     pub fn leave(&mut self) {
         self.leaving = Leaving::Until(Instant::now() + LEAVE_AFTER);
+        self.filters.clear();
+        self.learns_until = None;
     }
 
     /// Hands over as much as may be under way.
     pub fn feed(&mut self) {
+        let now = Instant::now();
+        self.tries_at = None;
+        self.outbox_rests_until = self.outbox_rests_until.filter(|end| now < *end);
+        if self.learns_until.is_some_and(|until| now >= until) {
+            self.learns_until = None;
+            self.shared.learned();
+        }
         while self.leaving != Leaving::SaidOffline && self.outstanding.len() < WINDOW {
-            let kept = self.shared.retained().take_unsent();
-            if let Some((topic, payload)) = kept {
-                self.hand_over(topic, payload, true, Purpose::Retained);
-            } else if let Some(snapshot) = self.shared.next_snapshot() {
-                self.hand_over_snapshot(&snapshot);
-            } else if let Some(entry) = self.next_event() {
-                self.hand_over_event(&entry);
-            } else {
+            if self.outstanding.iter().any(|sent| sent.alone && !sent.acknowledged) {
                 break;
             }
+            if let Some(filter) = self.filters.pop_front() {
+                if self.may_go(&filter, 0, true, now) {
+                    self.subscribe(vec![filter], true);
+                    continue;
+                }
+                self.filters.push_front(filter);
+                break;
+            }
+            let Some(message) = self.next_message() else { break };
+            let alone = self.shared.refusals().goes_alone(&message.topic, message.bytes());
+            if !self.may_go(&message.topic, message.bytes(), alone, now) {
+                self.ready.push_front(message);
+                break;
+            }
+            self.hand_over(message, alone);
         }
         if let Leaving::Until(_) = self.leaving
             && self.outstanding.is_empty()
         {
-            self.hand_over(self.shared.topics.status(), Bytes::from_static(b"offline"), true, Purpose::Farewell);
+            let payload = Bytes::from_static(b"offline");
+            let topic = self.shared.topics.status();
+            self.hand_over(Message { topic, payload, retain: true, purpose: Purpose::Farewell }, false);
             self.leaving = Leaving::SaidOffline;
         }
     }
 
-    /// Returns when a failed outbox may be asked again.
-    pub async fn outbox_may_be_asked_again(&self) {
-        match self.outbox_rests_until {
+    /// Whether something may be sent now: what goes alone waits for all before it, and a suspect for a connection that lasts.
+    fn may_go(&mut self, topic: &str, bytes: usize, alone: bool, now: Instant) -> bool {
+        if self.shared.refusals().is_given_up(topic, bytes) || !alone {
+            return true;
+        }
+        if !self.outstanding.is_empty() {
+            return false;
+        }
+        let from = self.since + SETTLED_AFTER;
+        if self.shared.refusals().is_suspect(topic) && now < from && self.leaving == Leaving::No {
+            self.tries_at = Some(from);
+            return false;
+        }
+        true
+    }
+
+    fn next_message(&mut self) -> Option<Message> {
+        if let Some(message) = self.ready.pop_front() {
+            return Some(message);
+        }
+        if let Some((topic, payload)) = self.next_retained() {
+            let purpose = Purpose::Retained { clears: payload.is_empty() };
+            return Some(Message { topic, payload, retain: true, purpose });
+        }
+        if let Some(snapshot) = self.shared.next_snapshot() {
+            self.prepare_snapshot(&snapshot);
+        } else if let Some(entry) = self.next_event() {
+            self.prepare_event(&entry);
+        }
+        self.ready.pop_front()
+    }
+
+    fn next_retained(&mut self) -> Option<(String, Bytes)> {
+        self.shared.note_footprint();
+        let waits = self.learns_until.is_some();
+        self.shared.retained().take_unsent(|topic| waits && self.shared.is_learned_about(topic))
+    }
+
+    /// Returns when there may be something to send without anything having happened, or a message to be given up.
+    pub async fn time_is_up(&self) {
+        let waiting = self.outstanding.iter().find(|sent| sent.is_awaited());
+        let overdue = waiting.map(|sent| sent.at + ACKNOWLEDGED_WITHIN);
+        match [self.outbox_rests_until, self.learns_until, self.tries_at, overdue].into_iter().flatten().min() {
             Some(until) => sleep_until(until).await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Whether the broker leaves a message unacknowledged for too long.
+    pub fn is_stuck(&self) -> bool {
+        let late = |sent: &Sent| sent.is_awaited() && sent.at.elapsed() >= ACKNOWLEDGED_WITHIN;
+        self.outstanding.iter().any(late)
+    }
+
+    fn subscribe(&mut self, filters: Vec<String>, alone: bool) {
+        let known: Vec<String> =
+            filters.into_iter().filter(|filter| !self.shared.refusals().is_given_up(filter, 0)).collect();
+        if known.is_empty() {
+            return;
+        }
+        if !self.client.subscribe(&known) {
+            return tracing::error!("the broker cannot be asked for commands: its client has no room");
+        }
+        let topic = known.join(", ");
+        let purpose = Purpose::Subscription(known);
+        self.outstanding.push_back(Sent {
+            topic,
+            bytes: 0,
+            purpose,
+            at: Instant::now(),
+            alone,
+            packet: None,
+            acknowledged: false,
+        });
     }
 
     fn next_event(&mut self) -> Option<Pending> {
@@ -170,7 +262,7 @@ impl<'a> Link<'a> {
         self.fetched.pop_front()
     }
 
-    fn hand_over_event(&mut self, entry: &Pending) {
+    fn prepare_event(&mut self, entry: &Pending) {
         let late = self.shared.freshness().is_late(entry.seq, Instant::now());
         let topics = &self.shared.topics;
         if !late && let Some(settings) = &self.shared.settings.home_assistant {
@@ -178,23 +270,18 @@ impl<'a> Link<'a> {
             let door = home_assistant::door_event(entry).map(|(door, event)| (topics.door_event(door), event));
             let tag = home_assistant::tag(entry).filter(|_| settings.people == PeopleAs::Tag);
             for (topic, payload) in door.into_iter().chain(tag.map(|tag| (topics.tag(), tag))) {
-                self.hand_over(topic, payload.to_string().into(), false, Purpose::Companion);
+                let payload = payload.to_string().into();
+                self.ready.push_back(Message { topic, payload, retain: false, purpose: Purpose::Companion });
             }
         }
         let topic = if late { topics.replay(&entry.kind) } else { topics.event(&entry.kind) };
-        let purpose = Purpose::Event { seq: entry.seq };
-        if self.hand_over(topic, wire::event(entry, late).into(), false, purpose.clone()) {
-            self.shared.counts.sent(late);
-        } else {
-            // It would be no better another time. The journal has it.
-            self.shared.counts.dropped();
-            self.outstanding.push_back(Sent { purpose, packet: None, acknowledged: true });
-            self.retire();
-        }
+        let payload = wire::event(entry, late).into();
+        let purpose = Purpose::Event { seq: entry.seq, late };
+        self.ready.push_back(Message { topic, payload, retain: false, purpose });
     }
 
     /// At most once: what is lost with the connection is not sent again.
-    fn hand_over_snapshot(&mut self, snapshot: &Snapshot) {
+    fn prepare_snapshot(&mut self, snapshot: &Snapshot) {
         let topics = &self.shared.topics;
         let (picture, about) = (topics.snapshot(&snapshot.door), topics.snapshot_about(&snapshot.door));
         if !fits(picture.len() + snapshot.jpeg.len(), self.largest) {
@@ -204,24 +291,62 @@ impl<'a> Link<'a> {
                 "a snapshot is larger than the broker takes; lower [mqtt.snapshots] max_size"
             );
         }
-        self.hand_over(about, snapshot.about(), false, Purpose::Snapshot);
-        self.hand_over(picture, snapshot.jpeg.clone(), false, Purpose::Snapshot);
+        let purpose = Purpose::Snapshot;
+        self.ready.push_back(Message {
+            topic: about,
+            payload: snapshot.about(),
+            retain: false,
+            purpose: purpose.clone(),
+        });
+        self.ready.push_back(Message { topic: picture, payload: snapshot.jpeg.clone(), retain: false, purpose });
         self.shared.counts.snapshot_sent();
     }
 
-    /// Hands a message to the client; `false` when it can never be sent.
-    fn hand_over(&mut self, topic: String, payload: Bytes, retain: bool, purpose: Purpose) -> bool {
-        if !fits(topic.len() + payload.len(), self.largest) {
-            tracing::warn!(topic, "dropped: larger than the broker takes; raise its limit");
-            return false;
-        }
-        if !self.client.publish(topic.clone(), payload, retain) {
+    /// Hands a message to the client, or gives it up when it can never be sent.
+    fn hand_over(&mut self, message: Message, alone: bool) {
+        let bytes = message.bytes();
+        let Message { topic, payload, retain, purpose } = message;
+        let lost = matches!(purpose, Purpose::Event { seq, .. } if self.shared.refusals().is_lost(seq));
+        let refused = if !fits(bytes, self.largest) {
+            Some(format!("larger than the broker takes, which is {} bytes", self.largest.unwrap_or_default()))
+        } else if lost || self.shared.refusals().is_given_up(&topic, bytes) {
+            Some("given up: the broker ended the connection when it was sent before".to_owned())
+        } else if !self.client.publish(topic.clone(), payload, retain) {
             // There is always room, so it is the topic that the client does not like.
-            tracing::warn!(topic, "dropped: a topic must not hold `+`, `#` or NUL");
-            return false;
+            Some("a topic must not hold `+`, `#` or NUL".to_owned())
+        } else {
+            None
+        };
+        let acknowledged = refused.is_some();
+        if acknowledged && purpose == Purpose::Farewell {
+            self.say_goodbye();
         }
-        self.outstanding.push_back(Sent { purpose, packet: None, acknowledged: false });
-        true
+        match (refused, &purpose) {
+            // It would be no better another time. The journal has it.
+            (Some(reason), purpose) => {
+                if matches!(purpose, Purpose::Event { .. }) {
+                    self.shared.counts.dropped();
+                }
+                // What was found to be the cause is named already, perhaps by another topic.
+                if !lost {
+                    self.shared.refused(&topic, bytes, &reason);
+                }
+            }
+            (None, Purpose::Event { late, .. }) => self.shared.counts.sent(*late),
+            (None, _) => {}
+        }
+        self.outstanding.push_back(Sent {
+            topic,
+            bytes,
+            purpose,
+            at: Instant::now(),
+            alone,
+            packet: None,
+            acknowledged,
+        });
+        if acknowledged {
+            self.retire();
+        }
     }
 
     /// Takes note of what happened on the connection.
@@ -230,47 +355,74 @@ impl<'a> Link<'a> {
             Heard::Written(packet) => self.written(packet),
             Heard::Acknowledged { packet, refusal } => self.acknowledged(packet, refusal),
             Heard::Message(message) => self.message(message),
-            Heard::Subscribed { refused: Some(why) } => {
-                tracing::warn!(
-                    why,
-                    "the broker refuses to tell: let this user read the topics that docs/mqtt.md names"
-                );
-            }
+            Heard::Subscribed { refused } => self.subscribed(refused),
             Heard::Left => return End::Over,
-            Heard::Accepted { .. } | Heard::Subscribed { refused: None } | Heard::Nothing => {}
+            Heard::Accepted { .. } | Heard::Nothing => {}
         }
         End::NotYet
     }
 
     /// The client writes in the order in which it was told.
     fn written(&mut self, packet: u16) {
-        if let Some(sent) = self.outstanding.iter_mut().find(|sent| sent.packet.is_none() && !sent.acknowledged) {
+        let next = |sent: &&mut Sent| sent.packet.is_none() && !sent.acknowledged && !sent.is_subscription();
+        if let Some(sent) = self.outstanding.iter_mut().find(next) {
             sent.packet = Some(packet);
+            sent.at = Instant::now();
         }
+    }
+
+    fn subscribed(&mut self, refused: Option<String>) {
+        if let Some(sent) = self.outstanding.iter_mut().find(|sent| sent.is_subscription() && !sent.acknowledged) {
+            sent.acknowledged = true;
+            match &refused {
+                Some(why) => self.shared.refused(
+                    &sent.topic,
+                    0,
+                    &format!("the broker does not let this user read it: {why}; docs/mqtt.md names what usher reads"),
+                ),
+                None => self.shared.refusals().accepted(&sent.topic, 0),
+            }
+        }
+        if self.filters.is_empty() {
+            self.learns_until = self.learns_until.map(|until| until.min(Instant::now() + LEARN_AFTER_ANSWER));
+        }
+        self.retire();
     }
 
     fn acknowledged(&mut self, packet: u16, refusal: Option<String>) {
         let theirs = |sent: &&mut Sent| sent.packet == Some(packet) && !sent.acknowledged;
         let Some(sent) = self.outstanding.iter_mut().find(theirs) else { return };
         sent.acknowledged = true;
-        if let Some(why) = refusal
-            && self.shared.counts.refused() == 1
-        {
-            tracing::warn!(
-                why,
-                "the broker refuses messages: let this user write to the topics that docs/mqtt.md names"
-            );
+        let (topic, bytes) = (sent.topic.clone(), sent.bytes);
+        match (refusal, &sent.purpose) {
+            (Some(why), _) => {
+                self.shared.refused(
+                    &topic,
+                    bytes,
+                    &format!("the broker does not take it: {why}; check what it lets this user write"),
+                );
+            }
+            (None, Purpose::Retained { clears: true }) => self.cleared.push(topic.clone()),
+            (None, _) => {}
         }
-        if sent.purpose == Purpose::Farewell && !self.client.leave() {
-            tracing::debug!("no room to say goodbye");
+        // Refused or not: it ends no connection.
+        self.shared.refusals().accepted(&topic, bytes);
+        if sent.purpose == Purpose::Farewell {
+            self.say_goodbye();
         }
         self.retire();
+    }
+
+    fn say_goodbye(&self) {
+        if !self.client.leave() {
+            tracing::debug!("no room to say goodbye");
+        }
     }
 
     /// Takes what is acknowledged off the front, so that the outbox is told of events in their order.
     fn retire(&mut self) {
         while self.outstanding.front().is_some_and(|sent| sent.acknowledged) {
-            if let Some(Sent { purpose: Purpose::Event { seq }, .. }) = self.outstanding.pop_front() {
+            if let Some(Sent { purpose: Purpose::Event { seq, .. }, .. }) = self.outstanding.pop_front() {
                 self.unsettled.push(seq);
             }
         }
@@ -278,17 +430,54 @@ impl<'a> Link<'a> {
         if self.unsettled.len() >= BATCH || !under_way {
             self.settle();
         }
+        if self.cleared.len() >= BATCH || self.outstanding.is_empty() {
+            self.shared.cleared(std::mem::take(&mut self.cleared));
+        }
     }
 
     /// Has the outbox forget what was acknowledged.
-    pub fn settle(&mut self) {
+    fn settle(&mut self) {
         if let Err(error) = self.shared.outbox.acknowledge(&self.unsettled) {
             self.shared.outbox_failed(&error);
         }
         self.unsettled.clear();
     }
 
+    /// The connection is over: writes down what was acknowledged, and learns what ended it. `true` when the next connection is worth an early try.
+    pub fn over(&mut self, failure: Option<&Failure>) -> bool {
+        self.settle();
+        self.shared.cleared(std::mem::take(&mut self.cleared));
+        let Some(failure) = failure else { return false };
+        if *failure == Failure::TooLarge {
+            self.shared.stops_listening();
+            return true;
+        }
+        let mut under_way = Vec::new();
+        for sent in self.outstanding.iter().filter(|sent| !sent.acknowledged) {
+            match &sent.purpose {
+                Purpose::Subscription(filters) => under_way.extend(filters.iter().map(|filter| (filter.clone(), 0))),
+                _ => under_way.push((sent.topic.clone(), sent.bytes)),
+            }
+        }
+        let lesson = self.shared.refusals().ended(&under_way, failure.blame());
+        match lesson {
+            Lesson::Nothing => false,
+            Lesson::GoOn => true,
+            Lesson::Cause(topic, bytes) => {
+                let cause = self.outstanding.iter().find(|sent| !sent.acknowledged && sent.topic == topic);
+                if let Some(Purpose::Event { seq, .. }) = cause.map(|sent| &sent.purpose) {
+                    self.shared.refusals().lose(*seq);
+                }
+                self.shared.gave_up(&topic, bytes, &failure.while_online());
+                true
+            }
+        }
+    }
+
     fn message(&mut self, message: Incoming) {
+        if message.retained && self.shared.is_status_of_another(&message) {
+            return;
+        }
         let Some(announcement) = self.shared.announcement_topics() else {
             return self.shared.command(&message);
         };
@@ -297,30 +486,12 @@ impl<'a> Link<'a> {
                 tracing::info!("Home Assistant has started; telling it everything again");
                 self.shared.retained().all_unsent();
             }
-        } else if message.topic == announcement.discovery {
+        } else if announcement.is_discovery(&message.topic) {
             if message.retained {
-                self.shared.learn(&message.payload);
+                self.shared.learn(&message.topic, &message.payload);
             }
         } else {
             self.shared.command(&message);
         }
-    }
-}
-
-/// Whether a broker that takes packets of at most `largest` bytes takes a message of so many.
-fn fits(bytes: usize, largest: Option<u32>) -> bool {
-    let size = bytes + PUBLISH_OVERHEAD;
-    largest.is_none_or(|largest| u32::try_from(size).is_ok_and(|size| size <= largest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_fits_or_not() {
-        assert!(fits(84, None));
-        assert!(fits(84, Some(100)));
-        assert!(!fits(84, Some(99)));
     }
 }

@@ -8,14 +8,19 @@ mod backoff;
 mod client;
 mod command;
 mod connection;
+mod counters;
 mod failure;
+mod footprint;
 mod freshness;
 pub mod home_assistant;
 mod link;
 mod outbox;
+mod parcel;
 mod portrait;
 mod probe;
+mod refusals;
 mod removal;
+mod repeats;
 mod retained;
 mod shared;
 mod snapshot;
@@ -36,11 +41,13 @@ use shared::Shared;
 
 pub use client::Incoming;
 pub use command::{CommandSettings, HubAct, HubCommand, read as read_command};
+pub use counters::HubCounts;
+pub use footprint::{Footprint, MemoryFootprint};
 pub use outbox::{MemoryOutbox, Outbox, Pending};
-pub use portrait::{DoorOutline, Premises, Vitals};
+pub use portrait::{DoorOutline, DoorState, LockState, Premises, Vitals};
 pub use probe::probe;
+pub use refusals::Refusal;
 pub use removal::remove;
-pub use shared::HubCounts;
 pub use snapshot::Snapshot;
 pub use tls::{TlsError, TlsSettings};
 
@@ -144,6 +151,10 @@ pub struct Means {
     pub earlier: u64,
     /// For the age of commands.
     pub clock: Arc<dyn Clock>,
+    /// What the broker keeps of this device, over restarts.
+    pub footprint: Arc<dyn Footprint>,
+    /// Hears of the first message of each topic that the broker does not take. Never waited for.
+    pub refused: mpsc::Sender<Refusal>,
 }
 
 /// The connection to the broker. Dropping it breaks the connection off, and the broker then says `offline` by itself.
@@ -157,9 +168,8 @@ impl Hub {
     /// Begins to connect, and to connect again whenever the connection is lost. Must be called within a tokio runtime. Commands
     /// come out of the receiver; without settings for them none ever do.
     pub fn start(settings: HubSettings, means: Means) -> (Hub, mpsc::Receiver<HubCommand>) {
-        let Means { premises, outbox, earlier, clock } = means;
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        let shared = Arc::new(Shared::new(settings, premises, outbox, earlier, clock, commands));
+        let shared = Arc::new(Shared::new(settings, means, commands));
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(connection::run(shared.clone(), stopping));
         (Hub { shared, stop, task: Mutex::new(Some(task)) }, receiver)
@@ -168,6 +178,21 @@ impl Hub {
     /// To be told of each record of the journal once it is on disk and in the outbox. Never waits.
     pub fn happened(&self, seq: u64, kind: &str, time: &str, content: &Value) {
         self.shared.happened(seq, kind, time, content);
+    }
+
+    /// To be told of doors whenever they change: of their relays and inputs as they are, whatever the journal has. Never waits.
+    pub fn doors(&self, doors: Vec<DoorState>) {
+        self.shared.doors(doors);
+    }
+
+    /// To be told when a person was erased from the records: no retained topic names them any longer as the last one. Never waits.
+    pub fn forget(&self, person: u32) {
+        self.shared.forget(person);
+    }
+
+    /// Messages that the broker does not take, by topic.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.shared.refusals_named()
     }
 
     /// To be told of new measurements from time to time. Never waits.

@@ -20,6 +20,9 @@ pub struct Pending {
     pub kind: String,
     /// The details, as in the journal.
     pub content: Value,
+    /// The hash of the record before and that of this record, in hexadecimal digits.
+    pub previous: String,
+    pub hash: String,
 }
 
 /// The list. Called from the hub's task: what takes long there makes the broker wait, and nobody else.

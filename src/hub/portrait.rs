@@ -32,6 +32,46 @@ pub struct DoorOutline {
     pub mode: String,
 }
 
+/// A door as it is, whatever the journal has of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DoorState {
+    pub name: String,
+    pub lock: LockState,
+    /// `None` until its sensor says something, or when it has none.
+    pub open: Option<bool>,
+    /// `normal`, `lockdown` or `release`.
+    pub mode: String,
+    /// `forced_open`, `held_open`, `tamper`.
+    pub alarms: Vec<String>,
+    /// What is wrong with its relay or its inputs, in words.
+    pub fault: Option<String>,
+}
+
+/// What holds a door.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LockState {
+    /// Nothing was heard of it yet.
+    #[default]
+    Unknown,
+    /// The relay is at its safe level.
+    Locked,
+    /// The relay is energised.
+    Unlocked,
+    /// The relay does not obey: it may be at either level.
+    Jammed,
+}
+
+impl LockState {
+    fn as_str(self) -> &'static str {
+        match self {
+            LockState::Unknown => "unknown",
+            LockState::Locked => "locked",
+            LockState::Unlocked => "unlocked",
+            LockState::Jammed => "jammed",
+        }
+    }
+}
+
 /// What is measured from time to time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vitals {
@@ -48,7 +88,9 @@ pub struct Vitals {
 /// The device as it stands.
 #[derive(Clone, Debug)]
 pub struct Portrait {
-    doors: BTreeMap<String, Door>,
+    doors: BTreeMap<String, DoorState>,
+    /// Inputs that change all the time, by door.
+    chattering: BTreeMap<String, BTreeSet<String>>,
     /// Whether each camera gives frames.
     cameras: BTreeMap<String, bool>,
     people: BTreeMap<u32, Person>,
@@ -62,18 +104,6 @@ pub struct Portrait {
 }
 
 #[derive(Clone, Debug)]
-struct Door {
-    unlocked: bool,
-    /// `None` until its sensor says something, or when it has none.
-    open: Option<bool>,
-    mode: String,
-    alarms: BTreeSet<String>,
-    fault: Option<String>,
-    /// Inputs that change all the time.
-    chattering: BTreeSet<String>,
-}
-
-#[derive(Clone, Debug)]
 struct Person {
     name: String,
     /// `None` until they went through a door whose side is known.
@@ -81,17 +111,17 @@ struct Person {
 }
 
 impl Portrait {
-    /// Doors locked, cameras at work, nobody seen.
+    /// Nothing known of the doors but their modes, cameras at work, nobody seen.
     pub fn new(premises: &Premises) -> Portrait {
         let door = |outline: &DoorOutline| {
-            let mode = outline.mode.clone();
-            let (alarms, chattering) = (BTreeSet::new(), BTreeSet::new());
-            (outline.name.clone(), Door { unlocked: false, open: None, mode, alarms, fault: None, chattering })
+            let (name, mode, lock) = (outline.name.clone(), outline.mode.clone(), LockState::Unknown);
+            (name.clone(), DoorState { name, lock, open: None, mode, alarms: Vec::new(), fault: None })
         };
         let person =
             |(id, name): &(u32, String)| (*id, Person { name: name.clone(), inside: premises.inside.get(id).copied() });
         Portrait {
             doors: premises.doors.iter().map(door).collect(),
+            chattering: BTreeMap::new(),
             cameras: premises.cameras.iter().map(|name| (name.clone(), true)).collect(),
             people: premises.people.iter().map(person).collect(),
             granted: 0,
@@ -103,7 +133,19 @@ impl Portrait {
         }
     }
 
-    /// Draws what a record of the journal says. Kinds that change nothing here are passed over.
+    /// Takes a door as it is. One that is not configured is passed over.
+    pub fn place(&mut self, door: DoorState) {
+        if let Some(known) = self.doors.get_mut(&door.name) {
+            *known = door;
+        }
+    }
+
+    /// A person is not to be named any longer as the one who was let in last.
+    pub fn forget(&mut self, person: u32) {
+        self.last_person = self.last_person.take().filter(|(id, ..)| *id != person);
+    }
+
+    /// Draws what a record of the journal says. Kinds that change nothing here are passed over; doors come by [`Portrait::place`].
     pub fn draw(&mut self, kind: &str, time: &str, content: &Value) {
         match kind {
             "granted" => {
@@ -121,12 +163,18 @@ impl Portrait {
             },
             "enrolled" | "renamed" => {
                 if let Some((id, name)) = person(content) {
+                    if let Some((last, named, _)) = &mut self.last_person
+                        && *last == id
+                    {
+                        named.clone_from(&name);
+                    }
                     self.people.entry(id).or_insert(Person { name: String::new(), inside: None }).name = name;
                 }
             }
             "removed" => {
                 if let Some((id, _)) = person(content) {
                     self.people.remove(&id);
+                    self.forget(id);
                 }
             }
             "stage_failed" => self.failed_stage = Some(text(content, "stage").to_owned()),
@@ -135,16 +183,20 @@ impl Portrait {
                     *well = kind == "camera_back";
                 }
             }
-            _ => {
-                if kind == "unlocked"
-                    && let Some(ms) = content["capture_to_door_ms"].as_u64()
-                {
-                    self.capture_to_door_ms = Some(ms);
-                }
-                if let Some(door) = self.doors.get_mut(text(content, "door")) {
-                    door.draw(kind, content);
+            "contact_chattered" => {
+                let inputs = self.chattering.entry(text(content, "door").to_owned()).or_default();
+                let input = text(content, "input");
+                match content["over"] == true {
+                    true => drop(inputs.remove(input)),
+                    false => drop(inputs.insert(input.to_owned())),
                 }
             }
+            "unlocked" => {
+                if let Some(ms) = content["capture_to_door_ms"].as_u64() {
+                    self.capture_to_door_ms = Some(ms);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -178,7 +230,7 @@ impl Portrait {
     /// Topics below the device's, with what the broker is to keep for each: `door/<name>`, `camera/<name>`, `state`, `vitals`.
     pub fn states(&self) -> Vec<(String, Value)> {
         let mut states: Vec<(String, Value)> =
-            self.doors.iter().map(|(name, door)| (format!("door/{name}"), door.state())).collect();
+            self.doors.iter().map(|(name, door)| (format!("door/{name}"), door.state(self.fault(door)))).collect();
         states.extend(self.cameras.iter().map(|(name, well)| (format!("camera/{name}"), json!({ "connected": well }))));
         states.push(("state".to_owned(), self.state()));
         states.push(("vitals".to_owned(), self.vitals()));
@@ -199,11 +251,18 @@ impl Portrait {
         })
     }
 
+    /// What is wrong at a door, in words.
+    fn fault(&self, door: &DoorState) -> Option<String> {
+        let chatters = |input: &String| format!("its {} changes all the time", input.replace('_', " "));
+        let chattering = || self.chattering.get(&door.name).and_then(BTreeSet::first).map(chatters);
+        door.fault.clone().or_else(chattering)
+    }
+
     /// The first thing that is wrong, in words.
     fn problem(&self) -> Option<String> {
         let stage = self.failed_stage.as_ref().map(|stage| format!("the stage {stage} failed"));
         let camera = self.cameras.iter().find(|(_, well)| !**well).map(|(name, _)| format!("camera {name}: no frames"));
-        let door = self.doors.iter().find_map(|(name, door)| Some(format!("door {name}: {}", door.fault()?)));
+        let door = self.doors.iter().find_map(|(name, door)| Some(format!("door {name}: {}", self.fault(door)?)));
         stage.or(door).or(camera).or_else(|| self.vitals.trouble.clone())
     }
 
@@ -226,58 +285,17 @@ impl Portrait {
     }
 }
 
-impl Door {
-    fn draw(&mut self, kind: &str, content: &Value) {
-        match kind {
-            "unlocked" | "locked" => {
-                self.unlocked = kind == "unlocked";
-                self.fault = None;
-            }
-            "door_opened" | "door_closed" => self.open = Some(kind == "door_opened"),
-            "mode_set" => text(content, "mode").clone_into(&mut self.mode),
-            "alarm_raised" => drop(self.alarms.insert(text(content, "alarm").to_owned())),
-            "alarm_ended" => drop(self.alarms.remove(text(content, "alarm"))),
-            "contact_chattered" => {
-                let input = text(content, "input");
-                match content["over"] == true {
-                    true => drop(self.chattering.remove(input)),
-                    false => drop(self.chattering.insert(input.to_owned())),
-                }
-                if let (true, Some(active)) = (input == "sensor", content["active"].as_bool()) {
-                    self.open = Some(active);
-                }
-            }
-            "contacts_lost" => {
-                self.open = None;
-                self.fault = Some(text(content, "reason").to_owned());
-            }
-            "contacts_back" => self.fault = None,
-            "unlock_refused" => {
-                // The relay is at its safe level then.
-                self.unlocked = false;
-                self.fault = Some(text(content, "reason").to_owned());
-            }
-            "door_failed" => {
-                self.fault = Some(text(content, "reason").to_owned());
-            }
-            _ => {}
-        }
-    }
-
-    fn fault(&self) -> Option<String> {
-        let chatters = |input: &String| format!("its {} changes all the time", input.replace('_', " "));
-        self.fault.clone().or_else(|| self.chattering.first().map(chatters))
-    }
-
-    fn state(&self) -> Value {
+impl DoorState {
+    fn state(&self, fault: Option<String>) -> Value {
+        let alarm = |name: &str| self.alarms.iter().any(|alarm| alarm == name);
         json!({
-            "lock": if self.unlocked { "unlocked" } else { "locked" },
+            "lock": self.lock.as_str(),
             "leaf": self.open.map(|open| if open { "open" } else { "closed" }),
             "mode": self.mode,
-            "forced_open": self.alarms.contains("forced_open"),
-            "held_open": self.alarms.contains("held_open"),
-            "tamper": self.alarms.contains("tamper"),
-            "fault": self.fault(),
+            "forced_open": alarm("forced_open"),
+            "held_open": alarm("held_open"),
+            "tamper": alarm("tamper"),
+            "fault": fault,
         })
     }
 }
@@ -324,39 +342,53 @@ mod tests {
         portrait.states().into_iter().find(|(name, _)| name == topic).unwrap().1
     }
 
+    fn front(lock: LockState) -> DoorState {
+        let (name, mode) = ("front".to_owned(), "lockdown".to_owned());
+        DoorState { name, lock, open: Some(true), mode, alarms: vec!["held_open".into()], fault: None }
+    }
+
     #[test]
     fn a_door_shows_its_lock_its_leaf_its_mode_and_its_alarms() {
-        let door = |more: Value| {
-            let mut content = json!({ "door": "front" });
-            content.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            content
-        };
-        let events = [
-            ("unlocked", door(json!({ "capture_to_door_ms": 232 }))),
-            ("door_opened", door(json!({}))),
-            ("alarm_raised", door(json!({ "alarm": "held_open" }))),
-            ("mode_set", door(json!({ "mode": "lockdown" }))),
-        ];
-        let portrait = drawn(&events);
+        let mut portrait = portrait();
+        assert_eq!(of(&portrait, "door/front")["lock"], "unknown", "until something is known");
+        portrait.place(front(LockState::Unlocked));
         let expected = json!({
             "lock": "unlocked", "leaf": "open", "mode": "lockdown",
             "forced_open": false, "held_open": true, "tamper": false, "fault": null,
         });
         assert_eq!(of(&portrait, "door/front"), expected);
-        assert_eq!(of(&portrait, "state")["capture_to_door_ms"], 232);
         assert_eq!(portrait.mode("front"), Some("lockdown"));
-
-        let mut portrait = portrait;
-        portrait.draw("locked", "t", &door(json!({})));
-        portrait.draw("door_closed", "t", &door(json!({})));
-        portrait.draw("alarm_ended", "t", &door(json!({ "alarm": "held_open" })));
-        portrait.draw("contacts_lost", "t", &door(json!({ "reason": "the chip is gone" })));
+        // The record is not what counts: it may be missing, or say what was about to happen.
+        for kind in ["locked", "unlocked", "door_failed", "unlock_refused"] {
+            portrait.draw(kind, "t", &json!({ "door": "front", "reason": "x", "capture_to_door_ms": 232 }));
+            assert_eq!(of(&portrait, "door/front"), expected, "{kind}");
+        }
+        assert_eq!(of(&portrait, "state")["capture_to_door_ms"], 232);
+        let fault = Some("the relay does not obey".to_owned());
+        portrait.place(DoorState { open: None, fault, alarms: Vec::new(), ..front(LockState::Jammed) });
         let state = of(&portrait, "door/front");
         assert_eq!(
             [&state["lock"], &state["leaf"], &state["held_open"]],
-            [&json!("locked"), &json!(null), &json!(false)]
+            [&json!("jammed"), &json!(null), &json!(false)]
         );
-        assert_eq!(of(&portrait, "state")["problem"], "door front: the chip is gone");
+        assert_eq!(of(&portrait, "state")["problem"], "door front: the relay does not obey");
+        portrait.place(DoorState { name: "back".into(), ..front(LockState::Unlocked) });
+        assert_eq!(portrait.states().len(), 4);
+    }
+
+    #[test]
+    fn who_is_gone_is_not_named_as_the_last_person() {
+        let granted = json!({ "door": "front", "person": { "id": 7, "name": "Barack Obama" } });
+        let last = |events: &[(&str, Value)]| of(&drawn(events), "state")["last_person"].clone();
+        let renamed = json!({ "person": { "id": 7, "name": "B. H. Obama" } });
+        assert_eq!(last(&[("granted", granted.clone()), ("renamed", renamed)])["name"], "B. H. Obama");
+        let removed = |id: u32| json!({ "person": { "id": id, "name": "x" } });
+        assert_eq!(last(&[("granted", granted.clone()), ("removed", removed(9))])["id"], 7);
+        assert_eq!(last(&[("granted", granted.clone()), ("removed", removed(7))]), Value::Null);
+        let mut portrait = drawn(&[("granted", granted)]);
+        portrait.forget(7);
+        assert_eq!(of(&portrait, "state")["last_person"], Value::Null);
+        assert_eq!(of(&portrait, "state")["last_person_at"], Value::Null);
     }
 
     #[test]
@@ -366,7 +398,7 @@ mod tests {
         let mut portrait = drawn(&[("denials_repeated", repeated), ("contact_chattered", chatter(false))]);
         assert_eq!(of(&portrait, "state")["denied"], 46);
         assert_eq!(of(&portrait, "state")["problem"], "door front: its sensor changes all the time");
-        assert_eq!(of(&portrait, "door/front")["leaf"], "open");
+        assert_eq!(of(&portrait, "door/front")["fault"], "its sensor changes all the time");
         portrait.draw("contact_chattered", "t", &chatter(true));
         assert_eq!(of(&portrait, "state")["problem"], Value::Null);
     }

@@ -17,23 +17,34 @@ use super::wire::Topics;
 /// How long nothing more must come from the broker before everything that it keeps is known.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Clears every retained topic of the device below its prefix, and its announcement below `discovery_prefix`. Returns the topics
-/// that were cleared; `Err` says what went wrong, in words.
-pub async fn remove(settings: HubSettings, discovery_prefix: &str, wait: Duration) -> Result<Vec<String>, String> {
+/// Clears every retained topic of the device below its prefix, its announcement below `discovery_prefix`, and the topics of `also`. Returns
+/// the topics that were cleared; `Err` says what went wrong, in words.
+pub async fn remove(
+    settings: HubSettings,
+    discovery_prefix: &str,
+    also: &[String],
+    wait: Duration,
+) -> Result<Vec<String>, String> {
     let topics = Topics::new(&settings.prefix, &settings.device);
-    let announcement = HomeAssistantSettings {
+    let home_assistant = HomeAssistantSettings {
         discovery_prefix: discovery_prefix.to_owned(),
         people: super::home_assistant::PeopleAs::Nobody,
-    }
-    .discovery_topic(&settings.device);
+    };
+    let [announcement, more] = home_assistant.discovery_filters(&settings.device);
     let address = settings.address();
     let (client, mut events) = connect(settings, "remove", wait).await?;
-    if !client.subscribe(&[format!("{}/#", topics.base()), announcement.clone()]) {
+    if !client.subscribe(&[format!("{}/#", topics.base()), announcement.clone(), more]) {
         return Err(format!("{address}: the prefix or the device's name cannot be part of a topic"));
     }
     let kept = kept(&mut events, wait).await.map_err(|why| format!("{address}: {why}"))?;
     // Cleared in any case: a broker may hide from a user what it lets them write.
-    let cleared: Vec<String> = kept.into_iter().chain([announcement]).collect::<BTreeSet<_>>().into_iter().collect();
+    let cleared: Vec<String> = kept
+        .into_iter()
+        .chain([announcement])
+        .chain(also.iter().cloned())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     for topic in &cleared {
         publish(&client, &mut events, topic, wait).await.map_err(|why| format!("{address}: {topic}: {why}"))?;
     }

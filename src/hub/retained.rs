@@ -38,11 +38,34 @@ impl Retained {
         self.unsent = self.values.keys().cloned().collect();
     }
 
-    /// The next topic that has to be told, with its payload.
-    pub fn take_unsent(&mut self) -> Option<(String, Bytes)> {
-        let topic = self.unsent.pop_first()?;
+    /// The next topic that has to be told, with its payload; of those that are not `held` back.
+    pub fn take_unsent(&mut self, held: impl Fn(&str) -> bool) -> Option<(String, Bytes)> {
+        let topic = self.unsent.iter().find(|topic| !held(topic))?.clone();
+        self.unsent.remove(&topic);
         let payload = self.values.get(&topic)?.clone();
         Some((topic, payload))
+    }
+
+    /// Topics that have something to say and have not said it yet.
+    pub fn unsent(&self) -> impl Iterator<Item = &String> {
+        self.unsent.iter().filter(|topic| self.values.get(*topic).is_some_and(|payload| !payload.is_empty()))
+    }
+
+    /// The broker has forgotten a topic: there is no need to clear it again. `false` when it has something to say meanwhile.
+    pub fn is_cleared(&mut self, topic: &str) -> bool {
+        match self.values.get(topic) {
+            Some(payload) if !payload.is_empty() => false,
+            _ => {
+                self.values.remove(topic);
+                self.unsent.remove(topic);
+                true
+            }
+        }
+    }
+
+    /// Whether a topic has something to say.
+    pub fn holds(&self, topic: &str) -> bool {
+        self.values.get(topic).is_some_and(|payload| !payload.is_empty())
     }
 }
 
@@ -56,11 +79,11 @@ mod tests {
         assert!(retained.set("b", "1"));
         assert!(retained.set("a", "1"));
         retained.set("a", "2");
-        assert_eq!(retained.take_unsent(), Some(("a".into(), "2".into())));
-        assert_eq!(retained.take_unsent(), Some(("b".into(), "1".into())));
-        assert_eq!(retained.take_unsent(), None);
+        assert_eq!(retained.take_unsent(|_| false), Some(("a".into(), "2".into())));
+        assert_eq!(retained.take_unsent(|_| false), Some(("b".into(), "1".into())));
+        assert_eq!(retained.take_unsent(|_| false), None);
         assert!(!retained.set("a", "2"));
-        assert_eq!(retained.take_unsent(), None);
+        assert_eq!(retained.take_unsent(|_| false), None);
     }
 
     #[test]
@@ -68,14 +91,28 @@ mod tests {
         let mut retained = Retained::default();
         retained.set("a", "1");
         retained.set("b", "1");
-        while retained.take_unsent().is_some() {}
+        while retained.take_unsent(|_| false).is_some() {}
         retained.set("b", "");
-        assert_eq!(retained.take_unsent(), Some(("b".into(), Bytes::new())));
+        assert_eq!(retained.take_unsent(|_| false), Some(("b".into(), Bytes::new())));
         // It may have been lost on the way.
         retained.all_unsent();
-        assert_eq!(retained.take_unsent(), Some(("a".into(), "1".into())));
-        assert_eq!(retained.take_unsent(), Some(("b".into(), Bytes::new())));
-        assert_eq!(retained.take_unsent(), None);
+        assert_eq!(retained.take_unsent(|_| false), Some(("a".into(), "1".into())));
+        assert_eq!(retained.take_unsent(|_| false), Some(("b".into(), Bytes::new())));
+        assert_eq!(retained.take_unsent(|_| false), None);
+    }
+
+    #[test]
+    fn what_is_held_back_waits_and_what_is_cleared_is_forgotten() {
+        let mut retained = Retained::default();
+        retained.set("a/1", "1");
+        retained.set("b", "");
+        assert!(retained.unsent().eq(["a/1"]));
+        assert_eq!(retained.take_unsent(|topic| topic.starts_with("a/")), Some(("b".into(), Bytes::new())));
+        assert_eq!(retained.take_unsent(|topic| topic.starts_with("a/")), None);
+        assert!(retained.is_cleared("b") && !retained.is_cleared("a/1"));
+        retained.all_unsent();
+        assert_eq!(retained.take_unsent(|_| false), Some(("a/1".into(), "1".into())));
+        assert_eq!(retained.take_unsent(|_| false), None);
     }
 
     #[test]
@@ -84,10 +121,10 @@ mod tests {
         for topic in ["a", "p/1", "p/2", "q"] {
             retained.set(topic, "1");
         }
-        while retained.take_unsent().is_some() {}
+        while retained.take_unsent(|_| false).is_some() {}
         retained.forget("p/", |topic| topic.ends_with('2'));
-        assert_eq!(retained.take_unsent(), Some(("p/1".into(), Bytes::new())));
+        assert_eq!(retained.take_unsent(|_| false), Some(("p/1".into(), Bytes::new())));
         retained.forget("p/", |topic| topic.ends_with('2'));
-        assert_eq!(retained.take_unsent(), None);
+        assert_eq!(retained.take_unsent(|_| false), None);
     }
 }

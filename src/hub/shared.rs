@@ -2,25 +2,35 @@
 //!
 //! Knows nothing of connections. No lock is held while another is taken, and none while something is awaited.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::client::Incoming;
 use super::command::{self, HubCommand, Limiter, Pace};
+use super::counters::Counters;
+use super::footprint::Footprint;
 use super::freshness::Freshness;
-use super::home_assistant::{Announcement, PeopleAs};
+use super::home_assistant::{Announcement, HomeAssistantSettings, PeopleAs};
 use super::outbox::Outbox;
-use super::portrait::{Portrait, Premises, Vitals};
+use super::portrait::{DoorState, Portrait, Vitals};
+use super::refusals::{Refusal, Refusals};
+use super::repeats::Repeats;
 use super::retained::Retained;
 use super::snapshot::{Snapshot, Snapshots};
 use super::wire::Topics;
-use super::{HubSettings, State};
+use super::{HubSettings, Means, State};
 use crate::clock::Clock;
+
+/// How long nothing is listened to after a message came that is too large to be taken in.
+const DEAF_FOR: Duration = Duration::from_secs(600);
+
+/// The kind of record that says that a message was refused.
+const REFUSED: &str = "hub_message_refused";
 
 /// What the hub and its task share.
 pub struct Shared {
@@ -39,26 +49,45 @@ pub struct Shared {
     portrait: Mutex<Portrait>,
     announcement: Mutex<Option<Announcement>>,
     limiter: Mutex<Limiter>,
+    repeats: Mutex<Repeats>,
     commands: mpsc::Sender<HubCommand>,
     outbox_fails: AtomicBool,
+    refusals: Mutex<Refusals>,
+    refused: mpsc::Sender<Refusal>,
+    footprint: Arc<dyn Footprint>,
+    footprint_fails: AtomicBool,
+    /// What the footprint has.
+    told: Mutex<BTreeSet<String>>,
+    strangers: Mutex<Strangers>,
+    deaf_until: Mutex<Option<Instant>>,
+}
+
+/// What was told under a former name of this device: topics by their base, until it is known whether another device has the name now.
+#[derive(Default)]
+struct Strangers {
+    topics: BTreeMap<String, Vec<String>>,
+    /// Bases of devices that are there.
+    alive: BTreeSet<String>,
 }
 
 /// Topics that mean something else than a command.
-pub struct AnnouncementTopics {
+pub struct AnnouncementTopics<'a> {
     pub birth: String,
-    pub discovery: String,
+    settings: &'a HomeAssistantSettings,
+    device: &'a str,
+}
+
+impl AnnouncementTopics<'_> {
+    /// Whether a topic is of this device's announcement.
+    pub fn is_discovery(&self, topic: &str) -> bool {
+        self.settings.piece(topic, self.device).is_some()
+    }
 }
 
 impl Shared {
     /// With nothing sent yet.
-    pub fn new(
-        settings: HubSettings,
-        premises: Premises,
-        outbox: Arc<dyn Outbox>,
-        earlier: u64,
-        clock: Arc<dyn Clock>,
-        commands: mpsc::Sender<HubCommand>,
-    ) -> Shared {
+    pub fn new(settings: HubSettings, means: Means, commands: mpsc::Sender<HubCommand>) -> Shared {
+        let Means { premises, outbox, earlier, clock, footprint, refused } = means;
         let topics = Topics::new(&settings.prefix, &settings.device);
         let announcement = settings.home_assistant.as_ref().map(|home_assistant| {
             Announcement::new(home_assistant.clone(), &settings, topics.clone(), premises.clone())
@@ -78,16 +107,45 @@ impl Shared {
             portrait: Mutex::new(Portrait::new(&premises)),
             announcement: Mutex::new(announcement),
             limiter: Mutex::new(Limiter::new(per_minute, Instant::now())),
+            repeats: Mutex::default(),
             commands,
             outbox_fails: AtomicBool::new(false),
+            refusals: Mutex::default(),
+            refused,
+            footprint,
+            footprint_fails: AtomicBool::new(false),
+            told: Mutex::default(),
+            strangers: Mutex::default(),
+            deaf_until: Mutex::default(),
             settings,
         };
         // Sent anew with each connection; the farewell and the last will take it back.
         shared.retained().set(&shared.topics.status(), "online");
         shared.show();
         shared.show_people();
+        shared.look_back();
         shared.announce();
         shared
+    }
+
+    /// Has the broker forget what an earlier run told it and this one does not.
+    fn look_back(&self) {
+        let earlier = match self.footprint.topics() {
+            Ok(earlier) => earlier,
+            Err(error) => return self.footprint_failed(&error),
+        };
+        locked(&self.told).extend(earlier.keys().cloned());
+        for (topic, base) in earlier {
+            if base != self.topics.base() {
+                locked(&self.strangers).topics.entry(base).or_default().push(topic);
+                continue;
+            }
+            // The announcement keeps to its pieces, or gives them up.
+            let is_piece = locked(&self.announcement).as_mut().is_some_and(|announcement| announcement.expect(&topic));
+            if !is_piece && !self.retained().holds(&topic) {
+                self.retained().set(&topic, "");
+            }
+        }
     }
 
     /// A record of the journal is on disk.
@@ -101,6 +159,23 @@ impl Shared {
         if matches!(kind, "enrolled" | "renamed" | "removed") {
             self.announce();
         }
+        self.work.notify_one();
+    }
+
+    /// Doors as they are now.
+    pub fn doors(&self, doors: Vec<DoorState>) {
+        {
+            let mut portrait = locked(&self.portrait);
+            doors.into_iter().for_each(|door| portrait.place(door));
+        }
+        self.show();
+        self.work.notify_one();
+    }
+
+    /// A person was erased from the records.
+    pub fn forget(&self, person: u32) {
+        locked(&self.portrait).forget(person);
+        self.show();
         self.work.notify_one();
     }
 
@@ -153,36 +228,179 @@ impl Shared {
     /// Puts the announcement for Home Assistant beside it.
     fn announce(&self) {
         let portrait = locked(&self.portrait).clone();
-        let Some((topic, payload)) = locked(&self.announcement).as_mut().map(|announcement| {
-            let topic = announcement.settings().discovery_topic(&self.settings.device);
-            (topic, announcement.payload(&portrait))
-        }) else {
-            return;
-        };
-        locked(&self.retained).set(&topic, payload);
+        let messages = locked(&self.announcement).as_mut().map(|announcement| announcement.messages(&portrait));
+        let mut retained = self.retained();
+        for (topic, payload) in messages.into_iter().flatten() {
+            retained.set(&topic, payload);
+        }
     }
 
     /// Takes back what an earlier run announced and this one does not.
-    pub fn learn(&self, kept: &[u8]) {
-        let learned = locked(&self.announcement).as_mut().is_some_and(|announcement| announcement.learn(kept));
-        if learned {
-            self.announce();
-            self.work.notify_one();
+    pub fn learn(&self, topic: &str, kept: &[u8]) {
+        if let Some(announcement) = locked(&self.announcement).as_mut() {
+            announcement.learn(topic, kept);
         }
+        self.announce();
+        self.work.notify_one();
+    }
+
+    /// Whether a connection begins with listening to what the broker keeps.
+    pub fn learns_first(&self) -> bool {
+        self.settings.home_assistant.is_some() || !locked(&self.strangers).topics.is_empty()
+    }
+
+    /// Whether nothing is told on a topic before that.
+    pub fn is_learned_about(&self, topic: &str) -> bool {
+        self.announcement_topics().is_some_and(|topics| topics.is_discovery(topic))
+    }
+
+    /// What the broker keeps is known now: what was told under a former name goes, unless another device has that name.
+    pub fn learned(&self) {
+        if let Some(announcement) = locked(&self.announcement).as_mut() {
+            announcement.settle();
+        }
+        let Strangers { topics, alive } = std::mem::take(&mut *locked(&self.strangers));
+        for (base, topics) in topics {
+            let device = base.rsplit('/').next().unwrap_or_default();
+            if alive.contains(&base) {
+                tracing::warn!(
+                    base,
+                    "the broker keeps topics of a former name of this device, and a device of that name is there: it is left alone. If \
+                     there is none, remove the name with `usher hub remove --device {device}`"
+                );
+                continue;
+            }
+            tracing::info!(
+                base,
+                topics = topics.len(),
+                "taking a former name of this device off the broker; on another broker `usher hub remove --device {device}` does it"
+            );
+            for topic in topics.iter().filter(|topic| !self.retained().holds(topic)) {
+                self.retained().set(topic, "");
+            }
+        }
+        self.work.notify_one();
+    }
+
+    /// Whether a retained message says how it stands with a device that has a former name of this one; taken down then.
+    pub fn is_status_of_another(&self, message: &Incoming) -> bool {
+        let mut strangers = locked(&self.strangers);
+        let Some(base) = message.topic.strip_suffix("/status").filter(|base| strangers.topics.contains_key(*base))
+        else {
+            return false;
+        };
+        if &message.payload[..] == b"online" {
+            strangers.alive.insert(base.to_owned());
+        }
+        true
+    }
+
+    /// The broker takes packets of at most so many bytes: announcements keep below.
+    pub fn takes_packets_of(&self, largest: Option<u32>) {
+        let Some(largest) = largest else { return };
+        let smaller = |announcement: &mut Announcement| announcement.keep_below(largest as usize);
+        if locked(&self.announcement).as_mut().is_some_and(smaller) {
+            self.announce();
+        }
+    }
+
+    /// Puts what is about to be told on the list of what the broker keeps.
+    pub fn note_footprint(&self) {
+        let mut new: Vec<String> = self.retained().unsent().cloned().collect();
+        {
+            let told = locked(&self.told);
+            new.retain(|topic| !told.contains(topic));
+        }
+        if new.is_empty() {
+            return;
+        }
+        match self.footprint.add(&new, self.topics.base()) {
+            Ok(()) => {
+                self.footprint_fails.store(false, Ordering::Relaxed);
+                locked(&self.told).extend(new);
+            }
+            Err(error) => self.footprint_failed(&error),
+        }
+    }
+
+    /// The broker has forgotten these topics.
+    pub fn cleared(&self, topics: Vec<String>) {
+        let gone: Vec<String> = topics.into_iter().filter(|topic| self.retained().is_cleared(topic)).collect();
+        if gone.is_empty() {
+            return;
+        }
+        let mut told = locked(&self.told);
+        told.retain(|topic| !gone.contains(topic));
+        drop(told);
+        if let Err(error) = self.footprint.remove(&gone) {
+            self.footprint_failed(&error);
+        }
+    }
+
+    fn footprint_failed(&self, error: &str) {
+        if !self.footprint_fails.swap(true, Ordering::Relaxed) {
+            tracing::error!(error, "the list of what the broker keeps of this device cannot be used");
+        }
+    }
+
+    /// The broker does not take a message, or does not let this device read a topic.
+    pub fn refused(&self, topic: &str, bytes: usize, reason: &str) {
+        self.counts.refused();
+        let Some(refusal) = self.refusals().name(topic, bytes, reason) else { return };
+        tracing::warn!(topic, bytes, reason, "the broker refuses a message; others of this topic are only counted");
+        // A refused record about a refusal would be the next refusal.
+        if topic != self.topics.event(REFUSED) && topic != self.topics.replay(REFUSED) {
+            // A full queue drops it: it is in the log, and counted.
+            drop(self.refused.try_send(refusal));
+        }
+    }
+
+    /// A message ended connections, and is not sent any longer.
+    pub fn gave_up(&self, topic: &str, bytes: usize, why: &str) {
+        self.refused(topic, bytes, &format!("given up: it ended the connection: {why}"));
+        // Half of it may be welcome.
+        let smaller = |announcement: &mut Announcement| announcement.keep_below(bytes / 2);
+        if self.is_learned_about(topic) && locked(&self.announcement).as_mut().is_some_and(smaller) {
+            self.announce();
+        }
+    }
+
+    /// All refusals that are known by name.
+    pub fn refusals_named(&self) -> Vec<Refusal> {
+        self.refusals().all()
+    }
+
+    /// A message came that is too large to be taken in: nothing is listened to for a while, or it would come again at once.
+    pub fn stops_listening(&self) {
+        let topics = self.subscriptions().join(", ");
+        *locked(&self.deaf_until) = Some(Instant::now() + DEAF_FOR);
+        let minutes = DEAF_FOR.as_secs() / 60;
+        self.refused(&topics, 0, &format!("a message larger than what is taken in came on one of them; none is listened to for {minutes} minutes. Clear it there if it is retained"));
+    }
+
+    /// Whether nothing is listened to for now.
+    pub fn is_deaf(&self) -> bool {
+        locked(&self.deaf_until).is_some_and(|until| Instant::now() < until)
     }
 
     /// What the device listens to.
     pub fn subscriptions(&self) -> Vec<String> {
+        if self.is_deaf() {
+            return Vec::new();
+        }
         let commands = self.settings.commands.as_ref().map(|_| format!("{}/+", self.topics.commands()));
-        let announcement = self.announcement_topics().map(|topics| [topics.birth, topics.discovery]);
-        commands.into_iter().chain(announcement.into_iter().flatten()).collect()
+        let announcement = self.settings.home_assistant.as_ref().map(|settings| {
+            let [first, more] = settings.discovery_filters(&self.settings.device);
+            [settings.birth_topic(), first, more]
+        });
+        let former: Vec<String> = locked(&self.strangers).topics.keys().map(|base| format!("{base}/status")).collect();
+        commands.into_iter().chain(announcement.into_iter().flatten()).chain(former).collect()
     }
 
     /// Where Home Assistant speaks; `None` without it.
-    pub fn announcement_topics(&self) -> Option<AnnouncementTopics> {
+    pub fn announcement_topics(&self) -> Option<AnnouncementTopics<'_>> {
         let settings = self.settings.home_assistant.as_ref()?;
-        let discovery = settings.discovery_topic(&self.settings.device);
-        Some(AnnouncementTopics { birth: settings.birth_topic(), discovery })
+        Some(AnnouncementTopics { birth: settings.birth_topic(), settings, device: &self.settings.device })
     }
 
     /// Reads a message as a command, and hands it on.
@@ -195,12 +413,24 @@ impl Shared {
             }
             return;
         };
-        match locked(&self.limiter).pace(command.act, Instant::now()) {
+        let now = Instant::now();
+        // A clock that goes ahead is forgiven as much as age, so a command is fresh for twice as long at most.
+        let fresh_for = settings.max_age.saturating_mul(2);
+        if let Some(identity) = &command.identity
+            && locked(&self.repeats).knows(identity, fresh_for, now)
+        {
+            tracing::debug!(door = command.door, by = command.by, "a command came again, and counts once");
+            return self.counts.repeated();
+        }
+        match locked(&self.limiter).pace(command.act, now) {
             Pace::Good => {}
             Pace::FirstTooMany => {
                 command.refused = Some(format!("there are more than {} commands a minute", settings.per_minute));
             }
             Pace::TooMany => return self.counts.limited(),
+        }
+        if let Some(identity) = &command.identity {
+            locked(&self.repeats).remember(identity, now);
         }
         let in_lockdown = locked(&self.portrait).mode(&command.door) == Some("lockdown");
         if command.refused.is_none() && command.act == command::HubAct::Unlock && in_lockdown {
@@ -232,6 +462,10 @@ impl Shared {
         locked(&self.freshness)
     }
 
+    pub fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        locked(&self.refusals)
+    }
+
     pub fn retained(&self) -> MutexGuard<'_, Retained> {
         locked(&self.retained)
     }
@@ -239,98 +473,4 @@ impl Shared {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-/// How often things happened since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HubCounts {
-    /// Connections that the broker accepted.
-    pub connections: u64,
-    /// Events handed over as they happened, and those that came late. One that is sent again counts again.
-    pub live: u64,
-    pub replayed: u64,
-    /// Events that can never be sent: larger than the broker takes.
-    pub dropped: u64,
-    /// Messages that the broker acknowledged and refused.
-    pub refused: u64,
-    /// Commands handed on to be carried out, and to be written down as refused.
-    pub commands_accepted: u64,
-    pub commands_refused: u64,
-    /// Commands beyond the rate, of which the first was written down.
-    pub commands_limited: u64,
-    /// Messages on command topics that were none.
-    pub commands_malformed: u64,
-    /// Pictures handed over, and those that could not be sent at once or were too large.
-    pub snapshots: u64,
-    pub snapshots_dropped: u64,
-}
-
-/// The counters behind [`HubCounts`].
-#[derive(Debug, Default)]
-pub struct Counters([AtomicU64; 11]);
-
-impl Counters {
-    fn count(&self, which: usize) -> u64 {
-        self.0[which].fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub fn connected(&self) {
-        self.count(0);
-    }
-
-    pub fn sent(&self, late: bool) {
-        self.count(if late { 2 } else { 1 });
-    }
-
-    pub fn dropped(&self) {
-        self.count(3);
-    }
-
-    /// How many there are by now.
-    pub fn refused(&self) -> u64 {
-        self.count(4)
-    }
-
-    pub fn accepted(&self) {
-        self.count(5);
-    }
-
-    pub fn rejected(&self) {
-        self.count(6);
-    }
-
-    pub fn limited(&self) {
-        self.count(7);
-    }
-
-    /// How many there are by now.
-    pub fn malformed(&self) -> u64 {
-        self.count(8)
-    }
-
-    pub fn snapshot_sent(&self) {
-        self.count(9);
-    }
-
-    pub fn snapshots_dropped(&self, how_many: u64) {
-        self.0[10].fetch_add(how_many, Ordering::Relaxed);
-    }
-
-    /// All of them.
-    pub fn read(&self) -> HubCounts {
-        let of = |which: usize| self.0[which].load(Ordering::Relaxed);
-        HubCounts {
-            connections: of(0),
-            live: of(1),
-            replayed: of(2),
-            dropped: of(3),
-            refused: of(4),
-            commands_accepted: of(5),
-            commands_refused: of(6),
-            commands_limited: of(7),
-            commands_malformed: of(8),
-            snapshots: of(9),
-            snapshots_dropped: of(10),
-        }
-    }
 }

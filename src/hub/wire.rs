@@ -70,10 +70,19 @@ impl Topics {
     }
 }
 
-/// `{"seq": …, "id": …, "time": …, "kind": …, "replayed": …, "content": {…}}`
+/// `{"seq": …, "id": …, "time": …, "kind": …, "replayed": …, "content": {…}, "previous": …, "hash": …}`
 pub fn event(entry: &Pending, replayed: bool) -> Vec<u8> {
-    let Pending { seq, id, time, kind, content } = entry;
-    let payload = json!({ "seq": seq, "id": id, "time": time, "kind": kind, "replayed": replayed, "content": content });
+    let Pending { seq, id, time, kind, content, previous, hash } = entry;
+    let payload = json!({
+        "seq": seq,
+        "id": id,
+        "time": time,
+        "kind": kind,
+        "replayed": replayed,
+        "content": content,
+        "previous": previous,
+        "hash": hash,
+    });
     payload.to_string().into_bytes()
 }
 
@@ -91,6 +100,8 @@ mod tests {
             time: "2026-01-02T10:32:07.123456Z".into(),
             kind: "locked".into(),
             content: json!({ "door": "front", "reason": "time is over" }),
+            previous: "01".into(),
+            hash: "02".into(),
         };
         let payload: Value = serde_json::from_slice(&event(&entry, true)).unwrap();
         let expected = json!({
@@ -100,6 +111,8 @@ mod tests {
             "kind": "locked",
             "replayed": true,
             "content": { "door": "front", "reason": "time is over" },
+            "previous": "01",
+            "hash": "02",
         });
         assert_eq!(payload, expected);
     }

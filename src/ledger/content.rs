@@ -61,6 +61,7 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode,
 /// | `store_mended` | `what`, `lost` (commits) |
 /// | `journal_back` | `lost` (events), `failed_for_ms`, `reason` |
 /// | `outbox_shed` | `records`, `from`, `through` |
+/// | `hub_message_refused` | `topic`, `bytes` (of topic and payload), `reason` |
 /// | `pruned` | `through`, `hash` (of that record), `records`, `reason` |
 /// | `erased` | `records` (their numbers, as in `3-5,9`), `count`, `by` |
 /// | `restored` | `through`, `by` |
@@ -232,6 +233,9 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
         }
         Event::OutboxShed { records, from, through } => {
             ("outbox_shed", json!({ "records": records, "from": from, "through": through }))
+        }
+        Event::HubMessageRefused { topic, bytes, reason } => {
+            ("hub_message_refused", json!({ "topic": topic, "bytes": bytes, "reason": reason }))
         }
         Event::Pruned { through, hash, records, reason } => {
             ("pruned", json!({ "through": through, "hash": hex(hash), "records": records, "reason": reason }))

@@ -271,6 +271,9 @@ fn happened(record: &Record) -> String {
             "the outbox was full: {} records from {} to {} will not reach the broker",
             content["records"], content["from"], content["through"]
         ),
+        "hub_message_refused" => {
+            format!("the broker refuses {} ({} bytes): {}", text("topic"), content["bytes"], text("reason"))
+        }
         "pruned" => {
             format!("deleted {} records up to {}: {}", content["records"], content["through"], text("reason"))
         }
@@ -475,6 +478,7 @@ mod tests {
             "10:32:07 mended the store: the second copy was missing",
             "10:32:07 ALARM: the journal could not be written for 90 s; 3 events are missing, 1 of them openings of a door: because",
             "10:32:07 the outbox was full: 1000 records from 12 to 1043 will not reach the broker",
+            "10:32:07 the broker refuses usher/d/event/granted (4000 bytes): because",
             "10:32:07 deleted 7000 records up to 7000: because",
             "10:32:07 erased a person from 4 records (3-5,9), by anna",
             "10:32:07 restored a backup up to record 7000 over a store up to record 7310, by anna; locked down: front",

@@ -77,6 +77,11 @@ impl Record {
         Timestamp::try_from(self.at).map(in_utc).unwrap_or_default()
     }
 
+    /// The hash of the record before and that of this one, in hexadecimal digits.
+    pub fn hashes(&self) -> (String, String) {
+        (hex(&self.previous), hex(&self.hash))
+    }
+
     /// All fields as JSON: `seq`, `id`, `time`, `utc_offset_s`, `boot`, `since_boot_ms`, `synchronised`, `kind`, `content`, `erased`, and
     /// `previous` and `hash` in hexadecimal.
     pub fn to_json(&self) -> Value {

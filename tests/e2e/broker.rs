@@ -1,5 +1,6 @@
 //! What a broker hears of the daemon, in its life and at its death.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
@@ -190,6 +191,92 @@ fn the_device_appears_in_home_assistant_with_the_lock_s_real_state_and_goes_away
     assert_eq!(cleared_again, "cleared homeassistant/device/usher_house/config\n");
 }
 
+/// What the broker keeps: topics and payloads.
+fn kept(port: u16) -> BTreeMap<String, String> {
+    let (client, mut connection) = {
+        let mut options = MqttOptions::new("late", "127.0.0.1", port);
+        options.set_max_packet_size(Some(1 << 20));
+        Client::new(options, 10)
+    };
+    client.subscribe("#", QoS::AtLeastOnce).unwrap();
+    let mut kept = BTreeMap::new();
+    for event in connection.iter() {
+        match event.unwrap() {
+            Event::Incoming(Packet::SubAck(_)) => client.publish("end", QoS::AtLeastOnce, false, "").unwrap(),
+            Event::Incoming(Packet::Publish(publish)) if publish.topic == b"end"[..] => break,
+            Event::Incoming(Packet::Publish(publish)) if publish.retain => {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                kept.insert(text(&publish.topic), text(&publish.payload));
+            }
+            _ => {}
+        }
+    }
+    kept
+}
+
+#[test]
+fn nothing_is_left_on_the_broker_of_what_is_gone() {
+    let port = broker();
+    let mqtt = format!("[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\n");
+    let with_trackers = format!("{mqtt}[mqtt.home_assistant]\nenabled = true\npeople = \"device_tracker\"\n");
+    let house = House::new().with(&with_trackers);
+    house.enroll("Ada Probe", &["obama.jpg"]);
+    let until = |what: &str, is_it: &dyn Fn(&BTreeMap<String, String>) -> bool| {
+        eventually(what, || Some(kept(port)).filter(|kept| is_it(kept)))
+    };
+    let runs = |house: &House, what: &str, is_it: &dyn Fn(&BTreeMap<String, String>) -> bool| {
+        let daemon = Daemon::start(house);
+        let kept = until(what, is_it);
+        daemon.stop();
+        kept
+    };
+    let announced = |kept: &BTreeMap<String, String>| kept.contains_key("homeassistant/device/usher_house/config");
+    runs(&house, "Ada", &|kept| kept.contains_key("usher/house/person/1") && announced(kept));
+    // While nobody listens: neither usher nor, as far as it knows, the broker.
+    house.usher(&["people", "remove", "Ada Probe", "--yes"]);
+    runs(&house, "no Ada", &|kept| announced(kept) && !kept.values().any(|payload| payload.contains("Ada Probe")));
+
+    let mut house = house.with(&mqtt);
+    runs(&house, "no announcement", &|kept| !kept.keys().any(|topic| topic.starts_with("homeassistant/")));
+    house.environment.insert("USHER__DEVICE__NAME".into(), "other".into());
+    let left = runs(&house, "no former name", &|kept| !kept.keys().any(|topic| topic.contains("house")));
+    assert!(left.contains_key("usher/other/door/front"), "{left:?}");
+    house.usher(&["hub", "remove"]);
+    assert_eq!(kept(port), BTreeMap::new());
+}
+
+#[test]
+fn the_broker_s_events_bear_witness_against_the_journal() {
+    let port = broker();
+    let house = house(port);
+    let observer = Observer::of(port, "observer");
+    let daemon = Daemon::start(&house);
+    observer.wait_for_event("granted");
+    daemon.stop();
+    let mut lines = String::new();
+    let late = observer.wait_for_event("stopped");
+    let journal = house.journal();
+    assert_eq!(
+        (&late["hash"], &late["previous"]),
+        (&journal.last().unwrap()["hash"], &journal[journal.len() - 2]["hash"])
+    );
+    lines.push_str(&format!("usher/house/event/stopped {late}\n"));
+    let file = house.path("events.jsonl");
+    std::fs::write(&file, &lines).unwrap();
+    let verify = ["journal", "verify", "--against", file.to_str().unwrap()];
+    assert!(house.usher(&verify).contains("1 events agree"));
+
+    let mut forged = late.clone();
+    forged["hash"] = journal[0]["hash"].clone();
+    std::fs::write(&file, forged.to_string()).unwrap();
+    assert!(house.refused(&verify).contains("is not the one that was sent (line 1)"));
+    let mut later = late.clone();
+    later["seq"] = (late["seq"].as_u64().unwrap() + 100).into();
+    std::fs::write(&file, format!("{lines}{later}")).unwrap();
+    let refused = house.refused(&verify);
+    assert!(refused.contains("is not in the journal") && refused.contains("line 2"), "{refused}");
+}
+
 /// Somebody on the broker who gives commands.
 fn command(port: u16, act: &str, at: SystemTime, retain: bool) {
     let (client, mut connection) = Client::new(MqttOptions::new("somebody", "127.0.0.1", port), 10);
@@ -212,12 +299,21 @@ fn commands_from_the_broker_move_the_door_and_are_written_down_whatever_comes_of
     observer.wait_for_status("online");
     let now = SystemTime::now;
 
-    command(port, "unlock", now(), false);
+    let first = now();
+    command(port, "unlock", first, false);
     let unlocked = observer.wait_for_event("unlocked");
     assert_eq!(unlocked["content"]["cause"], "operator");
     let operator = house.records("operator_unlocked").pop().unwrap();
     assert_eq!((&operator["content"]["by"], &operator["content"]["duration_ms"]), (&"mqtt/anna".into(), &200.into()));
     observer.wait_for_event("locked");
+    // The same one once more, as MQTT may deliver it: no second command, above all not after a lock.
+    command(port, "lock", now(), false);
+    observer.wait_for_event("operator_locked");
+    command(port, "unlock", first, false);
+    eventually("the repeat", || {
+        figures(&house).contains("usher_commands_total{outcome=\"repeated\"} 1\n").then_some(())
+    });
+    assert_eq!(house.records("operator_unlocked").len(), 1);
 
     let refused = |reason: &str| {
         let content = observer.wait_for_event("command_refused")["content"].clone();

@@ -67,6 +67,30 @@ fn a_full_disk_need_not_keep_anybody_out() {
 }
 
 #[test]
+fn the_broker_shows_the_lock_as_it_is_while_nothing_can_be_written_down() {
+    let Some((house, disk)) = house("allow") else { return };
+    let port = crate::broker::broker();
+    let house = house
+        .with(&format!("[journal]\non_journal_failure = \"allow\"\n[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\n"));
+    let observer = crate::broker::Observer::of(port, "observer");
+    let daemon = Daemon::start(&house);
+    eventually("a grant", || house.records("granted").pop());
+    disk.fill();
+    eventually("the alarm", || alarm(&daemon));
+    while observer.0.try_recv().is_ok() {}
+    // No record says so any longer.
+    for expected in ["unlocked", "locked", "unlocked", "locked"] {
+        loop {
+            let state: Value = serde_json::from_slice(&observer.wait_for("door/front").payload).unwrap();
+            if state["lock"] == expected {
+                break;
+            }
+        }
+    }
+    expect_recovery(&house, &disk, daemon);
+}
+
+#[test]
 fn on_a_full_disk_a_command_says_what_to_do() {
     let Some((house, disk)) = house("deny") else { return };
     disk.fill();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use usher::hub::{CommandSettings, HubAct, HubCommand, HubSettings, Version};
+use usher::hub::{CommandSettings, DoorState, HubAct, HubCommand, HubSettings, LockState, Version};
 
 use crate::support::*;
 
@@ -39,7 +39,8 @@ async fn a_fresh_command_is_handed_on_and_a_stale_or_retained_one_is_refused() {
         let (by, door) = ("mqtt/anna".into(), "front".into());
         let taken = next(&mut house).await;
         let not_after = taken.not_after;
-        let expected = HubCommand { door, act: HubAct::Unlock, group: None, by, not_after, refused: None };
+        let identity = Some(format!("front unlock {NOW} mqtt/anna "));
+        let expected = HubCommand { door, act: HubAct::Unlock, group: None, by, not_after, refused: None, identity };
         assert_eq!(taken, expected);
 
         somebody.says("house/door/command/front", command("unlock", "2026-01-02T10:31:00Z"), false, None).await;
@@ -74,8 +75,9 @@ async fn a_short_expiry_stands_in_for_a_time() {
 async fn a_flood_is_refused_once_and_counted_and_a_lockdown_still_gets_through() {
     let mosquitto = Mosquitto::start().await;
     let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
-    for _ in 0..50 {
-        somebody.says("house/door/command/front", command("unlock", NOW), false, None).await;
+    for number in 0..50 {
+        let at = format!("2026-01-02T10:32:07.{number:02}Z");
+        somebody.says("house/door/command/front", command("unlock", &at), false, None).await;
     }
     somebody.says("house/door/command/front", command("lockdown", NOW), false, None).await;
     for _ in 0..5 {
@@ -92,11 +94,44 @@ async fn a_flood_is_refused_once_and_counted_and_a_lockdown_still_gets_through()
 async fn a_door_that_is_locked_down_is_not_unlocked() {
     let mosquitto = Mosquitto::start().await;
     let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
-    house.happens(entry(1, "mode_set", json!({ "door": "front", "mode": "lockdown", "by": "anna" })));
+    house.hub.doors(vec![DoorState { mode: "lockdown".into(), ..front(LockState::Locked).remove(0) }]);
     somebody.says("house/door/command/front", command("unlock", NOW), false, None).await;
     assert_eq!(next(&mut house).await.refused.as_deref(), Some("the door is locked down"));
     somebody.says("house/door/command/front", command("normal", NOW), false, None).await;
     assert_eq!(next(&mut house).await.refused, None);
+}
+
+#[tokio::test]
+async fn a_command_that_comes_again_counts_once_also_on_another_connection() {
+    let mosquitto = Mosquitto::start().await;
+    let mut observer = Observer::of(mosquitto.port, "somebody").await;
+    for version in [Version::V5, Version::V311] {
+        let port = free_port().await;
+        let proxy = Proxy::between(port, mosquitto.own_port).await;
+        let mut house = House::start(HubSettings { version, ..with_commands(port) });
+        observer.expect_status("online").await;
+        let stale = command("unlock", "2026-01-02T10:31:00Z");
+        let by_id = |by: &str| json!({ "act": "lock", "id": "7", "by": by, "at": NOW }).to_string();
+        for payload in [command("unlock", NOW), command("unlock", NOW), stale.clone(), stale, by_id("a"), by_id("b")] {
+            observer.says("house/door/command/front", payload, false, None).await;
+        }
+        observer.says("house/door/command/front", command("lock", NOW), false, None).await;
+        let first = next(&mut house).await;
+        assert_eq!((first.act, first.refused), (HubAct::Unlock, None));
+        assert_eq!(next(&mut house).await.refused.as_deref(), Some("it is 67 s old"));
+        assert_eq!(next(&mut house).await.by, "mqtt/a");
+        assert_eq!(next(&mut house).await.by, "mqtt/anna");
+
+        proxy.cut();
+        eventually("another connection", || house.hub.counts().connections == 2).await;
+        observer.expect_status("online").await;
+        observer.says("house/door/command/front", command("unlock", NOW), false, None).await;
+        observer.says("house/door/command/front", command("normal", NOW), false, None).await;
+        assert_eq!(next(&mut house).await.act, HubAct::Normal, "after the lock it must not unlock again");
+        assert_eq!((house.hub.counts().commands_repeated, house.hub.counts().commands_accepted), (4, 4));
+        house.hub.stop().await;
+        observer.expect_status("offline").await;
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ const PLATFORMS: &[(&str, &[&str], &[&str])] = &[
             "value_template",
             "state_locked",
             "state_unlocked",
+            "state_jammed",
             "command_template",
             "payload_lock",
             "payload_unlock",

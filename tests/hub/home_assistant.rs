@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use usher::hub::home_assistant::{HomeAssistantSettings, PeopleAs};
-use usher::hub::{HubSettings, Premises, Version, Vitals, remove};
+use usher::hub::{HubSettings, LockState, Premises, Version, Vitals, remove};
 
 use crate::support::*;
 
@@ -37,7 +37,7 @@ async fn the_device_announces_itself_retained_and_again_when_home_assistant_has_
         assert!(first["cmps"]["front_lock"].is_object());
         let mut late = Observer::listening_to(mosquitto.port, "late", "homeassistant/#").await;
         assert!(late.wait_for(DISCOVERY).await.retain);
-        house.happens(entry(1, "unlocked", json!({ "door": "front" })));
+        house.hub.doors(front(LockState::Unlocked));
         observer.wait_until("house/door/door/front", |state| state["lock"] == "unlocked").await;
 
         observer.says("homeassistant/status", "online", false, None).await;
@@ -49,7 +49,7 @@ async fn the_device_announces_itself_retained_and_again_when_home_assistant_has_
         }
         assert_eq!(serde_json::from_slice::<Value>(&again[DISCOVERY]).unwrap(), first);
         house.hub.stop().await;
-        remove(settings(mosquitto.own_port), "homeassistant", Duration::from_secs(10)).await.unwrap();
+        remove(settings(mosquitto.own_port), "homeassistant", &[], Duration::from_secs(10)).await.unwrap();
     }
 }
 
@@ -166,7 +166,7 @@ async fn removal_leaves_nothing_behind() {
     observer.says("house/other/status", "online", true, None).await;
     observer.wait_for("house/other/status").await;
 
-    let cleared = remove(settings.clone(), "homeassistant", Duration::from_secs(10)).await.unwrap();
+    let cleared = remove(settings.clone(), "homeassistant", &[], Duration::from_secs(10)).await.unwrap();
     for topic in [DISCOVERY, "house/door/status", "house/door/door/front", "house/door/person/7", "house/door/vitals"] {
         assert!(cleared.iter().any(|cleared| cleared == topic), "{topic}: {cleared:?}");
     }
@@ -176,7 +176,7 @@ async fn removal_leaves_nothing_behind() {
     assert_eq!(text(&left.topic), "house/other/status");
     late.says("end", "", false, None).await;
     assert_eq!(text(&late.next().await.topic), "end");
-    assert_eq!(remove(settings, "homeassistant", Duration::from_secs(10)).await.unwrap(), [DISCOVERY]);
+    assert_eq!(remove(settings, "homeassistant", &[], Duration::from_secs(10)).await.unwrap(), [DISCOVERY]);
 }
 
 #[tokio::test]

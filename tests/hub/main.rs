@@ -7,8 +7,11 @@ mod discovery_rules;
 mod home_assistant;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
+mod left_behind;
 mod outages;
 mod pictures;
+mod proxy;
+mod refusals;
 mod schemas;
 mod secure;
 mod support;

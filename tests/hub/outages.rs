@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 use usher::clock::SimulatedClock;
-use usher::hub::{Hub, HubSettings, Means, MemoryOutbox, State, Version};
+use usher::hub::{Hub, HubSettings, LockState, Means, MemoryFootprint, MemoryOutbox, State, Version};
 
 use crate::support::*;
 
@@ -82,11 +82,13 @@ async fn after_a_restart_of_the_broker_the_hub_comes_back_tells_everything_again
     let house = House::start(settings(port));
     house.online().await;
     house.happens(entry(1, "unlocked", json!({ "door": "front" })));
+    house.hub.doors(front(LockState::Unlocked));
     eventually("an empty outbox", || house.outbox.is_empty()).await;
 
     mosquitto.kill();
     house.offline().await;
     house.locks(2);
+    house.hub.doors(front(LockState::Locked));
     // Long enough for a second attempt, which fails too.
     sleep(Duration::from_millis(2500)).await;
 
@@ -133,6 +135,23 @@ async fn with_a_session_a_short_break_is_not_told_as_offline() {
 }
 
 #[tokio::test]
+async fn two_devices_with_one_client_id_are_told_why_they_lose_the_broker() {
+    let mosquitto = Mosquitto::start().await;
+    let log = Log::begin();
+    // MQTT 3.1.1 has no word for it, and not every broker of MQTT 5 says it: it shows when it happens again and again.
+    for (version, client_id) in [(Version::V311, "twins"), (Version::V5, "triplets")] {
+        let twin = |device: &str| {
+            let (client_id, device) = (client_id.to_owned(), device.to_owned());
+            House::start(HubSettings { version, client_id, device, ..settings(mosquitto.own_port) })
+        };
+        let houses = [twin("one"), twin("two")];
+        let named = format!("client id {client_id}");
+        eventually("the log's word", || log.count("short connection in a row", &named) > 0).await;
+        assert!(houses.iter().all(|house| house.hub.refusals().is_empty()), "no message is to blame");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_port_blocks_nobody_and_nothing_is_dropped() {
     let port = free_port().await;
     let house = House::start(settings(port));
@@ -169,7 +188,10 @@ async fn an_outbox_that_cannot_be_read_is_told_once_and_tried_again() {
     let well = left_over(3);
     let outbox = Arc::new(SickOutbox { well: well.clone(), sick: AtomicBool::new(true) });
     let clock = Arc::new(SimulatedClock::new(wall()));
-    let means = Means { premises: premises(), outbox: outbox.clone(), earlier: 3, clock };
+    let (refused, _) = tokio::sync::mpsc::channel(1);
+    let (outbox_of_hub, footprint) = (outbox.clone(), Arc::default());
+    let footprint: Arc<MemoryFootprint> = footprint;
+    let means = Means { premises: premises(), outbox: outbox_of_hub, earlier: 3, clock, footprint, refused };
     let (hub, _commands) = Hub::start(settings(mosquitto.own_port), means);
     observer.expect_status("online").await;
     eventually("the log's word", || log.count("outbox cannot be used", "the disk is on fire") == 1).await;

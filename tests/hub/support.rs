@@ -7,20 +7,22 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use crate::in_process::rumqttd_config;
+pub use crate::proxy::Proxy;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use rumqttd::Broker;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use usher::clock::SimulatedClock;
 use usher::hub::{
-    DoorOutline, Hub, HubCommand, HubSettings, Means, MemoryOutbox, Outbox, Pending, Premises, Snapshot, State, Version,
+    DoorOutline, DoorState, Hub, HubCommand, HubSettings, LockState, Means, MemoryFootprint, MemoryOutbox, Outbox,
+    Pending, Premises, Refusal, Snapshot, State, Version,
 };
 
 /// Far longer than anything here takes; only a failing test waits for it.
@@ -64,7 +66,9 @@ pub fn premises() -> Premises {
 
 pub fn entry(seq: u64, kind: &str, content: Value) -> Pending {
     let id = format!("019b7e3c-1153-7a10-8b1e-{seq:012}");
-    Pending { seq, id, time: "2026-01-02T10:32:07.123456Z".to_owned(), kind: kind.to_owned(), content }
+    let (time, kind) = ("2026-01-02T10:32:07.123456Z".to_owned(), kind.to_owned());
+    let (previous, hash) = (format!("{:064x}", seq - 1), format!("{seq:064x}"));
+    Pending { seq, id, time, kind, content, previous, hash }
 }
 
 /// A picture that belongs to the record of that number.
@@ -79,6 +83,23 @@ pub struct House {
     pub hub: Hub,
     pub outbox: Arc<MemoryOutbox>,
     pub commands: mpsc::Receiver<HubCommand>,
+    /// What is to be written down as refused by the broker.
+    pub refused: mpsc::Receiver<Refusal>,
+}
+
+/// How a hub is started, with what an earlier run left.
+#[derive(Default)]
+pub struct Past {
+    pub outbox: Arc<MemoryOutbox>,
+    /// Events up to this number are of an earlier run.
+    pub earlier: u64,
+    pub footprint: Arc<MemoryFootprint>,
+}
+
+/// The front door, with its lock as it is.
+pub fn front(lock: LockState) -> Vec<DoorState> {
+    let (name, mode) = ("front".to_owned(), "normal".to_owned());
+    vec![DoorState { name, lock, open: None, mode, alarms: Vec::new(), fault: None }]
 }
 
 impl House {
@@ -88,9 +109,16 @@ impl House {
 
     /// With what an earlier run left: events up to number `earlier`.
     pub fn with(settings: HubSettings, premises: Premises, outbox: Arc<MemoryOutbox>, earlier: u64) -> House {
+        House::after(settings, premises, Past { outbox, earlier, ..Past::default() })
+    }
+
+    pub fn after(settings: HubSettings, premises: Premises, past: Past) -> House {
+        let Past { outbox, earlier, footprint } = past;
         let clock = Arc::new(SimulatedClock::new(wall()));
-        let (hub, commands) = Hub::start(settings, Means { premises, outbox: outbox.clone(), earlier, clock });
-        House { hub, outbox, commands }
+        let (refused, refusals) = mpsc::channel(16);
+        let means = Means { premises, outbox: outbox.clone(), earlier, clock, footprint, refused };
+        let (hub, commands) = Hub::start(settings, means);
+        House { hub, outbox, commands, refused: refusals }
     }
 
     /// An event happens: on disk first, then the hub is told.
@@ -210,11 +238,16 @@ impl Mosquitto {
 
     /// With another listener that has these lines; they may name files that were written into the folder.
     pub async fn with(listener: impl FnOnce(&Path) -> String) -> Mosquitto {
+        Mosquitto::made("", listener).await
+    }
+
+    /// The same with lines for the whole of it.
+    pub async fn made(general: &str, listener: impl FnOnce(&Path) -> String) -> Mosquitto {
         let folder = tempfile::tempdir().unwrap();
         let (port, own_port) = (free_port().await, free_port().await);
         let lines = listener(folder.path());
         let text = format!(
-            "per_listener_settings true\npersistence false\nlog_dest none\nuser root\nmax_queued_messages 0\n\
+            "per_listener_settings true\npersistence false\nlog_dest none\nuser root\nmax_queued_messages 0\n{general}\n\
              listener {port} 127.0.0.1\nallow_anonymous true\n\
              listener {own_port} 127.0.0.1\n{lines}\n"
         );
@@ -369,68 +402,6 @@ pub fn value(publish: &Publish) -> Value {
 
 pub fn seq(publish: &Publish) -> u64 {
     value(publish)["seq"].as_u64().unwrap()
-}
-
-/// Passes bytes on from its own port to a broker's, until it is dropped: then all lines break at once.
-pub struct Proxy {
-    accepting: JoinHandle<()>,
-    lines: Arc<Mutex<Vec<AbortHandle>>>,
-}
-
-impl Proxy {
-    pub async fn between(port: u16, broker: u16) -> Proxy {
-        Proxy::with(port, broker, None).await
-    }
-
-    /// Lets so many bytes through in each tenth of a second, towards the broker.
-    pub async fn slow(port: u16, broker: u16, bytes: usize) -> Proxy {
-        Proxy::with(port, broker, Some(bytes)).await
-    }
-
-    async fn with(port: u16, broker: u16, bytes: Option<usize>) -> Proxy {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-        let lines = Arc::<Mutex<Vec<AbortHandle>>>::default();
-        let accepted = lines.clone();
-        let accepting = tokio::spawn(async move {
-            loop {
-                let (near, _) = listener.accept().await.unwrap();
-                let line = tokio::spawn(async move {
-                    let far = TcpStream::connect(("127.0.0.1", broker)).await.unwrap();
-                    let ((mut near_in, mut near_out), (mut far_in, mut far_out)) =
-                        (near.into_split(), far.into_split());
-                    let back = tokio::io::copy(&mut far_in, &mut near_out);
-                    let forth = async {
-                        let mut buffer = vec![0; bytes.unwrap_or(16 << 10)];
-                        loop {
-                            let count = near_in.read(&mut buffer).await?;
-                            if count == 0 {
-                                return Ok(0);
-                            }
-                            far_out.write_all(&buffer[..count]).await?;
-                            if bytes.is_some() {
-                                sleep(Duration::from_millis(100)).await;
-                            }
-                        }
-                    };
-                    let _: (io::Result<u64>, io::Result<u64>) = tokio::join!(back, forth);
-                });
-                accepted.lock().unwrap().push(line.abort_handle());
-            }
-        });
-        Proxy { accepting, lines }
-    }
-
-    /// Breaks all lines, and goes on taking new ones.
-    pub fn cut(&self) {
-        self.lines.lock().unwrap().drain(..).for_each(|line| line.abort());
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.accepting.abort();
-        self.cut();
-    }
 }
 
 /// What was logged in this process, by all tests.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rumqttc::v5::mqttbytes::QoS;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
-use usher::hub::{HubSettings, State, Version};
+use usher::hub::{HubSettings, LockState, State, Version};
 
 use crate::support::*;
 
@@ -27,11 +27,14 @@ async fn events_arrive_with_qos_1_and_status_and_states_are_retained() {
         "kind": "locked",
         "replayed": false,
         "content": { "door": "front", "reason": "time is over" },
+        "previous": format!("{:064x}", 7),
+        "hash": format!("{:064x}", 8),
     });
     assert_eq!(value(&event), expected);
     eventually("an empty outbox", || house.outbox.is_empty()).await;
 
     house.happens(entry(9, "unlocked", json!({ "door": "front", "capture_to_door_ms": 232 })));
+    house.hub.doors(front(LockState::Unlocked));
     early.wait_until("house/door/door/front", |state| state["lock"] == "unlocked").await;
     let mut late = Observer::of(port, "late").await;
     assert!(late.wait_until("house/door/door/front", |state| state["lock"] == "unlocked").await.retain);

@@ -1,11 +1,12 @@
 //! `usher journal`
 
+mod against;
 mod audit;
 mod filter;
 
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -73,7 +74,14 @@ enum Action {
     /// Names the first record that is broken, and fails then. Records that were deleted by age or size, and those from which somebody was
     /// erased, are sound as long as a later record says so. Says how many events could not be written down, and whether some are in no record
     /// yet.
-    Verify,
+    ///
+    /// With --against it also compares the records with events that somebody else has kept, which finds a journal whose end was cut off or
+    /// that was written anew: `mosquitto_sub -t 'usher/front-door/event/#' -t 'usher/front-door/replay/#' >> events.jsonl`.
+    Verify {
+        /// Events as the broker sent them, one JSON object a line; `-` is standard input
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+    },
     /// Write records as lines of JSON or as CSV, the oldest first
     Export {
         /// The file; standard output when it is left out
@@ -112,8 +120,9 @@ impl Journal {
         let (zone, calendar) = (&rules.zone, Calendar::new(&rules));
         let book = Book::open(&config).inspect_err(|_| {
             // The mark is of use just where the store cannot be opened.
-            let marked =
-                matches!(self.action, Action::Verify).then(|| setup::gap_marks(&config).read(|_| true)).flatten();
+            let marked = matches!(self.action, Action::Verify { .. })
+                .then(|| setup::gap_marks(&config).read(|_| true))
+                .flatten();
             if let Some(gap) = marked {
                 eprintln!("{}", untold(&GapWire::from(&gap)));
             }
@@ -160,7 +169,7 @@ impl Journal {
                     out.flush()?;
                 }
             }
-            Action::Verify => verify(&book, &mut out, self.json)?,
+            Action::Verify { against } => verify(&book, &mut out, self.json, against.as_deref())?,
             Action::Export { file, filter, csv, .. } => {
                 let window = filter.window(&calendar)?;
                 let mut out: Box<dyn Write> = match &file {
@@ -187,12 +196,17 @@ impl Journal {
 }
 
 /// Checks the chain, and says how it is.
-fn verify(book: &Book, out: &mut impl Write, json: bool) -> Result<()> {
+fn verify(book: &Book, out: &mut impl Write, json: bool, against: Option<&Path>) -> Result<()> {
     let found = book.verify()?;
+    let compared = against.map(|file| against::compare(book, file)).transpose()?;
     if json {
+        let events = compared.map(|found| {
+            serde_json::json!({ "agree": found.agree, "deleted": found.deleted, "without_hash": found.without })
+        });
         let found = serde_json::json!({
             "records": found.records, "pruned_through": found.pruned_through, "erased": found.erased, "sound": true,
             "gaps": found.gaps, "lost": found.lost, "untold": found.untold,
+            "events": events,
         });
         writeln!(out, "{found}")?;
         return Ok(());
@@ -214,6 +228,16 @@ fn verify(book: &Book, out: &mut impl Write, json: bool) -> Result<()> {
     }
     if let Some(gap) = &found.untold {
         writeln!(out, "{}", untold(gap))?;
+    }
+    if let Some(found) = compared {
+        write!(out, "{} events agree with their records", found.agree)?;
+        if found.deleted > 0 {
+            write!(out, "; the records of {} were deleted", found.deleted)?;
+        }
+        if found.without > 0 {
+            write!(out, "; {} have no hash", found.without)?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }

@@ -3,11 +3,10 @@
 //!
 //! Knows nothing of when it is sent. Every entity reads the topics that anybody else can read, through a template.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::event::EVENT_TYPES;
+use super::pieces::Pieces;
 use super::{HomeAssistantSettings, PeopleAs};
 use crate::hub::HubSettings;
 use crate::hub::portrait::{Portrait, Premises};
@@ -27,11 +26,7 @@ pub struct Announcement {
     commands: bool,
     /// Whether it sends pictures.
     snapshots: bool,
-    /// Entities that an earlier announcement had and this one has not: key and platform. Naming a platform alone takes an
-    /// entity away.
-    gone: BTreeMap<String, String>,
-    /// The entities of the newest announcement, likewise.
-    shown: BTreeMap<String, String>,
+    pieces: Pieces,
 }
 
 /// The device's id: `usher_front-door`.
@@ -42,27 +37,23 @@ pub fn device_id(device: &str) -> String {
 impl Announcement {
     /// Of the device of `hub` with its `premises`.
     pub fn new(settings: HomeAssistantSettings, hub: &HubSettings, topics: Topics, premises: Premises) -> Announcement {
-        let (gone, shown) = Default::default();
         let (device, commands, snapshots) = (hub.device.clone(), hub.commands.is_some(), hub.snapshots);
-        Announcement { settings, device, topics, premises, commands, snapshots, gone, shown }
+        Announcement { settings, device, topics, premises, commands, snapshots, pieces: Pieces::default() }
     }
 
-    /// The settings it was made with.
-    pub fn settings(&self) -> &HomeAssistantSettings {
-        &self.settings
+    /// The pieces: topics and payloads. People come from the `portrait`, because they change. An empty payload takes a piece off the broker.
+    pub fn messages(&mut self, portrait: &Portrait) -> Vec<(String, Vec<u8>)> {
+        let components = self.components(portrait);
+        let frame = self.payload(&Map::new()).len();
+        let cut = self.pieces.cut(components, frame);
+        let message = |(piece, shown): (usize, Map<String, Value>)| {
+            let payload = if shown.is_empty() { Vec::new() } else { self.payload(&shown) };
+            (self.settings.discovery_topic(&self.device, piece), payload)
+        };
+        cut.into_iter().map(message).collect()
     }
 
-    /// The payload for the discovery topic. People come from the `portrait`, because they change.
-    pub fn payload(&mut self, portrait: &Portrait) -> Vec<u8> {
-        let mut components = self.components(portrait);
-        let shown = platforms(&components);
-        let vanished = self.shown.iter().filter(|(key, _)| !shown.contains_key(*key));
-        self.gone.extend(vanished.map(|(key, platform)| (key.clone(), platform.clone())));
-        self.gone.retain(|key, _| !shown.contains_key(key));
-        for (key, platform) in &self.gone {
-            components.insert(key.clone(), json!({ "p": platform }));
-        }
-        self.shown = shown;
+    fn payload(&self, components: &Map<String, Value>) -> Vec<u8> {
         let mut origin = json!({ "name": "usher", "sw": self.premises.version });
         if !SUPPORT_URL.is_empty() {
             origin["url"] = SUPPORT_URL.into();
@@ -81,20 +72,36 @@ impl Announcement {
         payload.to_string().into_bytes()
     }
 
-    /// Learns from the announcement that the broker kept of an earlier run; `true` when entities of it have to be taken back.
-    pub fn learn(&mut self, kept: &[u8]) -> bool {
-        let Ok(kept) = serde_json::from_slice::<Value>(kept) else { return false };
+    /// Learns from a piece that the broker kept of an earlier run what has to be taken back, and where the rest was.
+    pub fn learn(&mut self, topic: &str, kept: &[u8]) {
+        let Some(piece) = self.settings.piece(topic, &self.device) else { return };
+        let kept = serde_json::from_slice::<Value>(kept).unwrap_or_default();
         let components = [&kept["cmps"], &kept["components"]].into_iter().find_map(Value::as_object);
-        let before = self.gone.len();
-        for (key, platform) in components.map(platforms).unwrap_or_default() {
-            if !self.shown.contains_key(&key) {
-                self.gone.insert(key, platform);
-            }
+        match components {
+            Some(components) => self.pieces.learn(piece, components),
+            None => self.pieces.expect(piece),
         }
-        self.gone.len() > before
     }
 
-    fn components(&self, portrait: &Portrait) -> Map<String, Value> {
+    /// The broker may keep something of this topic; `true` when it is one of this announcement.
+    pub fn expect(&mut self, topic: &str) -> bool {
+        let piece = self.settings.piece(topic, &self.device);
+        piece.map(|piece| self.pieces.expect(piece)).is_some()
+    }
+
+    /// No more is to be learned: entities stay in their pieces from now on.
+    pub fn settle(&mut self) {
+        self.pieces.settle();
+    }
+
+    /// Keeps to packets of so many bytes; `true` when that is less than before.
+    pub fn keep_below(&mut self, bytes: usize) -> bool {
+        // The topic and the packet's own bytes.
+        self.pieces.keep_below(bytes.saturating_sub(self.settings.discovery_topic(&self.device, 999).len() + 16))
+    }
+
+    /// Every entity with its key; people last and by number, so that new ones do not move the others.
+    fn components(&self, portrait: &Portrait) -> Vec<(String, Value)> {
         let mut all = Map::new();
         for door in &self.premises.doors {
             self.door(&mut all, door);
@@ -103,16 +110,23 @@ impl Announcement {
             self.camera(&mut all, camera);
         }
         self.device(&mut all);
+        let mut people = Vec::new();
         match self.settings.people {
             PeopleAs::Nobody => {}
-            PeopleAs::DeviceTracker => portrait.people().for_each(|(id, name)| self.person(&mut all, id, name)),
+            PeopleAs::DeviceTracker => {
+                for (id, name) in portrait.people() {
+                    let mut person = Map::new();
+                    self.person(&mut person, id, name);
+                    people.extend(person);
+                }
+            }
             // No entity, so neither id nor availability: a tag scanner has a topic and nothing else.
             PeopleAs::Tag => {
                 let tag = json!({ "p": "tag", "topic": self.topics.tag(), "value_template": "{{ value_json.tag }}", "qos": 1 });
                 all.insert("tag".to_owned(), tag);
             }
         }
-        all
+        all.into_iter().chain(people).collect()
     }
 
     fn door(&self, all: &mut Map<String, Value>, door: &crate::hub::portrait::DoorOutline) {
@@ -129,9 +143,11 @@ impl Announcement {
             &format!("{name} lock"),
             json!({
                 "state_topic": state,
-                "value_template": "{{ value_json.lock }}",
+                // `None` is what Home Assistant calls unknown.
+                "value_template": "{{ value_json.lock if value_json.lock != 'unknown' else 'None' }}",
                 "state_locked": "locked",
                 "state_unlocked": "unlocked",
+                "state_jammed": "jammed",
                 "command_topic": command_topic,
                 "command_template": command_template("{{ value }}"),
                 "payload_lock": "lock",
@@ -395,13 +411,6 @@ impl Announcement {
         fields.insert("availability_mode".to_owned(), "all".into());
         all.insert(key.to_owned(), entity);
     }
-}
-
-/// Key and platform of each entity, without those that are only taken back.
-fn platforms(components: &Map<String, Value>) -> BTreeMap<String, String> {
-    let entities = components.iter().filter(|(_, entity)| entity.as_object().is_some_and(|entity| entity.len() > 1));
-    let platform = |entity: &Value| Some(entity.get("p").or(entity.get("platform"))?.as_str()?.to_owned());
-    entities.filter_map(|(key, entity)| Some((key.clone(), platform(entity)?))).collect()
 }
 
 /// As in an entity's id: small letters, digits and underscores.

@@ -87,7 +87,8 @@ mod tests {
     use super::*;
 
     fn entry(kind: &str, content: Value) -> Pending {
-        Pending { seq: 8, id: "019b".into(), time: "2026-01-02T10:32:07Z".into(), kind: kind.into(), content }
+        let (time, kind) = ("2026-01-02T10:32:07Z".into(), kind.into());
+        Pending { seq: 8, id: "019b".into(), time, kind, content, previous: String::new(), hash: String::new() }
     }
 
     fn event_of(kind: &str, content: Value) -> Value {

@@ -155,6 +155,7 @@ pub fn one_of_each() -> Vec<Event> {
             reason: reason(),
         },
         Event::OutboxShed { records: 1000, from: 12, through: 1043 },
+        Event::HubMessageRefused { topic: "usher/d/event/granted".into(), bytes: 4000, reason: reason() },
         Event::Pruned { through: 7000, hash: [7; 32], records: 7000, reason: reason() },
         Event::Erased { records: vec![3, 4, 5, 9], by: by() },
         Event::Restored { through: 7000, replaced: Some(7310), lockdown: vec!["front".into()], by: by() },
@@ -168,7 +169,7 @@ fn every_event_has_its_own_kind() {
                     command_refused schedule_began schedule_ended unlocked locked unlock_refused door_failed door_opened door_closed \
                     held_open_warning alarm_raised alarm_ended contact_chattered contacts_lost contacts_back amnesty cut_moved \
                     clock_jumped camera_lost camera_back camera_changed stage_failed enrolled renamed changed enabled disabled \
-                    removed attendance_amended visitors_forgotten sealed templates_locked store_key_changed head_kept head_removed store_mended journal_back outbox_shed pruned erased \
+                    removed attendance_amended visitors_forgotten sealed templates_locked store_key_changed head_kept head_removed store_mended journal_back outbox_shed hub_message_refused pruned erased \
                     restored";
     assert_eq!(kinds.join(" "), expected);
 }
