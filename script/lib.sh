@@ -34,3 +34,21 @@ prepare() {
   "$root/script/setup"
   cd "$root" || exit
 }
+
+# For `sh -c` as root, before the options and packages of an installation: waits while somebody else uses the package manager, for ten minutes
+# at most. Fresh boards update themselves in the background.
+# shellcheck disable=SC2016
+apt_install='update() {
+  tries=0
+  until told=$(LC_ALL=C apt-get update -q 2>&1); do
+    tries=$((tries + 1))
+    case $told in
+      *"Could not get lock"* | *"Unable to lock"* | *"is held by process"*) [ $tries -le 120 ] ;;
+      *) false ;;
+    esac || { printf "%s\n" "$told" >&2; return 1; }
+    [ $tries -gt 1 ] || echo "usher: another package manager is at work; waiting for it" >&2
+    sleep "${USHER_APT_PAUSE:-5}"
+  done
+  printf "%s\n" "$told"
+}
+update && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -q -y'

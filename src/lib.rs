@@ -11,7 +11,7 @@
 //! 2. [`config`]: every setting, its default and its unit.
 //! 3. [`photo`]: picture files and JPEG frames to upright pixels; [`camera`]: where frames come from.
 //! 4. [`vision`]: a frame's faces and their embeddings.
-//! 5. [`store`]: the database's door; [`seal`]: what only the holder of a key can read; [`gallery`]: who is enrolled and who is nearest.
+//! 5. [`names`]: when two names are the same; [`table`]: CSV in and out. [`store`]: the database's door; [`seal`]: what only the holder of a key can read; [`gallery`]: who is enrolled and who is nearest.
 //! 6. [`access`]: near enough, often enough, fresh enough? Pure rules.
 //! 7. [`door`]: the wires. [`ledger`]: the record. [`hub`]: the broker.
 //! 8. [`office`] enrols people and keeps the pen; [`setup`] turns the configuration into open devices.
@@ -31,10 +31,12 @@ pub mod gallery;
 pub mod hub;
 pub mod lab;
 pub mod ledger;
+pub mod names;
 pub mod office;
 pub mod photo;
 pub mod seal;
 pub mod setup;
 pub mod store;
+pub mod table;
 pub mod train;
 pub mod vision;

@@ -4,6 +4,7 @@
 
 pub mod head;
 pub mod house;
+mod self_check;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +38,8 @@ use crate::vision::pipeline::Accelerators;
 use crate::vision::runtime::{Accelerator, Runtime};
 use crate::vision::{Vision, VisionSettings};
 
+pub use self_check::self_check;
+
 /// How long a camera may be silent before it counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
 
@@ -50,9 +53,12 @@ pub fn embedder(config: &Config) -> Result<Model> {
     Ok(Manifest::load(&config.models.path)?.model(&config.models.embedder, Role::Embedder)?.clone())
 }
 
-/// All networks, compiled on what `[runtime]` asks for.
+/// All networks, compiled on what `[runtime]` asks for, after they found a face that is known to be there ([`self_check`]).
 pub fn vision(config: &Config, runtime: &Runtime) -> Result<Vision> {
-    Ok(Vision::open(runtime, &config.models.path, &vision_settings(config))?)
+    let settings = vision_settings(config);
+    let mut vision = Vision::open(runtime, &config.models.path, &settings)?;
+    self_check(&mut vision, &settings.detector)?;
+    Ok(vision)
 }
 
 /// `[detector]`, `[models]` and `[runtime]` as vision wants them.

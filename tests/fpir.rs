@@ -88,7 +88,7 @@ fn everybody(lfw: &Path, embedder: &str) -> (BTreeMap<String, Vec<Picture>>, Str
     };
     let mut eyes = [open(), open()];
     let model = eyes[0].vision().entry().id().to_string();
-    let photographs = people(&lfw.join("images")).unwrap();
+    let (photographs, _) = people(&lfw.join("images")).unwrap();
     let mut found: BTreeMap<String, Vec<Picture>> = BTreeMap::new();
     walk(
         &photographs,

@@ -4,22 +4,24 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the others that it may import. What is not listed here joins rooms and may know all of them.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("board", &[]),
+    ("names", &[]),
+    ("table", &[]),
     ("config", &["domain"]),
     ("photo", &["domain"]),
     ("store", &[]),
     ("seal", &[]),
     ("camera", &["domain", "clock", "photo"]),
     ("vision", &["domain"]),
-    ("gallery", &["domain", "store", "seal"]),
+    ("gallery", &["domain", "names", "store", "seal"]),
     ("access", &["domain"]),
     ("door", &["domain", "clock"]),
     ("ledger", &["domain", "store"]),
     ("hub", &["domain", "clock"]),
-    ("lab", &["domain", "photo", "vision"]),
+    ("lab", &["domain", "names", "table", "photo", "vision"]),
     ("train", &["domain", "photo", "lab"]),
 ];
 const JOINING: [&str; 5] = ["office", "setup", "daemon", "cli", "main"];

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::progress::bar;
 use crate::lab::align::{AlignSettings, Outcome, align_photograph};
 use crate::lab::aligned::AlignedFolder;
-use crate::lab::crowd;
+use crate::lab::crowd::{self, LeftOut};
 use crate::lab::template::{TEMPLATES, Template};
 use crate::vision::manifest::{Alignment, MarginOf};
 
@@ -72,7 +72,7 @@ pub struct Align {
     /// The smallest face, in pixels of its shorter side
     #[arg(long, value_name = "PX", default_value_t = 20, value_parser = clap::value_parser!(u32).range(20..=1000))]
     min_face: u32,
-    /// Photographs to work on at once [default: as many as there are processors]
+    /// Photographs to work on at once [default: as many as there are processors, and 256 MB of memory for each]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: Option<u32>,
     /// Print JSON
@@ -111,22 +111,24 @@ struct Tally {
     no_face: Vec<String>,
     /// With the reason.
     unreadable: Vec<(String, String)>,
+    /// What is no photograph of a person's folder.
+    left_out: Vec<LeftOut>,
     spent: Duration,
 }
 
 impl Align {
     pub fn run(self, context: &Context) -> Result<()> {
         let settings = self.settings()?;
-        let mut photographs = crowd::people(&self.data)?;
+        let (mut photographs, left_out) = crowd::people(&self.data)?;
         if self.random_order {
             fastrand::Rng::with_seed(self.seed).shuffle(&mut photographs);
         }
         let mut folder = AlignedFolder::open(&self.out, &self.data, self.multiple)?;
         let jobs = folder.jobs(photographs);
-        let threads = self.threads.map_or_else(crowd::all_cores, |n| n as usize).min(jobs.len());
+        let threads = self.threads.map_or_else(crowd::usual_threads, |n| n as usize).min(jobs.len());
         let mut eyes = context.many_eyes(threads, Some(self.min_face), Some(ANY_EMBEDDER))?;
         let (bar, start) = (bar(jobs.len(), "photographs"), Instant::now());
-        let mut tally = Tally { photographs: jobs.len(), ..Tally::default() };
+        let mut tally = Tally { photographs: jobs.len(), left_out, ..Tally::default() };
         crowd::walk(
             &jobs,
             &mut eyes,
@@ -192,6 +194,7 @@ impl Tally {
             let report = json!({
                 "photographs": self.photographs, "existing": self.existing, "aligned": self.aligned, "faces": self.faces,
                 "no_face": self.no_face, "unreadable": unreadable,
+                "left_out": self.left_out.iter().map(LeftOut::json).collect::<Vec<_>>(),
                 "seconds": self.spent.as_secs_f64(), "photographs_per_second": rate,
             });
             writeln!(out, "{report}")?;
@@ -199,6 +202,12 @@ impl Tally {
         }
         for (file, why) in &self.unreadable {
             eprintln!("not read: {file}: {why}");
+        }
+        for file in &self.no_face {
+            eprintln!("no face: {file}");
+        }
+        for LeftOut { path, why } in &self.left_out {
+            eprintln!("left out: {}: {why}", path.display());
         }
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
@@ -209,6 +218,7 @@ impl Tally {
             ("faces written", self.faces),
             ("without a face", self.no_face.len()),
             ("not readable", self.unreadable.len()),
+            ("left out", self.left_out.len()),
         ] {
             table.add_row([what.to_owned(), count.to_string()]);
         }

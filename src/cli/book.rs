@@ -11,12 +11,13 @@ use hyper::Method;
 use jiff::Timestamp;
 
 use super::client::Client;
+use super::whom;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::daemon::user_name;
 use crate::daemon::wire::{
-    ChangeRequest, CutWire, EnrollRequest, ForgottenWire, HeadRequest, MatchWire, PersonWire, SealWire, StandingsWire,
-    Status, StrangersWire, TemplateWire, Validity,
+    ChangeRequest, CutWire, EmployeeId, EnrollRequest, ForgottenWire, HeadRequest, MatchWire, PersonWire, SealWire,
+    StandingsWire, Status, StrangersWire, TemplateWire, Validity,
 };
 use crate::domain::{Distance, Match, PersonId};
 use crate::gallery::{Gallery, NewPerson, Template, Visitors};
@@ -71,9 +72,9 @@ impl Book {
         }
     }
 
-    /// The one person whom `wanted` means: a number (`7`, `#7`), an employee id, or a whole name in any case.
+    /// The one person whom `wanted` means: a number (`#7`), an employee id, or a whole name.
     pub fn find(&self, wanted: &str) -> Result<PersonWire> {
-        find(self.people()?, wanted)
+        whom::find(&self.people()?, wanted)
     }
 
     /// Enrols a person; the templates have passed the gates. `labels` says what each was made from.
@@ -148,6 +149,20 @@ impl Book {
         }
     }
 
+    /// Gives a person another employee id, or takes it away.
+    pub fn set_employee_id(&self, id: u32, employee_id: Option<&str>) -> Result<PersonWire> {
+        match self {
+            Book::Remote(client) => {
+                let employee_id = Some(EmployeeId { id: employee_id.map(str::to_owned) });
+                let change = ChangeRequest { employee_id, ..ChangeRequest::default() };
+                client.send(Method::PATCH, &format!("/v1/people/{id}"), &change)
+            }
+            Book::Local(local) => {
+                Ok((&local.register.set_employee_id(PersonId(id), employee_id, local.by.clone())?).into())
+            }
+        }
+    }
+
     /// Lets a person be recognised, or not.
     pub fn set_enabled(&self, id: u32, enabled: bool) -> Result<PersonWire> {
         match self {
@@ -217,28 +232,6 @@ impl Book {
     /// Whether a daemon runs that others talk to, too.
     pub fn is_shared(&self) -> bool {
         matches!(self, Book::Remote(_))
-    }
-}
-
-/// As [`Book::find`], among `people`.
-pub fn find(people: Vec<PersonWire>, wanted: &str) -> Result<PersonWire> {
-    let number = wanted.strip_prefix('#').unwrap_or(wanted).parse::<u32>().ok();
-    let by_id = |p: &&PersonWire| p.employee_id.as_deref() == Some(wanted);
-    let by_name = |p: &&PersonWire| p.name.to_lowercase() == wanted.to_lowercase();
-    let mut found: Vec<_> = people.iter().filter(by_id).collect();
-    if found.is_empty() || wanted.starts_with('#') {
-        found = people.iter().filter(|p| Some(p.id) == number).collect();
-    }
-    if found.is_empty() {
-        found = people.iter().filter(by_name).collect();
-    }
-    match found[..] {
-        [person] => Ok(person.clone()),
-        [] => bail!("nobody is enrolled as `{wanted}`; `usher people list` shows who is"),
-        _ => {
-            let numbers: Vec<_> = found.iter().map(|p| format!("#{}", p.id)).collect();
-            bail!("`{wanted}` could be any of {}; give the number", numbers.join(", "))
-        }
     }
 }
 

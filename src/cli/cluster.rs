@@ -13,7 +13,7 @@ use super::progress::bar;
 use crate::domain::{Distance, Embedding, Face};
 use crate::lab::agreement::{Agreement, b_cubed, pairwise};
 use crate::lab::cluster::cluster;
-use crate::lab::crowd::{self, Photograph};
+use crate::lab::crowd::{self, LeftOut, Photograph};
 use crate::lab::faces::{FaceError, see_file};
 use crate::lab::placing::{How, place};
 use crate::lab::sheet::{self, Row};
@@ -107,8 +107,8 @@ impl Cluster {
         {
             bail!("{} lies in {}: the next run would find the photographs twice", out.display(), self.data.display());
         }
-        let photographs = self.photographs()?;
-        let threads = self.threads.map_or_else(crowd::all_cores, |n| n as usize).min(photographs.len());
+        let (photographs, left_out) = self.photographs()?;
+        let threads = self.threads.map_or_else(crowd::usual_threads, |n| n as usize).min(photographs.len());
         let mut eyes = context.many_eyes(threads, None, self.embedder.as_deref())?;
         let limit = match (self.distance, eyes.first()) {
             (Some(distance), _) => distance,
@@ -117,6 +117,7 @@ impl Cluster {
         };
         let bar = bar(photographs.len(), "photographs");
         let mut haul = Haul::default();
+        haul.unreadable.extend(left_out.into_iter().map(|left_out| (left_out.path, left_out.why)));
         crowd::walk(
             &photographs,
             &mut eyes,
@@ -145,8 +146,8 @@ impl Cluster {
         }
     }
 
-    fn photographs(&self) -> Result<Vec<Photograph>> {
-        let mut photographs = crowd::everything(&self.data)?;
+    fn photographs(&self) -> Result<(Vec<Photograph>, Vec<LeftOut>)> {
+        let (mut photographs, left_out) = crowd::everything(&self.data)?;
         if self.truth {
             let mut counts = HashMap::<String, usize>::new();
             for photograph in &photographs {
@@ -157,7 +158,7 @@ impl Cluster {
                 bail!("nobody in {} has {} photographs", self.data.display(), self.at_least);
             }
         }
-        Ok(photographs)
+        Ok((photographs, left_out))
     }
 
     /// Folders, list and sheet, as asked for. The sheet comes first: it reads the photographs where they still are.

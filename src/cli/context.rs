@@ -79,7 +79,8 @@ impl Context {
 }
 
 fn open(runtime: &Runtime, models: &Path, settings: &VisionSettings) -> Result<Vision> {
-    let vision = Vision::open(runtime, models, settings)?;
+    let mut vision = Vision::open(runtime, models, settings)?;
+    setup::self_check(&mut vision, &settings.detector)?;
     for (model, placement) in vision.placements() {
         if let Some(reason) = &placement.fallback {
             eprintln!("usher: {model} runs on the CPU instead of {}: {reason}", placement.asked);

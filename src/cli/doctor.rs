@@ -18,6 +18,7 @@ use crate::daemon::wire::{SealWire, Status};
 use crate::domain::GallerySize;
 use crate::setup;
 use crate::store::Store;
+use crate::vision::runtime::Processor;
 
 /// How long a broker may take to answer.
 const BROKER_WAIT: Duration = Duration::from_secs(5);
@@ -115,6 +116,15 @@ impl Findings {
 
 /// Runtime, manifest, and each model on its accelerator.
 fn models(config: &Config, findings: &mut Findings) -> Result<()> {
+    let processor = Processor::here();
+    match (processor.lacks(std::env::consts::ARCH), processor.doubtful()) {
+        (Some(why), _) => findings.tell("processor", State::Broken, &why)?,
+        (None, Some(why)) => findings.tell("processor", State::Warning, &why)?,
+        (None, None) => {
+            let name = processor.name.unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+            findings.tell("processor", State::Well, &format!("{name}: LiteRT can run on it"))?;
+        }
+    }
     let runtime = findings.result("runtime", setup::runtime(config), |runtime| {
         format!("{} with {}", runtime.library().display(), runtime.accelerators().join(", "))
     })?;

@@ -9,6 +9,7 @@ use hyper::Method;
 
 use super::client::Client;
 use super::context::Context;
+use super::whom;
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::daemon::claims;
@@ -64,7 +65,7 @@ enum Action {
     Safe,
     /// Forget where people are, for anti-passback
     Amnesty {
-        /// Number, employee id or whole name [default: everybody]
+        /// Employee id, whole name, or number as in '#7' [default: everybody]
         person: Option<String>,
     },
 }
@@ -179,8 +180,7 @@ fn safe(config: Result<Config>, door: Option<String>) -> Result<()> {
 }
 
 fn amnesty(client: &Client, person: Option<&str>) -> Result<()> {
-    let found =
-        person.map(|wanted| super::book::find(client.get::<Vec<PersonWire>>("/v1/people")?, wanted)).transpose()?;
+    let found = person.map(|wanted| whom::find(&client.get::<Vec<PersonWire>>("/v1/people")?, wanted)).transpose()?;
     client.send::<()>(Method::POST, "/v1/amnesty", &AmnestyRequest { person: found.as_ref().map(|p| p.id) })?;
     match found {
         Some(person) => println!("it is not known any more where {} is", person.name),

@@ -21,6 +21,7 @@ mod door;
 mod draw;
 mod enroll;
 mod evaluate;
+mod export;
 mod hub;
 mod identify;
 mod journal;
@@ -34,6 +35,7 @@ mod status;
 mod store;
 mod train;
 mod when;
+mod whom;
 mod why;
 
 use std::path::PathBuf;

@@ -1,10 +1,11 @@
 //! `usher people`
 
+mod many;
 mod unknown;
 
 use std::io::{IsTerminal, Write};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
@@ -12,10 +13,12 @@ use super::book::Book;
 use super::context::Context;
 use crate::daemon::wire::PersonWire;
 use crate::setup;
+use many::Several;
 
 /// List, show, rename, disable, enable or remove people; set their groups and days; show visitors whom nobody knew.
 ///
-/// A person is named by number (`7` or `#7`), by employee id, or by the whole name.
+/// A person is named by employee id, by the whole name, or by number as in `'#7'` (in quotes: for a shell # begins a comment). `id:7` is
+/// the employee id alone. A word that could mean two people is an error that lists them.
 #[derive(Args)]
 pub struct People {
     #[command(subcommand)]
@@ -31,19 +34,19 @@ enum Action {
     List,
     /// Show one person
     Show {
-        /// Number, employee id or whole name
+        /// Employee id, whole name, or number as in '#7'
         person: String,
     },
     /// Give a person another name
     Rename {
-        /// Number, employee id or whole name
+        /// Employee id, whole name, or number as in '#7'
         person: String,
         /// The new name
         name: String,
     },
     /// Put a person into these groups and no others
     Groups {
-        /// Number, employee id or whole name
+        /// Employee id, whole name, or number as in '#7'
         person: String,
         /// The groups; none takes the person out of all
         groups: Vec<String>,
@@ -52,7 +55,7 @@ enum Action {
     ///
     /// Without --from and --until there is no limit any more.
     Valid {
-        /// Number, employee id or whole name
+        /// Employee id, whole name, or number as in '#7'
         person: String,
         /// The first day, as 2026-12-01
         #[arg(long, value_name = "DAY")]
@@ -61,24 +64,33 @@ enum Action {
         #[arg(long, value_name = "DAY")]
         until: Option<Date>,
     },
-    /// Keep a person enrolled, but let no door open for them
-    Disable {
-        /// Number, employee id or whole name
+    /// Give a person another employee id
+    Id {
+        /// Employee id, whole name, or number as in '#7'
         person: String,
+        /// The new employee id, which nobody else may have
+        #[arg(required_unless_present = "none")]
+        employee_id: Option<String>,
+        /// Take the employee id away
+        #[arg(long, conflicts_with = "employee_id")]
+        none: bool,
     },
-    /// Let doors open for a disabled person again
-    Enable {
-        /// Number, employee id or whole name
-        person: String,
-    },
-    /// Remove a person and their templates; the journal keeps what happened
+    /// Keep people enrolled, but let no door open for them
+    ///
+    /// Everybody is found before anybody is disabled: where one cannot be found, nothing is done.
+    Disable(Several),
+    /// Let doors open for disabled people again
+    Enable(Several),
+    /// Remove people and their templates; the journal keeps what happened
+    ///
+    /// Everybody is found before anybody is removed: where one cannot be found, nothing is done.
     ///
     /// The templates are overwritten and deleted, and where templates are sealed their sub-key is destroyed: no old page of the database and
     /// no backup gives them back. Save the key ring anew afterwards (usher store ring save). Without a key, old bytes stay in the database's
     /// file until their place is used again, and in backups.
     Remove {
-        /// Number, employee id or whole name
-        person: String,
+        #[command(flatten)]
+        several: Several,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
@@ -103,34 +115,94 @@ impl People {
                 let until = until.map(|day| day.tomorrow().and_then(start)).transpose()?;
                 book.set_validity(book.find(person)?.id, from, until)?
             }
-            Action::Disable { person } => book.set_enabled(book.find(person)?.id, false)?,
-            Action::Enable { person } => book.set_enabled(book.find(person)?.id, true)?,
-            Action::Remove { person, yes } => {
-                let person = book.find(person)?;
-                if !yes && !confirmed(&person)? {
-                    bail!("nothing was removed");
-                }
-                book.remove(person.id)?
+            Action::Id { person, employee_id, .. } => {
+                book.set_employee_id(book.find(person)?.id, employee_id.as_deref())?
             }
+            Action::Disable(several) => return self.each(&book, several, Act::Disable),
+            Action::Enable(several) => return self.each(&book, several, Act::Enable),
+            Action::Remove { several, yes } => return self.each(&book, several, Act::Remove { yes: *yes }),
         };
-        let mut out = std::io::stdout().lock();
-        if self.json {
-            writeln!(out, "{}", serde_json::to_string(&done)?)?;
-            return Ok(());
+        self.tell(&done, None)
+    }
+
+    /// Does one thing to several people, after all of them were found.
+    fn each(&self, book: &Book, several: &Several, act: Act) -> Result<()> {
+        let people = several.find(&book.people()?)?;
+        if several.dry_run {
+            return people.iter().try_for_each(|person| self.tell(person, Some(act.would())));
         }
-        match self.action {
-            Action::Remove { .. } => writeln!(out, "{} (#{}) is removed", done.name, done.id)?,
-            _ => show(&mut out, &done)?,
+        if let Act::Remove { yes: false } = act
+            && !confirmed(&people)?
+        {
+            bail!("nothing was removed");
+        }
+        for (done, person) in people.iter().enumerate() {
+            let result = match act {
+                Act::Disable => book.set_enabled(person.id, false),
+                Act::Enable => book.set_enabled(person.id, true),
+                Act::Remove { .. } => book.remove(person.id),
+            };
+            let person = result.with_context(|| match people.len() {
+                1 => format!("{} (#{})", person.name, person.id),
+                all => format!("{} (#{}), after {done} of {all} people were done", person.name, person.id),
+            })?;
+            let told = (people.len() > 1 || matches!(act, Act::Remove { .. })).then(|| act.is());
+            self.tell(&person, told)?;
+        }
+        Ok(())
+    }
+
+    /// Shows a person: whole, or in a line that says what became of them.
+    fn tell(&self, person: &PersonWire, what: Option<&str>) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        match (self.json, what) {
+            (true, _) => writeln!(out, "{}", serde_json::to_string(person)?)?,
+            (false, Some(what)) => writeln!(out, "{} (#{}) {what}", person.name, person.id)?,
+            (false, None) => show(&mut out, person)?,
         }
         Ok(())
     }
 }
 
-fn confirmed(person: &PersonWire) -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("pass --yes to remove {} (#{}) without being asked", person.name, person.id);
+/// What is done to several people.
+#[derive(Clone, Copy)]
+enum Act {
+    Disable,
+    Enable,
+    Remove { yes: bool },
+}
+
+impl Act {
+    fn is(self) -> &'static str {
+        match self {
+            Act::Disable => "is disabled",
+            Act::Enable => "is enabled",
+            Act::Remove { .. } => "is removed",
+        }
     }
-    eprint!("Remove {} (#{}) with {} templates? [y/N] ", person.name, person.id, person.templates);
+
+    fn would(self) -> &'static str {
+        match self {
+            Act::Disable => "would be disabled",
+            Act::Enable => "would be enabled",
+            Act::Remove { .. } => "would be removed",
+        }
+    }
+}
+
+fn confirmed(people: &[PersonWire]) -> Result<bool> {
+    let who = match people {
+        [person] => format!("{} (#{})", person.name, person.id),
+        several => {
+            let names: Vec<_> = several.iter().map(|person| format!("{} (#{})", person.name, person.id)).collect();
+            format!("{} people: {}", several.len(), names.join(", "))
+        }
+    };
+    if !std::io::stdin().is_terminal() {
+        bail!("pass --yes to remove {who} without being asked");
+    }
+    let templates: usize = people.iter().map(|person| person.templates).sum();
+    eprint!("Remove {who} with {templates} templates? [y/N] ");
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::book::{Book, find};
+use super::book::Book;
 use super::context::Context;
 use crate::access::{Asked, Authority, Holder, Judgement, Now};
 use crate::config::Config;
@@ -35,7 +35,7 @@ enum Action {
     /// Asks the rules of the configuration alone: as if no door were locked down, nobody known to be inside, and the first person of the
     /// day had not come. Nothing is unlocked, and nothing is written down.
     Test {
-        /// Number, employee id or whole name
+        /// Employee id, whole name, or number as in '#7'
         #[arg(long)]
         person: String,
         /// Local time as 2026-03-29T02:30, or a moment with its offset as 2026-03-29T02:30:00+02:00 [default: now]
@@ -59,7 +59,7 @@ impl Schedule {
             None => vec![Timestamp::now()],
             Some(text) => moments(text, &rules.zone)?,
         };
-        let person = find(Book::open(&config)?.people()?, &person)?;
+        let person = Book::open(&config)?.find(&person)?;
         let holder = holder(&person)?;
         let mut authority = Authority::new(rules);
         let mut out = std::io::stdout().lock();

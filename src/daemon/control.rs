@@ -169,9 +169,11 @@ impl IntoResponse for Failure {
 impl From<OfficeError> for Failure {
     fn from(error: OfficeError) -> Failure {
         let status = match &error {
-            OfficeError::SameName { .. } | OfficeError::Duplicate { .. } | OfficeError::Odd { .. } => {
-                StatusCode::CONFLICT
-            }
+            OfficeError::SameName { .. }
+            | OfficeError::LookAlike { .. }
+            | OfficeError::Duplicate { .. }
+            | OfficeError::Odd { .. } => StatusCode::CONFLICT,
+            OfficeError::Unclear { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             OfficeError::Gallery(GalleryError::NotFound { .. }) => StatusCode::NOT_FOUND,
             OfficeError::Gallery(GalleryError::Store(_)) | OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -282,6 +284,9 @@ async fn change(
         let id = crate::domain::PersonId(id);
         if let Some(name) = &request.name {
             house.register.rename(id, name, by.clone())?;
+        }
+        if let Some(employee_id) = &request.employee_id {
+            house.register.set_employee_id(id, employee_id.id.as_deref(), by.clone())?;
         }
         if let Some(groups) = &request.groups {
             house.register.set_groups(id, groups, by.clone())?;

@@ -153,9 +153,17 @@ impl StandingsWire {
 pub struct ChangeRequest {
     pub name: Option<String>,
     pub enabled: Option<bool>,
+    pub employee_id: Option<EmployeeId>,
     /// These groups and no others.
     pub groups: Option<Vec<String>>,
     pub validity: Option<Validity>,
+}
+
+/// Another employee id; `None` takes it away.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmployeeId {
+    pub id: Option<String>,
 }
 
 /// From when on and until when doors open for a person, in RFC 3339; `None`: without limit.

@@ -9,6 +9,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::domain::PersonId;
+use crate::names;
 use crate::seal::SubKeyId;
 use crate::store::{Change, Entry};
 
@@ -100,12 +101,7 @@ impl Gallery {
         let new = new.tidy()?;
         self.check_templates(templates, 0)?;
         let writing = self.writing();
-        if let Some(employee_id) = &new.employee_id
-            && let Some(holder) = self.shelf().people.values().find(|p| p.employee_id.as_ref() == Some(employee_id))
-        {
-            let (holder, name) = (holder.id, holder.name.clone());
-            return Err(GalleryError::EmployeeIdTaken { employee_id: employee_id.clone(), holder, name });
-        }
+        self.expect_free_id(new.employee_id.as_deref(), None)?;
         let id = self.trees.next_person()?;
         let after = id.0.checked_add(1).ok_or(GalleryError::NoNumbersLeft)?;
         let created = templates.iter().map(|t| t.created).max().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -178,8 +174,18 @@ impl Gallery {
 
     /// As [`rename`](Gallery::rename), prepared.
     pub fn renaming(&self, id: PersonId, name: &str) -> Result<Prepared<'_>, GalleryError> {
-        let name = person::tidy_text("name", name)?;
+        let name = person::tidy_name("name", name)?;
         self.changing(id, |stored| stored.person.name = name)
+    }
+
+    /// Gives a person another employee id, or takes it away, prepared. Nobody else may have it.
+    pub fn setting_employee_id(&self, id: PersonId, employee_id: Option<&str>) -> Result<Prepared<'_>, GalleryError> {
+        let employee_id = employee_id.map(|text| person::tidy_name("employee id", text)).transpose()?;
+        self.changing_checked(
+            id,
+            |gallery| gallery.expect_free_id(employee_id.as_deref(), Some(id)),
+            |stored| stored.person.employee_id = employee_id.clone(),
+        )
     }
 
     /// Puts a person into these groups and no others.
@@ -257,7 +263,18 @@ impl Gallery {
     }
 
     fn changing(&self, id: PersonId, change: impl FnOnce(&mut Stored)) -> Result<Prepared<'_>, GalleryError> {
+        self.changing_checked(id, |_| Ok(()), change)
+    }
+
+    /// `check` is asked when nobody else can write until the change is made.
+    fn changing_checked(
+        &self,
+        id: PersonId,
+        check: impl FnOnce(&Gallery) -> Result<(), GalleryError>,
+        change: impl FnOnce(&mut Stored),
+    ) -> Result<Prepared<'_>, GalleryError> {
         let writing = self.writing();
+        check(self)?;
         let mut stored = self.trees.stored(id)?;
         change(&mut stored);
         let changes = vec![self.trees.people.put(record::person_key(id), encode(id, &stored)?)];
@@ -276,6 +293,21 @@ impl Gallery {
         let person = shelf::person(id, stored.clone());
         let after = After::Put { stored, gone, settle };
         Prepared { gallery: self, _writing: writing, changes, person, after }
+    }
+
+    /// Nobody but `own` may have that employee id, compared as people are found by it.
+    fn expect_free_id(&self, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), GalleryError> {
+        let Some(employee_id) = employee_id else { return Ok(()) };
+        let key = names::exact_key(employee_id);
+        let has_it =
+            |p: &&Person| Some(p.id) != own && p.employee_id.as_deref().map(names::exact_key) == Some(key.clone());
+        match self.shelf().people.values().find(has_it) {
+            Some(Person { id: holder, name, .. }) => {
+                let (holder, name) = (*holder, name.clone());
+                Err(GalleryError::EmployeeIdTaken { employee_id: employee_id.to_owned(), holder, name })
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_templates(&self, templates: &[Template], held: usize) -> Result<(), GalleryError> {

@@ -5,10 +5,12 @@
 use thiserror::Error;
 
 use crate::domain::{ModelId, PersonId};
+use crate::names::NameFault;
 use crate::seal::SealError;
 use crate::store::StoreError;
 
 use super::person::{MAX_NAME_CHARS, MAX_TEMPLATES};
+use super::whom::WhomError;
 
 /// Why the gallery refuses.
 #[derive(Debug, Error)]
@@ -19,14 +21,16 @@ pub enum GalleryError {
     Seal(#[from] SealError),
     #[error("nobody is enrolled as {wanted:?}: `usher people list` shows who is")]
     NotFound { wanted: String },
-    #[error("{wanted:?} could be any of the people {}: use the number, as in #{}", numbers(ids), ids.first().map_or(0, |id| id.0))]
-    Ambiguous { wanted: String, ids: Vec<PersonId> },
+    #[error(transparent)]
+    Whom(#[from] WhomError),
     #[error(
         "employee id {employee_id:?} belongs to person {holder} ({name}): use another one, or remove that person first"
     )]
     EmployeeIdTaken { employee_id: String, holder: PersonId, name: String },
     #[error("the {field} {text:?} cannot be used: it needs 1 to {MAX_NAME_CHARS} characters and no control characters")]
     BadText { field: &'static str, text: String },
+    #[error("the {field} {text:?} cannot be used: {fault}")]
+    BadName { field: &'static str, text: String, fault: NameFault },
     #[error("the first moment at which somebody may pass must lie before the last")]
     BadValidity,
     #[error("no template: at least one face is needed to recognise somebody")]
@@ -57,8 +61,4 @@ impl GalleryError {
     pub(super) fn is_of_the_disk(&self) -> bool {
         matches!(self, GalleryError::Store(error) if error.is_of_the_disk())
     }
-}
-
-fn numbers(ids: &[PersonId]) -> String {
-    ids.iter().map(PersonId::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -3,6 +3,7 @@
 //! Knows nothing of cameras, and nothing of how near is near enough.
 //!
 //! - `person`: a person, a template, what names may look like
+//! - `whom`: the person that a word means
 //! - `record`: both as bytes; `sealed`: those bytes as they are stored
 //! - `seals`: taking sub-keys off, and sealing what lies plain; `sealing`: both for templates, and how it stands with them
 //! - `walk`: all records of a tree, past damaged pages
@@ -32,6 +33,7 @@ mod strangers;
 mod tests;
 mod visitors;
 mod walk;
+mod whom;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -49,6 +51,7 @@ pub use shelf::{Damaged, Foreign, Locked};
 pub use standing::{Standing, View};
 pub use strangers::strangers;
 pub use visitors::{Keeping, Kept, Visit, Visitors};
+pub use whom::{Known, WhomError, whom};
 
 use sealed::Unread;
 use sealing::TEMPLATES;
@@ -160,9 +163,13 @@ impl Gallery {
         self.shelf().person(id).cloned()
     }
 
-    /// The person whose number, employee id or name (whatever its case) is `wanted`; `#7` is always the number.
+    /// The one person whom `wanted` means; see [`whom`].
     pub fn find(&self, wanted: &str) -> Result<Person, GalleryError> {
-        person::find(self.shelf().people.values(), wanted).cloned()
+        let known: Vec<Known> = self.shelf().people.values().map(Known::from).collect();
+        match whom(&known, wanted)?[..] {
+            [id, ..] => self.person(id),
+            [] => Err(GalleryError::NotFound { wanted: wanted.to_owned() }),
+        }
     }
 
     /// All templates of a person, those of other models too, oldest first. An error when one of them is damaged or locked.

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use crate::domain::{Embedding, Named, PersonId, Quality};
 
 use super::GalleryError;
+use crate::names;
 
 /// Templates a person may have. Ten good ones serve; the limit keeps one person from filling the gallery.
 pub const MAX_TEMPLATES: usize = 64;
@@ -71,9 +72,9 @@ impl NewPerson {
     pub(super) fn tidy(self) -> Result<NewPerson, GalleryError> {
         let employee_id = match self.employee_id.as_deref().map(str::trim) {
             None | Some("") => None,
-            Some(text) => Some(tidy_text("employee id", text)?),
+            Some(text) => Some(tidy_name("employee id", text)?),
         };
-        Ok(NewPerson { name: tidy_text("name", &self.name)?, employee_id, groups: tidy_groups(&self.groups)? })
+        Ok(NewPerson { name: tidy_name("name", &self.name)?, employee_id, groups: tidy_groups(&self.groups)? })
     }
 }
 
@@ -105,6 +106,15 @@ pub(super) fn tidy_text(field: &'static str, text: &str) -> Result<String, Galle
     }
 }
 
+/// As [`tidy_text`], in the form in which names and employee ids are stored ([`names::tidy`]); an error when a character cannot be seen.
+pub(super) fn tidy_name(field: &'static str, text: &str) -> Result<String, GalleryError> {
+    let tidy = tidy_text(field, &names::tidy(&tidy_text(field, text)?))?;
+    match names::check_visible(&tidy) {
+        Ok(()) => Ok(tidy),
+        Err(fault) => Err(GalleryError::BadName { field, text: tidy, fault }),
+    }
+}
+
 /// Each trimmed, sorted, once.
 pub(super) fn tidy_groups(groups: &[String]) -> Result<Vec<String>, GalleryError> {
     let mut tidy = groups.iter().map(|g| tidy_text("group", g)).collect::<Result<Vec<_>, _>>()?;
@@ -113,47 +123,9 @@ pub(super) fn tidy_groups(groups: &[String]) -> Result<Vec<String>, GalleryError
     Ok(tidy)
 }
 
-/// Whom `wanted` means: `#7` the person of that number; else whoever has that number, that employee id or that name
-/// (whatever its case), as long as it is one person.
-pub(super) fn find<'a>(people: impl Iterator<Item = &'a Person>, wanted: &str) -> Result<&'a Person, GalleryError> {
-    let wanted = wanted.trim();
-    let number = wanted.strip_prefix('#');
-    let id = number.unwrap_or(wanted).parse().ok().map(PersonId);
-    let lower = wanted.to_lowercase();
-    let mut found = people.filter(|p| {
-        Some(p.id) == id
-            || number.is_none() && (p.employee_id.as_deref() == Some(wanted) || p.name.to_lowercase() == lower)
-    });
-    let Some(first) = found.next() else { return Err(GalleryError::NotFound { wanted: wanted.to_owned() }) };
-    let others: Vec<PersonId> = found.map(|p| p.id).collect();
-    if others.is_empty() {
-        Ok(first)
-    } else {
-        let mut ids = vec![first.id];
-        ids.extend(others);
-        Err(GalleryError::Ambiguous { wanted: wanted.to_owned(), ids })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn person(id: u32, name: &str, employee_id: Option<&str>) -> Person {
-        Person {
-            id: PersonId(id),
-            name: name.into(),
-            employee_id: employee_id.map(Into::into),
-            groups: vec![],
-            enabled: true,
-            valid_from: None,
-            valid_until: None,
-            created: SystemTime::UNIX_EPOCH,
-            templates: 1,
-            foreign_templates: 0,
-            locked_templates: 0,
-        }
-    }
 
     #[test]
     fn texts_are_trimmed_and_bounded() {
@@ -162,24 +134,11 @@ mod tests {
         for bad in ["", "  ", "a\u{7}b", "a\nb", &"x".repeat(101)] {
             assert!(matches!(tidy_text("name", bad), Err(GalleryError::BadText { .. })), "{bad:?}");
         }
+        assert_eq!(tidy_name("name", "Zoe\u{308}  Mu\u{308}ller").unwrap(), "Zoë Müller");
+        assert!(matches!(tidy_name("name", "Ada\u{200B}"), Err(GalleryError::BadName { .. })));
         let groups = ["staff".to_owned(), " night ".into(), "staff".into()];
         assert_eq!(tidy_groups(&groups).unwrap(), ["night", "staff"]);
         let new = NewPerson { name: "A".into(), employee_id: Some("  ".into()), groups: vec![] };
         assert_eq!(new.tidy().unwrap().employee_id, None);
-    }
-
-    #[test]
-    fn finds_one_person_or_says_why_not() {
-        let people = [person(1, "Ada", Some("E7")), person(2, "Bob", Some("1")), person(3, "ADA", None)];
-        let find = |wanted| find(people.iter(), wanted).map(|p| p.id.0);
-        assert_eq!(find("bob").unwrap(), 2);
-        assert_eq!(find(" E7 ").unwrap(), 1);
-        assert_eq!(find("3").unwrap(), 3);
-        assert_eq!(find("#1").unwrap(), 1);
-        assert!(matches!(find("e7"), Err(GalleryError::NotFound { .. })));
-        let error = find("ada").unwrap_err();
-        assert!(error.to_string().contains("1, 3"), "{error}");
-        // The number of one and the employee id of another.
-        assert!(matches!(find("1"), Err(GalleryError::Ambiguous { ids, .. }) if ids == [PersonId(1), PersonId(2)]));
     }
 }

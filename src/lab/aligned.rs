@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of how a face is cut out.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::align::CutOut;
+use super::align::{CutOut, source_of};
 use super::crowd::{Photograph, lies_inside};
 
 /// A photograph, and where its aligned face goes.
@@ -20,12 +20,20 @@ pub struct Job {
     /// `OUT/PERSON/NAME.png`.
     pub target: PathBuf,
     multiple: bool,
+    /// No other photograph of the person has that name before its ending: a face that does not say where it comes from is this one's.
+    alone: bool,
 }
 
 impl Job {
-    /// Whether it was done before. A photograph's first face is written last, so where that is, all are.
+    /// Whether it was done before: the face that is there names this photograph. A photograph's first face is written last, so where that is,
+    /// all are.
     pub fn is_done(&self) -> bool {
-        self.path(0).exists()
+        let path = self.path(0);
+        path.exists()
+            && match source_of(&path) {
+                Some(source) => source == file_name(&self.photograph),
+                None => self.alone,
+            }
     }
 
     /// Where the face of that index goes: `NAME.png`, or `NAME_0.png`, `NAME_1.png`, … when all faces are wanted.
@@ -80,23 +88,52 @@ impl AlignedFolder {
         Ok(AlignedFolder { folder: folder.to_owned(), partial, multiple, boxes: None })
     }
 
-    /// Where each photograph's face goes, in the order given. Where two photographs of a person differ in the ending alone, the second keeps
-    /// its own (`ada.jpg` becomes `ada.png`, `ada.webp` then `ada.webp.png`).
+    /// Where each photograph's face goes, in the order given. Where two photographs of a person differ in the ending alone, one of them keeps
+    /// its own (`ada.jpg` becomes `ada.png`, `ada.webp` then `ada.webp.png`): a face that is there stays that of the photograph it names, and
+    /// of others the first by name has the short one.
     pub fn jobs(&self, photographs: Vec<Photograph>) -> Vec<Job> {
-        let mut taken = HashSet::new();
-        let job = |photograph: Photograph| {
+        let mut of_stem = HashMap::<PathBuf, usize>::new();
+        let short = |photograph: &Photograph| {
             let folder = photograph.file.parent().and_then(Path::file_name).unwrap_or_default();
-            let folder = self.folder.join(folder);
             let stem = photograph.file.file_stem().unwrap_or_default().to_owned();
-            let mut target = folder.join(with(stem, ".png"));
-            if !taken.insert(target.clone()) {
-                let name = photograph.file.file_name().unwrap_or_default().to_owned();
-                target = folder.join(with(name, ".png"));
-                taken.insert(target.clone());
-            }
-            Job { photograph, target, multiple: self.multiple }
+            self.folder.join(folder).join(with(stem, ".png"))
         };
-        photographs.into_iter().map(job).collect()
+        let mut first = HashMap::<PathBuf, &Photograph>::new();
+        for photograph in &photographs {
+            let target = short(photograph);
+            *of_stem.entry(target.clone()).or_default() += 1;
+            let first = first.entry(target).or_insert(photograph);
+            if photograph.file < first.file {
+                *first = photograph;
+            }
+        }
+        // Who has the short name: the photograph that the face there names, else the first.
+        let has_short = |photograph: &Photograph, target: &Path| {
+            let alone =
+                Job { photograph: photograph.clone(), target: target.into(), multiple: self.multiple, alone: true };
+            match source_of(&alone.path(0)) {
+                Some(source) => source == file_name(photograph),
+                None => first.get(target).is_some_and(|first| first.file == photograph.file),
+            }
+        };
+        let mut taken = HashSet::new();
+        let mut targets = Vec::with_capacity(photographs.len());
+        for photograph in &photographs {
+            let mut target = short(photograph);
+            let alone = of_stem.get(&target) == Some(&1);
+            if !has_short(photograph, &target) {
+                let name = photograph.file.file_name().unwrap_or_default().to_owned();
+                target.set_file_name(with(name, ".png"));
+            }
+            while !taken.insert(target.clone()) {
+                let name = target.file_name().unwrap_or_default().to_owned();
+                target.set_file_name(with(name, ".png"));
+            }
+            targets.push((target, alone));
+        }
+        let multiple = self.multiple;
+        let job = |(photograph, (target, alone))| Job { photograph, target, multiple, alone };
+        photographs.into_iter().zip(targets).map(job).collect()
     }
 
     /// Writes a photograph's faces and their lines.
@@ -152,6 +189,10 @@ impl Drop for AlignedFolder {
     }
 }
 
+fn file_name(photograph: &Photograph) -> String {
+    photograph.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 fn with(mut name: std::ffi::OsString, ending: &str) -> std::ffi::OsString {
     name.push(ending);
     name
@@ -181,6 +222,34 @@ mod tests {
         let jobs = folder.jobs(photographs(&["1.jpg", "1.webp", "2.tar.png", "3"]));
         let names: Vec<_> = jobs.iter().map(|j| j.target.strip_prefix(out.path()).unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["ada/1.png", "ada/1.webp.png", "ada/2.tar.png", "ada/3.png"]);
+    }
+
+    #[test]
+    fn what_is_done_is_decided_by_the_source() {
+        let out = tempfile::tempdir().unwrap();
+        let mut folder = AlignedFolder::open(out.path(), Path::new("in"), false).unwrap();
+        let face = |source: &str| {
+            let face = crate::vision::align::AlignedFace { side: 2, rgb: vec![9; 12], ..Default::default() };
+            CutOut { bounds: [0, 0, 2, 2], png: super::super::align::png(&face, source).unwrap() }
+        };
+        let job = folder.jobs(photographs(&["a.jpg"])).remove(0);
+        folder.write(&job, &[face("a.jpg")]).unwrap();
+        // a.jpeg comes before a.jpg, and was not there before.
+        let jobs = folder.jobs(photographs(&["a.jpeg", "a.jpg"]));
+        let targets: Vec<_> = jobs.iter().map(|j| j.target.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!((targets, jobs[0].is_done(), jobs[1].is_done()), (vec!["a.jpeg.png", "a.png"], false, true));
+        folder.write(&jobs[0], &[face("a.jpeg")]).unwrap();
+        let jobs = folder.jobs(photographs(&["a.jpeg", "a.jpg"]));
+        assert!(jobs.iter().all(Job::is_done));
+        // The other alone finds its own again, and another picture of that name is not done.
+        assert!(folder.jobs(photographs(&["a.jpeg"]))[0].is_done());
+        let other = folder.jobs(photographs(&["a.png"])).remove(0);
+        assert!(!other.is_done() && other.target.ends_with("a.png.png"), "{other:?}");
+        // A face of usher 0.1.0 names no photograph: it is the only one's.
+        let old = folder.jobs(photographs(&["b.jpg"])).remove(0);
+        folder.write(&old, &[cut_out(1)]).unwrap();
+        assert!(folder.jobs(photographs(&["b.jpg"]))[0].is_done());
+        assert!(!folder.jobs(photographs(&["b.jpeg", "b.jpg"])).iter().any(Job::is_done));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::sync::mpsc::sync_channel;
 
 use thiserror::Error;
 
+pub use super::folder::{Inside, LeftOut, inside, persons};
+
 /// Results of one thread that wait for their turn. Large enough that one slow photograph does not stop the other threads, small
 /// enough that results of a megabyte do not matter.
 const WAITING: usize = 16;
@@ -34,38 +36,46 @@ pub enum CrowdError {
 }
 
 /// The photographs of a data set of one folder a person, by folder, then by name. Every visible file counts as one: what is no
-/// picture is found out, and told, when it is read. Files beside the folders, and folders inside them, are left out.
-pub fn people(folder: &Path) -> Result<Vec<Photograph>, CrowdError> {
+/// picture is found out, and told, when it is read. Files beside the folders, and folders inside them, are left out, and are returned
+/// with their reasons.
+pub fn people(folder: &Path) -> Result<(Vec<Photograph>, Vec<LeftOut>), CrowdError> {
     let mut photographs = Vec::new();
-    for person in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
-        for file in entries(&person)?.into_iter().filter(|path| path.is_file()) {
-            photographs.push(Photograph { person: name(&person), file });
-        }
+    let Inside { folders, mut left_out, .. } = persons(folder)?;
+    for person in folders {
+        let own = inside(&person)?;
+        photographs.extend(own.files.into_iter().map(|file| Photograph { person: name(&person), file }));
+        left_out.extend(own.folders.iter().map(|folder| LeftOut::folder(folder)).chain(own.left_out));
     }
     match photographs.is_empty() {
         true => Err(CrowdError::NoPeople { path: folder.to_owned() }),
-        false => Ok(photographs),
+        false => Ok((photographs, left_out)),
     }
 }
 
 /// All visible files in `folder` and in the folders below it, by path; `person` is the name of the folder that a file lies in.
-/// Linked folders are not followed, so that a link to a parent does no harm.
-pub fn everything(folder: &Path) -> Result<Vec<Photograph>, CrowdError> {
-    let mut photographs = Vec::new();
+/// Linked folders are not followed, so that a link to a parent does no harm; they are left out, and returned with their reason.
+pub fn everything(folder: &Path) -> Result<(Vec<Photograph>, Vec<LeftOut>), CrowdError> {
+    let (mut photographs, mut left_out) = (Vec::new(), Vec::new());
     let mut folders = vec![folder.to_owned()];
-    while let Some(inside) = folders.pop() {
-        for path in entries(&inside)? {
-            if path.is_dir() && !path.is_symlink() {
-                folders.push(path);
-            } else if path.is_file() {
-                photographs.push(Photograph { person: name(&inside), file: path });
+    while let Some(at) = folders.pop() {
+        let found = inside(&at)?;
+        for path in found.folders {
+            match path.is_symlink() {
+                false => folders.push(path),
+                true => {
+                    let why = "this is a link to a folder, which is not followed; name that folder itself".to_owned();
+                    left_out.push(LeftOut { path, why });
+                }
             }
         }
+        photographs.extend(found.files.into_iter().map(|file| Photograph { person: name(&at), file }));
+        left_out.extend(found.left_out);
     }
     photographs.sort_by(|a, b| a.file.cmp(&b.file));
+    left_out.sort_by(|a, b| a.path.cmp(&b.path));
     match photographs.is_empty() {
         true => Err(CrowdError::NoPhotographs { path: folder.to_owned() }),
-        false => Ok(photographs),
+        false => Ok((photographs, left_out)),
     }
 }
 
@@ -80,6 +90,26 @@ pub fn lies_inside(out: &Path, data: &Path) -> bool {
 /// As many threads as there are processors for this process.
 pub fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// As many threads as look at photographs side by side when nothing is said: one for each processor, as long as there is memory for what each takes
+/// ([`BYTES_A_THREAD`]).
+pub fn usual_threads() -> usize {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    match available_bytes(&text) {
+        Some(bytes) => all_cores().min((bytes / BYTES_A_THREAD) as usize).max(1),
+        None => all_cores(),
+    }
+}
+
+/// What a thread takes that looks for faces in photographs of [`crate::photo::LARGE_PIXELS`], and a little more.
+pub const BYTES_A_THREAD: u64 = 256 << 20;
+
+/// `MemAvailable` of a `/proc/meminfo`.
+fn available_bytes(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
 }
 
 /// Does `work` on each of `items`, one thread for each of `workers` (usually a [`crate::vision::Vision`]), and hands the results to
@@ -125,20 +155,6 @@ pub fn walk<T: Sync, W: Send, R: Send, E>(
     })
 }
 
-/// What lies in a folder, by name; hidden entries are left out.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, CrowdError> {
-    let unreadable = |why| CrowdError::Unreadable { path: folder.to_owned(), why };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
 fn name(folder: &Path) -> String {
     folder.file_name().unwrap_or(OsStr::new(".")).to_string_lossy().into_owned()
 }
@@ -168,9 +184,13 @@ mod tests {
         {
             touch(root.join(file));
         }
-        assert_eq!(listed(&people(root).unwrap(), root), ["ada: ada/1.png", "bob: bob/1.jpg", "bob: bob/2.jpg"]);
+        let (all, left_out) = people(root).unwrap();
+        let rest: Vec<_> = left_out.iter().map(|l| l.path.strip_prefix(root).unwrap().to_str().unwrap()).collect();
+        assert_eq!(rest, ["loose.jpg", "ada/more"]);
+        assert_eq!(listed(&all, root), ["ada: ada/1.png", "bob: bob/1.jpg", "bob: bob/2.jpg"]);
         std::os::unix::fs::symlink(root, root.join("ada/loop")).unwrap();
-        let all = everything(root).unwrap();
+        let (all, left_out) = everything(root).unwrap();
+        assert_eq!(left_out.len(), 1, "the linked folder");
         let own = root.file_name().unwrap().to_str().unwrap();
         assert_eq!(
             listed(&all, root),
@@ -191,6 +211,13 @@ mod tests {
         assert!(people(folder.path()).unwrap_err().to_string().contains("one folder a person is expected"));
         assert!(people(&folder.path().join("missing")).unwrap_err().to_string().contains("missing cannot be read"));
         assert!(everything(tempfile::tempdir().unwrap().path()).is_err());
+    }
+
+    #[test]
+    fn threads_need_memory() {
+        assert_eq!(available_bytes("MemTotal: 1 kB\nMemAvailable:  416512 kB\n"), Some(416_512 * 1024));
+        assert_eq!(available_bytes("MemTotal: 1 kB\n"), None);
+        assert!((1..=all_cores()).contains(&usual_threads()));
     }
 
     #[test]

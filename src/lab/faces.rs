@@ -32,7 +32,7 @@ pub fn principal(faces: &[Face], image: &Image) -> Option<Face> {
 
 /// The principal face in the file with quality and embedding; `None` where no face is found.
 pub fn see_file(vision: &mut Vision, file: &Path) -> Result<Option<Seen>, FaceError> {
-    let image = photo::load(file)?;
+    let (image, _) = photo::load_reduced(file)?;
     let faces = vision.detect(&image)?;
     let Some(face) = principal(&faces, &image) else { return Ok(None) };
     Ok(Some(vision.look_at(&image, face)?))

@@ -32,7 +32,7 @@ impl Extractor {
     /// The unit vector of the face that the photograph means, as long as an embedding or, with the mirror image, twice as long; `None`
     /// where no face is found.
     pub fn extract(&mut self, file: &Path) -> Result<Option<Box<[f32]>>, FaceError> {
-        let image = photo::load(file)?;
+        let (image, _) = photo::load_reduced(file)?;
         let embedding = if self.form.aligned {
             self.vision.embed_cut_out(&image)?
         } else {

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of daemons, doors and hubs.
 //!
-//! - `crowd`: the photographs of a data set, on all cores; `faces`, `features`: which face is meant, and its vector
+//! - `folder`: what lies in one; `crowd`: the photographs of a data set, on all cores; `faces`, `features`: which face is meant, and its vector
 //! - `pairs`, `ytf`: lists of what is compared with what; `verification`: their distances; `roc`: their figures
 //! - `open_set`: searches in galleries of growing size
 //! - `calibrate`: everybody against everybody; `distribution`: the distances of millions of pairs; `repeats`: how pictures of one face add up
@@ -21,6 +21,7 @@ pub mod distribution;
 pub mod drawing;
 pub mod faces;
 pub mod features;
+pub mod folder;
 pub mod interval;
 pub mod open_set;
 pub mod pairs;

@@ -2,9 +2,15 @@
 //!
 //! Knows nothing of how distances are made.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use thiserror::Error;
+
+use crate::names;
+use crate::table::{self, Table, TableError};
+
+/// Endings of pictures, in small letters.
+const ENDINGS: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib"];
 
 /// Two photographs, and whether they show one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +23,9 @@ pub struct Pair {
 /// Why a list of pairs cannot be read.
 #[derive(Debug, Error)]
 pub enum PairsError {
-    #[error("{} cannot be read: {why}", path.display())]
-    Unreadable { path: PathBuf, why: std::io::Error },
-    #[error("{}:{line}: `{text}` is neither `NAME N M` nor `NAME N NAME M`", path.display())]
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error("{}:{line}: `{text}` is neither `NAME N M` nor `NAME N NAME M`; names with spaces need tabs between the columns", path.display())]
     Malformed { path: PathBuf, line: usize, text: String },
     #[error(
         "{}:1: `{text}` is neither a count of pairs (View 1) nor counts of sets and pairs (View 2): is this one of LFW's pairs*.txt?",
@@ -28,10 +34,6 @@ pub enum PairsError {
     Head { path: PathBuf, text: String },
     #[error("{} promises {promised} pairs in its first line and has {found}: is it whole?", path.display())]
     CutOff { path: PathBuf, promised: usize, found: usize },
-    #[error("{}: {why}", path.display())]
-    Csv { path: PathBuf, why: csv::Error },
-    #[error("{}:{line}: `{text}` does not say whether the two are one person: write 1 or 0", path.display())]
-    Same { path: PathBuf, line: u64, text: String },
     #[error("{} has no pairs", path.display())]
     Empty { path: PathBuf },
 }
@@ -49,23 +51,29 @@ pub fn read_lfw(list: &Path, images: &Path) -> Result<Vec<Pair>, PairsError> {
     Ok(read_lfw_list(list, images)?.pairs)
 }
 
-/// Reads LFW's `pairs*.txt`, then lines of `NAME N M` (one person) and `NAME N NAME M` (two people), separated by tabs. The first line has
+/// Reads LFW's `pairs*.txt` in any encoding that [`Table`] reads: lines of `NAME N M` (one person) and `NAME N NAME M` (two people), separated by tabs. The first line has
 /// the number of pairs of either kind (View 1), or the number of sets and of pairs of either kind in each (View 2). Paths are
 /// `images/NAME/NAME_000N.jpg`, or with another ending if there is no such file and another one is there.
 pub fn read_lfw_list(list: &Path, images: &Path) -> Result<LfwList, PairsError> {
-    let text = std::fs::read_to_string(list).map_err(|why| PairsError::Unreadable { path: list.to_owned(), why })?;
-    let head = text.lines().next().unwrap_or_default();
+    let (text, _) = table::read_text(list)?;
+    // Empty lines before the first do no harm.
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let head = lines.next().map_or("", |(_, line)| line);
     let counts: Result<Vec<usize>, _> = head.split_whitespace().map(str::parse).collect();
     let (sets, each) = match counts.as_deref() {
         Ok([each]) => (1, *each),
         Ok([sets, each]) => (*sets, *each),
         _ => return Err(PairsError::Head { path: list.to_owned(), text: head.to_owned() }),
     };
-    let photo = |name: &str, number: u32| present(images.join(name).join(format!("{name}_{number:04}.jpg")));
+    let photo = |name: &str, number: u32| photograph(images, name, number);
     let mut pairs = Vec::new();
-    for (index, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
+    for (index, line) in lines {
         let malformed = || PairsError::Malformed { path: list.to_owned(), line: index + 1, text: line.to_owned() };
-        let fields: Vec<&str> = line.split_whitespace().collect();
+        // Names may hold spaces where tabs separate.
+        let fields: Vec<&str> = match line.contains('\t') {
+            true => line.split('\t').map(str::trim).filter(|field| !field.is_empty()).collect(),
+            false => line.split_whitespace().collect(),
+        };
         let number = |field: &str| field.parse::<u32>().map_err(|_| malformed());
         pairs.push(match fields[..] {
             [name, n, m] => Pair { a: photo(name, number(n)?), b: photo(name, number(m)?), same: true },
@@ -80,42 +88,93 @@ pub fn read_lfw_list(list: &Path, images: &Path) -> Result<LfwList, PairsError> 
     Ok(LfwList { pairs, sets })
 }
 
-/// Reads a CSV file with the columns `a`, `b` and `same` (1 or 0; others may follow). Paths are relative to `images`.
-pub fn read_csv(list: &Path, images: &Path) -> Result<Vec<Pair>, PairsError> {
-    #[derive(serde::Deserialize)]
-    struct Line {
-        a: PathBuf,
-        b: PathBuf,
-        same: String,
-    }
-    let wrong = |why| PairsError::Csv { path: list.to_owned(), why };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(list).map_err(wrong)?;
-    let head = reader.headers().map_err(wrong)?.clone();
+/// Reads a list with the columns `a`, `b` and `same` (1 or 0; others may follow). Paths are relative to `images`. And what the reader of the
+/// list assumed, for the user.
+pub fn read_csv(list: &Path, images: &Path) -> Result<(Vec<Pair>, Vec<String>), PairsError> {
+    let table = Table::read(list)?;
+    let (a, b, same) = (table.need("a")?, table.need("b")?, table.need("same")?);
     let mut pairs = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(wrong)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let Line { a, b, same } = record.deserialize(Some(&head)).map_err(wrong)?;
-        let same = match same.to_lowercase().as_str() {
+    for row in table.rows() {
+        let photo = |column| match row.get(column) {
+            "" => Err(table.wrong(row, column, "it is empty: write a photograph's path")),
+            path => Ok(spelt_as_there(images.join(path))),
+        };
+        let same = match row.get(same).to_lowercase().as_str() {
             "1" | "true" | "yes" => true,
             "0" | "false" | "no" => false,
-            _ => return Err(PairsError::Same { path: list.to_owned(), line, text: same }),
+            other => {
+                let why = format!("`{other}` does not say whether the two are one person: write 1 or 0");
+                return Err(table.wrong(row, same, why).into());
+            }
         };
-        pairs.push(Pair { a: images.join(a), b: images.join(b), same });
+        pairs.push(Pair { a: photo(a)?, b: photo(b)?, same });
     }
     match pairs.is_empty() {
         true => Err(PairsError::Empty { path: list.to_owned() }),
-        false => Ok(pairs),
+        false => Ok((pairs, table.notes)),
     }
 }
 
-/// `path`, or the file of that name with another picture's ending where only that is there.
-fn present(path: PathBuf) -> PathBuf {
+/// `path`, or the file there whose path is the same in another form of Unicode.
+fn spelt_as_there(path: PathBuf) -> PathBuf {
     if path.exists() {
         return path;
     }
-    let others = ["png", "jpeg", "webp", "bmp"].map(|ending| path.with_extension(ending));
-    others.into_iter().find(|other| other.exists()).unwrap_or(path)
+    let mut there = PathBuf::new();
+    for part in path.components() {
+        let next = there.join(part);
+        there = match (next.exists(), part) {
+            (false, Component::Normal(name)) => {
+                sibling(&there, |other| names::exact_key(other) == names::exact_key(&name.to_string_lossy()))
+                    .unwrap_or(next)
+            }
+            _ => next,
+        };
+    }
+    match there.exists() {
+        true => there,
+        false => path,
+    }
+}
+
+/// The first entry of a folder, by name, whose name fits.
+fn sibling(folder: &Path, fits: impl Fn(&str) -> bool) -> Option<PathBuf> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let names = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
+    let mut fitting: Vec<_> = names.filter(|name| fits(&name.to_string_lossy())).collect();
+    fitting.sort();
+    fitting.into_iter().next().map(|name| folder.join(name))
+}
+
+/// The photograph of that name and number in a person's folder: `NAME_0001.jpg`, with any picture's ending in any case of letters; or its
+/// first face as `usher align --multiple` calls it, `NAME_0001_0.png`. Where there is none, what it should be called.
+fn photograph(images: &Path, name: &str, number: u32) -> PathBuf {
+    let stem = format!("{name}_{number:04}");
+    let usual = images.join(name).join(format!("{stem}.jpg"));
+    if usual.exists() {
+        return usual;
+    }
+    let folder = match images.join(name) {
+        there if there.is_dir() => there,
+        _ => sibling(images, |other| names::exact_key(other) == names::exact_key(name))
+            .unwrap_or_else(|| images.join(name)),
+    };
+    let called = |wanted: &str, other: &str| match other.rsplit_once('.') {
+        Some((other, ending)) => {
+            names::exact_key(other) == names::exact_key(wanted) && ENDINGS.contains(&ending.to_lowercase().as_str())
+        }
+        None => false,
+    };
+    // A face that `align` wrote keeps its photograph's ending where two differ in the ending alone.
+    let aligned = |wanted: &str, other: &str| match other.strip_suffix(".png").and_then(|rest| rest.rsplit_once('.')) {
+        Some((other, ending)) => called(wanted, &format!("{other}.{ending}")),
+        None => false,
+    };
+    let first = format!("{stem}_0");
+    sibling(&folder, |other| called(&stem, other))
+        .or_else(|| sibling(&folder, |other| called(&first, other)))
+        .or_else(|| sibling(&folder, |other| aligned(&stem, other)))
+        .unwrap_or(usual)
 }
 
 /// The share of pairs that `limit` sorts rightly, where a distance at or below it means one person.
@@ -195,12 +254,17 @@ mod tests {
         let list = folder.path().join("pairs.csv");
         let read = |text: &str| {
             std::fs::write(&list, text).unwrap();
-            read_csv(&list, Path::new("in"))
+            read_csv(&list, Path::new("in")).map(|(pairs, _)| pairs)
         };
         let pairs = read("same, a, b, note\n1, x.jpg, y.jpg,\nno,/z.jpg,y.jpg,late").unwrap();
         assert_eq!((pairs[0].a.to_str(), pairs[0].same), (Some("in/x.jpg"), true));
         assert_eq!((pairs[1].a.to_str(), pairs[1].same), (Some("/z.jpg"), false));
-        assert!(read("a,b,same\nx,y,1\nx,y,perhaps").unwrap_err().to_string().contains("pairs.csv:3"));
+        assert!(
+            read("a,b,same\nx,y,1\nx,y,perhaps")
+                .unwrap_err()
+                .to_string()
+                .contains("pairs.csv, line 3, column \"same\"")
+        );
         assert!(read("a,b\nx,y").unwrap_err().to_string().contains("same"));
         assert!(matches!(read("a,b,same\n"), Err(PairsError::Empty { .. })));
     }

@@ -14,6 +14,7 @@ use crate::access::{Cut, NearEnough};
 use crate::domain::{Distance, Event, GallerySize, Named, PersonId};
 use crate::gallery::{Gallery, GalleryError, NewPerson, Person, Prepared, Template};
 use crate::ledger::LedgerError;
+use crate::names::{self, NameFault};
 
 /// The gallery and the pen.
 #[derive(Clone)]
@@ -53,10 +54,16 @@ pub enum OfficeError {
     )]
     Duplicate { person: PersonId, name: String, distance: Distance, limit: Distance },
     #[error(
-        "{name} is enrolled already, as #{person}. Somebody else of that name needs an employee id, and so does #{person}; or pass \
-         --force. To take new photographs of #{person}, remove that person first"
+        "{name} is enrolled already, as #{person}. Somebody else of that name needs an employee id, and so does #{person} (usher people \
+         id); for an enrolment --force does as well. To take new photographs of #{person}, remove that person first"
     )]
     SameName { person: PersonId, name: String },
+    #[error(
+        "{new} looks like {name} (#{person}), who is enrolled already, but is written with other characters: {advice}"
+    )]
+    LookAlike { person: PersonId, name: String, new: String, advice: &'static str },
+    #[error("the name {name:?} cannot be told from others by the eye: {fault}")]
+    Unclear { name: String, fault: NameFault },
     #[error(
         "{which} not look like the others: at distance {distances} from {middle}, which is in the middle of them, and up to {limit} counts \
          as the same person. Leave what is named first out, or pass --force if it is the same person"
@@ -91,7 +98,7 @@ impl Register {
         let before = self.of_another_model(&person);
         if !force {
             if before.is_none() {
-                self.expect_new_name(&person)?;
+                self.expect_new_name(&person.name, person.employee_id.as_deref(), None)?;
             }
             self.expect_one_person(&templates, &labels)?;
             self.expect_stranger(&templates)?;
@@ -105,9 +112,13 @@ impl Register {
     }
 
     /// Gives a person another name.
+    ///
+    /// # Errors
+    /// As for an enrolment: [`OfficeError::SameName`], [`OfficeError::LookAlike`], [`OfficeError::Unclear`].
     pub fn rename(&self, id: PersonId, name: &str, by: String) -> Result<Person, OfficeError> {
         let _at_the_desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.gallery.person(id)?.name;
+        let Person { name: before, employee_id, .. } = self.gallery.person(id)?;
+        self.expect_new_name(name, employee_id.as_deref(), Some(id))?;
         self.write(self.gallery.renaming(id, name)?, |person| Event::Renamed { person, before, by })
     }
 
@@ -117,6 +128,15 @@ impl Register {
             true => Event::Enabled { person, by },
             false => Event::Disabled { person, by },
         })
+    }
+
+    /// Gives a person another employee id, or takes it away.
+    pub fn set_employee_id(&self, id: PersonId, employee_id: Option<&str>, by: String) -> Result<Person, OfficeError> {
+        let before = self.gallery.person(id)?.employee_id;
+        let prepared = self.gallery.setting_employee_id(id, employee_id)?;
+        let shown = |id: &Option<String>| id.clone().unwrap_or_else(|| "none".to_owned());
+        let what = format!("employee id {}, before {}", shown(&prepared.person().employee_id), shown(&before));
+        self.write(prepared, |person| Event::Changed { person, what, by })
     }
 
     /// Puts a person into these groups and no others.
@@ -161,33 +181,46 @@ impl Register {
         Ok(prepared.written()?)
     }
 
-    /// Whoever is enrolled as `new` already, by employee id, else by name, and cannot be recognised because another model made all their
-    /// templates, or because they are sealed and cannot be opened.
+    /// The one who is enrolled as `new` already, by employee id, else by name, and cannot be recognised because another model made all
+    /// their templates, or because they are sealed and cannot be opened.
     fn of_another_model(&self, new: &NewPerson) -> Option<PersonId> {
         let people = self.gallery.people();
-        let id = new.employee_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
-        let name = new.name.trim().to_lowercase();
-        let by_id = people.iter().find(|p| id.is_some() && p.employee_id.as_deref() == id);
+        let id = new.employee_id.as_deref().map(names::exact_key).filter(|id| !id.is_empty());
+        let name = names::key(&new.name);
+        let by_id = people.iter().find(|p| id.is_some() && p.employee_id.as_deref().map(names::exact_key) == id);
         // An employee id on one side only does not tell two people apart.
         let by_name =
-            || people.iter().find(|p| p.name.to_lowercase() == name && (id.is_none() || p.employee_id.is_none()));
+            || people.iter().find(|p| names::key(&p.name) == name && (id.is_none() || p.employee_id.is_none()));
         let known = by_id.or_else(by_name)?;
         (known.templates == 0 && known.foreign_templates + known.locked_templates > 0).then_some(known.id)
     }
 
-    /// Nobody may be called the same, in any case of letters, unless two employee ids tell them apart.
-    fn expect_new_name(&self, new: &NewPerson) -> Result<(), OfficeError> {
-        let name = new.name.trim().to_lowercase();
-        let told_apart =
-            |other: &Person| match (new.employee_id.as_deref().map(str::trim), other.employee_id.as_deref()) {
-                (Some(one), Some(other)) => !one.is_empty() && one != other,
-                _ => false,
-            };
-        let same = |other: &Person| other.name.to_lowercase() == name && !told_apart(other);
-        match self.gallery.people().into_iter().find(same) {
-            Some(Person { id: person, name, .. }) => Err(OfficeError::SameName { person, name }),
-            None => Ok(()),
+    /// Nobody but `own` may be called the same, as names are compared, unless two employee ids tell them apart; nobody may be called what
+    /// looks the same; and each word must be written with the letters of one script.
+    fn expect_new_name(&self, new: &str, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), OfficeError> {
+        let unclear = |fault| OfficeError::Unclear { name: new.to_owned(), fault };
+        names::check_visible(new.trim()).map_err(unclear)?;
+        let employee_id = employee_id.map(names::exact_key).filter(|id| !id.is_empty());
+        let told_apart = |other: &Person| match (&employee_id, other.employee_id.as_deref()) {
+            (Some(one), Some(other)) => *one != names::exact_key(other),
+            _ => false,
+        };
+        let mut others = self.gallery.people();
+        others.retain(|other| Some(other.id) != own);
+        if let Some(other) = others.iter().find(|other| names::same(&other.name, new) && !told_apart(other)) {
+            return Err(OfficeError::SameName { person: other.id, name: other.name.clone() });
         }
+        let alike = |other: &&Person| !names::same(&other.name, new) && names::look_alike(&other.name, new);
+        if let Some(Person { id: person, name, .. }) = others.into_iter().find(|other| alike(&other)) {
+            let advice = match own {
+                None => {
+                    "type the name with the keyboard layout of its language, or pass --force if these are two people"
+                }
+                Some(_) => "type the name with the keyboard layout of its language",
+            };
+            return Err(OfficeError::LookAlike { person, name, new: new.to_owned(), advice });
+        }
+        names::check_letters(new).map_err(unclear)
     }
 
     /// The templates must lie about one of them, as near as one person is taken for another of whom one template is enrolled: how many

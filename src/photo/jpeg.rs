@@ -4,10 +4,13 @@
 //! an error instead of a grey patch. It does not see pixel data that was cut short and closed with a new end marker.
 //! Knows nothing of files, of orientation or of where frames come from.
 
+use std::borrow::Cow;
+
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
+use super::markers::{Prepared, prepare};
 use super::{PhotoError, Walk, Walked, check_size, unpanicked};
 use crate::domain::Image;
 
@@ -33,7 +36,7 @@ impl JpegDecoder {
     /// [`PhotoError::Unsupported`], [`PhotoError::TooLarge`], [`PhotoError::Empty`].
     pub fn decode_into(&mut self, bytes: &[u8], buffer: Vec<u8>) -> Result<Image, PhotoError> {
         let mut walk = Walk::default();
-        let whole = whole_image(bytes, &mut walk)?;
+        let whole = &*prepared(whole_image(bytes, &mut walk)?)?;
         if walk.has_huffman_tables() {
             return decode_whole(whole, buffer).map(|(image, _)| image);
         }
@@ -47,7 +50,16 @@ impl JpegDecoder {
 
 /// Decodes a photograph as it is stored, and gives its EXIF block (a TIFF header onwards) when it has one.
 pub(super) fn decode_with_exif(bytes: &[u8]) -> Result<(Image, Option<Vec<u8>>), PhotoError> {
-    decode_whole(whole_image(bytes, &mut Walk::default())?, Vec::new())
+    decode_whole(&prepared(whole_image(bytes, &mut Walk::default())?)?, Vec::new())
+}
+
+/// Without stray bytes between its segments; an error where it is coded in a way that is not read.
+fn prepared(whole: &[u8]) -> Result<Cow<'_, [u8]>, PhotoError> {
+    let Prepared { bytes, unsupported } = prepare(whole);
+    match unsupported {
+        Some(what) => Err(PhotoError::Unsupported(format!("JPEG with {what}"))),
+        None => Ok(bytes),
+    }
 }
 
 /// The part of `bytes` that is the image.

@@ -6,13 +6,15 @@
 
 mod encode;
 mod jpeg;
+mod kind;
+mod markers;
 mod still;
 mod walk;
 mod yuyv;
 
 pub use encode::{Jpeg, cut_out, to_jpeg};
 pub use jpeg::JpegDecoder;
-pub use still::{decode, load};
+pub use still::{decode, load, load_reduced};
 pub use walk::{Walk, Walked};
 pub use yuyv::yuyv_to_rgb;
 
@@ -21,6 +23,9 @@ use std::path::PathBuf;
 
 /// The largest picture that is decoded, in pixels: 100 megapixels, 300 MB as RGB.
 pub const MAX_PIXELS: u64 = 100_000_000;
+
+/// A photograph of more pixels is made smaller as it is read ([`load_reduced`]).
+pub const LARGE_PIXELS: u64 = 16_000_000;
 
 /// Why a picture could not be used, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +47,10 @@ pub enum PhotoError {
     TooLong { bytes: u64, limit: u64 },
     #[error("it is empty (0 bytes); copy it again from its source")]
     Empty,
-    #[error("this is not a JPEG, PNG, BMP or WebP picture; convert it to JPEG first (phones often save HEIC)")]
+    #[error("this is not a JPEG, PNG, BMP or WebP picture; convert it to JPEG first")]
     UnknownKind,
+    #[error("{0}")]
+    OtherKind(&'static str),
     #[error(
         "the picture is cut off or damaged ({0}); copy it again from its source, or save it anew with an image editor"
     )]

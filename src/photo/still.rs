@@ -7,11 +7,12 @@
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::{PhotoError, check_size, jpeg, unpanicked};
+use super::{PhotoError, check_size, jpeg, kind, unpanicked};
 use crate::domain::Image;
 
 /// The longest file that is read: an uncompressed picture of [`super::MAX_PIXELS`] and its headers fit.
@@ -29,27 +30,55 @@ pub fn load(path: &Path) -> Result<Image, PhotoError> {
         .map_err(|cause| PhotoError::File { path: path.into(), cause: cause.into() })
 }
 
+/// As [`load`], with a bound on the memory: a photograph of more than [`LARGE_PIXELS`](super::LARGE_PIXELS) is halved until it has fewer,
+/// before it is turned upright, and only one such photograph is decoded at a time. Also returned is how many times smaller its sides are than the
+/// file's: 1, 2 or 4.
+pub fn load_reduced(path: &Path) -> Result<(Image, u32), PhotoError> {
+    /// Held by whoever decodes a large photograph.
+    static LARGE: Mutex<()> = Mutex::new(());
+    let decoded = read(path).and_then(|bytes| {
+        let size = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().map(ImageReader::into_dimensions);
+        let is_large = matches!(size, Ok(Ok((w, h))) if u64::from(w) * u64::from(h) > super::LARGE_PIXELS);
+        let _alone = is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
+        decode_to(&bytes, super::LARGE_PIXELS)
+    });
+    decoded.map_err(|cause| PhotoError::File { path: path.into(), cause: cause.into() })
+}
+
 /// Decodes a JPEG, PNG, BMP or WebP picture, told apart by its first bytes, and turns it upright.
 ///
 /// # Errors
 /// [`PhotoError::Empty`], [`PhotoError::UnknownKind`], [`PhotoError::Damaged`] (also when it is cut off),
 /// [`PhotoError::Unsupported`], [`PhotoError::TooLarge`].
 pub fn decode(bytes: &[u8]) -> Result<Image, PhotoError> {
+    Ok(decode_to(bytes, u64::MAX)?.0)
+}
+
+/// As [`decode`], halved until it has at most `most` pixels; and how many times smaller its sides became.
+fn decode_to(bytes: &[u8], most: u64) -> Result<(Image, u32), PhotoError> {
     if bytes.is_empty() {
         return Err(PhotoError::Empty);
     }
-    match image::guess_format(bytes) {
+    // A JPEG's first marker may have stray bytes before the second, by which others know it.
+    let format = if bytes.starts_with(&[0xFF, 0xD8]) { Ok(ImageFormat::Jpeg) } else { image::guess_format(bytes) };
+    match format {
         Ok(ImageFormat::Jpeg) => {
             let (image, exif) = jpeg::decode_with_exif(bytes)?;
+            let (image, times) = reduce(image, most)?;
             match exif.and_then(|exif| Orientation::from_exif_chunk(&exif)) {
-                None | Some(Orientation::NoTransforms) => Ok(image),
-                Some(orientation) => unpanicked(|| turn(image, orientation)),
+                None | Some(Orientation::NoTransforms) => Ok((image, times)),
+                Some(orientation) => unpanicked(|| turn(image, orientation)).map(|image| (image, times)),
             }
         }
         Ok(format @ (ImageFormat::Png | ImageFormat::Bmp | ImageFormat::WebP)) => {
-            unpanicked(|| decode_as(format, bytes))
+            let (image, orientation) = unpanicked(|| decode_as(format, bytes))?;
+            let (image, times) = reduce(image, most)?;
+            match orientation {
+                Orientation::NoTransforms => Ok((image, times)),
+                orientation => unpanicked(|| turn(image, orientation)).map(|image| (image, times)),
+            }
         }
-        _ => Err(PhotoError::UnknownKind),
+        _ => Err(kind::other(bytes).map_or(PhotoError::UnknownKind, PhotoError::OtherKind)),
     }
 }
 
@@ -70,7 +99,8 @@ fn read(path: &Path) -> Result<Vec<u8>, PhotoError> {
     Ok(bytes)
 }
 
-fn decode_as(format: ImageFormat, bytes: &[u8]) -> Result<Image, PhotoError> {
+/// As it is stored, and how to turn it.
+fn decode_as(format: ImageFormat, bytes: &[u8]) -> Result<(Image, Orientation), PhotoError> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -83,9 +113,39 @@ fn decode_as(format: ImageFormat, bytes: &[u8]) -> Result<Image, PhotoError> {
     }
     // Metadata that cannot be read is no reason to refuse the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(refusal)?;
-    picture.apply_orientation(orientation);
-    upright(picture.into_rgb8())
+    let picture = DynamicImage::from_decoder(decoder).map_err(refusal)?;
+    Ok((upright(picture.into_rgb8())?, orientation))
+}
+
+/// Halves a picture until it has at most `most` pixels, in its own memory: each pixel becomes the mean of four, and an odd last row or column is left
+/// out.
+fn reduce(image: Image, most: u64) -> Result<(Image, u32), PhotoError> {
+    let (mut width, mut height) = (image.width() as usize, image.height() as usize);
+    let mut times = 1;
+    if width as u64 * height as u64 <= most {
+        return Ok((image, times));
+    }
+    let mut rgb = image.into_rgb();
+    while width as u64 * height as u64 > most && width >= 2 && height >= 2 {
+        let (half_width, half_height) = (width / 2, height / 2);
+        for y in 0..half_height {
+            for x in 0..half_width {
+                for channel in 0..3 {
+                    let at = |dx: usize, dy: usize| ((2 * y + dy) * width + 2 * x + dx) * 3 + channel;
+                    let four = [at(0, 0), at(1, 0), at(0, 1), at(1, 1)];
+                    let sum: u16 = four.iter().map(|&at| rgb.get(at).copied().map_or(0, u16::from)).sum();
+                    // What is written was read before: it lies at or before the first of the four.
+                    if let Some(pixel) = rgb.get_mut((y * half_width + x) * 3 + channel) {
+                        *pixel = ((sum + 2) / 4) as u8;
+                    }
+                }
+            }
+        }
+        (width, height, times) = (half_width, half_height, times * 2);
+    }
+    rgb.truncate(width * height * 3);
+    rgb.shrink_to_fit();
+    Image::new(width as u32, height as u32, rgb).map(|image| (image, times)).ok_or_else(wrong_size)
 }
 
 fn turn(image: Image, orientation: Orientation) -> Result<Image, PhotoError> {
@@ -209,6 +269,23 @@ mod tests {
         assert_eq!(one(encoded(RgbImage::from_pixel(1, 1, Rgb([9, 8, 7])), ImageFormat::Bmp)), [9, 8, 7]);
         let jpeg = one(encoded(GrayImage::from_pixel(1, 1, Luma([128])), ImageFormat::Jpeg));
         assert!(jpeg.len() == 3 && jpeg.iter().all(|v| v.abs_diff(128) <= 1), "{jpeg:?}");
+    }
+
+    #[test]
+    fn a_large_photograph_is_halved_before_it_is_turned() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("large.jpg");
+        // 18 megapixels: the left half light, stored on its side.
+        let picture = GrayImage::from_fn(4500, 4000, |_, y| Luma([if y < 2000 { 200 } else { 50 }]));
+        std::fs::write(&file, with_exif(&encoded(picture, ImageFormat::Jpeg), &exif(8))).unwrap();
+        let (image, times) = load_reduced(&file).unwrap();
+        assert_eq!((image.width(), image.height(), times), (2000, 2250, 2));
+        let at = |x: usize| image.rgb()[(1000 * 2000 + x) * 3];
+        assert!(at(500).abs_diff(200) < 3 && at(1500).abs_diff(50) < 3, "{} {}", at(500), at(1500));
+        let whole = load(&file).unwrap();
+        assert_eq!((whole.width(), whole.height()), (4000, 4500));
+        let (small, times) = reduce(Image::new(3, 2, (0..18).collect()).unwrap(), 2).unwrap();
+        assert_eq!((small.width(), small.height(), times, small.rgb()), (1, 1, 2, &[6, 7, 8][..]));
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Faces {
     ///
     /// `most` is how many bytes its pictures may take.
     pub fn read(folder: &Path, size: Size, most: u64, threads: usize) -> Result<Self, DataError> {
-        let listed = crowd::people(folder)?;
+        let (listed, left_out) = crowd::people(folder)?;
         let side = size.kept();
         let needed = listed.len() as u64 * (side * side * 3) as u64;
         if needed > most {
@@ -111,6 +111,7 @@ impl Faces {
             return Err(DataError::TooLarge { path: folder.to_owned(), needed, side, limit });
         }
         let mut faces = Self { size, people: Vec::new(), pictures: Vec::new(), of: Vec::new(), skipped: Vec::new() };
+        faces.skipped.extend(left_out.into_iter().map(|left_out| Skipped { file: left_out.path, why: left_out.why }));
         let mut workers = vec![(); threads.max(1)];
         crowd::walk(
             &listed,

@@ -30,6 +30,8 @@ const SAME_SURE_FACE: f32 = 0.4;
 const ENOUGH: usize = 2;
 /// P-Net's largest level. It takes some 50 bytes of memory a pixel; a larger level is left out, and with it the faces that
 /// only it would show (in a picture of 50 megapixels those below 30 pixels).
+/// A level of more pixels is given to P-Net in bands of rows: a megapixel of it costs about 130 MB.
+const BAND_PX: usize = 200_000;
 const LARGEST_LEVEL_PX: usize = 4_000_000;
 /// No level gives R-Net more boxes than this: noise must not stop the house.
 const MOST_CANDIDATES: usize = 2_000;
@@ -82,9 +84,28 @@ pub struct Mtcnn {
 /// golden faces it puts boxes and landmarks nearest to the reference, which resizes by area; docs/benchmarks.md.)
 struct Level {
     scale: f64,
+    width: usize,
     pixels: usize,
+    /// How many rows the network takes at once, and where each band of so many begins. A level of a camera's frame is one band; that of a
+    /// photograph is several, so that the network's memory is bounded.
+    rows: usize,
+    bands: Vec<usize>,
     resampler: Resampler,
     network: Network,
+}
+
+/// Rows of a band, and where each band begins: an even row, because P-Net's cells lie two pixels apart. Bands overlap by what a cell sees,
+/// so that no face is cut by the edge of one; what two of them find twice, suppression takes out.
+fn bands(width: usize, height: usize) -> (usize, Vec<usize>) {
+    let most = (BAND_PX / width.max(1)).max(4 * CELL as usize) & !1;
+    if height <= most {
+        return (height, vec![0]);
+    }
+    let step = most - CELL as usize;
+    let last = (height - most) & !1;
+    let mut tops: Vec<usize> = (0..last).step_by(step).collect();
+    tops.push(last);
+    (most, tops)
 }
 
 impl Mtcnn {
@@ -156,7 +177,8 @@ impl Mtcnn {
             let size = |side: u32| (f64::from(side) * scale).ceil() as usize;
             let (width, height) = (size(width), size(height));
             if width * height <= LARGEST_LEVEL_PX {
-                let network = self.pnet.network([1, height, width, 3])?;
+                let (rows, bands) = bands(width, height);
+                let network = self.pnet.network([1, rows, width, 3])?;
                 match network.outputs() {
                     [map] if map.len() == 4 && map[2] > 0 && map[3] == PNET_VALUES => {}
                     other => return Err(VisionError::Form(format!("P-Net gives {other:?}"))),
@@ -164,7 +186,7 @@ impl Mtcnn {
                 let (source, _) = halvings.for_shrink(image, (1.0 / scale) as f32);
                 let resampler = Resampler::new((source.width, source.height), (width, height))
                     .ok_or_else(|| VisionError::Form(format!("cannot resize to {width}x{height}")))?;
-                self.levels.push(Level { scale, pixels: width * height, resampler, network });
+                self.levels.push(Level { scale, width, pixels: width * height, rows, bands, resampler, network });
             }
         }
         self.frame = (width, height);
@@ -183,25 +205,28 @@ impl Mtcnn {
             if !level.resampler.resize(source, &mut self.resized) {
                 return Err(VisionError::Form(format!("a halving of {}x{} pixels", source.width, source.height)));
             }
-            let start = Instant::now();
-            level.network.run(&self.resized)?;
-            self.in_models += start.elapsed();
-            let columns = level.network.outputs()[0][2];
-            let map = level.network.output(0)?;
             self.level.clear();
-            for (cell, &[log_odds, ref shift @ ..]) in map.as_chunks::<PNET_VALUES>().0.iter().enumerate() {
-                if log_odds >= least {
-                    let (x, y) = ((cell % columns) as f32 * STRIDE, (cell / columns) as f32 * STRIDE);
-                    let place = |v: f32| (f64::from(v) / level.scale).trunc() as f32;
-                    self.level.push(Candidate {
-                        x1: place(x + 1.0),
-                        y1: place(y + 1.0),
-                        x2: place(x + CELL),
-                        y2: place(y + CELL),
-                        score: 1.0 / (1.0 + (-log_odds).exp()),
-                        shift: *shift,
-                        index: 0,
-                    });
+            for &top in &level.bands {
+                let start = Instant::now();
+                let band = self.resized.get(top * level.width * 3..(top + level.rows) * level.width * 3);
+                level.network.run(band.unwrap_or_default())?;
+                self.in_models += start.elapsed();
+                let columns = level.network.outputs()[0][2];
+                let map = level.network.output(0)?;
+                for (cell, &[log_odds, ref shift @ ..]) in map.as_chunks::<PNET_VALUES>().0.iter().enumerate() {
+                    if log_odds >= least {
+                        let (x, y) = ((cell % columns) as f32 * STRIDE, (cell / columns) as f32 * STRIDE + top as f32);
+                        let place = |v: f32| (f64::from(v) / level.scale).trunc() as f32;
+                        self.level.push(Candidate {
+                            x1: place(x + 1.0),
+                            y1: place(y + 1.0),
+                            x2: place(x + CELL),
+                            y2: place(y + CELL),
+                            score: 1.0 / (1.0 + (-log_odds).exp()),
+                            shift: *shift,
+                            index: 0,
+                        });
+                    }
                 }
             }
             suppress(&mut self.level, SAME_LEVEL, Overlap::Union);
@@ -327,6 +352,23 @@ mod tests {
         let scales: Vec<f64> = scales(640, 480, &DetectorSettings::default()).collect();
         assert_eq!(scales.len(), 8);
         assert!((scales[0] - 0.3).abs() < 1e-9 && 480.0 * scales[7] >= 12.0);
+    }
+
+    #[test]
+    fn bands_leave_no_cell_out() {
+        for (width, height) in
+            [(384, 288), (1152, 648), (1200, 900), (2000, 1999), (2000, 2000), (40_000, 90), (3, 1_000_001)]
+        {
+            let (rows, tops) = bands(width, height);
+            assert!(rows <= height && tops.iter().all(|top| top % 2 == 0 && top + rows <= height), "{width}x{height}");
+            assert!(tops.len() == 1 || width * rows <= BAND_PX.max(width * 4 * CELL as usize), "{width}x{height}");
+            // A cell begins at each second row and sees twelve.
+            for cell in (0..=height - CELL as usize).step_by(2) {
+                let is_seen = tops.iter().any(|top| *top <= cell && cell + CELL as usize <= top + rows);
+                assert!(is_seen, "{width}x{height}: row {cell}");
+            }
+        }
+        assert_eq!(bands(384, 288), (288, vec![0]));
     }
 
     #[test]

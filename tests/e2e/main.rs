@@ -22,6 +22,7 @@ mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod measuring;
+mod people;
 mod pictures;
 mod record;
 mod relay;

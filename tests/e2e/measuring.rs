@@ -36,7 +36,7 @@ fn pairs_of_ones_own_are_measured_and_a_bad_list_is_named() {
     assert!(error.contains("folds"), "{error}");
     std::fs::write(&list, "a,b,same\nx.jpg,y.jpg,maybe\n").unwrap();
     let error = house.refused(&["evaluate", "pairs", "--csv", &list]);
-    assert!(error.contains("pairs.csv:2") && error.contains("1 or 0"), "{error}");
+    assert!(error.contains("pairs.csv, line 2, column \"same\"") && error.contains("1 or 0"), "{error}");
 }
 
 #[test]

@@ -229,7 +229,15 @@ fn attendance_is_amended_and_exported() {
     assert_eq!(days.len(), 2, "{csv}");
     assert_eq!(
         days[0][..7],
-        ["2026-03-29", "Barack Obama", "Barack Obama", "1", "2026-03-29 00:30:00", "2026-03-29 08:30:00", "7.00"]
+        [
+            "2026-03-29",
+            "Barack Obama",
+            "Barack Obama",
+            "1",
+            "2026-03-29 00:30:00+01:00",
+            "2026-03-29 08:30:00+02:00",
+            "7.00"
+        ]
     );
     assert_eq!((days[1][5].as_str(), days[1][10].as_str()), ("", "no_out"));
 

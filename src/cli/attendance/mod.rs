@@ -15,7 +15,9 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::book::Book;
 use super::context::Context;
+use super::export::CsvForm;
 use super::when::{self, Calendar};
+use super::whom;
 use crate::daemon::wire::{AmendRequest, PersonWire};
 use crate::domain::PersonId;
 use crate::ledger::attendance::{self, Card, Day, Rules, readings, reckon};
@@ -46,6 +48,8 @@ pub struct Attendance {
     /// A file for another program instead: one row for each reading (frappe, zkteco) or each stint (the others)
     #[arg(long, value_enum, conflicts_with = "format")]
     template: Option<Template>,
+    #[command(flatten)]
+    csv: CsvForm,
 }
 
 #[derive(Subcommand)]
@@ -143,11 +147,18 @@ impl Attendance {
             None => {}
         }
         let found = Found::look(&book, &rules, &self.query)?;
+        let own_form = match self.template {
+            None => self.format == Format::Csv,
+            Some(template) => matches!(template, Template::Frappe | Template::Timesheet),
+        };
+        if !own_form && !self.csv.is_plain() {
+            bail!("--bom and --separator are for --format csv, --template frappe and --template timesheet");
+        }
         let mut out = std::io::stdout().lock();
         match (self.template, self.format) {
             (Some(Template::Frappe), _) => {
                 found.tell_nameless();
-                template::frappe(&mut out, &found, &rules.zone)
+                template::frappe(self.csv.writer(&mut out)?, &found, &rules.zone)
             }
             (Some(Template::Odoo), _) => programs::odoo(&mut out, &found, &rules.zone).map(|left_out| left_out.tell()),
             (Some(Template::OrangeHrm), _) => {
@@ -157,8 +168,8 @@ impl Attendance {
                 let doors: Vec<String> = config.doors.iter().map(|door| door.name.clone()).collect();
                 programs::zkteco(&mut out, &found, &rules.zone, &doors).map(|left_out| left_out.tell())
             }
-            (Some(Template::Timesheet), _) => template::timesheet(&mut out, &found, &rules.zone),
-            (None, Format::Csv) => template::days(&mut out, &found, &rules.zone),
+            (Some(Template::Timesheet), _) => template::timesheet(self.csv.writer(&mut out)?, &found, &rules.zone),
+            (None, Format::Csv) => template::days(self.csv.writer(&mut out)?, &found, &rules.zone),
             (None, Format::Json) => table::json(&mut out, &found),
             (None, Format::Table) => table::print(&mut out, &found, &rules.zone),
         }
@@ -201,7 +212,7 @@ impl Found {
             }
         }
         if let Some(wanted) = &query.person {
-            only(&mut days, book, wanted)?;
+            only(&mut days, &people, wanted)?;
         }
         Ok(Found { days })
     }
@@ -227,23 +238,14 @@ impl Found {
 }
 
 /// Keeps the days of one person. Somebody who was removed since is known by what the records say.
-fn only(days: &mut Vec<Day>, book: &Book, wanted: &str) -> Result<()> {
-    let number = wanted.strip_prefix('#').and_then(|number| number.parse().ok()).map(PersonId);
-    let has_id = |day: &Day| number.is_none() && day.card.employee_id.as_deref() == Some(wanted);
-    let is = |day: &Day, id: PersonId| day.person == id || day.numbers.contains(&id);
-    match book.find(wanted) {
-        Ok(person) => days.retain(|day| is(day, PersonId(person.id)) || has_id(day)),
-        Err(error) => {
-            let named = |day: &Day| day.name.to_lowercase() == wanted.to_lowercase();
-            days.retain(|day| number.map_or_else(|| has_id(day) || named(day), |id| is(day, id)));
-            let mut found: Vec<PersonId> = days.iter().map(|day| day.person).collect();
-            found.sort();
-            found.dedup();
-            if found.len() != 1 {
-                return Err(error);
-            }
-        }
-    }
+fn only(days: &mut Vec<Day>, people: &[PersonWire], wanted: &str) -> Result<()> {
+    let named = days.iter().flat_map(|day| {
+        let ids = std::iter::once(day.person).chain(day.numbers.iter().copied());
+        ids.map(|id| (id.0, day.name.clone(), day.card.employee_id.clone()))
+    });
+    let ids = whom::among(people, named, wanted)?;
+    let is = |day: &Day| ids.iter().any(|&id| day.person.0 == id || day.numbers.contains(&PersonId(id)));
+    days.retain(is);
     Ok(())
 }
 

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{Found, table};
+use crate::cli::export::plain;
 use crate::ledger::attendance::{Reading, Stint};
 
 /// A row for each day of each person.
-pub fn days(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
+pub fn days(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) -> Result<()> {
     csv.write_record([
         "date",
         "employee",
@@ -27,7 +27,7 @@ pub fn days(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()> 
         "ids",
     ])?;
     for day in &found.days {
-        let at = |at: Option<Timestamp>| at.map_or_else(String::new, |at| local(at, zone));
+        let at = |at: Option<Timestamp>| at.map_or_else(String::new, |at| with_offset(at, zone));
         let ids: Vec<String> = read(&day.stints).map(|reading| reading.id.to_string()).collect();
         csv.write_record([
             day.date.to_string(),
@@ -50,8 +50,7 @@ pub fn days(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()> 
 
 /// A row for each reading, with the headings of Frappe's and ERPNext's import of "Employee Checkin". `ID` is the record's: importing the
 /// same days again gives the same ids.
-pub fn frappe(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
+pub fn frappe(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) -> Result<()> {
     csv.write_record(["ID", "Employee", "Employee Name", "Log Type", "Time", "Location / Device ID"])?;
     for day in &found.days {
         let employee = plain(&found.employee(day));
@@ -72,8 +71,7 @@ pub fn frappe(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()
 }
 
 /// A row for each time somebody was there, from in to out; one that has no end has no hours. `ID` is that of the record it begins with.
-pub fn timesheet(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
+pub fn timesheet(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) -> Result<()> {
     csv.write_record(["ID", "Employee", "Employee Name", "Date", "From Time", "To Time", "Hours"])?;
     for day in &found.days {
         for stint in &day.stints {
@@ -98,7 +96,12 @@ fn read(stints: &[Stint]) -> impl Iterator<Item = &Reading> {
     stints.iter().flat_map(|stint| [&stint.came, &stint.went]).flatten()
 }
 
-/// `2026-05-04 08:30:00`, in that zone.
+/// `2026-05-04 08:30:00+02:00`, in that zone: the hour that a change of the clocks repeats is told apart.
+fn with_offset(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%:z").to_string()
+}
+
+/// `2026-05-04 08:30:00`, in that zone, as the imports of other programs want it.
 pub fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
@@ -106,12 +109,4 @@ pub fn local(at: Timestamp, zone: &TimeZone) -> String {
 /// Two decimals.
 fn decimal(span: jiff::SignedDuration) -> String {
     format!("{:.2}", span.as_secs_f64() / 3600.0)
-}
-
-/// Names are chosen by whoever enrols: a spreadsheet must not take one for a formula.
-fn plain(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    }
 }

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 
 use super::super::context::Context;
 use super::super::evaluate::crowd::Crowd;
+use super::super::evaluate::looking::told;
 use super::super::evaluate::measuring::write_plot;
 use super::super::progress::bar;
 use super::Calibrate;
 use crate::access::{Calibration, Cut, VISIT_PICTURES};
 use crate::domain::GallerySize;
 use crate::lab::calibrate::{Crossed, Pair, cross};
-use crate::lab::crowd::{self, Photograph};
+use crate::lab::crowd::{self, LeftOut, Photograph};
 use crate::lab::distribution;
 use crate::lab::features::Form;
 use crate::lab::interval::{CONFIDENCE, clopper_pearson};
@@ -43,9 +44,10 @@ pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
         true => Some(context.config().context("--write puts the result beside the store of the configuration")?),
         false => None,
     };
-    let photographs = joined(chosen(crowd::people(folder)?, order.only.as_deref())?, &order.same)?;
+    let mut left_out = Vec::new();
+    let photographs = joined(chosen(told(crowd::people(folder)?, &mut left_out), order.only.as_deref())?, &order.same)?;
     let mut extractors = order.eyes.extractors(Form::default(), context)?;
-    let crowd = Crowd::look(&photographs, &mut extractors)?;
+    let crowd = Crowd::look(&photographs, left_out, &mut extractors)?;
 
     let bar = bar(crowd.people.len(), "people compared");
     let crossed = cross(&crowd.people, |done| bar.set_position(done as u64));
@@ -234,9 +236,9 @@ impl Report<'_> {
             out,
         )?;
         if !crowd.failed.is_empty() {
-            writeln!(out, "\nNo face was found in")?;
+            writeln!(out, "\nNot used (all are named above)")?;
             for file in crowd.failed.iter().take(TOLD) {
-                writeln!(out, "  {}", file.display())?;
+                writeln!(out, "  {}: {}", file.path.display(), file.why)?;
             }
             if crowd.failed.len() > TOLD {
                 writeln!(out, "  and {} more", crowd.failed.len() - TOLD)?;
@@ -290,6 +292,7 @@ impl Report<'_> {
             "people": self.file.people,
             "photographs": self.file.photographs,
             "failed_detections": self.crowd.failed.len(),
+            "not_taken": self.crowd.failed.iter().chain(&self.crowd.left_out).map(LeftOut::json).collect::<Vec<_>>(),
             "impostor_pairs": self.file.impostor_pairs,
             "genuine_pairs": self.file.genuine_pairs,
             "interval": "Clopper-Pearson 95 %",

@@ -4,41 +4,39 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
+use anyhow::{Result, bail};
 use serde_json::json;
 
 use super::super::progress::bar;
 use super::{Book, Enroll, Report, photos};
 use crate::gallery::NewPerson;
+use crate::lab::crowd::{self, Inside, LeftOut};
+use crate::names;
 use crate::office::Gates;
+use crate::table::Table;
 use crate::vision::Vision;
 
-const PHOTOGRAPHS: [&str; 5] = ["jpg", "jpeg", "png", "bmp", "webp"];
-
 /// A line of the list.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Line {
     folder: String,
-    #[serde(default)]
     name: Option<String>,
-    #[serde(default)]
     employee_id: Option<String>,
-    #[serde(default)]
-    groups: Option<String>,
+    groups: Vec<String>,
 }
 
 /// Enrols one person for each folder in `folder`. Whoever is refused does not keep the others out.
 pub fn run(order: &Enroll, folder: &Path, book: &Book, eyes: &mut Vision, gates: &Gates) -> Result<()> {
-    let people = people(order, folder)?;
+    let (people, left_out) = people(order, folder)?;
     let bar = bar(people.len(), "people");
     let mut out = std::io::stdout().lock();
-    let (mut enrolled, mut templates, mut refused_people, mut refused_photos) = (0, 0, 0, 0);
+    let (mut enrolled, mut templates, mut refused_people, mut refused_photos) = (0, 0, 0, left_out.len());
     for (folder, person) in people {
         bar.set_message(person.name.clone());
-        let (name, files) = (person.name.clone(), photographs(&folder)?);
-        let report = photos::enroll(order, &files, person, book, eyes, gates)?;
+        let name = person.name.clone();
+        let Inside { files, folders, left_out } = crowd::inside(&folder)?;
+        let mut report = photos::enroll(order, &files, person, book, eyes, gates)?;
+        let unseen = folders.iter().map(|folder| LeftOut::folder(folder)).chain(left_out);
+        report.refused.extend(unseen.map(|file| (file.path.display().to_string(), file.why)));
         refused_photos += report.refused.len();
         match &report.person {
             Ok(_) => {
@@ -55,13 +53,21 @@ pub fn run(order: &Enroll, folder: &Path, book: &Book, eyes: &mut Vision, gates:
         true => writeln!(
             out,
             "{}",
-            json!({ "enrolled": enrolled, "templates": templates, "refused_people": refused_people, "refused_photos": refused_photos })
+            json!({
+                "enrolled": enrolled, "templates": templates, "refused_people": refused_people, "refused_photos": refused_photos,
+                "left_out": left_out.iter().map(LeftOut::json).collect::<Vec<_>>(),
+            })
         )?,
-        false => writeln!(
-            out,
-            "enrolled: {enrolled} people with {}; refused: {refused_people} people, {refused_photos} photographs",
-            super::templates(templates)
-        )?,
+        false => {
+            for file in &left_out {
+                writeln!(out, "not taken: {}: {}", file.path.display(), file.why)?;
+            }
+            writeln!(
+                out,
+                "enrolled: {enrolled} people with {}; refused: {refused_people} people, {refused_photos} files",
+                super::templates(templates)
+            )?;
+        }
     }
     match enrolled {
         0 => bail!("nobody was enrolled"),
@@ -86,66 +92,70 @@ fn tell(out: &mut impl Write, json: bool, folder: &Path, name: &str, report: &Re
     Ok(())
 }
 
-/// The folders with who they are, by name; the list's data where it has a line.
-fn people(order: &Enroll, folder: &Path) -> Result<Vec<(PathBuf, NewPerson)>> {
+/// The folders with who they are, by name; the list's data where it has a line. And what lies beside the folders.
+fn people(order: &Enroll, folder: &Path) -> Result<(Vec<(PathBuf, NewPerson)>, Vec<LeftOut>)> {
     let mut lines = list(order.list.as_deref())?;
-    let entries = std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-    let mut folders = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            folders.push(path);
-        }
-    }
-    folders.sort();
+    let Inside { folders, mut left_out, .. } = crowd::persons(folder)?;
     let mut people = Vec::new();
     for path in folders {
         let own = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let line = lines.remove(&own);
-        let mut groups = order.groups.clone();
-        let (mut name, mut employee_id) = (own.replace('_', " "), None);
-        if let Some(line) = line {
-            name = line.name.filter(|n| !n.is_empty()).unwrap_or(name);
-            employee_id = line.employee_id;
-            groups.extend(line.groups.iter().flat_map(|g| g.split(';')).filter(|g| !g.is_empty()).map(str::to_owned));
+        let mut person = NewPerson { name: own.replace('_', " "), employee_id: None, groups: order.groups.clone() };
+        if let Some(line) = lines.remove(&names::exact_key(&own)) {
+            person.name = line.name.unwrap_or(person.name);
+            person.employee_id = line.employee_id;
+            person.groups.extend(line.groups);
         }
-        people.push((path, NewPerson { name, employee_id, groups }));
+        people.push((path, person));
     }
-    if let Some(missing) = lines.keys().next() {
+    if let Some(Line { folder: missing, .. }) = lines.into_values().next() {
         bail!("the list names the folder `{missing}`, which is not in {}", folder.display());
     }
+    // The list may lie beside the folders that it lists.
+    left_out.retain(|file| order.list.as_deref().is_none_or(|list| !same_file(list, &file.path)));
     if people.is_empty() {
         bail!("{} has no folders; one folder a person is expected", folder.display());
     }
-    Ok(people)
+    Ok((people, left_out))
 }
 
+fn same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// The list's lines, by folder as names are compared: a list and a disk may spell one folder in two forms of Unicode.
 fn list(path: Option<&Path>) -> Result<BTreeMap<String, Line>> {
     let Some(path) = path else { return Ok(BTreeMap::new()) };
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
+    let table = Table::read(path)?;
+    for note in table.notes.iter().chain(&table.unused(&["folder", "name", "employee_id", "groups"])) {
+        eprintln!("usher: {note}");
+    }
+    let folder = table.need("folder")?;
+    let (name, employee_id, groups) = (table.column("name")?, table.column("employee_id")?, table.column("groups")?);
     let mut lines = BTreeMap::new();
-    for line in reader.deserialize() {
-        let line: Line = line.with_context(|| path.display().to_string())?;
-        let folder = line.folder.clone();
-        if lines.insert(folder.clone(), line).is_some() {
-            bail!("{} names the folder `{folder}` twice", path.display());
+    let mut ids = BTreeMap::new();
+    for row in table.rows() {
+        let own = row.get(folder);
+        if own.is_empty() {
+            return Err(table.wrong(row, folder, "it is empty: write the name of this person's folder").into());
+        }
+        if let (Some(column), Some(id)) = (employee_id, row.get_if_any(employee_id))
+            && let Some(before) = ids.insert(names::exact_key(id), row.line)
+        {
+            return Err(table.wrong(row, column, format!("`{id}` is the employee id of line {before} already")).into());
+        }
+        let line = Line {
+            folder: own.to_owned(),
+            name: row.get_if_any(name).map(str::to_owned),
+            employee_id: row.get_if_any(employee_id).map(str::to_owned),
+            groups: row.get_if_any(groups).map_or_else(Vec::new, split_groups),
+        };
+        if lines.insert(names::exact_key(own), line).is_some() {
+            return Err(table.wrong(row, folder, format!("the folder `{own}` is there twice")).into());
         }
     }
     Ok(lines)
 }
 
-fn photographs(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
-        let path = entry?.path();
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        if path.is_file() && PHOTOGRAPHS.contains(&ending.as_str()) {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
+fn split_groups(cell: &str) -> Vec<String> {
+    cell.split(';').map(str::trim).filter(|group| !group.is_empty()).map(str::to_owned).collect()
 }

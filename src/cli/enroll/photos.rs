@@ -39,8 +39,8 @@ pub fn enroll(
 
 /// The template of a photograph's one face, or what is wrong with the photograph.
 fn look(file: &Path, eyes: &mut Vision, gates: &Gates, largest: bool) -> Result<Result<Template, String>> {
-    let image = match photo::load(file) {
-        Ok(image) => image,
+    let image = match photo::load_reduced(file) {
+        Ok((image, _)) => image,
         // Whoever prints it names the file.
         Err(PhotoError::File { cause, .. }) => return Ok(Err(cause.to_string())),
         Err(error) => return Ok(Err(error.to_string())),

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::looking::look;
 use crate::lab::calibrate::Person;
-use crate::lab::crowd::Photograph;
+use crate::lab::crowd::{LeftOut, Photograph};
 use crate::lab::features::Extractor;
 
 /// The photographs with a face, person by person.
@@ -15,19 +15,22 @@ pub struct Crowd {
     pub people: Vec<Person>,
     /// As [`Person::vectors`].
     pub files: Vec<Vec<PathBuf>>,
-    /// Without a face.
-    pub failed: Vec<PathBuf>,
+    /// Without a face, or not readable; with the reason.
+    pub failed: Vec<LeftOut>,
+    /// What lies among the photographs and is none of them.
+    pub left_out: Vec<LeftOut>,
     /// How many have a face.
     pub photographs: usize,
 }
 
 impl Crowd {
     /// Looks at photographs that are listed person by person.
-    pub fn look(photographs: &[Photograph], extractors: &mut [Extractor]) -> Result<Crowd> {
+    pub fn look(photographs: &[Photograph], left_out: Vec<LeftOut>, extractors: &mut [Extractor]) -> Result<Crowd> {
         let files: Vec<PathBuf> = photographs.iter().map(|p| p.file.clone()).collect();
         let looked = look(&files, extractors)?;
         let failed = looked.failed;
-        let mut crowd = Crowd { names: Vec::new(), people: Vec::new(), files: Vec::new(), failed, photographs: 0 };
+        let mut crowd =
+            Crowd { names: Vec::new(), people: Vec::new(), files: Vec::new(), failed, left_out, photographs: 0 };
         for (photograph, views) in photographs.iter().zip(looked.views) {
             let Some(vector) = views.0.into_iter().next() else { continue };
             if crowd.names.last() != Some(&photograph.person) {

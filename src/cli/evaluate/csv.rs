@@ -14,7 +14,7 @@ use crate::lab::roc::balanced;
 
 /// Measure on your own pairs of photographs.
 ///
-/// The CSV file has the columns a, b and same: two photographs, and 1 when they show one person, 0 when not. The figures are those
+/// The CSV file (comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252) has the columns a, b and same: two photographs, and 1 when they show one person, 0 when not. The figures are those
 /// of `usher evaluate lfw`; each fold gets its share of both kinds of pairs. Shares come with 95 % confidence intervals of Clopper
 /// and Pearson: with 100 pairs they are wide.
 #[derive(Args)]
@@ -43,7 +43,11 @@ impl Pairs {
     pub fn run(self, context: &Context) -> Result<()> {
         let beside = || self.csv.parent().unwrap_or(Path::new("")).to_owned();
         let images = self.images.clone().unwrap_or_else(beside);
-        let listed = listed(&read_csv(&self.csv, &images)?, self.skip_missing)?;
+        let (pairs, notes) = read_csv(&self.csv, &images)?;
+        for note in notes {
+            eprintln!("usher: {note}");
+        }
+        let listed = listed(&pairs, self.skip_missing)?;
         let folds = balanced(&same(&listed.pairs), self.folds.into())?;
         tell(listed, &folds, format!("{} folds", self.folds), &self.looking, &self.measuring, context)
     }

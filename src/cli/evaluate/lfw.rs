@@ -97,6 +97,7 @@ pub fn tell(
         cuts_from,
         images: listed.files.len(),
         failed_detections: looked.failed.len(),
+        not_taken: looked.failed,
         failed_pairs: failed_pairs(judged, &looked.views),
         missing_images: listed.missing.len(),
         skipped_pairs: listed.skipped,

@@ -1,17 +1,18 @@
 //! What looking at a data set needs: which networks, on how many threads, and what the pictures are.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
 
 use super::super::context::Context;
 use super::super::progress::bar;
-use crate::lab::crowd;
+use crate::lab::crowd::{self, LeftOut, Photograph};
 use crate::lab::faces::FaceError;
 use crate::lab::features::{Extractor, Form};
 use crate::lab::pairs::Pair;
 use crate::lab::verification::{Comparison, Views};
+use crate::photo::PhotoError;
 
 /// Options of every command that looks at many photographs.
 #[derive(Args, Clone, Debug)]
@@ -43,7 +44,7 @@ pub struct Looking {
 impl Eyes {
     /// One set of networks for each thread.
     pub fn extractors(&self, form: Form, context: &Context) -> Result<Vec<Extractor>> {
-        let threads = self.threads.map_or_else(crowd::all_cores, usize::from);
+        let threads = self.threads.map_or_else(crowd::usual_threads, usize::from);
         let eyes = context.many_eyes(threads, self.min_face, self.embedder.as_deref())?;
         Ok(eyes.into_iter().map(|vision| Extractor::new(vision, form)).collect())
     }
@@ -60,25 +61,29 @@ impl Looking {
 pub struct Looked {
     /// In the order of the files: one vector, or none where no face was found or the picture could not be read.
     pub views: Vec<Views>,
-    /// The photographs without a vector.
-    pub failed: Vec<PathBuf>,
+    /// The photographs without a vector, and why.
+    pub failed: Vec<LeftOut>,
 }
 
-/// Looks at each file once. A picture that cannot be read is told on standard error and counts as one without a face.
+/// Looks at each file once. A picture that gives no vector is told on standard error with its reason, and counts as one without a face.
 pub fn look(files: &[PathBuf], extractors: &mut [Extractor]) -> Result<Looked> {
     let bar = bar(files.len(), "photographs");
     let mut looked = Looked { views: Vec::with_capacity(files.len()), failed: Vec::new() };
     let work = |extractor: &mut Extractor, file: &PathBuf| extractor.extract(file);
     crowd::walk(files, extractors, work, |file, found| {
         let vector = match found {
-            Ok(vector) => vector,
+            Ok(Some(vector)) => Some(vector),
+            Ok(None) => {
+                looked.failed.push(LeftOut { path: file.clone(), why: NO_FACE.to_owned() });
+                None
+            }
             Err(error) => {
-                bar.suspend(|| unreadable(file, error))?;
+                looked.failed.push(LeftOut { path: file.clone(), why: reason(error)? });
                 None
             }
         };
-        if vector.is_none() {
-            looked.failed.push(file.clone());
+        if let (None, Some(failed)) = (&vector, looked.failed.last()) {
+            bar.suspend(|| not_taken(failed));
         }
         looked.views.push(Views(vector.into_iter().collect()));
         bar.inc(1);
@@ -88,20 +93,34 @@ pub fn look(files: &[PathBuf], extractors: &mut [Extractor]) -> Result<Looked> {
     Ok(looked)
 }
 
-/// Says that a picture cannot be read.
+/// What is said of a photograph in which the detector finds nobody.
+pub const NO_FACE: &str = "no face was found";
+
+/// Why a picture gives no vector, in words that do not name the file.
 ///
 /// # Errors
 /// It was not the picture's fault.
-pub fn unreadable(file: &Path, error: FaceError) -> Result<()> {
+pub fn reason(error: FaceError) -> Result<String> {
     match error {
-        // Already names the file.
-        FaceError::Photo(why) => eprintln!("usher: {why}"),
+        FaceError::Photo(PhotoError::File { cause, .. }) => Ok(cause.to_string()),
+        FaceError::Photo(why) => Ok(why.to_string()),
         FaceError::Vision(crate::vision::VisionError::NoDirection) => {
-            eprintln!("usher: {}: the network gives no embedding for it", file.display());
+            Ok("the network gives no embedding for it".to_owned())
         }
-        FaceError::Vision(why) => return Err(why.into()),
+        FaceError::Vision(why) => Err(why.into()),
     }
-    Ok(())
+}
+
+/// Says on standard error that a file was not taken.
+pub fn not_taken(file: &LeftOut) {
+    eprintln!("usher: not taken: {}: {}", file.path.display(), file.why);
+}
+
+/// The photographs of a listing. What was left out is said, and put into `rest`.
+pub fn told((photographs, left_out): (Vec<Photograph>, Vec<LeftOut>), rest: &mut Vec<LeftOut>) -> Vec<Photograph> {
+    left_out.iter().for_each(not_taken);
+    rest.extend(left_out);
+    photographs
 }
 
 /// A list of pairs as numbers of files, and the files, each once.

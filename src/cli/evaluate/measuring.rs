@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::lab::folder::LeftOut;
 use crate::lab::interval::{CONFIDENCE, clopper_pearson};
 use crate::lab::plot;
 use crate::lab::roc::{Figures, Share};
@@ -84,6 +85,8 @@ pub struct Measured {
     pub images: usize,
     /// Photographs in which no face was found, or that could not be read.
     pub failed_detections: usize,
+    /// Those and other files that were not used, each with its reason.
+    pub not_taken: Vec<LeftOut>,
     /// Pairs with such a photograph.
     pub failed_pairs: usize,
     pub missing_images: usize,
@@ -111,7 +114,7 @@ impl Measured {
         text += "(95 % intervals of Clopper and Pearson; they take the pairs as independent)\n";
         if self.failed_detections > 0 {
             text += &format!(
-                "no face found in {} photographs; {} pairs with them count as not recognised\n",
+                "no face found in {} photographs (named above with their reasons); {} pairs with them count as not recognised\n",
                 self.failed_detections, self.failed_pairs
             );
         }
@@ -139,6 +142,7 @@ impl Measured {
             "threshold": f.threshold,
             "pairs": f.right.whole,
             "failed_detections": self.failed_detections,
+            "not_taken": self.not_taken.iter().map(LeftOut::json).collect::<Vec<_>>(),
             "failed_pairs": self.failed_pairs,
             "images": self.images,
             "missing_images": self.missing_images,

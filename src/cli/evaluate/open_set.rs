@@ -9,9 +9,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::context::Context;
-use super::looking::{Looking, look};
+use super::looking::{Looking, look, told};
 use super::measuring::{rate, write_plot};
-use crate::lab::crowd::{self, CrowdError, Photograph};
+use crate::lab::crowd::{self, CrowdError, LeftOut, Photograph};
 use crate::lab::interval::{CONFIDENCE, clopper_pearson};
 use crate::lab::open_set::{Member, Point, Trial, trials};
 use crate::lab::plot::{self, Curve, Upright};
@@ -71,12 +71,14 @@ struct Gallery {
 
 impl OpenSet {
     pub fn run(self, context: &Context) -> Result<()> {
-        let photographs = crowd::people(&self.gallery)?;
-        let strangers = strangers(&self.strangers)?;
+        let mut left_out = Vec::new();
+        let photographs = told(crowd::people(&self.gallery)?, &mut left_out);
+        let strangers = told(strangers(&self.strangers)?, &mut left_out);
         apart(&photographs, &strangers)?;
         let mut extractors = self.looking.extractors(context)?;
         let files: Vec<PathBuf> = photographs.iter().chain(&strangers).map(|p| p.file.clone()).collect();
         let looked = look(&files, &mut extractors)?;
+        left_out.extend(looked.failed);
         let (of_people, of_strangers) = looked.views.split_at(photographs.len());
 
         let mut gallery = self.enrol(&photographs, of_people);
@@ -101,7 +103,7 @@ impl OpenSet {
         let mut out = std::io::stdout().lock();
         for trial in &found {
             match self.json {
-                true => writeln!(out, "{}", self.json(trial, &model))?,
+                true => writeln!(out, "{}", self.json(trial, &model, &left_out))?,
                 false => self.text(trial, &mut out)?,
             }
         }
@@ -201,7 +203,7 @@ impl OpenSet {
         Ok(())
     }
 
-    fn json(&self, trial: &Trial, model: &str) -> Value {
+    fn json(&self, trial: &Trial, model: &str, not_taken: &[LeftOut]) -> Value {
         let share = |share: Share| {
             let (low, high) = clopper_pearson(share, CONFIDENCE);
             json!({ "rate": share.rate(), "part": share.part, "whole": share.whole, "interval": [low, high] })
@@ -220,6 +222,7 @@ impl OpenSet {
             "templates": trial.templates,
             "searches": trial.members.len(),
             "strangers": trial.strangers.len(),
+            "not_taken": not_taken.iter().map(LeftOut::json).collect::<Vec<_>>(),
             "interval": "Clopper-Pearson 95 %",
             "cuts": rows,
         })
@@ -227,7 +230,7 @@ impl OpenSet {
 }
 
 /// The photographs of strangers: one folder a person, or however they lie.
-fn strangers(folder: &Path) -> Result<Vec<Photograph>, CrowdError> {
+fn strangers(folder: &Path) -> Result<(Vec<Photograph>, Vec<LeftOut>), CrowdError> {
     match crowd::people(folder) {
         Err(CrowdError::NoPeople { .. }) => crowd::everything(folder),
         other => other,

@@ -9,10 +9,11 @@ use clap::Args;
 use super::super::context::Context;
 use super::super::progress::bar;
 use super::lfw::failed_pairs;
-use super::looking::{Looking, unreadable};
+use super::looking::{Looking, NO_FACE, not_taken, reason};
 use super::measuring::{Measured, Measuring};
 use crate::lab::crowd;
 use crate::lab::features::Extractor;
+use crate::lab::folder::LeftOut;
 use crate::lab::roc::by_label;
 use crate::lab::verification::{Comparison, Views, measure};
 use crate::lab::ytf::{VideoPair, frames, read_splits};
@@ -48,9 +49,9 @@ pub struct Ytf {
 /// What one video gave.
 struct Watched {
     views: Views,
-    /// Frames looked at, and those of them without a face.
+    /// Frames looked at, and those of them without a face, with the reason.
     frames: usize,
-    failed: usize,
+    failed: Vec<LeftOut>,
 }
 
 impl Ytf {
@@ -76,13 +77,14 @@ impl Ytf {
 
         let mut extractors = self.looking.extractors(context)?;
         let bar = bar(videos.len(), "videos");
-        let (mut views, mut looked_at, mut failed) = (Vec::with_capacity(videos.len()), 0, 0);
+        let (mut views, mut looked_at, mut failed) = (Vec::with_capacity(videos.len()), 0, Vec::new());
         let work = |extractor: &mut Extractor, video: &PathBuf| self.watch(extractor, video);
         crowd::walk(&videos, &mut extractors, work, |_, watched| {
             let watched = watched?;
             views.push(watched.views);
             looked_at += watched.frames;
-            failed += watched.failed;
+            bar.suspend(|| watched.failed.iter().for_each(not_taken));
+            failed.extend(watched.failed);
             bar.inc(1);
             Ok::<_, anyhow::Error>(())
         })?;
@@ -93,7 +95,8 @@ impl Ytf {
             model: extractors[0].vision().model().to_string(),
             cuts_from: format!("frames of {} videos, {} splits", videos.len(), folds.len()),
             images: looked_at,
-            failed_detections: failed,
+            failed_detections: failed.len(),
+            not_taken: failed,
             failed_pairs: failed_pairs(pairs.iter().copied(), &views),
             missing_images: missing.len(),
             skipped_pairs: list.len() - pairs.len(),
@@ -101,7 +104,7 @@ impl Ytf {
     }
 
     fn watch(&self, extractor: &mut Extractor, video: &Path) -> Result<Watched> {
-        let mut watched = Watched { views: Views::default(), frames: 0, failed: 0 };
+        let mut watched = Watched { views: Views::default(), frames: 0, failed: Vec::new() };
         for frame in frames(video)? {
             if watched.views.0.len() >= self.frames as usize {
                 break;
@@ -109,11 +112,8 @@ impl Ytf {
             watched.frames += 1;
             match extractor.extract(&frame) {
                 Ok(Some(vector)) => watched.views.0.push(vector),
-                Ok(None) => watched.failed += 1,
-                Err(error) => {
-                    unreadable(&frame, error)?;
-                    watched.failed += 1;
-                }
+                Ok(None) => watched.failed.push(LeftOut { path: frame, why: NO_FACE.to_owned() }),
+                Err(error) => watched.failed.push(LeftOut { path: frame, why: reason(error)? }),
             }
         }
         Ok(watched)

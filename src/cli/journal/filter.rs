@@ -1,12 +1,14 @@
 //! Which records somebody wants to see.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use anyhow::{Error, Result};
 use clap::Args;
-use serde_json::Value;
 
+use crate::cli::book::Book;
 use crate::cli::when::Calendar;
+use crate::cli::whom;
 use crate::ledger::{Dated, Window};
 
 /// All that is given has to fit.
@@ -21,15 +23,29 @@ pub struct Filter {
     /// Only records of this kind, as in `granted`; may be given several times
     #[arg(long)]
     kind: Vec<String>,
-    /// Only records about this person: the number, as in `#7`, or the whole name
+    /// Only records about this person: employee id, whole name, or number as in `#7`; may be given several times
     #[arg(long)]
-    person: Option<String>,
+    person: Vec<String>,
+    /// The numbers of those people.
+    #[arg(skip)]
+    people: BTreeSet<u32>,
     /// Only records about this door
     #[arg(long)]
     door: Option<String>,
 }
 
 impl Filter {
+    /// Finds out who is meant. To be called before anything is asked of the filter.
+    ///
+    /// # Errors
+    /// A person who is neither enrolled nor in a record, or who could be any of several.
+    pub fn settled(mut self, book: &Book) -> Result<Filter> {
+        for wanted in &self.person {
+            self.people.extend(whom::to_read(book, wanted)?);
+        }
+        Ok(self)
+    }
+
     /// What of it times and kinds say.
     pub fn window(&self, calendar: &Calendar) -> Result<Window> {
         let time = |text: &Option<String>| {
@@ -42,32 +58,13 @@ impl Filter {
     /// Whether the record is about the person and the door that are wanted.
     pub fn fits(&self, dated: &Dated) -> bool {
         let record = &dated.record;
-        let about = |person: &Value, wanted: &str| {
-            let number = wanted.strip_prefix('#').unwrap_or(wanted).parse::<u64>().ok();
-            number.is_some() && person["id"].as_u64() == number
-                || person["name"].as_str().is_some_and(|name| name.to_lowercase() == wanted.to_lowercase())
-        };
-        self.person.as_ref().is_none_or(|wanted| about(&record.content["person"], wanted))
+        let number = record.content["person"]["id"].as_u64().and_then(|id| u32::try_from(id).ok());
+        (self.person.is_empty() || number.is_some_and(|number| self.people.contains(&number)))
             && self.door.as_ref().is_none_or(|door| record.content["door"] == **door)
     }
 
     /// Whether [`Filter::fits`] says yes to every record.
     pub fn fits_all(&self) -> bool {
-        self.person.is_none() && self.door.is_none()
-    }
-}
-
-/// Calls `found` with the number and the name of each person that a content tells of.
-pub fn people(content: &Value, found: &mut impl FnMut(u32, &str)) {
-    match content {
-        Value::Object(fields) => {
-            let id = content["id"].as_u64().and_then(|id| u32::try_from(id).ok());
-            if let (Some(id), Some(name)) = (id, content["name"].as_str()) {
-                found(id, name);
-            }
-            fields.values().for_each(|value| people(value, found));
-        }
-        Value::Array(values) => values.iter().for_each(|value| people(value, found)),
-        _ => {}
+        self.person.is_empty() && self.door.is_none()
     }
 }

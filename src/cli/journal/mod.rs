@@ -17,8 +17,9 @@ use jiff::tz::TimeZone;
 use super::book::{Book, Page};
 use super::context::Context;
 use super::when::Calendar;
+use super::whom;
 use crate::daemon::wire::GapWire;
-use crate::ledger::{self, Dated, Record, Window};
+use crate::ledger::{self, Dated, Window};
 use crate::setup;
 use filter::Filter;
 
@@ -101,7 +102,9 @@ enum Action {
     /// sound, and a record tells how many were changed, and by whom. Not to be undone. Backups made before still hold the name, and so may
     /// the database's file until its place is used again. Remove the person first, or new records will name them.
     Erase {
-        /// The person's number, as in `#7`, or the whole name as the records have it
+        /// Employee id or whole name, as now or as the records have it, or number as in `#7`
+        ///
+        /// Where a word could mean two people, nothing is erased, with --yes too.
         #[arg(long)]
         person: String,
         /// Only from records before this time: `2026-01-31`, `90d`
@@ -130,6 +133,7 @@ impl Journal {
         let mut out = std::io::stdout().lock();
         match self.action {
             Action::List { last, filter } => {
+                let filter = filter.settled(&book)?;
                 let mut lines = Lines { json: self.json, zone, day: String::new() };
                 for record in newest(&book, &filter, &filter.window(&calendar)?, last as usize)? {
                     lines.write(&mut out, &record)?;
@@ -143,6 +147,7 @@ impl Journal {
                 }
             }
             Action::Tail { follow, last, filter } => {
+                let filter = filter.settled(&book)?;
                 let mut lines = Lines { json: self.json, zone, day: String::new() };
                 let window = filter.window(&calendar)?;
                 // From here on, so that nothing is missed between the list and the first look.
@@ -171,6 +176,7 @@ impl Journal {
             }
             Action::Verify { against } => verify(&book, &mut out, self.json, against.as_deref())?,
             Action::Export { file, filter, csv, .. } => {
+                let filter = filter.settled(&book)?;
                 let window = filter.window(&calendar)?;
                 let mut out: Box<dyn Write> = match &file {
                     Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create_new(path)?)),
@@ -180,14 +186,16 @@ impl Journal {
             }
             Action::Erase { person, before, yes } => {
                 let before = before.map(|text| calendar.parse(&text)).transpose().map_err(anyhow::Error::msg)?;
-                let id = whom(&book, &person)?;
-                if !yes && !confirmed(&person)? {
+                let (known, ids) = whom::to_erase(&book, &person)?;
+                if !yes && !confirmed(&known)? {
                     bail!("nothing was erased");
                 }
-                let records = book.erase(id, before)?;
-                match self.json {
-                    true => writeln!(out, "{}", serde_json::json!({ "person": id, "records": records }))?,
-                    false => writeln!(out, "person {id} is erased from {records} records")?,
+                for id in ids {
+                    let records = book.erase(id, before)?;
+                    match self.json {
+                        true => writeln!(out, "{}", serde_json::json!({ "person": id, "records": records }))?,
+                        false => writeln!(out, "person {id} is erased from {records} records")?,
+                    }
                 }
             }
         }
@@ -278,41 +286,6 @@ fn newest(book: &Book, filter: &Filter, window: &Window, count: usize) -> Result
         page = Page::Before(oldest);
     }
     Ok(found)
-}
-
-/// Every record, oldest first.
-pub fn each(book: &Book, mut show: impl FnMut(Record) -> Result<()>) -> Result<()> {
-    let mut after = 0;
-    loop {
-        let records = book.journal(Page::After(after), PAGE)?;
-        let Some(last) = records.last() else { return Ok(()) };
-        after = last.seq;
-        records.into_iter().try_for_each(&mut show)?;
-    }
-}
-
-/// The number of the person whom records call so.
-fn whom(book: &Book, wanted: &str) -> Result<u32> {
-    if let Ok(number) = wanted.strip_prefix('#').unwrap_or(wanted).parse() {
-        return Ok(number);
-    }
-    let mut found: Vec<u32> = Vec::new();
-    each(book, |record| {
-        filter::people(&record.content, &mut |id, name| {
-            if name.to_lowercase() == wanted.to_lowercase() && !found.contains(&id) {
-                found.push(id);
-            }
-        });
-        Ok(())
-    })?;
-    match found[..] {
-        [id] => Ok(id),
-        [] => bail!("no record names `{wanted}`; give the number, as in `#7`"),
-        _ => {
-            let numbers: Vec<String> = found.iter().map(|id| format!("#{id}")).collect();
-            bail!("records call several people so: {}; give the number", numbers.join(", "))
-        }
-    }
 }
 
 fn confirmed(person: &str) -> Result<bool> {

@@ -12,7 +12,7 @@ use self::report::Report;
 use super::super::book::{enrolled, journal_is_at_hand};
 use super::super::context::Context;
 use super::super::evaluate::crowd::Crowd;
-use super::super::evaluate::looking::Eyes;
+use super::super::evaluate::looking::{Eyes, told};
 use super::super::evaluate::measuring::rate;
 use super::super::progress::bar;
 use super::naming::{MiningName, OptimiserName, head_mining, positive};
@@ -212,9 +212,10 @@ impl Head {
         if let (Some(config), None, false) = (&config, &self.out, self.dry_run) {
             journal_is_at_hand(config)?;
         }
-        let photographs = crowd::people(folder)?;
+        let mut left_out = Vec::new();
+        let photographs = told(crowd::people(folder)?, &mut left_out);
         let mut extractors = self.eyes.extractors(Form::default(), context)?;
-        let crowd = Crowd::look(&photographs, &mut extractors)?;
+        let crowd = Crowd::look(&photographs, left_out, &mut extractors)?;
         let model = extractors[0].vision().entry();
         let what =
             folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned());

@@ -10,6 +10,7 @@ mod compiled;
 mod find;
 mod litert;
 mod network;
+mod processor;
 mod windows;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use thiserror::Error;
 pub use accelerator::{Accelerator, Placement, Planned};
 pub use find::cache_folder;
 pub use network::{ElementType, InputForm, Network, Output, Pixels};
+pub use processor::Processor;
 pub use windows::Windows;
 
 /// A loaded LiteRT. Cheap to clone; networks keep it alive.
@@ -35,6 +37,9 @@ impl Runtime {
     /// and loads the first that is there. An explicit place that does not work is an error, not a reason to look further.
     pub fn load(configured: Option<&std::path::Path>) -> Result<Runtime, RuntimeError> {
         let path = find::library(configured)?;
+        if let Some(why) = Processor::here().lacks(std::env::consts::ARCH) {
+            return Err(RuntimeError::Processor(why));
+        }
         Ok(Runtime { api: litert::Api::load(&path, false)?, accelerated: Arc::default() })
     }
 
@@ -78,6 +83,8 @@ pub enum RuntimeError {
         path.display()
     )]
     Unloadable { path: PathBuf, why: String },
+    #[error("{0}")]
+    Processor(String),
     #[error("{call} failed: {meaning} (status {code})")]
     Call { call: &'static str, code: u32, meaning: &'static str },
     #[error("not a TFLite model: {0}")]

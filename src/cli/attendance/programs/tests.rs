@@ -125,6 +125,6 @@ fn zkteco_is_given_what_its_devices_write() {
 fn frappe_is_given_checkins() {
     let rules = rules("Europe/Berlin");
     let mut out = Vec::new();
-    template::frappe(&mut out, &found(&rules, NOW, DAYS), &rules.zone).unwrap();
+    template::frappe(csv::Writer::from_writer(&mut out), &found(&rules, NOW, DAYS), &rules.zone).unwrap();
     expect("frappe.csv", out);
 }

@@ -1,0 +1,111 @@
+//! Whether LiteRT can run on this processor, found out before it is loaded: it does not ask itself, and ends with SIGILL.
+//!
+//! Reads what the kernel says in `/proc/cpuinfo`. Knows nothing of networks.
+
+/// What the kernel says of the processor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Processor {
+    /// Its name, where the kernel gives one.
+    pub name: Option<String>,
+    /// In small letters; empty where the kernel gives none.
+    features: Vec<String>,
+}
+
+impl Processor {
+    /// This machine's.
+    pub fn here() -> Processor {
+        Processor::read(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
+    }
+
+    /// As the text of a `/proc/cpuinfo` says it, of the first processor.
+    pub fn read(cpuinfo: &str) -> Processor {
+        let field = |names: &[&str]| {
+            let pairs = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+            pairs
+                .map(|(name, value)| (name.trim(), value.trim()))
+                .find(|(name, _)| names.contains(name))
+                .map(|(_, v)| v)
+        };
+        let features = field(&["flags", "Features"]).unwrap_or_default();
+        Processor {
+            name: field(&["model name", "Model", "Hardware"]).filter(|name| !name.is_empty()).map(str::to_owned),
+            features: features.split_whitespace().map(str::to_lowercase).collect(),
+        }
+    }
+
+    /// Why LiteRT cannot run here, in words; `None` where it can, and where the kernel says nothing. `arch` is as in
+    /// [`std::env::consts::ARCH`].
+    pub fn lacks(&self, arch: &str) -> Option<String> {
+        let needed: &[&str] = match arch {
+            "x86_64" | "x86" => &["sse4_1"],
+            "aarch64" => &["asimd"],
+            "arm" => &["neon"],
+            _ => &[],
+        };
+        if self.features.is_empty() {
+            return None;
+        }
+        let missing = needed.iter().find(|feature| !self.has(feature))?;
+        let (called, old) = match *missing {
+            "sse4_1" => ("SSE4.1", "Intel's since 2008 and AMD's since 2011 have it"),
+            "neon" => ("NEON", "those of the Raspberry Pi 1 and the first Zero do not have it"),
+            _ => ("Advanced SIMD", "all ARM boards that are supported have it"),
+        };
+        Some(format!(
+            "{} has no {called}, without which LiteRT cannot run ({old}): use another computer",
+            self.called()
+        ))
+    }
+
+    /// Why LiteRT's answers may be wrong here without an error, in words.
+    pub fn doubtful(&self) -> Option<String> {
+        let sve = self.has("sve") || self.has("sve2");
+        sve.then(|| format!("{} has SVE, with which LiteRT's networks were seen to find no face", self.called()))
+    }
+
+    fn has(&self, feature: &str) -> bool {
+        self.features.iter().any(|own| own == feature)
+    }
+
+    fn called(&self) -> String {
+        match &self.name {
+            Some(name) => format!("this processor ({name})"),
+            None => "this processor".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD_PC: &str = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD Phenom(tm) II X4 955 Processor\nflags\t\t: fpu sse sse2 ht syscall nx mmxext lm 3dnow pni cx16 popcnt sse4a\n";
+    const PC: &str =
+        "processor\t: 0\nmodel name\t: Intel(R) N100\nflags\t\t: fpu sse sse2 ssse3 sse4_1 sse4_2 avx avx2\n";
+    const PI_4: &str = "processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n";
+    const PI_1: &str = "processor\t: 0\nmodel name\t: ARMv6-compatible processor rev 7 (v6l)\nFeatures\t: half thumb fastmult vfp edsp java tls\n";
+    const SERVER: &str = "processor\t: 0\nFeatures\t: fp asimd evtstrm aes sve asimdfhm sve2\n";
+
+    #[test]
+    fn a_processor_that_litert_cannot_run_on_is_told_by_name() {
+        let why = Processor::read(OLD_PC).lacks("x86_64").unwrap();
+        assert!(why.contains("AMD Phenom(tm) II X4 955") && why.contains("SSE4.1"), "{why}");
+        let why = Processor::read(PI_1).lacks("arm").unwrap();
+        assert!(why.contains("ARMv6") && why.contains("NEON"), "{why}");
+        for (text, arch) in
+            [(PC, "x86_64"), (PI_4, "aarch64"), (SERVER, "aarch64"), ("", "x86_64"), (OLD_PC, "riscv64")]
+        {
+            assert_eq!(Processor::read(text).lacks(arch), None, "{text}");
+        }
+        assert_eq!(Processor::here().lacks(std::env::consts::ARCH), None, "the tests run LiteRT");
+    }
+
+    #[test]
+    fn sve_is_doubtful() {
+        assert!(Processor::read(SERVER).doubtful().unwrap().contains("SVE"));
+        for text in [PC, PI_4, OLD_PC, ""] {
+            assert_eq!(Processor::read(text).doubtful(), None);
+        }
+        assert_eq!(Processor::read(PI_4).name.as_deref(), Some("Raspberry Pi 4 Model B Rev 1.4"));
+    }
+}
