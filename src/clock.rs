@@ -2,8 +2,10 @@
 //!
 //! Knows nothing of what the time is used for. Everything that decides takes time as an argument instead.
 
+mod watch;
+
 use std::fs;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
@@ -12,8 +14,7 @@ use rtime_clock::adjtime::{Timex, adjtimex};
 
 use crate::domain::{Moment, Stamp};
 
-/// Whether the clock is set is asked again after so long.
-const SYNCHRONISED_FOR: Duration = Duration::from_secs(5);
+pub use watch::{Evidence, Reading, Sign, Watch};
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
@@ -29,14 +30,12 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock {
     epoch: Instant,
     boot: [u8; 16],
-    /// When it was last asked whether the wall clock is set, and the answer.
-    synchronised: Mutex<Option<(Instant, Option<bool>)>>,
 }
 
 impl SystemClock {
     /// Its epoch is now.
     pub fn new() -> SystemClock {
-        SystemClock { epoch: Instant::now(), boot: boot_id().unwrap_or_default(), synchronised: Mutex::default() }
+        SystemClock { epoch: Instant::now(), boot: boot_id().unwrap_or_default() }
     }
 }
 
@@ -62,21 +61,8 @@ impl Clock for SystemClock {
             offset_s: Timestamp::try_from(at).map_or(0, |at| TimeZone::system().to_offset(at).seconds()),
             since_boot: since_boot(),
             boot: self.boot,
-            synchronised: self.synchronised(),
-        }
-    }
-}
-
-impl SystemClock {
-    fn synchronised(&self) -> Option<bool> {
-        let mut known = self.synchronised.lock().unwrap_or_else(PoisonError::into_inner);
-        match *known {
-            Some((asked, answer)) if asked.elapsed() < SYNCHRONISED_FOR => answer,
-            _ => {
-                let answer = synchronised();
-                *known = Some((Instant::now(), answer));
-                answer
-            }
+            // After the wall clock was read, and each time: setting the clock takes the kernel's word back.
+            synchronised: synchronised(),
         }
     }
 }
@@ -107,40 +93,67 @@ fn boot_id() -> Option<[u8; 16]> {
 }
 
 /// A clock that stands still until it is told to move: for tests.
-pub struct SimulatedClock(Mutex<(Moment, SystemTime)>);
+pub struct SimulatedClock(Mutex<Simulated>);
+
+#[derive(Clone, Copy)]
+struct Simulated {
+    now: Moment,
+    wall: SystemTime,
+    synchronised: Option<bool>,
+    /// Counts the starts of the machine.
+    boot: u8,
+    booted: Moment,
+}
 
 impl SimulatedClock {
-    /// Starts at moment zero and the given wall time.
+    /// Starts at moment zero and the given wall time, synchronised.
     pub fn new(wall: SystemTime) -> SimulatedClock {
-        SimulatedClock(Mutex::new((Moment::default(), wall)))
+        let now = Moment::default();
+        SimulatedClock(Mutex::new(Simulated { now, wall, synchronised: Some(true), boot: 1, booted: now }))
     }
 
     /// Moves both clocks on.
     pub fn advance(&self, span: Duration) {
-        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        times.0 = times.0 + span;
-        times.1 += span;
+        let mut times = self.times();
+        times.now = times.now + span;
+        times.wall += span;
     }
 
     /// Sets the wall clock, as an operator or a time server would.
     pub fn set_wall(&self, wall: SystemTime) {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).1 = wall;
+        self.times().wall = wall;
+    }
+
+    /// Whether the wall clock is kept in step from now on.
+    pub fn set_synchronised(&self, synchronised: Option<bool>) {
+        self.times().synchronised = synchronised;
+    }
+
+    /// The machine is started anew, with this wall time and not in step.
+    pub fn reboot(&self, wall: SystemTime) {
+        let mut times = self.times();
+        times.boot = times.boot.wrapping_add(1).max(1);
+        (times.booted, times.wall, times.synchronised) = (times.now, wall, Some(false));
+    }
+
+    fn times(&self) -> MutexGuard<'_, Simulated> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for SimulatedClock {
     fn now(&self) -> Moment {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.times().now
     }
 
     fn wall(&self) -> SystemTime {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        self.times().wall
     }
 
-    /// In UTC, synchronised, of a machine that started at moment zero.
+    /// In UTC.
     fn stamp(&self) -> Stamp {
-        let (now, at) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Stamp { since_boot: now.0, ..Stamp::at(at) }
+        let Simulated { now, wall, synchronised, boot, booted } = *self.times();
+        Stamp { since_boot: now.since(booted), boot: [boot; 16], synchronised, ..Stamp::at(wall) }
     }
 }
 

@@ -13,8 +13,9 @@ use jiff::tz::TimeZone;
 
 use super::backoff::{Backoff, Strikes};
 use super::calendar::Schedule;
-use super::holder::{Holder, Now};
+use super::holder::Holder;
 use super::shown::Shown;
+use super::when::{Now, When};
 use super::whereabouts::{Place, Whereabouts};
 use crate::domain::{Direction, Gate, Mode, Moment, PersonId, Reason};
 
@@ -30,6 +31,19 @@ pub struct HouseRules {
     /// Where somebody is, is trusted for this long. `None`: for ever.
     pub passback_for: Option<Duration>,
     pub backoff: Backoff,
+    /// What becomes of whoever depends on the time while it is not known.
+    pub without_sync: WithoutSync,
+}
+
+/// What the rules that need the day or the hour answer while the time is not known. Nothing else is asked: people without days of their own
+/// and permits without a schedule need no calendar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithoutSync {
+    /// They refuse, and doors do not stand unlocked.
+    #[default]
+    Deny,
+    /// They let pass; doors stand unlocked by the clock as it is.
+    Allow,
 }
 
 /// The rules of one door.
@@ -110,7 +124,7 @@ pub struct Authority {
     rules: HouseRules,
     whereabouts: Whereabouts,
     /// For each door when its first person came last.
-    first_came: Vec<Option<Timestamp>>,
+    first_came: Vec<Option<When>>,
     /// For each door who waits for a second person.
     waiting: Vec<Option<Waiting>>,
     strikes: Strikes,
@@ -192,7 +206,7 @@ impl Authority {
         now: Now,
     ) {
         judgement.note(mode_gate(asked.mode, holder));
-        judgement.note(holder.gate(now, &self.rules.zone));
+        judgement.note(holder.gate(now, &self.rules.zone, self.rules.without_sync));
         judgement.note(self.permit_gate(rules, holder, now));
         let clear = shown.and_then(|shown| shown.clear);
         if let Some(gate) = self.strikes.gate(&self.rules.backoff, asked.door, holder.person, clear, now.moment) {
@@ -201,7 +215,7 @@ impl Authority {
         if let (Some(zones), Some(direction)) = (&rules.zones, asked.direction)
             && self.rules.passback != Passback::Off
         {
-            let place = self.whereabouts.of(holder.person, now.wall, self.rules.passback_for);
+            let place = self.whereabouts.of(holder.person, &now, self.rules.passback_for);
             judgement.note(passback_gate(self.rules.passback, zones, direction, place));
         }
         if let Some(group) = &rules.first_person {
@@ -264,11 +278,11 @@ impl Authority {
         }
     }
 
-    /// The time at which they open the day at `door`, if they are its first person and the first of them to come on that day.
-    pub fn opens_day(&self, door: usize, holder: &Holder, now: Now) -> Option<Timestamp> {
+    /// That they open the day at `door`, now, if they are its first person and the first of them to come on that day.
+    pub fn opens_day(&self, door: usize, holder: &Holder, now: Now) -> Option<When> {
         let group = self.rules.doors.get(door)?.first_person.as_ref()?;
-        let came = self.first_came(door);
-        (holder.is_in(group) && came.map(|at| self.day_of(at)) != Some(self.day_of(now.wall))).then_some(now.wall)
+        let came = self.came(door, now).map(|at| self.day_of(at));
+        (holder.is_in(group) && came != Some(self.day_of(now.wall))).then(|| When::of(&now))
     }
 
     /// A face nearly passed for `person`, and was refused.
@@ -285,7 +299,7 @@ impl Authority {
             Direction::In => zones.inside.clone(),
             Direction::Out => zones.outside.clone(),
         };
-        self.whereabouts.enter(person, &zone, now.wall);
+        self.whereabouts.enter(person, &zone, &now);
         Some(zone)
     }
 
@@ -296,11 +310,20 @@ impl Authority {
         }
     }
 
+    /// Whether `door` may stand unlocked by its hours as far as the calendar and the first person of the day go: the time is known, and that
+    /// person has come, or none is needed. By [`WithoutSync::Allow`] the time need not be known.
+    pub fn hours_may_begin(&self, door: usize, now: Now) -> bool {
+        match now.is_known() {
+            true => self.first_person_came(door, now),
+            false => self.rules.without_sync == WithoutSync::Allow,
+        }
+    }
+
     /// Whether the first person has come to `door`, or none is needed: today, or on the day on which the unlock window began that
-    /// is open now, or since.
+    /// is open now, or since. While the time is not known nobody can tell what day it is.
     pub fn first_person_came(&self, door: usize, now: Now) -> bool {
         let Some(rules) = self.rules.doors.get(door).filter(|rules| rules.first_person.is_some()) else { return true };
-        let Some(came) = self.first_came(door) else { return false };
+        let Some(came) = self.came(door, now) else { return false };
         let day = self.day_of(came);
         let began = || rules.unlock_hours.and_then(|at| self.rules.schedules.get(at)?.began(now.wall));
         day == self.day_of(now.wall) || came <= now.wall && began().is_some_and(|began| day >= self.day_of(began))
@@ -317,15 +340,22 @@ impl Authority {
     }
 
     /// When the first person of `door` came last.
-    pub fn first_came(&self, door: usize) -> Option<Timestamp> {
+    pub fn first_came(&self, door: usize) -> Option<When> {
         self.first_came.get(door).copied().flatten()
     }
 
     /// Reads back what [`Authority::opens_day`] gave.
-    pub fn restore_first_came(&mut self, door: usize, at: Timestamp) {
+    pub fn restore_first_came(&mut self, door: usize, at: When) {
         if let Some(came) = self.first_came.get_mut(door) {
             *came = Some(at);
         }
+    }
+
+    /// When the first person of `door` came last, by a wall clock that is known; in the same run of the machine whatever it showed then.
+    fn came(&self, door: usize, now: Now) -> Option<Timestamp> {
+        let came = self.first_came(door).filter(|_| now.is_known())?;
+        let same_run = came.boot == now.boot && now.boot != [0; 16];
+        if same_run { came.wall_then(&now) } else { came.known.then_some(came.wall) }
     }
 
     fn day_of(&self, at: Timestamp) -> Date {
@@ -343,9 +373,11 @@ impl Authority {
         };
         let fits = |permit: &&Permit| permit.groups.is_empty() || permit.groups.iter().any(|group| holder.is_in(group));
         let (mut closed, mut limits) = (Vec::new(), Vec::new());
+        let mut by_calendar = None;
         for permit in permits.iter().filter(fits) {
             let schedule = permit.schedule.and_then(|at| self.rules.schedules.get(at));
             let (hours, name) = match (schedule, permit.schedule) {
+                (Some(schedule), _) if !now.is_known() => (None, schedule.name.as_str()),
                 (Some(schedule), _) => (Some(schedule.at(now.wall)), schedule.name.as_str()),
                 (None, Some(_)) => continue,
                 (None, None) => (None, "always"),
@@ -355,6 +387,8 @@ impl Authority {
                 if permit.groups.is_empty() { "everybody".into() } else { permit.groups.join(", ") }
             );
             match hours {
+                // While the time is not known, a permit for any time comes first.
+                None if permit.schedule.is_some() => by_calendar = by_calendar.or(Some(limit)),
                 None => return (gate(groups, &limit, true), None),
                 Some(hours) if hours.open => return (gate(format!("{groups}; {}", hours.local), &limit, true), None),
                 Some(hours) => {
@@ -362,6 +396,12 @@ impl Authority {
                     limits.push(limit);
                 }
             }
+        }
+        if let Some(limit) = by_calendar {
+            let passed = self.rules.without_sync == WithoutSync::Allow;
+            let how = if passed { ", let pass (without_sync)" } else { "" };
+            let gate = gate(format!("{groups}; {}{how}", now.doubt()), &limit, passed);
+            return (gate, (!passed).then_some(Reason::ClockUnknown));
         }
         match closed.first() {
             Some(hours) => {
@@ -378,14 +418,20 @@ impl Authority {
 
     fn first_person_gate(&self, door: usize, group: &str, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
         let came = self.first_person_came(door, now);
-        let passed = came || holder.is_in(group);
+        let (let_pass, doubt) = (!now.is_known() && self.rules.without_sync == WithoutSync::Allow, now.doubt());
         let input = match (came, holder.is_in(group)) {
             (true, _) => format!("somebody of {group} opened this day or these hours"),
             (false, true) => format!("the first of {group} today"),
+            (false, false) if let_pass => format!("{doubt}, let pass (without_sync)"),
+            (false, false) if !now.is_known() => {
+                format!("{doubt}: nobody can tell whether somebody of {group} came today")
+            }
             (false, false) => format!("nobody of {group} came yet today"),
         };
+        let passed = came || holder.is_in(group) || let_pass;
+        let reason = if now.is_known() { Reason::FirstPerson } else { Reason::ClockUnknown };
         let gate = Gate { name: "first_person", input, limit: format!("somebody of {group} first"), passed };
-        (gate, (!passed).then_some(Reason::FirstPerson))
+        (gate, (!passed).then_some(reason))
     }
 }
 
@@ -433,3 +479,5 @@ fn passback_gate(
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod time_tests;

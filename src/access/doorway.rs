@@ -321,6 +321,25 @@ impl<T> Doorway<T> {
         acts
     }
 
+    /// Nobody knows what time it is, so it does not stand unlocked by hours. What an operator said of them holds on. To be told at least once
+    /// a second.
+    pub fn hours_unknown(&mut self, now: Moment) -> Vec<Act> {
+        let mut acts = Vec::new();
+        if self.mode != Mode::Normal {
+            return acts;
+        }
+        // Hours that an operator ended are not over: they are to be known when the time is.
+        if let Some(hours) = self.hours().filter(|_| self.hours_began) {
+            let (door, schedule) = (self.settings.name.clone(), hours.to_owned());
+            acts.push(Act::Note(Event::ScheduleEnded { door, schedule }));
+            self.hours_began = false;
+        }
+        if self.is_held() && !self.pulse_lasts(now) {
+            acts.push(Act::Lock { reason: "the time is not known", needs_record: false });
+        }
+        acts
+    }
+
     /// The sensor at the leaf says so; those who went through now are given too.
     pub fn leaf(&mut self, open: bool, now: Moment) -> (Vec<Act>, Vec<Passage<T>>) {
         let door = self.settings.name.clone();

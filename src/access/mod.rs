@@ -13,6 +13,7 @@
 //! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]. [`Doorway`]: lock, leaf, mode and alarms of a door.
 //!
 //! About floods: [`Repeats`] of denials and the [`Chatter`] of a contact become summaries.
+//! About the time: [`Now`] with the wall clock's quality, and [`When`] something was, over a restart.
 //!
 //! Pure: the time comes in as an argument. Knows nothing of images, devices, names of people or the wall clock.
 
@@ -32,15 +33,16 @@ mod referee;
 mod repeats;
 mod rules;
 mod shown;
+mod when;
 mod whereabouts;
 
-pub use authority::{Asked, Authority, DoorRules, HouseRules, Judgement, Passback, Permit, Zones};
+pub use authority::{Asked, Authority, DoorRules, HouseRules, Judgement, Passback, Permit, WithoutSync, Zones};
 pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
 pub use chatter::{Change, Chatter, ChatterSummary};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage};
-pub use holder::{Holder, Now};
+pub use holder::Holder;
 pub use holidays::{BadLine, Holidays};
 pub use referee::Referee;
 pub use repeats::{Kind, RepeatSummary, Repeats};
@@ -48,4 +50,5 @@ pub use rules::Rules;
 #[cfg(test)]
 pub(crate) use rules::tests::usual;
 pub use shown::{CLEARLY, Clear, Shown};
+pub use when::{Now, When};
 pub use whereabouts::{Place, Whereabouts};

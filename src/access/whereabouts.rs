@@ -5,15 +5,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-
+use super::when::{Now, When};
 use crate::domain::PersonId;
 
 /// A zone and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub zone: String,
-    pub since: Timestamp,
+    pub since: When,
 }
 
 /// Everybody's place.
@@ -21,17 +20,18 @@ pub struct Place {
 pub struct Whereabouts(BTreeMap<PersonId, Place>);
 
 impl Whereabouts {
-    /// Where a person is. `None` when it is not known, or has been longer than `trusted_for` ago. A place that lies in the future, because
-    /// the clock was set back, counts as of now.
-    pub fn of(&self, person: PersonId, now: Timestamp, trusted_for: Option<Duration>) -> Option<&Place> {
+    /// Where a person is. `None` when it is not known, or has been longer than `trusted_for` ago. How long ago is counted by the machine's
+    /// own clock within one run of it, and by the wall clock across runs; where that cannot be told either, the place is trusted:
+    /// whoever is inside stays inside.
+    pub fn of(&self, person: PersonId, now: &Now, trusted_for: Option<Duration>) -> Option<&Place> {
         let place = self.0.get(&person)?;
-        let age = now.duration_since(place.since).max(SignedDuration::ZERO).unsigned_abs();
-        trusted_for.is_none_or(|longest| age < longest).then_some(place)
+        let too_old = trusted_for.zip(place.since.ago(now)).is_some_and(|(longest, age)| age >= longest);
+        (!too_old).then_some(place)
     }
 
     /// A person is in `zone` now.
-    pub fn enter(&mut self, person: PersonId, zone: &str, now: Timestamp) {
-        self.0.insert(person, Place { zone: zone.to_owned(), since: now });
+    pub fn enter(&mut self, person: PersonId, zone: &str, now: &Now) {
+        self.0.insert(person, Place { zone: zone.to_owned(), since: When::of(now) });
     }
 
     /// Where a person is, is not known any more; `false` when it was not before.
@@ -44,11 +44,16 @@ impl Whereabouts {
         self.0.clear();
     }
 
-    /// Places that lie in the future count as of now: the clock was set back.
-    pub fn clock_was_set(&mut self, now: Timestamp) {
-        for place in self.0.values_mut() {
-            place.since = place.since.min(now);
-        }
+    /// The time is known. Places of which it cannot be told how old they are count as of now, or they would be trusted for ever: they lie ahead,
+    /// or are of a run of the machine that did not know the time. Gives those people; nobody while the time is not known.
+    pub fn date(&mut self, now: &Now) -> Vec<PersonId> {
+        let undated = self.0.iter_mut().filter(|(_, place)| now.is_known() && place.since.ago(now).is_none());
+        undated
+            .map(|(person, place)| {
+                place.since = When::of(now);
+                *person
+            })
+            .collect()
     }
 
     /// How many people are in each zone that anybody is in.
@@ -73,41 +78,72 @@ impl FromIterator<(PersonId, Place)> for Whereabouts {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::domain::{Moment, TimeQuality};
 
     const ADA: PersonId = PersonId(1);
+    const HOUR: Option<Duration> = Some(Duration::from_secs(3600));
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
+    fn at(second: i64) -> Now {
+        Now::by_the_wall(Moment::default(), Timestamp::from_second(second).unwrap())
+    }
+
+    /// In run `boot` of the machine.
+    fn run(boot: u8, since_boot: u64, wall: Now, quality: TimeQuality) -> Now {
+        Now { boot: [boot; 16], since_boot: Duration::from_secs(since_boot), quality, ..wall }
     }
 
     #[test]
     fn a_place_is_trusted_for_a_while() {
         let mut where_ = Whereabouts::default();
-        where_.enter(ADA, "office", at(1000));
-        let hour = Some(Duration::from_secs(3600));
-        assert_eq!(where_.of(ADA, at(4599), hour).unwrap().zone, "office");
-        assert_eq!(where_.of(ADA, at(4600), hour), None);
-        assert!(where_.of(ADA, at(1_000_000), None).is_some());
+        where_.enter(ADA, "office", &at(1000));
+        assert_eq!(where_.of(ADA, &at(4599), HOUR).unwrap().zone, "office");
+        assert_eq!(where_.of(ADA, &at(4600), HOUR), None);
+        assert!(where_.of(ADA, &at(1_000_000), None).is_some());
     }
 
     #[test]
-    fn a_clock_set_back_does_not_keep_a_place_for_ever() {
+    fn within_a_run_a_clock_that_is_set_changes_nothing() {
         let mut where_ = Whereabouts::default();
-        where_.enter(ADA, "office", at(100_000_000));
-        let hour = Some(Duration::from_secs(3600));
-        assert!(where_.of(ADA, at(1000), hour).is_some());
-        where_.clock_was_set(at(1000));
-        assert!(where_.of(ADA, at(4600), hour).is_none());
+        where_.enter(ADA, "office", &run(1, 100, at(100_000_000), TimeQuality::Plausible));
+        for (wall, quality) in [(0, TimeQuality::Unset), (900_000_000, TimeQuality::Synchronised)] {
+            assert!(where_.of(ADA, &run(1, 3699, at(wall), quality), HOUR).is_some());
+            assert!(where_.of(ADA, &run(1, 3700, at(wall), quality), HOUR).is_none());
+        }
+        assert_eq!(where_.date(&run(1, 3700, at(0), TimeQuality::Plausible)), []);
+    }
+
+    #[test]
+    fn after_a_start_without_the_time_whoever_is_inside_stays_inside() {
+        let mut where_ = Whereabouts::default();
+        where_.enter(ADA, "office", &run(1, 100, at(100_000_000), TimeQuality::Synchronised));
+        for (wall, quality) in [(0, TimeQuality::Unset), (99_900_000, TimeQuality::Wrong)] {
+            assert!(where_.of(ADA, &run(2, 500_000, at(wall), quality), HOUR).is_some());
+            assert_eq!(where_.date(&run(2, 500_000, at(wall), quality)), [], "never clamped to a wrong now");
+        }
+        let set = run(2, 500_000, at(100_500_000), TimeQuality::Synchronised);
+        assert!(where_.of(ADA, &set, HOUR).is_none(), "the time is known again, and it was long ago");
+    }
+
+    #[test]
+    fn a_place_that_lies_ahead_is_not_kept_for_ever() {
+        let mut where_ = Whereabouts::default();
+        where_.enter(ADA, "office", &run(1, 100, at(900_000_000), TimeQuality::Plausible));
+        let now = run(2, 10, at(100_000_000), TimeQuality::Synchronised);
+        assert_eq!(where_.date(&now), [ADA]);
+        assert!(where_.of(ADA, &run(2, 3609, now, TimeQuality::Synchronised), HOUR).is_some());
+        assert!(where_.of(ADA, &run(2, 3610, now, TimeQuality::Synchronised), HOUR).is_none());
     }
 
     #[test]
     fn counts_are_of_people() {
         let mut where_ = Whereabouts::default();
         for _ in 0..3 {
-            where_.enter(ADA, "office", at(0));
+            where_.enter(ADA, "office", &at(0));
         }
-        where_.enter(PersonId(2), "yard", at(0));
+        where_.enter(PersonId(2), "yard", &at(0));
         assert_eq!(where_.counts(), BTreeMap::from([("office", 1), ("yard", 1)]));
         assert!(where_.forget(ADA) && !where_.forget(ADA));
         assert_eq!(where_.counts(), BTreeMap::from([("yard", 1)]));

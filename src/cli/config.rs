@@ -33,6 +33,8 @@ impl ConfigCommand {
             Action::Check => {
                 // What the file names must be sound too: lists of holidays, time zones.
                 setup::house::rules(&config)?;
+                setup::attendance(&config)?;
+                setup::house::system_zone()?;
                 for warning in config.warnings() {
                     eprintln!("warning: {warning}");
                 }

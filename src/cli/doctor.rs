@@ -14,6 +14,7 @@ use serde_json::json;
 use super::client::Client;
 use super::context::Context;
 use crate::config::Config;
+use crate::daemon::doors::timekeeping;
 use crate::daemon::wire::{SealWire, Status};
 use crate::domain::GallerySize;
 use crate::setup;
@@ -61,6 +62,7 @@ impl Doctor {
                     findings.tell("configuration", State::Warning, &warning.to_string())?;
                 }
                 access::lines(&config, &mut findings)?;
+                zones(&config, &mut findings)?;
                 let daemon = Client::connect(&config.control.socket);
                 models(&config, &mut findings)?;
                 match daemon {
@@ -112,6 +114,37 @@ impl Findings {
             }
         }
     }
+}
+
+/// Whose clock days and schedules go by; journal and log go by the system's.
+fn zones(config: &Config, findings: &mut Findings) -> Result<()> {
+    let zone = setup::house::system_zone().and_then(|_| setup::attendance(config)).and_then(|_| {
+        setup::house::rules(config)?;
+        setup::house::time_zone(config)
+    });
+    findings.result("time zone", zone, |zone| zone.iana_name().unwrap_or("as the system's file says").to_owned())?;
+    Ok(())
+}
+
+/// What a quality of the time means, in words.
+pub fn time_in_words(quality: &str) -> &str {
+    match quality {
+        "synchronised" => "the clock is kept in step with a time source",
+        "plausible" => "the clock is plausible; nothing keeps it in step, so nothing is deleted by age",
+        "unset" => {
+            "the clock is not set: rules that need the day or the hour go by [time] without_sync. Set it, or connect a time server"
+        }
+        "wrong" => {
+            "the clock is behind earlier records: rules that need the day or the hour go by [time] without_sync. Set it; where it is \
+             right, `usher door trust-clock`"
+        }
+        other => other,
+    }
+}
+
+fn time(quality: &str, findings: &mut Findings) -> Result<()> {
+    let state = if matches!(quality, "unset" | "wrong") { State::Broken } else { State::Well };
+    findings.tell("time", state, time_in_words(quality))
 }
 
 /// Runtime, manifest, and each model on its accelerator.
@@ -181,6 +214,9 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
     else {
         return Ok(());
     };
+    if let Some(quality) = &status.time {
+        time(quality, findings)?;
+    }
     foreign(status.foreign_templates, findings)?;
     match &status.journal_trouble {
         None => findings.tell("store", State::Well, &format!("{} people", status.people))?,
@@ -219,6 +255,11 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
         format!("{} can be written", store.dir().display())
     })?;
     if let Some(store) = store {
+        let quality = timekeeping::quality(&store);
+        match quality {
+            Ok(quality) => time(quality.as_str(), findings)?,
+            Err(error) => findings.result::<()>("time", Err(error), |()| String::new()).map(drop)?,
+        }
         let gallery = setup::embedder(config).and_then(|model| {
             let head = setup::head::site_head(config, &model)?;
             setup::head::gallery(&store, &setup::ring(config), &model, head)

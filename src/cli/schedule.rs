@@ -67,7 +67,7 @@ impl Schedule {
         for (place, name) in doors(&config, door.as_deref()) {
             for wall in &moments {
                 none = false;
-                let now = Now { moment: Moment::default(), wall: *wall };
+                let now = Now::by_the_wall(Moment::default(), *wall);
                 let (mode, zone) = (Mode::Normal, authority.rules().zone.clone());
                 let asked = Asked {
                     door: place,

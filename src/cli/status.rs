@@ -46,6 +46,9 @@ impl Status {
             (Some(key), None) => writeln!(out, "  store    templates are sealed with the key {key}")?,
             (_, trouble) => writeln!(out, "  store    {}", trouble.as_deref().unwrap_or(&status.seal.state))?,
         }
+        if let Some(time) = &status.time {
+            writeln!(out, "  time     {}", super::doctor::time_in_words(time))?;
+        }
         for (zone, people) in &status.occupancy {
             writeln!(out, "  zone     {zone}: {people} inside")?;
         }

@@ -31,7 +31,7 @@ pub use settings::{
     DistanceLimit, Door, DoorDriver, Enroll, Gallery, HomeAssistant, Hours, Indicator, Journal, LineId, Lock, Log,
     LogFormat, LogLevel, MaxSize, Metrics, Models, Mqtt, MqttCommands, MqttSnapshots, MqttTls, MqttVersion,
     OnJournalFailure, Passback, Passing, PeopleAs, PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule,
-    SnapshotShows, Source, Store, Wiring,
+    SnapshotShows, Source, Store, Time, Wiring, WithoutSync,
 };
 
 pub use text::duration;
@@ -42,6 +42,7 @@ use reader::{Line, Reader};
 #[derive(Clone, Debug)]
 pub struct Config {
     pub device: Device,
+    pub time: Time,
     pub store: Store,
     pub journal: Journal,
     pub attendance: Attendance,

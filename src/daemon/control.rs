@@ -138,6 +138,7 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/v1/nearest", post(nearest))
         .route("/v1/doors", post(doors::order))
         .route("/v1/amnesty", post(doors::amnesty))
+        .route("/v1/clock/trust", post(doors::trust_clock))
         .route("/v1/standings", get(standings))
         .route("/v1/unknown", get(visitors::list).delete(visitors::forget))
         .route("/v1/views", get(views))
@@ -221,6 +222,7 @@ impl House {
             doors: self.doors(),
             occupancy: self.board.read().occupancy.into_iter().collect(),
             placements: self.placements.clone(),
+            time: self.board.read().time.map(|quality| quality.as_str().to_owned()),
             journal_trouble: self.recorder.ailment(),
             hub: self.hub.as_ref().map(|hub| HubStatus {
                 state: match hub.state() {

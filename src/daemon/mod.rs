@@ -64,7 +64,7 @@ use crew::{Crew, LAST_WAIT, News};
 use doors::pen::JournalPen;
 use doors::scribe::{self, scribe};
 use doors::standing::Standing;
-use doors::{Doors, DoorsSettings};
+use doors::{Doors, DoorsSettings, timekeeping};
 use footprint::StoredFootprint;
 use gate::OpenDoor;
 use recent_frames::RecentFrames;
@@ -199,6 +199,10 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     }))?;
     despite_the_disk(tell_of_sealing(&gallery, &recorder))?;
     despite_the_disk(tell_of_locked(&gallery, &recorder))?;
+    let evidence = timekeeping::evidence(&standing, recorder.journal()).unwrap_or_else(|error| {
+        tracing::warn!(%error, "what earlier records say of the time cannot be read");
+        standing.time.unwrap_or_default()
+    });
     let (stop_token, stop) = StopToken::new();
     let rules = setup::house::rules(config)?;
     let mut posts = Vec::with_capacity(config.doors.len());
@@ -251,6 +255,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
                 Box::new(move || recorder.is_short_of_room())
             },
             last_record,
+            evidence,
         },
         &standing,
     );
@@ -350,7 +355,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     }
     let (router, counts) = (control::router(house.clone()), house.reception.control.clone());
     tokio.spawn(reception::serve(Entrance::Control(listener), router, budget.control, counts));
-    tokio.spawn(housekeeping::run(recorder.clone(), setup::keep(config), visitors, clock.clone(), news));
+    let keep = setup::keep(config);
+    tokio.spawn(housekeeping::run(recorder.clone(), keep, visitors, clock.clone(), news, evidence));
     tracing::info!(socket = %socket.display(), "ready");
     let mut supervisor = Supervisor::new(clock.now());
     supervisor.ready();

@@ -10,7 +10,7 @@ use super::doors::post::DoorView;
 use super::doors::{Doors, Order};
 use super::health::Stage;
 use crate::clock::Clock;
-use crate::domain::{Direction, Event, Moment, PersonId, Sighting};
+use crate::domain::{Direction, Event, Moment, PersonId, Sighting, TimeQuality};
 use crate::door::{Change, DoorError};
 
 /// The thread beats at least this often.
@@ -67,6 +67,8 @@ pub enum Ask {
     Order { door: Option<usize>, order: Order },
     /// Forget where a person is, or where everybody is.
     Amnesty { person: Option<PersonId> },
+    /// The wall clock is right.
+    TrustClock,
 }
 
 /// Takes all doors as they are.
@@ -82,6 +84,8 @@ pub struct Posted {
     pub doors: Vec<DoorView>,
     /// People in each zone that anybody is in.
     pub occupancy: Vec<(String, usize)>,
+    /// How far the wall clock can be relied on; `None` before the first look.
+    pub time: Option<TimeQuality>,
 }
 
 impl Board {
@@ -92,7 +96,7 @@ impl Board {
 
     /// Posts `doors` as they are now; whether one of them has changed.
     pub(super) fn post(&self, doors: &Doors) -> bool {
-        let posted = Posted { doors: doors.views(), occupancy: doors.occupancy() };
+        let posted = Posted { doors: doors.views(), occupancy: doors.occupancy(), time: doors.time() };
         let mut board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = board.doors != posted.doors;
         *board = posted;
@@ -194,6 +198,7 @@ impl Warden {
                 if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
             }
             Ask::Amnesty { person } => self.doors.amnesty(person, by),
+            Ask::TrustClock => self.doors.trust_clock(by),
         }
     }
 }

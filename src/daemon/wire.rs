@@ -284,6 +284,9 @@ pub struct Status {
     /// People in each zone that anybody is in, as far as doors have told.
     pub occupancy: BTreeMap<String, usize>,
     pub placements: Vec<PlacementStatus>,
+    /// How far the wall clock can be relied on: `unset`, `wrong`, `plausible` or `synchronised`; `None` while the doors have not looked yet.
+    #[serde(default)]
+    pub time: Option<String>,
     /// What keeps records from being written; `None` while all is well.
     pub journal_trouble: Option<String>,
     /// `None` without a broker.

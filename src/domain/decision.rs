@@ -62,6 +62,8 @@ pub enum Reason {
     NotYetValid,
     /// The person's last day is over.
     Expired,
+    /// It depends on the day or the hour, and the device does not know the time.
+    ClockUnknown,
     /// No permit lets any of the person's groups through this door.
     NotPermitted,
     /// A permit lets them through, but not at this time.
@@ -82,7 +84,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order in which the questions are asked.
-    pub const ALL: [Reason; 16] = [
+    pub const ALL: [Reason; 17] = [
         Reason::PoorView,
         Reason::Unknown,
         Reason::Ambiguous,
@@ -92,6 +94,7 @@ impl Reason {
         Reason::Disabled,
         Reason::NotYetValid,
         Reason::Expired,
+        Reason::ClockUnknown,
         Reason::NotPermitted,
         Reason::OutsideSchedule,
         Reason::Backoff,
@@ -118,6 +121,7 @@ impl Reason {
             Reason::Disabled => "disabled",
             Reason::NotYetValid => "not_yet_valid",
             Reason::Expired => "expired",
+            Reason::ClockUnknown => "clock_unknown",
             Reason::NotPermitted => "not_permitted",
             Reason::OutsideSchedule => "outside_schedule",
             Reason::FirstPerson => "first_person",

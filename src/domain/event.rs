@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Decision, Direction, Mode, ModelId, PersonId, Reason};
+use super::{Decision, Direction, Mode, ModelId, PersonId, Reason, TimeQuality};
 
 /// A person as they stood when something happened, so that a record can be read after a rename or a removal, and hours be reckoned from
 /// it alone.
@@ -286,6 +286,14 @@ pub enum Event {
     /// The wall clock was set, by this much, while usher ran or since its last record.
     ClockJumped {
         milliseconds: i64,
+    },
+    /// The time is not known from now on, or is known again.
+    TimeQualityChanged {
+        quality: TimeQuality,
+    },
+    /// An operator says that the wall clock is right, whatever earlier records say.
+    ClockTrusted {
+        by: String,
     },
     CameraLost {
         camera: Arc<str>,

@@ -9,6 +9,7 @@ mod head;
 mod likeness;
 mod picture;
 mod stamp;
+mod time;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub use head::*;
 pub use likeness::*;
 pub use picture::*;
 pub use stamp::*;
+pub use time::*;
 
 /// A point in monotonic time: the span since an epoch that one [`crate::clock::Clock`] keeps for a whole process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

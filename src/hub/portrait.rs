@@ -100,6 +100,8 @@ pub struct Portrait {
     capture_to_door_ms: Option<u64>,
     /// A stage of the daemon that died.
     failed_stage: Option<String>,
+    /// The clock is not set, or behind earlier records.
+    time_unknown: bool,
     vitals: Vitals,
 }
 
@@ -129,6 +131,7 @@ impl Portrait {
             last_person: None,
             capture_to_door_ms: None,
             failed_stage: None,
+            time_unknown: false,
             vitals: Vitals::default(),
         }
     }
@@ -177,6 +180,7 @@ impl Portrait {
                     self.forget(id);
                 }
             }
+            "time_quality" => self.time_unknown = content["known"] == false,
             "stage_failed" => self.failed_stage = Some(text(content, "stage").to_owned()),
             "camera_lost" | "camera_back" => {
                 if let Some(well) = self.cameras.get_mut(text(content, "camera")) {
@@ -263,7 +267,8 @@ impl Portrait {
         let stage = self.failed_stage.as_ref().map(|stage| format!("the stage {stage} failed"));
         let camera = self.cameras.iter().find(|(_, well)| !**well).map(|(name, _)| format!("camera {name}: no frames"));
         let door = self.doors.iter().find_map(|(name, door)| Some(format!("door {name}: {}", self.fault(door)?)));
-        stage.or(door).or(camera).or_else(|| self.vitals.trouble.clone())
+        let time = self.time_unknown.then(|| "the time is not known: set the clock".to_owned());
+        stage.or(door).or(camera).or(time).or_else(|| self.vitals.trouble.clone())
     }
 
     fn vitals(&self) -> Value {
@@ -453,6 +458,14 @@ mod tests {
         assert_eq!(state["last_person"], json!({ "id": 7, "name": "Barack Obama" }));
         assert_eq!(of(&portrait, "camera/porch"), json!({ "connected": false }));
         assert_eq!(state["problem"], "camera porch: no frames");
+    }
+
+    #[test]
+    fn a_time_that_is_not_known_is_a_problem_until_it_is() {
+        let quality = |known: bool| ("time_quality", json!({ "quality": "wrong", "known": known }));
+        let problem = |portrait: &Portrait| of(portrait, "state")["problem"].clone();
+        assert_eq!(problem(&drawn(&[quality(false)])), "the time is not known: set the clock");
+        assert_eq!(problem(&drawn(&[quality(false), quality(true)])), Value::Null);
     }
 
     proptest! {

@@ -43,6 +43,8 @@ use crate::domain::{Amendment, Decision, Direction, Distance, Event, Gate, Mode,
 /// | `amnesty` | `person` (null: everybody), `by` |
 /// | `cut_moved` | `people`, `templates`, `before`, `after` (distances), `false_identification_rate`, `extrapolated` |
 /// | `clock_jumped` | `milliseconds` |
+/// | `time_quality` | `quality`, `known` |
+/// | `clock_trusted` | `by` |
 /// | `camera_lost` | `camera`, `reason` |
 /// | `camera_back` | `camera`, `lost_for_ms` |
 /// | `camera_changed` | `camera`, `before`, `now` (the devices, as their drivers name them) |
@@ -168,6 +170,10 @@ pub(super) fn of(event: &Event) -> (&'static str, Value) {
             ("cut_moved", content)
         }
         Event::ClockJumped { milliseconds } => ("clock_jumped", json!({ "milliseconds": milliseconds })),
+        Event::TimeQualityChanged { quality } => {
+            ("time_quality", json!({ "quality": quality.as_str(), "known": quality.is_known() }))
+        }
+        Event::ClockTrusted { by } => ("clock_trusted", json!({ "by": by })),
         Event::CameraLost { camera, reason } => ("camera_lost", json!({ "camera": &**camera, "reason": reason })),
         Event::CameraBack { camera, lost_for } => {
             ("camera_back", json!({ "camera": &**camera, "lost_for_ms": ms(*lost_for) }))

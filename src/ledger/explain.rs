@@ -200,6 +200,12 @@ fn happened(record: &Record) -> String {
             Some(ms) => format!("the clock was set forward by {}", self::span(ms.unsigned_abs())),
             None => "the clock was set".to_owned(),
         },
+        "time_quality" => match text("quality") {
+            "unset" => "the time is not known: the clock is not set".to_owned(),
+            "wrong" => "the time is not known: the clock is behind earlier records".to_owned(),
+            quality => format!("the time is known again ({quality})"),
+        },
+        "clock_trusted" => format!("the clock is right, says {}", text("by")),
         "camera_lost" => format!("lost camera {}: {}", text("camera"), text("reason")),
         "camera_back" => format!("camera {} is back after {}", text("camera"), span("lost_for_ms")),
         "camera_changed" => {
@@ -457,6 +463,8 @@ mod tests {
             "10:32:07 anna forgets where Barack Obama is",
             "10:32:07 near enough is now 1.0100 instead of 1.0200: 12 people with 60 templates, 3 strangers in 1000 let in by mistake",
             "10:32:07 the clock was set back by 3600 s",
+            "10:32:07 the time is not known: the clock is behind earlier records",
+            "10:32:07 the clock is right, says anna",
             "10:32:07 lost camera porch: because",
             "10:32:07 camera porch is back after 90 s",
             "10:32:07 camera porch is another device: Webcam B @ usb-2; before, it was Webcam A @ usb-1",

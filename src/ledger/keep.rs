@@ -7,11 +7,13 @@ use std::time::{Duration, SystemTime};
 use super::journal::{Journal, number};
 use super::record::open_header;
 use super::{Broken, LedgerError};
-use crate::domain::{Event, Stamp};
+use crate::domain::{Event, Stamp, earliest};
 use crate::store::Change;
 
 /// Records that are deleted in one commit. A record that has to be written meanwhile waits for one such commit at most.
 const AT_ONCE: usize = 50;
+/// One in so many records is deleted by age in one call at most.
+const AT_ONCE_BY_AGE: u64 = 20;
 
 /// Which records are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,12 +28,14 @@ impl Journal {
     /// Deletes the oldest records that `keep` does not hold, all but those that still wait for the hub. First a record says which
     /// are deleted and carries the hash of the last of them. Returns how many are gone.
     ///
-    /// Nothing is deleted by age while the wall clock was not set: it would say that everything is young, or old.
+    /// By age only what is surely old is deleted, and a twentieth of the records at once at most, so that a clock which is wrong all the same
+    /// does no great harm before somebody notices: to be called again and again. Nothing is while the kernel does not say that the wall
+    /// clock is kept in step. How long it has been is for the caller to ask.
     pub fn prune(&self, keep: Keep, stamp: &Stamp) -> Result<u64, LedgerError> {
         let _alone = self.tidying();
         self.finish_pruning()?;
         let by_age = match keep.age {
-            Some(age) if stamp.synchronised != Some(false) => self.older_than(stamp.at.checked_sub(age))?,
+            Some(age) if stamp.synchronised == Some(true) => self.older_than(stamp.at.checked_sub(age), stamp.at)?,
             _ => 0,
         };
         let by_size = keep.bytes.map_or(Ok(0), |bytes| self.beyond(bytes))?;
@@ -92,20 +96,29 @@ impl Journal {
         Ok(self.records.first()?.map_or(Ok(1), |(key, _)| number(&key))?)
     }
 
-    /// The number up to which all records are older than `limit`; 0 when none is.
-    fn older_than(&self, limit: Option<SystemTime>) -> Result<u64, LedgerError> {
+    /// The number up to which all records are surely older than `limit`; 0 when none is. Only the time of a record whose clock was in step
+    /// counts, and what was written before such a record is at least as old: so a record of a clock that was not set, however it is dated,
+    /// goes with the first of these after it. One that lies beyond `now` is an outlier and ends nothing.
+    fn older_than(&self, limit: Option<SystemTime>, now: SystemTime) -> Result<u64, LedgerError> {
         let Some(limit) = limit else { return Ok(0) };
-        let mut through = 0;
+        let (mut first, mut through) = (None, 0);
         for entry in self.records.iter() {
             let (key, header) = entry?;
             let seq = number(&key)?;
             let (record, _) = open_header(&header).map_err(|why| Broken { seq, why: why.to_owned() })?;
+            first = first.or(Some(seq));
+            if record.synchronised != Some(true) || record.at < earliest() || record.at > now {
+                continue;
+            }
             if record.at >= limit {
                 break;
             }
             through = seq;
         }
-        Ok(through)
+        let newest = self.last()?.map_or(0, |record| record.seq);
+        let first = first.unwrap_or(0);
+        let share = (newest.saturating_sub(first) + 1).div_ceil(AT_ONCE_BY_AGE);
+        Ok(through.min(first.saturating_add(share) - 1))
     }
 
     /// The number up to which records have to go when there are more than so many bytes; 0 when there are not. A tenth more goes than has
@@ -147,7 +160,7 @@ mod tests {
     const DAY: Duration = Duration::from_secs(86_400);
 
     fn day(n: u32) -> Stamp {
-        Stamp::at(SystemTime::UNIX_EPOCH + DAY * (20_000 + n))
+        Stamp::at(earliest() + DAY * n)
     }
 
     fn event(n: u32) -> Event {
@@ -163,6 +176,11 @@ mod tests {
         journal
     }
 
+    /// What all rounds of that day delete together.
+    fn prune_all(journal: &Journal, keep: Keep, today: u32) -> u64 {
+        std::iter::from_fn(|| Some(journal.prune(keep, &day(today)).unwrap()).filter(|gone| *gone > 0)).sum()
+    }
+
     fn numbers(journal: &Journal) -> Vec<u64> {
         journal.list(.., Order::OldestFirst, 100).unwrap().iter().map(|record| record.seq).collect()
     }
@@ -173,13 +191,13 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let journal = month(&store);
         let keep = Keep { age: Some(DAY * 10), bytes: None };
-        assert_eq!(journal.prune(keep, &day(30)).unwrap(), 20);
-        assert_eq!(numbers(&journal), (21..=31).collect::<Vec<_>>());
+        assert_eq!(journal.prune(keep, &day(30)).unwrap(), 2, "a bounded share at once");
+        assert_eq!(prune_all(&journal, keep, 30), 18);
+        assert_eq!(numbers(&journal)[0], 21);
         assert_eq!(journal.last().unwrap().unwrap().content["reason"], "older than 10 days");
-        let sound = journal.verify().unwrap();
-        assert_eq!((sound.records, sound.pruned_through), (11, 20));
+        assert_eq!(journal.verify().unwrap().pruned_through, 20);
         assert_eq!(journal.prune(keep, &day(30)).unwrap(), 0);
-        assert_eq!(journal.prune(keep, &day(35)).unwrap(), 5);
+        assert_eq!(prune_all(&journal, keep, 35), 5);
         assert_eq!(journal.verify().unwrap().pruned_through, 25);
         // And no further record can go unnoticed.
         store.commit(&[journal.records.delete(26u64.to_be_bytes())]).unwrap();
@@ -249,9 +267,55 @@ mod tests {
         for seq in 1..=4 {
             outbox.acknowledge(seq).unwrap();
         }
-        let unset = Stamp { synchronised: Some(false), ..day(90) };
-        assert_eq!(journal.prune(keep, &unset).unwrap(), 0);
-        assert_eq!(journal.prune(keep, &day(90)).unwrap(), 4);
+        for kernel in [Some(false), None] {
+            let unset = Stamp { synchronised: kernel, ..day(90) };
+            assert_eq!(journal.prune(keep, &unset).unwrap(), 0);
+        }
+        assert_eq!(prune_all(&journal, keep, 90), 4);
         assert_eq!(numbers(&journal)[0], 5);
+    }
+
+    /// Records of these days, each with what the kernel said of the clock.
+    fn dated(store: &Store, days: &[(SystemTime, Option<bool>)]) -> Journal {
+        let journal = Journal::open(store).unwrap();
+        for (at, synchronised) in days {
+            journal.append(&event(0), &Stamp { synchronised: *synchronised, ..Stamp::at(*at) }).unwrap();
+        }
+        journal
+    }
+
+    #[test]
+    fn minutes_before_the_clock_was_set_are_minutes_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let (unset, set) = (SystemTime::UNIX_EPOCH, day(120).at);
+        let journal = dated(&store, &[(unset, Some(false)), (unset + DAY, Some(false)), (set, Some(true))]);
+        let keep = Keep { age: Some(DAY * 30), bytes: None };
+        assert_eq!(prune_all(&journal, keep, 149), 0);
+        assert_eq!(prune_all(&journal, keep, 151), 3, "and they go with the first record that is surely old");
+    }
+
+    #[test]
+    fn an_outlier_does_not_end_retention() {
+        for kernel in [Some(false), None, Some(true)] {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Store::open(dir.path()).unwrap();
+            let far = (day(4_380).at, kernel);
+            let january = |n| (day(n).at, Some(true));
+            let journal = dated(&store, &[january(0), january(1), far, far, january(2), january(68)]);
+            let keep = Keep { age: Some(DAY * 30), bytes: None };
+            assert_eq!(prune_all(&journal, keep, 69), 5, "{kernel:?}: all of January");
+            assert_eq!(numbers(&journal)[0], 6);
+            journal.verify().unwrap();
+        }
+    }
+
+    #[test]
+    fn one_round_two_years_ahead_takes_a_small_share() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let journal = month(&store);
+        let keep = Keep { age: Some(DAY * 30), bytes: None };
+        assert_eq!(journal.prune(keep, &day(30 + 730)).unwrap(), 2);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Reads the files that the configuration names: calibrations and lists of holidays.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -9,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::access::{
     Backoff, Calibration, CalibrationError, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Passback,
-    Permit, Point, Schedule, Window, Zones,
+    Permit, Point, Schedule, Window, WithoutSync, Zones,
 };
 use crate::config::{self, Config, DistanceLimit};
 use crate::vision::calibration_file::{CalibrationFile, file_name};
@@ -90,12 +91,38 @@ pub fn rules(config: &Config) -> Result<HouseRules> {
         },
         passback_for: access.passback_for,
         backoff: Backoff { after: access.backoff_after, first: access.backoff_first, longest: access.backoff_longest },
+        without_sync: match config.time.without_sync {
+            config::WithoutSync::Deny => WithoutSync::Deny,
+            config::WithoutSync::Allow => WithoutSync::Allow,
+        },
     })
 }
 
 /// Whose clock days and schedules go by: `[device] time_zone`, else the system's.
 pub fn time_zone(config: &Config) -> Result<TimeZone> {
-    config.device.time_zone.as_deref().map_or_else(|| Ok(TimeZone::system()), named_zone)
+    config.device.time_zone.as_deref().map_or_else(system_zone, named_zone)
+}
+
+/// The system's time zone: `TZ`, else `/etc/localtime`; UTC where there is neither.
+///
+/// # Errors
+/// What `TZ` or `/etc/localtime` names is not known or cannot be read. The library would go by UTC then.
+pub fn system_zone() -> Result<TimeZone> {
+    const LOCAL: &str = "/etc/localtime";
+    let named = std::env::var_os("TZ");
+    // A link that leads nowhere is a mistake; that there is none at all means UTC.
+    if named.is_none() && std::fs::symlink_metadata(LOCAL).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(TimeZone::UTC);
+    }
+    TimeZone::try_system().with_context(|| match named {
+        Some(name) => format!(
+            "TZ={} in the environment names no time zone: write it as in TZ=Europe/Berlin, take it out, or install the package tzdata",
+            name.to_string_lossy()
+        ),
+        None => format!(
+            "the system's time zone, {LOCAL}, cannot be read: set it with `timedatectl set-timezone Europe/Berlin`, or name one in [device] time_zone"
+        ),
+    })
 }
 
 fn named_zone(name: &str) -> Result<TimeZone> {

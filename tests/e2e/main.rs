@@ -6,6 +6,7 @@
 mod bench;
 mod broker;
 mod cameras;
+mod clocks;
 mod commands;
 mod configuration;
 mod crash;

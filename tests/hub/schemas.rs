@@ -142,6 +142,8 @@ fn a_day() -> Vec<(&'static str, Value)> {
         ("contacts_lost", json!({ "door": "front", "reason": "the chip is gone" })),
         ("camera_lost", json!({ "camera": "porch", "reason": "unplugged" })),
         ("clock_jumped", json!({ "milliseconds": -3600000 })),
+        ("time_quality", json!({ "quality": "wrong", "known": false })),
+        ("clock_trusted", json!({ "by": "anna" })),
     ]
 }
 

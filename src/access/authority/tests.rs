@@ -6,15 +6,15 @@ use crate::domain::Distance;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn now(text: &str) -> Now {
-    Now { moment: Moment::default(), wall: text.parse().unwrap() }
+pub(super) fn now(text: &str) -> Now {
+    Now::by_the_wall(Moment::default(), text.parse().unwrap())
 }
 
-fn later(now: Now, span: Duration) -> Now {
-    Now { moment: now.moment + span, wall: now.wall + span }
+pub(super) fn later(now: Now, span: Duration) -> Now {
+    Now { moment: now.moment + span, wall: now.wall + span, since_boot: now.since_boot + span, ..now }
 }
 
-fn holder(person: u32, groups: &[&str]) -> Holder {
+pub(super) fn holder(person: u32, groups: &[&str]) -> Holder {
     Holder {
         person: PersonId(person),
         groups: groups.iter().map(|g| (*g).to_owned()).collect(),
@@ -37,7 +37,7 @@ fn office_hours(zone: &TimeZone) -> Schedule {
 }
 
 /// Two doors by the same rules, in Berlin.
-fn house(door: DoorRules, passback: Passback) -> Authority {
+pub(super) fn house(door: DoorRules, passback: Passback) -> Authority {
     let zone = TimeZone::get("Europe/Berlin").unwrap();
     Authority::new(HouseRules {
         schedules: vec![office_hours(&zone)],
@@ -46,14 +46,15 @@ fn house(door: DoorRules, passback: Passback) -> Authority {
         passback,
         passback_for: Some(12 * HOUR),
         backoff: Backoff { after: 0, first: HOUR, longest: HOUR },
+        without_sync: WithoutSync::Deny,
     })
 }
 
-fn ask(authority: &mut Authority, holder: &Holder, now: Now) -> Option<Reason> {
+pub(super) fn ask(authority: &mut Authority, holder: &Holder, now: Now) -> Option<Reason> {
     ask_at(authority, 0, None, holder, &Mode::Normal, now).refused
 }
 
-fn ask_at(
+pub(super) fn ask_at(
     authority: &mut Authority,
     door: usize,
     direction: Option<Direction>,
@@ -86,7 +87,7 @@ fn ask_as(
 }
 
 /// A Wednesday morning at ten.
-const WEDNESDAY: &str = "2026-01-14T09:00:00Z";
+pub(super) const WEDNESDAY: &str = "2026-01-14T09:00:00Z";
 const SUNDAY: &str = "2026-01-18T09:00:00Z";
 
 #[test]
@@ -152,8 +153,8 @@ fn the_first_person_opens_the_day_for_the_others() {
     let morning = now(WEDNESDAY);
     assert_eq!(ask(&mut authority, &staff, morning), Some(Reason::FirstPerson));
     assert_eq!(ask(&mut authority, &keeper, morning), None);
-    assert_eq!(authority.opens_day(0, &keeper, morning), Some(morning.wall));
-    assert!(!authority.first_person_came(0, morning));
+    assert_eq!(authority.opens_day(0, &keeper, morning), Some(When::of(&morning)));
+    assert!(!authority.hours_may_begin(0, morning));
     authority.granted(0, &keeper, morning);
     assert_eq!((ask(&mut authority, &staff, morning), authority.opens_day(0, &keeper, morning)), (None, None));
     assert_eq!(ask(&mut authority, &staff, now("2026-01-14T22:59:00Z")), None, "a minute before midnight in Berlin");
@@ -187,7 +188,7 @@ fn who_opens_a_night_opens_it_to_its_end() {
     assert!(authority.first_person_came(0, now("2026-01-16T01:00:00Z")));
     assert_eq!(
         authority.opens_day(0, &keeper, now("2026-01-16T01:00:00Z")),
-        Some("2026-01-16T01:00:00Z".parse().unwrap())
+        Some(When::of(&now("2026-01-16T01:00:00Z")))
     );
     authority.granted(0, &keeper, now("2026-01-16T01:00:00Z"));
     assert!(authority.first_person_came(0, now("2026-01-16T02:59:00Z")));
@@ -274,7 +275,7 @@ fn the_first_of_two_waits_out_near_misses_and_the_other_side_too() {
     for spoil in [
         (|authority: &mut Authority, start| (0..3).for_each(|_| authority.near_miss(0, PersonId(1), start)))
             as fn(&mut Authority, Now),
-        |authority, start| authority.whereabouts_mut().enter(PersonId(1), "house", start.wall),
+        |authority, start| authority.whereabouts_mut().enter(PersonId(1), "house", &start),
     ] {
         let mut authority = house(rules.clone(), Passback::Hard);
         authority.rules.backoff.after = 3;

@@ -2,7 +2,8 @@
 //!
 //! Knows nothing of records.
 
-use super::rules::{any_or_nothing, seconds};
+use super::passing::time_zone;
+use super::rules::seconds;
 use crate::config::reader::Section;
 use crate::config::settings::{Attendance, AttendanceMethod, Journal, MaxSize, OnJournalFailure};
 use crate::config::text::{bytes, from_bytes, quote};
@@ -80,7 +81,7 @@ pub(super) fn attendance(mut section: Section<'_>) -> Attendance {
         ),
         double_read: section.duration("double_read", seconds(0)..=seconds(3600), seconds(120)),
         day_starts_min: day_starts(&mut section),
-        time_zone: Some(section.text("time_zone", any_or_nothing, "")).filter(|zone| !zone.is_empty()),
+        time_zone: time_zone(&mut section),
         long_day: section.duration("long_day", seconds(3600)..=seconds(48 * 3600), seconds(12 * 3600)),
         longest_stint: section.duration("longest_stint", seconds(3600)..=seconds(72 * 3600), seconds(26 * 3600)),
     };

@@ -34,8 +34,9 @@ pub const STORE_KEY: &str = "usher.store-key";
 pub const CONTROL_SOCKET: &str = "/run/usher/usher.sock";
 
 /// The sections of the root, for the message about an unknown one.
-const SECTIONS: [&str; 18] = [
+const SECTIONS: [&str; 19] = [
     "device",
+    "time",
     "store",
     "journal",
     "attendance",
@@ -59,6 +60,7 @@ const SECTIONS: [&str; 18] = [
 pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
     let root = &mut root;
     let device = device(reader.section(root, "device"));
+    let time = time(reader.section(root, "time"));
     let store = store(reader.section(root, "store"));
     let journal = journal(reader.section(root, "journal"));
     let attendance = attendance(reader.section(root, "attendance"));
@@ -79,6 +81,7 @@ pub(super) fn config(reader: &mut Reader, mut root: Table) -> Config {
     reader.close(std::mem::take(root), &SECTIONS);
     let config = Config {
         device,
+        time,
         store,
         journal,
         attendance,
@@ -107,6 +110,13 @@ fn device(mut section: Section<'_>) -> Device {
     let device = Device { name: section.text("name", name, "usher"), time_zone: passing::time_zone(&mut section) };
     section.close();
     device
+}
+
+fn time(mut section: Section<'_>) -> Time {
+    let choices = [("deny", WithoutSync::Deny), ("allow", WithoutSync::Allow)];
+    let time = Time { without_sync: section.choice("without_sync", choices) };
+    section.close();
+    time
 }
 
 fn store(mut section: Section<'_>) -> Store {

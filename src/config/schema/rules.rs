@@ -16,10 +16,6 @@ pub(super) fn any(text: &str) -> Result<(), &'static str> {
     if text.is_empty() || text.contains('\0') { Err("text, not empty") } else { Ok(()) }
 }
 
-pub(super) fn any_or_nothing(text: &str) -> Result<(), &'static str> {
-    if text.contains('\0') { Err("text, or empty") } else { Ok(()) }
-}
-
 pub(super) fn name(text: &str) -> Result<(), &'static str> {
     let fits = (1..=32).contains(&text.len());
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');

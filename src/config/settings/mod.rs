@@ -9,6 +9,7 @@ mod door;
 mod journal;
 mod mqtt;
 mod passing;
+mod time;
 mod wiring;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use mqtt::{
     HomeAssistant, Metrics, Mqtt, MqttCommands, MqttSnapshots, MqttTls, MqttVersion, PeopleAs, SnapshotShows,
 };
 pub use passing::{Hours, Passback, Passing, Permit, Schedule};
+pub use time::{Time, WithoutSync};
 pub use wiring::{Active, Contact, DoorDriver, Indicator, LineId, Lock, Pull, Relay, Wiring};
 
 /// `[device]`: this box.

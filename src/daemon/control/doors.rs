@@ -63,6 +63,14 @@ pub async fn amnesty(
     .await
 }
 
+/// `POST /v1/clock/trust`: the wall clock is right, whatever earlier records say.
+pub async fn trust_clock(
+    State(house): State<Arc<House>>,
+    ConnectInfo(Peer(by)): ConnectInfo<Peer>,
+) -> Result<Json<()>, Failure> {
+    blocking(move || house.ask(Ask::TrustClock, by, house.clock.now() + ORDER_LASTS)).await
+}
+
 impl House {
     /// Does what somebody on the broker wants, as an operator's order; an error says why it was not done.
     pub fn obey(&self, wish: &HubCommand, unlock_for: Duration) -> Result<(), String> {

@@ -12,13 +12,14 @@ mod properties;
 pub mod scribe;
 pub mod standing;
 mod telling;
+pub mod timekeeping;
 mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::{Asked, Authority, Change, Cut, NearEnough, Now, Passage, Shown};
-use crate::clock::Clock;
+use crate::clock::{Clock, Evidence};
 use crate::domain::{
     Decision, Direction, Event, GallerySize, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict,
 };
@@ -30,6 +31,7 @@ use pen::{Pen, People, Unwritten};
 use post::{DoorView, Going, Post};
 use standing::{Entry, Standing};
 use telling::tell;
+use timekeeping::Timekeeper;
 
 /// The clock is looked at this often: for schedules, and for jumps.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
@@ -64,6 +66,7 @@ pub struct Doors {
     journal_trouble: Option<Unwritten>,
     clock_looked_at: Option<Now>,
     floods: Floods,
+    timekeeper: Timekeeper,
 }
 
 /// What [`Doors`] are made of.
@@ -80,6 +83,8 @@ pub struct DoorsSettings {
     pub short_of_room: Box<dyn Fn() -> bool + Send>,
     /// The wall clock at the last record before this start.
     pub last_record: Option<jiff::Timestamp>,
+    /// What is known of the time.
+    pub evidence: Evidence,
 }
 
 impl Doors {
@@ -96,6 +101,7 @@ impl Doors {
             exit_unrecorded,
             short_of_room,
             last_record,
+            evidence,
         } = settings;
         *authority.whereabouts_mut() = standing.places.iter().cloned().collect();
         for (door, came) in &standing.first_came {
@@ -119,13 +125,15 @@ impl Doors {
             exit_unrecorded,
             journal_trouble: None,
             clock_looked_at: None,
+            timekeeper: Timekeeper::new(evidence),
         };
         doors.apply_cut(standing.cut);
         let now = doors.now();
         if let Some(before) = last_record.filter(|before| now.wall < *before) {
             let back = i64::try_from(before.duration_since(now.wall).as_millis()).unwrap_or(i64::MAX);
-            doors.clock_was_set(now, -back);
+            doors.clock_was_set(-back);
         }
+        doors.look_at_quality(now);
         for door in 0..doors.posts.len() {
             let post = &mut doors.posts[door];
             let ended = standing.hours_ended.iter().find(|(name, _)| **name == *post.name);
@@ -381,7 +389,7 @@ impl Doors {
         if let Some(holder) = &granted
             && let Some(at) = self.authority.opens_day(door, holder, now)
         {
-            standing.push(Entry::first_came(&name, at));
+            standing.push(Entry::first_came(&name, &at));
         }
         let opens_day = !standing.is_empty();
         // A denial that is counted is told by a summary.
@@ -426,7 +434,7 @@ impl Doors {
         let now = self.now();
         let Going { person, direction } = who;
         let zone = self.authority.passed(door, person.id, direction, now);
-        let place = self.authority.whereabouts().of(person.id, now.wall, None);
+        let place = self.authority.whereabouts().of(person.id, &now, None);
         let standing: Vec<Entry> = zone.iter().map(|_| Entry::place(person.id, place)).collect();
         let door = self.posts[door].name.clone();
         self.note(&Event::Passed { door, person, direction, zone, record }, &standing).ok();
@@ -440,7 +448,7 @@ impl Doors {
         };
         let name = self.posts[door].name.clone();
         let before = self.authority.first_came(door);
-        let standing: Vec<Entry> = opens_day.then(|| Entry::came_before(&name, before)).into_iter().collect();
+        let standing: Vec<Entry> = opens_day.then(|| Entry::came_before(&name, before.as_ref())).into_iter().collect();
         self.note(&Event::UnlockRefused { door: name, reason }, &standing).ok();
     }
 
@@ -457,9 +465,12 @@ impl Doors {
 
     /// Writes an event down; its sequence number. What keeps events from being written is logged once.
     fn note(&mut self, event: &Event, standing: &[Entry]) -> Result<u64, Unwritten> {
-        let noted = self.pen.write(event, standing);
+        let moment = self.clock.now();
+        let standing = [standing, &self.timekeeper.due(moment)].concat();
+        let noted = self.pen.write(event, &standing);
         match &noted {
             Ok(_) => {
+                self.timekeeper.kept(moment);
                 if self.journal_trouble.take().is_some() {
                     tracing::info!("the journal can be written again");
                 }
@@ -480,9 +491,7 @@ impl Doors {
         self.people.named(id).unwrap_or_else(gone)
     }
 
-    fn now(&self) -> Now {
-        // A wall clock beyond the years that can be written counts as the epoch: schedules say closed or open by that.
-        let wall = jiff::Timestamp::try_from(self.clock.wall()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        Now { moment: self.clock.now(), wall }
+    fn now(&mut self) -> Now {
+        self.timekeeper.now(&*self.clock)
     }
 }

@@ -4,21 +4,28 @@
 //! | key | value |
 //! |---|---|
 //! | `mode/DOOR` | JSON: `"normal"`, `"release"`, `{"lockdown": GROUP or null}` |
-//! | `first/DOOR` | when, in RFC 3339; 0.1.0 wrote the day alone, `2026-01-02` |
+//! | `first/DOOR` | JSON: a time; 0.1.0 wrote the day alone, `2026-01-02` |
 //! | `ended/DOOR` | JSON: `{"schedule": …, "until": RFC 3339 or null}`: an operator ended the unlock hours |
-//! | `place/PERSON` | JSON: `{"zone": …, "since": RFC 3339}` |
+//! | `place/PERSON` | JSON: `{"zone": …, …}` with a time |
+//! | `time` | JSON: `{"synchronised": …, "claimed": …}`, each a time or null: what is known of the time |
 //! | `cut` | the distance |
+//!
+//! A time is `since` (RFC 3339), `known` (whether the wall clock could be relied on), `boot` and `since_boot_ms`; before 0.2 it was `since` alone.
 //!
 //! Knows nothing of the database. An entry that cannot be read is told and left out: a door is then as if it had never been set,
 //! but for its mode, where the strict one is assumed.
+
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::post::HoursEnded;
-use crate::access::Place;
+use crate::access::{Place, When};
+use crate::clock::{Evidence, Sign};
 use crate::domain::{Mode, PersonId};
 use crate::store::{StoreError, Tree};
 
@@ -37,27 +44,30 @@ pub struct Standing {
     pub hours_ended: Vec<(String, HoursEnded)>,
     pub places: Vec<(PersonId, Place)>,
     pub cut: Option<f32>,
+    pub time: Option<Evidence>,
 }
 
 /// When a door's first person came last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Came {
-    At(Timestamp),
+    At(When),
     /// On that day: all that 0.1.0 kept.
     On(Date),
 }
 
 impl Came {
     /// The time; of a day its beginning.
-    pub fn in_zone(self, zone: &TimeZone) -> Timestamp {
+    pub fn in_zone(self, zone: &TimeZone) -> When {
         match self {
             Came::At(at) => at,
-            Came::On(day) => zone.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(Timestamp::MIN),
+            Came::On(day) => When::by_the_wall(zone.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(Timestamp::MIN)),
         }
     }
 
     fn read(text: &str) -> Option<Came> {
-        text.parse().map(Came::At).or_else(|_| text.parse().map(Came::On)).ok()
+        let wire = serde_json::from_str(text).ok().and_then(|wire: WhenWire| wire.when());
+        let at = || text.parse().ok().map(When::by_the_wall);
+        wire.or_else(at).map(Came::At).or_else(|| text.parse().ok().map(Came::On))
     }
 }
 
@@ -78,7 +88,57 @@ struct HoursEndedWire {
 #[derive(Serialize, Deserialize)]
 struct PlaceWire {
     zone: String,
+    #[serde(flatten)]
+    when: WhenWire,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TimeWire {
+    synchronised: Option<WhenWire>,
+    claimed: Option<WhenWire>,
+}
+
+/// What older versions did not write is as if nothing had been known of it.
+#[derive(Serialize, Deserialize)]
+struct WhenWire {
     since: String,
+    #[serde(default = "yes")]
+    known: bool,
+    #[serde(default)]
+    boot: String,
+    #[serde(default)]
+    since_boot_ms: u64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl WhenWire {
+    fn of(when: &When) -> WhenWire {
+        WhenWire {
+            since: when.wall.to_string(),
+            known: when.known,
+            boot: Uuid::from_bytes(when.boot).to_string(),
+            since_boot_ms: u64::try_from(when.since_boot.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn when(&self) -> Option<When> {
+        let since_boot = Duration::from_millis(self.since_boot_ms);
+        let boot = if self.boot.is_empty() { Uuid::nil() } else { self.boot.parse().ok()? };
+        Some(When { wall: self.since.parse().ok()?, known: self.known, boot: *boot.as_bytes(), since_boot })
+    }
+
+    fn of_sign(sign: &Sign) -> Option<WhenWire> {
+        let wall = Timestamp::try_from(sign.at).ok()?;
+        Some(WhenWire::of(&When { wall, known: true, boot: sign.boot, since_boot: sign.since_boot }))
+    }
+
+    fn sign(&self) -> Option<Sign> {
+        let When { wall, boot, since_boot, .. } = self.when()?;
+        Some(Sign { at: SystemTime::try_from(wall).ok()?, boot, since_boot })
+    }
 }
 
 impl Entry {
@@ -104,19 +164,29 @@ impl Entry {
     }
 
     /// A door's first person did not open it after all: when one came before, if ever.
-    pub fn came_before(door: &str, at: Option<Timestamp>) -> Entry {
-        Entry { key: format!("first/{door}"), value: at.map(|at| at.to_string()) }
+    pub fn came_before(door: &str, when: Option<&When>) -> Entry {
+        let value = when.and_then(|when| serde_json::to_string(&WhenWire::of(when)).ok());
+        Entry { key: format!("first/{door}"), value }
     }
 
     /// When a door's first person came.
-    pub fn first_came(door: &str, at: Timestamp) -> Entry {
-        Entry { key: format!("first/{door}"), value: Some(at.to_string()) }
+    pub fn first_came(door: &str, when: &When) -> Entry {
+        Entry::came_before(door, Some(when))
+    }
+
+    /// What is known of the time.
+    pub fn time(evidence: &Evidence) -> Entry {
+        let wire = TimeWire {
+            synchronised: evidence.synchronised.as_ref().and_then(WhenWire::of_sign),
+            claimed: evidence.claimed.as_ref().and_then(WhenWire::of_sign),
+        };
+        Entry { key: "time".into(), value: serde_json::to_string(&wire).ok() }
     }
 
     /// Where a person is; `None` when that is not known.
     pub fn place(person: PersonId, place: Option<&Place>) -> Entry {
         let value = place.and_then(|place| {
-            let wire = PlaceWire { zone: place.zone.clone(), since: place.since.to_string() };
+            let wire = PlaceWire { zone: place.zone.clone(), when: WhenWire::of(&place.since) };
             serde_json::to_string(&wire).ok()
         });
         Entry { key: format!("place/{person}"), value }
@@ -165,8 +235,13 @@ impl Standing {
             }
             Some(("place", person)) => {
                 let wire: PlaceWire = serde_json::from_str(value).ok()?;
-                let since: Timestamp = wire.since.parse().ok()?;
+                let since = wire.when.when()?;
                 self.places.push((PersonId(person.parse().ok()?), Place { zone: wire.zone, since }));
+            }
+            None if key == "time" => {
+                let wire: TimeWire = serde_json::from_str(value).ok()?;
+                let sign = |wire: Option<WhenWire>| wire.as_ref().and_then(WhenWire::sign);
+                self.time = Some(Evidence { synchronised: sign(wire.synchronised), claimed: sign(wire.claimed) });
             }
             None if key == "cut" => self.cut = Some(value.parse().ok()?),
             _ => return None,
@@ -191,16 +266,24 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let place = Place { zone: "office/2".into(), since: "2026-03-29T01:00:00.5Z".parse().unwrap() };
+        let since = When {
+            wall: "2026-03-29T01:00:00.5Z".parse().unwrap(),
+            known: false,
+            boot: [7; 16],
+            since_boot: Duration::from_millis(1234),
+        };
+        let place = Place { zone: "office/2".into(), since };
+        let sign = Sign { at: SystemTime::UNIX_EPOCH, boot: [8; 16], since_boot: Duration::from_secs(5) };
+        let time = Evidence { synchronised: Some(sign), claimed: None };
         let group = Mode::Lockdown { group: Some("guards".into()) };
-        let came: Timestamp = "2026-03-29T21:59:00Z".parse().unwrap();
         let ended = HoursEnded { schedule: "office".into(), until: Some("2026-03-29T16:00:00Z".parse().unwrap()) };
         let entries = [
             Entry::mode("front", &group),
             Entry::mode("back", &Mode::Lockdown { group: None }),
             Entry::mode("side", &Mode::Release),
             Entry::mode("none", &Mode::Normal),
-            Entry::first_came("front", came),
+            Entry::first_came("front", &since),
+            Entry::time(&time),
             Entry::hours_ended("front", Some(&ended)),
             Entry::hours_ended("back", None),
             Entry::place(PersonId(7), Some(&place)),
@@ -210,19 +293,25 @@ mod tests {
         let standing = read_back(&entries);
         let expected = [("front", group), ("back", Mode::Lockdown { group: None }), ("side", Mode::Release)];
         assert_eq!(standing.modes, expected.map(|(door, mode)| (door.to_owned(), mode)));
-        assert_eq!(standing.first_came, [("front".to_owned(), Came::At(came))]);
+        assert_eq!(standing.first_came, [("front".to_owned(), Came::At(since))]);
+        assert_eq!(standing.time, Some(time));
         assert_eq!(standing.hours_ended, [("front".to_owned(), ended)]);
         assert_eq!(standing.places, [(PersonId(7), place)]);
         assert_eq!(standing.cut, Some(0.9876));
     }
 
     #[test]
-    fn the_day_alone_that_0_1_0_kept_is_read() {
+    fn what_0_1_wrote_reads_back() {
         let mut standing = Standing::default();
         standing.take("first/front", "2026-03-29").unwrap();
-        let [(_, came)] = standing.first_came[..] else { panic!("one") };
+        standing.take("place/7", r#"{"zone":"office","since":"2026-03-29T01:00:00Z"}"#).unwrap();
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        assert_eq!(came.in_zone(&berlin).to_string(), "2026-03-28T23:00:00Z");
+        assert_eq!(standing.first_came[0].1.in_zone(&berlin).wall.to_string(), "2026-03-28T23:00:00Z");
+        // What an earlier build wrote between the two.
+        standing.take("first/back", "2026-03-29T01:00:00Z").unwrap();
+        let since = When::by_the_wall("2026-03-29T01:00:00Z".parse().unwrap());
+        assert_eq!(standing.first_came[1].1, Came::At(since));
+        assert_eq!(standing.places, [(PersonId(7), Place { zone: "office".into(), since })]);
     }
 
     #[test]
@@ -234,6 +323,7 @@ mod tests {
             ("place/x", "{}"),
             ("place/1", "{"),
             ("cut", "x"),
+            ("time", "1970"),
             ("what", "?"),
         ] {
             assert_eq!(standing.take(key, value), None, "{key}");

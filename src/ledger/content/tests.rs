@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::{Alarm, Cause, Input, Match, Moment, Reason, TrackId};
+use crate::domain::{Alarm, Cause, Input, Match, Moment, Reason, TimeQuality, TrackId};
 
 pub fn person(id: u32, name: &str) -> Named {
     Named {
@@ -112,6 +112,8 @@ pub fn one_of_each() -> Vec<Event> {
             extrapolated: false,
         },
         Event::ClockJumped { milliseconds: -3_600_000 },
+        Event::TimeQualityChanged { quality: TimeQuality::Wrong },
+        Event::ClockTrusted { by: by() },
         Event::CameraLost { camera: camera.clone(), reason: reason() },
         Event::CameraBack { camera: camera.clone(), lost_for: Duration::from_secs(90) },
         Event::CameraChanged { camera, before: "Webcam A @ usb-1".into(), now: "Webcam B @ usb-2".into() },
@@ -168,7 +170,7 @@ fn every_event_has_its_own_kind() {
     let expected = "started stopped granted denied denials_repeated passed exit_requested operator_unlocked operator_locked mode_set \
                     command_refused schedule_began schedule_ended unlocked locked unlock_refused door_failed door_opened door_closed \
                     held_open_warning alarm_raised alarm_ended contact_chattered contacts_lost contacts_back amnesty cut_moved \
-                    clock_jumped camera_lost camera_back camera_changed stage_failed enrolled renamed changed enabled disabled \
+                    clock_jumped time_quality clock_trusted camera_lost camera_back camera_changed stage_failed enrolled renamed changed enabled disabled \
                     removed attendance_amended visitors_forgotten sealed templates_locked store_key_changed head_kept head_removed store_mended journal_back outbox_shed hub_message_refused pruned erased \
                     restored";
     assert_eq!(kinds.join(" "), expected);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::world::{Line, Scene, Setup, Step, setups};
+use super::steps::Step;
+use super::world::{Line, Scene, Setup, setups};
 use crate::access::Passback;
 use crate::clock::Clock;
 use crate::domain::{Alarm, Cause, Event, Verdict};

@@ -1,8 +1,10 @@
 //! Promises of the whole house, held through thousands of random histories: faces, repeated frames, buttons, sensors, operators, late orders,
 //! a clock that is set, a journal that fails, a disk that stalls, stops and restarts at any step.
 
+mod clocks;
 mod floods;
 mod people;
+mod steps;
 mod world;
 
 use std::collections::BTreeMap;
@@ -16,7 +18,8 @@ use crate::door::{Input, Level};
 
 use super::Order;
 use people::groups;
-use world::{DOORS, Line, MAX_HOLD, MAX_ON, STEP, Scene, Setup, Step, setups, steps};
+use steps::{Step, Wakes, steps};
+use world::{DOORS, Line, MAX_HOLD, MAX_ON, STEP, Scene, Setup, setups};
 
 /// Whether this record allows `door` to unlock.
 fn allows(event: &Event, name: &str) -> bool {
@@ -57,14 +60,14 @@ proptest! {
             // What the step before could have let out and did not, it does not let out now.
             egress.extend([(begin, None), (begin, lets_out)]);
             // A release is kept over a restart.
-            if matches!(step, Step::Restart) {
+            if step.starts_anew() {
                 for (door, mode) in scene.modes_on_disk().iter().enumerate().filter(|(_, mode)| **mode == Mode::Release) {
                     egress.push((begin, Some((door, *mode == Mode::Release))));
                 }
             }
             scene.play(step);
             let moved = scene.lines().split_off(begin).iter().any(|line| matches!(line, Line::Level(_, _, Level::Energised)));
-            stopped = !matches!(step, Step::Restart) && (stopped || matches!(step, Step::Stop));
+            stopped = !step.starts_anew() && (stopped || matches!(step, Step::Stop));
             prop_assert!(!(stopped && moved), "energised after the stop began");
         }
         scene.end();
@@ -134,7 +137,9 @@ proptest! {
                 prop_assert_eq!(energised, view.unlocked, "what is shown is what is");
                 match &view.mode {
                     Mode::Lockdown { group: None } => prop_assert!(!energised),
-                    Mode::Lockdown { group: Some(_) } if energised => prop_assert_eq!(grants.last(), Some(&2)),
+                    Mode::Lockdown { group: Some(_) } if energised => {
+                        prop_assert!(matches!(grants.last(), Some(2 | 5)), "{grants:?}");
+                    }
                     _ => {}
                 }
             }
@@ -146,7 +151,7 @@ proptest! {
             }
             if let Step::Seen { door, person, age_ms, .. } = step {
                 let granted = new.iter().any(|line| matches!(line, Line::Note(_, Event::Decided { decision, .. }) if matches!(decision.verdict, Verdict::Grant { .. })));
-                prop_assert!(!granted || !nothing_waits || (*age_ms <= 800 && [1, 2, 3].contains(person)), "door {door}");
+                prop_assert!(!granted || !nothing_waits || (*age_ms <= 800 && [1, 2, 3, 5].contains(person)), "door {door}");
             }
         }
     }
@@ -214,10 +219,17 @@ proptest! {
     #[test]
     fn places_add_up(setup in setups(), steps in steps()) {
         let mut scene = Scene::new(Setup { passback: Passback::Hard, ..setup });
-        let quiet = |step: &&Step| !matches!(step, Step::SetClock { .. } | Step::Amnesty | Step::PenFails(_) | Step::DiskStalls { .. } | Step::Wait { ms: 300_000 });
+        // In one run of the machine no clock that is set, and over a power cut none that is not, lets anybody in twice.
+        let cut = steps.iter().any(|step| matches!(step, Step::Reboot { .. }));
+        let quiet = |step: &&Step| match step {
+            Step::Amnesty | Step::PenFails(_) | Step::DiskStalls { .. } | Step::Wait { ms: 300_000 } => false,
+            Step::Reboot { wall: Wakes::Right | Wakes::YearsAhead } => false,
+            Step::SetClock { .. } | Step::Synchronised(_) => !cut,
+            _ => true,
+        };
         for step in steps.iter().filter(quiet) {
             scene.play(step);
-            prop_assert!(scene.doors().occupancy().iter().map(|(_, count)| count).sum::<usize>() <= 4);
+            prop_assert!(scene.doors().occupancy().iter().map(|(_, count)| count).sum::<usize>() <= 5);
         }
         let mut passed: BTreeMap<u32, (Direction, u64)> = BTreeMap::new();
         for line in scene.lines() {
@@ -346,52 +358,6 @@ fn alarms_of_a_leaf() {
         })
         .collect();
     assert_eq!(told, ["alarm forced_open", "warning 20", "alarm held_open", "end held_open 20", "end forced_open 60"]);
-}
-
-#[test]
-fn a_clock_set_back_by_a_year_is_told_and_keeps_nobody_in_for_ever() {
-    let setup = Setup {
-        permits: false,
-        first_person: false,
-        two_person: false,
-        interlock: false,
-        hours: true,
-        passback: Passback::Hard,
-        held: true,
-    };
-    let mut scene = Scene::new(setup);
-    let goes_in = Step::Seen { door: 1, person: 1, age_ms: 50, inwards: true };
-    scene.play(&goes_in);
-    scene.play(&Step::Wait { ms: 10_000 });
-    scene.play(&Step::SetClock { seconds: -365 * 86_400 });
-    scene.play(&goes_in);
-    let jumps = |scene: &Scene| -> Vec<i64> {
-        let lines = scene.lines().into_iter();
-        lines
-            .filter_map(|line| match line {
-                Line::Note(_, Event::ClockJumped { milliseconds }) => Some(milliseconds),
-                _ => None,
-            })
-            .collect()
-    };
-    assert_eq!(jumps(&scene), [-365 * 86_400_000]);
-    let reasons = |scene: &Scene| -> Vec<Verdict> {
-        let lines = scene.lines().into_iter();
-        lines
-            .filter_map(|line| match line {
-                Line::Note(_, Event::Decided { decision, .. }) => Some(decision.verdict),
-                _ => None,
-            })
-            .collect()
-    };
-    let refused = Verdict::Deny { reason: crate::domain::Reason::Passback };
-    assert_eq!(reasons(&scene).last(), Some(&refused), "inside since now, by the new clock");
-    // Half a day later by that clock it is not trusted any more.
-    scene.play(&Step::SetClock { seconds: 13 * 3600 });
-    scene.play(&Step::Wait { ms: 10_000 });
-    scene.play(&goes_in);
-    assert!(matches!(reasons(&scene).last(), Some(Verdict::Grant { .. })));
-    assert_eq!(jumps(&scene).len(), 2);
 }
 
 /// Why the doors were locked between a minute before midnight and a minute after, with a guard who came in between.

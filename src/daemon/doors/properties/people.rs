@@ -5,6 +5,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
+
+use super::world::BEGIN_S;
 use crate::access::Holder;
 use crate::daemon::doors::pen::People;
 use crate::domain::{GallerySize, PersonId};
@@ -28,13 +31,13 @@ impl Disabled {
     }
 }
 
-/// 1 is of the staff, 2 of staff and guards, 3 in no group, 4 disabled.
+/// 1 is of the staff, 2 of staff and guards, 3 in no group, 4 disabled, 5 a guard for a few days.
 pub struct TestPeople(pub Disabled);
 
 pub fn groups(person: u32) -> Vec<String> {
     match person {
         1 => vec!["staff".into()],
-        2 => vec!["guards".into(), "staff".into()],
+        2 | 5 => vec!["guards".into(), "staff".into()],
         _ => Vec::new(),
     }
 }
@@ -42,10 +45,12 @@ pub fn groups(person: u32) -> Vec<String> {
 impl People for TestPeople {
     fn holder(&self, person: PersonId) -> Option<(Holder, String)> {
         let enabled = self.0.is_enabled(person.0);
-        let holder = Holder { person, groups: groups(person.0), enabled, valid_from: None, valid_until: None };
-        (1..=4).contains(&person.0).then(|| (holder, format!("P{person}")))
+        let days = Timestamp::from_second(BEGIN_S + 3 * 86_400).unwrap();
+        let valid_until = (person.0 == 5).then_some(days);
+        let holder = Holder { person, groups: groups(person.0), enabled, valid_from: None, valid_until };
+        (1..=5).contains(&person.0).then(|| (holder, format!("P{person}")))
     }
     fn count(&self) -> GallerySize {
-        GallerySize::of(4, 1)
+        GallerySize::of(5, 1)
     }
 }

@@ -11,23 +11,26 @@ use std::time::{Duration, SystemTime};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
+use super::steps::Step;
 use crate::access::{
     Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, NearEnough, Passback, Permit, Referee,
-    Schedule, Window, Zones, usual,
+    Schedule, Window, WithoutSync, Zones, usual,
 };
 use crate::clock::{Clock, SimulatedClock};
 use crate::daemon::doors::pen::{Pen, Unwritten};
 use crate::daemon::doors::post::{Post, UnlockHours};
 use crate::daemon::doors::scribe;
 use crate::daemon::doors::standing::{Entry, Standing};
-use crate::daemon::doors::{Doors, DoorsSettings, Order};
+use crate::daemon::doors::{Doors, DoorsSettings};
 use crate::domain::{Direction, Distance, Event, Face, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId};
-use crate::door::{DoorError, Input, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
+use crate::door::{DoorError, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
 
 use super::people::{Disabled, TestPeople};
 
 pub const MAX_ON: Duration = Duration::from_secs(10);
 pub const MAX_HOLD: Duration = Duration::from_secs(240);
+/// The night before Berlin skips an hour.
+pub const BEGIN_S: i64 = 1_774_728_000;
 pub const DOORS: [&str; 2] = ["front", "back"];
 
 /// All that happened, in order.
@@ -197,6 +200,7 @@ pub fn rules(setup: &Setup) -> HouseRules {
         passback: setup.passback,
         passback_for: Some(Duration::from_secs(12 * 3600)),
         backoff: Backoff { after: 5, first: Duration::from_secs(10), longest: Duration::from_secs(120) },
+        without_sync: WithoutSync::Deny,
     }
 }
 
@@ -217,8 +221,7 @@ pub struct Scene {
 
 impl Scene {
     pub fn new(setup: Setup) -> Scene {
-        // The night before Berlin skips an hour.
-        let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(1_774_728_000);
+        let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(BEGIN_S as u64);
         let clock = Arc::new(SimulatedClock::new(begin));
         clock.advance(Duration::from_secs(100));
         let mut scene = Scene {
@@ -303,6 +306,7 @@ impl Scene {
             exit_unrecorded: true,
             short_of_room: Box::new(move || *short.lock().unwrap()),
             last_record: None,
+            evidence: standing.time.unwrap_or_default(),
         };
         self.threads = threads;
         self.doors = Some(Doors::new(settings, &standing));
@@ -394,6 +398,13 @@ impl Scene {
                 self.wait(Duration::from_secs(2));
             }
             Step::Enabled { person, enabled } => self.world.disabled.set(person, !enabled),
+            Step::Synchronised(synchronised) => self.clock.set_synchronised(synchronised),
+            Step::Reboot { wall } => {
+                self.end();
+                self.clock.reboot(wall.at(self.clock.wall()));
+                self.start();
+                self.wait(Duration::from_secs(2));
+            }
             Step::PenFails(fails) => *self.world.pen_fails.lock().unwrap() = fails,
             Step::DiskStalls { ms } => {
                 *self.world.stalled_until.lock().unwrap() = self.clock.now() + Duration::from_millis(ms);
@@ -420,76 +431,4 @@ impl Scene {
     pub fn lines(&self) -> Vec<Line> {
         self.world.log.lock().unwrap().clone()
     }
-}
-
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// Three frames of a new face; person 0 is a stranger.
-    Seen {
-        door: usize,
-        person: u32,
-        age_ms: u64,
-        inwards: bool,
-    },
-    Contact {
-        door: usize,
-        input: Input,
-        active: bool,
-    },
-    Order {
-        door: usize,
-        order: Order,
-        late: bool,
-    },
-    /// The frames of the last face once more.
-    SeenAgain,
-    Amnesty,
-    Wait {
-        ms: u64,
-    },
-    SetClock {
-        seconds: i64,
-    },
-    /// Somebody is disabled, or enabled again.
-    Enabled {
-        person: u32,
-        enabled: bool,
-    },
-    PenFails(bool),
-    /// From now on the disk answers nothing for so long.
-    DiskStalls {
-        ms: u64,
-    },
-    /// The daemon begins to stop.
-    Stop,
-    Restart,
-}
-
-pub fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let door = 0usize..2;
-    let input = prop::sample::select(vec![Input::Sensor, Input::ExitButton, Input::Tamper]);
-    let order = prop_oneof![
-        3 => (0u64..20_000).prop_map(|ms| Order::Unlock { duration: Some(Duration::from_millis(ms)) }),
-        2 => Just(Order::Lock),
-        1 => Just(Order::Mode(Mode::Lockdown { group: None })),
-        1 => Just(Order::Mode(Mode::Lockdown { group: Some("guards".into()) })),
-        1 => Just(Order::Mode(Mode::Release)),
-        3 => Just(Order::Mode(Mode::Normal)),
-    ];
-    let seconds = prop_oneof![-40_000_000i64..40_000_000, -7200i64..7200];
-    let step = prop_oneof![
-        8 => (door.clone(), 0u32..5, 0u64..1200, any::<bool>())
-            .prop_map(|(door, person, age_ms, inwards)| Step::Seen { door, person, age_ms, inwards }),
-        6 => (door.clone(), input, any::<bool>()).prop_map(|(door, input, active)| Step::Contact { door, input, active }),
-        4 => (door, order, prop::bool::weighted(0.2)).prop_map(|(door, order, late)| Step::Order { door, order, late }),
-        1 => Just(Step::SeenAgain),
-        1 => Just(Step::Amnesty),
-        6 => prop_oneof![1u64..12_000, Just(300_000u64)].prop_map(|ms| Step::Wait { ms }),
-        1 => seconds.prop_map(|seconds| Step::SetClock { seconds }),
-        1 => (1u32..4, any::<bool>()).prop_map(|(person, enabled)| Step::Enabled { person, enabled }),
-        1 => any::<bool>().prop_map(Step::PenFails),
-        1 => (1u64..20_000).prop_map(|ms| Step::DiskStalls { ms }),
-        1 => prop_oneof![1 => Just(Step::Stop), 3 => Just(Step::Restart)],
-    ];
-    prop::collection::vec(step, 1..40)
 }
