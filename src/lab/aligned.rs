@@ -229,7 +229,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let mut folder = AlignedFolder::open(out.path(), Path::new("in"), false).unwrap();
         let face = |source: &str| {
-            let face = crate::vision::align::AlignedFace { side: 2, rgb: vec![9; 12], ..Default::default() };
+            let face = crate::vision::align::AlignedFace { side: 2, rgb: vec![9; 12] };
             CutOut { bounds: [0, 0, 2, 2], png: super::super::align::png(&face, source).unwrap() }
         };
         let job = folder.jobs(photographs(&["a.jpg"])).remove(0);

@@ -78,7 +78,7 @@ fn coding(code: u8, precision: Option<u8>) -> Option<&'static str> {
         0xC0..=0xC2 if precision.is_some_and(|bits| bits != 8) => Some("more than 8 bits a colour"),
         0xC3 => Some("lossless coding"),
         0xC5..=0xC7 => Some("hierarchical coding"),
-        0xC9..=0xCB | 0xCD..=0xCF | 0xCC => Some("arithmetic coding"),
+        0xC9..=0xCF => Some("arithmetic coding"),
         0xF7 => Some("JPEG-LS"),
         _ => None,
     }

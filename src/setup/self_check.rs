@@ -90,7 +90,7 @@ mod tests {
         let models = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models"));
         for min_face_px in [20, 40, 53, 54, 80, 120, 200, 400] {
             let detector = DetectorSettings { min_face_px, ..DetectorSettings::default() };
-            let settings = VisionSettings { detector: detector.clone(), ..VisionSettings::default() };
+            let settings = VisionSettings { detector, ..VisionSettings::default() };
             let mut vision = Vision::open(&runtime, models, &settings).unwrap();
             self_check(&mut vision, &detector).unwrap_or_else(|error| panic!("{min_face_px}: {error}"));
         }

@@ -85,6 +85,9 @@ pub enum Why {
     Unreadable(PhotoError),
     #[error("it is of one colour throughout")]
     OneColour,
+    /// The file is no photograph of a person.
+    #[error("{0}")]
+    NotTaken(String),
 }
 
 /// Why a data set cannot be used.
@@ -111,7 +114,9 @@ impl Faces {
             return Err(DataError::TooLarge { path: folder.to_owned(), needed, side, limit });
         }
         let mut faces = Self { size, people: Vec::new(), pictures: Vec::new(), of: Vec::new(), skipped: Vec::new() };
-        faces.skipped.extend(left_out.into_iter().map(|left_out| Skipped { file: left_out.path, why: left_out.why }));
+        faces.skipped.extend(
+            left_out.into_iter().map(|left_out| Skipped { file: left_out.path, why: Why::NotTaken(left_out.why) }),
+        );
         let mut workers = vec![(); threads.max(1)];
         crowd::walk(
             &listed,

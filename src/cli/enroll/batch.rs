@@ -92,8 +92,11 @@ fn tell(out: &mut impl Write, json: bool, folder: &Path, name: &str, report: &Re
     Ok(())
 }
 
+/// Folders of photographs with who they are.
+type People = Vec<(PathBuf, NewPerson)>;
+
 /// The folders with who they are, by name; the list's data where it has a line. And what lies beside the folders.
-fn people(order: &Enroll, folder: &Path) -> Result<(Vec<(PathBuf, NewPerson)>, Vec<LeftOut>)> {
+fn people(order: &Enroll, folder: &Path) -> Result<(People, Vec<LeftOut>)> {
     let mut lines = list(order.list.as_deref())?;
     let Inside { folders, mut left_out, .. } = crowd::persons(folder)?;
     let mut people = Vec::new();
