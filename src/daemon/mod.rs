@@ -27,6 +27,7 @@ mod recent_frames;
 mod reception;
 mod records;
 mod snapshots;
+mod stall;
 mod stop;
 mod supervisor;
 mod tally;
@@ -62,7 +63,6 @@ use contacts_stage::ContactsStage;
 use control::House;
 use crew::{Crew, LAST_WAIT, News};
 use doors::pen::JournalPen;
-use doors::scribe::{self, scribe};
 use doors::standing::Standing;
 use doors::{Doors, DoorsSettings, timekeeping};
 use footprint::StoredFootprint;
@@ -234,12 +234,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     }
     claims::leave(config);
     let pen = JournalPen { recorder: recorder.clone(), standing: standing_tree, porter, photographer };
-    let unwritten = recorder.clone();
-    let (pen, records) = scribe(pen, scribe::PATIENCE, move |reason| unwritten.not_written(reason));
-    crew.spawn("records", false, move || {
-        records.run();
-        Ok(())
-    })?;
+    let pen = stall::patient_pen(&mut crew, pen, recorder.clone(), setup::gap_marks(config), clock.clone())?;
     let doors = Doors::new(
         DoorsSettings {
             posts,

@@ -12,8 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// The file's name in each folder.
-const FILE: &str = "unrecorded";
+/// The files' names in each folder: of what could not be written, and of what waits for a disk that has stalled.
+const FILES: [&str; 2] = [UNRECORDED, WAITING];
+const UNRECORDED: &str = "unrecorded";
+const WAITING: &str = "waiting";
 /// Each of the two places: one sector.
 const PLACE_BYTES: usize = 512;
 /// Longer reasons are cut, so that all fits.
@@ -100,7 +102,19 @@ impl GapMarks {
     /// # Errors
     /// There are some, and none of them took it.
     pub fn mark(&self, gap: &Gap) -> io::Result<()> {
-        let written: Vec<io::Result<()>> = self.folders.iter().map(|folder| write(folder, Some(gap))).collect();
+        self.mark_in(UNRECORDED, gap)
+    }
+
+    /// Marks what waits for a disk that has stalled: it is a gap if the process ends before the disk answers.
+    ///
+    /// # Errors
+    /// As [`GapMarks::mark`].
+    pub fn mark_waiting(&self, gap: &Gap) -> io::Result<()> {
+        self.mark_in(WAITING, gap)
+    }
+
+    fn mark_in(&self, name: &str, gap: &Gap) -> io::Result<()> {
+        let written: Vec<io::Result<()>> = self.folders.iter().map(|folder| write(folder, name, Some(gap))).collect();
         if written.iter().any(Result::is_ok) { Ok(()) } else { written.into_iter().collect() }
     }
 
@@ -109,11 +123,23 @@ impl GapMarks {
     /// # Errors
     /// Some file still has it.
     pub fn clear(&self) -> io::Result<()> {
+        self.clear_waiting().and(self.clear_in(UNRECORDED))
+    }
+
+    /// Nothing waits any longer.
+    ///
+    /// # Errors
+    /// Some file still says so.
+    pub fn clear_waiting(&self) -> io::Result<()> {
+        self.clear_in(WAITING)
+    }
+
+    fn clear_in(&self, name: &str) -> io::Result<()> {
         let mut done = Ok(());
         for folder in &self.folders {
-            let file = folder.join(FILE);
+            let file = folder.join(name);
             if read(&file).is_some_and(|written| written.lost > 0)
-                && let Err(error) = write(folder, None)
+                && let Err(error) = write(folder, name, None)
             {
                 // Where it cannot be emptied it can perhaps be removed.
                 done = fs::remove_file(&file).map_err(|_| error).and(done);
@@ -126,7 +152,8 @@ impl GapMarks {
     /// one.
     pub fn read(&self, counts: impl Fn(&Gap) -> bool) -> Option<Gap> {
         let mut found: Vec<Gap> = Vec::new();
-        let marked = self.folders.iter().filter_map(|folder| read(&folder.join(FILE))).filter_map(Written::gap);
+        let files = self.folders.iter().flat_map(|folder| FILES.map(|name| folder.join(name)));
+        let marked = files.filter_map(|file| read(&file)).filter_map(Written::gap);
         for gap in marked.filter(counts) {
             match found.iter_mut().find(|other| other.id == gap.id) {
                 Some(same) if same.lost < gap.lost => *same = gap,
@@ -150,8 +177,12 @@ impl Written {
 
 fn prepare(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    FILES.iter().try_for_each(|name| prepare_file(folder, name))
+}
+
+fn prepare_file(folder: &Path, name: &str) -> io::Result<()> {
     let file =
-        File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(folder.join(FILE))?;
+        File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(folder.join(name))?;
     if file.metadata()?.len() < 2 * PLACE_BYTES as u64 {
         // Bytes, not a hole.
         file.write_all_at(&[b' '; 2 * PLACE_BYTES], 0)?;
@@ -161,9 +192,9 @@ fn prepare(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn write(folder: &Path, gap: Option<&Gap>) -> io::Result<()> {
+fn write(folder: &Path, name: &str, gap: Option<&Gap>) -> io::Result<()> {
     prepare(folder)?;
-    let path = folder.join(FILE);
+    let path = folder.join(name);
     let turn = read(&path).map_or(0, |written| written.turn) + 1;
     let ms = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |span| span.as_millis() as u64);
     let written = match gap {
@@ -256,18 +287,18 @@ mod tests {
         let marks = GapMarks::new(vec![dir.path().to_owned()]);
         let first = gap(3);
         marks.mark(&first).unwrap();
-        let whole = fs::read(dir.path().join(FILE)).unwrap();
+        let whole = fs::read(dir.path().join(UNRECORDED)).unwrap();
         marks.mark(&Gap { lost: 4, ..first.clone() }).unwrap();
-        let mut torn = fs::read(dir.path().join(FILE)).unwrap();
+        let mut torn = fs::read(dir.path().join(UNRECORDED)).unwrap();
         for at in 0..torn.len() {
             if torn[at] != whole[at] {
                 torn[at] = b'x';
             }
         }
-        fs::write(dir.path().join(FILE), torn).unwrap();
+        fs::write(dir.path().join(UNRECORDED), torn).unwrap();
         assert_eq!(marks.read(|_| true).unwrap(), first);
         for rubbish in [&b""[..], b"x", &[0; 5000], &[255; 1024]] {
-            fs::write(dir.path().join(FILE), rubbish).unwrap();
+            fs::write(dir.path().join(UNRECORDED), rubbish).unwrap();
             assert_eq!(marks.read(|_| true), None);
             marks.mark(&first).unwrap();
             assert_eq!(marks.read(|_| true).unwrap(), first);

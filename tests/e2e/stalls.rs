@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::crash::ask;
-use crate::support::{Daemon, House};
+use crate::support::{Daemon, House, eventually};
 
 /// Far longer than a record takes on a slow machine that is busy.
 const STALL: Duration = Duration::from_secs(5);
@@ -99,4 +99,42 @@ fn records_go_on_while_the_second_copy_is_written_anew() {
     std::fs::remove_file(house.path("stall")).unwrap();
     daemon.stop();
     house.usher(&["journal", "verify"]);
+}
+
+#[test]
+fn a_disk_that_stalls_holds_no_relay_and_no_door_and_a_kill_meanwhile_leaves_a_trace() {
+    let inputs = "[[door]]\nname = \"front\"\npulse = \"1s\"\nmax_on = \"2s\"\n[door.simulated]\ninputs = \"inputs\"\n[door.exit_button]\n";
+    let house = house().with(inputs);
+    std::fs::write(house.path("inputs"), "").unwrap();
+    let daemon = Daemon::start(&house);
+    let count = |level: &str| daemon.log().matches(&format!("simulated relay level={level}")).count();
+    // Every sync of the store, for longer than the test lasts.
+    std::fs::write(house.path("stall"), "600000 /store/").unwrap();
+    let safe = count("safe");
+    std::fs::write(house.path("inputs"), "exit_button = pressed").unwrap();
+    eventually("a relay that lets somebody out", || (count("energised") == 1).then_some(()));
+    eventually("a relay that is released", || (count("safe") > safe).then_some(()));
+    // Behind a stalled disk orders are answered, and the answer is true.
+    let unlock = house.refused(&["door", "unlock"]);
+    assert!(unlock.contains("not done") && unlock.contains("stalled"), "{unlock}");
+    assert_eq!(count("energised"), 1, "nothing but egress moves without a record");
+    let lock = house.refused(&["door", "lock"]);
+    assert!(lock.contains("locked, but not on record"), "{lock}");
+    let status = house.json(&["status", "--json"]).remove(0);
+    assert!(status["stages"][0]["trouble"].as_str().unwrap().contains("stalled"), "{status}");
+    // The exit request, the unlocking, the locking, and two orders wait.
+    let mark = house.path("store-gap/waiting");
+    eventually("a mark of what waits", || {
+        std::fs::read_to_string(&mark).ok().filter(|text| text.contains("\"unlocked\":1"))
+    });
+    daemon.kill();
+    std::fs::remove_file(house.path("stall")).unwrap();
+
+    let daemon = Daemon::start(&house);
+    let back = eventually("a record of what is missing", || house.records("journal_back").pop());
+    assert_eq!(back["content"]["unlocked"], 1, "{back}");
+    assert!(back["content"]["reason"].as_str().unwrap().contains("stalled"), "{back}");
+    daemon.stop();
+    assert!(house.usher(&["journal", "verify"]).contains("sound"));
+    assert_eq!(house.records("journal_back").len(), 1, "it is reported once");
 }

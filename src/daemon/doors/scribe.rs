@@ -37,14 +37,39 @@ struct Shared {
     changed: Condvar,
 }
 
+/// What waits for a disk that has stalled, for a thread that marks it elsewhere.
+pub struct Backlog(Arc<Shared>);
+
+/// How many events wait for a disk that has stalled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    pub events: u64,
+    /// How many of them unlocked a door.
+    pub unlocked: u64,
+}
+
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    /// One more is being written.
-    writing: bool,
+    /// One more is being written; whether it unlocked a door.
+    writing: Option<bool>,
     /// The doors lost patience with a job that has not been written yet.
     stalled: bool,
     closed: bool,
+}
+
+impl Queue {
+    fn waiting(&self) -> Waiting {
+        if !self.stalled {
+            return Waiting::default();
+        }
+        let unlocked = self.jobs.iter().map(Job::unlocked).chain(self.writing).filter(|unlocked| *unlocked).count();
+        Waiting { events: self.len() as u64, unlocked: unlocked as u64 }
+    }
+
+    fn len(&self) -> usize {
+        self.jobs.len() + usize::from(self.writing.is_some())
+    }
 }
 
 struct Job {
@@ -53,10 +78,33 @@ struct Job {
     answer: SyncSender<Result<u64, Unwritten>>,
 }
 
+impl Job {
+    fn unlocked(&self) -> bool {
+        matches!(self.event, Event::Unlocked { .. })
+    }
+}
+
+impl Backlog {
+    /// Waits until something else waits for the disk than `known`. `None`: all is written, and the doors have ended.
+    pub fn changed(&self, known: Waiting) -> Option<Waiting> {
+        let same = |queue: &mut Queue| queue.waiting() == known && !(queue.closed && queue.len() == 0);
+        let queue = self.0.changed.wait_while(self.0.lock(), same).unwrap_or_else(PoisonError::into_inner);
+        let waiting = queue.waiting();
+        (waiting != known).then_some(waiting)
+    }
+}
+
 /// A queue, and the body of the thread that writes with `pen`.
 pub fn scribe<P: Pen>(pen: P, patience: Duration, lost: impl Fn(&str) + Send + 'static) -> (Scribe, ScribeLoop<P>) {
     let shared = Arc::<Shared>::default();
     (Scribe { shared: shared.clone(), patience, lost: Box::new(lost) }, ScribeLoop { shared, pen })
+}
+
+impl Scribe {
+    /// What waits for the disk.
+    pub fn backlog(&self) -> Backlog {
+        Backlog(self.shared.clone())
+    }
 }
 
 impl Pen for Scribe {
@@ -82,6 +130,7 @@ impl Pen for Scribe {
                 return written;
             }
             queue.stalled = true;
+            self.shared.changed.notify_all();
             let reason =
                 format!("the disk has stalled: it has not confirmed a record within {} ms", self.patience.as_millis());
             Err(Unwritten { reason, pending: true })
@@ -89,8 +138,7 @@ impl Pen for Scribe {
     }
 
     fn waiting(&self) -> usize {
-        let queue = self.shared.lock();
-        queue.jobs.len() + usize::from(queue.writing)
+        self.shared.lock().len()
     }
 }
 
@@ -107,12 +155,13 @@ impl<P: Pen> ScribeLoop<P> {
         while let Some(job) = self.next() {
             let written = self.pen.write(&job.event, &job.standing);
             let mut queue = self.shared.lock();
-            queue.writing = false;
+            queue.writing = None;
             if queue.jobs.is_empty() {
                 queue.stalled = false;
             }
             // Under the lock, so that the doors see either the answer or a job that is still to come.
             job.answer.try_send(written).ok();
+            self.shared.changed.notify_all();
         }
     }
 
@@ -121,7 +170,7 @@ impl<P: Pen> ScribeLoop<P> {
         let idle = |queue: &mut Queue| queue.jobs.is_empty() && !queue.closed;
         let mut queue = self.shared.changed.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);
         let job = queue.jobs.pop_front()?;
-        queue.writing = true;
+        queue.writing = Some(job.unlocked());
         Some(job)
     }
 }
@@ -168,12 +217,15 @@ mod tests {
         let (scribe, body) = scribe(pen, Duration::from_millis(50), move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
         });
+        let backlog = scribe.backlog();
         let thread = std::thread::spawn(move || body.run());
         for n in 0..=WAITING {
             let unwritten = scribe.write(&event(n), &[]).unwrap_err();
             assert!(unwritten.pending, "{n}");
         }
         assert_eq!(scribe.waiting(), WAITING + 1, "one is being written");
+        let waiting = Waiting { events: WAITING as u64 + 1, unlocked: 0 };
+        assert_eq!(backlog.changed(Waiting::default()), Some(waiting));
         let full = scribe.write(&event(9999), &[]).unwrap_err();
         assert_eq!((full.pending, lost.load(Ordering::Relaxed)), (false, 1));
         *open.0.lock().unwrap() = true;
@@ -187,7 +239,9 @@ mod tests {
             Ok(after as u64 + 1),
             "the disk answers again, and so it is waited for"
         );
+        assert_eq!(backlog.changed(waiting), Some(Waiting::default()));
         drop(scribe);
+        assert_eq!(backlog.changed(Waiting::default()), None);
         thread.join().unwrap();
         assert_eq!(*written.lock().unwrap(), (0..=after).map(event).collect::<Vec<_>>(), "in order, each once");
     }
