@@ -31,12 +31,13 @@ fn enrolment(name: &str) -> Enrolment {
     Enrolment { person, templates: vec![template], labels: Vec::new(), force: true, by: "anna".into() }
 }
 
-/// Every kind of change, to one person.
+/// Every kind of change, to one person. Nobody else has these names, from an earlier run either.
 fn change_all(register: &Register, n: u32) -> Result<(), OfficeError> {
     let by = || "anna".to_owned();
-    let id = register.enroll(enrolment(&format!("one {n}")))?.id;
+    let run = std::process::id();
+    let id = register.enroll(enrolment(&format!("one {run} {n}")))?.id;
     register.set_enabled(id, false, by())?;
-    register.rename(id, &format!("other {n}"), by())?;
+    register.rename(id, &format!("other {run} {n}"), by())?;
     register.set_groups(id, &[format!("group {n}")], by())?;
     register.set_validity(id, None, Some(SystemTime::now()), by())?;
     register.set_enabled(id, true, by())?;
