@@ -31,7 +31,7 @@ pub struct HouseRules {
     /// Where somebody is, is trusted for this long. `None`: for ever.
     pub passback_for: Option<Duration>,
     pub backoff: Backoff,
-    /// What becomes of whoever depends on the time while it is not known.
+    /// What becomes of people whose rights depend on the time while it is not known.
     pub without_sync: WithoutSync,
 }
 
@@ -258,7 +258,7 @@ impl Authority {
         self.waiting.get(door)?.as_ref().map(|waiting| waiting.shown.person)
     }
 
-    /// The mode of `door` was set: whoever waits for a second person there begins anew.
+    /// The mode of `door` was set: somebody who waits for a second person there begins anew.
     pub fn mode_set(&mut self, door: usize) {
         if let Some(waiting) = self.waiting.get_mut(door) {
             *waiting = None;

@@ -53,7 +53,7 @@ impl Strikes {
         }
     }
 
-    /// `person` was let in at `door`: their misses are forgiven. A wait that runs goes on: whoever was let in meanwhile had a clear face, and
+    /// `person` was let in at `door`: their misses are forgiven. A wait that runs goes on: the person who was let in meanwhile had a clear face, and
     /// the misses were another's.
     pub fn clear(&mut self, door: usize, person: PersonId, now: Moment) {
         if self.0.get(&(door, person)).is_some_and(|strike| strike.until <= now) {

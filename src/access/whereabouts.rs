@@ -22,7 +22,7 @@ pub struct Whereabouts(BTreeMap<PersonId, Place>);
 impl Whereabouts {
     /// Where a person is. `None` when it is not known, or has been longer than `trusted_for` ago. How long ago is counted by the machine's
     /// own clock within one run of it, and by the wall clock across runs; where that cannot be told either, the place is trusted:
-    /// whoever is inside stays inside.
+    /// a person who is inside stays inside.
     pub fn of(&self, person: PersonId, now: &Now, trusted_for: Option<Duration>) -> Option<&Place> {
         let place = self.0.get(&person)?;
         let too_old = trusted_for.zip(place.since.ago(now)).is_some_and(|(longest, age)| age >= longest);

@@ -1,6 +1,6 @@
 //! The hub in the daemon: what it is told of the house, and what the broker's commands come to.
 //!
-//! Decides nothing. Events come from records that are on disk already, and doors from the doors' thread: a relay that moved without a record
+//! Events come from records that are on disk already, and doors from the doors' thread: a relay that moved without a record
 //! is told as well.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Which topics the broker keeps of this device, in the store: from the database to the hub, which do not know each other.
 //!
-//! Decides nothing. The tree `broker` maps a retained topic to the base of the device that it was told for, `<prefix>/<device>`.
+//! The tree `broker` maps a retained topic to the base of the device that it was told for, `<prefix>/<device>`.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 //! connections and time limits for each.
 //!
 //! Knows nothing of what is asked. A listener never takes more descriptors than [`Budget`] gives it, so that cameras, doors and the store
-//! find theirs whoever connects.
+//! find theirs, however many others connect.
 
 mod budget;
 mod line;

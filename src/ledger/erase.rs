@@ -67,7 +67,7 @@ fn id_of(value: &Value) -> Option<u32> {
     u32::try_from(value.get("id")?.as_u64()?).ok()
 }
 
-/// Takes a person out of a content; whether they were in it: as somebody it is about, or in the words of a gate, as whoever was recognised
+/// Takes a person out of a content; whether they were in it: as somebody it is about, or in the words of a gate, as the person who was recognised
 /// before a second person is.
 fn redact(kind: &str, content: &mut Value, person: PersonId) -> bool {
     let mut found = redact_objects(content, person);

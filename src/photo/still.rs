@@ -34,7 +34,7 @@ pub fn load(path: &Path) -> Result<Image, PhotoError> {
 /// before it is turned upright, and only one such photograph is decoded at a time. Also returned is how many times smaller its sides are than the
 /// file's: 1, 2 or 4.
 pub fn load_reduced(path: &Path) -> Result<(Image, u32), PhotoError> {
-    /// Held by whoever decodes a large photograph.
+    /// Held while a large photograph is decoded.
     static LARGE: Mutex<()> = Mutex::new(());
     let decoded = read(path).and_then(|bytes| {
         let size = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().map(ImageReader::into_dimensions);

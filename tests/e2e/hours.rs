@@ -230,4 +230,7 @@ fn the_journal_is_exported_as_a_table() {
     let csv = house.usher(&["journal", "export", "--csv", "--kind", "removed"]);
     assert_eq!((column(&csv, "name"), column(&csv, "groups")), (vec!["'=1+1".into()], vec!["a; b c".into()]));
     assert_eq!(house.ask(&["journal", "export", "--csv", "--jsonl"]).code, Some(2));
+    let excel = house.usher(&["journal", "export", "--csv", "--bom", "--separator", "semicolon"]);
+    assert!(excel.starts_with("\u{FEFF}seq;id;time;"), "{excel}");
+    assert!(house.refused(&["journal", "export", "--bom"]).contains("--csv"));
 }

@@ -40,7 +40,7 @@ impl<T> Doorway<T> {
                 let command = DoorCommand::Hold { not_after: now + HOURS_LAST };
                 acts.push(Act::Unlock { cause: Cause::Schedule, command });
             }
-            // Whoever was just let in still gets through.
+            // Somebody who was just let in still gets through.
             (false, true) if self.mode == Mode::Normal && !self.pulse_lasts(now) => {
                 acts.push(Act::Lock { reason: why_none, needs_record: false });
             }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use crate::cli::export::plain;
 use crate::ledger::{Dated, explain_dated};
 
 /// `time` is the local time with its offset, as the record is dated; `clock` what its own clock showed, in UTC.
@@ -43,8 +44,7 @@ pub struct Table<'a, W: Write> {
 
 impl<'a, W: Write> Table<'a, W> {
     /// Writes the headings.
-    pub fn begin(out: W, zone: &'a TimeZone) -> Result<Table<'a, W>> {
-        let mut csv = csv::Writer::from_writer(out);
+    pub fn begin(mut csv: csv::Writer<W>, zone: &'a TimeZone) -> Result<Table<'a, W>> {
         csv.write_record(HEADINGS)?;
         Ok(Table { csv, zone })
     }
@@ -102,13 +102,5 @@ fn text(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    }
-}
-
-/// Names and reasons are chosen by people: a spreadsheet must not take one for a formula.
-fn plain(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
     }
 }

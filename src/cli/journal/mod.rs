@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 
 use super::book::{Book, Page};
 use super::context::Context;
+use super::export::CsvForm;
 use super::when::Calendar;
 use super::whom;
 use crate::daemon::wire::GapWire;
@@ -93,6 +94,8 @@ enum Action {
         /// A row for each record: its number, times, what happened in words, door, person, who asked for it, the content, the hashes
         #[arg(long)]
         csv: bool,
+        #[command(flatten)]
+        form: CsvForm,
         #[command(flatten)]
         filter: Filter,
     },
@@ -175,14 +178,17 @@ impl Journal {
                 }
             }
             Action::Verify { against } => verify(&book, &mut out, self.json, against.as_deref())?,
-            Action::Export { file, filter, csv, .. } => {
+            Action::Export { file, filter, csv, form, .. } => {
+                if !csv && !form.is_plain() {
+                    bail!("--bom and --separator are for --csv");
+                }
                 let filter = filter.settled(&book)?;
                 let window = filter.window(&calendar)?;
                 let mut out: Box<dyn Write> = match &file {
                     Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create_new(path)?)),
                     None => Box::new(out),
                 };
-                export(&book, &mut out, &filter, &window, csv.then_some(zone))?;
+                export(&book, &mut out, &filter, &window, csv.then_some((zone, form)))?;
             }
             Action::Erase { person, before, yes } => {
                 let before = before.map(|text| calendar.parse(&text)).transpose().map_err(anyhow::Error::msg)?;
@@ -251,13 +257,19 @@ fn verify(book: &Book, out: &mut impl Write, json: bool, against: Option<&Path>)
 }
 
 /// Writes the records that fit, oldest first: as a table with the local time of a zone, or as lines of JSON.
-fn export(book: &Book, mut out: impl Write, filter: &Filter, window: &Window, table: Option<&TimeZone>) -> Result<()> {
+fn export(
+    book: &Book,
+    mut out: impl Write,
+    filter: &Filter,
+    window: &Window,
+    table: Option<(&TimeZone, CsvForm)>,
+) -> Result<()> {
     let fitting = |show: &mut dyn FnMut(&Dated) -> Result<()>| {
         book.each(window, |record| if filter.fits(&record) { show(&record) } else { Ok(()) })
     };
     match table {
-        Some(zone) => {
-            let mut table = audit::Table::begin(&mut out, zone)?;
+        Some((zone, form)) => {
+            let mut table = audit::Table::begin(form.writer(&mut out)?, zone)?;
             fitting(&mut |record| table.write(record))?;
             table.finish()?;
         }

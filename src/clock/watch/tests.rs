@@ -93,7 +93,7 @@ fn years_ahead_is_plausible_and_gives_way_to_a_clock_in_step() {
     assert_eq!(look(&mut watch, &clock), TimeQuality::Wrong);
     clock.set_synchronised(Some(true));
     assert_eq!(look(&mut watch, &clock), TimeQuality::Synchronised);
-    // The outlier is forgotten: without the network it is not wrong any more, also after a restart.
+    // The outlier is forgotten: without the network it is no longer wrong, also after a restart.
     clock.reboot(day(102));
     let mut watch = Watch::new(watch.evidence());
     assert_eq!(look(&mut watch, &clock), TimeQuality::Plausible);

@@ -123,13 +123,13 @@ pub(super) fn cross_check(reader: &mut Reader, mqtt: &Mqtt) {
     }
 }
 
-/// Whoever can give commands can open doors.
+/// Commands open doors.
 fn guard_commands(reader: &mut Reader, mqtt: &Mqtt) {
     let key = "mqtt.commands.enabled";
     if mqtt.tls.is_none() {
         reader.warn(
             key,
-            "commands come without TLS: whoever can change what passes on the line, or takes the broker's place, opens the doors. Set \
+            "commands come without TLS: an attacker who can change what passes on the line, or who takes the broker's place, opens the doors. Set \
              [mqtt.tls] enabled = true and the broker's port with TLS, usually 8883; or turn commands off",
         );
     }
@@ -138,7 +138,7 @@ fn guard_commands(reader: &mut Reader, mqtt: &Mqtt) {
     if !(certificate || user && mqtt.password_file.is_some()) {
         reader.warn(
             key,
-            "commands come from a broker that asks usher for no login, and then hardly asks others for one: whoever reaches it opens the \
+            "commands come from a broker that asks usher for no login, and then hardly asks others for one: anybody who reaches it opens the \
              doors. Give usher a user (mqtt.username, mqtt.password_file) or a certificate of its own, and let the broker take commands from \
              known users only (docs/mqtt.md, Security); or turn commands off",
         );

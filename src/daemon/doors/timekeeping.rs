@@ -65,7 +65,7 @@ fn stamp(record: &Record) -> Stamp {
     }
 }
 
-/// See the file's head.
+/// Follows the quality of the time for the doors, and says what of it is to be kept over a restart.
 pub(super) struct Timekeeper {
     watch: Watch,
     quality: Option<TimeQuality>,

@@ -84,7 +84,7 @@ impl Places {
         let own = table.guests.values().filter(|guest| guest.caller == caller).count();
         let others = table.guests.values().filter(|guest| !guest.caller.goes_first()).count();
         let goes = if !first && own >= shared.most_of_one {
-            // Whoever has too many makes room among their own.
+            // A user with too many makes room among their own.
             Some(table.longest_waiting(|guest| guest.caller == caller))
         } else if !first && others >= shared.most - shared.reserved {
             Some(table.longest_waiting(|guest| !guest.caller.goes_first()))

@@ -1,3 +1,5 @@
+//! What each kind of record says, and receipts of decisions.
+
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;

@@ -220,7 +220,7 @@ fn a_clock_set_while_usher_runs_is_told_and_moves_nobody() {
         scene.play(&Step::Wait { ms: 10_000 });
         assert_eq!((refused(&scene), jumps(&scene)), (Some(Reason::Passback), count + 1));
     }
-    // Half a day later it is not trusted any more.
+    // Half a day later it is no longer trusted.
     scene.clock.advance(Duration::from_secs(12 * 3600));
     scene.play(&GOES_IN);
     assert_eq!(refused(&scene), None);
