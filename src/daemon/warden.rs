@@ -121,6 +121,8 @@ impl Warden {
     /// Runs until it is told to finish, or until everybody who could tell it something is gone. Dropping the relays puts them
     /// at their safe level whatever happens.
     pub fn run(mut self) {
+        // They hang on the board already, and so are no change.
+        (self.show)(&self.board.read().doors);
         loop {
             self.doors.tick();
             self.post();
