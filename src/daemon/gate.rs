@@ -49,6 +49,7 @@ pub fn open(
         interlock: door.passing.interlock.as_deref().map(Arc::from),
         hours: hours.cloned().map(UnlockHours::new),
         hours_ended: None,
+        unconfirmed: Default::default(),
         level_unknown: false,
         trouble: None,
         inputs_trouble: None,

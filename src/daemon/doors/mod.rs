@@ -181,6 +181,9 @@ impl Doors {
     /// A face before `door`, seen by a camera of the side `direction`.
     pub fn seen(&mut self, door: usize, direction: Option<Direction>, sighting: &Sighting) {
         self.follow_gallery();
+        if self.grant_waits_for(door, sighting.nearest.map(|nearest| nearest.person)) {
+            return;
+        }
         let now = self.now();
         let other_open = self.other_open(door);
         let Doors { posts, authority, people, .. } = self;
@@ -404,7 +407,7 @@ impl Doors {
                     && self.carry_out_for(door, acts, record, Some(evidence)).is_ok();
                 if !unlocked {
                     self.posts[door].referee.take_back(person);
-                    self.explain_shut_door(door, noted.err(), opens_day);
+                    self.explain_shut_door(door, person, noted.err(), opens_day);
                     return;
                 }
                 self.authority.granted(door, &holder, now);
@@ -438,18 +441,6 @@ impl Doors {
         let standing: Vec<Entry> = zone.iter().map(|_| Entry::place(person.id, place)).collect();
         let door = self.posts[door].name.clone();
         self.note(&Event::Passed { door, person, direction, zone, record }, &standing).ok();
-    }
-
-    /// The record of a grant is still to come, and the door has stayed shut meanwhile: the record after it says so.
-    fn explain_shut_door(&mut self, door: usize, unwritten: Option<Unwritten>, opens_day: bool) {
-        let Some(Unwritten { reason, .. }) = unwritten.filter(|unwritten| unwritten.pending && !self.open_unrecorded)
-        else {
-            return;
-        };
-        let name = self.posts[door].name.clone();
-        let before = self.authority.first_came(door);
-        let standing: Vec<Entry> = opens_day.then(|| Entry::came_before(&name, before.as_ref())).into_iter().collect();
-        self.note(&Event::UnlockRefused { door: name, reason }, &standing).ok();
     }
 
     /// A door of the same interlock that is unlocked or open.

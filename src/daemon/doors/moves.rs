@@ -11,7 +11,7 @@ use super::pen::Unwritten;
 use super::standing::Entry;
 use super::telling::tell_note;
 use crate::access::Act;
-use crate::domain::{Cause, DoorCommand, Event, Mode, Moment};
+use crate::domain::{Cause, DoorCommand, Event, Mode, Moment, PersonId};
 use crate::door::{DoorError, Outcome, Report};
 
 /// Why what should follow did not. Of several failures in a row the first is given.
@@ -167,6 +167,35 @@ impl Doors {
         }
         self.note(&event, &[]).ok();
         moved.map(drop)
+    }
+
+    /// Whether a grant of this person still waits for a stalled disk: until it answers, more frames of them would only be more grants that wait.
+    pub(super) fn grant_waits_for(&mut self, door: usize, person: Option<PersonId>) -> bool {
+        let nothing_waits = self.pen.waiting() == 0;
+        let Some(post) = self.posts.get_mut(door) else { return false };
+        if nothing_waits {
+            post.unconfirmed.clear();
+        }
+        person.is_some_and(|person| post.unconfirmed.contains(&person))
+    }
+
+    /// The record of a grant is still to come, and the door has stayed shut meanwhile: the record after it says so.
+    pub(super) fn explain_shut_door(
+        &mut self,
+        door: usize,
+        person: PersonId,
+        unwritten: Option<Unwritten>,
+        opens_day: bool,
+    ) {
+        let Some(Unwritten { reason, .. }) = unwritten.filter(|unwritten| unwritten.pending && !self.open_unrecorded)
+        else {
+            return;
+        };
+        self.posts[door].unconfirmed.insert(person);
+        let name = self.posts[door].name.clone();
+        let before = self.authority.first_came(door);
+        let standing: Vec<Entry> = opens_day.then(|| Entry::came_before(&name, before.as_ref())).into_iter().collect();
+        self.note(&Event::UnlockRefused { door: name, reason }, &standing).ok();
     }
 
     pub(super) fn lock(&mut self, door: usize, reason: &str) -> Result<(), Failure> {

@@ -2,12 +2,13 @@
 //!
 //! Knows nothing of other doors and of the journal.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::{Doorway, Referee, Schedule};
-use crate::domain::{Alarm, Direction, Mode, Named};
+use crate::domain::{Alarm, Direction, Mode, Named, PersonId};
 use crate::door::RelayHandle;
 
 /// Somebody on the way through.
@@ -29,6 +30,8 @@ pub struct Post {
     pub hours: Option<UnlockHours>,
     /// An operator ended the hours that are open; kept over a restart.
     pub hours_ended: Option<HoursEnded>,
+    /// People whose grant waits for a disk that has stalled.
+    pub unconfirmed: BTreeSet<PersonId>,
     /// The wires failed or hang: the relay may be energised.
     pub level_unknown: bool,
     /// What is wrong with it.
