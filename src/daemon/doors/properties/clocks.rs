@@ -72,9 +72,11 @@ proptest! {
         for step in &steps {
             let known = |scene: &mut Scene| scene.doors().time().is_none_or(TimeQuality::is_known);
             let (before, known_before) = (scene.lines().len(), known(&mut scene));
+            // Else records of earlier steps come with this one.
+            let nothing_waits = scene.world.is_well();
             scene.play(step);
             let settles = matches!(step, Step::Wait { .. } | Step::SetClock { .. } | Step::Synchronised(_) | Step::Reboot { .. } | Step::Restart);
-            if known_before || known(&mut scene) || settles {
+            if known_before || known(&mut scene) || settles || !nothing_waits {
                 continue;
             }
             let new = scene.lines().split_off(before);
