@@ -1,4 +1,4 @@
-//! What a running daemon has claimed, left in its runtime directory: the lines of its doors and its socket.
+//! What a running daemon has claimed, left in its runtime directory: the lines of its relays and its socket.
 //!
 //! `usher door safe` reads it, so that relays can be put at their safe level when the configuration has become unreadable or names other
 //! lines by now. The file stays when the daemon ends, until the next one writes its own or the machine starts anew.

@@ -92,6 +92,16 @@ impl Input {
             Input::Tamper => "tamper",
         }
     }
+
+    /// What `active` means here, in a word.
+    pub fn word(self, active: bool) -> &'static str {
+        match (self, active) {
+            (Input::Sensor | Input::Tamper, true) => "open",
+            (Input::Sensor | Input::Tamper, false) => "closed",
+            (Input::ExitButton, true) => "pressed",
+            (Input::ExitButton, false) => "released",
+        }
+    }
 }
 
 impl fmt::Display for Input {

@@ -3,24 +3,11 @@
 //!
 //! Knows nothing of lines and levels: an input is active or at rest. Nothing here reads a clock; time is counted in samples.
 
-use std::fmt;
 use std::thread;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{DoorError, InputSettings};
-
-/// What can be told to a door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Input {
-    /// Active while the door is open.
-    Sensor,
-    /// Active while somebody presses it.
-    ExitButton,
-    /// Active while the housing is open.
-    Tamper,
-}
+use crate::domain::Input;
 
 /// An input is active, or at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,38 +30,6 @@ pub trait Contacts: Send {
 
     /// Each input and its line, for logs and for `usher doctor`.
     fn describe(&self) -> Vec<String>;
-}
-
-impl From<Input> for crate::domain::Input {
-    fn from(input: Input) -> crate::domain::Input {
-        match input {
-            Input::Sensor => crate::domain::Input::Sensor,
-            Input::ExitButton => crate::domain::Input::ExitButton,
-            Input::Tamper => crate::domain::Input::Tamper,
-        }
-    }
-}
-
-impl Input {
-    /// What `active` means here, in a word.
-    pub fn word(self, active: bool) -> &'static str {
-        match (self, active) {
-            (Input::Sensor | Input::Tamper, true) => "open",
-            (Input::Sensor | Input::Tamper, false) => "closed",
-            (Input::ExitButton, true) => "pressed",
-            (Input::ExitButton, false) => "released",
-        }
-    }
-}
-
-impl fmt::Display for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Input::Sensor => "door sensor",
-            Input::ExitButton => "exit button",
-            Input::Tamper => "tamper contact",
-        })
-    }
 }
 
 /// Inputs that can be asked for their present levels, and no more.

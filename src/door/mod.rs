@@ -16,7 +16,7 @@ mod wiring;
 use std::fmt;
 use std::sync::Arc;
 
-pub use contacts::{Change, Contacts, Input};
+pub use contacts::{Change, Contacts};
 pub use error::DoorError;
 pub use indicator::{Indicator, Signal};
 pub use panel::Panel;
@@ -28,6 +28,7 @@ pub use wiring::{
 };
 
 use crate::clock::Clock;
+pub use crate::domain::Input;
 
 /// The output that the relay hangs on.
 pub trait Wires: Send {

@@ -10,15 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{DoorError, Input};
 
-/// One door's wires.
+/// One door's wires. Written down, they are the relay's line alone: that is what `usher door safe` needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WiringSettings {
     /// The door's name; the kernel shows it as the user of the lines.
     pub door: String,
     pub driver: Driver,
     pub relay: OutputSettings,
+    #[serde(skip)]
     pub indicator: Option<IndicatorSettings>,
     /// Each input once, in the order in which they are told.
+    #[serde(skip)]
     pub inputs: Vec<(Input, InputSettings)>,
 }
 
@@ -65,7 +67,7 @@ pub enum Active {
 }
 
 /// The lamps; a lamp without a line is not there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndicatorSettings {
     pub granted: Option<LineId>,
     pub denied: Option<LineId>,
@@ -75,7 +77,7 @@ pub struct IndicatorSettings {
 }
 
 /// A contact on an input line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputSettings {
     /// `None` for the simulated driver only.
     pub line: Option<LineId>,
@@ -88,14 +90,14 @@ pub struct InputSettings {
 }
 
 /// A contact at rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
     NormallyOpen,
     NormallyClosed,
 }
 
 /// The resistor at an input line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pull {
     /// The chip's own, up; the contact leads to ground.
     Up,

@@ -221,7 +221,7 @@ impl Doors {
     pub fn contact(&mut self, door: usize, input: Input, active: bool, at: Moment) {
         let now = self.now();
         let other_open = self.other_open(door);
-        let change = self.hear(door, input.into(), active);
+        let change = self.hear(door, input, active);
         let Some(post) = self.posts.get_mut(door) else { return };
         let (acts, through) = match input {
             Input::Sensor => post.doorway.leaf(active, now.moment),
@@ -229,7 +229,7 @@ impl Doors {
             Input::ExitButton => return,
             Input::Tamper => (post.doorway.tamper(active, now.moment), Vec::new()),
         };
-        let acts = if change == Change::Counted { self.without_records(door, input.into(), acts) } else { acts };
+        let acts = if change == Change::Counted { self.without_records(door, input, acts) } else { acts };
         self.carry_out(door, acts, None).ok();
         for passage in through {
             self.passed(door, passage);
