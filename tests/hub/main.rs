@@ -1,5 +1,4 @@
-//! The hub against real brokers: rumqttd in the test process, and mosquitto beside it. A small proxy stands between where a test
-//! has to cut or slow the line.
+//! The hub against real brokers: rumqttd in the test process, and mosquitto. A small proxy cuts or slows connections where a test needs it.
 
 mod certificates;
 mod commands;

@@ -1,4 +1,4 @@
-//! What a broker does not take is given up, named and counted, and nothing else suffers by it.
+//! Messages that a broker does not accept are given up, reported and counted, and everything else arrives.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use usher::hub::home_assistant::{HomeAssistantSettings, PeopleAs};
-use usher::hub::{CommandSettings, HubSettings, LockState, Premises, Refusal, Version};
+use usher::hub::{CommandSettings, DeviceLayout, HubSettings, LockState, Refusal, Version};
 
 use crate::support::*;
 
@@ -27,19 +27,19 @@ fn long(seq: u64) -> usher::hub::Pending {
     entry(seq, "locked", json!({ "door": "front", "reason": "x".repeat(6000) }))
 }
 
-/// What a broker does when it does not like a message.
+/// What a broker does with a message that it does not accept.
 #[derive(Clone, Copy, PartialEq)]
 enum Temper {
     /// DISCONNECT with a reason.
     Says,
     HangsUp,
-    /// Goes on as if nothing had been.
+    /// Continues without an acknowledgement.
     Ignores,
-    /// DISCONNECT, because another client has come with the same id.
+    /// DISCONNECT, because another client connected with the same id.
     Replaces,
 }
 
-/// A broker of the barest kind that takes no message above `most` bytes and does not say so, and none of the topics with `never` in it.
+/// A minimal broker that accepts no message above `most` bytes, without announcing the limit, and none on topics with `never` in it.
 async fn moody_broker(temper: Temper, version: Version, most: usize, never: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -115,7 +115,7 @@ async fn a_message_at_which_the_broker_ends_the_connection_is_found_and_given_up
         house.online().await;
         assert_eq!(house.hub.refusals().len(), 1);
         assert!(house.hub.counts().dropped >= 1);
-        // From now on the connection lasts.
+        // From now on the connection stays.
         let connections = house.hub.counts().connections;
         house.locks(41);
         eventually("an empty outbox", || house.outbox.is_empty()).await;
@@ -150,7 +150,7 @@ async fn a_topic_that_is_not_allowed_is_given_up_and_the_others_arrive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_never_acknowledged_does_not_hold_up_the_others_for_ever() {
+async fn a_message_that_is_never_acknowledged_does_not_block_the_others() {
     let port = moody_broker(Temper::Ignores, Version::V5, 4000, "").await;
     let mut house = House::start(HubSettings { keep_alive: Duration::from_secs(20), ..settings(port) });
     house.online().await;
@@ -168,8 +168,8 @@ async fn a_message_that_is_never_acknowledged_does_not_hold_up_the_others_for_ev
 }
 
 #[tokio::test]
-async fn what_mosquitto_takes_without_saying_how_much_is_found_and_the_announcement_gets_smaller() {
-    // It answers a larger message in a way that the protocol does not know.
+async fn an_unannounced_limit_of_mosquitto_is_found_and_the_announcement_gets_smaller() {
+    // It answers a larger message in a way that the protocol does not define.
     let limited = Mosquitto::made("message_size_limit 3000", |_| "allow_anonymous true".to_owned()).await;
     let mut house = House::start(with_everything(limited.own_port, Version::V5));
     let first = told(&mut house).await;
@@ -199,8 +199,8 @@ async fn what_mosquitto_takes_without_saying_how_much_is_found_and_the_announcem
 }
 
 #[tokio::test]
-async fn what_the_broker_says_in_an_acknowledgement_is_named_and_the_rest_goes_on() {
-    // With 0, which means no limit, this broker ends the connection of whom it refuses something.
+async fn a_refusal_in_an_acknowledgement_is_reported_and_the_rest_arrives() {
+    // With 0, which means no limit, this broker ends the connection when it refuses a message.
     let mosquitto = Mosquitto::made("max_queued_messages 1000", |folder| {
         let acl = folder.join("acl");
         std::fs::write(&acl, "topic write house/door/#\ntopic deny house/door/event/locked\n").unwrap();
@@ -213,17 +213,17 @@ async fn what_the_broker_says_in_an_acknowledgement_is_named_and_the_rest_goes_o
     assert_eq!(refusal.topic, "house/door/event/locked");
     assert!(refusal.reason.contains("NotAuthorized"), "{refusal:?}");
     eventually("an empty outbox", || house.outbox.is_empty()).await;
-    // Counted each time, and told once.
+    // Counted each time, and reported once.
     assert_eq!((house.hub.refusals()[0].times, house.hub.counts().refused, house.hub.counts().connections), (3, 3, 1));
     assert!(house.refused.try_recv().is_err());
-    // A refused word about a refusal is not the next refusal.
+    // A refused record about a refusal is not reported again.
     house.happens(entry(4, "hub_message_refused", json!({ "topic": "x" })));
     eventually("an empty outbox", || house.outbox.is_empty()).await;
     assert!(house.refused.try_recv().is_err());
 }
 
 #[tokio::test]
-async fn a_long_retained_message_on_a_topic_that_is_listened_to_costs_no_connection() {
+async fn a_long_retained_message_on_a_subscribed_topic_ends_no_connection() {
     let mosquitto = Mosquitto::start().await;
     let topics = ["house/door/command/front", "homeassistant/device/usher_door/config", "homeassistant/status"];
     for version in [Version::V311, Version::V5] {
@@ -250,12 +250,12 @@ async fn a_long_retained_message_on_a_topic_that_is_listened_to_costs_no_connect
 }
 
 #[tokio::test]
-async fn a_message_beyond_all_measure_ends_no_connection_for_ever_with_3_1_1() {
+async fn an_oversized_message_over_3_1_1_does_not_end_connections_forever() {
     let mosquitto = Mosquitto::start().await;
     let somebody = Observer::listening_to(mosquitto.port, "somebody", "nothing").await;
     somebody.says("house/door/command/front", vec![b'x'; 17 << 20], true, None).await;
     let commands = CommandSettings { max_age: Duration::from_secs(10), per_minute: 5 };
-    // With a session the broker would bring it back unasked.
+    // With a session the broker would deliver it without a subscription.
     let base = HubSettings { version: Version::V311, clean_start: false, ..settings(mosquitto.own_port) };
     let mut house = House::start(HubSettings { commands: Some(commands), ..base });
     let refusal = told(&mut house).await;
@@ -266,14 +266,14 @@ async fn a_message_beyond_all_measure_ends_no_connection_for_ever_with_3_1_1() {
 }
 
 #[tokio::test]
-async fn hundreds_of_people_are_announced_in_pieces_that_any_broker_takes() {
+async fn hundreds_of_people_are_announced_in_pieces_that_any_broker_accepts() {
     const PEOPLE: u32 = 746;
     let mosquitto = Mosquitto::start().await;
     let people = || (1..=PEOPLE).map(|id| (id, format!("Somebody with a longer name {id}"))).collect::<Vec<_>>();
     let mut places = Vec::new();
     for _ in 0..2 {
         let mut observer = Observer::listening_to(mosquitto.port, "observer", "homeassistant/#").await;
-        let crowd = Premises { people: people(), ..premises() };
+        let crowd = DeviceLayout { people: people(), ..layout() };
         let house = House::with(with_everything(mosquitto.own_port, Version::V311), crowd, Default::default(), 0);
         house.online().await;
         house.hub.doors(front(LockState::Locked));
