@@ -1,6 +1,6 @@
 //! The documents and the program agree: links lead somewhere, and each command that is named exists.
 //!
-//! Knows nothing of whether what they say is true.
+//! Whether what they say is true is checked elsewhere.
 
 use std::collections::BTreeSet;
 use std::fs;
