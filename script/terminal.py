@@ -11,7 +11,8 @@ WIDTH, HEIGHT, MARGIN, BAR = 7.8, 18, 16, 34
 BACKGROUND, FRAME, TEXT, DIM = "#161b22", "#30363d", "#e6edf3", "#8b949e"
 # The first match on a line colours what it matched.
 COLOURS = [
-    (re.compile(r"✓|^\w+ {4,}|open for .*? ms|opens"), "#7ee787"),
+    (re.compile(r"✓|open for .*? ms|opens"), "#7ee787"),
+    (re.compile(r"^(\$|(models|enrolled|camera)\b)"), "#79c0ff"),
     (re.compile(r"✗"), "#ff7b72"),
     (re.compile(r"shut: \w+|stays shut(: \w+)?"), "#ffa657"),
     (re.compile(r"[─═]+|distance .*verdict"), DIM),
