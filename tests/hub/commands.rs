@@ -32,7 +32,7 @@ async fn refusal(house: &mut House) -> String {
     received(house).await.expect_err("a refused command").reason
 }
 
-/// A hub that accepts commands, and a client that sends them.
+/// A house that accepts commands, and a client that gives them.
 async fn listening(mosquitto: &Mosquitto, version: Version) -> (House, Observer) {
     let mut observer = Observer::of(mosquitto.port, "somebody").await;
     let house = House::start(HubSettings { version, ..with_commands(mosquitto.own_port) });
@@ -41,7 +41,7 @@ async fn listening(mosquitto: &Mosquitto, version: Version) -> (House, Observer)
 }
 
 #[tokio::test]
-async fn a_fresh_command_is_accepted_and_a_stale_or_retained_one_refused() {
+async fn a_fresh_command_is_passed_on_and_a_stale_or_retained_one_is_refused() {
     let mosquitto = Mosquitto::start().await;
     for version in [Version::V5, Version::V311] {
         let (mut house, mut somebody) = listening(&mosquitto, version).await;
@@ -56,7 +56,7 @@ async fn a_fresh_command_is_accepted_and_a_stale_or_retained_one_refused() {
         assert_eq!(refusal(&mut house).await, "it is 67 s old");
         house.hub.stop().await;
 
-        // Retained by the broker.
+        // Retained by the broker until a client subscribes.
         somebody.says("house/door/command/front", command("lockdown", NOW), true, None).await;
         somebody.wait_until("house/door/command/front", |command| command["act"] == "lockdown").await;
         let mut later = House::start(HubSettings { version, ..with_commands(mosquitto.own_port) });
@@ -81,7 +81,7 @@ async fn a_short_expiry_replaces_a_time() {
 }
 
 #[tokio::test]
-async fn a_flood_is_refused_once_and_counted_and_a_lockdown_is_accepted() {
+async fn a_flood_is_refused_once_and_counted_and_a_lockdown_still_gets_through() {
     let mosquitto = Mosquitto::start().await;
     let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
     for number in 0..50 {
@@ -99,7 +99,7 @@ async fn a_flood_is_refused_once_and_counted_and_a_lockdown_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_door_that_is_locked_down_is_not_unlocked() {
+async fn a_locked_down_door_is_not_unlocked() {
     let mosquitto = Mosquitto::start().await;
     let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
     house.hub.doors(vec![DoorState { mode: "lockdown".into(), ..front(LockState::Locked).remove(0) }]);
@@ -110,7 +110,7 @@ async fn a_door_that_is_locked_down_is_not_unlocked() {
 }
 
 #[tokio::test]
-async fn a_repeated_command_counts_once_even_on_another_connection() {
+async fn a_repeated_command_counts_once_also_on_another_connection() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "somebody").await;
     for version in [Version::V5, Version::V311] {
@@ -142,7 +142,7 @@ async fn a_repeated_command_counts_once_even_on_another_connection() {
 }
 
 #[tokio::test]
-async fn malformed_commands_are_counted_logged_once_and_ignored() {
+async fn malformed_messages_are_counted_logged_once_and_ignored() {
     let log = Log::begin();
     let mosquitto = Mosquitto::start().await;
     for version in [Version::V5, Version::V311] {
@@ -170,12 +170,12 @@ async fn an_oversized_packet_does_not_fill_the_memory() {
     somebody.says("house/door/command/front", vec![b'x'; 1 << 20], false, None).await;
     somebody.says("house/door/command/front", command("lock", NOW), false, None).await;
     assert_eq!(next(&mut house).await.action, HubAction::Lock);
-    // The broker knows the client's limit and does not deliver the large message.
+    // The broker knows this client's packet limit and does not forward the large one.
     assert_eq!((house.hub.counts().connections, house.hub.counts().commands_malformed), (1, 0));
 }
 
 #[tokio::test]
-async fn without_the_setting_no_command_is_accepted() {
+async fn without_the_setting_there_are_no_subscriptions() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "somebody").await;
     let mut house = House::start(settings(mosquitto.own_port));

@@ -27,7 +27,7 @@ fn keys(components: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_announcement_is_retained_and_repeated_when_home_assistant_starts() {
+async fn the_device_announces_itself_retained_and_again_when_home_assistant_has_started() {
     let mosquitto = Mosquitto::start().await;
     for version in [Version::V5, Version::V311] {
         let mut observer = Observer::listening_to(mosquitto.port, "observer", "#").await;
@@ -54,7 +54,7 @@ async fn the_announcement_is_retained_and_repeated_when_home_assistant_starts() 
 }
 
 #[tokio::test]
-async fn many_starts_of_home_assistant_lose_no_event() {
+async fn many_starts_of_home_assistant_cost_no_event() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(with(PeopleAs::Tag, mosquitto.own_port));
@@ -73,7 +73,7 @@ async fn many_starts_of_home_assistant_lose_no_event() {
 }
 
 #[tokio::test]
-async fn an_event_entity_receives_live_events_and_no_late_ones() {
+async fn an_event_entity_gets_fresh_events_and_no_late_ones() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let outbox = std::sync::Arc::new(usher::hub::MemoryOutbox::default());
@@ -96,7 +96,7 @@ async fn an_event_entity_receives_live_events_and_no_late_ones() {
 }
 
 #[tokio::test]
-async fn device_trackers_follow_the_gallery() {
+async fn people_are_trackers_that_come_and_go_with_the_gallery() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::listening_to(mosquitto.port, "observer", "#").await;
     let house = House::start(with(PeopleAs::DeviceTracker, mosquitto.own_port));
@@ -115,7 +115,7 @@ async fn device_trackers_follow_the_gallery() {
 }
 
 #[tokio::test]
-async fn an_announcement_of_an_earlier_run_is_cleared() {
+async fn entities_of_an_earlier_run_that_are_gone_are_withdrawn() {
     let mosquitto = Mosquitto::start().await;
     let old = House::start(with(PeopleAs::DeviceTracker, mosquitto.own_port));
     let mut observer = Observer::listening_to(mosquitto.port, "observer", "#").await;
@@ -171,7 +171,7 @@ async fn removal_leaves_nothing_behind() {
         assert!(cleared.iter().any(|cleared| cleared == topic), "{topic}: {cleared:?}");
     }
     let mut late = Observer::listening_to(mosquitto.port, "late", "#").await;
-    // Only the other device's topic is left.
+    // Another device's is the only one left.
     let left = late.next().await;
     assert_eq!(text(&left.topic), "house/other/status");
     late.says("end", "", false, None).await;

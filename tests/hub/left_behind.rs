@@ -29,7 +29,7 @@ fn large() -> DeviceLayout {
     layout
 }
 
-/// The retained messages of the broker, by topic.
+/// Retained topics and payloads.
 async fn kept(port: u16) -> BTreeMap<String, String> {
     let mut observer = Observer::listening_to(port, "late", "#").await;
     observer.says("end", "", false, None).await;
@@ -43,7 +43,7 @@ async fn kept(port: u16) -> BTreeMap<String, String> {
     }
 }
 
-/// Waits until `is_it` holds for the retained messages.
+/// Waits until the broker keeps what `is_it` wants.
 async fn until(port: u16, what: &str, is_it: impl Fn(&BTreeMap<String, String>) -> bool) -> BTreeMap<String, String> {
     for _ in 0..200 {
         let kept = kept(port).await;
@@ -66,7 +66,7 @@ async fn runs(settings: HubSettings, layout: DeviceLayout, retained_topics: &Arc
 }
 
 #[tokio::test]
-async fn topics_of_removed_doors_cameras_and_people_are_cleared() {
+async fn removed_doors_cameras_and_people_leave_nothing() {
     let retained_topics = Arc::<MemoryTopics>::default();
     for version in [Version::V5, Version::V311] {
         let mosquitto = Mosquitto::start().await;
@@ -101,7 +101,7 @@ async fn topics_of_removed_doors_cameras_and_people_are_cleared() {
 }
 
 #[tokio::test]
-async fn a_former_name_is_cleared_unless_another_device_has_it() {
+async fn a_former_name_goes_unless_another_device_has_it_now() {
     let mosquitto = Mosquitto::start().await;
     let retained_topics = Arc::<MemoryTopics>::default();
     let own = mosquitto.own_port;
@@ -117,7 +117,7 @@ async fn a_former_name_is_cleared_unless_another_device_has_it() {
     house.hub.stop().await;
     drop(house);
 
-    // Another device has the name now and is online.
+    // Another device has taken the name over and is online.
     let other = HubSettings { client_id: "other".into(), ..with(own, "new", None) };
     let other = runs(other, layout(), &Arc::default()).await;
     until(mosquitto.port, "the other", |kept| kept.get("house/new/status").is_some_and(|status| status == "online"))
@@ -131,7 +131,7 @@ async fn a_former_name_is_cleared_unless_another_device_has_it() {
 }
 
 #[tokio::test]
-async fn people_removed_during_an_outage_are_on_no_topic_afterwards() {
+async fn a_person_removed_or_erased_while_the_broker_is_away_is_on_no_topic_afterwards() {
     let mosquitto = Mosquitto::start().await;
     let port = free_port().await;
     let proxy = Proxy::between(port, mosquitto.own_port).await;

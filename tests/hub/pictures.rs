@@ -1,4 +1,4 @@
-//! Snapshots: at once or never, and not retained.
+//! Snapshots: sent at once or never, and not retained.
 
 use rumqttc::v5::mqttbytes::QoS;
 use usher::hub::{HubSettings, Version};
@@ -13,7 +13,7 @@ fn with_snapshots(port: u16) -> HubSettings {
 }
 
 #[tokio::test]
-async fn a_snapshot_arrives_unchanged_after_its_record_and_is_not_retained() {
+async fn a_picture_arrives_unchanged_after_its_description_and_is_not_retained() {
     let mosquitto = Mosquitto::start().await;
     for version in [Version::V5, Version::V311] {
         let mut observer = Observer::of(mosquitto.port, "observer").await;
@@ -32,7 +32,7 @@ async fn a_snapshot_arrives_unchanged_after_its_record_and_is_not_retained() {
 }
 
 #[tokio::test]
-async fn no_snapshot_arrives_late() {
+async fn no_picture_is_sent_late() {
     let mut mosquitto = Mosquitto::start().await;
     let house = House::start(with_snapshots(mosquitto.own_port));
     house.online().await;
@@ -48,7 +48,7 @@ async fn no_snapshot_arrives_late() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_the_broker_refuses_loses_no_event() {
+async fn a_picture_that_the_broker_refuses_costs_no_event() {
     let mosquitto = Mosquitto::with(|_| "allow_anonymous true\nmax_packet_size 2000".to_owned()).await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(with_snapshots(mosquitto.own_port));

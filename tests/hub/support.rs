@@ -1,4 +1,4 @@
-//! Brokers to test against, and clients that observe them.
+//! Brokers to test against, connections to cut, and an observer.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use usher::hub::{
     MemoryOutbox, MemoryTopics, Outbox, Pending, Refusal, RefusedCommand, Snapshot, StorageError, Version,
 };
 
-/// Far longer than anything here takes; only a failing test waits so long.
+/// Far longer than anything takes; only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// 2026-01-02T10:32:07Z
@@ -71,7 +71,7 @@ pub fn entry(seq: u64, kind: &str, content: Value) -> Pending {
     Pending { seq, id, time, kind, content, previous, hash }
 }
 
-/// A snapshot that belongs to the record with that number.
+/// A picture that belongs to the record of that number.
 pub fn picture(seq: u64, kind: &str, jpeg: Vec<u8>) -> Snapshot {
     let Pending { id, time, kind, .. } = entry(seq, kind, Value::Null);
     let (door, camera) = ("front".to_owned(), "porch".to_owned());
@@ -83,7 +83,7 @@ pub struct House {
     pub hub: Hub,
     pub outbox: Arc<MemoryOutbox>,
     pub commands: mpsc::Receiver<Result<HubCommand, RefusedCommand>>,
-    /// Messages that the broker refused, to be recorded.
+    /// Refusals that the hub wants recorded.
     pub refused: mpsc::Receiver<Refusal>,
 }
 
@@ -96,7 +96,7 @@ pub struct Past {
     pub retained_topics: Arc<MemoryTopics>,
 }
 
-/// The front door, with its lock as it is.
+/// The front door in this lock state.
 pub fn front(lock: LockState) -> Vec<DoorState> {
     let (name, mode) = ("front".to_owned(), "normal".to_owned());
     vec![DoorState { name, lock, open: None, mode, alarms: Vec::new(), fault: None }]
@@ -121,7 +121,7 @@ impl House {
         House { hub, outbox, commands, refused: refusals }
     }
 
-    /// An event happens: it is in the outbox first, then reported to the hub.
+    /// An event happens: on disk first, then to the hub.
     pub fn happens(&self, entry: Pending) {
         self.outbox.push(entry.clone());
         self.hub.happened(entry.seq, &entry.kind, &entry.time, &entry.content);
@@ -136,7 +136,7 @@ impl House {
         eventually("the hub to come online", || self.hub.state() == ConnectionState::Online).await;
     }
 
-    /// Waits for an outage and returns its reason.
+    /// Waits for an outage; returns its reason.
     pub async fn offline(&self) -> String {
         timeout(PATIENCE, async {
             loop {
@@ -203,7 +203,7 @@ pub async fn broker(users: Option<(&str, &str)>) -> u16 {
     port
 }
 
-/// Accepts connections and sends nothing else. Returns its port.
+/// Accepts connections and never sends anything after that. Returns its port.
 pub async fn mute_broker() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -220,13 +220,13 @@ pub async fn mute_broker() -> u16 {
     port
 }
 
-/// A real mosquitto in a folder of its own, with a plain port for observers. Dropping it ends it.
+/// A real mosquitto in a folder of its own, with a plain port for observers. Ends when it is dropped.
 pub struct Mosquitto {
     child: Child,
     folder: TempDir,
-    /// Plain, without a password.
+    /// The plain port, without a password.
     pub port: u16,
-    /// The port with the lines of `listener`; plain as well without any.
+    /// The port of `listener`; a plain one without it.
     pub own_port: u16,
 }
 
@@ -259,7 +259,7 @@ impl Mosquitto {
     }
 
     fn spawn(folder: &Path) -> Child {
-        // Debian installs it where only root's PATH finds it.
+        // Debian installs it in a folder that is only in root's PATH.
         let there = Path::new("/usr/sbin/mosquitto");
         let program = if there.exists() { there } else { Path::new("mosquitto") };
         Command::new(program)
@@ -271,7 +271,7 @@ impl Mosquitto {
             .expect("mosquitto is installed: script/setup does it")
     }
 
-    /// Kills it, as a power failure would.
+    /// Ends it at once, as when the power fails.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -309,7 +309,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Subscribes to all topics of the device. Returns once the broker has confirmed that.
+    /// Listens to all topics of the device. Returns once the broker has confirmed the subscription.
     pub async fn of(port: u16, name: &str) -> Observer {
         Observer::listening_to(port, name, "house/door/#").await
     }
@@ -338,7 +338,7 @@ impl Observer {
         timeout(PATIENCE, self.publishes.recv()).await.expect("a message arrives").expect("the observer lives")
     }
 
-    /// The next message on that topic; others are skipped.
+    /// The next message of that topic; skips others.
     pub async fn wait_for(&mut self, topic: &str) -> Publish {
         loop {
             let publish = self.next().await;
@@ -348,7 +348,7 @@ impl Observer {
         }
     }
 
-    /// Waits for a message on that topic for which `is_it` holds.
+    /// Waits until the topic's payload satisfies `is_it`.
     pub async fn wait_until(&mut self, topic: &str, is_it: impl Fn(&Value) -> bool) -> Publish {
         loop {
             let publish = self.wait_for(topic).await;
@@ -367,7 +367,7 @@ impl Observer {
         }
     }
 
-    /// The next event, live or late.
+    /// The next event, whether it comes late or not.
     pub async fn event(&mut self) -> Publish {
         loop {
             let publish = self.next().await;
@@ -378,7 +378,7 @@ impl Observer {
         }
     }
 
-    /// Publishes a message, with an expiry if one is given.
+    /// Publishes with an expiry, where one is given.
     pub async fn says(&self, topic: &str, payload: impl Into<Vec<u8>>, retain: bool, expiry_s: Option<u32>) {
         let properties = PublishProperties { message_expiry_interval: expiry_s, ..PublishProperties::default() };
         let payload: Vec<u8> = payload.into();
@@ -404,7 +404,7 @@ pub fn seq(publish: &Publish) -> u64 {
     value(publish)["seq"].as_u64().unwrap()
 }
 
-/// The log of this process, of all tests.
+/// Everything logged in this process, by all tests.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -420,7 +420,7 @@ impl Log {
         })
     }
 
-    /// The number of lines that contain both.
+    /// How many lines contain both.
     pub fn count(&self, what: &str, also: &str) -> usize {
         let bytes = self.0.lock().unwrap();
         String::from_utf8_lossy(&bytes).lines().filter(|line| line.contains(what) && line.contains(also)).count()

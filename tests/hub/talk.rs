@@ -1,4 +1,4 @@
-//! What is published in ordinary operation.
+//! Publishing in normal operation.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ async fn both_versions_publish_the_same_to_mosquitto() {
 }
 
 #[tokio::test]
-async fn a_stop_sends_waiting_events_and_then_offline() {
+async fn stopping_sends_waiting_events_and_then_offline() {
     let port = broker(None).await;
     let mut observer = Observer::of(port, "observer").await;
     let house = House::start(settings(port));
@@ -78,7 +78,7 @@ async fn a_stop_sends_waiting_events_and_then_offline() {
 }
 
 #[tokio::test]
-async fn the_broker_publishes_offline_for_a_dropped_hub() {
+async fn after_a_dropped_hub_the_broker_publishes_offline() {
     let port = broker(None).await;
     let mut observer = Observer::of(port, "observer").await;
     let house = House::start(settings(port));
@@ -102,7 +102,7 @@ async fn a_wrong_password_is_named() {
 }
 
 #[tokio::test]
-async fn an_invalid_topic_is_dropped_and_the_others_arrive() {
+async fn a_topic_that_mqtt_forbids_is_dropped_and_nothing_else() {
     let port = broker(None).await;
     let mut observer = Observer::of(port, "observer").await;
     let house = House::start(settings(port));
@@ -115,7 +115,7 @@ async fn an_invalid_topic_is_dropped_and_the_others_arrive() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_too_large_is_counted_and_does_not_block_the_others() {
+async fn an_event_larger_than_the_broker_accepts_is_counted_and_does_not_block_the_others() {
     let mosquitto = Mosquitto::with(|_| "allow_anonymous true\nmax_packet_size 2000".to_owned()).await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(settings(mosquitto.own_port));
@@ -128,7 +128,7 @@ async fn an_event_that_is_too_large_is_counted_and_does_not_block_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_does_not_wait_for_a_silent_broker() {
+async fn stopping_does_not_wait_for_a_silent_broker() {
     let house = House::start(settings(mute_broker().await));
     house.online().await;
     house.locks(1);
