@@ -6,7 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Doors;
-use super::moves::Failure;
+use super::moves::ActFailure;
 use super::saved::SavedEntry;
 use crate::domain::{Event, Mode, Moment, PersonId, earliest};
 
@@ -72,7 +72,7 @@ impl Doors {
         };
         let acts = acts.map_err(|why| RequestError::Refused { door: name.clone(), reason: why.to_string() })?;
         let Err(failure) = self.carry_out(door, acts, None) else { return Ok(()) };
-        let Failure::Unwritten(unwritten) = &failure else {
+        let ActFailure::Unwritten(unwritten) = &failure else {
             return Err(RequestError::Refused { door: name, reason: failure.to_string() });
         };
         let state = match order {
