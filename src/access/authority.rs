@@ -17,7 +17,7 @@ use super::holder::Holder;
 use super::shown::Shown;
 use super::when::{Now, When};
 use super::whereabouts::{Place, Whereabouts};
-use crate::domain::{Direction, Gate, Mode, Moment, PersonId, Reason};
+use crate::domain::{Direction, DoorIndex, Gate, Mode, Moment, PersonId, Reason, ScheduleIndex};
 
 /// The rules of a house: all its doors together.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub struct DoorRules {
     /// Until somebody of this group was let in, nobody else is on that day. Who opens the day opens the unlock window too, to its end.
     pub first_person: Option<String>,
     /// The place in [`HouseRules::schedules`] of the hours in which the door stands unlocked.
-    pub unlock_hours: Option<usize>,
+    pub unlock_hours: Option<ScheduleIndex>,
     /// Two people must be recognised within this time.
     pub two_person: Option<Duration>,
     /// The zones on both sides.
@@ -67,7 +67,7 @@ pub struct Permit {
     /// Empty: everybody.
     pub groups: Vec<String>,
     /// The place of a schedule in [`HouseRules::schedules`]. `None`: at any time.
-    pub schedule: Option<usize>,
+    pub schedule: Option<ScheduleIndex>,
 }
 
 /// What a door lies between. Going in leads from `outside` to `inside`.
@@ -93,7 +93,7 @@ pub enum Passback {
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// The place of the door in [`HouseRules::doors`].
-    pub door: usize,
+    pub door: DoorIndex,
     pub direction: Option<Direction>,
     pub holder: &'a Holder,
     /// The face that showed them; `None` for a question without a face, which makes nobody a first or second person.
@@ -161,7 +161,7 @@ impl Authority {
     pub fn judge(&mut self, asked: &Asked<'_>, now: Now) -> Judgement {
         let Asked { door, holder, .. } = *asked;
         let mut judgement = Judgement { gates: Vec::with_capacity(8), refused: None, with: None };
-        let Some(rules) = self.rules.doors.get(door) else {
+        let Some(rules) = self.rules.doors.get(door.0) else {
             judgement.refused = Some(Reason::NotPermitted);
             return judgement;
         };
@@ -189,7 +189,9 @@ impl Authority {
             judgement.with = with;
             if let (true, None, Some(shown)) = (fine_alone, with, asked.shown) {
                 let waiting = Waiting { shown: shown.clone(), direction: asked.direction, at: now.moment };
-                self.waiting[door] = Some(waiting);
+                if let Some(place) = self.waiting.get_mut(door.0) {
+                    *place = Some(waiting);
+                }
             }
         }
         judgement
@@ -233,7 +235,7 @@ impl Authority {
         now: Now,
     ) -> Result<(PersonId, Duration), String> {
         let nobody = || "nobody else was recognised before".to_owned();
-        let waiting = self.waiting.get(asked.door).and_then(Option::as_ref).ok_or_else(nobody)?;
+        let waiting = self.waiting.get(asked.door.0).and_then(Option::as_ref).ok_or_else(nobody)?;
         let (first, ago) = (waiting.shown.person, now.moment.since(waiting.at));
         if first == asked.holder.person || waiting.direction != asked.direction || ago > window {
             return Err(nobody());
@@ -254,47 +256,53 @@ impl Authority {
     }
 
     /// Who waits for a second person at `door`; to be asked for before [`Authority::judge`], for [`Asked::first`].
-    pub fn waits(&self, door: usize) -> Option<PersonId> {
-        self.waiting.get(door)?.as_ref().map(|waiting| waiting.shown.person)
+    pub fn waits(&self, door: DoorIndex) -> Option<PersonId> {
+        self.waiting.get(door.0)?.as_ref().map(|waiting| waiting.shown.person)
     }
 
     /// The mode of `door` was set: somebody who waits for a second person there begins anew.
-    pub fn mode_set(&mut self, door: usize) {
-        if let Some(waiting) = self.waiting.get_mut(door) {
+    pub fn mode_set(&mut self, door: DoorIndex) {
+        if let Some(waiting) = self.waiting.get_mut(door.0) {
             *waiting = None;
         }
     }
 
     /// They were let in.
-    pub fn granted(&mut self, door: usize, holder: &Holder, now: Now) {
+    pub fn granted(&mut self, door: DoorIndex, holder: &Holder, now: Now) {
         self.strikes.clear(door, holder.person, now.moment);
         self.waits_no_more(holder.person);
-        let Some(rules) = self.rules.doors.get(door) else { return };
-        self.waiting[door] = None;
+        let Some(rules) = self.rules.doors.get(door.0) else { return };
+        self.mode_set(door);
         if rules.first_person.is_some()
             && let Some(at) = self.opens_day(door, holder, now)
         {
-            self.first_came[door] = Some(at);
+            self.restore_first_came(door, at);
         }
     }
 
     /// That they open the day at `door`, now, if they are its first person and the first of them to come on that day.
-    pub fn opens_day(&self, door: usize, holder: &Holder, now: Now) -> Option<When> {
-        let group = self.rules.doors.get(door)?.first_person.as_ref()?;
+    pub fn opens_day(&self, door: DoorIndex, holder: &Holder, now: Now) -> Option<When> {
+        let group = self.rules.doors.get(door.0)?.first_person.as_ref()?;
         let came = self.came(door, now).map(|at| self.day_of(at));
         (holder.is_in(group) && came != Some(self.day_of(now.wall))).then(|| When::of(&now))
     }
 
     /// A face nearly passed for `person`, and was refused.
-    pub fn near_miss(&mut self, door: usize, person: PersonId, now: Now) {
+    pub fn near_miss(&mut self, door: DoorIndex, person: PersonId, now: Now) {
         self.strikes.miss(&self.rules.backoff, door, person, now.moment);
     }
 
     /// They went through; where that leads, if zones and a direction are known.
-    pub fn passed(&mut self, door: usize, person: PersonId, direction: Option<Direction>, now: Now) -> Option<String> {
+    pub fn passed(
+        &mut self,
+        door: DoorIndex,
+        person: PersonId,
+        direction: Option<Direction>,
+        now: Now,
+    ) -> Option<String> {
         // They may have gone to wait before another door while this one was still open for them.
         self.waits_no_more(person);
-        let zones = self.rules.doors.get(door)?.zones.as_ref()?;
+        let zones = self.rules.doors.get(door.0)?.zones.as_ref()?;
         let zone = match direction? {
             Direction::In => zones.inside.clone(),
             Direction::Out => zones.outside.clone(),
@@ -312,7 +320,7 @@ impl Authority {
 
     /// Whether `door` may stand unlocked by its hours as far as the calendar and the first person of the day go: the time is known, and that
     /// person has come, or none is needed. By [`WithoutSync::Allow`] the time need not be known.
-    pub fn hours_may_begin(&self, door: usize, now: Now) -> bool {
+    pub fn hours_may_begin(&self, door: DoorIndex, now: Now) -> bool {
         match now.is_known() {
             true => self.first_person_came(door, now),
             false => self.rules.without_sync == WithoutSync::Allow,
@@ -321,11 +329,13 @@ impl Authority {
 
     /// Whether the first person has come to `door`, or none is needed: today, or on the day on which the unlock window began that
     /// is open now, or since. While the time is not known nobody can tell what day it is.
-    pub fn first_person_came(&self, door: usize, now: Now) -> bool {
-        let Some(rules) = self.rules.doors.get(door).filter(|rules| rules.first_person.is_some()) else { return true };
+    pub fn first_person_came(&self, door: DoorIndex, now: Now) -> bool {
+        let Some(rules) = self.rules.doors.get(door.0).filter(|rules| rules.first_person.is_some()) else {
+            return true;
+        };
         let Some(came) = self.came(door, now) else { return false };
         let day = self.day_of(came);
-        let began = || rules.unlock_hours.and_then(|at| self.rules.schedules.get(at)?.began(now.wall));
+        let began = || rules.unlock_hours.and_then(|at| self.rules.schedules.get(at.0)?.began(now.wall));
         day == self.day_of(now.wall) || came <= now.wall && began().is_some_and(|began| day >= self.day_of(began))
     }
 
@@ -340,19 +350,19 @@ impl Authority {
     }
 
     /// When the first person of `door` came last.
-    pub fn first_came(&self, door: usize) -> Option<When> {
-        self.first_came.get(door).copied().flatten()
+    pub fn first_came(&self, door: DoorIndex) -> Option<When> {
+        self.first_came.get(door.0).copied().flatten()
     }
 
     /// Reads back what [`Authority::opens_day`] gave.
-    pub fn restore_first_came(&mut self, door: usize, at: When) {
-        if let Some(came) = self.first_came.get_mut(door) {
+    pub fn restore_first_came(&mut self, door: DoorIndex, at: When) {
+        if let Some(came) = self.first_came.get_mut(door.0) {
             *came = Some(at);
         }
     }
 
     /// When the first person of `door` came last, by a wall clock that is known; in the same run of the machine whatever it showed then.
-    fn came(&self, door: usize, now: Now) -> Option<Timestamp> {
+    fn came(&self, door: DoorIndex, now: Now) -> Option<Timestamp> {
         let came = self.first_came(door).filter(|_| now.is_known())?;
         let same_run = came.boot == now.boot && now.boot != [0; 16];
         if same_run { came.wall_then(&now) } else { came.known.then_some(came.wall) }
@@ -375,7 +385,7 @@ impl Authority {
         let (mut closed, mut limits) = (Vec::new(), Vec::new());
         let mut by_calendar = None;
         for permit in permits.iter().filter(fits) {
-            let schedule = permit.schedule.and_then(|at| self.rules.schedules.get(at));
+            let schedule = permit.schedule.and_then(|at| self.rules.schedules.get(at.0));
             let (hours, name) = match (schedule, permit.schedule) {
                 (Some(schedule), _) if !now.is_known() => (None, schedule.name.as_str()),
                 (Some(schedule), _) => (Some(schedule.at(now.wall)), schedule.name.as_str()),
@@ -416,7 +426,7 @@ impl Authority {
         }
     }
 
-    fn first_person_gate(&self, door: usize, group: &str, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
+    fn first_person_gate(&self, door: DoorIndex, group: &str, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
         let came = self.first_person_came(door, now);
         let (let_pass, doubt) = (!now.is_known() && self.rules.without_sync == WithoutSync::Allow, now.doubt());
         let input = match (came, holder.is_in(group)) {

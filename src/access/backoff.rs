@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::shown::Clear;
-use crate::domain::{Gate, Moment, PersonId};
+use crate::domain::{DoorIndex, Gate, Moment, PersonId};
 
 /// How much is too much.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +25,7 @@ pub struct Backoff {
 
 /// Near misses by door and person. Memory is bounded by people times doors, and old ones are forgotten.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Strikes(BTreeMap<(usize, PersonId), Strike>);
+pub(super) struct Strikes(BTreeMap<(DoorIndex, PersonId), Strike>);
 
 #[derive(Clone, Copy, Debug)]
 struct Strike {
@@ -38,7 +38,7 @@ struct Strike {
 
 impl Strikes {
     /// A face nearly passed for `person` at `door`.
-    pub fn miss(&mut self, settings: &Backoff, door: usize, person: PersonId, now: Moment) {
+    pub fn miss(&mut self, settings: &Backoff, door: DoorIndex, person: PersonId, now: Moment) {
         self.forget(settings, now);
         if settings.after == 0 {
             return;
@@ -55,7 +55,7 @@ impl Strikes {
 
     /// `person` was let in at `door`: their misses are forgiven. A wait that runs goes on: the person who was let in meanwhile had a clear face, and
     /// the misses were another's.
-    pub fn clear(&mut self, door: usize, person: PersonId, now: Moment) {
+    pub fn clear(&mut self, door: DoorIndex, person: PersonId, now: Moment) {
         if self.0.get(&(door, person)).is_some_and(|strike| strike.until <= now) {
             self.0.remove(&(door, person));
         }
@@ -65,7 +65,7 @@ impl Strikes {
     pub fn gate(
         &self,
         settings: &Backoff,
-        door: usize,
+        door: DoorIndex,
         person: PersonId,
         clear: Option<Clear>,
         now: Moment,
@@ -108,13 +108,14 @@ mod tests {
 
     const SETTINGS: Backoff = Backoff { after: 3, first: Duration::from_secs(10), longest: Duration::from_secs(30) };
     const ADA: PersonId = PersonId(1);
+    const FRONT: DoorIndex = DoorIndex(0);
 
     fn at(second: u64) -> Moment {
         Moment(Duration::from_secs(second))
     }
 
     fn waits(strikes: &Strikes, now: u64) -> bool {
-        !strikes.gate(&SETTINGS, 0, ADA, None, at(now)).unwrap().passed
+        !strikes.gate(&SETTINGS, FRONT, ADA, None, at(now)).unwrap().passed
     }
 
     #[test]
@@ -124,7 +125,7 @@ mod tests {
         for wait in [10, 20, 30, 30] {
             for _ in 0..3 {
                 assert!(!waits(&strikes, now));
-                strikes.miss(&SETTINGS, 0, ADA, at(now));
+                strikes.miss(&SETTINGS, FRONT, ADA, at(now));
             }
             assert!(waits(&strikes, now + wait - 1) && !waits(&strikes, now + wait));
             now += wait;
@@ -134,21 +135,21 @@ mod tests {
     #[test]
     fn others_and_other_doors_do_not_wait() {
         let mut strikes = Strikes::default();
-        (0..3).for_each(|_| strikes.miss(&SETTINGS, 0, ADA, at(0)));
-        assert!(strikes.gate(&SETTINGS, 1, ADA, None, at(0)).unwrap().passed);
-        assert!(strikes.gate(&SETTINGS, 0, PersonId(2), None, at(0)).unwrap().passed);
+        (0..3).for_each(|_| strikes.miss(&SETTINGS, FRONT, ADA, at(0)));
+        assert!(strikes.gate(&SETTINGS, DoorIndex(1), ADA, None, at(0)).unwrap().passed);
+        assert!(strikes.gate(&SETTINGS, FRONT, PersonId(2), None, at(0)).unwrap().passed);
     }
 
     #[test]
     fn a_clear_face_neither_waits_nor_ends_the_wait() {
         let clear = Some(Clear { frames: 3, farthest: Distance(0.5) });
         let mut strikes = Strikes::default();
-        (0..3).for_each(|_| strikes.miss(&SETTINGS, 0, ADA, at(0)));
-        let gate = strikes.gate(&SETTINGS, 0, ADA, clear, at(1)).unwrap();
+        (0..3).for_each(|_| strikes.miss(&SETTINGS, FRONT, ADA, at(0)));
+        let gate = strikes.gate(&SETTINGS, FRONT, ADA, clear, at(1)).unwrap();
         assert!(gate.passed && gate.input.contains("9 s left") && gate.input.contains("within 0.500"), "{gate:?}");
-        strikes.clear(0, ADA, at(1));
+        strikes.clear(FRONT, ADA, at(1));
         assert!(waits(&strikes, 2) && !waits(&strikes, 10));
-        strikes.clear(0, ADA, at(10));
+        strikes.clear(FRONT, ADA, at(10));
         assert!(strikes.0.is_empty(), "once it is over, all is forgiven");
     }
 
@@ -156,11 +157,11 @@ mod tests {
     fn misses_far_apart_do_not_add_up() {
         let mut strikes = Strikes::default();
         for second in [0, 31, 62, 93] {
-            strikes.miss(&SETTINGS, 0, ADA, at(second));
+            strikes.miss(&SETTINGS, FRONT, ADA, at(second));
             assert!(!waits(&strikes, second));
         }
         assert_eq!(strikes.0.len(), 1);
-        strikes.miss(&SETTINGS, 0, PersonId(2), at(1000));
+        strikes.miss(&SETTINGS, FRONT, PersonId(2), at(1000));
         assert_eq!(strikes.0.len(), 1, "the old one is forgotten");
     }
 
@@ -168,7 +169,7 @@ mod tests {
     fn zero_turns_it_off() {
         let off = Backoff { after: 0, ..SETTINGS };
         let mut strikes = Strikes::default();
-        (0..9).for_each(|_| strikes.miss(&off, 0, ADA, at(0)));
-        assert_eq!(strikes.gate(&off, 0, ADA, None, at(0)), None);
+        (0..9).for_each(|_| strikes.miss(&off, FRONT, ADA, at(0)));
+        assert_eq!(strikes.gate(&off, FRONT, ADA, None, at(0)), None);
     }
 }

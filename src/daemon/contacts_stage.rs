@@ -10,6 +10,7 @@ use super::health::Stage;
 use super::stop::Stop;
 use super::warden::Tiding;
 use crate::clock::Clock;
+use crate::domain::DoorIndex;
 use crate::door::{Change, Contacts, DoorError, Input};
 
 /// The thread beats at least this often.
@@ -19,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// See the file's head.
 pub struct ContactsStage {
-    pub door: usize,
+    pub door: DoorIndex,
     pub contacts: Box<dyn Contacts>,
     pub tidings: SyncSender<Tiding>,
     pub clock: Arc<dyn Clock>,

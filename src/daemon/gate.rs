@@ -11,7 +11,7 @@ use super::doors::standing::Standing;
 use crate::access::{Doorway, HouseRules, Referee};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::domain::{Direction, Distance};
+use crate::domain::Distance;
 use crate::door::{Contacts, Panel, Relay, RelayLoop, RelayStop, relay_thread};
 use crate::setup;
 
@@ -39,7 +39,7 @@ pub fn open(
     let (handle, relay) = relay_thread(relay, Panel::new(wiring.indicator), clock.clone(), stop, wake);
     let has_sensor = door.wiring.sensor.is_some();
     let mode = standing.modes.iter().find(|(name, _)| *name == door.name).map(|(_, mode)| mode.clone());
-    let hours = setup::house::unlock_hours(config, door).and_then(|at| rules.schedules.get(at));
+    let hours = setup::house::unlock_hours(config, door)?.and_then(|at| rules.schedules.get(at.0));
     let post = Post {
         name: door.name.as_str().into(),
         // Nothing is near enough before the cut is put in force.
@@ -55,10 +55,4 @@ pub fn open(
         inputs_trouble: None,
     };
     Ok(OpenDoor { post, relay, contacts: wiring.contacts })
-}
-
-/// For each camera the place of its door, and its side of it.
-pub fn cameras(config: &Config) -> Vec<(usize, Option<Direction>)> {
-    let place = |name: &str| config.doors.iter().position(|door| door.name == name).unwrap_or(0);
-    config.cameras.iter().map(|camera| (place(&camera.door), camera.side)).collect()
 }

@@ -49,7 +49,7 @@ use crate::access::Authority;
 use crate::camera::slot::slot;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, OnJournalFailure};
-use crate::domain::{Event, Frame, Image};
+use crate::domain::{CameraIndex, DoorIndex, Event, Frame, Image};
 use crate::door::RelayStop;
 use crate::gallery::Visitors;
 use crate::hub::{Hub, Means};
@@ -219,7 +219,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         })?;
         if let Some(contacts) = contacts {
             let inputs = ContactsStage {
-                door: place,
+                door: DoorIndex(place),
                 contacts,
                 tidings: tell.clone(),
                 clock: clock.clone(),
@@ -259,7 +259,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     board.post(&doors);
     let warden = Warden {
         doors,
-        cameras: gate::cameras(config),
+        cameras: setup::house::cameras(config)?,
         clock: clock.clone(),
         stage: warden_stage,
         board: board.clone(),
@@ -278,7 +278,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         let name: Arc<str> = camera.name.as_str().into();
         let seeing = VisionStage {
             camera: name.clone(),
-            index,
+            index: CameraIndex(index),
             vision,
             gallery: gallery.clone(),
             min_face_px: config.access.min_face_px as f32,

@@ -16,7 +16,7 @@ use super::warden::Tiding;
 use super::wire::View;
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
-use crate::domain::{Frame, Image, Sighting};
+use crate::domain::{CameraIndex, Frame, Image, Sighting};
 use crate::gallery::Gallery;
 use crate::vision::tracker::Tracker;
 use crate::vision::{Seen, Vision, VisionError};
@@ -27,8 +27,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// All that the thread needs.
 pub struct VisionStage {
     pub camera: Arc<str>,
-    /// The place of the camera in the warden's list.
-    pub index: usize,
+    /// Its position in the configuration.
+    pub index: CameraIndex,
     pub vision: Vision,
     pub gallery: Arc<Gallery>,
     /// Faces below this size are not embedded: the rules would refuse them anyway.
@@ -187,7 +187,7 @@ mod tests {
         let (views, watcher) = broadcast::channel(8);
         let mut seeing = VisionStage {
             camera: "porch".into(),
-            index: 0,
+            index: CameraIndex(0),
             vision,
             gallery: Arc::new(gallery),
             min_face_px: 60.0,

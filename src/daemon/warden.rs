@@ -10,7 +10,7 @@ use super::doors::post::DoorView;
 use super::doors::{Doors, Order};
 use super::health::Stage;
 use crate::clock::Clock;
-use crate::domain::{Direction, Event, Moment, PersonId, Sighting, TimeQuality};
+use crate::domain::{CameraIndex, Direction, DoorIndex, Event, Moment, PersonId, Sighting, TimeQuality};
 use crate::door::{Change, DoorError};
 
 /// The thread beats at least this often.
@@ -20,12 +20,12 @@ const BEAT: Duration = Duration::from_millis(250);
 pub enum Tiding {
     /// The faces of one frame.
     Seen {
-        camera: usize,
+        camera: CameraIndex,
         sightings: Vec<Sighting>,
     },
     /// What a door's inputs are now, or why they cannot be read.
     Contacts {
-        door: usize,
+        door: DoorIndex,
         /// When they were read.
         at: Moment,
         changes: Result<Vec<Change>, DoorError>,
@@ -64,7 +64,7 @@ pub enum Tiding {
 #[derive(Clone, Debug)]
 pub enum Ask {
     /// Of one door, or of all.
-    Order { door: Option<usize>, order: Order },
+    Order { door: Option<DoorIndex>, order: Order },
     /// Forget where a person is, or where everybody is.
     Amnesty { person: Option<PersonId> },
     /// The wall clock is right.
@@ -108,7 +108,7 @@ impl Board {
 pub struct Warden {
     pub doors: Doors,
     /// For each camera the place of its door, and its side of it.
-    pub cameras: Vec<(usize, Option<Direction>)>,
+    pub cameras: Vec<(DoorIndex, Option<Direction>)>,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
     pub board: Board,
@@ -156,7 +156,7 @@ impl Warden {
     fn hear(&mut self, tiding: Tiding) {
         match tiding {
             Tiding::Seen { camera, sightings } => {
-                let Some(&(door, direction)) = self.cameras.get(camera) else { return };
+                let Some(&(door, direction)) = self.cameras.get(camera.0) else { return };
                 for sighting in &sightings {
                     Stage::count(&self.stage.handled);
                     self.doors.seen(door, direction, sighting);
@@ -194,7 +194,7 @@ impl Warden {
         match ask {
             Ask::Order { door: Some(door), order } => self.doors.order(door, order, by, not_after),
             Ask::Order { door: None, order } => {
-                let failures: Vec<String> = (0..self.doors.count())
+                let failures: Vec<String> = DoorIndex::all(self.doors.count())
                     .filter_map(|door| self.doors.order(door, order.clone(), by, not_after).err())
                     .collect();
                 if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }

@@ -6,6 +6,7 @@
 mod decision;
 mod event;
 mod head;
+mod index;
 mod likeness;
 mod picture;
 mod stamp;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub use decision::*;
 pub use event::*;
 pub use head::*;
+pub use index::*;
 pub use likeness::*;
 pub use picture::*;
 pub use stamp::*;

@@ -13,6 +13,7 @@ use crate::access::{
     Permit, Point, Schedule, Window, WithoutSync, Zones,
 };
 use crate::config::{self, Config, DistanceLimit};
+use crate::domain::{Direction, DoorIndex, ScheduleIndex};
 use crate::vision::calibration_file::{CalibrationFile, file_name};
 use crate::vision::head_file::HeadFile;
 use crate::vision::manifest::Model;
@@ -81,7 +82,7 @@ pub fn rules(config: &Config) -> Result<HouseRules> {
     let schedules = config.schedules.iter().map(|s| schedule(s, &zone)).collect::<Result<Vec<_>>>()?;
     let access = &config.access;
     Ok(HouseRules {
-        doors: config.doors.iter().map(|door| door_rules(config, door)).collect(),
+        doors: config.doors.iter().map(|door| door_rules(config, door)).collect::<Result<_>>()?,
         schedules,
         zone,
         passback: match access.passback {
@@ -153,20 +154,20 @@ fn schedule(schedule: &config::Schedule, zone: &TimeZone) -> Result<Schedule> {
     })
 }
 
-fn door_rules(config: &Config, door: &config::Door) -> DoorRules {
-    let place = |name: &String| config.schedules.iter().position(|schedule| schedule.name == *name);
+fn door_rules(config: &Config, door: &config::Door) -> Result<DoorRules> {
     let applies = |permit: &&config::Permit| permit.doors.is_empty() || permit.doors.contains(&door.name);
-    let permit = |permit: &config::Permit| Permit {
-        groups: permit.groups.clone(),
-        schedule: permit.schedule.as_ref().map(|name| place(name).unwrap_or(usize::MAX)),
+    let permit = |permit: &config::Permit| -> Result<Permit> {
+        let schedule = permit.schedule.as_deref().map(|name| schedule_index(config, name)).transpose()?;
+        Ok(Permit { groups: permit.groups.clone(), schedule })
     };
-    DoorRules {
-        permits: (!config.permits.is_empty()).then(|| config.permits.iter().filter(applies).map(permit).collect()),
+    let permits = || config.permits.iter().filter(applies).map(permit).collect::<Result<_>>();
+    Ok(DoorRules {
+        permits: (!config.permits.is_empty()).then(permits).transpose()?,
         first_person: door.passing.first_person.clone(),
-        unlock_hours: unlock_hours(config, door),
+        unlock_hours: unlock_hours(config, door)?,
         two_person: door.passing.two_person,
         zones: door.passing.zones.clone().map(|(outside, inside)| Zones { outside, inside }),
-    }
+    })
 }
 
 /// How a door behaves.
@@ -183,8 +184,22 @@ pub fn doorway(door: &config::Door, has_sensor: bool) -> DoorwaySettings {
     }
 }
 
-/// The place of the schedule by which a door stands unlocked.
-pub fn unlock_hours(config: &Config, door: &config::Door) -> Option<usize> {
-    let name = door.passing.unlock_schedule.as_ref()?;
-    config.schedules.iter().position(|schedule| schedule.name == *name)
+/// The schedule by which a door stands unlocked.
+pub fn unlock_hours(config: &Config, door: &config::Door) -> Result<Option<ScheduleIndex>> {
+    door.passing.unlock_schedule.as_deref().map(|name| schedule_index(config, name)).transpose()
+}
+
+/// For each camera its door, and its side of it.
+pub fn cameras(config: &Config) -> Result<Vec<(DoorIndex, Option<Direction>)>> {
+    let of_camera = |camera: &config::Camera| {
+        let door = config.doors.iter().position(|door| door.name == camera.door);
+        let door = door.with_context(|| format!("[[camera]] {}: there is no door {}", camera.name, camera.door))?;
+        Ok((DoorIndex(door), camera.side))
+    };
+    config.cameras.iter().map(of_camera).collect()
+}
+
+fn schedule_index(config: &Config, name: &str) -> Result<ScheduleIndex> {
+    let at = config.schedules.iter().position(|schedule| schedule.name == name);
+    at.map(ScheduleIndex).with_context(|| format!("there is no [[schedule]] {name}"))
 }

@@ -14,7 +14,7 @@ use super::{Failure, House, Peer, blocking};
 use crate::daemon::doors::Order;
 use crate::daemon::warden::{Ask, Tiding};
 use crate::daemon::wire::{AmnestyRequest, DoorRequest, DoorStatus, OrderWire};
-use crate::domain::{Mode, Moment, PersonId};
+use crate::domain::{DoorIndex, Mode, Moment, PersonId};
 use crate::hub::{HubAct, HubCommand};
 
 /// How long the doors' thread may take for an answer. It has died or hangs when it takes longer.
@@ -90,9 +90,9 @@ impl House {
         self.board.read().doors.iter().map(DoorStatus::from).collect()
     }
 
-    fn door(&self, name: &str) -> Result<usize, Failure> {
+    fn door(&self, name: &str) -> Result<DoorIndex, Failure> {
         let doors = self.board.read().doors;
-        doors.iter().position(|door| *door.name == *name).ok_or_else(|| {
+        doors.iter().position(|door| *door.name == *name).map(DoorIndex).ok_or_else(|| {
             let names: Vec<&str> = doors.iter().map(|door| &*door.name).collect();
             Failure(StatusCode::NOT_FOUND, format!("there is no door `{name}`; the doors are {}", names.join(", ")))
         })

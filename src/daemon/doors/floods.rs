@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Doors;
 use crate::access::{Act, Change, Chatter, Kind, Repeats};
-use crate::domain::{Decision, Direction, DoorCommand, Event, Input, Moment, PersonId};
+use crate::domain::{Decision, Direction, DoorCommand, DoorIndex, Event, Input, Moment, PersonId};
 
 /// A press of an exit button that chatters unlocks for at least so long, so that fewer records tell of it.
 const CHATTERING_PULSE: Duration = Duration::from_secs(10);
@@ -67,27 +67,27 @@ impl Floods {
     }
 
     /// Inputs of a door that change all the time, in words.
-    pub fn trouble(&self, door: usize) -> Option<String> {
-        let of = &self.doors.get(door)?.inputs;
+    pub fn trouble(&self, door: DoorIndex) -> Option<String> {
+        let of = &self.doors.get(door.0)?.inputs;
         let input = Input::ALL.into_iter().find(|input| of[place(*input)].chatter.lasts())?;
         Some(format!("the {input} changes all the time: look at its contact and its wires"))
     }
 
-    fn input(&mut self, door: usize, input: Input) -> Option<&mut OfInput> {
-        self.doors.get_mut(door).map(|at| &mut at.inputs[place(input)])
+    fn input(&mut self, door: DoorIndex, input: Input) -> Option<&mut OfInput> {
+        self.doors.get_mut(door.0).map(|at| &mut at.inputs[place(input)])
     }
 }
 
 impl Doors {
     /// Whether a decision is to be written down by itself; else it is counted.
-    pub(super) fn is_told(&mut self, door: usize, decision: &Decision, direction: Option<Direction>) -> bool {
+    pub(super) fn is_told(&mut self, door: DoorIndex, decision: &Decision, direction: Option<Direction>) -> bool {
         let (now, spare) = (self.clock.now(), (self.floods.short_of_room)());
-        let Some(at) = self.floods.doors.get_mut(door) else { return true };
+        let Some(at) = self.floods.doors.get_mut(door.0) else { return true };
         at.repeats.is_told(decision, direction, spare, now)
     }
 
     /// An input of `door` changed: whether that is to be written down by itself. The doorway learns whether it is to be believed.
-    pub(super) fn hear(&mut self, door: usize, input: Input, active: bool) -> Change {
+    pub(super) fn hear(&mut self, door: DoorIndex, input: Input, active: bool) -> Change {
         // An exit request is the record that lets somebody out.
         let (now, spare) = (self.clock.now(), input != Input::ExitButton && (self.floods.short_of_room)());
         let Some(of) = self.floods.input(door, input) else { return Change::Told };
@@ -100,12 +100,12 @@ impl Doors {
     }
 
     /// What is left to do of `acts`, which follow from a change that was counted: all but the records that tell of the change alone.
-    pub(super) fn without_records(&mut self, door: usize, input: Input, acts: Vec<Act>) -> Vec<Act> {
+    pub(super) fn without_records(&mut self, door: DoorIndex, input: Input, acts: Vec<Act>) -> Vec<Act> {
         // What the relay did by itself meanwhile.
         self.release(door);
-        let of = self.floods.doors.get(door).map(|at| &at.inputs[place(input)]);
+        let of = self.floods.doors.get(door.0).map(|at| &at.inputs[place(input)]);
         let since = of.and_then(|of| of.chatters_since).map(|since| self.clock.now().since(since));
-        let unlocked = self.posts.get(door).is_some_and(|post| post.doorway.is_unlocked());
+        let unlocked = self.posts.get(door.0).is_some_and(|post| post.doorway.is_unlocked());
         let unlocks = acts.iter().any(|act| matches!(act, Act::Egress { .. }));
         if input == Input::ExitButton && (unlocked || !unlocks) {
             // The press before it holds the door open, or nothing does.
@@ -133,7 +133,7 @@ impl Doors {
             return;
         }
         let now = self.clock.now();
-        for door in 0..self.posts.len() {
+        for door in DoorIndex::all(self.posts.len()) {
             for (about, event) in self.due_summaries(door, end, now) {
                 super::telling::tell_note(&event);
                 // What waits for a disk that has stalled will be written.
@@ -146,8 +146,8 @@ impl Doors {
         }
     }
 
-    fn due_summaries(&self, door: usize, end: bool, now: Moment) -> Vec<(About, Event)> {
-        let (Some(at), Some(post)) = (self.floods.doors.get(door), self.posts.get(door)) else { return Vec::new() };
+    fn due_summaries(&self, door: DoorIndex, end: bool, now: Moment) -> Vec<(About, Event)> {
+        let (Some(at), Some(post)) = (self.floods.doors.get(door.0), self.posts.get(door.0)) else { return Vec::new() };
         let name = &post.name;
         let named = |id: PersonId| self.named(id);
         let denials = at.repeats.due(end, now).into_iter().map(|summary| {
@@ -179,8 +179,8 @@ impl Doors {
         denials.chain(contacts).collect()
     }
 
-    fn summarised(&mut self, door: usize, about: &About, written: bool, now: Moment) {
-        let Some(at) = self.floods.doors.get_mut(door) else { return };
+    fn summarised(&mut self, door: DoorIndex, about: &About, written: bool, now: Moment) {
+        let Some(at) = self.floods.doors.get_mut(door.0) else { return };
         match (about, written) {
             (About::Denials(kind), true) => at.repeats.told(kind),
             (About::Denials(kind), false) => at.repeats.put_off(kind, now),
@@ -190,7 +190,7 @@ impl Doors {
     }
 
     /// Tells the doorway whether an input chatters, and does what follows.
-    fn follow_chatter(&mut self, door: usize, input: Input) {
+    fn follow_chatter(&mut self, door: DoorIndex, input: Input) {
         let now = self.clock.now();
         let Some(of) = self.floods.input(door, input) else { return };
         let chatters = of.chatter.lasts();
@@ -199,7 +199,7 @@ impl Doors {
             (false, Some(_)) => of.chatters_since = None,
             _ => return,
         }
-        let Some(post) = self.posts.get_mut(door) else { return };
+        let Some(post) = self.posts.get_mut(door.0) else { return };
         if chatters {
             tracing::warn!(door = %post.name, %input, "it changes all the time: from now on the changes are counted");
         }

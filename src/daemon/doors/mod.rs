@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::access::{Asked, Authority, Change, Cut, NearEnough, Now, Passage, Shown};
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
-    Decision, Direction, Event, GallerySize, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict,
+    Decision, Direction, DoorIndex, Event, GallerySize, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict,
 };
 use crate::door::Input;
 
@@ -106,7 +106,7 @@ impl Doors {
         *authority.whereabouts_mut() = standing.places.iter().cloned().collect();
         for (door, came) in &standing.first_came {
             if let Some(at) = posts.iter().position(|post| *post.name == **door) {
-                authority.restore_first_came(at, came.in_zone(&authority.rules().zone));
+                authority.restore_first_came(DoorIndex(at), came.in_zone(&authority.rules().zone));
             }
         }
         let counted = people.count();
@@ -134,8 +134,8 @@ impl Doors {
             doors.clock_was_set(-back);
         }
         doors.look_at_quality(now);
-        for door in 0..doors.posts.len() {
-            let post = &mut doors.posts[door];
+        for door in DoorIndex::all(doors.posts.len()) {
+            let post = &mut doors.posts[door.0];
             let ended = standing.hours_ended.iter().find(|(name, _)| **name == *post.name);
             post.hours_ended = ended.map(|(_, ended)| ended.clone());
             post.doorway.set_ended_before(post.hours_ended.as_ref().map(|ended| ended.schedule.as_str()));
@@ -154,7 +154,7 @@ impl Doors {
     pub fn views(&self) -> Vec<DoorView> {
         let with_trouble = |(at, post): (usize, &Post)| {
             let view = post.view();
-            DoorView { trouble: view.trouble.or_else(|| self.floods.trouble(at)), ..view }
+            DoorView { trouble: view.trouble.or_else(|| self.floods.trouble(DoorIndex(at))), ..view }
         };
         self.posts.iter().enumerate().map(with_trouble).collect()
     }
@@ -169,7 +169,7 @@ impl Doors {
         let of_post = |(at, post): (usize, &Post)| {
             let alarm = post.doorway.alarms().next().map(|alarm| format!("alarm: {}", alarm.as_str()));
             let trouble = post.trouble.clone().or_else(|| post.inputs_trouble.clone()).or(alarm);
-            let trouble = trouble.or_else(|| self.floods.trouble(at))?;
+            let trouble = trouble.or_else(|| self.floods.trouble(DoorIndex(at)))?;
             Some(format!("{}: {trouble}", post.name))
         };
         self.journal_trouble
@@ -179,7 +179,7 @@ impl Doors {
     }
 
     /// A face before `door`, seen by a camera of the side `direction`.
-    pub fn seen(&mut self, door: usize, direction: Option<Direction>, sighting: &Sighting) {
+    pub fn seen(&mut self, door: DoorIndex, direction: Option<Direction>, sighting: &Sighting) {
         self.follow_gallery();
         if self.grant_waits_for(door, sighting.nearest.map(|nearest| nearest.person)) {
             return;
@@ -187,7 +187,7 @@ impl Doors {
         let now = self.now();
         let other_open = self.other_open(door);
         let Doors { posts, authority, people, .. } = self;
-        let Some(post) = posts.get_mut(door) else { return };
+        let Some(post) = posts.get_mut(door.0) else { return };
         let mode = post.doorway.mode().clone();
         let interlocked = post.interlock.is_some();
         let mut with = None;
@@ -218,11 +218,11 @@ impl Doors {
     }
 
     /// An input of `door` changed at `at`, or is read for the first time.
-    pub fn contact(&mut self, door: usize, input: Input, active: bool, at: Moment) {
+    pub fn contact(&mut self, door: DoorIndex, input: Input, active: bool, at: Moment) {
         let now = self.now();
         let other_open = self.other_open(door);
         let change = self.hear(door, input, active);
-        let Some(post) = self.posts.get_mut(door) else { return };
+        let Some(post) = self.posts.get_mut(door.0) else { return };
         let (acts, through) = match input {
             Input::Sensor => post.doorway.leaf(active, now.moment),
             Input::ExitButton if active => (post.doorway.exit(other_open.as_deref(), at), Vec::new()),
@@ -237,8 +237,8 @@ impl Doors {
     }
 
     /// The inputs of `door` cannot be read, or can be read again.
-    pub fn contacts(&mut self, door: usize, trouble: Option<String>) {
-        let Some(post) = self.posts.get_mut(door) else { return };
+    pub fn contacts(&mut self, door: DoorIndex, trouble: Option<String>) {
+        let Some(post) = self.posts.get_mut(door.0) else { return };
         let event = match (&post.inputs_trouble, &trouble) {
             (None, Some(reason)) => {
                 tracing::error!(door = %post.name, %reason, "the inputs cannot be read");
@@ -256,9 +256,9 @@ impl Doors {
     ///
     /// # Errors
     /// Why it was not followed; or that it is in force and its record is not known to be on disk.
-    pub fn order(&mut self, door: usize, order: Order, by: &str, not_after: Moment) -> Result<(), String> {
+    pub fn order(&mut self, door: DoorIndex, order: Order, by: &str, not_after: Moment) -> Result<(), String> {
         let other_open = self.other_open(door);
-        let Some(post) = self.posts.get_mut(door) else { return Err("there is no such door".into()) };
+        let Some(post) = self.posts.get_mut(door.0) else { return Err("there is no such door".into()) };
         let mode_before = post.doorway.mode().clone();
         let late = self.clock.now().since(not_after);
         let acts = match order.clone() {
@@ -275,16 +275,16 @@ impl Doors {
                 Ok(post.doorway.set_mode(mode, by, not_after))
             }
         };
-        let acts = acts.map_err(|why| format!("{}: {why}", self.posts[door].name))?;
+        let acts = acts.map_err(|why| format!("{}: {why}", self.posts[door.0].name))?;
         let Err(failure) = self.carry_out(door, acts, None) else { return Ok(()) };
         let Failure::Unwritten(unwritten) = &failure else {
-            return Err(format!("{}: {failure}", self.posts[door].name));
+            return Err(format!("{}: {failure}", self.posts[door.0].name));
         };
         let in_force = match order {
             Order::Lock => "locked, but not on record",
             // The safe side.
             Order::Mode(Mode::Lockdown { .. }) => "locked down, but not on record: a restart may end it",
-            Order::Mode(Mode::Release) if self.posts[door].doorway.is_held() => {
+            Order::Mode(Mode::Release) if self.posts[door.0].doorway.is_held() => {
                 "released, but not on record: a restart may end it"
             }
             Order::Mode(_) => {
@@ -293,12 +293,12 @@ impl Doors {
             }
             Order::Unlock { .. } => "not done",
         };
-        Err(format!("{}: {in_force}: {failure}", self.posts[door].name))
+        Err(format!("{}: {in_force}: {failure}", self.posts[door.0].name))
     }
 
     /// A mode that could not be written down is not in force. When its record is still to come, one that takes it back follows it.
-    fn take_back_mode(&mut self, door: usize, before: Mode, pending: bool) {
-        let post = &mut self.posts[door];
+    fn take_back_mode(&mut self, door: DoorIndex, before: Mode, pending: bool) {
+        let post = &mut self.posts[door.0];
         post.doorway.take_back_mode(before.clone());
         if pending {
             let entry = Entry::mode(&post.name, &before);
@@ -330,9 +330,9 @@ impl Doors {
     /// Time passes: relays whose time is over, leaves that stay open, hours that begin and end, a clock that was set.
     pub fn tick(&mut self) {
         let now = self.now();
-        for door in 0..self.posts.len() {
+        for door in DoorIndex::all(self.posts.len()) {
             self.release(door);
-            let acts = self.posts[door].doorway.tick(now.moment);
+            let acts = self.posts[door.0].doorway.tick(now.moment);
             self.carry_out(door, acts, None).ok();
         }
         let looked = self.clock_looked_at.map(|before| now.moment.since(before.moment));
@@ -361,9 +361,9 @@ impl Doors {
 
     /// All relays at their safe level: the daemon ends.
     pub fn make_safe(&mut self, reason: &'static str) {
-        for door in 0..self.posts.len() {
+        for door in DoorIndex::all(self.posts.len()) {
             if let Err(why) = self.lock(door, reason) {
-                tracing::error!(door = %self.posts[door].name, %why, "the relay may still be energised: cut its power");
+                tracing::error!(door = %self.posts[door.0].name, %why, "the relay may still be energised: cut its power");
             }
         }
         self.tell_floods(true);
@@ -374,9 +374,9 @@ impl Doors {
         self.note(event, &[]).is_ok()
     }
 
-    fn decided(&mut self, door: usize, direction: Option<Direction>, decision: Decision, with: Option<PersonId>) {
+    fn decided(&mut self, door: DoorIndex, direction: Option<Direction>, decision: Decision, with: Option<PersonId>) {
         let now = self.now();
-        let name = self.posts[door].name.clone();
+        let name = self.posts[door.0].name.clone();
         let (verdict, evidence, nearest) = (decision.verdict, decision.captured_at, decision.nearest);
         let person = nearest.map(|m| self.named(m.person));
         let runner_up = nearest.and_then(|m| m.runner_up).map(|(id, _)| self.named(id));
@@ -400,29 +400,29 @@ impl Doors {
         let noted = if told { self.note(&event, &standing) } else { Ok(0) };
         match (verdict, granted) {
             (Verdict::Grant { person }, Some(holder)) => {
-                let not_after = evidence + self.posts[door].referee.rules().max_age;
-                let acts = self.posts[door].doorway.grant(evidence, not_after);
+                let not_after = evidence + self.posts[door.0].referee.rules().max_age;
+                let acts = self.posts[door.0].doorway.grant(evidence, not_after);
                 let record = noted.as_ref().ok().copied();
                 let unlocked = (record.is_some() || self.open_unrecorded)
                     && self.carry_out_for(door, acts, record, Some(evidence)).is_ok();
                 if !unlocked {
-                    self.posts[door].referee.take_back(person);
+                    self.posts[door.0].referee.take_back(person);
                     self.explain_shut_door(door, person, noted.err(), opens_day);
                     return;
                 }
                 self.authority.granted(door, &holder, now);
                 for person in std::iter::once(person).chain(with) {
-                    self.posts[door].referee.let_in(person, now.moment);
+                    self.posts[door.0].referee.let_in(person, now.moment);
                     let who = Going { person: self.named(person), direction };
                     let passage = Passage { who, record: record.unwrap_or_default() };
-                    if let Some(through) = self.posts[door].doorway.expect(passage) {
+                    if let Some(through) = self.posts[door.0].doorway.expect(passage) {
                         self.passed(door, through);
                     }
                 }
             }
-            (Verdict::Grant { person }, None) => self.posts[door].referee.take_back(person),
+            (Verdict::Grant { person }, None) => self.posts[door.0].referee.take_back(person),
             (Verdict::Deny { reason }, _) => {
-                self.posts[door].relay.show_denied();
+                self.posts[door.0].relay.show_denied();
                 let about_the_face = matches!(reason, Reason::Unknown | Reason::Ambiguous | Reason::Inconsistent);
                 let near = nearest.filter(|m| m.distance.0 <= self.cut.distance.0 + NEAR_MISS);
                 if let Some(near) = near.filter(|_| about_the_face) {
@@ -433,24 +433,24 @@ impl Doors {
     }
 
     /// Somebody went through.
-    fn passed(&mut self, door: usize, Passage { who, record }: Passage<Going>) {
+    fn passed(&mut self, door: DoorIndex, Passage { who, record }: Passage<Going>) {
         let now = self.now();
         let Going { person, direction } = who;
         let zone = self.authority.passed(door, person.id, direction, now);
         let place = self.authority.whereabouts().of(person.id, &now, None);
         let standing: Vec<Entry> = zone.iter().map(|_| Entry::place(person.id, place)).collect();
-        let door = self.posts[door].name.clone();
+        let door = self.posts[door.0].name.clone();
         self.note(&Event::Passed { door, person, direction, zone, record }, &standing).ok();
     }
 
     /// A door of the same interlock that is unlocked or open.
-    fn other_open(&self, door: usize) -> Option<String> {
-        let interlock = self.posts.get(door)?.interlock.as_ref()?;
+    fn other_open(&self, door: DoorIndex) -> Option<String> {
+        let interlock = self.posts.get(door.0)?.interlock.as_ref()?;
         let others = self
             .posts
             .iter()
             .enumerate()
-            .filter(|(at, post)| *at != door && post.interlock.as_ref() == Some(interlock));
+            .filter(|(at, post)| *at != door.0 && post.interlock.as_ref() == Some(interlock));
         others.map(|(_, post)| post).find(|post| post.is_passable()).map(|post| post.name.to_string())
     }
 

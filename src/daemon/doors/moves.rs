@@ -11,7 +11,7 @@ use super::pen::Unwritten;
 use super::standing::Entry;
 use super::telling::tell_note;
 use crate::access::Act;
-use crate::domain::{Cause, DoorCommand, Event, Mode, Moment, PersonId};
+use crate::domain::{Cause, DoorCommand, DoorIndex, Event, Mode, Moment, PersonId};
 use crate::door::{DoorError, Outcome, Report};
 
 /// Why what should follow did not. Of several failures in a row the first is given.
@@ -37,14 +37,14 @@ pub(super) struct Moved {
 }
 
 impl Doors {
-    pub(super) fn carry_out(&mut self, door: usize, acts: Vec<Act>, record: Option<u64>) -> Result<(), Failure> {
+    pub(super) fn carry_out(&mut self, door: DoorIndex, acts: Vec<Act>, record: Option<u64>) -> Result<(), Failure> {
         self.carry_out_for(door, acts, record, None)
     }
 
     /// Does what follows, in order. `record` is what was written down before, on the evidence of a frame captured at `evidence`.
     pub(super) fn carry_out_for(
         &mut self,
-        door: usize,
+        door: DoorIndex,
         acts: Vec<Act>,
         mut record: Option<u64>,
         evidence: Option<Moment>,
@@ -58,7 +58,7 @@ impl Doors {
                     noted.map(drop)
                 }
                 Act::Unlock { .. } if record.is_none() && !self.open_unrecorded => {
-                    self.posts[door].doorway.refused(self.clock.now());
+                    self.posts[door.0].doorway.refused(self.clock.now());
                     Ok(())
                 }
                 Act::Unlock { cause, command } => {
@@ -75,9 +75,9 @@ impl Doors {
     }
 
     /// Writes down what follows at a door, with what of its standing changes by it.
-    fn note_act(&mut self, door: usize, event: &Event) -> Result<u64, Failure> {
+    fn note_act(&mut self, door: DoorIndex, event: &Event) -> Result<u64, Failure> {
         tell_note(event);
-        let post = &mut self.posts[door];
+        let post = &mut self.posts[door.0];
         let standing = match event {
             Event::ModeSet { mode: Mode::Normal, .. } => {
                 let ended = post.hours_ended.take().map(|_| Entry::hours_ended(&post.name, None));
@@ -95,7 +95,7 @@ impl Doors {
     }
 
     /// Lets people out: the relay does not wait for the record, unless the operator has configured it so.
-    fn let_out(&mut self, door: usize, cause: Cause, command: DoorCommand, event: &Event) -> Result<(), Failure> {
+    fn let_out(&mut self, door: DoorIndex, cause: Cause, command: DoorCommand, event: &Event) -> Result<(), Failure> {
         if !self.exit_unrecorded {
             let record = self.note_act(door, event)?;
             let moved = self.energise(door, cause, command, None);
@@ -110,13 +110,13 @@ impl Doors {
     /// Moves the relay, and writes nothing down.
     fn energise(
         &mut self,
-        door: usize,
+        door: DoorIndex,
         cause: Cause,
         command: DoorCommand,
         evidence: Option<Moment>,
     ) -> Result<Moved, Failure> {
         self.release(door);
-        let post = &mut self.posts[door];
+        let post = &mut self.posts[door.0];
         let now = self.clock.now();
         let held = matches!(command, DoorCommand::Hold { .. });
         match post.relay.command(command) {
@@ -149,12 +149,12 @@ impl Doors {
     /// Writes down what became of an order that energises. `record` is the sequence number of the record that allowed it.
     fn note_move(
         &mut self,
-        door: usize,
+        door: DoorIndex,
         cause: Cause,
         record: u64,
         moved: Result<Moved, Failure>,
     ) -> Result<(), Failure> {
-        let name = self.posts[door].name.clone();
+        let name = self.posts[door.0].name.clone();
         let event = match &moved {
             Ok(Moved { duration, capture_to_door }) => {
                 Event::Unlocked { door: name, cause, record, duration: *duration, capture_to_door: *capture_to_door }
@@ -163,16 +163,16 @@ impl Doors {
             Err(refused) => Event::UnlockRefused { door: name, reason: refused.to_string() },
         };
         if moved.is_err() {
-            self.posts[door].doorway.refused(self.clock.now());
+            self.posts[door.0].doorway.refused(self.clock.now());
         }
         self.note(&event, &[]).ok();
         moved.map(drop)
     }
 
     /// Whether a grant of this person still waits for a stalled disk: until it answers, more frames of them would only be more grants that wait.
-    pub(super) fn grant_waits_for(&mut self, door: usize, person: Option<PersonId>) -> bool {
+    pub(super) fn grant_waits_for(&mut self, door: DoorIndex, person: Option<PersonId>) -> bool {
         let nothing_waits = self.pen.waiting() == 0;
-        let Some(post) = self.posts.get_mut(door) else { return false };
+        let Some(post) = self.posts.get_mut(door.0) else { return false };
         if nothing_waits {
             post.unconfirmed.clear();
         }
@@ -182,7 +182,7 @@ impl Doors {
     /// The record of a grant is still to come, and the door has stayed shut meanwhile: the record after it says so.
     pub(super) fn explain_shut_door(
         &mut self,
-        door: usize,
+        door: DoorIndex,
         person: PersonId,
         unwritten: Option<Unwritten>,
         opens_day: bool,
@@ -191,16 +191,16 @@ impl Doors {
         else {
             return;
         };
-        self.posts[door].unconfirmed.insert(person);
-        let name = self.posts[door].name.clone();
+        self.posts[door.0].unconfirmed.insert(person);
+        let name = self.posts[door.0].name.clone();
         let before = self.authority.first_came(door);
         let standing: Vec<Entry> = opens_day.then(|| Entry::came_before(&name, before.as_ref())).into_iter().collect();
         self.note(&Event::UnlockRefused { door: name, reason }, &standing).ok();
     }
 
-    pub(super) fn lock(&mut self, door: usize, reason: &str) -> Result<(), Failure> {
+    pub(super) fn lock(&mut self, door: DoorIndex, reason: &str) -> Result<(), Failure> {
         self.release(door);
-        let post = &mut self.posts[door];
+        let post = &mut self.posts[door.0];
         let (name, now) = (post.name.clone(), self.clock.now());
         match post.relay.command(DoorCommand::Safe) {
             Ok(Outcome::Safe { on_for }) => {
@@ -221,9 +221,9 @@ impl Doors {
     }
 
     /// Takes in what the relay did by itself.
-    pub(super) fn release(&mut self, door: usize) {
-        for report in self.posts[door].relay.reports() {
-            let post = &mut self.posts[door];
+    pub(super) fn release(&mut self, door: DoorIndex) {
+        for report in self.posts[door.0].relay.reports() {
+            let post = &mut self.posts[door.0];
             match report {
                 Report::Released { stopping, .. } => {
                     let reason = match (stopping, post.doorway.is_held()) {
@@ -243,8 +243,8 @@ impl Doors {
     }
 
     /// The wires would not go safe. They are tried again ten times a second: that is said once.
-    fn failed(&mut self, door: usize, reason: String) {
-        let post = &mut self.posts[door];
+    fn failed(&mut self, door: DoorIndex, reason: String) {
+        let post = &mut self.posts[door.0];
         post.level_unknown = true;
         if post.trouble.as_ref() == Some(&reason) {
             return;

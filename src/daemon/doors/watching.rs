@@ -8,7 +8,7 @@ use super::Doors;
 use super::post::HoursEnded;
 use super::standing::Entry;
 use crate::access::Now;
-use crate::domain::{Event, GallerySize, TimeQuality, earliest};
+use crate::domain::{DoorIndex, Event, GallerySize, TimeQuality, earliest};
 
 /// The wall clock was set when it has moved by this much more or less than the time that passed.
 const JUMP: Duration = Duration::from_secs(2);
@@ -28,10 +28,10 @@ impl Doors {
         }
         self.clock_looked_at = Some(now);
         self.look_at_quality(now);
-        for door in 0..self.posts.len() {
+        for door in DoorIndex::all(self.posts.len()) {
             let other_open = self.other_open(door);
             let may_begin = self.authority.hours_may_begin(door, now);
-            let post = &mut self.posts[door];
+            let post = &mut self.posts[door.0];
             let open = post.hours.as_mut().and_then(|hours| hours.open_at(now.wall));
             let why_none = if open.is_some() { NOBODY_CAME } else { HOURS_OVER };
             let over = |ended: &HoursEnded| now.is_known() && ended.until.is_some_and(|until| until <= now.wall);
