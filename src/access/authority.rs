@@ -17,7 +17,7 @@ use super::holder::Holder;
 use super::shown::Shown;
 use super::when::{Now, When};
 use super::whereabouts::{Place, Whereabouts};
-use crate::domain::{Direction, DoorIndex, Gate, Mode, Moment, PersonId, Reason, ScheduleIndex};
+use crate::domain::{Direction, DoorIndex, Gate, Mode, Moment, Passback, PersonId, Reason, ScheduleIndex, WithoutSync};
 
 /// The rules of a house: all its doors together.
 #[derive(Clone, Debug)]
@@ -33,17 +33,6 @@ pub struct HouseRules {
     pub backoff: Backoff,
     /// What becomes of people whose rights depend on the time while it is not known.
     pub without_sync: WithoutSync,
-}
-
-/// What the rules that need the day or the hour answer while the time is not known. Nothing else is asked: people without days of their own
-/// and permits without a schedule need no calendar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WithoutSync {
-    /// They refuse, and doors do not stand unlocked.
-    #[default]
-    Deny,
-    /// They let pass; doors stand unlocked by the clock as it is.
-    Allow,
 }
 
 /// The rules of one door.
@@ -75,18 +64,6 @@ pub struct Permit {
 pub struct Zones {
     pub outside: String,
     pub inside: String,
-}
-
-/// What happens to somebody who, by the record, cannot be on this side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Passback {
-    /// Nothing is asked.
-    #[default]
-    Off,
-    /// They are let in, and the receipt says so.
-    Soft,
-    /// They are refused.
-    Hard,
 }
 
 /// A question about a known face before a door.
@@ -271,11 +248,8 @@ impl Authority {
     pub fn granted(&mut self, door: DoorIndex, holder: &Holder, now: Now) {
         self.strikes.clear(door, holder.person, now.moment);
         self.waits_no_more(holder.person);
-        let Some(rules) = self.rules.doors.get(door.0) else { return };
         self.mode_set(door);
-        if rules.first_person.is_some()
-            && let Some(at) = self.opens_day(door, holder, now)
-        {
+        if let Some(at) = self.opens_day(door, holder, now) {
             self.restore_first_came(door, at);
         }
     }

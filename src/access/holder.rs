@@ -5,9 +5,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::authority::WithoutSync;
 use super::when::Now;
-use crate::domain::{Gate, PersonId, Reason};
+use crate::domain::{Gate, PersonId, Reason, WithoutSync};
 
 /// Somebody enrolled, as the rules see them.
 #[derive(Clone, Debug, PartialEq)]

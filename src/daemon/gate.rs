@@ -37,7 +37,7 @@ pub fn open(
     let wiring = setup::wiring(door, clock.clone())?;
     let relay = Relay::new(wiring.relay, setup::limits(config, door))?;
     let (handle, relay) = relay_thread(relay, Panel::new(wiring.indicator), clock.clone(), stop, wake);
-    let has_sensor = door.wiring.sensor.is_some();
+    let has_sensor = door.sensor.is_some();
     let mode = standing.modes.iter().find(|(name, _)| *name == door.name).map(|(_, mode)| mode.clone());
     let hours = setup::house::unlock_hours(config, door)?.and_then(|at| rules.schedules.get(at.0));
     let post = Post {
@@ -46,7 +46,7 @@ pub fn open(
         referee: Referee::new(setup::face_rules(config, Distance(0.0))),
         doorway: Doorway::new(setup::house::doorway(door, has_sensor), mode.unwrap_or_default()),
         relay: handle,
-        interlock: door.passing.interlock.as_deref().map(Arc::from),
+        interlock: door.interlock.as_deref().map(Arc::from),
         hours: hours.cloned().map(UnlockHours::new),
         hours_ended: None,
         unconfirmed: Default::default(),

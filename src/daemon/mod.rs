@@ -165,7 +165,13 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             (Some(Arc::new(hub)), Some(wishes))
         }
     };
-    let pictures = config.mqtt.as_ref().and_then(|mqtt| mqtt.snapshots).zip(hub.clone());
+    let pictures = config
+        .mqtt
+        .as_ref()
+        .map(|mqtt| &mqtt.snapshots)
+        .filter(|snapshots| snapshots.enabled)
+        .cloned()
+        .zip(hub.clone());
     let recent_frames = pictures.as_ref().map(|_| Arc::new(RecentFrames::default()));
     let photographer = pictures.zip(recent_frames.clone()).map(|((settings, hub), frames)| {
         let (photographer, exposures) = Photographer::new(frames, settings.shows, config, clock.clone());
@@ -243,8 +249,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             people: Box::new(gallery.clone()),
             pen: Box::new(pen),
             clock: clock.clone(),
-            open_unrecorded: config.journal.on_failure == OnJournalFailure::Allow,
-            exit_unrecorded: config.journal.exit_on_failure == OnJournalFailure::Allow,
+            open_unrecorded: config.journal.on_journal_failure == OnJournalFailure::Allow,
+            exit_unrecorded: config.journal.exit_on_journal_failure == OnJournalFailure::Allow,
             short_of_room: {
                 let recorder = recorder.clone();
                 Box::new(move || recorder.is_short_of_room())
@@ -334,7 +340,9 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         device: config.device.name.clone(),
         model: model.to_string(),
     });
-    if let (Some(wishes), Some(settings)) = (wishes, config.mqtt.as_ref().and_then(|mqtt| mqtt.commands.as_ref())) {
+    if let (Some(wishes), Some(settings)) =
+        (wishes, config.mqtt.as_ref().map(|mqtt| &mqtt.commands).filter(|commands| commands.enabled))
+    {
         let (house, unlock_for) = (house.clone(), settings.unlock_for);
         tokio.spawn(commands::carry_out(wishes, recorder.clone(), move |wish| house.obey(wish, unlock_for)));
     }

@@ -92,7 +92,8 @@ impl Photographer {
 /// Makes the pictures one after the other and hands them to the hub. Ends when the photographer is gone.
 pub async fn develop(mut handed_over: mpsc::Receiver<Exposure>, limits: MqttSnapshots, hub: Arc<Hub>) {
     while let Some(exposure) = handed_over.recv().await {
-        match tokio::task::spawn_blocking(move || snapshot(&exposure, limits)).await {
+        let limits = limits.clone();
+        match tokio::task::spawn_blocking(move || snapshot(&exposure, &limits)).await {
             Ok(Some(snapshot)) => hub.shows(snapshot),
             Ok(None) => tracing::warn!("a snapshot cannot be made small enough; raise [mqtt.snapshots] max_size"),
             Err(_) => tracing::error!("making a snapshot panicked; the log has the place"),
@@ -100,7 +101,7 @@ pub async fn develop(mut handed_over: mpsc::Receiver<Exposure>, limits: MqttSnap
     }
 }
 
-fn snapshot(exposure: &Exposure, limits: MqttSnapshots) -> Option<Snapshot> {
+fn snapshot(exposure: &Exposure, limits: &MqttSnapshots) -> Option<Snapshot> {
     let Exposure { image, part, camera, door, seq, id, time, kind } = exposure;
     let face = part.as_ref().and_then(|bounds| photo::cut_out(image, bounds, MARGIN));
     let shown = match part {
@@ -160,8 +161,9 @@ mod tests {
             let record = self.journal.append(event, &Stamp::at(std::time::SystemTime::UNIX_EPOCH)).unwrap();
             self.photographer.written(event, &record);
             let exposure = self.exposures.try_recv().ok()?;
-            let limits = MqttSnapshots { shows: self.photographer.shows, max_side_px: 64, max_size: 8 << 10 };
-            Some((record, snapshot(&exposure, limits).unwrap()))
+            let limits =
+                MqttSnapshots { enabled: true, shows: self.photographer.shows, max_side_px: 64, max_size: 8 << 10 };
+            Some((record, snapshot(&exposure, &limits).unwrap()))
         }
     }
 

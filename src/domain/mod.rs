@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of files, devices, threads, clocks or wire formats: `std` only.
 
+mod choices;
 mod decision;
 mod event;
 mod head;
@@ -14,6 +15,7 @@ mod time;
 
 use std::time::Duration;
 
+pub use choices::*;
 pub use decision::*;
 pub use event::*;
 pub use head::*;

@@ -39,6 +39,7 @@ use crate::clock::Clock;
 use home_assistant::HomeAssistantSettings;
 use shared::Shared;
 
+pub use crate::domain::MqttVersion as Version;
 pub use client::Incoming;
 pub use command::{CommandSettings, HubAct, HubCommand, read as read_command};
 pub use counters::HubCounts;
@@ -55,14 +56,6 @@ pub use tls::{TlsError, TlsSettings};
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// Commands that wait to be carried out; more are dropped and counted.
 const COMMANDS: usize = 16;
-
-/// Which MQTT is spoken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Version {
-    #[default]
-    V5,
-    V311,
-}
 
 /// Where the broker is and who this device is to it.
 #[derive(Clone)]

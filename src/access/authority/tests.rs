@@ -263,7 +263,7 @@ fn the_first_of_two_is_judged_again_when_the_second_comes() {
         let refused = why.is_some().then_some(Reason::SecondPerson);
         assert_eq!((judgement.refused, judgement.with.is_none()), (refused, why.is_some()), "{first:?} {gate:?}");
         assert!(gate.input.contains(why.unwrap_or("may pass")), "{gate:?}");
-        assert_eq!(authority.waits(0), Some(PersonId(if why.is_some() { 2 } else { 1 })), "{first:?}");
+        assert_eq!(authority.waits(FRONT), Some(PersonId(if why.is_some() { 2 } else { 1 })), "{first:?}");
     }
 }
 
@@ -296,11 +296,11 @@ fn a_mode_that_is_set_forgets_who_waits() {
     let mut authority = house(rules, Passback::Off);
     let (ada, start) = (holder(1, &[]), now(WEDNESDAY));
     assert_eq!(ask(&mut authority, &ada, start), Some(Reason::SecondPerson));
-    assert_eq!(authority.waits(0), Some(ada.person));
-    authority.mode_set(1);
-    assert_eq!(authority.waits(0), Some(ada.person), "another door");
-    authority.mode_set(0);
-    authority.mode_set(7);
+    assert_eq!(authority.waits(FRONT), Some(ada.person));
+    authority.mode_set(DoorIndex(1));
+    assert_eq!(authority.waits(FRONT), Some(ada.person), "another door");
+    authority.mode_set(FRONT);
+    authority.mode_set(DoorIndex(7));
     assert_eq!(bob_after(Some(ada), &Mode::Normal, &mut authority, start).refused, Some(Reason::SecondPerson));
 }
 
@@ -338,7 +338,7 @@ fn a_question_without_a_face_makes_nobody_a_first_or_second() {
     let (ada, bob, start) = (holder(1, &[]), holder(2, &[]), now(WEDNESDAY));
     let without = |authority: &mut Authority, holder: &Holder, first: Option<&Holder>| {
         let asked = Asked {
-            door: 0,
+            door: FRONT,
             direction: None,
             holder,
             shown: None,
@@ -350,7 +350,7 @@ fn a_question_without_a_face_makes_nobody_a_first_or_second() {
         authority.judge(&asked, start).refused
     };
     assert_eq!(without(&mut authority, &ada, None), Some(Reason::SecondPerson));
-    assert_eq!(authority.waits(0), None);
+    assert_eq!(authority.waits(FRONT), None);
     assert_eq!(ask(&mut authority, &ada, start), Some(Reason::SecondPerson));
     assert_eq!(without(&mut authority, &bob, Some(&ada)), Some(Reason::SecondPerson));
 }
@@ -420,7 +420,7 @@ fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
     let ada = holder(1, &["staff"]);
     let mode = Mode::Normal;
     let asked = Asked {
-        door: 0,
+        door: FRONT,
         direction: Some(Direction::In),
         holder: &ada,
         shown: None,

@@ -25,6 +25,7 @@ use self::capture::{Capture, Raw, Shot};
 use super::slot::{SlotReceiver, SlotSender, slot};
 use super::{CameraError, FrameSource, Identity};
 use crate::clock::Clock;
+pub use crate::domain::PixelFormat;
 use crate::domain::{Frame, Image};
 use crate::photo::{JpegDecoder, yuyv_to_rgb};
 
@@ -55,18 +56,6 @@ pub fn identity(device: &str) -> Result<Identity, CameraError> {
             advice: "is it a camera? `v4l2-ctl --list-devices` lists those".into(),
         })
     })
-}
-
-/// How pixels travel from the camera.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PixelFormat {
-    /// Uncompressed, 2 bytes a pixel; cheap to convert, but USB 2 carries little more than 640x480 at 30 frames/s of
-    /// it.
-    Yuyv,
-    /// One JPEG for each frame.
-    Mjpeg,
-    /// YUYV up to 640x480, Motion-JPEG above; the other when that is not offered.
-    Auto,
 }
 
 /// What is wanted of a camera.

@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::{Findings, State};
 use crate::camera::{CameraError, v4l2};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, Source};
+use crate::config::{self, CameraKind, Config};
 use crate::setup;
 
 /// So many frames are asked for before a camera counts as broken: the first ones after opening may be.
@@ -21,7 +21,7 @@ pub(super) fn free(config: &Config, findings: &mut Findings) -> Result<()> {
     for camera in &config.cameras {
         let Some((_, age)) = findings.result("camera", look(camera).map_err(Into::into), |(text, _)| text.clone())?
         else {
-            if matches!(camera.source, Source::V4l2 { .. }) {
+            if camera.kind == CameraKind::V4l2 {
                 let there: Vec<String> = v4l2::devices().iter().map(words).collect();
                 let text = if there.is_empty() { "none".into() } else { there.join(", ") };
                 findings.tell("camera", State::Warning, &format!("devices on this machine: {text}"))?;
@@ -64,12 +64,15 @@ fn look(camera: &config::Camera) -> Result<(String, Duration), CameraError> {
 
 /// Which device a camera is, and what to write so that no other is taken for it.
 fn identify(camera: &config::Camera, findings: &mut Findings) -> Result<()> {
-    let Source::V4l2 { device, identity, .. } = &camera.source else { return Ok(()) };
+    if camera.kind != CameraKind::V4l2 {
+        return Ok(());
+    }
     // A device that does not answer is told elsewhere.
-    let Ok(found) = v4l2::identity(&device.display().to_string()) else { return Ok(()) };
-    match identity {
+    let Ok(found) = v4l2::identity(&camera.device.display().to_string()) else { return Ok(()) };
+    match &camera.identity {
         Some(wanted) if !found.is(wanted) => {
-            let text = format!("{}: {} is {found}, and identity asks for {wanted}", camera.name, device.display());
+            let text =
+                format!("{}: {} is {found}, and identity asks for {wanted}", camera.name, camera.device.display());
             findings.tell("camera", State::Broken, &text)
         }
         Some(_) => findings.tell("camera", State::Well, &format!("{}: it is {found}, as identity asks", camera.name)),

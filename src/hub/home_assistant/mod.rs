@@ -6,6 +6,7 @@ mod discovery;
 mod event;
 mod pieces;
 
+pub use crate::domain::PeopleAs;
 pub use discovery::{Announcement, device_id};
 pub use event::{door_event, tag};
 
@@ -15,17 +16,6 @@ pub struct HomeAssistantSettings {
     /// `homeassistant`, unless it was changed there.
     pub discovery_prefix: String,
     pub people: PeopleAs,
-}
-
-/// How people appear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeopleAs {
-    /// Not one by one.
-    Nobody,
-    /// A device tracker for each person: at home or not.
-    DeviceTracker,
-    /// A tag for each person, scanned with each grant.
-    Tag,
 }
 
 impl HomeAssistantSettings {

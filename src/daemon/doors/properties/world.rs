@@ -13,8 +13,8 @@ use proptest::prelude::*;
 
 use super::steps::Step;
 use crate::access::{
-    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, NearEnough, Passback, Permit, Referee,
-    Schedule, Window, WithoutSync, Zones, usual,
+    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, NearEnough, Permit, Referee, Schedule, Window,
+    Zones, usual,
 };
 use crate::clock::{Clock, SimulatedClock};
 use crate::daemon::doors::pen::{Pen, Unwritten};
@@ -23,8 +23,8 @@ use crate::daemon::doors::scribe;
 use crate::daemon::doors::standing::{Entry, Standing};
 use crate::daemon::doors::{Doors, DoorsSettings};
 use crate::domain::{
-    Direction, Distance, DoorIndex, Event, Face, Match, Mode, Moment, PersonId, Quality, ScheduleIndex, Sighting,
-    TrackId,
+    Direction, Distance, DoorIndex, Event, Face, Match, Mode, Moment, Passback, PersonId, Quality, ScheduleIndex,
+    Sighting, TrackId, WithoutSync,
 };
 use crate::door::{DoorError, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
 
