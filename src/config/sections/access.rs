@@ -12,7 +12,7 @@ section! {
     /// When a door opens for a face.
     Access {
         /// The largest distance at which a face is taken for a person; smaller is stricter. `"auto"` follows `false_identification_rate` and the number
-        /// of people and templates enrolled ([how](decisions.md#the-distance)).
+        /// of people and templates enrolled ([how](verdicts.md#the-distance)).
         #[schemars(schema_with = "rule::distance")]
         distance: DistanceLimit = DistanceLimit::Auto,
         // The rate of unattended access in NIST's one-to-many tests (FRVT 1:N, NISTIR 8271).
@@ -65,7 +65,7 @@ section! {
         #[schemars(schema_with = "span::<0, { 30 * DAY }>")]
         passback_for: Option<Duration> = Some(s(12 * 3600)),
         /// After this many near misses for one person at one door, that person waits there, unless the face is
-        /// [clearly theirs](decisions.md#pauses). A near miss is a refusal at no more than 0.1 beyond the limit. 0: never.
+        /// [clearly theirs](verdicts.md#pauses). A near miss is a refusal at no more than 0.1 beyond the limit. 0: never.
         #[schemars(range(min = 0, max = 1000))]
         backoff_after: u32 = 5,
         /// The first such wait; each further one is twice as long.

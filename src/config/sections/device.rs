@@ -32,7 +32,7 @@ section! {
 
 section! {
     /// What happens while the device does not know the time: its clock is not set, or is behind its own records.
-    /// See [decisions.md](decisions.md#when-the-time-is-not-known).
+    /// See [verdicts.md](verdicts.md#when-the-time-is-not-known).
     Time {
         /// How the rules that need the day or the hour answer then. `"deny"`: people with a first or last day, permits with a schedule, and
         /// everybody before the first person of the day are refused (`clock_unknown`), and doors do not stand unlocked by their schedule.

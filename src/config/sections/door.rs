@@ -56,7 +56,7 @@ section! {
         #[schemars(schema_with = "rule::any", example = &"keyholders")]
         first_person: Option<String> = None,
         /// Two people must be recognised within this time, on two tracks, and both must be allowed to pass
-        /// [when the second comes](decisions.md#two-people). `"0s"`: one is enough.
+        /// [when the second comes](verdicts.md#two-people). `"0s"`: one is enough.
         #[serde(with = "off_at_zero")]
         #[schemars(schema_with = "span::<0, { 5 * MINUTE }>")]
         two_person: Option<Duration> = None,
