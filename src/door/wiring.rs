@@ -1,6 +1,4 @@
-//! What hangs on which line: the settings of a door's wires.
-//!
-//! Knows nothing of configuration files, nor of how a line is driven.
+//! Settings of a door's wires: which line is for what.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::{DoorError, Input};
 pub use crate::domain::{Active, Contact, LineId, Pull};
 
-/// One door's wires. Written down, they are the relay's line alone: that is what `usher door safe` needs.
+/// One door's wires. Only the relay's line is serialised, for `usher door safe`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WiringSettings {
-    /// The door's name; the kernel shows it as the user of the lines.
+    /// The door's name, which the kernel shows as the user of the lines.
     pub door: String,
     pub driver: Driver,
     pub relay: OutputSettings,
     #[serde(skip)]
     pub indicator: Option<IndicatorSettings>,
-    /// Each input once, in the order in which they are told.
+    /// Each input once, in the order in which they are read.
     #[serde(skip)]
     pub inputs: Vec<(Input, InputSettings)>,
 }
@@ -28,9 +26,9 @@ pub struct WiringSettings {
 /// What drives the lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Driver {
-    /// Nothing.
+    /// No device.
     Simulated {
-        /// The file that plays the inputs; without one they are at rest for good.
+        /// The file that sets the inputs; without one they stay at rest.
         inputs: Option<PathBuf>,
     },
     /// The registers of a Raspberry Pi.
@@ -45,13 +43,13 @@ pub enum Driver {
 /// The relay's line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputSettings {
-    /// `None` for the simulated driver only.
+    /// `None` only for the simulated driver.
     pub line: Option<LineId>,
     /// The level that energises.
     pub active: Active,
 }
 
-/// The lamps; a lamp without a line is not there.
+/// The lamps; those without a line do not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndicatorSettings {
     pub granted: Option<LineId>,
@@ -64,26 +62,29 @@ pub struct IndicatorSettings {
 /// A contact on an input line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputSettings {
-    /// `None` for the simulated driver only.
+    /// `None` only for the simulated driver.
     pub line: Option<LineId>,
-    /// What the contact is at rest: door closed, button released, housing closed.
+    /// The contact at rest: door closed, button released, housing closed.
     pub contact: Contact,
-    /// Where the line is pulled while the contact is open; with it goes where the contact leads to.
+    /// The resistor that pulls the line while the contact is open, and with it where the contact leads to.
     pub pull: Pull,
     /// How long a new level must last before it counts.
     pub debounce: Duration,
 }
 
 impl OutputSettings {
-    /// The line; an error where there is none.
+    /// The line.
+    ///
+    /// # Errors
+    /// There is none.
     pub(super) fn line(&self) -> Result<&LineId, DoorError> {
         self.line.as_ref().ok_or_else(|| DoorError::NoLineGiven { what: "relay".to_owned() })
     }
 }
 
 impl InputSettings {
-    /// The level of the line at which the input is active. A closed contact to ground reads low, one to the supply high; the
-    /// input is active when the contact is not what it is at rest.
+    /// The level of the line at which the input is active: when the contact is not at rest. A closed contact to ground reads low, one to the supply
+    /// high.
     pub fn active(&self) -> Active {
         let closed = if self.pull == Pull::Down { Active::High } else { Active::Low };
         match self.contact {
@@ -94,7 +95,10 @@ impl InputSettings {
 }
 
 impl WiringSettings {
-    /// Each line with what hangs on it. An error names what has no line.
+    /// Each line with what it is for.
+    ///
+    /// # Errors
+    /// Names what has no line.
     pub(super) fn lines(&self) -> Result<Vec<(String, &LineId)>, DoorError> {
         let mut lines = vec![("relay".to_owned(), self.relay.line()?)];
         for (lamp, line) in self.indicator.iter().flat_map(IndicatorSettings::lamps) {
@@ -108,7 +112,7 @@ impl WiringSettings {
         Ok(lines)
     }
 
-    /// What the kernel shows as the user of a line; it keeps 31 bytes of it (`GPIO_MAX_NAME_SIZE` of linux/gpio.h, less the zero).
+    /// What the kernel shows as the user of a line, at most 31 bytes (`GPIO_MAX_NAME_SIZE` of linux/gpio.h, less the terminating zero).
     pub(super) fn consumer(&self, what: &str) -> String {
         let mut consumer = format!("usher {what} {}", self.door);
         while consumer.len() > 31 {
@@ -119,7 +123,7 @@ impl WiringSettings {
 }
 
 impl IndicatorSettings {
-    /// The lamps that are there.
+    /// The lamps that exist.
     pub(super) fn lamps(&self) -> impl Iterator<Item = (&'static str, &LineId)> {
         let lamps = [("granted lamp", &self.granted), ("denied lamp", &self.denied), ("fault lamp", &self.fault)];
         lamps.into_iter().filter_map(|(what, line)| line.as_ref().map(|line| (what, line)))
@@ -146,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_contact_that_is_not_as_at_rest_is_active() {
+    fn a_contact_that_is_not_at_rest_is_active() {
         let active = |contact, pull| InputSettings { line: None, contact, pull, debounce: Duration::ZERO }.active();
         // A closed contact reads low when it leads to ground, and high when it leads to the supply.
         assert_eq!(active(Contact::NormallyClosed, Pull::Up), Active::High);

@@ -6,17 +6,10 @@ mod discovery;
 mod event;
 mod pieces;
 
-pub use crate::domain::PeopleAs;
 pub use discovery::{Announcement, device_id};
 pub use event::{door_event, tag};
 
-/// How the device shows itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HomeAssistantSettings {
-    /// `homeassistant`, unless it was changed there.
-    pub discovery_prefix: String,
-    pub people: PeopleAs,
-}
+pub use super::settings::{HomeAssistantSettings, PeopleAs};
 
 impl HomeAssistantSettings {
     /// Where a piece of the announcement goes, by its number from 1: `homeassistant/device/usher_front-door/config`, and for the others
