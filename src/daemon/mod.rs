@@ -54,7 +54,7 @@ use crate::door::RelayStop;
 use crate::gallery::Visitors;
 use crate::hub::{Hub, Means};
 use crate::ledger::{Journal, LedgerError};
-use crate::office::{Recorder, Register, tell_of_locked, tell_of_sealing};
+use crate::office::{Recorder, Register, record_locked_templates, record_sealing};
 use crate::setup;
 use crate::vision::Vision;
 
@@ -132,14 +132,14 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let placements = placements(first);
     let ring = setup::ring(config);
     let gallery = Arc::new(setup::head::gallery(&store, &ring, first.entry(), head)?);
-    let model = gallery.compares_by().clone();
+    let model = gallery.comparison_id().clone();
     tracing::info!(%model, library = %runtime.library().display(), "models ready");
     for foreign in gallery.foreign()? {
         tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
     }
     let visitors = Arc::new(Visitors::open(&store, &ring, setup::keep_visitors(config))?);
     visitors::prune(&visitors, clock.wall());
-    let keeps_visitors = !visitors.keeping().span.is_zero();
+    let keeps_visitors = !visitors.retention().span.is_zero();
     let glimpses = keeps_visitors.then(|| Arc::new(Glimpses::default()));
     let (porter, visits) = glimpses.clone().map(|glimpses| Porter::new(glimpses, clock.clone())).unzip();
     let keeping_visits =
@@ -177,7 +177,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         let (hub, tally) = (hub.clone(), tally.clone());
         let marks = setup::gap_marks(config);
         marks.prepare();
-        Recorder::new(&store, journal, clock.clone()).marking(marks).telling(move |record| {
+        Recorder::new(&store, journal, clock.clone()).with_gap_marks(marks).with_listener(move |record| {
             tally.count(record);
             if let Some(hub) = &hub {
                 hub.happened(record.seq, &record.kind, &record.time(), &record.content);
@@ -197,8 +197,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         config: blake3::hash(config.to_toml().as_bytes()).to_hex()[..16].to_owned(),
         model: model.clone(),
     }))?;
-    despite_the_disk(tell_of_sealing(&gallery, &recorder))?;
-    despite_the_disk(tell_of_locked(&gallery, &recorder))?;
+    despite_the_disk(record_sealing(&gallery, &recorder))?;
+    despite_the_disk(record_locked_templates(&gallery, &recorder))?;
     let evidence = timekeeping::evidence(&standing, recorder.journal()).unwrap_or_else(|error| {
         tracing::warn!(%error, "what earlier records say of the time cannot be read");
         standing.time.unwrap_or_default()
@@ -247,7 +247,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
             exit_unrecorded: config.journal.exit_on_failure == OnJournalFailure::Allow,
             short_of_room: {
                 let recorder = recorder.clone();
-                Box::new(move || recorder.is_short_of_room())
+                Box::new(move || recorder.is_low_on_disk())
             },
             last_record,
             evidence,
@@ -428,7 +428,7 @@ fn record_within(recorder: &Arc<Recorder>, event: Event) {
 fn despite_the_disk<T>(done: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
     match done {
         Ok(done) => Ok(Some(done)),
-        Err(LedgerError::Store(error)) if error.is_of_the_disk() => {
+        Err(LedgerError::Store(error)) if error.is_disk_failure() => {
             tracing::error!(%error, "starting without the journal");
             Ok(None)
         }

@@ -102,7 +102,7 @@ pub async fn develop(mut handed_over: mpsc::Receiver<Exposure>, limits: MqttSnap
 
 fn snapshot(exposure: &Exposure, limits: MqttSnapshots) -> Option<Snapshot> {
     let Exposure { image, part, camera, door, seq, id, time, kind } = exposure;
-    let face = part.as_ref().and_then(|bounds| photo::cut_out(image, bounds, MARGIN));
+    let face = part.as_ref().and_then(|bounds| photo::crop(image, bounds, MARGIN));
     let shown = match part {
         Some(_) => face.as_ref()?,
         None => image,

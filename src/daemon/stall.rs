@@ -23,7 +23,7 @@ pub fn patient_pen(
     marks: GapMarks,
     clock: Arc<dyn Clock>,
 ) -> Result<Scribe> {
-    let (pen, records) = scribe(pen, scribe::PATIENCE, move |reason| recorder.not_written(reason));
+    let (pen, records) = scribe(pen, scribe::PATIENCE, move |reason| recorder.count_lost(reason));
     let backlog = pen.backlog();
     crew.spawn("records", false, move || {
         records.run();

@@ -69,7 +69,7 @@ impl Floods {
     /// Inputs of a door that change all the time, in words.
     pub fn trouble(&self, door: usize) -> Option<String> {
         let of = &self.doors.get(door)?.inputs;
-        let input = Input::ALL.into_iter().find(|input| of[place(*input)].chatter.lasts())?;
+        let input = Input::ALL.into_iter().find(|input| of[place(*input)].chatter.is_active())?;
         Some(format!("the {input} changes all the time: look at its contact and its wires"))
     }
 
@@ -83,16 +83,16 @@ impl Doors {
     pub(super) fn is_told(&mut self, door: usize, decision: &Decision, direction: Option<Direction>) -> bool {
         let (now, spare) = (self.clock.now(), (self.floods.short_of_room)());
         let Some(at) = self.floods.doors.get_mut(door) else { return true };
-        at.repeats.is_told(decision, direction, spare, now)
+        at.repeats.needs_record(decision, direction, spare, now)
     }
 
     /// An input of `door` changed: whether that is to be written down by itself. The doorway learns whether it is to be believed.
     pub(super) fn hear(&mut self, door: usize, input: Input, active: bool) -> Change {
         // An exit request is the record that lets somebody out.
         let (now, spare) = (self.clock.now(), input != Input::ExitButton && (self.floods.short_of_room)());
-        let Some(of) = self.floods.input(door, input) else { return Change::Told };
+        let Some(of) = self.floods.input(door, input) else { return Change::Recorded };
         if of.active.replace(active).is_none_or(|before| before == active) {
-            return Change::Told;
+            return Change::Recorded;
         }
         let change = of.chatter.change(active, spare, now);
         self.follow_chatter(door, input);
@@ -182,10 +182,10 @@ impl Doors {
     fn summarised(&mut self, door: usize, about: &About, written: bool, now: Moment) {
         let Some(at) = self.floods.doors.get_mut(door) else { return };
         match (about, written) {
-            (About::Denials(kind), true) => at.repeats.told(kind),
-            (About::Denials(kind), false) => at.repeats.put_off(kind, now),
-            (About::Contact(input), true) => at.inputs[place(*input)].chatter.told(now),
-            (About::Contact(input), false) => at.inputs[place(*input)].chatter.put_off(now),
+            (About::Denials(kind), true) => at.repeats.recorded(kind),
+            (About::Denials(kind), false) => at.repeats.postpone(kind, now),
+            (About::Contact(input), true) => at.inputs[place(*input)].chatter.recorded(now),
+            (About::Contact(input), false) => at.inputs[place(*input)].chatter.postpone(now),
         }
     }
 
@@ -193,7 +193,7 @@ impl Doors {
     fn follow_chatter(&mut self, door: usize, input: Input) {
         let now = self.clock.now();
         let Some(of) = self.floods.input(door, input) else { return };
-        let chatters = of.chatter.lasts();
+        let chatters = of.chatter.is_active();
         match (chatters, of.chatters_since) {
             (true, None) => of.chatters_since = Some(now),
             (false, Some(_)) => of.chatters_since = None,

@@ -267,9 +267,11 @@ impl Doors {
             }
             Order::Unlock { duration } => {
                 let duration = duration.unwrap_or(post.doorway.settings().pulse);
-                post.doorway.operator_unlocks(duration, by, other_open.as_deref(), not_after)
+                post.doorway
+                    .operator_unlocks(duration, by, other_open.as_deref(), not_after)
+                    .map_err(|refusal| refusal.to_string())
             }
-            Order::Lock => post.doorway.operator_locks(by),
+            Order::Lock => post.doorway.operator_locks(by).map_err(|refusal| refusal.to_string()),
             Order::Mode(mode) => {
                 self.authority.mode_set(door);
                 Ok(post.doorway.set_mode(mode, by, not_after))
@@ -299,7 +301,7 @@ impl Doors {
     /// A mode that could not be written down is not in force. When its record is still to come, one that takes it back follows it.
     fn take_back_mode(&mut self, door: usize, before: Mode, pending: bool) {
         let post = &mut self.posts[door];
-        post.doorway.take_back_mode(before.clone());
+        post.doorway.revert_mode(before.clone());
         if pending {
             let entry = Entry::mode(&post.name, &before);
             let by = "usher, because the disk had stalled".to_owned();
