@@ -1,9 +1,9 @@
-//! The house's walls: which room may know which. ARCHITECTURE.md says why.
+//! The walls between rooms: which may import which. ARCHITECTURE.md says why.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Each room with the others that it may import. What is not listed here joins rooms and may know all of them.
+/// Each room with the others that it may import. Rooms that are not listed here join rooms and may import all of them.
 const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("clock", &["domain"]),

@@ -22,7 +22,7 @@ async fn next(house: &mut House) -> HubCommand {
     tokio::time::timeout(PATIENCE, house.commands.recv()).await.expect("a command arrives").expect("the hub lives")
 }
 
-/// A house that listens to commands, and somebody who gives them.
+/// A house that accepts commands, and a client that gives them.
 async fn listening(mosquitto: &Mosquitto, version: Version) -> (House, Observer) {
     let mut observer = Observer::of(mosquitto.port, "somebody").await;
     let house = House::start(HubSettings { version, ..with_commands(mosquitto.own_port) });
@@ -31,7 +31,7 @@ async fn listening(mosquitto: &Mosquitto, version: Version) -> (House, Observer)
 }
 
 #[tokio::test]
-async fn a_fresh_command_is_handed_on_and_a_stale_or_retained_one_is_refused() {
+async fn a_fresh_command_is_passed_on_and_a_stale_or_retained_one_is_refused() {
     let mosquitto = Mosquitto::start().await;
     for version in [Version::V5, Version::V311] {
         let (mut house, mut somebody) = listening(&mosquitto, version).await;
@@ -47,7 +47,7 @@ async fn a_fresh_command_is_handed_on_and_a_stale_or_retained_one_is_refused() {
         assert_eq!(next(&mut house).await.refused.as_deref(), Some("it is 67 s old"));
         house.hub.stop().await;
 
-        // Kept by the broker until somebody comes.
+        // Retained by the broker until a client subscribes.
         somebody.says("house/door/command/front", command("lockdown", NOW), true, None).await;
         somebody.wait_until("house/door/command/front", |command| command["act"] == "lockdown").await;
         let mut later = House::start(HubSettings { version, ..with_commands(mosquitto.own_port) });
@@ -59,7 +59,7 @@ async fn a_fresh_command_is_handed_on_and_a_stale_or_retained_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_short_expiry_stands_in_for_a_time() {
+async fn a_short_expiry_replaces_a_time() {
     let mosquitto = Mosquitto::start().await;
     let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
     let undated = json!({ "act": "lock" }).to_string();
@@ -91,7 +91,7 @@ async fn a_flood_is_refused_once_and_counted_and_a_lockdown_still_gets_through()
 }
 
 #[tokio::test]
-async fn a_door_that_is_locked_down_is_not_unlocked() {
+async fn a_locked_down_door_is_not_unlocked() {
     let mosquitto = Mosquitto::start().await;
     let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
     house.hub.doors(vec![DoorState { mode: "lockdown".into(), ..front(LockState::Locked).remove(0) }]);
@@ -102,7 +102,7 @@ async fn a_door_that_is_locked_down_is_not_unlocked() {
 }
 
 #[tokio::test]
-async fn a_command_that_comes_again_counts_once_also_on_another_connection() {
+async fn a_repeated_command_counts_once_also_on_another_connection() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "somebody").await;
     for version in [Version::V5, Version::V311] {
@@ -135,7 +135,7 @@ async fn a_command_that_comes_again_counts_once_also_on_another_connection() {
 }
 
 #[tokio::test]
-async fn rubbish_is_counted_told_once_and_ignored() {
+async fn malformed_messages_are_counted_logged_once_and_ignored() {
     let log = Log::begin();
     let mosquitto = Mosquitto::start().await;
     for version in [Version::V5, Version::V311] {
@@ -158,18 +158,18 @@ async fn rubbish_is_counted_told_once_and_ignored() {
 }
 
 #[tokio::test]
-async fn a_packet_beyond_all_measure_does_not_fill_the_memory() {
+async fn an_oversized_packet_does_not_fill_the_memory() {
     let mosquitto = Mosquitto::start().await;
     let (mut house, somebody) = listening(&mosquitto, Version::V5).await;
     somebody.says("house/door/command/front", vec![b'x'; 1 << 20], false, None).await;
     somebody.says("house/door/command/front", command("lock", NOW), false, None).await;
     assert_eq!(next(&mut house).await.act, HubAct::Lock);
-    // The broker knows how much this client takes and keeps the large one to itself.
+    // The broker knows this client's packet limit and does not forward the large one.
     assert_eq!((house.hub.counts().connections, house.hub.counts().commands_malformed), (1, 0));
 }
 
 #[tokio::test]
-async fn without_the_setting_nothing_is_listened_to() {
+async fn without_the_setting_there_are_no_subscriptions() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "somebody").await;
     let mut house = House::start(settings(mosquitto.own_port));

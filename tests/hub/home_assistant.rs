@@ -54,7 +54,7 @@ async fn the_device_announces_itself_retained_and_again_when_home_assistant_has_
 }
 
 #[tokio::test]
-async fn a_storm_of_starts_costs_no_event() {
+async fn many_starts_of_home_assistant_cost_no_event() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(with(PeopleAs::Tag, mosquitto.own_port));
@@ -73,7 +73,7 @@ async fn a_storm_of_starts_costs_no_event() {
 }
 
 #[tokio::test]
-async fn an_event_entity_hears_news_and_nothing_that_comes_late() {
+async fn an_event_entity_gets_fresh_events_and_no_late_ones() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let outbox = std::sync::Arc::new(usher::hub::MemoryOutbox::default());
@@ -115,7 +115,7 @@ async fn people_are_trackers_that_come_and_go_with_the_gallery() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_run_announced_and_this_one_does_not_is_taken_back() {
+async fn entities_of_an_earlier_run_that_are_gone_are_withdrawn() {
     let mosquitto = Mosquitto::start().await;
     let old = House::start(with(PeopleAs::DeviceTracker, mosquitto.own_port));
     let mut observer = Observer::listening_to(mosquitto.port, "observer", "#").await;

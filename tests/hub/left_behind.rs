@@ -1,4 +1,4 @@
-//! What an earlier run told the broker and this one does not is taken off it.
+//! Topics that an earlier run published and this one does not are cleared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ fn large() -> Premises {
     premises
 }
 
-/// What the broker keeps: topics and payloads.
+/// Retained topics and payloads.
 async fn kept(port: u16) -> BTreeMap<String, String> {
     let mut observer = Observer::listening_to(port, "late", "#").await;
     observer.says("end", "", false, None).await;
@@ -66,7 +66,7 @@ async fn runs(settings: HubSettings, premises: Premises, footprint: &Arc<MemoryF
 }
 
 #[tokio::test]
-async fn doors_cameras_and_people_that_are_gone_leave_nothing() {
+async fn removed_doors_cameras_and_people_leave_nothing() {
     let footprint = Arc::<MemoryFootprint>::default();
     for version in [Version::V5, Version::V311] {
         let mosquitto = Mosquitto::start().await;
@@ -117,7 +117,7 @@ async fn a_former_name_goes_unless_another_device_has_it_now() {
     house.hub.stop().await;
     drop(house);
 
-    // Another device took the name over, and is there.
+    // Another device has taken the name over and is online.
     let other = HubSettings { client_id: "other".into(), ..with(own, "new", None) };
     let other = runs(other, premises(), &Arc::default()).await;
     until(mosquitto.port, "the other", |kept| kept.get("house/new/status").is_some_and(|status| status == "online"))
@@ -131,7 +131,7 @@ async fn a_former_name_goes_unless_another_device_has_it_now() {
 }
 
 #[tokio::test]
-async fn who_is_removed_or_erased_while_the_broker_is_away_is_on_no_topic_afterwards() {
+async fn a_person_removed_or_erased_while_the_broker_is_away_is_on_no_topic_afterwards() {
     let mosquitto = Mosquitto::start().await;
     let port = free_port().await;
     let proxy = Proxy::between(port, mosquitto.own_port).await;

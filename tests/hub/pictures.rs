@@ -1,4 +1,4 @@
-//! Snapshots: at once or never, and kept by nobody.
+//! Snapshots: sent at once or never, and not retained.
 
 use rumqttc::v5::mqttbytes::QoS;
 use usher::hub::{HubSettings, Version};
@@ -13,7 +13,7 @@ fn with_snapshots(port: u16) -> HubSettings {
 }
 
 #[tokio::test]
-async fn a_picture_arrives_as_it_is_after_what_it_belongs_to_and_is_not_kept() {
+async fn a_picture_arrives_unchanged_after_its_description_and_is_not_retained() {
     let mosquitto = Mosquitto::start().await;
     for version in [Version::V5, Version::V311] {
         let mut observer = Observer::of(mosquitto.port, "observer").await;
@@ -32,7 +32,7 @@ async fn a_picture_arrives_as_it_is_after_what_it_belongs_to_and_is_not_kept() {
 }
 
 #[tokio::test]
-async fn no_picture_comes_late() {
+async fn no_picture_is_sent_late() {
     let mut mosquitto = Mosquitto::start().await;
     let house = House::start(with_snapshots(mosquitto.own_port));
     house.online().await;
@@ -48,7 +48,7 @@ async fn no_picture_comes_late() {
 }
 
 #[tokio::test]
-async fn a_picture_that_the_broker_does_not_take_costs_no_event() {
+async fn a_picture_that_the_broker_refuses_costs_no_event() {
     let mosquitto = Mosquitto::with(|_| "allow_anonymous true\nmax_packet_size 2000".to_owned()).await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(with_snapshots(mosquitto.own_port));

@@ -1,4 +1,4 @@
-//! What the broker hears in ordinary times.
+//! Publishing in normal operation.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn events_arrive_with_qos_1_and_status_and_states_are_retained() {
 }
 
 #[tokio::test]
-async fn both_versions_say_the_same_to_mosquitto() {
+async fn both_versions_publish_the_same_to_mosquitto() {
     let mosquitto = Mosquitto::start().await;
     for version in [Version::V5, Version::V311] {
         let mut observer = Observer::of(mosquitto.port, "observer").await;
@@ -60,7 +60,7 @@ async fn both_versions_say_the_same_to_mosquitto() {
 }
 
 #[tokio::test]
-async fn stopping_sends_what_waits_and_then_says_offline() {
+async fn stopping_sends_waiting_events_and_then_offline() {
     let port = broker(None).await;
     let mut observer = Observer::of(port, "observer").await;
     let house = House::start(settings(port));
@@ -75,7 +75,7 @@ async fn stopping_sends_what_waits_and_then_says_offline() {
 }
 
 #[tokio::test]
-async fn a_dropped_hub_leaves_the_broker_to_say_offline() {
+async fn after_a_dropped_hub_the_broker_publishes_offline() {
     let port = broker(None).await;
     let mut observer = Observer::of(port, "observer").await;
     let house = House::start(settings(port));
@@ -99,7 +99,7 @@ async fn a_wrong_password_is_named() {
 }
 
 #[tokio::test]
-async fn a_topic_that_mqtt_forbids_is_dropped_and_harms_nobody() {
+async fn a_topic_that_mqtt_forbids_is_dropped_and_nothing_else() {
     let port = broker(None).await;
     let mut observer = Observer::of(port, "observer").await;
     let house = House::start(settings(port));
@@ -112,7 +112,7 @@ async fn a_topic_that_mqtt_forbids_is_dropped_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn an_event_larger_than_the_broker_takes_is_counted_and_does_not_hold_up_the_others() {
+async fn an_event_larger_than_the_broker_accepts_is_counted_and_does_not_block_the_others() {
     let mosquitto = Mosquitto::with(|_| "allow_anonymous true\nmax_packet_size 2000".to_owned()).await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(settings(mosquitto.own_port));
