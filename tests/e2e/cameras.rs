@@ -42,7 +42,7 @@ fn buffers_without_a_picture_show_nobody_and_the_camera_is_reopened() {
     for (mode, then, reason) in [
         (MJPEG, "nobody.jpg used=0 flags=0x40", "flagged the picture as broken"),
         (MJPEG, "- used=0", "empty buffer"),
-        (MJPEG, "nobody.jpg used=620", "without its end"),
+        (MJPEG, "nobody.jpg used=620", "without an end marker"),
         (YUYV, "- used=0", "empty buffer"),
         (YUYV, "- used=614399", "614399 bytes, and 614400 are needed"),
     ] {

@@ -119,7 +119,7 @@ fn a_stalled_disk_delays_no_relay_and_no_door_and_a_kill_meanwhile_leaves_a_trac
     assert!(unlock.contains("not done") && unlock.contains("stalled"), "{unlock}");
     assert_eq!(count("energised"), 1, "nothing but egress moves without a record");
     let lock = house.refused(&["door", "lock"]);
-    assert!(lock.contains("locked, but not on record"), "{lock}");
+    assert!(lock.contains("locked, but not recorded"), "{lock}");
     let status = house.json(&["status", "--json"]).remove(0);
     assert!(status["stages"][0]["trouble"].as_str().unwrap().contains("stalled"), "{status}");
     // The exit request, the unlocking, the locking, and two orders wait.

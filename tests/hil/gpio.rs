@@ -266,7 +266,7 @@ fn a_line_in_use_is_reported_with_its_user_and_read_without_claiming() {
 fn edges_arrive_debounced_and_in_their_order() {
     let sim = Sim::take();
     let mut contacts = open(&with_inputs(&sim.chip(), 40)).unwrap().contacts.unwrap();
-    assert!(contacts.describe()[0].contains("told by the kernel"), "{:?}", contacts.describe());
+    assert!(contacts.describe()[0].contains("edges by the kernel"), "{:?}", contacts.describe());
     assert_eq!(contacts.read(), Ok(vec![sensor(true), button(false)]), "a cut wire is an open door");
     bring_to_rest(&sim, contacts.as_mut());
     assert_eq!(contacts.wait(Duration::ZERO), Ok(vec![]));

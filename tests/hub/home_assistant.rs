@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use usher::hub::home_assistant::{HomeAssistantSettings, PeopleAs};
-use usher::hub::{HubSettings, LockState, Premises, Version, Vitals, remove};
+use usher::hub::{DeviceLayout, HubSettings, LockState, Version, Vitals, remove};
 
 use crate::support::*;
 
@@ -80,7 +80,7 @@ async fn an_event_entity_gets_fresh_events_and_no_late_ones() {
     let granted =
         |seq| entry(seq, "granted", json!({ "door": "front", "person": { "id": 7, "name": "Barack Obama" } }));
     outbox.push(granted(1));
-    let house = House::with(with(PeopleAs::Tag, mosquitto.own_port), premises(), outbox, 1);
+    let house = House::with(with(PeopleAs::Tag, mosquitto.own_port), layout(), outbox, 1);
     let late = observer.event().await;
     assert_eq!(text(&late.topic), "house/door/replay/granted");
     house.happens(granted(2));
@@ -123,7 +123,7 @@ async fn entities_of_an_earlier_run_that_are_gone_are_withdrawn() {
     old.hub.stop().await;
     drop(old);
 
-    let without_camera = Premises { cameras: Vec::new(), ..premises() };
+    let without_camera = DeviceLayout { cameras: Vec::new(), ..layout() };
     let new = with(PeopleAs::Nobody, mosquitto.own_port);
     let _house = House::with(new, without_camera, Default::default(), 0);
     loop {

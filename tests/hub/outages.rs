@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 use usher::clock::SimulatedClock;
-use usher::hub::{Hub, HubSettings, LockState, Means, MemoryFootprint, MemoryOutbox, State, Version};
+use usher::hub::{ConnectionState, Hub, HubDeps, HubSettings, LockState, MemoryOutbox, MemoryTopics, Version};
 
 use crate::support::*;
 
@@ -26,7 +26,7 @@ async fn ten_thousand_events_of_an_outage_arrive_in_order_and_once_by_their_ids(
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let port = free_port().await;
     // Nobody listens there yet.
-    let house = House::with(settings(port), premises(), left_over(EVENTS), EVENTS);
+    let house = House::with(settings(port), layout(), left_over(EVENTS), EVENTS);
     house.offline().await;
     let proxy = Proxy::between(port, mosquitto.own_port).await;
     let (mut seen, mut order, mut heard) = (HashSet::new(), Vec::new(), 0);
@@ -96,7 +96,7 @@ async fn after_a_restart_of_the_broker_the_hub_publishes_everything_again_and_lo
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     observer.wait_until("house/door/door/front", |state| state["lock"] == "locked").await;
     eventually("an empty outbox", || house.outbox.is_empty()).await;
-    assert_eq!(house.hub.state(), State::Online);
+    assert_eq!(house.hub.state(), ConnectionState::Online);
     let logged = |what| log.count(what, &format!("127.0.0.1:{port}"));
     assert_eq!([logged("the broker is away"), logged("the broker is back")], [1, 1]);
 }
@@ -189,10 +189,10 @@ async fn an_unreadable_outbox_is_logged_once_and_tried_again() {
     let outbox = Arc::new(SickOutbox { well: well.clone(), sick: AtomicBool::new(true) });
     let clock = Arc::new(SimulatedClock::new(wall()));
     let (refused, _) = tokio::sync::mpsc::channel(1);
-    let (outbox_of_hub, footprint) = (outbox.clone(), Arc::default());
-    let footprint: Arc<MemoryFootprint> = footprint;
-    let means = Means { premises: premises(), outbox: outbox_of_hub, earlier: 3, clock, footprint, refused };
-    let (hub, _commands) = Hub::start(settings(mosquitto.own_port), means);
+    let (outbox_of_hub, retained_topics) = (outbox.clone(), Arc::default());
+    let retained_topics: Arc<MemoryTopics> = retained_topics;
+    let deps = HubDeps { layout: layout(), outbox: outbox_of_hub, earlier: 3, clock, retained_topics, refused };
+    let (hub, _commands) = Hub::start(settings(mosquitto.own_port), deps);
     observer.expect_status("online").await;
     eventually("the log's word", || log.count("outbox cannot be used", "the disk is on fire") == 1).await;
     outbox.sick.store(false, Ordering::Relaxed);

@@ -20,7 +20,7 @@ async fn a_picture_arrives_unchanged_after_its_description_and_is_not_retained()
         let house = House::start(HubSettings { version, ..with_snapshots(mosquitto.own_port) });
         observer.expect_status("online").await;
         let jpeg: Vec<u8> = (0..90_000u32).map(|i| i as u8).collect();
-        house.hub.shows(picture(7, "denied", jpeg.clone()));
+        house.hub.publish_snapshot(picture(7, "denied", jpeg.clone()));
         let about = observer.wait_for(ABOUT).await;
         assert_eq!((seq(&about), &value(&about)["bytes"]), (7, &90_000.into()));
         let shown = observer.next().await;
@@ -38,12 +38,12 @@ async fn no_picture_is_sent_late() {
     house.online().await;
     mosquitto.kill();
     house.offline().await;
-    house.hub.shows(picture(1, "denied", vec![1]));
+    house.hub.publish_snapshot(picture(1, "denied", vec![1]));
     assert_eq!(house.hub.counts().snapshots_dropped, 1);
     mosquitto.restart().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     house.online().await;
-    house.hub.shows(picture(2, "denied", vec![2]));
+    house.hub.publish_snapshot(picture(2, "denied", vec![2]));
     assert_eq!(observer.wait_for(PICTURE).await.payload, [2][..]);
 }
 
@@ -53,7 +53,7 @@ async fn a_picture_that_the_broker_refuses_costs_no_event() {
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(with_snapshots(mosquitto.own_port));
     observer.expect_status("online").await;
-    house.hub.shows(picture(1, "denied", vec![0; 3000]));
+    house.hub.publish_snapshot(picture(1, "denied", vec![0; 3000]));
     house.locks(1);
     assert_eq!(seq(&observer.event().await), 1);
     let counts = house.hub.counts();

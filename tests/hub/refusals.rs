@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use usher::hub::home_assistant::{HomeAssistantSettings, PeopleAs};
-use usher::hub::{CommandSettings, HubSettings, LockState, Premises, Refusal, Version};
+use usher::hub::{CommandSettings, DeviceLayout, HubSettings, LockState, Refusal, Version};
 
 use crate::support::*;
 
@@ -265,7 +265,7 @@ async fn hundreds_of_people_are_announced_in_pieces_that_any_broker_accepts() {
     let mut places = Vec::new();
     for _ in 0..2 {
         let mut observer = Observer::listening_to(mosquitto.port, "observer", "homeassistant/#").await;
-        let crowd = Premises { people: people(), ..premises() };
+        let crowd = DeviceLayout { people: people(), ..layout() };
         let house = House::with(with_everything(mosquitto.own_port, Version::V311), crowd, Default::default(), 0);
         house.online().await;
         house.hub.doors(front(LockState::Locked));

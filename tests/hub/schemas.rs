@@ -170,7 +170,7 @@ async fn every_payload_matches_its_schema_and_its_snapshot() {
         for (number, (kind, content)) in day.iter().enumerate() {
             house.happens(entry(number as u64 + 1, kind, content.clone()));
             if *kind == "alarm_raised" {
-                house.hub.shows(picture(number as u64 + 1, kind, vec![0xff, 0xd8, 0xff, 0xd9]));
+                house.hub.publish_snapshot(picture(number as u64 + 1, kind, vec![0xff, 0xd8, 0xff, 0xd9]));
             }
             // One after the other, so that each state in between is published.
             loop {

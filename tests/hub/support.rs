@@ -21,8 +21,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use usher::clock::SimulatedClock;
 use usher::hub::{
-    DoorOutline, DoorState, Hub, HubCommand, HubSettings, LockState, Means, MemoryFootprint, MemoryOutbox, Outbox,
-    Pending, Premises, Refusal, Snapshot, State, Version,
+    ConnectionState, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubDeps, HubSettings, LockState,
+    MemoryOutbox, MemoryTopics, Outbox, Pending, Refusal, RefusedCommand, Snapshot, StorageError, Version,
 };
 
 /// Far longer than anything takes; only a failing test waits that long.
@@ -53,9 +53,9 @@ pub fn settings(port: u16) -> HubSettings {
     }
 }
 
-pub fn premises() -> Premises {
-    let door = DoorOutline { name: "front".into(), leaf_sensor: true, tamper_contact: true, mode: "normal".into() };
-    Premises {
+pub fn layout() -> DeviceLayout {
+    let door = DoorLayout { name: "front".into(), leaf_sensor: true, tamper_contact: true, mode: "normal".into() };
+    DeviceLayout {
         doors: vec![door],
         cameras: vec!["porch".into()],
         people: vec![(7, "Barack Obama".into())],
@@ -82,7 +82,7 @@ pub fn picture(seq: u64, kind: &str, jpeg: Vec<u8>) -> Snapshot {
 pub struct House {
     pub hub: Hub,
     pub outbox: Arc<MemoryOutbox>,
-    pub commands: mpsc::Receiver<HubCommand>,
+    pub commands: mpsc::Receiver<Result<HubCommand, RefusedCommand>>,
     /// Refusals that the hub wants recorded.
     pub refused: mpsc::Receiver<Refusal>,
 }
@@ -93,7 +93,7 @@ pub struct Past {
     pub outbox: Arc<MemoryOutbox>,
     /// Events up to this number are of an earlier run.
     pub earlier: u64,
-    pub footprint: Arc<MemoryFootprint>,
+    pub retained_topics: Arc<MemoryTopics>,
 }
 
 /// The front door in this lock state.
@@ -104,20 +104,20 @@ pub fn front(lock: LockState) -> Vec<DoorState> {
 
 impl House {
     pub fn start(settings: HubSettings) -> House {
-        House::with(settings, premises(), Arc::default(), 0)
+        House::with(settings, layout(), Arc::default(), 0)
     }
 
     /// With what an earlier run left: events up to number `earlier`.
-    pub fn with(settings: HubSettings, premises: Premises, outbox: Arc<MemoryOutbox>, earlier: u64) -> House {
-        House::after(settings, premises, Past { outbox, earlier, ..Past::default() })
+    pub fn with(settings: HubSettings, layout: DeviceLayout, outbox: Arc<MemoryOutbox>, earlier: u64) -> House {
+        House::after(settings, layout, Past { outbox, earlier, ..Past::default() })
     }
 
-    pub fn after(settings: HubSettings, premises: Premises, past: Past) -> House {
-        let Past { outbox, earlier, footprint } = past;
+    pub fn after(settings: HubSettings, layout: DeviceLayout, past: Past) -> House {
+        let Past { outbox, earlier, retained_topics } = past;
         let clock = Arc::new(SimulatedClock::new(wall()));
         let (refused, refusals) = mpsc::channel(16);
-        let means = Means { premises, outbox: outbox.clone(), earlier, clock, footprint, refused };
-        let (hub, commands) = Hub::start(settings, means);
+        let deps = HubDeps { layout, outbox: outbox.clone(), earlier, clock, retained_topics, refused };
+        let (hub, commands) = Hub::start(settings, deps);
         House { hub, outbox, commands, refused: refusals }
     }
 
@@ -133,14 +133,14 @@ impl House {
     }
 
     pub async fn online(&self) {
-        eventually("the hub to come online", || self.hub.state() == State::Online).await;
+        eventually("the hub to come online", || self.hub.state() == ConnectionState::Online).await;
     }
 
     /// Waits for an outage; returns its reason.
     pub async fn offline(&self) -> String {
         timeout(PATIENCE, async {
             loop {
-                if let State::Offline { why } = self.hub.state() {
+                if let ConnectionState::Offline { why } = self.hub.state() {
                     return why;
                 }
                 sleep(Duration::from_millis(5)).await;
@@ -158,13 +158,13 @@ pub struct SickOutbox {
 }
 
 impl Outbox for SickOutbox {
-    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, String> {
+    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, StorageError> {
         match self.sick.load(std::sync::atomic::Ordering::Relaxed) {
-            true => Err("the disk is on fire".to_owned()),
+            true => Err(StorageError::new("the disk is on fire")),
             false => self.well.pending(after, limit),
         }
     }
-    fn acknowledge(&self, seqs: &[u64]) -> Result<(), String> {
+    fn acknowledge(&self, seqs: &[u64]) -> Result<(), StorageError> {
         self.well.acknowledge(seqs)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rumqttc::v5::mqttbytes::QoS;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
-use usher::hub::{HubSettings, LockState, State, Version};
+use usher::hub::{ConnectionState, HubSettings, LockState, Version};
 
 use crate::support::*;
 
@@ -39,7 +39,10 @@ async fn events_arrive_with_qos_1_and_status_and_states_are_retained() {
     let mut late = Observer::of(port, "late").await;
     assert!(late.wait_until("house/door/door/front", |state| state["lock"] == "unlocked").await.retain);
     assert!(Observer::of(port, "later").await.expect_status("online").await.retain);
-    assert_eq!((house.hub.state(), house.hub.counts().dropped, house.hub.counts().live), (State::Online, 0, 2));
+    assert_eq!(
+        (house.hub.state(), house.hub.counts().dropped, house.hub.counts().live),
+        (ConnectionState::Online, 0, 2)
+    );
 }
 
 #[tokio::test]

@@ -1,19 +1,18 @@
-//! What the doors keep over a restart: modes, where people are, on which day the first person came, and the cut. One small entry
-//! for each, written together with the record of what changed it.
+//! The state that the doors save over a restart: modes, where people are, on which day the first person came, and the cut. Each has one small
+//! entry, written together with the record of what changed it.
 //!
 //! | key | value |
 //! |---|---|
 //! | `mode/DOOR` | JSON: `"normal"`, `"release"`, `{"lockdown": GROUP or null}` |
 //! | `first/DOOR` | JSON: a time; 0.1.0 wrote the day alone, `2026-01-02` |
-//! | `ended/DOOR` | JSON: `{"schedule": …, "until": RFC 3339 or null}`: an operator ended the unlock hours |
+//! | `ended/DOOR` | JSON: `{"schedule": …, "until": RFC 3339 or null}`: unlock hours that an operator ended |
 //! | `place/PERSON` | JSON: `{"zone": …, …}` with a time |
 //! | `time` | JSON: `{"synchronised": …, "claimed": …}`, each a time or null: what is known of the time |
 //! | `cut` | the distance |
 //!
 //! A time is `since` (RFC 3339), `known` (whether the wall clock could be relied on), `boot` and `since_boot_ms`; before 0.2 it was `since` alone.
 //!
-//! Knows nothing of the database. An entry that cannot be read is told and left out: a door is then as if it had never been set,
-//! but for its mode, where the strict one is assumed.
+//! An entry that cannot be read is logged and left out, as if it had never been set; only for a mode the strictest one is assumed.
 
 use std::time::{Duration, SystemTime};
 
@@ -23,51 +22,51 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::post::HoursEnded;
+use super::door::HoursEnded;
 use crate::access::{Place, When};
 use crate::clock::{Evidence, Sign};
 use crate::domain::{Mode, PersonId};
 use crate::store::{StoreError, Tree};
 
-/// A change: a key and its new value; `None` takes it out.
+/// A change: a key and its new value; `None` removes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct SavedEntry {
     pub key: String,
     pub value: Option<String>,
 }
 
-/// Everything that was kept.
+/// Everything that was saved.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Standing {
+pub struct SavedState {
     pub modes: Vec<(String, Mode)>,
-    pub first_came: Vec<(String, Came)>,
+    pub first_came: Vec<(String, FirstArrival)>,
     pub hours_ended: Vec<(String, HoursEnded)>,
     pub places: Vec<(PersonId, Place)>,
     pub cut: Option<f32>,
     pub time: Option<Evidence>,
 }
 
-/// When a door's first person came last.
+/// When a door's first person last came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Came {
+pub enum FirstArrival {
     At(When),
-    /// On that day: all that 0.1.0 kept.
+    /// On that day, which is all that 0.1.0 saved.
     On(Date),
 }
 
-impl Came {
-    /// The time; of a day its beginning.
+impl FirstArrival {
+    /// The time; for a day, its start.
     pub fn in_zone(self, zone: &TimeZone) -> When {
         match self {
-            Came::At(at) => at,
-            Came::On(day) => When::by_the_wall(zone.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(Timestamp::MIN)),
+            FirstArrival::At(at) => at,
+            FirstArrival::On(day) => When::by_the_wall(zone.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(Timestamp::MIN)),
         }
     }
 
-    fn read(text: &str) -> Option<Came> {
+    fn read(text: &str) -> Option<FirstArrival> {
         let wire = serde_json::from_str(text).ok().and_then(|wire: WhenWire| wire.when());
         let at = || text.parse().ok().map(When::by_the_wall);
-        wire.or_else(at).map(Came::At).or_else(|| text.parse().ok().map(Came::On))
+        wire.or_else(at).map(FirstArrival::At).or_else(|| text.parse().ok().map(FirstArrival::On))
     }
 }
 
@@ -98,7 +97,7 @@ struct TimeWire {
     claimed: Option<WhenWire>,
 }
 
-/// What older versions did not write is as if nothing had been known of it.
+/// Fields that older versions did not write have the value of nothing known.
 #[derive(Serialize, Deserialize)]
 struct WhenWire {
     since: String,
@@ -141,78 +140,84 @@ impl WhenWire {
     }
 }
 
-impl Entry {
-    /// A door's mode. `normal` needs no entry.
-    pub fn mode(door: &str, mode: &Mode) -> Entry {
+impl SavedEntry {
+    /// A door's mode. `normal` has no entry.
+    pub fn mode(door: &str, mode: &Mode) -> SavedEntry {
         let wire = match mode {
             Mode::Normal => ModeWire::Normal,
             Mode::Release => ModeWire::Release,
             Mode::Lockdown { group } => ModeWire::Lockdown(group.clone()),
         };
-        // A plain enum of texts always has a JSON form.
+        // A plain enum of strings always serialises.
         let value = serde_json::to_string(&wire).ok();
-        Entry { key: format!("mode/{door}"), value: value.filter(|_| *mode != Mode::Normal) }
+        SavedEntry { key: format!("mode/{door}"), value: value.filter(|_| *mode != Mode::Normal) }
     }
 
-    /// An operator ended a door's unlock hours; `None`: they are over by the schedule, too.
-    pub fn hours_ended(door: &str, ended: Option<&HoursEnded>) -> Entry {
+    /// Unlock hours that an operator ended; `None` once they are over by the schedule as well.
+    pub fn hours_ended(door: &str, ended: Option<&HoursEnded>) -> SavedEntry {
         let value = ended.and_then(|ended| {
             let until = ended.until.map(|until| until.to_string());
             serde_json::to_string(&HoursEndedWire { schedule: ended.schedule.clone(), until }).ok()
         });
-        Entry { key: format!("ended/{door}"), value }
+        SavedEntry { key: format!("ended/{door}"), value }
     }
 
-    /// A door's first person did not open it after all: when one came before, if ever.
-    pub fn came_before(door: &str, when: Option<&When>) -> Entry {
+    /// When a door's first person came before, if ever: restores the entry if the door was not opened after all.
+    pub fn came_before(door: &str, when: Option<&When>) -> SavedEntry {
         let value = when.and_then(|when| serde_json::to_string(&WhenWire::of(when)).ok());
-        Entry { key: format!("first/{door}"), value }
+        SavedEntry { key: format!("first/{door}"), value }
     }
 
     /// When a door's first person came.
-    pub fn first_came(door: &str, when: &When) -> Entry {
-        Entry::came_before(door, Some(when))
+    pub fn first_came(door: &str, when: &When) -> SavedEntry {
+        SavedEntry::came_before(door, Some(when))
     }
 
     /// What is known of the time.
-    pub fn time(evidence: &Evidence) -> Entry {
+    pub fn time(evidence: &Evidence) -> SavedEntry {
         let wire = TimeWire {
             synchronised: evidence.synchronised.as_ref().and_then(WhenWire::of_sign),
             claimed: evidence.claimed.as_ref().and_then(WhenWire::of_sign),
         };
-        Entry { key: "time".into(), value: serde_json::to_string(&wire).ok() }
+        SavedEntry { key: "time".into(), value: serde_json::to_string(&wire).ok() }
     }
 
-    /// Where a person is; `None` when that is not known.
-    pub fn place(person: PersonId, place: Option<&Place>) -> Entry {
+    /// Where a person is; `None` if that is unknown.
+    pub fn place(person: PersonId, place: Option<&Place>) -> SavedEntry {
         let value = place.and_then(|place| {
             let wire = PlaceWire { zone: place.zone.clone(), when: WhenWire::of(&place.since) };
             serde_json::to_string(&wire).ok()
         });
-        Entry { key: format!("place/{person}"), value }
+        SavedEntry { key: format!("place/{person}"), value }
     }
 
     /// The distance that is near enough.
-    pub fn cut(distance: f32) -> Entry {
-        Entry { key: "cut".into(), value: Some(distance.to_string()) }
+    pub fn cut(distance: f32) -> SavedEntry {
+        SavedEntry { key: "cut".into(), value: Some(distance.to_string()) }
     }
 }
 
-impl Standing {
+impl SavedState {
+    /// The name of the tree in the store.
+    pub const TREE: &str = "standing";
+
     /// Reads all entries of `tree`.
-    pub fn load(tree: &Tree) -> Result<Standing, StoreError> {
-        let mut standing = Standing::default();
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn load(tree: &Tree) -> Result<SavedState, StoreError> {
+        let mut saved = SavedState::default();
         for entry in tree.iter() {
             let (key, value) = entry?;
             let (key, value) = (String::from_utf8_lossy(&key), String::from_utf8_lossy(&value));
-            if standing.take(&key, &value).is_none() {
-                tracing::warn!(%key, "what was kept of the doors under this key cannot be read");
+            if saved.take(&key, &value).is_none() {
+                tracing::warn!(%key, "an entry of the saved state of the doors cannot be read");
             }
         }
-        Ok(standing)
+        Ok(saved)
     }
 
-    /// Takes in one entry; `None` when it cannot be read.
+    /// Adds one entry; `None` if it cannot be read.
     pub fn take(&mut self, key: &str, value: &str) -> Option<()> {
         match key.split_once('/') {
             Some(("mode", door)) => {
@@ -227,7 +232,7 @@ impl Standing {
                 self.modes.push((door.to_owned(), mode));
                 readable.then_some(())?;
             }
-            Some(("first", door)) => self.first_came.push((door.to_owned(), Came::read(value)?)),
+            Some(("first", door)) => self.first_came.push((door.to_owned(), FirstArrival::read(value)?)),
             Some(("ended", door)) => {
                 let wire: HoursEndedWire = serde_json::from_str(value).ok()?;
                 let until = wire.until.map(|until| until.parse()).transpose().ok()?;
@@ -254,18 +259,18 @@ impl Standing {
 mod tests {
     use super::*;
 
-    fn read_back(entries: &[Entry]) -> Standing {
-        let mut standing = Standing::default();
-        for Entry { key, value } in entries {
+    fn read_back(entries: &[SavedEntry]) -> SavedState {
+        let mut saved = SavedState::default();
+        for SavedEntry { key, value } in entries {
             if let Some(value) = value {
-                standing.take(key, value).unwrap();
+                saved.take(key, value).unwrap();
             }
         }
-        standing
+        saved
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn every_entry_reads_back() {
         let since = When {
             wall: "2026-03-29T01:00:00.5Z".parse().unwrap(),
             known: false,
@@ -278,45 +283,45 @@ mod tests {
         let group = Mode::Lockdown { group: Some("guards".into()) };
         let ended = HoursEnded { schedule: "office".into(), until: Some("2026-03-29T16:00:00Z".parse().unwrap()) };
         let entries = [
-            Entry::mode("front", &group),
-            Entry::mode("back", &Mode::Lockdown { group: None }),
-            Entry::mode("side", &Mode::Release),
-            Entry::mode("none", &Mode::Normal),
-            Entry::first_came("front", &since),
-            Entry::time(&time),
-            Entry::hours_ended("front", Some(&ended)),
-            Entry::hours_ended("back", None),
-            Entry::place(PersonId(7), Some(&place)),
-            Entry::place(PersonId(8), None),
-            Entry::cut(0.9876),
+            SavedEntry::mode("front", &group),
+            SavedEntry::mode("back", &Mode::Lockdown { group: None }),
+            SavedEntry::mode("side", &Mode::Release),
+            SavedEntry::mode("none", &Mode::Normal),
+            SavedEntry::first_came("front", &since),
+            SavedEntry::time(&time),
+            SavedEntry::hours_ended("front", Some(&ended)),
+            SavedEntry::hours_ended("back", None),
+            SavedEntry::place(PersonId(7), Some(&place)),
+            SavedEntry::place(PersonId(8), None),
+            SavedEntry::cut(0.9876),
         ];
-        let standing = read_back(&entries);
+        let saved = read_back(&entries);
         let expected = [("front", group), ("back", Mode::Lockdown { group: None }), ("side", Mode::Release)];
-        assert_eq!(standing.modes, expected.map(|(door, mode)| (door.to_owned(), mode)));
-        assert_eq!(standing.first_came, [("front".to_owned(), Came::At(since))]);
-        assert_eq!(standing.time, Some(time));
-        assert_eq!(standing.hours_ended, [("front".to_owned(), ended)]);
-        assert_eq!(standing.places, [(PersonId(7), place)]);
-        assert_eq!(standing.cut, Some(0.9876));
+        assert_eq!(saved.modes, expected.map(|(door, mode)| (door.to_owned(), mode)));
+        assert_eq!(saved.first_came, [("front".to_owned(), FirstArrival::At(since))]);
+        assert_eq!(saved.time, Some(time));
+        assert_eq!(saved.hours_ended, [("front".to_owned(), ended)]);
+        assert_eq!(saved.places, [(PersonId(7), place)]);
+        assert_eq!(saved.cut, Some(0.9876));
     }
 
     #[test]
-    fn what_0_1_wrote_reads_back() {
-        let mut standing = Standing::default();
-        standing.take("first/front", "2026-03-29").unwrap();
-        standing.take("place/7", r#"{"zone":"office","since":"2026-03-29T01:00:00Z"}"#).unwrap();
+    fn entries_of_version_0_1_read_back() {
+        let mut saved = SavedState::default();
+        saved.take("first/front", "2026-03-29").unwrap();
+        saved.take("place/7", r#"{"zone":"office","since":"2026-03-29T01:00:00Z"}"#).unwrap();
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        assert_eq!(standing.first_came[0].1.in_zone(&berlin).wall.to_string(), "2026-03-28T23:00:00Z");
+        assert_eq!(saved.first_came[0].1.in_zone(&berlin).wall.to_string(), "2026-03-28T23:00:00Z");
         // What an earlier build wrote between the two.
-        standing.take("first/back", "2026-03-29T01:00:00Z").unwrap();
+        saved.take("first/back", "2026-03-29T01:00:00Z").unwrap();
         let since = When::by_the_wall("2026-03-29T01:00:00Z".parse().unwrap());
-        assert_eq!(standing.first_came[1].1, Came::At(since));
-        assert_eq!(standing.places, [(PersonId(7), Place { zone: "office".into(), since })]);
+        assert_eq!(saved.first_came[1].1, FirstArrival::At(since));
+        assert_eq!(saved.places, [(PersonId(7), Place { zone: "office".into(), since })]);
     }
 
     #[test]
-    fn nonsense_is_told_and_a_mode_of_nonsense_is_the_strict_one() {
-        let mut standing = Standing::default();
+    fn an_unreadable_entry_is_left_out_and_an_unreadable_mode_is_the_strictest() {
+        let mut saved = SavedState::default();
         for (key, value) in [
             ("first/front", "tomorrow"),
             ("ended/front", "x"),
@@ -326,10 +331,10 @@ mod tests {
             ("time", "1970"),
             ("what", "?"),
         ] {
-            assert_eq!(standing.take(key, value), None, "{key}");
+            assert_eq!(saved.take(key, value), None, "{key}");
         }
-        assert_eq!(standing, Standing::default());
-        assert_eq!(standing.take("mode/front", "\u{0}"), None);
-        assert_eq!(standing.modes, [("front".to_owned(), Mode::Lockdown { group: None })]);
+        assert_eq!(saved, SavedState::default());
+        assert_eq!(saved.take("mode/front", "\u{0}"), None);
+        assert_eq!(saved.modes, [("front".to_owned(), Mode::Lockdown { group: None })]);
     }
 }

@@ -1,12 +1,10 @@
-//! Who may talk to the daemon at once: the accept loops of the control socket and of the figures' address, with places for so many
-//! connections and time limits for each.
+//! The accept loops of the control socket and of the address of the metrics, with a permit for each connection and time limits.
 //!
-//! Knows nothing of what is asked. A listener never takes more descriptors than [`Budget`] gives it, so that cameras, doors and the store
-//! find theirs, however many others connect.
+//! A listener never uses more descriptors than [`Budget`] gives it, so that cameras, doors and the store always find theirs.
 
 mod budget;
-mod line;
-mod places;
+mod permits;
+mod stall_timeout;
 
 use std::convert::Infallible;
 use std::io;
@@ -36,103 +34,103 @@ use tokio::time::{sleep, timeout};
 
 use super::control::{Failure, LARGEST_REQUEST_BYTES, Peer, operator};
 pub use budget::Budget;
-use line::Line;
-use places::{Admission, Busy, Caller, Places};
+use permits::{Admission, Busy, Caller, Permits};
+use stall_timeout::StallTimeout;
 
-/// A connection must send the whole head of a request within this time: the first as well as the next.
+/// The limit for the head of each request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// The body of a request must be there after this time.
+/// The limit for the body of a request.
 const BODY_WITHIN: Duration = Duration::from_secs(15);
-/// A connection that takes nothing of its answer for so long is closed.
+/// A connection that takes nothing of its answer for this long is closed.
 const STALLED: Duration = Duration::from_secs(30);
-/// How long a listener waits after an error such as "too many open files" before it accepts again.
+/// The pause after an error such as "too many open files".
 const PAUSE: Duration = Duration::from_millis(200);
-/// Errors of accepting, and connections that had to go, are logged at most this often.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
-/// Of a request without its body.
+/// Errors of accepting and closed connections are logged at most this often.
+const LOG_AGAIN: Duration = Duration::from_secs(60);
+/// The limit for a request without its body.
 const LARGEST_HEAD_BYTES: usize = 64 << 10;
 
-/// Where connections come in.
-pub enum Entrance {
+/// A socket that accepts connections.
+pub enum Listener {
     Control(UnixListener),
-    Figures(TcpListener),
+    Metrics(TcpListener),
 }
 
-/// What became of the connections of one listener.
+/// The connections of one listener.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct ListenerCounts {
     pub open: AtomicU64,
-    /// Closed to make room for another, or not taken at all.
+    /// Closed to make room for another, or not accepted.
     pub turned_away: AtomicU64,
 }
 
-/// The counts of each listener, for the figures.
-#[derive(Debug, Default)]
-pub struct Reception {
-    pub control: Arc<Counts>,
-    pub figures: Arc<Counts>,
+/// The connections of each listener, for the metrics.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionCounts {
+    pub control: Arc<ListenerCounts>,
+    pub metrics: Arc<ListenerCounts>,
 }
 
-/// Accepts until the runtime ends. `most` is how many connections may be open at once.
-pub async fn serve(entrance: Entrance, router: Router, most: usize, counts: Arc<Counts>) {
-    let name = match &entrance {
-        Entrance::Control(_) => "the control socket",
-        Entrance::Figures(_) => "the figures' address",
+/// Accepts connections until the runtime ends. `most` is the limit for open connections.
+pub async fn serve(listener: Listener, router: Router, most: usize, counts: Arc<ListenerCounts>) {
+    let name = match &listener {
+        Listener::Control(_) => "the control socket",
+        Listener::Metrics(_) => "the address of the metrics",
     };
-    let places = Places::new(most, matches!(entrance, Entrance::Control(_)), counts.clone());
+    let permits = Permits::new(most, matches!(listener, Listener::Control(_)), counts.clone());
     let own = rustix::process::geteuid().as_raw();
-    let mut said: Option<Instant> = None;
-    let mut say = |what: &str| {
-        if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
-            said = Some(Instant::now());
+    let mut logged: Option<Instant> = None;
+    let mut log = |what: &str| {
+        if logged.is_none_or(|at| at.elapsed() >= LOG_AGAIN) {
+            logged = Some(Instant::now());
             tracing::warn!("{name}: {what}");
         }
     };
     loop {
-        let accepted = match &entrance {
-            Entrance::Control(listener) => listener.accept().await.map(|(stream, _)| {
+        let accepted = match &listener {
+            Listener::Control(listener) => listener.accept().await.map(|(stream, _)| {
                 let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
                 let caller = Caller::User { uid, first: uid == 0 || uid == own };
                 let peer = Some(Peer(operator(&stream)));
                 (Stream::Unix(stream), caller, peer)
             }),
-            Entrance::Figures(listener) => listener
+            Listener::Metrics(listener) => listener
                 .accept()
                 .await
                 .map(|(stream, address)| (Stream::Tcp(stream), Caller::Address(network(address.ip())), None)),
         };
         let (stream, caller, peer) = match accepted {
             Ok(accepted) => accepted,
-            // The other side was gone already.
+            // The other side has hung up already.
             Err(error) if is_of_one_connection(&error) => continue,
             Err(error) => {
-                say(&format!("no connection can be taken: {error}"));
+                log(&format!("no connection can be accepted: {error}"));
                 sleep(PAUSE).await;
                 continue;
             }
         };
-        let place = match places.admit(caller) {
-            Admission::Welcome(place) => place,
-            Admission::InPlaceOf(place, gone) => {
-                say("many connections at once; those that asked nothing are closed for new ones");
+        let permit = match permits.admit(caller) {
+            Admission::Admitted(permit) => permit,
+            Admission::Replacing(permit, gone) => {
+                log("many connections at once; idle ones are closed for new ones");
                 counts.turned_away.fetch_add(1, Relaxed);
                 gone.abort();
-                // Its descriptor is free when this is over.
+                // Afterwards its descriptor is free.
                 drop(gone.await);
-                place
+                permit
             }
             Admission::Full => {
-                say("all places are taken by requests under way; new connections are closed");
+                log("all connections are busy; new ones are closed");
                 counts.turned_away.fetch_add(1, Relaxed);
                 continue;
             }
         };
-        let (router, number, places) = (router.clone(), place.number(), places.clone());
+        let (router, number, permits) = (router.clone(), permit.number(), permits.clone());
         let task = match stream {
-            Stream::Unix(stream) => tokio::spawn(attend(stream, router, peer, place)),
-            Stream::Tcp(stream) => tokio::spawn(attend(stream, router, peer, place)),
+            Stream::Unix(stream) => tokio::spawn(serve_connection(stream, router, peer, permit)),
+            Stream::Tcp(stream) => tokio::spawn(serve_connection(stream, router, peer, permit)),
         };
-        places.attended_by(number, task);
+        permits.served_by(number, task);
     }
 }
 
@@ -141,13 +139,13 @@ enum Stream {
     Tcp(tokio::net::TcpStream),
 }
 
-/// An error of the connection that was to be accepted, not of the listener.
+/// Whether an error concerns the connection that was to be accepted, not the listener.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Addresses of one customer of a network provider count as one: the first half of an IPv6 address.
+/// The part of an address that identifies a customer of a network provider: of an IPv6 address the first half.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
@@ -156,12 +154,12 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 /// Answers the requests of one connection.
-async fn attend<S>(stream: S, router: Router, peer: Option<Peer>, place: places::Place)
+async fn serve_connection<S>(stream: S, router: Router, peer: Option<Peer>, permit: permits::Permit)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let answers = TowerToHyperService::new(router);
-    let busy = place.busy();
+    let busy = permit.busy();
     let service = service_fn(move |request: Request<Incoming>| {
         let (answers, peer, busy) = (answers.clone(), peer.clone(), busy.clone());
         async move {
@@ -172,13 +170,13 @@ where
                     return Ok(refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"));
                 }
                 Ok(Err(_)) => return Ok(refusal(StatusCode::BAD_REQUEST, "the request broke off")),
-                Err(_) => return Ok(refusal(StatusCode::REQUEST_TIMEOUT, "the request did not come to its end")),
+                Err(_) => return Ok(refusal(StatusCode::REQUEST_TIMEOUT, "the request did not end in time")),
             };
             let mut request = Request::from_parts(head, whole);
             if let Some(peer) = peer {
                 request.extensions_mut().insert(ConnectInfo(peer));
             }
-            // Only now there is work under way; a connection that makes us wait has no claim on its place.
+            // The connection is busy only from now on: while it sends its request, it may lose its permit to another.
             let busy = busy.begin();
             let answer: Response<Body> = answers.call(request).await?;
             Ok::<_, Infallible>(answer.map(|body| Body::new(Answer { body, _busy: busy })))
@@ -188,11 +186,11 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(LARGEST_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Line::new(stream, STALLED)), service);
+        .serve_connection(TokioIo::new(StallTimeout::new(stream, STALLED)), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection ended early");
     }
-    drop(place);
+    drop(permit);
 }
 
 fn refusal(status: StatusCode, why: &str) -> Response<Body> {

@@ -1,11 +1,9 @@
-//! What happens at a door, as lines of the log.
-//!
-//! Knows nothing of the journal.
+//! Log lines for what happens at a door.
 
 use crate::domain::{Alarm, Decision, Event, Named, Verdict};
 
-/// One line for the log: who, how near, how sure, how fast.
-pub(super) fn tell(door: &str, decision: &Decision, person: Option<&Named>) {
+/// Logs a decision: the person, the distance, the agreement of frames, and the time it took.
+pub(super) fn log_decision(door: &str, decision: &Decision, person: Option<&Named>) {
     let name = person.map_or("nobody", |p| p.name.as_str());
     let distance = decision.nearest.map_or_else(|| "-".to_owned(), |m| m.distance.to_string());
     let runner_up =
@@ -23,8 +21,8 @@ pub(super) fn tell(door: &str, decision: &Decision, person: Option<&Named>) {
     }
 }
 
-/// The same for what happens at the door.
-pub(super) fn tell_note(event: &Event) {
+/// Logs an event at a door, if it deserves a line.
+pub(super) fn log_event(event: &Event) {
     match event {
         Event::AlarmRaised { door, alarm } => {
             let what = match alarm {

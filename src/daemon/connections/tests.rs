@@ -1,4 +1,4 @@
-//! Floods of connections against a listener of its own, with real sockets.
+//! Floods of connections against a listener, with real sockets.
 
 use std::net::SocketAddr;
 
@@ -9,16 +9,17 @@ use tokio::sync::Notify;
 
 use super::*;
 
-/// A listener with so many places; `/wait` answers when it is told to.
-async fn figures(most: usize) -> (SocketAddr, Arc<Counts>, Arc<Notify>) {
+/// A listener with `most` permits. `/wait` answers after a notification.
+async fn metrics_listener(most: usize) -> (SocketAddr, Arc<ListenerCounts>, Arc<Notify>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, counts, go) = (listener.local_addr().unwrap(), Arc::new(Counts::default()), Arc::new(Notify::new()));
+    let (address, counts, go) =
+        (listener.local_addr().unwrap(), Arc::new(ListenerCounts::default()), Arc::new(Notify::new()));
     let waits = go.clone();
     let router = Router::new()
         .route("/", get(|| async { "well" }))
         .route("/echo", post(|body: String| async { body }))
         .route("/wait", get(move || async move { waits.notified().await }));
-    tokio::spawn(serve(Entrance::Figures(listener), router, most, counts.clone()));
+    tokio::spawn(serve(Listener::Metrics(listener), router, most, counts.clone()));
     (address, counts, go)
 }
 
@@ -33,8 +34,8 @@ async fn said(address: SocketAddr, request: &str) -> String {
 const ASK: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
-async fn connections_that_ask_nothing_or_slowly_keep_nobody_out() {
-    let (address, counts, _) = figures(8).await;
+async fn idle_and_slow_connections_keep_nobody_out() {
+    let (address, counts, _) = metrics_listener(8).await;
     let mut flood = Vec::new();
     for n in 0..100 {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -55,9 +56,9 @@ async fn connections_that_ask_nothing_or_slowly_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn work_under_way_is_not_broken_off_and_what_does_not_fit_is_turned_away() {
-    let (address, _, go) = figures(8).await;
-    // One address may have a quarter of the places.
+async fn busy_connections_are_kept_and_new_ones_turned_away() {
+    let (address, _, go) = metrics_listener(8).await;
+    // One address may have a quarter of the permits.
     let waiting: Vec<_> = (0..2)
         .map(|_| tokio::spawn(said(address, "GET /wait HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")))
         .collect();
@@ -77,13 +78,13 @@ async fn work_under_way_is_not_broken_off_and_what_does_not_fit_is_turned_away()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_or_a_body_that_does_not_come_ends_the_connection() {
-    let (address, counts, _) = figures(8).await;
+async fn an_incomplete_head_or_body_ends_the_connection() {
+    let (address, counts, _) = metrics_listener(8).await;
     assert_eq!(said(address, "").await, "");
     let answer = said(address, "GET / HTTP/1.1\r\nx-slow: ").await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
     let answer = said(address, "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc").await;
-    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not come to its end"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not end in time"), "{answer}");
     let answer =
         said(address, "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc").await;
     assert!(answer.ends_with("abc"), "{answer}");
@@ -92,26 +93,26 @@ async fn a_head_or_a_body_that_does_not_come_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_takes_nothing_of_the_answer_is_given_up() {
+async fn a_connection_that_takes_nothing_is_closed() {
     let (ours, theirs) = tokio::io::duplex(16);
-    let mut line = Line::new(ours, Duration::from_secs(30));
+    let mut line = StallTimeout::new(ours, Duration::from_secs(30));
     assert_eq!(line.write_all(&[7; 100]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     drop(theirs);
 }
 
 #[tokio::test]
-async fn places_are_kept_for_root_and_each_user_has_a_share() {
+async fn permits_are_reserved_for_root_and_each_user_has_a_share() {
     let user = |uid| Caller::User { uid, first: uid == 0 };
-    let places = Places::new(16, true, Arc::default());
+    let permits = Permits::new(16, true, Arc::default());
     let mut taken = Vec::new();
-    let mut come = |uid| match places.admit(user(uid)) {
-        Admission::Welcome(place) => {
-            places.attended_by(place.number(), tokio::spawn(std::future::pending()));
-            let work = place.busy().begin();
-            taken.push((place, work));
+    let mut come = |uid| match permits.admit(user(uid)) {
+        Admission::Admitted(permit) => {
+            permits.served_by(permit.number(), tokio::spawn(std::future::pending()));
+            let work = permit.busy().begin();
+            taken.push((permit, work));
             true
         }
-        Admission::InPlaceOf(..) => panic!("everybody works"),
+        Admission::Replacing(..) => panic!("all are busy"),
         Admission::Full => false,
     };
     for uid in [1000, 1001, 1002] {

@@ -1,6 +1,4 @@
 //! Messages on their way to the broker.
-//!
-//! Knows nothing of the connection that they go out on.
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -11,21 +9,21 @@ const PUBLISH_OVERHEAD: usize = 16;
 /// What a message is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// The record with this number.
+    /// The record with this sequence number.
     Event {
         seq: u64,
         late: bool,
     },
-    /// Goes with the event after it, whose acknowledgement counts for both.
+    /// Belongs to the event after it, whose acknowledgement counts for both.
     Companion,
-    /// With nothing in it, the broker is to forget the topic.
+    /// To be retained; an empty one clears the topic.
     Retained {
         clears: bool,
     },
-    /// A picture, or what goes before it.
+    /// A snapshot, or the message about it.
     Snapshot,
     Farewell,
-    /// These topics were asked for.
+    /// A subscription to these topics.
     Subscription(Vec<String>),
 }
 
@@ -38,39 +36,39 @@ pub struct Message {
 }
 
 impl Message {
-    /// Of topic and payload.
+    /// The size of topic and payload.
     pub fn bytes(&self) -> usize {
         self.topic.len() + self.payload.len()
     }
 }
 
-/// A message that the client has and the broker may not have acknowledged.
+/// A message that the client has taken and the broker may not have acknowledged yet.
 pub struct Sent {
     pub topic: String,
     pub bytes: usize,
     pub purpose: Purpose,
-    /// When it was handed over; once it is written, when that was.
+    /// When it was handed to the client or, once it is written, when that was.
     pub at: Instant,
     /// Nothing else is sent until it is acknowledged.
     pub alone: bool,
-    /// Known once the client has written it.
+    /// The packet identifier, once the client has written it.
     pub packet: Option<u16>,
     pub acknowledged: bool,
 }
 
 impl Sent {
-    /// Whether it asks for topics.
+    /// Whether it is a subscription.
     pub fn is_subscription(&self) -> bool {
         matches!(self.purpose, Purpose::Subscription(_))
     }
 
-    /// Whether it is out, and the broker's answer is still to come.
+    /// Whether it was sent and the broker's answer is pending.
     pub fn is_awaited(&self) -> bool {
         !self.acknowledged && (self.packet.is_some() || self.is_subscription())
     }
 }
 
-/// Whether a broker that takes packets of at most `largest` bytes takes a message of so many.
+/// Whether a message of `bytes` fits into packets of at most `largest` bytes.
 pub fn fits(bytes: usize, largest: Option<u32>) -> bool {
     let size = bytes + PUBLISH_OVERHEAD;
     largest.is_none_or(|largest| u32::try_from(size).is_ok_and(|size| size <= largest))

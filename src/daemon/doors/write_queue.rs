@@ -1,34 +1,34 @@
-//! Writes for the doors on a thread of its own, so that a disk that stalls holds up no door for longer than [`PATIENCE`].
+//! Records the doors' events on a thread of its own, so that a stalled disk delays no door for longer than [`PATIENCE`].
 //!
-//! Events are written in the order in which they happened. While the disk has not answered for one of them, those behind it do not wait: they
-//! are queued, and the door acts as it does without a record.
+//! Events are written in the order in which they happened. While the disk has not confirmed one of them, those behind it are only queued, and
+//! the door acts as it does without a record.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::pen::{Pen, Unwritten};
-use super::standing::Entry;
+use super::saved::SavedEntry;
+use super::writer::{EventWriter, Unwritten};
 use crate::domain::Event;
 
-/// A record that is not on disk by then is taken for stalled. A grant's evidence is stale by then, too.
+/// If a record is not on disk after this time, the disk counts as stalled. A grant's evidence is stale by then as well.
 pub const PATIENCE: Duration = Duration::from_secs(1);
-/// Events that wait for a stalled disk; more are counted as lost.
+/// Events that wait for a stalled disk. Beyond that they are counted as lost.
 const WAITING: usize = 1024;
 
-/// The doors' end of the queue. Dropping it ends the thread, once all is written.
-pub struct Scribe {
+/// The doors' end of the queue. Dropping it ends the thread once everything is written.
+pub struct WriteQueue {
     shared: Arc<Shared>,
     patience: Duration,
-    /// Called for an event that finds the queue full, with the reason.
+    /// Called with the reason for each event that finds the queue full.
     lost: Box<dyn Fn(&str) + Send>,
 }
 
-/// The body of the thread that writes.
-pub struct ScribeLoop<P> {
+/// The body of the writing thread.
+pub struct WriteLoop<P> {
     shared: Arc<Shared>,
-    pen: P,
+    writer: P,
 }
 
 #[derive(Default)]
@@ -37,23 +37,23 @@ struct Shared {
     changed: Condvar,
 }
 
-/// What waits for a disk that has stalled, for a thread that marks it elsewhere.
+/// Follows what waits for a stalled disk, for a thread that marks it elsewhere.
 pub struct Backlog(Arc<Shared>);
 
-/// How many events wait for a disk that has stalled.
+/// The number of events that wait for a stalled disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
     pub events: u64,
-    /// How many of them unlocked a door.
+    /// Those of them that unlocked a door.
     pub unlocked: u64,
 }
 
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    /// One more is being written; whether it unlocked a door.
+    /// Set while an event is being written: whether it unlocked a door.
     writing: Option<bool>,
-    /// The doors lost patience with a job that has not been written yet.
+    /// A job has not been written within the patience of the doors.
     stalled: bool,
     closed: bool,
 }
@@ -74,7 +74,7 @@ impl Queue {
 
 struct Job {
     event: Event,
-    standing: Vec<Entry>,
+    saved: Vec<SavedEntry>,
     answer: SyncSender<Result<u64, Unwritten>>,
 }
 
@@ -85,7 +85,8 @@ impl Job {
 }
 
 impl Backlog {
-    /// Waits until something else waits for the disk than `known`. `None`: all is written, and the doors have ended.
+    /// Blocks until the number of waiting events differs from `known`, and returns it. `None` once everything is written and the doors have
+    /// ended.
     pub fn changed(&self, known: Waiting) -> Option<Waiting> {
         let same = |queue: &mut Queue| queue.waiting() == known && !(queue.closed && queue.len() == 0);
         let queue = self.0.changed.wait_while(self.0.lock(), same).unwrap_or_else(PoisonError::into_inner);
@@ -94,21 +95,25 @@ impl Backlog {
     }
 }
 
-/// A queue, and the body of the thread that writes with `pen`.
-pub fn scribe<P: Pen>(pen: P, patience: Duration, lost: impl Fn(&str) + Send + 'static) -> (Scribe, ScribeLoop<P>) {
+/// Makes a queue, and the body of the thread that writes its events with `writer`.
+pub fn write_queue<P: EventWriter>(
+    writer: P,
+    patience: Duration,
+    lost: impl Fn(&str) + Send + 'static,
+) -> (WriteQueue, WriteLoop<P>) {
     let shared = Arc::<Shared>::default();
-    (Scribe { shared: shared.clone(), patience, lost: Box::new(lost) }, ScribeLoop { shared, pen })
+    (WriteQueue { shared: shared.clone(), patience, lost: Box::new(lost) }, WriteLoop { shared, writer })
 }
 
-impl Scribe {
-    /// What waits for the disk.
+impl WriteQueue {
+    /// A handle that follows what waits for the disk.
     pub fn backlog(&self) -> Backlog {
         Backlog(self.shared.clone())
     }
 }
 
-impl Pen for Scribe {
-    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, Unwritten> {
+impl EventWriter for WriteQueue {
+    fn write(&self, event: &Event, saved: &[SavedEntry]) -> Result<u64, Unwritten> {
         let (answer, answered) = sync_channel(1);
         let stalled = {
             let mut queue = self.shared.lock();
@@ -118,14 +123,14 @@ impl Pen for Scribe {
                 (self.lost)(&reason);
                 return Err(Unwritten { reason, pending: false });
             }
-            queue.jobs.push_back(Job { event: event.clone(), standing: standing.to_vec(), answer });
+            queue.jobs.push_back(Job { event: event.clone(), saved: saved.to_vec(), answer });
             queue.stalled
         };
         self.shared.changed.notify_all();
         let patience = if stalled { Duration::ZERO } else { self.patience };
         answered.recv_timeout(patience).unwrap_or_else(|_| {
             let mut queue = self.shared.lock();
-            // It may have been written just now.
+            // The answer may have arrived just now.
             if let Ok(written) = answered.try_recv() {
                 return written;
             }
@@ -142,24 +147,24 @@ impl Pen for Scribe {
     }
 }
 
-impl Drop for Scribe {
+impl Drop for WriteQueue {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
     }
 }
 
-impl<P: Pen> ScribeLoop<P> {
-    /// Writes until the queue is empty and its other end is dropped.
+impl<P: EventWriter> WriteLoop<P> {
+    /// Writes events until the queue is empty and its other end is dropped.
     pub fn run(self) {
         while let Some(job) = self.next() {
-            let written = self.pen.write(&job.event, &job.standing);
+            let written = self.writer.write(&job.event, &job.saved);
             let mut queue = self.shared.lock();
             queue.writing = None;
             if queue.jobs.is_empty() {
                 queue.stalled = false;
             }
-            // Under the lock, so that the doors see either the answer or a job that is still to come.
+            // Under the lock, so that the doors see either the answer or a job that is still pending.
             job.answer.try_send(written).ok();
             self.shared.changed.notify_all();
         }
@@ -187,14 +192,14 @@ mod tests {
 
     use super::*;
 
-    /// A pen that waits for the gate before it writes.
+    /// A writer that blocks until the gate is open.
     struct Gated {
         open: Arc<(Mutex<bool>, Condvar)>,
         written: Arc<Mutex<Vec<Event>>>,
     }
 
-    impl Pen for Gated {
-        fn write(&self, event: &Event, _: &[Entry]) -> Result<u64, Unwritten> {
+    impl EventWriter for Gated {
+        fn write(&self, event: &Event, _: &[SavedEntry]) -> Result<u64, Unwritten> {
             let (open, changed) = &*self.open;
             drop(changed.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
             let mut written = self.written.lock().unwrap();
@@ -208,39 +213,39 @@ mod tests {
     }
 
     #[test]
-    fn a_stalled_disk_holds_up_one_event_and_loses_none() {
+    fn a_stalled_disk_delays_one_event_and_loses_none() {
         let open = Arc::new((Mutex::new(false), Condvar::new()));
         let written = Arc::<Mutex<Vec<Event>>>::default();
         let lost = Arc::<AtomicU64>::default();
-        let pen = Gated { open: open.clone(), written: written.clone() };
+        let writer = Gated { open: open.clone(), written: written.clone() };
         let counted = lost.clone();
-        let (scribe, body) = scribe(pen, Duration::from_millis(50), move |_| {
+        let (write_queue, body) = write_queue(writer, Duration::from_millis(50), move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
         });
-        let backlog = scribe.backlog();
+        let backlog = write_queue.backlog();
         let thread = std::thread::spawn(move || body.run());
         for n in 0..=WAITING {
-            let unwritten = scribe.write(&event(n), &[]).unwrap_err();
+            let unwritten = write_queue.write(&event(n), &[]).unwrap_err();
             assert!(unwritten.pending, "{n}");
         }
-        assert_eq!(scribe.waiting(), WAITING + 1, "one is being written");
+        assert_eq!(write_queue.waiting(), WAITING + 1, "one is being written");
         let waiting = Waiting { events: WAITING as u64 + 1, unlocked: 0 };
         assert_eq!(backlog.changed(Waiting::default()), Some(waiting));
-        let full = scribe.write(&event(9999), &[]).unwrap_err();
+        let full = write_queue.write(&event(9999), &[]).unwrap_err();
         assert_eq!((full.pending, lost.load(Ordering::Relaxed)), (false, 1));
         *open.0.lock().unwrap() = true;
         open.1.notify_all();
         let after = WAITING + 1;
-        while scribe.waiting() > 0 {
+        while write_queue.waiting() > 0 {
             std::thread::sleep(Duration::from_millis(1));
         }
         assert_eq!(
-            scribe.write(&event(after), &[]),
+            write_queue.write(&event(after), &[]),
             Ok(after as u64 + 1),
-            "the disk answers again, and so it is waited for"
+            "the disk answers again, so the writer waits for it"
         );
         assert_eq!(backlog.changed(waiting), Some(Waiting::default()));
-        drop(scribe);
+        drop(write_queue);
         assert_eq!(backlog.changed(Waiting::default()), None);
         thread.join().unwrap();
         assert_eq!(*written.lock().unwrap(), (0..=after).map(event).collect::<Vec<_>>(), "in order, each once");

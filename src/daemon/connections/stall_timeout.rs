@@ -1,6 +1,4 @@
-//! A connection that does not wait for ever for the other side to take what it is sent.
-//!
-//! Knows nothing of what is sent.
+//! A stream that gives up when the other side stops reading.
 
 use std::io;
 use std::pin::Pin;
@@ -10,21 +8,20 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Fails once the other side has taken nothing for `patience` although there was something to take. Reading may last as long as it
-/// likes: others watch over that.
-pub struct Line<S> {
+/// Writing fails with [`io::ErrorKind::TimedOut`] once the other side has taken nothing for `patience`. Reading has no limit here.
+pub struct StallTimeout<S> {
     stream: S,
     patience: Duration,
-    /// Since when writing waits.
+    /// The timer that runs while writing waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Line<S> {
-    pub fn new(stream: S, patience: Duration) -> Line<S> {
-        Line { stream, patience, waiting: None }
+impl<S> StallTimeout<S> {
+    pub fn new(stream: S, patience: Duration) -> StallTimeout<S> {
+        StallTimeout { stream, patience, waiting: None }
     }
 
-    /// `written` when it is ready; an error when it has not been for too long.
+    /// `written` once it is ready; an error if that takes too long.
     fn or_stalled<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.waiting = None;
@@ -34,7 +31,7 @@ impl<S> Line<S> {
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
         match waiting.as_mut().poll(cx) {
             Poll::Ready(()) => {
-                // Asked again it fails again.
+                // Another call fails again.
                 waiting.as_mut().reset(Instant::now());
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
@@ -43,13 +40,13 @@ impl<S> Line<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for StallTimeout<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, into)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for StallTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.or_stalled(cx, written)
