@@ -165,7 +165,7 @@ pub fn unknown_visitors(
 ) -> Result<(UnknownVisitors, Option<VisitorQueue>)> {
     let store = Arc::new(Visitors::open(store, ring, setup::keep_visitors(config))?);
     visitors::prune(&store, base.clock.wall());
-    if store.keeping().span.is_zero() {
+    if store.retention().span.is_zero() {
         return Ok((UnknownVisitors { store, recent_faces: None, storing: None }, None));
     }
     let recent_faces = Arc::new(RecentFaces::default());
