@@ -117,7 +117,7 @@ fn of_the_office(error: &OfficeError) -> StatusCode {
         OfficeError::SameName { .. }
         | OfficeError::LookAlike { .. }
         | OfficeError::Duplicate { .. }
-        | OfficeError::Odd { .. } => StatusCode::CONFLICT,
+        | OfficeError::Outliers { .. } => StatusCode::CONFLICT,
         OfficeError::Unclear { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         OfficeError::Gallery(error) => of_the_gallery(error),
         OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => StatusCode::INTERNAL_SERVER_ERROR,

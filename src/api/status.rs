@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::doors::DoorStatus;
 use crate::access::Cut;
 use crate::gallery::Gallery;
-use crate::seal::State;
+use crate::seal::RingState;
 
 /// The daemon's status.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -76,11 +76,11 @@ pub struct SealStatus {
 impl From<&Gallery> for SealStatus {
     fn from(gallery: &Gallery) -> SealStatus {
         let (state, key) = match gallery.ring().state() {
-            State::Plain => ("plain", None),
-            State::Open(key) => ("sealed", Some(key.to_string())),
-            State::Shut(_) => ("shut", None),
+            RingState::Plain => ("plain", None),
+            RingState::Open(key) => ("sealed", Some(key.to_string())),
+            RingState::Locked(_) => ("shut", None),
         };
-        SealStatus { state: state.to_owned(), key, trouble: gallery.seal_trouble() }
+        SealStatus { state: state.to_owned(), key, trouble: gallery.sealing_problem() }
     }
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::time::rfc3339;
-use crate::gallery::{self, Keeping};
+use crate::gallery::{self, Retention};
 use crate::office::{Stranger, Strangers};
 
 /// Asks for the unknown visitors.
@@ -71,9 +71,9 @@ pub struct Forgotten {
 
 impl UnknownVisitors {
     /// `found` was grouped by `distance`.
-    pub fn new(found: &Strangers, keeping: Keeping, distance: f32) -> UnknownVisitors {
+    pub fn new(found: &Strangers, retention: Retention, distance: f32) -> UnknownVisitors {
         UnknownVisitors {
-            keep_s: keeping.span.as_secs(),
+            keep_s: retention.span.as_secs(),
             distance,
             groups: found.groups.iter().map(VisitorGroup::from).collect(),
             foreign: found.foreign,

@@ -47,7 +47,7 @@ impl Restore {
         }
         let dir = &config.store.path;
         store::verify_backup(&self.file)?;
-        let there = match store::is_there(dir) {
+        let there = match store::exists(dir) {
             true => Some(Store::open(dir).map_err(anyhow::Error::from).and_then(|store| Held::of(&store))),
             false => None,
         };

@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::domain::Event;
 use crate::office::Recorder;
-use crate::seal::{self, Ring, State, StoreKey};
+use crate::seal::{self, Ring, RingState, StoreKey};
 use crate::setup;
 use crate::store::Store;
 
@@ -142,7 +142,7 @@ fn rotate(config: &Config, to: Option<&Path>) -> Result<()> {
     // Opening the ring completes a change that was interrupted.
     let key = key(config)?;
     let ring = Ring::open(&config.store.path, Ok(Some(key)));
-    if let State::Shut(why) = ring.state() {
+    if let RingState::Locked(why) = ring.state() {
         return Err(why.into());
     }
     let (id, count) = match to {

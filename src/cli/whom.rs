@@ -1,4 +1,4 @@
-//! Finds the person whom a command names: among the enrolled people, and among those in records. [`crate::gallery::whom`] has the rule.
+//! Finds the person whom a command names: among the enrolled people, and among those in records. [`crate::gallery::find_person`] has the rule.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::client::Client;
 use crate::api::people::Person;
 use crate::domain::PersonId;
-use crate::gallery::{Known, WhomError, whom};
+use crate::gallery::{Candidate, QueryError, find_person};
 use crate::ledger::Window;
 
 /// The person among `people` whom `wanted` names.
@@ -16,7 +16,7 @@ use crate::ledger::Window;
 /// # Errors
 /// Nobody matches, or several do, who are listed.
 pub fn among_enrolled(people: &[Person], wanted: &str) -> Result<Person> {
-    let ids = whom(&enrolled(people), wanted)?;
+    let ids = find_person(&enrolled(people), wanted)?;
     match people.iter().find(|person| ids.iter().any(|id| id.0 == person.id)) {
         Some(person) => Ok(person.clone()),
         None => bail!("nobody is enrolled as `{wanted}`; `usher people list` shows who is"),
@@ -26,9 +26,9 @@ pub fn among_enrolled(people: &[Person], wanted: &str) -> Result<Person> {
 /// The numbers of a person whose records are wanted: somebody enrolled, else somebody in the records.
 pub fn to_read(client: &Client, wanted: &str) -> Result<Vec<u32>> {
     let people = client.people()?;
-    match whom(&enrolled(&people), wanted) {
+    match find_person(&enrolled(&people), wanted) {
         Ok(ids) => Ok(numbers(ids)),
-        Err(WhomError::Nobody { .. }) => Ok(numbers(among_all(&everybody(client, &people)?, wanted)?)),
+        Err(QueryError::Nobody { .. }) => Ok(numbers(among_all(&everybody(client, &people)?, wanted)?)),
         Err(several) => Err(several.into()),
     }
 }
@@ -37,7 +37,7 @@ pub fn to_read(client: &Client, wanted: &str) -> Result<Vec<u32>> {
 pub fn to_erase(client: &Client, wanted: &str) -> Result<(String, Vec<u32>)> {
     let known = everybody(client, &client.people()?)?;
     let ids = among_all(&known, wanted)?;
-    let shown = known.iter().filter(|one| ids.contains(&one.id)).map(Known::to_string);
+    let shown = known.iter().filter(|one| ids.contains(&one.id)).map(Candidate::to_string);
     Ok((shown.collect::<Vec<_>>().join(", "), numbers(ids)))
 }
 
@@ -54,9 +54,9 @@ pub fn among(
     Ok(numbers(among_all(&records.with(people), wanted)?))
 }
 
-fn among_all(known: &[Known], wanted: &str) -> Result<Vec<PersonId>> {
-    whom(known, wanted).map_err(|error| match error {
-        WhomError::Nobody { hint, .. } => {
+fn among_all(known: &[Candidate], wanted: &str) -> Result<Vec<PersonId>> {
+    find_person(known, wanted).map_err(|error| match error {
+        QueryError::Nobody { hint, .. } => {
             anyhow!(
                 "no record names `{wanted}`, and nobody of that name is enrolled{hint}; give the number, as in '#7'"
             )
@@ -65,8 +65,8 @@ fn among_all(known: &[Known], wanted: &str) -> Result<Vec<PersonId>> {
     })
 }
 
-fn enrolled(people: &[Person]) -> Vec<Known> {
-    let known = |person: &Person| Known {
+fn enrolled(people: &[Person]) -> Vec<Candidate> {
+    let known = |person: &Person| Candidate {
         id: PersonId(person.id),
         names: vec![person.name.clone()],
         employee_ids: person.employee_id.iter().cloned().collect(),
@@ -80,7 +80,7 @@ fn numbers(ids: Vec<PersonId>) -> Vec<u32> {
 }
 
 /// Everybody who is enrolled or in a record.
-fn everybody(client: &Client, people: &[Person]) -> Result<Vec<Known>> {
+fn everybody(client: &Client, people: &[Person]) -> Result<Vec<Candidate>> {
     let mut records = Records::default();
     client.each(&Window::default(), |dated| {
         records.read(&dated.record.content);
@@ -119,14 +119,14 @@ impl Records {
     }
 
     /// Everybody in the records and in `people`, each with the present or newest name and employee id first.
-    fn with(mut self, people: &[Person]) -> Vec<Known> {
+    fn with(mut self, people: &[Person]) -> Vec<Candidate> {
         for person in people {
             self.note(person.id, Some(&person.name), person.employee_id.as_deref());
         }
         let known = |(id, (mut names, mut employee_ids)): (u32, (Vec<String>, Vec<String>))| {
             names.reverse();
             employee_ids.reverse();
-            Known { id: PersonId(id), names, employee_ids, enrolled: people.iter().any(|person| person.id == id) }
+            Candidate { id: PersonId(id), names, employee_ids, enrolled: people.iter().any(|person| person.id == id) }
         };
         self.0.into_iter().map(known).collect()
     }

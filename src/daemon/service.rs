@@ -83,7 +83,7 @@ impl Monitor for Service {
             occupancy: published.occupancy.into_iter().collect(),
             placements: self.placements.clone(),
             time: published.time.map(|quality| quality.as_str().to_owned()),
-            journal_trouble: self.recorder.ailment(),
+            journal_trouble: self.recorder.problem(),
             hub: self.hub.as_ref().map(|hub| self.hub_status(hub)),
         })
     }

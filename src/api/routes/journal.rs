@@ -80,7 +80,7 @@ async fn one(
 
 async fn verify(State(state): State<Arc<ApiState>>) -> Result<Json<Verification>, ApiError> {
     blocking(move || {
-        if let Some(why) = state.recorder.store().stands_by() {
+        if let Some(why) = state.recorder.store().standby_reason() {
             let lost = state.recorder.gap().map_or(0, |gap| gap.lost);
             return Err(ApiError::JournalUnreadable { lost, why });
         }
@@ -111,7 +111,7 @@ async fn amend(
     JsonBody(request): JsonBody<AmendRequest>,
 ) -> Result<Json<Record>, ApiError> {
     blocking(move || match request.event(by) {
-        Some(event) => Ok(Json(Record(Dated::plainly(state.recorder.record_or_not_at_all(&event, &[])?)))),
+        Some(event) => Ok(Json(Record(Dated::plainly(state.recorder.record_change(&event, &[])?)))),
         None => Err(ApiError::Invalid("an amendment either adds a time or voids a record".to_owned())),
     })
     .await
@@ -122,5 +122,5 @@ async fn note_head(
     Operator(by): Operator,
     JsonBody(request): JsonBody<HeadRequest>,
 ) -> Result<Json<()>, ApiError> {
-    blocking(move || Ok(Json(state.recorder.record_or_not_at_all(&request.event(by), &[]).map(drop)?))).await
+    blocking(move || Ok(Json(state.recorder.record_change(&request.event(by), &[]).map(drop)?))).await
 }

@@ -144,11 +144,11 @@ async fn nearest(
 
 async fn check(State(state): State<Arc<ApiState>>) -> Result<Json<GalleryCheck>, ApiError> {
     blocking(move || {
-        let people = state.register.gallery().standings()?;
+        let people = state.register.gallery().check_recognition()?;
         let people = people.iter().map(|standing| PersonCheck {
             person: Person::from(&standing.person),
             views: standing
-                .views
+                .templates
                 .iter()
                 .map(|view| TemplateCheck {
                     own: view.own.map(|distance| distance.0),

@@ -31,7 +31,7 @@ async fn list(
     }
     blocking(move || {
         let found = strangers(&state.visitors, state.register.gallery(), Distance(distance), state.clock.wall())?;
-        Ok(Json(UnknownVisitors::new(&found, state.visitors.keeping(), distance)))
+        Ok(Json(UnknownVisitors::new(&found, state.visitors.retention(), distance)))
     })
     .await
 }

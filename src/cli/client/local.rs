@@ -12,7 +12,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::gallery::{Gallery, Visitors};
 use crate::lab::calibrate::Person;
-use crate::office::{Recorder, Register, tell_of_sealing};
+use crate::office::{Recorder, Register, record_sealing};
 use crate::setup;
 use crate::store::{Store, StoreError};
 use crate::vision::manifest::Model;
@@ -27,9 +27,9 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
     let gallery = Arc::new(setup::head::gallery(&store, &ring, &model, head)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let recorder = Recorder::new(&store, setup::journal(config, &store)?, clock.clone());
-    let recorder = Arc::new(recorder.marking(setup::gap_marks(config)));
+    let recorder = Arc::new(recorder.with_gap_marks(setup::gap_marks(config)));
     let visitors = Arc::new(Visitors::open(&store, &ring, setup::keep_visitors(config))?);
-    tell_of_sealing(&gallery, &recorder)?;
+    record_sealing(&gallery, &recorder)?;
     let no_daemon = Arc::new(NoDaemon::on(&config.control.socket));
     Ok(api::router(Arc::new(ApiState {
         register: Register::new(gallery, recorder.clone(), near_enough),
