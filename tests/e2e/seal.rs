@@ -149,7 +149,7 @@ fn a_missing_or_wrong_key_opens_the_door_for_nobody_and_is_reported() {
     std::fs::write(&exposed, "c0ffee07".repeat(8)).unwrap();
     for (key, reason) in [
         ("usher.store-key", "no key is given"),
-        (other.to_str().unwrap(), "give the right one"),
+        (other.to_str().unwrap(), "configure the right one"),
         (exposed.to_str().unwrap(), "chmod 600"),
         ("/nowhere/key", "cannot be read"),
     ] {
