@@ -148,7 +148,7 @@ fn a_missing_or_wrong_key_opens_the_door_for_nobody_and_is_reported() {
     let exposed = house.path("exposed.key");
     std::fs::write(&exposed, "c0ffee07".repeat(8)).unwrap();
     for (key, reason) in [
-        ("usher.store-key", "no key is given"),
+        ("usher.store-key", "no key is configured"),
         (other.to_str().unwrap(), "configure the right one"),
         (exposed.to_str().unwrap(), "chmod 600"),
         ("/nowhere/key", "cannot be read"),
