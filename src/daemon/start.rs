@@ -17,9 +17,9 @@ use super::open::{Base, Parts};
 use super::stage::Role;
 use super::threads::{Stop, Threads};
 use super::vision_stage::VisionStage;
-use super::wire::View;
 use super::{broker, claims, stall};
 use crate::access::{Authority, Doorway, HouseRules, Referee};
+use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
 use crate::domain::{Direction, Distance, Frame, Image};
@@ -181,7 +181,7 @@ pub fn cameras(
     door_queue: &SyncSender<DoorMessage>,
     threads: &mut Threads,
     stop: &Stop,
-) -> Result<broadcast::Sender<View>> {
+) -> Result<broadcast::Sender<CameraView>> {
     let (views, _) = broadcast::channel(VIEWS);
     for (index, (camera, vision)) in config.cameras.iter().zip(pipelines).enumerate() {
         let (frames, newest) = slot::<Frame>();

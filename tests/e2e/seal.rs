@@ -200,7 +200,7 @@ fn a_kill_during_a_key_change_leaves_the_old_key_or_the_new_one() {
     let next = house.path("next.key");
     house.usher(&["store", "key", "new", next.to_str().unwrap()]);
     let output = house.usher(&["store", "key", "rotate", "--to", next.to_str().unwrap()]);
-    assert!(output.contains("in the place of the old key"), "{output}");
+    assert!(output.contains("replace the old key"), "{output}");
     assert_eq!(templates(&house), [locked("Barack Obama")]);
     std::fs::rename(&next, house.key()).unwrap();
     assert_eq!(templates(&house), [known("Barack Obama")]);

@@ -1,18 +1,18 @@
-//! Templates on the control socket.
-//!
-//! Knows nothing of who they belong to.
+//! Templates and camera views: faces as the API carries them.
 
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::domain::{Embedding, ModelId, Quality};
-use crate::gallery::Template;
+use crate::domain::{self, Bounds, Embedding, ModelId};
+use crate::gallery;
 
-/// A quality, with units in the names.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct QualityWire {
+/// How good a view of a face is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Quality {
+    /// The shorter side of the face.
     #[serde(deserialize_with = "finite")]
     pub size_px: f32,
     #[serde(deserialize_with = "finite")]
@@ -27,9 +27,9 @@ pub struct QualityWire {
     pub brightness: f32,
 }
 
-impl From<&Quality> for QualityWire {
-    fn from(q: &Quality) -> QualityWire {
-        QualityWire {
+impl From<&domain::Quality> for Quality {
+    fn from(q: &domain::Quality) -> Quality {
+        Quality {
             size_px: q.size,
             sharpness: q.sharpness,
             yaw_deg: q.yaw,
@@ -40,9 +40,9 @@ impl From<&Quality> for QualityWire {
     }
 }
 
-impl From<&QualityWire> for Quality {
-    fn from(q: &QualityWire) -> Quality {
-        Quality {
+impl From<&Quality> for domain::Quality {
+    fn from(q: &Quality) -> domain::Quality {
+        domain::Quality {
             size: q.size_px,
             sharpness: q.sharpness,
             yaw: q.yaw_deg,
@@ -53,33 +53,65 @@ impl From<&QualityWire> for Quality {
     }
 }
 
-/// A template on its way into the gallery.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TemplateWire {
+/// A face as numbers.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Template {
+    /// The model that made the embedding.
     pub model: String,
     #[serde(deserialize_with = "all_finite")]
     pub embedding: Vec<f32>,
-    pub quality: QualityWire,
+    pub quality: Quality,
 }
 
-impl TemplateWire {
+impl Template {
     /// A face's embedding and quality.
-    pub fn new(embedding: &Embedding, quality: &Quality) -> TemplateWire {
-        TemplateWire {
+    pub fn new(embedding: &Embedding, quality: &domain::Quality) -> Template {
+        Template {
             model: embedding.model().to_string(),
             embedding: embedding.values().to_vec(),
             quality: quality.into(),
         }
     }
 
-    /// The template, made `now`. `None` when the embedding has no direction.
-    pub fn template(&self, now: SystemTime) -> Option<Template> {
+    /// The gallery's template, made `now`. `None` when the embedding is zero and so has no direction.
+    pub fn template(&self, now: SystemTime) -> Option<gallery::Template> {
         let embedding = Embedding::normalised(ModelId::new(&self.model), self.embedding.clone().into())?;
-        Some(Template { embedding, quality: (&self.quality).into(), created: now })
+        Some(gallery::Template { embedding, quality: (&self.quality).into(), created: now })
     }
 }
 
-/// A number beyond what 32 bits hold, as 1e39, would become infinite.
+/// What a camera sees in one frame.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CameraView {
+    pub camera: String,
+    /// The frame's number.
+    pub frame: u64,
+    pub faces: Vec<FaceView>,
+}
+
+/// A face in a [`CameraView`].
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct FaceView {
+    /// x1, y1, x2, y2 in pixels.
+    #[serde(rename = "box")]
+    pub bounds: [f32; 4],
+    #[serde(flatten)]
+    pub template: Template,
+}
+
+impl FaceView {
+    /// A face within `bounds`.
+    pub fn new(bounds: &Bounds, embedding: &Embedding, quality: &domain::Quality) -> FaceView {
+        FaceView { bounds: corners(bounds), template: Template::new(embedding, quality) }
+    }
+}
+
+/// x1, y1, x2, y2.
+pub fn corners(b: &Bounds) -> [f32; 4] {
+    [b.x1, b.y1, b.x2, b.y2]
+}
+
+/// Refuses a number that `f32` cannot hold, as 1e39: it would become infinite.
 fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
     let number = f32::deserialize(deserializer)?;
     if number.is_finite() { Ok(number) } else { Err(D::Error::custom("a number is too large")) }
@@ -105,7 +137,7 @@ mod tests {
                 "pitch_deg":1,"roll_deg":1,"brightness":1}}}}"#
             )
         };
-        let read = |text: String| serde_json::from_str::<TemplateWire>(&text).map_err(|error| error.to_string());
+        let read = |text: String| serde_json::from_str::<Template>(&text).map_err(|error| error.to_string());
         assert!(read(text("1e38", "9")).is_ok());
         for broken in [text("1e39", "9"), text("-1e39", "9"), text("1", "1e39")] {
             assert!(read(broken.clone()).unwrap_err().contains("too large"), "{broken}");
