@@ -2,8 +2,10 @@
 //!
 //! The one place that knows both sides; used by the daemon and the command line.
 
+pub mod claims;
 pub mod head;
 pub mod house;
+pub mod retained_topics;
 mod self_check;
 
 use std::path::{Path, PathBuf};

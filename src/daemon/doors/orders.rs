@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use super::Doors;
 use super::moves::Failure;
-use super::saved::SavedEntry;
 use crate::domain::{Event, Mode, Moment, PersonId, earliest};
+use crate::office::saved::SavedEntry;
 
 /// An operator's order to a door.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,12 +16,12 @@ use crate::access::{
 };
 use crate::clock::{Clock, SimulatedClock};
 use crate::daemon::doors::door::{Door, UnlockHours};
-use crate::daemon::doors::saved::{SavedEntry, SavedState};
 use crate::daemon::doors::write_queue;
 use crate::daemon::doors::writer::{EventWriter, Unwritten};
 use crate::daemon::doors::{Doors, DoorsSettings};
 use crate::domain::{Direction, Distance, Event, Face, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId};
 use crate::door::{DoorError, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
+use crate::office::saved::{SavedEntry, SavedState};
 
 use super::people::{BEGIN_S, Disabled, TestPeople};
 
