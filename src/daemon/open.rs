@@ -242,7 +242,7 @@ fn hub(
 
 /// The queue of snapshots and the frames that they are cut from; `None` unless snapshots are sent.
 fn snapshots(config: &Config, hub: Option<&Arc<Hub>>, base: &Base) -> Option<(SnapshotQueue, Arc<RecentFrames>)> {
-    let settings = config.mqtt.as_ref()?.snapshots?;
+    let settings = config.mqtt.as_ref().map(|mqtt| &mqtt.snapshots).filter(|snapshots| snapshots.enabled)?.clone();
     let frames = Arc::new(RecentFrames::default());
     let (queue, jobs) = SnapshotQueue::new(frames.clone(), settings.shows, config, base.clock.clone());
     base.tokio.spawn(snapshots::encode(jobs, settings, hub?.clone()));

@@ -162,7 +162,7 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     damaged[middle] ^= 1;
     std::fs::write(&file, damaged).unwrap();
     let error = House::new().refused(&["restore", argument]);
-    assert!(error.contains("cut short or damaged"), "{error}");
+    assert!(error.contains("truncated or damaged"), "{error}");
 }
 
 #[test]

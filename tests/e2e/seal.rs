@@ -148,8 +148,8 @@ fn a_missing_or_wrong_key_opens_the_door_for_nobody_and_is_reported() {
     let exposed = house.path("exposed.key");
     std::fs::write(&exposed, "c0ffee07".repeat(8)).unwrap();
     for (key, reason) in [
-        ("usher.store-key", "no key is given"),
-        (other.to_str().unwrap(), "give the right one"),
+        ("usher.store-key", "no key is configured"),
+        (other.to_str().unwrap(), "configure the right one"),
         (exposed.to_str().unwrap(), "chmod 600"),
         ("/nowhere/key", "cannot be read"),
     ] {
