@@ -96,7 +96,7 @@ mod tests {
         records.resize(PAGE * 2, (SystemTime::UNIX_EPOCH, Some(false), 3));
         let evidence = clock_evidence(&SavedState::default(), &journal(&store, &records)).unwrap();
         assert_eq!(times(evidence), (Some(day(1)), Some(day(2))));
-        assert_eq!(quality(&store).unwrap(), TimeQuality::Plausible, "and now is later");
+        assert_eq!(clock_quality(&store).unwrap(), TimeQuality::Plausible, "and now is later");
     }
 
     #[test]
