@@ -6,11 +6,11 @@ use thiserror::Error;
 
 use super::Doors;
 use super::log::log_event;
-use super::saved::SavedEntry;
 use super::writer::Unwritten;
 use crate::access::Act;
 use crate::domain::{Cause, DoorCommand, DoorIndex, Event, Mode, Moment, PersonId};
 use crate::door::{DoorError, Outcome, Report};
+use crate::office::saved::SavedEntry;
 
 /// Why an act was not carried out. Of several failures the first is reported.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use super::Doors;
 use super::moves::ActFailure;
-use super::saved::SavedEntry;
 use crate::domain::{DoorIndex, Event, Mode, Moment, PersonId, earliest};
+use crate::office::saved::SavedEntry;
 
 /// An operator's order to a door.
 #[derive(Clone, Debug, PartialEq, Eq)]
