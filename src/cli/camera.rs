@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::context::Context;
 use crate::camera::v4l2;
-use crate::config::Source;
+use crate::config::CameraKind;
 
 /// Show the cameras of this machine.
 ///
@@ -35,8 +35,8 @@ impl Camera {
         let Command::List { json } = self.command;
         let mut devices: Vec<String> = v4l2::devices().iter().map(|device| device.path.display().to_string()).collect();
         for camera in context.config_if_any()?.iter().flat_map(|config| &config.cameras) {
-            if let Source::V4l2 { device, .. } = &camera.source {
-                let named = device.display().to_string();
+            if camera.kind == CameraKind::V4l2 {
+                let named = camera.device.display().to_string();
                 // A link leads to one of them.
                 let known = v4l2::device_file(&named).unwrap_or(named);
                 if !devices.contains(&known) {

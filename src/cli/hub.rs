@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 
 use super::client::Client;
 use super::context::Context;
-use crate::daemon::hub_store::StoredTopics;
 use crate::hub::RetainedTopics;
 use crate::setup;
+use crate::setup::retained_topics::StoredTopics;
 use crate::store::Store;
 
 /// How long the broker may take for an answer.
@@ -70,7 +70,7 @@ fn remove(context: &Context, device: Option<&str>, discovery_prefix: Option<&str
     } else if daemon_runs {
         bail!("the daemon runs and would publish everything again: stop it first (systemctl stop usher)");
     }
-    let configured = mqtt.home_assistant.as_ref().map_or("homeassistant", |settings| &settings.discovery_prefix);
+    let configured = mqtt.home_assistant.discovery_prefix.as_str();
     let prefix = discovery_prefix.unwrap_or(configured);
     // The list of published topics is in the store, which a running daemon holds.
     let topics = if daemon_runs { None } else { Some(StoredTopics::open(&Store::open(&config.store.path)?)?) };

@@ -67,7 +67,12 @@ impl Identify {
                     writeln!(
                         out,
                         "    {}",
-                        found.map_or("nobody is enrolled".into(), |m| words(&m, limit, config.access.margin, &names))
+                        found.map_or("nobody is enrolled".into(), |m| words(
+                            &m,
+                            limit,
+                            config.access.margin as f32,
+                            &names
+                        ))
                     )?;
                 }
             }

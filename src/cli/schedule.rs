@@ -14,7 +14,7 @@ use super::context::Context;
 use crate::access::{Asked, Authority, Holder, Judgement, Now};
 use crate::api::people::Person;
 use crate::config::Config;
-use crate::domain::{Mode, Moment, PersonId};
+use crate::domain::{DoorIndex, Mode, Moment, PersonId};
 use crate::ledger;
 use crate::setup;
 
@@ -64,13 +64,13 @@ impl Schedule {
         let mut authority = Authority::new(rules);
         let mut out = std::io::stdout().lock();
         let mut found = false;
-        for (place, name) in doors(&config, door.as_deref()) {
+        for (door, name) in doors(&config, door.as_deref()) {
             for wall in &moments {
                 found = true;
                 let now = Now::by_the_wall(Moment::default(), *wall);
                 let (mode, zone) = (Mode::Normal, authority.rules().zone.clone());
                 let asked = Asked {
-                    door: place,
+                    door,
                     direction: None,
                     holder: &holder,
                     shown: None,
@@ -93,8 +93,8 @@ impl Schedule {
     }
 }
 
-fn doors<'a>(config: &'a Config, wanted: Option<&str>) -> Vec<(usize, &'a str)> {
-    let all = config.doors.iter().map(|door| door.name.as_str()).enumerate();
+fn doors<'a>(config: &'a Config, wanted: Option<&str>) -> Vec<(DoorIndex, &'a str)> {
+    let all = config.doors.iter().enumerate().map(|(at, door)| (DoorIndex(at), door.name.as_str()));
     all.filter(|(_, name)| wanted.is_none_or(|wanted| wanted == *name)).collect()
 }
 

@@ -83,7 +83,7 @@ pub fn start(
         device: config.device.name.clone(),
         model: recognition.model.to_string(),
     });
-    let settings = config.mqtt.as_ref().and_then(|mqtt| mqtt.commands.as_ref());
+    let settings = config.mqtt.as_ref().map(|mqtt| &mqtt.commands).filter(|commands| commands.enabled);
     if let Some((commands, settings)) = ends.commands.zip(settings) {
         let (service, unlock_for) = (service.clone(), settings.unlock_for);
         let obey = move |command: &HubCommand| service.obey(command, unlock_for).map_err(|error| error.to_string());

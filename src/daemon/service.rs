@@ -16,7 +16,7 @@ use crate::api::status::{HubStatus, PlacementStatus, RefusedMessage, SealStatus,
 use crate::api::template::CameraView;
 use crate::api::{ApiError, Doors, MetricsPage, Monitor};
 use crate::clock::Clock;
-use crate::domain::{Mode, Moment, PersonId};
+use crate::domain::{DoorIndex, Mode, Moment, PersonId};
 use crate::hub::{self, Hub, HubAction, HubCommand};
 use crate::office::{Recorder, Register};
 
@@ -121,9 +121,9 @@ impl Service {
         self.published.read().doors.iter().map(door_status).collect()
     }
 
-    fn door(&self, name: &str) -> Result<usize, ApiError> {
+    fn door(&self, name: &str) -> Result<DoorIndex, ApiError> {
         let doors = self.published.read().doors;
-        doors.iter().position(|door| *door.name == *name).ok_or_else(|| {
+        doors.iter().position(|door| *door.name == *name).map(DoorIndex).ok_or_else(|| {
             let names: Vec<&str> = doors.iter().map(|door| &*door.name).collect();
             ApiError::NoDoor { name: name.to_owned(), doors: names.join(", ") }
         })

@@ -14,7 +14,7 @@ use super::visitors::RecentFaces;
 use crate::api::template::{CameraView, FaceView};
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
-use crate::domain::{Frame, Image, Sighting};
+use crate::domain::{CameraIndex, Frame, Image, Sighting};
 use crate::gallery::Gallery;
 use crate::vision::tracker::Tracker;
 use crate::vision::{Vision, VisionError};
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 pub struct VisionStage {
     pub camera: Arc<str>,
     /// The camera's index in the configuration.
-    pub index: usize,
+    pub index: CameraIndex,
     pub vision: Vision,
     pub gallery: Arc<Gallery>,
     /// Smaller faces are not embedded: the rules would refuse them anyway.
@@ -190,7 +190,7 @@ mod tests {
         let (views, watcher) = broadcast::channel(8);
         let mut seeing = VisionStage {
             camera: "porch".into(),
-            index: 0,
+            index: CameraIndex(0),
             vision,
             gallery: Arc::new(gallery),
             min_face_px: 60.0,

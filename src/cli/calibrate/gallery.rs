@@ -33,7 +33,7 @@ struct Near {
 pub fn run(as_json: bool, context: &Context) -> Result<()> {
     let config = context.config()?;
     let standings = Client::open(&config)?.check_gallery()?;
-    let margin = config.access.margin;
+    let margin = config.access.margin as f32;
     let mut out = std::io::stdout().lock();
     match as_json {
         true => writeln!(out, "{}", in_json(&standings, margin))?,

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::{Findings, State};
 use crate::camera::{CameraError, v4l2};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, Source};
+use crate::config::{self, CameraKind, Config};
 use crate::setup;
 
 /// After this many bad frames a camera counts as broken. The first frames after opening may be bad.
@@ -19,7 +19,7 @@ pub(super) fn free(config: &Config, findings: &mut Findings) -> Result<()> {
     for camera in &config.cameras {
         let Some((_, age)) = findings.result("camera", look(camera).map_err(Into::into), |(text, _)| text.clone())?
         else {
-            if matches!(camera.source, Source::V4l2 { .. }) {
+            if camera.kind == CameraKind::V4l2 {
                 let there: Vec<String> = v4l2::devices().iter().map(words).collect();
                 let text = if there.is_empty() { "none".into() } else { there.join(", ") };
                 findings.report("camera", State::Warning, &format!("devices on this machine: {text}"))?;
@@ -62,12 +62,14 @@ fn look(camera: &config::Camera) -> Result<(String, Duration), CameraError> {
 
 /// Reports which device a camera is, and how to accept no other.
 fn identify(camera: &config::Camera, findings: &mut Findings) -> Result<()> {
-    let Source::V4l2 { device, identity, .. } = &camera.source else { return Ok(()) };
+    if camera.kind != CameraKind::V4l2 {
+        return Ok(());
+    }
     // A device that does not answer is reported elsewhere.
-    let Ok(found) = v4l2::identity(&device.display().to_string()) else { return Ok(()) };
-    match identity {
+    let Ok(found) = v4l2::identity(&camera.device.display().to_string()) else { return Ok(()) };
+    match &camera.identity {
         Some(wanted) if !found.is(wanted) => {
-            let text = format!("{}: {} is {found}, but identity names {wanted}", camera.name, device.display());
+            let text = format!("{}: {} is {found}, but identity names {wanted}", camera.name, camera.device.display());
             findings.report("camera", State::Broken, &text)
         }
         Some(_) => findings.report("camera", State::Well, &format!("{}: it is {found}, as identity says", camera.name)),

@@ -59,11 +59,11 @@ pub(super) fn held(config: &Config, status: &Status, findings: &mut Findings) ->
 
 /// Reports driver, chip and lock; `None` when the lines cannot be surveyed.
 fn survey(door: &config::Door, findings: &mut Findings) -> Result<Option<Survey>> {
-    let lock = match door.wiring.lock {
+    let lock = match door.lock {
         Lock::FailSecure => "stays locked when its power is cut",
         Lock::FailSafe => "opens when its power is cut",
     };
-    let lock = format!("{} lock, which {lock}", door.wiring.lock.as_str());
+    let lock = format!("{} lock, which {lock}", door.lock.as_str());
     match door::survey(&setup::wiring_settings(door)) {
         Ok(survey) => {
             findings.report("door", State::Well, &format!("{}: {}; {lock}", door.name, survey.device))?;

@@ -1,26 +1,22 @@
 //! `[mqtt]` and what is below it, as their users meet them.
-//!
-//! Knows nothing of how the reading is done.
 
 use std::time::Duration;
 
 use super::*;
-
-/// The shortest file that works.
-const SHORTEST: &str = "[[door]]\n[[camera]]\nname = \"entrance\"\nkind = \"v4l2\"\n";
+use crate::domain::PeopleAs;
 
 #[test]
-fn what_is_on_the_other_side_of_the_broker_is_off_until_it_is_turned_on() {
+fn services_of_the_broker_are_off_by_default() {
     let mqtt =
         |more: &str| Config::from_toml(&format!("{SHORTEST}[mqtt]\nhost = \"h\"\n{more}")).unwrap().mqtt.unwrap();
     let off =
         mqtt("[mqtt.commands]\nper_minute = 3\n[mqtt.home_assistant]\npeople = \"tag\"\n[mqtt.tls]\nca_file = \"c\"\n");
-    assert!(off.tls.is_none() && off.home_assistant.is_none() && off.commands.is_none());
+    assert!(!off.tls.enabled && !off.home_assistant.enabled && !off.commands.enabled && !off.snapshots.enabled);
     let on =
         mqtt("[mqtt.commands]\nenabled = true\n[mqtt.home_assistant]\nenabled = true\n[mqtt.tls]\nenabled = true\n");
-    assert_eq!(on.commands.unwrap().max_age, Duration::from_secs(10));
-    assert_eq!(on.home_assistant.unwrap().people, PeopleAs::Nobody);
-    assert!(on.tls.unwrap().ca_file.is_none());
+    assert_eq!(on.commands.max_age, Duration::from_secs(10));
+    assert_eq!(on.home_assistant.people, PeopleAs::Nobody);
+    assert!(on.tls.enabled && on.commands.enabled && on.home_assistant.enabled && on.tls.ca_file.is_none());
 }
 
 #[test]
@@ -42,18 +38,18 @@ fn keys_are_checked_against_each_other() {
 }
 
 #[test]
-fn what_is_hardly_meant_is_a_warning() {
+fn a_setting_without_effect_is_a_warning() {
     let text = format!(
         "{SHORTEST}[mqtt]\nhost = \"h\"\nusername = \"a\"\nusername_file = \"u\"\n[mqtt.tls]\nenabled = true\n"
     );
     let warnings: Vec<String> = Config::from_toml(&text).unwrap().warnings().iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].starts_with("usher.toml:7: mqtt.username: is without effect"), "{warnings:?}");
+    assert!(warnings[0].starts_with("usher.toml:7: mqtt.username: it has no effect"), "{warnings:?}");
     assert!(warnings[1].contains("mqtt.port: 1883 is the port without TLS"), "{warnings:?}");
 }
 
 #[test]
-fn commands_without_tls_and_without_a_login_are_warned_of() {
+fn commands_without_tls_or_without_a_login_are_a_warning() {
     let warned = |more: &str| {
         let text = format!("{SHORTEST}[mqtt]\nhost = \"h\"\nport = 8883\n{more}\n[mqtt.commands]\nenabled = true\n");
         let config = Config::from_toml(&text).unwrap();

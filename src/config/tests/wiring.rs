@@ -1,16 +1,9 @@
 //! The wiring of doors as its users write it, and what is wrong with it.
-//!
-//! Knows nothing of how the reading is done.
 
 use std::time::Duration;
 
 use super::*;
-
-fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-    let variables = variables.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string()));
-    Config::read(text, "usher.toml".into(), variables)
-        .map_err(|errors| errors.to_string().lines().map(str::to_string).collect())
-}
+use crate::domain::{Active, Contact, LineId, Pull};
 
 #[test]
 fn a_door_knows_its_lines() {
@@ -21,21 +14,21 @@ fn a_door_knows_its_lines() {
         [[camera]]\nname = \"c\"\nkind = \"v4l2\"\ndoor = \"b\"\n";
     let variables = [("USHER__DOOR__0__SENSOR__LINE", "GPIO5"), ("USHER__DOOR__0__TAMPER__LINE", "12")];
     let config = load(text, &variables).unwrap();
-    let real = &config.doors[0].wiring;
-    assert_eq!(real.driver, DoorDriver::Gpiocdev { chip: "pinctrl-bcm2711".into() });
-    assert_eq!(real.lock, Lock::FailSafe);
+    let real = &config.doors[0];
+    assert_eq!((real.driver, real.chip.as_str(), real.lock), (DoorDriver::Gpiocdev, "pinctrl-bcm2711", Lock::FailSafe));
     assert_eq!(real.relay, Some(Relay { line: Some(LineId::Name("GPIO17".into())), active: Active::Low }));
-    assert_eq!(real.indicator.as_ref().unwrap().denied, Some(LineId::Number(23)));
-    assert_eq!(real.indicator.as_ref().unwrap().granted, None);
+    let lamps = real.indicator.as_ref().unwrap();
+    assert_eq!((&lamps.denied, &lamps.granted), (&Some(LineId::Number(23)), &None));
     let ms = Duration::from_millis;
     let line = Some(LineId::Name("GPIO5".into()));
-    assert_eq!(real.sensor, Some(Contact { line, normally_closed: true, pull: Pull::Up, debounce: ms(30) }));
+    assert_eq!(real.sensor, Some(Sensor { line, contact: Contact::NormallyClosed, pull: Pull::Up, debounce: ms(30) }));
     let line = Some(LineId::Number(12));
-    assert_eq!(real.tamper, Some(Contact { line, normally_closed: false, pull: Pull::None, debounce: ms(0) }));
+    assert_eq!(real.tamper, Some(Tamper { line, contact: Contact::NormallyOpen, pull: Pull::None, debounce: ms(0) }));
     assert_eq!(real.exit_button, None);
-    let played = &config.doors[1].wiring;
-    assert_eq!(played.driver, DoorDriver::Simulated { inputs: Some("/i".into()) });
-    let button = Contact { line: None, normally_closed: false, pull: Pull::Up, debounce: ms(30) };
+    let played = &config.doors[1];
+    assert_eq!(played.driver, DoorDriver::Simulated);
+    assert_eq!(played.simulated.as_ref().unwrap().inputs, Path::new("/i"));
+    let button = ExitButton { line: None, contact: Contact::NormallyOpen, pull: Pull::Up, debounce: ms(30) };
     assert_eq!((&played.exit_button, &played.relay), (&Some(button), &None));
 }
 
@@ -70,22 +63,20 @@ fn lines_and_their_drivers_are_checked() {
         ),
         (
             relay("gpiocdev") + "[door.sensor]\nline = -1\n",
-            vec![
-                "usher.toml:6: door[0].sensor.line: must be a line's number from 0 to 1023, or its name in quotes; found -1",
-            ],
+            vec!["usher.toml:6: door[0].sensor.line: must be a whole number from 0 to 1023 or a line's name; found -1"],
         ),
         (relay("gpiocdev") + "[door.sensor]\nline = \"\"\n", vec!["usher.toml:6: door[0].sensor.line: "]),
         (
             relay("gpiocdev") + "[door.sensor]\nline = 17\n",
-            vec!["usher.toml:6: door[0].sensor.line: door[0].relay.line has this line already"],
+            vec!["usher.toml:6: door[0].sensor.line: door[0].relay.line uses this line already"],
         ),
         (
             relay("gpiocdev") + "[door.indicator]\ngranted = 3\nfault = 3\n",
-            vec!["usher.toml:7: door[0].indicator.fault: door[0].indicator.granted has"],
+            vec!["usher.toml:7: door[0].indicator.fault: door[0].indicator.granted uses"],
         ),
         (
             relay("rppal") + &relay("rppal").replace("[door.relay]", "name = \"b\"\n[door.relay]"),
-            vec!["usher.toml:9: door[1].relay.line: door[0].relay.line has this line already"],
+            vec!["usher.toml:9: door[1].relay.line: door[0].relay.line uses this line already"],
         ),
         (relay("rppal") + &relay("gpiocdev").replace("[door.relay]", "name = \"b\"\n[door.relay]"), vec![]),
         (relay("simulated") + "[door.sensor]\nline = 17\n", vec![]),
