@@ -181,7 +181,8 @@ fn a_camera_with_an_identity_is_not_replaced_by_another() {
     let daemon = Daemon::start(&house);
     let lost = wait_for(&house, "camera_lost");
     let message = lost["content"]["reason"].as_str().unwrap();
-    for part in ["Another camera @ usb-made-up-1.1", "identity is Made-up camera @ usb-made-up-1.1", "plug that one in"] {
+    for part in ["Another camera @ usb-made-up-1.1", "identity is Made-up camera @ usb-made-up-1.1", "plug that one in"]
+    {
         assert!(message.contains(part), "{part}: {message}");
     }
     assert_eq!((camera.has_done("on"), counted(&house, "handled")), (0, 0));
@@ -195,7 +196,7 @@ fn a_camera_with_an_identity_is_not_replaced_by_another() {
     let said = house.ask(&["doctor"]);
     assert!(said.code == Some(1) && said.out.contains("Another camera @ usb-made-up-1.1"), "{said:?}");
     let error = house.refused(&["enroll", "Somebody", "--camera"]);
-    assert!(error.contains("asks for Made-up camera"), "{error}");
+    assert!(error.contains("identity is Made-up camera"), "{error}");
 }
 
 #[test]
@@ -205,7 +206,7 @@ fn nobody_is_enrolled_from_pictures_that_are_broken_or_old() {
     for (fault, reason) in [
         ("obama.jpg flags=0x40", "flagged the picture as broken"),
         ("- used=0", "empty buffer"),
-        ("obama.jpg seq=same", "again"),
+        ("obama.jpg seq=same", "twice"),
         ("obama.jpg age=1000000", "left over"),
     ] {
         camera.plays(&[fault]);
