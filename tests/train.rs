@@ -11,7 +11,7 @@ use std::process::Command;
 
 use burn::tensor::Device;
 use coloured::coloured_people;
-use usher::lab::features::{Extractor, Form};
+use usher::lab::faces::{Extractor, Form};
 use usher::lab::pairs::read_lfw;
 use usher::train::checkpoint;
 use usher::train::data::{Faces, Size};

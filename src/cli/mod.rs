@@ -18,7 +18,6 @@ mod demo;
 mod detect;
 mod doctor;
 mod door;
-mod draw;
 mod enroll;
 mod evaluate;
 mod export;

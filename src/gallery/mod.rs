@@ -38,7 +38,7 @@ mod whom;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::domain::{Distance, Embedding, GallerySize, Head, Match, ModelId, PersonId};
+use crate::domain::{Distance, Embedding, GallerySize, Match, ModelId, PersonId, SiteHead};
 use crate::seal::Ring;
 use crate::store::{Store, Tree};
 
@@ -68,7 +68,7 @@ pub struct Gallery {
     model: ModelId,
     dimension: usize,
     /// What all embeddings go through before they are compared.
-    head: Option<Head>,
+    head: Option<SiteHead>,
     threads: usize,
     /// Held by whoever writes, from the first check to the last change in memory.
     writer: Mutex<()>,
@@ -95,7 +95,7 @@ impl Gallery {
 
     /// As [`open`](Gallery::open), for the model that a site head was learned on: probes and templates are compared behind the head. What
     /// is kept stays as the model made it.
-    pub fn open_behind(store: &Store, ring: &Arc<Ring>, head: Head) -> Result<Gallery, GalleryError> {
+    pub fn open_behind(store: &Store, ring: &Arc<Ring>, head: SiteHead) -> Result<Gallery, GalleryError> {
         let (model, dimension) = (head.base().clone(), head.dimension());
         Gallery::open_with(store, ring, model, dimension, Some(head))
     }
@@ -105,7 +105,7 @@ impl Gallery {
         ring: &Arc<Ring>,
         model: ModelId,
         dimension: usize,
-        head: Option<Head>,
+        head: Option<SiteHead>,
     ) -> Result<Gallery, GalleryError> {
         if !(1..=MAX_DIMENSION).contains(&dimension) {
             return Err(GalleryError::BadDimension { dimension });
@@ -193,7 +193,7 @@ impl Gallery {
 
     /// The tag of embeddings as they are compared: the site head's, if there is one, else the model's.
     pub fn compares_by(&self) -> &ModelId {
-        self.head.as_ref().map_or(&self.model, Head::id)
+        self.head.as_ref().map_or(&self.model, SiteHead::id)
     }
 
     /// How many people a probe is compared with: those who have templates of the model in use.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::domain::{Head, ModelId, PersonId};
+use crate::domain::{ModelId, PersonId, SiteHead};
 use crate::seal::SealError;
 
 use super::index::Index;
@@ -68,7 +68,7 @@ impl fmt::Display for Damaged {
 pub struct Shelf {
     model: ModelId,
     dimension: usize,
-    head: Option<Head>,
+    head: Option<SiteHead>,
     pub people: BTreeMap<PersonId, Person>,
     /// The templates of the model in use.
     pub index: Index,
@@ -88,7 +88,7 @@ impl Shelf {
         end: PersonId,
         model: &ModelId,
         dimension: usize,
-        head: Option<&Head>,
+        head: Option<&SiteHead>,
     ) -> Result<Shelf, GalleryError> {
         let mut shelf = Shelf {
             model: model.clone(),

@@ -39,7 +39,7 @@ fn a_photograph_can_take_the_drawing_s_place_and_a_delegate_that_is_not_there_is
         "not measured: ",
         "there is no such file",
         "frame to verdict",
-        "held back",
+        "throttled",
     ] {
         assert!(block.contains(line), "no {line:?} in {block}");
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::book::Book;
-use crate::cli::cluster::{distance, usual_limit};
+use crate::cli::cluster::{default_limit, distance};
 use crate::config::Config;
 use crate::daemon::wire::StrangersWire;
 use crate::domain::Distance;
@@ -46,7 +46,7 @@ impl Unknown {
         }
         let limit = match self.distance {
             Some(limit) => limit,
-            None => usual_limit(&setup::embedder(config)?)?,
+            None => default_limit(&setup::embedder(config)?)?,
         };
         let found = book.strangers(limit)?;
         match json {
