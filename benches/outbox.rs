@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use usher::clock::SystemClock;
-use usher::hub::{Hub, HubSettings, Means, MemoryFootprint, MemoryOutbox, Pending, Premises, Version};
+use usher::hub::{DeviceLayout, Hub, HubDeps, HubSettings, MemoryOutbox, MemoryTopics, Pending, Version};
 
 const EVENTS: u64 = 20_000;
 const ROUNDS: usize = 5;
@@ -96,11 +96,11 @@ fn main() {
                 let clock = Arc::new(SystemClock::new());
                 let started = Instant::now();
                 let (refused, _) = tokio::sync::mpsc::channel(1);
-                let (premises, footprint) = (Premises::default(), Arc::new(MemoryFootprint::default()));
-                let means = Means { premises, outbox: outbox.clone(), earlier: EVENTS, clock, footprint, refused };
+                let (layout, retained_topics) = (DeviceLayout::default(), Arc::new(MemoryTopics::default()));
+                let deps = HubDeps { layout, outbox: outbox.clone(), earlier: EVENTS, clock, retained_topics, refused };
                 let (hub, _commands) = {
                     let _inside = runtime.enter();
-                    Hub::start(settings(port, version), means)
+                    Hub::start(settings(port, version), deps)
                 };
                 while !outbox.is_empty() {
                     std::thread::sleep(Duration::from_millis(2));

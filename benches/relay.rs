@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use usher::clock::{Clock, SystemClock};
-use usher::daemon::doors::pen::{Pen, Unwritten};
-use usher::daemon::doors::scribe::{PATIENCE, scribe};
-use usher::daemon::doors::standing::Entry;
+use usher::daemon::doors::saved::SavedEntry;
+use usher::daemon::doors::write_queue::{PATIENCE, write_queue};
+use usher::daemon::doors::writer::{EventWriter, Unwritten};
 use usher::domain::{DoorCommand, Event};
 use usher::door::{Level, Limits, Outcome, Panel, Relay, RelayStop, Simulated, relay_thread};
 
@@ -18,8 +18,8 @@ const PULSE: Duration = Duration::from_millis(30);
 /// A disk that stalls for two seconds on each record.
 struct Stalling;
 
-impl Pen for Stalling {
-    fn write(&self, _: &Event, _: &[Entry]) -> Result<u64, Unwritten> {
+impl EventWriter for Stalling {
+    fn write(&self, _: &Event, _: &[SavedEntry]) -> Result<u64, Unwritten> {
         std::thread::sleep(Duration::from_secs(2));
         Ok(1)
     }
@@ -39,7 +39,7 @@ fn measure(pulses: usize, stalled: bool) -> Vec<Duration> {
     let relay = Relay::new(Box::new(wires), limits).expect("simulated wires never fail");
     let (mut relay, body) = relay_thread(relay, Panel::new(None), clock.clone(), &RelayStop::default(), || {});
     std::thread::spawn(move || body.run(|| {}));
-    let (pen, records) = scribe(Stalling, PATIENCE, |_| {});
+    let (writer, records) = write_queue(Stalling, PATIENCE, |_| {});
     std::thread::spawn(move || records.run());
     let mut late = Vec::with_capacity(pulses);
     for _ in 0..pulses {
@@ -47,7 +47,7 @@ fn measure(pulses: usize, stalled: bool) -> Vec<Duration> {
         let command = DoorCommand::Pulse { evidence: None, duration: PULSE, not_after };
         let Ok(Outcome::Opened { until }) = relay.command(command) else { panic!("the relay did not open") };
         match stalled {
-            true => drop(pen.write(&Event::Stopped { reason: "bench".into() }, &[])),
+            true => drop(writer.write(&Event::Stopped { reason: "bench".into() }, &[])),
             false => std::thread::sleep(PULSE),
         }
         while history.level() != Some(Level::Safe) {

@@ -1,19 +1,19 @@
-# How the scripts fetch: one pinned download at a time, unpacked beside the cache's folders and moved to its place in one step. To be
-# sourced after lib.sh.
+# Downloads for the scripts: one pinned download at a time, unpacked beside the cache's folders and moved into place in one step.
+# Source it after lib.sh.
 # shellcheck shell=bash disable=SC2154
 
-# A fresh folder beside the final ones, so that the last step is one rename; gone when the script ends.
+# A fresh folder beside the final ones, so that the last step is one rename; deleted when the script ends.
 begin() {
   rm -rf "$cache"/.setup-*
   work=$(mktemp -d "$cache/.setup-XXXXXX")
   trap 'rm -rf "$work"' EXIT
 }
 
-# Downloads what $work/requirements names, and nothing else. Installs nothing, so a Python that Debian manages does not mind.
+# Downloads what $work/requirements names, and nothing else. Installs nothing, so it works with a Python that Debian manages.
 pip_download() {
   python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
     --requirement "$work/requirements" --dest "$work/download" "$@" >&2 ||
-    fail "the download failed; is there a network? What is fetched already stays, just run this again"
+    fail "the download failed; is there a network? Finished downloads are kept; run this again"
 }
 
 # unpack zip|tar PATTERN…: unpacks the files of the one download that match.
@@ -42,7 +42,7 @@ for pattern in patterns:
 PYTHON
 }
 
-# settle FOLDER NAME: notes the sums of the folder's files and moves it to its place in the cache in one step.
+# settle FOLDER NAME: writes the checksums of the folder's files and moves it to its place in the cache in one step.
 settle() {
   local sums
   sums=$(cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
@@ -53,7 +53,7 @@ settle() {
   rm -rf "$work"
 }
 
-# Whether a folder of the cache is as it was settled.
+# Whether a folder of the cache is unchanged since it was settled.
 is_whole() {
   (cd "$cache/$1" 2>/dev/null && sha256sum --check --status --strict SHA256SUMS 2>/dev/null)
 }

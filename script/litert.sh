@@ -1,4 +1,4 @@
-# LiteRT: Google's own build, from the wheel ai-edge-litert. To be sourced after fetch.sh.
+# LiteRT: Google's own build, from the wheel ai-edge-litert. Source it after fetch.sh.
 # shellcheck shell=bash disable=SC2154
 
 litert_version=2.3.0
@@ -12,7 +12,7 @@ litert_sha256() {
   esac
 }
 
-# The cache's folder for a machine's LiteRT; that of this machine is where the program looks.
+# The cache's folder for a machine's LiteRT; the program looks in that of this machine.
 litert_folder() {
   if [ "$1" = "$(uname -m)" ]; then
     echo "litert-$litert_version"
@@ -21,7 +21,7 @@ litert_folder() {
   fi
 }
 
-# need_litert MACHINE: fetches it unless it is there.
+# need_litert MACHINE: fetches it unless it is cached.
 need_litert() {
   is_whole "$(litert_folder "$1")" || fetch_litert "$1"
 }

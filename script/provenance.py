@@ -1,7 +1,7 @@
-"""Says what a package is made of: a bill of materials (CycloneDX) and the licence texts of the libraries that are compiled in.
+"""Writes what a package consists of: a bill of materials (CycloneDX) and the licence texts of the libraries that are compiled in.
 
-To the bill that cargo-cyclonedx makes of the Rust libraries it adds LiteRT and the models, each with its hash. Licence texts are those
-that lie in the libraries' own source; a library without any is named with what its Cargo.toml says. SOURCE_DATE_EPOCH is the time.
+To the bill that cargo-cyclonedx makes of the Rust libraries it adds LiteRT and the models, each with its hash. Licence texts come
+from the libraries' own source; a library without one is listed with the licence in its Cargo.toml. SOURCE_DATE_EPOCH is the time.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main() -> None:
     given = parser.parse_args()
 
     checkout = given.models.resolve().parent.parent
-    # Cargo leaves the package's name out where the folder has it.
+    # Cargo omits the package's name where the folder has the same one.
     here = re.compile(rf"file://{re.escape(str(checkout))}(#(usher@)?)?")
     named = here.sub(lambda found: "file:///usher" + ("#usher@" if found[1] else ""), given.rust.read_text())
     bill = json.loads(named)
@@ -66,7 +66,7 @@ def models(manifest: pathlib.Path) -> list[dict]:
     for name, model in sorted(tomllib.loads(manifest.read_text())["model"].items()):
         path = manifest.parent / model["file"]
         if not path.exists():
-            # FaceNet has an entry and no file: whoever wants it makes it.
+            # FaceNet has an entry and no file; it is made on request.
             continue
         if sha256(path)["content"] != model["sha256"]:
             raise SystemExit(f"{path} is not the file that the manifest names")
@@ -92,7 +92,7 @@ def sha256(path: pathlib.Path) -> dict:
 
 
 def licences(target: str) -> list[str]:
-    """The texts, each once, with the libraries that it belongs to."""
+    """Each text once, with the libraries that it belongs to."""
     described = subprocess.run(
         ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", target],
         check=True, stdout=subprocess.PIPE,
@@ -122,7 +122,7 @@ def is_licence(name: str) -> bool:
 
 
 def compiled_in(resolve: dict) -> list[str]:
-    """What the program is made of: not what only tests or the build need."""
+    """The libraries that are compiled into the program, without those that only tests or the build need."""
     nodes = {node["id"]: node for node in resolve["nodes"]}
     found: set[str] = set()
     waiting = [resolve["root"]]

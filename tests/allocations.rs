@@ -1,6 +1,6 @@
-//! A steady stream of frames of one size asks for next to no memory: everything large is kept from frame to frame.
+//! A steady stream of frames of one size allocates almost nothing: everything large is kept from frame to frame.
 //!
-//! Counts Rust's own allocations on the thread that looks; `benches/allocations.rs` prints them for the other stages too.
+//! Counts Rust's own allocations on the vision thread; `benches/allocations.rs` prints them for the other stages too.
 
 mod support;
 
@@ -15,7 +15,7 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: all is passed on to the system's allocator as it came; the counter neither allocates nor has a destructor.
+// SAFETY: every call is passed on to the system's allocator unchanged; the counter neither allocates nor has a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.set(CALLS.get() + 1);
@@ -39,7 +39,7 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 #[test]
-fn a_frame_like_the_ones_before_is_searched_in_the_memory_of_those() {
+fn a_frame_like_the_previous_ones_reuses_their_memory() {
     const FRAMES: usize = 5;
     let Some(folder) = support::shared("data/mtcnn-golden") else { return };
     let image = photo::load(&folder.join("facenet-pytorch__data__multiface.jpg")).unwrap();

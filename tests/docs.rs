@@ -1,6 +1,6 @@
 //! The documents and the program agree: links lead somewhere, and each command that is named exists.
 //!
-//! Knows nothing of whether what they say is true.
+//! Whether what they say is true is checked elsewhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 
-/// README.md, CHANGELOG.md, ARCHITECTURE.md where there is one, and docs/*.md.
+/// README.md, CHANGELOG.md, ARCHITECTURE.md, docs/*.md and docs/decisions/*.md.
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut documents: Vec<PathBuf> =
         ["README.md", "CHANGELOG.md", "ARCHITECTURE.md"].iter().map(|name| root.join(name)).collect();
-    documents.retain(|path| path.exists());
-    for entry in fs::read_dir(root.join("docs")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|ending| ending == "md") {
-            documents.push(path);
+    for folder in ["docs", "docs/decisions"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "md") {
+                documents.push(path);
+            }
         }
     }
     documents
@@ -120,4 +121,36 @@ fn every_command_in_the_documents_exists() {
         }
     }
     assert!(checked > 0, "no commands were found");
+}
+
+/// The paths in code of a line: `src/door/rppal.rs`, `docs/`.
+fn paths(text: &str) -> Vec<&str> {
+    let snippets =
+        text.lines().filter(|line| !line.starts_with("    ")).flat_map(|line| line.split('`').skip(1).step_by(2));
+    let of_the_repository =
+        |path: &&str| ["src/", "tests/", "models/", "docs/"].iter().any(|top| path.starts_with(top));
+    snippets.filter(of_the_repository).filter(|path| !path.contains('*')).collect()
+}
+
+#[test]
+fn every_path_in_the_architecture_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let named = paths(&text);
+    assert!(named.len() > 20, "only {} paths were found", named.len());
+    let missing: Vec<_> = named.iter().filter(|path| !root.join(path).exists()).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names what does not exist: {missing:?}");
+}
+
+#[test]
+fn the_list_of_decisions_is_complete() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/decisions");
+    let list = fs::read_to_string(folder.join("README.md")).unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            name == "README.md" || list.contains(&format!("({name})")),
+            "docs/decisions/README.md does not list {name}"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! `usher evaluate` and `usher calibrate` on a small part of Labeled Faces in the Wild, View 1, as an operator would call them.
 //!
-//! Knows nothing of how figures are computed; tests/reference.rs does.
+//! tests/reference.rs checks how figures are computed.
 
 mod support;
 
@@ -41,14 +41,14 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Every so many lines of both halves of LFW's development list as a list of its own, in View 1's form.
+/// Every nth line of both halves of LFW's development list as a list of its own, in View 1's format.
 fn short_list(lfw: &Path, every: usize, to: &Path) {
     let list = fs::read_to_string(lfw.join("pairsDevTest.txt")).unwrap();
     let lines: Vec<&str> = list.lines().skip(1).step_by(every).collect();
     fs::write(to, format!("{}\n{}\n", lines.len() / 2, lines.join("\n"))).unwrap();
 }
 
-/// People of View 1 with so many photographs or more: their names and photographs, by name.
+/// People of View 1 with at least this many photographs: their names and photographs, by name.
 fn people(lfw: &Path, at_least: usize) -> BTreeMap<String, Vec<PathBuf>> {
     let mut people = BTreeMap::new();
     for folder in fs::read_dir(lfw.join("images")).unwrap() {
@@ -111,7 +111,7 @@ fn lfw_prints_facenets_four_lines_and_the_same_as_json() {
 }
 
 #[test]
-fn missing_photographs_and_missing_faces_are_told_apart() {
+fn missing_photographs_and_missing_faces_are_distinguished() {
     let Some(lfw) = support::shared("data/lfw-dev") else { return };
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
@@ -143,7 +143,7 @@ fn missing_photographs_and_missing_faces_are_told_apart() {
     assert!(found["accuracy"].as_f64().unwrap() <= 0.9, "a pair of one person is lost: {found}");
     assert_eq!(found["pairs"], 10);
 
-    // A file that is no picture counts as the same.
+    // A file that is not a picture counts the same.
     fs::write(photo(1), "Dear reader").unwrap();
     assert_eq!(json(&asked)["failed_pairs"], 2);
 
@@ -166,7 +166,7 @@ fn faces_that_are_cut_out_already_are_embedded_whole() {
     let known: Vec<(String, Vec<PathBuf>)> = people(&lfw, 2).into_iter().step_by(20).take(8).collect();
     for (name, photographs) in &known {
         for (i, file) in photographs[..2].iter().enumerate() {
-            // Deep-funnelled eyes lie near (105, 113) and (145, 113): about what five-point alignment would cut.
+            // Deep-funnelled eyes are near (105, 113) and (145, 113): about what five-point alignment would cut.
             let face = image::open(file).unwrap().crop_imm(62, 54, 127, 127);
             face.save(folder.path().join(format!("{name}_{:04}.png", i + 1))).unwrap();
         }
@@ -178,7 +178,7 @@ fn faces_that_are_cut_out_already_are_embedded_whole() {
     let list = folder.path().join("pairs.csv");
     fs::write(&list, csv).unwrap();
     let found = json(&["evaluate", "pairs", "--csv", text(&list), "--aligned", "--folds", "2", "--far", "0.3"]);
-    // No detection, so none fails; and what is cut by eye is still told apart better than by chance.
+    // No detection, so none fails; and faces cut by eye are still distinguished better than by chance.
     assert_eq!((found["failed_detections"].as_u64(), found["pairs"].as_u64()), (Some(0), Some(15)), "{found}");
     assert!(found["auc"].as_f64().unwrap() > 0.8, "{found}");
     let interval = found["accuracy_interval"].as_array().unwrap();
@@ -186,7 +186,7 @@ fn faces_that_are_cut_out_already_are_embedded_whole() {
     assert!(interval[0].as_f64().unwrap() < accuracy && accuracy < interval[1].as_f64().unwrap() + 0.05, "{found}");
 }
 
-/// Videos in the form of the YouTube Faces database, made of photographs of View 1: its own frames are not at hand.
+/// Videos in the form of the YouTube Faces database, made of photographs of View 1: its own frames are not available.
 fn videos(lfw: &Path, folder: &Path) -> PathBuf {
     let known: Vec<(String, Vec<PathBuf>)> = people(lfw, 6).into_iter().step_by(3).take(12).collect();
     let mut list = "split number, pair number, first name, second name, same label, is same\n".to_owned();
@@ -261,7 +261,7 @@ fn an_open_set_is_searched_in_galleries_of_each_size() {
 }
 
 #[test]
-fn a_calibration_is_measured_told_and_written() {
+fn a_calibration_is_measured_reported_and_written() {
     let Some(lfw) = support::shared("data/lfw-dev") else { return };
     let folder = door(&lfw);
     let gallery = folder.path().join("gallery");
@@ -273,7 +273,7 @@ fn a_calibration_is_measured_told_and_written() {
     assert_eq!((count("people"), count("photographs")), (12, 48), "{found}");
     assert_eq!((count("impostor_pairs"), count("genuine_pairs")), (48 * 47 / 2 - 12 * 6, 12 * 6), "{found}");
     let rows = found["table"].as_array().unwrap();
-    // 1056 pairs tell of one in a thousand and of nothing rarer.
+    // 1056 pairs show one in a thousand and nothing rarer.
     assert_eq!(rows.last().unwrap()["fmr"].as_f64().unwrap(), 1.0 / 1056.0, "{found}");
     assert!(rows[0]["fnmr"].as_f64().unwrap() < 0.1 && rows[0]["distance"].as_f64().unwrap() > 0.8, "{found}");
     assert!(fs::read_to_string(&plot).unwrap().contains("two people"));
@@ -309,7 +309,7 @@ fn a_calibration_is_measured_told_and_written() {
     assert!(joined["farthest"][0]["distance"].as_f64().unwrap() > 1.2, "{joined}");
     assert!(refused(&["calibrate", text(&gallery), "--same", "Nobody=Nowhere"]).contains("no photographs of Nobody"));
 
-    // Of two people there are too few pairs for a limit: told, not written.
+    // Two people give too few pairs for a limit: reported, not written.
     let only = folder.path().join("only.txt");
     fs::write(&only, format!("{}\t1\t2\n{}\n", names[0], names[1])).unwrap();
     let few = folder.path().join("few.toml");

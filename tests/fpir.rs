@@ -1,5 +1,5 @@
-//! The promise of `false_identification_rate`: of the visits of strangers to a door, at most about so many end with an open door, however many
-//! people and templates are enrolled. Measured by the whole rule, on people of whom the shipped calibration knows nothing.
+//! The promise of `false_identification_rate`: at most about this share of strangers' visits ends with an open door, however many
+//! people and templates are enrolled. Measured by the whole rule, on people who are not in the shipped calibration.
 
 mod support;
 
@@ -18,7 +18,7 @@ use usher::vision::calibration_file::{CalibrationFile, file_name};
 use usher::vision::mtcnn::DetectorSettings;
 use usher::vision::{Vision, VisionSettings};
 
-/// What the operator asks for by default.
+/// The default rate.
 const RATE: f64 = 0.003;
 /// People enrolled, templates of each, and how many galleries are drawn.
 const GALLERIES: [(usize, usize, usize); 6] =
@@ -26,10 +26,10 @@ const GALLERIES: [(usize, usize, usize); 6] =
 /// A visit: three seconds at ten frames a second.
 const FRAMES: usize = 30;
 const FRAME: Duration = Duration::from_millis(100);
-/// Visits of several photographs are told apart from this many on.
+/// Visits with at least this many photographs are counted separately.
 const SEVERAL: usize = 3;
-/// People of View 1 who stand under two names, and one photograph of Abdullah Gul under the name of Recep Tayyip Erdogan: found among the nearest
-/// pairs and looked at. Under one of the names they would be strangers who are rightly recognised.
+/// People of View 1 who are listed under two names, and one photograph of Abdullah Gul under the name of Recep Tayyip Erdogan: found among the nearest
+/// pairs and inspected. Under one of the names they would be strangers who are rightly recognised.
 const TWO_NAMES: [(&str, &str); 5] = [
     ("Andrew_Caldecott", "Andrew_Gilligan"),
     ("Sung_Hong_Choi", "Choi_Sung-hong"),
@@ -236,7 +236,7 @@ fn mean(shares: &[Share]) -> f64 {
     part as f64 / whole.max(1) as f64
 }
 
-fn told(share: Share) -> String {
+fn formatted(share: Share) -> String {
     let (low, high) = clopper_pearson(share, 0.95);
     let percent = |rate: f64| 100.0 * rate;
     format!(
@@ -260,7 +260,7 @@ fn strangers_are_let_in_no_more_often_than_promised() {
     assert!(twice.iter().all(|name| everybody.contains_key(*name)), "they are all there");
     let (mut known, mut strangers) = (Vec::new(), Vec::new());
     for (name, pictures) in everybody.iter().filter(|(name, _)| !twice.contains(name.as_str())) {
-        // Joseph Blatter stands under two names as well.
+        // Joseph Blatter is listed under two names as well.
         if calibrated.contains(name) && name != "Sepp_Blatter" {
             known.push(&**pictures);
         } else if !calibrated.contains(name) {
@@ -287,9 +287,9 @@ fn strangers_are_let_in_no_more_often_than_promised() {
             "| {size} | {templates} | {:.3}{} | {} | {:.2} % | {} | {:.2} % | {:.1} % |",
             cut.distance.0,
             if cut.extrapolated { " (extrapolated)" } else { "" },
-            told(found.strangers[0]),
+            formatted(found.strangers[0]),
             100.0 * mean(&found.strangers),
-            told(found.several[0]),
+            formatted(found.several[0]),
             100.0 * mean(&found.several),
             100.0 * mean(&found.own),
         );

@@ -71,7 +71,7 @@ fn the_golden_faces_are_found_where_the_reference_finds_them() {
 }
 
 #[test]
-fn the_same_picture_gives_the_same_faces_whatever_was_seen_before() {
+fn the_same_picture_gives_the_same_faces_regardless_of_earlier_pictures() {
     let Some(folder) = support::shared("data/mtcnn-golden") else { return };
     let photo = |name: &str| photo::load(&folder.join(name)).unwrap();
     let (one, other) = (photo("facenet-pytorch__data__multiface.jpg"), photo("mtcnn-ipazc__tests__images__ivan.jpg"));

@@ -12,11 +12,11 @@ use usher::vision::file::sha256;
 
 /// How bad the camera is.
 struct Camera {
-    /// Of its pixels that are left on each axis.
+    /// The share of its pixels that is left on each axis.
     size: f32,
-    /// Of its light.
+    /// The share of its light.
     light: f32,
-    /// Standard deviation of what is added to each pixel, of 255.
+    /// Standard deviation of the noise added to each pixel, of 255.
     noise: f32,
 }
 
@@ -26,7 +26,7 @@ impl Camera {
         let side = |pixels: u32| ((pixels as f32 * self.size) as u32).max(1);
         let mut small = resize(&image::imageops::grayscale(picture), side(width), side(height), FilterType::Triangle);
         for Luma([value]) in small.pixels_mut() {
-            // The sum of twelve even ones is near enough to a normal one.
+            // The sum of twelve uniform numbers is close enough to a normal one.
             let chance: f32 = (0..12).map(|_| draw.f32()).sum::<f32>() - 6.0;
             *value = (f32::from(*value) * self.light + self.noise * chance).clamp(0.0, 255.0) as u8;
         }

@@ -39,7 +39,7 @@ fn embed(files: BTreeSet<PathBuf>, models: &Path, embedder: &str) -> BTreeMap<Pa
     })
 }
 
-/// MobileFaceNet's embeddings of all photographs of View 1, made once for all tests; `None`, said loudly, where they are missing.
+/// MobileFaceNet's embeddings of all photographs of View 1, made once for all tests; `None`, with a notice, where they are missing.
 fn mobilefacenet() -> Option<(&'static Path, &'static BTreeMap<PathBuf, Option<Embedding>>)> {
     type Shared = Option<(PathBuf, BTreeMap<PathBuf, Option<Embedding>>)>;
     static EMBEDDINGS: OnceLock<Shared> = OnceLock::new();
@@ -186,12 +186,12 @@ fn facenet_is_right_on_view_1() {
     let (Some(models), Some(lfw)) = (with_facenet(), support::shared("data/lfw-dev")) else { return };
     let read = |list: &str| read_lfw(&lfw.join(list), &lfw.join("images")).unwrap();
     let files = &files(&read("pairsDevTrain.txt")) | &files(&read("pairsDevTest.txt"));
-    // What models/README.md says of it, with what is chance in it: .9910 when this was written.
+    // As in models/README.md, with room for chance: .9910 when this was written.
     view_1(&lfw, &embed(files, models, "facenet"), "facenet", 0.990);
 }
 
 #[test]
-fn every_form_of_a_facenet_is_read_and_what_is_none_is_refused() {
+fn every_form_of_a_facenet_checkpoint_is_read_and_others_are_refused() {
     let Some(checkpoint) = support::shared("models/weights/facenet-20180402-114759-vggface2.npz") else { return };
     let build = support::models().join("build/build");
     let done = Command::new(build).arg("test").env("USHER_FACENET", checkpoint).output().unwrap();
@@ -201,7 +201,7 @@ fn every_form_of_a_facenet_is_read_and_what_is_none_is_refused() {
 }
 
 #[test]
-fn a_facenet_that_the_operator_brings_tells_people_apart() {
+fn a_facenet_that_the_operator_brings_distinguishes_people() {
     let (Some(models), Some(lfw)) = (with_facenet(), support::shared("data/lfw-dev")) else { return };
     let all = read_lfw(&lfw.join("pairsDevTest.txt"), &lfw.join("images")).unwrap();
     let pairs: Vec<Pair> = all.into_iter().step_by(20).collect();

@@ -1,4 +1,4 @@
-//! Model files that are not what they should be: each gives an error in words, and nothing crashes.
+//! Invalid model files: each gives an error in words, and nothing crashes.
 
 mod support;
 
@@ -11,7 +11,7 @@ use usher::vision::pipeline::Accelerators;
 use usher::vision::runtime::{Accelerator, InputForm, Pixels, PlacedModel, Windows};
 use usher::vision::{Vision, VisionSettings};
 
-/// A copy of the shipped models that may be spoilt.
+/// A copy of the shipped models that a test may damage.
 fn copy() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(support::models()).unwrap() {
@@ -28,7 +28,7 @@ fn open(models: &Path, accelerators: Accelerators) -> Result<Vision, String> {
     Vision::open(&support::runtime(), models, &settings).map_err(|e| e.to_string())
 }
 
-/// As O-Net wants its pictures.
+/// A picture as O-Net needs it.
 fn plan(file: Vec<u8>, shape: [usize; 4], pixels: Pixels) -> Result<PlacedModel, String> {
     let runtime = support::runtime();
     let form = InputForm { pixels, windows: Windows { side: 3 } };
@@ -64,7 +64,7 @@ fn a_missing_file_and_a_missing_manifest_are_named() {
 }
 
 #[test]
-fn a_nonsense_manifest_says_what_is_wrong() {
+fn an_invalid_manifest_s_error_says_what_is_wrong() {
     let folder = copy();
     let path = folder.path().join("MANIFEST.toml");
     let whole = std::fs::read_to_string(&path).unwrap();
@@ -102,7 +102,7 @@ fn a_model_of_another_form_is_named_as_such() {
     let floats = Pixels::Float { mean: 127.5, std: 128.0 };
     assert!(wrong(ONET, floats).contains("element type"));
     assert!(wrong([1, 50, 48, 3], Pixels::Int8).contains("does not have the expected form"));
-    // The detector's networks exchanged: the outputs do not fit.
+    // The detector's networks swapped: the outputs do not fit.
     let folder = copy();
     let path = folder.path().join("MANIFEST.toml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -125,7 +125,7 @@ fn an_accelerator_that_does_not_work_falls_back_to_the_cpu_with_the_reason() {
     };
     let vision = open(&support::models(), asked).unwrap();
     let placements: Vec<_> = vision.placements().iter().map(|(_, p)| p.clone()).collect();
-    // A machine with a GPU runs O-Net there, and right; all others say why they do not.
+    // A machine with a GPU runs O-Net there correctly; all others give the reason.
     for placement in &placements[..3] {
         assert!((placement.on == Accelerator::Cpu) == placement.fallback.is_some(), "{placement:?}");
     }
@@ -145,7 +145,7 @@ fn each_shipped_embedder_has_its_own_calibration_and_it_agrees_with_the_manifest
         assert_eq!(file.model, model.id().as_str(), "{} was measured with another file", path.display());
         let calibration = usher::setup::house::calibration(&file).unwrap();
         for point in &model.operating {
-            // One person of the set stands under two names; the calibration counts them as one, the manifest as two.
+            // One person of the set is listed under two names; the calibration counts them as one, the manifest as two.
             let cut = calibration.cut_at(point.fmr);
             let apart = (cut.distance.0 - point.distance).abs() / point.distance;
             assert!(apart < 0.006 && !cut.extrapolated, "{} at {}: {cut:?}", model.name, point.fmr);

@@ -1,4 +1,4 @@
-//! The arithmetic of `usher evaluate` against numpy, scipy and scikit-learn: tests/data/reference.py made the figures.
+//! The arithmetic of `usher evaluate` against numpy, scipy and scikit-learn: tests/data/reference.py computed the expected figures.
 
 use serde::Deserialize;
 
@@ -111,7 +111,7 @@ fn intervals_are_those_of_scipy() {
         println!("{expected:?}");
         close("lower end", low, expected.low);
         close("upper end", high, expected.high);
-        // Small shares must be right in themselves, not only near zero.
+        // Small shares must be accurate relative to themselves, not only near zero.
         assert!(
             (low - expected.low).abs() <= 1e-4 * expected.low && (high - expected.high).abs() <= 1e-4 * expected.high
         );

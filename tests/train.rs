@@ -75,7 +75,7 @@ fn a_resumed_run_is_the_unbroken_one_bit_for_bit() {
 }
 
 #[test]
-fn weights_that_are_no_numbers_stop_a_run_and_change_nothing() {
+fn weights_that_are_not_numbers_stop_a_run_and_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     coloured_people(folder.path(), 6, 3);
     let faces = Faces::read(folder.path(), SIZE, MEMORY, 2).unwrap();
@@ -90,7 +90,7 @@ fn weights_that_are_no_numbers_stop_a_run_and_change_nothing() {
 }
 
 #[test]
-fn what_cannot_be_learned_from_is_left_out_and_told() {
+fn unusable_pictures_are_left_out_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     coloured_people(data, 3, 2);
@@ -160,9 +160,9 @@ fn listed(list: &Path) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// It learns what holds for people whom it has never seen, and easy triplets teach less.
+/// It learns features that hold for unseen people, and easy triplets teach less.
 #[test]
-fn triplets_teach_the_small_network_to_tell_other_people_apart() {
+fn triplets_teach_the_small_network_to_distinguish_other_people() {
     let Some(lfw) = support::shared("data/lfw-dev") else { return };
     let folder = tempfile::tempdir().unwrap();
     let pictures = |person: &str| std::fs::read_dir(lfw.join("images").join(person)).unwrap().count();

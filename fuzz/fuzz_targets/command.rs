@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use usher::clock::SimulatedClock;
-use usher::hub::{Incoming, read_command};
+use usher::hub::{HubCommand, Incoming, ReadCommand, RefusedCommand, read_command};
 
 const MAX_AGE: Duration = Duration::from_secs(10);
 
@@ -23,12 +23,13 @@ fuzz_target!(|data: &[u8]| {
     let since_1970_s = if how & 4 == 0 { 1_767_349_927 } else { 1 << 52 };
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(since_1970_s);
     let doors = ["front".to_owned()];
-    let Some(command) = read_command(&message, "usher/d/command", &doors, &SimulatedClock::new(now), MAX_AGE) else { return };
+    let Some(ReadCommand { command, .. }) = read_command(&message, "usher/d/command", &doors, &SimulatedClock::new(now), MAX_AGE) else { return };
 
-    assert_eq!(command.door, "front");
-    assert!(command.by.starts_with("mqtt") && command.by.chars().count() <= 69, "{:?}", command.by);
-    assert!(!command.by.contains(char::is_control), "{:?}", command.by);
-    if command.refused.is_some() {
+    let (Ok(HubCommand { door, by, .. }) | Err(RefusedCommand { door, by, .. })) = &command;
+    assert_eq!(door, "front");
+    assert!(by.starts_with("mqtt") && by.chars().count() <= 69, "{by:?}");
+    assert!(!by.contains(char::is_control), "{by:?}");
+    if command.is_err() {
         return;
     }
     assert!(!message.retained);

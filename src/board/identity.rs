@@ -1,23 +1,21 @@
 //! Which machine this is.
-//!
-//! Knows nothing of what runs on it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// What a report of a measurement has to say of the machine. What the machine does not tell is `None`.
+/// What a report of a measurement says of the machine. Unknown values are `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// As the device tree or, on a PC, the firmware calls it: `Raspberry Pi 4 Model B Rev 1.4`.
+    /// The name in the device tree or, on a PC, in the firmware: `Raspberry Pi 4 Model B Rev 1.4`.
     pub model: Option<String>,
-    /// The processors by their names, with how many there are of each: `4 x Cortex-A72`.
+    /// The processors by name, with the number of each: `4 x Cortex-A72`.
     pub processor: Option<String>,
-    /// MHz, the most that the kernel will let it run at.
+    /// The highest frequency that the kernel allows, in MHz.
     pub max_mhz: Option<u64>,
-    /// The kernel's policy for its frequency: `ondemand`, `performance`.
+    /// The kernel's policy for the frequency: `ondemand`, `performance`.
     pub governor: Option<String>,
-    /// MiB that the kernel has.
+    /// The memory that the kernel manages, in MiB.
     pub memory_mib: Option<u64>,
     /// `Debian GNU/Linux 12 (bookworm)`.
     pub system: Option<String>,
@@ -25,7 +23,7 @@ pub struct Identity {
     pub kernel: Option<String>,
 }
 
-/// Arm's part numbers (`arch/arm64/include/asm/cputype.h` of Linux) of processors on the boards that usher is meant for.
+/// Arm's part numbers (Linux, `arch/arm64/include/asm/cputype.h`) of processors on supported boards.
 const ARM_PARTS: [(&str, &str); 8] = [
     ("0xd03", "Cortex-A53"),
     ("0xd05", "Cortex-A55"),
@@ -43,7 +41,7 @@ impl Identity {
         Identity::below(Path::new("/"))
     }
 
-    /// The machine whose files lie below `root`.
+    /// The machine whose files are below `root`.
     fn below(root: &Path) -> Identity {
         let text = |path: &str| {
             let text = fs::read_to_string(root.join(path)).ok()?;
@@ -67,14 +65,14 @@ impl Identity {
     }
 }
 
-/// `4 x Cortex-A72` of `/proc/cpuinfo`.
+/// The processors in the text of `/proc/cpuinfo`, as in `4 x Cortex-A72`.
 fn processors(info: &str) -> Option<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for line in info.lines() {
         let Some((key, value)) = line.split_once(':') else { continue };
         let (key, value) = (key.trim(), value.trim());
         let name = match key {
-            // A PC names its processor, an ARM board gives a number.
+            // On a PC the processor has a name, on an ARM board a number.
             "model name" => value,
             "CPU part" => ARM_PARTS.iter().find(|(part, _)| *part == value).map_or(value, |(_, name)| name),
             _ => continue,
@@ -103,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_board_tells_its_model_and_processors() {
+    fn a_board_has_a_model_and_processors() {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), "sys/firmware/devicetree/base/model", "Raspberry Pi 4 Model B Rev 1.4\0");
         write(root.path(), "proc/cpuinfo", "processor : 0\nCPU part\t: 0xd08\n\nprocessor : 1\nCPU part\t: 0xd08\n");
@@ -126,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pc_and_an_unknown_part_are_told_as_they_call_themselves() {
+    fn a_pc_and_an_unknown_part_keep_their_own_names() {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), "sys/class/dmi/id/sys_vendor", "QEMU\n");
         write(root.path(), "sys/class/dmi/id/product_name", "Standard PC\n");

@@ -1,16 +1,12 @@
-//! What the machine tells of itself: its model, its processor, how warm it is, and whether it is held back.
-//!
-//! Reads files of the kernel and nothing else. Knows nothing of who asks.
+//! The machine: its model, its processor, its temperature, and whether it is slowed down. Reads files of the kernel and nothing else.
 
 mod identity;
 mod thermal;
-mod throttling;
 
 pub use identity::Identity;
-pub use thermal::soc_temperature_c;
-pub use throttling::held_back;
+pub use thermal::{held_back, soc_temperature_c};
 
-/// Writes one of the kernel's files below another root.
+/// Writes a file of the kernel below another root.
 #[cfg(test)]
 fn write(root: &std::path::Path, path: &str, text: &str) {
     let path = root.join(path);

@@ -148,7 +148,7 @@ fn safe(config: Result<Config>, door: Option<String>) -> Result<()> {
         client.send::<Vec<DoorStatus>>(Method::POST, "/v1/doors", &order)?;
         return Ok(());
     }
-    let claimed = claims::left_beside(&socket).unwrap_or_else(|error| {
+    let claimed = claims::read_beside(&socket).unwrap_or_else(|error| {
         eprintln!("usher: what the daemon left beside {} cannot be read: {error}", socket.display());
         None
     });

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
 use super::client::Client;
 use super::context::Context;
-use crate::daemon::footprint::StoredFootprint;
-use crate::hub::Footprint;
+use crate::daemon::hub_store::StoredTopics;
+use crate::hub::RetainedTopics;
 use crate::setup;
 use crate::store::Store;
 
@@ -73,18 +73,17 @@ fn remove(context: &Context, device: Option<&str>, discovery_prefix: Option<&str
     let configured = mqtt.home_assistant.as_ref().map_or("homeassistant", |settings| &settings.discovery_prefix);
     let prefix = discovery_prefix.unwrap_or(configured);
     // The list of what was told is in the store, which the daemon holds while it runs.
-    let footprint = if daemon_runs { None } else { Some(StoredFootprint::open(&Store::open(&config.store.path)?)?) };
+    let topics = if daemon_runs { None } else { Some(StoredTopics::open(&Store::open(&config.store.path)?)?) };
     let base = format!("{}/{}", settings.prefix, settings.device);
     let mut also: Vec<String> = Vec::new();
-    if let Some(footprint) = &footprint {
-        let told = footprint.topics().map_err(|why| anyhow!(why))?;
+    if let Some(topics) = &topics {
+        let told = topics.topics()?;
         also.extend(told.into_iter().filter(|(_, of)| device.is_none() || *of == base).map(|(topic, _)| topic));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let cleared =
-        runtime.block_on(crate::hub::remove(settings, prefix, &also, BROKER_WAIT)).map_err(|why| anyhow!(why))?;
-    if let Some(footprint) = &footprint {
-        footprint.remove(&also).map_err(|why| anyhow!(why))?;
+    let cleared = runtime.block_on(crate::hub::remove(settings, prefix, &also, BROKER_WAIT))?;
+    if let Some(topics) = &topics {
+        topics.remove(&also)?;
     }
     let mut out = std::io::stdout().lock();
     for topic in &cleared {

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::context::Context;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::daemon::doors::standing::Entry;
+use crate::daemon::doors::saved::SavedEntry;
 use crate::domain::{Event, Mode};
 use crate::office::Recorder;
 use crate::setup;
@@ -96,10 +96,10 @@ fn doors(config: &Config) -> Vec<String> {
 
 /// Writes the restoring down, and in the same commit locks all doors down.
 fn note(store: &Store, config: &Config, event: Event) -> Result<()> {
-    let standing = store.tree("standing")?;
+    let saved = store.tree("standing")?;
     let lockdown = doors(config).into_iter().filter_map(|door| {
-        let Entry { key, value } = Entry::mode(&door, &Mode::Lockdown { group: None });
-        Some(standing.put(key, value?))
+        let SavedEntry { key, value } = SavedEntry::mode(&door, &Mode::Lockdown { group: None });
+        Some(saved.put(key, value?))
     });
     let recorder = Recorder::new(store, setup::journal(config, store)?, Arc::new(SystemClock::new()));
     recorder.record_with(&event, &lockdown.collect::<Vec<_>>())?;

@@ -1,7 +1,7 @@
-//! The hub in the daemon: what it is told of the house, and what the broker's commands come to.
+//! The hub in the daemon: what it publishes of this device, and what becomes of the broker's commands.
 //!
-//! Events come from records that are on disk already, and doors from the doors' thread: a relay that moved without a record
-//! is told as well.
+//! Events come from records that are on disk already. The state of the doors comes from the doors' thread, so a relay that moved without a
+//! record is published as well.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,24 +10,27 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 
-use super::doors::post::DoorView;
-use super::doors::standing::Standing;
-use super::health::Stage;
+use super::doors::door::DoorView;
+use super::doors::saved::SavedState;
+use super::stage::{Role, Stage};
 use crate::board::soc_temperature_c;
 use crate::config::Config;
 use crate::domain::{Event, Mode, Moment};
 use crate::gallery::Gallery;
-use crate::hub::{DoorOutline, DoorState, Hub, LockState, Premises, Refusal, Vitals};
+use crate::hub::{DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, LockState, Refusal, RefusedCommand, Vitals};
 use crate::ledger::Outbox;
 use crate::office::Recorder;
 
-/// How often the hub is told what is measured.
+/// Commands of the hub, accepted and refused.
+pub type CommandReceiver = Receiver<Result<HubCommand, RefusedCommand>>;
+
+/// How often the measurements are published.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
 
-/// What there is in the house, with the modes that doors keep over a restart.
-pub fn premises(config: &Config, gallery: &Gallery, standing: &Standing) -> Premises {
-    let mode = |door: &str| standing.modes.iter().find(|(name, _)| name == door).map(|(_, mode)| mode.as_str());
-    let door = |door: &crate::config::Door| DoorOutline {
+/// The doors, cameras and people of this device, with the modes that doors keep over a restart.
+pub fn layout(config: &Config, gallery: &Gallery, saved: &SavedState) -> DeviceLayout {
+    let mode = |door: &str| saved.modes.iter().find(|(name, _)| name == door).map(|(_, mode)| mode.as_str());
+    let door = |door: &crate::config::Door| DoorLayout {
         name: door.name.clone(),
         leaf_sensor: door.wiring.sensor.is_some(),
         tamper_contact: door.wiring.tamper.is_some(),
@@ -38,8 +41,8 @@ pub fn premises(config: &Config, gallery: &Gallery, standing: &Standing) -> Prem
         let is_inside = sides().any(|(_, inside)| inside == zone);
         (is_inside || sides().any(|(outside, _)| outside == zone)).then_some(is_inside)
     };
-    Premises {
-        inside: standing.places.iter().filter_map(|(id, place)| Some((id.0, inside(&place.zone)?))).collect(),
+    DeviceLayout {
+        inside: saved.places.iter().filter_map(|(id, place)| Some((id.0, inside(&place.zone)?))).collect(),
         doors: config.doors.iter().map(door).collect(),
         cameras: config.cameras.iter().map(|camera| camera.name.clone()).collect(),
         people: gallery.people().into_iter().map(|person| (person.id.0, person.name)).collect(),
@@ -47,7 +50,7 @@ pub fn premises(config: &Config, gallery: &Gallery, standing: &Standing) -> Prem
     }
 }
 
-/// Tells the hub of doors as they are.
+/// Publishes the state of the doors each time it is called.
 pub fn showing(hub: Option<Arc<Hub>>) -> impl FnMut(&[DoorView]) + Send {
     move |doors| {
         if let Some(hub) = &hub {
@@ -71,20 +74,55 @@ fn state(view: &DoorView) -> DoorState {
     }
 }
 
-/// Writes down what the broker refuses, for as long as the hub lives.
-pub async fn note_refusals(mut refused: Receiver<Refusal>, recorder: Arc<Recorder>) {
+/// Records the messages that the broker refuses, until the hub is dropped.
+pub async fn record_refusals(mut refused: Receiver<Refusal>, recorder: Arc<Recorder>) {
     while let Some(Refusal { topic, bytes, reason, .. }) = refused.recv().await {
         let recorder = recorder.clone();
         let written = tokio::task::spawn_blocking(move || {
             recorder.record(&Event::HubMessageRefused { topic, bytes, reason }).map(drop)
         });
         if let Ok(Err(error)) = written.await {
-            tracing::error!(%error, "what the broker refuses cannot be written down");
+            tracing::error!(%error, "a message that the broker refused cannot be recorded");
         }
     }
 }
 
-/// Measures from time to time, for as long as the hub lives.
+/// Carries out the broker's commands one after the other, until the hub is dropped. `order` carries one out and waits for the doors. Commands that
+/// fail and those that the hub has refused are recorded.
+pub async fn carry_out(
+    mut commands: CommandReceiver,
+    recorder: Arc<Recorder>,
+    order: impl Fn(&HubCommand) -> Result<(), String> + Send + Sync + 'static,
+) {
+    let order = Arc::new(order);
+    while let Some(command) = commands.recv().await {
+        let (order, recorder) = (order.clone(), recorder.clone());
+        // Both wait for the disk.
+        let done = tokio::task::spawn_blocking(move || carry_out_one(command, &recorder, &*order)).await;
+        if let Err(error) = done {
+            tracing::error!(%error, "a command from the broker failed");
+        }
+    }
+}
+
+fn carry_out_one(
+    command: Result<HubCommand, RefusedCommand>,
+    recorder: &Recorder,
+    order: &dyn Fn(&HubCommand) -> Result<(), String>,
+) {
+    let refused = command.and_then(|command| {
+        let HubCommand { door, action, by, .. } = &command;
+        order(&command).map_err(|reason| RefusedCommand { door: door.clone(), action: *action, by: by.clone(), reason })
+    });
+    let Err(RefusedCommand { door, action, by, reason }) = refused else { return };
+    tracing::warn!(door, command = action.as_str(), by, reason, "a command from the broker was refused");
+    let event = Event::CommandRefused { door: door.into(), command: action.as_str().to_owned(), by, reason };
+    if let Err(error) = recorder.record(&event) {
+        tracing::error!(%error, "the refusal of a command cannot be recorded");
+    }
+}
+
+/// Publishes measurements every [`MEASURE_EVERY`]. Never returns.
 pub async fn measure(
     hub: Arc<Hub>,
     outbox: Arc<Outbox>,
@@ -105,23 +143,23 @@ pub async fn measure(
     }
 }
 
-/// What the broker can be told only so: an event about it would have to be in the journal first.
+/// How many events could not be recorded. The broker learns of it as a measurement, because an event would have to be recorded first.
 fn unrecorded(recorder: &Recorder) -> Option<String> {
     let reason = recorder.trouble()?.reason;
     let lost = recorder.gap().map_or(0, |gap| gap.lost);
     Some(format!("{lost} events are in no record: {reason}"))
 }
 
-/// Frames a second from counters that only grow.
+/// Frames a second, from counters that only grow.
 #[derive(Default)]
 struct Rates {
     last: Option<(Moment, BTreeMap<String, u64>)>,
 }
 
 impl Rates {
-    /// How many frames a second each camera's vision has handled since the last call; nothing at the first.
+    /// The frames a second that each camera's vision has handled since the last call. Empty at the first call.
     fn since_last(&mut self, stages: &[Arc<Stage>], now: Moment) -> BTreeMap<String, f64> {
-        let vision = stages.iter().filter(|stage| stage.role == "vision");
+        let vision = stages.iter().filter(|stage| stage.role == Role::Vision);
         let handled: BTreeMap<String, u64> =
             vision.map(|stage| (stage.name.clone(), stage.handled.load(Relaxed))).collect();
         let rates = match &self.last {
@@ -145,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_broker_is_told_that_events_are_in_no_record_though_no_event_can_say_so() {
+    fn events_that_could_not_be_recorded_are_published_as_a_measurement() {
         let dir = tempfile::tempdir().unwrap();
         let store = crate::store::Store::open(&dir.path().join("store")).unwrap();
         let journal = crate::ledger::Journal::open(&store).unwrap();
@@ -154,15 +192,15 @@ mod tests {
         store.spare(u64::MAX);
         let event = crate::domain::Event::Stopped { reason: "a trial".into() };
         assert!(recorder.record(&event).is_err() && recorder.record(&event).is_err());
-        let told = unrecorded(&recorder).unwrap();
-        assert!(told.starts_with("2 events are in no record: ") && told.contains("full"), "{told}");
+        let trouble = unrecorded(&recorder).unwrap();
+        assert!(trouble.starts_with("2 events are in no record: ") && trouble.contains("full"), "{trouble}");
         store.spare(0);
         recorder.record(&event).unwrap();
         assert_eq!(unrecorded(&recorder), None);
     }
 
     #[test]
-    fn a_lock_is_what_its_relay_is_and_jammed_where_that_is_not_known() {
+    fn a_lock_follows_its_relay_and_is_jammed_if_the_level_is_unknown() {
         let view = |unlocked: bool, level_unknown: bool| DoorView {
             name: "front".into(),
             wires: String::new(),
@@ -184,10 +222,10 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_what_was_handled_between_two_looks() {
+    fn a_rate_covers_the_time_since_the_last_call() {
         let at = |seconds| Moment(Duration::from_secs(seconds));
-        let stage = Stage::new("vision", "porch", at(0));
-        let stages = [stage.clone(), Stage::new("camera", "porch", at(0))];
+        let stage = Stage::new(Role::Vision, "porch", at(0));
+        let stages = [stage.clone(), Stage::new(Role::Camera, "porch", at(0))];
         let mut rates = Rates::default();
         assert!(rates.since_last(&stages, at(0)).is_empty());
         stage.handled.fetch_add(150, Relaxed);

@@ -1,15 +1,15 @@
-//! The camera's thread: opens it, keeps it open, hands over the newest frame.
+//! The thread of one camera: opens it, keeps it open, and hands over the newest frame.
 //!
-//! A camera that is absent, lost or stuck is told once and tried again with growing pauses; it never ends the daemon. So is one
-//! that gives nothing but frames that cannot be used. Knows nothing of faces.
+//! If the camera is absent, lost or stuck, or delivers only frames that cannot be used, this is reported once and the camera is opened again
+//! after growing pauses. It never ends the daemon.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use super::health::Stage;
-use super::stop::Stop;
-use super::warden::Tiding;
+use super::door_thread::DoorMessage;
+use super::stage::Stage;
+use super::threads::Stop;
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::camera::{CameraError, FrameSource, Identity};
 use crate::clock::Clock;
@@ -18,71 +18,71 @@ use crate::domain::{Frame, Image, Moment};
 /// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// A silent camera is waited for so many times before it is closed and opened anew.
+/// A camera that is silent this many times in a row is closed and reopened.
 const MOST_STUCK_IN_A_ROW: u32 = 3;
-/// So many frames in a row that cannot be used are a broken camera.
+/// This many unusable frames in a row count as a camera failure.
 const MOST_BAD_IN_A_ROW: u32 = 30;
-/// So many good frames in a row are a camera that is well again; the next pause is the first one.
+/// This many good frames in a row count as a recovery: the next pause is [`FIRST_PAUSE`] again.
 const WELL_AGAIN: u32 = 30;
-/// Bad frames are told once, and then summed up so often.
-const BAD_TOLD_EVERY: Duration = Duration::from_secs(60);
+/// The first bad frame is logged at once, and after that the number of bad frames this often.
+const BAD_LOGGED_EVERY: Duration = Duration::from_secs(60);
 
 /// Opens the camera; called again after each loss.
 pub type Open = Box<dyn Fn() -> Result<Box<dyn FrameSource>, CameraError> + Send>;
 
-/// All that the thread needs.
+/// The thread's body and everything that it owns.
 pub struct CameraStage {
     pub name: Arc<str>,
     pub open: Open,
     pub frames: SlotSender<Frame>,
-    /// Pictures that vision is done with; their memory is used again.
+    /// Pictures that vision is done with; their memory is reused.
     pub used: SlotReceiver<Image>,
-    pub tidings: SyncSender<Tiding>,
+    pub door_queue: SyncSender<DoorMessage>,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
     pub stop: Stop,
 }
 
-/// What the thread keeps while cameras come and go.
+/// What outlives a reopening of the camera.
 struct Watch {
     lost_since: Option<Moment>,
     pause: Duration,
-    /// The device that gave the last frames.
+    /// The device that delivered the last frames.
     identity: Option<Identity>,
     bad: BadFrames,
 }
 
-/// Bad frames: how many have not been told yet, and when that was done last.
+/// Counts bad frames between two lines in the log.
 #[derive(Default)]
 struct BadFrames {
-    untold: u64,
-    told_at: Option<Moment>,
+    unlogged: u64,
+    logged_at: Option<Moment>,
 }
 
 impl BadFrames {
-    /// Counts one more. The number to be told, when it is time for that.
+    /// Counts one more. Returns the number of frames to log if a line is due.
     fn count(&mut self, now: Moment) -> Option<u64> {
-        self.untold += 1;
-        let due = self.told_at.is_none_or(|at| now.since(at) >= BAD_TOLD_EVERY);
+        self.unlogged += 1;
+        let due = self.logged_at.is_none_or(|at| now.since(at) >= BAD_LOGGED_EVERY);
         due.then(|| {
-            self.told_at = Some(now);
-            std::mem::take(&mut self.untold)
+            self.logged_at = Some(now);
+            std::mem::take(&mut self.unlogged)
         })
     }
 }
 
-/// How a stretch with an open camera ended.
+/// How reading from an open camera ended.
 enum Ending {
-    /// A replay is over, or nobody wants frames any more.
+    /// A replay is over, or a stop is requested.
     Done,
     Failed(CameraError),
 }
 
 impl CameraStage {
-    /// Runs until it is stopped or a replay has ended.
+    /// Runs until a stop is requested or a replay has ended.
     pub fn run(self) {
         let mut watch = Watch { lost_since: None, pause: FIRST_PAUSE, identity: None, bad: BadFrames::default() };
-        while !self.stop.said() {
+        while !self.stop.is_requested() {
             self.stage.beat(self.clock.now());
             let ending = match (self.open)() {
                 Ok(mut source) => {
@@ -105,10 +105,10 @@ impl CameraStage {
         }
     }
 
-    /// Hands over frames until the camera fails.
+    /// Hands over frames until the camera fails or a stop is requested.
     fn watch(&self, source: &mut dyn FrameSource, watch: &mut Watch) -> Ending {
         let (mut bad_in_a_row, mut good_in_a_row, mut stuck_in_a_row) = (0, 0, 0);
-        while !self.stop.said() {
+        while !self.stop.is_requested() {
             self.stage.beat(self.clock.now());
             while let Some(image) = self.used.take(Duration::ZERO) {
                 source.recycle(image);
@@ -158,37 +158,37 @@ impl CameraStage {
         Ending::Done
     }
 
-    /// Tells that another device answers now than the one that gave the last frames.
+    /// Reports it if this is not the device that delivered the last frames.
     fn recognise(&self, now: Option<&Identity>, known: &mut Option<Identity>) {
         let Some(now) = now else { return };
         if let Some(before) = known.as_ref().filter(|before| !before.same_as(now)) {
             tracing::warn!(camera = %self.name, %before, %now, "the camera is another device");
             let (before, now) = (before.to_string(), now.to_string());
-            self.tell(Tiding::CameraChanged { camera: self.name.clone(), before, now });
+            self.send(DoorMessage::CameraChanged { camera: self.name.clone(), before, now });
         }
         *known = Some(now.clone());
     }
 
-    /// Tells that frames come again after a loss.
+    /// Reports that frames arrive again after a loss.
     fn back(&self, since: &mut Option<Moment>) {
         let Some(since) = since.take() else { return };
         let lost_for = self.clock.now().since(since);
         tracing::info!(camera = %self.name, lost_s = lost_for.as_secs(), "camera back");
         self.stage.set_trouble(None);
-        self.tell(Tiding::CameraBack { camera: self.name.clone(), lost_for });
+        self.send(DoorMessage::CameraBack { camera: self.name.clone(), lost_for });
     }
 
-    /// Tells a loss, once until the camera is back.
+    /// Reports a loss, once until the camera is back.
     fn lost(&self, error: &CameraError, since: &mut Option<Moment>) {
         self.stage.set_trouble(Some(error.to_string()));
         if since.is_none() {
             *since = Some(self.clock.now());
             tracing::warn!(camera = %self.name, %error, "camera lost; trying again");
-            self.tell(Tiding::CameraLost { camera: self.name.clone(), reason: error.to_string() });
+            self.send(DoorMessage::CameraLost { camera: self.name.clone(), reason: error.to_string() });
         }
     }
 
-    /// Waits, beating; `true` when it was stopped.
+    /// Waits, with heartbeats; `true` if a stop is requested.
     fn pause(&self, span: Duration) -> bool {
         let until = self.clock.now() + span;
         loop {
@@ -204,9 +204,9 @@ impl CameraStage {
         }
     }
 
-    fn tell(&self, tiding: Tiding) {
-        if self.tidings.send(tiding).is_err() {
-            tracing::debug!(camera = %self.name, "nobody keeps the journal any more");
+    fn send(&self, message: DoorMessage) {
+        if self.door_queue.send(message).is_err() {
+            tracing::debug!(camera = %self.name, "the doors' thread has ended");
         }
     }
 }
@@ -216,13 +216,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bad_frames_are_told_at_once_and_then_summed_up() {
+    fn bad_frames_are_logged_at_once_and_then_in_sums() {
         let mut bad = BadFrames::default();
-        let mut told = Vec::new();
+        let mut logged = Vec::new();
         for tenth in 0..1_300 {
             let now = Moment(Duration::from_millis(500 + tenth * 100));
-            told.extend(bad.count(now).map(|frames| (tenth / 10, frames)));
+            logged.extend(bad.count(now).map(|frames| (tenth / 10, frames)));
         }
-        assert_eq!(told, [(0, 1), (60, 600), (120, 600)]);
+        assert_eq!(logged, [(0, 1), (60, 600), (120, 600)]);
     }
 }

@@ -1,40 +1,38 @@
-//! A door's inputs on a thread of their own: waits for changes and passes them on.
-//!
-//! Knows nothing of what an input means.
+//! The thread of one door's inputs: waits for changes and sends them to the doors' thread.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
-use super::health::Stage;
-use super::stop::Stop;
-use super::warden::Tiding;
+use super::door_thread::DoorMessage;
+use super::stage::Stage;
+use super::threads::Stop;
 use crate::clock::Clock;
 use crate::door::{Change, Contacts, DoorError, Input};
 
-/// The thread beats at least this often.
+/// The longest time between two heartbeats.
 const BEAT: Duration = Duration::from_millis(250);
-/// How long it waits before it tries again after an error.
+/// The pause after an error.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// See the file's head.
+/// The thread's body and everything that it owns.
 pub struct ContactsStage {
     pub door: usize,
     pub contacts: Box<dyn Contacts>,
-    pub tidings: SyncSender<Tiding>,
+    pub door_queue: SyncSender<DoorMessage>,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
     pub stop: Stop,
 }
 
 impl ContactsStage {
-    /// Runs until the word to stop is said, or nobody listens any more.
+    /// Runs until a stop is requested or the doors' thread has ended.
     pub fn run(mut self) {
         let mut first = true;
-        while !self.stop.said() {
+        while !self.stop.is_requested() {
             self.stage.beat(self.clock.now());
             let changes = match first {
-                // A button that is found pressed was not pressed now; it may be stuck.
+                // A button that is pressed at the start was not pressed now; it may be stuck.
                 true => self.contacts.read().map(|mut found| {
                     found.retain(|change| change.input != Input::ExitButton);
                     found
@@ -44,7 +42,7 @@ impl ContactsStage {
             let failed = changes.is_err();
             let quiet = changes.as_ref().is_ok_and(Vec::is_empty) && self.stage.trouble().is_none();
             self.stage.set_trouble(changes.as_ref().err().map(DoorError::to_string));
-            if !quiet && !self.tell(changes) {
+            if !quiet && !self.send(changes) {
                 return;
             }
             first = first && failed;
@@ -54,15 +52,16 @@ impl ContactsStage {
         }
     }
 
-    /// An input that was told must not be lost: it waits for a place in the queue, and beats meanwhile. `false` when nobody listens.
-    fn tell(&self, changes: Result<Vec<Change>, DoorError>) -> bool {
+    /// Sends `changes`. No change may be lost, so this waits while the queue is full. `false` if a stop is requested or the doors' thread has
+    /// ended.
+    fn send(&self, changes: Result<Vec<Change>, DoorError>) -> bool {
         Stage::count(&self.stage.handled);
-        let mut tiding = Tiding::Contacts { door: self.door, at: self.clock.now(), changes };
+        let mut message = DoorMessage::Contacts { door: self.door, at: self.clock.now(), changes };
         loop {
-            match self.tidings.try_send(tiding) {
+            match self.door_queue.try_send(message) {
                 Ok(()) => return true,
                 Err(TrySendError::Disconnected(_)) => return false,
-                Err(TrySendError::Full(back)) => tiding = back,
+                Err(TrySendError::Full(back)) => message = back,
             }
             self.stage.beat(self.clock.now());
             if self.stop.wait(Duration::from_millis(2)) {

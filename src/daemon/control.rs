@@ -24,12 +24,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::health::Stage;
-use super::metrics;
-use super::reception::Reception;
+use super::door_thread::{DoorMessage, PublishedDoors};
+use super::metrics::{self, Metrics};
 use super::records;
-use super::tally::Tally;
-use super::warden::{Board, Tiding};
+use super::stage::Stage;
 use super::wire::*;
 use crate::clock::Clock;
 use crate::gallery::{GalleryError, NewPerson, Visitors};
@@ -45,12 +43,11 @@ pub struct House {
     pub recorder: Arc<Recorder>,
     pub visitors: Arc<Visitors>,
     pub stages: Vec<Arc<Stage>>,
-    pub board: Board,
-    pub tidings: SyncSender<Tiding>,
+    pub published: PublishedDoors,
+    pub door_queue: SyncSender<DoorMessage>,
     pub placements: Vec<PlacementStatus>,
     pub hub: Option<Arc<Hub>>,
-    pub tally: Arc<Tally>,
-    pub reception: Reception,
+    pub metrics: Metrics,
     pub views: broadcast::Sender<View>,
     pub clock: Arc<dyn Clock>,
     pub device: String,
@@ -142,19 +139,19 @@ pub fn router(house: Arc<House>) -> Router {
         .route("/v1/standings", get(standings))
         .route("/v1/unknown", get(visitors::list).delete(visitors::forget))
         .route("/v1/views", get(views))
-        .route("/metrics", get(figures))
+        .route("/metrics", get(metrics_page))
         .merge(records::routes())
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES))
         .with_state(house)
 }
 
-/// The figures alone, for an address that others can reach.
-pub fn figures_router(house: Arc<House>) -> Router {
-    Router::new().route("/metrics", get(figures)).with_state(house)
+/// The metrics alone, for an address that others can reach.
+pub fn metrics_router(house: Arc<House>) -> Router {
+    Router::new().route("/metrics", get(metrics_page)).with_state(house)
 }
 
-async fn figures(State(house): State<Arc<House>>) -> Result<Response, Failure> {
-    let Json(page) = blocking(move || Ok(house.figures())).await?;
+async fn metrics_page(State(house): State<Arc<House>>) -> Result<Response, Failure> {
+    let Json(page) = blocking(move || Ok(house.metrics.page())).await?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], page).into_response())
 }
 
@@ -220,15 +217,15 @@ impl House {
             near_enough: CutWire::new(&self.register.cut()),
             stages: self.stages.iter().map(|stage| stage_status(stage, now)).collect(),
             doors: self.doors(),
-            occupancy: self.board.read().occupancy.into_iter().collect(),
+            occupancy: self.published.read().occupancy.into_iter().collect(),
             placements: self.placements.clone(),
-            time: self.board.read().time.map(|quality| quality.as_str().to_owned()),
+            time: self.published.read().time.map(|quality| quality.as_str().to_owned()),
             journal_trouble: self.recorder.ailment(),
             hub: self.hub.as_ref().map(|hub| HubStatus {
                 state: match hub.state() {
-                    hub::State::Connecting => "connecting".into(),
-                    hub::State::Online => "online".into(),
-                    hub::State::Offline { why } => why,
+                    hub::ConnectionState::Connecting => "connecting".into(),
+                    hub::ConnectionState::Online => "online".into(),
+                    hub::ConnectionState::Offline { why } => why,
                 },
                 waiting: self.recorder.journal().outbox().map_or(0, |outbox| outbox.len() as u64),
                 dropped: hub.counts().dropped,
@@ -241,7 +238,7 @@ impl House {
 fn stage_status(stage: &Stage, now: crate::domain::Moment) -> StageStatus {
     use std::sync::atomic::Ordering::Relaxed;
     StageStatus {
-        role: stage.role.into(),
+        role: stage.role.as_str().to_owned(),
         name: stage.name.clone(),
         trouble: stage.trouble(),
         silent_ms: stage.silent_for(now).as_millis() as u64,

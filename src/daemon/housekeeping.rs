@@ -1,13 +1,10 @@
-//! What is done from time to time, whatever happens at the doors: old records and unknown visitors go, acknowledgements are written down, and a journal that
-//! could not be written is tried again.
-//!
-//! Decides nothing about doors.
+//! Periodic work: deleting old records and unknown visitors, storing acknowledgements, and retrying a journal that could not be written.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use super::crew::News;
+use super::threads::MainMessage;
 use super::visitors;
 use crate::clock::{Clock, Evidence, Reading, Watch};
 use crate::domain::TimeQuality;
@@ -15,42 +12,42 @@ use crate::gallery::Visitors;
 use crate::ledger::Keep;
 use crate::office::Recorder;
 
-/// How often it looks around.
+/// The time between two rounds.
 const ROUND: Duration = Duration::from_secs(2);
-/// How often acknowledgements of the hub are written down when no record carries them along.
+/// How often the broker's acknowledgements are stored if no record stores them along.
 const FLUSH_EVERY: Duration = Duration::from_secs(60);
-/// How often at most it is asked so because the journal may have become too large.
+/// How often, at most, pruning runs while the journal is too large.
 const PRUNE_SOONER: Duration = Duration::from_secs(600);
-/// How often at most the store's copy is written anew when nothing was deleted.
+/// How often, at most, the store's copy is rewritten if nothing was deleted.
 const COMPACT_EVERY: Duration = Duration::from_secs(24 * 3600);
-/// How often it is asked which records and visitors are too old.
+/// How often pruning runs otherwise.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
-/// Records are deleted by age only while the clock has been kept in step for so long without being set.
+/// Records are deleted by age only after the clock has been synchronised this long without being set.
 const STEADY: Duration = Duration::from_secs(3600);
 
-/// Goes round until the runtime ends.
+/// Works in rounds until the runtime ends.
 ///
-/// A store that came back after a failing disk with other contents than were read at the start is told to the main thread, which ends the
-/// daemon, so that it is started anew.
+/// If the store comes back from a disk failure with other contents than were read at the start, this sends [`MainMessage::StoreChanged`], and
+/// the main thread ends the daemon, so that it is restarted.
 pub async fn run(
     recorder: Arc<Recorder>,
     keep: Keep,
     visitors: Arc<Visitors>,
     clock: Arc<dyn Clock>,
-    news: Sender<News>,
+    to_main: Sender<MainMessage>,
     evidence: Evidence,
 ) {
     let mut watch = Watch::new(evidence);
     let mut flushed = Instant::now();
     let mut pruned: Option<Instant> = None;
-    // A bounded share goes by age each hour, also where size is looked at more often.
+    // Deletion by age is limited to a share of the records each hour, even if pruning by size runs more often.
     let mut aged: Option<Instant> = None;
     let mut compacted: Option<Instant> = None;
     loop {
         tokio::time::sleep(ROUND).await;
         if recorder.store().has_changed() {
-            let failure = "its contents are not those read at the start; usher has to start anew".to_owned();
-            drop(news.send(News::Ended { stage: "store".to_owned(), is_camera: false, failure: Some(failure) }));
+            // The main thread may have ended already.
+            drop(to_main.send(MainMessage::StoreChanged));
             return;
         }
         let flush = flushed.elapsed() >= FLUSH_EVERY;
@@ -63,7 +60,7 @@ pub async fn run(
         if prune {
             pruned = Some(Instant::now());
         }
-        // What is deleted or written over stays in the copy until that is written anew.
+        // Deleted and overwritten entries stay in the copy until it is rewritten.
         let compact = prune && too_large && compacted.is_none_or(|at| at.elapsed() >= COMPACT_EVERY);
         if compact {
             compacted = Some(Instant::now());
@@ -87,7 +84,7 @@ pub async fn run(
                 && let Some(outbox) = recorder.journal().outbox()
                 && let Err(error) = outbox.flush()
             {
-                tracing::warn!(%error, "what the broker acknowledged is not written down yet");
+                tracing::warn!(%error, "the broker's acknowledgements are not stored yet");
             }
             if prune {
                 visitors::prune(&visitors, now);
@@ -96,12 +93,12 @@ pub async fn run(
                 match recorder.prune(keep) {
                     Ok(0) if compact => {
                         if let Err(error) = recorder.store().compact() {
-                            tracing::warn!(%error, "the second copy of the store stays longer than it has to be");
+                            tracing::warn!(%error, "the second copy of the store could not be made smaller");
                         }
                     }
                     Ok(0) => {}
-                    Ok(records) => tracing::info!(records, "old records were deleted"),
-                    Err(error) => tracing::warn!(%error, "old records stay"),
+                    Ok(records) => tracing::info!(records, "deleted old records"),
+                    Err(error) => tracing::warn!(%error, "old records could not be deleted"),
                 }
             }
         };
@@ -111,8 +108,8 @@ pub async fn run(
     }
 }
 
-/// What may be deleted by a clock of this reading: by age only while it is kept in step, and has been for a while. A clock that was just set may
-/// be years ahead, and what is deleted does not come back.
+/// The limits that apply while the clock reads `reading`. Age counts only while the clock is synchronised and has been for [`STEADY`]: a
+/// clock that was just set may be years ahead, and deleted records do not come back.
 fn by_this_clock(keep: Keep, reading: Reading) -> Keep {
     let steady = reading.quality == TimeQuality::Synchronised && reading.in_step_for >= STEADY;
     Keep { age: keep.age.filter(|_| steady), ..keep }
@@ -127,11 +124,11 @@ mod tests {
     const KEEP: Keep = Keep { age: Some(Duration::from_secs(30 * 86_400)), bytes: Some(1 << 30) };
 
     #[test]
-    fn age_counts_only_by_a_clock_that_has_been_in_step_for_a_while() {
+    fn age_counts_only_by_a_clock_that_has_been_synchronised_for_a_while() {
         let (mut watch, clock) = (Watch::new(Evidence::default()), SimulatedClock::new(earliest()));
         let mut allowed = |clock: &SimulatedClock| by_this_clock(KEEP, watch.look(clock.now(), &clock.stamp()));
         let by_size_alone = Keep { age: None, ..KEEP };
-        assert_eq!(allowed(&clock), by_size_alone, "a start, which may be years ahead");
+        assert_eq!(allowed(&clock), by_size_alone, "the clock may be years ahead at the start");
         clock.advance(STEADY);
         assert_eq!(allowed(&clock), KEEP);
         clock.set_wall(clock.wall() + Duration::from_secs(730 * 86_400));

@@ -1,6 +1,4 @@
-//! The newest frames of each camera, in memory, for as long as a door takes to decide.
-//!
-//! Only made while snapshots are on. Knows nothing of what they are for, and copies no picture.
+//! The newest frames of each camera, in memory, for as long as a door takes to decide. Only filled while snapshots are on; copies no picture.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,13 +6,13 @@ use std::time::Duration;
 
 use crate::domain::{Bounds, Decision, Frame, Image, Moment, TrackId};
 
-/// Bytes of pictures for each camera; two frames are kept in any case.
+/// The limit for each camera's frames, in bytes. [`FEWEST`] frames are kept in any case.
 const MOST_BYTES: usize = 16 << 20;
 const FEWEST: usize = 2;
-/// A frame that is older than the newest by so much is forgotten. A door decides within `max_age`, ten seconds at most.
+/// Frames older than the newest by more than this are forgotten. A door decides within `max_age`, ten seconds at most.
 const KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// Vision puts frames in, the doors' pen looks them up.
+/// The newest frames of all cameras. Vision adds them; the doors' writer looks them up.
 #[derive(Default)]
 pub struct RecentFrames(Mutex<HashMap<Arc<str>, VecDeque<Recent>>>);
 
@@ -26,8 +24,8 @@ struct Recent {
 }
 
 impl RecentFrames {
-    /// Keeps a frame with the faces in it. Of frames without any only the newest is kept. Gives back the memory of one that is
-    /// forgotten, so that the camera can use it again.
+    /// Adds a frame with its faces. Of the frames without faces only the newest is kept. Returns the memory of a frame that was forgotten, for
+    /// the camera to reuse.
     pub fn remember(&self, camera: &Arc<str>, frame: Frame, faces: Vec<(TrackId, Bounds)>) -> Option<Image> {
         let mut cameras = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = cameras.entry(camera.clone()).or_default();
@@ -46,11 +44,11 @@ impl RecentFrames {
             bytes -= oldest.image.rgb().len();
             forgotten = recent.pop_front();
         }
-        // Somebody may still look at it; then it is freed by them.
+        // A snapshot may still use it, and frees it then.
         Arc::try_unwrap(forgotten?.image).ok()
     }
 
-    /// The frame that a decision rests on, and where its face is.
+    /// The frame that a decision is based on, and the bounds of the face in it.
     pub fn of(&self, decision: &Decision) -> Option<(Arc<Image>, Bounds)> {
         let cameras = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = |frame: &&Recent| frame.number == decision.frame && frame.captured_at == decision.captured_at;
@@ -59,7 +57,7 @@ impl RecentFrames {
         Some((frame.image.clone(), *bounds))
     }
 
-    /// The newest frame of any of `cameras`, with the camera, unless it is older than `max_age` at `now`.
+    /// The newest frame of any of `cameras`, and that camera; `None` if it is older than `max_age` at `now`.
     pub fn newest(&self, cameras: &[Arc<str>], now: Moment, max_age: Duration) -> Option<(Arc<str>, Arc<Image>)> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = cameras.iter().filter_map(|camera| Some((camera, all.get(camera)?.back()?)));
@@ -95,7 +93,7 @@ mod tests {
         let recent = RecentFrames::default();
         let porch: Arc<str> = "porch".into();
         recent.remember(&porch, frame(1, 100, 4), face(7));
-        // The camera was opened anew and counts from the beginning.
+        // The camera was reopened and counts its frames from the start.
         recent.remember(&porch, frame(1, 300, 4), face(8));
         let (image, bounds) = recent.of(&decision(1, 100, 7)).unwrap();
         assert_eq!((image.rgb()[0], bounds.x1), (1, 7.0));
@@ -103,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_without_a_face_give_way_and_old_ones_are_forgotten() {
+    fn frames_without_a_face_are_replaced_and_old_ones_are_forgotten() {
         let recent = RecentFrames::default();
         let porch: Arc<str> = "porch".into();
         assert!(recent.remember(&porch, frame(1, 0, 4), face(7)).is_none());
@@ -122,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_take_a_bounded_room_and_give_their_memory_back() {
+    fn frames_use_bounded_memory_and_return_it() {
         let recent = RecentFrames::default();
         let porch: Arc<str> = "porch".into();
         // 3 MB each: five of them fit.
@@ -136,7 +134,7 @@ mod tests {
             }
         }
         assert_eq!(kept, 5);
-        // Somebody who looks at a frame keeps it.
+        // A frame in use is not freed.
         let (image, _) = recent.of(&decision(7, 7, 7)).unwrap();
         assert!(recent.remember(&porch, frame(12, 12, side), face(12)).is_none());
         assert_eq!(image.rgb()[0], 7);

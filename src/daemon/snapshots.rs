@@ -1,7 +1,7 @@
-//! Pictures of refusals and alarms, on their way from the vision threads to the hub: the frame is looked up once the record is on disk,
-//! and a task of its own cuts it out, makes it small and hands it over.
+//! Pictures of refusals and alarms, on their way from the vision threads to the hub. The frame is looked up once the record is on disk; a task
+//! crops, scales and encodes it.
 //!
-//! Only made while `[mqtt.snapshots]` is on. Decides nothing; never touches the disk.
+//! Made only while `[mqtt.snapshots]` is on, and never written to disk.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,27 +17,27 @@ use crate::hub::{Hub, Snapshot};
 use crate::ledger::Record;
 use crate::photo;
 
-/// Pictures that wait to be made; more are left out.
+/// Pictures that wait to be encoded. Beyond that they are dropped, with a warning.
 const WAITING: usize = 4;
-/// How much is shown around a face: this share of its longer side, on each side.
+/// The margin around a face, on each side, as a share of its longer side.
 const MARGIN: f32 = 0.4;
-/// An alarm's frame may be so old; it is the camera's newest.
+/// The greatest age of the frame that goes with an alarm; it is the camera's newest.
 const ALARM_FRAME_MAX_AGE: Duration = Duration::from_secs(2);
 
-/// What the doors' pen tells.
-pub struct Photographer {
+/// Queues the pictures that go with records of refusals and alarms.
+pub struct SnapshotQueue {
     frames: Arc<RecentFrames>,
     shows: SnapshotShows,
     /// The cameras of each door.
     cameras: HashMap<String, Vec<Arc<str>>>,
     clock: Arc<dyn Clock>,
-    waiting: mpsc::Sender<Exposure>,
+    waiting: mpsc::Sender<SnapshotJob>,
 }
 
-/// A picture to be made.
-pub struct Exposure {
+/// A picture to be encoded, and the record that it goes with.
+pub struct SnapshotJob {
     image: Arc<Image>,
-    /// The part to be cut out; `None`: all of it.
+    /// The part to crop to; `None` for the whole frame.
     part: Option<Bounds>,
     camera: Arc<str>,
     door: Arc<str>,
@@ -47,61 +47,61 @@ pub struct Exposure {
     kind: String,
 }
 
-impl Photographer {
-    /// The photographer, and what it hands over, for [`develop`].
+impl SnapshotQueue {
+    /// The queue, and its other end for [`encode`].
     pub fn new(
         frames: Arc<RecentFrames>,
         shows: SnapshotShows,
         config: &Config,
         clock: Arc<dyn Clock>,
-    ) -> (Photographer, mpsc::Receiver<Exposure>) {
-        let (waiting, handed_over) = mpsc::channel(WAITING);
+    ) -> (SnapshotQueue, mpsc::Receiver<SnapshotJob>) {
+        let (waiting, queued) = mpsc::channel(WAITING);
         let mut cameras: HashMap<String, Vec<Arc<str>>> = HashMap::new();
         for camera in &config.cameras {
             cameras.entry(camera.door.clone()).or_default().push(camera.name.as_str().into());
         }
-        (Photographer { frames, shows, cameras, clock, waiting }, handed_over)
+        (SnapshotQueue { frames, shows, cameras, clock, waiting }, queued)
     }
 
-    /// A record of a door was written down. Never waits.
+    /// Queues the picture for a record, if there is to be one. Never blocks.
     pub fn written(&self, event: &Event, record: &Record) {
         let (door, camera, image, part) = match event {
             Event::Decided { door, decision, .. } if matches!(decision.verdict, Verdict::Deny { .. }) => {
                 let Some((image, face)) = self.frames.of(decision) else {
-                    return tracing::debug!(%door, "a refused face's frame was forgotten before it could be shown");
+                    return tracing::debug!(%door, "the frame of a refused face was forgotten before it could be used");
                 };
                 (door, decision.camera.clone(), image, (self.shows == SnapshotShows::Face).then_some(face))
             }
             Event::AlarmRaised { door, .. } if self.shows == SnapshotShows::Frame => {
                 let cameras = self.cameras.get(&**door).map(Vec::as_slice).unwrap_or_default();
                 let Some((camera, image)) = self.frames.newest(cameras, self.clock.now(), ALARM_FRAME_MAX_AGE) else {
-                    return tracing::debug!(%door, "no camera gives a frame that could be shown with the alarm");
+                    return tracing::debug!(%door, "no camera has a recent frame for the alarm");
                 };
                 (door, camera, image, None)
             }
             _ => return,
         };
         let (seq, id, time, kind) = (record.seq, record.id.to_string(), record.time(), record.kind.clone());
-        let exposure = Exposure { image, part, camera, door: door.clone(), seq, id, time, kind };
-        if self.waiting.try_send(exposure).is_err() {
-            tracing::warn!(%door, "a snapshot is left out: too many wait to be made");
+        let job = SnapshotJob { image, part, camera, door: door.clone(), seq, id, time, kind };
+        if self.waiting.try_send(job).is_err() {
+            tracing::warn!(%door, "a snapshot is dropped: too many wait to be encoded");
         }
     }
 }
 
-/// Makes the pictures one after the other and hands them to the hub. Ends when the photographer is gone.
-pub async fn develop(mut handed_over: mpsc::Receiver<Exposure>, limits: MqttSnapshots, hub: Arc<Hub>) {
-    while let Some(exposure) = handed_over.recv().await {
-        match tokio::task::spawn_blocking(move || snapshot(&exposure, limits)).await {
-            Ok(Some(snapshot)) => hub.shows(snapshot),
+/// Encodes the pictures one after the other and gives them to the hub. Ends once the queue is dropped.
+pub async fn encode(mut queued: mpsc::Receiver<SnapshotJob>, limits: MqttSnapshots, hub: Arc<Hub>) {
+    while let Some(job) = queued.recv().await {
+        match tokio::task::spawn_blocking(move || snapshot(&job, limits)).await {
+            Ok(Some(snapshot)) => hub.publish_snapshot(snapshot),
             Ok(None) => tracing::warn!("a snapshot cannot be made small enough; raise [mqtt.snapshots] max_size"),
-            Err(_) => tracing::error!("making a snapshot panicked; the log has the place"),
+            Err(_) => tracing::error!("encoding a snapshot panicked; the log has the place"),
         }
     }
 }
 
-fn snapshot(exposure: &Exposure, limits: MqttSnapshots) -> Option<Snapshot> {
-    let Exposure { image, part, camera, door, seq, id, time, kind } = exposure;
+fn snapshot(job: &SnapshotJob, limits: MqttSnapshots) -> Option<Snapshot> {
+    let SnapshotJob { image, part, camera, door, seq, id, time, kind } = job;
     let face = part.as_ref().and_then(|bounds| photo::cut_out(image, bounds, MARGIN));
     let shown = match part {
         Some(_) => face.as_ref()?,
@@ -133,14 +133,14 @@ mod tests {
     const FACE: Bounds = Bounds { x1: 100.0, y1: 60.0, x2: 140.0, y2: 110.0 };
 
     struct Scene {
-        photographer: Photographer,
-        exposures: mpsc::Receiver<Exposure>,
+        snapshot_queue: SnapshotQueue,
+        jobs: mpsc::Receiver<SnapshotJob>,
         journal: Journal,
         _dir: tempfile::TempDir,
     }
 
     impl Scene {
-        /// A camera has just given frame 7 with one face, of track 3.
+        /// A camera has just delivered frame 7, with one face of track 3.
         fn new(shows: SnapshotShows) -> Scene {
             let config = "[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n";
             let config = Config::from_toml(config).unwrap();
@@ -149,19 +149,19 @@ mod tests {
             let rgb = (0..320 * 240u32).flat_map(|i| [(i % 320) as u8, (i / 320) as u8, 90]).collect();
             let frame = Frame { seq: 7, captured_at: Moment::default(), image: Image::new(320, 240, rgb).unwrap() };
             frames.remember(&"porch".into(), frame, vec![(TrackId(3), FACE)]);
-            let (photographer, exposures) = Photographer::new(frames, shows, &config, clock);
+            let (snapshot_queue, jobs) = SnapshotQueue::new(frames, shows, &config, clock);
             let dir = tempfile::tempdir().unwrap();
             let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
-            Scene { photographer, exposures, journal, _dir: dir }
+            Scene { snapshot_queue, jobs, journal, _dir: dir }
         }
 
-        /// What comes of an event that is written down.
+        /// The record of `event` and the snapshot that goes with it.
         fn after(&mut self, event: &Event) -> Option<(Record, Snapshot)> {
             let record = self.journal.append(event, &Stamp::at(std::time::SystemTime::UNIX_EPOCH)).unwrap();
-            self.photographer.written(event, &record);
-            let exposure = self.exposures.try_recv().ok()?;
-            let limits = MqttSnapshots { shows: self.photographer.shows, max_side_px: 64, max_size: 8 << 10 };
-            Some((record, snapshot(&exposure, limits).unwrap()))
+            self.snapshot_queue.written(event, &record);
+            let job = self.jobs.try_recv().ok()?;
+            let limits = MqttSnapshots { shows: self.snapshot_queue.shows, max_side_px: 64, max_size: 8 << 10 };
+            Some((record, snapshot(&job, limits).unwrap()))
         }
     }
 
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!((shown.width, shown.height), (56, 64));
         let picture = photo::decode(&shown.jpeg).unwrap();
         assert_eq!((picture.width(), picture.height()), (56, 64));
-        // The left edge lies at column 80 of the frame, whose red grows with the column.
+        // The left edge is at column 80 of the frame, whose red grows with the column.
         assert!(picture.rgb()[0].abs_diff(80) < 12, "{:?}", &picture.rgb()[..3]);
 
         let granted = Verdict::Grant { person: crate::domain::PersonId(1) };
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_frames_also_go_with_alarms() {
+    fn alarms_have_whole_frames_as_well() {
         let mut scene = Scene::new(SnapshotShows::Frame);
         for event in [decided(Verdict::Deny { reason: Reason::PoorView }, 7), alarm()] {
             let (record, shown) = scene.after(&event).unwrap();
@@ -204,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn no_door_waits_for_pictures() {
+    fn a_full_queue_drops_snapshots_without_blocking() {
         let mut scene = Scene::new(SnapshotShows::Face);
         let event = decided(Verdict::Deny { reason: Reason::Unknown }, 7);
         let record = scene.journal.append(&event, &Stamp::at(std::time::SystemTime::UNIX_EPOCH)).unwrap();
         for _ in 0..WAITING + 3 {
-            scene.photographer.written(&event, &record);
+            scene.snapshot_queue.written(&event, &record);
         }
-        let waiting = std::iter::from_fn(|| scene.exposures.try_recv().ok()).count();
+        let waiting = std::iter::from_fn(|| scene.jobs.try_recv().ok()).count();
         assert_eq!(waiting, WAITING);
     }
 }

@@ -1,42 +1,43 @@
-//! The doors' pen on a thread of its own, and what waits for a stalled disk marked outside the store: a process that is killed before the disk
-//! answers leaves a trace of what it did.
+//! Runs the doors' writer on a thread of its own and, while the disk stalls, marks outside the store how many events wait. A process that is
+//! killed before the disk answers leaves these marks behind.
 
 use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::crew::Crew;
-use super::doors::pen::JournalPen;
-use super::doors::scribe::{self, Backlog, Scribe, Waiting, scribe};
+use super::doors::write_queue::{self, Backlog, Waiting, WriteQueue, write_queue};
+use super::doors::writer::JournalWriter;
+use super::stage::Role;
+use super::threads::Threads;
 use crate::clock::Clock;
 use crate::ledger::{Gap, GapMarks};
 use crate::office::Recorder;
 
-/// Why what waits is missing, if the process ends meanwhile.
+/// Why events are missing from the journal if the process ends before the disk answers.
 const REASON: &str = "the disk had stalled, and usher ended before it answered";
 
-/// A pen whose writer does not wait for a stalled disk. Starts the thread that writes and the thread that marks.
-pub fn patient_pen(
-    crew: &mut Crew,
-    pen: JournalPen,
+/// Wraps `writer` in a queue that does not wait for a stalled disk. Starts the thread that writes and the thread that marks.
+pub fn queued_writer(
+    threads: &mut Threads,
+    writer: JournalWriter,
     recorder: Arc<Recorder>,
     marks: GapMarks,
     clock: Arc<dyn Clock>,
-) -> Result<Scribe> {
-    let (pen, records) = scribe(pen, scribe::PATIENCE, move |reason| recorder.not_written(reason));
-    let backlog = pen.backlog();
-    crew.spawn("records", false, move || {
+) -> Result<WriteQueue> {
+    let (writer, records) = write_queue(writer, write_queue::PATIENCE, move |reason| recorder.not_written(reason));
+    let backlog = writer.backlog();
+    threads.spawn(Role::Records, "", move || {
         records.run();
         Ok(())
     })?;
-    crew.spawn("gap marks", false, move || {
+    threads.spawn(Role::GapMarks, "", move || {
         mark(&backlog, &marks, &*clock);
         Ok(())
     })?;
-    Ok(pen)
+    Ok(writer)
 }
 
-/// Marks what waits, until all is written and the doors have ended.
+/// Marks what waits, until everything is written and the doors have ended.
 fn mark(backlog: &Backlog, marks: &GapMarks, clock: &dyn Clock) {
     let (mut known, mut gap) = (Waiting::default(), None);
     while let Some(waiting) = backlog.changed(known) {
@@ -56,7 +57,7 @@ fn mark(backlog: &Backlog, marks: &GapMarks, clock: &dyn Clock) {
             }
         };
         if let Err(error) = marked {
-            tracing::warn!(%error, "what waits for the disk cannot be marked ([journal] gap_path)");
+            tracing::warn!(%error, "events that wait for the disk cannot be marked ([journal] gap_path)");
         }
     }
 }

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
-use super::metrics::{Kind, Page};
 use crate::ledger::Record;
 
 /// Upper limits of the histogram, in milliseconds. The daemon's own limit on a frame's age is 800 by default.
@@ -15,14 +14,34 @@ const LIMITS_MS: [u64; 8] = [100, 150, 200, 300, 400, 600, 800, 1500];
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Counts>);
 
-#[derive(Debug, Default)]
-struct Counts {
-    records: BTreeMap<String, u64>,
-    denials: BTreeMap<String, u64>,
+/// What has been counted, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Records by kind.
+    pub records: BTreeMap<String, u64>,
+    /// Denials by reason.
+    pub denials: BTreeMap<String, u64>,
     /// How many grants took at most as long as each limit.
     within: [u64; LIMITS_MS.len()],
-    grants: u64,
+    pub grants: u64,
     sum_ms: u64,
+}
+
+impl Counts {
+    /// The time that all grants took together, in seconds.
+    pub fn sum_s(&self) -> f64 {
+        self.sum_ms as f64 / 1000.0
+    }
+
+    /// Upper limits in seconds, each with the number of grants that took longer than the limit before.
+    pub fn buckets(&self) -> Vec<(f64, u64)> {
+        let mut before = 0;
+        let bucket = |(limit, within): (u64, u64)| {
+            let count = within - std::mem::replace(&mut before, within);
+            (limit as f64 / 1000.0, count)
+        };
+        LIMITS_MS.into_iter().zip(self.within).map(bucket).collect()
+    }
 }
 
 impl Tally {
@@ -46,24 +65,9 @@ impl Tally {
         }
     }
 
-    /// Writes the counts down.
-    pub fn write(&self, page: &mut Page) {
-        let counts = self.lock();
-        page.family("usher_journal_records_total", Kind::Counter, "Records written into the journal, by kind.");
-        for (kind, count) in &counts.records {
-            page.sample(&[("kind", kind)], *count as f64);
-        }
-        page.family("usher_denials_total", Kind::Counter, "Denials, by reason.");
-        for (reason, count) in &counts.denials {
-            page.sample(&[("reason", reason)], *count as f64);
-        }
-        let limits: Vec<(f64, u64)> = LIMITS_MS.iter().map(|ms| *ms as f64 / 1000.0).zip(counts.within).collect();
-        page.family(
-            "usher_capture_to_door_seconds",
-            Kind::Histogram,
-            "From the frame that decided to the relay, for grants.",
-        )
-        .histogram(&limits, counts.grants, counts.sum_ms as f64 / 1000.0);
+    /// The current counts.
+    pub fn read(&self) -> Counts {
+        self.lock().clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {

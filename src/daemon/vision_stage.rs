@@ -1,6 +1,4 @@
-//! The vision thread of one camera: the newest frame becomes sightings.
-//!
-//! Joins vision and gallery; decides nothing.
+//! The vision thread of one camera: turns the newest frame into sightings for the doors' thread.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,10 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
-use super::health::Stage;
+use super::door_thread::DoorMessage;
 use super::recent_frames::RecentFrames;
-use super::visitors::Glimpses;
-use super::warden::Tiding;
+use super::stage::Stage;
+use super::visitors::RecentFaces;
 use super::wire::View;
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
@@ -21,37 +19,40 @@ use crate::gallery::Gallery;
 use crate::vision::tracker::Tracker;
 use crate::vision::{Seen, Vision, VisionError};
 
-/// How long the thread waits for a frame before it beats again.
+/// The longest wait for a frame before the next heartbeat.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// All that the thread needs.
+/// The thread's body and everything that it owns.
 pub struct VisionStage {
     pub camera: Arc<str>,
-    /// The place of the camera in the warden's list.
+    /// The camera's index in the configuration.
     pub index: usize,
     pub vision: Vision,
     pub gallery: Arc<Gallery>,
-    /// Faces below this size are not embedded: the rules would refuse them anyway.
+    /// Smaller faces are not embedded: the rules would refuse them anyway.
     pub min_face_px: f32,
-    /// Frames older than this are not shown to those who enrol at the camera.
+    /// Older frames are not offered for enrolment at the camera.
     pub max_age: Duration,
-    /// A face that is out of sight for this long is a new face when it returns.
+    /// A face that was out of sight for this long counts as a new face.
     pub track_ends_after: Duration,
     pub frames: SlotReceiver<Frame>,
     pub used: SlotSender<Image>,
-    pub tidings: SyncSender<Tiding>,
-    /// For whoever enrols at the camera.
+    pub door_queue: SyncSender<DoorMessage>,
+    /// Receives the faces of each frame while somebody enrols at the camera.
     pub views: broadcast::Sender<View>,
-    /// Where faces are remembered that may have to be kept; `None` when nobody unknown is kept.
-    pub glimpses: Option<Arc<Glimpses>>,
-    /// Where frames stay for a moment; `None` when no pictures are sent.
+    /// Remembers faces that may have to be stored; `None` unless unknown visitors are kept.
+    pub recent_faces: Option<Arc<RecentFaces>>,
+    /// Remembers frames; `None` unless snapshots are sent.
     pub recent_frames: Option<Arc<RecentFrames>>,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
 }
 
 impl VisionStage {
-    /// Runs until the camera's thread has ended and its last frame is seen.
+    /// Runs until the camera's thread has ended and its last frame is handled.
+    ///
+    /// # Errors
+    /// The networks cannot be run.
     pub fn run(mut self) -> Result<(), VisionError> {
         let mut tracker = Tracker::new(self.track_ends_after);
         loop {
@@ -74,13 +75,13 @@ impl VisionStage {
                 }
             };
             if let Some(image) = spare {
-                // The camera's thread may have ended; then the memory is simply freed.
+                // If the camera's thread has ended, this frees the memory.
                 drop(self.used.put(image));
             }
             if sightings.is_empty() {
                 continue;
             }
-            match self.tidings.try_send(Tiding::Seen { camera: self.index, sightings }) {
+            match self.door_queue.try_send(DoorMessage::Seen { camera: self.index, sightings }) {
                 Ok(()) => {}
                 Err(TrySendError::Full(_)) => Stage::count(&self.stage.dropped),
                 Err(TrySendError::Disconnected(_)) => return Ok(()),
@@ -89,7 +90,7 @@ impl VisionStage {
     }
 
     fn look(&mut self, frame: &Frame, tracker: &mut Tracker) -> Result<Vec<Sighting>, VisionError> {
-        // Nobody is enrolled from a picture that a door would refuse for its age.
+        // A frame too old for a door is too old for enrolment as well.
         let fresh = self.clock.now().since(frame.captured_at) <= self.max_age;
         let faces = self.vision.detect_nearest(&frame.image)?;
         let tracks = tracker.track(&faces, frame.captured_at);
@@ -106,8 +107,8 @@ impl VisionStage {
                     tracing::error!(%error, "the gallery cannot be searched");
                     None
                 });
-                if let Some(glimpses) = &self.glimpses {
-                    glimpses.remember(&self.camera, frame.seq, track, &embedding, quality);
+                if let Some(recent_faces) = &self.recent_faces {
+                    recent_faces.remember(&self.camera, frame.seq, track, &embedding, quality);
                 }
                 if watched {
                     views.push(Seen { face, quality, embedding });
@@ -124,7 +125,7 @@ impl VisionStage {
             });
         }
         if watched {
-            // Nobody may be left to see it.
+            // The enrolment may have ended in the meantime.
             drop(self.views.send(View::new(&self.camera, frame.seq, &views)));
         }
         Ok(sightings)
@@ -140,6 +141,7 @@ mod tests {
 
     use super::*;
     use crate::camera::slot::slot;
+    use crate::daemon::stage::Role;
     use crate::domain::{Moment, Stamp};
     use crate::lab::drawing;
     use crate::seal::Ring;
@@ -147,7 +149,7 @@ mod tests {
     use crate::vision::VisionSettings;
     use crate::vision::runtime::Runtime;
 
-    /// A second passes each time somebody asks.
+    /// Advances by a second at each call.
     struct Impatient(AtomicU64);
 
     impl Clock for Impatient {
@@ -164,7 +166,7 @@ mod tests {
         }
     }
 
-    /// The drawn face so often beside and below itself.
+    /// The drawn face, repeated in a grid.
     fn crowd(columns: u32, rows: u32) -> Image {
         let face = drawing::face().unwrap();
         let (width, height) = (face.width() as usize, face.height() as usize);
@@ -183,7 +185,7 @@ mod tests {
         let ring = Arc::new(Ring::open(folder.path(), Ok(None)));
         let gallery = Gallery::open(&store, &ring, vision.model().clone(), vision.dimension()).unwrap();
         let clock = Arc::new(Impatient(AtomicU64::new(0)));
-        let stage = Stage::new("vision", "porch", Moment::default());
+        let stage = Stage::new(Role::Vision, "porch", Moment::default());
         let (views, watcher) = broadcast::channel(8);
         let mut seeing = VisionStage {
             camera: "porch".into(),
@@ -195,9 +197,9 @@ mod tests {
             track_ends_after: Duration::from_secs(1),
             frames: slot().1,
             used: slot().0,
-            tidings: sync_channel(1).0,
+            door_queue: sync_channel(1).0,
             views,
-            glimpses: None,
+            recent_faces: None,
             recent_frames: None,
             clock: clock.clone(),
             stage: stage.clone(),
@@ -210,7 +212,7 @@ mod tests {
         assert!(stage.silent_for(clock.now()) <= Duration::from_secs(1));
         assert!(clock.now().0 >= Duration::from_secs(faces as u64));
         assert_eq!(watcher.try_recv().unwrap().faces.len(), faces);
-        // A frame that waited for longer than a door accepts is not shown to those who enrol.
+        // A frame that is too old for a door is not offered for enrolment.
         frame.captured_at = Moment(clock.now().0 - Duration::from_secs(6));
         assert_eq!(seeing.look(&frame, &mut tracker).unwrap().len(), faces);
         assert!(watcher.try_recv().is_err());

@@ -1,7 +1,7 @@
-//! Visitors whom nobody knew, on their way from the vision threads to the store: what was seen is remembered for a moment, and kept when
-//! the journal says that it was refused as unknown.
+//! Unknown visitors, on their way from the vision threads to the store. Vision remembers the faces of the last moments; a face is stored once
+//! the journal holds its refusal as unknown.
 //!
-//! The doors' thread only hands over; another one writes. Decides nothing about doors.
+//! The doors' thread only queues visits; a task stores them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,18 +13,18 @@ use crate::clock::Clock;
 use crate::domain::{Decision, Distance, Embedding, Quality, Reason, TrackId, Verdict};
 use crate::gallery::{Template, Visit, Visitors};
 
-/// Faces that are remembered until the doors have decided: as many sightings as wait for the doors' thread, with four faces each.
+/// Faces that are remembered until the doors have decided: four for each message in the queue of the doors' thread.
 const REMEMBERED: usize = 256;
-/// Visits that wait to be written; more are left out.
+/// Visits that wait to be stored. Beyond that they are dropped, with a warning.
 const WAITING: usize = 32;
-/// Tracks that are known to be kept already.
+/// Tracks that are remembered as stored.
 const KEPT: usize = 256;
 
-/// The newest faces of all cameras. Vision puts them in, the doors' pen looks them up.
+/// The newest faces of all cameras. Vision adds them; the doors' writer looks them up.
 #[derive(Default)]
-pub struct Glimpses(Mutex<VecDeque<Glimpse>>);
+pub struct RecentFaces(Mutex<VecDeque<RecentFace>>);
 
-struct Glimpse {
+struct RecentFace {
     camera: Arc<str>,
     frame: u64,
     track: TrackId,
@@ -32,75 +32,75 @@ struct Glimpse {
     quality: Quality,
 }
 
-impl Glimpses {
-    /// A face was seen; the oldest one is forgotten for it.
+impl RecentFaces {
+    /// Adds a face; the oldest one is forgotten if there are [`REMEMBERED`].
     pub fn remember(&self, camera: &Arc<str>, frame: u64, track: TrackId, embedding: &Embedding, quality: Quality) {
         let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if newest.len() >= REMEMBERED {
             newest.pop_front();
         }
-        newest.push_back(Glimpse { camera: camera.clone(), frame, track, embedding: embedding.clone(), quality });
+        newest.push_back(RecentFace { camera: camera.clone(), frame, track, embedding: embedding.clone(), quality });
     }
 
     /// The face that a decision rests on.
     fn of(&self, decision: &Decision) -> Option<(Embedding, Quality)> {
         let newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it =
-            |g: &&Glimpse| g.frame == decision.frame && g.track == decision.track && g.camera == decision.camera;
-        newest.iter().rev().find(is_it).map(|glimpse| (glimpse.embedding.clone(), glimpse.quality))
+            |g: &&RecentFace| g.frame == decision.frame && g.track == decision.track && g.camera == decision.camera;
+        newest.iter().rev().find(is_it).map(|face| (face.embedding.clone(), face.quality))
     }
 }
 
-/// What the doors' pen tells.
-pub struct Porter {
-    glimpses: Arc<Glimpses>,
-    waiting: mpsc::Sender<Denied>,
+/// Queues the visits of people who were refused as unknown.
+pub struct VisitorQueue {
+    recent_faces: Arc<RecentFaces>,
+    waiting: mpsc::Sender<QueuedVisit>,
     clock: Arc<dyn Clock>,
 }
 
-/// Somebody was refused as unknown.
-pub struct Denied {
+/// A visit of somebody who was refused as unknown, with the track that identifies it.
+pub struct QueuedVisit {
     track: (Arc<str>, TrackId),
     visit: Visit,
 }
 
-impl Porter {
-    /// The porter, and what it hands over, for [`write_down`].
-    pub fn new(glimpses: Arc<Glimpses>, clock: Arc<dyn Clock>) -> (Porter, mpsc::Receiver<Denied>) {
+impl VisitorQueue {
+    /// The queue, and its other end for [`keep`].
+    pub fn new(recent_faces: Arc<RecentFaces>, clock: Arc<dyn Clock>) -> (VisitorQueue, mpsc::Receiver<QueuedVisit>) {
         let (waiting, handed_over) = mpsc::channel(WAITING);
-        (Porter { glimpses, waiting, clock }, handed_over)
+        (VisitorQueue { recent_faces, waiting, clock }, handed_over)
     }
 
-    /// A decision was written down. Never waits.
+    /// Queues the visit if a recorded decision refused somebody as unknown. Never blocks.
     pub fn decided(&self, door: &str, decision: &Decision) {
         if decision.verdict != (Verdict::Deny { reason: Reason::Unknown }) {
             return;
         }
-        let Some((embedding, quality)) = self.glimpses.of(decision) else {
+        let Some((embedding, quality)) = self.recent_faces.of(decision) else {
             return tracing::debug!(door, "an unknown visitor's face was forgotten before it could be kept");
         };
         let distance: Option<Distance> = decision.nearest.map(|nearest| nearest.distance);
         let template = Template { embedding, quality, created: self.clock.wall() };
         let visit = Visit { template, camera: decision.camera.to_string(), door: door.to_owned(), distance };
-        if self.waiting.try_send(Denied { track: (decision.camera.clone(), decision.track), visit }).is_err() {
-            tracing::warn!(door, "an unknown visitor is not kept: too many wait to be written");
+        if self.waiting.try_send(QueuedVisit { track: (decision.camera.clone(), decision.track), visit }).is_err() {
+            tracing::warn!(door, "an unknown visitor is not kept: too many wait to be stored");
         }
     }
 }
 
-/// Erases what is over at `now`, and says so in the log.
+/// Erases the visits whose time is over at `now`.
 pub fn prune(visitors: &Visitors, now: SystemTime) {
     match visitors.prune(now) {
         Ok(0) => {}
-        Ok(erased) => tracing::info!(erased, "unknown visitors whose time was over were erased"),
-        Err(error) => tracing::warn!(%error, "unknown visitors whose time is over stay"),
+        Ok(erased) => tracing::info!(erased, "erased unknown visitors whose time was over"),
+        Err(error) => tracing::warn!(%error, "unknown visitors whose time is over could not be erased"),
     }
 }
 
-/// Keeps each visit once: the first face of a track that was refused. Ends when the porter is gone.
-pub async fn write_down(mut handed_over: mpsc::Receiver<Denied>, visitors: Arc<Visitors>, clock: Arc<dyn Clock>) {
+/// Stores each visit once: the first face of a track that was refused. Ends once the queue is dropped.
+pub async fn keep(mut queued: mpsc::Receiver<QueuedVisit>, visitors: Arc<Visitors>, clock: Arc<dyn Clock>) {
     let mut kept: VecDeque<(Arc<str>, TrackId)> = VecDeque::new();
-    while let Some(Denied { track, visit }) = handed_over.recv().await {
+    while let Some(QueuedVisit { track, visit }) = queued.recv().await {
         if kept.contains(&track) {
             continue;
         }
@@ -113,7 +113,7 @@ pub async fn write_down(mut handed_over: mpsc::Receiver<Denied>, visitors: Arc<V
                 }
             }
             Ok(Err(error)) => tracing::warn!(%error, "an unknown visitor is not kept"),
-            Err(_) => tracing::error!("keeping an unknown visitor panicked; the log has the place"),
+            Err(_) => tracing::error!("storing an unknown visitor panicked; the log has the place"),
         }
     }
 }
@@ -130,24 +130,24 @@ mod tests {
     use crate::store::Store;
 
     #[test]
-    fn only_unknown_faces_are_kept_each_track_once_and_the_frame_that_decided() {
+    fn only_unknown_faces_are_kept_once_a_track_from_the_deciding_frame() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let keeping = Keeping { span: Duration::from_secs(60), most: 100 };
         let visitors = Arc::new(Visitors::open(&store, &Arc::new(Ring::plain()), keeping).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1000)));
-        let glimpses = Arc::new(Glimpses::default());
-        let (porter, handed_over) = Porter::new(glimpses.clone(), clock.clone());
+        let recent_faces = Arc::new(RecentFaces::default());
+        let (visitor_queue, queued) = VisitorQueue::new(recent_faces.clone(), clock.clone());
         let face = |frame: u64| {
             let values = Box::new([frame as f32 + 1.0, 1.0]);
             Embedding::normalised(ModelId::new("net"), values).unwrap()
         };
         let porch: Arc<str> = "porch".into();
         for frame in 0..REMEMBERED as u64 + 1 {
-            glimpses.remember(&porch, frame, TrackId(frame / 10), &face(frame), Quality::default());
+            recent_faces.remember(&porch, frame, TrackId(frame / 10), &face(frame), Quality::default());
         }
         let unknown = Verdict::Deny { reason: Reason::Unknown };
-        // Forgotten; another reason; two of one track; one of another; a frame that was never seen.
+        // In order: forgotten; another reason; two of one track; one of another; a frame that was never seen.
         for (verdict, frame, track) in [
             (unknown, 0, 0),
             (Verdict::Deny { reason: Reason::PoorView }, 11, 1),
@@ -156,11 +156,11 @@ mod tests {
             (unknown, 31, 3),
             (unknown, 9999, 4),
         ] {
-            porter.decided("front", &Decision::at_porch(verdict, frame, Moment::default(), TrackId(track)));
+            visitor_queue.decided("front", &Decision::at_porch(verdict, frame, Moment::default(), TrackId(track)));
         }
-        drop(porter);
+        drop(visitor_queue);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(write_down(handed_over, visitors.clone(), clock.clone()));
+        runtime.block_on(keep(queued, visitors.clone(), clock.clone()));
         let kept = visitors.kept(clock.wall()).unwrap().visits;
         let faces: Vec<_> = kept.into_iter().map(|visit| visit.template.embedding).collect();
         assert_eq!(faces, [face(25), face(31)]);

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::doors::post::DoorView;
+use super::doors::door::DoorView;
 use crate::access::Cut;
 use crate::domain::{Amendment, Bounds, Direction, Distance, Event, Match, Mode, Named, PersonId};
 use crate::gallery::{self, Gallery, GalleryError, Person, Standing};

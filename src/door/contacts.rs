@@ -1,7 +1,5 @@
-//! The inputs: door sensor, exit button, tamper contact; and those that have to be asked again and again because nothing tells of
-//! an edge.
-//!
-//! Knows nothing of lines and levels: an input is active or at rest. Nothing here reads a clock; time is counted in samples.
+//! The inputs: door sensor, exit button, tamper contact. Also polling and debouncing for lines without edge detection, where time is counted in
+//! samples.
 
 use std::thread;
 use std::time::Duration;
@@ -9,39 +7,46 @@ use std::time::Duration;
 use super::{DoorError, InputSettings};
 use crate::domain::Input;
 
-/// An input is active, or at rest.
+/// The new state of an input: active, or at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     pub input: Input,
     pub active: bool,
 }
 
-/// The inputs of one door. Used from a thread of its own.
+/// The inputs of one door, used from a thread of their own.
 pub trait Contacts: Send {
-    /// The levels now, one [`Change`] for each configured input. [`Contacts::wait`] tells what differs from these.
+    /// The current state of each configured input. [`Contacts::wait`] returns changes from these.
+    ///
+    /// # Errors
+    /// The inputs cannot be read.
     fn read(&mut self) -> Result<Vec<Change>, DoorError>;
 
-    /// Waits until an input has changed, debounced, or until `timeout` is over, which may come some hundredths of a second late.
-    /// Empty when nothing changed, also before the time is over. Several changes of one input stand in their order.
+    /// Waits for debounced changes, for `timeout` and some hundredths of a second at most. May return early without any. Several changes of one
+    /// input are in their order.
     ///
-    /// After an error it can be called again at any time, and tries to get its lines back; the first call that succeeds tells
-    /// what changed meanwhile.
+    /// # Errors
+    /// The inputs cannot be read. It can be called again at any time and tries to claim its lines again; the first call that succeeds returns what
+    /// changed in the meantime.
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, DoorError>;
 
-    /// Each input and its line, for logs and for `usher doctor`.
+    /// Each input with its line, for logs and for `usher doctor`.
     fn describe(&self) -> Vec<String>;
 }
 
-/// Inputs that can be asked for their present levels, and no more.
+/// Inputs that can only be read.
 pub(super) trait Levels: Send {
     /// Whether each input is active, in the order of the settings.
+    ///
+    /// # Errors
+    /// The inputs cannot be read.
     fn levels(&mut self) -> Result<Vec<bool>, DoorError>;
 
     /// As [`Contacts::describe`].
     fn describe(&self) -> Vec<String>;
 }
 
-/// [`Levels`] made [`Contacts`] by asking at a fixed interval.
+/// Makes [`Contacts`] of [`Levels`] by polling at a fixed interval.
 pub(super) struct Polled<L> {
     levels: L,
     interval: Duration,
@@ -49,7 +54,7 @@ pub(super) struct Polled<L> {
 }
 
 impl<L: Levels> Polled<L> {
-    /// Asks `levels` every `interval`. Before anything was told, all inputs count as at rest.
+    /// Polls `levels` every `interval`. Before the first reading all inputs count as at rest.
     pub fn new(levels: L, inputs: &[(Input, InputSettings)], interval: Duration) -> Polled<L> {
         let inputs = inputs.iter().map(|(input, settings)| (*input, Debouncer::new(settings.debounce, interval)));
         Polled { levels, interval, inputs: inputs.collect() }
@@ -57,7 +62,7 @@ impl<L: Levels> Polled<L> {
 
     fn sample(&mut self) -> Result<Vec<Change>, DoorError> {
         let levels = self.levels.levels().inspect_err(|_| {
-            // What was seen before a gap says nothing about the time after it.
+            // Samples before a gap do not count for the time after it.
             self.inputs.iter_mut().for_each(|(_, debouncer)| debouncer.differing = 0);
         })?;
         let inputs = self.inputs.iter_mut().zip(levels);
@@ -75,7 +80,7 @@ impl<L: Levels> Contacts for Polled<L> {
         let inputs = self.inputs.iter_mut().zip(levels);
         Ok(inputs
             .map(|((input, debouncer), active)| {
-                (debouncer.told, debouncer.differing) = (active, 0);
+                (debouncer.current, debouncer.differing) = (active, 0);
                 Change { input: *input, active }
             })
             .collect())
@@ -98,29 +103,33 @@ impl<L: Levels> Contacts for Polled<L> {
     }
 }
 
-/// One input's samples: a new level counts when it has lasted.
+/// Debounces the samples of one input: a new level counts once it has lasted.
 struct Debouncer {
-    /// What was told last.
-    told: bool,
-    /// How many samples in a row differed from that.
+    /// The level that counts.
+    current: bool,
+    /// How many samples in a row have differed from it.
     differing: u32,
-    /// How many must.
+    /// How many samples in a row make a new level count.
     needed: u32,
 }
 
 impl Debouncer {
-    /// A level that is seen at both ends of `debounce` and at each sample between them has lasted.
+    /// A level has lasted if it was read at both ends of `debounce` and at each sample between them.
     fn new(debounce: Duration, interval: Duration) -> Debouncer {
         let intervals = debounce.as_nanos().div_ceil(interval.as_nanos().max(1));
-        Debouncer { told: false, differing: 0, needed: u32::try_from(intervals).unwrap_or(u32::MAX).saturating_add(1) }
+        Debouncer {
+            current: false,
+            differing: 0,
+            needed: u32::try_from(intervals).unwrap_or(u32::MAX).saturating_add(1),
+        }
     }
 
-    /// Whether this sample makes a new level count.
+    /// Adds a sample. Returns whether a new level counts now.
     fn sample(&mut self, active: bool) -> bool {
-        self.differing = if active == self.told { 0 } else { self.differing.saturating_add(1) };
+        self.differing = if active == self.current { 0 } else { self.differing.saturating_add(1) };
         let counts = self.differing >= self.needed;
         if counts {
-            (self.told, self.differing) = (active, 0);
+            (self.current, self.differing) = (active, 0);
         }
         counts
     }
@@ -135,7 +144,7 @@ mod tests {
     use super::*;
     use crate::door::{Contact, Pull};
 
-    /// Levels by a script; an error at each `None`, and the last ones for good.
+    /// Levels by a script: an error at each `None`, and the last step forever.
     struct Script(VecDeque<Option<Vec<bool>>>);
 
     impl Levels for Script {
@@ -168,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_lasts_is_told_and_once() {
+    fn only_lasting_changes_are_returned_and_once() {
         let mut contacts =
             polled(2, &[[0, 0], [1, 0], [0, 0], [1, 0], [1, 1], [1, 1], [1, 1], [1, 0], [1, 1]].map(Some));
         assert_eq!(contacts.read(), Ok(vec![sensor(false), button(false)]));
@@ -179,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_read_has_told_is_not_told_again() {
+    fn wait_does_not_repeat_what_read_returned() {
         let mut contacts = polled(0, &[[1, 0], [1, 0], [1, 0], [0, 1]].map(Some));
         assert_eq!(contacts.read(), Ok(vec![sensor(true), button(false)]));
         assert_eq!(contacts.wait(INTERVAL), Ok(vec![]));
@@ -187,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_reading_before_rest_is_assumed() {
+    fn without_a_reading_inputs_count_as_at_rest() {
         assert_eq!(polled(0, &[Some([1, 0])]).wait(INTERVAL), Ok(vec![sensor(true)]));
     }
 
@@ -202,21 +211,21 @@ mod tests {
         let mut contacts = polled(1, &[Some([0, 0]), None, Some([1, 0])]);
         contacts.read().unwrap();
         assert!(contacts.wait(INTERVAL * 9).is_err());
-        assert_eq!(contacts.wait(INTERVAL * 9), Ok(vec![sensor(true)]), "what changed meanwhile is told");
+        assert_eq!(contacts.wait(INTERVAL * 9), Ok(vec![sensor(true)]), "a change during the gap is returned");
     }
 
     proptest! {
         #[test]
-        fn told_levels_alternate_and_have_lasted(samples in prop::collection::vec(any::<bool>(), 0..200), more in 0u32..5) {
+        fn levels_that_count_alternate_and_have_lasted(samples in prop::collection::vec(any::<bool>(), 0..200), more in 0u32..5) {
             let mut debouncer = Debouncer::new(INTERVAL * more, INTERVAL);
-            let mut told = false;
+            let mut current = false;
             for (at, &active) in samples.iter().enumerate() {
                 let counts = debouncer.sample(active);
                 let first = (at + 1).saturating_sub(more as usize + 1);
                 let lasted = at >= more as usize && samples[first..=at].iter().all(|&sample| sample == active);
-                prop_assert_eq!(counts, lasted && active != told);
+                prop_assert_eq!(counts, lasted && active != current);
                 if counts {
-                    told = active;
+                    current = active;
                 }
             }
         }

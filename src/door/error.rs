@@ -1,31 +1,27 @@
-//! What can go wrong with wires, each case in words that say what to do.
-//!
-//! Knows nothing of drivers.
+//! What can go wrong with wires, worded so that each message says what to do.
 
 use super::Level;
 
-/// Why the wires did not do as they were told.
+/// Why wires cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DoorError {
-    /// The level may be either. The relay tries to reach its safe level again by itself.
+    /// The output may be at either level. The relay retries to reach its safe level.
     #[error("{wires} did not go {level}: {why}; check the wiring and that usher may use the device")]
     Write {
         /// What [`Wires::describe`](super::Wires::describe) says.
         wires: String,
-        /// The level that was asked for.
+        /// The requested level.
         level: Level,
         /// What the device said.
         why: String,
     },
-    /// The driver hangs, and the level may be either.
-    #[error(
-        "{wires} do not answer, and whether the relay is energised is not known; check the device, and restart usher"
-    )]
+    /// The driver hangs, and the output may be at either level.
+    #[error("{wires} do not answer, and the relay may be energised; check the device, and restart usher")]
     NoAnswer {
         /// What [`Wires::describe`](super::Wires::describe) says.
         wires: String,
     },
-    /// The levels of the inputs are not known.
+    /// The inputs cannot be read.
     #[error("{wires} cannot be read: {why}; check the wiring and that usher may use the device")]
     Read {
         /// Which lines.
@@ -34,9 +30,7 @@ pub enum DoorError {
         why: String,
     },
     /// The chip was there when its lines were claimed.
-    #[error(
-        "{chip} has vanished: {wires} can be neither written nor read until it is back; is its cable or module loose?"
-    )]
+    #[error("{chip} has vanished: {wires} cannot be used until it is back; is its cable or module loose?")]
     ChipGone {
         /// As configured.
         chip: String,
@@ -48,7 +42,7 @@ pub enum DoorError {
     NoChip {
         /// As configured.
         chip: String,
-        /// What the system said, if it said more.
+        /// What else the system said.
         why: String,
         /// The chips of this machine.
         there: String,
@@ -89,15 +83,15 @@ pub enum DoorError {
         /// What the kernel calls the user of the line.
         by: String,
     },
-    /// The system does not let usher use the device.
+    /// usher lacks the permission to use the device.
     #[error(
-        "usher may not use {path}: add the user that it runs as to the group that owns the file (often gpio), and start it anew"
+        "usher may not use {path}: add the user that it runs as to the group that owns the file (often gpio), and restart it"
     )]
     NotAllowed {
         /// The device's file.
         path: String,
     },
-    /// The line is there and free, and was refused all the same.
+    /// The line exists and is free, but was refused.
     #[error("{line} cannot be claimed: {why}")]
     Claim {
         /// Which line.
@@ -107,10 +101,10 @@ pub enum DoorError {
     },
     /// The driver `rppal` drives Raspberry Pis only.
     #[error(
-        "this is no Raspberry Pi but {found}: set driver = \"gpiocdev\" for this [[door]], which drives every Linux board"
+        "this is not a Raspberry Pi but {found}: set driver = \"gpiocdev\" for this [[door]], which drives every Linux board"
     )]
     NotAPi {
-        /// The machine's name for itself.
+        /// The name of the machine.
         found: String,
     },
     /// A Raspberry Pi that the driver `rppal` does not know.
@@ -118,13 +112,13 @@ pub enum DoorError {
         "rppal does not know this Raspberry Pi ({model}): set driver = \"gpiocdev\" for this [[door]], which drives every Linux board"
     )]
     UnknownPi {
-        /// The machine's name for itself.
+        /// The name of the machine.
         model: String,
     },
-    /// A driver that drives real lines was not told which.
+    /// A driver of real lines needs a line here.
     #[error("the {what} of this [[door]] has no line: set line in its section")]
     NoLineGiven {
-        /// Relay, sensor and so on.
+        /// What the line is for.
         what: String,
     },
 }

@@ -1,13 +1,14 @@
-//! What a door shows to who stands before it: one lamp each for granted, denied and fault.
-//!
-//! Knows nothing of lines: a lamp is an output of the same kind as the relay's.
+//! What a door shows to people before it: which signal is shown, and the lamps that show it.
+
+use std::time::Duration;
 
 use super::{DoorError, IndicatorSettings, LineId, Wires};
+use crate::domain::Moment;
 
-/// What can be shown.
+/// A signal to people before the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// Nothing: all lamps are dark.
+    /// All lamps are dark.
     Idle,
     Granted,
     Denied,
@@ -27,20 +28,23 @@ impl Signal {
     }
 }
 
-/// A door's lamps, or whatever shows a [`Signal`].
+/// Shows a [`Signal`], on lamps for instance.
 pub trait Indicator: Send {
-    /// Shows `signal` until the next. After an error what is shown may be anything; a later call sets every lamp anew.
+    /// Shows `signal` until the next call.
+    ///
+    /// # Errors
+    /// A lamp cannot be set. Any lamp may be lit then; a later call sets all of them.
     fn show(&mut self, signal: Signal) -> Result<(), DoorError>;
 
-    /// Which lamps there are, for logs and for `usher doctor`.
+    /// The lamps, for logs and for `usher doctor`.
     fn describe(&self) -> String;
 }
 
-/// A lamp for each signal that has one; a signal without a lamp leaves all dark.
+/// One lamp for each signal that has one. A signal without a lamp leaves all dark.
 pub(super) struct Lamps(Vec<(Signal, Box<dyn Wires>)>);
 
 impl Lamps {
-    /// Claims each lamp that has a line, by `claim`; all dark at first.
+    /// Claims each lamp that has a line with `claim`, all of them dark.
     pub fn claim(
         settings: &IndicatorSettings,
         mut claim: impl FnMut(Signal, &LineId) -> Result<Box<dyn Wires>, DoorError>,
@@ -54,7 +58,7 @@ impl Lamps {
         Lamps::new(lamps.map(|(signal, line)| Ok((signal, claim(signal, line)?))).collect::<Result<_, DoorError>>()?)
     }
 
-    /// All dark at first.
+    /// Makes all lamps dark.
     pub fn new(lamps: Vec<(Signal, Box<dyn Wires>)>) -> Result<Lamps, DoorError> {
         let mut lamps = Lamps(lamps);
         lamps.show(Signal::Idle)?;
@@ -64,7 +68,7 @@ impl Lamps {
 
 impl Indicator for Lamps {
     fn show(&mut self, signal: Signal) -> Result<(), DoorError> {
-        // The others go dark first, so that no two are ever lit together; one that fails does not keep the rest from it.
+        // The others go dark first, so that no two are lit together. A lamp that fails does not affect the rest.
         let mut result = Ok(());
         for (_, lamp) in self.0.iter_mut().filter(|(of, _)| *of != signal) {
             result = result.and(lamp.safe());
@@ -81,6 +85,55 @@ impl Indicator for Lamps {
     }
 }
 
+/// How long a refusal is shown.
+const DENIED_SHOWN: Duration = Duration::from_secs(2);
+
+/// Chooses what the indicator of one door shows: unlocked, or else a refusal of the last two seconds, or else a fault, or else nothing.
+pub struct Panel {
+    indicator: Option<Box<dyn Indicator>>,
+    shown: Option<Signal>,
+    denied_until: Option<Moment>,
+    fault: bool,
+}
+
+impl Panel {
+    /// Shows nothing before the first [`Panel::show`].
+    pub fn new(indicator: Option<Box<dyn Indicator>>) -> Panel {
+        Panel { indicator, shown: None, denied_until: None, fault: false }
+    }
+
+    /// Shows a refusal from `now` on.
+    pub fn denied(&mut self, now: Moment) {
+        self.denied_until = Some(now + DENIED_SHOWN);
+    }
+
+    /// Sets whether something is wrong with the door.
+    pub fn set_fault(&mut self, fault: bool) {
+        self.fault = fault;
+    }
+
+    /// When the refusal that is shown ends.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.denied_until.filter(|_| self.indicator.is_some())
+    }
+
+    /// Updates the indicator. A failure is logged once for each signal and changes nothing at the door.
+    pub fn show(&mut self, unlocked: bool, now: Moment) {
+        self.denied_until = self.denied_until.filter(|&until| until > now);
+        let signal = match (unlocked, self.denied_until, self.fault) {
+            (true, _, _) => Signal::Granted,
+            (false, Some(_), _) => Signal::Denied,
+            (false, None, true) => Signal::Fault,
+            (false, None, false) => Signal::Idle,
+        };
+        let Some(indicator) = self.indicator.as_mut().filter(|_| self.shown != Some(signal)) else { return };
+        self.shown = Some(signal);
+        if let Err(error) = indicator.show(signal) {
+            tracing::warn!(%error, "a lamp failed");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -88,11 +141,11 @@ mod tests {
     use super::*;
     use crate::door::Level;
 
-    /// A lamp that writes down what it is told, and may be broken.
+    /// A lamp that logs its levels, and may be broken.
     struct Lamp(char, bool, Arc<Mutex<String>>);
 
     impl Lamp {
-        fn told(&self, lit: bool, level: Level) -> Result<(), DoorError> {
+        fn set(&self, lit: bool, level: Level) -> Result<(), DoorError> {
             self.2.lock().unwrap().push(if lit { self.0.to_ascii_uppercase() } else { self.0 });
             match self.1 {
                 true => Err(DoorError::Write { wires: self.0.to_string(), level, why: "broken".into() }),
@@ -103,38 +156,37 @@ mod tests {
 
     impl Wires for Lamp {
         fn energise(&mut self) -> Result<(), DoorError> {
-            self.told(true, Level::Energised)
+            self.set(true, Level::Energised)
         }
         fn safe(&mut self) -> Result<(), DoorError> {
-            self.told(false, Level::Safe)
+            self.set(false, Level::Safe)
         }
         fn describe(&self) -> String {
             self.0.to_string()
         }
     }
 
-    fn lamp(name: char, broken: bool, told: &Arc<Mutex<String>>) -> Box<dyn Wires> {
-        Box::new(Lamp(name, broken, told.clone()))
+    fn lamp(name: char, broken: bool, log: &Arc<Mutex<String>>) -> Box<dyn Wires> {
+        Box::new(Lamp(name, broken, log.clone()))
     }
 
     #[test]
     fn one_lamp_at_a_time_and_the_others_go_dark_first() {
-        let told = Arc::default();
-        let lamps = vec![(Signal::Granted, lamp('g', false, &told)), (Signal::Denied, lamp('d', false, &told))];
+        let log = Arc::default();
+        let lamps = vec![(Signal::Granted, lamp('g', false, &log)), (Signal::Denied, lamp('d', false, &log))];
         let mut lamps = Lamps::new(lamps).unwrap();
         for signal in [Signal::Granted, Signal::Denied, Signal::Fault] {
             lamps.show(signal).unwrap();
         }
-        assert_eq!(*told.lock().unwrap(), "gd".to_owned() + "dG" + "gD" + "gd");
+        assert_eq!(*log.lock().unwrap(), "gd".to_owned() + "dG" + "gD" + "gd");
         assert_eq!(lamps.describe(), "granted on g; denied on d");
     }
 
     #[test]
-    fn a_broken_lamp_is_told_and_the_others_still_obey() {
-        let told = Arc::default();
-        let mut lamps =
-            Lamps(vec![(Signal::Denied, lamp('d', true, &told)), (Signal::Granted, lamp('g', false, &told))]);
+    fn a_broken_lamp_is_an_error_and_the_others_still_work() {
+        let log = Arc::default();
+        let mut lamps = Lamps(vec![(Signal::Denied, lamp('d', true, &log)), (Signal::Granted, lamp('g', false, &log))]);
         assert!(lamps.show(Signal::Granted).is_err());
-        assert_eq!(*told.lock().unwrap(), "dG");
+        assert_eq!(*log.lock().unwrap(), "dG");
     }
 }

@@ -1,12 +1,10 @@
-//! The wires: a relay that lets a door be opened, for a while and never for good.
-//!
-//! Knows nothing of faces, people and the reasons for which a door opens. Time comes in as an argument.
+//! The wires of a door: a relay that unlocks it for a limited time, lamps, and inputs. Knows nothing of faces, people and the reasons for which a
+//! door opens.
 
 mod contacts;
 mod error;
 mod gpiocdev;
 mod indicator;
-mod panel;
 mod relay;
 mod relay_thread;
 mod rppal;
@@ -18,8 +16,7 @@ use std::sync::Arc;
 
 pub use contacts::{Change, Contacts};
 pub use error::DoorError;
-pub use indicator::{Indicator, Signal};
-pub use panel::Panel;
+pub use indicator::{Indicator, Panel, Signal};
 pub use relay::{Limits, Outcome, Refusal, Relay, Released};
 pub use relay_thread::{RelayHandle, RelayLoop, RelayStop, Report, relay_thread};
 pub use simulated::{History, Simulated};
@@ -30,24 +27,30 @@ pub use wiring::{
 use crate::clock::Clock;
 pub use crate::domain::Input;
 
-/// The output that the relay hangs on.
+/// The output that drives the relay.
 pub trait Wires: Send {
-    /// Lets the door be opened.
+    /// Unlocks the door.
+    ///
+    /// # Errors
+    /// The output cannot be written, and may be at either level.
     fn energise(&mut self) -> Result<(), DoorError>;
 
-    /// Puts the output at the level at which the door stays shut. Must be right to call at any time, also twice.
+    /// Locks the door. May be called at any time, also twice.
+    ///
+    /// # Errors
+    /// The output cannot be written, and may be at either level.
     fn safe(&mut self) -> Result<(), DoorError>;
 
-    /// Which output this is, for logs and for `usher doctor`: `simulated`, `GPIO 17 of gpiochip0, active low`.
+    /// The output, for logs and for `usher doctor`: `simulated`, `GPIO 17 of gpiochip0, active low`.
     fn describe(&self) -> String;
 }
 
 /// A level of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// The door stays shut.
+    /// The door is locked.
     Safe,
-    /// The door can be opened.
+    /// The door is unlocked.
     Energised,
 }
 
@@ -67,9 +70,10 @@ pub struct Wiring {
     pub contacts: Option<Box<dyn Contacts>>,
 }
 
-/// Claims all lines of a door. `clock` dates what the simulated driver is told.
+/// Claims all lines of a door. `clock` dates the levels of the simulated driver. Dropping the relay puts its line at its safe level.
 ///
-/// A line that cannot be claimed is an error, and the others are given back. Dropping the relay puts its line at its safe level.
+/// # Errors
+/// A line cannot be claimed. The others are released.
 pub fn open(settings: &WiringSettings, clock: Arc<dyn Clock>) -> Result<Wiring, DoorError> {
     match &settings.driver {
         Driver::Simulated { .. } => Ok(simulated::open(settings, clock)),
@@ -78,7 +82,10 @@ pub fn open(settings: &WiringSettings, clock: Arc<dyn Clock>) -> Result<Wiring, 
     }
 }
 
-/// What can be told of a door's lines without claiming them: safe to ask while somebody else holds them.
+/// Describes a door's lines without claiming them, so that it works while another process holds them.
+///
+/// # Errors
+/// The driver's device cannot be used, or a line is not configured.
 pub fn survey(settings: &WiringSettings) -> Result<Survey, DoorError> {
     match &settings.driver {
         Driver::Simulated { .. } => Ok(Survey { device: "simulated".to_owned(), lines: Vec::new() }),
@@ -87,7 +94,7 @@ pub fn survey(settings: &WiringSettings) -> Result<Survey, DoorError> {
     }
 }
 
-/// What drives a door's lines, and who uses them.
+/// The lines of a door and who uses them.
 pub struct Survey {
     /// The driver and its chip or board.
     pub device: String,
@@ -96,10 +103,10 @@ pub struct Survey {
 
 /// One configured line.
 pub struct SurveyedLine {
-    /// What hangs on it: `relay`, `door sensor`.
+    /// What it is for: `relay`, `door sensor`.
     pub what: String,
-    /// Which line it is and how it is used; or why there is none.
+    /// The line and how it is used, or why there is none.
     pub line: Result<String, DoorError>,
-    /// What the kernel calls the user of the line; `None` when it is free.
+    /// The kernel's name for the user of the line; `None` if it is free.
     pub used_by: Option<String>,
 }

@@ -1,7 +1,6 @@
-//! The relay: turns a [`DoorCommand`] into levels on the wires, and puts them back when its time is over.
+//! The relay: turns a [`DoorCommand`] into levels on the wires, and releases them when the time is over. Time is an argument.
 //!
-//! Knows nothing of what kind of wires these are, nor of the clock: the time comes in as an argument. It has no thread of its own;
-//! [`super::RelayThread`] owns it and calls [`Relay::poll`] when [`Relay::next_deadline`] is due.
+//! It has no thread of its own: [`super::RelayLoop`] owns it and calls [`Relay::poll`] when [`Relay::next_deadline`] is due.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,42 +8,42 @@ use std::time::Duration;
 use super::{DoorError, Wires};
 use crate::domain::{DoorCommand, Moment};
 
-/// What a relay never exceeds, whatever it is told.
+/// What a relay never exceeds, whatever the commands are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A pulse on the evidence of an older frame is refused.
+    /// The greatest age of the frame that a pulse is based on.
     pub max_age: Duration,
-    /// Pulses in a row keep the relay energised for at most this long: a strike's coil is made for short pulses, and a fault above
-    /// must not leave a door open.
+    /// The longest time for which pulses in a row energise the relay: a strike's coil is made for short pulses, and a fault elsewhere must not
+    /// leave a door unlocked.
     pub max_on: Duration,
-    /// The same for [`DoorCommand::Hold`]. `None`: the lock is not made to be held, and a hold lasts for `max_on`.
+    /// The same for [`DoorCommand::Hold`]; `None` if the lock is not made to be held, and a hold lasts for `max_on`.
     pub max_hold: Option<Duration>,
 }
 
-/// When the wires would not go safe, they are told again after this long.
+/// Wires that did not go to their safe level are retried after this long.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// What became of a command.
+/// The result of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The relay was at its safe level and is energised until then.
+    /// The relay was at its safe level and is now energised until then.
     Opened { until: Moment },
-    /// The relay was energised already and stays so until then.
+    /// The relay was energised and stays so until then.
     Extended { until: Moment },
-    /// The wires were not touched.
+    /// The command was refused and changed nothing.
     Refused(Refusal),
-    /// The relay is at its safe level; `on_for` says for how long it had been energised, if it was.
+    /// The relay is at its safe level; `on_for` is how long it had been energised, if it was.
     Safe { on_for: Option<Duration> },
 }
 
-/// Why a relay was not energised.
+/// Why a relay is not energised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The frame behind the grant is older than [`Limits::max_age`].
     Stale { age: Duration },
-    /// The order came this long after its deadline.
+    /// The command came this long after its deadline.
     Late { by: Duration },
-    /// The daemon is stopping: no relay is energised again.
+    /// The daemon is stopping.
     Stopping,
 }
 
@@ -58,10 +57,10 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The relay went back to its safe level without a [`DoorCommand::Safe`].
+/// The relay returned to its safe level without a [`DoorCommand::Safe`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Released {
-    /// For how long it had been energised.
+    /// How long it had been energised.
     pub on_for: Duration,
 }
 
@@ -75,7 +74,7 @@ pub struct Relay {
 
 #[derive(Clone, Copy)]
 struct On {
-    /// Since when without a break.
+    /// Since when, without interruption.
     since: Moment,
     until: Moment,
     /// By a [`DoorCommand::Hold`].
@@ -83,7 +82,10 @@ struct On {
 }
 
 impl Relay {
-    /// Puts the wires at their safe level first.
+    /// Takes over the wires and puts them at their safe level.
+    ///
+    /// # Errors
+    /// The wires cannot be written.
     pub fn new(mut wires: Box<dyn Wires>, limits: Limits) -> Result<Relay, DoorError> {
         wires.safe()?;
         Ok(Relay { wires, limits, on: None, stopped: false })
@@ -91,9 +93,11 @@ impl Relay {
 
     /// Carries out `command`. Call [`Relay::poll`] before, so that no release goes unreported.
     ///
-    /// A pulse while the relay is energised lasts from now on, never ends earlier than was promised before, and never later than
-    /// [`Limits::max_on`] after the relay was first energised; a hold never later than [`Limits::max_hold`]. After an error the relay has
-    /// been put at its safe level, or, if the wires refuse that too, is due for another try at [`Relay::next_deadline`].
+    /// A pulse while the relay is energised starts now. It does not end earlier than the pulse before, nor later than [`Limits::max_on`] after
+    /// the relay was first energised; a hold ends no later than [`Limits::max_hold`].
+    ///
+    /// # Errors
+    /// The wires cannot be written. The relay is at its safe level, or is retried at [`Relay::next_deadline`].
     pub fn command(&mut self, command: DoorCommand, now: Moment) -> Result<Outcome, DoorError> {
         let (evidence, duration, hold, not_after) = match command {
             DoorCommand::Safe => {
@@ -121,15 +125,20 @@ impl Relay {
         }
     }
 
-    /// Puts the relay at its safe level for good: every later order to energise it is refused. The result is that of
-    /// [`DoorCommand::Safe`].
+    /// Puts the relay at its safe level for good: every later command that energises is refused.
+    ///
+    /// # Errors
+    /// As for [`DoorCommand::Safe`].
     pub fn stop(&mut self, now: Moment) -> Result<Option<Released>, DoorError> {
         self.stopped = true;
         self.wires.safe().inspect_err(|_| self.retry(now))?;
         Ok(self.on.take().map(|on| Released { on_for: now.since(on.since) }))
     }
 
-    /// Releases the relay when its time is over. `None` when there is nothing to do.
+    /// Releases the relay if its time is over. `None` if it is not.
+    ///
+    /// # Errors
+    /// The wires cannot be written, and are retried at [`Relay::next_deadline`].
     pub fn poll(&mut self, now: Moment) -> Result<Option<Released>, DoorError> {
         let Some(on) = self.on.filter(|on| on.until <= now) else { return Ok(None) };
         self.wires.safe().inspect_err(|_| self.retry(now))?;
@@ -137,12 +146,12 @@ impl Relay {
         Ok(Some(Released { on_for: now.since(on.since) }))
     }
 
-    /// When [`Relay::poll`] has something to do next; `None` while the relay is at its safe level.
+    /// When [`Relay::poll`] is due next; `None` while the relay is at its safe level.
     pub fn next_deadline(&self) -> Option<Moment> {
         self.on.map(|on| on.until)
     }
 
-    /// What [`Wires::describe`] says.
+    /// As [`Wires::describe`].
     pub fn describe(&self) -> String {
         self.wires.describe()
     }
@@ -154,10 +163,10 @@ impl Relay {
         let promised = self.on.map_or(now, |on| on.until);
         let until = (now + duration).max(promised).min(since + longest);
         let fresh = self.on.is_none();
-        // Armed before the wires move: however long they take, the time counts from the order.
+        // Set before the wires are written: however long they take, the time counts from the command.
         self.on = Some(On { since, until, held });
         if let Err(error) = self.wires.energise() {
-            // The level may be either now, so the wires are told to go safe; if they cannot, `retry` keeps at it.
+            // The wires may be at either level now.
             match self.wires.safe() {
                 Ok(()) => self.on = None,
                 Err(_) => self.retry(now),
@@ -167,7 +176,7 @@ impl Relay {
         Ok(if fresh { Outcome::Opened { until } } else { Outcome::Extended { until } })
     }
 
-    /// The wires would not go safe: they may be energised, and are to be told again soon.
+    /// The wires did not go to their safe level and may be energised: schedules another try.
     fn retry(&mut self, now: Moment) {
         let since = self.on.map_or(now, |on| on.since);
         self.on = Some(On { since, until: now + RETRY, held: false });
@@ -220,7 +229,7 @@ mod tests {
         DoorCommand::Pulse { evidence: Some(captured_at), duration, not_after: FOREVER }
     }
 
-    /// Wires that fail while they are told to, and keep their level then.
+    /// Wires that fail on request, and then keep their level.
     struct Faulty {
         wires: Simulated,
         energise_fails: Arc<AtomicBool>,
@@ -256,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_safe_level_is_written_first_of_all() {
+    fn the_safe_level_is_written_first() {
         let (_relay, history, _) = relay();
         assert_eq!(history.levels(), [(at(0), Level::Safe)]);
     }
@@ -276,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_frame_leaves_the_wires_alone() {
+    fn a_stale_frame_moves_nothing() {
         let (mut relay, history, _) = relay();
         let age = Duration::from_millis(801);
         assert_eq!(relay.command(pulse(at(0), secs(3)), at(801)), Ok(Outcome::Refused(Refusal::Stale { age })));
@@ -285,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_after_its_deadline_leaves_the_wires_alone() {
+    fn a_command_after_its_deadline_moves_nothing() {
         let (mut relay, history, _) = relay();
         let not_after = at(5000);
         let pulse = DoorCommand::Pulse { evidence: None, duration: secs(3), not_after };
@@ -299,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_relay_is_safe_and_stays_so() {
+    fn a_stopped_relay_stays_at_its_safe_level() {
         let (mut relay, history, _) = relay();
         relay.command(HOLD, at(0)).unwrap();
         assert_eq!(relay.stop(at(700)), Ok(Some(Released { on_for: Duration::from_millis(700) })));
@@ -322,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn no_row_of_pulses_exceeds_the_longest_time() {
+    fn pulses_in_a_row_do_not_exceed_the_limit() {
         let (mut relay, _, _) = relay();
         for second in 0..59 {
             relay.command(pulse(at(second * 1000), secs(10)), at(second * 1000)).unwrap();
@@ -360,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn wires_that_stick_are_told_again_until_they_let_go() {
+    fn stuck_wires_are_retried_until_they_are_safe() {
         let (mut relay, history, _, safe_fails) = faulty();
         relay.command(pulse(at(0), secs(3)), at(0)).unwrap();
         safe_fails.store(true, Ordering::Relaxed);
@@ -373,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_lasts_until_told_otherwise_but_not_for_ever() {
+    fn a_hold_lasts_until_another_command_or_its_limit() {
         let (mut relay, history, _) = relay();
         let until = Moment(MAX_HOLD);
         assert_eq!(relay.command(HOLD, at(0)), Ok(Outcome::Opened { until }));
@@ -388,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_not_made_to_be_held_lets_go_after_its_longest_pulse() {
+    fn a_lock_that_cannot_be_held_is_released_after_its_longest_pulse() {
         let wires = Simulated::new(Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH)));
         let mut relay = Relay::new(Box::new(wires), Limits { max_hold: None, ..LIMITS }).unwrap();
         assert_eq!(relay.command(HOLD, at(0)), Ok(Outcome::Opened { until: Moment(MAX_ON) }));
@@ -419,7 +428,7 @@ mod tests {
         ]
     }
 
-    /// Lets `span` pass as a good owner does: polls at each deadline.
+    /// Lets `span` pass and polls at each deadline, as an owner must.
     fn wait(relay: &mut Relay, clock: &SimulatedClock, span: Duration) {
         let end = clock.now() + span;
         while let Some(deadline) = relay.next_deadline().filter(|&deadline| deadline <= end) {
@@ -431,7 +440,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_promises_hold(steps in proptest::collection::vec(step(), 1..60)) {
+        fn the_limits_hold(steps in proptest::collection::vec(step(), 1..60)) {
             let (mut relay, history, clock) = relay();
             clock.advance(secs(10));
             let mut held = Vec::new();

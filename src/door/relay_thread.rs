@@ -1,5 +1,5 @@
-//! The thread of one relay. It owns the wires, the lamps and the deadlines, and touches no disk, no socket and no journal: whatever hangs
-//! elsewhere in the process, a relay goes back to its safe level when its time is over.
+//! The thread of one relay. It owns the wires, the lamps and the deadlines, and uses no disk, no socket and no journal: whatever hangs elsewhere
+//! in the process, the relay returns to its safe level when its time is over.
 //!
 //! ```text
 //! RelayHandle ──orders──► RelayLoop ──levels──► wires, lamps
@@ -16,9 +16,9 @@ use super::{DoorError, Outcome, Panel, Relay};
 use crate::clock::Clock;
 use crate::domain::{DoorCommand, Moment};
 
-/// The loop looks at the clock at least this often.
+/// The longest time between two looks at the clock.
 const BEAT: Duration = Duration::from_millis(250);
-/// The wires have this long to carry out an order. Drivers answer within a millisecond.
+/// The limit for the wires to carry out an order. Drivers answer within a millisecond.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Messages that wait. The doors' thread sends one order at a time.
 const WAITING: usize = 32;
@@ -28,10 +28,9 @@ const REPORTS: usize = 64;
 /// What a relay did by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// It went back to its safe level, because its time was over or because the daemon stops.
+    /// It returned to its safe level, because its time was over or the daemon stops.
     Released { on_for: Duration, stopping: bool },
-    /// The wires did not go to their safe level and may be energised. They are tried again ten times a second; the same reason is reported
-    /// once.
+    /// The wires did not go to their safe level and may be energised. They are retried ten times a second; the same reason is reported once.
     Stuck { reason: String },
 }
 
@@ -40,24 +39,24 @@ enum Message {
         command: DoorCommand,
         answer: SyncSender<Result<Outcome, DoorError>>,
     },
-    /// Look at the clock, then answer.
+    /// Handle what is due, then answer.
     Poll {
         answer: SyncSender<()>,
     },
-    /// The lamps have something else to show.
+    /// Update the lamps.
     Show,
 }
 
-/// What the lamps are to show. Apart from the inbox, so that a burst of refusals takes no place there that an order needs.
+/// What the lamps are to show. Separate from the inbox, so that a burst of refusals leaves room there for orders.
 #[derive(Default)]
 struct Shown {
     denied: AtomicBool,
     fault: AtomicBool,
-    /// A [`Message::Show`] is on its way.
+    /// A [`Message::Show`] is in the inbox.
     sent: AtomicBool,
 }
 
-/// What the doors' thread holds of a relay. Dropping it ends the loop, which leaves the relay at its safe level.
+/// The doors' end of a relay. Dropping it ends the loop, which leaves the relay at its safe level.
 pub struct RelayHandle {
     inbox: Arc<SyncSender<Message>>,
     reports: Arc<Mutex<Vec<Report>>>,
@@ -81,18 +80,17 @@ pub struct RelayLoop {
     wake: Box<dyn Fn() + Send>,
 }
 
-/// Stops all relays that were made with it, from any thread.
+/// Stops all relays that share it, from any thread.
 #[derive(Clone, Default)]
 pub struct RelayStop(Arc<Stopping>);
 
 #[derive(Default)]
 struct Stopping {
-    said: AtomicBool,
+    requested: AtomicBool,
     inboxes: Mutex<Vec<Weak<SyncSender<Message>>>>,
 }
 
-/// Takes a relay apart into what the doors' thread holds and what its own thread runs. `wake` is called after each report: it must not
-/// block.
+/// Splits a relay into the handle for the doors' thread and the body of its own thread. `wake` is called after each report and must not block.
 pub fn relay_thread(
     relay: Relay,
     panel: Panel,
@@ -130,10 +128,10 @@ pub fn relay_thread(
 }
 
 impl RelayHandle {
-    /// Has `command` carried out, and waits for the wires: a second at most.
+    /// Sends `command` and waits for the wires, for [`PATIENCE`] at most.
     ///
     /// # Errors
-    /// As [`Relay::command`]; [`DoorError::NoAnswer`] when the wires hang, and what they are then is not known.
+    /// As [`Relay::command`]; [`DoorError::NoAnswer`] if the wires hang, which may then be at either level.
     pub fn command(&mut self, command: DoorCommand) -> Result<Outcome, DoorError> {
         let (answer, answered) = sync_channel(1);
         self.send(Message::Order { command, answer })?;
@@ -146,13 +144,12 @@ impl RelayHandle {
         outcome
     }
 
-    /// What the relay did by itself since the last call, oldest first. Where its time is over by the clock, this waits until the relay has
-    /// looked at the clock, too.
+    /// What the relay did by itself since the last call, oldest first. If its time is over, this waits until the relay has handled that.
     pub fn reports(&mut self) -> Vec<Report> {
         if self.until.is_some_and(|until| until <= self.clock.now()) {
             let (answer, answered) = sync_channel(1);
             if self.send(Message::Poll { answer }).is_ok() {
-                // Without an answer there is nothing to report yet.
+                // Without an answer there is no report yet.
                 answered.recv_timeout(PATIENCE).ok();
             }
         }
@@ -163,7 +160,7 @@ impl RelayHandle {
         reports
     }
 
-    /// When the relay will have something to report.
+    /// When the relay is released.
     pub fn next_deadline(&self) -> Option<Moment> {
         self.until
     }
@@ -181,13 +178,13 @@ impl RelayHandle {
         }
     }
 
-    /// What the wires say of themselves.
+    /// As [`Relay::describe`].
     pub fn describe(&self) -> &str {
         &self.wires
     }
 
     fn show(&self) {
-        // A full inbox wakes the loop as well as this would.
+        // A full inbox wakes the loop as well.
         if !self.shown.sent.swap(true, Ordering::SeqCst) && self.inbox.try_send(Message::Show).is_err() {
             self.shown.sent.store(false, Ordering::SeqCst);
         }
@@ -212,15 +209,15 @@ impl RelayLoop {
             let due = [self.relay.next_deadline(), self.panel.next_deadline()].into_iter().flatten().min();
             let wait = due.map_or(BEAT, |at| at.since(now).min(BEAT));
             match self.inbox.recv_timeout(wait) {
-                Ok(message) => self.hear(message),
+                Ok(message) => self.handle(message),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn hear(&mut self, message: Message) {
-        // What became due while the message waited comes first.
+    fn handle(&mut self, message: Message) {
+        // First what became due while the message waited.
         self.keep_time();
         let now = self.clock.now();
         match message {
@@ -237,7 +234,7 @@ impl RelayLoop {
         }
     }
 
-    /// Gives the answer to an order. When nobody waits for it any longer, the relay goes safe, and that is reported.
+    /// Answers an order. If the caller has given up waiting, the relay goes to its safe level, which is reported.
     fn answer(&mut self, answer: SyncSender<Result<Outcome, DoorError>>, outcome: Result<Outcome, DoorError>) {
         let Err(TrySendError::Disconnected(outcome)) = answer.try_send(outcome) else { return };
         let now = self.clock.now();
@@ -251,9 +248,9 @@ impl RelayLoop {
         }
     }
 
-    /// Stops the relay if that was asked for, releases it if its time is over, and shows what it is.
+    /// Stops the relay if that is requested, releases it if its time is over, and updates the lamps.
     fn keep_time(&mut self) {
-        let stopping = self.stop.0.said.load(Ordering::SeqCst);
+        let stopping = self.stop.0.requested.load(Ordering::SeqCst);
         let now = self.clock.now();
         let done = match stopping && !self.stopped {
             true => self.relay.stop(now),
@@ -294,20 +291,19 @@ impl RelayLoop {
 }
 
 impl RelayStop {
-    /// Puts all relays at their safe level for good, also those that are made later. Returns how many have not confirmed it within
-    /// `patience`.
+    /// Puts all relays at their safe level for good, also those that are made later. Returns how many did not confirm it within `patience`.
     pub fn stop(&self, patience: Duration) -> usize {
-        self.0.said.store(true, Ordering::SeqCst);
+        self.0.requested.store(true, Ordering::SeqCst);
         self.poll(patience)
     }
 
-    /// Whether all relays were told to stop.
-    pub fn said(&self) -> bool {
-        self.0.said.load(Ordering::SeqCst)
+    /// Whether a stop was requested.
+    pub fn is_requested(&self) -> bool {
+        self.0.requested.load(Ordering::SeqCst)
     }
 
-    /// Has each relay look at the clock, and waits until it has. Returns how many have not within `patience` each. Needed where the clock is
-    /// a simulated one, which wakes nobody.
+    /// Makes each relay handle what is due, and waits for that. Returns how many did not answer within `patience` each. Needed with a simulated
+    /// clock, which wakes no thread.
     pub fn poll(&self, patience: Duration) -> usize {
         let inboxes: Vec<_> = self.inboxes().iter().filter_map(Weak::upgrade).collect();
         let asked = inboxes.iter().map(|inbox| {
@@ -363,11 +359,11 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_is_released_although_its_owner_does_nothing() {
+    fn a_relay_is_released_even_if_its_owner_hangs() {
         let (mut handle, thread, history) = simulated(&RelayStop::default());
         assert!(matches!(handle.command(pulse(50)), Ok(Outcome::Opened { .. })));
         assert_eq!(history.level(), Some(Level::Energised));
-        // The owner hangs: it asks for nothing.
+        // The owner hangs: it sends nothing.
         wait_for(|| history.level() == Some(Level::Safe));
         let mut reports = Vec::new();
         wait_for(|| {
@@ -382,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_is_safe_at_once_and_for_good() {
+    fn a_stop_is_immediate_and_final() {
         let stop = RelayStop::default();
         let (mut handle, _, history) = simulated(&stop);
         handle.command(pulse(900)).unwrap();
@@ -396,7 +392,7 @@ mod tests {
         assert!(!left, "made after the stop, it never left its safe level");
     }
 
-    /// Wires that hang for a while in the order to energise.
+    /// Wires that hang for a while when they are energised.
     struct Slow(Simulated, Duration);
 
     impl Wires for Slow {
@@ -414,14 +410,14 @@ mod tests {
     }
 
     #[test]
-    fn wires_that_hang_are_reported_as_not_known_and_released_when_they_return() {
+    fn wires_that_hang_give_no_answer_and_are_released_when_they_return() {
         let clock = Arc::new(SystemClock::new());
         let wires = Simulated::new(clock.clone());
         let history = wires.history();
         let slow = Slow(wires, PATIENCE + Duration::from_millis(200));
         let (mut handle, _) = running(Box::new(slow), &RelayStop::default(), clock);
         assert_eq!(handle.command(pulse(100)), Err(DoorError::NoAnswer { wires: "slow".into() }));
-        // Nobody waits for the answer any longer, so the relay is released as soon as the wires return.
+        // The caller has given up, so the relay is released as soon as the wires return.
         wait_for(|| history.level() == Some(Level::Safe));
         let levels = history.levels();
         let (on, off) = (levels[levels.len() - 2].0, levels[levels.len() - 1].0);

@@ -1,9 +1,6 @@
 //! The lines of a Raspberry Pi, through the registers of its GPIO block (crate `rppal`).
 //!
-//! Registers cannot fail: a level that is written is written, unless something else drives the line. Inputs are asked every 10 ms,
-//! which costs a read of a register.
-//!
-//! Knows nothing of other boards.
+//! Writing a register cannot fail, but something else may drive the line. Inputs are polled every 10 ms, which costs a read of a register.
 
 use std::time::Duration;
 
@@ -17,17 +14,18 @@ use super::{
     gpiocdev,
 };
 
-/// How often inputs are asked.
+/// The interval of polling.
 const POLL: Duration = Duration::from_millis(10);
 
-/// The labels of the kernel's chip for the same lines.
+/// The labels of the kernel's chips for the same lines.
 const LABELS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
 
 /// Claims the lines of `settings`.
 pub(super) fn open(settings: &WiringSettings) -> Result<Wiring, DoorError> {
     settings.lines()?;
     let gpio = gpio()?;
-    let output = |what: &str, line: &Option<LineId>, active| Output::claim(&gpio, what, number(what, line)?, active);
+    let output =
+        |what: &str, line: &Option<LineId>, active| OutputLine::claim(&gpio, what, number(what, line)?, active);
     let relay = output("relay", &settings.relay.line, settings.relay.active)?;
     let lamps = settings.indicator.as_ref().map(|lamps| {
         Lamps::claim(lamps, |signal, line| {
@@ -42,7 +40,7 @@ pub(super) fn open(settings: &WiringSettings) -> Result<Wiring, DoorError> {
     Ok(Wiring { relay: Box::new(relay), indicator, contacts })
 }
 
-/// Which board this is, and what the kernel knows of the lines.
+/// Describes the board, and the lines as the kernel knows them.
 pub(super) fn survey(settings: &WiringSettings) -> Result<Survey, DoorError> {
     let model = model()?;
     let lines = settings.lines()?.into_iter().map(|(what, line)| {
@@ -53,18 +51,18 @@ pub(super) fn survey(settings: &WiringSettings) -> Result<Survey, DoorError> {
     Ok(Survey { device: format!("rppal on a {model}"), lines: lines.collect() })
 }
 
-/// An output that stays what it is when it is dropped: a line of a register block has no owner that gives it back.
-struct Output {
+/// An output line. Dropping it leaves the line an output at its safe level.
+struct OutputLine {
     pin: OutputPin,
     active: Active,
     description: String,
-    /// The line read otherwise than it was written, and that was told.
+    /// The line did not read as it was written, which was logged.
     contradicted: bool,
 }
 
-impl Output {
+impl OutputLine {
     /// Its level is set before it becomes an output.
-    fn claim(gpio: &Gpio, what: &str, number: u8, active: Active) -> Result<Output, DoorError> {
+    fn claim(gpio: &Gpio, what: &str, number: u8, active: Active) -> Result<OutputLine, DoorError> {
         let pin = pin(gpio, what, number)?;
         let mut pin = match active {
             Active::High => pin.into_output_low(),
@@ -72,7 +70,7 @@ impl Output {
         };
         pin.set_reset_on_drop(false);
         let description = format!("{} through rppal, {active}", name(number));
-        let mut output = Output { pin, active, description, contradicted: false };
+        let mut output = OutputLine { pin, active, description, contradicted: false };
         output.set(Level::Safe);
         Ok(output)
     }
@@ -91,7 +89,7 @@ impl Output {
     }
 }
 
-impl Wires for Output {
+impl Wires for OutputLine {
     fn energise(&mut self) -> Result<(), DoorError> {
         self.set(Level::Energised);
         Ok(())
@@ -107,13 +105,13 @@ impl Wires for Output {
     }
 }
 
-impl Drop for Output {
+impl Drop for OutputLine {
     fn drop(&mut self) {
         self.set(Level::Safe);
     }
 }
 
-/// The inputs with the levels at which they are active.
+/// The input lines with the levels at which they are active.
 struct Inputs {
     pins: Vec<(InputPin, Active)>,
     descriptions: Vec<String>,
@@ -128,7 +126,7 @@ impl Inputs {
             let pin = pin(gpio, &what, number)?;
             inputs.pins.push((biased(pin, of), of.active()));
             let every = POLL.as_millis();
-            inputs.descriptions.push(format!("{what}: {} through rppal, {of}, asked every {every} ms", name(number)));
+            inputs.descriptions.push(format!("{what}: {} through rppal, {of}, polled every {every} ms", name(number)));
         }
         Ok(inputs)
     }
@@ -165,7 +163,7 @@ fn gpio() -> Result<Gpio, DoorError> {
     })
 }
 
-/// Takes the pin from this process's pool; the kernel must not know a user of it.
+/// Takes the pin from this process's pool, unless the kernel knows a user of it.
 fn pin(gpio: &Gpio, what: &str, number: u8) -> Result<Pin, DoorError> {
     if let Some(by) = user(number) {
         return Err(DoorError::LineInUse { line: format!("{} ({what})", name(number)), by });
@@ -179,12 +177,12 @@ fn pin(gpio: &Gpio, what: &str, number: u8) -> Result<Pin, DoorError> {
     })?;
     let mode = pin.mode();
     if !matches!(mode, Mode::Input | Mode::Output | Mode::Null) {
-        tracing::warn!(line = %name(number), what, "had function {mode} of another peripheral until now; is that one switched off?");
+        tracing::warn!(line = %name(number), what, "the pin had function {mode} of another peripheral until now; is that one switched off?");
     }
     Ok(pin)
 }
 
-/// Who has the line, if the kernel knows.
+/// The user of the line, if the kernel knows one.
 fn user(number: u8) -> Option<String> {
     LABELS.iter().find_map(|label| gpiocdev::user(label, u32::from(number)))
 }
@@ -215,7 +213,7 @@ fn model() -> Result<String, DoorError> {
     }
 }
 
-/// What the board calls itself in its device tree.
+/// The board's name in its device tree.
 fn board() -> String {
     match std::fs::read_to_string("/sys/firmware/devicetree/base/model") {
         Ok(model) => model.trim_end_matches('\0').to_owned(),
@@ -228,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_numbers_name_a_pin() {
+    fn a_pin_is_named_by_its_number_only() {
         assert_eq!(number("relay", &Some(LineId::Number(17))), Ok(17));
         for wrong in [LineId::Number(256), LineId::Name("GPIO17".into())] {
             let error = number("relay", &Some(wrong)).unwrap_err();
@@ -238,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_is_told_to_use_the_other_driver() {
+    fn another_machine_gets_the_advice_to_use_the_other_driver() {
         if !board().contains("Raspberry Pi") {
             let error = gpio().unwrap_err();
             assert!(matches!(error, DoorError::NotAPi { .. }) && error.to_string().contains("gpiocdev"), "{error}");

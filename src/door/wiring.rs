@@ -1,6 +1,4 @@
-//! What hangs on which line: the settings of a door's wires.
-//!
-//! Knows nothing of configuration files, nor of how a line is driven.
+//! Settings of a door's wires: which line is for what.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{DoorError, Input};
 
-/// One door's wires. Written down, they are the relay's line alone: that is what `usher door safe` needs.
+/// One door's wires. Only the relay's line is serialised, for `usher door safe`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WiringSettings {
-    /// The door's name; the kernel shows it as the user of the lines.
+    /// The door's name, which the kernel shows as the user of the lines.
     pub door: String,
     pub driver: Driver,
     pub relay: OutputSettings,
     #[serde(skip)]
     pub indicator: Option<IndicatorSettings>,
-    /// Each input once, in the order in which they are told.
+    /// Each input once, in the order in which they are read.
     #[serde(skip)]
     pub inputs: Vec<(Input, InputSettings)>,
 }
@@ -27,9 +25,9 @@ pub struct WiringSettings {
 /// What drives the lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Driver {
-    /// Nothing.
+    /// No device.
     Simulated {
-        /// The file that plays the inputs; without one they are at rest for good.
+        /// The file that sets the inputs; without one they stay at rest.
         inputs: Option<PathBuf>,
     },
     /// The registers of a Raspberry Pi.
@@ -44,16 +42,16 @@ pub enum Driver {
 /// A line of a chip.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LineId {
-    /// Its number on the chip; on a Raspberry Pi the BCM number.
+    /// The number on the chip; on a Raspberry Pi the BCM number.
     Number(u32),
-    /// The name that the chip gives it.
+    /// The chip's name for it.
     Name(String),
 }
 
 /// The relay's line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputSettings {
-    /// `None` for the simulated driver only.
+    /// `None` only for the simulated driver.
     pub line: Option<LineId>,
     /// The level that energises.
     pub active: Active,
@@ -66,7 +64,7 @@ pub enum Active {
     Low,
 }
 
-/// The lamps; a lamp without a line is not there.
+/// The lamps; those without a line do not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndicatorSettings {
     pub granted: Option<LineId>,
@@ -79,11 +77,11 @@ pub struct IndicatorSettings {
 /// A contact on an input line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputSettings {
-    /// `None` for the simulated driver only.
+    /// `None` only for the simulated driver.
     pub line: Option<LineId>,
-    /// What the contact is at rest: door closed, button released, housing closed.
+    /// The contact at rest: door closed, button released, housing closed.
     pub contact: Contact,
-    /// Where the line is pulled while the contact is open; with it goes where the contact leads to.
+    /// The resistor that pulls the line while the contact is open, and with it where the contact leads to.
     pub pull: Pull,
     /// How long a new level must last before it counts.
     pub debounce: Duration,
@@ -103,20 +101,23 @@ pub enum Pull {
     Up,
     /// The chip's own, down; the contact leads to the board's supply.
     Down,
-    /// None in the chip: one outside pulls up, and the contact leads to ground.
+    /// An external one, up; the contact leads to ground.
     None,
 }
 
 impl OutputSettings {
-    /// The line; an error where there is none.
+    /// The line.
+    ///
+    /// # Errors
+    /// There is none.
     pub(super) fn line(&self) -> Result<&LineId, DoorError> {
         self.line.as_ref().ok_or_else(|| DoorError::NoLineGiven { what: "relay".to_owned() })
     }
 }
 
 impl InputSettings {
-    /// The level of the line at which the input is active. A closed contact to ground reads low, one to the supply high; the
-    /// input is active when the contact is not what it is at rest.
+    /// The level of the line at which the input is active: when the contact is not at rest. A closed contact to ground reads low, one to the supply
+    /// high.
     pub fn active(&self) -> Active {
         let closed = if self.pull == Pull::Down { Active::High } else { Active::Low };
         match self.contact {
@@ -136,7 +137,10 @@ impl Active {
 }
 
 impl WiringSettings {
-    /// Each line with what hangs on it. An error names what has no line.
+    /// Each line with what it is for.
+    ///
+    /// # Errors
+    /// Names what has no line.
     pub(super) fn lines(&self) -> Result<Vec<(String, &LineId)>, DoorError> {
         let mut lines = vec![("relay".to_owned(), self.relay.line()?)];
         for (lamp, line) in self.indicator.iter().flat_map(IndicatorSettings::lamps) {
@@ -150,7 +154,7 @@ impl WiringSettings {
         Ok(lines)
     }
 
-    /// What the kernel shows as the user of a line; it keeps 31 bytes of it (`GPIO_MAX_NAME_SIZE` of linux/gpio.h, less the zero).
+    /// What the kernel shows as the user of a line, at most 31 bytes (`GPIO_MAX_NAME_SIZE` of linux/gpio.h, less the terminating zero).
     pub(super) fn consumer(&self, what: &str) -> String {
         let mut consumer = format!("usher {what} {}", self.door);
         while consumer.len() > 31 {
@@ -161,7 +165,7 @@ impl WiringSettings {
 }
 
 impl IndicatorSettings {
-    /// The lamps that are there.
+    /// The lamps that exist.
     pub(super) fn lamps(&self) -> impl Iterator<Item = (&'static str, &LineId)> {
         let lamps = [("granted lamp", &self.granted), ("denied lamp", &self.denied), ("fault lamp", &self.fault)];
         lamps.into_iter().filter_map(|(what, line)| line.as_ref().map(|line| (what, line)))
@@ -206,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_contact_that_is_not_as_at_rest_is_active() {
+    fn a_contact_that_is_not_at_rest_is_active() {
         let active = |contact, pull| InputSettings { line: None, contact, pull, debounce: Duration::ZERO }.active();
         // A closed contact reads low when it leads to ground, and high when it leads to the supply.
         assert_eq!(active(Contact::NormallyClosed, Pull::Up), Active::High);

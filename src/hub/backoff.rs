@@ -1,6 +1,4 @@
 //! How long to wait before the next attempt to connect.
-//!
-//! Knows nothing of what is attempted.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -8,8 +6,8 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Waits of 1 second to 1 minute, doubling with each attempt; half of each is left to chance, so that a hundred devices do not
-/// come back to a restarted broker at one instant. (Known as equal jitter: Brooker, "Exponential Backoff And Jitter", 2015.)
+/// Waits of 1 second to 1 minute that double with each attempt. Half of each is random, so that a hundred devices do not reconnect to a
+/// restarted broker at the same instant: equal jitter (Brooker, "Exponential Backoff And Jitter", 2015).
 #[derive(Debug, Default)]
 pub struct Backoff {
     attempts: u32,
@@ -24,12 +22,12 @@ impl Backoff {
     }
 
     /// The next wait is the shortest.
-    pub fn begin_anew(&mut self) {
+    pub fn reset(&mut self) {
         self.attempts = 0;
     }
 
-    /// To be told when a connection has ended that was accepted and lasted for `online`. Only a connection that lasted for the
-    /// longest wait begins anew, so that a broker that accepts and hangs up at once is not pestered.
+    /// A connection that lasted for `online` has ended. Waits start again only after one that lasted as long as the longest wait, so that a
+    /// broker that accepts and hangs up is not flooded with attempts.
     pub fn ended_after(&mut self, online: Duration) {
         if online >= LONGEST {
             self.attempts = 0;
@@ -43,7 +41,7 @@ fn wait(attempts: u32, chance: f64) -> Duration {
     longest.mul_f64(0.5 + 0.5 * chance)
 }
 
-/// The standard library seeds each `RandomState` at random; good enough for jitter.
+/// A random number in 0..1. The standard library seeds each `RandomState` at random, which is good enough for jitter.
 fn chance() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     (random >> 11) as f64 / (1u64 << 53) as f64
@@ -62,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_lasting_connection_begins_anew() {
+    fn only_a_lasting_connection_resets_the_wait() {
         let mut backoff = Backoff::default();
         for _ in 0..10 {
             backoff.next();

@@ -1,6 +1,4 @@
-//! One face for both versions of the protocol: MQTT 5 and 3.1.1 speak alike from here on.
-//!
-//! Knows nothing of what the messages say and of when to connect again.
+//! The MQTT client: one interface for MQTT 5 and 3.1.1.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,52 +12,47 @@ use rumqttc::v5::mqttbytes::{QoS as QoS5, v5::Filter as Filter5};
 use rumqttc::{Outgoing, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport, v5};
 use rustls::ClientConfig;
 
-use super::failure::Failure;
-use super::{HubSettings, Version};
+use super::failure::{BrokerFailure, CONNECT_WITHIN, LARGEST_INCOMING_311};
+use super::settings::{HubSettings, Version};
 
-/// A broker that does not accept the connection within this time is given up.
-pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// The largest packet that is taken in, in bytes. An MQTT 5 broker is told and keeps larger ones to itself.
+/// The largest packet that is accepted over MQTT 5, in bytes. The broker is given this limit and sends no larger ones.
 const LARGEST_INCOMING: u32 = 1 << 20;
-/// MQTT 3.1.1 cannot tell a broker, and one larger message ends the connection. So what is too long for any use is still read, and passed
-/// over; beyond this the memory of a small board matters more.
-pub const LARGEST_INCOMING_311: usize = 16 << 20;
 
-/// What is said on connecting and what the broker shall say when this client falls silent.
+/// The message that the broker publishes when this client falls silent.
 pub struct Will {
     pub topic: String,
     pub payload: &'static str,
 }
 
-/// A way in for messages. Never waits: the connection has room for `room` of them.
+/// Takes messages to be sent. Never blocks: the connection has room for `room` of them.
 pub enum Client {
     V5(v5::AsyncClient),
     V311(rumqttc::AsyncClient),
 }
 
-/// What comes back; to be polled for anything to happen.
+/// The events of the connection, which must be polled for anything to happen.
 pub enum Events {
     V5(Box<v5::EventLoop>),
     V311(Box<rumqttc::EventLoop>),
 }
 
-/// What happened on the connection.
+/// An event of the connection.
 #[derive(Debug)]
-pub enum Heard {
+pub enum ClientEvent {
     /// The broker accepts the connection and takes packets of at most `largest` bytes.
     Accepted { largest: Option<u32> },
-    /// The next message that was handed over is on its way and has this number.
+    /// The next message that was handed over has been written, and has this packet identifier.
     Written(u16),
-    /// The broker has the message with this number, or says why it does not want it.
+    /// The broker has the message with this packet identifier, or refuses it for this reason.
     Acknowledged { packet: u16, refusal: Option<String> },
-    /// The broker's answer to a subscription; `refused` says why one of its topics was not allowed.
+    /// The broker's answer to a subscription; `refused` is why one of its topics is not allowed.
     Subscribed { refused: Option<String> },
-    /// A message of a topic that was subscribed to.
+    /// A message on a subscribed topic.
     Message(Incoming),
-    /// The farewell is written.
-    Left,
-    /// Nothing of interest.
-    Nothing,
+    /// The disconnection has been written.
+    Disconnected,
+    /// Anything else.
+    Other,
 }
 
 /// A message from the broker.
@@ -67,13 +60,13 @@ pub enum Heard {
 pub struct Incoming {
     pub topic: String,
     pub payload: Bytes,
-    /// It was kept by the broker and is not news.
+    /// The broker had retained it, so it is not new.
     pub retained: bool,
-    /// Seconds until the broker would have thrown it away, for a sender that said so (MQTT 5 only).
+    /// Seconds until the broker would discard it, if the sender set that (MQTT 5 only).
     pub expires_in_s: Option<u32>,
 }
 
-/// Prepares a connection with room for `room` messages at once, of which `window` are under way unacknowledged.
+/// Prepares a connection with room for `room` messages, of which `window` may be unacknowledged.
 pub fn open(
     settings: &HubSettings,
     tls: Option<Arc<ClientConfig>>,
@@ -85,7 +78,7 @@ pub fn open(
         Some(config) => Transport::tls_with_config(TlsConfiguration::Rustls(config)),
         None => Transport::Tcp,
     };
-    // The client panics below 5 seconds, and MQTT has 16 bits for it.
+    // The client panics below 5 seconds, and MQTT has 16 bits for the value.
     let keep_alive = settings.keep_alive.clamp(Duration::from_secs(5), Duration::from_secs(u16::MAX.into()));
     let expiry_s = u32::try_from(settings.session_expiry.as_secs()).unwrap_or(u32::MAX);
     let login = settings.username.as_ref().map(|name| (name, settings.password.as_deref().unwrap_or_default()));
@@ -104,7 +97,7 @@ pub fn open(
                 options.set_credentials(name, password);
             }
             if let Some(will) = will {
-                // While the session lives a short break of the line is nobody's business.
+                // While the session lives, a short interruption is not published as an outage.
                 let delay = LastWillProperties {
                     delay_interval: (!settings.clean_start).then_some(expiry_s.min(LONGEST_WILL_DELAY_S)),
                     payload_format_indicator: None,
@@ -140,11 +133,11 @@ pub fn open(
     }
 }
 
-/// However long a session lives, after so many seconds of silence the device is told to be offline.
+/// However long a session lives, the device is published as offline after this many seconds of silence.
 const LONGEST_WILL_DELAY_S: u32 = 30;
 
 impl Client {
-    /// Hands a message over at QoS 1. `false` when the topic is not allowed by the protocol, or when there is no room.
+    /// Sends a message at QoS 1. `false` if MQTT does not allow the topic or there is no room.
     pub fn publish(&self, topic: String, payload: Bytes, retain: bool) -> bool {
         match self {
             Client::V5(client) => client.try_publish(topic, QoS5::AtLeastOnce, retain, payload).is_ok(),
@@ -152,7 +145,7 @@ impl Client {
         }
     }
 
-    /// Asks for `topics` at QoS 1. `false` when there is no room.
+    /// Subscribes to `topics` at QoS 1. `false` if there is no room.
     pub fn subscribe(&self, topics: &[String]) -> bool {
         match self {
             Client::V5(client) => {
@@ -164,8 +157,8 @@ impl Client {
         }
     }
 
-    /// Takes leave. `false` when there is no room.
-    pub fn leave(&self) -> bool {
+    /// Disconnects. `false` if there is no room.
+    pub fn disconnect(&self) -> bool {
         match self {
             Client::V5(client) => client.try_disconnect().is_ok(),
             Client::V311(client) => client.try_disconnect().is_ok(),
@@ -174,23 +167,23 @@ impl Client {
 }
 
 impl Events {
-    /// Waits for the next thing to happen. The first call connects. Must not be dropped half way: a packet could be lost.
-    pub async fn next(&mut self) -> Result<Heard, Failure> {
+    /// Waits for the next event. The first call connects. The future must not be dropped before it is ready: a packet could be lost.
+    pub async fn next(&mut self) -> Result<ClientEvent, BrokerFailure> {
         match self {
-            Events::V5(events) => events.poll().await.map(heard5).map_err(Failure::from),
-            Events::V311(events) => events.poll().await.map(heard311).map_err(Failure::from),
+            Events::V5(events) => events.poll().await.map(event5).map_err(BrokerFailure::from),
+            Events::V311(events) => events.poll().await.map(event311).map_err(BrokerFailure::from),
         }
     }
 
-    /// What was heard before a failure and not taken yet.
-    pub fn rest(&mut self) -> Vec<Heard> {
+    /// The events before a failure that were not taken yet.
+    pub fn rest(&mut self) -> Vec<ClientEvent> {
         match self {
-            Events::V5(events) => events.state.events.drain(..).map(heard5).collect(),
-            Events::V311(events) => events.state.events.drain(..).map(heard311).collect(),
+            Events::V5(events) => events.state.events.drain(..).map(event5).collect(),
+            Events::V311(events) => events.state.events.drain(..).map(event311).collect(),
         }
     }
 
-    /// The longest silence before the broker is asked whether it is there; it may have its own wish.
+    /// The longest silence before the broker is pinged. The broker may have set its own.
     pub fn keep_alive(&self) -> Duration {
         match self {
             Events::V5(events) => events.options.keep_alive(),
@@ -199,57 +192,57 @@ impl Events {
     }
 }
 
-fn heard5(event: v5::Event) -> Heard {
+fn event5(event: v5::Event) -> ClientEvent {
     match event {
         v5::Event::Outgoing(outgoing) => written(&outgoing),
         v5::Event::Incoming(Packet5::ConnAck(accepted)) => match accepted.code {
             ConnectReturnCode::Success => {
-                Heard::Accepted { largest: accepted.properties.and_then(|properties| properties.max_packet_size) }
+                ClientEvent::Accepted { largest: accepted.properties.and_then(|properties| properties.max_packet_size) }
             }
-            _ => Heard::Nothing,
+            _ => ClientEvent::Other,
         },
         v5::Event::Incoming(Packet5::PubAck(ack)) => {
             let well = matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers);
-            Heard::Acknowledged { packet: ack.pkid, refusal: (!well).then(|| format!("{:?}", ack.reason)) }
+            ClientEvent::Acknowledged { packet: ack.pkid, refusal: (!well).then(|| format!("{:?}", ack.reason)) }
         }
         v5::Event::Incoming(Packet5::SubAck(ack)) => {
             let refused = ack.return_codes.iter().find(|code| !matches!(code, SubscribeReason5::Success(_)));
-            Heard::Subscribed { refused: refused.map(|code| format!("{code:?}")) }
+            ClientEvent::Subscribed { refused: refused.map(|code| format!("{code:?}")) }
         }
-        v5::Event::Incoming(Packet5::Publish(publish)) => Heard::Message(Incoming {
+        v5::Event::Incoming(Packet5::Publish(publish)) => ClientEvent::Message(Incoming {
             topic: String::from_utf8_lossy(&publish.topic).into_owned(),
             payload: publish.payload,
             retained: publish.retain,
             expires_in_s: publish.properties.and_then(|properties| properties.message_expiry_interval),
         }),
-        v5::Event::Incoming(_) => Heard::Nothing,
+        v5::Event::Incoming(_) => ClientEvent::Other,
     }
 }
 
-fn heard311(event: rumqttc::Event) -> Heard {
+fn event311(event: rumqttc::Event) -> ClientEvent {
     use rumqttc::Packet;
     match event {
         rumqttc::Event::Outgoing(outgoing) => written(&outgoing),
-        rumqttc::Event::Incoming(Packet::ConnAck(_)) => Heard::Accepted { largest: None },
-        rumqttc::Event::Incoming(Packet::PubAck(ack)) => Heard::Acknowledged { packet: ack.pkid, refusal: None },
+        rumqttc::Event::Incoming(Packet::ConnAck(_)) => ClientEvent::Accepted { largest: None },
+        rumqttc::Event::Incoming(Packet::PubAck(ack)) => ClientEvent::Acknowledged { packet: ack.pkid, refusal: None },
         rumqttc::Event::Incoming(Packet::SubAck(ack)) => {
             let refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
-            Heard::Subscribed { refused: refused.then(|| "Failure".to_owned()) }
+            ClientEvent::Subscribed { refused: refused.then(|| "BrokerFailure".to_owned()) }
         }
-        rumqttc::Event::Incoming(Packet::Publish(publish)) => Heard::Message(Incoming {
+        rumqttc::Event::Incoming(Packet::Publish(publish)) => ClientEvent::Message(Incoming {
             topic: publish.topic,
             payload: publish.payload,
             retained: publish.retain,
             expires_in_s: None,
         }),
-        rumqttc::Event::Incoming(_) => Heard::Nothing,
+        rumqttc::Event::Incoming(_) => ClientEvent::Other,
     }
 }
 
-fn written(outgoing: &Outgoing) -> Heard {
+fn written(outgoing: &Outgoing) -> ClientEvent {
     match outgoing {
-        Outgoing::Publish(packet) => Heard::Written(*packet),
-        Outgoing::Disconnect => Heard::Left,
-        _ => Heard::Nothing,
+        Outgoing::Publish(packet) => ClientEvent::Written(*packet),
+        Outgoing::Disconnect => ClientEvent::Disconnected,
+        _ => ClientEvent::Other,
     }
 }

@@ -1,60 +1,61 @@
 //! The task behind the hub: [`run`] makes one connection after another.
 //!
-//! Knows nothing of what the messages say. All retrying is in `run`; each connection begins with a fresh client, tells again all
-//! that the broker shall keep, and goes on with the first event that was not acknowledged.
+//! All retrying is in `run`. Each connection starts with a new client, publishes all retained messages again, and continues with the first event
+//! that was not acknowledged.
 
 use std::pin::pin;
-use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::backoff::Backoff;
-use super::client::{self, Events, Heard, Will};
-use super::failure::Failure;
+use super::client::{self, ClientEvent, Events, Will};
+use super::failure::{BrokerFailure, NO_ACKNOWLEDGEMENT};
 use super::link::{End as LinkEnd, Link, ROOM, WINDOW};
-use super::shared::Shared;
-use super::{HubSettings, State};
+use super::settings::HubSettings;
+use super::shared::ConnectionState;
+use super::task::Task;
 
 /// How a connection ended.
 enum End {
-    /// As it was asked to.
+    /// On request.
     Stopped,
-    /// Or not: `why` for people, how long the connection had been good, and whether the next one is worth an early try.
+    /// By a failure: why in words, how long the connection had been established, and whether the next one should be tried soon.
     Lost { why: String, online: Option<Duration>, early: bool },
 }
 
-/// A connection that ends within this time is short; so many in a row are told, because two clients with one id end each other's.
+/// A connection that ends within this time is short. [`OFTEN`] in a row are reported, because two clients with one id end each other's
+/// connections.
 const SHORT: Duration = Duration::from_secs(60);
 const OFTEN: u32 = 3;
-/// So many times in a row the next connection is tried soon, to find out what the broker does not take. Then it has to wait.
+/// The most connections in a row that are tried soon to find out what the broker does not accept.
 const EARLY_TRIES: u32 = 40;
 
-/// Connects, and connects again, until `stopping` turns true.
-pub async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
+/// Connects and reconnects until `stopping` turns true.
+pub async fn run(mut task: Task, mut stopping: watch::Receiver<bool>) {
     let mut backoff = Backoff::default();
     let mut outage = Outage::default();
     let (mut short, mut tries) = (0, 0);
-    while let End::Lost { mut why, online, early } = connect_once(&shared, &mut stopping, &mut outage).await {
+    while let End::Lost { mut why, online, early } = connect_once(&mut task, &mut stopping, &mut outage).await {
         backoff.ended_after(online.unwrap_or_default());
         if online.is_some_and(|online| online >= SHORT) {
             tries = 0;
         }
         if early && tries < EARLY_TRIES {
             tries += 1;
-            backoff.begin_anew();
+            backoff.reset();
         }
         short = if online.is_some_and(|online| online < SHORT) && !early { short + 1 } else { 0 };
         if short >= OFTEN {
             why = format!(
                 "{why}; this is the {short}. short connection in a row: does another device use the client id {}? Then set \
                  [mqtt] client_id",
-                shared.settings.client_id
+                task.settings.client_id
             );
-            outage.flaps(&shared.settings.address(), &why, short);
+            outage.flaps(&task.settings.address(), &why, short);
         }
-        outage.goes_on(&shared.settings.address(), &why);
-        shared.state.send_replace(State::Offline { why });
+        outage.goes_on(&task.settings.address(), &why);
+        task.shared.state.send_replace(ConnectionState::Offline { why });
         tokio::select! {
             () = sleep(backoff.next()) => {}
             () = stop_is_asked(&mut stopping) => break,
@@ -63,34 +64,34 @@ pub async fn run(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
 }
 
 /// One connection, from the first packet to its end.
-async fn connect_once(shared: &Shared, stopping: &mut watch::Receiver<bool>, outage: &mut Outage) -> End {
-    // A session would bring back what the device does not listen to for now.
-    let clean_start = shared.settings.clean_start || shared.is_deaf();
-    let settings = &HubSettings { clean_start, ..shared.settings.clone() };
+async fn connect_once(task: &mut Task, stopping: &mut watch::Receiver<bool>, outage: &mut Outage) -> End {
+    // A session would restore subscriptions that are paused.
+    let clean_start = task.settings.clean_start || task.is_paused();
+    let settings = &HubSettings { clean_start, ..task.settings.clone() };
     let address = settings.address();
     let tls = match settings.tls.as_ref().map(|tls| tls.load()).transpose() {
         Ok(tls) => tls,
         Err(error) => return End::Lost { why: format!("[mqtt.tls] {error}"), online: None, early: false },
     };
-    let will = Will { topic: shared.topics.status(), payload: "offline" };
+    let will = Will { topic: task.topics.status(), payload: "offline" };
     let (client, mut events) = client::open(settings, tls, Some(will), ROOM, 2 * WINDOW as u16);
     let first = tokio::select! {
         first = events.next() => first,
         () = stop_is_asked(stopping) => return End::Stopped,
     };
     let largest = match first {
-        Ok(Heard::Accepted { largest }) => largest,
+        Ok(ClientEvent::Accepted { largest }) => largest,
         Ok(_) => {
-            let failure = Failure::Protocol("its first answer is another packet".to_owned());
+            let failure = BrokerFailure::Protocol(NO_ACKNOWLEDGEMENT.to_owned());
             return End::Lost { why: failure.while_connecting(&address), online: None, early: false };
         }
         Err(failure) => return End::Lost { why: failure.while_connecting(&address), online: None, early: false },
     };
     let since = Instant::now();
-    shared.state.send_replace(State::Online);
-    shared.counts.connected();
+    task.shared.state.send_replace(ConnectionState::Online);
+    task.shared.counts.connections.increment();
 
-    let mut link = Link::begin(shared, client, largest);
+    let mut link = Link::begin(task, client, largest);
     let end = live(&mut link, &mut events, stopping, || outage.is_over(&address)).await;
     match end {
         Ok(()) => {
@@ -98,9 +99,9 @@ async fn connect_once(shared: &Shared, stopping: &mut watch::Receiver<bool>, out
             End::Stopped
         }
         Err(failure) => {
-            // What was acknowledged just before is not to blame, and is not sent again.
-            for heard in events.rest() {
-                link.hear(heard);
+            // Messages that were acknowledged just before are not to blame, and are not sent again.
+            for event in events.rest() {
+                link.handle(event);
             }
             let early = link.over(Some(&failure));
             let why = format!("{address} was lost: {}", failure.while_online());
@@ -109,28 +110,29 @@ async fn connect_once(shared: &Shared, stopping: &mut watch::Receiver<bool>, out
     }
 }
 
-/// Sends what waits until the connection breaks, or until everything is said after a stop was asked for. Calls `answered` when the
-/// broker has acknowledged something.
+/// Sends what waits until the connection breaks, or until the farewell after a stop was requested. Calls `answered` when the broker has acknowledged
+/// something.
 async fn live(
     link: &mut Link<'_>,
     events: &mut Events,
     stopping: &mut watch::Receiver<bool>,
     mut answered: impl FnMut(),
-) -> Result<(), Failure> {
+) -> Result<(), BrokerFailure> {
+    let shared = link.task.shared.clone();
     let mut asked = false;
     loop {
-        // The client writes at least a ping in each keep-alive span. Longer silence means that it hangs in a write.
+        // The client writes at least a ping in each keep-alive interval. A longer silence means that it hangs in a write.
         let silence = events.keep_alive() * 2;
-        // Kept over the inner loop: the client's poll must not be dropped half way, or a packet could be lost.
+        // Kept over the inner loop: dropping the client's poll before it is ready could lose a packet.
         let mut poll = pin!(timeout(silence, events.next()));
-        let heard = loop {
+        let event = loop {
             link.feed();
             tokio::select! {
-                heard = &mut poll => break heard.map_err(|_| Failure::Silent)??,
-                () = link.shared.work.notified() => {}
+                event = &mut poll => break event.map_err(|_| BrokerFailure::Silent)??,
+                () = shared.work.notified() => {}
                 () = link.time_is_up() => {
                     if link.is_stuck() {
-                        return Err(Failure::Unacknowledged);
+                        return Err(BrokerFailure::Unacknowledged);
                     }
                 }
                 () = stop_is_asked(stopping), if !asked => {
@@ -139,22 +141,22 @@ async fn live(
                 }
             }
         };
-        if matches!(heard, Heard::Acknowledged { .. }) {
+        if matches!(event, ClientEvent::Acknowledged { .. }) {
             answered();
         }
-        if link.hear(heard) == LinkEnd::Over {
+        if link.handle(event) == LinkEnd::Over {
             return Ok(());
         }
     }
 }
 
 async fn stop_is_asked(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the hub is gone; then its task is about to be aborted anyway.
+    // An error means that the hub was dropped, which aborts this task.
     let _ = stopping.wait_for(|&stop| stop).await;
 }
 
-/// Sees to it that an outage is told once, and once that it is over. A broker is there when it has acknowledged something: one
-/// that accepts connections and then says nothing would else fill the log.
+/// Logs an outage once, and its end once. The broker counts as back when it has acknowledged something: one that accepts connections and then
+/// says nothing would fill the log otherwise.
 #[derive(Default)]
 struct Outage {
     since: Option<Instant>,
@@ -171,7 +173,7 @@ impl Outage {
         }
     }
 
-    /// Short connections that end again and again are told once for each tenth of them.
+    /// Logs every tenth of repeated short connections.
     fn flaps(&mut self, address: &str, why: &str, times: u32) {
         if times == OFTEN || times.is_multiple_of(10) {
             tracing::warn!(broker = address, why, "the broker ends connections soon");

@@ -1,6 +1,4 @@
-//! What the hub has counted.
-//!
-//! Knows nothing of what it means.
+//! What the hub counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,97 +7,83 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct HubCounts {
     /// Connections that the broker accepted.
     pub connections: u64,
-    /// Events handed over as they happened, and those that came late. One that is sent again counts again.
+    /// Events sent as they happened. One that is sent again counts again.
     pub live: u64,
+    /// Events sent late. One that is sent again counts again.
     pub replayed: u64,
-    /// Events that can never be sent, because the broker does not take them.
+    /// Events that can never be sent, because the broker does not accept them.
     pub dropped: u64,
-    /// Messages of any kind that the broker does not take, and topics that it does not let this device read.
+    /// Messages of any kind that the broker does not accept, and topics that it does not let this device read.
     pub refused: u64,
-    /// Commands handed on to be carried out, and to be written down as refused.
+    /// Commands handed on to be carried out.
     pub commands_accepted: u64,
+    /// Commands handed on to be recorded as refused.
     pub commands_refused: u64,
-    /// Commands beyond the rate, of which the first was written down.
+    /// Commands beyond the rate limit, of which the first was recorded.
     pub commands_limited: u64,
-    /// Messages on command topics that were none.
+    /// Messages on command topics that are not commands.
     pub commands_malformed: u64,
-    /// Commands that were here before.
+    /// Commands that arrived before.
     pub commands_repeated: u64,
-    /// Pictures handed over, and those that could not be sent at once or were too large.
+    /// Snapshots sent.
     pub snapshots: u64,
+    /// Snapshots that could not be sent at once, or were too large.
     pub snapshots_dropped: u64,
 }
 
-/// The counters behind [`HubCounts`].
+/// A number that only grows.
 #[derive(Debug, Default)]
-pub struct Counters([AtomicU64; 12]);
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one, and returns the new value.
+    pub fn increment(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The counters behind [`HubCounts`], by the same names.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub connections: Counter,
+    pub live: Counter,
+    pub replayed: Counter,
+    pub dropped: Counter,
+    pub refused: Counter,
+    pub commands_accepted: Counter,
+    pub commands_refused: Counter,
+    pub commands_limited: Counter,
+    pub commands_malformed: Counter,
+    pub commands_repeated: Counter,
+    pub snapshots: Counter,
+    pub snapshots_dropped: Counter,
+}
 
 impl Counters {
-    fn count(&self, which: usize) -> u64 {
-        self.0[which].fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub fn connected(&self) {
-        self.count(0);
-    }
-
-    pub fn sent(&self, late: bool) {
-        self.count(if late { 2 } else { 1 });
-    }
-
-    pub fn dropped(&self) {
-        self.count(3);
-    }
-
-    pub fn refused(&self) {
-        self.count(4);
-    }
-
-    pub fn accepted(&self) {
-        self.count(5);
-    }
-
-    pub fn rejected(&self) {
-        self.count(6);
-    }
-
-    pub fn limited(&self) {
-        self.count(7);
-    }
-
-    /// How many there are by now.
-    pub fn malformed(&self) -> u64 {
-        self.count(8)
-    }
-
-    pub fn repeated(&self) {
-        self.count(11);
-    }
-
-    pub fn snapshot_sent(&self) {
-        self.count(9);
-    }
-
-    pub fn snapshots_dropped(&self, how_many: u64) {
-        self.0[10].fetch_add(how_many, Ordering::Relaxed);
-    }
-
-    /// All of them.
+    /// The current values.
     pub fn read(&self) -> HubCounts {
-        let of = |which: usize| self.0[which].load(Ordering::Relaxed);
         HubCounts {
-            connections: of(0),
-            live: of(1),
-            replayed: of(2),
-            dropped: of(3),
-            refused: of(4),
-            commands_accepted: of(5),
-            commands_refused: of(6),
-            commands_limited: of(7),
-            commands_malformed: of(8),
-            commands_repeated: of(11),
-            snapshots: of(9),
-            snapshots_dropped: of(10),
+            connections: self.connections.get(),
+            live: self.live.get(),
+            replayed: self.replayed.get(),
+            dropped: self.dropped.get(),
+            refused: self.refused.get(),
+            commands_accepted: self.commands_accepted.get(),
+            commands_refused: self.commands_refused.get(),
+            commands_limited: self.commands_limited.get(),
+            commands_malformed: self.commands_malformed.get(),
+            commands_repeated: self.commands_repeated.get(),
+            snapshots: self.snapshots.get(),
+            snapshots_dropped: self.snapshots_dropped.get(),
         }
     }
 }

@@ -1,106 +1,172 @@
-//! What can go wrong between this client and a broker, in words that say what to look at.
-//!
-//! Knows nothing of what was being sent.
+//! What can go wrong between this client and a broker, worded so that it says what to check.
 
 use std::error::Error;
+use std::io;
+use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::Error as Packet5;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode as Code5, DisconnectReasonCode as Goodbye};
 use rumqttc::{ConnectReturnCode, v5};
+use rustls::CertificateError;
 
-use super::client::{CONNECT_WITHIN, LARGEST_INCOMING_311};
+/// A broker that does not accept the connection within this time has failed.
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// The largest packet that is read over MQTT 3.1.1, in bytes. Such a broker cannot be given a limit, and one larger message ends the connection. So
+/// messages that are too long for any use are still read, and ignored; beyond this the memory of a small board matters more.
+pub const LARGEST_INCOMING_311: usize = 16 << 20;
 
-/// Why a connection did not come about, or broke.
+/// A [`BrokerFailure::Protocol`]: a broker begins with a CONNACK packet.
+pub const NO_ACKNOWLEDGEMENT: &str = "its first packet does not acknowledge the connection";
+
+/// Why a connection could not be made, or broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// Nothing was heard in time.
+pub enum BrokerFailure {
+    /// No answer in time.
     Silent,
-    /// The other side closed the line without a word.
+    /// The broker closed the connection without giving a reason.
     HungUp,
-    /// The line could not be made, or broke.
+    /// The network connection could not be made, or broke.
     Line(String),
-    /// The two sides could not agree on a secure line.
-    Tls(String),
-    /// The broker does not accept user and password.
+    /// TLS failed: the kind, and the library's words.
+    Tls(TlsFault, String),
+    /// The broker does not accept user name and password.
     Login,
     /// The broker does not accept this client for another reason.
     Refused(String),
-    /// The broker says something that is not in the protocol.
+    /// The broker violates the protocol.
     Protocol(String),
-    /// The broker ended the connection and says why.
+    /// The broker ended the connection and gives this reason.
     Ended(Goodbye),
-    /// Another client came with this client id.
+    /// Another client connected with this client id.
     TakenOver,
-    /// The broker sent a message that is larger than what is taken in.
+    /// The broker sent a message larger than [`LARGEST_INCOMING_311`].
     TooLarge,
-    /// The broker is there, and does not acknowledge what it was sent.
+    /// The broker answers, but does not acknowledge a message.
     Unacknowledged,
 }
 
-/// Whether a message that was under way may be the cause of a failure.
+/// What TLS failed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFault {
+    /// The broker sent an alert: it does not accept this device's side.
+    Alert,
+    /// The broker's certificate is expired or not valid yet.
+    OutOfDate,
+    /// The broker's certificate is for another name.
+    WrongName,
+    /// The broker's certificate is not signed by a known authority.
+    UnknownIssuer,
+    /// Anything else, such as a broker without TLS.
+    Other,
+}
+
+impl TlsFault {
+    fn of(error: &rustls::Error) -> TlsFault {
+        match error {
+            rustls::Error::AlertReceived(_) => TlsFault::Alert,
+            rustls::Error::InvalidCertificate(error) => match error {
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => TlsFault::OutOfDate,
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    TlsFault::WrongName
+                }
+                // `Other` is what webpki says of a chain, such as that an authority's certificate is used as the broker's own.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_) => {
+                    TlsFault::UnknownIssuer
+                }
+                _ => TlsFault::Other,
+            },
+            _ => TlsFault::Other,
+        }
+    }
+
+    /// What to check.
+    fn hint(self) -> &'static str {
+        match self {
+            TlsFault::Alert => {
+                "the broker does not accept our side: check client_cert_file and client_key_file, and that the certificate has not expired"
+            }
+            TlsFault::OutOfDate => "the broker's certificate is out of date, or this device's clock is wrong",
+            TlsFault::WrongName => {
+                "the broker's certificate is for another name: set host to a name that the certificate contains"
+            }
+            TlsFault::UnknownIssuer => {
+                "the broker's certificate is not signed by a known authority: set [mqtt.tls] ca_file"
+            }
+            TlsFault::Other => "check the port and the files of [mqtt.tls]",
+        }
+    }
+}
+
+/// Whether a message that was being sent may be the cause of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// It is not: the line, or something else.
+    /// No: it was the network, or something else.
     Line,
-    /// The broker does not say.
+    /// Unknown.
     Perhaps,
-    /// It is.
+    /// Yes.
     Message,
 }
 
-impl Failure {
-    /// Why there is no connection to the broker at `address`, and what to look at.
+impl BrokerFailure {
+    /// Why there is no connection to the broker at `address`, and what to check.
     pub fn while_connecting(&self, address: &str) -> String {
         match self {
-            Failure::Silent => {
+            BrokerFailure::Silent => {
                 let seconds = CONNECT_WITHIN.as_secs();
                 format!("{address} did not answer within {seconds} s; check host, port and network")
             }
-            Failure::HungUp => {
+            BrokerFailure::HungUp => {
                 format!(
                     "{address} hung up instead of answering; check user name, password, port and whether it wants TLS"
                 )
             }
-            Failure::Line(why) => format!("{address} cannot be reached: {why}; check host, port and network"),
-            Failure::Tls(why) => format!("{address}: no secure line: {why}; {}", tls_hint(why)),
-            Failure::Login => format!("{address} refused the user name or the password; check both"),
-            Failure::Refused(why) => format!("{address} refused the connection: {why}"),
-            Failure::Protocol(why) => {
-                format!("{address} does not speak MQTT as asked: {why}; check port and [mqtt] version")
+            BrokerFailure::Line(why) => format!("{address} cannot be reached: {why}; check host, port and network"),
+            BrokerFailure::Tls(fault, why) => format!("{address}: no TLS connection: {why}; {}", fault.hint()),
+            BrokerFailure::Login => format!("{address} refused the user name or the password; check both"),
+            BrokerFailure::Refused(why) => format!("{address} refused the connection: {why}"),
+            BrokerFailure::Protocol(why) => {
+                format!("{address} does not speak the configured MQTT: {why}; check port and [mqtt] version")
             }
-            Failure::Ended(_) | Failure::TakenOver | Failure::TooLarge | Failure::Unacknowledged => {
+            BrokerFailure::Ended(_)
+            | BrokerFailure::TakenOver
+            | BrokerFailure::TooLarge
+            | BrokerFailure::Unacknowledged => {
                 format!("{address}: {}", self.while_online())
             }
         }
     }
 
-    /// Why a connection broke that had been good.
+    /// Why an established connection broke.
     pub fn while_online(&self) -> String {
         match self {
-            Failure::Silent => "the broker stopped answering".to_owned(),
-            Failure::HungUp => "the broker hung up".to_owned(),
-            Failure::Line(why) | Failure::Refused(why) | Failure::Protocol(why) => why.clone(),
-            Failure::Tls(why) => format!("the secure line broke: {why}"),
-            Failure::Login => "the broker took the permission back".to_owned(),
-            Failure::Ended(reason) => format!("the broker ended the connection: {reason:?}"),
-            Failure::TakenOver => {
+            BrokerFailure::Silent => "the broker stopped answering".to_owned(),
+            BrokerFailure::HungUp => "the broker hung up".to_owned(),
+            BrokerFailure::Line(why) | BrokerFailure::Refused(why) | BrokerFailure::Protocol(why) => why.clone(),
+            BrokerFailure::Tls(_, why) => format!("the TLS connection broke: {why}"),
+            BrokerFailure::Login => "the broker withdrew the permission".to_owned(),
+            BrokerFailure::Ended(reason) => format!("the broker ended the connection: {reason:?}"),
+            BrokerFailure::TakenOver => {
                 "another client connected with the same client id: give each device a name of its own ([device] \
                                    name), or set [mqtt] client_id"
                     .to_owned()
             }
-            Failure::TooLarge => format!(
+            BrokerFailure::TooLarge => format!(
                 "the broker sent a message of more than {} MiB on a topic that usher listens to; clear it there if it is retained",
                 LARGEST_INCOMING_311 >> 20
             ),
-            Failure::Unacknowledged => "the broker does not acknowledge what it is sent".to_owned(),
+            BrokerFailure::Unacknowledged => "the broker does not acknowledge what it is sent".to_owned(),
         }
     }
 
-    /// Whether a message may be the cause, for a connection that had been good.
+    /// Whether a message may be the cause, for an established connection.
     pub fn blame(&self) -> Blame {
         match self {
-            Failure::HungUp | Failure::Unacknowledged | Failure::Protocol(_) => Blame::Perhaps,
-            Failure::Ended(reason) => match reason {
+            BrokerFailure::HungUp | BrokerFailure::Unacknowledged | BrokerFailure::Protocol(_) => Blame::Perhaps,
+            BrokerFailure::Ended(reason) => match reason {
                 Goodbye::UnspecifiedError => Blame::Perhaps,
                 Goodbye::MalformedPacket
                 | Goodbye::ProtocolError
@@ -116,125 +182,122 @@ impl Failure {
                 | Goodbye::WildcardSubscriptionsNotSupported => Blame::Message,
                 _ => Blame::Line,
             },
-            Failure::Silent
-            | Failure::Line(_)
-            | Failure::Tls(_)
-            | Failure::Login
-            | Failure::Refused(_)
-            | Failure::TakenOver
-            | Failure::TooLarge => Blame::Line,
+            BrokerFailure::Silent
+            | BrokerFailure::Line(_)
+            | BrokerFailure::Tls(..)
+            | BrokerFailure::Login
+            | BrokerFailure::Refused(_)
+            | BrokerFailure::TakenOver
+            | BrokerFailure::TooLarge => Blame::Line,
         }
     }
 }
 
-/// What to look at, by the words that rustls uses.
-fn tls_hint(why: &str) -> &'static str {
-    let has = |words: &[&str]| words.iter().any(|word| why.contains(word));
-    if has(&["received fatal alert"]) {
-        "the broker does not accept our side: check client_cert_file and client_key_file, and that the certificate has not expired"
-    } else if has(&["Expired", "expired", "NotValidYet"]) {
-        "the broker's certificate is out of date, or this device's clock is wrong"
-    } else if has(&["not valid for name", "NotValidForName"]) {
-        "the broker's certificate is for another name: set host to a name that stands in it"
-    } else if has(&["UnknownIssuer", "CaUsedAsEndEntity", "BadSignature"]) {
-        "the broker's certificate is not signed by a known authority: set [mqtt.tls] ca_file"
-    } else {
-        "check the port and the files of [mqtt.tls]"
-    }
+/// The error and its causes, from the outermost to the innermost. An [`io::Error`] hides the error that it wraps from [`Error::source`], so it is
+/// unwrapped here.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| {
+        let error: &'e (dyn Error + 'static) = *error;
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &'e (dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
 }
 
-/// The innermost causes say what happened; the outer ones only where.
+/// The innermost cause says what happened; the outer ones only where.
 fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// A TLS failure, if TLS is among the causes.
+fn tls_failure(error: &(dyn Error + 'static)) -> Option<BrokerFailure> {
+    let cause = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
+    Some(BrokerFailure::Tls(TlsFault::of(cause), innermost(error)))
+}
+
+/// A failure of the network connection, or of TLS on it, if an [`io::Error`] is among the causes.
+fn network_failure(error: &(dyn Error + 'static)) -> Option<BrokerFailure> {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    if let Some(failure) = tls_failure(error) {
+        return Some(failure);
     }
-    last.to_string()
+    let kind = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>())?.kind();
+    Some(match kind {
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => BrokerFailure::HungUp,
+        _ => BrokerFailure::Line(innermost(error)),
+    })
 }
 
-/// Whether the cause lies in TLS: in the handshake, or, for a client that the broker does not like, just after it.
-fn of_tls(text: &str) -> bool {
-    ["alert", "certificate", "InvalidContentType", "handshake"].iter().any(|word| text.contains(word))
+/// A failure while the secure connection was being made.
+fn handshake_failure(error: &(dyn Error + 'static)) -> BrokerFailure {
+    tls_failure(error).unwrap_or_else(|| BrokerFailure::Tls(TlsFault::Other, innermost(error)))
 }
 
-fn line(text: String) -> Failure {
-    if of_tls(&text) {
-        Failure::Tls(text)
-    } else if ["closed by peer", "reset by peer", "unexpected end", "eof", "Broken pipe"]
-        .iter()
-        .any(|end| text.contains(end))
-    {
-        Failure::HungUp
-    } else {
-        Failure::Line(text)
-    }
+/// A failure in the protocol's state, which may also wrap a failure of the network.
+fn state_failure(error: &(dyn Error + 'static)) -> BrokerFailure {
+    network_failure(error).unwrap_or_else(|| BrokerFailure::Protocol(innermost(error)))
 }
 
-impl From<v5::ConnectionError> for Failure {
-    fn from(error: v5::ConnectionError) -> Failure {
+impl From<v5::ConnectionError> for BrokerFailure {
+    fn from(error: v5::ConnectionError) -> BrokerFailure {
         use v5::{ConnectionError, StateError};
         match &error {
-            ConnectionError::Timeout(_) | ConnectionError::MqttState(StateError::AwaitPingResp) => Failure::Silent,
-            ConnectionError::MqttState(StateError::ConnectionAborted) => Failure::HungUp,
-            ConnectionError::ConnectionRefused(Code5::BadUserNamePassword | Code5::NotAuthorized) => Failure::Login,
-            ConnectionError::ConnectionRefused(Code5::RefusedProtocolVersion | Code5::UnsupportedProtocolVersion) => {
-                Failure::Protocol("it refuses MQTT 5".to_owned())
+            ConnectionError::Timeout(_) | ConnectionError::MqttState(StateError::AwaitPingResp) => {
+                BrokerFailure::Silent
             }
-            ConnectionError::ConnectionRefused(code) => Failure::Refused(format!("{code:?}")),
+            ConnectionError::MqttState(StateError::ConnectionAborted) => BrokerFailure::HungUp,
+            ConnectionError::ConnectionRefused(Code5::BadUserNamePassword | Code5::NotAuthorized) => {
+                BrokerFailure::Login
+            }
+            ConnectionError::ConnectionRefused(Code5::RefusedProtocolVersion | Code5::UnsupportedProtocolVersion) => {
+                BrokerFailure::Protocol("it refuses MQTT 5".to_owned())
+            }
+            ConnectionError::ConnectionRefused(code) => BrokerFailure::Refused(format!("{code:?}")),
             ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => match reason_code {
-                Goodbye::SessionTakenOver => Failure::TakenOver,
-                other => Failure::Ended(*other),
+                Goodbye::SessionTakenOver => BrokerFailure::TakenOver,
+                other => BrokerFailure::Ended(*other),
             },
             ConnectionError::MqttState(StateError::Deserialization(Packet5::PayloadSizeLimitExceeded { .. })) => {
-                Failure::TooLarge
+                BrokerFailure::TooLarge
             }
-            // mosquitto says so in an acknowledgement, where the protocol does not foresee it.
+            // mosquitto says so in an acknowledgement, which the protocol does not provide for.
             ConnectionError::MqttState(StateError::Deserialization(Packet5::InvalidConnectReturnCode(0x95))) => {
-                Failure::Ended(Goodbye::PacketTooLarge)
+                BrokerFailure::Ended(Goodbye::PacketTooLarge)
             }
-            ConnectionError::Tls(_) => Failure::Tls(innermost(&error)),
-            ConnectionError::Io(_) => line(innermost(&error)),
-            ConnectionError::MqttState(state) => of_state(&error, format!("{state:?}")),
-            ConnectionError::NotConnAck(_) => Failure::Protocol("its first answer is another packet".to_owned()),
-            _ => Failure::Protocol(error.to_string()),
+            ConnectionError::Tls(_) => handshake_failure(&error),
+            ConnectionError::Io(_) => state_failure(&error),
+            ConnectionError::MqttState(_) => state_failure(&error),
+            ConnectionError::NotConnAck(_) => BrokerFailure::Protocol(NO_ACKNOWLEDGEMENT.to_owned()),
+            _ => BrokerFailure::Protocol(error.to_string()),
         }
     }
 }
 
-impl From<rumqttc::ConnectionError> for Failure {
-    fn from(error: rumqttc::ConnectionError) -> Failure {
+impl From<rumqttc::ConnectionError> for BrokerFailure {
+    fn from(error: rumqttc::ConnectionError) -> BrokerFailure {
         use rumqttc::{ConnectionError, StateError};
         match &error {
             ConnectionError::NetworkTimeout
             | ConnectionError::FlushTimeout
-            | ConnectionError::MqttState(StateError::AwaitPingResp) => Failure::Silent,
-            ConnectionError::MqttState(StateError::ConnectionAborted) => Failure::HungUp,
+            | ConnectionError::MqttState(StateError::AwaitPingResp) => BrokerFailure::Silent,
+            ConnectionError::MqttState(StateError::ConnectionAborted) => BrokerFailure::HungUp,
             ConnectionError::ConnectionRefused(
                 ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
-            ) => Failure::Login,
+            ) => BrokerFailure::Login,
             ConnectionError::ConnectionRefused(ConnectReturnCode::RefusedProtocolVersion) => {
-                Failure::Protocol("it refuses MQTT 3.1.1".to_owned())
+                BrokerFailure::Protocol("it refuses MQTT 3.1.1".to_owned())
             }
-            ConnectionError::ConnectionRefused(code) => Failure::Refused(format!("{code:?}")),
+            ConnectionError::ConnectionRefused(code) => BrokerFailure::Refused(format!("{code:?}")),
             ConnectionError::MqttState(StateError::Deserialization(
                 rumqttc::mqttbytes::Error::PayloadSizeLimitExceeded(_),
-            )) => Failure::TooLarge,
-            ConnectionError::Tls(_) => Failure::Tls(innermost(&error)),
-            ConnectionError::Io(_) => line(innermost(&error)),
-            ConnectionError::MqttState(state) => of_state(&error, format!("{state:?}")),
-            ConnectionError::NotConnAck(_) => Failure::Protocol("its first answer is another packet".to_owned()),
-            _ => Failure::Protocol(error.to_string()),
+            )) => BrokerFailure::TooLarge,
+            ConnectionError::Tls(_) => handshake_failure(&error),
+            ConnectionError::Io(_) => state_failure(&error),
+            ConnectionError::MqttState(_) => state_failure(&error),
+            ConnectionError::NotConnAck(_) => BrokerFailure::Protocol(NO_ACKNOWLEDGEMENT.to_owned()),
+            _ => BrokerFailure::Protocol(error.to_string()),
         }
-    }
-}
-
-/// The client wraps what the line says into errors of the protocol's state.
-fn of_state(error: &(dyn Error + 'static), debug: String) -> Failure {
-    match line(format!("{} ({debug})", innermost(error))) {
-        Failure::Tls(_) => Failure::Tls(innermost(error)),
-        Failure::Line(_) if debug.contains("Io") => Failure::Line(innermost(error)),
-        Failure::Line(_) => Failure::Protocol(innermost(error)),
-        other => other,
     }
 }
 
@@ -242,32 +305,43 @@ fn of_state(error: &(dyn Error + 'static), debug: String) -> Failure {
 mod tests {
     use super::*;
 
-    #[test]
-    fn words_of_rustls_lead_to_the_setting_to_look_at() {
-        let told = |why: &str| Failure::Tls(why.to_owned()).while_connecting("broker:8883");
-        assert!(told("invalid peer certificate: UnknownIssuer").contains("ca_file"));
-        assert!(told("invalid peer certificate: certificate expired: verification time …").contains("out of date"));
-        assert!(told("received fatal alert: CertificateExpired").contains("client_cert_file"));
-        assert!(told("invalid peer certificate: certificate not valid for name \"a\"").contains("another name"));
+    fn io_error(error: rustls::Error) -> rumqttc::ConnectionError {
+        rumqttc::ConnectionError::MqttState(rumqttc::StateError::Io(io::Error::new(io::ErrorKind::InvalidData, error)))
     }
 
     #[test]
-    fn only_what_can_be_due_to_a_message_is_laid_to_its_charge() {
-        let of = |reason| Failure::Ended(reason).blame();
+    fn errors_of_tls_lead_to_the_setting_to_check() {
+        let of = |error: rustls::Error| BrokerFailure::from(io_error(error)).while_connecting("broker:8883");
+        let certificate = |error| of(rustls::Error::InvalidCertificate(error));
+        assert!(certificate(CertificateError::UnknownIssuer).contains("ca_file"));
+        assert!(certificate(CertificateError::Expired).contains("out of date"));
+        assert!(certificate(CertificateError::NotValidForName).contains("another name"));
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateExpired);
+        assert!(of(alert).contains("client_cert_file"));
+        let handshake = rumqttc::ConnectionError::Tls(rumqttc::TlsError::TLS(rustls::Error::DecryptError));
+        assert!(BrokerFailure::from(handshake).while_connecting("broker:8883").contains("[mqtt.tls]"));
+    }
+
+    #[test]
+    fn only_a_failure_that_a_message_can_cause_blames_it() {
+        let of = |reason| BrokerFailure::Ended(reason).blame();
         assert_eq!([of(Goodbye::PacketTooLarge), of(Goodbye::NotAuthorized)], [Blame::Message; 2]);
         assert_eq!([of(Goodbye::ServerShuttingDown), of(Goodbye::KeepAliveTimeout)], [Blame::Line; 2]);
-        assert_eq!([Failure::TakenOver.blame(), Failure::Silent.blame()], [Blame::Line; 2]);
-        assert_eq!([Failure::HungUp.blame(), Failure::Protocol("?".into()).blame()], [Blame::Perhaps; 2]);
-        assert!(Failure::TakenOver.while_online().contains("client_id"));
+        assert_eq!([BrokerFailure::TakenOver.blame(), BrokerFailure::Silent.blame()], [Blame::Line; 2]);
+        assert_eq!([BrokerFailure::HungUp.blame(), BrokerFailure::Protocol("?".into()).blame()], [Blame::Perhaps; 2]);
+        assert!(BrokerFailure::TakenOver.while_online().contains("client_id"));
     }
 
     #[test]
-    fn a_closed_line_is_told_from_a_broken_one() {
-        assert_eq!(line("Connection reset by peer (os error 104)".into()), Failure::HungUp);
-        assert_eq!(
-            line("No route to host (os error 113)".into()),
-            Failure::Line("No route to host (os error 113)".into())
+    fn a_closed_connection_differs_from_one_that_cannot_be_made() {
+        let of = |error: io::Error| BrokerFailure::from(v5::ConnectionError::Io(error));
+        for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof, io::ErrorKind::BrokenPipe] {
+            assert_eq!(of(kind.into()), BrokerFailure::HungUp, "{kind}");
+        }
+        let unreachable = of(io::Error::from_raw_os_error(113));
+        assert!(
+            matches!(&unreachable, BrokerFailure::Line(why) if why.contains("No route to host")),
+            "{unreachable:?}"
         );
-        assert!(matches!(line("received fatal alert: UnknownCA".into()), Failure::Tls(_)));
     }
 }

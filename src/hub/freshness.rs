@@ -1,14 +1,13 @@
-//! Which events are news and which come late: a late one must not set off anything.
-//!
-//! Knows nothing of the wall clock, which jumps: an event's age is counted from when this process saw it happen.
+//! Which events are sent live and which late: a late one must not trigger anything. An event's age counts from when this process saw it happen,
+//! because the wall clock may jump.
 
 use std::collections::VecDeque;
 
 use tokio::time::{Duration, Instant};
 
-/// An event that reaches the broker later than this comes late.
+/// An event that is sent later than this is late.
 const NEWS_FOR: Duration = Duration::from_secs(5);
-/// So many events are remembered; in a flood the older ones count as late.
+/// The most events that are remembered. In a flood the older ones count as late.
 const REMEMBERED: usize = 4096;
 
 /// Remembers when the newest events happened.
@@ -22,12 +21,12 @@ pub struct Freshness {
 }
 
 impl Freshness {
-    /// Events up to number `earlier` are of an earlier run: whatever of them still goes out comes late.
+    /// Events up to number `earlier` are of an earlier run, and late.
     pub fn new(earlier: u64) -> Freshness {
         Freshness { late_up_to: earlier, newest: earlier, recent: VecDeque::new() }
     }
 
-    /// Number `seq` happened.
+    /// Event number `seq` happened.
     pub fn happened(&mut self, seq: u64, now: Instant) {
         self.forget(now);
         self.newest = self.newest.max(seq);
@@ -39,12 +38,12 @@ impl Freshness {
         }
     }
 
-    /// The newest number that happened. What is younger is on disk and about to be told of here: it can wait that long.
+    /// The newest number that happened. A newer event in the outbox is about to be reported here, and can wait that long.
     pub fn newest(&self) -> u64 {
         self.newest
     }
 
-    /// Whether number `seq` comes late when it goes out `now`.
+    /// Whether event number `seq` is late if it is sent `now`.
     pub fn is_late(&mut self, seq: u64, now: Instant) -> bool {
         self.forget(now);
         seq <= self.late_up_to
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_earlier_run_left_comes_late() {
+    fn events_of_an_earlier_run_are_late() {
         let mut freshness = Freshness::new(8);
         let now = Instant::now();
         freshness.happened(9, now);
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn news_grows_old() {
+    fn events_become_late() {
         let mut freshness = Freshness::new(0);
         let start = Instant::now();
         freshness.happened(1, start);
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_remembered_up_to_a_bound() {
+    fn the_memory_of_a_flood_is_bounded() {
         let mut freshness = Freshness::new(0);
         let now = Instant::now();
         (1..=10_000).for_each(|seq| freshness.happened(seq, now));

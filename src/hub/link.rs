@@ -1,80 +1,79 @@
-//! A connection that the broker has accepted: what goes out on it, and what its answers mean.
-//!
-//! Knows nothing of connecting. What the broker has not acknowledged when a link ends is still on its list.
+//! A connection that the broker has accepted: what is sent on it, and what its answers mean. What the broker has not acknowledged when it ends is sent
+//! again on the next one.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use tokio::time::{Duration, Instant, sleep_until};
 
-use super::client::{Client, Heard, Incoming};
-use super::failure::Failure;
+use super::client::{Client, ClientEvent};
+use super::failure::BrokerFailure;
 use super::home_assistant::{self, PeopleAs};
+use super::message::{Message, Purpose, Sent, fits};
 use super::outbox::Pending;
-use super::parcel::{Message, Purpose, Sent, fits};
 use super::refusals::Lesson;
-use super::shared::Shared;
 use super::snapshot::Snapshot;
+use super::task::Task;
 use super::wire;
 
-/// How many messages are sent ahead of their acknowledgement.
+/// The most messages that are sent ahead of their acknowledgement.
 pub const WINDOW: usize = 32;
-/// How many a client needs room for, so that handing over never waits: the window, subscriptions and the farewell.
+/// The room that the client needs so that sending never blocks: for the window, subscriptions and the farewell.
 pub const ROOM: usize = WINDOW + 8;
-/// How many events are read from the outbox at once, and how many acknowledged ones are taken off it at once.
+/// How many events are read from the outbox at once, and removed from it at once.
 const BATCH: usize = 64;
-/// How long after a failure the outbox is asked again.
+/// The pause after the outbox could not be read.
 const OUTBOX_PAUSE: Duration = Duration::from_secs(5);
-/// How long events are still sent after a stop was asked for; the others are sent another day.
+/// How long events are still sent after a stop was requested. The others are sent after the next start.
 const LEAVE_AFTER: Duration = Duration::from_secs(1);
-/// A broker that answers pings and does not acknowledge a message within this time never will.
+/// A broker that answers pings but does not acknowledge a message within this time never will.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
-/// A message at which the broker hung up before is sent when the connection has lasted for so long.
+/// A message at which the broker hung up before is sent only after the connection has lasted this long.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
-/// How long what the broker kept of an earlier run is waited for, without an answer and after it.
+/// How long to wait for retained messages: in all, and after the answer to the subscription.
 const LEARN_WITHIN: Duration = Duration::from_secs(3);
 const LEARN_AFTER_ANSWER: Duration = Duration::from_millis(500);
 
-/// Whether a link goes on.
+/// Whether a link has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     NotYet,
     Over,
 }
 
-/// How far a link is with its end.
+/// The progress of an orderly end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leaving {
     No,
-    /// What waits is still sent until then.
+    /// Events are still sent until then.
     Until(Instant),
-    /// Nothing is sent any more; only the acknowledgement is waited for.
+    /// Nothing else is sent; only the acknowledgement is pending.
     SaidOffline,
 }
 
 /// A connection that the broker has accepted.
 pub struct Link<'a> {
-    pub shared: &'a Shared,
+    pub task: &'a mut Task,
     client: Client,
     since: Instant,
-    /// The largest packet the broker takes, in bytes.
+    /// The largest packet that the broker accepts, in bytes.
     largest: Option<u32>,
-    /// Topics that are still to be asked for, one after the other.
+    /// Topics that are still to be subscribed to, one after the other.
     filters: VecDeque<String>,
-    /// What goes out next.
+    /// What is sent next.
     ready: VecDeque<Message>,
-    /// In the order in which they were handed over; the first one is not acknowledged.
+    /// Messages in the order in which they were sent; the first one is not acknowledged.
     outstanding: VecDeque<Sent>,
-    /// Events that were read from the outbox and not handed over.
+    /// Events that were read from the outbox and not sent yet.
     fetched: VecDeque<Pending>,
     /// The number of the newest event that was read.
     cursor: u64,
-    /// Acknowledged events that the outbox does not know of yet, in their order.
+    /// Acknowledged events that are still in the outbox, in ascending order.
     unsettled: Vec<u64>,
-    /// Topics that the broker has forgotten, which the list of them does not know of yet.
+    /// Cleared topics that are still on the list of retained topics.
     cleared: Vec<String>,
     outbox_rests_until: Option<Instant>,
-    /// Until then nothing is announced: what an earlier run announced may still come.
+    /// Until then nothing is announced, because an earlier run's announcement may still arrive.
     learns_until: Option<Instant>,
     /// When a message at which the broker hung up before may be tried.
     tries_at: Option<Instant>,
@@ -82,11 +81,12 @@ pub struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    /// Asks for what the device listens to, and has everything told again that the broker keeps, `online` among it.
-    pub fn begin(shared: &'a Shared, client: Client, largest: Option<u32>) -> Link<'a> {
+    /// Subscribes, and marks all retained messages to be sent again, `online` among them.
+    pub fn begin(task: &'a mut Task, client: Client, largest: Option<u32>) -> Link<'a> {
         let now = Instant::now();
+        let learns_until = task.reads_retained_first().then(|| now + LEARN_WITHIN);
         let mut link = Link {
-            shared,
+            task,
             client,
             since: now,
             largest,
@@ -98,36 +98,38 @@ impl<'a> Link<'a> {
             unsettled: Vec::new(),
             cleared: Vec::new(),
             outbox_rests_until: None,
-            learns_until: shared.learns_first().then(|| now + LEARN_WITHIN),
+            learns_until,
             tries_at: None,
             leaving: Leaving::No,
         };
-        shared.takes_packets_of(largest);
-        // Before anything is published: an earlier run's announcement must be heard before it is replaced.
-        link.filters = shared.subscriptions().into();
-        if !shared.refusals().is_cautious() && !link.filters.is_empty() {
+        if let Some(largest) = largest {
+            link.task.shared.outgoing().limit_announcement(largest as usize);
+        }
+        // Before anything is published: an earlier run's announcement must be read before it is replaced.
+        link.filters = link.task.subscriptions().into();
+        if !link.task.refusals.is_cautious() && !link.filters.is_empty() {
             let all = link.filters.drain(..).collect();
             link.subscribe(all, false);
         }
-        shared.retained().all_unsent();
+        link.task.shared.outgoing().retained.all_unsent();
         link
     }
 
-    /// Events may still go out for a moment; then the farewell.
+    /// Begins the orderly end: events are sent for a moment longer, then the farewell.
     pub fn leave(&mut self) {
         self.leaving = Leaving::Until(Instant::now() + LEAVE_AFTER);
         self.filters.clear();
         self.learns_until = None;
     }
 
-    /// Hands over as much as may be under way.
+    /// Sends as much as may be under way.
     pub fn feed(&mut self) {
         let now = Instant::now();
         self.tries_at = None;
         self.outbox_rests_until = self.outbox_rests_until.filter(|end| now < *end);
         if self.learns_until.is_some_and(|until| now >= until) {
             self.learns_until = None;
-            self.shared.learned();
+            self.task.retained_messages_read();
         }
         while self.leaving != Leaving::SaidOffline && self.outstanding.len() < WINDOW {
             if self.outstanding.iter().any(|sent| sent.alone && !sent.acknowledged) {
@@ -142,7 +144,7 @@ impl<'a> Link<'a> {
                 break;
             }
             let Some(message) = self.next_message() else { break };
-            let alone = self.shared.refusals().goes_alone(&message.topic, message.bytes());
+            let alone = self.task.refusals.goes_alone(&message.topic, message.bytes());
             if !self.may_go(&message.topic, message.bytes(), alone, now) {
                 self.ready.push_front(message);
                 break;
@@ -153,22 +155,22 @@ impl<'a> Link<'a> {
             && self.outstanding.is_empty()
         {
             let payload = Bytes::from_static(b"offline");
-            let topic = self.shared.topics.status();
+            let topic = self.task.topics.status();
             self.hand_over(Message { topic, payload, retain: true, purpose: Purpose::Farewell }, false);
             self.leaving = Leaving::SaidOffline;
         }
     }
 
-    /// Whether something may be sent now: what goes alone waits for all before it, and a suspect for a connection that lasts.
+    /// Whether something may be sent now. A message to be sent alone waits for all before it, and a suspect for a connection that has lasted.
     fn may_go(&mut self, topic: &str, bytes: usize, alone: bool, now: Instant) -> bool {
-        if self.shared.refusals().is_given_up(topic, bytes) || !alone {
+        if self.task.refusals.is_given_up(topic, bytes) || !alone {
             return true;
         }
         if !self.outstanding.is_empty() {
             return false;
         }
         let from = self.since + SETTLED_AFTER;
-        if self.shared.refusals().is_suspect(topic) && now < from && self.leaving == Leaving::No {
+        if self.task.refusals.is_suspect(topic) && now < from && self.leaving == Leaving::No {
             self.tries_at = Some(from);
             return false;
         }
@@ -183,7 +185,9 @@ impl<'a> Link<'a> {
             let purpose = Purpose::Retained { clears: payload.is_empty() };
             return Some(Message { topic, payload, retain: true, purpose });
         }
-        if let Some(snapshot) = self.shared.next_snapshot() {
+        let (snapshot, stale) = self.task.shared.outgoing().next_snapshot();
+        self.task.shared.counts.snapshots_dropped.add(stale);
+        if let Some(snapshot) = snapshot {
             self.prepare_snapshot(&snapshot);
         } else if let Some(entry) = self.next_event() {
             self.prepare_event(&entry);
@@ -192,12 +196,13 @@ impl<'a> Link<'a> {
     }
 
     fn next_retained(&mut self) -> Option<(String, Bytes)> {
-        self.shared.note_footprint();
+        self.task.note_unsent_topics();
         let waits = self.learns_until.is_some();
-        self.shared.retained().take_unsent(|topic| waits && self.shared.is_learned_about(topic))
+        let task = &self.task;
+        task.shared.outgoing().next_retained(|topic| waits && task.is_announcement(topic))
     }
 
-    /// Returns when there may be something to send without anything having happened, or a message to be given up.
+    /// Returns when it is time to send something, or to give up waiting for an acknowledgement.
     pub async fn time_is_up(&self) {
         let waiting = self.outstanding.iter().find(|sent| sent.is_awaited());
         let overdue = waiting.map(|sent| sent.at + ACKNOWLEDGED_WITHIN);
@@ -207,7 +212,7 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Whether the broker leaves a message unacknowledged for too long.
+    /// Whether a message has been unacknowledged for too long.
     pub fn is_stuck(&self) -> bool {
         let late = |sent: &Sent| sent.is_awaited() && sent.at.elapsed() >= ACKNOWLEDGED_WITHIN;
         self.outstanding.iter().any(late)
@@ -215,12 +220,12 @@ impl<'a> Link<'a> {
 
     fn subscribe(&mut self, filters: Vec<String>, alone: bool) {
         let known: Vec<String> =
-            filters.into_iter().filter(|filter| !self.shared.refusals().is_given_up(filter, 0)).collect();
+            filters.into_iter().filter(|filter| !self.task.refusals.is_given_up(filter, 0)).collect();
         if known.is_empty() {
             return;
         }
         if !self.client.subscribe(&known) {
-            return tracing::error!("the broker cannot be asked for commands: its client has no room");
+            return tracing::error!("cannot subscribe: the client has no room");
         }
         let topic = known.join(", ");
         let purpose = Purpose::Subscription(known);
@@ -242,31 +247,27 @@ impl<'a> Link<'a> {
             return None;
         }
         if self.fetched.is_empty() {
-            // What is younger is on disk, and the hub is about to be told: then it is known whether it is news.
-            let newest = self.shared.freshness().newest();
+            // A newer event is on disk and about to be reported to the hub; only then is it known whether it is late.
+            let newest = self.task.shared.outgoing().freshness.newest();
             if self.cursor >= newest {
                 return None;
             }
-            match self.shared.outbox.pending(self.cursor, BATCH) {
-                Ok(entries) => {
-                    self.shared.outbox_well();
+            match self.task.pending(self.cursor, BATCH) {
+                Some(entries) => {
                     self.fetched.extend(entries.into_iter().filter(|entry| entry.seq <= newest));
                     self.cursor = self.fetched.back().map_or(newest, |last| last.seq);
                 }
-                Err(error) => {
-                    self.shared.outbox_failed(&error);
-                    self.outbox_rests_until = Some(now + OUTBOX_PAUSE);
-                }
+                None => self.outbox_rests_until = Some(now + OUTBOX_PAUSE),
             }
         }
         self.fetched.pop_front()
     }
 
     fn prepare_event(&mut self, entry: &Pending) {
-        let late = self.shared.freshness().is_late(entry.seq, Instant::now());
-        let topics = &self.shared.topics;
-        if !late && let Some(settings) = &self.shared.settings.home_assistant {
-            // Before the event itself: the broker acknowledges that one only after it has these.
+        let late = self.task.shared.outgoing().freshness.is_late(entry.seq, Instant::now());
+        let topics = &self.task.topics;
+        if !late && let Some(settings) = &self.task.settings.home_assistant {
+            // Before the event itself, which the broker acknowledges only after these.
             let door = home_assistant::door_event(entry).map(|(door, event)| (topics.door_event(door), event));
             let tag = home_assistant::tag(entry).filter(|_| settings.people == PeopleAs::Tag);
             for (topic, payload) in door.into_iter().chain(tag.map(|tag| (topics.tag(), tag))) {
@@ -280,15 +281,15 @@ impl<'a> Link<'a> {
         self.ready.push_back(Message { topic, payload, retain: false, purpose });
     }
 
-    /// At most once: what is lost with the connection is not sent again.
+    /// Prepares a snapshot, which is sent once: one that is lost with the connection is not sent again.
     fn prepare_snapshot(&mut self, snapshot: &Snapshot) {
-        let topics = &self.shared.topics;
+        let topics = &self.task.topics;
         let (picture, about) = (topics.snapshot(&snapshot.door), topics.snapshot_about(&snapshot.door));
         if !fits(picture.len() + snapshot.jpeg.len(), self.largest) {
-            self.shared.counts.snapshots_dropped(1);
+            self.task.shared.counts.snapshots_dropped.increment();
             return tracing::warn!(
                 bytes = snapshot.jpeg.len(),
-                "a snapshot is larger than the broker takes; lower [mqtt.snapshots] max_size"
+                "a snapshot is larger than the broker accepts; lower [mqtt.snapshots] max_size"
             );
         }
         let purpose = Purpose::Snapshot;
@@ -299,40 +300,41 @@ impl<'a> Link<'a> {
             purpose: purpose.clone(),
         });
         self.ready.push_back(Message { topic: picture, payload: snapshot.jpeg.clone(), retain: false, purpose });
-        self.shared.counts.snapshot_sent();
+        self.task.shared.counts.snapshots.increment();
     }
 
-    /// Hands a message to the client, or gives it up when it can never be sent.
+    /// Hands a message to the client, or gives it up if it can never be sent.
     fn hand_over(&mut self, message: Message, alone: bool) {
         let bytes = message.bytes();
         let Message { topic, payload, retain, purpose } = message;
-        let lost = matches!(purpose, Purpose::Event { seq, .. } if self.shared.refusals().is_lost(seq));
+        let lost = matches!(purpose, Purpose::Event { seq, .. } if self.task.refusals.is_lost(seq));
         let refused = if !fits(bytes, self.largest) {
-            Some(format!("larger than the broker takes, which is {} bytes", self.largest.unwrap_or_default()))
-        } else if lost || self.shared.refusals().is_given_up(&topic, bytes) {
+            Some(format!("larger than the broker accepts, which is {} bytes", self.largest.unwrap_or_default()))
+        } else if lost || self.task.refusals.is_given_up(&topic, bytes) {
             Some("given up: the broker ended the connection when it was sent before".to_owned())
         } else if !self.client.publish(topic.clone(), payload, retain) {
-            // There is always room, so it is the topic that the client does not like.
+            // There is always room, so the topic is at fault.
             Some("a topic must not hold `+`, `#` or NUL".to_owned())
         } else {
             None
         };
         let acknowledged = refused.is_some();
         if acknowledged && purpose == Purpose::Farewell {
-            self.say_goodbye();
+            self.disconnect();
         }
         match (refused, &purpose) {
-            // It would be no better another time. The journal has it.
+            // It would fail again. The journal has it.
             (Some(reason), purpose) => {
                 if matches!(purpose, Purpose::Event { .. }) {
-                    self.shared.counts.dropped();
+                    self.task.shared.counts.dropped.increment();
                 }
-                // What was found to be the cause is named already, perhaps by another topic.
+                // A message that was found to be the cause is already reported, perhaps by another topic.
                 if !lost {
-                    self.shared.refused(&topic, bytes, &reason);
+                    self.task.refused(&topic, bytes, &reason);
                 }
             }
-            (None, Purpose::Event { late, .. }) => self.shared.counts.sent(*late),
+            (None, Purpose::Event { late: true, .. }) => drop(self.task.shared.counts.replayed.increment()),
+            (None, Purpose::Event { late: false, .. }) => drop(self.task.shared.counts.live.increment()),
             (None, _) => {}
         }
         self.outstanding.push_back(Sent {
@@ -349,20 +351,20 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Takes note of what happened on the connection.
-    pub fn hear(&mut self, heard: Heard) -> End {
-        match heard {
-            Heard::Written(packet) => self.written(packet),
-            Heard::Acknowledged { packet, refusal } => self.acknowledged(packet, refusal),
-            Heard::Message(message) => self.message(message),
-            Heard::Subscribed { refused } => self.subscribed(refused),
-            Heard::Left => return End::Over,
-            Heard::Accepted { .. } | Heard::Nothing => {}
+    /// Handles an event of the connection.
+    pub fn handle(&mut self, event: ClientEvent) -> End {
+        match event {
+            ClientEvent::Written(packet) => self.written(packet),
+            ClientEvent::Acknowledged { packet, refusal } => self.acknowledged(packet, refusal),
+            ClientEvent::Message(message) => self.task.message(&message),
+            ClientEvent::Subscribed { refused } => self.subscribed(refused),
+            ClientEvent::Disconnected => return End::Over,
+            ClientEvent::Accepted { .. } | ClientEvent::Other => {}
         }
         End::NotYet
     }
 
-    /// The client writes in the order in which it was told.
+    /// The client writes messages in the order in which it was given them.
     fn written(&mut self, packet: u16) {
         let next = |sent: &&mut Sent| sent.packet.is_none() && !sent.acknowledged && !sent.is_subscription();
         if let Some(sent) = self.outstanding.iter_mut().find(next) {
@@ -375,12 +377,12 @@ impl<'a> Link<'a> {
         if let Some(sent) = self.outstanding.iter_mut().find(|sent| sent.is_subscription() && !sent.acknowledged) {
             sent.acknowledged = true;
             match &refused {
-                Some(why) => self.shared.refused(
+                Some(why) => self.task.refused(
                     &sent.topic,
                     0,
                     &format!("the broker does not let this user read it: {why}; docs/mqtt.md names what usher reads"),
                 ),
-                None => self.shared.refusals().accepted(&sent.topic, 0),
+                None => self.task.refusals.accepted(&sent.topic, 0),
             }
         }
         if self.filters.is_empty() {
@@ -396,30 +398,30 @@ impl<'a> Link<'a> {
         let (topic, bytes) = (sent.topic.clone(), sent.bytes);
         match (refusal, &sent.purpose) {
             (Some(why), _) => {
-                self.shared.refused(
+                self.task.refused(
                     &topic,
                     bytes,
-                    &format!("the broker does not take it: {why}; check what it lets this user write"),
+                    &format!("the broker does not accept it: {why}; check what it lets this user write"),
                 );
             }
             (None, Purpose::Retained { clears: true }) => self.cleared.push(topic.clone()),
             (None, _) => {}
         }
-        // Refused or not: it ends no connection.
-        self.shared.refusals().accepted(&topic, bytes);
+        // Refused or not, it does not end the connection.
+        self.task.refusals.accepted(&topic, bytes);
         if sent.purpose == Purpose::Farewell {
-            self.say_goodbye();
+            self.disconnect();
         }
         self.retire();
     }
 
-    fn say_goodbye(&self) {
-        if !self.client.leave() {
-            tracing::debug!("no room to say goodbye");
+    fn disconnect(&self) {
+        if !self.client.disconnect() {
+            tracing::debug!("no room to disconnect");
         }
     }
 
-    /// Takes what is acknowledged off the front, so that the outbox is told of events in their order.
+    /// Removes acknowledged messages from the front, so that events leave the outbox in their order.
     fn retire(&mut self) {
         while self.outstanding.front().is_some_and(|sent| sent.acknowledged) {
             if let Some(Sent { purpose: Purpose::Event { seq, .. }, .. }) = self.outstanding.pop_front() {
@@ -431,25 +433,23 @@ impl<'a> Link<'a> {
             self.settle();
         }
         if self.cleared.len() >= BATCH || self.outstanding.is_empty() {
-            self.shared.cleared(std::mem::take(&mut self.cleared));
+            self.task.cleared(std::mem::take(&mut self.cleared));
         }
     }
 
-    /// Has the outbox forget what was acknowledged.
+    /// Removes acknowledged events from the outbox.
     fn settle(&mut self) {
-        if let Err(error) = self.shared.outbox.acknowledge(&self.unsettled) {
-            self.shared.outbox_failed(&error);
-        }
+        self.task.acknowledge(&self.unsettled);
         self.unsettled.clear();
     }
 
-    /// The connection is over: writes down what was acknowledged, and learns what ended it. `true` when the next connection is worth an early try.
-    pub fn over(&mut self, failure: Option<&Failure>) -> bool {
+    /// Ends the link: stores what was acknowledged, and learns from `failure`. `true` if the next connection should be tried soon.
+    pub fn over(&mut self, failure: Option<&BrokerFailure>) -> bool {
         self.settle();
-        self.shared.cleared(std::mem::take(&mut self.cleared));
+        self.task.cleared(std::mem::take(&mut self.cleared));
         let Some(failure) = failure else { return false };
-        if *failure == Failure::TooLarge {
-            self.shared.stops_listening();
+        if *failure == BrokerFailure::TooLarge {
+            self.task.pause_subscriptions();
             return true;
         }
         let mut under_way = Vec::new();
@@ -459,39 +459,18 @@ impl<'a> Link<'a> {
                 _ => under_way.push((sent.topic.clone(), sent.bytes)),
             }
         }
-        let lesson = self.shared.refusals().ended(&under_way, failure.blame());
+        let lesson = self.task.refusals.ended(&under_way, failure.blame());
         match lesson {
             Lesson::Nothing => false,
-            Lesson::GoOn => true,
+            Lesson::TrySoon => true,
             Lesson::Cause(topic, bytes) => {
                 let cause = self.outstanding.iter().find(|sent| !sent.acknowledged && sent.topic == topic);
                 if let Some(Purpose::Event { seq, .. }) = cause.map(|sent| &sent.purpose) {
-                    self.shared.refusals().lose(*seq);
+                    self.task.refusals.lose(*seq);
                 }
-                self.shared.gave_up(&topic, bytes, &failure.while_online());
+                self.task.gave_up(&topic, bytes, &failure.while_online());
                 true
             }
-        }
-    }
-
-    fn message(&mut self, message: Incoming) {
-        if message.retained && self.shared.is_status_of_another(&message) {
-            return;
-        }
-        let Some(announcement) = self.shared.announcement_topics() else {
-            return self.shared.command(&message);
-        };
-        if message.topic == announcement.birth {
-            if &message.payload[..] == b"online" && !message.retained {
-                tracing::info!("Home Assistant has started; telling it everything again");
-                self.shared.retained().all_unsent();
-            }
-        } else if announcement.is_discovery(&message.topic) {
-            if message.retained {
-                self.shared.learn(&message.topic, &message.payload);
-            }
-        } else {
-            self.shared.command(&message);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What has to be told to the broker and is not yet: the hub's view of a list that somebody else keeps on disk.
-//!
-//! Knows nothing of how it is kept. The twin in memory serves tests and benches.
+//! The events that the broker has not acknowledged: the hub's view of a list on disk, and one in memory for tests and benches.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 
 use serde_json::Value;
+
+use super::error::StorageError;
 
 /// A record of the journal that the broker has not acknowledged.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,27 +20,28 @@ pub struct Pending {
     pub kind: String,
     /// The details, as in the journal.
     pub content: Value,
-    /// The hash of the record before and that of this record, in hexadecimal digits.
+    /// The hash of the record before this one, in hexadecimal digits.
     pub previous: String,
+    /// The hash of this record, likewise.
     pub hash: String,
 }
 
-/// The list. Called from the hub's task: what takes long there makes the broker wait, and nobody else.
+/// The list. It is used from the hub's task, where a slow disk delays only the broker.
 pub trait Outbox: Send + Sync {
     /// At most `limit` entries with a number greater than `after`, in the order of their numbers.
     ///
     /// # Errors
-    /// In words; the hub says them once and tries again later.
-    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, String>;
+    /// The list cannot be read. The hub logs that once and retries later.
+    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, StorageError>;
 
-    /// The broker has the entries with these numbers, which grow: they need not be kept any longer.
+    /// Removes the entries with these numbers, in ascending order, because the broker has acknowledged them.
     ///
     /// # Errors
-    /// In words. What could not be taken off the list is sent again some day, with the same id.
-    fn acknowledge(&self, seqs: &[u64]) -> Result<(), String>;
+    /// The list cannot be written. The entries will be sent again, with the same ids.
+    fn acknowledge(&self, seqs: &[u64]) -> Result<(), StorageError>;
 }
 
-/// A list that is gone with the process.
+/// A list in memory.
 #[derive(Debug, Default)]
 pub struct MemoryOutbox(Mutex<VecDeque<Pending>>);
 
@@ -50,12 +51,12 @@ impl MemoryOutbox {
         self.lock().push_back(entry);
     }
 
-    /// How many entries wait.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether nothing waits.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
@@ -66,13 +67,13 @@ impl MemoryOutbox {
 }
 
 impl Outbox for MemoryOutbox {
-    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, String> {
+    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, StorageError> {
         let entries = self.lock();
         let first = entries.partition_point(|entry| entry.seq <= after);
         Ok(entries.iter().skip(first).take(limit).cloned().collect())
     }
 
-    fn acknowledge(&self, seqs: &[u64]) -> Result<(), String> {
+    fn acknowledge(&self, seqs: &[u64]) -> Result<(), StorageError> {
         let mut entries = self.lock();
         for seq in seqs {
             if let Ok(place) = entries.binary_search_by_key(seq, |entry| entry.seq) {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 /// What there is, as the daemon knows it at its start.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Premises {
-    pub doors: Vec<DoorOutline>,
+pub struct DeviceLayout {
+    pub doors: Vec<DoorLayout>,
     /// Their names.
     pub cameras: Vec<String>,
     /// Everybody who is enrolled: number and name.
@@ -22,7 +22,7 @@ pub struct Premises {
 
 /// A door and what it can tell.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DoorOutline {
+pub struct DoorLayout {
     pub name: String,
     /// A sensor tells whether its leaf is open.
     pub leaf_sensor: bool,
@@ -114,18 +114,18 @@ struct Person {
 
 impl Portrait {
     /// Nothing known of the doors but their modes, cameras at work, nobody seen.
-    pub fn new(premises: &Premises) -> Portrait {
-        let door = |outline: &DoorOutline| {
+    pub fn new(layout: &DeviceLayout) -> Portrait {
+        let door = |outline: &DoorLayout| {
             let (name, mode, lock) = (outline.name.clone(), outline.mode.clone(), LockState::Unknown);
             (name.clone(), DoorState { name, lock, open: None, mode, alarms: Vec::new(), fault: None })
         };
         let person =
-            |(id, name): &(u32, String)| (*id, Person { name: name.clone(), inside: premises.inside.get(id).copied() });
+            |(id, name): &(u32, String)| (*id, Person { name: name.clone(), inside: layout.inside.get(id).copied() });
         Portrait {
-            doors: premises.doors.iter().map(door).collect(),
+            doors: layout.doors.iter().map(door).collect(),
             chattering: BTreeMap::new(),
-            cameras: premises.cameras.iter().map(|name| (name.clone(), true)).collect(),
-            people: premises.people.iter().map(person).collect(),
+            cameras: layout.cameras.iter().map(|name| (name.clone(), true)).collect(),
+            people: layout.people.iter().map(person).collect(),
             granted: 0,
             denied: 0,
             last_person: None,
@@ -323,8 +323,8 @@ mod tests {
     use super::*;
 
     fn portrait() -> Portrait {
-        Portrait::new(&Premises {
-            doors: vec![DoorOutline {
+        Portrait::new(&DeviceLayout {
+            doors: vec![DoorLayout {
                 name: "front".into(),
                 leaf_sensor: true,
                 tamper_contact: true,
@@ -410,14 +410,14 @@ mod tests {
 
     #[test]
     fn where_people_were_before_the_start_is_not_forgotten() {
-        let premises = Premises {
+        let layout = DeviceLayout {
             doors: Vec::new(),
             cameras: Vec::new(),
             people: vec![(7, "x".into()), (9, "y".into()), (11, "z".into())],
             inside: BTreeMap::from([(7, true), (9, false)]),
             version: "1".into(),
         };
-        assert_eq!(of(&Portrait::new(&premises), "state")["inside"], 1);
+        assert_eq!(of(&Portrait::new(&layout), "state")["inside"], 1);
     }
 
     #[test]

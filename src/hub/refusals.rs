@@ -1,81 +1,80 @@
-//! Messages that the broker does not take: which one it was where the broker does not say, and which are not sent any longer.
+//! Messages that the broker does not accept: which one it was if the broker does not say, and which are no longer sent.
 //!
-//! Knows nothing of connections. A broker that refuses a message may say so and go on; but many end the connection without a word. When
-//! one ends while messages are under way, the next connections are cautious: whatever has not proved harmless is sent alone. The
-//! message under way alone when that connection ends too is the cause, and is given up.
+//! A broker that refuses a message may say so and continue; but many end the connection without a reason. If a connection ends while messages
+//! are under way, the next connections are cautious: a message that has not proved harmless is sent alone. The message that is alone under way
+//! when such a connection ends is the cause, and is given up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::failure::Blame;
 
-/// So many times a message has to be alone when the broker hangs up without a word.
+/// A message is the cause if the broker hangs up without a reason this many times while it is alone under way.
 const STRIKES: u32 = 2;
-/// Topics of which refusals are remembered by name; of others they are counted only.
+/// The most topics whose refusals are remembered by name. Those of other topics are only counted.
 const NAMED: usize = 64;
 
-/// A message that the broker does not take.
+/// A message that the broker does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The message's topic, or the topic that was asked for.
+    /// The topic of the message or of the subscription.
     pub topic: String,
-    /// Of topic and payload.
+    /// The size of topic and payload.
     pub bytes: u64,
     /// In words.
     pub reason: String,
-    /// How often this topic was refused since the start.
+    /// How often messages on this topic were refused since the start.
     pub times: u64,
 }
 
-/// What is known of the broker's likes.
+/// What is known of the messages that the broker accepts, over all connections.
 #[derive(Debug, Default)]
 pub struct Refusals {
     cautious: bool,
     /// Topics of which a message was acknowledged.
     proven: BTreeSet<String>,
-    /// The largest message that was acknowledged, in bytes.
+    /// The size of the largest acknowledged message, in bytes.
     largest: usize,
-    /// What was under way alone when the broker last hung up, and how often.
+    /// The topic that was alone under way when the broker last hung up, and how often.
     suspect: Option<(String, u32)>,
-    /// What is not sent any longer, with the bytes it had.
+    /// Topics that are no longer sent, with the size of the message.
     given_up: BTreeMap<String, usize>,
-    /// Records that are not sent any longer, on whatever topic.
+    /// Records that are no longer sent, on any topic.
     lost: BTreeSet<u64>,
-    named: BTreeMap<String, Refusal>,
 }
 
-/// What the end of a connection has shown.
+/// What the end of a connection shows.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lesson {
     Nothing,
-    /// Another connection will show more: there is no reason to wait for long.
-    GoOn,
-    /// The cause is known: topic and bytes. It will not be sent again.
+    /// The next connection will show more, and should be tried soon.
+    TrySoon,
+    /// The cause, by topic and size. It will not be sent again.
     Cause(String, usize),
 }
 
 impl Refusals {
-    /// Whether a message of so many bytes need not be tried. One that is much smaller than what was given up is another matter.
+    /// Whether a message of `bytes` is not sent. One that is much smaller than the message that was given up is tried.
     pub fn is_given_up(&self, topic: &str, bytes: usize) -> bool {
         self.given_up.get(topic).is_some_and(|refused| (bytes + 1) * 2 > refused + 1)
     }
 
-    /// Whether it has to be the only one under way.
+    /// Whether a message must be the only one under way.
     pub fn goes_alone(&self, topic: &str, bytes: usize) -> bool {
         self.cautious && !(self.proven.contains(topic) && bytes <= self.largest)
     }
 
-    /// Whether the broker hung up when it was last under way. Then it is tried on a connection that has lasted for a moment: one that
-    /// ends by itself must not be laid to its charge.
+    /// Whether the broker hung up when this topic was last alone under way. It is then sent only on a connection that has lasted for a while, so
+    /// that it is not blamed for a connection that ends by itself.
     pub fn is_suspect(&self, topic: &str) -> bool {
         self.suspect.as_ref().is_some_and(|(suspect, _)| suspect == topic)
     }
 
-    /// Whether whatever is not proven goes alone.
+    /// Whether unproven messages are sent alone.
     pub fn is_cautious(&self) -> bool {
         self.cautious
     }
 
-    /// The broker has it.
+    /// The broker acknowledged a message, or refused it without ending the connection.
     pub fn accepted(&mut self, topic: &str, bytes: usize) {
         self.largest = self.largest.max(bytes);
         if !self.proven.contains(topic) {
@@ -86,12 +85,12 @@ impl Refusals {
         }
     }
 
-    /// A connection ended while these were under way: topic and bytes of each.
+    /// A connection ended while these messages, by topic and size, were under way.
     pub fn ended(&mut self, under_way: &[(String, usize)], blame: Blame) -> Lesson {
         let Some((topic, bytes)) = under_way.first().filter(|_| blame != Blame::Line) else { return Lesson::Nothing };
         let was_cautious = std::mem::replace(&mut self.cautious, true);
         if under_way.len() > 1 {
-            return if was_cautious { Lesson::Nothing } else { Lesson::GoOn };
+            return if was_cautious { Lesson::Nothing } else { Lesson::TrySoon };
         }
         let strikes = match &self.suspect {
             Some((suspect, strikes)) if suspect == topic => strikes + 1,
@@ -99,40 +98,46 @@ impl Refusals {
         };
         if blame == Blame::Perhaps && strikes < STRIKES {
             self.suspect = Some((topic.clone(), strikes));
-            return Lesson::GoOn;
+            return Lesson::TrySoon;
         }
         self.suspect = None;
         self.given_up.insert(topic.clone(), *bytes);
         Lesson::Cause(topic.clone(), *bytes)
     }
 
-    /// The record of this number is not to be sent, also when it would come late now and so on another topic.
+    /// The record with this number is no longer to be sent, not even late, which is on another topic.
     pub fn lose(&mut self, record: u64) {
         self.lost.insert(record);
     }
 
-    /// Whether the record of this number is not to be sent; to be asked once, because it is off the outbox then.
+    /// Whether the record with this number is not to be sent. Forgets it, because it leaves the outbox then.
     pub fn is_lost(&mut self, record: u64) -> bool {
         self.lost.remove(&record)
     }
+}
 
-    /// Takes a refusal down; the first one of a topic comes back, to be told to others.
-    pub fn name(&mut self, topic: &str, bytes: usize, reason: &str) -> Option<Refusal> {
-        if let Some(known) = self.named.get_mut(topic) {
+/// The refused messages by topic, at most [`NAMED`].
+#[derive(Debug, Default)]
+pub struct RefusalLog(BTreeMap<String, Refusal>);
+
+impl RefusalLog {
+    /// Adds a refusal, and returns it if it is the first one of its topic.
+    pub fn add(&mut self, topic: &str, bytes: usize, reason: &str) -> Option<Refusal> {
+        if let Some(known) = self.0.get_mut(topic) {
             known.times += 1;
             return None;
         }
-        if self.named.len() >= NAMED {
+        if self.0.len() >= NAMED {
             return None;
         }
         let refusal = Refusal { topic: topic.to_owned(), bytes: bytes as u64, reason: reason.to_owned(), times: 1 };
-        self.named.insert(topic.to_owned(), refusal.clone());
+        self.0.insert(topic.to_owned(), refusal.clone());
         Some(refusal)
     }
 
-    /// All that are known by name.
+    /// All refusals that are remembered by name.
     pub fn all(&self) -> Vec<Refusal> {
-        self.named.values().cloned().collect()
+        self.0.values().cloned().collect()
     }
 }
 
@@ -145,12 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn the_one_under_way_alone_is_the_cause() {
+    fn the_message_alone_under_way_is_the_cause() {
         let mut refusals = Refusals::default();
         refusals.accepted("a", 80);
         assert!(!refusals.goes_alone("b", 100));
-        assert_eq!(refusals.ended(&under_way(&["a", "b", "c"]), Blame::Message), Lesson::GoOn);
-        // Proven, and no larger than what was taken.
+        assert_eq!(refusals.ended(&under_way(&["a", "b", "c"]), Blame::Message), Lesson::TrySoon);
+        // Proven, and no larger than what was accepted.
         assert!(!refusals.goes_alone("a", 80));
         assert!(refusals.goes_alone("a", 81) && refusals.goes_alone("b", 10));
         assert_eq!(refusals.ended(&under_way(&["b"]), Blame::Message), Lesson::Cause("b".into(), 100));
@@ -159,20 +164,20 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_says_nothing_has_to_hang_up_twice() {
+    fn without_a_reason_the_broker_has_to_hang_up_twice() {
         let mut refusals = Refusals::default();
-        assert_eq!(refusals.ended(&under_way(&["b"]), Blame::Perhaps), Lesson::GoOn);
+        assert_eq!(refusals.ended(&under_way(&["b"]), Blame::Perhaps), Lesson::TrySoon);
         assert!(refusals.is_suspect("b"));
         refusals.accepted("b", 100);
-        assert_eq!(refusals.ended(&under_way(&["b"]), Blame::Perhaps), Lesson::GoOn);
-        // Nothing was under way: it was something else.
+        assert_eq!(refusals.ended(&under_way(&["b"]), Blame::Perhaps), Lesson::TrySoon);
+        // Nothing was under way, so it was something else.
         assert_eq!(refusals.ended(&[], Blame::Perhaps), Lesson::Nothing);
         assert_eq!(refusals.ended(&under_way(&["b"]), Blame::Line), Lesson::Nothing);
         assert_eq!(refusals.ended(&under_way(&["b"]), Blame::Perhaps), Lesson::Cause("b".into(), 100));
     }
 
     #[test]
-    fn a_topic_that_was_asked_for_is_given_up_too() {
+    fn a_subscription_is_given_up_as_well() {
         let mut refusals = Refusals::default();
         let asked = [("x/+".to_owned(), 0)];
         assert_eq!(refusals.ended(&asked, Blame::Message), Lesson::Cause("x/+".into(), 0));
@@ -181,11 +186,11 @@ mod tests {
 
     #[test]
     fn a_topic_is_named_once() {
-        let mut refusals = Refusals::default();
-        assert!(refusals.name("a", 5, "no").is_some());
-        assert!(refusals.name("a", 6, "no").is_none());
+        let mut refusals = RefusalLog::default();
+        assert!(refusals.add("a", 5, "no").is_some());
+        assert!(refusals.add("a", 6, "no").is_none());
         assert_eq!(refusals.all()[0].times, 2);
-        (0..100).for_each(|n| drop(refusals.name(&n.to_string(), 5, "no")));
+        (0..100).for_each(|n| drop(refusals.add(&n.to_string(), 5, "no")));
         assert_eq!(refusals.all().len(), NAMED);
     }
 }

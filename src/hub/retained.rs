@@ -1,12 +1,10 @@
-//! What the broker keeps for those who come later: for each topic the newest payload, and which of them it does not have yet.
-//!
-//! Knows nothing of what they say. As large as there are topics; a value that changes twice is sent once.
+//! Retained messages: for each topic the newest payload, and whether the broker has it. A value that changes twice before it is sent is sent once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-/// Topics with their payloads; an empty payload makes the broker forget the topic.
+/// Topics with their payloads. An empty payload clears the topic.
 #[derive(Debug, Default)]
 pub struct Retained {
     values: BTreeMap<String, Bytes>,
@@ -14,7 +12,7 @@ pub struct Retained {
 }
 
 impl Retained {
-    /// Sets a topic's payload; `true` when that has to be told.
+    /// Sets a topic's payload. `true` if it is to be sent.
     pub fn set(&mut self, topic: &str, payload: impl Into<Bytes>) -> bool {
         let payload = payload.into();
         if self.values.get(topic) == Some(&payload) {
@@ -24,7 +22,7 @@ impl Retained {
         self.unsent.insert(topic.to_owned())
     }
 
-    /// Has the broker forget those topics below `prefix` that are not to be `kept`.
+    /// Clears the topics below `prefix` that are not `kept`.
     pub fn forget(&mut self, prefix: &str, kept: impl Fn(&str) -> bool) {
         let below = self.values.range_mut(prefix.to_owned()..).take_while(|(topic, _)| topic.starts_with(prefix));
         for (topic, value) in below.filter(|(topic, value)| !value.is_empty() && !kept(topic)) {
@@ -33,12 +31,12 @@ impl Retained {
         }
     }
 
-    /// Everything has to be told again.
+    /// Everything is to be sent again.
     pub fn all_unsent(&mut self) {
         self.unsent = self.values.keys().cloned().collect();
     }
 
-    /// The next topic that has to be told, with its payload; of those that are not `held` back.
+    /// The next topic to be sent, with its payload, except those that are `held` back.
     pub fn take_unsent(&mut self, held: impl Fn(&str) -> bool) -> Option<(String, Bytes)> {
         let topic = self.unsent.iter().find(|topic| !held(topic))?.clone();
         self.unsent.remove(&topic);
@@ -46,12 +44,12 @@ impl Retained {
         Some((topic, payload))
     }
 
-    /// Topics that have something to say and have not said it yet.
+    /// The topics with a payload that is to be sent.
     pub fn unsent(&self) -> impl Iterator<Item = &String> {
         self.unsent.iter().filter(|topic| self.values.get(*topic).is_some_and(|payload| !payload.is_empty()))
     }
 
-    /// The broker has forgotten a topic: there is no need to clear it again. `false` when it has something to say meanwhile.
+    /// The broker has cleared a topic, which need not be cleared again. `false` if it has a payload by now.
     pub fn is_cleared(&mut self, topic: &str) -> bool {
         match self.values.get(topic) {
             Some(payload) if !payload.is_empty() => false,
@@ -63,7 +61,7 @@ impl Retained {
         }
     }
 
-    /// Whether a topic has something to say.
+    /// Whether a topic has a payload.
     pub fn holds(&self, topic: &str) -> bool {
         self.values.get(topic).is_some_and(|payload| !payload.is_empty())
     }
@@ -74,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_changed_is_told_and_only_its_newest_value() {
+    fn only_changes_are_sent_and_only_the_newest_value() {
         let mut retained = Retained::default();
         assert!(retained.set("b", "1"));
         assert!(retained.set("a", "1"));
@@ -87,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_told_again_also_what_was_taken_away() {
+    fn everything_is_sent_again_including_cleared_topics() {
         let mut retained = Retained::default();
         retained.set("a", "1");
         retained.set("b", "1");
@@ -102,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_back_waits_and_what_is_cleared_is_forgotten() {
+    fn held_topics_wait_and_cleared_topics_are_forgotten() {
         let mut retained = Retained::default();
         retained.set("a/1", "1");
         retained.set("b", "");
@@ -116,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_to_be_kept_is_forgotten_once() {
+    fn topics_that_are_not_kept_are_cleared_once() {
         let mut retained = Retained::default();
         for topic in ["a", "p/1", "p/2", "q"] {
             retained.set(topic, "1");

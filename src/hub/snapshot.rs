@@ -1,6 +1,5 @@
-//! Pictures of what records are about, on their way to the broker: in memory, few, and gone when nobody takes them at once.
-//!
-//! Knows nothing of what is to be seen. `docs/mqtt.md` describes both topics: keep the two alike.
+//! Snapshots on their way to the broker: few, in memory, and dropped if they cannot be sent at once. `docs/mqtt.md` describes both topics: keep the
+//! two alike.
 
 use std::collections::VecDeque;
 
@@ -8,12 +7,12 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::time::{Duration, Instant};
 
-/// So many wait at most; the oldest is given up.
+/// The most that wait. Beyond that the oldest is dropped.
 const MOST: usize = 4;
-/// One that has waited for longer is given up: it would be taken for what is happening now.
+/// A snapshot that has waited for longer is dropped: it would be taken for the present.
 const FRESH_FOR: Duration = Duration::from_secs(5);
 
-/// A picture with the record that it belongs to.
+/// A picture and the record that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Number, id, time and kind of the record, as in its event.
@@ -25,14 +24,14 @@ pub struct Snapshot {
     pub camera: String,
     /// What is shown: `face` or `frame`.
     pub shows: &'static str,
-    /// A JPEG file of so many pixels.
+    /// A JPEG file of `width` by `height` pixels.
     pub jpeg: Bytes,
     pub width: u32,
     pub height: u32,
 }
 
 impl Snapshot {
-    /// What goes before the picture, on a topic of its own.
+    /// The message that precedes the picture, on a topic of its own.
     pub fn about(&self) -> Bytes {
         let about = json!({
             "seq": self.seq,
@@ -49,18 +48,18 @@ impl Snapshot {
     }
 }
 
-/// Those that wait.
+/// The snapshots that wait.
 #[derive(Debug, Default)]
 pub struct Snapshots(VecDeque<(Instant, Snapshot)>);
 
 impl Snapshots {
-    /// One more; `false` when an older one was given up for it.
+    /// Adds a snapshot. `false` if an older one was dropped for it.
     pub fn push(&mut self, snapshot: Snapshot, now: Instant) -> bool {
         self.0.push_back((now, snapshot));
         self.0.len() <= MOST || self.0.pop_front().is_none()
     }
 
-    /// The next one, and how many were given up because they had waited for too long.
+    /// The next snapshot, and how many were dropped because they had waited for too long.
     pub fn take(&mut self, now: Instant) -> (Option<Snapshot>, u64) {
         let mut stale = 0;
         while let Some((since, snapshot)) = self.0.pop_front() {
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn few_wait_and_none_for_long() {
+    fn few_snapshots_wait_and_not_for_long() {
         let start = Instant::now();
         let mut waiting = Snapshots::default();
         let kept: Vec<bool> = (0..6).map(|seq| waiting.push(snapshot(seq), start)).collect();

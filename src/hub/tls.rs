@@ -1,8 +1,6 @@
-//! A secure line: which authorities are trusted, and who this device is.
-//!
-//! Knows nothing of MQTT. The cryptography is ring's: it builds with a C compiler alone, also for another processor.
+//! TLS: the trusted authorities, and this device's own certificate. The cryptography is ring's, which builds with a C compiler alone, also for
+//! another processor.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,32 +9,25 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// PEM files. They are read anew for each connection, so that a renewed certificate is taken without a restart.
+/// PEM files. They are read for each connection, so that a renewed certificate needs no restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// The authorities that may sign the broker's certificate. `None`: those that the system trusts.
+    /// The authorities that may sign the broker's certificate; `None` for those that the system trusts.
     pub ca_file: Option<PathBuf>,
-    /// The certificate, with its chain, and its private key.
+    /// The certificate with its chain, and its private key.
     pub client: Option<(PathBuf, PathBuf)>,
 }
 
-/// A file that is missing or does not hold what it should.
-#[derive(Debug)]
+/// A file that is missing or has the wrong content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct TlsError(String);
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for TlsError {}
 
 impl TlsSettings {
     /// Reads the files.
     ///
     /// # Errors
-    /// Says which file is at fault and what it should hold.
+    /// Names the file that is at fault and what is wrong with it.
     pub fn load(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
@@ -97,11 +88,11 @@ mod tests {
         let empty = folder.path().join("empty.pem");
         std::fs::write(&empty, "nothing\n").unwrap();
         let missing = folder.path().join("missing.pem");
-        let told = |settings: TlsSettings| settings.load().unwrap_err().to_string();
+        let error = |settings: TlsSettings| settings.load().unwrap_err().to_string();
 
         let of_ca = |path: &PathBuf| TlsSettings { ca_file: Some(path.clone()), client: None };
-        assert!(told(of_ca(&missing)).starts_with(&format!("ca_file {}", missing.display())));
-        assert!(told(of_ca(&empty)).contains("no certificate"));
+        assert!(error(of_ca(&missing)).starts_with(&format!("ca_file {}", missing.display())));
+        assert!(error(of_ca(&empty)).contains("no certificate"));
 
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["a".to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -111,11 +102,11 @@ mod tests {
             ca_file: Some(good.clone()),
             client: Some((certificate.clone(), key.clone())),
         };
-        assert!(told(with_client(&empty, &missing)).starts_with("client_cert_file"));
-        assert!(told(with_client(&good, &empty)).starts_with("client_key_file"));
+        assert!(error(with_client(&empty, &missing)).starts_with("client_cert_file"));
+        assert!(error(with_client(&good, &empty)).starts_with("client_key_file"));
         let of_another = folder.path().join("other.key");
         std::fs::write(&of_another, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
-        assert!(told(with_client(&good, &of_another)).contains("do not go together"));
+        assert!(error(with_client(&good, &of_another)).contains("do not go together"));
 
         let own = folder.path().join("own.key");
         std::fs::write(&own, key.serialize_pem()).unwrap();

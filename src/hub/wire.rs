@@ -1,6 +1,4 @@
-//! Topics and payloads as the broker sees them. `docs/mqtt.md` describes them for others: keep the two alike.
-//!
-//! Knows nothing of connections and of what the events mean.
+//! Topics and payloads as the broker sees them. `docs/mqtt.md` describes them: keep the two alike.
 
 use serde_json::json;
 
@@ -14,7 +12,7 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// Of `device`, below `prefix`.
+    /// The topics of `device`, below `prefix`.
     pub fn new(prefix: &str, device: &str) -> Topics {
         Topics { base: format!("{prefix}/{device}") }
     }
@@ -34,17 +32,17 @@ impl Topics {
         format!("{}/event/{kind}", self.base)
     }
 
-    /// An event that comes late.
+    /// An event that is late.
     pub fn replay(&self, kind: &str) -> String {
         format!("{}/replay/{kind}", self.base)
     }
 
-    /// What the broker keeps of a door, a camera or a person: `door/front`.
+    /// The retained state of a door, a camera or a person, as in `door/front`.
     pub fn state(&self, of: &str) -> String {
         format!("{}/{of}", self.base)
     }
 
-    /// Commands for doors; a door's name follows.
+    /// Commands for doors, followed by a door's name.
     pub fn commands(&self) -> String {
         format!("{}/command", self.base)
     }
@@ -54,17 +52,17 @@ impl Topics {
         format!("{}/door/{door}/event", self.base)
     }
 
-    /// Pictures of a door's refusals and alarms.
+    /// Snapshots of a door's refusals and alarms.
     pub fn snapshot(&self, door: &str) -> String {
         format!("{}/door/{door}/snapshot", self.base)
     }
 
-    /// What the next picture of a door belongs to.
+    /// The record that the next snapshot of a door belongs to.
     pub fn snapshot_about(&self, door: &str) -> String {
         format!("{}/door/{door}/snapshot/about", self.base)
     }
 
-    /// People as Home Assistant's tag scanner reads them.
+    /// People, as tags that Home Assistant scans.
     pub fn tag(&self) -> String {
         format!("{}/tag", self.base)
     }
@@ -93,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_goes_out_as_documented() {
+    fn an_event_is_sent_as_documented() {
         let entry = Pending {
             seq: 8,
             id: "019b".into(),

@@ -1,4 +1,4 @@
-//! Cameras that lie: a made-up V4L2 device delivers what real ones deliver when they break, and the door must not open for it.
+//! Faulty cameras: a made-up V4L2 device delivers what real ones deliver when they break, and the door must not open for it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{Daemon, House, MadeUpCamera, eventually, frame, status};
 const MJPEG: &str = "MJPG 640 480 100 0";
 const YUYV: &str = "YUYV 640 480 100 0";
 
-/// A house with this camera, where Barack Obama is enrolled. Somebody who stays is let in again after 3 s.
+/// A house with this camera, where Barack Obama is enrolled. A person who stays in view is let in again after 3 s.
 fn house(mode: &str, settings: &str) -> Option<(MadeUpCamera, House)> {
     let (camera, mut house) = MadeUpCamera::in_house(House::new(), mode, settings)?;
     house.environment.insert("USHER__ACCESS__COOLDOWN".into(), "3s".into());
@@ -25,20 +25,20 @@ fn wait_for(house: &House, kind: &str) -> Value {
     eventually(kind, || house.records(kind).pop())
 }
 
-/// What the camera's thread has counted under that name.
+/// The camera thread's counter of that name.
 fn counted(house: &House, what: &str) -> u64 {
     let status = status(house);
     let stages = status["stages"].as_array().unwrap();
     stages.iter().find(|stage| stage["role"] == "camera").unwrap()[what].as_u64().unwrap()
 }
 
-/// Waits until the camera has been opened again so often that somebody who stayed would have been let in twice more.
+/// Waits until the camera has been reopened so often that a person who stayed would have been let in twice more.
 fn long_after(camera: &MadeUpCamera) {
     camera.does("on", 3);
 }
 
 #[test]
-fn buffers_without_a_picture_show_nobody_and_the_camera_is_opened_again() {
+fn buffers_without_a_picture_show_nobody_and_the_camera_is_reopened() {
     for (mode, then, reason) in [
         (MJPEG, "nobody.jpg used=0 flags=0x40", "flagged the picture as broken"),
         (MJPEG, "- used=0", "empty buffer"),
@@ -54,10 +54,10 @@ fn buffers_without_a_picture_show_nobody_and_the_camera_is_opened_again() {
         long_after(&camera);
         assert_eq!(house.records("granted").len(), 1, "{then}");
         let lost = wait_for(&house, "camera_lost");
-        let told = lost["content"]["reason"].as_str().unwrap();
-        assert!(told.contains("30 pictures in a row could not be used") && told.contains(reason), "{told}");
+        let message = lost["content"]["reason"].as_str().unwrap();
+        assert!(message.contains("30 pictures in a row could not be used") && message.contains(reason), "{message}");
         assert!(counted(&house, "bad") >= 60);
-        // Told once, whatever the number.
+        // Reported once, whatever the number.
         assert_eq!(daemon.log().matches("frames could not be used").count(), 1, "{}", daemon.log());
         assert_eq!(house.records("camera_lost").len(), 1);
         daemon.stop();
@@ -66,12 +66,12 @@ fn buffers_without_a_picture_show_nobody_and_the_camera_is_opened_again() {
 
 #[test]
 fn a_broken_or_short_picture_of_an_enrolled_man_opens_nothing_and_a_whole_one_does() {
-    for (mode, lies, whole) in [
+    for (mode, faults, whole) in [
         (MJPEG, &["obama.jpg flags=0x40", "obama.jpg used=5000", "nobody.jpg"][..], "obama.jpg"),
         (YUYV, &["obama.yuyv flags=0x40", "obama.yuyv used=400000", "nobody.yuyv"], "obama.yuyv"),
     ] {
         let Some((camera, house)) = house(mode, "") else { return };
-        let lines: Vec<String> = lies.iter().map(|line| format!("{line} times=20")).collect();
+        let lines: Vec<String> = faults.iter().map(|line| format!("{line} times=20")).collect();
         camera.plays(&lines.iter().map(String::as_str).collect::<Vec<_>>());
         let daemon = Daemon::start(&house);
         camera.does("line 3", 1);
@@ -90,7 +90,7 @@ fn pictures_that_waited_in_the_driver_are_as_old_as_they_are() {
     house.environment.insert("USHER__ACCESS__MAX_AGE".into(), "4s".into());
     camera.plays(&["obama.jpg age=4500"]);
     let daemon = Daemon::start(&house);
-    // Until the stream is 4.5 s old they are older than itself.
+    // Until the stream is 4.5 s old, the pictures are older than the stream.
     eventually("pictures that waited", || (counted(&house, "handled") >= 15).then_some(()));
     assert!((5..30).contains(&counted(&house, "bad")), "{}", counted(&house, "bad"));
     assert!(house.records("granted").is_empty());
@@ -100,14 +100,14 @@ fn pictures_that_waited_in_the_driver_are_as_old_as_they_are() {
 }
 
 #[test]
-fn a_picture_that_is_delivered_again_is_no_new_one() {
-    for lie in ["seq=same", "seq=back", "stamp=same", "stamp=back"] {
+fn a_picture_that_is_delivered_twice_is_not_a_new_one() {
+    for fault in ["seq=same", "seq=back", "stamp=same", "stamp=back"] {
         let Some((camera, house)) = house(MJPEG, "") else { return };
-        camera.plays(&["nobody.jpg times=10", &format!("obama.jpg {lie}")]);
+        camera.plays(&["nobody.jpg times=10", &format!("obama.jpg {fault}")]);
         let daemon = Daemon::start(&house);
         camera.does("on", 2);
-        assert!(house.records("granted").is_empty(), "{lie}");
-        assert!(counted(&house, "bad") >= 30, "{lie}");
+        assert!(house.records("granted").is_empty(), "{fault}");
+        assert!(counted(&house, "bad") >= 30, "{fault}");
         camera.plays(&["obama.jpg"]);
         wait_for(&house, "granted");
         daemon.stop();
@@ -115,7 +115,7 @@ fn a_picture_that_is_delivered_again_is_no_new_one() {
 }
 
 #[test]
-fn a_camera_that_says_nothing_true_of_the_time_still_opens_the_door() {
+fn a_camera_with_unusable_timestamps_still_opens_the_door() {
     for odd in ["stamp=none", "stamp=zero", "stamp=future", "seq=jump"] {
         let Some((camera, house)) = house(MJPEG, "") else { return };
         camera.plays(&[&format!("obama.jpg {odd}")]);
@@ -132,8 +132,8 @@ fn padded_lines_are_an_error_that_names_them() {
     camera.plays(&["nobody.yuyv"]);
     let daemon = Daemon::start(&house);
     let lost = wait_for(&house, "camera_lost");
-    let told = lost["content"]["reason"].as_str().unwrap();
-    assert!(told.contains("bytesperline is 1344, where 1280 are expected"), "{told}");
+    let message = lost["content"]["reason"].as_str().unwrap();
+    assert!(message.contains("bytesperline is 1344, where 1280 are expected"), "{message}");
     daemon.stop();
     let said = house.ask(&["doctor"]);
     assert!(said.code == Some(1) && said.out.contains("bytesperline is 1344"), "{said:?}");
@@ -145,7 +145,7 @@ fn another_camera_under_the_same_name_is_an_event() {
     camera.plays(&["nobody.jpg"]);
     let daemon = Daemon::start(&house);
     eventually("frames", || (counted(&house, "handled") >= 1).then_some(()));
-    // The same device, pulled out and plugged in again, is no event.
+    // The same device, unplugged and plugged in again, is not an event.
     camera.unplug();
     wait_for(&house, "camera_lost");
     camera.plug("Made-up camera", "usb-made-up-1.1");
@@ -155,8 +155,8 @@ fn another_camera_under_the_same_name_is_an_event() {
     eventually("the second loss", || (house.records("camera_lost").len() == 2).then_some(()));
     camera.plug("Another camera", "usb-made-up-1.2");
     let changed = wait_for(&house, "camera_changed");
-    let told = [&changed["content"]["camera"], &changed["content"]["before"], &changed["content"]["now"]];
-    assert_eq!(told, ["porch", "Made-up camera @ usb-made-up-1.1", "Another camera @ usb-made-up-1.2"]);
+    let message = [&changed["content"]["camera"], &changed["content"]["before"], &changed["content"]["now"]];
+    assert_eq!(message, ["porch", "Made-up camera @ usb-made-up-1.1", "Another camera @ usb-made-up-1.2"]);
     eventually("its frames", || (house.records("camera_back").len() == 2).then_some(()));
     assert!(house.usher(&["journal", "list"]).contains("camera porch is another device: Another camera"));
     let said = house.usher(&["doctor"]);
@@ -180,9 +180,9 @@ fn a_camera_with_an_identity_is_not_replaced_by_another() {
     camera.plug("Another camera", "usb-made-up-1.1");
     let daemon = Daemon::start(&house);
     let lost = wait_for(&house, "camera_lost");
-    let told = lost["content"]["reason"].as_str().unwrap();
+    let message = lost["content"]["reason"].as_str().unwrap();
     for part in ["Another camera @ usb-made-up-1.1", "asks for Made-up camera @ usb-made-up-1.1", "plug that one in"] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(message.contains(part), "{part}: {message}");
     }
     assert_eq!((camera.has_done("on"), counted(&house, "handled")), (0, 0));
     camera.plug("Made-up camera", "usb-made-up-1.1");
@@ -202,17 +202,17 @@ fn a_camera_with_an_identity_is_not_replaced_by_another() {
 fn nobody_is_enrolled_from_pictures_that_are_broken_or_old() {
     let Some((camera, mut house)) = house(MJPEG, "") else { return };
     house.environment.insert("USHER__ACCESS__MAX_AGE".into(), "2s".into());
-    for (lie, reason) in [
+    for (fault, reason) in [
         ("obama.jpg flags=0x40", "flagged the picture as broken"),
         ("- used=0", "empty buffer"),
         ("obama.jpg seq=same", "again"),
         ("obama.jpg age=1000000", "left over"),
     ] {
-        camera.plays(&[lie]);
+        camera.plays(&[fault]);
         let error = house.refused(&["enroll", "Somebody", "--camera"]);
-        assert!(error.contains(reason), "{lie}: {error}");
+        assert!(error.contains(reason), "{fault}: {error}");
         let said = house.ask(&["doctor"]);
-        assert!(said.code == Some(1) && said.out.contains(reason), "{lie}: {said:?}");
+        assert!(said.code == Some(1) && said.out.contains(reason), "{fault}: {said:?}");
     }
     assert_eq!(house.people().len(), 1);
     camera.plays(&["nobody.jpg used=0 times=3", "obama.jpg"]);
@@ -230,7 +230,7 @@ fn a_picture_that_never_changes_stops_opening_the_door() {
     let daemon = Daemon::start(&house);
     wait_for(&house, "granted");
     eventually("the log's warning", || daemon.log().contains("the same to the byte").then_some(()));
-    // Ten seconds are over; after four more the picture is too old, and what was under way then is done.
+    // Ten seconds are over; after four more the picture is too old, and frames under way are finished.
     std::thread::sleep(Duration::from_secs(6));
     let granted = house.records("granted").len();
     std::thread::sleep(Duration::from_secs(7));

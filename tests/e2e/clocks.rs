@@ -1,4 +1,4 @@
-//! A clock that wakes up in the past, as boards without a battery do, made by libfaketime; and time zones that do not exist.
+//! A clock that starts in the past, as on boards without a battery, simulated by libfaketime; and time zones that do not exist.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -14,13 +14,13 @@ fn faketime() -> PathBuf {
     found.expect("libfaketime is missing: run script/setup")
 }
 
-/// Whether the kernel of this machine says that its clock is kept in step; libfaketime does not change that.
+/// Whether this machine's kernel reports a synchronised clock; libfaketime does not change that.
 fn in_step(house: &House) -> bool {
     let record = house.journal().pop().unwrap();
     record["synchronised"] == true
 }
 
-/// From now on every command of the house sees the wall clock begin with this; spans are as ever.
+/// From now on every command of the house sees the wall clock begin at this time; spans are unaffected.
 fn at(house: &mut House, time: &str) {
     for (name, value) in [
         ("LD_PRELOAD", faketime().display().to_string()),
@@ -38,7 +38,7 @@ fn reasons(house: &House) -> Vec<Value> {
 }
 
 #[test]
-fn an_expired_visitor_stays_out_when_the_clock_wakes_up_in_the_past() {
+fn an_expired_visitor_stays_out_when_the_clock_starts_in_the_past() {
     let film = Film::default().nobody(2).shows("obama2.jpg", 15).nobody(2);
     let mut house = House::new().watching(film, false);
     at(&mut house, "2026-05-04 08:00:00");
@@ -57,7 +57,7 @@ fn an_expired_visitor_stays_out_when_the_clock_wakes_up_in_the_past() {
         assert!(!new.is_empty() && new.iter().all(|reason| reason == "expired"), "{wakes}: {new:?}");
         assert_eq!(house.records("time_quality").last().unwrap()["content"]["quality"], quality, "{wakes}");
     }
-    // For one whose last day may not be over nobody can tell.
+    // Whether a later last day is over is unknown.
     at(&mut house, "2026-05-05 10:00:00");
     house.usher(&["people", "valid", "Vera Visitor", "--until", "2026-05-05"]);
     at(&mut house, "1970-01-01 00:00:20");
@@ -71,7 +71,7 @@ fn an_expired_visitor_stays_out_when_the_clock_wakes_up_in_the_past() {
 }
 
 #[test]
-fn no_schedule_unlocks_a_door_in_1970_and_operators_do() {
+fn in_1970_no_schedule_unlocks_a_door_but_operators_can() {
     let mut house = House::new().with(
         "[[door]]\nname = \"front\"\nunlock_schedule = \"thu\"\nmax_hold = \"12h\"\n[[schedule]]\nname = \"thu\"\nhours = [\"thu 08:00-18:00\"]\n",
     );
@@ -96,7 +96,7 @@ fn no_schedule_unlocks_a_door_in_1970_and_operators_do() {
     let doctor = house.ask(&["doctor"]);
     assert!(doctor.out.contains("BROKEN   time           the clock is not set"), "{doctor:?}");
     daemon.stop();
-    // Yesterday's time is behind the records; the operator knows better.
+    // Yesterday's time is behind the records; the operator confirms it.
     at(&mut house, "2026-05-06 09:00:00");
     let daemon = Daemon::start(&house);
     eventually("a look at the clock", || (status(&house)["time"] == "wrong").then_some(()));

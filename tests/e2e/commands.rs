@@ -35,7 +35,7 @@ fn help_names_every_command_and_the_first_steps() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_failure() {
+fn a_closed_pipe_is_not_a_failure() {
     let house = House::new();
     for command in [&["people", "list"][..], &["config", "show"], &["doctor"]] {
         let mut child = house.command(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! The configuration as the operator meets it: what is wrong and where, what is in force and why.
+//! The configuration from an operator's view: what is wrong and where, what is in force and why.
 
 use crate::support::House;
 
@@ -16,7 +16,7 @@ fn a_missing_file_is_an_error_that_names_it() {
 }
 
 #[test]
-fn every_problem_is_told_at_once_with_file_line_and_key() {
+fn all_problems_are_reported_at_once_with_file_line_and_key() {
     let house = House::new();
     let text = "[access]\nframes_agre = 2\nmax_age = 800\n\n[[door]]\n\n[[camera]]\nname = \"porch\"\nkind = \"webcam\"\n\n[nonsense]\na = 1\n";
     std::fs::write(house.config(), text).unwrap();
@@ -27,7 +27,7 @@ fn every_problem_is_told_at_once_with_file_line_and_key() {
             "usher.toml:3: access.max_age",
             "usher.toml:9: camera[0].kind",
         ] {
-            assert!(error.contains(problem), "{command:?} does not tell of {problem}: {error}");
+            assert!(error.contains(problem), "{command:?} does not report {problem}: {error}");
         }
         assert!(error.contains("did you mean frames_agree?") && error.contains("nonsense"), "{error}");
     }
@@ -39,7 +39,7 @@ fn every_problem_is_told_at_once_with_file_line_and_key() {
 }
 
 #[test]
-fn the_environment_wins_and_its_mistakes_are_told_by_name() {
+fn the_environment_overrides_the_file_and_its_mistakes_are_named() {
     let mut house = House::new();
     let mut set = |name: &str, value: &str| house.environment.insert(name.into(), value.into());
     set("USHER__ACCESS__MARGIN", "0.25");
@@ -58,12 +58,12 @@ fn the_environment_wins_and_its_mistakes_are_told_by_name() {
 }
 
 #[test]
-fn a_sound_configuration_is_said_to_be_sound_and_shows_itself() {
+fn a_valid_configuration_passes_the_check_and_is_shown() {
     let house = House::new();
     let check = house.ask(&["config", "check"]);
     assert!(check.code == Some(0) && check.out.contains("usher.toml: sound"), "{check:?}");
     assert!(check.err.contains("door front: `usher door release` keeps it open for 60 s at most"), "{check:?}");
-    // What is shown is a configuration again.
+    // The output is a valid configuration.
     let shown = house.usher(&["config", "show"]);
     std::fs::write(house.path("shown.toml"), &shown).unwrap();
     let again = house.usher(&["config", "show", "--config", "shown.toml"]);

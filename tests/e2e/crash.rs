@@ -1,4 +1,4 @@
-//! The daemon under load, killed at random moments: nothing that was answered for is missing, the chain is whole, and no relay is left on.
+//! The daemon under load, killed at random moments: no confirmed record is missing, the chain is whole, and no relay stays energised.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use crate::support::{Film, House, PATIENCE};
 const ROUNDS: u64 = 200;
 const VERIFY_EVERY: u64 = 10;
 
-/// One request over the socket; the JSON of an answer that came whole and is no error.
+/// One request over the socket; the JSON of a complete answer that is not an error.
 pub fn ask(house: &House, method: &str, path: &str, body: &str) -> Option<Value> {
     let mut stream = UnixStream::connect(house.socket()).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -54,7 +54,7 @@ fn levels(log: &str) -> Vec<&str> {
     log.lines().filter(|line| line.contains("simulated relay")).filter_map(|line| line.split("level=").nth(1)).collect()
 }
 
-/// Amends attendance as fast as it is answered; the records that were answered for.
+/// Amends attendance as fast as the daemon answers; returns the confirmed records.
 fn load(house: &House, ended: &AtomicBool) -> Vec<Value> {
     let body = json!({
         "person": 1, "name": "Barack Obama", "add": ["out", "2026-01-02T16:30:00Z"], "void": null, "reason": "load"
@@ -73,12 +73,12 @@ fn kill_9_at_any_moment_loses_nothing() {
     let house = House::new().watching(film, true).with("[[door]]\nname = \"front\"\npulse = \"200ms\"");
     house.enroll("Barack Obama", &["obama.jpg"]);
     let mut answered: Vec<Value> = Vec::new();
-    // From a fixed seed (xorshift, Marsaglia 2003), so that a failure can be had again.
+    // From a fixed seed (xorshift, Marsaglia 2003), so that a failure can be reproduced.
     let mut random = 0x9E37_79B9_7F4A_7C15_u64;
     let (mut grants, mut kills_while_open) = (0, 0);
     for round in 0..rounds {
         let mut child = start(&house);
-        // The relay is told to be safe before anything else.
+        // The relay is put at its safe level before anything else.
         let log = log_of(&house);
         assert!(levels(&log).first().is_none_or(|level| level.contains("safe")), "round {round}: {log}");
 
@@ -86,7 +86,7 @@ fn kill_9_at_any_moment_loses_nothing() {
             let found = ask(&house, "GET", &format!("/v1/journal/{}", record["seq"]), "");
             assert_eq!(found.as_ref(), Some(record), "round {round}");
         }
-        // The chain is long after a while: the opening has read all of it, and checking the hashes takes its turn.
+        // The chain grows long: opening the store has read all of it; hashes are checked only now and then.
         if round % VERIFY_EVERY == 0 {
             let sound = ask(&house, "GET", "/v1/journal/verify", "");
             let sound = sound.unwrap_or_else(|| panic!("round {round}: {}", house.refused(&["journal", "verify"])));

@@ -1,4 +1,4 @@
-//! A poster of a crowd before the camera.
+//! A poster of a crowd in front of the camera.
 
 use image::{RgbImage, imageops};
 
@@ -19,7 +19,7 @@ fn poster() -> RgbImage {
 }
 
 #[test]
-fn of_a_poster_the_64_nearest_faces_are_looked_at() {
+fn only_the_64_largest_faces_of_a_poster_are_processed() {
     let house = House::new();
     let path = write_jpeg(poster(), &house.path("poster.jpg"));
     let found = house.json(&["detect", "--json", "--min-face", "40", &path.display().to_string()]).remove(0);
@@ -35,7 +35,7 @@ fn of_a_poster_the_64_nearest_faces_are_looked_at() {
         let handled =
             |role: &str| stages.iter().find(|stage| stage["role"] == role).unwrap()["handled"].as_u64().unwrap();
         let (frames, faces) = (handled("vision"), handled("doors"));
-        // The doors may be some frames behind, never ahead of the one that has just been looked at.
+        // The doors may be some frames behind vision, never ahead of it.
         assert!(faces <= (frames + 1) * 64, "{faces} faces in {frames} frames");
         (faces >= 128).then(|| assert!(faces % 64 == 0 || faces > 128, "{faces}"))
     });

@@ -1,4 +1,4 @@
-//! The daemon: what the door does, what is written down, and how it starts and ends.
+//! The daemon: what the door does, what is recorded, and how the daemon starts and ends.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Daemon, Film, House, eventually, frame, status, write_jpeg};
 
-/// Somebody who stays before the camera.
+/// A person who stays in front of the camera.
 fn always(actor: &str) -> Film {
     Film::default().shows(actor, 1)
 }
 
-/// Somebody who comes again and again, with nobody in between: each time a new face to the door.
+/// A person who comes again and again, with an empty scene in between: a new track each time.
 fn again_and_again(actor: &str) -> Film {
     Film::default().shows(actor, 8).nobody(14)
 }
@@ -37,11 +37,15 @@ fn the_door_opens_for_the_enrolled_man_and_for_nobody_else() {
     house.usher(&["run", "--until-replays-end"]);
 
     let journal = house.journal();
-    let told = kinds(&journal);
-    assert_eq!(told[..3], ["enrolled", "started", "granted"], "{told:?}");
-    assert_eq!(told.last(), Some(&"stopped"));
+    let recorded = kinds(&journal);
+    assert_eq!(recorded[..3], ["enrolled", "started", "granted"], "{recorded:?}");
+    assert_eq!(recorded.last(), Some(&"stopped"));
     for (kind, count) in [("granted", 1), ("unlocked", 1), ("locked", 1), ("denied", 1)] {
-        assert_eq!(told.iter().filter(|told| **told == kind).count(), count, "{kind} in {told:?}");
+        assert_eq!(
+            recorded.iter().filter(|recorded_kind| **recorded_kind == kind).count(),
+            count,
+            "{kind} in {recorded:?}"
+        );
     }
     let of = |kind: &str| journal.iter().find(|record| record["kind"] == kind).unwrap();
 
@@ -112,10 +116,10 @@ fn sigterm_shuts_the_door_and_ends_in_order() {
     wait_for(&house, "unlocked");
     daemon.stop();
     let journal = house.journal();
-    let told = kinds(&journal);
-    assert_eq!(told[told.len() - 2..], ["locked", "stopped"], "{told:?}");
-    assert_eq!(journal[told.len() - 2]["content"]["reason"], "the daemon stops");
-    assert_eq!(journal[told.len() - 1]["content"]["reason"], "SIGTERM");
+    let recorded = kinds(&journal);
+    assert_eq!(recorded[recorded.len() - 2..], ["locked", "stopped"], "{recorded:?}");
+    assert_eq!(journal[recorded.len() - 2]["content"]["reason"], "the daemon stops");
+    assert_eq!(journal[recorded.len() - 1]["content"]["reason"], "SIGTERM");
     assert!(!house.socket().exists());
 }
 
@@ -124,7 +128,7 @@ fn after_a_kill_it_starts_again_with_people_and_journal_intact() {
     let house = House::new().watching(always("obama2.jpg"), true);
     house.enroll("Barack Obama", &["obama.jpg"]);
     let daemon = Daemon::start(&house);
-    // A record can be read a moment before it is safe on the disk; the door moves only after that moment.
+    // A record can be read a moment before it is synchronised; the door moves only after that.
     let opened = wait_for(&house, "unlocked");
     let granted = house.journal().swap_remove(opened["content"]["record"].as_u64().unwrap() as usize - 1);
     daemon.kill();
@@ -163,7 +167,7 @@ fn a_second_daemon_is_refused_and_leaves_no_trace() {
 }
 
 #[test]
-fn a_file_in_the_place_of_the_socket_is_left_alone() {
+fn a_file_at_the_socket_s_path_is_left_alone() {
     let house = House::new();
     std::fs::write(house.socket(), "precious").unwrap();
     let error = house.refused(&["run"]);
@@ -181,7 +185,7 @@ fn people_change_while_the_door_is_watched() {
     house.usher(&["people", "rename", "barack", "Barack Obama"]);
     house.usher(&["people", "disable", "#1"]);
     assert_eq!(house.people()[0]["enabled"], false);
-    // What was on its way when he was disabled has been said by the time of the first refusal.
+    // Grants that were under way when he was disabled precede the first refusal.
     wait_for(&house, "denied");
     let grants = house.records("granted").len();
     let denials = house.records("denied").len();
@@ -202,40 +206,42 @@ fn people_change_while_the_door_is_watched() {
     assert!(house.refused(&["people", "show", "Joe Biden"]).contains("nobody is enrolled as `Joe Biden`"));
 
     daemon.stop();
-    let told = house.journal();
-    let people_acts: Vec<_> = kinds(&told)
+    let recorded = house.journal();
+    let people_acts: Vec<_> = kinds(&recorded)
         .into_iter()
         .filter(|kind| ["enrolled", "renamed", "disabled", "enabled", "removed"].contains(kind))
         .collect();
     assert_eq!(people_acts, ["enrolled", "renamed", "disabled", "enabled", "enrolled", "removed"]);
-    assert!(told.iter().filter(|record| record["kind"] == "renamed").all(|record| record["content"]["by"].is_string()));
+    assert!(
+        recorded.iter().filter(|record| record["kind"] == "renamed").all(|record| record["content"]["by"].is_string())
+    );
     house.usher(&["journal", "verify"]);
 }
 
 #[test]
-fn status_tells_of_every_part() {
+fn status_reports_every_part() {
     let house = House::new().watching(always("biden.jpg"), true);
     let daemon = Daemon::start(&house);
-    let told = eventually("frames that were looked at", || {
-        let told = status(&house);
-        let mut stages = told["stages"].as_array().unwrap().iter().filter(|stage| stage["role"] != "relay");
+    let report = eventually("frames that were looked at", || {
+        let report = status(&house);
+        let mut stages = report["stages"].as_array().unwrap().iter().filter(|stage| stage["role"] != "relay");
         let handled = stages.all(|stage| stage["handled"] != 0);
-        handled.then_some(told)
+        handled.then_some(report)
     });
-    let roles: Vec<_> = told["stages"].as_array().unwrap().iter().map(|stage| stage["role"].clone()).collect();
+    let roles: Vec<_> = report["stages"].as_array().unwrap().iter().map(|stage| stage["role"].clone()).collect();
     assert_eq!(roles, ["doors", "relay", "vision", "camera"]);
-    assert!(told["stages"].as_array().unwrap().iter().all(|stage| stage["trouble"].is_null()), "{told}");
-    assert_eq!((&told["device"], &told["people"], &told["hub"]), (&json!("house"), &json!(0), &Value::Null));
-    assert_eq!(told["placements"].as_array().unwrap().len(), 4);
-    assert_eq!(told["doors"][0]["name"], "front");
-    assert!((0.5..1.5).contains(&number(&told["near_enough"]["distance"])), "{told}");
+    assert!(report["stages"].as_array().unwrap().iter().all(|stage| stage["trouble"].is_null()), "{report}");
+    assert_eq!((&report["device"], &report["people"], &report["hub"]), (&json!("house"), &json!(0), &Value::Null));
+    assert_eq!(report["placements"].as_array().unwrap().len(), 4);
+    assert_eq!(report["doors"][0]["name"], "front");
+    assert!((0.5..1.5).contains(&number(&report["near_enough"]["distance"])), "{report}");
     daemon.stop();
     let error = house.refused(&["status"]);
     assert!(error.contains("no daemon answers on") && error.contains("usher run"), "{error}");
 }
 
 #[test]
-fn a_person_is_enrolled_before_the_daemons_camera() {
+fn a_person_is_enrolled_with_the_daemon_s_camera() {
     let house = House::new().watching(always("biden.jpg"), true);
     let daemon = Daemon::start(&house);
     let report = house.json(&["enroll", "Joe Biden", "--camera", "--views", "2", "--json"]).remove(0);
@@ -250,7 +256,7 @@ fn a_person_is_enrolled_before_the_daemons_camera() {
 }
 
 #[test]
-fn without_a_daemon_the_camera_is_opened_for_the_enrolment() {
+fn without_a_daemon_enrolment_opens_the_camera() {
     let house = House::new().watching(always("biden.jpg"), true);
     let report = house.json(&["enroll", "Joe Biden", "--camera", "porch", "--views", "2", "--json"]).remove(0);
     assert_eq!(report["person"]["templates"], 2);
@@ -261,7 +267,7 @@ fn without_a_daemon_the_camera_is_opened_for_the_enrolment() {
     assert!(house.people().is_empty());
 }
 
-/// What the daemon says is wrong with its camera.
+/// The daemon's message about its camera.
 fn camera_trouble(house: &House) -> Value {
     let status = status(house);
     let mut stages = status["stages"].as_array().unwrap().iter();
@@ -293,7 +299,7 @@ fn a_camera_that_appears_later_is_taken_up() {
     assert_eq!(back["content"]["camera"], "porch");
     wait_for(&house, "granted");
     assert!(camera_trouble(&house).is_null());
-    // And when its picture goes bad while it runs, the daemon goes on.
+    // The daemon also survives bad pictures while it runs.
     std::fs::write(house.path("late.mjpeg"), "").unwrap();
     eventually("the second loss", || (house.records("camera_lost").len() == 2).then_some(()));
     daemon.stop();

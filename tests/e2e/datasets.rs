@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::{House, eventually, frame, side_by_side, sized_frame, write_jpeg};
 
-/// A data set: two people, one photograph that is grey, one that shows nobody, one that is no picture.
+/// A data set: two people, one photograph that is grey, one without a face, one that is not a picture.
 fn data_set(house: &House) -> String {
     let data = house.path("data");
     for person in ["biden", "obama"] {
@@ -43,7 +43,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_data_set_is_aligned_and_a_second_run_finds_it_done() {
+fn a_data_set_is_aligned_and_a_second_run_skips_it() {
     let house = House::new();
     let data = data_set(&house);
     let out = house.path("out");
@@ -90,7 +90,7 @@ fn a_data_set_is_aligned_and_a_second_run_finds_it_done() {
 }
 
 #[test]
-fn all_faces_and_templates() {
+fn all_faces_and_all_templates_are_written() {
     let house = House::new();
     let data = house.path("data");
     fs::create_dir_all(data.join("both")).unwrap();
@@ -109,7 +109,7 @@ fn all_faces_and_templates() {
         let [turned, plain] = [turned, plain].map(|bytes| image::load_from_memory(bytes).unwrap().into_rgb8());
         let apart =
             turned.iter().zip(plain.iter()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / turned.len() as f64;
-        // The same face in the same place, and not the same picture.
+        // The same face in the same place, but another picture.
         assert!(turned.dimensions() == (112, 112) && (0.2..40.0).contains(&apart), "{apart}");
     }
     let error = house.refused(&["align", &data, &format!("{data}/inside")]);
@@ -170,7 +170,7 @@ fn unlabelled_photographs_become_people_who_can_be_enrolled() {
     let (text, people) = (inbox.display().to_string(), house.path("people").display().to_string());
     let sheet = house.path("sheet.png").display().to_string();
     let csv = house.path("groups.csv").display().to_string();
-    // Photographs twenty years apart: wider than the default.
+    // Photographs twenty years apart need a wider distance than the default.
     let order = ["cluster", "--distance", "1.1", &text, "--json", "--link", &people, "--sheet", &sheet, "--csv", &csv];
     let report = house.json(&order).remove(0);
     let files = |group: usize| report["groups"][group]["files"].as_array().unwrap().len();
@@ -210,7 +210,7 @@ fn groups_are_moved_when_asked_and_compared_with_the_truth() {
     house.usher(&["cluster", "--distance", "1.1", &text, "--move", &people.display().to_string()]);
     let left: BTreeSet<_> = fs::read_dir(&inbox).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["nobody.jpg", "sub"].map(Into::into).into());
-    // Now the folders are the truth; all photographs of one distance are one group, and the truth is told apart from it.
+    // Now the folders are the truth; at this distance all photographs are one group, which is compared with the truth.
     let people = people.display().to_string();
     let report = house.json(&["cluster", "--truth", "--distance", "1.1", "--json", &people]).remove(0);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! A disk that is full: the door does as it was told for that case, the alarm is raised, and all goes on when there is room again.
+//! A full disk: the door does what is configured for that case, the alarm is raised, and everything resumes when there is space again.
 //!
 //! Needs a small file system of its own, which only root may mount.
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Daemon, Film, House, SmallDisk, eventually, lines};
 
-/// A house whose store lies on a small disk, with somebody who comes again and again.
+/// A house whose store is on a small disk, with a person who comes again and again.
 fn house(on_failure: &str) -> Option<(House, SmallDisk)> {
     let film = Film::default().shows("obama2.jpg", 8).nobody(14);
     let mut house =
@@ -37,7 +37,7 @@ fn expect_recovery(house: &House, disk: &SmallDisk, daemon: Daemon) {
 }
 
 #[test]
-fn by_default_a_full_disk_keeps_the_door_shut_until_there_is_room() {
+fn by_default_a_full_disk_keeps_the_door_shut_until_there_is_space() {
     let Some((house, disk)) = house("deny") else { return };
     let daemon = Daemon::start(&house);
     eventually("a grant", || house.records("granted").pop());
@@ -55,7 +55,7 @@ fn by_default_a_full_disk_keeps_the_door_shut_until_there_is_room() {
 }
 
 #[test]
-fn a_full_disk_need_not_keep_anybody_out() {
+fn with_allow_a_full_disk_keeps_nobody_out() {
     let Some((house, disk)) = house("allow") else { return };
     let daemon = Daemon::start(&house);
     eventually("a grant", || house.records("granted").pop());
@@ -67,18 +67,18 @@ fn a_full_disk_need_not_keep_anybody_out() {
 }
 
 #[test]
-fn the_broker_shows_the_lock_as_it_is_while_nothing_can_be_written_down() {
+fn the_broker_shows_the_real_lock_while_nothing_can_be_recorded() {
     let Some((house, disk)) = house("allow") else { return };
-    let port = crate::broker::broker();
+    let port = crate::support::broker();
     let house = house
         .with(&format!("[journal]\non_journal_failure = \"allow\"\n[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\n"));
-    let observer = crate::broker::Observer::of(port, "observer");
+    let observer = crate::support::Observer::of(port, "observer");
     let daemon = Daemon::start(&house);
     eventually("a grant", || house.records("granted").pop());
     disk.fill();
     eventually("the alarm", || alarm(&daemon));
     while observer.0.try_recv().is_ok() {}
-    // No record says so any longer.
+    // No record can say so now.
     for expected in ["unlocked", "locked", "unlocked", "locked"] {
         loop {
             let state: Value = serde_json::from_slice(&observer.wait_for("door/front").payload).unwrap();
@@ -101,7 +101,7 @@ fn on_a_full_disk_a_command_says_what_to_do() {
     house.usher(&["journal", "verify"]);
 }
 
-/// The disk is mended under a daemon that was started without it: it goes on in place.
+/// The disk is repaired under a daemon that was started without it: it continues in place.
 fn expect_healing(house: &House, mend: impl FnOnce(), daemon: &Daemon) {
     mend();
     let back: Value = eventually("the record of the failure", || {
@@ -113,7 +113,7 @@ fn expect_healing(house: &House, mend: impl FnOnce(), daemon: &Daemon) {
     eventually("a door that opens", || (unlockings(daemon) >= 1).then_some(()));
 }
 
-/// What a daemon that was started on a bad disk says of itself.
+/// The status of a daemon that was started on a bad disk.
 fn expect_degraded(house: &House, words: &str) {
     let status = house.json(&["status", "--json"]).remove(0);
     let trouble = status["journal_trouble"].as_str().unwrap_or_default();
@@ -122,7 +122,7 @@ fn expect_degraded(house: &House, words: &str) {
 }
 
 #[test]
-fn with_a_full_disk_the_daemon_starts_and_goes_on_by_itself_when_there_is_room() {
+fn with_a_full_disk_the_daemon_starts_and_recovers_when_there_is_space() {
     let Some((house, disk)) = house("deny") else { return };
     disk.fill();
     let daemon = Daemon::start(&house);
@@ -157,7 +157,7 @@ fn with_a_full_disk_doors_open_from_the_start_where_they_may() {
 }
 
 #[test]
-fn on_a_read_only_disk_the_daemon_starts_from_the_second_copy_and_heals_in_place() {
+fn on_a_read_only_disk_the_daemon_starts_from_the_second_copy_and_recovers_in_place() {
     let Some((house, disk)) = house("deny") else { return };
     assert!(disk.remount(true));
     let error = house.refused(&["people", "disable", "#1"]);

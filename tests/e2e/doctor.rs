@@ -1,4 +1,4 @@
-//! `usher doctor`: all well, and each thing that can be broken.
+//! `usher doctor`: a sound house, and each thing that can be broken.
 
 use std::path::Path;
 
@@ -58,7 +58,7 @@ fn a_changed_model_is_named() {
 }
 
 #[test]
-fn a_missing_library_leads_to_script_setup() {
+fn a_missing_library_s_error_names_script_setup() {
     let mut house = House::new();
     for library in ["/no/such/libLiteRt.so", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
         house.environment.insert("USHER__RUNTIME__LIBRARY".into(), library.into());
@@ -76,10 +76,11 @@ fn a_missing_accelerator_is_a_warning_with_its_reason() {
         let (code, found) = checks(&house, "model");
         assert_eq!((code, found.len()), (Some(0), 4), "{found:?}");
         for (state, text) in found {
-            // A machine may well have a GPU.
+            // Some machines have a GPU.
             let works = state == "ok" && asked != "/nonexistent/delegate.so";
-            let told = state == "warning" && text.contains(&format!("instead of {asked}")) && text.contains(reason);
-            assert!(works || told, "{asked}: {state}: {text}");
+            let fell_back =
+                state == "warning" && text.contains(&format!("instead of {asked}")) && text.contains(reason);
+            assert!(works || fell_back, "{asked}: {state}: {text}");
         }
     }
 }
@@ -141,7 +142,7 @@ fn a_chip_that_is_not_there_is_broken_and_no_daemon_starts_with_it() {
 }
 
 #[test]
-fn what_ails_the_running_daemon_is_told() {
+fn the_running_daemon_s_problems_are_reported() {
     let house = House::new().with_camera("kind = \"v4l2\"\ndevice = \"/dev/video99\"");
     let daemon = Daemon::start(&house);
     let (code, found) = crate::support::eventually("the camera's trouble", || {

@@ -1,4 +1,4 @@
-//! A door as people meet it: buttons, sensors, operators, lockdowns, schedules, and the reasons afterwards.
+//! A door in use: buttons, sensors, operators, lockdowns, schedules, and the recorded reasons.
 
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ fn the_exit_button_opens_and_the_door_locks_when_it_is_closed() {
 }
 
 #[test]
-fn a_door_that_is_forced_and_held_raises_alarms_and_tamper_too() {
+fn forced_open_held_open_and_tamper_raise_alarms() {
     let house = played("");
     let daemon = Daemon::start(&house);
     eventually("a sensor that was read", || (front(&house)["open"] == false).then_some(()));
@@ -77,7 +77,7 @@ fn a_door_that_is_forced_and_held_raises_alarms_and_tamper_too() {
 }
 
 #[test]
-fn operators_unlock_and_lock_and_each_word_is_on_record() {
+fn operators_unlock_and_lock_and_each_order_is_recorded() {
     let house = played("");
     let daemon = Daemon::start(&house);
     let door = house.json(&["door", "unlock", "--for", "1m", "--json"]).remove(0);
@@ -97,7 +97,7 @@ fn operators_unlock_and_lock_and_each_word_is_on_record() {
 }
 
 #[test]
-fn a_lockdown_and_a_release_outlive_a_restart() {
+fn a_lockdown_and_a_release_survive_a_restart() {
     let house = played("");
     let daemon = Daemon::start(&house);
     house.usher(&["door", "lockdown", "--group", "guards"]);
@@ -132,7 +132,7 @@ fn a_door_stands_unlocked_in_its_hours() {
     let daemon = Daemon::start(&house);
     once(&house, "schedule_began");
     eventually("an unlocked door", || (front(&house)["unlocked"] == true).then_some(()));
-    // Locked by hand it stays locked until the hours begin anew.
+    // Locked by an operator, it stays locked until the next unlock window.
     house.usher(&["door", "lock"]);
     std::thread::sleep(std::time::Duration::from_millis(1500));
     assert_eq!(front(&house)["unlocked"], false);
@@ -140,7 +140,7 @@ fn a_door_stands_unlocked_in_its_hours() {
 }
 
 #[test]
-fn who_may_not_pass_is_told_why_and_why_tells_it_again() {
+fn a_refused_person_s_reason_is_recorded_and_shown_by_why() {
     let film = Film::default().nobody(2).shows("obama2.jpg", 15).nobody(2);
     let house = House::new()
         .watching(film, false)
@@ -161,7 +161,7 @@ fn who_may_not_pass_is_told_why_and_why_tells_it_again() {
 }
 
 #[test]
-fn schedule_test_answers_for_the_hour_that_is_skipped_and_the_one_that_is_repeated() {
+fn schedule_test_answers_for_the_skipped_and_the_repeated_hour() {
     let house = House::new().with(
         "[[schedule]]\nname = \"night\"\ntime_zone = \"Europe/Berlin\"\nhours = [\"sun 02:00-03:00\"]\n\
          [[permit]]\ngroups = [\"staff\"]\nschedule = \"night\"\n",
@@ -185,7 +185,7 @@ fn schedule_test_answers_for_the_hour_that_is_skipped_and_the_one_that_is_repeat
 }
 
 #[test]
-fn two_cameras_tell_in_from_out_and_nobody_goes_in_twice() {
+fn two_cameras_distinguish_in_and_out_and_nobody_enters_twice() {
     let house = House::new();
     let film = Film::default().nobody(3).shows("obama2.jpg", 40);
     film.write(&house.path("in.mjpeg"));
@@ -202,7 +202,7 @@ fn two_cameras_tell_in_from_out_and_nobody_goes_in_twice() {
     let passed = house.records("passed").remove(0);
     assert_eq!((&passed["content"]["zone"], &passed["content"]["record"]), (&json!("house"), &granted[0]["seq"]));
     assert_eq!(house.records("denied")[0]["content"]["reason"], "passback");
-    // It is remembered over a restart, until an operator says otherwise.
+    // It is remembered over a restart, until an operator's amnesty.
     let daemon = Daemon::start(&house);
     assert_eq!(status(&house)["occupancy"], json!({ "house": 1 }));
     house.usher(&["door", "amnesty", "Barack Obama"]);
@@ -212,7 +212,7 @@ fn two_cameras_tell_in_from_out_and_nobody_goes_in_twice() {
 }
 
 #[test]
-fn holidays_of_nonsense_are_told_line_by_line() {
+fn invalid_holidays_are_reported_line_by_line() {
     let house = House::new();
     let holidays = house.path("holidays.txt");
     std::fs::write(&holidays, "2026-12-25 Christmas\nsometime\n2026-02-30\n").unwrap();
@@ -221,8 +221,11 @@ fn holidays_of_nonsense_are_told_line_by_line() {
         holidays.display().to_string()
     ));
     for command in [&["config", "check"][..], &["run"]] {
-        let told = house.refused(command);
-        assert!(told.contains("holidays.txt:2") && told.contains("holidays.txt:3") && told.contains("12-25"), "{told}");
+        let error = house.refused(command);
+        assert!(
+            error.contains("holidays.txt:2") && error.contains("holidays.txt:3") && error.contains("12-25"),
+            "{error}"
+        );
     }
 }
 
@@ -240,7 +243,7 @@ fn schedules_that_contradict_themselves_are_refused() {
 }
 
 #[test]
-fn more_people_move_the_cut_and_the_journal_says_so() {
+fn more_people_move_the_distance_limit_and_the_journal_records_it() {
     let house = House::new();
     let daemon = Daemon::start(&house);
     let before = status(&house)["near_enough"]["distance"].as_f64().unwrap();

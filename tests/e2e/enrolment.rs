@@ -1,4 +1,4 @@
-//! Enrolment from photographs: what is taken, what is refused and why, and that no photograph is kept.
+//! Enrolment from photographs: what is accepted, what is refused and why, and that no photograph is kept.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Daemon, House, frame, photo, side_by_side, sized_frame, write_jpeg};
 
-/// `usher enroll NAME FILE…` that must fail; what it said.
+/// `usher enroll NAME FILE…` that must fail; its error.
 fn refused(house: &House, name: &str, files: &[&Path]) -> String {
     let mut arguments = vec!["enroll".as_ref(), name.as_ref()];
     arguments.extend(files.iter().map(|file| file.as_os_str()));
@@ -44,7 +44,7 @@ fn photographs_that_give_no_template_are_refused_with_their_reason() {
     assert!(house.people().is_empty());
     assert_eq!(house.journal(), [] as [Value; 0]);
 
-    // The same pair with the largest face; and one good photograph is enough, whatever else is given.
+    // The same pair with `--largest`; and one good photograph is enough, whatever else is given.
     let largest = ["enroll", "--largest", "Somebody"].map(Into::into).into_iter().chain([pair.into_os_string()]);
     house.usher(&largest.collect::<Vec<std::ffi::OsString>>());
     let order = ["enroll", "Joe Biden", "--force", "--json"].map(Into::into).into_iter();
@@ -56,7 +56,7 @@ fn photographs_that_give_no_template_are_refused_with_their_reason() {
 }
 
 #[test]
-fn nobody_is_enrolled_twice_unless_it_is_meant() {
+fn nobody_is_enrolled_twice_unless_forced() {
     let house = House::new();
     house.enroll("Barack Obama", &["obama.jpg"]);
 
@@ -109,8 +109,8 @@ fn two_photographs_of_one_and_three_of_another_are_not_one_person_though_each_ha
     assert!(error.contains(&format!("{first}, {fourth} do not look like the others")), "{error}");
     let batch = house.path("mixed").display().to_string();
     let answer = house.ask(&["enroll", "--batch", &batch]);
-    let told = format!("{}{}", answer.out, answer.err);
-    assert!(told.contains("1.jpg") && told.contains("4.jpg do not look like the others"), "{told}");
+    let output = format!("{}{}", answer.out, answer.err);
+    assert!(output.contains("1.jpg") && output.contains("4.jpg do not look like the others"), "{output}");
     assert!(house.people().is_empty());
     house.usher(&["enroll", "--force", "Both", first, second, third, fourth, fifth]);
     assert_eq!(house.people()[0]["templates"], 5);
@@ -158,7 +158,7 @@ fn batch(house: &House) -> String {
 }
 
 #[test]
-fn a_batch_with_a_list_enrols_whom_it_can() {
+fn a_batch_with_a_list_enrols_those_it_can() {
     let house = House::new();
     let folder = batch(&house);
     let list = house.path("people.csv").display().to_string();

@@ -1,4 +1,4 @@
-//! Floods: of connections, of faces, of a contact that is loose; and a daemon that does not answer.
+//! Floods of connections, of faces and of a loose contact's changes; and a daemon that does not answer.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -52,7 +52,7 @@ fn idle_and_slow_connections_keep_nobody_out() {
     for n in 0..1015 {
         let Ok(mut stream) = TcpStream::connect(address) else { continue };
         if n % 3 == 0 {
-            // It may have had to go by now.
+            // The daemon may have closed it by now.
             drop(stream.write_all(b"GET /metrics HTTP/1.1\r\nx-slow: "));
         }
         flood.push(stream);
@@ -75,7 +75,7 @@ fn idle_and_slow_connections_keep_nobody_out() {
     assert!(figure(&page, "usher_connections{listener=\"metrics\"}") <= 32.0, "{page}");
     assert!(figure(&page, "usher_connections{listener=\"control\"}") <= 64.0, "{page}");
     assert!(figure(&page, "usher_connections_turned_away_total{listener=\"metrics\"}") > 500.0, "{page}");
-    // The figures are still to be had, and the camera finds its descriptor.
+    // The metrics are still available, and the camera gets its descriptor.
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
     let mut page = String::new();
@@ -88,7 +88,7 @@ fn idle_and_slow_connections_keep_nobody_out() {
 }
 
 #[test]
-fn a_daemon_that_hangs_is_told_and_not_waited_for() {
+fn a_hanging_daemon_is_reported_and_not_waited_for() {
     let house = House::new();
     let daemon = Daemon::start(&house);
     daemon.signal("STOP");
@@ -106,7 +106,7 @@ fn kinds(house: &House, kind: &str) -> u64 {
 }
 
 #[test]
-fn a_loose_contact_is_a_few_records_that_add_up() {
+fn a_loose_contact_makes_a_few_records_that_add_up() {
     let house = House::new();
     let inputs = house.path("inputs");
     std::fs::write(&inputs, "").unwrap();
@@ -138,7 +138,7 @@ fn a_loose_contact_is_a_few_records_that_add_up() {
 }
 
 #[test]
-fn somebody_who_stays_before_the_door_is_counted() {
+fn a_person_who_stays_at_the_door_is_counted() {
     let film = Film::default().nobody(2).shows("obama2.jpg", 150);
     let mut house = House::new().watching(film, false);
     house.environment.insert("USHER__ACCESS__REPEAT_DENIAL".into(), "500ms".into());
@@ -159,7 +159,7 @@ fn somebody_who_stays_before_the_door_is_counted() {
 }
 
 #[test]
-fn the_last_room_of_the_disk_is_for_grants() {
+fn the_last_space_of_the_disk_is_for_grants() {
     let film = Film::default().shows("obama2.jpg", 8).nobody(14).shows("biden.jpg", 8).nobody(14);
     let mut house = House::new().watching(film, true);
     let Some(disk) = SmallDisk::mount(house.path("disk")) else { return };
@@ -167,7 +167,7 @@ fn the_last_room_of_the_disk_is_for_grants() {
     house.enroll("Barack Obama", &["obama.jpg"]);
     let daemon = Daemon::start(&house);
     eventually("a denial", || house.records("denied").pop());
-    // Above what the store leaves free, and within what is kept for grants.
+    // Above what the store leaves free, and within what is reserved for grants.
     disk.fill_but((4 << 20) + (1300 << 10));
     eventually("the word of it", || daemon.log().contains("the disk is nearly full").then_some(()));
     let trouble = status(&house)["journal_trouble"].as_str().unwrap_or_default().to_owned();
@@ -178,7 +178,7 @@ fn the_last_room_of_the_disk_is_for_grants() {
     disk.make_room();
     eventually("room", || status(&house)["journal_trouble"].is_null().then_some(()));
     daemon.stop();
-    let told = house.records("denials_repeated").pop().expect("a summary");
-    assert_eq!(told["content"]["reason"], "unknown");
+    let summary = house.records("denials_repeated").pop().expect("a summary");
+    assert_eq!(summary["content"]["reason"], "unknown");
     house.usher(&["journal", "verify"]);
 }

@@ -1,4 +1,4 @@
-//! A site head beside the store: put on, told, taken off; and when it is refused.
+//! A site head beside the store: put in place, reported, removed; and when it is refused.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use usher::vision::head_file::{HeadFile, head_id};
 
 use crate::support::{Daemon, House, photo, status};
 
-/// A head that swaps figures and turns their signs, which moves no distance, and says that strangers come a tenth nearer.
+/// A head that permutes dimensions and flips signs, which changes no distance, with a calibration in which strangers are a tenth nearer.
 fn put_head(house: &House, base: &ModelId, dimension: usize) {
     let row = |row: usize| (0..dimension).map(move |column| if column == (row + 5) % dimension { -1.0 } else { 0.0 });
     let matrix: Box<[f32]> = (0..dimension).flat_map(row).collect();
@@ -67,7 +67,7 @@ fn the_daemon_compares_behind_a_head_without_enrolling_again() {
 }
 
 #[test]
-fn taking_a_head_off_stands_in_the_journal_whoever_writes_it() {
+fn removing_a_head_is_recorded_with_and_without_a_daemon() {
     let house = House::new();
     let removed = |expected: Value| {
         let file = std::fs::read(site_head(&house)).unwrap();
@@ -82,7 +82,7 @@ fn taking_a_head_off_stands_in_the_journal_whoever_writes_it() {
     put_head(&house, &shipped(), 192);
     let id = HeadFile::load(&site_head(&house)).unwrap().unwrap().head.id().to_string();
     removed(id.clone().into());
-    // A daemon that started behind the head writes it down, too.
+    // A daemon that started behind the head records it, too.
     put_head(&house, &shipped(), 192);
     let daemon = Daemon::start(&house);
     removed(id.into());
@@ -94,7 +94,7 @@ fn taking_a_head_off_stands_in_the_journal_whoever_writes_it() {
 }
 
 #[test]
-fn a_head_that_no_record_can_tell_of_stays() {
+fn a_head_is_not_removed_when_the_removal_cannot_be_recorded() {
     let house = House::new();
     put_head(&house, &shipped(), 192);
     let held = Store::open(&house.store()).unwrap();
@@ -117,7 +117,7 @@ fn mining_that_finds_nothing_behind_a_head_is_refused() {
 }
 
 #[test]
-fn a_head_that_does_not_belong_is_refused_with_the_way_out() {
+fn a_head_of_another_model_is_refused_with_the_remedy() {
     let mut house = House::new();
     put_head(&house, &ModelId::new("mobilefacenet-000000000000"), 192);
     let error = house.refused(&["run"]);
@@ -142,7 +142,7 @@ fn too_few_people_make_no_head_and_nothing_is_written() {
     let error = house.refused(&["train", "head"]);
     assert!(error.contains("2 people with 4 photographs make") && error.contains("more people"), "{error}");
     assert!(!site_head(&house).exists());
-    // A head that the daemon refuses does not stand in the way of the next one.
+    // A head that the daemon refuses does not prevent the next one.
     put_head(&house, &ModelId::new("mobilefacenet-000000000000"), 192);
     let error = house.refused(&["train", "head"]);
     assert!(error.contains("2 people with 4 photographs make"), "{error}");

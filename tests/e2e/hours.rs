@@ -1,4 +1,4 @@
-//! Hours as real users have them: somebody enrolled anew, leavers, long nights, a device in another time zone, a clock that was set late.
+//! Attendance in practice: people enrolled anew, leavers, long nights, a device in another time zone, a clock that was set late.
 
 use std::time::{Duration, SystemTime};
 
@@ -32,7 +32,7 @@ fn column(csv: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn who_is_enrolled_anew_has_one_day_and_who_left_keeps_the_id() {
+fn a_person_enrolled_anew_has_one_day_and_a_leaver_keeps_the_id() {
     let house = berlin(House::new());
     enroll(&house, "Ada Müller", "E042", &["obama.jpg"]);
     enroll(&house, "Ben Probe", "E077", &["biden.jpg"]);
@@ -48,15 +48,16 @@ fn who_is_enrolled_anew_has_one_day_and_who_left_keeps_the_id() {
     let day = ["attendance", "--day", "2026-05-04"];
     let ask = |more: &[&str]| house.usher(&[&day[..], more].concat());
     let days = lines(&ask(&["--format", "json"]));
-    let told: Vec<_> = days.iter().map(|day| (&day["employee"], &day["worked_seconds"], &day["anomalies"])).collect();
+    let reported: Vec<_> =
+        days.iter().map(|day| (&day["employee"], &day["worked_seconds"], &day["anomalies"])).collect();
     let nothing = json!([]);
     let (ada, ben) = (json!("E042"), json!("E077"));
-    assert_eq!(told, [(&ben, &json!(8 * 3600), &nothing), (&ada, &json!(9 * 3600), &nothing)]);
+    assert_eq!(reported, [(&ben, &json!(8 * 3600), &nothing), (&ada, &json!(9 * 3600), &nothing)]);
     assert_eq!(ask(&[]).lines().count(), 3);
     let frappe = ask(&["--template", "frappe"]);
     assert_eq!(column(&frappe, "Employee"), ["E077", "E077", "E042", "E042"], "{frappe}");
     assert_eq!(column(&ask(&["--template", "odoo"]), "employee_id/id"), ["E077", "E042"]);
-    // Somebody who left is still found, by what the records say, and so is their group.
+    // A leaver is still found by what the records say, and so is their group.
     assert_eq!(lines(&ask(&["--format", "json", "--person", "E077"])).len(), 1);
     assert_eq!(lines(&ask(&["--format", "json", "--person", "ben probe"])).len(), 1);
     assert_eq!(lines(&ask(&["--format", "json", "--person", "#2"])).len(), 1);
@@ -68,12 +69,12 @@ fn who_is_enrolled_anew_has_one_day_and_who_left_keeps_the_id() {
     assert!(
         house.refused(&["attendance", "amend", "--person", "E099", "--in", "08:00", "--reason", "x"]).contains("E099")
     );
-    // What was recorded under the old number can still be taken back.
+    // A record under the old number can still be voided.
     let first = house.records("attendance_amended")[0]["seq"].to_string();
     house.usher(&["attendance", "amend", "--person", "E042", "--void", &first, "--reason", "trial"]);
     let ada = lines(&ask(&["--format", "json", "--person", "E042"])).remove(0);
     assert_eq!(ada["anomalies"], json!(["out_without_in"]));
-    // The record has it all, and nothing of it after an erasure.
+    // The record has all of it, and after an erasure none of it.
     let person = json!({ "id": 2, "name": "Ben Probe", "employee_id": "E077", "groups": ["night"] });
     assert_eq!(house.records("removed")[1]["content"]["person"], person);
     house.usher(&["journal", "erase", "--person", "#2", "--yes"]);
@@ -94,10 +95,10 @@ fn a_night_shift_longer_than_a_long_day_is_one_shift() {
         amend(&house, "E042", way, at);
     }
     let days = house.json(&["attendance", "--from", "2026-07-13", "--to", "2026-07-16", "--format", "json"]);
-    let told: Vec<_> = days.iter().map(|day| (&day["date"], &day["worked_seconds"], &day["anomalies"])).collect();
+    let reported: Vec<_> = days.iter().map(|day| (&day["date"], &day["worked_seconds"], &day["anomalies"])).collect();
     let (worked, long) = (json!(12 * 3600 + 40 * 60), json!(["long_day"]));
     let (monday, thursday) = (json!("2026-07-13"), json!("2026-07-16"));
-    assert_eq!(told, [(&monday, &worked, &long), (&thursday, &worked, &long)]);
+    assert_eq!(reported, [(&monday, &worked, &long), (&thursday, &worked, &long)]);
 }
 
 /// A time zone in which it is another date now than by UTC, and two in the morning or later.
@@ -148,7 +149,7 @@ fn passed(direction: Direction) -> Event {
     Event::Passed { door: "front".into(), person, direction: Some(direction), zone: None, record: 0 }
 }
 
-/// A power cut: Ada comes while the board believes in 1970, the clock is set, she goes, and then the clock goes back.
+/// A power cut: Ada comes while the board's clock says 1970, the clock is set, she leaves, and then the clock is set back.
 fn power_cut() -> House {
     let house = berlin(House::new());
     let store = Store::open(&house.store()).unwrap();
@@ -167,7 +168,7 @@ fn power_cut() -> House {
 }
 
 #[test]
-fn records_from_before_the_clock_was_set_and_after_it_went_back_are_found() {
+fn records_from_before_the_clock_was_set_and_after_it_was_set_back_are_found() {
     let house = power_cut();
     let list = |arguments: &[&str]| -> Vec<u64> {
         let found = house.json(&[&["journal", "list", "--json"], arguments].concat());
@@ -218,7 +219,7 @@ fn the_journal_is_exported_as_a_table() {
     }
     let hashes = column(&csv, "hash");
     assert_eq!(column(&csv, "previous")[1..], hashes[..4]);
-    // A name that a spreadsheet would take for a formula.
+    // A name that a spreadsheet would read as a formula.
     let store = Store::open(&house.store()).unwrap();
     let person =
         Named { id: PersonId(8), name: "=1+1".into(), employee_id: None, groups: vec!["a".into(), "b c".into()] };

@@ -5,6 +5,7 @@
 
 mod bench;
 mod broker;
+mod broker_commands;
 mod cameras;
 mod clocks;
 mod commands;
@@ -23,6 +24,7 @@ mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod measuring;
+mod metrics;
 mod people;
 mod pictures;
 mod record;

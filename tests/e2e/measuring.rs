@@ -15,7 +15,7 @@ fn put(actor: &str, folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn pairs_of_ones_own_are_measured_and_a_bad_list_is_named() {
+fn own_pairs_are_measured_and_a_bad_list_is_named() {
     let house = House::new();
     let list = house.path("pairs.csv");
     let photos = ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg"].map(|name| photo(name).display().to_string());
@@ -40,7 +40,7 @@ fn pairs_of_ones_own_are_measured_and_a_bad_list_is_named() {
 }
 
 #[test]
-fn a_folder_of_people_is_measured_and_written_beside_the_store_only_if_it_suffices() {
+fn a_folder_of_people_is_measured_and_written_beside_the_store_only_if_it_is_large_enough() {
     let house = House::new();
     let crowd = house.path("crowd");
     for actor in ["obama.jpg", "obama2.jpg", "obama3.jpg"] {
@@ -91,7 +91,7 @@ fn the_enrolled_people_are_checked_with_and_without_a_daemon() {
 }
 
 #[test]
-fn what_was_measured_on_the_site_decides_in_place_of_what_came_with_the_model() {
+fn a_site_s_calibration_replaces_the_model_s() {
     let house = House::new();
     house.enroll("Barack Obama", &["obama.jpg", "obama2.jpg"]);
     let check = ["calibrate", "--gallery", "--json"];
@@ -100,7 +100,7 @@ fn what_was_measured_on_the_site_decides_in_place_of_what_came_with_the_model() 
     let mut file = CalibrationFile::load(&beside).unwrap().unwrap();
     let site = house.store().join("calibration/mobilefacenet.calibration.toml");
 
-    // A site where strangers come nearer to each other by a tenth.
+    // A site where strangers are a tenth nearer to each other.
     file.impostor.iter_mut().for_each(|point| point[1] *= 0.9);
     file.save(&site).unwrap();
     let measured = house.json(&check).remove(0);

@@ -1,4 +1,4 @@
-//! Who is meant: by commands, lists and names as people write them; and what of a folder is taken.
+//! Whom commands, lists and names mean; and which files of a folder are used.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ fn names(house: &House) -> Vec<String> {
 }
 
 #[test]
-fn a_number_has_its_sign_and_a_word_for_two_people_does_nothing() {
+fn a_number_needs_its_sign_and_an_ambiguous_word_does_nothing() {
     let house = crossed();
     let daemon = Daemon::start(&house);
     for order in [
@@ -41,7 +41,7 @@ fn a_number_has_its_sign_and_a_word_for_two_people_does_nothing() {
         let error = house.refused(order);
         assert!(error.contains("#1 Ada (employee id 2), #2 Bob (employee id 3)"), "{order:?}: {error}");
     }
-    // Nobody has the employee id 1: the number is not meant.
+    // Nobody has the employee id 1; a bare word is never a number.
     for order in [&["people", "remove", "1", "--yes"][..], &["journal", "erase", "--person", "1", "--yes"]] {
         let error = house.refused(order);
         assert!(error.contains("write '#1' for the number"), "{order:?}: {error}");
@@ -52,7 +52,7 @@ fn a_number_has_its_sign_and_a_word_for_two_people_does_nothing() {
     assert_eq!(house.json(&["people", "show", "3", "--json"])[0]["name"], "Bob");
     assert!(house.usher(&["journal", "list", "--person", "#2"]).contains("Bob"));
 
-    // Once Ada is gone, her employee id and name mean her old records, and never Bob.
+    // After Ada's removal, her employee id and name mean her old records, and never Bob.
     house.usher(&["people", "remove", "Ada", "--yes"]);
     let error = house.refused(&["people", "remove", "2", "--yes"]);
     assert!(error.contains("write '#2' for the number"), "{error}");
@@ -65,7 +65,7 @@ fn a_number_has_its_sign_and_a_word_for_two_people_does_nothing() {
 }
 
 #[test]
-fn an_employee_id_is_changed_and_several_people_are_done_from_a_list() {
+fn an_employee_id_is_changed_and_a_list_removes_several_people() {
     let house = crossed();
     assert!(house.refused(&["people", "id", "Ada", "3"]).contains("belongs to person 2 (Bob)"));
     house.usher(&["people", "id", "Ada", "E1"]);
@@ -85,7 +85,7 @@ fn an_employee_id_is_changed_and_several_people_are_done_from_a_list() {
     house.usher(&["people", "enable", "Ada", "#2", "ada"]);
     assert!(house.people().iter().all(|person| person["enabled"] == true));
 
-    // One who cannot be found, or does not fit, and nobody is removed.
+    // If one person cannot be found, or does not match, nobody is removed.
     for (text, complaint) in [
         ("employee_id\nE1\n42\n", "line 3, column \"employee_id\""),
         ("employee_id,name\nE1,Bob\n", "line 2, column \"name\": `Bob` is not Ada (#1)"),
@@ -102,7 +102,7 @@ fn an_employee_id_is_changed_and_several_people_are_done_from_a_list() {
     assert!(house.refused(&["people", "remove", "--list", &list]).contains("pass --yes to remove 2 people"));
     house.usher(&["people", "remove", "--list", &list, "--yes"]);
     assert!(house.people().is_empty());
-    // The same list again means nobody.
+    // The same list again matches nobody.
     assert!(house.refused(&["people", "remove", "--list", &list, "--yes"]).contains("nothing was done"));
 }
 
@@ -158,7 +158,7 @@ fn lists_of_any_program_enrol_the_same_people() {
 }
 
 #[test]
-fn every_file_that_is_not_taken_is_named_and_kinds_are_told_by_content() {
+fn every_unused_file_is_named_and_kinds_are_recognised_by_content() {
     let house = House::new();
     let boris = house.path("people/Boris_Lund");
     std::fs::create_dir_all(boris.join("more")).unwrap();
@@ -191,7 +191,7 @@ fn every_file_that_is_not_taken_is_named_and_kinds_are_told_by_content() {
 }
 
 #[test]
-fn stray_bytes_before_a_table_cost_no_photograph() {
+fn a_photograph_with_stray_bytes_before_a_table_is_read() {
     let house = House::new();
     let found = house.json(&["detect", "--json", &data("stray-before-table.jpg").display().to_string()]);
     assert_eq!(found[0]["faces"].as_array().map(Vec::len), Some(1), "{found:?}");

@@ -80,7 +80,7 @@ fn every_kind_of_picture_shows_the_same_face() {
     for (name, picture) in &kinds {
         picture.save(house.path(name)).unwrap();
     }
-    // As a telephone stores it that was held upright: a quarter turn back, and a note that says so.
+    // As a phone that was held upright stores it: rotated by a quarter turn, with a tag that says so.
     let mut jpeg = Cursor::new(Vec::new());
     picture.rotate270().write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
     let jpeg = jpeg.into_inner();
@@ -151,13 +151,13 @@ fn a_file_that_cannot_be_read_does_not_hide_the_others() {
     order.push(good.clone().into_os_string());
     let answer = house.ask(&order);
     assert_eq!(answer.code, Some(1));
-    let told = lines(&answer.out);
-    assert_eq!(told.len(), 5);
-    for (line, reason) in told.iter().zip(["check the path", "not a JPEG", "0 bytes", "this is a folder"]) {
+    let answers = lines(&answer.out);
+    assert_eq!(answers.len(), 5);
+    for (line, reason) in answers.iter().zip(["check the path", "not a JPEG", "0 bytes", "this is a folder"]) {
         assert_eq!(keys(line), ["error", "file"]);
         assert!(line["error"].as_str().unwrap().contains(reason), "{line}");
     }
-    assert_eq!(told[4]["faces"].as_array().unwrap().len(), 1);
+    assert_eq!(answers[4]["faces"].as_array().unwrap().len(), 1);
     assert!(answer.err.contains("4 of 5 photographs could not be read"), "{}", answer.err);
 
     let text = house.ask(&["detect".as_ref(), "missing.jpg".as_ref(), good.as_os_str()]);

@@ -1,4 +1,4 @@
-//! The record as operators use it: looking things up, exporting, erasing, attendance, backup and restore.
+//! The journal in use: searching, exporting, erasing, attendance, backup and restore.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Daemon, Film, House, eventually, lines, status};
 
-/// With three people's worth of changes, and nobody before the camera.
+/// A house with changes of three people, and an empty scene.
 fn house() -> House {
     let house = House::new();
     house.enroll("Barack Obama", &["obama.jpg"]);
@@ -22,13 +22,13 @@ fn numbers(records: &[Value]) -> Vec<u64> {
 }
 
 #[test]
-fn records_are_found_by_what_they_are_about() {
+fn records_are_found_by_their_subject() {
     let house = house();
     let list = |arguments: &[&str]| numbers(&house.json(&[&["journal", "list", "--json"], arguments].concat()));
     assert_eq!(list(&[]), [1, 2, 3, 4, 5]);
     assert_eq!(list(&["-n", "2"]), [4, 5]);
     assert_eq!(list(&["--person", "#1"]), [1, 4, 5]);
-    // All of that person, also from before the rename.
+    // All records of that person, also from before the rename.
     assert_eq!(list(&["--person", "joseph biden"]), [2, 3]);
     assert_eq!(list(&["--person", "#1", "-n", "1"]), [5]);
     assert_eq!(list(&["--kind", "enrolled", "--kind", "enabled"]), [1, 2, 5]);
@@ -49,8 +49,8 @@ fn records_are_found_by_what_they_are_about() {
     let file = house.path("journal.jsonl");
     house.usher(&["journal".as_ref(), "export".as_ref(), file.as_os_str()]);
     assert_eq!(lines(&std::fs::read_to_string(&file).unwrap()).len(), 5);
-    let told = house.refused(&["journal".as_ref(), "export".as_ref(), file.as_os_str()]);
-    assert!(told.contains("exists"), "{told}");
+    let output = house.refused(&["journal".as_ref(), "export".as_ref(), file.as_os_str()]);
+    assert!(output.contains("exists"), "{output}");
 }
 
 #[test]
@@ -126,11 +126,11 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     assert_eq!(fresh.people(), house.people());
     fresh.usher(&["journal", "verify"]);
 
-    // Over what is there, which is kept aside.
+    // Over an existing store, which is kept aside.
     house.usher(&["people", "disable", "#1"]);
     house.usher(&["people", "remove", "Joseph Biden", "--yes"]);
     let last = house.journal().len();
-    let told = house.usher(&["restore", argument, "--yes"]);
+    let output = house.usher(&["restore", argument, "--yes"]);
     for line in [
         "comes back, removed since: Joseph Biden (#2)",
         "is enabled again, disabled since: Barack Obama (#1)",
@@ -138,13 +138,13 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
         "before-restore-",
         "all doors start in lockdown",
     ] {
-        assert!(told.contains(line), "{line}: {told}");
+        assert!(output.contains(line), "{line}: {output}");
     }
     let journal = house.journal();
     assert_eq!(journal[..before.len()], before);
     let restored = &journal[before.len()]["content"];
     assert_eq!((&restored["replaced"], &restored["lockdown"]), (&json!(last), &json!(["front"])));
-    // Locked down until an operator says otherwise, over restarts, too.
+    // Locked down until an operator ends it, over restarts, too.
     for _ in 0..2 {
         let daemon = Daemon::start(&house);
         assert_eq!(status(&house)["doors"][0]["mode"], "lockdown");
@@ -177,16 +177,16 @@ fn thirty_backups_at_once_all_succeed() {
     }
     for n in 0..30 {
         let fresh = House::new();
-        let told = fresh.usher(&["restore", file(n).to_str().unwrap()]);
-        assert!(told.contains("restored up to record 6"), "{told}");
+        let output = fresh.usher(&["restore", file(n).to_str().unwrap()]);
+        assert!(output.contains("restored up to record 6"), "{output}");
     }
-    // Nothing of them is left in the store.
+    // None of them leaves anything in the store.
     assert!(!house.store().join("backup.new").exists());
     daemon.stop();
 }
 
 #[test]
-fn a_damaged_store_is_mended_and_the_journal_tells() {
+fn a_damaged_store_is_repaired_and_the_journal_records_it() {
     let house = house();
     let before = house.journal();
     let database = house.store().join("sled/db");
@@ -262,14 +262,14 @@ fn attendance_is_amended_and_exported() {
     assert!(refused(&["--reason", "x", "--in", "2100-01-01"]).contains("future"));
     assert!(house.refused(&["attendance", "--group", "night"]).contains("nobody is in the group"));
 
-    // Attendance may go by another clock than the device.
+    // Attendance may use another time zone than the device.
     house.environment.insert("USHER__ATTENDANCE__TIME_ZONE".into(), "UTC".into());
     let csv = house.usher(&["attendance", "--from", "2026-03-28", "--to", "2026-03-31", "--format", "csv"]);
     assert_eq!(rows(&csv)[0][4], "2026-03-28 23:30:00+00:00");
 }
 
 #[test]
-fn whoever_is_let_in_is_present() {
+fn a_person_who_was_let_in_is_present() {
     let film = Film::default().nobody(3).shows("obama2.jpg", 10).nobody(3);
     let house = House::new().watching(film, false).with("[attendance]\nmethod = \"alternate\"");
     house.enroll("Barack Obama", &["obama.jpg"]);

@@ -44,7 +44,7 @@ fn door_safe_needs_no_readable_configuration() {
     eventually("a relay at its safe level", || (levels(&daemon.log()).last() == Some(&"safe")).then_some(()));
     daemon.kill();
 
-    // Without one, its claims say which lines there are.
+    // Without one, its claims name the lines.
     let answer = house.ask(&["door", "safe"]);
     assert_eq!(answer.code, Some(0), "{}", answer.err);
     assert!(answer.err.contains("going by what the last daemon claimed"), "{}", answer.err);
@@ -55,7 +55,7 @@ fn door_safe_needs_no_readable_configuration() {
 }
 
 #[test]
-fn a_lock_within_unlock_hours_outlives_a_restart_until_the_operator_says_normal() {
+fn a_lock_within_unlock_hours_survives_a_restart_until_the_operator_sets_normal() {
     let door = format!("{DOOR}unlock_schedule = \"always\"\nmax_hold = \"12h\"\n");
     let house = House::new().with(&format!("{door}[[schedule]]\nname = \"always\"\nhours = [\"daily 00:00-24:00\"]\n"));
     let is = |unlocked: bool| {

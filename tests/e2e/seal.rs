@@ -1,4 +1,4 @@
-//! Sealed templates: what the disk and old backups give back, and what happens when a key is missing, wrong or changed.
+//! Sealed templates: what can be read from the disk and old backups, and what happens when a key is missing, wrong or changed.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::broker::{Observer, broker};
-use crate::support::{Daemon, House, eventually, status};
+use crate::support::{Daemon, House, Observer, broker, eventually, status};
 
 /// A house whose configuration names no key.
 fn plain() -> House {
@@ -24,7 +23,7 @@ fn on_disk(folder: &Path, bytes: &[u8]) -> bool {
     })
 }
 
-/// A piece of a plain template: the last of its numbers, which stand before the model's name in a plain backup.
+/// A piece of a plain template: the last of its numbers, which precede the model's name in a plain backup.
 fn piece_of_a_template(house: &House) -> Vec<u8> {
     let path = house.path("plain-backup");
     house.usher(&["backup", path.to_str().unwrap(), "--force"]);
@@ -64,13 +63,13 @@ fn locked(name: &str) -> (String, u64, u64) {
 }
 
 #[test]
-fn a_key_seals_what_lay_plain_and_leaves_no_plain_byte_on_the_disk() {
+fn a_key_seals_plain_templates_and_leaves_no_plain_byte_on_the_disk() {
     let port = broker();
     let mut house = plain().with(&format!("[mqtt]\nhost = \"127.0.0.1\"\nport = {port}"));
     house.enroll("Barack Obama", &["obama.jpg"]);
     let piece = piece_of_a_template(&house);
     assert!(on_disk(&house.store(), &piece));
-    // Without a key that is said everywhere.
+    // Without a key, everything reports that.
     let doctor = house.usher(&["doctor"]);
     assert!(doctor.contains("warning  seal") && doctor.contains("stored unsealed"), "{doctor}");
     let observer = Observer::of(port, "observer");
@@ -96,7 +95,7 @@ fn a_key_seals_what_lay_plain_and_leaves_no_plain_byte_on_the_disk() {
 }
 
 #[test]
-fn a_backup_from_before_a_removal_does_not_give_the_template_back() {
+fn a_backup_from_before_a_removal_does_not_restore_the_template() {
     let house = House::new();
     house.enroll("Barack Obama", &["obama.jpg"]);
     house.enroll("Joe Biden", &["biden.jpg"]);
@@ -116,7 +115,7 @@ fn a_backup_from_before_a_removal_does_not_give_the_template_back() {
     assert!(daemon.log().contains("ALARM: sealed templates cannot be opened"), "{}", daemon.log());
     daemon.stop();
     assert_eq!(house.records("templates_locked").len(), 1);
-    // Whoever comes back is enrolled again, in place.
+    // A returning person is enrolled again, in place.
     house.enroll("Joe Biden", &["biden.jpg"]);
     assert_eq!(templates(&house), [known("Barack Obama"), known("Joe Biden")]);
     house.usher(&["doctor"]);
@@ -140,7 +139,7 @@ fn a_new_device_needs_the_backup_the_ring_and_the_key() {
 }
 
 #[test]
-fn a_missing_or_wrong_key_opens_the_door_for_nobody_and_is_told() {
+fn a_missing_or_wrong_key_opens_the_door_for_nobody_and_is_reported() {
     let mut house = House::new();
     house.enroll("Barack Obama", &["obama.jpg"]);
     let other = house.path("other.key");
@@ -174,7 +173,7 @@ fn a_missing_or_wrong_key_opens_the_door_for_nobody_and_is_told() {
 }
 
 #[test]
-fn a_key_is_changed_and_a_kill_meanwhile_leaves_the_one_or_the_other() {
+fn a_kill_during_a_key_change_leaves_the_old_key_or_the_new_one() {
     let house = House::new();
     house.enroll("Barack Obama", &["obama.jpg"]);
     let before = std::fs::read(house.key()).unwrap();
@@ -200,8 +199,8 @@ fn a_key_is_changed_and_a_kill_meanwhile_leaves_the_one_or_the_other() {
 
     let next = house.path("next.key");
     house.usher(&["store", "key", "new", next.to_str().unwrap()]);
-    let told = house.usher(&["store", "key", "rotate", "--to", next.to_str().unwrap()]);
-    assert!(told.contains("in the place of the old key"), "{told}");
+    let output = house.usher(&["store", "key", "rotate", "--to", next.to_str().unwrap()]);
+    assert!(output.contains("in the place of the old key"), "{output}");
     assert_eq!(templates(&house), [locked("Barack Obama")]);
     std::fs::rename(&next, house.key()).unwrap();
     assert_eq!(templates(&house), [known("Barack Obama")]);

@@ -1,13 +1,12 @@
-//! Pictures of refusals: none unless they are asked for, and then the face that was refused.
+//! Snapshots of refusals: none by default, and when configured the refused face.
 
 use std::io::Read;
 
 use serde_json::Value;
 
-use crate::broker::{Observer, broker};
-use crate::support::{Daemon, Film, House};
+use crate::support::{Daemon, Film, House, Observer, broker};
 
-/// A stranger comes again and again, and the enrolled man, who is let in.
+/// A stranger comes again and again, and so does the enrolled man, who is let in.
 fn house(port: u16, more: &str) -> House {
     let film = Film::default().shows("biden.jpg", 8).nobody(14).shows("obama2.jpg", 8).nobody(14);
     let mqtt = format!("[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\n{more}");
@@ -37,7 +36,7 @@ fn on_disk(folder: &std::path::Path, bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn whoever_is_refused_is_shown_and_nobody_else() {
+fn refused_faces_are_shown_and_no_others() {
     let port = broker();
     let house = house(port, "[mqtt.snapshots]\nenabled = true\nmax_side_px = 240\nmax_size = \"16KB\"");
     let observer = Observer::of(port, "observer");
@@ -53,7 +52,7 @@ fn whoever_is_refused_is_shown_and_nobody_else() {
     let found = faces(&house, &shown.payload);
     assert_eq!(found.len(), 1, "{found:?}");
 
-    // Somebody is let in meanwhile, and of that there is no picture.
+    // A grant meanwhile makes no picture.
     observer.wait_for_event("granted");
     let again = observer.wait_for("door/front/snapshot/about");
     let again: Value = serde_json::from_slice(&again.payload).unwrap();
@@ -68,7 +67,7 @@ fn whoever_is_refused_is_shown_and_nobody_else() {
 }
 
 #[test]
-fn no_picture_is_sent_unless_it_was_asked_for() {
+fn no_picture_is_sent_by_default() {
     let port = broker();
     let house = house(port, "");
     let observer = Observer::of(port, "observer");

@@ -1,4 +1,4 @@
-//! A disk that stalls while much is written: what happens at the doors is written down meanwhile.
+//! A disk that stalls during large writes: events at the doors are still recorded.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::crash::ask;
 use crate::support::{Daemon, House, eventually};
 
-/// Far longer than a record takes on a slow machine that is busy.
+/// Far longer than a record takes on a slow, busy machine.
 const STALL: Duration = Duration::from_secs(5);
-/// So far apart are the records: as many as at a busy door.
+/// The time between records, as at a busy door.
 const BETWEEN: Duration = Duration::from_millis(200);
 
 /// The shim, as a library for LD_PRELOAD.
@@ -47,7 +47,7 @@ fn record(house: &House) -> Option<Value> {
     ask(house, "POST", "/v1/attendance/amend", &body.to_string())
 }
 
-/// Writes records until `done`; how many, and the longest wait for one.
+/// Writes records until `done`; returns how many, and the longest wait for one.
 fn records_until(house: &House, mut done: impl FnMut() -> bool) -> (usize, Duration) {
     let (mut count, mut longest) = (0, Duration::ZERO);
     while !done() {
@@ -71,7 +71,7 @@ fn records_go_on_while_the_syncs_of_a_backup_stall() {
     let began = Instant::now();
     let (count, longest) = records_until(&house, || backup.try_wait().unwrap().is_some());
     assert!(backup.wait().unwrap().success());
-    // Under the writer's lock a record would have had to wait for a whole stall.
+    // Under the writer's lock a record would have waited for a whole stall.
     assert!(began.elapsed() >= STALL, "nothing stalled");
     assert!(count > 1 && longest < STALL, "{count} records, the longest wait {longest:?}");
     std::fs::remove_file(house.path("stall")).unwrap();
@@ -83,14 +83,14 @@ fn records_go_on_while_the_syncs_of_a_backup_stall() {
 fn records_go_on_while_the_second_copy_is_written_anew() {
     let house = house();
     let daemon = Daemon::start(&house);
-    // Larger than what is forced to disk at a time, so that there is a sync before the last, short one.
+    // Larger than what is synchronised at a time, so that there is a sync before the last, short one.
     let long = "x".repeat(60_000);
     let body = |n: u32| json!({ "person": 1, "name": "Ada", "add": ["out", "2026-01-02T16:30:00Z"], "void": null, "reason": format!("{n}{long}") });
     (0..30).for_each(|n| drop(ask(&house, "POST", "/v1/attendance/amend", &body(n).to_string()).unwrap()));
     stall(&house, "/store/copy.new");
     let erased = std::thread::scope(|scope| {
         let erasing = scope.spawn(|| house.json(&["journal", "erase", "--person", "#1", "--yes", "--json"]).remove(0));
-        // The last sync is the only one for which a record waits; those before it stall as long.
+        // Records wait only for the last sync; the earlier ones stall as long.
         let (count, _) = records_until(&house, || erasing.is_finished());
         assert!(count > 1, "{count}");
         erasing.join().unwrap()
@@ -102,7 +102,7 @@ fn records_go_on_while_the_second_copy_is_written_anew() {
 }
 
 #[test]
-fn a_disk_that_stalls_holds_no_relay_and_no_door_and_a_kill_meanwhile_leaves_a_trace() {
+fn a_stalled_disk_delays_no_relay_and_no_door_and_a_kill_meanwhile_leaves_a_trace() {
     let inputs = "[[door]]\nname = \"front\"\npulse = \"1s\"\nmax_on = \"2s\"\n[door.simulated]\ninputs = \"inputs\"\n[door.exit_button]\n";
     let house = house().with(inputs);
     std::fs::write(house.path("inputs"), "").unwrap();
@@ -114,12 +114,12 @@ fn a_disk_that_stalls_holds_no_relay_and_no_door_and_a_kill_meanwhile_leaves_a_t
     std::fs::write(house.path("inputs"), "exit_button = pressed").unwrap();
     eventually("a relay that lets somebody out", || (count("energised") == 1).then_some(()));
     eventually("a relay that is released", || (count("safe") > safe).then_some(()));
-    // Behind a stalled disk orders are answered, and the answer is true.
+    // With a stalled disk, orders are answered truthfully.
     let unlock = house.refused(&["door", "unlock"]);
     assert!(unlock.contains("not done") && unlock.contains("stalled"), "{unlock}");
     assert_eq!(count("energised"), 1, "nothing but egress moves without a record");
     let lock = house.refused(&["door", "lock"]);
-    assert!(lock.contains("locked, but not on record"), "{lock}");
+    assert!(lock.contains("locked, but not recorded"), "{lock}");
     let status = house.json(&["status", "--json"]).remove(0);
     assert!(status["stages"][0]["trouble"].as_str().unwrap().contains("stalled"), "{status}");
     // The exit request, the unlocking, the locking, and two orders wait.

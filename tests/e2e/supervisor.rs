@@ -1,4 +1,4 @@
-//! The service manager: what it is told, and what it is no longer told once a stage hangs.
+//! The service manager: which notifications it gets, and which stop when a stage hangs.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::sync::mpsc::{TryRecvError, channel};
 
 use crate::support::{Daemon, Film, House, eventually};
 
-/// The place of systemd: a socket, and a watchdog that wants a beat every 1.5 s.
+/// Stands in for systemd: a socket, and a watchdog that expects a beat every 1.5 s.
 struct Manager {
     socket: UnixDatagram,
     heard: Vec<String>,
@@ -24,7 +24,7 @@ impl Manager {
         Manager { socket, heard: Vec::new() }
     }
 
-    /// Everything that it was told so far, line by line.
+    /// All notifications so far, line by line.
     fn heard(&mut self) -> &[String] {
         let mut message = [0; 4096];
         while let Ok(length) = self.socket.recv(&mut message) {
@@ -40,7 +40,7 @@ impl Manager {
 }
 
 #[test]
-fn readiness_beats_the_doors_and_the_end_are_told() {
+fn readiness_beats_doors_and_the_end_are_reported() {
     let mut house = House::new().watching(Film::default().nobody(5), true);
     let mut manager = Manager::of(&mut house);
     let daemon = Daemon::start(&house);
@@ -52,7 +52,7 @@ fn readiness_beats_the_doors_and_the_end_are_told() {
     eventually("the news of the open door", || manager.heard().contains(&unlocked).then_some(()));
     assert!(!manager.heard().contains(&"STOPPING=1".to_owned()));
     daemon.stop();
-    let end = manager.heard().iter().position(|line| line == "STOPPING=1").expect("the end is told");
+    let end = manager.heard().iter().position(|line| line == "STOPPING=1").expect("the end is reported");
     assert_eq!(manager.heard()[end + 1..], ["STATUS=stopping: SIGTERM"]);
 }
 
@@ -72,7 +72,7 @@ fn beats_stop_when_a_stage_hangs() {
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     house = house.with_camera(&format!("kind = \"replay\"\npath = {:?}\nfps = 10", fifo.display().to_string()));
     let mut manager = Manager::of(&mut house);
-    // A recording that comes through a pipe, for as long as its other end wishes; then the camera's thread waits in a read.
+    // A recording through a pipe: when the other end stops, the camera's thread waits in a read.
     let (hang, told_to_hang) = channel::<()>();
     let (end, told_to_end) = channel::<()>();
     let feeder = std::thread::spawn(move || {

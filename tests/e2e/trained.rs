@@ -17,7 +17,7 @@ fn write_weights(folder: &Path, arrays: &[Array], seed: u64) {
         let count: usize = shape.iter().product();
         let values: Vec<f32> = match name.rsplit('/').next() {
             Some("weights") => {
-                // So that figures neither grow nor shrink on their way through the layers.
+                // So that values neither grow nor shrink through the layers.
                 let inputs: usize = if shape.len() == 3 { shape[1] } else { shape[..shape.len() - 1].iter().product() };
                 let limit = (6.0 / inputs as f32).sqrt();
                 (0..count).map(|_| (draw.f32() * 2.0 - 1.0) * limit).collect()
@@ -113,7 +113,7 @@ fn the_small_network_runs_in_the_daemon() {
     a_daemon_runs("small", weights.path(), "0.6");
 }
 
-/// With USHER_DEEPFACE, what `usher train export` wrote is run in the place of random weights.
+/// With USHER_DEEPFACE, what `usher train export` wrote is run instead of random weights.
 #[test]
 #[ignore = "102 million weights: minutes, and 3 GB of memory for the conversion"]
 fn deepface_runs_in_the_daemon() {

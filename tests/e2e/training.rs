@@ -1,4 +1,4 @@
-//! `usher train network` where something goes wrong around it.
+//! `usher train network` when something goes wrong around it.
 #![cfg(feature = "train")]
 
 #[path = "../support/coloured.rs"]
@@ -22,7 +22,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// A checkpoint of the small network has 3 MB.
 #[test]
-fn a_disk_that_is_full_at_a_checkpoint_leaves_the_one_before_to_go_on_from() {
+fn a_full_disk_at_a_checkpoint_leaves_the_previous_one_to_resume_from() {
     let house = House::new();
     let Some(disk) = SmallDisk::mount(house.path("disk")) else { return };
     let (faces, out) = (house.path("faces"), house.path("disk/run"));
@@ -35,14 +35,14 @@ fn a_disk_that_is_full_at_a_checkpoint_leaves_the_one_before_to_go_on_from() {
     house.usher(&run("1"));
     let before = files(&out);
     assert_eq!(before.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["checkpoint-00000001.npz"]);
-    // No room at all, room for event files alone, and room for half a checkpoint.
+    // No space at all, space for event files alone, and space for half a checkpoint.
     for room in [0, 1 << 18, 3 << 19] {
         disk.fill_but(room);
         let error = house.refused(&run("2"));
         assert!(error.contains("checkpoint-00000001.npz, from which the same command goes on"), "{room}: {error}");
         assert!(error.contains("No space left on device"), "{room}: {error}");
         assert!(error.contains("cannot write the weights to"), "{room}: {error}");
-        assert!(files(&out) == before, "{room}: the checkpoint is another, or something lies beside it");
+        assert!(files(&out) == before, "{room}: the checkpoint changed, or there is another file beside it");
         disk.make_room();
     }
     let said = house.usher(&run("2"));

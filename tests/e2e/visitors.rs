@@ -1,4 +1,4 @@
-//! Visitors whom nobody knew: kept only when that is asked for, sorted by who they are, and erased.
+//! Unknown visitors: kept only when configured, grouped by person, and erased.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ fn a_stranger_who_came_twice_is_one_group() {
 
     let table = house.usher(&["people", "unknown"]);
     assert!(table.contains("Barack Obama (#1)") && table.contains("1 unknown visitors in"), "{table}");
-    // One photograph twice is not bit for bit the same picture to the detector, but nearly.
+    // The same photograph twice gives the detector nearly the same picture, not bit for bit.
     let strict = house.json(&["people", "unknown", "--json", "--distance", "0.3"]).remove(0);
     assert_eq!(strict["groups"].as_array().unwrap().len(), 1, "{strict}");
     assert_eq!(house.ask(&["people", "unknown", "--distance", "2.5"]).code, Some(2));
@@ -73,14 +73,14 @@ fn a_stranger_who_came_twice_is_one_group() {
 }
 
 #[test]
-fn nobody_unknown_is_kept_unless_it_is_asked_for() {
+fn unknown_visitors_are_not_kept_by_default() {
     let house = House::new().watching(film(), false);
     house.enroll("Barack Obama", &["obama.jpg"]);
     house.usher(&["run", "--until-replays-end"]);
     assert!(refused(&house) >= 2, "{:?}", house.journal());
     let table = house.usher(&["people", "unknown"]);
     assert!(table.contains("0 unknown visitors") && table.contains("keep_unknown"), "{table}");
-    // Not merely hidden: a house that keeps them finds none.
+    // They are not merely hidden: a house that keeps visitors finds none.
     let house = house.with(KEPT_FOR_AN_HOUR);
     assert_eq!(unknown(&house)["groups"], json!([]));
 }

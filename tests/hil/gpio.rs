@@ -1,15 +1,13 @@
-//! The driver `gpiocdev` on a real GPIO character device: a chip of the kernel's simulator `gpio-sim`, whose lines can be looked at and
+//! The driver `gpiocdev` on a real GPIO character device: a chip of the kernel's simulator `gpio-sim`, whose lines can be read and
 //! pulled from outside.
 //!
-//! Those that need the chip are ignored where tests begin, and run in the guest of `pc.rs`. `USHER_GPIO_SIM` names the chip's folder
+//! Tests that need the chip are ignored by default, and run in the guest of `pc.rs`. `USHER_GPIO_SIM` names the chip's folder
 //! in configfs, as in `/sys/kernel/config/gpio-sim/rpi`. It must be live, have one bank, `bank0`, with a label that no other chip has
 //! and at least 28 lines, named `GPIO0` and so on. The tests need root: they pull lines in sysfs, and one of them takes the chip away
 //! and back.
 //!
 //! On a Raspberry Pi, `USHER_RPPAL=26 cargo test --test hil -- --ignored rppal` tries the driver `rppal` on that BCM number, with
 //! nothing connected to it.
-//!
-//! Knows nothing of the daemon.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -39,7 +37,7 @@ impl Sim {
         Sim { configfs: configfs.into(), _turn: turn }
     }
 
-    /// What the simulator says of the chip. A name changes when the chip comes back while its lines were held.
+    /// The simulator's name for the chip. A name changes when the chip comes back while its lines were held.
     fn attribute(&self, name: &str) -> String {
         std::fs::read_to_string(self.configfs.join(name)).unwrap().trim().to_owned()
     }
@@ -118,7 +116,7 @@ fn next(contacts: &mut dyn Contacts) -> Vec<Change> {
     next_of(1, contacts)
 }
 
-/// Waits for so many changes; they may come one by one.
+/// Waits for this many changes; they may come one by one.
 fn next_of(count: usize, contacts: &mut dyn Contacts) -> Vec<Change> {
     let mut changes = Vec::new();
     for _ in 0..LONG.as_millis() / 250 {
@@ -144,7 +142,7 @@ fn eventually<T>(mut attempt: impl FnMut() -> Result<T, DoorError>) -> T {
 }
 
 /// Pulls both contacts to where they are at rest, and waits until that has been debounced. The simulator pulls a line to where the
-/// claim asks for, as a chip does with a line that nothing hangs on.
+/// claim asks for, as a chip does with a line that nothing is connected to.
 fn bring_to_rest(sim: &Sim, contacts: &mut dyn Contacts) {
     sim.pull(5, false);
     sim.pull(6, true);
@@ -162,7 +160,7 @@ fn bring_to_rest(sim: &Sim, contacts: &mut dyn Contacts) {
 fn the_relay_is_safe_from_the_claim_to_the_end() {
     let sim = Sim::take();
     for (active, safe, energised) in [(Active::High, 0, 1), (Active::Low, 1, 0)] {
-        // The worst that can be before: the wire is at the level that energises.
+        // The worst case beforehand: the wire is at the level that energises.
         sim.pull(17, energised == 1);
         assert_eq!(sim.level(17), energised);
         let mut wiring = open(&settings(&sim.chip(), active)).unwrap();
@@ -219,7 +217,7 @@ fn a_line_by_its_name_and_a_chip_by_its_label_or_name() {
 
 #[test]
 #[ignore = "needs a chip of gpio-sim; pc.rs runs it in its guest"]
-fn what_is_not_there_is_told_with_what_is() {
+fn an_error_about_a_missing_line_lists_those_that_exist() {
     let sim = Sim::take();
     for chip in ["/dev/gpiochip250", "no-such-label", "/dev/null", "/", "gpiochip251"] {
         let error = refusal(&settings(chip, Active::High));
@@ -237,7 +235,7 @@ fn what_is_not_there_is_told_with_what_is() {
 
 #[test]
 #[ignore = "needs a chip of gpio-sim; pc.rs runs it in its guest"]
-fn a_line_in_use_is_told_with_its_user_and_seen_without_claiming() {
+fn a_line_in_use_is_reported_with_its_user_and_read_without_claiming() {
     let sim = Sim::take();
     let held = open(&with_inputs(&sim.chip(), 0)).unwrap();
     let error = refusal(&settings(&sim.chip(), Active::High));
@@ -268,7 +266,7 @@ fn a_line_in_use_is_told_with_its_user_and_seen_without_claiming() {
 fn edges_arrive_debounced_and_in_their_order() {
     let sim = Sim::take();
     let mut contacts = open(&with_inputs(&sim.chip(), 40)).unwrap().contacts.unwrap();
-    assert!(contacts.describe()[0].contains("told by the kernel"), "{:?}", contacts.describe());
+    assert!(contacts.describe()[0].contains("edges by the kernel"), "{:?}", contacts.describe());
     assert_eq!(contacts.read(), Ok(vec![sensor(true), button(false)]), "a cut wire is an open door");
     bring_to_rest(&sim, contacts.as_mut());
     assert_eq!(contacts.wait(Duration::ZERO), Ok(vec![]));
@@ -292,7 +290,7 @@ fn edges_arrive_debounced_and_in_their_order() {
 
 #[test]
 #[ignore = "needs a chip of gpio-sim; pc.rs runs it in its guest"]
-fn a_short_press_is_told_twice_even_when_nobody_looked() {
+fn a_short_press_is_two_changes_even_when_nobody_polled() {
     let sim = Sim::take();
     let mut contacts = open(&with_inputs(&sim.chip(), 0)).unwrap().contacts.unwrap();
     bring_to_rest(&sim, contacts.as_mut());
@@ -316,7 +314,7 @@ fn a_short_press_is_told_twice_even_when_nobody_looked() {
 
 #[test]
 #[ignore = "needs a chip of gpio-sim; pc.rs runs it in its guest"]
-fn a_chip_that_vanishes_is_told_at_each_use_and_claimed_again_when_it_is_back() {
+fn a_vanished_chip_is_an_error_at_each_use_and_claimed_again_when_it_is_back() {
     let sim = Sim::take();
     let mut wiring = open(&with_inputs(&sim.chip(), 10)).unwrap();
     let contacts = wiring.contacts.as_mut().unwrap();
@@ -339,9 +337,9 @@ fn a_chip_that_vanishes_is_told_at_each_use_and_claimed_again_when_it_is_back() 
     }
     assert!(contacts.describe()[0].contains("lost"), "{:?}", contacts.describe());
 
-    // It comes back under another path, because the kernel keeps the old one for whoever holds a line of it.
+    // It comes back under another path, because the kernel keeps the old one while somebody holds a line of it.
     sim.set_live(true);
-    // Nothing hangs on the new chip, which reads as an open door.
+    // Nothing is connected to the new chip, which reads as an open door.
     let back = eventually(|| contacts.wait(LONG));
     assert_eq!(back, [sensor(true)]);
     sim.pull(5, false);
@@ -374,7 +372,7 @@ fn rppal_keeps_the_relay_safe() {
 }
 
 #[test]
-fn without_a_chip_the_machine_is_told_what_it_has() {
+fn without_a_chip_the_error_lists_the_machine_s_chips() {
     let missing = settings("/dev/gpiochip250", Active::High);
     let error = refusal(&missing);
     assert!(

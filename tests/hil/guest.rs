@@ -1,6 +1,4 @@
-//! A guest: a machine that qemu emulates, and its console, where it does what it is told (`guest/listen`).
-//!
-//! Knows nothing of usher.
+//! A guest: a machine that qemu emulates, and its console, which takes commands (`guest/listen`).
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -9,10 +7,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Far longer than anything here takes, also on a busy machine; only a failing test waits for it.
+/// Far longer than anything takes, also on a busy machine; only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// The folder of the guest `name`; `None`, said loudly, where `tests/hil/prepare` could not make it. A build server must not pass without.
+/// The folder of the guest `name`; `None`, with a notice, where `tests/hil/prepare` could not make it. On a build server that is a failure.
 pub fn prepared(name: &str) -> Option<PathBuf> {
     let folder = usher::vision::runtime::cache_folder().unwrap_or_default().join("usher/hil").join(name);
     if folder.join("made-by").exists() {
@@ -32,7 +30,7 @@ pub fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// A running guest. Gone when it is dropped.
+/// A running guest. Ends when it is dropped.
 pub struct Guest {
     child: Child,
     console: ChildStdin,
@@ -42,7 +40,7 @@ pub struct Guest {
     asked: u32,
 }
 
-/// What a command said, and its exit code.
+/// A command's output and exit code.
 #[derive(Debug)]
 pub struct Answer {
     pub code: i32,
@@ -72,7 +70,7 @@ impl Guest {
         guest
     }
 
-    /// Runs a command of the shell in the guest. What it leaves behind, as a variable or a process, is there for the next one.
+    /// Runs a command of the shell in the guest. Its variables and processes remain for the next one.
     pub fn ask(&mut self, command: &str) -> Answer {
         assert!(!command.contains('\n') && command.len() < 4000, "one line of a terminal: {command}");
         self.asked += 1;
@@ -85,14 +83,14 @@ impl Guest {
         Answer { code, out: said.join("\n").trim_end().to_owned() }
     }
 
-    /// Runs a command that must succeed; what it said.
+    /// Runs a command that must succeed; its output.
     pub fn run(&mut self, command: &str) -> String {
         let answer = self.ask(command);
         assert_eq!(answer.code, 0, "{command}: {}", answer.out);
         answer.out
     }
 
-    /// Asks again and again until there is an answer.
+    /// Polls until there is an answer.
     pub fn eventually<T>(&mut self, what: &str, mut ask: impl FnMut(&mut Guest) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -107,7 +105,7 @@ impl Guest {
         }
     }
 
-    /// All that the console has shown.
+    /// The console's output so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }

@@ -1,6 +1,4 @@
 //! usher in a guest: its commands, its journal, its daemon.
-//!
-//! Knows nothing of the guest's kind.
 
 use serde_json::Value;
 
@@ -13,7 +11,7 @@ const JOURNAL: &str = "/run/journal.json";
 
 /// What every guest's configuration begins with. An emulated processor needs seconds for a frame with a face. So faces are large, the window in
 /// which three frames must agree is as long as it can be, and the last of them may be as old as it can be. After a grant
-/// nothing is said for longer than a frame takes that was on its way then: it would open the door a second time.
+/// nothing is reported for longer than a frame takes that was on its way then: it would open the door a second time.
 const PATIENT: &str = r#"
 [detector]
 min_face_px = 150
@@ -48,7 +46,7 @@ impl House {
         House { guest, seen: 0, read: Vec::new() }
     }
 
-    /// Runs a command of usher that must succeed; what it said.
+    /// Runs a command of usher that must succeed; its output.
     pub fn usher(&mut self, arguments: &str) -> String {
         self.guest.run(&format!("usher {arguments}"))
     }
@@ -82,7 +80,7 @@ impl House {
         self.guest.run("wait $daemon");
     }
 
-    /// Ends the daemon as the kernel does when memory is short.
+    /// Kills the daemon, as the kernel does when memory is short.
     pub fn kill(&mut self) {
         self.guest.run("kill -KILL $daemon; wait $daemon; [ $? = 137 ]");
     }

@@ -1,4 +1,4 @@
-//! The PC: usher as it is installed, cameras of v4l2loopback and vivid, a chip of gpio-sim, whose lines sysfs tells.
+//! The PC: usher as installed, cameras of v4l2loopback and vivid, and a chip of gpio-sim whose lines are read in sysfs.
 
 use std::path::Path;
 use std::time::Instant;
@@ -134,13 +134,13 @@ impl Day {
             files.display(),
             files.display()
         ));
-        // What hangs on the lines: a resistor to ground at the relay, a door that is closed, a button that nobody presses.
+        // What is connected to the lines: a resistor to ground at the relay, a door that is closed, a button that nobody presses.
         for (line, level) in [(RELAY, "down"), (SENSOR, "down"), (EXIT_BUTTON, "up")] {
             pull(&mut guest, line, level);
         }
         guest.run("cp scenes/nobody.yuyv yuyv; cp scenes/nobody.jpg jpg");
         guest.run("feed /dev/video10 YUYV /run/yuyv; feeder=$!");
-        // Each change of the relay's level, with its time. A wait on a pipe that says nothing costs no process.
+        // Each change of the relay's level, with its time. Waiting on a silent pipe costs no process.
         guest.run("mkfifo silence; exec 9<>silence; : >swings");
         guest.run(&format!(
             "(while :; do read -r level <$lines/sim_gpio{RELAY}/value; [ \"$level\" = \"$before\" ] || echo \"$EPOCHREALTIME $level\" >>swings; \
@@ -251,7 +251,7 @@ impl Day {
         self.an_enrolled_face_opens("jpg");
     }
 
-    /// The driver lets go of its device, as that of a webcam does when the plug is pulled: the device file is gone.
+    /// Unbinds the driver from its device, as when a webcam is unplugged: the device file is gone.
     fn a_camera_that_is_unplugged_comes_back(&mut self) {
         self.house.guest.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind; [ ! -e /dev/video0 ]");
         self.house.next("camera_lost");
@@ -267,7 +267,7 @@ impl Day {
         self.house.usher("journal verify");
     }
 
-    /// The kernel takes the line back, and it falls to what hangs on it: the safe level only with the right resistor.
+    /// The kernel takes the line back, and it takes the level of its resistor: the safe one only if that is right.
     fn killed_in_mid_pulse(&mut self, resistor: &str, level: u8) {
         self.house.usher("door unlock --for 1m");
         self.house.next("unlocked");
@@ -292,7 +292,7 @@ impl Day {
         pull(&mut self.house.guest, line, to);
     }
 
-    /// The level of the relay's line, as the kernel tells it.
+    /// The level of the relay's line, according to the kernel.
     fn level(&mut self) -> u8 {
         self.house.guest.run(&format!("cat $lines/sim_gpio{RELAY}/value")).parse().unwrap()
     }
@@ -321,7 +321,7 @@ impl Day {
     }
 }
 
-/// What hangs on a line pulls it to a level.
+/// Pulls a line to a level from outside.
 fn pull(guest: &mut Guest, line: u32, to: &str) {
     guest.run(&format!("echo pull-{to} >$lines/sim_gpio{line}/pull"));
 }

@@ -47,7 +47,7 @@ fn built() -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
-/// What the guest finds in its root: usher in its places, its configuration, the scenes.
+/// The guest's root: usher's installed files, its configuration, the scenes.
 fn image(folder: &Path, files: &Path) {
     let (built, root) = (built(), files.join("root"));
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -81,7 +81,7 @@ fn image(folder: &Path, files: &Path) {
 fn rppal_drives_the_pins_of_a_raspberry_pi() {
     let Some(folder) = prepared("pi") else { return };
     let files = tempfile::tempdir().unwrap();
-    // The build goes on while the PC has its turn.
+    // The build runs while the PC has its turn.
     image(&folder, files.path());
     let _turn = turn();
     let socket = files.path().join("pins");
@@ -141,7 +141,7 @@ impl Board {
         let locked = self.house.next("locked");
         let changes = self.scope.changes();
         let [(up, 1), (down, 0)] = changes[..] else { panic!("{changes:?}") };
-        // Which time passed for the board, it alone can tell.
+        // Only the board knows how much time passed for it.
         let [before, after] = [&unlocked, &locked].map(|record| record["since_boot_ms"].as_u64().unwrap());
         let pulse = Duration::from_millis(after - before);
         assert!(
@@ -168,7 +168,7 @@ impl Board {
         assert!(matches!(changes[..], [(_, 1), (_, 0)]), "{changes:?}");
     }
 
-    /// What docs/doors.md warns of, and what the service's `ExecStopPost=` is for.
+    /// The case that docs/doors.md warns of, and the reason for the service's `ExecStopPost=`.
     fn a_killed_daemon_leaves_the_relay_energised_until_it_is_made_safe(&mut self) {
         self.house.usher("door unlock --for 1m");
         self.house.next("unlocked");

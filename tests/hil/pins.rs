@@ -1,6 +1,6 @@
 //! The GPIO pins of the emulated Raspberry Pi, from outside: what the chip's registers hold while the guest runs.
 //!
-//! The emulator reads and writes the machine's memory for whoever speaks the protocol of its tests (qtest). Knows nothing of the guest.
+//! The emulator reads and writes the machine's memory through its test protocol (qtest).
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;

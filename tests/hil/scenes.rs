@@ -1,6 +1,4 @@
-//! What stands before the cameras: real photographs as frames of 640x480, as a camera sends them.
-//!
-//! Knows nothing of guests.
+//! Scenes for the cameras: real photographs as frames of 640x480, as a camera sends them.
 
 use std::path::Path;
 
@@ -9,7 +7,7 @@ use image::{ExtendedColorType, Rgb, RgbImage};
 
 use super::pictures;
 
-/// How tall a face is. Large ones are found with less work, and an emulated processor is slow.
+/// The height of a face. Large ones take less work to find, and an emulated processor is slow.
 const FACE_PX: f32 = 270.0;
 
 /// Writes each scene into the folder, as `NAME.yuyv` and as `NAME.jpg`: `nobody`, `enrolled` (another photograph of the person than

@@ -1,4 +1,4 @@
-//! An authority that lives as long as a test, and what it signs.
+//! A certificate authority for a test.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
-/// Whose certificate it is, and how good.
+/// The validity of a certificate.
 #[derive(Clone, Copy)]
 pub enum Good {
     Yes,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use usher::hub::home_assistant::{HomeAssistantSettings, PeopleAs};
-use usher::hub::{HubSettings, LockState, Premises, Version, Vitals, remove};
+use usher::hub::{DeviceLayout, HubSettings, LockState, Version, Vitals, remove};
 
 use crate::support::*;
 
@@ -54,7 +54,7 @@ async fn the_device_announces_itself_retained_and_again_when_home_assistant_has_
 }
 
 #[tokio::test]
-async fn a_storm_of_starts_costs_no_event() {
+async fn many_starts_of_home_assistant_cost_no_event() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(with(PeopleAs::Tag, mosquitto.own_port));
@@ -73,14 +73,14 @@ async fn a_storm_of_starts_costs_no_event() {
 }
 
 #[tokio::test]
-async fn an_event_entity_hears_news_and_nothing_that_comes_late() {
+async fn an_event_entity_gets_fresh_events_and_no_late_ones() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let outbox = std::sync::Arc::new(usher::hub::MemoryOutbox::default());
     let granted =
         |seq| entry(seq, "granted", json!({ "door": "front", "person": { "id": 7, "name": "Barack Obama" } }));
     outbox.push(granted(1));
-    let house = House::with(with(PeopleAs::Tag, mosquitto.own_port), premises(), outbox, 1);
+    let house = House::with(with(PeopleAs::Tag, mosquitto.own_port), layout(), outbox, 1);
     let late = observer.event().await;
     assert_eq!(text(&late.topic), "house/door/replay/granted");
     house.happens(granted(2));
@@ -115,7 +115,7 @@ async fn people_are_trackers_that_come_and_go_with_the_gallery() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_run_announced_and_this_one_does_not_is_taken_back() {
+async fn entities_of_an_earlier_run_that_are_gone_are_withdrawn() {
     let mosquitto = Mosquitto::start().await;
     let old = House::start(with(PeopleAs::DeviceTracker, mosquitto.own_port));
     let mut observer = Observer::listening_to(mosquitto.port, "observer", "#").await;
@@ -123,7 +123,7 @@ async fn what_an_earlier_run_announced_and_this_one_does_not_is_taken_back() {
     old.hub.stop().await;
     drop(old);
 
-    let without_camera = Premises { cameras: Vec::new(), ..premises() };
+    let without_camera = DeviceLayout { cameras: Vec::new(), ..layout() };
     let new = with(PeopleAs::Nobody, mosquitto.own_port);
     let _house = House::with(new, without_camera, Default::default(), 0);
     loop {

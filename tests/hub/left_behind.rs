@@ -1,11 +1,11 @@
-//! What an earlier run told the broker and this one does not is taken off it.
+//! Topics that an earlier run published and this one does not are cleared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use usher::hub::home_assistant::{HomeAssistantSettings, PeopleAs};
-use usher::hub::{DoorOutline, Footprint, HubSettings, MemoryFootprint, Premises, Version};
+use usher::hub::{DeviceLayout, DoorLayout, HubSettings, MemoryTopics, RetainedTopics, Version};
 
 use crate::support::*;
 
@@ -16,20 +16,20 @@ fn with(port: u16, device: &str, people: Option<PeopleAs>) -> HubSettings {
 }
 
 /// With a back door and two people.
-fn large() -> Premises {
-    let mut premises = premises();
-    premises.doors.push(DoorOutline {
+fn large() -> DeviceLayout {
+    let mut layout = layout();
+    layout.doors.push(DoorLayout {
         name: "back".into(),
         leaf_sensor: false,
         tamper_contact: false,
         mode: "normal".into(),
     });
-    premises.cameras.push("yard".into());
-    premises.people.push((9, "Joe Biden".into()));
-    premises
+    layout.cameras.push("yard".into());
+    layout.people.push((9, "Joe Biden".into()));
+    layout
 }
 
-/// What the broker keeps: topics and payloads.
+/// Retained topics and payloads.
 async fn kept(port: u16) -> BTreeMap<String, String> {
     let mut observer = Observer::listening_to(port, "late", "#").await;
     observer.says("end", "", false, None).await;
@@ -55,30 +55,30 @@ async fn until(port: u16, what: &str, is_it: impl Fn(&BTreeMap<String, String>) 
     panic!("waited in vain for {what}: {:#?}", kept(port).await);
 }
 
-fn past(footprint: &Arc<MemoryFootprint>) -> Past {
-    Past { footprint: footprint.clone(), ..Past::default() }
+fn past(retained_topics: &Arc<MemoryTopics>) -> Past {
+    Past { retained_topics: retained_topics.clone(), ..Past::default() }
 }
 
-async fn runs(settings: HubSettings, premises: Premises, footprint: &Arc<MemoryFootprint>) -> House {
-    let house = House::after(settings, premises, past(footprint));
+async fn runs(settings: HubSettings, layout: DeviceLayout, retained_topics: &Arc<MemoryTopics>) -> House {
+    let house = House::after(settings, layout, past(retained_topics));
     house.online().await;
     house
 }
 
 #[tokio::test]
-async fn doors_cameras_and_people_that_are_gone_leave_nothing() {
-    let footprint = Arc::<MemoryFootprint>::default();
+async fn removed_doors_cameras_and_people_leave_nothing() {
+    let retained_topics = Arc::<MemoryTopics>::default();
     for version in [Version::V5, Version::V311] {
         let mosquitto = Mosquitto::start().await;
         let port = mosquitto.port;
         let of = |people| HubSettings { version, ..with(mosquitto.own_port, "door", people) };
         let trackers = Some(PeopleAs::DeviceTracker);
-        let house = runs(of(trackers), large(), &footprint).await;
+        let house = runs(of(trackers), large(), &retained_topics).await;
         until(port, "Joe", |kept| kept.contains_key("house/door/person/9")).await;
         house.hub.stop().await;
         assert!(kept(port).await.contains_key("house/door/door/back"));
 
-        let house = runs(of(trackers), premises(), &footprint).await;
+        let house = runs(of(trackers), layout(), &retained_topics).await;
         let left = until(port, "a clean broker", |kept| {
             !["door/back", "camera/yard", "person/9"].iter().any(|of| kept.contains_key(&format!("house/door/{of}")))
         })
@@ -89,41 +89,41 @@ async fn doors_cameras_and_people_that_are_gone_leave_nothing() {
         house.hub.stop().await;
 
         // Home Assistant off: neither the announcement nor people.
-        let house = runs(of(None), premises(), &footprint).await;
+        let house = runs(of(None), layout(), &retained_topics).await;
         until(port, "no announcement", |kept| {
             !kept.keys().any(|topic| topic.starts_with("homeassistant/") || topic.contains("/person/"))
         })
         .await;
         house.hub.stop().await;
-        assert!(footprint.topics().unwrap().contains_key("house/door/door/front"));
-        assert!(!footprint.topics().unwrap().contains_key("house/door/door/back"));
+        assert!(retained_topics.topics().unwrap().contains_key("house/door/door/front"));
+        assert!(!retained_topics.topics().unwrap().contains_key("house/door/door/back"));
     }
 }
 
 #[tokio::test]
 async fn a_former_name_goes_unless_another_device_has_it_now() {
     let mosquitto = Mosquitto::start().await;
-    let footprint = Arc::<MemoryFootprint>::default();
+    let retained_topics = Arc::<MemoryTopics>::default();
     let own = mosquitto.own_port;
-    let house = runs(with(own, "old", Some(PeopleAs::Tag)), premises(), &footprint).await;
+    let house = runs(with(own, "old", Some(PeopleAs::Tag)), layout(), &retained_topics).await;
     until(mosquitto.port, "the announcement", |kept| kept.contains_key("homeassistant/device/usher_old/config")).await;
     house.hub.stop().await;
     drop(house);
 
-    let house = runs(with(own, "new", Some(PeopleAs::Tag)), premises(), &footprint).await;
+    let house = runs(with(own, "new", Some(PeopleAs::Tag)), layout(), &retained_topics).await;
     let left = until(mosquitto.port, "no old name", |kept| !kept.keys().any(|topic| topic.contains("old"))).await;
     assert!(left.contains_key("house/new/status"));
-    eventually("a short list", || !footprint.topics().unwrap().keys().any(|topic| topic.contains("old"))).await;
+    eventually("a short list", || !retained_topics.topics().unwrap().keys().any(|topic| topic.contains("old"))).await;
     house.hub.stop().await;
     drop(house);
 
-    // Another device took the name over, and is there.
+    // Another device has taken the name over and is online.
     let other = HubSettings { client_id: "other".into(), ..with(own, "new", None) };
-    let other = runs(other, premises(), &Arc::default()).await;
+    let other = runs(other, layout(), &Arc::default()).await;
     until(mosquitto.port, "the other", |kept| kept.get("house/new/status").is_some_and(|status| status == "online"))
         .await;
     let log = Log::begin();
-    let house = runs(with(own, "third", None), premises(), &footprint).await;
+    let house = runs(with(own, "third", None), layout(), &retained_topics).await;
     eventually("the log's word", || log.count("is left alone", "usher hub remove --device new") == 1).await;
     assert!(kept(mosquitto.port).await.contains_key("house/new/door/front"));
     house.hub.stop().await;
@@ -131,7 +131,7 @@ async fn a_former_name_goes_unless_another_device_has_it_now() {
 }
 
 #[tokio::test]
-async fn who_is_removed_or_erased_while_the_broker_is_away_is_on_no_topic_afterwards() {
+async fn a_person_removed_or_erased_while_the_broker_is_away_is_on_no_topic_afterwards() {
     let mosquitto = Mosquitto::start().await;
     let port = free_port().await;
     let proxy = Proxy::between(port, mosquitto.own_port).await;

@@ -1,5 +1,5 @@
-//! The hub against real brokers: rumqttd in the test process, and mosquitto beside it. A small proxy stands between where a test
-//! has to cut or slow the line.
+//! The hub against real brokers: rumqttd in the test process, and mosquitto beside it. A small proxy is in between where a test
+//! has to cut or slow the connection.
 
 mod certificates;
 mod commands;

@@ -1,4 +1,4 @@
-//! Brokers that are away, slow, silent or restarted: nothing is lost, nothing comes late as news, and the log says it once.
+//! Brokers that are away, slow, silent or restarted: nothing is lost, late events are marked, and the log reports each outage once.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 use usher::clock::SimulatedClock;
-use usher::hub::{Hub, HubSettings, LockState, Means, MemoryFootprint, MemoryOutbox, State, Version};
+use usher::hub::{ConnectionState, Hub, HubDeps, HubSettings, LockState, MemoryOutbox, MemoryTopics, Version};
 
 use crate::support::*;
 
@@ -20,13 +20,13 @@ fn left_over(count: u64) -> Arc<MemoryOutbox> {
 }
 
 #[tokio::test]
-async fn ten_thousand_events_of_an_outage_arrive_in_order_and_once_for_whoever_keeps_the_ids() {
+async fn ten_thousand_events_of_an_outage_arrive_in_order_and_once_by_their_ids() {
     const EVENTS: u64 = 10_000;
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let port = free_port().await;
     // Nobody listens there yet.
-    let house = House::with(settings(port), premises(), left_over(EVENTS), EVENTS);
+    let house = House::with(settings(port), layout(), left_over(EVENTS), EVENTS);
     house.offline().await;
     let proxy = Proxy::between(port, mosquitto.own_port).await;
     let (mut seen, mut order, mut heard) = (HashSet::new(), Vec::new(), 0);
@@ -39,7 +39,7 @@ async fn ten_thousand_events_of_an_outage_arrive_in_order_and_once_for_whoever_k
             order.push(event["seq"].as_u64().unwrap());
         }
         heard += 1;
-        // The line breaks a few times on the way.
+        // The connection breaks a few times on the way.
         if heard == 1000 || heard == 4000 {
             proxy.cut();
         }
@@ -47,19 +47,19 @@ async fn ten_thousand_events_of_an_outage_arrive_in_order_and_once_for_whoever_k
     assert!(order.iter().copied().eq(1..=EVENTS), "not in order");
     eventually("an empty outbox", || house.outbox.is_empty()).await;
     assert!(house.hub.counts().connections >= 3);
-    // Whatever was sent again was under way when the line broke.
+    // Events that were sent again were under way when the connection broke.
     assert!(heard - EVENTS <= 2 * 32, "{heard}");
 }
 
 #[tokio::test]
-async fn events_of_this_run_come_late_after_an_outage_and_then_news_goes_on() {
+async fn events_of_this_run_are_late_after_an_outage_and_later_ones_are_not() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let port = free_port().await;
     let house = House::start(settings(port));
     house.locks(1);
     house.locks(2);
-    // An event is news for five seconds.
+    // An event is late after five seconds.
     sleep(Duration::from_millis(5500)).await;
     let _proxy = Proxy::between(port, mosquitto.own_port).await;
     for expected in [1, 2] {
@@ -75,7 +75,7 @@ async fn events_of_this_run_come_late_after_an_outage_and_then_news_goes_on() {
 }
 
 #[tokio::test]
-async fn after_a_restart_of_the_broker_the_hub_comes_back_tells_everything_again_and_logs_it_once() {
+async fn after_a_restart_of_the_broker_the_hub_publishes_everything_again_and_logs_it_once() {
     let log = Log::begin();
     let mut mosquitto = Mosquitto::start().await;
     let port = mosquitto.own_port;
@@ -96,13 +96,13 @@ async fn after_a_restart_of_the_broker_the_hub_comes_back_tells_everything_again
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     observer.wait_until("house/door/door/front", |state| state["lock"] == "locked").await;
     eventually("an empty outbox", || house.outbox.is_empty()).await;
-    assert_eq!(house.hub.state(), State::Online);
-    let told = |what| log.count(what, &format!("127.0.0.1:{port}"));
-    assert_eq!([told("the broker is away"), told("the broker is back")], [1, 1]);
+    assert_eq!(house.hub.state(), ConnectionState::Online);
+    let logged = |what| log.count(what, &format!("127.0.0.1:{port}"));
+    assert_eq!([logged("the broker is away"), logged("the broker is back")], [1, 1]);
 }
 
 #[tokio::test]
-async fn a_broken_line_makes_the_broker_say_offline() {
+async fn a_broken_connection_makes_the_broker_publish_offline() {
     let port = broker(None).await;
     let mut observer = Observer::of(port, "observer").await;
     let proxy_port = free_port().await;
@@ -117,7 +117,7 @@ async fn a_broken_line_makes_the_broker_say_offline() {
 }
 
 #[tokio::test]
-async fn with_a_session_a_short_break_is_not_told_as_offline() {
+async fn with_a_session_a_short_break_is_not_published_as_offline() {
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let port = free_port().await;
@@ -135,10 +135,10 @@ async fn with_a_session_a_short_break_is_not_told_as_offline() {
 }
 
 #[tokio::test]
-async fn two_devices_with_one_client_id_are_told_why_they_lose_the_broker() {
+async fn two_devices_with_one_client_id_are_reported() {
     let mosquitto = Mosquitto::start().await;
     let log = Log::begin();
-    // MQTT 3.1.1 has no word for it, and not every broker of MQTT 5 says it: it shows when it happens again and again.
+    // MQTT 3.1.1 has no reason code for it, and not every MQTT 5 broker sends one: it is recognised by repetition.
     for (version, client_id) in [(Version::V311, "twins"), (Version::V5, "triplets")] {
         let twin = |device: &str| {
             let (client_id, device) = (client_id.to_owned(), device.to_owned());
@@ -171,7 +171,7 @@ async fn a_slow_broker_gets_everything_in_its_own_time() {
     let _slow = Proxy::slow(port, mosquitto.own_port, 2000).await;
     let house = House::start(settings(port));
     house.online().await;
-    // Telling the hub is no more than leaving a note: it cannot wait, whatever the line does.
+    // Giving an event to the hub only queues it, so it cannot block, whatever the connection does.
     (1..=300).for_each(|seq| house.locks(seq));
     assert!(house.outbox.len() > 200, "the line is slow");
     for expected in 1..=300 {
@@ -181,7 +181,7 @@ async fn a_slow_broker_gets_everything_in_its_own_time() {
 }
 
 #[tokio::test]
-async fn an_outbox_that_cannot_be_read_is_told_once_and_tried_again() {
+async fn an_unreadable_outbox_is_logged_once_and_tried_again() {
     let log = Log::begin();
     let mosquitto = Mosquitto::start().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
@@ -189,10 +189,10 @@ async fn an_outbox_that_cannot_be_read_is_told_once_and_tried_again() {
     let outbox = Arc::new(SickOutbox { well: well.clone(), sick: AtomicBool::new(true) });
     let clock = Arc::new(SimulatedClock::new(wall()));
     let (refused, _) = tokio::sync::mpsc::channel(1);
-    let (outbox_of_hub, footprint) = (outbox.clone(), Arc::default());
-    let footprint: Arc<MemoryFootprint> = footprint;
-    let means = Means { premises: premises(), outbox: outbox_of_hub, earlier: 3, clock, footprint, refused };
-    let (hub, _commands) = Hub::start(settings(mosquitto.own_port), means);
+    let (outbox_of_hub, retained_topics) = (outbox.clone(), Arc::default());
+    let retained_topics: Arc<MemoryTopics> = retained_topics;
+    let deps = HubDeps { layout: layout(), outbox: outbox_of_hub, earlier: 3, clock, retained_topics, refused };
+    let (hub, _commands) = Hub::start(settings(mosquitto.own_port), deps);
     observer.expect_status("online").await;
     eventually("the log's word", || log.count("outbox cannot be used", "the disk is on fire") == 1).await;
     outbox.sick.store(false, Ordering::Relaxed);
@@ -226,7 +226,7 @@ async fn a_broker_that_falls_silent_again_and_again_is_logged_once() {
         let why = house.offline().await;
         assert!(why.contains("stopped answering"), "{why}");
     }
-    let told = |what| log.count(what, &format!("127.0.0.1:{port}"));
+    let logged = |what| log.count(what, &format!("127.0.0.1:{port}"));
     // It accepts each time, but it is not there.
-    assert_eq!([told("the broker is away"), told("the broker is back"), told("connected")], [1, 0, 0]);
+    assert_eq!([logged("the broker is away"), logged("the broker is back"), logged("connected")], [1, 0, 0]);
 }

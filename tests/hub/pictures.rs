@@ -1,4 +1,4 @@
-//! Snapshots: at once or never, and kept by nobody.
+//! Snapshots: sent at once or never, and not retained.
 
 use rumqttc::v5::mqttbytes::QoS;
 use usher::hub::{HubSettings, Version};
@@ -13,14 +13,14 @@ fn with_snapshots(port: u16) -> HubSettings {
 }
 
 #[tokio::test]
-async fn a_picture_arrives_as_it_is_after_what_it_belongs_to_and_is_not_kept() {
+async fn a_picture_arrives_unchanged_after_its_description_and_is_not_retained() {
     let mosquitto = Mosquitto::start().await;
     for version in [Version::V5, Version::V311] {
         let mut observer = Observer::of(mosquitto.port, "observer").await;
         let house = House::start(HubSettings { version, ..with_snapshots(mosquitto.own_port) });
         observer.expect_status("online").await;
         let jpeg: Vec<u8> = (0..90_000u32).map(|i| i as u8).collect();
-        house.hub.shows(picture(7, "denied", jpeg.clone()));
+        house.hub.publish_snapshot(picture(7, "denied", jpeg.clone()));
         let about = observer.wait_for(ABOUT).await;
         assert_eq!((seq(&about), &value(&about)["bytes"]), (7, &90_000.into()));
         let shown = observer.next().await;
@@ -32,28 +32,28 @@ async fn a_picture_arrives_as_it_is_after_what_it_belongs_to_and_is_not_kept() {
 }
 
 #[tokio::test]
-async fn no_picture_comes_late() {
+async fn no_picture_is_sent_late() {
     let mut mosquitto = Mosquitto::start().await;
     let house = House::start(with_snapshots(mosquitto.own_port));
     house.online().await;
     mosquitto.kill();
     house.offline().await;
-    house.hub.shows(picture(1, "denied", vec![1]));
+    house.hub.publish_snapshot(picture(1, "denied", vec![1]));
     assert_eq!(house.hub.counts().snapshots_dropped, 1);
     mosquitto.restart().await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     house.online().await;
-    house.hub.shows(picture(2, "denied", vec![2]));
+    house.hub.publish_snapshot(picture(2, "denied", vec![2]));
     assert_eq!(observer.wait_for(PICTURE).await.payload, [2][..]);
 }
 
 #[tokio::test]
-async fn a_picture_that_the_broker_does_not_take_costs_no_event() {
+async fn a_picture_that_the_broker_refuses_costs_no_event() {
     let mosquitto = Mosquitto::with(|_| "allow_anonymous true\nmax_packet_size 2000".to_owned()).await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(with_snapshots(mosquitto.own_port));
     observer.expect_status("online").await;
-    house.hub.shows(picture(1, "denied", vec![0; 3000]));
+    house.hub.publish_snapshot(picture(1, "denied", vec![0; 3000]));
     house.locks(1);
     assert_eq!(seq(&observer.event().await), 1);
     let counts = house.hub.counts();

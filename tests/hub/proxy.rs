@@ -1,4 +1,4 @@
-//! A line to a broker that can be cut or slowed.
+//! A connection to a broker that can be cut or slowed.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::sleep;
 
-/// Passes bytes on from its own port to a broker's, until it is dropped: then all lines break at once.
+/// Passes bytes on from its own port to a broker's, until it is dropped: then all connections break at once.
 pub struct Proxy {
     accepting: JoinHandle<()>,
     lines: Arc<Mutex<Vec<AbortHandle>>>,
@@ -20,7 +20,7 @@ impl Proxy {
         Proxy::with(port, broker, None).await
     }
 
-    /// Lets so many bytes through in each tenth of a second, towards the broker.
+    /// Passes this many bytes in each tenth of a second towards the broker.
     pub async fn slow(port: u16, broker: u16, bytes: usize) -> Proxy {
         Proxy::with(port, broker, Some(bytes)).await
     }
@@ -58,7 +58,7 @@ impl Proxy {
         Proxy { accepting, lines }
     }
 
-    /// Breaks all lines, and goes on taking new ones.
+    /// Breaks all connections, and still accepts new ones.
     pub fn cut(&self) {
         self.lines.lock().unwrap().drain(..).for_each(|line| line.abort());
     }

@@ -1,4 +1,4 @@
-//! What a broker does not take is given up, named and counted, and nothing else suffers by it.
+//! Messages that a broker refuses are given up, named and counted, and nothing else is affected.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use usher::hub::home_assistant::{HomeAssistantSettings, PeopleAs};
-use usher::hub::{CommandSettings, HubSettings, LockState, Premises, Refusal, Version};
+use usher::hub::{CommandSettings, DeviceLayout, HubSettings, LockState, Refusal, Version};
 
 use crate::support::*;
 
@@ -18,7 +18,13 @@ fn with_everything(port: u16, version: Version) -> HubSettings {
     HubSettings { version, home_assistant: Some(home_assistant), commands: Some(commands), ..settings(port) }
 }
 
-async fn told(house: &mut House) -> Refusal {
+/// Publishes a command that locks the front door.
+async fn command_lock(observer: &Observer) {
+    let payload = json!({ "act": "lock", "at": "2026-01-02T10:32:07Z" }).to_string();
+    observer.says("house/door/command/front", payload, false, None).await;
+}
+
+async fn next_refusal(house: &mut House) -> Refusal {
     tokio::time::timeout(PATIENCE, house.refused.recv()).await.expect("a refusal").expect("the hub lives")
 }
 
@@ -27,32 +33,32 @@ fn long(seq: u64) -> usher::hub::Pending {
     entry(seq, "locked", json!({ "door": "front", "reason": "x".repeat(6000) }))
 }
 
-/// What a broker does when it does not like a message.
+/// How a broker refuses a message.
 #[derive(Clone, Copy, PartialEq)]
-enum Temper {
+enum Manner {
     /// DISCONNECT with a reason.
-    Says,
+    Disconnects,
     HangsUp,
-    /// Goes on as if nothing had been.
+    /// Carries on without acknowledging it.
     Ignores,
     /// DISCONNECT, because another client has come with the same id.
     Replaces,
 }
 
-/// A broker of the barest kind that takes no message above `most` bytes and does not say so, and none of the topics with `never` in it.
-async fn moody_broker(temper: Temper, version: Version, most: usize, never: &'static str) -> u16 {
+/// A minimal broker that refuses messages above `most` bytes without announcing it, and topics that contain `never`.
+async fn refusing_broker(manner: Manner, version: Version, most: usize, never: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, temper, version, most, never));
+            tokio::spawn(serve(stream, manner, version, most, never));
         }
     });
     port
 }
 
 /// Ends the connection by returning.
-async fn serve(mut stream: TcpStream, temper: Temper, version: Version, most: usize, never: &str) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, manner: Manner, version: Version, most: usize, never: &str) -> io::Result<()> {
     loop {
         let kind = stream.read_u8().await?;
         let (mut length, mut shift) = (0, 0);
@@ -72,18 +78,18 @@ async fn serve(mut stream: TcpStream, temper: Temper, version: Version, most: us
             3 => {
                 let name = usize::from(u16::from_be_bytes([body[0], body[1]]));
                 let topic = String::from_utf8_lossy(&body[2..2 + name]).into_owned();
-                let dislikes = length > most || (!never.is_empty() && topic.contains(never));
-                match temper {
-                    Temper::Says if dislikes => {
+                let refuses = length > most || (!never.is_empty() && topic.contains(never));
+                match manner {
+                    Manner::Disconnects if refuses => {
                         stream.write_all(&[0xe0, 2, if length > most { 0x95 } else { 0x87 }, 0]).await?;
                         return Ok(());
                     }
-                    Temper::Replaces => {
+                    Manner::Replaces => {
                         stream.write_all(&[0xe0, 2, 0x8e, 0]).await?;
                         return Ok(());
                     }
-                    Temper::HangsUp if dislikes => return Ok(()),
-                    Temper::Ignores if dislikes => Vec::new(),
+                    Manner::HangsUp if refuses => return Ok(()),
+                    Manner::Ignores if refuses => Vec::new(),
                     _ => vec![0x40, 2, body[2 + name], body[3 + name]],
                 }
             }
@@ -95,17 +101,17 @@ async fn serve(mut stream: TcpStream, temper: Temper, version: Version, most: us
 }
 
 #[tokio::test]
-async fn a_message_at_which_the_broker_ends_the_connection_is_found_and_given_up() {
-    for (temper, version) in
-        [(Temper::Says, Version::V5), (Temper::HangsUp, Version::V5), (Temper::HangsUp, Version::V311)]
+async fn a_message_that_makes_the_broker_disconnect_is_found_and_given_up() {
+    for (manner, version) in
+        [(Manner::Disconnects, Version::V5), (Manner::HangsUp, Version::V5), (Manner::HangsUp, Version::V311)]
     {
-        let port = moody_broker(temper, version, 4000, "").await;
+        let port = refusing_broker(manner, version, 4000, "").await;
         let mut house = House::start(HubSettings { version, ..settings(port) });
         house.online().await;
         house.locks(1);
         house.happens(long(2));
         (3..=40).for_each(|seq| house.locks(seq));
-        let refusal = told(&mut house).await;
+        let refusal = next_refusal(&mut house).await;
         assert!(
             refusal.topic == "house/door/event/locked" || refusal.topic == "house/door/replay/locked",
             "{refusal:?}"
@@ -126,7 +132,7 @@ async fn a_message_at_which_the_broker_ends_the_connection_is_found_and_given_up
 
 #[tokio::test]
 async fn another_client_with_the_same_id_is_named_and_no_message_is_blamed() {
-    let port = moody_broker(Temper::Replaces, Version::V5, 0, "").await;
+    let port = refusing_broker(Manner::Replaces, Version::V5, 0, "").await;
     let house = House::start(settings(port));
     let why = house.offline().await;
     assert!(why.contains("same client id") && why.contains("client_id"), "{why}");
@@ -135,11 +141,11 @@ async fn another_client_with_the_same_id_is_named_and_no_message_is_blamed() {
 }
 
 #[tokio::test]
-async fn a_topic_that_is_not_allowed_is_given_up_and_the_others_arrive() {
-    for temper in [Temper::Says, Temper::HangsUp] {
-        let port = moody_broker(temper, Version::V5, usize::MAX, "/vitals").await;
+async fn a_forbidden_topic_is_given_up_and_the_others_arrive() {
+    for manner in [Manner::Disconnects, Manner::HangsUp] {
+        let port = refusing_broker(manner, Version::V5, usize::MAX, "/vitals").await;
         let mut house = House::start(settings(port));
-        let refusal = told(&mut house).await;
+        let refusal = next_refusal(&mut house).await;
         assert_eq!(refusal.topic, "house/door/vitals");
         house.online().await;
         house.locks(1);
@@ -150,8 +156,8 @@ async fn a_topic_that_is_not_allowed_is_given_up_and_the_others_arrive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_never_acknowledged_does_not_hold_up_the_others_for_ever() {
-    let port = moody_broker(Temper::Ignores, Version::V5, 4000, "").await;
+async fn a_message_that_is_never_acknowledged_does_not_block_the_others_for_ever() {
+    let port = refusing_broker(Manner::Ignores, Version::V5, 4000, "").await;
     let mut house = House::start(HubSettings { keep_alive: Duration::from_secs(20), ..settings(port) });
     house.online().await;
     house.happens(long(1));
@@ -168,11 +174,11 @@ async fn a_message_that_is_never_acknowledged_does_not_hold_up_the_others_for_ev
 }
 
 #[tokio::test]
-async fn what_mosquitto_takes_without_saying_how_much_is_found_and_the_announcement_gets_smaller() {
-    // It answers a larger message in a way that the protocol does not know.
+async fn mosquitto_s_unannounced_size_limit_is_found_and_the_announcement_gets_smaller() {
+    // Its answer to a larger message is not in the protocol.
     let limited = Mosquitto::made("message_size_limit 3000", |_| "allow_anonymous true".to_owned()).await;
     let mut house = House::start(with_everything(limited.own_port, Version::V5));
-    let first = told(&mut house).await;
+    let first = next_refusal(&mut house).await;
     assert_eq!(first.topic, "homeassistant/device/usher_door/config");
     let mut observer = Observer::listening_to(limited.port, "observer", "#").await;
     // In pieces that fit, in the end with everything.
@@ -187,20 +193,13 @@ async fn what_mosquitto_takes_without_saying_how_much_is_found_and_the_announcem
     house.online().await;
     house.locks(1);
     eventually("an empty outbox", || house.outbox.is_empty()).await;
-    observer
-        .says(
-            "house/door/command/front",
-            json!({ "act": "lock", "at": "2026-01-02T10:32:07Z" }).to_string(),
-            false,
-            None,
-        )
-        .await;
+    command_lock(&observer).await;
     assert!(tokio::time::timeout(PATIENCE, house.commands.recv()).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn what_the_broker_says_in_an_acknowledgement_is_named_and_the_rest_goes_on() {
-    // With 0, which means no limit, this broker ends the connection of whom it refuses something.
+async fn the_reason_in_an_acknowledgement_is_reported_and_other_messages_continue() {
+    // With 0, which means no limit, this broker disconnects clients that it refuses something.
     let mosquitto = Mosquitto::made("max_queued_messages 1000", |folder| {
         let acl = folder.join("acl");
         std::fs::write(&acl, "topic write house/door/#\ntopic deny house/door/event/locked\n").unwrap();
@@ -209,21 +208,21 @@ async fn what_the_broker_says_in_an_acknowledgement_is_named_and_the_rest_goes_o
     .await;
     let mut house = House::start(settings(mosquitto.own_port));
     (1..=3).for_each(|seq| house.locks(seq));
-    let refusal = told(&mut house).await;
+    let refusal = next_refusal(&mut house).await;
     assert_eq!(refusal.topic, "house/door/event/locked");
     assert!(refusal.reason.contains("NotAuthorized"), "{refusal:?}");
     eventually("an empty outbox", || house.outbox.is_empty()).await;
-    // Counted each time, and told once.
+    // Counted each time, and reported once.
     assert_eq!((house.hub.refusals()[0].times, house.hub.counts().refused, house.hub.counts().connections), (3, 3, 1));
     assert!(house.refused.try_recv().is_err());
-    // A refused word about a refusal is not the next refusal.
+    // A refused message about a refusal is not another refusal.
     house.happens(entry(4, "hub_message_refused", json!({ "topic": "x" })));
     eventually("an empty outbox", || house.outbox.is_empty()).await;
     assert!(house.refused.try_recv().is_err());
 }
 
 #[tokio::test]
-async fn a_long_retained_message_on_a_topic_that_is_listened_to_costs_no_connection() {
+async fn a_long_retained_message_on_a_subscribed_topic_costs_no_connection() {
     let mosquitto = Mosquitto::start().await;
     let topics = ["house/door/command/front", "homeassistant/device/usher_door/config", "homeassistant/status"];
     for version in [Version::V311, Version::V5] {
@@ -235,14 +234,7 @@ async fn a_long_retained_message_on_a_topic_that_is_listened_to_costs_no_connect
         house.online().await;
         house.locks(1);
         eventually("an empty outbox", || house.outbox.is_empty()).await;
-        observer
-            .says(
-                "house/door/command/front",
-                json!({ "act": "lock", "at": "2026-01-02T10:32:07Z" }).to_string(),
-                false,
-                None,
-            )
-            .await;
+        command_lock(&observer).await;
         assert!(tokio::time::timeout(PATIENCE, house.commands.recv()).await.unwrap().is_some());
         assert_eq!((house.hub.counts().connections, house.hub.counts().commands_malformed), (1, 1));
         house.hub.stop().await;
@@ -250,15 +242,15 @@ async fn a_long_retained_message_on_a_topic_that_is_listened_to_costs_no_connect
 }
 
 #[tokio::test]
-async fn a_message_beyond_all_measure_ends_no_connection_for_ever_with_3_1_1() {
+async fn with_3_1_1_an_oversized_message_does_not_end_every_connection() {
     let mosquitto = Mosquitto::start().await;
     let somebody = Observer::listening_to(mosquitto.port, "somebody", "nothing").await;
     somebody.says("house/door/command/front", vec![b'x'; 17 << 20], true, None).await;
     let commands = CommandSettings { max_age: Duration::from_secs(10), per_minute: 5 };
-    // With a session the broker would bring it back unasked.
+    // With a session the broker would deliver it without a subscription.
     let base = HubSettings { version: Version::V311, clean_start: false, ..settings(mosquitto.own_port) };
     let mut house = House::start(HubSettings { commands: Some(commands), ..base });
-    let refusal = told(&mut house).await;
+    let refusal = next_refusal(&mut house).await;
     assert!(refusal.topic.contains("house/door/command/+") && refusal.reason.contains("10 minutes"), "{refusal:?}");
     house.locks(1);
     eventually("an empty outbox", || house.outbox.is_empty()).await;
@@ -266,14 +258,14 @@ async fn a_message_beyond_all_measure_ends_no_connection_for_ever_with_3_1_1() {
 }
 
 #[tokio::test]
-async fn hundreds_of_people_are_announced_in_pieces_that_any_broker_takes() {
+async fn hundreds_of_people_are_announced_in_pieces_that_any_broker_accepts() {
     const PEOPLE: u32 = 746;
     let mosquitto = Mosquitto::start().await;
     let people = || (1..=PEOPLE).map(|id| (id, format!("Somebody with a longer name {id}"))).collect::<Vec<_>>();
     let mut places = Vec::new();
     for _ in 0..2 {
         let mut observer = Observer::listening_to(mosquitto.port, "observer", "homeassistant/#").await;
-        let crowd = Premises { people: people(), ..premises() };
+        let crowd = DeviceLayout { people: people(), ..layout() };
         let house = House::with(with_everything(mosquitto.own_port, Version::V311), crowd, Default::default(), 0);
         house.online().await;
         house.hub.doors(front(LockState::Locked));

@@ -1,4 +1,4 @@
-//! What is published is what `docs/mqtt.md` promises: each payload keeps its schema, and none changes unnoticed.
+//! Published payloads match `docs/mqtt.md`: each has its schema, and none changes unnoticed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn schemas() -> BTreeMap<String, Value> {
     blocks.map(schema).collect()
 }
 
-/// What of `value` does not keep `schema`: the part of JSON Schema (2020-12) that the page uses. An unknown keyword is an error.
+/// Where `value` violates `schema`, for the part of JSON Schema (2020-12) that the page uses. An unknown keyword is an error.
 fn broken(schema: &Value, value: &Value, path: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (keyword, rule) in schema.as_object().unwrap() {
@@ -85,7 +85,7 @@ fn broken(schema: &Value, value: &Value, path: &str) -> Vec<String> {
     found
 }
 
-/// The schema that belongs to a topic below the device's; `None` where none is promised.
+/// The schema of a topic below the device's; `None` where there is none.
 fn schema_of(topic: &str) -> Option<&'static str> {
     let parts: Vec<&str> = topic.split('/').collect();
     Some(match parts[..] {
@@ -102,7 +102,7 @@ fn schema_of(topic: &str) -> Option<&'static str> {
     })
 }
 
-/// Compares with a file in `tests/hub/snapshots`; `UPDATE_SNAPSHOTS=1` writes it anew, to be looked at before it is committed.
+/// Compares with a file in `tests/hub/snapshots`; `UPDATE_SNAPSHOTS=1` rewrites it; review it before you commit it.
 fn snapshot(name: &str, value: &Value) {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hub/snapshots").join(name);
     let text = format!("{}\n", serde_json::to_string_pretty(value).unwrap());
@@ -117,7 +117,7 @@ fn snapshot(name: &str, value: &Value) {
     );
 }
 
-/// One record of every kind that says something of a door or of people.
+/// One record of every kind about doors or people.
 fn a_day() -> Vec<(&'static str, Value)> {
     let person = json!({ "id": 7, "name": "Barack Obama" });
     vec![
@@ -148,7 +148,7 @@ fn a_day() -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test]
-async fn every_payload_keeps_its_schema_and_is_as_it_was() {
+async fn every_payload_matches_its_schema_and_its_snapshot() {
     let schemas = schemas();
     for people in [PeopleAs::DeviceTracker, PeopleAs::Tag] {
         let mosquitto = Mosquitto::start().await;
@@ -170,9 +170,9 @@ async fn every_payload_keeps_its_schema_and_is_as_it_was() {
         for (number, (kind, content)) in day.iter().enumerate() {
             house.happens(entry(number as u64 + 1, kind, content.clone()));
             if *kind == "alarm_raised" {
-                house.hub.shows(picture(number as u64 + 1, kind, vec![0xff, 0xd8, 0xff, 0xd9]));
+                house.hub.publish_snapshot(picture(number as u64 + 1, kind, vec![0xff, 0xd8, 0xff, 0xd9]));
             }
-            // One after the other, so that each state in between is told.
+            // One after the other, so that each state in between is published.
             loop {
                 let publish = observer.next().await;
                 let topic = text(&publish.topic).to_owned();
@@ -203,7 +203,7 @@ async fn every_payload_keeps_its_schema_and_is_as_it_was() {
                 assert!(heard.keys().any(|topic| schema_of(topic) == Some(id)), "nothing was heard of {id}");
             }
         }
-        // States may be told in between or not; events and what stands at the end do not depend on that.
+        // Intermediate states may be published or not; events and final states do not depend on that.
         let stable =
             heard.iter().filter(|(topic, _)| topic.contains("event") || topic.ends_with("about") || *topic == "tag");
         snapshot(&format!("events_{name}.json"), &json!(stable.collect::<BTreeMap<_, _>>()));
@@ -212,7 +212,7 @@ async fn every_payload_keeps_its_schema_and_is_as_it_was() {
 }
 
 #[tokio::test]
-async fn the_page_s_own_examples_keep_its_schemas() {
+async fn the_page_s_examples_match_its_schemas() {
     let schemas = schemas();
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/mqtt.md")).unwrap();
     let mut checked = 0;

@@ -1,4 +1,4 @@
-//! TLS, client certificates and passwords, against mosquitto: what is right gets in, what is wrong is named and told once.
+//! TLS, client certificates and passwords, against mosquitto: valid ones connect, invalid ones are named and logged once.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use usher::hub::{HubSettings, TlsSettings, Version, probe};
 use crate::certificates::{Authority, Good};
 use crate::support::*;
 
-/// Mosquitto with TLS, and the settings that get in.
+/// Mosquitto with TLS, and settings that connect.
 async fn secured(server: Good, client: Good, passwords_too: bool) -> (Mosquitto, HubSettings, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new(folder.path(), "ca");
@@ -37,8 +37,8 @@ async fn secured(server: Good, client: Good, passwords_too: bool) -> (Mosquitto,
     (mosquitto, settings, folder)
 }
 
-/// Waits until the log has told of the outage, and goes on long enough for a second attempt.
-async fn told_once(settings: HubSettings, expected: &str) {
+/// Waits until the log reports the outage, and then long enough for a second attempt.
+async fn logged_once(settings: HubSettings, expected: &str) {
     let log = Log::begin();
     let address = settings.address();
     let house = House::start(settings);
@@ -51,7 +51,7 @@ async fn told_once(settings: HubSettings, expected: &str) {
 }
 
 #[tokio::test]
-async fn a_certificate_gets_in_and_events_arrive() {
+async fn a_certificate_connects_and_events_arrive() {
     let (mosquitto, settings, _folder) = secured(Good::Yes, Good::Yes, false).await;
     for version in [Version::V5, Version::V311] {
         let mut observer = Observer::of(mosquitto.port, "observer").await;
@@ -66,49 +66,49 @@ async fn a_certificate_gets_in_and_events_arrive() {
 }
 
 #[tokio::test]
-async fn a_certificate_and_a_password_get_in_together() {
+async fn a_certificate_and_a_password_connect_together() {
     let (_mosquitto, settings, _folder) = secured(Good::Yes, Good::Yes, true).await;
     House::start(settings).online().await;
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_once() {
+async fn a_wrong_password_is_logged_once() {
     let (_mosquitto, settings, _folder) = secured(Good::Yes, Good::Yes, true).await;
     for version in [Version::V5, Version::V311] {
         let port = free_port().await;
         let _proxy = Proxy::between(port, settings.port).await;
         let wrong = HubSettings { port, version, password: Some("wrong".to_owned()), ..settings.clone() };
-        told_once(wrong, "refused the user name or the password").await;
+        logged_once(wrong, "refused the user name or the password").await;
     }
 }
 
 #[tokio::test]
-async fn our_expired_certificate_is_told_once() {
+async fn our_expired_certificate_is_logged_once() {
     let (_mosquitto, settings, _folder) = secured(Good::Yes, Good::Expired, false).await;
     for version in [Version::V5, Version::V311] {
         let port = free_port().await;
         let _proxy = Proxy::between(port, settings.port).await;
-        told_once(HubSettings { port, version, ..settings.clone() }, "client_cert_file").await;
+        logged_once(HubSettings { port, version, ..settings.clone() }, "client_cert_file").await;
     }
 }
 
 #[tokio::test]
-async fn the_broker_s_expired_certificate_is_told_once() {
+async fn the_broker_s_expired_certificate_is_logged_once() {
     let (_mosquitto, settings, _folder) = secured(Good::Expired, Good::Yes, false).await;
-    told_once(settings, "out of date").await;
+    logged_once(settings, "out of date").await;
 }
 
 #[tokio::test]
-async fn a_broker_of_an_unknown_authority_is_not_talked_to() {
+async fn a_broker_of_an_unknown_authority_is_refused() {
     let (_mosquitto, settings, folder) = secured(Good::Yes, Good::Yes, false).await;
     let other = Authority::new(folder.path(), "other");
     let client = settings.tls.as_ref().unwrap().client.clone();
     let tls = Some(TlsSettings { ca_file: Some(other.file()), client });
-    told_once(HubSettings { tls, ..settings }, "ca_file").await;
+    logged_once(HubSettings { tls, ..settings }, "ca_file").await;
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_host_is_not_believed() {
+async fn a_certificate_for_another_host_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new(folder.path(), "ca");
     let (certificate, key) = authority.server("broker.example", Good::Yes);
@@ -117,17 +117,17 @@ async fn a_certificate_for_another_host_is_not_believed() {
     })
     .await;
     let tls = |ca_file: &Path| Some(TlsSettings { ca_file: Some(ca_file.to_owned()), client: None });
-    told_once(HubSettings { tls: tls(&authority.file()), ..settings(mosquitto.own_port) }, "another name").await;
+    logged_once(HubSettings { tls: tls(&authority.file()), ..settings(mosquitto.own_port) }, "another name").await;
 }
 
 #[tokio::test]
-async fn a_missing_file_and_a_broker_without_tls_are_told() {
+async fn a_missing_file_and_a_broker_without_tls_are_reported() {
     let mosquitto = Mosquitto::start().await;
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.pem");
     let tls = Some(TlsSettings { ca_file: Some(missing.clone()), client: None });
     let with_missing = HubSettings { tls, ..settings(mosquitto.own_port) };
-    told_once(with_missing, &format!("[mqtt.tls] ca_file {}", missing.display())).await;
+    logged_once(with_missing, &format!("[mqtt.tls] ca_file {}", missing.display())).await;
 
     let authority = Authority::new(folder.path(), "ca");
     let tls = Some(TlsSettings { ca_file: Some(authority.file()), client: None });
@@ -137,7 +137,7 @@ async fn a_missing_file_and_a_broker_without_tls_are_told() {
 }
 
 #[tokio::test]
-async fn a_broker_that_wants_tls_and_is_spoken_to_in_the_open_is_told() {
+async fn a_plain_connection_to_a_tls_broker_is_reported() {
     let (_mosquitto, settings, _folder) = secured(Good::Yes, Good::Yes, false).await;
     let house = House::start(HubSettings { tls: None, ..settings });
     let why = house.offline().await;

@@ -1,4 +1,4 @@
-//! Brokers to test against, lines to cut, and somebody who listens.
+//! Brokers to test against, connections to cut, and an observer.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,11 +21,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use usher::clock::SimulatedClock;
 use usher::hub::{
-    DoorOutline, DoorState, Hub, HubCommand, HubSettings, LockState, Means, MemoryFootprint, MemoryOutbox, Outbox,
-    Pending, Premises, Refusal, Snapshot, State, Version,
+    ConnectionState, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubDeps, HubSettings, LockState,
+    MemoryOutbox, MemoryTopics, Outbox, Pending, Refusal, RefusedCommand, Snapshot, StorageError, Version,
 };
 
-/// Far longer than anything here takes; only a failing test waits for it.
+/// Far longer than anything takes; only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// 2026-01-02T10:32:07Z
@@ -53,9 +53,9 @@ pub fn settings(port: u16) -> HubSettings {
     }
 }
 
-pub fn premises() -> Premises {
-    let door = DoorOutline { name: "front".into(), leaf_sensor: true, tamper_contact: true, mode: "normal".into() };
-    Premises {
+pub fn layout() -> DeviceLayout {
+    let door = DoorLayout { name: "front".into(), leaf_sensor: true, tamper_contact: true, mode: "normal".into() };
+    DeviceLayout {
         doors: vec![door],
         cameras: vec!["porch".into()],
         people: vec![(7, "Barack Obama".into())],
@@ -82,8 +82,8 @@ pub fn picture(seq: u64, kind: &str, jpeg: Vec<u8>) -> Snapshot {
 pub struct House {
     pub hub: Hub,
     pub outbox: Arc<MemoryOutbox>,
-    pub commands: mpsc::Receiver<HubCommand>,
-    /// What is to be written down as refused by the broker.
+    pub commands: mpsc::Receiver<Result<HubCommand, RefusedCommand>>,
+    /// Refusals that the hub wants recorded.
     pub refused: mpsc::Receiver<Refusal>,
 }
 
@@ -93,10 +93,10 @@ pub struct Past {
     pub outbox: Arc<MemoryOutbox>,
     /// Events up to this number are of an earlier run.
     pub earlier: u64,
-    pub footprint: Arc<MemoryFootprint>,
+    pub retained_topics: Arc<MemoryTopics>,
 }
 
-/// The front door, with its lock as it is.
+/// The front door in this lock state.
 pub fn front(lock: LockState) -> Vec<DoorState> {
     let (name, mode) = ("front".to_owned(), "normal".to_owned());
     vec![DoorState { name, lock, open: None, mode, alarms: Vec::new(), fault: None }]
@@ -104,24 +104,24 @@ pub fn front(lock: LockState) -> Vec<DoorState> {
 
 impl House {
     pub fn start(settings: HubSettings) -> House {
-        House::with(settings, premises(), Arc::default(), 0)
+        House::with(settings, layout(), Arc::default(), 0)
     }
 
     /// With what an earlier run left: events up to number `earlier`.
-    pub fn with(settings: HubSettings, premises: Premises, outbox: Arc<MemoryOutbox>, earlier: u64) -> House {
-        House::after(settings, premises, Past { outbox, earlier, ..Past::default() })
+    pub fn with(settings: HubSettings, layout: DeviceLayout, outbox: Arc<MemoryOutbox>, earlier: u64) -> House {
+        House::after(settings, layout, Past { outbox, earlier, ..Past::default() })
     }
 
-    pub fn after(settings: HubSettings, premises: Premises, past: Past) -> House {
-        let Past { outbox, earlier, footprint } = past;
+    pub fn after(settings: HubSettings, layout: DeviceLayout, past: Past) -> House {
+        let Past { outbox, earlier, retained_topics } = past;
         let clock = Arc::new(SimulatedClock::new(wall()));
         let (refused, refusals) = mpsc::channel(16);
-        let means = Means { premises, outbox: outbox.clone(), earlier, clock, footprint, refused };
-        let (hub, commands) = Hub::start(settings, means);
+        let deps = HubDeps { layout, outbox: outbox.clone(), earlier, clock, retained_topics, refused };
+        let (hub, commands) = Hub::start(settings, deps);
         House { hub, outbox, commands, refused: refusals }
     }
 
-    /// An event happens: on disk first, then the hub is told.
+    /// An event happens: on disk first, then to the hub.
     pub fn happens(&self, entry: Pending) {
         self.outbox.push(entry.clone());
         self.hub.happened(entry.seq, &entry.kind, &entry.time, &entry.content);
@@ -133,14 +133,14 @@ impl House {
     }
 
     pub async fn online(&self) {
-        eventually("the hub to come online", || self.hub.state() == State::Online).await;
+        eventually("the hub to come online", || self.hub.state() == ConnectionState::Online).await;
     }
 
-    /// Waits for an outage and says why there is one.
+    /// Waits for an outage; returns its reason.
     pub async fn offline(&self) -> String {
         timeout(PATIENCE, async {
             loop {
-                if let State::Offline { why } = self.hub.state() {
+                if let ConnectionState::Offline { why } = self.hub.state() {
                     return why;
                 }
                 sleep(Duration::from_millis(5)).await;
@@ -158,13 +158,13 @@ pub struct SickOutbox {
 }
 
 impl Outbox for SickOutbox {
-    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, String> {
+    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, StorageError> {
         match self.sick.load(std::sync::atomic::Ordering::Relaxed) {
-            true => Err("the disk is on fire".to_owned()),
+            true => Err(StorageError::new("the disk is on fire")),
             false => self.well.pending(after, limit),
         }
     }
-    fn acknowledge(&self, seqs: &[u64]) -> Result<(), String> {
+    fn acknowledge(&self, seqs: &[u64]) -> Result<(), StorageError> {
         self.well.acknowledge(seqs)
     }
 }
@@ -203,7 +203,7 @@ pub async fn broker(users: Option<(&str, &str)>) -> u16 {
     port
 }
 
-/// Accepts connections and says nothing more for good. Returns its port.
+/// Accepts connections and never sends anything after that. Returns its port.
 pub async fn mute_broker() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -220,13 +220,13 @@ pub async fn mute_broker() -> u16 {
     port
 }
 
-/// A real mosquitto in a folder of its own, with a port in the open for observers. Ended when it is dropped.
+/// A real mosquitto in a folder of its own, with a plain port for observers. Ends when it is dropped.
 pub struct Mosquitto {
     child: Child,
     folder: TempDir,
-    /// In the open, without a password.
+    /// The plain port, without a password.
     pub port: u16,
-    /// What `listener` was given; in the open as well without any.
+    /// The port of `listener`; a plain one without it.
     pub own_port: u16,
 }
 
@@ -259,7 +259,7 @@ impl Mosquitto {
     }
 
     fn spawn(folder: &Path) -> Child {
-        // Debian puts it where only root looks.
+        // Debian installs it in a folder that is only in root's PATH.
         let there = Path::new("/usr/sbin/mosquitto");
         let program = if there.exists() { there } else { Path::new("mosquitto") };
         Command::new(program)
@@ -301,7 +301,7 @@ pub fn passwords(folder: &Path, user: &str, password: &str) -> PathBuf {
     path
 }
 
-/// Somebody else on the broker.
+/// Another client of the broker.
 pub struct Observer {
     pub client: AsyncClient,
     publishes: mpsc::UnboundedReceiver<Publish>,
@@ -338,7 +338,7 @@ impl Observer {
         timeout(PATIENCE, self.publishes.recv()).await.expect("a message arrives").expect("the observer lives")
     }
 
-    /// The next message of that topic; others are passed over.
+    /// The next message of that topic; skips others.
     pub async fn wait_for(&mut self, topic: &str) -> Publish {
         loop {
             let publish = self.next().await;
@@ -348,7 +348,7 @@ impl Observer {
         }
     }
 
-    /// Waits until that topic says what `is_it` wants.
+    /// Waits until the topic's payload satisfies `is_it`.
     pub async fn wait_until(&mut self, topic: &str, is_it: impl Fn(&Value) -> bool) -> Publish {
         loop {
             let publish = self.wait_for(topic).await;
@@ -404,7 +404,7 @@ pub fn seq(publish: &Publish) -> u64 {
     value(publish)["seq"].as_u64().unwrap()
 }
 
-/// What was logged in this process, by all tests.
+/// Everything logged in this process, by all tests.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -420,7 +420,7 @@ impl Log {
         })
     }
 
-    /// How many lines hold both.
+    /// How many lines contain both.
     pub fn count(&self, what: &str, also: &str) -> usize {
         let bytes = self.0.lock().unwrap();
         String::from_utf8_lossy(&bytes).lines().filter(|line| line.contains(what) && line.contains(also)).count()

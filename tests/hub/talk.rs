@@ -1,11 +1,11 @@
-//! What the broker hears in ordinary times.
+//! Publishing in normal operation.
 
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
-use usher::hub::{HubSettings, LockState, State, Version};
+use usher::hub::{ConnectionState, HubSettings, LockState, Version};
 
 use crate::support::*;
 
@@ -39,11 +39,14 @@ async fn events_arrive_with_qos_1_and_status_and_states_are_retained() {
     let mut late = Observer::of(port, "late").await;
     assert!(late.wait_until("house/door/door/front", |state| state["lock"] == "unlocked").await.retain);
     assert!(Observer::of(port, "later").await.expect_status("online").await.retain);
-    assert_eq!((house.hub.state(), house.hub.counts().dropped, house.hub.counts().live), (State::Online, 0, 2));
+    assert_eq!(
+        (house.hub.state(), house.hub.counts().dropped, house.hub.counts().live),
+        (ConnectionState::Online, 0, 2)
+    );
 }
 
 #[tokio::test]
-async fn both_versions_say_the_same_to_mosquitto() {
+async fn both_versions_publish_the_same_to_mosquitto() {
     let mosquitto = Mosquitto::start().await;
     for version in [Version::V5, Version::V311] {
         let mut observer = Observer::of(mosquitto.port, "observer").await;
@@ -60,7 +63,7 @@ async fn both_versions_say_the_same_to_mosquitto() {
 }
 
 #[tokio::test]
-async fn stopping_sends_what_waits_and_then_says_offline() {
+async fn stopping_sends_waiting_events_and_then_offline() {
     let port = broker(None).await;
     let mut observer = Observer::of(port, "observer").await;
     let house = House::start(settings(port));
@@ -75,7 +78,7 @@ async fn stopping_sends_what_waits_and_then_says_offline() {
 }
 
 #[tokio::test]
-async fn a_dropped_hub_leaves_the_broker_to_say_offline() {
+async fn after_a_dropped_hub_the_broker_publishes_offline() {
     let port = broker(None).await;
     let mut observer = Observer::of(port, "observer").await;
     let house = House::start(settings(port));
@@ -99,7 +102,7 @@ async fn a_wrong_password_is_named() {
 }
 
 #[tokio::test]
-async fn a_topic_that_mqtt_forbids_is_dropped_and_harms_nobody() {
+async fn a_topic_that_mqtt_forbids_is_dropped_and_nothing_else() {
     let port = broker(None).await;
     let mut observer = Observer::of(port, "observer").await;
     let house = House::start(settings(port));
@@ -112,7 +115,7 @@ async fn a_topic_that_mqtt_forbids_is_dropped_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn an_event_larger_than_the_broker_takes_is_counted_and_does_not_hold_up_the_others() {
+async fn an_event_larger_than_the_broker_accepts_is_counted_and_does_not_block_the_others() {
     let mosquitto = Mosquitto::with(|_| "allow_anonymous true\nmax_packet_size 2000".to_owned()).await;
     let mut observer = Observer::of(mosquitto.port, "observer").await;
     let house = House::start(settings(mosquitto.own_port));

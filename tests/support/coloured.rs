@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Faces that anybody can tell apart: each person is a colour, with some noise and a moving bar.
+/// Faces that are easy to distinguish: each person is a colour, with some noise and a moving bar.
 pub fn coloured_people(folder: &Path, people: usize, pictures: usize) {
     let mut draw = fastrand::Rng::with_seed(7);
     for person in 0..people {

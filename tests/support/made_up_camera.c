@@ -2,19 +2,19 @@
  *
  * MADE_UP_CAMERA names a folder. The device file is /dev/video77, and it is there while the folder holds a file `device`.
  *
- *   device   the driver's name for the camera, and on the second line the place where it is plugged in
+ *   device   the driver's name for the camera, and on the second line the port where it is plugged in
  *   mode     FOURCC WIDTH HEIGHT MILLISECONDS STRIDE: its one format, the time from frame to frame, and bytes a line (0: not padded)
  *   frames   what it plays, a line for a kind of frame; a new file in its place is played from its beginning:
- *              FILE [key=value]…       the bytes of FILE go into the buffer; `-` leaves in it what is there
+ *              FILE [key=value]…       the bytes of FILE go into the buffer; `-` leaves its content unchanged
  *                used=N                the driver says that it wrote N bytes (else: the file's length)
  *                flags=N               more flags of the buffer, such as 0x40 for a broken one
  *                age=N                 it was taken N milliseconds before it is delivered
- *                stamp=none|zero|future|same|back   what the driver says of the time instead
- *                seq=same|back|jump    what it says of the number instead
- *                times=N               so often; the last line is played for ever
- *   log      what it has done, a word a line: `open`, `on`, `off`, `line N` (from 1) when it begins a line of frames
+ *                stamp=none|zero|future|same|back   the time that the driver reports instead
+ *                seq=same|back|jump    the sequence number that it reports instead
+ *                times=N               repetitions; the last line is played for ever
+ *   log      its acts, a word a line: `open`, `on`, `off`, `line N` (from 1) when it begins a line of frames
  *
- * Only what usher's two libraries for V4L2 ask is answered: memory-mapped buffers, one at a time, by one thread.
+ * It answers only the requests of usher's two libraries for V4L2: memory-mapped buffers, one at a time, by one thread.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -23,7 +23,7 @@ pub fn vision(min_face_px: u32) -> Vision {
     Vision::open(&runtime(), &models(), &VisionSettings { detector, ..VisionSettings::default() }).unwrap()
 }
 
-/// A folder of the development photographs beside the checkout; `None`, said loudly, where it is missing.
+/// A folder of the development photographs beside the checkout; `None`, with a notice, where it is missing.
 #[allow(dead_code, reason = "not every test program needs photographs")]
 pub fn shared(name: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);

@@ -1,6 +1,6 @@
 /* A disk that stalls, for LD_PRELOAD: fsync(2) and fdatasync(2) of files whose path contains a given text take longer.
  *
- * The file that SLOW_DISK names holds "MILLISECONDS TEXT", as in "3000 /store/backup.new". While it does not exist all is as fast as ever.
+ * The file that SLOW_DISK names holds "MILLISECONDS TEXT", as in "3000 /store/backup.new". While it does not exist, nothing is slowed.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

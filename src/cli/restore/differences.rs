@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use anyhow::Result;
 use jiff::Timestamp;
 
-use crate::daemon::doors::standing::Standing;
+use crate::daemon::doors::saved::SavedState;
 use crate::domain::{Mode, ModelId, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::Journal;
@@ -30,10 +30,10 @@ impl Held {
     /// Reads a store. Needs no key: templates are not looked at.
     pub fn of(store: &Store) -> Result<Held> {
         let gallery = Gallery::open(store, &Arc::new(Ring::plain()), ModelId::new("none"), 1)?;
-        let standing = Standing::load(&store.tree("standing")?)?;
+        let saved = SavedState::load(&store.tree("standing")?)?;
         Ok(Held {
             people: gallery.people().into_iter().map(|person| (person.id, person)).collect(),
-            modes: standing.modes.into_iter().filter(|(_, mode)| *mode != Mode::Normal).collect(),
+            modes: saved.modes.into_iter().filter(|(_, mode)| *mode != Mode::Normal).collect(),
             newest: Journal::open(store)?.last().ok().flatten().map(|record| (record.seq, record.at)),
         })
     }

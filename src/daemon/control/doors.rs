@@ -11,11 +11,11 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 
 use super::{Failure, House, Peer, blocking};
-use crate::daemon::doors::Order;
-use crate::daemon::warden::{Ask, Tiding};
+use crate::daemon::door_thread::{DoorMessage, OperatorRequest};
+use crate::daemon::doors::DoorOrder;
 use crate::daemon::wire::{AmnestyRequest, DoorRequest, DoorStatus, OrderWire};
 use crate::domain::{Mode, Moment, PersonId};
-use crate::hub::{HubAct, HubCommand};
+use crate::hub::{HubAction, HubCommand};
 
 /// How long the doors' thread may take for an answer. It has died or hangs when it takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,13 +35,13 @@ pub async fn order(
             Some(name) => Some(house.door(name)?),
         };
         let order = match request.order {
-            OrderWire::Unlock { for_ms } => Order::Unlock { duration: for_ms.map(Duration::from_millis) },
-            OrderWire::Lock => Order::Lock,
-            OrderWire::Lockdown { group } => Order::Mode(Mode::Lockdown { group }),
-            OrderWire::Release => Order::Mode(Mode::Release),
-            OrderWire::Normal => Order::Mode(Mode::Normal),
+            OrderWire::Unlock { for_ms } => DoorOrder::Unlock { duration: for_ms.map(Duration::from_millis) },
+            OrderWire::Lock => DoorOrder::Lock,
+            OrderWire::Lockdown { group } => DoorOrder::Mode(Mode::Lockdown { group }),
+            OrderWire::Release => DoorOrder::Mode(Mode::Release),
+            OrderWire::Normal => DoorOrder::Mode(Mode::Normal),
         };
-        house.ask(Ask::Order { door, order }, by, house.clock.now() + ORDER_LASTS)?;
+        house.ask(OperatorRequest::Order { door, order }, by, house.clock.now() + ORDER_LASTS)?;
         Ok(house.doors())
     })
     .await
@@ -58,7 +58,7 @@ pub async fn amnesty(
         if let Some(id) = person {
             house.register.gallery().person(id)?;
         }
-        house.ask(Ask::Amnesty { person }, by, house.clock.now() + ORDER_LASTS)
+        house.ask(OperatorRequest::Amnesty { person }, by, house.clock.now() + ORDER_LASTS)
     })
     .await
 }
@@ -68,30 +68,31 @@ pub async fn trust_clock(
     State(house): State<Arc<House>>,
     ConnectInfo(Peer(by)): ConnectInfo<Peer>,
 ) -> Result<Json<()>, Failure> {
-    blocking(move || house.ask(Ask::TrustClock, by, house.clock.now() + ORDER_LASTS)).await
+    blocking(move || house.ask(OperatorRequest::TrustClock, by, house.clock.now() + ORDER_LASTS)).await
 }
 
 impl House {
     /// Does what somebody on the broker wants, as an operator's order; an error says why it was not done.
-    pub fn obey(&self, wish: &HubCommand, unlock_for: Duration) -> Result<(), String> {
-        let order = match wish.act {
-            HubAct::Unlock => Order::Unlock { duration: Some(unlock_for) },
-            HubAct::Lock => Order::Lock,
-            HubAct::Lockdown => Order::Mode(Mode::Lockdown { group: wish.group.clone() }),
-            HubAct::Normal => Order::Mode(Mode::Normal),
+    pub fn obey(&self, command: &HubCommand, unlock_for: Duration) -> Result<(), String> {
+        let order = match command.action {
+            HubAction::Unlock => DoorOrder::Unlock { duration: Some(unlock_for) },
+            HubAction::Lock => DoorOrder::Lock,
+            HubAction::Lockdown => DoorOrder::Mode(Mode::Lockdown { group: command.group.clone() }),
+            HubAction::Normal => DoorOrder::Mode(Mode::Normal),
         };
-        let door = self.door(&wish.door).map(Some);
-        let done = door.and_then(|door| self.ask(Ask::Order { door, order }, wish.by.clone(), wish.not_after));
+        let door = self.door(&command.door).map(Some);
+        let done = door
+            .and_then(|door| self.ask(OperatorRequest::Order { door, order }, command.by.clone(), command.not_after));
         done.map_err(|Failure(_, why)| why)
     }
 
     /// The doors as they were a moment ago.
     pub fn doors(&self) -> Vec<DoorStatus> {
-        self.board.read().doors.iter().map(DoorStatus::from).collect()
+        self.published.read().doors.iter().map(DoorStatus::from).collect()
     }
 
     fn door(&self, name: &str) -> Result<usize, Failure> {
-        let doors = self.board.read().doors;
+        let doors = self.published.read().doors;
         doors.iter().position(|door| *door.name == *name).ok_or_else(|| {
             let names: Vec<&str> = doors.iter().map(|door| &*door.name).collect();
             Failure(StatusCode::NOT_FOUND, format!("there is no door `{name}`; the doors are {}", names.join(", ")))
@@ -99,17 +100,17 @@ impl House {
     }
 
     /// Asks the doors' thread, and waits for its answer. It moves no relay after `not_after`.
-    fn ask(&self, ask: Ask, by: String, not_after: Moment) -> Result<(), Failure> {
+    fn ask(&self, request: OperatorRequest, by: String, not_after: Moment) -> Result<(), Failure> {
         let (answer, answered) = sync_channel(1);
         let busy = |why: &str| Failure(StatusCode::SERVICE_UNAVAILABLE, format!("{why}; `usher status` says more"));
-        match self.tidings.try_send(Tiding::Ask { ask, by, not_after, answer }) {
+        match self.door_queue.try_send(DoorMessage::Request { request, by, not_after, answer }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(busy("the doors have too much to do; try again")),
             Err(TrySendError::Disconnected(_)) => return Err(busy("the daemon is ending")),
         }
         match answered.recv_timeout(PATIENCE) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(Failure(StatusCode::CONFLICT, why)),
+            Ok(Err(error)) => Err(Failure(StatusCode::CONFLICT, error.to_string())),
             Err(_) => Err(busy("the doors do not answer, and whether it was done is not known")),
         }
     }

@@ -1,93 +1,112 @@
-//! Floods at the doors: denials that repeat and contacts that chatter become records with counts. While there is hardly room left for
-//! records, all denials and all changes of contacts that unlock nothing are counted, so that grants and alarms can still be written.
+//! Floods at the doors: repeated denials and chattering contacts are counted and become summaries. While the disk is nearly full, all denials and
+//! all changes of contacts that unlock nothing are counted, so that grants and alarms can still be recorded.
 //!
-//! What is counted was acted upon like everything else. Knows nothing of disks: it is told whether there is room.
+//! Counting affects only the records: doors act on every change and every decision.
 
 use std::time::Duration;
 
 use super::Doors;
+use super::log::log_event;
 use crate::access::{Act, Change, Chatter, Kind, Repeats};
 use crate::domain::{Decision, Direction, DoorCommand, Event, Input, Moment, PersonId};
 
-/// A press of an exit button that chatters unlocks for at least so long, so that fewer records tell of it.
+/// A press of a chattering exit button unlocks for at least this long, so that there are fewer records.
 const CHATTERING_PULSE: Duration = Duration::from_secs(10);
-/// A button that has chattered for so long is broken: from then on a press unlocks for as long as the relay may be energised.
+/// A button that has chattered this long is broken: from then on a press unlocks for as long as the relay may be energised.
 const BROKEN: Duration = Duration::from_secs(60);
 
-/// What is counted at each door.
+/// The counts of all doors.
 pub struct Floods {
-    doors: Vec<AtDoor>,
-    /// What room is left is to be saved for grants and alarms.
+    doors: Vec<DoorCounts>,
+    /// Whether the remaining space on the disk is reserved for grants and alarms.
     short_of_room: Box<dyn Fn() -> bool + Send>,
 }
 
 #[derive(Default)]
-struct AtDoor {
+struct DoorCounts {
     repeats: Repeats,
-    /// In the order of [`Input::ALL`].
-    inputs: [OfInput; 3],
+    inputs: InputCounts,
 }
 
 #[derive(Default)]
-struct OfInput {
+struct InputCounts {
+    sensor: InputCount,
+    exit_button: InputCount,
+    tamper: InputCount,
+}
+
+impl InputCounts {
+    fn get(&self, input: Input) -> &InputCount {
+        match input {
+            Input::Sensor => &self.sensor,
+            Input::ExitButton => &self.exit_button,
+            Input::Tamper => &self.tamper,
+        }
+    }
+
+    fn get_mut(&mut self, input: Input) -> &mut InputCount {
+        match input {
+            Input::Sensor => &mut self.sensor,
+            Input::ExitButton => &mut self.exit_button,
+            Input::Tamper => &mut self.tamper,
+        }
+    }
+}
+
+#[derive(Default)]
+struct InputCount {
     active: Option<bool>,
     chatter: Chatter,
     chatters_since: Option<Moment>,
 }
 
-/// What a summary is about, to be told back when it is written.
-enum About {
+/// The subject of a summary, to mark it as written.
+enum Subject {
     Denials(Kind),
     Contact(Input),
 }
 
-fn place(input: Input) -> usize {
-    match input {
-        Input::Sensor => 0,
-        Input::ExitButton => 1,
-        Input::Tamper => 2,
-    }
-}
-
 impl Floods {
-    /// Nothing is counted yet at so many doors.
+    /// Nothing counted yet, for this number of doors.
     pub fn new(doors: usize, short_of_room: Box<dyn Fn() -> bool + Send>) -> Floods {
-        Floods { doors: (0..doors).map(|_| AtDoor::default()).collect(), short_of_room }
+        Floods { doors: (0..doors).map(|_| DoorCounts::default()).collect(), short_of_room }
     }
 
-    /// When [`Doors::tell_floods`] has something to say next.
+    /// When [`Doors::write_summaries`] is due next.
     pub fn next_deadline(&self) -> Option<Moment> {
         if (self.short_of_room)() {
             return None;
         }
-        let of_door = |at: &AtDoor| {
-            at.inputs.iter().filter_map(|of| of.chatter.next_deadline()).chain(at.repeats.next_deadline()).min()
+        let of_door = |at: &DoorCounts| {
+            let of_input = |input: Input| at.inputs.get(input).chatter.next_deadline();
+            Input::ALL.into_iter().filter_map(of_input).chain(at.repeats.next_deadline()).min()
         };
         self.doors.iter().filter_map(of_door).min()
     }
 
-    /// Inputs of a door that change all the time, in words.
+    /// The chattering input of a door, in words; `None` if there is none.
     pub fn trouble(&self, door: usize) -> Option<String> {
         let of = &self.doors.get(door)?.inputs;
-        let input = Input::ALL.into_iter().find(|input| of[place(*input)].chatter.lasts())?;
-        Some(format!("the {input} changes all the time: look at its contact and its wires"))
+        let input = Input::ALL.into_iter().find(|input| of.get(*input).chatter.lasts())?;
+        Some(format!("the {input} changes all the time: check its contact and its wires"))
     }
 
-    fn input(&mut self, door: usize, input: Input) -> Option<&mut OfInput> {
-        self.doors.get_mut(door).map(|at| &mut at.inputs[place(input)])
+    fn input(&mut self, door: usize, input: Input) -> Option<&mut InputCount> {
+        self.doors.get_mut(door).map(|at| at.inputs.get_mut(input))
     }
 }
 
 impl Doors {
-    /// Whether a decision is to be written down by itself; else it is counted.
-    pub(super) fn is_told(&mut self, door: usize, decision: &Decision, direction: Option<Direction>) -> bool {
+    /// Whether a decision gets its own record; otherwise it is counted.
+    pub(super) fn is_recorded(&mut self, door: usize, decision: &Decision, direction: Option<Direction>) -> bool {
         let (now, spare) = (self.clock.now(), (self.floods.short_of_room)());
         let Some(at) = self.floods.doors.get_mut(door) else { return true };
         at.repeats.is_told(decision, direction, spare, now)
     }
 
-    /// An input of `door` changed: whether that is to be written down by itself. The doorway learns whether it is to be believed.
-    pub(super) fn hear(&mut self, door: usize, input: Input, active: bool) -> Change {
+    /// Counts a change of an input of `door`, and returns whether it gets its own record. Informs the doorway if the input begins or ends to
+    /// chatter.
+    pub(super) fn count_change(&mut self, door: usize, input: Input, active: bool) -> Change {
         // An exit request is the record that lets somebody out.
         let (now, spare) = (self.clock.now(), input != Input::ExitButton && (self.floods.short_of_room)());
         let Some(of) = self.floods.input(door, input) else { return Change::Told };
@@ -99,16 +118,16 @@ impl Doors {
         change
     }
 
-    /// What is left to do of `acts`, which follow from a change that was counted: all but the records that tell of the change alone.
+    /// Reduces `acts`, which follow from a change that was counted, by the records that only report the change.
     pub(super) fn without_records(&mut self, door: usize, input: Input, acts: Vec<Act>) -> Vec<Act> {
-        // What the relay did by itself meanwhile.
+        // First what the relay did by itself.
         self.release(door);
-        let of = self.floods.doors.get(door).map(|at| &at.inputs[place(input)]);
+        let of = self.floods.doors.get(door).map(|at| at.inputs.get(input));
         let since = of.and_then(|of| of.chatters_since).map(|since| self.clock.now().since(since));
-        let unlocked = self.posts.get(door).is_some_and(|post| post.doorway.is_unlocked());
+        let unlocked = self.doors.get(door).is_some_and(|this| this.doorway.is_unlocked());
         let unlocks = acts.iter().any(|act| matches!(act, Act::Egress { .. }));
         if input == Input::ExitButton && (unlocked || !unlocks) {
-            // The press before it holds the door open, or nothing does.
+            // The press before this one keeps the door unlocked, or nothing does.
             return Vec::new();
         }
         let longer = |duration: Duration| match since {
@@ -127,18 +146,18 @@ impl Doors {
         acts.into_iter().filter_map(keep).collect()
     }
 
-    /// Writes down what was counted, where that is due. `end`: everything, because the daemon ends.
-    pub(super) fn tell_floods(&mut self, end: bool) {
+    /// Records the summaries that are due; all of them if `end`, because the daemon ends.
+    pub(super) fn write_summaries(&mut self, end: bool) {
         if !end && (self.floods.short_of_room)() {
             return;
         }
         let now = self.clock.now();
-        for door in 0..self.posts.len() {
-            for (about, event) in self.due_summaries(door, end, now) {
-                super::telling::tell_note(&event);
-                // What waits for a disk that has stalled will be written.
+        for door in 0..self.doors.len() {
+            for (subject, event) in self.due_summaries(door, end, now) {
+                log_event(&event);
+                // A record that waits for a stalled disk will be written.
                 let written = self.note(&event, &[]).map_or_else(|unwritten| unwritten.pending, |_| true);
-                self.summarised(door, &about, written, now);
+                self.summarised(door, &subject, written, now);
             }
             for input in Input::ALL {
                 self.follow_chatter(door, input);
@@ -146,9 +165,9 @@ impl Doors {
         }
     }
 
-    fn due_summaries(&self, door: usize, end: bool, now: Moment) -> Vec<(About, Event)> {
-        let (Some(at), Some(post)) = (self.floods.doors.get(door), self.posts.get(door)) else { return Vec::new() };
-        let name = &post.name;
+    fn due_summaries(&self, door: usize, end: bool, now: Moment) -> Vec<(Subject, Event)> {
+        let (Some(at), Some(this)) = (self.floods.doors.get(door), self.doors.get(door)) else { return Vec::new() };
+        let name = &this.name;
         let named = |id: PersonId| self.named(id);
         let denials = at.repeats.due(end, now).into_iter().map(|summary| {
             let Kind { camera, direction, reason, person } = summary.kind.clone();
@@ -162,10 +181,10 @@ impl Doors {
                 faces: summary.faces,
                 span: summary.span,
             };
-            (About::Denials(summary.kind), event)
+            (Subject::Denials(summary.kind), event)
         });
         let contacts = Input::ALL.into_iter().filter_map(|input| {
-            let summary = at.inputs[place(input)].chatter.due(end, now)?;
+            let summary = at.inputs.get(input).chatter.due(end, now)?;
             let event = Event::ContactChattered {
                 door: name.clone(),
                 input,
@@ -174,22 +193,22 @@ impl Doors {
                 active: summary.active,
                 over: summary.over,
             };
-            Some((About::Contact(input), event))
+            Some((Subject::Contact(input), event))
         });
         denials.chain(contacts).collect()
     }
 
-    fn summarised(&mut self, door: usize, about: &About, written: bool, now: Moment) {
+    fn summarised(&mut self, door: usize, subject: &Subject, written: bool, now: Moment) {
         let Some(at) = self.floods.doors.get_mut(door) else { return };
-        match (about, written) {
-            (About::Denials(kind), true) => at.repeats.told(kind),
-            (About::Denials(kind), false) => at.repeats.put_off(kind, now),
-            (About::Contact(input), true) => at.inputs[place(*input)].chatter.told(now),
-            (About::Contact(input), false) => at.inputs[place(*input)].chatter.put_off(now),
+        match (subject, written) {
+            (Subject::Denials(kind), true) => at.repeats.told(kind),
+            (Subject::Denials(kind), false) => at.repeats.put_off(kind, now),
+            (Subject::Contact(input), true) => at.inputs.get_mut(*input).chatter.told(now),
+            (Subject::Contact(input), false) => at.inputs.get_mut(*input).chatter.put_off(now),
         }
     }
 
-    /// Tells the doorway whether an input chatters, and does what follows.
+    /// Informs the doorway if an input begins or ends to chatter, and carries out what follows.
     fn follow_chatter(&mut self, door: usize, input: Input) {
         let now = self.clock.now();
         let Some(of) = self.floods.input(door, input) else { return };
@@ -199,11 +218,11 @@ impl Doors {
             (false, Some(_)) => of.chatters_since = None,
             _ => return,
         }
-        let Some(post) = self.posts.get_mut(door) else { return };
+        let Some(this) = self.doors.get_mut(door) else { return };
         if chatters {
-            tracing::warn!(door = %post.name, %input, "it changes all the time: from now on the changes are counted");
+            tracing::warn!(door = %this.name, %input, "the input changes all the time: its changes are counted from now on");
         }
-        let acts = post.doorway.set_chattering(input, chatters, now);
+        let acts = this.doorway.set_chattering(input, chatters, now);
         self.carry_out(door, acts, None).ok();
     }
 }

@@ -1,67 +1,55 @@
-//! All doors of the house: sightings, contacts, operators and the clock go in; decisions are written down, relays move.
+//! The rules of all doors at work: sightings, contacts, operators and the clock go in; records are written and relays move.
 //!
-//! Joins access, door and ledger. The order never changes: what allows a door to unlock is on disk before the relay moves.
-//! No thread of its own and no queue: [`super::warden`] has those.
+//! Joins access, door and ledger. The order never changes: what allows a door to unlock is on disk before the relay moves. The thread and its
+//! queue are in [`super::door_thread`].
 
+pub mod door;
 mod floods;
+mod log;
 mod moves;
-pub mod pen;
-pub mod post;
+mod orders;
 #[cfg(test)]
 mod properties;
-pub mod scribe;
-pub mod standing;
-mod telling;
+pub mod saved;
 pub mod timekeeping;
 mod watching;
+pub mod write_queue;
+pub mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::{Asked, Authority, Change, Cut, NearEnough, Now, Passage, Shown};
 use crate::clock::{Clock, Evidence};
-use crate::domain::{
-    Decision, Direction, Event, GallerySize, Mode, Moment, Named, PersonId, Reason, Sighting, Verdict,
-};
+use crate::domain::{Decision, Direction, Event, GallerySize, Moment, Named, PersonId, Reason, Sighting, Verdict};
 use crate::door::Input;
 
+use door::{Door, DoorList, DoorView, PassingPerson};
 use floods::Floods;
-use moves::Failure;
-use pen::{Pen, People, Unwritten};
-use post::{DoorView, Going, Post};
-use standing::{Entry, Standing};
-use telling::tell;
+use log::log_decision;
+pub use orders::{DoorOrder, RequestError};
+use saved::{SavedEntry, SavedState};
 use timekeeping::Timekeeper;
+use writer::{EventWriter, People, Unwritten};
 
-/// The clock is looked at this often: for schedules, and for jumps.
+/// How often the wall clock is checked, for schedules and for jumps.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
-/// A face that is refused and no farther away than this beyond the limit has nearly passed for the nearest person.
+/// A refused face counts as a near miss for the nearest person if its distance is beyond the limit by no more than this.
 const NEAR_MISS: f32 = 0.1;
 
-/// What an operator can tell a door.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Unlock for a while; `None`: as long as a grant does.
-    Unlock {
-        duration: Option<Duration>,
-    },
-    Lock,
-    Mode(Mode),
-}
-
-/// See the file's head.
+/// All doors, with the rules and the state that they share.
 pub struct Doors {
-    posts: Vec<Post>,
+    doors: DoorList,
     authority: Authority,
     near_enough: NearEnough,
     cut: Cut,
     people: Box<dyn People>,
     counted: GallerySize,
-    pen: Box<dyn Pen>,
+    writer: Box<dyn EventWriter>,
     clock: Arc<dyn Clock>,
-    /// A door opens although the record cannot be written.
+    /// Doors open even if the record cannot be written.
     open_unrecorded: bool,
-    /// The exit button and a release move the relay although the record cannot be written.
+    /// The exit button and a release move the relay even if the record cannot be written.
     exit_unrecorded: bool,
     journal_trouble: Option<Unwritten>,
     clock_looked_at: Option<Now>,
@@ -69,17 +57,17 @@ pub struct Doors {
     timekeeper: Timekeeper,
 }
 
-/// What [`Doors`] are made of.
+/// The parts of [`Doors`].
 pub struct DoorsSettings {
-    pub posts: Vec<Post>,
+    pub doors: Vec<Door>,
     pub authority: Authority,
     pub near_enough: NearEnough,
     pub people: Box<dyn People>,
-    pub pen: Box<dyn Pen>,
+    pub writer: Box<dyn EventWriter>,
     pub clock: Arc<dyn Clock>,
     pub open_unrecorded: bool,
     pub exit_unrecorded: bool,
-    /// Whether what room the disk has left is to be saved for grants and alarms.
+    /// Whether the remaining space on the disk is reserved for grants and alarms.
     pub short_of_room: Box<dyn Fn() -> bool + Send>,
     /// The wall clock at the last record before this start.
     pub last_record: Option<jiff::Timestamp>,
@@ -88,14 +76,14 @@ pub struct DoorsSettings {
 }
 
 impl Doors {
-    /// Takes over what was kept over a restart. A door's mode is given to its [`crate::access::Doorway`] by whoever makes the posts.
-    pub fn new(settings: DoorsSettings, standing: &Standing) -> Doors {
+    /// Takes over the state that was saved before a restart, except the modes: each [`crate::access::Doorway`] in `settings` has its own.
+    pub fn new(settings: DoorsSettings, saved: &SavedState) -> Doors {
         let DoorsSettings {
-            posts,
+            doors,
             mut authority,
             near_enough,
             people,
-            pen,
+            writer,
             clock,
             open_unrecorded,
             exit_unrecorded,
@@ -103,23 +91,23 @@ impl Doors {
             last_record,
             evidence,
         } = settings;
-        *authority.whereabouts_mut() = standing.places.iter().cloned().collect();
-        for (door, came) in &standing.first_came {
-            if let Some(at) = posts.iter().position(|post| *post.name == **door) {
+        *authority.whereabouts_mut() = saved.places.iter().cloned().collect();
+        for (door, came) in &saved.first_came {
+            if let Some(at) = doors.iter().position(|this| *this.name == **door) {
                 authority.restore_first_came(at, came.in_zone(&authority.rules().zone));
             }
         }
         let counted = people.count();
         let cut = near_enough.cut(counted);
         let mut doors = Doors {
-            floods: Floods::new(posts.len(), short_of_room),
-            posts,
+            floods: Floods::new(doors.len(), short_of_room),
+            doors: doors.into(),
             authority,
             near_enough,
             cut,
             people,
             counted,
-            pen,
+            writer,
             clock,
             open_unrecorded,
             exit_unrecorded,
@@ -127,58 +115,58 @@ impl Doors {
             clock_looked_at: None,
             timekeeper: Timekeeper::new(evidence),
         };
-        doors.apply_cut(standing.cut);
+        doors.apply_cut(saved.cut);
         let now = doors.now();
         if let Some(before) = last_record.filter(|before| now.wall < *before) {
             let back = i64::try_from(before.duration_since(now.wall).as_millis()).unwrap_or(i64::MAX);
             doors.clock_was_set(-back);
         }
         doors.look_at_quality(now);
-        for door in 0..doors.posts.len() {
-            let post = &mut doors.posts[door];
-            let ended = standing.hours_ended.iter().find(|(name, _)| **name == *post.name);
-            post.hours_ended = ended.map(|(_, ended)| ended.clone());
-            post.doorway.set_ended_before(post.hours_ended.as_ref().map(|ended| ended.schedule.as_str()));
-            let acts = post.doorway.resume(now.moment);
+        for door in 0..doors.doors.len() {
+            let this = &mut doors.doors[door];
+            let ended = saved.hours_ended.iter().find(|(name, _)| **name == *this.name);
+            this.hours_ended = ended.map(|(_, ended)| ended.clone());
+            this.doorway.set_ended_before(this.hours_ended.as_ref().map(|ended| ended.schedule.as_str()));
+            let acts = this.doorway.resume(now.moment);
             doors.carry_out(door, acts, None).ok();
         }
         doors
     }
 
-    /// How many there are.
+    /// The number of doors.
     pub fn count(&self) -> usize {
-        self.posts.len()
+        self.doors.len()
     }
 
-    /// The doors as they are.
+    /// The current state of each door.
     pub fn views(&self) -> Vec<DoorView> {
-        let with_trouble = |(at, post): (usize, &Post)| {
-            let view = post.view();
+        let with_trouble = |(at, this): (usize, &Door)| {
+            let view = this.view();
             DoorView { trouble: view.trouble.or_else(|| self.floods.trouble(at)), ..view }
         };
-        self.posts.iter().enumerate().map(with_trouble).collect()
+        self.doors.iter().enumerate().map(with_trouble).collect()
     }
 
-    /// How many people are in each zone that anybody is in.
+    /// The number of people in each zone that is not empty.
     pub fn occupancy(&self) -> Vec<(String, usize)> {
         self.authority.whereabouts().counts().into_iter().map(|(zone, count)| (zone.to_owned(), count)).collect()
     }
 
-    /// What is wrong, in one line; `None` when nothing is.
+    /// What is wrong, in one line; `None` if nothing is.
     pub fn trouble(&self) -> Option<String> {
-        let of_post = |(at, post): (usize, &Post)| {
-            let alarm = post.doorway.alarms().next().map(|alarm| format!("alarm: {}", alarm.as_str()));
-            let trouble = post.trouble.clone().or_else(|| post.inputs_trouble.clone()).or(alarm);
+        let of_door = |(at, this): (usize, &Door)| {
+            let alarm = this.doorway.alarms().next().map(|alarm| format!("alarm: {}", alarm.as_str()));
+            let trouble = this.trouble.clone().or_else(|| this.inputs_trouble.clone()).or(alarm);
             let trouble = trouble.or_else(|| self.floods.trouble(at))?;
-            Some(format!("{}: {trouble}", post.name))
+            Some(format!("{}: {trouble}", this.name))
         };
         self.journal_trouble
             .as_ref()
             .map(|trouble| trouble.reason.clone())
-            .or_else(|| self.posts.iter().enumerate().find_map(of_post))
+            .or_else(|| self.doors.iter().enumerate().find_map(of_door))
     }
 
-    /// A face before `door`, seen by a camera of the side `direction`.
+    /// A face at `door`, seen by a camera on the side `direction`.
     pub fn seen(&mut self, door: usize, direction: Option<Direction>, sighting: &Sighting) {
         self.follow_gallery();
         if self.grant_waits_for(door, sighting.nearest.map(|nearest| nearest.person)) {
@@ -186,14 +174,14 @@ impl Doors {
         }
         let now = self.now();
         let other_open = self.other_open(door);
-        let Doors { posts, authority, people, .. } = self;
-        let Some(post) = posts.get_mut(door) else { return };
-        let mode = post.doorway.mode().clone();
-        let interlocked = post.interlock.is_some();
+        let Doors { doors, authority, people, .. } = self;
+        let Some(this) = doors.get_mut(door) else { return };
+        let mode = this.doorway.mode().clone();
+        let interlocked = this.interlock.is_some();
         let mut with = None;
         let mut authorise = |shown: &Shown| {
             let Some((holder, _)) = people.holder(shown.person) else {
-                // Removed between the search and now.
+                // Removed since the search.
                 return crate::access::Judgement { gates: Vec::new(), refused: Some(Reason::Unknown), with: None };
             };
             let other_open = other_open.as_deref();
@@ -212,22 +200,22 @@ impl Doors {
             with = judgement.with;
             judgement
         };
-        if let Some(decision) = post.referee.consider(sighting, now.moment, &mut authorise) {
+        if let Some(decision) = this.referee.consider(sighting, now.moment, &mut authorise) {
             self.decided(door, direction, decision, with);
         }
     }
 
-    /// An input of `door` changed at `at`, or is read for the first time.
+    /// An input of `door` changed at `at`, or was read for the first time.
     pub fn contact(&mut self, door: usize, input: Input, active: bool, at: Moment) {
         let now = self.now();
         let other_open = self.other_open(door);
-        let change = self.hear(door, input, active);
-        let Some(post) = self.posts.get_mut(door) else { return };
+        let change = self.count_change(door, input, active);
+        let Some(this) = self.doors.get_mut(door) else { return };
         let (acts, through) = match input {
-            Input::Sensor => post.doorway.leaf(active, now.moment),
-            Input::ExitButton if active => (post.doorway.exit(other_open.as_deref(), at), Vec::new()),
+            Input::Sensor => this.doorway.leaf(active, now.moment),
+            Input::ExitButton if active => (this.doorway.exit(other_open.as_deref(), at), Vec::new()),
             Input::ExitButton => return,
-            Input::Tamper => (post.doorway.tamper(active, now.moment), Vec::new()),
+            Input::Tamper => (this.doorway.tamper(active, now.moment), Vec::new()),
         };
         let acts = if change == Change::Counted { self.without_records(door, input, acts) } else { acts };
         self.carry_out(door, acts, None).ok();
@@ -236,103 +224,27 @@ impl Doors {
         }
     }
 
-    /// The inputs of `door` cannot be read, or can be read again.
+    /// The inputs of `door` cannot be read (`trouble`), or can be read again (`None`).
     pub fn contacts(&mut self, door: usize, trouble: Option<String>) {
-        let Some(post) = self.posts.get_mut(door) else { return };
-        let event = match (&post.inputs_trouble, &trouble) {
+        let Some(this) = self.doors.get_mut(door) else { return };
+        let event = match (&this.inputs_trouble, &trouble) {
             (None, Some(reason)) => {
-                tracing::error!(door = %post.name, %reason, "the inputs cannot be read");
-                Event::ContactsLost { door: post.name.clone(), reason: reason.clone() }
+                tracing::error!(door = %this.name, %reason, "the inputs cannot be read");
+                Event::ContactsLost { door: this.name.clone(), reason: reason.clone() }
             }
-            (Some(_), None) => Event::ContactsBack { door: post.name.clone() },
+            (Some(_), None) => Event::ContactsBack { door: this.name.clone() },
             _ => return,
         };
-        post.inputs_trouble = trouble;
+        this.inputs_trouble = trouble;
         self.note(&event, &[]).ok();
     }
 
-    /// An operator's order. What unlocks moves the relay until `not_after` at the latest; what locks is never too late. The record is on
-    /// disk when this returns well.
-    ///
-    /// # Errors
-    /// Why it was not followed; or that it is in force and its record is not known to be on disk.
-    pub fn order(&mut self, door: usize, order: Order, by: &str, not_after: Moment) -> Result<(), String> {
-        let other_open = self.other_open(door);
-        let Some(post) = self.posts.get_mut(door) else { return Err("there is no such door".into()) };
-        let mode_before = post.doorway.mode().clone();
-        let late = self.clock.now().since(not_after);
-        let acts = match order.clone() {
-            Order::Mode(Mode::Normal) if !late.is_zero() => {
-                Err(format!("the order came {} ms after its deadline, and was not followed", late.as_millis()))
-            }
-            Order::Unlock { duration } => {
-                let duration = duration.unwrap_or(post.doorway.settings().pulse);
-                post.doorway.operator_unlocks(duration, by, other_open.as_deref(), not_after)
-            }
-            Order::Lock => post.doorway.operator_locks(by),
-            Order::Mode(mode) => {
-                self.authority.mode_set(door);
-                Ok(post.doorway.set_mode(mode, by, not_after))
-            }
-        };
-        let acts = acts.map_err(|why| format!("{}: {why}", self.posts[door].name))?;
-        let Err(failure) = self.carry_out(door, acts, None) else { return Ok(()) };
-        let Failure::Unwritten(unwritten) = &failure else {
-            return Err(format!("{}: {failure}", self.posts[door].name));
-        };
-        let in_force = match order {
-            Order::Lock => "locked, but not on record",
-            // The safe side.
-            Order::Mode(Mode::Lockdown { .. }) => "locked down, but not on record: a restart may end it",
-            Order::Mode(Mode::Release) if self.posts[door].doorway.is_held() => {
-                "released, but not on record: a restart may end it"
-            }
-            Order::Mode(_) => {
-                self.take_back_mode(door, mode_before, unwritten.pending);
-                "not done"
-            }
-            Order::Unlock { .. } => "not done",
-        };
-        Err(format!("{}: {in_force}: {failure}", self.posts[door].name))
-    }
-
-    /// A mode that could not be written down is not in force. When its record is still to come, one that takes it back follows it.
-    fn take_back_mode(&mut self, door: usize, before: Mode, pending: bool) {
-        let post = &mut self.posts[door];
-        post.doorway.take_back_mode(before.clone());
-        if pending {
-            let entry = Entry::mode(&post.name, &before);
-            let by = "usher, because the disk had stalled".to_owned();
-            let event = Event::ModeSet { door: post.name.clone(), mode: before, by };
-            self.note(&event, &[entry]).ok();
-        }
-    }
-
-    /// An operator takes back what is known of where people are: of one person, or of everybody.
-    pub fn amnesty(&mut self, person: Option<PersonId>, by: &str) -> Result<(), String> {
-        let forgotten: Vec<PersonId> = match person {
-            Some(person) => vec![person],
-            None => self.authority.whereabouts().iter().map(|(person, _)| person).collect(),
-        };
-        let standing: Vec<Entry> = forgotten.iter().map(|person| Entry::place(*person, None)).collect();
-        let event = Event::Amnesty { person: person.map(|id| self.named(id)), by: by.to_owned() };
-        let noted = self.note(&event, &standing);
-        if noted.as_ref().is_err_and(|unwritten| !unwritten.pending) {
-            return noted.map(drop).map_err(|unwritten| unwritten.reason);
-        }
-        match person {
-            Some(person) => drop(self.authority.whereabouts_mut().forget(person)),
-            None => self.authority.whereabouts_mut().forget_all(),
-        }
-        noted.map(drop).map_err(|unwritten| format!("done, but not yet on record: {}", unwritten.reason))
-    }
-
-    /// Time passes: relays whose time is over, leaves that stay open, hours that begin and end, a clock that was set.
+    /// Does what is due: releases relays, raises alarms of doors that stay open, begins and ends hours, notices a clock that was set.
     pub fn tick(&mut self) {
         let now = self.now();
-        for door in 0..self.posts.len() {
+        for door in 0..self.doors.len() {
             self.release(door);
-            let acts = self.posts[door].doorway.tick(now.moment);
+            let acts = self.doors[door].doorway.tick(now.moment);
             self.carry_out(door, acts, None).ok();
         }
         let looked = self.clock_looked_at.map(|before| now.moment.since(before.moment));
@@ -340,51 +252,51 @@ impl Doors {
             self.look_at_clock(now);
             self.follow_gallery();
         }
-        if self.journal_trouble.as_ref().is_some_and(|trouble| trouble.pending) && self.pen.waiting() == 0 {
+        if self.journal_trouble.as_ref().is_some_and(|trouble| trouble.pending) && self.writer.waiting() == 0 {
             tracing::info!("the disk answers again, and the records that waited are written");
             self.journal_trouble = None;
         }
-        self.tell_floods(false);
-        for post in &mut self.posts {
-            post.show();
+        self.write_summaries(false);
+        for this in self.doors.iter_mut() {
+            this.show();
         }
     }
 
-    /// When [`Doors::tick`] has something to do next.
+    /// When [`Doors::tick`] is due next.
     pub fn next_deadline(&self) -> Option<Moment> {
-        let of_post =
-            |post: &Post| [post.relay.next_deadline(), post.doorway.next_deadline()].into_iter().flatten().min();
+        let of_door =
+            |this: &Door| [this.relay.next_deadline(), this.doorway.next_deadline()].into_iter().flatten().min();
         let clock = self.clock_looked_at.map(|now| now.moment + LOOK_AT_CLOCK);
         let floods = self.floods.next_deadline();
-        self.posts.iter().filter_map(of_post).chain(clock).chain(floods).min()
+        self.doors.iter().filter_map(of_door).chain(clock).chain(floods).min()
     }
 
-    /// All relays at their safe level: the daemon ends.
+    /// Puts all relays at their safe level and writes the last summaries, because the daemon ends.
     pub fn make_safe(&mut self, reason: &'static str) {
-        for door in 0..self.posts.len() {
+        for door in 0..self.doors.len() {
             if let Err(why) = self.lock(door, reason) {
-                tracing::error!(door = %self.posts[door].name, %why, "the relay may still be energised: cut its power");
+                tracing::error!(door = %self.doors[door].name, %why, "the relay may still be energised: cut its power");
             }
         }
-        self.tell_floods(true);
+        self.write_summaries(true);
     }
 
-    /// Writes an event down that is about no door; `false` when the journal failed.
+    /// Records an event that concerns no door. `false` if it is not on disk.
     pub fn note_event(&mut self, event: &Event) -> bool {
         self.note(event, &[]).is_ok()
     }
 
     fn decided(&mut self, door: usize, direction: Option<Direction>, decision: Decision, with: Option<PersonId>) {
         let now = self.now();
-        let name = self.posts[door].name.clone();
+        let name = self.doors[door].name.clone();
         let (verdict, evidence, nearest) = (decision.verdict, decision.captured_at, decision.nearest);
         let person = nearest.map(|m| self.named(m.person));
         let runner_up = nearest.and_then(|m| m.runner_up).map(|(id, _)| self.named(id));
-        let told = self.is_told(door, &decision, direction);
-        if told {
-            tell(&name, &decision, person.as_ref());
+        let recorded = self.is_recorded(door, &decision, direction);
+        if recorded {
+            log_decision(&name, &decision, person.as_ref());
         }
-        let mut standing = Vec::new();
+        let mut saved = Vec::new();
         let granted = match verdict {
             Verdict::Grant { person } => self.people.holder(person).map(|(holder, _)| holder),
             Verdict::Deny { .. } => None,
@@ -392,37 +304,37 @@ impl Doors {
         if let Some(holder) = &granted
             && let Some(at) = self.authority.opens_day(door, holder, now)
         {
-            standing.push(Entry::first_came(&name, &at));
+            saved.push(SavedEntry::first_came(&name, &at));
         }
-        let opens_day = !standing.is_empty();
-        // A denial that is counted is told by a summary.
+        let opens_day = !saved.is_empty();
+        // A denial that is only counted becomes part of a summary.
         let event = Event::Decided { door: name, direction, person, runner_up, decision };
-        let noted = if told { self.note(&event, &standing) } else { Ok(0) };
+        let noted = if recorded { self.note(&event, &saved) } else { Ok(0) };
         match (verdict, granted) {
             (Verdict::Grant { person }, Some(holder)) => {
-                let not_after = evidence + self.posts[door].referee.rules().max_age;
-                let acts = self.posts[door].doorway.grant(evidence, not_after);
+                let not_after = evidence + self.doors[door].referee.rules().max_age;
+                let acts = self.doors[door].doorway.grant(evidence, not_after);
                 let record = noted.as_ref().ok().copied();
                 let unlocked = (record.is_some() || self.open_unrecorded)
                     && self.carry_out_for(door, acts, record, Some(evidence)).is_ok();
                 if !unlocked {
-                    self.posts[door].referee.take_back(person);
+                    self.doors[door].referee.take_back(person);
                     self.explain_shut_door(door, person, noted.err(), opens_day);
                     return;
                 }
                 self.authority.granted(door, &holder, now);
                 for person in std::iter::once(person).chain(with) {
-                    self.posts[door].referee.let_in(person, now.moment);
-                    let who = Going { person: self.named(person), direction };
+                    self.doors[door].referee.let_in(person, now.moment);
+                    let who = PassingPerson { person: self.named(person), direction };
                     let passage = Passage { who, record: record.unwrap_or_default() };
-                    if let Some(through) = self.posts[door].doorway.expect(passage) {
+                    if let Some(through) = self.doors[door].doorway.expect(passage) {
                         self.passed(door, through);
                     }
                 }
             }
-            (Verdict::Grant { person }, None) => self.posts[door].referee.take_back(person),
+            (Verdict::Grant { person }, None) => self.doors[door].referee.take_back(person),
             (Verdict::Deny { reason }, _) => {
-                self.posts[door].relay.show_denied();
+                self.doors[door].relay.show_denied();
                 let about_the_face = matches!(reason, Reason::Unknown | Reason::Ambiguous | Reason::Inconsistent);
                 let near = nearest.filter(|m| m.distance.0 <= self.cut.distance.0 + NEAR_MISS);
                 if let Some(near) = near.filter(|_| about_the_face) {
@@ -432,33 +344,33 @@ impl Doors {
         }
     }
 
-    /// Somebody went through.
-    fn passed(&mut self, door: usize, Passage { who, record }: Passage<Going>) {
+    /// Somebody went through the door.
+    fn passed(&mut self, door: usize, Passage { who, record }: Passage<PassingPerson>) {
         let now = self.now();
-        let Going { person, direction } = who;
+        let PassingPerson { person, direction } = who;
         let zone = self.authority.passed(door, person.id, direction, now);
         let place = self.authority.whereabouts().of(person.id, &now, None);
-        let standing: Vec<Entry> = zone.iter().map(|_| Entry::place(person.id, place)).collect();
-        let door = self.posts[door].name.clone();
-        self.note(&Event::Passed { door, person, direction, zone, record }, &standing).ok();
+        let saved: Vec<SavedEntry> = zone.iter().map(|_| SavedEntry::place(person.id, place)).collect();
+        let door = self.doors[door].name.clone();
+        self.note(&Event::Passed { door, person, direction, zone, record }, &saved).ok();
     }
 
-    /// A door of the same interlock that is unlocked or open.
+    /// The name of another door of the same interlock that is unlocked or open.
     fn other_open(&self, door: usize) -> Option<String> {
-        let interlock = self.posts.get(door)?.interlock.as_ref()?;
+        let interlock = self.doors.get(door)?.interlock.as_ref()?;
         let others = self
-            .posts
+            .doors
             .iter()
             .enumerate()
-            .filter(|(at, post)| *at != door && post.interlock.as_ref() == Some(interlock));
-        others.map(|(_, post)| post).find(|post| post.is_passable()).map(|post| post.name.to_string())
+            .filter(|(at, this)| *at != door && this.interlock.as_ref() == Some(interlock));
+        others.map(|(_, this)| this).find(|this| this.is_passable()).map(|this| this.name.to_string())
     }
 
-    /// Writes an event down; its sequence number. What keeps events from being written is logged once.
-    fn note(&mut self, event: &Event, standing: &[Entry]) -> Result<u64, Unwritten> {
+    /// Records an event and returns its sequence number. A journal that cannot be written is logged once.
+    fn note(&mut self, event: &Event, saved: &[SavedEntry]) -> Result<u64, Unwritten> {
         let moment = self.clock.now();
-        let standing = [standing, &self.timekeeper.due(moment)].concat();
-        let noted = self.pen.write(event, &standing);
+        let saved = [saved, &self.timekeeper.due(moment)].concat();
+        let noted = self.writer.write(event, &saved);
         match &noted {
             Ok(_) => {
                 self.timekeeper.kept(moment);

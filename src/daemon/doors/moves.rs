@@ -1,38 +1,36 @@
-//! What follows from an event, done in order: notes are written down, relays move, and what became of them is written down, too.
-//!
-//! Knows nothing of why.
+//! Carries out the acts that follow from an event, in order: writes records, moves relays, and records what became of each move.
 
 use std::time::Duration;
 
 use thiserror::Error;
 
 use super::Doors;
-use super::pen::Unwritten;
-use super::standing::Entry;
-use super::telling::tell_note;
+use super::log::log_event;
+use super::saved::SavedEntry;
+use super::writer::Unwritten;
 use crate::access::Act;
 use crate::domain::{Cause, DoorCommand, Event, Mode, Moment, PersonId};
 use crate::door::{DoorError, Outcome, Report};
 
-/// Why what should follow did not. Of several failures in a row the first is given.
+/// Why an act was not carried out. Of several failures the first is reported.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum Failure {
-    /// A record is not known to be on disk.
+    /// A record may not be on disk.
     #[error("{}", .0.reason)]
     Unwritten(Unwritten),
     /// The relay was not energised.
     #[error("{0}")]
     Refused(String),
-    /// The wires failed, and the relay may be energised.
+    /// The wires failed, and the relay may still be energised.
     #[error("{0}")]
     Failed(String),
 }
 
 /// A relay was energised.
 pub(super) struct Moved {
-    /// For how long; `None`: until told otherwise.
+    /// For how long; `None` until another order.
     duration: Option<Duration>,
-    /// From the frame to the relay, for a grant.
+    /// The time from the frame's capture to the relay, for a grant.
     capture_to_door: Option<Duration>,
 }
 
@@ -41,7 +39,8 @@ impl Doors {
         self.carry_out_for(door, acts, record, None)
     }
 
-    /// Does what follows, in order. `record` is what was written down before, on the evidence of a frame captured at `evidence`.
+    /// Carries out `acts` in order. `record` is the record that allows them, if it is on disk; `evidence` is the capture time of the frame that
+    /// it rests on.
     pub(super) fn carry_out_for(
         &mut self,
         door: usize,
@@ -51,14 +50,14 @@ impl Doors {
     ) -> Result<(), Failure> {
         let mut done = Ok(());
         for act in acts {
-            let this = match act {
+            let result = match act {
                 Act::Note(event) => {
                     let noted = self.note_act(door, &event);
                     record = noted.as_ref().ok().copied();
                     noted.map(drop)
                 }
                 Act::Unlock { .. } if record.is_none() && !self.open_unrecorded => {
-                    self.posts[door].doorway.refused(self.clock.now());
+                    self.doors[door].doorway.refused(self.clock.now());
                     Ok(())
                 }
                 Act::Unlock { cause, command } => {
@@ -69,32 +68,32 @@ impl Doors {
                 Act::Lock { needs_record: true, .. } if record.is_none() => Ok(()),
                 Act::Lock { reason, .. } => self.lock(door, reason),
             };
-            done = done.and(this);
+            done = done.and(result);
         }
         done
     }
 
-    /// Writes down what follows at a door, with what of its standing changes by it.
+    /// Records an event at a door, with the entries of its saved state that change with it.
     fn note_act(&mut self, door: usize, event: &Event) -> Result<u64, Failure> {
-        tell_note(event);
-        let post = &mut self.posts[door];
-        let standing = match event {
+        log_event(event);
+        let this = &mut self.doors[door];
+        let saved = match event {
             Event::ModeSet { mode: Mode::Normal, .. } => {
-                let ended = post.hours_ended.take().map(|_| Entry::hours_ended(&post.name, None));
-                std::iter::once(Entry::mode(&post.name, &Mode::Normal)).chain(ended).collect()
+                let ended = this.hours_ended.take().map(|_| SavedEntry::hours_ended(&this.name, None));
+                std::iter::once(SavedEntry::mode(&this.name, &Mode::Normal)).chain(ended).collect()
             }
-            Event::ModeSet { mode, .. } => vec![Entry::mode(&post.name, mode)],
+            Event::ModeSet { mode, .. } => vec![SavedEntry::mode(&this.name, mode)],
             Event::OperatorLocked { .. } => {
-                post.hours_ended = post.ended_hours();
-                let ended = post.hours_ended.as_ref();
-                ended.map(|ended| Entry::hours_ended(&post.name, Some(ended))).into_iter().collect()
+                this.hours_ended = this.ended_hours();
+                let ended = this.hours_ended.as_ref();
+                ended.map(|ended| SavedEntry::hours_ended(&this.name, Some(ended))).into_iter().collect()
             }
             _ => Vec::new(),
         };
-        self.note(event, &standing).map_err(Failure::Unwritten)
+        self.note(event, &saved).map_err(Failure::Unwritten)
     }
 
-    /// Lets people out: the relay does not wait for the record, unless the operator has configured it so.
+    /// Unlocks for people who leave. The relay does not wait for the record, unless that is configured.
     fn let_out(&mut self, door: usize, cause: Cause, command: DoorCommand, event: &Event) -> Result<(), Failure> {
         if !self.exit_unrecorded {
             let record = self.note_act(door, event)?;
@@ -107,7 +106,7 @@ impl Doors {
         noted.map(drop).and(moved)
     }
 
-    /// Moves the relay, and writes nothing down.
+    /// Energises the relay. Records nothing.
     fn energise(
         &mut self,
         door: usize,
@@ -116,37 +115,37 @@ impl Doors {
         evidence: Option<Moment>,
     ) -> Result<Moved, Failure> {
         self.release(door);
-        let post = &mut self.posts[door];
+        let this = &mut self.doors[door];
         let now = self.clock.now();
         let held = matches!(command, DoorCommand::Hold { .. });
-        match post.relay.command(command) {
+        match this.relay.command(command) {
             Ok(Outcome::Opened { until } | Outcome::Extended { until }) => {
-                post.doorway.unlocked(until, held);
-                (post.trouble, post.level_unknown) = (None, false);
+                this.doorway.unlocked(until, held);
+                (this.trouble, this.level_unknown) = (None, false);
                 let capture_to_door = evidence.map(|captured_at| self.clock.now().since(captured_at));
                 let capture_to_door_ms = capture_to_door.map(|span| span.as_millis() as u64);
-                tracing::info!(door = %post.name, cause = cause.as_str(), capture_to_door_ms, "unlocked");
+                tracing::info!(door = %this.name, cause = cause.as_str(), capture_to_door_ms, "unlocked");
                 Ok(Moved { duration: (!held).then(|| until.since(now)), capture_to_door })
             }
             Ok(Outcome::Refused(refusal)) => {
-                tracing::warn!(door = %post.name, reason = %refusal, "door stays shut");
+                tracing::warn!(door = %this.name, reason = %refusal, "the door stays locked");
                 Err(Failure::Refused(refusal.to_string()))
             }
-            // No answer to an order that energises.
+            // Not an answer to an order that energises.
             Ok(Outcome::Safe { .. }) => Err(Failure::Refused("the relay was put at its safe level".to_owned())),
             Err(error) => {
                 let reason = error.to_string();
-                tracing::error!(door = %post.name, %reason, "door failed");
-                post.trouble = Some(reason.clone());
-                post.doorway.locked(false, now);
-                // Any other error leaves the relay at its safe level, or is followed by a report.
-                post.level_unknown |= matches!(error, DoorError::NoAnswer { .. });
-                Err(if post.level_unknown { Failure::Failed(reason) } else { Failure::Refused(reason) })
+                tracing::error!(door = %this.name, %reason, "door failed");
+                this.trouble = Some(reason.clone());
+                this.doorway.locked(false, now);
+                // After any other error the relay is at its safe level, or a report follows.
+                this.level_unknown |= matches!(error, DoorError::NoAnswer { .. });
+                Err(if this.level_unknown { Failure::Failed(reason) } else { Failure::Refused(reason) })
             }
         }
     }
 
-    /// Writes down what became of an order that energises. `record` is the sequence number of the record that allowed it.
+    /// Records what became of an order that energises. `record` is the sequence number of the record that allowed it.
     fn note_move(
         &mut self,
         door: usize,
@@ -154,7 +153,7 @@ impl Doors {
         record: u64,
         moved: Result<Moved, Failure>,
     ) -> Result<(), Failure> {
-        let name = self.posts[door].name.clone();
+        let name = self.doors[door].name.clone();
         let event = match &moved {
             Ok(Moved { duration, capture_to_door }) => {
                 Event::Unlocked { door: name, cause, record, duration: *duration, capture_to_door: *capture_to_door }
@@ -163,23 +162,23 @@ impl Doors {
             Err(refused) => Event::UnlockRefused { door: name, reason: refused.to_string() },
         };
         if moved.is_err() {
-            self.posts[door].doorway.refused(self.clock.now());
+            self.doors[door].doorway.refused(self.clock.now());
         }
         self.note(&event, &[]).ok();
         moved.map(drop)
     }
 
-    /// Whether a grant of this person still waits for a stalled disk: until it answers, more frames of them would only be more grants that wait.
+    /// Whether a grant of this person still waits for a stalled disk. More frames of the same person would only add grants to the queue.
     pub(super) fn grant_waits_for(&mut self, door: usize, person: Option<PersonId>) -> bool {
-        let nothing_waits = self.pen.waiting() == 0;
-        let Some(post) = self.posts.get_mut(door) else { return false };
+        let nothing_waits = self.writer.waiting() == 0;
+        let Some(this) = self.doors.get_mut(door) else { return false };
         if nothing_waits {
-            post.unconfirmed.clear();
+            this.unconfirmed.clear();
         }
-        person.is_some_and(|person| post.unconfirmed.contains(&person))
+        person.is_some_and(|person| this.unconfirmed.contains(&person))
     }
 
-    /// The record of a grant is still to come, and the door has stayed shut meanwhile: the record after it says so.
+    /// The door stayed locked because the record of a grant is still pending. Another record, which follows it, says so.
     pub(super) fn explain_shut_door(
         &mut self,
         door: usize,
@@ -191,22 +190,23 @@ impl Doors {
         else {
             return;
         };
-        self.posts[door].unconfirmed.insert(person);
-        let name = self.posts[door].name.clone();
+        self.doors[door].unconfirmed.insert(person);
+        let name = self.doors[door].name.clone();
         let before = self.authority.first_came(door);
-        let standing: Vec<Entry> = opens_day.then(|| Entry::came_before(&name, before.as_ref())).into_iter().collect();
-        self.note(&Event::UnlockRefused { door: name, reason }, &standing).ok();
+        let saved: Vec<SavedEntry> =
+            opens_day.then(|| SavedEntry::came_before(&name, before.as_ref())).into_iter().collect();
+        self.note(&Event::UnlockRefused { door: name, reason }, &saved).ok();
     }
 
     pub(super) fn lock(&mut self, door: usize, reason: &str) -> Result<(), Failure> {
         self.release(door);
-        let post = &mut self.posts[door];
-        let (name, now) = (post.name.clone(), self.clock.now());
-        match post.relay.command(DoorCommand::Safe) {
+        let this = &mut self.doors[door];
+        let (name, now) = (this.name.clone(), self.clock.now());
+        match this.relay.command(DoorCommand::Safe) {
             Ok(Outcome::Safe { on_for }) => {
-                (post.trouble, post.level_unknown) = (None, false);
+                (this.trouble, this.level_unknown) = (None, false);
                 if on_for.is_some() {
-                    post.doorway.locked(false, now);
+                    this.doorway.locked(false, now);
                     tracing::info!(door = %name, reason, "locked");
                     self.note(&Event::Locked { door: name, reason: reason.to_owned() }, &[]).ok();
                 }
@@ -220,21 +220,21 @@ impl Doors {
         }
     }
 
-    /// Takes in what the relay did by itself.
+    /// Handles what the relay did by itself.
     pub(super) fn release(&mut self, door: usize) {
-        for report in self.posts[door].relay.reports() {
-            let post = &mut self.posts[door];
+        for report in self.doors[door].relay.reports() {
+            let this = &mut self.doors[door];
             match report {
                 Report::Released { stopping, .. } => {
-                    let reason = match (stopping, post.doorway.is_held()) {
+                    let reason = match (stopping, this.doorway.is_held()) {
                         (true, _) => "the daemon stops",
                         (false, true) => "it may not be held open for longer",
                         (false, false) => "the pulse is over",
                     };
-                    post.doorway.locked(!stopping, self.clock.now());
-                    (post.trouble, post.level_unknown) = (None, false);
-                    let event = Event::Locked { door: post.name.clone(), reason: reason.into() };
-                    tracing::info!(door = %post.name, reason, "locked");
+                    this.doorway.locked(!stopping, self.clock.now());
+                    (this.trouble, this.level_unknown) = (None, false);
+                    let event = Event::Locked { door: this.name.clone(), reason: reason.into() };
+                    tracing::info!(door = %this.name, reason, "locked");
                     self.note(&event, &[]).ok();
                 }
                 Report::Stuck { reason } => self.failed(door, reason),
@@ -242,16 +242,16 @@ impl Doors {
         }
     }
 
-    /// The wires would not go safe. They are tried again ten times a second: that is said once.
+    /// The wires did not go to their safe level. They are retried ten times a second; the failure is recorded once.
     fn failed(&mut self, door: usize, reason: String) {
-        let post = &mut self.posts[door];
-        post.level_unknown = true;
-        if post.trouble.as_ref() == Some(&reason) {
+        let this = &mut self.doors[door];
+        this.level_unknown = true;
+        if this.trouble.as_ref() == Some(&reason) {
             return;
         }
-        tracing::error!(door = %post.name, %reason, "door failed; the relay may still be energised");
-        post.trouble = Some(reason.clone());
-        let event = Event::DoorFailed { door: post.name.clone(), reason };
+        tracing::error!(door = %this.name, %reason, "door failed; the relay may still be energised");
+        this.trouble = Some(reason.clone());
+        let event = Event::DoorFailed { door: this.name.clone(), reason };
         self.note(&event, &[]).ok();
     }
 }

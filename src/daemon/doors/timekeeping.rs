@@ -1,30 +1,32 @@
-//! Now, as the doors' rules want it, and what is kept of the time over a restart.
-//!
-//! Knows nothing of doors. Whether the clock is right is judged by [`crate::clock::Watch`].
+//! The current time as the doors' rules need it, and what is known of the time over a restart. [`crate::clock::Watch`] judges whether the clock is
+//! right.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::standing::{Entry, Standing};
+use super::saved::{SavedEntry, SavedState};
 use crate::access::Now;
 use crate::clock::{Clock, Evidence, SystemClock, Watch};
 use crate::domain::{Moment, Stamp, TimeQuality};
 use crate::ledger::{Journal, LedgerError, Order, Record};
 use crate::store::Store;
 
-/// What is known of the time is written down with a record, at most so often.
+/// What is known of the time is saved with a record, at most this often.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
-/// Records that are looked through at most for what is known of the time.
+/// The most records that are searched for what is known of the time.
 const RECORDS: usize = 10_000;
-/// Records that are read at once.
+/// Records read at once.
 const PAGE: usize = 500;
 
-/// What is known of the time when the daemon starts: what the doors kept, and the records since.
-pub fn evidence(standing: &Standing, journal: &Journal) -> Result<Evidence, LedgerError> {
-    let mut evidence = standing.time.unwrap_or_default();
+/// What is known of the time at the start: the saved state of the doors, and the records since.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn evidence(saved: &SavedState, journal: &Journal) -> Result<Evidence, LedgerError> {
+    let mut evidence = saved.time.unwrap_or_default();
     let newest = [evidence.synchronised, evidence.claimed].into_iter().flatten().max_by_key(|sign| sign.at);
-    // What was kept is of this record or a later one.
+    // The saved state is of this record or a later one.
     let covered = |stamp: &Stamp| {
         newest
             .is_some_and(|sign| sign.boot == stamp.boot && sign.boot != [0; 16] && stamp.since_boot <= sign.since_boot)
@@ -47,10 +49,13 @@ pub fn evidence(standing: &Standing, journal: &Journal) -> Result<Evidence, Ledg
     Ok(evidence)
 }
 
-/// How far the wall clock can be relied on now, by what `store` knows, while no daemon runs.
+/// How far the wall clock can be relied on now, by what is in `store`, while no daemon runs.
+///
+/// # Errors
+/// The store cannot be read.
 pub fn quality(store: &Store) -> anyhow::Result<TimeQuality> {
-    let standing = Standing::load(&store.tree("standing")?)?;
-    let evidence = evidence(&standing, &Journal::open(store)?)?;
+    let saved = SavedState::load(&store.tree(SavedState::TREE)?)?;
+    let evidence = evidence(&saved, &Journal::open(store)?)?;
     let clock = SystemClock::new();
     Ok(Watch::new(evidence).look(clock.now(), &clock.stamp()).quality)
 }
@@ -65,26 +70,26 @@ fn stamp(record: &Record) -> Stamp {
     }
 }
 
-/// Follows the quality of the time for the doors, and says what of it is to be kept over a restart.
+/// Follows the quality of the time for the doors, and what of it is to be saved.
 pub(super) struct Timekeeper {
     watch: Watch,
     quality: Option<TimeQuality>,
     kept_at: Option<Moment>,
-    /// What else is to be kept with the next record.
-    waiting: Vec<Entry>,
+    /// What else is to be saved with the next record.
+    waiting: Vec<SavedEntry>,
 }
 
 impl Timekeeper {
-    /// Begins with what is known from before.
+    /// Starts with what is known from before.
     pub fn new(evidence: Evidence) -> Timekeeper {
         Timekeeper { watch: Watch::new(evidence), quality: None, kept_at: None, waiting: Vec::new() }
     }
 
-    /// Looks at the clocks.
+    /// Reads the clocks.
     pub fn now(&mut self, clock: &dyn Clock) -> Now {
         let (moment, stamp) = (clock.now(), clock.stamp());
         let reading = self.watch.look(moment, &stamp);
-        // A clock beyond the years that can be written shows no time that anything could be decided by.
+        // A clock outside the years that a timestamp can hold is as good as unset.
         let (wall, quality) = match Timestamp::try_from(stamp.at) {
             Ok(wall) => (wall, reading.quality),
             Err(_) => (Timestamp::UNIX_EPOCH, TimeQuality::Unset),
@@ -93,31 +98,31 @@ impl Timekeeper {
         Now { moment, wall, quality, at_least, boot: stamp.boot, since_boot: stamp.since_boot }
     }
 
-    /// The quality, when it is another than at the last call; at the first call it always is.
+    /// The quality before (`None` at the first call) and now, if they differ.
     pub fn changed(&mut self, now: &Now) -> Option<(Option<TimeQuality>, TimeQuality)> {
         let before = self.quality.replace(now.quality);
         (before != Some(now.quality)).then_some((before, now.quality))
     }
 
-    /// An operator says that the clock is right.
+    /// Takes an operator's word that the clock is right.
     pub fn trust(&mut self, clock: &dyn Clock) {
         self.watch.trust(&clock.stamp());
         self.kept_at = None;
     }
 
-    /// To be kept with the next record.
-    pub fn keep(&mut self, entries: impl IntoIterator<Item = Entry>) {
+    /// Adds entries to be saved with the next record.
+    pub fn keep(&mut self, entries: impl IntoIterator<Item = SavedEntry>) {
         self.waiting.extend(entries);
     }
 
-    /// What a record that is written now is to carry along.
-    pub fn due(&self, moment: Moment) -> Vec<Entry> {
+    /// The entries to save with a record that is written now.
+    pub fn due(&self, moment: Moment) -> Vec<SavedEntry> {
         let time = self.kept_at.is_none_or(|at| moment.since(at) >= KEEP_EVERY);
-        let time = time.then(|| Entry::time(&self.watch.evidence()));
+        let time = time.then(|| SavedEntry::time(&self.watch.evidence()));
         time.into_iter().chain(self.waiting.iter().cloned()).collect()
     }
 
-    /// What was due is on disk.
+    /// The entries that were due are on disk.
     pub fn kept(&mut self, moment: Moment) {
         if self.kept_at.is_none_or(|at| moment.since(at) >= KEEP_EVERY) {
             self.kept_at = Some(moment);
@@ -158,7 +163,7 @@ mod tests {
         let mut records = vec![(day(1), Some(true), 1), (day(2), Some(false), 2)];
         // More than a page of a run without the time.
         records.resize(PAGE * 2, (SystemTime::UNIX_EPOCH, Some(false), 3));
-        let evidence = evidence(&Standing::default(), &journal(&store, &records)).unwrap();
+        let evidence = evidence(&SavedState::default(), &journal(&store, &records)).unwrap();
         assert_eq!(times(evidence), (Some(day(1)), Some(day(2))));
         assert_eq!(quality(&store).unwrap(), TimeQuality::Plausible, "and now is later");
     }
@@ -169,10 +174,10 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let day = |n: u32| earliest() + DAY * n;
         let journal = journal(&store, &[(day(4_000), Some(true), 1), (day(3), Some(true), 2), (day(4), None, 2)]);
-        assert_eq!(times(evidence(&Standing::default(), &journal).unwrap()), (Some(day(4_000)), None));
+        assert_eq!(times(evidence(&SavedState::default(), &journal).unwrap()), (Some(day(4_000)), None));
         let kept = Sign { at: day(3), boot: [2; 16], since_boot: Duration::from_secs(1) };
-        let standing =
-            Standing { time: Some(Evidence { synchronised: Some(kept), claimed: None }), ..Standing::default() };
-        assert_eq!(times(evidence(&standing, &journal).unwrap()), (Some(day(3)), Some(day(4))));
+        let saved =
+            SavedState { time: Some(Evidence { synchronised: Some(kept), claimed: None }), ..SavedState::default() };
+        assert_eq!(times(evidence(&saved, &journal).unwrap()), (Some(day(3)), Some(day(4))));
     }
 }

@@ -1,19 +1,18 @@
-//! What changes by itself: the hours of a schedule, a wall clock that is set, and the distance that follows the number of people and templates.
-//!
-//! Knows nothing of faces and contacts.
+//! Changes that nothing at the door causes: the hours of a schedule, a wall clock that is set, and the distance that follows the number of people
+//! and templates.
 
 use std::time::Duration;
 
 use super::Doors;
-use super::post::HoursEnded;
-use super::standing::Entry;
+use super::door::HoursEnded;
+use super::saved::SavedEntry;
 use crate::access::Now;
-use crate::domain::{Event, GallerySize, TimeQuality, earliest};
+use crate::domain::{Event, GallerySize, TimeQuality};
 
-/// The wall clock was set when it has moved by this much more or less than the time that passed.
+/// The wall clock was set if it has moved by this much more or less than the time that passed.
 const JUMP: Duration = Duration::from_secs(2);
 
-/// Why a door that stood unlocked for its hours is locked again.
+/// Why a door is locked after its unlock hours.
 const HOURS_OVER: &str = "the hours are over";
 const NOBODY_CAME: &str = "a new day began, and nobody of the group that opens it has come yet";
 
@@ -28,21 +27,21 @@ impl Doors {
         }
         self.clock_looked_at = Some(now);
         self.look_at_quality(now);
-        for door in 0..self.posts.len() {
+        for door in 0..self.doors.len() {
             let other_open = self.other_open(door);
             let may_begin = self.authority.hours_may_begin(door, now);
-            let post = &mut self.posts[door];
-            let open = post.hours.as_mut().and_then(|hours| hours.open_at(now.wall));
+            let this = &mut self.doors[door];
+            let open = this.hours.as_mut().and_then(|hours| hours.open_at(now.wall));
             let why_none = if open.is_some() { NOBODY_CAME } else { HOURS_OVER };
             let over = |ended: &HoursEnded| now.is_known() && ended.until.is_some_and(|until| until <= now.wall);
-            if post.hours_ended.as_ref().is_some_and(over) {
-                // What lies in the store is read the same way after a restart.
-                post.hours_ended = None;
-                post.doorway.set_ended_before(None);
+            if this.hours_ended.as_ref().is_some_and(over) {
+                // The saved entry is read the same way after a restart.
+                this.hours_ended = None;
+                this.doorway.set_ended_before(None);
             }
             let acts = match (may_begin, now.is_known()) {
-                (false, false) => post.doorway.hours_unknown(now.moment),
-                _ => post.doorway.set_hours(open.filter(|_| may_begin), why_none, other_open.as_deref(), now.moment),
+                (false, false) => this.doorway.hours_unknown(now.moment),
+                _ => this.doorway.set_hours(open.filter(|_| may_begin), why_none, other_open.as_deref(), now.moment),
             };
             self.carry_out(door, acts, None).ok();
         }
@@ -53,15 +52,15 @@ impl Doors {
         self.note(&Event::ClockJumped { milliseconds }, &[]).ok();
     }
 
-    /// Tells when the time is no longer known, and when it is again; then places of people are dated that could not be.
+    /// Records that the time is no longer known, or is known again. Then also dates the places of people that had no date.
     pub(super) fn look_at_quality(&mut self, now: Now) {
         let dated = self.authority.whereabouts_mut().date(&now);
         let whereabouts = self.authority.whereabouts();
-        let entries = dated.iter().map(|person| Entry::place(*person, whereabouts.of(*person, &now, None)));
+        let entries = dated.iter().map(|person| SavedEntry::place(*person, whereabouts.of(*person, &now, None)));
         self.timekeeper.keep(entries);
         let Some((before, quality)) = self.timekeeper.changed(&now) else { return };
         let known = quality.is_known();
-        // A start with the right time is nothing to tell.
+        // A start with the right time needs no record.
         if before.is_none_or(TimeQuality::is_known) == known {
             return;
         }
@@ -75,24 +74,12 @@ impl Doors {
         self.note(&Event::TimeQualityChanged { quality }, &[]).ok();
     }
 
-    /// How far the wall clock can be relied on, as it was at the last look.
+    /// How far the wall clock could be relied on when it was last checked.
     pub fn time(&self) -> Option<TimeQuality> {
         self.clock_looked_at.map(|now| now.quality)
     }
 
-    /// An operator says that the wall clock is right now, whatever earlier records say.
-    pub fn trust_clock(&mut self, by: &str) -> Result<(), String> {
-        if self.clock.wall() < earliest() {
-            return Err("the clock is not set: set it first, as with `timedatectl set-time`".into());
-        }
-        self.timekeeper.trust(&*self.clock);
-        self.note(&Event::ClockTrusted { by: by.to_owned() }, &[]).map_err(|unwritten| unwritten.reason)?;
-        let now = self.now();
-        self.look_at_clock(now);
-        Ok(())
-    }
-
-    /// The cut follows the number of people and templates.
+    /// Adjusts the cut to the number of people and templates.
     pub(super) fn follow_gallery(&mut self) {
         let count = self.people.count();
         if count != self.counted {
@@ -102,11 +89,11 @@ impl Doors {
         }
     }
 
-    /// Puts the cut in force, and says so when it is another than `before`.
+    /// Applies the cut, and records it if it differs from `before`.
     pub(super) fn apply_cut(&mut self, before: Option<f32>) {
         let after = self.cut.distance;
-        for post in &mut self.posts {
-            post.referee.set_distance(after);
+        for this in self.doors.iter_mut() {
+            this.referee.set_distance(after);
         }
         let moved = before.filter(|before| *before != after.0);
         if let (Some(before), Some(rate)) = (moved, self.near_enough.false_identification_rate()) {
@@ -123,7 +110,7 @@ impl Doors {
             let after = after.0;
             let event =
                 Event::CutMoved { people, templates, before, after, false_identification_rate: rate, extrapolated };
-            self.note(&event, &[Entry::cut(after)]).ok();
+            self.note(&event, &[SavedEntry::cut(after)]).ok();
         }
     }
 }

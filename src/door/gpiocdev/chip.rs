@@ -1,6 +1,4 @@
 //! Finding a chip and a line on it, and what the kernel's refusals mean.
-//!
-//! Knows nothing of what hangs on a line.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,10 +11,10 @@ use super::super::{DoorError, LineId};
 /// A line's place on its chip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// The chip's device file as it is now.
+    /// The chip's current device file.
     pub path: PathBuf,
     pub offset: u32,
-    /// The name that the chip gives the line; may be empty.
+    /// The chip's name for the line; may be empty.
     pub name: String,
 }
 
@@ -30,7 +28,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// A chip as configured, and the one that it turned out to be.
+/// A chip as configured, and the chip that was found.
 pub(super) struct ChipName {
     /// Its path, its name as in `gpiochip0`, or its label.
     given: String,
@@ -48,8 +46,8 @@ impl ChipName {
         &self.given
     }
 
-    /// Opens the chip. Once it has been found, only a chip with the same label is taken for it, and that wherever it is: one that
-    /// vanishes and returns may have another path by then, and its path may be another chip's. `wires` are to be found on it.
+    /// Opens the chip, on which the lines `wires` are wanted. After the first time, only a chip with the same label counts, at any path: a chip that
+    /// vanishes and returns may have another path, and another chip may have its path.
     pub fn find(&mut self, wires: &str) -> Result<Chip, DoorError> {
         let Some(label) = &self.label else {
             let open = find(&self.given)?;
@@ -66,7 +64,7 @@ impl ChipName {
     }
 }
 
-/// Opens the chip named by its path, by its name or by its label.
+/// Opens the chip with this path, name or label.
 pub(super) fn find(chip: &str) -> Result<Chip, DoorError> {
     let number = chip.strip_prefix("gpiochip").filter(|rest| rest.parse::<u32>().is_ok());
     if chip.starts_with('/') || number.is_some() {
@@ -125,18 +123,21 @@ pub(super) fn locate(chip: &str, open: &Chip, line: &LineId) -> Result<Place, Do
     Ok(Place { path: open.path().to_path_buf(), offset, name })
 }
 
-/// The names that there are; the first of them when they are many.
+/// The names of the lines, at most 60 of them.
 fn names(infos: &[::gpiocdev::line::Info]) -> String {
     let names: Vec<String> =
         infos.iter().filter(|info| !info.name.is_empty()).map(|i| format!("\"{}\"", i.name)).collect();
     match names.len() {
         0 => "its lines have no names: give the number".to_owned(),
         1..=60 => format!("its lines are named {}", names.join(", ")),
-        _ => format!("its lines are named {}, …; `gpioinfo` shows all", names[..60].join(", ")),
+        _ => format!(
+            "its lines are named {}, …; `gpioinfo` shows all",
+            names.into_iter().take(60).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 
-/// What the kernel calls the user of the line; `None` when it is free.
+/// The kernel's name for the user of the line; `None` if it is free.
 pub(super) fn user(open: &Chip, offset: u32) -> Option<String> {
     let info = open.line_info(offset).ok().filter(|info| info.used)?;
     Some(match info.consumer.is_empty() {
@@ -153,7 +154,7 @@ pub(super) fn name(open: &Chip) -> String {
     }
 }
 
-/// What it means that `line` was refused, on a chip that was configured as `chip`.
+/// Why the kernel refused `line` on a chip that is configured as `chip`.
 pub(super) fn refused(chip: &str, line: &str, error: &Error) -> DoorError {
     match errno(error) {
         Some(libc::ENODEV | libc::ENXIO) => DoorError::ChipGone { chip: chip.to_owned(), wires: line.to_owned() },
@@ -162,7 +163,7 @@ pub(super) fn refused(chip: &str, line: &str, error: &Error) -> DoorError {
     }
 }
 
-/// As [`refused`], for a request: a line that is in use is told with its user.
+/// As [`refused`], for a claim: also names the user of a line that is in use.
 pub(super) fn not_claimed(chip: &str, open: &Chip, line: &str, offset: u32, error: &Error) -> DoorError {
     if errno(error) == Some(libc::EBUSY) {
         let by = user(open, offset);
@@ -189,7 +190,7 @@ fn is_barred(error: &Error) -> bool {
     matches!(errno(error), Some(libc::EACCES | libc::EPERM))
 }
 
-/// The system's number for `error`, when it comes from the system.
+/// The number of a system error; `None` for any other.
 pub(super) fn errno(error: &Error) -> Option<i32> {
     match error {
         Error::Os(errno) | Error::Uapi(_, gpiocdev_uapi::Error::Os(errno)) => Some(errno.0),

@@ -1,6 +1,4 @@
-//! Input lines: edges and debouncing by the kernel where the chip and the kernel have them, else asked every 10 ms.
-//!
-//! Knows nothing of what a change of an input means.
+//! Input lines: with edge detection and debouncing by the kernel if the chip and the kernel have them, otherwise polled every 10 ms.
 
 use std::time::Duration;
 
@@ -11,13 +9,13 @@ use super::super::contacts::{Levels, Polled};
 use super::super::{Active, Change, Contacts, DoorError, Input, InputSettings, Pull, WiringSettings};
 use super::chip::{ChipName, errno, locate, not_claimed, refused, user};
 
-/// How often inputs without edges are asked.
+/// The interval of polling.
 const POLL: Duration = Duration::from_millis(10);
 
-/// The longest wait for an edge before the levels are asked: some kernels do not wake who waits on a chip that vanishes.
-const LOOK: Duration = Duration::from_millis(250);
+/// The longest wait for an edge before the levels are read: some kernels do not wake a process that waits on a chip that vanishes.
+const READ_AFTER: Duration = Duration::from_millis(250);
 
-/// How many edges are taken at once; the kernel keeps 16 for each line by itself.
+/// How many edges are read at once; the kernel buffers 16 for each line.
 const EDGES: usize = 16;
 
 /// Claims the inputs of `settings` on `chip`.
@@ -30,32 +28,32 @@ pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Box<dyn Cont
     };
     match lines.claim(true) {
         Ok(claimed) => {
-            let told = vec![false; settings.inputs.len()];
-            Ok(Box::new(Edges { lines, claimed: Some(claimed), told }))
+            let states = vec![false; settings.inputs.len()];
+            Ok(Box::new(Edges { lines, claimed: Some(claimed), states }))
         }
         Err(in_use @ DoorError::LineInUse { .. }) => Err(in_use),
         Err(no_edges) => {
-            // Whatever the reason: if the lines can be read without edges, they are.
-            let levels = Asked::claim(lines)?;
+            // Whatever the reason: the lines may be readable without edges.
+            let levels = PolledLines::claim(lines)?;
             let every = POLL.as_millis();
-            tracing::info!(chip, reason = %no_edges, "no edges of these inputs: they are asked every {every} ms");
+            tracing::info!(chip, reason = %no_edges, "no edge detection for these inputs: they are polled every {every} ms");
             Ok(Box::new(Polled::new(levels, &settings.inputs, POLL)))
         }
     }
 }
 
-/// Which lines, and how.
+/// The input lines and how to claim them.
 struct Lines {
     chip: ChipName,
     inputs: Vec<(Input, InputSettings)>,
     consumer: String,
-    /// `None`: the newest that the kernel has.
+    /// `None` for the newest that the kernel has.
     interface: Option<AbiVersion>,
 }
 
 struct Claimed {
     request: Request,
-    /// The line's number of each input.
+    /// The line number of each input.
     offsets: Vec<u32>,
     descriptions: Vec<String>,
 }
@@ -64,7 +62,7 @@ impl Lines {
     fn claim(&mut self, edges: bool) -> Result<Claimed, DoorError> {
         let names = self.names();
         let chip = self.chip.find(&names)?;
-        // The first interface (before Linux 5.10) does not know how to switch a resistor off.
+        // The first interface (before Linux 5.10) cannot switch a resistor off.
         let newest = || chip.detect_abi_version().unwrap_or(AbiVersion::V2);
         let interface = self.interface.unwrap_or_else(newest);
         let first = interface == AbiVersion::V1;
@@ -92,26 +90,26 @@ impl Lines {
                 }
             }
             offsets.push(place.offset);
-            let how = if edges { "told by the kernel" } else { "asked every 10 ms" };
+            let how = if edges { "edges by the kernel" } else { "polled every 10 ms" };
             descriptions.push(format!("{input}: {place}, {settings}, {how}"));
         }
         let request = builder.request().map_err(|error| {
-            // Which of the lines it is the kernel does not say; one that is in use can be found.
-            let used = (0..offsets.len()).find(|&index| user(&chip, offsets[index]).is_some());
-            let line = used.map_or_else(|| descriptions.join("; "), |index| descriptions[index].clone());
-            let offset = used.or(Some(0)).and_then(|index| offsets.get(index)).copied().unwrap_or(0);
-            let mut told = not_claimed(self.chip.given(), &chip, &line, offset, &error);
-            if let DoorError::Claim { why, .. } = &mut told
+            // The kernel does not say which of the lines it refuses, but one that is in use can be found.
+            let used = offsets.iter().zip(&descriptions).find(|(offset, _)| user(&chip, **offset).is_some());
+            let line = used.map_or_else(|| descriptions.join("; "), |(_, description)| description.clone());
+            let offset = used.map(|(offset, _)| offset).or(offsets.first()).copied().unwrap_or(0);
+            let mut refusal = not_claimed(self.chip.given(), &chip, &line, offset, &error);
+            if let DoorError::Claim { why, .. } = &mut refusal
                 && errno(&error) == Some(libc::EINVAL)
             {
                 why.push_str("; this kernel may be unable to set pull: use an external resistor and pull = \"none\"");
             }
-            told
+            refusal
         })?;
         Ok(Claimed { request, offsets, descriptions })
     }
 
-    /// What it means that the lines could not be read.
+    /// Why the lines could not be read.
     fn unread(&self, error: &::gpiocdev::Error) -> DoorError {
         match refused(self.chip.given(), &self.names(), error) {
             DoorError::Claim { line: wires, why } => DoorError::Read { wires, why },
@@ -119,13 +117,13 @@ impl Lines {
         }
     }
 
-    /// For messages.
+    /// The inputs, for messages.
     fn names(&self) -> String {
         let names: Vec<String> = self.inputs.iter().map(|(input, _)| input.to_string()).collect();
         names.join(", ")
     }
 
-    /// As [`Contacts::describe`], also while nothing is claimed.
+    /// As [`Contacts::describe`], also while the lines are not claimed.
     fn describe(&self, claimed: Option<&Claimed>) -> Vec<String> {
         let lost = || self.inputs.iter().map(|(input, _)| format!("{input}: {} is lost", self.chip.given())).collect();
         claimed.map_or_else(lost, |claimed| claimed.descriptions.clone())
@@ -133,20 +131,20 @@ impl Lines {
 }
 
 impl Claimed {
-    /// Whether each input is active, as the kernel has debounced it.
+    /// Whether each input is active, debounced by the kernel.
     fn levels(&self) -> ::gpiocdev::Result<Vec<bool>> {
         let mut values = Values::from_offsets(&self.offsets);
         self.request.values(&mut values)?;
         Ok(self.offsets.iter().map(|&offset| values.get(offset) == Some(Value::Active)).collect())
     }
 
-    /// The edges that have come, oldest first: which input, and whether it became active. Call it when there are some.
+    /// The buffered edges, oldest first: the index of the input, and whether it became active. Blocks if there are none.
     fn edges(&self) -> ::gpiocdev::Result<Vec<(usize, bool)>> {
         let size = self.request.edge_event_u64_size();
         let mut buffer = vec![0; size * EDGES];
         let filled = self.request.read_edge_events_into_slice(&mut buffer)?;
         let mut edges = Vec::new();
-        for event in buffer[..filled.min(size * EDGES)].chunks_exact(size) {
+        for event in buffer.chunks_exact(size.max(1)).take(filled / size.max(1)) {
             let event = self.request.edge_event_from_slice(event)?;
             if let Some(index) = self.offsets.iter().position(|&offset| offset == event.offset) {
                 edges.push((index, event.kind == EdgeKind::Rising));
@@ -156,35 +154,37 @@ impl Claimed {
     }
 }
 
-/// Inputs whose edges the kernel tells, debounced.
+/// Inputs whose debounced edges the kernel reports.
 struct Edges {
     lines: Lines,
     /// `None` after an error, until the next use.
     claimed: Option<Claimed>,
-    /// What each input was told to be last.
-    told: Vec<bool>,
+    /// The last returned state of each input.
+    states: Vec<bool>,
 }
 
 impl Edges {
-    /// Takes `states` in their order, and says which of them are news.
-    fn news(&mut self, states: impl IntoIterator<Item = (usize, bool)>) -> Vec<Change> {
+    /// Takes over `states`, by the index of the input, and returns those that are changes.
+    fn changes(&mut self, states: impl IntoIterator<Item = (usize, bool)>) -> Vec<Change> {
         let mut changes = Vec::new();
         for (index, active) in states {
-            if self.told[index] != active {
-                self.told[index] = active;
-                changes.push(Change { input: self.lines.inputs[index].0, active });
+            let Some((known, (input, _))) = self.states.get_mut(index).zip(self.lines.inputs.get(index)) else {
+                continue;
+            };
+            if std::mem::replace(known, active) != active {
+                changes.push(Change { input: *input, active });
             }
         }
         changes
     }
 
-    /// Runs `ask` on the lines, claimed if need be; an error lets go of them. The flag says that they were claimed anew.
+    /// Runs `ask` on the lines, which are claimed if necessary; the flag says whether they were. An error releases them.
     fn with<T>(&mut self, ask: impl FnOnce(&Claimed, bool) -> ::gpiocdev::Result<T>) -> Result<T, DoorError> {
-        let (claimed, anew) = match self.claimed.take() {
+        let (claimed, fresh) = match self.claimed.take() {
             Some(claimed) => (claimed, false),
             None => (self.lines.claim(true)?, true),
         };
-        let answer = ask(&claimed, anew).map_err(|error| self.lines.unread(&error))?;
+        let answer = ask(&claimed, fresh).map_err(|error| self.lines.unread(&error))?;
         self.claimed = Some(claimed);
         Ok(answer)
     }
@@ -193,7 +193,7 @@ impl Edges {
 impl Contacts for Edges {
     fn read(&mut self) -> Result<Vec<Change>, DoorError> {
         let levels = self.with(|claimed, _| claimed.levels())?;
-        self.told.copy_from_slice(&levels);
+        self.states.clone_from(&levels);
         let inputs = self.lines.inputs.iter().zip(levels);
         Ok(inputs.map(|((input, _), active)| Change { input: *input, active }).collect())
     }
@@ -201,15 +201,15 @@ impl Contacts for Edges {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, DoorError> {
         let mut left = timeout;
         loop {
-            let slice = left.min(LOOK);
-            let states = self.with(|claimed, anew| {
-                if !anew && edge_within(claimed, slice)? {
+            let slice = left.min(READ_AFTER);
+            let states = self.with(|claimed, fresh| {
+                if !fresh && edge_within(claimed, slice)? {
                     return claimed.edges();
                 }
-                // Also what an edge that the kernel lost would have told.
+                // Also finds changes whose edges the kernel lost.
                 Ok(claimed.levels()?.into_iter().enumerate().collect())
             })?;
-            let changes = self.news(states);
+            let changes = self.changes(states);
             left -= slice;
             if left.is_zero() || !changes.is_empty() {
                 return Ok(changes);
@@ -230,27 +230,27 @@ fn edge_within(claimed: &Claimed, slice: Duration) -> ::gpiocdev::Result<bool> {
     }
 }
 
-/// Inputs that can only be asked; each is claimed by itself, because the kernel's first interface wants all lines of a claim alike.
-struct Asked(Vec<(Lines, Option<Claimed>)>);
+/// Input lines to be polled. Each is claimed separately, because the kernel's first interface allows only equal lines in one claim.
+struct PolledLines(Vec<(Lines, Option<Claimed>)>);
 
-impl Asked {
-    fn claim(lines: Lines) -> Result<Asked, DoorError> {
+impl PolledLines {
+    fn claim(lines: Lines) -> Result<PolledLines, DoorError> {
         let alone = |input: &(Input, InputSettings)| Lines {
             chip: ChipName::new(lines.chip.given()),
             inputs: vec![input.clone()],
             consumer: lines.consumer.clone(),
             interface: lines.interface,
         };
-        let mut asked = Vec::new();
+        let mut claimed_lines = Vec::new();
         for mut line in lines.inputs.iter().map(alone) {
             let claimed = line.claim(false)?;
-            asked.push((line, Some(claimed)));
+            claimed_lines.push((line, Some(claimed)));
         }
-        Ok(Asked(asked))
+        Ok(PolledLines(claimed_lines))
     }
 }
 
-impl Levels for Asked {
+impl Levels for PolledLines {
     fn levels(&mut self) -> Result<Vec<bool>, DoorError> {
         let mut all = Vec::new();
         for (line, slot) in &mut self.0 {
@@ -274,11 +274,11 @@ mod tests {
     use super::*;
     use crate::door::{Contact, LineId};
 
-    /// What no test from outside reaches on a new kernel: the first interface, with which inputs can only be asked. On the chip that
-    /// `USHER_GPIO_SIM` names; `tests/hil/gpio.rs` says more of it.
+    /// Tests the first interface, which can only poll inputs and which no test from outside reaches on a new kernel. Runs on the chip that
+    /// `USHER_GPIO_SIM` names; see `tests/hil/gpio.rs`.
     #[test]
     #[ignore = "needs a chip of gpio-sim"]
-    fn the_kernels_first_interface_is_asked_and_debounced_here() {
+    fn the_kernels_first_interface_is_polled_and_debounced_here() {
         let configfs =
             std::env::var_os("USHER_GPIO_SIM").expect("USHER_GPIO_SIM: the configfs folder of a gpio-sim chip");
         let configfs = std::path::PathBuf::from(configfs);
@@ -301,12 +301,12 @@ mod tests {
             consumer: "usher inputs test".to_owned(),
             interface: Some(AbiVersion::V1),
         };
-        assert!(lines.claim(true).is_err(), "no edges of two lines that differ, nor debouncing");
-        let mut contacts = Polled::new(Asked::claim(lines).unwrap(), &inputs, POLL);
-        assert!(contacts.describe()[1].contains("line 10") && contacts.describe()[1].contains("asked every 10 ms"));
+        assert!(lines.claim(true).is_err(), "no edge detection for two lines that differ, nor debouncing");
+        let mut contacts = Polled::new(PolledLines::claim(lines).unwrap(), &inputs, POLL);
+        assert!(contacts.describe()[1].contains("line 10") && contacts.describe()[1].contains("polled every 10 ms"));
         let change = |input, active| Change { input, active };
         let open = vec![change(Input::Sensor, true), change(Input::ExitButton, false)];
-        assert_eq!(contacts.read(), Ok(open), "nothing hangs on the lines, and the chip pulls them up");
+        assert_eq!(contacts.read(), Ok(open), "nothing is connected to the lines, and the chip pulls them up");
         pull(9, "pull-down");
         assert_eq!(contacts.wait(Duration::from_secs(20)), Ok(vec![change(Input::Sensor, false)]));
         pull(10, "pull-down");

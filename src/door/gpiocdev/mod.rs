@@ -1,9 +1,7 @@
 //! The lines of any Linux board, through the kernel's GPIO character device (crate `gpiocdev`).
 //!
-//! The kernel keeps a line for whoever requested it and tells others who that is. A chip may vanish while its lines are held, as one on
-//! USB does; each line is then claimed anew at the next use.
-//!
-//! Knows nothing of a board's own registers.
+//! The kernel reserves a line for the process that claimed it, and shows others who that is. A chip may vanish while its lines are claimed, as one
+//! on USB does; each line is then claimed again at its next use.
 
 mod chip;
 mod contacts;
@@ -13,12 +11,13 @@ use ::gpiocdev::chip::Chip;
 
 use super::indicator::Lamps;
 use super::{DoorError, LineId, Survey, SurveyedLine, Wiring, WiringSettings};
-use output::Output;
+use output::OutputLine;
 
-/// Claims the lines of `settings` on the chip named by path, name or label.
+/// Claims the lines of `settings` on the chip with this path, name or label.
 pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Wiring, DoorError> {
     settings.lines()?;
-    let output = |what: &str, line: &LineId, active| Output::claim(chip, line.clone(), active, settings.consumer(what));
+    let output =
+        |what: &str, line: &LineId, active| OutputLine::claim(chip, line.clone(), active, settings.consumer(what));
     let relay = output("relay", settings.relay.line()?, settings.relay.active)?;
     let lamps = settings.indicator.as_ref().map(|lamps| {
         Lamps::claim(lamps, |signal, line| Ok(Box::new(output(signal.word(), line, lamps.active)?) as Box<_>))
@@ -31,7 +30,7 @@ pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Wiring, Door
     Ok(Wiring { relay: Box::new(relay), indicator, contacts })
 }
 
-/// The chip and what the kernel knows of the lines.
+/// Describes the chip and the lines, as the kernel knows them.
 pub(super) fn survey(chip: &str, settings: &WiringSettings) -> Result<Survey, DoorError> {
     let lines = settings.lines()?;
     let open = chip::find(chip)?;
@@ -45,7 +44,7 @@ pub(super) fn survey(chip: &str, settings: &WiringSettings) -> Result<Survey, Do
     Ok(Survey { device: format!("gpiocdev on {}", chip::name(&open)), lines: lines.collect() })
 }
 
-/// Who has the line with this number of the chip with this label; `None` also when there is no such chip.
+/// The user of a line, by the chip's label and the line's number; `None` if the line is free or there is no such chip.
 pub(super) fn user(label: &str, number: u32) -> Option<String> {
     let chips = ::gpiocdev::chip::chips().ok()?;
     let chip = chips.iter().find_map(|path| {

@@ -1,6 +1,4 @@
 //! One output line: the relay's or a lamp's.
-//!
-//! Knows nothing of what hangs on it.
 
 use ::gpiocdev::Request;
 use ::gpiocdev::line::Value;
@@ -8,22 +6,22 @@ use ::gpiocdev::line::Value;
 use super::super::{Active, DoorError, Level, LineId, Wires};
 use super::chip::{ChipName, locate, not_claimed, refused};
 
-/// An output that is claimed, or to be claimed again at its next use because a write failed.
-pub(super) struct Output {
+/// An output line that is claimed, or will be claimed again at its next use because a write failed.
+pub(super) struct OutputLine {
     chip: ChipName,
     line: LineId,
     active: Active,
     consumer: String,
     request: Option<Request>,
-    /// Which line it was when it was claimed last.
+    /// The line as it was when it was last claimed.
     description: String,
 }
 
-impl Output {
-    /// Requests the line with its safe level as its first one.
-    pub fn claim(chip: &str, line: LineId, active: Active, consumer: String) -> Result<Output, DoorError> {
+impl OutputLine {
+    /// Claims the line. Its first level is the safe one.
+    pub fn claim(chip: &str, line: LineId, active: Active, consumer: String) -> Result<OutputLine, DoorError> {
         let description = format!("line {line} of {chip}, {active}");
-        let mut output = Output { chip: ChipName::new(chip), line, active, consumer, request: None, description };
+        let mut output = OutputLine { chip: ChipName::new(chip), line, active, consumer, request: None, description };
         output.set(Level::Safe)?;
         Ok(output)
     }
@@ -37,7 +35,7 @@ impl Output {
         if self.active == Active::Low {
             builder.as_active_low();
         }
-        // Inactive is safe, whatever the level on the wire is: the kernel turns it around.
+        // Inactive is safe; the kernel inverts an active-low line.
         let request = builder.as_output(Value::Inactive).request();
         let request =
             request.map_err(|error| not_claimed(self.chip.given(), &chip, &description, place.offset, &error))?;
@@ -59,7 +57,7 @@ impl Output {
                 self.request = Some(request);
                 Ok(())
             }
-            // The request is dropped, and the line claimed anew the next time.
+            // Dropping the request releases the line, which is claimed again the next time.
             Err(error) => Err(match refused(self.chip.given(), &self.description, &error) {
                 DoorError::Claim { line: wires, why } => DoorError::Write { wires, level, why },
                 other => other,
@@ -68,7 +66,7 @@ impl Output {
     }
 }
 
-impl Wires for Output {
+impl Wires for OutputLine {
     fn energise(&mut self) -> Result<(), DoorError> {
         self.set(Level::Energised)
     }
@@ -82,12 +80,12 @@ impl Wires for Output {
     }
 }
 
-impl Drop for Output {
+impl Drop for OutputLine {
     fn drop(&mut self) {
         if let Some(request) = &self.request
             && let Err(error) = request.set_lone_value(Value::Inactive)
         {
-            tracing::error!(line = %self.description, %error, "not at its safe level when it was given back");
+            tracing::error!(line = %self.description, %error, "the line was not at its safe level when it was released");
         }
     }
 }

@@ -1,12 +1,10 @@
-//! Inputs that people and tests play with: a small text file says what is open and what is pressed.
+//! Simulated inputs: a small text file says what is open and what is pressed.
 //!
 //! ```text
-//! # A door that is held open, and a finger on the button.
+//! # The door is open and the button pressed.
 //! sensor = open
 //! exit_button = pressed
 //! ```
-//!
-//! Knows nothing of lines and of debouncing.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -16,25 +14,25 @@ use std::path::PathBuf;
 use super::super::contacts::Levels;
 use super::super::{DoorError, Input};
 
-/// More of the file is not read.
+/// The limit for reading the file.
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// The file, and what it said last.
-pub(in crate::door) struct PlayedInputs {
-    /// Without one, all is at rest for good.
+/// Inputs that a file sets.
+pub(in crate::door) struct FileInputs {
+    /// Without a file, all inputs stay at rest.
     path: Option<PathBuf>,
     inputs: Vec<Input>,
-    /// What was complained of last; told once.
+    /// The last problem with the file, which is logged once.
     complaint: Option<String>,
 }
 
-impl PlayedInputs {
-    /// `inputs` are those that exist; the file need not.
-    pub fn new(path: Option<PathBuf>, inputs: Vec<Input>) -> PlayedInputs {
-        PlayedInputs { path, inputs, complaint: None }
+impl FileInputs {
+    /// The file for `inputs`. It need not exist.
+    pub fn new(path: Option<PathBuf>, inputs: Vec<Input>) -> FileInputs {
+        FileInputs { path, inputs, complaint: None }
     }
 
-    /// The file's text; nothing when there is no file. A FIFO or a folder is an error, never a reason to wait.
+    /// The file's text, empty if there is no file. A FIFO or a folder is an error and does not block.
     fn text(&self) -> io::Result<String> {
         let Some(path) = &self.path else { return Ok(String::new()) };
         let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
@@ -50,10 +48,10 @@ impl PlayedInputs {
     }
 }
 
-impl Levels for PlayedInputs {
+impl Levels for FileInputs {
     fn levels(&mut self) -> Result<Vec<bool>, DoorError> {
         let (active, complaint) = match self.text() {
-            Ok(text) => understand(&text, &self.inputs),
+            Ok(text) => parse(&text, &self.inputs),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         if complaint != self.complaint {
@@ -68,22 +66,22 @@ impl Levels for PlayedInputs {
     fn describe(&self) -> Vec<String> {
         let source = match &self.path {
             Some(path) => format!("simulated by {}", path.display()),
-            None => "simulated, at rest for good: [door.simulated] inputs names no file".to_owned(),
+            None => "simulated, always at rest: [door.simulated] inputs names no file".to_owned(),
         };
         self.inputs.iter().map(|input| format!("{input}: {source}")).collect()
     }
 }
 
-/// The active inputs of `known`, and what makes no sense.
-fn understand(text: &str, known: &[Input]) -> (Vec<Input>, Option<String>) {
+/// The active inputs of `known`, and the lines that cannot be parsed.
+fn parse(text: &str, known: &[Input]) -> (Vec<Input>, Option<String>) {
     let mut active = Vec::new();
-    let mut nonsense = Vec::new();
+    let mut problems = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
         }
-        let said = line.split_once('=').and_then(|(key, word)| {
+        let setting = line.split_once('=').and_then(|(key, word)| {
             let input = [("sensor", Input::Sensor), ("exit_button", Input::ExitButton), ("tamper", Input::Tamper)]
                 .into_iter()
                 .find(|(name, _)| *name == key.trim())
@@ -91,23 +89,23 @@ fn understand(text: &str, known: &[Input]) -> (Vec<Input>, Option<String>) {
             let word = word.trim();
             [true, false].into_iter().find(|&state| input.word(state) == word).map(|state| (input, state))
         });
-        match said {
+        match setting {
             Some((input, state)) if known.contains(&input) => {
                 active.retain(|other| *other != input);
                 if state {
                     active.push(input);
                 }
             }
-            Some((input, _)) => nonsense.push(format!("line {}: this door has no {input}", number + 1)),
+            Some((input, _)) => problems.push(format!("line {}: this door has no {input}", number + 1)),
             None => {
                 let shown: String = line.chars().take(40).collect();
                 let right = "sensor = open, exit_button = pressed or tamper = open (at rest: closed, released, closed)";
-                nonsense.push(format!("line {}: \"{}\" is none of {right}", number + 1, shown.escape_debug()));
+                problems.push(format!("line {}: \"{}\" is not one of {right}", number + 1, shown.escape_debug()));
             }
         }
     }
-    nonsense.truncate(5);
-    (active, Some(nonsense.join("; ")).filter(|nonsense| !nonsense.is_empty()))
+    problems.truncate(5);
+    (active, Some(problems.join("; ")).filter(|problems| !problems.is_empty()))
 }
 
 #[cfg(test)]
@@ -119,10 +117,10 @@ mod tests {
     const ALL: [Input; 3] = [Input::Sensor, Input::ExitButton, Input::Tamper];
 
     #[test]
-    fn a_file_that_comes_changes_and_goes() {
+    fn a_file_that_appears_changes_and_vanishes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("inputs");
-        let mut inputs = PlayedInputs::new(Some(path.clone()), ALL.to_vec());
+        let mut inputs = FileInputs::new(Some(path.clone()), ALL.to_vec());
         assert_eq!(inputs.levels(), Ok(vec![false; 3]), "no file: all at rest");
         std::fs::write(&path, "# played\nsensor = open\n\n exit_button=pressed # now\ntamper = closed\n").unwrap();
         assert_eq!(inputs.levels(), Ok(vec![true, true, false]));
@@ -133,22 +131,22 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_told_once_and_the_rest_still_counts() {
-        let (active, complaint) = understand("sensor = opne\nbell = ringing\n=\ntamper = open\n", &ALL);
+    fn a_wrong_line_is_reported_and_the_rest_counts() {
+        let (active, complaint) = parse("sensor = opne\nbell = ringing\n=\ntamper = open\n", &ALL);
         assert_eq!(active, [Input::Tamper]);
         let complaint = complaint.unwrap();
         assert!(complaint.contains("line 1: \"sensor = opne\"") && complaint.contains("line 3"), "{complaint}");
-        let (active, complaint) = understand("tamper = open", &[Input::Sensor]);
+        let (active, complaint) = parse("tamper = open", &[Input::Sensor]);
         assert_eq!((active, complaint.as_deref()), (vec![], Some("line 1: this door has no tamper contact")));
     }
 
     #[test]
-    fn a_folder_and_a_pipe_are_ignored_and_nobody_waits_for_them() {
+    fn a_folder_and_a_pipe_are_ignored_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         for path in [folder.path().to_path_buf(), pipe] {
-            let mut inputs = PlayedInputs::new(Some(path), ALL.to_vec());
+            let mut inputs = FileInputs::new(Some(path), ALL.to_vec());
             assert_eq!(inputs.levels(), Ok(vec![false; 3]));
             assert!(inputs.complaint.is_some());
         }
@@ -159,14 +157,14 @@ mod tests {
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), &bytes).unwrap();
-            prop_assert!(PlayedInputs::new(Some(file.path().into()), ALL.to_vec()).levels().is_ok());
+            prop_assert!(FileInputs::new(Some(file.path().into()), ALL.to_vec()).levels().is_ok());
         }
 
         #[test]
-        fn what_is_written_is_understood(states in any::<[bool; 3]>()) {
+        fn every_written_state_parses(states in any::<[bool; 3]>()) {
             let text: Vec<String> = ["sensor", "exit_button", "tamper"].iter().zip(ALL.iter().zip(states))
                 .map(|(key, (input, state))| format!("{key} = {}", input.word(state))).collect();
-            let (active, complaint) = understand(&text.join("\n"), &ALL);
+            let (active, complaint) = parse(&text.join("\n"), &ALL);
             prop_assert_eq!(complaint, None);
             let expected: Vec<Input> = ALL.iter().zip(states).filter(|(_, state)| *state).map(|(input, _)| *input).collect();
             prop_assert_eq!(active, expected);

@@ -1,7 +1,4 @@
-//! Wires without a device: they log each level and remember when it was set, and play inputs from a file. For tests,
-//! demonstrations and desks.
-//!
-//! Knows nothing of relays and rules.
+//! Wires without a device, for tests and demonstrations: each level is logged and remembered, and a file sets the inputs.
 
 mod inputs;
 
@@ -14,10 +11,10 @@ use super::{DoorError, Driver, Indicator, Input, InputSettings, Level, Signal, W
 use crate::clock::Clock;
 use crate::domain::Moment;
 
-/// How many changes a [`History`] keeps; older ones are forgotten.
+/// How many levels a [`History`] remembers.
 const HISTORY: usize = 1024;
 
-/// What simulated wires were told, shared with whoever wants to look.
+/// The levels of simulated wires.
 #[derive(Clone, Default)]
 pub struct History(Arc<Mutex<VecDeque<(Moment, Level)>>>);
 
@@ -27,7 +24,7 @@ impl History {
         self.lock().iter().copied().collect()
     }
 
-    /// The level now; `None` before the first was written.
+    /// The current level; `None` before the first was written.
     pub fn level(&self) -> Option<Level> {
         self.lock().back().map(|&(_, level)| level)
     }
@@ -45,29 +42,30 @@ impl History {
     }
 }
 
-/// How often the file that plays the inputs is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the file that sets the inputs is read.
+const READ_EVERY: Duration = Duration::from_millis(50);
 
-/// Simulated wires as `settings` want them.
+/// Simulated wires for `settings`.
 pub(super) fn open(settings: &WiringSettings, clock: Arc<dyn Clock>) -> Wiring {
     let path = match &settings.driver {
         Driver::Simulated { inputs } => inputs.clone(),
         Driver::Rppal | Driver::Gpiocdev { .. } => None,
     };
     let known: Vec<Input> = settings.inputs.iter().map(|(input, _)| *input).collect();
-    // An editor empties a file before it writes it: what is read must be there twice.
-    let twice =
-        |(input, settings): &(Input, InputSettings)| (*input, InputSettings { debounce: LOOK, ..settings.clone() });
+    // An editor empties a file before it writes it, so a state must be read twice.
+    let twice = |(input, settings): &(Input, InputSettings)| {
+        (*input, InputSettings { debounce: READ_EVERY, ..settings.clone() })
+    };
     let twice: Vec<_> = settings.inputs.iter().map(twice).collect();
     Wiring {
         relay: Box::new(Simulated::new(clock)),
         indicator: settings.indicator.is_some().then(|| Box::new(SimulatedIndicator) as Box<dyn Indicator>),
         contacts: (!known.is_empty())
-            .then(|| Box::new(Polled::new(inputs::PlayedInputs::new(path, known), &twice, LOOK)) as Box<_>),
+            .then(|| Box::new(Polled::new(inputs::FileInputs::new(path, known), &twice, READ_EVERY)) as Box<_>),
     }
 }
 
-/// Lamps that only the log shows.
+/// Lamps that are only logged.
 struct SimulatedIndicator;
 
 impl Indicator for SimulatedIndicator {
@@ -81,19 +79,19 @@ impl Indicator for SimulatedIndicator {
     }
 }
 
-/// The simulated twin of a board's GPIO.
+/// A simulated relay.
 pub struct Simulated {
     clock: Arc<dyn Clock>,
     history: History,
 }
 
 impl Simulated {
-    /// Wires that stamp what they are told with the time of `clock`.
+    /// A relay that dates its levels with `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Simulated {
         Simulated { clock, history: History::default() }
     }
 
-    /// A window on what the wires are told, from now on and before.
+    /// The levels so far and from now on.
     pub fn history(&self) -> History {
         self.history.clone()
     }
@@ -128,7 +126,7 @@ mod tests {
     use crate::clock::SimulatedClock;
 
     #[test]
-    fn the_history_tells_level_and_time_and_forgets_the_oldest() {
+    fn the_history_has_level_and_time_and_forgets_the_oldest() {
         let clock = Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH));
         let mut wires = Simulated::new(clock.clone());
         let history = wires.history();

@@ -9,7 +9,7 @@ use super::event::EVENT_TYPES;
 use super::pieces::Pieces;
 use super::{HomeAssistantSettings, PeopleAs};
 use crate::hub::HubSettings;
-use crate::hub::portrait::{Portrait, Premises};
+use crate::hub::portrait::{DeviceLayout, Portrait};
 use crate::hub::wire::Topics;
 
 /// Where questions go.
@@ -21,7 +21,7 @@ pub struct Announcement {
     settings: HomeAssistantSettings,
     device: String,
     topics: Topics,
-    premises: Premises,
+    layout: DeviceLayout,
     /// Whether the device takes commands.
     commands: bool,
     /// Whether it sends pictures.
@@ -35,10 +35,15 @@ pub fn device_id(device: &str) -> String {
 }
 
 impl Announcement {
-    /// Of the device of `hub` with its `premises`.
-    pub fn new(settings: HomeAssistantSettings, hub: &HubSettings, topics: Topics, premises: Premises) -> Announcement {
+    /// Of the device of `hub` with its `layout`.
+    pub fn new(
+        settings: HomeAssistantSettings,
+        hub: &HubSettings,
+        topics: Topics,
+        layout: DeviceLayout,
+    ) -> Announcement {
         let (device, commands, snapshots) = (hub.device.clone(), hub.commands.is_some(), hub.snapshots);
-        Announcement { settings, device, topics, premises, commands, snapshots, pieces: Pieces::default() }
+        Announcement { settings, device, topics, layout, commands, snapshots, pieces: Pieces::default() }
     }
 
     /// The pieces: topics and payloads. People come from the `portrait`, because they change. An empty payload takes a piece off the broker.
@@ -54,7 +59,7 @@ impl Announcement {
     }
 
     fn payload(&self, components: &Map<String, Value>) -> Vec<u8> {
-        let mut origin = json!({ "name": "usher", "sw": self.premises.version });
+        let mut origin = json!({ "name": "usher", "sw": self.layout.version });
         if !SUPPORT_URL.is_empty() {
             origin["url"] = SUPPORT_URL.into();
         }
@@ -64,7 +69,7 @@ impl Announcement {
                 "name": self.device,
                 "mf": "usher",
                 "mdl": "Face recognition door control",
-                "sw": self.premises.version,
+                "sw": self.layout.version,
             },
             "o": origin,
             "cmps": components,
@@ -103,10 +108,10 @@ impl Announcement {
     /// Every entity with its key; people last and by number, so that new ones do not move the others.
     fn components(&self, portrait: &Portrait) -> Vec<(String, Value)> {
         let mut all = Map::new();
-        for door in &self.premises.doors {
+        for door in &self.layout.doors {
             self.door(&mut all, door);
         }
-        for camera in &self.premises.cameras {
+        for camera in &self.layout.cameras {
             self.camera(&mut all, camera);
         }
         self.device(&mut all);
@@ -129,7 +134,7 @@ impl Announcement {
         all.into_iter().chain(people).collect()
     }
 
-    fn door(&self, all: &mut Map<String, Value>, door: &crate::hub::portrait::DoorOutline) {
+    fn door(&self, all: &mut Map<String, Value>, door: &crate::hub::portrait::DoorLayout) {
         let name = &door.name;
         let state = self.topics.state(&format!("door/{name}"));
         let command_topic = format!("{}/{name}", self.topics.commands());

@@ -9,24 +9,7 @@ mod pieces;
 pub use discovery::{Announcement, device_id};
 pub use event::{door_event, tag};
 
-/// How the device shows itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HomeAssistantSettings {
-    /// `homeassistant`, unless it was changed there.
-    pub discovery_prefix: String,
-    pub people: PeopleAs,
-}
-
-/// How people appear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeopleAs {
-    /// Not one by one.
-    Nobody,
-    /// A device tracker for each person: at home or not.
-    DeviceTracker,
-    /// A tag for each person, scanned with each grant.
-    Tag,
-}
+pub use super::settings::{HomeAssistantSettings, PeopleAs};
 
 impl HomeAssistantSettings {
     /// Where a piece of the announcement goes, by its number from 1: `homeassistant/device/usher_front-door/config`, and for the others

@@ -13,7 +13,7 @@ pub struct MadeUpCamera {
 
 impl MadeUpCamera {
     /// Plugs one into `house`: `mode` is `FOURCC WIDTH HEIGHT MILLISECONDS STRIDE`, `settings` are more keys of its `[[camera]]`. `None`,
-    /// said loudly, where it cannot be built.
+    /// with a notice, where it cannot be built.
     pub fn in_house(house: House, mode: &str, settings: &str) -> Option<(MadeUpCamera, House)> {
         let library = library()?;
         let mut house = house.with_camera(&format!("kind = \"v4l2\"\ndevice = \"/dev/video77\"\n{settings}"));
@@ -31,7 +31,7 @@ impl MadeUpCamera {
         self.write("device", &format!("{card}\n{bus}\n"));
     }
 
-    /// Pulls the device out.
+    /// Unplugs the device.
     pub fn unplug(&self) {
         std::fs::remove_file(self.folder.join("device")).unwrap();
     }
@@ -45,7 +45,7 @@ impl MadeUpCamera {
         self.write("frames", &lines.iter().map(line).collect::<String>());
     }
 
-    /// Where the bytes of a frame of that name lie.
+    /// The file with the bytes of a frame of that name.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -59,13 +59,13 @@ impl MadeUpCamera {
         }
     }
 
-    /// How often `word` stands in what it has logged: `open`, `on`, `off`, `line 2`.
+    /// How often `word` is in its log: `open`, `on`, `off`, `line 2`.
     pub fn has_done(&self, word: &str) -> usize {
         let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
         log.lines().filter(|line| *line == word).count()
     }
 
-    /// Waits until it has done `word` so often.
+    /// Waits until its log has `word` this many times.
     pub fn does(&self, word: &str, times: usize) {
         eventually(&format!("{times} times `{word}` of the made-up camera"), || {
             (self.has_done(word) >= times).then_some(())
@@ -73,14 +73,14 @@ impl MadeUpCamera {
     }
 
     fn write(&self, name: &str, text: &str) {
-        // In one step: the camera reads whenever it likes.
+        // In one step: the camera may read at any moment.
         let unfinished = self.folder.join(format!("{name}.unfinished"));
         std::fs::write(&unfinished, text).unwrap();
         std::fs::rename(unfinished, self.folder.join(name)).unwrap();
     }
 }
 
-/// The library that plays it; `None`, said loudly, where it cannot be built.
+/// The library that plays it; `None`, with a notice, where it cannot be built.
 fn library() -> Option<&'static Path> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     let build = || {

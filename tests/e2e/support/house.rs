@@ -14,17 +14,17 @@ use super::{Film, photo};
 /// Slow machines must pass, too: frames may be old.
 const ACCESS: &str = "max_age = \"10s\"\ncooldown = \"1s\"\nrepeat_denial = \"1s\"";
 
-/// Everything of it is gone when it is dropped.
+/// Deleted when it is dropped.
 pub struct House {
     folder: TempDir,
-    /// Tables that the configuration has besides the usual ones.
+    /// Additional tables of the configuration.
     more: String,
     /// Environment variables for every command.
     pub environment: BTreeMap<String, String>,
     camera: String,
 }
 
-/// What a command said.
+/// The output of a command.
 #[derive(Debug)]
 pub struct Answer {
     pub code: Option<i32>,
@@ -52,14 +52,14 @@ impl House {
         ))
     }
 
-    /// With a camera of these settings.
+    /// With a camera that has these settings.
     pub fn with_camera(mut self, settings: &str) -> House {
         self.camera = settings.to_owned();
         self.write_config();
         self
     }
 
-    /// With these tables besides the usual ones.
+    /// With these additional tables.
     pub fn with(mut self, tables: &str) -> House {
         self.more = tables.to_owned();
         self.write_config();
@@ -83,7 +83,7 @@ impl House {
         std::fs::write(self.config(), text).unwrap();
     }
 
-    /// A path in it.
+    /// A path in its folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -105,7 +105,7 @@ impl House {
         self.path("usher.sock")
     }
 
-    /// `usher` with this house's configuration and nothing from the tester's own environment.
+    /// `usher` with this house's configuration and none of the tester's own environment.
     pub fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
         for (name, _) in std::env::vars_os() {
@@ -129,14 +129,14 @@ impl House {
         Answer { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// Runs a command that must succeed; what it printed.
+    /// Runs a command that must succeed; its output.
     pub fn usher(&self, arguments: &[impl AsRef<OsStr>]) -> String {
         let answer = self.ask(arguments);
         assert_eq!(answer.code, Some(0), "{answer:?}");
         answer.out
     }
 
-    /// Runs a command that must fail with exit code 1; what it said on standard error.
+    /// Runs a command that must fail with exit code 1; its standard error.
     pub fn refused(&self, arguments: &[impl AsRef<OsStr>]) -> String {
         let answer = self.ask(arguments);
         assert_eq!(answer.code, Some(1), "{answer:?}");

@@ -1,5 +1,6 @@
-//! What the tests stand on: a house with a door of its own, a daemon in it, and pictures to show it.
+//! Support for the tests: a house with its own door, a daemon in it, and pictures to show it.
 
+mod broker;
 mod camera;
 mod daemon;
 mod house;
@@ -8,16 +9,17 @@ mod small_disk;
 
 use std::time::{Duration, Instant};
 
+pub use broker::{Observer, broker, broker_at, broker_for, free_port, metrics, mute_broker, retained};
 pub use camera::MadeUpCamera;
 pub use daemon::{Daemon, status};
 pub use house::{House, lines};
 pub use pictures::{Film, frame, photo, side_by_side, sized_frame, write_jpeg};
 pub use small_disk::SmallDisk;
 
-/// Far longer than anything here takes; only a failing test waits for it.
+/// Far longer than anything takes; only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks again and again until there is an answer.
+/// Polls until there is an answer.
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {

@@ -9,7 +9,7 @@ use image::{DynamicImage, ImageFormat, RgbImage, imageops};
 /// A camera's picture.
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
-/// How tall a face is in it; its width, the shorter side, is about 130.
+/// The height of a face in it; its width, the shorter side, is about 130.
 const FACE_PX: f32 = 180.0;
 
 /// Where the face is in each photograph that is shown to a camera: its centre and its height.
@@ -30,7 +30,7 @@ pub fn photo(name: &str) -> PathBuf {
     path
 }
 
-/// What a camera sees when the person of that photograph stands before it.
+/// The camera's picture when the person of that photograph stands in front of it.
 pub fn frame(actor: &str) -> RgbImage {
     sized_frame(actor, FACE_PX)
 }
@@ -79,12 +79,12 @@ fn jpeg(picture: RgbImage) -> Vec<u8> {
 pub struct Film(Vec<u8>);
 
 impl Film {
-    /// Nobody for so many frames.
+    /// An empty scene for this many frames.
     pub fn nobody(self, frames: usize) -> Film {
         self.scene("", frames)
     }
 
-    /// The person of that photograph for so many frames.
+    /// The person of that photograph for this many frames.
     pub fn shows(self, actor: &str, frames: usize) -> Film {
         self.scene(actor, frames)
     }

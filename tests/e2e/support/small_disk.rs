@@ -1,4 +1,4 @@
-//! A disk that can be full. Needs a small file system of its own, which only root may mount.
+//! A disk that can be filled. Needs to mount a small file system, which only root may do.
 
 use std::fs;
 use std::io::Write;
@@ -16,20 +16,20 @@ impl SmallDisk {
         match mounted {
             Ok(output) if output.status.success() => Some(SmallDisk(at)),
             _ => {
-                // Past the capture of the test runner.
-                let told = "SKIPPED: no file system can be mounted here; run the tests of a full disk as root\n";
-                std::io::stderr().write_all(told.as_bytes()).unwrap();
+                // Bypasses the test runner's capture.
+                let notice = "SKIPPED: no file system can be mounted here; run the tests of a full disk as root\n";
+                std::io::stderr().write_all(notice.as_bytes()).unwrap();
                 None
             }
         }
     }
 
-    /// Leaves no room.
+    /// Fills it completely.
     pub fn fill(&self) {
         self.fill_but(0);
     }
 
-    /// Leaves room for so many bytes, in whole blocks.
+    /// Leaves space for this many bytes, in whole blocks.
     pub fn fill_but(&self, bytes: u64) {
         let mut ballast = fs::File::create(self.0.join("ballast")).unwrap();
         let block = vec![1; 1 << 16];
@@ -38,13 +38,13 @@ impl SmallDisk {
         ballast.set_len(length - bytes).unwrap();
     }
 
-    /// Mounts it anew, read-only or not; `false` where that cannot be done, as while a file is open for writing.
+    /// Remounts it, read-only or not; `false` where that fails, as while a file is open for writing.
     pub fn remount(&self, read_only: bool) -> bool {
         let options = if read_only { "remount,ro" } else { "remount,rw" };
         Command::new("mount").args(["-o", options]).arg(&self.0).status().unwrap().success()
     }
 
-    /// Takes away what fills it.
+    /// Frees the space again.
     pub fn make_room(&self) {
         fs::remove_file(self.0.join("ballast")).unwrap();
     }

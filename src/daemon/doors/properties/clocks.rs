@@ -1,4 +1,4 @@
-//! What holds at the doors while the clock is wrong, is set, or is not known.
+//! Properties of the doors while the clock is wrong, is set, or is unknown.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use super::steps::{Step, Wakes, steps};
 use super::world::{Line, Scene, Setup, setups};
 use crate::access::Passback;
 use crate::clock::Clock;
-use crate::daemon::doors::Order;
+use crate::daemon::doors::DoorOrder;
 use crate::domain::{Event, Mode, Reason, TimeQuality, Verdict};
 use crate::door::Input;
 
@@ -54,7 +54,7 @@ fn jumps(scene: &Scene) -> usize {
     scene.lines().iter().filter(|line| matches!(line, Line::Note(_, Event::ClockJumped { .. }))).count()
 }
 
-/// At ten in the morning of the first day, in the hours, with the clock in step.
+/// At ten in the morning of the first day, in the unlock hours, with a synchronised clock.
 fn in_the_hours() -> Scene {
     let mut scene = Scene::new(setup());
     scene.play(&Step::SetClock { seconds: 12 * 3600 });
@@ -64,15 +64,15 @@ fn in_the_hours() -> Scene {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
-    /// While the time is not known no hours unlock a door, and nobody passes by a schedule or within days that may be over; what an operator
-    /// says and the exit button do as ever.
+    /// While the time is unknown, no hours unlock a door, and nobody passes by a schedule or within days that may be over. Orders of operators and the
+    /// exit button work as usual.
     #[test]
     fn without_the_time_nothing_opens_by_the_calendar(setup in setups(), steps in steps()) {
         let mut scene = Scene::new(setup.clone());
         for step in &steps {
             let known = |scene: &mut Scene| scene.doors().time().is_none_or(TimeQuality::is_known);
             let (before, known_before) = (scene.lines().len(), known(&mut scene));
-            // Else records of earlier steps come with this one.
+            // Otherwise this step also writes records of earlier ones.
             let nothing_waits = scene.world.is_well();
             scene.play(step);
             let settles = matches!(step, Step::Wait { .. } | Step::SetClock { .. } | Step::Synchronised(_) | Step::Reboot { .. } | Step::Restart);
@@ -107,14 +107,14 @@ fn hours_in_force_end_when_the_clock_becomes_unknown_and_come_back_with_the_time
             _ => None,
         });
         assert_eq!(reason.as_deref(), Some("the time is not known"));
-        // Words of operators and the exit button do not need the time.
-        scene.play(&Step::Order { door: 0, late: false, order: Order::Unlock { duration: None } });
+        // Orders of operators and the exit button do not need the time.
+        scene.play(&Step::Order { door: 0, late: false, order: DoorOrder::Unlock { duration: None } });
         assert!(scene.doors().views()[0].unlocked);
         scene.wait(Duration::from_secs(5));
         assert!(!scene.doors().views()[0].unlocked);
         scene.play(&Step::Contact { door: 1, input: Input::ExitButton, active: true });
         assert!(scene.doors().views()[1].unlocked);
-        scene.play(&Step::Order { door: 1, late: false, order: Order::Mode(Mode::Lockdown { group: None }) });
+        scene.play(&Step::Order { door: 1, late: false, order: DoorOrder::Mode(Mode::Lockdown { group: None }) });
         assert!(!scene.doors().views()[1].unlocked);
         scene.clock.set_wall(right + Duration::from_secs(60));
         scene.wait(Duration::from_secs(2));
@@ -124,9 +124,9 @@ fn hours_in_force_end_when_the_clock_becomes_unknown_and_come_back_with_the_time
 }
 
 #[test]
-fn an_operators_lock_in_the_hours_holds_over_a_doubt_of_the_time() {
+fn an_operators_lock_in_the_hours_holds_while_the_time_is_unknown() {
     let mut scene = in_the_hours();
-    scene.play(&Step::Order { door: 0, late: false, order: Order::Lock });
+    scene.play(&Step::Order { door: 0, late: false, order: DoorOrder::Lock });
     let right = scene.clock.wall();
     scene.clock.set_wall(SystemTime::UNIX_EPOCH);
     scene.wait(Duration::from_secs(2));
@@ -148,7 +148,7 @@ fn a_power_cut_opens_nothing_by_a_clock_that_is_behind() {
         assert_eq!(refused(&scene), Some(Reason::Passback), "{wall:?}: inside stays inside");
         scene.play(&VISITOR);
         assert_eq!(refused(&scene), Some(Reason::ClockUnknown), "{wall:?}");
-        // In the next run it is as unknown as before, and then the network tells.
+        // After a restart it is still unknown, until the network sets the clock.
         scene.play(&Step::Reboot { wall: Wakes::In1970 });
         scene.play(&VISITOR);
         assert_eq!(refused(&scene), Some(Reason::ClockUnknown));
@@ -166,21 +166,21 @@ fn a_visitor_whose_day_is_surely_over_is_expired() {
     let mut scene = in_the_hours();
     scene.play(&Step::SetClock { seconds: 4 * 86_400 });
     scene.wait(Duration::from_secs(90));
-    scene.play(&Step::Order { door: 0, late: false, order: Order::Lock });
+    scene.play(&Step::Order { door: 0, late: false, order: DoorOrder::Lock });
     scene.play(&Step::Reboot { wall: Wakes::In1970 });
     scene.play(&VISITOR);
     assert_eq!(refused(&scene), Some(Reason::Expired));
 }
 
 #[test]
-fn years_ahead_for_one_run_is_no_lasting_harm() {
+fn a_clock_years_ahead_in_one_run_does_no_lasting_harm() {
     let mut scene = in_the_hours();
     scene.play(&Step::Reboot { wall: Wakes::YearsAhead });
     assert_eq!(scene.doors().time(), Some(TimeQuality::Plausible), "nothing can prove it");
     scene.wait(Duration::from_secs(90));
     scene.play(&GOES_IN);
     scene.wait(Duration::from_secs(10));
-    // The next run knows better.
+    // The next run has the right time.
     scene.clock.reboot(SystemTime::UNIX_EPOCH + Duration::from_secs(1_774_728_000 + 13 * 3600));
     scene.play(&Step::Restart);
     scene.wait(Duration::from_secs(2));
@@ -188,7 +188,7 @@ fn years_ahead_for_one_run_is_no_lasting_harm() {
     scene.clock.set_synchronised(Some(true));
     scene.wait(Duration::from_secs(2));
     assert_eq!(scene.doors().time(), Some(TimeQuality::Synchronised));
-    // A place that lies ahead counts as of now, and not for two years.
+    // A place with a future date counts from now, not for two years.
     scene.play(&GOES_IN);
     assert_eq!(refused(&scene), Some(Reason::Passback));
     scene.clock.advance(Duration::from_secs(13 * 3600));
@@ -197,7 +197,7 @@ fn years_ahead_for_one_run_is_no_lasting_harm() {
 }
 
 #[test]
-fn an_operators_word_ends_a_doubt_that_nothing_else_can_end() {
+fn an_operator_can_end_the_doubt_about_the_time() {
     let mut scene = in_the_hours();
     scene.play(&Step::Reboot { wall: Wakes::Yesterday });
     assert!(!scene.doors().views()[0].unlocked);
@@ -206,13 +206,13 @@ fn an_operators_word_ends_a_doubt_that_nothing_else_can_end() {
     assert!(scene.lines().iter().any(|line| matches!(line, Line::Note(_, Event::ClockTrusted { by }) if by == "anna")));
     scene.play(&Step::Restart);
     scene.wait(Duration::from_secs(2));
-    assert!(scene.doors().views()[0].unlocked, "and it outlives a restart");
+    assert!(scene.doors().views()[0].unlocked, "it outlives a restart");
     scene.play(&Step::Reboot { wall: Wakes::In1970 });
     assert!(scene.doors().trust_clock("anna").is_err(), "1970 is never right");
 }
 
 #[test]
-fn a_clock_set_while_usher_runs_is_told_and_moves_nobody() {
+fn a_clock_that_is_set_is_recorded_and_changes_no_place() {
     let mut scene = Scene::new(Setup { hours: false, ..setup() });
     scene.play(&GOES_IN);
     scene.play(&Step::Wait { ms: 10_000 });
@@ -222,7 +222,7 @@ fn a_clock_set_while_usher_runs_is_told_and_moves_nobody() {
         scene.play(&Step::Wait { ms: 10_000 });
         assert_eq!((refused(&scene), jumps(&scene)), (Some(Reason::Passback), count + 1));
     }
-    // Half a day later it is no longer trusted.
+    // Half a day later the place has expired.
     scene.clock.advance(Duration::from_secs(12 * 3600));
     scene.play(&GOES_IN);
     assert_eq!(refused(&scene), None);

@@ -1,4 +1,4 @@
-//! Floods at the door: what is written down of them, and that the door does its work meanwhile.
+//! Floods at a door: what is recorded of them, and that the door works in the meantime.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn counted(scene: &Scene) -> u64 {
 }
 
 #[test]
-fn a_loose_sensor_is_a_few_records_and_one_alarm_that_lasts() {
+fn a_loose_sensor_causes_few_records_and_one_lasting_alarm() {
     let mut scene = Scene::new(PLAIN);
     scene.play(&contact(Input::Sensor, false));
     scene.play(&Step::Wait { ms: 5000 });
@@ -61,7 +61,7 @@ fn a_loose_sensor_is_a_few_records_and_one_alarm_that_lasts() {
     let written = notes(&scene).len();
     assert!(written < 12 * 2 + 10, "{written} records of 2400 changes");
     let (raised, ended) = alarms(&scene);
-    assert_eq!(raised, ended + 1, "it is an alarm while it lasts");
+    assert_eq!(raised, ended + 1, "the alarm lasts as long as the chatter");
     assert!(scene.doors().views()[0].alarms.contains(&Alarm::Forced));
     assert!(scene.doors().trouble().unwrap().contains("front"));
     scene.play(&Step::Wait { ms: 11_000 });
@@ -69,20 +69,20 @@ fn a_loose_sensor_is_a_few_records_and_one_alarm_that_lasts() {
     let told =
         notes(&scene).iter().filter(|e| matches!(e, Event::DoorOpened { .. } | Event::DoorClosed { .. })).count();
     assert_eq!(told as u64 + counted(&scene), 2400);
-    // And after that a leaf is a leaf again.
+    // Afterwards the sensor is trusted again.
     scene.play(&contact(Input::Sensor, true));
     assert!(matches!(notes(&scene).last(), Some(Event::AlarmRaised { alarm: Alarm::Forced, .. })));
 }
 
 #[test]
-fn a_broken_button_lets_everybody_out_and_is_a_few_records() {
+fn a_broken_button_lets_everybody_out_and_causes_few_records() {
     let mut scene = Scene::new(PLAIN);
     chatter(&mut scene, Input::ExitButton, 10 * 60 * 8, 125);
     let written = notes(&scene);
     let requests = written.iter().filter(|e| matches!(e, Event::ExitRequested { .. })).count();
     let openings = written.iter().filter(|e| matches!(e, Event::Unlocked { cause: Cause::Exit, .. })).count();
     assert!(openings <= requests && written.len() < 200 + 30, "{} {requests} {openings}", written.len());
-    // The door was never shut for longer than between two presses.
+    // The door was never locked for longer than between two presses.
     let levels: Vec<_> = scene
         .lines()
         .into_iter()
@@ -94,7 +94,7 @@ fn a_broken_button_lets_everybody_out_and_is_a_few_records() {
             assert!(open.since(*shut) <= Duration::from_millis(250), "{:?}", open.since(*shut));
         }
     }
-    // A single press later is what it always was.
+    // A single press later works as usual.
     scene.play(&Step::Wait { ms: 30_000 });
     let before = notes(&scene).len();
     scene.play(&contact(Input::ExitButton, true));
@@ -113,17 +113,17 @@ fn a_grant_holds_although_the_sensor_chatters() {
     chatter(&mut scene, Input::Sensor, 40, 100);
     scene.play(&Step::Seen { door: 0, person: 1, age_ms: 50, inwards: true });
     chatter(&mut scene, Input::Sensor, 8, 100);
-    assert!(scene.doors().views()[0].unlocked, "a contact that lies does not lock the door before somebody is through");
+    assert!(scene.doors().views()[0].unlocked, "a chattering sensor does not lock the door before somebody is through");
     scene.play(&Step::Wait { ms: 4000 });
     assert!(!scene.doors().views()[0].unlocked);
 }
 
 #[test]
-fn a_poster_becomes_a_summary_and_somebody_who_may_pass_gets_in() {
+fn a_poster_becomes_a_summary_and_an_enrolled_person_gets_in() {
     let mut scene = Scene::new(PLAIN);
     for _ in 0..300 {
         scene.play(&Step::Seen { door: 1, person: 0, age_ms: 50, inwards: true });
-        // The lamps show each denial, and an order needs a place in the relay's inbox.
+        // The lamps show each denial, and an order needs room in the relay's inbox.
         assert_eq!(scene.relays.poll(Duration::from_secs(20)), 0, "a relay hangs");
     }
     let denied = |scene: &Scene| -> (usize, u64) {
@@ -143,7 +143,7 @@ fn a_poster_becomes_a_summary_and_somebody_who_may_pass_gets_in() {
 }
 
 #[test]
-fn without_room_grants_and_alarms_are_written_and_the_rest_is_counted_until_there_is_room() {
+fn on_a_full_disk_grants_and_alarms_are_recorded_and_the_rest_is_counted() {
     let mut scene = Scene::new(PLAIN);
     scene.play(&contact(Input::Sensor, false));
     *scene.world.short_of_room.lock().unwrap() = true;
@@ -180,8 +180,8 @@ fn without_room_grants_and_alarms_are_written_and_the_rest_is_counted_until_ther
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
-    /// Whatever a sensor does, each of its changes is in some record when the doors have ended, alarms are never left standing by a
-    /// contact that came to rest, and no minute has more than so many records.
+    /// Whatever a sensor does: each of its changes is in some record when the doors have ended, no alarm stays raised after the contact has come to rest, and
+    /// the number of records a minute is limited.
     #[test]
     fn every_change_is_in_some_record(
         setup in setups(),
@@ -192,15 +192,15 @@ proptest! {
         scene.play(&contact(Input::Sensor, false));
         let mut changes = 0;
         for (at, (count, gap)) in bursts.iter().enumerate() {
-            // A journal that fails for a while loses single records, as it says, but no count.
+            // A journal that fails for a while loses single records, but no counts.
             let lost = fails && at == 1;
-            scene.play(&Step::PenFails(lost));
+            scene.play(&Step::WriterFails(lost));
             let before = notes(&scene).len();
             chatter(&mut scene, Input::Sensor, count * 2, *gap);
             changes += if lost { 0 } else { *count as u64 * 2 };
             prop_assert!(!lost || notes(&scene).len() == before);
         }
-        scene.play(&Step::PenFails(false));
+        scene.play(&Step::WriterFails(false));
         scene.play(&Step::Wait { ms: 130_000 });
         prop_assert!(scene.doors().views()[0].alarms.is_empty());
         scene.doors().make_safe("the end");

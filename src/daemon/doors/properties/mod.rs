@@ -1,5 +1,5 @@
-//! Promises of the whole house, held through thousands of random histories: faces, repeated frames, buttons, sensors, operators, late orders,
-//! a clock that is set, a journal that fails, a disk that stalls, stops and restarts at any step.
+//! Properties of the doors over thousands of random histories: faces, repeated frames, buttons, sensors, operators, late orders, a clock that is set,
+//! a journal that fails, a disk that stalls, stops and restarts at any step.
 
 mod clocks;
 mod floods;
@@ -17,7 +17,7 @@ use crate::access::{Passback, Window};
 use crate::domain::{Decision, Direction, Event, Mode, Moment, Reason, Verdict};
 use crate::door::{Input, Level};
 
-use super::Order;
+use super::DoorOrder;
 use people::groups;
 use steps::{Step, Wakes, steps};
 use world::{DOORS, Line, MAX_HOLD, MAX_ON, STEP, Scene, Setup, setups};
@@ -32,7 +32,7 @@ fn allows(event: &Event, name: &str) -> bool {
     }
 }
 
-/// The decision that this line tells of, if it is one about the door `name`.
+/// The decision in this line, if it concerns the door `name`.
 fn decided<'a>(line: &'a Line, name: &str) -> Option<&'a Decision> {
     match line {
         Line::Note(_, Event::Decided { door, decision, .. }) if **door == *name => Some(decision),
@@ -43,24 +43,24 @@ fn decided<'a>(line: &'a Line, name: &str) -> Option<&'a Decision> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
-    /// Never energised without a record that allows it, written down before, but for egress; never for longer than the limit, whatever the
-    /// disk does; never twice by one record; and never between the begin of a stop and the next start.
+    /// A relay is never energised without an earlier record that allows it, except for egress; never for longer than the limit, whatever the disk
+    /// does; never twice by one record; and never between the beginning of a stop and the next start.
     #[test]
-    fn a_relay_moves_on_record_and_for_a_while(setup in setups(), steps in steps()) {
+    fn a_relay_is_energised_on_record_and_for_a_limited_time(setup in setups(), steps in steps()) {
         let mut scene = Scene::new(setup.clone());
-        // The line at which each step began, with what it lets out without a record: of which door, and whether for long.
+        // The line at which each step began, and the egress that it allows without a record: the door, and whether it is held.
         let mut egress: Vec<(usize, Option<(usize, bool)>)> = vec![(0, None)];
         let mut stopped = false;
         for step in &steps {
             let begin = scene.lines().len();
             let lets_out = match step {
                 Step::Contact { door, input: Input::ExitButton, active: true } => Some((*door, false)),
-                Step::Order { door, order: Order::Mode(Mode::Release), late: false } => Some((*door, true)),
+                Step::Order { door, order: DoorOrder::Mode(Mode::Release), late: false } => Some((*door, true)),
                 _ => None,
             };
-            // What the step before could have let out and did not, it does not let out now.
+            // Egress that the step before allowed and that did not happen is no longer allowed.
             egress.extend([(begin, None), (begin, lets_out)]);
-            // A release is kept over a restart.
+            // A release outlives a restart.
             if step.starts_anew() {
                 for (door, mode) in scene.modes_on_disk().iter().enumerate().filter(|(_, mode)| **mode == Mode::Release) {
                     egress.push((begin, Some((door, *mode == Mode::Release))));
@@ -108,15 +108,15 @@ proptest! {
                 }
             }
         }
-        prop_assert_eq!(since, [None, None], "the end leaves no relay on");
+        prop_assert_eq!(since, [None, None], "no relay is energised at the end");
     }
 
-    /// Never in a lockdown, but for the group it names; a stale face and a face that may not pass never open anything.
+    /// No door unlocks in a lockdown, except for its group; a stale face and a face that may not pass never unlock anything.
     #[test]
-    fn modes_and_refusals_are_kept(setup in setups(), steps in steps()) {
+    fn modes_and_refusals_hold(setup in setups(), steps in steps()) {
         let mut scene = Scene::new(setup);
         for step in &steps {
-            // Else records of earlier steps come with this one.
+            // Otherwise this step also writes records of earlier ones.
             let nothing_waits = scene.world.is_well();
             let before = scene.lines().len();
             scene.play(step);
@@ -135,7 +135,7 @@ proptest! {
                         _ => {}
                     }
                 }
-                prop_assert_eq!(energised, view.unlocked, "what is shown is what is");
+                prop_assert_eq!(energised, view.unlocked, "the view matches the relay");
                 match &view.mode {
                     Mode::Lockdown { group: None } => prop_assert!(!energised),
                     Mode::Lockdown { group: Some(_) } if energised => {
@@ -145,7 +145,7 @@ proptest! {
                 }
             }
             let new = scene.lines().split_off(before);
-            // Hours that begin at this moment unlock by themselves.
+            // Hours that begin at this moment unlock a door as well.
             if matches!(step, Step::Order { late: true, .. }) && !scene.setup.hours {
                 let moved = new.iter().any(|line| matches!(line, Line::Level(_, _, Level::Energised)));
                 prop_assert!(!moved, "a late order moves nothing");
@@ -157,7 +157,7 @@ proptest! {
         }
     }
 
-    /// Modes and places are after a restart what they were before, and nothing is unlocked but what was released.
+    /// Modes and places outlive a restart, and afterwards only released doors are unlocked.
     #[test]
     fn a_restart_changes_nothing_and_unlocks_nothing(setup in setups(), steps in steps()) {
         let mut scene = Scene::new(setup);
@@ -168,7 +168,7 @@ proptest! {
             }
             let modes = |scene: &mut Scene| scene.doors().views().into_iter().map(|view| view.mode).collect::<Vec<_>>();
             let before = (modes(&mut scene), scene.doors().occupancy());
-            // A lockdown that could not be written down holds, and is gone with the restart.
+            // A lockdown that could not be recorded is in force, and ends with the restart.
             if scene.modes_on_disk() != before.0 {
                 continue;
             }
@@ -181,13 +181,13 @@ proptest! {
         }
     }
 
-    /// Where two are needed, somebody else was recognised just before, after the last word about the mode, and both may pass when the
-    /// door opens.
+    /// Where two people are needed, somebody else was recognised just before and after the last change of mode, and both may pass when the door
+    /// unlocks.
     #[test]
     fn two_people_may_both_pass_when_a_door_opens_for_them(setup in setups(), steps in steps()) {
         let mut scene = Scene::new(Setup { two_person: true, interlock: false, ..setup });
         let name = DOORS[1];
-        let written_at_once = |step: &&Step| !matches!(step, Step::PenFails(_) | Step::DiskStalls { .. });
+        let written_at_once = |step: &&Step| !matches!(step, Step::WriterFails(_) | Step::DiskStalls { .. });
         for step in steps.iter().filter(written_at_once) {
             let before = scene.lines().len();
             scene.play(step);
@@ -201,7 +201,7 @@ proptest! {
                 let first = since_mode.filter_map(|line| decided(line, name)).find(
                     |d| d.verdict == Verdict::Deny { reason: Reason::SecondPerson }
                 );
-                prop_assert!(first.is_some(), "nobody waited");
+                prop_assert!(first.is_some(), "nobody else was recognised");
                 let first = first.unwrap();
                 prop_assert!(granted.decided_at.since(first.decided_at) <= Duration::from_secs(15));
                 let two = [first, granted].map(|decision| (decision.nearest.unwrap().person.0, decision.track));
@@ -216,14 +216,14 @@ proptest! {
         }
     }
 
-    /// By hard anti-passback nobody goes in twice without going out, and a zone never holds more people than there are.
+    /// With hard anti-passback nobody goes in twice without going out, and a zone never holds more people than exist.
     #[test]
     fn places_add_up(setup in setups(), steps in steps()) {
         let mut scene = Scene::new(Setup { passback: Passback::Hard, ..setup });
-        // In one run of the machine no clock that is set, and over a power cut none that is not, lets anybody in twice.
+        // Nobody goes in twice because a clock is set within one run of the machine, or is unset after a power cut.
         let cut = steps.iter().any(|step| matches!(step, Step::Reboot { .. }));
         let quiet = |step: &&Step| match step {
-            Step::Amnesty | Step::PenFails(_) | Step::DiskStalls { .. } | Step::Wait { ms: 300_000 } => false,
+            Step::Amnesty | Step::WriterFails(_) | Step::DiskStalls { .. } | Step::Wait { ms: 300_000 } => false,
             Step::Reboot { wall: Wakes::Right | Wakes::YearsAhead } => false,
             Step::SetClock { .. } | Step::Synchronised(_) => !cut,
             _ => true,
@@ -237,7 +237,7 @@ proptest! {
             if let Line::Note(seq, Event::Passed { person, direction: Some(direction), record, .. }) = line
                 && let Some((before, passage)) = passed.insert(person.id.0, (direction, seq))
             {
-                // A grant that was under way when they passed elsewhere still counts.
+                // A grant from before they passed elsewhere still counts.
                 prop_assert!(before != direction || record < passage, "{} {direction:?} twice", person.name);
             }
         }
@@ -292,7 +292,7 @@ fn a_grant_opens_passes_and_closes() {
     assert_eq!(told, expected);
 }
 
-/// A house of two-person doors, seen by the second of them.
+/// A history of two-person doors, by what happens at the second door.
 fn by_two(steps: &[Step]) -> Vec<&'static str> {
     let setup = Setup {
         permits: false,
@@ -314,9 +314,9 @@ fn by_two(steps: &[Step]) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_second_of_two_is_not_let_in_alone() {
+fn the_second_of_two_people_is_not_let_in_alone() {
     let seen = |person| Step::Seen { door: 1, person, age_ms: 50, inwards: true };
-    let mode = |mode| Step::Order { door: 1, order: Order::Mode(mode), late: false };
+    let mode = |mode| Step::Order { door: 1, order: DoorOrder::Mode(mode), late: false };
     let guards = mode(Mode::Lockdown { group: Some("guards".into()) });
     let disable = Step::Enabled { person: 1, enabled: false };
     assert_eq!(by_two(&[seen(1), seen(2)]), ["second_person", "grant"]);
@@ -329,7 +329,7 @@ fn the_second_of_two_is_not_let_in_alone() {
 }
 
 #[test]
-fn alarms_of_a_leaf() {
+fn alarms_of_a_door_that_is_forced_and_held_open() {
     let setup = Setup {
         permits: false,
         first_person: false,
@@ -361,7 +361,7 @@ fn alarms_of_a_leaf() {
     assert_eq!(told, ["alarm forced_open", "warning 20", "alarm held_open", "end held_open 20", "end forced_open 60"]);
 }
 
-/// Why the doors were locked between a minute before midnight and a minute after, with a guard who came in between.
+/// Why the doors are locked between a minute before midnight and a minute after, with a guard who comes in between.
 fn locked_at_midnight(window: Window) -> Vec<String> {
     let setup = Setup {
         permits: false,
@@ -379,7 +379,7 @@ fn locked_at_midnight(window: Window) -> Vec<String> {
     let guard = Step::Seen { door: 1, person: 2, age_ms: 50, inwards: true };
     // From 21:01:40.
     scene.play(&Step::SetClock { seconds: 10_640 });
-    assert!(!scene.doors().views()[1].unlocked, "nobody has opened these hours");
+    assert!(!scene.doors().views()[1].unlocked, "no guard has come in these hours");
     scene.play(&guard);
     scene.play(&Step::Wait { ms: 20_000 });
     assert!(scene.doors().views()[1].unlocked);
@@ -404,7 +404,7 @@ fn locked_at_midnight(window: Window) -> Vec<String> {
 #[test]
 fn a_window_that_somebody_opened_stays_open_over_midnight() {
     assert!(locked_at_midnight(Window { from_min: 20 * 60, to_min: 28 * 60 }).is_empty());
-    // Hours without an end are opened day by day, and the record says so.
+    // Hours without an end start anew each day, and the record says so.
     let told = locked_at_midnight(Window { from_min: 0, to_min: 24 * 60 });
     assert_eq!(told, ["a new day began, and nobody of the group that opens it has come yet"]);
 }

@@ -1,18 +1,18 @@
-//! The people of the house in memory.
-//!
-//! Knows nothing of doors.
+//! The people of the tests, and when their history begins.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
-use super::world::BEGIN_S;
 use crate::access::Holder;
-use crate::daemon::doors::pen::People;
+use crate::daemon::doors::writer::People;
 use crate::domain::{GallerySize, PersonId};
 
-/// Who cannot pass for now, but for person 4, who never can.
+/// The night before Berlin skips an hour.
+pub const BEGIN_S: i64 = 1_774_728_000;
+
+/// People who are disabled, besides person 4, who always is.
 #[derive(Clone, Default)]
 pub struct Disabled(Arc<Mutex<BTreeSet<u32>>>);
 
@@ -25,13 +25,13 @@ impl Disabled {
         };
     }
 
-    /// Whether that person may pass anywhere at all.
+    /// Whether that person is enabled.
     pub fn is_enabled(&self, person: u32) -> bool {
         person != 4 && !self.0.lock().unwrap().contains(&person)
     }
 }
 
-/// 1 is of the staff, 2 of staff and guards, 3 in no group, 4 disabled, 5 a guard for a few days.
+/// Person 1 is in the group staff, 2 in staff and guards, 3 in none; 4 is disabled; 5 is a guard for a few days.
 pub struct TestPeople(pub Disabled);
 
 pub fn groups(person: u32) -> Vec<String> {

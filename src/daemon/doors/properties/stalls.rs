@@ -1,4 +1,4 @@
-//! Somebody stands before a door while the disk has stalled.
+//! A person before a door while the disk stalls.
 
 use crate::access::Passback;
 use crate::domain::{Event, Verdict};
@@ -8,7 +8,7 @@ use super::steps::Step;
 use super::world::{Line, Scene, Setup};
 
 #[test]
-fn a_stalled_disk_keeps_one_grant_waiting_and_the_door_opens_when_it_answers() {
+fn a_stalled_disk_keeps_one_grant_waiting_and_the_door_unlocks_when_it_answers() {
     let mut scene = Scene::new(Setup {
         permits: false,
         first_person: false,
@@ -29,11 +29,11 @@ fn a_stalled_disk_keeps_one_grant_waiting_and_the_door_opens_when_it_answers() {
     for _ in 0..100 {
         scene.play(&comes);
     }
-    assert_eq!((grants(&scene), energised(&scene)), (0, 0), "the disk has taken nothing yet");
+    assert_eq!((grants(&scene), energised(&scene)), (0, 0), "nothing is on disk yet");
     scene.play(&Step::Wait { ms: 60_000 });
-    assert_eq!((grants(&scene), energised(&scene)), (1, 0), "one grant waited, and it is too late for it");
+    assert_eq!((grants(&scene), energised(&scene)), (1, 0), "one grant waited, and is too old by now");
     let refused = scene.lines().iter().any(|line| matches!(line, Line::Note(_, Event::UnlockRefused { .. })));
-    assert!(refused, "and the record after it says why");
+    assert!(refused, "the record after it says why");
     scene.play(&comes);
-    assert_eq!((grants(&scene), energised(&scene)), (2, 1), "nobody waits for longer than the disk");
+    assert_eq!((grants(&scene), energised(&scene)), (2, 1), "the next grant is immediate");
 }

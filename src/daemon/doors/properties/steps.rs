@@ -1,16 +1,14 @@
-//! What can happen to the house: steps, and histories of them.
-//!
-//! Knows nothing of how a step is played.
+//! What can happen: steps, and random histories of them.
 
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
-use crate::daemon::doors::Order;
+use crate::daemon::doors::DoorOrder;
 use crate::domain::Mode;
 use crate::door::Input;
 
-/// What a clock shows after a power cut.
+/// The time of a clock after a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wakes {
     In1970,
@@ -32,7 +30,7 @@ impl Wakes {
 }
 
 impl Step {
-    /// Whether usher is started anew.
+    /// Whether usher restarts.
     pub fn starts_anew(&self) -> bool {
         matches!(self, Step::Restart | Step::Reboot { .. })
     }
@@ -54,10 +52,10 @@ pub enum Step {
     },
     Order {
         door: usize,
-        order: Order,
+        order: DoorOrder,
         late: bool,
     },
-    /// The frames of the last face once more.
+    /// The frames of the last face again.
     SeenAgain,
     Amnesty,
     Wait {
@@ -71,14 +69,14 @@ pub enum Step {
         person: u32,
         enabled: bool,
     },
-    /// Whether the kernel says that the clock is kept in step.
+    /// Whether the kernel reports a synchronised clock.
     Synchronised(Option<bool>),
-    /// A power cut; the clock wakes up with this.
+    /// A power cut, after which the clock shows this.
     Reboot {
         wall: Wakes,
     },
-    PenFails(bool),
-    /// From now on the disk answers nothing for so long.
+    WriterFails(bool),
+    /// The disk does not answer for this long.
     DiskStalls {
         ms: u64,
     },
@@ -91,12 +89,12 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let door = 0usize..2;
     let input = prop::sample::select(vec![Input::Sensor, Input::ExitButton, Input::Tamper]);
     let order = prop_oneof![
-        3 => (0u64..20_000).prop_map(|ms| Order::Unlock { duration: Some(Duration::from_millis(ms)) }),
-        2 => Just(Order::Lock),
-        1 => Just(Order::Mode(Mode::Lockdown { group: None })),
-        1 => Just(Order::Mode(Mode::Lockdown { group: Some("guards".into()) })),
-        1 => Just(Order::Mode(Mode::Release)),
-        3 => Just(Order::Mode(Mode::Normal)),
+        3 => (0u64..20_000).prop_map(|ms| DoorOrder::Unlock { duration: Some(Duration::from_millis(ms)) }),
+        2 => Just(DoorOrder::Lock),
+        1 => Just(DoorOrder::Mode(Mode::Lockdown { group: None })),
+        1 => Just(DoorOrder::Mode(Mode::Lockdown { group: Some("guards".into()) })),
+        1 => Just(DoorOrder::Mode(Mode::Release)),
+        3 => Just(DoorOrder::Mode(Mode::Normal)),
     ];
     let seconds = prop_oneof![-40_000_000i64..40_000_000, -7200i64..7200];
     let step = prop_oneof![
@@ -112,7 +110,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => prop::sample::select(vec![None, Some(false), Some(true)]).prop_map(Step::Synchronised),
         1 => prop::sample::select(vec![Wakes::In1970, Wakes::Yesterday, Wakes::Right, Wakes::YearsAhead])
             .prop_map(|wall| Step::Reboot { wall }),
-        1 => any::<bool>().prop_map(Step::PenFails),
+        1 => any::<bool>().prop_map(Step::WriterFails),
         1 => (1u64..20_000).prop_map(|ms| Step::DiskStalls { ms }),
         1 => prop_oneof![1 => Just(Step::Stop), 3 => Just(Step::Restart)],
     ];

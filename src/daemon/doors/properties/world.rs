@@ -1,7 +1,5 @@
-//! A house in memory for the tests: a disk, wires, a pen that may fail or stall, people, a clock, and steps that can be played. The relays run
-//! on their real threads; only the clock is simulated.
-//!
-//! Knows nothing of what is promised.
+//! A simulation for the tests: a disk, wires, a writer that may fail or stall, people, a clock, and the steps to be played. The relays run on their real
+//! threads; only the clock is simulated.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -17,23 +15,21 @@ use crate::access::{
     Schedule, Window, WithoutSync, Zones, usual,
 };
 use crate::clock::{Clock, SimulatedClock};
-use crate::daemon::doors::pen::{Pen, Unwritten};
-use crate::daemon::doors::post::{Post, UnlockHours};
-use crate::daemon::doors::scribe;
-use crate::daemon::doors::standing::{Entry, Standing};
+use crate::daemon::doors::door::{Door, UnlockHours};
+use crate::daemon::doors::saved::{SavedEntry, SavedState};
+use crate::daemon::doors::write_queue;
+use crate::daemon::doors::writer::{EventWriter, Unwritten};
 use crate::daemon::doors::{Doors, DoorsSettings};
 use crate::domain::{Direction, Distance, Event, Face, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId};
 use crate::door::{DoorError, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
 
-use super::people::{Disabled, TestPeople};
+use super::people::{BEGIN_S, Disabled, TestPeople};
 
 pub const MAX_ON: Duration = Duration::from_secs(10);
 pub const MAX_HOLD: Duration = Duration::from_secs(240);
-/// The night before Berlin skips an hour.
-pub const BEGIN_S: i64 = 1_774_728_000;
 pub const DOORS: [&str; 2] = ["front", "back"];
 
-/// All that happened, in order.
+/// An entry of the history, in order.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Line {
@@ -41,36 +37,36 @@ pub enum Line {
     Level(usize, Moment, Level),
 }
 
-/// While the disk stalls, the clock moves in steps of this, and the relays look at it after each.
+/// While the disk stalls, the clock advances in steps of this, and the relays handle what is due after each.
 pub const STEP: Duration = Duration::from_millis(20);
-/// As the doors' own queue has it.
-const PATIENCE: Duration = scribe::PATIENCE;
+/// As in the doors' own queue.
+const PATIENCE: Duration = write_queue::PATIENCE;
 
-/// An event with what of the doors' standing changes by it.
-type Waiting = (Event, Vec<Entry>);
+/// An event with the entries of the saved state that change with it.
+type Waiting = (Event, Vec<SavedEntry>);
 
-/// What outlives a restart: the disk, and the wires.
+/// What outlives a restart: the disk and the wires.
 #[derive(Clone, Default)]
 pub struct World {
     pub log: Arc<Mutex<Vec<Line>>>,
     disk: Arc<Mutex<BTreeMap<String, String>>>,
-    pub pen_fails: Arc<Mutex<bool>>,
+    pub writer_fails: Arc<Mutex<bool>>,
     stalled_until: Arc<Mutex<Moment>>,
-    /// What waits for the disk.
+    /// Events that wait for the disk.
     waiting: Arc<Mutex<Vec<Waiting>>>,
-    /// Who cannot pass, but for person 4, who never can.
+    /// People who are disabled, besides person 4, who always is.
     pub disabled: Disabled,
     pub short_of_room: Arc<Mutex<bool>>,
 }
 
 impl World {
-    /// Nothing waits for the disk, and the pen writes.
+    /// Whether nothing waits for the disk and the writer works.
     pub fn is_well(&self) -> bool {
-        !*self.pen_fails.lock().unwrap() && self.waiting.lock().unwrap().is_empty()
+        !*self.writer_fails.lock().unwrap() && self.waiting.lock().unwrap().is_empty()
     }
 
-    fn write(&self, event: &Event, standing: &[Entry]) -> u64 {
-        for Entry { key, value } in standing {
+    fn write(&self, event: &Event, saved: &[SavedEntry]) -> u64 {
+        for SavedEntry { key, value } in saved {
             let mut disk = self.disk.lock().unwrap();
             match value {
                 Some(value) => drop(disk.insert(key.clone(), value.clone())),
@@ -83,19 +79,19 @@ impl World {
         seq
     }
 
-    fn write_what_waits(&self, most: usize) {
+    fn write_waiting(&self, most: usize) {
         let mut waiting = self.waiting.lock().unwrap();
         let most = most.min(waiting.len());
-        for (event, standing) in waiting.drain(..most) {
-            self.write(&event, &standing);
+        for (event, saved) in waiting.drain(..most) {
+            self.write(&event, &saved);
         }
     }
 }
 
-pub struct TestPen(World, Arc<SimulatedClock>, RelayStop);
+pub struct TestWriter(World, Arc<SimulatedClock>, RelayStop);
 
-impl TestPen {
-    /// Waits for a disk that stalls, as long as the doors would; whether it answers.
+impl TestWriter {
+    /// Waits for a stalled disk as long as the doors would. Whether it answers.
     fn disk_answers(&self) -> bool {
         let until = *self.0.stalled_until.lock().unwrap();
         if self.0.waiting.lock().unwrap().is_empty() {
@@ -107,27 +103,27 @@ impl TestPen {
         }
         let answers = until <= self.1.now();
         if answers {
-            self.0.write_what_waits(usize::MAX);
+            self.0.write_waiting(usize::MAX);
         }
         answers
     }
 }
 
-impl Pen for TestPen {
-    fn write(&self, event: &Event, standing: &[Entry]) -> Result<u64, Unwritten> {
-        if *self.0.pen_fails.lock().unwrap() {
+impl EventWriter for TestWriter {
+    fn write(&self, event: &Event, saved: &[SavedEntry]) -> Result<u64, Unwritten> {
+        if *self.0.writer_fails.lock().unwrap() {
             return Err(Unwritten { reason: "full".into(), pending: false });
         }
         if self.disk_answers() {
-            return Ok(self.0.write(event, standing));
+            return Ok(self.0.write(event, saved));
         }
-        self.0.waiting.lock().unwrap().push((event.clone(), standing.to_vec()));
+        self.0.waiting.lock().unwrap().push((event.clone(), saved.to_vec()));
         Err(Unwritten { reason: "stalled".into(), pending: true })
     }
 
     fn waiting(&self) -> usize {
         if *self.0.stalled_until.lock().unwrap() <= self.1.now() {
-            self.0.write_what_waits(usize::MAX);
+            self.0.write_waiting(usize::MAX);
         }
         self.0.waiting.lock().unwrap().len()
     }
@@ -149,7 +145,7 @@ impl Wires for TestWires {
     }
 }
 
-/// How the house is set up.
+/// The configuration of a simulation.
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub permits: bool,
@@ -204,7 +200,7 @@ pub fn rules(setup: &Setup) -> HouseRules {
     }
 }
 
-/// The house, and what keeps it going over restarts.
+/// A simulation and its history.
 pub struct Scene {
     pub setup: Setup,
     pub world: World,
@@ -213,7 +209,7 @@ pub struct Scene {
     pub relays: RelayStop,
     threads: Vec<JoinHandle<()>>,
     last_seen: Option<(usize, Vec<Sighting>)>,
-    /// The hours of each day, in which doors stand unlocked; in force from a restart on.
+    /// The unlock hours of each day; a change takes effect at a restart.
     pub window: Window,
     frame: u64,
     track: u64,
@@ -240,18 +236,18 @@ impl Scene {
         scene
     }
 
-    /// The process is gone, its relays with it. Of what waits for a disk that stalls, what was being written is.
+    /// Ends the process and its relays. Of the events that wait for a stalled disk only the first, which was being written, gets written.
     pub fn end(&mut self) {
         self.doors = None;
         self.threads.drain(..).for_each(|thread| thread.join().unwrap());
-        self.world.write_what_waits(1);
+        self.world.write_waiting(1);
         self.world.waiting.lock().unwrap().clear();
     }
 
     fn start(&mut self) {
-        let mut standing = Standing::default();
+        let mut saved = SavedState::default();
         for (key, value) in self.world.disk.lock().unwrap().iter() {
-            standing.take(key, value).unwrap();
+            saved.take(key, value).unwrap();
         }
         let limits = Limits {
             max_age: Duration::from_millis(800),
@@ -262,11 +258,11 @@ impl Scene {
         house.schedules[0].week = std::array::from_fn(|_| vec![self.window]);
         self.relays = RelayStop::default();
         let mut threads = Vec::new();
-        let posts = DOORS
+        let doors = DOORS
             .iter()
             .enumerate()
             .map(|(at, name)| {
-                let mode = standing.modes.iter().find(|(door, _)| door == name).map(|(_, mode)| mode.clone());
+                let mode = saved.modes.iter().find(|(door, _)| door == name).map(|(_, mode)| mode.clone());
                 let settings = DoorwaySettings {
                     name: (*name).into(),
                     pulse: Duration::from_secs(3),
@@ -280,7 +276,7 @@ impl Scene {
                 let relay = Relay::new(Box::new(wires), limits).unwrap();
                 let (relay, body) = relay_thread(relay, Panel::new(None), self.clock.clone(), &self.relays, || {});
                 threads.push(std::thread::spawn(move || body.run(|| {})));
-                Post {
+                Door {
                     name: (*name).into(),
                     referee: Referee::new(usual()),
                     doorway: Doorway::new(settings, mode.unwrap_or_default()),
@@ -297,27 +293,27 @@ impl Scene {
             .collect();
         let short = self.world.short_of_room.clone();
         let settings = DoorsSettings {
-            posts,
+            doors,
             authority: Authority::new(house),
             near_enough: NearEnough::Fixed(Distance(1.0)),
             people: Box::new(TestPeople(self.world.disabled.clone())),
-            pen: Box::new(TestPen(self.world.clone(), self.clock.clone(), self.relays.clone())),
+            writer: Box::new(TestWriter(self.world.clone(), self.clock.clone(), self.relays.clone())),
             clock: self.clock.clone(),
             open_unrecorded: false,
             exit_unrecorded: true,
             short_of_room: Box::new(move || *short.lock().unwrap()),
             last_record: None,
-            evidence: standing.time.unwrap_or_default(),
+            evidence: saved.time.unwrap_or_default(),
         };
         self.threads = threads;
-        self.doors = Some(Doors::new(settings, &standing));
+        self.doors = Some(Doors::new(settings, &saved));
     }
 
     pub fn doors(&mut self) -> &mut Doors {
         self.doors.as_mut().unwrap()
     }
 
-    /// As the doors' thread does: whatever is due is done in time.
+    /// Advances the clock as the doors' thread does: everything is done when it is due.
     pub fn wait(&mut self, span: Duration) {
         let end = self.clock.now() + span;
         self.doors().tick();
@@ -329,7 +325,7 @@ impl Scene {
         self.doors().tick();
     }
 
-    /// Plays a step, and looks at the doors as their thread does after each message.
+    /// Plays a step, followed by a tick, as in the doors' thread.
     pub fn play(&mut self, step: &Step) {
         self.act(step);
         if !matches!(step, Step::Restart) {
@@ -406,7 +402,7 @@ impl Scene {
                 self.start();
                 self.wait(Duration::from_secs(2));
             }
-            Step::PenFails(fails) => *self.world.pen_fails.lock().unwrap() = fails,
+            Step::WriterFails(fails) => *self.world.writer_fails.lock().unwrap() = fails,
             Step::DiskStalls { ms } => {
                 *self.world.stalled_until.lock().unwrap() = self.clock.now() + Duration::from_millis(ms);
             }
@@ -421,11 +417,11 @@ impl Scene {
     }
 
     pub fn modes_on_disk(&self) -> Vec<Mode> {
-        let mut standing = Standing::default();
+        let mut saved = SavedState::default();
         for (key, value) in self.world.disk.lock().unwrap().iter() {
-            standing.take(key, value).unwrap();
+            saved.take(key, value).unwrap();
         }
-        let mode = |name: &&str| standing.modes.iter().find(|(door, _)| door == name).map(|(_, mode)| mode.clone());
+        let mode = |name: &&str| saved.modes.iter().find(|(door, _)| door == name).map(|(_, mode)| mode.clone());
         DOORS.iter().map(|name| mode(name).unwrap_or_default()).collect()
     }
 

@@ -1,0 +1,210 @@
+//! The doors' thread: takes messages from the other threads, one after the other. Owns the queue and the waiting; [`super::doors`] does the
+//! work.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::doors::door::DoorView;
+use super::doors::{DoorOrder, Doors, RequestError};
+use super::stage::Stage;
+use crate::clock::Clock;
+use crate::domain::{Direction, Event, Moment, PersonId, Sighting, TimeQuality};
+use crate::door::{Change, DoorError};
+
+/// The longest time between two heartbeats.
+const BEAT: Duration = Duration::from_millis(250);
+
+/// A message to the doors' thread. Cameras and doors are named by their index in the configuration.
+pub enum DoorMessage {
+    /// The faces of one frame.
+    Seen {
+        camera: usize,
+        sightings: Vec<Sighting>,
+    },
+    /// The new levels of a door's inputs, or why they cannot be read.
+    Contacts {
+        door: usize,
+        /// When they were read.
+        at: Moment,
+        changes: Result<Vec<Change>, DoorError>,
+    },
+    /// An operator's request. The answer is sent once the request is on disk and done.
+    Request {
+        request: OperatorRequest,
+        by: String,
+        /// It does not move a relay after this moment.
+        not_after: Moment,
+        answer: SyncSender<Result<(), RequestError>>,
+    },
+    CameraLost {
+        camera: Arc<str>,
+        reason: String,
+    },
+    CameraBack {
+        camera: Arc<str>,
+        lost_for: Duration,
+    },
+    /// Another device answers under the camera's name. Both are worded by [`crate::camera::Identity`].
+    CameraChanged {
+        camera: Arc<str>,
+        before: String,
+        now: String,
+    },
+    /// A relay has something to report.
+    Relay,
+    /// Put all doors at their safe level and end.
+    Finish {
+        reason: &'static str,
+    },
+}
+
+/// What an operator can request.
+#[derive(Clone, Debug)]
+pub enum OperatorRequest {
+    /// An order to one door, or to all (`None`).
+    Order { door: Option<usize>, order: DoorOrder },
+    /// Forget where a person is, or where everybody is (`None`).
+    Amnesty { person: Option<PersonId> },
+    /// Trust the wall clock.
+    TrustClock,
+}
+
+/// Called with the state of all doors.
+pub type Show = Box<dyn FnMut(&[DoorView]) + Send>;
+
+/// The state of all doors as last published, for threads and tasks that show it.
+#[derive(Clone, Default)]
+pub struct PublishedDoors(Arc<Mutex<DoorsOverview>>);
+
+/// The state of all doors at one moment.
+#[derive(Clone, Default)]
+pub struct DoorsOverview {
+    pub doors: Vec<DoorView>,
+    /// The number of people in each zone that is not empty.
+    pub occupancy: Vec<(String, usize)>,
+    /// How far the wall clock can be relied on; `None` before it was checked.
+    pub time: Option<TimeQuality>,
+}
+
+impl PublishedDoors {
+    /// The overview as last published.
+    pub fn read(&self) -> DoorsOverview {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Publishes `doors` as they are now. Returns whether one of them has changed.
+    pub(super) fn publish(&self, doors: &Doors) -> bool {
+        let overview = DoorsOverview { doors: doors.views(), occupancy: doors.occupancy(), time: doors.time() };
+        let mut published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = published.doors != overview.doors;
+        *published = overview;
+        changed
+    }
+}
+
+/// The thread's body and everything that it owns.
+pub struct DoorThread {
+    pub doors: Doors,
+    /// For each camera the index of its door, and the side of the door that it watches.
+    pub cameras: Vec<(usize, Option<Direction>)>,
+    pub clock: Arc<dyn Clock>,
+    pub stage: Arc<Stage>,
+    pub published: PublishedDoors,
+    /// Called with all doors whenever one of them has changed.
+    pub show: Show,
+    pub inbox: Receiver<DoorMessage>,
+}
+
+impl DoorThread {
+    /// Runs until [`DoorMessage::Finish`] or until all senders are dropped. Dropping the relays puts them at their safe level whatever happens.
+    pub fn run(mut self) {
+        // The first state is published already, and so is not a change.
+        (self.show)(&self.published.read().doors);
+        loop {
+            self.doors.tick();
+            self.publish();
+            self.stage.set_trouble(self.doors.trouble());
+            let now = self.clock.now();
+            self.stage.beat(now);
+            let due = self.doors.next_deadline().map_or(BEAT, |at| at.since(now).min(BEAT));
+            let reason = match self.inbox.recv_timeout(due) {
+                Ok(DoorMessage::Finish { reason }) => Some(reason),
+                Ok(message) => {
+                    self.handle(message);
+                    None
+                }
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some("all senders are gone"),
+            };
+            if let Some(reason) = reason {
+                self.doors.make_safe(reason);
+                self.publish();
+                return;
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        if self.published.publish(&self.doors) {
+            (self.show)(&self.published.read().doors);
+        }
+    }
+
+    fn handle(&mut self, message: DoorMessage) {
+        match message {
+            DoorMessage::Seen { camera, sightings } => {
+                let Some(&(door, direction)) = self.cameras.get(camera) else { return };
+                for sighting in &sightings {
+                    Stage::count(&self.stage.handled);
+                    self.doors.seen(door, direction, sighting);
+                }
+            }
+            DoorMessage::Contacts { door, at, changes: Ok(changes) } => {
+                self.doors.contacts(door, None);
+                for Change { input, active } in changes {
+                    self.doors.contact(door, input, active, at);
+                }
+            }
+            DoorMessage::Contacts { door, changes: Err(error), .. } => {
+                self.doors.contacts(door, Some(error.to_string()))
+            }
+            DoorMessage::Request { request, by, not_after, answer } => {
+                let done = self.follow(request, &by, not_after);
+                self.publish();
+                // The client may have disconnected.
+                drop(answer.try_send(done));
+            }
+            DoorMessage::CameraLost { camera, reason } => {
+                self.doors.note_event(&Event::CameraLost { camera, reason });
+            }
+            DoorMessage::CameraBack { camera, lost_for } => {
+                self.doors.note_event(&Event::CameraBack { camera, lost_for });
+            }
+            DoorMessage::CameraChanged { camera, before, now } => {
+                self.doors.note_event(&Event::CameraChanged { camera, before, now });
+            }
+            // Each tick takes in what the relays report.
+            DoorMessage::Relay | DoorMessage::Finish { .. } => {}
+        }
+    }
+
+    /// Carries out a request. An order to all doors goes to each of them, whatever the others answer.
+    fn follow(&mut self, request: OperatorRequest, by: &str, not_after: Moment) -> Result<(), RequestError> {
+        match request {
+            OperatorRequest::Order { door: Some(door), order } => self.doors.order(door, order, by, not_after),
+            OperatorRequest::Order { door: None, order } => {
+                let mut failures: Vec<RequestError> = (0..self.doors.count())
+                    .filter_map(|door| self.doors.order(door, order.clone(), by, not_after).err())
+                    .collect();
+                match failures.pop() {
+                    None => Ok(()),
+                    Some(failure) if failures.is_empty() => Err(failure),
+                    Some(failure) => Err(RequestError::Several(failures.into_iter().chain([failure]).collect())),
+                }
+            }
+            OperatorRequest::Amnesty { person } => self.doors.amnesty(person, by),
+            OperatorRequest::TrustClock => self.doors.trust_clock(by),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Requests of operators: orders to doors, forgetting where people are, trusting the clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::Doors;
+use super::moves::Failure;
+use super::saved::SavedEntry;
+use crate::domain::{Event, Mode, Moment, PersonId, earliest};
+
+/// An operator's order to a door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DoorOrder {
+    /// Unlock for a while; `None` for as long as a grant does.
+    Unlock {
+        duration: Option<Duration>,
+    },
+    Lock,
+    Mode(Mode),
+}
+
+/// Why a request was not carried out, or that its record may not be on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RequestError {
+    #[error("there is no such door")]
+    NoSuchDoor,
+    #[error("{door}: the order came {} ms after its deadline and was not carried out", .late.as_millis())]
+    Late { door: Arc<str>, late: Duration },
+    /// The rules of the door or its relay refuse the order.
+    #[error("{door}: {reason}")]
+    Refused { door: Arc<str>, reason: String },
+    /// The order is in force without a record, or was not carried out for lack of one.
+    #[error("{door}: {state}: {reason}")]
+    Unrecorded { door: Arc<str>, state: &'static str, reason: String },
+    #[error("the clock is not set: set it first, for example with `timedatectl set-time`")]
+    ClockUnset,
+    /// Nothing was done, because the journal cannot be written.
+    #[error("{0}")]
+    JournalFailed(String),
+    #[error("done, but not recorded yet: {0}")]
+    RecordPending(String),
+    /// An order to all doors failed at these.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Several(Vec<RequestError>),
+}
+
+impl Doors {
+    /// Carries out an operator's order. An order that unlocks is refused after `not_after`; one that locks never is. After `Ok` the record is on
+    /// disk.
+    ///
+    /// # Errors
+    /// Why the order was not carried out; or that it is in force, but its record may not be on disk.
+    pub fn order(&mut self, door: usize, order: DoorOrder, by: &str, not_after: Moment) -> Result<(), RequestError> {
+        let other_open = self.other_open(door);
+        let Some(this) = self.doors.get_mut(door) else { return Err(RequestError::NoSuchDoor) };
+        let name = this.name.clone();
+        let mode_before = this.doorway.mode().clone();
+        let late = self.clock.now().since(not_after);
+        let acts = match order.clone() {
+            DoorOrder::Mode(Mode::Normal) if !late.is_zero() => return Err(RequestError::Late { door: name, late }),
+            DoorOrder::Unlock { duration } => {
+                let duration = duration.unwrap_or(this.doorway.settings().pulse);
+                this.doorway.operator_unlocks(duration, by, other_open.as_deref(), not_after)
+            }
+            DoorOrder::Lock => this.doorway.operator_locks(by),
+            DoorOrder::Mode(mode) => {
+                self.authority.mode_set(door);
+                Ok(this.doorway.set_mode(mode, by, not_after))
+            }
+        };
+        let acts = acts.map_err(|why| RequestError::Refused { door: name.clone(), reason: why.to_string() })?;
+        let Err(failure) = self.carry_out(door, acts, None) else { return Ok(()) };
+        let Failure::Unwritten(unwritten) = &failure else {
+            return Err(RequestError::Refused { door: name, reason: failure.to_string() });
+        };
+        let state = match order {
+            DoorOrder::Lock => "locked, but not recorded",
+            // The safe side.
+            DoorOrder::Mode(Mode::Lockdown { .. }) => "locked down, but not recorded: a restart may end it",
+            DoorOrder::Mode(Mode::Release) if self.doors[door].doorway.is_held() => {
+                "released, but not recorded: a restart may end it"
+            }
+            DoorOrder::Mode(_) => {
+                self.take_back_mode(door, mode_before, unwritten.pending);
+                "not done"
+            }
+            DoorOrder::Unlock { .. } => "not done",
+        };
+        Err(RequestError::Unrecorded { door: name, state, reason: unwritten.reason.clone() })
+    }
+
+    /// Reverts a mode whose record could not be written. If the record is still pending, another one follows it that restores the mode before.
+    fn take_back_mode(&mut self, door: usize, before: Mode, pending: bool) {
+        let this = &mut self.doors[door];
+        this.doorway.take_back_mode(before.clone());
+        if pending {
+            let entry = SavedEntry::mode(&this.name, &before);
+            let by = "usher, because the disk had stalled".to_owned();
+            let event = Event::ModeSet { door: this.name.clone(), mode: before, by };
+            self.note(&event, &[entry]).ok();
+        }
+    }
+
+    /// Forgets where a person is, or where everybody is (`None`).
+    ///
+    /// # Errors
+    /// The record is not on disk. If it is pending, the people are forgotten all the same.
+    pub fn amnesty(&mut self, person: Option<PersonId>, by: &str) -> Result<(), RequestError> {
+        let forgotten: Vec<PersonId> = match person {
+            Some(person) => vec![person],
+            None => self.authority.whereabouts().iter().map(|(person, _)| person).collect(),
+        };
+        let saved: Vec<SavedEntry> = forgotten.iter().map(|person| SavedEntry::place(*person, None)).collect();
+        let event = Event::Amnesty { person: person.map(|id| self.named(id)), by: by.to_owned() };
+        let unwritten = self.note(&event, &saved).err();
+        if let Some(unwritten) = unwritten.as_ref().filter(|unwritten| !unwritten.pending) {
+            return Err(RequestError::JournalFailed(unwritten.reason.clone()));
+        }
+        match person {
+            Some(person) => drop(self.authority.whereabouts_mut().forget(person)),
+            None => self.authority.whereabouts_mut().forget_all(),
+        }
+        unwritten.map_or(Ok(()), |unwritten| Err(RequestError::RecordPending(unwritten.reason)))
+    }
+
+    /// Takes an operator's word that the wall clock is right, whatever earlier records show.
+    ///
+    /// # Errors
+    /// The clock is not set, or the record is not on disk.
+    pub fn trust_clock(&mut self, by: &str) -> Result<(), RequestError> {
+        if self.clock.wall() < earliest() {
+            return Err(RequestError::ClockUnset);
+        }
+        self.timekeeper.trust(&*self.clock);
+        self.note(&Event::ClockTrusted { by: by.to_owned() }, &[])
+            .map_err(|unwritten| RequestError::JournalFailed(unwritten.reason))?;
+        let now = self.now();
+        self.look_at_clock(now);
+        Ok(())
+    }
+}

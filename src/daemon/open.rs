@@ -1,0 +1,293 @@
+//! Opens the parts of the daemon that exist before its threads: the networks, the gallery, the journal, the hub.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use anyhow::{Context, Result, bail};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::doors::saved::SavedState;
+use super::doors::timekeeping;
+use super::doors::writer::JournalWriter;
+use super::hub_store::{JournalOutbox, StoredTopics};
+use super::recent_frames::RecentFrames;
+use super::snapshots::{self, SnapshotQueue};
+use super::tally::Tally;
+use super::threads::MainMessage;
+use super::visitors::{self, RecentFaces, VisitorQueue};
+use super::wire::PlacementStatus;
+use super::{broker, signals};
+use crate::access::NearEnough;
+use crate::clock::{Clock, Evidence, SystemClock};
+use crate::config::Config;
+use crate::domain::{Event, ModelId};
+use crate::door::RelayStop;
+use crate::gallery::{Gallery, Visitors};
+use crate::hub::{Hub, HubDeps, Refusal};
+use crate::ledger::{Journal, LedgerError, Outbox};
+use crate::office::{Recorder, tell_of_locked, tell_of_sealing};
+use crate::seal::Ring;
+use crate::setup;
+use crate::store::Store;
+use crate::vision::Vision;
+use broker::CommandReceiver;
+
+/// Refused messages that wait to be recorded.
+const REFUSALS: usize = 16;
+
+/// What exists before any part is opened.
+pub struct Base {
+    pub clock: Arc<dyn Clock>,
+    pub tokio: Runtime,
+    pub to_main: Sender<MainMessage>,
+    /// Stops the relays of all doors.
+    pub relays: RelayStop,
+}
+
+impl Base {
+    /// Starts the asynchronous runtime and listens for signals, so that a slow start can be interrupted. The receiver is the main thread's.
+    pub fn start() -> Result<(Base, Receiver<MainMessage>)> {
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("the asynchronous runtime cannot be started")?;
+        let (to_main, inbox) = channel();
+        let relays = RelayStop::default();
+        tokio.spawn(signals::listen(to_main.clone(), relays.clone()));
+        Ok((Base { clock: Arc::new(SystemClock::new()), tokio, to_main, relays }, inbox))
+    }
+}
+
+/// What the threads and tasks share.
+pub struct Parts {
+    pub recognition: Recognition,
+    pub visitors: UnknownVisitors,
+    pub records: Records,
+}
+
+/// Who is enrolled, and how faces are compared.
+pub struct Recognition {
+    pub gallery: Arc<Gallery>,
+    pub near_enough: NearEnough,
+    pub placements: Vec<PlacementStatus>,
+    pub model: ModelId,
+    pub ring: Arc<Ring>,
+}
+
+/// Visitors whom nobody knew.
+pub struct UnknownVisitors {
+    pub store: Arc<Visitors>,
+    /// `None` unless unknown visitors are kept.
+    pub recent_faces: Option<Arc<RecentFaces>>,
+    /// The task that stores them; it ends once the queue is dropped.
+    pub storing: Option<JoinHandle<()>>,
+}
+
+/// The journal and what follows it.
+pub struct Records {
+    pub recorder: Arc<Recorder>,
+    pub tally: Arc<Tally>,
+    /// What the doors kept over the restart.
+    pub saved: SavedState,
+    /// The wall clock at the last record before this start.
+    pub last_record: Option<jiff::Timestamp>,
+    /// What is known of the time.
+    pub evidence: Evidence,
+    pub broker: Option<Broker>,
+    /// `None` unless snapshots are sent.
+    pub recent_frames: Option<Arc<RecentFrames>>,
+}
+
+/// The connection to the broker.
+pub struct Broker {
+    pub hub: Arc<Hub>,
+    pub outbox: Arc<Outbox>,
+    /// The task that records what the broker refuses.
+    pub noting: JoinHandle<()>,
+}
+
+impl Records {
+    /// The hub, if a broker is configured.
+    pub fn hub(&self) -> Option<&Arc<Hub>> {
+        self.broker.as_ref().map(|broker| &broker.hub)
+    }
+}
+
+/// Loads the networks, one set for each camera, and the gallery that is compared with them.
+pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<Vision>)> {
+    let runtime = setup::runtime(config)?;
+    let mut pipelines = Vec::with_capacity(config.cameras.len());
+    for _ in &config.cameras {
+        pipelines.push(setup::vision(config, &runtime)?);
+    }
+    let Some(first) = pipelines.first() else { bail!("no [[camera]] is configured") };
+    let head = setup::head::site_head(config, first.entry())?;
+    let near_enough = setup::house::near_enough(config, first.entry(), head.as_ref())?;
+    let placements = placements(first);
+    let ring = setup::ring(config);
+    let gallery = Arc::new(setup::head::gallery(store, &ring, first.entry(), head)?);
+    let model = gallery.compares_by().clone();
+    tracing::info!(%model, library = %runtime.library().display(), "models ready");
+    for foreign in gallery.foreign()? {
+        tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
+    }
+    Ok((Recognition { gallery, near_enough, placements, model, ring }, pipelines))
+}
+
+fn placements(vision: &Vision) -> Vec<PlacementStatus> {
+    vision
+        .placements()
+        .iter()
+        .map(|(model, placement)| {
+            if let Some(reason) = &placement.fallback {
+                tracing::warn!(%model, asked = %placement.asked, %reason, "runs on the CPU instead");
+            }
+            PlacementStatus {
+                model: model.clone(),
+                asked: placement.asked.to_string(),
+                on: placement.on.to_string(),
+                fallback: placement.fallback.clone(),
+                latency_ms: placement.latency.as_secs_f64() * 1000.0,
+            }
+        })
+        .collect()
+}
+
+/// Opens the store of unknown visitors. The queue is for the doors; there is none unless such visitors are kept.
+pub fn unknown_visitors(
+    config: &Config,
+    store: &Store,
+    ring: &Arc<Ring>,
+    base: &Base,
+) -> Result<(UnknownVisitors, Option<VisitorQueue>)> {
+    let store = Arc::new(Visitors::open(store, ring, setup::keep_visitors(config))?);
+    visitors::prune(&store, base.clock.wall());
+    if store.keeping().span.is_zero() {
+        return Ok((UnknownVisitors { store, recent_faces: None, storing: None }, None));
+    }
+    let recent_faces = Arc::new(RecentFaces::default());
+    let (queue, visits) = VisitorQueue::new(recent_faces.clone(), base.clock.clone());
+    let storing = base.tokio.spawn(visitors::keep(visits, store.clone(), base.clock.clone()));
+    Ok((UnknownVisitors { store, recent_faces: Some(recent_faces), storing: Some(storing) }, Some(queue)))
+}
+
+/// Opens the journal, starts the hub, and records the start. The writer is for the doors; the commands come from the broker.
+pub fn records(
+    config: &Config,
+    store: &Store,
+    gallery: &Arc<Gallery>,
+    visitor_queue: Option<VisitorQueue>,
+    base: &Base,
+) -> Result<(Records, JournalWriter, Option<CommandReceiver>)> {
+    let saved_tree = store.tree(SavedState::TREE)?;
+    let saved = SavedState::load(&saved_tree).context("the saved state of the doors cannot be read")?;
+    let journal = setup::journal(config, store)?;
+    let connected = hub(config, store, gallery, &saved, &journal, base)?;
+    let hub = connected.as_ref().map(|connected| connected.hub.clone());
+    let (snapshot_queue, recent_frames) = snapshots(config, hub.as_ref(), base).unzip();
+    let tally = Arc::new(Tally::default());
+    let recorder = Arc::new(recorder(config, store, journal, tally.clone(), hub, base));
+    let (broker, commands) = connected
+        .map(|Connected { hub, outbox, commands, refusals }| {
+            let noting = base.tokio.spawn(broker::record_refusals(refusals, recorder.clone()));
+            (Broker { hub, outbox, noting }, commands)
+        })
+        .unzip();
+    let last_record = despite_the_disk(recorder.journal().last())?.flatten();
+    let last_record = last_record.and_then(|record| jiff::Timestamp::try_from(record.at).ok());
+    record_start(config, gallery, &recorder)?;
+    let evidence = timekeeping::evidence(&saved, recorder.journal()).unwrap_or_else(|error| {
+        tracing::warn!(%error, "what earlier records show of the time cannot be read");
+        saved.time.unwrap_or_default()
+    });
+    let writer = JournalWriter { recorder: recorder.clone(), saved: saved_tree, visitor_queue, snapshot_queue };
+    Ok((Records { recorder, tally, saved, last_record, evidence, broker, recent_frames }, writer, commands))
+}
+
+struct Connected {
+    hub: Arc<Hub>,
+    outbox: Arc<Outbox>,
+    commands: CommandReceiver,
+    refusals: mpsc::Receiver<Refusal>,
+}
+
+/// Starts the hub; `None` unless a broker is configured.
+fn hub(
+    config: &Config,
+    store: &Store,
+    gallery: &Gallery,
+    saved: &SavedState,
+    journal: &Journal,
+    base: &Base,
+) -> Result<Option<Connected>> {
+    let Some((settings, outbox)) = setup::hub(config)?.zip(journal.outbox().cloned()) else { return Ok(None) };
+    // What waits in the outbox is older than this start, even if the journal cannot be read.
+    let waits = outbox.pending(0, usize::MAX).pop();
+    let earlier = journal.last().ok().flatten().map(|record| record.seq).or(waits).unwrap_or_default();
+    let (refused, refusals) = mpsc::channel(REFUSALS);
+    let deps = HubDeps {
+        layout: broker::layout(config, gallery, saved),
+        outbox: Arc::new(JournalOutbox { outbox: outbox.clone(), journal: Journal::open(store)? }),
+        earlier,
+        clock: base.clock.clone(),
+        retained_topics: Arc::new(StoredTopics::open(store)?),
+        refused,
+    };
+    let _inside = base.tokio.enter();
+    let (hub, commands) = Hub::start(settings, deps);
+    Ok(Some(Connected { hub: Arc::new(hub), outbox, commands, refusals }))
+}
+
+/// The queue of snapshots and the frames that they are cut from; `None` unless snapshots are sent.
+fn snapshots(config: &Config, hub: Option<&Arc<Hub>>, base: &Base) -> Option<(SnapshotQueue, Arc<RecentFrames>)> {
+    let settings = config.mqtt.as_ref()?.snapshots?;
+    let frames = Arc::new(RecentFrames::default());
+    let (queue, jobs) = SnapshotQueue::new(frames.clone(), settings.shows, config, base.clock.clone());
+    base.tokio.spawn(snapshots::encode(jobs, settings, hub?.clone()));
+    Some((queue, frames))
+}
+
+/// The recorder, which counts each record and passes it to the hub.
+fn recorder(
+    config: &Config,
+    store: &Store,
+    journal: Journal,
+    tally: Arc<Tally>,
+    hub: Option<Arc<Hub>>,
+    base: &Base,
+) -> Recorder {
+    let marks = setup::gap_marks(config);
+    marks.prepare();
+    Recorder::new(store, journal, base.clock.clone()).marking(marks).telling(move |record| {
+        tally.count(record);
+        if let Some(hub) = &hub {
+            hub.happened(record.seq, &record.kind, &record.time(), &record.content);
+        }
+    })
+}
+
+fn record_start(config: &Config, gallery: &Gallery, recorder: &Recorder) -> Result<(), LedgerError> {
+    despite_the_disk(recorder.record(&Event::Started {
+        version: env!("CARGO_PKG_VERSION").into(),
+        config: blake3::hash(config.to_toml().as_bytes()).to_hex().chars().take(16).collect(),
+        model: gallery.compares_by().clone(),
+    }))?;
+    despite_the_disk(tell_of_sealing(gallery, recorder))?;
+    despite_the_disk(tell_of_locked(gallery, recorder)).map(drop)
+}
+
+/// `None` if the disk keeps the journal from being read or written. The daemon starts without it: doors do what they do without a journal,
+/// until the disk works again.
+fn despite_the_disk<T>(done: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(LedgerError::Store(error)) if error.is_of_the_disk() => {
+            tracing::error!(%error, "starting without the journal");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,225 @@
+//! Starts the threads: of each door its relay and its inputs, one for the rules of all doors, and of each camera its frames and its vision.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use anyhow::Result;
+use tokio::sync::broadcast;
+
+use super::camera_stage::CameraStage;
+use super::contacts_stage::ContactsStage;
+use super::door_thread::{DoorMessage, DoorThread, PublishedDoors};
+use super::doors::door::{Door, UnlockHours};
+use super::doors::saved::SavedState;
+use super::doors::writer::JournalWriter;
+use super::doors::{Doors, DoorsSettings};
+use super::open::{Base, Parts};
+use super::stage::Role;
+use super::threads::{Stop, Threads};
+use super::vision_stage::VisionStage;
+use super::wire::View;
+use super::{broker, claims, stall};
+use crate::access::{Authority, Doorway, HouseRules, Referee};
+use crate::camera::slot::slot;
+use crate::config::{self, Config, OnJournalFailure};
+use crate::domain::{Direction, Distance, Frame, Image};
+use crate::door::{Contacts, Panel, Relay, RelayLoop, relay_thread};
+use crate::setup;
+use crate::vision::Vision;
+
+/// Messages that wait for the doors' thread. Sightings beyond that are dropped and counted.
+const DOOR_QUEUE: usize = 64;
+/// Views that wait for an enrolment at a camera.
+const VIEWS: usize = 8;
+
+/// The doors' thread, as the other threads see it.
+pub struct RunningDoors {
+    pub queue: SyncSender<DoorMessage>,
+    pub published: PublishedDoors,
+}
+
+/// Claims the wires of all doors and starts their threads.
+pub fn doors(
+    config: &Config,
+    base: &Base,
+    parts: &Parts,
+    writer: JournalWriter,
+    threads: &mut Threads,
+    stop: &Stop,
+) -> Result<RunningDoors> {
+    let (queue, inbox) = sync_channel(DOOR_QUEUE);
+    let stage = threads.stage(Role::Doors, Role::Doors.as_str());
+    let rules = setup::house::rules(config)?;
+    let mut doors = Vec::with_capacity(config.doors.len());
+    for (index, settings) in config.doors.iter().enumerate() {
+        let opened = open_door(config, settings, &rules, &parts.records.saved, base, &queue)?;
+        doors.push(opened.door);
+        let (relay, beat, clock) = (opened.relay, threads.stage(Role::Relay, &settings.name), base.clock.clone());
+        threads.spawn(Role::Relay, &settings.name, move || {
+            relay.run(|| beat.beat(clock.now()));
+            Ok(())
+        })?;
+        if let Some(contacts) = opened.contacts {
+            let inputs = ContactsStage {
+                door: index,
+                contacts,
+                door_queue: queue.clone(),
+                clock: base.clock.clone(),
+                stage: threads.stage(Role::Contacts, &settings.name),
+                stop: stop.clone(),
+            };
+            threads.spawn(Role::Contacts, &settings.name, move || {
+                inputs.run();
+                Ok(())
+            })?;
+        }
+    }
+    claims::write(config);
+    let doors = Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
+    let published = PublishedDoors::default();
+    // Published before anything can ask for the doors.
+    published.publish(&doors);
+    let thread = DoorThread {
+        doors,
+        cameras: doors_of_cameras(config),
+        clock: base.clock.clone(),
+        stage,
+        published: published.clone(),
+        show: Box::new(broker::showing(parts.records.hub().cloned())),
+        inbox,
+    };
+    threads.spawn(Role::Doors, Role::Doors.as_str(), move || {
+        thread.run();
+        Ok(())
+    })?;
+    Ok(RunningDoors { queue, published })
+}
+
+fn doors_settings(
+    config: &Config,
+    base: &Base,
+    parts: &Parts,
+    doors: Vec<Door>,
+    rules: HouseRules,
+    writer: JournalWriter,
+    threads: &mut Threads,
+) -> Result<DoorsSettings> {
+    let recorder = parts.records.recorder.clone();
+    let writer = stall::queued_writer(threads, writer, recorder.clone(), setup::gap_marks(config), base.clock.clone())?;
+    Ok(DoorsSettings {
+        doors,
+        authority: Authority::new(rules),
+        near_enough: parts.recognition.near_enough.clone(),
+        people: Box::new(parts.recognition.gallery.clone()),
+        writer: Box::new(writer),
+        clock: base.clock.clone(),
+        open_unrecorded: config.journal.on_failure == OnJournalFailure::Allow,
+        exit_unrecorded: config.journal.exit_on_failure == OnJournalFailure::Allow,
+        short_of_room: Box::new(move || recorder.is_short_of_room()),
+        last_record: parts.records.last_record,
+        evidence: parts.records.evidence,
+    })
+}
+
+/// A `[[door]]` whose lines are claimed, its relay at the safe level.
+struct OpenDoor {
+    door: Door,
+    /// The body of the relay's thread.
+    relay: RelayLoop,
+    /// Its inputs, if it has any.
+    contacts: Option<Box<dyn Contacts>>,
+}
+
+/// Claims the lines of a `[[door]]` and takes over what it kept over the restart.
+fn open_door(
+    config: &Config,
+    settings: &config::Door,
+    rules: &HouseRules,
+    saved: &SavedState,
+    base: &Base,
+    queue: &SyncSender<DoorMessage>,
+) -> Result<OpenDoor> {
+    let wiring = setup::wiring(settings, base.clock.clone())?;
+    let relay = Relay::new(wiring.relay, setup::limits(config, settings))?;
+    let queue = queue.clone();
+    // A full queue wakes the doors' thread as well.
+    let wake = move || drop(queue.try_send(DoorMessage::Relay));
+    let (handle, relay) = relay_thread(relay, Panel::new(wiring.indicator), base.clock.clone(), &base.relays, wake);
+    let has_sensor = settings.wiring.sensor.is_some();
+    let mode = saved.modes.iter().find(|(name, _)| *name == settings.name).map(|(_, mode)| mode.clone());
+    let hours = setup::house::unlock_hours(config, settings).and_then(|at| rules.schedules.get(at));
+    let door = Door {
+        name: settings.name.as_str().into(),
+        // Nothing is near enough until the cut is applied.
+        referee: Referee::new(setup::face_rules(config, Distance(0.0))),
+        doorway: Doorway::new(setup::house::doorway(settings, has_sensor), mode.unwrap_or_default()),
+        relay: handle,
+        interlock: settings.passing.interlock.as_deref().map(Arc::from),
+        hours: hours.cloned().map(UnlockHours::new),
+        hours_ended: None,
+        unconfirmed: Default::default(),
+        level_unknown: false,
+        trouble: None,
+        inputs_trouble: None,
+    };
+    Ok(OpenDoor { door, relay, contacts: wiring.contacts })
+}
+
+/// For each camera the index of its door, and the side of the door that it watches.
+fn doors_of_cameras(config: &Config) -> Vec<(usize, Option<Direction>)> {
+    let index = |name: &str| config.doors.iter().position(|door| door.name == name).unwrap_or(0);
+    config.cameras.iter().map(|camera| (index(&camera.door), camera.side)).collect()
+}
+
+/// Starts two threads for each camera, one for its frames and one for its vision. Returns the channel on which enrolments at a camera see
+/// its faces.
+pub fn cameras(
+    config: &Config,
+    base: &Base,
+    parts: &Parts,
+    pipelines: Vec<Vision>,
+    door_queue: &SyncSender<DoorMessage>,
+    threads: &mut Threads,
+    stop: &Stop,
+) -> Result<broadcast::Sender<View>> {
+    let (views, _) = broadcast::channel(VIEWS);
+    for (index, (camera, vision)) in config.cameras.iter().zip(pipelines).enumerate() {
+        let (frames, newest) = slot::<Frame>();
+        let (used, spare) = slot::<Image>();
+        let name: Arc<str> = camera.name.as_str().into();
+        let seeing = VisionStage {
+            camera: name.clone(),
+            index,
+            vision,
+            gallery: parts.recognition.gallery.clone(),
+            min_face_px: config.access.min_face_px as f32,
+            max_age: config.access.max_age,
+            track_ends_after: setup::track_ends_after(config),
+            frames: newest,
+            used,
+            door_queue: door_queue.clone(),
+            views: views.clone(),
+            recent_faces: parts.visitors.recent_faces.clone(),
+            recent_frames: parts.records.recent_frames.clone(),
+            clock: base.clock.clone(),
+            stage: threads.stage(Role::Vision, &camera.name),
+        };
+        threads.spawn(Role::Vision, &camera.name, move || Ok(seeing.run()?))?;
+        let (settings, clock) = (camera.clone(), base.clock.clone());
+        let watching = CameraStage {
+            name,
+            open: Box::new(move || setup::camera(&settings, clock.clone())),
+            frames,
+            used: spare,
+            door_queue: door_queue.clone(),
+            clock: base.clock.clone(),
+            stage: threads.stage(Role::Camera, &camera.name),
+            stop: stop.clone(),
+        };
+        threads.spawn(Role::Camera, &camera.name, move || {
+            watching.run();
+            Ok(())
+        })?;
+    }
+    Ok(views)
+}
