@@ -24,12 +24,12 @@ use crate::domain::Distance;
 use crate::door::{
     self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
 };
-use crate::gallery::Keeping;
+use crate::gallery::Retention;
 use crate::hub::home_assistant::HomeAssistantSettings;
 use crate::hub::{self, CommandSettings, HubSettings};
 use crate::ledger::{self, attendance};
 use crate::ledger::{GapMarks, Journal, Keep, Outbox, OutboxLimit};
-use crate::office::{Gates, Room};
+use crate::office::{DiskSpace, Gates};
 use crate::seal::{self, Ring, SealError, StoreKey};
 use crate::store::Store;
 use crate::vision::manifest::{Manifest, Model, Role};
@@ -260,7 +260,7 @@ pub fn store_key(config: &Config) -> Result<Option<StoreKey>, SealError> {
     let named = &config.store.key_file;
     let path = credential(named);
     if !is_credential(named) {
-        seal::finish_change(&config.store.path, &path)?;
+        seal::finish_key_change(&config.store.path, &path)?;
         return StoreKey::load(&path).map(Some);
     }
     let passed = path != *named;
@@ -275,7 +275,7 @@ pub fn store_key(config: &Config) -> Result<Option<StoreKey>, SealError> {
 pub fn keep(config: &Config) -> Keep {
     let age = config.journal.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
     let bytes = match config.journal.max_size {
-        config::MaxSize::Auto => Some(Room::share_of_journal(&config.store.path)),
+        config::MaxSize::Auto => Some(DiskSpace::share_of_journal(&config.store.path)),
         config::MaxSize::Any => None,
         config::MaxSize::Bytes(bytes) => Some(bytes),
     };
@@ -283,8 +283,8 @@ pub fn keep(config: &Config) -> Keep {
 }
 
 /// `[gallery]` as the visitors want it.
-pub fn keep_visitors(config: &Config) -> Keeping {
-    Keeping { span: config.gallery.keep_unknown, most: config.gallery.keep_unknown_most as usize }
+pub fn keep_visitors(config: &Config) -> Retention {
+    Retention { span: config.gallery.keep_unknown, most: config.gallery.keep_unknown_most as usize }
 }
 
 /// `[attendance]` as the ledger wants it.

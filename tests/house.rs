@@ -104,6 +104,14 @@ fn tokio_stays_where_it_belongs() {
 }
 
 #[test]
+fn sled_stays_in_the_store() {
+    for (room, path, code) in rooms() {
+        let has = code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains("sled::"));
+        assert!(!has || room == "store", "{}: sled", path.display());
+    }
+}
+
+#[test]
 fn unsafe_code_stays_in_the_runtime() {
     for (_, path, code) in rooms() {
         let has = code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains("unsafe "));

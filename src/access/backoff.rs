@@ -1,21 +1,19 @@
-//! Patience with a face that keeps nearly passing for somebody: after several near misses for one person at one door, grants of
-//! that person wait there, each time twice as long.
+//! Back-off after near misses: after several near misses for one person at one door, grants of that person are delayed there, each time
+//! twice as long.
 //!
-//! Only near misses count, so a stranger before the camera does not keep anybody waiting whom he is not like; and nobody else waits. The wait
-//! is for faces about the limit, as a lookalike's are: somebody whose own face is clear does not wait, and does not end the wait either.
-//!
-//! Knows nothing of how near a near miss is.
+//! Only near misses count, so a stranger at the camera delays only people whom the stranger resembles. The delay is for faces near the limit,
+//! such as a lookalike's: a person whose own face is clear is not delayed, and does not end the delay either.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::shown::Clear;
+use super::person::Clear;
 use crate::domain::{Gate, Moment, PersonId};
 
-/// How much is too much.
+/// The settings of the back-off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
-    /// So many near misses in a row begin a wait. Zero: never.
+    /// This many near misses in a row start a wait. Zero disables the back-off.
     pub after: u32,
     /// The first wait. Near misses further apart than the longest wait do not add up.
     pub first: Duration,
@@ -23,21 +21,21 @@ pub struct Backoff {
     pub longest: Duration,
 }
 
-/// Near misses by door and person. Memory is bounded by people times doors, and old ones are forgotten.
+/// Near misses by door and person. Memory is bounded by people times doors; old entries are dropped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Strikes(BTreeMap<(usize, PersonId), Strike>);
 
 #[derive(Clone, Copy, Debug)]
 struct Strike {
     misses: u32,
-    /// How often a wait has begun.
+    /// The number of waits so far.
     waits: u32,
     last: Moment,
     until: Moment,
 }
 
 impl Strikes {
-    /// A face nearly passed for `person` at `door`.
+    /// Counts a face that nearly passed for `person` at `door`.
     pub fn miss(&mut self, settings: &Backoff, door: usize, person: PersonId, now: Moment) {
         self.forget(settings, now);
         if settings.after == 0 {
@@ -53,15 +51,15 @@ impl Strikes {
         }
     }
 
-    /// `person` was let in at `door`: their misses are forgiven. A wait that runs goes on: the person who was let in meanwhile had a clear face, and
-    /// the misses were another's.
+    /// Resets the misses of `person`, who was let in at `door`. A running wait continues: the person let in meanwhile had a clear face, so the
+    /// misses were someone else's.
     pub fn clear(&mut self, door: usize, person: PersonId, now: Moment) {
         if self.0.get(&(door, person)).is_some_and(|strike| strike.until <= now) {
             self.0.remove(&(door, person));
         }
     }
 
-    /// The gate `backoff`, for a face that is `clear` or not; `None` when nothing is configured.
+    /// The gate `backoff`, for a face that is `clear` or not; `None` if the back-off is disabled.
     pub fn gate(
         &self,
         settings: &Backoff,
@@ -118,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_begin_after_some_misses_and_double_up_to_the_longest() {
+    fn waits_start_after_some_misses_and_double_up_to_the_longest() {
         let mut strikes = Strikes::default();
         let mut now = 0;
         for wait in [10, 20, 30, 30] {
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_turns_it_off() {
+    fn zero_disables_the_backoff() {
         let off = Backoff { after: 0, ..SETTINGS };
         let mut strikes = Strikes::default();
         (0..9).for_each(|_| strikes.miss(&off, 0, ADA, at(0)));

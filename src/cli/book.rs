@@ -22,7 +22,7 @@ use crate::daemon::wire::{
 use crate::domain::{Distance, Match, PersonId};
 use crate::gallery::{Gallery, NewPerson, Template, Visitors};
 use crate::lab::calibrate::Person;
-use crate::office::{Enrolment, Recorder, Register, forget_strangers, strangers, tell_of_sealing};
+use crate::office::{Enrolment, Recorder, Register, forget_strangers, record_sealing, strangers};
 use crate::setup;
 use crate::store::{Store, StoreError};
 use crate::vision::Seen;
@@ -57,9 +57,9 @@ impl Book {
         let ring = setup::ring(config);
         let gallery = Arc::new(setup::head::gallery(&store, &ring, &model, head)?);
         let recorder = Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new()));
-        let recorder = Arc::new(recorder.marking(setup::gap_marks(config)));
+        let recorder = Arc::new(recorder.with_gap_marks(setup::gap_marks(config)));
         let visitors = Visitors::open(&store, &ring, setup::keep_visitors(config))?;
-        tell_of_sealing(&gallery, &recorder)?;
+        record_sealing(&gallery, &recorder)?;
         let register = Register::new(gallery, recorder.clone(), near_enough);
         Ok(Book::Local(Box::new(Local { register, recorder, visitors, by: me() })))
     }
@@ -208,7 +208,7 @@ impl Book {
             Book::Remote(client) => client.get(&format!("/v1/unknown?distance={}", limit.0)),
             Book::Local(local) => {
                 let found = strangers(&local.visitors, local.register.gallery(), limit, SystemTime::now())?;
-                Ok(StrangersWire::new(&found, local.visitors.keeping(), limit.0))
+                Ok(StrangersWire::new(&found, local.visitors.retention(), limit.0))
             }
         }
     }

@@ -48,7 +48,7 @@ impl Restore {
         }
         let dir = &config.store.path;
         store::verify_backup(&self.file)?;
-        let there = match store::is_there(dir) {
+        let there = match store::exists(dir) {
             true => Some(Store::open(dir).map_err(anyhow::Error::from).and_then(|store| Held::of(&store))),
             false => None,
         };
@@ -110,7 +110,7 @@ fn confirm(config: &Config) -> Result<()> {
     let dir = config.store.path.display();
     if !std::io::stdin().is_terminal() {
         bail!(
-            "{dir} holds a store already, and nothing was changed; pass --yes to put the backup in its place without being asked"
+            "{dir} already holds a store, and nothing was changed; pass --yes to put the backup in its place without being asked"
         );
     }
     eprint!("Replace the store in {dir} by the backup, and lock all doors down? [y/N] ");

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::daemon::wire::SealWire;
 use crate::domain::Event;
 use crate::office::Recorder;
-use crate::seal::{self, Ring, State, StoreKey};
+use crate::seal::{self, Ring, RingState, StoreKey};
 use crate::setup;
 use crate::store::Store;
 
@@ -143,7 +143,7 @@ fn rotate(config: &Config, to: Option<&Path>) -> Result<()> {
     // Carries through a change that was cut short.
     let key = key(config)?;
     let ring = Ring::open(&config.store.path, Ok(Some(key)));
-    if let State::Shut(why) = ring.state() {
+    if let RingState::Locked(why) = ring.state() {
         return Err(why.into());
     }
     let (id, count) = match to {

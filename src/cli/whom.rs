@@ -1,4 +1,4 @@
-//! Whom a command means: among the people enrolled, and among those whom records name. The rule is [`crate::gallery::whom`]'s.
+//! Whom a command means: among the people enrolled, and among those whom records name. The rule is [`crate::gallery::find_person`]'s.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::book::Book;
 use crate::daemon::wire::PersonWire;
 use crate::domain::PersonId;
-use crate::gallery::{Known, WhomError, whom};
+use crate::gallery::{Candidate, QueryError, find_person};
 use crate::ledger::Window;
 
 /// The one of `people` whom `wanted` means.
@@ -16,7 +16,7 @@ use crate::ledger::Window;
 /// # Errors
 /// Nobody is meant, or it could be any of several, who are listed.
 pub fn find(people: &[PersonWire], wanted: &str) -> Result<PersonWire> {
-    let ids = whom(&enrolled(people), wanted)?;
+    let ids = find_person(&enrolled(people), wanted)?;
     match people.iter().find(|person| ids.iter().any(|id| id.0 == person.id)) {
         Some(person) => Ok(person.clone()),
         None => bail!("nobody is enrolled as `{wanted}`; `usher people list` shows who is"),
@@ -26,9 +26,9 @@ pub fn find(people: &[PersonWire], wanted: &str) -> Result<PersonWire> {
 /// The numbers whose records are to be read: those of somebody enrolled, else those of somebody whom records name.
 pub fn to_read(book: &Book, wanted: &str) -> Result<Vec<u32>> {
     let people = book.people()?;
-    match whom(&enrolled(&people), wanted) {
+    match find_person(&enrolled(&people), wanted) {
         Ok(ids) => Ok(numbers(ids)),
-        Err(WhomError::Nobody { .. }) => Ok(numbers(among_all(&everybody(book, &people)?, wanted)?)),
+        Err(QueryError::Nobody { .. }) => Ok(numbers(among_all(&everybody(book, &people)?, wanted)?)),
         Err(several) => Err(several.into()),
     }
 }
@@ -37,11 +37,11 @@ pub fn to_read(book: &Book, wanted: &str) -> Result<Vec<u32>> {
 pub fn to_erase(book: &Book, wanted: &str) -> Result<(String, Vec<u32>)> {
     let known = everybody(book, &book.people()?)?;
     let ids = among_all(&known, wanted)?;
-    let shown = known.iter().filter(|one| ids.contains(&one.id)).map(Known::to_string);
+    let shown = known.iter().filter(|one| ids.contains(&one.id)).map(Candidate::to_string);
     Ok((shown.collect::<Vec<_>>().join(", "), numbers(ids)))
 }
 
-/// As [`crate::gallery::whom`], among people enrolled and people whom some records name (number, name, employee id).
+/// As [`crate::gallery::find_person`], among people enrolled and people whom some records name (number, name, employee id).
 pub fn among(
     people: &[PersonWire],
     named: impl IntoIterator<Item = (u32, String, Option<String>)>,
@@ -54,17 +54,17 @@ pub fn among(
     Ok(numbers(among_all(&records.with(people), wanted)?))
 }
 
-fn among_all(known: &[Known], wanted: &str) -> Result<Vec<PersonId>> {
-    whom(known, wanted).map_err(|error| match error {
-        WhomError::Nobody { hint, .. } => {
+fn among_all(known: &[Candidate], wanted: &str) -> Result<Vec<PersonId>> {
+    find_person(known, wanted).map_err(|error| match error {
+        QueryError::Nobody { hint, .. } => {
             anyhow!("no record names `{wanted}`, and nobody is enrolled so{hint}; give the number, as in '#7'")
         }
         several => several.into(),
     })
 }
 
-fn enrolled(people: &[PersonWire]) -> Vec<Known> {
-    let known = |person: &PersonWire| Known {
+fn enrolled(people: &[PersonWire]) -> Vec<Candidate> {
+    let known = |person: &PersonWire| Candidate {
         id: PersonId(person.id),
         names: vec![person.name.clone()],
         employee_ids: person.employee_id.iter().cloned().collect(),
@@ -78,7 +78,7 @@ fn numbers(ids: Vec<PersonId>) -> Vec<u32> {
 }
 
 /// Everybody who is enrolled or in a record.
-fn everybody(book: &Book, people: &[PersonWire]) -> Result<Vec<Known>> {
+fn everybody(book: &Book, people: &[PersonWire]) -> Result<Vec<Candidate>> {
     let mut records = Records::default();
     book.each(&Window::default(), |dated| {
         records.read(&dated.record.content);
@@ -117,14 +117,14 @@ impl Records {
     }
 
     /// Everybody in them, and `people`, whose present name and employee id come first.
-    fn with(mut self, people: &[PersonWire]) -> Vec<Known> {
+    fn with(mut self, people: &[PersonWire]) -> Vec<Candidate> {
         for person in people {
             self.note(person.id, Some(&person.name), person.employee_id.as_deref());
         }
         let known = |(id, (mut names, mut employee_ids)): (u32, (Vec<String>, Vec<String>))| {
             names.reverse();
             employee_ids.reverse();
-            Known { id: PersonId(id), names, employee_ids, enrolled: people.iter().any(|person| person.id == id) }
+            Candidate { id: PersonId(id), names, employee_ids, enrolled: people.iter().any(|person| person.id == id) }
         };
         self.0.into_iter().map(known).collect()
     }

@@ -137,7 +137,7 @@ pub async fn measure(
             fps: rates.since_last(&stages, now()),
             queue_depth: outbox.len() as u64,
             soc_temperature_c: soc_temperature_c(),
-            trouble: unrecorded(&recorder).or_else(|| gallery.seal_trouble()),
+            trouble: unrecorded(&recorder).or_else(|| gallery.sealing_problem()),
         });
         tokio::time::sleep(MEASURE_EVERY).await;
     }

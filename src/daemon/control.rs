@@ -170,7 +170,7 @@ impl From<OfficeError> for Failure {
             OfficeError::SameName { .. }
             | OfficeError::LookAlike { .. }
             | OfficeError::Duplicate { .. }
-            | OfficeError::Odd { .. } => StatusCode::CONFLICT,
+            | OfficeError::Outliers { .. } => StatusCode::CONFLICT,
             OfficeError::Unclear { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             OfficeError::Gallery(GalleryError::NotFound { .. }) => StatusCode::NOT_FOUND,
             OfficeError::Gallery(GalleryError::Store(_)) | OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => {
@@ -220,7 +220,7 @@ impl House {
             occupancy: self.published.read().occupancy.into_iter().collect(),
             placements: self.placements.clone(),
             time: self.published.read().time.map(|quality| quality.as_str().to_owned()),
-            journal_trouble: self.recorder.ailment(),
+            journal_trouble: self.recorder.problem(),
             hub: self.hub.as_ref().map(|hub| HubStatus {
                 state: match hub.state() {
                     hub::ConnectionState::Connecting => "connecting".into(),

@@ -27,7 +27,7 @@ use crate::door::RelayStop;
 use crate::gallery::{Gallery, Visitors};
 use crate::hub::{Hub, HubDeps, Refusal};
 use crate::ledger::{Journal, LedgerError, Outbox};
-use crate::office::{Recorder, tell_of_locked, tell_of_sealing};
+use crate::office::{Recorder, record_locked_templates, record_sealing};
 use crate::seal::Ring;
 use crate::setup;
 use crate::store::Store;
@@ -129,7 +129,7 @@ pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<V
     let placements = placements(first);
     let ring = setup::ring(config);
     let gallery = Arc::new(setup::head::gallery(store, &ring, first.entry(), head)?);
-    let model = gallery.compares_by().clone();
+    let model = gallery.comparison_id().clone();
     tracing::info!(%model, library = %runtime.library().display(), "models ready");
     for foreign in gallery.foreign()? {
         tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
@@ -165,7 +165,7 @@ pub fn unknown_visitors(
 ) -> Result<(UnknownVisitors, Option<VisitorQueue>)> {
     let store = Arc::new(Visitors::open(store, ring, setup::keep_visitors(config))?);
     visitors::prune(&store, base.clock.wall());
-    if store.keeping().span.is_zero() {
+    if store.retention().span.is_zero() {
         return Ok((UnknownVisitors { store, recent_faces: None, storing: None }, None));
     }
     let recent_faces = Arc::new(RecentFaces::default());
@@ -261,7 +261,7 @@ fn recorder(
 ) -> Recorder {
     let marks = setup::gap_marks(config);
     marks.prepare();
-    Recorder::new(store, journal, base.clock.clone()).marking(marks).telling(move |record| {
+    Recorder::new(store, journal, base.clock.clone()).with_gap_marks(marks).with_listener(move |record| {
         tally.count(record);
         if let Some(hub) = &hub {
             hub.happened(record.seq, &record.kind, &record.time(), &record.content);
@@ -273,10 +273,10 @@ fn record_start(config: &Config, gallery: &Gallery, recorder: &Recorder) -> Resu
     despite_the_disk(recorder.record(&Event::Started {
         version: env!("CARGO_PKG_VERSION").into(),
         config: blake3::hash(config.to_toml().as_bytes()).to_hex().chars().take(16).collect(),
-        model: gallery.compares_by().clone(),
+        model: gallery.comparison_id().clone(),
     }))?;
-    despite_the_disk(tell_of_sealing(gallery, recorder))?;
-    despite_the_disk(tell_of_locked(gallery, recorder)).map(drop)
+    despite_the_disk(record_sealing(gallery, recorder))?;
+    despite_the_disk(record_locked_templates(gallery, recorder)).map(drop)
 }
 
 /// `None` if the disk keeps the journal from being read or written. The daemon starts without it: doors do what they do without a journal,
@@ -284,7 +284,7 @@ fn record_start(config: &Config, gallery: &Gallery, recorder: &Recorder) -> Resu
 fn despite_the_disk<T>(done: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
     match done {
         Ok(done) => Ok(Some(done)),
-        Err(LedgerError::Store(error)) if error.is_of_the_disk() => {
+        Err(LedgerError::Store(error)) if error.is_disk_failure() => {
             tracing::error!(%error, "starting without the journal");
             Ok(None)
         }

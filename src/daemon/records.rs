@@ -103,7 +103,7 @@ async fn one(State(house): State<Arc<House>>, Path(which): Path<String>) -> Resu
 
 async fn verify(State(house): State<Arc<House>>) -> Result<Json<VerifiedWire>, Failure> {
     blocking(move || {
-        if let Some(why) = house.recorder.store().stands_by() {
+        if let Some(why) = house.recorder.store().standby_reason() {
             let lost = house.recorder.gap().map_or(0, |gap| gap.lost);
             let told = format!("the journal cannot be read now, and {lost} events are in no record yet: {why}");
             return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, told));
@@ -139,7 +139,7 @@ async fn amend(
     Json(request): Json<AmendRequest>,
 ) -> Result<Json<Value>, Failure> {
     blocking(move || match request.event(by) {
-        Some(event) => Ok(house.recorder.record_or_not_at_all(&event, &[])?.to_json()),
+        Some(event) => Ok(house.recorder.record_change(&event, &[])?.to_json()),
         None => Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, "an amendment adds or voids, one of both".to_owned())),
     })
     .await
@@ -150,7 +150,7 @@ async fn note_head(
     ConnectInfo(Peer(by)): ConnectInfo<Peer>,
     Json(request): Json<HeadRequest>,
 ) -> Result<Json<()>, Failure> {
-    blocking(move || Ok(house.recorder.record_or_not_at_all(&request.event(by), &[]).map(drop)?)).await
+    blocking(move || Ok(house.recorder.record_change(&request.event(by), &[]).map(drop)?)).await
 }
 
 /// The whole store as a file of bytes. It is written beside the store first, and nobody else can open it there. Many who ask at once are

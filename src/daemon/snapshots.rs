@@ -102,7 +102,7 @@ pub async fn encode(mut queued: mpsc::Receiver<SnapshotJob>, limits: MqttSnapsho
 
 fn snapshot(job: &SnapshotJob, limits: MqttSnapshots) -> Option<Snapshot> {
     let SnapshotJob { image, part, camera, door, seq, id, time, kind } = job;
-    let face = part.as_ref().and_then(|bounds| photo::cut_out(image, bounds, MARGIN));
+    let face = part.as_ref().and_then(|bounds| photo::crop(image, bounds, MARGIN));
     let shown = match part {
         Some(_) => face.as_ref()?,
         None => image,

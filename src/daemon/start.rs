@@ -115,7 +115,7 @@ fn doors_settings(
         clock: base.clock.clone(),
         open_unrecorded: config.journal.on_failure == OnJournalFailure::Allow,
         exit_unrecorded: config.journal.exit_on_failure == OnJournalFailure::Allow,
-        short_of_room: Box::new(move || recorder.is_short_of_room()),
+        short_of_room: Box::new(move || recorder.is_low_on_disk()),
         last_record: parts.records.last_record,
         evidence: parts.records.evidence,
     })

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::doors::door::DoorView;
 use crate::access::Cut;
 use crate::domain::{Amendment, Bounds, Direction, Distance, Event, Match, Mode, Named, PersonId};
-use crate::gallery::{self, Gallery, GalleryError, Person, Standing};
+use crate::gallery::{self, Gallery, GalleryError, Person, RecognitionCheck};
 use crate::hub::Refusal;
 use crate::ledger::{Gap, Verified};
 use crate::vision::Seen;
@@ -135,15 +135,15 @@ pub struct StandingViewWire {
 impl StandingsWire {
     /// What `gallery` says of itself.
     pub fn of(gallery: &Gallery, limit: f32) -> Result<StandingsWire, GalleryError> {
-        let view = |v: &gallery::View| StandingViewWire {
+        let view = |v: &gallery::TemplateCheck| StandingViewWire {
             own: v.own.map(|distance| distance.0),
             other: v.other.map(|(person, distance)| (person.0, distance.0)),
         };
-        let person = |s: &Standing| StandingWire {
+        let person = |s: &RecognitionCheck| StandingWire {
             person: PersonWire::from(&s.person),
-            views: s.views.iter().map(view).collect(),
+            views: s.templates.iter().map(view).collect(),
         };
-        Ok(StandingsWire { limit, people: gallery.standings()?.iter().map(person).collect() })
+        Ok(StandingsWire { limit, people: gallery.check_recognition()?.iter().map(person).collect() })
     }
 }
 

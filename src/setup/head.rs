@@ -59,7 +59,7 @@ pub fn site_head(config: &Config, model: &Model) -> Result<Option<HeadFile>> {
 /// The gallery of the store, compared behind the head if there is one.
 pub fn gallery(store: &Store, ring: &Arc<Ring>, model: &Model, head: Option<HeadFile>) -> Result<Gallery> {
     Ok(match head {
-        Some(file) => Gallery::open_behind(store, ring, file.head)?,
+        Some(file) => Gallery::open_with_head(store, ring, file.head)?,
         None => Gallery::open(store, ring, model.id(), model.dimension())?,
     })
 }

@@ -36,7 +36,7 @@ fn office_hours(zone: &TimeZone) -> Schedule {
     }
 }
 
-/// Two doors by the same rules, in Berlin.
+/// Two doors with the same rules, in Berlin.
 pub(super) fn house(door: DoorRules, passback: Passback) -> Authority {
     let zone = TimeZone::get("Europe/Berlin").unwrap();
     Authority::new(HouseRules {
@@ -65,7 +65,7 @@ pub(super) fn ask_at(
     ask_as(authority, door, direction, holder, mode, &Shown::person(holder.person.0), Some(&holder_of), now)
 }
 
-/// As everybody is enrolled, unless a test says otherwise.
+/// How everybody is enrolled unless a test changes it.
 fn holder_of(person: PersonId) -> Option<Holder> {
     Some(holder(person.0, &[]))
 }
@@ -129,7 +129,7 @@ fn a_permit_names_groups_and_hours() {
     assert_eq!(permit.input, "in staff; Sun 2026-01-18 10:00 +01:00, opens Mon 2026-01-19 08:00");
     assert_eq!((permit.limit.as_str(), permit.passed), ("staff: office", false));
 
-    // Permits that name other doors only leave nobody.
+    // Permits for other doors only permit nobody.
     let mut authority = house(DoorRules { permits: Some(Vec::new()), ..DoorRules::default() }, Passback::Off);
     assert_eq!(ask(&mut authority, &guard, now(WEDNESDAY)), Some(Reason::NotPermitted));
 }
@@ -165,7 +165,7 @@ fn the_first_person_opens_the_day_for_the_others() {
 }
 
 #[test]
-fn who_opens_a_night_opens_it_to_its_end() {
+fn the_first_person_of_a_night_opens_it_to_its_end() {
     let rules = DoorRules { first_person: Some("keys".into()), unlock_hours: Some(0), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Off);
     authority.rules.schedules[0].week = std::array::from_fn(|_| vec![Window { from_min: 1200, to_min: 1680 }]);
@@ -183,7 +183,7 @@ fn who_opens_a_night_opens_it_to_its_end() {
         assert_eq!(authority.first_person_came(0, now(time)), open, "{time}");
         assert_eq!(ask(&mut authority, &staff, now(time)).is_none(), open, "{time}");
     }
-    // Somebody who came before the window began has opened it as well; and who comes after midnight opens the new day too.
+    // A person who came before the window began has opened it too; one who comes after midnight also opens the new day.
     authority.granted(0, &keeper, now("2026-01-15T18:00:00Z"));
     assert!(authority.first_person_came(0, now("2026-01-16T01:00:00Z")));
     assert_eq!(
@@ -199,7 +199,7 @@ fn who_opens_a_night_opens_it_to_its_end() {
 }
 
 #[test]
-fn two_people_are_two_different_people_in_time() {
+fn two_people_must_be_different_and_in_time() {
     let rules = DoorRules { two_person: Some(Duration::from_secs(15)), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Off);
     let (ada, bob) = (holder(1, &[]), holder(2, &[]));
@@ -216,7 +216,7 @@ fn two_people_are_two_different_people_in_time() {
 }
 
 #[test]
-fn who_may_not_pass_anyway_is_no_second_person() {
+fn a_person_who_may_not_pass_is_no_second_person() {
     let rules = DoorRules { two_person: Some(Duration::from_secs(15)), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Off);
     let disabled = Holder { enabled: false, ..holder(1, &[]) };
@@ -224,7 +224,7 @@ fn who_may_not_pass_anyway_is_no_second_person() {
     assert_eq!(ask(&mut authority, &holder(2, &[]), now(WEDNESDAY)), Some(Reason::SecondPerson));
 }
 
-/// Ada (1) was recognised at `start`; Bob (2) comes a second later. What is said to him, with Ada enrolled as `ada` by then.
+/// Ada (1) was recognised at `start`; Bob (2) comes a second later. Returns his judgement, with Ada enrolled as `ada` by then.
 fn bob_after(ada: Option<Holder>, mode: &Mode, authority: &mut Authority, start: Now) -> Judgement {
     let bob = holder(2, &["guards"]);
     let enrolled = move |_| ada.clone();
@@ -265,7 +265,7 @@ fn the_first_of_two_is_judged_again_when_the_second_comes() {
 }
 
 #[test]
-fn the_first_of_two_waits_out_near_misses_and_the_other_side_too() {
+fn the_first_of_two_is_subject_to_backoff_and_passback_too() {
     let zones = Some(Zones { outside: "street".into(), inside: "house".into() });
     let rules = DoorRules { two_person: Some(Duration::from_secs(15)), zones, ..DoorRules::default() };
     let (ada, bob, start) = (holder(1, &[]), holder(2, &[]), now(WEDNESDAY));
@@ -288,7 +288,7 @@ fn the_first_of_two_waits_out_near_misses_and_the_other_side_too() {
 }
 
 #[test]
-fn a_mode_that_is_set_forgets_who_waits() {
+fn setting_the_mode_forgets_who_waits() {
     let rules = DoorRules { two_person: Some(Duration::from_secs(300)), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Off);
     let (ada, start) = (holder(1, &[]), now(WEDNESDAY));
@@ -329,7 +329,7 @@ fn one_face_is_not_two_people() {
 }
 
 #[test]
-fn a_question_without_a_face_makes_nobody_a_first_or_second() {
+fn a_request_without_a_face_makes_nobody_a_first_or_second() {
     let rules = DoorRules { two_person: Some(Duration::from_secs(15)), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Off);
     let (ada, bob, start) = (holder(1, &[]), holder(2, &[]), now(WEDNESDAY));
@@ -379,7 +379,7 @@ fn nobody_goes_in_twice_without_going_out() {
         );
         authority.whereabouts_mut().forget(ada.person);
         assert_eq!(go(&mut authority, Direction::In, start).refused, None, "an amnesty");
-        // A camera that does not say which way it looks asks nothing.
+        // Without a direction there is no passback check.
         assert_eq!(authority.passed(0, ada.person, None, start), None);
     }
 }
@@ -403,7 +403,7 @@ fn near_misses_make_that_person_wait() {
 }
 
 #[test]
-fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
+fn the_first_failed_gate_gives_the_reason_and_all_are_listed() {
     let rules = DoorRules {
         permits: Some(vec![Permit { groups: vec!["staff".into()], schedule: Some(0) }]),
         first_person: Some("keys".into()),
@@ -426,7 +426,7 @@ fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
         interlocked: true,
     };
     let judgement = authority.judge(&asked, now(SUNDAY));
-    let told: Vec<_> = judgement.gates.iter().map(|gate| (gate.name, gate.passed)).collect();
+    let gates: Vec<_> = judgement.gates.iter().map(|gate| (gate.name, gate.passed)).collect();
     let expected = [
         ("mode", true),
         ("person", true),
@@ -437,6 +437,6 @@ fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
         ("interlock", false),
         ("second_person", false),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(gates, expected);
     assert_eq!(judgement.refused, Some(Reason::OutsideSchedule));
 }

@@ -1,4 +1,4 @@
-//! Tests of who may pass while the device does not know the time.
+//! Tests of who may pass while the time is not known.
 
 use super::tests::{WEDNESDAY, ask, ask_at, holder, house, later, now};
 use super::*;
@@ -6,12 +6,12 @@ use crate::domain::TimeQuality;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A Wednesday morning as the last record has it; the clock shows something else, in another run of the machine.
+/// A Wednesday morning by the last record; the clock shows something else, in another boot of the machine.
 fn unknown(wall: &str, quality: TimeQuality) -> Now {
     Now { quality, at_least: now(WEDNESDAY).wall, boot: [2; 16], ..now(wall) }
 }
 
-/// In 1970, and with yesterday's time after a power cut.
+/// A clock in 1970, and one with yesterday's time after a power cut.
 fn doubts() -> [Now; 2] {
     [unknown("1970-01-01T08:00:20Z", TimeQuality::Unset), unknown("2026-01-13T09:00:00Z", TimeQuality::Wrong)]
 }
@@ -58,7 +58,7 @@ fn temporary_people_wait_for_the_time_and_others_do_not() {
 }
 
 #[test]
-fn a_receipt_says_why_the_time_is_not_known() {
+fn the_gates_say_why_the_time_is_not_known() {
     let [unset, wrong] = doubts();
     let mut authority = house(DoorRules::default(), Passback::Off);
     let visitor = temporary(None, Some("2026-01-15T00:00:00Z"));
@@ -92,7 +92,7 @@ fn a_permit_with_a_schedule_needs_the_time_and_one_without_does_not() {
 }
 
 #[test]
-fn the_first_person_comes_also_without_the_time_and_counts_once_it_is_known() {
+fn a_first_person_without_the_time_counts_once_it_is_known() {
     let rules = DoorRules { first_person: Some("keys".into()), ..DoorRules::default() };
     let mut authority = house(rules.clone(), Passback::Off);
     let (keeper, staff) = (holder(1, &["keys"]), holder(2, &["staff"]));
@@ -102,13 +102,13 @@ fn the_first_person_comes_also_without_the_time_and_counts_once_it_is_known() {
     authority.granted(0, &keeper, unset);
     assert_eq!(ask(&mut authority, &staff, later(unset, HOUR)), Some(Reason::ClockUnknown), "who knows what day it is");
     assert_eq!(ask(&mut allowing(rules), &staff, unset), None);
-    // The network tells the time three hours later: she came this morning, by the machine's own clock.
+    // The time becomes known three hours later: by uptime, she came this morning.
     let set = Now { quality: TimeQuality::Synchronised, wall: now(WEDNESDAY).wall, ..later(unset, 3 * HOUR) };
     assert_eq!(ask(&mut authority, &staff, set), None);
-    // At two in the night it would have been yesterday.
+    // At two in the morning it would have been yesterday.
     let night = Now { wall: "2026-01-14T01:00:00Z".parse().unwrap(), ..set };
     assert_eq!(ask(&mut authority, &staff, night), Some(Reason::FirstPerson));
-    // In the next run of the machine nobody can tell when that was.
+    // In the next boot it cannot be determined when that was.
     let next = Now { boot: [3; 16], ..set };
     assert_eq!(ask(&mut authority, &staff, next), Some(Reason::FirstPerson));
 }
@@ -123,7 +123,7 @@ fn hours_begin_only_when_the_time_is_known() {
 }
 
 #[test]
-fn whoever_is_inside_stays_inside_after_a_power_cut() {
+fn people_inside_stay_inside_after_a_power_cut() {
     let zones = Zones { outside: "street".into(), inside: "office".into() };
     let rules = DoorRules { zones: Some(zones), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Hard);

@@ -155,7 +155,7 @@ impl Book {
             Book::Remote(client) => read(&client.send::<Value>(Method::POST, "/v1/attendance/amend", &request)?),
             Book::Local(local) => {
                 let event = request.event(local.by.clone()).ok_or_else(|| anyhow!("add a time, or void a record"))?;
-                Ok(local.recorder.record_or_not_at_all(&event, &[])?)
+                Ok(local.recorder.record_change(&event, &[])?)
             }
         }
     }

@@ -132,28 +132,30 @@ fn list(path: Option<&Path>) -> Result<BTreeMap<String, Line>> {
     for note in table.notes.iter().chain(&table.unused(&["folder", "name", "employee_id", "groups"])) {
         eprintln!("usher: {note}");
     }
-    let folder = table.need("folder")?;
+    let folder = table.require_column("folder")?;
     let (name, employee_id, groups) = (table.column("name")?, table.column("employee_id")?, table.column("groups")?);
     let mut lines = BTreeMap::new();
     let mut ids = BTreeMap::new();
     for row in table.rows() {
         let own = row.get(folder);
         if own.is_empty() {
-            return Err(table.wrong(row, folder, "it is empty: write the name of this person's folder").into());
+            return Err(table.cell_error(row, folder, "it is empty: write the name of this person's folder").into());
         }
-        if let (Some(column), Some(id)) = (employee_id, row.get_if_any(employee_id))
+        if let (Some(column), Some(id)) = (employee_id, row.get_non_empty(employee_id))
             && let Some(before) = ids.insert(names::exact_key(id), row.line)
         {
-            return Err(table.wrong(row, column, format!("`{id}` is the employee id of line {before} already")).into());
+            return Err(table
+                .cell_error(row, column, format!("`{id}` is the employee id of line {before} already"))
+                .into());
         }
         let line = Line {
             folder: own.to_owned(),
-            name: row.get_if_any(name).map(str::to_owned),
-            employee_id: row.get_if_any(employee_id).map(str::to_owned),
-            groups: row.get_if_any(groups).map_or_else(Vec::new, split_groups),
+            name: row.get_non_empty(name).map(str::to_owned),
+            employee_id: row.get_non_empty(employee_id).map(str::to_owned),
+            groups: row.get_non_empty(groups).map_or_else(Vec::new, split_groups),
         };
         if lines.insert(names::exact_key(own), line).is_some() {
-            return Err(table.wrong(row, folder, format!("the folder `{own}` is there twice")).into());
+            return Err(table.cell_error(row, folder, format!("the folder `{own}` is there twice")).into());
         }
     }
     Ok(lines)

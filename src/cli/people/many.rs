@@ -82,11 +82,11 @@ fn listed(path: &Path, everybody: &[PersonWire]) -> Result<Vec<Result<PersonWire
     let one = |row: &Row| {
         let given: Vec<_> = columns.iter().filter(|(_, column)| !row.get(*column).is_empty()).copied().collect();
         let Some((first, rest)) = given.split_first() else {
-            return Err(table.wrong_line(row, "it names nobody").into());
+            return Err(table.row_error(row, "it names nobody").into());
         };
         let find = |(name, column): (&str, _)| {
             whom::find(everybody, &word(name, row.get(column)))
-                .map_err(|error| table.wrong(row, column, error.to_string()))
+                .map_err(|error| table.cell_error(row, column, error.to_string()))
         };
         let person = find(*first)?;
         for (name, column) in rest {
@@ -100,7 +100,7 @@ fn listed(path: &Path, everybody: &[PersonWire]) -> Result<Vec<Result<PersonWire
             };
             if !fits {
                 let why = format!("`{cell}` is not {} (#{}), whom the line names too", person.name, person.id);
-                return Err(table.wrong(row, *column, why).into());
+                return Err(table.cell_error(row, *column, why).into());
             }
         }
         Ok(person)
@@ -123,11 +123,11 @@ fn one_a_line(table: &Table, everybody: &[PersonWire]) -> Result<Vec<Result<Pers
     let rows: Vec<&Row> = std::iter::once(&first).chain(table.rows()).collect();
     if rows.iter().any(|row| row.filled().count() > 1) {
         // Says which columns there are.
-        table.need("employee_id")?;
+        table.require_column("employee_id")?;
     }
     let one = |row: &&Row| {
         let wanted = row.filled().next().unwrap_or_default();
-        whom::find(everybody, wanted).map_err(|error| table.wrong_line(row, error.to_string()).into())
+        whom::find(everybody, wanted).map_err(|error| table.row_error(row, error.to_string()).into())
     };
     Ok(rows.iter().map(one).collect())
 }

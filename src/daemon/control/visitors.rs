@@ -21,7 +21,7 @@ pub async fn list(
     }
     blocking(move || {
         let found = strangers(&house.visitors, house.register.gallery(), Distance(distance), house.clock.wall())?;
-        Ok(StrangersWire::new(&found, house.visitors.keeping(), distance))
+        Ok(StrangersWire::new(&found, house.visitors.retention(), distance))
     })
     .await
 }

@@ -87,7 +87,7 @@ impl Floods {
     /// The chattering input of a door, in words; `None` if there is none.
     pub fn trouble(&self, door: usize) -> Option<String> {
         let of = &self.doors.get(door)?.inputs;
-        let input = Input::ALL.into_iter().find(|input| of.get(*input).chatter.lasts())?;
+        let input = Input::ALL.into_iter().find(|input| of.get(*input).chatter.is_active())?;
         Some(format!("the {input} changes all the time: check its contact and its wires"))
     }
 
@@ -101,7 +101,7 @@ impl Doors {
     pub(super) fn is_recorded(&mut self, door: usize, decision: &Decision, direction: Option<Direction>) -> bool {
         let (now, spare) = (self.clock.now(), (self.floods.short_of_room)());
         let Some(at) = self.floods.doors.get_mut(door) else { return true };
-        at.repeats.is_told(decision, direction, spare, now)
+        at.repeats.needs_record(decision, direction, spare, now)
     }
 
     /// Counts a change of an input of `door`, and returns whether it gets its own record. Informs the doorway if the input begins or ends to
@@ -109,9 +109,9 @@ impl Doors {
     pub(super) fn count_change(&mut self, door: usize, input: Input, active: bool) -> Change {
         // An exit request is the record that lets somebody out.
         let (now, spare) = (self.clock.now(), input != Input::ExitButton && (self.floods.short_of_room)());
-        let Some(of) = self.floods.input(door, input) else { return Change::Told };
+        let Some(of) = self.floods.input(door, input) else { return Change::Recorded };
         if of.active.replace(active).is_none_or(|before| before == active) {
-            return Change::Told;
+            return Change::Recorded;
         }
         let change = of.chatter.change(active, spare, now);
         self.follow_chatter(door, input);
@@ -201,10 +201,10 @@ impl Doors {
     fn summarised(&mut self, door: usize, subject: &Subject, written: bool, now: Moment) {
         let Some(at) = self.floods.doors.get_mut(door) else { return };
         match (subject, written) {
-            (Subject::Denials(kind), true) => at.repeats.told(kind),
-            (Subject::Denials(kind), false) => at.repeats.put_off(kind, now),
-            (Subject::Contact(input), true) => at.inputs.get_mut(*input).chatter.told(now),
-            (Subject::Contact(input), false) => at.inputs.get_mut(*input).chatter.put_off(now),
+            (Subject::Denials(kind), true) => at.repeats.recorded(kind),
+            (Subject::Denials(kind), false) => at.repeats.postpone(kind, now),
+            (Subject::Contact(input), true) => at.inputs.get_mut(*input).chatter.recorded(now),
+            (Subject::Contact(input), false) => at.inputs.get_mut(*input).chatter.postpone(now),
         }
     }
 
@@ -212,7 +212,7 @@ impl Doors {
     fn follow_chatter(&mut self, door: usize, input: Input) {
         let now = self.clock.now();
         let Some(of) = self.floods.input(door, input) else { return };
-        let chatters = of.chatter.lasts();
+        let chatters = of.chatter.is_active();
         match (chatters, of.chatters_since) {
             (true, None) => of.chatters_since = Some(now),
             (false, Some(_)) => of.chatters_since = None,

@@ -62,9 +62,11 @@ impl Doors {
             DoorOrder::Mode(Mode::Normal) if !late.is_zero() => return Err(RequestError::Late { door: name, late }),
             DoorOrder::Unlock { duration } => {
                 let duration = duration.unwrap_or(this.doorway.settings().pulse);
-                this.doorway.operator_unlocks(duration, by, other_open.as_deref(), not_after)
+                this.doorway
+                    .operator_unlocks(duration, by, other_open.as_deref(), not_after)
+                    .map_err(|refusal| refusal.to_string())
             }
-            DoorOrder::Lock => this.doorway.operator_locks(by),
+            DoorOrder::Lock => this.doorway.operator_locks(by).map_err(|refusal| refusal.to_string()),
             DoorOrder::Mode(mode) => {
                 self.authority.mode_set(door);
                 Ok(this.doorway.set_mode(mode, by, not_after))
@@ -94,7 +96,7 @@ impl Doors {
     /// Reverts a mode whose record could not be written. If the record is still pending, another one follows it that restores the mode before.
     fn take_back_mode(&mut self, door: usize, before: Mode, pending: bool) {
         let this = &mut self.doors[door];
-        this.doorway.take_back_mode(before.clone());
+        this.doorway.revert_mode(before.clone());
         if pending {
             let entry = SavedEntry::mode(&this.name, &before);
             let by = "usher, because the disk had stalled".to_owned();

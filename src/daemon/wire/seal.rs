@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::gallery::Gallery;
-use crate::seal::State;
+use crate::seal::RingState;
 
 /// How it stands with sealed templates.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,10 +22,10 @@ impl SealWire {
     /// What `gallery` says.
     pub fn of(gallery: &Gallery) -> SealWire {
         let (state, key) = match gallery.ring().state() {
-            State::Plain => ("plain", None),
-            State::Open(key) => ("sealed", Some(key.to_string())),
-            State::Shut(_) => ("shut", None),
+            RingState::Plain => ("plain", None),
+            RingState::Open(key) => ("sealed", Some(key.to_string())),
+            RingState::Locked(_) => ("shut", None),
         };
-        SealWire { state: state.to_owned(), key, trouble: gallery.seal_trouble() }
+        SealWire { state: state.to_owned(), key, trouble: gallery.sealing_problem() }
     }
 }

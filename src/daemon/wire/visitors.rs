@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rfc3339;
-use crate::gallery::{Keeping, Visit};
+use crate::gallery::{Retention, Visit};
 use crate::office::{Stranger, Strangers};
 
 /// What `GET /v1/unknown` is asked.
@@ -69,9 +69,9 @@ pub struct ForgottenWire {
 
 impl StrangersWire {
     /// As found with that distance.
-    pub fn new(found: &Strangers, keeping: Keeping, distance: f32) -> StrangersWire {
+    pub fn new(found: &Strangers, retention: Retention, distance: f32) -> StrangersWire {
         StrangersWire {
-            keep_s: keeping.span.as_secs(),
+            keep_s: retention.span.as_secs(),
             distance,
             groups: found.groups.iter().map(StrangerWire::from).collect(),
             foreign: found.foreign,

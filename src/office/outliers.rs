@@ -1,24 +1,24 @@
-//! Whether the templates of one enrolment are of one person: all of them lie about one in the middle, the medoid.
-//!
-//! A neighbour for each is not enough: two photographs of one person and three of another would pass.
-//!
-//! Knows nothing of how distances are measured, and of what is near enough.
+//! Whether the templates of one enrolment belong to one person: all must be near one of them, the medoid. Requiring only a near neighbour for
+//! each would accept two photographs of one person mixed with three of another.
 
 use crate::domain::Distance;
 
-/// Templates that do not belong to the others.
+/// Templates that do not belong with the others, by their index.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Odd {
-    /// The place of the one in the middle of the largest group.
+pub struct Outliers {
+    /// The medoid of the largest group.
     pub middle: usize,
-    /// The places of those too far from it, with the distance; `None` where it cannot be measured.
+    /// The templates too far from it, with their distances; `None` if a distance is undefined.
     pub apart: Vec<(usize, Option<Distance>)>,
 }
 
-/// Looks for templates farther than `limit` from the medoid of `count` templates; `None` when there are none, so with one template or
-/// none at all. The medoid is the one with the most others within `limit`; of those with as many, the one that is nearest to them in
-/// sum.
-pub fn odd_ones(count: usize, limit: Distance, between: impl Fn(usize, usize) -> Option<Distance>) -> Option<Odd> {
+/// Finds the templates farther than `limit` from the medoid of `count` templates; `None` if there are none. The medoid is the template with
+/// the most others within `limit`; of several, the one with the smallest sum of distances to those.
+pub fn find_outliers(
+    count: usize,
+    limit: Distance,
+    between: impl Fn(usize, usize) -> Option<Distance>,
+) -> Option<Outliers> {
     let row = |i: usize| (0..count).map(|j| if i == j { Some(Distance(0.0)) } else { between(i, j) }).collect();
     let rows: Vec<Vec<Option<Distance>>> = (0..count).map(row).collect();
     let near = |distance: &Option<Distance>| distance.is_some_and(|d| d.0.is_finite() && d.0 <= limit.0);
@@ -29,7 +29,7 @@ pub fn odd_ones(count: usize, limit: Distance, between: impl Fn(usize, usize) ->
     };
     let (middle, row) = rows.iter().enumerate().min_by(central)?;
     let apart: Vec<_> = row.iter().copied().enumerate().filter(|(_, distance)| !near(distance)).collect();
-    (!apart.is_empty()).then_some(Odd { middle, apart })
+    (!apart.is_empty()).then_some(Outliers { middle, apart })
 }
 
 #[cfg(test)]
@@ -37,48 +37,48 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Templates at places of a line.
+    /// Templates at positions on a line.
     fn odd(places: &[f32], limit: f32) -> Option<(usize, Vec<usize>)> {
         let between = |i: usize, j: usize| Some(Distance((places[i] - places[j]).abs()));
-        let odd = odd_ones(places.len(), Distance(limit), between)?;
+        let odd = find_outliers(places.len(), Distance(limit), between)?;
         Some((odd.middle, odd.apart.into_iter().map(|(at, _)| at).collect()))
     }
 
     #[test]
     fn two_of_one_and_three_of_another_are_not_one_person() {
         assert_eq!(odd(&[0.0, 1.3, 0.1, 1.4, 1.55], 1.0), Some((3, vec![0, 2])));
-        assert_eq!(odd(&[0.0, 0.1, 1.3, 1.4], 1.0), Some((0, vec![2, 3])), "of two groups as large the first");
+        assert_eq!(odd(&[0.0, 0.1, 1.3, 1.4], 1.0), Some((0, vec![2, 3])), "of two equal groups the first");
         assert_eq!(odd(&[0.0, 1.3], 1.0), Some((0, vec![1])));
-        // A chain: each has a neighbour, and the ends are apart from the middle.
+        // A chain: each has a near neighbour, but the ends are far from the middle.
         assert_eq!(odd(&[0.0, 0.9, 1.7, 2.5, 3.4], 1.0), Some((2, vec![0, 4])));
     }
 
     #[test]
-    fn one_group_is_one_person_though_its_ends_are_apart() {
+    fn one_group_is_one_person_even_if_its_ends_are_far_apart() {
         for places in [&[][..], &[0.3], &[0.0, 1.0], &[0.0, 0.6, 1.2], &[0.0, 0.0, 0.0]] {
             assert_eq!(odd(places, 1.0), None, "{places:?}");
         }
     }
 
     #[test]
-    fn what_cannot_be_measured_does_not_belong() {
-        let nothing = odd_ones(3, Distance(1.0), |i, j| (i.min(j) > 0).then_some(Distance(0.5))).unwrap();
+    fn an_undefined_distance_makes_an_outlier() {
+        let nothing = find_outliers(3, Distance(1.0), |i, j| (i.min(j) > 0).then_some(Distance(0.5))).unwrap();
         assert_eq!((nothing.middle, nothing.apart), (1, vec![(0, None)]));
         let broken =
-            odd_ones(3, Distance(1.0), |i, j| Some(Distance(if i.max(j) == 2 { f32::NAN } else { 0.5 }))).unwrap();
+            find_outliers(3, Distance(1.0), |i, j| Some(Distance(if i.max(j) == 2 { f32::NAN } else { 0.5 }))).unwrap();
         assert_eq!((broken.middle, broken.apart.len(), broken.apart[0].0), (0, 1, 2));
     }
 
     proptest! {
-        /// Whatever is taken lies about one template; and mixtures of two who are apart never are.
+        /// Accepted templates are all near one of them.
         #[test]
-        fn what_is_taken_is_one_group(places in prop::collection::vec(0f32..3.0, 1..8), limit in 0.1f32..1.5) {
+        fn accepted_templates_are_one_group(places in prop::collection::vec(0f32..3.0, 1..8), limit in 0.1f32..1.5) {
             let about = |middle: &f32| places.iter().all(|place| (place - middle).abs() <= limit);
             prop_assert_eq!(odd(&places, limit).is_none(), places.iter().any(about));
         }
 
         #[test]
-        fn a_mixture_is_refused_and_the_larger_part_stays(
+        fn of_a_mixture_the_smaller_part_is_reported(
             one in prop::collection::vec(0f32..0.4, 1..6), other in prop::collection::vec(1.5f32..1.9, 1..6), turn in any::<usize>(),
         ) {
             let mut places: Vec<f32> = one.iter().chain(&other).copied().collect();

@@ -1,32 +1,30 @@
-//! How each person's templates stand to each other and to everybody else's: whether they would be recognised by themselves.
-//!
-//! Knows nothing of how near is near enough.
+//! Leave-one-out checks: whether each person would be recognised by their own templates, and who is near to whom.
 
 use super::person::{Person, Template};
 use super::{Gallery, GalleryError};
 use crate::domain::{Distance, PersonId};
 
-/// A person, and each of their templates left out once and searched for.
+/// The check of one person: each of their templates is searched for as if the others were enrolled without it.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct RecognitionCheck {
     pub person: Person,
-    /// In the order of enrolment. Templates of other models are left out; empty also where one of them is damaged or locked.
-    pub views: Vec<View>,
+    /// In the order of enrolment, without templates of other models. Empty if one of them is damaged or locked.
+    pub templates: Vec<TemplateCheck>,
 }
 
-/// One template as if it were a face at the door.
+/// The distances from one template.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct View {
-    /// To the nearest other template of the same person; `None` where it is the only one.
+pub struct TemplateCheck {
+    /// To the person's nearest other template; `None` if there is no other.
     pub own: Option<Distance>,
-    /// The nearest of the other people.
+    /// To the nearest other person.
     pub other: Option<(PersonId, Distance)>,
 }
 
 impl Gallery {
-    /// Everybody, by number. One search for each template: for thousands of people it takes seconds.
-    pub fn standings(&self) -> Result<Vec<Standing>, GalleryError> {
-        let mut standings = Vec::new();
+    /// Checks all people, in order of number. One search per template: it takes seconds for thousands of people.
+    pub fn check_recognition(&self) -> Result<Vec<RecognitionCheck>, GalleryError> {
+        let mut checks = Vec::new();
         for person in self.people() {
             let templates = match self.templates(person.id) {
                 Ok(templates) => templates,
@@ -39,24 +37,28 @@ impl Gallery {
                 .into_iter()
                 .filter(|t| t.embedding.model() == self.model() && t.embedding.values().len() == self.dimension)
                 .collect();
-            let mut views = Vec::with_capacity(own.len());
+            let mut templates = Vec::with_capacity(own.len());
             for (i, template) in own.iter().enumerate() {
                 let others = own.iter().enumerate().filter(|(j, _)| *j != i);
                 let distances = others.filter_map(|(_, other)| self.distance(&template.embedding, &other.embedding));
-                views.push(View {
+                templates.push(TemplateCheck {
                     own: distances.min_by(|a, b| a.0.total_cmp(&b.0)),
                     other: self.nearest_other(person.id, template)?,
                 });
             }
-            standings.push(Standing { person, views });
+            checks.push(RecognitionCheck { person, templates });
         }
-        Ok(standings)
+        Ok(checks)
     }
 
-    /// The nearest person but `but`.
-    fn nearest_other(&self, but: PersonId, template: &Template) -> Result<Option<(PersonId, Distance)>, GalleryError> {
+    /// The nearest person other than `except`.
+    fn nearest_other(
+        &self,
+        except: PersonId,
+        template: &Template,
+    ) -> Result<Option<(PersonId, Distance)>, GalleryError> {
         let found = self.nearest(&template.embedding)?;
-        Ok(found.and_then(|found| match found.person == but {
+        Ok(found.and_then(|found| match found.person == except {
             true => found.runner_up,
             false => Some((found.person, found.distance)),
         }))

@@ -1,11 +1,11 @@
-//! The gallery with a key: what is sealed, what opens, and what is left after a removal and a kill.
+//! The gallery with a store key: what is sealed, what can be opened, and what a removal or a kill leaves behind.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::*;
 use crate::domain::Quality;
-use crate::seal::{Ring, SealError, State, StoreKey};
+use crate::seal::{Ring, RingState, SealError, StoreKey};
 
 const DIMENSION: usize = 4;
 
@@ -44,21 +44,21 @@ impl Site {
         self.open_with(&self.ring(Some(&self.key)))
     }
 
-    /// How many values of templates are sealed, and how many are not.
+    /// The numbers of sealed and of plain template values.
     fn values(&self) -> (usize, usize) {
         let values: Vec<_> = self.store.tree(TEMPLATES).unwrap().iter().map(|entry| entry.unwrap().1).collect();
-        let sealed = values.iter().filter(|value| sealed::is_sealed(value)).count();
+        let sealed = values.iter().filter(|value| envelope::is_sealed(value)).count();
         (sealed, values.len() - sealed)
     }
 }
 
 #[test]
-fn who_has_the_key_finds_everybody_and_who_has_not_finds_nobody() {
+fn only_with_the_key_are_people_recognised() {
     let site = Site::new();
     let gallery = site.open();
     let ada = gallery.enroll(named("Ada"), vec![template("net", 0), template("net", 1)]).unwrap();
     gallery.add_templates(ada.id, vec![template("net", 2)]).unwrap();
-    assert_eq!((site.values(), gallery.ring().ids().len(), gallery.seal_trouble()), ((3, 0), 1, None));
+    assert_eq!((site.values(), gallery.ring().ids().len(), gallery.sealing_problem()), ((3, 0), 1, None));
     let again = site.open();
     assert_eq!(again.templates(ada.id).unwrap().len(), 3);
     assert_eq!(again.nearest(&template("net", 2).embedding).unwrap().unwrap().person, ada.id);
@@ -66,22 +66,22 @@ fn who_has_the_key_finds_everybody_and_who_has_not_finds_nobody() {
     let other = StoreKey::generate().unwrap();
     for key in [None, Some(&other)] {
         let gallery = site.open_with(&site.ring(key));
-        let State::Shut(why) = gallery.ring().state() else { panic!("it is not shut") };
+        let RingState::Locked(why) = gallery.ring().state() else { panic!("it is not shut") };
         assert_eq!(gallery.locked(), Some(Locked { people: 1, templates: 3, why: why.clone() }));
         assert_eq!(gallery.nearest(&template("net", 2).embedding).unwrap(), None);
         assert_eq!(gallery.person(ada.id).unwrap().locked_templates, 3);
         assert!(matches!(gallery.templates(ada.id), Err(GalleryError::Locked { .. })));
         assert!(matches!(gallery.enroll(named("Bob"), vec![template("net", 3)]), Err(GalleryError::Seal(_))));
-        assert!(gallery.seal_trouble().unwrap().contains("3 sealed templates of 1 people"));
+        assert!(gallery.sealing_problem().unwrap().contains("3 sealed templates of 1 people"));
         assert_eq!(gallery.damaged(), []);
     }
-    // Names can be changed all the same.
+    // Names can still be changed.
     site.open_with(&site.ring(None)).rename(ada.id, "Ada Lovelace").unwrap();
-    assert_eq!(site.open().people_compared(), 1);
+    assert_eq!(site.open().size().people, 1);
 }
 
 #[test]
-fn a_template_in_anothers_place_is_damage_and_is_not_compared_with() {
+fn a_template_moved_to_another_record_is_damaged_and_not_compared() {
     let site = Site::new();
     let gallery = site.open();
     let (ada, bob) = (
@@ -93,42 +93,42 @@ fn a_template_in_anothers_place_is_damage_and_is_not_compared_with() {
     let values = [one, two].map(|key| tree.get(key).unwrap().unwrap());
     site.store.commit(&[tree.put(one, &*values[1]), tree.put(two, &*values[0])]).unwrap();
     let swapped = site.open();
-    assert_eq!((swapped.people_compared(), swapped.damaged().len(), swapped.locked()), (0, 2, None));
+    assert_eq!((swapped.size().people, swapped.damaged().len(), swapped.locked()), (0, 2, None));
     assert!(swapped.damaged()[0].to_string().contains("its seal is broken"));
 }
 
 #[test]
-fn what_lies_plain_is_sealed_each_person_by_themselves_and_once() {
+fn plain_templates_are_sealed_once_person_by_person() {
     let site = Site::new();
     let plain = site.open_with(&Arc::new(Ring::plain()));
     let ada = plain.enroll(named("Ada"), vec![template("net", 0), template("net", 1)]).unwrap().id;
-    assert!(plain.seal_trouble().unwrap().contains("unsealed"));
+    assert!(plain.sealing_problem().unwrap().contains("unsealed"));
     drop(plain);
     let older = Gallery::open(&site.store, &Arc::new(Ring::plain()), ModelId::new("older"), DIMENSION).unwrap();
     let bob = older.enroll(named("Bob"), vec![template("older", 1)]).unwrap().id;
     drop(older);
     let sealed = site.open();
-    assert_eq!((sealed.newly_sealed(), site.values(), sealed.ring().ids().len()), ((2, 3), (3, 0), 2));
-    site.store.commit(&[sealed.sealing_told()]).unwrap();
+    assert_eq!((sealed.unreported_sealings(), site.values(), sealed.ring().ids().len()), ((2, 3), (3, 0), 2));
+    site.store.commit(&[sealed.mark_sealings_reported()]).unwrap();
     assert_eq!((sealed.templates(ada).unwrap().len(), sealed.templates(bob).unwrap().len()), (2, 1));
     assert_eq!(sealed.foreign().unwrap()[0].templates, 1);
     drop(sealed);
-    // A kill left one of two.
+    // A kill left one of two plain.
     let half = site.open_with(&Arc::new(Ring::plain()));
     half.enroll(named("Cy"), vec![template("net", 3)]).unwrap();
     drop(half);
     let rest = site.open();
-    assert_eq!((rest.newly_sealed(), site.values(), rest.people_compared()), ((1, 1), (4, 0), 2));
-    // It waits for its record, also over a kill.
-    assert_eq!(site.open().newly_sealed(), (1, 1));
-    site.store.commit(&[rest.sealing_told()]).unwrap();
-    assert_eq!(site.open().newly_sealed(), (0, 0));
-    // The notes are gone, and the store is as it was after it is opened anew.
+    assert_eq!((rest.unreported_sealings(), site.values(), rest.size().people), ((1, 1), (4, 0), 2));
+    // It stays unreported across a restart.
+    assert_eq!(site.open().unreported_sealings(), (1, 1));
+    site.store.commit(&[rest.mark_sealings_reported()]).unwrap();
+    assert_eq!(site.open().unreported_sealings(), (0, 0));
+    // The notes are gone, and the reopened store is unchanged.
     assert_eq!(site.store.tree("seals").unwrap().iter().count(), 0);
 }
 
 #[test]
-fn a_removal_takes_the_sub_key_off_also_when_it_was_cut_short() {
+fn a_removal_removes_the_sub_key_even_if_it_was_interrupted() {
     let site = Site::new();
     let gallery = site.open();
     let ada = gallery.enroll(named("Ada"), vec![template("net", 0)]).unwrap().id;
@@ -137,12 +137,12 @@ fn a_removal_takes_the_sub_key_off_also_when_it_was_cut_short() {
     gallery.remove(ada).unwrap();
     let after = gallery.ring().ids();
     assert_eq!((before.len(), after.len()), (2, 1));
-    // Killed between the commit and the ring.
-    site.store.commit(&gallery.trees.seals.taking_off(&after)).unwrap();
+    // Killed between the commit and the change of the ring.
+    site.store.commit(&gallery.trees.sub_keys.note_removal(&after)).unwrap();
     let reopened = site.open();
     assert_eq!(reopened.ring().ids(), []);
     assert_eq!(reopened.locked().unwrap().why, SealError::NoSubKey);
-    // Without the key it is put off until the key is there.
+    // Without the key it waits until the key is available.
     let renewed = reopened.renew(bob, vec![template("net", 2)]).unwrap();
     assert_eq!((renewed.templates, renewed.locked_templates, reopened.ring().ids().len()), (1, 0, 1));
     drop(reopened);
@@ -152,7 +152,7 @@ fn a_removal_takes_the_sub_key_off_also_when_it_was_cut_short() {
 }
 
 #[test]
-fn new_templates_in_the_place_of_another_models_have_a_sub_key_of_their_own() {
+fn templates_that_replace_another_models_get_a_new_sub_key() {
     let site = Site::new();
     let older = Gallery::open(&site.store, &site.ring(Some(&site.key)), ModelId::new("older"), DIMENSION).unwrap();
     let ada = older.enroll(named("Ada"), vec![template("older", 0)]).unwrap().id;

@@ -1,21 +1,19 @@
-//! What of the gallery is in memory: everybody, the index of their templates, and what had to be left out.
-//!
-//! Reads the store's trees, never writes them.
+//! The gallery in memory: all people, the index of their templates, and what had to be left out. Built from the store's trees.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::domain::{ModelId, PersonId, SiteHead};
 use crate::seal::SealError;
+use crate::store::Bytes;
 
+use super::envelope::Unread;
+use super::error::RecordError;
 use super::index::Index;
 use super::person::Person;
 use super::record;
-use super::sealed::Unread;
 use super::walk::{Found, walk};
 use super::{GalleryError, Template, Trees};
-
-const BAD_PAGE: &str = "the disk gives back a page that is not what was written";
 
 /// Templates of a model that is not in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +29,10 @@ impl fmt::Display for Foreign {
     }
 }
 
-/// People whose templates are sealed and cannot be opened.
+/// Counts people whose templates are sealed and cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locked {
-    /// Each has one such template at least.
+    /// People with at least one such template.
     pub people: usize,
     pub templates: usize,
     /// Why the first of them cannot be opened.
@@ -48,49 +46,53 @@ impl fmt::Display for Locked {
     }
 }
 
-/// A record that cannot be read.
+/// An unreadable record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
-    /// Which one, in words: `template 2 of person 7`.
+    /// Which record, for people: `template 2 of person 7`.
     pub key: String,
-    pub why: String,
-    /// Whom to remove and enrol again; `None` when the key itself is unreadable.
+    pub why: RecordError,
+    /// The person to remove and enrol again; `None` if the key itself is unreadable.
     pub person: Option<PersonId>,
 }
 
 impl fmt::Display for Damaged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is damaged ({}): remove that person and enrol again, or restore a backup", self.key, self.why)
+        write!(
+            f,
+            "{} is damaged ({}): remove that person and enrol them again, or restore a backup",
+            self.key, self.why
+        )
     }
 }
 
-/// See the file's head.
-pub struct Shelf {
+/// The people and templates of a gallery, consistent with the trees after each change.
+pub struct Cache {
     model: ModelId,
     dimension: usize,
     head: Option<SiteHead>,
     pub people: BTreeMap<PersonId, Person>,
     /// The templates of the model in use.
     pub index: Index,
-    /// How many people have any of those.
+    /// The number of people who have any of those.
     pub compared: usize,
     pub damaged: Vec<Damaged>,
-    /// Why templates are locked, by person.
+    /// Why a person's templates are locked.
     locked: BTreeMap<PersonId, SealError>,
-    /// Keys of templates that were written over when a removal was cut short.
-    pub leftovers: Vec<sled::IVec>,
+    /// Keys of overwritten templates that an interrupted removal left behind.
+    pub leftovers: Vec<Bytes>,
 }
 
-impl Shelf {
-    /// Everybody in the trees whose number is below `end`; their templates of `model` as they lie behind the head, if there is one.
+impl Cache {
+    /// Reads all people whose number is below `end`. Templates of `model` are projected by the head, if there is one.
     pub fn read(
         trees: &Trees,
         end: PersonId,
         model: &ModelId,
         dimension: usize,
         head: Option<&SiteHead>,
-    ) -> Result<Shelf, GalleryError> {
-        let mut shelf = Shelf {
+    ) -> Result<Cache, GalleryError> {
+        let mut cache = Cache {
             model: model.clone(),
             dimension,
             head: head.cloned(),
@@ -103,27 +105,27 @@ impl Shelf {
         };
         for found in walk(&trees.people, end) {
             match found? {
-                Found::Record(key, value) => shelf.read_person(&key, &value),
-                Found::Unreadable(id) => shelf.report(&record::person_key(id), BAD_PAGE.to_owned()),
+                Found::Record(key, value) => cache.read_person(&key, &value),
+                Found::Unreadable(id) => cache.report(&record::person_key(id), RecordError::Page),
             }
         }
         for found in walk(&trees.templates, end) {
             match found? {
-                Found::Record(key, value) => shelf.read_template(trees, &key, &value),
-                Found::Unreadable(id) => shelf.report_templates(id),
+                Found::Record(key, value) => cache.read_template(trees, &key, &value),
+                Found::Unreadable(id) => cache.report_templates(id),
             }
         }
-        Ok(shelf)
+        Ok(cache)
     }
 
-    /// The person of that number, for reading.
+    /// The person with this number.
     pub fn person(&self, id: PersonId) -> Result<&Person, GalleryError> {
         self.people.get(&id).ok_or_else(|| GalleryError::NotFound { wanted: id.to_string() })
     }
 
-    /// Puts a person on the shelf, with all the templates that the tree holds of them; in place of what was there.
+    /// Caches a person and the templates the tree holds of them, replacing what was cached.
     pub fn put(&mut self, id: PersonId, stored: record::Stored, trees: &Trees) -> Result<(), GalleryError> {
-        self.take(id);
+        self.remove(id);
         self.people.insert(id, person(id, stored));
         for entry in trees.templates.scan_prefix(record::person_key(id)) {
             let (key, value) = entry?;
@@ -132,8 +134,8 @@ impl Shelf {
         Ok(())
     }
 
-    /// Takes a person off the shelf, with everything said of them.
-    pub fn take(&mut self, id: PersonId) {
+    /// Removes a person and everything reported about them.
+    pub fn remove(&mut self, id: PersonId) {
         if let Some(person) = self.people.remove(&id) {
             self.index.remove(id);
             self.compared -= usize::from(person.templates > 0);
@@ -142,14 +144,14 @@ impl Shelf {
         self.locked.remove(&id);
     }
 
-    /// Whose templates are locked, and why.
+    /// Counts the locked templates; `None` if there are none.
     pub fn locked(&self) -> Option<Locked> {
         let why = self.locked.values().next()?.clone();
         let templates = self.people.values().map(|person| person.locked_templates).sum();
         Some(Locked { people: self.locked.len(), templates, why })
     }
 
-    /// How many templates of which other models there are.
+    /// Counts the templates of other models.
     pub fn foreign(&self, trees: &Trees) -> Result<Vec<Foreign>, GalleryError> {
         let mut counts = BTreeMap::new();
         for id in self.people.values().filter(|p| p.foreign_templates > 0).map(|p| p.id) {
@@ -164,7 +166,7 @@ impl Shelf {
 
     fn read_person(&mut self, key: &[u8], value: &[u8]) {
         let Some(id) = record::read_person_key(key) else {
-            return self.report(key, "it is no person's number".to_owned());
+            return self.report(key, RecordError::Key);
         };
         match record::read_person(value) {
             Ok(stored) => drop(self.people.insert(id, person(id, stored))),
@@ -174,7 +176,7 @@ impl Shelf {
 
     fn read_template(&mut self, trees: &Trees, key: &[u8], value: &[u8]) {
         let Some((id, _)) = record::read_template_key(key) else {
-            return self.report(key, "it is no template's number".to_owned());
+            return self.report(key, RecordError::Key);
         };
         if record::is_erased(value) {
             self.leftovers.push(key.into());
@@ -188,7 +190,7 @@ impl Shelf {
                     person.locked_templates += 1;
                     self.locked.entry(id).or_insert(why);
                 }
-                None => self.report(key, "its person cannot be read".to_owned()),
+                None => self.report(key, RecordError::PersonUnreadable),
             },
         }
     }
@@ -196,7 +198,7 @@ impl Shelf {
     fn place(&mut self, id: PersonId, key: &[u8], template: &Template) {
         let values = template.embedding.values();
         let Some(person) = self.people.get_mut(&id) else {
-            return self.report(key, "its person cannot be read".to_owned());
+            return self.report(key, RecordError::PersonUnreadable);
         };
         if *template.embedding.model() != self.model {
             person.foreign_templates += 1;
@@ -206,32 +208,32 @@ impl Shelf {
                 Some(head) => head.project(&template.embedding).map(Some),
             };
             let Some(projected) = projected else {
-                return self.report(key, "the site head takes it to nothing".to_owned());
+                return self.report(key, RecordError::ProjectedToZero);
             };
             self.compared += usize::from(person.templates == 0);
             person.templates += 1;
-            self.index.push(id, projected.as_ref().map_or(values, |behind| behind.values()));
+            self.index.push(id, projected.as_ref().map_or(values, |projected| projected.values()));
         } else {
-            let why = format!("it holds {} numbers, its model makes {}", values.len(), self.dimension);
+            let why = RecordError::Dimension { found: values.len(), expected: self.dimension };
             self.report(key, why);
         }
     }
 
-    /// Nobody is reported twice for pages that cannot be read.
+    /// Reports unreadable templates, unless the person is reported already.
     fn report_templates(&mut self, id: PersonId) {
         if self.people.contains_key(&id) {
             let key = format!("a template of person {id}");
-            self.damaged.push(Damaged { key, why: BAD_PAGE.to_owned(), person: Some(id) });
+            self.damaged.push(Damaged { key, why: RecordError::Page, person: Some(id) });
         }
     }
 
-    fn report(&mut self, key: &[u8], why: String) {
+    fn report(&mut self, key: &[u8], why: RecordError) {
         let person = record::read_person_key(key).or_else(|| record::read_template_key(key).map(|(id, _)| id));
         self.damaged.push(Damaged { key: record::describe(key), why, person });
     }
 }
 
-/// A person as stored, with no templates counted yet.
+/// The person of a stored record, with no templates counted yet.
 pub fn person(id: PersonId, stored: record::Stored) -> Person {
     let record::Stored { person, enabled, valid_from, valid_until, created } = stored;
     Person {

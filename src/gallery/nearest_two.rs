@@ -1,18 +1,16 @@
-//! The nearest person and the nearest of everybody else, kept while templates are offered one by one.
-//!
-//! Knows nothing of how a distance is computed.
+//! The nearest person and the runner-up, updated as templates are compared one by one.
 
 use crate::domain::PersonId;
 
-/// First and second place, held by two different people; lower is nearer, and of two as near the lower number goes first.
+/// The two nearest people, who are always different. At equal distance the lower number is first.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Podium<F> {
+pub struct NearestTwo<F> {
     first: Option<(F, PersonId)>,
     second: Option<(F, PersonId)>,
 }
 
-impl<F: Copy + PartialOrd> Podium<F> {
-    /// One template of `person`, `far` away.
+impl<F: Copy + PartialOrd> NearestTwo<F> {
+    /// Considers a template of `person` at distance `far`.
     pub fn offer(&mut self, far: F, person: PersonId) {
         let offered = Some((far, person));
         let Some(first) = self.first else {
@@ -34,13 +32,13 @@ impl<F: Copy + PartialOrd> Podium<F> {
         self.first
     }
 
-    /// The nearest of everybody else.
+    /// The nearest other person.
     pub fn second(&self) -> Option<(F, PersonId)> {
         self.second
     }
 
-    /// Those of the two that are taken.
-    pub fn places(&self) -> impl Iterator<Item = (F, PersonId)> {
+    /// Both, as far as they are known.
+    pub fn both(&self) -> impl Iterator<Item = (F, PersonId)> {
         self.first.into_iter().chain(self.second)
     }
 }
@@ -54,14 +52,14 @@ mod tests {
     proptest! {
         #[test]
         fn is_the_sorted_list_without_the_winner(offers in prop::collection::vec((0u8..9, 1u32..6), 0..40)) {
-            let mut podium = Podium::default();
+            let mut two = NearestTwo::default();
             for &(far, id) in &offers {
-                podium.offer(far, PersonId(id));
+                two.offer(far, PersonId(id));
             }
             let first = offers.iter().min().copied();
             let second = offers.iter().filter(|o| Some(o.1) != first.map(|f| f.1)).min().copied();
-            prop_assert_eq!(podium.first(), first.map(|(far, id)| (far, PersonId(id))));
-            prop_assert_eq!(podium.second(), second.map(|(far, id)| (far, PersonId(id))));
+            prop_assert_eq!(two.first(), first.map(|(far, id)| (far, PersonId(id))));
+            prop_assert_eq!(two.second(), second.map(|(far, id)| (far, PersonId(id))));
         }
     }
 }
