@@ -12,9 +12,9 @@ use jiff::tz::TimeZone;
 use super::backoff::{Backoff, Strikes};
 use super::calendar::Schedule;
 use super::person::{Holder, Shown};
-use super::when::{Now, When, WithoutSync};
+use super::when::{Now, When};
 use super::whereabouts::{Place, Whereabouts};
-use crate::domain::{Direction, Gate, Mode, Moment, PersonId, Reason};
+use crate::domain::{Direction, DoorIndex, Gate, Mode, Moment, Passback, PersonId, Reason, ScheduleIndex, WithoutSync};
 
 /// The rules of all doors together.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct DoorRules {
     /// Until someone of this group is let in, nobody else is on that day. That person also opens the current unlock window to its end.
     pub first_person: Option<String>,
     /// The position in [`HouseRules::schedules`] of the hours in which the door is unlocked.
-    pub unlock_hours: Option<usize>,
+    pub unlock_hours: Option<ScheduleIndex>,
     /// Two people must be recognised within this time of each other.
     pub two_person: Option<Duration>,
     /// The zones on both sides.
@@ -53,7 +53,7 @@ pub struct Permit {
     /// Empty means everybody.
     pub groups: Vec<String>,
     /// The position of a schedule in [`HouseRules::schedules`]. `None` permits any time.
-    pub schedule: Option<usize>,
+    pub schedule: Option<ScheduleIndex>,
 }
 
 /// The zones on the two sides of a door. Going in leads from `outside` to `inside`.
@@ -63,23 +63,11 @@ pub struct Zones {
     pub inside: String,
 }
 
-/// What happens to a person who is known to be on the other side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Passback {
-    /// Nothing is checked.
-    #[default]
-    Off,
-    /// They are let in, and the receipt mentions it.
-    Soft,
-    /// They are refused.
-    Hard,
-}
-
 /// A recognised person's request to pass a door.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// The position of the door in [`HouseRules::doors`].
-    pub door: usize,
+    pub door: DoorIndex,
     pub direction: Option<Direction>,
     pub holder: &'a Holder,
     /// The face that was seen; `None` for a request without a face, which makes nobody a first or second person.
@@ -147,7 +135,7 @@ impl Authority {
     pub fn judge(&mut self, asked: &Asked<'_>, now: Now) -> Judgement {
         let Asked { door, holder, .. } = *asked;
         let mut judgement = Judgement { gates: Vec::with_capacity(8), refused: None, with: None };
-        let Some(rules) = self.rules.doors.get(door) else {
+        let Some(rules) = self.rules.doors.get(door.0) else {
             judgement.refused = Some(Reason::NotPermitted);
             return judgement;
         };
@@ -169,7 +157,7 @@ impl Authority {
             judgement.with = with;
             if let (true, None, Some(shown)) = (fine_alone, with, asked.shown) {
                 let waiting = Waiting { shown: shown.clone(), direction: asked.direction, at: now.moment };
-                if let Some(slot) = self.waiting.get_mut(door) {
+                if let Some(slot) = self.waiting.get_mut(door.0) {
                     *slot = Some(waiting);
                 }
             }
@@ -215,7 +203,7 @@ impl Authority {
         now: Now,
     ) -> (String, Option<PersonId>) {
         let nobody = || ("nobody else was recognised before".to_owned(), None);
-        let Some(waiting) = self.waiting.get(asked.door).and_then(Option::as_ref) else { return nobody() };
+        let Some(waiting) = self.waiting.get(asked.door.0).and_then(Option::as_ref) else { return nobody() };
         let (first, ago) = (waiting.shown.person, now.moment.since(waiting.at));
         if first == asked.holder.person || waiting.direction != asked.direction || ago > window {
             return nobody();
@@ -236,50 +224,56 @@ impl Authority {
     }
 
     /// The person who waits for a second one at `door`, for [`Asked::first`].
-    pub fn waits(&self, door: usize) -> Option<PersonId> {
-        self.waiting.get(door)?.as_ref().map(|waiting| waiting.shown.person)
+    pub fn waits(&self, door: DoorIndex) -> Option<PersonId> {
+        self.waiting.get(door.0)?.as_ref().map(|waiting| waiting.shown.person)
     }
 
     /// Notes that the mode of `door` was set: a person who waits for a second one there has to start again.
-    pub fn mode_set(&mut self, door: usize) {
-        if let Some(waiting) = self.waiting.get_mut(door) {
+    pub fn mode_set(&mut self, door: DoorIndex) {
+        if let Some(waiting) = self.waiting.get_mut(door.0) {
             *waiting = None;
         }
     }
 
     /// Notes that a person was let in.
-    pub fn granted(&mut self, door: usize, holder: &Holder, now: Now) {
+    pub fn granted(&mut self, door: DoorIndex, holder: &Holder, now: Now) {
         self.strikes.clear(door, holder.person, now.moment);
         self.stop_waiting(holder.person);
-        let Some(rules) = self.rules.doors.get(door) else { return };
-        if let Some(waiting) = self.waiting.get_mut(door) {
+        let Some(rules) = self.rules.doors.get(door.0) else { return };
+        if let Some(waiting) = self.waiting.get_mut(door.0) {
             *waiting = None;
         }
         if rules.first_person.is_some()
             && let Some(at) = self.opens_day(door, holder, now)
-            && let Some(came) = self.first_came.get_mut(door)
+            && let Some(came) = self.first_came.get_mut(door.0)
         {
             *came = Some(at);
         }
     }
 
     /// The present, if `holder` opens the day at `door`: a first person, and the first to come on this day.
-    pub fn opens_day(&self, door: usize, holder: &Holder, now: Now) -> Option<When> {
-        let group = self.rules.doors.get(door)?.first_person.as_ref()?;
+    pub fn opens_day(&self, door: DoorIndex, holder: &Holder, now: Now) -> Option<When> {
+        let group = self.rules.doors.get(door.0)?.first_person.as_ref()?;
         let came = self.came(door, now).map(|at| self.day_of(at));
         (holder.is_in(group) && came != Some(self.day_of(now.wall))).then(|| When::of(&now))
     }
 
     /// Notes that a face nearly passed for `person` but was denied.
-    pub fn near_miss(&mut self, door: usize, person: PersonId, now: Now) {
+    pub fn near_miss(&mut self, door: DoorIndex, person: PersonId, now: Now) {
         self.strikes.miss(&self.rules.backoff, door, person, now.moment);
     }
 
     /// Notes that a person went through. Returns the zone they are in now, if zones and direction are known.
-    pub fn passed(&mut self, door: usize, person: PersonId, direction: Option<Direction>, now: Now) -> Option<String> {
+    pub fn passed(
+        &mut self,
+        door: DoorIndex,
+        person: PersonId,
+        direction: Option<Direction>,
+        now: Now,
+    ) -> Option<String> {
         // The person may have started to wait at another door while this one was still open.
         self.stop_waiting(person);
-        let zones = self.rules.doors.get(door)?.zones.as_ref()?;
+        let zones = self.rules.doors.get(door.0)?.zones.as_ref()?;
         let zone = match direction? {
             Direction::In => zones.inside.clone(),
             Direction::Out => zones.outside.clone(),
@@ -297,7 +291,7 @@ impl Authority {
 
     /// Whether the hours of `door` may begin as far as the calendar and the first person are concerned: the time is known, and that person has
     /// come or is not needed. With [`WithoutSync::Allow`] the time need not be known.
-    pub fn hours_may_begin(&self, door: usize, now: Now) -> bool {
+    pub fn hours_may_begin(&self, door: DoorIndex, now: Now) -> bool {
         match now.is_known() {
             true => self.first_person_came(door, now),
             false => self.rules.without_sync == WithoutSync::Allow,
@@ -306,11 +300,13 @@ impl Authority {
 
     /// Whether the first person has come to `door`, or none is needed: today, or since the day on which the current unlock window began. False
     /// while the time is not known.
-    pub fn first_person_came(&self, door: usize, now: Now) -> bool {
-        let Some(rules) = self.rules.doors.get(door).filter(|rules| rules.first_person.is_some()) else { return true };
+    pub fn first_person_came(&self, door: DoorIndex, now: Now) -> bool {
+        let Some(rules) = self.rules.doors.get(door.0).filter(|rules| rules.first_person.is_some()) else {
+            return true;
+        };
         let Some(came) = self.came(door, now) else { return false };
         let day = self.day_of(came);
-        let began = || rules.unlock_hours.and_then(|at| self.rules.schedules.get(at)?.began(now.wall));
+        let began = || rules.unlock_hours.and_then(|at| self.rules.schedules.get(at.0)?.began(now.wall));
         day == self.day_of(now.wall) || came <= now.wall && began().is_some_and(|began| day >= self.day_of(began))
     }
 
@@ -325,19 +321,19 @@ impl Authority {
     }
 
     /// When the first person of `door` last came.
-    pub fn first_came(&self, door: usize) -> Option<When> {
-        self.first_came.get(door).copied().flatten()
+    pub fn first_came(&self, door: DoorIndex) -> Option<When> {
+        self.first_came.get(door.0).copied().flatten()
     }
 
     /// Restores a value of [`Authority::opens_day`] after a restart.
-    pub fn restore_first_came(&mut self, door: usize, at: When) {
-        if let Some(came) = self.first_came.get_mut(door) {
+    pub fn restore_first_came(&mut self, door: DoorIndex, at: When) {
+        if let Some(came) = self.first_came.get_mut(door.0) {
             *came = Some(at);
         }
     }
 
     /// When the first person of `door` last came, by a known wall clock; within the same boot, whatever it showed then.
-    fn came(&self, door: usize, now: Now) -> Option<Timestamp> {
+    fn came(&self, door: DoorIndex, now: Now) -> Option<Timestamp> {
         let came = self.first_came(door).filter(|_| now.is_known())?;
         let same_run = came.boot == now.boot && now.boot != [0; 16];
         if same_run { came.wall_then(&now) } else { came.known.then_some(came.wall) }
@@ -360,7 +356,7 @@ impl Authority {
         let (mut closed, mut limits) = (Vec::new(), Vec::new());
         let mut by_calendar = None;
         for permit in permits.iter().filter(fits) {
-            let schedule = permit.schedule.and_then(|at| self.rules.schedules.get(at));
+            let schedule = permit.schedule.and_then(|at| self.rules.schedules.get(at.0));
             let (hours, name) = match (schedule, permit.schedule) {
                 (Some(schedule), _) if !now.is_known() => (None, schedule.name.as_str()),
                 (Some(schedule), _) => (Some(schedule.at(now.wall)), schedule.name.as_str()),
@@ -401,7 +397,7 @@ impl Authority {
         }
     }
 
-    fn first_person_gate(&self, door: usize, group: &str, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
+    fn first_person_gate(&self, door: DoorIndex, group: &str, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
         let came = self.first_person_came(door, now);
         let (let_pass, doubt) = (!now.is_known() && self.rules.without_sync == WithoutSync::Allow, now.doubt());
         let input = match (came, holder.is_in(group)) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::person::Clear;
-use crate::domain::{Gate, Moment, PersonId};
+use crate::domain::{DoorIndex, Gate, Moment, PersonId};
 
 /// The settings of the back-off.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,7 +23,7 @@ pub struct Backoff {
 
 /// Near misses by door and person. Memory is bounded by people times doors; old entries are dropped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Strikes(BTreeMap<(usize, PersonId), Strike>);
+pub(super) struct Strikes(BTreeMap<(DoorIndex, PersonId), Strike>);
 
 #[derive(Clone, Copy, Debug)]
 struct Strike {
@@ -36,7 +36,7 @@ struct Strike {
 
 impl Strikes {
     /// Counts a face that nearly passed for `person` at `door`.
-    pub fn miss(&mut self, settings: &Backoff, door: usize, person: PersonId, now: Moment) {
+    pub fn miss(&mut self, settings: &Backoff, door: DoorIndex, person: PersonId, now: Moment) {
         self.forget(settings, now);
         if settings.after == 0 {
             return;
@@ -53,7 +53,7 @@ impl Strikes {
 
     /// Resets the misses of `person`, who was let in at `door`. A running wait continues: the person let in meanwhile had a clear face, so the
     /// misses were someone else's.
-    pub fn clear(&mut self, door: usize, person: PersonId, now: Moment) {
+    pub fn clear(&mut self, door: DoorIndex, person: PersonId, now: Moment) {
         if self.0.get(&(door, person)).is_some_and(|strike| strike.until <= now) {
             self.0.remove(&(door, person));
         }
@@ -63,7 +63,7 @@ impl Strikes {
     pub fn gate(
         &self,
         settings: &Backoff,
-        door: usize,
+        door: DoorIndex,
         person: PersonId,
         clear: Option<Clear>,
         now: Moment,
@@ -106,13 +106,14 @@ mod tests {
 
     const SETTINGS: Backoff = Backoff { after: 3, first: Duration::from_secs(10), longest: Duration::from_secs(30) };
     const ADA: PersonId = PersonId(1);
+    const FRONT: DoorIndex = DoorIndex(0);
 
     fn at(second: u64) -> Moment {
         Moment(Duration::from_secs(second))
     }
 
     fn waits(strikes: &Strikes, now: u64) -> bool {
-        !strikes.gate(&SETTINGS, 0, ADA, None, at(now)).unwrap().passed
+        !strikes.gate(&SETTINGS, FRONT, ADA, None, at(now)).unwrap().passed
     }
 
     #[test]
@@ -122,7 +123,7 @@ mod tests {
         for wait in [10, 20, 30, 30] {
             for _ in 0..3 {
                 assert!(!waits(&strikes, now));
-                strikes.miss(&SETTINGS, 0, ADA, at(now));
+                strikes.miss(&SETTINGS, FRONT, ADA, at(now));
             }
             assert!(waits(&strikes, now + wait - 1) && !waits(&strikes, now + wait));
             now += wait;
@@ -132,21 +133,21 @@ mod tests {
     #[test]
     fn others_and_other_doors_do_not_wait() {
         let mut strikes = Strikes::default();
-        (0..3).for_each(|_| strikes.miss(&SETTINGS, 0, ADA, at(0)));
-        assert!(strikes.gate(&SETTINGS, 1, ADA, None, at(0)).unwrap().passed);
-        assert!(strikes.gate(&SETTINGS, 0, PersonId(2), None, at(0)).unwrap().passed);
+        (0..3).for_each(|_| strikes.miss(&SETTINGS, FRONT, ADA, at(0)));
+        assert!(strikes.gate(&SETTINGS, DoorIndex(1), ADA, None, at(0)).unwrap().passed);
+        assert!(strikes.gate(&SETTINGS, FRONT, PersonId(2), None, at(0)).unwrap().passed);
     }
 
     #[test]
     fn a_clear_face_neither_waits_nor_ends_the_wait() {
         let clear = Some(Clear { frames: 3, farthest: Distance(0.5) });
         let mut strikes = Strikes::default();
-        (0..3).for_each(|_| strikes.miss(&SETTINGS, 0, ADA, at(0)));
-        let gate = strikes.gate(&SETTINGS, 0, ADA, clear, at(1)).unwrap();
+        (0..3).for_each(|_| strikes.miss(&SETTINGS, FRONT, ADA, at(0)));
+        let gate = strikes.gate(&SETTINGS, FRONT, ADA, clear, at(1)).unwrap();
         assert!(gate.passed && gate.input.contains("9 s left") && gate.input.contains("within 0.500"), "{gate:?}");
-        strikes.clear(0, ADA, at(1));
+        strikes.clear(FRONT, ADA, at(1));
         assert!(waits(&strikes, 2) && !waits(&strikes, 10));
-        strikes.clear(0, ADA, at(10));
+        strikes.clear(FRONT, ADA, at(10));
         assert!(strikes.0.is_empty(), "once it is over, all is forgiven");
     }
 
@@ -154,11 +155,11 @@ mod tests {
     fn misses_far_apart_do_not_add_up() {
         let mut strikes = Strikes::default();
         for second in [0, 31, 62, 93] {
-            strikes.miss(&SETTINGS, 0, ADA, at(second));
+            strikes.miss(&SETTINGS, FRONT, ADA, at(second));
             assert!(!waits(&strikes, second));
         }
         assert_eq!(strikes.0.len(), 1);
-        strikes.miss(&SETTINGS, 0, PersonId(2), at(1000));
+        strikes.miss(&SETTINGS, FRONT, PersonId(2), at(1000));
         assert_eq!(strikes.0.len(), 1, "the old one is forgotten");
     }
 
@@ -166,7 +167,7 @@ mod tests {
     fn zero_disables_the_backoff() {
         let off = Backoff { after: 0, ..SETTINGS };
         let mut strikes = Strikes::default();
-        (0..9).for_each(|_| strikes.miss(&off, 0, ADA, at(0)));
-        assert_eq!(strikes.gate(&off, 0, ADA, None, at(0)), None);
+        (0..9).for_each(|_| strikes.miss(&off, FRONT, ADA, at(0)));
+        assert_eq!(strikes.gate(&off, FRONT, ADA, None, at(0)), None);
     }
 }

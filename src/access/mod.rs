@@ -36,7 +36,7 @@ mod rules;
 mod when;
 mod whereabouts;
 
-pub use authority::{Asked, Authority, DoorRules, HouseRules, Judgement, Passback, Permit, Zones};
+pub use authority::{Asked, Authority, DoorRules, HouseRules, Judgement, Permit, Zones};
 pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
@@ -49,5 +49,5 @@ pub use repeats::{Kind, RepeatSummary, Repeats};
 pub use rules::Rules;
 #[cfg(test)]
 pub(crate) use rules::tests::usual;
-pub use when::{Now, When, WithoutSync};
+pub use when::{Now, When};
 pub use whereabouts::{Place, Whereabouts};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::when::{Now, WithoutSync};
-use crate::domain::{Distance, Gate, PersonId, Reason, TrackId};
+use super::when::Now;
+use crate::domain::{Distance, Gate, PersonId, Reason, TrackId, WithoutSync};
 
 /// An enrolled person, as the rules see them.
 #[derive(Clone, Debug, PartialEq)]

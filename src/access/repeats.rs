@@ -152,20 +152,24 @@ impl Seen {
     fn needs_record(&mut self, track: TrackId, low_space: bool, now: Moment) -> bool {
         let in_a_minute = self.records.iter().rev().take_while(|at| now.since(**at) < MINUTE).count();
         let many = in_a_minute >= IN_A_MINUTE || self.records.len() >= IN_AN_HOUR;
-        let face = self.face(track, now);
-        if !low_space && !many && face.records < OF_ONE_FACE {
+        let mut face = self.take_face(track, now);
+        let recorded = !low_space && !many && face.records < OF_ONE_FACE;
+        if recorded {
             face.records += 1;
             self.records.push_back(now);
-            return true;
+        } else {
+            let new = u64::from(!std::mem::replace(&mut face.counted, true));
+            let due = now + MINUTE;
+            let counted = self.counted.get_or_insert_with(|| Counted { since: now, due, count: 0, faces: 0 });
+            counted.count = counted.count.saturating_add(1);
+            counted.faces = counted.faces.saturating_add(new);
         }
-        let new = u64::from(!std::mem::replace(&mut face.counted, true));
-        let counted = self.counted.get_or_insert_with(|| Counted { since: now, due: now + MINUTE, count: 0, faces: 0 });
-        counted.count = counted.count.saturating_add(1);
-        counted.faces = counted.faces.saturating_add(new);
-        false
+        self.faces.push(face);
+        recorded
     }
 
-    fn face(&mut self, track: TrackId, now: Moment) -> &mut Face {
+    /// Takes a face out of those remembered, or a new one for which there is room then.
+    fn take_face(&mut self, track: TrackId, now: Moment) -> Face {
         let face = match self.faces.iter().position(|face| face.track == track) {
             Some(at) => self.faces.swap_remove(at),
             None => {
@@ -177,7 +181,7 @@ impl Seen {
                 Face { track, records: 0, last: now, counted: false }
             }
         };
-        self.faces.push_mut(Face { last: now, ..face })
+        Face { last: now, ..face }
     }
 }
 

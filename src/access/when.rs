@@ -46,17 +46,6 @@ impl Now {
     }
 }
 
-/// The answer of rules that need the date or time while it is not known. People without a validity and permits without a schedule are not
-/// affected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WithoutSync {
-    /// They deny, and no schedule unlocks a door.
-    #[default]
-    Deny,
-    /// They permit, and schedules unlock doors by the clock as it is.
-    Allow,
-}
-
 /// A point in time, by the wall clock and by the machine's uptime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct When {

@@ -32,11 +32,11 @@ pub fn layout(config: &Config, gallery: &Gallery, saved: &SavedState) -> DeviceL
     let mode = |door: &str| saved.modes.iter().find(|(name, _)| name == door).map(|(_, mode)| mode.as_str());
     let door = |door: &crate::config::Door| DoorLayout {
         name: door.name.clone(),
-        leaf_sensor: door.wiring.sensor.is_some(),
-        tamper_contact: door.wiring.tamper.is_some(),
+        leaf_sensor: door.sensor.is_some(),
+        tamper_contact: door.tamper.is_some(),
         mode: mode(&door.name).unwrap_or(Mode::Normal.as_str()).to_owned(),
     };
-    let sides = || config.doors.iter().filter_map(|door| door.passing.zones.as_ref());
+    let sides = || config.doors.iter().filter_map(|door| door.zones());
     let inside = |zone: &str| {
         let is_inside = sides().any(|(_, inside)| inside == zone);
         (is_inside || sides().any(|(outside, _)| outside == zone)).then_some(is_inside)

@@ -17,9 +17,9 @@ use super::snapshots::{self, SnapshotQueue};
 use super::tally::Tally;
 use super::threads::MainMessage;
 use super::visitors::{self, RecentFaces, VisitorQueue};
-use super::wire::PlacementStatus;
 use super::{broker, signals};
 use crate::access::NearEnough;
+use crate::api::status::PlacementStatus;
 use crate::clock::{Clock, Evidence, SystemClock};
 use crate::config::Config;
 use crate::domain::{Event, ModelId};
@@ -243,7 +243,7 @@ fn hub(
 
 /// The queue of snapshots and the frames that they are cut from; `None` unless snapshots are sent.
 fn snapshots(config: &Config, hub: Option<&Arc<Hub>>, base: &Base) -> Option<(SnapshotQueue, Arc<RecentFrames>)> {
-    let settings = config.mqtt.as_ref()?.snapshots?;
+    let settings = config.mqtt.as_ref().map(|mqtt| &mqtt.snapshots).filter(|snapshots| snapshots.enabled)?.clone();
     let frames = Arc::new(RecentFrames::default());
     let (queue, jobs) = SnapshotQueue::new(frames.clone(), settings.shows, config, base.clock.clone());
     base.tokio.spawn(snapshots::encode(jobs, settings, hub?.clone()));

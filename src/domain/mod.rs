@@ -3,9 +3,11 @@
 //!
 //! Knows nothing of files, devices, threads, clocks or wire formats: `std` only.
 
+mod choices;
 mod decision;
 mod event;
 mod head;
+mod index;
 mod likeness;
 mod picture;
 mod stamp;
@@ -13,9 +15,11 @@ mod time;
 
 use std::time::Duration;
 
+pub use choices::*;
 pub use decision::*;
 pub use event::*;
 pub use head::*;
+pub use index::*;
 pub use likeness::*;
 pub use picture::*;
 pub use stamp::*;

@@ -125,6 +125,14 @@ struct ReadableDatabase {
     number: u64,
 }
 
+/// What is found of a database.
+enum Database {
+    Missing,
+    Readable(ReadableDatabase),
+    /// Contains the reason, for people.
+    Damaged(String),
+}
+
 impl Recovery<'_> {
     fn open(mut self) -> Result<Opened, StoreError> {
         for unfinished in [NEW, "copy.new", "backup.new", "restore.new"] {
@@ -133,33 +141,33 @@ impl Recovery<'_> {
         let answered = answered(self.dir)?;
         let (database, copy) = (self.database()?, self.copy()?);
         let (readable, copy) = match (database, copy) {
-            (None, None) if answered > 0 => {
+            (Database::Missing, None) if answered > 0 => {
                 return Err(self.damaged(format!("{answered} commits were written, and all of them are gone")));
             }
-            (None, None) => self.begin()?,
-            (Some(Ok(readable)), None) => {
+            (Database::Missing, None) => self.begin()?,
+            (Database::Readable(readable), None) => {
                 if readable.number > 0 {
                     self.repaired("the second copy of the database was missing; it was rewritten".to_owned());
                 }
                 let copy = self.rewrite_copy(&readable.engine, readable.number)?;
                 (readable, copy)
             }
-            (None, Some((file, scan))) if scan.base.is_some() => {
+            (Database::Missing, Some((file, scan))) if scan.base.is_some() => {
                 if answered > 0 {
                     self.repaired("the database was missing; it was rebuilt from its second copy".to_owned());
                 }
                 self.rebuild_database(file, scan)?
             }
-            (Some(Err(why)), Some((file, scan))) if scan.base.is_some() => {
+            (Database::Damaged(why), Some((file, scan))) if scan.base.is_some() => {
                 let aside = self.set_aside(DATABASE)?;
                 self.repaired(format!(
                     "the database was damaged ({why}); it was rebuilt from its second copy, and the damaged one was kept as {aside}"
                 ));
                 self.rebuild_database(file, scan)?
             }
-            (Some(Ok(readable)), Some((file, scan))) => self.reconcile(readable, file, scan)?,
-            (Some(Err(why)), _) => return Err(self.damaged(why)),
-            (None, Some(_)) => return Err(self.damaged("the database is missing".to_owned())),
+            (Database::Readable(readable), Some((file, scan))) => self.reconcile(readable, file, scan)?,
+            (Database::Damaged(why), _) => return Err(self.damaged(why)),
+            (Database::Missing, Some(_)) => return Err(self.damaged("the database is missing".to_owned())),
         };
         if readable.number < answered {
             let lost = answered - readable.number;
@@ -234,11 +242,11 @@ impl Recovery<'_> {
         Ok((ReadableDatabase { engine, held: DataSize::default(), number: 0 }, copy))
     }
 
-    /// The database, if it exists: read completely, or why it is damaged.
-    fn database(&self) -> Result<Option<Result<ReadableDatabase, String>>, StoreError> {
+    /// Opens the database and reads all of it.
+    fn database(&self) -> Result<Database, StoreError> {
         let folder = self.path(DATABASE);
         if !folder.try_exists().map_err(|error| explain(self.dir, error))? {
-            return Ok(None);
+            return Ok(Database::Missing);
         }
         let look = || {
             let engine = Engine::open(&folder)?;
@@ -252,11 +260,11 @@ impl Recovery<'_> {
             Ok(ReadableDatabase { number: engine.number()?, held: engine.read_through()?, engine })
         };
         match look() {
-            Ok(readable) => Ok(Some(Ok(readable))),
-            Err(StoreError::BadPage { why } | StoreError::Failed { why }) => Ok(Some(Err(why))),
+            Ok(readable) => Ok(Database::Readable(readable)),
+            Err(StoreError::BadPage { why } | StoreError::Failed { why }) => Ok(Database::Damaged(why)),
             // A part of its file that the disk cannot read.
             Err(StoreError::Unusable { dir, source }) if dir.as_os_str().is_empty() => {
-                Ok(Some(Err(source.to_string())))
+                Ok(Database::Damaged(source.to_string()))
             }
             Err(other) => Err(other),
         }

@@ -190,7 +190,7 @@ fn a_bad_list_or_folder_enrols_nobody() {
         ("folder,name\nb2,Joe,too,many\n", "line 2: there are 4 cells"),
         ("name\nJoe\n", "folder"),
         ("folder,name\nb3,Joe\n", "the list names the folder `b3`"),
-        ("folder,name\nb2,Joe\nb2,Joseph\n", "line 3, column \"folder\": the folder `b2` is there twice"),
+        ("folder,name\nb2,Joe\nb2,Joseph\n", "line 3, column \"folder\": the folder `b2` occurs twice"),
     ] {
         std::fs::write(&list, text).unwrap();
         let error = house.refused(&["enroll", "--batch", &folder, "--list", &list]);

@@ -1,6 +1,6 @@
 //! Tests of who may pass while the time is not known.
 
-use super::tests::{WEDNESDAY, ask, ask_at, holder, house, later, now};
+use super::tests::{FRONT, WEDNESDAY, ask, ask_at, holder, house, later, now};
 use super::*;
 use crate::domain::TimeQuality;
 
@@ -62,7 +62,7 @@ fn the_gates_say_why_the_time_is_not_known() {
     let [unset, wrong] = doubts();
     let mut authority = house(DoorRules::default(), Passback::Off);
     let visitor = temporary(None, Some("2026-01-15T00:00:00Z"));
-    let mut input = |now| ask_at(&mut authority, 0, None, &visitor, &Mode::Normal, now).gates[1].input.clone();
+    let mut input = |now| ask_at(&mut authority, FRONT, None, &visitor, &Mode::Normal, now).gates[1].input.clone();
     assert_eq!(
         input(unset),
         "person 1, enabled, 1970-01-01 09:00; the clock is not set, it is 2026-01-14 10:00 or later"
@@ -77,7 +77,11 @@ fn the_gates_say_why_the_time_is_not_known() {
 fn a_permit_with_a_schedule_needs_the_time_and_one_without_does_not() {
     let permit = |group: &str, schedule| Permit { groups: vec![group.into()], schedule };
     let rules = DoorRules {
-        permits: Some(vec![permit("staff", Some(0)), permit("guards", Some(0)), permit("guards", None)]),
+        permits: Some(vec![
+            permit("staff", Some(ScheduleIndex(0))),
+            permit("guards", Some(ScheduleIndex(0))),
+            permit("guards", None),
+        ]),
         ..DoorRules::default()
     };
     for now in doubts() {
@@ -99,7 +103,7 @@ fn a_first_person_without_the_time_counts_once_it_is_known() {
     let [unset, _] = doubts();
     assert_eq!(ask(&mut authority, &staff, unset), Some(Reason::ClockUnknown));
     assert_eq!(ask(&mut authority, &keeper, unset), None);
-    authority.granted(0, &keeper, unset);
+    authority.granted(FRONT, &keeper, unset);
     assert_eq!(ask(&mut authority, &staff, later(unset, HOUR)), Some(Reason::ClockUnknown), "who knows what day it is");
     assert_eq!(ask(&mut allowing(rules), &staff, unset), None);
     // The time becomes known three hours later: by uptime, she came this morning.
@@ -116,10 +120,10 @@ fn a_first_person_without_the_time_counts_once_it_is_known() {
 #[test]
 fn hours_begin_only_when_the_time_is_known() {
     for now in doubts() {
-        assert!(!house(DoorRules::default(), Passback::Off).hours_may_begin(0, now));
-        assert!(allowing(DoorRules::default()).hours_may_begin(0, now));
+        assert!(!house(DoorRules::default(), Passback::Off).hours_may_begin(FRONT, now));
+        assert!(allowing(DoorRules::default()).hours_may_begin(FRONT, now));
     }
-    assert!(house(DoorRules::default(), Passback::Off).hours_may_begin(0, now(WEDNESDAY)));
+    assert!(house(DoorRules::default(), Passback::Off).hours_may_begin(FRONT, now(WEDNESDAY)));
 }
 
 #[test]
@@ -129,8 +133,8 @@ fn people_inside_stay_inside_after_a_power_cut() {
     let mut authority = house(rules, Passback::Hard);
     let ada = holder(1, &[]);
     let went_in = Now { boot: [1; 16], ..now(WEDNESDAY) };
-    authority.passed(0, ada.person, Some(Direction::In), went_in);
-    let mut asks = |direction, now| ask_at(&mut authority, 0, Some(direction), &ada, &Mode::Normal, now).refused;
+    authority.passed(FRONT, ada.person, Some(Direction::In), went_in);
+    let mut asks = |direction, now| ask_at(&mut authority, FRONT, Some(direction), &ada, &Mode::Normal, now).refused;
     for now in doubts().into_iter().flat_map(|now| [now, later(now, 100 * HOUR)]) {
         assert_eq!(asks(Direction::In, now), Some(Reason::Passback));
         assert_eq!(asks(Direction::Out, now), None);

@@ -28,6 +28,7 @@ use self::capture::{Capture, Captured, Raw};
 use super::slot::{SlotReceiver, SlotSender, slot};
 use super::{CameraError, FrameSource, Identity};
 use crate::clock::Clock;
+pub use crate::domain::PixelFormat;
 use crate::domain::{Frame, Image};
 use crate::photo::{JpegDecoder, yuyv_to_rgb};
 
@@ -58,17 +59,6 @@ pub fn identity(device: &str) -> Result<Identity, CameraError> {
             advice: "is it a camera? `v4l2-ctl --list-devices` lists those".into(),
         })
     })
-}
-
-/// The pixel format of a camera's frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PixelFormat {
-    /// Uncompressed, 2 bytes per pixel. It is cheap to convert, but USB 2 carries little more than 640x480 at 30 frames/s.
-    Yuyv,
-    /// One JPEG per frame.
-    Mjpeg,
-    /// YUYV up to 640x480, Motion-JPEG above; or the other if that is not offered.
-    Auto,
 }
 
 /// The settings of a camera.

@@ -12,14 +12,14 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use self::report::Report;
-use super::super::book::{enrolled, journal_is_at_hand, note_head};
+use super::super::client::{enrolled, journal_can_be_written, note_head};
 use super::super::context::Context;
 use super::super::evaluate::extraction::{LabelledFaces, VisionOptions, photographs_of};
 use super::super::evaluate::report::rate;
 use super::super::progress::bar;
 use super::options::{MiningName, OptimiserName, head_mining, positive};
+use crate::api::journal::HeadRequest;
 use crate::config::Config;
-use crate::daemon::wire::HeadRequest;
 use crate::domain::{ModelId, SiteHead};
 use crate::lab::calibrate::Person;
 use crate::lab::dataset;
@@ -214,7 +214,7 @@ impl TrainHead {
             return Ok(Input { people, model: model.id(), description, target: target(&model), without_face: 0 });
         };
         if let (Some(config), None, false) = (&config, &self.out, self.dry_run) {
-            journal_is_at_hand(config)?;
+            journal_can_be_written(config)?;
         }
         let mut left_out = Vec::new();
         let photographs = photographs_of(dataset::people(folder)?, &mut left_out);
@@ -245,7 +245,7 @@ fn install(file: &HeadFile, path: &Path, report: &Report, config: &Config) -> Re
             missed_without: report.evaluation.before.value,
             missed_behind: report.evaluation.after.value,
         };
-        note_head(config, kept).context("the head was not installed")
+        note_head(config, &kept).context("the head was not installed")
     })
 }
 
@@ -266,7 +266,7 @@ fn remove(context: &Context) -> Result<()> {
     let aside = path.with_extension("removed");
     let cannot = || format!("cannot remove {}", path.display());
     std::fs::rename(&path, &aside).with_context(cannot)?;
-    if let Err(error) = note_head(&config, HeadRequest::Removed { head, sha256: sha256(&content) }) {
+    if let Err(error) = note_head(&config, &HeadRequest::Removed { head, sha256: sha256(&content) }) {
         std::fs::rename(&aside, &path).with_context(cannot)?;
         return Err(error.context("the head was not removed"));
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::{Doorway, Referee, Schedule};
-use crate::domain::{Alarm, Direction, Mode, Named, PersonId};
+use crate::domain::{Alarm, Direction, DoorIndex, Mode, Named, PersonId};
 use crate::door::RelayHandle;
 
 /// Somebody who was let through and has not passed yet.
@@ -44,18 +44,23 @@ pub struct DoorList(Vec<Door>);
 
 impl DoorList {
     /// The door with this index, if there is one.
-    pub fn get_mut(&mut self, index: usize) -> Option<&mut Door> {
-        self.0.get_mut(index)
+    pub fn get_mut(&mut self, index: DoorIndex) -> Option<&mut Door> {
+        self.0.get_mut(index.0)
     }
 
     /// As [`DoorList::get_mut`].
-    pub fn get(&self, index: usize) -> Option<&Door> {
-        self.0.get(index)
+    pub fn get(&self, index: DoorIndex) -> Option<&Door> {
+        self.0.get(index.0)
     }
 
     /// The number of doors.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The indices of all doors, in order.
+    pub fn indices(&self) -> impl Iterator<Item = DoorIndex> + use<> {
+        DoorIndex::all(self.0.len())
     }
 
     /// All doors in their order.
@@ -76,18 +81,18 @@ impl From<Vec<Door>> for DoorList {
 }
 
 #[allow(clippy::indexing_slicing, reason = "the doors' thread checks an index when it comes in")]
-impl Index<usize> for DoorList {
+impl Index<DoorIndex> for DoorList {
     type Output = Door;
 
-    fn index(&self, index: usize) -> &Door {
-        &self.0[index]
+    fn index(&self, index: DoorIndex) -> &Door {
+        &self.0[index.0]
     }
 }
 
 #[allow(clippy::indexing_slicing, reason = "the doors' thread checks an index when it comes in")]
-impl IndexMut<usize> for DoorList {
-    fn index_mut(&mut self, index: usize) -> &mut Door {
-        &mut self.0[index]
+impl IndexMut<DoorIndex> for DoorList {
+    fn index_mut(&mut self, index: DoorIndex) -> &mut Door {
+        &mut self.0[index.0]
     }
 }
 

@@ -27,7 +27,7 @@ impl Doors {
         }
         self.clock_looked_at = Some(now);
         self.look_at_quality(now);
-        for door in 0..self.doors.len() {
+        for door in self.doors.indices() {
             let other_open = self.other_open(door);
             let may_begin = self.authority.hours_may_begin(door, now);
             let this = &mut self.doors[door];

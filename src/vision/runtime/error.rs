@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::accelerator::Accelerator;
+use crate::domain::Accelerator;
 
 /// Why LiteRT, a model or an accelerator cannot be used.
 #[derive(Debug, Error)]

@@ -5,7 +5,6 @@
 //! Reading order: `library` loads LiteRT (`litert` is its C API); `network` is one compiled network behind one of three backends
 //! (`compiled`: LiteRT; `classic`: a TensorFlow Lite delegate; `avx2`: usher's own kernels); `placement` chooses the hardware.
 
-mod accelerator;
 #[cfg_attr(not(target_arch = "x86_64"), path = "no_avx2.rs")]
 mod avx2;
 mod classic;
@@ -18,7 +17,7 @@ mod network;
 mod placement;
 mod processor;
 
-pub use accelerator::{Accelerator, UnknownAccelerator};
+pub use crate::domain::Accelerator;
 pub use error::RuntimeError;
 pub use input::{ElementType, InputForm, Pixels, Windows};
 pub use library::{Runtime, cache_folder};

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::accelerator::Accelerator;
 use super::avx2::Kernels;
 use super::error::RuntimeError;
 use super::input::InputForm;
 use super::library::Runtime;
 use super::network::CompiledNetwork;
+use crate::domain::Accelerator;
 
 /// `kLiteRtHwAcceleratorCpu`, `…Gpu`, `…Npu`.
 const CPU: i32 = 1;
