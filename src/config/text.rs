@@ -39,7 +39,7 @@ pub fn size(bytes: u64) -> String {
     format!("{}{name}", bytes / unit)
 }
 
-/// Writes `text` as a basic TOML string with its quotes.
+/// `text` as a basic TOML string, with its quotes.
 pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -90,6 +90,10 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// The least number of letters inserted, removed, replaced or swapped with their neighbour that turns `a` into `b`
 /// (the optimal string alignment distance; Damerau, "A technique for computer detection and correction of spelling errors", 1964).
+#[allow(
+    clippy::indexing_slicing,
+    reason = "each index is within the rows, whose lengths are those of the words and one more"
+)]
 fn edits(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();

@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 use super::doors::door::DoorView;
-use super::doors::saved::SavedState;
 use super::stage::{Role, Stage};
 use crate::board::soc_temperature_c;
 use crate::config::Config;
@@ -20,6 +19,7 @@ use crate::gallery::Gallery;
 use crate::hub::{DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, LockState, Refusal, RefusedCommand, Vitals};
 use crate::ledger::Outbox;
 use crate::office::Recorder;
+use crate::office::saved::SavedState;
 
 /// Commands of the hub, accepted and refused.
 pub type CommandReceiver = Receiver<Result<HubCommand, RefusedCommand>>;

@@ -8,10 +8,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::doors::saved::SavedState;
-use super::doors::timekeeping;
 use super::doors::writer::JournalWriter;
-use super::hub_store::{JournalOutbox, StoredTopics};
+use super::hub_store::JournalOutbox;
 use super::recent_frames::RecentFrames;
 use super::snapshots::{self, SnapshotQueue};
 use super::tally::Tally;
@@ -27,7 +25,8 @@ use crate::door::RelayStop;
 use crate::gallery::{Gallery, Visitors};
 use crate::hub::{Hub, HubDeps, Refusal};
 use crate::ledger::{Journal, LedgerError, Outbox};
-use crate::office::{Recorder, record_locked_templates, record_sealing};
+use crate::office::saved::SavedState;
+use crate::office::{Recorder, clock_evidence, record_locked_templates, record_sealing};
 use crate::seal::Ring;
 use crate::setup;
 use crate::store::Store;
@@ -199,7 +198,7 @@ pub fn records(
     let last_record = despite_the_disk(recorder.journal().last())?.flatten();
     let last_record = last_record.and_then(|record| jiff::Timestamp::try_from(record.at).ok());
     record_start(config, gallery, &recorder)?;
-    let evidence = timekeeping::evidence(&saved, recorder.journal()).unwrap_or_else(|error| {
+    let evidence = clock_evidence(&saved, recorder.journal()).unwrap_or_else(|error| {
         tracing::warn!(%error, "what earlier records show of the time cannot be read");
         saved.time.unwrap_or_default()
     });
@@ -233,7 +232,7 @@ fn hub(
         outbox: Arc::new(JournalOutbox { outbox: outbox.clone(), journal: Journal::open(store)? }),
         earlier,
         clock: base.clock.clone(),
-        retained_topics: Arc::new(StoredTopics::open(store)?),
+        retained_topics: Arc::new(setup::retained_topics::StoredTopics::open(store)?),
         refused,
     };
     let _inside = base.tokio.enter();

@@ -10,7 +10,6 @@ mod moves;
 mod orders;
 #[cfg(test)]
 mod properties;
-pub mod saved;
 pub mod timekeeping;
 mod watching;
 pub mod write_queue;
@@ -26,11 +25,11 @@ use crate::domain::{
 };
 use crate::door::Input;
 
+use crate::office::saved::{SavedEntry, SavedState};
 use door::{Door, DoorList, DoorView, PassingPerson};
 use floods::Floods;
 use log::log_decision;
 pub use orders::{DoorOrder, RequestError};
-use saved::{SavedEntry, SavedState};
 use timekeeping::Timekeeper;
 use writer::{EventWriter, People, Unwritten};
 

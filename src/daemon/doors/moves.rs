@@ -6,15 +6,15 @@ use thiserror::Error;
 
 use super::Doors;
 use super::log::log_event;
-use super::saved::SavedEntry;
 use super::writer::Unwritten;
 use crate::access::Act;
 use crate::domain::{Cause, DoorCommand, DoorIndex, Event, Mode, Moment, PersonId};
 use crate::door::{DoorError, Outcome, Report};
+use crate::office::saved::SavedEntry;
 
 /// Why an act was not carried out. Of several failures the first is reported.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum Failure {
+pub(super) enum ActFailure {
     /// A record may not be on disk.
     #[error("{}", .0.reason)]
     Unwritten(Unwritten),
@@ -35,7 +35,7 @@ pub(super) struct Moved {
 }
 
 impl Doors {
-    pub(super) fn carry_out(&mut self, door: DoorIndex, acts: Vec<Act>, record: Option<u64>) -> Result<(), Failure> {
+    pub(super) fn carry_out(&mut self, door: DoorIndex, acts: Vec<Act>, record: Option<u64>) -> Result<(), ActFailure> {
         self.carry_out_for(door, acts, record, None)
     }
 
@@ -47,7 +47,7 @@ impl Doors {
         acts: Vec<Act>,
         mut record: Option<u64>,
         evidence: Option<Moment>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ActFailure> {
         let mut done = Ok(());
         for act in acts {
             let result = match act {
@@ -74,7 +74,7 @@ impl Doors {
     }
 
     /// Records an event at a door, with the entries of its saved state that change with it.
-    fn note_act(&mut self, door: DoorIndex, event: &Event) -> Result<u64, Failure> {
+    fn note_act(&mut self, door: DoorIndex, event: &Event) -> Result<u64, ActFailure> {
         log_event(event);
         let this = &mut self.doors[door];
         let saved = match event {
@@ -90,11 +90,17 @@ impl Doors {
             }
             _ => Vec::new(),
         };
-        self.note(event, &saved).map_err(Failure::Unwritten)
+        self.note(event, &saved).map_err(ActFailure::Unwritten)
     }
 
     /// Unlocks for people who leave. The relay does not wait for the record, unless that is configured.
-    fn let_out(&mut self, door: DoorIndex, cause: Cause, command: DoorCommand, event: &Event) -> Result<(), Failure> {
+    fn let_out(
+        &mut self,
+        door: DoorIndex,
+        cause: Cause,
+        command: DoorCommand,
+        event: &Event,
+    ) -> Result<(), ActFailure> {
         if !self.exit_unrecorded {
             let record = self.note_act(door, event)?;
             let moved = self.energise(door, cause, command, None);
@@ -113,7 +119,7 @@ impl Doors {
         cause: Cause,
         command: DoorCommand,
         evidence: Option<Moment>,
-    ) -> Result<Moved, Failure> {
+    ) -> Result<Moved, ActFailure> {
         self.release(door);
         let this = &mut self.doors[door];
         let now = self.clock.now();
@@ -129,10 +135,10 @@ impl Doors {
             }
             Ok(Outcome::Refused(refusal)) => {
                 tracing::warn!(door = %this.name, reason = %refusal, "the door stays locked");
-                Err(Failure::Refused(refusal.to_string()))
+                Err(ActFailure::Refused(refusal.to_string()))
             }
             // Not an answer to an order that energises.
-            Ok(Outcome::Safe { .. }) => Err(Failure::Refused("the relay was put at its safe level".to_owned())),
+            Ok(Outcome::Safe { .. }) => Err(ActFailure::Refused("the relay was put at its safe level".to_owned())),
             Err(error) => {
                 let reason = error.to_string();
                 tracing::error!(door = %this.name, %reason, "door failed");
@@ -140,7 +146,7 @@ impl Doors {
                 this.doorway.locked(false, now);
                 // After any other error the relay is at its safe level, or a report follows.
                 this.level_unknown |= matches!(error, DoorError::NoAnswer { .. });
-                Err(if this.level_unknown { Failure::Failed(reason) } else { Failure::Refused(reason) })
+                Err(if this.level_unknown { ActFailure::Failed(reason) } else { ActFailure::Refused(reason) })
             }
         }
     }
@@ -151,14 +157,14 @@ impl Doors {
         door: DoorIndex,
         cause: Cause,
         record: u64,
-        moved: Result<Moved, Failure>,
-    ) -> Result<(), Failure> {
+        moved: Result<Moved, ActFailure>,
+    ) -> Result<(), ActFailure> {
         let name = self.doors[door].name.clone();
         let event = match &moved {
             Ok(Moved { duration, capture_to_door }) => {
                 Event::Unlocked { door: name, cause, record, duration: *duration, capture_to_door: *capture_to_door }
             }
-            Err(Failure::Failed(reason)) => Event::DoorFailed { door: name, reason: reason.clone() },
+            Err(ActFailure::Failed(reason)) => Event::DoorFailed { door: name, reason: reason.clone() },
             Err(refused) => Event::UnlockRefused { door: name, reason: refused.to_string() },
         };
         if moved.is_err() {
@@ -198,7 +204,7 @@ impl Doors {
         self.note(&Event::UnlockRefused { door: name, reason }, &saved).ok();
     }
 
-    pub(super) fn lock(&mut self, door: DoorIndex, reason: &str) -> Result<(), Failure> {
+    pub(super) fn lock(&mut self, door: DoorIndex, reason: &str) -> Result<(), ActFailure> {
         self.release(door);
         let this = &mut self.doors[door];
         let (name, now) = (this.name.clone(), self.clock.now());
@@ -215,7 +221,7 @@ impl Doors {
             Ok(_) => Ok(()),
             Err(error) => {
                 self.failed(door, error.to_string());
-                Err(Failure::Failed(error.to_string()))
+                Err(ActFailure::Failed(error.to_string()))
             }
         }
     }

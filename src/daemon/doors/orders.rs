@@ -6,9 +6,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Doors;
-use super::moves::Failure;
-use super::saved::SavedEntry;
+use super::moves::ActFailure;
 use crate::domain::{DoorIndex, Event, Mode, Moment, PersonId, earliest};
+use crate::office::saved::SavedEntry;
 
 /// An operator's order to a door.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Doors {
         };
         let acts = acts.map_err(|why| RequestError::Refused { door: name.clone(), reason: why.to_string() })?;
         let Err(failure) = self.carry_out(door, acts, None) else { return Ok(()) };
-        let Failure::Unwritten(unwritten) = &failure else {
+        let ActFailure::Unwritten(unwritten) = &failure else {
             return Err(RequestError::Refused { door: name, reason: failure.to_string() });
         };
         let state = match order {

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::Doors;
-use super::door::HoursEnded;
-use super::saved::SavedEntry;
 use crate::access::Now;
 use crate::domain::{Event, GallerySize, TimeQuality};
+use crate::office::saved::HoursEnded;
+use crate::office::saved::SavedEntry;
 
 /// The wall clock was set if it has moved by this much more or less than the time that passed.
 const JUMP: Duration = Duration::from_secs(2);

@@ -65,9 +65,9 @@ fn a_loose_sensor_causes_few_records_and_one_lasting_alarm() {
     assert!(scene.doors().trouble().unwrap().contains("front"));
     scene.play(&Step::Wait { ms: 11_000 });
     assert_eq!((scene.doors().views()[0].alarms.len(), scene.doors().trouble()), (0, None));
-    let told =
+    let recorded =
         notes(&scene).iter().filter(|e| matches!(e, Event::DoorOpened { .. } | Event::DoorClosed { .. })).count();
-    assert_eq!(told as u64 + counted(&scene), 2400);
+    assert_eq!(recorded as u64 + counted(&scene), 2400);
     // Afterwards the sensor is trusted again.
     scene.play(&contact(Input::Sensor, true));
     assert!(matches!(notes(&scene).last(), Some(Event::AlarmRaised { alarm: Alarm::Forced, .. })));
@@ -205,8 +205,8 @@ proptest! {
         scene.doors().make_safe("the end");
         let all = notes(&scene);
         let singly = all.iter().filter(|e| matches!(e, Event::DoorOpened { .. } | Event::DoorClosed { .. })).count();
-        let told = singly as u64 + counted(&scene);
-        prop_assert!(told >= changes && (fails || told == changes), "{told} {changes}");
+        let recorded = singly as u64 + counted(&scene);
+        prop_assert!(recorded >= changes && (fails || recorded == changes), "{recorded} {changes}");
         let (raised, ended) = alarms(&scene);
         prop_assert!(fails || raised == ended);
         let minutes = scene.clock.now().0.as_secs() / 60 + 1;

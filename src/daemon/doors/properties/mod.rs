@@ -263,7 +263,7 @@ fn a_grant_opens_passes_and_closes() {
     scene.play(&Step::Contact { door: 0, input: Input::Sensor, active: false });
     scene.play(&Step::Wait { ms: 10_000 });
     scene.play(&Step::Seen { door: 0, person: 1, age_ms: 50, inwards: true });
-    let told: Vec<String> = scene
+    let recorded: Vec<String> = scene
         .lines()
         .into_iter()
         .map(|line| match line {
@@ -289,7 +289,7 @@ fn a_grant_opens_passes_and_closes() {
         "locked: the door was closed",
         "passback",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(recorded, expected);
 }
 
 /// A history of two-person doors, by what happens at the second door.
@@ -346,7 +346,7 @@ fn alarms_of_a_door_that_is_forced_and_held_open() {
     scene.play(&sensor(true));
     scene.play(&Step::Wait { ms: 60_000 });
     scene.play(&sensor(false));
-    let told: Vec<String> = scene
+    let recorded: Vec<String> = scene
         .lines()
         .into_iter()
         .filter_map(|line| match line {
@@ -358,7 +358,10 @@ fn alarms_of_a_door_that_is_forced_and_held_open() {
             _ => None,
         })
         .collect();
-    assert_eq!(told, ["alarm forced_open", "warning 20", "alarm held_open", "end held_open 20", "end forced_open 60"]);
+    assert_eq!(
+        recorded,
+        ["alarm forced_open", "warning 20", "alarm held_open", "end held_open 20", "end forced_open 60"]
+    );
 }
 
 /// Why the doors are locked between a minute before midnight and a minute after, with a guard who comes in between.
@@ -405,6 +408,6 @@ fn locked_at_midnight(window: Window) -> Vec<String> {
 fn a_window_that_somebody_opened_stays_open_over_midnight() {
     assert!(locked_at_midnight(Window { from_min: 20 * 60, to_min: 28 * 60 }).is_empty());
     // Hours without an end start anew each day, and the record says so.
-    let told = locked_at_midnight(Window { from_min: 0, to_min: 24 * 60 });
-    assert_eq!(told, ["a new day began, and nobody of the group that opens it has come yet"]);
+    let recorded = locked_at_midnight(Window { from_min: 0, to_min: 24 * 60 });
+    assert_eq!(recorded, ["a new day began, and nobody of the group that opens it has come yet"]);
 }

@@ -16,7 +16,6 @@ use crate::access::{
 };
 use crate::clock::{Clock, SimulatedClock};
 use crate::daemon::doors::door::{Door, UnlockHours};
-use crate::daemon::doors::saved::{SavedEntry, SavedState};
 use crate::daemon::doors::write_queue;
 use crate::daemon::doors::writer::{EventWriter, Unwritten};
 use crate::daemon::doors::{Doors, DoorsSettings};
@@ -25,6 +24,7 @@ use crate::domain::{
     Sighting, TrackId, WithoutSync,
 };
 use crate::door::{DoorError, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
+use crate::office::saved::{SavedEntry, SavedState};
 
 use super::people::{BEGIN_S, Disabled, TestPeople};
 

@@ -22,7 +22,6 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::door::HoursEnded;
 use crate::access::{Place, When};
 use crate::clock::{Evidence, Sign};
 use crate::domain::{Mode, PersonId};
@@ -44,6 +43,14 @@ pub struct SavedState {
     pub places: Vec<(PersonId, Place)>,
     pub cut: Option<f32>,
     pub time: Option<Evidence>,
+}
+
+/// Unlock hours that an operator ended by locking the door. The schedule does not unlock it again before `until`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoursEnded {
+    pub schedule: String,
+    /// When the hours end by the schedule; `None` if no end is in sight.
+    pub until: Option<Timestamp>,
 }
 
 /// When a door's first person last came.
