@@ -1,6 +1,6 @@
-//! How fast records are written, each synchronised, and how fast a long journal is opened and checked.
+//! How fast synced records are written, and how fast a long journal is opened and verified.
 //!
-//! On the disk that holds the temporary folder: name another with TMPDIR.
+//! Uses the disk of the temporary folder, which TMPDIR sets.
 
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use usher::domain::{Event, Stamp};
 use usher::ledger::Journal;
 use usher::store::Store;
 
-/// Records of the long journal: a door that opens 40 times a day, for a year.
+/// Records of the long journal: a year of a door that opens 40 times a day.
 const YEAR: u64 = 30_000;
 
 fn event() -> Event {

@@ -1,4 +1,4 @@
-//! How fast the outbox drains: events a second from a full outbox to mosquitto on loopback, each acknowledged at QoS 1.
+//! How fast the outbox drains: events per second from a full outbox to mosquitto on the loopback interface, each acknowledged at QoS 1.
 //!
 //! Needs mosquitto (script/setup installs it). `cargo bench --bench outbox`.
 
@@ -40,7 +40,7 @@ fn mosquitto(folder: &Path) -> (Child, u16) {
     (child, port)
 }
 
-/// As large as a grant in the journal.
+/// An outbox of events as large as a grant in the journal.
 fn full() -> MemoryOutbox {
     let outbox = MemoryOutbox::default();
     let gate = json!({ "name": "distance", "input": "0.62", "limit": "at most 0.90", "passed": true });

@@ -1,7 +1,7 @@
-//! How late a relay goes back to its safe level, with the process idle and with its disk stalled: after each pulse the time between the
-//! promised end and the level on the wires.
+//! How late a relay returns to its safe level, with an idle process and with a stalled disk: after each pulse, the time between its scheduled
+//! end and the level on the wires.
 //!
-//! Prints the median, the 99th percentile and the largest of the pulses. `cargo bench --bench relay -- PULSES` takes more than 200.
+//! Prints the median, the 99th percentile and the maximum. `cargo bench --bench relay -- PULSES` measures another number of pulses than 200.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use usher::office::saved::SavedEntry;
 
 const PULSE: Duration = Duration::from_millis(30);
 
-/// A disk that stalls for two seconds at each record.
+/// A disk that stalls for two seconds on each record.
 struct Stalling;
 
 impl EventWriter for Stalling {

@@ -1,6 +1,4 @@
-//! What is measured, and in which order.
-//!
-//! Knows nothing of how it is told.
+//! The measurements of `usher bench`, in order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,32 +18,33 @@ use crate::photo::JpegDecoder;
 use crate::setup;
 use crate::vision::Vision;
 use crate::vision::manifest::{Manifest, Model};
+use crate::vision::pipeline::TimedNetwork;
 use crate::vision::runtime::{Accelerator, Runtime};
 use crate::vision::tracker::Tracker;
-use crate::vision::trial::Trial;
 
-/// People in the gallery that whole frames are compared with.
+/// The number of people in the gallery that whole frames are compared with.
 const PEOPLE: u32 = 1_000;
-/// Templates in the galleries that are searched.
+/// The numbers of templates in the searched galleries.
 const GALLERIES: [u32; 3] = [1_000, 10_000, 100_000];
 
-/// All that is needed to measure.
-pub struct Course<'a> {
+/// The inputs of the measurements.
+pub struct Benchmark<'a> {
     pub config: &'a Config,
     pub delegates: Vec<Accelerator>,
     pub picture: Image,
-    /// What the picture is, in words.
+    /// A description of the picture.
     pub origin: String,
-    pub nobody: Image,
-    /// About how long all may take.
+    /// The picture without a face.
+    pub empty: Image,
+    /// About how long everything may take.
     pub span: Duration,
 }
 
-/// All that was found.
-pub struct Findings {
+/// The results.
+pub struct Results {
     pub identity: Identity,
     pub library: String,
-    /// What LiteRT finds on this machine.
+    /// The accelerators that LiteRT finds on this machine.
     pub accelerators: Vec<String>,
     pub embedder: String,
     pub threads: u32,
@@ -54,46 +53,46 @@ pub struct Findings {
     /// Width and height of the picture.
     pub size: (u32, u32),
     pub faces: usize,
-    pub models: Vec<ModelRun>,
+    pub models: Vec<ModelTimes>,
     pub empty_frame: Times,
     pub frame: Times,
     pub searches: Vec<(u32, Times)>,
-    /// Degrees Celsius before and after the whole frames.
+    /// Before and after the whole frames.
     pub temperature_c: (Option<f64>, Option<f64>),
-    pub held_back: Option<Vec<String>>,
+    pub throttled: Option<Vec<String>>,
 }
 
-/// One network on one accelerator, or why it does not run there.
-pub struct ModelRun {
+/// The times of one network on one accelerator, or why it does not run there.
+pub struct ModelTimes {
     pub model: String,
     pub on: String,
     pub times: Result<Times, String>,
 }
 
-impl Course<'_> {
-    /// Runs it all. A third of the time is for the networks, a half for whole frames, long enough that a board becomes warm.
-    pub fn run(self) -> Result<Findings> {
+impl Benchmark<'_> {
+    /// Runs all measurements. A third of the time is for the networks, and half for whole frames, long enough to warm up a board.
+    pub fn run(self) -> Result<Results> {
         let runtime = setup::runtime(self.config)?;
-        let mut eyes = Eyes::open(self.config, &runtime)?;
-        let (nobody, picture) = (jpeg(&self.nobody)?, jpeg(&self.picture)?);
-        let faces = eyes.look(&picture)?;
+        let mut pipeline = FramePipeline::open(self.config, &runtime)?;
+        let (empty, picture) = (jpeg(&self.empty)?, jpeg(&self.picture)?);
+        let faces = pipeline.process(&picture)?;
         if faces == 0 {
             bail!(
-                "no face of {} pixels or more was found in the picture: give a photograph of a face with --photo",
+                "no face of at least {} pixels was found in the picture: give a photograph of a face with --photo",
                 self.config.detector.min_face_px
             );
         }
         let accelerators = runtime.accelerators();
         let models = self.models(&runtime, &accelerators)?;
-        let searches = self.searches(eyes.vision.dimension())?;
+        let searches = self.searches(pipeline.vision.dimension())?;
         let before = soc_temperature_c();
-        let empty_frame = Times::measure(self.span.mul_f64(0.1), || eyes.look(&nobody).map(drop))?;
-        let frame = Times::measure(self.span.mul_f64(0.4), || eyes.look(&picture).map(drop))?;
-        Ok(Findings {
+        let empty_frame = Times::measure(self.span.mul_f64(0.1), || pipeline.process(&empty).map(drop))?;
+        let frame = Times::measure(self.span.mul_f64(0.4), || pipeline.process(&picture).map(drop))?;
+        Ok(Results {
             identity: Identity::read(),
             library: runtime.library().display().to_string(),
             accelerators,
-            embedder: eyes.vision.model().to_string(),
+            embedder: pipeline.vision.model().to_string(),
             threads: self.config.runtime.threads,
             min_face_px: self.config.detector.min_face_px,
             origin: self.origin,
@@ -104,24 +103,24 @@ impl Course<'_> {
             frame,
             searches,
             temperature_c: (before, soc_temperature_c()),
-            held_back: held_back(),
+            throttled: held_back(),
         })
     }
 
-    /// Each network that is there on each accelerator that is there.
-    fn models(&self, runtime: &Runtime, found: &[String]) -> Result<Vec<ModelRun>> {
+    /// Each installed network on each available accelerator.
+    fn models(&self, runtime: &Runtime, found: &[String]) -> Result<Vec<ModelTimes>> {
         let manifest = Manifest::load(&self.config.models.path)?;
         let has = |word: &str| found.iter().any(|name| name.to_lowercase().contains(word));
         let mut asked = vec![Accelerator::Cpu];
         asked.extend(has("gpu").then_some(Accelerator::Gpu));
         asked.extend(has("npu").then_some(Accelerator::Npu));
         asked.extend(self.delegates.iter().cloned());
-        let mut models: Vec<&Model> = manifest.models().filter(|model| is_there(&manifest, model)).collect();
+        let mut models: Vec<&Model> = manifest.models().filter(|model| is_installed(&manifest, model)).collect();
         models.sort_by_key(|model| model.role as u8);
         let span = self.span.mul_f64(0.35) / (models.len() * asked.len()).max(1) as u32;
         let runs = models.iter().flat_map(|model| asked.iter().map(move |on| (*model, on)));
         Ok(runs
-            .map(|(model, on)| ModelRun {
+            .map(|(model, on)| ModelTimes {
                 model: model.name.clone(),
                 on: on.to_string(),
                 times: self.model(runtime, &manifest, model, on, span),
@@ -138,14 +137,15 @@ impl Course<'_> {
         span: Duration,
     ) -> Result<Times, String> {
         let threads = self.config.runtime.threads as usize;
-        let mut trial = Trial::open(runtime, manifest, model, on, threads).map_err(|error| error.to_string())?;
-        match &trial.placement().fallback {
+        let mut network =
+            TimedNetwork::open(runtime, manifest, model, on, threads).map_err(|error| error.to_string())?;
+        match &network.placement().fallback {
             Some(why) => Err(why.clone()),
-            None => Times::measure(span, || trial.run()).map_err(|error| error.to_string()),
+            None => Times::measure(span, || network.run()).map_err(|error| error.to_string()),
         }
     }
 
-    /// The nearest of so many people, to a template that is not among them.
+    /// Searches for a stranger in galleries of growing size.
     fn searches(&self, dimension: usize) -> Result<Vec<(u32, Times)>> {
         let mut searches = Vec::new();
         for templates in GALLERIES {
@@ -163,14 +163,14 @@ impl Course<'_> {
 }
 
 /// Optional models may be missing.
-fn is_there(manifest: &Manifest, model: &Model) -> bool {
+fn is_installed(manifest: &Manifest, model: &Model) -> bool {
     !model.optional || manifest.folder().join(&model.file).exists()
 }
 
-/// What a camera's thread and its door do with a frame, in one.
-struct Eyes {
+/// The processing of a frame by a camera's thread and its door.
+struct FramePipeline {
     decoder: JpegDecoder,
-    /// Memory of the frame before.
+    /// The memory of the previous frame.
     pixels: Vec<u8>,
     vision: Vision,
     tracker: Tracker,
@@ -181,12 +181,12 @@ struct Eyes {
     frame: u64,
 }
 
-impl Eyes {
-    fn open(config: &Config, runtime: &Runtime) -> Result<Eyes> {
+impl FramePipeline {
+    fn open(config: &Config, runtime: &Runtime) -> Result<FramePipeline> {
         let vision = setup::vision(config, runtime)?;
         let head = setup::head::site_head(config, vision.entry())?;
         let near_enough = setup::house::near_enough(config, vision.entry(), head.as_ref())?;
-        Ok(Eyes {
+        Ok(FramePipeline {
             decoder: JpegDecoder::new(),
             pixels: Vec::new(),
             gallery: strangers(PEOPLE, vision.dimension()),
@@ -202,8 +202,8 @@ impl Eyes {
         })
     }
 
-    /// From a camera's JPEG to what the referee says of each face; how many faces there were.
-    fn look(&mut self, jpeg: &[u8]) -> Result<usize> {
+    /// From a camera's JPEG to the referee's verdict on each face. Returns the number of faces.
+    fn process(&mut self, jpeg: &[u8]) -> Result<usize> {
         let captured_at = self.clock.now();
         self.frame += 1;
         let image = self.decoder.decode_into(jpeg, std::mem::take(&mut self.pixels))?;
@@ -234,6 +234,6 @@ fn jpeg(image: &Image) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 90)
         .encode(image.rgb(), image.width(), image.height(), ExtendedColorType::Rgb8)
-        .context("the picture cannot be made a JPEG")?;
+        .context("the picture cannot be encoded as JPEG")?;
     Ok(bytes)
 }

@@ -1,21 +1,24 @@
-//! Whether a head helps: people are put into folds, a head is learned without a fold's people and judged on them alone.
+//! Evaluates whether a head helps, by cross-validation over people: for each fold, a head is trained without the fold's people and evaluated on
+//! them alone.
+
+#![allow(clippy::indexing_slicing, reason = "people are indexed by their fold, and folds by numbers below FOLDS")]
 
 use thiserror::Error;
 
-use super::bootstrap::{Drawn, Pair, Pairs, middle};
+use super::bootstrap::{Pair, Pairs, Resample, interval_95};
 use super::gradient::Projected;
-use super::learning::{HeadPlan, learn};
+use super::training::{HeadPlan, train};
 use crate::domain::Distance;
 use crate::lab::calibrate::Person;
 use crate::lab::distribution::{Distribution, End};
-use crate::train::random::draw;
+use crate::train::random::rng_for;
 
-/// Parts that the people are put into; each is judged by a head that has learned from the others.
+/// The number of folds.
 pub const FOLDS: usize = 4;
-/// How often people are drawn anew for the intervals.
+/// The number of bootstrap resamples.
 const REPLICATES: u64 = 2000;
-/// A rate that rests on fewer impostor pairs than this is known to no better than a factor of two (Poisson, 95 %).
-const FEWEST: f64 = 10.0;
+/// The fewest impostor pairs on which a rate may rest: with fewer, it is uncertain by more than a factor of two (Poisson, 95 %).
+const MIN_IMPOSTORS: f64 = 10.0;
 
 /// A share, 0 to 1, with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,56 +28,56 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// What leaving people out has shown.
-pub struct Judgement {
-    /// Pairs of two people of one fold.
+/// The result of the cross-validation.
+pub struct Evaluation {
+    /// The number of pairs of two people within folds.
     pub impostor_pairs: u64,
-    /// Pairs of one person.
+    /// The number of pairs of one person.
     pub genuine_pairs: u64,
-    /// The false non-match rate at the false match rate that was asked for, as the embedder is.
+    /// The false non-match rate at the requested false match rate, without a head.
     pub before: Estimate,
-    /// The same behind heads that did not know the people.
+    /// The same behind heads that were not trained on the people.
     pub after: Estimate,
-    /// `after` less `before`, of the same people drawn.
+    /// `after` minus `before`, of the same resamples.
     pub difference: Estimate,
-    /// Distances behind those heads, of two people and of one.
+    /// Distances of two people and of one person behind those heads.
     pub impostor: Distribution,
     pub genuine: Distribution,
 }
 
-/// Why nothing can be said about a head.
+/// Why a head cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Error)]
-pub enum JudgingError {
+pub enum EvaluationError {
     #[error(
-        "{people} people with {photographs} photographs make {pairs} pairs of two people, and {needed:.0} are needed to say anything at a false \
-         match rate of {fmr}: take photographs of more people, or ask for a larger --fmr"
+        "{people} people with {photographs} photographs make {pairs} pairs of two people, but a false match rate of {fmr} needs {needed:.0}: take \
+         photographs of more people, or use a larger --fmr"
     )]
     TooFewPairs { people: usize, photographs: usize, pairs: u64, needed: f64, fmr: f64 },
-    #[error("nobody has two photographs with a face: nothing can be learned from them")]
+    #[error("no person has two photographs with a face: there is nothing to learn from")]
     NoPairs,
 }
 
-impl Judgement {
-    /// Whether the head lowers the error, and chance does not explain it.
+impl Evaluation {
+    /// Whether the head reduces the error significantly (95 %).
     pub fn is_better(&self) -> bool {
         self.difference.high < 0.0
     }
 }
 
-/// Judges heads learned by `plan` at the false match rate `fmr` of one comparison. `told` is called with the number of folds done.
-pub fn judge(
+/// Evaluates heads trained by `plan` at the false match rate `fmr` of one comparison. Calls `progress` with the number of folds done.
+pub fn evaluate(
     people: &[Person],
     plan: &HeadPlan,
     fmr: f64,
-    mut told: impl FnMut(usize),
-) -> Result<Judgement, JudgingError> {
+    mut progress: impl FnMut(usize),
+) -> Result<Evaluation, EvaluationError> {
     let folds = folds(people.len(), plan.seed);
-    enough(people, &folds, fmr)?;
+    check_pairs(people, &folds, fmr)?;
     let (mut before, mut after) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for fold in 0..FOLDS {
-        let (left_out, known): (Vec<usize>, Vec<usize>) = (0..people.len()).partition(|&place| folds[place] == fold);
-        let matrix = learn(&known.iter().map(|&place| &people[place]).collect::<Vec<_>>(), plan);
-        let vectors = left_out
+        let (held_out, training): (Vec<usize>, Vec<usize>) = (0..people.len()).partition(|&place| folds[place] == fold);
+        let matrix = train(&training.iter().map(|&place| &people[place]).collect::<Vec<_>>(), plan);
+        let vectors = held_out
             .iter()
             .flat_map(|&place| people[place].vectors.iter().map(move |vector| (place as u32, &**vector)));
         let (owners, vectors): (Vec<u32>, Vec<&[f32]>) = vectors.unzip();
@@ -87,7 +90,7 @@ pub fn judge(
                 after[kind].push(Pair { a, b, distance: Distance::between(&behind[j], &behind[i]).0 });
             }
         }
-        told(fold + 1);
+        progress(fold + 1);
     }
     let spread = |end, pairs: &[Pair]| {
         let mut distribution = Distribution::new(end);
@@ -97,18 +100,18 @@ pub fn judge(
     };
     let (impostor, genuine) = (spread(End::Near, &after[0]), spread(End::Far, &after[1]));
     let [before, after] = [before, after].map(|[impostor, genuine]| Pairs::new(impostor, genuine));
-    let measured = |drawn: &Drawn| Some((before.fnmr(fmr, drawn)?, after.fnmr(fmr, drawn)?));
-    let (before_value, after_value) = measured(&Drawn::once(people.len())).ok_or(JudgingError::NoPairs)?;
+    let measured = |resample: &Resample| Some((before.fnmr(fmr, resample)?, after.fnmr(fmr, resample)?));
+    let (before_value, after_value) = measured(&Resample::once(people.len())).ok_or(EvaluationError::NoPairs)?;
     let replicates: Vec<(f64, f64)> = (0..REPLICATES)
         .filter_map(|replicate| {
-            measured(&Drawn::by_chance(people.len(), &mut draw(plan.seed, "people drawn anew", 0, replicate)))
+            measured(&Resample::random(people.len(), &mut rng_for(plan.seed, "people drawn anew", 0, replicate)))
         })
         .collect();
     let estimate = |value: f64, of: fn(&(f64, f64)) -> f64| {
-        let (low, high) = middle(replicates.iter().map(of).collect());
+        let (low, high) = interval_95(replicates.iter().map(of).collect());
         Estimate { value, low, high }
     };
-    Ok(Judgement {
+    Ok(Evaluation {
         impostor_pairs: impostor.count(),
         genuine_pairs: genuine.count(),
         before: estimate(before_value, |rates| rates.0),
@@ -119,15 +122,15 @@ pub fn judge(
     })
 }
 
-/// The fold of each person, drawn.
+/// The random fold of each person.
 fn folds(people: usize, seed: u64) -> Vec<usize> {
     let mut folds: Vec<usize> = (0..people).map(|place| place % FOLDS).collect();
-    draw(seed, "folds", 0, 0).shuffle(&mut folds);
+    rng_for(seed, "folds", 0, 0).shuffle(&mut folds);
     folds
 }
 
-/// Whether the pairs within folds suffice, before anything is learned.
-fn enough(people: &[Person], folds: &[usize], fmr: f64) -> Result<(), JudgingError> {
+/// Checks before training that there are enough pairs within folds.
+fn check_pairs(people: &[Person], folds: &[usize], fmr: f64) -> Result<(), EvaluationError> {
     let (mut all, mut squares, mut genuine) = ([0u64; FOLDS], [0u64; FOLDS], 0);
     for (person, &fold) in people.iter().zip(folds) {
         let count = person.vectors.len() as u64;
@@ -136,13 +139,13 @@ fn enough(people: &[Person], folds: &[usize], fmr: f64) -> Result<(), JudgingErr
         genuine += count * count.saturating_sub(1) / 2;
     }
     let pairs: u64 = all.iter().zip(&squares).map(|(all, squares)| (all * all - squares) / 2).sum();
-    let needed = FEWEST / fmr;
+    let needed = MIN_IMPOSTORS / fmr;
     if (pairs as f64) < needed {
         let photographs = all.iter().sum::<u64>() as usize;
-        return Err(JudgingError::TooFewPairs { people: people.len(), photographs, pairs, needed, fmr });
+        return Err(EvaluationError::TooFewPairs { people: people.len(), photographs, pairs, needed, fmr });
     }
     if genuine == 0 {
-        return Err(JudgingError::NoPairs);
+        return Err(EvaluationError::NoPairs);
     }
     Ok(())
 }
@@ -153,37 +156,38 @@ mod tests {
     use crate::train::head::tests::{PLAN, disturbed, undisturbed};
 
     #[test]
-    fn a_head_that_helps_is_told_from_one_that_does_not() {
-        let helped = judge(&disturbed(80, 9), &PLAN, 0.01, |_| {}).unwrap();
+    fn a_head_that_helps_is_distinguished_from_one_that_does_not() {
+        let helped = evaluate(&disturbed(80, 9), &PLAN, 0.01, |_| {}).unwrap();
         assert!(helped.is_better(), "{:?} {:?} {:?}", helped.before, helped.after, helped.difference);
         assert!(helped.after.value < helped.before.value - 0.2, "{:?} {:?}", helped.before, helped.after);
         for estimate in [helped.before, helped.after, helped.difference] {
             assert!(estimate.low <= estimate.value && estimate.value <= estimate.high, "{estimate:?}");
         }
-        let useless = judge(&undisturbed(80, 9), &PLAN, 0.01, |_| {}).unwrap();
+        let useless = evaluate(&undisturbed(80, 9), &PLAN, 0.01, |_| {}).unwrap();
         assert!(!useless.is_better(), "{:?} {:?} {:?}", useless.before, useless.after, useless.difference);
     }
 
-    /// Labels by chance teach nothing that holds for other people.
+    /// Random labels teach nothing that generalises to other people.
     #[test]
-    fn what_is_only_learned_by_heart_is_not_better() {
+    fn a_head_that_only_memorises_is_not_better() {
         let mut better = 0;
         for seed in 0..20 {
             let mut vectors: Vec<Box<[f32]>> =
                 undisturbed(80, seed).into_iter().flat_map(|person| person.vectors).collect();
             fastrand::Rng::with_seed(seed).shuffle(&mut vectors);
             let people: Vec<Person> = vectors.chunks(4).map(|own| Person { vectors: own.to_vec() }).collect();
-            better += usize::from(judge(&people, &HeadPlan { steps: 15, ..PLAN }, 0.02, |_| {}).unwrap().is_better());
+            better +=
+                usize::from(evaluate(&people, &HeadPlan { steps: 15, ..PLAN }, 0.02, |_| {}).unwrap().is_better());
         }
         assert!(better <= 3, "{better} of 20 by chance, where one in forty is expected");
     }
 
     #[test]
-    fn too_little_is_said_before_anything_is_learned() {
-        let error = judge(&disturbed(10, 1), &PLAN, 0.001, |_| panic!("nothing is learned")).err().unwrap();
+    fn too_few_pairs_are_reported_before_training() {
+        let error = evaluate(&disturbed(10, 1), &PLAN, 0.001, |_| panic!("nothing is trained")).err().unwrap();
         assert!(error.to_string().contains("10 people with 40 photographs make"), "{error}");
         let once: Vec<Person> =
             disturbed(80, 1).into_iter().map(|p| Person { vectors: p.vectors[..1].to_vec() }).collect();
-        assert_eq!(judge(&once, &PLAN, 0.1, |_| {}).err(), Some(JudgingError::NoPairs));
+        assert_eq!(evaluate(&once, &PLAN, 0.1, |_| {}).err(), Some(EvaluationError::NoPairs));
     }
 }

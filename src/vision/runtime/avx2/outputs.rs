@@ -1,40 +1,43 @@
-//! The end of a network: a PReLU, and what float layers make of it.
+//! The end of a network: a PReLU and the float layers that read its results.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "`new` checks the weights' sizes, and `takes` the input's channels; the buffers are allocated from both"
+)]
 
 use std::arch::x86_64::*;
 
-use super::Size;
 use super::activation::Prelu;
-use super::lanes::{floats, into_floats, shorts};
-use super::layer::BLOCK;
+use super::tensor::{BLOCK, Size, block, floats, into_floats, shorts};
 
-/// Places whose sums run beside each other, because a sum has to wait for the one before.
+/// Places computed at the same time, because each addition to a sum waits for the previous one.
 const PLACES: usize = 6;
 /// Floats of a register.
 const LANES: usize = 8;
 
 /// One output: a layer that gives `bias.len()` floats at each place.
-pub(super) struct Output {
-    /// Output by output, a weight for each channel.
+pub(super) struct OutputLayer {
+    /// For each float of the output, a weight for each channel.
     pub weights: Vec<f32>,
     pub bias: Vec<f32>,
-    /// Whether the floats are log-odds, to become probabilities.
+    /// Whether a sigmoid turns the floats into probabilities.
     pub sigmoid: bool,
 }
 
-/// All outputs of a network, which read the same values.
-pub(super) struct Head {
+/// All outputs of a network; they read the same values.
+pub(super) struct OutputLayers {
     prelu: Prelu,
-    /// The outputs' floats side by side, eight a block: for each block, the channels' weights.
+    /// The outputs' floats side by side, in blocks of eight: for each block, the weights of each channel.
     weights: Vec<Vec<[f32; LANES]>>,
     bias: Vec<[f32; LANES]>,
     outputs: Vec<(usize, bool)>,
 }
 
-impl Head {
-    /// `None` when the outputs do not go with the PReLU's channels.
-    pub fn new(prelu: Prelu, outputs: &[Output]) -> Option<Head> {
+impl OutputLayers {
+    /// `None` if the outputs' weights do not fit the PReLU's channels.
+    pub fn new(prelu: Prelu, outputs: &[OutputLayer]) -> Option<OutputLayers> {
         let channels = prelu.channels();
-        let fits = |o: &Output| !o.bias.is_empty() && o.weights.len() == channels * o.bias.len();
+        let fits = |o: &OutputLayer| !o.bias.is_empty() && o.weights.len() == channels * o.bias.len();
         if outputs.is_empty() || !outputs.iter().all(fits) {
             return None;
         }
@@ -44,7 +47,7 @@ impl Head {
             let weight = |channel: usize, lane: usize| rows.get(lane).map_or(0.0, |row| row[channel]);
             (0..channels).map(|channel| std::array::from_fn(|lane| weight(channel, lane))).collect()
         };
-        Some(Head {
+        Some(OutputLayers {
             prelu,
             weights: rows.chunks(LANES).map(block).collect(),
             bias: bias
@@ -55,17 +58,17 @@ impl Head {
         })
     }
 
-    /// Whether it takes such an input.
+    /// Whether the input has the PReLU's channels.
     pub fn takes(&self, input: Size) -> bool {
         input.channels == self.prelu.channels()
     }
 
-    /// Floats at a place, output by output.
+    /// The number of floats at a place, output by output.
     pub fn widths(&self) -> impl Iterator<Item = usize> {
         self.outputs.iter().map(|&(width, _)| width)
     }
 
-    /// Floats that [`Head::run`] needs to work with.
+    /// Size of the scratch memory that [`OutputLayers::run`] needs, in floats.
     pub fn scratch(&self) -> usize {
         PLACES * (self.padded() + self.weights.len() * LANES)
     }
@@ -74,7 +77,7 @@ impl Head {
         self.prelu.channels().next_multiple_of(BLOCK)
     }
 
-    /// From `input` of size `from`, with slack, to the outputs' floats, which begin at those of place `first`.
+    /// From `input` of size `from`, with slack, to the outputs' floats, beginning with those of place `first`.
     #[target_feature(enable = "avx2,fma")]
     pub fn run(&self, from: Size, input: &[i16], scratch: &mut [f32], outputs: &mut [Vec<f32>], first: usize) {
         let count = from.rows * from.columns;
@@ -84,7 +87,7 @@ impl Head {
             }
             return;
         }
-        // Where the last six would reach too far, some places are done twice.
+        // If the last six places would extend beyond the end, they begin earlier: some places are computed twice.
         for start in (0..count).step_by(PLACES).map(|start| start.min(count - PLACES)) {
             self.at::<PLACES>(std::array::from_fn(|i| start + i), first, input, scratch, outputs);
         }
@@ -103,9 +106,8 @@ impl Head {
         let (channels, padded) = (self.prelu.channels(), self.padded());
         let (values, lines) = scratch.split_at_mut(PLACES * padded);
         for (place, values) in places.iter().zip(values.chunks_exact_mut(padded)) {
-            for (block, values) in values.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
-                let [low, high] =
-                    self.prelu.floats(block, shorts(super::block(input, place * channels + block * BLOCK)));
+            for (index, values) in values.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+                let [low, high] = self.prelu.floats(index, shorts(block(input, place * channels + index * BLOCK)));
                 values[..LANES].copy_from_slice(&into_floats(low));
                 values[LANES..].copy_from_slice(&into_floats(high));
             }

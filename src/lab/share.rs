@@ -1,17 +1,34 @@
-//! How sure a counted share is: the exact interval of Clopper and Pearson.
-//!
-//! Knows nothing of what was counted.
+//! Counted shares, and their exact confidence intervals by Clopper and Pearson.
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
-use super::roc::Share;
+/// `part` of `whole` trials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub part: u64,
+    pub whole: u64,
+}
 
-/// The usual confidence.
+impl Share {
+    pub(super) const NONE: Share = Share { part: 0, whole: 0 };
+
+    /// 0 to 1; 0 of 0 is 0.
+    pub fn rate(&self) -> f64 {
+        self.part as f64 / self.whole.max(1) as f64
+    }
+
+    /// The sums of both parts and both wholes.
+    pub(super) fn and(self, other: Share) -> Share {
+        Share { part: self.part + other.part, whole: self.whole + other.whole }
+    }
+}
+
+/// The confidence of the intervals that commands print.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// The two-sided interval of Clopper and Pearson (1934): all true shares at which a count as extreme as this one would not be rarer than
-/// `(1 - confidence) / 2` to either side. It never promises more than `confidence`, also at counts of none and of all; it takes the
-/// trials as independent. (0, 1) when nothing was tried.
+/// The two-sided interval of Clopper and Pearson (1934): all true shares for which a count at least as extreme as this one has a probability of
+/// at least `(1 - confidence) / 2` on either side. Its coverage is never below `confidence`, even for counts of none and of all, if the trials
+/// are independent. (0, 1) without trials.
 pub fn clopper_pearson(share: Share, confidence: f64) -> (f64, f64) {
     let Share { part, whole } = share;
     if whole == 0 || part > whole {
@@ -43,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_share_lies_inside_and_more_trials_say_more(part in 0u64..500, rest in 1u64..500) {
+        fn the_interval_contains_the_share_and_narrows_with_more_trials(part in 0u64..500, rest in 1u64..500) {
             let share = Share { part, whole: part + rest };
             let (low, high) = clopper_pearson(share, 0.95);
             prop_assert!(low <= share.rate() && share.rate() <= high && low >= 0.0 && high <= 1.0);

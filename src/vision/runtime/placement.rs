@@ -1,26 +1,26 @@
-//! Which hardware runs a model: what was asked for, tried on a fixed probe against the CPU, or else the CPU.
-//!
-//! Knows nothing of what a model is for.
+//! Where a model runs: on the requested hardware if a fixed probe agrees with the CPU there, otherwise on the CPU.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::avx2::Kernels;
-use super::network::{InputForm, Network};
-use super::{Runtime, RuntimeError};
-pub use crate::domain::Accelerator;
+use super::error::RuntimeError;
+use super::input::InputForm;
+use super::library::Runtime;
+use super::network::CompiledNetwork;
+use crate::domain::Accelerator;
 
 /// `kLiteRtHwAcceleratorCpu`, `…Gpu`, `…Npu`.
 const CPU: i32 = 1;
 const GPU: i32 = 2;
 const NPU: i32 = 4;
 
-/// The least cosine between an accelerator's and the CPU's output on the probe. Half-precision GPUs reach .999 on these
-/// networks, int8 against float .994 (models/README.md); below .99 something is computed wrongly.
+/// The least cosine between an accelerator's and the CPU's output on the probe. Half-precision GPUs reach .999 on these networks, int8
+/// against float .994 (models/README.md); below .99 something is computed wrongly.
 const LEAST_AGREEMENT: f64 = 0.99;
 
-/// The largest difference between a float of our own kernels and of LiteRT's on the CPU, as a part of the output's largest. The whole numbers are
-/// the same; only the last layers' sums and the exponential may round otherwise.
+/// The largest difference between a float of usher's kernels and of LiteRT's on the CPU, relative to the output's largest. The integer
+/// arithmetic is identical; only the last layers' sums and the exponential may round differently.
 const MOST_DIFFERENCE: f32 = 1e-5;
 
 /// Where a model runs, and why.
@@ -29,29 +29,32 @@ pub struct Placement {
     pub asked: Accelerator,
     /// `Cpu`, `Gpu`, `Npu` or the delegate; never `Auto`.
     pub on: Accelerator,
-    /// Whether kernels of our own run it on the CPU, and not LiteRT's.
+    /// Whether usher's own kernels run it on the CPU, instead of LiteRT's.
     pub own_kernels: bool,
-    /// Why the model is not where it was asked to be; `None` when it is.
+    /// Why the model does not run on the requested hardware; `None` if it does.
     pub fallback: Option<String>,
-    /// The faster of two runs of the probe, after one to warm up.
+    /// The faster of two runs of the probe, after a warm-up run.
     pub latency: Duration,
 }
 
-/// A model whose place is decided; gives networks for any input shape.
+/// A model whose hardware has been chosen. Compiles networks for any input shape.
 #[derive(Clone)]
-pub struct Planned {
+pub struct PlacedModel {
     runtime: Runtime,
     file: Arc<[u8]>,
     form: InputForm,
     threads: usize,
-    /// What runs it on the CPU in LiteRT's place.
+    /// If set, they run it on the CPU instead of LiteRT.
     kernels: Option<Kernels>,
     placement: Placement,
 }
 
-impl Planned {
-    /// Compiles `file` for pictures of `shape` on what is `asked`, runs it on a fixed probe and compares it with the CPU. What does not load,
-    /// compile, run or agree is placed on the CPU, with the reason. Fails only when the CPU cannot run the model either.
+impl PlacedModel {
+    /// Compiles `file` for pictures of `shape` on the `asked` hardware, runs it on a fixed probe and compares the result with the CPU's. If
+    /// it does not load, compile, run or agree, the model is placed on the CPU, with the reason.
+    ///
+    /// # Errors
+    /// The CPU cannot run the model either.
     pub fn new(
         runtime: &Runtime,
         file: Arc<[u8]>,
@@ -59,8 +62,8 @@ impl Planned {
         form: InputForm,
         asked: Accelerator,
         threads: usize,
-    ) -> Result<Planned, RuntimeError> {
-        let mut this = Planned {
+    ) -> Result<PlacedModel, RuntimeError> {
+        let mut this = PlacedModel {
             runtime: runtime.clone(),
             file,
             form,
@@ -92,10 +95,10 @@ impl Planned {
             Err(error) => this.placement.fallback = Some(error.to_string()),
             Ok((agreement, _, _)) if agreement.is_nan() || agreement < LEAST_AGREEMENT => {
                 this.placement.fallback = Some(format!(
-                    "its answer disagrees with the CPU's (cosine {agreement:.4}, at least {LEAST_AGREEMENT} expected)"
+                    "its result disagrees with the CPU's (cosine {agreement:.4}, at least {LEAST_AGREEMENT} expected)"
                 ));
             }
-            Ok((_, _, false)) => this.placement.fallback = Some("it takes only a part of the network".into()),
+            Ok((_, _, false)) => this.placement.fallback = Some("it can run only part of the network".into()),
             Ok((_, latency, true)) => {
                 this.placement.latency = latency;
                 this.placement.on = wanted;
@@ -105,51 +108,52 @@ impl Planned {
         Ok(this)
     }
 
-    /// Puts kernels of our own in LiteRT's place on the CPU, where they know the network, and give what it `expected` of the probe.
+    /// Replaces LiteRT by usher's kernels on the CPU if they support the network and give the `expected` result for the probe.
     fn try_kernels(&mut self, shape: [usize; 4], probe: &[u8], expected: &[Vec<f32>]) -> Result<(), RuntimeError> {
-        let kernels = Kernels::are_ahead().then(|| Kernels::of(&self.file, self.form)).flatten();
+        let kernels = Kernels::are_faster().then(|| Kernels::of(&self.file, self.form)).flatten();
         let Some(kernels) = kernels else { return Ok(()) };
-        let Some(mut network) = Network::with_kernels(&kernels, shape, self.form) else { return Ok(()) };
+        let Some(mut network) = CompiledNetwork::with_kernels(&kernels, shape, self.form) else { return Ok(()) };
         let (found, latency) = measure(&mut network, probe)?;
         match difference(expected, &found) {
             difference if difference <= MOST_DIFFERENCE => {
                 (self.kernels, self.placement.latency, self.placement.own_kernels) = (Some(kernels), latency, true);
             }
             difference => {
-                tracing::warn!(difference, "LiteRT and usher's kernels give other numbers; LiteRT's are taken")
+                tracing::warn!(difference, "usher's kernels disagree with LiteRT, which runs the model instead")
             }
         }
         Ok(())
     }
 
-    /// Where it runs.
+    /// Where it runs, and why.
     pub fn placement(&self) -> &Placement {
         &self.placement
     }
 
-    /// Compiles it for pictures of `shape` = `[batch, rows, columns, 3]`; on the CPU where its accelerator takes the probe's shape but not this one.
-    pub fn network(&self, shape: [usize; 4]) -> Result<Network, RuntimeError> {
+    /// Compiles it for pictures of `shape` = `[batch, rows, columns, 3]`. Falls back to the CPU if the accelerator supports the probe's shape
+    /// but not this one.
+    pub fn network(&self, shape: [usize; 4]) -> Result<CompiledNetwork, RuntimeError> {
         let on = &self.placement.on;
         match self.compile(on, shape) {
             Err(error) if *on != Accelerator::Cpu => {
-                tracing::warn!(accelerator = %on, ?shape, %error, "this size runs on the CPU instead");
+                tracing::warn!(accelerator = %on, ?shape, %error, "the accelerator does not support this input size; it runs on the CPU");
                 self.compile(&Accelerator::Cpu, shape)
             }
             done => done,
         }
     }
 
-    fn compile(&self, on: &Accelerator, shape: [usize; 4]) -> Result<Network, RuntimeError> {
+    fn compile(&self, on: &Accelerator, shape: [usize; 4]) -> Result<CompiledNetwork, RuntimeError> {
         let hardware = match on {
             Accelerator::Delegate(path) => {
-                return Network::with_delegate(path, &self.file, shape, self.form, self.threads);
+                return CompiledNetwork::with_delegate(path, &self.file, shape, self.form, self.threads);
             }
             Accelerator::Gpu => GPU,
             Accelerator::Npu => NPU,
             Accelerator::Auto | Accelerator::Cpu => CPU,
         };
         let kernels = self.kernels.as_ref().filter(|_| hardware == CPU);
-        if let Some(network) = kernels.and_then(|kernels| Network::with_kernels(kernels, shape, self.form)) {
+        if let Some(network) = kernels.and_then(|kernels| CompiledNetwork::with_kernels(kernels, shape, self.form)) {
             return Ok(network);
         }
         let api = match hardware {
@@ -159,28 +163,24 @@ impl Planned {
                 _ => return Err(RuntimeError::NoAccelerator(on.clone())),
             },
         };
-        Network::compile(api, &self.file, shape, self.form, hardware, self.threads)
+        CompiledNetwork::compile(api, &self.file, shape, self.form, hardware, self.threads)
     }
 }
 
 /// A fixed picture of smooth shapes and noise: the same bytes on every machine.
 fn probe(shape: [usize; 4]) -> Vec<u8> {
     let [batch, rows, columns, channels] = shape;
-    let mut noise = 0x2545_f491_4f6c_dd1d_u64;
+    let mut noise = fastrand::Rng::with_seed(0);
     (0..batch * rows * columns * channels)
         .map(|index| {
-            // xorshift64 (Marsaglia 2003).
-            noise ^= noise << 13;
-            noise ^= noise >> 7;
-            noise ^= noise << 17;
             let (x, y) = (index / channels % columns, index / channels / columns % rows);
-            ((x * 160 / columns + y * 64 / rows) as u64 + noise % 32) as u8
+            (x * 160 / columns + y * 64 / rows) as u8 + noise.u8(..32)
         })
         .collect()
 }
 
-/// All outputs after a run on `probe`, and the faster of two more runs.
-fn measure(network: &mut Network, probe: &[u8]) -> Result<(Vec<Vec<f32>>, Duration), RuntimeError> {
+/// All outputs after a run on `probe`, and the duration of the faster of two more runs.
+fn measure(network: &mut CompiledNetwork, probe: &[u8]) -> Result<(Vec<Vec<f32>>, Duration), RuntimeError> {
     network.run(probe)?;
     let outputs =
         (0..network.outputs().len()).map(|i| network.output(i).map(|o| o.to_vec())).collect::<Result<_, _>>()?;
@@ -207,7 +207,7 @@ fn agreement(expected: &[Vec<f32>], found: &[Vec<f32>]) -> f64 {
     worst
 }
 
-/// The largest difference between two floats at one place, as a part of its output's largest; infinite where the outputs cannot be compared.
+/// The largest difference between two corresponding floats, relative to the largest of their output; infinite if the outputs cannot be compared.
 fn difference(expected: &[Vec<f32>], found: &[Vec<f32>]) -> f32 {
     let mut worst: f32 = 0.0;
     let same_form = expected.iter().map(Vec::len).eq(found.iter().map(Vec::len));
@@ -223,29 +223,29 @@ fn difference(expected: &[Vec<f32>], found: &[Vec<f32>]) -> f32 {
 mod tests {
     use std::path::Path;
 
-    use super::super::{Pixels, Windows};
+    use super::super::input::{Pixels, Windows};
     use super::*;
 
-    /// A network of the detector, by LiteRT and by kernels of our own. `None`, said loudly, where there are none.
-    fn both(name: &str, shape: [usize; 4]) -> Option<(Network, Network)> {
+    /// A network of the detector on LiteRT and on usher's kernels; `None`, with a notice, on a processor without kernels.
+    fn both(name: &str, shape: [usize; 4]) -> Option<(CompiledNetwork, CompiledNetwork)> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
         let file: Arc<[u8]> = std::fs::read(path).unwrap().into();
         let form = InputForm { pixels: Pixels::Int8, windows: Windows { side: 3 } };
         let Some(kernels) = Kernels::of(&file, form) else {
-            eprintln!("SKIPPED: this processor has no kernels of usher's own");
+            eprintln!("SKIPPED: usher has no kernels for this processor");
             return None;
         };
         let runtime = Runtime::load(None).expect("script/setup fetches LiteRT");
-        let litert = Network::compile(&runtime.api, &file, shape, form, CPU, 1).unwrap();
-        Some((litert, Network::with_kernels(&kernels, shape, form).unwrap()))
+        let litert = CompiledNetwork::compile(&runtime.api, &file, shape, form, CPU, 1).unwrap();
+        Some((litert, CompiledNetwork::with_kernels(&kernels, shape, form).unwrap()))
     }
 
-    fn outputs(network: &mut Network, rgb: &[u8]) -> Vec<Vec<f32>> {
+    fn outputs(network: &mut CompiledNetwork, rgb: &[u8]) -> Vec<Vec<f32>> {
         network.run(rgb).unwrap();
         (0..network.outputs().len()).map(|i| network.output(i).unwrap().to_vec()).collect()
     }
 
-    /// A picture of the worst contrast, an even one, and the probe.
+    /// A picture of random bytes, an even one, and the probe.
     fn pictures(shape: [usize; 4]) -> [Vec<u8>; 3] {
         let values = shape.iter().product();
         let mut generator = fastrand::Rng::with_seed(7);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn our_kernels_give_what_litert_gives() {
+    fn the_kernels_agree_with_litert() {
         let shapes = [
             ("pnet.tflite", [1, 12, 12, 3]),
             ("pnet.tflite", [1, 13, 40, 3]),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_cannot_be_compared_are_as_different_as_can_be() {
+    fn outputs_that_cannot_be_compared_differ_infinitely() {
         let one = |values: &[f32]| vec![values.to_vec()];
         assert_eq!(difference(&one(&[1.0, -2.0]), &one(&[1.0, -2.0])), 0.0);
         assert_eq!(difference(&one(&[1.0, -2.0]), &one(&[1.0, -1.0])), 0.5);
