@@ -298,7 +298,7 @@ pub fn hub(config: &Config) -> Result<Option<HubSettings>> {
         commands: mqtt
             .commands
             .enabled
-            .then(|| CommandSettings { max_age: mqtt.commands.max_age, per_minute: mqtt.commands.per_minute }),
+            .then_some(CommandSettings { max_age: mqtt.commands.max_age, per_minute: mqtt.commands.per_minute }),
         snapshots: mqtt.snapshots.enabled,
     }))
 }

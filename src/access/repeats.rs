@@ -160,7 +160,7 @@ impl Seen {
         } else {
             let new = u64::from(!std::mem::replace(&mut face.counted, true));
             let due = now + MINUTE;
-            let counted = self.counted.get_or_insert_with(|| Counted { since: now, due, count: 0, faces: 0 });
+            let counted = self.counted.get_or_insert(Counted { since: now, due, count: 0, faces: 0 });
             counted.count = counted.count.saturating_add(1);
             counted.faces = counted.faces.saturating_add(new);
         }

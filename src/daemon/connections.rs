@@ -159,7 +159,7 @@ where
     let answers = TowerToHyperService::new(router);
     let busy = permit.busy();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (answers, peer, busy) = (answers.clone(), peer.clone(), busy.clone());
+        let (answers, peer, busy) = (answers.clone(), peer, busy.clone());
         async move {
             let (head, body) = request.into_parts();
             let whole = match timeout(BODY_WITHIN, Limited::new(body, LARGEST_REQUEST_BYTES).collect()).await {

@@ -27,9 +27,9 @@ impl Distance {
         let (b_eights, b_rest) = b.as_chunks::<8>();
         let mut sums = [0.0f64; 8];
         for (a, b) in a_eights.iter().zip(b_eights) {
-            for lane in 0..8 {
-                let difference = f64::from(a[lane] - b[lane]);
-                sums[lane] += difference * difference;
+            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                let difference = f64::from(a - b);
+                *sum += difference * difference;
             }
         }
         let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(a - b) * f64::from(a - b)).sum();

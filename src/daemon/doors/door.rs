@@ -55,7 +55,7 @@ impl DoorList {
     }
 
     /// The number of doors.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
     }
 

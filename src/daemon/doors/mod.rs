@@ -136,7 +136,7 @@ impl Doors {
 
     /// The number of doors.
     pub fn count(&self) -> usize {
-        self.doors.len()
+        self.doors.count()
     }
 
     /// The current state of each door.
