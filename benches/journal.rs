@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use usher::domain::{Event, Stamp};
+use usher::domain::{DoorEvent, Event, Stamp};
 use usher::ledger::Journal;
 use usher::store::Store;
 
@@ -14,7 +14,7 @@ use usher::store::Store;
 const YEAR: u64 = 30_000;
 
 fn event() -> Event {
-    Event::Locked { door: "front".into(), reason: "x".repeat(600) }
+    Event::Door(DoorEvent::Locked { door: "front".into(), reason: "x".repeat(600) })
 }
 
 fn append(criterion: &mut Criterion) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use usher::clock::{Clock, SystemClock};
 use usher::daemon::doors::write_queue::{PATIENCE, write_queue};
 use usher::daemon::doors::writer::{EventWriter, Unwritten};
-use usher::domain::{DoorCommand, Event};
+use usher::domain::{DaemonEvent, DoorCommand, Event};
 use usher::door::{Level, Limits, Outcome, Panel, Relay, RelayStop, Simulated, relay_thread};
 use usher::office::saved::SavedEntry;
 
@@ -47,7 +47,7 @@ fn measure(pulses: usize, stalled: bool) -> Vec<Duration> {
         let command = DoorCommand::Pulse { evidence: None, duration: PULSE, not_after };
         let Ok(Outcome::Opened { until }) = relay.command(command) else { panic!("the relay did not open") };
         match stalled {
-            true => drop(writer.write(&Event::Stopped { reason: "bench".into() }, &[])),
+            true => drop(writer.write(&Event::Daemon(DaemonEvent::Stopped { reason: "bench".into() }), &[])),
             false => std::thread::sleep(PULSE),
         }
         while history.level() != Some(Level::Safe) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use usher::domain::{Event, Stamp};
+use usher::domain::{DoorEvent, Event, Stamp};
 use usher::ledger::{Journal, Keep};
 use usher::store::Store;
 
@@ -16,7 +16,7 @@ const MEGABYTE: usize = 1_000_000;
 const BETWEEN_RECORDS: Duration = Duration::from_millis(20);
 
 fn event() -> Event {
-    Event::Locked { door: "front".into(), reason: "x".repeat(600) }
+    Event::Door(DoorEvent::Locked { door: "front".into(), reason: "x".repeat(600) })
 }
 
 /// Fills a store with `megabytes`; a tenth of it are records.

@@ -8,7 +8,7 @@ use super::Doors;
 use super::log::log_event;
 use super::writer::Unwritten;
 use crate::access::Act;
-use crate::domain::{Cause, DoorCommand, DoorIndex, Event, Mode, Moment, PersonId};
+use crate::domain::{Cause, DoorCommand, DoorEvent, DoorIndex, Event, Mode, Moment, PersonId};
 use crate::door::{DoorError, Outcome, Report};
 use crate::office::saved::SavedEntry;
 
@@ -78,12 +78,12 @@ impl Doors {
         log_event(event);
         let this = &mut self.doors[door];
         let saved = match event {
-            Event::ModeSet { mode: Mode::Normal, .. } => {
+            Event::Door(DoorEvent::ModeSet { mode: Mode::Normal, .. }) => {
                 let ended = this.hours_ended.take().map(|_| SavedEntry::hours_ended(&this.name, None));
                 std::iter::once(SavedEntry::mode(&this.name, &Mode::Normal)).chain(ended).collect()
             }
-            Event::ModeSet { mode, .. } => vec![SavedEntry::mode(&this.name, mode)],
-            Event::OperatorLocked { .. } => {
+            Event::Door(DoorEvent::ModeSet { mode, .. }) => vec![SavedEntry::mode(&this.name, mode)],
+            Event::Door(DoorEvent::OperatorLocked { .. }) => {
                 this.hours_ended = this.ended_hours();
                 let ended = this.hours_ended.as_ref();
                 ended.map(|ended| SavedEntry::hours_ended(&this.name, Some(ended))).into_iter().collect()
@@ -161,11 +161,17 @@ impl Doors {
     ) -> Result<(), ActFailure> {
         let name = self.doors[door].name.clone();
         let event = match &moved {
-            Ok(Moved { duration, capture_to_door }) => {
-                Event::Unlocked { door: name, cause, record, duration: *duration, capture_to_door: *capture_to_door }
+            Ok(Moved { duration, capture_to_door }) => Event::Door(DoorEvent::Unlocked {
+                door: name,
+                cause,
+                record,
+                duration: *duration,
+                capture_to_door: *capture_to_door,
+            }),
+            Err(ActFailure::Failed(reason)) => {
+                Event::Door(DoorEvent::DoorFailed { door: name, reason: reason.clone() })
             }
-            Err(ActFailure::Failed(reason)) => Event::DoorFailed { door: name, reason: reason.clone() },
-            Err(refused) => Event::UnlockRefused { door: name, reason: refused.to_string() },
+            Err(refused) => Event::Door(DoorEvent::UnlockRefused { door: name, reason: refused.to_string() }),
         };
         if moved.is_err() {
             self.doors[door].doorway.refused(self.clock.now());
@@ -201,7 +207,7 @@ impl Doors {
         let before = self.authority.first_came(door);
         let saved: Vec<SavedEntry> =
             opens_day.then(|| SavedEntry::came_before(&name, before.as_ref())).into_iter().collect();
-        self.note(&Event::UnlockRefused { door: name, reason }, &saved).ok();
+        self.note(&Event::Door(DoorEvent::UnlockRefused { door: name, reason }), &saved).ok();
     }
 
     pub(super) fn lock(&mut self, door: DoorIndex, reason: &str) -> Result<(), ActFailure> {
@@ -214,7 +220,7 @@ impl Doors {
                 if on_for.is_some() {
                     this.doorway.locked(false, now);
                     tracing::info!(door = %name, reason, "locked");
-                    self.note(&Event::Locked { door: name, reason: reason.to_owned() }, &[]).ok();
+                    self.note(&Event::Door(DoorEvent::Locked { door: name, reason: reason.to_owned() }), &[]).ok();
                 }
                 Ok(())
             }
@@ -239,7 +245,7 @@ impl Doors {
                     };
                     this.doorway.locked(!stopping, self.clock.now());
                     (this.trouble, this.level_unknown) = (None, false);
-                    let event = Event::Locked { door: this.name.clone(), reason: reason.into() };
+                    let event = Event::Door(DoorEvent::Locked { door: this.name.clone(), reason: reason.into() });
                     tracing::info!(door = %this.name, reason, "locked");
                     self.note(&event, &[]).ok();
                 }
@@ -257,7 +263,7 @@ impl Doors {
         }
         tracing::error!(door = %this.name, %reason, "door failed; the relay may still be energised");
         this.trouble = Some(reason.clone());
-        let event = Event::DoorFailed { door: this.name.clone(), reason };
+        let event = Event::Door(DoorEvent::DoorFailed { door: this.name.clone(), reason });
         self.note(&event, &[]).ok();
     }
 }
