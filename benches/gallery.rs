@@ -131,7 +131,7 @@ fn open(c: &mut Criterion) {
     group.sample_size(20).measurement_time(Duration::from_secs(5));
     group.bench_function("plain", |b| b.iter(|| Gallery::open(&store, &ring, model(), DIMENSION).unwrap()));
     let ring = Arc::new(Ring::open(dir.path(), StoreKey::generate().map(Some)));
-    assert_eq!(Gallery::open(&store, &ring, model(), DIMENSION).unwrap().newly_sealed(), (1000, 5000));
+    assert_eq!(Gallery::open(&store, &ring, model(), DIMENSION).unwrap().unreported_sealings(), (1000, 5000));
     group.bench_function("sealed", |b| b.iter(|| Gallery::open(&store, &ring, model(), DIMENSION).unwrap()));
     group.finish();
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use usher::clock::{Clock, SystemClock};
-use usher::daemon::doors::saved::SavedEntry;
 use usher::daemon::doors::write_queue::{PATIENCE, write_queue};
 use usher::daemon::doors::writer::{EventWriter, Unwritten};
 use usher::domain::{DoorCommand, Event};
 use usher::door::{Level, Limits, Outcome, Panel, Relay, RelayStop, Simulated, relay_thread};
+use usher::office::saved::SavedEntry;
 
 const PULSE: Duration = Duration::from_millis(30);
 

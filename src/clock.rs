@@ -1,6 +1,5 @@
-//! The one place where time is read: monotonic [`Moment`]s for ages and deadlines, the wall clock for records.
-//!
-//! Knows nothing of what the time is used for. Everything that decides takes time as an argument instead.
+//! The only place that reads the time: monotonic [`Moment`]s for ages and deadlines, the wall clock for records. Rules take the time as an
+//! argument instead.
 
 mod watch;
 
@@ -16,13 +15,13 @@ use crate::domain::{Moment, Stamp};
 
 pub use watch::{Evidence, Reading, Sign, Watch};
 
-/// Where the time comes from.
+/// A source of time: the machine's clocks, or a simulation.
 pub trait Clock: Send + Sync {
     /// Monotonic; never goes back while the process lives.
     fn now(&self) -> Moment;
-    /// The wall clock, which lies on boards without a battery and jumps when the network tells it the time.
+    /// The wall clock. It is wrong on boards without a battery, and jumps when the network sets it.
     fn wall(&self) -> SystemTime;
-    /// All that is known of the time, for what is written down.
+    /// The time with everything that a record keeps about it.
     fn stamp(&self) -> Stamp;
 }
 
@@ -33,7 +32,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// Its epoch is now.
+    /// A clock whose epoch is now.
     pub fn new() -> SystemClock {
         SystemClock { epoch: Instant::now(), boot: boot_id().unwrap_or_default() }
     }
@@ -61,38 +60,38 @@ impl Clock for SystemClock {
             offset_s: Timestamp::try_from(at).map_or(0, |at| TimeZone::system().to_offset(at).seconds()),
             since_boot: since_boot(),
             boot: self.boot,
-            // After the wall clock was read, and each time: setting the clock takes the kernel's word back.
+            // Read after the wall clock, and every time: setting the clock clears the kernel's flag.
             synchronised: synchronised(),
         }
     }
 }
 
-/// What the kernel says: `adjtimex(2)` without `STA_UNSYNC`. `None` where it may not be asked.
+/// Whether the kernel counts the clock as synchronised: `adjtimex(2)` without `STA_UNSYNC`. `None` where the call is not permitted.
 fn synchronised() -> Option<bool> {
     let mut timex = Timex::new();
     adjtimex(&mut timex).ok()?;
     Some(timex.0.status & libc::STA_UNSYNC == 0)
 }
 
-/// `CLOCK_BOOTTIME`: since the machine started, with the time it slept.
+/// `CLOCK_BOOTTIME`: the time since the machine started, including suspension.
 fn since_boot() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// `CLOCK_MONOTONIC`, by which the kernel dates what devices deliver. [`Clock::now`] counts in its steps, from another beginning.
+/// `CLOCK_MONOTONIC`, by which the kernel dates what devices deliver. [`Clock::now`] runs at the same rate from another epoch.
 pub fn monotonic() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// The kernel's random name for this run of the machine.
+/// The kernel's random identifier of this boot.
 fn boot_id() -> Option<[u8; 16]> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(*uuid::Uuid::parse_str(text.trim()).ok()?.as_bytes())
 }
 
-/// A clock that stands still until it is told to move: for tests.
+/// A clock that moves only when a test moves it.
 pub struct SimulatedClock(Mutex<Simulated>);
 
 #[derive(Clone, Copy)]
@@ -112,7 +111,7 @@ impl SimulatedClock {
         SimulatedClock(Mutex::new(Simulated { now, wall, synchronised: Some(true), boot: 1, booted: now }))
     }
 
-    /// Moves both clocks on.
+    /// Advances both clocks.
     pub fn advance(&self, span: Duration) {
         let mut times = self.times();
         times.now = times.now + span;
@@ -124,12 +123,12 @@ impl SimulatedClock {
         self.times().wall = wall;
     }
 
-    /// Whether the wall clock is kept in step from now on.
+    /// Sets whether the kernel counts the wall clock as synchronised.
     pub fn set_synchronised(&self, synchronised: Option<bool>) {
         self.times().synchronised = synchronised;
     }
 
-    /// The machine is started anew, with this wall time and not in step.
+    /// Restarts the machine, with this wall time and not synchronised.
     pub fn reboot(&self, wall: SystemTime) {
         let mut times = self.times();
         times.boot = times.boot.wrapping_add(1).max(1);
@@ -162,13 +161,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stamp_knows_the_machine() {
+    fn a_stamp_identifies_the_boot() {
         let clock = SystemClock::new();
         let (first, second) = (clock.stamp(), clock.stamp());
         assert!(first.since_boot <= second.since_boot && first.since_boot > Duration::from_secs(1));
         assert_eq!(first.boot, second.boot);
         assert_ne!(first.boot, [0; 16]);
-        // Longer than the process has run: it counts from the start of the machine.
+        // Longer than the process has run, because it counts from the start of the machine.
         assert!(first.since_boot > clock.now().0);
     }
 }

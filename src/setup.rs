@@ -1,9 +1,9 @@
-//! From the configuration to the rooms' own settings, and from those to open devices.
-//!
-//! The one place that knows both sides; used by the daemon and the command line.
+//! From the configuration to the rooms' settings, and from those to open devices: for the daemon and the command line.
 
+pub mod claims;
 pub mod head;
 pub mod house;
+pub mod retained_topics;
 mod self_check;
 
 use std::path::{Path, PathBuf};
@@ -16,26 +16,26 @@ use jiff::tz::TimeZone;
 
 use crate::access::Rules;
 use crate::camera::replay::{Replay, ReplaySettings};
-use crate::camera::v4l2::{self, V4l2Camera, V4l2Settings};
+use crate::camera::v4l2::{V4l2Camera, V4l2Settings};
 use crate::camera::{CameraError, FrameSource};
 use crate::clock::Clock;
-use crate::config::{self, Config, DoorDriver, Source};
+use crate::config::{self, CameraKind, Config, DoorDriver};
 use crate::domain::Distance;
 use crate::door::{
     self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
 };
-use crate::gallery::Keeping;
+use crate::gallery::Retention;
 use crate::hub::home_assistant::HomeAssistantSettings;
 use crate::hub::{self, CommandSettings, HubSettings};
 use crate::ledger::{self, attendance};
 use crate::ledger::{GapMarks, Journal, Keep, Outbox, OutboxLimit};
-use crate::office::{Gates, Room};
+use crate::office::{DiskSpace, Gates};
 use crate::seal::{self, Ring, SealError, StoreKey};
 use crate::store::Store;
 use crate::vision::manifest::{Manifest, Model, Role};
 use crate::vision::mtcnn::DetectorSettings;
 use crate::vision::pipeline::Accelerators;
-use crate::vision::runtime::{Accelerator, Runtime};
+use crate::vision::runtime::Runtime;
 use crate::vision::{Vision, VisionSettings};
 
 pub use self_check::self_check;
@@ -43,17 +43,17 @@ pub use self_check::self_check;
 /// How long a camera may be silent before it counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
 
-/// The runtime that `[runtime]` names.
+/// Loads the runtime that `[runtime]` names.
 pub fn runtime(config: &Config) -> Result<Runtime> {
     Ok(Runtime::load(config.runtime.library.as_deref())?)
 }
 
-/// What the manifest says of the embedder that `[models]` names.
+/// The manifest's entry of the embedder that `[models]` names.
 pub fn embedder(config: &Config) -> Result<Model> {
     Ok(Manifest::load(&config.models.path)?.model(&config.models.embedder, Role::Embedder)?.clone())
 }
 
-/// All networks, compiled on what `[runtime]` asks for, after they found a face that is known to be there ([`self_check`]).
+/// Compiles all networks for the accelerators of `[runtime]`, and checks that they find a known face ([`self_check`]).
 pub fn vision(config: &Config, runtime: &Runtime) -> Result<Vision> {
     let settings = vision_settings(config);
     let mut vision = Vision::open(runtime, &config.models.path, &settings)?;
@@ -61,42 +61,32 @@ pub fn vision(config: &Config, runtime: &Runtime) -> Result<Vision> {
     Ok(vision)
 }
 
-/// `[detector]`, `[models]` and `[runtime]` as vision wants them.
+/// The settings of vision, from `[detector]`, `[models]` and `[runtime]`.
 pub fn vision_settings(config: &Config) -> VisionSettings {
     let models = &config.runtime.per_model;
     VisionSettings {
         detector: DetectorSettings {
             min_face_px: config.detector.min_face_px,
-            pyramid_factor: config.detector.pyramid_factor,
-            thresholds: config.detector.thresholds,
+            pyramid_factor: config.detector.pyramid_factor as f32,
+            thresholds: config.detector.thresholds.map(|score| score as f32),
         },
         embedder: config.models.embedder.clone(),
         accelerators: Accelerators {
-            pnet: accelerator(&models.pnet),
-            rnet: accelerator(&models.rnet),
-            onet: accelerator(&models.onet),
-            embedder: accelerator(&models.embedder),
+            pnet: models.pnet.clone(),
+            rnet: models.rnet.clone(),
+            onet: models.onet.clone(),
+            embedder: models.embedder.clone(),
         },
         threads: config.runtime.threads as usize,
     }
 }
 
-fn accelerator(asked: &config::Accelerator) -> Accelerator {
-    match asked {
-        config::Accelerator::Auto => Accelerator::Auto,
-        config::Accelerator::Cpu => Accelerator::Cpu,
-        config::Accelerator::Gpu => Accelerator::Gpu,
-        config::Accelerator::Npu => Accelerator::Npu,
-        config::Accelerator::Delegate(path) => Accelerator::Delegate(path.clone()),
-    }
-}
-
-/// `[access]` about faces; near enough is at most `distance`.
+/// The rules for faces, from `[access]`, with `distance` as the limit.
 pub fn face_rules(config: &Config, distance: Distance) -> Rules {
     let access = &config.access;
     Rules {
         distance,
-        margin: access.margin,
+        margin: access.margin as f32,
         frames_agree: access.frames_agree,
         frames_window: access.frames_window,
         window: access.window,
@@ -104,57 +94,53 @@ pub fn face_rules(config: &Config, distance: Distance) -> Rules {
         cooldown: access.cooldown,
         repeat_denial: access.repeat_denial,
         min_face_px: access.min_face_px as f32,
-        min_sharpness: access.min_sharpness,
-        max_yaw_deg: access.max_yaw_deg,
-        max_pitch_deg: access.max_pitch_deg,
+        min_sharpness: access.min_sharpness as f32,
+        max_yaw_deg: access.max_yaw_deg as f32,
+        max_pitch_deg: access.max_pitch_deg as f32,
     }
 }
 
-/// A face that is out of sight for this long is a new face when it returns: a second, or as long as the frames may lie apart that have to
-/// agree within `[access] window`. A board that needs seconds for a frame would see a new face in each one otherwise, and nobody would pass.
+/// How long a face may be out of sight before it counts as a new one: a second, or the widest gap between frames that can still agree within
+/// `[access] window`. Otherwise a board that needs seconds for a frame would see a new face in each one, and nobody would pass.
 pub fn track_ends_after(config: &Config) -> Duration {
     let gaps = config.access.frames_agree.saturating_sub(1).max(1);
     Duration::from_secs(1).max(config.access.window / gaps)
 }
 
-/// `[enroll]` as the office wants it.
+/// The limits for templates, from `[enroll]`.
 pub fn gates(config: &Config) -> Gates {
     let enroll = &config.enroll;
     Gates {
         min_face_px: enroll.min_face_px as f32,
-        min_sharpness: enroll.min_sharpness,
-        max_yaw_deg: enroll.max_yaw_deg,
-        max_pitch_deg: enroll.max_pitch_deg,
+        min_sharpness: enroll.min_sharpness as f32,
+        max_yaw_deg: enroll.max_yaw_deg as f32,
+        max_pitch_deg: enroll.max_pitch_deg as f32,
     }
 }
 
 /// Opens a `[[camera]]`.
 pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
-    Ok(match &camera.source {
-        Source::V4l2 { device, identity, width, height, fps, format } => {
+    Ok(match camera.kind {
+        CameraKind::V4l2 => {
             let settings = V4l2Settings {
-                device: device.display().to_string(),
-                identity: identity.clone(),
-                width: *width,
-                height: *height,
-                fps: *fps,
-                format: match format {
-                    config::PixelFormat::Auto => v4l2::PixelFormat::Auto,
-                    config::PixelFormat::Yuyv => v4l2::PixelFormat::Yuyv,
-                    config::PixelFormat::Mjpeg => v4l2::PixelFormat::Mjpeg,
-                },
+                device: camera.device.display().to_string(),
+                identity: camera.identity.clone(),
+                width: camera.width,
+                height: camera.height,
+                fps: camera.fps,
+                format: camera.format,
                 stuck_after: STUCK_AFTER,
             };
             Box::new(V4l2Camera::open(&settings, clock)?)
         }
-        Source::Replay { path, fps, repeat } => {
-            let interval = Duration::from_secs(1) / (*fps).max(1);
-            Box::new(Replay::open(path, ReplaySettings { interval, looping: *repeat }, clock)?)
+        CameraKind::Replay => {
+            let interval = Duration::from_secs(1) / camera.fps.max(1);
+            Box::new(Replay::open(&camera.path, ReplaySettings { interval, looping: camera.r#loop }, clock)?)
         }
     })
 }
 
-/// What a `[[door]]`'s relay never exceeds.
+/// The limits of a `[[door]]`'s relay.
 pub fn limits(config: &Config, door: &config::Door) -> Limits {
     Limits { max_age: config.access.max_age, max_on: door.max_on, max_hold: door.max_hold }
 }
@@ -164,65 +150,40 @@ pub fn wiring(door: &config::Door, clock: Arc<dyn Clock>) -> Result<Wiring, Door
     door::open(&wiring_settings(door), clock)
 }
 
-/// The wiring of a `[[door]]` as the door wants it.
+/// The wiring of a `[[door]]`.
 pub fn wiring_settings(door: &config::Door) -> WiringSettings {
-    let wiring = &door.wiring;
-    let contacts =
-        [(Input::Sensor, &wiring.sensor), (Input::ExitButton, &wiring.exit_button), (Input::Tamper, &wiring.tamper)];
-    let input =
-        |(input, contact): (Input, &Option<config::Contact>)| contact.as_ref().map(|c| (input, contact_settings(c)));
+    let relay = door.relay.clone().unwrap_or_default();
     WiringSettings {
         door: door.name.clone(),
-        driver: match &wiring.driver {
-            DoorDriver::Simulated { inputs } => Driver::Simulated { inputs: inputs.clone() },
+        driver: match door.driver {
+            DoorDriver::Simulated => {
+                Driver::Simulated { inputs: door.simulated.as_ref().map(|played| played.inputs.clone()) }
+            }
             DoorDriver::Rppal => Driver::Rppal,
-            DoorDriver::Gpiocdev { chip } => Driver::Gpiocdev { chip: chip.clone() },
+            DoorDriver::Gpiocdev => Driver::Gpiocdev { chip: door.chip.clone() },
         },
-        relay: OutputSettings {
-            line: wiring.relay.as_ref().and_then(|relay| line(&relay.line)),
-            active: wiring.relay.as_ref().map_or(door::Active::High, |relay| active(relay.active)),
-        },
-        indicator: wiring.indicator.as_ref().map(|lamps| IndicatorSettings {
-            granted: line(&lamps.granted),
-            denied: line(&lamps.denied),
-            fault: line(&lamps.fault),
-            active: active(lamps.active),
+        relay: OutputSettings { line: relay.line, active: relay.active },
+        indicator: door.indicator.clone().map(|config::Indicator { granted, denied, fault, active }| {
+            IndicatorSettings { granted, denied, fault, active }
         }),
-        inputs: contacts.into_iter().filter_map(input).collect(),
+        inputs: inputs(door),
     }
 }
 
-fn contact_settings(contact: &config::Contact) -> InputSettings {
-    InputSettings {
-        line: line(&contact.line),
-        contact: match contact.normally_closed {
-            true => door::Contact::NormallyClosed,
-            false => door::Contact::NormallyOpen,
-        },
-        pull: match contact.pull {
-            config::Pull::Up => door::Pull::Up,
-            config::Pull::Down => door::Pull::Down,
-            config::Pull::None => door::Pull::None,
-        },
-        debounce: contact.debounce,
-    }
+fn inputs(door: &config::Door) -> Vec<(Input, InputSettings)> {
+    let sensor = door.sensor.clone().map(|config::Sensor { line, contact, pull, debounce }| {
+        (Input::Sensor, InputSettings { line, contact, pull, debounce })
+    });
+    let exit_button = door.exit_button.clone().map(|config::ExitButton { line, contact, pull, debounce }| {
+        (Input::ExitButton, InputSettings { line, contact, pull, debounce })
+    });
+    let tamper = door.tamper.clone().map(|config::Tamper { line, contact, pull, debounce }| {
+        (Input::Tamper, InputSettings { line, contact, pull, debounce })
+    });
+    [sensor, exit_button, tamper].into_iter().flatten().collect()
 }
 
-fn line(line: &Option<config::LineId>) -> Option<door::LineId> {
-    line.as_ref().map(|line| match line {
-        config::LineId::Number(number) => door::LineId::Number(*number),
-        config::LineId::Name(name) => door::LineId::Name(name.clone()),
-    })
-}
-
-fn active(active: config::Active) -> door::Active {
-    match active {
-        config::Active::High => door::Active::High,
-        config::Active::Low => door::Active::Low,
-    }
-}
-
-/// The journal in `store`; with a broker, each record goes into the outbox, too.
+/// Opens the journal in `store`. With a broker, each record goes into the outbox as well.
 pub fn journal(config: &Config, store: &Store) -> Result<Journal> {
     let journal = Journal::open(store)?;
     let Some(mqtt) = &config.mqtt else { return Ok(journal) };
@@ -230,15 +191,15 @@ pub fn journal(config: &Config, store: &Store) -> Result<Journal> {
     Ok(journal.with_outbox(Arc::new(Outbox::open(store, limit)?)))
 }
 
-/// The store for the daemon: where its disk keeps it from being opened, its second copy serves from memory, in the folder of the control
-/// socket. The journal stays out of memory.
+/// Opens the store for the daemon. Where the disk prevents that, its second copy is served from memory, without the journal, from the folder of
+/// the control socket.
 pub fn store_or_stand_by(config: &Config) -> Result<Store> {
     let memory = config.control.socket.parent().unwrap_or(Path::new("/run"));
     Ok(Store::open_or_stand_by(&config.store.path, memory, &ledger::TREES)?)
 }
 
-/// Where is marked what could not be written down: in `[journal] gap_path`, and in the folder of the control socket, which lies in memory on
-/// most devices. That one loses it with the power, but takes it when no disk does.
+/// Where events are marked that could not be recorded: in `[journal] gap_path`, and in the folder of the control socket. The latter is in memory
+/// on most devices: it is lost with the power, but it works when no disk does.
 pub fn gap_marks(config: &Config) -> GapMarks {
     let beside = || {
         let mut name = config.store.path.as_os_str().to_owned();
@@ -250,17 +211,17 @@ pub fn gap_marks(config: &Config) -> GapMarks {
     GapMarks::new(volatile.into_iter().chain([own]).collect())
 }
 
-/// The key ring of the store, with the key of `[store] key_file`. Whatever is wrong with either is the ring's state.
+/// The key ring of the store, with the key of `[store] key_file`. A fault of either is a state of the ring, not an error.
 pub fn ring(config: &Config) -> Arc<Ring> {
     Arc::new(Ring::open(&config.store.path, store_key(config)))
 }
 
-/// The key of `[store] key_file`; `None` where it is the credential's usual name and systemd has passed none.
+/// The key of `[store] key_file`; `None` where that is the default credential and systemd has passed none.
 pub fn store_key(config: &Config) -> Result<Option<StoreKey>, SealError> {
     let named = &config.store.key_file;
     let path = credential(named);
     if !is_credential(named) {
-        seal::finish_change(&config.store.path, &path)?;
+        seal::finish_key_change(&config.store.path, &path)?;
         return StoreKey::load(&path).map(Some);
     }
     let passed = path != *named;
@@ -271,23 +232,23 @@ pub fn store_key(config: &Config) -> Result<Option<StoreKey>, SealError> {
     }
 }
 
-/// `[journal]` as retention wants it.
+/// How long and how much the journal keeps, from `[journal]`.
 pub fn keep(config: &Config) -> Keep {
-    let age = config.journal.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
+    let age = config.journal.keep.0.map(|days| Duration::from_secs(u64::from(days) * 86_400));
     let bytes = match config.journal.max_size {
-        config::MaxSize::Auto => Some(Room::share_of_journal(&config.store.path)),
+        config::MaxSize::Auto => Some(DiskSpace::share_of_journal(&config.store.path)),
         config::MaxSize::Any => None,
         config::MaxSize::Bytes(bytes) => Some(bytes),
     };
     Keep { age, bytes }
 }
 
-/// `[gallery]` as the visitors want it.
-pub fn keep_visitors(config: &Config) -> Keeping {
-    Keeping { span: config.gallery.keep_unknown, most: config.gallery.keep_unknown_most as usize }
+/// How long unknown visitors are kept, from `[gallery]`.
+pub fn keep_visitors(config: &Config) -> Retention {
+    Retention { span: config.gallery.keep_unknown, most: config.gallery.keep_unknown_most as usize }
 }
 
-/// `[attendance]` as the ledger wants it.
+/// The rules of attendance, from `[attendance]`.
 pub fn attendance(config: &Config) -> Result<attendance::Rules> {
     let settings = &config.attendance;
     let zone = match &settings.time_zone {
@@ -296,13 +257,9 @@ pub fn attendance(config: &Config) -> Result<attendance::Rules> {
             format!("[attendance] time_zone {name:?} is not known; write it as in \"Europe/Berlin\"")
         })?,
     };
-    let start = settings.day_starts_min;
+    let start = settings.day_starts.0;
     Ok(attendance::Rules {
-        method: match settings.method {
-            config::AttendanceMethod::Side => attendance::Method::Side,
-            config::AttendanceMethod::Alternate => attendance::Method::Alternate,
-            config::AttendanceMethod::FirstLast => attendance::Method::FirstLast,
-        },
+        method: settings.method,
         double_read: settings.double_read.try_into()?,
         day_starts: Time::new((start / 60) as i8, (start % 60) as i8, 0, 0)?,
         zone,
@@ -311,21 +268,18 @@ pub fn attendance(config: &Config) -> Result<attendance::Rules> {
     })
 }
 
-/// `[mqtt]` as the hub wants it; reads the files of user and password.
+/// The hub's settings, from `[mqtt]`. Reads the files of user and password.
 pub fn hub(config: &Config) -> Result<Option<HubSettings>> {
     let Some(mqtt) = &config.mqtt else { return Ok(None) };
     let secret = |file: &Option<PathBuf>, key| file.as_deref().map(|path| first_line(path, key)).transpose();
     Ok(Some(HubSettings {
         host: mqtt.host.clone(),
         port: mqtt.port,
-        version: match mqtt.version {
-            config::MqttVersion::V5 => hub::Version::V5,
-            config::MqttVersion::V311 => hub::Version::V311,
-        },
-        tls: mqtt.tls.as_ref().map(|tls| {
-            let client = tls.client_cert_file.as_deref().zip(tls.client_key_file.as_deref());
+        version: mqtt.version,
+        tls: mqtt.tls.enabled.then(|| {
+            let client = mqtt.tls.client_cert_file.as_deref().zip(mqtt.tls.client_key_file.as_deref());
             hub::TlsSettings {
-                ca_file: tls.ca_file.as_deref().map(credential),
+                ca_file: mqtt.tls.ca_file.as_deref().map(credential),
                 client: client.map(|(certificate, key)| (credential(certificate), credential(key))),
             }
         }),
@@ -337,23 +291,19 @@ pub fn hub(config: &Config) -> Result<Option<HubSettings>> {
         session_expiry: mqtt.session_expiry,
         prefix: mqtt.prefix.clone(),
         device: config.device.name.clone(),
-        home_assistant: mqtt.home_assistant.as_ref().map(|home_assistant| HomeAssistantSettings {
-            discovery_prefix: home_assistant.discovery_prefix.clone(),
-            people: match home_assistant.people {
-                config::PeopleAs::Nobody => hub::home_assistant::PeopleAs::Nobody,
-                config::PeopleAs::DeviceTracker => hub::home_assistant::PeopleAs::DeviceTracker,
-                config::PeopleAs::Tag => hub::home_assistant::PeopleAs::Tag,
-            },
+        home_assistant: mqtt.home_assistant.enabled.then(|| HomeAssistantSettings {
+            discovery_prefix: mqtt.home_assistant.discovery_prefix.clone(),
+            people: mqtt.home_assistant.people,
         }),
         commands: mqtt
             .commands
-            .as_ref()
-            .map(|commands| CommandSettings { max_age: commands.max_age, per_minute: commands.per_minute }),
-        snapshots: mqtt.snapshots.is_some(),
+            .enabled
+            .then(|| CommandSettings { max_age: mqtt.commands.max_age, per_minute: mqtt.commands.per_minute }),
+        snapshots: mqtt.snapshots.enabled,
     }))
 }
 
-/// A file as `[mqtt]` and `[store]` name it: without a slash it is a credential that systemd has put into a folder of its own
+/// The path of a file that `[mqtt]` or `[store]` names: without a slash it is a credential, which systemd keeps in a folder of its own
 /// (systemd.exec(5), `LoadCredential=`).
 fn credential(path: &Path) -> PathBuf {
     match std::env::var_os("CREDENTIALS_DIRECTORY") {
@@ -362,7 +312,7 @@ fn credential(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether a file is named as a credential of systemd.
+/// Whether a file is named as a systemd credential.
 pub fn is_credential(path: &Path) -> bool {
     path.components().count() == 1 && !path.is_absolute()
 }
@@ -379,7 +329,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_face_is_followed_as_long_as_the_frames_that_agree_may_lie_apart() {
+    fn a_face_is_tracked_across_the_widest_gap_between_agreeing_frames() {
         let ends_after = |access: &str| {
             let rest = "[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n";
             track_ends_after(&Config::from_toml(&format!("[access]\n{access}\n{rest}")).unwrap()).as_millis()

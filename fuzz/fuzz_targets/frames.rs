@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use usher::store::contents_of;
+use usher::store::read_backup;
 
 const MAGIC: &[u8] = b"usher store, 1\r\n";
 const COMMIT: u8 = 2;
@@ -11,19 +11,19 @@ const END_OF_BASE: u8 = 3;
 
 fuzz_target!(|data: &[u8]| {
     let length = data.len() as u64;
-    let _ = contents_of(data, length);
+    let _ = read_backup(data, length);
     // A file that shrank or grew while it was read.
-    let _ = (contents_of(data, length / 2), contents_of(data, length + (1 << 20)));
+    let _ = (read_backup(data, length / 2), read_backup(data, length + (1 << 20)));
 
     let Some((place, rest)) = data.split_first_chunk::<2>() else { return };
     let mut file = framed(rest);
     let length = file.len() as u64;
-    let Ok(contents) = contents_of(&file[..], length) else { return };
+    let Ok(contents) = read_backup(&file[..], length) else { return };
     assert_eq!(contents.bytes, length);
-    assert!(contents_of(&file[..file.len() - 1], length - 1).is_err(), "cut short by a byte");
+    assert!(read_backup(&file[..file.len() - 1], length - 1).is_err(), "cut short by a byte");
     let place = usize::from(u16::from_be_bytes(*place)) % (file.len() * 8);
     file[place / 8] ^= 1 << (place % 8);
-    assert!(contents_of(&file[..], length).is_err(), "bit {place} turned over");
+    assert!(read_backup(&file[..], length).is_err(), "bit {place} turned over");
 });
 
 /// A file of frames whose checks are right, so that what lies behind them is reached, too: for each frame a byte that says what it is

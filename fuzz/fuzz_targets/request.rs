@@ -1,5 +1,4 @@
-//! Requests on the daemon's control socket: nothing panics, what was read can be written and read again, and a template that came in
-//! is a unit vector.
+//! Requests to the API: nothing panics, what was read can be written and read again, and a template from a request is a unit vector.
 #![no_main]
 
 use std::time::SystemTime;
@@ -7,16 +6,17 @@ use std::time::SystemTime;
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use usher::daemon::wire::{
-    AmendRequest, AmnestyRequest, ChangeRequest, DoorRequest, EnrollRequest, EraseRequest, TemplateWire,
-};
+use usher::api::doors::{AmnestyRequest, DoorRequest};
+use usher::api::journal::{AmendRequest, EraseRequest};
+use usher::api::people::{ChangeRequest, EnrollRequest};
+use usher::api::template::Template;
 use usher::domain::{Amendment, Event};
 
 fuzz_target!(|data: &[u8]| {
     // The first byte says what is asked for.
     let Some((path, body)) = data.split_first() else { return };
     match path % 7 {
-        0 => look_at(&read::<Vec<TemplateWire>>(body).unwrap_or_default()),
+        0 => look_at(&read::<Vec<Template>>(body).unwrap_or_default()),
         1 => look_at(&read::<EnrollRequest>(body).map(|request| request.templates).unwrap_or_default()),
         2 => assert_reads_back::<ChangeRequest>(body),
         3 => assert_reads_back::<DoorRequest>(body),
@@ -46,7 +46,7 @@ fn assert_reads_back<T: Serialize + DeserializeOwned>(body: &[u8]) {
     read::<T>(body);
 }
 
-fn look_at(templates: &[TemplateWire]) {
+fn look_at(templates: &[Template]) {
     for template in templates.iter().filter_map(|template| template.template(SystemTime::UNIX_EPOCH)) {
         let square: f64 = template.embedding.values().iter().map(|&v| f64::from(v) * f64::from(v)).sum();
         assert!((square.sqrt() - 1.0).abs() < 1e-5, "length {}", square.sqrt());

@@ -1,9 +1,7 @@
-//! Who may pass, where and when: what is asked once a face is known.
+//! Who may pass, where and when: the questions asked once a face is known.
 //!
-//! The questions in order: the door's mode, the person, the permit and its hours, back-off, anti-passback, the first person of the
-//! day, the interlock, the second person. All of them are asked and noted; the first that fails gives the reason.
-//!
-//! Pure: the time is an argument. Of a face it knows only which track showed it, and of what a grant sets in motion nothing.
+//! In order: the door's mode, the person, the permit and its hours, back-off, anti-passback, the first person of the day, the interlock, the
+//! second person. All of them are checked and documented; the first that fails gives the reason.
 
 use std::time::Duration;
 
@@ -13,124 +11,100 @@ use jiff::tz::TimeZone;
 
 use super::backoff::{Backoff, Strikes};
 use super::calendar::Schedule;
-use super::holder::Holder;
-use super::shown::Shown;
+use super::person::{Holder, Shown};
 use super::when::{Now, When};
 use super::whereabouts::{Place, Whereabouts};
-use crate::domain::{Direction, Gate, Mode, Moment, PersonId, Reason};
+use crate::domain::{Direction, DoorIndex, Gate, Mode, Moment, Passback, PersonId, Reason, ScheduleIndex, WithoutSync};
 
-/// The rules of a house: all its doors together.
+/// The rules of all doors together.
 #[derive(Clone, Debug)]
 pub struct HouseRules {
-    /// For dates of people and of the first person of the day.
+    /// For people's validity and for the first person of the day.
     pub zone: TimeZone,
     pub schedules: Vec<Schedule>,
     /// In the order of the configuration.
     pub doors: Vec<DoorRules>,
     pub passback: Passback,
-    /// Where somebody is, is trusted for this long. `None`: for ever.
+    /// How long a person's place is trusted. `None` is unlimited.
     pub passback_for: Option<Duration>,
     pub backoff: Backoff,
-    /// What becomes of people whose rights depend on the time while it is not known.
+    /// What happens to people whose rights depend on the time while it is not known.
     pub without_sync: WithoutSync,
-}
-
-/// What the rules that need the day or the hour answer while the time is not known. Nothing else is asked: people without days of their own
-/// and permits without a schedule need no calendar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WithoutSync {
-    /// They refuse, and doors do not stand unlocked.
-    #[default]
-    Deny,
-    /// They let pass; doors stand unlocked by the clock as it is.
-    Allow,
 }
 
 /// The rules of one door.
 #[derive(Clone, Debug, Default)]
 pub struct DoorRules {
-    /// `None`: everybody enrolled, at any time. Otherwise one of them must fit.
+    /// `None` permits everyone enrolled at any time. Otherwise one of them must match.
     pub permits: Option<Vec<Permit>>,
-    /// Until somebody of this group was let in, nobody else is on that day. Who opens the day opens the unlock window too, to its end.
+    /// Until someone of this group is let in, nobody else is on that day. That person also opens the current unlock window to its end.
     pub first_person: Option<String>,
-    /// The place in [`HouseRules::schedules`] of the hours in which the door stands unlocked.
-    pub unlock_hours: Option<usize>,
-    /// Two people must be recognised within this time.
+    /// The position in [`HouseRules::schedules`] of the hours in which the door is unlocked.
+    pub unlock_hours: Option<ScheduleIndex>,
+    /// Two people must be recognised within this time of each other.
     pub two_person: Option<Duration>,
     /// The zones on both sides.
     pub zones: Option<Zones>,
 }
 
-/// Lets a group through at certain hours.
+/// Permits groups to pass at certain hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permit {
-    /// Empty: everybody.
+    /// Empty means everybody.
     pub groups: Vec<String>,
-    /// The place of a schedule in [`HouseRules::schedules`]. `None`: at any time.
-    pub schedule: Option<usize>,
+    /// The position of a schedule in [`HouseRules::schedules`]. `None` permits any time.
+    pub schedule: Option<ScheduleIndex>,
 }
 
-/// What a door lies between. Going in leads from `outside` to `inside`.
+/// The zones on the two sides of a door. Going in leads from `outside` to `inside`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zones {
     pub outside: String,
     pub inside: String,
 }
 
-/// What happens to somebody who, by the record, cannot be on this side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Passback {
-    /// Nothing is asked.
-    #[default]
-    Off,
-    /// They are let in, and the receipt says so.
-    Soft,
-    /// They are refused.
-    Hard,
-}
-
-/// A question about a known face before a door.
+/// A recognised person's request to pass a door.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// The place of the door in [`HouseRules::doors`].
-    pub door: usize,
+    /// The position of the door in [`HouseRules::doors`].
+    pub door: DoorIndex,
     pub direction: Option<Direction>,
     pub holder: &'a Holder,
-    /// The face that showed them; `None` for a question without a face, which makes nobody a first or second person.
+    /// The face that was seen; `None` for a request without a face, which makes nobody a first or second person.
     pub shown: Option<&'a Shown>,
-    /// Who waits for a second person at this door, [`Authority::waits`], as they are enrolled now. `None` when nobody waits, or when they are
-    /// not enrolled any longer: then nobody counts as the first.
+    /// The person who waits for a second one at this door ([`Authority::waits`]), as enrolled now. `None` if nobody waits, or if they are no
+    /// longer enrolled; then nobody counts as the first.
     pub first: Option<&'a Holder>,
     pub mode: &'a Mode,
-    /// Another door of the same interlock that is unlocked or open; `None` when there is none such.
+    /// Another door of the same interlock that is unlocked or open, if any.
     pub other_open: Option<&'a str>,
-    /// The door belongs to an interlock.
+    /// Whether the door belongs to an interlock.
     pub interlocked: bool,
 }
 
-/// The answer, with every question.
+/// The answer, with every check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     pub gates: Vec<Gate>,
-    /// `None`: may pass.
+    /// `None` if the person may pass.
     pub refused: Option<Reason>,
-    /// Who was recognised before and passes with them, by the two-person rule.
+    /// The person recognised before, who passes with them by the two-person rule.
     pub with: Option<PersonId>,
 }
 
-/// The rules with all that they remember.
+/// The rules with their state.
 #[derive(Clone, Debug)]
 pub struct Authority {
     rules: HouseRules,
     whereabouts: Whereabouts,
-    /// For each door when its first person came last.
+    /// For each door, when its first person last came.
     first_came: Vec<Option<When>>,
-    /// For each door who waits for a second person.
+    /// For each door, the person who waits for a second one.
     waiting: Vec<Option<Waiting>>,
     strikes: Strikes,
 }
 
-/// Somebody who may pass together with a second person, in the same direction.
+/// A person who may pass together with a second person in the same direction.
 #[derive(Clone, Debug)]
 struct Waiting {
     shown: Shown,
@@ -139,7 +113,7 @@ struct Waiting {
 }
 
 impl Authority {
-    /// Remembers nothing yet.
+    /// An authority without any state yet.
     pub fn new(rules: HouseRules) -> Authority {
         let doors = rules.doors.len();
         Authority {
@@ -156,12 +130,12 @@ impl Authority {
         &self.rules
     }
 
-    /// May they pass now? Asking again gives the same answer, but that it remembers who waits for a second person. Of two people both are
-    /// judged here: the first must still be allowed to pass when the second comes.
+    /// Judges a request. Asking again gives the same answer, except that the authority remembers who waits for a second person. With the
+    /// two-person rule, both are judged: the first must still be allowed to pass when the second comes.
     pub fn judge(&mut self, asked: &Asked<'_>, now: Now) -> Judgement {
         let Asked { door, holder, .. } = *asked;
         let mut judgement = Judgement { gates: Vec::with_capacity(8), refused: None, with: None };
-        let Some(rules) = self.rules.doors.get(door) else {
+        let Some(rules) = self.rules.doors.get(door.0) else {
             judgement.refused = Some(Reason::NotPermitted);
             return judgement;
         };
@@ -176,26 +150,22 @@ impl Authority {
         }
         if let Some(window) = rules.two_person {
             let fine_alone = judgement.refused.is_none();
-            let (input, with) = match self.first_of_two(rules, asked, window, now) {
-                Ok((person, ago)) => (
-                    format!("person {person} was recognised {} ms before, and may pass", ago.as_millis()),
-                    Some(person),
-                ),
-                Err(why) => (why, None),
-            };
+            let (input, with) = self.first_of_two(rules, asked, window, now);
             let limit = format!("two people, two faces, within {} s", window.as_secs());
             judgement
                 .note_gate(Gate { name: "second_person", input, limit, passed: with.is_some() }, Reason::SecondPerson);
             judgement.with = with;
             if let (true, None, Some(shown)) = (fine_alone, with, asked.shown) {
                 let waiting = Waiting { shown: shown.clone(), direction: asked.direction, at: now.moment };
-                self.waiting[door] = Some(waiting);
+                if let Some(slot) = self.waiting.get_mut(door.0) {
+                    *slot = Some(waiting);
+                }
             }
         }
         judgement
     }
 
-    /// The questions about one person that any door asks: mode, person, permit, back-off, passback, first person of the day.
+    /// The checks of one person: mode, person, permit, back-off, passback, first person of the day.
     fn ask_about(
         &self,
         judgement: &mut Judgement,
@@ -223,78 +193,87 @@ impl Authority {
         }
     }
 
-    /// Who was recognised before, within `window`, and makes two with the person asked about, and how long ago; or why nobody does. The
-    /// first is judged anew, as they are enrolled now, by all that is asked of anybody; and must have had another face.
+    /// The person recognised within `window` before who makes two with the one asked about, with the text for the gate. The first is judged
+    /// again, as enrolled now, by all checks, and must have had a different face.
     fn first_of_two(
         &self,
         rules: &DoorRules,
         asked: &Asked<'_>,
         window: Duration,
         now: Now,
-    ) -> Result<(PersonId, Duration), String> {
-        let nobody = || "nobody else was recognised before".to_owned();
-        let waiting = self.waiting.get(asked.door).and_then(Option::as_ref).ok_or_else(nobody)?;
+    ) -> (String, Option<PersonId>) {
+        let nobody = || ("nobody else was recognised before".to_owned(), None);
+        let Some(waiting) = self.waiting.get(asked.door.0).and_then(Option::as_ref) else { return nobody() };
         let (first, ago) = (waiting.shown.person, now.moment.since(waiting.at));
         if first == asked.holder.person || waiting.direction != asked.direction || ago > window {
-            return Err(nobody());
+            return nobody();
         }
         let before = format!("person {first} was recognised {} ms before", ago.as_millis());
         if !asked.shown.is_some_and(|shown| shown.is_another_face_than(&waiting.shown)) {
-            return Err(format!("{before}, perhaps by the same face"));
+            return (format!("{before}, perhaps by the same face"), None);
         }
         let Some(holder) = asked.first.filter(|holder| holder.person == first) else {
-            return Err(format!("{before}, and is not enrolled now"));
+            return (format!("{before}, and is not enrolled now"), None);
         };
         let mut alone = Judgement { gates: Vec::new(), refused: None, with: None };
         self.ask_about(&mut alone, rules, asked, holder, Some(&waiting.shown), now);
         match alone.refused {
-            None => Ok((first, ago)),
-            Some(reason) => Err(format!("{before}, and may not pass now: {}", reason.as_str())),
+            None => (format!("{before}, and may pass"), Some(first)),
+            Some(reason) => (format!("{before}, and may not pass now: {}", reason.as_str()), None),
         }
     }
 
-    /// Who waits for a second person at `door`; to be asked for before [`Authority::judge`], for [`Asked::first`].
-    pub fn waits(&self, door: usize) -> Option<PersonId> {
-        self.waiting.get(door)?.as_ref().map(|waiting| waiting.shown.person)
+    /// The person who waits for a second one at `door`, for [`Asked::first`].
+    pub fn waits(&self, door: DoorIndex) -> Option<PersonId> {
+        self.waiting.get(door.0)?.as_ref().map(|waiting| waiting.shown.person)
     }
 
-    /// The mode of `door` was set: somebody who waits for a second person there begins anew.
-    pub fn mode_set(&mut self, door: usize) {
-        if let Some(waiting) = self.waiting.get_mut(door) {
+    /// Notes that the mode of `door` was set: a person who waits for a second one there has to start again.
+    pub fn mode_set(&mut self, door: DoorIndex) {
+        if let Some(waiting) = self.waiting.get_mut(door.0) {
             *waiting = None;
         }
     }
 
-    /// They were let in.
-    pub fn granted(&mut self, door: usize, holder: &Holder, now: Now) {
+    /// Notes that a person was let in.
+    pub fn granted(&mut self, door: DoorIndex, holder: &Holder, now: Now) {
         self.strikes.clear(door, holder.person, now.moment);
-        self.waits_no_more(holder.person);
-        let Some(rules) = self.rules.doors.get(door) else { return };
-        self.waiting[door] = None;
+        self.stop_waiting(holder.person);
+        let Some(rules) = self.rules.doors.get(door.0) else { return };
+        if let Some(waiting) = self.waiting.get_mut(door.0) {
+            *waiting = None;
+        }
         if rules.first_person.is_some()
             && let Some(at) = self.opens_day(door, holder, now)
+            && let Some(came) = self.first_came.get_mut(door.0)
         {
-            self.first_came[door] = Some(at);
+            *came = Some(at);
         }
     }
 
-    /// That they open the day at `door`, now, if they are its first person and the first of them to come on that day.
-    pub fn opens_day(&self, door: usize, holder: &Holder, now: Now) -> Option<When> {
-        let group = self.rules.doors.get(door)?.first_person.as_ref()?;
+    /// The present, if `holder` opens the day at `door`: a first person, and the first to come on this day.
+    pub fn opens_day(&self, door: DoorIndex, holder: &Holder, now: Now) -> Option<When> {
+        let group = self.rules.doors.get(door.0)?.first_person.as_ref()?;
         let came = self.came(door, now).map(|at| self.day_of(at));
         (holder.is_in(group) && came != Some(self.day_of(now.wall))).then(|| When::of(&now))
     }
 
-    /// A face nearly passed for `person`, and was refused.
-    pub fn near_miss(&mut self, door: usize, person: PersonId, now: Now) {
+    /// Notes that a face nearly passed for `person` but was denied.
+    pub fn near_miss(&mut self, door: DoorIndex, person: PersonId, now: Now) {
         self.strikes.miss(&self.rules.backoff, door, person, now.moment);
     }
 
-    /// They went through; where that leads, if zones and a direction are known.
-    pub fn passed(&mut self, door: usize, person: PersonId, direction: Option<Direction>, now: Now) -> Option<String> {
-        // They may have gone to wait before another door while this one was still open for them.
-        self.waits_no_more(person);
-        let zones = self.rules.doors.get(door)?.zones.as_ref()?;
+    /// Notes that a person went through. Returns the zone they are in now, if zones and direction are known.
+    pub fn passed(
+        &mut self,
+        door: DoorIndex,
+        person: PersonId,
+        direction: Option<Direction>,
+        now: Now,
+    ) -> Option<String> {
+        // The person may have started to wait at another door while this one was still open.
+        self.stop_waiting(person);
+        let zones = self.rules.doors.get(door.0)?.zones.as_ref()?;
         let zone = match direction? {
             Direction::In => zones.inside.clone(),
             Direction::Out => zones.outside.clone(),
@@ -303,56 +282,58 @@ impl Authority {
         Some(zone)
     }
 
-    /// Who goes through one door does not wait for a second person before another.
-    fn waits_no_more(&mut self, person: PersonId) {
+    /// A person who goes through one door no longer waits for a second person at another.
+    fn stop_waiting(&mut self, person: PersonId) {
         for waiting in &mut self.waiting {
             waiting.take_if(|first| first.shown.person == person);
         }
     }
 
-    /// Whether `door` may stand unlocked by its hours as far as the calendar and the first person of the day go: the time is known, and that
-    /// person has come, or none is needed. By [`WithoutSync::Allow`] the time need not be known.
-    pub fn hours_may_begin(&self, door: usize, now: Now) -> bool {
+    /// Whether the hours of `door` may begin as far as the calendar and the first person are concerned: the time is known, and that person has
+    /// come or is not needed. With [`WithoutSync::Allow`] the time need not be known.
+    pub fn hours_may_begin(&self, door: DoorIndex, now: Now) -> bool {
         match now.is_known() {
             true => self.first_person_came(door, now),
             false => self.rules.without_sync == WithoutSync::Allow,
         }
     }
 
-    /// Whether the first person has come to `door`, or none is needed: today, or on the day on which the unlock window began that
-    /// is open now, or since. While the time is not known nobody can tell what day it is.
-    pub fn first_person_came(&self, door: usize, now: Now) -> bool {
-        let Some(rules) = self.rules.doors.get(door).filter(|rules| rules.first_person.is_some()) else { return true };
+    /// Whether the first person has come to `door`, or none is needed: today, or since the day on which the current unlock window began. False
+    /// while the time is not known.
+    pub fn first_person_came(&self, door: DoorIndex, now: Now) -> bool {
+        let Some(rules) = self.rules.doors.get(door.0).filter(|rules| rules.first_person.is_some()) else {
+            return true;
+        };
         let Some(came) = self.came(door, now) else { return false };
         let day = self.day_of(came);
-        let began = || rules.unlock_hours.and_then(|at| self.rules.schedules.get(at)?.began(now.wall));
+        let began = || rules.unlock_hours.and_then(|at| self.rules.schedules.get(at.0)?.began(now.wall));
         day == self.day_of(now.wall) || came <= now.wall && began().is_some_and(|began| day >= self.day_of(began))
     }
 
-    /// Where people are; to be kept over a restart.
+    /// Where people are. The caller stores it across restarts.
     pub fn whereabouts(&self) -> &Whereabouts {
         &self.whereabouts
     }
 
-    /// As [`Authority::whereabouts`], to be changed by an operator or read back after a restart.
+    /// As [`Authority::whereabouts`], for changes by an operator and for restoring after a restart.
     pub fn whereabouts_mut(&mut self) -> &mut Whereabouts {
         &mut self.whereabouts
     }
 
-    /// When the first person of `door` came last.
-    pub fn first_came(&self, door: usize) -> Option<When> {
-        self.first_came.get(door).copied().flatten()
+    /// When the first person of `door` last came.
+    pub fn first_came(&self, door: DoorIndex) -> Option<When> {
+        self.first_came.get(door.0).copied().flatten()
     }
 
-    /// Reads back what [`Authority::opens_day`] gave.
-    pub fn restore_first_came(&mut self, door: usize, at: When) {
-        if let Some(came) = self.first_came.get_mut(door) {
+    /// Restores a value of [`Authority::opens_day`] after a restart.
+    pub fn restore_first_came(&mut self, door: DoorIndex, at: When) {
+        if let Some(came) = self.first_came.get_mut(door.0) {
             *came = Some(at);
         }
     }
 
-    /// When the first person of `door` came last, by a wall clock that is known; in the same run of the machine whatever it showed then.
-    fn came(&self, door: usize, now: Now) -> Option<Timestamp> {
+    /// When the first person of `door` last came, by a known wall clock; within the same boot, whatever it showed then.
+    fn came(&self, door: DoorIndex, now: Now) -> Option<Timestamp> {
         let came = self.first_came(door).filter(|_| now.is_known())?;
         let same_run = came.boot == now.boot && now.boot != [0; 16];
         if same_run { came.wall_then(&now) } else { came.known.then_some(came.wall) }
@@ -375,7 +356,7 @@ impl Authority {
         let (mut closed, mut limits) = (Vec::new(), Vec::new());
         let mut by_calendar = None;
         for permit in permits.iter().filter(fits) {
-            let schedule = permit.schedule.and_then(|at| self.rules.schedules.get(at));
+            let schedule = permit.schedule.and_then(|at| self.rules.schedules.get(at.0));
             let (hours, name) = match (schedule, permit.schedule) {
                 (Some(schedule), _) if !now.is_known() => (None, schedule.name.as_str()),
                 (Some(schedule), _) => (Some(schedule.at(now.wall)), schedule.name.as_str()),
@@ -387,7 +368,7 @@ impl Authority {
                 if permit.groups.is_empty() { "everybody".into() } else { permit.groups.join(", ") }
             );
             match hours {
-                // While the time is not known, a permit for any time comes first.
+                // While the time is not known, a permit without a schedule takes precedence.
                 None if permit.schedule.is_some() => by_calendar = by_calendar.or(Some(limit)),
                 None => return (gate(groups, &limit, true), None),
                 Some(hours) if hours.open => return (gate(format!("{groups}; {}", hours.local), &limit, true), None),
@@ -416,7 +397,7 @@ impl Authority {
         }
     }
 
-    fn first_person_gate(&self, door: usize, group: &str, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
+    fn first_person_gate(&self, door: DoorIndex, group: &str, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
         let came = self.first_person_came(door, now);
         let (let_pass, doubt) = (!now.is_known() && self.rules.without_sync == WithoutSync::Allow, now.doubt());
         let input = match (came, holder.is_in(group)) {

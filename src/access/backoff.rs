@@ -1,21 +1,19 @@
-//! Patience with a face that keeps nearly passing for somebody: after several near misses for one person at one door, grants of
-//! that person wait there, each time twice as long.
+//! Back-off after near misses: after several near misses for one person at one door, grants of that person are delayed there, each time
+//! twice as long.
 //!
-//! Only near misses count, so a stranger before the camera does not keep anybody waiting whom he is not like; and nobody else waits. The wait
-//! is for faces about the limit, as a lookalike's are: somebody whose own face is clear does not wait, and does not end the wait either.
-//!
-//! Knows nothing of how near a near miss is.
+//! Only near misses count, so a stranger at the camera delays only people whom the stranger resembles. The delay is for faces near the limit,
+//! such as a lookalike's: a person whose own face is clear is not delayed, and does not end the delay either.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::shown::Clear;
-use crate::domain::{Gate, Moment, PersonId};
+use super::person::Clear;
+use crate::domain::{DoorIndex, Gate, Moment, PersonId};
 
-/// How much is too much.
+/// The settings of the back-off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
-    /// So many near misses in a row begin a wait. Zero: never.
+    /// This many near misses in a row start a wait. Zero disables the back-off.
     pub after: u32,
     /// The first wait. Near misses further apart than the longest wait do not add up.
     pub first: Duration,
@@ -23,22 +21,22 @@ pub struct Backoff {
     pub longest: Duration,
 }
 
-/// Near misses by door and person. Memory is bounded by people times doors, and old ones are forgotten.
+/// Near misses by door and person. Memory is bounded by people times doors; old entries are dropped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Strikes(BTreeMap<(usize, PersonId), Strike>);
+pub(super) struct Strikes(BTreeMap<(DoorIndex, PersonId), Strike>);
 
 #[derive(Clone, Copy, Debug)]
 struct Strike {
     misses: u32,
-    /// How often a wait has begun.
+    /// The number of waits so far.
     waits: u32,
     last: Moment,
     until: Moment,
 }
 
 impl Strikes {
-    /// A face nearly passed for `person` at `door`.
-    pub fn miss(&mut self, settings: &Backoff, door: usize, person: PersonId, now: Moment) {
+    /// Counts a face that nearly passed for `person` at `door`.
+    pub fn miss(&mut self, settings: &Backoff, door: DoorIndex, person: PersonId, now: Moment) {
         self.forget(settings, now);
         if settings.after == 0 {
             return;
@@ -53,19 +51,19 @@ impl Strikes {
         }
     }
 
-    /// `person` was let in at `door`: their misses are forgiven. A wait that runs goes on: the person who was let in meanwhile had a clear face, and
-    /// the misses were another's.
-    pub fn clear(&mut self, door: usize, person: PersonId, now: Moment) {
+    /// Resets the misses of `person`, who was let in at `door`. A running wait continues: the person let in meanwhile had a clear face, so the
+    /// misses were someone else's.
+    pub fn clear(&mut self, door: DoorIndex, person: PersonId, now: Moment) {
         if self.0.get(&(door, person)).is_some_and(|strike| strike.until <= now) {
             self.0.remove(&(door, person));
         }
     }
 
-    /// The gate `backoff`, for a face that is `clear` or not; `None` when nothing is configured.
+    /// The gate `backoff`, for a face that is `clear` or not; `None` if the back-off is disabled.
     pub fn gate(
         &self,
         settings: &Backoff,
-        door: usize,
+        door: DoorIndex,
         person: PersonId,
         clear: Option<Clear>,
         now: Moment,
@@ -108,23 +106,24 @@ mod tests {
 
     const SETTINGS: Backoff = Backoff { after: 3, first: Duration::from_secs(10), longest: Duration::from_secs(30) };
     const ADA: PersonId = PersonId(1);
+    const FRONT: DoorIndex = DoorIndex(0);
 
     fn at(second: u64) -> Moment {
         Moment(Duration::from_secs(second))
     }
 
     fn waits(strikes: &Strikes, now: u64) -> bool {
-        !strikes.gate(&SETTINGS, 0, ADA, None, at(now)).unwrap().passed
+        !strikes.gate(&SETTINGS, FRONT, ADA, None, at(now)).unwrap().passed
     }
 
     #[test]
-    fn waits_begin_after_some_misses_and_double_up_to_the_longest() {
+    fn waits_start_after_some_misses_and_double_up_to_the_longest() {
         let mut strikes = Strikes::default();
         let mut now = 0;
         for wait in [10, 20, 30, 30] {
             for _ in 0..3 {
                 assert!(!waits(&strikes, now));
-                strikes.miss(&SETTINGS, 0, ADA, at(now));
+                strikes.miss(&SETTINGS, FRONT, ADA, at(now));
             }
             assert!(waits(&strikes, now + wait - 1) && !waits(&strikes, now + wait));
             now += wait;
@@ -134,21 +133,21 @@ mod tests {
     #[test]
     fn others_and_other_doors_do_not_wait() {
         let mut strikes = Strikes::default();
-        (0..3).for_each(|_| strikes.miss(&SETTINGS, 0, ADA, at(0)));
-        assert!(strikes.gate(&SETTINGS, 1, ADA, None, at(0)).unwrap().passed);
-        assert!(strikes.gate(&SETTINGS, 0, PersonId(2), None, at(0)).unwrap().passed);
+        (0..3).for_each(|_| strikes.miss(&SETTINGS, FRONT, ADA, at(0)));
+        assert!(strikes.gate(&SETTINGS, DoorIndex(1), ADA, None, at(0)).unwrap().passed);
+        assert!(strikes.gate(&SETTINGS, FRONT, PersonId(2), None, at(0)).unwrap().passed);
     }
 
     #[test]
     fn a_clear_face_neither_waits_nor_ends_the_wait() {
         let clear = Some(Clear { frames: 3, farthest: Distance(0.5) });
         let mut strikes = Strikes::default();
-        (0..3).for_each(|_| strikes.miss(&SETTINGS, 0, ADA, at(0)));
-        let gate = strikes.gate(&SETTINGS, 0, ADA, clear, at(1)).unwrap();
+        (0..3).for_each(|_| strikes.miss(&SETTINGS, FRONT, ADA, at(0)));
+        let gate = strikes.gate(&SETTINGS, FRONT, ADA, clear, at(1)).unwrap();
         assert!(gate.passed && gate.input.contains("9 s left") && gate.input.contains("within 0.500"), "{gate:?}");
-        strikes.clear(0, ADA, at(1));
+        strikes.clear(FRONT, ADA, at(1));
         assert!(waits(&strikes, 2) && !waits(&strikes, 10));
-        strikes.clear(0, ADA, at(10));
+        strikes.clear(FRONT, ADA, at(10));
         assert!(strikes.0.is_empty(), "once it is over, all is forgiven");
     }
 
@@ -156,19 +155,19 @@ mod tests {
     fn misses_far_apart_do_not_add_up() {
         let mut strikes = Strikes::default();
         for second in [0, 31, 62, 93] {
-            strikes.miss(&SETTINGS, 0, ADA, at(second));
+            strikes.miss(&SETTINGS, FRONT, ADA, at(second));
             assert!(!waits(&strikes, second));
         }
         assert_eq!(strikes.0.len(), 1);
-        strikes.miss(&SETTINGS, 0, PersonId(2), at(1000));
+        strikes.miss(&SETTINGS, FRONT, PersonId(2), at(1000));
         assert_eq!(strikes.0.len(), 1, "the old one is forgotten");
     }
 
     #[test]
-    fn zero_turns_it_off() {
+    fn zero_disables_the_backoff() {
         let off = Backoff { after: 0, ..SETTINGS };
         let mut strikes = Strikes::default();
-        (0..9).for_each(|_| strikes.miss(&off, 0, ADA, at(0)));
-        assert_eq!(strikes.gate(&off, 0, ADA, None, at(0)), None);
+        (0..9).for_each(|_| strikes.miss(&off, FRONT, ADA, at(0)));
+        assert_eq!(strikes.gate(&off, FRONT, ADA, None, at(0)), None);
     }
 }

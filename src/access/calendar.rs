@@ -1,10 +1,8 @@
-//! Weekly hours in a time zone, with holidays: open at a given moment, or not, and until when.
+//! Weekly schedules in a time zone, with holidays: whether a schedule is open at a given moment, and until when.
 //!
-//! A window begins at the first moment of its day at which the clock shows its start or later, and ends at the first moment at which
-//! the clock shows its end or later. So windows that touch by the clock touch in time: on a day that loses or repeats an hour (DST)
-//! no moment falls between them and none belongs to both.
-//!
-//! Knows nothing of people and doors. The time is an argument.
+//! A window begins at the first moment of its day at which the clock shows its start or later, and ends at the first moment at which the
+//! clock shows its end or later. So windows that touch by the clock also touch in time: on a day that skips or repeats an hour (DST), no moment
+//! is between them, and none belongs to both.
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -14,46 +12,46 @@ use super::holidays::Holidays;
 
 /// Minutes of a day.
 const DAY_MIN: u16 = 24 * 60;
-/// Hours that last so long have no end of their own.
+/// Joined windows this long have no natural beginning.
 const ONE_DAY: SignedDuration = SignedDuration::from_hours(24);
-/// How far ahead the next change is told.
+/// How far ahead the next change is reported.
 const LOOK_AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
-/// Days that are laid out for it, from yesterday on.
+/// The number of days computed for that, from yesterday on.
 const HORIZON_DAYS: i32 = 17;
 
-/// A part of a day by the clock: from `from_min` up to, not including, `to_min`, in minutes since midnight. `to_min` may lie on the
-/// next day: 22:00 to 06:00 is 1320 to 1800.
+/// A part of a day by the clock: from `from_min` up to but excluding `to_min`, in minutes since midnight. `to_min` may be on the next day:
+/// 22:00 to 06:00 is 1320 to 1800.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Window {
     pub from_min: u16,
     pub to_min: u16,
 }
 
-/// Hours of the week.
+/// A weekly schedule.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    /// As configured.
+    /// The configured name.
     pub name: String,
     pub zone: TimeZone,
-    /// The windows that begin on each day, Monday first.
+    /// The windows that begin on each weekday, Monday first.
     pub week: [Vec<Window>; 7],
     pub holidays: Holidays,
-    /// The windows that begin on a holiday, whatever its weekday.
+    /// The windows that begin on a holiday of any weekday.
     pub on_holidays: Vec<Window>,
 }
 
-/// What a schedule says of a moment.
+/// The state of a schedule at some moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hours {
     pub open: bool,
-    /// When that changes next; `None` when it does not within two weeks.
+    /// When that changes next; `None` if it does not within two weeks.
     pub until: Option<Timestamp>,
     /// The local time, the weekday, and the holiday if it is one: `Sun 2026-03-29 03:00 +02:00, Easter`.
     pub local: String,
 }
 
 impl Schedule {
-    /// Open or closed at `at`, and until when.
+    /// Whether the schedule is open at `at`, and until when.
     pub fn at(&self, at: Timestamp) -> Hours {
         let today = self.zone.to_datetime(at).date();
         let spans = self.spans(today);
@@ -66,20 +64,20 @@ impl Schedule {
         Hours { open: open.is_some(), until, local: self.local(at) }
     }
 
-    /// When the hours that are open at `at` began; `None` when they are closed. Windows that touch or overlap are one, unless they last a
-    /// day or longer together: then each is one, as without them there would be no end to the hours.
+    /// When the hours that are open at `at` began; `None` if they are closed. Windows that touch or overlap count as one, unless they last a day or
+    /// longer together; then each counts separately, because the hours would never end otherwise.
     pub fn began(&self, at: Timestamp) -> Option<Timestamp> {
         let today = self.zone.to_datetime(at).date();
         let joined = self.spans(today).into_iter().find(|span| span.contains(at))?;
         match joined.start.duration_until(joined.end) < ONE_DAY {
             true => Some(joined.start),
-            false => self.stretches(today).into_iter().find(|span| span.contains(at)).map(|span| span.start),
+            false => self.intervals(today).into_iter().find(|span| span.contains(at)).map(|span| span.start),
         }
     }
 
-    /// The spans of time from the day before `today` on, in order, those that touch or overlap joined.
-    fn spans(&self, today: Date) -> Vec<Stretch> {
-        self.stretches(today).into_iter().fold(Vec::<Stretch>::new(), |mut joined, span| {
+    /// The open intervals from the day before `today` on, in order, with touching and overlapping ones joined.
+    fn spans(&self, today: Date) -> Vec<Interval> {
+        self.intervals(today).into_iter().fold(Vec::<Interval>::new(), |mut joined, span| {
             match joined.last_mut() {
                 Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
                 _ => joined.push(span),
@@ -88,8 +86,8 @@ impl Schedule {
         })
     }
 
-    /// The windows from the day before `today` on, in order.
-    fn stretches(&self, today: Date) -> Vec<Stretch> {
+    /// The windows from the day before `today` on as intervals, in order.
+    fn intervals(&self, today: Date) -> Vec<Interval> {
         let mut spans = Vec::new();
         let mut day = today.checked_sub(1.day()).unwrap_or(today);
         for _ in 0..HORIZON_DAYS {
@@ -99,7 +97,7 @@ impl Schedule {
                 if let (Some(start), Some(end)) = (start, end)
                     && start < end
                 {
-                    spans.push(Stretch { start, end });
+                    spans.push(Interval { start, end });
                 }
             }
             let Ok(next) = day.tomorrow() else { break };
@@ -112,11 +110,11 @@ impl Schedule {
     fn windows(&self, day: Date) -> &[Window] {
         match self.holidays.name(day) {
             Some(_) => &self.on_holidays,
-            None => &self.week[day.weekday().to_monday_zero_offset() as usize],
+            None => self.week.get(day.weekday().to_monday_zero_offset() as usize).map_or(&[], Vec::as_slice),
         }
     }
 
-    /// The first moment at which the clock shows `minutes` after midnight of `day`, or later.
+    /// The first moment at which the clock shows `minutes` after midnight of `day` or later.
     fn first_moment(&self, day: Date, minutes: u16) -> Option<Timestamp> {
         let day = day.checked_add(Span::new().days(minutes / DAY_MIN)).ok()?;
         let time = Time::new((minutes % DAY_MIN / 60) as i8, (minutes % 60) as i8, 0, 0).ok()?;
@@ -134,34 +132,34 @@ impl Schedule {
     }
 }
 
-/// From `start` up to, not including, `end`.
+/// An interval from `start` up to but excluding `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Stretch {
+struct Interval {
     start: Timestamp,
     end: Timestamp,
 }
 
-impl Stretch {
+impl Interval {
     fn contains(&self, at: Timestamp) -> bool {
         self.start <= at && at < self.end
     }
 }
 
-/// The first moment at which a clock of `zone` shows `time` or later. In an hour that is repeated that is its first showing; for an
-/// hour that is skipped, the moment of the skip.
+/// The first moment at which a clock of `zone` shows `time` or later. For a repeated hour, that is its first occurrence; for a skipped hour,
+/// the moment of the skip.
 pub(super) fn first_moment(zone: &TimeZone, time: DateTime) -> Option<Timestamp> {
     match zone.to_ambiguous_timestamp(time).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(time).ok(),
         AmbiguousOffset::Fold { before, .. } => before.to_timestamp(time).ok(),
         AmbiguousOffset::Gap { after, .. } => {
-            // By the later offset the clock showed this before the skip, so the skip is the next transition.
+            // By the later offset, this time is before the skip, so the skip is the next transition.
             let before_the_skip = after.to_timestamp(time).ok()?;
             zone.following(before_the_skip).next().map(|skip| skip.timestamp())
         }
     }
 }
 
-/// Monday to Sunday, as they are written in a schedule.
+/// Monday to Sunday, as written in a schedule.
 pub const WEEKDAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Monday),
     ("tue", Weekday::Tuesday),
@@ -211,7 +209,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn office_hours_open_and_close_by_the_local_clock() {
+    fn office_hours_follow_the_local_clock() {
         let office = daily(&[window("08:00", "18:00")]);
         // Winter time, an hour ahead of UTC.
         assert!(!office.at(at("2026-01-14T06:59:59Z")).open);
@@ -225,7 +223,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_night_shift_goes_on_after_midnight_and_belongs_to_the_day_it_began() {
+    fn a_night_shift_continues_after_midnight_and_belongs_to_the_day_it_began() {
         let mut night = daily(&[]);
         night.week[4] = vec![window("22:00", "30:00")];
         // Friday 16 January, 22:00 to Saturday 06:00.
@@ -240,7 +238,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_hours_that_are_open_began_when_the_first_of_their_windows_did() {
+    fn hours_began_with_the_first_of_their_joined_windows() {
         let night = daily(&[window("20:00", "28:00")]);
         assert_eq!(
             night.began(at("2026-01-15T00:30:00Z")),
@@ -250,26 +248,26 @@ pub(super) mod tests {
         assert_eq!(night.began(at("2026-01-15T03:00:00Z")), None);
         let halves = daily(&[window("00:00", "04:00"), window("20:00", "24:00")]);
         assert_eq!(halves.began(at("2026-01-15T00:30:00Z")), Some(at("2026-01-14T19:00:00Z")));
-        // Hours without an end begin anew each day.
+        // Hours without an end begin again each day.
         let always = daily(&[window("00:00", "24:00")]);
         assert_eq!(always.began(at("2026-01-15T00:30:00Z")), Some(at("2026-01-14T23:00:00Z")));
     }
 
     #[test]
-    fn windows_that_touch_make_one() {
+    fn touching_windows_are_joined() {
         let all_day = daily(&[window("00:00", "12:00"), window("12:00", "24:00")]);
         let hours = all_day.at(at("2026-01-14T10:00:00Z"));
         assert_eq!((hours.open, hours.until), (true, None));
     }
 
     #[test]
-    fn a_schedule_that_never_opens_says_so() {
+    fn a_schedule_that_never_opens_has_no_next_change() {
         let hours = daily(&[]).at(at("2026-01-14T10:00:00Z"));
         assert_eq!((hours.open, hours.until), (false, None));
     }
 
     #[test]
-    fn the_skipped_hour_is_neither_lost_nor_found() {
+    fn a_skipped_hour_leaves_no_gap() {
         // In Berlin 02:00 became 03:00 on 29 March 2026, at 01:00 UTC.
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let moment = |time: &str| first_moment(&zone, time.parse().unwrap()).unwrap();
@@ -283,7 +281,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_repeated_hour_is_open_twice_or_not_at_all_but_never_in_pieces() {
+    fn a_repeated_hour_is_open_twice_or_not_at_all() {
         // In Berlin 03:00 became 02:00 on 25 October 2026, at 01:00 UTC.
         let (from, to) = ("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z");
         assert_eq!(minutes_open(&daily(&[window("02:00", "03:00")]), from, to), 120);
@@ -293,7 +291,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_holiday_has_hours_of_its_own() {
+    fn a_holiday_has_its_own_hours() {
         let mut office = daily(&[window("08:00", "18:00")]);
         office.holidays = Holidays::parse("12-25 Christmas").unwrap();
         let hours = office.at(at("2026-12-25T09:00:00Z"));
@@ -302,7 +300,7 @@ pub(super) mod tests {
         assert!(office.at(at("2026-12-25T09:00:00Z")).open);
     }
 
-    /// Cuts a day at these minutes into windows that touch.
+    /// Divides a day at these minutes into touching windows.
     fn pieces(mut cuts: Vec<u16>) -> Vec<Window> {
         cuts.extend([0, DAY_MIN]);
         cuts.sort();
@@ -310,9 +308,9 @@ pub(super) mod tests {
     }
 
     proptest! {
-        /// Whatever the zone and the day, windows that cover the day by the clock cover every moment of it exactly once.
+        /// In any zone and on any day, windows that cover the day by the clock cover every moment exactly once.
         #[test]
-        fn daylight_saving_loses_no_moment_and_doubles_none(
+        fn daylight_saving_loses_and_doubles_no_moment(
             zone in prop::sample::select(vec!["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia", "Africa/Casablanca"]),
             second in 1_300_000_000i64..2_000_000_000,
             cuts in prop::collection::vec(0u16..DAY_MIN, 0..6),
@@ -326,9 +324,9 @@ pub(super) mod tests {
             prop_assert_eq!(open.iter().filter(|open| **open).count(), 1, "{:?}", open);
         }
 
-        /// What it says of now it says of every moment until it changes, and then it says the opposite.
+        /// The state stays the same until the reported change, and is the opposite then.
         #[test]
-        fn an_answer_holds_until_it_says(
+        fn the_state_holds_until_the_reported_change(
             second in 1_700_000_000i64..1_800_000_000,
             cuts in prop::collection::vec(0u16..DAY_MIN, 2..6),
             share in 0.0f64..1.0,

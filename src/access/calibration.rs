@@ -1,30 +1,28 @@
-//! How near is near enough: from a model's measured impostor distances, and the number of people and templates enrolled, to a cut.
+//! The distance limit: from a model's measured impostor distances and the size of the gallery to a cut.
 //!
-//! A stranger's visit is compared with everybody: each of its pictures with each template. When one comparison mistakes a stranger for
-//! the other person with probability `f` (the false match rate, FMR), n independent ones do so with `1 - (1 - f)^n`, the false positive
-//! identification rate (FPIR; ISO/IEC 19795-1). The operator states the FPIR of a visit to the whole gallery; the cut is the distance at
-//! which the model's impostor distribution has the FMR that gives it: `f = 1 - (1 - FPIR)^(1/n)`.
+//! A stranger's visit is compared with everybody: each of its pictures with each template. If one comparison falsely matches with probability
+//! `f` (the false match rate, FMR), n independent ones do so with `1 - (1 - f)^n`, the false positive identification rate (FPIR; ISO/IEC
+//! 19795-1). The operator chooses the FPIR of a visit to the whole gallery; the cut is the distance at which the model's impostor distribution
+//! has the FMR for it: `f = 1 - (1 - FPIR)^(1/n)`.
 //!
-//! Pictures of one face are alike, so the T templates of a person and the [`VISIT_PICTURES`] of a visit make fewer independent comparisons
-//! than their product. How many is measured with the distances, as an exponent: `n = people * (T * VISIT_PICTURES)^repeats`, where T is
-//! the mean of the gallery. Without a measured exponent it is 1, the most that there can be.
-//!
-//! Knows nothing of files, and nothing of how the distances were measured.
+//! Pictures of one face are similar, so the T templates of a person and the [`VISIT_PICTURES`] of a visit make fewer independent comparisons
+//! than their product. The number is measured along with the distances, as an exponent: `n = people * (T * VISIT_PICTURES)^repeats`, where T
+//! is the mean of the gallery. Without a measured exponent it is 1, the most possible.
 
 use std::sync::Arc;
 
 use crate::domain::{Distance, GallerySize};
 
-/// Pictures of a visit that differ as much as photographs of different days. The frames of a visit are many more and much more alike; the
-/// rule that several of them must agree takes none of this back, because a pose may last.
+/// Pictures of a visit that differ as much as photographs of different days. A visit has many more frames, but they are much more similar. The
+/// rule that several of them must agree does not reduce the number, because a pose may last.
 pub const VISIT_PICTURES: f64 = 3.0;
-/// A rate that rests on fewer measured pairs than this is taken from the extrapolated tail: with 10 pairs a rate is known to a
-/// factor of about two (Poisson, 95 %).
+/// A rate supported by fewer measured pairs than this is taken from the extrapolated tail: with 10 pairs, a rate is known to a factor of about
+/// two (Poisson, 95 %).
 const FEWEST_PAIRS: f64 = 10.0;
-/// The tail is fitted to the measured rates from the smallest reliable one up to this many times it.
+/// The tail is fitted to the measured rates from the smallest reliable one up to this many times that rate.
 const TAIL_SPAN: f64 = 100.0;
 
-/// What was measured of a model: at which distance which share of impostors is let in, and of genuine people turned away.
+/// The measurements of a model: the shares of impostors accepted and of genuine people rejected at each distance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     impostor: Vec<Point>,
@@ -34,14 +32,14 @@ pub struct Calibration {
     repeats: f64,
 }
 
-/// A distance with the share of pairs at or below it (impostors), or above it (genuine).
+/// A distance, with the share of impostor pairs at or below it, or of genuine pairs above it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     pub rate: f64,
     pub distance: f64,
 }
 
-/// `ln(rate) = ln(rate0) + slope * (distance - distance0)` below the smallest rate that was measured reliably.
+/// `ln(rate) = ln(rate0) + slope * (distance - distance0)` below the smallest reliably measured rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Tail {
     rate: f64,
@@ -49,29 +47,29 @@ struct Tail {
     slope: f64,
 }
 
-/// A distance that is near enough, and what it rests on.
+/// A distance limit, and what it is based on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cut {
     pub distance: Distance,
-    /// The false match rate of one comparison at it; `None` for a distance that the operator fixed.
+    /// The false match rate of one comparison at this distance; `None` for a distance fixed by the operator.
     pub false_match_rate: Option<f64>,
-    /// It lies beyond what was measured, on the fitted tail.
+    /// Whether it is beyond the measurements, on the fitted tail.
     pub extrapolated: bool,
-    /// The share of genuine comparisons, 0 to 1, that lie above it; `None` when that was not measured.
+    /// The share of genuine comparisons above it, 0 to 1; `None` if not measured.
     pub false_non_match_rate: Option<f64>,
 }
 
-/// Where the cut comes from.
+/// How the cut is determined.
 #[derive(Clone, Debug)]
 pub enum NearEnough {
-    /// The operator's own distance, whatever the gallery's size.
+    /// A distance fixed by the operator, for any gallery size.
     Fixed(Distance),
-    /// From what was measured of the model, for a rate of a visit to the whole gallery, 0 to 1.
+    /// From the model's calibration, for a false identification rate of a visit to the whole gallery, 0 to 1.
     Calibrated { calibration: Arc<Calibration>, false_identification_rate: f64 },
 }
 
 impl NearEnough {
-    /// The cut for a gallery of that size.
+    /// The cut for a gallery of this size.
     pub fn cut(&self, size: GallerySize) -> Cut {
         match self {
             NearEnough::Fixed(distance) => {
@@ -83,7 +81,7 @@ impl NearEnough {
         }
     }
 
-    /// The rate that the operator asked for; `None` for a fixed distance.
+    /// The rate that the operator chose; `None` for a fixed distance.
     pub fn false_identification_rate(&self) -> Option<f64> {
         match self {
             NearEnough::Fixed(_) => None,
@@ -92,19 +90,19 @@ impl NearEnough {
     }
 }
 
-/// Why a calibration is of no use.
+/// Why a calibration cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CalibrationError {
-    #[error("it needs at least two impostor points that rest on {FEWEST_PAIRS} pairs or more; measure more people")]
+    #[error("it needs at least two impostor points with {FEWEST_PAIRS} pairs or more; measure more people")]
     TooFew,
-    #[error("point {index} of its {which} table does not fit: rates from 0 to 1 and distances from 0 to 2, both rising{falling}", falling = if *which == "genuine" { " (genuine rates falling)" } else { "" })]
+    #[error("point {index} of its {which} table is invalid: rates must be 0 to 1 and distances 0 to 2, both rising{falling}", falling = if *which == "genuine" { " (genuine rates falling)" } else { "" })]
     Disorder { which: &'static str, index: usize },
-    #[error("its exponent of repeats is {0}, and 0 to 1 is possible")]
+    #[error("its exponent of repeats is {0}, but must be 0 to 1")]
     Repeats(f64),
 }
 
 impl Calibration {
-    /// `impostor`: rising rates at rising distances. `genuine`: falling rates at rising distances; may be empty.
+    /// `impostor` has rising rates at rising distances; `genuine` has falling rates at rising distances, and may be empty.
     pub fn new(
         impostor: Vec<Point>,
         genuine: Vec<Point>,
@@ -112,14 +110,15 @@ impl Calibration {
     ) -> Result<Calibration, CalibrationError> {
         let sane = |p: &Point| (0.0..=1.0).contains(&p.rate) && (0.0..=2.0).contains(&p.distance);
         let ordered = |which, points: &[Point], rising: bool| {
+            let mut before: Option<Point> = None;
             for (index, point) in points.iter().enumerate() {
-                let before = index.checked_sub(1).map(|i| points[i]);
                 let fits = before.is_none_or(|b| {
                     b.distance <= point.distance && if rising { b.rate < point.rate } else { b.rate >= point.rate }
                 });
                 if !sane(point) || (rising && point.rate == 0.0) || !fits {
                     return Err(CalibrationError::Disorder { which, index });
                 }
+                before = Some(*point);
             }
             Ok(())
         };
@@ -129,8 +128,8 @@ impl Calibration {
         Ok(Calibration { impostor, genuine, impostor_pairs, tail, repeats: 1.0 })
     }
 
-    /// The same with a measured exponent of repeats, 0 to 1: 0 where further pictures of a face show nothing new, 1 where each is like
-    /// that of another person.
+    /// Sets the measured exponent of repeats, 0 to 1: 0 if further pictures of a face add nothing new, 1 if each counts like a picture of another
+    /// person.
     pub fn with_repeats(self, repeats: f64) -> Result<Calibration, CalibrationError> {
         match (0.0..=1.0).contains(&repeats) {
             true => Ok(Calibration { repeats, ..self }),
@@ -138,20 +137,20 @@ impl Calibration {
         }
     }
 
-    /// The cut at which a gallery of that size lets in the share `false_identification_rate` (0 to 1) of strangers' visits. A gallery of
-    /// nobody is taken as one person, and a person as having one template at least.
+    /// The cut at which a gallery of this size lets in the share `false_identification_rate` (0 to 1) of strangers' visits. An empty gallery
+    /// counts as one person, and a person as having at least one template.
     pub fn cut(&self, false_identification_rate: f64, size: GallerySize) -> Cut {
         self.cut_at(one_comparison(false_identification_rate, self.comparisons(size)))
     }
 
-    /// Independent comparisons that a visit makes.
+    /// The number of independent comparisons of a visit.
     fn comparisons(&self, size: GallerySize) -> f64 {
         let people = size.people.max(1) as f64;
         let templates = (size.templates as f64 / people).max(1.0);
         people * (templates * VISIT_PICTURES).powf(self.repeats)
     }
 
-    /// The cut with that false match rate of one comparison.
+    /// The cut with this false match rate of one comparison.
     pub fn cut_at(&self, rate: f64) -> Cut {
         let (distance, extrapolated) = self.distance_at(rate);
         Cut {
@@ -162,13 +161,13 @@ impl Calibration {
         }
     }
 
-    /// Pairs of different people that were measured.
+    /// The number of measured pairs of different people.
     pub fn impostor_pairs(&self) -> u64 {
         self.impostor_pairs
     }
 
-    /// The distance at which the false match rate is `rate`, and whether it lies on the fitted tail. Between two measured points
-    /// the distance is taken to be linear in the logarithm of the rate. Never below 0, never beyond the last measured point.
+    /// The distance at which the false match rate is `rate`, and whether it is on the fitted tail. Between two measured points, the distance is
+    /// linear in the logarithm of the rate. Never below 0, never beyond the last measured point.
     fn distance_at(&self, rate: f64) -> (f64, bool) {
         if rate < self.tail.rate {
             let distance = self.tail.distance + (rate / self.tail.rate).ln() / self.tail.slope;
@@ -199,21 +198,22 @@ impl Calibration {
     }
 }
 
-/// The false match rate of one comparison at which so many independent ones make `false_identification_rate`.
+/// The false match rate of one comparison at which `comparisons` independent ones have `false_identification_rate`.
 fn one_comparison(false_identification_rate: f64, comparisons: f64) -> f64 {
     let of_all = false_identification_rate.clamp(0.0, 1.0 - f64::EPSILON);
     -((-of_all).ln_1p() / comparisons.max(1.0)).exp_m1()
 }
 
-/// A straight line through the logarithms of the smallest reliable rates (least squares), made to pass through the smallest one.
-/// Impostor distances thin out faster than that towards zero, so the line errs on the strict side.
+/// Fits a straight line (least squares) through the logarithms of the smallest reliable rates, passing through the smallest one. Impostor
+/// distances thin out faster than that towards zero, so the line errs on the strict side.
 fn tail(impostor: &[Point], pairs: u64) -> Option<Tail> {
-    let reliable = FEWEST_PAIRS / pairs.max(1) as f64;
-    let first = impostor.iter().position(|p| p.rate >= reliable * (1.0 - 1e-9))?;
-    let anchor = impostor[first];
-    let fitted: Vec<&Point> = impostor[first..].iter().take_while(|p| p.rate <= anchor.rate * TAIL_SPAN).collect();
+    let least = FEWEST_PAIRS / pairs.max(1) as f64;
+    let first = impostor.iter().position(|p| p.rate >= least * (1.0 - 1e-9))?;
+    let reliable = impostor.get(first..)?;
+    let anchor = reliable.first()?;
+    let fitted = reliable.iter().take_while(|p| p.rate <= anchor.rate * TAIL_SPAN);
     let (mut across, mut up) = (0.0, 0.0);
-    for point in &fitted {
+    for point in fitted {
         let x = point.distance - anchor.distance;
         across += x * x;
         up += x * (point.rate / anchor.rate).ln();
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Rates `10^(-6 + k/10)` at distances that are exactly linear in the logarithm: 0.8 at 1e-6, 0.05 more each decade.
+    /// Rates `10^(-6 + k/10)` at distances exactly linear in the logarithm: 0.8 at 1e-6, 0.05 more per decade.
     fn straight() -> Calibration {
         let impostor: Vec<Point> = (0..=55)
             .map(|k| Point { rate: 10f64.powf(-6.0 + f64::from(k) / 10.0), distance: 0.8 + 0.005 * f64::from(k) })
@@ -250,7 +250,7 @@ mod tests {
     fn people_templates_and_the_pictures_of_a_visit_are_counted() {
         let size = |people, templates| GallerySize { people, templates };
         let calibration = straight();
-        // Without a measured exponent each picture counts like another person.
+        // Without a measured exponent, each picture counts like another person.
         assert_eq!(calibration.comparisons(size(10, 10)), 30.0);
         assert_eq!(calibration.comparisons(size(10, 50)), 150.0);
         // 12.5 templates of each of two people.
@@ -263,7 +263,7 @@ mod tests {
         for bad in [-0.1, 1.1, f64::NAN] {
             assert!(matches!(straight().with_repeats(bad), Err(CalibrationError::Repeats(_))));
         }
-        // A rate of one comparison is one, whatever is enrolled.
+        // A rate of one comparison does not depend on the gallery.
         assert!((calibration.cut_at(0.001).distance.0 - 0.95).abs() < 1e-6);
         assert_eq!(calibration.cut(0.003, GallerySize::ONE).false_match_rate, Some(one_comparison(0.003, 3.0)));
     }
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_what_was_measured_the_tail_goes_on() {
+    fn beyond_the_measurements_the_tail_continues() {
         // Below 1e-6 there are fewer than ten of the ten million pairs.
         let cut = straight().cut_at(1e-8);
         assert!(cut.extrapolated && (cut.distance.0 - 0.7).abs() < 1e-6, "{cut:?}");
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn unfit_tables_are_refused() {
+    fn invalid_tables_are_refused() {
         let point = |rate, distance| Point { rate, distance };
         let refused = |impostor| Calibration::new(impostor, Vec::new(), 1_000_000).unwrap_err();
         assert_eq!(refused(vec![]), CalibrationError::TooFew);

@@ -1,9 +1,7 @@
-//! The state of one door: what unlocks it, what its sensor says, its mode, and the alarms that follow.
+//! The state of one door: its lock, its leaf, its mode, and its alarms.
 //!
-//! Every method takes what happened and returns the [`Act`]s that follow, to be done in order: a note is written down before the lock
-//! moves, but for egress. The caller reports back what became of the relay ([`Doorway::unlocked`], [`Doorway::locked`]).
-//!
-//! Pure: the time is an argument. Knows nothing of people's rights, of wires and of the journal.
+//! Every method takes an event and returns the resulting [`Act`]s, to be carried out in order: a note is recorded before the lock moves,
+//! except for egress. The caller reports what happened to the relay ([`Doorway::unlocked`], [`Doorway::locked`]).
 
 mod hours;
 
@@ -12,51 +10,63 @@ use std::time::Duration;
 
 use crate::domain::{Alarm, Cause, DoorCommand, Event, Input, Mode, Moment};
 
-/// A leaf that moves within this time after the lock was told to close moved before: contacts bounce, bolts are slow.
+/// A leaf that opens within this time after locking counts as opened before: contacts bounce, and bolts are slow.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How long hours wait after they could not unlock the door.
+/// How long a schedule waits after it failed to unlock the door.
 const HOLD_AGAIN: Duration = Duration::from_secs(10);
 
-/// A press of the exit button moves the relay within this time or not at all: somebody who waited longer may have turned away, and the door
+/// A press of the exit button moves the relay within this time or not at all: a person who waited longer may have turned away, and the door
 /// must not open behind them.
 const EXIT_LASTS: Duration = Duration::from_secs(2);
 
-/// The same for hours that begin: they are tried again after [`HOLD_AGAIN`].
+/// The same for hours that begin. They are retried after [`HOLD_AGAIN`].
 const HOURS_LAST: Duration = Duration::from_secs(2);
 
-/// What is particular to a door.
+/// The settings of a door.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoorwaySettings {
     pub name: Arc<str>,
-    /// For how long a grant or the exit button unlocks it.
+    /// How long a grant or the exit button unlocks it.
     pub pulse: Duration,
-    /// There is a sensor at the leaf.
+    /// Whether the leaf has a sensor.
     pub has_sensor: bool,
-    /// The lock closes as soon as the leaf is closed again, and does not wait for the end of the pulse.
+    /// Whether the lock closes as soon as the leaf is closed, without waiting for the end of the pulse.
     pub relock_on_close: bool,
-    /// The leaf may be open for this long before a warning, and before an alarm. `None`: for ever.
+    /// How long the leaf may be open before a warning, and before an alarm. `None` is unlimited.
     pub held_open_warning: Option<Duration>,
     pub held_open_alarm: Option<Duration>,
-    /// A leaf that opens while locked is an alarm.
+    /// Whether a leaf that opens while locked raises an alarm.
     pub forced_open_alarm: bool,
 }
 
-/// What follows.
+/// Something to be done after an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
-    /// Write this down. When that fails, the [`Act::Unlock`] after it must not be done.
+    /// Record this. If that fails, the [`Act::Unlock`] after it must not be carried out.
     Note(Event),
-    /// Move the relay, on the strength of the last note.
+    /// Energise the relay, as justified by the last note.
     Unlock { cause: Cause, command: DoorCommand },
-    /// Let people out: move the relay first, then write down why. A journal that fails or stalls keeps nobody in, unless the operator
-    /// has configured it so.
+    /// Let people out: move the relay first, then record why. Unless configured otherwise, a journal that fails or stalls keeps nobody in.
     Egress { cause: Cause, command: DoorCommand, note: Event },
-    /// Put the relay at its safe level. `needs_record`: only when the note before could be written.
+    /// Put the relay at its safe level. With `needs_record`, only if the note before it was recorded.
     Lock { reason: &'static str, needs_record: bool },
 }
 
-/// Somebody who was let in and has not gone through yet.
+/// Why an operator's order is refused.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Refusal {
+    #[error("it is locked down: set it to normal first")]
+    LockedDown,
+    #[error("it is already unlocked for an evacuation")]
+    Unlocked,
+    #[error("it is released for an evacuation: set it to normal first")]
+    Released,
+    #[error("{other}, of the same interlock, is unlocked or open")]
+    Interlock { other: String },
+}
+
+/// A person who was let in and has not gone through yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Passage<T> {
     pub who: T,
@@ -64,27 +74,27 @@ pub struct Passage<T> {
     pub record: u64,
 }
 
-/// See the file's head. `T` is whatever is known of somebody who goes through.
+/// The state machine of a door. `T` is what the caller knows about a person going through.
 #[derive(Clone, Debug)]
 pub struct Doorway<T> {
     settings: DoorwaySettings,
     mode: Mode,
     lock: Lock,
     leaf: Leaf,
-    /// The name of the schedule by which the door stands unlocked now.
+    /// The name of the schedule that unlocks the door now.
     hours: Option<Arc<str>>,
-    /// An operator locked it within those hours: they do not unlock it again before they end.
+    /// An operator locked the door during these hours; they do not unlock it again before they end.
     hours_ended_early: bool,
-    /// The same before a restart: the schedule, until its hours are seen open.
+    /// The same before a restart: the schedule, until its hours are seen open again.
     ended_before: Option<String>,
-    /// The hours have unlocked it.
+    /// Whether the hours have unlocked the door.
     hours_began: bool,
-    /// The lock could not be held any longer; what held it does not hold it again before it ends.
+    /// The longest hold is over; whatever held the lock does not hold it again before it ends.
     exhausted: bool,
-    /// The lock could not be unlocked for its hours; not to be tried again before.
+    /// The earliest time to retry unlocking for the hours.
     hold_again_at: Option<Moment>,
     alarms: [Option<Moment>; 3],
-    /// While a contact changes all the time, no alarm ends by it and no lock closes.
+    /// While a contact chatters, it ends no alarm and closes no lock.
     leaf_chatters: bool,
     tamper_chatters: bool,
     housing_open: bool,
@@ -94,7 +104,7 @@ pub struct Doorway<T> {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Lock {
-    /// `since` it was unlocked last; `None` when it has not been.
+    /// `since` the last unlocking ended; `None` if there was none.
     Locked {
         since: Option<Moment>,
     },
@@ -111,13 +121,13 @@ enum Leaf {
     Closed,
     Open {
         since: Moment,
-        /// From when on the time counts towards an alarm: not while the lock is held open.
+        /// Since when the time counts towards an alarm; time with the lock held open does not count.
         counted_from: Moment,
     },
 }
 
 impl<T> Doorway<T> {
-    /// Locked, its leaf not yet seen. `mode` is what was set before a restart.
+    /// A locked door whose leaf has not been read yet. `mode` is the one set before a restart.
     pub fn new(settings: DoorwaySettings, mode: Mode) -> Doorway<T> {
         Doorway {
             settings,
@@ -139,12 +149,12 @@ impl<T> Doorway<T> {
         }
     }
 
-    /// What is particular to it.
+    /// The settings.
     pub fn settings(&self) -> &DoorwaySettings {
         &self.settings
     }
 
-    /// What it lets through.
+    /// The mode.
     pub fn mode(&self) -> &Mode {
         &self.mode
     }
@@ -159,7 +169,7 @@ impl<T> Doorway<T> {
         matches!(self.lock, Lock::Unlocked { held: true, .. })
     }
 
-    /// Whether the leaf is open; `None` without a sensor, or before it was read.
+    /// Whether the leaf is open; `None` without a sensor, or before it is read.
     pub fn is_open(&self) -> Option<bool> {
         match self.leaf {
             Leaf::Unknown => None,
@@ -168,17 +178,17 @@ impl<T> Doorway<T> {
         }
     }
 
-    /// Alarms that last.
+    /// The alarms in progress.
     pub fn alarms(&self) -> impl Iterator<Item = Alarm> {
-        ALARMS.into_iter().zip(self.alarms).filter_map(|(alarm, since)| since.map(|_| alarm))
+        ALARMS.into_iter().filter(|alarm| self.alarm_since(*alarm).is_some())
     }
 
-    /// The name of the schedule by which it stands unlocked, if it does.
+    /// The name of the schedule that unlocks the door now, if any.
     pub fn hours(&self) -> Option<&str> {
         self.hours.as_deref().filter(|_| !self.hours_ended_early)
     }
 
-    /// After a restart: what was set before holds on.
+    /// Resumes the mode set before a restart.
     pub fn resume(&mut self, now: Moment) -> Vec<Act> {
         match self.mode {
             Mode::Release => self.hold("kept over a restart", now + HOURS_LAST),
@@ -186,8 +196,8 @@ impl<T> Doorway<T> {
         }
     }
 
-    /// A face was let in, seen at `evidence`; the grant is written down. The relay may move until `not_after`. A lock that is held open needs
-    /// no pulse.
+    /// A face seen at `evidence` was let in, and the grant is recorded. The relay may move until `not_after`. A lock that is held open needs no
+    /// pulse.
     pub fn grant(&self, evidence: Moment, not_after: Moment) -> Vec<Act> {
         if self.is_held() {
             return Vec::new();
@@ -212,18 +222,18 @@ impl<T> Doorway<T> {
         vec![Act::Egress { cause: Cause::Exit, command, note }]
     }
 
-    /// An operator unlocks it for a while, until `not_after` at the latest; an error says why not.
+    /// An operator unlocks the door for `duration`. The relay may move until `not_after`.
     pub fn operator_unlocks(
         &self,
         duration: Duration,
         by: &str,
         other_open: Option<&str>,
         not_after: Moment,
-    ) -> Result<Vec<Act>, String> {
+    ) -> Result<Vec<Act>, Refusal> {
         match (&self.mode, other_open) {
-            (Mode::Lockdown { .. }, _) => Err("it is locked down: set it to normal first".into()),
-            (Mode::Release, _) => Err("it is unlocked already, for an evacuation".into()),
-            (Mode::Normal, Some(other)) => Err(format!("{other}, of the same interlock, is unlocked or open")),
+            (Mode::Lockdown { .. }, _) => Err(Refusal::LockedDown),
+            (Mode::Release, _) => Err(Refusal::Unlocked),
+            (Mode::Normal, Some(other)) => Err(Refusal::Interlock { other: other.to_owned() }),
             (Mode::Normal, None) => {
                 let (door, by) = (self.settings.name.clone(), by.to_owned());
                 let note = Act::Note(Event::OperatorUnlocked { door, duration, by });
@@ -233,28 +243,28 @@ impl<T> Doorway<T> {
         }
     }
 
-    /// An operator locks it, whatever had unlocked it; an error says why not.
-    pub fn operator_locks(&mut self, by: &str) -> Result<Vec<Act>, String> {
+    /// An operator locks the door, whatever had unlocked it.
+    pub fn operator_locks(&mut self, by: &str) -> Result<Vec<Act>, Refusal> {
         if self.mode == Mode::Release {
-            return Err("it is released for an evacuation: set it to normal first".into());
+            return Err(Refusal::Released);
         }
         self.hours_ended_early = self.hours.is_some();
         let note = Act::Note(Event::OperatorLocked { door: self.settings.name.clone(), by: by.to_owned() });
         Ok(std::iter::once(note).chain(self.end("an operator locked it", false)).collect())
     }
 
-    /// An operator ended the hours of this schedule before a restart, and they are still open: they do not unlock it again before they end.
-    /// `None`: they are over.
+    /// An operator ended the hours of this schedule before a restart, and they are still open: they do not unlock the door again before they
+    /// end. `None`: they are over.
     pub fn set_ended_before(&mut self, schedule: Option<&str>) {
         self.ended_before = schedule.map(str::to_owned);
     }
 
-    /// The schedule whose open hours an operator has ended.
+    /// The schedule whose current hours an operator has ended early.
     pub fn ended_hours(&self) -> Option<&str> {
         self.hours.as_deref().filter(|_| self.hours_ended_early)
     }
 
-    /// An operator sets what it lets through. A release moves the relay until `not_after` at the latest.
+    /// An operator sets the mode. A release moves the relay until `not_after` at the latest.
     pub fn set_mode(&mut self, mode: Mode, by: &str, not_after: Moment) -> Vec<Act> {
         let note =
             Act::Note(Event::ModeSet { door: self.settings.name.clone(), mode: mode.clone(), by: by.to_owned() });
@@ -269,7 +279,7 @@ impl<T> Doorway<T> {
                 self.going.clear();
                 std::iter::once(note).chain(self.end("it was locked down", false)).collect()
             }
-            // Hours that are open unlock it at the next look at the clock.
+            // If its hours are open, the next `set_hours` unlocks the door.
             Mode::Normal => {
                 let over = (before == Mode::Release).then(|| self.end("the release is over", true)).flatten();
                 std::iter::once(note).chain(over).collect()
@@ -277,12 +287,12 @@ impl<T> Doorway<T> {
         }
     }
 
-    /// The last change of the mode could not be written down.
-    pub fn take_back_mode(&mut self, before: Mode) {
+    /// Reverts the last change of the mode, which could not be recorded.
+    pub fn revert_mode(&mut self, before: Mode) {
         self.mode = before;
     }
 
-    /// The sensor at the leaf says so; those who went through now are given too.
+    /// The leaf's sensor changed. Also returns the people who are now going through.
     pub fn leaf(&mut self, open: bool, now: Moment) -> (Vec<Act>, Vec<Passage<T>>) {
         let door = self.settings.name.clone();
         match (self.leaf, open) {
@@ -302,9 +312,9 @@ impl<T> Doorway<T> {
                     }
                     Lock::Locked { since } => since.is_some_and(|since| now.since(since) <= GRACE),
                 };
-                // A leaf that was never seen closed may have been open all along.
+                // A leaf never seen closed may have been open before.
                 if !allowed && was == Leaf::Closed && self.settings.forced_open_alarm {
-                    acts.extend(self.raise(Alarm::Forced, now));
+                    acts.extend(self.raise_alarm(Alarm::Forced, now));
                 }
                 let going = std::mem::take(&mut self.going);
                 (acts, if allowed { going } else { Vec::new() })
@@ -315,8 +325,8 @@ impl<T> Doorway<T> {
                 if self.leaf_chatters {
                     return (acts, Vec::new());
                 }
-                acts.extend(self.calm(Alarm::HeldOpen, now));
-                acts.extend(self.calm(Alarm::Forced, now));
+                acts.extend(self.end_alarm(Alarm::HeldOpen, now));
+                acts.extend(self.end_alarm(Alarm::Forced, now));
                 if let Lock::Unlocked { held: false, leaf_opened: true, .. } = self.lock
                     && self.settings.relock_on_close
                 {
@@ -327,15 +337,15 @@ impl<T> Doorway<T> {
         }
     }
 
-    /// The housing was opened, or closed again.
+    /// The housing was opened or closed.
     pub fn tamper(&mut self, active: bool, now: Moment) -> Vec<Act> {
         self.housing_open = active;
         let calms = !active && !self.tamper_chatters;
-        let act = if active { self.raise(Alarm::Tamper, now) } else { None };
-        act.or_else(|| if calms { self.calm(Alarm::Tamper, now) } else { None }).into_iter().collect()
+        let act = if active { self.raise_alarm(Alarm::Tamper, now) } else { None };
+        act.or_else(|| if calms { self.end_alarm(Alarm::Tamper, now) } else { None }).into_iter().collect()
     }
 
-    /// Whether `input` changes all the time. When it is quiet again, the alarms end that would have ended by it.
+    /// Sets whether `input` chatters. When it becomes quiet, the alarms that it would have ended end.
     pub fn set_chattering(&mut self, input: Input, chatters: bool, now: Moment) -> Vec<Act> {
         let (known, at_rest, by_it): (_, _, &[Alarm]) = match input {
             Input::Sensor => (&mut self.leaf_chatters, self.leaf == Leaf::Closed, &[Alarm::HeldOpen, Alarm::Forced]),
@@ -343,10 +353,10 @@ impl<T> Doorway<T> {
             Input::ExitButton => return Vec::new(),
         };
         let ended = std::mem::replace(known, chatters) && !chatters && at_rest;
-        by_it.iter().filter(|_| ended).filter_map(|alarm| self.calm(*alarm, now)).collect()
+        by_it.iter().filter(|_| ended).filter_map(|alarm| self.end_alarm(*alarm, now)).collect()
     }
 
-    /// Time passes: warnings and alarms of a leaf that stays open.
+    /// Warnings and alarms of a leaf that stays open.
     pub fn tick(&mut self, now: Moment) -> Vec<Act> {
         let held = self.is_held();
         let Leaf::Open { counted_from, .. } = &mut self.leaf else { return Vec::new() };
@@ -362,26 +372,26 @@ impl<T> Doorway<T> {
             acts.push(Act::Note(Event::HeldOpenWarning { door, open_for }));
         }
         if self.settings.held_open_alarm.is_some_and(|limit| open_for >= limit) {
-            acts.extend(self.raise(Alarm::HeldOpen, now));
+            acts.extend(self.raise_alarm(Alarm::HeldOpen, now));
         }
         acts
     }
 
-    /// When [`Doorway::tick`] has something to say next.
+    /// When [`Doorway::tick`] is due next.
     pub fn next_deadline(&self) -> Option<Moment> {
         let Leaf::Open { counted_from, .. } = self.leaf else { return None };
         let warning = self.settings.held_open_warning.filter(|_| !self.warned);
-        let alarm = self.settings.held_open_alarm.filter(|_| self.alarms[place(Alarm::HeldOpen)].is_none());
+        let alarm = self.settings.held_open_alarm.filter(|_| self.alarm_since(Alarm::HeldOpen).is_none());
         warning.into_iter().chain(alarm).min().filter(|_| !self.is_held()).map(|span| counted_from + span)
     }
 
-    /// Somebody was let in and the lock is open; they are given back when they count as gone through already: where there is no
+    /// Expects a person who was let in to go through the open lock. Returns them at once if they count as gone through already: if there is no
     /// sensor, or the leaf is open.
     pub fn expect(&mut self, passage: Passage<T>) -> Option<Passage<T>> {
         if !self.settings.has_sensor || self.is_open() == Some(true) {
             return Some(passage);
         }
-        // More people than that do not go through in one pulse; the oldest turned away.
+        // No more people than this go through in one pulse; the first one must have turned away.
         if self.going.len() == 16 {
             self.going.remove(0);
         }
@@ -389,7 +399,7 @@ impl<T> Doorway<T> {
         None
     }
 
-    /// The relay was energised, until then at the latest.
+    /// The relay was energised until `until` at the latest.
     pub fn unlocked(&mut self, until: Moment, held: bool) {
         let (held_before, pulse_before, leaf_opened) = match self.lock {
             Lock::Unlocked { held, pulse_until, leaf_opened } => (held, pulse_until, leaf_opened),
@@ -402,19 +412,19 @@ impl<T> Doorway<T> {
         self.lock = Lock::Unlocked { held: held || held_before, pulse_until, leaf_opened };
     }
 
-    /// The lock could not be unlocked: the record could not be written, or the wires failed. Hours try again after a while.
+    /// Unlocking failed: the record could not be written, or the wires failed. A schedule retries after a while.
     pub fn refused(&mut self, now: Moment) {
         self.hold_again_at = Some(now + HOLD_AGAIN);
     }
 
-    /// The relay is at its safe level. `by_itself`: its time was over.
+    /// The relay is at its safe level. `by_itself`: its deadline had passed.
     pub fn locked(&mut self, by_itself: bool, now: Moment) {
         if by_itself && self.is_held() {
             self.exhausted = true;
         }
         if let Lock::Unlocked { leaf_opened, .. } = self.lock {
             self.lock = Lock::Locked { since: Some(now) };
-            // Whoever has not opened may have done so just now, and the contact is on its way.
+            // If the leaf was not opened, it may be opening right now, and the contact follows.
             if leaf_opened {
                 self.going.clear();
             }
@@ -435,8 +445,8 @@ impl<T> Doorway<T> {
         matches!(self.lock, Lock::Unlocked { pulse_until: Some(until), .. } if until > now)
     }
 
-    fn raise(&mut self, alarm: Alarm, now: Moment) -> Option<Act> {
-        let since = &mut self.alarms[place(alarm)];
+    fn raise_alarm(&mut self, alarm: Alarm, now: Moment) -> Option<Act> {
+        let since = self.alarm_mut(alarm);
         if since.is_some() {
             return None;
         }
@@ -444,18 +454,30 @@ impl<T> Doorway<T> {
         Some(Act::Note(Event::AlarmRaised { door: self.settings.name.clone(), alarm }))
     }
 
-    fn calm(&mut self, alarm: Alarm, now: Moment) -> Option<Act> {
-        let lasted = now.since(self.alarms[place(alarm)].take()?);
+    fn end_alarm(&mut self, alarm: Alarm, now: Moment) -> Option<Act> {
+        let lasted = now.since(self.alarm_mut(alarm).take()?);
         Some(Act::Note(Event::AlarmEnded { door: self.settings.name.clone(), alarm, lasted }))
     }
 }
 
 const ALARMS: [Alarm; 3] = [Alarm::Forced, Alarm::HeldOpen, Alarm::Tamper];
 
-fn place(alarm: Alarm) -> usize {
-    match alarm {
-        Alarm::Forced => 0,
-        Alarm::HeldOpen => 1,
-        Alarm::Tamper => 2,
+impl<T> Doorway<T> {
+    fn alarm_since(&self, alarm: Alarm) -> Option<Moment> {
+        let [forced, held_open, tamper] = self.alarms;
+        match alarm {
+            Alarm::Forced => forced,
+            Alarm::HeldOpen => held_open,
+            Alarm::Tamper => tamper,
+        }
+    }
+
+    fn alarm_mut(&mut self, alarm: Alarm) -> &mut Option<Moment> {
+        let [forced, held_open, tamper] = &mut self.alarms;
+        match alarm {
+            Alarm::Forced => forced,
+            Alarm::HeldOpen => held_open,
+            Alarm::Tamper => tamper,
+        }
     }
 }

@@ -1,38 +1,36 @@
-//! What the last frames of each track showed, and what has been said of it.
+//! The findings of the last frames of each track, and which denials have been given.
 //!
-//! Memory is bounded: a track that has not been seen for longer than the window is dropped. A camera has at most
-//! [`MOST_TRACKS`] tracks; a new one beyond that takes the place of the track that was seen longest ago, so that faces in
-//! view outlive faces that flickered. Only when all of them are in the very same frame is the new one ignored.
-//!
-//! Knows nothing of limits on distance or quality, and draws no conclusions.
+//! Memory is bounded: a track that has not been seen for longer than the window is dropped. A camera has at most [`MOST_TRACKS`] tracks;
+//! beyond that, a new one replaces the track seen longest ago, so that faces in view outlive faces that flickered. Only if all of them are in
+//! the same frame is the new one ignored.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::person::Clear;
 use super::rules::Finding;
-use super::shown::Clear;
 use crate::domain::{Distance, Moment, PersonId, Reason, TrackId};
 
-/// Most tracks kept of one camera. Far above the number of faces that a door's camera sees at once.
+/// The most tracks kept for a camera, far more than the faces that a door's camera sees at once.
 pub(super) const MOST_TRACKS: usize = 64;
 
-/// All tracks of all cameras.
+/// The tracks of all cameras.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
     cameras: BTreeMap<Arc<str>, Vec<Track>>,
 }
 
-/// One frame of a track.
+/// The finding of one frame of a track.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     pub frame: u64,
-    /// Never ahead of the moment in which it was looked at.
+    /// Never after the moment when it was examined.
     pub captured_at: Moment,
     pub finding: Finding,
-    /// Of a sure look the distance, when it is clearly within the limit.
+    /// For a sure finding, the distance if it is clearly within the limit.
     pub clear: Option<Distance>,
-    /// Of a sure look somebody else who is near enough, too.
+    /// For a sure finding, another person who is near enough too.
     pub also: Option<PersonId>,
 }
 
@@ -40,35 +38,37 @@ pub(super) struct Look {
 #[derive(Debug)]
 pub(super) struct Track {
     id: TrackId,
-    /// When the newest look came in.
+    /// When the newest look arrived.
     seen_at: Moment,
     /// Oldest first, distinct frames only; never empty.
     looks: VecDeque<Look>,
     /// The capture time of the very first look.
     began: Moment,
-    /// The two people who were last seen surely, the latest first, each with the capture time of the last such look.
-    sure: [Option<(PersonId, Moment)>; 2],
-    /// From when on a face that cannot be seen well has been waiting for a word.
+    /// The latest sure finding: the person and the capture time.
+    last_sure: Option<(PersonId, Moment)>,
+    /// The latest sure finding of anyone but that person.
+    other_sure: Option<(PersonId, Moment)>,
+    /// Since when a face in poor view has been waiting for a decision.
     pub waiting_since: Moment,
-    /// When a denial of each kind was last said.
-    said: [Option<Moment>; 5],
+    /// When each kind of denial was last given; see [`Track::may_deny`].
+    denied: [Option<Moment>; 5],
 }
 
-/// The looks of a track, counted.
+/// The looks of a track, counted by finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct LookCounts {
     pub looks: u32,
     pub poor: u32,
     pub unknown: u32,
     pub ambiguous: u32,
-    /// Looks that show anybody surely.
+    /// Looks with a sure finding.
     pub sure: u32,
-    /// Who is shown surely most often, and how often; the later one when two are equal.
+    /// The person with the most sure findings, and their number; of equals, the later one.
     pub leader: Option<(PersonId, u32)>,
 }
 
 impl Evidence {
-    /// Drops the tracks that have not been seen for longer than `window`.
+    /// Drops tracks that have not been seen for longer than `window`.
     pub fn forget(&mut self, now: Moment, window: Duration) {
         self.cameras.retain(|_, tracks| {
             tracks.retain(|track| now.since(track.seen_at) <= window);
@@ -76,11 +76,10 @@ impl Evidence {
         });
     }
 
-    /// Adds `look` to a track and gives the track; `None` when the look does not count.
+    /// Adds `look` to a track, and returns the track; `None` if the look does not count.
     ///
-    /// A look does not count when its frame is not newer than the track's newest, by number and by capture time: it was
-    /// delivered twice or out of order. (A camera that was opened again counts from zero: its tracks are forgotten after one
-    /// window, and start anew.)
+    /// A look does not count if its frame is not newer than the track's newest, by number and by capture time: it was delivered twice or out
+    /// of order. (A reopened camera counts from zero: its tracks are dropped after one window, and start again.)
     pub fn add(
         &mut self,
         camera: &Arc<str>,
@@ -92,27 +91,23 @@ impl Evidence {
     ) -> Option<&mut Track> {
         let tracks = self.cameras.entry(Arc::clone(camera)).or_default();
         let at = match tracks.iter().position(|track| track.id == id) {
-            Some(at) if tracks[at].add(look, now, most_looks, window) => at,
-            Some(_) => return None,
+            Some(at) => tracks.get_mut(at)?.add(look, now, most_looks, window).then_some(at)?,
             None if tracks.len() < MOST_TRACKS => {
                 tracks.push(Track::new(id, look, now));
                 tracks.len() - 1
             }
             None => {
                 let gone = |track: &Track| track.newest().is_none_or(|newest| newest.frame != look.frame);
-                let (at, _) = tracks
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, track)| gone(track))
-                    .min_by_key(|(_, track)| track.seen_at)?;
-                tracks[at] = Track::new(id, look, now);
+                let absent = tracks.iter_mut().enumerate().filter(|(_, track)| gone(track));
+                let (at, track) = absent.min_by_key(|(_, track)| track.seen_at)?;
+                *track = Track::new(id, look, now);
                 at
             }
         };
         tracks.get_mut(at)
     }
 
-    /// Tracks kept of all cameras.
+    /// The number of tracks of all cameras.
     #[cfg(test)]
     pub fn tracks(&self) -> usize {
         self.cameras.values().map(Vec::len).sum()
@@ -126,9 +121,10 @@ impl Track {
             seen_at: now,
             looks: VecDeque::with_capacity(8),
             began: look.captured_at,
-            sure: [None; 2],
+            last_sure: None,
+            other_sure: None,
             waiting_since: look.captured_at,
-            said: [None; 5],
+            denied: [None; 5],
         };
         track.looks.push_back(look);
         track.note_sure(look);
@@ -153,10 +149,10 @@ impl Track {
 
     fn note_sure(&mut self, look: Look) {
         if let Finding::Sure(person) = look.finding {
-            if self.last_sure().is_some_and(|(last, _)| last != person) {
-                self.sure[1] = self.sure[0];
+            if self.last_sure.is_some_and(|(last, _)| last != person) {
+                self.other_sure = self.last_sure;
             }
-            self.sure[0] = Some((person, look.captured_at));
+            self.last_sure = Some((person, look.captured_at));
         }
     }
 
@@ -168,40 +164,40 @@ impl Track {
         self.newest().map_or(Duration::ZERO, |newest| newest.captured_at.since(earlier))
     }
 
-    /// Who was last seen surely, and the capture time of that look, however long ago.
+    /// The person of the last sure finding, and its capture time, however long ago.
     pub fn last_sure(&self) -> Option<(PersonId, Moment)> {
-        self.sure[0]
+        self.last_sure
     }
 
-    /// Whether the last sure look was captured within `window` of the newest look.
+    /// Whether the last sure finding was captured within `window` of the newest look.
     pub fn sure_lately(&self, window: Duration) -> bool {
-        self.sure[0].is_some_and(|(_, at)| self.since_capture(at) <= window)
+        self.last_sure.is_some_and(|(_, at)| self.since_capture(at) <= window)
     }
 
-    /// Somebody else than [`Track::last_sure`] who was also seen surely within `window` of the newest look, and how long
-    /// before it. Reaches back over the whole window, also beyond the looks that are kept and counted.
+    /// A person other than [`Track::last_sure`] with a sure finding within `window` of the newest look, and how long before it. It covers the
+    /// whole window, also beyond the looks that are kept and counted.
     pub fn other_sure(&self, window: Duration) -> Option<(PersonId, Duration)> {
-        let (person, at) = self.sure[1]?;
+        let (person, at) = self.other_sure?;
         let before = self.since_capture(at);
         (before <= window).then_some((person, before))
     }
 
-    /// How long this face has been looked at, in capture time.
+    /// How long this face has been in view, in capture time.
     pub fn lasted(&self) -> Duration {
         self.since_capture(self.began)
     }
 
-    /// How long a face that cannot be seen well has been waiting, in capture time.
+    /// How long a face in poor view has been waiting, in capture time.
     pub fn waited(&self) -> Duration {
         self.since_capture(self.waiting_since)
     }
 
-    /// Looks that show `person` surely.
+    /// The number of sure findings of `person`.
     pub fn count(&self, person: PersonId) -> u32 {
         self.looks.iter().filter(|look| look.finding == Finding::Sure(person)).count() as u32
     }
 
-    /// The other people who are near enough in a look that shows `person` surely, each once.
+    /// The other people who are near enough in a sure finding of `person`, without duplicates.
     pub fn resembles(&self, person: PersonId) -> Vec<PersonId> {
         let mut others: Vec<PersonId> = self
             .looks
@@ -214,8 +210,8 @@ impl Track {
         others
     }
 
-    /// The looks as clear evidence for `person`: all that are no poor views, at least `needed`, show this person clearly. `None` when they
-    /// do not.
+    /// The clear evidence for `person`: all looks except poor views, and at least `needed` of them, clearly show this person. `None` if they do
+    /// not.
     pub fn clear(&self, person: PersonId, needed: u32) -> Option<Clear> {
         let mut clear = Clear { frames: 0, farthest: Distance(0.0) };
         for look in self.looks.iter().filter(|look| look.finding != Finding::Poor) {
@@ -225,50 +221,52 @@ impl Track {
         (clear.frames >= needed).then_some(clear)
     }
 
-    /// Looks that will still show `person` surely after one more look, when at most `most_looks` are kept.
+    /// The number of sure findings of `person` that remain after one more look, if at most `most_looks` are kept.
     pub fn count_kept(&self, person: PersonId, most_looks: u32) -> u32 {
         let skip = (self.looks.len() + 1).saturating_sub(most_looks as usize);
         self.looks.iter().skip(skip).filter(|look| look.finding == Finding::Sure(person)).count() as u32
     }
 
-    /// Counts the looks.
-    pub fn tally(&self) -> Tally {
-        let mut tally = Tally { looks: self.looks.len() as u32, ..Tally::default() };
+    /// Counts the looks by finding.
+    pub fn counts(&self) -> LookCounts {
+        let mut counts = LookCounts { looks: self.looks.len() as u32, ..LookCounts::default() };
         for look in &self.looks {
             match look.finding {
-                Finding::Poor => tally.poor += 1,
-                Finding::Unknown => tally.unknown += 1,
-                Finding::Ambiguous => tally.ambiguous += 1,
+                Finding::Poor => counts.poor += 1,
+                Finding::Unknown => counts.unknown += 1,
+                Finding::Ambiguous => counts.ambiguous += 1,
                 Finding::Sure(person) => {
-                    tally.sure += 1;
+                    counts.sure += 1;
                     let count = self.count(person);
-                    if tally.leader.is_none_or(|(_, most)| count >= most) {
-                        tally.leader = Some((person, count));
+                    if counts.leader.is_none_or(|(_, most)| count >= most) {
+                        counts.leader = Some((person, count));
                     }
                 }
             }
         }
-        tally
+        counts
     }
 
-    /// Whether a denial for `reason` may be said now; if so, it counts as said.
+    /// Whether a denial for `reason` may be given now. If so, it counts as given.
     ///
-    /// Denials are of four kinds: not recognised (unknown or ambiguous, between which a face near the limit flickers),
-    /// inconsistent, a poor view, too late. Each kind is said once per `repeat`. A poor view is not worth a word after any
-    /// other: the face was seen, got its answer, and turned away.
-    pub fn may_say(&mut self, reason: Reason, now: Moment, repeat: Duration) -> bool {
-        let lately = |said: &Option<Moment>| said.is_some_and(|at| now.since(at) < repeat);
-        let kind = match reason {
-            Reason::Unknown | Reason::Ambiguous => 0,
-            Reason::Inconsistent => 1,
-            Reason::Stale => 2,
-            Reason::PoorView => 3,
-            _ => 4,
+    /// Denials are of several kinds: not recognised (unknown or ambiguous, between which a face near the limit flickers), inconsistent, a poor
+    /// view, too late, and all others. Each kind is given once per `repeat`. A poor view is not worth a denial after any other: the person got
+    /// an answer and turned away.
+    pub fn may_deny(&mut self, reason: Reason, now: Moment, repeat: Duration) -> bool {
+        let lately = |denied: &Option<Moment>| denied.is_some_and(|at| now.since(at) < repeat);
+        let any_lately = self.denied.iter().any(lately);
+        let [not_recognised, inconsistent, stale, poor_view, other] = &mut self.denied;
+        let last = match reason {
+            Reason::Unknown | Reason::Ambiguous => not_recognised,
+            Reason::Inconsistent => inconsistent,
+            Reason::Stale => stale,
+            Reason::PoorView => poor_view,
+            _ => other,
         };
-        if lately(&self.said[kind]) || (reason == Reason::PoorView && self.said.iter().any(lately)) {
+        if lately(last) || (reason == Reason::PoorView && any_lately) {
             return false;
         }
-        self.said[kind] = Some(now);
+        *last = Some(now);
         true
     }
 }
@@ -292,30 +290,30 @@ mod tests {
     }
 
     #[test]
-    fn twice_the_same_frame_or_an_older_one_does_not_count() {
+    fn repeated_and_older_frames_do_not_count() {
         let mut evidence = Evidence::default();
         assert!(add(&mut evidence, 1, look(7, 100, Finding::Unknown)).is_some());
         assert!(add(&mut evidence, 1, look(7, 100, Finding::Unknown)).is_none());
         assert!(add(&mut evidence, 1, look(6, 200, Finding::Unknown)).is_none());
         assert!(add(&mut evidence, 1, look(8, 99, Finding::Unknown)).is_none());
         let track = add(&mut evidence, 1, look(8, 100, Finding::Poor)).unwrap();
-        assert_eq!(track.tally(), Tally { looks: 2, poor: 1, unknown: 1, ..Tally::default() });
+        assert_eq!(track.counts(), LookCounts { looks: 2, poor: 1, unknown: 1, ..LookCounts::default() });
     }
 
     #[test]
-    fn looks_leave_by_number_and_by_time() {
+    fn looks_are_dropped_by_number_and_by_time() {
         let mut evidence = Evidence::default();
         for n in 0..6 {
             add(&mut evidence, 1, look(n, n * 10, Finding::Unknown));
         }
-        assert_eq!(add(&mut evidence, 1, look(6, 60, Finding::Poor)).unwrap().tally().looks, 5);
-        // 1550 is exactly a window after the look at 50.
-        assert_eq!(add(&mut evidence, 1, look(7, 1550, Finding::Poor)).unwrap().tally().looks, 3);
-        assert_eq!(add(&mut evidence, 1, look(8, 1561, Finding::Poor)).unwrap().tally().looks, 2);
+        assert_eq!(add(&mut evidence, 1, look(6, 60, Finding::Poor)).unwrap().counts().looks, 5);
+        // 1550 is exactly one window after the look at 50.
+        assert_eq!(add(&mut evidence, 1, look(7, 1550, Finding::Poor)).unwrap().counts().looks, 3);
+        assert_eq!(add(&mut evidence, 1, look(8, 1561, Finding::Poor)).unwrap().counts().looks, 2);
     }
 
     #[test]
-    fn somebody_else_is_remembered_for_the_whole_window_beyond_the_looks_kept() {
+    fn another_person_is_remembered_for_the_whole_window() {
         let mut evidence = Evidence::default();
         add(&mut evidence, 1, look(0, 0, Finding::Sure(PersonId(2))));
         for n in 1..=15 {
@@ -328,19 +326,19 @@ mod tests {
     }
 
     #[test]
-    fn the_leader_is_who_is_shown_most() {
+    fn the_leader_has_the_most_sure_findings() {
         let mut evidence = Evidence::default();
         for (n, person) in [2, 1, 1, 2, 1].into_iter().enumerate() {
             add(&mut evidence, 1, look(n as u64, n as u64, Finding::Sure(PersonId(person))));
         }
         let track = add(&mut evidence, 1, look(9, 9, Finding::Poor)).unwrap();
-        assert_eq!(track.tally().leader, Some((PersonId(1), 3)));
+        assert_eq!(track.counts().leader, Some((PersonId(1), 3)));
         assert_eq!(track.count_kept(PersonId(1), 5), 2);
         assert_eq!(track.count_kept(PersonId(1), 6), 3);
     }
 
     #[test]
-    fn unseen_tracks_are_forgotten_after_the_window() {
+    fn unseen_tracks_are_dropped_after_the_window() {
         let mut evidence = Evidence::default();
         add(&mut evidence, 1, look(0, 0, Finding::Poor));
         evidence.forget(ms(1500), WINDOW);
@@ -351,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_camera_gives_the_place_of_the_track_seen_longest_ago() {
+    fn a_new_track_replaces_the_one_seen_longest_ago() {
         let mut evidence = Evidence::default();
         for track in 0..MOST_TRACKS as u64 {
             assert!(add(&mut evidence, track, look(0, 0, Finding::Poor)).is_some());
@@ -366,14 +364,14 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_denial_is_said_once_in_a_while() {
+    fn each_kind_of_denial_is_given_once_in_a_while() {
         let repeat = Duration::from_secs(5);
         let mut track = Track::new(TrackId(1), look(0, 0, Finding::Unknown), ms(0));
-        assert!(track.may_say(Reason::PoorView, ms(0), repeat));
-        assert!(track.may_say(Reason::Unknown, ms(1000), repeat));
-        assert!(!track.may_say(Reason::Ambiguous, ms(2000), repeat));
-        assert!(track.may_say(Reason::Stale, ms(2000), repeat));
-        assert!(!track.may_say(Reason::PoorView, ms(5500), repeat), "the face got its answer");
-        assert!(track.may_say(Reason::Ambiguous, ms(6000), repeat));
+        assert!(track.may_deny(Reason::PoorView, ms(0), repeat));
+        assert!(track.may_deny(Reason::Unknown, ms(1000), repeat));
+        assert!(!track.may_deny(Reason::Ambiguous, ms(2000), repeat));
+        assert!(track.may_deny(Reason::Stale, ms(2000), repeat));
+        assert!(!track.may_deny(Reason::PoorView, ms(5500), repeat), "the face got its answer");
+        assert!(track.may_deny(Reason::Ambiguous, ms(6000), repeat));
     }
 }

@@ -1,7 +1,5 @@
-//! Writes down the questions that a decision had to answer: quality, distance, margin, agreement, age, in this order.
-//!
-//! The first three and the last are about the frame that decided; agreement is about its track. The words are for the
-//! journal and whoever reads it; the verdict does not depend on them. Knows nothing of what has been said before.
+//! Documents the checks of a decision for the journal: quality, distance, margin, agreement, age, in this order. Agreement is about the
+//! track, the others are about the deciding frame. The verdict does not depend on the texts.
 
 use std::time::Duration;
 
@@ -9,7 +7,7 @@ use super::evidence::Track;
 use super::rules::{Finding, Rules};
 use crate::domain::{Gate, Sighting};
 
-/// All gates of a decision on the newest look of `track`, which showed `finding` and was `age` old.
+/// All gates of a decision on the newest look of `track`, which showed `finding` and is `age` old.
 pub(super) fn all(rules: &Rules, sighting: &Sighting, track: &Track, finding: Finding, age: Duration) -> Vec<Gate> {
     vec![
         quality(rules, sighting),
@@ -25,24 +23,24 @@ pub(super) fn all(rules: &Rules, sighting: &Sighting, track: &Track, finding: Fi
     ]
 }
 
-/// Whether the frame that decides is young enough.
+/// Whether the deciding frame is recent enough.
 pub(super) fn fresh(rules: &Rules, age: Duration) -> bool {
     age <= rules.max_age
 }
 
 fn quality(rules: &Rules, sighting: &Sighting) -> Gate {
-    let view = &sighting.quality;
+    let quality = &sighting.quality;
     Gate {
         name: "quality",
         input: format!(
             "{:.0} px, sharpness {:.0}, yaw {:.0}°, pitch {:.0}°",
-            view.size, view.sharpness, view.yaw, view.pitch
+            quality.size, quality.sharpness, quality.yaw, quality.pitch
         ),
         limit: format!(
             "at least {:.0} px, sharpness at least {:.0}, yaw within {:.0}°, pitch within {:.0}°",
             rules.min_face_px, rules.min_sharpness, rules.max_yaw_deg, rules.max_pitch_deg
         ),
-        passed: rules.good_view(view),
+        passed: rules.good_view(quality),
     }
 }
 
@@ -69,14 +67,14 @@ fn margin(rules: &Rules, sighting: &Sighting) -> Gate {
 }
 
 fn agreement(rules: &Rules, track: &Track, finding: Finding) -> Gate {
-    let tally = track.tally();
+    let counts = track.counts();
     let shown = match finding {
         Finding::Sure(person) => Some((person, track.count(person))),
-        _ => tally.leader,
+        _ => counts.leader,
     };
     let mut input = match shown {
-        Some((person, count)) => format!("{count} of {} frames show person {person}", tally.looks),
-        None => format!("0 of {} frames show anybody surely", tally.looks),
+        Some((person, count)) => format!("{count} of {} frames show person {person}", counts.looks),
+        None => format!("0 of {} frames show anybody surely", counts.looks),
     };
     if let (Finding::Sure(_), Some((other, before))) = (finding, track.other_sure(rules.window)) {
         input += &format!("; person {other} was seen {} before", ms(before));
@@ -94,7 +92,7 @@ fn agreement(rules: &Rules, track: &Track, finding: Finding) -> Gate {
     }
 }
 
-/// Whether enough frames show the person of the newest look, and nobody else was seen surely in the window.
+/// Whether enough frames show the person of the newest look, and nobody else was identified within the window.
 pub(super) fn agrees(rules: &Rules, track: &Track, finding: Finding) -> bool {
     match finding {
         Finding::Sure(person) => track.count(person) >= rules.needed() && track.other_sure(rules.window).is_none(),
@@ -102,7 +100,7 @@ pub(super) fn agrees(rules: &Rules, track: &Track, finding: Finding) -> bool {
     }
 }
 
-/// In whole milliseconds, rounded up: an age just over its limit does not read as if it had met it.
+/// In whole milliseconds, rounded up, so that an age just over its limit does not appear to be within it.
 fn ms(span: Duration) -> String {
     format!("{} ms", span.as_nanos().div_ceil(1_000_000))
 }

@@ -1,12 +1,10 @@
-//! Days that are not like other days: a list of dates with names, as people write them.
+//! Holidays: a list of dates with names, as people write them.
 //!
 //! ```text
-//! # A comment. A date with its year is that day; without, that day of every year.
+//! # A comment. A date with a year is that day; without a year, that day of every year.
 //! 2026-04-03 Good Friday
 //! 12-25 Christmas Day
 //! ```
-//!
-//! Knows nothing of files and of what a holiday changes.
 
 use std::collections::BTreeMap;
 
@@ -20,16 +18,25 @@ pub struct Holidays {
     yearly: BTreeMap<(i8, i8), String>,
 }
 
-/// A line that is no holiday.
+/// A line that is not a holiday.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
     /// From 1.
     pub line: usize,
-    pub why: String,
+    pub why: HolidayError,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum HolidayError {
+    #[error("`{0}` is not a date; write 2026-12-25, or 12-25 for every year")]
+    NotADate(String),
+    #[error("{0} is listed twice")]
+    Duplicate(String),
 }
 
 impl Holidays {
-    /// Reads a list; an error names every line that is wrong.
+    /// Parses a list. The error lists all lines that are wrong.
     pub fn parse(text: &str) -> Result<Holidays, Vec<BadLine>> {
         let (mut holidays, mut bad) = (Holidays::default(), Vec::new());
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -46,24 +53,24 @@ impl Holidays {
         if bad.is_empty() { Ok(holidays) } else { Err(bad) }
     }
 
-    /// The name of that day's holiday, which may be empty; `None` when it is a day like others.
+    /// The name of the holiday on `day`, which may be empty; `None` if it is not a holiday.
     pub fn name(&self, day: Date) -> Option<&str> {
         self.once.get(&day).or_else(|| self.yearly.get(&(day.month(), day.day()))).map(String::as_str)
     }
 
-    /// How many dates are listed.
+    /// The number of dates.
     pub fn len(&self) -> usize {
         self.once.len() + self.yearly.len()
     }
 
-    /// Whether none is.
+    /// Whether there are no dates.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    fn add(&mut self, date: &str, name: &str) -> Result<(), String> {
+    fn add(&mut self, date: &str, name: &str) -> Result<(), HolidayError> {
         let shown: String = date.chars().take(20).collect();
-        let wanted = || format!("`{shown}` is no date; write 2026-12-25, or 12-25 for every year");
+        let wanted = || HolidayError::NotADate(shown.clone());
         let plain = date.chars().all(|c| c.is_ascii_digit() || c == '-');
         let before = match date.split('-').collect::<Vec<_>>()[..] {
             [_, _, _] if plain && date.len() == 10 => {
@@ -73,14 +80,14 @@ impl Holidays {
             [month, day] if plain && date.len() == 5 => {
                 let number = |text: &str| text.parse::<i8>().map_err(|_| wanted());
                 let (month, day) = (number(month)?, number(day)?);
-                // A leap year has every day that there is.
+                // A leap year has every possible day.
                 Date::new(2024, month, day).map_err(|_| wanted())?;
                 self.yearly.insert((month, day), name.to_owned())
             }
             _ => return Err(wanted()),
         };
         match before {
-            Some(_) => Err(format!("{shown} is listed twice")),
+            Some(_) => Err(HolidayError::Duplicate(shown)),
             None => Ok(()),
         }
     }
@@ -104,16 +111,16 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_nonsense_is_named() {
+    fn every_invalid_line_is_reported() {
         let text = "2026-12-25 fine\n2026-13-01\nChristmas\n12-32\n25.12.2026 so\n2026-12-25 again\n1-1\n+1-01\n";
         let lines: Vec<usize> = Holidays::parse(text).unwrap_err().iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8]);
-        assert!(Holidays::parse(text).unwrap_err()[4].why.contains("listed twice"));
+        assert!(Holidays::parse(text).unwrap_err()[4].why.to_string().contains("listed twice"));
     }
 
     proptest! {
         #[test]
-        fn any_text_ends_in_an_answer(text in "\\PC{0,80}(\n[0-9-]{0,12} ?\\PC{0,5}){0,5}") {
+        fn parsing_any_text_never_panics(text in "\\PC{0,80}(\n[0-9-]{0,12} ?\\PC{0,5}){0,5}") {
             let _ = Holidays::parse(&text);
         }
     }

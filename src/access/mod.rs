@@ -1,21 +1,22 @@
-//! Near enough, often enough, fresh enough, and allowed? The rules that turn sightings into decisions.
+//! Access rules: turn sightings into decisions. Near enough, in enough frames, fresh enough, and permitted?
 //!
 //! About the face:
-//! - [`Rules`]: the settings, and what they say of one frame.
-//! - `evidence`: what the last frames of each track showed.
-//! - [`Referee`]: weighs the evidence and speaks when a decision is due.
-//! - [`Shown`]: a person as a track shows them, for the rules about people.
-//! - `gates`: writes down each question that a decision had to answer.
-//! - [`Calibration`]: how near is near enough, for a gallery of some size.
+//! - [`Rules`]: the settings, and the finding for a single frame
+//! - `evidence`: the findings of the last frames of each track
+//! - [`Referee`]: weighs the evidence and decides
+//! - [`Shown`]: a person as a track shows them, for the rules about people
+//! - `gates`: documents each check of a decision
+//! - [`Calibration`]: the distance limit for a gallery of some size
 //!
 //! About the person and the door:
-//! - [`Schedule`], [`Holidays`]: hours of the week. [`Holder`]: what the rules know of a person.
-//! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]. [`Doorway`]: lock, leaf, mode and alarms of a door.
+//! - [`Schedule`], [`Holidays`]: weekly hours. [`Holder`]: what the rules know about a person
+//! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]
+//! - [`Doorway`]: a door's lock, leaf, mode and alarms
 //!
-//! About floods: [`Repeats`] of denials and the [`Chatter`] of a contact become summaries.
-//! About the time: [`Now`] with the wall clock's quality, and [`When`] something was, over a restart.
+//! About floods: [`Repeats`] summarises repeated denials, [`Chatter`] the changes of a chattering contact.
+//! About time: [`Now`] with the quality of the wall clock, and [`When`], a point in time that can be compared after a restart.
 //!
-//! Pure: the time comes in as an argument. Knows nothing of images, devices, names of people or the wall clock.
+//! Everything here is pure: the time is an argument, and there are no images, devices, names of people, or clocks.
 
 mod authority;
 mod backoff;
@@ -25,30 +26,28 @@ mod chatter;
 mod doorway;
 mod evidence;
 mod gates;
-mod holder;
 mod holidays;
+mod person;
 #[cfg(test)]
 mod properties;
 mod referee;
 mod repeats;
 mod rules;
-mod shown;
 mod when;
 mod whereabouts;
 
-pub use authority::{Asked, Authority, DoorRules, HouseRules, Judgement, Passback, Permit, WithoutSync, Zones};
+pub use authority::{Asked, Authority, DoorRules, HouseRules, Judgement, Permit, Zones};
 pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
 pub use chatter::{Change, Chatter, ChatterSummary};
-pub use doorway::{Act, Doorway, DoorwaySettings, Passage};
-pub use holder::Holder;
-pub use holidays::{BadLine, Holidays};
+pub use doorway::{Act, Doorway, DoorwaySettings, Passage, Refusal};
+pub use holidays::{BadLine, HolidayError, Holidays};
+pub use person::{CLEARLY, Clear, Holder, Shown};
 pub use referee::Referee;
 pub use repeats::{Kind, RepeatSummary, Repeats};
 pub use rules::Rules;
 #[cfg(test)]
 pub(crate) use rules::tests::usual;
-pub use shown::{CLEARLY, Clear, Shown};
 pub use when::{Now, When};
 pub use whereabouts::{Place, Whereabouts};

@@ -1,4 +1,4 @@
-//! What must hold for any history of sightings: thousands of random ones, in simulated time, against the rules said plainly.
+//! Properties of any history of sightings: thousands of random ones, in simulated time, checked against a plain statement of the rules.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,32 +9,32 @@ use super::rules::tests::{allow, clear};
 use super::{Referee, Rules};
 use crate::domain::{Decision, Distance, Match, Moment, PersonId, Quality, Reason, Sighting, TrackId, Verdict};
 
-/// A sighting to come, told relative to what was before.
+/// A future sighting, relative to what came before.
 #[derive(Clone, Debug)]
 struct Step {
-    /// Since the step before.
+    /// Since the previous step.
     pause_ms: u64,
-    /// How long before now it was captured; below zero, its clock runs ahead.
+    /// How long before now it was captured; negative if its clock is ahead.
     age_ms: i64,
     camera: u8,
     track: u64,
-    /// From the last frame number of all.
+    /// Relative to the last frame number of all.
     frame: i64,
     quality: Quality,
     nearest: Option<Match>,
 }
 
 /// The history so far, and the decisions.
-struct Told {
+struct Played {
     sighting: Sighting,
     now: Moment,
     decision: Option<Decision>,
 }
 
-fn play(rules: &Rules, steps: &[Step]) -> Vec<Told> {
+fn play(rules: &Rules, steps: &[Step]) -> Vec<Played> {
     let mut referee = Referee::new(rules.clone());
     let (mut now_ms, mut frame) = (100_000_u64, 1000_u64);
-    let mut told = Vec::new();
+    let mut played = Vec::new();
     for step in steps {
         now_ms += step.pause_ms;
         frame = frame.saturating_add_signed(step.frame);
@@ -47,9 +47,9 @@ fn play(rules: &Rules, steps: &[Step]) -> Vec<Told> {
         };
         let now = Moment(Duration::from_millis(now_ms));
         let decision = referee.consider(&sighting, now, &mut allow);
-        told.push(Told { sighting, now, decision });
+        played.push(Played { sighting, now, decision });
     }
-    told
+    played
 }
 
 fn good_view() -> impl Strategy<Value = Quality> {
@@ -149,7 +149,7 @@ prop_compose! {
     }
 }
 
-/// The person whom `sighting` alone shows: the rules for one frame, said once more.
+/// The person whom `sighting` alone shows: the rules for one frame, restated.
 fn sure(sighting: &Sighting) -> Option<PersonId> {
     let q = &sighting.quality;
     let finite = [q.size, q.sharpness, q.yaw, q.pitch].iter().all(|v| v.is_finite());
@@ -163,21 +163,21 @@ fn sure(sighting: &Sighting) -> Option<PersonId> {
     (good && near && apart).then_some(person)
 }
 
-/// The newest frame that counts of each track, with the index of the sighting where the track's memory begins.
+/// For each track the newest frame that counts, with the index of the sighting where the track's memory begins.
 #[derive(Default)]
 struct Counted {
     tracks: HashMap<(String, TrackId), Vec<usize>>,
 }
 
 impl Counted {
-    /// The sightings that count of the track of `told[at]`, that one last; `None` when it does not count itself.
-    fn add(&mut self, rules: &Rules, told: &[Told], at: usize) -> Option<&[usize]> {
-        let Told { sighting, now, .. } = &told[at];
+    /// The sightings that count on the track of `played[at]`, with that one last; `None` if it does not count itself.
+    fn add(&mut self, rules: &Rules, played: &[Played], at: usize) -> Option<&[usize]> {
+        let Played { sighting, now, .. } = &played[at];
         let counted = self.tracks.entry((sighting.camera.to_string(), sighting.track)).or_default();
         if let Some(&last) = counted.last() {
-            if now.since(told[last].now) > rules.window {
+            if now.since(played[last].now) > rules.window {
                 counted.clear();
-            } else if sighting.frame <= told[last].sighting.frame || captured(&told[at]) < captured(&told[last]) {
+            } else if sighting.frame <= played[last].sighting.frame || captured(&played[at]) < captured(&played[last]) {
                 return None;
             }
         }
@@ -186,36 +186,36 @@ impl Counted {
     }
 }
 
-fn captured(told: &Told) -> Moment {
-    told.sighting.captured_at.min(told.now)
+fn captured(played: &Played) -> Moment {
+    played.sighting.captured_at.min(played.now)
 }
 
-/// Who must be let in at the last of the sightings that count, if anybody, leaving the cooldown aside.
-fn deserved(rules: &Rules, told: &[Told], counted: &[usize]) -> Option<PersonId> {
-    let newest = &told[*counted.last()?];
+/// The person who must be let in at the last of the sightings that count, if any, ignoring the cooldown.
+fn deserved(rules: &Rules, played: &[Played], counted: &[usize]) -> Option<PersonId> {
+    let newest = &played[*counted.last()?];
     let person = sure(&newest.sighting)?;
-    let in_window = |at: &usize| captured(newest).since(captured(&told[*at])) <= rules.window;
+    let in_window = |at: &usize| captured(newest).since(captured(&played[*at])) <= rules.window;
     let needed = rules.frames_agree.max(1) as usize;
     let agreeing = counted
         .iter()
         .rev()
         .take(needed.max(rules.frames_window as usize))
-        .filter(|at| in_window(at) && sure(&told[**at].sighting) == Some(person))
+        .filter(|at| in_window(at) && sure(&played[**at].sighting) == Some(person))
         .count();
-    let others = counted.iter().filter(|at| in_window(at)).filter_map(|at| sure(&told[*at].sighting));
+    let others = counted.iter().filter(|at| in_window(at)).filter_map(|at| sure(&played[*at].sighting));
     let fresh = newest.now.since(captured(newest)) <= rules.max_age;
     (agreeing >= needed && fresh && others.into_iter().all(|other| other == person)).then_some(person)
 }
 
-fn granted(told: &Told) -> Option<PersonId> {
-    match told.decision.as_ref()?.verdict {
+fn granted(played: &Played) -> Option<PersonId> {
+    match played.decision.as_ref()?.verdict {
         Verdict::Grant { person } => Some(person),
         Verdict::Deny { .. } => None,
     }
 }
 
-fn denied(told: &Told) -> Option<Reason> {
-    match told.decision.as_ref()?.verdict {
+fn denied(played: &Played) -> Option<Reason> {
+    match played.decision.as_ref()?.verdict {
         Verdict::Deny { reason } => Some(reason),
         Verdict::Grant { .. } => None,
     }
@@ -224,20 +224,20 @@ fn denied(told: &Told) -> Option<Reason> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// The heart of the house: a grant is given when, and only when, the rules say so and the cooldown is over.
+    /// The central property: a grant is given if and only if the rules call for it and the cooldown is over.
     #[test]
     fn a_grant_is_given_exactly_when_it_is_deserved(rules in rules(), steps in steps(view(), anybody(), age_ms())) {
-        let told = play(&rules, &steps);
+        let played = play(&rules, &steps);
         let mut counted = Counted::default();
         let mut last: HashMap<PersonId, Moment> = HashMap::new();
-        for at in 0..told.len() {
-            let looks = counted.add(&rules, &told, at);
-            let person = looks.and_then(|looks| deserved(&rules, &told, looks)).filter(|person| {
-                last.get(person).is_none_or(|before| told[at].now.since(*before) >= rules.cooldown)
+        for at in 0..played.len() {
+            let looks = counted.add(&rules, &played, at);
+            let person = looks.and_then(|looks| deserved(&rules, &played, looks)).filter(|person| {
+                last.get(person).is_none_or(|before| played[at].now.since(*before) >= rules.cooldown)
             });
-            prop_assert_eq!(granted(&told[at]), person, "at {}", at);
+            prop_assert_eq!(granted(&played[at]), person, "at {}", at);
             if let Some(person) = person {
-                last.insert(person, told[at].now);
+                last.insert(person, played[at].now);
             }
         }
     }
@@ -248,14 +248,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn every_decision_lists_its_gates_and_they_fit_the_verdict(rules in rules(), steps in steps(view(), anybody(), age_ms())) {
-        for told in play(&rules, &steps) {
-            let Some(decision) = &told.decision else { continue };
+    fn every_decision_lists_its_gates_consistently_with_the_verdict(rules in rules(), steps in steps(view(), anybody(), age_ms())) {
+        for played in play(&rules, &steps) {
+            let Some(decision) = &played.decision else { continue };
             let names: Vec<_> = decision.gates.iter().map(|gate| gate.name).collect();
             prop_assert_eq!(names, ["quality", "distance", "margin", "agreement", "age"]);
             let passed = |name| decision.gates.iter().any(|gate| gate.name == name && gate.passed);
             let all = decision.gates.iter().all(|gate| gate.passed);
-            prop_assert_eq!(decision.captured_at, captured(&told));
+            prop_assert_eq!(decision.captured_at, captured(&played));
             prop_assert!(decision.frames.0 >= 1 && decision.frames.0 <= decision.frames.1);
             prop_assert!(decision.frames.1 <= rules.frames_window.max(1));
             match decision.verdict {
@@ -270,40 +270,40 @@ proptest! {
         }
     }
 
-    /// While a track is in memory, no reason is said twice within the time, and few words are said at all.
+    /// While a track is in memory, no reason is given twice within the time, and there are few denials.
     #[test]
     fn denials_are_not_repeated_too_soon(rules in rules(), steps in steps(view(), anybody(), age_ms())) {
-        let told = play(&rules, &steps);
+        let played = play(&rules, &steps);
         let mut counted = Counted::default();
-        for at in 0..told.len() {
-            let Some(looks) = counted.add(&rules, &told, at) else { continue };
-            if denied(&told[at]).is_none() {
+        for at in 0..played.len() {
+            let Some(looks) = counted.add(&rules, &played, at) else { continue };
+            if denied(&played[at]).is_none() {
                 continue;
             }
             let lately = looks.iter().filter(|&&before| {
-                told[at].now.since(told[before].now) < rules.repeat_denial && denied(&told[before]).is_some()
+                played[at].now.since(played[before].now) < rules.repeat_denial && denied(&played[before]).is_some()
             });
-            let reasons: Vec<_> = lately.filter(|&&before| before != at).map(|&before| denied(&told[before])).collect();
-            prop_assert!(!reasons.contains(&denied(&told[at])), "{:?} after {:?}", denied(&told[at]), reasons);
+            let reasons: Vec<_> = lately.filter(|&&before| before != at).map(|&before| denied(&played[before])).collect();
+            prop_assert!(!reasons.contains(&denied(&played[at])), "{:?} after {:?}", denied(&played[at]), reasons);
             prop_assert!(reasons.len() < 4);
         }
     }
 
     #[test]
     fn a_stranger_is_never_let_in(rules in rules(), steps in steps(view(), stranger(), age_ms())) {
-        prop_assert!(play(&rules, &steps).iter().all(|told| granted(told).is_none()));
+        prop_assert!(play(&rules, &steps).iter().all(|played| granted(played).is_none()));
     }
 
     #[test]
     fn poor_views_never_grant(rules in rules(), steps in steps(poor_view(), anybody(), age_ms())) {
-        for told in play(&rules, &steps) {
-            prop_assert!(matches!(denied(&told), None | Some(Reason::PoorView)) && granted(&told).is_none());
+        for played in play(&rules, &steps) {
+            prop_assert!(matches!(denied(&played), None | Some(Reason::PoorView)) && granted(&played).is_none());
         }
     }
 
     #[test]
     fn stale_frames_never_grant(rules in rules(), steps in steps(good_view(), anybody(), 1001..5000_i64)) {
-        prop_assert!(play(&rules, &steps).iter().all(|told| granted(told).is_none()));
+        prop_assert!(play(&rules, &steps).iter().all(|played| granted(played).is_none()));
     }
 
     #[test]
@@ -325,7 +325,7 @@ proptest! {
         }
     }
 
-    /// Settings and sightings out of any range: nothing panics, and a limit that is no number lets nobody in.
+    /// Settings and sightings out of range: nothing panics, and a limit that is not a number lets nobody in.
     #[test]
     fn nothing_panics_on_extremes(
         limit in prop_oneof![broken(), any::<f32>()],

@@ -1,33 +1,30 @@
-//! Weighs the evidence of each track and speaks when a decision is due.
-//!
-//! Knows nothing of where sightings come from or what a decision sets in motion.
+//! Weighs the evidence of each track, and decides when a decision is due.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::authority::Judgement;
-use super::evidence::{Evidence, Look, Tally, Track};
+use super::evidence::{Evidence, Look, LookCounts, Track};
 use super::gates;
+use super::person::Shown;
 use super::rules::{Finding, Rules};
-use super::shown::Shown;
 use crate::domain::{Decision, Distance, Moment, PersonId, Reason, Sighting, Verdict};
 
-/// Decides about the faces of one or more cameras before one door.
+/// Decides about the faces at one or more cameras of one door.
 ///
-/// **Grant**: the newest frame shows a person surely (a good view, near enough, nobody else nearly as near), so do enough of
-/// the last frames of its track within the window, nobody else was seen surely on that track in the window, and the frame is
-/// fresh. While the person's last grant is in its cooldown, nothing is said.
+/// **Grant**: the newest frame is a sure finding of a person (a good view, near enough, nobody else nearly as near), and so are enough of the
+/// last frames of its track within the window; the track has no sure finding of anyone else in the window; and the frame is fresh. During the
+/// cooldown after a grant of the person, there is no decision.
 ///
-/// **Denial**: said only at a frame that itself shows its reason, and only when no reason has more of the frames looked at.
-/// It comes early when it is conclusive: `frames_agree` frames say so and the first `frames_window` frames can no longer
-/// grant. Otherwise it waits until `frames_window` frames, or a whole window, have been looked at, and holds back while the
-/// next frame may still grant. A poor view is only refused when the face has been waiting for a whole window, so
-/// that somebody who walks up to the camera is not refused on the way. How often a denial is repeated: see `Track::may_say`.
+/// **Denial**: given only at a frame that itself shows the reason, and only if no other reason has more of the frames. It is given early if
+/// it is conclusive: `frames_agree` frames show the reason, and the first `frames_window` frames can no longer lead to a grant. Otherwise it
+/// waits until `frames_window` frames, or a whole window, have been seen, and until the next frame can no longer lead to a grant. A poor view
+/// is denied only after the face has waited for a whole window, so that a person walking up to the camera is not denied on the way.
+/// `Track::may_deny` limits repetition.
 ///
-/// A capture time ahead of `now` is taken as `now`: a clock that runs ahead cannot make evidence last longer.
+/// A capture time after `now` counts as `now`, so that a fast clock cannot make evidence last longer.
 ///
-/// The memory is bounded: see `evidence` for the tracks; grants are forgotten after their cooldown, so that there is at most
-/// one for each person enrolled.
+/// Memory is bounded: see `evidence` for tracks. Grants are dropped after their cooldown, so there is at most one per enrolled person.
 #[derive(Debug)]
 pub struct Referee {
     rules: Rules,
@@ -36,22 +33,22 @@ pub struct Referee {
 }
 
 impl Referee {
-    /// Without any evidence yet.
+    /// A referee without any evidence yet.
     pub fn new(rules: Rules) -> Referee {
         Referee { rules, evidence: Evidence::default(), granted: BTreeMap::new() }
     }
 
-    /// The door did not open for a grant of `person`: no cooldown keeps them waiting.
+    /// Ends the cooldown of `person`, because the door did not open for the grant.
     pub fn take_back(&mut self, person: PersonId) {
         self.granted.remove(&person);
     }
 
-    /// The same for somebody who was let in together with another: nothing is said of them until the cooldown is over.
+    /// Starts the cooldown of a person who was let in together with another.
     pub fn let_in(&mut self, person: PersonId, now: Moment) {
         self.granted.insert(person, now);
     }
 
-    /// The distance that is near enough from now on.
+    /// Changes the distance limit.
     pub fn set_distance(&mut self, distance: Distance) {
         self.rules.distance = distance;
     }
@@ -61,11 +58,11 @@ impl Referee {
         &self.rules
     }
 
-    /// Takes in one sighting; gives a decision when one is due. `authorise` is asked about a person whose face would be let in, as the
-    /// track shows them, at each frame, until they are granted.
+    /// Takes in a sighting, and returns a decision if one is due. `authorise` is asked, at each frame until the grant, about a person whose face
+    /// would be granted.
     ///
-    /// Sightings of one track must come in the order of their frames: one that is older than the newest, or that came
-    /// before, is ignored. Track numbers must not be used again within the window.
+    /// The sightings of a track must come in the order of their frames: repeated and older ones are ignored. Track numbers must not be reused
+    /// within the window.
     pub fn consider(
         &mut self,
         sighting: &Sighting,
@@ -86,10 +83,10 @@ impl Referee {
         };
         let track = evidence.add(&sighting.camera, sighting.track, look, now, rules.kept(), rules.window)?;
         let age = now.since(look.captured_at);
-        let tally = track.tally();
-        let due = due(rules, track, &tally, finding, age)?;
+        let counts = track.counts();
+        let due = due(rules, track, &counts, finding, age)?;
 
-        if must_be_quiet(rules, track, &tally, &due, granted) {
+        if must_be_quiet(rules, track, &counts, &due, granted) {
             track.waiting_since = look.captured_at;
             return None;
         }
@@ -113,7 +110,7 @@ impl Referee {
                 granted.insert(person, now);
             }
             Verdict::Deny { reason } => {
-                if !track.may_say(reason, now, rules.repeat_denial) {
+                if !track.may_deny(reason, now, rules.repeat_denial) {
                     return None;
                 }
             }
@@ -126,22 +123,22 @@ impl Referee {
             captured_at: look.captured_at,
             decided_at: now,
             nearest: sighting.nearest,
-            frames: (due.frames, tally.looks),
+            frames: (due.frames, counts.looks),
             gates,
         })
     }
 }
 
-/// A verdict that the evidence calls for, and how many frames speak for it.
+/// A verdict that is due, and the number of frames that support it.
 struct Due {
     verdict: Verdict,
     frames: u32,
 }
 
-/// What the evidence calls for now, whatever has been said before.
-fn due(rules: &Rules, track: &Track, tally: &Tally, finding: Finding, age: Duration) -> Option<Due> {
+/// The verdict due by the evidence, regardless of earlier decisions.
+fn due(rules: &Rules, track: &Track, counts: &LookCounts, finding: Finding, age: Duration) -> Option<Due> {
     let deny = |reason, frames| Some(Due { verdict: Verdict::Deny { reason }, frames });
-    let torn = track.other_sure(rules.window).is_some();
+    let two_people = track.other_sure(rules.window).is_some();
     match finding {
         Finding::Sure(person) if gates::agrees(rules, track, finding) => {
             let frames = track.count(person);
@@ -152,49 +149,55 @@ fn due(rules: &Rules, track: &Track, tally: &Tally, finding: Finding, age: Durat
             }
         }
         // On the way to a grant.
-        Finding::Sure(_) if !torn => None,
-        // Enough frames for a grant, but for somebody else in the window.
-        Finding::Sure(person) if track.count(person) >= rules.needed() => deny(Reason::Inconsistent, tally.sure),
-        Finding::Sure(_) => refusal(rules, track, tally, Reason::Inconsistent, torn),
-        Finding::Ambiguous => refusal(rules, track, tally, Reason::Ambiguous, torn),
-        Finding::Unknown => refusal(rules, track, tally, Reason::Unknown, torn),
-        Finding::Poor => refusal(rules, track, tally, Reason::PoorView, torn),
+        Finding::Sure(_) if !two_people => None,
+        // Enough frames for a grant, but someone else is in the window.
+        Finding::Sure(person) if track.count(person) >= rules.needed() => deny(Reason::Inconsistent, counts.sure),
+        Finding::Sure(_) => denial(rules, track, counts, Reason::Inconsistent, two_people),
+        Finding::Ambiguous => denial(rules, track, counts, Reason::Ambiguous, two_people),
+        Finding::Unknown => denial(rules, track, counts, Reason::Unknown, two_people),
+        Finding::Poor => denial(rules, track, counts, Reason::PoorView, two_people),
     }
 }
 
-/// A denial for `reason`, which the newest frame shows, when it is due. `torn`: two people were seen surely in the window.
-fn refusal(rules: &Rules, track: &Track, tally: &Tally, reason: Reason, torn: bool) -> Option<Due> {
-    let torn_frames = if torn { tally.sure } else { 0 };
+/// The denial for `reason`, which the newest frame shows, if it is due. `two_people`: the window has sure findings of two people.
+fn denial(rules: &Rules, track: &Track, counts: &LookCounts, reason: Reason, two_people: bool) -> Option<Due> {
+    let inconsistent = if two_people { counts.sure } else { 0 };
     let frames = match reason {
-        Reason::Inconsistent => torn_frames,
-        Reason::Ambiguous => tally.ambiguous,
-        Reason::PoorView => tally.poor,
-        _ => tally.unknown,
+        Reason::Inconsistent => inconsistent,
+        Reason::Ambiguous => counts.ambiguous,
+        Reason::PoorView => counts.poor,
+        _ => counts.unknown,
     };
-    if frames < tally.unknown.max(tally.ambiguous).max(tally.poor).max(torn_frames) {
+    if frames < counts.unknown.max(counts.ambiguous).max(counts.poor).max(inconsistent) {
         return None;
     }
 
-    let frames_to_come = rules.kept().saturating_sub(tally.looks);
-    let best = tally.leader.map_or(0, |(_, frames)| frames);
+    let frames_to_come = rules.kept().saturating_sub(counts.looks);
+    let best = counts.leader.map_or(0, |(_, frames)| frames);
     let conclusive =
         reason != Reason::PoorView && frames >= rules.needed() && best.saturating_add(frames_to_come) < rules.needed();
 
     let complete = frames_to_come == 0 || track.lasted() >= rules.window;
-    let next_may_grant =
-        !torn && tally.leader.is_some_and(|(person, _)| track.count_kept(person, rules.kept()) + 1 >= rules.needed());
+    let next_may_grant = !two_people
+        && counts.leader.is_some_and(|(person, _)| track.count_kept(person, rules.kept()) + 1 >= rules.needed());
     let waited = reason != Reason::PoorView || track.waited() >= rules.window;
 
     let due = conclusive || (complete && waited && !next_may_grant);
     due.then_some(Due { verdict: Verdict::Deny { reason }, frames })
 }
 
-/// Whether the word would be about a person who was let in just now.
+/// Whether the decision would be about a person who was just let in.
 ///
-/// A denial is about whoever the track shows most, or else showed last. Once that person has not been seen surely for a
-/// whole window, the track may show somebody else, and a face that is clearly unknown is worth a word.
-fn must_be_quiet(rules: &Rules, track: &Track, tally: &Tally, due: &Due, granted: &BTreeMap<PersonId, Moment>) -> bool {
-    let shown = tally.leader.map(|(person, _)| person).or(track.last_sure().map(|(person, _)| person));
+/// A denial is about the person shown most by the track, or else shown last. Once that person has had no sure finding for a whole window, the
+/// track may show someone else, and a clearly unknown face is worth a denial.
+fn must_be_quiet(
+    rules: &Rules,
+    track: &Track,
+    counts: &LookCounts,
+    due: &Due,
+    granted: &BTreeMap<PersonId, Moment>,
+) -> bool {
+    let shown = counts.leader.map(|(person, _)| person).or(track.last_sure().map(|(person, _)| person));
     match due.verdict {
         Verdict::Grant { person } => granted.contains_key(&person),
         Verdict::Deny { reason: Reason::Unknown } if !track.sure_lately(rules.window) => false,
@@ -208,7 +211,7 @@ mod tests {
     use super::*;
     use crate::domain::{Gate, Match};
 
-    /// One camera, one track, a frame each 100 ms, looked at 50 ms after its capture.
+    /// One camera, one track, a frame every 100 ms, examined 50 ms after its capture.
     struct Scene {
         referee: Referee,
         frame: u64,
@@ -219,7 +222,7 @@ mod tests {
             Scene { referee: Referee::new(rules), frame: 0 }
         }
 
-        /// `P` poor, `U` unknown, `A` ambiguous, a digit: that person. Gives one word for each decision.
+        /// Plays frames: `P` poor, `U` unknown, `A` ambiguous, a digit for that person. Returns one word per decision.
         fn play(&mut self, frames: &str) -> Vec<String> {
             self.play_late(frames, 50)
         }
@@ -266,42 +269,42 @@ mod tests {
     }
 
     #[test]
-    fn blurred_frames_first_do_not_deny_what_follows() {
+    fn blurred_first_frames_do_not_prevent_a_grant() {
         assert_eq!(played("PP111"), ["4: grant 1"]);
         assert_eq!(played("PPPPP111"), ["7: grant 1"]);
         assert_eq!(played("P1P1P1"), ["5: grant 1"]);
         assert_eq!(played("UU111"), ["4: grant 1"]);
         assert_eq!(played("1UU11"), ["4: grant 1"]);
-        // Five frames have been looked at, but the next may still grant.
+        // Five frames have been seen, but the next may still lead to a grant.
         assert_eq!(played("P11UU1"), ["5: grant 1"]);
     }
 
     #[test]
-    fn a_stranger_is_refused_at_the_third_frame_and_again_after_a_while() {
+    fn a_stranger_is_denied_at_the_third_frame_and_again_after_a_while() {
         assert_eq!(played(&"U".repeat(60)), ["2: unknown", "52: unknown"]);
     }
 
     #[test]
-    fn unknown_and_ambiguous_take_no_turns() {
+    fn unknown_and_ambiguous_do_not_alternate() {
         assert_eq!(played(&"UUUAAAUUUAAA".repeat(4)), ["2: unknown"]);
         assert_eq!(played("AAAU"), ["2: ambiguous"]);
         assert_eq!(played("UUAAA"), ["4: ambiguous"]);
     }
 
     #[test]
-    fn a_poor_view_is_refused_after_a_whole_window() {
+    fn a_poor_view_is_denied_after_a_whole_window() {
         assert_eq!(played(&"P".repeat(30)), ["15: poor_view"]);
-        // Being seen clearly is of another kind; turning away after the answer is not worth a word.
+        // A denial of a clear view is of another kind; turning away after it is not worth another.
         assert_eq!(played(&("P".repeat(20) + "UUUUU" + &"P".repeat(20))), ["15: poor_view", "22: unknown"]);
     }
 
     #[test]
-    fn an_undecided_face_gets_a_word_in_the_end() {
+    fn an_undecided_face_gets_a_decision_in_the_end() {
         assert_eq!(played("1UPUP1UPUP"), ["6: unknown"]);
         assert_eq!(played("1PPPP1PPPP1PPPP1PPPP1PPPP"), ["16: poor_view"]);
     }
 
-    /// The authority is asked about the same track with these distances to person 1, frame by frame; what is it shown?
+    /// What the authority is shown of a track with these distances to person 1, frame by frame.
     fn shown(distances: &[f32], runner_up: Option<f32>) -> Option<Shown> {
         let (mut referee, mut last) = (Referee::new(usual()), None);
         for (frame, &distance) in (0..).zip(distances) {
@@ -319,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn evidence_is_clear_when_all_frames_are_well_within_the_limit() {
+    fn evidence_is_clear_if_all_frames_are_well_within_the_limit() {
         let clear = |distances: &[f32]| shown(distances, None).unwrap().clear.map(|c| (c.frames, c.farthest.0));
         assert_eq!(clear(&[0.5, 0.85, 0.6]), Some((3, 0.85)));
         assert_eq!(clear(&[0.5, 0.86, 0.6]), None, "one frame is not clear");
@@ -329,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_else_a_face_resembles_is_told() {
+    fn other_people_whom_a_face_resembles_are_listed() {
         assert_eq!(shown(&[0.5; 3], Some(1.0)).unwrap().resembles, [PersonId(2)]);
         assert_eq!(shown(&[0.5; 3], Some(1.01)).unwrap().resembles, []);
     }
@@ -338,13 +341,13 @@ mod tests {
     fn two_people_on_one_track_do_not_add_up() {
         assert_eq!(played("1221"), Vec::<String>::new());
         assert_eq!(played("12121"), ["4: inconsistent"]);
-        // Person 1 was seen at 0 ms; the frame at 1600 ms is the first whose window no longer holds it.
+        // Person 1 was seen at 0 ms; the frame at 1600 ms is the first whose window no longer includes that.
         let words = played(&format!("1{}", "2".repeat(17)));
         assert_eq!(words, ["3: inconsistent", "16: grant 2"]);
     }
 
     #[test]
-    fn an_old_frame_is_stale_and_the_next_fresh_one_grants() {
+    fn an_old_frame_is_stale_and_the_next_fresh_one_leads_to_a_grant() {
         let mut scene = Scene::new(usual());
         assert_eq!(scene.play_late("11", 900), Vec::<String>::new());
         let denied = scene.step('1', 801).unwrap();
@@ -355,21 +358,21 @@ mod tests {
     }
 
     #[test]
-    fn one_grant_for_each_cooldown_and_again_for_who_still_stands_there() {
+    fn a_person_who_stays_gets_one_grant_per_cooldown() {
         assert_eq!(played(&"1".repeat(60)), ["2: grant 1", "52: grant 1"]);
     }
 
     #[test]
-    fn nothing_is_said_of_a_person_in_the_cooldown() {
-        // Turns away, looks back, is taken for another for one frame: all silent.
+    fn there_is_no_decision_about_a_person_in_the_cooldown() {
+        // Turns away, looks back, is taken for someone else in one frame: no decision.
         assert_eq!(played("111PPPPPPPPPPPPPPPPPPPPPPP11UUU11AAA112111"), ["2: grant 1"]);
-        // Another person took over the track.
+        // Someone else took over the track.
         assert_eq!(played(&format!("111{}", "U".repeat(20))), ["2: grant 1", "18: unknown"]);
         assert_eq!(played("111222"), ["2: grant 1", "5: inconsistent"]);
     }
 
     #[test]
-    fn a_grant_that_is_taken_back_has_no_cooldown() {
+    fn a_revoked_grant_has_no_cooldown() {
         let mut scene = Scene::new(usual());
         assert_eq!(scene.play("111"), ["2: grant 1"]);
         assert_eq!(scene.play("111"), [""; 0]);
@@ -378,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cooldown_holds_over_all_cameras() {
+    fn the_cooldown_applies_to_all_cameras() {
         let mut scene = Scene::new(usual());
         scene.play("111");
         for frame in 0..5 {
@@ -402,7 +405,7 @@ mod tests {
         let mut referee = Referee::new(usual());
         let at = |ms| Moment(Duration::from_millis(ms));
         for (frame, now) in [at(0), at(2000), at(4000)].into_iter().enumerate() {
-            // All three claim one capture time; by the referee's clock they are 2 s apart, more than the window.
+            // All three have the same capture time, but by the referee's clock they are 2 s apart, more than the window.
             assert_eq!(referee.consider(&clear(frame as u64, at(60_000)), now, &mut allow), None);
         }
         for frame in 3..5 {
@@ -415,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_camera_is_told_when_the_window_has_passed() {
+    fn a_slow_camera_leads_to_a_denial_after_the_window() {
         let rules = Rules { frames_agree: 3, frames_window: 30, ..usual() };
         assert_eq!(Scene::new(rules).play(&"U".repeat(20)), ["15: unknown"]);
     }
@@ -427,7 +430,7 @@ mod tests {
         let decision = scene.step('1', 50).unwrap();
         assert_eq!(decision.frames, (3, 5));
         assert!(decision.gates.iter().all(|gate| gate.passed));
-        let told: Vec<_> = decision.gates.iter().map(|gate| format!("{}: {}", gate.name, gate.input)).collect();
+        let gates: Vec<_> = decision.gates.iter().map(|gate| format!("{}: {}", gate.name, gate.input)).collect();
         let expected = [
             "quality: 120 px, sharpness 90, yaw 0°, pitch 0°",
             "distance: 0.6000 to person 1",
@@ -435,11 +438,11 @@ mod tests {
             "agreement: 3 of 5 frames show person 1",
             "age: 50 ms",
         ];
-        assert_eq!(told, expected);
+        assert_eq!(gates, expected);
     }
 
     #[test]
-    fn a_known_face_that_may_not_pass_is_told_why_once_in_a_while() {
+    fn a_known_person_who_may_not_pass_is_denied_once_in_a_while() {
         let mut referee = Referee::new(usual());
         let gate = Gate { name: "permit", input: String::new(), limit: String::new(), passed: false };
         let mut asked = 0;

@@ -1,66 +1,64 @@
-//! The settings of a referee, and what they say of one frame on its own.
-//!
-//! Knows nothing of earlier frames, of time passing or of what has been said before.
+//! The settings of a referee, and the finding for a single frame.
 
 use std::time::Duration;
 
-use super::shown::CLEARLY;
+use super::person::CLEARLY;
 use crate::domain::{Distance, Match, PersonId, Quality, Sighting};
 
-/// Most frames of one track that are ever kept, whatever the settings say.
+/// The most frames kept for a track, whatever the settings say.
 const MOST_FRAMES: u32 = 64;
 
-/// When a face is let in. The values named here are the usual ones; the configuration sets them.
+/// The conditions of a grant. The values in the comments are the usual ones; the configuration sets them.
 ///
-/// `frames_agree` frames must fit into `window`: a camera that gives fewer never grants.
+/// `frames_agree` frames must fit into `window`: a slower camera never leads to a grant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    /// The nearest person is near enough at this distance or less. Belongs to the model; it comes from a calibration.
+    /// The distance limit for the nearest person. It depends on the model and comes from a calibration.
     pub distance: Distance,
     /// The nearest other person must be at least this much farther away, in units of distance. 0.05.
     pub margin: f32,
-    /// Frames of one track that must show the same person. 3; zero counts as one, and more than 64 never grants.
+    /// The number of frames of one track that must show the same person. 3; zero counts as one, and more than 64 never grants.
     pub frames_agree: u32,
-    /// Out of this many frames that were looked at last. 5; at least `frames_agree`, at most 64.
+    /// The number of latest frames that are considered. 5; at least `frames_agree`, at most 64.
     pub frames_window: u32,
     /// The span of capture times, back from the newest frame, in which frames count. 1.5 s.
     pub window: Duration,
-    /// The frame that decides may be this old when the rules speak. 800 ms.
+    /// The largest age of the deciding frame. 800 ms.
     pub max_age: Duration,
-    /// After a grant nothing is said of that person for this long, at any camera of the referee. 5 s.
+    /// After a grant, no decision about that person is made for this long, at any camera of the referee. 5 s.
     pub cooldown: Duration,
-    /// A track is not told the same refusal again for this long. 5 s.
+    /// The least time between two denials of the same kind for a track. 5 s.
     pub repeat_denial: Duration,
-    /// The shorter side of the face, in pixels, must be at least this. 80.
+    /// The least length of the face's shorter side, in pixels. 80.
     pub min_face_px: f32,
-    /// The sharpness, as in [`Quality::sharpness`], must be at least this. 30.
+    /// The least sharpness, as in [`Quality::sharpness`]. 30.
     pub min_sharpness: f32,
-    /// The head may be turned this far to either side, in degrees. 35.
+    /// The largest yaw to either side, in degrees. 35.
     pub max_yaw_deg: f32,
-    /// The head may nod this far up or down, in degrees. 25.
+    /// The largest pitch up or down, in degrees. 25.
     pub max_pitch_deg: f32,
 }
 
-/// What one frame shows of a face.
+/// What one frame shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// Not fit for recognition: speaks neither for nor against anybody.
+    /// Not usable for recognition: evidence neither for nor against anyone.
     Poor,
-    /// A good view, and nobody is near enough.
+    /// A good view, but nobody is near enough.
     Unknown,
-    /// A good view and somebody near enough, but somebody else nearly as near.
+    /// A good view of someone near enough, but someone else is nearly as near.
     Ambiguous,
-    /// A good view of this person, near enough and with nobody else nearly as near.
+    /// A good view of this person, who is near enough, with nobody else nearly as near.
     Sure(PersonId),
 }
 
 impl Rules {
-    /// Frames that must agree: at least one.
+    /// The number of frames that must agree, at least one.
     pub(super) fn needed(&self) -> u32 {
         self.frames_agree.max(1)
     }
 
-    /// Frames that are kept of a track: 1 to [`MOST_FRAMES`].
+    /// The number of frames kept for a track, 1 to [`MOST_FRAMES`].
     pub(super) fn kept(&self) -> u32 {
         self.frames_window.max(self.needed()).min(MOST_FRAMES)
     }
@@ -82,7 +80,7 @@ impl Rules {
         }
     }
 
-    /// Large, sharp and frontal enough. A measure that is not a finite number never is.
+    /// Large, sharp and frontal enough. A measure that is not finite never passes.
     pub(super) fn good_view(&self, quality: &Quality) -> bool {
         at_least(quality.size, self.min_face_px)
             && at_least(quality.sharpness, self.min_sharpness)
@@ -90,24 +88,24 @@ impl Rules {
             && within(quality.pitch.abs(), self.max_pitch_deg)
     }
 
-    /// Near enough. A distance below zero or not finite never is: the comparison that gave it was broken.
+    /// Near enough. A negative or non-finite distance never passes, because the comparison was broken.
     pub(super) fn near(&self, nearest: &Match) -> bool {
         within(nearest.distance.0, self.distance.0)
     }
 
-    /// The distance to the nearest person when it is clearly within the limit.
+    /// The distance to the nearest person if it is clearly within the limit.
     pub(super) fn clearly(&self, sighting: &Sighting) -> Option<Distance> {
         let distance = sighting.nearest?.distance;
         within(distance.0, self.distance.0 * CLEARLY).then_some(distance)
     }
 
-    /// The runner-up, when near enough as well.
+    /// The runner-up, if near enough too.
     pub(super) fn near_too(&self, sighting: &Sighting) -> Option<PersonId> {
         let (other, distance) = sighting.nearest?.runner_up?;
         within(distance.0, self.distance.0).then_some(other)
     }
 
-    /// Nobody else is nearly as near. True in a gallery of one; false when the gap is not a finite number.
+    /// Nobody else is nearly as near. True in a gallery of one; false if the gap is not finite.
     pub(super) fn apart(&self, nearest: &Match) -> bool {
         match nearest.runner_up {
             Some((_, other)) => at_least(other.0 - nearest.distance.0, self.margin),
@@ -130,7 +128,7 @@ pub(super) mod tests {
     use crate::access::{Judgement, Shown};
     use crate::domain::{Face, Moment, TrackId};
 
-    /// The usual rules, with 1.0 as near enough.
+    /// The usual rules with a distance limit of 1.0.
     pub(crate) fn usual() -> Rules {
         Rules {
             distance: Distance(1.0),
@@ -148,12 +146,12 @@ pub(super) mod tests {
         }
     }
 
-    /// Everybody may pass.
+    /// Lets everybody pass.
     pub(in crate::access) fn allow(_: &Shown) -> Judgement {
         Judgement { gates: Vec::new(), refused: None, with: None }
     }
 
-    /// A good view of person 1, near and far from anybody else, by camera `door` at track 1.
+    /// A good view of person 1, near and far from anyone else, by camera `door` on track 1.
     pub(in crate::access) fn clear(frame: u64, captured_at: Moment) -> Sighting {
         Sighting {
             camera: "door".into(),
@@ -190,7 +188,7 @@ pub(super) mod tests {
     fn a_close_runner_up_makes_a_match_ambiguous_but_not_a_far_one() {
         assert_eq!(finding_at(0.5, Some(0.54)), Finding::Ambiguous);
         assert_eq!(finding_at(0.5, Some(0.56)), Finding::Sure(PersonId(1)));
-        // A stranger is a stranger, however many people are equally far.
+        // A stranger is unknown, however many people are equally far.
         assert_eq!(finding_at(1.2, Some(1.2)), Finding::Unknown);
     }
 
@@ -211,7 +209,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn each_measure_of_a_view_can_spoil_it() {
+    fn each_quality_measure_can_make_a_view_poor() {
         let spoil: [fn(&mut Quality, f32); 4] =
             [|q, v| q.size = v, |q, v| q.sharpness = v, |q, v| q.yaw = v, |q, v| q.pitch = v];
         let bad = [[79.9, f32::NAN], [29.9, f32::INFINITY], [-35.1, f32::NAN], [-25.1, f32::NEG_INFINITY]];
@@ -231,7 +229,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn frame_counts_are_kept_in_bounds() {
+    fn frame_counts_are_bounded() {
         let odd = |agree, of| {
             let rules = Rules { frames_agree: agree, frames_window: of, ..usual() };
             (rules.needed(), rules.kept())

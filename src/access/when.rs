@@ -1,6 +1,4 @@
-//! Now, by every clock, and points in time that outlive a restart.
-//!
-//! Knows nothing of what happened then.
+//! The present by all clocks, and points in time that can be compared after a restart.
 
 use std::time::Duration;
 
@@ -8,37 +6,37 @@ use jiff::Timestamp;
 
 use crate::domain::{Moment, TimeQuality};
 
-/// A point that lies ahead by no more than this is now: the clock was put back a little.
+/// A point this little in the future counts as now: the clock was set back slightly.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// Now: the clock that only counts up, for spans; the wall clock with its quality, for schedules; and the machine's own, for spans over a
-/// restart.
+/// The present: the monotonic clock for time spans, the wall clock with its quality for schedules, and the machine's uptime for time spans
+/// across restarts of this program.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Now {
     pub moment: Moment,
     pub wall: Timestamp,
     pub quality: TimeQuality,
-    /// It is at least so late, whatever the wall clock shows.
+    /// The time is at least this, whatever the wall clock shows.
     pub at_least: Timestamp,
-    /// The machine's name for this run; zeros when it is not known.
+    /// The machine's boot id; zeros if it is not known.
     pub boot: [u8; 16],
-    /// Since the machine was started.
+    /// The time since the machine booted.
     pub since_boot: Duration,
 }
 
 impl Now {
-    /// By a wall clock that nothing speaks against, of a machine whose runs have no name.
+    /// From a plausible wall clock, on a machine without a boot id.
     pub fn by_the_wall(moment: Moment, wall: Timestamp) -> Now {
         let quality = TimeQuality::Plausible;
         Now { moment, wall, quality, at_least: wall, boot: [0; 16], since_boot: moment.0 }
     }
 
-    /// Whether the day and the hour can be told.
+    /// Whether the date and time are known.
     pub fn is_known(&self) -> bool {
         self.quality.is_known()
     }
 
-    /// What is the matter with the wall clock, in words.
+    /// What is wrong with the wall clock, for people.
     pub(super) fn doubt(&self) -> &'static str {
         match self.quality {
             TimeQuality::Unset => "the clock is not set",
@@ -48,44 +46,44 @@ impl Now {
     }
 }
 
-/// A point in time, by the wall clock and by the machine's own.
+/// A point in time, by the wall clock and by the machine's uptime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct When {
     pub wall: Timestamp,
-    /// Whether the wall clock could be relied on then.
+    /// Whether the wall clock was reliable then.
     pub known: bool,
-    /// The machine's name for that run; zeros when it is not known.
+    /// The machine's boot id then; zeros if it was not known.
     pub boot: [u8; 16],
-    /// Since the machine was started.
+    /// The time since the machine booted.
     pub since_boot: Duration,
 }
 
 impl When {
-    /// Now.
+    /// The present as a point in time.
     pub fn of(now: &Now) -> When {
         When { wall: now.wall, known: now.is_known(), boot: now.boot, since_boot: now.since_boot }
     }
 
-    /// By the wall clock alone, as older versions wrote it.
+    /// By the wall clock only, as older versions wrote it.
     pub fn by_the_wall(wall: Timestamp) -> When {
         When { wall, known: true, boot: [0; 16], since_boot: Duration::ZERO }
     }
 
-    /// How long ago that was. Within one run of the machine that is certain, whatever was done to the wall clock; across runs both
-    /// wall clocks must be known. `None` when it cannot be told.
+    /// How long ago it was. Within one boot that is exact, even if the wall clock was set; across boots the wall clock must be known at both
+    /// times. `None` if it cannot be determined.
     pub fn ago(&self, now: &Now) -> Option<Duration> {
         if self.boot == now.boot && self.boot != [0; 16] {
             return Some(now.since_boot.saturating_sub(self.since_boot));
         }
         let span = now.wall.duration_since(self.wall);
-        let told = self.known && now.is_known();
+        let both_known = self.known && now.is_known();
         match span.is_negative() {
-            false => told.then(|| span.unsigned_abs()),
-            true => (told && span.unsigned_abs() <= SLACK).then_some(Duration::ZERO),
+            false => both_known.then(|| span.unsigned_abs()),
+            true => (both_known && span.unsigned_abs() <= SLACK).then_some(Duration::ZERO),
         }
     }
 
-    /// What a right wall clock showed then; `None` when that cannot be told.
+    /// What a correct wall clock showed then; `None` if it cannot be determined.
     pub fn wall_then(&self, now: &Now) -> Option<Timestamp> {
         let ago = self.ago(now).filter(|_| now.is_known())?;
         now.wall.checked_sub(jiff::SignedDuration::try_from(ago).ok()?).ok()
@@ -104,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn within_a_run_the_wall_clock_does_not_matter() {
+    fn within_a_boot_the_wall_clock_does_not_matter() {
         let then = When::of(&now("1970-01-01T00:00:00Z", TimeQuality::Unset, 1, 1));
         let later = now("2026-05-04T09:00:00Z", TimeQuality::Synchronised, 1, 4);
         assert_eq!(then.ago(&later), Some(3 * HOUR));
@@ -114,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn across_runs_both_clocks_must_be_known() {
+    fn across_boots_both_clocks_must_be_known() {
         let then = When::of(&now("2026-05-04T09:00:00Z", TimeQuality::Plausible, 1, 1));
         let at = |wall: &str, quality| then.ago(&now(wall, quality, 2, 0));
         assert_eq!(at("2026-05-04T11:00:00Z", TimeQuality::Plausible), Some(2 * HOUR));
@@ -128,7 +126,7 @@ mod tests {
         );
         let unset = When::of(&now("1970-01-01T00:00:00Z", TimeQuality::Unset, 1, 1));
         assert_eq!(unset.ago(&now("2026-05-04T11:00:00Z", TimeQuality::Synchronised, 2, 0)), None);
-        // Runs without a name are never the same.
+        // Boots without an id are never the same.
         let nameless = When::by_the_wall("2026-05-04T09:00:00Z".parse().unwrap());
         assert_eq!(nameless.ago(&now("2026-05-04T10:00:00Z", TimeQuality::Plausible, 0, 9)), Some(HOUR));
     }

@@ -1,6 +1,4 @@
-//! Where people are, as far as doors have told: each person is in one zone, or nowhere known. Anti-passback rests on it.
-//!
-//! A zone's count is the number of people in it, so it can never be negative. Knows nothing of who may pass.
+//! Which zone each person is in, as far as is known. Anti-passback relies on it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,37 +13,36 @@ pub struct Place {
     pub since: When,
 }
 
-/// Everybody's place.
+/// The known places of all people.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Whereabouts(BTreeMap<PersonId, Place>);
 
 impl Whereabouts {
-    /// Where a person is. `None` when it is not known, or has been longer than `trusted_for` ago. How long ago is counted by the machine's
-    /// own clock within one run of it, and by the wall clock across runs; where that cannot be told either, the place is trusted:
-    /// a person who is inside stays inside.
+    /// Where a person is. `None` if it is not known, or was last known more than `trusted_for` ago. The age is measured by uptime within one boot,
+    /// and by the wall clock across boots. If it cannot be determined, the place is trusted: a person who is inside stays inside.
     pub fn of(&self, person: PersonId, now: &Now, trusted_for: Option<Duration>) -> Option<&Place> {
         let place = self.0.get(&person)?;
         let too_old = trusted_for.zip(place.since.ago(now)).is_some_and(|(longest, age)| age >= longest);
         (!too_old).then_some(place)
     }
 
-    /// A person is in `zone` now.
+    /// Notes that a person is in `zone` now.
     pub fn enter(&mut self, person: PersonId, zone: &str, now: &Now) {
         self.0.insert(person, Place { zone: zone.to_owned(), since: When::of(now) });
     }
 
-    /// Where a person is, is not known any more; `false` when it was not before.
+    /// Forgets where a person is; `false` if it was not known.
     pub fn forget(&mut self, person: PersonId) -> bool {
         self.0.remove(&person).is_some()
     }
 
-    /// Where anybody is, is not known any more.
+    /// Forgets where everyone is.
     pub fn forget_all(&mut self) {
         self.0.clear();
     }
 
-    /// The time is known. Places of which it cannot be told how old they are count as of now, or they would be trusted for ever: they lie ahead,
-    /// or are of a run of the machine that did not know the time. Gives those people; nobody while the time is not known.
+    /// Dates places whose age cannot be determined as of now, once the time is known; otherwise they would be trusted forever. These are places
+    /// dated in the future, or during a boot that did not know the time. Returns those people; nobody while the time is not known.
     pub fn date(&mut self, now: &Now) -> Vec<PersonId> {
         let undated = self.0.iter_mut().filter(|(_, place)| now.is_known() && place.since.ago(now).is_none());
         undated
@@ -56,7 +53,7 @@ impl Whereabouts {
             .collect()
     }
 
-    /// How many people are in each zone that anybody is in.
+    /// The number of people in each non-empty zone.
     pub fn counts(&self) -> BTreeMap<&str, usize> {
         self.0.values().fold(BTreeMap::new(), |mut counts, place| {
             *counts.entry(place.zone.as_str()).or_default() += 1;
@@ -64,7 +61,7 @@ impl Whereabouts {
         })
     }
 
-    /// Everybody whose place is known.
+    /// All people whose place is known.
     pub fn iter(&self) -> impl Iterator<Item = (PersonId, &Place)> {
         self.0.iter().map(|(person, place)| (*person, place))
     }
@@ -90,7 +87,7 @@ mod tests {
         Now::by_the_wall(Moment::default(), Timestamp::from_second(second).unwrap())
     }
 
-    /// In run `boot` of the machine.
+    /// During boot `boot` of the machine.
     fn run(boot: u8, since_boot: u64, wall: Now, quality: TimeQuality) -> Now {
         Now { boot: [boot; 16], since_boot: Duration::from_secs(since_boot), quality, ..wall }
     }
@@ -105,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn within_a_run_a_clock_that_is_set_changes_nothing() {
+    fn within_a_boot_setting_the_clock_changes_nothing() {
         let mut where_ = Whereabouts::default();
         where_.enter(ADA, "office", &run(1, 100, at(100_000_000), TimeQuality::Plausible));
         for (wall, quality) in [(0, TimeQuality::Unset), (900_000_000, TimeQuality::Synchronised)] {
@@ -116,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_start_without_the_time_whoever_is_inside_stays_inside() {
+    fn after_a_boot_without_the_time_people_inside_stay_inside() {
         let mut where_ = Whereabouts::default();
         where_.enter(ADA, "office", &run(1, 100, at(100_000_000), TimeQuality::Synchronised));
         for (wall, quality) in [(0, TimeQuality::Unset), (99_900_000, TimeQuality::Wrong)] {
@@ -128,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_lies_ahead_is_not_kept_for_ever() {
+    fn a_place_dated_in_the_future_is_not_trusted_forever() {
         let mut where_ = Whereabouts::default();
         where_.enter(ADA, "office", &run(1, 100, at(900_000_000), TimeQuality::Plausible));
         let now = run(2, 10, at(100_000_000), TimeQuality::Synchronised);

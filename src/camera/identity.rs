@@ -1,55 +1,55 @@
-//! Which device a camera is: its link in `/dev/v4l/by-id`, the place where it is plugged in, and the name its driver gives it.
+//! Which device a camera is: its link in `/dev/v4l/by-id`, the port where it is plugged in, and its driver's name for it.
 //!
-//! A device file such as `/dev/video0` belongs to whichever camera was found first. This tells two of them apart. Opens no device.
+//! A device file such as `/dev/video0` belongs to whichever camera was found first; the identity distinguishes cameras. Opens no device.
 
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// Where udev keeps links whose names are made of a camera's maker, model and serial number.
+/// Where udev makes links named after a camera's maker, model and serial number.
 const BY_ID: &str = "/dev/v4l/by-id";
 
-/// What is known of the device behind a device file.
+/// Identifies the device behind a device file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The name of its link in `/dev/v4l/by-id`; `None` where udev makes none, as for cameras that are not on USB.
+    /// The name of its link in `/dev/v4l/by-id`; `None` if udev makes none, as for cameras not on USB.
     pub link: Option<String>,
-    /// Where it is plugged in, as its driver says: `usb-0000:01:00.0-1.2`.
+    /// The port where it is plugged in, as reported by its driver: `usb-0000:01:00.0-1.2`.
     pub bus: String,
-    /// What its driver calls it.
+    /// Its name as reported by its driver.
     pub card: String,
 }
 
 impl Identity {
-    /// Of the device file `device`, whose driver answers with `card` and `bus`.
+    /// The identity of the device file `device`, whose driver reports `card` and `bus`.
     pub(super) fn of(device: &Path, card: &str, bus: &str) -> Identity {
         Identity { link: link_to(Path::new(BY_ID), device), bus: bus.trim().to_owned(), card: card.trim().to_owned() }
     }
 
-    /// Whether this is the device that an operator means: by its link (the name or the whole path), by its place, by its driver's
-    /// name, or by `name @ place`.
+    /// Whether this is the device that an operator configured: by its link (the name or the whole path), its port, its driver's name, or
+    /// `name @ port`.
     pub fn is(&self, wanted: &str) -> bool {
         let wanted = wanted.trim();
         let link = Path::new(wanted).strip_prefix(BY_ID).ok().and_then(Path::to_str).unwrap_or(wanted);
         self.link.as_deref() == Some(link)
-            || [&self.bus, &self.card, &self.name_and_place()]
+            || [&self.bus, &self.card, &self.name_and_port()]
                 .into_iter()
                 .any(|known| !known.is_empty() && known == wanted)
     }
 
-    /// Whether both can be one device in one place. A link that only one of them has tells nothing: udev makes it a moment after the
-    /// device appears.
+    /// Whether both can be the same device in the same port. A link that only one of them has proves nothing, because udev makes it a moment
+    /// after the device appears.
     pub fn same_as(&self, other: &Identity) -> bool {
         let links = self.link.as_ref().zip(other.link.as_ref());
         self.bus == other.bus && self.card == other.card && links.is_none_or(|(mine, theirs)| mine == theirs)
     }
 
-    /// What to write into `[[camera]] identity`: the link's name where there is one, else `name @ place`.
+    /// The value for `[[camera]] identity`: the link's name if there is one, else `name @ port`.
     pub fn key(&self) -> String {
-        self.link.clone().unwrap_or_else(|| self.name_and_place())
+        self.link.clone().unwrap_or_else(|| self.name_and_port())
     }
 
-    fn name_and_place(&self) -> String {
+    fn name_and_port(&self) -> String {
         format!("{} @ {}", self.card, self.bus)
     }
 }
@@ -57,13 +57,13 @@ impl Identity {
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.link {
-            Some(link) => write!(f, "{link} ({})", self.name_and_place()),
-            None => f.write_str(&self.name_and_place()),
+            Some(link) => write!(f, "{link} ({})", self.name_and_port()),
+            None => f.write_str(&self.name_and_port()),
         }
     }
 }
 
-/// The name of the link in `folder` that leads to `device`; the first by name where there are several.
+/// The name of the link in `folder` that leads to `device`; of several, the first by name.
 fn link_to(folder: &Path, device: &Path) -> Option<String> {
     let entries = fs::read_dir(folder).ok()?;
     let leads_there = |path: &Path| fs::canonicalize(path).is_ok_and(|target| target == device);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_may_name_it_by_link_place_or_name() {
+    fn a_device_can_be_configured_by_link_port_or_name() {
         let webcam = identity(Some("usb-Maker_Cam_42-video-index0"), "usb-1.2", "Cam");
         for right in [
             "usb-Maker_Cam_42-video-index0",
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn another_place_name_or_serial_number_is_another_device_and_a_late_link_is_not() {
+    fn a_different_port_name_or_serial_number_is_another_device_but_a_late_link_is_not() {
         let (mine, bare) = (identity(Some("a-1"), "usb-1", "Cam"), identity(None, "usb-1", "Cam"));
         assert!(mine.same_as(&mine) && mine.same_as(&bare) && bare.same_as(&mine));
         for other in [
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_link_is_found_by_where_it_leads() {
+    fn the_link_is_found_by_its_target() {
         let folder = tempfile::tempdir().unwrap();
         let device = folder.path().canonicalize().unwrap().join("video3");
         fs::write(&device, "").unwrap();

@@ -1,7 +1,5 @@
-//! Photographs and Motion-JPEG files played as if a camera saw them: for tests, demonstrations and boards without a
-//! camera.
-//!
-//! Knows nothing of devices, and keeps one picture at a time in memory however long the replay is.
+//! Replays photographs and Motion-JPEG files as if they came from a camera: for tests, demonstrations and boards without a camera. Only one
+//! picture is in memory at a time.
 
 mod mjpeg;
 
@@ -18,63 +16,62 @@ use crate::photo::{self, JpegDecoder, PhotoError};
 const PHOTOGRAPHS: [&str; 5] = ["jpg", "jpeg", "png", "bmp", "webp"];
 const MOTION_JPEG: [&str; 2] = ["mjpeg", "mjpg"];
 
-/// How a replay goes.
+/// The settings of a replay.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplaySettings {
-    /// From one frame to the next; zero plays as fast as frames are asked for. `next` blocks for no longer than this.
+    /// The time between frames. Zero plays as fast as frames are requested. `next` blocks for no longer than this.
     pub interval: Duration,
-    /// Start again at the end, for ever.
+    /// Whether to start again at the end.
     pub looping: bool,
 }
 
-/// A replay; opened with [`Replay::open`].
+/// A replay, opened by [`Replay::open`].
 pub struct Replay {
     path: PathBuf,
     settings: ReplaySettings,
     clock: Arc<dyn Clock>,
-    reel: Reel,
+    media: Media,
     seq: u64,
     due: Option<Moment>,
-    /// Whether a picture has come since the reel was last at its start; a reel without any is not wound back.
-    fruitful: bool,
+    /// Whether a picture has come since the last rewind. A replay without any picture is not rewound.
+    had_picture: bool,
 }
 
-enum Reel {
+enum Media {
     Photos { files: Vec<PathBuf>, at: usize },
     Mjpeg { file: MjpegFile, at: u64, decoder: JpegDecoder, spare: Vec<u8> },
 }
 
 impl Replay {
-    /// Opens a folder (its photographs in the order of their names, folders inside it not looked at), one photograph,
-    /// or a Motion-JPEG file (`.mjpeg` or `.mjpg`: JPEG images one after the other, whatever lies between them
-    /// skipped).
+    /// Opens a directory (its photographs in the order of their names, without subdirectories), one photograph, or a Motion-JPEG file (`.mjpeg`
+    /// or `.mjpg`: consecutive JPEG images; other bytes between them are skipped).
     ///
     /// # Errors
-    /// [`CameraError::Io`] when there is nothing to play at `path`.
+    /// [`CameraError::Io`] if there is nothing to play at `path`.
     pub fn open(path: &Path, settings: ReplaySettings, clock: Arc<dyn Clock>) -> Result<Replay, CameraError> {
         let kind = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-        let reel = if kind.is_dir() {
+        let media = if kind.is_dir() {
             let files = photographs_in(path).map_err(|error| unreadable(path, &error))?;
             if files.is_empty() {
                 return Err(nothing_in(path));
             }
-            Reel::Photos { files, at: 0 }
+            Media::Photos { files, at: 0 }
         } else if has_extension(path, &MOTION_JPEG) {
             let file = MjpegFile::open(path).map_err(|error| unreadable(path, &error))?;
-            Reel::Mjpeg { file, at: 0, decoder: JpegDecoder::new(), spare: Vec::new() }
+            Media::Mjpeg { file, at: 0, decoder: JpegDecoder::new(), spare: Vec::new() }
         } else {
-            Reel::Photos { files: vec![path.to_owned()], at: 0 }
+            Media::Photos { files: vec![path.to_owned()], at: 0 }
         };
-        Ok(Replay { path: path.to_owned(), settings, clock, reel, seq: 0, due: None, fruitful: false })
+        Ok(Replay { path: path.to_owned(), settings, clock, media, seq: 0, due: None, had_picture: false })
     }
 
-    /// Sleeps until the next frame is due. Never longer than one interval, also when the clock stands still.
+    /// Sleeps until the next frame is due, but for no more than one interval, even if the clock stands still.
     fn keep_pace(&mut self) {
         let interval = self.settings.interval;
         let now = self.clock.now();
         let due = self.due.unwrap_or(now);
         std::thread::sleep(due.since(now).min(interval));
-        // A replay that fell behind goes on from where it is instead of catching up in a burst.
+        // A replay that fell behind continues from here instead of catching up in a burst.
         self.due = Some(due.max(now) + interval);
     }
 }
@@ -83,61 +80,61 @@ impl FrameSource for Replay {
     fn next(&mut self) -> Result<Frame, CameraError> {
         self.keep_pace();
         loop {
-            if let Some(picture) = self.reel.advance(&self.path).map_err(|error| unreadable(&self.path, &error))? {
+            if let Some(picture) = self.media.advance(&self.path).map_err(|error| unreadable(&self.path, &error))? {
                 let seq = self.seq;
                 self.seq += 1;
                 let image = picture?;
-                self.fruitful = true;
+                self.had_picture = true;
                 return Ok(Frame { seq, captured_at: self.clock.now(), image });
             }
-            if !self.fruitful {
+            if !self.had_picture {
                 return Err(nothing_in(&self.path));
             }
             if !self.settings.looping {
                 return Err(CameraError::Ended { replay: self.path.display().to_string() });
             }
-            self.fruitful = false;
-            self.reel.rewind().map_err(|error| unreadable(&self.path, &error))?;
+            self.had_picture = false;
+            self.media.rewind().map_err(|error| unreadable(&self.path, &error))?;
         }
     }
 
     fn recycle(&mut self, image: Image) {
-        if let Reel::Mjpeg { spare, .. } = &mut self.reel {
+        if let Media::Mjpeg { spare, .. } = &mut self.media {
             *spare = image.into_rgb();
         }
     }
 
     fn describe(&self) -> String {
-        let what = match &self.reel {
-            Reel::Photos { files, .. } => format!("{} photographs", files.len()),
-            Reel::Mjpeg { .. } => "Motion-JPEG".into(),
+        let what = match &self.media {
+            Media::Photos { files, .. } => format!("{} photographs", files.len()),
+            Media::Mjpeg { .. } => "Motion-JPEG".into(),
         };
         let pace = match self.settings.interval {
-            Duration::ZERO => "as fast as they are taken".into(),
+            Duration::ZERO => "as fast as requested".into(),
             interval => format!("one every {} ms", interval.as_millis()),
         };
-        let end = if self.settings.looping { "over and over" } else { "once" };
+        let end = if self.settings.looping { "repeated" } else { "once" };
         format!("replay of {}: {what}, {pace}, {end}", self.path.display())
     }
 }
 
-/// What a reel shows next.
+/// A picture, or why it is unusable.
 type Picture = Result<Image, CameraError>;
 
-impl Reel {
-    /// The next picture of the reel at `path`, or `None` at its end.
+impl Media {
+    /// The next picture, or `None` at the end. `path` is for messages.
     fn advance(&mut self, path: &Path) -> std::io::Result<Option<Picture>> {
         match self {
-            Reel::Photos { files, at } => {
+            Media::Photos { files, at } => {
                 let Some(file) = files.get(*at) else { return Ok(None) };
                 *at += 1;
                 Ok(Some(photo::load(file).map_err(|error| match error {
-                    // The origin names the file already.
+                    // The origin already names the file.
                     PhotoError::File { path, cause } => bad_frame(path.display().to_string(), *cause),
                     other => bad_frame(file.display().to_string(), other),
                 })))
             }
-            Reel::Mjpeg { file, at, decoder, spare } => {
+            Media::Mjpeg { file, at, decoder, spare } => {
                 let origin = |at: u64| format!("{}, image {at}", path.display());
                 let Some(part) = file.next_part()? else { return Ok(None) };
                 *at += 1;
@@ -145,7 +142,9 @@ impl Reel {
                     Part::Image(bytes) => {
                         decoder.decode_into(bytes, std::mem::take(spare)).map_err(|cause| bad_frame(origin(*at), cause))
                     }
-                    Part::CutOff => Err(bad_frame(origin(*at), PhotoError::Damaged("a JPEG without its end".into()))),
+                    Part::Truncated => {
+                        Err(bad_frame(origin(*at), PhotoError::Damaged("a JPEG without an end marker".into())))
+                    }
                 }))
             }
         }
@@ -153,8 +152,8 @@ impl Reel {
 
     fn rewind(&mut self) -> std::io::Result<()> {
         match self {
-            Reel::Photos { at, .. } => *at = 0,
-            Reel::Mjpeg { file, at, .. } => {
+            Media::Photos { at, .. } => *at = 0,
+            Media::Mjpeg { file, at, .. } => {
                 file.rewind()?;
                 *at = 0;
             }
@@ -194,8 +193,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> CameraError {
 fn nothing_in(path: &Path) -> CameraError {
     CameraError::Io {
         origin: path.display().to_string(),
-        reason: "it holds no picture that can be shown".into(),
-        advice: "name a folder with JPEG, PNG, BMP or WebP pictures, one such picture, or a .mjpeg file".into(),
+        reason: "it contains no usable picture".into(),
+        advice: "name a directory with JPEG, PNG, BMP or WebP pictures, one such picture, or a .mjpeg file".into(),
     }
 }
 
@@ -221,13 +220,13 @@ mod tests {
         bytes
     }
 
-    /// `Ok(side)` of the next frame, or the error's words.
+    /// `Ok(side)` of the next frame, or the error message.
     fn next(replay: &mut Replay) -> Result<u32, String> {
         replay.next().map(|frame| frame.image.width()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn a_folder_plays_its_photographs_by_name_and_ends() {
+    fn a_directory_plays_its_photographs_by_name_and_ends() {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in
             [("b.JPG", jpeg(20)), ("a.jpeg", jpeg(10)), ("c.png", b"no picture".to_vec()), ("d.jpg", jpeg(30))]
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn one_photograph_over_and_over_counts_on_and_takes_the_time_from_the_clock() {
+    fn a_repeated_photograph_keeps_counting_and_is_dated_by_the_clock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one.jpg");
         std::fs::write(&path, jpeg(10)).unwrap();
@@ -263,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_played_says_so_instead_of_spinning() {
+    fn a_replay_without_pictures_fails_instead_of_spinning() {
         let folder = tempfile::tempdir().unwrap();
         let missing = open(&folder.path().join("missing"), false).err().unwrap().to_string();
         assert!(missing.contains("missing") && missing.contains("check the path"), "{missing}");
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_motion_jpeg_file_plays_past_its_broken_parts_and_starts_again() {
+    fn a_motion_jpeg_file_skips_broken_parts_and_starts_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("film.mjpeg");
         let cut = jpeg(40);

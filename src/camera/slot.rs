@@ -1,12 +1,12 @@
-//! A hand-over between two threads that holds one thing: the newest.
+//! A slot between two threads that holds only the newest value.
 //!
-//! The sender never waits. What the receiver was too slow to take is replaced, counted, and given back to the sender,
-//! so that its memory can be used again. Knows nothing of what is handed over.
+//! The sender never waits. A value that the receiver was too slow to take is replaced, counted, and returned to the sender, which can reuse
+//! its memory.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// A slot and its two ends.
+/// Creates a slot with its two ends.
 pub fn slot<T>() -> (SlotSender<T>, SlotReceiver<T>) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State { newest: None, dropped: 0, sender_gone: false, receiver_gone: false }),
@@ -15,48 +15,47 @@ pub fn slot<T>() -> (SlotSender<T>, SlotReceiver<T>) {
     (SlotSender(shared.clone()), SlotReceiver(shared))
 }
 
-/// The end that puts in. The slot is closed when it is dropped.
+/// The sending end. Dropping it closes the slot.
 pub struct SlotSender<T>(Arc<Shared<T>>);
 
-/// The end that takes out. The slot is closed when it is dropped.
+/// The receiving end. Dropping it closes the slot.
 pub struct SlotReceiver<T>(Arc<Shared<T>>);
 
-/// The receiver is gone; here is what could not be put.
+/// The receiver has been dropped; contains the value that could not be put.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Closed<T>(pub T);
 
 impl<T> SlotSender<T> {
-    /// Puts `thing` in and gives back what it replaces, which nobody took.
+    /// Puts in `value`, and returns the value it replaces, if that was not taken.
     ///
     /// # Errors
-    /// [`Closed`] when the receiver is gone.
-    pub fn put(&self, thing: T) -> Result<Option<T>, Closed<T>> {
+    /// [`Closed`] if the receiver has been dropped.
+    pub fn put(&self, value: T) -> Result<Option<T>, Closed<T>> {
         let mut state = self.0.lock();
         if state.receiver_gone {
-            return Err(Closed(thing));
+            return Err(Closed(value));
         }
-        let replaced = state.newest.replace(thing);
+        let replaced = state.newest.replace(value);
         state.dropped += u64::from(replaced.is_some());
         drop(state);
         self.0.changed.notify_one();
         Ok(replaced)
     }
 
-    /// How many things were replaced before anybody took them.
+    /// The number of values replaced before they were taken.
     pub fn dropped(&self) -> u64 {
         self.0.lock().dropped
     }
 
-    /// Whether the receiver is gone.
+    /// Whether the receiver has been dropped.
     pub fn is_closed(&self) -> bool {
         self.0.lock().receiver_gone
     }
 }
 
 impl<T> SlotReceiver<T> {
-    /// Takes what is there, waiting up to `timeout` for it. `None` when nothing came in time, or at once when the
-    /// sender is gone and the slot is empty; [`SlotReceiver::is_closed`] tells which. What was put before the sender
-    /// went can still be taken.
+    /// Takes the value, waiting for up to `timeout`. `None` if none came in time, or at once if the sender has been dropped and the slot is
+    /// empty; [`SlotReceiver::is_closed`] distinguishes the two. A value put before the sender was dropped can still be taken.
     pub fn take(&self, timeout: Duration) -> Option<T> {
         let waiting = |state: &mut State<T>| state.newest.is_none() && !state.sender_gone;
         let (mut state, _) = self
@@ -67,12 +66,12 @@ impl<T> SlotReceiver<T> {
         state.newest.take()
     }
 
-    /// How many things were replaced before anybody took them.
+    /// The number of values replaced before they were taken.
     pub fn dropped(&self) -> u64 {
         self.0.lock().dropped
     }
 
-    /// Whether the sender is gone.
+    /// Whether the sender has been dropped.
     pub fn is_closed(&self) -> bool {
         self.0.lock().sender_gone
     }
@@ -108,7 +107,7 @@ struct State<T> {
 }
 
 impl<T> Shared<T> {
-    /// Every change under the lock is a single step, so a poisoned lock still guards a sound state.
+    /// Every change under the lock is a single step, so the state is valid even if the lock is poisoned.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -122,7 +121,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn the_newest_wins_and_the_replaced_comes_back() {
+    fn a_newer_value_replaces_the_older_and_returns_it() {
         let (sender, receiver) = slot();
         assert_eq!(sender.put(1), Ok(None));
         assert_eq!(sender.put(2), Ok(Some(1)));
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_that_goes_leaves_its_last_and_wakes_the_receiver() {
+    fn dropping_the_sender_keeps_its_last_value_and_wakes_the_receiver() {
         let (sender, receiver) = slot();
         sender.put(1).unwrap();
         drop(sender);
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_goes_hands_the_next_back_and_frees_the_last() {
+    fn dropping_the_receiver_frees_the_value_and_returns_later_ones() {
         let (sender, receiver) = slot();
         let held = Arc::new(());
         sender.put(held.clone()).unwrap();
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn across_threads_things_arrive_in_order_and_none_is_both_taken_and_dropped() {
+    fn across_threads_values_arrive_in_order_and_are_either_taken_or_dropped() {
         const PUT: u64 = 20_000;
         let (sender, receiver) = slot();
         let putting = thread::spawn(move || {

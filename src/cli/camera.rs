@@ -8,12 +8,12 @@ use serde_json::json;
 
 use super::context::Context;
 use crate::camera::v4l2;
-use crate::config::Source;
+use crate::config::CameraKind;
 
 /// Show the cameras of this machine.
 ///
-/// For each video device, and each that the configuration names, its file, what its driver calls it, and what to write into
-/// `[[camera]] identity` so that no other device is taken for it. No stream is disturbed; the daemon may run.
+/// Lists each video device, and each that the configuration names: its file, its name by the driver, and the value for `[[camera]] identity`
+/// with which no other device is accepted. Disturbs no stream; the daemon may run.
 #[derive(Args)]
 pub struct Camera {
     #[command(subcommand)]
@@ -22,7 +22,7 @@ pub struct Camera {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List the video devices with what tells them apart
+    /// List the video devices with their identities
     List {
         /// Print JSON, one object a device
         #[arg(long)]
@@ -35,8 +35,8 @@ impl Camera {
         let Command::List { json } = self.command;
         let mut devices: Vec<String> = v4l2::devices().iter().map(|device| device.path.display().to_string()).collect();
         for camera in context.config_if_any()?.iter().flat_map(|config| &config.cameras) {
-            if let Source::V4l2 { device, .. } = &camera.source {
-                let named = device.display().to_string();
+            if camera.kind == CameraKind::V4l2 {
+                let named = camera.device.display().to_string();
                 // A link leads to one of them.
                 let known = v4l2::device_file(&named).unwrap_or(named);
                 if !devices.contains(&known) {
@@ -46,7 +46,7 @@ impl Camera {
         }
         let mut out = std::io::stdout().lock();
         if devices.is_empty() && !json {
-            writeln!(out, "No video device is there: plug a camera in.")?;
+            writeln!(out, "There is no video device: plug a camera in.")?;
         }
         for device in devices {
             match (json, v4l2::identity(&device)) {

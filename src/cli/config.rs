@@ -10,7 +10,7 @@ use crate::setup;
 
 /// Check or show the configuration.
 ///
-/// The file is TOML; each key can be overridden by an environment variable, USHER__SECTION__KEY. docs/configuration.md lists all.
+/// The file is TOML. An environment variable USHER__SECTION__KEY overrides a key. docs/configuration.md lists all keys.
 #[derive(Args)]
 pub struct ConfigCommand {
     #[command(subcommand)]
@@ -19,9 +19,9 @@ pub struct ConfigCommand {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Say whether the configuration is sound; name every problem with its place
+    /// Check the configuration, and list every problem with its place
     Check,
-    /// Print the effective configuration, with where each value comes from
+    /// Print the effective configuration, with the origin of each value
     Show,
 }
 
@@ -31,7 +31,7 @@ impl ConfigCommand {
         let mut out = std::io::stdout().lock();
         match self.action {
             Action::Check => {
-                // What the file names must be sound too: lists of holidays, time zones.
+                // Also checks what the file refers to: lists of holidays, time zones.
                 setup::house::rules(&config)?;
                 setup::attendance(&config)?;
                 setup::house::system_zone()?;
@@ -39,7 +39,7 @@ impl ConfigCommand {
                     eprintln!("warning: {warning}");
                 }
                 for door in config.doors.iter().filter(|door| door.max_hold.is_none()) {
-                    // Not among the configuration's warnings: it is the default, and right for a lock that must not be held.
+                    // No warning elsewhere: it is the default, and right for a lock that must not be held.
                     eprintln!(
                         "warning: door {}: `usher door release` keeps it open for {} s at most; for an evacuation set max_hold, if its \
                          lock may be held",

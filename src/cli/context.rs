@@ -1,4 +1,4 @@
-//! What the commands share: the configuration, and eyes to look at photographs with.
+//! What commands share: the configuration, and the networks for photographs.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::vision::{Vision, VisionSettings};
 const DEFAULT_CONFIG: &str = "/etc/usher/usher.toml";
 const INSTALLED_MODELS: &str = "/usr/share/usher/models";
 
-/// Where the configuration is.
+/// The configuration's place.
 pub struct Context {
     config: Option<PathBuf>,
 }
@@ -29,7 +29,10 @@ impl Context {
         self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))
     }
 
-    /// The configuration; an error names every problem.
+    /// The configuration.
+    ///
+    /// # Errors
+    /// Lists every problem.
     pub fn config(&self) -> Result<Config> {
         Config::load(self.path(), config::environment()).map_err(|errors| match errors.problems() {
             [problem] => anyhow!("{problem}"),
@@ -37,7 +40,7 @@ impl Context {
         })
     }
 
-    /// The configuration if one was named or installed. Commands that only look at photographs do without.
+    /// The configuration, if one was named or is installed. Commands that only read photographs work without.
     pub fn config_if_any(&self) -> Result<Option<Config>> {
         match self.config.is_some() || Path::new(DEFAULT_CONFIG).exists() {
             true => self.config().map(Some),
@@ -45,15 +48,14 @@ impl Context {
         }
     }
 
-    /// Networks to look at photographs with, as configured or, without a configuration, as found. `min_face_px` overrides the
-    /// detector's.
+    /// The networks for photographs: as configured, or the installed ones. `min_face_px` overrides the detector's setting.
     pub fn eyes(&self, min_face_px: Option<u32>) -> Result<Vision> {
         let (runtime, models, settings) = self.sight(min_face_px)?;
         open(&runtime, &models, &settings)
     }
 
-    /// The same networks `count` times, each with one thread of its own: for data sets, where photographs are looked at side by side.
-    /// `embedder` overrides the configuration's.
+    /// The same networks `count` times, each with one thread: for data sets, where photographs are processed in parallel. `embedder`
+    /// overrides the configuration's.
     pub fn many_eyes(&self, count: usize, min_face_px: Option<u32>, embedder: Option<&str>) -> Result<Vec<Vision>> {
         let (runtime, models, mut settings) = self.sight(min_face_px)?;
         settings.threads = 1;
@@ -63,7 +65,7 @@ impl Context {
         (0..count.max(1)).map(|_| open(&runtime, &models, &settings)).collect()
     }
 
-    /// The runtime, the models' folder, and what to run.
+    /// The runtime, the models' folder, and the settings of the networks.
     fn sight(&self, min_face_px: Option<u32>) -> Result<(Runtime, PathBuf, VisionSettings)> {
         let config = self.config_if_any()?;
         let mut settings = config.as_ref().map(setup::vision_settings).unwrap_or_default();
@@ -89,18 +91,18 @@ fn open(runtime: &Runtime, models: &Path, settings: &VisionSettings) -> Result<V
     Ok(vision)
 }
 
-/// The models without a configuration: `$USHER_MODELS`, the installed ones, or those of the checkout that this program was built in.
+/// The models' folder without a configuration: `$USHER_MODELS`, the installed folder, or that of the checkout where this program was built.
 pub fn models_folder() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("USHER_MODELS").filter(|v| !v.is_empty()) {
         return Ok(folder.into());
     }
-    let program = std::env::current_exe().context("where this program lies cannot be told")?;
+    let program = std::env::current_exe().context("the path of this program is unknown")?;
     let beside = program.ancestors().skip(1).map(|folder| folder.join("models"));
     let places = [PathBuf::from(INSTALLED_MODELS), PathBuf::from("models")].into_iter().chain(beside);
     match places.into_iter().find(|folder| folder.join(manifest::FILE).is_file()) {
         Some(folder) => Ok(folder),
         None => bail!(
-            "the models were not found in {INSTALLED_MODELS} nor beside this program: name their folder in USHER_MODELS, \
+            "the models are neither in {INSTALLED_MODELS} nor beside this program: name their folder in USHER_MODELS, \
              or a configuration with --config"
         ),
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::draw;
-use crate::daemon::wire::{QualityWire, corners};
+use crate::api::template::{self, corners};
 use crate::domain::{Face, Quality};
 use crate::photo;
 
@@ -102,7 +102,7 @@ pub fn face_json(face: &Face, quality: &Quality) -> Value {
         "box": corners(&face.bounds),
         "score": face.score.0,
         "landmarks": face.landmarks.map(|p| [p.x, p.y]),
-        "quality": QualityWire::from(quality),
+        "quality": template::Quality::from(quality),
     })
 }
 

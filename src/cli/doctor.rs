@@ -13,10 +13,10 @@ use serde_json::json;
 
 use super::client::Client;
 use super::context::Context;
+use crate::api::status::SealStatus;
 use crate::config::Config;
-use crate::daemon::doors::timekeeping;
-use crate::daemon::wire::{SealWire, Status};
 use crate::domain::GallerySize;
+use crate::office::clock_quality;
 use crate::setup;
 use crate::store::Store;
 use crate::vision::runtime::Processor;
@@ -24,11 +24,11 @@ use crate::vision::runtime::Processor;
 /// How long a broker may take to answer.
 const BROKER_WAIT: Duration = Duration::from_secs(5);
 
-/// Check everything usher needs, and say what to do about what is missing.
+/// Check everything that usher needs, and say how to fix what is wrong.
 ///
-/// Looks at the configuration, the TFLite runtime, the models and where each runs, the store, the cameras, the doors and the broker.
-/// While the daemon runs, what it holds is asked of it. While it does not, each door's lines are claimed for a moment, the relay's at
-/// its safe level. Ends with a failure when something must be mended.
+/// Checks the configuration, the TFLite runtime, the models and where each runs, the store, the cameras, the doors and the broker. What a
+/// running daemon holds, it reports itself. Without a daemon, each door's lines are claimed for a moment, the relay's at its safe level.
+/// Exits with a failure when something must be fixed.
 #[derive(Args)]
 pub struct Doctor {
     /// Print JSON, one check a line
@@ -36,7 +36,7 @@ pub struct Doctor {
     json: bool,
 }
 
-/// How a check came out.
+/// The outcome of a check.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     Well,
@@ -55,11 +55,11 @@ impl Doctor {
     pub fn run(self, context: &Context) -> Result<()> {
         let mut findings = Findings { json: self.json, broken: 0, warnings: 0 };
         match context.config() {
-            Err(error) => findings.tell("configuration", State::Broken, &format!("{error:#}"))?,
+            Err(error) => findings.report("configuration", State::Broken, &format!("{error:#}"))?,
             Ok(config) => {
-                findings.tell("configuration", State::Well, &format!("{} is sound", context.path().display()))?;
+                findings.report("configuration", State::Well, &format!("{} is sound", context.path().display()))?;
                 for warning in config.warnings() {
-                    findings.tell("configuration", State::Warning, &warning.to_string())?;
+                    findings.report("configuration", State::Warning, &warning.to_string())?;
                 }
                 access::lines(&config, &mut findings)?;
                 zones(&config, &mut findings)?;
@@ -68,7 +68,7 @@ impl Doctor {
                 match daemon {
                     Ok(Some(client)) => running(&config, &client, &mut findings)?,
                     Ok(None) => resting(&config, &mut findings)?,
-                    Err(error) => findings.tell("daemon", State::Broken, &format!("{error:#}"))?,
+                    Err(error) => findings.report("daemon", State::Broken, &format!("{error:#}"))?,
                 }
             }
         }
@@ -78,14 +78,14 @@ impl Doctor {
                 writeln!(std::io::stdout(), "All works; {warnings} of the checks gave a warning.")?;
             }
             (0, _) => {}
-            (broken, _) => bail!("{broken} of the checks failed; what to do stands beside each BROKEN"),
+            (broken, _) => bail!("{broken} of the checks failed; each BROKEN says what to do"),
         }
         Ok(())
     }
 }
 
 impl Findings {
-    fn tell(&mut self, what: &str, state: State, text: &str) -> Result<()> {
+    fn report(&mut self, what: &str, state: State, text: &str) -> Result<()> {
         let mut out = std::io::stdout().lock();
         let word = match state {
             State::Well => "ok",
@@ -105,18 +105,18 @@ impl Findings {
         match result {
             Ok(found) => {
                 let text = well(&found);
-                self.tell(what, State::Well, &text)?;
+                self.report(what, State::Well, &text)?;
                 Ok(Some(found))
             }
             Err(error) => {
-                self.tell(what, State::Broken, &format!("{error:#}"))?;
+                self.report(what, State::Broken, &format!("{error:#}"))?;
                 Ok(None)
             }
         }
     }
 }
 
-/// Whose clock days and schedules go by; journal and log go by the system's.
+/// The time zones of schedules and attendance, and the system's, which the journal and the log use.
 fn zones(config: &Config, findings: &mut Findings) -> Result<()> {
     let zone = setup::house::system_zone().and_then(|_| setup::attendance(config)).and_then(|_| {
         setup::house::rules(config)?;
@@ -126,17 +126,17 @@ fn zones(config: &Config, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// What a quality of the time means, in words.
+/// Explains a quality of the time.
 pub fn time_in_words(quality: &str) -> &str {
     match quality {
-        "synchronised" => "the clock is kept in step with a time source",
-        "plausible" => "the clock is plausible; nothing keeps it in step, so nothing is deleted by age",
+        "synchronised" => "the clock is synchronised with a time source",
+        "plausible" => "the clock is plausible but not synchronised, so nothing is deleted by age",
         "unset" => {
-            "the clock is not set: rules that need the day or the hour go by [time] without_sync. Set it, or connect a time server"
+            "the clock is not set: rules that need the day or the hour follow [time] without_sync. Set the clock, or connect a time server"
         }
         "wrong" => {
-            "the clock is behind earlier records: rules that need the day or the hour go by [time] without_sync. Set it; where it is \
-             right, `usher door trust-clock`"
+            "the clock is behind earlier records: rules that need the day or the hour follow [time] without_sync. Set the clock; if it is \
+             right, run `usher door trust-clock`"
         }
         other => other,
     }
@@ -144,18 +144,18 @@ pub fn time_in_words(quality: &str) -> &str {
 
 fn time(quality: &str, findings: &mut Findings) -> Result<()> {
     let state = if matches!(quality, "unset" | "wrong") { State::Broken } else { State::Well };
-    findings.tell("time", state, time_in_words(quality))
+    findings.report("time", state, time_in_words(quality))
 }
 
 /// Runtime, manifest, and each model on its accelerator.
 fn models(config: &Config, findings: &mut Findings) -> Result<()> {
     let processor = Processor::here();
     match (processor.lacks(std::env::consts::ARCH), processor.doubtful()) {
-        (Some(why), _) => findings.tell("processor", State::Broken, &why)?,
-        (None, Some(why)) => findings.tell("processor", State::Warning, &why)?,
+        (Some(why), _) => findings.report("processor", State::Broken, &why)?,
+        (None, Some(why)) => findings.report("processor", State::Warning, &why)?,
         (None, None) => {
             let name = processor.name.unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-            findings.tell("processor", State::Well, &format!("{name}: LiteRT can run on it"))?;
+            findings.report("processor", State::Well, &format!("{name}: LiteRT can run on it"))?;
         }
     }
     let runtime = findings.result("runtime", setup::runtime(config), |runtime| {
@@ -173,17 +173,17 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
         match &placement.fallback {
             None => {
                 let kernels = if placement.own_kernels { ", usher's own kernels" } else { "" };
-                findings.tell("model", State::Well, &format!("{model}: {} in {ms:.2} ms{kernels}", placement.on))?;
+                findings.report("model", State::Well, &format!("{model}: {} in {ms:.2} ms{kernels}", placement.on))?;
             }
             Some(why) => {
                 let text = format!("{model}: on the CPU ({ms:.2} ms) instead of {}: {why}", placement.asked);
-                findings.tell("model", State::Warning, &text)?;
+                findings.report("model", State::Warning, &text)?;
             }
         }
     }
     let head = setup::head::site_head(config, eyes.entry());
     if let Ok(Some(file)) = &head {
-        findings.tell("head", State::Well, &format!("faces are compared behind the site head {}", file.head.id()))?;
+        findings.report("head", State::Well, &format!("faces are compared behind the site head {}", file.head.id()))?;
     }
     let near_enough = head.and_then(|head| setup::house::near_enough(config, eyes.entry(), head.as_ref()));
     findings.result("threshold", near_enough, |near_enough| {
@@ -207,11 +207,9 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// What only the running daemon can tell: it holds cameras, store and doors.
+/// Reports what the running daemon holds: cameras, store and doors.
 fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<()> {
-    let Some(status) =
-        findings.result("daemon", client.get::<Status>("/v1/status"), |s| format!("runs, up {} s", s.uptime_s))?
-    else {
+    let Some(status) = findings.result("daemon", client.status(), |s| format!("runs, up {} s", s.uptime_s))? else {
         return Ok(());
     };
     if let Some(quality) = &status.time {
@@ -219,8 +217,8 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
     }
     foreign(status.foreign_templates, findings)?;
     match &status.journal_trouble {
-        None => findings.tell("store", State::Well, &format!("{} people", status.people))?,
-        Some(trouble) => findings.tell("store", State::Broken, trouble)?,
+        None => findings.report("store", State::Well, &format!("{} people", status.people))?,
+        Some(trouble) => findings.report("store", State::Broken, trouble)?,
     }
     sealed(&status.seal, findings)?;
     for stage in &status.stages {
@@ -228,37 +226,36 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
             None => (State::Well, format!("{}: {} handled, {} dropped", stage.name, stage.handled, stage.dropped)),
             Some(trouble) => (State::Broken, format!("{}: {trouble}", stage.name)),
         };
-        findings.tell(&stage.role, state, &text)?;
+        findings.report(&stage.role, state, &text)?;
     }
     cameras::held(config, findings)?;
     doors::held(config, &status, findings)?;
     match &status.hub {
-        None => findings.tell("broker", State::Well, "none is configured"),
+        None => findings.report("broker", State::Well, "none is configured"),
         Some(hub) if hub.state == "online" => match &hub.refused[..] {
-            [] => findings.tell("broker", State::Well, "online"),
+            [] => findings.report("broker", State::Well, "online"),
             [first, others @ ..] => {
                 let others =
                     if others.is_empty() { String::new() } else { format!("; and {} other topics", others.len()) };
                 let what =
                     format!("online, but refuses {} ({} bytes): {}{others}", first.topic, first.bytes, first.reason);
-                findings.tell("broker", State::Warning, &what)
+                findings.report("broker", State::Warning, &what)
             }
         },
-        Some(hub) => findings.tell("broker", State::Broken, &hub.state),
+        Some(hub) => findings.report("broker", State::Broken, &hub.state),
     }
 }
 
-/// No daemon: everything is tried here.
+/// Checks everything in this process, without a daemon.
 fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
-    findings.tell("daemon", State::Well, "does not run; checking what it would hold")?;
+    findings.report("daemon", State::Well, "does not run; checking what it would hold")?;
     let store = findings.result("store", Store::open(&config.store.path).map_err(Into::into), |store| {
         format!("{} can be written", store.dir().display())
     })?;
     if let Some(store) = store {
-        let quality = timekeeping::quality(&store);
-        match quality {
+        match clock_quality(&store) {
             Ok(quality) => time(quality.as_str(), findings)?,
-            Err(error) => findings.result::<()>("time", Err(error), |()| String::new()).map(drop)?,
+            Err(error) => findings.report("time", State::Broken, &error.to_string())?,
         }
         let gallery = setup::embedder(config).and_then(|model| {
             let head = setup::head::site_head(config, &model)?;
@@ -267,7 +264,7 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
         let gallery = findings.result("gallery", gallery, |gallery| format!("{} people", gallery.people().len()))?;
         if let Some(gallery) = gallery {
             foreign(gallery.people().iter().map(|p| p.foreign_templates).sum(), findings)?;
-            sealed(&SealWire::of(&gallery), findings)?;
+            sealed(&SealStatus::from(&gallery), findings)?;
         }
     }
     cameras::free(config, findings)?;
@@ -284,28 +281,28 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(crate::hub::probe(settings, BROKER_WAIT)).map_err(anyhow::Error::msg);
     runtime.shutdown_timeout(Duration::from_millis(100));
-    findings.result("broker", answer, |()| "lets us in".into())?;
+    findings.result("broker", answer, |()| "accepts this device".into())?;
     Ok(())
 }
 
-/// Plain templates are a warning; somebody who cannot be recognised is broken.
-fn sealed(seal: &SealWire, findings: &mut Findings) -> Result<()> {
+/// Plain templates are a warning; templates that cannot be opened are broken.
+fn sealed(seal: &SealStatus, findings: &mut Findings) -> Result<()> {
     match (&seal.trouble, seal.state.as_str()) {
         (None, _) => {
             let key = seal.key.as_deref().unwrap_or_default();
-            findings.tell("seal", State::Well, &format!("templates are sealed with the key {key}"))
+            findings.report("seal", State::Well, &format!("templates are sealed with the key {key}"))
         }
-        (Some(trouble), "plain") => findings.tell("seal", State::Warning, trouble),
-        (Some(trouble), _) => findings.tell("seal", State::Broken, trouble),
+        (Some(trouble), "plain") => findings.report("seal", State::Warning, trouble),
+        (Some(trouble), _) => findings.report("seal", State::Broken, trouble),
     }
 }
 
 fn foreign(templates: usize, findings: &mut Findings) -> Result<()> {
     if templates > 0 {
         let text = format!(
-            "{templates} templates were made by another model and are set aside: enrol these people again, or set [models] embedder back"
+            "{templates} templates were made by another model and are not used: enrol these people again, or set [models] embedder back"
         );
-        findings.tell("gallery", State::Warning, &text)?;
+        findings.report("gallery", State::Warning, &text)?;
     }
     Ok(())
 }

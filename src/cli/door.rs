@@ -3,27 +3,24 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use hyper::Method;
 
 use super::client::Client;
 use super::context::Context;
-use super::whom;
+use crate::api::doors::{DoorOrder, DoorRequest, DoorStatus};
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
-use crate::daemon::claims;
-use crate::daemon::wire::{AmnestyRequest, DoorRequest, DoorStatus, OrderWire, PersonWire, Status};
 use crate::door::{self, WiringSettings};
-use crate::setup;
+use crate::setup::{self, claims};
 
-/// Tell doors to unlock, lock, lock down or stand open; show how they are.
+/// Unlock, lock, lock down or release doors; show their status.
 ///
-/// Orders go to the running daemon; each is written into the journal with your user name before it is followed. Without --door
-/// an order goes to all doors.
+/// Orders go to the running daemon, which records each with your user name before it carries it out. Without --door, an order goes to all
+/// doors.
 ///
-/// A lockdown lets nobody through, or only people of a group. A release keeps doors unlocked for an evacuation. Both last, over
-/// restarts too, until `usher door normal`.
+/// A lockdown lets nobody through, or only people of one group. A release keeps doors unlocked for an evacuation. Both last until
+/// `usher door normal`, even over restarts.
 #[derive(Args)]
 pub struct Door {
     #[command(subcommand)]
@@ -38,35 +35,35 @@ pub struct Door {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Show how the doors are
+    /// Show the doors' status
     Status,
-    /// Unlock for a while
+    /// Unlock for some time
     Unlock {
         /// How long, as 5s or 2m [default: as long as after a grant]
         #[arg(long = "for", value_name = "SPAN", value_parser = span)]
         duration: Option<Duration>,
     },
-    /// End whatever had unlocked it
+    /// Lock, whatever had unlocked the door
     Lock,
     /// Let nobody through, whatever the rules say
     Lockdown {
-        /// Let people of this group through, by the rules
+        /// Let people of this group through, as the rules allow
         #[arg(long)]
         group: Option<String>,
     },
     /// Keep doors unlocked for an evacuation
     Release,
-    /// Back to the rules, after a lockdown or a release
+    /// Return to the rules after a lockdown or a release
     Normal,
-    /// Put relays at their safe level, also when no daemon runs
+    /// Set relays to their safe level, even without a daemon
     ///
-    /// For ExecStopPost= of the service: whatever became of the daemon, the relays end at their safe level. A running daemon is ordered to
-    /// lock instead. This works without a readable configuration: the daemon leaves what it has claimed beside its socket.
+    /// For ExecStopPost= of the service, so that relays end at their safe level however the daemon ended. A running daemon is ordered to lock
+    /// instead. This works without a readable configuration: the daemon leaves a list of its lines beside its socket.
     Safe,
-    /// Say that the clock is right, whatever earlier records say
+    /// Trust the clock, whatever earlier records say
     ///
-    /// For a device without a time server whose clock was once years ahead: its records of then would make every later time wrong. Set the
-    /// clock first; who said it is recorded.
+    /// For a device without a time server whose clock was once years ahead: the records of that time make every later time look wrong. Set the
+    /// clock first. Your user name is recorded.
     TrustClock,
     /// Forget where people are, for anti-passback
     Amnesty {
@@ -81,49 +78,42 @@ impl Door {
             return safe(context.config(), self.door);
         }
         let config = context.config()?;
-        let client = Client::connect(&config.control.socket)?;
+        let client = Client::daemon(&config)?;
         let order = match self.action {
-            Action::Safe => None,
-            Action::Status => None,
+            Action::Safe | Action::Status => None,
             Action::Unlock { duration } => {
-                Some(OrderWire::Unlock { for_ms: duration.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)) })
+                Some(DoorOrder::Unlock { for_ms: duration.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)) })
             }
-            Action::Lock => Some(OrderWire::Lock),
-            Action::Lockdown { group } => Some(OrderWire::Lockdown { group }),
-            Action::Release => Some(OrderWire::Release),
-            Action::Normal => Some(OrderWire::Normal),
+            Action::Lock => Some(DoorOrder::Lock),
+            Action::Lockdown { group } => Some(DoorOrder::Lockdown { group }),
+            Action::Release => Some(DoorOrder::Release),
+            Action::Normal => Some(DoorOrder::Normal),
             Action::TrustClock => {
-                need(client.as_ref(), &config)?.send::<()>(Method::POST, "/v1/clock/trust", &())?;
-                println!("the clock is taken for right");
+                client.trust_clock()?;
+                println!("the clock is trusted");
                 return Ok(());
             }
-            Action::Amnesty { person } => return amnesty(need(client.as_ref(), &config)?, person.as_deref()),
+            Action::Amnesty { person } => return amnesty(&client, person.as_deref()),
         };
-        let client = need(client.as_ref(), &config)?;
-        let doors: Vec<DoorStatus> = match order {
-            Some(order) => client.send(Method::POST, "/v1/doors", &DoorRequest { door: self.door.clone(), order })?,
-            None => client.get::<Status>("/v1/status")?.doors,
+        let doors = match order {
+            Some(order) => client.order(&DoorRequest { door: self.door.clone(), order })?,
+            None => client.status()?.doors,
         };
         let mut out = std::io::stdout().lock();
         let shown = doors.iter().filter(|door| self.door.as_ref().is_none_or(|name| door.name == *name));
-        let mut none = true;
+        let mut found = false;
         for door in shown {
-            none = false;
+            found = true;
             match self.json {
                 true => writeln!(out, "{}", serde_json::to_string(door)?)?,
                 false => writeln!(out, "{}", words(door))?,
             }
         }
-        if none {
-            bail!("there is no such door; `usher door status` lists them");
+        if !found {
+            bail!("there is no such door; `usher door status` lists all");
         }
         Ok(())
     }
-}
-
-fn need<'a>(client: Option<&'a Client>, config: &Config) -> Result<&'a Client> {
-    client
-        .with_context(|| format!("no daemon answers on {}; start it with `usher run`", config.control.socket.display()))
 }
 
 /// One line: `front: locked, closed, normal (GPIO 17 of gpiochip0, active high)`.
@@ -140,16 +130,16 @@ pub fn words(door: &DoorStatus) -> String {
     format!("{}: {} ({})", door.name, parts.join(", "), door.wires)
 }
 
-/// Puts relays at their safe level: those that the configuration names, and those that the last daemon claimed, where it differed.
+/// Sets relays to their safe level: those that the configuration names, and those that the last daemon claimed.
 fn safe(config: Result<Config>, door: Option<String>) -> Result<()> {
     let socket = config.as_ref().map_or_else(|_| claims::usual_socket(), |config| config.control.socket.clone());
     if let Some(client) = Client::connect(&socket)? {
-        let order = DoorRequest { door, order: OrderWire::Lock };
-        client.send::<Vec<DoorStatus>>(Method::POST, "/v1/doors", &order)?;
+        let order = DoorRequest { door, order: DoorOrder::Lock };
+        client.order(&order)?;
         return Ok(());
     }
     let claimed = claims::read_beside(&socket).unwrap_or_else(|error| {
-        eprintln!("usher: what the daemon left beside {} cannot be read: {error}", socket.display());
+        eprintln!("usher: the daemon's list of lines beside {} cannot be read: {error}", socket.display());
         None
     });
     let mut wirings: Vec<WiringSettings> = claimed.map(|claims| claims.doors).unwrap_or_default();
@@ -164,19 +154,19 @@ fn safe(config: Result<Config>, door: Option<String>) -> Result<()> {
         }
         Err(error) if wirings.is_empty() => {
             return Err(error.context(format!(
-                "no relay is known: the configuration cannot be read, and no daemon left what it claimed beside {}",
+                "no relay is known: the configuration cannot be read, and no daemon left a list of its lines beside {}",
                 socket.display()
             )));
         }
         Err(error) => {
-            eprintln!("usher: the configuration cannot be read; going by what the last daemon claimed:\n{error:#}");
+            eprintln!("usher: the configuration cannot be read; using the last daemon's list of lines:\n{error:#}");
         }
     }
     let clock = std::sync::Arc::new(SystemClock::new());
     let mut failures = Vec::new();
     for wiring in wirings.into_iter().filter(|wiring| door.as_ref().is_none_or(|name| wiring.door == *name)) {
-        // Only the relay's line: a lamp or an input that cannot be claimed must not keep it from its safe level. Claiming it puts it
-        // there; saying so again costs nothing.
+        // Only the relay's line: a lamp or an input that cannot be claimed must not keep the relay from its safe level. Claiming the
+        // line sets that level already; setting it again does no harm.
         let wiring = WiringSettings { indicator: None, inputs: Vec::new(), ..wiring };
         let done = door::open(&wiring, clock.clone()).and_then(|mut open| open.relay.safe());
         if let Err(error) = done {
@@ -190,17 +180,17 @@ fn safe(config: Result<Config>, door: Option<String>) -> Result<()> {
 }
 
 fn amnesty(client: &Client, person: Option<&str>) -> Result<()> {
-    let found = person.map(|wanted| whom::find(&client.get::<Vec<PersonWire>>("/v1/people")?, wanted)).transpose()?;
-    client.send::<()>(Method::POST, "/v1/amnesty", &AmnestyRequest { person: found.as_ref().map(|p| p.id) })?;
+    let found = person.map(|wanted| client.person(wanted)).transpose()?;
+    client.forget_places(found.as_ref().map(|person| person.id))?;
     match found {
-        Some(person) => println!("it is not known any more where {} is", person.name),
-        None => println!("it is not known any more where anybody is"),
+        Some(person) => println!("forgot where {} is", person.name),
+        None => println!("forgot where everybody is"),
     }
     Ok(())
 }
 
-/// A span as the configuration writes it, above zero.
+/// A span above zero, written as in the configuration.
 fn span(text: &str) -> Result<Duration, String> {
     let span = config::duration(text).filter(|span| !span.is_zero());
-    span.ok_or_else(|| format!("`{text}` is no span of time; write 5s, 2m or 1500ms"))
+    span.ok_or_else(|| format!("`{text}` is not a span of time; write 5s, 2m or 1500ms"))
 }

@@ -1,17 +1,17 @@
-//! How a command writes CSV: the one form for all exports.
+//! CSV as all exports write it.
 
 use std::io::Write;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-/// Options of everything that is written as CSV.
+/// How CSV is written.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct CsvForm {
-    /// Begin the CSV with a byte order mark, by which Excel knows that it is UTF-8
+    /// Begin the CSV with a byte order mark, so that Excel reads it as UTF-8
     #[arg(long)]
     pub bom: bool,
-    /// What stands between the columns of the CSV; Excel wants a semicolon where the comma is the decimal sign
+    /// What separates the columns; Excel expects a semicolon in locales with a decimal comma
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Separator::Comma)]
     pub separator: Separator,
 }
@@ -25,12 +25,12 @@ pub enum Separator {
 }
 
 impl CsvForm {
-    /// Whether nothing was asked for that only CSV can have.
+    /// Whether no option is set that applies to CSV only.
     pub fn is_plain(&self) -> bool {
         !self.bom && self.separator == Separator::Comma
     }
 
-    /// Writes rows into `out` in this form, the byte order mark first.
+    /// A writer of rows into `out`, after the byte order mark.
     pub fn writer<W: Write>(&self, mut out: W) -> Result<csv::Writer<W>> {
         if self.bom {
             out.write_all("\u{FEFF}".as_bytes())?;
@@ -44,7 +44,7 @@ impl CsvForm {
     }
 }
 
-/// Names are chosen by people who enrol: a spreadsheet must not take one for a formula.
+/// A text that a spreadsheet does not take for a formula: operators choose names freely.
 pub fn plain(text: &str) -> String {
     match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{text}"),
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mark_comes_first_and_cells_with_the_separator_are_quoted() {
+    fn the_byte_order_mark_comes_first_and_cells_with_the_separator_are_quoted() {
         let mut bytes = Vec::new();
         let form = CsvForm { bom: true, separator: Separator::Semicolon };
         form.writer(&mut bytes).unwrap().write_record(["Zoë", "a;b", "c,d"]).unwrap();

@@ -8,38 +8,38 @@ use clap::{Args, Subcommand};
 
 use super::client::Client;
 use super::context::Context;
-use crate::daemon::hub_store::StoredTopics;
 use crate::hub::RetainedTopics;
 use crate::setup;
+use crate::setup::retained_topics::StoredTopics;
 use crate::store::Store;
 
-/// How long the broker may take for each answer.
+/// How long the broker may take for an answer.
 const BROKER_WAIT: Duration = Duration::from_secs(10);
 
-/// Everything about the MQTT broker and Home Assistant.
+/// Manage what the MQTT broker and Home Assistant keep of this device.
 ///
-/// What is published stands in docs/mqtt.md, and the way to Home Assistant in docs/home-assistant.md. `usher status` shows how it
-/// stands with the broker, `usher doctor` whether it lets this device in.
+/// docs/mqtt.md lists what is published; docs/home-assistant.md explains Home Assistant. `usher status` shows the connection to the broker,
+/// and `usher doctor` checks that the broker accepts this device.
 #[derive(Args)]
 pub struct HubCommand {
     #[command(subcommand)]
     action: Action,
 }
 
-// A doc comment here would take the place of the command's own.
+// A doc comment here would replace the command's help.
 #[derive(Subcommand)]
 enum Action {
-    /// Take this device off the broker and out of Home Assistant
+    /// Remove this device from the broker and from Home Assistant
     ///
-    /// Clears everything that the broker keeps of this device: its announcement, its status, its doors, cameras and people, and what is
-    /// left of former names. Home Assistant then removes the device with all its entities. The journal and the outbox stay. The daemon must
-    /// be stopped, because it would put everything back; without --device only. To keep it running without Home Assistant, turn
-    /// [mqtt.home_assistant] off instead: the announcement then goes by itself.
+    /// Clears all topics that the broker retains for this device: its discovery message, its status, its doors, cameras and people, and those
+    /// of former names. Home Assistant then removes the device with all its entities. The journal and the outbox stay. Stop the daemon
+    /// first, because it would publish everything again; with --device it may run. To keep the daemon without Home Assistant, turn
+    /// [mqtt.home_assistant] off instead, which removes the discovery message.
     Remove {
-        /// A former name of this device, as [device] name had it; the daemon may run
+        /// A former [device] name; the daemon may run
         #[arg(long, value_name = "NAME")]
         device: Option<String>,
-        /// What Home Assistant's discovery topics begin with, if it is not what the configuration says
+        /// The prefix of Home Assistant's discovery topics, if it is not the configured one
         #[arg(long, value_name = "PREFIX")]
         discovery_prefix: Option<String>,
     },
@@ -63,22 +63,22 @@ fn remove(context: &Context, device: Option<&str>, discovery_prefix: Option<&str
     if let Some(device) = device {
         if daemon_runs && device == settings.device {
             bail!(
-                "this is the name of the device now, and the daemon would put everything back: stop it first (systemctl stop usher)"
+                "this is the device's present name, and the daemon would publish everything again: stop it first (systemctl stop usher)"
             );
         }
         device.clone_into(&mut settings.device);
     } else if daemon_runs {
-        bail!("the daemon runs and would put everything back: stop it first (systemctl stop usher)");
+        bail!("the daemon runs and would publish everything again: stop it first (systemctl stop usher)");
     }
-    let configured = mqtt.home_assistant.as_ref().map_or("homeassistant", |settings| &settings.discovery_prefix);
+    let configured = mqtt.home_assistant.discovery_prefix.as_str();
     let prefix = discovery_prefix.unwrap_or(configured);
-    // The list of what was told is in the store, which the daemon holds while it runs.
+    // The list of published topics is in the store, which a running daemon holds.
     let topics = if daemon_runs { None } else { Some(StoredTopics::open(&Store::open(&config.store.path)?)?) };
     let base = format!("{}/{}", settings.prefix, settings.device);
     let mut also: Vec<String> = Vec::new();
     if let Some(topics) = &topics {
-        let told = topics.topics()?;
-        also.extend(told.into_iter().filter(|(_, of)| device.is_none() || *of == base).map(|(topic, _)| topic));
+        let published = topics.topics()?;
+        also.extend(published.into_iter().filter(|(_, of)| device.is_none() || *of == base).map(|(topic, _)| topic));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let cleared = runtime.block_on(crate::hub::remove(settings, prefix, &also, BROKER_WAIT))?;

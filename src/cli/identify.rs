@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::book::Book;
+use super::client::Client;
 use super::context::Context;
 use super::detect::{count, describe, face_json, refuse};
 use crate::domain::{Distance, Match, PersonId};
@@ -32,10 +32,10 @@ pub struct Identify {
 impl Identify {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
-        let book = Book::open(&config)?;
+        let client = Client::open(&config)?;
         let mut eyes = context.eyes(None)?;
-        let limit = Distance(book.cut()?.distance);
-        let names: HashMap<u32, String> = book.people()?.into_iter().map(|p| (p.id, p.name)).collect();
+        let limit = Distance(client.threshold()?.distance);
+        let names: HashMap<u32, String> = client.people()?.into_iter().map(|p| (p.id, p.name)).collect();
         let mut out = std::io::stdout().lock();
         let mut failed = 0;
         for file in &self.photos {
@@ -48,7 +48,7 @@ impl Identify {
                 }
             };
             let seen = eyes.see(&image)?;
-            let matches = book.nearest(&seen)?;
+            let matches = client.nearest(&seen)?;
             if self.json {
                 let faces: Vec<Value> = seen
                     .iter()
@@ -67,7 +67,12 @@ impl Identify {
                     writeln!(
                         out,
                         "    {}",
-                        found.map_or("nobody is enrolled".into(), |m| words(&m, limit, config.access.margin, &names))
+                        found.map_or("nobody is enrolled".into(), |m| words(
+                            &m,
+                            limit,
+                            config.access.margin as f32,
+                            &names
+                        ))
                     )?;
                 }
             }

@@ -1,14 +1,14 @@
-//! What the program says of itself while it works, on standard error.
+//! The log, on standard error.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
 use crate::config::{Log, LogFormat};
 
-/// Logs as configured; `RUST_LOG` overrides the level.
+/// Starts the log as configured; `RUST_LOG` overrides the level.
 pub fn start(log: &Log) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        // The broker's client is chatty below warnings.
+        // rumqttc logs a lot below warnings.
         EnvFilter::new(format!("{},rumqttc=warn", log.level.as_str()))
     });
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
@@ -16,6 +16,6 @@ pub fn start(log: &Log) {
         LogFormat::Human => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
-    // Somebody else logs already: a test, or the demo.
+    // It fails where a log is started already: in a test, or in the demo.
     drop(started);
 }

@@ -1,13 +1,10 @@
-//! The command line: one file a command. A command that needs the store talks to a running daemon through its socket, else it
-//! opens the store itself.
-//!
-//! Knows nothing of threads.
+//! The command line: one file a command. Commands that need the store act through [`client`].
 
 mod align;
+mod api;
 mod attendance;
 mod backup;
 mod bench;
-mod book;
 mod calibrate;
 mod camera;
 mod client;
@@ -48,11 +45,11 @@ use context::Context;
 
 /// Opens a door for the faces it knows.
 ///
-/// usher reads a camera, finds faces, compares them with the people you enrolled and drives a door's relay. Every decision is
-/// written down with its reasons.
+/// usher reads a camera, finds faces, compares them with the people you enrolled, and drives a door's relay. It records every decision with
+/// its reasons.
 ///
-/// First steps: `usher demo` shows it at work without any hardware. For a real door, adapt /etc/usher/usher.toml (without the package,
-/// copy docs/usher.example.toml there), and go on with `usher doctor`, `usher enroll`, `usher run`.
+/// First steps: `usher demo` runs without any hardware. For a real door, edit /etc/usher/usher.toml (without the package, copy
+/// docs/usher.example.toml there); then run `usher doctor`, `usher enroll` and `usher run`.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Usher {
@@ -63,7 +60,7 @@ pub struct Usher {
     command: Command,
 }
 
-// A doc comment here would take the place of the command's own, with its whole long help.
+// A doc comment here would replace the program's help.
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Demo),
@@ -88,6 +85,7 @@ enum Command {
     Store(store::StoreCommand),
     Hub(hub::HubCommand),
     Status(status::Status),
+    Api(api::Api),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
     Config(config::ConfigCommand),
@@ -98,7 +96,7 @@ enum Command {
     },
     /// Write the manual pages into a folder, one a command
     ///
-    /// For packages: their names are usher.1, usher-run.1 and so on.
+    /// For packages. Writes usher.1, usher-run.1 and so on.
     #[command(hide = true)]
     Manual {
         /// An existing folder
@@ -107,7 +105,7 @@ enum Command {
 }
 
 impl Usher {
-    /// Does what was asked; prints what goes wrong. 0 when all went well, 1 when not (2 is a wrong command line).
+    /// Runs the command and prints its error. Exits with 0, or with 1 on failure; clap exits with 2 for a wrong command line.
     pub fn run(self) -> ExitCode {
         let context = Context::new(self.config);
         let done = match self.command {
@@ -133,6 +131,7 @@ impl Usher {
             Command::Store(command) => command.run(&context),
             Command::Hub(command) => command.run(&context),
             Command::Status(command) => command.run(&context),
+            Command::Api(command) => command.run(),
             Command::Doctor(command) => command.run(&context),
             Command::Bench(command) => command.run(&context),
             Command::Config(command) => command.run(&context),
@@ -145,7 +144,7 @@ impl Usher {
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
-            // A reader that has seen enough (`usher people list | head`) is no failure.
+            // A reader that stops early (`usher people list | head`) is no failure.
             Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("usher: {error:#}");
@@ -171,9 +170,9 @@ mod tests {
     }
 
     #[test]
-    fn every_command_keeps_its_long_help() {
+    fn every_command_has_a_long_help() {
         for command in Usher::command().get_subcommands().filter(|c| c.get_name() != "completions") {
-            assert!(command.get_long_about().is_some(), "`usher {} --help` says no more than -h", command.get_name());
+            assert!(command.get_long_about().is_some(), "`usher {} --help` shows no more than -h", command.get_name());
         }
     }
 }

@@ -9,16 +9,16 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
-use super::book::Book;
+use super::client::Client;
 use super::context::Context;
-use crate::daemon::wire::PersonWire;
+use crate::api::people::Person;
 use crate::setup;
 use many::Several;
 
-/// List, show, rename, disable, enable or remove people; set their groups and days; show visitors whom nobody knew.
+/// List, show, rename, disable, enable or remove people; set their groups and days; show unknown visitors.
 ///
-/// A person is named by employee id, by the whole name, or by number as in `'#7'` (in quotes: for a shell # begins a comment). `id:7` is
-/// the employee id alone. A word that could mean two people is an error that lists them.
+/// Name a person by employee id, by the whole name, or by number as in `'#7'` (quote it: # begins a comment in a shell). `id:7` is always
+/// an employee id. A word that matches several people is an error that lists them.
 #[derive(Args)]
 pub struct People {
     #[command(subcommand)]
@@ -37,23 +37,23 @@ enum Action {
         /// Employee id, whole name, or number as in '#7'
         person: String,
     },
-    /// Give a person another name
+    /// Rename a person
     Rename {
         /// Employee id, whole name, or number as in '#7'
         person: String,
         /// The new name
         name: String,
     },
-    /// Put a person into these groups and no others
+    /// Replace a person's groups
     Groups {
         /// Employee id, whole name, or number as in '#7'
         person: String,
-        /// The groups; none takes the person out of all
+        /// The new groups; without any, the person is in no group
         groups: Vec<String>,
     },
     /// Set the first and the last day on which doors open for a person
     ///
-    /// Without --from and --until there is no limit any more.
+    /// Without --from and --until, the limits are removed.
     Valid {
         /// Employee id, whole name, or number as in '#7'
         person: String,
@@ -64,34 +64,34 @@ enum Action {
         #[arg(long, value_name = "DAY")]
         until: Option<Date>,
     },
-    /// Give a person another employee id
+    /// Change or remove a person's employee id
     Id {
         /// Employee id, whole name, or number as in '#7'
         person: String,
-        /// The new employee id, which nobody else may have
+        /// The new employee id; it must be unique
         #[arg(required_unless_present = "none")]
         employee_id: Option<String>,
-        /// Take the employee id away
+        /// Remove the employee id
         #[arg(long, conflicts_with = "employee_id")]
         none: bool,
     },
-    /// Keep people enrolled, but let no door open for them
+    /// Keep people enrolled, but open no door for them
     ///
-    /// Everybody is found before anybody is disabled: where one cannot be found, nothing is done.
+    /// If one of them cannot be found, nobody is disabled.
     Disable(Several),
-    /// Let doors open for disabled people again
+    /// Open doors for disabled people again
     Enable(Several),
-    /// Remove people and their templates; the journal keeps what happened
+    /// Remove people and their templates; the journal keeps its records
     ///
-    /// Everybody is found before anybody is removed: where one cannot be found, nothing is done.
+    /// If one of them cannot be found, nobody is removed.
     ///
-    /// The templates are overwritten and deleted, and where templates are sealed their sub-key is destroyed: no old page of the database and
-    /// no backup gives them back. Save the key ring anew afterwards (usher store ring save). Without a key, old bytes stay in the database's
-    /// file until their place is used again, and in backups.
+    /// The templates are overwritten and deleted. Where templates are sealed, the person's sub-key is destroyed, so neither an old page of
+    /// the database nor a backup can restore them; save the key ring again afterwards (usher store ring save). Without a key, old bytes stay
+    /// in the database file until the space is reused, and in backups.
     Remove {
         #[command(flatten)]
         several: Several,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long, short)]
         yes: bool,
     },
@@ -101,35 +101,35 @@ enum Action {
 impl People {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
-        let book = Book::open(&config)?;
+        let client = Client::open(&config)?;
         let done = match &self.action {
-            Action::Unknown(unknown) => return unknown.run(&book, &config, self.json),
-            Action::List => return list(&book.people()?, self.json),
-            Action::Show { person } => book.find(person)?,
-            Action::Rename { person, name } => book.rename(book.find(person)?.id, name)?,
-            Action::Groups { person, groups } => book.set_groups(book.find(person)?.id, groups.clone())?,
+            Action::Unknown(unknown) => return unknown.run(&client, &config, self.json),
+            Action::List => return list(&client.people()?, self.json),
+            Action::Show { person } => client.person(person)?,
+            Action::Rename { person, name } => client.rename(client.person(person)?.id, name)?,
+            Action::Groups { person, groups } => client.set_groups(client.person(person)?.id, groups.clone())?,
             Action::Valid { person, from, until } => {
                 let zone = setup::house::time_zone(&config)?;
                 let start = |day: Date| zone.to_timestamp(day.at(0, 0, 0, 0));
                 let from = from.map(start).transpose()?;
                 let until = until.map(|day| day.tomorrow().and_then(start)).transpose()?;
-                book.set_validity(book.find(person)?.id, from, until)?
+                client.set_validity(client.person(person)?.id, from, until)?
             }
             Action::Id { person, employee_id, .. } => {
-                book.set_employee_id(book.find(person)?.id, employee_id.as_deref())?
+                client.set_employee_id(client.person(person)?.id, employee_id.as_deref())?
             }
-            Action::Disable(several) => return self.each(&book, several, Act::Disable),
-            Action::Enable(several) => return self.each(&book, several, Act::Enable),
-            Action::Remove { several, yes } => return self.each(&book, several, Act::Remove { yes: *yes }),
+            Action::Disable(several) => return self.each(&client, several, Act::Disable),
+            Action::Enable(several) => return self.each(&client, several, Act::Enable),
+            Action::Remove { several, yes } => return self.each(&client, several, Act::Remove { yes: *yes }),
         };
-        self.tell(&done, None)
+        self.print(&done, None)
     }
 
-    /// Does one thing to several people, after all of them were found.
-    fn each(&self, book: &Book, several: &Several, act: Act) -> Result<()> {
-        let people = several.find(&book.people()?)?;
+    /// Does `act` to several people, once all of them are found.
+    fn each(&self, client: &Client, several: &Several, act: Act) -> Result<()> {
+        let people = several.among(&client.people()?)?;
         if several.dry_run {
-            return people.iter().try_for_each(|person| self.tell(person, Some(act.would())));
+            return people.iter().try_for_each(|person| self.print(person, Some(act.would())));
         }
         if let Act::Remove { yes: false } = act
             && !confirmed(&people)?
@@ -138,33 +138,33 @@ impl People {
         }
         for (done, person) in people.iter().enumerate() {
             let result = match act {
-                Act::Disable => book.set_enabled(person.id, false),
-                Act::Enable => book.set_enabled(person.id, true),
-                Act::Remove { .. } => book.remove(person.id),
+                Act::Disable => client.set_enabled(person.id, false),
+                Act::Enable => client.set_enabled(person.id, true),
+                Act::Remove { .. } => client.remove(person.id),
             };
             let person = result.with_context(|| match people.len() {
                 1 => format!("{} (#{})", person.name, person.id),
-                all => format!("{} (#{}), after {done} of {all} people were done", person.name, person.id),
+                all => format!("{} (#{}), after {done} of {all} people", person.name, person.id),
             })?;
-            let told = (people.len() > 1 || matches!(act, Act::Remove { .. })).then(|| act.is());
-            self.tell(&person, told)?;
+            let outcome = (people.len() > 1 || matches!(act, Act::Remove { .. })).then(|| act.is());
+            self.print(&person, outcome)?;
         }
         Ok(())
     }
 
-    /// Shows a person: whole, or in a line that says what became of them.
-    fn tell(&self, person: &PersonWire, what: Option<&str>) -> Result<()> {
+    /// Prints a person: in full, or in one line with the outcome.
+    fn print(&self, person: &Person, outcome: Option<&str>) -> Result<()> {
         let mut out = std::io::stdout().lock();
-        match (self.json, what) {
+        match (self.json, outcome) {
             (true, _) => writeln!(out, "{}", serde_json::to_string(person)?)?,
-            (false, Some(what)) => writeln!(out, "{} (#{}) {what}", person.name, person.id)?,
+            (false, Some(outcome)) => writeln!(out, "{} (#{}) {outcome}", person.name, person.id)?,
             (false, None) => show(&mut out, person)?,
         }
         Ok(())
     }
 }
 
-/// What is done to several people.
+/// What can be done to several people at once.
 #[derive(Clone, Copy)]
 enum Act {
     Disable,
@@ -190,7 +190,7 @@ impl Act {
     }
 }
 
-fn confirmed(people: &[PersonWire]) -> Result<bool> {
+fn confirmed(people: &[Person]) -> Result<bool> {
     let who = match people {
         [person] => format!("{} (#{})", person.name, person.id),
         several => {
@@ -199,7 +199,7 @@ fn confirmed(people: &[PersonWire]) -> Result<bool> {
         }
     };
     if !std::io::stdin().is_terminal() {
-        bail!("pass --yes to remove {who} without being asked");
+        bail!("pass --yes to remove {who} without confirmation");
     }
     let templates: usize = people.iter().map(|person| person.templates).sum();
     eprint!("Remove {who} with {templates} templates? [y/N] ");
@@ -208,7 +208,7 @@ fn confirmed(people: &[PersonWire]) -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn show(out: &mut impl Write, person: &PersonWire) -> Result<()> {
+fn show(out: &mut impl Write, person: &Person) -> Result<()> {
     writeln!(out, "{} (#{})", person.name, person.id)?;
     writeln!(out, "  employee id  {}", person.employee_id.as_deref().unwrap_or("-"))?;
     writeln!(out, "  groups       {}", if person.groups.is_empty() { "-".into() } else { person.groups.join(", ") })?;
@@ -219,7 +219,7 @@ fn show(out: &mut impl Write, person: &PersonWire) -> Result<()> {
     Ok(())
 }
 
-fn list(people: &[PersonWire], json: bool) -> Result<()> {
+fn list(people: &[Person], json: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
     if json {
         writeln!(out, "{}", serde_json::to_string(people)?)?;
@@ -247,7 +247,7 @@ fn list(people: &[PersonWire], json: bool) -> Result<()> {
     Ok(())
 }
 
-fn state(person: &PersonWire) -> &'static str {
+fn state(person: &Person) -> &'static str {
     match (person.enabled, person.templates) {
         (false, _) => "disabled",
         (true, 0) if person.locked_templates > 0 => "cannot be opened",
@@ -256,7 +256,7 @@ fn state(person: &PersonWire) -> &'static str {
     }
 }
 
-fn validity(person: &PersonWire) -> String {
+fn validity(person: &Person) -> String {
     match (&person.valid_from, &person.valid_until) {
         (None, None) => "always".into(),
         (Some(from), None) => format!("from {from}"),
@@ -265,7 +265,7 @@ fn validity(person: &PersonWire) -> String {
     }
 }
 
-fn templates(person: &PersonWire) -> String {
+fn templates(person: &Person) -> String {
     let more = match (person.foreign_templates, person.locked_templates) {
         (0, 0) => String::new(),
         (foreign, 0) => format!(" (+{foreign} of another model)"),

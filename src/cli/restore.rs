@@ -9,33 +9,32 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::book::me;
-use super::client::Client;
+use super::client::{Client, operator};
 use super::context::Context;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::daemon::doors::saved::SavedEntry;
 use crate::domain::{Event, Mode};
 use crate::office::Recorder;
+use crate::office::saved::SavedEntry;
 use crate::setup;
 use crate::store::{self, Store};
 use differences::{Held, differences};
 
-/// Put everything back from a file of `usher backup`.
+/// Restore the store from a file of `usher backup`.
 ///
-/// For a device whose disk failed, or a new one in its place: set up the configuration, restore, start the daemon. The file is checked
-/// whole before anything is touched. Where a store is there already, the differences are printed first: who comes back who was removed
-/// or disabled since, who is missing, modes, and how many records end with the store that is there. Then the command asks, and keeps
-/// that store aside. The journal goes on from the newest record in the backup, with a record of the restoring. All doors start in lockdown
-/// until an operator says `usher door normal`: a backup gives back what was allowed when it was made.
+/// For a device whose disk failed, or its replacement: write the configuration, restore, start the daemon. The whole file is checked before
+/// anything changes. Over an existing store, the command first prints the differences: who returns who was removed or disabled since, who is
+/// missing, modes, and how many records are lost. It then asks, and keeps the existing store aside. The journal continues after the newest
+/// record in the backup, with a record of the restore. All doors start in lockdown until an operator runs `usher door normal`, because a
+/// backup restores what was allowed when it was made.
 #[derive(Args)]
 pub struct Restore {
     /// The file to read
     file: PathBuf,
-    /// Do not ask before the backup takes the place of a store that is there
+    /// Replace an existing store without asking
     #[arg(long, short)]
     yes: bool,
-    /// Of earlier versions; it changes nothing: --yes is what a script needs
+    /// Ignored, for scripts of earlier versions
     #[arg(long, hide = true)]
     force: bool,
 }
@@ -48,7 +47,7 @@ impl Restore {
         }
         let dir = &config.store.path;
         store::verify_backup(&self.file)?;
-        let there = match store::is_there(dir) {
+        let there = match store::exists(dir) {
             true => Some(Store::open(dir).map_err(anyhow::Error::from).and_then(|store| Held::of(&store))),
             false => None,
         };
@@ -70,20 +69,20 @@ impl Restore {
                 None => {}
                 Some(Ok(now)) => print!("{}", differences(now, &held)),
                 Some(Err(why)) => {
-                    println!("the store that is there cannot be read, so what differs is not known: {why}")
+                    println!("the existing store cannot be read, so the differences are unknown: {why}")
                 }
             }
             if there.is_some() && !self.yes {
                 confirm(&config)?;
             }
-            note(store, &config, Event::Restored { through, replaced, lockdown: doors.clone(), by: me() })
+            note(store, &config, Event::Restored { through, replaced, lockdown: doors.clone(), by: operator() })
         })?;
         println!("restored up to record {through} into {}", dir.display());
         if let Some(aside) = aside {
-            println!("what was there is in {}", aside.display());
+            println!("the previous store is in {}", aside.display());
         }
         println!(
-            "all doors start in lockdown; look through the people (usher people list), then `usher door normal` ends it"
+            "all doors start in lockdown; check the people (usher people list), then end it with `usher door normal`"
         );
         Ok(())
     }
@@ -94,7 +93,7 @@ fn doors(config: &Config) -> Vec<String> {
     config.doors.iter().map(|door| door.name.clone()).collect()
 }
 
-/// Writes the restoring down, and in the same commit locks all doors down.
+/// Records the restore, and locks all doors down in the same commit.
 fn note(store: &Store, config: &Config, event: Event) -> Result<()> {
     let saved = store.tree("standing")?;
     let lockdown = doors(config).into_iter().filter_map(|door| {
@@ -109,9 +108,7 @@ fn note(store: &Store, config: &Config, event: Event) -> Result<()> {
 fn confirm(config: &Config) -> Result<()> {
     let dir = config.store.path.display();
     if !std::io::stdin().is_terminal() {
-        bail!(
-            "{dir} holds a store already, and nothing was changed; pass --yes to put the backup in its place without being asked"
-        );
+        bail!("{dir} holds a store already, and nothing was changed; pass --yes to replace it without confirmation");
     }
     eprint!("Replace the store in {dir} by the backup, and lock all doors down? [y/N] ");
     let mut answer = String::new();

@@ -9,12 +9,12 @@ use crate::daemon::{self, Options};
 
 /// Run the daemon: watch the cameras, open the doors.
 ///
-/// Runs in the foreground and logs to standard error. SIGTERM or SIGINT ends it in order: cameras, doors (relays to their safe
-/// level), journal, broker; a second signal ends it at once. A camera that is away is tried again; a stage that dies ends the daemon
-/// with a failure, so that a supervisor starts it anew. systemd is told when it is ready, that it lives and how its doors stand.
+/// Runs in the foreground and logs to standard error. SIGTERM or SIGINT stops it in order: cameras, doors (relays to their safe level),
+/// journal, broker; a second signal stops it at once. It keeps trying to open a camera that is missing. When a stage dies, the daemon exits
+/// with a failure so that a supervisor restarts it. It notifies systemd of its readiness, its watchdog and its doors' status.
 #[derive(Args)]
 pub struct Run {
-    /// End when every camera is a replay that has come to its end
+    /// Stop when every camera is a replay that has ended
     #[arg(long)]
     until_replays_end: bool,
 }

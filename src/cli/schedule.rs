@@ -9,19 +9,19 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::book::Book;
+use super::client::Client;
 use super::context::Context;
 use crate::access::{Asked, Authority, Holder, Judgement, Now};
+use crate::api::people::Person;
 use crate::config::Config;
-use crate::daemon::wire::PersonWire;
-use crate::domain::{Mode, Moment, PersonId};
+use crate::domain::{DoorIndex, Mode, Moment, PersonId};
 use crate::ledger;
 use crate::setup;
 
-/// Ask what the rules would say.
+/// Try the rules out.
 ///
-/// `usher schedule test` answers whether somebody may pass at some time, question by question: days, groups, permits and their hours,
-/// holidays, changes of the clock.
+/// `usher schedule test` shows whether a person may pass at a given time, gate by gate: days, groups, permits and their hours, holidays,
+/// daylight saving.
 #[derive(Args)]
 pub struct Schedule {
     #[command(subcommand)]
@@ -30,10 +30,10 @@ pub struct Schedule {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Whether somebody may pass at a time, and why
+    /// Show whether a person may pass at a given time, and why
     ///
-    /// Asks the rules of the configuration alone: as if no door were locked down, nobody known to be inside, and the first person of the
-    /// day had not come. Nothing is unlocked, and nothing is written down.
+    /// Uses the configured rules alone: as if no door were in lockdown, everybody's place were unknown, and nobody had come that day. Unlocks
+    /// nothing and records nothing.
     Test {
         /// Employee id, whole name, or number as in '#7'
         #[arg(long)]
@@ -59,18 +59,18 @@ impl Schedule {
             None => vec![Timestamp::now()],
             Some(text) => moments(text, &rules.zone)?,
         };
-        let person = Book::open(&config)?.find(&person)?;
+        let person = Client::open(&config)?.person(&person)?;
         let holder = holder(&person)?;
         let mut authority = Authority::new(rules);
         let mut out = std::io::stdout().lock();
-        let mut none = true;
-        for (place, name) in doors(&config, door.as_deref()) {
+        let mut found = false;
+        for (door, name) in doors(&config, door.as_deref()) {
             for wall in &moments {
-                none = false;
+                found = true;
                 let now = Now::by_the_wall(Moment::default(), *wall);
                 let (mode, zone) = (Mode::Normal, authority.rules().zone.clone());
                 let asked = Asked {
-                    door: place,
+                    door,
                     direction: None,
                     holder: &holder,
                     shown: None,
@@ -86,34 +86,34 @@ impl Schedule {
                 }
             }
         }
-        if none {
-            bail!("there is no such door; `usher config show` lists them");
+        if !found {
+            bail!("there is no such door; `usher config show` lists all");
         }
         Ok(())
     }
 }
 
-fn doors<'a>(config: &'a Config, wanted: Option<&str>) -> Vec<(usize, &'a str)> {
-    let all = config.doors.iter().map(|door| door.name.as_str()).enumerate();
+fn doors<'a>(config: &'a Config, wanted: Option<&str>) -> Vec<(DoorIndex, &'a str)> {
+    let all = config.doors.iter().enumerate().map(|(at, door)| (DoorIndex(at), door.name.as_str()));
     all.filter(|(_, name)| wanted.is_none_or(|wanted| wanted == *name)).collect()
 }
 
-/// The moments at which the local clock shows `text`: two in an hour that is repeated; in one that is skipped the moment of the skip.
+/// The moments at which the local clock shows `text`: two in an hour that occurs twice; in an hour that is skipped, the moments on either
+/// side.
 fn moments(text: &str, zone: &TimeZone) -> Result<Vec<Timestamp>> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(vec![at]);
     }
     let local: DateTime = text.parse().map_err(|_| {
-        anyhow!("`{text}` is no time; write 2026-03-29T02:30, or with an offset 2026-03-29T02:30:00+02:00")
+        anyhow!("`{text}` is not a time; write 2026-03-29T02:30, or with an offset 2026-03-29T02:30:00+02:00")
     })?;
     let ambiguous = zone.to_ambiguous_timestamp(local);
     let (early, late) = (ambiguous.earlier(), ambiguous.later());
-    let (early, late) =
-        (early.context("that time is beyond the calendar")?, late.context("that time is beyond the calendar")?);
+    let (early, late) = (early.context("that time is out of range")?, late.context("that time is out of range")?);
     Ok(if early == late { vec![early] } else { vec![early, late] })
 }
 
-fn holder(person: &PersonWire) -> Result<Holder> {
+fn holder(person: &Person) -> Result<Holder> {
     let moment = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
     Ok(Holder {
         person: PersonId(person.id),
@@ -124,7 +124,7 @@ fn holder(person: &PersonWire) -> Result<Holder> {
     })
 }
 
-fn as_json(door: &str, person: &PersonWire, at: Timestamp, judgement: &Judgement) -> Value {
+fn as_json(door: &str, person: &Person, at: Timestamp, judgement: &Judgement) -> Value {
     json!({
         "door": door,
         "person": { "id": person.id, "name": person.name },
@@ -135,7 +135,7 @@ fn as_json(door: &str, person: &PersonWire, at: Timestamp, judgement: &Judgement
     })
 }
 
-fn as_text(door: &str, person: &PersonWire, at: Timestamp, zone: &TimeZone, judgement: &Judgement) -> String {
+fn as_text(door: &str, person: &Person, at: Timestamp, zone: &TimeZone, judgement: &Judgement) -> String {
     let local = at.to_zoned_datetime(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string();
     let answer = match judgement.refused {
         None => "may pass".to_owned(),

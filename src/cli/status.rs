@@ -2,17 +2,16 @@
 
 use std::io::Write;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 
 use super::client::Client;
 use super::context::Context;
-use crate::daemon::wire::Status as Answer;
 
-/// Ask the running daemon how it is.
+/// Show the running daemon's status.
 ///
-/// Tells of its stages, doors, models and broker. A stage `handled` frames or sightings, `dropped` those that came too fast,
-/// and met `bad` ones, which could not be used. Fails when no daemon answers.
+/// Lists its stages, doors, models and broker. For a stage, `handled` counts frames or sightings, `dropped` those that newer ones replaced,
+/// and `bad` those that could not be used. Fails when no daemon answers.
 #[derive(Args)]
 pub struct Status {
     /// Print JSON
@@ -23,11 +22,7 @@ pub struct Status {
 impl Status {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
-        let socket = &config.control.socket;
-        let Some(client) = Client::connect(socket)? else {
-            bail!("no daemon answers on {}; start it with `usher run`", socket.display());
-        };
-        let status: Answer = client.get("/v1/status")?;
+        let status = Client::daemon(&config)?.status()?;
         let mut out = std::io::stdout().lock();
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&status)?)?;

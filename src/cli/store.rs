@@ -8,28 +8,27 @@ use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::book::{Book, me};
-use super::client::Client;
+use super::client::{Client, operator};
 use super::context::Context;
+use crate::api::status::SealStatus;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::daemon::wire::SealWire;
 use crate::domain::Event;
 use crate::office::Recorder;
-use crate::seal::{self, Ring, State, StoreKey};
+use crate::seal::{self, Ring, RingState, StoreKey};
 use crate::setup;
 use crate::store::Store;
 
-/// The store's key, with which templates are sealed, and the key ring.
+/// Manage the store's key, which seals templates, and the key ring.
 ///
-/// Templates are sealed with a sub-key for each person. The sub-keys stand on the key ring, a small file beside the database, wrapped by
-/// the store's key. When somebody is removed their sub-key is destroyed, and no backup gives their templates back. docs/privacy.md tells
-/// what is sealed, what backups hold, and what must be kept apart.
+/// Each person's templates are sealed with a sub-key. The sub-keys are on the key ring, a small file beside the database, wrapped with the
+/// store's key. Removing a person destroys the sub-key, so no backup can restore the templates. docs/privacy.md explains what is sealed, what
+/// backups hold, and what to keep apart.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  usher store key new /etc/usher/store.key    then set [store] key_file, and start the daemon\n  \
-    usher store ring save /media/stick/ring     always over the same file; backups are of no use without it\n  \
-    usher store key rotate                      another key in the old one's place"
+    after_help = "Examples:\n  usher store key new /etc/usher/store.key    then set [store] key_file and start the daemon\n  \
+    usher store ring save /media/stick/ring     always over the same file; backups are useless without it\n  \
+    usher store key rotate                      replace the key"
 )]
 pub struct StoreCommand {
     #[command(subcommand)]
@@ -38,16 +37,16 @@ pub struct StoreCommand {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Say whether templates are sealed, with which key, and what is wrong
+    /// Show whether templates are sealed, with which key, and what is wrong
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Make a key, or change it
+    /// Make a key, or replace it
     #[command(subcommand)]
     Key(KeyAction),
-    /// Save the key ring, or put a saved one back
+    /// Save the key ring, or load a saved one
     #[command(subcommand)]
     Ring(RingAction),
 }
@@ -56,20 +55,20 @@ enum Action {
 enum KeyAction {
     /// Make a new key: 64 hexadecimal digits
     ///
-    /// A file that is there is never written over. Name the file in [store] key_file, owned by the daemon's user, or pass it as the systemd
-    /// credential usher.store-key. With `-` the key goes to standard output, to be bound to the machine's TPM without touching a disk:
+    /// Never overwrites a file. Name the file in [store] key_file, owned by the daemon's user, or pass it as the systemd credential
+    /// usher.store-key. With `-` the key goes to standard output; this binds it to the machine's TPM without touching a disk:
     /// usher store key new - | systemd-creds encrypt --name=usher.store-key - /etc/credstore.encrypted/usher.store-key
     New {
         /// The file to write (mode 0600), or - for standard output
         file: PathBuf,
     },
-    /// Put another key in the place of the store's
+    /// Replace the store's key
     ///
-    /// All sub-keys are wrapped with the new key; templates stay as they are, so it takes a moment only, and backups stay of use. Save
-    /// the key ring anew afterwards. The daemon must be stopped. Killed at any moment, the store opens with the key in force.
+    /// Wraps all sub-keys with the new key. Templates stay as they are, so this takes a moment only, and backups stay usable. Save the key ring
+    /// again afterwards. The daemon must be stopped. If the command is killed, the store opens with the key in force.
     Rotate {
-        /// The file of the new key, which must exist: for a key that systemd passes, which only you can put in its place. Without it a
-        /// new key takes the place of the one in [store] key_file
+        /// An existing file with the new key: for a key that systemd passes, which only you can replace. Without it, a new key replaces the
+        /// one in [store] key_file
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
@@ -79,15 +78,15 @@ enum KeyAction {
 enum RingAction {
     /// Write the key ring into a file
     ///
-    /// It is of use only together with the store's key. Write it always over the same file: an older one still has the sub-keys of people
-    /// who were removed since.
+    /// The file is useless without the store's key. Always overwrite the same file: an older one still has the sub-keys of people who were
+    /// removed since.
     Save {
-        /// The file; one that is there is written over
+        /// The file; an existing one is overwritten
         file: PathBuf,
     },
-    /// Put the sub-keys of a saved ring back
+    /// Load the sub-keys of a saved ring
     ///
-    /// For a new device, or a ring that was damaged. They are added to those that are there. The daemon must be stopped.
+    /// For a new device, or after the ring was damaged. Adds them to the sub-keys on the ring. The daemon must be stopped.
     Load {
         /// The file to read
         file: PathBuf,
@@ -97,7 +96,7 @@ enum RingAction {
 impl StoreCommand {
     pub fn run(self, context: &Context) -> Result<()> {
         match self.action {
-            // Needs no configuration: the key is made before that names it.
+            // Needs no configuration: the key exists before the configuration names it.
             Action::Key(KeyAction::New { file }) => new_key(&file),
             Action::Key(KeyAction::Rotate { to }) => rotate(&context.config()?, to.as_deref()),
             Action::Ring(RingAction::Save { file }) => save(&context.config()?, &file),
@@ -115,23 +114,23 @@ fn new_key(file: &Path) -> Result<()> {
         return Ok(());
     }
     key.save(file)?;
-    println!("{}: key {}; keep a copy where this device is not", file.display(), key.id());
+    println!("{}: key {}; keep a copy away from this device", file.display(), key.id());
     Ok(())
 }
 
-/// The store, which must not be in use.
-fn resting(config: &Config) -> Result<Store> {
+/// Opens the store, which no daemon may hold.
+fn unused_store(config: &Config) -> Result<Store> {
     if Client::connect(&config.control.socket)?.is_some() {
         bail!("the daemon runs; stop it first (systemctl stop usher)");
     }
     Ok(Store::open(&config.store.path)?)
 }
 
-/// The key in force, which must be there.
+/// The key in force.
 fn key(config: &Config) -> Result<StoreKey> {
     setup::store_key(config)?.ok_or_else(|| {
         anyhow!(
-            "no key is given: name its file in [store] key_file; where systemd passes it, run this with CREDENTIALS_DIRECTORY set to \
+            "there is no key: name its file in [store] key_file; where systemd passes it, run this with CREDENTIALS_DIRECTORY set to \
              a folder that holds it as {}",
             config.store.key_file.display()
         )
@@ -139,11 +138,11 @@ fn key(config: &Config) -> Result<StoreKey> {
 }
 
 fn rotate(config: &Config, to: Option<&Path>) -> Result<()> {
-    let store = resting(config)?;
-    // Carries through a change that was cut short.
+    let store = unused_store(config)?;
+    // Opening the ring completes a change that was interrupted.
     let key = key(config)?;
     let ring = Ring::open(&config.store.path, Ok(Some(key)));
-    if let State::Shut(why) = ring.state() {
+    if let RingState::Locked(why) = ring.state() {
         return Err(why.into());
     }
     let (id, count) = match to {
@@ -152,35 +151,35 @@ fn rotate(config: &Config, to: Option<&Path>) -> Result<()> {
             (new.id(), ring.change_key(new)?)
         }
         None if setup::is_credential(&config.store.key_file) => bail!(
-            "the key is a credential of systemd, which only you can change: make a new one with `usher store key new FILE`, run this \
-             with --to FILE, and put FILE in the place of the credential"
+            "the key is a systemd credential, which only you can replace: make a new one with `usher store key new FILE`, run this \
+             with --to FILE, and replace the credential by FILE"
         ),
         None => seal::change_key_file(&ring, &config.store.key_file)?,
     };
     let recorder = Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new()));
-    recorder.record(&Event::StoreKeyChanged { key: id.to_string(), by: me() })?;
-    println!("{count} sub-keys are wrapped with the key {id}; save the ring anew (usher store ring save FILE)");
+    recorder.record(&Event::StoreKeyChanged { key: id.to_string(), by: operator() })?;
+    println!("{count} sub-keys are wrapped with the key {id}; save the ring again (usher store ring save FILE)");
     if let Some(file) = to {
-        println!("now put {} in the place of the old key: the old one opens nothing any more", file.display());
+        println!("now replace the old key by {}: the old one no longer opens anything", file.display());
     }
     Ok(())
 }
 
 fn save(config: &Config, file: &Path) -> Result<()> {
     let count = seal::save(&config.store.path, file, &key(config)?)?;
-    println!("{}: {count} sub-keys; keep it apart from the key, and write the next one over it", file.display());
+    println!("{}: {count} sub-keys; keep it apart from the key, and overwrite it with the next one", file.display());
     Ok(())
 }
 
 fn load(config: &Config, file: &Path) -> Result<()> {
-    let _store = resting(config)?;
+    let _store = unused_store(config)?;
     let added = seal::load(&config.store.path, file, &key(config)?)?;
-    println!("{added} sub-keys are put back");
+    println!("{added} sub-keys were loaded");
     Ok(())
 }
 
 fn status(config: &Config, json: bool) -> Result<()> {
-    let SealWire { state, key, trouble } = Book::open(config)?.seal()?;
+    let SealStatus { state, key, trouble } = Client::open(config)?.seal()?;
     let mut out = std::io::stdout().lock();
     if json {
         writeln!(out, "{}", json!({ "state": state, "key": key, "trouble": trouble }))?;

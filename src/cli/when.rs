@@ -1,19 +1,29 @@
 //! Times as people write them on a command line.
-//!
-//! Knows nothing of what they are for.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, Timestamp, ToSpan, ZonedDateTime};
+use thiserror::Error;
 
 use crate::ledger::attendance::Rules;
 
-/// What words such as `today` go by: the time zone, and the time at which a day begins.
+/// Why a text is not a time or a day.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TimeError {
+    #[error("write a day as in 2026-01-31, or `today` or `yesterday`")]
+    NotADay,
+    #[error(
+        "`{0}` is not a time: write 2026-01-31, 2026-01-31T08:00, 08:00, today, yesterday, or a span before now as in 2h or 7d"
+    )]
+    NotATime(String),
+}
+
+/// What words such as `today` refer to: the time zone, and the time at which a day begins.
 pub struct Calendar {
     now: ZonedDateTime,
     day_starts: Time,
 }
 
-/// A day as it was written. Which one `today` is, is known only with a [`Calendar`].
+/// A day as it was written. A [`Calendar`] resolves it to a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Day {
     Date(Date),
@@ -22,24 +32,21 @@ pub enum Day {
 }
 
 /// `2026-01-31`, `today`, `yesterday`.
-pub fn parse_day(text: &str) -> Result<Day, String> {
+pub fn parse_day(text: &str) -> Result<Day, TimeError> {
     match text {
         "today" => Ok(Day::Today),
         "yesterday" => Ok(Day::Yesterday),
-        text => {
-            let date = text.parse().map_err(|_| "a day as in 2026-01-31, or `today` or `yesterday`".to_owned())?;
-            Ok(Day::Date(date))
-        }
+        text => text.parse().map(Day::Date).map_err(|_| TimeError::NotADay),
     }
 }
 
 impl Calendar {
-    /// By the clock and the days of `[attendance]`, now.
+    /// The calendar of `[attendance]`, now.
     pub fn new(rules: &Rules) -> Calendar {
         Calendar { now: ZonedDateTime::now().with_time_zone(rules.zone.clone()), day_starts: rules.day_starts }
     }
 
-    /// The day that now belongs to: before the time at which days begin it is still the day before.
+    /// The day that now belongs to: before the time at which days begin, the day before.
     pub fn today(&self) -> Date {
         match self.now.time() < self.day_starts {
             true => before(self.now.date()),
@@ -47,7 +54,7 @@ impl Calendar {
         }
     }
 
-    /// The date that a day is.
+    /// A day's date.
     pub fn date(&self, day: Day) -> Date {
         match day {
             Day::Date(date) => date,
@@ -58,7 +65,7 @@ impl Calendar {
 
     /// `2026-01-31T08:00:00Z`, `2026-01-31T08:00`, `2026-01-31`, `08:00` (of today), `today`, `yesterday`, `now`, or a span before now as
     /// in `2h` or `7d`. Local time where no offset is given; a day alone is its beginning.
-    pub fn parse(&self, text: &str) -> Result<Timestamp, String> {
+    pub fn parse(&self, text: &str) -> Result<Timestamp, TimeError> {
         parse_at(text, self)
     }
 
@@ -71,7 +78,7 @@ impl Calendar {
         at.to_zoned_datetime(self.now.time_zone().clone()).map(|at| at.timestamp())
     }
 
-    /// That time of today, which may lie on the next date.
+    /// A time of today; it may be on the next date.
     fn time_of_today(&self, time: Time) -> Result<Timestamp, jiff::Error> {
         let date = match time < self.day_starts {
             true => self.today().checked_add(1.day())?,
@@ -85,13 +92,9 @@ fn before(date: Date) -> Date {
     date.yesterday().unwrap_or(Date::MIN)
 }
 
-fn parse_at(text: &str, calendar: &Calendar) -> Result<Timestamp, String> {
+fn parse_at(text: &str, calendar: &Calendar) -> Result<Timestamp, TimeError> {
     let now = &calendar.now;
-    let wrong = || {
-        format!(
-            "`{text}` is no time: write 2026-01-31, 2026-01-31T08:00, 08:00, today, yesterday, or a span before now as in 2h or 7d"
-        )
-    };
+    let wrong = || TimeError::NotATime(text.to_owned());
     match text {
         "now" => return Ok(now.timestamp()),
         "today" => return calendar.start_of(calendar.today()).map_err(|_| wrong()),
@@ -125,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn today_goes_by_the_zone_and_the_hour_at_which_days_begin() {
+    fn today_depends_on_the_zone_and_on_when_days_begin() {
         // Eight in the evening in Los Angeles, three in the morning by UTC.
         let evening = calendar("2026-03-09T20:00:00[America/Los_Angeles]", 2);
         let shown = |calendar: &Calendar, text: &str| calendar.parse(text).unwrap().to_string();
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn people_s_ways_to_write_a_time() {
+    fn a_time_can_be_written_in_many_ways() {
         let calendar = calendar("2026-03-29T12:00:00[Europe/Berlin]", 0);
         let at = |text: &str| calendar.parse(text).map(|at| at.to_string());
         for (text, expected) in [
@@ -161,7 +164,7 @@ mod tests {
             // A day that had 23 hours.
             ("1d", "2026-03-28T11:00:00Z"),
         ] {
-            assert_eq!(at(text).as_deref(), Ok(expected), "{text}");
+            assert_eq!(at(text), Ok(expected.to_owned()), "{text}");
         }
         for wrong in ["", "soon", "25:00", "2026-13-01", "7"] {
             assert!(at(wrong).is_err(), "{wrong}");

@@ -1,49 +1,49 @@
-//! Whom a command means: among the people enrolled, and among those whom records name. The rule is [`crate::gallery::whom`]'s.
+//! Finds the person whom a command names: among the enrolled people, and among those in records. [`crate::gallery::find_person`] has the rule.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 
-use super::book::Book;
-use crate::daemon::wire::PersonWire;
+use super::client::Client;
+use crate::api::people::Person;
 use crate::domain::PersonId;
-use crate::gallery::{Known, WhomError, whom};
+use crate::gallery::{Candidate, QueryError, find_person};
 use crate::ledger::Window;
 
-/// The one of `people` whom `wanted` means.
+/// The person among `people` whom `wanted` names.
 ///
 /// # Errors
-/// Nobody is meant, or it could be any of several, who are listed.
-pub fn find(people: &[PersonWire], wanted: &str) -> Result<PersonWire> {
-    let ids = whom(&enrolled(people), wanted)?;
+/// Nobody matches, or several do, who are listed.
+pub fn among_enrolled(people: &[Person], wanted: &str) -> Result<Person> {
+    let ids = find_person(&enrolled(people), wanted)?;
     match people.iter().find(|person| ids.iter().any(|id| id.0 == person.id)) {
         Some(person) => Ok(person.clone()),
         None => bail!("nobody is enrolled as `{wanted}`; `usher people list` shows who is"),
     }
 }
 
-/// The numbers whose records are to be read: those of somebody enrolled, else those of somebody whom records name.
-pub fn to_read(book: &Book, wanted: &str) -> Result<Vec<u32>> {
-    let people = book.people()?;
-    match whom(&enrolled(&people), wanted) {
+/// The numbers of a person whose records are wanted: somebody enrolled, else somebody in the records.
+pub fn to_read(client: &Client, wanted: &str) -> Result<Vec<u32>> {
+    let people = client.people()?;
+    match find_person(&enrolled(&people), wanted) {
         Ok(ids) => Ok(numbers(ids)),
-        Err(WhomError::Nobody { .. }) => Ok(numbers(among_all(&everybody(book, &people)?, wanted)?)),
+        Err(QueryError::Nobody { .. }) => Ok(numbers(among_all(&everybody(client, &people)?, wanted)?)),
         Err(several) => Err(several.into()),
     }
 }
 
-/// The numbers that are to be erased from the records, and who that is, in words. Somebody who was removed counts as much as somebody enrolled.
-pub fn to_erase(book: &Book, wanted: &str) -> Result<(String, Vec<u32>)> {
-    let known = everybody(book, &book.people()?)?;
+/// A person to erase from the records, enrolled or removed: a description, and the numbers.
+pub fn to_erase(client: &Client, wanted: &str) -> Result<(String, Vec<u32>)> {
+    let known = everybody(client, &client.people()?)?;
     let ids = among_all(&known, wanted)?;
-    let shown = known.iter().filter(|one| ids.contains(&one.id)).map(Known::to_string);
+    let shown = known.iter().filter(|one| ids.contains(&one.id)).map(Candidate::to_string);
     Ok((shown.collect::<Vec<_>>().join(", "), numbers(ids)))
 }
 
-/// As [`crate::gallery::whom`], among people enrolled and people whom some records name (number, name, employee id).
+/// The numbers of the person among `people` and those in records (number, name, employee id) whom `wanted` names.
 pub fn among(
-    people: &[PersonWire],
+    people: &[Person],
     named: impl IntoIterator<Item = (u32, String, Option<String>)>,
     wanted: &str,
 ) -> Result<Vec<u32>> {
@@ -54,17 +54,19 @@ pub fn among(
     Ok(numbers(among_all(&records.with(people), wanted)?))
 }
 
-fn among_all(known: &[Known], wanted: &str) -> Result<Vec<PersonId>> {
-    whom(known, wanted).map_err(|error| match error {
-        WhomError::Nobody { hint, .. } => {
-            anyhow!("no record names `{wanted}`, and nobody is enrolled so{hint}; give the number, as in '#7'")
+fn among_all(known: &[Candidate], wanted: &str) -> Result<Vec<PersonId>> {
+    find_person(known, wanted).map_err(|error| match error {
+        QueryError::Nobody { hint, .. } => {
+            anyhow!(
+                "no record names `{wanted}`, and nobody of that name is enrolled{hint}; give the number, as in '#7'"
+            )
         }
         several => several.into(),
     })
 }
 
-fn enrolled(people: &[PersonWire]) -> Vec<Known> {
-    let known = |person: &PersonWire| Known {
+fn enrolled(people: &[Person]) -> Vec<Candidate> {
+    let known = |person: &Person| Candidate {
         id: PersonId(person.id),
         names: vec![person.name.clone()],
         employee_ids: person.employee_id.iter().cloned().collect(),
@@ -78,16 +80,16 @@ fn numbers(ids: Vec<PersonId>) -> Vec<u32> {
 }
 
 /// Everybody who is enrolled or in a record.
-fn everybody(book: &Book, people: &[PersonWire]) -> Result<Vec<Known>> {
+fn everybody(client: &Client, people: &[Person]) -> Result<Vec<Candidate>> {
     let mut records = Records::default();
-    book.each(&Window::default(), |dated| {
+    client.each(&Window::default(), |dated| {
         records.read(&dated.record.content);
         Ok(())
     })?;
     Ok(records.with(people))
 }
 
-/// What records call people: names and employee ids, each with the newest last.
+/// The names and employee ids that records give people, by number, the newest last.
 #[derive(Default)]
 struct Records(BTreeMap<u32, (Vec<String>, Vec<String>)>);
 
@@ -116,15 +118,15 @@ impl Records {
         }
     }
 
-    /// Everybody in them, and `people`, whose present name and employee id come first.
-    fn with(mut self, people: &[PersonWire]) -> Vec<Known> {
+    /// Everybody in the records and in `people`, each with the present or newest name and employee id first.
+    fn with(mut self, people: &[Person]) -> Vec<Candidate> {
         for person in people {
             self.note(person.id, Some(&person.name), person.employee_id.as_deref());
         }
         let known = |(id, (mut names, mut employee_ids)): (u32, (Vec<String>, Vec<String>))| {
             names.reverse();
             employee_ids.reverse();
-            Known { id: PersonId(id), names, employee_ids, enrolled: people.iter().any(|person| person.id == id) }
+            Candidate { id: PersonId(id), names, employee_ids, enrolled: people.iter().any(|person| person.id == id) }
         };
         self.0.into_iter().map(known).collect()
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::book::{Book, Page};
+use super::client::{Client, Page};
 use super::context::Context;
 use crate::ledger::{self, Dated, Window};
 use crate::setup;
@@ -27,10 +27,10 @@ impl Why {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
         let zone = setup::attendance(&config)?.zone;
-        let book = Book::open(&config)?;
+        let client = Client::open(&config)?;
         let record = match &self.event {
-            None => newest_decision(&book)?,
-            Some(event) => cause(&book, book.dated(event)?)?,
+            None => newest_decision(&client)?,
+            Some(event) => cause(&client, client.dated(event)?)?,
         };
         let mut out = std::io::stdout().lock();
         match self.json {
@@ -41,18 +41,18 @@ impl Why {
     }
 }
 
-fn newest_decision(book: &Book) -> Result<Dated> {
+fn newest_decision(client: &Client) -> Result<Dated> {
     let decisions = Window { kinds: vec!["granted".into(), "denied".into()], ..Window::default() };
-    match book.select(Page::Newest, 1, &decisions)?.pop() {
+    match client.select(Page::Newest, 1, &decisions)?.pop() {
         Some(record) => Ok(record),
         None => bail!("no decision stands in the journal"),
     }
 }
 
 /// What unlocked a door, or let somebody pass, is told by the record it names.
-fn cause(book: &Book, dated: Dated) -> Result<Dated> {
+fn cause(client: &Client, dated: Dated) -> Result<Dated> {
     match (dated.record.kind.as_str(), dated.record.content["record"].as_u64()) {
-        ("unlocked" | "passed", Some(number)) if number > 0 => book.dated(&number.to_string()),
+        ("unlocked" | "passed", Some(number)) if number > 0 => client.dated(&number.to_string()),
         _ => Ok(dated),
     }
 }

@@ -1,48 +1,46 @@
-//! Whether the wall clock can be believed: what it shows is held against what was written down before.
-//!
-//! Pure: the time is an argument. Knows nothing of where the evidence is kept.
+//! Whether the wall clock can be believed: compares it with the times in earlier records. Pure: the time is an argument.
 
 use std::time::{Duration, SystemTime};
 
 use crate::domain::{Moment, Stamp, TimeQuality, earliest};
 
-/// A clock that is behind the evidence by no more than this is not wrong: a small correction, or a battery clock that was read late.
+/// A clock behind the evidence by no more than this is not wrong: it was corrected a little, or a battery-backed clock was read late.
 const SLACK: Duration = Duration::from_secs(60);
 /// A wall clock that moved by this much more or less than the time that passed was set.
 const JUMP: Duration = Duration::from_secs(2);
-/// A clock that has been kept in step for so long is believed against earlier records of a clock that was in step, too.
+/// A clock that has been synchronised for this long is believed even against earlier records of a synchronised clock.
 const SETTLED: Duration = Duration::from_secs(600);
 
-/// A time that was written down, by the wall clock and by the machine's own.
+/// A time on record: by the wall clock, and since the machine's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sign {
     pub at: SystemTime,
-    /// The machine's name for that run; zeros when it is not known.
+    /// The identifier of that boot; zeros when it is not known.
     pub boot: [u8; 16],
-    /// Since the machine was started.
+    /// The time since the machine's start.
     pub since_boot: Duration,
 }
 
-/// What is known to have been.
+/// The latest times on record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// The latest time at which the clock was kept in step.
+    /// The latest time by a synchronised clock.
     pub synchronised: Option<Sign>,
-    /// The latest time at which nothing spoke against a clock that was not.
+    /// The latest time by an unsynchronised clock that nothing contradicted.
     pub claimed: Option<Sign>,
 }
 
-/// What a look at the clocks gave.
+/// The result of reading the clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     pub quality: TimeQuality,
-    /// It is at least so late, whatever the wall clock shows.
+    /// The earliest that it can be now, whatever the wall clock shows.
     pub at_least: SystemTime,
-    /// The clock has been kept in step for so long without being set.
+    /// How long the clock has been synchronised without being set.
     pub in_step_for: Duration,
 }
 
-/// Looks at the clocks again and again, and remembers what must be true since.
+/// Judges the wall clock at each reading, and keeps the evidence up to date.
 #[derive(Clone, Debug)]
 pub struct Watch {
     evidence: Evidence,
@@ -55,7 +53,7 @@ impl Sign {
         Sign { at: stamp.at, boot: stamp.boot, since_boot: stamp.since_boot }
     }
 
-    /// The time that it must be at `stamp` at least: in the same run of the machine the time since then is known.
+    /// The earliest that it can be at `stamp`: within one boot, the time since then is known.
     fn carried(&self, stamp: &Stamp) -> SystemTime {
         let same_run = self.boot == stamp.boot && self.boot != [0; 16];
         let passed = if same_run { stamp.since_boot.saturating_sub(self.since_boot) } else { Duration::ZERO };
@@ -64,7 +62,7 @@ impl Sign {
 }
 
 impl Evidence {
-    /// Takes in a record. Records are to be given in the order in which they were written.
+    /// Adds a record. Records must be added in the order in which they were written.
     pub fn add(&mut self, stamp: &Stamp) {
         if stamp.at < earliest() || self.contradicts(stamp) {
             return;
@@ -72,7 +70,7 @@ impl Evidence {
         self.believe(stamp);
     }
 
-    /// Whether the clock of `stamp` shows less than it must be. A clock that is in step is not held against claims of one that was not.
+    /// Whether the clock of `stamp` is behind the evidence. A synchronised clock is compared with synchronised times only.
     fn contradicts(&self, stamp: &Stamp) -> bool {
         let behind = |sign: &Option<Sign>| sign.is_some_and(|sign| ahead(&sign, stamp));
         behind(&self.synchronised) || stamp.synchronised != Some(true) && behind(&self.claimed)
@@ -81,7 +79,7 @@ impl Evidence {
     fn believe(&mut self, stamp: &Stamp) {
         let in_step = stamp.synchronised == Some(true);
         if in_step {
-            // A clock that nobody vouched for was ahead of the right time.
+            // An unsynchronised clock was ahead of the right time.
             self.claimed = self.claimed.filter(|sign| !ahead(sign, stamp));
         }
         let known = if in_step { &mut self.synchronised } else { &mut self.claimed };
@@ -90,30 +88,30 @@ impl Evidence {
         }
     }
 
-    /// What must be at `stamp`, by a clock that was in step where there was one.
+    /// The earliest that it can be at `stamp`, by synchronised times where there are any.
     fn at_least(&self, stamp: &Stamp) -> SystemTime {
         let sign = self.synchronised.or(self.claimed);
         sign.map_or_else(earliest, |sign| sign.carried(stamp)).max(earliest())
     }
 }
 
-/// Whether `sign` says that it is later than the clock of `stamp` shows.
+/// Whether it must be later, by `sign`, than the clock of `stamp` shows.
 fn ahead(sign: &Sign, stamp: &Stamp) -> bool {
     stamp.at.checked_add(SLACK).is_some_and(|at| sign.carried(stamp) > at)
 }
 
 impl Watch {
-    /// Begins with what is known from before.
+    /// Starts with the evidence of earlier runs.
     pub fn new(evidence: Evidence) -> Watch {
         Watch { evidence, looked: None, in_step_since: None }
     }
 
-    /// What is known by now, to be kept over a restart.
+    /// The evidence so far, to be kept across a restart.
     pub fn evidence(&self) -> Evidence {
         self.evidence
     }
 
-    /// A look at the clocks. `moment` is the monotonic time of this process at `stamp`.
+    /// Judges the clock of `stamp`. `moment` is the monotonic time of this process at `stamp`.
     pub fn look(&mut self, moment: Moment, stamp: &Stamp) -> Reading {
         let in_step = stamp.synchronised == Some(true);
         let set = self.looked.is_some_and(|(before, wall)| jumped(wall, moment.since(before), stamp.at));
@@ -136,7 +134,7 @@ impl Watch {
         Reading { quality, at_least: self.evidence.at_least(stamp), in_step_for }
     }
 
-    /// Somebody who knows says that the clock is right now: what was known before does not count. A clock that was never set stays so.
+    /// An operator declares the clock right: earlier evidence is discarded. A clock that was never set stays unset.
     pub fn trust(&mut self, stamp: &Stamp) {
         if stamp.at >= earliest() {
             self.evidence = Evidence { synchronised: None, claimed: Some(Sign::of(stamp)) };

@@ -1,52 +1,62 @@
-//! Lays the environment over the file: `USHER__ACCESS__MARGIN` is `margin` of `[access]`, `USHER__CAMERA__0__FPS` is `fps` of the
-//! first `[[camera]]`. The environment wins.
-//!
-//! Knows nothing of which keys exist and which values they take.
+//! The environment as a layer of the configuration: `USHER__ACCESS__MARGIN` is `margin` of `[access]`, `USHER__CAMERA__0__FPS` is `fps` of
+//! the first `[[camera]]`.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use super::problem::{Origin, Problem};
-use super::tree::{Node, Table, Value};
+use ::config::{Map, Value, ValueKind};
 
-/// What a variable's name begins with, and what stands between its parts is the same two underscores.
+use super::check::unknown;
+use super::file::{Layer, child};
+use super::problem::{Origin, Origins, Problem};
+use super::rule::{Rule, Shape};
+
+/// What a variable's name begins with. The same two underscores separate its parts.
 const PREFIX: &str = "USHER__";
 
 /// The variables of this process that concern the configuration. Bytes that are not UTF-8 become replacement characters, so that
-/// the value is told as wrong instead of being passed over.
+/// the value is reported as wrong instead of being ignored.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .filter(|(name, _)| name.starts_with(PREFIX))
 }
 
-/// Lays those of `variables` that begin with `USHER__` over `tree`; a name that cannot be placed becomes a problem.
-pub(super) fn overlay(
-    tree: &mut Table,
+/// The layer of those `variables` that begin with `USHER__`, above the `file`. A name that leads to no key of `rule` becomes a problem.
+pub fn layer(
+    rule: Rule<'_>,
+    file: &Map<String, Value>,
     variables: impl Iterator<Item = (String, String)>,
+    origins: &mut Origins,
     problems: &mut Vec<Problem>,
-) {
-    let mut ours: Vec<Variable> = variables.filter_map(|(name, value)| Variable::of(name, value)).collect();
-    // By parts, with list indices as numbers: `CAMERA__2` comes before `CAMERA__10`, so a list grows in order. Longer names first,
-    // so that a variable that names a whole section finds the section there and is told of.
-    ours.sort_by(|a, b| b.parts.len().cmp(&a.parts.len()).then_with(|| a.parts.cmp(&b.parts)));
-    for variable in ours {
-        let upper = variable.name.to_uppercase();
-        let placed = if *variable.name == *upper {
-            place(tree, &variable.parts, &variable)
-        } else {
-            Err(format!("write the name in capitals: {upper}"))
+) -> Layer {
+    let mut ours: Vec<(Vec<Part>, String, String)> = variables
+        .filter_map(|(name, value)| {
+            let parts = name.strip_prefix(PREFIX)?.split("__").map(Part::read).collect();
+            Some((parts, name, value))
+        })
+        .collect();
+    // By parts, with list indices as numbers: `CAMERA__2` comes before `CAMERA__10`, so a list grows in order.
+    ours.sort();
+    let mut layer = Layer::default();
+    let mut placing = Placing { lengths: BTreeMap::new() };
+    for (parts, name, value) in ours {
+        let origin = Origin::Environment(name.as_str().into());
+        let upper = name.to_uppercase();
+        let placed = match name == upper {
+            true => placing.below(rule, Some(file), "", &parts, &name),
+            false => Err(format!("write the name in capitals: {upper}")),
         };
-        if let Err(what) = placed {
-            let origin = Origin::Environment(variable.name.clone());
-            problems.push(Problem { origin, key: String::new(), what });
+        match placed {
+            Ok(Some(path)) => {
+                origins.set_with_sections(&path, &origin);
+                layer.0.insert(path, Value::new(None, value));
+            }
+            // The file has something else there, which is a problem of its own.
+            Ok(None) => {}
+            Err(what) => problems.push(Problem { origin, key: String::new(), what }),
         }
     }
-}
-
-struct Variable {
-    name: Arc<str>,
-    value: String,
-    parts: Vec<Part>,
+    layer
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,133 +65,68 @@ enum Part {
     Key(String),
 }
 
-impl Variable {
-    fn of(name: String, value: String) -> Option<Variable> {
-        let parts = name
-            .strip_prefix(PREFIX)?
-            .split("__")
-            .map(|part| part.parse().map_or_else(|_| Part::Key(part.to_lowercase()), Part::Index))
-            .collect();
-        Some(Variable { name: name.into(), value, parts })
-    }
-
-    fn origin(&self) -> Origin {
-        Origin::Environment(self.name.clone())
+impl Part {
+    fn read(text: &str) -> Part {
+        text.parse().map_or_else(|_| Part::Key(text.to_lowercase()), Part::Index)
     }
 }
 
-/// Follows `parts` from `table` down and sets the value there.
-fn place(table: &mut Table, parts: &[Part], variable: &Variable) -> Result<(), String> {
-    let (key, rest) = match parts {
-        [Part::Key(key), rest @ ..] if !key.is_empty() => (key, rest),
-        [Part::Index(index), ..] => return Err(format!("{index} is an index, but there is no list here")),
-        _ => return Err("the name has an empty part; its form is USHER__SECTION__KEY".to_string()),
-    };
-    let fresh = || Node {
-        origin: variable.origin(),
-        value: match rest {
-            [Part::Index(_), ..] => Value::List(Vec::new()),
-            [Part::Key(_), ..] => Value::Table(Table::new()),
-            [] => Value::Raw(String::new()),
-        },
-    };
-    let node = table.entry(key.clone()).or_insert_with(fresh);
-    descend(node, key, rest, variable)
+struct Placing {
+    /// How many entries each list has so far, with those that variables add.
+    lengths: BTreeMap<String, usize>,
 }
 
-fn descend(node: &mut Node, key: &str, rest: &[Part], variable: &Variable) -> Result<(), String> {
-    match (rest, &mut node.value) {
-        ([], Value::Table(_)) => {
-            Err(format!("[{key}] is a section; name one of its keys as in {}__KEY", variable.name))
-        }
-        ([], _) => {
-            *node = Node { origin: variable.origin(), value: Value::Raw(variable.value.clone()) };
-            Ok(())
-        }
-        ([Part::Index(index), rest @ ..], Value::List(items)) => {
-            if *index > items.len() {
-                return Err(format!("[[{key}]] has {} entries so far; the next index is {}", items.len(), items.len()));
-            }
-            if *index == items.len() {
-                items.push(Node { origin: variable.origin(), value: Value::Table(Table::new()) });
-            }
-            match &mut items[*index].value {
-                Value::Table(table) => place(table, rest, variable),
-                _ => descend(&mut items[*index], key, rest, variable),
-            }
-        }
-        ([Part::Key(_), ..], Value::List(_)) => {
-            Err(format!("[[{key}]] is a list; its first entry is {PREFIX}{}__0__…", key.to_uppercase()))
-        }
-        (_, Value::Table(table)) => place(table, rest, variable),
-        _ => Err(format!("{key} is not a section")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::tree;
-
-    fn overlaid(text: &str, variables: &[(&str, &str)]) -> (Table, Vec<String>) {
-        let mut problems = Vec::new();
-        let mut tree = tree::parse(text, &"f".into(), &mut problems);
-        let variables = variables.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string()));
-        overlay(&mut tree, variables, &mut problems);
-        (tree, problems.iter().map(ToString::to_string).collect())
-    }
-
-    fn at<'a>(tree: &'a Table, section: &str, index: usize, key: &str) -> &'a Node {
-        match &tree[section].value {
-            Value::List(items) => match &items[index].value {
-                Value::Table(table) => &table[key],
-                other => panic!("{other:?}"),
+impl Placing {
+    /// The path to which `parts` lead from the section at `path`. `None` where the file has a value of another kind on the way.
+    fn below(
+        &mut self,
+        rule: Rule<'_>,
+        file: Option<&Map<String, Value>>,
+        path: &str,
+        parts: &[Part],
+        name: &str,
+    ) -> Result<Option<String>, String> {
+        let (key, rest) = match parts {
+            [Part::Key(key), rest @ ..] if !key.is_empty() => (key, rest),
+            [Part::Index(index), ..] => return Err(format!("{index} is an index, but there is no list here")),
+            _ => return Err("the name has an empty part; its form is USHER__SECTION__KEY".to_owned()),
+        };
+        let Some(rule_of_key) = rule.key(key) else { return Err(unknown(rule, key, path)) };
+        let (path, written) = (child(path, key), file.and_then(|table| table.get(key)).map(|value| &value.kind));
+        match (rule_of_key.shape(), rest) {
+            (Shape::Value, []) => Ok(Some(path)),
+            (Shape::Value, _) => Err(format!("{key} is not a section")),
+            (Shape::Section, []) => Err(format!("[{key}] is a section; name one of its keys as in {name}__KEY")),
+            (Shape::Section, rest) => match written {
+                Some(ValueKind::Table(table)) => self.below(rule_of_key, Some(table), &path, rest, name),
+                None => self.below(rule_of_key, None, &path, rest, name),
+                Some(_) => Ok(None),
             },
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_list_grows_in_the_order_of_its_indices() {
-        let names: Vec<String> = (0..12).rev().map(|i| format!("USHER__CAMERA__{i}__NAME")).collect();
-        let variables: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
-        let (tree, problems) = overlaid("", &variables);
-        assert_eq!(problems, Vec::<String>::new());
-        for index in 0..12 {
-            let expected = format!("USHER__CAMERA__{index}__NAME");
-            assert_eq!(at(&tree, "camera", index, "name").value.text(), Some(expected.as_str()));
-        }
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file() {
-        let (tree, problems) = overlaid("[[camera]]\nfps = 5\n", &[("USHER__CAMERA__0__FPS", "9"), ("HOME", "/")]);
-        assert_eq!(problems, Vec::<String>::new());
-        let node = at(&tree, "camera", 0, "fps");
-        assert_eq!(node.value.integer(), Some(9));
-        assert_eq!(node.origin.to_string(), "USHER__CAMERA__0__FPS");
-    }
-
-    #[test]
-    fn names_that_cannot_be_placed_are_told() {
-        let text = "list = [1]\n[[camera]]\nfps = 5\n[access]\nmargin = 0.1\n";
-        for (name, part) in [
-            ("USHER__", "empty part"),
-            ("USHER__ACCESS__", "empty part"),
-            ("USHER__0__NAME", "no list"),
-            ("USHER__ACCESS", "is a section"),
-            ("USHER__ACCESS__0", "no list"),
-            ("USHER__ACCESS__MARGIN__X", "margin is not a section"),
-            ("USHER__CAMERA__FPS", "USHER__CAMERA__0__"),
-            ("USHER__CAMERA__7__FPS", "next index is 1"),
-            ("USHER__CAMERA__0", "empty part"),
-            ("USHER__LIST__0__X", "not a section"),
-            ("USHER__access__margin", "USHER__ACCESS__MARGIN"),
-        ] {
-            let (_, problems) = overlaid(text, &[(name, "1")]);
-            assert_eq!(problems.len(), 1, "{name}: {problems:?}");
-            assert!(problems[0].starts_with(&format!("{name}: ")), "{problems:?}");
-            assert!(problems[0].contains(part), "{problems:?}");
+            (Shape::List(_), [Part::Index(index)]) => {
+                Err(format!("entry {index} of [[{key}]] is a section; name one of its keys as in {name}__KEY"))
+            }
+            (Shape::List(items), [Part::Index(index), rest @ ..]) => {
+                let entries: &[Value] = match written {
+                    Some(ValueKind::Array(entries)) => entries,
+                    None => &[],
+                    Some(_) => return Ok(None),
+                };
+                let length = self.lengths.get(&path).copied().unwrap_or(entries.len());
+                if *index > length {
+                    return Err(format!("[[{key}]] has {length} entries so far; the next index is {length}"));
+                }
+                let entry = match entries.get(*index).map(|entry| &entry.kind) {
+                    Some(ValueKind::Table(table)) => Some(table),
+                    None => None,
+                    Some(_) => return Ok(None),
+                };
+                let placed = self.below(items, entry, &format!("{path}[{index}]"), rest, name)?;
+                self.lengths.insert(path, length.max(index + 1));
+                Ok(placed)
+            }
+            (Shape::List(_), _) => {
+                Err(format!("[[{key}]] is a list; its first entry is {PREFIX}{}__0__…", key.to_uppercase()))
+            }
         }
     }
 }

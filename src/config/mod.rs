@@ -1,45 +1,50 @@
-//! Every setting, its default and its unit: a TOML file, then `USHER__SECTION__KEY` from the environment, read into one [`Config`]
-//! whose every value is checked. Reading finds all problems at once, each with its place.
+//! The configuration: a TOML file, then `USHER__SECTION__KEY` from the environment, read into one [`Config`] whose every value is checked.
+//! Reading finds all problems at once, each with its place.
 //!
-//! Knows nothing of any device: a camera's path is a path, a door's driver is a word.
-//!
-//! [`settings`] is what the keys mean, [`schema`] their defaults and ranges; [`tree`], [`environment`] and [`reader`] do the reading.
+//! [`sections`] are the structs, with every key's meaning, range and default. Their JSON Schema is what [`check`] goes by, and what the
+//! reference in docs/ is generated from; [`rule`] reads it. [`file`](mod@file) and [`environment`] are the layers, [`across`] the checks
+//! between keys, [`show`] the configuration in force.
 
+mod across;
+mod check;
 mod environment;
+mod file;
 mod problem;
-mod reader;
-mod schema;
-mod settings;
-mod text;
-mod tree;
-
 #[cfg(test)]
-mod mqtt_tests;
+mod reference;
+mod rule;
+mod sections;
+mod show;
+mod text;
+
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod wiring_tests;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use ::config::{ConfigError, Value};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Serialize};
 
 pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
-pub use schema::{CONTROL_SOCKET, STORE_KEY};
-pub use settings::{
-    Accelerator, Access, Active, Attendance, AttendanceMethod, Camera, Contact, Control, Detector, Device,
-    DistanceLimit, Door, DoorDriver, Enroll, Gallery, HomeAssistant, Hours, Indicator, Journal, LineId, Lock, Log,
-    LogFormat, LogLevel, MaxSize, Metrics, Models, Mqtt, MqttCommands, MqttSnapshots, MqttTls, MqttVersion,
-    OnJournalFailure, Passback, Passing, PeopleAs, PerModel, Permit, PixelFormat, Pull, Relay, Runtime, Schedule,
-    SnapshotShows, Source, Store, Time, Wiring, WithoutSync,
-};
+pub use sections::*;
+pub use text::read_span as duration;
 
-pub use text::duration;
-
-use reader::{Line, Reader};
+use check::Check;
+use file::Layer;
+use problem::Origins;
+use rule::Rule;
 
 /// The whole configuration, every value checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-order" = [
+    "device", "time", "store", "journal", "attendance", "models", "runtime", "detector", "access", "enroll", "gallery", "door", "camera",
+    "schedule", "permit", "mqtt", "metrics", "control", "log",
+]))]
 pub struct Config {
     pub device: Device,
     pub time: Time,
@@ -53,20 +58,40 @@ pub struct Config {
     pub enroll: Enroll,
     pub gallery: Gallery,
     /// `[[door]]`, in the order of the file; at least one.
+    #[serde(rename = "door")]
     pub doors: Vec<Door>,
     /// `[[camera]]`, in the order of the file; at least one.
+    #[serde(rename = "camera")]
     pub cameras: Vec<Camera>,
     /// `[[schedule]]`, in the order of the file.
+    #[serde(rename = "schedule")]
     pub schedules: Vec<Schedule>,
     /// `[[permit]]`, in the order of the file.
+    #[serde(rename = "permit")]
     pub permits: Vec<Permit>,
     pub mqtt: Option<Mqtt>,
     pub metrics: Metrics,
     pub control: Control,
     pub log: Log,
-    /// The effective configuration, to be shown.
-    lines: Vec<Line>,
+    #[serde(skip)]
+    notes: Notes,
+}
+
+/// What reading a configuration leaves besides its values.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Notes {
+    origins: Option<Origins>,
     warnings: Vec<Problem>,
+}
+
+/// The schema of the whole configuration, without references.
+static SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(|| {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<Config>().to_value()
+});
+
+fn root() -> Rule<'static> {
+    Rule(&SCHEMA)
 }
 
 impl Config {
@@ -82,13 +107,14 @@ impl Config {
             failed(Origin::File(file.clone()), what)
         })?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
-            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-            failed(Origin::Line(file.clone(), line), "not UTF-8 text; save the file as UTF-8".to_string())
+            let before = bytes.iter().take(error.valid_up_to());
+            let line = 1 + before.filter(|byte| **byte == b'\n').count();
+            failed(Origin::Line(file.clone(), line), "not UTF-8 text; save the file as UTF-8".to_owned())
         })?;
         Config::read(text, file, variables)
     }
 
-    /// Reads `text` as if it stood in a file, without an environment; for tests and trials.
+    /// Reads `text` as if it were a file, without an environment; for tests and trials.
     pub fn from_toml(text: &str) -> Result<Config, ConfigErrors> {
         Config::read(text, "usher.toml".into(), std::iter::empty())
     }
@@ -98,60 +124,77 @@ impl Config {
         file: Arc<str>,
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Config, ConfigErrors> {
-        let mut problems = Vec::new();
-        let mut root = tree::parse(text, &file, &mut problems);
+        let (mut problems, mut origins) = (Vec::new(), Origins::new(file.clone()));
+        let mut written = file::parse(text, &file, &mut origins, &mut problems);
         let broken: Vec<Origin> = problems.iter().map(|problem| problem.origin.clone()).collect();
-        environment::overlay(&mut root, variables, &mut problems);
         let kept = problems.len();
-        let mut reader = Reader::new(file, problems);
-        let config = schema::config(&mut reader, root);
+        // Before the layers are joined: the engine takes keys of the root for paths.
+        Check { origins: &origins, problems: &mut problems }.remove_unknown(root(), &mut written, "");
+        let environment = environment::layer(root(), &written, variables, &mut origins, &mut problems);
+        let layers = [Layer(written), environment];
+        let mut config = match Config::join(layers, &origins, &mut problems) {
+            Ok(config) => config,
+            Err(error) => {
+                problems.push(of_engine(&error, &origins));
+                Config::default()
+            }
+        };
+        across::derive(&mut config, &origins);
+        let warnings = across::check(&config, &origins, &mut problems);
         if !broken.is_empty() {
-            // What a broken line would have said is not known: nothing more about it, and nothing is called missing for its sake.
-            let later = reader.problems.split_off(kept);
-            let told = later
-                .into_iter()
-                .filter(|problem| !matches!(problem.origin, Origin::File(_)) && !broken.contains(&problem.origin));
-            reader.problems.extend(told);
+            // What a broken line would have said is not known: nothing more about it, and no key is reported missing because of it.
+            let later = problems.split_off(kept);
+            let certain = |problem: &Problem| {
+                let variable = matches!(problem.origin, Origin::Environment(_));
+                let line = matches!(problem.origin, Origin::Line(..));
+                variable || line && !broken.contains(&problem.origin)
+            };
+            problems.extend(later.into_iter().filter(certain));
         }
-        if reader.problems.is_empty() {
-            Ok(Config { lines: reader.lines, warnings: reader.warnings, ..config })
-        } else {
-            Err(ConfigErrors::new(reader.problems))
+        if !problems.is_empty() {
+            return Err(ConfigErrors::new(problems));
         }
+        config.notes = Notes { origins: Some(origins), warnings };
+        Ok(config)
     }
 
-    /// What can be meant but hardly is; to be logged at the start.
+    /// Joins the layers, checks all keys, and reads what is sound.
+    fn join(layers: [Layer; 2], origins: &Origins, problems: &mut Vec<Problem>) -> Result<Config, ConfigError> {
+        let [file, environment] = layers;
+        let joined = ::config::Config::builder().add_source(file).add_source(environment).build()?;
+        let mut table = joined.cache.into_table()?;
+        Check { origins, problems }.section(root(), &mut table, "");
+        Config::deserialize(Value::from(table))
+    }
+
+    /// Settings that are allowed but hardly intended; to be logged at the start.
     pub fn warnings(&self) -> &[Problem] {
-        &self.warnings
+        &self.notes.warnings
     }
 
-    /// The effective configuration as TOML, defaults written out. Reads back as the same configuration. There is no secret in
-    /// it: a password stands in a file of its own.
+    /// The configuration in force as TOML, defaults written out. Reads back as the same configuration. It holds no secret: a password is in a
+    /// file of its own.
     pub fn to_toml(&self) -> String {
-        self.render(false)
+        show::render(&self.lines(), false)
     }
 
     /// [`Config::to_toml`] with the place of each value as a comment: `file:line`, a variable's name, or `default`.
     pub fn to_toml_with_origins(&self) -> String {
-        self.render(true)
+        show::render(&self.lines(), true)
     }
 
-    fn render(&self, origins: bool) -> String {
-        let mut out = String::new();
-        for line in &self.lines {
-            let text = match line {
-                Line::Header(header) if out.is_empty() => header.clone(),
-                Line::Header(header) => format!("\n{header}"),
-                Line::Value { key, value, origin } if origins => {
-                    format!("{:<48} # {}", format!("{key} = {value}"), text::one_line(&origin.to_string()))
-                }
-                Line::Value { key, value, .. } => format!("{key} = {value}"),
-                Line::Unset(key) if key.starts_with('[') => format!("\n# {key} is not set"),
-                Line::Unset(key) => format!("# {key} is not set"),
-            };
-            out.push_str(&text);
-            out.push('\n');
-        }
-        out
+    fn lines(&self) -> Vec<show::Line> {
+        let values = serde_json::to_value(self).unwrap_or_default();
+        let origins = self.notes.origins.clone().unwrap_or_else(|| Origins::new("".into()));
+        show::lines(root(), &values, &origins)
     }
+}
+
+/// A value that keeps its rule and that its struct does not read all the same: a mistake in the rule.
+fn of_engine(error: &ConfigError, origins: &Origins) -> Problem {
+    let key = match error {
+        ConfigError::At { key: Some(key), .. } | ConfigError::Type { key: Some(key), .. } => key.as_str(),
+        _ => "",
+    };
+    Problem { origin: origins.of(key), key: key.to_owned(), what: text::one_line(&error.to_string()) }
 }

@@ -1,7 +1,6 @@
 //! What is wrong with a configuration, and where it was written: one [`Problem`] a finding, all of them in [`ConfigErrors`].
-//!
-//! Knows nothing of TOML and of which keys exist.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,12 +41,56 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A variable's name says its key already.
+        // A variable's name contains its key.
         if self.key.is_empty() || matches!(self.origin, Origin::Environment(_)) {
             write!(f, "{}: {}", self.origin, self.what)
         } else {
             write!(f, "{}: {}: {}", self.origin, self.key, self.what)
         }
+    }
+}
+
+/// Where each key and section was written, by its path, as in `access.margin` or `camera[0]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origins {
+    file: Arc<str>,
+    places: BTreeMap<String, Origin>,
+}
+
+impl Origins {
+    /// Nothing is written yet in `file`.
+    pub fn new(file: Arc<str>) -> Origins {
+        Origins { file, places: BTreeMap::new() }
+    }
+
+    /// Notes where `path` was written; a later layer replaces an earlier one.
+    pub fn set(&mut self, path: &str, origin: Origin) {
+        self.places.insert(path.to_owned(), origin);
+    }
+
+    /// The same, also for the sections around it that no earlier layer has.
+    pub fn set_with_sections(&mut self, path: &str, origin: &Origin) {
+        for (at, _) in path.match_indices(['.', '[']).chain(path.match_indices(']').map(|(at, _)| (at + 1, ""))) {
+            if let Some(section) = path.get(..at) {
+                self.places.entry(section.to_owned()).or_insert_with(|| origin.clone());
+            }
+        }
+        self.set(path, origin.clone());
+    }
+
+    /// Where `path` was written; the file as a whole when it was not.
+    pub fn of(&self, path: &str) -> Origin {
+        self.places.get(path).cloned().unwrap_or_else(|| Origin::File(self.file.clone()))
+    }
+
+    /// Where the value of `path` comes from.
+    pub fn of_value(&self, path: &str) -> Origin {
+        self.places.get(path).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// Whether `path` was written anywhere.
+    pub fn has(&self, path: &str) -> bool {
+        self.places.contains_key(path)
     }
 }
 

@@ -1,16 +1,18 @@
 //! The configuration as its users meet it: the shipped example, the reference, wrong files and the environment.
-//!
-//! Knows nothing of how the reading is done.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod environment;
+mod mqtt;
+mod wiring;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::reader::Line;
+use super::show::Line;
 use super::*;
-use crate::domain::Distance;
+use crate::domain::Accelerator;
 
 /// The shortest file that works.
 const SHORTEST: &str = "[[door]]\n[[camera]]\nname = \"entrance\"\nkind = \"v4l2\"\n";
@@ -45,17 +47,17 @@ fn problems(text: &str) -> Vec<String> {
 
 /// The settings alone, without where they came from.
 fn settings(config: &Config) -> String {
-    format!("{:?}", Config { lines: Vec::new(), warnings: Vec::new(), ..config.clone() })
+    format!("{:?}", Config { notes: Notes::default(), ..config.clone() })
 }
 
 /// Header and key of each line, with the value and its place.
-fn values(config: &Config) -> Vec<(String, &'static str, String, Origin)> {
+fn values(config: &Config) -> Vec<(String, String, String, Origin)> {
     let mut header = String::new();
     let mut values = Vec::new();
-    for line in &config.lines {
+    for line in config.lines() {
         match line {
-            Line::Header(next) => header.clone_from(next),
-            Line::Value { key, value, origin } => values.push((header.clone(), *key, value.clone(), origin.clone())),
+            Line::Header(next) => header = next,
+            Line::Value { key, value, origin } => values.push((header.clone(), key, value, origin)),
             Line::Unset(_) => {}
         }
     }
@@ -66,11 +68,11 @@ fn values(config: &Config) -> Vec<(String, &'static str, String, Origin)> {
 fn unset(config: &Config) -> BTreeMap<(String, String), Vec<String>> {
     let mut header = String::new();
     let mut unset = BTreeMap::new();
-    for line in &config.lines {
+    for line in config.lines() {
         match line {
-            Line::Header(next) => header.clone_from(next),
+            Line::Header(next) => header = next,
             Line::Unset(key) => {
-                unset.insert((header.clone(), key.clone()), Vec::new());
+                unset.insert((header.clone(), key), Vec::new());
             }
             Line::Value { .. } => {}
         }
@@ -94,68 +96,20 @@ fn the_example_parses_with_every_setting_turned_on_and_shows_every_default() {
     // There are several doors and cameras; each key stands at one of them at least, and its default, too.
     let mut written: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for (header, key, value, origin) in values(&full) {
-        let shown = written.entry((header, key.to_string())).or_default();
+        let shown = written.entry((header, key)).or_default();
         if origin != Origin::Default {
             shown.push(value);
         }
     }
     for ((header, key), shown) in written.iter().chain(&unset(&full)) {
         let elsewhere = written.get(&(header.clone(), key.clone())).is_some_and(|shown| !shown.is_empty());
-        let section = full.lines.contains(&Line::Header(key.clone()));
+        let section = full.lines().contains(&Line::Header(key.clone()));
         assert!(!shown.is_empty() || elsewhere || section, "the example does not show {header} {key}");
     }
     for (header, key, value, origin) in values(&Config::from_toml(EVERY_SECTION).unwrap()) {
         if origin == Origin::Default {
-            assert!(written[&(header.clone(), key.to_string())].contains(&value), "{header} {key}");
+            assert!(written[&(header.clone(), key.clone())].contains(&value), "{header} {key}");
         }
-    }
-}
-
-#[test]
-fn the_reference_lists_every_key_with_its_default() {
-    let reference = document("configuration.md");
-    let mut listed = BTreeMap::new();
-    let mut header = String::new();
-    for line in reference.lines() {
-        if let Some(heading) = line.strip_prefix("## ") {
-            header = heading.trim_matches('`').to_string();
-        } else if let Some(row) = line.strip_prefix("| `")
-            && header.starts_with('[')
-        {
-            let cells: Vec<&str> = row.split(" | ").collect();
-            assert_eq!(cells.len(), 4, "{line}");
-            listed.insert((header.clone(), cells[0].trim_end_matches('`').to_string()), cells[1].to_string());
-        }
-    }
-    let full = Config::from_toml(&uncommented(&document("usher.example.toml"))).unwrap();
-    let known: BTreeSet<_> = values(&full).into_iter().map(|(header, key, ..)| (header, key.to_string())).collect();
-    assert_eq!(listed.keys().cloned().collect::<BTreeSet<_>>(), known);
-
-    // These three depend on other keys, and the reference says on which.
-    let derived = |header: &str, key: &str| header == "[runtime.per_model]" || key == "door" || key == "client_id";
-    let mut checked = 0;
-    for (header, key, value, origin) in values(&Config::from_toml(EVERY_SECTION).unwrap()) {
-        let told = &listed[&(header.clone(), key.to_string())];
-        if origin != Origin::Default {
-            assert_eq!(told, "required", "{header} {key}");
-        } else if !derived(&header, key) {
-            assert_eq!(*told, format!("`{value}`"), "{header} {key}");
-            checked += 1;
-        }
-    }
-    assert!(checked > 30, "only {checked} defaults were compared");
-    let unset = [
-        ("[mqtt]", "username"),
-        ("[mqtt]", "username_file"),
-        ("[mqtt]", "password_file"),
-        ("[mqtt.tls]", "ca_file"),
-        ("[mqtt.tls]", "client_cert_file"),
-        ("[mqtt.tls]", "client_key_file"),
-        ("[metrics]", "listen"),
-        ("[[camera]]", "identity"),
-    ];
-    for (header, key) in unset {
-        assert_eq!(listed[&(header.to_string(), key.to_string())], "not set");
     }
 }
 
@@ -171,16 +125,17 @@ fn values_arrive_in_their_fields() {
     assert_eq!(config.runtime.per_model.pnet, Accelerator::Delegate(PathBuf::from("/d.so")));
     assert_eq!(config.runtime.per_model.embedder, Accelerator::Gpu);
     assert_eq!(config.detector.thresholds, [0.0, 0.5, 1.0]);
-    assert_eq!(config.access.distance, DistanceLimit::Fixed(Distance(0.9)));
+    assert_eq!(config.access.distance, DistanceLimit::Fixed(0.9));
     assert_eq!(config.access.window, Duration::from_secs(2));
     assert_eq!(config.cameras[0].door, "back");
-    assert_eq!(config.cameras[0].source, Source::Replay { path: "p".into(), fps: 15, repeat: true });
+    let camera = &config.cameras[0];
+    assert_eq!((camera.kind, camera.path.as_path(), camera.r#loop), (CameraKind::Replay, Path::new("p"), true));
     assert_eq!(config.mqtt.unwrap().client_id, "usher-box");
     assert_eq!(config.control.group, None);
 }
 
 #[test]
-fn all_problems_are_told_at_once_with_their_places() {
+fn all_problems_are_reported_at_once_with_their_places() {
     let text = "[device]\n\
         name = \"my box\"\n\
         colour = \"red\"\n\
@@ -205,18 +160,18 @@ fn all_problems_are_told_at_once_with_their_places() {
         "usher.toml:3: device.colour: unknown key; the keys here are name, time_zone",
         "usher.toml:4: acess: unknown section; did you mean [access]?",
         "usher.toml:7: access.frames_agre: unknown key; did you mean frames_agree?",
-        "usher.toml:8: access.max_age: must be a duration from \"50ms\" to \"10s\": a whole number and one of ms, s, m, h, in quotes; found 800",
+        "usher.toml:8: access.max_age: must be a duration from \"50ms\" to \"10s\", such as \"800ms\", \"5s\", \"2m\" or \"1h\"; found 800",
         "usher.toml:9: access.distance: must be \"auto\" or a number from 0 to 2; found \"near\"",
         "usher.toml:11: door[0].driver: must be one of \"simulated\", \"rppal\", \"gpiocdev\" (did you mean \"simulated\"?); found \"simulatd\"",
-        "usher.toml:12: camera[0].name: name is missing; it must be a name of your choice",
-        "usher.toml:12: camera[0].path: path is missing; it must be a picture, a folder of pictures or an MJPEG file",
+        "usher.toml:12: camera[0].name: name is missing; it must be 1 to 32 letters (a to z), digits, - or _",
+        "usher.toml:12: camera[0].path: path is missing; it must be a path",
         "usher.toml:14: camera[0].width: belongs to kind \"v4l2\" only; remove it",
         "usher.toml:15: camera[0].fps: must be a whole number from 1 to 120; found 0",
-        "usher.toml:16: mqtt.host: host is missing; it must be the broker's host name or address",
+        "usher.toml:16: mqtt.host: host is missing; it must be a host name or an address alone, without mqtt:// and user",
         "usher.toml:17: mqtt.password: unknown key; did you mean password_file?",
         "USHER__DETECTOR__MIN_FACE: unknown key; did you mean min_face_px?",
         "USHER__LOG: [log] is a section; name one of its keys as in USHER__LOG__KEY",
-        "USHER__LOG__LEVEL: must be one of \"info\", \"error\", \"warn\", \"debug\", \"trace\"; found \"loud\"",
+        "USHER__LOG__LEVEL: must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\"; found \"loud\"",
     ];
     assert_eq!(found, expected);
 }
@@ -230,7 +185,7 @@ fn an_empty_file_says_what_is_needed() {
 }
 
 #[test]
-fn broken_toml_is_told_with_every_line_and_with_other_problems() {
+fn broken_toml_is_reported_with_every_line_and_with_other_problems() {
     let found = problems("[device]\nname = \n[log]\nlevel = \"loud\"\nformat == \"json\"\n");
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(found[0].starts_with("usher.toml:2: not valid TOML: "), "{found:?}");
@@ -276,12 +231,13 @@ fn the_environment_wins_and_can_hold_everything() {
     ];
     let config = load(&format!("[access]\nmargin = 0.5\n{SHORTEST}"), &variables).unwrap();
     assert_eq!(config.access.margin, 0.08);
-    assert_eq!(config.access.distance, DistanceLimit::Fixed(Distance(0.9)));
+    assert_eq!(config.access.distance, DistanceLimit::Fixed(0.9));
     assert_eq!(config.device.name, "12");
     assert_eq!(config.detector.thresholds, [0.1, 0.2, 0.3]);
     assert_eq!(config.runtime.per_model.pnet, Accelerator::Cpu);
-    assert!(matches!(&config.cameras[0].source, Source::V4l2 { device, .. } if device == Path::new("/dev/video2")));
-    assert_eq!(config.cameras[1].source, Source::Replay { path: "/p".into(), fps: 15, repeat: true });
+    assert_eq!(config.cameras[0].device, Path::new("/dev/video2"));
+    let second = &config.cameras[1];
+    assert_eq!((second.kind, second.path.as_path(), second.r#loop), (CameraKind::Replay, Path::new("/p"), true));
     assert_eq!(config.mqtt.as_ref().unwrap().port, 1884);
 
     let shown = config.to_toml_with_origins();
@@ -338,18 +294,18 @@ fn keys_are_checked_against_each_other() {
 }
 
 #[test]
-fn a_wrong_value_is_told_once_and_not_again_by_the_checks_between_keys() {
+fn a_wrong_value_is_reported_once_and_not_again_by_the_checks_between_keys() {
     let found = problems(&format!("[access]\nframes_agree = 0\nframes_window = 2\n{SHORTEST}"));
     assert_eq!(found, ["usher.toml:2: access.frames_agree: must be a whole number from 1 to 60; found 0"]);
 }
 
 #[test]
-fn what_is_hardly_meant_is_a_warning() {
+fn a_setting_without_effect_is_a_warning() {
     let text = format!("[access]\nmin_face_px = 60\n[enroll]\nmin_face_px = 90\n{SHORTEST}fps = 1\n");
     let config = Config::from_toml(&text).unwrap();
     let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].starts_with("usher.toml:2: access.min_face_px: 60 is without effect"), "{warnings:?}");
+    assert!(warnings[0].starts_with("usher.toml:2: access.min_face_px: 60 has no effect"), "{warnings:?}");
     assert!(warnings[1].starts_with("usher.toml:9: camera[0].fps: at 1 frames a second"), "{warnings:?}");
 }
 

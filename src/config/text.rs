@@ -1,49 +1,46 @@
-//! Small readings and writings of text: durations with units, quoted strings, and the nearest known word to a misspelt one.
-//!
-//! Knows nothing of sections and keys.
+//! Small readings and writings of text: durations and sizes with units, quoted strings, and the nearest known word to a misspelt one.
 
 use std::time::Duration;
 
-/// The units of a duration and their milliseconds, largest first.
-const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+use bytesize::ByteSize;
+use humantime_serde::re::humantime;
 
-/// Reads a whole number with a unit, as in `800ms`, `5s`, `2m` or `1h`. `None` for anything else.
-pub fn duration(text: &str) -> Option<Duration> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let (_, milliseconds) = UNITS.iter().find(|(name, _)| *name == unit.trim_start())?;
-    number.parse::<u64>().ok()?.checked_mul(*milliseconds).map(Duration::from_millis)
+/// Reads a duration: whole numbers with units, as in `800ms`, `5s`, `2m` or `1h 30m`. `None` for anything else.
+pub fn read_span(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok()
 }
 
-/// Writes a span of whole milliseconds with the largest unit that leaves a whole number.
-pub(super) fn from_duration(span: Duration) -> String {
-    let all = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    if all == 0 {
-        return "0s".to_string();
+/// The units that [`span`] writes, and their milliseconds, largest first.
+const SPANS: [(&str, u128); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+/// Writes a duration with the largest unit that leaves a whole number, so that [`read_span`] reads the same.
+pub fn span(span: Duration) -> String {
+    let milliseconds = span.as_millis();
+    let whole = span.subsec_nanos().is_multiple_of(1_000_000);
+    match SPANS.iter().find(|(_, unit)| milliseconds.is_multiple_of(*unit)) {
+        _ if span.is_zero() => "0s".to_owned(),
+        Some((name, unit)) if whole => format!("{}{name}", milliseconds / unit),
+        _ => humantime::format_duration(span).to_string(),
     }
-    let (unit, milliseconds) = UNITS.iter().find(|(_, size)| all.is_multiple_of(*size)).unwrap_or(&UNITS[3]);
-    format!("{}{unit}", all / milliseconds)
 }
 
-/// The units of a size and their bytes, largest first.
-const SIZES: [(&str, u64); 3] = [("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)];
-
-/// Reads a whole number with a unit, as in `64MB`. `None` for anything else.
-pub(super) fn bytes(text: &str) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let (_, size) = SIZES.iter().find(|(name, _)| *name == unit.trim_start())?;
-    number.parse::<u64>().ok()?.checked_mul(*size)
+/// Reads a size in bytes: a number with a unit, as in `64MiB` (2^26 bytes) or `64MB` (64 million bytes). `None` for anything else.
+pub fn read_size(text: &str) -> Option<u64> {
+    text.parse::<ByteSize>().ok().map(|size| size.as_u64())
 }
 
-/// Writes a size of whole kilobytes with the largest unit that leaves a whole number.
-pub(super) fn from_bytes(bytes: u64) -> String {
-    let (unit, size) = SIZES.iter().find(|(_, size)| bytes.is_multiple_of(*size)).unwrap_or(&SIZES[2]);
-    format!("{}{unit}", bytes / size)
+/// The units that [`size`] writes, and their bytes, largest first.
+const SIZES: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+/// Writes a size with the largest unit that leaves a whole number, so that [`read_size`] reads the same.
+pub fn size(bytes: u64) -> String {
+    let fits = |(_, unit): &&(&str, u64)| bytes >= *unit && bytes.is_multiple_of(*unit);
+    let (name, unit) = SIZES.iter().find(fits).unwrap_or(&("B", 1));
+    format!("{}{name}", bytes / unit)
 }
 
-/// Writes `text` as a basic TOML string with its quotes.
-pub(super) fn quote(text: &str) -> String {
+/// `text` as a basic TOML string, with its quotes.
+pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {
@@ -59,7 +56,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// `text` for a message: control characters escaped, and no longer than 40 characters.
-pub(super) fn excerpt(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
     let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
     if text.chars().nth(40).is_some() {
         short.push('…');
@@ -68,13 +65,13 @@ pub(super) fn excerpt(text: &str) -> String {
 }
 
 /// `text` with every run of blanks and control characters as one blank: fit for a comment or a message of one line.
-pub(super) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let blank = |c: char| c.is_whitespace() || c.is_control();
     text.split(blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The word of `known` nearest to `word`, when it is near enough to be meant: one edit for every three letters, or its beginning.
-pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     // No key is nearly this long, and the distance costs length times length.
     if word.len() > 40 {
         return None;
@@ -93,6 +90,10 @@ pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// The least number of letters inserted, removed, replaced or swapped with their neighbour that turns `a` into `b`
 /// (the optimal string alignment distance; Damerau, "A technique for computer detection and correction of spelling errors", 1964).
+#[allow(
+    clippy::indexing_slicing,
+    reason = "each index is within the rows, whose lengths are those of the words and one more"
+)]
 fn edits(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();
@@ -112,19 +113,95 @@ fn edits(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
+/// For serde: a duration.
+pub mod span_text {
+    use std::time::Duration;
+
+    use serde::Serializer;
+
+    pub use humantime_serde::deserialize;
+
+    pub fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::span(*span))
+    }
+}
+
+/// For serde: a duration that is off, `None`, when it is zero.
+pub mod off_at_zero {
+    use std::time::Duration;
+
+    use serde::{Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        super::span_text::serialize(&span.unwrap_or_default(), serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let span: Duration = humantime_serde::deserialize(deserializer)?;
+        Ok(Some(span).filter(|span| !span.is_zero()))
+    }
+}
+
+/// For serde: a size in bytes, written with a unit.
+pub mod bytes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::size(*bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        bytesize::ByteSize::deserialize(deserializer).map(|size| size.as_u64())
+    }
+}
+
+/// For serde: a text or a path that is not set, `None`, when it is empty.
+pub mod unset_if_empty {
+    use std::ffi::OsStr;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer, T: Serialize>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => value.serialize(serializer),
+            None => serializer.serialize_str(""),
+        }
+    }
+
+    pub fn deserialize<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: Deserialize<'de> + AsRef<OsStr>,
+    {
+        T::deserialize(deserializer).map(|value| Some(value).filter(|value| !value.as_ref().is_empty()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     #[test]
-    fn durations_need_a_whole_number_and_a_unit() {
-        assert_eq!(duration("800ms"), Some(Duration::from_millis(800)));
-        assert_eq!(duration("5 s"), Some(Duration::from_secs(5)));
-        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
-        assert_eq!(duration("1h"), Some(Duration::from_secs(3600)));
-        for wrong in ["", "5", "s", "1.5s", "-1s", "5 s ", "5sec", "99999999999999999999s", "9999999999999999999h"] {
-            assert_eq!(duration(wrong), None, "{wrong:?}");
+    fn durations_need_whole_numbers_with_units() {
+        assert_eq!(read_span("800ms"), Some(Duration::from_millis(800)));
+        assert_eq!(read_span("5 s"), Some(Duration::from_secs(5)));
+        assert_eq!(read_span("2m"), Some(Duration::from_secs(120)));
+        assert_eq!(read_span("1h"), Some(Duration::from_secs(3600)));
+        for wrong in ["", "5", "s", "-1s", "5zec", "99999999999999999999s", "9999999999999999999h"] {
+            assert_eq!(read_span(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_binary_and_decimal_units() {
+        assert_eq!(
+            (read_size("64MiB"), read_size("64MB"), read_size("96 KiB")),
+            (Some(64 << 20), Some(64_000_000), Some(96 << 10))
+        );
+        assert_eq!([64 << 20, 1_000_000, 1 << 40, 0].map(size), ["64MiB", "1000000B", "1TiB", "0B"]);
+        for wrong in ["", "MB", "5 lots", "-1MiB"] {
+            assert_eq!(read_size(wrong), None, "{wrong:?}");
         }
     }
 
@@ -141,9 +218,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_duration_written_reads_back_the_same(milliseconds in 0..1_000_000_000_u64) {
-            let span = Duration::from_millis(milliseconds);
-            prop_assert_eq!(duration(&from_duration(span)), Some(span));
+        fn a_duration_written_reads_back_the_same(number in 0..1_000_000_000_u64) {
+            for written in [Duration::from_millis(number), Duration::from_secs(number), Duration::from_micros(number)] {
+                prop_assert_eq!(read_span(&span(written)), Some(written));
+            }
+        }
+
+        #[test]
+        fn a_size_written_reads_back_the_same(bytes in 0..1_u64 << 52) {
+            prop_assert_eq!(read_size(&size(bytes)), Some(bytes));
         }
 
         #[test]

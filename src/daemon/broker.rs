@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 use super::doors::door::DoorView;
-use super::doors::saved::SavedState;
 use super::stage::{Role, Stage};
 use crate::board::soc_temperature_c;
 use crate::config::Config;
@@ -20,6 +19,7 @@ use crate::gallery::Gallery;
 use crate::hub::{DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, LockState, Refusal, RefusedCommand, Vitals};
 use crate::ledger::Outbox;
 use crate::office::Recorder;
+use crate::office::saved::SavedState;
 
 /// Commands of the hub, accepted and refused.
 pub type CommandReceiver = Receiver<Result<HubCommand, RefusedCommand>>;
@@ -32,11 +32,11 @@ pub fn layout(config: &Config, gallery: &Gallery, saved: &SavedState) -> DeviceL
     let mode = |door: &str| saved.modes.iter().find(|(name, _)| name == door).map(|(_, mode)| mode.as_str());
     let door = |door: &crate::config::Door| DoorLayout {
         name: door.name.clone(),
-        leaf_sensor: door.wiring.sensor.is_some(),
-        tamper_contact: door.wiring.tamper.is_some(),
+        leaf_sensor: door.sensor.is_some(),
+        tamper_contact: door.tamper.is_some(),
         mode: mode(&door.name).unwrap_or(Mode::Normal.as_str()).to_owned(),
     };
-    let sides = || config.doors.iter().filter_map(|door| door.passing.zones.as_ref());
+    let sides = || config.doors.iter().filter_map(|door| door.zones());
     let inside = |zone: &str| {
         let is_inside = sides().any(|(_, inside)| inside == zone);
         (is_inside || sides().any(|(outside, _)| outside == zone)).then_some(is_inside)
@@ -137,7 +137,7 @@ pub async fn measure(
             fps: rates.since_last(&stages, now()),
             queue_depth: outbox.len() as u64,
             soc_temperature_c: soc_temperature_c(),
-            trouble: unrecorded(&recorder).or_else(|| gallery.seal_trouble()),
+            trouble: unrecorded(&recorder).or_else(|| gallery.sealing_problem()),
         });
         tokio::time::sleep(MEASURE_EVERY).await;
     }

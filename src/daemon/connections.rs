@@ -18,8 +18,6 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
@@ -32,7 +30,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::{sleep, timeout};
 
-use super::control::{Failure, LARGEST_REQUEST_BYTES, Peer, operator};
+use crate::api::{ApiError, LARGEST_REQUEST_BYTES, Peer};
 pub use budget::Budget;
 use permits::{Admission, Busy, Caller, Permits};
 use stall_timeout::StallTimeout;
@@ -91,7 +89,7 @@ pub async fn serve(listener: Listener, router: Router, most: usize, counts: Arc<
             Listener::Control(listener) => listener.accept().await.map(|(stream, _)| {
                 let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
                 let caller = Caller::User { uid, first: uid == 0 || uid == own };
-                let peer = Some(Peer(operator(&stream)));
+                let peer = Some(Peer(stream.peer_cred().ok().map(|peer| peer.uid())));
                 (Stream::Unix(stream), caller, peer)
             }),
             Listener::Metrics(listener) => listener
@@ -167,14 +165,14 @@ where
             let whole = match timeout(BODY_WITHIN, Limited::new(body, LARGEST_REQUEST_BYTES).collect()).await {
                 Ok(Ok(whole)) => Body::from(whole.to_bytes()),
                 Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                    return Ok(refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"));
+                    return Ok(refusal(ApiError::TooLarge));
                 }
-                Ok(Err(_)) => return Ok(refusal(StatusCode::BAD_REQUEST, "the request broke off")),
-                Err(_) => return Ok(refusal(StatusCode::REQUEST_TIMEOUT, "the request did not end in time")),
+                Ok(Err(_)) => return Ok(refusal(ApiError::CutShort)),
+                Err(_) => return Ok(refusal(ApiError::Late)),
             };
             let mut request = Request::from_parts(head, whole);
             if let Some(peer) = peer {
-                request.extensions_mut().insert(ConnectInfo(peer));
+                request.extensions_mut().insert(peer);
             }
             // The connection is busy only from now on: while it sends its request, it may lose its permit to another.
             let busy = busy.begin();
@@ -193,8 +191,8 @@ where
     drop(permit);
 }
 
-fn refusal(status: StatusCode, why: &str) -> Response<Body> {
-    let mut answer = Failure(status, why.to_owned()).into_response();
+fn refusal(error: ApiError) -> Response<Body> {
+    let mut answer = error.into_response();
     answer.headers_mut().insert("connection", axum::http::HeaderValue::from_static("close"));
     answer
 }

@@ -8,6 +8,7 @@ use super::door_thread::DoorMessage;
 use super::stage::Stage;
 use super::threads::Stop;
 use crate::clock::Clock;
+use crate::domain::DoorIndex;
 use crate::door::{Change, Contacts, DoorError, Input};
 
 /// The longest time between two heartbeats.
@@ -17,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The thread's body and everything that it owns.
 pub struct ContactsStage {
-    pub door: usize,
+    pub door: DoorIndex,
     pub contacts: Box<dyn Contacts>,
     pub door_queue: SyncSender<DoorMessage>,
     pub clock: Arc<dyn Clock>,

@@ -9,7 +9,7 @@ use super::doors::door::DoorView;
 use super::doors::{DoorOrder, Doors, RequestError};
 use super::stage::Stage;
 use crate::clock::Clock;
-use crate::domain::{Direction, Event, Moment, PersonId, Sighting, TimeQuality};
+use crate::domain::{CameraIndex, Direction, DoorIndex, Event, Moment, PersonId, Sighting, TimeQuality};
 use crate::door::{Change, DoorError};
 
 /// The longest time between two heartbeats.
@@ -19,12 +19,12 @@ const BEAT: Duration = Duration::from_millis(250);
 pub enum DoorMessage {
     /// The faces of one frame.
     Seen {
-        camera: usize,
+        camera: CameraIndex,
         sightings: Vec<Sighting>,
     },
     /// The new levels of a door's inputs, or why they cannot be read.
     Contacts {
-        door: usize,
+        door: DoorIndex,
         /// When they were read.
         at: Moment,
         changes: Result<Vec<Change>, DoorError>,
@@ -63,7 +63,7 @@ pub enum DoorMessage {
 #[derive(Clone, Debug)]
 pub enum OperatorRequest {
     /// An order to one door, or to all (`None`).
-    Order { door: Option<usize>, order: DoorOrder },
+    Order { door: Option<DoorIndex>, order: DoorOrder },
     /// Forget where a person is, or where everybody is (`None`).
     Amnesty { person: Option<PersonId> },
     /// Trust the wall clock.
@@ -107,7 +107,7 @@ impl PublishedDoors {
 pub struct DoorThread {
     pub doors: Doors,
     /// For each camera the index of its door, and the side of the door that it watches.
-    pub cameras: Vec<(usize, Option<Direction>)>,
+    pub cameras: Vec<(DoorIndex, Option<Direction>)>,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
     pub published: PublishedDoors,
@@ -154,7 +154,7 @@ impl DoorThread {
     fn handle(&mut self, message: DoorMessage) {
         match message {
             DoorMessage::Seen { camera, sightings } => {
-                let Some(&(door, direction)) = self.cameras.get(camera) else { return };
+                let Some(&(door, direction)) = self.cameras.get(camera.0) else { return };
                 for sighting in &sightings {
                     Stage::count(&self.stage.handled);
                     self.doors.seen(door, direction, sighting);
@@ -194,7 +194,7 @@ impl DoorThread {
         match request {
             OperatorRequest::Order { door: Some(door), order } => self.doors.order(door, order, by, not_after),
             OperatorRequest::Order { door: None, order } => {
-                let mut failures: Vec<RequestError> = (0..self.doors.count())
+                let mut failures: Vec<RequestError> = DoorIndex::all(self.doors.count())
                     .filter_map(|door| self.doors.order(door, order.clone(), by, not_after).err())
                     .collect();
                 match failures.pop() {

@@ -74,7 +74,7 @@ pub async fn run(
         }
         let (recorder, visitors, now) = (recorder.clone(), visitors.clone(), clock.wall());
         let round = move || {
-            recorder.look_for_room();
+            recorder.check_disk_space();
             if recorder.trouble().is_some()
                 && let Err(error) = recorder.try_again()
             {

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use super::connections::ConnectionCounts;
 use super::stage::Stage;
 use super::tally::Tally;
-use super::wire::PlacementStatus;
+use crate::api::status::PlacementStatus;
 use crate::board::soc_temperature_c;
 use crate::clock::Clock;
 use crate::gallery::Gallery;

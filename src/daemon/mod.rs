@@ -11,23 +11,22 @@
 
 mod broker;
 mod camera_stage;
-pub mod claims;
 mod connections;
 mod contacts_stage;
-mod control;
 mod door_thread;
 pub mod doors;
 mod housekeeping;
-pub mod hub_store;
+mod hub_store;
 mod metrics;
 mod open;
 mod recent_frames;
-mod records;
 mod serve;
+mod service;
 mod service_manager;
 mod shutdown;
 mod signals;
 mod snapshots;
+mod socket;
 mod stage;
 mod stall;
 mod start;
@@ -35,7 +34,6 @@ mod tally;
 mod threads;
 mod vision_stage;
 mod visitors;
-pub mod wire;
 
 use anyhow::Result;
 
@@ -45,8 +43,6 @@ use crate::setup;
 use open::{Base, Parts};
 use service_manager::ServiceManager;
 use threads::{StopToken, Threads};
-
-pub use control::user_name;
 
 /// How to run.
 #[derive(Clone, Copy, Debug, Default)]

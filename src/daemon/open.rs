@@ -8,18 +8,16 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::doors::saved::SavedState;
-use super::doors::timekeeping;
 use super::doors::writer::JournalWriter;
-use super::hub_store::{JournalOutbox, StoredTopics};
+use super::hub_store::JournalOutbox;
 use super::recent_frames::RecentFrames;
 use super::snapshots::{self, SnapshotQueue};
 use super::tally::Tally;
 use super::threads::MainMessage;
 use super::visitors::{self, RecentFaces, VisitorQueue};
-use super::wire::PlacementStatus;
 use super::{broker, signals};
 use crate::access::NearEnough;
+use crate::api::status::PlacementStatus;
 use crate::clock::{Clock, Evidence, SystemClock};
 use crate::config::Config;
 use crate::domain::{Event, ModelId};
@@ -27,7 +25,8 @@ use crate::door::RelayStop;
 use crate::gallery::{Gallery, Visitors};
 use crate::hub::{Hub, HubDeps, Refusal};
 use crate::ledger::{Journal, LedgerError, Outbox};
-use crate::office::{Recorder, tell_of_locked, tell_of_sealing};
+use crate::office::saved::SavedState;
+use crate::office::{Recorder, clock_evidence, record_locked_templates, record_sealing};
 use crate::seal::Ring;
 use crate::setup;
 use crate::store::Store;
@@ -129,7 +128,7 @@ pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<V
     let placements = placements(first);
     let ring = setup::ring(config);
     let gallery = Arc::new(setup::head::gallery(store, &ring, first.entry(), head)?);
-    let model = gallery.compares_by().clone();
+    let model = gallery.comparison_id().clone();
     tracing::info!(%model, library = %runtime.library().display(), "models ready");
     for foreign in gallery.foreign()? {
         tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
@@ -165,7 +164,7 @@ pub fn unknown_visitors(
 ) -> Result<(UnknownVisitors, Option<VisitorQueue>)> {
     let store = Arc::new(Visitors::open(store, ring, setup::keep_visitors(config))?);
     visitors::prune(&store, base.clock.wall());
-    if store.keeping().span.is_zero() {
+    if store.retention().span.is_zero() {
         return Ok((UnknownVisitors { store, recent_faces: None, storing: None }, None));
     }
     let recent_faces = Arc::new(RecentFaces::default());
@@ -199,7 +198,7 @@ pub fn records(
     let last_record = despite_the_disk(recorder.journal().last())?.flatten();
     let last_record = last_record.and_then(|record| jiff::Timestamp::try_from(record.at).ok());
     record_start(config, gallery, &recorder)?;
-    let evidence = timekeeping::evidence(&saved, recorder.journal()).unwrap_or_else(|error| {
+    let evidence = clock_evidence(&saved, recorder.journal()).unwrap_or_else(|error| {
         tracing::warn!(%error, "what earlier records show of the time cannot be read");
         saved.time.unwrap_or_default()
     });
@@ -233,7 +232,7 @@ fn hub(
         outbox: Arc::new(JournalOutbox { outbox: outbox.clone(), journal: Journal::open(store)? }),
         earlier,
         clock: base.clock.clone(),
-        retained_topics: Arc::new(StoredTopics::open(store)?),
+        retained_topics: Arc::new(setup::retained_topics::StoredTopics::open(store)?),
         refused,
     };
     let _inside = base.tokio.enter();
@@ -243,7 +242,7 @@ fn hub(
 
 /// The queue of snapshots and the frames that they are cut from; `None` unless snapshots are sent.
 fn snapshots(config: &Config, hub: Option<&Arc<Hub>>, base: &Base) -> Option<(SnapshotQueue, Arc<RecentFrames>)> {
-    let settings = config.mqtt.as_ref()?.snapshots?;
+    let settings = config.mqtt.as_ref().map(|mqtt| &mqtt.snapshots).filter(|snapshots| snapshots.enabled)?.clone();
     let frames = Arc::new(RecentFrames::default());
     let (queue, jobs) = SnapshotQueue::new(frames.clone(), settings.shows, config, base.clock.clone());
     base.tokio.spawn(snapshots::encode(jobs, settings, hub?.clone()));
@@ -261,7 +260,7 @@ fn recorder(
 ) -> Recorder {
     let marks = setup::gap_marks(config);
     marks.prepare();
-    Recorder::new(store, journal, base.clock.clone()).marking(marks).telling(move |record| {
+    Recorder::new(store, journal, base.clock.clone()).with_gap_marks(marks).with_listener(move |record| {
         tally.count(record);
         if let Some(hub) = &hub {
             hub.happened(record.seq, &record.kind, &record.time(), &record.content);
@@ -273,10 +272,10 @@ fn record_start(config: &Config, gallery: &Gallery, recorder: &Recorder) -> Resu
     despite_the_disk(recorder.record(&Event::Started {
         version: env!("CARGO_PKG_VERSION").into(),
         config: blake3::hash(config.to_toml().as_bytes()).to_hex().chars().take(16).collect(),
-        model: gallery.compares_by().clone(),
+        model: gallery.comparison_id().clone(),
     }))?;
-    despite_the_disk(tell_of_sealing(gallery, recorder))?;
-    despite_the_disk(tell_of_locked(gallery, recorder)).map(drop)
+    despite_the_disk(record_sealing(gallery, recorder))?;
+    despite_the_disk(record_locked_templates(gallery, recorder)).map(drop)
 }
 
 /// `None` if the disk keeps the journal from being read or written. The daemon starts without it: doors do what they do without a journal,
@@ -284,7 +283,7 @@ fn record_start(config: &Config, gallery: &Gallery, recorder: &Recorder) -> Resu
 fn despite_the_disk<T>(done: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
     match done {
         Ok(done) => Ok(Some(done)),
-        Err(LedgerError::Store(error)) if error.is_of_the_disk() => {
+        Err(LedgerError::Store(error)) if error.is_disk_failure() => {
             tracing::error!(%error, "starting without the journal");
             Ok(None)
         }

@@ -7,13 +7,15 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::broadcast;
 
 use super::connections::{self, Budget, ConnectionCounts, Listener};
-use super::control::{self, House, SocketFile};
 use super::metrics::{Metrics, Sources};
 use super::open::{Base, Broker, Parts};
+use super::service::Service;
+use super::socket::{self, SocketFile};
 use super::stage::Stage;
 use super::start::RunningDoors;
-use super::wire::View;
 use super::{broker, housekeeping};
+use crate::api::template::CameraView;
+use crate::api::{self, ApiState};
 use crate::config::Config;
 use crate::hub::HubCommand;
 use crate::office::Register;
@@ -22,16 +24,16 @@ use broker::CommandReceiver;
 
 /// Makes the control socket. Connections wait until [`start`] serves them.
 pub fn bind_control_socket(config: &Config, base: &Base) -> Result<(UnixListener, SocketFile)> {
-    let socket = &config.control.socket;
+    let path = &config.control.socket;
     let _inside = base.tokio.enter();
-    control::listen(socket, config.control.group.as_deref())
-        .with_context(|| format!("the control socket {} cannot be made ([control] socket)", socket.display()))
+    socket::listen(path, config.control.group.as_deref())
+        .with_context(|| format!("the control socket {} cannot be made ([control] socket)", path.display()))
 }
 
 /// The ends of channels and sockets that the tasks take over.
 pub struct Ends {
     pub listener: UnixListener,
-    pub views: broadcast::Sender<View>,
+    pub views: broadcast::Sender<CameraView>,
     /// `None` without a broker.
     pub commands: Option<CommandReceiver>,
 }
@@ -54,10 +56,11 @@ pub fn start(
         }));
     }
     let counts = ConnectionCounts::default();
-    let house = Arc::new(House {
-        register: Register::new(recognition.gallery.clone(), records.recorder.clone(), recognition.near_enough.clone()),
+    let register =
+        Register::new(recognition.gallery.clone(), records.recorder.clone(), recognition.near_enough.clone());
+    let service = Arc::new(Service {
+        register: register.clone(),
         recorder: records.recorder.clone(),
-        visitors: visitors.store.clone(),
         stages: stages.to_vec(),
         published: doors.published.clone(),
         door_queue: doors.queue.clone(),
@@ -80,10 +83,10 @@ pub fn start(
         device: config.device.name.clone(),
         model: recognition.model.to_string(),
     });
-    let settings = config.mqtt.as_ref().and_then(|mqtt| mqtt.commands.as_ref());
+    let settings = config.mqtt.as_ref().map(|mqtt| &mqtt.commands).filter(|commands| commands.enabled);
     if let Some((commands, settings)) = ends.commands.zip(settings) {
-        let (house, unlock_for) = (house.clone(), settings.unlock_for);
-        let obey = move |command: &HubCommand| house.obey(command, unlock_for);
+        let (service, unlock_for) = (service.clone(), settings.unlock_for);
+        let obey = move |command: &HubCommand| service.obey(command, unlock_for).map_err(|error| error.to_string());
         base.tokio.spawn(broker::carry_out(commands, records.recorder.clone(), obey));
     }
     // Everything that stays open is open by now, except cameras that are away.
@@ -93,11 +96,18 @@ pub fn start(
             .tokio
             .block_on(TcpListener::bind(address))
             .with_context(|| format!("the metrics cannot be served on {address} ([metrics] listen)"))?;
-        let router = control::metrics_router(house.clone());
+        let router = api::metrics(service.clone());
         base.tokio.spawn(connections::serve(Listener::Metrics(listener), router, budget.metrics, counts.metrics));
         tracing::info!(%address, "serving /metrics");
     }
-    let router = control::router(house);
+    let router = api::router(Arc::new(ApiState {
+        register,
+        recorder: records.recorder.clone(),
+        visitors: visitors.store.clone(),
+        clock: base.clock.clone(),
+        doors: service.clone(),
+        monitor: service,
+    }));
     base.tokio.spawn(connections::serve(Listener::Control(ends.listener), router, budget.control, counts.control));
     base.tokio.spawn(housekeeping::run(
         records.recorder.clone(),

@@ -92,7 +92,8 @@ impl SnapshotQueue {
 /// Encodes the pictures one after the other and gives them to the hub. Ends once the queue is dropped.
 pub async fn encode(mut queued: mpsc::Receiver<SnapshotJob>, limits: MqttSnapshots, hub: Arc<Hub>) {
     while let Some(job) = queued.recv().await {
-        match tokio::task::spawn_blocking(move || snapshot(&job, limits)).await {
+        let limits = limits.clone();
+        match tokio::task::spawn_blocking(move || snapshot(&job, &limits)).await {
             Ok(Some(snapshot)) => hub.publish_snapshot(snapshot),
             Ok(None) => tracing::warn!("a snapshot cannot be made small enough; raise [mqtt.snapshots] max_size"),
             Err(_) => tracing::error!("encoding a snapshot panicked; the log has the place"),
@@ -100,9 +101,9 @@ pub async fn encode(mut queued: mpsc::Receiver<SnapshotJob>, limits: MqttSnapsho
     }
 }
 
-fn snapshot(job: &SnapshotJob, limits: MqttSnapshots) -> Option<Snapshot> {
+fn snapshot(job: &SnapshotJob, limits: &MqttSnapshots) -> Option<Snapshot> {
     let SnapshotJob { image, part, camera, door, seq, id, time, kind } = job;
-    let face = part.as_ref().and_then(|bounds| photo::cut_out(image, bounds, MARGIN));
+    let face = part.as_ref().and_then(|bounds| photo::crop(image, bounds, MARGIN));
     let shown = match part {
         Some(_) => face.as_ref()?,
         None => image,
@@ -160,8 +161,9 @@ mod tests {
             let record = self.journal.append(event, &Stamp::at(std::time::SystemTime::UNIX_EPOCH)).unwrap();
             self.snapshot_queue.written(event, &record);
             let job = self.jobs.try_recv().ok()?;
-            let limits = MqttSnapshots { shows: self.snapshot_queue.shows, max_side_px: 64, max_size: 8 << 10 };
-            Some((record, snapshot(&job, limits).unwrap()))
+            let limits =
+                MqttSnapshots { enabled: true, shows: self.snapshot_queue.shows, max_side_px: 64, max_size: 8 << 10 };
+            Some((record, snapshot(&job, &limits).unwrap()))
         }
     }
 

@@ -24,7 +24,7 @@ pub fn queued_writer(
     marks: GapMarks,
     clock: Arc<dyn Clock>,
 ) -> Result<WriteQueue> {
-    let (writer, records) = write_queue(writer, write_queue::PATIENCE, move |reason| recorder.not_written(reason));
+    let (writer, records) = write_queue(writer, write_queue::PATIENCE, move |reason| recorder.count_lost(reason));
     let backlog = writer.backlog();
     threads.spawn(Role::Records, "", move || {
         records.run();

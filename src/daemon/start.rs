@@ -10,20 +10,20 @@ use super::camera_stage::CameraStage;
 use super::contacts_stage::ContactsStage;
 use super::door_thread::{DoorMessage, DoorThread, PublishedDoors};
 use super::doors::door::{Door, UnlockHours};
-use super::doors::saved::SavedState;
 use super::doors::writer::JournalWriter;
 use super::doors::{Doors, DoorsSettings};
 use super::open::{Base, Parts};
 use super::stage::Role;
 use super::threads::{Stop, Threads};
 use super::vision_stage::VisionStage;
-use super::wire::View;
-use super::{broker, claims, stall};
+use super::{broker, stall};
 use crate::access::{Authority, Doorway, HouseRules, Referee};
+use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
-use crate::domain::{Direction, Distance, Frame, Image};
+use crate::domain::{CameraIndex, Distance, DoorIndex, Frame, Image};
 use crate::door::{Contacts, Panel, Relay, RelayLoop, relay_thread};
+use crate::office::saved::SavedState;
 use crate::setup;
 use crate::vision::Vision;
 
@@ -61,7 +61,7 @@ pub fn doors(
         })?;
         if let Some(contacts) = opened.contacts {
             let inputs = ContactsStage {
-                door: index,
+                door: DoorIndex(index),
                 contacts,
                 door_queue: queue.clone(),
                 clock: base.clock.clone(),
@@ -74,14 +74,14 @@ pub fn doors(
             })?;
         }
     }
-    claims::write(config);
+    setup::claims::write(config);
     let doors = Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
     let published = PublishedDoors::default();
     // Published before anything can ask for the doors.
     published.publish(&doors);
     let thread = DoorThread {
         doors,
-        cameras: doors_of_cameras(config),
+        cameras: setup::house::cameras(config)?,
         clock: base.clock.clone(),
         stage,
         published: published.clone(),
@@ -113,9 +113,9 @@ fn doors_settings(
         people: Box::new(parts.recognition.gallery.clone()),
         writer: Box::new(writer),
         clock: base.clock.clone(),
-        open_unrecorded: config.journal.on_failure == OnJournalFailure::Allow,
-        exit_unrecorded: config.journal.exit_on_failure == OnJournalFailure::Allow,
-        short_of_room: Box::new(move || recorder.is_short_of_room()),
+        open_unrecorded: config.journal.on_journal_failure == OnJournalFailure::Allow,
+        exit_unrecorded: config.journal.exit_on_journal_failure == OnJournalFailure::Allow,
+        short_of_room: Box::new(move || recorder.is_low_on_disk()),
         last_record: parts.records.last_record,
         evidence: parts.records.evidence,
     })
@@ -145,16 +145,16 @@ fn open_door(
     // A full queue wakes the doors' thread as well.
     let wake = move || drop(queue.try_send(DoorMessage::Relay));
     let (handle, relay) = relay_thread(relay, Panel::new(wiring.indicator), base.clock.clone(), &base.relays, wake);
-    let has_sensor = settings.wiring.sensor.is_some();
+    let has_sensor = settings.sensor.is_some();
     let mode = saved.modes.iter().find(|(name, _)| *name == settings.name).map(|(_, mode)| mode.clone());
-    let hours = setup::house::unlock_hours(config, settings).and_then(|at| rules.schedules.get(at));
+    let hours = setup::house::unlock_hours(config, settings)?.and_then(|at| rules.schedules.get(at.0));
     let door = Door {
         name: settings.name.as_str().into(),
         // Nothing is near enough until the cut is applied.
         referee: Referee::new(setup::face_rules(config, Distance(0.0))),
         doorway: Doorway::new(setup::house::doorway(settings, has_sensor), mode.unwrap_or_default()),
         relay: handle,
-        interlock: settings.passing.interlock.as_deref().map(Arc::from),
+        interlock: settings.interlock.as_deref().map(Arc::from),
         hours: hours.cloned().map(UnlockHours::new),
         hours_ended: None,
         unconfirmed: Default::default(),
@@ -163,12 +163,6 @@ fn open_door(
         inputs_trouble: None,
     };
     Ok(OpenDoor { door, relay, contacts: wiring.contacts })
-}
-
-/// For each camera the index of its door, and the side of the door that it watches.
-fn doors_of_cameras(config: &Config) -> Vec<(usize, Option<Direction>)> {
-    let index = |name: &str| config.doors.iter().position(|door| door.name == name).unwrap_or(0);
-    config.cameras.iter().map(|camera| (index(&camera.door), camera.side)).collect()
 }
 
 /// Starts two threads for each camera, one for its frames and one for its vision. Returns the channel on which enrolments at a camera see
@@ -181,7 +175,7 @@ pub fn cameras(
     door_queue: &SyncSender<DoorMessage>,
     threads: &mut Threads,
     stop: &Stop,
-) -> Result<broadcast::Sender<View>> {
+) -> Result<broadcast::Sender<CameraView>> {
     let (views, _) = broadcast::channel(VIEWS);
     for (index, (camera, vision)) in config.cameras.iter().zip(pipelines).enumerate() {
         let (frames, newest) = slot::<Frame>();
@@ -189,7 +183,7 @@ pub fn cameras(
         let name: Arc<str> = camera.name.as_str().into();
         let seeing = VisionStage {
             camera: name.clone(),
-            index,
+            index: CameraIndex(index),
             vision,
             gallery: parts.recognition.gallery.clone(),
             min_face_px: config.access.min_face_px as f32,

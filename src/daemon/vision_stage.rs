@@ -11,13 +11,13 @@ use super::door_thread::DoorMessage;
 use super::recent_frames::RecentFrames;
 use super::stage::Stage;
 use super::visitors::RecentFaces;
-use super::wire::View;
+use crate::api::template::{CameraView, FaceView};
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
-use crate::domain::{Frame, Image, Sighting};
+use crate::domain::{CameraIndex, Frame, Image, Sighting};
 use crate::gallery::Gallery;
 use crate::vision::tracker::Tracker;
-use crate::vision::{Seen, Vision, VisionError};
+use crate::vision::{Vision, VisionError};
 
 /// The longest wait for a frame before the next heartbeat.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 pub struct VisionStage {
     pub camera: Arc<str>,
     /// The camera's index in the configuration.
-    pub index: usize,
+    pub index: CameraIndex,
     pub vision: Vision,
     pub gallery: Arc<Gallery>,
     /// Smaller faces are not embedded: the rules would refuse them anyway.
@@ -39,7 +39,7 @@ pub struct VisionStage {
     pub used: SlotSender<Image>,
     pub door_queue: SyncSender<DoorMessage>,
     /// Receives the faces of each frame while somebody enrols at the camera.
-    pub views: broadcast::Sender<View>,
+    pub views: broadcast::Sender<CameraView>,
     /// Remembers faces that may have to be stored; `None` unless unknown visitors are kept.
     pub recent_faces: Option<Arc<RecentFaces>>,
     /// Remembers frames; `None` unless snapshots are sent.
@@ -111,7 +111,7 @@ impl VisionStage {
                     recent_faces.remember(&self.camera, frame.seq, track, &embedding, quality);
                 }
                 if watched {
-                    views.push(Seen { face, quality, embedding });
+                    views.push(FaceView::new(&face.bounds, &embedding, &quality));
                 }
             }
             sightings.push(Sighting {
@@ -126,7 +126,8 @@ impl VisionStage {
         }
         if watched {
             // The enrolment may have ended in the meantime.
-            drop(self.views.send(View::new(&self.camera, frame.seq, &views)));
+            let view = CameraView { camera: self.camera.to_string(), frame: frame.seq, faces: views };
+            drop(self.views.send(view));
         }
         Ok(sightings)
     }
@@ -189,7 +190,7 @@ mod tests {
         let (views, watcher) = broadcast::channel(8);
         let mut seeing = VisionStage {
             camera: "porch".into(),
-            index: 0,
+            index: CameraIndex(0),
             vision,
             gallery: Arc::new(gallery),
             min_face_px: 60.0,

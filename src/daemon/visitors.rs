@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::clock::SimulatedClock;
     use crate::domain::{ModelId, Moment};
-    use crate::gallery::Keeping;
+    use crate::gallery::Retention;
     use crate::seal::Ring;
     use crate::store::Store;
 
@@ -133,7 +133,7 @@ mod tests {
     fn only_unknown_faces_are_kept_once_a_track_from_the_deciding_frame() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let keeping = Keeping { span: Duration::from_secs(60), most: 100 };
+        let keeping = Retention { span: Duration::from_secs(60), most: 100 };
         let visitors = Arc::new(Visitors::open(&store, &Arc::new(Ring::plain()), keeping).unwrap());
         let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1000)));
         let recent_faces = Arc::new(RecentFaces::default());

@@ -1,11 +1,13 @@
 //! The nouns of the house, in the order they travel: a [`Frame`] shows a [`Face`], whose [`Embedding`] has a [`Match`] in the
 //! gallery; that makes a [`Sighting`], sightings make a [`Decision`], and what happened is told as an [`Event`].
 //!
-//! Knows nothing of files, devices, threads, clocks or wire formats: `std` only.
+//! No other room is needed here, and no file, device, thread or clock. The operator's choices have the configuration's words as their serde form.
 
+mod choices;
 mod decision;
 mod event;
 mod head;
+mod index;
 mod likeness;
 mod picture;
 mod stamp;
@@ -13,9 +15,11 @@ mod time;
 
 use std::time::Duration;
 
+pub use choices::*;
 pub use decision::*;
 pub use event::*;
 pub use head::*;
+pub use index::*;
 pub use likeness::*;
 pub use picture::*;
 pub use stamp::*;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{DoorError, Input};
+pub use crate::domain::{Active, Contact, LineId, Pull};
 
 /// One door's wires. Only the relay's line is serialised, for `usher door safe`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,15 +40,6 @@ pub enum Driver {
     },
 }
 
-/// A line of a chip.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum LineId {
-    /// The number on the chip; on a Raspberry Pi the BCM number.
-    Number(u32),
-    /// The chip's name for it.
-    Name(String),
-}
-
 /// The relay's line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputSettings {
@@ -55,13 +47,6 @@ pub struct OutputSettings {
     pub line: Option<LineId>,
     /// The level that energises.
     pub active: Active,
-}
-
-/// The level at which something is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Active {
-    High,
-    Low,
 }
 
 /// The lamps; those without a line do not exist.
@@ -87,24 +72,6 @@ pub struct InputSettings {
     pub debounce: Duration,
 }
 
-/// A contact at rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contact {
-    NormallyOpen,
-    NormallyClosed,
-}
-
-/// The resistor at an input line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pull {
-    /// The chip's own, up; the contact leads to ground.
-    Up,
-    /// The chip's own, down; the contact leads to the board's supply.
-    Down,
-    /// An external one, up; the contact leads to ground.
-    None,
-}
-
 impl OutputSettings {
     /// The line.
     ///
@@ -123,15 +90,6 @@ impl InputSettings {
         match self.contact {
             Contact::NormallyOpen => closed,
             Contact::NormallyClosed => closed.opposite(),
-        }
-    }
-}
-
-impl Active {
-    fn opposite(self) -> Active {
-        match self {
-            Active::High => Active::Low,
-            Active::Low => Active::High,
         }
     }
 }
@@ -169,24 +127,6 @@ impl IndicatorSettings {
     pub(super) fn lamps(&self) -> impl Iterator<Item = (&'static str, &LineId)> {
         let lamps = [("granted lamp", &self.granted), ("denied lamp", &self.denied), ("fault lamp", &self.fault)];
         lamps.into_iter().filter_map(|(what, line)| line.as_ref().map(|line| (what, line)))
-    }
-}
-
-impl fmt::Display for LineId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LineId::Number(number) => write!(f, "{number}"),
-            LineId::Name(name) => write!(f, "\"{name}\""),
-        }
-    }
-}
-
-impl fmt::Display for Active {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Active::High => "active high",
-            Active::Low => "active low",
-        })
     }
 }
 

@@ -1,9 +1,7 @@
-//! Everything that writes: enrolment, changes, removal. Each is one commit, then the change in memory.
+//! Enrolment, removal and all other changes. Each is one commit, followed by the update in memory.
 //!
-//! A change comes in two steps, so that its record can be in the same commit: it is prepared, as a [`Prepared`]; somebody commits what it
-//! holds, together with whatever else belongs there; then memory follows. The plain forms do all of that at once.
-//!
-//! Knows nothing of searching.
+//! A change has two steps, so that its journal record can be part of the same commit: it is checked and prepared as a [`Prepared`]; the
+//! caller commits its changes together with the record; then [`Prepared::finish`] updates memory. The plain methods do all of that at once.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -11,76 +9,76 @@ use std::time::SystemTime;
 use crate::domain::PersonId;
 use crate::names;
 use crate::seal::SubKeyId;
-use crate::store::{Change, Entry};
+use crate::store::{Bytes, Change, Entry};
 
-use super::person::{self, MAX_TEMPLATES, NewPerson, Person, Template};
+use super::envelope::Unread;
+use super::person::{self, NewPerson, Person, Template};
 use super::record::{self, Stored};
-use super::sealed::Unread;
-use super::seals::sub_keys;
-use super::{Gallery, GalleryError, Trees, shelf};
+use super::sub_keys::sub_keys;
+use super::{Gallery, GalleryError, MAX_TEMPLATES, Trees, cache};
 
-/// The key of the next person's number.
+/// The key under which the next person's number is stored.
 const NEXT_PERSON: &[u8] = b"next_person";
 
-/// A change of people that is checked and ready to be written. While it exists nobody else changes the gallery.
+/// A change that has been checked and can be committed. While it exists, no other change can be prepared.
 ///
-/// Commit [`Prepared::changes`], all of them in one commit, then call [`Prepared::written`]. Dropped before that, nothing has changed.
+/// Commit all of [`Prepared::changes`] in one commit, then call [`Prepared::finish`]. If it is dropped before the commit, nothing changes.
 #[must_use = "nothing is written yet"]
 pub struct Prepared<'g> {
     gallery: &'g Gallery,
-    /// Held until memory has followed.
+    /// Held until memory is updated.
     _writing: MutexGuard<'g, ()>,
     changes: Vec<Change>,
     person: Person,
-    after: After,
+    after: AfterCommit,
 }
 
-/// What follows in memory, and in the store, once a change is on disk.
-enum After {
-    /// The person is as stored here; templates that were written over are swept up.
-    Put { stored: Stored, gone: Vec<sled::IVec>, settle: bool },
-    /// The person is gone, and so are these templates.
-    Taken { gone: Vec<sled::IVec> },
+/// What remains to be done once a change is on disk.
+enum AfterCommit {
+    /// Cache the person as stored here, and delete the overwritten templates in `gone`. `settle`: remove sub-keys too.
+    Put { stored: Stored, gone: Vec<Bytes>, settle: bool },
+    /// Drop the person from the cache, and delete their overwritten templates.
+    Removed { gone: Vec<Bytes> },
 }
 
 impl Prepared<'_> {
-    /// What has to be committed.
+    /// The changes to commit.
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
 
-    /// The person as they will be; as they were, for a removal. Counts of templates are those of before.
+    /// The person after the change, or before it for a removal. The template counts are those before the change.
     pub fn person(&self) -> &Person {
         &self.person
     }
 
-    /// Commits it on its own.
+    /// Commits the change on its own.
     pub fn commit(self) -> Result<Person, GalleryError> {
         self.gallery.trees.store.commit(&self.changes)?;
-        self.written()
+        self.finish()
     }
 
-    /// The changes are on disk: memory follows. The person as they are now; as they were, for a removal.
+    /// Updates memory once the changes are on disk. Returns the person after the change, or before it for a removal.
     ///
     /// # Errors
-    /// The change is made all the same; what is left to do is done when the gallery is next opened.
-    pub fn written(self) -> Result<Person, GalleryError> {
+    /// An error does not undo the change; the remaining work is done when the gallery is next opened.
+    pub fn finish(self) -> Result<Person, GalleryError> {
         let Prepared { gallery, person, after, .. } = self;
         let trees = &gallery.trees;
         match after {
-            After::Put { stored, gone, settle } => {
-                trees.sweep_later_if_need_be(gone);
+            AfterCommit::Put { stored, gone, settle } => {
+                trees.sweep_or_defer(gone);
                 if settle {
-                    trees.seals.settle_later_if_need_be();
+                    trees.sub_keys.settle_or_defer();
                 }
-                gallery.shelf_mut().put(person.id, stored, trees)?;
+                gallery.cache_mut().put(person.id, stored, trees)?;
                 gallery.person(person.id)
             }
-            After::Taken { gone } => {
-                gallery.shelf_mut().take(person.id);
-                trees.seals.settle_later_if_need_be();
-                trees.sweep_later_if_need_be(gone);
-                // They are gone from the database; the copy is written anew when the store is next opened, if it cannot be now.
+            AfterCommit::Removed { gone } => {
+                gallery.cache_mut().remove(person.id);
+                trees.sub_keys.settle_or_defer();
+                trees.sweep_or_defer(gone);
+                // They are gone from the database. If the copy cannot be compacted now, opening the store does it.
                 if let Err(error) = trees.store.compact() {
                     tracing::warn!(%error, person = person.id.0, "the second copy of the store still holds the templates");
                 }
@@ -91,24 +89,24 @@ impl Prepared<'_> {
 }
 
 impl Gallery {
-    /// Enrols somebody with their templates, 1 to [`MAX_TEMPLATES`]: all or nothing, and on the disk when this returns.
+    /// Enrols a person with 1 to [`MAX_TEMPLATES`] templates.
     pub fn enroll(&self, new: NewPerson, templates: Vec<Template>) -> Result<Person, GalleryError> {
-        self.enrolling(new, &templates)?.commit()
+        self.prepare_enrolment(new, &templates)?.commit()
     }
 
-    /// As [`enroll`](Gallery::enroll), prepared.
-    pub fn enrolling(&self, new: NewPerson, templates: &[Template]) -> Result<Prepared<'_>, GalleryError> {
+    /// Prepares [`enroll`](Gallery::enroll).
+    pub fn prepare_enrolment(&self, new: NewPerson, templates: &[Template]) -> Result<Prepared<'_>, GalleryError> {
         let new = new.tidy()?;
         self.check_templates(templates, 0)?;
         let writing = self.writing();
-        self.expect_free_id(new.employee_id.as_deref(), None)?;
+        self.require_free_id(new.employee_id.as_deref(), None)?;
         let id = self.trees.next_person()?;
         let after = id.0.checked_add(1).ok_or(GalleryError::NoNumbersLeft)?;
         let created = templates.iter().map(|t| t.created).max().unwrap_or(SystemTime::UNIX_EPOCH);
         let stored = Stored { person: new, enabled: true, valid_from: None, valid_until: None, created };
         let value = encode(id, &stored)?;
-        // On disk before what it seals; killed in between, it seals nothing.
-        let sub_key = self.trees.seals.ring.add(1)?.pop();
+        // The sub-key is on disk before what it seals. If the process is killed in between, it seals nothing.
+        let sub_key = self.trees.sub_keys.ring.add(1)?.pop();
         let Trees { people, templates: tree, counter, .. } = &self.trees;
         let mut changes =
             vec![counter.put(NEXT_PERSON, after.to_be_bytes()), people.put(record::person_key(id), value)];
@@ -119,98 +117,98 @@ impl Gallery {
         Ok(self.prepared(writing, changes, id, stored, Vec::new(), false))
     }
 
-    /// Adds templates to a person, all or none; at most [`MAX_TEMPLATES`] of the model in use together.
+    /// Adds templates to a person, all or none. At most [`MAX_TEMPLATES`] of the model in use are allowed in total.
     pub fn add_templates(&self, id: PersonId, templates: Vec<Template>) -> Result<Person, GalleryError> {
         let writing = self.writing();
         let stored = self.trees.stored(id)?;
         self.check_templates(&templates, self.person(id)?.templates)?;
-        let held = self.trees.held(id)?;
+        let held = self.trees.templates_of(id)?;
         let own =
             sub_keys(held.iter().map(|(_, value)| &**value)).into_iter().find(|id| self.ring().ids().contains(id));
         let sub_key = match own {
             Some(own) => Some(own),
-            None => self.trees.seals.ring.add(1)?.pop(),
+            None => self.trees.sub_keys.ring.add(1)?.pop(),
         };
-        let changes = self.trees.added(id, &held, sub_key, &templates)?;
+        let changes = self.trees.additions(id, &held, sub_key, &templates)?;
         self.prepared(writing, changes, id, stored, Vec::new(), false).commit()
     }
 
-    /// Gives a person new templates in the place of those of other models and of locked ones, which are erased as in
-    /// [`remove`](Gallery::remove); templates of the model in use stay. All or nothing.
+    /// Replaces a person's templates of other models and their locked ones with new ones; the old ones are erased as in
+    /// [`remove`](Gallery::remove). Templates of the model in use stay. All or nothing.
     pub fn renew(&self, id: PersonId, templates: Vec<Template>) -> Result<Person, GalleryError> {
-        self.renewing(id, &templates)?.commit()
+        self.prepare_renewal(id, &templates)?.commit()
     }
 
-    /// As [`renew`](Gallery::renew), prepared.
-    pub fn renewing(&self, id: PersonId, templates: &[Template]) -> Result<Prepared<'_>, GalleryError> {
+    /// Prepares [`renew`](Gallery::renew).
+    pub fn prepare_renewal(&self, id: PersonId, templates: &[Template]) -> Result<Prepared<'_>, GalleryError> {
         let writing = self.writing();
         let stored = self.trees.stored(id)?;
         self.check_templates(templates, self.person(id)?.templates)?;
-        let held = self.trees.held(id)?;
-        let is_gone = |(key, value): &&Entry| match self.trees.read(key, value) {
+        let held = self.trees.templates_of(id)?;
+        let is_replaced = |(key, value): &&Entry| match self.trees.read(key, value) {
             Ok(template) => *template.embedding.model() != self.model,
             Err(Unread::Locked(_)) => true,
             Err(Unread::Damaged(_)) => false,
         };
-        let (gone, stay): (Vec<&Entry>, Vec<&Entry>) = held.iter().partition(is_gone);
+        let (gone, stay): (Vec<&Entry>, Vec<&Entry>) = held.iter().partition(is_replaced);
         let staying = sub_keys(stay.iter().map(|(_, value)| &**value));
         let mut leaving = sub_keys(gone.iter().map(|(_, value)| &**value));
         leaving.retain(|sub_key| !staying.contains(sub_key));
-        let sub_key = self.trees.seals.ring.add(1)?.pop();
-        let Trees { templates: tree, seals, .. } = &self.trees;
+        let sub_key = self.trees.sub_keys.ring.add(1)?.pop();
+        let Trees { templates: tree, sub_keys: keys, .. } = &self.trees;
         let mut changes: Vec<_> =
             gone.iter().map(|(key, value)| tree.put(&**key, record::erased(value.len()))).collect();
-        changes.extend(self.trees.added(id, &held, sub_key, templates)?);
-        changes.extend(seals.taking_off(&leaving));
-        // Killed after the commit, the next opening sweeps up what was written over, and takes the sub-keys off.
+        changes.extend(self.trees.additions(id, &held, sub_key, templates)?);
+        changes.extend(keys.note_removal(&leaving));
+        // If the process is killed after the commit, the next start deletes the overwritten templates and removes the sub-keys.
         let gone = gone.into_iter().map(|(key, _)| key.clone()).collect();
         Ok(self.prepared(writing, changes, id, stored, gone, true))
     }
 
-    /// Gives a person another name.
+    /// Renames a person.
     pub fn rename(&self, id: PersonId, name: &str) -> Result<Person, GalleryError> {
-        self.renaming(id, name)?.commit()
+        self.prepare_rename(id, name)?.commit()
     }
 
-    /// As [`rename`](Gallery::rename), prepared.
-    pub fn renaming(&self, id: PersonId, name: &str) -> Result<Prepared<'_>, GalleryError> {
+    /// Prepares [`rename`](Gallery::rename).
+    pub fn prepare_rename(&self, id: PersonId, name: &str) -> Result<Prepared<'_>, GalleryError> {
         let name = person::tidy_name("name", name)?;
-        self.changing(id, |stored| stored.person.name = name)
+        self.prepare_change(id, |stored| stored.person.name = name)
     }
 
-    /// Gives a person another employee id, or takes it away, prepared. Nobody else may have it.
-    pub fn setting_employee_id(&self, id: PersonId, employee_id: Option<&str>) -> Result<Prepared<'_>, GalleryError> {
+    /// Prepares setting or clearing a person's employee id. It must be unique.
+    pub fn prepare_employee_id(&self, id: PersonId, employee_id: Option<&str>) -> Result<Prepared<'_>, GalleryError> {
         let employee_id = employee_id.map(|text| person::tidy_name("employee id", text)).transpose()?;
-        self.changing_checked(
+        self.prepare_checked_change(
             id,
-            |gallery| gallery.expect_free_id(employee_id.as_deref(), Some(id)),
+            |gallery| gallery.require_free_id(employee_id.as_deref(), Some(id)),
             |stored| stored.person.employee_id = employee_id.clone(),
         )
     }
 
-    /// Puts a person into these groups and no others.
+    /// Replaces a person's groups.
     pub fn set_groups(&self, id: PersonId, groups: &[String]) -> Result<Person, GalleryError> {
-        self.setting_groups(id, groups)?.commit()
+        self.prepare_groups(id, groups)?.commit()
     }
 
-    /// As [`set_groups`](Gallery::set_groups), prepared.
-    pub fn setting_groups(&self, id: PersonId, groups: &[String]) -> Result<Prepared<'_>, GalleryError> {
+    /// Prepares [`set_groups`](Gallery::set_groups).
+    pub fn prepare_groups(&self, id: PersonId, groups: &[String]) -> Result<Prepared<'_>, GalleryError> {
         let groups = person::tidy_groups(groups)?;
-        self.changing(id, |stored| stored.person.groups = groups)
+        self.prepare_change(id, |stored| stored.person.groups = groups)
     }
 
-    /// From when on and until when doors open for a person; `None`: without limit.
+    /// Sets from when and until when doors open for a person; `None` is unlimited.
     pub fn set_validity(
         &self,
         id: PersonId,
         from: Option<SystemTime>,
         until: Option<SystemTime>,
     ) -> Result<Person, GalleryError> {
-        self.setting_validity(id, from, until)?.commit()
+        self.prepare_validity(id, from, until)?.commit()
     }
 
-    /// As [`set_validity`](Gallery::set_validity), prepared.
-    pub fn setting_validity(
+    /// Prepares [`set_validity`](Gallery::set_validity).
+    pub fn prepare_validity(
         &self,
         id: PersonId,
         from: Option<SystemTime>,
@@ -221,53 +219,53 @@ impl Gallery {
         {
             return Err(GalleryError::BadValidity);
         }
-        self.changing(id, |stored| (stored.valid_from, stored.valid_until) = (from, until))
+        self.prepare_change(id, |stored| (stored.valid_from, stored.valid_until) = (from, until))
     }
 
-    /// Whether doors open for a person. Their templates are kept and compared with.
+    /// Sets whether doors open for a person. A disabled person's templates are kept and compared.
     pub fn set_enabled(&self, id: PersonId, enabled: bool) -> Result<Person, GalleryError> {
-        self.setting_enabled(id, enabled)?.commit()
+        self.prepare_enabled(id, enabled)?.commit()
     }
 
-    /// As [`set_enabled`](Gallery::set_enabled), prepared.
-    pub fn setting_enabled(&self, id: PersonId, enabled: bool) -> Result<Prepared<'_>, GalleryError> {
-        self.changing(id, |stored| stored.enabled = enabled)
+    /// Prepares [`set_enabled`](Gallery::set_enabled).
+    pub fn prepare_enabled(&self, id: PersonId, enabled: bool) -> Result<Prepared<'_>, GalleryError> {
+        self.prepare_change(id, |stored| stored.enabled = enabled)
     }
 
-    /// Erases a person and their templates, readable or not; their number is not used again.
+    /// Erases a person and their templates, readable or not. Their number is not reused.
     ///
-    /// The templates are written over first, then removed, so no page of the live tree holds them, and the store's second copy is
-    /// written anew without them. sled appends: the segments of its log that held the pages before stay on the disk until sled
-    /// reuses or truncates them, and that has no set time. Where templates are sealed that does not matter: their sub-key is taken off the
-    /// ring, and neither old pages nor older backups give them back.
+    /// The templates are overwritten, then deleted, so that no page of the live tree holds them, and the store's second copy is compacted.
+    /// sled's file is append-only: segments that held the old pages stay on disk until sled reuses or truncates them, at an unspecified
+    /// time. For sealed templates that does not matter: their sub-key is removed from the ring, so neither old pages nor older backups can be
+    /// opened.
     pub fn remove(&self, id: PersonId) -> Result<(), GalleryError> {
-        self.removing(id)?.commit().map(drop)
+        self.prepare_removal(id)?.commit().map(drop)
     }
 
-    /// As [`remove`](Gallery::remove), prepared. Of a person whose record cannot be read only the number is known.
-    pub fn removing(&self, id: PersonId) -> Result<Prepared<'_>, GalleryError> {
+    /// Prepares [`remove`](Gallery::remove). If the person's record is unreadable, only their number is known.
+    pub fn prepare_removal(&self, id: PersonId) -> Result<Prepared<'_>, GalleryError> {
         let writing = self.writing();
         let key = record::person_key(id);
-        let held = self.trees.held(id)?;
-        let Trees { people, templates, seals, .. } = &self.trees;
+        let held = self.trees.templates_of(id)?;
+        let Trees { people, templates, sub_keys: keys, .. } = &self.trees;
         if held.is_empty() && !people.contains_key(key)? {
             return Err(GalleryError::NotFound { wanted: id.to_string() });
         }
         let person = self.person(id).unwrap_or_else(|_| person::unreadable(id));
-        // Killed after the commit, the next opening sweeps up what was written over, and takes the sub-keys off.
+        // If the process is killed after the commit, the next start deletes the overwritten templates and removes the sub-keys.
         let mut changes = vec![people.delete(key)];
         changes.extend(held.iter().map(|(key, value)| templates.put(&**key, record::erased(value.len()))));
-        changes.extend(seals.taking_off(&sub_keys(held.iter().map(|(_, value)| &**value))));
-        let after = After::Taken { gone: held.into_iter().map(|(key, _)| key).collect() };
+        changes.extend(keys.note_removal(&sub_keys(held.iter().map(|(_, value)| &**value))));
+        let after = AfterCommit::Removed { gone: held.into_iter().map(|(key, _)| key).collect() };
         Ok(Prepared { gallery: self, _writing: writing, changes, person, after })
     }
 
-    fn changing(&self, id: PersonId, change: impl FnOnce(&mut Stored)) -> Result<Prepared<'_>, GalleryError> {
-        self.changing_checked(id, |_| Ok(()), change)
+    fn prepare_change(&self, id: PersonId, change: impl FnOnce(&mut Stored)) -> Result<Prepared<'_>, GalleryError> {
+        self.prepare_checked_change(id, |_| Ok(()), change)
     }
 
-    /// `check` is asked when nobody else can write until the change is made.
-    fn changing_checked(
+    /// `check` runs under the writer lock.
+    fn prepare_checked_change(
         &self,
         id: PersonId,
         check: impl FnOnce(&Gallery) -> Result<(), GalleryError>,
@@ -287,21 +285,21 @@ impl Gallery {
         changes: Vec<Change>,
         id: PersonId,
         stored: Stored,
-        gone: Vec<sled::IVec>,
+        gone: Vec<Bytes>,
         settle: bool,
     ) -> Prepared<'g> {
-        let person = shelf::person(id, stored.clone());
-        let after = After::Put { stored, gone, settle };
+        let person = cache::person(id, stored.clone());
+        let after = AfterCommit::Put { stored, gone, settle };
         Prepared { gallery: self, _writing: writing, changes, person, after }
     }
 
-    /// Nobody but `own` may have that employee id, compared as people are found by it.
-    fn expect_free_id(&self, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), GalleryError> {
+    /// Fails if anyone but `own` has this employee id, compared as in [`super::find_person`].
+    fn require_free_id(&self, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), GalleryError> {
         let Some(employee_id) = employee_id else { return Ok(()) };
         let key = names::exact_key(employee_id);
         let has_it =
             |p: &&Person| Some(p.id) != own && p.employee_id.as_deref().map(names::exact_key) == Some(key.clone());
-        match self.shelf().people.values().find(has_it) {
+        match self.cache().people.values().find(has_it) {
             Some(Person { id: holder, name, .. }) => {
                 let (holder, name) = (*holder, name.clone());
                 Err(GalleryError::EmployeeIdTaken { employee_id: employee_id.to_owned(), holder, name })
@@ -327,26 +325,26 @@ impl Gallery {
 }
 
 impl Trees {
-    /// Removes templates that were written over.
-    pub(super) fn sweep(&self, keys: impl IntoIterator<Item = sled::IVec>) -> Result<(), GalleryError> {
+    /// Deletes overwritten templates.
+    pub(super) fn sweep(&self, keys: impl IntoIterator<Item = Bytes>) -> Result<(), GalleryError> {
         let changes: Vec<_> = keys.into_iter().map(|key| self.templates.delete(&*key)).collect();
         if changes.is_empty() { Ok(()) } else { Ok(self.store.commit(&changes)?) }
     }
 
-    /// As [`Trees::sweep`]; what cannot be removed now is removed when the gallery is next opened.
-    pub(super) fn sweep_later_if_need_be(&self, keys: impl IntoIterator<Item = sled::IVec>) {
+    /// As [`Trees::sweep`]; after a failure the gallery does it when it is next opened.
+    pub(super) fn sweep_or_defer(&self, keys: impl IntoIterator<Item = Bytes>) {
         if let Err(error) = self.sweep(keys) {
-            tracing::warn!(%error, "templates that were written over are removed at the next start");
+            tracing::warn!(%error, "overwritten templates will be deleted at the next start");
         }
     }
 
-    /// All templates of a person, as they are stored.
-    fn held(&self, id: PersonId) -> Result<Vec<Entry>, GalleryError> {
+    /// All templates of a person, as stored.
+    fn templates_of(&self, id: PersonId) -> Result<Vec<Entry>, GalleryError> {
         Ok(self.templates.scan_prefix(record::person_key(id)).collect::<Result<_, _>>()?)
     }
 
-    /// The changes that add `templates` to a person, after those that are `held`.
-    fn added(
+    /// The changes that add `templates` to a person who has the ones in `held`.
+    fn additions(
         &self,
         id: PersonId,
         held: &[Entry],
@@ -369,7 +367,7 @@ impl Trees {
         record::read_person(&value).map_err(|why| GalleryError::Damaged { key: record::describe(&key), why })
     }
 
-    /// A number above everybody's, also where the counter is damaged.
+    /// A number above everybody's, even if the counter is damaged.
     pub(super) fn end(&self) -> Result<PersonId, GalleryError> {
         match self.next_person() {
             Err(GalleryError::BadCounter) => self.after_last(),
@@ -377,7 +375,7 @@ impl Trees {
         }
     }
 
-    /// The number after the last one given, also to people since removed.
+    /// The number after the last one assigned, also to people since removed.
     fn next_person(&self) -> Result<PersonId, GalleryError> {
         match self.counter.get(NEXT_PERSON)? {
             Some(bytes) => record::read_person_key(&bytes).ok_or(GalleryError::BadCounter),

@@ -1,28 +1,26 @@
-//! What can go wrong with people and templates, told with the way out.
-//!
-//! Knows nothing of where the errors are shown.
+//! Errors of people and templates, with the remedy.
 
 use thiserror::Error;
 
+use super::query::QueryError;
 use crate::domain::{ModelId, PersonId};
 use crate::names::NameFault;
 use crate::seal::SealError;
 use crate::store::StoreError;
 
-use super::person::{MAX_NAME_CHARS, MAX_TEMPLATES};
-use super::whom::WhomError;
+use super::{MAX_NAME_CHARS, MAX_TEMPLATES};
 
-/// Why the gallery refuses.
+/// Why a request to the gallery fails. Each message says what to do about it.
 #[derive(Debug, Error)]
 pub enum GalleryError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Seal(#[from] SealError),
-    #[error("nobody is enrolled as {wanted:?}: `usher people list` shows who is")]
+    #[error("nobody is enrolled as {wanted:?}: see `usher people list`")]
     NotFound { wanted: String },
     #[error(transparent)]
-    Whom(#[from] WhomError),
+    Query(#[from] QueryError),
     #[error(
         "employee id {employee_id:?} belongs to person {holder} ({name}): use another one, or remove that person first"
     )]
@@ -31,34 +29,69 @@ pub enum GalleryError {
     BadText { field: &'static str, text: String },
     #[error("the {field} {text:?} cannot be used: {fault}")]
     BadName { field: &'static str, text: String, fault: NameFault },
-    #[error("the first moment at which somebody may pass must lie before the last")]
+    #[error("the validity must start before it ends")]
     BadValidity,
-    #[error("no template: at least one face is needed to recognise somebody")]
+    #[error("no template: at least one face is needed to recognise a person")]
     NoTemplates,
     #[error(
-        "{count} templates are too many: a person has at most {MAX_TEMPLATES}; remove and enrol again to start over"
+        "{count} templates are too many: a person can have {MAX_TEMPLATES}; remove and enrol them again to start over"
     )]
     TooManyTemplates { count: usize },
     #[error(
-        "an embedding of {found} ({found_numbers} numbers) does not compare with those of {wanted} ({wanted_numbers} numbers): \
+        "an embedding of {found} ({found_numbers} values) cannot be compared with those of {wanted} ({wanted_numbers} values): \
          enrol again with the model in use, or configure the model that made it"
     )]
     ForeignModel { found: ModelId, found_numbers: usize, wanted: ModelId, wanted_numbers: usize },
-    #[error("a model with {dimension} numbers an embedding is not supported: 1 to {max} are; check the model's manifest", max = super::MAX_DIMENSION)]
+    #[error("a model with {dimension} values per embedding is not supported (1 to {max} are): check the model's manifest", max = super::MAX_DIMENSION)]
     BadDimension { dimension: usize },
-    #[error("the record {key} is damaged ({why}): remove that person and enrol again, or restore a backup")]
-    Damaged { key: String, why: String },
+    #[error("the record {key} is damaged ({why}): remove that person and enrol them again, or restore a backup")]
+    Damaged { key: String, why: RecordError },
     #[error("the record {key} is sealed and cannot be opened: {why}")]
     Locked { key: String, why: SealError },
-    #[error("the counter of person numbers is damaged: nobody can be enrolled until a backup is restored")]
+    #[error("the counter of person numbers is damaged: restore a backup before enrolling anyone")]
     BadCounter,
-    #[error("all person numbers are used up: begin a new store")]
+    #[error("all person numbers are used up: start a new store")]
     NoNumbersLeft,
 }
 
 impl GalleryError {
-    /// Whether the disk is to blame, so that it can be tried again later.
-    pub(super) fn is_of_the_disk(&self) -> bool {
-        matches!(self, GalleryError::Store(error) if error.is_of_the_disk())
+    /// Whether the disk is the cause, so that a later attempt may succeed.
+    pub(super) fn is_disk_failure(&self) -> bool {
+        matches!(self, GalleryError::Store(error) if error.is_disk_failure())
+    }
+}
+
+/// Why a stored record cannot be read.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RecordError {
+    #[error("it is truncated")]
+    Truncated,
+    #[error("it has version {found}; this usher reads version {known}")]
+    Version { found: u8, known: u8 },
+    #[error("{0}")]
+    Json(String),
+    #[error("its model's name is not UTF-8")]
+    ModelName,
+    #[error("its embedding has no direction")]
+    NoDirection,
+    #[error("its embedding is not of unit length")]
+    NotUnitLength,
+    #[error("its embedding has {found} values; its model makes {expected}")]
+    Dimension { found: usize, expected: usize },
+    #[error("the site head projects it to zero")]
+    ProjectedToZero,
+    #[error("its person cannot be read")]
+    PersonUnreadable,
+    #[error("its key is malformed")]
+    Key,
+    #[error("the disk returned a page that differs from what was written")]
+    Page,
+    #[error("{0}")]
+    Seal(#[from] SealError),
+}
+
+impl From<serde_json::Error> for RecordError {
+    fn from(error: serde_json::Error) -> RecordError {
+        RecordError::Json(error.to_string())
     }
 }

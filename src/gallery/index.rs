@@ -1,18 +1,17 @@
-//! All templates that may be recognised, in memory, and the search for the nearest two people among them.
-//!
-//! Knows nothing of the store and of names. Its answers are exact: those of a comparison with every template in turn.
+//! The index: all templates that can be recognised, in memory, and the search for the two nearest people. The answers are exact, as if every
+//! template were compared.
 
 use std::thread;
 
 use crate::domain::{Distance, Match, PersonId};
 
-use super::podium::Podium;
+use super::nearest_two::NearestTwo;
 use super::scan::{Frontier, LINE, NativeStep, Probe, Rows, encode, scan};
 
-/// Rows for each thread; with fewer, starting a thread (some 20 to 50 µs) eats up what it saves.
+/// Rows per thread. With fewer, starting a thread (20 to 50 µs) costs more than it saves.
 const ROWS_PER_THREAD: usize = 50_000;
 
-/// One row a template, in no order.
+/// One row per template, in no particular order. The columns have equal numbers of rows.
 pub struct Index {
     dimension: usize,
     /// The dimension, rounded up to whole cache lines.
@@ -21,12 +20,12 @@ pub struct Index {
     scales: Vec<f32>,
     errors: Vec<f32>,
     owners: Vec<PersonId>,
-    /// The unit vectors themselves, `dimension` numbers a row.
+    /// The unit vectors, `dimension` values per row.
     exact: Vec<f32>,
 }
 
 impl Index {
-    /// Empty, for vectors of `dimension` numbers.
+    /// An empty index of vectors with `dimension` values.
     pub fn new(dimension: usize) -> Index {
         Index {
             dimension,
@@ -39,34 +38,34 @@ impl Index {
         }
     }
 
-    /// Whether nobody can be found.
+    /// Whether the index has no templates.
     pub fn is_empty(&self) -> bool {
         self.owners.is_empty()
     }
 
-    /// Templates held.
+    /// The number of templates.
     pub fn len(&self) -> usize {
         self.owners.len()
     }
 
-    /// Adds a template, a unit vector; one that is not of the index's dimension is left out.
+    /// Adds a template, which must be a unit vector. One of another dimension is ignored.
     pub fn push(&mut self, owner: PersonId, values: &[f32]) {
         if values.len() != self.dimension {
             return;
         }
         let begin = self.codes.len();
         self.codes.resize(begin + self.stride, 0);
-        let (scale, error) = encode(values, &mut self.codes[begin..]);
+        let (scale, error) = encode(values, self.codes.split_at_mut(begin).1);
         self.scales.push(scale);
         self.errors.push(error);
         self.owners.push(owner);
         self.exact.extend_from_slice(values);
     }
 
-    /// Forgets all templates of `owner`: the last rows move into their places, and what was there is written over.
+    /// Removes all templates of `owner`. The last rows replace them, and the freed memory is overwritten.
     pub fn remove(&mut self, owner: PersonId) {
         for row in (0..self.len()).rev() {
-            if self.owners[row] == owner {
+            if self.owners.get(row) == Some(&owner) {
                 self.scales.swap_remove(row);
                 self.errors.swap_remove(row);
                 self.owners.swap_remove(row);
@@ -76,8 +75,8 @@ impl Index {
         }
     }
 
-    /// The nearest person to a unit vector of the index's dimension, and the nearest template of anybody else; of people as near
-    /// (in the distance's own single precision) the one with the lower number. `None` when empty, or when the vector is not of that dimension.
+    /// The nearest person to a unit vector, and the nearest template of anyone else; at equal distance (in single precision) the person with
+    /// the lower number. `None` if the index is empty or `values` has another dimension.
     pub fn nearest(&self, values: &[f32], threads: usize) -> Option<Match> {
         if values.len() != self.dimension {
             return None;
@@ -86,13 +85,15 @@ impl Index {
         let rows =
             Rows { codes: &self.codes, scales: &self.scales, errors: &self.errors, owners: &self.owners, first: 0 };
         let frontier = self.scan_in_parts(&probe, rows, threads.min(self.len() / ROWS_PER_THREAD).max(1));
-        let mut podium = Podium::default();
+        let mut two = NearestTwo::default();
         for row in frontier.candidates() {
-            let exact = &self.exact[row * self.dimension..][..self.dimension];
-            podium.offer(Distance::between(values, exact), self.owners[row]);
+            let exact = self.exact.get(row * self.dimension..(row + 1) * self.dimension);
+            if let (Some(exact), Some(owner)) = (exact, self.owners.get(row)) {
+                two.offer(Distance::between(values, exact), *owner);
+            }
         }
-        let (distance, person) = podium.first()?;
-        Some(Match { person, distance, runner_up: podium.second().map(|(distance, person)| (person, distance)) })
+        let (distance, person) = two.first()?;
+        Some(Match { person, distance, runner_up: two.second().map(|(distance, person)| (person, distance)) })
     }
 
     fn scan_in_parts(&self, probe: &Probe<NativeStep>, rows: Rows<'_>, parts: usize) -> Frontier {
@@ -106,7 +107,7 @@ impl Index {
             let theirs = scope.spawn(move || self.scan_in_parts(probe, others, parts - 1));
             scan(probe, mine, &mut frontier);
             match theirs.join() {
-                Ok(found) => frontier.join(found),
+                Ok(found) => frontier.merge(found),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         });
@@ -117,8 +118,21 @@ impl Index {
 fn swap_remove_row<T: Copy + Default>(table: &mut Vec<T>, row: usize, width: usize) {
     let last = table.len() - width;
     table.copy_within(last.., row * width);
-    table[last..].fill(T::default());
+    table.split_at_mut(last).1.fill(T::default());
     table.truncate(last);
+}
+
+/// An index of `people` people who do not exist, with one random template each, for measuring. It is the same on every machine.
+pub fn strangers(people: u32, dimension: usize) -> Index {
+    let mut index = Index::new(dimension);
+    let mut random = fastrand::Rng::with_seed(1);
+    for person in 1..=people {
+        let mut values: Vec<f32> = (0..dimension).map(|_| 2.0 * random.f32() - 1.0).collect();
+        let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
+        values.iter_mut().for_each(|v| *v /= length);
+        index.push(PersonId(person), &values);
+    }
+    index
 }
 
 #[cfg(test)]
@@ -133,7 +147,7 @@ mod tests {
         Embedding::normalised(model, values.into()).map_or_else(|| vec![1.0], |e| e.values().to_vec())
     }
 
-    /// Every template in turn.
+    /// Compares with every template in turn.
     fn brute(rows: &[(u32, Vec<f32>)], probe: &[f32]) -> Option<Match> {
         let far = |row: &&(u32, Vec<f32>)| (Distance::between(probe, &row.1), row.0);
         let first = rows.iter().min_by(|a, b| far(a).partial_cmp(&far(b)).unwrap())?;
@@ -145,7 +159,7 @@ mod tests {
         })
     }
 
-    /// Rows of a few people about a few centres: `spread` 0 makes duplicates, tiny ones near-duplicates.
+    /// Rows of a few people around a few centres. A `spread` of 0 makes duplicates, a tiny one near-duplicates.
     fn gallery() -> impl Strategy<Value = (Vec<(u32, Vec<f32>)>, Vec<f32>)> {
         let sizes = prop_oneof![1usize..8, Just(64), Just(128), Just(192), 1usize..512, Just(512)];
         (
@@ -173,7 +187,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(512))]
 
         #[test]
-        fn the_answer_is_that_of_every_template_in_turn((mut rows, probe) in gallery(), gone in 1u32..9) {
+        fn the_search_agrees_with_brute_force((mut rows, probe) in gallery(), gone in 1u32..9) {
             let mut index = Index::new(probe.len());
             for (id, values) in &rows {
                 index.push(PersonId(*id), values);
@@ -206,7 +220,7 @@ mod tests {
                 assert_eq!(index.nearest(&probe, threads), expected);
             }
         }
-        // The last rows are found too, whichever thread looks at them.
+        // The first and last rows of each part are found.
         for row in [0, n / 2 - 1, n / 2, n - 1] {
             for threads in [1, 2] {
                 assert_eq!(index.nearest(&rows[row].1, threads).unwrap().distance, Distance(0.0));

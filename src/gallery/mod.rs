@@ -1,39 +1,37 @@
-//! Who is enrolled, and who of them is nearest to a face: people and templates in the store, and an index of them in memory.
+//! Who is enrolled, and who of them is nearest to a face: people and templates in the store, with an index of them in memory.
 //!
-//! Knows nothing of cameras, and nothing of how near is near enough.
+//! The gallery ranks people; it does not decide how near is near enough.
 //!
-//! - `person`: a person, a template, what names may look like
-//! - `whom`: the person that a word means
-//! - `record`: both as bytes; `sealed`: those bytes as they are stored
-//! - `seals`: taking sub-keys off, and sealing what lies plain; `sealing`: both for templates, and how it stands with them
-//! - `walk`: all records of a tree, past damaged pages
-//! - `shelf`: what is in memory, as read from the store
-//! - `change`: enrolment and everything else that writes, one transaction and one flush each
-//! - `standing`: how each person's templates stand to everybody's
-//! - `visitors`: embeddings of people whom nobody knew, for a while
-//! - `strangers`: an index of made-up people, to measure with
-//! - `index`: the search; `scan`: its fast first look; `podium`: nearest and runner-up
+//! - `person`: people, templates, and the rules for names
+//! - `query`: finding the person that a name, an employee id or a number refers to
+//! - `record`: people and templates as bytes; `envelope`: those bytes as stored, sealed or plain
+//! - `sub_keys`: removing sub-keys, and sealing plain records; `sealed_templates`: both for templates, and their state
+//! - `walk`: iterates over all records of a tree, past damaged pages
+//! - `cache`: everything read from the store into memory
+//! - `change`: enrolment and all other changes, one commit each
+//! - `recognition`: whether each person would be recognised by their own templates
+//! - `visitors`: embeddings of unknown visitors, kept for a limited time
+//! - `index`: the search; `scan`: its fast first pass; `nearest_two`: the nearest person and the runner-up
 
+mod cache;
 mod change;
+mod envelope;
 mod error;
 mod index;
+mod nearest_two;
 mod person;
-mod podium;
+mod query;
+mod recognition;
 mod record;
 mod scan;
-mod sealed;
-mod sealing;
+mod sealed_templates;
 #[cfg(test)]
-mod sealing_tests;
-mod seals;
-mod shelf;
-mod standing;
-mod strangers;
+mod sealed_templates_tests;
+mod sub_keys;
 #[cfg(test)]
 mod tests;
 mod visitors;
 mod walk;
-mod whom;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -42,60 +40,64 @@ use crate::domain::{Distance, Embedding, GallerySize, Head, Match, ModelId, Pers
 use crate::seal::Ring;
 use crate::store::{Store, Tree};
 
+pub use cache::{Damaged, Foreign, Locked};
 pub use change::Prepared;
-pub use error::GalleryError;
-pub use index::Index;
-pub use person::{MAX_NAME_CHARS, MAX_TEMPLATES, NewPerson, Person, Template};
+pub use error::{GalleryError, RecordError};
+pub use index::{Index, strangers};
+pub use person::{NewPerson, Person, Template};
+pub use query::{Candidate, QueryError, find_person};
+pub use recognition::{RecognitionCheck, TemplateCheck};
 pub use record::{read_template, write_template};
-pub use shelf::{Damaged, Foreign, Locked};
-pub use standing::{Standing, View};
-pub use strangers::strangers;
-pub use visitors::{Keeping, Kept, Visit, Visitors};
-pub use whom::{Known, WhomError, whom};
+pub use visitors::{KeptVisits, Retention, Visit, Visitors};
 
-use sealed::Unread;
-use sealing::TEMPLATES;
-use seals::Seals;
-use shelf::Shelf;
+use cache::Cache;
+use envelope::Unread;
+use sealed_templates::TEMPLATES;
+use sub_keys::SubKeys;
 
-/// The longest embedding supported.
+/// The most templates a person can have. Ten good ones are enough; the limit keeps one person from filling the gallery.
+pub const MAX_TEMPLATES: usize = 64;
+/// The longest name, employee id or group name, in characters.
+pub const MAX_NAME_CHARS: usize = 100;
+/// The longest supported embedding, in numbers.
 pub const MAX_DIMENSION: usize = 4096;
 
-/// People and templates. Whatever changes them is on the disk before the call returns, all of it or nothing, also when the
-/// process is killed or the power fails. Open it once for a store: a second one would not see what the first changes.
+/// People and templates. Every change is on disk before the call returns, completely or not at all, even if the process is killed or the
+/// power fails. Open one gallery per store: a second one would not see the changes of the first.
 pub struct Gallery {
     trees: Trees,
     model: ModelId,
     dimension: usize,
-    /// What all embeddings go through before they are compared.
+    /// The site head that projects all embeddings before they are compared.
     head: Option<Head>,
     threads: usize,
-    /// Held by whoever writes, from the first check to the last change in memory.
+    /// Held during a change, from the first check to the update in memory.
     writer: Mutex<()>,
-    shelf: RwLock<Shelf>,
+    cache: RwLock<Cache>,
 }
 
 struct Trees {
     store: Store,
     people: Tree,
     templates: Tree,
-    /// Holds the next person's number.
+    /// Holds the number for the next person.
     counter: Tree,
-    seals: Seals,
+    sub_keys: SubKeys,
 }
 
 impl Gallery {
-    /// Reads everybody into memory. Templates of other models than `model` stay in the store and are not compared with;
-    /// [`foreign`](Gallery::foreign) counts them. Records that cannot be read are left out; [`damaged`](Gallery::damaged)
-    /// lists them, and [`locked`](Gallery::locked) those that are sealed and cannot be opened with `ring`. With an open ring, templates
-    /// that lie plain are sealed, one commit a person. `dimension` is how many numbers an embedding has, 1 to [`MAX_DIMENSION`].
+    /// Reads everybody into memory. `dimension` is the number of values in an embedding, 1 to [`MAX_DIMENSION`].
+    ///
+    /// Templates of models other than `model` stay in the store but are not compared; [`foreign`](Gallery::foreign) counts them. Unreadable
+    /// records are left out and listed by [`damaged`](Gallery::damaged); sealed ones that `ring` cannot open are counted by
+    /// [`locked`](Gallery::locked). If `ring` is open, plain templates are sealed, one commit for each person.
     pub fn open(store: &Store, ring: &Arc<Ring>, model: ModelId, dimension: usize) -> Result<Gallery, GalleryError> {
         Gallery::open_with(store, ring, model, dimension, None)
     }
 
-    /// As [`open`](Gallery::open), for the model that a site head was learned on: probes and templates are compared behind the head. What
-    /// is kept stays as the model made it.
-    pub fn open_behind(store: &Store, ring: &Arc<Ring>, head: Head) -> Result<Gallery, GalleryError> {
+    /// As [`open`](Gallery::open), for the model that a site head was trained on: probes and templates are compared after projection by the
+    /// head. The store keeps them as the model made them.
+    pub fn open_with_head(store: &Store, ring: &Arc<Ring>, head: Head) -> Result<Gallery, GalleryError> {
         let (model, dimension) = (head.base().clone(), head.dimension());
         Gallery::open_with(store, ring, model, dimension, Some(head))
     }
@@ -114,38 +116,38 @@ impl Gallery {
             people: store.tree("people")?,
             templates: store.tree(TEMPLATES)?,
             counter: store.tree("gallery")?,
-            seals: Seals::open(store, ring)?,
+            sub_keys: SubKeys::open(store, ring)?,
             store: store.clone(),
         };
         let end = trees.end()?;
-        if ring.is_open() && store.stands_by().is_none() {
-            later_if_need_be(trees.seal_plain(end), "templates that lie plain are sealed")?;
+        if ring.is_open() && store.standby_reason().is_none() {
+            defer_on_disk_failure(trees.seal_plain(end), "plain templates will be sealed")?;
         }
-        let mut shelf = Shelf::read(&trees, end, &model, dimension, head.as_ref())?;
-        trees.sweep_later_if_need_be(std::mem::take(&mut shelf.leftovers));
-        let (writer, shelf) = (Mutex::new(()), RwLock::new(shelf));
-        Ok(Gallery { trees, model, dimension, head, threads: 1, writer, shelf })
+        let mut cache = Cache::read(&trees, end, &model, dimension, head.as_ref())?;
+        trees.sweep_or_defer(std::mem::take(&mut cache.leftovers));
+        let (writer, cache) = (Mutex::new(()), RwLock::new(cache));
+        Ok(Gallery { trees, model, dimension, head, threads: 1, writer, cache })
     }
 
-    /// Lets `threads` threads share the search once there are tens of thousands of templates. Starts as 1.
+    /// Lets up to `threads` threads share the search in galleries of tens of thousands of templates. The default is 1.
     pub fn with_threads(self, threads: usize) -> Gallery {
         Gallery { threads: threads.max(1), ..self }
     }
 
-    /// The person nearest to `probe`, and the nearest template of anybody else; of people as near the one with the lower number.
-    /// Disabled people count too; `None` when nobody is enrolled. The answer is exact: as if every template were compared.
+    /// The person nearest to `probe`, and the nearest template of anyone else; at equal distance, the person with the lower number. Disabled
+    /// people count too. `None` if nobody is enrolled. The answer is exact, as if every template were compared.
     pub fn nearest(&self, probe: &Embedding) -> Result<Option<Match>, GalleryError> {
         self.check_model(probe)?;
-        Ok(self.compared_as(probe).and_then(|probe| self.shelf().index.nearest(probe.values(), self.threads)))
+        Ok(self.compared_as(probe).and_then(|probe| self.cache().index.nearest(probe.values(), self.threads)))
     }
 
-    /// How far apart two embeddings of the model in use are, as everything is compared here: behind the head, if there is one. `None`
-    /// when one is of another model, or nothing behind the head.
+    /// The distance between two embeddings of the model in use, after projection by the head, if there is one. `None` if one is of another
+    /// model, or is projected to zero.
     pub fn distance(&self, a: &Embedding, b: &Embedding) -> Option<Distance> {
         self.compared_as(a)?.distance(&*self.compared_as(b)?)
     }
 
-    /// An embedding of the model in use as it is compared: behind the head, if there is one. `None` when that takes it to nothing.
+    /// An embedding as it is compared: projected by the head, if there is one. `None` if it is projected to zero.
     fn compared_as<'e>(&self, embedding: &'e Embedding) -> Option<Cow<'e, Embedding>> {
         match &self.head {
             None => Some(Cow::Borrowed(embedding)),
@@ -153,26 +155,26 @@ impl Gallery {
         }
     }
 
-    /// Everybody, by number.
+    /// All people, in order of number.
     pub fn people(&self) -> Vec<Person> {
-        self.shelf().people.values().cloned().collect()
+        self.cache().people.values().cloned().collect()
     }
 
-    /// The person of that number.
+    /// The person with this number.
     pub fn person(&self, id: PersonId) -> Result<Person, GalleryError> {
-        self.shelf().person(id).cloned()
+        self.cache().person(id).cloned()
     }
 
-    /// The one person whom `wanted` means; see [`whom`].
-    pub fn find(&self, wanted: &str) -> Result<Person, GalleryError> {
-        let known: Vec<Known> = self.shelf().people.values().map(Known::from).collect();
-        match whom(&known, wanted)?[..] {
+    /// The one person that `query` refers to; see [`find_person`].
+    pub fn person_by_query(&self, query: &str) -> Result<Person, GalleryError> {
+        let candidates: Vec<Candidate> = self.cache().people.values().map(Candidate::from).collect();
+        match find_person(&candidates, query)?[..] {
             [id, ..] => self.person(id),
-            [] => Err(GalleryError::NotFound { wanted: wanted.to_owned() }),
+            [] => Err(GalleryError::NotFound { wanted: query.to_owned() }),
         }
     }
 
-    /// All templates of a person, those of other models too, oldest first. An error when one of them is damaged or locked.
+    /// All templates of a person, including those of other models, oldest first. Fails if one of them is damaged or locked.
     pub fn templates(&self, id: PersonId) -> Result<Vec<Template>, GalleryError> {
         self.person(id)?;
         let mut templates = Vec::new();
@@ -191,35 +193,25 @@ impl Gallery {
         &self.model
     }
 
-    /// The tag of embeddings as they are compared: the site head's, if there is one, else the model's.
-    pub fn compares_by(&self) -> &ModelId {
+    /// The id of the space in which embeddings are compared: the site head's, if there is one, else the model's.
+    pub fn comparison_id(&self) -> &ModelId {
         self.head.as_ref().map_or(&self.model, Head::id)
     }
 
-    /// How many people a probe is compared with: those who have templates of the model in use.
-    pub fn people_compared(&self) -> usize {
-        self.size().people
-    }
-
-    /// What a probe is compared with: people who have templates of the model in use, and those templates.
+    /// What a probe is compared with: the number of people who have templates of the model in use, and of those templates.
     pub fn size(&self) -> GallerySize {
-        let shelf = self.shelf();
-        GallerySize { people: shelf.compared, templates: shelf.index.len() }
+        let cache = self.cache();
+        GallerySize { people: cache.compared, templates: cache.index.len() }
     }
 
-    /// Templates that are compared with.
-    pub fn templates_in_use(&self) -> usize {
-        self.shelf().index.len()
-    }
-
-    /// Templates of other models, which are kept and not compared with; empty when all is well.
+    /// Templates of other models, which are kept but not compared.
     pub fn foreign(&self) -> Result<Vec<Foreign>, GalleryError> {
-        self.shelf().foreign(&self.trees)
+        self.cache().foreign(&self.trees)
     }
 
-    /// Records that could not be read when the gallery was opened, or since.
+    /// Records found unreadable when the gallery was opened, or since.
     pub fn damaged(&self) -> Vec<Damaged> {
-        self.shelf().damaged.clone()
+        self.cache().damaged.clone()
     }
 
     fn check_model(&self, embedding: &Embedding) -> Result<(), GalleryError> {
@@ -234,20 +226,20 @@ impl Gallery {
         })
     }
 
-    // A poisoned lock is taken all the same: a shelf left half changed lacks somebody, it never has anybody too much.
-    fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
-        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    // A poisoned lock is ignored: a half-made change can leave a person out of the cache, but never adds one.
+    fn cache(&self) -> RwLockReadGuard<'_, Cache> {
+        self.cache.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shelf_mut(&self) -> RwLockWriteGuard<'_, Shelf> {
-        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
+    fn cache_mut(&self) -> RwLockWriteGuard<'_, Cache> {
+        self.cache.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a disk that fails keeps from being done is done at the next start.
-fn later_if_need_be(done: Result<(), GalleryError>, what: &str) -> Result<(), GalleryError> {
+/// Turns a disk failure into a warning that `what` happens at the next start.
+fn defer_on_disk_failure(done: Result<(), GalleryError>, what: &str) -> Result<(), GalleryError> {
     match done {
-        Err(error) if error.is_of_the_disk() => {
+        Err(error) if error.is_disk_failure() => {
             tracing::warn!(%error, "{what} at the next start");
             Ok(())
         }

@@ -1,45 +1,39 @@
-//! Who is enrolled, and what a name may look like.
-//!
-//! Knows nothing of how people are stored.
+//! People and templates, and the rules for names.
 
 use std::time::SystemTime;
 
 use crate::domain::{Embedding, Named, PersonId, Quality};
 
-use super::GalleryError;
+use super::query::Candidate;
+use super::{GalleryError, MAX_NAME_CHARS};
 use crate::names;
 
-/// Templates a person may have. Ten good ones serve; the limit keeps one person from filling the gallery.
-pub const MAX_TEMPLATES: usize = 64;
-/// Characters (not bytes) of a name, an employee id or a group.
-pub const MAX_NAME_CHARS: usize = 100;
-
-/// Somebody enrolled.
+/// An enrolled person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Person {
     pub id: PersonId,
     pub name: String,
-    /// Unique where it is given.
+    /// Unique if given.
     pub employee_id: Option<String>,
     /// Sorted, each once.
     pub groups: Vec<String>,
-    /// Whether doors may open for them. They are recognised all the same, so that a refusal can say why.
+    /// Whether doors may open for them. Disabled people are still recognised, so that a refusal can say why.
     pub enabled: bool,
     /// Doors open for them from this moment on.
     pub valid_from: Option<SystemTime>,
     /// Doors open for them before this moment.
     pub valid_until: Option<SystemTime>,
-    /// When the newest of the templates they were enrolled with was made.
+    /// When the newest of their first templates was made.
     pub created: SystemTime,
-    /// How many templates of the model in use they have.
+    /// The number of templates of the model in use.
     pub templates: usize,
-    /// How many templates of other models are set aside.
+    /// The number of templates of other models.
     pub foreign_templates: usize,
-    /// How many are sealed and cannot be opened, of whatever model.
+    /// The number of sealed templates that cannot be opened, of any model.
     pub locked_templates: usize,
 }
 
-/// Somebody to be enrolled.
+/// A person to be enrolled.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewPerson {
     pub name: String,
@@ -56,7 +50,7 @@ pub struct Template {
 }
 
 impl Person {
-    /// As records name them.
+    /// The person as journal records name them.
     pub fn named(&self) -> Named {
         Named {
             id: self.id,
@@ -68,7 +62,7 @@ impl Person {
 }
 
 impl NewPerson {
-    /// The same, trimmed and sorted; an empty employee id becomes none.
+    /// Normalises all texts; an empty employee id becomes `None`.
     pub(super) fn tidy(self) -> Result<NewPerson, GalleryError> {
         let employee_id = match self.employee_id.as_deref().map(str::trim) {
             None | Some("") => None,
@@ -78,7 +72,18 @@ impl NewPerson {
     }
 }
 
-/// Somebody of whom nothing but the number can be read.
+impl From<&Person> for Candidate {
+    fn from(person: &Person) -> Candidate {
+        Candidate {
+            id: person.id,
+            names: vec![person.name.clone()],
+            employee_ids: person.employee_id.iter().cloned().collect(),
+            enrolled: true,
+        }
+    }
+}
+
+/// A person whose record is unreadable; only the number is known.
 pub(super) fn unreadable(id: PersonId) -> Person {
     Person {
         id,
@@ -95,7 +100,7 @@ pub(super) fn unreadable(id: PersonId) -> Person {
     }
 }
 
-/// Trimmed; an error when nothing is left, when it is too long or holds control characters.
+/// Trims a text. Fails if nothing is left, or if it is too long or has control characters.
 pub(super) fn tidy_text(field: &'static str, text: &str) -> Result<String, GalleryError> {
     let tidy = text.trim();
     let fits = (1..=MAX_NAME_CHARS).contains(&tidy.chars().count());
@@ -106,7 +111,7 @@ pub(super) fn tidy_text(field: &'static str, text: &str) -> Result<String, Galle
     }
 }
 
-/// As [`tidy_text`], in the form in which names and employee ids are stored ([`names::tidy`]); an error when a character cannot be seen.
+/// As [`tidy_text`], in the stored form of names and employee ids ([`names::tidy`]). Fails on invisible characters.
 pub(super) fn tidy_name(field: &'static str, text: &str) -> Result<String, GalleryError> {
     let tidy = tidy_text(field, &names::tidy(&tidy_text(field, text)?))?;
     match names::check_visible(&tidy) {
@@ -115,7 +120,7 @@ pub(super) fn tidy_name(field: &'static str, text: &str) -> Result<String, Galle
     }
 }
 
-/// Each trimmed, sorted, once.
+/// Trims, sorts and deduplicates group names.
 pub(super) fn tidy_groups(groups: &[String]) -> Result<Vec<String>, GalleryError> {
     let mut tidy = groups.iter().map(|g| tidy_text("group", g)).collect::<Result<Vec<_>, _>>()?;
     tidy.sort();

@@ -1,13 +1,11 @@
-//! People and templates as bytes: the keys and values of the store.
-//!
-//! Knows nothing of trees and transactions. Whatever the bytes are, reading them ends in a value or in a reason.
+//! People and templates as bytes: the keys and values of the store. Reading never panics, whatever the bytes are.
 //!
 //! | key | value |
 //! |---|---|
-//! | person: id, 4 bytes | JSON, so that a later version can add to it |
-//! | template: id, 4 bytes; number, 4 bytes | version 1 byte, created 8, quality 6 × 4, count of numbers 4, the numbers 4 each, the model's name |
+//! | person: id, 4 bytes | JSON, so that later versions can add fields |
+//! | template: id, 4 bytes; number, 4 bytes | version 1 byte, created 8, quality 6 × 4, number of values 4, the values 4 each, the model's name |
 //!
-//! Keys are big-endian, so that sled sorts by them; values are little-endian.
+//! Keys are big-endian, so that they sort by number; values are little-endian.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,16 +13,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Embedding, ModelId, PersonId, Quality};
 
+use super::error::RecordError;
 use super::person::{NewPerson, Template};
 
-/// First byte of a template's value.
+/// The first byte of a template's value.
 const TEMPLATE_VERSION: u8 = 1;
-/// First byte of a template that was written over and is about to be removed.
+/// The byte that overwrites a template before it is deleted.
 const ERASED: u8 = 0;
-/// Bytes before the numbers.
-const HEADER: usize = 1 + 8 + 6 * 4 + 4;
 
-/// What is stored of a person.
+/// A person as stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     pub person: NewPerson,
@@ -57,25 +54,23 @@ pub fn person_key(id: PersonId) -> [u8; 4] {
 
 /// A template's key.
 pub fn template_key(id: PersonId, number: u32) -> [u8; 8] {
-    let mut key = [0; 8];
-    key[..4].copy_from_slice(&id.0.to_be_bytes());
-    key[4..].copy_from_slice(&number.to_be_bytes());
-    key
+    let ([a, b, c, d], [e, f, g, h]) = (id.0.to_be_bytes(), number.to_be_bytes());
+    [a, b, c, d, e, f, g, h]
 }
 
-/// Whose key it is. `None` when it is no person's.
+/// The person of a key; `None` if it is not a person's key.
 pub fn read_person_key(key: &[u8]) -> Option<PersonId> {
     Some(PersonId(u32::from_be_bytes(key.try_into().ok()?)))
 }
 
-/// Whose template it is, and its number. `None` when it is no template's key.
+/// The person and number of a template's key; `None` if it is not a template's key.
 pub fn read_template_key(key: &[u8]) -> Option<(PersonId, u32)> {
     let key: [u8; 8] = key.try_into().ok()?;
     let [a, b, c, d, e, f, g, h] = key;
     Some((PersonId(u32::from_be_bytes([a, b, c, d])), u32::from_be_bytes([e, f, g, h])))
 }
 
-/// A key in words: `person 7`, `template 2 of person 7`, else in hexadecimal.
+/// Describes a key for people: `person 7`, `template 2 of person 7`, or the bytes in hexadecimal.
 pub fn describe(key: &[u8]) -> String {
     match (read_person_key(key), read_template_key(key)) {
         (Some(id), _) => format!("person {id}"),
@@ -84,8 +79,8 @@ pub fn describe(key: &[u8]) -> String {
     }
 }
 
-/// A person's value.
-pub fn write_person(stored: &Stored) -> Result<Vec<u8>, String> {
+/// Encodes a person.
+pub fn write_person(stored: &Stored) -> Result<Vec<u8>, RecordError> {
     let NewPerson { name, employee_id, groups } = stored.person.clone();
     let wire = Wire {
         v: 1,
@@ -97,14 +92,14 @@ pub fn write_person(stored: &Stored) -> Result<Vec<u8>, String> {
         valid_until_ns: stored.valid_until.map(to_nanoseconds),
         created_ns: to_nanoseconds(stored.created),
     };
-    serde_json::to_vec(&wire).map_err(|e| e.to_string())
+    Ok(serde_json::to_vec(&wire)?)
 }
 
-/// A person from their value.
-pub fn read_person(bytes: &[u8]) -> Result<Stored, String> {
-    let wire: Wire = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+/// Decodes a person.
+pub fn read_person(bytes: &[u8]) -> Result<Stored, RecordError> {
+    let wire: Wire = serde_json::from_slice(bytes)?;
     if wire.v != 1 {
-        return Err(format!("it is of version {}, and this usher knows version 1", wire.v));
+        return Err(RecordError::Version { found: wire.v, known: 1 });
     }
     let person = NewPerson { name: wire.name, employee_id: wire.employee_id, groups: wire.groups };
     Ok(Stored {
@@ -116,11 +111,11 @@ pub fn read_person(bytes: &[u8]) -> Result<Stored, String> {
     })
 }
 
-/// A template's value.
+/// Encodes a template.
 pub fn write_template(template: &Template) -> Vec<u8> {
     let Template { embedding, quality: q, created } = template;
     let values = embedding.values();
-    let mut bytes = Vec::with_capacity(HEADER + 4 * values.len() + embedding.model().as_str().len());
+    let mut bytes = Vec::with_capacity(64 + 4 * values.len() + embedding.model().as_str().len());
     bytes.push(TEMPLATE_VERSION);
     bytes.extend(to_nanoseconds(*created).to_le_bytes());
     for number in [q.size, q.sharpness, q.yaw, q.pitch, q.roll, q.brightness] {
@@ -134,40 +129,46 @@ pub fn write_template(template: &Template) -> Vec<u8> {
     bytes
 }
 
-/// A template from its value; the embedding is the one that was written, bit for bit.
-pub fn read_template(bytes: &[u8]) -> Result<Template, String> {
-    let (head, rest) = bytes.split_at_checked(HEADER).ok_or("it is cut short")?;
-    if head[0] != TEMPLATE_VERSION {
-        return Err(format!("it is of version {}, and this usher knows version {TEMPLATE_VERSION}", head[0]));
+/// Decodes a template. The embedding is bit for bit the one that was written.
+pub fn read_template(bytes: &[u8]) -> Result<Template, RecordError> {
+    let mut rest = bytes;
+    let [version] = take(&mut rest)?;
+    if version != TEMPLATE_VERSION {
+        return Err(RecordError::Version { found: version, known: TEMPLATE_VERSION });
     }
-    let mut created = [0; 8];
-    created.copy_from_slice(&head[1..9]);
-    let words: Vec<[u8; 4]> = head[9..].as_chunks::<4>().0.to_vec();
-    let [size, sharpness, yaw, pitch, roll, brightness] = [0, 1, 2, 3, 4, 5].map(|i| f32::from_le_bytes(words[i]));
-    let count = u32::from_le_bytes(words[6]) as usize;
-    let (numbers, model) =
-        count.checked_mul(4).and_then(|n| rest.split_at_checked(n)).ok_or("its numbers are cut short")?;
-    let values: Box<[f32]> = numbers.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-    let model = ModelId::new(std::str::from_utf8(model).map_err(|_| "its model's name is not text")?);
-    let embedding = Embedding::normalised(model, values.clone()).ok_or("its numbers are no direction")?;
+    let created = from_nanoseconds(u64::from_le_bytes(take(&mut rest)?));
+    let mut float = || take(&mut rest).map(f32::from_le_bytes);
+    let (size, sharpness, yaw, pitch, roll, brightness) = (float()?, float()?, float()?, float()?, float()?, float()?);
+    let count = u32::from_le_bytes(take(&mut rest)?) as usize;
+    let split = count.checked_mul(4).and_then(|length| rest.split_at_checked(length));
+    let (values, model) = split.ok_or(RecordError::Truncated)?;
+    let values: Box<[f32]> = values.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let model = ModelId::new(std::str::from_utf8(model).map_err(|_| RecordError::ModelName)?);
+    let embedding = Embedding::normalised(model, values.clone()).ok_or(RecordError::NoDirection)?;
     if *embedding.values() != *values {
-        return Err("its numbers are not of unit length".to_owned());
+        return Err(RecordError::NotUnitLength);
     }
-    let quality = Quality { size, sharpness, yaw, pitch, roll, brightness };
-    Ok(Template { embedding, quality, created: from_nanoseconds(u64::from_le_bytes(created)) })
+    Ok(Template { embedding, quality: Quality { size, sharpness, yaw, pitch, roll, brightness }, created })
 }
 
-/// What a template of `length` bytes is written over with before it is removed.
+/// Removes the first `N` bytes of `rest`.
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], RecordError> {
+    let (head, tail) = rest.split_first_chunk().ok_or(RecordError::Truncated)?;
+    *rest = tail;
+    Ok(*head)
+}
+
+/// The bytes that overwrite a template of `length` bytes before it is deleted.
 pub fn erased(length: usize) -> Vec<u8> {
     vec![ERASED; length]
 }
 
-/// Whether it was written over.
+/// Whether a value was overwritten.
 pub fn is_erased(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| b == ERASED)
 }
 
-/// Since 1970; clocks outside of 1970 to 2554 are moved to the nearer end.
+/// Nanoseconds since 1970. Times outside 1970 to 2554 are clamped.
 fn to_nanoseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
@@ -194,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn templates_come_back_bit_for_bit(
+        fn templates_round_trip_bit_for_bit(
             values in prop::collection::vec(-9.0f32..9.0, 1..600), quality in prop::array::uniform6(-99.0f32..99.0), ns: u64,
         ) {
             let Some(template) = template(values, quality, ns) else { return Ok(()) };
@@ -202,7 +203,7 @@ mod tests {
         }
 
         #[test]
-        fn people_come_back(name in "\\PC{1,40}", employee_id: Option<String>, groups: Vec<String>, enabled: bool, days: [Option<u64>; 2], ns: u64) {
+        fn people_round_trip(name in "\\PC{1,40}", employee_id: Option<String>, groups: Vec<String>, enabled: bool, days: [Option<u64>; 2], ns: u64) {
             let person = NewPerson { name, employee_id, groups };
             let [valid_from, valid_until] = days.map(|day| day.map(from_nanoseconds));
             let stored = Stored { person, enabled, valid_from, valid_until, created: from_nanoseconds(ns) };
@@ -213,6 +214,7 @@ mod tests {
         fn any_bytes_end_in_a_value_or_a_reason(bytes: Vec<u8>, cut in 0usize..100) {
             prop_assert!(read_person(&bytes).is_err());
             let _ = describe(&bytes);
+            const HEADER: usize = 1 + 8 + 6 * 4 + 4;
             let whole = write_template(&template(vec![3.0, 4.0], [1.0; 6], 5).unwrap());
             let cut = cut.min(HEADER + 7);
             prop_assert!(read_template(&whole[..cut]).is_err());
@@ -224,9 +226,10 @@ mod tests {
 
     #[test]
     fn a_vector_that_is_not_of_unit_length_is_damage() {
+        const HEADER: usize = 1 + 8 + 6 * 4 + 4;
         let mut bytes = write_template(&template(vec![3.0, 4.0], [1.0; 6], 5).unwrap());
         bytes[HEADER + 3] ^= 1;
-        assert!(read_template(&bytes).unwrap_err().contains("unit length"));
+        assert_eq!(read_template(&bytes), Err(RecordError::NotUnitLength));
         assert!(is_erased(&erased(9)) && read_template(&erased(99)).is_err());
     }
 }

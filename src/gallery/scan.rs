@@ -1,30 +1,28 @@
-//! The first look at every template: a dot product in 8-bit integers, with a proven bound on how far it can be off.
+//! The first pass over all templates: a dot product in 8-bit integers, with a proven bound on its error.
 //!
-//! Knows nothing of people's names, of the store, or of which bounds are good enough.
-//!
-//! A unit vector `t` is kept as `s c + e`: whole numbers `c` of -127 to 127, a scale `s`, and the length of what is left over,
-//! `|e|`. The probe `q` becomes `r k + f` in the same way. Then `q·t = r s k·c + f·(s c) + q·e`, and by Cauchy and Schwarz the
-//! last two are together no larger than `|f| (1 + |e|) + |e|`.
+//! A unit vector `t` is stored as `s c + e`: integers `c` from -127 to 127, a scale `s`, and the length of the residual `|e|`. The probe `q`
+//! becomes `r k + f` in the same way. Then `q·t = r s k·c + f·(s c) + q·e`, and by Cauchy-Schwarz the last two terms together are at most
+//! `|f| (1 + |e|) + |e|`.
 
 use multiversion::multiversion;
 
 use crate::domain::PersonId;
 
-use super::podium::Podium;
+use super::nearest_two::NearestTwo;
 
 /// Rows are padded with zeros to a multiple of this many bytes, one cache line.
 pub const LINE: usize = 64;
-/// Rows looked at before their bounds are compared with the best so far.
+/// Rows processed before their bounds are compared with the best so far.
 const BLOCK: usize = 128;
-/// Covers what the proof leaves out: unit vectors are of unit length to within 1e-6 only, and distances and bounds are
-/// rounded to 24 bits, each of which moves a dot product by less than 1e-6.
+/// Covers what the proof leaves out: unit vectors have unit length only to within 1e-6, and distances and bounds are rounded to 24 bits.
+/// Each moves a dot product by less than 1e-6.
 const ROUNDING: f32 = 1e-5;
 
-/// A whole-number step of the probe.
+/// The integer type of the probe's values.
 pub trait Step: Copy + Default + Into<i32> + Send + Sync {
-    /// The largest step. `127 * MAX * dimension` must stay within an `i32`.
+    /// The largest value. `127 * max * dimension` must fit in an `i32`.
     fn max(dimension: usize) -> f64;
-    /// From a whole number within the limit.
+    /// Converts an integral value within the limit.
     fn of(value: f64) -> Self;
 }
 
@@ -46,62 +44,62 @@ impl Step for i16 {
     }
 }
 
-/// What this processor multiplies fastest with 8-bit numbers: AArch64 has a dot product of bytes (`sdot`), x86-64 one of
-/// 16-bit numbers (`vpmaddwd`), which also leaves the probe nearly exact.
+/// What this processor multiplies fastest with 8-bit integers: AArch64 has a dot product of bytes (`sdot`), x86-64 one of 16-bit integers
+/// (`vpmaddwd`), which also makes the probe nearly exact.
 #[cfg(target_arch = "aarch64")]
 pub type NativeStep = i8;
 #[cfg(not(target_arch = "aarch64"))]
 pub type NativeStep = i16;
 
-/// The face that is looked for.
+/// The quantised embedding that is searched for.
 pub struct Probe<S> {
     steps: Vec<S>,
     scale: f32,
-    /// The bound on the error of a row is `slack + slope * its error`.
+    /// The error of a row's dot product is at most `slack + slope * residual`.
     slack: f32,
     slope: f32,
 }
 
 impl<S: Step> Probe<S> {
-    /// From a unit vector; `stride` is its length rounded up to whole lines.
+    /// Quantises a unit vector. `stride` is its length rounded up to whole cache lines.
     pub fn new(values: &[f32], stride: usize) -> Probe<S> {
         let mut steps = vec![S::default(); stride];
-        let (scale, error) = quantise(values, S::max(stride), |i, step| steps[i] = S::of(step));
+        let (scale, error) = quantise(values, S::max(stride), &mut steps, S::of);
         Probe { steps, scale, slack: error + ROUNDING, slope: 1.0 + error + ROUNDING }
     }
 }
 
-/// Writes the codes of a unit vector, the rest of `codes` being zero already. Returns the scale and the length of what is left over.
+/// Quantises a unit vector into `codes`, whose padding must be zero. Returns the scale and the length of the residual.
 pub fn encode(values: &[f32], codes: &mut [i8]) -> (f32, f32) {
-    quantise(values, 127.0, |i, step| codes[i] = step as i8)
+    quantise(values, 127.0, codes, |step| step as i8)
 }
 
-fn quantise(values: &[f32], steps: f64, mut put: impl FnMut(usize, f64)) -> (f32, f32) {
+fn quantise<T>(values: &[f32], steps: f64, codes: &mut [T], of: impl Fn(f64) -> T) -> (f32, f32) {
     let largest = values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
     let scale = (f64::from(largest) / steps) as f32;
-    let mut left_over = 0.0f64;
-    for (i, &value) in values.iter().enumerate() {
+    let mut residual = 0.0f64;
+    for (&value, code) in values.iter().zip(codes) {
         let step = (f64::from(value) / f64::from(scale)).round().clamp(-steps, steps);
-        put(i, step);
-        left_over += (f64::from(value) - step * f64::from(scale)).powi(2);
+        *code = of(step);
+        residual += (f64::from(value) - step * f64::from(scale)).powi(2);
     }
-    (scale, (left_over.sqrt() as f32).next_up())
+    (scale, (residual.sqrt() as f32).next_up())
 }
 
-/// Some rows of the index, one after the other, all slices of as many rows.
+/// Consecutive rows of the index. All slices have the same number of rows.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
-    /// `stride` bytes a row.
+    /// `stride` bytes per row.
     pub codes: &'a [i8],
     pub scales: &'a [f32],
     pub errors: &'a [f32],
     pub owners: &'a [PersonId],
-    /// The number of the first row.
+    /// The number of the first row in the index.
     pub first: usize,
 }
 
 impl<'a> Rows<'a> {
-    /// The rows before and from `middle`, counted from the first of these.
+    /// Splits the rows before `middle`, counted from the first of these.
     pub fn split_at(self, middle: usize, stride: usize) -> (Rows<'a>, Rows<'a>) {
         let (codes, scales) = (self.codes.split_at(middle * stride), self.scales.split_at(middle));
         let (errors, owners) = (self.errors.split_at(middle), self.owners.split_at(middle));
@@ -113,17 +111,17 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The rows that may be the nearest or the runner-up, and nothing that is certainly neither is kept for long.
+/// The rows that may be the nearest or the runner-up.
 #[derive(Default)]
 pub struct Frontier {
-    /// The two people who are nearest for certain; how far is minus the lower bound of the dot product.
-    sure: Podium<f32>,
-    /// Row and upper bound of its dot product.
+    /// The two people who are certainly nearest, with minus the lower bound of the dot product as the distance.
+    sure: NearestTwo<f32>,
+    /// Rows and the upper bounds of their dot products.
     candidates: Vec<(usize, f32)>,
 }
 
 impl Frontier {
-    /// A row whose upper bound is below this is farther than two people are, so it is neither the nearest nor the runner-up.
+    /// A row whose upper bound is below this is farther than two people, so it is neither the nearest nor the runner-up.
     fn floor(&self) -> f32 {
         self.sure.second().map_or(f32::NEG_INFINITY, |(far, _)| -far)
     }
@@ -133,22 +131,22 @@ impl Frontier {
         self.candidates.push((row, upper));
     }
 
-    /// Takes in what another part of the index offers.
-    pub fn join(&mut self, other: Frontier) {
-        for (far, owner) in other.sure.places() {
+    /// Adds the result of another part of the index.
+    pub fn merge(&mut self, other: Frontier) {
+        for (far, owner) in other.sure.both() {
             self.sure.offer(far, owner);
         }
         self.candidates.extend(other.candidates);
     }
 
-    /// The rows to be measured exactly.
+    /// The rows whose distance has to be computed exactly.
     pub fn candidates(&self) -> impl Iterator<Item = usize> {
         let floor = self.floor();
         self.candidates.iter().filter(move |(_, upper)| *upper >= floor).map(|&(row, _)| row)
     }
 }
 
-/// Looks at every row.
+/// Scans all rows.
 #[multiversion(targets("x86_64+avx2+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2", "aarch64+neon+dotprod",))]
 pub fn scan(probe: &Probe<NativeStep>, rows: Rows, frontier: &mut Frontier) {
     scan_in(probe, rows, frontier);
@@ -159,7 +157,7 @@ fn scan_in<S: Step>(probe: &Probe<S>, rows: Rows<'_>, frontier: &mut Frontier) {
     let stride = probe.steps.len();
     let mut uppers = [0.0f32; BLOCK];
     let blocks = rows.codes.chunks(BLOCK * stride).zip(rows.scales.chunks(BLOCK)).zip(rows.errors.chunks(BLOCK));
-    for (block, ((codes, scales), errors)) in blocks.enumerate() {
+    for (block, (((codes, scales), errors), owners)) in blocks.zip(rows.owners.chunks(BLOCK)).enumerate() {
         let mut dots = [0i32; BLOCK];
         for (row, dot) in codes.chunks_exact(stride).zip(&mut dots) {
             let mut sum = 0i32;
@@ -176,10 +174,10 @@ fn scan_in<S: Step>(probe: &Probe<S>, rows: Rows<'_>, frontier: &mut Frontier) {
         }
         if any {
             let first = block * BLOCK;
-            for (i, (&upper, &error)) in uppers.iter().zip(errors).enumerate() {
+            for (i, ((&upper, &error), &owner)) in uppers.iter().zip(errors).zip(owners).enumerate() {
                 if upper >= frontier.floor() {
                     let lower = upper - 2.0 * (probe.slack + probe.slope * error);
-                    frontier.offer(rows.first + first + i, rows.owners[first + i], lower, upper);
+                    frontier.offer(rows.first + first + i, owner, lower, upper);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The gallery as its users see it: what it keeps, whom it finds, and what a crash leaves behind.
+//! The gallery as its users see it: what it stores, whom it finds, and what a crash leaves behind.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -49,7 +49,7 @@ fn is_shared_between_threads() {
 }
 
 #[test]
-fn everything_is_there_after_reopening() {
+fn a_reopened_gallery_has_everything() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     let new = NewPerson { name: " Ada ".into(), employee_id: Some("E7".into()), groups: vec!["staff".into()] };
@@ -71,14 +71,14 @@ fn everything_is_there_after_reopening() {
     assert_eq!(templates, [along(3, 0.0), along(3, 0.1), along(3, 0.3)]);
     assert_eq!(gallery.nearest(&probe).unwrap().unwrap(), found);
     assert_eq!((found.person, found.runner_up.unwrap().0), (bob.id, ada.id));
-    assert_eq!(gallery.find("ada lovelace").unwrap().id, ada.id);
-    assert_eq!(gallery.find("E7").unwrap().groups, ["staff"]);
+    assert_eq!(gallery.person_by_query("ada lovelace").unwrap().id, ada.id);
+    assert_eq!(gallery.person_by_query("E7").unwrap().groups, ["staff"]);
     assert!(gallery.damaged().is_empty() && gallery.foreign().unwrap().is_empty());
 }
 
-/// A head swaps what is near and what is far; templates stay what the model made, and are found again without it.
+/// The head makes someone else nearest; the stored templates do not change, and work again without it.
 #[test]
-fn a_site_head_is_put_on_and_taken_off_without_enrolling_again() {
+fn a_site_head_can_be_added_and_removed_without_enrolling_again() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     let ada =
@@ -91,20 +91,20 @@ fn a_site_head_is_put_on_and_taken_off_without_enrolling_again() {
     assert_eq!(before.person, ada.id);
     drop(gallery);
 
-    // Blind to the second direction.
+    // Drops the second dimension.
     let matrix = (0..DIMENSION * DIMENSION)
         .map(|n| if n % (DIMENSION + 1) == 0 && n != DIMENSION + 1 { 1.0 } else { 0.0 })
         .collect();
     let head = Head::new(ModelId::new("net"), ModelId::new("net+head"), matrix).unwrap();
-    let gallery = Gallery::open_behind(&Store::open(dir.path()).unwrap(), &plain(), head).unwrap();
-    assert_eq!((gallery.model().as_str(), gallery.compares_by().as_str()), ("net", "net+head"));
+    let gallery = Gallery::open_with_head(&Store::open(dir.path()).unwrap(), &plain(), head).unwrap();
+    assert_eq!((gallery.model().as_str(), gallery.comparison_id().as_str()), ("net", "net+head"));
     let found = gallery.nearest(&probe).unwrap().unwrap();
     assert_eq!(found.person, bob.id);
     assert_eq!(gallery.templates(ada.id).unwrap(), templates);
     assert_eq!(gallery.distance(&probe, &gallery.templates(bob.id).unwrap()[0].embedding), Some(found.distance));
-    let standings = gallery.standings().unwrap();
-    assert_eq!(standings[0].views[0].other.map(|(person, _)| person), Some(bob.id));
-    // Nobody is what the head takes to nothing.
+    let checks = gallery.check_recognition().unwrap();
+    assert_eq!(checks[0].templates[0].other.map(|(person, _)| person), Some(bob.id));
+    // A probe that the head projects to zero matches nobody.
     assert_eq!(gallery.nearest(&embedding("net", &[0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])).unwrap(), None);
     let new = gallery.enroll(named("Cleo"), vec![along(5, 0.0)]).unwrap();
     assert_eq!(gallery.nearest(&along(5, 0.0).embedding).unwrap().unwrap().person, new.id);
@@ -116,7 +116,7 @@ fn a_site_head_is_put_on_and_taken_off_without_enrolling_again() {
 }
 
 #[test]
-fn refuses_what_it_cannot_keep() {
+fn invalid_people_and_templates_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     let with_id = |name: &str| NewPerson { employee_id: Some("E7".into()), ..named(name) };
@@ -131,12 +131,12 @@ fn refuses_what_it_cannot_keep() {
     assert!(matches!(gallery.rename(PersonId(9), "Eve"), Err(GalleryError::NotFound { .. })));
     assert!(matches!(gallery.remove(PersonId(9)), Err(GalleryError::NotFound { .. })));
     assert_eq!(gallery.people().len(), 1);
-    // Nothing of what was refused used up a number.
+    // A refusal uses up no number.
     assert_eq!(gallery.enroll(named("Bob"), many(64)).unwrap().id, PersonId(2));
 }
 
 #[test]
-fn numbers_are_never_used_again() {
+fn numbers_are_never_reused() {
     let dir = tempfile::tempdir().unwrap();
     for expected in 1..4 {
         let gallery = open(&dir);
@@ -147,7 +147,7 @@ fn numbers_are_never_used_again() {
 }
 
 #[test]
-fn a_damaged_counter_stops_enrolment_and_nothing_else() {
+fn a_damaged_counter_stops_only_enrolment() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     gallery.enroll(named("Ada"), vec![along(0, 0.0)]).unwrap();
@@ -159,14 +159,14 @@ fn a_damaged_counter_stops_enrolment_and_nothing_else() {
 }
 
 #[test]
-fn nobody_finds_the_removed() {
+fn removed_people_are_not_found() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     let ids: Vec<_> = (0..3).map(|i| gallery.enroll(named("P"), vec![along(i, 0.0); 2]).unwrap().id).collect();
     let nearest = |gallery: &Gallery| gallery.nearest(&along(1, 0.0).embedding).unwrap().map(|m| m.person);
-    assert_eq!((nearest(&gallery), gallery.people_compared()), (Some(ids[1]), 3));
+    assert_eq!((nearest(&gallery), gallery.size().people), (Some(ids[1]), 3));
     assert_eq!(gallery.add_templates(ids[1], vec![along(1, 0.1)]).unwrap().templates, 3);
-    assert_eq!((gallery.templates_in_use(), gallery.people_compared()), (7, 3));
+    assert_eq!((gallery.size().templates, gallery.size().people), (7, 3));
     gallery.remove(ids[1]).unwrap();
     assert_ne!(nearest(&gallery), Some(ids[1]));
     assert!(matches!(gallery.templates(ids[1]), Err(GalleryError::NotFound { .. })));
@@ -175,11 +175,11 @@ fn nobody_finds_the_removed() {
     assert_eq!(gallery.nearest(&along(0, 0.0).embedding).unwrap().unwrap().runner_up, None);
     gallery.remove(ids[2]).unwrap();
     assert_eq!(gallery.nearest(&along(0, 0.0).embedding).unwrap(), None);
-    assert_eq!(gallery.people_compared(), 0);
+    assert_eq!(gallery.size().people, 0);
 }
 
 #[test]
-fn what_is_set_of_a_person_is_kept_and_they_stay_recognised() {
+fn changes_to_a_person_are_stored_and_leave_them_recognisable() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     let id = gallery.enroll(named("Ada"), vec![along(0, 0.0)]).unwrap().id;
@@ -207,7 +207,7 @@ fn models_are_never_mixed() {
     let foreign = gallery.foreign().unwrap();
     assert_eq!(foreign, [Foreign { model: ModelId::new("net"), templates: 3 }]);
     assert!(foreign[0].to_string().contains("enrol"), "{}", foreign[0]);
-    let ada = gallery.find("Ada").unwrap();
+    let ada = gallery.person_by_query("Ada").unwrap();
     assert_eq!((ada.templates, ada.foreign_templates), (0, 3));
     assert_eq!(gallery.nearest(&embedding("other", &[1.0, 0.0, 0.0, 0.0])).unwrap(), None);
     for stranger in [along(0, 0.0), of(embedding("other", &[1.0; 5]))] {
@@ -232,7 +232,7 @@ fn models_are_never_mixed() {
 }
 
 #[test]
-fn renewed_templates_take_the_place_of_those_of_another_model() {
+fn renewed_templates_replace_those_of_another_model() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     let ada = gallery.enroll(named("Ada"), vec![along(0, 0.0); 3]).unwrap();
@@ -258,7 +258,7 @@ fn renewed_templates_take_the_place_of_those_of_another_model() {
 }
 
 #[test]
-fn one_damaged_record_locks_nobody_else_out() {
+fn a_damaged_record_affects_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     let ids: Vec<_> = (0..3).map(|i| gallery.enroll(named("P"), vec![along(i, 0.0); 2]).unwrap().id).collect();
@@ -280,7 +280,7 @@ fn one_damaged_record_locks_nobody_else_out() {
     assert!(keys.contains(&("template 1 of person 1", Some(ids[0]))), "{keys:?}");
     assert!(keys.contains(&("person 2", Some(ids[1]))), "{keys:?}");
     assert!(keys.contains(&("key 0x6f6464206b6579", None)), "{keys:?}");
-    assert!(damaged[0].to_string().contains("enrol again"), "{}", damaged[0]);
+    assert!(damaged[0].to_string().contains("enrol them again"), "{}", damaged[0]);
     for (i, found) in [(0, ids[0]), (2, ids[2])] {
         assert_eq!(gallery.nearest(&along(i, 0.0).embedding).unwrap().unwrap().person, found);
     }
@@ -288,7 +288,7 @@ fn one_damaged_record_locks_nobody_else_out() {
     assert!(error.to_string().contains("template 1 of person 1"), "{error}");
     let error = gallery.rename(ids[1], "Q").unwrap_err();
     assert!(error.to_string().contains("person 2"), "{error}");
-    // The way out that the messages tell.
+    // The remedy in the messages works.
     gallery.remove(ids[0]).unwrap();
     gallery.remove(ids[1]).unwrap();
     assert_eq!(gallery.damaged().len(), 1);
@@ -296,7 +296,7 @@ fn one_damaged_record_locks_nobody_else_out() {
 }
 
 #[test]
-fn a_page_that_the_disk_lost_costs_nobody() {
+fn a_lost_page_affects_nobody_else() {
     let (model, dimension) = (ModelId::new("net"), 128);
     let dir = tempfile::tempdir().unwrap();
     let gallery = Gallery::open(&Store::open(dir.path()).unwrap(), &plain(), model.clone(), dimension).unwrap();
@@ -318,7 +318,7 @@ fn a_page_that_the_disk_lost_costs_nobody() {
 }
 
 #[test]
-fn a_removal_that_was_cut_short_is_finished() {
+fn an_interrupted_removal_is_finished() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     let id = gallery.enroll(named("Ada"), vec![along(0, 0.0); 2]).unwrap().id;
@@ -339,7 +339,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_nearest_is_that_of_a_plain_search(
+    fn the_nearest_agrees_with_a_plain_search(
         people in prop::collection::vec((prop::collection::vec(prop::array::uniform8(-3i8..4), 1..5), 0u8..4), 1..12),
         probes in prop::collection::vec(prop::array::uniform8(-3i8..4), 8),
     ) {
@@ -371,12 +371,12 @@ proptest! {
     }
 }
 
-/// Templates of each person that the child enrols.
+/// The number of templates of each person that the child enrols.
 const TEMPLATES: usize = 7;
-/// Tells the child where to enrol.
+/// The environment variable with the directory for the child.
 const CHILD: &str = "USHER_TEST_ENROL_IN";
 
-/// The child of the test below: enrols until it is killed, and says who is enrolled for good.
+/// The child process of the test below: enrols until it is killed, and prints who is enrolled durably.
 #[test]
 #[ignore = "runs in a process of its own, started by the test of kill -9"]
 fn enrols_until_killed() {
@@ -413,7 +413,7 @@ fn kill_9_leaves_whole_people_or_none() {
         child.kill().unwrap();
         child.wait().unwrap();
         said.extend(lines.map_while(Result::ok));
-        // The last number of a line; the test runner's own words may stand before it.
+        // The last number of a line; output of the test runner may precede it.
         let id = |line: &str| line.rsplit(' ').next().unwrap().parse().map(PersonId).ok();
         for line in said.iter().filter(|line| line.contains("enrolled")) {
             enrolled.extend(id(line));
@@ -426,7 +426,7 @@ fn kill_9_leaves_whole_people_or_none() {
         let gallery = open(&dir);
         assert!(gallery.damaged().is_empty(), "{:?}", gallery.damaged());
         for id in &enrolled {
-            // A removal may have been under way, but only of the last one.
+            // Only the removal of the last person may have been in progress.
             assert!(gallery.person(*id).is_ok() || Some(*id) == last, "person {id} is lost");
         }
         let people = gallery.people();
@@ -441,7 +441,7 @@ fn kill_9_leaves_whole_people_or_none() {
 }
 
 #[test]
-fn each_template_is_searched_for_without_itself() {
+fn recognition_checks_leave_each_template_out() {
     let dir = tempfile::tempdir().unwrap();
     let gallery = open(&dir);
     let ada = gallery.enroll(named("Ada"), vec![along(0, 0.0), along(0, 0.2), along(0, 0.9)]).unwrap();
@@ -449,15 +449,15 @@ fn each_template_is_searched_for_without_itself() {
     let twin = gallery.enroll(named("Twin"), vec![along(1, 0.0)]).unwrap();
     let away = gallery.enroll(named("Away"), vec![along(0, 0.1)]).unwrap();
     gallery.set_enabled(away.id, false).unwrap();
-    let standings = gallery.standings().unwrap();
-    assert_eq!(standings.iter().map(|s| s.person.id).collect::<Vec<_>>(), [ada.id, bob.id, twin.id, away.id]);
+    let checks = gallery.check_recognition().unwrap();
+    assert_eq!(checks.iter().map(|s| s.person.id).collect::<Vec<_>>(), [ada.id, bob.id, twin.id, away.id]);
     let between = |a: Template, b: Template| a.embedding.distance(&b.embedding);
-    let views = &standings[0].views;
-    assert_eq!(views[0].own, between(along(0, 0.0), along(0, 0.2)));
-    assert_eq!(views[2].own, between(along(0, 0.9), along(0, 0.2)), "the nearest of the others");
-    // Whoever is disabled is a neighbour too: a door compares with them, and a grant would be theirs to lose.
-    assert_eq!(views[2].other, Some((away.id, between(along(0, 0.9), along(0, 0.1)).unwrap())));
-    assert_eq!(standings[1].views, [View { own: None, other: Some((twin.id, Distance(0.0))) }]);
-    assert_eq!(standings[2].views[0].other, Some((bob.id, Distance(0.0))), "also at no distance at all");
-    assert_eq!(standings[3].views[0].other.unwrap().0, ada.id);
+    let templates = &checks[0].templates;
+    assert_eq!(templates[0].own, between(along(0, 0.0), along(0, 0.2)));
+    assert_eq!(templates[2].own, between(along(0, 0.9), along(0, 0.2)), "the nearest of the others");
+    // Disabled people count too: a door compares with them.
+    assert_eq!(templates[2].other, Some((away.id, between(along(0, 0.9), along(0, 0.1)).unwrap())));
+    assert_eq!(checks[1].templates, [TemplateCheck { own: None, other: Some((twin.id, Distance(0.0))) }]);
+    assert_eq!(checks[2].templates[0].other, Some((bob.id, Distance(0.0))), "even at distance zero");
+    assert_eq!(checks[3].templates[0].other.unwrap().0, ada.id);
 }

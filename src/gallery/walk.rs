@@ -1,25 +1,21 @@
-//! Reads all records of a tree, past pages that the disk does not give back.
-//!
-//! Knows nothing of what the records say; their keys begin with a person's number.
-
-use sled::IVec;
+//! Iterates over all records of a tree whose keys begin with a person's number, past pages that the disk cannot read.
 
 use crate::domain::PersonId;
-use crate::store::{StoreError, Tree};
+use crate::store::{Bytes, StoreError, Tree};
 
-/// What is met on the way.
+/// An item of the walk.
 pub enum Found {
     /// Key and value.
-    Record(IVec, IVec),
-    /// Some or all records of this person, if there are any, lie on a page that cannot be read.
+    Record(Bytes, Bytes),
+    /// Some or all records of this person, if any exist, are on an unreadable page.
     Unreadable(PersonId),
 }
 
-/// All records by key. Where a page is damaged the walk goes on with the next person, up to the person before `end`; any other
-/// error ends it.
+/// All records in key order. After a damaged page the walk continues with the next person, up to the person before `end`; any other error
+/// ends it.
 pub fn walk(tree: &Tree, end: PersonId) -> impl Iterator<Item = Result<Found, StoreError>> {
     let mut records = tree.iter();
-    // The lowest key that was not met yet.
+    // The lowest key not reached yet.
     let mut from: Vec<u8> = vec![0; 4];
     let mut over = false;
     std::iter::from_fn(move || {
@@ -46,7 +42,7 @@ pub fn walk(tree: &Tree, end: PersonId) -> impl Iterator<Item = Result<Found, St
     })
 }
 
-/// The next key of the same length; of the last one, the first that is longer.
+/// The next key of the same length, or after the last one the first longer key.
 fn after(key: &[u8]) -> Vec<u8> {
     let mut next = key.to_vec();
     for byte in next.iter_mut().rev() {
@@ -73,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_key_is_above_and_leaves_nothing_out() {
+    fn the_next_key_is_the_smallest_greater_one() {
         assert_eq!(after(&[0, 0, 0, 7]), [0, 0, 0, 8]);
         assert_eq!(after(&[0, 0, 255, 255]), [0, 1, 0, 0]);
         assert_eq!(after(&[0, 0, 0, 7, 0, 0, 0, 255]), [0, 0, 0, 7, 0, 0, 1, 0]);

@@ -4,14 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::tls::TlsSettings;
-
-/// A version of MQTT.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Version {
-    #[default]
-    V5,
-    V311,
-}
+pub use crate::domain::{MqttVersion as Version, PeopleAs};
 
 /// Where the broker is, and how this device identifies itself.
 #[derive(Clone)]
@@ -82,17 +75,6 @@ pub struct HomeAssistantSettings {
     /// `homeassistant`, unless that was changed in Home Assistant.
     pub discovery_prefix: String,
     pub people: PeopleAs,
-}
-
-/// How people appear in Home Assistant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeopleAs {
-    /// Not one by one.
-    Nobody,
-    /// A device tracker for each person: at home or not.
-    DeviceTracker,
-    /// A tag for each person, scanned with each grant.
-    Tag,
 }
 
 /// Which commands are accepted.

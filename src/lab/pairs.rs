@@ -92,11 +92,11 @@ pub fn read_lfw_list(list: &Path, images: &Path) -> Result<LfwList, PairsError> 
 /// list assumed, for the user.
 pub fn read_csv(list: &Path, images: &Path) -> Result<(Vec<Pair>, Vec<String>), PairsError> {
     let table = Table::read(list)?;
-    let (a, b, same) = (table.need("a")?, table.need("b")?, table.need("same")?);
+    let (a, b, same) = (table.require_column("a")?, table.require_column("b")?, table.require_column("same")?);
     let mut pairs = Vec::new();
     for row in table.rows() {
         let photo = |column| match row.get(column) {
-            "" => Err(table.wrong(row, column, "it is empty: write a photograph's path")),
+            "" => Err(table.cell_error(row, column, "it is empty: write a photograph's path")),
             path => Ok(spelt_as_there(images.join(path))),
         };
         let same = match row.get(same).to_lowercase().as_str() {
@@ -104,7 +104,7 @@ pub fn read_csv(list: &Path, images: &Path) -> Result<(Vec<Pair>, Vec<String>), 
             "0" | "false" | "no" => false,
             other => {
                 let why = format!("`{other}` does not say whether the two are one person: write 1 or 0");
-                return Err(table.wrong(row, same, why).into());
+                return Err(table.cell_error(row, same, why).into());
             }
         };
         pairs.push(Pair { a: photo(a)?, b: photo(b)?, same });

@@ -42,7 +42,7 @@ impl Journal {
                 count += numbers.len() as u64;
                 let began = Instant::now();
                 self.append_with(&Event::Erased { records: numbers, by: by.to_owned() }, stamp, &changes)?;
-                self.store.pause_after(began.elapsed());
+                self.store.yield_to_writers(began.elapsed());
             }
         }
         if count > 0 {

@@ -40,9 +40,9 @@ impl Journal {
         let [records, contents, ids] = TREES;
         Ok(Journal {
             store: store.clone(),
-            records: store.tree_later(records),
-            contents: store.tree_later(contents),
-            ids: store.tree_later(ids),
+            records: store.tree_lazily(records),
+            contents: store.tree_lazily(contents),
+            ids: store.tree_lazily(ids),
             outbox: None,
             tidying: Mutex::new(()),
             timeline: Mutex::default(),

@@ -82,11 +82,11 @@ impl Journal {
                 changes.push(self.ids.delete(*record.id.as_bytes()));
             }
             if changes.len() >= 3 * AT_ONCE {
-                self.store.commit_calmly(&std::mem::take(&mut changes))?;
+                self.store.commit_in_background(&std::mem::take(&mut changes))?;
             }
         }
         if !changes.is_empty() {
-            self.store.commit_calmly(&changes)?;
+            self.store.commit_in_background(&changes)?;
         }
         Ok(())
     }

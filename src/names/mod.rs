@@ -1,8 +1,7 @@
-//! When two names are the same, and which characters a name may not have.
+//! Comparing names, and checking which characters a name may have.
 //!
-//! Names are typed on one machine, copied from a spreadsheet on another, and taken from folders on a third: the same name comes with its
-//! accents composed or not (NFC, NFD), in any case of letters, with spaces of several kinds, and with characters that nobody sees. Knows
-//! nothing of people.
+//! Names are typed on one machine, copied from a spreadsheet on another, and taken from directory names on a third. The same name arrives
+//! composed or decomposed (NFC, NFD), in different case, with different kinds of spaces, and with invisible characters.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -14,51 +13,49 @@ use unicode_security::{GeneralSecurityProfile, MixedScript};
 /// What is wrong with the characters of a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameFault {
-    #[error(
-        "it holds a character that nobody sees (U+{code:04X}, character {place}): type the name anew instead of copying it"
-    )]
+    #[error("it has an invisible character (U+{code:04X}, character {place}): type the name instead of copying it")]
     Invisible { code: u32, place: usize },
     #[error(
-        "`{word}` mixes letters of several scripts that look alike, as Latin and Cyrillic: type it with one keyboard layout"
+        "`{word}` mixes similar letters of several scripts, such as Latin and Cyrillic: type it with one keyboard layout"
     )]
     MixedScripts { word: String },
-    #[error("`{word}` is written with letters of a special form: write `{plain}`")]
+    #[error("`{word}` has letters of a special form: write `{plain}`")]
     SpecialForm { word: String, plain: String },
 }
 
-/// What names are compared by: composed (NFC), case-folded, each white space as one plain space, without invisible characters.
+/// The form in which names are compared: NFC, case-folded, with runs of whitespace as one space, without invisible characters.
 pub fn key(name: &str) -> String {
     let visible: String = name.nfd().filter(|c| !is_invisible(*c)).collect();
     let folded = caseless::default_case_fold_str(&visible);
     spaced(&folded.nfc().collect::<String>())
 }
 
-/// Whether two names are the same, as [`key`] compares.
+/// Whether two names are equal by [`key`].
 pub fn same(one: &str, other: &str) -> bool {
     key(one) == key(other)
 }
 
-/// What an identifier is compared by: as [`key`], but its case matters.
+/// The form in which identifiers are compared: as [`key`], but case-sensitive.
 pub fn exact_key(text: &str) -> String {
     spaced(&text.nfd().filter(|c| !is_invisible(*c)).nfc().collect::<String>())
 }
 
-/// Whether two names look alike to the eye (the skeletons of Unicode's Technical Standard 39), as `Ada` does with a Cyrillic А.
+/// Whether two names look alike (by the skeletons of Unicode Technical Standard 39), such as `Ada` with a Cyrillic А.
 pub fn look_alike(one: &str, other: &str) -> bool {
     let skeletons = |name: &str| [exact_key(name), key(name)].map(|text| confusables(&text).collect::<String>());
-    let (one, other) = (skeletons(one), skeletons(other));
-    one[0] == other[0] || one[1] == other[1]
+    let ([exact, folded], [other_exact, other_folded]) = (skeletons(one), skeletons(other));
+    exact == other_exact || folded == other_folded
 }
 
-/// As a name is stored: composed (NFC), with plain spaces, one between words.
+/// The stored form of a name: NFC, with single spaces between words.
 pub fn tidy(name: &str) -> String {
     spaced(&name.nfc().collect::<String>())
 }
 
-/// Whether every character of a name can be seen. Joiners are allowed inside words of the scripts that are written with them.
+/// Checks that every character of a name is visible. Joiners are allowed inside words of scripts that use them.
 ///
 /// # Errors
-/// [`NameFault::Invisible`] for the first that cannot.
+/// [`NameFault::Invisible`] for the first that is not.
 pub fn check_visible(name: &str) -> Result<(), NameFault> {
     let mut before = None;
     let mut rest = name.chars().enumerate().peekable();
@@ -73,7 +70,7 @@ pub fn check_visible(name: &str) -> Result<(), NameFault> {
     Ok(())
 }
 
-/// Whether each word of a name is written in one script, with ordinary letters.
+/// Checks that each word of a name has ordinary letters of a single script.
 ///
 /// # Errors
 /// [`NameFault::MixedScripts`], [`NameFault::SpecialForm`], for the first word that is not.
@@ -90,13 +87,13 @@ pub fn check_letters(name: &str) -> Result<(), NameFault> {
     Ok(())
 }
 
-/// Mathematical, full-width and Roman-numeral forms of the letters and digits of ASCII. `ª` and `º` are written in Spanish names.
+/// Mathematical, full-width and Roman-numeral forms of ASCII letters and digits, except `ª` and `º`, which Spanish names use.
 fn is_special_form(c: char) -> bool {
     let plain = || c.nfkc().all(|plain| plain.is_ascii_alphanumeric());
     !c.is_ascii() && c.is_alphanumeric() && c != 'ª' && c != 'º' && plain()
 }
 
-/// Nothing is drawn for it: Unicode's default-ignorable characters, controls, separators of lines, and the empty Braille pattern.
+/// Unicode's default-ignorable characters, controls, line separators, and the empty Braille pattern.
 fn is_invisible(c: char) -> bool {
     let ignorable = || {
         c.identifier_type() == Some(IdentifierType::Default_Ignorable)
@@ -111,7 +108,7 @@ fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}')
 }
 
-/// Whether a letter is of a script in which joiners change how words are written, such as Persian and Hindi.
+/// Whether a letter belongs to a script in which joiners change how words are written, such as those of Persian and Hindi.
 fn is_joined(c: char) -> bool {
     let plain = [
         Script::Latin,
@@ -125,7 +122,7 @@ fn is_joined(c: char) -> bool {
     (c.is_alphabetic() || is_combining_mark(c)) && !plain.contains(&c.script())
 }
 
-/// Words with one plain space between them, none around them.
+/// Joins the words with single spaces.
 fn spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -136,7 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn composed_and_decomposed_upper_and_lower_and_unseen_are_the_same() {
+    fn normal_form_case_and_invisible_characters_do_not_matter() {
         for (one, other) in [
             ("Zoë Müller", "Zoe\u{308} Mu\u{308}ller"),
             ("ZOË MÜLLER", "zoë müller"),
@@ -172,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn invisible_characters_are_named_and_joiners_have_their_place() {
+    fn invisible_characters_are_reported_and_joiners_are_allowed_where_used() {
         for (name, code, place) in [
             ("Ada\u{200B}", 0x200B, 4),
             ("A\u{AD}da", 0xAD, 2),
@@ -222,7 +219,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stored_name_is_the_name_that_was_given(name in "\\PC{0,30}") {
+        fn tidying_a_name_keeps_its_key(name in "\\PC{0,30}") {
             prop_assert_eq!(key(&tidy(&name)), key(&name));
             prop_assert_eq!(key(&name.nfd().collect::<String>()), key(&name));
         }

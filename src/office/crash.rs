@@ -1,4 +1,4 @@
-//! The register against sudden death: people and the records of them never differ.
+//! The register under kills: people and their records never differ.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -31,7 +31,7 @@ fn enrolment(name: &str) -> Enrolment {
     Enrolment { person, templates: vec![template], labels: Vec::new(), force: true, by: "anna".into() }
 }
 
-/// Every kind of change, to one person. Nobody else has these names, from an earlier run either.
+/// Makes every kind of change to one person. The names are unique across runs.
 fn change_all(register: &Register, n: u32) -> Result<(), OfficeError> {
     let by = || "anna".to_owned();
     let run = std::process::id();
@@ -47,7 +47,7 @@ fn change_all(register: &Register, n: u32) -> Result<(), OfficeError> {
     Ok(())
 }
 
-/// Not a test of its own: the child of the next one. Changes people until it is killed.
+/// The child process of the next test: changes people until it is killed.
 #[test]
 #[ignore = "runs as a child of another test"]
 fn changes_people_until_killed() {
@@ -62,7 +62,7 @@ fn changes_people_until_killed() {
     }
 }
 
-/// Name, whether enabled, groups, and whether their validity is limited: as the records have everybody.
+/// By number: name, whether enabled, groups, and whether the validity is limited.
 type Known = BTreeMap<u32, (String, bool, String, bool)>;
 
 fn by_the_records(store: &Store) -> Known {
@@ -93,7 +93,7 @@ fn by_the_gallery(gallery: &Gallery) -> Known {
 }
 
 #[test]
-fn people_and_their_records_are_the_same_after_a_kill() {
+fn people_and_their_records_agree_after_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0u32..8 {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -106,7 +106,7 @@ fn people_and_their_records_are_the_same_after_a_kill() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let rounds = lines.by_ref().filter(|line| line.as_ref().is_ok_and(|line| line.starts_with("round ")));
         assert_eq!(rounds.take(2).count(), 2, "the child ended by itself");
-        // At another point of a round each time.
+        // At a different point of the round each time.
         std::thread::sleep(std::time::Duration::from_micros(u64::from(round) * 1700));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -119,7 +119,7 @@ fn people_and_their_records_are_the_same_after_a_kill() {
 }
 
 #[test]
-fn what_cannot_be_written_down_changes_nobody() {
+fn a_change_that_cannot_be_recorded_is_not_made() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     let (register, gallery) = register(&store);

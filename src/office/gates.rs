@@ -1,21 +1,19 @@
-//! Which face of a photograph may become a template, and what is wrong with the others.
-//!
-//! Knows nothing of where the photograph came from.
+//! Which face of a photograph can become a template, and what is wrong with the others.
 
 use std::fmt;
 
 use crate::domain::{Face, Quality};
 
-/// The limits of an enrolment; stricter than a door's, because a bad template errs every day.
+/// The limits for enrolment. They are stricter than a door's, because a bad template causes errors every day.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gates {
     /// The shorter side of the face in pixels.
     pub min_face_px: f32,
     /// As in [`Quality::sharpness`].
     pub min_sharpness: f32,
-    /// Degrees to either side.
+    /// The largest yaw to either side, in degrees.
     pub max_yaw_deg: f32,
-    /// Degrees up or down.
+    /// The largest pitch up or down, in degrees.
     pub max_pitch_deg: f32,
 }
 
@@ -37,25 +35,25 @@ impl fmt::Display for Refusal {
             Refusal::Several { usable } => {
                 write!(
                     f,
-                    "{usable} faces could be meant; cut the photograph to one, or pass --largest to take the largest"
+                    "there are {usable} usable faces; crop the photograph to one, or pass --largest to use the largest"
                 )
             }
             Refusal::Small { size, limit } => {
                 write!(
                     f,
-                    "the face is {size:.0} pixels wide, at least {limit:.0} are needed; come nearer or use a larger photograph"
+                    "the face is {size:.0} pixels wide, but at least {limit:.0} are needed; move closer or use a larger photograph"
                 )
             }
             Refusal::Blurred { sharpness, limit } => {
                 write!(
                     f,
-                    "the face is blurred (sharpness {sharpness:.0}, at least {limit:.0} is needed); hold still, add light"
+                    "the face is blurred (sharpness {sharpness:.0}, but at least {limit:.0} is needed); hold still or add light"
                 )
             }
             Refusal::Turned { yaw, limit } => {
                 write!(
                     f,
-                    "the head is turned by {:.0} degrees, at most {limit:.0} are allowed; look into the camera",
+                    "the head is turned by {:.0} degrees, but at most {limit:.0} are allowed; look into the camera",
                     yaw.abs()
                 )
             }
@@ -63,7 +61,7 @@ impl fmt::Display for Refusal {
                 let way = if *pitch < 0.0 { "down" } else { "up" };
                 write!(
                     f,
-                    "the head looks {way} by {:.0} degrees, at most {limit:.0} are allowed; look into the camera",
+                    "the head is tilted {way} by {:.0} degrees, but at most {limit:.0} are allowed; look into the camera",
                     pitch.abs()
                 )
             }
@@ -72,10 +70,10 @@ impl fmt::Display for Refusal {
 }
 
 impl Gates {
-    /// What is wrong with a face of this quality. Not-a-number never passes.
+    /// Checks a face's quality. Not-a-number never passes.
     pub fn check(&self, quality: &Quality) -> Result<(), Refusal> {
         let Gates { min_face_px, min_sharpness, max_yaw_deg, max_pitch_deg } = *self;
-        // Each asks whether the limit is kept, so that not-a-number keeps none.
+        // Each comparison is written so that not-a-number fails it.
         let large = quality.size >= min_face_px;
         let facing = quality.yaw.abs() <= max_yaw_deg;
         let level = quality.pitch.abs() <= max_pitch_deg;
@@ -93,16 +91,21 @@ impl Gates {
         }
     }
 
-    /// The one face to enrol: the only usable one, or with `largest` the largest, which must be usable.
+    /// The index of the face to enrol: the only usable one, or with `largest` the largest, which must be usable.
     pub fn choose(&self, faces: &[(Face, Quality)], largest: bool) -> Result<usize, Refusal> {
-        let biggest = (0..faces.len()).max_by(|&a, &b| faces[a].1.size.total_cmp(&faces[b].1.size));
-        let Some(biggest) = biggest else { return Err(Refusal::NoFace) };
-        let usable: Vec<usize> = (0..faces.len()).filter(|&i| self.check(&faces[i].1).is_ok()).collect();
+        let biggest = faces.iter().enumerate().max_by(|(_, a), (_, b)| a.1.size.total_cmp(&b.1.size));
+        let Some((at, (_, quality))) = biggest else { return Err(Refusal::NoFace) };
+        let usable: Vec<usize> = faces
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, quality))| self.check(quality).is_ok())
+            .map(|(at, _)| at)
+            .collect();
         match usable[..] {
             [only] if !largest => Ok(only),
             [_, _, ..] if !largest => Err(Refusal::Several { usable: usable.len() }),
-            // Also with nothing usable: the largest face's own fault is the most useful answer.
-            _ => self.check(&faces[biggest].1).map(|()| biggest),
+            // Even if no face is usable: the fault of the largest is the most useful answer.
+            _ => self.check(quality).map(|()| at),
         }
     }
 }
@@ -121,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn one_usable_face_is_taken_whatever_stands_behind_it() {
+    fn the_only_usable_face_is_chosen() {
         assert_eq!(GATES.choose(&[good(30.0), good(120.0)], false), Ok(1));
         assert_eq!(GATES.choose(&[good(110.0), good(120.0)], false), Err(Refusal::Several { usable: 2 }));
         assert_eq!(GATES.choose(&[good(110.0), good(120.0)], true), Ok(1));
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_has_its_own_answer_and_not_a_number_passes_nothing() {
+    fn each_fault_has_its_own_refusal_and_not_a_number_never_passes() {
         let fault = |change: &dyn Fn(&mut Quality)| {
             let mut face = good(120.0);
             change(&mut face.1);

@@ -1,22 +1,23 @@
-//! Where people are enrolled, renamed and removed, and every such act is written down.
+//! Enrolling, changing and removing people, with a journal record of each act.
 //!
-//! Joins the gallery and the ledger for both of their visitors, the daemon's control API and the command line that opens the store
-//! itself, so that the rules of enrolment stand once. Knows nothing of sockets, cameras and terminals.
+//! Joins the gallery and the ledger for the API, so that the daemon and the commands use the same rules. Also owns the state that doors save
+//! over a restart.
 
+mod clock_evidence;
+mod disk_space;
 mod gates;
-mod one_person;
+mod outliers;
 mod recorder;
 mod register;
-mod room;
-mod sealing;
+pub mod saved;
 mod strangers;
 
 #[cfg(test)]
 mod crash;
 
+pub use clock_evidence::{clock_evidence, clock_quality};
+pub use disk_space::DiskSpace;
 pub use gates::{Gates, Refusal};
 pub use recorder::Recorder;
-pub use register::{Enrolment, OfficeError, Register};
-pub use room::Room;
-pub use sealing::{tell_of_locked, tell_of_sealing};
+pub use register::{Enrolment, OfficeError, Register, record_locked_templates, record_sealing};
 pub use strangers::{Stranger, Strangers, StrangersError, forget_strangers, strangers};

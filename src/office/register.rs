@@ -1,6 +1,4 @@
-//! The register of people: each change is checked, and made durable in one commit with its record, which names who made it.
-//!
-//! Knows nothing of how templates are made from photographs.
+//! The register of people. Each change is checked and committed together with its journal record, which names who made it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -9,75 +7,74 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::Recorder;
-use super::one_person::odd_ones;
+use super::outliers::find_outliers;
 use crate::access::{Cut, NearEnough};
 use crate::domain::{Distance, Event, GallerySize, Named, PersonId};
-use crate::gallery::{Gallery, GalleryError, NewPerson, Person, Prepared, Template};
+use crate::gallery::{Gallery, GalleryError, Locked, NewPerson, Person, Prepared, Template};
 use crate::ledger::LedgerError;
 use crate::names::{self, NameFault};
+use crate::seal::RingState;
 
-/// The gallery and the pen.
+/// Changes people, with the gallery and the recorder.
 #[derive(Clone)]
 pub struct Register {
     gallery: Arc<Gallery>,
     recorder: Arc<Recorder>,
-    /// One enrolment at a time: what was checked must still hold when it is written.
-    desk: Arc<Mutex<()>>,
-    /// How near two faces must be to be taken for one person, by the number of people and templates enrolled.
+    /// Held during an enrolment: what was checked must still be true when it is committed.
+    enrolling: Arc<Mutex<()>>,
+    /// The distance within which two faces count as one person, by the size of the gallery.
     near_enough: NearEnough,
 }
 
-/// Somebody to enrol, with templates that already passed the gates.
+/// A person to enrol, with templates that have passed the [`Gates`](super::Gates).
 pub struct Enrolment {
     pub person: NewPerson,
     pub templates: Vec<Template>,
-    /// What each template was made from, for messages: `ada.jpg`. May be shorter than `templates`.
+    /// What each template was made from, for messages, such as `ada.jpg`. May be shorter than `templates`.
     pub labels: Vec<String>,
-    /// Enrol even if it looks like somebody else or is called the same, or if the templates do not look like one person.
+    /// Enrol even if the face or the name is that of an enrolled person, or if the templates do not look like one person.
     pub force: bool,
-    /// Who does it.
+    /// Who enrols.
     pub by: String,
 }
 
-/// Why the register stays as it is.
+/// Why a change was refused or failed.
 #[derive(Debug, Error)]
 pub enum OfficeError {
     #[error(transparent)]
     Gallery(#[from] GalleryError),
-    #[error("nothing was changed, because it could not be written down: {0}")]
+    #[error("nothing was changed, because it could not be recorded: {0}")]
     Ledger(#[from] LedgerError),
-    #[error("it was done, but could not be written down: {0}")]
+    #[error("it was done, but could not be recorded: {0}")]
     Unrecorded(LedgerError),
     #[error(
-        "this may be {name} (#{person}), who is enrolled already: distance {distance}, and up to {limit} counts as the same person. \
+        "this may be {name} (#{person}), who is already enrolled: distance {distance}, and up to {limit} counts as the same person. \
          Pass --force to enrol anyway, for example for twins"
     )]
     Duplicate { person: PersonId, name: String, distance: Distance, limit: Distance },
     #[error(
-        "{name} is enrolled already, as #{person}. Somebody else of that name needs an employee id, and so does #{person} (usher people \
-         id); for an enrolment --force does as well. To take new photographs of #{person}, remove that person first"
+        "{name} is already enrolled as #{person}. Another person of that name needs an employee id, and so does #{person} (usher people \
+         id); for an enrolment --force works too. To take new photographs of #{person}, remove that person first"
     )]
     SameName { person: PersonId, name: String },
-    #[error(
-        "{new} looks like {name} (#{person}), who is enrolled already, but is written with other characters: {advice}"
-    )]
+    #[error("{new} looks like {name} (#{person}), who is already enrolled, but has other characters: {advice}")]
     LookAlike { person: PersonId, name: String, new: String, advice: &'static str },
-    #[error("the name {name:?} cannot be told from others by the eye: {fault}")]
+    #[error("the name {name:?} may look the same as another: {fault}")]
     Unclear { name: String, fault: NameFault },
     #[error(
         "{which} not look like the others: at distance {distances} from {middle}, which is in the middle of them, and up to {limit} counts \
-         as the same person. Leave what is named first out, or pass --force if it is the same person"
+         as the same person. Leave the first ones out, or pass --force if they show the same person"
     )]
-    Odd { which: String, middle: String, distances: String, limit: Distance },
+    Outliers { which: String, middle: String, distances: String, limit: Distance },
 }
 
 impl Register {
-    /// `near_enough` is what the doors take two faces for one person by.
+    /// `near_enough` is the rule by which the doors take two faces for one person.
     pub fn new(gallery: Arc<Gallery>, recorder: Arc<Recorder>, near_enough: NearEnough) -> Register {
-        Register { gallery, recorder, desk: Arc::default(), near_enough }
+        Register { gallery, recorder, enrolling: Arc::default(), near_enough }
     }
 
-    /// The cut for the people and templates enrolled now: at this distance or less two faces are taken for one person.
+    /// The cut for the present gallery: two faces at this distance or less count as one person.
     pub fn cut(&self) -> Cut {
         self.near_enough.cut(self.gallery.size())
     }
@@ -87,61 +84,61 @@ impl Register {
         &self.gallery
     }
 
-    /// Enrols a person, all or nothing. Somebody of that name or employee id whose templates are all of another model or locked is enrolled again:
-    /// they keep number, groups and whether they are enabled, and the new templates take the place of the old.
+    /// Enrols a person, all or nothing. A person with that name or employee id whose templates are all of another model or locked is enrolled
+    /// again: they keep their number, groups and enabled state, and the new templates replace the old.
     ///
     /// # Errors
-    /// [`OfficeError::SameName`], [`OfficeError::Duplicate`] and [`OfficeError::Odd`] unless forced; whatever the gallery refuses.
+    /// [`OfficeError::SameName`], [`OfficeError::Duplicate`] and [`OfficeError::Outliers`] unless forced; and the gallery's errors.
     pub fn enroll(&self, enrolment: Enrolment) -> Result<Person, OfficeError> {
         let Enrolment { person, templates, labels, force, by } = enrolment;
-        let _at_the_desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let _enrolling = self.enrolling.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.of_another_model(&person);
         if !force {
             if before.is_none() {
-                self.expect_new_name(&person.name, person.employee_id.as_deref(), None)?;
+                self.require_new_name(&person.name, person.employee_id.as_deref(), None)?;
             }
-            self.expect_one_person(&templates, &labels)?;
-            self.expect_stranger(&templates)?;
+            self.require_one_person(&templates, &labels)?;
+            self.require_stranger(&templates)?;
         }
         let count = templates.len();
         let prepared = match before {
-            Some(id) => self.gallery.renewing(id, &templates)?,
-            None => self.gallery.enrolling(person, &templates)?,
+            Some(id) => self.gallery.prepare_renewal(id, &templates)?,
+            None => self.gallery.prepare_enrolment(person, &templates)?,
         };
         self.write(prepared, |person| Event::Enrolled { person, templates: count, by })
     }
 
-    /// Gives a person another name.
+    /// Renames a person.
     ///
     /// # Errors
     /// As for an enrolment: [`OfficeError::SameName`], [`OfficeError::LookAlike`], [`OfficeError::Unclear`].
     pub fn rename(&self, id: PersonId, name: &str, by: String) -> Result<Person, OfficeError> {
-        let _at_the_desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let _enrolling = self.enrolling.lock().unwrap_or_else(PoisonError::into_inner);
         let Person { name: before, employee_id, .. } = self.gallery.person(id)?;
-        self.expect_new_name(name, employee_id.as_deref(), Some(id))?;
-        self.write(self.gallery.renaming(id, name)?, |person| Event::Renamed { person, before, by })
+        self.require_new_name(name, employee_id.as_deref(), Some(id))?;
+        self.write(self.gallery.prepare_rename(id, name)?, |person| Event::Renamed { person, before, by })
     }
 
-    /// Lets a person be recognised, or not.
+    /// Sets whether doors open for a person.
     pub fn set_enabled(&self, id: PersonId, enabled: bool, by: String) -> Result<Person, OfficeError> {
-        self.write(self.gallery.setting_enabled(id, enabled)?, |person| match enabled {
+        self.write(self.gallery.prepare_enabled(id, enabled)?, |person| match enabled {
             true => Event::Enabled { person, by },
             false => Event::Disabled { person, by },
         })
     }
 
-    /// Gives a person another employee id, or takes it away.
+    /// Sets or clears a person's employee id.
     pub fn set_employee_id(&self, id: PersonId, employee_id: Option<&str>, by: String) -> Result<Person, OfficeError> {
         let before = self.gallery.person(id)?.employee_id;
-        let prepared = self.gallery.setting_employee_id(id, employee_id)?;
+        let prepared = self.gallery.prepare_employee_id(id, employee_id)?;
         let shown = |id: &Option<String>| id.clone().unwrap_or_else(|| "none".to_owned());
         let what = format!("employee id {}, before {}", shown(&prepared.person().employee_id), shown(&before));
         self.write(prepared, |person| Event::Changed { person, what, by })
     }
 
-    /// Puts a person into these groups and no others.
+    /// Replaces a person's groups.
     pub fn set_groups(&self, id: PersonId, groups: &[String], by: String) -> Result<Person, OfficeError> {
-        let prepared = self.gallery.setting_groups(id, groups)?;
+        let prepared = self.gallery.prepare_groups(id, groups)?;
         let what = match &prepared.person().groups[..] {
             [] => "in no group".to_owned(),
             groups => format!("groups {}", groups.join(", ")),
@@ -149,7 +146,7 @@ impl Register {
         self.write(prepared, |person| Event::Changed { person, what, by })
     }
 
-    /// From when on and until when doors open for a person.
+    /// Sets from when and until when doors open for a person.
     pub fn set_validity(
         &self,
         id: PersonId,
@@ -157,7 +154,7 @@ impl Register {
         until: Option<SystemTime>,
         by: String,
     ) -> Result<Person, OfficeError> {
-        let prepared = self.gallery.setting_validity(id, from, until)?;
+        let prepared = self.gallery.prepare_validity(id, from, until)?;
         let shown =
             |time: Option<SystemTime>| time.and_then(|time| Timestamp::try_from(time).ok()).map(|at| at.to_string());
         let what = match (shown(from), shown(until)) {
@@ -169,45 +166,45 @@ impl Register {
         self.write(prepared, |person| Event::Changed { person, what, by })
     }
 
-    /// Removes a person and erases the templates, also of somebody whose record cannot be read.
+    /// Removes a person and erases their templates, even if the person's record is unreadable.
     pub fn remove(&self, id: PersonId, by: String) -> Result<Person, OfficeError> {
-        self.write(self.gallery.removing(id)?, |person| Event::Removed { person, by })
+        self.write(self.gallery.prepare_removal(id)?, |person| Event::Removed { person, by })
     }
 
-    /// Commits a change together with its record; then the gallery follows. Killed at any moment, there are both or neither.
+    /// Commits a change together with its record, then updates the gallery. After a kill there are both or neither.
     fn write(&self, prepared: Prepared<'_>, event: impl FnOnce(Named) -> Event) -> Result<Person, OfficeError> {
-        let event = event(named(prepared.person()));
-        self.recorder.record_or_not_at_all(&event, prepared.changes())?;
-        Ok(prepared.written()?)
+        let event = event(prepared.person().named());
+        self.recorder.record_change(&event, prepared.changes())?;
+        Ok(prepared.finish()?)
     }
 
-    /// The one who is enrolled as `new` already, by employee id, else by name, and cannot be recognised because another model made all
-    /// their templates, or because they are sealed and cannot be opened.
+    /// The person enrolled as `new` already, by employee id or else by name, if all their templates are of another model or sealed and cannot
+    /// be opened.
     fn of_another_model(&self, new: &NewPerson) -> Option<PersonId> {
         let people = self.gallery.people();
         let id = new.employee_id.as_deref().map(names::exact_key).filter(|id| !id.is_empty());
         let name = names::key(&new.name);
         let by_id = people.iter().find(|p| id.is_some() && p.employee_id.as_deref().map(names::exact_key) == id);
-        // An employee id on one side only does not tell two people apart.
+        // An employee id on one side only does not distinguish two people.
         let by_name =
             || people.iter().find(|p| names::key(&p.name) == name && (id.is_none() || p.employee_id.is_none()));
         let known = by_id.or_else(by_name)?;
         (known.templates == 0 && known.foreign_templates + known.locked_templates > 0).then_some(known.id)
     }
 
-    /// Nobody but `own` may be called the same, as names are compared, unless two employee ids tell them apart; nobody may be called what
-    /// looks the same; and each word must be written with the letters of one script.
-    fn expect_new_name(&self, new: &str, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), OfficeError> {
+    /// Fails if anyone but `own` has the same name without being distinguished by employee ids, if a name looks the same, or if a word mixes
+    /// scripts.
+    fn require_new_name(&self, new: &str, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), OfficeError> {
         let unclear = |fault| OfficeError::Unclear { name: new.to_owned(), fault };
         names::check_visible(new.trim()).map_err(unclear)?;
         let employee_id = employee_id.map(names::exact_key).filter(|id| !id.is_empty());
-        let told_apart = |other: &Person| match (&employee_id, other.employee_id.as_deref()) {
+        let distinguished = |other: &Person| match (&employee_id, other.employee_id.as_deref()) {
             (Some(one), Some(other)) => *one != names::exact_key(other),
             _ => false,
         };
         let mut others = self.gallery.people();
         others.retain(|other| Some(other.id) != own);
-        if let Some(other) = others.iter().find(|other| names::same(&other.name, new) && !told_apart(other)) {
+        if let Some(other) = others.iter().find(|other| names::same(&other.name, new) && !distinguished(other)) {
             return Err(OfficeError::SameName { person: other.id, name: other.name.clone() });
         }
         let alike = |other: &&Person| !names::same(&other.name, new) && names::look_alike(&other.name, new);
@@ -223,30 +220,33 @@ impl Register {
         names::check_letters(new).map_err(unclear)
     }
 
-    /// The templates must lie about one of them, as near as one person is taken for another of whom one template is enrolled: how many
-    /// are enrolled says nothing of whether two photographs show one person.
-    fn expect_one_person(&self, templates: &[Template], labels: &[String]) -> Result<(), OfficeError> {
+    /// Fails unless all templates are near one of them. The limit is that for a gallery of one person with one template, because the
+    /// number of people enrolled says nothing about whether two photographs show one person.
+    fn require_one_person(&self, templates: &[Template], labels: &[String]) -> Result<(), OfficeError> {
         let limit = self.near_enough.cut(GallerySize::ONE).distance;
         let between = |i: usize, j: usize| {
             let (one, other) = (templates.get(i)?, templates.get(j)?);
             self.gallery.distance(&one.embedding, &other.embedding)
         };
-        let Some(odd) = odd_ones(templates.len(), limit, between) else { return Ok(()) };
+        let Some(outliers) = find_outliers(templates.len(), limit, between) else { return Ok(()) };
         let label = |at: usize| labels.get(at).cloned().unwrap_or_else(|| format!("template {}", at + 1));
-        let which: Vec<String> = odd.apart.iter().map(|&(at, _)| label(at)).collect();
+        let which: Vec<String> = outliers.apart.iter().map(|&(at, _)| label(at)).collect();
         let does = if which.len() == 1 { "does" } else { "do" };
-        let distances: Vec<String> =
-            odd.apart.iter().map(|(_, distance)| distance.map_or_else(|| "?".to_owned(), |d| d.to_string())).collect();
-        Err(OfficeError::Odd {
+        let distances: Vec<String> = outliers
+            .apart
+            .iter()
+            .map(|(_, distance)| distance.map_or_else(|| "?".to_owned(), |d| d.to_string()))
+            .collect();
+        Err(OfficeError::Outliers {
             which: format!("{} {does}", which.join(", ")),
-            middle: label(odd.middle),
+            middle: label(outliers.middle),
             distances: distances.join(", "),
             limit,
         })
     }
 
-    /// No template may be near enough to anybody who is enrolled.
-    fn expect_stranger(&self, templates: &[Template]) -> Result<(), OfficeError> {
+    /// Fails if a template counts as an enrolled person.
+    fn require_stranger(&self, templates: &[Template]) -> Result<(), OfficeError> {
         let limit = self.cut().distance;
         for template in templates {
             if let Some(found) = self.gallery.nearest(&template.embedding)?.filter(|m| m.distance.0 <= limit.0) {
@@ -258,6 +258,25 @@ impl Register {
     }
 }
 
-fn named(person: &Person) -> Named {
-    person.named()
+/// Records that plain templates were sealed when `gallery` was opened, if any were.
+pub fn record_sealing(gallery: &Gallery, recorder: &Recorder) -> Result<(), LedgerError> {
+    if let ((people, templates @ 1..), RingState::Open(key)) = (gallery.unreported_sealings(), gallery.ring().state()) {
+        tracing::info!(people, templates, %key, "sealed templates that were stored plain");
+        recorder.record_change(
+            &Event::Sealed { people, templates, key: key.to_string() },
+            &[gallery.mark_sealings_reported()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Records who cannot be recognised because their templates cannot be opened, if anyone. Other problems with sealing are logged.
+pub fn record_locked_templates(gallery: &Gallery, recorder: &Recorder) -> Result<(), LedgerError> {
+    if let Some(Locked { people, templates, why }) = gallery.locked() {
+        tracing::error!(people, templates, %why, "ALARM: sealed templates cannot be opened; these people are not recognised");
+        recorder.record(&Event::TemplatesLocked { people, templates, reason: why.to_string() })?;
+    } else if let Some(problem) = gallery.sealing_problem() {
+        tracing::warn!("{problem}");
+    }
+    Ok(())
 }

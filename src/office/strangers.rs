@@ -1,7 +1,6 @@
-//! Visitors whom nobody knew, sorted by who they are, with whom of the enrolled each looks most like.
+//! Unknown visitors, grouped by person, with the enrolled person each resembles most.
 //!
-//! Joins the visitors, the clustering and the gallery where the store is open, so that embeddings stay there. Knows nothing of sockets and
-//! terminals.
+//! Joins the visitors, the clustering and the gallery, so that embeddings stay where the store is open.
 
 use std::time::SystemTime;
 
@@ -12,27 +11,27 @@ use crate::lab::cluster::{ClusterError, cluster};
 
 use thiserror::Error;
 
-/// What is kept, in groups.
+/// The visits kept, in groups.
 #[derive(Clone, Debug, Default)]
 pub struct Strangers {
-    /// The one with the most visits first; of as many, the one that came last.
+    /// Those with the most visits first; among equals, the most recent first.
     pub groups: Vec<Stranger>,
-    /// Visits whose embeddings are of other models than the one in use. They do not compare with anybody.
+    /// The number of visits whose embeddings are of models not in use, which cannot be compared.
     pub foreign: usize,
-    /// Records that cannot be read.
+    /// The number of unreadable visits.
     pub unreadable: usize,
 }
 
-/// Visits that are one person's by their faces.
+/// Visits of one person, judged by their faces.
 #[derive(Clone, Debug)]
 pub struct Stranger {
-    /// Oldest first; one at least.
+    /// Oldest first; at least one.
     pub visits: Vec<Visit>,
-    /// Who of the people enrolled now is nearest to any of the faces.
+    /// The enrolled person nearest to any of the faces.
     pub nearest: Option<(Named, Distance)>,
 }
 
-/// Why visitors cannot be told apart.
+/// Why visitors cannot be grouped.
 #[derive(Debug, Error)]
 pub enum StrangersError {
     #[error(transparent)]
@@ -41,7 +40,7 @@ pub enum StrangersError {
     Cluster(#[from] ClusterError),
 }
 
-/// The visitors kept at `now`. Two groups are one while the mean distance between their faces is within `limit`.
+/// The visitors kept at `now`. Groups are merged while the mean distance between their faces is within `limit`.
 pub fn strangers(
     visitors: &Visitors,
     gallery: &Gallery,
@@ -55,10 +54,12 @@ pub fn strangers(
     let numbers = cluster(&embeddings, limit)?;
     let mut groups: Vec<Stranger> = Vec::new();
     for (visit, number) in own.into_iter().zip(numbers) {
-        if number == groups.len() {
+        if number >= groups.len() {
             groups.push(Stranger { visits: Vec::new(), nearest: None });
         }
-        groups[number].visits.push(visit);
+        if let Some(group) = groups.get_mut(number) {
+            group.visits.push(visit);
+        }
     }
     for group in &mut groups {
         group.nearest = nearest(gallery, &group.visits)?;
@@ -68,9 +69,9 @@ pub fn strangers(
     Ok(Strangers { groups, foreign: foreign.len(), unreadable: kept.unreadable })
 }
 
-/// Erases all visitors, and writes down who did it; how many visits those were.
+/// Erases all visits, and records who did it. Returns the number of visits.
 pub fn forget_strangers(visitors: &Visitors, recorder: &Recorder, by: &str) -> Result<usize, OfficeError> {
-    let visits = visitors.forget()?;
+    let visits = visitors.erase_all()?;
     recorder.record(&Event::VisitorsForgotten { visits, by: by.to_owned() }).map_err(OfficeError::Unrecorded)?;
     Ok(visits)
 }
@@ -98,7 +99,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{ModelId, Quality};
-    use crate::gallery::{Keeping, NewPerson, Template};
+    use crate::gallery::{NewPerson, Retention, Template};
     use crate::seal::Ring;
     use crate::store::Store;
 
@@ -109,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn visits_of_one_face_are_one_group_and_other_models_are_left_out() {
+    fn visits_of_one_face_are_one_group_and_other_models_are_only_counted() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let ring = Arc::new(Ring::plain());
         let gallery = Gallery::open(&store, &ring, ModelId::new("net-1"), 2).unwrap();
         let ada = NewPerson { name: "Ada".into(), ..NewPerson::default() };
         gallery.enroll(ada, vec![template("net-1", [0.0, 1.0], 1)]).unwrap();
-        let visitors = Visitors::open(&store, &ring, Keeping { span: Duration::from_secs(3600), most: 10 }).unwrap();
+        let visitors = Visitors::open(&store, &ring, Retention { span: Duration::from_secs(3600), most: 10 }).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
         for (model, values, at) in [
             ("net-1", [1.0, 0.0], 10),

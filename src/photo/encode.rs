@@ -1,15 +1,13 @@
-//! A picture on its way out: a part cut out of it, made smaller, as JPEG of a bounded size.
-//!
-//! Knows nothing of who looks at it.
+//! Encoding pictures: cropping, scaling down, and writing a JPEG of bounded size.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageBuffer, Rgb, imageops};
 
 use crate::domain::{Bounds, Image};
 
-/// Tried one after the other, until the file is small enough; then the sides are halved.
+/// JPEG qualities, tried in turn until the file is small enough; after the last, the sides are halved.
 const QUALITIES: [u8; 3] = [85, 70, 50];
-/// Smaller pictures show nothing any more.
+/// The shortest useful longer side.
 const SMALLEST_PX: u32 = 32;
 
 /// A JPEG file in memory.
@@ -21,11 +19,11 @@ pub struct Jpeg {
     pub height: u32,
 }
 
-/// The part of `image` within `bounds` and beyond each of its edges by `margin`, a share of the longer side; as much of that as lies
-/// in the picture. `None` when nothing of it does.
-pub fn cut_out(image: &Image, bounds: &Bounds, margin: f32) -> Option<Image> {
+/// Crops `image` to `bounds`, extended on each side by `margin` times the longer side of `bounds`, as far as the picture reaches. `None` if
+/// nothing remains.
+pub fn crop(image: &Image, bounds: &Bounds, margin: f32) -> Option<Image> {
     let beyond = bounds.width().max(bounds.height()) * margin;
-    // A cast of a float holds it within the integer's range, and makes 0 of what is not a number.
+    // Float casts saturate, and turn not-a-number into 0.
     let (x1, y1) = ((bounds.x1 - beyond).floor() as u32, (bounds.y1 - beyond).floor() as u32);
     let x2 = ((bounds.x2 + beyond).ceil() as u32).min(image.width());
     let y2 = ((bounds.y2 + beyond).ceil() as u32).min(image.height());
@@ -38,8 +36,8 @@ pub fn cut_out(image: &Image, bounds: &Bounds, margin: f32) -> Option<Image> {
     Image::new(width, height, rgb)
 }
 
-/// `image` as JPEG, its longer side `most_px` pixels at most and the file `most_bytes`. `None` when it cannot be made so small and still
-/// show something.
+/// Encodes `image` as JPEG with a longer side of at most `most_px` pixels and at most `most_bytes` bytes. `None` if that would leave too
+/// small a picture.
 pub fn to_jpeg(image: &Image, most_px: u32, most_bytes: usize) -> Option<Jpeg> {
     let whole = ImageBuffer::<Rgb<u8>, &[u8]>::from_raw(image.width(), image.height(), image.rgb())?;
     let longer = image.width().max(image.height());
@@ -51,7 +49,7 @@ pub fn to_jpeg(image: &Image, most_px: u32, most_bytes: usize) -> Option<Jpeg> {
         let rgb = smaller.as_ref().map_or(image.rgb(), |picture| picture.as_raw());
         for quality in QUALITIES {
             let mut bytes = Vec::new();
-            // Into memory; it fails for pictures of more than 65,535 pixels on a side, which `most_px` may allow.
+            // Encoding to memory fails only for sides above 65,535 pixels, which `most_px` may allow.
             JpegEncoder::new_with_quality(&mut bytes, quality)
                 .encode(rgb, width, height, ExtendedColorType::Rgb8)
                 .ok()?;
@@ -71,7 +69,7 @@ mod tests {
     use super::*;
     use crate::photo::decode;
 
-    /// Each pixel tells its place.
+    /// A picture whose pixels encode their position.
     fn map(width: u32, height: u32) -> Image {
         let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, 7])).collect();
         Image::new(width, height, rgb).unwrap()
@@ -83,16 +81,16 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_has_its_margin_where_there_is_room() {
+    fn a_crop_has_its_margin_where_there_is_room() {
         let bounds = Bounds { x1: 20.0, y1: 2.0, x2: 40.0, y2: 12.0 };
-        let cut = cut_out(&map(100, 50), &bounds, 0.5).unwrap();
+        let cut = crop(&map(100, 50), &bounds, 0.5).unwrap();
         assert_eq!((cut.width(), cut.height()), (40, 22));
         assert_eq!(&cut.rgb()[..3], [10, 0, 7]);
         assert_eq!(&cut.rgb()[cut.rgb().len() - 3..], [49, 21, 7]);
     }
 
     #[test]
-    fn a_file_keeps_its_limits_or_is_not_made() {
+    fn a_jpeg_is_within_its_limits_or_not_made() {
         let picture = noise(200, 100);
         let whole = to_jpeg(&picture, 1000, usize::MAX).unwrap();
         assert_eq!((whole.width, whole.height), (200, 100));
@@ -107,11 +105,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bounds_give_a_part_of_the_picture_or_nothing(
+        fn any_bounds_give_a_part_of_the_picture_or_none(
             corners in prop::array::uniform4(prop_oneof![any::<f32>(), -50.0f32..150.0]), margin in -1.0f32..3.0,
         ) {
             let [x1, y1, x2, y2] = corners;
-            if let Some(cut) = cut_out(&map(100, 50), &Bounds { x1, y1, x2, y2 }, margin) {
+            if let Some(cut) = crop(&map(100, 50), &Bounds { x1, y1, x2, y2 }, margin) {
                 prop_assert!(cut.width() <= 100 && cut.height() <= 50);
             }
         }

@@ -1,8 +1,7 @@
-//! JPEG to RGB: one strict decoder for photographs and for the frames of Motion-JPEG cameras.
+//! JPEG to RGB: a strict decoder for photographs and for Motion-JPEG frames.
 //!
-//! Strict means that a picture is whole or refused: the end marker must be there, and damage that the decoder sees is
-//! an error instead of a grey patch. It does not see pixel data that was cut short and closed with a new end marker.
-//! Knows nothing of files, of orientation or of where frames come from.
+//! A picture is decoded completely or refused: the end marker must be there, and damage that the decoder detects is an error, not a grey
+//! patch. It does not detect pixel data that was truncated and closed with a new end marker.
 
 use std::borrow::Cow;
 
@@ -11,49 +10,48 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
 use super::markers::{Prepared, prepare};
-use super::{PhotoError, Walk, Walked, check_size, unpanicked};
+use super::{JpegWalk, PhotoError, Walked, catch_panic, check_size};
 use crate::domain::Image;
 
-/// Decodes camera frames one after the other, without new memory for each.
+/// Decodes camera frames one after another, reusing its memory.
 #[derive(Default)]
 pub struct JpegDecoder {
-    /// A frame without Huffman tables, rewritten so that it names the standard ones.
+    /// A frame without Huffman tables, rewritten to use the standard ones.
     rewritten: Vec<u8>,
 }
 
 impl JpegDecoder {
-    /// A decoder.
+    /// Creates a decoder.
     pub fn new() -> JpegDecoder {
         JpegDecoder::default()
     }
 
-    /// Decodes the one image that `bytes` begin with, into `buffer` (its contents are lost, its memory is used again).
-    /// Bytes after the end of the image are ignored: a video loopback hands over its whole buffer. EXIF orientation is
-    /// not looked at; cameras do not write it.
+    /// Decodes the image at the start of `bytes` into `buffer`, whose memory is reused. Bytes after the image are ignored, because a video
+    /// loopback delivers its whole buffer. EXIF orientation is ignored, because cameras do not write it.
     ///
     /// # Errors
-    /// [`PhotoError::Damaged`] when the image does not reach its end marker or its data is damaged,
+    /// [`PhotoError::Damaged`] if the image has no end marker or is damaged,
     /// [`PhotoError::Unsupported`], [`PhotoError::TooLarge`], [`PhotoError::Empty`].
     pub fn decode_into(&mut self, bytes: &[u8], buffer: Vec<u8>) -> Result<Image, PhotoError> {
-        let mut walk = Walk::default();
+        let mut walk = JpegWalk::default();
         let whole = &*prepared(whole_image(bytes, &mut walk)?)?;
         if walk.has_huffman_tables() {
             return decode_whole(whole, buffer).map(|(image, _)| image);
         }
-        // An `AVI1` segment says that this is Motion-JPEG; the decoder then takes the tables of ITU-T T.81, annex K.3.
+        // An `AVI1` segment marks Motion-JPEG; the decoder then uses the tables of ITU-T T.81, annex K.3.
         self.rewritten.clear();
         self.rewritten.extend_from_slice(b"\xFF\xD8\xFF\xE0\x00\x10AVI1\0\0\0\0\0\0\0\0\0\0");
-        self.rewritten.extend_from_slice(&whole[2..]);
+        self.rewritten.extend_from_slice(whole.get(2..).unwrap_or_default());
         decode_whole(&self.rewritten, buffer).map(|(image, _)| image)
     }
 }
 
-/// Decodes a photograph as it is stored, and gives its EXIF block (a TIFF header onwards) when it has one.
+/// Decodes a photograph as stored. Also returns its EXIF block, from the TIFF header on, if it has one.
 pub(super) fn decode_with_exif(bytes: &[u8]) -> Result<(Image, Option<Vec<u8>>), PhotoError> {
-    decode_whole(&prepared(whole_image(bytes, &mut Walk::default())?)?, Vec::new())
+    decode_whole(&prepared(whole_image(bytes, &mut JpegWalk::default())?)?, Vec::new())
 }
 
-/// Without stray bytes between its segments; an error where it is coded in a way that is not read.
+/// Removes stray bytes between segments. Fails for an unsupported coding.
 fn prepared(whole: &[u8]) -> Result<Cow<'_, [u8]>, PhotoError> {
     let Prepared { bytes, unsupported } = prepare(whole);
     match unsupported {
@@ -63,36 +61,36 @@ fn prepared(whole: &[u8]) -> Result<Cow<'_, [u8]>, PhotoError> {
 }
 
 /// The part of `bytes` that is the image.
-fn whole_image<'a>(bytes: &'a [u8], walk: &mut Walk) -> Result<&'a [u8], PhotoError> {
+fn whole_image<'a>(bytes: &'a [u8], walk: &mut JpegWalk) -> Result<&'a [u8], PhotoError> {
     if bytes.is_empty() {
         return Err(PhotoError::Empty);
     }
     match walk.advance(bytes) {
-        Walked::Complete { end } => Ok(&bytes[..end]),
-        Walked::Incomplete => Err(PhotoError::Damaged("a JPEG without its end".into())),
-        Walked::Broken { .. } => Err(PhotoError::Damaged("a JPEG whose parts are not in order".into())),
+        Walked::Complete { end } => Ok(bytes.get(..end).unwrap_or_default()),
+        Walked::Incomplete => Err(PhotoError::Damaged("a JPEG without an end marker".into())),
+        Walked::Broken { .. } => Err(PhotoError::Damaged("a JPEG with malformed segments".into())),
     }
 }
 
 fn decode_whole(bytes: &[u8], mut buffer: Vec<u8>) -> Result<(Image, Option<Vec<u8>>), PhotoError> {
-    // The sides of a JPEG are 16-bit numbers; the bound on its area is our own.
+    // The sides of a JPEG are 16-bit numbers; `check_size` bounds its area.
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    unpanicked(move || {
+    catch_panic(move || {
         let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
         decoder.decode_headers().map_err(refusal)?;
-        let info = decoder.info().ok_or_else(|| PhotoError::Damaged("it says nothing of its size".into()))?;
+        let info = decoder.info().ok_or_else(|| PhotoError::Damaged("its size is missing".into()))?;
         let (width, height) = (u32::from(info.width), u32::from(info.height));
         check_size(width, height)?;
-        // Blank first: should the decoder leave pixels out, no part of an earlier picture may show through.
+        // Clear the buffer, so that pixels the decoder skips do not show an earlier picture.
         buffer.clear();
         buffer.resize(usize::from(info.width) * usize::from(info.height) * 3, 0);
         decoder.decode_into(&mut buffer).map_err(refusal)?;
         let image = Image::new(width, height, buffer)
-            .ok_or_else(|| PhotoError::Damaged("it does not have the size it says".into()))?;
+            .ok_or_else(|| PhotoError::Damaged("its size is not the one in its header".into()))?;
         Ok((image, decoder.exif().cloned()))
     })
 }
@@ -112,7 +110,7 @@ mod tests {
     use image::codecs::jpeg::JpegEncoder;
     use proptest::prelude::*;
 
-    /// A picture with a soft gradient, which survives JPEG nearly unharmed.
+    /// A soft gradient, which JPEG hardly changes.
     fn gradient(width: u32, height: u32) -> image::RgbImage {
         image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 3) as u8, (y * 5) as u8, 100]))
     }
@@ -157,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_the_image_are_ignored() {
+    fn bytes_after_the_image_are_ignored() {
         let mut bytes = encoded(16, 16);
         let alone = JpegDecoder::new().decode_into(&bytes, Vec::new()).unwrap();
         bytes.extend([0xFF, 0xDA, 0, 0, 7, 0xFF, 0xD9]);
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_is_too_large_is_refused_before_memory_is_taken() {
+    fn too_large_a_size_is_refused_before_allocating() {
         let mut bytes = encoded(16, 16);
         let frame = bytes.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
         bytes[frame + 5..frame + 9].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0xFF]);

@@ -1,10 +1,8 @@
-//! What a file is that is no picture usher reads, told by its first bytes and never by its name.
-//!
-//! Knows nothing of decoding.
+//! Recognises files that are not supported pictures by their first bytes, to explain what to do about them.
 
-/// Why a file of these first bytes is not read, and what to do about it; `None` where nothing better can be said than that.
+/// Why a file that starts with `bytes` is not supported, and what to do about it; `None` if its kind is unknown.
 pub fn other(bytes: &[u8]) -> Option<&'static str> {
-    // ISO base media files: a box `ftyp` with a brand.
+    // ISO base media files start with a box `ftyp` that lists brands.
     if bytes.get(4..8) == Some(b"ftyp") {
         let brands = bytes.get(8..64.min(bytes.len())).unwrap_or_default();
         let has = |wanted: &[&[u8; 4]]| brands.chunks(4).any(|brand| wanted.iter().any(|w| brand == w.as_slice()));
@@ -13,7 +11,7 @@ pub fn other(bytes: &[u8]) -> Option<&'static str> {
         } else if has(&[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"]) {
             HEIC
         } else {
-            "this is a film, not a picture; save a picture out of it as JPEG"
+            "this is a video, not a picture; save a frame of it as JPEG"
         });
     }
     let known: [(&[u8], &str); 14] = [
@@ -25,17 +23,17 @@ pub fn other(bytes: &[u8]) -> Option<&'static str> {
         (b"\0\0\0\x0CjP  ", "this is a JPEG 2000 picture, which usher does not read; convert it to JPEG first"),
         (b"%PDF", "this is a PDF document; save the photograph in it as JPEG"),
         (b"PK\x03\x04", "this is a ZIP archive or a document; unpack it first"),
-        (b"\x1A\x45\xDF\xA3", "this is a film, not a picture; save a picture out of it as JPEG"),
-        (b"RIFF", "this is a film or a sound, not a picture"),
+        (b"\x1A\x45\xDF\xA3", "this is a video, not a picture; save a frame of it as JPEG"),
+        (b"RIFF", "this is a video or a sound, not a picture"),
         (b"SQLite", "this is a database, not a picture"),
-        (b"\xD0\xCF\x11\xE0", "this is no picture but a file of another program (Windows leaves Thumbs.db in folders)"),
+        (b"\xD0\xCF\x11\xE0", "this is a file of another program, not a picture (Windows leaves Thumbs.db in folders)"),
         (b"<!DOCTYPE", "this is a web page, not a picture: the download may have failed"),
         (b"<html", "this is a web page, not a picture: the download may have failed"),
     ];
     known.into_iter().find(|(start, _)| bytes.starts_with(start)).map(|(_, why)| why)
 }
 
-const HEIC: &str = "this is a HEIC picture, as phones write it, which usher does not read; convert it to JPEG first (`heif-convert a.heic a.jpg`), \
+const HEIC: &str = "this is a HEIC picture, a format of phones, which usher does not read; convert it to JPEG first (`heif-convert a.heic a.jpg`), \
      or let the phone save JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible)";
 const AVIF: &str =
     "this is an AVIF picture, which usher does not read; convert it to JPEG first (`heif-convert a.avif a.jpg`)";
@@ -47,13 +45,13 @@ mod tests {
     use crate::photo::{PhotoError, decode};
 
     #[test]
-    fn kinds_that_are_not_read_are_named_by_their_bytes() {
+    fn unsupported_kinds_are_recognised_by_their_bytes() {
         for (bytes, word) in [
             (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], "HEIC"),
             (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
             (b"\0\0\0\x1cftypmif1\0\0\0\0avifmif1", "AVIF"),
             (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "AVIF"),
-            (b"\0\0\0\x14ftypisom\0\0\x02\0", "film"),
+            (b"\0\0\0\x14ftypisom\0\0\x02\0", "video"),
             (b"GIF89a\x01\0\x01\0", "GIF"),
             (b"II*\0\x08\0\0\0", "TIFF"),
             (b"%PDF-1.7", "PDF"),

@@ -1,30 +1,30 @@
-//! What stands between the segments of a JPEG, and how its pixels are coded: read as libjpeg reads it.
+//! Removes stray bytes between the segments of a JPEG, and detects unsupported codings.
 //!
-//! libjpeg skips whatever lies between the end of a segment and the next marker (its warning `JWRN_EXTRANEOUS_DATA`); some cameras and
-//! programs leave bytes there. Knows nothing of pixels.
+//! libjpeg skips anything between the end of a segment and the next marker (its warning `JWRN_EXTRANEOUS_DATA`), and some cameras and
+//! programs leave bytes there. This module does the same.
 
 use std::borrow::Cow;
 
 /// A whole JPEG, prepared for a strict decoder.
 pub struct Prepared<'a> {
-    /// Without what lies between segments.
+    /// The image without bytes between segments.
     pub bytes: Cow<'a, [u8]>,
-    /// Why no decoder of ours can read it, in words.
+    /// The unsupported coding, if any, for messages.
     pub unsupported: Option<&'static str>,
 }
 
-/// Goes through `bytes`, an image from its first to its last marker. Data of a scan is left as it is.
+/// Prepares `bytes`, an image from its first to its last marker. Scan data is left unchanged.
 pub fn prepare(bytes: &[u8]) -> Prepared<'_> {
     let mut kept: Option<Vec<u8>> = None;
     let mut unsupported = None;
-    // What was looked at so far, and from where on it has not been copied.
+    // The position reached, and where uncopied bytes begin.
     let (mut at, mut from) = (2, 0);
     let mut in_scan = false;
     while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)) {
         let marker = at + found;
         let Some(&code) = bytes.get(marker + 1) else { break };
         if code == 0xFF {
-            // Fill bytes may stand before any marker. Outside of a scan they go with the rest.
+            // Fill bytes may precede any marker. Outside scans they are removed too.
             at = marker + 1;
             if !in_scan {
                 skip(&mut kept, bytes, &mut from, marker, at);
@@ -36,7 +36,7 @@ pub fn prepare(bytes: &[u8]) -> Prepared<'_> {
             continue;
         }
         if !in_scan {
-            // Between segments a stuffed byte or a restart marker is as much in the way as anything else.
+            // Between segments, stuffed bytes and restart markers are stray too.
             let stray = matches!(code, 0x00 | 0x01 | 0xD0..=0xD7);
             let end = if stray { marker + 2 } else { marker };
             skip(&mut kept, bytes, &mut from, at.min(marker), end);
@@ -64,7 +64,7 @@ pub fn prepare(bytes: &[u8]) -> Prepared<'_> {
     Prepared { bytes, unsupported }
 }
 
-/// Leaves `bytes[start..end]` out of what is kept.
+/// Removes `bytes[start..end]`.
 fn skip(kept: &mut Option<Vec<u8>>, bytes: &[u8], from: &mut usize, start: usize, end: usize) {
     if start < end {
         kept.get_or_insert_default().extend_from_slice(bytes.get(*from..start).unwrap_or_default());
@@ -72,7 +72,7 @@ fn skip(kept: &mut Option<Vec<u8>>, bytes: &[u8], from: &mut usize, start: usize
     }
 }
 
-/// What of a frame header (ITU-T T.81, table B.1) is not read here.
+/// The unsupported coding of a frame header (ITU-T T.81, table B.1), if any.
 fn coding(code: u8, precision: Option<u8>) -> Option<&'static str> {
     match code {
         0xC0..=0xC2 if precision.is_some_and(|bits| bits != 8) => Some("more than 8 bits a colour"),
@@ -96,7 +96,7 @@ mod tests {
         bytes
     }
 
-    /// Where each segment of the header begins.
+    /// Where each segment of the header begins, and its marker.
     fn segments(jpeg: &[u8]) -> Vec<(usize, u8)> {
         let (mut at, mut found) = (2, Vec::new());
         loop {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_before_any_segment_is_left_out() {
+    fn stray_bytes_before_any_segment_are_removed() {
         let whole = encoded();
         assert!(matches!(prepare(&whole).bytes, Cow::Borrowed(_)));
         for stray in [&b"\0"[..], b"abc", b"\xFF", b"\xFF\xFF", b"\xFF\0\0", b"\x12\xFF\xD3\xFF\xFF"] {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn other_codings_are_named() {
+    fn unsupported_codings_are_named() {
         let whole = encoded();
         let (frame, _) = segments(&whole).into_iter().find(|(_, code)| *code == 0xC0).unwrap();
         for (code, word) in [(0xC9, "arithmetic"), (0xCA, "arithmetic"), (0xC3, "lossless"), (0xC5, "hierarchical")] {
@@ -140,7 +140,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_prepared_without_leaving_them(mut bytes in prop::collection::vec(
+        fn preparing_any_bytes_never_panics(mut bytes in prop::collection::vec(
             prop_oneof![Just(0xFFu8), Just(0xD8), Just(0xDA), Just(0), any::<u8>()], 0..200)) {
             bytes.splice(0..0, [0xFF, 0xD8]);
             prop_assert!(prepare(&bytes).bytes.len() <= bytes.len());

@@ -1,8 +1,7 @@
 //! Photographs: files and bytes of any supported kind to upright RGB.
 //!
-//! Grey becomes RGB with three equal channels, 16-bit channels are rounded to 8, palettes are resolved. Transparency is
-//! dropped and the stored colour kept; nothing is blended with a background. Of an
-//! animation the first picture counts. Knows nothing of camera frames.
+//! Grey becomes RGB with three equal channels, 16-bit channels are rounded to 8 bits, and palettes are resolved. Transparency is dropped
+//! without blending. Of an animation, the first picture is used.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -12,27 +11,26 @@ use std::sync::{Mutex, PoisonError};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::{PhotoError, check_size, jpeg, kind, unpanicked};
+use super::{PhotoError, catch_panic, check_size, jpeg, kind};
 use crate::domain::Image;
 
-/// The longest file that is read: an uncompressed picture of [`super::MAX_PIXELS`] and its headers fit.
+/// The longest file that is read. An uncompressed picture of [`super::MAX_PIXELS`] fits.
 const MAX_FILE_BYTES: u64 = 512 << 20;
-/// What a decoder may allocate: 100 megapixels of four 16-bit channels fit.
+/// The most memory a decoder may allocate. 100 megapixels of four 16-bit channels fit.
 const MAX_DECODER_BYTES: u64 = 1 << 30;
 
 /// Reads and decodes the picture at `path`.
 ///
 /// # Errors
-/// Always [`PhotoError::File`], which names the path and carries the cause.
+/// Always [`PhotoError::File`], with the path and the cause.
 pub fn load(path: &Path) -> Result<Image, PhotoError> {
     read(path)
         .and_then(|bytes| decode(&bytes))
         .map_err(|cause| PhotoError::File { path: path.into(), cause: cause.into() })
 }
 
-/// As [`load`], with a bound on the memory: a photograph of more than [`LARGE_PIXELS`](super::LARGE_PIXELS) is halved until it has fewer,
-/// before it is turned upright, and only one such photograph is decoded at a time. Also returned is how many times smaller its sides are than the
-/// file's: 1, 2 or 4.
+/// As [`load`] with bounded memory: a photograph of more than [`LARGE_PIXELS`](super::LARGE_PIXELS) is halved until it has fewer, before it is
+/// turned upright, and only one such photograph is decoded at a time. Also returns the factor by which the sides were reduced: 1, 2 or 4.
 pub fn load_reduced(path: &Path) -> Result<(Image, u32), PhotoError> {
     /// Held while a large photograph is decoded.
     static LARGE: Mutex<()> = Mutex::new(());
@@ -45,21 +43,21 @@ pub fn load_reduced(path: &Path) -> Result<(Image, u32), PhotoError> {
     decoded.map_err(|cause| PhotoError::File { path: path.into(), cause: cause.into() })
 }
 
-/// Decodes a JPEG, PNG, BMP or WebP picture, told apart by its first bytes, and turns it upright.
+/// Decodes a JPEG, PNG, BMP or WebP picture, recognised by its first bytes, and turns it upright.
 ///
 /// # Errors
-/// [`PhotoError::Empty`], [`PhotoError::UnknownKind`], [`PhotoError::Damaged`] (also when it is cut off),
+/// [`PhotoError::Empty`], [`PhotoError::UnknownKind`], [`PhotoError::Damaged`] (also if it is truncated),
 /// [`PhotoError::Unsupported`], [`PhotoError::TooLarge`].
 pub fn decode(bytes: &[u8]) -> Result<Image, PhotoError> {
     Ok(decode_to(bytes, u64::MAX)?.0)
 }
 
-/// As [`decode`], halved until it has at most `most` pixels; and how many times smaller its sides became.
+/// As [`decode`], halved until it has at most `most` pixels. Also returns the factor by which the sides were reduced.
 fn decode_to(bytes: &[u8], most: u64) -> Result<(Image, u32), PhotoError> {
     if bytes.is_empty() {
         return Err(PhotoError::Empty);
     }
-    // A JPEG's first marker may have stray bytes before the second, by which others know it.
+    // `guess_format` needs the second marker, but stray bytes may precede it.
     let format = if bytes.starts_with(&[0xFF, 0xD8]) { Ok(ImageFormat::Jpeg) } else { image::guess_format(bytes) };
     match format {
         Ok(ImageFormat::Jpeg) => {
@@ -67,15 +65,15 @@ fn decode_to(bytes: &[u8], most: u64) -> Result<(Image, u32), PhotoError> {
             let (image, times) = reduce(image, most)?;
             match exif.and_then(|exif| Orientation::from_exif_chunk(&exif)) {
                 None | Some(Orientation::NoTransforms) => Ok((image, times)),
-                Some(orientation) => unpanicked(|| turn(image, orientation)).map(|image| (image, times)),
+                Some(orientation) => catch_panic(|| turn(image, orientation)).map(|image| (image, times)),
             }
         }
         Ok(format @ (ImageFormat::Png | ImageFormat::Bmp | ImageFormat::WebP)) => {
-            let (image, orientation) = unpanicked(|| decode_as(format, bytes))?;
+            let (image, orientation) = catch_panic(|| decode_as(format, bytes))?;
             let (image, times) = reduce(image, most)?;
             match orientation {
                 Orientation::NoTransforms => Ok((image, times)),
-                orientation => unpanicked(|| turn(image, orientation)).map(|image| (image, times)),
+                orientation => catch_panic(|| turn(image, orientation)).map(|image| (image, times)),
             }
         }
         _ => Err(kind::other(bytes).map_or(PhotoError::UnknownKind, PhotoError::OtherKind)),
@@ -83,7 +81,7 @@ fn decode_to(bytes: &[u8], most: u64) -> Result<(Image, u32), PhotoError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PhotoError> {
-    // Looked at before it is opened: opening a pipe would wait for its other end.
+    // Checked before opening, because opening a pipe would block.
     let kind = std::fs::metadata(path)?;
     if kind.is_dir() {
         return Err(PhotoError::Folder);
@@ -99,7 +97,7 @@ fn read(path: &Path) -> Result<Vec<u8>, PhotoError> {
     Ok(bytes)
 }
 
-/// As it is stored, and how to turn it.
+/// Decodes a picture as stored. Also returns its orientation.
 fn decode_as(format: ImageFormat, bytes: &[u8]) -> Result<(Image, Orientation), PhotoError> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
@@ -111,14 +109,14 @@ fn decode_as(format: ImageFormat, bytes: &[u8]) -> Result<(Image, Orientation), 
     if decoder.total_bytes() > MAX_DECODER_BYTES {
         return Err(PhotoError::TooLarge { width, height });
     }
-    // Metadata that cannot be read is no reason to refuse the picture.
+    // Unreadable metadata is no reason to refuse the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let picture = DynamicImage::from_decoder(decoder).map_err(refusal)?;
     Ok((upright(picture.into_rgb8())?, orientation))
 }
 
-/// Halves a picture until it has at most `most` pixels, in its own memory: each pixel becomes the mean of four, and an odd last row or column is left
-/// out.
+/// Halves a picture until it has at most `most` pixels, in place: each pixel becomes the mean of four, and an odd last row or column is
+/// dropped.
 fn reduce(image: Image, most: u64) -> Result<(Image, u32), PhotoError> {
     let (mut width, mut height) = (image.width() as usize, image.height() as usize);
     let mut times = 1;
@@ -134,7 +132,7 @@ fn reduce(image: Image, most: u64) -> Result<(Image, u32), PhotoError> {
                     let at = |dx: usize, dy: usize| ((2 * y + dy) * width + 2 * x + dx) * 3 + channel;
                     let four = [at(0, 0), at(1, 0), at(0, 1), at(1, 1)];
                     let sum: u16 = four.iter().map(|&at| rgb.get(at).copied().map_or(0, u16::from)).sum();
-                    // What is written was read before: it lies at or before the first of the four.
+                    // The target is at or before the first of the four, so everything overwritten has been read.
                     if let Some(pixel) = rgb.get_mut((y * half_width + x) * 3 + channel) {
                         *pixel = ((sum + 2) / 4) as u8;
                     }
@@ -161,7 +159,7 @@ fn upright(picture: RgbImage) -> Result<Image, PhotoError> {
 }
 
 fn wrong_size() -> PhotoError {
-    PhotoError::Damaged("it does not have the size it says".into())
+    PhotoError::Damaged("its size is not the one in its header".into())
 }
 
 fn refusal(error: ImageError) -> PhotoError {
@@ -193,8 +191,8 @@ mod tests {
         }
     }
 
-    /// The quarters as a camera stores them for an orientation: row 0 and column 0 lie on the sides of the upright
-    /// picture that the EXIF standard (JEITA CP-3451, tag 0x0112) names.
+    /// The quarters as a camera stores them for an orientation: row 0 and column 0 are the sides of the upright picture that the EXIF
+    /// standard (JEITA CP-3451, tag 0x0112) names.
     fn stored(orientation: u8) -> RgbImage {
         let (w, h) = (32, 16);
         let (columns, rows) = if orientation < 5 { (w, h) } else { (h, w) };
@@ -244,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_exif_block_does_not_cost_the_picture() {
+    fn a_broken_exif_block_is_ignored() {
         let jpeg = encoded(stored(1), ImageFormat::Jpeg);
         for block in [b"Exif\0\0".as_slice(), b"Exif\0\0MM\0*\xFF\xFF\xFF\xFF", &exif(9), &exif(0)] {
             let image = decode(&with_exif(&jpeg, block)).unwrap();
@@ -298,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_picture_of_any_kind_is_an_error_not_half_a_picture() {
+    fn a_truncated_picture_of_any_kind_is_an_error() {
         let noise = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, (x * 7 + y * 13) as u8, (x ^ y) as u8]));
         for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP] {
             let whole = encoded(noise.clone(), format);
@@ -311,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_picture_are_named_with_what_to_do() {
+    fn files_that_are_not_pictures_are_refused_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().join("notes.jpg");
         std::fs::write(&text, "Dear reader, this is a letter.").unwrap();
@@ -320,7 +318,7 @@ mod tests {
         let cases = [
             (text.as_path(), "convert it"),
             (&empty, "0 bytes"),
-            (folder.path(), "name one picture inside"),
+            (folder.path(), "name one picture in it"),
             (&folder.path().join("missing.jpg"), "check the path"),
             (Path::new("/dev/null"), "name a picture file"),
         ];
@@ -337,7 +335,7 @@ mod tests {
         assert_eq!((image.width(), image.height(), image.rgb()[149_999_999]), (8000, 6250, 50));
         drop(image);
 
-        // Only the header says so: nothing of that size is ever made.
+        // Only the header claims this size; nothing of it is allocated.
         let mut bomb = encoded(GrayImage::from_pixel(1, 1, Luma([50])), ImageFormat::Bmp);
         bomb[18..26].copy_from_slice(&[0x10, 0x27, 0, 0, 0x11, 0x27, 0, 0]);
         let error = decode(&bomb).unwrap_err();
@@ -345,10 +343,10 @@ mod tests {
     }
 
     #[test]
-    fn photographs_of_people_decode_whole() {
+    fn photographs_of_people_decode_completely() {
         let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/mtcnn-golden"));
         let Ok(entries) = std::fs::read_dir(folder) else {
-            eprintln!("skipped photographs_of_people_decode_whole: {} is missing", folder.display());
+            eprintln!("skipped photographs_of_people_decode_completely: {} is missing", folder.display());
             return;
         };
         let paths =

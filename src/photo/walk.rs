@@ -1,29 +1,29 @@
-//! The skeleton of a JPEG: walks its markers from the start to the end of the image, without decoding anything.
+//! Finds the end of a JPEG by walking its markers, without decoding anything.
 //!
-//! Searching for the bytes `FF D9` is not enough: an EXIF block carries a whole thumbnail with its own end marker.
-//! Segments are skipped by their length instead (ITU-T T.81, annex B). Knows nothing of pixels, files or cameras.
+//! Searching for the bytes `FF D9` is not enough: an EXIF block can contain a whole thumbnail with its own end marker. So segments are skipped
+//! by their length (ITU-T T.81, annex B).
 
-/// How far the walk through one JPEG has come; it resumes where it stood when more bytes have arrived.
+/// The state of a walk through one JPEG. It can be resumed when more bytes have arrived.
 #[derive(Debug, Default)]
-pub struct Walk {
+pub struct JpegWalk {
     at: usize,
     scans: u32,
     huffman_tables: bool,
 }
 
-/// What the walk found.
+/// The result of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Walked {
     /// The bytes end before the image does.
     Incomplete,
     /// The image is `bytes[..end]`.
     Complete { end: usize },
-    /// No image; the next one cannot begin before `resume`, which is at least 1.
+    /// There is no image here. The next one starts at `resume` or later, which is at least 1.
     Broken { resume: usize },
 }
 
-impl Walk {
-    /// Walks on through `bytes`, which begin with the image's first byte and may have grown since the last call.
+impl JpegWalk {
+    /// Continues through `bytes`, which start with the image's first byte and may have grown since the last call.
     pub fn advance(&mut self, bytes: &[u8]) -> Walked {
         if self.at == 0 {
             match bytes {
@@ -33,8 +33,8 @@ impl Walk {
             }
         }
         loop {
-            // Between segments anything but FF is padding; inside a scan it is compressed data.
-            let Some(found) = bytes[self.at..].iter().position(|&b| b == 0xFF) else {
+            // Anything but FF is padding between segments, or compressed data inside a scan.
+            let Some(found) = bytes.get(self.at..).unwrap_or_default().iter().position(|&b| b == 0xFF) else {
                 self.at = bytes.len();
                 return Walked::Incomplete;
             };
@@ -42,7 +42,7 @@ impl Walk {
             let Some(&code) = bytes.get(self.at + 1) else { return Walked::Incomplete };
             match code {
                 0xFF => self.at += 1,
-                // A stuffed byte, TEM, or a restart marker: none has a length.
+                // A stuffed byte, TEM, or a restart marker; these have no length.
                 0x00 | 0x01 | 0xD0..=0xD7 => self.at += 2,
                 0xD8 => return Walked::Broken { resume: self.at },
                 0xD9 if self.scans > 0 => return Walked::Complete { end: self.at + 2 },
@@ -65,7 +65,7 @@ impl Walk {
         }
     }
 
-    /// Whether a segment with Huffman tables has passed; Motion-JPEG cameras may leave the standard tables out.
+    /// Whether the walk has passed Huffman tables. Motion-JPEG cameras may omit the standard tables.
     pub fn has_huffman_tables(&self) -> bool {
         self.huffman_tables
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Start, a comment holding `payload`, a scan with a stuffed byte and a restart marker, end.
+    /// Start, a comment with `payload`, a scan with a stuffed byte and a restart marker, end.
     fn skeleton(payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0xFF, 0xD8, 0xFF, 0xFE];
         bytes.extend((payload.len() as u16 + 2).to_be_bytes());
@@ -86,50 +86,50 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_image_inside_a_segment_is_passed_over() {
+    fn an_image_inside_a_segment_is_skipped() {
         let bytes = skeleton(&skeleton(b"thumbnail"));
-        assert_eq!(Walk::default().advance(&bytes), Walked::Complete { end: bytes.len() });
+        assert_eq!(JpegWalk::default().advance(&bytes), Walked::Complete { end: bytes.len() });
     }
 
     #[test]
-    fn bytes_after_the_end_do_not_count() {
+    fn bytes_after_the_end_are_ignored() {
         let mut bytes = skeleton(b"x");
         let end = bytes.len();
         bytes.extend([0xFF, 0xD9, 0, 0, 0xFF, 0xD9]);
-        assert_eq!(Walk::default().advance(&bytes), Walked::Complete { end });
+        assert_eq!(JpegWalk::default().advance(&bytes), Walked::Complete { end });
     }
 
     #[test]
-    fn a_second_start_ends_the_hope_for_the_first() {
+    fn a_second_start_marker_breaks_the_first_image() {
         let whole = skeleton(b"x");
         let mut bytes = whole[..whole.len() - 4].to_vec();
         let resume = bytes.len();
         bytes.extend(&whole);
-        assert_eq!(Walk::default().advance(&bytes), Walked::Broken { resume });
+        assert_eq!(JpegWalk::default().advance(&bytes), Walked::Broken { resume });
     }
 
     #[test]
-    fn what_is_no_jpeg_is_broken_and_moves_on() {
-        assert_eq!(Walk::default().advance(b"hello"), Walked::Broken { resume: 1 });
-        assert_eq!(Walk::default().advance(&[0xFF, 0xD8, 0xFF, 0xD9]), Walked::Broken { resume: 4 });
-        assert_eq!(Walk::default().advance(&[0xFF, 0xD8, 0xFF, 0xE0, 0, 1]), Walked::Broken { resume: 4 });
+    fn other_bytes_are_broken_and_skipped() {
+        assert_eq!(JpegWalk::default().advance(b"hello"), Walked::Broken { resume: 1 });
+        assert_eq!(JpegWalk::default().advance(&[0xFF, 0xD8, 0xFF, 0xD9]), Walked::Broken { resume: 4 });
+        assert_eq!(JpegWalk::default().advance(&[0xFF, 0xD8, 0xFF, 0xE0, 0, 1]), Walked::Broken { resume: 4 });
     }
 
     proptest! {
         #[test]
-        fn piecemeal_or_at_once_is_the_same(payload in prop::collection::vec(any::<u8>(), 0..40), cut in 0usize..60) {
+        fn resuming_gives_the_same_result(payload in prop::collection::vec(any::<u8>(), 0..40), cut in 0usize..60) {
             let bytes = skeleton(&payload);
             let cut = cut.min(bytes.len() - 1);
-            let mut walk = Walk::default();
+            let mut walk = JpegWalk::default();
             prop_assert_eq!(walk.advance(&bytes[..cut]), Walked::Incomplete);
             prop_assert_eq!(walk.advance(&bytes), Walked::Complete { end: bytes.len() });
         }
 
         #[test]
-        fn any_bytes_are_walked_without_leaving_them(mut bytes in prop::collection::vec(
+        fn walking_any_bytes_never_panics(mut bytes in prop::collection::vec(
             prop_oneof![Just(0xFFu8), Just(0xD8), Just(0xDA), Just(0), any::<u8>()], 0..200)) {
             bytes.splice(0..0, [0xFF, 0xD8]);
-            match Walk::default().advance(&bytes) {
+            match JpegWalk::default().advance(&bytes) {
                 Walked::Complete { end } => prop_assert!(end <= bytes.len()),
                 Walked::Broken { resume } => prop_assert!(resume > 0 && resume <= bytes.len()),
                 Walked::Incomplete => {}

@@ -1,16 +1,14 @@
 //! YUYV camera frames to RGB.
-//!
-//! Knows nothing of cameras: bytes and a size go in.
 
 use super::{PhotoError, check_size};
 use crate::domain::Image;
 
-/// Pairs of pixels converted together: enough for the compiler to fill its vector registers.
+/// Pairs of pixels converted together: enough to fill vector registers.
 const PAIRS: usize = 16;
 
-// The coefficients of the formula, in units of 1 / 8192 so that they fit 16 bits.
+// The coefficients of the formula in units of 1 / 8192, so that they fit in 16 bits.
 
-/// 255 / 219: stretches limited-range luma (16 to 235).
+/// 255 / 219 expands limited-range luma (16 to 235).
 const LUMA: i16 = 9539;
 /// 2 (1 - 0.299) * 255 / 224.
 const RED_CR: i16 = 13075;
@@ -21,12 +19,11 @@ const GREEN_CB: i16 = 3209;
 /// 2 (1 - 0.114) * 255 / 224.
 const BLUE_CB: i16 = 16525;
 
-/// Converts the first `width * height * 2` bytes of a frame, `Y0 Cb Y1 Cr` for each pair of pixels, into `buffer` (its
-/// contents are lost, its memory is used again). Bytes after them are ignored; rows must have no padding.
+/// Converts the first `width * height * 2` bytes of a frame, `Y0 Cb Y1 Cr` for each pair of pixels, into `buffer`, whose memory is reused.
+/// Further bytes are ignored; rows must have no padding.
 ///
-/// The formula is ITU-R BT.601 with limited range: what the V4L2 documentation gives as the default encoding and range
-/// of `V4L2_COLORSPACE_SRGB`, the colour space of webcams. Values outside the range are clamped; the result is within 1
-/// of the exact formula.
+/// The formula is ITU-R BT.601 with limited range, which the V4L2 documentation gives as the default encoding and range of
+/// `V4L2_COLORSPACE_SRGB`, the colour space of webcams. Results are clamped and are within 1 of the exact formula.
 ///
 /// # Errors
 /// [`PhotoError::OddFrame`] for an odd width or no pixels, [`PhotoError::ShortFrame`], [`PhotoError::TooLarge`].
@@ -46,13 +43,15 @@ pub fn yuyv_to_rgb(bytes: &[u8], width: u32, height: u32, mut buffer: Vec<u8>) -
         *rgb = block(yuyv);
     }
     let mut last = [0; 4 * PAIRS];
-    last[..rest.len()].copy_from_slice(rest);
-    rest_out.copy_from_slice(&block(&last)[..rest_out.len()]);
+    last.split_at_mut(rest.len()).0.copy_from_slice(rest);
+    let converted = block(&last);
+    rest_out.copy_from_slice(converted.split_at(rest_out.len()).0);
     Image::new(width, height, buffer).ok_or(PhotoError::OddFrame { width, height })
 }
 
-/// Converts [`PAIRS`] pairs of pixels in 16-bit steps, plane by plane: loops of this shape become vector code.
+/// Converts [`PAIRS`] pairs of pixels in 16-bit arithmetic, plane by plane. The compiler vectorises loops of this shape.
 #[inline(always)]
+#[allow(clippy::indexing_slicing, reason = "all indices are bounded by the lengths of the arrays")]
 fn block(yuyv: &[u8; 4 * PAIRS]) -> [u8; 6 * PAIRS] {
     let mut samples = [[0i16; PAIRS]; 4];
     for (pair, bytes) in yuyv.as_chunks::<4>().0.iter().enumerate() {
@@ -61,7 +60,7 @@ fn block(yuyv: &[u8; 4 * PAIRS]) -> [u8; 6 * PAIRS] {
         }
     }
     let [first, cb, second, cr] = samples;
-    // In eighths of a level; 4 of them round the sum.
+    // In eighths of a level; adding 4 rounds the sum.
     let mut chroma = [[0i16; PAIRS]; 3];
     for pair in 0..PAIRS {
         chroma[0][pair] = 4 + eighths(cr[pair], RED_CR);
@@ -99,7 +98,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// ITU-R BT.601 in floating point, from its luma weights.
+    /// ITU-R BT.601 in floating point, from the luma weights.
     fn exact(y: u8, cb: u8, cr: u8) -> [f64; 3] {
         let (kr, kb) = (0.299, 0.114);
         let kg = 1.0 - kr - kb;
@@ -113,7 +112,7 @@ mod tests {
 
     #[test]
     fn every_colour_is_within_one_level_of_the_exact_formula() {
-        // One row for each chroma: all lumas, two to a pair.
+        // One row for each chroma with all lumas, two per pair.
         for cb in (0..=255u8).step_by(3) {
             for cr in (0..=255u8).step_by(3) {
                 let row: Vec<u8> = (0..=255u8).step_by(2).flat_map(|y| [y, cb, y + 1, cr]).collect();
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_any_length_is_converted_to_its_last_pixel() {
+    fn frames_of_any_length_are_converted_to_the_last_pixel() {
         for width in (2..=100).step_by(2) {
             let image = yuyv_to_rgb(&[235, 128].repeat(width as usize), width, 1, Vec::new()).unwrap();
             assert!(image.rgb().iter().all(|level| *level == 255), "{width}");
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_buffer_is_used_again_and_nothing_of_it_stays() {
+    fn the_buffer_is_reused_and_its_contents_are_overwritten() {
         let buffer = vec![99; 4096];
         let before = buffer.as_ptr();
         let image = yuyv_to_rgb(&[16, 128, 16, 128, 7, 7], 2, 1, buffer).unwrap();

@@ -1,41 +1,40 @@
-//! XChaCha20-Poly1305 with a random nonce before the sealed bytes. 24 bytes of nonce are enough for random ones never to meet.
-//!
-//! Knows nothing of where keys are kept.
+//! XChaCha20-Poly1305 (RFC 8439 with an extended nonce). The sealed form is nonce, ciphertext, tag. At 24 bytes, random nonces do not collide
+//! in practice.
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use super::SealError;
+use super::error::SealError;
 
-/// Bytes of a key.
+/// Length of a key in bytes.
 pub(super) const KEY: usize = 32;
-/// Bytes of a nonce.
+/// Length of a nonce in bytes.
 pub(super) const NONCE: usize = 24;
-/// Bytes that sealing adds: nonce and tag.
+/// Bytes that sealing adds: the nonce and the tag.
 pub(super) const OVERHEAD: usize = NONCE + 16;
 
-/// A key that is gone from memory when it is dropped.
+/// A key. It is wiped from memory when dropped.
 pub(super) type Key = Zeroizing<[u8; KEY]>;
 
-/// Bytes of the system's randomness.
+/// Random bytes from the operating system, for keys and nonces.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], SealError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| SealError::NoRandomness { why: error.to_string() })?;
     Ok(bytes)
 }
 
-/// `plain` sealed with `key`, bound to `context`.
+/// Seals `plain` with `key` and binds it to `context`, which must be given again to open it.
 pub(super) fn seal(key: &Key, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
     let nonce = random::<NONCE>()?;
     let cipher = XChaCha20Poly1305::new((&**key).into());
     let payload = Payload { msg: plain, aad: context };
-    // It fails for more than 256 GB only.
+    // Fails only above 256 GB.
     let sealed = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Broken)?;
     Ok([&nonce[..], &sealed].concat())
 }
 
-/// What was sealed with `key` and bound to `context`.
+/// Opens what [`seal`] returned for the same `key` and `context`.
 pub(super) fn open(key: &Key, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(SealError::Broken)?;
     let cipher = XChaCha20Poly1305::new((&**key).into());
@@ -51,7 +50,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_sealed_opens_with_its_key_and_its_context_alone(
+        fn only_the_same_key_and_context_open_what_was_sealed(
             key: [u8; KEY], plain: Vec<u8>, context: Vec<u8>, place: prop::sample::Index, flip in 1u8..,
         ) {
             let key = Key::new(key);

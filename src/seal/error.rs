@@ -1,47 +1,55 @@
-//! Why something cannot be sealed or opened, told with the way out.
-//!
-//! Knows nothing of where the errors are shown.
+//! Why sealing or opening fails, with the remedy, and the id that names a store key in these messages.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::key::KeyId;
+/// Identifies a store key without revealing it: 8 bytes derived from the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyId(pub(super) [u8; 8]);
 
-/// Why something cannot be sealed or opened.
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Why something cannot be sealed or opened. Each message says what to do about it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SealError {
-    #[error("the store's key {} cannot be read: {why}; put it there, or correct [store] key_file", path.display())]
+    #[error("the store key {} cannot be read: {why}; restore the file, or correct [store] key_file", path.display())]
     KeyUnreadable { path: PathBuf, why: String },
     #[error(
-        "others may read the store's key {} (mode {mode:03o}): chmod 600 {}, and make a new one if somebody has", path.display(), path.display()
+        "other users may read the store key {} (mode {mode:03o}): run chmod 600 {}, and generate a new key if anyone has read it",
+        path.display(), path.display()
     )]
     KeyExposed { path: PathBuf, mode: u32 },
-    #[error("{} holds no key: 64 hexadecimal digits are wanted, as `usher store key new` writes them", path.display())]
+    #[error("{} is not a key file: it must hold 64 hexadecimal digits, as `usher store key new` writes them", path.display())]
     NotAKey { path: PathBuf },
     #[error("{} cannot be written: {why}", path.display())]
     Unwritable { path: PathBuf, why: String },
     #[error(
-        "the store is sealed with the key {wanted}, and no key is given: name its file in [store] key_file, or pass it as the systemd \
-         credential usher.store-key"
+        "the store is sealed with the key {wanted}, but no key is configured: name its file in [store] key_file, or pass it as the \
+         systemd credential usher.store-key"
     )]
     NoKey { wanted: KeyId },
-    #[error("the store is sealed with the key {wanted}, and the one given is {given}: give the right one")]
+    #[error("the store is sealed with the key {wanted}, but the configured key is {given}: configure the right one")]
     WrongKey { wanted: KeyId, given: KeyId },
     #[error(
-        "the key ring {} and its second copy are damaged ({why}): put a saved one back with `usher store ring load FILE`, or remove \
-         these people and enrol them again", path.display()
+        "the key ring {} and its copy are damaged ({why}): restore a saved ring with `usher store ring load FILE`, or remove these \
+         people and enrol them again", path.display()
     )]
     RingDamaged { path: PathBuf, why: String },
     #[error(
-        "its sub-key is not on the key ring: it was taken off when somebody was removed, or the ring is another one; put the ring back \
+        "its sub-key is not on the key ring: it was removed together with the person, or this is a different ring; restore the ring \
          with `usher store ring load FILE`, or remove and enrol again"
     )]
     NoSubKey,
     #[error(
-        "its seal is broken: it was changed, or it is in another's place; restore a backup, or remove and enrol again"
+        "its seal is broken: the data was altered, or it belongs to another record; restore a backup, or remove and enrol again"
     )]
     Broken,
-    #[error("the system gives no randomness: {why}; try again")]
+    #[error("the operating system provided no random bytes: {why}; try again")]
     NoRandomness { why: String },
 }

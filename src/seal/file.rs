@@ -1,16 +1,16 @@
-//! The ring on disk: a small file and its second copy, of which one is whole at any moment.
+//! The key ring on disk: a small file and its copy, at least one of which is intact at any moment.
 //!
-//! Both are written in place, one after the other, each synchronised: so an entry that is taken off is written over where it lay, as
-//! far as file system and drive write in place at all. Knows nothing of sub-keys' use.
+//! Both are overwritten in place, one after the other, each followed by a sync. A removed entry is therefore overwritten where it was stored,
+//! as far as the file system and the drive write in place at all.
 //!
 //! ```text
-//! 16 bytes that name the format
-//! key         8 bytes, by which the store's key is known
-//! generation  u64, grows with each writing
+//! magic       16 bytes that name the format
+//! key         8 bytes, the id of the store key
+//! generation  u64, incremented with each write
 //! count       u32
 //! entries     each: id 16 bytes, wrapped sub-key 72 bytes
-//! check       BLAKE3 of all before it, with a key of the store's
-//! sum         BLAKE3 of all before it, by which a torn file is known without that key
+//! check       BLAKE3 of everything before it, keyed with a key derived from the store key
+//! sum         BLAKE3 of everything before it, which detects a torn file without the key
 //! ```
 //!
 //! Integers are little-endian.
@@ -22,22 +22,30 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::cipher::{KEY, OVERHEAD};
-use super::key::{KeyId, StoreKey};
-use super::ring::SubKeyId;
-use super::{RING, RING_COPY, SealError};
+use super::error::{KeyId, SealError};
+use super::key::{StoreKey, sync_parent_dir};
+
+/// The key ring's file name in the store's directory.
+pub(super) const RING: &str = "keyring";
+/// The file name of its copy.
+pub(super) const RING_COPY: &str = "keyring.copy";
 
 const MAGIC: &[u8; 16] = b"usher keyring 1\n";
 const CHECK: usize = 32;
 const SUM: usize = 32;
-/// A sub-key as it stands on the ring.
+/// Length of a wrapped sub-key in bytes.
 pub(super) const WRAPPED: usize = KEY + OVERHEAD;
-/// Longer files are taken for damage: 100,000 entries.
+/// A longer file is treated as damaged: 100,000 entries.
 const LONGEST_FILE: u64 = 100_000 * (16 + WRAPPED) as u64;
 
-/// The wrapped sub-keys.
+/// Identifies a sub-key: random, and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubKeyId(pub [u8; 16]);
+
+/// The wrapped sub-keys by id.
 pub(super) type Entries = BTreeMap<SubKeyId, [u8; WRAPPED]>;
 
-/// A ring as it stands in a file.
+/// The contents of a key ring file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Written {
     pub key: KeyId,
@@ -45,22 +53,23 @@ pub(super) struct Written {
     pub entries: Entries,
 }
 
-/// What a folder holds of a ring.
+/// What a directory holds of a key ring.
 pub(super) enum Found {
     Nothing,
-    /// The newest; `mend` when one of the two files is behind or damaged.
+    /// The newest intact ring. `mend` is set when one of the two files is older or damaged.
     Ring {
         ring: Written,
         mend: bool,
     },
-    /// A ring of another key than the one given.
+    /// A ring that belongs to a key other than the one given.
     OfAnotherKey(KeyId),
     Damaged {
         why: String,
     },
 }
 
-/// Reads both files. What is torn counts for nothing. Without a key their checks cannot be made; the answer is then [`Found::OfAnotherKey`].
+/// Reads both files and ignores a torn one. Without a key, the keyed checks cannot be verified; the answer is then
+/// [`Found::OfAnotherKey`].
 pub(super) fn read(dir: &Path, key: Option<&StoreKey>) -> Found {
     let (mut whole, mut others, mut whys, mut missing): (Vec<Written>, Vec<Written>, Vec<String>, usize) =
         Default::default();
@@ -68,10 +77,10 @@ pub(super) fn read(dir: &Path, key: Option<&StoreKey>) -> Found {
         match bytes(&dir.join(name)) {
             Ok(None) => missing += 1,
             Ok(Some(bytes)) => match (parse(&bytes), key) {
-                (None, _) => whys.push("it is cut short or no key ring".to_owned()),
+                (None, _) => whys.push("it is truncated or not a key ring".to_owned()),
                 (Some(ring), Some(key)) if ring.key == key.id() => match is_whole(&bytes, key) {
                     true => whole.push(ring),
-                    false => whys.push("its check does not fit".to_owned()),
+                    false => whys.push("its checksum does not match".to_owned()),
                 },
                 (Some(ring), _) => others.push(ring),
             },
@@ -80,16 +89,16 @@ pub(super) fn read(dir: &Path, key: Option<&StoreKey>) -> Found {
     }
     let newest = |rings: &[Written]| rings.iter().max_by_key(|ring| ring.generation).cloned();
     match (newest(&whole), newest(&others)) {
-        // A change of the key was cut short: the ring is the new key's.
+        // A key change was interrupted: the ring already belongs to the new key.
         (Some(ours), Some(other)) if other.generation > ours.generation => Found::OfAnotherKey(other.key),
-        (Some(ring), _) => Found::Ring { mend: whole.len() < 2 || whole[0] != whole[1], ring },
+        (Some(ring), _) => Found::Ring { mend: !matches!(&whole[..], [one, two] if one == two), ring },
         (None, Some(other)) => Found::OfAnotherKey(other.key),
         (None, None) if missing == 2 => Found::Nothing,
         (None, None) => Found::Damaged { why: whys.join("; ") },
     }
 }
 
-/// By which the key of the newest ring in `dir` is known; `None` where there is no ring.
+/// The id of the store key that wraps the newest ring in `dir`; `None` without a ring.
 pub(super) fn newest_key(dir: &Path) -> Option<KeyId> {
     let rings = [RING, RING_COPY].iter().filter_map(|name| parse(&bytes(&dir.join(name)).ok()??));
     rings.max_by_key(|ring| ring.generation).map(|ring| ring.key)
@@ -104,7 +113,7 @@ fn bytes(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// `None` when it is no whole ring by its form.
+/// Parses a key ring file. `None` if it is truncated, torn or malformed; the keyed check is not verified here.
 pub(super) fn parse(bytes: &[u8]) -> Option<Written> {
     let (checked, sum) = bytes.split_last_chunk::<SUM>()?;
     if blake3::hash(checked).as_bytes() != sum {
@@ -130,7 +139,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Written> {
 fn is_whole(bytes: &[u8], key: &StoreKey) -> bool {
     let Some((checked, _)) = bytes.split_last_chunk::<SUM>() else { return false };
     let Some((text, check)) = checked.split_last_chunk::<CHECK>() else { return false };
-    // BLAKE3's hashes compare in constant time.
+    // `blake3::Hash` compares in constant time.
     blake3::keyed_hash(&key.checking(), text) == blake3::Hash::from_bytes(*check)
 }
 
@@ -150,25 +159,19 @@ fn encode(ring: &Written, key: &StoreKey) -> Vec<u8> {
     bytes
 }
 
-/// Writes both files, the copy first. When it returns both are on disk.
+/// Writes both files, the copy first. Both are on disk when it returns.
 pub(super) fn write(dir: &Path, ring: &Written, key: &StoreKey) -> Result<(), SealError> {
     let bytes = encode(ring, key);
     for name in [RING_COPY, RING] {
         let path = dir.join(name);
         in_place(&path, &bytes)
-            .and_then(|()| sync_folder_of(&path))
+            .and_then(|()| sync_parent_dir(&path))
             .map_err(|error| SealError::Unwritable { path, why: error.to_string() })?;
     }
     Ok(())
 }
 
-/// Makes it last that a file has this name: syncs the folder that it lies in.
-pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-/// Writes over what is there, to its end.
+/// Overwrites a file in place, including any part beyond the new length.
 fn in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     let before = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
@@ -181,8 +184,8 @@ fn in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Writes the ring in `dir` into a file of its own at `path`, over an older one that is there, and says how many sub-keys it holds. What
-/// is written is the file as it stands: sub-keys wrapped by the store's key.
+/// Saves the ring in `dir` to a file of its own at `path`, overwriting an older one, and returns the number of sub-keys. The file has the
+/// ring's format: the sub-keys stay wrapped by the store key.
 pub fn save(dir: &Path, path: &Path, key: &StoreKey) -> Result<usize, SealError> {
     let damaged = |why: &str| SealError::RingDamaged { path: dir.join(RING), why: why.to_owned() };
     match read(dir, Some(key)) {
@@ -191,19 +194,19 @@ pub fn save(dir: &Path, path: &Path, key: &StoreKey) -> Result<usize, SealError>
                 .map_err(|error| SealError::Unwritable { path: path.to_owned(), why: error.to_string() })?;
             Ok(ring.entries.len())
         }
-        Found::Nothing => Err(damaged("there is none")),
+        Found::Nothing => Err(damaged("there is no key ring")),
         Found::OfAnotherKey(wanted) => Err(SealError::WrongKey { wanted, given: key.id() }),
         Found::Damaged { why } => Err(damaged(&why)),
     }
 }
 
-/// The ring of a file that [`save`] wrote.
+/// Reads a ring that [`save`] wrote.
 pub(super) fn load(path: &Path, key: &StoreKey) -> Result<Written, SealError> {
     let bad = |why: &str| SealError::RingDamaged { path: path.to_owned(), why: why.to_owned() };
-    let bytes = bytes(path).map_err(|error| bad(&error.to_string()))?.ok_or_else(|| bad("there is none"))?;
-    let ring = parse(&bytes).ok_or_else(|| bad("it is cut short or no key ring"))?;
+    let bytes = bytes(path).map_err(|error| bad(&error.to_string()))?.ok_or_else(|| bad("the file does not exist"))?;
+    let ring = parse(&bytes).ok_or_else(|| bad("it is truncated or not a key ring"))?;
     if ring.key != key.id() {
         return Err(SealError::WrongKey { wanted: ring.key, given: key.id() });
     }
-    if is_whole(&bytes, key) { Ok(ring) } else { Err(bad("its check does not fit")) }
+    if is_whole(&bytes, key) { Ok(ring) } else { Err(bad("its checksum does not match")) }
 }

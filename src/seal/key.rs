@@ -1,6 +1,4 @@
-//! The store's key: 32 random bytes, in a file of 64 hexadecimal digits that its owner alone may read.
-//!
-//! Knows nothing of where that file comes from.
+//! The store key: 32 random bytes, in a file of 64 hexadecimal digits that only its owner may read.
 
 use std::fmt;
 use std::fs::File;
@@ -10,26 +8,15 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::SealError;
 use super::cipher::{KEY, Key, random};
-use super::file::sync_folder_of;
+use super::error::{KeyId, SealError};
 
-/// More is not read of a key's file.
+/// At most this many bytes are read from a key file.
 const LONGEST_FILE: u64 = 1024;
 
-/// The store's key. Gone from memory when it is dropped.
+/// The store key. It is wiped from memory when dropped.
 #[derive(Clone)]
 pub struct StoreKey(Key);
-
-/// By which a key is told from another; says nothing of the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyId(pub(super) [u8; 8]);
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
 
 impl fmt::Debug for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,18 +25,18 @@ impl fmt::Debug for StoreKey {
 }
 
 impl StoreKey {
-    /// A new one.
+    /// Generates a key from the operating system's randomness.
     pub fn generate() -> Result<StoreKey, SealError> {
         Ok(StoreKey(Key::new(random()?)))
     }
 
-    /// From its file, which nobody but its owner may read.
+    /// Reads a key file. Fails if anyone but its owner may read it.
     pub fn load(path: &Path) -> Result<StoreKey, SealError> {
         StoreKey::read(path, true)
     }
 
-    /// From a credential of systemd. Its folder is guarded by systemd, and its mode says nothing: an access list for the unit's user shows in
-    /// it as if a group might read.
+    /// Reads a systemd credential. systemd guards its directory, and its mode is not checked: an access list for the unit's user appears in
+    /// the mode as if a group could read it.
     pub fn load_credential(path: &Path) -> Result<StoreKey, SealError> {
         StoreKey::read(path, false)
     }
@@ -70,21 +57,22 @@ impl StoreKey {
         StoreKey::parse(&text).ok_or_else(|| SealError::NotAKey { path: path.to_owned() })
     }
 
-    /// From 64 hexadecimal digits, with blanks around them or not.
+    /// Parses 64 hexadecimal digits, ignoring surrounding whitespace.
     fn parse(text: &[u8]) -> Option<StoreKey> {
         let digits = text.trim_ascii();
         if digits.len() != 2 * KEY {
             return None;
         }
         let mut key = Key::new([0; KEY]);
-        for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |c: u8| char::from(c).to_digit(16);
-            *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+        let digit = |c: u8| char::from(c).to_digit(16);
+        let (pairs, _) = digits.as_chunks::<2>();
+        for (byte, [high, low]) in key.iter_mut().zip(pairs) {
+            *byte = (digit(*high)? << 4 | digit(*low)?) as u8;
         }
         Some(StoreKey(key))
     }
 
-    /// As its file has it: 64 hexadecimal digits and a line's end.
+    /// The contents of its file: 64 hexadecimal digits and a newline.
     pub fn text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(2 * KEY + 1));
         for byte in self.0.iter() {
@@ -96,31 +84,29 @@ impl StoreKey {
         text
     }
 
-    /// Writes it into a new file, mode 0600; one that is there stays as it is, and is an error.
+    /// Writes the key to a new file with mode 0600. An existing file is an error and is left unchanged.
     pub fn save(&self, path: &Path) -> Result<(), SealError> {
         let write = || -> io::Result<()> {
             let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
             file.write_all(self.text().as_bytes())?;
             file.sync_all()?;
-            sync_folder_of(path)
+            sync_parent_dir(path)
         };
         write().map_err(|error| SealError::Unwritable { path: path.to_owned(), why: error.to_string() })
     }
 
-    /// By which it is told from another.
+    /// The key's id.
     pub fn id(&self) -> KeyId {
         let derived = self.derive("usher store key 1: name");
-        let mut id = [0; 8];
-        id.copy_from_slice(&derived[..8]);
-        KeyId(id)
+        KeyId(*derived.first_chunk().unwrap_or(&[0; 8]))
     }
 
-    /// What wraps sub-keys.
+    /// The derived key that wraps sub-keys.
     pub(super) fn wrapping(&self) -> Key {
         self.derive("usher store key 1: wrapping of sub-keys")
     }
 
-    /// What the ring's file is checked with.
+    /// The derived key of the ring file's check.
     pub(super) fn checking(&self) -> Key {
         self.derive("usher store key 1: check of the key ring")
     }
@@ -128,6 +114,12 @@ impl StoreKey {
     fn derive(&self, purpose: &str) -> Key {
         Key::new(blake3::derive_key(purpose, &*self.0))
     }
+}
+
+/// Syncs the directory that contains `path`, so that the file's name survives a power cut.
+pub(super) fn sync_parent_dir(path: &Path) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]
@@ -140,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_comes_back_from_its_file_and_is_never_written_over() {
+    fn a_key_is_read_back_from_its_file_and_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
         let key = StoreKey::generate().unwrap();
@@ -155,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_can_read_or_that_is_none_is_refused_with_the_reason() {
+    fn a_key_that_others_can_read_or_that_is_malformed_is_refused_with_the_reason() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
         assert!(matches!(StoreKey::load(&path), Err(SealError::KeyUnreadable { .. })));

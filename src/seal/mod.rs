@@ -1,14 +1,15 @@
-//! Sealing: bytes that only the holder of a key can read, and that nobody can change, swap or copy to another place unnoticed.
+//! Sealing: encrypted and authenticated bytes that only the holder of the key can read, and that cannot be altered, swapped, or moved to
+//! another record without detection.
 //!
-//! Knows nothing of what is sealed, of the database, and of where a key comes from.
+//! - `key`: the store key and its file
+//! - `cipher`: XChaCha20-Poly1305
+//! - `ring`: the key ring, with one sub-key for each item that can be erased on its own, wrapped by the store key
+//! - `file`: the key ring on disk, in two copies
+//! - `change`: replacing the store key
 //!
-//! - `key`: the store's key, and its file
-//! - `cipher`: XChaCha20-Poly1305 with a nonce of the system's randomness
-//! - `ring`: one sub-key for each thing that can be taken away by itself, wrapped by the store's key
-//! - `file`: the ring on disk, twice; `change`: another key in the old one's place
+//! A sub-key is random and exists only on the ring. Once it is removed, nothing can read what it sealed, in any copy or backup.
 //!
-//! A sub-key is random and stands nowhere but on the ring. Once it is taken off, what it has sealed cannot be read any more, wherever
-//! copies of that lie.
+//! Keys and nonces come from the operating system's random number generator ([`getrandom`]), never from a seeded one.
 
 mod change;
 mod cipher;
@@ -17,13 +18,9 @@ mod file;
 mod key;
 mod ring;
 
-pub use change::{change_key_file, finish_change};
+pub use change::{change_key_file, finish_key_change};
+pub use error::KeyId;
 pub use error::SealError;
-pub use file::save;
-pub use key::{KeyId, StoreKey};
-pub use ring::{Ring, State, SubKeyId, load};
-
-/// The ring's name in the store's folder.
-pub const RING: &str = "keyring";
-/// And that of its second copy.
-pub const RING_COPY: &str = "keyring.copy";
+pub use file::{SubKeyId, save};
+pub use key::StoreKey;
+pub use ring::{Ring, RingState, load};

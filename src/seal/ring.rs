@@ -1,6 +1,4 @@
-//! The ring: sub-keys by their ids, what they seal, and taking one off for good.
-//!
-//! Knows nothing of what is sealed.
+//! The key ring: sub-keys by id, sealing with them, and removing one for good.
 
 #[cfg(test)]
 mod tests;
@@ -12,26 +10,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
 use super::cipher::{self, KEY, Key};
-use super::file::{self, Found, WRAPPED, Written};
-use super::key::{KeyId, StoreKey};
-use super::{RING, SealError};
+use super::error::{KeyId, SealError};
+use super::file::{self, Found, RING, SubKeyId, WRAPPED, Written};
+use super::key::StoreKey;
 
-/// What a sub-key is called; random, and never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubKeyId(pub [u8; 16]);
-
-/// Whether there is sealing.
+/// Whether the ring can seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// No key was ever given: nothing is sealed.
+pub enum RingState {
+    /// No store key was ever configured: nothing is sealed.
     Plain,
-    /// Sealed with this key.
+    /// Sealing with the store key of this id.
     Open(KeyId),
-    /// It should be sealed and cannot be: what is sealed stays unread, and nothing new is taken.
-    Shut(SealError),
+    /// The ring exists but cannot be used: sealed data stays unreadable, and nothing new can be sealed.
+    Locked(SealError),
 }
 
-/// See the file's head. Open it once for a folder.
+/// The key ring of one store directory. Open it once per directory: changes are written through to its two files.
 pub struct Ring {
     dir: PathBuf,
     inner: Mutex<Inner>,
@@ -40,27 +34,16 @@ pub struct Ring {
 enum Inner {
     Plain,
     Open { key: StoreKey, ring: Written },
-    Shut(SealError),
+    Locked(SealError),
 }
 
-impl Ring {
-    /// The ring in `dir` with the key that was given, if one was. Whatever is wrong is its [`Ring::state`]: a door opens for those who
-    /// can still be recognised.
-    pub fn open(dir: &Path, key: Result<Option<StoreKey>, SealError>) -> Ring {
-        Ring { dir: dir.to_owned(), inner: Mutex::new(Ring::look(dir, key)) }
-    }
-
-    /// Without a key, where nothing was ever sealed.
-    pub fn plain() -> Ring {
-        Ring { dir: PathBuf::new(), inner: Mutex::new(Inner::Plain) }
-    }
-
-    fn look(dir: &Path, key: Result<Option<StoreKey>, SealError>) -> Inner {
+impl Inner {
+    fn open(dir: &Path, key: Result<Option<StoreKey>, SealError>) -> Inner {
         let key = match key {
             Ok(key) => key,
-            Err(error) => return Inner::Shut(error),
+            Err(error) => return Inner::Locked(error),
         };
-        let damaged = |why| Inner::Shut(SealError::RingDamaged { path: dir.join(RING), why });
+        let damaged = |why| Inner::Locked(SealError::RingDamaged { path: dir.join(RING), why });
         let found = file::read(dir, key.as_ref());
         match (found, key) {
             (Found::Nothing, None) => Inner::Plain,
@@ -68,43 +51,56 @@ impl Ring {
                 let ring = Written { key: key.id(), generation: 0, entries: Default::default() };
                 Inner::Open { key, ring }
             }
-            (Found::OfAnotherKey(wanted), None) => Inner::Shut(SealError::NoKey { wanted }),
-            (Found::OfAnotherKey(wanted), Some(key)) => Inner::Shut(SealError::WrongKey { wanted, given: key.id() }),
+            (Found::OfAnotherKey(wanted), None) => Inner::Locked(SealError::NoKey { wanted }),
+            (Found::OfAnotherKey(wanted), Some(key)) => Inner::Locked(SealError::WrongKey { wanted, given: key.id() }),
             (Found::Damaged { why }, _) => damaged(why),
             (Found::Ring { ring, mend }, Some(key)) => {
                 if mend {
-                    tracing::warn!("one of the two copies of the key ring was damaged or behind; it is written anew");
+                    tracing::warn!("one of the two copies of the key ring was damaged or out of date; rewriting it");
                     if let Err(error) = file::write(dir, &ring, &key) {
-                        tracing::warn!(%error, "the key ring has one copy only");
+                        tracing::warn!(%error, "the key ring still has only one good copy");
                     }
                 }
                 Inner::Open { key, ring }
             }
-            // A ring is only told from damage with its key.
-            (Found::Ring { ring, .. }, None) => Inner::Shut(SealError::NoKey { wanted: ring.key }),
+            // Only the key can verify that this ring is undamaged.
+            (Found::Ring { ring, .. }, None) => Inner::Locked(SealError::NoKey { wanted: ring.key }),
         }
     }
+}
 
-    /// How it stands.
-    pub fn state(&self) -> State {
+impl Ring {
+    /// Opens the ring in `dir` with the given key, if any. It never fails: problems show in [`Ring::state`], so that a door still opens for
+    /// everyone who can be recognised.
+    pub fn open(dir: &Path, key: Result<Option<StoreKey>, SealError>) -> Ring {
+        Ring { dir: dir.to_owned(), inner: Mutex::new(Inner::open(dir, key)) }
+    }
+
+    /// A ring that seals nothing, without a key or files.
+    pub fn plain() -> Ring {
+        Ring { dir: PathBuf::new(), inner: Mutex::new(Inner::Plain) }
+    }
+
+    /// Whether the ring can seal, and if not, why.
+    pub fn state(&self) -> RingState {
         match &*self.lock() {
-            Inner::Plain => State::Plain,
-            Inner::Open { key, .. } => State::Open(key.id()),
-            Inner::Shut(error) => State::Shut(error.clone()),
+            Inner::Plain => RingState::Plain,
+            Inner::Open { key, .. } => RingState::Open(key.id()),
+            Inner::Locked(error) => RingState::Locked(error.clone()),
         }
     }
 
-    /// Whether it seals.
+    /// Whether the ring seals.
     pub fn is_open(&self) -> bool {
         matches!(&*self.lock(), Inner::Open { .. })
     }
 
-    /// So many new sub-keys; they are on disk when this returns. None where nothing is sealed.
+    /// Adds `count` new sub-keys, which are on disk when it returns. The list is empty if nothing is sealed.
     pub fn add(&self, count: usize) -> Result<Vec<SubKeyId>, SealError> {
         let mut inner = self.lock();
         match &mut *inner {
             Inner::Plain => Ok(Vec::new()),
-            Inner::Shut(error) => Err(error.clone()),
+            Inner::Locked(error) => Err(error.clone()),
             Inner::Open { .. } if count == 0 => Ok(Vec::new()),
             Inner::Open { key, ring } => {
                 let mut next = ring.clone();
@@ -120,12 +116,12 @@ impl Ring {
         }
     }
 
-    /// Takes sub-keys off, for good; that is on disk when this returns. Those that are not on it are passed over.
-    pub fn take_off(&self, ids: &[SubKeyId]) -> Result<(), SealError> {
+    /// Removes sub-keys for good; that is on disk when it returns. Unknown ids are ignored.
+    pub fn remove(&self, ids: &[SubKeyId]) -> Result<(), SealError> {
         let mut inner = self.lock();
         match &mut *inner {
             Inner::Plain => Ok(()),
-            Inner::Shut(error) => Err(error.clone()),
+            Inner::Locked(error) => Err(error.clone()),
             Inner::Open { key, ring } => {
                 let mut next = ring.clone();
                 next.entries.retain(|id, _| !ids.contains(id));
@@ -137,31 +133,33 @@ impl Ring {
         }
     }
 
-    /// All sub-keys; empty where it is not open.
+    /// The ids of all sub-keys; empty unless the ring is open.
     pub fn ids(&self) -> Vec<SubKeyId> {
         match &*self.lock() {
             Inner::Open { ring, .. } => ring.entries.keys().copied().collect(),
-            Inner::Plain | Inner::Shut(_) => Vec::new(),
+            Inner::Plain | Inner::Locked(_) => Vec::new(),
         }
     }
 
-    /// `plain` sealed with a sub-key, bound to `context`.
+    /// Seals `plain` with a sub-key and binds it to `context`.
     pub fn seal(&self, id: SubKeyId, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
         cipher::seal(&self.sub_key(id)?, context, plain)
     }
 
-    /// What [`Ring::seal`] has sealed.
+    /// Opens what [`Ring::seal`] returned for the same sub-key and `context`.
     pub fn unseal(&self, id: SubKeyId, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         cipher::open(&self.sub_key(id)?, context, sealed)
     }
 
-    /// Wraps all sub-keys with another key of the store. What they have sealed stays as it is. On disk when this returns; killed
-    /// meanwhile, the ring is wholly the old key's or wholly the new one's.
+    /// Wraps all sub-keys with a new store key and returns their number. What they sealed is unchanged. The new ring is on disk when it
+    /// returns; if the process is killed meanwhile, the ring belongs entirely to the old key or entirely to the new one.
     pub fn change_key(&self, new: StoreKey) -> Result<usize, SealError> {
         let mut inner = self.lock();
         match &mut *inner {
-            Inner::Plain => Err(SealError::RingDamaged { path: self.dir.join(RING), why: "there is none".to_owned() }),
-            Inner::Shut(error) => Err(error.clone()),
+            Inner::Plain => {
+                Err(SealError::RingDamaged { path: self.dir.join(RING), why: "there is no key ring".to_owned() })
+            }
+            Inner::Locked(error) => Err(error.clone()),
             Inner::Open { key, ring } => {
                 let mut next = Written { key: new.id(), generation: ring.generation + 1, entries: Default::default() };
                 for (id, wrapped) in &ring.entries {
@@ -185,20 +183,19 @@ impl Ring {
     fn sub_key(&self, id: SubKeyId) -> Result<Key, SealError> {
         match &*self.lock() {
             Inner::Open { key, ring } => unwrap(key, id, ring.entries.get(&id).ok_or(SealError::NoSubKey)?),
-            Inner::Shut(error) => Err(error.clone()),
+            Inner::Locked(error) => Err(error.clone()),
             Inner::Plain => Err(SealError::NoSubKey),
         }
     }
 
-    // The ring in memory is changed last, so a poisoned lock holds what was before.
+    // The ring in memory is changed last, so a poisoned lock still holds the previous state.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Puts the sub-keys of a ring that [`super::save`] wrote to `path` on the ring in `dir`, beside those that are there, or in the place of a
-/// damaged ring; how many were not there. Those that were taken off since it was saved come back, too: whoever saves a ring over and over
-/// the same file has none such.
+/// Adds the sub-keys of a ring saved by [`super::save`] at `path` to the ring in `dir`, or replaces a damaged one. Returns how many were
+/// missing. Sub-keys removed after the ring was saved come back too; overwriting the same saved file after each removal avoids that.
 pub fn load(dir: &Path, path: &Path, key: &StoreKey) -> Result<usize, SealError> {
     let saved = file::load(path, key)?;
     let present = match file::read(dir, Some(key)) {

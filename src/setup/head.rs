@@ -1,4 +1,4 @@
-//! The site head: where it lies, whether it belongs to the model in use, and the gallery that is compared behind it.
+//! The site head: where it is stored, whether it belongs to the model in use, and the gallery that it is applied to.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::store::Store;
 use crate::vision::head_file::{HeadFile, file_name};
 use crate::vision::manifest::Model;
 
-/// The folder, in the store's, of heads that were learned for this site.
+/// The folder, inside the store's, of heads that were trained for this site.
 const SITE_HEADS: &str = "head";
 
-/// Where the head of a model lies, whether there is one or not.
+/// The path of a model's head, whether it exists or not.
 pub fn path(config: &Config, model: &Model) -> PathBuf {
     config.store.path.join(SITE_HEADS).join(file_name(&model.name))
 }
@@ -24,14 +24,13 @@ pub fn path(config: &Config, model: &Model) -> PathBuf {
 ///
 /// # Errors
 ///
-/// When the file is damaged or belongs to another model, and when `[access] distance` fixes a distance: nobody has measured what that
-/// means behind the head.
+/// The file is damaged or belongs to another model, or `[access] distance` fixes a distance, which was not measured with the head.
 pub fn site_head(config: &Config, model: &Model) -> Result<Option<HeadFile>> {
     let path = path(config, model);
     let Some(file) = HeadFile::load(&path)? else { return Ok(None) };
     if *file.head.base() != model.id() {
         bail!(
-            "the site head {} was learned on {}, and {} is in use: take it off with `usher train head --remove`, or learn it again",
+            "the site head {} was trained on {}, and {} is in use: remove it with `usher train head --remove`, or train it again",
             path.display(),
             file.head.base(),
             model.id()
@@ -39,7 +38,7 @@ pub fn site_head(config: &Config, model: &Model) -> Result<Option<HeadFile>> {
     }
     if file.head.dimension() != model.dimension() {
         bail!(
-            "the site head {} takes {} figures, and {} makes {}: learn it again with `usher train head`",
+            "the site head {} takes {} values, and {} makes {}: train it again with `usher train head`",
             path.display(),
             file.head.dimension(),
             model.id(),
@@ -48,18 +47,18 @@ pub fn site_head(config: &Config, model: &Model) -> Result<Option<HeadFile>> {
     }
     if let DistanceLimit::Fixed(distance) = config.access.distance {
         bail!(
-            "[access] distance fixes the distance {distance}, which means something else behind the site head {}: remove the setting, \
-             or take the head off with `usher train head --remove`",
+            "[access] distance fixes the distance {distance}, which has another meaning with the site head {}: remove the setting, \
+             or remove the head with `usher train head --remove`",
             path.display()
         );
     }
     Ok(Some(file))
 }
 
-/// The gallery of the store, compared behind the head if there is one.
+/// The gallery of the store, with the head applied if there is one.
 pub fn gallery(store: &Store, ring: &Arc<Ring>, model: &Model, head: Option<HeadFile>) -> Result<Gallery> {
     Ok(match head {
-        Some(file) => Gallery::open_behind(store, ring, file.head)?,
+        Some(file) => Gallery::open_with_head(store, ring, file.head)?,
         None => Gallery::open(store, ring, model.id(), model.dimension())?,
     })
 }

@@ -1,6 +1,5 @@
-//! From the configuration to the rules of the house: how near is near enough, who may pass where and when, and how each door behaves.
-//!
-//! Reads the files that the configuration names: calibrations and lists of holidays.
+//! From the configuration to the rules of access: the distance limit, who may pass where and when, and how each door behaves. Reads the files
+//! that the configuration names: calibrations and lists of holidays.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -9,26 +8,27 @@ use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 
 use crate::access::{
-    Backoff, Calibration, CalibrationError, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Passback,
-    Permit, Point, Schedule, Window, WithoutSync, Zones,
+    Backoff, Calibration, CalibrationError, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Permit,
+    Point, Schedule, Window, Zones,
 };
 use crate::config::{self, Config, DistanceLimit};
+use crate::domain::{Direction, Distance, DoorIndex, ScheduleIndex};
 use crate::vision::calibration_file::{CalibrationFile, file_name};
 use crate::vision::head_file::HeadFile;
 use crate::vision::manifest::Model;
 
-/// The folder, in the store's, of calibrations that were measured on this site.
+/// The folder, inside the store's, of calibrations that were measured on this site.
 pub const SITE_CALIBRATIONS: &str = "calibration";
 
-/// How near is near enough for `model`: the configured distance, or one that follows `[access] false_identification_rate`. The
-/// calibration is the site head's if there is one, else the site's own, else the one beside the model, else the manifest's operating points.
+/// The distance limit for `model`: the configured one, or one that follows `[access] false_identification_rate`. The calibration is the site
+/// head's if there is one, else the site's own, else the one beside the model, else the manifest's operating points.
 pub fn near_enough(config: &Config, model: &Model, head: Option<&HeadFile>) -> Result<NearEnough> {
     if let Some(file) = head {
-        let calibration = calibration(&file.calibration).context("the site head's calibration is of no use")?;
+        let calibration = calibration(&file.calibration).context("the site head's calibration cannot be used")?;
         return Ok(calibrated(calibration, config));
     }
     if let DistanceLimit::Fixed(distance) = config.access.distance {
-        return Ok(NearEnough::Fixed(distance));
+        return Ok(NearEnough::Fixed(Distance(distance as f32)));
     }
     let name = file_name(&model.name);
     let places = [config.store.path.join(SITE_CALIBRATIONS).join(&name), config.models.path.join(&name)];
@@ -44,24 +44,24 @@ pub fn near_enough(config: &Config, model: &Model, head: Option<&HeadFile>) -> R
             );
         }
         let calibration =
-            calibration(&file).with_context(|| format!("the calibration {} is of no use", path.display()))?;
+            calibration(&file).with_context(|| format!("the calibration {} cannot be used", path.display()))?;
         return Ok(calibrated(calibration, config));
     }
-    // The rates of the manifest are measured ones; how many pairs stand behind them it says only in words.
+    // The manifest's rates are measured, but it gives the number of pairs behind them only in prose: ten errors at the least rate are assumed.
     let mut impostor: Vec<Point> =
         model.operating.iter().map(|p| Point { rate: p.fmr, distance: f64::from(p.distance) }).collect();
     impostor.sort_by(|a, b| a.rate.total_cmp(&b.rate));
     let pairs = impostor.first().map_or(0.0, |least| 10.0 / least.rate) as u64;
     let calibration = Calibration::new(impostor, Vec::new(), pairs).with_context(|| {
         format!(
-            "nothing is known of the distances of {}: measure them with `usher calibrate DIR --write`, or set [access] distance",
+            "there is no calibration for {}: measure one with `usher calibrate DIR --write`, or set [access] distance",
             model.name
         )
     })?;
     Ok(calibrated(calibration, config))
 }
 
-/// What stands in a calibration's file, as the rules want it.
+/// The calibration in a file.
 pub fn calibration(file: &CalibrationFile) -> Result<Calibration, CalibrationError> {
     let points = |table: &[[f64; 2]]| table.iter().map(|&[rate, distance]| Point { rate, distance }).collect();
     let calibration = Calibration::new(points(&file.impostor), points(&file.genuine), file.impostor_pairs)?;
@@ -75,30 +75,23 @@ fn calibrated(calibration: Calibration, config: &Config) -> NearEnough {
     }
 }
 
-/// `[[schedule]]`, `[[permit]]` and what `[[door]]` and `[access]` say of people.
+/// The rules for people, from `[[schedule]]`, `[[permit]]`, `[[door]]` and `[access]`.
 pub fn rules(config: &Config) -> Result<HouseRules> {
     let zone = time_zone(config)?;
     let schedules = config.schedules.iter().map(|s| schedule(s, &zone)).collect::<Result<Vec<_>>>()?;
     let access = &config.access;
     Ok(HouseRules {
-        doors: config.doors.iter().map(|door| door_rules(config, door)).collect(),
+        doors: config.doors.iter().map(|door| door_rules(config, door)).collect::<Result<_>>()?,
         schedules,
         zone,
-        passback: match access.passback {
-            config::Passback::Off => Passback::Off,
-            config::Passback::Soft => Passback::Soft,
-            config::Passback::Hard => Passback::Hard,
-        },
+        passback: access.passback,
         passback_for: access.passback_for,
         backoff: Backoff { after: access.backoff_after, first: access.backoff_first, longest: access.backoff_longest },
-        without_sync: match config.time.without_sync {
-            config::WithoutSync::Deny => WithoutSync::Deny,
-            config::WithoutSync::Allow => WithoutSync::Allow,
-        },
+        without_sync: config.time.without_sync,
     })
 }
 
-/// Whose clock days and schedules go by: `[device] time_zone`, else the system's.
+/// The time zone of days and schedules: `[device] time_zone`, else the system's.
 pub fn time_zone(config: &Config) -> Result<TimeZone> {
     config.device.time_zone.as_deref().map_or_else(system_zone, named_zone)
 }
@@ -106,17 +99,17 @@ pub fn time_zone(config: &Config) -> Result<TimeZone> {
 /// The system's time zone: `TZ`, else `/etc/localtime`; UTC where there is neither.
 ///
 /// # Errors
-/// What `TZ` or `/etc/localtime` names is not known or cannot be read. The library would go by UTC then.
+/// The zone that `TZ` or `/etc/localtime` names is unknown or cannot be read. The library would silently use UTC.
 pub fn system_zone() -> Result<TimeZone> {
     const LOCAL: &str = "/etc/localtime";
     let named = std::env::var_os("TZ");
-    // A link that leads nowhere is a mistake; that there is none at all means UTC.
+    // A dangling link is a mistake; no link at all means UTC.
     if named.is_none() && std::fs::symlink_metadata(LOCAL).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(TimeZone::UTC);
     }
     TimeZone::try_system().with_context(|| match named {
         Some(name) => format!(
-            "TZ={} in the environment names no time zone: write it as in TZ=Europe/Berlin, take it out, or install the package tzdata",
+            "TZ={} in the environment names no time zone: write it as in TZ=Europe/Berlin, remove it, or install the package tzdata",
             name.to_string_lossy()
         ),
         None => format!(
@@ -142,8 +135,11 @@ fn schedule(schedule: &config::Schedule, zone: &TimeZone) -> Result<Schedule> {
             })?
         }
     };
-    let window = |hours: &config::Hours| Window { from_min: hours.from_min, to_min: hours.to_min };
-    let on = |day: usize| schedule.hours.iter().filter(|h| h.days[day]).map(window).collect();
+    let window = |window: &config::Window| Window { from_min: window.from_min, to_min: window.to_min };
+    let on = |day: usize| {
+        let hours = schedule.hours.iter().filter(|hours| hours.days.get(day) == Some(&true));
+        hours.map(|hours| window(&hours.window)).collect()
+    };
     Ok(Schedule {
         name: schedule.name.clone(),
         zone: schedule.time_zone.as_deref().map_or_else(|| Ok(zone.clone()), named_zone)?,
@@ -153,38 +149,51 @@ fn schedule(schedule: &config::Schedule, zone: &TimeZone) -> Result<Schedule> {
     })
 }
 
-fn door_rules(config: &Config, door: &config::Door) -> DoorRules {
-    let place = |name: &String| config.schedules.iter().position(|schedule| schedule.name == *name);
+fn door_rules(config: &Config, door: &config::Door) -> Result<DoorRules> {
     let applies = |permit: &&config::Permit| permit.doors.is_empty() || permit.doors.contains(&door.name);
-    let permit = |permit: &config::Permit| Permit {
-        groups: permit.groups.clone(),
-        schedule: permit.schedule.as_ref().map(|name| place(name).unwrap_or(usize::MAX)),
+    let permit = |permit: &config::Permit| -> Result<Permit> {
+        let schedule = permit.schedule.as_deref().map(|name| schedule_index(config, name)).transpose()?;
+        Ok(Permit { groups: permit.groups.clone(), schedule })
     };
-    DoorRules {
-        permits: (!config.permits.is_empty()).then(|| config.permits.iter().filter(applies).map(permit).collect()),
-        first_person: door.passing.first_person.clone(),
-        unlock_hours: unlock_hours(config, door),
-        two_person: door.passing.two_person,
-        zones: door.passing.zones.clone().map(|(outside, inside)| Zones { outside, inside }),
-    }
+    let permits = || config.permits.iter().filter(applies).map(permit).collect::<Result<_>>();
+    Ok(DoorRules {
+        permits: (!config.permits.is_empty()).then(permits).transpose()?,
+        first_person: door.first_person.clone(),
+        unlock_hours: unlock_hours(config, door)?,
+        two_person: door.two_person,
+        zones: door.zones().map(|(outside, inside)| Zones { outside: outside.to_owned(), inside: inside.to_owned() }),
+    })
 }
 
-/// How a door behaves.
+/// The settings of a door's state machine.
 pub fn doorway(door: &config::Door, has_sensor: bool) -> DoorwaySettings {
-    let passing = &door.passing;
     DoorwaySettings {
         name: door.name.as_str().into(),
         pulse: door.pulse,
         has_sensor,
-        relock_on_close: passing.relock_on_close,
-        held_open_warning: passing.held_open_warning,
-        held_open_alarm: passing.held_open_alarm,
-        forced_open_alarm: passing.forced_open_alarm,
+        relock_on_close: door.relock_on_close,
+        held_open_warning: door.held_open_warning,
+        held_open_alarm: door.held_open_alarm,
+        forced_open_alarm: door.forced_open_alarm,
     }
 }
 
-/// The place of the schedule by which a door stands unlocked.
-pub fn unlock_hours(config: &Config, door: &config::Door) -> Option<usize> {
-    let name = door.passing.unlock_schedule.as_ref()?;
-    config.schedules.iter().position(|schedule| schedule.name == *name)
+/// The schedule by which a door stands unlocked.
+pub fn unlock_hours(config: &Config, door: &config::Door) -> Result<Option<ScheduleIndex>> {
+    door.unlock_schedule.as_deref().map(|name| schedule_index(config, name)).transpose()
+}
+
+/// For each camera its door, and its side of it.
+pub fn cameras(config: &Config) -> Result<Vec<(DoorIndex, Option<Direction>)>> {
+    let of_camera = |camera: &config::Camera| {
+        let door = config.doors.iter().position(|door| door.name == camera.door);
+        let door = door.with_context(|| format!("[[camera]] {}: there is no door {}", camera.name, camera.door))?;
+        Ok((DoorIndex(door), camera.direction()))
+    };
+    config.cameras.iter().map(of_camera).collect()
+}
+
+fn schedule_index(config: &Config, name: &str) -> Result<ScheduleIndex> {
+    let at = config.schedules.iter().position(|schedule| schedule.name == name);
+    at.map(ScheduleIndex).with_context(|| format!("there is no [[schedule]] {name}"))
 }

@@ -1,6 +1,5 @@
-//! A known answer at each start: the networks must find the one face of a drawn picture. A runtime that is wrong without an error is found so.
-//!
-//! Knows nothing of what usher does with faces.
+//! A known-answer test at each start: the networks must find the only face in a drawn picture. This detects a runtime that computes wrongly
+//! without an error.
 
 use anyhow::{Result, bail};
 
@@ -10,13 +9,13 @@ use crate::vision::Vision;
 use crate::vision::mtcnn::DetectorSettings;
 use crate::vision::runtime::Processor;
 
-/// The width of the drawn face in its picture, in pixels, and its middle.
+/// The width of the drawn face in its picture, in pixels.
 const FACE_PX: f32 = 160.0;
 
-/// Looks at the drawn face. Does nothing where the thresholds are higher than usual: they may rightly leave a drawing out.
+/// Runs the networks on the drawn face. Does nothing where the thresholds are above the defaults: they may rightly reject a drawing.
 ///
 /// # Errors
-/// The face is not found where it is, or its embedding is no unit vector.
+/// The face is not found in its place, or its embedding is not a unit vector.
 pub fn self_check(vision: &mut Vision, settings: &DetectorSettings) -> Result<()> {
     let usual = DetectorSettings::default();
     if settings.thresholds.iter().zip(usual.thresholds).any(|(own, usual)| *own > usual) {
@@ -47,11 +46,11 @@ pub fn self_check(vision: &mut Vision, settings: &DetectorSettings) -> Result<()
     )
 }
 
-/// The drawn face at a size that suits a detector of that smallest face, and how many times larger than drawn it is.
+/// The drawn face at a size that suits a detector of that smallest face, and its scale relative to the drawing.
 fn picture(min_face_px: u32) -> Option<(Image, f32)> {
     let drawn = drawing::face()?;
     let (width, height) = (drawn.width() as usize, drawn.height() as usize);
-    // At least half as large again as the smallest face.
+    // At least one and a half times the smallest face.
     let wanted = min_face_px as f32 * 1.5 / FACE_PX;
     if wanted <= 0.5 {
         return Some((at(&drawn, width / 2, height / 2)?, 0.5));
@@ -63,7 +62,7 @@ fn picture(min_face_px: u32) -> Option<(Image, f32)> {
     Some((at(&drawn, width * times, height * times)?, times as f32))
 }
 
-/// The picture in another size: the nearest pixels.
+/// The picture in another size, by nearest neighbour.
 fn at(drawn: &Image, width: usize, height: usize) -> Option<Image> {
     let (own_width, own_height) = (drawn.width() as usize, drawn.height() as usize);
     let mut rgb = Vec::with_capacity(width * height * 3);
@@ -97,10 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn networks_that_find_nobody_are_told() {
+    fn networks_that_find_no_face_are_reported() {
         let runtime = Runtime::load(None).expect("script/setup fetches LiteRT");
         let models = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models"));
-        // Blind to faces of this size, as a wrong runtime is to all.
+        // This detector misses faces of this size, as a wrong runtime misses all.
         let detector = DetectorSettings { min_face_px: 400, ..DetectorSettings::default() };
         let mut vision =
             Vision::open(&runtime, models, &VisionSettings { detector, ..VisionSettings::default() }).unwrap();

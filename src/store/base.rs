@@ -1,36 +1,34 @@
-//! Writing the whole store as one file of frames: a second copy that begins anew, or a backup.
-//!
-//! Knows nothing of when that is done.
+//! Writes the whole store as one file of frames, for a new second copy or for a backup.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::copy::{self, At, Kind, MAGIC, frame};
+use super::copy::{self, Kind, MAGIC, ReadAt, frame};
 use super::{StoreError, expect_room, explain};
 
-/// Bytes of changes in one frame.
+/// Payload size at which a frame is written.
 const FRAME_BYTES: usize = 256 << 10;
-/// So many bytes are forced to disk at a time. A file system that has little of this file to write holds up no other file's syncs for long.
+/// The file is synced after this many bytes, so that the file system never delays syncs of other files for long.
 const SYNC_BYTES: usize = 1 << 20;
 
-/// A file that is being written, readable for its owner only. Dropped before its end, it is removed.
+/// A file being written, with mode 0600. Dropping it before [`Base::end`] removes the file.
 pub(super) struct Base<'a> {
     path: &'a Path,
-    /// `None` once it has come to its end.
+    /// `None` once it has ended.
     out: Option<BufWriter<File>>,
     hasher: blake3::Hasher,
     unsynced: usize,
-    /// It stops with [`StoreError::Full`] when less than this is left free on the disk.
+    /// Writing fails with [`StoreError::Full`] when less than this is free on the disk.
     spare_bytes: u64,
 }
 
-/// Shows entries, each a tree's name, a key and a value.
+/// A callback that takes an entry: the tree's name, key and value.
 pub(super) type Show<'s> = &'s mut dyn FnMut(&str, &[u8], &[u8]) -> Result<(), StoreError>;
 
 impl<'a> Base<'a> {
-    /// Begins the file at `path`, in place of one that is there.
+    /// Starts the file at `path`, replacing an existing one.
     pub fn begin(path: &'a Path, spare_bytes: u64) -> Result<Base<'a>, StoreError> {
         let begin = || -> io::Result<BufWriter<File>> {
             match fs::remove_file(path) {
@@ -46,7 +44,7 @@ impl<'a> Base<'a> {
         Ok(base)
     }
 
-    /// Everything that `each` shows, which is at least what commits up to `number` made.
+    /// Writes every entry that `each` produces. They must include at least the commits up to `number`.
     pub fn all_of(
         &mut self,
         number: u64,
@@ -67,21 +65,22 @@ impl<'a> Base<'a> {
         self.sync()
     }
 
-    /// The commits of another file, byte for byte.
+    /// Appends the commits of another copy, byte for byte.
     pub fn commits(&mut self, file: &File, from: u64, to: u64) -> Result<(), StoreError> {
-        let mut source = At { file, place: from };
+        let mut source = ReadAt { file, place: from };
         let mut left = to.saturating_sub(from);
         let mut bytes = vec![0; 64 << 10];
         while left > 0 {
             let wanted = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            source.read_exact(&mut bytes[..wanted]).map_err(|error| explain(self.path, error))?;
-            self.write(&bytes[..wanted])?;
-            left -= wanted as u64;
+            let (part, _) = bytes.split_at_mut(wanted);
+            source.read_exact(part).map_err(|error| explain(self.path, error))?;
+            self.write(part)?;
+            left -= part.len() as u64;
         }
         Ok(())
     }
 
-    /// Forces to disk what was written so far.
+    /// Syncs what was written so far.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         self.unsynced = 0;
         let Some(out) = &mut self.out else { return Ok(()) };
@@ -91,7 +90,7 @@ impl<'a> Base<'a> {
         expect_room(folder, self.spare_bytes, 0)
     }
 
-    /// Ends the base as that of commit `number`, and forces the file to disk.
+    /// Ends the base at commit `number`, and syncs the file.
     pub fn end(mut self, number: u64) -> Result<File, StoreError> {
         let hash = self.hasher.finalize();
         let end = |mut out: BufWriter<File>| -> io::Result<File> {
@@ -122,7 +121,7 @@ impl<'a> Base<'a> {
 impl Drop for Base<'_> {
     fn drop(&mut self) {
         if let Some(out) = self.out.take() {
-            // Not what is still in the buffer, too.
+            // Discards the buffer instead of writing it out.
             drop(out.into_parts());
             drop(fs::remove_file(self.path));
         }

@@ -1,23 +1,21 @@
-//! The second copy: a plain file of framed changes beside the database, from which the database can be made anew.
+//! The second copy: a plain file of framed changes beside the database, from which the database can be rebuilt.
 //!
-//! Knows nothing of sled, nor of what the changes mean.
+//! # Format
 //!
-//! # Bytes
-//!
-//! Integers are little-endian. After 16 bytes that name the format come frames:
+//! Integers are little-endian. 16 bytes name the format; frames follow:
 //!
 //! ```text
 //! length   u32, of the payload
 //! kind     u8: 1 part of the base, 2 a commit, 3 the end of the base
-//! number   u64: of the commit; in the base, of the commit up to which it speaks
+//! number   u64: of the commit; in the base, of the commit up to which the base is complete
 //! check    16 bytes, the beginning of BLAKE3 over kind, number and payload
 //! payload
 //! ```
 //!
-//! The payload of 1 and 2 is changes, each: length of the tree's name (u8), the name, length of the key (u32), the key, 1 or 0 for
-//! put or delete (u8), and for a put length of the value (u32) and the value. The payload of 3 is BLAKE3 over all bytes of the file
-//! before that frame. First the base: what was there when the file was last written anew, with the commits that came in meanwhile.
-//! After its end one frame for each commit, numbered without gaps. A file that ends with the end of its base is a backup.
+//! The payload of kinds 1 and 2 is a list of changes, each: length of the tree's name (u8), the name, length of the key (u32), the key, 1 for
+//! put or 0 for delete (u8), and for a put the length of the value (u32) and the value. The payload of kind 3 is BLAKE3 over all bytes of the
+//! file before that frame. The base comes first: everything the store held when the file was last rewritten, and the commits made meanwhile.
+//! After the end of the base comes one frame for each commit, numbered without gaps. A file that ends with the end of its base is a backup.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -27,11 +25,11 @@ use super::Change;
 
 /// The first bytes of the file.
 pub(super) const MAGIC: &[u8; 16] = b"usher store, 1\r\n";
-/// Longer payloads are taken for damage.
+/// A longer payload is treated as damage.
 const LONGEST_PAYLOAD: u32 = 64 << 20;
 const HEADER: usize = 4 + 1 + 8 + 16;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Base = 1,
@@ -39,41 +37,41 @@ pub(super) enum Kind {
     EndOfBase = 3,
 }
 
-/// One change as read back.
-pub(super) struct Read1<'a> {
+/// One change, borrowed from a payload.
+pub(super) struct ReadChange<'a> {
     pub tree: &'a str,
     pub key: &'a [u8],
     pub value: Option<&'a [u8]>,
 }
 
-/// The open file, with the place where its last whole frame ends.
-pub(super) struct Copy {
+/// The open file, and where its last whole frame ends.
+pub(super) struct SecondCopy {
     file: File,
     end: u64,
     number: u64,
 }
 
-/// What is in a file.
+/// The result of scanning a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
     /// Where the last whole frame ends.
     pub end: u64,
     /// The number of the last commit.
     pub number: u64,
-    /// The number up to which the base speaks; `None` when the base is not whole, and the file of no use.
+    /// The commit up to which the base is complete; `None` if the base is incomplete and the file useless.
     pub base: Option<u64>,
-    /// How long the file is.
+    /// The length of the file.
     pub length: u64,
 }
 
-impl Copy {
-    /// Goes on with a file that was scanned; cuts off what is not whole.
-    pub fn resume(file: File, scan: Scan) -> io::Result<Copy> {
+impl SecondCopy {
+    /// Continues a scanned file, and truncates an incomplete last frame.
+    pub fn resume(file: File, scan: Scan) -> io::Result<SecondCopy> {
         if scan.length > scan.end {
             file.set_len(scan.end)?;
             file.sync_data()?;
         }
-        Ok(Copy { file, end: scan.end, number: scan.number })
+        Ok(SecondCopy { file, end: scan.end, number: scan.number })
     }
 
     /// The number of the last commit.
@@ -91,7 +89,7 @@ impl Copy {
         &self.file
     }
 
-    /// Writes the next commit and forces it to disk. After an error nothing of it is left.
+    /// Appends the next commit and syncs it. After an error the file is truncated to its old length.
     pub fn append(&mut self, payload: &[u8]) -> io::Result<()> {
         let bytes = frame(Kind::Commit, self.number + 1, payload);
         let written = self.file.write_all_at(&bytes, self.end).and_then(|()| self.file.sync_data());
@@ -104,7 +102,7 @@ impl Copy {
         Ok(())
     }
 
-    /// Takes the last commit back, which began at `start`.
+    /// Undoes the last commit, which began at `start`.
     pub fn take_back(&mut self, start: u64) -> io::Result<()> {
         self.cut(start)?;
         self.end = start;
@@ -118,7 +116,7 @@ impl Copy {
     }
 }
 
-/// A frame's bytes.
+/// The bytes of a frame.
 pub(super) fn frame(kind: Kind, number: u64, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + payload.len());
     bytes.extend((payload.len() as u32).to_le_bytes());
@@ -132,14 +130,13 @@ pub(super) fn frame(kind: Kind, number: u64, payload: &[u8]) -> Vec<u8> {
 fn check(kind: u8, number: u64, payload: &[u8]) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[kind]).update(&number.to_le_bytes()).update(payload);
-    let mut short = [0; 16];
-    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    short
+    let hash: [u8; 32] = hasher.finalize().into();
+    *hash.first_chunk().unwrap_or(&[0; 16])
 }
 
-/// Adds one change to a payload.
+/// Appends one change to a payload.
 pub(super) fn push(payload: &mut Vec<u8>, tree: &str, key: &[u8], value: Option<&[u8]>) {
-    // Names of trees are words of this program.
+    // Tree names are constants of this program, shorter than 256 bytes.
     payload.push(tree.len() as u8);
     payload.extend(tree.as_bytes());
     payload.extend((key.len() as u32).to_le_bytes());
@@ -160,8 +157,8 @@ pub(super) fn payload(changes: &[Change]) -> Vec<u8> {
     payload
 }
 
-/// The changes in a payload; `None` when it is not made of changes.
-pub(super) fn changes(payload: &[u8]) -> Option<Vec<Read1<'_>>> {
+/// Parses the changes in a payload; `None` if it is malformed.
+pub(super) fn changes(payload: &[u8]) -> Option<Vec<ReadChange<'_>>> {
     let mut rest = payload;
     let mut found = Vec::new();
     while !rest.is_empty() {
@@ -173,7 +170,7 @@ pub(super) fn changes(payload: &[u8]) -> Option<Vec<Read1<'_>>> {
             [1] => Some(sized(&mut rest)?),
             _ => return None,
         };
-        found.push(Read1 { tree, key, value });
+        found.push(ReadChange { tree, key, value });
     }
     Some(found)
 }
@@ -193,16 +190,16 @@ fn slice<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     Some(head)
 }
 
-/// Reads the file from its beginning to the last frame that is whole, and shows each frame of changes to `each`: its number, whether
-/// it belongs to the base, and its payload. Whatever the bytes are, the end is a [`Scan`].
+/// Reads the file from its beginning to the last whole frame, and passes each frame of changes to `each`: its number, whether it belongs to
+/// the base, and its payload. Damage ends the scan and is no error.
 pub(super) fn scan<E: From<io::Error>>(
     file: &File,
     each: impl FnMut(u64, bool, &[u8]) -> Result<(), E>,
 ) -> Result<Scan, E> {
-    scan_from(At { file, place: 0 }, file.metadata()?.len(), each)
+    scan_from(ReadAt { file, place: 0 }, file.metadata()?.len(), each)
 }
 
-/// As [`scan`], from any source of so many bytes.
+/// As [`scan`], from any source of `length` bytes.
 pub(super) fn scan_from<E: From<io::Error>>(
     source: impl Read,
     length: u64,
@@ -256,7 +253,7 @@ pub(super) fn scan_from<E: From<io::Error>>(
     }
 }
 
-/// Fills `bytes`; `false` when the file ends before.
+/// Fills `bytes`; `false` if the input ends before.
 fn whole(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
     match input.read_exact(bytes) {
         Ok(()) => Ok(true),
@@ -265,13 +262,13 @@ fn whole(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
     }
 }
 
-/// Reads a file from a place of its own, whatever else is done with it.
-pub(super) struct At<'a> {
+/// Reads a file from a position of its own, independent of the file's cursor.
+pub(super) struct ReadAt<'a> {
     pub file: &'a File,
     pub place: u64,
 }
 
-impl Read for At<'_> {
+impl Read for ReadAt<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read_at(bytes, self.place)?;
         self.place += count as u64;

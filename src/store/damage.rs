@@ -1,6 +1,6 @@
-//! What a torn, cut or rotten file does to the store: it opens, everything that was answered for is there, and what was mended is told.
+//! Torn, truncated or corrupted files: the store opens, has every acknowledged commit, and reports its repairs.
 //!
-//! sled 0.34 alone does not stand this: it refuses most of these files, and goes on with less than was written on some.
+//! sled 0.34 alone does not withstand this: it refuses most of these files, and opens some with less than was written.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use super::*;
 /// Keys that the store below holds.
 const KEYS: u32 = 400;
 
-/// A store that was closed in order, with entries written, overwritten and deleted over several openings.
+/// A store that was closed cleanly, with entries written, overwritten and deleted over several openings.
 fn used() -> TempDir {
     let tmp = tempfile::tempdir().unwrap();
     for round in 0..4 {
@@ -53,7 +53,7 @@ fn copy_of(dir: &Path) -> TempDir {
     tmp
 }
 
-/// Everything is there, and can be written to.
+/// Expects every entry to be there, and the store to be writable.
 fn expect_whole(store: &Store) {
     let tree = store.tree("journal").unwrap();
     assert_eq!(tree.iter().map(Result::unwrap).count(), KEYS as usize);
@@ -63,12 +63,12 @@ fn expect_whole(store: &Store) {
     store.commit(&[store.tree("after").unwrap().put("k", "v")]).unwrap();
 }
 
-/// What happens to a file.
+/// Damage to a file.
 #[derive(Clone, Debug)]
 enum Damage {
     Cut(Index),
     Flip(Index, u8),
-    /// A sector that was never written, or written with something else.
+    /// A sector that was never written, or was overwritten.
     Sector(Index, u8),
     Empty,
     Gone,
@@ -116,7 +116,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// How many cases: `USHER_TEST_DAMAGE=5000` for a long search.
+/// The number of cases; set `USHER_TEST_DAMAGE=5000` for a long search.
 fn cases(usual: u32) -> ProptestConfig {
     let asked = std::env::var("USHER_TEST_DAMAGE").ok().and_then(|text| text.parse().ok());
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(asked.unwrap_or(usual)) }
@@ -125,7 +125,7 @@ fn cases(usual: u32) -> ProptestConfig {
 #[test]
 fn a_damaged_database_loses_nothing() {
     let used = used();
-    let mended = std::cell::Cell::new(0);
+    let repaired = std::cell::Cell::new(0);
     proptest!(cases(60), |(which: Index, damage in prop::collection::vec(any_damage(), 1..3))| {
         let tmp = copy_of(used.path());
         for damage in &damage {
@@ -138,12 +138,12 @@ fn a_damaged_database_loses_nothing() {
         expect_whole(&store);
         let repairs = store.take_repairs();
         prop_assert!(repairs.iter().all(|repair| repair.lost == 0), "{:?}", repairs);
-        mended.set(mended.get() + usize::from(!repairs.is_empty()));
+        repaired.set(repaired.get() + usize::from(!repairs.is_empty()));
         drop(store);
         let store = Store::open(tmp.path()).unwrap();
-        prop_assert_eq!(store.take_repairs(), vec![], "what was mended stays mended");
+        prop_assert_eq!(store.take_repairs(), vec![], "a repair is permanent");
     });
-    assert!(mended.get() > 0, "nothing was hit that matters");
+    assert!(repaired.get() > 0, "no damage needed a repair");
 }
 
 #[test]
@@ -156,14 +156,14 @@ fn a_damaged_copy_loses_nothing() {
         expect_whole(&store);
         prop_assert!(store.take_repairs().iter().all(|repair| repair.lost == 0));
         drop(store);
-        // The copy is whole again: it alone makes the database anew.
+        // The copy is complete again: the database can be rebuilt from it alone.
         fs::remove_dir_all(tmp.path().join(DATABASE)).unwrap();
         expect_whole(&Store::open(tmp.path()).unwrap());
     });
 }
 
 #[test]
-fn a_torn_count_of_commits_hinders_nothing() {
+fn a_torn_count_of_commits_does_no_harm() {
     let used = used();
     for damage in [Damage::Empty, Damage::Gone] {
         damage.strike(&used.path().join(ANSWERED));
@@ -174,7 +174,7 @@ fn a_torn_count_of_commits_hinders_nothing() {
 }
 
 #[test]
-fn commits_that_both_lost_are_told_and_the_store_goes_on() {
+fn commits_lost_from_both_are_reported_and_the_store_opens() {
     let used = used();
     let before = copy_of(used.path());
     let store = Store::open(used.path()).unwrap();
@@ -188,22 +188,22 @@ fn commits_that_both_lost_are_told_and_the_store_goes_on() {
     assert_eq!(repairs.iter().map(|repair| repair.lost).sum::<u64>(), 5, "{repairs:?}");
     expect_whole(&store);
     drop(store);
-    assert_eq!(Store::open(before.path()).unwrap().take_repairs(), [], "told once");
+    assert_eq!(Store::open(before.path()).unwrap().take_repairs(), [], "reported once");
 }
 
 #[test]
-fn when_both_are_gone_nothing_is_begun_in_silence() {
+fn when_both_are_gone_no_new_store_is_created_silently() {
     let used = used();
     fs::remove_dir_all(used.path().join(DATABASE)).unwrap();
     fs::write(used.path().join(COPY), b"usher").unwrap();
-    let Err(error) = Store::open(used.path()) else { panic!("opened what is gone") };
+    let Err(error) = Store::open(used.path()) else { panic!("opened a lost store") };
     assert!(matches!(error, StoreError::Damaged { .. }) && error.to_string().contains("usher restore"), "{error}");
     fs::remove_file(used.path().join(COPY)).unwrap();
     assert!(matches!(Store::open(used.path()), Err(StoreError::Damaged { .. })));
 }
 
 #[test]
-fn damaged_databases_are_kept_aside_but_not_for_ever() {
+fn the_last_few_damaged_databases_are_kept() {
     let used = used();
     for _ in 0..6 {
         fs::write(used.path().join(DATABASE).join("db"), b"").unwrap();
@@ -219,7 +219,7 @@ fn damaged_databases_are_kept_aside_but_not_for_ever() {
 }
 
 #[test]
-fn dying_between_the_copy_and_the_database_loses_nothing_and_is_no_damage() {
+fn being_killed_between_copy_and_database_loses_nothing_and_needs_no_repair() {
     let used = used();
     let before = copy_of(used.path());
     let store = Store::open(used.path()).unwrap();
@@ -232,7 +232,7 @@ fn dying_between_the_copy_and_the_database_loses_nothing_and_is_no_damage() {
     expect_whole(&store);
 }
 
-/// A small file system in memory, unmounted when it is dropped; `None`, and a word about it, where it may not be mounted.
+/// A small file system in memory, unmounted on drop. [`SmallDisk::mount`] prints a note and returns `None` if mounting is not permitted.
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
@@ -245,7 +245,7 @@ impl SmallDisk {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(SmallDisk(tmp));
         }
-        // Past the capture of the test runner.
+        // Not captured by the test runner.
         io::Write::write_all(&mut io::stderr(), b"SKIPPED: no file system can be mounted here; run it as root\n")
             .unwrap();
         None
@@ -258,16 +258,16 @@ impl Drop for SmallDisk {
     }
 }
 
-/// A store that spares nothing runs into the full disk again and again, until sled itself meets it and refuses everything after that.
+/// A store without spare space fills the disk until sled itself meets the full disk and refuses everything.
 #[test]
-fn a_database_that_meets_a_full_disk_is_opened_anew_when_there_is_room() {
+fn a_database_that_meets_a_full_disk_is_reopened_when_there_is_room() {
     let Some(disk) = SmallDisk::mount() else { return };
     let dir = disk.0.path().join("store");
     let store = Store::open_sparing(&dir, 0).unwrap();
     let tree = store.tree("journal").unwrap();
     let mut answered: u32 = 0;
     for _ in 0..3 {
-        // Not a round number: sometimes the copy is the first to meet the end of the disk, sometimes sled.
+        // Uneven sizes: sometimes the copy is the first to meet the end of the disk, sometimes sled.
         let failed = loop {
             let value = value(answered, 3).repeat(1 + answered as usize % 7);
             match store.commit(&[tree.put(answered.to_be_bytes(), value)]) {
@@ -275,22 +275,25 @@ fn a_database_that_meets_a_full_disk_is_opened_anew_when_there_is_room() {
                 Err(error) => break error,
             }
         };
-        let told = failed.to_string();
-        assert!(matches!(failed, StoreError::Full | StoreError::Failed { .. } | StoreError::Unusable { .. }), "{told}");
+        let message = failed.to_string();
+        assert!(
+            matches!(failed, StoreError::Full | StoreError::Failed { .. } | StoreError::Unusable { .. }),
+            "{message}"
+        );
         for _ in 0..3 {
             assert!(store.commit(&[tree.put(*b"more", vec![7; 200_000])]).is_err());
         }
-        // Room again: the disk grows.
+        // Makes room: the disk grows.
         let size = format!("remount,size={}m", 8 + 8 * (1 + answered / 400));
         let grown = std::process::Command::new("mount").args(["-o", &size]).arg(disk.0.path()).status().unwrap();
         assert!(grown.success());
         let value = value(answered, 3).repeat(1 + answered as usize % 7);
         let change = [tree.put(answered.to_be_bytes(), value)];
-        // Tries are paused for a second, or longer on a slow machine.
-        let until = Instant::now() + 60 * MEND_PAUSE;
+        // Attempts are a second apart, or more on a slow machine.
+        let until = Instant::now() + 60 * REOPEN_PAUSE;
         while let Err(error) = store.commit(&change) {
             assert!(Instant::now() < until, "{error}");
-            std::thread::sleep(MEND_PAUSE / 4);
+            std::thread::sleep(REOPEN_PAUSE / 4);
         }
         answered += 1;
         for key in 0..answered {
@@ -306,7 +309,7 @@ fn a_database_that_meets_a_full_disk_is_opened_anew_when_there_is_room() {
 }
 
 #[test]
-fn a_database_that_is_closed_after_a_failure_is_opened_by_the_next_commit() {
+fn the_next_commit_reopens_a_database_that_a_failure_closed() {
     let used = used();
     let store = Store::open(used.path()).unwrap();
     *store.shared.engine.write().unwrap() = None;
@@ -315,10 +318,10 @@ fn a_database_that_is_closed_after_a_failure_is_opened_by_the_next_commit() {
     expect_whole(&store);
     assert_eq!(store.tree("more").unwrap().get("k").unwrap().unwrap(), b"v");
     let repairs = store.take_repairs();
-    assert!(repairs.len() == 1 && repairs[0].what.contains("opened anew"), "{repairs:?}");
+    assert!(repairs.len() == 1 && repairs[0].what.contains("reopened"), "{repairs:?}");
 }
 
-/// Not a check: counts what sled alone makes of damage, for docs/journal.md.
+/// A measurement for docs/journal.md: how sled alone reacts to damage.
 #[test]
 #[ignore = "a measurement; run it with --nocapture"]
 fn what_sled_alone_makes_of_damage() {
@@ -339,7 +342,7 @@ fn what_sled_alone_makes_of_damage() {
             Err(_) => "panics",
             Ok(Err(_)) => "is an error",
             Ok(Ok(false)) => "opens with less than was written",
-            Ok(Ok(true)) => "opens whole",
+            Ok(Ok(true)) => "opens complete",
         };
         *counts.borrow_mut().entry(outcome).or_default() += 1;
     });

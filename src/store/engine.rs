@@ -1,6 +1,6 @@
-//! The database itself: sled in a folder of its own, opened, read through, written and forced to disk.
+//! The sled database: opening it in its own directory, reading, writing and syncing.
 //!
-//! Knows nothing of the second copy. sled 0.34 answers some torn files with a panic; here each is an error.
+//! sled 0.34 panics on some torn files; here each is an error.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,46 +10,46 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sled::transaction::TransactionError;
+use sled::transaction::{ConflictableTransactionError, TransactionError};
 use sled::{IVec, Transactional};
 
 use super::error::{explain, reason};
-use super::tree::caught;
+use super::tree::{Entry, caught, entry};
 use super::{Change, StoreError};
 
 /// In sled's default tree: the number of the last commit.
 const COMMIT: &str = "commit";
 /// In sled's default tree: the format of what is stored.
 const FORMAT: &str = "format";
-/// sled's own page cache. Every room keeps in memory what it reads often, so this stays small.
+/// sled's page cache. It is small because each room keeps in memory what it reads often.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// Entries that go into the database at once when it is made anew.
+/// Entries per batch when the database is rebuilt.
 const BATCH: usize = 1000;
-/// Entries that are read at once while others write.
+/// Entries read at a time while others write.
 const PART: usize = 256;
 
-/// sled's threads, and readers, may hold a database that was just closed for a moment longer. Nobody else has it: the store has a
-/// lock of its own.
+/// sled's threads and readers may hold a database for a moment after it was closed. No other process has it: the store has a lock of its
+/// own.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
-/// An open database; closed when it and all iterators over it are dropped.
+/// An open database. It closes when it and all iterators over it are dropped.
 pub(super) struct Engine {
     db: sled::Db,
-    /// sled's data file, opened once more to be synchronised.
+    /// sled's data file, opened separately to sync it.
     data: File,
     trees: RwLock<HashMap<Arc<str>, sled::Tree>>,
 }
 
-/// How much is in it.
+/// How much data a database holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct DataSize {
     /// Bytes of keys and values.
     pub bytes: u64,
 }
 
 impl Engine {
-    /// Opens the database in `dir`, or makes a new one there.
+    /// Opens the database in `dir`, or creates one there.
     pub fn open(dir: &Path) -> Result<Engine, StoreError> {
         let config =
             sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace).flush_every_ms(None);
@@ -68,7 +68,7 @@ impl Engine {
         Ok(Engine { db, data, trees: RwLock::default() })
     }
 
-    /// The number of the last commit that is in it.
+    /// The number of the last commit in the database.
     pub fn number(&self) -> Result<u64, StoreError> {
         match caught(|| self.db.get(COMMIT))? {
             None => Ok(0),
@@ -80,7 +80,7 @@ impl Engine {
         }
     }
 
-    /// The format that it says it has.
+    /// The format stored in the database.
     pub fn format(&self) -> Result<Option<u32>, StoreError> {
         match caught(|| self.db.get(FORMAT))? {
             None => Ok(None),
@@ -91,12 +91,12 @@ impl Engine {
         }
     }
 
-    /// Says which format it has.
+    /// Stores the format.
     pub fn set_format(&self, format: u32) -> Result<(), StoreError> {
         caught(|| self.db.insert(FORMAT, &format.to_be_bytes())).map(drop)
     }
 
-    /// The tree of that name; made when it is not there.
+    /// Opens or creates the tree `name`.
     pub fn tree(&self, name: &Arc<str>) -> Result<sled::Tree, StoreError> {
         if let Some(tree) = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Ok(tree.clone());
@@ -106,7 +106,7 @@ impl Engine {
         Ok(tree)
     }
 
-    /// The names of all trees but sled's own.
+    /// The names of all trees except sled's own.
     pub fn names(&self) -> Result<Vec<Arc<str>>, StoreError> {
         let names = caught(|| Ok(self.db.tree_names()))?;
         let own = |name: &IVec| **name == *b"__sled__default";
@@ -118,9 +118,9 @@ impl Engine {
         names.iter().filter(|name| !own(name)).map(text).collect()
     }
 
-    /// Reads everything once; a page that cannot be read is an error.
-    pub fn read_through(&self) -> Result<Held, StoreError> {
-        let mut held = Held::default();
+    /// Reads everything once. An unreadable page is an error.
+    pub fn read_through(&self) -> Result<DataSize, StoreError> {
+        let mut held = DataSize::default();
         self.each::<StoreError>(|_, key, value| {
             held.bytes += (key.len() + value.len()) as u64;
             Ok(())
@@ -128,7 +128,7 @@ impl Engine {
         Ok(held)
     }
 
-    /// Shows every entry: the tree's name, key, value.
+    /// Passes every entry to `show`: the tree's name, key and value.
     pub fn each<E: From<StoreError>>(
         &self,
         mut show: impl FnMut(&str, &[u8], &[u8]) -> Result<(), E>,
@@ -143,21 +143,21 @@ impl Engine {
         Ok(())
     }
 
-    /// The next entries of a tree in order, some [`PART`] of them: the first ones, or those after a key. Empty at its end.
-    pub fn part(&self, name: &Arc<str>, after: Option<&[u8]>) -> Result<Vec<(IVec, IVec)>, StoreError> {
+    /// Up to [`PART`] entries of a tree in key order, from the first one or from after a key. Empty at the end.
+    pub fn part(&self, name: &Arc<str>, after: Option<&[u8]>) -> Result<Vec<Entry>, StoreError> {
         let tree = self.tree(name)?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut entries = caught(|| Ok(tree.range::<&[u8], _>((from, Bound::Unbounded))))?;
         let mut part = Vec::new();
         while part.len() < PART
-            && let Some(entry) = caught(|| entries.next().transpose())?
+            && let Some(found) = caught(|| entries.next().transpose())?
         {
-            part.push(entry);
+            part.push(entry(found));
         }
         Ok(part)
     }
 
-    /// Makes all `changes`, or none, as commit `number`.
+    /// Applies all `changes`, or none, as commit `number`.
     pub fn apply(&self, changes: &[Change], number: u64) -> Result<(), StoreError> {
         let mut names: Vec<&Arc<str>> = changes.iter().map(|change| &change.tree).collect();
         names.sort();
@@ -169,67 +169,68 @@ impl Engine {
         all.push(&self.db);
         caught(|| {
             let done = all[..].transaction(|views| {
+                let view = |at: usize| views.get(at).ok_or(ConflictableTransactionError::Abort(()));
                 for (change, place) in changes.iter().zip(&places) {
                     match &change.value {
-                        Some(value) => views[*place].insert(&change.key[..], &value[..])?,
-                        None => views[*place].remove(&change.key[..])?,
+                        Some(value) => view(*place)?.insert(&change.key[..], &value[..])?,
+                        None => view(*place)?.remove(&change.key[..])?,
                     };
                 }
-                views[trees.len()].insert(COMMIT, &number.to_le_bytes())?;
+                view(trees.len())?.insert(COMMIT, &number.to_le_bytes())?;
                 Ok(())
             });
             done.map_err(|error: TransactionError<()>| match error {
-                TransactionError::Abort(()) => sled::Error::Unsupported("a transaction ended by itself".to_owned()),
+                TransactionError::Abort(()) => sled::Error::Unsupported("a transaction aborted".to_owned()),
                 TransactionError::Storage(error) => error,
             })
         })
     }
 
-    /// Puts and deletes without a transaction, for a database that nobody uses yet.
+    /// Applies a batch without a transaction, to a database that is not in use yet.
     pub fn fill(&self, tree: &str, batch: sled::Batch) -> Result<(), StoreError> {
         let tree = self.tree(&tree.into())?;
         caught(|| tree.apply_batch(batch))
     }
 
-    /// Says that everything up to commit `number` is in it.
+    /// Stores that the database holds everything up to commit `number`.
     pub fn set_number(&self, number: u64) -> Result<(), StoreError> {
         caught(|| self.db.insert(COMMIT, &number.to_le_bytes())).map(drop)
     }
 
-    /// Returns when everything written before is on the disk, safe from a power cut.
+    /// Syncs everything written before, so that it survives a power cut.
     ///
-    /// sled's own flush is not enough: on Linux sled 0.34 ends it with `sync_file_range(2)`, whose manual warns that neither
-    /// the file's length nor the disk's own cache is written. So the data file is synchronised here as well.
+    /// sled's own flush is not enough: on Linux sled 0.34 ends it with `sync_file_range(2)`, whose manual warns that neither the file's
+    /// length nor the drive's cache is written. So the data file is synced here as well.
     pub fn flush(&self) -> Result<(), StoreError> {
         caught(|| self.db.flush())?;
         Ok(self.data.sync_all()?)
     }
 }
 
-/// Damage, or a disk that does not let itself be read.
+/// Classifies an error of opening sled: in use, damaged, or a disk failure.
 fn unopened(dir: &Path, error: io::Error) -> StoreError {
     match error.kind() {
-        // sled tells of a taken lock only in words.
+        // sled reports a taken lock in the message only.
         _ if error.to_string().contains("could not acquire lock") => StoreError::Busy { dir: dir.to_owned() },
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => StoreError::BadPage { why: error.to_string() },
         _ => explain(dir, error),
     }
 }
 
-/// Fills a new database from changes that come one after the other.
-pub(super) struct Filling<'a> {
+/// Loads a sequence of changes into a new database, in batches.
+pub(super) struct BulkLoad<'a> {
     engine: &'a Engine,
     tree: String,
     batch: sled::Batch,
     waiting: usize,
 }
 
-impl<'a> Filling<'a> {
-    pub fn new(engine: &'a Engine) -> Filling<'a> {
-        Filling { engine, tree: String::new(), batch: sled::Batch::default(), waiting: 0 }
+impl<'a> BulkLoad<'a> {
+    pub fn new(engine: &'a Engine) -> BulkLoad<'a> {
+        BulkLoad { engine, tree: String::new(), batch: sled::Batch::default(), waiting: 0 }
     }
 
-    /// One more change.
+    /// Adds one change.
     pub fn add(&mut self, tree: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         if self.tree != tree || self.waiting == BATCH {
             self.write()?;
@@ -243,7 +244,7 @@ impl<'a> Filling<'a> {
         Ok(())
     }
 
-    /// Writes what waits.
+    /// Writes the batch.
     pub fn write(&mut self) -> Result<(), StoreError> {
         if self.waiting > 0 {
             self.engine.fill(&self.tree, std::mem::take(&mut self.batch))?;

@@ -1,4 +1,4 @@
-//! The store as its users see it. What damage does to it stands in `damage`.
+//! The store as its users see it; `damage` tests what damage does to it.
 
 use super::*;
 
@@ -56,7 +56,7 @@ fn is_for_its_owner_only() {
 }
 
 #[test]
-fn a_second_opening_is_told_that_it_is_busy() {
+fn opening_a_store_twice_fails_as_busy() {
     let tmp = tempfile::tempdir().unwrap();
     let first = Store::open(tmp.path()).unwrap();
     put(&first, "k", "v");
@@ -77,7 +77,7 @@ fn refuses_a_newer_format() {
 }
 
 #[test]
-fn a_place_that_is_no_directory_is_told() {
+fn a_path_that_is_not_a_directory_is_named_in_the_error() {
     let tmp = tempfile::tempdir().unwrap();
     let file = tmp.path().join("file");
     fs::write(&file, "x").unwrap();
@@ -102,7 +102,7 @@ fn compacting_drops_what_was_deleted_and_keeps_the_rest_while_others_write() {
     assert!(!holds("forgotten"));
     put(&store, "after", "v");
     drop(store);
-    // Made anew from the copy alone, nothing is missing.
+    // Rebuilt from the copy alone, nothing is missing.
     fs::remove_dir_all(tmp.path().join(recover::DATABASE)).unwrap();
     let store = Store::open(tmp.path()).unwrap();
     assert!((0..40).all(|n| get(&store, &n.to_string()).is_some()));
@@ -110,7 +110,7 @@ fn compacting_drops_what_was_deleted_and_keeps_the_rest_while_others_write() {
 }
 
 #[test]
-fn a_backup_is_restored_elsewhere_and_over_nothing_that_is_there() {
+fn a_backup_is_restored_elsewhere_and_replaces_a_store_only_with_force() {
     let tmp = tempfile::tempdir().unwrap();
     let (dir, backup) = (tmp.path().join("one"), tmp.path().join("backup"));
     let store = Store::open(&dir).unwrap();
@@ -129,8 +129,8 @@ fn a_backup_is_restored_elsewhere_and_over_nothing_that_is_there() {
 
     assert!(matches!(restore(&tmp.path().join("two"), &backup, true, nothing), Err(StoreError::Busy { .. })));
     let Err(error) = restore(&dir, &backup, false, nothing) else { panic!("wrote over a store") };
-    assert!(error.to_string().contains("holds a store already"), "{error}");
-    // What cannot be prepared changes nothing.
+    assert!(error.to_string().contains("already holds a store"), "{error}");
+    // A failed preparation changes nothing.
     let refused = restore(&dir, &backup, true, |_| Err(StoreError::Full));
     assert!(matches!(refused, Err(StoreError::Full)));
     let old = Store::open(&dir).unwrap();
@@ -169,13 +169,13 @@ fn a_damaged_backup_is_refused_and_the_store_left_alone() {
 }
 
 #[test]
-fn a_backup_that_finds_no_room_leaves_nothing_behind_and_the_room_for_records() {
+fn a_backup_that_finds_no_room_leaves_no_file_and_keeps_the_room_for_records() {
     let tmp = tempfile::tempdir().unwrap();
     let store = Store::open_sparing(&tmp.path().join("store"), SPARE_BYTES).unwrap();
     let large: Vec<Change> =
         (0..40u32).map(|n| store.tree("t").unwrap().put(n.to_be_bytes(), vec![7; 64 << 10])).collect();
     store.commit(&large).unwrap();
-    // As if the disk were nearly full.
+    // Simulates a disk that is nearly full.
     let path = tmp.path().join("copy.new");
     let mut base = Base::begin(&path, u64::MAX).unwrap();
     assert!(matches!(base.all_of(1, |show| store.shared.show_all(show)), Err(StoreError::Full)));
@@ -184,7 +184,7 @@ fn a_backup_that_finds_no_room_leaves_nothing_behind_and_the_room_for_records() 
 }
 
 #[test]
-fn what_is_committed_while_a_backup_is_made_is_in_it_or_not_and_never_half() {
+fn a_commit_during_a_backup_is_in_it_completely_or_not_at_all() {
     let tmp = tempfile::tempdir().unwrap();
     let store = Store::open(&tmp.path().join("store")).unwrap();
     let tree = store.tree("t").unwrap();
@@ -215,13 +215,13 @@ fn what_is_committed_while_a_backup_is_made_is_in_it_or_not_and_never_half() {
         assert!((0..30).all(|n| keys.contains(&n)));
         let (ones, twos): (Vec<u32>, Vec<u32>) = keys.into_iter().filter(|n| *n >= 100).partition(|n| *n < 1_000_000);
         assert_eq!(ones.iter().map(|n| n + 1_000_000).collect::<Vec<_>>(), twos);
-        // As many as were committed, without a gap.
+        // A prefix of what was committed, without gaps.
         assert!(ones.iter().zip(100..).all(|(n, expected)| *n == expected));
     }
 }
 
 #[test]
-fn the_database_made_anew_has_what_was_committed_meanwhile() {
+fn a_rebuilt_database_has_what_was_committed_meanwhile() {
     let tmp = tempfile::tempdir().unwrap();
     let store = Store::open(tmp.path()).unwrap();
     (0..50).for_each(|n| put(&store, &n.to_string(), "v"));
@@ -238,13 +238,13 @@ fn the_database_made_anew_has_what_was_committed_meanwhile() {
 }
 
 #[test]
-fn a_restoring_that_was_cut_short_leaves_the_store_that_was_there() {
+fn an_interrupted_restore_leaves_the_old_store() {
     let tmp = tempfile::tempdir().unwrap();
     let dir = tmp.path().join("store");
     let store = Store::open(&dir).unwrap();
     put(&store, "k", "v");
     drop(store);
-    // Killed just before the new copy takes the old one's place.
+    // Killed just before the new copy replaces the old one.
     let aside = dir.join("before-restore-1");
     fs::create_dir(&aside).unwrap();
     backup::keep_aside(&dir, &aside).unwrap();
@@ -258,7 +258,7 @@ fn a_restoring_that_was_cut_short_leaves_the_store_that_was_there() {
 }
 
 #[test]
-fn what_stands_by_serves_from_memory_and_the_store_takes_over_in_place() {
+fn a_store_on_standby_serves_from_memory_until_the_disk_works() {
     let tmp = tempfile::tempdir().unwrap();
     let (dir, memory) = (tmp.path().join("store"), tmp.path().join("memory"));
     fs::create_dir(&memory).unwrap();
@@ -267,27 +267,27 @@ fn what_stands_by_serves_from_memory_and_the_store_takes_over_in_place() {
     store.commit(&[store.tree("large").unwrap().put("k", "v")]).unwrap();
     drop(store);
     let open = || Store::open_or_stand_by(&dir, &memory, &["large"]);
-    // A folder that cannot be removed by that name stands for a disk that fails.
+    // A directory under that name stands for a disk that fails.
     let block = |name: &str| fs::create_dir(dir.join(name)).unwrap();
     fs::rename(dir.join("answered"), tmp.path().join("answered")).unwrap();
     block("answered");
     let store = open().unwrap();
-    assert!(store.stands_by().is_some());
+    assert!(store.standby_reason().is_some());
     assert_eq!(get(&store, "k").as_deref(), Some("v"));
     assert!(matches!(store.tree("large"), Err(StoreError::StandingBy { .. })));
-    assert!(matches!(store.tree_later("large").get("k"), Err(StoreError::StandingBy { .. })));
+    assert!(matches!(store.tree_lazily("large").get("k"), Err(StoreError::StandingBy { .. })));
     let change = store.tree("t").unwrap().put("k", "later");
     assert!(store.commit(std::slice::from_ref(&change)).is_err());
     assert!(matches!(store.back_up(&tmp.path().join("backup")), Err(StoreError::StandingBy { .. })));
     assert!(matches!(Store::open(&dir), Err(StoreError::Busy { .. })), "it is locked all the same");
     fs::remove_dir(dir.join("answered")).unwrap();
     fs::rename(tmp.path().join("answered"), dir.join("answered")).unwrap();
-    let until = Instant::now() + 60 * MEND_PAUSE;
+    let until = Instant::now() + 60 * REOPEN_PAUSE;
     while let Err(error) = store.commit(std::slice::from_ref(&change)) {
         assert!(Instant::now() < until, "{error}");
-        std::thread::sleep(MEND_PAUSE / 4);
+        std::thread::sleep(REOPEN_PAUSE / 4);
     }
-    assert_eq!((store.stands_by(), get(&store, "k").as_deref()), (None, Some("later")));
+    assert_eq!((store.standby_reason(), get(&store, "k").as_deref()), (None, Some("later")));
     assert_eq!(store.tree("large").unwrap().get("k").unwrap().unwrap(), b"v");
     assert_eq!(store.take_repairs().len(), 1);
     assert_eq!(fs::read_dir(&memory).unwrap().count(), 0, "nothing is left in memory");

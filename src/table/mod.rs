@@ -1,42 +1,41 @@
-//! Lists that people make with spreadsheets, as rows of named columns.
+//! Lists made with spreadsheets, as rows of named columns.
 //!
-//! - `text`: bytes to text, whatever program wrote them
-//! - here: text to rows, whatever separates the columns
+//! - `text`: bytes to text in any common encoding
+//! - this file: text to rows, with any common separator
 //!
-//! The first row names the columns. Their names are compared without regard to case, and to spaces, hyphens and underscores. Columns that
-//! nobody asks for, empty rows and empty cells at the end do no harm. Each error names the line and the column as the list has them. Knows
-//! nothing of what a list says.
+//! The first row names the columns. Column names are compared ignoring case, spaces, hyphens and underscores. Unknown columns, empty rows and
+//! empty cells at the end are ignored. Each error names the line and the column as they are in the file.
 
 mod text;
 
 use std::path::{Path, PathBuf};
-
+use text::TextError;
 use thiserror::Error;
 
-/// Separators that are recognised, the likeliest first.
+/// The separators that are recognised, the likeliest first.
 const SEPARATORS: [char; 3] = [',', ';', '\t'];
 
-/// A list that was read.
+/// A list that has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     path: PathBuf,
-    /// As the first row has them.
+    /// The column names as written in the first row.
     columns: Vec<String>,
     rows: Vec<Row>,
     separator: char,
-    /// What the reader assumed, for the user.
+    /// What was assumed, for the user.
     pub notes: Vec<String>,
 }
 
-/// A row that is not empty.
+/// A non-empty row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The line of the file on which it begins, from 1.
+    /// The line of the file on which it starts, from 1.
     pub line: usize,
     cells: Vec<String>,
 }
 
-/// A column that a list has.
+/// The position of a column in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column(usize);
 
@@ -45,20 +44,20 @@ pub struct Column(usize);
 pub enum TableError {
     #[error("{} cannot be read: {why}", path.display())]
     Unreadable { path: PathBuf, why: std::io::Error },
-    #[error("{}: {what}; save the list as CSV (UTF-8)", path.display())]
-    NoText { path: PathBuf, what: String },
-    #[error("{} is empty: its first line names the columns", path.display())]
+    #[error("{}: {why}; save the list as CSV (UTF-8)", path.display())]
+    NoText { path: PathBuf, why: TextError },
+    #[error("{} is empty: its first line must name the columns", path.display())]
     Empty { path: PathBuf },
     #[error("{}, line 1: there is no column \"{column}\": the first line names {}{}", path.display(), listed(found), apart(*separator, found))]
     NoColumn { path: PathBuf, column: String, found: Vec<String>, separator: char },
-    #[error("{}, line 1: the column \"{column}\" is there twice", path.display())]
+    #[error("{}, line 1: there are two columns \"{column}\"", path.display())]
     Twice { path: PathBuf, column: String },
     #[error(
-        "{}, line {line}: there are {cells} cells, and the first line names {columns} columns: put a cell that holds the {} \
+        "{}, line {line}: there are {cells} cells, but the first line names {columns} columns: put a cell that contains the {} \
          in quotation marks", path.display(), named(*separator)
     )]
     TooLong { path: PathBuf, line: usize, cells: usize, columns: usize, separator: char },
-    #[error("{}, line {line}: a quotation mark is opened here and never closed", path.display())]
+    #[error("{}, line {line}: a quotation mark is opened here but never closed", path.display())]
     OpenQuote { path: PathBuf, line: usize },
     #[error("{}, line {line}, column \"{column}\": {why}", path.display())]
     Cell { path: PathBuf, line: usize, column: String, why: String },
@@ -66,24 +65,24 @@ pub enum TableError {
     Line { path: PathBuf, line: usize, why: String },
 }
 
-/// The text of the file at `path`, with LF at the end of each line, and what was assumed of its encoding.
+/// Reads a text file. Returns its text with LF line endings, and what was assumed about its encoding.
 pub fn read_text(path: &Path) -> Result<(String, Option<String>), TableError> {
     let bytes = std::fs::read(path).map_err(|why| TableError::Unreadable { path: path.to_owned(), why })?;
-    let decoded = text::decode(&bytes).map_err(|what| TableError::NoText { path: path.to_owned(), what })?;
+    let decoded = text::decode(&bytes).map_err(|why| TableError::NoText { path: path.to_owned(), why })?;
     Ok((decoded.text, decoded.note.map(|note| format!("{}: {note}", path.display()))))
 }
 
 impl Table {
-    /// Reads the list at `path`: comma, semicolon or tab between columns; UTF-8 with or without a byte order mark, UTF-16, or else
-    /// Windows-1252, which a note then says.
+    /// Reads the list at `path`. Columns are separated by comma, semicolon or tab. The encoding is UTF-8 with or without a byte order mark,
+    /// UTF-16, or else Windows-1252, with a note about that.
     pub fn read(path: &Path) -> Result<Table, TableError> {
         let bytes = std::fs::read(path).map_err(|why| TableError::Unreadable { path: path.to_owned(), why })?;
         Table::parse(path, &bytes)
     }
 
-    /// As [`read`](Table::read), of the bytes of the file that is called `path`.
+    /// As [`read`](Table::read), from bytes. `path` is for messages.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Table, TableError> {
-        let decoded = text::decode(bytes).map_err(|what| TableError::NoText { path: path.to_owned(), what })?;
+        let decoded = text::decode(bytes).map_err(|why| TableError::NoText { path: path.to_owned(), why })?;
         let notes = decoded.note.map(|note| format!("{}: {note}", path.display())).into_iter().collect();
         let (text, skipped, said) = after_hint(&decoded.text);
         let separator = said.unwrap_or_else(|| separator(text));
@@ -93,7 +92,7 @@ impl Table {
             return Err(TableError::Empty { path: path.to_owned() });
         }
         let mut columns = rows.remove(0).cells;
-        // Spreadsheets leave empty columns at the right.
+        // Spreadsheets may leave empty columns at the right.
         columns.truncate(columns.iter().rposition(|column| !column.is_empty()).map_or(0, |last| last + 1));
         for row in &mut rows {
             let used = row.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
@@ -106,25 +105,25 @@ impl Table {
         Ok(Table { path: path.to_owned(), columns, rows, separator, notes })
     }
 
-    /// The rows below the first that are not empty.
+    /// The non-empty rows after the first.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// What the first row names, as it is written.
+    /// The column names as written in the first row.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// The line of the first row, as a row: for lists whose first row names no columns.
+    /// The first row, for lists without column names.
     pub fn first_row(&self) -> Row {
         Row { line: 1, cells: self.columns.clone() }
     }
 
-    /// The column of that name, if the list has it.
+    /// The column `name`, if the list has it.
     ///
     /// # Errors
-    /// It has it twice.
+    /// The list has two such columns.
     pub fn column(&self, name: &str) -> Result<Option<Column>, TableError> {
         let wanted = plain(name);
         let mut found = (0..self.columns.len()).filter(|&at| self.columns.get(at).is_some_and(|c| plain(c) == wanted));
@@ -135,11 +134,11 @@ impl Table {
         }
     }
 
-    /// The column of that name.
+    /// The column `name`.
     ///
     /// # Errors
-    /// The list does not have it, or has it twice.
-    pub fn need(&self, name: &str) -> Result<Column, TableError> {
+    /// The list has no such column, or two.
+    pub fn require_column(&self, name: &str) -> Result<Column, TableError> {
         self.column(name)?.ok_or_else(|| TableError::NoColumn {
             path: self.path.clone(),
             column: name.to_owned(),
@@ -148,45 +147,45 @@ impl Table {
         })
     }
 
-    /// What the list names beside the columns `used`, for the user; nothing where there is nothing beside.
+    /// A note for the user about the columns not in `used`; `None` if there are none.
     pub fn unused(&self, used: &[&str]) -> Option<String> {
         let used: Vec<String> = used.iter().map(|name| plain(name)).collect();
         let others: Vec<String> =
             self.columns.iter().filter(|name| !name.is_empty() && !used.contains(&plain(name))).cloned().collect();
         let path = self.path.display();
-        (!others.is_empty()).then(|| format!("{path}: not looked at: {}", listed(&others)))
+        (!others.is_empty()).then(|| format!("{path}: ignored columns: {}", listed(&others)))
     }
 
-    /// What is wrong with the cell of that row and column.
-    pub fn wrong(&self, row: &Row, column: Column, why: impl Into<String>) -> TableError {
+    /// The error for a cell.
+    pub fn cell_error(&self, row: &Row, column: Column, why: impl Into<String>) -> TableError {
         let name = self.columns.get(column.0).cloned().unwrap_or_default();
         TableError::Cell { path: self.path.clone(), line: row.line, column: name, why: why.into() }
     }
 
-    /// What is wrong with that row.
-    pub fn wrong_line(&self, row: &Row, why: impl Into<String>) -> TableError {
+    /// The error for a row.
+    pub fn row_error(&self, row: &Row, why: impl Into<String>) -> TableError {
         TableError::Line { path: self.path.clone(), line: row.line, why: why.into() }
     }
 }
 
 impl Row {
-    /// The cell of that column, without white space around it; empty where the row has none.
+    /// The trimmed cell of a column; empty if the row has none.
     pub fn get(&self, column: Column) -> &str {
         self.cells.get(column.0).map_or("", String::as_str)
     }
 
-    /// As [`get`](Row::get); `None` where the list has no such column or the cell is empty.
-    pub fn get_if_any(&self, column: Option<Column>) -> Option<&str> {
+    /// As [`get`](Row::get); `None` without a column or if the cell is empty.
+    pub fn get_non_empty(&self, column: Option<Column>) -> Option<&str> {
         column.map(|column| self.get(column)).filter(|cell| !cell.is_empty())
     }
 
-    /// The cells that are not empty.
+    /// The non-empty cells.
     pub fn filled(&self) -> impl Iterator<Item = &str> {
         self.cells.iter().map(String::as_str).filter(|cell| !cell.is_empty())
     }
 }
 
-/// The text behind Excel's line `sep=;`, the number of lines that this takes, and the separator that it names.
+/// Skips Excel's line `sep=;`. Returns the rest, the number of lines skipped, and the separator it names.
 fn after_hint(text: &str) -> (&str, usize, Option<char>) {
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let named = first.trim_end_matches('\r').trim_matches('"').strip_prefix("sep=").map(|rest| rest.chars());
@@ -196,9 +195,9 @@ fn after_hint(text: &str) -> (&str, usize, Option<char>) {
     }
 }
 
-/// The separator that stands most often in the first row that is not empty, outside quotation marks.
+/// The separator that occurs most often outside quotation marks in the first non-empty row.
 fn separator(text: &str) -> char {
-    let mut counts = [0usize; SEPARATORS.len()];
+    let mut counts = SEPARATORS.map(|separator| (separator, 0usize));
     let mut quoted = false;
     let mut seen = false;
     for c in text.chars() {
@@ -208,20 +207,16 @@ fn separator(text: &str) -> char {
             _ => {}
         }
         seen |= !c.is_whitespace();
-        if let Some(at) = SEPARATORS.iter().position(|separator| *separator == c && !quoted) {
-            counts[at] += 1;
+        if let Some((_, count)) = counts.iter_mut().find(|(separator, _)| *separator == c && !quoted) {
+            *count += 1;
         }
     }
-    let mut best = 0;
-    for at in 1..SEPARATORS.len() {
-        if counts[at] > counts[best] {
-            best = at;
-        }
-    }
-    SEPARATORS[best]
+    // The first of the most frequent.
+    let [first, others @ ..] = counts;
+    others.into_iter().fold(first, |best, other| if other.1 > best.1 { other } else { best }).0
 }
 
-/// The rows that are not empty, each cell trimmed. Lines end with LF in `text`.
+/// The non-empty rows with trimmed cells. `text` has LF line endings.
 fn rows(path: &Path, text: &str, separator: char) -> Result<Vec<Row>, TableError> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -231,8 +226,9 @@ fn rows(path: &Path, text: &str, separator: char) -> Result<Vec<Row>, TableError
     let mut rows = Vec::new();
     let (mut line, mut counted) = (1, 0);
     for record in reader.records() {
-        let record = record.map_err(|error| TableError::NoText { path: path.to_owned(), what: error.to_string() })?;
-        // The reader's own line is that of the empty lines before the row.
+        let record =
+            record.map_err(|error: csv::Error| TableError::NoText { path: path.to_owned(), why: error.into() })?;
+        // The reader reports the line of the first empty line before the row.
         let mut at = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX));
         let bytes = text.as_bytes();
         while bytes.get(at) == Some(&b'\n') {
@@ -245,7 +241,7 @@ fn rows(path: &Path, text: &str, separator: char) -> Result<Vec<Row>, TableError
             rows.push(Row { line, cells });
         }
     }
-    // A mark that is never closed swallows the rest of the file.
+    // An unclosed quotation mark swallows the rest of the file.
     let odd = text.matches('"').count() % 2 == 1;
     match rows.last() {
         Some(last) if odd && last.cells.last().is_some_and(|cell| cell.contains('\n')) => {
@@ -255,7 +251,7 @@ fn rows(path: &Path, text: &str, separator: char) -> Result<Vec<Row>, TableError
     }
 }
 
-/// A column's name as names are compared.
+/// The form in which column names are compared.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace() && !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
@@ -264,7 +260,7 @@ fn listed(columns: &[String]) -> String {
     columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ")
 }
 
-/// What to look at where only one column was found.
+/// The end of the message about a missing column.
 fn apart(separator: char, columns: &[String]) -> String {
     match columns {
         [_] => ". Columns are separated by comma, semicolon or tab".to_owned(),
@@ -299,7 +295,7 @@ mod tests {
     /// Line, folder, name, employee id and groups of each row.
     fn read(bytes: &[u8]) -> Vec<(usize, String)> {
         let table = parse(bytes).unwrap();
-        let columns = ["folder", "name", "employee_id", "groups"].map(|name| table.need(name).unwrap());
+        let columns = ["folder", "name", "employee_id", "groups"].map(|name| table.require_column(name).unwrap());
         table.rows().iter().map(|row| (row.line, columns.map(|column| row.get(column)).join("|"))).collect()
     }
 
@@ -308,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_list_from_any_program_is_the_same() {
+    fn encodings_separators_and_line_endings_do_not_matter() {
         let semicolons = LIST.replace("O'Hara, Pat", "O'Hara@ Pat").replace(',', ";").replace('@', ",");
         let tabs = semicolons.replace(';', "\t");
         let (windows, ..) = encoding_rs::WINDOWS_1252.encode(LIST);
@@ -335,19 +331,19 @@ mod tests {
     }
 
     #[test]
-    fn further_columns_empty_rows_and_other_headings_do_no_harm() {
+    fn extra_columns_empty_rows_and_other_spellings_do_not_matter() {
         let text = "\n Folder ,NAME,Employee ID,groups,department,,\n\na01,Jörg Weiß,0017,staff,R&D,,\n,,,\n , \na02,\"O'Hara, Pat \"\"Paddy\"\"\",0018,staff\n,,,\n\n";
         let lines: Vec<_> = wanted().into_iter().zip([4, 7]).map(|((_, row), line)| (line, row)).collect();
         assert_eq!(read(text.as_bytes()), lines);
         let short = parse(b"folder,name\na01\n").unwrap();
-        assert_eq!(short.rows()[0].get_if_any(short.column("name").unwrap()), None);
+        assert_eq!(short.rows()[0].get_non_empty(short.column("name").unwrap()), None);
         assert_eq!(short.column("groups").unwrap(), None);
     }
 
     #[test]
-    fn errors_name_line_and_column_in_the_lists_words() {
+    fn errors_name_line_and_column_as_in_the_file() {
         let said = |text: &str| match parse(text.as_bytes()) {
-            Ok(table) => table.need("folder").unwrap_err().to_string(),
+            Ok(table) => table.require_column("folder").unwrap_err().to_string(),
             Err(error) => error.to_string(),
         };
         assert!(
@@ -356,7 +352,7 @@ mod tests {
             )
         );
         assert!(said("Ordner|Name\n").contains("separated by comma, semicolon or tab"));
-        assert!(said("folder,Folder\nx,y").contains("\"folder\" is there twice"));
+        assert!(said("folder,Folder\nx,y").contains("there are two columns \"folder\""));
         assert!(
             said("folder,name\n\na,b,c\n").contains("line 3: there are 3 cells"),
             "{}",
@@ -366,9 +362,9 @@ mod tests {
         assert!(said("").contains("is empty") && said("\n,,\n").contains("is empty"));
         assert!(said("PK\u{3}\u{4}\u{14}").contains("workbook"));
         let table = parse(b"folder,Employee ID\na,\"x\ny\"\n\nb,2\n").unwrap();
-        let column = table.need("employee_id").unwrap();
+        let column = table.require_column("employee_id").unwrap();
         assert_eq!(
-            table.wrong(&table.rows()[1], column, "bad").to_string(),
+            table.cell_error(&table.rows()[1], column, "bad").to_string(),
             "list.csv, line 5, column \"Employee ID\": bad"
         );
         assert!(parse(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1").unwrap_err().to_string().contains("Excel"));

@@ -1,24 +1,43 @@
-//! Bytes of a list to text: UTF-8, UTF-16, else Windows-1252.
-//!
-//! Knows nothing of columns.
+//! The bytes of a list as text: UTF-8, UTF-16, or else Windows-1252.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use thiserror::Error;
 
-/// Text with LF at the end of each line.
+/// Text with LF line endings.
 pub struct Decoded {
     pub text: String,
-    /// What was assumed.
+    /// What was assumed about the encoding, for the user.
     pub note: Option<String>,
 }
 
-/// The text of `bytes`, or what they are instead.
-pub fn decode(bytes: &[u8]) -> Result<Decoded, String> {
-    if let Some(what) = workbook(bytes) {
-        return Err(format!("this is {what}, not a list as text"));
+/// Why bytes are not text.
+#[derive(Debug, Error)]
+pub enum TextError {
+    #[error("this is a workbook (.xlsx or .ods), not a text file")]
+    Workbook,
+    #[error("this is an old Excel workbook (.xls), not a text file")]
+    OldWorkbook,
+    #[error("its encoding is UTF-32")]
+    Utf32,
+    #[error("it is damaged: parts of it are not {0}")]
+    Damaged(&'static str),
+    #[error("this is not a text file")]
+    Binary,
+    #[error("{0}")]
+    Csv(#[from] csv::Error),
+}
+
+/// Decodes a text file.
+pub fn decode(bytes: &[u8]) -> Result<Decoded, TextError> {
+    if bytes.starts_with(b"PK\x03\x04") {
+        return Err(TextError::Workbook);
+    }
+    if bytes.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
+        return Err(TextError::OldWorkbook);
     }
     let utf_32 = bytes.starts_with(&[0xFF, 0xFE, 0, 0]) || bytes.starts_with(&[0, 0, 0xFE, 0xFF]);
     if utf_32 {
-        return Err("it is written in UTF-32".to_owned());
+        return Err(TextError::Utf32);
     }
     let (encoding, note) = match Encoding::for_bom(bytes) {
         Some((encoding, _)) => (encoding, None),
@@ -32,10 +51,10 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     };
     let (text, _, damaged) = encoding.decode(bytes);
     if damaged {
-        return Err(format!("it is damaged: not all of it is {}", encoding.name()));
+        return Err(TextError::Damaged(encoding.name()));
     }
     if text.contains('\0') {
-        return Err("this is not a list as text".to_owned());
+        return Err(TextError::Binary);
     }
     Ok(Decoded { text: text.replace("\r\n", "\n").replace('\r', "\n"), note })
 }
@@ -43,11 +62,11 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, String> {
 fn assumed(bytes: &[u8], first: usize) -> String {
     let line = 1 + bytes.get(..first).map_or(0, |before| before.iter().filter(|byte| **byte == b'\n').count());
     format!(
-        "not UTF-8 (line {line}), so it was read as Windows-1252: check the names, and save as CSV UTF-8 where they are wrong"
+        "not UTF-8 (line {line}), so it was read as Windows-1252: check the names, and save as CSV UTF-8 if they are wrong"
     )
 }
 
-/// UTF-16 without a byte order mark: of text that is mostly ASCII every second byte is zero.
+/// Detects UTF-16 without a byte order mark: if the text is mostly ASCII, every second byte is zero.
 fn unmarked_utf16(bytes: &[u8]) -> Option<&'static Encoding> {
     let pairs = bytes.chunks_exact(2).take(512);
     let (mut first, mut second, mut all) = (0, 0, 0);
@@ -61,15 +80,5 @@ fn unmarked_utf16(bytes: &[u8]) -> Option<&'static Encoding> {
         (true, _) => Some(UTF_16LE),
         (_, true) => Some(UTF_16BE),
         _ => None,
-    }
-}
-
-fn workbook(bytes: &[u8]) -> Option<&'static str> {
-    if bytes.starts_with(b"PK\x03\x04") {
-        Some("a workbook (.xlsx or .ods)")
-    } else if bytes.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
-        Some("an old Excel workbook (.xls)")
-    } else {
-        None
     }
 }

@@ -43,7 +43,7 @@ fn decisions_arrive_as_recorded_and_the_end_is_announced() {
         }
         assert_eq!(heard["replayed"], false);
     }
-    assert!(house.usher(&["doctor"]).contains("lets us in"));
+    assert!(house.usher(&["doctor"]).contains("accepts this device"));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn user_and_password_come_from_files_and_from_systemd_s_credentials() {
     let house = house.with(&format!(
         "[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\nusername_file = \"./user\"\npassword_file = \"mqtt.password\""
     ));
-    assert!(house.usher(&["doctor"]).contains("lets us in"));
+    assert!(house.usher(&["doctor"]).contains("accepts this device"));
     let shown = house.usher(&["config", "show"]);
     assert!(!shown.contains("s3cret"), "{shown}");
     std::fs::write(credentials.join("mqtt.password"), "wrong\n").unwrap();

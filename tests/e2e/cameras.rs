@@ -42,7 +42,7 @@ fn buffers_without_a_picture_show_nobody_and_the_camera_is_reopened() {
     for (mode, then, reason) in [
         (MJPEG, "nobody.jpg used=0 flags=0x40", "flagged the picture as broken"),
         (MJPEG, "- used=0", "empty buffer"),
-        (MJPEG, "nobody.jpg used=620", "without its end"),
+        (MJPEG, "nobody.jpg used=620", "without an end marker"),
         (YUYV, "- used=0", "empty buffer"),
         (YUYV, "- used=614399", "614399 bytes, and 614400 are needed"),
     ] {
@@ -55,7 +55,7 @@ fn buffers_without_a_picture_show_nobody_and_the_camera_is_reopened() {
         assert_eq!(house.records("granted").len(), 1, "{then}");
         let lost = wait_for(&house, "camera_lost");
         let message = lost["content"]["reason"].as_str().unwrap();
-        assert!(message.contains("30 pictures in a row could not be used") && message.contains(reason), "{message}");
+        assert!(message.contains("30 pictures in a row were unusable") && message.contains(reason), "{message}");
         assert!(counted(&house, "bad") >= 60);
         // Reported once, whatever the number.
         assert_eq!(daemon.log().matches("frames could not be used").count(), 1, "{}", daemon.log());
@@ -229,7 +229,7 @@ fn a_picture_that_never_changes_stops_opening_the_door() {
     camera.plays(&["obama.jpg"]);
     let daemon = Daemon::start(&house);
     wait_for(&house, "granted");
-    eventually("the log's warning", || daemon.log().contains("the same to the byte").then_some(()));
+    eventually("the log's warning", || daemon.log().contains("has not changed by a byte").then_some(()));
     // Ten seconds are over; after four more the picture is too old, and frames under way are finished.
     std::thread::sleep(Duration::from_secs(6));
     let granted = house.records("granted").len();

@@ -30,10 +30,10 @@ fn photographs_that_give_no_template_are_refused_with_their_reason() {
 
     for (file, reason) in [
         (&empty, "no face was found"),
-        (&pair, "2 faces could be meant"),
+        (&pair, "there are 2 usable faces"),
         (&small, "at least 80 are needed"),
         (&letter, "not a JPEG, PNG, BMP or WebP picture"),
-        (&cut, "cut off or damaged"),
+        (&cut, "truncated or damaged"),
         (&missing, "check the path"),
     ] {
         let error = refused(&house, "Barack Obama", &[file]);
@@ -63,7 +63,7 @@ fn nobody_is_enrolled_twice_unless_forced() {
     let face = refused(&house, "Somebody Else", &[&photo("obama2.jpg")]);
     assert!(face.contains("this may be Barack Obama (#1)") && face.contains("--force"), "{face}");
     let name = refused(&house, "barack obama", &[&photo("biden.jpg")]);
-    assert!(name.contains("Barack Obama is enrolled already, as #1") && name.contains("--force"), "{name}");
+    assert!(name.contains("Barack Obama is already enrolled as #1") && name.contains("--force"), "{name}");
     assert_eq!(house.people().len(), 1);
 
     let twin = ["enroll", "--force", "Somebody Else"].map(Into::into).into_iter();
@@ -190,7 +190,7 @@ fn a_bad_list_or_folder_enrols_nobody() {
         ("folder,name\nb2,Joe,too,many\n", "line 2: there are 4 cells"),
         ("name\nJoe\n", "folder"),
         ("folder,name\nb3,Joe\n", "the list names the folder `b3`"),
-        ("folder,name\nb2,Joe\nb2,Joseph\n", "line 3, column \"folder\": the folder `b2` is there twice"),
+        ("folder,name\nb2,Joe\nb2,Joseph\n", "line 3, column \"folder\": the folder `b2` occurs twice"),
     ] {
         std::fs::write(&list, text).unwrap();
         let error = house.refused(&["enroll", "--batch", &folder, "--list", &list]);
@@ -274,5 +274,5 @@ fn after_a_change_of_the_embedder_a_batch_enrols_everybody_again() {
     assert_eq!(house.records("enrolled").len(), 4);
     // Once they are, the same batch finds them enrolled.
     let again = house.ask(&["enroll", "--batch", &folder]);
-    assert!(again.code == Some(1) && again.out.contains("is enrolled already"), "{again:?}");
+    assert!(again.code == Some(1) && again.out.contains("is already enrolled"), "{again:?}");
 }

@@ -121,7 +121,7 @@ fn a_head_of_another_model_is_refused_with_the_remedy() {
     let mut house = House::new();
     put_head(&house, &ModelId::new("mobilefacenet-000000000000"), 192);
     let error = house.refused(&["run"]);
-    assert!(error.contains("was learned on mobilefacenet-000000000000") && error.contains("--remove"), "{error}");
+    assert!(error.contains("was trained on mobilefacenet-000000000000") && error.contains("--remove"), "{error}");
     put_head(&house, &shipped(), 64);
     let error = house.refused(&["run"]);
     assert!(error.contains("takes 64 figures") && error.contains("learn it again"), "{error}");

@@ -3,6 +3,7 @@
 //!
 //! One binary, so that the tests share what they have drawn.
 
+mod api;
 mod bench;
 mod broker;
 mod broker_commands;

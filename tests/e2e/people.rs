@@ -121,10 +121,10 @@ fn names_are_the_same_in_any_form_and_look_alikes_are_refused() {
     }
     house.enroll("Joe Biden", &["biden.jpg"]);
     for (name, complaint) in [
-        ("Zoe\u{308} Mu\u{308}ller", "is enrolled already"),
+        ("Zoe\u{308} Mu\u{308}ller", "is already enrolled"),
         ("Zo\u{435}\u{308} M\u{fc}ller", "looks like Zoë Müller (#1)"),
-        ("Zoë M\u{200B}üller", "nobody sees (U+200B"),
-        ("J\u{43E}hn", "mixes letters of several scripts"),
+        ("Zoë M\u{200B}üller", "an invisible character (U+200B"),
+        ("J\u{43E}hn", "mixes similar letters of several scripts"),
         ("\u{1D400}da", "special form"),
     ] {
         let error = house.refused(&["people", "rename", "Joe Biden", name]);

@@ -36,7 +36,7 @@ fn records_are_found_by_their_subject() {
     assert_eq!(list(&["--since", "1h"]), [1, 2, 3, 4, 5]);
     assert_eq!(list(&["--until", "2020-01-01"]), [0; 0]);
     let error = house.ask(&["journal", "list", "--since", "soon"]).err;
-    assert!(error.contains("is no time") && error.contains("2026-01-31"), "{error}");
+    assert!(error.contains("is not a time") && error.contains("2026-01-31"), "{error}");
 
     let third = house.json(&["journal", "show", "3", "--json"]).remove(0);
     let id = third["id"].as_str().unwrap();
@@ -114,7 +114,7 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     let before = house.journal();
     daemon.stop();
     let error = house.refused(&["restore", argument]);
-    assert!(error.contains("holds a store already") && error.contains("--yes"), "{error}");
+    assert!(error.contains("already holds a store") && error.contains("--yes"), "{error}");
     assert_eq!(house.journal().len(), before.len() + 1, "nothing but `stopped` came to it");
 
     let fresh = House::new();
@@ -132,7 +132,7 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     let last = house.journal().len();
     let output = house.usher(&["restore", argument, "--yes"]);
     for line in [
-        "comes back, removed since: Joseph Biden (#2)",
+        "returns, removed since: Joseph Biden (#2)",
         "is enabled again, disabled since: Barack Obama (#1)",
         "records made since are not in the backup",
         "before-restore-",
@@ -162,7 +162,7 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     damaged[middle] ^= 1;
     std::fs::write(&file, damaged).unwrap();
     let error = House::new().refused(&["restore", argument]);
-    assert!(error.contains("cut short or damaged"), "{error}");
+    assert!(error.contains("truncated or damaged"), "{error}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn door_safe_needs_no_readable_configuration() {
     // Without one, its claims name the lines.
     let answer = house.ask(&["door", "safe"]);
     assert_eq!(answer.code, Some(0), "{}", answer.err);
-    assert!(answer.err.contains("going by what the last daemon claimed"), "{}", answer.err);
+    assert!(answer.err.contains("using the last daemon's list of lines"), "{}", answer.err);
 
     std::fs::remove_file(house.path("claims.json")).unwrap();
     let error = house.refused(&["door", "safe"]);

@@ -148,8 +148,8 @@ fn a_missing_or_wrong_key_opens_the_door_for_nobody_and_is_reported() {
     let exposed = house.path("exposed.key");
     std::fs::write(&exposed, "c0ffee07".repeat(8)).unwrap();
     for (key, reason) in [
-        ("usher.store-key", "no key is given"),
-        (other.to_str().unwrap(), "give the right one"),
+        ("usher.store-key", "no key is configured"),
+        (other.to_str().unwrap(), "configure the right one"),
         (exposed.to_str().unwrap(), "chmod 600"),
         ("/nowhere/key", "cannot be read"),
     ] {
@@ -200,7 +200,7 @@ fn a_kill_during_a_key_change_leaves_the_old_key_or_the_new_one() {
     let next = house.path("next.key");
     house.usher(&["store", "key", "new", next.to_str().unwrap()]);
     let output = house.usher(&["store", "key", "rotate", "--to", next.to_str().unwrap()]);
-    assert!(output.contains("in the place of the old key"), "{output}");
+    assert!(output.contains("replace the old key"), "{output}");
     assert_eq!(templates(&house), [locked("Barack Obama")]);
     std::fs::rename(&next, house.key()).unwrap();
     assert_eq!(templates(&house), [known("Barack Obama")]);

@@ -5,6 +5,7 @@ use crate::access::{Clear, Window};
 use crate::domain::Distance;
 
 const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const FRONT: DoorIndex = DoorIndex(0);
 
 pub(super) fn now(text: &str) -> Now {
     Now::by_the_wall(Moment::default(), text.parse().unwrap())
@@ -36,7 +37,7 @@ fn office_hours(zone: &TimeZone) -> Schedule {
     }
 }
 
-/// Two doors by the same rules, in Berlin.
+/// Two doors with the same rules, in Berlin.
 pub(super) fn house(door: DoorRules, passback: Passback) -> Authority {
     let zone = TimeZone::get("Europe/Berlin").unwrap();
     Authority::new(HouseRules {
@@ -51,12 +52,12 @@ pub(super) fn house(door: DoorRules, passback: Passback) -> Authority {
 }
 
 pub(super) fn ask(authority: &mut Authority, holder: &Holder, now: Now) -> Option<Reason> {
-    ask_at(authority, 0, None, holder, &Mode::Normal, now).refused
+    ask_at(authority, FRONT, None, holder, &Mode::Normal, now).refused
 }
 
 pub(super) fn ask_at(
     authority: &mut Authority,
-    door: usize,
+    door: DoorIndex,
     direction: Option<Direction>,
     holder: &Holder,
     mode: &Mode,
@@ -65,7 +66,7 @@ pub(super) fn ask_at(
     ask_as(authority, door, direction, holder, mode, &Shown::person(holder.person.0), Some(&holder_of), now)
 }
 
-/// As everybody is enrolled, unless a test says otherwise.
+/// How everybody is enrolled unless a test changes it.
 fn holder_of(person: PersonId) -> Option<Holder> {
     Some(holder(person.0, &[]))
 }
@@ -73,7 +74,7 @@ fn holder_of(person: PersonId) -> Option<Holder> {
 #[expect(clippy::too_many_arguments, reason = "each of them is what some test is about")]
 fn ask_as(
     authority: &mut Authority,
-    door: usize,
+    door: DoorIndex,
     direction: Option<Direction>,
     holder: &Holder,
     mode: &Mode,
@@ -114,7 +115,7 @@ fn without_permits_everybody_enabled_passes_within_their_days() {
 fn a_permit_names_groups_and_hours() {
     let permit = |groups: &[&str], schedule| Permit { groups: groups.iter().map(|g| (*g).into()).collect(), schedule };
     let rules = DoorRules {
-        permits: Some(vec![permit(&["staff"], Some(0)), permit(&["guards"], None)]),
+        permits: Some(vec![permit(&["staff"], Some(ScheduleIndex(0))), permit(&["guards"], None)]),
         ..DoorRules::default()
     };
     let mut authority = house(rules, Passback::Off);
@@ -124,12 +125,12 @@ fn a_permit_names_groups_and_hours() {
     assert_eq!(ask(&mut authority, &guard, now(SUNDAY)), None);
     assert_eq!(ask(&mut authority, &guest, now(WEDNESDAY)), Some(Reason::NotPermitted));
 
-    let refused = ask_at(&mut authority, 0, None, &staff, &Mode::Normal, now(SUNDAY));
+    let refused = ask_at(&mut authority, FRONT, None, &staff, &Mode::Normal, now(SUNDAY));
     let permit = refused.gates.iter().find(|gate| gate.name == "permit").unwrap();
     assert_eq!(permit.input, "in staff; Sun 2026-01-18 10:00 +01:00, opens Mon 2026-01-19 08:00");
     assert_eq!((permit.limit.as_str(), permit.passed), ("staff: office", false));
 
-    // Permits that name other doors only leave nobody.
+    // Permits for other doors only permit nobody.
     let mut authority = house(DoorRules { permits: Some(Vec::new()), ..DoorRules::default() }, Passback::Off);
     assert_eq!(ask(&mut authority, &guard, now(WEDNESDAY)), Some(Reason::NotPermitted));
 }
@@ -139,7 +140,8 @@ fn a_lockdown_lets_nobody_through_but_its_group() {
     let mut authority = house(DoorRules::default(), Passback::Off);
     let mode = |group: Option<&str>| Mode::Lockdown { group: group.map(str::to_owned) };
     let (guard, staff) = (holder(1, &["guards"]), holder(2, &["staff"]));
-    let mut ask = |holder: &Holder, mode: Mode| ask_at(&mut authority, 0, None, holder, &mode, now(WEDNESDAY)).refused;
+    let mut ask =
+        |holder: &Holder, mode: Mode| ask_at(&mut authority, FRONT, None, holder, &mode, now(WEDNESDAY)).refused;
     assert_eq!(ask(&guard, mode(None)), Some(Reason::Lockdown));
     assert_eq!(ask(&guard, mode(Some("guards"))), None);
     assert_eq!(ask(&staff, mode(Some("guards"))), Some(Reason::Lockdown));
@@ -153,25 +155,26 @@ fn the_first_person_opens_the_day_for_the_others() {
     let morning = now(WEDNESDAY);
     assert_eq!(ask(&mut authority, &staff, morning), Some(Reason::FirstPerson));
     assert_eq!(ask(&mut authority, &keeper, morning), None);
-    assert_eq!(authority.opens_day(0, &keeper, morning), Some(When::of(&morning)));
-    assert!(!authority.hours_may_begin(0, morning));
-    authority.granted(0, &keeper, morning);
-    assert_eq!((ask(&mut authority, &staff, morning), authority.opens_day(0, &keeper, morning)), (None, None));
+    assert_eq!(authority.opens_day(FRONT, &keeper, morning), Some(When::of(&morning)));
+    assert!(!authority.hours_may_begin(FRONT, morning));
+    authority.granted(FRONT, &keeper, morning);
+    assert_eq!((ask(&mut authority, &staff, morning), authority.opens_day(FRONT, &keeper, morning)), (None, None));
     assert_eq!(ask(&mut authority, &staff, now("2026-01-14T22:59:00Z")), None, "a minute before midnight in Berlin");
     assert_eq!(ask(&mut authority, &staff, now("2026-01-14T23:00:00Z")), Some(Reason::FirstPerson));
     // The other door has not been opened by anybody.
-    let other = ask_at(&mut authority, 1, None, &staff, &Mode::Normal, morning);
+    let other = ask_at(&mut authority, DoorIndex(1), None, &staff, &Mode::Normal, morning);
     assert_eq!(other.refused, Some(Reason::FirstPerson));
 }
 
 #[test]
-fn who_opens_a_night_opens_it_to_its_end() {
-    let rules = DoorRules { first_person: Some("keys".into()), unlock_hours: Some(0), ..DoorRules::default() };
+fn the_first_person_of_a_night_opens_it_to_its_end() {
+    let rules =
+        DoorRules { first_person: Some("keys".into()), unlock_hours: Some(ScheduleIndex(0)), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Off);
     authority.rules.schedules[0].week = std::array::from_fn(|_| vec![Window { from_min: 1200, to_min: 1680 }]);
     let (keeper, staff) = (holder(1, &["keys"]), holder(2, &["staff"]));
     // Berlin is an hour ahead: 23:59, and 20:00 to 04:00.
-    authority.granted(0, &keeper, now("2026-01-14T22:59:00Z"));
+    authority.granted(FRONT, &keeper, now("2026-01-14T22:59:00Z"));
     for (time, open) in [
         ("2026-01-14T22:59:59Z", true),
         ("2026-01-14T23:00:00Z", true),
@@ -180,26 +183,26 @@ fn who_opens_a_night_opens_it_to_its_end() {
         ("2026-01-15T03:00:00Z", false),
         ("2026-01-15T19:30:00Z", false),
     ] {
-        assert_eq!(authority.first_person_came(0, now(time)), open, "{time}");
+        assert_eq!(authority.first_person_came(FRONT, now(time)), open, "{time}");
         assert_eq!(ask(&mut authority, &staff, now(time)).is_none(), open, "{time}");
     }
-    // Somebody who came before the window began has opened it as well; and who comes after midnight opens the new day too.
-    authority.granted(0, &keeper, now("2026-01-15T18:00:00Z"));
-    assert!(authority.first_person_came(0, now("2026-01-16T01:00:00Z")));
+    // A person who came before the window began has opened it too; one who comes after midnight also opens the new day.
+    authority.granted(FRONT, &keeper, now("2026-01-15T18:00:00Z"));
+    assert!(authority.first_person_came(FRONT, now("2026-01-16T01:00:00Z")));
     assert_eq!(
-        authority.opens_day(0, &keeper, now("2026-01-16T01:00:00Z")),
+        authority.opens_day(FRONT, &keeper, now("2026-01-16T01:00:00Z")),
         Some(When::of(&now("2026-01-16T01:00:00Z")))
     );
-    authority.granted(0, &keeper, now("2026-01-16T01:00:00Z"));
-    assert!(authority.first_person_came(0, now("2026-01-16T02:59:00Z")));
-    assert!(authority.first_person_came(0, now("2026-01-16T10:00:00Z")));
+    authority.granted(FRONT, &keeper, now("2026-01-16T01:00:00Z"));
+    assert!(authority.first_person_came(FRONT, now("2026-01-16T02:59:00Z")));
+    assert!(authority.first_person_came(FRONT, now("2026-01-16T10:00:00Z")));
     // A clock that was years ahead has opened nothing.
-    authority.granted(0, &keeper, now("2028-01-16T10:00:00Z"));
-    assert!(!authority.first_person_came(0, now("2026-01-17T20:00:00Z")));
+    authority.granted(FRONT, &keeper, now("2028-01-16T10:00:00Z"));
+    assert!(!authority.first_person_came(FRONT, now("2026-01-17T20:00:00Z")));
 }
 
 #[test]
-fn two_people_are_two_different_people_in_time() {
+fn two_people_must_be_different_and_in_time() {
     let rules = DoorRules { two_person: Some(Duration::from_secs(15)), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Off);
     let (ada, bob) = (holder(1, &[]), holder(2, &[]));
@@ -207,16 +210,16 @@ fn two_people_are_two_different_people_in_time() {
     assert_eq!(ask(&mut authority, &ada, start), Some(Reason::SecondPerson));
     assert_eq!(ask(&mut authority, &ada, later(start, Duration::from_secs(1))), Some(Reason::SecondPerson));
     let in_time = later(start, Duration::from_secs(16));
-    let both = ask_at(&mut authority, 0, None, &bob, &Mode::Normal, in_time);
+    let both = ask_at(&mut authority, FRONT, None, &bob, &Mode::Normal, in_time);
     assert_eq!((both.refused, both.with), (None, Some(PersonId(1))), "fifteen seconds after she was seen last");
-    authority.granted(0, &bob, in_time);
+    authority.granted(FRONT, &bob, in_time);
     assert_eq!(ask(&mut authority, &ada, in_time), Some(Reason::SecondPerson), "each opening takes two");
     let too_late = later(in_time, Duration::from_secs(16));
     assert_eq!(ask(&mut authority, &bob, too_late), Some(Reason::SecondPerson));
 }
 
 #[test]
-fn who_may_not_pass_anyway_is_no_second_person() {
+fn a_person_who_may_not_pass_is_no_second_person() {
     let rules = DoorRules { two_person: Some(Duration::from_secs(15)), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Off);
     let disabled = Holder { enabled: false, ..holder(1, &[]) };
@@ -224,12 +227,12 @@ fn who_may_not_pass_anyway_is_no_second_person() {
     assert_eq!(ask(&mut authority, &holder(2, &[]), now(WEDNESDAY)), Some(Reason::SecondPerson));
 }
 
-/// Ada (1) was recognised at `start`; Bob (2) comes a second later. What is said to him, with Ada enrolled as `ada` by then.
+/// Ada (1) was recognised at `start`; Bob (2) comes a second later. Returns his judgement, with Ada enrolled as `ada` by then.
 fn bob_after(ada: Option<Holder>, mode: &Mode, authority: &mut Authority, start: Now) -> Judgement {
     let bob = holder(2, &["guards"]);
     let enrolled = move |_| ada.clone();
     let now = later(start, Duration::from_secs(1));
-    ask_as(authority, 0, None, &bob, mode, &Shown::person(2), Some(&enrolled), now)
+    ask_as(authority, FRONT, None, &bob, mode, &Shown::person(2), Some(&enrolled), now)
 }
 
 #[test]
@@ -260,20 +263,20 @@ fn the_first_of_two_is_judged_again_when_the_second_comes() {
         let refused = why.is_some().then_some(Reason::SecondPerson);
         assert_eq!((judgement.refused, judgement.with.is_none()), (refused, why.is_some()), "{first:?} {gate:?}");
         assert!(gate.input.contains(why.unwrap_or("may pass")), "{gate:?}");
-        assert_eq!(authority.waits(0), Some(PersonId(if why.is_some() { 2 } else { 1 })), "{first:?}");
+        assert_eq!(authority.waits(FRONT), Some(PersonId(if why.is_some() { 2 } else { 1 })), "{first:?}");
     }
 }
 
 #[test]
-fn the_first_of_two_waits_out_near_misses_and_the_other_side_too() {
+fn the_first_of_two_is_subject_to_backoff_and_passback_too() {
     let zones = Some(Zones { outside: "street".into(), inside: "house".into() });
     let rules = DoorRules { two_person: Some(Duration::from_secs(15)), zones, ..DoorRules::default() };
     let (ada, bob, start) = (holder(1, &[]), holder(2, &[]), now(WEDNESDAY));
     let go = |authority: &mut Authority, holder: &Holder| {
-        ask_at(authority, 0, Some(Direction::In), holder, &Mode::Normal, start).refused
+        ask_at(authority, FRONT, Some(Direction::In), holder, &Mode::Normal, start).refused
     };
     for spoil in [
-        (|authority: &mut Authority, start| (0..3).for_each(|_| authority.near_miss(0, PersonId(1), start)))
+        (|authority: &mut Authority, start| (0..3).for_each(|_| authority.near_miss(FRONT, PersonId(1), start)))
             as fn(&mut Authority, Now),
         |authority, start| authority.whereabouts_mut().enter(PersonId(1), "house", &start),
     ] {
@@ -288,16 +291,16 @@ fn the_first_of_two_waits_out_near_misses_and_the_other_side_too() {
 }
 
 #[test]
-fn a_mode_that_is_set_forgets_who_waits() {
+fn setting_the_mode_forgets_who_waits() {
     let rules = DoorRules { two_person: Some(Duration::from_secs(300)), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Off);
     let (ada, start) = (holder(1, &[]), now(WEDNESDAY));
     assert_eq!(ask(&mut authority, &ada, start), Some(Reason::SecondPerson));
-    assert_eq!(authority.waits(0), Some(ada.person));
-    authority.mode_set(1);
-    assert_eq!(authority.waits(0), Some(ada.person), "another door");
-    authority.mode_set(0);
-    authority.mode_set(7);
+    assert_eq!(authority.waits(FRONT), Some(ada.person));
+    authority.mode_set(DoorIndex(1));
+    assert_eq!(authority.waits(FRONT), Some(ada.person), "another door");
+    authority.mode_set(FRONT);
+    authority.mode_set(DoorIndex(7));
     assert_eq!(bob_after(Some(ada), &Mode::Normal, &mut authority, start).refused, Some(Reason::SecondPerson));
 }
 
@@ -320,7 +323,7 @@ fn one_face_is_not_two_people() {
     for (first, second, two) in cases {
         let mut authority = house(rules.clone(), Passback::Off);
         let mut go = |holder: &Holder, shown: &Shown| {
-            ask_as(&mut authority, 0, None, holder, &Mode::Normal, shown, Some(&holder_of), start)
+            ask_as(&mut authority, FRONT, None, holder, &Mode::Normal, shown, Some(&holder_of), start)
         };
         assert_eq!(go(&ada, &first).refused, Some(Reason::SecondPerson));
         let both = go(&bob, &second);
@@ -329,13 +332,13 @@ fn one_face_is_not_two_people() {
 }
 
 #[test]
-fn a_question_without_a_face_makes_nobody_a_first_or_second() {
+fn a_request_without_a_face_makes_nobody_a_first_or_second() {
     let rules = DoorRules { two_person: Some(Duration::from_secs(15)), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Off);
     let (ada, bob, start) = (holder(1, &[]), holder(2, &[]), now(WEDNESDAY));
     let without = |authority: &mut Authority, holder: &Holder, first: Option<&Holder>| {
         let asked = Asked {
-            door: 0,
+            door: FRONT,
             direction: None,
             holder,
             shown: None,
@@ -347,7 +350,7 @@ fn a_question_without_a_face_makes_nobody_a_first_or_second() {
         authority.judge(&asked, start).refused
     };
     assert_eq!(without(&mut authority, &ada, None), Some(Reason::SecondPerson));
-    assert_eq!(authority.waits(0), None);
+    assert_eq!(authority.waits(FRONT), None);
     assert_eq!(ask(&mut authority, &ada, start), Some(Reason::SecondPerson));
     assert_eq!(without(&mut authority, &bob, Some(&ada)), Some(Reason::SecondPerson));
 }
@@ -360,10 +363,11 @@ fn nobody_goes_in_twice_without_going_out() {
     for (passback, refused) in [(Passback::Hard, Some(Reason::Passback)), (Passback::Soft, None), (Passback::Off, None)]
     {
         let mut authority = house(DoorRules { zones: zones.clone(), ..DoorRules::default() }, passback);
-        let go =
-            |authority: &mut Authority, direction, now| ask_at(authority, 0, Some(direction), &ada, &Mode::Normal, now);
+        let go = |authority: &mut Authority, direction, now| {
+            ask_at(authority, FRONT, Some(direction), &ada, &Mode::Normal, now)
+        };
         assert_eq!(go(&mut authority, Direction::Out, start).refused, None, "it was not known where she was");
-        assert_eq!(authority.passed(0, ada.person, Some(Direction::In), start).as_deref(), Some("house"));
+        assert_eq!(authority.passed(FRONT, ada.person, Some(Direction::In), start).as_deref(), Some("house"));
         let again = go(&mut authority, Direction::In, start);
         assert_eq!(again.refused, refused, "{passback:?}");
         let gate = again.gates.iter().find(|gate| gate.name == "passback");
@@ -379,8 +383,8 @@ fn nobody_goes_in_twice_without_going_out() {
         );
         authority.whereabouts_mut().forget(ada.person);
         assert_eq!(go(&mut authority, Direction::In, start).refused, None, "an amnesty");
-        // A camera that does not say which way it looks asks nothing.
-        assert_eq!(authority.passed(0, ada.person, None, start), None);
+        // Without a direction there is no passback check.
+        assert_eq!(authority.passed(FRONT, ada.person, None, start), None);
     }
 }
 
@@ -390,22 +394,22 @@ fn near_misses_make_that_person_wait() {
     authority.rules.backoff = Backoff { after: 3, first: Duration::from_secs(10), longest: Duration::from_secs(60) };
     let (ada, bob) = (holder(1, &[]), holder(2, &[]));
     let start = now(WEDNESDAY);
-    (0..3).for_each(|_| authority.near_miss(0, ada.person, start));
+    (0..3).for_each(|_| authority.near_miss(FRONT, ada.person, start));
     assert_eq!(ask(&mut authority, &ada, start), Some(Reason::Backoff));
     assert_eq!(ask(&mut authority, &bob, start), None);
     let clear = Some(Clear { frames: 3, farthest: Distance(0.5) });
     let clearly = Shown { clear, ..Shown::person(1) };
-    let judgement = ask_as(&mut authority, 0, None, &ada, &Mode::Normal, &clearly, None, start);
+    let judgement = ask_as(&mut authority, FRONT, None, &ada, &Mode::Normal, &clearly, None, start);
     assert_eq!(judgement.refused, None, "the misses were a lookalike's");
-    authority.granted(0, &ada, start);
+    authority.granted(FRONT, &ada, start);
     assert_eq!(ask(&mut authority, &ada, start), Some(Reason::Backoff), "who still has to wait");
     assert_eq!(ask(&mut authority, &ada, later(start, Duration::from_secs(10))), None);
 }
 
 #[test]
-fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
+fn the_first_failed_gate_gives_the_reason_and_all_are_listed() {
     let rules = DoorRules {
-        permits: Some(vec![Permit { groups: vec!["staff".into()], schedule: Some(0) }]),
+        permits: Some(vec![Permit { groups: vec!["staff".into()], schedule: Some(ScheduleIndex(0)) }]),
         first_person: Some("keys".into()),
         two_person: Some(Duration::from_secs(15)),
         zones: Some(Zones { outside: "street".into(), inside: "house".into() }),
@@ -416,7 +420,7 @@ fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
     let ada = holder(1, &["staff"]);
     let mode = Mode::Normal;
     let asked = Asked {
-        door: 0,
+        door: FRONT,
         direction: Some(Direction::In),
         holder: &ada,
         shown: None,
@@ -426,7 +430,7 @@ fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
         interlocked: true,
     };
     let judgement = authority.judge(&asked, now(SUNDAY));
-    let told: Vec<_> = judgement.gates.iter().map(|gate| (gate.name, gate.passed)).collect();
+    let gates: Vec<_> = judgement.gates.iter().map(|gate| (gate.name, gate.passed)).collect();
     let expected = [
         ("mode", true),
         ("person", true),
@@ -437,6 +441,6 @@ fn the_first_gate_that_fails_gives_the_reason_and_all_are_told() {
         ("interlock", false),
         ("second_person", false),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(gates, expected);
     assert_eq!(judgement.refused, Some(Reason::OutsideSchedule));
 }

@@ -1,17 +1,17 @@
-//! Tests of who may pass while the device does not know the time.
+//! Tests of who may pass while the time is not known.
 
-use super::tests::{WEDNESDAY, ask, ask_at, holder, house, later, now};
+use super::tests::{FRONT, WEDNESDAY, ask, ask_at, holder, house, later, now};
 use super::*;
 use crate::domain::TimeQuality;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A Wednesday morning as the last record has it; the clock shows something else, in another run of the machine.
+/// A Wednesday morning by the last record; the clock shows something else, in another boot of the machine.
 fn unknown(wall: &str, quality: TimeQuality) -> Now {
     Now { quality, at_least: now(WEDNESDAY).wall, boot: [2; 16], ..now(wall) }
 }
 
-/// In 1970, and with yesterday's time after a power cut.
+/// A clock in 1970, and one with yesterday's time after a power cut.
 fn doubts() -> [Now; 2] {
     [unknown("1970-01-01T08:00:20Z", TimeQuality::Unset), unknown("2026-01-13T09:00:00Z", TimeQuality::Wrong)]
 }
@@ -58,11 +58,11 @@ fn temporary_people_wait_for_the_time_and_others_do_not() {
 }
 
 #[test]
-fn a_receipt_says_why_the_time_is_not_known() {
+fn the_gates_say_why_the_time_is_not_known() {
     let [unset, wrong] = doubts();
     let mut authority = house(DoorRules::default(), Passback::Off);
     let visitor = temporary(None, Some("2026-01-15T00:00:00Z"));
-    let mut input = |now| ask_at(&mut authority, 0, None, &visitor, &Mode::Normal, now).gates[1].input.clone();
+    let mut input = |now| ask_at(&mut authority, FRONT, None, &visitor, &Mode::Normal, now).gates[1].input.clone();
     assert_eq!(
         input(unset),
         "person 1, enabled, 1970-01-01 09:00; the clock is not set, it is 2026-01-14 10:00 or later"
@@ -77,7 +77,11 @@ fn a_receipt_says_why_the_time_is_not_known() {
 fn a_permit_with_a_schedule_needs_the_time_and_one_without_does_not() {
     let permit = |group: &str, schedule| Permit { groups: vec![group.into()], schedule };
     let rules = DoorRules {
-        permits: Some(vec![permit("staff", Some(0)), permit("guards", Some(0)), permit("guards", None)]),
+        permits: Some(vec![
+            permit("staff", Some(ScheduleIndex(0))),
+            permit("guards", Some(ScheduleIndex(0))),
+            permit("guards", None),
+        ]),
         ..DoorRules::default()
     };
     for now in doubts() {
@@ -92,23 +96,23 @@ fn a_permit_with_a_schedule_needs_the_time_and_one_without_does_not() {
 }
 
 #[test]
-fn the_first_person_comes_also_without_the_time_and_counts_once_it_is_known() {
+fn a_first_person_without_the_time_counts_once_it_is_known() {
     let rules = DoorRules { first_person: Some("keys".into()), ..DoorRules::default() };
     let mut authority = house(rules.clone(), Passback::Off);
     let (keeper, staff) = (holder(1, &["keys"]), holder(2, &["staff"]));
     let [unset, _] = doubts();
     assert_eq!(ask(&mut authority, &staff, unset), Some(Reason::ClockUnknown));
     assert_eq!(ask(&mut authority, &keeper, unset), None);
-    authority.granted(0, &keeper, unset);
+    authority.granted(FRONT, &keeper, unset);
     assert_eq!(ask(&mut authority, &staff, later(unset, HOUR)), Some(Reason::ClockUnknown), "who knows what day it is");
     assert_eq!(ask(&mut allowing(rules), &staff, unset), None);
-    // The network tells the time three hours later: she came this morning, by the machine's own clock.
+    // The time becomes known three hours later: by uptime, she came this morning.
     let set = Now { quality: TimeQuality::Synchronised, wall: now(WEDNESDAY).wall, ..later(unset, 3 * HOUR) };
     assert_eq!(ask(&mut authority, &staff, set), None);
-    // At two in the night it would have been yesterday.
+    // At two in the morning it would have been yesterday.
     let night = Now { wall: "2026-01-14T01:00:00Z".parse().unwrap(), ..set };
     assert_eq!(ask(&mut authority, &staff, night), Some(Reason::FirstPerson));
-    // In the next run of the machine nobody can tell when that was.
+    // In the next boot it cannot be determined when that was.
     let next = Now { boot: [3; 16], ..set };
     assert_eq!(ask(&mut authority, &staff, next), Some(Reason::FirstPerson));
 }
@@ -116,21 +120,21 @@ fn the_first_person_comes_also_without_the_time_and_counts_once_it_is_known() {
 #[test]
 fn hours_begin_only_when_the_time_is_known() {
     for now in doubts() {
-        assert!(!house(DoorRules::default(), Passback::Off).hours_may_begin(0, now));
-        assert!(allowing(DoorRules::default()).hours_may_begin(0, now));
+        assert!(!house(DoorRules::default(), Passback::Off).hours_may_begin(FRONT, now));
+        assert!(allowing(DoorRules::default()).hours_may_begin(FRONT, now));
     }
-    assert!(house(DoorRules::default(), Passback::Off).hours_may_begin(0, now(WEDNESDAY)));
+    assert!(house(DoorRules::default(), Passback::Off).hours_may_begin(FRONT, now(WEDNESDAY)));
 }
 
 #[test]
-fn whoever_is_inside_stays_inside_after_a_power_cut() {
+fn people_inside_stay_inside_after_a_power_cut() {
     let zones = Zones { outside: "street".into(), inside: "office".into() };
     let rules = DoorRules { zones: Some(zones), ..DoorRules::default() };
     let mut authority = house(rules, Passback::Hard);
     let ada = holder(1, &[]);
     let went_in = Now { boot: [1; 16], ..now(WEDNESDAY) };
-    authority.passed(0, ada.person, Some(Direction::In), went_in);
-    let mut asks = |direction, now| ask_at(&mut authority, 0, Some(direction), &ada, &Mode::Normal, now).refused;
+    authority.passed(FRONT, ada.person, Some(Direction::In), went_in);
+    let mut asks = |direction, now| ask_at(&mut authority, FRONT, Some(direction), &ada, &Mode::Normal, now).refused;
     for now in doubts().into_iter().flat_map(|now| [now, later(now, 100 * HOUR)]) {
         assert_eq!(asks(Direction::In, now), Some(Reason::Passback));
         assert_eq!(asks(Direction::Out, now), None);

@@ -1,6 +1,4 @@
-//! The hours in which a door stands unlocked: by the clock, and while nobody knows what time it is.
-//!
-//! Knows nothing of calendars, and of why the time is not known.
+//! The hours in which a door is unlocked by a schedule, also while the time is not known.
 
 use std::sync::Arc;
 
@@ -8,7 +6,7 @@ use super::{Act, Doorway, HOURS_LAST};
 use crate::domain::{Cause, DoorCommand, Event, Mode, Moment};
 
 impl<T> Doorway<T> {
-    /// By the clock it stands unlocked now by this schedule, or by none, and then `why_none` says why. To be called at least once a second.
+    /// Sets the schedule that unlocks the door now, or none for the reason `why_none`. Call it at least once a second.
     pub fn set_hours(
         &mut self,
         hours: Option<&Arc<str>>,
@@ -40,7 +38,7 @@ impl<T> Doorway<T> {
                 let command = DoorCommand::Hold { not_after: now + HOURS_LAST };
                 acts.push(Act::Unlock { cause: Cause::Schedule, command });
             }
-            // Somebody who was just let in still gets through.
+            // A person who was just let in still gets through.
             (false, true) if self.mode == Mode::Normal && !self.pulse_lasts(now) => {
                 acts.push(Act::Lock { reason: why_none, needs_record: false });
             }
@@ -49,14 +47,14 @@ impl<T> Doorway<T> {
         acts
     }
 
-    /// Nobody knows what time it is, so it does not stand unlocked by hours. What an operator said of them holds on. To be told at least once
-    /// a second.
+    /// Notes that the time is not known, so no schedule unlocks the door. What an operator decided about the hours stays valid. Call it at least
+    /// once a second.
     pub fn hours_unknown(&mut self, now: Moment) -> Vec<Act> {
         let mut acts = Vec::new();
         if self.mode != Mode::Normal {
             return acts;
         }
-        // Hours that an operator ended are not over: they are to be known when the time is.
+        // Hours that an operator ended early are remembered until the time is known.
         if let Some(hours) = self.hours().filter(|_| self.hours_began) {
             let (door, schedule) = (self.settings.name.clone(), hours.to_owned());
             acts.push(Act::Note(Event::ScheduleEnded { door, schedule }));

@@ -1,33 +1,31 @@
-//! Cuts a Motion-JPEG file into its images while reading it, never holding more than one.
-//!
-//! Knows nothing of pixels or of time.
+//! Splits a Motion-JPEG file into its images while reading it, with one image in memory at a time.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
-use crate::photo::{Walk, Walked};
+use crate::photo::{JpegWalk, Walked};
 
-/// An image longer than this is none: 640x480 takes about 50 kB, 4K about 2 MB.
+/// A longer image is treated as broken: 640x480 takes about 50 kB, 4K about 2 MB.
 const MAX_IMAGE_BYTES: usize = 32 << 20;
-/// How much is read at a time.
+/// The number of bytes read at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The reader of one file.
+/// A reader of one file.
 pub(super) struct MjpegFile<R = File> {
     input: R,
-    /// Read and not yet handed out; `bytes[..used]` was handed out last time.
+    /// Bytes read. `bytes[..used]` was returned by the last call.
     bytes: Vec<u8>,
     used: usize,
 }
 
-/// What the file holds next.
+/// The next part of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part<'a> {
     /// One JPEG, from its start marker to its end marker.
     Image(&'a [u8]),
-    /// A JPEG that began and never ended.
-    CutOff,
+    /// A JPEG without an end.
+    Truncated,
 }
 
 impl MjpegFile {
@@ -43,34 +41,34 @@ impl<R: Read + Seek> MjpegFile<R> {
 
     /// The next image, or `None` at the end of the file. Bytes between images are skipped.
     pub(super) fn next_part(&mut self) -> io::Result<Option<Part<'_>>> {
-        self.forget(self.used);
+        self.discard(self.used);
         while !self.at_start() {
             if self.read_more()? == 0 {
                 return Ok(None);
             }
         }
-        let mut walk = Walk::default();
+        let mut walk = JpegWalk::default();
         loop {
             match walk.advance(&self.bytes) {
                 Walked::Complete { end } => {
                     self.used = end;
-                    return Ok(Some(Part::Image(&self.bytes[..end])));
+                    return Ok(Some(Part::Image(self.bytes.get(..end).unwrap_or_default())));
                 }
                 Walked::Broken { resume } => {
                     self.used = resume;
-                    return Ok(Some(Part::CutOff));
+                    return Ok(Some(Part::Truncated));
                 }
                 Walked::Incomplete => {
                     if self.bytes.len() > MAX_IMAGE_BYTES || self.read_more()? == 0 {
                         self.used = self.bytes.len();
-                        return Ok(Some(Part::CutOff));
+                        return Ok(Some(Part::Truncated));
                     }
                 }
             }
         }
     }
 
-    /// Goes back to the first image.
+    /// Returns to the first image.
     pub(super) fn rewind(&mut self) -> io::Result<()> {
         self.input.rewind()?;
         self.bytes.clear();
@@ -78,23 +76,23 @@ impl<R: Read + Seek> MjpegFile<R> {
         Ok(())
     }
 
-    /// Drops what lies before the next start marker. False when it is not in what has been read.
+    /// Drops the bytes before the next start marker. Returns false if there is none in what has been read.
     fn at_start(&mut self) -> bool {
         match self.bytes.windows(2).position(|pair| pair == [0xFF, 0xD8]) {
             Some(start) => {
-                self.forget(start);
+                self.discard(start);
                 true
             }
             None => {
                 // The last byte may be the first half of a marker.
-                self.forget(self.bytes.len().saturating_sub(1));
+                self.discard(self.bytes.len().saturating_sub(1));
                 false
             }
         }
     }
 
-    fn forget(&mut self, count: usize) {
-        self.bytes.drain(..count);
+    fn discard(&mut self, count: usize) {
+        self.bytes.drain(..count.min(self.bytes.len()));
         self.used = 0;
     }
 
@@ -119,28 +117,28 @@ mod tests {
         bytes
     }
 
-    /// The lengths of the images of a film, `None` for what is cut off.
+    /// The lengths of a film's images, `None` for a truncated one.
     fn cut(film: &[u8]) -> Vec<Option<usize>> {
         let mut file = MjpegFile::new(Cursor::new(film));
         let mut parts = Vec::new();
         while let Some(part) = file.next_part().unwrap() {
             parts.push(match part {
                 Part::Image(bytes) => Some(bytes.len()),
-                Part::CutOff => None,
+                Part::Truncated => None,
             });
         }
         parts
     }
 
     #[test]
-    fn images_are_found_whole_with_thumbnails_inside_and_garbage_between() {
+    fn images_with_thumbnails_are_found_between_other_bytes() {
         let (small, large) = (image(3), image(3 * CHUNK_BYTES));
         let film = [b"head\xFF\xD9".as_slice(), &small, b"\r\n--x\r\n", &large, &small, b"\0\0\xFF"].concat();
         assert_eq!(cut(&film), [Some(small.len()), Some(large.len()), Some(small.len())]);
     }
 
     #[test]
-    fn a_marker_on_the_edge_of_a_chunk_is_seen() {
+    fn a_marker_across_two_chunks_is_found() {
         for shift in 0..4 {
             let film = [vec![0; CHUNK_BYTES - 2 + shift], image(5)].concat();
             assert_eq!(cut(&film), [Some(image(5).len())], "{shift}");
@@ -148,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_told_and_the_next_image_is_found() {
+    fn a_truncated_image_is_reported_and_the_next_one_found() {
         let whole = image(9);
         let film = [&whole[..whole.len() - 2], &whole, &whole[..10]].concat();
         assert_eq!(cut(&film), [None, Some(whole.len()), None]);
     }
 
     #[test]
-    fn an_endless_image_is_given_up() {
+    fn too_long_an_image_is_given_up() {
         let film = [&image(0)[..20], &vec![0; MAX_IMAGE_BYTES + CHUNK_BYTES], &image(1)].concat();
         assert_eq!(cut(&film), [None, Some(image(1).len())]);
     }

@@ -1,32 +1,30 @@
-//! Video devices by name: what the kernel knows, and the number behind a path.
-//!
-//! Opens no device.
+//! Video devices by name: those the kernel knows, and the number of a device path. Opens no device.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::CameraError;
 
-/// A video device of the kernel. Not each is a camera: codecs and the metadata of webcams have one too.
+/// A video device of the kernel. Not all are cameras: codecs and webcam metadata have devices too.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Device {
     /// The number in its name.
     pub index: u32,
     /// `/dev/video…`.
     pub path: PathBuf,
-    /// What the driver calls it.
+    /// The driver's name for it.
     pub name: String,
 }
 
-/// The video devices by number; none when the kernel has no V4L2.
+/// The video devices by number; empty if the kernel has no V4L2.
 pub fn devices() -> Vec<Device> {
     devices_in(Path::new("/sys/class/video4linux"))
 }
 
-/// The number and the path of the device that an operator named.
+/// The number and path of a device as configured.
 ///
 /// # Errors
-/// [`CameraError::Absent`] when there is no such file, [`CameraError::Io`] when it is no video device.
+/// [`CameraError::Absent`] if there is no such file, [`CameraError::Io`] if it is not a video device.
 pub(super) fn resolve(device: &str) -> Result<(u32, String), CameraError> {
     let named = match device.parse::<u32>() {
         Ok(index) => format!("/dev/video{index}"),
@@ -40,7 +38,7 @@ pub(super) fn resolve(device: &str) -> Result<(u32, String), CameraError> {
     })
 }
 
-/// 3 of `/dev/video3`.
+/// The number in a path: 3 of `/dev/video3`.
 pub(super) fn index(path: &Path) -> Option<u32> {
     path.strip_prefix("/dev").ok().and_then(Path::to_str).and_then(number)
 }
@@ -59,7 +57,7 @@ fn devices_in(class: &Path) -> Vec<Device> {
     found
 }
 
-/// 3 of `video3`.
+/// The number in a name: 3 of `video3`.
 fn number(file: &str) -> Option<u32> {
     file.strip_prefix("video")?.parse().ok()
 }
@@ -85,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_not_there_is_absent_and_a_file_is_no_camera() {
+    fn a_missing_device_is_absent_and_a_plain_file_is_not_a_camera() {
         for absent in ["/dev/video987654", "987654", "/dev/v4l/by-id/nothing"] {
             let error = resolve(absent).unwrap_err();
             assert!(matches!(&error, CameraError::Absent { .. }), "{error}");

@@ -1,9 +1,12 @@
-//! A V4L2 camera: webcams, the Raspberry Pi's and the Jetson's cameras through their V4L2 drivers, video loopbacks.
+//! V4L2 cameras: webcams, the Raspberry Pi's and the Jetson's cameras through their V4L2 drivers, video loopbacks.
 //!
-//! nokhwa agrees on a format; the `v4l` crate below it reads buffers, with what the driver says of each; the bytes are decoded in
-//! the photo room. Reading has no time-out, so a thread of its own owns the device and puts each raw frame into a slot, newest wins;
-//! [`V4l2Camera::next`] waits there with a time-out and decodes only what is taken.
-//! Knows nothing of reconnecting: a lost camera is an error, and whoever owns it opens the next one.
+//! nokhwa negotiates a format; the `v4l` crate below it reads buffers with the driver's metadata; the photo room decodes the bytes. Reading
+//! has no time-out, so a separate thread owns the device and puts each raw frame into a slot, replacing an older one. [`V4l2Camera::next`]
+//! waits there with a time-out and decodes only frames that are taken. There is no reconnecting: a lost camera is an error, and its owner
+//! opens the next one.
+//!
+//! - `device`: devices by name; `negotiate`: choosing a format
+//! - `capture`: the thread that reads; `stream`: the driver's buffers; `buffer`: whether a buffer holds a current picture
 
 mod buffer;
 mod capture;
@@ -21,31 +24,32 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use self::capture::{Capture, Raw, Shot};
+use self::capture::{Capture, Captured, Raw};
 use super::slot::{SlotReceiver, SlotSender, slot};
 use super::{CameraError, FrameSource, Identity};
 use crate::clock::Clock;
+pub use crate::domain::PixelFormat;
 use crate::domain::{Frame, Image};
 use crate::photo::{JpegDecoder, yuyv_to_rgb};
 
-/// How long a device may take to open: some webcams need seconds to wake. Well below the ten seconds after which the daemon takes a thread
-/// that does not answer for dead.
+/// How long a device may take to open; some webcams need seconds to wake. Well below the ten seconds after which the daemon considers a
+/// thread dead.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(6);
-/// How long a camera that is put down may take to give up its device.
+/// How long a dropped camera may take to close its device.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// `/dev/video…` that a link or a number leads to.
+/// The path `/dev/video…` of a device given as a path, a link or a number.
 ///
 /// # Errors
-/// [`CameraError::Absent`], and [`CameraError::Io`] for what is not a video device.
+/// [`CameraError::Absent`], and [`CameraError::Io`] for anything but a video device.
 pub fn device_file(device: &str) -> Result<String, CameraError> {
     device::resolve(device).map(|(_, path)| path)
 }
 
-/// Asks which device `device` is (`/dev/video0`, a link to it, or its number), without disturbing whatever reads it.
+/// The identity of `device` (`/dev/video0`, a link to it, or its number). Does not disturb a process that reads from it.
 ///
 /// # Errors
-/// [`CameraError::Absent`], and [`CameraError::Io`] for a device that is not a camera, or closed to this user.
+/// [`CameraError::Absent`], and [`CameraError::Io`] for a device that is not a camera, or that this user may not open.
 pub fn identity(device: &str) -> Result<Identity, CameraError> {
     let path = device_file(device)?;
     stream::identity(Path::new(&path)).map_err(|failure| {
@@ -57,36 +61,24 @@ pub fn identity(device: &str) -> Result<Identity, CameraError> {
     })
 }
 
-/// How pixels travel from the camera.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PixelFormat {
-    /// Uncompressed, 2 bytes a pixel; cheap to convert, but USB 2 carries little more than 640x480 at 30 frames/s of
-    /// it.
-    Yuyv,
-    /// One JPEG for each frame.
-    Mjpeg,
-    /// YUYV up to 640x480, Motion-JPEG above; the other when that is not offered.
-    Auto,
-}
-
-/// What is wanted of a camera.
+/// The settings of a camera.
 #[derive(Clone, Debug)]
 pub struct V4l2Settings {
     /// `/dev/video0`, a link to it such as `/dev/v4l/by-id/…`, or its number.
     pub device: String,
-    /// The device that it must be, as [`Identity::is`] has it; `None` for whichever is there.
+    /// The device that it must be, by [`Identity::is`]; `None` accepts any.
     pub identity: Option<String>,
     /// Pixels; even.
     pub width: u32,
     pub height: u32,
-    /// Frames per second. When the size is offered only with other rates, the nearest is taken.
+    /// Frames per second. If the size is only offered with other rates, the nearest is used.
     pub fps: u32,
     pub format: PixelFormat,
-    /// How long `next` waits for a frame before it says [`CameraError::Stuck`].
+    /// How long `next` waits for a frame before it fails with [`CameraError::Stuck`].
     pub stuck_after: Duration,
 }
 
-/// What a camera was found to give.
+/// The mode that a camera streams in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mode {
     width: u32,
@@ -103,18 +95,18 @@ impl fmt::Display for Mode {
     }
 }
 
-/// An open camera; dropping it closes the device.
+/// An open camera. Dropping it closes the device.
 pub struct V4l2Camera {
     device: String,
     mode: Mode,
     identity: Identity,
     stuck_after: Duration,
     /// `None` only while it is being dropped.
-    shots: Option<SlotReceiver<Shot>>,
+    frames: Option<SlotReceiver<Captured>>,
     spare_bytes: SlotSender<Vec<u8>>,
     spare_pixels: Vec<u8>,
     decoder: JpegDecoder,
-    /// Nothing ever comes through; it breaks when the capture thread has let go of the device.
+    /// Carries nothing; it disconnects when the capture thread has closed the device.
     ended: Receiver<()>,
 }
 
@@ -122,12 +114,12 @@ impl V4l2Camera {
     /// Opens the camera and starts its stream.
     ///
     /// # Errors
-    /// [`CameraError::Absent`], [`CameraError::Refused`] with what the camera offers, [`CameraError::Stuck`] when it
-    /// does not answer, [`CameraError::AnotherDevice`] when it is not the one that is meant, [`CameraError::Padded`], and
-    /// [`CameraError::Io`] for a device that is busy, not a camera, or closed to this user.
+    /// [`CameraError::Absent`], [`CameraError::Refused`] with what the camera offers, [`CameraError::Stuck`] if it does not answer,
+    /// [`CameraError::AnotherDevice`] if it is not the configured one, [`CameraError::Padded`], and [`CameraError::Io`] for a device that is
+    /// busy, not a camera, or that this user may not open.
     pub fn open(settings: &V4l2Settings, clock: Arc<dyn Clock>) -> Result<V4l2Camera, CameraError> {
         let (index, device) = device::resolve(&settings.device)?;
-        let (shots_in, shots) = slot();
+        let (frames_in, frames) = slot();
         let (spare_bytes, spare_out) = slot();
         let (opened_in, opened) = channel();
         let (alive, ended) = channel::<()>();
@@ -135,7 +127,7 @@ impl V4l2Camera {
         let name = device.clone();
         let run = move || {
             let _alive = alive;
-            Capture { device: name, shots: shots_in, spare: spare_out, clock }.run(&wanted, &opened_in);
+            Capture { device: name, frames: frames_in, spare: spare_out, clock }.run(&wanted, &opened_in);
         };
         thread::Builder::new().name(format!("capture {index}")).spawn(run).map_err(|error| CameraError::Io {
             origin: format!("camera {device}"),
@@ -152,7 +144,7 @@ impl V4l2Camera {
             mode,
             identity,
             stuck_after: settings.stuck_after,
-            shots: Some(shots),
+            frames: Some(frames),
             spare_bytes,
             spare_pixels: Vec::new(),
             decoder: JpegDecoder::new(),
@@ -172,20 +164,20 @@ impl V4l2Camera {
 }
 
 impl FrameSource for V4l2Camera {
-    /// Blocks for at most [`V4l2Settings::stuck_after`] and the time one frame takes to decode.
+    /// Blocks for at most [`V4l2Settings::stuck_after`] plus the time to decode a frame.
     fn next(&mut self) -> Result<Frame, CameraError> {
-        let Some(shots) = &self.shots else { return Err(capture::thread_ended(self.device.clone())) };
-        match shots.take(self.stuck_after) {
-            Some(Shot::Taken(raw)) => {
+        let Some(frames) = &self.frames else { return Err(capture::thread_ended(self.device.clone())) };
+        match frames.take(self.stuck_after) {
+            Some(Captured::Frame(raw)) => {
                 let decoded = self.decode(&raw);
                 let (seq, captured_at) = (raw.seq, raw.captured_at);
-                // The capture thread may have ended meanwhile; then the memory is simply freed.
+                // If the capture thread has ended meanwhile, this frees the memory.
                 drop(self.spare_bytes.put(raw.bytes));
                 decoded.map(|image| Frame { seq, captured_at, image })
             }
-            Some(Shot::Bad(fault)) => Err(CameraError::BadBuffer { device: self.device.clone(), fault }),
-            Some(Shot::Failed(error)) => Err(error),
-            None if shots.is_closed() => Err(capture::thread_ended(self.device.clone())),
+            Some(Captured::Bad(fault)) => Err(CameraError::BadBuffer { device: self.device.clone(), fault }),
+            Some(Captured::Failed(error)) => Err(error),
+            None if frames.is_closed() => Err(capture::thread_ended(self.device.clone())),
             None => Err(CameraError::Stuck { device: self.device.clone(), waited: self.stuck_after }),
         }
     }
@@ -205,8 +197,8 @@ impl FrameSource for V4l2Camera {
 
 impl Drop for V4l2Camera {
     fn drop(&mut self) {
-        // The capture thread sees that nobody takes its frames any more when the next one has come.
-        self.shots = None;
+        // The capture thread notices at its next frame.
+        self.frames = None;
         if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(CLOSE_TIMEOUT) {
             tracing::warn!(device = self.device, "the camera does not answer; its device stays open until it does");
         }

@@ -1,10 +1,6 @@
-//! Agrees with a device on a format, a size and a rate, through nokhwa, and turns refusals into words for an operator.
-//!
-//! Knows nothing of frames or threads.
+//! Chooses a device's format, size and rate through nokhwa, and turns refusals into messages for an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,12 +9,12 @@ use nokhwa::utils::{
     ApiBackend, CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType, Resolution,
 };
 
-use super::stream::{Stream, Unfit, identity};
+use super::stream::{Failure, Stream, Unfit, guarded, identity};
 use super::{Identity, Mode, PixelFormat, V4l2Settings};
 use crate::camera::CameraError;
 use crate::clock::Clock;
 
-/// All formats that nokhwa can name; needed to make a device tell what it offers.
+/// All formats nokhwa knows; listing what a device offers needs them.
 const NAMED: [FrameFormat; 6] = [
     FrameFormat::YUYV,
     FrameFormat::MJPEG,
@@ -28,39 +24,13 @@ const NAMED: [FrameFormat; 6] = [
     FrameFormat::NV12,
 ];
 
-/// Those that become pictures here.
+/// The formats that can be decoded here.
 const READ: [FrameFormat; 2] = [FrameFormat::YUYV, FrameFormat::MJPEG];
 
-/// Most sizes that a message lists.
+/// The most sizes listed in a message.
 const LISTED: usize = 16;
 
-/// Why a call into nokhwa or `v4l` failed: its words, and the operating system's error number when it gives one.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) errno: Option<i32>,
-    pub(super) reason: String,
-}
-
-impl Failure {
-    /// The device has been closed here.
-    pub(super) fn closed() -> Failure {
-        Failure { errno: None, reason: "it was closed".into() }
-    }
-}
-
-/// Calls nokhwa or `v4l`, which panic on some odd devices instead of returning an error.
-pub(super) fn guarded<T, E: Display>(call: impl FnOnce() -> Result<T, E>) -> Result<T, Failure> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => {
-            let reason = error.to_string();
-            Err(Failure { errno: errno(&reason), reason })
-        }
-        Err(_) => Err(Failure { errno: None, reason: "its driver answers in a way that cannot be read".into() }),
-    }
-}
-
-/// Opens the device file `path` as `wanted`; it streams from its first frame on.
+/// Opens the device file `path` as `wanted`. It starts to stream with the first read.
 pub(super) fn open(
     path: &Path,
     wanted: &V4l2Settings,
@@ -70,7 +40,7 @@ pub(super) fn open(
     let other = |failure: Failure| CameraError::Io {
         origin: format!("camera {device}"),
         reason: failure.reason,
-        advice: "is it a camera? `v4l2-ctl --list-devices` lists those".into(),
+        advice: "is it a camera? see `v4l2-ctl --list-devices`".into(),
     };
     let found =
         identity(path).map_err(|failure| beyond_formats(&device, &failure).unwrap_or_else(|| other(failure)))?;
@@ -106,7 +76,7 @@ pub(super) fn open(
     })
 }
 
-/// The device that streams is asked once more: another one may have come in between.
+/// Checks the identity of the streaming device again, because it may have been replaced in between.
 fn accepted(
     device: &str,
     wanted: &V4l2Settings,
@@ -116,7 +86,7 @@ fn accepted(
     Ok((stream, mode, found))
 }
 
-/// Whether the device that was found is the one that is meant.
+/// Checks that the device found is the configured one.
 fn right_device(device: &str, wanted: &V4l2Settings, found: &Identity) -> Result<(), CameraError> {
     match &wanted.identity {
         Some(meant) if !found.is(meant) => {
@@ -126,21 +96,21 @@ fn right_device(device: &str, wanted: &V4l2Settings, found: &Identity) -> Result
     }
 }
 
-/// What the operating system's error says when it is not about formats.
+/// The error for a failure that is not about formats, by its error number.
 pub(super) fn beyond_formats(device: &str, failure: &Failure) -> Option<CameraError> {
     let advice = match failure.errno? {
         libc::ENOENT | libc::ENODEV | libc::ENXIO => return Some(CameraError::Absent { device: device.to_owned() }),
         libc::EACCES | libc::EPERM => {
             "add this program's user to the group `video`: `sudo usermod -aG video <user>`".into()
         }
-        libc::EBUSY => format!("another program uses it, `fuser -v {device}` tells which; stop that one"),
-        libc::ENOTTY | libc::EBADF => "it is no camera; `v4l2-ctl --list-devices` lists those".into(),
+        libc::EBUSY => format!("another program uses it (see `fuser -v {device}`); stop that one"),
+        libc::ENOTTY | libc::EBADF => "it is not a camera; see `v4l2-ctl --list-devices`".into(),
         _ => return None,
     };
     Some(CameraError::Io { origin: format!("camera {device}"), reason: failure.reason.clone(), advice })
 }
 
-/// nokhwa sets the format and closes the device again; the stream finds it as it was set.
+/// nokhwa sets the format and closes the device; the format stays set for the stream.
 fn open_exactly(
     path: &Path,
     index: u32,
@@ -161,7 +131,7 @@ fn open_exactly(
     Ok((stream, mode, identity))
 }
 
-/// What the device offers. nokhwa tells only once the device is open in one of its formats.
+/// The formats that the device offers. nokhwa lists them only after opening the device in one of them.
 fn offers(index: u32) -> Result<Vec<CameraFormat>, Failure> {
     guarded(|| {
         let any = RequestedFormat::with_formats(RequestedFormatType::None, &NAMED);
@@ -180,7 +150,7 @@ fn candidates(wanted: &V4l2Settings) -> &'static [FrameFormat] {
     }
 }
 
-/// The offer of the wanted size whose rate is nearest; of equals the one whose format comes first.
+/// The offer of the wanted size with the nearest rate; of equals, the one whose format comes first in `formats`.
 fn nearest_rate(offers: &[CameraFormat], formats: &[FrameFormat], wanted: &V4l2Settings) -> Option<CameraFormat> {
     let size = Resolution::new(wanted.width, wanted.height);
     let rank = |offer: &CameraFormat| formats.iter().position(|f| *f == offer.format());
@@ -200,7 +170,7 @@ fn words(wanted: &V4l2Settings) -> String {
     format!("{format} {}x{} at {} frames/s", wanted.width, wanted.height, wanted.fps)
 }
 
-/// `YUYV 640x480 at 15, 30; …`: what can be asked for, and when there is nothing of that, what else the device has.
+/// Lists the usable offers, as in `YUYV 640x480 at 15, 30; …`, or the unusable formats if there are no others.
 fn listed(offers: &[CameraFormat]) -> String {
     let mut sizes: BTreeMap<(FrameFormat, u32, u32), BTreeSet<u32>> = BTreeMap::new();
     for offer in offers.iter().filter(|offer| READ.contains(&offer.format())) {
@@ -226,16 +196,9 @@ fn listed(offers: &[CameraFormat]) -> String {
     words.join("; ")
 }
 
-/// 19 of `… No such device (os error 19)`: nokhwa keeps only the words of an [`std::io::Error`].
-fn errno(reason: &str) -> Option<i32> {
-    let (_, rest) = reason.rsplit_once("(os error ")?;
-    rest.split_once(')')?.0.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nokhwa::NokhwaError;
     use std::time::Duration;
 
     fn wanted(width: u32, height: u32, fps: u32, format: PixelFormat) -> V4l2Settings {
@@ -251,20 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_number_is_read_from_the_words() {
-        let words = NokhwaError::ReadFrameError(std::io::Error::from_raw_os_error(19).to_string()).to_string();
-        assert_eq!(errno(&words), Some(19));
-        assert_eq!(errno("Failed to Fufill"), None);
-    }
-
-    #[test]
-    fn a_panic_inside_becomes_a_failure() {
-        let failure = guarded::<(), NokhwaError>(|| panic!("odd device")).unwrap_err();
-        assert!(failure.errno.is_none() && !failure.reason.is_empty());
-    }
-
-    #[test]
-    fn errors_of_the_system_say_what_to_do() {
+    fn system_errors_say_what_to_do() {
         let error = |errno| beyond_formats("/dev/video7", &Failure { errno: Some(errno), reason: "why".into() });
         assert!(matches!(error(libc::ENODEV), Some(CameraError::Absent { .. })));
         assert!(error(libc::EACCES).unwrap().to_string().contains("group `video`"));
@@ -273,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn another_device_than_the_one_that_is_meant_is_refused_and_named() {
+    fn a_device_other_than_the_configured_one_is_refused_and_named() {
         let found = Identity { link: None, bus: "usb-1".into(), card: "Cam".into() };
         let meant = |identity: Option<&str>| V4l2Settings {
             identity: identity.map(str::to_owned),
@@ -295,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_rate_of_the_same_size_is_taken() {
+    fn the_nearest_rate_of_the_same_size_is_chosen() {
         let offer = |w, h, format, fps| CameraFormat::new_from(w, h, format, fps);
         let offers = [
             offer(640, 480, FrameFormat::MJPEG, 25),
@@ -313,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn offers_are_listed_by_size_and_a_long_list_is_cut() {
+    fn offers_are_listed_by_size_and_a_long_list_is_truncated() {
         let offer = |side, fps| CameraFormat::new_from(side, side, FrameFormat::YUYV, fps);
         assert_eq!(listed(&[offer(8, 30), offer(4, 5), offer(8, 5), offer(8, 30)]), "YUYV 4x4 at 5; YUYV 8x8 at 5, 30");
         let many: Vec<CameraFormat> = (1..=18).map(|side| offer(side, 10)).collect();

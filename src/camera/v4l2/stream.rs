@@ -1,9 +1,11 @@
-//! An open device that streams: the `v4l` crate's buffers, with what the driver says of each.
+//! An open device that streams: the `v4l` crate's buffers with the driver's metadata.
 //!
-//! nokhwa hands over whole buffers without the number of bytes written, the flags and the time stamp, so it agrees on the format
-//! (`negotiate`) and this reads. Knows nothing of what a buffer is worth.
+//! nokhwa delivers whole buffers without the number of bytes written, the flags and the time stamp. So it only negotiates the format
+//! (`negotiate`), and this module reads. All calls into the crates are guarded here, because they panic on some odd devices.
 
+use std::fmt::Display;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,32 +16,63 @@ use v4l::io::traits::{CaptureStream, Stream as _};
 use v4l::video::Capture;
 use v4l::{Device, Format, FourCC};
 
-use super::buffer::{Buffer, Demand, Times};
-use super::negotiate::{Failure, guarded};
+use super::buffer::{Buffer, Requirement, Times};
 use super::{Identity, Mode};
 use crate::clock::{self, Clock};
 use crate::domain::Moment;
 
-/// Buffers that the driver may fill while one is looked at.
+/// The number of buffers lent to the driver.
 const BUFFERS: u32 = 4;
 
-/// A device in a mode. It streams from the first [`Stream::next`] on.
+/// A device in a mode. It starts to stream with the first [`Stream::next`].
 pub(super) struct Stream {
     /// `None` only while it is being dropped.
     buffers: Option<Buffers<'static>>,
     clock: Arc<dyn Clock>,
-    /// Where each buffer lies, and when the driver got it last.
+    /// The address of each buffer, and when the driver last got it.
     lent: Vec<(usize, Moment)>,
-    /// The buffer that was looked at last; the driver gets it back with the next call.
+    /// The buffer read last. The driver gets it back with the next call.
     held: Option<usize>,
-    /// When the stream began; `None` before the first buffer.
+    /// When the stream started; `None` before the first buffer.
     began: Option<Moment>,
+}
+
+/// Why a call into nokhwa or `v4l` failed: the message, and the operating system's error number if there is one.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) errno: Option<i32>,
+    pub(super) reason: String,
+}
+
+impl Failure {
+    /// The device has been closed here.
+    fn closed() -> Failure {
+        Failure { errno: None, reason: "it is closed".into() }
+    }
+}
+
+/// Calls nokhwa or `v4l`, which panic on some odd devices instead of returning an error.
+pub(super) fn guarded<T, E: Display>(call: impl FnOnce() -> Result<T, E>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => {
+            let reason = error.to_string();
+            Err(Failure { errno: errno(&reason), reason })
+        }
+        Err(_) => Err(Failure { errno: None, reason: "its driver gives a malformed answer".into() }),
+    }
+}
+
+/// The error number in a message: 19 in `… No such device (os error 19)`. nokhwa keeps only the message of an [`std::io::Error`].
+fn errno(reason: &str) -> Option<i32> {
+    let (_, rest) = reason.rsplit_once("(os error ")?;
+    rest.split_once(')')?.0.parse().ok()
 }
 
 /// Why a device cannot stream in a mode.
 pub(super) enum Unfit {
     Failure(Failure),
-    /// Its lines are padded: so many bytes a line, and so many were expected.
+    /// Its lines are padded. In bytes per line.
     Padded {
         stride: u32,
         expected: u32,
@@ -52,22 +85,22 @@ impl From<Failure> for Unfit {
     }
 }
 
-/// Asks the driver of the device file `path` which device it is, without disturbing a stream.
+/// Queries the identity of the device file `path`, without disturbing a stream.
 pub(super) fn identity(path: &Path) -> Result<Identity, Failure> {
-    guarded(|| who(&Device::with_path(path)?, path))
+    guarded(|| query_identity(&Device::with_path(path)?, path))
 }
 
-fn who(device: &Device, path: &Path) -> io::Result<Identity> {
+fn query_identity(device: &Device, path: &Path) -> io::Result<Identity> {
     let said = device.query_caps()?;
     Ok(Identity::of(path, &said.card, &said.bus))
 }
 
 impl Stream {
-    /// Opens `path`, which must have been set to `mode`, and lends it buffers.
+    /// Opens `path`, which must be set to `mode` already, and lends it buffers.
     pub(super) fn open(path: &Path, mode: &Mode, clock: Arc<dyn Clock>) -> Result<(Stream, Identity), Unfit> {
         let (device, identity, format) = guarded(|| {
             let device = Device::with_path(path)?;
-            let identity = who(&device, path)?;
+            let identity = query_identity(&device, path)?;
             let format = device.format()?;
             Ok::<_, io::Error>((device, identity, format))
         })?;
@@ -77,22 +110,22 @@ impl Stream {
         Ok((stream, identity))
     }
 
-    /// Whether the next call of [`Stream::next`] begins the stream.
+    /// Whether the next call of [`Stream::next`] starts the stream.
     pub(super) fn is_idle(&self) -> bool {
         self.began.is_none()
     }
 
-    /// Waits for the next buffer, without a limit, and shows it to `look`.
+    /// Waits for the next buffer without a time-out, and passes it to `look`.
     pub(super) fn next<T>(&mut self, look: impl FnOnce(Buffer<'_>, Times) -> T) -> Result<T, Failure> {
         let before = self.clock.now();
         let (clock, lent, held) = (&self.clock, &mut self.lent, &mut self.held);
         let began = *self.began.get_or_insert(before);
         let Some(buffers) = &mut self.buffers else { return Err(Failure::closed()) };
         guarded(|| {
-            // Nothing is there yet: what comes then was finished after this moment.
+            // No buffer is ready: the next one will be completed after this moment.
             let idle = held.is_some() && buffers.handle().poll(libc::POLLIN, 0)? == 0;
             if let Some(given_back) = held.take() {
-                lend(lent, given_back, before);
+                note_lent(lent, given_back, before);
             }
             let (memory, said) = CaptureStream::next(buffers)?;
             let (monotonic, now) = (clock::monotonic(), clock.now());
@@ -104,7 +137,7 @@ impl Stream {
         })
     }
 
-    /// Ends the stream, so that the next call of [`Stream::next`] begins it anew, with all buffers lent.
+    /// Stops the stream. The next call of [`Stream::next`] restarts it with all buffers lent.
     pub(super) fn restart(&mut self) -> Result<(), Failure> {
         let Some(buffers) = &mut self.buffers else { return Err(Failure::closed()) };
         guarded(|| buffers.stop())?;
@@ -116,7 +149,7 @@ impl Stream {
 }
 
 impl Drop for Stream {
-    /// `v4l` panics where a device that fails cannot be stopped, and would again while that panic unwinds. Such a device is left open.
+    /// `v4l` panics if a failing device cannot be stopped, and again while that panic unwinds. Such a device is left open.
     fn drop(&mut self) {
         let Some(mut buffers) = self.buffers.take() else { return };
         match guarded(|| buffers.stop()) {
@@ -130,24 +163,24 @@ impl Drop for Stream {
                     Ok::<_, io::Error>(())
                 });
                 if closed.is_err() {
-                    tracing::warn!("a camera's buffers cannot be given back");
+                    tracing::warn!("a camera's buffers cannot be released");
                 }
             }
         }
     }
 }
 
-/// The driver must have kept the mode that it agreed to, and must not pad its lines.
+/// Checks that the driver has kept the mode and does not pad its lines.
 fn check(format: &Format, mode: &Mode) -> Result<(), Unfit> {
     let wanted = FourCC::new(if mode.mjpeg { b"MJPG" } else { b"YUYV" });
     if (format.fourcc, format.width, format.height) != (wanted, mode.width, mode.height) {
         let found = format!("{} {}x{}", format.fourcc, format.width, format.height);
-        let reason = format!("it was set to {mode}, and then says {found}; does another program use it?");
+        let reason = format!("it was set to {mode} but then reports {found}; does another program use it?");
         return Err(Unfit::Failure(Failure { errno: None, reason }));
     }
     let expected = mode.width * 2;
     match format.stride {
-        // A driver that does not say.
+        // The driver does not report it.
         0 => Ok(()),
         stride if mode.mjpeg || stride == expected => Ok(()),
         stride => Err(Unfit::Padded { stride, expected }),
@@ -155,16 +188,16 @@ fn check(format: &Format, mode: &Mode) -> Result<(), Unfit> {
 }
 
 impl Mode {
-    /// What each buffer must hold.
-    pub(super) fn demand(&self) -> Demand {
+    /// What each buffer must contain.
+    pub(super) fn requirement(&self) -> Requirement {
         match self.mjpeg {
-            true => Demand::Jpeg,
-            false => Demand::Bytes(self.width as usize * self.height as usize * 2),
+            true => Requirement::Jpeg,
+            false => Requirement::Bytes(self.width as usize * self.height as usize * 2),
         }
     }
 }
 
-fn lend(lent: &mut Vec<(usize, Moment)>, place: usize, at: Moment) {
+fn note_lent(lent: &mut Vec<(usize, Moment)>, place: usize, at: Moment) {
     match lent.iter_mut().find(|(known, _)| *known == place) {
         Some((_, known)) => *known = at,
         None => lent.push((place, at)),
@@ -187,6 +220,8 @@ fn described<'a>(memory: &'a [u8], said: &Metadata) -> Buffer<'a> {
 
 #[cfg(test)]
 mod tests {
+    use nokhwa::NokhwaError;
+
     use super::*;
     use v4l::Timestamp;
 
@@ -195,7 +230,20 @@ mod tests {
     }
 
     #[test]
-    fn padded_lines_and_another_format_are_refused() {
+    fn the_error_number_is_read_from_the_message() {
+        let words = NokhwaError::ReadFrameError(std::io::Error::from_raw_os_error(19).to_string()).to_string();
+        assert_eq!(errno(&words), Some(19));
+        assert_eq!(errno("Failed to Fufill"), None);
+    }
+
+    #[test]
+    fn a_panic_becomes_a_failure() {
+        let failure = guarded::<(), NokhwaError>(|| panic!("odd device")).unwrap_err();
+        assert!(failure.errno.is_none() && !failure.reason.is_empty());
+    }
+
+    #[test]
+    fn padded_lines_and_other_formats_are_refused() {
         let agreed = |fourcc: &[u8; 4], stride| Format { stride, ..Format::new(640, 480, FourCC::new(fourcc)) };
         assert!(check(&agreed(b"YUYV", 1280), &mode(false)).is_ok());
         assert!(check(&agreed(b"YUYV", 0), &mode(false)).is_ok());
@@ -207,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_driver_says_is_read_and_odd_times_are_none() {
+    fn the_drivers_metadata_is_read_and_invalid_times_are_none() {
         let said = |flags: u32, sec, usec| Metadata {
             bytesused: 3,
             flags: flags.into(),

@@ -13,12 +13,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::book::Book;
+use super::client::Client;
 use super::context::Context;
 use super::export::CsvForm;
 use super::when::{self, Calendar};
 use super::whom;
-use crate::daemon::wire::{AmendRequest, PersonWire};
+use crate::api::journal::AmendRequest;
+use crate::api::people::Person;
 use crate::domain::PersonId;
 use crate::ledger::attendance::{self, Card, Day, Rules, readings, reckon};
 use crate::ledger::{self, Dated, Window};
@@ -27,14 +28,15 @@ use crate::setup;
 /// How often `watch` looks again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Who was there, from when to when.
+/// Show who was present, and when.
 ///
-/// Reckoned from the journal by [attendance] of the configuration: in and out by the camera's side, by turns, or first and last. Hours are
-/// the time that really passed, also when the clocks change. Whoever came and did not go is shown as open; nothing is made up. A wrong
-/// record is amended (`usher attendance amend`), never changed.
+/// Computed from the journal as [attendance] says: in and out by the camera's side, by turns, or first and last. Hours are elapsed time, even
+/// when the clocks change. A person who came and did not leave is shown as open; nothing is guessed. Amend a wrong record with `usher
+/// attendance amend`; it is never changed.
 ///
 /// Examples: `usher attendance`, `usher attendance --day yesterday`, `usher attendance --from 2026-05-01 --to 2026-05-31 --format csv`,
-/// `usher attendance --from 2026-05-01 --template frappe`. Who somebody was then, with employee id and groups, is what the records say.
+/// `usher attendance --from 2026-05-01 --template frappe`. Employee ids and groups are
+/// those in the records of that time.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Attendance {
@@ -42,10 +44,10 @@ pub struct Attendance {
     action: Option<Action>,
     #[command(flatten)]
     query: Query,
-    /// How the days are printed
+    /// How to print the days
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// A file for another program instead: one row for each reading (frappe, zkteco) or each stint (the others)
+    /// Write a file for another program instead: one row for each reading (frappe, zkteco) or each stint (the others)
     #[arg(long, value_enum, conflicts_with = "format")]
     template: Option<Template>,
     #[command(flatten)]
@@ -54,32 +56,32 @@ pub struct Attendance {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Show who is there now, again and again
+    /// Show who is present now, and keep the table up to date
     ///
-    /// Until Ctrl-C. Where standard output is no terminal, prints the table once.
+    /// Runs until Ctrl-C. Prints the table once where standard output is not a terminal.
     Watch {
         /// Only people of this group
         #[arg(long)]
         group: Option<String>,
     },
-    /// Correct what attendance is reckoned from
+    /// Correct attendance
     ///
-    /// Writes a record with your name and the reason. The record that it corrects stays; hours are reckoned with the amendment from then
-    /// on. An amendment is voided like any other record.
+    /// Writes a record with your user name and the reason. The record that it corrects stays; from then on, hours include the amendment. An
+    /// amendment can be voided like any other record.
     ///
     /// Examples: `usher attendance amend --person Ada --out 2026-05-04T17:00 --reason "left by the yard"`,
     /// `usher attendance amend --person Ada --void 4711 --reason "that was her sister"`.
     Amend {
-        /// Employee id, whole name, or number as in `#7`; also of somebody who was removed
+        /// Employee id, whole name, or number as in `#7`; removed people count too
         #[arg(long)]
         person: String,
-        /// They came in at this time
+        /// The person came in at this time
         #[arg(long = "in", value_name = "TIME", group = "change")]
         came: Option<String>,
-        /// They went out at this time
+        /// The person went out at this time
         #[arg(long = "out", value_name = "TIME", group = "change")]
         went: Option<String>,
-        /// This record does not count: its number or id
+        /// Do not count this record: its number or id
         #[arg(long, value_name = "RECORD", group = "change")]
         void: Option<String>,
         /// Why
@@ -88,7 +90,7 @@ enum Action {
     },
 }
 
-/// Which days of whom.
+/// Which days, and of whom.
 #[derive(Args, Default)]
 struct Query {
     /// One day: `2026-05-04`, `today`, `yesterday` [default: today]
@@ -97,13 +99,13 @@ struct Query {
     /// From this day on
     #[arg(long, value_parser = when::parse_day)]
     from: Option<when::Day>,
-    /// To this day, which is included [default: today]
+    /// Up to and including this day [default: today]
     #[arg(long, value_parser = when::parse_day)]
     to: Option<when::Day>,
-    /// Only this person: employee id, whole name, or number as in `#7`; also somebody who was removed
+    /// Only this person: employee id, whole name, or number as in `#7`; removed people count too
     #[arg(long)]
     person: Option<String>,
-    /// Only people who were of this group
+    /// Only people who were in this group
     #[arg(long)]
     group: Option<String>,
 }
@@ -127,7 +129,7 @@ enum Template {
     /// ZKTeco: attlog.dat, as its devices write it to a USB stick
     #[value(name = "zkteco")]
     ZkTeco,
-    /// A timesheet: one row for each time somebody was there
+    /// A timesheet: one row for each stint
     Timesheet,
 }
 
@@ -135,18 +137,18 @@ impl Attendance {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
         let rules = setup::attendance(&config)?;
-        let book = Book::open(&config)?;
+        let client = Client::open(&config)?;
         match self.action {
-            Some(Action::Watch { group }) => return watch(&book, &rules, group),
+            Some(Action::Watch { group }) => return watch(&client, &rules, group),
             Some(Action::Amend { person, came, went, void, reason }) => {
-                let request = amendment(&book, &rules, &person, [came, went], void, reason)?;
-                let record = book.amend(request)?;
+                let request = amendment(&client, &rules, &person, [came, went], void, reason)?;
+                let record = client.amend(&request)?;
                 println!("{}  {}", record.seq, ledger::explain_in(&record, &rules.zone));
                 return Ok(());
             }
             None => {}
         }
-        let found = Found::look(&book, &rules, &self.query)?;
+        let found = Found::look(&client, &rules, &self.query)?;
         let own_form = match self.template {
             None => self.format == Format::Csv,
             Some(template) => matches!(template, Template::Frappe | Template::Timesheet),
@@ -157,16 +159,16 @@ impl Attendance {
         let mut out = std::io::stdout().lock();
         match (self.template, self.format) {
             (Some(Template::Frappe), _) => {
-                found.tell_nameless();
+                found.print_nameless();
                 template::frappe(self.csv.writer(&mut out)?, &found, &rules.zone)
             }
-            (Some(Template::Odoo), _) => programs::odoo(&mut out, &found, &rules.zone).map(|left_out| left_out.tell()),
+            (Some(Template::Odoo), _) => programs::odoo(&mut out, &found, &rules.zone).map(|left_out| left_out.print()),
             (Some(Template::OrangeHrm), _) => {
-                programs::orangehrm(&mut out, &found, &rules.zone).map(|left_out| left_out.tell())
+                programs::orangehrm(&mut out, &found, &rules.zone).map(|left_out| left_out.print())
             }
             (Some(Template::ZkTeco), _) => {
                 let doors: Vec<String> = config.doors.iter().map(|door| door.name.clone()).collect();
-                programs::zkteco(&mut out, &found, &rules.zone, &doors).map(|left_out| left_out.tell())
+                programs::zkteco(&mut out, &found, &rules.zone, &doors).map(|left_out| left_out.print())
             }
             (Some(Template::Timesheet), _) => template::timesheet(self.csv.writer(&mut out)?, &found, &rules.zone),
             (None, Format::Csv) => template::days(self.csv.writer(&mut out)?, &found, &rules.zone),
@@ -176,13 +178,13 @@ impl Attendance {
     }
 }
 
-/// The days that were asked for.
+/// The days that a query selects.
 struct Found {
     days: Vec<Day>,
 }
 
 impl Found {
-    fn look(book: &Book, rules: &Rules, query: &Query) -> Result<Found> {
+    fn look(client: &Client, rules: &Rules, query: &Query) -> Result<Found> {
         let now = Timestamp::now();
         let calendar = Calendar::new(rules);
         let today = calendar.today();
@@ -193,18 +195,18 @@ impl Found {
             (None, from, to) => (from.unwrap_or(to.unwrap_or(today)), to.unwrap_or(today)),
         };
         if from > to {
-            bail!("{from} is after {to}: exchange --from and --to");
+            bail!("{from} is after {to}: swap --from and --to");
         }
-        let people = book.people()?;
-        let records = records_of(book, rules, from, (to < today).then_some(to))?;
+        let people = client.people()?;
+        let records = records_of(client, rules, from, (to < today).then_some(to))?;
         let today_s = |id: PersonId| {
             let person = people.iter().find(|person| person.id == id.0)?;
             Some(Card { employee_id: person.employee_id.clone(), groups: person.groups.clone() })
         };
         let mut days = reckon(&readings(&records, &today_s), rules, now);
-        // Unless days were asked for, whoever came yesterday and is still there belongs to now.
-        let asked = query.day.or(query.from).or(query.to).is_some();
-        days.retain(|day| (from..=to).contains(&day.date) || !asked && day.open);
+        // Without a choice of days, people who came yesterday and are still present count too.
+        let chosen = query.day.or(query.from).or(query.to).is_some();
+        days.retain(|day| (from..=to).contains(&day.date) || !chosen && day.open);
         if let Some(group) = &query.group {
             days.retain(|day| day.card.groups.contains(group));
             if days.is_empty() && !people.iter().any(|person| person.groups.contains(group)) {
@@ -217,28 +219,28 @@ impl Found {
         Ok(Found { days })
     }
 
-    /// What payroll calls somebody: the employee id that they had, or else their name.
+    /// How payroll identifies the person: by the employee id of that day, else by name.
     fn employee(&self, day: &Day) -> String {
         day.card.employee_id.clone().unwrap_or_else(|| day.name.clone())
     }
 
-    /// Says who goes by name, because they had no employee id.
-    fn tell_nameless(&self) {
-        let mut told = Vec::new();
+    /// Prints who is identified by name because they had no employee id.
+    fn print_nameless(&self) {
+        let mut printed = Vec::new();
         for day in self.days.iter().filter(|day| day.card.employee_id.is_none()) {
-            if !told.contains(&day.person) {
+            if !printed.contains(&day.person) {
                 eprintln!(
-                    "{} (#{}) has no employee id and goes by name: `usher people list` shows who has one",
+                    "{} (#{}) has no employee id and is identified by name: `usher people list` shows who has one",
                     day.name, day.person
                 );
-                told.push(day.person);
+                printed.push(day.person);
             }
         }
     }
 }
 
-/// Keeps the days of one person. Somebody who was removed since is known by what the records say.
-fn only(days: &mut Vec<Day>, people: &[PersonWire], wanted: &str) -> Result<()> {
+/// Keeps the days of one person, who may have been removed since.
+fn only(days: &mut Vec<Day>, people: &[Person], wanted: &str) -> Result<()> {
     let named = days.iter().flat_map(|day| {
         let ids = std::iter::once(day.person).chain(day.numbers.iter().copied());
         ids.map(|id| (id.0, day.name.clone(), day.card.employee_id.clone()))
@@ -249,9 +251,9 @@ fn only(days: &mut Vec<Day>, people: &[PersonWire], wanted: &str) -> Result<()> 
     Ok(())
 }
 
-/// The records from which the days from `from` on are reckoned, to the end or those up to `to`: also of the days around, for stints that
-/// began or end there. Corrections count whenever they were written.
-fn records_of(book: &Book, rules: &Rules, from: Date, to: Option<Date>) -> Result<Vec<Dated>> {
+/// The records from which the days from `from` on, or up to `to`, are computed. They include the days around, for stints that begin or end
+/// there, and all corrections, whenever they were written.
+fn records_of(client: &Client, rules: &Rules, from: Date, to: Option<Date>) -> Result<Vec<Dated>> {
     let midnight = |date: Date| date.at(0, 0, 0, 0).to_zoned_datetime(rules.zone.clone()).map(|at| at.timestamp());
     let wall = |at: Timestamp| SystemTime::try_from(at).ok();
     let begin = midnight(from.checked_sub(2.days()).unwrap_or(Date::MIN)).unwrap_or(Timestamp::MIN);
@@ -259,10 +261,10 @@ fn records_of(book: &Book, rules: &Rules, from: Date, to: Option<Date>) -> Resul
     let end = to.and_then(|to| midnight(to.checked_add(3.days()).ok()?).ok()?.checked_add(rules.longest_stint).ok());
     let [granted, passed, about_people @ ..] = attendance::KINDS.map(str::to_owned);
     let seen = Window { since: wall(begin), until: end.and_then(wall), kinds: vec![granted, passed] };
-    let told = Window { kinds: about_people.to_vec(), ..Window::default() };
+    let corrections = Window { kinds: about_people.to_vec(), ..Window::default() };
     let mut found = Vec::new();
-    for window in [seen, told] {
-        book.each(&window, |record| {
+    for window in [seen, corrections] {
+        client.each(&window, |record| {
             found.push(record);
             Ok(())
         })?;
@@ -270,15 +272,15 @@ fn records_of(book: &Book, rules: &Rules, from: Date, to: Option<Date>) -> Resul
     Ok(found)
 }
 
-fn watch(book: &Book, rules: &Rules, group: Option<String>) -> Result<()> {
+fn watch(client: &Client, rules: &Rules, group: Option<String>) -> Result<()> {
     let query = Query { group, ..Query::default() };
     let mut out = std::io::stdout();
     let live = out.is_terminal();
     loop {
-        let found = Found::look(book, rules, &query)?;
+        let found = Found::look(client, rules, &query)?;
         let mut text = Vec::new();
         if live {
-            // Home, and clear what is below.
+            // Cursor home, and clear below it.
             write!(text, "\x1b[H\x1b[J")?;
         }
         let present = found.days.iter().filter(|day| day.open).count();
@@ -293,7 +295,7 @@ fn watch(book: &Book, rules: &Rules, group: Option<String>) -> Result<()> {
     }
 }
 
-/// Whose attendance is amended.
+/// The person whose attendance is amended.
 struct Whom {
     id: u32,
     name: String,
@@ -301,23 +303,24 @@ struct Whom {
     groups: Vec<String>,
 }
 
-impl From<PersonWire> for Whom {
-    fn from(person: PersonWire) -> Whom {
-        let PersonWire { id, name, employee_id, groups, .. } = person;
+impl From<Person> for Whom {
+    fn from(person: Person) -> Whom {
+        let Person { id, name, employee_id, groups, .. } = person;
         Whom { id, name, employee_id, groups }
     }
 }
 
-/// Somebody who is enrolled, or else somebody who was removed, as the record of it has them: a leaver's last day may want a correction.
-fn whom(book: &Book, wanted: &str) -> Result<Whom> {
-    let error = match book.find(wanted) {
+/// Somebody who is enrolled, else somebody who was removed, as the record of the removal shows them: a leaver's last day may need a
+/// correction.
+fn whom(client: &Client, wanted: &str) -> Result<Whom> {
+    let error = match client.person(wanted) {
         Ok(person) => return Ok(person.into()),
         Err(error) => error,
     };
     let number = wanted.strip_prefix('#').and_then(|number| number.parse::<u32>().ok());
     let mut found: BTreeMap<u32, Whom> = BTreeMap::new();
     let removed = Window { kinds: vec!["removed".into()], ..Window::default() };
-    book.each(&removed, |dated| {
+    client.each(&removed, |dated| {
         let person = &dated.record.content["person"];
         let text = |field: &str| person[field].as_str().map(str::to_owned);
         let (Some(id), Some(name)) = (person["id"].as_u64().and_then(|id| u32::try_from(id).ok()), text("name")) else {
@@ -335,24 +338,24 @@ fn whom(book: &Book, wanted: &str) -> Result<Whom> {
         }
         Ok(())
     })?;
-    // By the same employee id the newest number is the person.
+    // Of numbers with the same employee id, the newest is the person.
     let ids: BTreeSet<&Option<String>> = found.values().map(|whom| &whom.employee_id).collect();
     let one = found.len() == 1 || ids.len() == 1 && !ids.contains(&None);
     let Some((_, whom)) = found.pop_last().filter(|_| one) else { return Err(error) };
-    // Enrolled anew since: that number goes on.
-    let anew = |person: &PersonWire| person.employee_id.is_some() && person.employee_id == whom.employee_id;
-    Ok(book.people()?.into_iter().find(anew).map_or(whom, Whom::from))
+    // Enrolled again since: that number continues.
+    let anew = |person: &Person| person.employee_id.is_some() && person.employee_id == whom.employee_id;
+    Ok(client.people()?.into_iter().find(anew).map_or(whom, Whom::from))
 }
 
 fn amendment(
-    book: &Book,
+    client: &Client,
     rules: &Rules,
     person: &str,
     [came, went]: [Option<String>; 2],
     void: Option<String>,
     reason: String,
 ) -> Result<AmendRequest> {
-    let Whom { id, name, employee_id, groups } = whom(book, person)?;
+    let Whom { id, name, employee_id, groups } = whom(client, person)?;
     if reason.trim().is_empty() {
         bail!("say why with --reason: it is part of the record");
     }
@@ -365,7 +368,7 @@ fn amendment(
         Some((direction, at)) => {
             let at = Calendar::new(rules).parse(&at).map_err(anyhow::Error::msg)?;
             if at > Timestamp::now() + SignedDuration::from_mins(1) {
-                bail!("that is in the future; amend what has happened");
+                bail!("that is in the future; only the past can be amended");
             }
             Some((direction.to_owned(), at))
         }
@@ -373,9 +376,9 @@ fn amendment(
     };
     let void = match void {
         Some(which) => {
-            let record = book.record(&which)?;
+            let record = client.record(&which)?;
             let about = &record.content["person"];
-            // Who was enrolled anew has another number, and is known by the employee id.
+            // Somebody who was enrolled again has another number, and the same employee id.
             let same =
                 about["id"] == id || employee_id.is_some() && about["employee_id"].as_str() == employee_id.as_deref();
             if !same || !["granted", "passed", "attendance_amended"].contains(&&*record.kind) {

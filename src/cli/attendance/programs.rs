@@ -1,7 +1,5 @@
-//! Attendance as files that other programs import: each in that program's own form. docs/attendance.md says where each form is
-//! documented, and what was tried.
-//!
-//! What a program would stumble over is left out of its file, and told.
+//! Attendance as files that other programs import, each in its own format. docs/attendance.md says where each format is documented and what
+//! was tested. Rows that a program would reject are left out and reported.
 
 use std::io::Write;
 
@@ -13,23 +11,23 @@ use super::Found;
 use super::template::local;
 use crate::ledger::attendance::{Day, Reading, Stint};
 
-/// How ZKTeco's devices say that a face was recognised, and that nothing was: an operator's word.
+/// ZKTeco's codes for a recognised face, and for an operator's entry.
 const VERIFIED_FACE: u8 = 15;
 const VERIFIED_OTHERWISE: u8 = 0;
-/// Characters to which a device fills a user's number up.
+/// The width to which a device pads a user's number, in characters.
 const PIN_WIDTH: usize = 9;
-/// Characters that a user's number has at most.
+/// The longest user's number, in characters.
 const PIN_LONGEST: usize = 24;
 
-/// What is not in a file, one line each.
+/// What was left out of a file, one line each.
 #[derive(Debug, Default, PartialEq)]
 pub struct LeftOut {
     lines: Vec<String>,
 }
 
 impl LeftOut {
-    /// Tells it on standard error.
-    pub fn tell(&self) {
+    /// Prints it on standard error.
+    pub fn print(&self) {
         for line in &self.lines {
             eprintln!("left out: {line}");
         }
@@ -50,16 +48,16 @@ impl LeftOut {
     }
 }
 
-/// Odoo's import of `hr.attendance`: a row for each stint, under the fields' own names, which do not depend on the language. The employee
-/// is named by the External ID, which must be the employee id; the row has an External ID of its own, so that a second import of the
-/// same days changes rows instead of adding them. Times are local. A stint that is still open has no end.
+/// Odoo's import of `hr.attendance`: a row for each stint, under the fields' technical names, which do not depend on the language. The
+/// employee's External ID must be the employee id. The row has an External ID too, so that a second import of the same days updates rows
+/// instead of adding them. Times are local. An open stint has no end.
 pub fn odoo(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<LeftOut> {
     let mut left_out = LeftOut::default();
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(["id", "employee_id/id", "check_in", "check_out"])?;
     for (day, stint) in stints(found) {
         let Some(employee) = &day.card.employee_id else {
-            left_out.person(day, "no employee id, which is to be the External ID of the employee in Odoo");
+            left_out.person(day, "no employee id, which must be the External ID of the employee in Odoo");
             continue;
         };
         let last = day.stints.last() == Some(stint);
@@ -77,8 +75,8 @@ pub fn odoo(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<Left
     Ok(left_out)
 }
 
-/// OrangeHRM: a row for each stint that has both ends, under the names that its web API has for a punch in and a punch out, times with
-/// the offset in hours that they had. The note holds the record's id.
+/// OrangeHRM: a row for each complete stint, under the names of its web API for a punch in and a punch out, with the UTC offset of each time
+/// in hours. The note holds the record's id.
 pub fn orangehrm(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<LeftOut> {
     let mut left_out = LeftOut::default();
     let mut csv = csv::Writer::from_writer(out);
@@ -114,8 +112,8 @@ fn punch(reading: &Reading, zone: &TimeZone) -> [String; 5] {
 }
 
 /// `attlog.dat`, as ZKTeco's devices write it to a USB stick: a line for each reading, by time. Fields are separated by tabs: the user's
-/// number, filled up with spaces in front; the local time; the device's number, here the place of the door in the configuration; 0 for
-/// in and 1 for out; how it was verified; the work code, 0. Lines end with CR and LF.
+/// number, padded with spaces on the left; the local time; the device's number, here the door's position in the configuration; 0 for in and
+/// 1 for out; the verification code; the work code, 0. Lines end with CR and LF.
 pub fn zkteco(out: &mut impl Write, found: &Found, zone: &TimeZone, doors: &[String]) -> Result<LeftOut> {
     let mut left_out = LeftOut::default();
     let mut lines: Vec<(Timestamp, u64, String)> = Vec::new();
@@ -125,7 +123,7 @@ pub fn zkteco(out: &mut impl Write, found: &Found, zone: &TimeZone, doors: &[Str
             Some(_) => {
                 left_out.person(
                     day,
-                    "ZKTeco knows a user by at most 24 digits or letters, and the employee id is not of that form",
+                    "a user's number in ZKTeco has at most 24 digits or letters, which the employee id does not fit",
                 );
                 continue;
             }
@@ -158,7 +156,7 @@ fn stints(found: &Found) -> impl Iterator<Item = (&Day, &Stint)> {
     found.days.iter().flat_map(|day| day.stints.iter().map(move |stint| (day, stint)))
 }
 
-/// Why a stint is of no use to a program that wants both ends.
+/// What is missing, for a program that needs complete stints.
 fn one_end(stint: &Stint) -> &'static str {
     match stint.came {
         Some(_) => "in without out",

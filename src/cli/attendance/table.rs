@@ -1,4 +1,4 @@
-//! Attendance for people to read, and as JSON.
+//! Attendance as a table, and as JSON.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ use crate::ledger::attendance::{Anomaly, Day, Reading, Stint};
 /// A table with a line for each day of each person.
 pub fn print(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()> {
     if found.days.is_empty() {
-        writeln!(out, "Nobody was read at a door in that time.")?;
+        writeln!(out, "There are no readings for that time.")?;
         return Ok(());
     }
     let mut table = comfy_table::Table::new();

@@ -1,4 +1,4 @@
-//! Attendance as CSV for other programs. Times are local, as payroll wants them; hours are decimal.
+//! Attendance as CSV. Times are local, as payroll expects; hours are decimal.
 
 use std::io::Write;
 
@@ -48,8 +48,8 @@ pub fn days(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) ->
     Ok(())
 }
 
-/// A row for each reading, with the headings of Frappe's and ERPNext's import of "Employee Checkin". `ID` is the record's: importing the
-/// same days again gives the same ids.
+/// A row for each reading, with the headings of Frappe's and ERPNext's import of "Employee Checkin". `ID` is the record's, so importing
+/// the same days again gives the same ids.
 pub fn frappe(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) -> Result<()> {
     csv.write_record(["ID", "Employee", "Employee Name", "Log Type", "Time", "Location / Device ID"])?;
     for day in &found.days {
@@ -70,7 +70,7 @@ pub fn frappe(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) 
     Ok(())
 }
 
-/// A row for each time somebody was there, from in to out; one that has no end has no hours. `ID` is that of the record it begins with.
+/// A row for each stint, from in to out; an open stint has no hours. `ID` is that of its first record.
 pub fn timesheet(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) -> Result<()> {
     csv.write_record(["ID", "Employee", "Employee Name", "Date", "From Time", "To Time", "Hours"])?;
     for day in &found.days {
@@ -96,12 +96,12 @@ fn read(stints: &[Stint]) -> impl Iterator<Item = &Reading> {
     stints.iter().flat_map(|stint| [&stint.came, &stint.went]).flatten()
 }
 
-/// `2026-05-04 08:30:00+02:00`, in that zone: the hour that a change of the clocks repeats is told apart.
+/// `2026-05-04 08:30:00+02:00`, in that zone. The offset distinguishes the hour that occurs twice when clocks change.
 fn with_offset(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%:z").to_string()
 }
 
-/// `2026-05-04 08:30:00`, in that zone, as the imports of other programs want it.
+/// `2026-05-04 08:30:00`, in that zone, as other programs import it.
 pub fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -6,9 +6,9 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::super::book::Book;
+use super::super::client::Client;
 use super::super::context::Context;
-use crate::daemon::wire::{StandingWire, StandingsWire};
+use crate::api::people::{GalleryCheck, PersonCheck};
 
 /// Whether somebody would be recognised by their own templates, each left out once.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +32,8 @@ struct Near {
 /// Asks whoever has the store open, and tells.
 pub fn run(as_json: bool, context: &Context) -> Result<()> {
     let config = context.config()?;
-    let standings = Book::open(&config)?.standings()?;
-    let margin = config.access.margin;
+    let standings = Client::open(&config)?.check_gallery()?;
+    let margin = config.access.margin as f32;
     let mut out = std::io::stdout().lock();
     match as_json {
         true => writeln!(out, "{}", in_json(&standings, margin))?,
@@ -43,7 +43,7 @@ pub fn run(as_json: bool, context: &Context) -> Result<()> {
 }
 
 /// As the door would decide: near enough, and nobody else nearly as near.
-fn verdict(standing: &StandingWire, limit: f32, margin: f32) -> Verdict {
+fn verdict(standing: &PersonCheck, limit: f32, margin: f32) -> Verdict {
     let known: Vec<(f32, Option<f32>)> =
         standing.views.iter().filter_map(|v| Some((v.own?, v.other.map(|(_, d)| d)))).collect();
     let right = |&&(own, other): &&(f32, Option<f32>)| own <= limit && other.is_none_or(|other| other - own >= margin);
@@ -55,7 +55,7 @@ fn verdict(standing: &StandingWire, limit: f32, margin: f32) -> Verdict {
 }
 
 /// Everybody who is within `limit` of somebody else, each two once, the nearest first.
-fn too_near(standings: &StandingsWire) -> Vec<Near> {
+fn too_near(standings: &GalleryCheck) -> Vec<Near> {
     let mut nearest: BTreeMap<(u32, u32), f32> = BTreeMap::new();
     for standing in &standings.people {
         for (other, distance) in standing.views.iter().filter_map(|v| v.other).filter(|(_, d)| *d <= standings.limit) {
@@ -70,16 +70,16 @@ fn too_near(standings: &StandingsWire) -> Vec<Near> {
 }
 
 /// The largest distance at which a template still has to be recognised by the others.
-fn widest(standing: &StandingWire) -> Option<f32> {
+fn widest(standing: &PersonCheck) -> Option<f32> {
     standing.views.iter().filter_map(|v| v.own).max_by(f32::total_cmp)
 }
 
 /// The nearest somebody else.
-fn neighbour(standing: &StandingWire) -> Option<(u32, f32)> {
+fn neighbour(standing: &PersonCheck) -> Option<(u32, f32)> {
     standing.views.iter().filter_map(|v| v.other).min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-fn tell(standings: &StandingsWire, margin: f32, out: &mut impl Write) -> Result<()> {
+fn tell(standings: &GalleryCheck, margin: f32, out: &mut impl Write) -> Result<()> {
     if standings.people.is_empty() {
         writeln!(out, "nobody is enrolled")?;
         return Ok(());
@@ -139,7 +139,7 @@ fn tell(standings: &StandingsWire, margin: f32, out: &mut impl Write) -> Result<
     Ok(())
 }
 
-fn in_json(standings: &StandingsWire, margin: f32) -> Value {
+fn in_json(standings: &GalleryCheck, margin: f32) -> Value {
     let people: Vec<Value> = standings
         .people
         .iter()
@@ -164,13 +164,13 @@ fn in_json(standings: &StandingsWire, margin: f32) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::wire::{PersonWire, StandingViewWire};
+    use crate::api::people::{Person, TemplateCheck};
 
     /// To the nearest own template, and to somebody else.
     type Seen = (Option<f32>, Option<(u32, f32)>);
 
-    fn person(id: u32, views: &[Seen]) -> StandingWire {
-        let person = PersonWire {
+    fn person(id: u32, views: &[Seen]) -> PersonCheck {
+        let person = Person {
             id,
             name: format!("person {id}"),
             employee_id: None,
@@ -183,7 +183,7 @@ mod tests {
             foreign_templates: 0,
             locked_templates: 0,
         };
-        StandingWire { person, views: views.iter().map(|&(own, other)| StandingViewWire { own, other }).collect() }
+        PersonCheck { person, views: views.iter().map(|&(own, other)| TemplateCheck { own, other }).collect() }
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
             person(2, &[(None, Some((3, 0.85)))]),
             person(3, &[(None, Some((1, 0.7)))]),
         ];
-        let near = too_near(&StandingsWire { limit: 0.9, people });
+        let near = too_near(&GalleryCheck { limit: 0.9, people });
         assert_eq!(near, [Near { a: 1, b: 3, distance: 0.7 }, Near { a: 2, b: 3, distance: 0.85 }]);
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use super::book::{Book, Page};
+use super::client::{Client, Page};
 use super::context;
 use super::log;
 use crate::config::Config;
@@ -65,15 +65,15 @@ impl Demo {
         out.flush()?;
         daemon::run(&config, Options { until_replays_end: true })?;
 
-        let book = Book::open(&config)?;
-        let records = book.journal(Page::After(0), 10_000)?;
+        let client = Client::open(&config)?;
+        let records = client.journal(Page::After(0), 10_000)?;
         let records: Vec<_> = records.iter().filter(|record| record.kind != "enrolled").map(Record::to_json).collect();
         let failed = story::tell(&mut out, &scenes, &records)?;
         let program = std::env::current_exe().unwrap_or_else(|_| "usher".into());
         writeln!(
             out,
             "\n{} records in the journal, the chain is sound. Everything is kept in {}:",
-            book.verify()?.records,
+            client.verify()?.records,
             folder.display()
         )?;
         writeln!(out, "  {} --config {} journal list", program.display(), config_path.display())?;
@@ -158,9 +158,9 @@ fn enroll(out: &mut impl Write, config: &Config, eyes: &mut Vision, photo: &Path
     setup::gates(config).check(&seen.quality).map_err(|refusal| anyhow::anyhow!("{}: {refusal}", photo.display()))?;
     let template = Template { embedding: seen.embedding.clone(), quality: seen.quality, created: SystemTime::now() };
     let person = NewPerson { name: "Barack Obama".into(), ..NewPerson::default() };
-    let book = Book::open(config)?;
-    let person = book.enroll(person, vec![template], Vec::new(), false)?;
-    let limit = Distance(book.cut()?.distance);
+    let client = Client::open(config)?;
+    let person = client.enroll(person, &[template], Vec::new(), false)?;
+    let limit = Distance(client.threshold()?.distance);
     writeln!(
         out,
         "enrolled  {} (#{}) from one photograph: a face of {:.0} pixels; up to distance {limit} counts as him",

@@ -1,19 +1,17 @@
-//! The part of `usher doctor` about doors: which chip, which lines, who has them, what they read.
-//!
-//! Knows nothing of the other checks.
+//! The part of `usher doctor` about doors: chip, lines, who uses them, and their levels.
 
 use std::sync::Arc;
 
 use anyhow::Result;
 
 use super::{Findings, State};
+use crate::api::status::Status;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Lock};
-use crate::daemon::wire::Status;
 use crate::door::{self, Change, Contacts, Survey};
 use crate::setup;
 
-/// No daemon runs: every line is claimed for a moment, the relay's at its safe level.
+/// Without a daemon: claims every line for a moment, the relay's at its safe level.
 pub(super) fn free(config: &Config, findings: &mut Findings) -> Result<()> {
     for door in &config.doors {
         let Some(survey) = survey(door, findings)? else { continue };
@@ -25,7 +23,7 @@ pub(super) fn free(config: &Config, findings: &mut Findings) -> Result<()> {
                 (Ok(_), None) => continue,
             };
             sound = false;
-            findings.tell("door", State::Broken, &format!("{}: {}: {trouble}", door.name, line.what))?;
+            findings.report("door", State::Broken, &format!("{}: {}: {trouble}", door.name, line.what))?;
         }
         if sound {
             claim(door, findings)?;
@@ -34,16 +32,16 @@ pub(super) fn free(config: &Config, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// The daemon holds the lines: nothing is claimed, and what can be told without that is told.
+/// The daemon holds the lines: reports what can be known without claiming them.
 pub(super) fn held(config: &Config, status: &Status, findings: &mut Findings) -> Result<()> {
     for door in &config.doors {
         match status.doors.iter().find(|running| running.name == door.name) {
             Some(running) => {
-                findings.tell("door", State::Well, &format!("{}: the daemon has {}", door.name, running.wires))?;
+                findings.report("door", State::Well, &format!("{}: the daemon has {}", door.name, running.wires))?;
             }
             None => {
-                let text = format!("{}: the running daemon does not know this door: start it anew", door.name);
-                findings.tell("door", State::Warning, &text)?;
+                let text = format!("{}: the running daemon does not know this door: restart it", door.name);
+                findings.report("door", State::Warning, &text)?;
             }
         }
         let Some(survey) = survey(door, findings)? else { continue };
@@ -51,56 +49,56 @@ pub(super) fn held(config: &Config, status: &Status, findings: &mut Findings) ->
             let (state, text) = match (&line.line, &line.used_by) {
                 (Err(error), _) => (State::Broken, error.to_string()),
                 (Ok(place), Some(by)) => (State::Well, format!("{place}, used by {by}")),
-                (Ok(place), None) => (State::Well, format!("{place}, for which the kernel knows no user")),
+                (Ok(place), None) => (State::Well, format!("{place}, which nobody uses as far as the kernel knows")),
             };
-            findings.tell("door", state, &format!("{}: {}: {text}", door.name, line.what))?;
+            findings.report("door", state, &format!("{}: {}: {text}", door.name, line.what))?;
         }
     }
     Ok(())
 }
 
-/// Driver, chip and lock; `None` when there is no more to ask.
+/// Reports driver, chip and lock; `None` when the lines cannot be surveyed.
 fn survey(door: &config::Door, findings: &mut Findings) -> Result<Option<Survey>> {
-    let lock = match door.wiring.lock {
+    let lock = match door.lock {
         Lock::FailSecure => "stays locked when its power is cut",
         Lock::FailSafe => "opens when its power is cut",
     };
-    let lock = format!("{} lock, which {lock}", door.wiring.lock.as_str());
+    let lock = format!("{} lock, which {lock}", door.lock.as_str());
     match door::survey(&setup::wiring_settings(door)) {
         Ok(survey) => {
-            findings.tell("door", State::Well, &format!("{}: {}; {lock}", door.name, survey.device))?;
+            findings.report("door", State::Well, &format!("{}: {}; {lock}", door.name, survey.device))?;
             Ok(Some(survey))
         }
         Err(error) => {
-            findings.tell("door", State::Broken, &format!("{}: {error}", door.name))?;
+            findings.report("door", State::Broken, &format!("{}: {error}", door.name))?;
             Ok(None)
         }
     }
 }
 
-/// Claims the lines, tells what they are and read, and gives them back.
+/// Claims the lines, reports what they are and their levels, and releases them.
 fn claim(door: &config::Door, findings: &mut Findings) -> Result<()> {
     let wiring = match setup::wiring(door, Arc::new(SystemClock::new())) {
         Ok(wiring) => wiring,
-        Err(error) => return findings.tell("door", State::Broken, &format!("{}: {error}", door.name)),
+        Err(error) => return findings.report("door", State::Broken, &format!("{}: {error}", door.name)),
     };
     let relay = wiring.relay.describe();
-    findings.tell("door", State::Well, &format!("{}: relay: {relay}; can be claimed, and is safe", door.name))?;
+    findings.report("door", State::Well, &format!("{}: relay: {relay}; can be claimed, and is safe", door.name))?;
     if let Some(indicator) = &wiring.indicator {
-        findings.tell("door", State::Well, &format!("{}: indicator: {}", door.name, indicator.describe()))?;
+        findings.report("door", State::Well, &format!("{}: indicator: {}", door.name, indicator.describe()))?;
     }
     let Some(mut contacts) = wiring.contacts else { return Ok(()) };
     match contacts.read() {
         Ok(levels) => present(door, contacts.as_ref(), &levels, findings),
-        Err(error) => findings.tell("door", State::Broken, &format!("{}: {error}", door.name)),
+        Err(error) => findings.report("door", State::Broken, &format!("{}: {error}", door.name)),
     }
 }
 
-/// Each input with its level now.
+/// Reports each input with its level.
 fn present(door: &config::Door, contacts: &dyn Contacts, levels: &[Change], findings: &mut Findings) -> Result<()> {
     for (line, level) in contacts.describe().iter().zip(levels) {
         let now = level.input.word(level.active);
-        findings.tell("door", State::Well, &format!("{}: {line}; now {now}", door.name))?;
+        findings.report("door", State::Well, &format!("{}: {line}; now {now}", door.name))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Enrolment of a whole folder of people.
+//! Enrolment of a folder of people.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use serde_json::json;
 
 use super::super::progress::bar;
-use super::{Book, Enroll, Report, photos};
+use super::{Client, Enroll, Report, photos};
 use crate::gallery::NewPerson;
 use crate::lab::crowd::{self, Inside, LeftOut};
 use crate::names;
@@ -24,8 +24,8 @@ struct Line {
     groups: Vec<String>,
 }
 
-/// Enrols one person for each folder in `folder`. Whoever is refused does not keep the others out.
-pub fn run(order: &Enroll, folder: &Path, book: &Book, eyes: &mut Vision, gates: &Gates) -> Result<()> {
+/// Enrols one person for each folder in `folder`. A refusal does not stop the others.
+pub fn run(order: &Enroll, folder: &Path, client: &Client, eyes: &mut Vision, gates: &Gates) -> Result<()> {
     let (people, left_out) = people(order, folder)?;
     let bar = bar(people.len(), "people");
     let mut out = std::io::stdout().lock();
@@ -34,7 +34,7 @@ pub fn run(order: &Enroll, folder: &Path, book: &Book, eyes: &mut Vision, gates:
         bar.set_message(person.name.clone());
         let name = person.name.clone();
         let Inside { files, folders, left_out } = crowd::inside(&folder)?;
-        let mut report = photos::enroll(order, &files, person, book, eyes, gates)?;
+        let mut report = photos::enroll(order, &files, person, client, eyes, gates)?;
         let unseen = folders.iter().map(|folder| LeftOut::folder(folder)).chain(left_out);
         report.refused.extend(unseen.map(|file| (file.path.display().to_string(), file.why)));
         refused_photos += report.refused.len();
@@ -45,7 +45,7 @@ pub fn run(order: &Enroll, folder: &Path, book: &Book, eyes: &mut Vision, gates:
             }
             Err(_) => refused_people += 1,
         }
-        bar.suspend(|| tell(&mut out, order.json, &folder, &name, &report))?;
+        bar.suspend(|| print(&mut out, order.json, &folder, &name, &report))?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -75,7 +75,7 @@ pub fn run(order: &Enroll, folder: &Path, book: &Book, eyes: &mut Vision, gates:
     }
 }
 
-fn tell(out: &mut impl Write, json: bool, folder: &Path, name: &str, report: &Report) -> Result<()> {
+fn print(out: &mut impl Write, json: bool, folder: &Path, name: &str, report: &Report) -> Result<()> {
     if json {
         let mut line = report.json();
         line["folder"] = folder.display().to_string().into();
@@ -92,10 +92,10 @@ fn tell(out: &mut impl Write, json: bool, folder: &Path, name: &str, report: &Re
     Ok(())
 }
 
-/// Folders of photographs with who they are.
+/// Folders of photographs, each with its person.
 type People = Vec<(PathBuf, NewPerson)>;
 
-/// The folders with who they are, by name; the list's data where it has a line. And what lies beside the folders.
+/// The folders with their people, by name, with the list's data where it has a row; and the files beside the folders.
 fn people(order: &Enroll, folder: &Path) -> Result<(People, Vec<LeftOut>)> {
     let mut lines = list(order.list.as_deref())?;
     let Inside { folders, mut left_out, .. } = crowd::persons(folder)?;
@@ -113,10 +113,10 @@ fn people(order: &Enroll, folder: &Path) -> Result<(People, Vec<LeftOut>)> {
     if let Some(Line { folder: missing, .. }) = lines.into_values().next() {
         bail!("the list names the folder `{missing}`, which is not in {}", folder.display());
     }
-    // The list may lie beside the folders that it lists.
+    // The list may be beside the folders.
     left_out.retain(|file| order.list.as_deref().is_none_or(|list| !same_file(list, &file.path)));
     if people.is_empty() {
-        bail!("{} has no folders; one folder a person is expected", folder.display());
+        bail!("{} has no folders; give each person a folder", folder.display());
     }
     Ok((people, left_out))
 }
@@ -125,35 +125,37 @@ fn same_file(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-/// The list's lines, by folder as names are compared: a list and a disk may spell one folder in two forms of Unicode.
+/// The list's rows by folder. Folders are compared as names are, because a list and a disk may use different Unicode forms.
 fn list(path: Option<&Path>) -> Result<BTreeMap<String, Line>> {
     let Some(path) = path else { return Ok(BTreeMap::new()) };
     let table = Table::read(path)?;
     for note in table.notes.iter().chain(&table.unused(&["folder", "name", "employee_id", "groups"])) {
         eprintln!("usher: {note}");
     }
-    let folder = table.need("folder")?;
+    let folder = table.require_column("folder")?;
     let (name, employee_id, groups) = (table.column("name")?, table.column("employee_id")?, table.column("groups")?);
     let mut lines = BTreeMap::new();
     let mut ids = BTreeMap::new();
     for row in table.rows() {
         let own = row.get(folder);
         if own.is_empty() {
-            return Err(table.wrong(row, folder, "it is empty: write the name of this person's folder").into());
+            return Err(table.cell_error(row, folder, "it is empty: write the name of this person's folder").into());
         }
-        if let (Some(column), Some(id)) = (employee_id, row.get_if_any(employee_id))
+        if let (Some(column), Some(id)) = (employee_id, row.get_non_empty(employee_id))
             && let Some(before) = ids.insert(names::exact_key(id), row.line)
         {
-            return Err(table.wrong(row, column, format!("`{id}` is the employee id of line {before} already")).into());
+            return Err(table
+                .cell_error(row, column, format!("`{id}` is already the employee id of line {before}"))
+                .into());
         }
         let line = Line {
             folder: own.to_owned(),
-            name: row.get_if_any(name).map(str::to_owned),
-            employee_id: row.get_if_any(employee_id).map(str::to_owned),
-            groups: row.get_if_any(groups).map_or_else(Vec::new, split_groups),
+            name: row.get_non_empty(name).map(str::to_owned),
+            employee_id: row.get_non_empty(employee_id).map(str::to_owned),
+            groups: row.get_non_empty(groups).map_or_else(Vec::new, split_groups),
         };
         if lines.insert(names::exact_key(own), line).is_some() {
-            return Err(table.wrong(row, folder, format!("the folder `{own}` is there twice")).into());
+            return Err(table.cell_error(row, folder, format!("the folder `{own}` occurs twice")).into());
         }
     }
     Ok(lines)

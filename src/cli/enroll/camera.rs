@@ -1,70 +1,72 @@
-//! Enrolment in front of a camera: the daemon's while it runs, else one that this command opens.
+//! Enrolment in front of a camera: through the daemon while it runs, else this command opens the camera.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use thiserror::Error;
 
-use super::{Book, Context, Enroll, Report};
+use super::{Client, Context, Enroll, Report};
+use crate::api::template::{CameraView, FaceView};
 use crate::camera::CameraError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
-use crate::daemon::wire::View;
 use crate::domain::{Distance, Embedding};
 use crate::gallery::{NewPerson, Template};
-use crate::office::Gates;
+use crate::office::{Gates, Refusal};
 use crate::setup;
 
-/// Views closer together than this show the same moment.
+/// Views closer together than this are one.
 const BETWEEN_VIEWS: Duration = Duration::from_millis(300);
-/// So many frames in a row that cannot be used are a broken camera.
+/// After this many unusable frames in a row, the camera counts as broken.
 const MOST_USELESS_IN_A_ROW: u32 = 30;
-/// Whoever has not been seen well by then is sent to better light.
+/// How long to wait for enough good views.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Collects good views of one face and enrols `person` with them.
+/// Collects good views of one face, and enrols `person` with them.
 pub fn enroll(
     order: &Enroll,
     camera: &str,
     person: NewPerson,
     config: &Config,
-    book: &Book,
+    client: &Client,
     context: &Context,
 ) -> Result<Report> {
     let chosen = choose(config, camera)?;
     let mut sitting = Sitting {
         gates: setup::gates(config),
-        same: Distance(book.cut()?.distance),
+        same: Distance(client.threshold()?.distance),
         wanted: order.views as usize,
         taken: Vec::new(),
         last: None,
-        advice: "the camera gave no picture; `usher status` or `usher doctor` may say why".into(),
+        advice: "the camera gave no picture; try `usher status` and `usher doctor`".into(),
         until: Instant::now() + PATIENCE,
         bar: ProgressBar::new(order.views.into())
             .with_style(ProgressStyle::with_template("{bar:20} {pos} of {len} good views  {msg}")?),
     };
     sitting.bar.set_message("look into the camera");
-    match book {
-        Book::Remote(client) => client.lines("/v1/views", sitting.until, |line| {
-            let view: View = serde_json::from_slice(line).context("the daemon is of another version; restart it")?;
+    match client.is_daemon() {
+        true => client.lines("/v1/views", sitting.until, |line| {
+            let view: CameraView =
+                serde_json::from_slice(line).context("the daemon is of another version; restart it")?;
             Ok(if view.camera == chosen.name { sitting.see(&view) } else { true })
         })?,
-        Book::Local(_) => watch(chosen, config.access.max_age, context, &mut sitting)?,
+        false => watch(chosen, config.access.max_age, context, &mut sitting)?,
     }
     sitting.bar.finish_and_clear();
     let taken: Vec<String> = (1..=sitting.taken.len()).map(|n| format!("view {n}")).collect();
     let person = match taken.len() == sitting.wanted {
-        true => book.enroll(person, sitting.taken, taken.clone(), order.force),
+        true => client.enroll(person, &sitting.taken, taken.clone(), order.force),
         false => {
             let (count, wanted, advice) = (taken.len(), sitting.wanted, sitting.advice);
-            Err(anyhow!("nobody was enrolled: only {count} of {wanted} good views were seen ({advice})"))
+            Err(anyhow!("nobody was enrolled: the camera saw only {count} of {wanted} good views ({advice})"))
         }
     };
     Ok(Report { person, taken, refused: Vec::new() })
 }
 
-/// The camera that is called `wanted`, or the only one.
+/// The camera of the name `wanted`, or the only one.
 fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
     let names = || config.cameras.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
     match (&config.cameras[..], wanted) {
@@ -72,13 +74,13 @@ fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
         (_, "") => bail!("there are several cameras: name one of {} after --camera", names()),
         (cameras, _) => match cameras.iter().find(|c| c.name == wanted) {
             Some(camera) => Ok(camera),
-            None => bail!("no camera `{wanted}` is configured; there is {}", names()),
+            None => bail!("no camera `{wanted}` is configured; the cameras are {}", names()),
         },
     }
 }
 
-/// Opens the camera here and looks through it. A frame that cannot be used, or that is too old for a door, shows nobody; so many of them
-/// in a row end the sitting.
+/// Opens the camera and shows its frames to `sitting`. Skips frames that cannot be used or are too old for a door, up to
+/// [`MOST_USELESS_IN_A_ROW`].
 fn watch(chosen: &config::Camera, max_age: Duration, context: &Context, sitting: &mut Sitting) -> Result<()> {
     let mut eyes = context.eyes(None)?;
     let clock = Arc::new(SystemClock::new());
@@ -103,7 +105,7 @@ fn watch(chosen: &config::Camera, max_age: Duration, context: &Context, sitting:
             useless += 1;
             if useless >= MOST_USELESS_IN_A_ROW {
                 bail!(
-                    "the pictures of camera {} are {} ms old when they come ([access] max_age is {} ms); plug it in anew",
+                    "frames of camera {} are {} ms old when they arrive ([access] max_age is {} ms); unplug the camera and plug it in again",
                     chosen.name,
                     age.as_millis(),
                     max_age.as_millis()
@@ -115,11 +117,27 @@ fn watch(chosen: &config::Camera, max_age: Duration, context: &Context, sitting:
         useless = 0;
         let mut seen = eyes.see(&frame.image)?;
         seen.retain(|s| s.quality.size >= sitting.gates.min_face_px / 2.0);
-        if !sitting.see(&View::new(&chosen.name, frame.seq, &seen)) {
+        let faces = seen.iter().map(|seen| FaceView::new(&seen.face.bounds, &seen.embedding, &seen.quality)).collect();
+        if !sitting.see(&CameraView { camera: chosen.name.clone(), frame: frame.seq, faces }) {
             return Ok(());
         }
         source.recycle(frame.image);
     }
+}
+
+/// Why a view is not taken.
+#[derive(Debug, Error)]
+enum BadView {
+    #[error("no face in view; look into the camera")]
+    NoFace,
+    #[error("{0} faces in view; only one is allowed")]
+    Several(usize),
+    #[error("the view cannot be used")]
+    NoDirection,
+    #[error("{0}")]
+    Gate(Refusal),
+    #[error("this is not the person of the first view")]
+    OtherPerson,
 }
 
 /// The good views so far.
@@ -129,36 +147,33 @@ struct Sitting {
     wanted: usize,
     taken: Vec<Template>,
     last: Option<Instant>,
-    /// What the newest frame asks for.
+    /// What to do better, by the newest frame.
     advice: String,
     until: Instant,
     bar: ProgressBar,
 }
 
 impl Sitting {
-    /// Looks at one frame; `false` when there is nothing more to wait for.
-    fn see(&mut self, view: &View) -> bool {
-        self.advice = self.judge(view).err().unwrap_or_else(|| "good; move your head a little".into());
+    /// Judges one frame; returns `false` once there are enough views or the time is over.
+    fn see(&mut self, view: &CameraView) -> bool {
+        self.advice =
+            self.judge(view).map_or_else(|bad| bad.to_string(), |()| "good; move your head a little".to_owned());
         self.bar.set_position(self.taken.len() as u64);
         self.bar.set_message(self.advice.clone());
         self.taken.len() < self.wanted && Instant::now() < self.until
     }
 
-    fn judge(&mut self, view: &View) -> Result<(), String> {
+    fn judge(&mut self, view: &CameraView) -> Result<(), BadView> {
         let face = match &view.faces[..] {
-            [] => return Err("no face in view; look into the camera".into()),
+            [] => return Err(BadView::NoFace),
             [face] => face,
-            several => return Err(format!("{} faces in view; only one may be", several.len())),
+            several => return Err(BadView::Several(several.len())),
         };
-        let Some(template) = face.template.template(SystemTime::now()) else {
-            return Err("the view cannot be used".into());
-        };
-        self.gates.check(&template.quality).map_err(|refusal| refusal.to_string())?;
-        if let Some(first) = self.taken.first() {
-            // Somebody else may have stepped in.
-            if !self.alike(&first.embedding, &template.embedding) {
-                return Err("this is not the person of the first view".into());
-            }
+        let template = face.template.template(SystemTime::now()).ok_or(BadView::NoDirection)?;
+        self.gates.check(&template.quality).map_err(BadView::Gate)?;
+        // Somebody else may have stepped in front of the camera.
+        if self.taken.first().is_some_and(|first| !self.alike(&first.embedding, &template.embedding)) {
+            return Err(BadView::OtherPerson);
         }
         if self.last.is_some_and(|at| at.elapsed() < BETWEEN_VIEWS) {
             return Ok(());

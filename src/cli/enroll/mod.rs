@@ -12,17 +12,17 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use serde_json::{Value, json};
 
-use super::book::Book;
+use super::client::Client;
 use super::context::Context;
-use crate::daemon::wire::PersonWire;
+use crate::api::people::Person;
 use crate::gallery::NewPerson;
 use crate::setup;
 
 /// Enrol a person from photographs or from the camera.
 ///
-/// Two or three photographs with different light and expression serve best: sharp, from the front, one face. Each must pass the
-/// limits of [enroll] in the configuration. Photographs are not kept, only the embeddings made from them. Whoever looks like somebody
-/// who is enrolled already is refused as a possible duplicate.
+/// Two or three photographs in different light and with different expressions work best: sharp, frontal, one face. Each must pass the
+/// limits of [enroll] in the configuration. Only embeddings are kept, no photographs. A person who looks like somebody enrolled is refused as
+/// a possible duplicate.
 #[derive(Args)]
 #[command(override_usage = "usher enroll [OPTIONS] <NAME> <PHOTOS>...\n       \
     usher enroll [OPTIONS] <NAME> --camera [<CAMERA>]\n       usher enroll [OPTIONS] --batch <DIR> [--list <CSV>]")]
@@ -35,16 +35,16 @@ pub struct Enroll {
     /// Photographs of the person: JPEG, PNG, BMP or WebP
     #[arg(required_unless_present_any = ["batch", "camera"], conflicts_with_all = ["batch", "camera"])]
     photos: Vec<PathBuf>,
-    /// The employee id; no two people share one
+    /// The employee id; it must be unique
     #[arg(long, value_name = "EMP", conflicts_with = "batch")]
     id: Option<String>,
     /// A group the person belongs to; may be given several times
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// Take the views from a camera instead: the daemon's while it runs, else this command opens it
+    /// Take views from a camera instead: through the daemon while it runs, else this command opens the camera
     #[arg(long, value_name = "CAMERA", num_args = 0..=1, default_missing_value = "")]
     camera: Option<String>,
-    /// Good views to take from the camera
+    /// How many good views to take from the camera
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64), requires = "camera")]
     views: u32,
     /// Enrol everybody in a folder: one folder a person, named after them, with their photographs
@@ -53,10 +53,10 @@ pub struct Enroll {
     /// With --batch: a CSV file with the columns folder, name, employee_id, groups (separated by `;`); only folder is needed
     #[arg(long, value_name = "CSV", requires = "batch")]
     list: Option<PathBuf>,
-    /// Where several faces could be meant, take the largest
+    /// In a photograph with several faces, take the largest
     #[arg(long)]
     largest: bool,
-    /// Enrol even who looks like somebody else, or whose photographs do not look like one person
+    /// Enrol even a possible duplicate, or photographs that do not look like one person
     #[arg(long)]
     force: bool,
     /// Print JSON
@@ -64,30 +64,30 @@ pub struct Enroll {
     json: bool,
 }
 
-/// What became of one person's pictures.
+/// The outcome of enrolling one person.
 struct Report {
-    person: Result<PersonWire>,
-    /// What was taken, by file or view.
+    person: Result<Person>,
+    /// The files or views that were taken.
     taken: Vec<String>,
-    /// What was not, and why.
+    /// The files that were not taken, and why.
     refused: Vec<(String, String)>,
 }
 
 impl Enroll {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
-        let book = Book::open(&config)?;
+        let client = Client::open(&config)?;
         if let Some(folder) = &self.batch {
             let mut eyes = context.eyes(None)?;
-            return batch::run(&self, folder, &book, &mut eyes, &setup::gates(&config));
+            return batch::run(&self, folder, &client, &mut eyes, &setup::gates(&config));
         }
         let Some(name) = self.name.clone() else { bail!("a name is needed") };
         let person = NewPerson { name, employee_id: self.id.clone(), groups: self.groups.clone() };
         let report = match &self.camera {
-            Some(camera) => camera::enroll(&self, camera, person, &config, &book, context)?,
+            Some(camera) => camera::enroll(&self, camera, person, &config, &client, context)?,
             None => {
                 let mut eyes = context.eyes(None)?;
-                photos::enroll(&self, &self.photos, person, &book, &mut eyes, &setup::gates(&config))?
+                photos::enroll(&self, &self.photos, person, &client, &mut eyes, &setup::gates(&config))?
             }
         };
         report.print(self.json)?;

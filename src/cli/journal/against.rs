@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::PAGE;
-use crate::cli::book::{Book, Page};
+use crate::cli::client::{Client, Page};
 use crate::ledger::Record;
 
 /// What was found.
@@ -38,7 +38,7 @@ struct Witness {
 ///
 /// # Errors
 /// Names the first line that is no event, and the first record that is not as it was sent.
-pub fn compare(book: &Book, file: &Path) -> Result<Found> {
+pub fn compare(client: &Client, file: &Path) -> Result<Found> {
     let (witnesses, without) = if file == Path::new("-") {
         read(std::io::stdin().lock(), "standard input")?
     } else {
@@ -49,7 +49,7 @@ pub fn compare(book: &Book, file: &Path) -> Result<Found> {
     let Some((first, last)) = witnesses.keys().next().zip(witnesses.keys().next_back()) else { return Ok(found) };
     let (mut after, mut oldest) = (first.saturating_sub(1), None);
     while after < *last {
-        let records = book.journal(Page::After(after), PAGE)?;
+        let records = client.journal(Page::After(after), PAGE)?;
         let Some(newest) = records.last().map(|record| record.seq) else { break };
         oldest = oldest.or(records.first().map(|record| record.seq));
         for record in &records {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::{Error, Result};
 use clap::Args;
 
-use crate::cli::book::Book;
+use crate::cli::client::Client;
 use crate::cli::when::Calendar;
 use crate::cli::whom;
 use crate::ledger::{Dated, Window};
@@ -39,9 +39,9 @@ impl Filter {
     ///
     /// # Errors
     /// A person who is neither enrolled nor in a record, or who could be any of several.
-    pub fn settled(mut self, book: &Book) -> Result<Filter> {
+    pub fn settled(mut self, client: &Client) -> Result<Filter> {
         for wanted in &self.person {
-            self.people.extend(whom::to_read(book, wanted)?);
+            self.people.extend(whom::to_read(client, wanted)?);
         }
         Ok(self)
     }

@@ -14,12 +14,12 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::book::{Book, Page};
+use super::client::{Client, Page};
 use super::context::Context;
 use super::export::CsvForm;
 use super::when::Calendar;
 use super::whom;
-use crate::daemon::wire::GapWire;
+use crate::api::journal::JournalGap;
 use crate::ledger::{self, Dated, Window};
 use crate::setup;
 use filter::Filter;
@@ -124,38 +124,38 @@ impl Journal {
         let config = context.config()?;
         let rules = setup::attendance(&config)?;
         let (zone, calendar) = (&rules.zone, Calendar::new(&rules));
-        let book = Book::open(&config).inspect_err(|_| {
+        let client = Client::open(&config).inspect_err(|_| {
             // The mark is of use just where the store cannot be opened.
             let marked = matches!(self.action, Action::Verify { .. })
                 .then(|| setup::gap_marks(&config).read(|_| true))
                 .flatten();
             if let Some(gap) = marked {
-                eprintln!("{}", untold(&GapWire::from(&gap)));
+                eprintln!("{}", untold(&JournalGap::from(&gap)));
             }
         })?;
         let mut out = std::io::stdout().lock();
         match self.action {
             Action::List { last, filter } => {
-                let filter = filter.settled(&book)?;
+                let filter = filter.settled(&client)?;
                 let mut lines = Lines { json: self.json, zone, day: String::new() };
-                for record in newest(&book, &filter, &filter.window(&calendar)?, last as usize)? {
+                for record in newest(&client, &filter, &filter.window(&calendar)?, last as usize)? {
                     lines.write(&mut out, &record)?;
                 }
             }
             Action::Show { record } => {
-                let record = book.dated(&record)?;
+                let record = client.dated(&record)?;
                 match self.json {
                     true => writeln!(out, "{}", record.to_json())?,
                     false => write!(out, "{}", ledger::receipt_dated(&record, zone))?,
                 }
             }
             Action::Tail { follow, last, filter } => {
-                let filter = filter.settled(&book)?;
+                let filter = filter.settled(&client)?;
                 let mut lines = Lines { json: self.json, zone, day: String::new() };
                 let window = filter.window(&calendar)?;
                 // From here on, so that nothing is missed between the list and the first look.
-                let mut seen = book.journal(Page::Newest, 1)?.first().map_or(0, |record| record.seq);
-                for record in newest(&book, &filter, &window, last as usize)? {
+                let mut seen = client.journal(Page::Newest, 1)?.first().map_or(0, |record| record.seq);
+                for record in newest(&client, &filter, &window, last as usize)? {
                     seen = seen.max(record.record.seq);
                     lines.write(&mut out, &record)?;
                 }
@@ -164,11 +164,11 @@ impl Journal {
                     if !follow {
                         break;
                     }
-                    if !book.is_shared() {
+                    if !client.is_daemon() {
                         bail!("no daemon runs, so nothing will come: start it with `usher run`");
                     }
                     std::thread::sleep(LOOK_EVERY);
-                    for record in book.select(Page::After(seen), PAGE, &Window::default())? {
+                    for record in client.select(Page::After(seen), PAGE, &Window::default())? {
                         seen = record.record.seq;
                         if window.fits(&record) && filter.fits(&record) {
                             lines.write(&mut out, &record)?;
@@ -177,27 +177,27 @@ impl Journal {
                     out.flush()?;
                 }
             }
-            Action::Verify { against } => verify(&book, &mut out, self.json, against.as_deref())?,
+            Action::Verify { against } => verify(&client, &mut out, self.json, against.as_deref())?,
             Action::Export { file, filter, csv, form, .. } => {
                 if !csv && !form.is_plain() {
                     bail!("--bom and --separator are for --csv");
                 }
-                let filter = filter.settled(&book)?;
+                let filter = filter.settled(&client)?;
                 let window = filter.window(&calendar)?;
                 let mut out: Box<dyn Write> = match &file {
                     Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create_new(path)?)),
                     None => Box::new(out),
                 };
-                export(&book, &mut out, &filter, &window, csv.then_some((zone, form)))?;
+                export(&client, &mut out, &filter, &window, csv.then_some((zone, form)))?;
             }
             Action::Erase { person, before, yes } => {
                 let before = before.map(|text| calendar.parse(&text)).transpose().map_err(anyhow::Error::msg)?;
-                let (known, ids) = whom::to_erase(&book, &person)?;
+                let (known, ids) = whom::to_erase(&client, &person)?;
                 if !yes && !confirmed(&known)? {
                     bail!("nothing was erased");
                 }
                 for id in ids {
-                    let records = book.erase(id, before)?;
+                    let records = client.erase(id, before)?;
                     match self.json {
                         true => writeln!(out, "{}", serde_json::json!({ "person": id, "records": records }))?,
                         false => writeln!(out, "person {id} is erased from {records} records")?,
@@ -210,9 +210,9 @@ impl Journal {
 }
 
 /// Checks the chain, and says how it is.
-fn verify(book: &Book, out: &mut impl Write, json: bool, against: Option<&Path>) -> Result<()> {
-    let found = book.verify()?;
-    let compared = against.map(|file| against::compare(book, file)).transpose()?;
+fn verify(client: &Client, out: &mut impl Write, json: bool, against: Option<&Path>) -> Result<()> {
+    let found = client.verify()?;
+    let compared = against.map(|file| against::compare(client, file)).transpose()?;
     if json {
         let events = compared.map(|found| {
             serde_json::json!({ "agree": found.agree, "deleted": found.deleted, "without_hash": found.without })
@@ -258,14 +258,14 @@ fn verify(book: &Book, out: &mut impl Write, json: bool, against: Option<&Path>)
 
 /// Writes the records that fit, oldest first: as a table with the local time of a zone, or as lines of JSON.
 fn export(
-    book: &Book,
+    client: &Client,
     mut out: impl Write,
     filter: &Filter,
     window: &Window,
     table: Option<(&TimeZone, CsvForm)>,
 ) -> Result<()> {
     let fitting = |show: &mut dyn FnMut(&Dated) -> Result<()>| {
-        book.each(window, |record| if filter.fits(&record) { show(&record) } else { Ok(()) })
+        client.each(window, |record| if filter.fits(&record) { show(&record) } else { Ok(()) })
     };
     match table {
         Some((zone, form)) => {
@@ -279,17 +279,17 @@ fn export(
 }
 
 /// That events are in no record.
-fn untold(GapWire { lost, unlocked, since, reason }: &GapWire) -> String {
+fn untold(JournalGap { lost, unlocked, since, reason }: &JournalGap) -> String {
     format!("ALARM: {lost} events since {since} are in no record yet, {unlocked} of them openings of a door: {reason}")
 }
 
 /// The newest records that fit, the newest last.
-fn newest(book: &Book, filter: &Filter, window: &Window, count: usize) -> Result<VecDeque<Dated>> {
+fn newest(client: &Client, filter: &Filter, window: &Window, count: usize) -> Result<VecDeque<Dated>> {
     let mut found = VecDeque::new();
     let mut page = Page::Newest;
     while found.len() < count {
         let limit = if filter.fits_all() { (count - found.len()).min(PAGE) } else { PAGE };
-        let records = book.select(page, limit, window)?;
+        let records = client.select(page, limit, window)?;
         let Some(oldest) = records.last().map(|dated| dated.record.seq) else { break };
         let missing = count - found.len();
         for record in records.into_iter().filter(|record| filter.fits(record)).take(missing) {

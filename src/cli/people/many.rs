@@ -1,4 +1,4 @@
-//! Several people at once: named one by one, or by a list. Everybody is found before anything is done to anybody.
+//! Several people at once: named one by one, or in a list.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::api::people::Person;
 use crate::cli::whom;
-use crate::daemon::wire::PersonWire;
 use crate::names;
 use crate::table::{Row, Table};
 
-/// The columns of a list that say who is meant, the surest first.
+/// The columns that identify a person, the most specific first.
 const COLUMNS: [&str; 4] = ["number", "employee_id", "person", "name"];
 
-/// Who is meant.
+/// Names several people.
 #[derive(Args)]
 pub struct Several {
     /// Employee id, whole name, or number as in '#7'; several may be given
@@ -22,28 +22,28 @@ pub struct Several {
     people: Vec<String>,
     /// A CSV file that lists the people, by a column employee_id, name, number or person; or one person a line
     ///
-    /// Where a list has both employee id and name, both must fit. Comma, semicolon or tab may separate the columns; other columns do no harm.
+    /// Where a row has both employee id and name, both must match. Comma, semicolon or tab may separate the columns; other columns are ignored.
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
-    /// Only show who is meant
+    /// Only show who would be affected
     #[arg(long)]
     pub dry_run: bool,
 }
 
 impl Several {
-    /// Everybody who is meant, each once, in the order given.
+    /// The named people, each once, in the order given.
     ///
     /// # Errors
-    /// Somebody cannot be found; all such are named.
-    pub fn find(&self, everybody: &[PersonWire]) -> Result<Vec<PersonWire>> {
+    /// Lists all who cannot be found.
+    pub fn among(&self, everybody: &[Person]) -> Result<Vec<Person>> {
         let mut found = Vec::new();
         let mut problems = Vec::new();
-        let mut note = |result: Result<PersonWire>| match result {
+        let mut note = |result: Result<Person>| match result {
             Ok(person) => found.push(person),
             Err(error) => problems.push(error.to_string()),
         };
         for wanted in &self.people {
-            note(whom::find(everybody, wanted));
+            note(whom::among_enrolled(everybody, wanted));
         }
         if let Some(path) = &self.list {
             for result in listed(path, everybody)? {
@@ -64,8 +64,8 @@ impl Several {
     }
 }
 
-/// Each row's person, or why there is none.
-fn listed(path: &Path, everybody: &[PersonWire]) -> Result<Vec<Result<PersonWire>>> {
+/// Each row's person, or why it has none.
+fn listed(path: &Path, everybody: &[Person]) -> Result<Vec<Result<Person>>> {
     let table = Table::read(path)?;
     for note in &table.notes {
         eprintln!("usher: {note}");
@@ -82,11 +82,11 @@ fn listed(path: &Path, everybody: &[PersonWire]) -> Result<Vec<Result<PersonWire
     let one = |row: &Row| {
         let given: Vec<_> = columns.iter().filter(|(_, column)| !row.get(*column).is_empty()).copied().collect();
         let Some((first, rest)) = given.split_first() else {
-            return Err(table.wrong_line(row, "it names nobody").into());
+            return Err(table.row_error(row, "it names nobody").into());
         };
         let find = |(name, column): (&str, _)| {
-            whom::find(everybody, &word(name, row.get(column)))
-                .map_err(|error| table.wrong(row, column, error.to_string()))
+            whom::among_enrolled(everybody, &word(name, row.get(column)))
+                .map_err(|error| table.cell_error(row, column, error.to_string()))
         };
         let person = find(*first)?;
         for (name, column) in rest {
@@ -99,8 +99,8 @@ fn listed(path: &Path, everybody: &[PersonWire]) -> Result<Vec<Result<PersonWire
                 _ => find((name, *column))?.id == person.id,
             };
             if !fits {
-                let why = format!("`{cell}` is not {} (#{}), whom the line names too", person.name, person.id);
-                return Err(table.wrong(row, *column, why).into());
+                let why = format!("`{cell}` does not match {} (#{}), whom the same row names", person.name, person.id);
+                return Err(table.cell_error(row, *column, why).into());
             }
         }
         Ok(person)
@@ -108,7 +108,7 @@ fn listed(path: &Path, everybody: &[PersonWire]) -> Result<Vec<Result<PersonWire
     Ok(table.rows().iter().map(one).collect())
 }
 
-/// What a cell of that column means as a word on the command line.
+/// A cell of a column as a word on the command line.
 fn word(column: &str, cell: &str) -> String {
     match column {
         "number" => format!("#{}", cell.trim_start_matches('#')),
@@ -117,17 +117,17 @@ fn word(column: &str, cell: &str) -> String {
     }
 }
 
-/// A list whose first row names no columns: one person a line.
-fn one_a_line(table: &Table, everybody: &[PersonWire]) -> Result<Vec<Result<PersonWire>>> {
+/// A list without a heading: one person a line.
+fn one_a_line(table: &Table, everybody: &[Person]) -> Result<Vec<Result<Person>>> {
     let first = table.first_row();
     let rows: Vec<&Row> = std::iter::once(&first).chain(table.rows()).collect();
     if rows.iter().any(|row| row.filled().count() > 1) {
-        // Says which columns there are.
-        table.need("employee_id")?;
+        // Its error lists the columns.
+        table.require_column("employee_id")?;
     }
     let one = |row: &&Row| {
         let wanted = row.filled().next().unwrap_or_default();
-        whom::find(everybody, wanted).map_err(|error| table.wrong_line(row, error.to_string()).into())
+        whom::among_enrolled(everybody, wanted).map_err(|error| table.row_error(row, error.to_string()).into())
     };
     Ok(rows.iter().map(one).collect())
 }

@@ -6,41 +6,41 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::book::Book;
+use crate::api::visitors::UnknownVisitors;
+use crate::cli::client::Client;
 use crate::cli::cluster::{distance, usual_limit};
 use crate::config::Config;
-use crate::daemon::wire::StrangersWire;
 use crate::domain::Distance;
 use crate::setup;
 
-/// Show the visitors whom nobody knew, sorted by who they are
+/// Show unknown visitors, grouped by face
 ///
-/// While `[gallery] keep_unknown` says for how long, the daemon keeps the embedding of a face that a door refused as unknown, once
-/// for each time that it comes into view; never a photograph. This command puts those into one group that look like one person, as
-/// `usher cluster` does with photographs, and prints for each how often, when and where they came, and who of the people enrolled is
-/// nearest. A group that is near somebody enrolled may be that person badly seen: better photographs help.
+/// With `[gallery] keep_unknown`, the daemon keeps the embedding of each face that a door refused as unknown, once per visit; never a
+/// photograph. This command groups visits that look like one person, as `usher cluster` does with photographs. For each group it prints how
+/// often, when and where the visitor came, and the nearest enrolled person. A group near an enrolled person may be that person, poorly seen:
+/// better photographs help.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  usher people unknown                  who came, the most frequent first\n  \
-    usher people unknown --distance 0.7   stricter: splits people rather than mixes them\n  \
-    usher people unknown --forget         erases them all")]
+#[command(after_help = "Examples:\n  usher people unknown                  the most frequent visitors first\n  \
+    usher people unknown --distance 0.7   stricter: rather splits a person than merges two\n  \
+    usher people unknown --forget         erase all")]
 pub struct Unknown {
-    /// The largest mean distance within a person. Smaller splits people, larger mixes them [default: what the model's manifest
-    /// measured at a false match rate of 0.001 %]
+    /// The largest mean distance within a group. Smaller splits people, larger merges them [default: the model's measured distance at a
+    /// false match rate of 0.001 %]
     #[arg(long, value_name = "0..2", value_parser = distance)]
     distance: Option<Distance>,
-    /// Erase all that is kept of them, now
+    /// Erase all visits now
     #[arg(long, conflicts_with = "distance")]
     forget: bool,
 }
 
 impl Unknown {
-    pub fn run(&self, book: &Book, config: &Config, json: bool) -> Result<()> {
+    pub fn run(&self, client: &Client, config: &Config, json: bool) -> Result<()> {
         let mut out = std::io::stdout().lock();
         if self.forget {
-            let forgotten = book.forget_strangers()?;
+            let forgotten = client.forget_visitors()?;
             match json {
                 true => writeln!(out, "{}", json!({ "forgotten": forgotten }))?,
-                false => writeln!(out, "{forgotten} visits of unknown visitors are erased")?,
+                false => writeln!(out, "{forgotten} visits of unknown visitors were erased")?,
             }
             return Ok(());
         }
@@ -48,7 +48,7 @@ impl Unknown {
             Some(limit) => limit,
             None => usual_limit(&setup::embedder(config)?)?,
         };
-        let found = book.strangers(limit)?;
+        let found = client.unknown_visitors(limit)?;
         match json {
             true => writeln!(out, "{}", serde_json::to_string(&found)?)?,
             false => print(&mut out, &found)?,
@@ -57,7 +57,7 @@ impl Unknown {
     }
 }
 
-fn print(out: &mut impl Write, found: &StrangersWire) -> Result<()> {
+fn print(out: &mut impl Write, found: &UnknownVisitors) -> Result<()> {
     if !found.groups.is_empty() {
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
@@ -79,13 +79,13 @@ fn print(out: &mut impl Write, found: &StrangersWire) -> Result<()> {
     let groups = found.groups.len();
     writeln!(out, "{groups} unknown visitors in {visits} visits, up to distance {}", Distance(found.distance))?;
     if found.foreign > 0 {
-        writeln!(out, "{} visits are left out: their embeddings are another model's", found.foreign)?;
+        writeln!(out, "{} visits are left out: another model made their embeddings", found.foreign)?;
     }
     if found.unreadable > 0 {
         writeln!(out, "{} records cannot be read; they expire like the others", found.unreadable)?;
     }
     if found.keep_s == 0 {
-        writeln!(out, "Unknown visitors are not kept: [gallery] keep_unknown says for how long they are")?;
+        writeln!(out, "Unknown visitors are not kept; set [gallery] keep_unknown to keep them")?;
     }
     Ok(())
 }

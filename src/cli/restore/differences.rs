@@ -1,6 +1,4 @@
-//! What a backup would change, in words: people, modes, and where the records end.
-//!
-//! Knows nothing of how a backup is put in place.
+//! The differences between a store and a backup: people, modes, and the newest record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -10,24 +8,24 @@ use std::time::SystemTime;
 use anyhow::Result;
 use jiff::Timestamp;
 
-use crate::daemon::doors::saved::SavedState;
 use crate::domain::{Mode, ModelId, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::Journal;
+use crate::office::saved::SavedState;
 use crate::seal::Ring;
 use crate::store::Store;
 
-/// What matters of a store here.
+/// The parts of a store that are compared.
 pub struct Held {
     pub people: BTreeMap<PersonId, Person>,
-    /// Other modes than normal, by door.
+    /// Modes other than normal, by door.
     pub modes: BTreeMap<String, Mode>,
-    /// The newest record: its number and time. `None` also where it cannot be read.
+    /// The newest record's number and time. `None` without records, or where it cannot be read.
     pub newest: Option<(u64, SystemTime)>,
 }
 
 impl Held {
-    /// Reads a store. Needs no key: templates are not looked at.
+    /// Reads a store. Needs no key, because it reads no templates.
     pub fn of(store: &Store) -> Result<Held> {
         let gallery = Gallery::open(store, &Arc::new(Ring::plain()), ModelId::new("none"), 1)?;
         let saved = SavedState::load(&store.tree("standing")?)?;
@@ -39,14 +37,14 @@ impl Held {
     }
 }
 
-/// What differs between the store that is there and the backup, one line each. The lines that let somebody in come first.
+/// The differences between the existing store and the backup, one line each. Those that let somebody in come first.
 pub fn differences(now: &Held, backup: &Held) -> String {
     let mut text = String::new();
     let line = |text: &mut String, words: String| {
-        // Writing to a text does not fail.
+        // Writing to a string does not fail.
         writeln!(text, "{words}").ok();
     };
-    for (name, held) in [("the backup", backup), ("the store that is there", now)] {
+    for (name, held) in [("the backup", backup), ("the existing store", now)] {
         let newest =
             held.newest.map_or("no record".to_owned(), |(seq, at)| format!("newest record {seq} of {}", time(at)));
         line(&mut text, format!("{name}: {} people, {newest}", held.people.len()));
@@ -57,37 +55,37 @@ pub fn differences(now: &Held, backup: &Held) -> String {
         line(&mut text, format!("{} records made since are not in the backup", now - backup));
     }
     let mut differ = false;
-    let mut tell = |text: &mut String, what: &str, person: &Person, more: &str| {
+    let mut report = |text: &mut String, what: &str, person: &Person, more: &str| {
         differ = true;
         line(text, format!("  {what}: {} (#{}){more}", person.name, person.id));
     };
     for person in backup.people.values().filter(|person| !now.people.contains_key(&person.id)) {
         let sleeping = if person.enabled { "" } else { ", disabled" };
-        tell(&mut text, "comes back, removed since", person, sleeping);
+        report(&mut text, "returns, removed since", person, sleeping);
     }
     for (person, then) in both(now, backup) {
         if then.enabled && !person.enabled {
-            tell(&mut text, "is enabled again, disabled since", person, "");
+            report(&mut text, "is enabled again, disabled since", person, "");
         }
     }
     for (person, then) in both(now, backup) {
         if !then.enabled && person.enabled {
-            tell(&mut text, "is disabled again, enabled since", person, "");
+            report(&mut text, "is disabled again, enabled since", person, "");
         }
         if then.name != person.name {
-            tell(&mut text, "has another name in the backup", person, &format!(": {}", then.name));
+            report(&mut text, "has another name in the backup", person, &format!(": {}", then.name));
         }
         if then.groups != person.groups {
             let more = format!(": {} instead of {}", groups(then), groups(person));
-            tell(&mut text, "is in other groups again", person, &more);
+            report(&mut text, "is in other groups again", person, &more);
         }
         if (then.valid_from, then.valid_until) != (person.valid_from, person.valid_until) {
             let more = format!(": {} instead of {}", validity(then), validity(person));
-            tell(&mut text, "may pass at other times again", person, &more);
+            report(&mut text, "may pass at other times again", person, &more);
         }
     }
     for person in now.people.values().filter(|person| !backup.people.contains_key(&person.id)) {
-        tell(&mut text, "is missing, enrolled since", person, "");
+        report(&mut text, "is missing, enrolled since", person, "");
     }
     let doors: BTreeSet<&String> = now.modes.keys().chain(backup.modes.keys()).collect();
     for door in doors {
@@ -104,7 +102,7 @@ pub fn differences(now: &Held, backup: &Held) -> String {
     text
 }
 
-/// People of both: as they are now, and as the backup has them.
+/// People in both: as they are now, and as they are in the backup.
 fn both<'a>(now: &'a Held, backup: &'a Held) -> impl Iterator<Item = (&'a Person, &'a Person)> {
     now.people.values().filter_map(|person| Some((person, backup.people.get(&person.id)?)))
 }
@@ -124,7 +122,7 @@ fn validity(person: &Person) -> String {
 
 fn time(at: SystemTime) -> String {
     Timestamp::try_from(at)
-        .map_or_else(|_| "an unreadable time".to_owned(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .map_or_else(|_| "an unknown time".to_owned(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 #[cfg(test)]
@@ -156,20 +154,20 @@ mod tests {
     }
 
     #[test]
-    fn each_difference_is_a_line_and_who_comes_back_is_first() {
+    fn each_difference_is_a_line_and_people_who_return_come_first() {
         let disabled = Person { enabled: false, ..person(2, "Bob") };
         let regrouped = Person { groups: Vec::new(), ..person(3, "Cy") };
         let now = held(vec![disabled, regrouped, person(5, "Eve")], &[("front", Mode::Lockdown { group: None })], 90);
         let backup = held(vec![person(1, "Ada"), person(2, "Bob"), person(3, "Cy")], &[], 70);
-        let told = differences(&now, &backup);
-        let lines: Vec<&str> = told.lines().collect();
+        let text = differences(&now, &backup);
+        let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines,
             [
                 "the backup: 3 people, newest record 70 of 1970-01-01T00:00:00Z",
-                "the store that is there: 3 people, newest record 90 of 1970-01-01T00:00:00Z",
+                "the existing store: 3 people, newest record 90 of 1970-01-01T00:00:00Z",
                 "20 records made since are not in the backup",
-                "  comes back, removed since: Ada (#1)",
+                "  returns, removed since: Ada (#1)",
                 "  is enabled again, disabled since: Bob (#2)",
                 "  is in other groups again: Cy (#3): staff instead of no group",
                 "  is missing, enrolled since: Eve (#5)",

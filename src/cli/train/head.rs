@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use self::report::Report;
-use super::super::book::{enrolled, journal_is_at_hand};
+use super::super::client::{enrolled, journal_can_be_written};
 use super::super::context::Context;
 use super::super::evaluate::crowd::Crowd;
 use super::super::evaluate::looking::{Eyes, told};
@@ -210,7 +210,7 @@ impl Head {
             return Ok(Material { people, model: model.id(), what, target: target(&model), without_face: 0 });
         };
         if let (Some(config), None, false) = (&config, &self.out, self.dry_run) {
-            journal_is_at_hand(config)?;
+            journal_can_be_written(config)?;
         }
         let mut left_out = Vec::new();
         let photographs = told(crowd::people(folder)?, &mut left_out);

@@ -39,7 +39,7 @@ fn a_board_that_wakes_in_1970_has_no_time() {
 }
 
 #[test]
-fn yesterdays_time_after_a_power_cut_is_provably_wrong_until_the_network_tells() {
+fn yesterdays_time_after_a_power_cut_is_provably_wrong_until_the_network_sets_it() {
     for kernel in [Some(false), None, Some(true)] {
         let (mut watch, clock) = ran(kernel);
         clock.reboot(day(99));

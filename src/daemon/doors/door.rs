@@ -7,8 +7,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::{Doorway, Referee, Schedule};
-use crate::domain::{Alarm, Direction, Mode, Named, PersonId};
+use crate::domain::{Alarm, Direction, DoorIndex, Mode, Named, PersonId};
 use crate::door::RelayHandle;
+use crate::office::saved::HoursEnded;
 
 /// Somebody who was let through and has not passed yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,18 +45,23 @@ pub struct DoorList(Vec<Door>);
 
 impl DoorList {
     /// The door with this index, if there is one.
-    pub fn get_mut(&mut self, index: usize) -> Option<&mut Door> {
-        self.0.get_mut(index)
+    pub fn get_mut(&mut self, index: DoorIndex) -> Option<&mut Door> {
+        self.0.get_mut(index.0)
     }
 
     /// As [`DoorList::get_mut`].
-    pub fn get(&self, index: usize) -> Option<&Door> {
-        self.0.get(index)
+    pub fn get(&self, index: DoorIndex) -> Option<&Door> {
+        self.0.get(index.0)
     }
 
     /// The number of doors.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The indices of all doors, in order.
+    pub fn indices(&self) -> impl Iterator<Item = DoorIndex> + use<> {
+        DoorIndex::all(self.0.len())
     }
 
     /// All doors in their order.
@@ -76,27 +82,19 @@ impl From<Vec<Door>> for DoorList {
 }
 
 #[allow(clippy::indexing_slicing, reason = "the doors' thread checks an index when it comes in")]
-impl Index<usize> for DoorList {
+impl Index<DoorIndex> for DoorList {
     type Output = Door;
 
-    fn index(&self, index: usize) -> &Door {
-        &self.0[index]
+    fn index(&self, index: DoorIndex) -> &Door {
+        &self.0[index.0]
     }
 }
 
 #[allow(clippy::indexing_slicing, reason = "the doors' thread checks an index when it comes in")]
-impl IndexMut<usize> for DoorList {
-    fn index_mut(&mut self, index: usize) -> &mut Door {
-        &mut self.0[index]
+impl IndexMut<DoorIndex> for DoorList {
+    fn index_mut(&mut self, index: DoorIndex) -> &mut Door {
+        &mut self.0[index.0]
     }
-}
-
-/// Unlock hours that an operator ended by locking the door. The schedule does not unlock it again before `until`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HoursEnded {
-    pub schedule: String,
-    /// When the hours end by the schedule; `None` if no end is in sight.
-    pub until: Option<Timestamp>,
 }
 
 /// A schedule with its last answer, because computing one takes a calendar.

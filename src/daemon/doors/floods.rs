@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Doors;
 use super::log::log_event;
 use crate::access::{Act, Change, Chatter, Kind, Repeats};
-use crate::domain::{Decision, Direction, DoorCommand, Event, Input, Moment, PersonId};
+use crate::domain::{Decision, Direction, DoorCommand, DoorIndex, Event, Input, Moment, PersonId};
 
 /// A press of a chattering exit button unlocks for at least this long, so that there are fewer records.
 const CHATTERING_PULSE: Duration = Duration::from_secs(10);
@@ -85,33 +85,33 @@ impl Floods {
     }
 
     /// The chattering input of a door, in words; `None` if there is none.
-    pub fn trouble(&self, door: usize) -> Option<String> {
-        let of = &self.doors.get(door)?.inputs;
-        let input = Input::ALL.into_iter().find(|input| of.get(*input).chatter.lasts())?;
+    pub fn trouble(&self, door: DoorIndex) -> Option<String> {
+        let of = &self.doors.get(door.0)?.inputs;
+        let input = Input::ALL.into_iter().find(|input| of.get(*input).chatter.is_active())?;
         Some(format!("the {input} changes all the time: check its contact and its wires"))
     }
 
-    fn input(&mut self, door: usize, input: Input) -> Option<&mut InputCount> {
-        self.doors.get_mut(door).map(|at| at.inputs.get_mut(input))
+    fn input(&mut self, door: DoorIndex, input: Input) -> Option<&mut InputCount> {
+        self.doors.get_mut(door.0).map(|at| at.inputs.get_mut(input))
     }
 }
 
 impl Doors {
     /// Whether a decision gets its own record; otherwise it is counted.
-    pub(super) fn is_recorded(&mut self, door: usize, decision: &Decision, direction: Option<Direction>) -> bool {
+    pub(super) fn is_recorded(&mut self, door: DoorIndex, decision: &Decision, direction: Option<Direction>) -> bool {
         let (now, spare) = (self.clock.now(), (self.floods.short_of_room)());
-        let Some(at) = self.floods.doors.get_mut(door) else { return true };
-        at.repeats.is_told(decision, direction, spare, now)
+        let Some(at) = self.floods.doors.get_mut(door.0) else { return true };
+        at.repeats.needs_record(decision, direction, spare, now)
     }
 
     /// Counts a change of an input of `door`, and returns whether it gets its own record. Informs the doorway if the input begins or ends to
     /// chatter.
-    pub(super) fn count_change(&mut self, door: usize, input: Input, active: bool) -> Change {
+    pub(super) fn count_change(&mut self, door: DoorIndex, input: Input, active: bool) -> Change {
         // An exit request is the record that lets somebody out.
         let (now, spare) = (self.clock.now(), input != Input::ExitButton && (self.floods.short_of_room)());
-        let Some(of) = self.floods.input(door, input) else { return Change::Told };
+        let Some(of) = self.floods.input(door, input) else { return Change::Recorded };
         if of.active.replace(active).is_none_or(|before| before == active) {
-            return Change::Told;
+            return Change::Recorded;
         }
         let change = of.chatter.change(active, spare, now);
         self.follow_chatter(door, input);
@@ -119,10 +119,10 @@ impl Doors {
     }
 
     /// Reduces `acts`, which follow from a change that was counted, by the records that only report the change.
-    pub(super) fn without_records(&mut self, door: usize, input: Input, acts: Vec<Act>) -> Vec<Act> {
+    pub(super) fn without_records(&mut self, door: DoorIndex, input: Input, acts: Vec<Act>) -> Vec<Act> {
         // First what the relay did by itself.
         self.release(door);
-        let of = self.floods.doors.get(door).map(|at| at.inputs.get(input));
+        let of = self.floods.doors.get(door.0).map(|at| at.inputs.get(input));
         let since = of.and_then(|of| of.chatters_since).map(|since| self.clock.now().since(since));
         let unlocked = self.doors.get(door).is_some_and(|this| this.doorway.is_unlocked());
         let unlocks = acts.iter().any(|act| matches!(act, Act::Egress { .. }));
@@ -152,7 +152,7 @@ impl Doors {
             return;
         }
         let now = self.clock.now();
-        for door in 0..self.doors.len() {
+        for door in self.doors.indices() {
             for (subject, event) in self.due_summaries(door, end, now) {
                 log_event(&event);
                 // A record that waits for a stalled disk will be written.
@@ -165,8 +165,8 @@ impl Doors {
         }
     }
 
-    fn due_summaries(&self, door: usize, end: bool, now: Moment) -> Vec<(Subject, Event)> {
-        let (Some(at), Some(this)) = (self.floods.doors.get(door), self.doors.get(door)) else { return Vec::new() };
+    fn due_summaries(&self, door: DoorIndex, end: bool, now: Moment) -> Vec<(Subject, Event)> {
+        let (Some(at), Some(this)) = (self.floods.doors.get(door.0), self.doors.get(door)) else { return Vec::new() };
         let name = &this.name;
         let named = |id: PersonId| self.named(id);
         let denials = at.repeats.due(end, now).into_iter().map(|summary| {
@@ -198,21 +198,21 @@ impl Doors {
         denials.chain(contacts).collect()
     }
 
-    fn summarised(&mut self, door: usize, subject: &Subject, written: bool, now: Moment) {
-        let Some(at) = self.floods.doors.get_mut(door) else { return };
+    fn summarised(&mut self, door: DoorIndex, subject: &Subject, written: bool, now: Moment) {
+        let Some(at) = self.floods.doors.get_mut(door.0) else { return };
         match (subject, written) {
-            (Subject::Denials(kind), true) => at.repeats.told(kind),
-            (Subject::Denials(kind), false) => at.repeats.put_off(kind, now),
-            (Subject::Contact(input), true) => at.inputs.get_mut(*input).chatter.told(now),
-            (Subject::Contact(input), false) => at.inputs.get_mut(*input).chatter.put_off(now),
+            (Subject::Denials(kind), true) => at.repeats.recorded(kind),
+            (Subject::Denials(kind), false) => at.repeats.postpone(kind, now),
+            (Subject::Contact(input), true) => at.inputs.get_mut(*input).chatter.recorded(now),
+            (Subject::Contact(input), false) => at.inputs.get_mut(*input).chatter.postpone(now),
         }
     }
 
     /// Informs the doorway if an input begins or ends to chatter, and carries out what follows.
-    fn follow_chatter(&mut self, door: usize, input: Input) {
+    fn follow_chatter(&mut self, door: DoorIndex, input: Input) {
         let now = self.clock.now();
         let Some(of) = self.floods.input(door, input) else { return };
-        let chatters = of.chatter.lasts();
+        let chatters = of.chatter.is_active();
         match (chatters, of.chatters_since) {
             (true, None) => of.chatters_since = Some(now),
             (false, Some(_)) => of.chatters_since = None,

@@ -33,9 +33,9 @@ pub(super) fn log_event(event: &Event) {
             tracing::warn!(%door, what, "ALARM");
         }
         Event::AlarmEnded { door, alarm, .. } => tracing::info!(%door, alarm = alarm.as_str(), "end of alarm"),
-        Event::ModeSet { door, mode, by } => tracing::info!(%door, mode = mode.as_str(), by, "mode set"),
-        Event::OperatorUnlocked { door, by, .. } => tracing::info!(%door, by, "an operator unlocks"),
-        Event::OperatorLocked { door, by } => tracing::info!(%door, by, "an operator locks"),
+        Event::ModeSet { door, mode, by } => tracing::info!(%door, mode = mode.as_str(), %by, "mode set"),
+        Event::OperatorUnlocked { door, by, .. } => tracing::info!(%door, %by, "an operator unlocks"),
+        Event::OperatorLocked { door, by } => tracing::info!(%door, %by, "an operator locks"),
         Event::ExitRequested { door, refused } => tracing::info!(%door, refused, "exit button"),
         Event::HeldOpenWarning { door, open_for } => {
             tracing::warn!(%door, open_for_s = open_for.as_secs(), "the door stands open");

@@ -10,7 +10,6 @@ mod moves;
 mod orders;
 #[cfg(test)]
 mod properties;
-pub mod saved;
 pub mod timekeeping;
 mod watching;
 pub mod write_queue;
@@ -21,14 +20,16 @@ use std::time::Duration;
 
 use crate::access::{Asked, Authority, Change, Cut, NearEnough, Now, Passage, Shown};
 use crate::clock::{Clock, Evidence};
-use crate::domain::{Decision, Direction, Event, GallerySize, Moment, Named, PersonId, Reason, Sighting, Verdict};
+use crate::domain::{
+    Decision, Direction, DoorIndex, Event, GallerySize, Moment, Named, PersonId, Reason, Sighting, Verdict,
+};
 use crate::door::Input;
 
+use crate::office::saved::{SavedEntry, SavedState};
 use door::{Door, DoorList, DoorView, PassingPerson};
 use floods::Floods;
 use log::log_decision;
 pub use orders::{DoorOrder, RequestError};
-use saved::{SavedEntry, SavedState};
 use timekeeping::Timekeeper;
 use writer::{EventWriter, People, Unwritten};
 
@@ -94,7 +95,7 @@ impl Doors {
         *authority.whereabouts_mut() = saved.places.iter().cloned().collect();
         for (door, came) in &saved.first_came {
             if let Some(at) = doors.iter().position(|this| *this.name == **door) {
-                authority.restore_first_came(at, came.in_zone(&authority.rules().zone));
+                authority.restore_first_came(DoorIndex(at), came.in_zone(&authority.rules().zone));
             }
         }
         let counted = people.count();
@@ -122,7 +123,7 @@ impl Doors {
             doors.clock_was_set(-back);
         }
         doors.look_at_quality(now);
-        for door in 0..doors.doors.len() {
+        for door in doors.doors.indices() {
             let this = &mut doors.doors[door];
             let ended = saved.hours_ended.iter().find(|(name, _)| **name == *this.name);
             this.hours_ended = ended.map(|(_, ended)| ended.clone());
@@ -140,11 +141,11 @@ impl Doors {
 
     /// The current state of each door.
     pub fn views(&self) -> Vec<DoorView> {
-        let with_trouble = |(at, this): (usize, &Door)| {
+        let with_trouble = |(at, this): (DoorIndex, &Door)| {
             let view = this.view();
             DoorView { trouble: view.trouble.or_else(|| self.floods.trouble(at)), ..view }
         };
-        self.doors.iter().enumerate().map(with_trouble).collect()
+        self.doors.indices().zip(self.doors.iter()).map(with_trouble).collect()
     }
 
     /// The number of people in each zone that is not empty.
@@ -154,7 +155,7 @@ impl Doors {
 
     /// What is wrong, in one line; `None` if nothing is.
     pub fn trouble(&self) -> Option<String> {
-        let of_door = |(at, this): (usize, &Door)| {
+        let of_door = |(at, this): (DoorIndex, &Door)| {
             let alarm = this.doorway.alarms().next().map(|alarm| format!("alarm: {}", alarm.as_str()));
             let trouble = this.trouble.clone().or_else(|| this.inputs_trouble.clone()).or(alarm);
             let trouble = trouble.or_else(|| self.floods.trouble(at))?;
@@ -163,11 +164,11 @@ impl Doors {
         self.journal_trouble
             .as_ref()
             .map(|trouble| trouble.reason.clone())
-            .or_else(|| self.doors.iter().enumerate().find_map(of_door))
+            .or_else(|| self.doors.indices().zip(self.doors.iter()).find_map(of_door))
     }
 
     /// A face at `door`, seen by a camera on the side `direction`.
-    pub fn seen(&mut self, door: usize, direction: Option<Direction>, sighting: &Sighting) {
+    pub fn seen(&mut self, door: DoorIndex, direction: Option<Direction>, sighting: &Sighting) {
         self.follow_gallery();
         if self.grant_waits_for(door, sighting.nearest.map(|nearest| nearest.person)) {
             return;
@@ -206,7 +207,7 @@ impl Doors {
     }
 
     /// An input of `door` changed at `at`, or was read for the first time.
-    pub fn contact(&mut self, door: usize, input: Input, active: bool, at: Moment) {
+    pub fn contact(&mut self, door: DoorIndex, input: Input, active: bool, at: Moment) {
         let now = self.now();
         let other_open = self.other_open(door);
         let change = self.count_change(door, input, active);
@@ -225,7 +226,7 @@ impl Doors {
     }
 
     /// The inputs of `door` cannot be read (`trouble`), or can be read again (`None`).
-    pub fn contacts(&mut self, door: usize, trouble: Option<String>) {
+    pub fn contacts(&mut self, door: DoorIndex, trouble: Option<String>) {
         let Some(this) = self.doors.get_mut(door) else { return };
         let event = match (&this.inputs_trouble, &trouble) {
             (None, Some(reason)) => {
@@ -242,7 +243,7 @@ impl Doors {
     /// Does what is due: releases relays, raises alarms of doors that stay open, begins and ends hours, notices a clock that was set.
     pub fn tick(&mut self) {
         let now = self.now();
-        for door in 0..self.doors.len() {
+        for door in self.doors.indices() {
             self.release(door);
             let acts = self.doors[door].doorway.tick(now.moment);
             self.carry_out(door, acts, None).ok();
@@ -273,7 +274,7 @@ impl Doors {
 
     /// Puts all relays at their safe level and writes the last summaries, because the daemon ends.
     pub fn make_safe(&mut self, reason: &'static str) {
-        for door in 0..self.doors.len() {
+        for door in self.doors.indices() {
             if let Err(why) = self.lock(door, reason) {
                 tracing::error!(door = %self.doors[door].name, %why, "the relay may still be energised: cut its power");
             }
@@ -286,7 +287,7 @@ impl Doors {
         self.note(event, &[]).is_ok()
     }
 
-    fn decided(&mut self, door: usize, direction: Option<Direction>, decision: Decision, with: Option<PersonId>) {
+    fn decided(&mut self, door: DoorIndex, direction: Option<Direction>, decision: Decision, with: Option<PersonId>) {
         let now = self.now();
         let name = self.doors[door].name.clone();
         let (verdict, evidence, nearest) = (decision.verdict, decision.captured_at, decision.nearest);
@@ -345,7 +346,7 @@ impl Doors {
     }
 
     /// Somebody went through the door.
-    fn passed(&mut self, door: usize, Passage { who, record }: Passage<PassingPerson>) {
+    fn passed(&mut self, door: DoorIndex, Passage { who, record }: Passage<PassingPerson>) {
         let now = self.now();
         let PassingPerson { person, direction } = who;
         let zone = self.authority.passed(door, person.id, direction, now);
@@ -356,12 +357,12 @@ impl Doors {
     }
 
     /// The name of another door of the same interlock that is unlocked or open.
-    fn other_open(&self, door: usize) -> Option<String> {
+    fn other_open(&self, door: DoorIndex) -> Option<String> {
         let interlock = self.doors.get(door)?.interlock.as_ref()?;
         let others = self
             .doors
-            .iter()
-            .enumerate()
+            .indices()
+            .zip(self.doors.iter())
             .filter(|(at, this)| *at != door && this.interlock.as_ref() == Some(interlock));
         others.map(|(_, this)| this).find(|this| this.is_passable()).map(|this| this.name.to_string())
     }

@@ -6,11 +6,11 @@ use thiserror::Error;
 
 use super::Doors;
 use super::log::log_event;
-use super::saved::SavedEntry;
 use super::writer::Unwritten;
 use crate::access::Act;
-use crate::domain::{Cause, DoorCommand, Event, Mode, Moment, PersonId};
+use crate::domain::{Cause, DoorCommand, DoorIndex, Event, Mode, Moment, PersonId};
 use crate::door::{DoorError, Outcome, Report};
+use crate::office::saved::SavedEntry;
 
 /// Why an act was not carried out. Of several failures the first is reported.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -35,7 +35,7 @@ pub(super) struct Moved {
 }
 
 impl Doors {
-    pub(super) fn carry_out(&mut self, door: usize, acts: Vec<Act>, record: Option<u64>) -> Result<(), Failure> {
+    pub(super) fn carry_out(&mut self, door: DoorIndex, acts: Vec<Act>, record: Option<u64>) -> Result<(), Failure> {
         self.carry_out_for(door, acts, record, None)
     }
 
@@ -43,7 +43,7 @@ impl Doors {
     /// it rests on.
     pub(super) fn carry_out_for(
         &mut self,
-        door: usize,
+        door: DoorIndex,
         acts: Vec<Act>,
         mut record: Option<u64>,
         evidence: Option<Moment>,
@@ -74,7 +74,7 @@ impl Doors {
     }
 
     /// Records an event at a door, with the entries of its saved state that change with it.
-    fn note_act(&mut self, door: usize, event: &Event) -> Result<u64, Failure> {
+    fn note_act(&mut self, door: DoorIndex, event: &Event) -> Result<u64, Failure> {
         log_event(event);
         let this = &mut self.doors[door];
         let saved = match event {
@@ -94,7 +94,7 @@ impl Doors {
     }
 
     /// Unlocks for people who leave. The relay does not wait for the record, unless that is configured.
-    fn let_out(&mut self, door: usize, cause: Cause, command: DoorCommand, event: &Event) -> Result<(), Failure> {
+    fn let_out(&mut self, door: DoorIndex, cause: Cause, command: DoorCommand, event: &Event) -> Result<(), Failure> {
         if !self.exit_unrecorded {
             let record = self.note_act(door, event)?;
             let moved = self.energise(door, cause, command, None);
@@ -109,7 +109,7 @@ impl Doors {
     /// Energises the relay. Records nothing.
     fn energise(
         &mut self,
-        door: usize,
+        door: DoorIndex,
         cause: Cause,
         command: DoorCommand,
         evidence: Option<Moment>,
@@ -148,7 +148,7 @@ impl Doors {
     /// Records what became of an order that energises. `record` is the sequence number of the record that allowed it.
     fn note_move(
         &mut self,
-        door: usize,
+        door: DoorIndex,
         cause: Cause,
         record: u64,
         moved: Result<Moved, Failure>,
@@ -169,7 +169,7 @@ impl Doors {
     }
 
     /// Whether a grant of this person still waits for a stalled disk. More frames of the same person would only add grants to the queue.
-    pub(super) fn grant_waits_for(&mut self, door: usize, person: Option<PersonId>) -> bool {
+    pub(super) fn grant_waits_for(&mut self, door: DoorIndex, person: Option<PersonId>) -> bool {
         let nothing_waits = self.writer.waiting() == 0;
         let Some(this) = self.doors.get_mut(door) else { return false };
         if nothing_waits {
@@ -181,7 +181,7 @@ impl Doors {
     /// The door stayed locked because the record of a grant is still pending. Another record, which follows it, says so.
     pub(super) fn explain_shut_door(
         &mut self,
-        door: usize,
+        door: DoorIndex,
         person: PersonId,
         unwritten: Option<Unwritten>,
         opens_day: bool,
@@ -198,7 +198,7 @@ impl Doors {
         self.note(&Event::UnlockRefused { door: name, reason }, &saved).ok();
     }
 
-    pub(super) fn lock(&mut self, door: usize, reason: &str) -> Result<(), Failure> {
+    pub(super) fn lock(&mut self, door: DoorIndex, reason: &str) -> Result<(), Failure> {
         self.release(door);
         let this = &mut self.doors[door];
         let (name, now) = (this.name.clone(), self.clock.now());
@@ -221,7 +221,7 @@ impl Doors {
     }
 
     /// Handles what the relay did by itself.
-    pub(super) fn release(&mut self, door: usize) {
+    pub(super) fn release(&mut self, door: DoorIndex) {
         for report in self.doors[door].relay.reports() {
             let this = &mut self.doors[door];
             match report {
@@ -243,7 +243,7 @@ impl Doors {
     }
 
     /// The wires did not go to their safe level. They are retried ten times a second; the failure is recorded once.
-    fn failed(&mut self, door: usize, reason: String) {
+    fn failed(&mut self, door: DoorIndex, reason: String) {
         let this = &mut self.doors[door];
         this.level_unknown = true;
         if this.trouble.as_ref() == Some(&reason) {

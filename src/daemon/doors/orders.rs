@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use super::Doors;
 use super::moves::Failure;
-use super::saved::SavedEntry;
-use crate::domain::{Event, Mode, Moment, PersonId, earliest};
+use crate::domain::{DoorIndex, Event, Mode, Moment, PersonId, earliest};
+use crate::office::saved::SavedEntry;
 
 /// An operator's order to a door.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,13 @@ impl Doors {
     ///
     /// # Errors
     /// Why the order was not carried out; or that it is in force, but its record may not be on disk.
-    pub fn order(&mut self, door: usize, order: DoorOrder, by: &str, not_after: Moment) -> Result<(), RequestError> {
+    pub fn order(
+        &mut self,
+        door: DoorIndex,
+        order: DoorOrder,
+        by: &str,
+        not_after: Moment,
+    ) -> Result<(), RequestError> {
         let other_open = self.other_open(door);
         let Some(this) = self.doors.get_mut(door) else { return Err(RequestError::NoSuchDoor) };
         let name = this.name.clone();
@@ -62,9 +68,11 @@ impl Doors {
             DoorOrder::Mode(Mode::Normal) if !late.is_zero() => return Err(RequestError::Late { door: name, late }),
             DoorOrder::Unlock { duration } => {
                 let duration = duration.unwrap_or(this.doorway.settings().pulse);
-                this.doorway.operator_unlocks(duration, by, other_open.as_deref(), not_after)
+                this.doorway
+                    .operator_unlocks(duration, by, other_open.as_deref(), not_after)
+                    .map_err(|refusal| refusal.to_string())
             }
-            DoorOrder::Lock => this.doorway.operator_locks(by),
+            DoorOrder::Lock => this.doorway.operator_locks(by).map_err(|refusal| refusal.to_string()),
             DoorOrder::Mode(mode) => {
                 self.authority.mode_set(door);
                 Ok(this.doorway.set_mode(mode, by, not_after))
@@ -92,9 +100,9 @@ impl Doors {
     }
 
     /// Reverts a mode whose record could not be written. If the record is still pending, another one follows it that restores the mode before.
-    fn take_back_mode(&mut self, door: usize, before: Mode, pending: bool) {
+    fn take_back_mode(&mut self, door: DoorIndex, before: Mode, pending: bool) {
         let this = &mut self.doors[door];
-        this.doorway.take_back_mode(before.clone());
+        this.doorway.revert_mode(before.clone());
         if pending {
             let entry = SavedEntry::mode(&this.name, &before);
             let by = "usher, because the disk had stalled".to_owned();

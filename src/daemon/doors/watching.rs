@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::Doors;
-use super::door::HoursEnded;
-use super::saved::SavedEntry;
 use crate::access::Now;
 use crate::domain::{Event, GallerySize, TimeQuality};
+use crate::office::saved::HoursEnded;
+use crate::office::saved::SavedEntry;
 
 /// The wall clock was set if it has moved by this much more or less than the time that passed.
 const JUMP: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ impl Doors {
         }
         self.clock_looked_at = Some(now);
         self.look_at_quality(now);
-        for door in 0..self.doors.len() {
+        for door in self.doors.indices() {
             let other_open = self.other_open(door);
             let may_begin = self.authority.hours_may_begin(door, now);
             let this = &mut self.doors[door];

@@ -8,9 +8,9 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::saved::SavedEntry;
 use super::writer::{EventWriter, Unwritten};
 use crate::domain::Event;
+use crate::office::saved::SavedEntry;
 
 /// If a record is not on disk after this time, the disk counts as stalled. A grant's evidence is stale by then as well.
 pub const PATIENCE: Duration = Duration::from_secs(1);

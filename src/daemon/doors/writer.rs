@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::saved::SavedEntry;
 use crate::access::Holder;
 use crate::daemon::snapshots::SnapshotQueue;
 use crate::daemon::visitors::VisitorQueue;
@@ -13,6 +12,7 @@ use crate::domain::{Event, GallerySize, Named, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::LedgerError;
 use crate::office::Recorder;
+use crate::office::saved::SavedEntry;
 use crate::store::Tree;
 
 /// Records events.

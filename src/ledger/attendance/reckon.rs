@@ -9,18 +9,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::{Card, Reading};
+pub use crate::domain::AttendanceMethod as Method;
 use crate::domain::{Direction, PersonId};
-
-/// What tells in from out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// The side of the camera.
-    Side,
-    /// In and out by turns, day by day.
-    Alternate,
-    /// The first reading of a day is in, the last is out.
-    FirstLast,
-}
 
 /// How hours are reckoned.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! What could not be written is counted, outlives the process, and is told once.
+//! Lost events are counted, survive a restart, and are reported once.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::ledger::Order;
 
 fn recorder(store: &Store, gap: &Path) -> Recorder {
     let journal = Journal::open(store).unwrap();
-    Recorder::new(store, journal, Arc::new(SystemClock::new())).marking(GapMarks::new(vec![gap.to_owned()]))
+    Recorder::new(store, journal, Arc::new(SystemClock::new())).with_gap_marks(GapMarks::new(vec![gap.to_owned()]))
 }
 
 fn event() -> Event {
@@ -21,8 +21,8 @@ fn unlocked() -> Event {
     Event::Unlocked { door: "front".into(), cause, record: 0, duration, capture_to_door: None }
 }
 
-/// The kinds of all records, and of each `journal_back` how much was lost and how much of that were openings.
-fn told(store: &Store) -> (Vec<String>, Vec<(u64, u64)>) {
+/// The kinds of all records, and for each `journal_back` the numbers of lost events and of lost openings.
+fn reported(store: &Store) -> (Vec<String>, Vec<(u64, u64)>) {
     let records = Journal::open(store).unwrap().list(.., Order::OldestFirst, 1000).unwrap();
     let gaps = records.iter().filter(|record| record.kind == "journal_back");
     let counts =
@@ -31,7 +31,7 @@ fn told(store: &Store) -> (Vec<String>, Vec<(u64, u64)>) {
 }
 
 #[test]
-fn what_could_not_be_written_is_told_once_with_its_count() {
+fn lost_events_are_reported_once_with_their_count() {
     let dir = tempfile::tempdir().unwrap();
     let (store, gap) = (Store::open(&dir.path().join("store")).unwrap(), dir.path().join("gap"));
     let recorder = recorder(&store, &gap);
@@ -47,14 +47,14 @@ fn what_could_not_be_written_is_told_once_with_its_count() {
     recorder.try_again().unwrap();
     assert!(recorder.trouble().is_none() && recorder.gap().is_none());
     recorder.record(&event()).unwrap();
-    assert_eq!(told(&store), (["locked", "journal_back", "locked"].map(str::to_owned).to_vec(), vec![(3, 1)]));
+    assert_eq!(reported(&store), (["locked", "journal_back", "locked"].map(str::to_owned).to_vec(), vec![(3, 1)]));
     assert_eq!(GapMarks::new(vec![gap]).read(|_| true), None);
     let sound = recorder.journal().verify().unwrap();
     assert_eq!((sound.gaps, sound.lost), (1, 3));
 }
 
 #[test]
-fn a_gap_outlives_restarts_and_is_one_record_with_all_of_its_events() {
+fn a_gap_survives_restarts_and_becomes_one_record() {
     let dir = tempfile::tempdir().unwrap();
     let (path, gap) = (dir.path().join("store"), dir.path().join("gap"));
     for run in 1..=3u64 {
@@ -66,14 +66,14 @@ fn a_gap_outlives_restarts_and_is_one_record_with_all_of_its_events() {
     }
     let store = Store::open(&path).unwrap();
     recorder(&store, &gap).record(&event()).unwrap();
-    assert_eq!(told(&store).1, [(6, 3)]);
-    // And not again.
+    assert_eq!(reported(&store).1, [(6, 3)]);
+    // It is not reported again.
     recorder(&store, &gap).record(&event()).unwrap();
-    assert_eq!(told(&store).1, [(6, 3)]);
+    assert_eq!(reported(&store).1, [(6, 3)]);
 }
 
 #[test]
-fn a_mark_that_a_kill_left_behind_is_not_told_twice() {
+fn a_mark_left_by_a_kill_is_not_reported_twice() {
     let dir = tempfile::tempdir().unwrap();
     let (store, gap) = (Store::open(&dir.path().join("store")).unwrap(), dir.path().join("gap"));
     let first = recorder(&store, &gap);
@@ -87,26 +87,26 @@ fn a_mark_that_a_kill_left_behind_is_not_told_twice() {
     let second = recorder(&store, &gap);
     assert_eq!(second.gap(), None);
     second.record(&event()).unwrap();
-    assert_eq!(told(&store).1, [(1, 0)]);
+    assert_eq!(reported(&store).1, [(1, 0)]);
 }
 
 #[test]
-fn what_did_not_happen_leaves_no_gap() {
+fn a_failed_change_leaves_no_gap() {
     let dir = tempfile::tempdir().unwrap();
     let (store, gap) = (Store::open(&dir.path().join("store")).unwrap(), dir.path().join("gap"));
     let recorder = recorder(&store, &gap);
     store.spare(u64::MAX);
-    assert!(recorder.record_or_not_at_all(&event(), &[]).is_err());
+    assert!(recorder.record_change(&event(), &[]).is_err());
     assert!(recorder.trouble().is_some() && recorder.gap().is_none());
     assert!(recorder.try_again().is_err());
     store.spare(0);
     recorder.try_again().unwrap();
     assert!(recorder.trouble().is_none());
-    assert_eq!(told(&store).0, Vec::<String>::new());
+    assert_eq!(reported(&store).0, Vec::<String>::new());
 }
 
 #[test]
-fn where_nothing_can_be_marked_that_is_said() {
+fn failing_to_mark_a_gap_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("store")).unwrap();
     std::fs::write(dir.path().join("file"), "x").unwrap();
@@ -116,5 +116,5 @@ fn where_nothing_can_be_marked_that_is_said() {
     assert!(recorder.trouble().unwrap().unmarked);
     store.spare(0);
     recorder.record(&event()).unwrap();
-    assert_eq!(told(&store).1, [(1, 0)]);
+    assert_eq!(reported(&store).1, [(1, 0)]);
 }

@@ -1,11 +1,11 @@
-//! The ring over restarts, changes of the key, kills and damage.
+//! The ring across restarts, key changes, kills and damage.
 
 use std::fs;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::seal::{RING_COPY, save};
+use crate::seal::file::{RING_COPY, save};
 
 fn key() -> StoreKey {
     StoreKey::generate().unwrap()
@@ -16,7 +16,7 @@ fn ring(dir: &Path, key: &StoreKey) -> Ring {
 }
 
 #[test]
-fn a_sub_key_outlives_a_restart_until_it_is_taken_off() {
+fn a_sub_key_survives_a_restart_until_it_is_removed() {
     let (dir, key) = (tempfile::tempdir().unwrap(), key());
     let first = ring(dir.path(), &key);
     let [one, two] = first.add(2).unwrap()[..] else { panic!() };
@@ -25,7 +25,7 @@ fn a_sub_key_outlives_a_restart_until_it_is_taken_off() {
     assert_eq!(&**again.unseal(one, b"a", &a).unwrap(), b"Ada");
     assert_eq!(again.unseal(two, b"a", &b), Err(SealError::Broken), "in another's place");
     assert_eq!(again.unseal(two, b"a", &a), Err(SealError::Broken), "of another's key");
-    again.take_off(&[one]).unwrap();
+    again.remove(&[one]).unwrap();
     assert_eq!(again.unseal(one, b"a", &a), Err(SealError::NoSubKey));
     let later = ring(dir.path(), &key);
     assert_eq!(later.unseal(one, b"a", &a), Err(SealError::NoSubKey));
@@ -34,7 +34,7 @@ fn a_sub_key_outlives_a_restart_until_it_is_taken_off() {
 }
 
 #[test]
-fn what_was_taken_off_stands_in_neither_file() {
+fn a_removed_sub_key_is_in_neither_file() {
     let (dir, key) = (tempfile::tempdir().unwrap(), key());
     let ring = ring(dir.path(), &key);
     let ids = ring.add(3).unwrap();
@@ -45,29 +45,29 @@ fn what_was_taken_off_stands_in_neither_file() {
         })
     };
     assert!(ids.iter().all(holds));
-    ring.take_off(&ids[..2]).unwrap();
+    ring.remove(&ids[..2]).unwrap();
     assert!(!holds(&ids[0]) && !holds(&ids[1]) && holds(&ids[2]));
 }
 
 #[test]
-fn without_a_key_nothing_is_sealed_and_a_sealed_store_stays_shut() {
+fn without_a_key_nothing_is_sealed_and_a_sealed_store_stays_locked() {
     let (dir, key) = (tempfile::tempdir().unwrap(), key());
     let plain = Ring::open(dir.path(), Ok(None));
-    assert_eq!((plain.state(), plain.add(1).unwrap().len()), (State::Plain, 0));
+    assert_eq!((plain.state(), plain.add(1).unwrap().len()), (RingState::Plain, 0));
     let id = ring(dir.path(), &key).add(1).unwrap()[0];
     let shut = Ring::open(dir.path(), Ok(None));
-    assert_eq!(shut.state(), State::Shut(SealError::NoKey { wanted: key.id() }));
-    assert!(shut.add(1).is_err() && shut.seal(id, b"", b"").is_err() && shut.take_off(&[id]).is_err());
+    assert_eq!(shut.state(), RingState::Locked(SealError::NoKey { wanted: key.id() }));
+    assert!(shut.add(1).is_err() && shut.seal(id, b"", b"").is_err() && shut.remove(&[id]).is_err());
     let other = self::key();
     let wrong = ring(dir.path(), &other);
-    assert_eq!(wrong.state(), State::Shut(SealError::WrongKey { wanted: key.id(), given: other.id() }));
+    assert_eq!(wrong.state(), RingState::Locked(SealError::WrongKey { wanted: key.id(), given: other.id() }));
     let unreadable = SealError::NotAKey { path: "k".into() };
-    assert_eq!(Ring::open(dir.path(), Err(unreadable.clone())).state(), State::Shut(unreadable));
+    assert_eq!(Ring::open(dir.path(), Err(unreadable.clone())).state(), RingState::Locked(unreadable));
     assert_eq!(ring(dir.path(), &key).ids(), [id]);
 }
 
 #[test]
-fn another_key_takes_the_place_of_the_old_one() {
+fn a_new_store_key_replaces_the_old_one() {
     let (dir, old, new) = (tempfile::tempdir().unwrap(), key(), key());
     let ring = ring(dir.path(), &old);
     let id = ring.add(1).unwrap()[0];
@@ -75,12 +75,12 @@ fn another_key_takes_the_place_of_the_old_one() {
     assert_eq!(ring.change_key(new.clone()), Ok(1));
     assert_eq!(&**ring.unseal(id, b"", &sealed).unwrap(), b"Ada");
     assert_eq!(&**self::ring(dir.path(), &new).unseal(id, b"", &sealed).unwrap(), b"Ada");
-    assert!(matches!(self::ring(dir.path(), &old).state(), State::Shut(SealError::WrongKey { .. })));
+    assert!(matches!(self::ring(dir.path(), &old).state(), RingState::Locked(SealError::WrongKey { .. })));
 }
 
-/// Every state that a kill can leave of the two files, when the one is written after the other.
+/// Covers every state in which a kill can leave the two files, since they are written one after the other.
 #[test]
-fn a_change_that_was_cut_short_leaves_the_old_ring_or_the_new_one() {
+fn an_interrupted_key_change_leaves_the_old_ring_or_the_new_one() {
     let (dir, old, new) = (tempfile::tempdir().unwrap(), key(), key());
     let files = || [RING, RING_COPY].map(|name| fs::read(dir.path().join(name)).unwrap());
     let ring = ring(dir.path(), &old);
@@ -105,7 +105,7 @@ fn a_change_that_was_cut_short_leaves_the_old_ring_or_the_new_one() {
 }
 
 #[test]
-fn one_damaged_file_is_mended_and_two_are_told() {
+fn one_damaged_file_is_repaired_and_two_are_reported() {
     let (dir, key) = (tempfile::tempdir().unwrap(), key());
     let id = ring(dir.path(), &key).add(1).unwrap()[0];
     for name in [RING, RING_COPY] {
@@ -121,21 +121,21 @@ fn one_damaged_file_is_mended_and_two_are_told() {
         fs::write(dir.path().join(name), b"scratched").unwrap();
     }
     let damaged = ring(dir.path(), &key);
-    assert!(matches!(damaged.state(), State::Shut(SealError::RingDamaged { .. })), "{damaged:?}");
+    assert!(matches!(damaged.state(), RingState::Locked(SealError::RingDamaged { .. })), "{damaged:?}");
     assert_eq!(load(dir.path(), &saved, &key), Ok(1));
     assert_eq!(ring(dir.path(), &key).ids(), [id]);
 }
 
 #[test]
-fn a_saved_ring_is_put_beside_what_is_there() {
+fn a_saved_ring_is_merged_with_the_present_one() {
     let (dir, key) = (tempfile::tempdir().unwrap(), key());
     let saved = dir.path().join("saved");
     let ring = ring(dir.path(), &key);
     let mut ids = ring.add(2).unwrap();
     assert_eq!(save(dir.path(), &saved, &key), Ok(2));
-    ring.take_off(&ids[..1]).unwrap();
+    ring.remove(&ids[..1]).unwrap();
     ids.extend(ring.add(1).unwrap());
-    // Saved over: what was taken off is gone from there, too.
+    // Saving again drops the removed sub-key from the saved file too.
     let kept = fs::read(&saved).unwrap();
     assert_eq!(save(dir.path(), &saved, &key), Ok(2));
     assert_eq!(load(dir.path(), &saved, &key), Ok(0));
@@ -162,7 +162,7 @@ proptest! {
             fs::write(dir.path().join(RING_COPY), &bytes).unwrap();
             let ring = ring(dir.path(), &key);
             prop_assert!(!ring.ids().contains(&id));
-            prop_assert!(matches!(ring.state(), State::Shut(_)));
+            prop_assert!(matches!(ring.state(), RingState::Locked(_)));
         }
     }
 }

@@ -2,15 +2,13 @@
 //!
 //! Knows nothing of what a model is for.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::avx2::Kernels;
 use super::network::{InputForm, Network};
 use super::{Runtime, RuntimeError};
+pub use crate::domain::Accelerator;
 
 /// `kLiteRtHwAcceleratorCpu`, `…Gpu`, `…Npu`.
 const CPU: i32 = 1;
@@ -24,47 +22,6 @@ const LEAST_AGREEMENT: f64 = 0.99;
 /// The largest difference between a float of our own kernels and of LiteRT's on the CPU, as a part of the output's largest. The whole numbers are
 /// the same; only the last layers' sums and the exponential may round otherwise.
 const MOST_DIFFERENCE: f32 = 1e-5;
-
-/// What the operator asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Accelerator {
-    /// The NPU when a vendor's library for it lies beside LiteRT's, else the CPU.
-    #[default]
-    Auto,
-    Cpu,
-    /// LiteRT's GPU accelerator.
-    Gpu,
-    /// LiteRT's NPU dispatch.
-    Npu,
-    /// An external delegate of classic TensorFlow Lite.
-    Delegate(PathBuf),
-}
-
-impl FromStr for Accelerator {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Accelerator, String> {
-        match text {
-            "auto" => Ok(Accelerator::Auto),
-            "cpu" => Ok(Accelerator::Cpu),
-            "gpu" => Ok(Accelerator::Gpu),
-            "npu" => Ok(Accelerator::Npu),
-            path if path.starts_with('/') => Ok(Accelerator::Delegate(path.into())),
-            other => Err(format!("`{other}` is none of auto, cpu, gpu, npu or the absolute path of a delegate")),
-        }
-    }
-}
-
-impl fmt::Display for Accelerator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Accelerator::Auto => f.write_str("auto"),
-            Accelerator::Cpu => f.write_str("cpu"),
-            Accelerator::Gpu => f.write_str("gpu"),
-            Accelerator::Npu => f.write_str("npu"),
-            Accelerator::Delegate(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
 
 /// Where a model runs, and why.
 #[derive(Clone, Debug)]

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::super::super::book::note_head;
+use super::super::super::client::note_head;
 use super::super::super::context::Context;
 use super::report::Report;
+use crate::api::journal::HeadRequest;
 use crate::config::Config;
-use crate::daemon::wire::HeadRequest;
 use crate::setup;
 use crate::vision::digest::sha256;
 use crate::vision::head_file::{HeadFile, HeadFileError};
@@ -28,7 +28,7 @@ pub fn keep(file: &HeadFile, path: &Path, report: &Report, config: &Config) -> R
             missed_without: report.judgement.before.value,
             missed_behind: report.judgement.after.value,
         };
-        note_head(config, kept).context("no head was kept")
+        note_head(config, &kept).context("no head was kept")
     })
 }
 
@@ -49,7 +49,7 @@ pub fn remove(context: &Context) -> Result<()> {
     let aside = path.with_extension("removed");
     let cannot = || format!("cannot remove {}", path.display());
     std::fs::rename(&path, &aside).with_context(cannot)?;
-    if let Err(error) = note_head(&config, HeadRequest::Removed { head, sha256: sha256(&content) }) {
+    if let Err(error) = note_head(&config, &HeadRequest::Removed { head, sha256: sha256(&content) }) {
         std::fs::rename(&aside, &path).with_context(cannot)?;
         return Err(error.context("the head was not taken off"));
     }

@@ -6,10 +6,9 @@ use proptest::prelude::*;
 
 use super::steps::{Step, Wakes, steps};
 use super::world::{Line, Scene, Setup, setups};
-use crate::access::Passback;
 use crate::clock::Clock;
 use crate::daemon::doors::DoorOrder;
-use crate::domain::{Event, Mode, Reason, TimeQuality, Verdict};
+use crate::domain::{Event, Mode, Passback, Reason, TimeQuality, Verdict};
 use crate::door::Input;
 
 fn setup() -> Setup {

@@ -6,9 +6,8 @@ use proptest::prelude::*;
 
 use super::steps::Step;
 use super::world::{Line, Scene, Setup, setups};
-use crate::access::Passback;
 use crate::clock::Clock;
-use crate::domain::{Alarm, Cause, Event, Verdict};
+use crate::domain::{Alarm, Cause, Event, Passback, Verdict};
 use crate::door::{Input, Level};
 
 const PLAIN: Setup = Setup {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::access::{Passback, Window};
-use crate::domain::{Decision, Direction, Event, Mode, Moment, Reason, Verdict};
+use crate::access::Window;
+use crate::domain::{Decision, Direction, Event, Mode, Moment, Passback, Reason, Verdict};
 use crate::door::{Input, Level};
 
 use super::DoorOrder;

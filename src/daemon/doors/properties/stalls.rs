@@ -1,7 +1,6 @@
 //! A person before a door while the disk stalls.
 
-use crate::access::Passback;
-use crate::domain::{Event, Verdict};
+use crate::domain::{Event, Passback, Verdict};
 use crate::door::Level;
 
 use super::steps::Step;

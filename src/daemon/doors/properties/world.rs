@@ -11,17 +11,20 @@ use proptest::prelude::*;
 
 use super::steps::Step;
 use crate::access::{
-    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, NearEnough, Passback, Permit, Referee,
-    Schedule, Window, WithoutSync, Zones, usual,
+    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, NearEnough, Permit, Referee, Schedule, Window,
+    Zones, usual,
 };
 use crate::clock::{Clock, SimulatedClock};
 use crate::daemon::doors::door::{Door, UnlockHours};
-use crate::daemon::doors::saved::{SavedEntry, SavedState};
 use crate::daemon::doors::write_queue;
 use crate::daemon::doors::writer::{EventWriter, Unwritten};
 use crate::daemon::doors::{Doors, DoorsSettings};
-use crate::domain::{Direction, Distance, Event, Face, Match, Mode, Moment, PersonId, Quality, Sighting, TrackId};
+use crate::domain::{
+    Direction, Distance, DoorIndex, Event, Face, Match, Mode, Moment, Passback, PersonId, Quality, ScheduleIndex,
+    Sighting, TrackId, WithoutSync,
+};
 use crate::door::{DoorError, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
+use crate::office::saved::{SavedEntry, SavedState};
 
 use super::people::{BEGIN_S, Disabled, TestPeople};
 
@@ -183,11 +186,11 @@ pub fn rules(setup: &Setup) -> HouseRules {
     };
     let permit = |group: &str, schedule| Permit { groups: vec![group.into()], schedule };
     let door = |at: usize| DoorRules {
-        permits: setup.permits.then(|| vec![permit("staff", Some(0)), permit("guards", None)]),
+        permits: setup.permits.then(|| vec![permit("staff", Some(ScheduleIndex(0))), permit("guards", None)]),
         first_person: setup.first_person.then(|| "guards".into()),
         two_person: (setup.two_person && at == 1).then_some(Duration::from_secs(15)),
         zones: Some(Zones { outside: "street".into(), inside: "house".into() }),
-        unlock_hours: setup.hours.then_some(0),
+        unlock_hours: setup.hours.then_some(ScheduleIndex(0)),
     };
     HouseRules {
         zone,
@@ -360,7 +363,7 @@ impl Scene {
                         }),
                     };
                     let direction = Some(if inwards { Direction::In } else { Direction::Out });
-                    self.doors().seen(door, direction, &sighting);
+                    self.doors().seen(DoorIndex(door), direction, &sighting);
                     seen.push(sighting);
                     self.wait(Duration::from_millis(66));
                 }
@@ -369,19 +372,19 @@ impl Scene {
             Step::SeenAgain => {
                 if let Some((door, sightings)) = self.last_seen.clone() {
                     for sighting in &sightings {
-                        self.doors().seen(door, Some(Direction::In), sighting);
+                        self.doors().seen(DoorIndex(door), Some(Direction::In), sighting);
                     }
                 }
             }
             Step::Contact { door, input, active } => {
                 let now = self.clock.now();
-                self.doors().contact(door, input, active, now);
+                self.doors().contact(DoorIndex(door), input, active, now);
             }
             Step::Order { door, ref order, late } => {
                 let now = self.clock.now();
                 let not_after =
                     if late { Moment(now.0 - Duration::from_millis(1)) } else { now + Duration::from_secs(5) };
-                self.doors().order(door, order.clone(), "anna", not_after).ok();
+                self.doors().order(DoorIndex(door), order.clone(), "anna", not_after).ok();
             }
             Step::Amnesty => drop(self.doors().amnesty(None, "anna")),
             Step::Wait { ms } => self.wait(Duration::from_millis(ms)),

@@ -1,0 +1,222 @@
+//! What goes wrong with a request, with the HTTP status of each: the one place that maps errors to statuses.
+
+use aide::OperationOutput;
+use aide::generate::GenContext;
+use aide::openapi::{MediaType, Operation, Response as DescribedResponse, SchemaObject};
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::gallery::GalleryError;
+use crate::ledger::{Broken, LedgerError};
+use crate::office::{OfficeError, StrangersError};
+use crate::store::StoreError;
+
+/// Why a request was not carried out. The text is for the operator.
+#[derive(Debug, Error)]
+pub enum ApiError {
+    #[error(transparent)]
+    Office(#[from] OfficeError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Visitors(#[from] StrangersError),
+    /// The journal's chain does not hold.
+    #[error(transparent)]
+    JournalBroken(#[from] Broken),
+    #[error("there is no record {which}; `usher journal list` shows the newest")]
+    NoRecord { which: String },
+    #[error("there is no door `{name}`; the doors are {doors}")]
+    NoDoor { name: String, doors: String },
+    #[error("the API has no such path; `usher api` lists all")]
+    NoRoute,
+    #[error("the path does not take this method; `usher api` lists all")]
+    NoMethod,
+    /// The body is no JSON, or the query or path does not read.
+    #[error("{0}")]
+    Malformed(String),
+    /// The request reads, and asks for something that cannot be.
+    #[error("{0}")]
+    Invalid(String),
+    #[error("the request is too large")]
+    TooLarge,
+    #[error("the request ended early")]
+    CutShort,
+    #[error("the request did not arrive in time")]
+    Late,
+    /// The rules or the state of the door forbid the order.
+    #[error("{0}")]
+    DoorRefused(String),
+    /// A queue is full, or a thread does not answer.
+    #[error("{0}; `usher status` says more")]
+    Busy(&'static str),
+    #[error("other backups are being made; try again when they are done")]
+    BackupsBusy,
+    #[error("the journal cannot be read now, and {lost} events are in no record yet: {why}")]
+    JournalUnreadable { lost: u64, why: String },
+    #[error("no daemon answers on {socket}; start it with `usher run`")]
+    NoDaemon { socket: String },
+    /// A fault of usher or of the machine.
+    #[error("the request failed: {0}")]
+    Failed(String),
+}
+
+/// The body of every answer that is not a success.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorBody {
+    /// What went wrong, and what to do.
+    pub error: String,
+}
+
+/// Each status that [`ApiError::status`] gives, with its meaning.
+const STATUSES: [(StatusCode, &str); 9] = [
+    (StatusCode::BAD_REQUEST, "The request does not read."),
+    (StatusCode::NOT_FOUND, "There is no such person, record, door or path."),
+    (StatusCode::METHOD_NOT_ALLOWED, "The path does not take this method."),
+    (StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time."),
+    (StatusCode::CONFLICT, "What is there forbids it: a name that is taken, a door's mode, a broken chain."),
+    (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large."),
+    (StatusCode::UNPROCESSABLE_ENTITY, "The request reads, and asks for something that cannot be."),
+    (StatusCode::INTERNAL_SERVER_ERROR, "A fault of usher or of the machine, as a disk that fails."),
+    (StatusCode::SERVICE_UNAVAILABLE, "Busy, stopping, or not running; try again."),
+];
+
+impl ApiError {
+    /// The status that goes with the error.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            ApiError::Office(error) => of_the_office(error),
+            ApiError::Visitors(StrangersError::Gallery(error)) => of_the_gallery(error),
+            ApiError::Visitors(StrangersError::Cluster(_)) | ApiError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ApiError::Ledger(LedgerError::NotAnId { .. } | LedgerError::Ambiguous { .. }) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            ApiError::Ledger(_) | ApiError::Store(_) | ApiError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::JournalBroken(_) | ApiError::DoorRefused(_) => StatusCode::CONFLICT,
+            ApiError::NoRecord { .. } | ApiError::NoDoor { .. } | ApiError::NoRoute => StatusCode::NOT_FOUND,
+            ApiError::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::Malformed(_) | ApiError::CutShort => StatusCode::BAD_REQUEST,
+            ApiError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiError::Late => StatusCode::REQUEST_TIMEOUT,
+            ApiError::Busy(_)
+            | ApiError::BackupsBusy
+            | ApiError::JournalUnreadable { .. }
+            | ApiError::NoDaemon { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+fn of_the_office(error: &OfficeError) -> StatusCode {
+    match error {
+        OfficeError::SameName { .. }
+        | OfficeError::LookAlike { .. }
+        | OfficeError::Duplicate { .. }
+        | OfficeError::Outliers { .. } => StatusCode::CONFLICT,
+        OfficeError::Unclear { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        OfficeError::Gallery(error) => of_the_gallery(error),
+        OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn of_the_gallery(error: &GalleryError) -> StatusCode {
+    match error {
+        GalleryError::NotFound { .. } => StatusCode::NOT_FOUND,
+        GalleryError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+impl From<GalleryError> for ApiError {
+    fn from(error: GalleryError) -> ApiError {
+        ApiError::Office(error.into())
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> ApiError {
+        match rejection {
+            JsonRejection::JsonDataError(error) => ApiError::Invalid(error.body_text()),
+            rejection if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
+            rejection => ApiError::Malformed(rejection.body_text()),
+        }
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> ApiError {
+        ApiError::Malformed(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> ApiError {
+        ApiError::Malformed(rejection.body_text())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status(), Json(ErrorBody { error: self.to_string() })).into_response()
+    }
+}
+
+impl OperationOutput for ApiError {
+    type Inner = ErrorBody;
+
+    fn operation_response(ctx: &mut GenContext, _: &mut Operation) -> Option<DescribedResponse> {
+        let json_schema = ctx.schema.subschema_for::<ErrorBody>();
+        let schema = Some(SchemaObject { json_schema, external_docs: None, example: None });
+        let media = MediaType { schema, ..MediaType::default() };
+        Some(DescribedResponse {
+            content: [("application/json".to_owned(), media)].into_iter().collect(),
+            ..DescribedResponse::default()
+        })
+    }
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, DescribedResponse)> {
+        let Some(body) = Self::operation_response(ctx, operation) else { return Vec::new() };
+        let with = |meaning: &str| DescribedResponse { description: meaning.to_owned(), ..body.clone() };
+        STATUSES.iter().map(|(status, meaning)| (Some(status.as_u16()), with(meaning))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_is_described() {
+        let text = || "x".to_owned();
+        let errors = [
+            ApiError::Office(OfficeError::Gallery(GalleryError::NotFound { wanted: text() })),
+            ApiError::Ledger(LedgerError::Clock),
+            ApiError::Ledger(LedgerError::NotAnId { text: text() }),
+            ApiError::JournalBroken(Broken { seq: 1, why: text() }),
+            ApiError::NoRecord { which: text() },
+            ApiError::NoDoor { name: text(), doors: text() },
+            ApiError::NoRoute,
+            ApiError::NoMethod,
+            ApiError::Malformed(text()),
+            ApiError::Invalid(text()),
+            ApiError::TooLarge,
+            ApiError::CutShort,
+            ApiError::Late,
+            ApiError::DoorRefused(text()),
+            ApiError::Busy("x"),
+            ApiError::BackupsBusy,
+            ApiError::JournalUnreadable { lost: 1, why: text() },
+            ApiError::NoDaemon { socket: text() },
+            ApiError::Failed(text()),
+        ];
+        for error in errors {
+            let status = error.status();
+            assert!(STATUSES.iter().any(|(described, _)| *described == status), "{error}: {status}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What handlers take from a request and give back, each described for OpenAPI.
+
+use std::marker::PhantomData;
+
+use aide::generate::GenContext;
+use aide::openapi::{MediaType, Operation, Response as DescribedResponse, SchemaObject};
+use aide::{OperationInput, OperationOutput};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+use super::users::user_name;
+
+/// The user at the other end of the connection, as the kernel reports; `None` where it does not. The transport puts it into each
+/// request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub Option<u32>);
+
+/// The name of the user who makes the request.
+pub struct Operator(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Operator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Operator, ApiError> {
+        let Some(Peer(uid)) = parts.extensions.get::<Peer>().copied() else {
+            return Err(ApiError::Failed("the transport does not say who asks".to_owned()));
+        };
+        let Some(uid) = uid else { return Ok(Operator("unknown user".to_owned())) };
+        blocking(move || Ok(Operator(user_name(uid)))).await
+    }
+}
+
+impl OperationInput for Operator {}
+
+/// A body of JSON.
+pub struct JsonBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<JsonBody<T>, ApiError> {
+        let Json(body) = Json::<T>::from_request(request, state).await?;
+        Ok(JsonBody(body))
+    }
+}
+
+impl<T: JsonSchema> OperationInput for JsonBody<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        Json::<T>::operation_input(ctx, operation);
+    }
+}
+
+/// The parameters after the `?`.
+pub struct QueryOf<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<QueryOf<T>, ApiError> {
+        let Query(query) = Query::<T>::from_request_parts(parts, state).await?;
+        Ok(QueryOf(query))
+    }
+}
+
+impl<T: JsonSchema> OperationInput for QueryOf<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        Query::<T>::operation_input(ctx, operation);
+    }
+}
+
+/// The parameters in the path.
+pub struct PathOf<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<PathOf<T>, ApiError> {
+        let Path(path) = Path::<T>::from_request_parts(parts, state).await?;
+        Ok(PathOf(path))
+    }
+}
+
+impl<T: JsonSchema> OperationInput for PathOf<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        Path::<T>::operation_input(ctx, operation);
+    }
+}
+
+/// An endless answer: a line of JSON for each `T`.
+pub struct Lines<T> {
+    body: Body,
+    of: PhantomData<T>,
+}
+
+impl<T> Lines<T> {
+    /// `body` must hold lines of JSON.
+    pub fn new(body: Body) -> Lines<T> {
+        Lines { body, of: PhantomData }
+    }
+}
+
+const LINES: &str = "application/x-ndjson";
+
+impl<T> IntoResponse for Lines<T> {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, LINES)], self.body).into_response()
+    }
+}
+
+impl<T: JsonSchema> OperationOutput for Lines<T> {
+    type Inner = T;
+
+    fn inferred_responses(ctx: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, DescribedResponse)> {
+        vec![(Some(200), described(LINES, "A line for each item, without end.", Some(ctx.schema.subschema_for::<T>())))]
+    }
+}
+
+/// An answer of bytes.
+pub struct Bytes(pub Body);
+
+const BYTES: &str = "application/octet-stream";
+
+impl IntoResponse for Bytes {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, BYTES)], self.0).into_response()
+    }
+}
+
+impl OperationOutput for Bytes {
+    type Inner = ();
+
+    fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, DescribedResponse)> {
+        vec![(Some(200), described(BYTES, "The file.", None))]
+    }
+}
+
+/// An answer of text for Prometheus.
+pub struct MetricsPage {
+    pub content_type: &'static str,
+    pub text: String,
+}
+
+impl IntoResponse for MetricsPage {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, self.content_type)], self.text).into_response()
+    }
+}
+
+impl OperationOutput for MetricsPage {
+    type Inner = String;
+
+    fn inferred_responses(ctx: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, DescribedResponse)> {
+        let schema = ctx.schema.subschema_for::<String>();
+        vec![(Some(200), described("text/plain", "The metrics in Prometheus's text format.", Some(schema)))]
+    }
+}
+
+fn described(content_type: &str, description: &str, schema: Option<schemars::Schema>) -> DescribedResponse {
+    let schema = schema.map(|json_schema| SchemaObject { json_schema, external_docs: None, example: None });
+    DescribedResponse {
+        description: description.to_owned(),
+        content: [(content_type.to_owned(), MediaType { schema, ..MediaType::default() })].into_iter().collect(),
+        ..DescribedResponse::default()
+    }
+}
+
+/// Runs what touches the disk or waits for a thread off the runtime's own threads.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(answer) => answer,
+        Err(error) => Err(ApiError::Failed(error.to_string())),
+    }
+}

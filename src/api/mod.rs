@@ -1,0 +1,70 @@
+//! The one way in: requests, answers, errors, and the router that carries requests out. The daemon serves the router on its socket; a
+//! command without a daemon serves it in its own process over the open store. `usher api` prints its description.
+
+pub mod doors;
+mod error;
+mod extract;
+pub mod journal;
+pub mod people;
+mod routes;
+mod state;
+pub mod status;
+pub mod template;
+#[cfg(test)]
+mod tests;
+mod time;
+pub mod users;
+pub mod visitors;
+
+use std::sync::Arc;
+
+use aide::generate;
+use aide::openapi::{Info, OpenApi};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+
+pub use error::{ApiError, ErrorBody};
+pub use extract::{MetricsPage, Peer};
+pub use routes::metrics;
+pub use state::{ApiState, Doors, Monitor, NoDaemon};
+
+/// A batch of 64 templates of 512 numbers is about half a megabyte.
+pub const LARGEST_REQUEST_BYTES: usize = 4 << 20;
+
+/// The router. Each request must carry a [`Peer`] in its extensions.
+pub fn router(state: Arc<ApiState>) -> Router {
+    build().0.with_state(state)
+}
+
+/// The description of every path, request, answer and error.
+pub fn openapi() -> OpenApi {
+    build().1
+}
+
+fn build() -> (Router<Arc<ApiState>>, OpenApi) {
+    generate::reset_context();
+    // OpenAPI 3.1 takes its schemas from this draft.
+    generate::in_context(|context| {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "#/components/schemas/".into();
+        });
+        context.schema = SchemaGenerator::new(settings);
+    });
+    let mut description = OpenApi {
+        info: Info {
+            title: "usher".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            description: Some("HTTP on the daemon's Unix socket ([control] socket).".to_owned()),
+            ..Info::default()
+        },
+        ..OpenApi::default()
+    };
+    let router = routes::all().finish_api(&mut description);
+    let router = router
+        .fallback(|| async { ApiError::NoRoute })
+        .method_not_allowed_fallback(|| async { ApiError::NoMethod })
+        .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES));
+    (router, description)
+}

@@ -1,0 +1,116 @@
+//! What only a running daemon can answer: its status, metrics and views, and orders to its doors.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use aide::axum::ApiRouter;
+use aide::axum::routing::{get_with, post_with};
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
+use crate::api::error::ApiError;
+use crate::api::extract::{JsonBody, Lines, MetricsPage, Operator, blocking};
+use crate::api::state::{ApiState, Monitor};
+use crate::api::status::Status;
+use crate::api::template::CameraView;
+use crate::domain::PersonId;
+
+pub fn routes() -> ApiRouter<Arc<ApiState>> {
+    ApiRouter::new()
+        .api_route("/v1/status", get_with(status, |op| op.id("status").tag("daemon").summary("Show the daemon's status")))
+        .api_route(
+            "/v1/views",
+            get_with(views, |op| {
+                op.id("views").tag("daemon").summary("Follow what the cameras see").description(
+                    "A line for each frame, until the client closes the connection. A client that reads too slowly misses frames.",
+                )
+            }),
+        )
+        .api_route(
+            "/metrics",
+            get_with(metrics, |op| op.id("metrics").tag("daemon").summary("Show the metrics that docs/metrics.md lists")),
+        )
+        .api_route(
+            "/v1/doors",
+            post_with(order, |op| {
+                op.id("orderDoor").tag("doors").summary("Give an order to one door, or to all").description(
+                    "Returns all doors once the order is recorded and done. An order that could not be followed within 5 s is dropped.",
+                )
+            }),
+        )
+        .api_route(
+            "/v1/amnesty",
+            post_with(amnesty, |op| {
+                op.id("amnesty").tag("doors").summary("Forget where a person is, or where everybody is, for anti-passback")
+            }),
+        )
+        .api_route(
+            "/v1/clock/trust",
+            post_with(trust_clock, |op| {
+                op.id("trustClock").tag("doors").summary("Take the wall clock for right, whatever earlier records say")
+            }),
+        )
+}
+
+/// `/metrics` alone, without a description.
+pub fn metrics_route(monitor: Arc<dyn Monitor>) -> Router {
+    let page = |State(monitor): State<Arc<dyn Monitor>>| async move { blocking(move || monitor.metrics()).await };
+    Router::new().route("/metrics", get(page)).with_state(monitor)
+}
+
+async fn status(State(state): State<Arc<ApiState>>) -> Result<Json<Status>, ApiError> {
+    blocking(move || state.monitor.status().map(Json)).await
+}
+
+async fn metrics(State(state): State<Arc<ApiState>>) -> Result<MetricsPage, ApiError> {
+    blocking(move || state.monitor.metrics()).await
+}
+
+async fn views(State(state): State<Arc<ApiState>>) -> Result<Lines<CameraView>, ApiError> {
+    let views = state.monitor.views()?;
+    let lines = futures_util::stream::unfold(views, |mut views| async move {
+        loop {
+            match views.recv().await {
+                Ok(view) => {
+                    let mut line = serde_json::to_vec(&view).unwrap_or_default();
+                    line.push(b'\n');
+                    return Some((Ok::<_, Infallible>(Bytes::from(line)), views));
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    Ok(Lines::new(Body::from_stream(lines)))
+}
+
+async fn order(
+    State(state): State<Arc<ApiState>>,
+    Operator(by): Operator,
+    JsonBody(DoorRequest { door, order }): JsonBody<DoorRequest>,
+) -> Result<Json<Vec<DoorStatus>>, ApiError> {
+    blocking(move || state.doors.order(door.as_deref(), order, by).map(Json)).await
+}
+
+async fn amnesty(
+    State(state): State<Arc<ApiState>>,
+    Operator(by): Operator,
+    JsonBody(request): JsonBody<AmnestyRequest>,
+) -> Result<Json<()>, ApiError> {
+    blocking(move || {
+        let person = request.person.map(PersonId);
+        if let Some(id) = person {
+            state.register.gallery().person(id)?;
+        }
+        state.doors.forget_places(person, by).map(Json)
+    })
+    .await
+}
+
+async fn trust_clock(State(state): State<Arc<ApiState>>, Operator(by): Operator) -> Result<Json<()>, ApiError> {
+    blocking(move || state.doors.trust_clock(by).map(Json)).await
+}

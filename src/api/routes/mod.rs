@@ -1,0 +1,29 @@
+//! The handlers, by subject. Each file has its routes with their descriptions, and the acts behind them.
+
+mod backup;
+mod daemon;
+mod journal;
+mod people;
+mod visitors;
+
+use std::sync::Arc;
+
+use aide::axum::ApiRouter;
+use axum::Router;
+
+use super::state::{ApiState, Monitor};
+
+/// All routes.
+pub fn all() -> ApiRouter<Arc<ApiState>> {
+    ApiRouter::new()
+        .merge(people::routes())
+        .merge(daemon::routes())
+        .merge(journal::routes())
+        .merge(visitors::routes())
+        .merge(backup::routes())
+}
+
+/// `/metrics` alone, for an address that others can reach.
+pub fn metrics(monitor: Arc<dyn Monitor>) -> Router {
+    daemon::metrics_route(monitor)
+}

@@ -1,0 +1,97 @@
+//! What handlers act on: the open store's parts, and a running daemon where there is one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use super::doors::{DoorOrder, DoorStatus};
+use super::error::ApiError;
+use super::extract::MetricsPage;
+use super::status::Status;
+use super::template::CameraView;
+use crate::clock::Clock;
+use crate::domain::PersonId;
+use crate::gallery::Visitors;
+use crate::office::{Recorder, Register};
+
+/// What handlers act on.
+pub struct ApiState {
+    pub register: Register,
+    pub recorder: Arc<Recorder>,
+    pub visitors: Arc<Visitors>,
+    pub clock: Arc<dyn Clock>,
+    pub doors: Arc<dyn Doors>,
+    pub monitor: Arc<dyn Monitor>,
+}
+
+/// The doors of a running daemon. Each call waits for the doors' thread.
+pub trait Doors: Send + Sync {
+    /// Gives an order to the door of that name, or to all; returns when it is recorded and done.
+    fn order(&self, door: Option<&str>, order: DoorOrder, by: String) -> Result<Vec<DoorStatus>, ApiError>;
+
+    /// Forgets where a person is, or where everybody is.
+    fn forget_places(&self, person: Option<PersonId>, by: String) -> Result<(), ApiError>;
+
+    /// Takes the wall clock for right, whatever earlier records say.
+    fn trust_clock(&self, by: String) -> Result<(), ApiError>;
+}
+
+/// What a running daemon reports.
+pub trait Monitor: Send + Sync {
+    fn status(&self) -> Result<Status, ApiError>;
+
+    fn metrics(&self) -> Result<MetricsPage, ApiError>;
+
+    /// A view for each frame from now on. A receiver that is too slow misses views.
+    fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError>;
+
+    /// A person was erased from the journal: what is kept of them elsewhere goes too.
+    fn erased(&self, person: PersonId);
+}
+
+/// Stands for the daemon where none runs: every call is [`ApiError::NoDaemon`].
+pub struct NoDaemon {
+    socket: String,
+}
+
+impl NoDaemon {
+    /// `socket` is where a daemon would answer.
+    pub fn on(socket: &Path) -> NoDaemon {
+        NoDaemon { socket: socket.display().to_string() }
+    }
+
+    fn error<T>(&self) -> Result<T, ApiError> {
+        Err(ApiError::NoDaemon { socket: self.socket.clone() })
+    }
+}
+
+impl Doors for NoDaemon {
+    fn order(&self, _: Option<&str>, _: DoorOrder, _: String) -> Result<Vec<DoorStatus>, ApiError> {
+        self.error()
+    }
+
+    fn forget_places(&self, _: Option<PersonId>, _: String) -> Result<(), ApiError> {
+        self.error()
+    }
+
+    fn trust_clock(&self, _: String) -> Result<(), ApiError> {
+        self.error()
+    }
+}
+
+impl Monitor for NoDaemon {
+    fn status(&self) -> Result<Status, ApiError> {
+        self.error()
+    }
+
+    fn metrics(&self) -> Result<MetricsPage, ApiError> {
+        self.error()
+    }
+
+    fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError> {
+        self.error()
+    }
+
+    fn erased(&self, _: PersonId) {}
+}

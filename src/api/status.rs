@@ -1,0 +1,144 @@
+//! The daemon's status.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::doors::DoorStatus;
+use crate::access::Cut;
+use crate::gallery::Gallery;
+use crate::seal::RingState;
+
+/// The daemon's status.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    pub version: String,
+    /// `[device] name` of the configuration.
+    pub device: String,
+    pub uptime_s: u64,
+    /// The model that compares faces.
+    pub model: String,
+    /// How many people are enrolled.
+    pub people: usize,
+    /// Templates of other models, which are set aside.
+    pub foreign_templates: usize,
+    pub seal: SealStatus,
+    pub near_enough: Threshold,
+    pub stages: Vec<StageStatus>,
+    pub doors: Vec<DoorStatus>,
+    /// The number of people in each zone that is not empty, as far as doors have reported.
+    pub occupancy: BTreeMap<String, usize>,
+    pub placements: Vec<PlacementStatus>,
+    /// How far the wall clock can be relied on: `unset`, `wrong`, `plausible` or `synchronised`; null before the first check.
+    #[serde(default)]
+    pub time: Option<String>,
+    /// Why records cannot be written; null while they can.
+    pub journal_trouble: Option<String>,
+    /// Null without a broker.
+    pub hub: Option<HubStatus>,
+}
+
+/// The distance within which a face is taken for a person, for the people enrolled now.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Threshold {
+    /// Euclidean, 0 to 2.
+    pub distance: f32,
+    /// Of one comparison. Null where the distance is configured.
+    pub false_match_rate: Option<f64>,
+    pub false_non_match_rate: Option<f64>,
+    /// The rate lies beyond what was measured.
+    pub extrapolated: bool,
+}
+
+impl From<Cut> for Threshold {
+    fn from(cut: Cut) -> Threshold {
+        Threshold {
+            distance: cut.distance.0,
+            false_match_rate: cut.false_match_rate,
+            false_non_match_rate: cut.false_non_match_rate,
+            extrapolated: cut.extrapolated,
+        }
+    }
+}
+
+/// Whether templates are sealed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SealStatus {
+    /// `plain`, `sealed`, or `shut`: templates are to be sealed, and the key does not open the key ring.
+    pub state: String,
+    /// The id of the key in force.
+    pub key: Option<String>,
+    /// What is wrong and what to do; null when all templates are sealed and open.
+    pub trouble: Option<String>,
+}
+
+impl From<&Gallery> for SealStatus {
+    fn from(gallery: &Gallery) -> SealStatus {
+        let (state, key) = match gallery.ring().state() {
+            RingState::Plain => ("plain", None),
+            RingState::Open(key) => ("sealed", Some(key.to_string())),
+            RingState::Locked(_) => ("shut", None),
+        };
+        SealStatus { state: state.to_owned(), key, trouble: gallery.sealing_problem() }
+    }
+}
+
+/// A thread of the daemon.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct StageStatus {
+    /// `camera`, `vision`, `doors`, `relay` or `contacts`.
+    pub role: String,
+    /// The camera or door it works for.
+    pub name: String,
+    pub trouble: Option<String>,
+    /// Time since the thread last reported that it is alive.
+    pub silent_ms: u64,
+    /// Frames or sightings that it handled.
+    pub handled: u64,
+    /// Frames or sightings that newer ones replaced.
+    pub dropped: u64,
+    /// Frames or sightings that could not be used.
+    pub bad: u64,
+    /// Time spent on the last one.
+    pub last_ms: f64,
+}
+
+/// Where a model runs.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PlacementStatus {
+    pub model: String,
+    /// The accelerator that the configuration names.
+    pub asked: String,
+    /// The accelerator that the model runs on.
+    pub on: String,
+    /// Why it runs on the CPU instead.
+    pub fallback: Option<String>,
+    /// One run, measured at the start.
+    pub latency_ms: f64,
+}
+
+/// The connection to the broker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HubStatus {
+    /// `connecting`, `online`, or what is wrong.
+    pub state: String,
+    /// Events in the outbox.
+    pub waiting: u64,
+    /// Events that the broker will never take.
+    pub dropped: u64,
+    /// Messages that the broker refuses, by topic.
+    #[serde(default)]
+    pub refused: Vec<RefusedMessage>,
+}
+
+/// A message that the broker refuses.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedMessage {
+    pub topic: String,
+    /// Of topic and payload, when it was first refused.
+    pub bytes: u64,
+    pub reason: String,
+    /// How often since the start.
+    pub times: u64,
+}

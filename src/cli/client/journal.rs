@@ -1,0 +1,125 @@
+//! The client's acts on the journal and on the store as a whole.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use hyper::Method;
+use jiff::Timestamp;
+
+use super::Client;
+use super::transport::encode;
+use crate::api::journal::{AmendRequest, EraseRequest, Erased, Record, Verification};
+use crate::ledger::{self, Dated, Window};
+use crate::store::{Contents, verify_backup};
+
+/// Where a page of the journal begins.
+#[derive(Clone, Copy)]
+pub enum Page {
+    /// The records after this number, oldest first.
+    After(u64),
+    /// The newest, newest first.
+    Newest,
+    /// Those before this number, newest first.
+    Before(u64),
+}
+
+/// Records that are read at once.
+const PAGE: usize = 1000;
+
+impl Client {
+    /// At most `limit` records of the journal.
+    pub fn journal(&self, page: Page, limit: usize) -> Result<Vec<ledger::Record>> {
+        let records = self.select(page, limit, &Window::default())?;
+        Ok(records.into_iter().map(|dated| dated.record).collect())
+    }
+
+    /// At most `limit` records of the journal that fit `window`, each with its time.
+    pub fn select(&self, page: Page, limit: usize, window: &Window) -> Result<Vec<Dated>> {
+        let mut query = format!("limit={limit}");
+        match page {
+            Page::After(seq) => query += &format!("&after={seq}"),
+            Page::Newest => {}
+            Page::Before(seq) => query += &format!("&before={seq}"),
+        }
+        for (name, time) in [("since", window.since), ("until", window.until)] {
+            if let Some(time) = time {
+                query += &format!("&{name}={}", Timestamp::try_from(time)?);
+            }
+        }
+        if !window.kinds.is_empty() {
+            query += &format!("&kinds={}", encode(&window.kinds.join(",")));
+        }
+        let records: Vec<Record> = self.get(&format!("/v1/journal?{query}"))?;
+        Ok(records.into_iter().map(|Record(dated)| dated).collect())
+    }
+
+    /// Calls `show` with every record that fits `window`, oldest first.
+    pub fn each(&self, window: &Window, mut show: impl FnMut(Dated) -> Result<()>) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let records = self.select(Page::After(after), PAGE, window)?;
+            let Some(last) = records.last() else { return Ok(()) };
+            after = last.record.seq;
+            records.into_iter().try_for_each(&mut show)?;
+        }
+    }
+
+    /// The record of a number, of an id, or of the beginning of one.
+    pub fn record(&self, which: &str) -> Result<ledger::Record> {
+        Ok(self.dated(which)?.record)
+    }
+
+    /// As [`Client::record`], with its time.
+    pub fn dated(&self, which: &str) -> Result<Dated> {
+        let Record(dated) = self.get(&format!("/v1/journal/{}", encode(which)))?;
+        Ok(dated)
+    }
+
+    /// Checks the journal's chain.
+    pub fn verify(&self) -> Result<Verification> {
+        self.get("/v1/journal/verify")
+    }
+
+    /// Erases a person from all records, or from those before a time; returns how many records changed.
+    pub fn erase(&self, person: u32, before: Option<Timestamp>) -> Result<u64> {
+        let erased: Erased = self.send(Method::POST, "/v1/journal/erase", &EraseRequest { person, before })?;
+        Ok(erased.records)
+    }
+
+    /// Amends attendance; returns the record of it.
+    pub fn amend(&self, request: &AmendRequest) -> Result<ledger::Record> {
+        let Record(dated) = self.send(Method::POST, "/v1/attendance/amend", request)?;
+        Ok(dated.record)
+    }
+
+    /// Writes the whole store into a file that only its owner can read. The file gets its name once it is complete and checked.
+    pub fn back_up(&self, path: &Path, force: bool) -> Result<Contents> {
+        if path.exists() && !force {
+            bail!("{} exists already; pass --force to overwrite it", path.display());
+        }
+        let mut part = path.as_os_str().to_owned();
+        // Two commands for one file must not write into each other's.
+        part.push(format!(".part-{}", std::process::id()));
+        let part = Path::new(&part);
+        let done = self.download_into(part).and_then(|()| Ok(verify_backup(part)?)).and_then(|contents| {
+            std::fs::rename(part, path).with_context(|| format!("{} cannot be written", path.display()))?;
+            Ok(contents)
+        });
+        if done.is_err() {
+            // An incomplete backup is of no use.
+            drop(std::fs::remove_file(part));
+        }
+        done
+    }
+
+    fn download_into(&self, path: &Path) -> Result<()> {
+        let cannot = || format!("{} cannot be written", path.display());
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path);
+        let mut file = file.with_context(cannot)?;
+        self.download("/v1/backup", |bytes| file.write_all(bytes).with_context(cannot))?;
+        file.sync_all().with_context(cannot)
+    }
+}

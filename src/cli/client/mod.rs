@@ -1,0 +1,265 @@
+//! How commands act: as clients of the API. A running daemon serves it on its socket; without one, this process serves it to itself over
+//! the store that it opens. Acts, answers and errors are the same.
+
+mod journal;
+mod local;
+mod transport;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use hyper::Method;
+use hyper::body::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
+use tokio::time::timeout_at;
+
+use super::whom;
+use crate::api::ApiError;
+use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
+use crate::api::journal::HeadRequest;
+use crate::api::people::{ChangeRequest, EmployeeId, EnrollRequest, GalleryCheck, Match, Person, Validity};
+use crate::api::status::{SealStatus, Status, Threshold};
+use crate::api::template::Template;
+use crate::api::visitors::{Forgotten, UnknownVisitors};
+use crate::config::Config;
+use crate::domain::{self, Distance};
+use crate::gallery::{self, NewPerson};
+use crate::vision::Seen;
+use transport::{CONNECT_WITHIN, Transport, USUAL, connect, next_piece};
+
+pub use journal::Page;
+pub use local::{enrolled, journal_can_be_written, operator};
+
+/// A client of the API.
+pub struct Client {
+    transport: Transport,
+    runtime: Runtime,
+}
+
+impl Client {
+    /// A client of the daemon on the configured socket, or of the API in this process over the configured store.
+    ///
+    /// # Errors
+    /// The daemon cannot be spoken to, or the store cannot be opened.
+    pub fn open(config: &Config) -> Result<Client> {
+        Client::open_comparing(config, true)
+    }
+
+    fn open_comparing(config: &Config, behind_head: bool) -> Result<Client> {
+        if let Some(client) = Client::connect(&config.control.socket)? {
+            return Ok(client);
+        }
+        let router = local::router(config, behind_head)?;
+        Ok(Client { transport: Transport::InProcess(router), runtime: runtime()? })
+    }
+
+    /// A client of a daemon.
+    ///
+    /// # Errors
+    /// No daemon answers on the configured socket, or this user may not talk to it.
+    pub fn daemon(config: &Config) -> Result<Client> {
+        let socket = &config.control.socket;
+        match Client::connect(socket)? {
+            Some(client) => Ok(client),
+            None => Err(ApiError::NoDaemon { socket: socket.display().to_string() }.into()),
+        }
+    }
+
+    /// A client of a daemon; `None` when none answers on `socket`.
+    ///
+    /// # Errors
+    /// A daemon is there but this user may not talk to it, or it accepts no connection.
+    pub fn connect(socket: &Path) -> Result<Option<Client>> {
+        let (runtime, socket) = (runtime()?, PathBuf::from(socket));
+        match runtime.block_on(connect(&socket)) {
+            Ok(_) => Ok(Some(Client { transport: Transport::Socket(socket), runtime })),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bail!(
+                "the daemon's socket {} is closed to you: ask to be added to its group, or use sudo",
+                socket.display()
+            ),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => bail!(
+                "the daemon on {} has accepted no connection for {} s: it hangs, or has too many; `journalctl -u usher` says more, and \
+                 `systemctl restart usher` starts it anew",
+                socket.display(),
+                CONNECT_WITHIN.as_secs()
+            ),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether a daemon answers, which others use too.
+    pub fn is_daemon(&self) -> bool {
+        matches!(self.transport, Transport::Socket(_))
+    }
+
+    /// Everybody, by number.
+    pub fn people(&self) -> Result<Vec<Person>> {
+        self.get("/v1/people")
+    }
+
+    /// The person whom `wanted` names: a number (`#7`), an employee id, or a whole name.
+    pub fn person(&self, wanted: &str) -> Result<Person> {
+        whom::among_enrolled(&self.people()?, wanted)
+    }
+
+    /// Enrols a person; the templates have passed the gates. `labels` are their sources, for error messages.
+    pub fn enroll(
+        &self,
+        person: NewPerson,
+        templates: &[gallery::Template],
+        labels: Vec<String>,
+        force: bool,
+    ) -> Result<Person> {
+        let NewPerson { name, employee_id, groups } = person;
+        let templates = templates.iter().map(|t| Template::new(&t.embedding, &t.quality)).collect();
+        let request = EnrollRequest { name, employee_id, groups, templates, labels, force };
+        self.send(Method::POST, "/v1/people", &request)
+    }
+
+    /// Replaces a person's groups.
+    pub fn set_groups(&self, id: u32, groups: Vec<String>) -> Result<Person> {
+        self.change(id, &ChangeRequest { groups: Some(groups), ..ChangeRequest::default() })
+    }
+
+    /// Sets from when and until when doors open for a person; `None` is no limit.
+    pub fn set_validity(&self, id: u32, from: Option<Timestamp>, until: Option<Timestamp>) -> Result<Person> {
+        self.change(id, &ChangeRequest { validity: Some(Validity { from, until }), ..ChangeRequest::default() })
+    }
+
+    /// Renames a person.
+    pub fn rename(&self, id: u32, name: &str) -> Result<Person> {
+        self.change(id, &ChangeRequest { name: Some(name.to_owned()), ..ChangeRequest::default() })
+    }
+
+    /// Replaces a person's employee id; `None` removes it.
+    pub fn set_employee_id(&self, id: u32, employee_id: Option<&str>) -> Result<Person> {
+        let employee_id = Some(EmployeeId { id: employee_id.map(str::to_owned) });
+        self.change(id, &ChangeRequest { employee_id, ..ChangeRequest::default() })
+    }
+
+    /// Enables or disables a person.
+    pub fn set_enabled(&self, id: u32, enabled: bool) -> Result<Person> {
+        self.change(id, &ChangeRequest { enabled: Some(enabled), ..ChangeRequest::default() })
+    }
+
+    fn change(&self, id: u32, change: &ChangeRequest) -> Result<Person> {
+        self.send(Method::PATCH, &format!("/v1/people/{id}"), change)
+    }
+
+    /// Removes a person and erases the templates.
+    pub fn remove(&self, id: u32) -> Result<Person> {
+        self.send(Method::DELETE, &format!("/v1/people/{id}"), &())
+    }
+
+    /// The nearest person to each of `seen`.
+    pub fn nearest(&self, seen: &[Seen]) -> Result<Vec<Option<domain::Match>>> {
+        let probes: Vec<_> = seen.iter().map(|s| Template::new(&s.embedding, &s.quality)).collect();
+        let found: Vec<Option<Match>> = self.send(Method::POST, "/v1/nearest", &probes)?;
+        Ok(found.into_iter().map(|found| found.map(domain::Match::from)).collect())
+    }
+
+    /// The distance threshold for the people enrolled now.
+    pub fn threshold(&self) -> Result<Threshold> {
+        self.get("/v1/threshold")
+    }
+
+    /// Compares each template with all others, where the store is open.
+    pub fn check_gallery(&self) -> Result<GalleryCheck> {
+        self.get("/v1/standings")
+    }
+
+    /// The unknown visitors, grouped where the store is open.
+    pub fn unknown_visitors(&self, limit: Distance) -> Result<UnknownVisitors> {
+        self.get(&format!("/v1/unknown?distance={}", limit.0))
+    }
+
+    /// Erases all unknown visitors; returns how many visits those were.
+    pub fn forget_visitors(&self) -> Result<usize> {
+        Ok(self.send::<Forgotten>(Method::DELETE, "/v1/unknown", &())?.forgotten)
+    }
+
+    /// Whether templates are sealed.
+    pub fn seal(&self) -> Result<SealStatus> {
+        self.get("/v1/seal")
+    }
+
+    /// The daemon's status.
+    pub fn status(&self) -> Result<Status> {
+        self.get("/v1/status")
+    }
+
+    /// Gives an order to one door, or to all; returns all doors.
+    pub fn order(&self, request: &DoorRequest) -> Result<Vec<DoorStatus>> {
+        self.send(Method::POST, "/v1/doors", request)
+    }
+
+    /// Makes anti-passback forget where a person is, or where everybody is.
+    pub fn forget_places(&self, person: Option<u32>) -> Result<()> {
+        self.send(Method::POST, "/v1/amnesty", &AmnestyRequest { person })
+    }
+
+    /// Takes the wall clock for right.
+    pub fn trust_clock(&self) -> Result<()> {
+        self.send(Method::POST, "/v1/clock/trust", &())
+    }
+
+    /// Calls `each` with every line of an endless answer until it returns `false`, or until the time is over.
+    ///
+    /// # Errors
+    /// The daemon stops, or `each` fails.
+    pub fn lines(&self, path: &str, until: Instant, mut each: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
+        self.runtime.block_on(async {
+            let mut body = self.transport.send(Method::GET, path, Bytes::new()).await?;
+            let mut pending = Vec::new();
+            loop {
+                let Ok(piece) = timeout_at(until.into(), next_piece(&mut body)).await else { return Ok(()) };
+                let Some(piece) = piece? else { bail!("the daemon has stopped") };
+                pending.extend_from_slice(&piece);
+                while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
+                    let line: Vec<u8> = pending.drain(..=end).collect();
+                    if !each(&line)? {
+                        return Ok(());
+                    }
+                }
+            }
+        })
+    }
+
+    /// Calls `each` with every piece of a long answer.
+    fn download(&self, path: &str, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.runtime.block_on(async {
+            let mut body = self.transport.send(Method::GET, path, Bytes::new()).await?;
+            while let Some(piece) = self.transport.in_time(USUAL, next_piece(&mut body)).await? {
+                each(&piece)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.ask(Method::GET, path, Bytes::new())
+    }
+
+    fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: &impl Serialize) -> Result<T> {
+        self.ask(method, path, serde_json::to_vec(body)?.into())
+    }
+
+    fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
+        let answer = self.runtime.block_on(self.transport.send_and_read(method, path, body))?;
+        serde_json::from_slice(&answer).context("the daemon's answer is of another version; restart it")
+    }
+}
+
+/// Records what was done to the site's head. Not through a client that would compare behind that head: it may be unreadable.
+pub fn note_head(config: &Config, request: &HeadRequest) -> Result<()> {
+    Client::open_comparing(config, false)?.send(Method::POST, "/v1/head", request)
+}
+
+fn runtime() -> Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}

@@ -1,0 +1,168 @@
+//! Cameras, and how faces are found and measured.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::section;
+use crate::config::rule;
+use crate::config::text::unset_if_empty;
+use crate::domain::{Accelerator, Direction, PixelFormat};
+
+section! {
+    /// The networks.
+    Models {
+        /// The folder of `MANIFEST.toml` and the model files.
+        #[schemars(schema_with = "rule::path")]
+        path: PathBuf = "/usr/share/usher/models".into(),
+        /// The embedder: the network of the manifest that makes embeddings. Enrolled templates are
+        /// [valid for one embedder only](enrolment.md#another-embedder). `facenet` is [yours to bring](../models/README.md#bring-your-own-facenet).
+        #[schemars(schema_with = "rule::name")]
+        embedder: String = "mobilefacenet".to_owned(),
+    }
+}
+
+section! {
+    /// What runs the networks.
+    Runtime {
+        /// The LiteRT or TensorFlow Lite library. Empty: the usual places are searched.
+        #[serde(with = "unset_if_empty")]
+        #[schemars(schema_with = "rule::path_or_empty")]
+        library: Option<PathBuf> = None,
+        /// What computes. A path names an external delegate's library.
+        #[schemars(schema_with = "rule::accelerator")]
+        accelerator: Accelerator = Accelerator::Auto,
+        /// CPU threads for one network.
+        #[schemars(range(min = 1, max = 16))]
+        threads: u32 = 1,
+        per_model: PerModel = PerModel::default(),
+    }
+}
+
+section! {
+    /// An accelerator for one network.
+    PerModel {
+        /// The detector's proposal network, which runs on each level of the image pyramid.
+        #[schemars(schema_with = "rule::accelerator", extend("x-default" = "as `runtime.accelerator`"))]
+        pnet: Accelerator = Accelerator::Auto,
+        /// The detector's refinement network.
+        #[schemars(schema_with = "rule::accelerator", extend("x-default" = "as `runtime.accelerator`"))]
+        rnet: Accelerator = Accelerator::Auto,
+        /// The detector's output network.
+        #[schemars(schema_with = "rule::accelerator", extend("x-default" = "as `runtime.accelerator`"))]
+        onet: Accelerator = Accelerator::Auto,
+        /// The network that makes embeddings.
+        #[schemars(schema_with = "rule::accelerator", extend("x-default" = "as `runtime.accelerator`"))]
+        embedder: Accelerator = Accelerator::Auto,
+    }
+}
+
+section! {
+    /// How faces are found.
+    Detector {
+        /// The smallest face that is looked for: its shorter side in pixels. Half the size costs about four times the work.
+        #[schemars(range(min = 20, max = 1000))]
+        min_face_px: u32 = 80,
+        // 0.709 halves the area (Zhang et al., "Joint Face Detection and Alignment using MTCNN", 2016, and its reference code).
+        /// The scale from one level of the image pyramid to the next. A larger one finds more and costs more.
+        #[schemars(range(min = 0.5, max = 0.9))]
+        pyramid_factor: f64 = 0.709,
+        /// The least scores to pass the proposal, the refinement and the output network.
+        #[schemars(schema_with = "rule::scores")]
+        thresholds: [f64; 3] = [0.6, 0.7, 0.7],
+    }
+}
+
+section! {
+    /// Which pictures may become templates. Stricter than `[access]`: a bad template causes errors every day.
+    Enroll {
+        /// The smallest face: its shorter side in pixels.
+        #[schemars(range(min = 20, max = 1000))]
+        min_face_px: u32 = 80,
+        /// The least sharpness, measured as for `access.min_sharpness`.
+        #[schemars(range(min = 0.0, max = 10_000.0))]
+        min_sharpness: f64 = 30.0,
+        /// The furthest turn of the head to either side, in degrees.
+        #[schemars(range(min = 0.0, max = 90.0))]
+        max_yaw_deg: f64 = 30.0,
+        /// The furthest nod of the head up or down, in degrees.
+        #[schemars(range(min = 0.0, max = 90.0))]
+        max_pitch_deg: f64 = 25.0,
+    }
+}
+
+section! {
+    /// One section for each camera; at least one. A key of the other kind is an error.
+    #[schemars(extend("required" = ["name", "kind", "path"]))]
+    Camera {
+        /// The camera's name in the journal; unique.
+        #[schemars(schema_with = "rule::name", example = &"entrance")]
+        name: String = String::new(),
+        /// A camera of Video4Linux, or pictures and recordings for trials.
+        kind: CameraKind = CameraKind::V4l2,
+        /// The name of the door that it watches. Required when there are several doors.
+        #[schemars(schema_with = "rule::any", extend("x-default" = "the only door"))]
+        door: String = String::new(),
+        /// Which way the people it sees are going: in, out, or not known. Two cameras, one on each side, may watch one door.
+        side: Side = Side::None,
+        /// The camera's device file, or a link to it such as `/dev/v4l/by-id/…`.
+        #[schemars(schema_with = "rule::path", extend("x-only" = ["kind", "v4l2"]))]
+        device: PathBuf = "/dev/video0".into(),
+        /// The device that it must be, as `usher doctor` and `usher camera list` show it: the name of its link in `/dev/v4l/by-id`, the place where it is
+        /// plugged in, its driver's name, or `name @ place`. Another device is refused; the message says which one was found. Not set: any device
+        /// ([cameras](hardware.md#another-camera-under-the-same-name)).
+        #[schemars(
+            schema_with = "rule::any",
+            extend("x-only" = ["kind", "v4l2"]),
+            example = &"usb-046d_HD_Pro_Webcam_C920_5F3A91C2-video-index0"
+        )]
+        identity: Option<String> = None,
+        /// Columns in pixels.
+        #[schemars(range(min = 160, max = 3840), extend("x-only" = ["kind", "v4l2"]))]
+        width: u32 = 640,
+        /// Rows in pixels.
+        #[schemars(range(min = 120, max = 2160), extend("x-only" = ["kind", "v4l2"]))]
+        height: u32 = 480,
+        /// Frames per second.
+        #[schemars(range(min = 1, max = 120))]
+        fps: u32 = 15,
+        /// How the camera sends pixels. `"auto"` is YUYV up to 640x480 and MJPEG above, and the other where the camera does not offer that.
+        #[schemars(extend("x-only" = ["kind", "v4l2"]))]
+        format: PixelFormat = PixelFormat::Auto,
+        /// A picture, a folder of pictures or an MJPEG file.
+        #[schemars(schema_with = "rule::path", extend("x-only" = ["kind", "replay"]), example = &"/var/lib/usher/replay")]
+        path: PathBuf = PathBuf::new(),
+        /// Whether to begin again at the end.
+        #[schemars(extend("x-only" = ["kind", "replay"]))]
+        r#loop: bool = false,
+    }
+}
+
+/// What gives a camera's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CameraKind {
+    V4l2,
+    Replay,
+}
+
+/// The side of its door that a camera stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    None,
+    In,
+    Out,
+}
+
+impl Camera {
+    /// Which way the people it sees are going, if that is known.
+    pub fn direction(&self) -> Option<Direction> {
+        match self.side {
+            Side::None => None,
+            Side::In => Some(Direction::In),
+            Side::Out => Some(Direction::Out),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The running daemon as the API sees it: orders to its doors, its status, its views.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+use super::door_thread::{DoorMessage, OperatorRequest, PublishedDoors};
+use super::doors::DoorOrder as Order;
+use super::doors::door::DoorView;
+use super::metrics::{self, Metrics};
+use super::stage::Stage;
+use crate::api::doors::{DoorOrder, DoorStatus};
+use crate::api::status::{HubStatus, PlacementStatus, RefusedMessage, SealStatus, StageStatus, Status};
+use crate::api::template::CameraView;
+use crate::api::{ApiError, Doors, MetricsPage, Monitor};
+use crate::clock::Clock;
+use crate::domain::{DoorIndex, Mode, Moment, PersonId};
+use crate::hub::{self, Hub, HubAction, HubCommand};
+use crate::office::{Recorder, Register};
+
+/// How long the doors' thread may take to answer. A thread that takes longer is dead or hangs.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// An order from the API moves a relay within this time or not at all: less than [`ANSWER_WITHIN`], so that the answer is true.
+const ORDER_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the API may ask of a running daemon.
+pub struct Service {
+    pub register: Register,
+    pub recorder: Arc<Recorder>,
+    pub stages: Vec<Arc<Stage>>,
+    pub published: PublishedDoors,
+    pub door_queue: SyncSender<DoorMessage>,
+    pub placements: Vec<PlacementStatus>,
+    pub hub: Option<Arc<Hub>>,
+    pub metrics: Metrics,
+    pub views: broadcast::Sender<CameraView>,
+    pub clock: Arc<dyn Clock>,
+    pub device: String,
+    pub model: String,
+}
+
+impl Doors for Service {
+    fn order(&self, door: Option<&str>, order: DoorOrder, by: String) -> Result<Vec<DoorStatus>, ApiError> {
+        let door = door.map(|name| self.door(name)).transpose()?;
+        let order = match order {
+            DoorOrder::Unlock { for_ms } => Order::Unlock { duration: for_ms.map(Duration::from_millis) },
+            DoorOrder::Lock => Order::Lock,
+            DoorOrder::Lockdown { group } => Order::Mode(Mode::Lockdown { group }),
+            DoorOrder::Release => Order::Mode(Mode::Release),
+            DoorOrder::Normal => Order::Mode(Mode::Normal),
+        };
+        self.ask(OperatorRequest::Order { door, order }, by, self.clock.now() + ORDER_WITHIN)?;
+        Ok(self.doors())
+    }
+
+    fn forget_places(&self, person: Option<PersonId>, by: String) -> Result<(), ApiError> {
+        self.ask(OperatorRequest::Amnesty { person }, by, self.clock.now() + ORDER_WITHIN)
+    }
+
+    fn trust_clock(&self, by: String) -> Result<(), ApiError> {
+        self.ask(OperatorRequest::TrustClock, by, self.clock.now() + ORDER_WITHIN)
+    }
+}
+
+impl Monitor for Service {
+    fn status(&self) -> Result<Status, ApiError> {
+        let now = self.clock.now();
+        let people = self.register.gallery().people();
+        let published = self.published.read();
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            device: self.device.clone(),
+            uptime_s: now.0.as_secs(),
+            model: self.model.clone(),
+            people: people.len(),
+            foreign_templates: people.iter().map(|p| p.foreign_templates).sum(),
+            seal: SealStatus::from(self.register.gallery()),
+            near_enough: self.register.cut().into(),
+            stages: self.stages.iter().map(|stage| stage_status(stage, now)).collect(),
+            doors: published.doors.iter().map(door_status).collect(),
+            occupancy: published.occupancy.into_iter().collect(),
+            placements: self.placements.clone(),
+            time: published.time.map(|quality| quality.as_str().to_owned()),
+            journal_trouble: self.recorder.problem(),
+            hub: self.hub.as_ref().map(|hub| self.hub_status(hub)),
+        })
+    }
+
+    fn metrics(&self) -> Result<MetricsPage, ApiError> {
+        Ok(MetricsPage { content_type: metrics::CONTENT_TYPE, text: self.metrics.page() })
+    }
+
+    fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError> {
+        Ok(self.views.subscribe())
+    }
+
+    fn erased(&self, person: PersonId) {
+        if let Some(hub) = &self.hub {
+            hub.forget(person.0);
+        }
+    }
+}
+
+impl Service {
+    /// Carries out a command from the broker, as an operator's order; an error says why it was not done.
+    pub fn obey(&self, command: &HubCommand, unlock_for: Duration) -> Result<(), ApiError> {
+        let order = match command.action {
+            HubAction::Unlock => Order::Unlock { duration: Some(unlock_for) },
+            HubAction::Lock => Order::Lock,
+            HubAction::Lockdown => Order::Mode(Mode::Lockdown { group: command.group.clone() }),
+            HubAction::Normal => Order::Mode(Mode::Normal),
+        };
+        let door = Some(self.door(&command.door)?);
+        self.ask(OperatorRequest::Order { door, order }, command.by.clone(), command.not_after)
+    }
+
+    /// The doors as they were a moment ago.
+    fn doors(&self) -> Vec<DoorStatus> {
+        self.published.read().doors.iter().map(door_status).collect()
+    }
+
+    fn door(&self, name: &str) -> Result<DoorIndex, ApiError> {
+        let doors = self.published.read().doors;
+        doors.iter().position(|door| *door.name == *name).map(DoorIndex).ok_or_else(|| {
+            let names: Vec<&str> = doors.iter().map(|door| &*door.name).collect();
+            ApiError::NoDoor { name: name.to_owned(), doors: names.join(", ") }
+        })
+    }
+
+    /// Asks the doors' thread, and waits for its answer. It moves no relay after `not_after`.
+    fn ask(&self, request: OperatorRequest, by: String, not_after: Moment) -> Result<(), ApiError> {
+        let (answer, answered) = sync_channel(1);
+        match self.door_queue.try_send(DoorMessage::Request { request, by, not_after, answer }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(ApiError::Busy("the doors have too much to do; try again")),
+            Err(TrySendError::Disconnected(_)) => return Err(ApiError::Busy("the daemon is stopping")),
+        }
+        match answered.recv_timeout(ANSWER_WITHIN) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => Err(ApiError::DoorRefused(why.to_string())),
+            Err(_) => Err(ApiError::Busy("the doors do not answer, and whether it was done is not known")),
+        }
+    }
+
+    fn hub_status(&self, hub: &Hub) -> HubStatus {
+        HubStatus {
+            state: match hub.state() {
+                hub::ConnectionState::Connecting => "connecting".into(),
+                hub::ConnectionState::Online => "online".into(),
+                hub::ConnectionState::Offline { why } => why,
+            },
+            waiting: self.recorder.journal().outbox().map_or(0, |outbox| outbox.len() as u64),
+            dropped: hub.counts().dropped,
+            refused: hub.refusals().into_iter().map(refused_message).collect(),
+        }
+    }
+}
+
+fn refused_message(refusal: hub::Refusal) -> RefusedMessage {
+    let hub::Refusal { topic, bytes, reason, times } = refusal;
+    RefusedMessage { topic, bytes, reason, times }
+}
+
+fn stage_status(stage: &Stage, now: Moment) -> StageStatus {
+    use std::sync::atomic::Ordering::Relaxed;
+    StageStatus {
+        role: stage.role.as_str().to_owned(),
+        name: stage.name.clone(),
+        trouble: stage.trouble(),
+        silent_ms: stage.silent_for(now).as_millis() as u64,
+        handled: stage.handled.load(Relaxed),
+        dropped: stage.dropped.load(Relaxed),
+        bad: stage.bad.load(Relaxed),
+        last_ms: stage.last_us.load(Relaxed) as f64 / 1000.0,
+    }
+}
+
+fn door_status(view: &DoorView) -> DoorStatus {
+    let group = match &view.mode {
+        Mode::Lockdown { group } => group.clone(),
+        Mode::Normal | Mode::Release => None,
+    };
+    DoorStatus {
+        name: view.name.to_string(),
+        wires: view.wires.clone(),
+        mode: view.mode.as_str().to_owned(),
+        group,
+        unlocked: view.unlocked,
+        open: view.open,
+        hours: view.hours.clone(),
+        alarms: view.alarms.iter().map(|alarm| alarm.as_str().to_owned()).collect(),
+        trouble: view.trouble.clone(),
+    }
+}

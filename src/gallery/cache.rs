@@ -1,0 +1,252 @@
+//! The gallery in memory: all people, the index of their templates, and what had to be left out. Built from the store's trees.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::domain::{Head, ModelId, PersonId};
+use crate::seal::SealError;
+use crate::store::Bytes;
+
+use super::envelope::Unread;
+use super::error::RecordError;
+use super::index::Index;
+use super::person::Person;
+use super::record;
+use super::walk::{Found, walk};
+use super::{GalleryError, Template, Trees};
+
+/// Templates of a model that is not in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    pub model: ModelId,
+    pub templates: usize,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Foreign { model, templates } = self;
+        write!(f, "{templates} templates of {model} are set aside: enrol those people again, or configure that model")
+    }
+}
+
+/// Counts people whose templates are sealed and cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// People with at least one such template.
+    pub people: usize,
+    pub templates: usize,
+    /// Why the first of them cannot be opened.
+    pub why: SealError,
+}
+
+impl fmt::Display for Locked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Locked { people, templates, why } = self;
+        write!(f, "{templates} sealed templates of {people} people cannot be opened: {why}")
+    }
+}
+
+/// An unreadable record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Which record, for people: `template 2 of person 7`.
+    pub key: String,
+    pub why: RecordError,
+    /// The person to remove and enrol again; `None` if the key itself is unreadable.
+    pub person: Option<PersonId>,
+}
+
+impl fmt::Display for Damaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is damaged ({}): remove that person and enrol them again, or restore a backup",
+            self.key, self.why
+        )
+    }
+}
+
+/// The people and templates of a gallery, consistent with the trees after each change.
+pub struct Cache {
+    model: ModelId,
+    dimension: usize,
+    head: Option<Head>,
+    pub people: BTreeMap<PersonId, Person>,
+    /// The templates of the model in use.
+    pub index: Index,
+    /// The number of people who have any of those.
+    pub compared: usize,
+    pub damaged: Vec<Damaged>,
+    /// Why a person's templates are locked.
+    locked: BTreeMap<PersonId, SealError>,
+    /// Keys of overwritten templates that an interrupted removal left behind.
+    pub leftovers: Vec<Bytes>,
+}
+
+impl Cache {
+    /// Reads all people whose number is below `end`. Templates of `model` are projected by the head, if there is one.
+    pub fn read(
+        trees: &Trees,
+        end: PersonId,
+        model: &ModelId,
+        dimension: usize,
+        head: Option<&Head>,
+    ) -> Result<Cache, GalleryError> {
+        let mut cache = Cache {
+            model: model.clone(),
+            dimension,
+            head: head.cloned(),
+            people: BTreeMap::new(),
+            index: Index::new(dimension),
+            compared: 0,
+            damaged: Vec::new(),
+            locked: BTreeMap::new(),
+            leftovers: Vec::new(),
+        };
+        for found in walk(&trees.people, end) {
+            match found? {
+                Found::Record(key, value) => cache.read_person(&key, &value),
+                Found::Unreadable(id) => cache.report(&record::person_key(id), RecordError::Page),
+            }
+        }
+        for found in walk(&trees.templates, end) {
+            match found? {
+                Found::Record(key, value) => cache.read_template(trees, &key, &value),
+                Found::Unreadable(id) => cache.report_templates(id),
+            }
+        }
+        Ok(cache)
+    }
+
+    /// The person with this number.
+    pub fn person(&self, id: PersonId) -> Result<&Person, GalleryError> {
+        self.people.get(&id).ok_or_else(|| GalleryError::NotFound { wanted: id.to_string() })
+    }
+
+    /// Caches a person and the templates the tree holds of them, replacing what was cached.
+    pub fn put(&mut self, id: PersonId, stored: record::Stored, trees: &Trees) -> Result<(), GalleryError> {
+        self.remove(id);
+        self.people.insert(id, person(id, stored));
+        for entry in trees.templates.scan_prefix(record::person_key(id)) {
+            let (key, value) = entry?;
+            self.read_template(trees, &key, &value);
+        }
+        Ok(())
+    }
+
+    /// Removes a person and everything reported about them.
+    pub fn remove(&mut self, id: PersonId) {
+        if let Some(person) = self.people.remove(&id) {
+            self.index.remove(id);
+            self.compared -= usize::from(person.templates > 0);
+        }
+        self.damaged.retain(|damaged| damaged.person != Some(id));
+        self.locked.remove(&id);
+    }
+
+    /// Counts the locked templates; `None` if there are none.
+    pub fn locked(&self) -> Option<Locked> {
+        let why = self.locked.values().next()?.clone();
+        let templates = self.people.values().map(|person| person.locked_templates).sum();
+        Some(Locked { people: self.locked.len(), templates, why })
+    }
+
+    /// Counts the templates of other models.
+    pub fn foreign(&self, trees: &Trees) -> Result<Vec<Foreign>, GalleryError> {
+        let mut counts = BTreeMap::new();
+        for id in self.people.values().filter(|p| p.foreign_templates > 0).map(|p| p.id) {
+            for entry in trees.templates.scan_prefix(record::person_key(id)) {
+                if let Some(model) = trees.model_of(&entry?.1).filter(|model| *model != self.model) {
+                    *counts.entry(model).or_insert(0) += 1;
+                }
+            }
+        }
+        Ok(counts.into_iter().map(|(model, templates)| Foreign { model, templates }).collect())
+    }
+
+    fn read_person(&mut self, key: &[u8], value: &[u8]) {
+        let Some(id) = record::read_person_key(key) else {
+            return self.report(key, RecordError::Key);
+        };
+        match record::read_person(value) {
+            Ok(stored) => drop(self.people.insert(id, person(id, stored))),
+            Err(why) => self.report(key, why),
+        }
+    }
+
+    fn read_template(&mut self, trees: &Trees, key: &[u8], value: &[u8]) {
+        let Some((id, _)) = record::read_template_key(key) else {
+            return self.report(key, RecordError::Key);
+        };
+        if record::is_erased(value) {
+            self.leftovers.push(key.into());
+            return;
+        }
+        match trees.read(key, value) {
+            Ok(template) => self.place(id, key, &template),
+            Err(Unread::Damaged(why)) => self.report(key, why),
+            Err(Unread::Locked(why)) => match self.people.get_mut(&id) {
+                Some(person) => {
+                    person.locked_templates += 1;
+                    self.locked.entry(id).or_insert(why);
+                }
+                None => self.report(key, RecordError::PersonUnreadable),
+            },
+        }
+    }
+
+    fn place(&mut self, id: PersonId, key: &[u8], template: &Template) {
+        let values = template.embedding.values();
+        let Some(person) = self.people.get_mut(&id) else {
+            return self.report(key, RecordError::PersonUnreadable);
+        };
+        if *template.embedding.model() != self.model {
+            person.foreign_templates += 1;
+        } else if values.len() == self.dimension {
+            let projected = match &self.head {
+                None => Some(None),
+                Some(head) => head.project(&template.embedding).map(Some),
+            };
+            let Some(projected) = projected else {
+                return self.report(key, RecordError::ProjectedToZero);
+            };
+            self.compared += usize::from(person.templates == 0);
+            person.templates += 1;
+            self.index.push(id, projected.as_ref().map_or(values, |projected| projected.values()));
+        } else {
+            let why = RecordError::Dimension { found: values.len(), expected: self.dimension };
+            self.report(key, why);
+        }
+    }
+
+    /// Reports unreadable templates, unless the person is reported already.
+    fn report_templates(&mut self, id: PersonId) {
+        if self.people.contains_key(&id) {
+            let key = format!("a template of person {id}");
+            self.damaged.push(Damaged { key, why: RecordError::Page, person: Some(id) });
+        }
+    }
+
+    fn report(&mut self, key: &[u8], why: RecordError) {
+        let person = record::read_person_key(key).or_else(|| record::read_template_key(key).map(|(id, _)| id));
+        self.damaged.push(Damaged { key: record::describe(key), why, person });
+    }
+}
+
+/// The person of a stored record, with no templates counted yet.
+pub fn person(id: PersonId, stored: record::Stored) -> Person {
+    let record::Stored { person, enabled, valid_from, valid_until, created } = stored;
+    Person {
+        id,
+        name: person.name,
+        employee_id: person.employee_id,
+        groups: person.groups,
+        enabled,
+        valid_from,
+        valid_until,
+        created,
+        templates: 0,
+        foreign_templates: 0,
+        locked_templates: 0,
+    }
+}
