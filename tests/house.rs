@@ -139,17 +139,22 @@ fn every_file_says_what_it_owns_and_is_short_enough_to_read() {
 
 /// Rooms, and folders in rooms, in which no modules import each other in a circle. A folder counts as one module of its room; that a module
 /// uses its parent is no circle.
-const WITHOUT_CIRCLES: [&str; 12] = [
+const WITHOUT_CIRCLES: [&str; 17] = [
+    "access",
+    "api",
     "board",
     "camera",
+    "camera::v4l2",
     "clock",
-    "config",
+    "daemon",
     "daemon::doors",
+    "daemon::doors::properties",
     "door",
     "gallery",
     "hub",
     "ledger",
     "office",
+    "seal",
     "store",
     "vision",
 ];

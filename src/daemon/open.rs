@@ -20,7 +20,7 @@ use crate::access::NearEnough;
 use crate::api::status::PlacementStatus;
 use crate::clock::{Clock, Evidence, SystemClock};
 use crate::config::Config;
-use crate::domain::{Event, ModelId};
+use crate::domain::{DaemonEvent, Event, ModelId};
 use crate::door::RelayStop;
 use crate::gallery::{Gallery, Visitors};
 use crate::hub::{Hub, HubDeps, Refusal};
@@ -263,17 +263,17 @@ fn recorder(
     Recorder::new(store, journal, base.clock.clone()).with_gap_marks(marks).with_listener(move |record| {
         tally.count(record);
         if let Some(hub) = &hub {
-            hub.happened(record.seq, &record.kind, &record.time(), &record.content);
+            hub.happened(&record.recorded());
         }
     })
 }
 
 fn record_start(config: &Config, gallery: &Gallery, recorder: &Recorder) -> Result<(), LedgerError> {
-    despite_the_disk(recorder.record(&Event::Started {
+    despite_the_disk(recorder.record(&Event::Daemon(DaemonEvent::Started {
         version: env!("CARGO_PKG_VERSION").into(),
         config: blake3::hash(config.to_toml().as_bytes()).to_hex().chars().take(16).collect(),
         model: gallery.comparison_id().clone(),
-    }))?;
+    })))?;
     despite_the_disk(record_sealing(gallery, recorder))?;
     despite_the_disk(record_locked_templates(gallery, recorder)).map(drop)
 }

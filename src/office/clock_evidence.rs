@@ -68,6 +68,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Sign;
+    use crate::domain::DaemonEvent;
     use crate::domain::{Event, earliest};
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -77,7 +78,7 @@ mod tests {
         for (nth, (at, synchronised, boot)) in records.iter().enumerate() {
             let since_boot = Duration::from_secs(nth as u64);
             let stamp = Stamp { synchronised: *synchronised, boot: [*boot; 16], since_boot, ..Stamp::at(*at) };
-            journal.append(&Event::Stopped { reason: "test".into() }, &stamp).unwrap();
+            journal.append(&Event::Daemon(DaemonEvent::Stopped { reason: "test".into() }), &stamp).unwrap();
         }
         journal
     }

@@ -384,9 +384,9 @@ impl Scene {
                 let now = self.clock.now();
                 let not_after =
                     if late { Moment(now.0 - Duration::from_millis(1)) } else { now + Duration::from_secs(5) };
-                self.doors().order(DoorIndex(door), order.clone(), "anna", not_after).ok();
+                self.doors().order(DoorIndex(door), order.clone(), &"anna".into(), not_after).ok();
             }
-            Step::Amnesty => drop(self.doors().amnesty(None, "anna")),
+            Step::Amnesty => drop(self.doors().amnesty(None, &"anna".into())),
             Step::Wait { ms } => self.wait(Duration::from_millis(ms)),
             Step::SetClock { seconds } => {
                 let wall = self.clock.wall();
