@@ -1,6 +1,6 @@
-//! How often a steady stream of frames asks for memory: allocations for each frame, counted for Rust's own code.
+//! Allocations per frame in a steady stream of frames, counted in Rust code.
 //!
-//! What LiteRT allocates for itself is not seen here; `docs/benchmarks.md` says how to count that.
+//! LiteRT's own allocations are not counted; `docs/benchmarks.md` explains how to count them.
 
 mod frames;
 
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use usher::photo::JpegDecoder;
 
-/// Frames before counting begins: buffers have grown by then, and P-Net is compiled.
+/// Uncounted frames at the beginning, in which buffers grow and P-Net is compiled.
 const WARM_UP: usize = 8;
 const FRAMES: usize = 100;
 
@@ -18,17 +18,17 @@ static BYTES: AtomicUsize = AtomicUsize::new(0);
 
 struct Counting;
 
-// SAFETY: all is passed on to the system's allocator as it came.
+// SAFETY: every call is passed unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.fetch_add(1, Ordering::Relaxed);
         BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are the system's.
+        // SAFETY: the caller upholds the system allocator's contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are the system's.
+        // SAFETY: the caller upholds the system allocator's contract.
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -63,7 +63,7 @@ fn run() -> Result<(), String> {
     each("nearest of 1000", frames, |_| Ok(usize::from(gallery.nearest(seen.embedding.values(), 1).is_some())))
 }
 
-/// Counts what `work` allocates, once it has warmed up.
+/// Counts the allocations of `work` after a warm-up.
 fn each(name: &str, frames: usize, mut work: impl FnMut(usize) -> Result<usize, String>) -> Result<(), String> {
     for i in 0..WARM_UP {
         work(i)?;
@@ -73,11 +73,11 @@ fn each(name: &str, frames: usize, mut work: impl FnMut(usize) -> Result<usize, 
     for i in 0..frames {
         faces += work(i)?;
     }
-    let a_frame = |before: usize, now: usize| (now - before) as f64 / frames as f64;
+    let per_frame = |before: usize, now: usize| (now - before) as f64 / frames as f64;
     println!(
-        "{name:20} {:8.2} allocations and {:10.0} bytes a frame, with {:.2} faces",
-        a_frame(calls, CALLS.load(Ordering::Relaxed)),
-        a_frame(bytes, BYTES.load(Ordering::Relaxed)),
+        "{name:20} {:8.2} allocations and {:10.0} bytes per frame, with {:.2} faces",
+        per_frame(calls, CALLS.load(Ordering::Relaxed)),
+        per_frame(bytes, BYTES.load(Ordering::Relaxed)),
         faces as f64 / frames as f64,
     );
     Ok(())

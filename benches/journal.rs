@@ -1,20 +1,20 @@
-//! How fast records are written, each synchronised, and how fast a long journal is opened and checked.
+//! How fast synced records are written, and how fast a long journal is opened and verified.
 //!
-//! On the disk that holds the temporary folder: name another with TMPDIR.
+//! Uses the disk of the temporary folder, which TMPDIR sets.
 
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use usher::domain::{Event, Stamp};
+use usher::domain::{DoorEvent, Event, Stamp};
 use usher::ledger::Journal;
 use usher::store::Store;
 
-/// Records of the long journal: a door that opens 40 times a day, for a year.
+/// Records of the long journal: a year of a door that opens 40 times a day.
 const YEAR: u64 = 30_000;
 
 fn event() -> Event {
-    Event::Locked { door: "front".into(), reason: "x".repeat(600) }
+    Event::Door(DoorEvent::Locked { door: "front".into(), reason: "x".repeat(600) })
 }
 
 fn append(criterion: &mut Criterion) {

@@ -1,4 +1,4 @@
-//! How fast the outbox drains: events a second from a full outbox to mosquitto on loopback, each acknowledged at QoS 1.
+//! How fast the outbox drains: events per second from a full outbox to mosquitto on the loopback interface, each acknowledged at QoS 1.
 //!
 //! Needs mosquitto (script/setup installs it). `cargo bench --bench outbox`.
 
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use usher::clock::SystemClock;
-use usher::hub::{DeviceLayout, Hub, HubDeps, HubSettings, MemoryOutbox, MemoryTopics, Pending, Version};
+use usher::domain::{Content, Recorded};
+use usher::hub::{DeviceLayout, Hub, HubDeps, HubSettings, MemoryOutbox, MemoryTopics, Version};
 
 const EVENTS: u64 = 20_000;
 const ROUNDS: usize = 5;
@@ -40,7 +41,7 @@ fn mosquitto(folder: &Path) -> (Child, u16) {
     (child, port)
 }
 
-/// As large as a grant in the journal.
+/// An outbox of events as large as a grant in the journal.
 fn full() -> MemoryOutbox {
     let outbox = MemoryOutbox::default();
     let gate = json!({ "name": "distance", "input": "0.62", "limit": "at most 0.90", "passed": true });
@@ -52,12 +53,12 @@ fn full() -> MemoryOutbox {
         "gates": [gate, gate, gate, gate, gate],
     });
     for seq in 1..=EVENTS {
-        outbox.push(Pending {
+        outbox.push(Recorded {
             seq,
             id: format!("019b7e3c-1153-7a10-8b1e-{seq:012}"),
             time: "2026-01-02T10:32:07.123456Z".to_owned(),
             kind: "granted".to_owned(),
-            content: content.clone(),
+            content: Content::from_json("granted", content.clone()),
             previous: format!("{:064x}", seq - 1),
             hash: format!("{seq:064x}"),
         });

@@ -1,12 +1,12 @@
-//! How long usher takes over given photographs, one by one, to lay beside another program's times over the same files.
+//! The time for given photographs, one by one, to compare with another program's times on the same files.
 //!
 //! ```text
 //! cargo bench --bench photos -- [--min-face PX] [--rounds N] [--identity] PHOTO…
 //! ```
 //!
-//! Prints a line for each photograph: the median in milliseconds, the faces found, the file; and the median of the medians. Plain, it
-//! times the detector on decoded pixels. With `--identity` it times the way from the file's bytes (a JPEG) to the nearest of a
-//! thousand people for each face. One thread. Without photographs it takes those that `script/setup` fetched, at 640x480.
+//! Prints a line for each photograph (the median in milliseconds, the number of faces, the file) and the median of the medians. Times the
+//! detector on decoded pixels, or with `--identity` everything from the file's bytes (a JPEG) to the nearest of a thousand people for each face.
+//! Uses one thread. Without photographs it uses those that `script/setup` fetched, at 640x480.
 
 mod frames;
 
@@ -18,7 +18,7 @@ use usher::photo::{self, JpegDecoder};
 
 const PEOPLE: u32 = 1_000;
 
-struct Wish {
+struct Options {
     min_face_px: u32,
     rounds: usize,
     identity: bool,
@@ -26,46 +26,46 @@ struct Wish {
 }
 
 fn main() {
-    if let Err(why) = wish().and_then(|wish| run(&wish)) {
+    if let Err(why) = options().and_then(|options| run(&options)) {
         eprintln!("bench `photos` is skipped: {why}");
     }
 }
 
-fn wish() -> Result<Wish, String> {
-    let mut wish = Wish { min_face_px: 40, rounds: 20, identity: false, photos: Vec::new() };
+fn options() -> Result<Options, String> {
+    let mut options = Options { min_face_px: 40, rounds: 20, identity: false, photos: Vec::new() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let mut number = || words.next().and_then(|n| n.parse().ok()).ok_or(format!("{word} wants a number"));
+        let mut number = || words.next().and_then(|n| n.parse().ok()).ok_or(format!("{word} needs a number"));
         match word.as_str() {
-            // cargo's own.
+            // Passed by cargo.
             "--bench" => {}
-            "--min-face" => wish.min_face_px = number()?,
-            "--rounds" => wish.rounds = number()?.max(1) as usize,
-            "--identity" => wish.identity = true,
-            photo => wish.photos.push(photo.into()),
+            "--min-face" => options.min_face_px = number()?,
+            "--rounds" => options.rounds = number()?.max(1) as usize,
+            "--identity" => options.identity = true,
+            photo => options.photos.push(photo.into()),
         }
     }
-    Ok(wish)
+    Ok(options)
 }
 
-fn run(wish: &Wish) -> Result<(), String> {
-    let mut vision = frames::vision(wish.min_face_px, "mobilefacenet", 1)?;
+fn run(options: &Options) -> Result<(), String> {
+    let mut vision = frames::vision(options.min_face_px, "mobilefacenet", 1)?;
     let gallery = usher::gallery::strangers(PEOPLE, vision.dimension());
     let (mut decoder, mut buffer) = (JpegDecoder::new(), Vec::new());
     let mut medians = Vec::new();
     let (mut outside, mut inside) = (Duration::ZERO, Duration::ZERO);
-    for (path, image) in pictures(wish)? {
-        let bytes = match path.extension().is_some_and(|e| e == "jpg") && !wish.photos.is_empty() {
+    for (path, image) in pictures(options)? {
+        let bytes = match path.extension().is_some_and(|e| e == "jpg") && !options.photos.is_empty() {
             true => std::fs::read(&path).map_err(|e| e.to_string())?,
             false => frames::jpeg(&image),
         };
-        let mut times = Vec::with_capacity(wish.rounds);
+        let mut times = Vec::with_capacity(options.rounds);
         let mut faces = 0;
         // The first round compiles P-Net for the size, the second warms up; neither counts.
-        for round in 0..wish.rounds + 2 {
+        for round in 0..options.rounds + 2 {
             let models = vision.detector_time_in_models();
             let start = Instant::now();
-            if wish.identity {
+            if options.identity {
                 let frame = decoder.decode_into(&bytes, std::mem::take(&mut buffer)).map_err(|e| e.to_string())?;
                 let seen = vision.see(&frame).map_err(|e| e.to_string())?;
                 faces = seen.iter().filter(|s| gallery.nearest(s.embedding.values(), 1).is_some()).count();
@@ -92,13 +92,13 @@ fn run(wish: &Wish) -> Result<(), String> {
     Ok(())
 }
 
-fn pictures(wish: &Wish) -> Result<Vec<(PathBuf, Image)>, String> {
-    if wish.photos.is_empty() {
+fn pictures(options: &Options) -> Result<Vec<(PathBuf, Image)>, String> {
+    if options.photos.is_empty() {
         let photos = frames::cached_photos()?;
         return Ok(photos.into_iter().map(|path| (path.clone(), frames::frame(&path, 640, 480))).collect());
     }
     let load = |path: &Path| photo::load(path).map_err(|e| e.to_string());
-    wish.photos.iter().map(|path| Ok((path.clone(), load(path)?))).collect()
+    options.photos.iter().map(|path| Ok((path.clone(), load(path)?))).collect()
 }
 
 fn median(times: &mut [f64]) -> f64 {

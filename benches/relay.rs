@@ -1,21 +1,21 @@
-//! How late a relay goes back to its safe level, with the process idle and with its disk stalled: after each pulse the time between the
-//! promised end and the level on the wires.
+//! How late a relay returns to its safe level, with an idle process and with a stalled disk: after each pulse, the time between its scheduled
+//! end and the level on the wires.
 //!
-//! Prints the median, the 99th percentile and the largest of the pulses. `cargo bench --bench relay -- PULSES` takes more than 200.
+//! Prints the median, the 99th percentile and the maximum. `cargo bench --bench relay -- PULSES` measures another number of pulses than 200.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use usher::clock::{Clock, SystemClock};
-use usher::daemon::doors::saved::SavedEntry;
 use usher::daemon::doors::write_queue::{PATIENCE, write_queue};
 use usher::daemon::doors::writer::{EventWriter, Unwritten};
-use usher::domain::{DoorCommand, Event};
+use usher::domain::{DaemonEvent, DoorCommand, Event};
 use usher::door::{Level, Limits, Outcome, Panel, Relay, RelayStop, Simulated, relay_thread};
+use usher::office::saved::SavedEntry;
 
 const PULSE: Duration = Duration::from_millis(30);
 
-/// A disk that stalls for two seconds at each record.
+/// A disk that stalls for two seconds on each record.
 struct Stalling;
 
 impl EventWriter for Stalling {
@@ -47,7 +47,7 @@ fn measure(pulses: usize, stalled: bool) -> Vec<Duration> {
         let command = DoorCommand::Pulse { evidence: None, duration: PULSE, not_after };
         let Ok(Outcome::Opened { until }) = relay.command(command) else { panic!("the relay did not open") };
         match stalled {
-            true => drop(writer.write(&Event::Stopped { reason: "bench".into() }, &[])),
+            true => drop(writer.write(&Event::Daemon(DaemonEvent::Stopped { reason: "bench".into() }), &[])),
             false => std::thread::sleep(PULSE),
         }
         while history.level() != Some(Level::Safe) {

@@ -1,7 +1,7 @@
-//! How long seeing takes: the detector, the embedders, and the way from a camera's JPEG to the nearest of a thousand people.
+//! The time of the detector, the embedders, and everything from a camera's JPEG to the nearest of a thousand people.
 //!
-//! Over the photographs that `script/setup` fetched, scaled to the frame's size. Without them, or without LiteRT, it says so and
-//! measures nothing. `docs/benchmarks.md` has figures and how to read them.
+//! Uses the photographs that `script/setup` fetched, scaled to the frame's size. Without them, or without LiteRT, the bench is skipped.
+//! `docs/benchmarks.md` has results and explains them.
 
 mod frames;
 
@@ -17,7 +17,7 @@ const MIN_FACES_PX: [u32; 2] = [40, 80];
 const EMBEDDERS: [&str; 2] = ["mobilefacenet", "dlib"];
 const THREADS: [usize; 2] = [1, 2];
 const PEOPLE: u32 = 1_000;
-/// Detections over which the networks' share is taken.
+/// The number of detections over which the networks' share of the time is measured.
 const SHARE_OVER: usize = 40;
 
 fn all(c: &mut Criterion) {
@@ -79,7 +79,7 @@ fn embed(c: &mut Criterion) -> Result<(), String> {
     Ok(())
 }
 
-/// All that the daemon does with a frame before it decides.
+/// Everything that the daemon does with a frame before the decision.
 fn frame_to_sighting(c: &mut Criterion) -> Result<(), String> {
     let jpegs: Vec<Vec<u8>> = pictures(640, 480)?.iter().map(frames::jpeg).collect();
     let mut group = c.benchmark_group("frame_to_sighting");

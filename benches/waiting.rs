@@ -1,36 +1,32 @@
 //! How long a record waits for its commit while the store is backed up, compacted, or pruned.
 //!
-//! On the disk that holds the temporary folder: name another with TMPDIR. The size of the store in MB is an argument:
-//! `TMPDIR=/var/tmp cargo bench --bench waiting -- 1000`. Without one it is 32.
+//! Uses the disk of the temporary folder, which TMPDIR sets. The argument is the size of the store in MB, 32 by default:
+//! `TMPDIR=/var/tmp cargo bench --bench waiting -- 1000`.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use usher::domain::{Event, Stamp};
+use usher::domain::{DoorEvent, Event, Stamp};
 use usher::ledger::{Journal, Keep};
 use usher::store::Store;
 
 const MEGABYTE: usize = 1_000_000;
-/// A door that is used without a pause: as fast as a person and the rules let it.
+/// A door in continuous use: as fast as people and the rules allow.
 const BETWEEN_RECORDS: Duration = Duration::from_millis(20);
 
 fn event() -> Event {
-    Event::Locked { door: "front".into(), reason: "x".repeat(600) }
+    Event::Door(DoorEvent::Locked { door: "front".into(), reason: "x".repeat(600) })
 }
 
-/// Fills a store with so many megabytes; a tenth of it are records.
+/// Fills a store with `megabytes`; a tenth of it are records.
 fn fill(store: &Store, journal: &Journal, megabytes: usize) {
     let ballast = store.tree("ballast").unwrap();
-    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = fastrand::Rng::with_seed(1);
     let mut noise = || -> Vec<u8> {
-        let next = |_| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random.to_le_bytes()
-        };
-        (0..512).flat_map(next).collect()
+        let mut bytes = vec![0; 4096];
+        random.fill(&mut bytes);
+        bytes
     };
     for n in 0..megabytes * 9 / 10 {
         let changes: Vec<_> =
@@ -42,7 +38,7 @@ fn fill(store: &Store, journal: &Journal, megabytes: usize) {
     }
 }
 
-/// Appends records until `work` is done, and says how long they waited.
+/// Appends records until `work` is done, and prints how long they waited.
 fn measure(journal: &Journal, what: &str, work: impl FnOnce() + Send) {
     let done = AtomicBool::new(false);
     let mut waits = Vec::new();

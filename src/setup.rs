@@ -1,7 +1,9 @@
 //! From the configuration to the rooms' settings, and from those to open devices: for the daemon and the command line.
 
+pub mod claims;
 pub mod head;
 pub mod house;
+pub mod retained_topics;
 mod self_check;
 
 use std::path::{Path, PathBuf};

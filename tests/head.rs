@@ -8,7 +8,7 @@ use std::process::Command;
 use image::imageops::{FilterType, resize};
 use image::{GrayImage, Luma, RgbImage};
 use serde_json::Value;
-use usher::vision::digest::sha256;
+use usher::vision::file::sha256;
 
 /// How bad the camera is.
 struct Camera {

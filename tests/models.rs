@@ -8,7 +8,7 @@ use usher::vision::calibration_file::{CalibrationFile, file_name};
 use usher::vision::manifest::{Manifest, Role};
 use usher::vision::mtcnn::DetectorSettings;
 use usher::vision::pipeline::Accelerators;
-use usher::vision::runtime::{Accelerator, InputForm, Pixels, Planned, Windows};
+use usher::vision::runtime::{Accelerator, InputForm, Pixels, PlacedModel, Windows};
 use usher::vision::{Vision, VisionSettings};
 
 /// A copy of the shipped models that a test may damage.
@@ -29,10 +29,10 @@ fn open(models: &Path, accelerators: Accelerators) -> Result<Vision, String> {
 }
 
 /// A picture as O-Net needs it.
-fn plan(file: Vec<u8>, shape: [usize; 4], pixels: Pixels) -> Result<Planned, String> {
+fn plan(file: Vec<u8>, shape: [usize; 4], pixels: Pixels) -> Result<PlacedModel, String> {
     let runtime = support::runtime();
     let form = InputForm { pixels, windows: Windows { side: 3 } };
-    Planned::new(&runtime, file.into(), shape, form, Accelerator::Cpu, 1).map_err(|e| e.to_string())
+    PlacedModel::new(&runtime, file.into(), shape, form, Accelerator::Cpu, 1).map_err(|e| e.to_string())
 }
 
 fn onet() -> Vec<u8> {

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use usher::lab::interval::clopper_pearson;
 use usher::lab::open_set::{Member, trials};
-use usher::lab::roc::{Share, in_order};
-use usher::lab::verification::{Comparison, Metric, Protocol, Views, measure};
+use usher::lab::roc::in_order;
+use usher::lab::share::{Share, clopper_pearson};
+use usher::lab::verification::{Comparison, FaceVectors, Metric, Protocol, measure};
 
 const WITHIN: f64 = 1e-6;
 
@@ -78,10 +78,10 @@ fn figures_of_pairs_are_those_of_scikit_learn_and_scipy() {
     let Reference { a, b, same, cases, .. } = reference();
     assert!(cases.len() >= 6);
     for case in cases {
-        let side = |vectors: &[Vec<f32>]| -> Vec<Views> {
+        let side = |vectors: &[Vec<f32>]| -> Vec<FaceVectors> {
             let photo = |(i, v): (usize, &Vec<f32>)| match case.failed.contains(&i) {
-                true => Views::default(),
-                false => Views(vec![v.clone().into()]),
+                true => FaceVectors::default(),
+                false => FaceVectors(vec![v.clone().into()]),
             };
             vectors.iter().enumerate().map(photo).collect()
         };

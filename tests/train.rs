@@ -11,7 +11,7 @@ use std::process::Command;
 
 use burn::tensor::Device;
 use coloured::coloured_people;
-use usher::lab::features::{Extractor, Form};
+use usher::lab::faces::{Extractor, Form};
 use usher::lab::pairs::read_lfw;
 use usher::train::checkpoint;
 use usher::train::data::{Faces, Size};
@@ -81,7 +81,7 @@ fn weights_that_are_not_numbers_stop_a_run_and_change_nothing() {
     let faces = Faces::read(folder.path(), SIZE, MEMORY, 2).unwrap();
     let mut weights = Weights::new();
     let plan = plan(Mining::All);
-    plan.network.found(&mut weights, &Device::flex(), &mut fastrand::Rng::with_seed(1)).unwrap();
+    plan.network.initialise(&mut weights, &Device::flex(), &mut fastrand::Rng::with_seed(1)).unwrap();
     weights.get_mut("Small/Bottleneck/weights").unwrap().values[5] = f32::NAN;
     let mut run = Run::new(plan, &faces, Device::flex(), weights).unwrap();
     let before = format!("{:?}", run.state());
@@ -117,7 +117,7 @@ fn unusable_pictures_are_left_out_and_reported() {
 fn deepface_has_the_published_layers() {
     let network = Network { kind: Kind::DeepFace, dimension: 4096, classes: 4030, keep: 0.5 };
     let mut weights = Weights::new();
-    network.found(&mut weights, &Device::flex(), &mut fastrand::Rng::with_seed(1)).unwrap();
+    network.initialise(&mut weights, &Device::flex(), &mut fastrand::Rng::with_seed(1)).unwrap();
     let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
     for (name, array) in &weights {
         *sizes.entry(name.split('/').nth(1).unwrap()).or_default() += array.values.len();
@@ -237,7 +237,7 @@ fn imported_weights_give_the_embeddings_of_the_tflite_file() {
     let some: Vec<usize> = (0..faces.count().min(8)).collect();
     assert!(some.len() >= 4, "{people:?}");
     let network = Network { kind: Kind::InceptionResnetV1, dimension: 512, classes: 0, keep: 1.0 };
-    let (mut weights, missing) = network.take(&weights::read(&npz).unwrap(), &[]).unwrap();
+    let (mut weights, missing) = network.select_weights(&weights::read(&npz).unwrap(), &[]).unwrap();
     assert_eq!(missing, 0);
     let embeddings = embed(&network, &mut weights, &Device::flex(), &faces, &some).unwrap();
     let settings = VisionSettings { embedder: "facenet".into(), ..VisionSettings::default() };

@@ -1,6 +1,4 @@
-//! What the benches look at and with: photographs at a camera's size, the networks, a gallery of strangers.
-//!
-//! Knows nothing of what is measured.
+//! The inputs of the benches: photographs at a camera's size, and the networks.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +14,7 @@ use usher::vision::{Vision, VisionSettings};
 const PHOTOS: &str = "usher/face_recognition-1.3.0/tests/test_images";
 const NAMES: [&str; 4] = ["biden.jpg", "obama.jpg", "obama2.jpg", "obama3.jpg"];
 
-/// The photographs in the user's cache; says what to do when they are missing.
+/// The photographs in the user's cache; the error says how to get them.
 pub fn cached_photos() -> Result<Vec<PathBuf>, String> {
     let folder = cache_folder().unwrap_or_default().join(PHOTOS);
     let photos: Vec<PathBuf> = NAMES.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect();
@@ -26,8 +24,7 @@ pub fn cached_photos() -> Result<Vec<PathBuf>, String> {
     }
 }
 
-/// A portrait at a camera's size: its upper three fifths, where the head is, fill the frame's height. What is too wide is cut off on
-/// both sides, what is missing there is grey.
+/// A portrait at a camera's size: its upper three fifths, with the head, fill the frame's height. Both sides are cropped or filled with grey.
 pub fn frame(path: &Path, width: u32, height: u32) -> Image {
     let image = photo::load(path).expect("a photograph");
     let scale = f64::from(height) / (0.6 * f64::from(image.height()));
@@ -49,7 +46,7 @@ pub fn jpeg(image: &Image) -> Vec<u8> {
     bytes
 }
 
-/// The networks of this checkout.
+/// The pipeline with this checkout's models.
 pub fn vision(min_face_px: u32, embedder: &str, threads: usize) -> Result<Vision, String> {
     let runtime = Runtime::load(None).map_err(|e| e.to_string())?;
     let settings = VisionSettings {

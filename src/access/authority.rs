@@ -145,15 +145,17 @@ impl Authority {
                 Some(other) => (format!("{other} is unlocked or open"), false),
                 None => ("the other doors are locked and closed".to_owned(), true),
             };
-            let gate = Gate { name: "interlock", input, limit: "one door at a time".to_owned(), passed };
+            let gate = Gate { name: "interlock".into(), input, limit: "one door at a time".to_owned(), passed };
             judgement.note_gate(gate, Reason::Interlock);
         }
         if let Some(window) = rules.two_person {
             let fine_alone = judgement.refused.is_none();
             let (input, with) = self.first_of_two(rules, asked, window, now);
             let limit = format!("two people, two faces, within {} s", window.as_secs());
-            judgement
-                .note_gate(Gate { name: "second_person", input, limit, passed: with.is_some() }, Reason::SecondPerson);
+            judgement.note_gate(
+                Gate { name: "second_person".into(), input, limit, passed: with.is_some() },
+                Reason::SecondPerson,
+            );
             judgement.with = with;
             if let (true, None, Some(shown)) = (fine_alone, with, asked.shown) {
                 let waiting = Waiting { shown: shown.clone(), direction: asked.direction, at: now.moment };
@@ -344,7 +346,8 @@ impl Authority {
     }
 
     fn permit_gate(&self, rules: &DoorRules, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
-        let gate = |input: String, limit: &str, passed| Gate { name: "permit", input, limit: limit.to_owned(), passed };
+        let gate =
+            |input: String, limit: &str, passed| Gate { name: "permit".into(), input, limit: limit.to_owned(), passed };
         let groups = match holder.groups.is_empty() {
             true => "in no group".to_owned(),
             false => format!("in {}", holder.groups.join(", ")),
@@ -411,7 +414,7 @@ impl Authority {
         };
         let passed = came || holder.is_in(group) || let_pass;
         let reason = if now.is_known() { Reason::FirstPerson } else { Reason::ClockUnknown };
-        let gate = Gate { name: "first_person", input, limit: format!("somebody of {group} first"), passed };
+        let gate = Gate { name: "first_person".into(), input, limit: format!("somebody of {group} first"), passed };
         (gate, (!passed).then_some(reason))
     }
 }
@@ -434,7 +437,7 @@ fn mode_gate(mode: &Mode, holder: &Holder) -> (Gate, Option<Reason>) {
         Mode::Lockdown { group: None } => ("nobody passes".to_owned(), false),
         Mode::Lockdown { group: Some(group) } => (format!("only {group} passes"), holder.is_in(group)),
     };
-    let gate = Gate { name: "mode", input: mode.as_str().to_owned(), limit, passed };
+    let gate = Gate { name: "mode".into(), input: mode.as_str().to_owned(), limit, passed };
     (gate, (!passed).then_some(Reason::Lockdown))
 }
 
@@ -454,7 +457,7 @@ fn passback_gate(
     if !fits && soft {
         input += ", let pass (soft)";
     }
-    let gate = Gate { name: "passback", input, limit: format!("comes from {from}"), passed: fits || soft };
+    let gate = Gate { name: "passback".into(), input, limit: format!("comes from {from}"), passed: fits || soft };
     (gate, (!fits && !soft).then_some(Reason::Passback))
 }
 

@@ -87,7 +87,7 @@ impl Strikes {
             None => ("no near misses".to_owned(), true),
         };
         let limit = format!("{} near misses begin a wait", settings.after);
-        Some(Gate { name: "backoff", input, limit, passed })
+        Some(Gate { name: "backoff".into(), input, limit, passed })
     }
 
     fn forget(&mut self, settings: &Backoff, now: Moment) {

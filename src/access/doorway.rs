@@ -8,7 +8,7 @@ mod hours;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Alarm, Cause, DoorCommand, Event, Input, Mode, Moment};
+use crate::domain::{Actor, Alarm, Cause, DoorCommand, DoorEvent, Event, Input, Mode, Moment, SystemAct};
 
 /// A leaf that opens within this time after locking counts as opened before: contacts bounce, and bolts are slow.
 const GRACE: Duration = Duration::from_millis(500);
@@ -191,7 +191,7 @@ impl<T> Doorway<T> {
     /// Resumes the mode set before a restart.
     pub fn resume(&mut self, now: Moment) -> Vec<Act> {
         match self.mode {
-            Mode::Release => self.hold("kept over a restart", now + HOURS_LAST),
+            Mode::Release => self.hold(&Actor::System(SystemAct::ResumeMode), now + HOURS_LAST),
             Mode::Normal | Mode::Lockdown { .. } => Vec::new(),
         }
     }
@@ -214,7 +214,7 @@ impl<T> Doorway<T> {
             _ => None,
         };
         let moves = refused.is_none() && !self.is_held();
-        let note = Event::ExitRequested { door: self.settings.name.clone(), refused };
+        let note = Event::Door(DoorEvent::ExitRequested { door: self.settings.name.clone(), refused });
         if !moves {
             return vec![Act::Note(note)];
         }
@@ -226,7 +226,7 @@ impl<T> Doorway<T> {
     pub fn operator_unlocks(
         &self,
         duration: Duration,
-        by: &str,
+        by: &Actor,
         other_open: Option<&str>,
         not_after: Moment,
     ) -> Result<Vec<Act>, Refusal> {
@@ -235,8 +235,8 @@ impl<T> Doorway<T> {
             (Mode::Release, _) => Err(Refusal::Unlocked),
             (Mode::Normal, Some(other)) => Err(Refusal::Interlock { other: other.to_owned() }),
             (Mode::Normal, None) => {
-                let (door, by) = (self.settings.name.clone(), by.to_owned());
-                let note = Act::Note(Event::OperatorUnlocked { door, duration, by });
+                let (door, by) = (self.settings.name.clone(), by.clone());
+                let note = Act::Note(Event::Door(DoorEvent::OperatorUnlocked { door, duration, by }));
                 let command = DoorCommand::Pulse { evidence: None, duration, not_after };
                 Ok(vec![note, Act::Unlock { cause: Cause::Operator, command }])
             }
@@ -244,12 +244,13 @@ impl<T> Doorway<T> {
     }
 
     /// An operator locks the door, whatever had unlocked it.
-    pub fn operator_locks(&mut self, by: &str) -> Result<Vec<Act>, Refusal> {
+    pub fn operator_locks(&mut self, by: &Actor) -> Result<Vec<Act>, Refusal> {
         if self.mode == Mode::Release {
             return Err(Refusal::Released);
         }
         self.hours_ended_early = self.hours.is_some();
-        let note = Act::Note(Event::OperatorLocked { door: self.settings.name.clone(), by: by.to_owned() });
+        let note =
+            Act::Note(Event::Door(DoorEvent::OperatorLocked { door: self.settings.name.clone(), by: by.clone() }));
         Ok(std::iter::once(note).chain(self.end("an operator locked it", false)).collect())
     }
 
@@ -265,9 +266,12 @@ impl<T> Doorway<T> {
     }
 
     /// An operator sets the mode. A release moves the relay until `not_after` at the latest.
-    pub fn set_mode(&mut self, mode: Mode, by: &str, not_after: Moment) -> Vec<Act> {
-        let note =
-            Act::Note(Event::ModeSet { door: self.settings.name.clone(), mode: mode.clone(), by: by.to_owned() });
+    pub fn set_mode(&mut self, mode: Mode, by: &Actor, not_after: Moment) -> Vec<Act> {
+        let note = Act::Note(Event::Door(DoorEvent::ModeSet {
+            door: self.settings.name.clone(),
+            mode: mode.clone(),
+            by: by.clone(),
+        }));
         let before = std::mem::replace(&mut self.mode, mode);
         (self.exhausted, self.hold_again_at) = (false, None);
         if self.mode == Mode::Normal {
@@ -304,7 +308,7 @@ impl<T> Doorway<T> {
             (was, true) => {
                 self.leaf = Leaf::Open { since: now, counted_from: now };
                 self.warned = false;
-                let mut acts = vec![Act::Note(Event::DoorOpened { door })];
+                let mut acts = vec![Act::Note(Event::Door(DoorEvent::DoorOpened { door }))];
                 let allowed = match &mut self.lock {
                     Lock::Unlocked { leaf_opened, .. } => {
                         *leaf_opened = true;
@@ -321,7 +325,7 @@ impl<T> Doorway<T> {
             }
             (Leaf::Open { since, .. }, false) => {
                 self.leaf = Leaf::Closed;
-                let mut acts = vec![Act::Note(Event::DoorClosed { door, open_for: now.since(since) })];
+                let mut acts = vec![Act::Note(Event::Door(DoorEvent::DoorClosed { door, open_for: now.since(since) }))];
                 if self.leaf_chatters {
                     return (acts, Vec::new());
                 }
@@ -369,7 +373,7 @@ impl<T> Doorway<T> {
         let mut acts = Vec::new();
         if self.settings.held_open_warning.is_some_and(|limit| open_for >= limit) && !self.warned {
             self.warned = true;
-            acts.push(Act::Note(Event::HeldOpenWarning { door, open_for }));
+            acts.push(Act::Note(Event::Door(DoorEvent::HeldOpenWarning { door, open_for })));
         }
         if self.settings.held_open_alarm.is_some_and(|limit| open_for >= limit) {
             acts.extend(self.raise_alarm(Alarm::HeldOpen, now));
@@ -431,9 +435,9 @@ impl<T> Doorway<T> {
         }
     }
 
-    fn hold(&self, by: &str, not_after: Moment) -> Vec<Act> {
-        let (door, by) = (self.settings.name.clone(), by.to_owned());
-        let note = Event::ModeSet { door, mode: Mode::Release, by };
+    fn hold(&self, by: &Actor, not_after: Moment) -> Vec<Act> {
+        let (door, by) = (self.settings.name.clone(), by.clone());
+        let note = Event::Door(DoorEvent::ModeSet { door, mode: Mode::Release, by });
         vec![Act::Egress { cause: Cause::Release, command: DoorCommand::Hold { not_after }, note }]
     }
 
@@ -451,12 +455,12 @@ impl<T> Doorway<T> {
             return None;
         }
         *since = Some(now);
-        Some(Act::Note(Event::AlarmRaised { door: self.settings.name.clone(), alarm }))
+        Some(Act::Note(Event::Door(DoorEvent::AlarmRaised { door: self.settings.name.clone(), alarm })))
     }
 
     fn end_alarm(&mut self, alarm: Alarm, now: Moment) -> Option<Act> {
         let lasted = now.since(self.alarm_mut(alarm).take()?);
-        Some(Act::Note(Event::AlarmEnded { door: self.settings.name.clone(), alarm, lasted }))
+        Some(Act::Note(Event::Door(DoorEvent::AlarmEnded { door: self.settings.name.clone(), alarm, lasted })))
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn all(rules: &Rules, sighting: &Sighting, track: &Track, finding: Fi
         margin(rules, sighting),
         agreement(rules, track, finding),
         Gate {
-            name: "age",
+            name: "age".into(),
             input: ms(age),
             limit: format!("at most {}", ms(rules.max_age)),
             passed: fresh(rules, age),
@@ -31,7 +31,7 @@ pub(super) fn fresh(rules: &Rules, age: Duration) -> bool {
 fn quality(rules: &Rules, sighting: &Sighting) -> Gate {
     let quality = &sighting.quality;
     Gate {
-        name: "quality",
+        name: "quality".into(),
         input: format!(
             "{:.0} px, sharpness {:.0}, yaw {:.0}°, pitch {:.0}°",
             quality.size, quality.sharpness, quality.yaw, quality.pitch
@@ -49,7 +49,7 @@ fn distance(rules: &Rules, sighting: &Sighting) -> Gate {
         Some(nearest) => (format!("{:.4} to person {}", nearest.distance.0, nearest.person), rules.near(nearest)),
         None => ("nobody enrolled".to_owned(), false),
     };
-    Gate { name: "distance", input, limit: format!("at most {:.4}", rules.distance.0), passed }
+    Gate { name: "distance".into(), input, limit: format!("at most {:.4}", rules.distance.0), passed }
 }
 
 fn margin(rules: &Rules, sighting: &Sighting) -> Gate {
@@ -63,7 +63,7 @@ fn margin(rules: &Rules, sighting: &Sighting) -> Gate {
         }
         None => ("nobody enrolled".to_owned(), false),
     };
-    Gate { name: "margin", input, limit: format!("at least {:.4}", rules.margin), passed }
+    Gate { name: "margin".into(), input, limit: format!("at least {:.4}", rules.margin), passed }
 }
 
 fn agreement(rules: &Rules, track: &Track, finding: Finding) -> Gate {
@@ -80,7 +80,7 @@ fn agreement(rules: &Rules, track: &Track, finding: Finding) -> Gate {
         input += &format!("; person {other} was seen {} before", ms(before));
     }
     Gate {
-        name: "agreement",
+        name: "agreement".into(),
         input,
         limit: format!(
             "this frame and at least {} of the last {} within {}, nobody else in that time",

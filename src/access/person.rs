@@ -58,7 +58,7 @@ impl Holder {
                 input += ", let pass (without_sync)";
             }
         }
-        (Gate { name: "person", input, limit, passed: refused.is_none() }, refused)
+        (Gate { name: "person".into(), input, limit, passed: refused.is_none() }, refused)
     }
 }
 

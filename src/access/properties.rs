@@ -251,7 +251,7 @@ proptest! {
     fn every_decision_lists_its_gates_consistently_with_the_verdict(rules in rules(), steps in steps(view(), anybody(), age_ms())) {
         for played in play(&rules, &steps) {
             let Some(decision) = &played.decision else { continue };
-            let names: Vec<_> = decision.gates.iter().map(|gate| gate.name).collect();
+            let names: Vec<_> = decision.gates.iter().map(|gate| &*gate.name).collect();
             prop_assert_eq!(names, ["quality", "distance", "margin", "agreement", "age"]);
             let passed = |name| decision.gates.iter().any(|gate| gate.name == name && gate.passed);
             let all = decision.gates.iter().all(|gate| gate.passed);

@@ -444,7 +444,7 @@ mod tests {
     #[test]
     fn a_known_person_who_may_not_pass_is_denied_once_in_a_while() {
         let mut referee = Referee::new(usual());
-        let gate = Gate { name: "permit", input: String::new(), limit: String::new(), passed: false };
+        let gate = Gate { name: "permit".into(), input: String::new(), limit: String::new(), passed: false };
         let mut asked = 0;
         let mut words = Vec::new();
         for frame in 0..60 {

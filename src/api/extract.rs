@@ -1,5 +1,6 @@
 //! What handlers take from a request and give back, each described for OpenAPI.
 
+use crate::domain::Actor;
 use std::marker::PhantomData;
 
 use aide::generate::GenContext;
@@ -22,8 +23,8 @@ use super::users::user_name;
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub Option<u32>);
 
-/// The name of the user who makes the request.
-pub struct Operator(pub String);
+/// The user who makes the request.
+pub struct Operator(pub Actor);
 
 impl<S: Send + Sync> FromRequestParts<S> for Operator {
     type Rejection = ApiError;
@@ -32,8 +33,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Operator {
         let Some(Peer(uid)) = parts.extensions.get::<Peer>().copied() else {
             return Err(ApiError::Failed("the transport does not say who asks".to_owned()));
         };
-        let Some(uid) = uid else { return Ok(Operator("unknown user".to_owned())) };
-        blocking(move || Ok(Operator(user_name(uid)))).await
+        let Some(uid) = uid else { return Ok(Operator(Actor::Operator("unknown user".to_owned()))) };
+        blocking(move || Ok(Operator(Actor::Operator(user_name(uid))))).await
     }
 }
 

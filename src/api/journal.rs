@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::time::{limit, system_time};
-use crate::domain::{Amendment, Direction, Event, ModelId, Named, PersonId};
+use crate::domain::{Actor, Amendment, Direction, Event, ModelId, Named, PeopleEvent, PersonId, StoreEvent};
 use crate::ledger::{Dated, Gap, Verified, Window};
 
 /// A record of the journal.
@@ -189,7 +189,7 @@ pub struct AmendRequest {
 
 impl AmendRequest {
     /// The event to record; `None` unless the request gives exactly one of `add` and `void`.
-    pub fn event(self, by: String) -> Option<Event> {
+    pub fn event(self, by: Actor) -> Option<Event> {
         let amendment = match (self.add, self.void) {
             (Some((direction, at)), None) => {
                 let direction = [Direction::In, Direction::Out].into_iter().find(|d| d.as_str() == direction)?;
@@ -198,9 +198,8 @@ impl AmendRequest {
             (None, Some(record)) => Amendment::Void { record },
             _ => return None,
         };
-        let person =
-            Named { id: PersonId(self.person), name: self.name, employee_id: self.employee_id, groups: self.groups };
-        Some(Event::AttendanceAmended { person, amendment, reason: self.reason, by })
+        let person = Named::new(PersonId(self.person), self.name, self.employee_id, self.groups).into();
+        Some(Event::People(PeopleEvent::AttendanceAmended { person, amendment, reason: self.reason.into(), by }))
     }
 }
 
@@ -225,7 +224,7 @@ pub enum HeadRequest {
 
 impl HeadRequest {
     /// The event to record.
-    pub fn event(self, by: String) -> Event {
+    pub fn event(self, by: Actor) -> Event {
         match self {
             HeadRequest::Kept {
                 head,
@@ -235,7 +234,7 @@ impl HeadRequest {
                 false_match_rate,
                 missed_without,
                 missed_behind,
-            } => Event::HeadKept {
+            } => Event::Store(StoreEvent::HeadKept {
                 head: ModelId::new(&head),
                 sha256,
                 people,
@@ -244,9 +243,9 @@ impl HeadRequest {
                 missed_without,
                 missed_behind,
                 by,
-            },
+            }),
             HeadRequest::Removed { head, sha256 } => {
-                Event::HeadRemoved { head: head.as_deref().map(ModelId::new), sha256, by }
+                Event::Store(StoreEvent::HeadRemoved { head: head.as_deref().map(ModelId::new), sha256, by })
             }
         }
     }

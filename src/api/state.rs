@@ -11,7 +11,7 @@ use super::extract::MetricsPage;
 use super::status::Status;
 use super::template::CameraView;
 use crate::clock::Clock;
-use crate::domain::PersonId;
+use crate::domain::{Actor, PersonId};
 use crate::gallery::Visitors;
 use crate::office::{Recorder, Register};
 
@@ -28,13 +28,13 @@ pub struct ApiState {
 /// The doors of a running daemon. Each call waits for the doors' thread.
 pub trait Doors: Send + Sync {
     /// Gives an order to the door of that name, or to all; returns when it is recorded and done.
-    fn order(&self, door: Option<&str>, order: DoorOrder, by: String) -> Result<Vec<DoorStatus>, ApiError>;
+    fn order(&self, door: Option<&str>, order: DoorOrder, by: Actor) -> Result<Vec<DoorStatus>, ApiError>;
 
     /// Forgets where a person is, or where everybody is.
-    fn forget_places(&self, person: Option<PersonId>, by: String) -> Result<(), ApiError>;
+    fn forget_places(&self, person: Option<PersonId>, by: Actor) -> Result<(), ApiError>;
 
     /// Takes the wall clock for right, whatever earlier records say.
-    fn trust_clock(&self, by: String) -> Result<(), ApiError>;
+    fn trust_clock(&self, by: Actor) -> Result<(), ApiError>;
 }
 
 /// What a running daemon reports.
@@ -67,15 +67,15 @@ impl NoDaemon {
 }
 
 impl Doors for NoDaemon {
-    fn order(&self, _: Option<&str>, _: DoorOrder, _: String) -> Result<Vec<DoorStatus>, ApiError> {
+    fn order(&self, _: Option<&str>, _: DoorOrder, _: Actor) -> Result<Vec<DoorStatus>, ApiError> {
         self.error()
     }
 
-    fn forget_places(&self, _: Option<PersonId>, _: String) -> Result<(), ApiError> {
+    fn forget_places(&self, _: Option<PersonId>, _: Actor) -> Result<(), ApiError> {
         self.error()
     }
 
-    fn trust_clock(&self, _: String) -> Result<(), ApiError> {
+    fn trust_clock(&self, _: Actor) -> Result<(), ApiError> {
         self.error()
     }
 }

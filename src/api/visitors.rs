@@ -95,7 +95,7 @@ impl From<&Stranger> for VisitorGroup {
             doors,
             nearest: nearest.as_ref().map(|(who, distance)| NearestPerson {
                 id: who.id.0,
-                name: who.name.clone(),
+                name: who.name.clone().unwrap_or_default(),
                 distance: distance.0,
             }),
             visits: visits.iter().map(Visit::from).collect(),

@@ -1,4 +1,4 @@
-//! `usher align`
+//! `usher align`: cuts the faces out of a data set.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,67 +12,68 @@ use super::context::Context;
 use super::progress::bar;
 use crate::lab::align::{AlignSettings, Outcome, align_photograph};
 use crate::lab::aligned::AlignedFolder;
-use crate::lab::crowd::{self, LeftOut};
+use crate::lab::dataset::{self, LeftOut};
 use crate::lab::template::{TEMPLATES, Template};
+use crate::lab::walk::{default_threads, walk};
 use crate::vision::manifest::{Alignment, MarginOf};
 
-/// The networks come with one; no face is embedded here. This one is always there, whatever the configuration says.
+/// The pipeline needs an embedder, although no face is embedded here. This one is always shipped, whatever the configuration selects.
 const ANY_EMBEDDER: &str = "mobilefacenet";
 
-/// Cut the faces out of a data set of one folder a person.
+/// Cut the faces out of a data set with one folder per person.
 ///
-/// For each IN/PERSON/NAME.jpg writes OUT/PERSON/NAME.png, upright and square, as the FaceNet project's align_dataset_mtcnn does: the
-/// detector's box with a margin, resized. Of several faces the one that is meant is taken: large and near the middle (area less
-/// twice the squared distance from the centre). OUT/bounding_boxes_00000.txt gets a line `path x1 y1 x2 y2` for each face, the path
-/// alone where there is none.
+/// For each IN/PERSON/NAME.jpg, writes OUT/PERSON/NAME.png, upright and square, like the FaceNet project's align_dataset_mtcnn: the
+/// detector's box with a margin, resized. If there are several faces, the principal one is used: large and near the middle (area minus
+/// twice the squared distance from the centre). OUT/bounding_boxes_00000.txt gets a line `path x1 y1 x2 y2` for each face, or only the
+/// path if there is none.
 ///
-/// What exists is skipped, so a run that was stopped is completed by the next; no half file is ever left. Several runs may share one OUT:
-/// give each --random-order and another --seed. Files that cannot be read are listed and counted.
+/// Existing faces are skipped, so the next run completes one that was stopped; partial files are never left. Several runs may share one
+/// OUT: give each --random-order and a different --seed. Files that cannot be read are listed and counted.
 ///
-/// With --alignment five-point the five landmarks are brought to a template instead, as ArcFace, MobileFaceNet and dlib want their faces.
-/// With --alignment frontal the face is turned to the front besides, piece by piece, by the pose of a mean face that fits the landmarks.
+/// With --alignment five-point, the five landmarks are mapped to a template instead, as ArcFace, MobileFaceNet and dlib need. With
+/// --alignment frontal, the face is also turned to the front, triangle by triangle, by the pose of a mean face fitted to the landmarks.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  usher align lfw/ lfw_160/                                  for FaceNet: box, 160 pixels, margin 32\n  \
     usher align --image-size 182 --margin 44 faces/ faces_182/ for training FaceNet\n  \
-    usher align --alignment five-point lfw/ lfw_112/           for ArcFace and its kin\n  \
+    usher align --alignment five-point lfw/ lfw_112/           for ArcFace and similar networks\n  \
     usher align --alignment frontal --image-size 152 lfw/ lfw_152/  for DeepFace's network"
 )]
 pub struct Align {
-    /// The data set: one folder a person
+    /// The data set: one folder per person
     #[arg(value_name = "IN")]
     data: PathBuf,
-    /// Where the faces go; made if need be
+    /// The folder for the faces; created if necessary
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// Pixels of the square that a face becomes [default: 160, or the template's own]
+    /// Side of an aligned face in pixels [default: 160, or the template's]
     #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u32).range(16..=1024))]
     image_size: Option<u32>,
     /// Pixels around the box, half of them on each side
     #[arg(long, value_name = "PX", default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=1024))]
     margin: u32,
-    /// Whose pixels the margin is in: the photograph's, as in the FaceNet project, or the output's, which suits faces of all sizes
+    /// The pixels that the margin is measured in: the photograph's, as in the FaceNet project, or the output's, which suits faces of all sizes
     #[arg(long, value_name = "WHOSE", value_enum, default_value_t = Margin::Photograph)]
     margin_of: Margin,
     /// How a face is cut out
     #[arg(long, value_enum, default_value_t = Kind::Box)]
     alignment: Kind,
-    /// With five-point: where the landmarks come to lie; with frontal: where a mean face's do
-    #[arg(long, value_name = "NAME", default_value = "arcface-112", value_parser = names())]
+    /// The positions of the landmarks (five-point) or of a mean face's landmarks (frontal)
+    #[arg(long, value_name = "NAME", default_value = "arcface-112", value_parser = template_names())]
     template: String,
     /// All faces of a photograph, as NAME_0.png, NAME_1.png, …, best score first
     #[arg(long)]
     multiple: bool,
-    /// Go through the photographs in a random order
+    /// Process the photographs in random order
     #[arg(long)]
     random_order: bool,
-    /// Which random order
+    /// The seed of the random order
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// The smallest face, in pixels of its shorter side
     #[arg(long, value_name = "PX", default_value_t = 20, value_parser = clap::value_parser!(u32).range(20..=1000))]
     min_face: u32,
-    /// Photographs to work on at once [default: as many as there are processors, and 256 MB of memory for each]
+    /// Photographs to process at once [default: one per processor, if there are 256 MB of memory for each]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: Option<u32>,
     /// Print JSON
@@ -84,9 +85,9 @@ pub struct Align {
 enum Kind {
     /// The detector's box with a margin
     Box,
-    /// The five landmarks, brought to a template
+    /// The five landmarks, mapped to a template
     FivePoint,
-    /// The face turned to the front, brought to a template
+    /// The face turned to the front, mapped to a template
     Frontal,
 }
 
@@ -96,22 +97,22 @@ enum Margin {
     Output,
 }
 
-fn names() -> clap::builder::PossibleValuesParser {
+fn template_names() -> clap::builder::PossibleValuesParser {
     TEMPLATES.map(|template| template.name).into()
 }
 
-/// What came of a data set.
+/// The results of a run.
 #[derive(Default)]
-struct Tally {
+struct Summary {
     photographs: usize,
-    /// Done before this run.
+    /// Existed before this run.
     existing: usize,
     aligned: usize,
     faces: usize,
     no_face: Vec<String>,
     /// With the reason.
     unreadable: Vec<(String, String)>,
-    /// What is no photograph of a person's folder.
+    /// Entries that are not photographs in a person's folder.
     left_out: Vec<LeftOut>,
     spent: Duration,
 }
@@ -119,43 +120,43 @@ struct Tally {
 impl Align {
     pub fn run(self, context: &Context) -> Result<()> {
         let settings = self.settings()?;
-        let (mut photographs, left_out) = crowd::people(&self.data)?;
+        let (mut photographs, left_out) = dataset::people(&self.data)?;
         if self.random_order {
             fastrand::Rng::with_seed(self.seed).shuffle(&mut photographs);
         }
         let mut folder = AlignedFolder::open(&self.out, &self.data, self.multiple)?;
         let jobs = folder.jobs(photographs);
-        let threads = self.threads.map_or_else(crowd::usual_threads, |n| n as usize).min(jobs.len());
-        let mut eyes = context.many_eyes(threads, Some(self.min_face), Some(ANY_EMBEDDER))?;
+        let threads = self.threads.map_or_else(default_threads, |n| n as usize).min(jobs.len());
+        let mut visions = context.many_eyes(threads, Some(self.min_face), Some(ANY_EMBEDDER))?;
         let (bar, start) = (bar(jobs.len(), "photographs"), Instant::now());
-        let mut tally = Tally { photographs: jobs.len(), left_out, ..Tally::default() };
-        crowd::walk(
+        let mut summary = Summary { photographs: jobs.len(), left_out, ..Summary::default() };
+        walk(
             &jobs,
-            &mut eyes,
-            // Looked at here and not before, so that runs side by side leave each other's work alone.
-            |eyes, job| (!job.is_done()).then(|| align_photograph(eyes, &job.photograph.file, &settings)),
+            &mut visions,
+            // Checked here and not earlier, so that concurrent runs skip each other's results.
+            |vision, job| (!job.is_done()).then(|| align_photograph(vision, &job.photograph.file, &settings)),
             |job, outcome| {
                 let file = || job.photograph.file.display().to_string();
                 match outcome {
-                    None => tally.existing += 1,
+                    None => summary.existing += 1,
                     Some(Outcome::Faces(faces)) => {
                         folder.write(job, &faces)?;
-                        tally.aligned += 1;
-                        tally.faces += faces.len();
+                        summary.aligned += 1;
+                        summary.faces += faces.len();
                     }
                     Some(Outcome::NoFace) => {
                         folder.note_no_face(job)?;
-                        tally.no_face.push(file());
+                        summary.no_face.push(file());
                     }
-                    Some(Outcome::Unreadable(why)) => tally.unreadable.push((file(), why)),
+                    Some(Outcome::Unreadable(why)) => summary.unreadable.push((file(), why)),
                 }
                 bar.inc(1);
                 anyhow::Ok(())
             },
         )?;
         bar.finish_and_clear();
-        tally.spent = start.elapsed();
-        tally.print(self.json)
+        summary.spent = start.elapsed();
+        summary.print(self.json)
     }
 
     fn settings(&self) -> Result<AlignSettings> {
@@ -183,10 +184,10 @@ impl Align {
     }
 }
 
-impl Tally {
+impl Summary {
     fn print(&self, as_json: bool) -> Result<()> {
-        let looked_at = self.photographs - self.existing;
-        let rate = looked_at as f64 / self.spent.as_secs_f64().max(1e-9);
+        let processed = self.photographs - self.existing;
+        let rate = processed as f64 / self.spent.as_secs_f64().max(1e-9);
         let mut out = std::io::stdout().lock();
         if as_json {
             let unreadable: Vec<_> =
@@ -201,7 +202,7 @@ impl Tally {
             return Ok(());
         }
         for (file, why) in &self.unreadable {
-            eprintln!("not read: {file}: {why}");
+            eprintln!("unreadable: {file}: {why}");
         }
         for file in &self.no_face {
             eprintln!("no face: {file}");
@@ -213,11 +214,11 @@ impl Tally {
         table.load_preset(comfy_table::presets::NOTHING);
         for (what, count) in [
             ("photographs", self.photographs),
-            ("done before", self.existing),
+            ("already done", self.existing),
             ("aligned now", self.aligned),
             ("faces written", self.faces),
             ("without a face", self.no_face.len()),
-            ("not readable", self.unreadable.len()),
+            ("unreadable", self.unreadable.len()),
             ("left out", self.left_out.len()),
         ] {
             table.add_row([what.to_owned(), count.to_string()]);
@@ -225,7 +226,7 @@ impl Tally {
         if let Some(column) = table.column_mut(1) {
             column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
-        writeln!(out, "{table}\n{looked_at} photographs in {:.1} s, {rate:.1} a second", self.spent.as_secs_f64())?;
+        writeln!(out, "{table}\n{processed} photographs in {:.1} s, {rate:.1} per second", self.spent.as_secs_f64())?;
         Ok(())
     }
 }

@@ -15,8 +15,8 @@ use super::client::Client;
 use super::context::Context;
 use crate::api::status::SealStatus;
 use crate::config::Config;
-use crate::daemon::doors::timekeeping;
 use crate::domain::GallerySize;
+use crate::office::clock_quality;
 use crate::setup;
 use crate::store::Store;
 use crate::vision::runtime::Processor;
@@ -253,10 +253,9 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
         format!("{} can be written", store.dir().display())
     })?;
     if let Some(store) = store {
-        let quality = timekeeping::quality(&store);
-        match quality {
+        match clock_quality(&store) {
             Ok(quality) => time(quality.as_str(), findings)?,
-            Err(error) => findings.result::<()>("time", Err(error), |()| String::new()).map(drop)?,
+            Err(error) => findings.report("time", State::Broken, &error.to_string())?,
         }
         let gallery = setup::embedder(config).and_then(|model| {
             let head = setup::head::site_head(config, &model)?;

@@ -11,9 +11,8 @@ use super::context::Context;
 use crate::api::doors::{DoorOrder, DoorRequest, DoorStatus};
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
-use crate::daemon::claims;
 use crate::door::{self, WiringSettings};
-use crate::setup;
+use crate::setup::{self, claims};
 
 /// Unlock, lock, lock down or release doors; show their status.
 ///

@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 
 use super::client::Client;
 use super::context::Context;
-use crate::daemon::hub_store::StoredTopics;
 use crate::hub::RetainedTopics;
 use crate::setup;
+use crate::setup::retained_topics::StoredTopics;
 use crate::store::Store;
 
 /// How long the broker may take for an answer.

@@ -1,4 +1,4 @@
-//! `usher identify`
+//! `usher identify`: who is in photographs.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -14,17 +14,17 @@ use super::detect::{count, describe, face_json, refuse};
 use crate::domain::{Distance, Match, PersonId};
 use crate::photo;
 
-/// Say who is in photographs.
+/// Identify the people in photographs.
 ///
-/// Like `usher detect`, and for each face the nearest person, the distance and the runner-up. `near enough` says that the distance is
-/// within the door's limit, `ambiguous` that the runner-up is nearly as near. A door also asks for a good view, and for several
+/// Like `usher detect`, with the nearest person, the distance and the runner-up for each face. `near enough` means that the distance is
+/// within the door's limit, `ambiguous` that the runner-up is nearly as near. A door also requires sufficient quality, and several
 /// frames that agree.
 #[derive(Args)]
 pub struct Identify {
     /// JPEG, PNG, BMP or WebP files
     #[arg(required = true)]
     photos: Vec<PathBuf>,
-    /// Print JSON, one object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
 }
@@ -33,7 +33,7 @@ impl Identify {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
         let client = Client::open(&config)?;
-        let mut eyes = context.eyes(None)?;
+        let mut vision = context.eyes(None)?;
         let limit = Distance(client.threshold()?.distance);
         let names: HashMap<u32, String> = client.people()?.into_iter().map(|p| (p.id, p.name)).collect();
         let mut out = std::io::stdout().lock();
@@ -47,7 +47,7 @@ impl Identify {
                     continue;
                 }
             };
-            let seen = eyes.see(&image)?;
+            let seen = vision.see(&image)?;
             let matches = client.nearest(&seen)?;
             if self.json {
                 let faces: Vec<Value> = seen
@@ -55,7 +55,10 @@ impl Identify {
                     .zip(&matches)
                     .map(|(seen, found)| {
                         let mut face = face_json(&seen.face, &seen.quality);
-                        face["identity"] = found.map_or(Value::Null, |m| identity(&m, limit, &names));
+                        let identity = found.map_or(Value::Null, |m| identity(&m, limit, &names));
+                        if let Value::Object(fields) = &mut face {
+                            fields.insert("identity".to_owned(), identity);
+                        }
                         face
                     })
                     .collect();
@@ -67,7 +70,7 @@ impl Identify {
                     writeln!(
                         out,
                         "    {}",
-                        found.map_or("nobody is enrolled".into(), |m| words(
+                        found.map_or("nobody is enrolled".into(), |m| describe_match(
                             &m,
                             limit,
                             config.access.margin as f32,
@@ -100,7 +103,7 @@ fn identity(found: &Match, limit: Distance, names: &HashMap<u32, String>) -> Val
     })
 }
 
-fn words(found: &Match, limit: Distance, margin: f32, names: &HashMap<u32, String>) -> String {
+fn describe_match(found: &Match, limit: Distance, margin: f32, names: &HashMap<u32, String>) -> String {
     let verdict = match found.runner_up {
         _ if found.distance > limit => "too far",
         Some((_, other)) if other.0 - found.distance.0 < margin => "near enough, but ambiguous",

@@ -15,7 +15,6 @@ mod demo;
 mod detect;
 mod doctor;
 mod door;
-mod draw;
 mod enroll;
 mod evaluate;
 mod export;

@@ -1,11 +1,11 @@
-//! A bar for what takes long: how far, how fast, how much longer. On a terminal only; standard output is never touched.
+//! A progress bar with rate and remaining time. Shown on a terminal only, on standard error.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar over `total` of `what` (`photographs`, `people`).
+/// A bar for `total` items; `what` names them (`photographs`, `people`).
 pub fn bar(total: usize, what: &str) -> ProgressBar {
-    let form = format!("{{bar:32}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left  {{msg}}");
-    // The form is written above; a mistake in it would leave the plain bar.
-    let style = ProgressStyle::with_template(&form).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let template = format!("{{bar:32}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left  {{msg}}");
+    // The template is a constant; if it had a mistake, the default bar would be shown.
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total as u64).with_style(style)
 }

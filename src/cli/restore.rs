@@ -13,9 +13,9 @@ use super::client::{Client, operator};
 use super::context::Context;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::daemon::doors::saved::SavedEntry;
-use crate::domain::{Event, Mode};
+use crate::domain::{Event, Mode, RestoreDetails, StoreEvent};
 use crate::office::Recorder;
+use crate::office::saved::SavedEntry;
 use crate::setup;
 use crate::store::{self, Store};
 use differences::{Held, differences};
@@ -75,7 +75,10 @@ impl Restore {
             if there.is_some() && !self.yes {
                 confirm(&config)?;
             }
-            note(store, &config, Event::Restored { through, replaced, lockdown: doors.clone(), by: operator() })
+            {
+                let details = Some(RestoreDetails { replaced, lockdown: doors.clone() });
+                note(store, &config, StoreEvent::Restored { through, details, by: operator() }.into())
+            }
         })?;
         println!("restored up to record {through} into {}", dir.display());
         if let Some(aside) = aside {

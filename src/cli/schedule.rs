@@ -15,7 +15,6 @@ use crate::access::{Asked, Authority, Holder, Judgement, Now};
 use crate::api::people::Person;
 use crate::config::Config;
 use crate::domain::{DoorIndex, Mode, Moment, PersonId};
-use crate::ledger;
 use crate::setup;
 
 /// Try the rules out.
@@ -131,7 +130,7 @@ fn as_json(door: &str, person: &Person, at: Timestamp, judgement: &Judgement) ->
         "at": at.to_string(),
         "passes": judgement.refused.is_none(),
         "reason": judgement.refused.map(|reason| reason.as_str()),
-        "gates": ledger::gates(&judgement.gates),
+        "gates": judgement.gates,
     })
 }
 

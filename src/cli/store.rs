@@ -13,7 +13,7 @@ use super::context::Context;
 use crate::api::status::SealStatus;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::domain::Event;
+use crate::domain::{Event, StoreEvent};
 use crate::office::Recorder;
 use crate::seal::{self, Ring, RingState, StoreKey};
 use crate::setup;
@@ -157,7 +157,7 @@ fn rotate(config: &Config, to: Option<&Path>) -> Result<()> {
         None => seal::change_key_file(&ring, &config.store.key_file)?,
     };
     let recorder = Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new()));
-    recorder.record(&Event::StoreKeyChanged { key: id.to_string(), by: operator() })?;
+    recorder.record(&Event::Store(StoreEvent::StoreKeyChanged { key: id.to_string(), by: operator() }))?;
     println!("{count} sub-keys are wrapped with the key {id}; save the ring again (usher store ring save FILE)");
     if let Some(file) = to {
         println!("now replace the old key by {}: the old one no longer opens anything", file.display());

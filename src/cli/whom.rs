@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, bail};
-use serde_json::Value;
 
 use super::client::Client;
 use crate::api::people::Person;
-use crate::domain::PersonId;
+use crate::domain::{Event, Named, PersonId};
 use crate::gallery::{Candidate, QueryError, find_person};
 use crate::ledger::Window;
 
@@ -83,7 +82,9 @@ fn numbers(ids: Vec<PersonId>) -> Vec<u32> {
 fn everybody(client: &Client, people: &[Person]) -> Result<Vec<Candidate>> {
     let mut records = Records::default();
     client.each(&Window::default(), |dated| {
-        records.read(&dated.record.content);
+        if let Some(event) = dated.record.content.event() {
+            records.read(event);
+        }
         Ok(())
     })?;
     Ok(records.with(people))
@@ -94,18 +95,11 @@ fn everybody(client: &Client, people: &[Person]) -> Result<Vec<Candidate>> {
 struct Records(BTreeMap<u32, (Vec<String>, Vec<String>)>);
 
 impl Records {
-    fn read(&mut self, content: &Value) {
-        match content {
-            Value::Object(fields) => {
-                let text = |field: &str| fields.get(field).and_then(Value::as_str);
-                let id = fields.get("id").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
-                if let (Some(id), Some(name)) = (id, text("name")) {
-                    self.note(id, Some(name), text("employee_id"));
-                }
-                fields.values().for_each(|value| self.read(value));
+    fn read(&mut self, event: &Event) {
+        for Named { id, name, card } in event.people() {
+            if let Some(name) = name {
+                self.note(id.0, Some(name), card.as_ref().and_then(|card| card.employee_id.as_deref()));
             }
-            Value::Array(values) => values.iter().for_each(|value| self.read(value)),
-            _ => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! `usher why`
 
+use crate::domain::{AccessEvent, DoorEvent, Event};
 use std::io::Write;
 
 use anyhow::{Result, bail};
@@ -49,10 +50,14 @@ fn newest_decision(client: &Client) -> Result<Dated> {
     }
 }
 
-/// What unlocked a door, or let somebody pass, is told by the record it names.
+/// The record behind an unlocked door or a passage; any other record explains itself.
 fn cause(client: &Client, dated: Dated) -> Result<Dated> {
-    match (dated.record.kind.as_str(), dated.record.content["record"].as_u64()) {
-        ("unlocked" | "passed", Some(number)) if number > 0 => client.dated(&number.to_string()),
+    match dated.record.content.event() {
+        Some(Event::Door(DoorEvent::Unlocked { record, .. }) | Event::Access(AccessEvent::Passed { record, .. }))
+            if *record > 0 =>
+        {
+            client.dated(&record.to_string())
+        }
         _ => Ok(dated),
     }
 }

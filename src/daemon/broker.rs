@@ -11,15 +11,15 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 use super::doors::door::DoorView;
-use super::doors::saved::SavedState;
 use super::stage::{Role, Stage};
 use crate::board::soc_temperature_c;
 use crate::config::Config;
-use crate::domain::{Event, Mode, Moment};
+use crate::domain::{DaemonEvent, DoorEvent, Event, Mode, Moment};
 use crate::gallery::Gallery;
 use crate::hub::{DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, LockState, Refusal, RefusedCommand, Vitals};
 use crate::ledger::Outbox;
 use crate::office::Recorder;
+use crate::office::saved::SavedState;
 
 /// Commands of the hub, accepted and refused.
 pub type CommandReceiver = Receiver<Result<HubCommand, RefusedCommand>>;
@@ -79,7 +79,7 @@ pub async fn record_refusals(mut refused: Receiver<Refusal>, recorder: Arc<Recor
     while let Some(Refusal { topic, bytes, reason, .. }) = refused.recv().await {
         let recorder = recorder.clone();
         let written = tokio::task::spawn_blocking(move || {
-            recorder.record(&Event::HubMessageRefused { topic, bytes, reason }).map(drop)
+            recorder.record(&Event::Daemon(DaemonEvent::HubMessageRefused { topic, bytes, reason })).map(drop)
         });
         if let Ok(Err(error)) = written.await {
             tracing::error!(%error, "a message that the broker refused cannot be recorded");
@@ -115,8 +115,9 @@ fn carry_out_one(
         order(&command).map_err(|reason| RefusedCommand { door: door.clone(), action: *action, by: by.clone(), reason })
     });
     let Err(RefusedCommand { door, action, by, reason }) = refused else { return };
-    tracing::warn!(door, command = action.as_str(), by, reason, "a command from the broker was refused");
-    let event = Event::CommandRefused { door: door.into(), command: action.as_str().to_owned(), by, reason };
+    tracing::warn!(door, command = action.as_str(), %by, reason, "a command from the broker was refused");
+    let event =
+        Event::Door(DoorEvent::CommandRefused { door: door.into(), command: action.as_str().to_owned(), by, reason });
     if let Err(error) = recorder.record(&event) {
         tracing::error!(%error, "the refusal of a command cannot be recorded");
     }
@@ -190,7 +191,7 @@ mod tests {
         let recorder = Recorder::new(&store, journal, Arc::new(crate::clock::SystemClock::new()));
         assert_eq!(unrecorded(&recorder), None);
         store.spare(u64::MAX);
-        let event = crate::domain::Event::Stopped { reason: "a trial".into() };
+        let event = crate::domain::Event::Daemon(crate::domain::DaemonEvent::Stopped { reason: "a trial".into() });
         assert!(recorder.record(&event).is_err() && recorder.record(&event).is_err());
         let trouble = unrecorded(&recorder).unwrap();
         assert!(trouble.starts_with("2 events are in no record: ") && trouble.contains("full"), "{trouble}");

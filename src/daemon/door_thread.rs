@@ -9,7 +9,9 @@ use super::doors::door::DoorView;
 use super::doors::{DoorOrder, Doors, RequestError};
 use super::stage::Stage;
 use crate::clock::Clock;
-use crate::domain::{CameraIndex, Direction, DoorIndex, Event, Moment, PersonId, Sighting, TimeQuality};
+use crate::domain::{
+    Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Event, Moment, PersonId, Sighting, TimeQuality,
+};
 use crate::door::{Change, DoorError};
 
 /// The longest time between two heartbeats.
@@ -32,7 +34,7 @@ pub enum DoorMessage {
     /// An operator's request. The answer is sent once the request is on disk and done.
     Request {
         request: OperatorRequest,
-        by: String,
+        by: Actor,
         /// It does not move a relay after this moment.
         not_after: Moment,
         answer: SyncSender<Result<(), RequestError>>,
@@ -176,13 +178,13 @@ impl DoorThread {
                 drop(answer.try_send(done));
             }
             DoorMessage::CameraLost { camera, reason } => {
-                self.doors.note_event(&Event::CameraLost { camera, reason });
+                self.doors.note_event(&Event::Daemon(DaemonEvent::CameraLost { camera, reason }));
             }
             DoorMessage::CameraBack { camera, lost_for } => {
-                self.doors.note_event(&Event::CameraBack { camera, lost_for });
+                self.doors.note_event(&Event::Daemon(DaemonEvent::CameraBack { camera, lost_for }));
             }
             DoorMessage::CameraChanged { camera, before, now } => {
-                self.doors.note_event(&Event::CameraChanged { camera, before, now });
+                self.doors.note_event(&Event::Daemon(DaemonEvent::CameraChanged { camera, before, now }));
             }
             // Each tick takes in what the relays report.
             DoorMessage::Relay | DoorMessage::Finish { .. } => {}
@@ -190,7 +192,7 @@ impl DoorThread {
     }
 
     /// Carries out a request. An order to all doors goes to each of them, whatever the others answer.
-    fn follow(&mut self, request: OperatorRequest, by: &str, not_after: Moment) -> Result<(), RequestError> {
+    fn follow(&mut self, request: OperatorRequest, by: &Actor, not_after: Moment) -> Result<(), RequestError> {
         match request {
             OperatorRequest::Order { door: Some(door), order } => self.doors.order(door, order, by, not_after),
             OperatorRequest::Order { door: None, order } => {

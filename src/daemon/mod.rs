@@ -11,13 +11,12 @@
 
 mod broker;
 mod camera_stage;
-pub mod claims;
 mod connections;
 mod contacts_stage;
 mod door_thread;
 pub mod doors;
 mod housekeeping;
-pub mod hub_store;
+mod hub_store;
 mod metrics;
 mod open;
 mod recent_frames;

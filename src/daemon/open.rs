@@ -8,10 +8,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::doors::saved::SavedState;
-use super::doors::timekeeping;
 use super::doors::writer::JournalWriter;
-use super::hub_store::{JournalOutbox, StoredTopics};
+use super::hub_store::JournalOutbox;
 use super::recent_frames::RecentFrames;
 use super::snapshots::{self, SnapshotQueue};
 use super::tally::Tally;
@@ -22,12 +20,13 @@ use crate::access::NearEnough;
 use crate::api::status::PlacementStatus;
 use crate::clock::{Clock, Evidence, SystemClock};
 use crate::config::Config;
-use crate::domain::{Event, ModelId};
+use crate::domain::{DaemonEvent, Event, ModelId};
 use crate::door::RelayStop;
 use crate::gallery::{Gallery, Visitors};
 use crate::hub::{Hub, HubDeps, Refusal};
 use crate::ledger::{Journal, LedgerError, Outbox};
-use crate::office::{Recorder, record_locked_templates, record_sealing};
+use crate::office::saved::SavedState;
+use crate::office::{Recorder, clock_evidence, record_locked_templates, record_sealing};
 use crate::seal::Ring;
 use crate::setup;
 use crate::store::Store;
@@ -199,7 +198,7 @@ pub fn records(
     let last_record = despite_the_disk(recorder.journal().last())?.flatten();
     let last_record = last_record.and_then(|record| jiff::Timestamp::try_from(record.at).ok());
     record_start(config, gallery, &recorder)?;
-    let evidence = timekeeping::evidence(&saved, recorder.journal()).unwrap_or_else(|error| {
+    let evidence = clock_evidence(&saved, recorder.journal()).unwrap_or_else(|error| {
         tracing::warn!(%error, "what earlier records show of the time cannot be read");
         saved.time.unwrap_or_default()
     });
@@ -233,7 +232,7 @@ fn hub(
         outbox: Arc::new(JournalOutbox { outbox: outbox.clone(), journal: Journal::open(store)? }),
         earlier,
         clock: base.clock.clone(),
-        retained_topics: Arc::new(StoredTopics::open(store)?),
+        retained_topics: Arc::new(setup::retained_topics::StoredTopics::open(store)?),
         refused,
     };
     let _inside = base.tokio.enter();
@@ -264,17 +263,17 @@ fn recorder(
     Recorder::new(store, journal, base.clock.clone()).with_gap_marks(marks).with_listener(move |record| {
         tally.count(record);
         if let Some(hub) = &hub {
-            hub.happened(record.seq, &record.kind, &record.time(), &record.content);
+            hub.happened(&record.recorded());
         }
     })
 }
 
 fn record_start(config: &Config, gallery: &Gallery, recorder: &Recorder) -> Result<(), LedgerError> {
-    despite_the_disk(recorder.record(&Event::Started {
+    despite_the_disk(recorder.record(&Event::Daemon(DaemonEvent::Started {
         version: env!("CARGO_PKG_VERSION").into(),
         config: blake3::hash(config.to_toml().as_bytes()).to_hex().chars().take(16).collect(),
         model: gallery.comparison_id().clone(),
-    }))?;
+    })))?;
     despite_the_disk(record_sealing(gallery, recorder))?;
     despite_the_disk(record_locked_templates(gallery, recorder)).map(drop)
 }

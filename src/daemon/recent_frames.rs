@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::{Bounds, Decision, Frame, Image, Moment, TrackId};
+use crate::domain::{Bounds, Decided, Frame, Image, Moment, TrackId};
 
 /// The limit for each camera's frames, in bytes. [`FEWEST`] frames are kept in any case.
 const MOST_BYTES: usize = 16 << 20;
@@ -49,9 +49,9 @@ impl RecentFrames {
     }
 
     /// The frame that a decision is based on, and the bounds of the face in it.
-    pub fn of(&self, decision: &Decision) -> Option<(Arc<Image>, Bounds)> {
+    pub fn of(&self, decision: &Decided) -> Option<(Arc<Image>, Bounds)> {
         let cameras = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |frame: &&Recent| frame.number == decision.frame && frame.captured_at == decision.captured_at;
+        let is_it = |frame: &&Recent| frame.number == decision.frame && Some(frame.captured_at) == decision.captured_at;
         let frame = cameras.get(&decision.camera)?.iter().rev().find(is_it)?;
         let (_, bounds) = frame.faces.iter().find(|(track, _)| *track == decision.track)?;
         Some((frame.image.clone(), *bounds))
@@ -69,7 +69,7 @@ impl RecentFrames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Reason, Verdict};
+    use crate::domain::{Outcome, Reason};
 
     fn at(milliseconds: u64) -> Moment {
         Moment(Duration::from_millis(milliseconds))
@@ -84,8 +84,8 @@ mod tests {
         vec![(TrackId(track), Bounds { x1: track as f32, ..Bounds::default() })]
     }
 
-    fn decision(frame: u64, captured: u64, track: u64) -> Decision {
-        Decision::at_porch(Verdict::Deny { reason: Reason::Unknown }, frame, at(captured), TrackId(track))
+    fn decision(frame: u64, captured: u64, track: u64) -> Decided {
+        Decided::at_porch(Outcome::Denied(Reason::Unknown), frame, at(captured), TrackId(track))
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::api::status::{HubStatus, PlacementStatus, RefusedMessage, SealStatus,
 use crate::api::template::CameraView;
 use crate::api::{ApiError, Doors, MetricsPage, Monitor};
 use crate::clock::Clock;
-use crate::domain::{DoorIndex, Mode, Moment, PersonId};
+use crate::domain::{Actor, DoorIndex, Mode, Moment, PersonId};
 use crate::hub::{self, Hub, HubAction, HubCommand};
 use crate::office::{Recorder, Register};
 
@@ -42,7 +42,7 @@ pub struct Service {
 }
 
 impl Doors for Service {
-    fn order(&self, door: Option<&str>, order: DoorOrder, by: String) -> Result<Vec<DoorStatus>, ApiError> {
+    fn order(&self, door: Option<&str>, order: DoorOrder, by: Actor) -> Result<Vec<DoorStatus>, ApiError> {
         let door = door.map(|name| self.door(name)).transpose()?;
         let order = match order {
             DoorOrder::Unlock { for_ms } => Order::Unlock { duration: for_ms.map(Duration::from_millis) },
@@ -55,11 +55,11 @@ impl Doors for Service {
         Ok(self.doors())
     }
 
-    fn forget_places(&self, person: Option<PersonId>, by: String) -> Result<(), ApiError> {
+    fn forget_places(&self, person: Option<PersonId>, by: Actor) -> Result<(), ApiError> {
         self.ask(OperatorRequest::Amnesty { person }, by, self.clock.now() + ORDER_WITHIN)
     }
 
-    fn trust_clock(&self, by: String) -> Result<(), ApiError> {
+    fn trust_clock(&self, by: Actor) -> Result<(), ApiError> {
         self.ask(OperatorRequest::TrustClock, by, self.clock.now() + ORDER_WITHIN)
     }
 }
@@ -130,7 +130,7 @@ impl Service {
     }
 
     /// Asks the doors' thread, and waits for its answer. It moves no relay after `not_after`.
-    fn ask(&self, request: OperatorRequest, by: String, not_after: Moment) -> Result<(), ApiError> {
+    fn ask(&self, request: OperatorRequest, by: Actor, not_after: Moment) -> Result<(), ApiError> {
         let (answer, answered) = sync_channel(1);
         match self.door_queue.try_send(DoorMessage::Request { request, by, not_after, answer }) {
             Ok(()) => {}

@@ -14,7 +14,7 @@ use super::socket::SocketFile;
 use super::stage::Role;
 use super::start::RunningDoors;
 use super::threads::{SHUTDOWN_PATIENCE, StopToken, Threads};
-use crate::domain::Event;
+use crate::domain::{DaemonEvent, Event};
 use crate::office::Recorder;
 
 /// What is stopped, besides the parts.
@@ -39,7 +39,10 @@ pub fn in_order(end: &Result<&'static str>, base: Base, parts: Parts, running: R
     let Parts { visitors, records, .. } = parts;
     if end.is_err() {
         finish_doors(&doors.queue, "a stage failed");
-        record_within(&records.recorder, Event::StageFailed { stage: "daemon".into(), reason: reason.clone() });
+        record_within(
+            &records.recorder,
+            Event::Daemon(DaemonEvent::StageFailed { stage: "daemon".into(), reason: reason.clone() }),
+        );
     }
     drop(stop_token);
     threads.join(|role| matches!(role, Role::Camera | Role::Vision | Role::Contacts));
@@ -56,7 +59,7 @@ pub fn in_order(end: &Result<&'static str>, base: Base, parts: Parts, running: R
         // The record of the end is the last one.
         broker.noting.abort();
     }
-    record_within(&records.recorder, Event::Stopped { reason });
+    record_within(&records.recorder, Event::Daemon(DaemonEvent::Stopped { reason }));
     drop(socket_file);
     if let Some(broker) = &records.broker {
         base.tokio.block_on(broker.hub.stop());

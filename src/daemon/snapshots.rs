@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::recent_frames::RecentFrames;
 use crate::clock::Clock;
 use crate::config::{Config, MqttSnapshots, SnapshotShows};
-use crate::domain::{Bounds, Event, Image, Verdict};
+use crate::domain::{AccessEvent, Bounds, DoorEvent, Event, Image};
 use crate::hub::{Hub, Snapshot};
 use crate::ledger::Record;
 use crate::photo;
@@ -66,13 +66,14 @@ impl SnapshotQueue {
     /// Queues the picture for a record, if there is to be one. Never blocks.
     pub fn written(&self, event: &Event, record: &Record) {
         let (door, camera, image, part) = match event {
-            Event::Decided { door, decision, .. } if matches!(decision.verdict, Verdict::Deny { .. }) => {
+            Event::Access(AccessEvent::Decided(decision)) if !decision.is_grant() => {
+                let door = &decision.door;
                 let Some((image, face)) = self.frames.of(decision) else {
                     return tracing::debug!(%door, "the frame of a refused face was forgotten before it could be used");
                 };
                 (door, decision.camera.clone(), image, (self.shows == SnapshotShows::Face).then_some(face))
             }
-            Event::AlarmRaised { door, .. } if self.shows == SnapshotShows::Frame => {
+            Event::Door(DoorEvent::AlarmRaised { door, .. }) if self.shows == SnapshotShows::Frame => {
                 let cameras = self.cameras.get(&**door).map(Vec::as_slice).unwrap_or_default();
                 let Some((camera, image)) = self.frames.newest(cameras, self.clock.now(), ALARM_FRAME_MAX_AGE) else {
                     return tracing::debug!(%door, "no camera has a recent frame for the alarm");
@@ -127,7 +128,7 @@ fn snapshot(job: &SnapshotJob, limits: &MqttSnapshots) -> Option<Snapshot> {
 mod tests {
     use super::*;
     use crate::clock::SimulatedClock;
-    use crate::domain::{Alarm, Decision, Frame, Moment, Reason, Stamp, TrackId};
+    use crate::domain::{Alarm, Decided, Frame, Moment, Outcome, Reason, Stamp, TrackId};
     use crate::ledger::Journal;
     use crate::store::Store;
 
@@ -167,19 +168,19 @@ mod tests {
         }
     }
 
-    fn decided(verdict: Verdict, frame: u64) -> Event {
-        let decision = Decision::at_porch(verdict, frame, Moment::default(), TrackId(3));
-        Event::Decided { door: "front".into(), direction: None, person: None, runner_up: None, decision }
+    fn decided(outcome: Outcome, frame: u64) -> Event {
+        let decision = Decided::at_porch(outcome, frame, Moment::default(), TrackId(3));
+        decision.into()
     }
 
     fn alarm() -> Event {
-        Event::AlarmRaised { door: "front".into(), alarm: Alarm::Forced }
+        Event::Door(DoorEvent::AlarmRaised { door: "front".into(), alarm: Alarm::Forced })
     }
 
     #[test]
     fn a_refusal_shows_the_face_and_belongs_to_its_record() {
         let mut scene = Scene::new(SnapshotShows::Face);
-        let (record, shown) = scene.after(&decided(Verdict::Deny { reason: Reason::Unknown }, 7)).unwrap();
+        let (record, shown) = scene.after(&decided(Outcome::Denied(Reason::Unknown), 7)).unwrap();
         assert_eq!((shown.seq, shown.id, shown.time), (record.seq, record.id.to_string(), record.time()));
         assert_eq!((&*shown.kind, &*shown.door, &*shown.camera, shown.shows), ("denied", "front", "porch", "face"));
         // 40 by 50 pixels with 20 more on each side, made smaller.
@@ -189,16 +190,16 @@ mod tests {
         // The left edge is at column 80 of the frame, whose red grows with the column.
         assert!(picture.rgb()[0].abs_diff(80) < 12, "{:?}", &picture.rgb()[..3]);
 
-        let granted = Verdict::Grant { person: crate::domain::PersonId(1) };
+        let granted = Outcome::Granted;
         assert!(scene.after(&decided(granted, 7)).is_none());
-        assert!(scene.after(&decided(Verdict::Deny { reason: Reason::Unknown }, 8)).is_none(), "a frame that is gone");
+        assert!(scene.after(&decided(Outcome::Denied(Reason::Unknown), 8)).is_none(), "a frame that is gone");
         assert!(scene.after(&alarm()).is_none(), "an alarm has no face");
     }
 
     #[test]
     fn alarms_have_whole_frames_as_well() {
         let mut scene = Scene::new(SnapshotShows::Frame);
-        for event in [decided(Verdict::Deny { reason: Reason::PoorView }, 7), alarm()] {
+        for event in [decided(Outcome::Denied(Reason::PoorView), 7), alarm()] {
             let (record, shown) = scene.after(&event).unwrap();
             assert_eq!((shown.shows, &shown.kind), ("frame", &record.kind));
             assert_eq!((shown.width, shown.height), (64, 48));
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn a_full_queue_drops_snapshots_without_blocking() {
         let mut scene = Scene::new(SnapshotShows::Face);
-        let event = decided(Verdict::Deny { reason: Reason::Unknown }, 7);
+        let event = decided(Outcome::Denied(Reason::Unknown), 7);
         let record = scene.journal.append(&event, &Stamp::at(std::time::SystemTime::UNIX_EPOCH)).unwrap();
         for _ in 0..WAITING + 3 {
             scene.snapshot_queue.written(&event, &record);

@@ -10,20 +10,20 @@ use super::camera_stage::CameraStage;
 use super::contacts_stage::ContactsStage;
 use super::door_thread::{DoorMessage, DoorThread, PublishedDoors};
 use super::doors::door::{Door, UnlockHours};
-use super::doors::saved::SavedState;
 use super::doors::writer::JournalWriter;
 use super::doors::{Doors, DoorsSettings};
 use super::open::{Base, Parts};
 use super::stage::Role;
 use super::threads::{Stop, Threads};
 use super::vision_stage::VisionStage;
-use super::{broker, claims, stall};
+use super::{broker, stall};
 use crate::access::{Authority, Doorway, HouseRules, Referee};
 use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
 use crate::domain::{CameraIndex, Distance, DoorIndex, Frame, Image};
 use crate::door::{Contacts, Panel, Relay, RelayLoop, relay_thread};
+use crate::office::saved::SavedState;
 use crate::setup;
 use crate::vision::Vision;
 
@@ -74,7 +74,7 @@ pub fn doors(
             })?;
         }
     }
-    claims::write(config);
+    setup::claims::write(config);
     let doors = Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
     let published = PublishedDoors::default();
     // Published before anything can ask for the doors.

@@ -1,16 +1,16 @@
 //! Counts what goes into the journal: records by kind, denials by reason, and how long a grant takes to reach its door.
-//!
-//! Knows nothing of who is meant.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
+use crate::domain::{AccessEvent, DoorEvent, Event};
 use crate::ledger::Record;
 
 /// Upper limits of the histogram, in milliseconds. The daemon's own limit on a frame's age is 800 by default.
 const LIMITS_MS: [u64; 8] = [100, 150, 200, 300, 400, 600, 800, 1500];
 
-/// What has been counted since the start.
+/// Counts since the start.
 #[derive(Debug, Default)]
 pub struct Tally(Mutex<Counts>);
 
@@ -21,7 +21,7 @@ pub struct Counts {
     pub records: BTreeMap<String, u64>,
     /// Denials by reason.
     pub denials: BTreeMap<String, u64>,
-    /// How many grants took at most as long as each limit.
+    /// Grants that took at most as long as each limit.
     within: [u64; LIMITS_MS.len()],
     pub grants: u64,
     sum_ms: u64,
@@ -44,24 +44,37 @@ impl Counts {
     }
 }
 
+impl Counts {
+    fn count_access(&mut self, event: &AccessEvent) {
+        let (reason, count) = match event {
+            AccessEvent::Decided(decided) => (decided.reason(), 1),
+            AccessEvent::DenialsRepeated { reason, count, .. } => (Some(*reason), *count),
+            AccessEvent::Passed { .. } | AccessEvent::Amnesty { .. } | AccessEvent::CutMoved { .. } => (None, 0),
+        };
+        if let Some(reason) = reason {
+            *self.denials.entry(reason.as_str().to_owned()).or_default() += count;
+        }
+    }
+
+    fn count_grant(&mut self, capture_to_door: Duration) {
+        let ms = u64::try_from(capture_to_door.as_millis()).unwrap_or(u64::MAX);
+        for (within, limit) in self.within.iter_mut().zip(LIMITS_MS) {
+            *within += u64::from(ms <= limit);
+        }
+        self.grants += 1;
+        self.sum_ms = self.sum_ms.saturating_add(ms);
+    }
+}
+
 impl Tally {
     /// Counts a record.
     pub fn count(&self, record: &Record) {
         let mut counts = self.lock();
         *counts.records.entry(record.kind.clone()).or_default() += 1;
-        if let ("denied", Some(reason)) = (record.kind.as_str(), record.content["reason"].as_str()) {
-            *counts.denials.entry(reason.to_owned()).or_default() += 1;
-        }
-        if let ("denials_repeated", Some(reason)) = (record.kind.as_str(), record.content["reason"].as_str()) {
-            *counts.denials.entry(reason.to_owned()).or_default() +=
-                record.content["count"].as_u64().unwrap_or_default();
-        }
-        if let ("unlocked", Some(ms)) = (record.kind.as_str(), record.content["capture_to_door_ms"].as_u64()) {
-            for (within, limit) in counts.within.iter_mut().zip(LIMITS_MS) {
-                *within += u64::from(ms <= limit);
-            }
-            counts.grants += 1;
-            counts.sum_ms += ms;
+        match record.content.event() {
+            Some(Event::Access(event)) => counts.count_access(event),
+            Some(Event::Door(DoorEvent::Unlocked { capture_to_door: Some(span), .. })) => counts.count_grant(*span),
+            Some(Event::Door(_) | Event::People(_) | Event::Store(_) | Event::Daemon(_)) | None => {}
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::domain::{Decision, Distance, Embedding, Quality, Reason, TrackId, Verdict};
+use crate::domain::{Decided, Embedding, Outcome, Quality, Reason, TrackId};
 use crate::gallery::{Template, Visit, Visitors};
 
 /// Faces that are remembered until the doors have decided: four for each message in the queue of the doors' thread.
@@ -43,7 +43,7 @@ impl RecentFaces {
     }
 
     /// The face that a decision rests on.
-    fn of(&self, decision: &Decision) -> Option<(Embedding, Quality)> {
+    fn of(&self, decision: &Decided) -> Option<(Embedding, Quality)> {
         let newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it =
             |g: &&RecentFace| g.frame == decision.frame && g.track == decision.track && g.camera == decision.camera;
@@ -72,16 +72,17 @@ impl VisitorQueue {
     }
 
     /// Queues the visit if a recorded decision refused somebody as unknown. Never blocks.
-    pub fn decided(&self, door: &str, decision: &Decision) {
-        if decision.verdict != (Verdict::Deny { reason: Reason::Unknown }) {
+    pub fn decided(&self, decision: &Decided) {
+        let door = &*decision.door;
+        if decision.outcome != Outcome::Denied(Reason::Unknown) {
             return;
         }
         let Some((embedding, quality)) = self.recent_faces.of(decision) else {
             return tracing::debug!(door, "an unknown visitor's face was forgotten before it could be kept");
         };
-        let distance: Option<Distance> = decision.nearest.map(|nearest| nearest.distance);
         let template = Template { embedding, quality, created: self.clock.wall() };
-        let visit = Visit { template, camera: decision.camera.to_string(), door: door.to_owned(), distance };
+        let visit =
+            Visit { template, camera: decision.camera.to_string(), door: door.to_owned(), distance: decision.distance };
         if self.waiting.try_send(QueuedVisit { track: (decision.camera.clone(), decision.track), visit }).is_err() {
             tracing::warn!(door, "an unknown visitor is not kept: too many wait to be stored");
         }
@@ -146,17 +147,17 @@ mod tests {
         for frame in 0..REMEMBERED as u64 + 1 {
             recent_faces.remember(&porch, frame, TrackId(frame / 10), &face(frame), Quality::default());
         }
-        let unknown = Verdict::Deny { reason: Reason::Unknown };
+        let unknown = Outcome::Denied(Reason::Unknown);
         // In order: forgotten; another reason; two of one track; one of another; a frame that was never seen.
-        for (verdict, frame, track) in [
+        for (outcome, frame, track) in [
             (unknown, 0, 0),
-            (Verdict::Deny { reason: Reason::PoorView }, 11, 1),
+            (Outcome::Denied(Reason::PoorView), 11, 1),
             (unknown, 25, 2),
             (unknown, 29, 2),
             (unknown, 31, 3),
             (unknown, 9999, 4),
         ] {
-            visitor_queue.decided("front", &Decision::at_porch(verdict, frame, Moment::default(), TrackId(track)));
+            visitor_queue.decided(&Decided::at_porch(outcome, frame, Moment::default(), TrackId(track)));
         }
         drop(visitor_queue);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -1,17 +1,18 @@
-//! What the rules weigh and what they say.
-//!
-//! Knows nothing of how a decision is reached.
+//! What the access rules weigh and what they decide; modes and orders of doors.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Face, Match, Moment, PersonId, Quality};
 
-/// The number that one face keeps from frame to frame while it stays in view of one camera.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The number of a face while it stays in view of a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TrackId(pub u64);
 
-/// One face in one frame, with what the gallery says of it: all that a decision may rest on.
+/// A face in a frame with its match in the gallery: everything that a decision may rest on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sighting {
     /// The name of the camera, as configured.
@@ -22,19 +23,20 @@ pub struct Sighting {
     pub track: TrackId,
     pub face: Face,
     pub quality: Quality,
-    /// `None` while nobody who may be recognised is enrolled.
+    /// `None` while the gallery is empty.
     pub nearest: Option<Match>,
 }
 
-/// Which way somebody goes through a door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The direction through a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     In,
     Out,
 }
 
 impl Direction {
-    /// The word that journals, logs and hubs use.
+    /// As journals, logs and hubs write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Direction::In => "in",
@@ -43,8 +45,9 @@ impl Direction {
     }
 }
 
-/// Why a door stays shut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Why access is denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Nobody enrolled is near enough.
     Unknown,
@@ -52,29 +55,29 @@ pub enum Reason {
     Ambiguous,
     /// The frames do not agree on one person.
     Inconsistent,
-    /// The face is too small, too blurred or turned too far.
+    /// The face is too small, too blurred or turned too far away.
     PoorView,
     /// The frame that decided is older than the limit.
     Stale,
     /// The person is enrolled and disabled.
     Disabled,
-    /// The person's first day has not come yet.
+    /// Before the person's first day.
     NotYetValid,
-    /// The person's last day is over.
+    /// After the person's last day.
     Expired,
-    /// It depends on the day or the hour, and the device does not know the time.
+    /// The rules depend on the day or the hour, and the time is not known.
     ClockUnknown,
-    /// No permit lets any of the person's groups through this door.
+    /// None of the person's groups has a permit for this door.
     NotPermitted,
-    /// A permit lets them through, but not at this time.
+    /// A permit exists, but not for this time.
     OutsideSchedule,
     /// Somebody of the group that opens the day has to come first.
     FirstPerson,
     /// A second person has to be recognised too.
     SecondPerson,
-    /// By the record they are on the other side already.
+    /// They are recorded as being on the other side already.
     Passback,
-    /// Too many refusals before this; to be tried again later.
+    /// Too many near misses before; wait and try again.
     Backoff,
     /// The door is locked down.
     Lockdown,
@@ -83,7 +86,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All of them, in the order in which the questions are asked.
+    /// All reasons, in the order of the gates.
     pub const ALL: [Reason; 17] = [
         Reason::PoorView,
         Reason::Unknown,
@@ -104,13 +107,13 @@ impl Reason {
         Reason::SecondPerson,
     ];
 
-    /// Whether somebody was recognised and refused; else nobody was recognised, and the nearest is somebody else.
+    /// Whether a person was recognised and denied access; otherwise nobody was recognised, and the nearest person is somebody else.
     pub fn is_about_the_person(self) -> bool {
         use Reason::{Ambiguous, Inconsistent, PoorView, Stale, Unknown};
         !matches!(self, PoorView | Unknown | Ambiguous | Inconsistent | Stale)
     }
 
-    /// The word that journals, logs and hubs use.
+    /// As journals, logs and hubs write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::Unknown => "unknown",
@@ -134,27 +137,27 @@ impl Reason {
     }
 }
 
-/// What the rules say.
+/// The outcome of the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Grant { person: PersonId },
     Deny { reason: Reason },
 }
 
-/// One question that a decision had to answer, in the order they were asked.
-#[derive(Clone, Debug, PartialEq)]
+/// A condition that a decision checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
-    /// Its name: `quality`, `distance`, `margin`, `agreement`, `age`; for a face that is known also `mode`, `person`, `permit`,
+    /// `quality`, `distance`, `margin`, `agreement`, `age`; for a face that is known also `mode`, `person`, `permit`,
     /// `backoff`, `passback`, `first_person`, `interlock`, `second_person`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What was measured, in words with units.
     pub input: String,
-    /// What it was held against.
+    /// The limit, in words.
     pub limit: String,
     pub passed: bool,
 }
 
-/// A verdict with everything it rests on.
+/// A verdict with its evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     pub verdict: Verdict,
@@ -164,11 +167,11 @@ pub struct Decision {
     pub frame: u64,
     /// When that frame was captured.
     pub captured_at: Moment,
-    /// When the rules spoke.
+    /// When the rules decided.
     pub decided_at: Moment,
     /// The nearest person in that frame, whatever the verdict.
     pub nearest: Option<Match>,
-    /// Distinct frames of the track that speak for the verdict, and how many were looked at.
+    /// Distinct frames of the track that support the verdict, and how many were looked at.
     pub frames: (u32, u32),
     pub gates: Vec<Gate>,
 }
@@ -191,37 +194,77 @@ impl Decision {
     }
 }
 
-/// An order to a relay. Orders that energise it carry the last moment at which they may still be carried out: the relay checks it when it
-/// moves, whatever had held the order up on its way.
+/// An order to a relay. Orders that energise it carry the last moment at which they may be carried out; the relay checks it when it moves,
+/// however long the order was delayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DoorCommand {
     /// Unlock for `duration`. With `evidence`, the capture time of the frame behind a grant, evidence that is too old is refused.
     Pulse { evidence: Option<Moment>, duration: Duration, not_after: Moment },
-    /// Unlock until the next order, or until the relay's longest time for that.
+    /// Unlock until the next order, or for the relay's longest time.
     Hold { not_after: Moment },
     /// Relay to its safe level, now.
     Safe,
 }
 
-/// What a door lets through, set by an operator and kept over a restart.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Whom a door lets through; set by an operator and kept across a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ModeForm", into = "ModeForm")]
 pub enum Mode {
     /// By the rules.
     #[default]
     Normal,
-    /// Nobody, or only people of a group, whatever the rules say.
+    /// Nobody, or only people of a group, regardless of the rules.
     Lockdown { group: Option<String> },
     /// Unlocked for everybody, for an evacuation.
     Release,
 }
 
 impl Mode {
-    /// The word that journals, logs and hubs use.
+    /// As journals, logs and hubs write it.
     pub fn as_str(&self) -> &'static str {
         match self {
             Mode::Normal => "normal",
             Mode::Lockdown { .. } => "lockdown",
             Mode::Release => "release",
+        }
+    }
+}
+
+/// A [`Mode`] in JSON.
+#[derive(Serialize, Deserialize)]
+struct ModeForm {
+    mode: ModeWord,
+    /// Whom a lockdown lets through.
+    group: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ModeWord {
+    Normal,
+    Lockdown,
+    Release,
+}
+
+impl From<Mode> for ModeForm {
+    fn from(mode: Mode) -> ModeForm {
+        match mode {
+            Mode::Normal => ModeForm { mode: ModeWord::Normal, group: None },
+            Mode::Lockdown { group } => ModeForm { mode: ModeWord::Lockdown, group },
+            Mode::Release => ModeForm { mode: ModeWord::Release, group: None },
+        }
+    }
+}
+
+impl TryFrom<ModeForm> for Mode {
+    type Error = &'static str;
+
+    fn try_from(form: ModeForm) -> Result<Mode, &'static str> {
+        match form {
+            ModeForm { mode: ModeWord::Normal, group: None } => Ok(Mode::Normal),
+            ModeForm { mode: ModeWord::Lockdown, group } => Ok(Mode::Lockdown { group }),
+            ModeForm { mode: ModeWord::Release, group: None } => Ok(Mode::Release),
+            _ => Err("only a lockdown has a group"),
         }
     }
 }

@@ -1,50 +1,50 @@
-//! A site head: a linear map that was learned on a site's own people and is put after the embedder.
+//! A site head: a linear map behind the embedder, learned from a site's own people.
 //!
-//! Templates are kept as the embedder made them, and go through the head whenever they are compared: a head can be put on, changed and
-//! taken off without enrolling anybody again. Knows nothing of files and of how a head is learned.
+//! Templates are stored as the embedder made them and go through the head when they are compared. So a head can be added, changed and removed
+//! without enrolling anyone again.
 
 use super::{Embedding, ModelId};
 
-/// See the file's head.
+/// A square matrix, applied to an embedding before it is normalised to unit length. All its values are finite.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Head {
+pub struct SiteHead {
     base: ModelId,
     id: ModelId,
     dimension: usize,
-    /// dimension x dimension, row by row: a row makes one figure of the result.
+    /// dimension x dimension, row-major: a row gives one value of the result.
     matrix: Box<[f32]>,
 }
 
-impl Head {
-    /// For embeddings of `base`; what comes out is tagged `id`. `matrix` is square, row by row. `None` when it is not, or holds what is no
-    /// number.
-    pub fn new(base: ModelId, id: ModelId, matrix: Box<[f32]>) -> Option<Head> {
+impl SiteHead {
+    /// A head for embeddings of `base`, whose results have the model `id`. `matrix` is row-major; `None` if it is not square, or has a value
+    /// that is not finite.
+    pub fn new(base: ModelId, id: ModelId, matrix: Box<[f32]>) -> Option<SiteHead> {
         let dimension = matrix.len().isqrt();
         let sound = dimension > 0 && dimension * dimension == matrix.len() && matrix.iter().all(|v| v.is_finite());
-        sound.then_some(Head { base, id, dimension, matrix })
+        sound.then_some(SiteHead { base, id, dimension, matrix })
     }
 
-    /// The model whose embeddings it takes.
+    /// The model of the embeddings that it accepts.
     pub fn base(&self) -> &ModelId {
         &self.base
     }
 
-    /// The tag of what comes out.
+    /// The model of its results.
     pub fn id(&self) -> &ModelId {
         &self.id
     }
 
-    /// How many figures go in and come out.
+    /// Dimension of its inputs and results.
     pub fn dimension(&self) -> usize {
         self.dimension
     }
 
-    /// The map, row by row.
+    /// The matrix, row-major.
     pub fn matrix(&self) -> &[f32] {
         &self.matrix
     }
 
-    /// Where an embedding lies behind the head. `None` for one of another model, and for the rare one that the map takes to nothing.
+    /// The embedding behind the head. `None` for an embedding of another model or dimension, and for one that the matrix maps to zero.
     pub fn project(&self, embedding: &Embedding) -> Option<Embedding> {
         if *embedding.model() != self.base || embedding.values().len() != self.dimension {
             return None;
@@ -53,17 +53,17 @@ impl Head {
     }
 }
 
-/// A matrix, row by row, times a column: as many figures as it has rows. The one way in which it is computed, so that probes, templates
-/// and what was measured agree bit for bit.
+/// A row-major matrix times a column vector: one value for each row. Probes, templates and measurements all use this function, so that they
+/// agree bit for bit.
 pub fn product(matrix: &[f32], column: &[f32]) -> Box<[f32]> {
     let row = |row: &[f32]| {
-        // Eight sums side by side let the processor add them at once, in the same order on every machine.
+        // Eight partial sums vectorise, and are added in the same order on every machine.
         let (rows, rest) = row.as_chunks::<8>();
         let (columns, column_rest) = column.as_chunks::<8>();
         let mut sums = [0.0f32; 8];
         for (a, b) in rows.iter().zip(columns) {
-            for lane in 0..8 {
-                sums[lane] += a[lane] * b[lane];
+            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                *sum += a * b;
             }
         }
         sums.iter().sum::<f32>() + rest.iter().zip(column_rest).map(|(a, b)| a * b).sum::<f32>()
@@ -84,9 +84,9 @@ mod tests {
     }
 
     #[test]
-    fn embeddings_are_mapped_and_brought_to_unit_length() {
+    fn embeddings_are_mapped_and_normalised() {
         // A turn by 90 degrees, twice as long.
-        let head = Head::new(id("net"), id("net+head"), [0.0, -2.0, 2.0, 0.0].into()).unwrap();
+        let head = SiteHead::new(id("net"), id("net+head"), [0.0, -2.0, 2.0, 0.0].into()).unwrap();
         let out = head.project(&embedding("net", &[3.0, 4.0])).unwrap();
         assert_eq!((out.model().as_str(), out.values()), ("net+head", [-0.8, 0.6].as_slice()));
         assert_eq!(head.project(&embedding("other", &[3.0, 4.0])), None);
@@ -94,11 +94,11 @@ mod tests {
     }
 
     #[test]
-    fn a_map_that_is_none_is_refused_and_what_it_takes_to_nothing_is_no_embedding() {
-        assert_eq!(Head::new(id("a"), id("b"), [1.0, 2.0, 3.0].into()), None);
-        assert_eq!(Head::new(id("a"), id("b"), [].into()), None);
-        assert_eq!(Head::new(id("a"), id("b"), [f32::NAN].into()), None);
-        let flat = Head::new(id("net"), id("b"), [1.0, 0.0, 0.0, 0.0].into()).unwrap();
+    fn an_invalid_matrix_is_refused_and_a_zero_result_is_not_an_embedding() {
+        assert_eq!(SiteHead::new(id("a"), id("b"), [1.0, 2.0, 3.0].into()), None);
+        assert_eq!(SiteHead::new(id("a"), id("b"), [].into()), None);
+        assert_eq!(SiteHead::new(id("a"), id("b"), [f32::NAN].into()), None);
+        let flat = SiteHead::new(id("net"), id("b"), [1.0, 0.0, 0.0, 0.0].into()).unwrap();
         assert_eq!(flat.project(&embedding("net", &[0.0, 1.0])), None);
     }
 

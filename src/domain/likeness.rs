@@ -1,11 +1,11 @@
-//! Who a face is like: embeddings, distances, and the nearest people.
-//!
-//! Knows nothing of what is near enough.
+//! Whom a face resembles: embeddings, distances, and the nearest people.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// How sure a network is, 0 to 1; higher is better.
+use serde::{Deserialize, Serialize};
+
+/// A network's confidence, 0 to 1; higher is better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Score(pub f32);
 
@@ -19,7 +19,7 @@ impl Distance {
         Distance((2.0 - 2.0 * dot).max(0.0).sqrt())
     }
 
-    /// From two vectors of one length; the one way in which distances are computed, so that they agree bit for bit everywhere.
+    /// Between two vectors of the same length. All distances are computed here, so that they agree bit for bit.
     pub fn between(a: &[f32], b: &[f32]) -> Distance {
         // Squared differences, summed in double precision: exact near zero, where 2 - 2 cos loses its digits. Eight sums side
         // by side let the processor add them at once, in the same order on every machine.
@@ -35,6 +35,11 @@ impl Distance {
         let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(a - b) * f64::from(a - b)).sum();
         Distance((sums.iter().sum::<f64>() + rest).sqrt() as f32)
     }
+
+    /// With four decimals, as records state it: more than a distance means.
+    pub fn recorded(self) -> f64 {
+        (f64::from(self.0) * 1e4).round() / 1e4
+    }
 }
 
 impl fmt::Display for Distance {
@@ -44,8 +49,21 @@ impl fmt::Display for Distance {
 }
 
 /// Which network made an embedding: its name and the start of its file's SHA-256. Embeddings of different models never compare.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
 pub struct ModelId(Arc<str>);
+
+impl From<String> for ModelId {
+    fn from(text: String) -> ModelId {
+        ModelId(text.into())
+    }
+}
+
+impl From<ModelId> for String {
+    fn from(id: ModelId) -> String {
+        id.as_str().to_owned()
+    }
+}
 
 impl ModelId {
     /// `text` as stored or as made from the manifest, for example `mobilefacenet-59566034b390`.
@@ -73,8 +91,8 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Scales `values` to unit length. `None` when they hold no direction: empty, all zero or not finite. Values that are of
-    /// unit length to within 1e-6 stay bit for bit what they are, so that an embedding comes back from a store unchanged.
+    /// Scales `values` to unit length. `None` when they have no direction: empty, all zero or not finite. Values whose length is 1 to within
+    /// 1e-6 stay unchanged, so that an embedding comes back from a store bit for bit.
     pub fn normalised(model: ModelId, mut values: Box<[f32]>) -> Option<Embedding> {
         let square: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
         let length = square.sqrt();
@@ -108,8 +126,8 @@ impl Embedding {
     }
 }
 
-/// A person's number in the gallery: counts up from 1, never used twice, also not after a removal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A person's number in the gallery: counts up from 1 and is never reused, not even after a removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PersonId(pub u32);
 
 impl fmt::Display for PersonId {
@@ -118,12 +136,12 @@ impl fmt::Display for PersonId {
     }
 }
 
-/// How much a face is compared with.
+/// What a face is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GallerySize {
-    /// Those who have templates.
+    /// People with templates.
     pub people: usize,
-    /// All of theirs.
+    /// All their templates.
     pub templates: usize,
 }
 
@@ -131,7 +149,7 @@ impl GallerySize {
     /// One person with one template.
     pub const ONE: GallerySize = GallerySize::of(1, 1);
 
-    /// So many people with `each` templates each.
+    /// `people` people with `each` templates each.
     pub const fn of(people: usize, each: usize) -> GallerySize {
         GallerySize { people, templates: people.saturating_mul(each) }
     }

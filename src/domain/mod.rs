@@ -1,8 +1,9 @@
-//! The nouns of the house, in the order they travel: a [`Frame`] shows a [`Face`], whose [`Embedding`] has a [`Match`] in the
-//! gallery; that makes a [`Sighting`], sightings make a [`Decision`], and what happened is told as an [`Event`].
+//! The vocabulary that all rooms share, in the order of a frame's journey: a [`Frame`] shows a [`Face`], whose [`Embedding`] has a [`Match`]
+//! in the gallery; that makes a [`Sighting`], sightings lead to a [`Decision`], and what happened is recorded as an [`Event`].
 //!
-//! No other room is needed here, and no file, device, thread or clock. The operator's choices have the configuration's words as their serde form.
+//! No file, device, thread or clock is needed here. JSON forms are serde's; the operator's choices have the configuration's words.
 
+mod actor;
 mod choices;
 mod decision;
 mod event;
@@ -10,11 +11,11 @@ mod head;
 mod index;
 mod likeness;
 mod picture;
-mod stamp;
 mod time;
 
 use std::time::Duration;
 
+pub use actor::*;
 pub use choices::*;
 pub use decision::*;
 pub use event::*;
@@ -22,7 +23,6 @@ pub use head::*;
 pub use index::*;
 pub use likeness::*;
 pub use picture::*;
-pub use stamp::*;
 pub use time::*;
 
 /// A point in monotonic time: the span since an epoch that one [`crate::clock::Clock`] keeps for a whole process.
@@ -30,7 +30,7 @@ pub use time::*;
 pub struct Moment(pub Duration);
 
 impl Moment {
-    /// How long ago `earlier` was; zero when it lies ahead.
+    /// How long ago `earlier` was; zero when it is later.
     pub fn since(self, earlier: Moment) -> Duration {
         self.0.saturating_sub(earlier.0)
     }

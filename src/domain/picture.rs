@@ -1,6 +1,4 @@
-//! What a camera gives: pictures, places in them, and faces.
-//!
-//! Knows nothing of who a face belongs to.
+//! What a camera delivers: pictures, positions in them, and faces.
 
 use std::fmt;
 
@@ -36,12 +34,12 @@ impl Image {
         &self.rgb
     }
 
-    /// The bytes, to be written over in place.
+    /// The bytes, mutable.
     pub fn rgb_mut(&mut self) -> &mut [u8] {
         &mut self.rgb
     }
 
-    /// Gives the buffer back, so that the next frame can be decoded into it.
+    /// The buffer, for the next frame to be decoded into.
     pub fn into_rgb(self) -> Vec<u8> {
         self.rgb
     }
@@ -53,13 +51,13 @@ impl fmt::Debug for Image {
     }
 }
 
-/// One picture of a camera.
+/// A picture from a camera.
 #[derive(Clone, Debug)]
 pub struct Frame {
     /// Counts up from 0 for each opening of the camera; gaps are frames that were dropped.
     pub seq: u64,
-    /// When it was taken: by the kernel's clock where a camera's driver gives it, else as early as it can have been. A picture that
-    /// was replayed is taken when it is handed over.
+    /// When it was taken: by the kernel's clock where the camera's driver reports it, else the earliest possible time. A replayed picture
+    /// is taken when it is delivered.
     pub captured_at: Moment,
     /// The upright picture.
     pub image: Image,
@@ -72,7 +70,7 @@ pub struct Point {
     pub y: f32,
 }
 
-/// An upright rectangle in pixels; may reach beyond the picture's edges.
+/// An axis-parallel rectangle in pixels; may extend beyond the picture's edges.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds {
     pub x1: f32,
@@ -121,14 +119,14 @@ pub struct Face {
     pub landmarks: [Point; 5],
 }
 
-/// How fit a face is for recognition.
+/// How suitable a face is for recognition.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quality {
     /// The shorter side of the face's bounds in pixels.
     pub size: f32,
     /// Variance of the Laplacian of the aligned face's brightness (0 to 255); below about 30 a face is blurred.
     pub sharpness: f32,
-    /// Turn of the head to either side in degrees, estimated from the landmarks; 0 looks into the camera, the sign tells the side.
+    /// Turn of the head to either side in degrees, estimated from the landmarks; 0 looks into the camera, the sign gives the side.
     pub yaw: f32,
     /// Nod of the head in degrees, estimated from the landmarks; negative looks down.
     pub pitch: f32,

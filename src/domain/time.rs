@@ -1,10 +1,11 @@
-//! How far the wall clock can be relied on.
-//!
-//! Knows nothing of where clocks are read and of what is decided by them.
+//! The time of a record by every clock, and how far the wall clock can be relied on.
 
 use std::time::{Duration, SystemTime};
 
-/// No clock that was ever set shows less: the year in which this program was made began then, 2026-01-01T00:00:00Z, in seconds since 1970.
+use serde::{Deserialize, Serialize};
+
+/// No clock that was ever set shows an earlier time: 2026-01-01T00:00:00Z, the beginning of the year in which this program was made, in
+/// seconds since 1970.
 const MADE_S: u64 = 1_767_225_600;
 
 /// The earliest time that a clock which was set can show.
@@ -13,25 +14,26 @@ pub fn earliest() -> SystemTime {
 }
 
 /// How far the wall clock can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TimeQuality {
-    /// It shows a time before this program was made: nobody has set it since the board was started.
+    /// It shows a time before this program was made, so it was not set since the board started.
     Unset,
-    /// It is earlier than what is known to have been, by the records of this machine.
+    /// It is behind this machine's records.
     Wrong,
-    /// Nothing speaks against it, and nothing vouches for it.
+    /// Neither contradicted nor confirmed.
     Plausible,
-    /// The kernel says that it is kept in step with a source of time.
+    /// The kernel reports it as synchronised with a time source.
     Synchronised,
 }
 
 impl TimeQuality {
-    /// Whether the day and the hour can be told by it.
+    /// Whether the day and the hour are known.
     pub fn is_known(self) -> bool {
         matches!(self, TimeQuality::Plausible | TimeQuality::Synchronised)
     }
 
-    /// The word that journals, logs and hubs use.
+    /// As journals, logs and hubs write it.
     pub fn as_str(self) -> &'static str {
         match self {
             TimeQuality::Unset => "unset",
@@ -39,5 +41,28 @@ impl TimeQuality {
             TimeQuality::Plausible => "plausible",
             TimeQuality::Synchronised => "synchronised",
         }
+    }
+}
+
+/// The time by every clock. The wall clock alone is not enough: boards without a battery start in the past, and the clock jumps when the
+/// network sets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The wall clock.
+    pub at: SystemTime,
+    /// Seconds that local time was ahead of UTC.
+    pub offset_s: i32,
+    /// Since the machine was started, with the time it slept. Differences are true spans between stamps of one `boot`.
+    pub since_boot: Duration,
+    /// The machine's name for the time between two starts; zeros when it is not known.
+    pub boot: [u8; 16],
+    /// Whether the wall clock was set by the network or another source; `None` when that is not known.
+    pub synchronised: Option<bool>,
+}
+
+impl Stamp {
+    /// A stamp of a synchronised wall clock in UTC, of a machine that started at that moment.
+    pub fn at(at: SystemTime) -> Stamp {
+        Stamp { at, offset_s: 0, since_boot: Duration::ZERO, boot: [0; 16], synchronised: Some(true) }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::domain::{Head, ModelId, PersonId};
+use crate::domain::{ModelId, PersonId, SiteHead};
 use crate::seal::SealError;
 use crate::store::Bytes;
 
@@ -70,7 +70,7 @@ impl fmt::Display for Damaged {
 pub struct Cache {
     model: ModelId,
     dimension: usize,
-    head: Option<Head>,
+    head: Option<SiteHead>,
     pub people: BTreeMap<PersonId, Person>,
     /// The templates of the model in use.
     pub index: Index,
@@ -90,7 +90,7 @@ impl Cache {
         end: PersonId,
         model: &ModelId,
         dimension: usize,
-        head: Option<&Head>,
+        head: Option<&SiteHead>,
     ) -> Result<Cache, GalleryError> {
         let mut cache = Cache {
             model: model.clone(),

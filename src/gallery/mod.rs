@@ -36,7 +36,7 @@ mod walk;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::domain::{Distance, Embedding, GallerySize, Head, Match, ModelId, PersonId};
+use crate::domain::{Distance, Embedding, GallerySize, Match, ModelId, PersonId, SiteHead};
 use crate::seal::Ring;
 use crate::store::{Store, Tree};
 
@@ -69,7 +69,7 @@ pub struct Gallery {
     model: ModelId,
     dimension: usize,
     /// The site head that projects all embeddings before they are compared.
-    head: Option<Head>,
+    head: Option<SiteHead>,
     threads: usize,
     /// Held during a change, from the first check to the update in memory.
     writer: Mutex<()>,
@@ -97,7 +97,7 @@ impl Gallery {
 
     /// As [`open`](Gallery::open), for the model that a site head was trained on: probes and templates are compared after projection by the
     /// head. The store keeps them as the model made them.
-    pub fn open_with_head(store: &Store, ring: &Arc<Ring>, head: Head) -> Result<Gallery, GalleryError> {
+    pub fn open_with_head(store: &Store, ring: &Arc<Ring>, head: SiteHead) -> Result<Gallery, GalleryError> {
         let (model, dimension) = (head.base().clone(), head.dimension());
         Gallery::open_with(store, ring, model, dimension, Some(head))
     }
@@ -107,7 +107,7 @@ impl Gallery {
         ring: &Arc<Ring>,
         model: ModelId,
         dimension: usize,
-        head: Option<Head>,
+        head: Option<SiteHead>,
     ) -> Result<Gallery, GalleryError> {
         if !(1..=MAX_DIMENSION).contains(&dimension) {
             return Err(GalleryError::BadDimension { dimension });
@@ -195,7 +195,7 @@ impl Gallery {
 
     /// The id of the space in which embeddings are compared: the site head's, if there is one, else the model's.
     pub fn comparison_id(&self) -> &ModelId {
-        self.head.as_ref().map_or(&self.model, Head::id)
+        self.head.as_ref().map_or(&self.model, SiteHead::id)
     }
 
     /// What a probe is compared with: the number of people who have templates of the model in use, and of those templates.

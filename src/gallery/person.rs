@@ -52,12 +52,7 @@ pub struct Template {
 impl Person {
     /// The person as journal records name them.
     pub fn named(&self) -> Named {
-        Named {
-            id: self.id,
-            name: self.name.clone(),
-            employee_id: self.employee_id.clone(),
-            groups: self.groups.clone(),
-        }
+        Named::new(self.id, self.name.clone(), self.employee_id.clone(), self.groups.clone())
     }
 }
 

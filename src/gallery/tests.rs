@@ -95,7 +95,7 @@ fn a_site_head_can_be_added_and_removed_without_enrolling_again() {
     let matrix = (0..DIMENSION * DIMENSION)
         .map(|n| if n % (DIMENSION + 1) == 0 && n != DIMENSION + 1 { 1.0 } else { 0.0 })
         .collect();
-    let head = Head::new(ModelId::new("net"), ModelId::new("net+head"), matrix).unwrap();
+    let head = SiteHead::new(ModelId::new("net"), ModelId::new("net+head"), matrix).unwrap();
     let gallery = Gallery::open_with_head(&Store::open(dir.path()).unwrap(), &plain(), head).unwrap();
     assert_eq!((gallery.model().as_str(), gallery.comparison_id().as_str()), ("net", "net+head"));
     let found = gallery.nearest(&probe).unwrap().unwrap();

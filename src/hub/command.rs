@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::client::Incoming;
 use crate::clock::Clock;
-use crate::domain::Moment;
+use crate::domain::{Actor, Moment};
 
 /// The limit for a payload; longer ones are not read.
 pub const LARGEST_COMMAND_BYTES: usize = 1024;
@@ -58,7 +58,7 @@ pub struct HubCommand {
     /// The group that a lockdown lets through; `None` for nobody.
     pub group: Option<String>,
     /// Who claims to have sent it, as in `mqtt/anna`. MQTT does not identify the sender.
-    pub by: String,
+    pub by: Actor,
     /// It does not move a relay after this moment, when it reaches its greatest age.
     pub not_after: Moment,
 }
@@ -69,7 +69,7 @@ pub struct RefusedCommand {
     pub door: String,
     pub action: HubAction,
     /// As [`HubCommand::by`].
-    pub by: String,
+    pub by: Actor,
     pub reason: String,
 }
 
@@ -127,7 +127,7 @@ pub fn read(
     }
     let name: String =
         wire.by.as_deref().unwrap_or_default().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
-    let by = if name.trim().is_empty() { "mqtt".to_owned() } else { format!("mqtt/{}", name.trim()) };
+    let by = Actor::Hub(name.trim().to_owned());
     let at = wire.at.map(|at| at.parse::<Timestamp>()).transpose().ok()?;
     let now = clock.wall();
     let refused = stale(message, at, now, max_age);
@@ -226,7 +226,7 @@ mod tests {
         for action in [HubAction::Unlock, HubAction::Lock, HubAction::Lockdown, HubAction::Normal] {
             let text = format!(r#"{{"act":"{}","at":"2026-01-02T10:32:07Z"}}"#, action.as_str());
             let command = judged(&message(&text)).unwrap().command.unwrap();
-            assert_eq!((command.action, command.by.as_str()), (action, "mqtt"));
+            assert_eq!((command.action, command.by), (action, "mqtt".into()));
         }
     }
 
@@ -350,8 +350,8 @@ mod tests {
             let message = Incoming { topic, payload: payload.clone().into(), retained, expires_in_s };
             if let Some(ReadCommand { command, .. }) = judged(&message) {
                 let by = command.as_ref().map_or_else(|refused| &refused.by, |command| &command.by);
-                prop_assert!(by.starts_with("mqtt") && by.chars().count() <= LONGEST_NAME + 5);
-                prop_assert!(!by.chars().any(char::is_control));
+                prop_assert!(matches!(by, Actor::Hub(name) if name.chars().count() <= LONGEST_NAME));
+                prop_assert!(!by.to_string().chars().any(char::is_control));
                 if command.is_ok() {
                     prop_assert!(!retained);
                     let wire: CommandWire = serde_json::from_slice(&payload).unwrap();

@@ -193,16 +193,22 @@ impl BrokerFailure {
     }
 }
 
-/// The error and its causes, from the outermost to the innermost. An [`io::Error`] hides the error that it wraps from [`Error::source`], so it is
-/// unwrapped here.
+/// The error and its causes, from the outermost to the innermost. Some errors hide their cause from [`Error::source`], so it is unwrapped here.
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| {
-        let error: &'e (dyn Error + 'static) = *error;
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner as &'e (dyn Error + 'static)),
-            None => error.source(),
-        }
-    })
+    std::iter::successors(Some(error), |error| cause(*error))
+}
+
+fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    if let Some(v5::StateError::Deserialization(error)) = error.downcast_ref() {
+        return Some(error);
+    }
+    if let Some(rumqttc::StateError::Deserialization(error)) = error.downcast_ref() {
+        return Some(error);
+    }
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
 }
 
 /// The innermost cause says what happened; the outer ones only where.
@@ -318,6 +324,10 @@ mod tests {
         assert!(certificate(CertificateError::NotValidForName).contains("another name"));
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateExpired);
         assert!(of(alert).contains("client_cert_file"));
+        // As it arrives while a packet is read.
+        let read = rumqttc::mqttbytes::Error::Io(io::Error::other(rustls::Error::DecryptError));
+        let read = rumqttc::ConnectionError::MqttState(rumqttc::StateError::Deserialization(read));
+        assert!(matches!(BrokerFailure::from(read), BrokerFailure::Tls(TlsFault::Other, _)));
         let handshake = rumqttc::ConnectionError::Tls(rumqttc::TlsError::TLS(rustls::Error::DecryptError));
         assert!(BrokerFailure::from(handshake).while_connecting("broker:8883").contains("[mqtt.tls]"));
     }
@@ -337,6 +347,8 @@ mod tests {
         let of = |error: io::Error| BrokerFailure::from(v5::ConnectionError::Io(error));
         for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof, io::ErrorKind::BrokenPipe] {
             assert_eq!(of(kind.into()), BrokerFailure::HungUp, "{kind}");
+            let read = v5::StateError::Deserialization(Packet5::Io(kind.into()));
+            assert_eq!(BrokerFailure::from(v5::ConnectionError::MqttState(read)), BrokerFailure::HungUp, "{kind}");
         }
         let unreachable = of(io::Error::from_raw_os_error(113));
         assert!(

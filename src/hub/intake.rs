@@ -63,7 +63,7 @@ impl Intake {
         // A sender's clock may be ahead by the greatest age, so a command is fresh for twice as long at most.
         let fresh_for = max_age.saturating_mul(2);
         if identity.as_ref().is_some_and(|identity| self.repeats.knows(identity, fresh_for, now)) {
-            tracing::debug!(door, by, "a command arrived again and is ignored");
+            tracing::debug!(door, %by, "a command arrived again and is ignored");
             counts.commands_repeated.increment();
             return;
         }

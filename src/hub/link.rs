@@ -10,11 +10,11 @@ use super::client::{Client, ClientEvent};
 use super::failure::BrokerFailure;
 use super::home_assistant::{self, PeopleAs};
 use super::message::{Message, Purpose, Sent, fits};
-use super::outbox::Pending;
 use super::refusals::Lesson;
 use super::snapshot::Snapshot;
 use super::task::Task;
 use super::wire;
+use crate::domain::Recorded;
 
 /// The most messages that are sent ahead of their acknowledgement.
 pub const WINDOW: usize = 32;
@@ -65,7 +65,7 @@ pub struct Link<'a> {
     /// Messages in the order in which they were sent; the first one is not acknowledged.
     outstanding: VecDeque<Sent>,
     /// Events that were read from the outbox and not sent yet.
-    fetched: VecDeque<Pending>,
+    fetched: VecDeque<Recorded>,
     /// The number of the newest event that was read.
     cursor: u64,
     /// Acknowledged events that are still in the outbox, in ascending order.
@@ -240,7 +240,7 @@ impl<'a> Link<'a> {
         });
     }
 
-    fn next_event(&mut self) -> Option<Pending> {
+    fn next_event(&mut self) -> Option<Recorded> {
         let now = Instant::now();
         self.outbox_rests_until = self.outbox_rests_until.filter(|end| now < *end);
         if self.outbox_rests_until.is_some() || matches!(self.leaving, Leaving::Until(end) if now >= end) {
@@ -263,7 +263,7 @@ impl<'a> Link<'a> {
         self.fetched.pop_front()
     }
 
-    fn prepare_event(&mut self, entry: &Pending) {
+    fn prepare_event(&mut self, entry: &Recorded) {
         let late = self.task.shared.outgoing().freshness.is_late(entry.seq, Instant::now());
         let topics = &self.task.topics;
         if !late && let Some(settings) = &self.task.settings.home_assistant {

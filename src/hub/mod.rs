@@ -32,11 +32,11 @@ mod wire;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::domain::Recorded;
 use intake::Intake;
 use outgoing::Outgoing;
 use retained_topics::TopicKeeper;
@@ -48,7 +48,7 @@ pub use client::Incoming;
 pub use command::{HubAction, HubCommand, ReadCommand, RefusedCommand, read as read_command};
 pub use counters::HubCounts;
 pub use error::{HubError, StorageError};
-pub use outbox::{MemoryOutbox, Outbox, Pending};
+pub use outbox::{MemoryOutbox, Outbox};
 pub use portrait::{DeviceLayout, DoorLayout, DoorState, LockState, Vitals};
 pub use probe::probe;
 pub use refusals::Refusal;
@@ -110,8 +110,8 @@ impl Hub {
     }
 
     /// Reports a record of the journal that is on disk and in the outbox.
-    pub fn happened(&self, seq: u64, kind: &str, time: &str, content: &Value) {
-        self.shared.update(|outgoing| outgoing.happened(seq, kind, time, content));
+    pub fn happened(&self, entry: &Recorded) {
+        self.shared.update(|outgoing| outgoing.happened(entry));
     }
 
     /// Reports the state of doors after a change: of their relays and inputs as they are, whatever the journal has.

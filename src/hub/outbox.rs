@@ -3,28 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 
-use serde_json::Value;
+use crate::domain::Recorded;
 
 use super::error::StorageError;
-
-/// A record of the journal that the broker has not acknowledged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pending {
-    /// The record's number in the journal; grows, with gaps where records were shed.
-    pub seq: u64,
-    /// The record's id, a UUID.
-    pub id: String,
-    /// RFC 3339 in UTC.
-    pub time: String,
-    /// `granted`, `unlocked`, …
-    pub kind: String,
-    /// The details, as in the journal.
-    pub content: Value,
-    /// The hash of the record before this one, in hexadecimal digits.
-    pub previous: String,
-    /// The hash of this record, likewise.
-    pub hash: String,
-}
 
 /// The list. It is used from the hub's task, where a slow disk delays only the broker.
 pub trait Outbox: Send + Sync {
@@ -32,7 +13,7 @@ pub trait Outbox: Send + Sync {
     ///
     /// # Errors
     /// The list cannot be read. The hub logs that once and retries later.
-    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, StorageError>;
+    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, StorageError>;
 
     /// Removes the entries with these numbers, in ascending order, because the broker has acknowledged them.
     ///
@@ -43,11 +24,11 @@ pub trait Outbox: Send + Sync {
 
 /// A list in memory.
 #[derive(Debug, Default)]
-pub struct MemoryOutbox(Mutex<VecDeque<Pending>>);
+pub struct MemoryOutbox(Mutex<VecDeque<Recorded>>);
 
 impl MemoryOutbox {
     /// Adds an entry, which must have a greater number than all before it.
-    pub fn push(&self, entry: Pending) {
+    pub fn push(&self, entry: Recorded) {
         self.lock().push_back(entry);
     }
 
@@ -61,13 +42,13 @@ impl MemoryOutbox {
         self.lock().is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Pending>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Recorded>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 impl Outbox for MemoryOutbox {
-    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, StorageError> {
+    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, StorageError> {
         let entries = self.lock();
         let first = entries.partition_point(|entry| entry.seq <= after);
         Ok(entries.iter().skip(first).take(limit).cloned().collect())

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::freshness::Freshness;
@@ -13,6 +12,7 @@ use super::retained::Retained;
 use super::settings::HubSettings;
 use super::snapshot::{Snapshot, Snapshots};
 use super::wire::Topics;
+use crate::domain::Recorded;
 
 /// The state of the device, and what of it the broker does not have yet.
 pub struct Outgoing {
@@ -52,14 +52,14 @@ impl Outgoing {
     }
 
     /// A record of the journal is on disk.
-    pub fn happened(&mut self, seq: u64, kind: &str, time: &str, content: &Value) {
-        self.freshness.happened(seq, Instant::now());
-        self.portrait.draw(kind, time, content);
+    pub fn happened(&mut self, entry: &Recorded) {
+        self.freshness.happened(entry.seq, Instant::now());
+        let changed = entry.content.event().map(|event| self.portrait.apply(event, &entry.time)).unwrap_or_default();
         self.publish_states();
-        if matches!(kind, "passed" | "amnesty" | "enrolled" | "renamed" | "removed") {
+        if changed.presences {
             self.publish_people();
         }
-        if matches!(kind, "enrolled" | "renamed" | "removed") {
+        if changed.names {
             self.announce();
         }
     }

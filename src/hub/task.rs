@@ -8,12 +8,13 @@ use tokio::time::{Duration, Instant};
 use super::client::Incoming;
 use super::error::StorageError;
 use super::intake::Intake;
-use super::outbox::{Outbox, Pending};
+use super::outbox::Outbox;
 use super::refusals::{Refusal, Refusals};
 use super::retained_topics::TopicKeeper;
 use super::settings::HubSettings;
 use super::shared::Shared;
 use super::wire::Topics;
+use crate::domain::Recorded;
 
 /// How long nothing is subscribed to after a message that is too large to be read.
 const PAUSE_AFTER_TOO_LARGE: Duration = Duration::from_secs(600);
@@ -92,7 +93,7 @@ impl Task {
     }
 
     /// Events of the outbox after number `after`, at most `limit`. `None` if it cannot be read; that is logged once.
-    pub fn pending(&mut self, after: u64, limit: usize) -> Option<Vec<Pending>> {
+    pub fn pending(&mut self, after: u64, limit: usize) -> Option<Vec<Recorded>> {
         match self.outbox.pending(after, limit) {
             Ok(entries) => {
                 self.outbox_failing = false;

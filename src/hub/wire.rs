@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::outbox::Pending;
+use crate::domain::Recorded;
 
 /// The topics of one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,15 +69,15 @@ impl Topics {
 }
 
 /// `{"seq": …, "id": …, "time": …, "kind": …, "replayed": …, "content": {…}, "previous": …, "hash": …}`
-pub fn event(entry: &Pending, replayed: bool) -> Vec<u8> {
-    let Pending { seq, id, time, kind, content, previous, hash } = entry;
+pub fn event(entry: &Recorded, replayed: bool) -> Vec<u8> {
+    let Recorded { seq, id, time, kind, content, previous, hash } = entry;
     let payload = json!({
         "seq": seq,
         "id": id,
         "time": time,
         "kind": kind,
         "replayed": replayed,
-        "content": content,
+        "content": content.to_json(),
         "previous": previous,
         "hash": hash,
     });
@@ -89,15 +89,16 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::domain::{Content, DoorEvent};
 
     #[test]
     fn an_event_is_sent_as_documented() {
-        let entry = Pending {
+        let entry = Recorded {
             seq: 8,
             id: "019b".into(),
             time: "2026-01-02T10:32:07.123456Z".into(),
             kind: "locked".into(),
-            content: json!({ "door": "front", "reason": "time is over" }),
+            content: Content::from(&DoorEvent::Locked { door: "front".into(), reason: "time is over".into() }.into()),
             previous: "01".into(),
             hash: "02".into(),
         };

@@ -1,11 +1,9 @@
-//! How well groups agree with the truth: precision, recall and F1, over pairs and B-cubed.
-//!
-//! Knows nothing of how the groups were made.
+//! How well clusters agree with the truth: precision, recall and F1, over pairs and B-cubed.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Precision: how pure the groups are. Recall: how whole the people are. 0 to 1 each.
+/// Precision: how pure the clusters are. Recall: how complete the people are. Each from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Agreement {
     pub precision: f64,
@@ -22,27 +20,27 @@ impl Agreement {
     }
 }
 
-/// Over all pairs of items: of those that are in one group, how many are one person's; of one person's, how many are in one group.
-/// Large groups weigh with their square. Where there is no pair to be wrong about, 1.
+/// Over all pairs of items `(group, person)`. Precision: the share of pairs in one group that are of one person; recall: the share of pairs of
+/// one person that are in one group. Large groups weigh by their square. 1 if there is no such pair.
 pub fn pairwise<G: Eq + Hash + Copy, T: Eq + Hash + Copy>(items: &[(G, T)]) -> Agreement {
     let pairs = |count: &usize| (count * (count - 1) / 2) as f64;
     let sum = |counts: &mut dyn Iterator<Item = &usize>| counts.map(pairs).sum::<f64>();
     let (cells, groups, people) = (count(items, |i| i), count(items, |i| i.0), count(items, |i| i.1));
-    let right = sum(&mut cells.values());
-    let share = |of: f64| if of > 0.0 { right / of } else { 1.0 };
+    let correct = sum(&mut cells.values());
+    let share = |of: f64| if of > 0.0 { correct / of } else { 1.0 };
     Agreement { precision: share(sum(&mut groups.values())), recall: share(sum(&mut people.values())) }
 }
 
-/// The mean over all items of each one's own precision (the share of its group that is the same person) and recall (the share of the
-/// person that is in its group). Bagga and Baldwin 1998; the measure that clustering of faces is usually reported in.
+/// The mean over all items `(group, person)` of each one's precision (the share of its group that is the same person) and recall (the share of
+/// the person that is in its group). Bagga and Baldwin 1998; the usual measure of face clustering.
 pub fn b_cubed<G: Eq + Hash + Copy, T: Eq + Hash + Copy>(items: &[(G, T)]) -> Agreement {
     let (groups, people) = (count(items, |i| i.0), count(items, |i| i.1));
     let (mut precision, mut recall) = (0.0, 0.0);
     for ((group, person), together) in count(items, |i| i) {
-        // `together` items, each with this many like it.
+        // The `together` items of a cell have `together` items like them each.
         let square = (together * together) as f64;
-        precision += square / groups[&group] as f64;
-        recall += square / people[&person] as f64;
+        precision += square / groups.get(&group).map_or(1.0, |&count| count as f64);
+        recall += square / people.get(&person).map_or(1.0, |&count| count as f64);
     }
     let all = items.len().max(1) as f64;
     Agreement { precision: precision / all, recall: recall / all }
@@ -75,7 +73,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_are_what_their_definitions_say(items in prop::collection::vec((0u8..5, 0u8..5), 1..40)) {
+        fn both_follow_their_definitions(items in prop::collection::vec((0u8..5, 0u8..5), 1..40)) {
             let (mut precision, mut recall) = (0.0, 0.0);
             let (mut grouped, mut same, mut both) = (0.0, 0.0, 0.0);
             for (i, a) in items.iter().enumerate() {

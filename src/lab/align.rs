@@ -1,75 +1,84 @@
-//! One photograph of a data set to its aligned faces, as PNG files in memory.
-//!
-//! Knows nothing of where they are kept.
+//! From one photograph of a data set to its aligned faces, as PNG files in memory.
 
 use std::path::Path;
+
+use thiserror::Error;
 
 use super::faces::principal;
 use crate::domain::{Face, Image};
 use crate::photo;
-use crate::vision::Vision;
 use crate::vision::align::{AlignedFace, region};
 use crate::vision::manifest::{Alignment, MarginOf};
+use crate::vision::{Vision, VisionError};
 
 /// What to cut out of each photograph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlignSettings {
     pub alignment: Alignment,
-    /// Pixels of the square that a face becomes.
+    /// Side of an aligned face in pixels.
     pub side: usize,
-    /// All faces, best score first; else the one that is meant ([`principal`]).
+    /// All faces, best score first; otherwise the [`principal`] one.
     pub multiple: bool,
 }
 
-/// A face cut out.
+/// An aligned face.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CutOut {
-    /// Where it was: (x1, y1) up to but without (x2, y2), in whole pixels of the upright photograph. Of an alignment by landmarks the
-    /// detector's bounds, of a box with its margin.
+    /// `[x1, y1, x2, y2]`, x2 and y2 exclusive, in pixels of the upright photograph: the cut-out region of a box alignment, otherwise the
+    /// detector's bounds.
     pub bounds: [u32; 4],
     pub png: Vec<u8>,
 }
 
-/// What a photograph gives.
+/// The result for one photograph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// At least one face.
     Faces(Vec<CutOut>),
     NoFace,
-    /// It cannot be read or looked at, and why.
+    /// The reason why it cannot be read or processed. Does not name the file.
     Unreadable(String),
 }
 
-/// Finds the faces in the file and cuts them out. What is wrong with one photograph is an outcome, not an end.
+/// Detects the faces in the file and aligns them. A problem with the photograph is an outcome, not an error, so that a run continues.
 pub fn align_photograph(vision: &mut Vision, file: &Path, settings: &AlignSettings) -> Outcome {
-    let cut_outs = photo::load_reduced(file).map_err(|error| match error {
-        // Whoever tells it names the file.
-        photo::PhotoError::File { cause, .. } => cause.to_string(),
-        other => other.to_string(),
-    });
     let source = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    match cut_outs.and_then(|(image, times)| cut_all(vision, &image, times, &source, settings)) {
-        Ok(faces) if faces.is_empty() => Outcome::NoFace,
-        Ok(faces) => Outcome::Faces(faces),
-        Err(why) => Outcome::Unreadable(why),
+    match photo::load_reduced(file) {
+        Ok((image, times)) => match cut_all(vision, &image, times, &source, settings) {
+            Ok(faces) if faces.is_empty() => Outcome::NoFace,
+            Ok(faces) => Outcome::Faces(faces),
+            Err(why) => Outcome::Unreadable(why.to_string()),
+        },
+        // The caller names the file.
+        Err(photo::PhotoError::File { cause, .. }) => Outcome::Unreadable(cause.to_string()),
+        Err(other) => Outcome::Unreadable(other.to_string()),
     }
 }
 
-/// `times`: how many times smaller than the photograph's the image's sides are.
+/// Why faces were not cut out of a photograph that could be read.
+#[derive(Debug, Error)]
+enum CutError {
+    #[error(transparent)]
+    Vision(#[from] VisionError),
+    #[error(transparent)]
+    Png(#[from] png::EncodingError),
+}
+
+/// `times`: the photograph's sides divided by the image's.
 fn cut_all(
     vision: &mut Vision,
     image: &Image,
     times: u32,
     source: &str,
     settings: &AlignSettings,
-) -> Result<Vec<CutOut>, String> {
+) -> Result<Vec<CutOut>, CutError> {
     let alignment = match settings.alignment.clone() {
         Alignment::Box { margin, margin_of: MarginOf::Photograph } => {
             Alignment::Box { margin: margin / times as f32, margin_of: MarginOf::Photograph }
         }
         other => other,
     };
-    let mut faces = vision.detect(image).map_err(|error| error.to_string())?;
+    let mut faces = vision.detect(image)?;
     if !settings.multiple {
         faces = principal(&faces, image).into_iter().collect();
     }
@@ -81,16 +90,15 @@ fn cut_all(
             Alignment::FivePoint { .. } | Alignment::Frontal { .. } => (0.0, Default::default()),
         };
         let bounds = region(image, face, margin, of, settings.side).map(|side| side * times);
-        Ok(CutOut { bounds, png: png(&aligned, source).map_err(|error| error.to_string())? })
+        Ok(CutOut { bounds, png: png(&aligned, source)? })
     };
     faces.iter().map(cut).collect()
 }
 
-/// The keyword under which an aligned face names the file that it was cut from.
+/// The PNG text keyword under which an aligned face names the file that it was cut from.
 const SOURCE: &str = "Source";
 
-/// Small files at little cost: of the encoder's settings, these take a tenth more room than the smallest and a tenth of the time. The file
-/// names its source, the photograph's file name.
+/// Encodes a face with its source, the photograph's file name. These settings give files a tenth larger than the smallest, in a tenth of the time.
 pub(super) fn png(face: &AlignedFace, source: &str) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, face.side as u32, face.side as u32);
@@ -105,7 +113,7 @@ pub(super) fn png(face: &AlignedFace, source: &str) -> Result<Vec<u8>, png::Enco
     Ok(bytes)
 }
 
-/// The file name of the photograph from which the face in `file` was cut; `None` where the file does not say, as those of usher 0.1.0.
+/// The file name of the photograph from which the face in `file` was cut; `None` if the file does not have it, like those of usher 0.1.0.
 pub fn source_of(file: &Path) -> Option<String> {
     let file = std::io::BufReader::new(std::fs::File::open(file).ok()?);
     let reader = png::Decoder::new(file).read_info().ok()?;

@@ -1,6 +1,4 @@
-//! The folder of aligned faces: what each is called, what is there already, and that no half file ever is.
-//!
-//! Knows nothing of how a face is cut out.
+//! The folder of aligned faces: their names, which photographs are done, and writing without ever leaving a partial file.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
@@ -11,32 +9,31 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::align::{CutOut, source_of};
-use super::crowd::{Photograph, lies_inside};
+use super::dataset::{Photograph, is_inside};
 
-/// A photograph, and where its aligned face goes.
+/// A photograph, and the file of its aligned face.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     pub photograph: Photograph,
     /// `OUT/PERSON/NAME.png`.
     pub target: PathBuf,
     multiple: bool,
-    /// No other photograph of the person has that name before its ending: a face that does not say where it comes from is this one's.
-    alone: bool,
+    /// No other photograph of the person has the same name without its extension. Then a face that does not name its source is this one's.
+    unique: bool,
 }
 
 impl Job {
-    /// Whether it was done before: the face that is there names this photograph. A photograph's first face is written last, so where that is,
-    /// all are.
+    /// Whether it is done: the existing face names this photograph. A photograph's first face is written last, so if it exists, all do.
     pub fn is_done(&self) -> bool {
         let path = self.path(0);
         path.exists()
             && match source_of(&path) {
                 Some(source) => source == file_name(&self.photograph),
-                None => self.alone,
+                None => self.unique,
             }
     }
 
-    /// Where the face of that index goes: `NAME.png`, or `NAME_0.png`, `NAME_1.png`, … when all faces are wanted.
+    /// The file of the face with that index: `NAME.png`, or `NAME_0.png`, `NAME_1.png`, … if all faces are wanted.
     fn path(&self, index: usize) -> PathBuf {
         match self.multiple {
             false => self.target.clone(),
@@ -48,8 +45,8 @@ impl Job {
     }
 }
 
-/// The output folder of one run. Faces are written into a folder of their own, `.usher-align-PID`, and moved: whatever stands under
-/// its final name is whole. (After a kill; a loss of power may still cost what the system had not yet written.)
+/// The output folder of one run. Faces are written into `.usher-align-PID` and then moved, so a file under its final name is complete even after
+/// a kill. (A power failure may still lose what the system had not yet written.)
 pub struct AlignedFolder {
     folder: PathBuf,
     partial: PathBuf,
@@ -62,16 +59,16 @@ pub struct AlignedFolder {
 pub enum AlignedError {
     #[error("{} cannot be written: {why}", path.display())]
     Unwritable { path: PathBuf, why: std::io::Error },
-    #[error("{} lies in the data set {}: aligned faces would count as its people; choose a folder outside of it", out.display(), data.display())]
+    #[error("{} is inside the data set {}: aligned faces would count as its people; choose a folder outside of it", out.display(), data.display())]
     InsideTheData { out: PathBuf, data: PathBuf },
 }
 
 const PARTIAL: &str = ".usher-align-";
 
 impl AlignedFolder {
-    /// Opens `folder`, making it if need be, for faces of the data set `data`. Clears away what a run that was killed left half done.
+    /// Opens `folder`, creating it if necessary, for faces of the data set `data`. Removes the partial files of runs that were killed.
     pub fn open(folder: &Path, data: &Path, multiple: bool) -> Result<AlignedFolder, AlignedError> {
-        if lies_inside(folder, data) {
+        if is_inside(folder, data) {
             return Err(AlignedError::InsideTheData { out: folder.to_owned(), data: data.to_owned() });
         }
         fs::create_dir_all(folder).map_err(unwritable(folder))?;
@@ -79,7 +76,7 @@ impl AlignedFolder {
             let name = entry.file_name();
             let Some(process) = name.to_str().and_then(|name| name.strip_prefix(PARTIAL)) else { continue };
             if !Path::new("/proc").join(process).exists() {
-                // Should it not go away, it is only in the way of a human's eye.
+                // If this fails, the leftover is harmless.
                 drop(fs::remove_dir_all(entry.path()));
             }
         }
@@ -88,9 +85,9 @@ impl AlignedFolder {
         Ok(AlignedFolder { folder: folder.to_owned(), partial, multiple, boxes: None })
     }
 
-    /// Where each photograph's face goes, in the order given. Where two photographs of a person differ in the ending alone, one of them keeps
-    /// its own (`ada.jpg` becomes `ada.png`, `ada.webp` then `ada.webp.png`): a face that is there stays that of the photograph it names, and
-    /// of others the first by name has the short one.
+    /// The file of each photograph's face, in the given order. If two photographs of a person differ in the extension only, one of them keeps
+    /// it (`ada.jpg` becomes `ada.png`, and `ada.webp` then `ada.webp.png`). An existing face stays that of the photograph that it names;
+    /// otherwise the first photograph by name gets the short name.
     pub fn jobs(&self, photographs: Vec<Photograph>) -> Vec<Job> {
         let mut of_stem = HashMap::<PathBuf, usize>::new();
         let short = |photograph: &Photograph| {
@@ -107,11 +104,11 @@ impl AlignedFolder {
                 *first = photograph;
             }
         }
-        // Who has the short name: the photograph that the face there names, else the first.
+        // The photograph that the existing face names has the short name, otherwise the first.
         let has_short = |photograph: &Photograph, target: &Path| {
-            let alone =
-                Job { photograph: photograph.clone(), target: target.into(), multiple: self.multiple, alone: true };
-            match source_of(&alone.path(0)) {
+            let job =
+                Job { photograph: photograph.clone(), target: target.into(), multiple: self.multiple, unique: true };
+            match source_of(&job.path(0)) {
                 Some(source) => source == file_name(photograph),
                 None => first.get(target).is_some_and(|first| first.file == photograph.file),
             }
@@ -120,7 +117,7 @@ impl AlignedFolder {
         let mut targets = Vec::with_capacity(photographs.len());
         for photograph in &photographs {
             let mut target = short(photograph);
-            let alone = of_stem.get(&target) == Some(&1);
+            let unique = of_stem.get(&target) == Some(&1);
             if !has_short(photograph, &target) {
                 let name = photograph.file.file_name().unwrap_or_default().to_owned();
                 target.set_file_name(with(name, ".png"));
@@ -129,35 +126,35 @@ impl AlignedFolder {
                 let name = target.file_name().unwrap_or_default().to_owned();
                 target.set_file_name(with(name, ".png"));
             }
-            targets.push((target, alone));
+            targets.push((target, unique));
         }
         let multiple = self.multiple;
-        let job = |(photograph, (target, alone))| Job { photograph, target, multiple, alone };
+        let job = |(photograph, (target, unique))| Job { photograph, target, multiple, unique };
         photographs.into_iter().zip(targets).map(job).collect()
     }
 
-    /// Writes a photograph's faces and their lines.
+    /// Writes a photograph's faces, and a line for each into the file of boxes.
     pub fn write(&mut self, job: &Job, faces: &[CutOut]) -> Result<(), AlignedError> {
         let last = job.path(0);
         let parent = last.parent().unwrap_or(&self.folder);
         fs::create_dir_all(parent).map_err(unwritable(parent))?;
         for (index, face) in faces.iter().enumerate().rev() {
             let path = job.path(index);
-            let half = self.partial.join("face.png");
-            fs::write(&half, &face.png).map_err(unwritable(&half))?;
+            let partial = self.partial.join("face.png");
+            fs::write(&partial, &face.png).map_err(unwritable(&partial))?;
             let [x1, y1, x2, y2] = face.bounds;
             self.line(&path, &format!(" {x1} {y1} {x2} {y2}"))?;
-            fs::rename(&half, &path).map_err(unwritable(&path))?;
+            fs::rename(&partial, &path).map_err(unwritable(&path))?;
         }
         Ok(())
     }
 
-    /// Notes that a photograph shows no face: a line with the path alone.
+    /// Records that a photograph shows no face: a line with the path alone.
     pub fn note_no_face(&mut self, job: &Job) -> Result<(), AlignedError> {
         self.line(&job.target, "")
     }
 
-    /// One write for each line, so that a kill leaves whole ones.
+    /// One write for each line, so that a kill leaves complete lines.
     fn line(&mut self, path: &Path, rest: &str) -> Result<(), AlignedError> {
         let mut line = path.as_os_str().as_bytes().to_vec();
         line.extend(rest.as_bytes());
@@ -169,7 +166,7 @@ impl AlignedFolder {
         file.write_all(&line).map_err(unwritable(&self.folder.join("bounding_boxes_*.txt")))
     }
 
-    /// A new file of boxes: the first number that is free, so that runs side by side have one each.
+    /// A new file of boxes with the first free number, so that concurrent runs have one each.
     fn next_boxes(&self) -> Result<File, AlignedError> {
         let mut number = 0;
         loop {
@@ -184,7 +181,7 @@ impl AlignedFolder {
 
 impl Drop for AlignedFolder {
     fn drop(&mut self) {
-        // The next run clears it away, should it stay.
+        // If this fails, the next run removes it.
         drop(fs::remove_dir_all(&self.partial));
     }
 }
@@ -225,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_is_decided_by_the_source() {
+    fn a_face_of_another_source_is_not_done() {
         let out = tempfile::tempdir().unwrap();
         let mut folder = AlignedFolder::open(out.path(), Path::new("in"), false).unwrap();
         let face = |source: &str| {
@@ -234,18 +231,18 @@ mod tests {
         };
         let job = folder.jobs(photographs(&["a.jpg"])).remove(0);
         folder.write(&job, &[face("a.jpg")]).unwrap();
-        // a.jpeg comes before a.jpg, and was not there before.
+        // a.jpeg comes before a.jpg, and is new.
         let jobs = folder.jobs(photographs(&["a.jpeg", "a.jpg"]));
         let targets: Vec<_> = jobs.iter().map(|j| j.target.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!((targets, jobs[0].is_done(), jobs[1].is_done()), (vec!["a.jpeg.png", "a.png"], false, true));
         folder.write(&jobs[0], &[face("a.jpeg")]).unwrap();
         let jobs = folder.jobs(photographs(&["a.jpeg", "a.jpg"]));
         assert!(jobs.iter().all(Job::is_done));
-        // The other alone finds its own again, and another picture of that name is not done.
+        // Alone, the other photograph finds its own face, and another picture of that name is not done.
         assert!(folder.jobs(photographs(&["a.jpeg"]))[0].is_done());
         let other = folder.jobs(photographs(&["a.png"])).remove(0);
         assert!(!other.is_done() && other.target.ends_with("a.png.png"), "{other:?}");
-        // A face of usher 0.1.0 names no photograph: it is the only one's.
+        // A face of usher 0.1.0 names no photograph: it belongs to the only one of that name.
         let old = folder.jobs(photographs(&["b.jpg"])).remove(0);
         folder.write(&old, &[cut_out(1)]).unwrap();
         assert!(folder.jobs(photographs(&["b.jpg"]))[0].is_done());
@@ -253,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn several_faces_are_done_when_the_first_is_there() {
+    fn several_faces_are_done_when_the_first_exists() {
         let out = tempfile::tempdir().unwrap();
         let mut folder = AlignedFolder::open(out.path(), Path::new("in"), true).unwrap();
         let job = folder.jobs(photographs(&["1.jpg"])).remove(0);
@@ -282,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_is_cleared_and_a_living_one_is_let_be() {
+    fn files_of_a_killed_run_are_removed_and_those_of_a_running_one_are_kept() {
         let out = tempfile::tempdir().unwrap();
         // No process has this number: the kernel's largest is 2^22.
         let (dead, alive) = (out.path().join(".usher-align-4999999"), out.path().join(".usher-align-1"));

@@ -1,20 +1,24 @@
-//! Embeddings to groups that are one person each: average linkage, cut at a distance.
-//!
-//! Two groups become one while the mean distance between their members is within the limit; the nearest two first. Knows nothing of photographs.
+//! Clusters embeddings into groups of one person each: average linkage, cut at a distance. The two groups with the smallest mean distance between
+//! their members are merged first, as long as it is within the limit.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "indices of embeddings come from ranges over them, and those of clusters from the linkage's steps"
+)]
 
 use kodama::{Method, linkage};
 use thiserror::Error;
 
 use crate::domain::{Distance, Embedding};
 
-/// More faces than this hang together only when the limit is far too wide; their distances would take 800 MB.
-pub const MOST_CONNECTED: usize = 20_000;
+/// The largest connected part that is clustered. More faces are connected only if the limit is far too large; their distances would need 800 MB.
+pub const MAX_CONNECTED: usize = 20_000;
 
 /// Why embeddings cannot be grouped.
 #[derive(Debug, Error)]
 pub enum ClusterError {
     #[error(
-        "{0} faces hang together within this distance, more than {MOST_CONNECTED}: choose a smaller one, or fewer photographs"
+        "{0} faces are connected within this distance, more than {MAX_CONNECTED}: choose a smaller one, or fewer photographs"
     )]
     TooMany(usize),
     #[error("the embeddings are of different models")]
@@ -23,9 +27,8 @@ pub enum ClusterError {
 
 /// The group of each embedding: numbers from 0, in the order in which the groups first occur.
 ///
-/// Faces can come into one group only along pairs within `limit`, because a mean is never below its smallest part. So the faces fall
-/// into connected parts first, and only the distances inside the largest of them are ever held at once: half its size squared, as
-/// floats (50 MB for 5,000 faces that all hang together).
+/// Faces can only be grouped along pairs within `limit`, because a mean is never below its smallest term. So the faces are first divided into
+/// connected parts, and memory holds the distances of one part at a time: half its size squared, as floats (50 MB for 5,000 connected faces).
 pub fn cluster(embeddings: &[Embedding], limit: Distance) -> Result<Vec<usize>, ClusterError> {
     if embeddings.windows(2).any(|pair| pair[0].distance(&pair[1]).is_none()) {
         return Err(ClusterError::Mixed);
@@ -34,7 +37,7 @@ pub fn cluster(embeddings: &[Embedding], limit: Distance) -> Result<Vec<usize>, 
     let mut connected = Sets::new(embeddings.len());
     for a in 0..embeddings.len() {
         for b in 0..a {
-            // The sets are asked first: a look-up costs less than a distance.
+            // The sets are checked first: a look-up costs less than a distance.
             if connected.find(a) != connected.find(b) && between(a, b) <= limit.0 {
                 connected.join(a, b);
             }
@@ -42,14 +45,14 @@ pub fn cluster(embeddings: &[Embedding], limit: Distance) -> Result<Vec<usize>, 
     }
     let mut groups = Sets::new(embeddings.len());
     for part in connected.members() {
-        if part.len() > MOST_CONNECTED {
+        if part.len() > MAX_CONNECTED {
             return Err(ClusterError::TooMany(part.len()));
         }
         let mut condensed = Vec::with_capacity(part.len() * part.len().saturating_sub(1) / 2);
         for (i, &a) in part.iter().enumerate() {
             condensed.extend(part[i + 1..].iter().map(|&b| between(a, b)));
         }
-        // Each step joins two groups; its own number follows those of the faces and the earlier steps. `member` is any face of each.
+        // Each step merges two groups into one, numbered after the faces and the earlier steps. `member` has any face of each.
         let mut member: Vec<usize> = part.clone();
         for step in linkage(&mut condensed, part.len(), Method::Average).steps() {
             if step.dissimilarity <= limit.0 {
@@ -61,7 +64,7 @@ pub fn cluster(embeddings: &[Embedding], limit: Distance) -> Result<Vec<usize>, 
     Ok(groups.numbered())
 }
 
-/// Disjoint sets of numbers (union by halving paths).
+/// Disjoint sets of the numbers below a count (union-find with path halving).
 struct Sets {
     parent: Vec<usize>,
 }
@@ -85,7 +88,7 @@ impl Sets {
         self.parent[a.max(b)] = a.min(b);
     }
 
-    /// The number of each member's set, counted as they first occur.
+    /// The number of each member's set, in the order in which the sets first occur.
     fn numbered(&mut self) -> Vec<usize> {
         let mut numbers = vec![usize::MAX; self.parent.len()];
         let mut next = 0;
@@ -124,7 +127,7 @@ mod tests {
         points.iter().filter_map(|p| Embedding::normalised(ModelId::new("test"), Box::new(*p))).collect()
     }
 
-    /// Average linkage as it is defined, with every mean taken anew.
+    /// Average linkage by definition: every mean is recomputed.
     fn by_definition(faces: &[Embedding], limit: f32) -> Vec<Vec<usize>> {
         let mut groups: Vec<Vec<usize>> = (0..faces.len()).map(|i| vec![i]).collect();
         loop {
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_one_face_are_groups_too() {
+    fn no_face_and_one_face_are_clustered_too() {
         assert!(cluster(&[], Distance(1.0)).unwrap().is_empty());
         assert_eq!(cluster(&embeddings(&[[1.0, 0.0, 0.0]]), Distance(1.0)).unwrap(), [0]);
     }

@@ -1,41 +1,45 @@
-//! The distances of millions of pairs in bounded memory: the hundred thousand that matter most as they are, the rest counted in fine steps.
-//!
-//! Knows nothing of whose distances they are.
+//! The distances of millions of pairs in bounded memory: the hundred thousand at the relevant end exactly, the others counted in fine steps.
 
-use super::roc::Share;
+#![allow(
+    clippy::indexing_slicing,
+    reason = "`step` and `step_below` clamp to the table, and ranks are looked up with `get` first"
+)]
 
-/// Distances kept as they are.
+use super::share::Share;
+
+/// The number of distances that are kept exactly.
 const KEPT: usize = 100_000;
-/// The width of a step in which the others are counted.
+/// Width of the steps in which the others are counted.
 const STEP: f64 = 1e-4;
-/// Steps from 0 to 2, the largest distance between unit vectors; step i holds what is above `(i - 1) * STEP` and at most `i * STEP`.
+/// Steps from 0 to 2, the largest distance between unit vectors. Step i counts distances above `(i - 1) * STEP` and up to `i * STEP`.
 const STEPS: usize = 20_001;
-/// Points of a table for each power of ten of its rate.
+/// Points of a table per decade of the rate.
 const PER_DECADE: f64 = 10.0;
 
-/// Which end of a distribution is wanted exactly.
+/// The end of a distribution that is kept exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The smallest distances: of two people, who are taken for one.
+    /// The smallest distances. For impostor pairs: two people who are taken for one.
     Near,
-    /// The largest: of one person, who is not recognised.
+    /// The largest distances. For genuine pairs: one person who is not recognised.
     Far,
 }
 
-/// See the file's head.
+/// Distances from 0 to 2. Exact within the [`KEPT`] distances at one end, and to a step of 1e-4 elsewhere. [`Distribution::settle`] must be called
+/// between pushing and reading.
 #[derive(Clone, Debug)]
 pub struct Distribution {
     end: End,
-    /// The kept distances; for [`End::Far`] with their sign turned, so that the wanted end is always the smallest. In order once settled.
+    /// The kept distances; negated for [`End::Far`], so that the relevant end is always the smallest. Sorted once settled.
     kept: Vec<f32>,
     keep: usize,
-    /// What does not come below this need not be kept.
+    /// Distances not below this need not be kept.
     bound: f32,
     steps: Vec<u64>,
     count: u64,
 }
 
-/// A distance, and the share of pairs that are on the wrong side of it.
+/// A distance, and the share of pairs on its wrong side.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     pub share: Share,
@@ -52,7 +56,7 @@ impl Distribution {
         Distribution { end, kept: Vec::new(), keep, bound: f32::INFINITY, steps: vec![0; STEPS], count: 0 }
     }
 
-    /// Takes one distance, 0 to 2. Not-a-number is left out.
+    /// Adds one distance, 0 to 2. NaN is ignored.
     pub fn push(&mut self, distance: f32) {
         if distance.is_nan() {
             return;
@@ -77,7 +81,7 @@ impl Distribution {
         self.kept.truncate(self.keep);
     }
 
-    /// Puts what was kept in order; the questions below need it, and it must be called again after a push.
+    /// Sorts the kept distances. Call it after pushing and before reading.
     pub fn settle(&mut self) {
         if self.kept.len() > self.keep {
             self.thin();
@@ -85,13 +89,13 @@ impl Distribution {
         self.kept.sort_by(f32::total_cmp);
     }
 
-    /// How many distances there are.
+    /// The number of distances.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The share of impostor distances at or below `distance` ([`End::Near`]), or of genuine ones above it ([`End::Far`]). To a step of
-    /// 1e-4 where the distance lies outside of what was kept.
+    /// The share of distances at or below `distance` ([`End::Near`]), or above it ([`End::Far`]). Accurate to a step of 1e-4 outside the kept
+    /// distances.
     pub fn share(&self, distance: f64) -> Share {
         let exact = self.kept.len() as u64 == self.count;
         let part = match self.end {
@@ -113,28 +117,27 @@ impl Distribution {
         Share { part, whole: self.count }
     }
 
-    /// The table of a calibration: rates with their distances.
+    /// The table of a calibration file: rates with their distances.
     pub fn rates(&self) -> Vec<[f64; 2]> {
         self.table().iter().map(|point| [point.share.rate(), point.distance]).collect()
     }
 
-    /// The largest distance with a share of impostors of at most `rate`, or the smallest with a share of genuine pairs of at most `rate`;
-    /// `None` when that is less than one pair.
+    /// The largest ([`End::Near`]) or smallest ([`End::Far`]) distance whose share of pairs on the wrong side is at most `rate`; `None` if that is
+    /// less than one pair.
     pub fn at(&self, rate: f64) -> Option<Point> {
-        // A hair more, so that 0.01 of 100 is 1.
+        // Slightly more, so that 0.01 of 100 is 1 despite rounding.
         let rank = (rate * self.count as f64 * (1.0 + 1e-9)) as u64;
         if rank == 0 || self.count == 0 {
             return None;
         }
         match self.end {
             End::Near => self.ranked(rank.min(self.count)),
-            // The distance of the next one: above it are `rank`.
+            // The distance of the next one has `rank` above it.
             End::Far => self.ranked(rank + 1).or_else(|| self.ranked(self.count)),
         }
     }
 
-    /// Points at ten rates for each power of ten, from one pair up to half of them; for [`End::Far`] from half of them down to none, at the
-    /// largest distance.
+    /// Points at ten rates per decade, from one pair up to half of them; for [`End::Far`] from half of them down to none, at the largest distance.
     pub fn table(&self) -> Vec<Point> {
         let mut points: Vec<Point> = Vec::new();
         if self.count == 0 {
@@ -143,7 +146,7 @@ impl Distribution {
         let steps = ((self.count as f64 / 2.0).log10() * PER_DECADE).ceil().max(0.0) as i32;
         let mut rates: Vec<f64> =
             (0..=steps).map(|k| (10f64.powf(f64::from(k) / PER_DECADE) / self.count as f64).min(0.5)).collect();
-        // One pair is always told, also of a single one.
+        // The first rate is always one pair, even of a single one.
         rates[0] = 1.0 / self.count as f64;
         match self.end {
             End::Near => points.extend(rates.iter().filter_map(|&rate| self.at(rate))),
@@ -152,7 +155,7 @@ impl Distribution {
                 points.extend(self.ranked(1));
             }
         }
-        // Where many are as far as each other, several rates have one point.
+        // If many pairs have the same distance, several rates have the same point.
         points.dedup_by(|next, before| match self.end {
             End::Near => next.share.part <= before.share.part,
             End::Far => next.share.part >= before.share.part,
@@ -160,9 +163,9 @@ impl Distribution {
         points
     }
 
-    /// Shares of all distances in bins of `steps` steps of 1e-4, from 0 on.
+    /// Shares of all distances in bins of `steps` steps of 1e-4, beginning at 0.
     pub fn histogram(&self, steps: usize) -> Vec<f64> {
-        // Step 0 is the distance 0 alone and belongs to the first bin.
+        // Step 0 holds only the distance 0 and belongs to the first bin.
         let bins = self.steps[1..].chunks(steps.max(1)).map(|chunk| chunk.iter().sum::<u64>() as f64);
         let mut bins: Vec<f64> = bins.collect();
         bins[0] += self.steps[0] as f64;
@@ -170,9 +173,9 @@ impl Distribution {
         bins
     }
 
-    /// Near the distance number `rank` from the wanted end, from 1 on, with the share that is counted there: for [`End::Near`] no more than
-    /// `rank` are at or below it, for [`End::Far`] fewer than `rank` are above it. Where several are as far, or only steps are known, it is
-    /// the strict side of them; `None` when nothing is left there.
+    /// The distance of the given rank from the relevant end, counted from 1, with its share: for [`End::Near`] at most `rank` distances are at or
+    /// below it, for [`End::Far`] fewer than `rank` are above it. For equal distances, or if only steps are known, the stricter side; `None` if
+    /// nothing is left there.
     fn ranked(&self, rank: u64) -> Option<Point> {
         let whole = self.count;
         let place = usize::try_from(rank.checked_sub(1)?).ok()?;
@@ -180,7 +183,7 @@ impl Distribution {
         let (part, distance) = match (self.end, known) {
             (End::Near, true) => {
                 let key = *self.kept.get(place)?;
-                // All that are as near belong together: with the next one as near, none of them.
+                // Equal distances belong together: if the next one is equal, none of them counts.
                 let upto = match self.kept.get(place + 1) {
                     Some(next) if *next == key => self.kept.partition_point(|k| *k < key),
                     _ => place + 1,
@@ -192,7 +195,7 @@ impl Distribution {
                 (self.kept.partition_point(|k| *k < key) as u64, f64::from(-key))
             }
             (_, false) if rank > whole => return None,
-            // The last edge of a step with no more than that many at or below it.
+            // The last edge of a step with at most `rank` at or below it.
             (End::Near, false) => {
                 let (mut seen, mut edge) = (0, 0);
                 for (i, &here) in self.steps.iter().enumerate() {
@@ -224,14 +227,14 @@ impl Distribution {
     }
 }
 
-/// The step that a distance is counted in.
+/// The step in which a distance is counted.
 fn step(distance: f32) -> usize {
-    // Rounded at the seventh digit first: 0.0003 as a float lies a hair above 3 steps.
+    // Rounded at the seventh digit first: 0.0003 as a float is slightly above 3 steps.
     let steps = (f64::from(distance) / STEP * 1e3).round() / 1e3;
     (steps.ceil().max(0.0) as usize).min(STEPS - 1)
 }
 
-/// The last step that lies wholly at or below a distance.
+/// The last step that is entirely at or below a distance.
 fn step_below(distance: f64) -> usize {
     ((distance / STEP + 1e-6).floor().max(0.0) as usize).min(STEPS - 1)
 }
@@ -265,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_stays_the_same_however_many_there_are() {
+    fn memory_is_bounded() {
         let mut distribution = Distribution::keeping(End::Near, 50);
         let mut random = fastrand::Rng::with_seed(1);
         for _ in 0..10_000 {
@@ -285,14 +288,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_counted_agrees_with_what_is_kept(
+        fn counted_distances_agree_with_kept_ones(
             distances in prop::collection::vec(0f32..2.0, 1..400), keep in 1usize..60, rate in 0.0f64..0.6, near in any::<bool>(),
         ) {
             let end = if near { End::Near } else { End::Far };
             let (bounded, exact) = (filled(end, keep, &distances), filled(end, 1000, &distances));
             let wrong = |limit: f64| distances.iter().filter(|&&d| (f64::from(d) <= limit) == near).count() as u64;
             if let (Some(a), Some(b)) = (bounded.at(rate), exact.at(rate)) {
-                // Never more than asked for, and to a step the same distance: bounded memory errs on the strict side.
+                // Never more than requested, and the same distance to a step: bounded memory errs on the strict side.
                 prop_assert!(wrong(b.distance) <= (rate * distances.len() as f64 + 1e-6) as u64);
                 prop_assert_eq!(b.share.part, wrong(b.distance));
                 prop_assert!(a.share.part <= b.share.part && b.share.rate() <= rate + 1e-9);

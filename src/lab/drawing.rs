@@ -1,23 +1,22 @@
-//! A drawn face that the detector takes for one: a picture to measure with on a machine that has no photographs.
-//!
-//! Knows nothing of detectors. `usher bench` uses it; a test holds that it is found.
+//! A drawn face that the detector finds: a picture for `usher bench` and self checks on machines without photographs. A test checks that the
+//! detector finds exactly one face in it.
 
 use crate::domain::Image;
 
-/// Pixels of the picture, as a camera's.
+/// Size of the picture in pixels, as a camera's.
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
 
-/// How much larger than [`FACE`] it is drawn.
+/// Scale at which [`FACE`] is drawn.
 const SCALE: f32 = 1.2;
 
-/// A soft ellipse: centre and half axes in pixels from the middle of the face, the width of its edge, a colour, how opaque it is.
+/// A soft ellipse: centre and half axes in pixels from the middle of the face, the width of its edge, colour, opacity from 0 to 1.
 struct Ellipse(f32, f32, f32, f32, f32, [f32; 3], f32);
 
 const HAIR: [f32; 3] = [45.0, 32.0, 25.0];
 const DARK: [f32; 3] = [60.0, 40.0, 33.0];
 
-/// From back to front. Its middle is the middle of the face; what is left and right is drawn twice.
+/// From back to front, relative to the middle of the face. Symmetric parts are listed once.
 const FACE: [Ellipse; 21] = [
     Ellipse(0.0, 230.0, 150.0, 90.0, 3.0, [60.0, 70.0, 95.0], 1.0),
     Ellipse(0.0, 110.0, 38.0, 60.0, 3.0, [170.0, 125.0, 100.0], 1.0),
@@ -41,14 +40,14 @@ const FACE: [Ellipse; 21] = [
     Ellipse(0.0, 66.0, 16.0, 5.0, 3.0, [130.0, 90.0, 72.0], 0.25),
     Ellipse(0.0, 96.0, 30.0, 5.0, 4.0, [130.0, 92.0, 76.0], 0.3),
 ];
-/// The part of [`FACE`] that is there on both sides: eyes, brows, cheeks; and the nostrils.
-const ON_BOTH_SIDES: [std::ops::Range<usize>; 2] = [6..13, 16..17];
+/// The parts of [`FACE`] that are drawn on both sides: eyes, brows, cheeks; and the nostrils.
+const MIRRORED: [std::ops::Range<usize>; 2] = [6..13, 16..17];
 
-/// A picture of 640x480 with one drawn face in its middle, about 160 pixels wide.
+/// A picture of 640x480 pixels with one drawn face in its middle, about 160 pixels wide.
 pub fn face() -> Option<Image> {
     let mut pixels = wall();
     for (place, Ellipse(x, y, a, b, edge, colour, opacity)) in FACE.iter().enumerate() {
-        let both = ON_BOTH_SIDES.iter().any(|range| range.contains(&place));
+        let both = MIRRORED.iter().any(|range| range.contains(&place));
         for side in [1.0, -1.0].iter().take(if both { 2 } else { 1 }) {
             for (at, pixel) in pixels.chunks_exact_mut(3).enumerate() {
                 let (column, row) = (at as u32 % WIDTH, at as u32 / WIDTH);
@@ -65,12 +64,12 @@ pub fn face() -> Option<Image> {
     Image::new(WIDTH, HEIGHT, pixels)
 }
 
-/// The same picture before anybody came.
-pub fn nobody() -> Option<Image> {
+/// The same picture without the face.
+pub fn empty_scene() -> Option<Image> {
     Image::new(WIDTH, HEIGHT, wall())
 }
 
-/// A wall that is lighter above.
+/// A wall that is lighter at the top.
 fn wall() -> Vec<u8> {
     let brightness = |row: u32| 133 - (30 * row / HEIGHT) as u8;
     (0..HEIGHT).flat_map(|row| std::iter::repeat_n(brightness(row), WIDTH as usize * 3)).collect()

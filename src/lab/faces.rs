@@ -1,6 +1,4 @@
-//! The one face of a data set's photograph that is meant, and its embedding.
-//!
-//! Knows nothing of who it is.
+//! The principal face of a data set's photograph, and its embedding as a vector to compare.
 
 use std::path::Path;
 
@@ -10,7 +8,7 @@ use crate::domain::{Embedding, Face, Image};
 use crate::photo::{self, PhotoError};
 use crate::vision::{Seen, Vision, VisionError};
 
-/// Why a photograph gives no embedding.
+/// Why a photograph has no embedding.
 #[derive(Debug, Error)]
 pub enum FaceError {
     #[error(transparent)]
@@ -19,8 +17,8 @@ pub enum FaceError {
     Vision(#[from] VisionError),
 }
 
-/// The face that a data set means: large and near the middle, by its area less twice the squared offset of its centre from the
-/// picture's (the FaceNet project's `align_dataset_mtcnn`).
+/// The face that a labelled photograph is of: large and near the middle. Maximises the area minus twice the squared distance of its centre from
+/// the picture's (the FaceNet project's `align_dataset_mtcnn`).
 pub fn principal(faces: &[Face], image: &Image) -> Option<Face> {
     let (cx, cy) = (image.width() as f32 / 2.0, image.height() as f32 / 2.0);
     let weight = |face: &Face| {
@@ -30,7 +28,7 @@ pub fn principal(faces: &[Face], image: &Image) -> Option<Face> {
     faces.iter().max_by(|a, b| weight(a).total_cmp(&weight(b))).copied()
 }
 
-/// The principal face in the file with quality and embedding; `None` where no face is found.
+/// The principal face in the file with quality and embedding; `None` if no face is found.
 pub fn see_file(vision: &mut Vision, file: &Path) -> Result<Option<Seen>, FaceError> {
     let (image, _) = photo::load_reduced(file)?;
     let faces = vision.detect(&image)?;
@@ -38,18 +36,67 @@ pub fn see_file(vision: &mut Vision, file: &Path) -> Result<Option<Seen>, FaceEr
     Ok(Some(vision.look_at(&image, face)?))
 }
 
-/// The embedding of the principal face in the file; `None` where no face is found.
+/// The embedding of the principal face in the file; `None` if no face is found.
 pub fn embed_file(vision: &mut Vision, file: &Path) -> Result<Option<Embedding>, FaceError> {
     Ok(see_file(vision, file)?.map(|seen| seen.embedding))
+}
+
+/// What photographs contain, and what vector is made of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// The pictures are faces that are already cut out. They are embedded whole, without detection.
+    pub aligned: bool,
+    /// Append the embedding of the mirrored face, and scale the result to unit length.
+    pub flip: bool,
+}
+
+/// Makes vectors of photographs with one set of networks.
+pub struct Extractor {
+    vision: Vision,
+    form: Form,
+}
+
+impl Extractor {
+    pub fn new(vision: Vision, form: Form) -> Extractor {
+        Extractor { vision, form }
+    }
+
+    /// The unit vector of the photograph's principal face: an embedding, or with `flip` twice as long. `None` if no face is found.
+    pub fn extract(&mut self, file: &Path) -> Result<Option<Box<[f32]>>, FaceError> {
+        let (image, _) = photo::load_reduced(file)?;
+        let embedding = if self.form.aligned {
+            self.vision.embed_cut_out(&image)?
+        } else {
+            let faces = self.vision.detect(&image)?;
+            let Some(face) = principal(&faces, &image) else { return Ok(None) };
+            self.vision.look_at(&image, face)?.embedding
+        };
+        if !self.form.flip {
+            return Ok(Some(embedding.values().into()));
+        }
+        let mirrored = self.vision.embed_mirrored()?;
+        Ok(Some(joined(&embedding, &mirrored)))
+    }
+
+    /// The networks.
+    pub fn vision(&self) -> &Vision {
+        &self.vision
+    }
+}
+
+/// Concatenates two unit vectors into one of unit length. Its squared distances are the means of theirs, so the same cuts apply.
+fn joined(a: &Embedding, b: &Embedding) -> Box<[f32]> {
+    let values = a.values().iter().chain(b.values());
+    values.map(|v| v * std::f32::consts::FRAC_1_SQRT_2).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Bounds, Point, Score};
+    use crate::domain::{Bounds, ModelId, Point, Score};
 
     #[test]
-    fn a_smaller_face_in_the_middle_is_meant_before_a_larger_one_at_the_edge() {
+    fn a_smaller_face_in_the_middle_is_preferred_to_a_larger_one_at_the_edge() {
         let image = Image::new(250, 250, vec![0; 250 * 250 * 3]).unwrap();
         let face = |x: f32, y: f32, side: f32| Face {
             bounds: Bounds { x1: x, y1: y, x2: x + side, y2: y + side },
@@ -59,5 +106,13 @@ mod tests {
         let (middle, edge) = (face(85.0, 85.0, 80.0), face(0.0, 0.0, 90.0));
         assert_eq!(principal(&[edge, middle], &image), Some(middle));
         assert_eq!(principal(&[], &image), None);
+    }
+
+    #[test]
+    fn a_face_and_its_mirror_image_are_one_unit_vector() {
+        let embedding = |x: f32, y: f32| Embedding::normalised(ModelId::new("m"), [x, y].into()).unwrap();
+        let both = joined(&embedding(3.0, 4.0), &embedding(0.0, 1.0));
+        assert_eq!(both.len(), 4);
+        assert!((both.iter().map(|v| v * v).sum::<f32>() - 1.0).abs() < 1e-6);
     }
 }

@@ -1,36 +1,36 @@
-//! Data sets: aligning, grouping and measuring, with the daemon's own detector and embedder.
+//! Data sets: aligning, clustering and measuring, with the daemon's own detector and embedder.
 //!
-//! Knows nothing of daemons, doors and hubs.
+//! Knows nothing of the daemon, doors and the hub.
 //!
-//! - `folder`: what lies in one; `crowd`: the photographs of a data set, on all cores; `faces`, `features`: which face is meant, and its vector
-//! - `pairs`, `ytf`: lists of what is compared with what; `verification`: their distances; `roc`: their figures
-//! - `open_set`: searches in galleries of growing size
-//! - `calibrate`: everybody against everybody; `distribution`: the distances of millions of pairs; `repeats`: how pictures of one face add up
-//! - `align`: a photograph's faces cut out; `aligned`: the folder they go to; `template`: where landmarks come to lie
-//! - `cluster`: groups that are one person each; `agreement`: how well they agree with the truth; `sheet`, `placing`: shown, sorted
-//! - `interval`: how sure a share is; `plot`: drawings
-//! - `stopwatch`: how long something takes; `drawing`: a face to measure with where there is no photograph
+//! - `dataset`: the photographs in a folder; `walk`: processing them on all cores; `faces`: the principal face and its vector
+//! - `pairs`, `ytf`: lists of pairs; `verification`: their distances; `roc`: their figures
+//! - `open_set`: identification in galleries of growing size
+//! - `calibrate`: all photographs compared with all; `distribution`: the distances of millions of pairs; `repeats`: how the risk of several
+//!   pictures accumulates
+//! - `align`: cutting out a photograph's faces; `aligned`: the folder of aligned faces; `template`: positions of landmarks
+//! - `cluster`: groups of one person each; `agreement`: comparison with the truth; `sheet`: a contact sheet; `placing`: a folder for each group
+//! - `share`: counted shares with confidence intervals; `plot`: drawings
+//! - `stopwatch`: timing; `drawing`: a drawn face, to measure without photographs
 
 pub mod agreement;
 pub mod align;
 pub mod aligned;
 pub mod calibrate;
 pub mod cluster;
-pub mod crowd;
+pub mod dataset;
 pub mod distribution;
 pub mod drawing;
 pub mod faces;
-pub mod features;
-pub mod folder;
-pub mod interval;
 pub mod open_set;
 pub mod pairs;
 pub mod placing;
 pub mod plot;
 pub mod repeats;
 pub mod roc;
+pub mod share;
 pub mod sheet;
 pub mod stopwatch;
 pub mod template;
 pub mod verification;
+pub mod walk;
 pub mod ytf;

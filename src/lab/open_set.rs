@@ -1,19 +1,17 @@
-//! Identification in an open set: how often a stranger is taken for somebody, and how often somebody enrolled is not recognised, in
-//! galleries of growing size.
-//!
-//! Knows nothing of files and networks.
+//! Open-set identification: how often a stranger is identified as someone, and how often an enrolled person is not identified, in galleries of
+//! growing size.
 
-use super::roc::Share;
+use super::share::Share;
 use crate::domain::Distance;
 
-/// Somebody of the data set.
+/// A person of the data set.
 #[derive(Clone, Debug, Default)]
 pub struct Member {
     /// Unit vectors that are enrolled.
     pub templates: Vec<Box<[f32]>>,
-    /// Unit vectors that are searched for.
+    /// Unit vectors to search for.
     pub probes: Vec<Box<[f32]>>,
-    /// Photographs meant as probes in which no face was found: searches that find nobody.
+    /// Probe photographs in which no face was found: searches that identify no one.
     pub failed: usize,
 }
 
@@ -23,26 +21,26 @@ pub struct Trial {
     /// People enrolled, and their templates.
     pub size: usize,
     pub templates: usize,
-    /// The distance of each stranger to the nearest template, the smallest first.
+    /// The distance of each stranger to the nearest template, in ascending order.
     pub strangers: Vec<f32>,
-    /// For each search for somebody enrolled, the distance up to which it would be answered rightly: that of the right person where nobody
-    /// else is nearer, else infinity. The smallest first.
+    /// For each search for an enrolled person, the smallest limit at which it succeeds: the distance to that person if no one else is nearer,
+    /// otherwise infinity. In ascending order.
     pub members: Vec<f32>,
 }
 
 /// The errors at one cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// A face is taken for the nearest person at this distance or less.
+    /// A face is identified as the nearest person up to this distance.
     pub distance: f32,
-    /// False positive identification rate: strangers taken for somebody.
+    /// False positive identification rate: strangers who are identified as someone.
     pub fpir: Share,
-    /// False negative identification rate: searches for somebody enrolled that do not give that person.
+    /// False negative identification rate: searches for an enrolled person that do not find that person.
     pub fnir: Share,
 }
 
-/// Enrols the first `sizes[0]`, then the first `sizes[1]` … of `people`, and searches for everybody of them and for all `strangers` each
-/// time. Galleries with fewer people than asked for are left out.
+/// For each of `sizes`, enrols the first `size` of `people`, and searches for all of them and for all `strangers`. A size of more people than there
+/// are is skipped.
 pub fn trials(people: &[Member], strangers: &[Box<[f32]>], sizes: &[usize]) -> Vec<Trial> {
     let mut sizes: Vec<usize> = sizes.iter().copied().filter(|&size| size > 0 && size <= people.len()).collect();
     sizes.sort_unstable();
@@ -51,7 +49,7 @@ pub fn trials(people: &[Member], strangers: &[Box<[f32]>], sizes: &[usize]) -> V
         .iter()
         .map(|&size| Trial {
             size,
-            templates: people[..size].iter().map(|p| p.templates.len()).sum(),
+            templates: people.iter().take(size).map(|p| p.templates.len()).sum(),
             strangers: Vec::new(),
             members: Vec::new(),
         })
@@ -70,7 +68,7 @@ pub fn trials(people: &[Member], strangers: &[Box<[f32]>], sizes: &[usize]) -> V
             }
         }
         let failed = std::iter::repeat_n(f32::INFINITY, member.failed);
-        trials[first..].iter_mut().for_each(|trial| trial.members.extend(failed.clone()));
+        trials.iter_mut().skip(first).for_each(|trial| trial.members.extend(failed.clone()));
     }
     for trial in &mut trials {
         trial.strangers.sort_by(f32::total_cmp);
@@ -79,7 +77,7 @@ pub fn trials(people: &[Member], strangers: &[Box<[f32]>], sizes: &[usize]) -> V
     trials
 }
 
-/// The distance to the nearest person but `without` among the first `size` people, for each of the growing `sizes`.
+/// The distance to the nearest person except `without` among the first `size` people, for each of `sizes` in ascending order.
 fn nearest_in_galleries(people: &[Member], probe: &[f32], without: Option<usize>, sizes: &[usize]) -> Vec<f32> {
     let (mut best, mut from) = (f32::INFINITY, 0);
     sizes
@@ -101,7 +99,7 @@ fn nearest(templates: &[Box<[f32]>], probe: &[f32]) -> f32 {
 }
 
 impl Trial {
-    /// The errors when faces at `distance` or less are taken for the nearest person.
+    /// The errors if faces up to `distance` are identified as the nearest person.
     pub fn at(&self, distance: f32) -> Point {
         let within = |sorted: &[f32]| sorted.partition_point(|&d| d <= distance) as u64;
         let searches = self.members.len() as u64;
@@ -112,16 +110,16 @@ impl Trial {
         }
     }
 
-    /// The widest cut at which no more than `fpir` of the strangers are taken for somebody: half way to the next of them. `None` when there
-    /// are too few strangers to see so small a rate.
+    /// The largest cut at which at most `fpir` of the strangers are identified as someone: half way to the next stranger. `None` if there are too
+    /// few strangers to measure so small a rate.
     pub fn cut(&self, fpir: f64) -> Option<Point> {
-        // A hair more, so that 0.01 of 100 strangers is one of them.
+        // Slightly more, so that 0.01 of 100 is 1 despite rounding.
         let allowed = (fpir * self.strangers.len() as f64 * (1.0 + 1e-9)) as usize;
         let last = *self.strangers.get(allowed.checked_sub(1)?)?;
         let next = self.strangers.get(allowed).copied().unwrap_or(2.0);
         let mut distance = last + (next - last) / 2.0;
         if distance >= next {
-            // Neighbours, or as near as each other: then fewer of them.
+            // Adjacent or equal distances: then fewer of them.
             distance = next.next_down();
         }
         Some(self.at(distance))
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_keeps_its_rate_and_is_none_where_it_cannot_be_seen() {
+    fn a_cut_keeps_its_rate_and_is_none_if_the_rate_cannot_be_measured() {
         let strangers: Vec<_> = (0..100).map(|i| at(10.0 + i as f32)).collect();
         let trial = trials(&[member(0.0, &[1.0], 0)], &strangers, &[1]).remove(0);
         let cut = trial.cut(0.01).unwrap();
@@ -171,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn more_people_are_never_fewer_false_alarms(angles in prop::collection::vec(0f32..360.0, 2..20), strangers in prop::collection::vec(0f32..360.0, 1..20)) {
+        fn a_larger_gallery_never_has_fewer_false_positives(angles in prop::collection::vec(0f32..360.0, 2..20), strangers in prop::collection::vec(0f32..360.0, 1..20)) {
             let people: Vec<_> = angles.iter().map(|&a| member(a, &[a + 3.0], 0)).collect();
             let strangers: Vec<_> = strangers.iter().map(|&a| at(a)).collect();
             let sizes: Vec<usize> = (1..=people.len()).collect();

@@ -1,6 +1,4 @@
-//! Pairs of photographs, in the form of Labeled Faces in the Wild or as CSV, and how well a distance tells them apart.
-//!
-//! Knows nothing of how distances are made.
+//! Lists of pairs of photographs, in the format of Labeled Faces in the Wild or as CSV; and the accuracy of a distance limit on them.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,8 +7,8 @@ use thiserror::Error;
 use crate::names;
 use crate::table::{self, Table, TableError};
 
-/// Endings of pictures, in small letters.
-const ENDINGS: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib"];
+/// Extensions of pictures, in lower case.
+const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib"];
 
 /// Two photographs, and whether they show one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,17 +30,17 @@ pub enum PairsError {
         path.display()
     )]
     Head { path: PathBuf, text: String },
-    #[error("{} promises {promised} pairs in its first line and has {found}: is it whole?", path.display())]
-    CutOff { path: PathBuf, promised: usize, found: usize },
+    #[error("{} announces {announced} pairs in its first line and has {found}: is it complete?", path.display())]
+    Truncated { path: PathBuf, announced: usize, found: usize },
     #[error("{} has no pairs", path.display())]
     Empty { path: PathBuf },
 }
 
-/// A list of pairs in LFW's form.
+/// A list of pairs in LFW's format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LfwList {
     pub pairs: Vec<Pair>,
-    /// How many sets the list is divided into, each with pairs of both kinds: 10 in View 2, 1 in View 1.
+    /// The number of sets that the list is divided into, each with pairs of both kinds: 10 in View 2, 1 in View 1.
     pub sets: usize,
 }
 
@@ -51,12 +49,12 @@ pub fn read_lfw(list: &Path, images: &Path) -> Result<Vec<Pair>, PairsError> {
     Ok(read_lfw_list(list, images)?.pairs)
 }
 
-/// Reads LFW's `pairs*.txt` in any encoding that [`Table`] reads: lines of `NAME N M` (one person) and `NAME N NAME M` (two people), separated by tabs. The first line has
-/// the number of pairs of either kind (View 1), or the number of sets and of pairs of either kind in each (View 2). Paths are
-/// `images/NAME/NAME_000N.jpg`, or with another ending if there is no such file and another one is there.
+/// Reads LFW's `pairs*.txt` in any encoding that [`Table`] reads: lines of `NAME N M` (one person) and `NAME N NAME M` (two people), separated by
+/// tabs. The first line has the number of pairs of each kind (View 1), or the number of sets and the pairs of each kind per set (View 2). Paths
+/// are `images/NAME/NAME_000N.jpg`, or with another extension if only such a file exists.
 pub fn read_lfw_list(list: &Path, images: &Path) -> Result<LfwList, PairsError> {
     let (text, _) = table::read_text(list)?;
-    // Empty lines before the first do no harm.
+    // Empty lines are ignored.
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let head = lines.next().map_or("", |(_, line)| line);
     let counts: Result<Vec<usize>, _> = head.split_whitespace().map(str::parse).collect();
@@ -69,7 +67,7 @@ pub fn read_lfw_list(list: &Path, images: &Path) -> Result<LfwList, PairsError> 
     let mut pairs = Vec::new();
     for (index, line) in lines {
         let malformed = || PairsError::Malformed { path: list.to_owned(), line: index + 1, text: line.to_owned() };
-        // Names may hold spaces where tabs separate.
+        // With tabs as separators, names may contain spaces.
         let fields: Vec<&str> = match line.contains('\t') {
             true => line.split('\t').map(str::trim).filter(|field| !field.is_empty()).collect(),
             false => line.split_whitespace().collect(),
@@ -81,23 +79,23 @@ pub fn read_lfw_list(list: &Path, images: &Path) -> Result<LfwList, PairsError> 
             _ => return Err(malformed()),
         });
     }
-    let promised = sets.saturating_mul(each).saturating_mul(2);
-    if pairs.len() != promised {
-        return Err(PairsError::CutOff { path: list.to_owned(), promised, found: pairs.len() });
+    let announced = sets.saturating_mul(each).saturating_mul(2);
+    if pairs.len() != announced {
+        return Err(PairsError::Truncated { path: list.to_owned(), announced, found: pairs.len() });
     }
     Ok(LfwList { pairs, sets })
 }
 
-/// Reads a list with the columns `a`, `b` and `same` (1 or 0; others may follow). Paths are relative to `images`. And what the reader of the
-/// list assumed, for the user.
+/// Reads a list with the columns `a`, `b` and `same` (1 or 0), and possibly others. Paths are relative to `images`. Returns the pairs, and notes
+/// for the user about what the reader assumed.
 pub fn read_csv(list: &Path, images: &Path) -> Result<(Vec<Pair>, Vec<String>), PairsError> {
     let table = Table::read(list)?;
     let (a, b, same) = (table.require_column("a")?, table.require_column("b")?, table.require_column("same")?);
     let mut pairs = Vec::new();
     for row in table.rows() {
         let photo = |column| match row.get(column) {
-            "" => Err(table.cell_error(row, column, "it is empty: write a photograph's path")),
-            path => Ok(spelt_as_there(images.join(path))),
+            "" => Err(table.cell_error(row, column, "it is empty: put a photograph's path here")),
+            path => Ok(existing_spelling(images.join(path))),
         };
         let same = match row.get(same).to_lowercase().as_str() {
             "1" | "true" | "yes" => true,
@@ -115,8 +113,8 @@ pub fn read_csv(list: &Path, images: &Path) -> Result<(Vec<Pair>, Vec<String>), 
     }
 }
 
-/// `path`, or the file there whose path is the same in another form of Unicode.
-fn spelt_as_there(path: PathBuf) -> PathBuf {
+/// `path`, or the existing file whose path is the same in another Unicode normalisation.
+fn existing_spelling(path: PathBuf) -> PathBuf {
     if path.exists() {
         return path;
     }
@@ -137,7 +135,7 @@ fn spelt_as_there(path: PathBuf) -> PathBuf {
     }
 }
 
-/// The first entry of a folder, by name, whose name fits.
+/// The first entry of a folder, by name, for which `fits` is true.
 fn sibling(folder: &Path, fits: impl Fn(&str) -> bool) -> Option<PathBuf> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let names = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
@@ -146,8 +144,8 @@ fn sibling(folder: &Path, fits: impl Fn(&str) -> bool) -> Option<PathBuf> {
     fitting.into_iter().next().map(|name| folder.join(name))
 }
 
-/// The photograph of that name and number in a person's folder: `NAME_0001.jpg`, with any picture's ending in any case of letters; or its
-/// first face as `usher align --multiple` calls it, `NAME_0001_0.png`. Where there is none, what it should be called.
+/// The photograph with that name and number in a person's folder: `NAME_0001.jpg`, with any picture extension in any case; or its first face as
+/// `usher align --multiple` names it, `NAME_0001_0.png`. If there is none, the usual path.
 fn photograph(images: &Path, name: &str, number: u32) -> PathBuf {
     let stem = format!("{name}_{number:04}");
     let usual = images.join(name).join(format!("{stem}.jpg"));
@@ -161,11 +159,11 @@ fn photograph(images: &Path, name: &str, number: u32) -> PathBuf {
     };
     let called = |wanted: &str, other: &str| match other.rsplit_once('.') {
         Some((other, ending)) => {
-            names::exact_key(other) == names::exact_key(wanted) && ENDINGS.contains(&ending.to_lowercase().as_str())
+            names::exact_key(other) == names::exact_key(wanted) && EXTENSIONS.contains(&ending.to_lowercase().as_str())
         }
         None => false,
     };
-    // A face that `align` wrote keeps its photograph's ending where two differ in the ending alone.
+    // `align` keeps the photograph's extension if two photographs differ in the extension only.
     let aligned = |wanted: &str, other: &str| match other.strip_suffix(".png").and_then(|rest| rest.rsplit_once('.')) {
         Some((other, ending)) => called(wanted, &format!("{other}.{ending}")),
         None => false,
@@ -177,24 +175,24 @@ fn photograph(images: &Path, name: &str, number: u32) -> PathBuf {
         .unwrap_or(usual)
 }
 
-/// The share of pairs that `limit` sorts rightly, where a distance at or below it means one person.
+/// The share of pairs that `limit` classifies correctly; a distance up to the limit means one person.
 pub fn accuracy(distances: &[(f32, bool)], limit: f32) -> f64 {
-    let right = distances.iter().filter(|(distance, same)| (*distance <= limit) == *same).count();
-    right as f64 / distances.len().max(1) as f64
+    let correct = distances.iter().filter(|(distance, same)| (*distance <= limit) == *same).count();
+    correct as f64 / distances.len().max(1) as f64
 }
 
-/// The distance that sorts the most pairs rightly: halfway between two neighbours, the smallest such when several are best.
+/// The limit that classifies most pairs correctly: half way between two neighbouring distances, the smallest if several are best.
 pub fn best_limit(distances: &[(f32, bool)]) -> f32 {
     let mut sorted = distances.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // With the limit below everything, exactly the pairs of different people are right.
-    let mut right = sorted.iter().filter(|(_, same)| !same).count() as i64;
-    let (mut best, mut limit) = (right, sorted.first().map_or(0.0, |(d, _)| d / 2.0));
+    // With a limit below all distances, exactly the pairs of different people are correct.
+    let mut correct = sorted.iter().filter(|(_, same)| !same).count() as i64;
+    let (mut best, mut limit) = (correct, sorted.first().map_or(0.0, |(d, _)| d / 2.0));
     for (i, (distance, same)) in sorted.iter().enumerate() {
-        right += if *same { 1 } else { -1 };
+        correct += if *same { 1 } else { -1 };
         let next = sorted.get(i + 1).map_or(distance + 1e-3, |(d, _)| *d);
-        if right > best && next > *distance {
-            best = right;
+        if correct > best && next > *distance {
+            best = correct;
             limit = (distance + next) / 2.0;
         }
     }
@@ -207,7 +205,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn lines_of_lfw_are_read_and_others_named() {
+    fn lines_of_lfw_are_read_and_malformed_ones_named() {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("pairs.txt");
         std::fs::write(&list, "1\nAda_L\t1\t2\nAda_L\t1\tBob_M\t12\n").unwrap();
@@ -219,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn both_views_are_told_apart_and_a_list_that_is_cut_off_is_refused() {
+    fn both_views_are_distinguished_and_a_truncated_list_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("pairs.txt");
         let read = |text: &str| {
@@ -229,13 +227,13 @@ mod tests {
         let set = "Ada_L\t1\t2\nAda_L\t1\tBob_M\t1\n";
         assert_eq!(read(&format!("2\t1\n{set}{set}")).unwrap().sets, 2);
         assert_eq!(read(&format!("2\n{set}{set}")).unwrap().sets, 1);
-        assert!(matches!(read(&format!("2\t1\n{set}")), Err(PairsError::CutOff { promised: 4, found: 2, .. })));
+        assert!(matches!(read(&format!("2\t1\n{set}")), Err(PairsError::Truncated { announced: 4, found: 2, .. })));
         assert!(matches!(read(set), Err(PairsError::Head { .. })));
         assert!(matches!(read(""), Err(PairsError::Head { .. })));
     }
 
     #[test]
-    fn the_ending_is_that_of_the_file_that_is_there() {
+    fn the_extension_is_that_of_the_existing_file() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("Ada_L")).unwrap();
         std::fs::write(folder.path().join("Ada_L/Ada_L_0002.png"), "").unwrap();
@@ -249,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_csv_file_names_its_pairs_and_a_wrong_line_is_named() {
+    fn a_csv_file_lists_pairs_and_a_malformed_line_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("pairs.csv");
         let read = |text: &str| {
@@ -271,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_limit_sorts_better_than_the_best(pairs in prop::collection::vec((0f32..2.0, any::<bool>()), 1..60)) {
+        fn no_limit_is_better_than_the_best(pairs in prop::collection::vec((0f32..2.0, any::<bool>()), 1..60)) {
             let best = accuracy(&pairs, best_limit(&pairs));
             for (distance, _) in &pairs {
                 prop_assert!(accuracy(&pairs, *distance) <= best + 1e-12);

@@ -1,6 +1,4 @@
-//! Photographs into one folder a group: moved, or linked. Nothing is ever written over, and nothing lost on the way.
-//!
-//! Knows nothing of how the groups were made.
+//! Moves or links photographs into one folder per group. Never replaces a file, and never loses one.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// What is done with a photograph.
+/// How a photograph is put into a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum PlaceBy {
     Move,
-    /// A symbolic link to where it lies.
+    /// A symbolic link to the photograph.
     Link,
 }
 
@@ -27,16 +25,17 @@ pub struct PlacingError {
     why: std::io::Error,
 }
 
-/// Puts `file` into `folder`, making it if need be; where it is now. A name that is taken gets a number: `ada.jpg`, `ada-2.jpg`, …
-pub fn place(file: &Path, folder: &Path, how: How) -> Result<PathBuf, PlacingError> {
+/// Puts `file` into `folder`, which is created if necessary, and returns its new path. A name that is taken gets a number: `ada.jpg`,
+/// `ada-2.jpg`, …
+pub fn place(file: &Path, folder: &Path, how: PlaceBy) -> Result<PathBuf, PlacingError> {
     let failed = |why| PlacingError { file: file.to_owned(), folder: folder.to_owned(), why };
     fs::create_dir_all(folder).map_err(failed)?;
     let target = file.canonicalize().map_err(failed)?;
     for number in 1.. {
         let path = folder.join(numbered(file, number));
         let done = match how {
-            How::Link => symlink(&target, &path),
-            How::Move => move_to(file, &path),
+            PlaceBy::Link => symlink(&target, &path),
+            PlaceBy::Move => move_to(file, &path),
         };
         match done {
             Ok(()) => return Ok(path),
@@ -47,21 +46,21 @@ pub fn place(file: &Path, folder: &Path, how: How) -> Result<PathBuf, PlacingErr
     Err(failed(ErrorKind::AlreadyExists.into()))
 }
 
-/// Moves a file to a name that is free. A second name first, then the old one goes: unlike a rename this never replaces a file. On another
-/// file system, where that cannot be, a copy under a name of its own first.
+/// Moves a file to a free name: adds the new name as a hard link, then removes the old one. Unlike a rename, this never replaces a file. On
+/// another file system the file is copied instead.
 fn move_to(file: &Path, path: &Path) -> std::io::Result<()> {
     match fs::hard_link(file, path) {
         Ok(()) => {}
         Err(why) if why.kind() == ErrorKind::AlreadyExists => return Err(why),
         Err(_) => {
-            // Takes the name, so that nobody else does.
+            // Reserves the name.
             drop(fs::OpenOptions::new().write(true).create_new(true).open(path)?);
-            let mut half = path.as_os_str().to_owned();
-            half.push(".half");
-            let copied = fs::copy(file, &half).and_then(|_| fs::rename(&half, path));
+            let mut partial = path.as_os_str().to_owned();
+            partial.push(".partial");
+            let copied = fs::copy(file, &partial).and_then(|_| fs::rename(&partial, path));
             if let Err(why) = copied {
-                // What is left of the attempt; the photograph is where it was.
-                drop((fs::remove_file(&half), fs::remove_file(path)));
+                // Removes the traces of the attempt; the photograph is unchanged.
+                drop((fs::remove_file(&partial), fs::remove_file(path)));
                 return Err(why);
             }
         }
@@ -87,14 +86,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_taken_get_a_number_and_nothing_is_replaced() {
+    fn taken_names_get_a_number_and_nothing_is_replaced() {
         let root = tempfile::tempdir().unwrap();
         let out = root.path().join("out/person-1");
         for (folder, text) in [("a", "first"), ("b", "second"), ("c", "third")] {
             fs::create_dir(root.path().join(folder)).unwrap();
             let file = root.path().join(folder).join("x.jpg");
             fs::write(&file, text).unwrap();
-            place(&file, &out, How::Move).unwrap();
+            place(&file, &out, PlaceBy::Move).unwrap();
             assert!(!file.exists());
         }
         let text = |name: &str| fs::read_to_string(out.join(name)).unwrap();
@@ -102,20 +101,20 @@ mod tests {
     }
 
     #[test]
-    fn a_link_leads_to_the_photograph_and_leaves_it() {
+    fn a_link_points_to_the_photograph_and_leaves_it() {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("x");
         fs::write(&file, "text").unwrap();
-        let link = place(&file, &root.path().join("out"), How::Link).unwrap();
+        let link = place(&file, &root.path().join("out"), PlaceBy::Link).unwrap();
         assert!(link.is_symlink() && file.exists());
         assert_eq!(fs::read_to_string(&link).unwrap(), "text");
-        assert_eq!(place(&file, &root.path().join("out"), How::Link).unwrap().file_name().unwrap(), "x-2");
+        assert_eq!(place(&file, &root.path().join("out"), PlaceBy::Link).unwrap().file_name().unwrap(), "x-2");
     }
 
     #[test]
-    fn a_photograph_that_is_gone_is_named() {
+    fn a_missing_photograph_is_named() {
         let root = tempfile::tempdir().unwrap();
-        let error = place(&root.path().join("gone.jpg"), &root.path().join("out"), How::Move).unwrap_err();
+        let error = place(&root.path().join("gone.jpg"), &root.path().join("out"), PlaceBy::Move).unwrap_err();
         assert!(error.to_string().contains("gone.jpg"), "{error}");
     }
 }

@@ -1,6 +1,4 @@
 //! Drawings of measurements, as SVG text.
-//!
-//! Knows nothing of files and of how figures were made.
 
 use plotters::prelude::*;
 use thiserror::Error;
@@ -8,7 +6,7 @@ use thiserror::Error;
 const SIZE_PX: (u32, u32) = (800, 560);
 const BLUE: RGBColor = RGBColor(31, 119, 180);
 const RED: RGBColor = RGBColor(214, 39, 40);
-/// For several curves: told apart also by who sees no red or green (Okabe and Ito).
+/// For several curves: the palette of Okabe and Ito, which colour-blind readers can distinguish.
 const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -19,55 +17,55 @@ const PALETTE: [RGBColor; 6] = [
 ];
 const GREY: RGBColor = RGBColor(110, 110, 110);
 
-/// Why a drawing was not made.
+/// Why a drawing could not be made.
 #[derive(Debug, Error)]
-#[error("the drawing cannot be made: {0}")]
+#[error("the drawing could not be made: {0}")]
 pub struct PlotError(String);
 
-/// A line of a drawing with its name.
+/// A curve with its name; without a name it is not in the legend.
 pub struct Curve {
     pub name: String,
-    /// A rate from 0 to 1 on the x axis, another on the y axis.
+    /// A rate from 0 to 1 on the x axis, and another on the y axis.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Where the y axis of rates ends for sure; its other end fits the curves.
+/// The fixed end of the y axis of rates; its other end fits the curves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upright {
-    /// Good curves lie near 1.
+pub enum YAxis {
+    /// For curves that are near 1 if they are good.
     UpToOne,
-    /// Good curves lie near 0.
+    /// For curves that are near 0 if they are good.
     FromZero,
 }
 
-/// The receiver operating characteristic: points of false and true accept rate.
+/// The receiver operating characteristic: points of false accept rate and true accept rate.
 pub fn roc(curve: &[(f64, f64)], title: &str) -> Result<String, PlotError> {
     let curve = Curve { name: String::new(), points: curve.to_vec() };
-    rates(&[curve], Upright::UpToOne, title, "false accept rate", "true accept rate")
+    rates(&[curve], YAxis::UpToOne, title, "false accept rate", "true accept rate")
 }
 
-/// Curves of two rates, the x axis logarithmic. Of points at a rate of 0, which has no place there, the last one stands at the left edge.
-pub fn rates(curves: &[Curve], upright: Upright, title: &str, x_name: &str, y_name: &str) -> Result<String, PlotError> {
-    // Down to the decade of the smallest rate that is not 0, one decade at least.
+/// Curves of two rates, with a logarithmic x axis. Of the points at rate 0, which the axis cannot show, the last one is drawn at the left edge.
+pub fn rates(curves: &[Curve], y_axis: YAxis, title: &str, x_name: &str, y_name: &str) -> Result<String, PlotError> {
+    // Down to the decade of the smallest rate that is not 0; at least one decade.
     let least = curves.iter().flat_map(|c| &c.points).map(|p| p.0).filter(|&x| x > 0.0).fold(0.1, f64::min);
     let left = 10f64.powf(least.log10().floor().clamp(-9.0, -1.0));
     let curves: Vec<Curve> = curves.iter().map(|curve| curve.from(left)).collect();
     let shown = || curves.iter().flat_map(|c| &c.points).map(|p| p.1);
-    let (bottom, top) = match upright {
-        Upright::UpToOne => (1.0 - span(1.0 - shown().fold(1.0, f64::min)), 1.0),
-        Upright::FromZero => (0.0, span(shown().fold(0.0, f64::max))),
+    let (bottom, top) = match y_axis {
+        YAxis::UpToOne => (1.0 - span(1.0 - shown().fold(1.0, f64::min)), 1.0),
+        YAxis::FromZero => (0.0, span(shown().fold(0.0, f64::max))),
     };
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE_PX).into_drawing_area();
-        area.fill(&WHITE).map_err(wrong)?;
+        area.fill(&WHITE).map_err(failed)?;
         let mut chart = ChartBuilder::on(&area)
             .caption(title, ("sans-serif", 20))
             .margin(16)
             .x_label_area_size(48)
             .y_label_area_size(64)
             .build_cartesian_2d((left..1.0).log_scale(), bottom..top)
-            .map_err(wrong)?;
+            .map_err(failed)?;
         chart
             .configure_mesh()
             .x_desc(x_name)
@@ -80,12 +78,12 @@ pub fn rates(curves: &[Curve], upright: Upright, title: &str, x_name: &str, y_na
             .light_line_style(RGBColor(235, 235, 235))
             .bold_line_style(RGBColor(200, 200, 200))
             .draw()
-            .map_err(wrong)?;
+            .map_err(failed)?;
         for (i, curve) in curves.iter().enumerate() {
-            let colour = PALETTE[i % PALETTE.len()];
+            let colour = PALETTE.get(i % PALETTE.len()).copied().unwrap_or(BLUE);
             let drawn = chart
                 .draw_series(LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2)))
-                .map_err(wrong)?;
+                .map_err(failed)?;
             if !curve.name.is_empty() {
                 drawn
                     .label(&curve.name)
@@ -95,14 +93,14 @@ pub fn rates(curves: &[Curve], upright: Upright, title: &str, x_name: &str, y_na
         if curves.iter().any(|curve| !curve.name.is_empty()) {
             legend(&mut chart, SeriesLabelPosition::UpperRight)?;
         }
-        area.present().map_err(wrong)?;
+        area.present().map_err(failed)?;
     }
     Ok(svg)
 }
 
-/// The distances of pairs of one person and of two people as histograms, with marks at some distances.
+/// Histograms of the distances of genuine and impostor pairs, with named marks at some distances.
 ///
-/// `genuine` and `impostor` are shares of all pairs of their kind in bins of `bin`, beginning at 0. `marks` are named distances.
+/// `genuine` and `impostor` are shares of all pairs of their kind, in bins of width `bin` from 0 on.
 pub fn distances(
     genuine: &[f64],
     impostor: &[f64],
@@ -110,21 +108,21 @@ pub fn distances(
     marks: &[(f32, String)],
     title: &str,
 ) -> Result<String, PlotError> {
-    // Room above the bars for the names of the marks.
+    // Leaves room above the bars for the names of the marks.
     let highest = genuine.iter().chain(impostor).copied().fold(0.0, f64::max).max(1e-6) * 1.3;
     let used = |bins: &[f64]| bins.iter().rposition(|&b| b > 0.0).map_or(0, |last| last + 2);
     let right = (used(genuine).max(used(impostor)).max(10) as f64 * bin).min(2.0);
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE_PX).into_drawing_area();
-        area.fill(&WHITE).map_err(wrong)?;
+        area.fill(&WHITE).map_err(failed)?;
         let mut chart = ChartBuilder::on(&area)
             .caption(title, ("sans-serif", 20))
             .margin(16)
             .x_label_area_size(48)
             .y_label_area_size(64)
             .build_cartesian_2d(0.0..right, 0.0..highest)
-            .map_err(wrong)?;
+            .map_err(failed)?;
         chart
             .configure_mesh()
             .x_desc("distance")
@@ -137,7 +135,7 @@ pub fn distances(
             .light_line_style(RGBColor(240, 240, 240))
             .bold_line_style(RGBColor(220, 220, 220))
             .draw()
-            .map_err(wrong)?;
+            .map_err(failed)?;
         for (bins, colour, name) in [(impostor, RED, "two people"), (genuine, BLUE, "one person")] {
             let bars = bins.iter().enumerate().filter(|(_, share)| **share > 0.0).map(|(i, &share)| {
                 let x = i as f64 * bin;
@@ -145,25 +143,25 @@ pub fn distances(
             });
             chart
                 .draw_series(bars)
-                .map_err(wrong)?
+                .map_err(failed)?
                 .label(name)
                 .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 20, y + 5)], colour.mix(0.55).filled()));
         }
         for (i, (distance, name)) in marks.iter().enumerate() {
             let (x, top) = (f64::from(*distance), highest * (0.97 - 0.05 * i as f64));
             let line = PathElement::new([(x, 0.0), (x, top)], GREY.stroke_width(1));
-            chart.draw_series([line]).map_err(wrong)?;
-            // Left of its line, where the pairs of one person grow thin.
+            chart.draw_series([line]).map_err(failed)?;
+            // Left of its line, where there are few genuine pairs.
             let style = ("sans-serif", 13).into_font().color(&GREY);
             let anchor = plotters::style::text_anchor::Pos::new(
                 plotters::style::text_anchor::HPos::Right,
                 plotters::style::text_anchor::VPos::Top,
             );
             let text = Text::new(format!("{name} "), (x, top), style.pos(anchor));
-            chart.draw_series([text]).map_err(wrong)?;
+            chart.draw_series([text]).map_err(failed)?;
         }
         legend(&mut chart, SeriesLabelPosition::UpperLeft)?;
-        area.present().map_err(wrong)?;
+        area.present().map_err(failed)?;
     }
     Ok(svg)
 }
@@ -183,11 +181,11 @@ where
         .background_style(WHITE.mix(0.85))
         .border_style(RGBColor(200, 200, 200))
         .draw()
-        .map_err(wrong)
+        .map_err(failed)
 }
 
 impl Curve {
-    /// The same with what lies left of `left` at one point on it: the last of those.
+    /// The curve from `left` on. Of the points before it, the last one is moved to it.
     fn from(&self, left: f64) -> Curve {
         let before = self.points.iter().rev().find(|p| p.0 < left).map(|p| (left, p.1));
         let others = self.points.iter().filter(|p| p.0 >= left).copied();
@@ -195,7 +193,7 @@ impl Curve {
     }
 }
 
-/// A round length of an axis that holds `extent` with some room: 0.01, 0.02, 0.05, 0.1 … 1.
+/// A round axis length with some room for `extent`: 0.01, 0.02, 0.05, 0.1 … 1.
 fn span(extent: f64) -> f64 {
     let round = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
     round.into_iter().find(|&r| r >= extent * 1.1).unwrap_or(1.0)
@@ -209,7 +207,7 @@ fn decade(x: f64) -> String {
     }
 }
 
-fn wrong(error: impl std::fmt::Display) -> PlotError {
+fn failed(error: impl std::fmt::Display) -> PlotError {
     PlotError(error.to_string())
 }
 

@@ -1,18 +1,17 @@
-//! How pictures of one face add up: when one of three photographs of a person is mistaken for a stranger, how often are the others as well?
+//! How the risk of several pictures of one face accumulates: if one of three photographs of a person matches a stranger, how often do the others
+//! match too?
 //!
-//! Distances are the same both ways, so the answer is that for several templates of one person and for several pictures of one visit.
-//!
-//! Knows nothing of files and networks.
+//! Distances are symmetric, so the answer holds for several templates of one person and for several pictures of one visit.
 
 use super::calibrate::Person;
 use crate::domain::Distance;
 
-/// Photographs of each person that are taken together.
+/// Photographs of each person that are considered together.
 const TOGETHER: usize = 3;
-/// It is measured on so many mistakes, the nearest that there are.
+/// The number of false matches, the nearest ones, on which it is measured.
 const EVENTS: usize = 100;
-/// The mistakes must be this rare, as a share of all comparisons, for the answer to hold at a door: the rarer mistakes are, the less
-/// pictures of one face share them.
+/// The largest share of all comparisons that these false matches may be, for the result to apply at a door: the rarer false matches are, the less
+/// they are shared by pictures of one face.
 const RARE: f64 = 1e-4;
 /// Standard deviations to the upper 95 % bound.
 const UPPER: f64 = 1.645;
@@ -20,18 +19,18 @@ const UPPER: f64 = 1.645;
 /// What was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Repeats {
-    /// k pictures of one face count as `k^exponent` people, 0 to 1; the upper 95 % bound.
+    /// k pictures of one face count as `k^exponent` people. From 0 to 1; the upper 95 % bound.
     pub exponent: f64,
-    /// People with three photographs or more.
+    /// People with at least three photographs.
     pub people: usize,
-    /// Strangers' photographs that were within the distance of one of a person's three.
+    /// Strangers' photographs within `distance` of at least one of a person's three.
     pub events: usize,
-    /// Up to which they were.
+    /// The distance of the farthest of them.
     pub distance: f32,
 }
 
-/// Compares the first three photographs of each person who has so many with all photographs of everybody else. `None` when there are too
-/// few to see [`EVENTS`] mistakes that are rare enough.
+/// Compares the first three photographs of each person who has as many with all photographs of everyone else. `None` if there are too few
+/// to measure on [`EVENTS`] sufficiently rare false matches.
 pub fn repeats(people: &[Person]) -> Option<Repeats> {
     let mut nearest: Vec<[f32; TOGETHER]> = Vec::new();
     let (mut several, mut comparisons) = (0, 0u64);
@@ -48,14 +47,14 @@ pub fn repeats(people: &[Person]) -> Option<Repeats> {
         }
         keep_nearest(&mut nearest);
     }
-    let distance = nearest.get(EVENTS - 1)?[0];
+    let [distance, ..] = *nearest.get(EVENTS - 1)?;
     let within = |distances: &[f32; TOGETHER]| distances.iter().filter(|d| **d <= distance).count() as f64;
     let counts: Vec<f64> = nearest.iter().take(EVENTS).map(within).collect();
     let all: f64 = counts.iter().sum();
     if all > RARE * comparisons as f64 {
         return None;
     }
-    // In an event with one of three within, the others added to the rate; with three, they added nothing.
+    // If only one of three matches, the other pictures add to the rate; if all three match, they add nothing.
     let mean = all / EVENTS as f64;
     let variance = counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / (EVENTS - 1) as f64;
     let least = (mean - UPPER * (variance / EVENTS as f64).sqrt()).max(1.0);
@@ -63,7 +62,7 @@ pub fn repeats(people: &[Person]) -> Option<Repeats> {
     Some(Repeats { exponent, people: several, events: EVENTS, distance })
 }
 
-/// Forgets all but the [`EVENTS`] nearest, in order.
+/// Keeps only the [`EVENTS`] nearest, sorted.
 fn keep_nearest(found: &mut Vec<[f32; TOGETHER]>) {
     found.sort_by(|a, b| a[0].total_cmp(&b[0]));
     found.truncate(EVENTS);
@@ -73,8 +72,8 @@ fn keep_nearest(found: &mut Vec<[f32; TOGETHER]>) {
 mod tests {
     use super::*;
 
-    /// `count` people at random places of a sphere, each with three photographs; those of the first `alike` of them are the same three times,
-    /// the others' are as far apart as strangers.
+    /// `count` people at random points of a sphere, each with three photographs: identical ones for the first `alike`, for the others as far
+    /// apart as strangers.
     fn crowd(count: usize, alike: usize) -> Vec<Person> {
         let mut random = fastrand::Rng::with_seed(7);
         let mut place = || -> Box<[f32]> {
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn three_times_the_same_adds_nothing_and_three_strangers_add_up() {
+    fn identical_pictures_add_nothing_and_unrelated_ones_add_fully() {
         let same = repeats(&crowd(700, 700)).unwrap();
         assert_eq!((same.exponent, same.people, same.events), (0.0, 700, 100), "{same:?}");
         let strangers = repeats(&crowd(700, 0)).unwrap();
@@ -102,8 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn too_few_people_tell_nothing() {
-        assert_eq!(repeats(&crowd(50, 50)), None, "mistakes are too common");
+    fn too_few_people_give_no_result() {
+        assert_eq!(repeats(&crowd(50, 50)), None, "false matches are too common");
         assert_eq!(repeats(&[]), None);
         let single = |person: Person| Person { vectors: person.vectors[..2].to_vec() };
         assert_eq!(repeats(&crowd(700, 0).into_iter().map(single).collect::<Vec<_>>()), None);

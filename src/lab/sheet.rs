@@ -1,6 +1,4 @@
-//! A contact sheet: one row of faces a group, with the group's name above it.
-//!
-//! Knows nothing of how the groups were made.
+//! A contact sheet: a row of faces for each group, with the group's name above it.
 
 use std::path::{Path, PathBuf};
 
@@ -14,17 +12,17 @@ use crate::photo::{self, PhotoError};
 use crate::vision::align::region;
 use crate::vision::manifest::MarginOf;
 
-/// Pixels of a face's side, of the gaps, and of a letter.
+/// Side of a face, width of a gap, and side of a letter, in pixels.
 const CELL: u32 = 96;
 const GAP: u32 = 4;
 const LETTER: u32 = 8;
-/// Letters are drawn this many times their size.
+/// Factor by which letters are enlarged.
 const TIMES: u32 = 2;
 const LABEL: u32 = LETTER * TIMES + 2 * GAP;
 const ROW: u32 = LABEL + CELL + GAP;
-/// Faces in a row, and rows; what is more is told, not drawn. (A sheet of 200 rows is a picture of 25 megapixels.)
-pub const MOST_FACES: usize = 12;
-pub const MOST_ROWS: usize = 200;
+/// The most faces in a row, and the most rows. (A sheet of 200 rows is a picture of 25 megapixels.)
+pub const MAX_FACES: usize = 12;
+pub const MAX_ROWS: usize = 200;
 
 const PAPER: Rgb<u8> = Rgb([250, 250, 248]);
 const INK: Rgb<u8> = Rgb([40, 40, 44]);
@@ -37,7 +35,7 @@ pub struct Row {
     pub faces: Vec<(PathBuf, Face)>,
 }
 
-/// Why a sheet cannot be made.
+/// Why a sheet could not be made.
 #[derive(Debug, Error)]
 pub enum SheetError {
     #[error(transparent)]
@@ -46,10 +44,10 @@ pub enum SheetError {
     Unwritable { path: PathBuf, why: image::ImageError },
 }
 
-/// Draws the first [`MOST_ROWS`] of `rows` into the PNG file `path`. The photographs are read once more, one at a time.
+/// Draws the first [`MAX_ROWS`] of `rows` into the PNG file `path`. Reads the photographs again, one at a time.
 pub fn draw(rows: &[Row], path: &Path) -> Result<(), SheetError> {
-    let rows = &rows[..rows.len().min(MOST_ROWS)];
-    let widest = rows.iter().map(|row| row.faces.len().min(MOST_FACES)).max().unwrap_or(0).max(4) as u32;
+    let rows = rows.get(..MAX_ROWS).unwrap_or(rows);
+    let widest = rows.iter().map(|row| row.faces.len().min(MAX_FACES)).max().unwrap_or(0).max(4) as u32;
     let height = (rows.len().max(1) as u32) * ROW;
     let mut sheet = RgbImage::from_pixel(widest * (CELL + GAP) + GAP, height, PAPER);
     for (index, row) in rows.iter().enumerate() {
@@ -58,7 +56,7 @@ pub fn draw(rows: &[Row], path: &Path) -> Result<(), SheetError> {
             sheet.put_pixel(x, top, LINE);
         }
         write(&mut sheet, GAP, top + GAP, &row.label);
-        for (column, (file, face)) in row.faces.iter().take(MOST_FACES).enumerate() {
+        for (column, (file, face)) in row.faces.iter().take(MAX_FACES).enumerate() {
             let picture = thumbnail(&photo::load(file)?, face);
             let x = GAP + column as u32 * (CELL + GAP);
             imageops::replace(&mut sheet, &picture, i64::from(x), i64::from(top + LABEL));
@@ -68,7 +66,7 @@ pub fn draw(rows: &[Row], path: &Path) -> Result<(), SheetError> {
     bytes.map_err(|why| SheetError::Unwritable { path: path.to_owned(), why })
 }
 
-/// A face with some of what is around it, in a cell. Not stretched: what is not square is cut to a square around its middle.
+/// A face with some of its surroundings, scaled to fit a cell without distortion.
 fn thumbnail(image: &Image, face: &Face) -> RgbImage {
     let mut bounds = *face;
     let centre = face.bounds.centre();
@@ -79,18 +77,18 @@ fn thumbnail(image: &Image, face: &Face) -> RgbImage {
     let stride = image.width() as usize * 3;
     let mut cut = RgbImage::new(x2 - x1, y2 - y1);
     for (y, row) in cut.rows_mut().enumerate() {
-        let line = &image.rgb()[(y1 as usize + y) * stride + x1 as usize * 3..];
+        let line = image.rgb().get((y1 as usize + y) * stride + x1 as usize * 3..).unwrap_or_default();
         for (pixel, source) in row.zip(line.chunks_exact(3)) {
             pixel.0.copy_from_slice(source);
         }
     }
-    // At the picture's edge the cut-out is not square; it is shown as large as it fits.
+    // At the picture's edge the region is not square; it is scaled to fit.
     let scale = CELL as f32 / (cut.width().max(cut.height()) as f32);
     let side = |length: u32| ((length as f32 * scale).round() as u32).clamp(1, CELL);
     imageops::resize(&cut, side(cut.width()), side(cut.height()), FilterType::Triangle)
 }
 
-/// Writes one line; a letter that the small font lacks is a question mark. What does not fit is cut off.
+/// Writes one line. A character that the font lacks becomes a question mark; text that does not fit is cut off.
 fn write(sheet: &mut RgbImage, x: u32, y: u32, text: &str) {
     for (position, letter) in text.chars().enumerate() {
         let drawn = font8x8::BASIC_FONTS.get(letter).or_else(|| font8x8::LATIN_FONTS.get(letter));
@@ -137,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_photograph_that_is_gone_is_named() {
+    fn a_missing_photograph_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let face = Face { bounds: Bounds::default(), score: Score(1.0), landmarks: [Point::default(); 5] };
         let row = Row { label: "a".into(), faces: vec![(folder.path().join("gone.jpg"), face)] };

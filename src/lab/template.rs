@@ -1,9 +1,7 @@
-//! The templates that data sets are aligned to, by name.
-//!
-//! Knows nothing of any network: what a shipped one wants is in the manifest.
+//! The named templates for aligning data sets. (The template of a shipped embedder is in the manifest.)
 
-/// Where the five landmarks come to lie, in pixels of a square of `side`: left eye, right eye, nose, left and right corner of the mouth,
-/// as seen in the picture; the middle of the first pixel is (0, 0).
+/// The positions of the five landmarks in a square of `side` pixels: left eye, right eye, nose, left and right corner of the mouth, as seen in
+/// the picture. The middle of the first pixel is (0, 0).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Template {
     pub name: &'static str,
@@ -11,7 +9,7 @@ pub struct Template {
     pub landmarks: [[f32; 2]; 5],
 }
 
-/// All that there are.
+/// All templates.
 pub const TEMPLATES: [Template; 2] = [
     // Deng, Guo, Xue, Zafeiriou, "ArcFace", CVPR 2019; the published alignment of its authors.
     Template {
@@ -28,12 +26,12 @@ pub const TEMPLATES: [Template; 2] = [
 ];
 
 impl Template {
-    /// The template of that name.
+    /// The template with that name.
     pub fn named(name: &str) -> Option<Template> {
         TEMPLATES.into_iter().find(|template| template.name == name)
     }
 
-    /// The same places in a square of another `side`. Sizes are measured from edge to edge, positions from the first pixel's middle.
+    /// The same positions in a square of another `side`. Sizes are measured from edge to edge, positions from the middle of the first pixel.
     pub fn scaled_to(&self, side: usize) -> [[f32; 2]; 5] {
         let scale = side as f32 / self.side as f32;
         self.landmarks.map(|point| point.map(|v| (v + 0.5) * scale - 0.5))

@@ -1,6 +1,4 @@
-//! The lists of the YouTube Faces database: which videos, each a folder of frames, are compared with which.
-//!
-//! Knows nothing of how distances are made.
+//! The pair lists of the YouTube Faces database, whose videos are folders of frames.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +7,7 @@ use thiserror::Error;
 /// Two videos, and whether they show one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoPair {
-    /// 1 to 10 in the published list; each is judged by the others.
+    /// 1 to 10 in the published list; each is evaluated at the cuts of the others.
     pub split: u32,
     pub a: PathBuf,
     pub b: PathBuf,
@@ -30,15 +28,15 @@ pub enum YtfError {
     Empty { path: PathBuf },
 }
 
-/// Reads `splits.txt` (or `splits_corrected.txt`): lines of numbers and names separated by commas. The first field is the split, the two
-/// that are no numbers are the videos (`Name/0`), the last is 1 for one person and 0 for two; what stands between (the number of the pair, a
-/// second label) is left out. A first line that does not begin with a number is the heading. Paths are relative to `videos`.
+/// Reads `splits.txt` (or `splits_corrected.txt`): lines of numbers and names separated by commas. The first field is the split, the two fields
+/// that are not numbers are the videos (`Name/0`), and the last is 1 for one person and 0 for two; other fields (the number of the pair, a second
+/// label) are ignored. A first line that does not begin with a number is a heading. Paths are relative to `videos`.
 pub fn read_splits(list: &Path, videos: &Path) -> Result<Vec<VideoPair>, YtfError> {
     let text = std::fs::read_to_string(list).map_err(|why| YtfError::Unreadable { path: list.to_owned(), why })?;
     let mut pairs = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-        let split = fields[0].parse::<u32>();
+        let split = line.split(',').next().unwrap_or_default().trim().parse::<u32>();
         if index == 0 && split.is_err() {
             continue;
         }
@@ -73,7 +71,7 @@ pub fn frames(video: &Path) -> Result<Vec<PathBuf>, YtfError> {
             frames.push(entry.path());
         }
     }
-    // Of names that differ in a number without leading zeros, the longer has the larger one.
+    // Numbers have no leading zeros, so a longer name has a larger number.
     frames.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
     Ok(frames)
 }
@@ -83,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_published_form_is_read_with_and_without_its_extra_columns() {
+    fn the_published_format_is_read_with_and_without_its_extra_columns() {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("splits.txt");
         let read = |text: &str| {
@@ -104,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_come_in_the_order_of_time() {
+    fn frames_are_sorted_by_time() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["0.10.jpg", "0.2.jpg", "0.1.jpg", ".hidden"] {
             std::fs::write(folder.path().join(name), "").unwrap();

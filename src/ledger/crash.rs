@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use super::Journal;
-use crate::domain::{Event, Stamp};
+use crate::domain::{DoorEvent, Event, Stamp};
 use crate::store::Store;
 
 const FOLDER: &str = "USHER_TEST_JOURNAL";
 
 fn event() -> Event {
-    Event::Locked { door: "front".into(), reason: "x".repeat(200) }
+    Event::Door(DoorEvent::Locked { door: "front".into(), reason: "x".repeat(200) })
 }
 
 /// Not a test of its own: the child of the next one. Appends until it is killed, and says each number once it is acknowledged.

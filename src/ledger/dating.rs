@@ -1,11 +1,9 @@
-//! When something happened, as far as it can be told: the wall clock of a record, or, where that was not set yet, what a later record
-//! of the same run of the machine says it should have shown. And where in the journal a span of time lies.
+//! When something happened: by the wall clock of its record or, where that was not set yet, by a later record of the same boot. And where
+//! in the journal a span of time is found.
 //!
-//! A board without a battery starts with a wrong clock and sets it later. Between two records of one boot the time since the start is
-//! true, so the later record dates the earlier one. Wall clocks do not rise with the numbers of the records; a [`Timeline`] knows for
-//! each short run of records which times lie in it.
-//!
-//! Pure: it is told of records, and reads no clock and no database.
+//! A board without a battery starts with a wrong clock and sets it later. Within one boot the time since the start is reliable, so a later
+//! record dates an earlier one. Wall clocks do not rise with the records' numbers; a [`Timeline`] knows for each short run of records which
+//! times occur in it. It reads no clock and no database.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -17,14 +15,14 @@ use super::Record;
 
 /// A clock that shows an earlier time was never set: there was no usher before 2025.
 const NOBODY_BEFORE: Duration = Duration::from_secs(1_735_689_600);
-/// A clock that lies behind an earlier record by more than this is wrong. Records of several threads may be written a moment out of order.
+/// A clock that is behind an earlier record by more than this is wrong. Records of several threads may be written slightly out of order.
 const BEHIND: Duration = Duration::from_secs(2);
-/// Records that a run has at most.
+/// The most records in a run.
 const RUN: u64 = 512;
-/// Times that lie apart by less are shown as one.
+/// Times that differ by less are shown as one.
 const SHOWN_APART: Duration = Duration::from_secs(1);
 
-/// A record, and when that was.
+/// A record with its time, corrected where possible.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dated {
     pub record: Record,
@@ -34,12 +32,12 @@ pub struct Dated {
 }
 
 impl Dated {
-    /// A record that nothing corrects.
+    /// With the record's own time.
     pub fn plainly(record: Record) -> Dated {
         Dated { at: record.at, record, corrected: false }
     }
 
-    /// Whether a later record of the same boot told the time.
+    /// Whether the time comes from a later record of the same boot.
     pub fn is_corrected(&self) -> bool {
         self.corrected
     }
@@ -80,7 +78,7 @@ struct Mark {
     trust: Trust,
 }
 
-/// How far a clock is believed.
+/// How far a clock can be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     /// It was set by the network or another source.
@@ -89,7 +87,7 @@ enum Trust {
     Plausible,
     /// It shows an earlier time than an earlier record.
     Behind,
-    /// It shows a time before there was any usher.
+    /// It shows a time before usher existed.
     Unset,
 }
 
@@ -100,7 +98,7 @@ impl Mark {
     }
 }
 
-/// What one boot says of the time.
+/// What is known of the time of one boot.
 #[derive(Clone, Debug, Default)]
 struct Boot {
     /// By the time since the start: each synchronised record that comes after one that was not.
@@ -161,13 +159,13 @@ impl Window {
 }
 
 impl Timeline {
-    /// The number of the newest record that it was told of.
+    /// The number of the newest record that it knows.
     pub fn through(&self) -> u64 {
         self.through
     }
 
-    /// The next record. Those that were told before are passed over.
-    pub fn tell(&mut self, record: &Record) {
+    /// Adds the next record. Records that it knows already are passed over.
+    pub fn add(&mut self, record: &Record) {
         if record.seq <= self.through {
             return;
         }
@@ -208,7 +206,7 @@ impl Timeline {
         }
     }
 
-    /// The record with its time; its own, when it was not told of that record.
+    /// The record with its time: its own, when this record was not added.
     pub fn date(&self, record: Record) -> Dated {
         let place = self.runs.partition_point(|run| run.last < record.seq);
         let Some(run) = self.runs.get(place).filter(|run| run.first <= record.seq) else {
@@ -218,7 +216,7 @@ impl Timeline {
         Dated { record, at, corrected }
     }
 
-    /// How far the clock of the next record is believed.
+    /// How far the clock of the next record can be relied on.
     fn trust(&self, record: &Record) -> Trust {
         let behind = self.latest.and_then(|latest| latest.duration_since(record.at).ok()).is_some_and(|by| by > BEHIND);
         match record.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() < NOBODY_BEFORE {
@@ -229,14 +227,15 @@ impl Timeline {
         }
     }
 
-    /// The numbers, from and to, between which alone records that fit can lie; in order.
+    /// The ranges of numbers that records which fit can have, in order.
     pub fn stretches(&self, window: &Window) -> Vec<(u64, u64)> {
         let wanted = window.kinds.iter().fold(0, |bits, kind| bits | bit(kind));
         let fits = |run: &&Run| {
             let Run { boot, trust, at, since_boot, kinds, .. } = **run;
-            // Of a run some records may be corrected and others not, so both times bound it.
-            let told = |at, since_boot| self.told(Mark { at, since_boot, boot, trust }).map_or(at, |(at, _)| at);
-            let (first, last) = (at.0.min(told(at.0, since_boot.0)), at.1.max(told(at.1, since_boot.1)));
+            // Some records of a run may be corrected and others not, so both times bound it.
+            let corrected =
+                |at, since_boot| self.corrected(Mark { at, since_boot, boot, trust }).map_or(at, |(at, _)| at);
+            let (first, last) = (at.0.min(corrected(at.0, since_boot.0)), at.1.max(corrected(at.1, since_boot.1)));
             (wanted == 0 || kinds & wanted != 0)
                 && window.since.is_none_or(|since| last >= since)
                 && window.until.is_none_or(|until| first < until)
@@ -246,15 +245,15 @@ impl Timeline {
 
     /// When that was, and whether another record says so.
     fn time_of(&self, mark: Mark) -> (SystemTime, bool) {
-        match self.told(mark) {
+        match self.corrected(mark) {
             // A clock that was not synchronised and has only run on since corrects nothing.
             Some((at, sure)) if sure || apart(at, mark.at) >= SHOWN_APART => (at, true),
             _ => (mark.at, false),
         }
     }
 
-    /// The time that a later record of the boot tells, and whether that one was synchronised.
-    fn told(&self, mark: Mark) -> Option<(SystemTime, bool)> {
+    /// The time by a later record of the boot, and whether that one was synchronised.
+    fn corrected(&self, mark: Mark) -> Option<(SystemTime, bool)> {
         // Without the machine's name for the boot, times since a start say nothing of each other.
         let boot = self.boots.get(&mark.boot).filter(|_| !mark.boot.is_nil() && mark.trust != Trust::Synchronised)?;
         let later = |anchor: &&(Duration, SystemTime)| anchor.0 >= mark.since_boot;

@@ -1,17 +1,22 @@
 //! A record in words: one line for a list, a receipt for a single one.
 //!
-//! Knows nothing of where the record came from. A field that is missing, as in a record of a later version, is left out. Control
-//! characters, which could break the line or command the terminal, are shown as escapes.
+//! A record whose content is not known, as one of a later version, is shown as JSON. Control characters, which could break the line or
+//! command the terminal, are shown as escapes.
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::Record;
 use super::record::hex;
+use super::{Dated, Record};
+use crate::domain::{
+    AccessEvent, Amendment, Content, DaemonEvent, Decided, DoorEvent, Event, Mode, Named, PeopleEvent, Personal,
+    StoreEvent, TimeQuality,
+};
 
 /// One line in local time, without a line break:
 /// `10:32:07 granted Barack Obama at front: distance 0.62, runner-up Joe Biden 1.21, 3 of 5 frames, 214 ms`.
@@ -24,15 +29,14 @@ pub fn explain_in(record: &Record, zone: &TimeZone) -> String {
     format!("{} {}", local(record, zone, "%H:%M:%S"), plain(&happened(record)))
 }
 
-/// All there is to know of a record, over several lines in local time: for a decision what it rests on and every gate, for
-/// anything else the content; then the hashes.
+/// Everything about a record, over several lines in local time: for a decision its evidence and every gate, otherwise the content; then
+/// the hashes.
 pub fn receipt(record: &Record) -> String {
     receipt_in(record, &TimeZone::system())
 }
 
 /// As [`receipt`], in the given time zone.
 pub fn receipt_in(record: &Record, zone: &TimeZone) -> String {
-    let content = &record.content;
     let mut out = String::new();
     let mut line = |name: &str, text: &str| {
         // Writing to a String cannot fail.
@@ -41,19 +45,21 @@ pub fn receipt_in(record: &Record, zone: &TimeZone) -> String {
     line("record", &format!("{}  {}", record.seq, record.id));
     line("time", &format!("{}{}", local(record, zone, "%Y-%m-%d %H:%M:%S%.3f %:z"), doubt(record)));
     line("event", &happened(record));
-    if content.get("verdict").is_some() {
-        let camera = word(content, "camera").unwrap_or("?");
-        line("seen by", &format!("{camera}, track {}, frame {}", content["track"], content["frame"]));
-        line("nearest", &nearest(content).unwrap_or_else(|| "nobody".to_owned()));
-        for (n, gate) in content["gates"].as_array().into_iter().flatten().enumerate() {
-            let passed = if gate["passed"] == true { "passed" } else { "failed" };
-            let text = |name| word(gate, name).unwrap_or("?");
-            let gate = format!("{passed}  {:<10} {} ({})", text("name"), text("input"), text("limit"));
-            line(if n == 0 { "gates" } else { "" }, &gate);
+    match record.content.event() {
+        Some(Event::Access(AccessEvent::Decided(decided))) => {
+            line("seen by", &format!("{}, track {}, frame {}", decided.camera, decided.track.0, decided.frame));
+            line("nearest", &nearest(decided).unwrap_or_else(|| "nobody".to_owned()));
+            for (n, gate) in decided.gates.iter().enumerate() {
+                let passed = if gate.passed { "passed" } else { "failed" };
+                let gate = format!("{passed}  {:<10} {} ({})", gate.name, gate.input, gate.limit);
+                line(if n == 0 { "gates" } else { "" }, &gate);
+            }
         }
-    } else if let Some(fields) = content.as_object() {
-        for (name, value) in fields {
-            line(&format!("{name} "), &shown(value));
+        event => {
+            for (name, value) in record.content.to_json().as_object().into_iter().flatten() {
+                let person = event.and_then(Event::person).filter(|_| name == "person");
+                line(&format!("{name} "), &person.map_or_else(|| shown(value), numbered));
+            }
         }
     }
     if record.erased {
@@ -64,6 +70,30 @@ pub fn receipt_in(record: &Record, zone: &TimeZone) -> String {
     out
 }
 
+/// As [`explain_in`], at the time that the record is dated; where its own clock showed another one, that follows:
+/// `08:01:02 locked front: the time is over (its clock showed 1970-01-01 00:02:11)`.
+pub fn explain_dated(dated: &Dated, zone: &TimeZone) -> String {
+    let Dated { record, at, .. } = dated;
+    let line = explain_in(&Record { at: *at, ..record.clone() }, zone);
+    match dated.differs() {
+        true => format!("{line} (its clock showed {})", local_time(record.at, zone, "%Y-%m-%d %H:%M:%S")),
+        false => line,
+    }
+}
+
+/// As [`receipt_in`], with a line `dated` below the time where the record's own clock showed another one.
+pub fn receipt_dated(dated: &Dated, zone: &TimeZone) -> String {
+    let receipt = receipt_in(&dated.record, zone);
+    match receipt.find("\nevent ").filter(|_| dated.differs()) {
+        Some(end) => {
+            let (before, after) = receipt.split_at(end);
+            let at = local_time(dated.at, zone, "%Y-%m-%d %H:%M:%S%.3f %:z");
+            format!("{before}\ndated     {at} (by a later record of the same boot){after}")
+        }
+        None => receipt,
+    }
+}
+
 fn local(record: &Record, zone: &TimeZone, format: &str) -> String {
     match Timestamp::try_from(record.at) {
         Ok(at) => at.to_zoned_datetime(zone.clone()).strftime(format).to_string(),
@@ -71,7 +101,7 @@ fn local(record: &Record, zone: &TimeZone, format: &str) -> String {
     }
 }
 
-/// Without control characters: `\n` or `\u{1b}` stands in the place of each.
+/// With each control character as an escape, such as `\n` or `\u{1b}`.
 fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
@@ -86,7 +116,7 @@ fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// What to think of the time, when it is not certain.
+/// A remark where the time is not certain.
 fn doubt(record: &Record) -> &'static str {
     match record.synchronised {
         Some(true) => "",
@@ -97,290 +127,255 @@ fn doubt(record: &Record) -> &'static str {
 
 /// The event without its time.
 fn happened(record: &Record) -> String {
-    let content = &record.content;
-    let text = |name| word(content, name).unwrap_or("?");
-    let span = |name| content.get(name).and_then(Value::as_u64).map_or_else(|| "?".to_owned(), span);
-    let person = || person(&content["person"]);
-    match record.kind.as_str() {
-        "started" => {
-            format!("started usher {}, model {}, configuration {}", text("version"), text("model"), text("config"))
-        }
-        "stopped" => format!("stopped: {}", text("reason")),
-        "granted" => format!("granted {} at {}: {}", person(), text("door"), evidence(content, "distance ")),
-        "denied" => {
-            let nearest = format!("nearest {} ", person());
-            format!("denied at {} ({}): {}", text("door"), text("reason"), evidence(content, &nearest))
-        }
-        "denials_repeated" => {
-            let who = match content["person"].is_null() {
-                true => format!("{} faces", content["faces"]),
-                false => person(),
-            };
-            format!(
-                "denied at {} ({}) {} times more within {}: {who}, seen by {}",
-                text("door"),
-                text("reason"),
-                content["count"],
-                span("span_ms"),
-                text("camera")
-            )
-        }
-        "passed" => {
-            let way = word(content, "direction").map_or_else(String::new, |way| format!(" ({way})"));
-            let zone = word(content, "zone").map_or_else(String::new, |zone| format!(", now in {zone}"));
-            format!("{} passed {}{way}{zone}, by record {}", person(), text("door"), content["record"])
-        }
-        "exit_requested" => match word(content, "refused") {
-            None => format!("exit button at {}", text("door")),
-            Some(why) => format!("exit button at {}, refused: {why}", text("door")),
+    match &record.content {
+        Content::Known(event) => match &**event {
+            Event::Access(event) => access(event),
+            Event::Door(event) => at_door(event),
+            Event::People(event) => people(event),
+            Event::Store(event) => store(event),
+            Event::Daemon(event) => daemon(event),
         },
-        "operator_unlocked" => format!("{} unlocks {} for {}", text("by"), text("door"), span("duration_ms")),
-        "operator_locked" => format!("{} locks {}", text("by"), text("door")),
-        "mode_set" => {
-            let group = word(content, "group").map_or_else(String::new, |group| format!(" but for {group}"));
-            format!("{} sets {} to {}{group}", text("by"), text("door"), text("mode"))
-        }
-        "command_refused" => {
-            format!("refused {} of {} at {}: {}", text("command"), text("by"), text("door"), text("reason"))
-        }
-        "schedule_began" => format!("{} stands unlocked by the schedule {}", text("door"), text("schedule")),
-        "schedule_ended" => format!("{} is locked again by the schedule {}", text("door"), text("schedule")),
-        "unlocked" => {
-            let duration = content["duration_ms"]
-                .as_u64()
-                .map_or_else(|| "until told otherwise".into(), |ms| format!("for {}", self::span(ms)));
-            let delay = content["capture_to_door_ms"]
-                .as_u64()
-                .map_or_else(String::new, |ms| format!(", {} after the frame", self::span(ms)));
-            format!("unlocked {} {duration}{delay}, by {} of record {}", text("door"), text("cause"), content["record"])
-        }
-        "locked" => format!("locked {}: {}", text("door"), text("reason")),
-        "unlock_refused" => format!("{} stayed locked: {}", text("door"), text("reason")),
-        "door_failed" => format!("door {} failed, and its relay may be energised: {}", text("door"), text("reason")),
-        "door_opened" => format!("{} was opened", text("door")),
-        "door_closed" => format!("{} was closed after {}", text("door"), span("open_for_ms")),
-        "held_open_warning" => format!("{} has been open for {}", text("door"), span("open_for_ms")),
-        "alarm_raised" => format!("ALARM at {}: {}", text("door"), alarm(text("alarm"))),
-        "alarm_ended" => {
-            format!("end of alarm at {} after {}: {}", text("door"), span("lasted_ms"), alarm(text("alarm")))
-        }
-        "contact_chattered" => {
-            let (input, active) = (text("input"), content["active"] == true);
-            let end = if content["over"] == true { ", and is quiet now" } else { "" };
-            format!(
-                "the {} of {} changed {} times more within {}; it is {}{end}",
-                contact(input),
-                text("door"),
-                content["changes"],
-                span("span_ms"),
-                level(input, active)
-            )
-        }
-        "contacts_lost" => format!("the inputs of {} cannot be read: {}", text("door"), text("reason")),
-        "contacts_back" => format!("the inputs of {} can be read again", text("door")),
-        "amnesty" => match content["person"].is_null() {
-            true => format!("{} forgets where everybody is", text("by")),
-            false => format!("{} forgets where {} is", text("by"), person()),
-        },
-        "cut_moved" => {
-            let number = |name: &str| content[name].as_f64().unwrap_or(f64::NAN);
-            let beyond = if content["extrapolated"] == true { ", beyond what was measured" } else { "" };
-            // Records of usher 0.1.0 have no templates.
-            let with = content["templates"].as_u64().map_or_else(String::new, |n| format!(" with {n} templates"));
-            format!(
-                "near enough is now {:.4} instead of {:.4}: {} people{with}, {} strangers in 1000 let in by mistake{beyond}",
-                number("after"),
-                number("before"),
-                content["people"],
-                number("false_identification_rate") * 1000.0
-            )
-        }
-        "clock_jumped" => match content["milliseconds"].as_i64() {
-            Some(ms) if ms < 0 => format!("the clock was set back by {}", self::span(ms.unsigned_abs())),
-            Some(ms) => format!("the clock was set forward by {}", self::span(ms.unsigned_abs())),
-            None => "the clock was set".to_owned(),
-        },
-        "time_quality" => match text("quality") {
-            "unset" => "the time is not known: the clock is not set".to_owned(),
-            "wrong" => "the time is not known: the clock is behind earlier records".to_owned(),
-            quality => format!("the time is known again ({quality})"),
-        },
-        "clock_trusted" => format!("the clock is right, says {}", text("by")),
-        "camera_lost" => format!("lost camera {}: {}", text("camera"), text("reason")),
-        "camera_back" => format!("camera {} is back after {}", text("camera"), span("lost_for_ms")),
-        "camera_changed" => {
-            format!("camera {} is another device: {}; before, it was {}", text("camera"), text("now"), text("before"))
-        }
-        "stage_failed" => format!("stage {} failed: {}", text("stage"), text("reason")),
-        "enrolled" => format!("enrolled {} with {} templates, by {}", person(), content["templates"], text("by")),
-        "renamed" => format!("renamed {} to {}, by {}", text("before"), person(), text("by")),
-        "changed" => format!("changed {}: {}, by {}", person(), text("what"), text("by")),
-        "enabled" | "disabled" | "removed" => format!("{} {}, by {}", record.kind, person(), text("by")),
-        "attendance_amended" => {
-            let change = match content["void"].as_u64() {
-                Some(record) => format!("record {record} does not count"),
-                None => {
-                    let add = &content["add"];
-                    format!("{} at {}", word(add, "direction").unwrap_or("?"), word(add, "at").unwrap_or("?"))
-                }
-            };
-            format!("amended the attendance of {}: {change} ({}), by {}", person(), text("reason"), text("by"))
-        }
-        "visitors_forgotten" => format!("erased {} visits of unknown visitors, by {}", content["visits"], text("by")),
-        "sealed" => {
-            format!(
-                "sealed {} templates of {} people with the key {}",
-                content["templates"],
-                content["people"],
-                text("key")
-            )
-        }
-        "templates_locked" => format!(
-            "ALARM: {} templates of {} people cannot be opened: {}",
-            content["templates"],
-            content["people"],
-            text("reason")
-        ),
-        "store_key_changed" => format!("the store's key is now {}, by {}", text("key"), text("by")),
-        "head_kept" => {
-            let percent =
-                |name: &str| content[name].as_f64().map_or("?".to_owned(), |share| format!("{:.2}", share * 100.0));
-            format!(
-                "keeps the site head {}, learned from {} photographs of {} people: {} % missed instead of {} % at a false match rate of {}, by {}",
-                text("head"),
-                content["photographs"],
-                content["people"],
-                percent("missed_behind"),
-                percent("missed_without"),
-                content["false_match_rate"],
-                text("by")
-            )
-        }
-        "head_removed" => match word(content, "head") {
-            Some(head) => format!("took the site head {head} off, by {}", text("by")),
-            None => format!("took a site head off that could not be read, by {}", text("by")),
-        },
-        "store_mended" => match content["lost"].as_u64() {
-            Some(lost) if lost > 0 => format!("ALARM: {} ({lost} commits are lost)", text("what")),
-            _ => format!("mended the store: {}", text("what")),
-        },
-        "journal_back" => {
-            let opened = content["unlocked"].as_u64().filter(|count| *count > 0);
-            let opened = opened.map(|count| format!(", {count} of them openings of a door")).unwrap_or_default();
-            let (lost, reason) = (&content["lost"], text("reason"));
-            format!(
-                "ALARM: the journal could not be written for {}; {lost} events are missing{opened}: {reason}",
-                span("failed_for_ms")
-            )
-        }
-        "outbox_shed" => format!(
-            "the outbox was full: {} records from {} to {} will not reach the broker",
-            content["records"], content["from"], content["through"]
-        ),
-        "hub_message_refused" => {
-            format!("the broker refuses {} ({} bytes): {}", text("topic"), content["bytes"], text("reason"))
-        }
-        "pruned" => {
-            format!("deleted {} records up to {}: {}", content["records"], content["through"], text("reason"))
-        }
-        "erased" => {
-            format!("erased a person from {} records ({}), by {}", content["count"], text("records"), text("by"))
-        }
-        "restored" => {
-            let over =
-                content["replaced"].as_u64().map(|seq| format!(" over a store up to record {seq}")).unwrap_or_default();
-            let doors: Vec<&str> =
-                content["lockdown"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let locked = if doors.is_empty() { String::new() } else { format!("; locked down: {}", doors.join(", ")) };
-            format!("restored a backup up to record {}{over}, by {}{locked}", content["through"], text("by"))
-        }
-        unknown => format!("{unknown} {content}"),
+        Content::Unknown(json) => format!("{} {json}", record.kind),
+        Content::Erased => format!("{} (erased)", record.kind),
     }
 }
 
-/// `distance 0.62, runner-up Joe Biden 1.21, 3 of 5 frames, 214 ms`.
-fn evidence(content: &Value, before_distance: &str) -> String {
+fn access(event: &AccessEvent) -> String {
+    match event {
+        AccessEvent::Decided(decided) => decision(decided),
+        AccessEvent::DenialsRepeated { door, camera, direction: _, reason, person, count, faces, span } => {
+            let who = person.as_ref().map_or_else(|| format!("{faces} faces"), Personal::to_string);
+            let (reason, span) = (reason.as_str(), self::span(*span));
+            format!("denied at {door} ({reason}) {count} times more within {span}: {who}, seen by {camera}")
+        }
+        AccessEvent::Passed { door, person, direction, zone, record } => {
+            let way = direction.map_or_else(String::new, |way| format!(" ({})", way.as_str()));
+            let zone = zone.as_ref().map_or_else(String::new, |zone| format!(", now in {zone}"));
+            format!("{person} passed {door}{way}{zone}, by record {record}")
+        }
+        AccessEvent::Amnesty { person: None, by } => format!("{by} forgets where everybody is"),
+        AccessEvent::Amnesty { person: Some(person), by } => format!("{by} forgets where {person} is"),
+        AccessEvent::CutMoved { people, templates, before, after, false_identification_rate: rate, extrapolated } => {
+            let beyond = if *extrapolated { ", beyond what was measured" } else { "" };
+            let with = templates.map_or_else(String::new, |n| format!(" with {n} templates"));
+            let (after, before) = (after.recorded(), before.recorded());
+            format!(
+                "near enough is now {after:.4} instead of {before:.4}: {people} people{with}, {} strangers in 1000 let in by mistake{beyond}",
+                rate * 1000.0
+            )
+        }
+    }
+}
+
+/// `granted Barack Obama at front: distance 0.62, runner-up Joe Biden 1.21, 3 of 5 frames, 214 ms`.
+fn decision(decided: &Decided) -> String {
+    let person = decided.person.as_ref().map_or_else(|| "nobody".to_owned(), Personal::to_string);
+    let (begin, distance) = match decided.reason() {
+        None => (format!("granted {person} at {}", decided.door), "distance".to_owned()),
+        Some(reason) => (format!("denied at {} ({})", decided.door, reason.as_str()), format!("nearest {person}")),
+    };
     let mut parts = Vec::new();
-    if let Some(distance) = content["distance"].as_f64() {
-        parts.push(format!("{before_distance}{distance:.2}"));
-    } else if content["person"].is_null() {
-        parts.push("nobody to compare with".to_owned());
+    match decided.distance.map(|distance| distance.recorded()).filter(|distance| distance.is_finite()) {
+        Some(value) => parts.push(format!("{distance} {value:.2}")),
+        None if decided.person.is_none() => parts.push("nobody to compare with".to_owned()),
+        None => {}
     }
-    parts.extend(runner_up(content));
-    let frames = &content["frames"];
-    if let (Some(agree), Some(of)) = (frames["agree"].as_u64(), frames["of"].as_u64()) {
-        parts.push(format!("{agree} of {of} frames"));
-    }
-    parts.extend(content["capture_to_verdict_ms"].as_u64().map(|ms| format!("{ms} ms")));
-    parts.join(", ")
+    parts.extend(decided.runner_up.as_ref().map(|runner_up| format!("runner-up {runner_up}")));
+    parts.push(format!("{} of {} frames", decided.frames.agree, decided.frames.of));
+    parts.push(format!("{} ms", decided.capture_to_verdict.as_millis()));
+    format!("{begin}: {}", parts.join(", "))
 }
 
 /// `Barack Obama 0.62, runner-up Joe Biden 1.21`; `None` in an empty gallery.
-fn nearest(content: &Value) -> Option<String> {
-    let distance = content["distance"].as_f64()?;
-    let nearest = format!("{} {distance:.2}", person(&content["person"]));
-    Some([nearest].into_iter().chain(runner_up(content)).collect::<Vec<_>>().join(", "))
+fn nearest(decided: &Decided) -> Option<String> {
+    let distance = decided.distance.map(|distance| distance.recorded()).filter(|distance| distance.is_finite())?;
+    let person = decided.person.as_ref().map_or_else(|| "nobody".to_owned(), Personal::to_string);
+    let runner_up = decided.runner_up.as_ref().map_or_else(String::new, |other| format!(", runner-up {other}"));
+    Some(format!("{person} {distance:.2}{runner_up}"))
 }
 
-fn runner_up(content: &Value) -> Option<String> {
-    let runner_up = &content["runner_up"];
-    let distance = runner_up["distance"].as_f64()?;
-    Some(format!("runner-up {} {distance:.2}", person(runner_up)))
-}
-
-/// An alarm in words; one of a later version as it stands.
-fn alarm(word: &str) -> &str {
-    match word {
-        "forced_open" => "opened while locked",
-        "held_open" => "open for too long",
-        "tamper" => "its housing was opened",
-        other => other,
+fn at_door(event: &DoorEvent) -> String {
+    match event {
+        DoorEvent::ExitRequested { door, refused: None } => format!("exit button at {door}"),
+        DoorEvent::ExitRequested { door, refused: Some(why) } => format!("exit button at {door}, refused: {why}"),
+        DoorEvent::OperatorUnlocked { door, duration, by } => format!("{by} unlocks {door} for {}", span(*duration)),
+        DoorEvent::OperatorLocked { door, by } => format!("{by} locks {door}"),
+        DoorEvent::ModeSet { door, mode, by } => {
+            let group = match mode {
+                Mode::Lockdown { group: Some(group) } => format!(" but for {group}"),
+                Mode::Lockdown { group: None } | Mode::Normal | Mode::Release => String::new(),
+            };
+            format!("{by} sets {door} to {}{group}", mode.as_str())
+        }
+        DoorEvent::CommandRefused { door, command, by, reason } => {
+            format!("refused {command} of {by} at {door}: {reason}")
+        }
+        DoorEvent::ScheduleBegan { door, schedule } => format!("{door} stands unlocked by the schedule {schedule}"),
+        DoorEvent::ScheduleEnded { door, schedule } => format!("{door} is locked again by the schedule {schedule}"),
+        DoorEvent::Unlocked { door, cause, record, duration, capture_to_door } => {
+            let duration =
+                duration.map_or_else(|| "until it is locked".to_owned(), |lasts| format!("for {}", span(lasts)));
+            let delay = capture_to_door.map_or_else(String::new, |delay| format!(", {} after the frame", span(delay)));
+            format!("unlocked {door} {duration}{delay}, by {} of record {record}", cause.as_str())
+        }
+        DoorEvent::Locked { door, reason } => format!("locked {door}: {reason}"),
+        DoorEvent::UnlockRefused { door, reason } => format!("{door} stayed locked: {reason}"),
+        DoorEvent::DoorFailed { door, reason } => {
+            format!("door {door} failed, and its relay may be energised: {reason}")
+        }
+        DoorEvent::DoorOpened { door } => format!("{door} was opened"),
+        DoorEvent::DoorClosed { door, open_for } => format!("{door} was closed after {}", span(*open_for)),
+        DoorEvent::HeldOpenWarning { door, open_for } => format!("{door} has been open for {}", span(*open_for)),
+        DoorEvent::AlarmRaised { door, alarm } => format!("ALARM at {door}: {alarm}"),
+        DoorEvent::AlarmEnded { door, alarm, lasted } => {
+            format!("end of alarm at {door} after {}: {alarm}", span(*lasted))
+        }
+        DoorEvent::ContactChattered { door, input, changes, span, active, over } => {
+            let (level, span) = (input.word(*active), self::span(*span));
+            let end = if *over { ", and is quiet now" } else { "" };
+            format!("the {input} of {door} changed {changes} times more within {span}; it is {level}{end}")
+        }
+        DoorEvent::ContactsLost { door, reason } => format!("the inputs of {door} cannot be read: {reason}"),
+        DoorEvent::ContactsBack { door } => format!("the inputs of {door} can be read again"),
     }
 }
 
-/// An input in words.
-fn contact(word: &str) -> &str {
-    match word {
-        "sensor" => "door sensor",
-        "exit_button" => "exit button",
-        "tamper" => "tamper contact",
-        other => other,
+fn people(event: &PeopleEvent) -> String {
+    match event {
+        PeopleEvent::Enrolled { person, templates, by } => {
+            format!("enrolled {person} with {templates} templates, by {by}")
+        }
+        PeopleEvent::Renamed { person, before, by } => format!("renamed {before} to {person}, by {by}"),
+        PeopleEvent::Changed { person, what, by } => format!("changed {person}: {what}, by {by}"),
+        PeopleEvent::Enabled { person, by }
+        | PeopleEvent::Disabled { person, by }
+        | PeopleEvent::Removed { person, by } => format!("{} {person}, by {by}", event.kind()),
+        PeopleEvent::AttendanceAmended { person, amendment, reason, by } => {
+            let change = match amendment {
+                Amendment::Void { record } => format!("record {record} does not count"),
+                Amendment::Add { direction, at } => format!("{} at {}", direction.as_str(), utc(*at)),
+            };
+            format!("amended the attendance of {person}: {change} ({reason}), by {by}")
+        }
+        PeopleEvent::VisitorsForgotten { visits, by } => format!("erased {visits} visits of unknown visitors, by {by}"),
     }
 }
 
-fn level(input: &str, active: bool) -> &'static str {
-    match (input, active) {
-        ("exit_button", true) => "pressed",
-        ("exit_button", false) => "released",
-        (_, true) => "open",
-        (_, false) => "closed",
+fn store(event: &StoreEvent) -> String {
+    match event {
+        StoreEvent::Sealed { people, templates, key } => {
+            format!("sealed {templates} templates of {people} people with the key {key}")
+        }
+        StoreEvent::TemplatesLocked { people, templates, reason } => {
+            format!("ALARM: {templates} templates of {people} people cannot be opened: {reason}")
+        }
+        StoreEvent::StoreKeyChanged { key, by } => format!("the store's key is now {key}, by {by}"),
+        StoreEvent::HeadKept {
+            head,
+            sha256: _,
+            people,
+            photographs,
+            false_match_rate,
+            missed_without,
+            missed_behind,
+            by,
+        } => {
+            let (behind, without) = (missed_behind * 100.0, missed_without * 100.0);
+            format!(
+                "keeps the site head {head}, learned from {photographs} photographs of {people} people: {behind:.2} % missed instead of \
+                 {without:.2} % at a false match rate of {false_match_rate}, by {by}"
+            )
+        }
+        StoreEvent::HeadRemoved { head: Some(head), sha256: _, by } => {
+            format!("took the site head {head} off, by {by}")
+        }
+        StoreEvent::HeadRemoved { head: None, sha256: _, by } => {
+            format!("took a site head off that could not be read, by {by}")
+        }
+        StoreEvent::StoreMended { what, lost: 0 } => format!("mended the store: {what}"),
+        StoreEvent::StoreMended { what, lost } => format!("ALARM: {what} ({lost} commits are lost)"),
+        StoreEvent::JournalBack { lost, details, failed_for, reason } => {
+            let opened = details.map(|details| details.unlocked).filter(|count| *count > 0);
+            let opened = opened.map_or_else(String::new, |count| format!(", {count} of them openings of a door"));
+            let span = span(*failed_for);
+            format!("ALARM: the journal could not be written for {span}; {lost} events are missing{opened}: {reason}")
+        }
+        StoreEvent::OutboxShed { records, from, through } => {
+            format!("the outbox was full: {records} records from {from} to {through} will not reach the broker")
+        }
+        StoreEvent::Pruned { through, hash: _, records, reason } => {
+            format!("deleted {records} records up to {through}: {reason}")
+        }
+        StoreEvent::Erased { records, count, by } => {
+            format!("erased a person from {count} records ({records}), by {by}")
+        }
+        StoreEvent::Restored { through, details, by } => {
+            let replaced = details.as_ref().and_then(|details| details.replaced);
+            let over = replaced.map_or_else(String::new, |seq| format!(" over a store up to record {seq}"));
+            let doors = details.as_ref().map(|details| details.lockdown.join(", ")).unwrap_or_default();
+            let locked = if doors.is_empty() { String::new() } else { format!("; locked down: {doors}") };
+            format!("restored a backup up to record {through}{over}, by {by}{locked}")
+        }
     }
 }
 
-/// The name, or the number when there is no name.
-fn person(person: &Value) -> String {
-    match (word(person, "name"), person["id"].as_u64()) {
-        _ if person["erased"] == true => "somebody (erased)".to_owned(),
-        (Some(name), _) => name.to_owned(),
-        (None, Some(id)) => format!("person {id}"),
-        (None, None) => "nobody".to_owned(),
+fn daemon(event: &DaemonEvent) -> String {
+    match event {
+        DaemonEvent::Started { version, config, model } => {
+            format!("started usher {version}, model {model}, configuration {config}")
+        }
+        DaemonEvent::Stopped { reason } => format!("stopped: {reason}"),
+        DaemonEvent::StageFailed { stage, reason } => format!("stage {stage} failed: {reason}"),
+        DaemonEvent::ClockJumped { milliseconds } => {
+            let way = if *milliseconds < 0 { "back" } else { "forward" };
+            format!("the clock was set {way} by {}", span(Duration::from_millis(milliseconds.unsigned_abs())))
+        }
+        DaemonEvent::TimeQualityChanged { quality } => match quality {
+            TimeQuality::Unset => "the time is not known: the clock is not set".to_owned(),
+            TimeQuality::Wrong => "the time is not known: the clock is behind earlier records".to_owned(),
+            TimeQuality::Plausible | TimeQuality::Synchronised => {
+                format!("the time is known again ({})", quality.as_str())
+            }
+        },
+        DaemonEvent::ClockTrusted { by } => format!("the clock is right, says {by}"),
+        DaemonEvent::CameraLost { camera, reason } => format!("lost camera {camera}: {reason}"),
+        DaemonEvent::CameraBack { camera, lost_for } => format!("camera {camera} is back after {}", span(*lost_for)),
+        DaemonEvent::CameraChanged { camera, before, now } => {
+            format!("camera {camera} is another device: {now}; before, it was {before}")
+        }
+        DaemonEvent::HubMessageRefused { topic, bytes, reason } => {
+            format!("the broker refuses {topic} ({bytes} bytes): {reason}")
+        }
     }
 }
 
-fn word<'a>(content: &'a Value, name: &str) -> Option<&'a str> {
-    content.get(name).and_then(Value::as_str)
+fn local_time(at: SystemTime, zone: &TimeZone, format: &str) -> String {
+    Timestamp::try_from(at)
+        .map_or_else(|_| "?".to_owned(), |at| at.to_zoned_datetime(zone.clone()).strftime(format).to_string())
+}
+
+/// RFC 3339 in UTC.
+fn utc(at: SystemTime) -> String {
+    Timestamp::try_from(at).map_or_else(|_| "?".to_owned(), |at| at.to_string())
 }
 
 /// Below ten seconds in milliseconds, else in seconds.
-fn span(ms: u64) -> String {
-    if ms < 10_000 { format!("{ms} ms") } else { format!("{} s", ms / 1000) }
+fn span(span: Duration) -> String {
+    if span.as_millis() < 10_000 { format!("{} ms", span.as_millis()) } else { format!("{} s", span.as_secs()) }
 }
 
-/// A field's value; a text without its quotes, a person by name and number.
+/// A person by name and number.
+fn numbered(person: &Personal<Named>) -> String {
+    match person {
+        Personal::Known(named) => format!("{named} ({})", named.id),
+        Personal::Erased => person.to_string(),
+    }
+}
+
+/// A field's value; a text without its quotes.
 fn shown(value: &Value) -> String {
-    match (value, value.get("id").and_then(Value::as_u64)) {
-        (Value::String(text), _) => text.clone(),
-        (_, Some(id)) => format!("{} ({id})", person(value)),
+    match value {
+        Value::String(text) => text.clone(),
         _ => value.to_string(),
     }
 }

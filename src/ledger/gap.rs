@@ -1,8 +1,7 @@
-//! What was done and could not be written down, marked outside the store: how much, since when, and why.
+//! Events that happened and could not be recorded, marked outside the store: how many, since when, and why.
 //!
-//! A store that cannot be written keeps no note of that itself. So a small file in another folder does, or several of them in several
-//! folders. It exists from the start on with its full length, so that a full disk has room for it, and has two places that are written
-//! by turns, so that one that is torn leaves the other. Knows nothing of records.
+//! A store that cannot be written cannot note that itself, so small files in other folders do. They exist from the start with their full
+//! length, so that a full disk has room for them. Each has two places that are written alternately, so that a torn one leaves the other.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,19 +11,19 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// The files' names in each folder: of what could not be written, and of what waits for a disk that has stalled.
+/// The files' names in each folder: for what could not be written, and for what waits for a disk that has stalled.
 const FILES: [&str; 2] = [UNRECORDED, WAITING];
 const UNRECORDED: &str = "unrecorded";
 const WAITING: &str = "waiting";
 /// Each of the two places: one sector.
 const PLACE_BYTES: usize = 512;
-/// Longer reasons are cut, so that all fits.
+/// Longer reasons are cut to fit.
 const REASON_BYTES: usize = 240;
 
-/// A time in which events happened that are in no record.
+/// A period with events that are in no record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// By which it is known when it is found again.
+    /// Identifies the gap after a restart.
     pub id: String,
     /// How many events.
     pub lost: u64,
@@ -49,7 +48,7 @@ impl Gap {
         self.last.duration_since(self.since).unwrap_or_default()
     }
 
-    /// This one and another as one.
+    /// Both as one.
     fn with(self, other: Gap) -> Gap {
         let reason = if self.last >= other.last { self.reason } else { other.reason };
         Gap {
@@ -63,10 +62,10 @@ impl Gap {
     }
 }
 
-/// A [`Gap`] as it lies in a file.
+/// A [`Gap`] as a file holds it.
 #[derive(Serialize, Deserialize)]
 struct Written {
-    /// Counts up, so that the newer of two places is known.
+    /// Counts up; the higher of the two places is the newer.
     turn: u64,
     id: String,
     lost: u64,
@@ -88,7 +87,7 @@ impl GapMarks {
         GapMarks { folders }
     }
 
-    /// Makes the files, so that there is room for what they may have to say. Whatever cannot be made is told in the log.
+    /// Creates the files, so that there is room for a mark. What cannot be created is logged.
     pub fn prepare(&self) {
         for folder in &self.folders {
             if let Err(error) = prepare(folder) {
@@ -100,7 +99,7 @@ impl GapMarks {
     /// Marks a gap in each of the files that take it, on their disks when this returns.
     ///
     /// # Errors
-    /// There are some, and none of them took it.
+    /// There are files, and none could be written.
     pub fn mark(&self, gap: &Gap) -> io::Result<()> {
         self.mark_in(UNRECORDED, gap)
     }
@@ -118,18 +117,18 @@ impl GapMarks {
         if written.iter().any(Result::is_ok) { Ok(()) } else { written.into_iter().collect() }
     }
 
-    /// There is no gap: a record reports it.
+    /// Clears the marks: a record reports the gap.
     ///
     /// # Errors
-    /// Some file still has it.
+    /// Some file is still marked.
     pub fn clear(&self) -> io::Result<()> {
         self.clear_waiting().and(self.clear_in(UNRECORDED))
     }
 
-    /// Nothing waits any longer.
+    /// Clears the marks of what waited.
     ///
     /// # Errors
-    /// Some file still says so.
+    /// Some file is still marked.
     pub fn clear_waiting(&self) -> io::Result<()> {
         self.clear_in(WAITING)
     }
@@ -141,15 +140,15 @@ impl GapMarks {
             if read(&file).is_some_and(|written| written.lost > 0)
                 && let Err(error) = write(folder, name, None)
             {
-                // Where it cannot be emptied it can perhaps be removed.
+                // A file that cannot be written can perhaps be removed.
                 done = fs::remove_file(&file).map_err(|_| error).and(done);
             }
         }
         done
     }
 
-    /// The gap that is marked and that `counts`; `None` when there is none. Of one in several files the most is taken; several are told as
-    /// one.
+    /// The marked gap, of those for which `counts` is true. One that is in several files is taken with its largest count; several gaps
+    /// become one.
     pub fn read(&self, counts: impl Fn(&Gap) -> bool) -> Option<Gap> {
         let mut found: Vec<Gap> = Vec::new();
         let files = self.folders.iter().flat_map(|folder| FILES.map(|name| folder.join(name)));
@@ -166,7 +165,7 @@ impl GapMarks {
 }
 
 impl Written {
-    /// `None` when it says that there is none.
+    /// `None` for a place that marks no gap.
     fn gap(self) -> Option<Gap> {
         let time = |ms: u64| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms));
         let Written { id, lost, unlocked, since_ms, last_ms, reason, .. } = self;
@@ -230,7 +229,7 @@ fn write(folder: &Path, name: &str, gap: Option<&Gap>) -> io::Result<()> {
 const CHECK_BYTES: usize = 17;
 
 fn check(json: &str) -> String {
-    blake3::hash(json.as_bytes()).to_hex()[..CHECK_BYTES - 1].to_owned()
+    blake3::hash(json.as_bytes()).to_hex().chars().take(CHECK_BYTES - 1).collect()
 }
 
 /// The newer place of a file that reads back; `None` when neither does.

@@ -1,6 +1,4 @@
-//! The journal: an append-only chain of records in three trees of the store.
-//!
-//! Knows nothing of what a record means. `journal` maps a record's number (big-endian, so the order of keys is the order of
+//! The journal: an append-only chain of records in three trees of the store. `journal` maps a record's number (big-endian, so the order of keys is the order of
 //! records) to its chained part, `journal_content` the number to its content, `journal_id` its id to the number.
 
 use std::ops::{Bound, RangeBounds};
@@ -9,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::dating::Timeline;
 use super::outbox::{Entry, Outbox};
 use super::record::{Draft, open, open_header, seal};
-use super::{Broken, LedgerError, Record, content};
-use crate::domain::{Event, Stamp};
+use super::{Broken, LedgerError, Record};
+use crate::domain::{Event, Stamp, StoreEvent};
 use crate::store::{Change, Store, StoreError, Tree};
 
 /// The trees of the journal. The outbox has one of its own.
@@ -35,7 +33,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal that lives in `store`, or begins one.
+    /// Opens the journal in `store`, or begins one.
     pub fn open(store: &Store) -> Result<Journal, LedgerError> {
         let [records, contents, ids] = TREES;
         Ok(Journal {
@@ -49,7 +47,7 @@ impl Journal {
         })
     }
 
-    /// Puts each record from now on into `outbox`, too.
+    /// Adds each new record to `outbox` as well.
     pub fn with_outbox(self, outbox: Arc<Outbox>) -> Journal {
         Journal { outbox: Some(outbox), ..self }
     }
@@ -59,25 +57,24 @@ impl Journal {
         self.outbox.as_ref()
     }
 
-    /// Adds a record of `event`. When it returns, the record is on disk, and nobody can read it earlier. Two appends at once come
-    /// one after the other.
+    /// Adds a record of `event`. When this returns, the record is on disk; it cannot be read before. Concurrent appends are serialised.
     pub fn append(&self, event: &Event, stamp: &Stamp) -> Result<Record, LedgerError> {
         self.append_with(event, stamp, &[])
     }
 
-    /// As [`Journal::append`], with more changes to the store in the same commit: all of it is on disk then, or nothing.
+    /// As [`Journal::append`], with more changes to the store in the same commit.
     pub fn append_with(&self, event: &Event, stamp: &Stamp, extra: &[Change]) -> Result<Record, LedgerError> {
         let record = self.append_one(event, stamp, extra)?;
-        if let Some(shed) = self.outbox.as_ref().and_then(|outbox| outbox.take_untold()) {
+        if let Some(shed) = self.outbox.as_ref().and_then(|outbox| outbox.take_unreported()) {
             tracing::warn!(records = shed.records, "the outbox is full; its oldest records will not reach the hub");
-            let told = Event::OutboxShed { records: shed.records, from: shed.from, through: shed.through };
-            self.append_one(&told, stamp, &[])?;
+            let event = StoreEvent::OutboxShed { records: shed.records, from: shed.from, through: shed.through };
+            self.append_one(&event.into(), stamp, &[])?;
         }
         Ok(record)
     }
 
     fn append_one(&self, event: &Event, stamp: &Stamp, extra: &[Change]) -> Result<Record, LedgerError> {
-        let (kind, content) = content::of(event);
+        let (kind, content) = (event.kind(), event.to_json());
         // Held from the reading of the newest record to the writing of the next.
         let mut writer = self.store.writer();
         writer.ready()?;
@@ -159,7 +156,7 @@ impl Journal {
         }
     }
 
-    /// The right to delete and erase, and to look at all records without their going meanwhile.
+    /// Held while records are deleted or erased, or all of them are checked.
     pub(super) fn tidying(&self) -> MutexGuard<'_, ()> {
         self.tidying.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -206,7 +203,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::ledger::content::tests::one_of_each;
+    use crate::domain::samples::one_of_each;
 
     /// A store that is gone when the folder is dropped.
     fn store() -> (TempDir, Store) {

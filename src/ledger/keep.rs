@@ -1,36 +1,34 @@
-//! How long records are kept: deleting the oldest so that the chain can still be checked.
-//!
-//! Knows nothing of when that is done, nor of what is in a record.
+//! Retention: deleting the oldest records so that the chain can still be checked.
 
 use std::time::{Duration, SystemTime};
 
 use super::journal::{Journal, number};
 use super::record::open_header;
 use super::{Broken, LedgerError};
-use crate::domain::{Event, Stamp, earliest};
+use crate::domain::{Event, Stamp, StoreEvent, earliest};
 use crate::store::Change;
 
-/// Records that are deleted in one commit. A record that has to be written meanwhile waits for one such commit at most.
+/// Records deleted in one commit. A record that is written meanwhile waits for one such commit at most.
 const AT_ONCE: usize = 50;
-/// One in so many records is deleted by age in one call at most.
+/// At most one in this many records is deleted by age in one call.
 const AT_ONCE_BY_AGE: u64 = 20;
 
 /// Which records are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
-    /// Those that are not older; `None` for any age.
+    /// The greatest age; `None` for no limit.
     pub age: Option<Duration>,
-    /// The newest with so many bytes together; `None` for any number.
+    /// The most bytes, counted from the newest record; `None` for no limit.
     pub bytes: Option<u64>,
 }
 
 impl Journal {
-    /// Deletes the oldest records that `keep` does not hold, all but those that still wait for the hub. First a record says which
-    /// are deleted and carries the hash of the last of them. Returns how many are gone.
+    /// Deletes the oldest records that `keep` does not cover, except those that still wait for the hub. First a record is written that says
+    /// which are deleted and carries the hash of the last of them. Returns how many were deleted.
     ///
-    /// By age only what is surely old is deleted, and a twentieth of the records at once at most, so that a clock which is wrong all the same
-    /// does no great harm before somebody notices: to be called again and again. Nothing is while the kernel does not say that the wall
-    /// clock is kept in step. How long it has been is for the caller to ask.
+    /// By age, only records that are certainly old are deleted, and at most a twentieth of all in one call, which limits the harm of a wrong
+    /// clock; call it repeatedly. Nothing is deleted by age while the kernel does not report the wall clock as synchronised. For how long it
+    /// has been is for the caller to check.
     pub fn prune(&self, keep: Keep, stamp: &Stamp) -> Result<u64, LedgerError> {
         let _alone = self.tidying();
         self.finish_pruning()?;
@@ -52,19 +50,22 @@ impl Journal {
             (_, bytes) => format!("the journal was larger than {} bytes", bytes.unwrap_or(0)),
         };
         let records = through - first + 1;
-        self.append(&Event::Pruned { through, hash: newest.hash, records, reason }, stamp)?;
+        self.append(&StoreEvent::Pruned { through, hash: newest.hash, records, reason }.into(), stamp)?;
         self.delete(first, through)?;
         self.compact();
         Ok(records)
     }
 
-    /// A deletion that was cut short goes on.
+    /// Completes a deletion that was interrupted.
     fn finish_pruning(&self) -> Result<(), LedgerError> {
-        // It was announced in the newest record but a few; looking through the last thousand is enough, because whoever deletes holds
-        // up everything that would write much.
+        // It was announced in one of the newest records. The last thousand suffice, because a deletion holds up everything that writes
+        // much.
         let Some(last) = self.last()? else { return Ok(()) };
         let recent = self.list(last.seq.saturating_sub(1000).., super::Order::NewestFirst, 1000)?;
-        let through = recent.iter().find(|record| record.kind == "pruned").and_then(|r| r.content["through"].as_u64());
+        let through = recent.iter().find_map(|record| match record.content.event() {
+            Some(Event::Store(StoreEvent::Pruned { through, .. })) => Some(*through),
+            _ => None,
+        });
         let first = self.first()?;
         match through {
             Some(through) if through >= first => self.delete(first, through),
@@ -77,7 +78,7 @@ impl Journal {
         for entry in self.records.range(first.to_be_bytes()..=through.to_be_bytes()) {
             let (key, header) = entry?;
             changes.extend([self.records.delete(&*key), self.contents.delete(&*key)]);
-            // A header that cannot be read leads to no id; the id is left, and checking the chain tells.
+            // A header that cannot be read leads to no id; the id is left, and `verify` reports it.
             if let Ok((record, _)) = open_header(&header) {
                 changes.push(self.ids.delete(*record.id.as_bytes()));
             }
@@ -91,14 +92,14 @@ impl Journal {
         Ok(())
     }
 
-    /// The number of the first record that there is.
+    /// The number of the oldest record.
     fn first(&self) -> Result<u64, LedgerError> {
         Ok(self.records.first()?.map_or(Ok(1), |(key, _)| number(&key))?)
     }
 
-    /// The number up to which all records are surely older than `limit`; 0 when none is. Only the time of a record whose clock was in step
-    /// counts, and what was written before such a record is at least as old: so a record of a clock that was not set, however it is dated,
-    /// goes with the first of these after it. One that lies beyond `now` is an outlier and ends nothing.
+    /// The number up to which all records are certainly older than `limit`; 0 when there are none. Only the times of records with a
+    /// synchronised clock count, and a record before such a one is at least as old: so a record whose clock was not set goes with the first
+    /// synchronised record after it. A time after `now` is an outlier and is ignored.
     fn older_than(&self, limit: Option<SystemTime>, now: SystemTime) -> Result<u64, LedgerError> {
         let Some(limit) = limit else { return Ok(0) };
         let (mut first, mut through) = (None, 0);
@@ -121,8 +122,8 @@ impl Journal {
         Ok(through.min(first.saturating_add(share) - 1))
     }
 
-    /// The number up to which records have to go when there are more than so many bytes; 0 when there are not. A tenth more goes than has
-    /// to, so that the copy is not written anew for every few records.
+    /// The number up to which records are deleted to stay within `bytes`; 0 when they fit. A tenth more than necessary is deleted, so that the
+    /// copy is not rewritten for every few records.
     fn beyond(&self, bytes: u64) -> Result<u64, LedgerError> {
         // Looking at every record takes long where there are a million.
         if self.store.copy_bytes() <= bytes {
@@ -143,7 +144,7 @@ impl Journal {
         Ok(0)
     }
 
-    /// The store's copy gives the room back. Not worth failing for.
+    /// Rewrites the store's copy without what was deleted. A failure is only logged.
     pub(super) fn compact(&self) {
         if let Err(error) = self.store.compact() {
             tracing::warn!(%error, "the second copy of the store still holds what was deleted");
@@ -154,6 +155,7 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::DaemonEvent;
     use crate::ledger::{Order, Outbox, OutboxLimit};
     use crate::store::Store;
 
@@ -164,7 +166,7 @@ mod tests {
     }
 
     fn event(n: u32) -> Event {
-        Event::Stopped { reason: format!("day {n}") }
+        DaemonEvent::Stopped { reason: format!("day {n}") }.into()
     }
 
     /// A record a day for 30 days.
@@ -194,7 +196,7 @@ mod tests {
         assert_eq!(journal.prune(keep, &day(30)).unwrap(), 2, "a bounded share at once");
         assert_eq!(prune_all(&journal, keep, 30), 18);
         assert_eq!(numbers(&journal)[0], 21);
-        assert_eq!(journal.last().unwrap().unwrap().content["reason"], "older than 10 days");
+        assert_eq!(journal.last().unwrap().unwrap().content.to_json()["reason"], "older than 10 days");
         assert_eq!(journal.verify().unwrap().pruned_through, 20);
         assert_eq!(journal.prune(keep, &day(30)).unwrap(), 0);
         assert_eq!(prune_all(&journal, keep, 35), 5);
@@ -220,7 +222,8 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let journal = month(&store);
         let hash = journal.get(20).unwrap().unwrap().hash;
-        journal.append(&Event::Pruned { through: 20, hash, records: 20, reason: "age".into() }, &day(30)).unwrap();
+        let pruned = StoreEvent::Pruned { through: 20, hash, records: 20, reason: "age".into() };
+        journal.append(&pruned.into(), &day(30)).unwrap();
         journal.delete(1, 7).unwrap();
         assert_eq!(journal.verify().unwrap().pruned_through, 20);
         journal.prune(Keep::default(), &day(30)).unwrap();

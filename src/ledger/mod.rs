@@ -1,15 +1,12 @@
-//! The record of what happened: a journal whose entries hang together by their hashes, and the words that explain one.
-//!
-//! Knows nothing of brokers, doors and command lines. It is told of an [`crate::domain::Event`] and keeps it for good.
+//! The record of what happened: a hash-chained journal of [`crate::domain::Event`]s, and the words that explain a record.
 //!
 //! # What the chain proves, and what it does not
 //!
 //! Each record holds the hash of the one before it, so a record that was changed, taken out, put in or moved is found by
-//! [`Journal::verify`], as long as a later record stands. It does not prove that nothing was cut off at the end, nor does it stop
-//! somebody with write access who computes the whole chain anew: for that, keep the newest hash somewhere else.
+//! [`Journal::verify`], as long as there is a later record. It does not prove that nothing was cut off at the end, nor does it stop
+//! somebody with write access who recomputes the whole chain: for that, keep the newest hash somewhere else.
 
 pub mod attendance;
-mod content;
 mod dating;
 mod erase;
 mod explain;
@@ -19,22 +16,18 @@ mod keep;
 mod outbox;
 mod record;
 mod select;
-mod shown;
-mod spans;
 mod verify;
 
 #[cfg(test)]
 mod crash;
 
-pub use content::gates;
 pub use dating::{Dated, Window};
-pub use explain::{explain, explain_in, receipt, receipt_in};
+pub use explain::{explain, explain_dated, explain_in, receipt, receipt_dated, receipt_in};
 pub use gap::{Gap, GapMarks};
 pub use journal::{Journal, Order, TREES};
 pub use keep::Keep;
 pub use outbox::{Outbox, OutboxLimit, Shed};
 pub use record::Record;
-pub use shown::{explain_dated, receipt_dated};
 pub use verify::Verified;
 
 /// Why the journal could not do what it was asked.

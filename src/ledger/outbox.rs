@@ -1,8 +1,8 @@
-//! The outbox: which records still have to reach the hub, kept over restarts and outages.
+//! The outbox: which records still have to reach the hub, kept across restarts and outages.
 //!
-//! Knows nothing of the broker. A record enters it in the commit that writes the record, and leaves it when the hub has
+//! A record enters it in the commit that writes the record, and leaves it when the hub has
 //! acknowledged it. The tree `outbox` maps a record's number (big-endian) to the bytes of the record (u32, big-endian); the record
-//! itself stays in the journal. It has a largest size: beyond that the oldest leave it unsent, which is counted and written down.
+//! itself stays in the journal. Its size is bounded: when it is full, the oldest records leave it unsent, which is counted and recorded.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,16 +10,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::LedgerError;
 use crate::store::{Change, Store, Tree};
 
-/// Acknowledgements that wait for the next record before they are written on their own. One that a power cut swallows makes the
-/// hub send a record twice, which its number and id tell.
+/// Acknowledgements that wait for the next record before they are written by themselves. After a power cut the hub may send a record twice,
+/// with the same number and id.
 const LAZY: usize = 64;
-/// When it is full, so many hundredths of it leave at once, so that this is written down once for all of them.
+/// The share of a full outbox that leaves at once, in percent, so that one record reports all of them.
 const SHED_PERCENT: u64 = 1;
 
-/// How much may wait.
+/// The outbox's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutboxLimit {
-    /// Bytes of all waiting records together.
+    /// Of all waiting records together.
     pub bytes: u64,
     pub records: usize,
 }
@@ -31,7 +31,7 @@ impl Default for OutboxLimit {
     }
 }
 
-/// The records that wait for the hub. One process keeps one, and shares it between threads.
+/// The records that wait for the hub. A process has one, shared between threads.
 pub struct Outbox {
     store: Store,
     tree: Tree,
@@ -46,10 +46,10 @@ struct State {
     bytes: u64,
     /// Acknowledged, and not yet deleted from the tree.
     done: Vec<u64>,
-    /// How many left unsent since the start.
+    /// How many left unsent since it was opened.
     shed: u64,
-    /// Those of them that no record tells of yet.
-    untold: Option<Shed>,
+    /// Those of them that no record reports yet.
+    unreported: Option<Shed>,
 }
 
 /// Records that left the outbox unsent.
@@ -60,7 +60,7 @@ pub struct Shed {
     pub through: u64,
 }
 
-/// What a commit does to the outbox; nothing has happened yet.
+/// What a commit will do to the outbox.
 pub(super) struct Entry {
     pub changes: Vec<Change>,
     shed: Option<Shed>,
@@ -70,13 +70,13 @@ pub(super) struct Entry {
 }
 
 impl Outbox {
-    /// Opens the outbox that lives in `store`, or begins one.
+    /// Opens the outbox in `store`, or begins one.
     pub fn open(store: &Store, limit: OutboxLimit) -> Result<Outbox, LedgerError> {
         let tree = store.tree("outbox")?;
         let mut state = State::default();
         for entry in tree.iter() {
             let (key, value) = entry?;
-            // Anything else is not of this program's making, and nothing is owed to it.
+            // Anything else was not written by this program.
             if let (Ok(key), Ok(value)) = (<[u8; 8]>::try_from(&*key), <[u8; 4]>::try_from(&*value)) {
                 state.insert(u64::from_be_bytes(key), u32::from_be_bytes(value));
             }
@@ -91,8 +91,8 @@ impl Outbox {
         self.state().waiting.range(above..).take(limit).map(|(seq, _)| *seq).collect()
     }
 
-    /// The hub has it. On disk with the next record, or after some more acknowledgements, or with [`Outbox::flush`]: after a power cut
-    /// it may have to be sent again.
+    /// The hub has it. Written with the next record, after some more acknowledgements, or by [`Outbox::flush`]; after a power cut it may be
+    /// sent again.
     pub fn acknowledge(&self, seq: u64) -> Result<(), LedgerError> {
         let many = {
             let mut state = self.state();
@@ -105,9 +105,9 @@ impl Outbox {
         if many { self.flush() } else { Ok(()) }
     }
 
-    /// Writes down what was acknowledged.
+    /// Writes what was acknowledged.
     pub fn flush(&self) -> Result<(), LedgerError> {
-        // The state is not held while the store writes: who appends holds the store first, then the state.
+        // The state is not locked while the store writes: an append locks the store first, then the state.
         let done = self.state().done.clone();
         if done.is_empty() {
             return Ok(());
@@ -123,12 +123,12 @@ impl Outbox {
         self.state().waiting.len()
     }
 
-    /// Whether none waits.
+    /// Whether no record waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many bytes the waiting records have.
+    /// The bytes of all waiting records.
     pub fn bytes(&self) -> u64 {
         self.state().bytes
     }
@@ -138,7 +138,7 @@ impl Outbox {
         self.state().shed
     }
 
-    /// What it takes to add record `seq` of so many bytes, in the same commit as the record.
+    /// The changes that add record `seq`, for the same commit as the record.
     pub(super) fn entry(&self, seq: u64, bytes: usize) -> Entry {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let state = self.state();
@@ -169,22 +169,22 @@ impl Outbox {
     pub(super) fn entered(&self, entry: &Entry) {
         let mut state = self.state();
         if let Some(shed) = entry.shed {
-            // What was acknowledged since is not in it any more, and was not lost.
+            // Those that were acknowledged meanwhile are gone, and were not lost.
             let gone: Vec<u64> = state.waiting.range(shed.from..=shed.through).map(|(seq, _)| *seq).collect();
             for seq in &gone {
                 state.remove(*seq);
             }
             state.shed += gone.len() as u64;
-            let Shed { records, from, .. } = state.untold.unwrap_or(Shed { records: 0, ..shed });
-            state.untold = Some(Shed { records: records + gone.len() as u64, from, through: shed.through });
+            let Shed { records, from, .. } = state.unreported.unwrap_or(Shed { records: 0, ..shed });
+            state.unreported = Some(Shed { records: records + gone.len() as u64, from, through: shed.through });
         }
         state.done.retain(|seq| !entry.done.contains(seq));
         state.insert(entry.seq, entry.bytes);
     }
 
-    /// What left it unsent and has not been told; it counts as told from now on.
-    pub(super) fn take_untold(&self) -> Option<Shed> {
-        self.state().untold.take()
+    /// The records that left it unsent and were not reported; they count as reported from now on.
+    pub(super) fn take_unreported(&self) -> Option<Shed> {
+        self.state().unreported.take()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -211,11 +211,11 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::domain::{Event, Stamp};
+    use crate::domain::{Content, DaemonEvent, Event, Stamp, StoreEvent};
     use crate::ledger::Journal;
 
     fn event() -> Event {
-        Event::Stopped { reason: "because".into() }
+        Event::Daemon(DaemonEvent::Stopped { reason: "because".into() })
     }
 
     fn open(store: &Store, limit: OutboxLimit) -> (Journal, Arc<Outbox>) {
@@ -268,9 +268,9 @@ mod tests {
         append(&journal);
         // The one that came, and the record about those that went.
         assert_eq!((outbox.len(), outbox.shed()), (199, 3));
-        let told = journal.last().unwrap().unwrap();
-        assert_eq!(told.kind, "outbox_shed");
-        assert_eq!(told.content, serde_json::json!({ "records": 3, "from": 1, "through": 3 }));
+        let record = journal.last().unwrap().unwrap();
+        assert_eq!(record.kind, "outbox_shed");
+        assert_eq!(record.content, Content::from(&StoreEvent::OutboxShed { records: 3, from: 1, through: 3 }.into()));
         assert_eq!(outbox.pending(0, 1), [4]);
     }
 
@@ -284,12 +284,14 @@ mod tests {
         }
         assert!(outbox.bytes() <= 2_000, "{}", outbox.bytes());
         assert!(outbox.shed() > 10);
-        let told: u64 = (1..=journal.last().unwrap().unwrap().seq)
+        let reported: u64 = (1..=journal.last().unwrap().unwrap().seq)
             .filter_map(|seq| journal.get(seq).unwrap())
-            .filter(|record| record.kind == "outbox_shed")
-            .map(|record| record.content["records"].as_u64().unwrap())
+            .filter_map(|record| match record.content.event() {
+                Some(Event::Store(StoreEvent::OutboxShed { records, .. })) => Some(*records),
+                _ => None,
+            })
             .sum();
-        // Only what the last of these records pushed out itself is not told yet.
-        assert!(told <= outbox.shed() && outbox.shed() - told <= 1, "{told} of {}", outbox.shed());
+        // Only what the last of these records pushed out itself is not reported yet.
+        assert!(reported <= outbox.shed() && outbox.shed() - reported <= 1, "{reported} of {}", outbox.shed());
     }
 }

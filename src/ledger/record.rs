@@ -1,7 +1,5 @@
 //! One entry of the journal: its fields, its bytes, its hash.
 //!
-//! Knows nothing of the database that keeps the bytes, nor of what the content means.
-//!
 //! # Bytes
 //!
 //! Integers are big-endian. A text is one byte that counts its UTF-8 bytes, then those bytes.
@@ -22,17 +20,18 @@
 //! ```
 //!
 //! The content is kept apart: 16 random bytes, then JSON. The random bytes keep anybody from guessing an erased content (a name,
-//! say) and trying it against the hash. So a person can be erased from a content and the chain still holds: sixteen zeros stand in the
-//! place of the random bytes then, and the content no longer has the hash of the record.
+//! say) and trying it against the hash. So a person can be erased from a content and the chain still holds: sixteen zeros then replace
+//! the random bytes, and the content no longer has the hash of the record.
 
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::LedgerError;
-use crate::domain::Stamp;
+use crate::domain::{Content, Recorded, Stamp};
 
 /// The layout that this file reads and writes.
 const VERSION: u8 = 2;
@@ -56,13 +55,13 @@ pub struct Record {
     pub since_boot: Duration,
     /// The machine's name for the time between two starts; zeros when it is not known.
     pub boot: Uuid,
-    /// Whether the wall clock was set by the network or another source; `None` when that could not be told.
+    /// Whether the wall clock was set by the network or another source; `None` when that is not known.
     pub synchronised: Option<bool>,
     /// What happened, in one word: `granted`, `door_opened`, …
     pub kind: String,
-    /// The details; which fields there are depends on `kind`.
-    pub content: Value,
-    /// A person was erased from the content since it was written.
+    /// The event.
+    pub content: Content,
+    /// A person was erased from the content.
     pub erased: bool,
     /// The hash of the record before; zeros for the first.
     pub previous: [u8; 32],
@@ -82,6 +81,13 @@ impl Record {
         (hex(&self.previous), hex(&self.hash))
     }
 
+    /// What the hub is given of it.
+    pub fn recorded(&self) -> Recorded {
+        let (previous, hash) = self.hashes();
+        let (id, time, kind) = (self.id.to_string(), self.time(), self.kind.clone());
+        Recorded { seq: self.seq, id, time, kind, content: self.content.clone(), previous, hash }
+    }
+
     /// All fields as JSON: `seq`, `id`, `time`, `utc_offset_s`, `boot`, `since_boot_ms`, `synchronised`, `kind`, `content`, `erased`, and
     /// `previous` and `hash` in hexadecimal.
     pub fn to_json(&self) -> Value {
@@ -94,7 +100,7 @@ impl Record {
             "since_boot_ms": u64::try_from(self.since_boot.as_millis()).unwrap_or(u64::MAX),
             "synchronised": self.synchronised,
             "kind": self.kind,
-            "content": self.content,
+            "content": self.content.to_json(),
             "erased": self.erased,
             "previous": hex(&self.previous),
             "hash": hex(&self.hash),
@@ -123,7 +129,7 @@ impl Record {
             boot: text("boot")?.parse().ok()?,
             synchronised: json.get("synchronised")?.as_bool(),
             kind: text("kind")?.to_owned(),
-            content: json.get("content")?.clone(),
+            content: Content::from_json(text("kind")?, json.get("content")?.clone()),
             erased: json.get("erased")?.as_bool()?,
             previous: hash("previous")?,
             hash: hash("hash")?,
@@ -188,7 +194,7 @@ pub(super) fn seal(draft: Draft) -> Result<(Record, Sealed), LedgerError> {
         boot: Uuid::from_bytes(boot),
         synchronised,
         kind: draft.kind.to_owned(),
-        content: draft.content,
+        content: Content::from_json(draft.kind, draft.content),
         erased: false,
         previous: draft.previous,
         hash,
@@ -197,26 +203,47 @@ pub(super) fn seal(draft: Draft) -> Result<(Record, Sealed), LedgerError> {
 }
 
 /// The bytes of a content from which somebody was erased.
-pub(super) fn erased(content: &Value) -> Vec<u8> {
+pub(super) fn erased(content: &Content) -> Vec<u8> {
     let mut bytes = ERASED.to_vec();
-    bytes.extend_from_slice(content.to_string().as_bytes());
+    bytes.extend_from_slice(content.to_json().to_string().as_bytes());
     bytes
 }
 
 /// Reads a record back. The error says in words what does not fit; the hashes of header and content are checked (not that of a content
 /// from which somebody was erased), the link to the record before is not.
 pub(super) fn open(header: &[u8], content: &[u8]) -> Result<Record, &'static str> {
+    let (mut record, json) = check(header, content)?;
+    let json = serde_json::from_slice(json).map_err(|_| NOT_JSON)?;
+    record.content = Content::from_json(&record.kind, json);
+    Ok(record)
+}
+
+/// As [`open`], with the content read only for the kinds that `read` names. The JSON of all others is checked for its syntax.
+pub(super) fn open_some(header: &[u8], content: &[u8], read: &[&str]) -> Result<Record, &'static str> {
+    let (mut record, json) = check(header, content)?;
+    match read.contains(&record.kind.as_str()) {
+        true => record.content = Content::from_json(&record.kind, serde_json::from_slice(json).map_err(|_| NOT_JSON)?),
+        false => {
+            let IgnoredAny = serde_json::from_slice(json).map_err(|_| NOT_JSON)?;
+        }
+    }
+    Ok(record)
+}
+
+const NOT_JSON: &str = "its content is not JSON";
+
+/// A record whose hashes are right, without its content, and the content's JSON.
+fn check<'a>(header: &[u8], content: &'a [u8]) -> Result<(Record, &'a [u8]), &'static str> {
     let (mut record, content_hash) = open_header(header)?;
     let (salt, json) = content.split_at_checked(SALT_BYTES).ok_or("its content is too short")?;
     record.erased = salt == ERASED;
     if !record.erased && *blake3::hash(content).as_bytes() != content_hash {
         return Err("its content does not match the hash in the record");
     }
-    record.content = serde_json::from_slice(json).map_err(|_| "its content is not JSON")?;
-    Ok(record)
+    Ok((record, json))
 }
 
-/// Reads the chained part alone: the record with an empty content, and the hash its content must have.
+/// Reads the chained part alone: the record without its content, and the hash its content must have.
 pub(super) fn open_header(header: &[u8]) -> Result<(Record, [u8; 32]), &'static str> {
     let mut rest = Bytes(header);
     let [version] = rest.take()?;
@@ -238,17 +265,17 @@ pub(super) fn open_header(header: &[u8]) -> Result<(Record, [u8; 32]), &'static 
     let kind = rest.text()?.to_owned();
     let content_hash: [u8; 32] = rest.take()?;
     let previous = rest.take()?;
-    let hashed = header.len() - rest.0.len();
+    let hashed = header.get(..header.len().saturating_sub(rest.0.len())).unwrap_or_default();
     let hash: [u8; 32] = rest.take()?;
     if !rest.0.is_empty() {
         return Err("it is longer than its fields");
     }
-    if *blake3::hash(&header[..hashed]).as_bytes() != hash {
+    if *blake3::hash(hashed).as_bytes() != hash {
         return Err("it does not match its own hash");
     }
     let at: Timestamp = time.parse().map_err(|_| "its time is not RFC 3339")?;
     let at = SystemTime::try_from(at).map_err(|_| "its time is beyond this machine's clock")?;
-    let content = Value::Null;
+    let content = Content::Unknown(Value::Null);
     let record =
         Record { seq, id, at, offset_s, since_boot, boot, synchronised, kind, content, erased: false, previous, hash };
     Ok((record, content_hash))
@@ -270,9 +297,9 @@ fn in_utc(at: Timestamp) -> String {
 
 /// Kinds and times are far shorter than 255 bytes; a longer text would be cut, never misread.
 fn push_text(out: &mut Vec<u8>, text: &str) {
-    let length = text.len().min(usize::from(u8::MAX)) as u8;
+    let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
     out.push(length);
-    out.extend_from_slice(&text.as_bytes()[..usize::from(length)]);
+    out.extend(text.bytes().take(usize::from(length)));
 }
 
 /// What is left to read of a header.

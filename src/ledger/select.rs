@@ -1,7 +1,4 @@
-//! Records by time and kind. The wall clock does not rise with the numbers of the records, so nothing is left out because its
-//! neighbours are too old: the [`Timeline`] says where to look.
-//!
-//! Knows nothing of what a record means.
+//! Records by time and kind. The wall clock does not rise with the numbers of the records, so the [`Timeline`] decides where to look.
 
 use std::ops::{Bound, RangeBounds};
 use std::sync::{MutexGuard, PoisonError};
@@ -81,9 +78,9 @@ impl Journal {
         let after = (key_bound(Bound::Excluded(&timeline.through())), Bound::Unbounded);
         for entry in self.records.range::<[u8; 8], _>(after) {
             let (_, header) = entry?;
-            // One that cannot be read is found by `verify`, and when it is asked for.
+            // A record that cannot be read is reported by `verify`, and when it is asked for.
             if let Ok((record, _)) = open_header(&header) {
-                timeline.tell(&record);
+                timeline.add(&record);
             }
         }
         Ok(timeline)
@@ -112,7 +109,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::domain::{Event, Stamp};
+    use crate::domain::{DoorEvent, Event, Stamp};
     use crate::store::Store;
 
     /// 2026-05-04T06:00:00Z.
@@ -140,8 +137,8 @@ mod tests {
                 ..Stamp::at(at)
             };
             let event = match n % 7 {
-                0 => Event::DoorOpened { door: "front".into() },
-                _ => Event::ContactsBack { door: "front".into() },
+                0 => Event::Door(DoorEvent::DoorOpened { door: "front".into() }),
+                _ => Event::Door(DoorEvent::ContactsBack { door: "front".into() }),
             };
             journal.append(&event, &stamp).unwrap();
         }
@@ -173,7 +170,7 @@ mod tests {
     fn records_that_come_later_date_those_that_were_read_before() {
         let dir = tempfile::tempdir().unwrap();
         let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
-        let event = Event::DoorOpened { door: "front".into() };
+        let event = Event::Door(DoorEvent::DoorOpened { door: "front".into() });
         let stamp = |since_boot, wall, synchronised| Stamp {
             since_boot: Duration::from_secs(since_boot),
             boot: [7; 16],

@@ -1,13 +1,13 @@
-//! Checking the chain: every record, every link, and every gap and erasure against the record that owns up to it.
-//!
-//! Knows nothing of how records come about.
-
-use std::ops::RangeInclusive;
+//! Checking the chain: every record, every link, and every gap and erasure against the record that reports it.
 
 use super::journal::{Journal, number, unreadable};
-use super::record::{open, open_header, unhex};
-use super::{Broken, Record, spans};
+use super::record::{open_header, open_some};
+use super::{Broken, Record};
+use crate::domain::{Event, SeqRanges, StoreEvent};
 use crate::store::Entry;
+
+/// The kinds that say something about other records.
+const CLAIMS: [&str; 3] = ["pruned", "journal_back", "erased"];
 
 /// What was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Journal {
             }
             let content = self.contents.get(&key).map_err(unreadable(expected))?;
             let content = content.ok_or_else(|| broken("its content is missing"))?;
-            let record = open(&header, &content).map_err(broken)?;
+            let record = open_some(&header, &content, &CLAIMS).map_err(broken)?;
             if record.seq != expected {
                 return Err(broken("it carries another record's number"));
             }
@@ -58,7 +58,7 @@ impl Journal {
                 return Err(broken("its id does not lead to it"));
             }
             previous = Some(record.hash);
-            claims.hear(&record);
+            claims.add(&record);
             found.records += 1;
             expected += 1;
         }
@@ -108,38 +108,35 @@ impl Journal {
     }
 }
 
-/// What records say of other records.
+/// What records report about other records.
 #[derive(Default)]
 struct Claims {
     /// The newest deletion: up to which record, and its hash.
     pruned: Option<(u64, [u8; 32])>,
     /// Records from which somebody was erased.
     erased: Vec<u64>,
-    /// Erasures: the record that tells of it, and what it was about.
-    erasures: Vec<(u64, Vec<RangeInclusive<u64>>)>,
+    /// Erasures: the record that reports it, and the records that it changed.
+    erasures: Vec<(u64, SeqRanges)>,
     /// How many records report lost events, and how many they report.
     gaps: (u64, u64),
 }
 
 impl Claims {
-    fn hear(&mut self, record: &Record) {
+    fn add(&mut self, record: &Record) {
         if record.erased {
             self.erased.push(record.seq);
         }
+        let Some(Event::Store(event)) = record.content.event() else { return };
         // Only a content that still has its hash is a witness.
-        match record.kind.as_str() {
-            "pruned" if !record.erased => {
-                let through = record.content["through"].as_u64();
-                let hash = record.content["hash"].as_str().and_then(unhex);
-                self.pruned = through.filter(|through| *through < record.seq).zip(hash).or(self.pruned);
+        match event {
+            StoreEvent::Pruned { through, hash, .. } if !record.erased && *through < record.seq => {
+                self.pruned = Some((*through, *hash));
             }
-            "journal_back" => {
-                let lost = record.content["lost"].as_u64().unwrap_or_default();
-                self.gaps = (self.gaps.0 + u64::from(lost > 0), self.gaps.1.saturating_add(lost));
+            StoreEvent::JournalBack { lost, .. } => {
+                self.gaps = (self.gaps.0 + u64::from(*lost > 0), self.gaps.1.saturating_add(*lost));
             }
-            "erased" if !record.erased => {
-                let ranges = record.content["records"].as_str().and_then(spans::read);
-                self.erasures.extend(ranges.map(|ranges| (record.seq, ranges)));
+            StoreEvent::Erased { records, .. } if !record.erased => {
+                self.erasures.push((record.seq, records.clone()));
             }
             _ => {}
         }
@@ -147,9 +144,7 @@ impl Claims {
 
     /// The first record that lost its content's hash without a later record that says why.
     fn unclaimed(&self) -> Option<u64> {
-        let claimed = |seq: &u64| {
-            self.erasures.iter().any(|(by, ranges)| by > seq && ranges.iter().any(|range| range.contains(seq)))
-        };
+        let claimed = |seq: &u64| self.erasures.iter().any(|(by, records)| by > seq && records.contains(*seq));
         self.erased.iter().find(|seq| !claimed(seq)).copied()
     }
 }

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use super::{Enrolment, OfficeError, Recorder, Register};
 use crate::access::NearEnough;
 use crate::clock::SystemClock;
-use crate::domain::{Distance, Embedding, ModelId, PersonId, Quality};
+use crate::domain::{Distance, Embedding, Event, ModelId, PeopleEvent, PersonId, Personal, Quality};
 use crate::gallery::{Gallery, NewPerson, Template};
 use crate::ledger::{Journal, Order};
 use crate::seal::Ring;
@@ -33,7 +33,7 @@ fn enrolment(name: &str) -> Enrolment {
 
 /// Makes every kind of change to one person. The names are unique across runs.
 fn change_all(register: &Register, n: u32) -> Result<(), OfficeError> {
-    let by = || "anna".to_owned();
+    let by = || crate::domain::Actor::from("anna");
     let run = std::process::id();
     let id = register.enroll(enrolment(&format!("one {run} {n}")))?.id;
     register.set_enabled(id, false, by())?;
@@ -68,20 +68,21 @@ type Known = BTreeMap<u32, (String, bool, String, bool)>;
 fn by_the_records(store: &Store) -> Known {
     let mut known = Known::new();
     for record in Journal::open(store).unwrap().list(.., Order::OldestFirst, usize::MAX).unwrap() {
-        let id = record.content["person"]["id"].as_u64().unwrap() as u32;
-        let name = record.content["person"]["name"].as_str().unwrap().to_owned();
+        let Some(Event::People(event)) = record.content.event() else { panic!("{}", record.kind) };
+        let person = event.person().and_then(Personal::known).unwrap();
+        let (id, name) = (person.id.0, person.name.clone().unwrap());
         let who = known.entry(id).or_insert_with(|| (name.clone(), true, String::new(), false));
         who.0 = name;
-        match record.kind.as_str() {
-            "enrolled" | "renamed" => {}
-            "enabled" => who.1 = true,
-            "disabled" => who.1 = false,
-            "changed" => match record.content["what"].as_str().unwrap().strip_prefix("groups ") {
+        match event {
+            PeopleEvent::Enrolled { .. } | PeopleEvent::Renamed { .. } => {}
+            PeopleEvent::Enabled { .. } => who.1 = true,
+            PeopleEvent::Disabled { .. } => who.1 = false,
+            PeopleEvent::Changed { what, .. } => match what.known().unwrap().strip_prefix("groups ") {
                 Some(groups) => who.2 = groups.to_owned(),
                 None => who.3 = true,
             },
-            "removed" => drop(known.remove(&id)),
-            other => panic!("{other}"),
+            PeopleEvent::Removed { .. } => drop(known.remove(&id)),
+            other => panic!("{other:?}"),
         }
     }
     known
@@ -126,7 +127,7 @@ fn a_change_that_cannot_be_recorded_is_not_made() {
     let id = register.enroll(enrolment("Ada")).unwrap().id;
     let before = by_the_gallery(&gallery);
     store.spare(u64::MAX);
-    let by = || "anna".to_owned();
+    let by = || crate::domain::Actor::from("anna");
     let refused = [
         register.enroll(enrolment("Bob")).err(),
         register.rename(id, "Eve", by()).err(),

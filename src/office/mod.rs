@@ -1,18 +1,21 @@
 //! Enrolling, changing and removing people, with a journal record of each act.
 //!
-//! Joins the gallery and the ledger for the daemon's control API and for the command line that opens the store itself, so that both use
-//! the same rules.
+//! Joins the gallery and the ledger for the API, so that the daemon and the commands use the same rules. Also owns the state that doors save
+//! over a restart.
 
+mod clock_evidence;
 mod disk_space;
 mod gates;
 mod outliers;
 mod recorder;
 mod register;
+pub mod saved;
 mod strangers;
 
 #[cfg(test)]
 mod crash;
 
+pub use clock_evidence::{clock_evidence, clock_quality};
 pub use disk_space::DiskSpace;
 pub use gates::{Gates, Refusal};
 pub use recorder::Recorder;

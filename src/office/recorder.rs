@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use super::disk_space::DiskSpace;
 use crate::clock::Clock;
-use crate::domain::{Event, Moment, PersonId};
+use crate::domain::{Actor, DoorEvent, Event, GapDetails, Moment, PersonId, StoreEvent};
 use crate::ledger::{Gap, GapMarks, Journal, Keep, LedgerError, Record};
 use crate::store::{Change, Store, StoreError};
 
@@ -131,7 +131,7 @@ impl Recorder {
 
     /// Counts and marks an event that could not be written. `lost` is `None` if the event then did not happen.
     fn failed(&self, error: &LedgerError, lost: Option<&Event>) {
-        let unlocked = matches!(lost, Some(Event::Unlocked { .. }));
+        let unlocked = matches!(lost, Some(Event::Door(DoorEvent::Unlocked { .. })));
         self.count(&error.to_string(), lost.is_some(), unlocked);
         if lost.is_some() {
             self.mark();
@@ -234,7 +234,7 @@ impl Recorder {
     }
 
     /// Erases a person from all records, or from those before a time; see [`Journal::erase`].
-    pub fn erase(&self, person: PersonId, before: Option<SystemTime>, by: &str) -> Result<u64, LedgerError> {
+    pub fn erase(&self, person: PersonId, before: Option<SystemTime>, by: &Actor) -> Result<u64, LedgerError> {
         let stamp = self.clock.stamp();
         self.journal.erase(person, before.unwrap_or(stamp.at), by, &stamp)
     }
@@ -242,7 +242,7 @@ impl Recorder {
     /// Records repairs of the store and lost events.
     fn report_repairs_and_gaps(&self) -> Result<(), LedgerError> {
         for repair in self.store.take_repairs() {
-            self.append(&Event::StoreMended { what: repair.what, lost: repair.lost }, &[])?;
+            self.append(&Event::Store(StoreEvent::StoreMended { what: repair.what, lost: repair.lost }), &[])?;
         }
         if self.gap().is_none() && self.trouble().is_none() {
             return Ok(());
@@ -269,7 +269,15 @@ impl Recorder {
         let old = known.iter().take(known.len().saturating_sub(REPORTED_IDS));
         let mut changes: Vec<Change> = old.map(|id| reported_ids.delete(&**id)).collect();
         changes.push(reported_ids.put(gap.id.as_bytes(), []));
-        self.append(&Event::JournalBack { lost, unlocked, since, failed_for, reason }, &changes)?;
+        self.append(
+            &Event::Store(StoreEvent::JournalBack {
+                lost,
+                details: Some(GapDetails { unlocked, since }),
+                failed_for,
+                reason,
+            }),
+            &changes,
+        )?;
         tracing::info!(lost, "the journal can be written again");
         {
             let mut state = self.state();

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::Recorder;
 use super::outliers::find_outliers;
 use crate::access::{Cut, NearEnough};
-use crate::domain::{Distance, Event, GallerySize, Named, PersonId};
+use crate::domain::{Actor, Distance, Event, GallerySize, Named, PeopleEvent, PersonId, Personal, StoreEvent};
 use crate::gallery::{Gallery, GalleryError, Locked, NewPerson, Person, Prepared, Template};
 use crate::ledger::LedgerError;
 use crate::names::{self, NameFault};
@@ -35,7 +35,7 @@ pub struct Enrolment {
     /// Enrol even if the face or the name is that of an enrolled person, or if the templates do not look like one person.
     pub force: bool,
     /// Who enrols.
-    pub by: String,
+    pub by: Actor,
 }
 
 /// Why a change was refused or failed.
@@ -105,45 +105,47 @@ impl Register {
             Some(id) => self.gallery.prepare_renewal(id, &templates)?,
             None => self.gallery.prepare_enrolment(person, &templates)?,
         };
-        self.write(prepared, |person| Event::Enrolled { person, templates: count, by })
+        self.write(prepared, |person| Event::People(PeopleEvent::Enrolled { person, templates: count, by }))
     }
 
     /// Renames a person.
     ///
     /// # Errors
     /// As for an enrolment: [`OfficeError::SameName`], [`OfficeError::LookAlike`], [`OfficeError::Unclear`].
-    pub fn rename(&self, id: PersonId, name: &str, by: String) -> Result<Person, OfficeError> {
+    pub fn rename(&self, id: PersonId, name: &str, by: Actor) -> Result<Person, OfficeError> {
         let _enrolling = self.enrolling.lock().unwrap_or_else(PoisonError::into_inner);
         let Person { name: before, employee_id, .. } = self.gallery.person(id)?;
         self.require_new_name(name, employee_id.as_deref(), Some(id))?;
-        self.write(self.gallery.prepare_rename(id, name)?, |person| Event::Renamed { person, before, by })
+        self.write(self.gallery.prepare_rename(id, name)?, |person| {
+            Event::People(PeopleEvent::Renamed { person, before: before.into(), by })
+        })
     }
 
     /// Sets whether doors open for a person.
-    pub fn set_enabled(&self, id: PersonId, enabled: bool, by: String) -> Result<Person, OfficeError> {
+    pub fn set_enabled(&self, id: PersonId, enabled: bool, by: Actor) -> Result<Person, OfficeError> {
         self.write(self.gallery.prepare_enabled(id, enabled)?, |person| match enabled {
-            true => Event::Enabled { person, by },
-            false => Event::Disabled { person, by },
+            true => Event::People(PeopleEvent::Enabled { person, by }),
+            false => Event::People(PeopleEvent::Disabled { person, by }),
         })
     }
 
     /// Sets or clears a person's employee id.
-    pub fn set_employee_id(&self, id: PersonId, employee_id: Option<&str>, by: String) -> Result<Person, OfficeError> {
+    pub fn set_employee_id(&self, id: PersonId, employee_id: Option<&str>, by: Actor) -> Result<Person, OfficeError> {
         let before = self.gallery.person(id)?.employee_id;
         let prepared = self.gallery.prepare_employee_id(id, employee_id)?;
         let shown = |id: &Option<String>| id.clone().unwrap_or_else(|| "none".to_owned());
         let what = format!("employee id {}, before {}", shown(&prepared.person().employee_id), shown(&before));
-        self.write(prepared, |person| Event::Changed { person, what, by })
+        self.write(prepared, |person| Event::People(PeopleEvent::Changed { person, what: what.into(), by }))
     }
 
     /// Replaces a person's groups.
-    pub fn set_groups(&self, id: PersonId, groups: &[String], by: String) -> Result<Person, OfficeError> {
+    pub fn set_groups(&self, id: PersonId, groups: &[String], by: Actor) -> Result<Person, OfficeError> {
         let prepared = self.gallery.prepare_groups(id, groups)?;
         let what = match &prepared.person().groups[..] {
             [] => "in no group".to_owned(),
             groups => format!("groups {}", groups.join(", ")),
         };
-        self.write(prepared, |person| Event::Changed { person, what, by })
+        self.write(prepared, |person| Event::People(PeopleEvent::Changed { person, what: what.into(), by }))
     }
 
     /// Sets from when and until when doors open for a person.
@@ -152,7 +154,7 @@ impl Register {
         id: PersonId,
         from: Option<SystemTime>,
         until: Option<SystemTime>,
-        by: String,
+        by: Actor,
     ) -> Result<Person, OfficeError> {
         let prepared = self.gallery.prepare_validity(id, from, until)?;
         let shown =
@@ -163,17 +165,21 @@ impl Register {
             (None, Some(until)) => format!("valid before {until}"),
             (Some(from), Some(until)) => format!("valid from {from}, before {until}"),
         };
-        self.write(prepared, |person| Event::Changed { person, what, by })
+        self.write(prepared, |person| Event::People(PeopleEvent::Changed { person, what: what.into(), by }))
     }
 
     /// Removes a person and erases their templates, even if the person's record is unreadable.
-    pub fn remove(&self, id: PersonId, by: String) -> Result<Person, OfficeError> {
-        self.write(self.gallery.prepare_removal(id)?, |person| Event::Removed { person, by })
+    pub fn remove(&self, id: PersonId, by: Actor) -> Result<Person, OfficeError> {
+        self.write(self.gallery.prepare_removal(id)?, |person| Event::People(PeopleEvent::Removed { person, by }))
     }
 
     /// Commits a change together with its record, then updates the gallery. After a kill there are both or neither.
-    fn write(&self, prepared: Prepared<'_>, event: impl FnOnce(Named) -> Event) -> Result<Person, OfficeError> {
-        let event = event(prepared.person().named());
+    fn write(
+        &self,
+        prepared: Prepared<'_>,
+        event: impl FnOnce(Personal<Named>) -> Event,
+    ) -> Result<Person, OfficeError> {
+        let event = event(prepared.person().named().into());
         self.recorder.record_change(&event, prepared.changes())?;
         Ok(prepared.finish()?)
     }
@@ -263,7 +269,7 @@ pub fn record_sealing(gallery: &Gallery, recorder: &Recorder) -> Result<(), Ledg
     if let ((people, templates @ 1..), RingState::Open(key)) = (gallery.unreported_sealings(), gallery.ring().state()) {
         tracing::info!(people, templates, %key, "sealed templates that were stored plain");
         recorder.record_change(
-            &Event::Sealed { people, templates, key: key.to_string() },
+            &Event::Store(StoreEvent::Sealed { people, templates, key: key.to_string() }),
             &[gallery.mark_sealings_reported()],
         )?;
     }
@@ -274,7 +280,7 @@ pub fn record_sealing(gallery: &Gallery, recorder: &Recorder) -> Result<(), Ledg
 pub fn record_locked_templates(gallery: &Gallery, recorder: &Recorder) -> Result<(), LedgerError> {
     if let Some(Locked { people, templates, why }) = gallery.locked() {
         tracing::error!(people, templates, %why, "ALARM: sealed templates cannot be opened; these people are not recognised");
-        recorder.record(&Event::TemplatesLocked { people, templates, reason: why.to_string() })?;
+        recorder.record(&Event::Store(StoreEvent::TemplatesLocked { people, templates, reason: why.to_string() }))?;
     } else if let Some(problem) = gallery.sealing_problem() {
         tracing::warn!("{problem}");
     }

@@ -5,7 +5,7 @@
 use std::time::SystemTime;
 
 use super::{OfficeError, Recorder};
-use crate::domain::{Distance, Embedding, Event, Named};
+use crate::domain::{Actor, Distance, Embedding, Event, Named, PeopleEvent};
 use crate::gallery::{Gallery, GalleryError, Visit, Visitors};
 use crate::lab::cluster::{ClusterError, cluster};
 
@@ -70,9 +70,11 @@ pub fn strangers(
 }
 
 /// Erases all visits, and records who did it. Returns the number of visits.
-pub fn forget_strangers(visitors: &Visitors, recorder: &Recorder, by: &str) -> Result<usize, OfficeError> {
+pub fn forget_strangers(visitors: &Visitors, recorder: &Recorder, by: &Actor) -> Result<usize, OfficeError> {
     let visits = visitors.erase_all()?;
-    recorder.record(&Event::VisitorsForgotten { visits, by: by.to_owned() }).map_err(OfficeError::Unrecorded)?;
+    recorder
+        .record(&Event::People(PeopleEvent::VisitorsForgotten { visits, by: by.clone() }))
+        .map_err(OfficeError::Unrecorded)?;
     Ok(visits)
 }
 
@@ -136,7 +138,7 @@ mod tests {
         assert_eq!(seen, [10, 40].map(|at| SystemTime::UNIX_EPOCH + Duration::from_secs(at)));
         let (who, distance) = first.nearest.clone().unwrap();
         let nearer = template("net-1", [1.0, 0.1], 0).embedding.distance(&template("net-1", [0.0, 1.0], 0).embedding);
-        assert_eq!((who.name.as_str(), Some(distance)), ("Ada", nearer));
+        assert_eq!((who.name.as_deref(), Some(distance)), (Some("Ada"), nearer));
         assert_eq!(found.groups[1].visits.len(), 1);
     }
 }

@@ -1,7 +1,7 @@
-//! A run's state in a file, from which it goes on bit for bit as if it had never stopped.
+//! Checkpoints: a run's state in a file, from which it resumes bit for bit as if it had not been interrupted.
 //!
-//! One `.npz` holds the newest weights, their averages and what the optimiser keeps, under `weights/`, `average/` and `optimiser/N/`, and
-//! a note with the rest. It is written in one step: a file of its name is whole.
+//! An `.npz` file holds the latest weights, their averages and the optimiser's state, under `weights/`, `average/` and `optimiser/N/`, and a note
+//! with everything else. It is written atomically.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use super::optimiser::{Descent, Optimiser};
 use super::run::State;
 use super::weights::{self, Array, Weights, WeightsError};
 
-/// What begins the name of a checkpoint; its step follows.
+/// The beginning of a checkpoint's name; its step follows.
 const NAME: &str = "checkpoint-";
-/// So many are kept, the newest.
+/// The number of checkpoints that are kept: the newest.
 const KEPT: usize = 2;
 
 /// Why a checkpoint cannot be used.
@@ -26,18 +26,31 @@ const KEPT: usize = 2;
 pub enum CheckpointError {
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    #[error("{path} is no checkpoint of this version of usher ({why}); start anew, or use its weights with --weights", path = path.display())]
-    Foreign { path: PathBuf, why: String },
-    #[error("{path} is of a run with other settings ({what}); give the same ones to go on, or another --out to start anew", path = path.display())]
+    #[error("{path} is not a checkpoint of this version of usher ({why}); start again, or use its weights with --weights", path = path.display())]
+    Foreign { path: PathBuf, why: ForeignCheckpoint },
+    #[error("{path} is of a run with other settings ({what}); use the same settings to resume, or another --out to start again", path = path.display())]
     OtherPlan { path: PathBuf, what: String },
     #[error("{} cannot be read: {why}", path.display())]
     Folder { path: PathBuf, why: std::io::Error },
 }
 
-/// What is no array.
+/// Why a file is not a checkpoint.
+#[derive(Debug, Error)]
+pub enum ForeignCheckpoint {
+    #[error("its note: {0}")]
+    Note(#[from] serde_json::Error),
+    #[error("{0} belongs to no part")]
+    UnknownArray(String),
+    #[error("it has no weights")]
+    NoWeights,
+    #[error("its parts do not match each other")]
+    Mismatch,
+}
+
+/// The part of the state that is not in arrays.
 #[derive(Serialize, Deserialize)]
-struct Rest {
-    /// The settings that must not change from one part of a run to the next, in words.
+struct Note {
+    /// The settings that must be the same when the run resumes, `NAME=VALUE` separated by spaces.
     plan: String,
     epoch: u32,
     done: usize,
@@ -47,7 +60,7 @@ struct Rest {
     suspects: Vec<[u64; 3]>,
 }
 
-/// Writes the state into `folder`, and removes all but the newest checkpoints there. Gives the file.
+/// Writes the state into `folder`, and removes all but the newest checkpoints there. Returns the file.
 pub fn save(folder: &Path, plan: &str, state: &State) -> Result<PathBuf, CheckpointError> {
     let mut arrays = Weights::new();
     for (name, array) in &state.weights {
@@ -61,7 +74,7 @@ pub fn save(folder: &Path, plan: &str, state: &State) -> Result<PathBuf, Checkpo
             arrays.insert(format!("optimiser/{place}/{name}"), flat(values));
         }
     }
-    let rest = Rest {
+    let note = Note {
         plan: plan.to_owned(),
         epoch: state.epoch,
         done: state.done,
@@ -71,11 +84,12 @@ pub fn save(folder: &Path, plan: &str, state: &State) -> Result<PathBuf, Checkpo
         suspects: state.suspects.rows().collect(),
     };
     let path = folder.join(format!("{NAME}{:08}.npz", state.steps));
-    let rest = serde_json::to_string(&rest).expect("numbers and words can be written");
-    weights::write_with_note(&path, &arrays, Some(&rest))?;
-    let all = listed(folder)?;
-    for old in &all[..all.len().saturating_sub(KEPT)] {
-        // Should it not go away, it only takes room.
+    let note =
+        serde_json::to_string(&note).map_err(|why| CheckpointError::Foreign { path: path.clone(), why: why.into() })?;
+    weights::write_with_note(&path, &arrays, Some(&note))?;
+    let all = list(folder)?;
+    for old in all.iter().take(all.len().saturating_sub(KEPT)) {
+        // If this fails, the old checkpoint only takes space.
         drop(std::fs::remove_file(old));
     }
     Ok(path)
@@ -85,16 +99,16 @@ fn flat(values: &[f32]) -> Array {
     Array { shape: vec![values.len()], values: values.to_vec() }
 }
 
-/// The newest checkpoint in a folder; none when the folder is not there or has none.
+/// The newest checkpoint in a folder; `None` if the folder does not exist or has none.
 pub fn newest(folder: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     match folder.exists() {
-        true => Ok(listed(folder)?.pop()),
+        true => Ok(list(folder)?.pop()),
         false => Ok(None),
     }
 }
 
-/// All checkpoints of a folder, the newest last.
-fn listed(folder: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
+/// All checkpoints in a folder, the newest last.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     let unreadable = |why| CheckpointError::Folder { path: folder.to_owned(), why };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
@@ -108,27 +122,27 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
     Ok(found)
 }
 
-/// Reads a state. `plan` must be what it was saved with; `average` is the decay of the average.
+/// Reads a state. `plan` must be the one that it was saved with; `average` is the decay of the average.
 pub fn read(path: &Path, plan: &str, optimiser: Optimiser, average: f32) -> Result<State, CheckpointError> {
     let (arrays, note) = weights::read_with_note(path)?;
-    let foreign = |why: String| CheckpointError::Foreign { path: path.to_owned(), why };
-    let rest: Rest = serde_json::from_str(&note).map_err(|error| foreign(format!("its note: {error}")))?;
-    if rest.plan != plan {
-        return Err(CheckpointError::OtherPlan { path: path.to_owned(), what: difference(&rest.plan, plan) });
+    let foreign = |why| CheckpointError::Foreign { path: path.to_owned(), why };
+    let note: Note = serde_json::from_str(&note).map_err(|error| foreign(error.into()))?;
+    if note.plan != plan {
+        return Err(CheckpointError::OtherPlan { path: path.to_owned(), what: difference(&note.plan, plan) });
     }
     let Parts { weights, averages, kept } = Parts::of(arrays).map_err(foreign)?;
-    if kept.values().any(|all| all.len() != optimiser.figures()) {
-        return Err(foreign(MISFIT.to_owned()));
+    if kept.values().any(|all| all.len() != optimiser.slots()) {
+        return Err(foreign(ForeignCheckpoint::Mismatch));
     }
     Ok(State {
         weights,
-        descent: Descent::resumed(optimiser, rest.descents, kept),
+        descent: Descent::resumed(optimiser, note.descents, kept),
         average: Average::resumed(average, averages),
-        suspects: Suspects::from_rows(rest.suspects),
-        epoch: rest.epoch,
-        done: rest.done,
-        steps: rest.steps,
-        listed: rest
+        suspects: Suspects::from_rows(note.suspects),
+        epoch: note.epoch,
+        done: note.done,
+        steps: note.steps,
+        listed: note
             .listed
             .into_iter()
             .map(|[anchor, positive, negative]| Triplet { anchor, positive, negative })
@@ -136,16 +150,14 @@ pub fn read(path: &Path, plan: &str, optimiser: Optimiser, average: f32) -> Resu
     })
 }
 
-/// The averaged weights of a checkpoint, which are what is exported.
+/// The averaged weights of a checkpoint, for export.
 pub fn averaged(path: &Path) -> Result<Weights, CheckpointError> {
     let parts = Parts::of(weights::read(path)?);
     let Parts { weights, averages, .. } =
         parts.map_err(|why| CheckpointError::Foreign { path: path.to_owned(), why })?;
-    // Nothing more is taken in, so the decay does not matter.
-    Ok(Average::resumed(0.0, averages).over(&weights))
+    // The average is not updated any further, so the decay does not matter.
+    Ok(Average::resumed(0.0, averages).apply(&weights))
 }
-
-const MISFIT: &str = "its parts do not fit each other";
 
 /// The arrays of a checkpoint.
 struct Parts {
@@ -155,10 +167,10 @@ struct Parts {
 }
 
 impl Parts {
-    /// Sorts them by what their names begin with; an error says why they are no checkpoint's.
-    fn of(arrays: Weights) -> Result<Parts, String> {
+    /// Separates them by the prefixes of their names.
+    fn of(arrays: Weights) -> Result<Parts, ForeignCheckpoint> {
         let mut parts = Parts { weights: Weights::new(), averages: BTreeMap::new(), kept: BTreeMap::new() };
-        // By name, so what the optimiser keeps comes in the order of its places.
+        // The arrays are sorted by name, so the optimiser's are in order.
         for (name, array) in arrays {
             if let Some(name) = name.strip_prefix("weights/") {
                 parts.weights.insert(name.to_owned(), array);
@@ -167,7 +179,7 @@ impl Parts {
             } else if let Some((_, name)) = name.strip_prefix("optimiser/").and_then(|rest| rest.split_once('/')) {
                 parts.kept.entry(name.to_owned()).or_default().push(array.values);
             } else {
-                return Err(format!("{name} belongs to no part"));
+                return Err(ForeignCheckpoint::UnknownArray(name));
             }
         }
         let as_long = |name: &String, values: &Vec<f32>| {
@@ -176,8 +188,8 @@ impl Parts {
         let fit = parts.averages.iter().all(|(name, values)| as_long(name, values))
             && parts.kept.iter().all(|(name, all)| all.iter().all(|values| as_long(name, values)));
         match (parts.weights.is_empty(), fit) {
-            (true, _) => Err("it holds no weights".to_owned()),
-            (false, false) => Err(MISFIT.to_owned()),
+            (true, _) => Err(ForeignCheckpoint::NoWeights),
+            (false, false) => Err(ForeignCheckpoint::Mismatch),
             (false, true) => Ok(parts),
         }
     }
@@ -186,5 +198,5 @@ impl Parts {
 /// The first setting in which two plans differ, `NAME=VALUE` separated by spaces.
 fn difference(then: &str, now: &str) -> String {
     let pairs = then.split(' ').zip(now.split(' '));
-    pairs.into_iter().find(|(a, b)| a != b).map_or("their number".to_owned(), |(a, b)| format!("{a} then, {b} now"))
+    pairs.into_iter().find(|(a, b)| a != b).map_or("their number".to_owned(), |(a, b)| format!("{a} before, {b} now"))
 }

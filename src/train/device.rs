@@ -1,34 +1,33 @@
-//! What a network is trained on: this machine's processor, or a graphics card.
-//!
-//! Knows nothing of networks: burn sends each tensor's work to where the tensor lives.
+//! The device that trains a network: the CPU or a graphics card. burn runs each operation on the device of its tensors, so nothing else depends on
+//! this choice.
 
 use burn::tensor::Device;
 use thiserror::Error;
 
-/// Where tensors live.
+/// A kind of device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Processor {
-    /// The CPU, by burn's `flex` back end. The same run gives the same figures, bit for bit.
+pub enum DeviceKind {
+    /// The CPU, with burn's `flex` back end. Results are reproducible bit for bit.
     Cpu,
-    /// The graphics card that the system names first among the fast ones, by wgpu. Sums may be made in another order from run to run.
+    /// The first fast graphics card that the system lists, with wgpu. The order of sums may differ from run to run.
     Gpu,
 }
 
-/// Why a processor cannot be used.
+/// Why a device cannot be used.
 #[derive(Debug, Error)]
 pub enum DeviceError {
     #[error(
-        "no graphics card can be used: {why}. Is its driver installed, with Vulkan (`vulkaninfo` shows it)? --device cpu does without"
+        "no graphics card can be used: {why}. Is its driver installed, with Vulkan (see `vulkaninfo`)? --device cpu needs none"
     )]
     NoCard { why: String },
     #[error(
-        "this usher was built without graphics cards: build it with `cargo build --release --features train-wgpu`, or take --device cpu"
+        "this usher was built without support for graphics cards: build it with `cargo build --release --features train-wgpu`, or use --device cpu"
     )]
     NotBuilt,
 }
 
-impl Processor {
-    /// Opens it.
+impl DeviceKind {
+    /// Opens the device.
     pub fn open(self) -> Result<Device, DeviceError> {
         match self {
             Self::Cpu => Ok(Device::flex()),
@@ -52,9 +51,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_build_without_graphics_cards_says_how_to_get_one_with_them() {
-        assert!(Processor::Cpu.open().is_ok());
-        let error = Processor::Gpu.open().err().unwrap().to_string();
+    fn a_build_without_graphics_cards_says_how_to_build_with_them() {
+        assert!(DeviceKind::Cpu.open().is_ok());
+        let error = DeviceKind::Gpu.open().err().unwrap().to_string();
         assert!(error.contains("--features train-wgpu") && error.contains("--device cpu"), "{error}");
     }
 }

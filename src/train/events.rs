@@ -1,25 +1,25 @@
 //! TensorBoard's event files: scalars and histograms by step.
 //!
-//! Written by our own code, since the crates for it bring image codecs and a protobuf runtime for four small messages. The forms are those of
-//! TensorFlow's `record_writer.h` (frames) and `event.proto`, `summary.proto` (messages).
+//! The formats are those of TensorFlow's `record_writer.h` (frames) and `event.proto`, `summary.proto` (messages). The crates for them bring image
+//! codecs and a protobuf runtime for four small messages.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// Bounds of a histogram's buckets: powers of this, as TensorFlow's, from 1e-12 up, and the same below zero.
+/// Bounds of a histogram's buckets, as in TensorFlow: powers of this from 1e-12 up, and the same below zero.
 const BUCKET_GROWTH: f64 = 1.1;
 const SMALLEST_BUCKET: f64 = 1e-12;
 const LARGEST_BUCKET: f64 = 1e20;
 
-/// An event file that is open.
+/// An open event file.
 pub struct Events {
     file: BufWriter<File>,
     bounds: Vec<f64>,
 }
 
 impl Events {
-    /// Makes `events.out.tfevents.SECONDS.HOST` in `folder`, which TensorBoard looks for. `seconds` since 1970.
+    /// Creates `events.out.tfevents.SECONDS.usher.PID` in `folder`, a name that TensorBoard recognises. `seconds` since 1970.
     pub fn create(folder: &Path, seconds: f64) -> std::io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let name = format!("events.out.tfevents.{:010}.usher.{}", seconds as u64, std::process::id());
@@ -30,52 +30,56 @@ impl Events {
         Ok(events)
     }
 
-    /// Writes a figure of a step.
-    pub fn scalar(&mut self, seconds: f64, step: u64, tag: &str, figure: f32) -> std::io::Result<()> {
+    /// Writes a scalar of a step.
+    pub fn scalar(&mut self, seconds: f64, step: u64, tag: &str, scalar: f32) -> std::io::Result<()> {
         let mut value = Vec::new();
         put_bytes(&mut value, 1, tag.as_bytes());
         value.push(2 << 3 | FIXED_32);
-        value.extend(figure.to_le_bytes());
+        value.extend(scalar.to_le_bytes());
         self.summary(seconds, step, &value)
     }
 
-    /// Writes how the figures of a weight or of its gradient are spread. What is no number is left out.
-    pub fn histogram(&mut self, seconds: f64, step: u64, tag: &str, figures: &[f32]) -> std::io::Result<()> {
+    /// Writes the histogram of a weight or its gradient. Values that are not finite are ignored.
+    pub fn histogram(&mut self, seconds: f64, step: u64, tag: &str, values: &[f32]) -> std::io::Result<()> {
         let mut value = Vec::new();
         put_bytes(&mut value, 1, tag.as_bytes());
-        put_bytes(&mut value, 5, &self.spread(figures));
+        put_bytes(&mut value, 5, &self.histogram_proto(values));
         self.summary(seconds, step, &value)
     }
 
-    /// Hands everything to the system.
+    /// Flushes the buffer.
     pub fn flush(&mut self) -> std::io::Result<()> {
         self.file.flush()
     }
 
     /// A `HistogramProto`.
-    fn spread(&self, figures: &[f32]) -> Vec<u8> {
+    fn histogram_proto(&self, values: &[f32]) -> Vec<u8> {
         let mut counts = vec![0.0f64; self.bounds.len()];
         let (mut least, mut most, mut number, mut sum, mut squares) = (f64::INFINITY, f64::NEG_INFINITY, 0.0, 0.0, 0.0);
-        for figure in figures.iter().filter(|figure| figure.is_finite()).map(|&figure| f64::from(figure)) {
-            let bucket = self.bounds.partition_point(|&bound| bound <= figure).min(self.bounds.len() - 1);
-            counts[bucket] += 1.0;
-            (least, most) = (least.min(figure), most.max(figure));
+        for value in values.iter().filter(|value| value.is_finite()).map(|&value| f64::from(value)) {
+            let bucket = self.bounds.partition_point(|&bound| bound <= value).min(self.bounds.len() - 1);
+            if let Some(count) = counts.get_mut(bucket) {
+                *count += 1.0;
+            }
+            (least, most) = (least.min(value), most.max(value));
             number += 1.0;
-            sum += figure;
-            squares += figure * figure;
+            sum += value;
+            squares += value * value;
         }
         let mut message = Vec::new();
-        for (field, figure) in [(1, least), (2, most), (3, number), (4, sum), (5, squares)] {
-            put_double(&mut message, field, if figure.is_finite() { figure } else { 0.0 });
+        for (field, value) in [(1, least), (2, most), (3, number), (4, sum), (5, squares)] {
+            put_double(&mut message, field, if value.is_finite() { value } else { 0.0 });
         }
-        // Of a row of empty buckets the last is enough.
-        let kept: Vec<usize> = (0..counts.len())
-            .filter(|&i| counts[i] > 0.0 || counts.get(i + 1).is_some_and(|&next| next > 0.0))
+        // Of consecutive empty buckets only the last is written.
+        let nexts = counts.iter().copied().skip(1).chain([0.0]);
+        let kept: Vec<(f64, f64)> = (self.bounds.iter().copied().zip(counts.iter().copied()).zip(nexts))
+            .filter(|&((_, count), next)| count > 0.0 || next > 0.0)
+            .map(|(bucket, _)| bucket)
             .collect();
-        for (field, of) in [(6, &self.bounds), (7, &counts)] {
-            let packed: Vec<u8> = kept.iter().flat_map(|&i| of[i].to_le_bytes()).collect();
-            put_bytes(&mut message, field, &packed);
-        }
+        let packed =
+            |of: fn(&(f64, f64)) -> f64| -> Vec<u8> { kept.iter().flat_map(|b| of(b).to_le_bytes()).collect() };
+        put_bytes(&mut message, 6, &packed(|(bound, _)| *bound));
+        put_bytes(&mut message, 7, &packed(|(_, count)| *count));
         message
     }
 
@@ -90,7 +94,7 @@ impl Events {
         self.frame(&event)
     }
 
-    /// A frame: length, its checksum, content, its checksum.
+    /// A frame: length, checksum of the length, content, checksum of the content.
     fn frame(&mut self, content: &[u8]) -> std::io::Result<()> {
         let length = (content.len() as u64).to_le_bytes();
         self.file.write_all(&length)?;
@@ -112,7 +116,7 @@ fn bounds() -> Vec<f64> {
     positive.iter().rev().map(|bound| -bound).chain([0.0]).chain(positive.iter().copied()).chain([f64::MAX]).collect()
 }
 
-/// The checksum of a frame: CRC-32C, turned and shifted so that a checksum of checksums stays one.
+/// The checksum of a frame: CRC-32C, rotated and offset as TensorFlow masks it.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -123,9 +127,9 @@ fn time(seconds: f64) -> Vec<u8> {
     event
 }
 
-fn put_double(message: &mut Vec<u8>, field: u8, figure: f64) {
+fn put_double(message: &mut Vec<u8>, field: u8, value: f64) {
     message.push(field << 3 | FIXED_64);
-    message.extend(figure.to_le_bytes());
+    message.extend(value.to_le_bytes());
 }
 
 fn put_bytes(message: &mut Vec<u8>, field: u8, bytes: &[u8]) {
@@ -146,7 +150,7 @@ fn put_varint(message: &mut Vec<u8>, mut number: u64) {
 mod tests {
     use super::*;
 
-    /// The contents of all frames of a file, each checked.
+    /// The contents of all frames of a file, with their checksums verified.
     fn frames(mut bytes: &[u8]) -> Vec<Vec<u8>> {
         let mut contents = Vec::new();
         while !bytes.is_empty() {
@@ -175,7 +179,7 @@ mod tests {
         first.extend(1.5f64.to_le_bytes());
         first.extend(b"\x1a\x0dbrain.Event:2");
         assert_eq!(frames[0], first);
-        // Time, step 300, a summary of 13 bytes: a value of 11 bytes: tag "loss", figure 0.25.
+        // Time, step 300, a summary of 13 bytes: a value of 11 bytes: tag "loss", scalar 0.25.
         let mut second = vec![0x09];
         second.extend(2.5f64.to_le_bytes());
         second.extend(b"\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15");
@@ -184,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_counts_every_number_once() {
+    fn a_histogram_counts_every_finite_value_once() {
         let folder = tempfile::tempdir().unwrap();
         let events = Events::create(folder.path(), 0.0).unwrap();
-        let message = events.spread(&[0.0, 1e-30, -3.0, 5.0, f32::INFINITY]);
+        let message = events.histogram_proto(&[0.0, 1e-30, -3.0, 5.0, f32::INFINITY]);
         let doubles: Vec<f64> =
             (0..5).map(|i| f64::from_le_bytes(message[i * 9 + 1..i * 9 + 9].try_into().unwrap())).collect();
         assert_eq!(doubles[..4], [-3.0, 5.0, 4.0, 2.0]);

@@ -1,4 +1,4 @@
-//! What training makes smaller.
+//! The losses that training minimises.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -7,13 +7,11 @@ use super::mining::Triplet;
 
 /// The triplet loss: the mean over the triplets of `max(0, |a - p|^2 - |a - n|^2 + margin)` (Schroff et al. 2015, equation 3, which sums).
 ///
-/// `distances` are the squared distances of a batch, n x n; see [`squared_distances`].
-///
-/// # Panics
-///
-/// Without any triplet: there is no mean of nothing.
-pub fn triplet(distances: Tensor<2>, triplets: &[Triplet], margin: f32) -> Tensor<1> {
-    assert!(!triplets.is_empty(), "a loss of no triplets");
+/// `distances` are the squared distances of a batch, n x n; see [`squared_distances`]. `None` without triplets.
+pub fn triplet(distances: Tensor<2>, triplets: &[Triplet], margin: f32) -> Option<Tensor<1>> {
+    if triplets.is_empty() {
+        return None;
+    }
     let [count, _] = distances.dims();
     let flat = distances.reshape([count * count]);
     let of = |other: fn(&Triplet) -> usize| {
@@ -21,10 +19,10 @@ pub fn triplet(distances: Tensor<2>, triplets: &[Triplet], margin: f32) -> Tenso
         let places = Tensor::<1, Int>::from_data(TensorData::new(places, [triplets.len()]), &flat.device());
         flat.clone().select(0, places)
     };
-    (of(|t| t.positive) - of(|t| t.negative) + margin).clamp_min(0.0).mean()
+    Some((of(|t| t.positive) - of(|t| t.negative) + margin).clamp_min(0.0).mean())
 }
 
-/// The mean cross-entropy of a softmax over people. `logits` is batch x people, `labels` says who each is.
+/// The mean cross-entropy of a softmax over people. `logits` is batch x people, `labels` has the person of each row.
 pub fn cross_entropy(logits: Tensor<2>, labels: &[u32]) -> Tensor<1> {
     let [count, _] = logits.dims();
     let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
@@ -32,7 +30,7 @@ pub fn cross_entropy(logits: Tensor<2>, labels: &[u32]) -> Tensor<1> {
     -log_softmax(logits, 1).gather(1, labels).mean()
 }
 
-/// The squared distance of each embedding to each other one, n x n, with gradients: `|a|^2 + |b|^2 - 2 a.b`.
+/// The squared distances between all embeddings, n x n, with gradients: `|a|^2 + |b|^2 - 2 a.b`.
 ///
 /// `embeddings` is n x dimension.
 pub fn squared_distances(embeddings: Tensor<2>) -> Tensor<2> {
@@ -52,15 +50,15 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::train::distance::Distances;
-    use crate::train::mining::{Mining, online};
-    use crate::train::network::pass::figures;
+    use crate::train::mining::select::triplets as select;
+    use crate::train::mining::{Distances, Mining};
+    use crate::train::network::pass::values;
 
     const MARGIN: f32 = 0.2;
     const DIMENSION: usize = 5;
 
-    fn drawn(count: usize, draw: &mut fastrand::Rng) -> Vec<f32> {
-        (0..count).map(|_| draw.f32() * 2.0 - 1.0).collect()
+    fn random(count: usize, rng: &mut fastrand::Rng) -> Vec<f32> {
+        (0..count).map(|_| rng.f32() * 2.0 - 1.0).collect()
     }
 
     /// The loss and its gradient by burn.
@@ -68,9 +66,9 @@ mod tests {
         let device = Device::flex().autodiff();
         let shape = [rows.len() / DIMENSION, DIMENSION];
         let leaf = Tensor::<2>::from_data(TensorData::new(rows.to_vec(), shape), &device).require_grad();
-        let loss = triplet(squared_distances(unit_length(leaf.clone())), triplets, MARGIN);
-        let gradient = leaf.grad(&loss.backward()).map(figures).unwrap();
-        (figures(loss)[0], gradient)
+        let loss = triplet(squared_distances(unit_length(leaf.clone())), triplets, MARGIN).unwrap();
+        let gradient = leaf.grad(&loss.backward()).map(values).unwrap();
+        (values(loss)[0], gradient)
     }
 
     /// The loss by its definition, in double precision.
@@ -90,19 +88,19 @@ mod tests {
     }
 
     #[test]
-    fn the_triplet_loss_and_its_gradient_are_those_of_the_definition() {
-        let mut draw = fastrand::Rng::with_seed(11);
+    fn the_triplet_loss_and_its_gradient_follow_the_definition() {
+        let mut rng = fastrand::Rng::with_seed(11);
         let mut checked = 0;
         for _ in 0..50 {
-            let labels: Vec<u32> = (0..9).map(|_| draw.u32(0..3)).collect();
-            let rows = drawn(labels.len() * DIMENSION, &mut draw);
-            let flat: Vec<f32> = figures(unit_length(Tensor::<2>::from_data(
+            let labels: Vec<u32> = (0..9).map(|_| rng.u32(0..3)).collect();
+            let rows = random(labels.len() * DIMENSION, &mut rng);
+            let flat: Vec<f32> = values(unit_length(Tensor::<2>::from_data(
                 TensorData::new(rows.clone(), [labels.len(), DIMENSION]),
                 &Device::flex(),
             )));
             let distances = Distances::between(&flat, labels.len());
             for mining in [Mining::All, Mining::SemiHard, Mining::Hard] {
-                let triplets = online::triplets(mining, &distances, &labels, MARGIN, &mut draw);
+                let triplets = select(mining, &distances, &labels, MARGIN, &mut rng);
                 if triplets.is_empty() {
                     continue;
                 }
@@ -126,22 +124,22 @@ mod tests {
     }
 
     #[test]
-    fn the_batch_s_distances_are_those_between_its_points() {
-        let mut draw = fastrand::Rng::with_seed(5);
-        let rows = drawn(12 * DIMENSION, &mut draw);
+    fn squared_distances_are_those_between_the_points() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        let rows = random(12 * DIMENSION, &mut rng);
         let by_points = Distances::between(&rows, 12);
         let tensor = Tensor::<2>::from_data(TensorData::new(rows, [12, DIMENSION]), &Device::flex());
-        for (place, found) in figures(squared_distances(tensor)).into_iter().enumerate() {
+        for (place, found) in values(squared_distances(tensor)).into_iter().enumerate() {
             assert!((found - by_points.squared(place / 12, place % 12)).abs() < 5e-6);
         }
     }
 
     #[test]
-    fn cross_entropy_is_that_of_the_definition() {
+    fn cross_entropy_follows_the_definition() {
         let rows = [[1.0f32, 2.0, 3.0], [0.0, 0.0, 0.0]];
         let logits = Tensor::<2>::from_floats(rows, &Device::flex());
         let first = (1f64.exp() + 2f64.exp() + 3f64.exp()).ln() - 1.0;
         let right = (first + 3f64.ln()) / 2.0;
-        assert!((f64::from(figures(cross_entropy(logits, &[0, 2]))[0]) - right).abs() < 1e-6);
+        assert!((f64::from(values(cross_entropy(logits, &[0, 2]))[0]) - right).abs() < 1e-6);
     }
 }

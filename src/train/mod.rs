@@ -1,10 +1,8 @@
-//! How FaceNet learns: from aligned faces to a network whose embeddings of one person lie together and of two people apart.
+//! Training: FaceNet's method, which makes a network's embeddings of one person close and those of two people distant.
 //!
-//! Owns losses, mining, optimisers, the networks and a run with its checkpoints; and the site head (`head`), which every build has. The
-//! rest needs the cargo feature `train`, since a board needs none of it. Knows nothing of doors, people enrolled, or cameras. Reading
-//! order: `loss`, `mining`, `network`, `optimiser`, `run`; then `head`.
+//! Losses, mining, optimisers, networks, and a run with its checkpoints; and the site head (`head`), which every build has. The rest needs the cargo
+//! feature `train`, because boards do not need it. Reading order: `loss`, `mining`, `network`, `optimiser`, `run`; then `head`.
 
-pub mod distance;
 pub mod head;
 pub mod mining;
 pub mod optimiser;

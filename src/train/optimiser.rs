@@ -1,19 +1,18 @@
-//! The optimisers of the FaceNet code, as TensorFlow 1 computes them: plain arithmetic over a weight and its gradient.
-//!
-//! Knows nothing of networks. The same figures in give the same figures out, bit for bit, so that a run can be resumed.
+//! The optimisers of the FaceNet code, as TensorFlow 1 computes them: plain arithmetic on a weight and its gradient. Results are reproducible bit for
+//! bit, so that a run can be resumed.
 
 use std::collections::BTreeMap;
 
-/// Which optimiser, by the name that the FaceNet code's `--optimizer` has for it, with the constants of its `train()`.
+/// An optimiser, named as in the FaceNet code's `--optimizer`, with the constants of its `train()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Optimiser {
-    /// Duchi et al. 2011; accumulators begin at 0.1.
+    /// Duchi et al. 2011; accumulators start at 0.1.
     Adagrad,
     /// Zeiler 2012, with rho 0.9 and epsilon 1e-6.
     Adadelta,
-    /// Kingma and Ba 2014, with 0.9, 0.999 and epsilon 0.1, which is added outside the correction of the bias.
+    /// Kingma and Ba 2014, with 0.9, 0.999 and epsilon 0.1, which is added outside the bias correction.
     Adam,
-    /// Tieleman and Hinton 2012, with decay 0.9, momentum 0.9 and epsilon 1 under the root; mean squares begin at 1.
+    /// Tieleman and Hinton 2012, with decay 0.9, momentum 0.9 and epsilon 1 under the root; mean squares start at 1.
     Rmsprop,
     /// Nesterov's momentum, 0.9.
     Mom,
@@ -31,12 +30,12 @@ const RMSPROP_EPSILON: f32 = 1.0;
 const MOMENTUM: f32 = 0.9;
 
 impl Optimiser {
-    /// How many figures it keeps for each figure of a weight.
-    pub fn figures(self) -> usize {
+    /// The number of state values for each value of a weight.
+    pub fn slots(self) -> usize {
         self.start().len()
     }
 
-    /// What each of the figures that it keeps for a weight begins with.
+    /// The initial state values.
     fn start(self) -> &'static [f32] {
         match self {
             Self::Adagrad => &[ADAGRAD_START],
@@ -47,7 +46,7 @@ impl Optimiser {
     }
 }
 
-/// An optimiser at work: what it keeps for each weight from step to step.
+/// A running optimiser, with its state for each weight.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Descent {
     optimiser: Optimiser,
@@ -60,28 +59,28 @@ impl Descent {
         Self { optimiser, steps: 0, kept: BTreeMap::new() }
     }
 
-    /// From what `steps` and `kept` gave.
+    /// Restores the state that `steps` and `kept` returned.
     pub fn resumed(optimiser: Optimiser, steps: u64, kept: BTreeMap<String, Vec<Vec<f32>>>) -> Self {
         Self { optimiser, steps, kept }
     }
 
-    /// The steps that were begun.
+    /// The number of steps.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// What is kept for each weight, by its name.
+    /// The state of each weight, by its name.
     pub fn kept(&self) -> &BTreeMap<String, Vec<Vec<f32>>> {
         &self.kept
     }
 
-    /// Begins a step: to be called once before the weights of the step are moved.
+    /// Begins a step. To be called once, before the weights of the step are updated.
     pub fn begin(&mut self) {
         self.steps += 1;
     }
 
-    /// Moves one weight against its gradient. Both have the same length, at each step.
-    pub fn move_weight(&mut self, name: &str, weight: &mut [f32], gradient: &[f32], rate: f32) {
+    /// Updates one weight by its gradient. Both must have the same length, in each step.
+    pub fn update(&mut self, name: &str, weight: &mut [f32], gradient: &[f32], rate: f32) {
         assert_eq!(weight.len(), gradient.len(), "the gradient of {name}");
         let optimiser = self.optimiser;
         let kept = match self.kept.get_mut(name) {
@@ -128,14 +127,13 @@ impl Descent {
                     *w -= rate * (g + MOMENTUM * *v);
                 }
             }
-            (optimiser, kept) => {
-                unreachable!("{optimiser:?} keeps {} figures a weight, not {}", optimiser.figures(), kept.len())
-            }
+            // `start` gives each optimiser its slots, and a checkpoint with another number is refused.
+            (optimiser, kept) => debug_assert!(false, "{optimiser:?} with {} slots", kept.len()),
         }
     }
 }
 
-/// Scales all gradients so that their common length is at most `limit`; gives the length that they had.
+/// Scales all gradients so that their joint norm is at most `limit`. Returns the norm before scaling.
 pub fn clip(gradients: &mut [Vec<f32>], limit: Option<f32>) -> f32 {
     let squares: f64 = gradients.iter().flatten().map(|&g| f64::from(g) * f64::from(g)).sum();
     let length = squares.sqrt() as f32;
@@ -151,13 +149,13 @@ pub fn clip(gradients: &mut [Vec<f32>], limit: Option<f32>) -> f32 {
 mod tests {
     use super::*;
 
-    /// Three steps of one weight that begins at 1, with the gradients 0.5, -0.25 and 1, at rate 0.1.
+    /// Three steps of one weight that starts at 1, with the gradients 0.5, -0.25 and 1, at rate 0.1.
     fn trajectory(optimiser: Optimiser) -> [f32; 3] {
         let mut descent = Descent::new(optimiser);
         let mut weight = [1.0];
         [0.5, -0.25, 1.0].map(|gradient| {
             descent.begin();
-            descent.move_weight("w", &mut weight, &[gradient], 0.1);
+            descent.update("w", &mut weight, &[gradient], 0.1);
             weight[0]
         })
     }
@@ -214,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_descent_goes_on_as_if_nothing_had_been() {
+    fn a_resumed_descent_continues_unchanged() {
         for optimiser in [Optimiser::Adagrad, Optimiser::Adadelta, Optimiser::Adam, Optimiser::Rmsprop, Optimiser::Mom]
         {
             let mut whole = Descent::new(optimiser);
@@ -224,20 +222,20 @@ mod tests {
                     whole = Descent::resumed(optimiser, whole.steps(), whole.kept().clone());
                 }
                 whole.begin();
-                whole.move_weight("w", &mut weight, &[0.1 * step as f32, -0.2], 0.05);
+                whole.update("w", &mut weight, &[0.1 * step as f32, -0.2], 0.05);
             }
             let mut unbroken = Descent::new(optimiser);
             let mut other = [0.3, -0.7];
             for step in 0..6 {
                 unbroken.begin();
-                unbroken.move_weight("w", &mut other, &[0.1 * step as f32, -0.2], 0.05);
+                unbroken.update("w", &mut other, &[0.1 * step as f32, -0.2], 0.05);
             }
             assert_eq!((weight, whole), (other, unbroken));
         }
     }
 
     #[test]
-    fn gradients_are_clipped_together() {
+    fn gradients_are_clipped_jointly() {
         let mut gradients = [vec![3.0], vec![0.0, 4.0]];
         assert_eq!(clip(&mut gradients, Some(10.0)), 5.0);
         assert_eq!(gradients, [vec![3.0], vec![0.0, 4.0]]);

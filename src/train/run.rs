@@ -1,50 +1,46 @@
-//! A training run: batch after batch, each followed by a move of the weights.
-//!
-//! Owns the order of what happens in a step. Knows nothing of files (`checkpoint`) and of what is shown (`cli`).
+//! A training run: the steps, each of which processes a batch and updates the weights. Files are in `checkpoint`, output is in `cli`.
 
 use burn::tensor::{Device, Tensor};
 use thiserror::Error;
 
 use super::average::Average;
-use super::data::{Faces, View};
-use super::distance::Distances;
+use super::data::{Crop, Faces};
 use super::loss::{self, squared_distances, unit_length};
 use super::mining::suspects::Suspects;
-use super::mining::tally::Tally;
-use super::mining::{Mining, Triplet, offline, online};
-use super::network::pass::{Learned, Pass, Purpose, figures, is_kernel, is_learned};
+use super::mining::{Distances, Mining, Triplet, TripletStats, select};
+use super::network::pass::{Gradients, Pass, Purpose, is_kernel, is_trained, values};
 use super::network::{Network, NetworkError};
 use super::optimiser::{Descent, Optimiser, clip};
-use super::random::draw;
+use super::random::rng_for;
 use super::sampler::{self, Batch};
 use super::schedule::Schedule;
 use super::weights::Weights;
 
-/// Pictures that are embedded at once.
-const EMBEDDED_AT_ONCE: usize = 32;
+/// The batch size for embedding.
+const EMBEDDING_BATCH: usize = 32;
 
-/// What a run is.
+/// The settings of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub network: Network,
     pub objective: Objective,
     pub batch: Batch,
-    /// Learning rate by epoch; its end is the run's, if it comes before `epochs`.
+    /// Learning rate by epoch. If the schedule ends before `epochs`, so does the run.
     pub schedule: Schedule,
     pub epochs: u32,
     pub optimiser: Optimiser,
-    /// The longest that all gradients together may be.
+    /// The largest joint norm of all gradients.
     pub clip: Option<f32>,
-    /// Weight decay: this times half the squared kernels is added to the loss.
+    /// Weight decay: this times half the sum of squared kernels is added to the loss.
     pub decay: f32,
     /// Decay of the weights' moving average.
     pub average: f32,
-    /// Turn every other picture, drawn by chance, left to right.
+    /// Whether pictures are mirrored with a probability of one half.
     pub mirror: bool,
     pub seed: u64,
 }
 
-/// What is made smaller.
+/// The loss that is minimised.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Objective {
     /// The triplet loss.
@@ -52,9 +48,9 @@ pub enum Objective {
         mining: Mining,
         /// Alpha, in squared distance.
         margin: f32,
-        /// For offline mining: how many steps a list serves.
+        /// For offline mining: the number of steps that a list is used for.
         refresh: u64,
-        /// For offline mining: of how many pictures a list is made.
+        /// For offline mining: the number of pictures that a list is made from.
         part: usize,
     },
     /// The cross-entropy of a softmax over the data set's people.
@@ -67,11 +63,11 @@ pub struct Run<'a> {
     faces: &'a Faces,
     device: Device,
     pub(super) state: State,
-    /// The batches of the epoch, by their pictures.
+    /// The pictures of each batch of the epoch.
     batches: Vec<Vec<usize>>,
 }
 
-/// All that a run carries from step to step.
+/// The state of a run, from which it can be resumed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     pub weights: Weights,
@@ -80,61 +76,63 @@ pub struct State {
     pub suspects: Suspects,
     /// The epoch, from 0.
     pub epoch: u32,
-    /// Batches of the epoch that are done.
+    /// The number of completed batches of the epoch.
     pub done: usize,
-    /// Steps of the whole run, those without any triplet too.
+    /// The number of steps of the whole run, including those without triplets.
     pub steps: u64,
-    /// Triplets of offline mining that wait, by pictures of the data set.
+    /// The remaining triplets of offline mining, as indices of the data set.
     pub listed: Vec<Triplet>,
 }
 
-/// What came of a step.
+/// The results of a step.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// Its number, from 1.
     pub step: u64,
     pub epoch: u32,
-    /// The loss without weight decay; none when no triplet was found, and nothing was learned.
+    /// The loss without weight decay; `None` if there were no triplets, and weights were not updated.
     pub loss: Option<f32>,
     pub rate: f32,
-    /// Pictures in the batch.
+    /// The number of pictures in the batch.
     pub pictures: usize,
-    /// About its triplets, where there are triplets.
-    pub tally: Option<Tally>,
-    /// Length of all gradients together, before they were clipped.
+    /// Statistics of its triplets, if the objective uses triplets.
+    pub triplets: Option<TripletStats>,
+    /// The joint norm of all gradients before clipping.
     pub gradient: f32,
-    /// The gradient of each weight, weight decay in it and clipped; at the last step of an epoch only.
+    /// The gradient of each weight with weight decay, after clipping; in the last step of an epoch only.
     pub gradients: Vec<(String, Vec<f32>)>,
-    /// The share of zeros of layers that report it.
+    /// The share of zeros, for layers that report it.
     pub sparsity: Vec<(String, f32)>,
     /// Whether it was the last of its epoch.
     pub ends_epoch: bool,
 }
 
-/// Why a run cannot go on.
+/// Why a run cannot continue.
 #[derive(Debug, Error)]
 pub enum RunError {
     #[error(transparent)]
     Network(#[from] NetworkError),
     #[error(
-        "at step {step} the {what} is no number any more; nothing was saved of it. Go on from the last checkpoint with a smaller --rate or with --clip 1"
+        "the {what} of step {step} is not finite; the step was not saved. Resume from the last checkpoint with a smaller --rate or with --clip 1"
     )]
     Diverged { step: u64, what: &'static str },
     #[error(
-        "the data set gives no batch: {people} people have two pictures or more, and a batch needs {needed} of them; use fewer --people"
+        "the data set does not fill a batch: {people} people have at least two pictures, and a batch needs {needed}; use fewer --people"
     )]
     NoBatch { people: usize, needed: usize },
-    #[error("the data set's {pictures} pictures fill no batch of {needed}; use a smaller --batch")]
+    #[error("the data set's {pictures} pictures do not fill a batch of {needed}; use fewer --people or --pictures")]
     NoBatchOfPictures { pictures: usize, needed: usize },
+    #[error("the network has no softmax layer, which this objective needs")]
+    NoSoftmax,
 }
 
 impl<'a> Run<'a> {
-    /// A fresh run. `weights` may hold some of the network's; what is missing is made.
+    /// A new run. `weights` may have some of the network's weights; missing ones are created.
     pub fn new(plan: Plan, faces: &'a Faces, device: Device, mut weights: Weights) -> Result<Self, RunError> {
-        plan.network.found(&mut weights, &device, &mut draw(plan.seed, "weights", 0, 0))?;
+        plan.network.initialise(&mut weights, &device, &mut rng_for(plan.seed, "weights", 0, 0))?;
         let mut average = Average::new(plan.average);
-        for (name, array) in weights.iter().filter(|(name, _)| is_learned(name)) {
-            average.take(name, &array.values, 0);
+        for (name, array) in weights.iter().filter(|(name, _)| is_trained(name)) {
+            average.update(name, &array.values, 0);
         }
         let state = State {
             weights,
@@ -149,9 +147,9 @@ impl<'a> Run<'a> {
         Self::begin(plan, faces, device, state)
     }
 
-    /// A run that goes on from where a state was taken.
+    /// A run that continues from `state`.
     pub fn resumed(plan: Plan, faces: &'a Faces, device: Device, mut state: State) -> Result<Self, RunError> {
-        plan.network.found(&mut state.weights, &device, &mut draw(plan.seed, "weights", 0, 0))?;
+        plan.network.initialise(&mut state.weights, &device, &mut rng_for(plan.seed, "weights", 0, 0))?;
         Self::begin(plan, faces, device, state)
     }
 
@@ -161,34 +159,34 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// What it carries from step to step.
+    /// The current state.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// What it is.
+    /// The settings.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// What it learns from.
+    /// The training data.
     pub fn faces(&self) -> &Faces {
         self.faces
     }
 
-    /// Batches of an epoch.
+    /// The number of batches in an epoch.
     pub fn batches(&self) -> usize {
         self.batches.len()
     }
 
-    /// Whether there is nothing left to do.
+    /// Whether all epochs are done.
     pub fn is_over(&self) -> bool {
         self.state.epoch >= self.plan.epochs || self.plan.schedule.rate(self.state.epoch).is_none()
     }
 
-    /// The averaged weights, with the newest moving figures of batch norms: what is validated and exported.
+    /// The averaged weights, with the latest moving statistics of batch norms. These are validated and exported.
     pub fn averaged(&self) -> Weights {
-        self.state.average.over(&self.state.weights)
+        self.state.average.apply(&self.state.weights)
     }
 
     fn fill_epoch(&mut self) -> Result<(), RunError> {
@@ -214,45 +212,37 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// One step. Not to be called when the run `is_over`.
+    /// One step. Must not be called if the run [`Run::is_over`].
     ///
     /// # Errors
-    ///
-    /// When the loss or a gradient is no number: nothing was learned from the step, and nothing counts.
+    /// The loss or a gradient is not finite. Then the state is unchanged.
     pub fn step(&mut self) -> Result<Report, RunError> {
         let number = self.state.steps + 1;
         let rate = self.plan.schedule.rate(self.state.epoch).unwrap_or_default();
         let (pictures, listed) = self.batch(number)?;
         let labels: Vec<u32> = pictures.iter().map(|&picture| self.faces.label(picture)).collect();
-        let mut chance = draw(self.plan.seed, "views", number, 0);
-        let views: Vec<View> =
-            pictures.iter().map(|_| View::drawn(self.faces.size(), self.plan.mirror, &mut chance)).collect();
-        let pixels = self.faces.batch(&pictures, |place| views[place]);
+        let mut rng = rng_for(self.plan.seed, "views", number, 0);
+        let size = self.faces.size();
+        let crops: Vec<Crop> = pictures.iter().map(|_| Crop::random(size, self.plan.mirror, &mut rng)).collect();
+        let pixels = self.faces.batch(&pictures, |place| crops.get(place).copied().unwrap_or(Crop::middle(size)));
 
-        let mut chance = draw(self.plan.seed, "dropout", number, 0);
-        let mut pass = Pass::new(Purpose::Learn, &self.device, &mut self.state.weights, &mut chance);
+        let mut rng = rng_for(self.plan.seed, "dropout", number, 0);
+        let mut pass = Pass::new(Purpose::Train, &self.device, &mut self.state.weights, &mut rng);
         let images = pass.images(pixels, self.plan.network.side());
         let output = self.plan.network.run(&mut pass, images);
-        let (mut tally, mut seen) = (None, None);
+        let (mut stats, mut batch_distances) = (None, None);
         let loss = match self.plan.objective {
-            Objective::People => {
-                Some(loss::cross_entropy(output.logits.expect("this objective has a softmax layer"), &labels))
-            }
+            Objective::People => Some(loss::cross_entropy(output.logits.ok_or(RunError::NoSoftmax)?, &labels)),
             Objective::Triplets { mining, margin, .. } => {
                 let squared = squared_distances(unit_length(output.embedding));
-                let distances = Distances::new(pictures.len(), figures(squared.clone().detach()));
+                let distances = Distances::new(pictures.len(), values(squared.clone().detach()));
                 let triplets = listed.unwrap_or_else(|| {
-                    online::triplets(
-                        mining,
-                        &distances,
-                        &labels,
-                        margin,
-                        &mut draw(self.plan.seed, "triplets", number, 0),
-                    )
+                    let mut rng = rng_for(self.plan.seed, "triplets", number, 0);
+                    select::triplets(mining, &distances, &labels, margin, &mut rng)
                 });
-                tally = Some(Tally::of(&triplets, &distances, margin));
-                seen = Some(distances);
-                (!triplets.is_empty()).then(|| loss::triplet(squared, &triplets, margin))
+                stats = Some(TripletStats::of(&triplets, &distances, margin));
+                batch_distances = Some(distances);
+                loss::triplet(squared, &triplets, margin)
             }
         };
         let mut report = Report {
@@ -261,28 +251,28 @@ impl<'a> Run<'a> {
             loss: None,
             rate,
             pictures: pictures.len(),
-            tally,
+            triplets: stats,
             gradient: 0.0,
             gradients: Vec::new(),
             sparsity: Vec::new(),
             ends_epoch: self.state.done + 1 >= self.batches.len(),
         };
         if let Some(loss) = loss {
-            let value = figures(loss.clone().detach())[0];
-            finite(value, number, "loss")?;
-            let mut learned = pass.learn(&loss)?;
+            let value = values(loss.clone().detach()).first().copied().unwrap_or(f32::NAN);
+            check_finite(value, number, "loss")?;
+            let mut gradients = pass.gradients(&loss)?;
             report.loss = Some(value);
-            report.gradient = self.descend(&mut learned, rate, number)?;
-            report.sparsity = learned.sparsity;
+            report.gradient = self.descend(&mut gradients, rate, number)?;
+            report.sparsity = gradients.sparsity;
             if report.ends_epoch {
-                report.gradients = learned.names.into_iter().zip(learned.gradients).collect();
+                report.gradients = gradients.names.into_iter().zip(gradients.gradients).collect();
             }
         }
-        if let Some(distances) = seen {
-            self.state.suspects.look(&distances, &labels, &pictures);
+        if let Some(distances) = batch_distances {
+            self.state.suspects.count(&distances, &labels, &pictures);
         }
         if matches!(self.plan.objective, Objective::Triplets { mining: Mining::Offline, .. }) {
-            self.state.listed.drain(..self.listed_taken());
+            self.state.listed.drain(..self.listed_per_step());
         }
         self.state.steps = number;
         self.state.done += 1;
@@ -294,72 +284,77 @@ impl<'a> Run<'a> {
         Ok(report)
     }
 
-    /// Moves the weights; gives the gradients' length.
-    fn descend(&mut self, learned: &mut Learned, rate: f32, step: u64) -> Result<f32, RunError> {
+    /// Updates the weights. Returns the joint norm of the gradients before clipping.
+    fn descend(&mut self, gradients: &mut Gradients, rate: f32, step: u64) -> Result<f32, RunError> {
         let decay = self.plan.decay;
         if decay > 0.0 {
-            for (name, gradient) in learned.names.iter().zip(&mut learned.gradients).filter(|(name, _)| is_kernel(name))
-            {
-                gradient.iter_mut().zip(&self.state.weights[name].values).for_each(|(g, &w)| *g += decay * w);
+            for (name, gradient) in gradients.names.iter().zip(&mut gradients.gradients) {
+                let kernel = self.state.weights.get(name).filter(|_| is_kernel(name));
+                let kernel = kernel.map_or(&[][..], |array| &array.values);
+                gradient.iter_mut().zip(kernel).for_each(|(g, &w)| *g += decay * w);
             }
         }
-        let length = clip(&mut learned.gradients, self.plan.clip);
-        finite(length, step, "gradient")?;
-        learned.follow(&mut self.state.weights);
+        let norm = clip(&mut gradients.gradients, self.plan.clip);
+        check_finite(norm, step, "gradient")?;
+        gradients.update_statistics(&mut self.state.weights);
         self.state.descent.begin();
-        for (name, gradient) in learned.names.iter().zip(&learned.gradients) {
-            let weight = &mut self.state.weights.get_mut(name).expect("a gradient is that of a weight").values;
-            self.state.descent.move_weight(name, weight, gradient, rate);
+        for (name, gradient) in gradients.names.iter().zip(&gradients.gradients) {
+            if let Some(weight) = self.state.weights.get_mut(name) {
+                self.state.descent.update(name, &mut weight.values, gradient, rate);
+            }
         }
-        // What follows the batches by itself is not averaged once more.
-        for (name, array) in self.state.weights.iter().filter(|(name, _)| is_learned(name)) {
-            self.state.average.take(name, &array.values, step);
+        // Moving statistics are averages already.
+        for (name, array) in self.state.weights.iter().filter(|(name, _)| is_trained(name)) {
+            self.state.average.update(name, &array.values, step);
         }
-        Ok(length)
+        Ok(norm)
     }
 
-    /// The pictures of the next step, and its triplets where they were listed.
+    /// The pictures of the next step, and its triplets in offline mining.
     fn batch(&mut self, step: u64) -> Result<(Vec<usize>, Option<Vec<Triplet>>), RunError> {
         let Objective::Triplets { mining: Mining::Offline, refresh, part, .. } = self.plan.objective else {
-            return Ok((self.batches[self.state.done].clone(), None));
+            return Ok((self.batches.get(self.state.done).cloned().unwrap_or_default(), None));
         };
         if (step - 1).is_multiple_of(refresh.max(1)) || self.state.listed.is_empty() {
-            self.state.listed = self.list(part, step)?;
+            self.state.listed = self.hardest_of_part(part, step)?;
         }
-        let (pictures, triplets) = offline::compact(&self.state.listed[..self.listed_taken()]);
+        let next = self.state.listed.get(..self.listed_per_step()).unwrap_or_default();
+        let (pictures, triplets) = select::compact(next);
         Ok((pictures, Some(triplets)))
     }
 
-    /// How many of the listed triplets a step takes: as many as make a batch of about its size.
-    fn listed_taken(&self) -> usize {
+    /// The number of listed triplets that a step uses: as many as make a batch of about the usual size.
+    fn listed_per_step(&self) -> usize {
         let Batch { people, pictures, .. } = self.plan.batch;
         (people * pictures / 3).max(1).min(self.state.listed.len())
     }
 
-    /// The hardest triplets of a part of the data set, by the newest weights.
-    fn list(&mut self, size: usize, step: u64) -> Result<Vec<Triplet>, RunError> {
+    /// The hardest triplets of a random part of the data set, by the latest weights.
+    fn hardest_of_part(&mut self, size: usize, step: u64) -> Result<Vec<Triplet>, RunError> {
         let pictures = sampler::part(self.faces, size, self.plan.seed, step);
         let labels: Vec<u32> = pictures.iter().map(|&picture| self.faces.label(picture)).collect();
         let embeddings = embed(&self.plan.network, &mut self.state.weights, &self.device, self.faces, &pictures)?;
         let distances = Distances::between(&embeddings, pictures.len());
-        let listed = offline::list(&distances, &labels, &mut draw(self.plan.seed, "list", step, 0));
-        let of_set = |t: Triplet| Triplet {
-            anchor: pictures[t.anchor],
-            positive: pictures[t.positive],
-            negative: pictures[t.negative],
+        let listed = select::hardest_of_all(&distances, &labels, &mut rng_for(self.plan.seed, "list", step, 0));
+        let of_data_set = |t: Triplet| {
+            Some(Triplet {
+                anchor: *pictures.get(t.anchor)?,
+                positive: *pictures.get(t.positive)?,
+                negative: *pictures.get(t.negative)?,
+            })
         };
-        Ok(listed.into_iter().map(of_set).collect())
+        Ok(listed.into_iter().filter_map(of_data_set).collect())
     }
 }
 
-fn finite(value: f32, step: u64, what: &'static str) -> Result<(), RunError> {
+fn check_finite(value: f32, step: u64, what: &'static str) -> Result<(), RunError> {
     match value.is_finite() {
         true => Ok(()),
         false => Err(RunError::Diverged { step, what }),
     }
 }
 
-/// The embeddings of pictures of a data set, of unit length, one after the other.
+/// The embeddings of pictures of a data set, of unit length, one after another.
 pub fn embed(
     network: &Network,
     weights: &mut Weights,
@@ -367,10 +362,10 @@ pub fn embed(
     faces: &Faces,
     pictures: &[usize],
 ) -> Result<Vec<f32>, NetworkError> {
-    embed_some(network, weights, device, pictures, |some| faces.batch(some, |_| View::middle(faces.size())))
+    embed_some(network, weights, device, pictures, |some| faces.batch(some, |_| Crop::middle(faces.size())))
 }
 
-/// The embeddings of pictures, of unit length, one after the other. `pixels` gives some of them as a network takes them.
+/// The embeddings of pictures, of unit length, one after another. `pixels` returns the input values of some of them.
 pub fn embed_some<P>(
     network: &Network,
     weights: &mut Weights,
@@ -380,12 +375,12 @@ pub fn embed_some<P>(
 ) -> Result<Vec<f32>, NetworkError> {
     let mut embeddings = Vec::new();
     let mut unused = fastrand::Rng::with_seed(0);
-    for some in pictures.chunks(EMBEDDED_AT_ONCE) {
+    for some in pictures.chunks(EMBEDDING_BATCH) {
         let mut pass = Pass::new(Purpose::Embed, device, weights, &mut unused);
         let images: Tensor<4> = pass.images(pixels(some), network.side());
         let output = network.run(&mut pass, images);
-        pass.end()?;
-        embeddings.extend(figures(unit_length(output.embedding)));
+        pass.finish()?;
+        embeddings.extend(values(unit_length(output.embedding)));
     }
     Ok(embeddings)
 }

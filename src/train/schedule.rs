@@ -1,15 +1,15 @@
-//! The learning rate of each epoch: a formula, or a file as the FaceNet project has them.
+//! The learning rate of each epoch: a formula, or a file in the FaceNet project's format.
 
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// How fast a network learns, epoch by epoch.
+/// Learning rates by epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Schedule {
     /// `start * factor ^ (epoch / every)`, the exponent rounded down.
     Decay { start: f32, factor: f32, every: u32 },
-    /// Rates with the epochs from which they hold, in order; none ends the run.
+    /// Rates with the epochs from which they apply, in ascending order; `None` ends the run.
     Steps(Vec<(u32, Option<f32>)>),
 }
 
@@ -19,15 +19,15 @@ pub enum ScheduleError {
     #[error("cannot read the learning rates in {path}: {source}")]
     Read { path: PathBuf, source: std::io::Error },
     #[error(
-        "{path}, line {line}: \"{text}\" is no step of a schedule; write EPOCH: RATE, as 80: 0.01, with epochs that grow, or EPOCH: - where the run ends"
+        "{path}, line {line}: \"{text}\" is not a step of a schedule; write EPOCH: RATE, for example 80: 0.01, with ascending epochs, or EPOCH: - to end the run"
     )]
     Line { path: PathBuf, line: usize, text: String },
-    #[error("{path} names no learning rate; write lines of EPOCH: RATE, as 0: 0.05")]
+    #[error("{path} has no learning rate; write lines of EPOCH: RATE, for example 0: 0.05")]
     Empty { path: PathBuf },
 }
 
 impl Schedule {
-    /// From a file of lines `EPOCH: RATE`; `#` begins a comment, and `-` instead of a rate ends the run.
+    /// Reads a file of lines `EPOCH: RATE`. `#` begins a comment; `-` instead of a rate ends the run.
     pub fn read(path: &Path) -> Result<Self, ScheduleError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ScheduleError::Read { path: path.to_owned(), source })?;
@@ -50,7 +50,7 @@ impl Schedule {
         }
     }
 
-    /// The rate of an epoch, counted from 0; none when the run is over. Before the first step of a file its first rate holds.
+    /// The rate of an epoch, counted from 0; `None` if the run is over. Before the first step of a file, its first rate applies.
     pub fn rate(&self, epoch: u32) -> Option<f32> {
         match self {
             Self::Decay { start, factor, every } => {
@@ -84,13 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn a_formula_falls_in_steps() {
+    fn a_formula_decays_in_steps() {
         let schedule = Schedule::Decay { start: 0.1, factor: 0.5, every: 10 };
         assert_eq!([0, 9, 10, 25].map(|epoch| schedule.rate(epoch).unwrap()), [0.1, 0.1, 0.05, 0.025]);
     }
 
     #[test]
-    fn a_file_holds_from_its_epochs_on() {
+    fn rates_of_a_file_apply_from_their_epochs_on() {
         let schedule = read("# of a classifier\n0: 0.05\n\n60:  0.005 # slower\n80: 0.0005\n91: -\n").unwrap();
         assert_eq!(
             [0, 59, 60, 90, 91, 200].map(|epoch| schedule.rate(epoch)),
@@ -99,12 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schedule_is_named_with_its_line() {
+    fn a_malformed_line_is_named() {
         for (text, line) in [("0: fast", ":"), ("0: 0.1\n0: 0.2", "2"), ("0: -0.1", "1"), ("0: NaN", "1"), ("0.1", "1")]
         {
             let error = read(text).unwrap_err().to_string();
-            assert!(error.contains("is no step of a schedule") && error.contains(line), "{error}");
+            assert!(error.contains("is not a step of a schedule") && error.contains(line), "{error}");
         }
-        assert!(read("# nothing\n").unwrap_err().to_string().contains("names no learning rate"));
+        assert!(read("# nothing\n").unwrap_err().to_string().contains("has no learning rate"));
     }
 }

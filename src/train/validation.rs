@@ -1,4 +1,4 @@
-//! How well a network tells people apart whom it has not learned: pairs of aligned faces, by the FaceNet project's figures.
+//! Validation of a network on people that it is not trained on: pairs of aligned faces, with the FaceNet project's figures.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use thiserror::Error;
 
-use super::data::{Size, View, Why, face, window};
+use super::data::{Crop, Size, Why, face, window};
 use super::network::{Network, NetworkError};
 use super::run::embed_some;
 use super::weights::Weights;
 use crate::lab::pairs::{Pair, PairsError, read_lfw};
 use crate::lab::roc::{Figures, RocError, balanced};
-use crate::lab::verification::{Comparison, Metric, Protocol, Views, measure};
+use crate::lab::verification::{Comparison, FaceVectors, Metric, Protocol, measure};
 
-/// Folds of the figures; each is judged by the cuts of the others.
+/// Folds; each is evaluated at the cuts of the others.
 const FOLDS: usize = 10;
-/// The false accept rate at which the validation rate is told.
+/// The false accept rate at which the validation rate is measured.
 const FAR: f64 = 0.01;
 
 /// Pairs with their pictures, in memory.
 pub struct Pairs {
     comparisons: Vec<Comparison>,
-    /// As a network takes them.
+    /// As the network's input values.
     pictures: Vec<Vec<f32>>,
 }
 
@@ -40,7 +40,7 @@ pub enum ValidationError {
 }
 
 impl Pairs {
-    /// Reads a list of LFW's form and the aligned faces that it names; their middle is what a network sees.
+    /// Reads a list in LFW's format and the aligned faces that it names. The network's input is the middle of each.
     pub fn read(list: &Path, images: &Path, size: Size) -> Result<Self, ValidationError> {
         let mut places: BTreeMap<PathBuf, usize> = BTreeMap::new();
         let mut pictures = Vec::new();
@@ -50,9 +50,9 @@ impl Pairs {
             }
             let pixels =
                 face(&path, size.kept()).map_err(|why| ValidationError::Picture { path: path.clone(), why })?;
-            let mut figures = Vec::with_capacity(size.side * size.side * 3);
-            window(&pixels, size, View::middle(size), &mut figures);
-            pictures.push(figures);
+            let mut values = Vec::with_capacity(size.side * size.side * 3);
+            window(&pixels, size, Crop::middle(size), &mut values);
+            pictures.push(values);
             places.insert(path, pictures.len() - 1);
             Ok(pictures.len() - 1)
         };
@@ -71,10 +71,11 @@ impl Pairs {
         device: &Device,
     ) -> Result<Figures, ValidationError> {
         let embeddings = embed_some(network, weights, device, &self.pictures, <[Vec<f32>]>::concat)?;
-        let figures = embeddings.len() / self.pictures.len().max(1);
-        let views: Vec<Views> = embeddings.chunks_exact(figures.max(1)).map(|one| Views(vec![one.into()])).collect();
+        let dimension = embeddings.len() / self.pictures.len().max(1);
+        let faces: Vec<FaceVectors> =
+            embeddings.chunks_exact(dimension.max(1)).map(|one| FaceVectors(vec![one.into()])).collect();
         let same: Vec<bool> = self.comparisons.iter().map(|pair| pair.same).collect();
         let protocol = Protocol { metric: Metric::Euclidean, subtract_mean: false, far: FAR };
-        Ok(measure(&views, &self.comparisons, &balanced(&same, FOLDS)?, protocol)?)
+        Ok(measure(&faces, &self.comparisons, &balanced(&same, FOLDS)?, protocol)?)
     }
 }

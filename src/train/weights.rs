@@ -1,4 +1,4 @@
-//! The weights of a network by name, and their files: `.npz` under the names of FaceNet's variables.
+//! The weights of a network by name, and their files: `.npz` with the names of FaceNet's variables.
 //!
 //! Layouts are TensorFlow's: a convolution's kernel is rows, columns, inputs, outputs; a dense layer's is inputs, outputs.
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use npyz::WriterBuilder as _;
 use thiserror::Error;
 
-/// Figures in rows, the last dimension the fastest.
+/// A row-major array: the last dimension varies fastest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
     pub shape: Vec<usize>,
@@ -25,29 +25,29 @@ pub type Weights = BTreeMap<String, Array>;
 pub enum WeightsError {
     #[error("cannot read the weights in {path}: {source}")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{path} is no whole .npz file: {source}; was it copied to its end?")]
+    #[error("{path} is not a complete .npz file: {source}; was the copy interrupted?")]
     NoArchive { path: PathBuf, source: zip::result::ZipError },
     #[error("{path}: {name} cannot be read: {source}")]
     BadArray { path: PathBuf, name: String, source: std::io::Error },
-    #[error("{path}: {name} holds {kind}; weights are float32")]
+    #[error("{path}: {name} is {kind}; weights must be float32")]
     WrongKind { path: PathBuf, name: String, kind: String },
-    #[error("{path}: {name} holds something that is not a number; the network that wrote it had diverged")]
+    #[error("{path}: {name} has a value that is not finite; the network that wrote it had diverged")]
     NotFinite { path: PathBuf, name: String },
-    #[error("cannot write the weights to {path}: {source}; what was there before is as it was")]
+    #[error("cannot write the weights to {path}: {source}; the previous file is unchanged")]
     Write { path: PathBuf, source: std::io::Error },
 }
 
-/// The entry of an archive that is no array.
+/// The entry of an archive that is not an array.
 const NOTE: &str = "note.json";
-/// More of these in one array than any network here has, so that a lying header asks for no memory.
-const MOST_VALUES: u64 = 1 << 30;
+/// The most values that an array may have, more than any network here needs: bounds the memory that a damaged header requests.
+const MAX_VALUES: u64 = 1 << 30;
 
 /// Reads all arrays of an `.npz` file.
 pub fn read(path: &Path) -> Result<Weights, WeightsError> {
     Ok(read_with_note(path)?.0)
 }
 
-/// Reads all arrays of an `.npz` file, and the note that it was written with; an empty one, where there is none.
+/// Reads all arrays of an `.npz` file, and the note that was written with them; empty without a note.
 pub fn read_with_note(path: &Path) -> Result<(Weights, String), WeightsError> {
     let file = File::open(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
     let no_archive = |source| WeightsError::NoArchive { path: path.to_owned(), source };
@@ -73,13 +73,13 @@ fn read_array(entry: impl Read, path: &Path, name: &str) -> Result<Array, Weight
     let shape: Vec<usize> = file.shape().iter().map(|&side| side as usize).collect();
     let wrong_kind = |kind: String| WeightsError::WrongKind { path: path.to_owned(), name: name.to_owned(), kind };
     if file.order() != npyz::Order::C {
-        return Err(wrong_kind("columns first (Fortran's order)".to_owned()));
+        return Err(wrong_kind("column-major (Fortran order)".to_owned()));
     }
     let count = file
         .shape()
         .iter()
         .try_fold(1u64, |product, &side| product.checked_mul(side))
-        .filter(|&count| count <= MOST_VALUES);
+        .filter(|&count| count <= MAX_VALUES);
     if count.is_none() {
         return Err(wrong_kind(format!("an array of shape {shape:?}")));
     }
@@ -94,12 +94,12 @@ fn read_array(entry: impl Read, path: &Path, name: &str) -> Result<Array, Weight
     }
 }
 
-/// Writes all arrays into an `.npz` file in one step: a file of that name is whole at every moment, and synced.
+/// Writes all arrays into an `.npz` file, atomically and synced.
 pub fn write(path: &Path, weights: &Weights) -> Result<(), WeightsError> {
     write_with_note(path, weights, None)
 }
 
-/// As `write`, with a note for the reader of `read_with_note`.
+/// The same with a note, which `read_with_note` returns.
 pub fn write_with_note(path: &Path, weights: &Weights, note: Option<&str>) -> Result<(), WeightsError> {
     write_arrays(path, weights, note).map_err(|source| WeightsError::Write { path: path.to_owned(), source })
 }
@@ -120,7 +120,7 @@ fn write_arrays(path: &Path, weights: &Weights, note: Option<&str>) -> std::io::
 
 fn write_draft(draft: &Path, weights: &Weights, note: Option<&str>) -> std::io::Result<()> {
     let mut archive = zip::ZipWriter::new(BufWriter::new(File::create(draft)?));
-    // Float weights hardly shrink, so they are stored as they are. No time stamp: the same weights give the same bytes.
+    // Float weights hardly compress, so they are stored. Without a time stamp, the same weights give the same bytes.
     let options =
         zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored).large_file(true);
     for (name, array) in weights {
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read() {
+    fn written_weights_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.npz");
         let array = |shape: &[usize], values: &[f32]| Array { shape: shape.to_vec(), values: values.to_vec() };
@@ -162,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_of_weights_is_said_plainly() {
+    fn a_malformed_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.npz");
         assert!(read(&path).unwrap_err().to_string().starts_with("cannot read the weights"));
         let array = Array { shape: vec![2], values: vec![1.0, f32::NAN] };
         write(&path, &Weights::from([("w".to_owned(), array)])).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("w holds something that is not a number"));
+        assert!(read(&path).unwrap_err().to_string().contains("w has a value that is not finite"));
         let bytes = std::fs::read(&path).unwrap();
         for length in 0..bytes.len() {
             std::fs::write(&path, &bytes[..length]).unwrap();
@@ -178,7 +178,7 @@ mod tests {
             write(&folder.path().join("none/weights.npz"), &Weights::new())
                 .unwrap_err()
                 .to_string()
-                .contains("as it was")
+                .contains("unchanged")
         );
     }
 }

@@ -1,16 +1,13 @@
-//! Cutting a face out for an embedder: by its bounds with a margin, by its five landmarks, or turned to the front.
-//!
-//! Knows nothing of what the embedder makes of it.
+//! Alignment: cuts a face out for an embedder by its bounds with a margin, by its five landmarks, or frontalised.
 
 use super::crop::{Cropper, Outside};
 use super::frontal::Frontal;
 use super::manifest::{Alignment, MarginOf};
-use super::pyramid::Halvings;
-use super::sampler::Sampler;
+use super::pyramid::{Halvings, Sampler};
 use super::similarity::Similarity;
 use crate::domain::{Face, Image, Point};
 
-/// A face upright in a square of an embedder's input size: `side * side * 3` RGB bytes.
+/// An upright face in a square of an embedder's input size: `side * side * 3` RGB bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlignedFace {
     pub side: usize,
@@ -18,23 +15,23 @@ pub struct AlignedFace {
 }
 
 impl AlignedFace {
-    /// Swaps left and right, in place.
+    /// Mirrors the face left to right, in place.
     pub fn mirror(&mut self) {
         for row in self.rgb.chunks_exact_mut(self.side.max(1) * 3) {
-            // Whole bytes swap the colours too, so each pixel is turned back.
+            // Reversing the bytes swaps red and blue, which is undone pixel by pixel.
             row.reverse();
             row.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
         }
     }
 }
 
-/// The pixels of `image` from (x1, y1) up to but without (x2, y2) that a box alignment cuts out: the bounds, grown by half of `margin`
-/// on each side, cut at the picture's edges, whole pixels, at least one each way (the FaceNet project's `align_dataset_mtcnn`).
+/// The region that a box alignment cuts out, `[x1, y1, x2, y2]` in pixels of `image`, x2 and y2 exclusive: the bounds extended by half of
+/// `margin` on each side, clipped to the picture, at least one pixel wide and high (the FaceNet project's `align_dataset_mtcnn`).
 pub fn region(image: &Image, face: &Face, margin: f32, margin_of: MarginOf, side: usize) -> [u32; 4] {
     let b = &face.bounds;
     let (dx, dy) = match margin_of {
         MarginOf::Photograph => (margin / 2.0, margin / 2.0),
-        // So that `margin` of the `side` pixels lie outside the bounds.
+        // So that `margin` of the `side` output pixels are outside the bounds.
         MarginOf::Input => {
             let share = margin / (side as f32 - margin).max(1.0) / 2.0;
             (b.width() * share, b.height() * share)
@@ -73,7 +70,7 @@ pub(super) fn align(
     }
 }
 
-/// The region that [`region`] gives, stretched to a square.
+/// A region, resized to a square.
 fn by_box(
     image: &Image,
     halvings: &Halvings,
@@ -88,9 +85,9 @@ fn by_box(
     cropper.crop(view, Outside::Repeats, [x * scale, y * scale, w * scale, h * scale], (side, side), out);
 }
 
-/// The similarity transform that brings the landmarks nearest to the template, sampled bilinearly; black outside the picture.
-/// The distance is measured on the template's side, as InsightFace cut the faces that such networks are trained with: the fit
-/// from the template to the picture would give a smaller region, the more so the worse the landmarks fit.
+/// Applies the similarity transform that maps the landmarks closest to the template, with bilinear sampling; black outside the picture.
+/// The distance is minimised in the template's coordinates, as InsightFace did for the training data of such networks. A fit from the
+/// template to the picture would give a smaller region, the more so the worse the landmarks fit.
 fn by_landmarks(
     image: &Image,
     halvings: &Halvings,
@@ -100,7 +97,7 @@ fn by_landmarks(
     out: &mut [u8],
 ) {
     let target = template.map(|[x, y]| Point { x, y });
-    // From the output's pixels back into the picture.
+    // From the output's pixels to the picture's.
     let back = Similarity::between(&face.landmarks, &target).inverse();
     let sampler = Sampler::new(image, halvings, back.scale());
     for (v, row) in out.chunks_exact_mut(side * 3).enumerate() {
@@ -130,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn landmarks_on_the_template_leave_the_picture_as_it_is() {
+    fn landmarks_on_the_template_leave_the_picture_unchanged() {
         let image = Image::new(112, 112, (0..112 * 112 * 3).map(|v| (v % 251) as u8).collect()).unwrap();
         let face = face(TEMPLATE.map(|[x, y]| Point { x, y }));
         let out = aligned(&image, &face, &Alignment::FivePoint { template: TEMPLATE });
@@ -147,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirrored_face_is_the_other_way_round_and_back_again() {
+    fn mirroring_twice_gives_the_same_face() {
         let face = AlignedFace { side: 2, rgb: (0..12).collect() };
         let mut mirrored = face.clone();
         mirrored.mirror();

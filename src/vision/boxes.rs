@@ -1,7 +1,7 @@
 //! Candidate boxes of MTCNN and their arithmetic: suppression, regression, squaring.
 //!
-//! Coordinates are MTCNN's own: 1-based pixels with both ends inside, so a box is `x2 - x1 + 1` wide (Zhang et al. 2016, as the
-//! FaceNet project's detector runs it).
+//! Coordinates are MTCNN's: 1-based pixels, both ends inclusive, so a box is `x2 - x1 + 1` wide (Zhang et al. 2016, as the FaceNet
+//! project's detector implements it).
 
 /// A box with its score and the regression that its network proposes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -11,9 +11,9 @@ pub(super) struct Candidate {
     pub x2: f32,
     pub y2: f32,
     pub score: f32,
-    /// Shifts of the four sides, as shares of width and height.
+    /// Shifts of the four sides, relative to width and height.
     pub shift: [f32; 4],
-    /// Which crop of a batch it came from; lets landmarks follow their box through the suppression.
+    /// Index of its landmarks, which lets them follow the box through the suppression.
     pub index: usize,
 }
 
@@ -22,7 +22,7 @@ impl Candidate {
         (self.x2 - self.x1 + 1.0) * (self.y2 - self.y1 + 1.0)
     }
 
-    /// Whether the common area is more than `limit` of what `overlap` says.
+    /// Whether the common area is more than `limit` times the area that `overlap` selects.
     pub fn overlaps(&self, other: &Candidate, limit: f32, overlap: Overlap) -> bool {
         let w = (self.x2.min(other.x2) - self.x1.max(other.x1) + 1.0).max(0.0);
         let h = (self.y2.min(other.y2) - self.y1.max(other.y1) + 1.0).max(0.0);
@@ -44,7 +44,7 @@ impl Candidate {
         self.y2 += bottom * h;
     }
 
-    /// Grows the shorter side around the middle to the longer, and cuts the fractions off.
+    /// Extends the shorter side around the middle to the longer, and truncates to whole pixels.
     pub fn square(&mut self) {
         let (w, h) = (self.x2 - self.x1, self.y2 - self.y1);
         let side = w.max(h);
@@ -56,7 +56,7 @@ impl Candidate {
     }
 }
 
-/// What two boxes' common area is measured against.
+/// What the common area of two boxes is divided by.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Overlap {
     /// Their union.
@@ -65,9 +65,10 @@ pub(super) enum Overlap {
     Min,
 }
 
-/// Keeps the best of each group of boxes that overlap by more than `limit`, best score first.
+/// Non-maximum suppression: of boxes that overlap by more than `limit` keeps the one with the best score. Sorts by score, best first.
+#[allow(clippy::indexing_slicing, reason = "`kept` never exceeds `i`")]
 pub(super) fn suppress(candidates: &mut Vec<Candidate>, limit: f32, overlap: Overlap) {
-    // Unstable sorting does not allocate; equal scores are told apart by place, so that the result is the same everywhere.
+    // Unstable sorting does not allocate; equal scores are ordered by position, so that the result is the same everywhere.
     candidates
         .sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.y1.total_cmp(&b.y1)).then(a.x1.total_cmp(&b.x1)));
     let mut kept = 0;
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_inside_another_is_hidden_by_its_own_area_only() {
+    fn a_box_inside_another_is_suppressed_relative_to_the_smaller_area_only() {
         let inside = || vec![at(0.0, 0.0, 99.0, 0.9), at(30.0, 30.0, 39.0, 0.8)];
         let (mut union, mut min) = (inside(), inside());
         suppress(&mut union, 0.7, Overlap::Union);

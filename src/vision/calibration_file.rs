@@ -1,7 +1,5 @@
-//! The file beside a model that says how its distances are spread: `NAME.calibration.toml`, shipped with the model, or measured on a
-//! site's own photographs.
-//!
-//! Knows nothing of what is near enough.
+//! The file with the distribution of a model's distances, `NAME.calibration.toml`: shipped with the model, or measured on a site's own
+//! photographs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,18 +7,18 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::whole_file::Beside;
+use super::file::StagedFile;
 
-/// The form that is written. Files of format 1, of usher 0.1.0, are read as well.
+/// The format that is written. Format 1, of usher 0.1.0, can be read too.
 pub const FORMAT: u32 = 2;
 
-/// What was measured of one embedder.
+/// The measured distributions of one embedder's distances.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationFile {
     /// [`FORMAT`], or 1.
     pub format: u32,
-    /// The tag of the embeddings, as [`crate::domain::ModelId`] writes it.
+    /// The embeddings' [`crate::domain::ModelId`].
     pub model: String,
     /// On what, and how.
     pub measured: String,
@@ -30,13 +28,13 @@ pub struct CalibrationFile {
     pub impostor_pairs: u64,
     /// Pairs of photographs of one person.
     pub genuine_pairs: u64,
-    /// How pictures of one face add up: k of them are like those of `k^repeats` people, 0 to 1. `None` where it was not measured, and in
-    /// files of format 1.
+    /// How the risk of several pictures of one face accumulates: k pictures count as `k^repeats` people, `repeats` from 0 to 1. `None` if
+    /// not measured, and in files of format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<f64>,
-    /// False match rate and distance, both rising: that share of impostor pairs is at or below the distance.
+    /// False match rate and distance, both increasing: that share of impostor pairs is at or below the distance.
     pub impostor: Vec<[f64; 2]>,
-    /// False non-match rate, falling, and distance, rising: that share of genuine pairs is above the distance.
+    /// False non-match rate, decreasing, and distance, increasing: that share of genuine pairs is above the distance.
     pub genuine: Vec<[f64; 2]>,
 }
 
@@ -48,7 +46,16 @@ pub enum CalibrationFileError {
     #[error("the calibration {} cannot be written: {why}", path.display())]
     Unwritable { path: PathBuf, why: std::io::Error },
     #[error("the calibration {}: {why}; remove it, or measure again with `usher calibrate DIR --write`", path.display())]
-    Malformed { path: PathBuf, why: String },
+    Malformed { path: PathBuf, why: CalibrationContentError },
+}
+
+/// What is wrong with a calibration file's content.
+#[derive(Debug, Error)]
+pub enum CalibrationContentError {
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    #[error("format {0} is unknown; this usher reads formats 1 and {FORMAT}")]
+    UnknownFormat(u32),
 }
 
 /// The file's name for the embedder `name` of the manifest.
@@ -57,30 +64,30 @@ pub fn file_name(name: &str) -> String {
 }
 
 impl CalibrationFile {
-    /// Reads the file; `None` when there is none.
+    /// Reads the file; `None` if there is none.
     pub fn load(path: &Path) -> Result<Option<CalibrationFile>, CalibrationFileError> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(CalibrationFileError::Unreadable { path: path.to_owned(), why }),
         };
-        let malformed = |why: String| CalibrationFileError::Malformed { path: path.to_owned(), why };
+        let malformed = |why| CalibrationFileError::Malformed { path: path.to_owned(), why };
         CalibrationFile::parse(&text).map(Some).map_err(malformed)
     }
 
-    /// From the file's text; an error says why it is none.
-    pub(super) fn parse(text: &str) -> Result<CalibrationFile, String> {
-        let file: CalibrationFile = toml::from_str(text).map_err(|e| e.to_string())?;
+    /// Parses the file's text.
+    pub(super) fn parse(text: &str) -> Result<CalibrationFile, CalibrationContentError> {
+        let file: CalibrationFile = toml::from_str(text)?;
         match file.format {
             1 | FORMAT => Ok(file),
-            other => Err(format!("format {other} is not known; this usher reads formats 1 and {FORMAT}")),
+            other => Err(CalibrationContentError::UnknownFormat(other)),
         }
     }
 
-    /// Writes the file in one step: a reader sees the old one or the new one, whole.
+    /// Writes the file atomically: a reader sees the old content or the new, never a part.
     pub fn save(&self, path: &Path) -> Result<(), CalibrationFileError> {
-        Beside::write(path, self.to_toml().as_bytes())
-            .and_then(Beside::put)
+        StagedFile::write(path, self.to_toml().as_bytes())
+            .and_then(StagedFile::commit)
             .map_err(|why| CalibrationFileError::Unwritable { path: path.to_owned(), why })
     }
 
@@ -127,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_reads_back() {
+    fn a_written_file_reads_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("site").join(file_name("net"));
         assert!(matches!(CalibrationFile::load(&path), Ok(None)));
         file().save(&path).unwrap();
         assert_eq!(CalibrationFile::load(&path).unwrap(), Some(file()));
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "the staged file is gone");
     }
 
     #[test]
@@ -141,11 +148,11 @@ mod tests {
         let old = file().to_toml().replace("format = 2", "format = 1").replace("repeats = 0.8750\n", "");
         let read = CalibrationFile::parse(&old).unwrap();
         assert_eq!(read, CalibrationFile { format: 1, repeats: None, ..file() });
-        assert_eq!(CalibrationFile::parse(&read.to_toml()).unwrap(), read, "and written as they were");
+        assert_eq!(CalibrationFile::parse(&read.to_toml()).unwrap(), read, "and written unchanged");
     }
 
     #[test]
-    fn what_is_no_calibration_is_told_with_its_file() {
+    fn a_malformed_file_is_named_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.calibration.toml");
         for text in ["", "format = 1\n", "\u{0}", "format = [", &file().to_toml().replace("format = 2", "format = 3")] {

@@ -1,12 +1,15 @@
-//! A box of a picture, brought to a network's input size by area.
-//!
-//! Knows nothing of what the box holds.
+//! Cuts a box out of a picture and resizes it by area to a network's input size.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "`spans` keeps every source pixel inside the picture, at most TAPS for each target pixel"
+)]
 
 use multiversion::multiversion;
 
-use super::pyramid::View;
+use super::pyramid::ImageView;
 
-/// Cuts squares out of pictures; keeps its scratch rows.
+/// Cuts boxes out of pictures. Reuses its scratch rows.
 #[derive(Default)]
 pub(super) struct Cropper {
     row: Vec<f32>,
@@ -14,7 +17,7 @@ pub(super) struct Cropper {
     rows: Vec<Span>,
 }
 
-/// The source pixels of one target pixel with their shares; at most four, which is enough for a shrink by less than two.
+/// The source pixels of one target pixel with their shares; at most four, enough for a shrink by less than two.
 #[derive(Clone, Copy, Default)]
 struct Span {
     first: usize,
@@ -24,12 +27,12 @@ struct Span {
 
 const TAPS: usize = 4;
 
-/// What lies beyond a picture's edges.
+/// What is beyond a picture's edges.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outside {
-    /// Nothing, as MTCNN pads its crops.
+    /// Black, as MTCNN pads its crops.
     IsBlack,
-    /// The pixels at the edge, as a resize of the whole picture sees it.
+    /// The edge's pixels repeated, as a resize of the whole picture has it.
     Repeats,
 }
 
@@ -37,7 +40,7 @@ impl Cropper {
     /// Fills `target` (`width * height * 3` bytes) with the box from `(x, y)` to `(x + w, y + h)`, in pixel edges of `source`.
     pub fn crop(
         &mut self,
-        source: View<'_>,
+        source: ImageView<'_>,
         outside: Outside,
         [x, y, w, h]: [f32; 4],
         (width, height): (usize, usize),
@@ -49,7 +52,7 @@ impl Cropper {
         let used = || self.columns.iter().filter(|s| s.count > 0);
         let first = used().map(|s| s.first).min().unwrap_or(0);
         let last = used().map(|s| s.first + s.count).max().unwrap_or(first);
-        // What is not there has no share; so each pixel may read all its taps, and a value more.
+        // Missing taps have share 0, so each pixel may read all its taps and one value more.
         self.row.clear();
         self.row.resize((last - first + TAPS) * 3 + 1, 0.0);
         for column in &mut self.columns {
@@ -92,24 +95,24 @@ fn blend_rows(lines: &[&[u8]], shares: &[f32], row: &mut [f32]) {
     }
 }
 
-/// Each pixel of `out` from its columns of `row`, which has room for all taps of each and a value more.
+/// Each pixel of `out` from its columns of `row`, which has room for all taps of each and one value more.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1+ssse3", "aarch64+neon"))]
 fn gather(row: &[f32], columns: &[Span], out: &mut [u8]) {
     for (column, pixel) in columns.iter().zip(out.as_chunks_mut::<3>().0) {
         let Some(values) = row[column.first * 3..].first_chunk::<{ TAPS * 3 + 1 }>() else { continue };
-        // Four values at once: red, green, blue, and the next pixel's red, which nobody asks for.
+        // Four values at once: red, green, blue, and the next pixel's red, which is discarded.
         let mut sums = [0.5f32; 4];
         for (tap, share) in column.share.iter().enumerate() {
             for (c, sum) in sums.iter_mut().enumerate() {
                 *sum += share * values[tap * 3 + c];
             }
         }
-        // Shares sum to one, or a little more by rounding, so the cast's own limits are right.
+        // Shares sum to one, or a little more by rounding: the cast saturates.
         *pixel = [sums[0] as u8, sums[1] as u8, sums[2] as u8];
     }
 }
 
-/// For each of `side` target pixels the source pixels below it: shares of area when shrinking, linear weights when growing.
+/// For each of `side` target pixels its source pixels: shares of area when shrinking, linear weights when enlarging.
 fn spans(spans: &mut Vec<Span>, outside: Outside, start: f32, length: f32, side: usize, limit: usize) {
     spans.clear();
     let step = length / side as f32;
@@ -121,7 +124,7 @@ fn spans(spans: &mut Vec<Span>, outside: Outside, start: f32, length: f32, side:
                 Outside::Repeats => position.clamp(0, limit as isize - 1),
             };
             if span.count > 0 && position < (span.first + span.count) as isize {
-                // The edge once more.
+                // The edge's pixel again.
                 span.share[span.count - 1] += share;
             } else if position >= 0 && (position as usize) < limit && span.count < TAPS && share > 0.0 {
                 if span.count == 0 {
@@ -158,7 +161,7 @@ mod tests {
         let rgb: Vec<u8> = (0..8 * 8 * 3).map(|v| v as u8).collect();
         let mut out = vec![0; 4 * 4 * 3];
         Cropper::default().crop(
-            View { width: 8, height: 8, rgb: &rgb },
+            ImageView { width: 8, height: 8, rgb: &rgb },
             Outside::IsBlack,
             [2.0, 3.0, 4.0, 4.0],
             (4, 4),
@@ -174,7 +177,7 @@ mod tests {
         let rgb = vec![200; 10 * 10 * 3];
         let mut out = vec![1; 4 * 4 * 3];
         Cropper::default().crop(
-            View { width: 10, height: 10, rgb: &rgb },
+            ImageView { width: 10, height: 10, rgb: &rgb },
             Outside::IsBlack,
             [-4.0, 0.0, 8.0, 8.0],
             (4, 4),
@@ -193,7 +196,7 @@ mod tests {
         ) {
             let rgb = vec![level; width * height * 3];
             let mut out = vec![0; 24 * 24 * 3];
-            let view = View { width, height, rgb: &rgb };
+            let view = ImageView { width, height, rgb: &rgb };
             Cropper::default().crop(view, Outside::IsBlack, [x, y, size, size], (24, 24), &mut out);
             prop_assert!(out.iter().all(|&v| v <= level));
             let size = size.min(47.0);

@@ -1,15 +1,13 @@
-//! Aligned faces to embeddings.
-//!
-//! Knows nothing of whose they are.
+//! The embedder: from an aligned face to its embedding.
 
 use super::VisionError;
 use super::align::AlignedFace;
 use super::batch::Batched;
 use super::manifest::{Alignment, Model};
-use super::runtime::Planned;
+use super::runtime::PlacedModel;
 use crate::domain::{Embedding, ModelId};
 
-/// An embedding network with the alignment that it was trained for.
+/// An embedding network with the alignment that it was trained with.
 pub struct Embedder {
     model: ModelId,
     alignment: Alignment,
@@ -19,34 +17,34 @@ pub struct Embedder {
 }
 
 impl Embedder {
-    /// `entry` must be the manifest's entry of `planned`'s file.
-    pub fn new(entry: &Model, planned: Planned) -> Result<Embedder, VisionError> {
+    /// `entry` must be the manifest's entry of `placed`'s file.
+    pub fn new(entry: &Model, placed: PlacedModel) -> Result<Embedder, VisionError> {
         let (Some(alignment), Some(form)) = (entry.alignment.clone(), entry.embedding.as_ref()) else {
             return Err(VisionError::Form(format!("{} is not an embedder", entry.name)));
         };
         let side = entry.input.width as usize;
-        // One face at a time: a batch gains nothing on these processors (models/README.md).
-        let network = Batched::new(planned, side, &[1])?;
+        // One face at a time: a batch is not faster on these processors (models/README.md).
+        let network = Batched::new(placed, side, &[1])?;
         network.expect_outputs(&[form.dimension])?;
         Ok(Embedder { model: entry.id(), alignment, side, dimension: form.dimension, network })
     }
 
-    /// The tag of its embeddings.
+    /// The id of its embeddings.
     pub fn model(&self) -> &ModelId {
         &self.model
     }
 
-    /// How it wants its faces cut out.
+    /// How its faces are cut out.
     pub fn alignment(&self) -> &Alignment {
         &self.alignment
     }
 
-    /// Pixels of an aligned face's side.
+    /// Side of an aligned face in pixels.
     pub fn side(&self) -> usize {
         self.side
     }
 
-    /// Floats of an embedding.
+    /// Dimension of an embedding.
     pub fn dimension(&self) -> usize {
         self.dimension
     }

@@ -1,12 +1,12 @@
-//! The shape of a mean face in three dimensions, and how it is turned where five landmarks are seen.
-//!
-//! Knows nothing of pictures.
+//! The shape of a mean face in three dimensions, and the pose of a face by its five landmarks.
+
+#![allow(clippy::indexing_slicing, reason = "arrays of five landmarks, indexed by `from_fn`")]
 
 use super::similarity::Similarity;
 use crate::domain::Point;
 
-/// A place on the mean face, in distances between its eyes: x to the right as seen, y down, z towards the camera; the origin is between the
-/// eyes. The face looks as faces in photographs do on average.
+/// A point of the mean face, in units of the distance between its eyes: x to the right of the picture, y down, z towards the camera; the
+/// origin is between the eyes. The face has the average pitch of faces in photographs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Spot {
     pub x: f32,
@@ -18,8 +18,8 @@ const fn spot(x: f32, y: f32, z: f32) -> Spot {
     Spot { x, y, z }
 }
 
-/// Left eye, right eye, nose, left and right corner of the mouth, as MTCNN sets them. Fitted, with a pose for each face, to the 3443 faces of
-/// LFW View 1's pairsDevTrain, symmetric, with the mean pitch as zero (docs/datasets.md); rounded.
+/// Left eye, right eye, nose, left and right corner of the mouth, as MTCNN places them. Fitted to the 3443 faces of LFW View 1's pairsDevTrain
+/// with a pose for each face; symmetric, with the mean pitch as zero (docs/datasets.md); rounded.
 pub(super) const LANDMARKS: [Spot; 5] = [
     spot(-0.5, 0.0, 0.0),
     spot(0.5, 0.0, 0.0),
@@ -28,9 +28,9 @@ pub(super) const LANDMARKS: [Spot; 5] = [
     spot(0.44, 1.09, -0.15),
 ];
 
-/// The edge of what is seen of a face from the front, clockwise from the top: forehead, temple, cheek, jaw, chin's side, chin, and back up.
-/// After MediaPipe's canonical face model (Apache-2.0), brought to the axes above and rounded: an outline needs no more.
-/// The jaw and the chin's sides lie less far behind than there, so that no triangle folds over another.
+/// The outline of a face seen from the front, clockwise from the top: forehead, temple, cheek, jaw, side of the chin, chin, and back up. From
+/// MediaPipe's canonical face model (Apache-2.0), converted to the axes above and rounded. The jaw and the sides of the chin are less far back
+/// than in that model, so that no triangle folds over another.
 pub(super) const OUTLINE: [Spot; 10] = [
     spot(0.0, -0.85, 0.30),
     spot(1.0, -0.70, -0.25),
@@ -44,30 +44,30 @@ pub(super) const OUTLINE: [Spot; 10] = [
     spot(-1.0, -0.70, -0.25),
 ];
 
-/// How far landmarks lie from where the mean face has them, in distances between the eyes: what faces differ by, and the detector's error.
+/// Standard deviation of landmarks from the mean face, in distances between the eyes: differences between faces, and the detector's error.
 const SPREAD: f32 = 0.035;
-/// How far heads turn to the side, in radians (15 degrees): the spread over the same faces. Against it a turn is weighed.
+/// Standard deviation of the yaw over the same faces, in radians (15 degrees): the prior of the fit.
 const USUAL_YAW: f32 = 0.26;
-/// A face that is turned further (40 degrees) hides too much: it is turned back by so much, and stays turned by the rest.
-const MOST_YAW: f32 = 0.7;
-/// Gauss and Newton's steps: after them nothing moves any more (tested).
+/// The largest yaw that is corrected (40 degrees). A face turned further hides too much: it is turned back by this angle only.
+const MAX_YAW: f32 = 0.7;
+/// Gauss-Newton steps; a test checks that the fit has converged after them.
 const STEPS: usize = 6;
 
-/// The mean face in a pose, seen by a camera far away: the face is turned to the side, then a similarity brings it into the picture.
+/// The mean face in a pose, seen by a distant camera: turned by the yaw, then mapped into the picture by a similarity.
 ///
-/// Pitch is not among the five figures. A face that looks down and one with a short chin have the same five landmarks, so a pitch that was fitted
-/// bent people's own proportions away: the shipped embedder was then right on .968 of LFW's pairs, and on .994 without (docs/datasets.md).
+/// Pitch is not fitted. A face that looks down and one with a short chin have the same five landmarks, so fitting the pitch removed people's
+/// own proportions: the shipped embedder's accuracy on LFW fell from .994 to .968 (docs/datasets.md).
 pub(super) struct Pose {
-    /// In radians, towards the right of the picture.
+    /// In radians; positive towards the right of the picture.
     pub yaw: f32,
     /// From distances between the eyes into the picture.
     pub view: Similarity,
-    /// What each landmark lies beside its place, in distances between the eyes.
+    /// The offset of each landmark from its position on the posed mean face, in distances between the eyes.
     pub residuals: [Point; 5],
 }
 
 impl Spot {
-    /// Where it is seen on a face that is turned to the side by `yaw` radians; 0 is straight ahead.
+    /// Its position in the plane on a face turned by `yaw` radians; 0 is straight ahead.
     pub fn turned(&self, yaw: f32) -> Point {
         let (sin, cos) = yaw.sin_cos();
         Point { x: self.x * cos + self.z * sin, y: self.y }
@@ -75,7 +75,7 @@ impl Spot {
 }
 
 impl Pose {
-    /// The likeliest pose for these landmarks. Not finite where the landmarks are not.
+    /// The most likely pose for these landmarks. Not finite if the landmarks are not.
     pub fn fit(landmarks: &[Point; 5]) -> Pose {
         let yaw = (0..STEPS).fold(0.0, |yaw, _| step(landmarks, yaw));
         let (view, residuals) = compare(landmarks, yaw);
@@ -83,7 +83,7 @@ impl Pose {
     }
 }
 
-/// The similarity that brings the turned face nearest to the landmarks, and what is left over.
+/// The similarity that maps the turned face closest to the landmarks, and the residuals.
 fn compare(landmarks: &[Point; 5], yaw: f32) -> (Similarity, [Point; 5]) {
     let turned = LANDMARKS.map(|spot| spot.turned(yaw));
     let view = Similarity::between(&turned, landmarks);
@@ -95,7 +95,7 @@ fn compare(landmarks: &[Point; 5], yaw: f32) -> (Similarity, [Point; 5]) {
     (view, residuals)
 }
 
-/// All that is to be small: the residuals, and the turn against what is usual.
+/// The terms whose squares are minimised: the residuals, and the yaw relative to its prior.
 fn errors(landmarks: &[Point; 5], yaw: f32) -> [f32; 11] {
     let (_, residuals) = compare(landmarks, yaw);
     std::array::from_fn(|i| match residuals.get(i / 2) {
@@ -104,7 +104,7 @@ fn errors(landmarks: &[Point; 5], yaw: f32) -> [f32; 11] {
     })
 }
 
-/// One step of Gauss and Newton's method in the yaw; the similarity is always the best one.
+/// One Gauss-Newton step in the yaw; the similarity is the best fit for each yaw.
 fn step(landmarks: &[Point; 5], yaw: f32) -> f32 {
     const SMALL: f32 = 1e-2;
     let here = errors(landmarks, yaw);
@@ -115,7 +115,7 @@ fn step(landmarks: &[Point; 5], yaw: f32) -> f32 {
         slopes += slope * slope;
         falls += slope * here;
     }
-    (yaw - falls / slopes).clamp(-MOST_YAW, MOST_YAW)
+    (yaw - falls / slopes).clamp(-MAX_YAW, MAX_YAW)
 }
 
 #[cfg(test)]
@@ -144,11 +144,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_turn_is_found_again_but_for_what_is_usual(
+        fn a_turn_is_recovered_up_to_the_prior(
             yaw in -0.6f32..0.6, roll in -0.5f32..0.5, size in 8f32..300.0, x in -100f32..900.0, y in -100f32..900.0,
         ) {
             let pose = Pose::fit(&seen(yaw, roll, size, x, y));
-            // The usual pulls at it a little.
+            // The prior pulls it slightly towards 0.
             prop_assert!((pose.yaw - yaw).abs() < 0.06 && pose.yaw.abs() <= yaw.abs() + 0.01, "{}", pose.yaw);
             prop_assert!(pose.residuals.iter().all(|r| r.x.hypot(r.y) < 0.03), "{:?}", pose.residuals);
         }
@@ -162,7 +162,7 @@ mod tests {
         }
 
         #[test]
-        fn one_more_step_moves_nothing(noise in prop::array::uniform5((-0.05f32..0.05, -0.05f32..0.05)), yaw in -0.6f32..0.6) {
+        fn one_more_step_changes_nothing(noise in prop::array::uniform5((-0.05f32..0.05, -0.05f32..0.05)), yaw in -0.6f32..0.6) {
             let landmarks = noisy(seen(yaw, 0.0, 1.0, 0.0, 0.0), noise);
             let yaw = Pose::fit(&landmarks).yaw;
             prop_assert!((yaw - step(&landmarks, yaw)).abs() < 2e-3);

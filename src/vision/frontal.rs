@@ -1,24 +1,27 @@
-//! A face turned to the front: a mesh over the five landmarks and the outline of a mean face, each triangle mapped affinely.
+//! Frontalisation: turns a face to the front with a mesh over the five landmarks and the outline of a mean face, mapping each triangle
+//! affinely.
 //!
-//! This is DeepFace's frontalisation (Taigman et al. 2014) with 5 landmarks for its 67, so that what lies between them is a mean face's, and
-//! with roll and yaw taken back but not pitch (`face_shape`). What a turn hides is stretched, not mirrored: a face's other half is
-//! not its mirror image. Landmarks keep what they lie beside their place on the mean face, so a face that looks ahead is cut out as by a
-//! similarity alone, with its own proportions.
-//!
-//! Knows nothing of networks.
+//! This is DeepFace's frontalisation (Taigman et al. 2014) with 5 landmarks instead of 67, so the shape between them is the mean face's, and
+//! with roll and yaw corrected but not pitch (`face_shape`). What the yaw hides is stretched, not mirrored: a face's halves are not mirror
+//! images. Landmarks keep their offsets from the mean face, so a face that looks straight ahead is cut out as by a similarity, with its own
+//! proportions.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "vertices and triangles are constant tables, and `draw` counts at most as many spans as triangles"
+)]
 
 use super::face_shape::{LANDMARKS, OUTLINE, Pose};
-use super::pyramid::Halvings;
-use super::sampler::Sampler;
+use super::pyramid::{Halvings, Sampler};
 use super::similarity::Similarity;
 use crate::domain::{Image, Point};
 
-/// Vertices: the landmarks 0 to 4, the outline from 5, and from 15 a ring around it where the picture lies as the similarity has it.
+/// Vertices: the landmarks from 0, the outline from 5, and from 15 a ring around it, outside of which the similarity alone applies.
 const EDGE: usize = LANDMARKS.len();
 const RING: usize = EDGE + OUTLINE.len();
 const VERTICES: usize = RING + OUTLINE.len();
 
-/// The face's triangles, clockwise as seen.
+/// The face's triangles, clockwise in the picture.
 const FACE: [[usize; 3]; 18] = [
     // Eyes, nose and mouth.
     [0, 1, 2],
@@ -45,14 +48,14 @@ const FACE: [[usize; 3]; 18] = [
 ];
 const TRIANGLES: usize = FACE.len() + 2 * OUTLINE.len();
 
-/// The ring's size, in the outline's.
+/// Size of the ring relative to the outline.
 const RING_SIZE: f32 = 1.75;
-/// The middle of the outline, from which the ring is drawn larger.
+/// The middle of the outline, around which the ring is enlarged.
 const MIDDLE: Point = Point { x: 0.0, y: 0.5 };
-/// A triangle that the pose makes smaller than this part of itself has folded, or nearly.
-const LEAST_AREA: f32 = 0.01;
+/// A triangle whose area the pose reduces below this share has folded, or nearly.
+const MIN_AREA: f32 = 0.01;
 
-/// From the aligned face's pixels into the picture: `x' = a x + b y + c`, `y' = d x + e y + f`.
+/// From the aligned face's pixels to the picture's: `x' = a x + b y + c`, `y' = d x + e y + f`.
 #[derive(Clone, Copy, Default)]
 struct Affine {
     a: f32,
@@ -63,14 +66,14 @@ struct Affine {
     f: f32,
 }
 
-/// One triangle: where it is drawn, and where its pixels come from.
+/// One triangle: its corners in the aligned face, and the map to the picture.
 #[derive(Clone, Copy, Default)]
 struct Piece {
     corners: [Point; 3],
     source: Affine,
 }
 
-/// What a triangle covers of a row.
+/// The part of a row that a triangle covers.
 #[derive(Clone, Copy, Default)]
 struct Span {
     from: f32,
@@ -78,17 +81,17 @@ struct Span {
     source: Affine,
 }
 
-/// A face, ready to be drawn as seen from the front.
+/// The frontalisation of one face.
 pub(super) struct Frontal {
     pieces: [Piece; TRIANGLES],
-    /// Around the mesh.
+    /// The map outside the mesh.
     around: Similarity,
 }
 
 impl Frontal {
-    /// Fits the mesh. `template` is where a mean face's landmarks come to lie.
+    /// Fits the mesh. `template` has the positions of a mean face's landmarks in the aligned face.
     ///
-    /// `None` where landmarks are those of no face: not finite, in one place, or so crossed that the mesh folds.
+    /// `None` if the landmarks are not those of a face: not finite, all in one place, or crossed so that the mesh folds.
     pub fn of(landmarks: &[Point; 5], template: &[[f32; 2]; 5]) -> Option<Frontal> {
         let pose = Pose::fit(landmarks);
         let place = ahead_to(template);
@@ -96,8 +99,8 @@ impl Frontal {
         let mut pieces = [Piece::default(); TRIANGLES];
         for (piece, corners) in pieces.iter_mut().zip(triangles()) {
             let (ahead, turned) = (corners.map(|i| frame[i]), corners.map(|i| seen[i]));
-            // So written that not-a-number does not pass.
-            if !(area(ahead) > 0.0 && area(turned) > LEAST_AREA * area(ahead)) {
+            // Written so that NaN is refused.
+            if !(area(ahead) > 0.0 && area(turned) > MIN_AREA * area(ahead)) {
                 return None;
             }
             *piece = Piece::between(ahead.map(|p| place.apply(p)), turned.map(|p| pose.view.apply(p)));
@@ -128,12 +131,12 @@ impl Frontal {
     }
 }
 
-/// From distances between the eyes to where `template` has a mean face that looks ahead.
+/// From distances between the eyes to the position of a mean face, looking straight ahead, that `template` gives.
 fn ahead_to(template: &[[f32; 2]; 5]) -> Similarity {
     Similarity::between(&LANDMARKS.map(|spot| spot.turned(0.0)), &template.map(|[x, y]| Point { x, y }))
 }
 
-/// All triangles: the face's, and two for each side of the outline.
+/// All triangles: the face's, and two for each edge of the outline.
 fn triangles() -> impl Iterator<Item = [usize; 3]> {
     let strip = (0..OUTLINE.len()).flat_map(|i| {
         let next = (i + 1) % OUTLINE.len();
@@ -143,14 +146,14 @@ fn triangles() -> impl Iterator<Item = [usize; 3]> {
     FACE.into_iter().chain(strip)
 }
 
-/// The vertices as seen from the front, and as seen in the pose; both in distances between the eyes.
+/// The vertices from the front, and in the pose; both in distances between the eyes.
 fn mesh(pose: &Pose) -> ([Point; VERTICES], [Point; VERTICES]) {
     let beside = |p: Point, by: Point| Point { x: p.x + by.x, y: p.y + by.y };
     let mean = |a: Point, b: Point| Point { x: (a.x + b.x) / 2.0, y: (a.y + b.y) / 2.0 };
     let own = &pose.residuals;
     let (eyes, mouth) = (mean(own[0], own[1]), mean(own[3], own[4]));
     let (right, left) = (mean(own[1], own[4]), mean(own[0], own[3]));
-    // The outline goes along with the landmarks beside it.
+    // Each point of the outline moves with the nearest landmarks.
     let along = [eyes, eyes, right, mouth, mouth, mouth, mouth, mouth, left, eyes];
     let (mut frame, mut seen) = ([Point::default(); VERTICES], [Point::default(); VERTICES]);
     let spots = LANDMARKS.iter().chain(&OUTLINE).zip(own.iter().chain(&along));
@@ -165,13 +168,13 @@ fn mesh(pose: &Pose) -> ([Point; VERTICES], [Point; VERTICES]) {
     (frame, seen)
 }
 
-/// Twice the area; above zero for corners that go clockwise as seen.
+/// Twice the area; positive for corners in clockwise order in the picture.
 fn area([a, b, c]: [Point; 3]) -> f32 {
     (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x)
 }
 
 impl Piece {
-    /// The map of one triangle to the other. Finite where `target` has an area.
+    /// The affine map from triangle `target` to `source`. Finite if `target` has an area.
     fn between(target: [Point; 3], source: [Point; 3]) -> Piece {
         let [o, p, q] = target;
         let (px, py, qx, qy, drawn) = (p.x - o.x, p.y - o.y, q.x - o.x, q.y - o.y, area(target));
@@ -184,7 +187,7 @@ impl Piece {
         Piece { corners: target, source: Affine { a, b, c, d, e, f } }
     }
 
-    /// From where to where it covers the row `y`.
+    /// The range of row `y` that it covers.
     fn span(&self, y: f32) -> Option<(f32, f32)> {
         let mut span: Option<(f32, f32)> = None;
         for (i, a) in self.corners.iter().enumerate() {
@@ -212,7 +215,7 @@ mod tests {
     const TEMPLATE: [[f32; 2]; 5] = [[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]];
     const SIDE: usize = 112;
 
-    /// The mean face as a camera sees it, 40 pixels between the eyes, which have their middle at (120, 90).
+    /// The mean face in a picture, 40 pixels between the eyes, whose middle is at (120, 90).
     fn seen(yaw: f32) -> [Point; 5] {
         LANDMARKS.map(|spot| {
             let p = spot.turned(yaw);
@@ -220,14 +223,14 @@ mod tests {
         })
     }
 
-    /// Where the middle of the pixel (u, v) comes from.
+    /// The source of the middle of pixel (u, v).
     fn source(frontal: &Frontal, u: f32, v: f32) -> Point {
         let p = Point { x: u, y: v };
         let inside = frontal.pieces.iter().find(|piece| piece.span(v).is_some_and(|(from, to)| from <= u && u <= to));
         inside.map_or_else(|| frontal.around.apply(p), |piece| piece.source.apply(p))
     }
 
-    /// Where the mean face's landmarks come to lie in the aligned picture.
+    /// The mean face's landmarks in the aligned picture.
     fn places() -> [Point; 5] {
         LANDMARKS.map(|spot| ahead_to(&TEMPLATE).apply(spot.turned(0.0)))
     }
@@ -242,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_looks_ahead_is_cut_out_as_by_a_similarity() {
+    fn a_face_that_looks_straight_ahead_is_cut_out_as_by_a_similarity() {
         let frontal = Frontal::of(&seen(0.0), &TEMPLATE).unwrap();
         for (u, v) in (0..SIDE).flat_map(|v| (0..SIDE).map(move |u| (u as f32, v as f32))) {
             let (p, q) = (source(&frontal, u, v), frontal.around.apply(Point { x: u, y: v }));
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grey_picture_stays_grey_and_what_lies_outside_is_black() {
+    fn a_grey_picture_stays_grey_and_black_outside() {
         let image = Image::new(150, 140, vec![77; 150 * 140 * 3]).unwrap();
         let mut halvings = Halvings::default();
         halvings.make(&image, 1);
@@ -263,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn landmarks_of_no_face_are_none() {
+    fn impossible_landmarks_are_refused() {
         assert!(Frontal::of(&[Point { x: 3.0, y: 3.0 }; 5], &TEMPLATE).is_none());
         let mut crossed = seen(0.0);
         crossed.swap(0, 1);
@@ -277,14 +280,14 @@ mod tests {
             let landmarks = seen(yaw);
             let frontal = Frontal::of(&landmarks, &TEMPLATE).unwrap();
             for (place, landmark) in places().iter().zip(landmarks) {
-                // What the usual pulls at the pose is left over, in pixels of the picture.
+                // The prior's pull on the pose remains, in pixels of the picture.
                 let p = source(&frontal, place.x, place.y);
                 prop_assert!((p.x - landmark.x).hypot(p.y - landmark.y) < 1.5, "{p:?} for {landmark:?}");
             }
         }
 
         #[test]
-        fn neighbours_come_from_neighbours(yaw in -0.5f32..0.5, noise in prop::array::uniform5((-1.5f32..1.5, -1.5f32..1.5))) {
+        fn neighbouring_pixels_have_neighbouring_sources(yaw in -0.5f32..0.5, noise in prop::array::uniform5((-1.5f32..1.5, -1.5f32..1.5))) {
             let plain = seen(yaw);
             let landmarks: [Point; 5] = std::array::from_fn(|i| Point { x: plain[i].x + noise[i].0, y: plain[i].y + noise[i].1 });
             let frontal = Frontal::of(&landmarks, &TEMPLATE).unwrap();

@@ -1,6 +1,4 @@
-//! A site head's file, `NAME.head.safetensors`: the map, the model it belongs to, and how distances are spread behind it.
-//!
-//! Knows nothing of how a head is learned and of what is near enough.
+//! A site head's file, `NAME.head.safetensors`: the linear map, the model it belongs to, and the distribution of distances behind it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,24 +7,23 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use thiserror::Error;
 
-use super::calibration_file::CalibrationFile;
-use super::digest::sha256;
-use super::whole_file::Beside;
-use crate::domain::{Head, ModelId};
+use super::calibration_file::{CalibrationContentError, CalibrationFile};
+use super::file::{StagedFile, sha256};
+use crate::domain::{ModelId, SiteHead};
 
 /// The tensor's name.
 const MATRIX: &str = "head";
-/// Keys of the file's notes.
+/// Keys of the file's metadata.
 const MODEL: &str = "model";
 const CALIBRATION: &str = "calibration";
-/// A head of the largest embedding that a gallery takes has 67 MB; what is larger is none.
-const MOST_BYTES: u64 = 100_000_000;
+/// A head for the largest embedding that a gallery accepts has 67 MB; a larger file is refused.
+const MAX_BYTES: u64 = 100_000_000;
 
 /// What the file holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadFile {
-    pub head: Head,
-    /// Measured behind the head, on people that it had not learned from. Its `model` is the head's id.
+    pub head: SiteHead,
+    /// Measured behind the head, on people whom it was not trained on. Its `model` is the head's id.
     pub calibration: CalibrationFile,
 }
 
@@ -37,8 +34,27 @@ pub enum HeadFileError {
     Unreadable { path: PathBuf, why: std::io::Error },
     #[error("the site head {} cannot be written: {why}", path.display())]
     Unwritable { path: PathBuf, why: std::io::Error },
-    #[error("{} is no site head: {why}; remove it, or learn it again with `usher train head`", path.display())]
-    Malformed { path: PathBuf, why: String },
+    #[error("{} is not a site head: {why}; remove it, or learn it again with `usher train head`", path.display())]
+    Malformed { path: PathBuf, why: HeadContentError },
+}
+
+/// What is wrong with a head file's content.
+#[derive(Debug, Error)]
+pub enum HeadContentError {
+    #[error("it is too large")]
+    TooLarge,
+    #[error(transparent)]
+    Safetensors(#[from] safetensors::SafeTensorError),
+    #[error("its metadata has no {0}")]
+    NoMetadata(&'static str),
+    #[error("its calibration: {0}")]
+    Calibration(#[from] CalibrationContentError),
+    #[error("it holds {kind:?} of shape {shape:?}, expected a square float32 matrix")]
+    WrongTensor { kind: Dtype, shape: Vec<usize> },
+    #[error("its calibration is of {model}, not of {id}")]
+    OtherCalibration { model: String, id: ModelId },
+    #[error("its matrix has values that are not finite")]
+    NotFinite,
 }
 
 /// The file's name for the embedder `name` of the manifest.
@@ -46,9 +62,10 @@ pub fn file_name(name: &str) -> String {
     format!("{name}.head.safetensors")
 }
 
-/// The tag of embeddings behind a head: the model's own, and the start of the SHA-256 of the map's bytes.
+/// The id of embeddings behind a head: the model's, followed by the start of the SHA-256 of the map's bytes.
 pub fn head_id(base: &ModelId, matrix: &[f32]) -> ModelId {
-    ModelId::new(&format!("{base}+{}", &sha256(&bytes(matrix))[..8]))
+    let hash: String = sha256(&bytes(matrix)).chars().take(8).collect();
+    ModelId::new(&format!("{base}+{hash}"))
 }
 
 fn bytes(matrix: &[f32]) -> Vec<u8> {
@@ -56,12 +73,12 @@ fn bytes(matrix: &[f32]) -> Vec<u8> {
 }
 
 impl HeadFile {
-    /// Reads the file; `None` when there is none.
+    /// Reads the file; `None` if there is none.
     pub fn load(path: &Path) -> Result<Option<HeadFile>, HeadFileError> {
         let unreadable = |why| HeadFileError::Unreadable { path: path.to_owned(), why };
-        let malformed = |why: String| HeadFileError::Malformed { path: path.to_owned(), why };
+        let malformed = |why| HeadFileError::Malformed { path: path.to_owned(), why };
         match fs::metadata(path) {
-            Ok(metadata) if metadata.len() > MOST_BYTES => return Err(malformed("it is too large".to_owned())),
+            Ok(metadata) if metadata.len() > MAX_BYTES => return Err(malformed(HeadContentError::TooLarge)),
             Ok(_) => {}
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(unreadable(why)),
@@ -70,51 +87,46 @@ impl HeadFile {
         HeadFile::parse(&content).map(Some).map_err(malformed)
     }
 
-    /// What a file of this form holds; an error says what is wrong with it.
-    pub fn parse(content: &[u8]) -> Result<HeadFile, String> {
-        let (_, metadata) = SafeTensors::read_metadata(content).map_err(|e| e.to_string())?;
-        let note = |key: &str| {
-            metadata.metadata().as_ref().and_then(|notes| notes.get(key)).ok_or(format!("it does not say its {key}"))
+    /// Parses the content of such a file.
+    pub fn parse(content: &[u8]) -> Result<HeadFile, HeadContentError> {
+        let (_, metadata) = SafeTensors::read_metadata(content)?;
+        let note = |key: &'static str| {
+            metadata.metadata().as_ref().and_then(|notes| notes.get(key)).ok_or(HeadContentError::NoMetadata(key))
         };
         let base = ModelId::new(note(MODEL)?);
-        let calibration =
-            CalibrationFile::parse(note(CALIBRATION)?).map_err(|why| format!("its calibration: {why}"))?;
-        let tensors = SafeTensors::deserialize(content).map_err(|e| e.to_string())?;
-        let tensor = tensors.tensor(MATRIX).map_err(|e| e.to_string())?;
+        let calibration = CalibrationFile::parse(note(CALIBRATION)?)?;
+        let tensors = SafeTensors::deserialize(content)?;
+        let tensor = tensors.tensor(MATRIX)?;
         let square = matches!(tensor.shape(), [rows, columns] if rows == columns);
         if tensor.dtype() != Dtype::F32 || !square {
-            return Err(format!(
-                "it holds {:?} of shape {:?}, where a square of float32 is wanted",
-                tensor.dtype(),
-                tensor.shape()
-            ));
+            return Err(HeadContentError::WrongTensor { kind: tensor.dtype(), shape: tensor.shape().to_vec() });
         }
         let (figures, _) = tensor.data().as_chunks::<4>();
         let matrix: Box<[f32]> = figures.iter().map(|&four| f32::from_le_bytes(four)).collect();
         let id = head_id(&base, &matrix);
         if calibration.model != id.as_str() {
-            return Err(format!("its calibration is of {}, not of {id}", calibration.model));
+            return Err(HeadContentError::OtherCalibration { model: calibration.model, id });
         }
-        let head = Head::new(base, id, matrix).ok_or("it holds what is no number")?;
+        let head = SiteHead::new(base, id, matrix).ok_or(HeadContentError::NotFinite)?;
         Ok(HeadFile { head, calibration })
     }
 
-    /// Writes the file in one step: a reader sees the old one or the new one, whole.
+    /// Writes the file atomically: a reader sees the old content or the new, never a part.
     pub fn save(&self, path: &Path) -> Result<(), HeadFileError> {
-        self.save_once(path, |_| Ok(()))
+        self.save_after(path, |_| Ok(()))
     }
 
-    /// Writes the file, calls `noted` with its SHA-256, and puts it into its place only if that went well.
-    pub fn save_once<E: From<HeadFileError>>(
+    /// Stages the file, calls `record` with its SHA-256, and replaces the file only if `record` succeeds.
+    pub fn save_after<E: From<HeadFileError>>(
         &self,
         path: &Path,
-        noted: impl FnOnce(&str) -> Result<(), E>,
+        record: impl FnOnce(&str) -> Result<(), E>,
     ) -> Result<(), E> {
         let unwritable = |why| HeadFileError::Unwritable { path: path.to_owned(), why };
         let content = self.content().map_err(unwritable)?;
-        let beside = Beside::write(path, &content).map_err(unwritable)?;
-        noted(&sha256(&content))?;
-        Ok(beside.put().map_err(unwritable)?)
+        let staged = StagedFile::write(path, &content).map_err(unwritable)?;
+        record(&sha256(&content))?;
+        Ok(staged.commit().map_err(unwritable)?)
     }
 
     fn content(&self) -> std::io::Result<Vec<u8>> {
@@ -148,11 +160,11 @@ mod tests {
             impostor: vec![[1e-3, 0.5], [1e-2, 0.75]],
             genuine: vec![[0.5, 0.25]],
         };
-        HeadFile { head: Head::new(base, id, matrix).unwrap(), calibration }
+        HeadFile { head: SiteHead::new(base, id, matrix).unwrap(), calibration }
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn a_written_file_reads_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("made/on/the/way").join(file_name("net"));
         assert_eq!(HeadFile::load(&path).unwrap(), None);
@@ -162,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_head_is_refused_with_the_way_out() {
+    fn a_damaged_file_is_refused_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.head.safetensors");
         file().save(&path).unwrap();
@@ -172,7 +184,7 @@ mod tests {
             let error = HeadFile::load(&path).unwrap_err().to_string();
             assert!(error.contains("learn it again with `usher train head`"), "{length} bytes: {error}");
         }
-        // Another map than the one that was measured.
+        // A different map from the one that was measured.
         let mut other = whole.clone();
         *other.last_mut().unwrap() ^= 1;
         fs::write(&path, other).unwrap();

@@ -1,7 +1,4 @@
-//! The models' manifest: which files there are, how they want their pictures, how they were measured; and the files
-//! themselves, checked against their SHA-256.
-//!
-//! Knows nothing of how a network is run.
+//! The models' manifest: which files there are, what input each takes, how it was measured; and the files, checked against their SHA-256.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::digest::sha256;
+use super::file::sha256;
 use super::runtime::{InputForm, Pixels, Windows};
 use crate::domain::{Distance, ModelId};
 
@@ -36,12 +33,12 @@ pub struct Model {
     /// 64 hexadecimal digits.
     pub sha256: String,
     pub title: String,
-    /// The file does not come with usher: the operator brings it.
+    /// Whether the file is not shipped with usher; the operator provides it.
     #[serde(default)]
     pub optional: bool,
     pub input: Input,
     #[serde(default)]
-    pub output: Option<Output>,
+    pub output: Option<OutputNames>,
     #[serde(default)]
     pub embedding: Option<EmbeddingForm>,
     #[serde(default)]
@@ -61,13 +58,13 @@ pub enum Role {
     Embedder,
 }
 
-/// The picture a model takes.
+/// The picture that a model takes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Pixels; 0 is any.
+    /// Pixels; 0 for any.
     pub width: u32,
-    /// Pixels; 0 is any.
+    /// Pixels; 0 for any.
     pub height: u32,
     pub layout: Layout,
     #[serde(rename = "type")]
@@ -75,7 +72,7 @@ pub struct Input {
     /// value = (pixel - mean) / std
     pub mean: f32,
     pub std: f32,
-    /// The side of the square of pixels that each position of the input holds, row by row; 1 is the picture as it is.
+    /// Side in pixels of the square window that each position of the input holds, row by row; 1 for the plain picture.
     #[serde(default = "one")]
     pub window: u32,
 }
@@ -101,14 +98,14 @@ pub enum InputType {
     Float32,
 }
 
-/// The outputs' names in the file's order.
+/// The names of the outputs, in the file's order.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Output {
+pub struct OutputNames {
     pub names: Vec<String>,
 }
 
-/// What an embedder gives.
+/// An embedder's output.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmbeddingForm {
@@ -119,46 +116,46 @@ pub struct EmbeddingForm {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Alignment {
-    /// The face's bounds with a margin, stretched to the input: `margin` is in pixels, both sides together.
+    /// The face's bounds with a margin, resized to the input. `margin` is in pixels, both sides together.
     Box {
         margin: f32,
         #[serde(default)]
         margin_of: MarginOf,
     },
-    /// A similarity transform that brings the five landmarks nearest to `template`, in pixels of the input.
+    /// The similarity transform that maps the five landmarks closest to `template`, in pixels of the input.
     FivePoint { template: [[f32; 2]; 5] },
-    /// The face turned to the front, piece by piece, by the pose that a mean face's shape has when it is fitted to the five landmarks.
-    /// `template` is where a mean face's landmarks come to lie, in pixels of the input.
+    /// The face turned to the front piecewise, by the pose of a mean face fitted to the five landmarks. `template` has the positions of a mean
+    /// face's landmarks, in pixels of the input.
     Frontal { template: [[f32; 2]; 5] },
 }
 
-/// Whose pixels a margin is measured in.
+/// The pixels in which a margin is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MarginOf {
-    /// The network's input: the margin grows with the face.
+    /// The network input's: the margin grows with the face.
     #[default]
     Input,
-    /// The photograph: the margin is the same for small faces and large ones, as in the FaceNet project's `align_dataset_mtcnn`.
+    /// The photograph's: the margin is the same for small and large faces, as in the FaceNet project's `align_dataset_mtcnn`.
     Photograph,
 }
 
-/// A distance with the error rates that were measured at it.
+/// A distance with the error rates measured at it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperatingPoint {
     /// Euclidean, between unit-length embeddings.
     pub distance: f32,
-    /// False match rate: share of pairs of different people at or below `distance`.
+    /// False match rate: the share of pairs of different people at or below `distance`.
     pub fmr: f64,
-    /// False non-match rate: share of pairs of one person above `distance`.
+    /// False non-match rate: the share of pairs of one person above `distance`.
     #[serde(default)]
     pub fnmr: Option<f64>,
-    /// How, and on what.
+    /// How and on what data it was measured.
     pub measured: String,
 }
 
-/// Where a model comes from.
+/// The origin of a model.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
@@ -174,41 +171,53 @@ pub enum ManifestError {
     #[error("the models' manifest {} cannot be read: {why}. Name the models' folder in [models] path or USHER_MODELS", path.display())]
     Unreadable { path: PathBuf, why: std::io::Error },
     #[error("{}: {why}", path.display())]
-    Malformed { path: PathBuf, why: String },
+    Malformed { path: PathBuf, why: MalformedManifest },
     #[error("there is no model `{name}` in {}; it has {have}", path.display())]
     Unknown { name: String, path: PathBuf, have: String },
     #[error("the model file {} cannot be read: {why}. {hint}", path.display())]
     File { path: PathBuf, why: std::io::Error, hint: &'static str },
     #[error(
         "{} is not the file that the manifest names: its SHA-256 is {found}, expected {expected}. Restore it from the \
-         package or the repository; if it was exchanged on purpose, write its hash and its own measured distances into the manifest",
+         package or the repository; if you replaced it on purpose, put its hash and its own measured distances into the manifest",
         path.display()
     )]
     Changed { path: PathBuf, found: String, expected: String },
 }
 
+/// What is wrong with a manifest's text.
+#[derive(Debug, Error)]
+pub enum MalformedManifest {
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    #[error("format {0} is unknown; this usher reads format 1")]
+    UnknownFormat(u32),
+    #[error("model.{name}: {why}")]
+    Entry { name: String, why: &'static str },
+}
+
+/// The file's content.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
+struct Content {
     format: u32,
     model: BTreeMap<String, Model>,
 }
 
 impl Manifest {
-    /// Reads `folder`'s manifest and checks that each entry makes sense; model files are read when asked for.
+    /// Reads `folder`'s manifest and checks each entry. Model files are read later, by [`Manifest::read`].
     pub fn load(folder: &Path) -> Result<Manifest, ManifestError> {
         let path = folder.join(FILE);
         let text =
             std::fs::read_to_string(&path).map_err(|why| ManifestError::Unreadable { path: path.clone(), why })?;
-        let malformed = |why: String| ManifestError::Malformed { path: path.clone(), why };
-        let wire: Wire = toml::from_str(&text).map_err(|e| malformed(e.to_string()))?;
-        if wire.format != 1 {
-            return Err(malformed(format!("format {} is not known; this usher reads format 1", wire.format)));
+        let malformed = |why: MalformedManifest| ManifestError::Malformed { path: path.clone(), why };
+        let content: Content = toml::from_str(&text).map_err(|error| malformed(error.into()))?;
+        if content.format != 1 {
+            return Err(malformed(MalformedManifest::UnknownFormat(content.format)));
         }
-        let mut models = wire.model;
+        let mut models = content.model;
         for (name, model) in &mut models {
             model.name.clone_from(name);
-            model.check().map_err(|why| malformed(format!("model.{name}: {why}")))?;
+            model.check().map_err(|why| malformed(MalformedManifest::Entry { name: name.clone(), why }))?;
         }
         Ok(Manifest { folder: folder.to_owned(), models })
     }
@@ -238,11 +247,11 @@ impl Manifest {
         })
     }
 
-    /// The file of `model`, refused when its SHA-256 is another than the manifest's.
+    /// The file of `model`, refused if its SHA-256 is not the manifest's.
     pub fn read(&self, model: &Model) -> Result<Arc<[u8]>, ManifestError> {
         let path = self.folder.join(&model.file);
         let hint = match model.optional {
-            true => "It does not come with usher: put your own there",
+            true => "It is not shipped with usher: install your own there",
             false => "Restore it from the package or the repository",
         };
         let bytes = std::fs::read(&path).map_err(|why| ManifestError::File { path: path.clone(), why, hint })?;
@@ -255,17 +264,18 @@ impl Manifest {
 }
 
 impl Model {
-    /// The tag of its embeddings: the name and the first 12 digits of the file's hash.
+    /// The id of its embeddings: the name and the first 12 digits of the file's hash.
     pub fn id(&self) -> ModelId {
-        ModelId::new(&format!("{}-{}", self.name, &self.sha256[..12]))
+        let hash: String = self.sha256.chars().take(12).collect();
+        ModelId::new(&format!("{}-{hash}", self.name))
     }
 
-    /// How many numbers its embeddings have; 0 when it makes none.
+    /// Dimension of its embeddings; 0 if it is not an embedder.
     pub fn dimension(&self) -> usize {
         self.embedding.as_ref().map_or(0, |form| form.dimension)
     }
 
-    /// How its pixels are mapped and laid out.
+    /// How its input holds a picture.
     pub fn input_form(&self) -> InputForm {
         let pixels = match self.input.kind {
             InputType::Int8 => Pixels::Int8,
@@ -274,40 +284,40 @@ impl Model {
         InputForm { pixels, windows: Windows { side: self.input.window as usize } }
     }
 
-    /// The measured operating point with the largest false match rate that is still at most `fmr`.
+    /// The measured operating point with the largest false match rate that is at most `fmr`.
     pub fn operating_point(&self, fmr: f64) -> Option<&OperatingPoint> {
         self.operating.iter().filter(|p| p.fmr <= fmr * (1.0 + 1e-9)).max_by(|a, b| a.fmr.total_cmp(&b.fmr))
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), &'static str> {
         let hex_digits = self.sha256.len() == 64 && self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !hex_digits {
-            return Err("sha256 must be 64 lower-case hexadecimal digits".into());
+            return Err("sha256 must be 64 lower-case hexadecimal digits");
         }
         if !(self.input.std > 0.0 && self.input.std.is_finite() && self.input.mean.is_finite()) {
-            return Err("input.mean and input.std must be finite, std above 0".into());
+            return Err("input.mean and input.std must be finite, std above 0");
         }
         if self.input.kind == InputType::Int8 && (self.input.mean, self.input.std) != (128.0, 128.0) {
-            return Err("an int8 input must have mean 128 and std 128".into());
+            return Err("an int8 input must have mean 128 and std 128");
         }
         if !(1..=12).contains(&self.input.window) {
-            return Err("input.window must be 1 to 12 pixels".into());
+            return Err("input.window must be 1 to 12 pixels");
         }
         for point in &self.operating {
             if !(0.0..=2.0).contains(&point.distance) || !(0.0..=1.0).contains(&point.fmr) {
-                return Err("an operating point needs a distance from 0 to 2 and a rate from 0 to 1".into());
+                return Err("an operating point needs a distance from 0 to 2 and a rate from 0 to 1");
             }
         }
         if self.role == Role::Embedder {
             let sides = (self.input.width, self.input.height);
             if self.embedding.as_ref().is_none_or(|e| e.dimension == 0 || e.dimension > 4096) {
-                return Err("an embedder needs embedding.dimension, 1 to 4096".into());
+                return Err("an embedder needs embedding.dimension, 1 to 4096");
             }
             if self.alignment.is_none() {
-                return Err("an embedder needs an alignment".into());
+                return Err("an embedder needs an alignment");
             }
             if sides.0 != sides.1 || !(16..=1024).contains(&sides.0) {
-                return Err("an embedder's input must be square, 16 to 1024 pixels".into());
+                return Err("an embedder's input must be square, 16 to 1024 pixels");
             }
         }
         Ok(())

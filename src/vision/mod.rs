@@ -1,4 +1,5 @@
-//! From a frame to faces and their embeddings.
+//! From a frame to faces and their embeddings: the face detector (`mtcnn`), alignment (`align`, `frontal`), the embedder, quality and
+//! tracking, on networks that `runtime` runs. `pipeline` puts them together; `manifest` describes the models.
 //!
 //! Knows nothing of people, doors or threads.
 
@@ -7,9 +8,9 @@ mod batch;
 mod boxes;
 pub mod calibration_file;
 mod crop;
-pub mod digest;
-pub mod embedder;
+mod embedder;
 mod face_shape;
+pub mod file;
 mod frontal;
 pub mod head_file;
 pub mod manifest;
@@ -19,17 +20,14 @@ mod pyramid;
 mod quality;
 mod resample;
 pub mod runtime;
-mod sampler;
 mod similarity;
 pub mod tracker;
-pub mod trial;
-mod whole_file;
 
 use thiserror::Error;
 
 pub use pipeline::{Seen, Vision, VisionSettings};
 
-/// Why a frame gives no answer.
+/// Why a picture cannot be processed.
 #[derive(Debug, Error)]
 pub enum VisionError {
     #[error(transparent)]
@@ -40,6 +38,6 @@ pub enum VisionError {
     Model { name: String, role: &'static str, why: runtime::RuntimeError },
     #[error("a model does not have the expected form: {0}")]
     Form(String),
-    #[error("the network's answer has no direction (all zero or not finite)")]
+    #[error("the network's embedding has no direction (all zero or not finite)")]
     NoDirection,
 }

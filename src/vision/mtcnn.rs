@@ -1,6 +1,5 @@
-//! MTCNN (Zhang, Zhang, Li, Qiao 2016) as the FaceNet project runs it: a pyramid through P-Net, then R-Net, then O-Net.
-//!
-//! Knows nothing of who a face belongs to.
+//! The face detector: MTCNN (Zhang, Zhang, Li, Qiao 2016) as the FaceNet project implements it. A pyramid of the picture goes through P-Net,
+//! its candidates through R-Net, and the remaining ones through O-Net.
 
 use std::time::{Duration, Instant};
 
@@ -10,40 +9,40 @@ use super::boxes::{Candidate, Overlap, suppress};
 use super::crop::{Cropper, Outside};
 use super::pyramid::Halvings;
 use super::resample::Resampler;
-use super::runtime::{Network, Planned};
+use super::runtime::{CompiledNetwork, PlacedModel};
 use crate::domain::{Bounds, Face, Image, Point, Score};
 
-/// P-Net sees this many pixels of a level at once, and moves by two.
+/// Side of P-Net's receptive field in pixels of a level, and its stride.
 const CELL: f32 = 12.0;
 const STRIDE: f32 = 2.0;
-/// What P-Net says of each position: the log-odds of a face, and the shifts of the four sides.
+/// P-Net's outputs at each position: the log-odds of a face, and the shifts of the four sides.
 const PNET_VALUES: usize = 5;
 const RNET_SIDE: usize = 24;
 const ONET_SIDE: usize = 48;
-/// Overlaps at which boxes are one face: within a level, across levels, after R-Net, after O-Net.
+/// Overlaps at which two boxes are the same face: within a level; across levels, after R-Net and after O-Net.
 const SAME_LEVEL: f32 = 0.5;
 const SAME_FACE: f32 = 0.7;
-/// A face of which O-Net is surer than this is settled when `ENOUGH` boxes show it: further boxes that overlap theirs by more than
-/// `SAME_SURE_FACE` are not looked at, unless all are asked for.
+/// A face is settled when `ENOUGH` boxes show it with a score of at least `SURE`. Further boxes that overlap these by more than
+/// `SAME_SURE_FACE` are skipped, unless all boxes are requested.
 const SURE: f32 = 0.99;
 const SAME_SURE_FACE: f32 = 0.4;
 const ENOUGH: usize = 2;
-/// P-Net's largest level. It takes some 50 bytes of memory a pixel; a larger level is left out, and with it the faces that
-/// only it would show (in a picture of 50 megapixels those below 30 pixels).
-/// A level of more pixels is given to P-Net in bands of rows: a megapixel of it costs about 130 MB.
+/// A level of more pixels than this goes through P-Net in bands of rows, because P-Net needs about 130 MB for a megapixel.
 const BAND_PX: usize = 200_000;
-const LARGEST_LEVEL_PX: usize = 4_000_000;
-/// No level gives R-Net more boxes than this: noise must not stop the house.
-const MOST_CANDIDATES: usize = 2_000;
+/// The largest level. A larger one is skipped, and the faces that only it would show are missed (in a picture of 50 megapixels those below
+/// 30 pixels).
+const MAX_LEVEL_PX: usize = 4_000_000;
+/// The most boxes that a level, and all levels together, pass on to R-Net: bounds the time that a noisy picture takes.
+const MAX_CANDIDATES: usize = 2_000;
 
-/// How faces are looked for.
+/// How faces are detected.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DetectorSettings {
-    /// The smallest face, in pixels of the shorter side. The cost falls with its square.
+    /// The smallest face, in pixels of the shorter side. Time is inversely proportional to its square.
     pub min_face_px: u32,
-    /// The ratio of one pyramid level to the one before; 0.709 halves the area.
+    /// Ratio of one pyramid level to the previous one; 0.709 halves the area.
     pub pyramid_factor: f32,
-    /// The least scores of P-, R- and O-Net.
+    /// The lowest accepted scores of P-, R- and O-Net.
     pub thresholds: [f32; 3],
 }
 
@@ -54,20 +53,20 @@ impl Default for DetectorSettings {
     }
 }
 
-/// How many boxes of one face O-Net is shown.
+/// How many boxes of one face go through O-Net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looks {
-    /// Until the face is settled: landmarks lose nothing by it.
+pub enum Thoroughness {
+    /// Boxes until the face is settled. The landmarks are as good as with all boxes.
     UntilSettled,
-    /// All: the best of them is a better box, which counts where a face is cut out by it.
+    /// All boxes. The best of them is a better box, which matters if faces are cut out by their box.
     All,
 }
 
-/// The three networks with their scratch memory; a steady stream of frames of one size allocates next to nothing.
+/// The three networks with their scratch memory. A stream of frames of one size causes almost no allocations.
 pub struct Mtcnn {
     settings: DetectorSettings,
-    looks: Looks,
-    pnet: Planned,
+    thoroughness: Thoroughness,
+    pnet: PlacedModel,
     rnet: Batched,
     onet: Batched,
     frame: (u32, u32),
@@ -80,22 +79,24 @@ pub struct Mtcnn {
     in_models: Duration,
 }
 
-/// One size of the pyramid with the P-Net compiled for it, and the way from a halving to it. (Mitchell's filter: of those tried on the
-/// golden faces it puts boxes and landmarks nearest to the reference, which resizes by area; docs/benchmarks.md.)
+/// One size of the pyramid with the P-Net compiled for it, and the resampler from a halving to it. (Of the filters tried on the golden faces,
+/// Mitchell's gives the boxes and landmarks nearest to the reference, which resizes by area; docs/benchmarks.md.)
 struct Level {
     scale: f64,
     width: usize,
     pixels: usize,
-    /// How many rows the network takes at once, and where each band of so many begins. A level of a camera's frame is one band; that of a
-    /// photograph is several, so that the network's memory is bounded.
+    /// The rows that the network processes at once, and the first row of each such band. A level of a camera's frame is one band; a
+    /// photograph's may be several, to bound the network's memory.
     rows: usize,
     bands: Vec<usize>,
+    /// Columns of the network's output map.
+    columns: usize,
     resampler: Resampler,
-    network: Network,
+    network: CompiledNetwork,
 }
 
-/// Rows of a band, and where each band begins: an even row, because P-Net's cells lie two pixels apart. Bands overlap by what a cell sees,
-/// so that no face is cut by the edge of one; what two of them find twice, suppression takes out.
+/// The number of rows of a band, and the first row of each: an even row, because P-Net's stride is two pixels. Bands overlap by P-Net's
+/// receptive field, so that no face is cut by a band's edge; suppression removes boxes that two bands find.
 fn bands(width: usize, height: usize) -> (usize, Vec<usize>) {
     let most = (BAND_PX / width.max(1)).max(4 * CELL as usize) & !1;
     if height <= most {
@@ -109,13 +110,13 @@ fn bands(width: usize, height: usize) -> (usize, Vec<usize>) {
 }
 
 impl Mtcnn {
-    /// Puts the three networks together; P-Nets are compiled when the first frame tells its size.
+    /// A detector of three networks. P-Nets are compiled when the first frame of a size arrives.
     pub fn new(
         settings: DetectorSettings,
-        looks: Looks,
-        pnet: Planned,
-        rnet: Planned,
-        onet: Planned,
+        thoroughness: Thoroughness,
+        pnet: PlacedModel,
+        rnet: PlacedModel,
+        onet: PlacedModel,
     ) -> Result<Mtcnn, VisionError> {
         let rnet = Batched::new(rnet, RNET_SIDE, &[64, 16, 4])?;
         let onet = Batched::new(onet, ONET_SIDE, &[1])?;
@@ -123,7 +124,7 @@ impl Mtcnn {
         onet.expect_outputs(&[2, 4, 10])?;
         Ok(Mtcnn {
             settings,
-            looks,
+            thoroughness,
             pnet,
             rnet,
             onet,
@@ -143,31 +144,30 @@ impl Mtcnn {
         &self.settings
     }
 
-    /// The time spent inside the networks so far; the rest of a detection is ours.
+    /// The time spent inside the networks so far.
     pub fn time_in_models(&self) -> Duration {
         self.in_models
     }
 
     /// All faces of `image`, best score first. `halvings` must have been made of it.
     pub(super) fn detect(&mut self, image: &Image, halvings: &Halvings) -> Result<Vec<Face>, VisionError> {
-        self.fit(image, halvings)?;
-        self.propose(image, halvings)?;
-        self.refine(image, halvings)?;
-        self.conclude(image, halvings)?;
+        self.prepare_levels(image, halvings)?;
+        self.run_pnet(image, halvings)?;
+        self.run_rnet(image, halvings)?;
+        self.run_onet(image, halvings)?;
         let landmarks = &self.landmarks;
-        Ok(self
-            .candidates
-            .iter()
-            .map(|c| Face {
+        let face = |c: &Candidate| {
+            Some(Face {
                 bounds: Bounds { x1: c.x1, y1: c.y1, x2: c.x2, y2: c.y2 },
                 score: Score(c.score),
-                landmarks: landmarks[c.index],
+                landmarks: *landmarks.get(c.index)?,
             })
-            .collect())
+        };
+        Ok(self.candidates.iter().filter_map(face).collect())
     }
 
-    /// Compiles a P-Net for each level when the frame's size is new.
-    fn fit(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
+    /// Compiles a P-Net for each level if the frame's size has changed.
+    fn prepare_levels(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
         let (width, height) = (image.width(), image.height());
         if self.frame == (width, height) {
             return Ok(());
@@ -176,34 +176,41 @@ impl Mtcnn {
         for scale in scales(width, height, &self.settings) {
             let size = |side: u32| (f64::from(side) * scale).ceil() as usize;
             let (width, height) = (size(width), size(height));
-            if width * height <= LARGEST_LEVEL_PX {
+            if width * height <= MAX_LEVEL_PX {
                 let (rows, bands) = bands(width, height);
                 let network = self.pnet.network([1, rows, width, 3])?;
-                match network.outputs() {
-                    [map] if map.len() == 4 && map[2] > 0 && map[3] == PNET_VALUES => {}
-                    other => return Err(VisionError::Form(format!("P-Net gives {other:?}"))),
-                }
+                let columns = match network.outputs() {
+                    [map] => match map[..] {
+                        [_, _, columns, PNET_VALUES] if columns > 0 => columns,
+                        _ => return Err(VisionError::Form(format!("P-Net has the output {map:?}"))),
+                    },
+                    other => return Err(VisionError::Form(format!("P-Net has the outputs {other:?}"))),
+                };
                 let (source, _) = halvings.for_shrink(image, (1.0 / scale) as f32);
                 let resampler = Resampler::new((source.width, source.height), (width, height))
                     .ok_or_else(|| VisionError::Form(format!("cannot resize to {width}x{height}")))?;
-                self.levels.push(Level { scale, width, pixels: width * height, rows, bands, resampler, network });
+                let pixels = width * height;
+                self.levels.push(Level { scale, width, pixels, rows, bands, columns, resampler, network });
             }
         }
         self.frame = (width, height);
         Ok(())
     }
 
-    /// P-Net over the pyramid: the first boxes.
-    fn propose(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
+    /// Runs P-Net over the pyramid: the first candidates.
+    fn run_pnet(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
         self.candidates.clear();
         let threshold = self.settings.thresholds[0];
-        // The sigmoid is monotonous: only what passes needs one.
+        // The sigmoid is monotonic, so log-odds are compared; only accepted boxes need it.
         let least = (threshold / (1.0 - threshold)).ln();
         for level in &mut self.levels {
             let (source, _) = halvings.for_shrink(image, (1.0 / level.scale) as f32);
             self.resized.resize(level.pixels * 3, 0);
             if !level.resampler.resize(source, &mut self.resized) {
-                return Err(VisionError::Form(format!("a halving of {}x{} pixels", source.width, source.height)));
+                return Err(VisionError::Form(format!(
+                    "an unexpected halving of {}x{} pixels",
+                    source.width, source.height
+                )));
             }
             self.level.clear();
             for &top in &level.bands {
@@ -211,8 +218,7 @@ impl Mtcnn {
                 let band = self.resized.get(top * level.width * 3..(top + level.rows) * level.width * 3);
                 level.network.run(band.unwrap_or_default())?;
                 self.in_models += start.elapsed();
-                let columns = level.network.outputs()[0][2];
-                let map = level.network.output(0)?;
+                let (columns, map) = (level.columns, level.network.output(0)?);
                 for (cell, &[log_odds, ref shift @ ..]) in map.as_chunks::<PNET_VALUES>().0.iter().enumerate() {
                     if log_odds >= least {
                         let (x, y) = ((cell % columns) as f32 * STRIDE, (cell / columns) as f32 * STRIDE + top as f32);
@@ -230,11 +236,11 @@ impl Mtcnn {
                 }
             }
             suppress(&mut self.level, SAME_LEVEL, Overlap::Union);
-            self.level.truncate(MOST_CANDIDATES);
+            self.level.truncate(MAX_CANDIDATES);
             self.candidates.extend_from_slice(&self.level);
         }
         suppress(&mut self.candidates, SAME_FACE, Overlap::Union);
-        self.candidates.truncate(MOST_CANDIDATES);
+        self.candidates.truncate(MAX_CANDIDATES);
         for candidate in &mut self.candidates {
             candidate.regress(0.0);
             candidate.square();
@@ -242,8 +248,9 @@ impl Mtcnn {
         Ok(())
     }
 
-    /// R-Net: most boxes fall away, the others move.
-    fn refine(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
+    /// Runs R-Net, which rejects most candidates and refines the others.
+    #[allow(clippy::indexing_slicing, reason = "`kept` and `done + i` stay below the number of candidates")]
+    fn run_rnet(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
         self.candidates.retain(|c| touches(c, image));
         let candidates = &mut self.candidates;
         let (mut done, mut kept) = (0, 0);
@@ -253,9 +260,8 @@ impl Mtcnn {
             })?;
             self.in_models += rows.spent;
             for i in 0..rows.count {
-                let (score, reg) = (rows.row(0, i)[1], rows.row(1, i));
+                let (&[_, score], &shift) = (rows.array(0, i)?, rows.array(1, i)?);
                 if score > self.settings.thresholds[1] {
-                    let shift = [reg[0], reg[1], reg[2], reg[3]];
                     candidates[kept] = Candidate { score, shift, ..candidates[done + i] };
                     kept += 1;
                 }
@@ -271,9 +277,10 @@ impl Mtcnn {
         Ok(())
     }
 
-    /// O-Net: the faces, with their landmarks. One box at a time, best first, so that a face that is settled costs nothing more; a
-    /// batch would not be faster on a CPU.
-    fn conclude(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
+    /// Runs O-Net: faces with landmarks. One box at a time, best first, so that the other boxes of a settled face are skipped; a batch would
+    /// not be faster on a CPU.
+    #[allow(clippy::indexing_slicing, reason = "`kept` never exceeds `i`, an index of the candidates")]
+    fn run_onet(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
         self.candidates.retain(|c| touches(c, image));
         self.landmarks.clear();
         let candidates = &mut self.candidates;
@@ -283,21 +290,20 @@ impl Mtcnn {
             let settled = candidates[..kept]
                 .iter()
                 .filter(|face| face.score >= SURE && candidate.overlaps(face, SAME_SURE_FACE, Overlap::Union));
-            if self.looks == Looks::UntilSettled && settled.count() >= ENOUGH {
+            if self.thoroughness == Thoroughness::UntilSettled && settled.count() >= ENOUGH {
                 continue;
             }
             let rows = self.onet.run(1, |_, crop| {
                 cut(&mut self.cropper, image, halvings, &candidate, ONET_SIDE, crop);
             })?;
             self.in_models += rows.spent;
-            let (score, reg, points) = (rows.row(0, 0)[1], rows.row(1, 0), rows.row(2, 0));
+            let (&[_, score], &shift, points) = (rows.array(0, 0)?, rows.array(1, 0)?, rows.array::<10>(2, 0)?);
             if score > self.settings.thresholds[2] {
                 let (w, h) = (candidate.x2 - candidate.x1 + 1.0, candidate.y2 - candidate.y1 + 1.0);
                 self.landmarks.push(std::array::from_fn(|i| Point {
                     x: w * points[i] + candidate.x1 - 1.0,
                     y: h * points[5 + i] + candidate.y1 - 1.0,
                 }));
-                let shift = [reg[0], reg[1], reg[2], reg[3]];
                 candidates[kept] = Candidate { score, shift, index: kept, ..candidate };
                 candidates[kept].regress(1.0);
                 kept += 1;
@@ -310,7 +316,7 @@ impl Mtcnn {
     }
 }
 
-/// The pyramid's scales: the smallest face becomes 12 pixels, then down by the factor while 12 pixels are left.
+/// The pyramid's scales: the first maps the smallest face to 12 pixels; each next is smaller by the factor, while 12 pixels are left.
 fn scales(width: u32, height: u32, settings: &DetectorSettings) -> impl Iterator<Item = f64> {
     let first = f64::from(CELL) / f64::from(settings.min_face_px.max(1));
     let factor = f64::from(settings.pyramid_factor).clamp(0.1, 0.95);
@@ -319,7 +325,7 @@ fn scales(width: u32, height: u32, settings: &DetectorSettings) -> impl Iterator
         .take_while(move |scale| shorter * scale >= f64::from(CELL))
 }
 
-/// Whether a box has any pixel of the picture.
+/// Whether a box contains any pixel of the picture.
 fn touches(c: &Candidate, image: &Image) -> bool {
     c.x2 >= c.x1
         && c.y2 >= c.y1
@@ -329,7 +335,7 @@ fn touches(c: &Candidate, image: &Image) -> bool {
         && c.y1 <= image.height() as f32
 }
 
-/// Cuts a box out of the halving that is just larger than the network's input.
+/// Cuts a box out of the smallest halving that is at least as large as the network's input.
 fn cut(cropper: &mut Cropper, image: &Image, halvings: &Halvings, c: &Candidate, side: usize, target: &mut [u8]) {
     let (w, h) = (c.x2 - c.x1 + 1.0, c.y2 - c.y1 + 1.0);
     let (view, times) = halvings.for_shrink(image, w.max(h) / side as f32);
@@ -355,17 +361,17 @@ mod tests {
     }
 
     #[test]
-    fn bands_leave_no_cell_out() {
+    fn bands_cover_every_cell() {
         for (width, height) in
             [(384, 288), (1152, 648), (1200, 900), (2000, 1999), (2000, 2000), (40_000, 90), (3, 1_000_001)]
         {
             let (rows, tops) = bands(width, height);
             assert!(rows <= height && tops.iter().all(|top| top % 2 == 0 && top + rows <= height), "{width}x{height}");
             assert!(tops.len() == 1 || width * rows <= BAND_PX.max(width * 4 * CELL as usize), "{width}x{height}");
-            // A cell begins at each second row and sees twelve.
+            // A cell begins at every second row and spans twelve.
             for cell in (0..=height - CELL as usize).step_by(2) {
-                let is_seen = tops.iter().any(|top| *top <= cell && cell + CELL as usize <= top + rows);
-                assert!(is_seen, "{width}x{height}: row {cell}");
+                let is_covered = tops.iter().any(|top| *top <= cell && cell + CELL as usize <= top + rows);
+                assert!(is_covered, "{width}x{height}: row {cell}");
             }
         }
         assert_eq!(bands(384, 288), (288, vec![0]));

@@ -1,6 +1,4 @@
-//! The whole of seeing: a picture's faces with quality and embedding, from one manifest and one runtime.
-//!
-//! Knows nothing of cameras and people.
+//! The pipeline from a picture to faces with quality and embedding: detector, alignment and embedder of one manifest on one runtime.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,13 +8,13 @@ use super::align::{AlignedFace, align};
 use super::crop::Cropper;
 use super::embedder::Embedder;
 use super::manifest::{Alignment, Manifest, MarginOf, Model, Role};
-use super::mtcnn::{DetectorSettings, Looks, Mtcnn};
+use super::mtcnn::{DetectorSettings, Mtcnn, Thoroughness};
 use super::pyramid::Halvings;
 use super::quality::quality;
-use super::runtime::{Accelerator, Placement, Planned, Runtime};
+use super::runtime::{Accelerator, CompiledNetwork, PlacedModel, Placement, Runtime};
 use crate::domain::{Bounds, Embedding, Face, Image, ModelId, Point, Quality, Score};
 
-/// What to run, and on what.
+/// Which networks run, and on what hardware.
 #[derive(Clone, Debug)]
 pub struct VisionSettings {
     pub detector: DetectorSettings,
@@ -27,7 +25,7 @@ pub struct VisionSettings {
     pub threads: usize,
 }
 
-/// The hardware asked for, model by model.
+/// The requested hardware, model by model.
 #[derive(Clone, Debug, Default)]
 pub struct Accelerators {
     pub pnet: Accelerator,
@@ -47,30 +45,30 @@ impl Default for VisionSettings {
     }
 }
 
-/// Reads a model, checks its hash, and decides where it runs; with the shape on which that was tried, `[batch, rows, columns, 3]`.
-pub(super) fn plan(
+/// Reads a model, checks its hash, and chooses its hardware. Returns it with the shape on which it was tested, `[batch, rows, columns, 3]`.
+fn place(
     runtime: &Runtime,
     manifest: &Manifest,
     name: &str,
     role: Role,
     asked: &Accelerator,
     threads: usize,
-) -> Result<([usize; 4], Planned), VisionError> {
+) -> Result<([usize; 4], PlacedModel), VisionError> {
     let entry = manifest.model(name, role)?;
     let file = manifest.read(entry)?;
     let side = entry.input.width as usize;
-    let (word, shape) = match role {
+    let (role, shape) = match role {
         Role::Pnet => ("P-Net", [1, 72, 96, 3]),
         Role::Rnet => ("R-Net", [4, 24, 24, 3]),
         Role::Onet => ("O-Net", [1, 48, 48, 3]),
         Role::Embedder => ("embedder", [1, side, side, 3]),
     };
-    let planned = Planned::new(runtime, file, shape, entry.input_form(), asked.clone(), threads)
-        .map_err(|why| VisionError::Model { name: name.into(), role: word, why })?;
-    Ok((shape, planned))
+    let placed = PlacedModel::new(runtime, file, shape, entry.input_form(), asked.clone(), threads)
+        .map_err(|why| VisionError::Model { name: name.into(), role, why })?;
+    Ok((shape, placed))
 }
 
-/// A face with all that vision can say of it.
+/// A face with everything that vision measures of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     pub face: Face,
@@ -90,31 +88,31 @@ pub struct Vision {
     grey: Vec<i16>,
 }
 
-/// More faces than this are not looked at in one frame: a poster of a crowd must not stop the door.
-pub const MOST_FACES: usize = 64;
+/// The most faces that are processed in one frame: a poster of a crowd must not block the door.
+pub const MAX_FACES: usize = 64;
 
 impl Vision {
     /// Reads the manifest in `models`, checks each file's hash, and compiles all networks.
     pub fn open(runtime: &Runtime, models: &Path, settings: &VisionSettings) -> Result<Vision, VisionError> {
         let manifest = Manifest::load(models)?;
         let mut placements = Vec::new();
-        let mut plan = |name: &str, role: Role, asked: &Accelerator| {
-            let (_, planned) = plan(runtime, &manifest, name, role, asked, settings.threads)?;
-            placements.push((name.to_owned(), planned.placement().clone()));
-            Ok::<_, VisionError>(planned)
+        let mut place = |name: &str, role: Role, asked: &Accelerator| {
+            let (_, placed) = place(runtime, &manifest, name, role, asked, settings.threads)?;
+            placements.push((name.to_owned(), placed.placement().clone()));
+            Ok::<_, VisionError>(placed)
         };
         let asked = &settings.accelerators;
-        let pnet = plan("pnet", Role::Pnet, &asked.pnet)?;
-        let rnet = plan("rnet", Role::Rnet, &asked.rnet)?;
-        let onet = plan("onet", Role::Onet, &asked.onet)?;
+        let pnet = place("pnet", Role::Pnet, &asked.pnet)?;
+        let rnet = place("rnet", Role::Rnet, &asked.rnet)?;
+        let onet = place("onet", Role::Onet, &asked.onet)?;
         let entry = manifest.model(&settings.embedder, Role::Embedder)?.clone();
-        let embedder = plan(&settings.embedder, Role::Embedder, &asked.embedder)?;
-        let looks = match entry.alignment {
-            Some(Alignment::Box { .. }) => Looks::All,
-            _ => Looks::UntilSettled,
+        let embedder = place(&settings.embedder, Role::Embedder, &asked.embedder)?;
+        let thoroughness = match entry.alignment {
+            Some(Alignment::Box { .. }) => Thoroughness::All,
+            _ => Thoroughness::UntilSettled,
         };
         Ok(Vision {
-            detector: Mtcnn::new(settings.detector, looks, pnet, rnet, onet)?,
+            detector: Mtcnn::new(settings.detector, thoroughness, pnet, rnet, onet)?,
             embedder: Embedder::new(&entry, embedder)?,
             entry,
             placements,
@@ -156,17 +154,17 @@ impl Vision {
         self.detector.detect(image, &self.halvings)
     }
 
-    /// The faces of a camera's `frame`, the largest (the nearest to the camera) first; at most [`MOST_FACES`].
+    /// The faces of a camera's `frame`, the largest (nearest to the camera) first; at most [`MAX_FACES`].
     pub fn detect_nearest(&mut self, frame: &Image) -> Result<Vec<Face>, VisionError> {
         let mut faces = self.detect(frame)?;
         nearest_first(&mut faces);
         Ok(faces)
     }
 
-    /// The faces of `image` with quality and embedding, best score first; of more than [`MOST_FACES`] the largest.
+    /// The faces of `image` with quality and embedding, best score first; if there are more than [`MAX_FACES`], the largest.
     pub fn see(&mut self, image: &Image) -> Result<Vec<Seen>, VisionError> {
         let mut faces = self.detect(image)?;
-        if faces.len() > MOST_FACES {
+        if faces.len() > MAX_FACES {
             nearest_first(&mut faces);
             faces.sort_by(|a, b| b.score.0.total_cmp(&a.score.0));
         }
@@ -187,7 +185,7 @@ impl Vision {
         quality(face, &self.aligned, &mut self.grey)
     }
 
-    /// Cuts a `face` that [`Vision::detect`] just found out of `image` in any way, for other eyes than this embedder's.
+    /// Cuts a `face` that [`Vision::detect`] just found out of `image` by any alignment, not only the embedder's.
     pub fn cut(&mut self, image: &Image, face: &Face, alignment: &Alignment, side: usize, out: &mut AlignedFace) {
         align(image, &self.halvings, face, alignment, side, &mut self.cropper, out);
     }
@@ -197,7 +195,7 @@ impl Vision {
         self.embedder.embed(&self.aligned)
     }
 
-    /// The embedding of a picture that is a face cut out already: all of it, stretched to the network's input.
+    /// The embedding of a picture that is already a cut-out face: the whole picture, resized to the network's input.
     pub fn embed_cut_out(&mut self, image: &Image) -> Result<Embedding, VisionError> {
         let bounds = Bounds { x1: 0.0, y1: 0.0, x2: image.width() as f32, y2: image.height() as f32 };
         let whole = Face { bounds, score: Score(1.0), landmarks: [Point::default(); 5] };
@@ -221,11 +219,49 @@ impl Vision {
     }
 }
 
-/// Puts the largest faces first, by the shorter side of their bounds, and drops those beyond [`MOST_FACES`].
+/// One network on one accelerator, to be timed.
+pub struct TimedNetwork {
+    network: CompiledNetwork,
+    picture: Vec<u8>,
+    placement: Placement,
+}
+
+impl TimedNetwork {
+    /// Compiles a model of the manifest for one picture of the size on which its placement is tested (four for R-Net, as in the detector). If
+    /// the accelerator cannot run it, it runs on the CPU, as everywhere else: see [`TimedNetwork::placement`].
+    ///
+    /// # Errors
+    /// The CPU cannot run the model either.
+    pub fn open(
+        runtime: &Runtime,
+        manifest: &Manifest,
+        model: &Model,
+        asked: &Accelerator,
+        threads: usize,
+    ) -> Result<TimedNetwork, VisionError> {
+        let (shape, placed) = place(runtime, manifest, &model.name, model.role, asked, threads)?;
+        let network = placed.network(shape)?;
+        // A ramp: the values do not affect the time.
+        let picture = (0..shape.iter().product::<usize>()).map(|index| index as u8).collect();
+        Ok(TimedNetwork { network, picture, placement: placed.placement().clone() })
+    }
+
+    /// Where it runs, and why.
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// Runs it once.
+    pub fn run(&mut self) -> Result<(), VisionError> {
+        Ok(self.network.run(&self.picture)?)
+    }
+}
+
+/// Sorts by size, largest first (the shorter side of the bounds), and drops faces beyond [`MAX_FACES`].
 fn nearest_first(faces: &mut Vec<Face>) {
     let size = |face: &Face| face.bounds.width().min(face.bounds.height());
     faces.sort_by(|a, b| size(b).total_cmp(&size(a)));
-    faces.truncate(MOST_FACES);
+    faces.truncate(MAX_FACES);
 }
 
 #[cfg(test)]
@@ -233,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_crowd_the_largest_faces_stay_and_come_first() {
+    fn of_a_crowd_the_largest_faces_are_kept_and_come_first() {
         let face = |side: f32| Face {
             bounds: Bounds { x1: 10.0, y1: 10.0, x2: 10.0 + side, y2: 10.0 + 2.0 * side },
             score: Score(1.0 / side),

@@ -1,10 +1,15 @@
-//! A frame at half, quarter, … size.
+//! A frame at half, quarter, … size, and sampling it between pixels.
 //!
-//! Every smaller picture is made from the halving that is just larger, so a frame is read once and not once a level.
+//! Every smaller picture is made from the next larger halving, so the full frame is read only once.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "rows and columns are computed from the sides of the picture whose pixels they index"
+)]
 
 use multiversion::multiversion;
 
-use crate::domain::Image;
+use crate::domain::{Image, Point};
 
 /// The halvings of a frame: level 0 is the frame itself, level n is `2^n` times smaller, each pixel the mean of four.
 #[derive(Default)]
@@ -23,20 +28,20 @@ struct Plane {
 
 /// A borrowed picture: `width * height * 3` bytes.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a> {
+pub(super) struct ImageView<'a> {
     pub width: usize,
     pub height: usize,
     pub rgb: &'a [u8],
 }
 
-impl<'a> View<'a> {
-    pub fn of(image: &'a Image) -> View<'a> {
-        View { width: image.width() as usize, height: image.height() as usize, rgb: image.rgb() }
+impl<'a> ImageView<'a> {
+    pub fn of(image: &'a Image) -> ImageView<'a> {
+        ImageView { width: image.width() as usize, height: image.height() as usize, rgb: image.rgb() }
     }
 }
 
 impl Halvings {
-    /// Makes the halvings of `image` down to `smallest` pixels on the shorter side; buffers are kept from frame to frame.
+    /// Makes the halvings of `image` down to `smallest` pixels on the shorter side. Buffers are reused from frame to frame.
     pub fn make(&mut self, image: &Image, smallest: usize) {
         self.used = 0;
         let (mut width, mut height) = (image.width() as usize, image.height() as usize);
@@ -47,8 +52,8 @@ impl Halvings {
             }
             let (before, rest) = self.smaller.split_at_mut(self.used);
             let source = match before.last() {
-                Some(plane) => View { width: plane.width, height: plane.height, rgb: &plane.rgb },
-                None => View::of(image),
+                Some(plane) => ImageView { width: plane.width, height: plane.height, rgb: &plane.rgb },
+                None => ImageView::of(image),
             };
             let plane = &mut rest[0];
             (plane.width, plane.height) = (width, height);
@@ -58,21 +63,21 @@ impl Halvings {
         }
     }
 
-    /// The smallest halving that is still at least `1 / shrink` of the frame's size, and how many times it was halved.
-    pub fn for_shrink<'a>(&'a self, image: &'a Image, shrink: f32) -> (View<'a>, u32) {
+    /// The smallest halving that is at least `1 / shrink` of the frame's size, and how many times it was halved.
+    pub fn for_shrink<'a>(&'a self, image: &'a Image, shrink: f32) -> (ImageView<'a>, u32) {
         let level = if shrink >= 2.0 { (shrink.log2().floor() as usize).min(self.used) } else { 0 };
         match level {
-            0 => (View::of(image), 0),
+            0 => (ImageView::of(image), 0),
             n => {
                 let plane = &self.smaller[n - 1];
-                (View { width: plane.width, height: plane.height, rgb: &plane.rgb }, n as u32)
+                (ImageView { width: plane.width, height: plane.height, rgb: &plane.rgb }, n as u32)
             }
         }
     }
 }
 
-/// Means of two by two pixels; an odd last row or column is left out.
-fn halve(source: View<'_>, target: &mut Plane, means: &mut Vec<u8>) {
+/// Means of two by two pixels; an odd last row or column is ignored.
+fn halve(source: ImageView<'_>, target: &mut Plane, means: &mut Vec<u8>) {
     let stride = source.width * 3;
     means.resize(target.width * 6, 0);
     for (y, out) in target.rgb.chunks_exact_mut(target.width * 3).enumerate() {
@@ -82,8 +87,8 @@ fn halve(source: View<'_>, target: &mut Plane, means: &mut Vec<u8>) {
     }
 }
 
-/// One row of means from two rows. First the mean of each two by two pixels, also of those that begin at an odd column: without gaps
-/// the processor's vectors are filled. Then every second one is taken.
+/// One row of means from two rows. Computes the mean of two by two pixels at every column, odd ones too, because that vectorises without
+/// gaps; then takes every second mean.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1+ssse3", "aarch64+neon"))]
 fn halve_rows(top: &[u8], bottom: &[u8], means: &mut [u8], out: &mut [u8]) {
     let rows = top.iter().zip(bottom).map(|(&a, &b)| u16::from(a) + u16::from(b));
@@ -93,6 +98,46 @@ fn halve_rows(top: &[u8], bottom: &[u8], means: &mut [u8], out: &mut [u8]) {
     }
     for (out, mean) in out.as_chunks_mut::<3>().0.iter_mut().zip(means.as_chunks::<6>().0) {
         *out = [mean[0], mean[1], mean[2]];
+    }
+}
+
+/// Samples a picture bilinearly at fractional positions, from the halving that suits the shrink.
+pub(super) struct Sampler<'a> {
+    view: ImageView<'a>,
+    /// Factor from the picture's pixels to the halving's.
+    shrink: f32,
+    half: f32,
+}
+
+impl<'a> Sampler<'a> {
+    /// For samples `step` pixels of the picture apart. `halvings` must have been made of `image`.
+    pub fn new(image: &'a Image, halvings: &'a Halvings, step: f32) -> Sampler<'a> {
+        let (view, times) = halvings.for_shrink(image, step);
+        let shrink = (-(times as f32)).exp2();
+        // A pixel's centre is half a pixel inside, at every size.
+        Sampler { view, shrink, half: 0.5 * shrink - 0.5 }
+    }
+
+    /// RGB at `p`, in pixels of the picture; black outside.
+    pub fn at(&self, p: Point) -> [u8; 3] {
+        let view = &self.view;
+        let (right, bottom) = (view.width as f32 - 1.0, view.height as f32 - 1.0);
+        let (x, y) = (p.x * self.shrink + self.half, p.y * self.shrink + self.half);
+        // Up to half a pixel beyond the edge is still the edge's pixel. NaN is outside.
+        if !(x > -0.5 && y > -0.5 && x < right + 0.5 && y < bottom + 0.5) {
+            return [0; 3];
+        }
+        let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
+        let (x0, y0) = (x as usize, y as usize);
+        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+        let (x1, y1) = ((x0 + 1).min(view.width - 1), (y0 + 1).min(view.height - 1));
+        let pixel = |x: usize, y: usize| &view.rgb[(y * view.width + x) * 3..][..3];
+        let (a, b, c, d) = (pixel(x0, y0), pixel(x1, y0), pixel(x0, y1), pixel(x1, y1));
+        std::array::from_fn(|k| {
+            let top = f32::from(a[k]) + (f32::from(b[k]) - f32::from(a[k])) * fx;
+            let low = f32::from(c[k]) + (f32::from(d[k]) - f32::from(c[k])) * fx;
+            (top + (low - top) * fy + 0.5) as u8
+        })
     }
 }
 
@@ -113,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_row_and_an_odd_column_are_left_out() {
+    fn an_odd_row_and_an_odd_column_are_ignored() {
         for width in 2..40 {
             let rgb: Vec<u8> = (0..width * 3 * 3).map(|v| (v * 7 % 256) as u8).collect();
             let image = Image::new(width as u32, 3, rgb.clone()).unwrap();

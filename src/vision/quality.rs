@@ -1,28 +1,29 @@
-//! How fit a face is for recognition, from its aligned picture and its landmarks.
-//!
-//! Knows nothing of limits: those are `access`'s and the enrolment's.
+//! How suitable a face is for recognition, measured on its aligned picture and its landmarks. The limits are set by `access` and by
+//! enrolment.
+
+#![allow(clippy::indexing_slicing, reason = "the loops stay inside a square whose side is checked first")]
 
 use super::align::AlignedFace;
 use crate::domain::{Face, Point, Quality};
 
-/// How far the nose's tip stands out before the plane of the eyes, as a share of the distance between the eyes (about 0.4 on an
-/// average head; with it, the turn of the head is read from how far the nose moves sideways).
+/// Distance of the tip of the nose from the plane of the eyes, relative to the distance between the eyes: about 0.4 on an average head.
+/// From it and the sideways shift of the nose follows the yaw.
 const NOSE_DEPTH: f32 = 0.4;
-/// Where the nose's tip lies between the line of the eyes (0) and that of the mouth (1) on a face that looks straight ahead: the
-/// mean over LFW View 1's faces.
+/// Position of the tip of the nose between the line of the eyes (0) and that of the mouth (1) on a face that looks straight ahead: the mean
+/// over LFW View 1's faces.
 const NOSE_LEVEL: f32 = 0.53;
 
-/// Measures `face`, whose cut-out is `aligned`. `scratch` is for the brightness plane.
+/// Measures `face`, whose aligned picture is `aligned`. `scratch` holds the brightness plane.
 pub(super) fn quality(face: &Face, aligned: &AlignedFace, scratch: &mut Vec<i16>) -> Quality {
     let (sharpness, brightness) = sharpness_and_brightness(aligned, scratch);
     let (yaw, pitch, roll) = pose(&face.landmarks);
     Quality { size: face.bounds.width().min(face.bounds.height()), sharpness, yaw, pitch, roll, brightness }
 }
 
-/// Variance of the Laplacian (Pech-Pacheco et al. 2000) over the middle of the face, and the mean brightness there.
+/// Sharpness: the variance of the Laplacian (Pech-Pacheco et al. 2000) over the middle of the face; and the mean brightness there, 0 to 255.
 fn sharpness_and_brightness(aligned: &AlignedFace, scratch: &mut Vec<i16>) -> (f32, f32) {
     let side = aligned.side;
-    // The middle three quarters: what lies beyond is hair and background.
+    // The middle three quarters; the rest is hair and background.
     let (from, to) = (side / 8, side - side / 8);
     if to < from + 3 {
         return (0.0, 0.0);
@@ -53,7 +54,7 @@ fn sharpness_and_brightness(aligned: &AlignedFace, scratch: &mut Vec<i16>) -> (f
     ((squares as f64 / count - mean * mean) as f32, brightness)
 }
 
-/// Yaw, pitch and roll in degrees from the five landmarks: an estimate, good to some ten degrees.
+/// Yaw, pitch and roll in degrees from the five landmarks: an estimate, accurate to about ten degrees.
 fn pose([left, right, nose, mouth_left, mouth_right]: &[Point; 5]) -> (f32, f32, f32) {
     let middle = |a: &Point, b: &Point| Point { x: (a.x + b.x) / 2.0, y: (a.y + b.y) / 2.0 };
     let (eyes, mouth) = (middle(left, right), middle(mouth_left, mouth_right));
@@ -64,10 +65,10 @@ fn pose([left, right, nose, mouth_left, mouth_right]: &[Point; 5]) -> (f32, f32,
     let along = |p: &Point, from: &Point| ((p.x - from.x) * ex + (p.y - from.y) * ey) / between;
     let across = |p: &Point, from: &Point| ((p.y - from.y) * ex - (p.x - from.x) * ey) / between;
     let length = across(&mouth, &eyes).max(1e-3);
-    // The nose against the line from the eyes' middle to the mouth's, so that a tilted mouth does not count as a turn.
+    // The nose relative to the line from the middle of the eyes to that of the mouth, so that a tilted mouth does not count as yaw.
     let level = across(nose, &eyes) / length;
     let spine = along(&mouth, &eyes) * level;
-    // Seen from the side the eyes draw together: their distance is measured against the face's length (1.0 to 1.1 of it).
+    // From the side the eyes appear closer together, so the face's length limits their distance from below (normally 1.0 to 1.1 of it).
     let wide = between.max(length * 0.9);
     let yaw = ((along(nose, &eyes) - spine) / (NOSE_DEPTH * wide)).clamp(-1.0, 1.0).asin();
     let pitch = ((NOSE_LEVEL - level) * length / (NOSE_DEPTH * wide)).clamp(-1.0, 1.0).asin();

@@ -1,32 +1,35 @@
-//! One picture size brought to a smaller one with Mitchell's filter, by weights that are worked out once.
-//!
-//! Knows nothing of why a picture is wanted smaller.
+//! Resizes pictures of one size to a smaller one with Mitchell's filter. The weights are computed once.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "`Axis::new` keeps every tap inside the source, and `resize` checks both pictures' sizes"
+)]
 
 use multiversion::multiversion;
 
-use super::pyramid::View;
+use super::pyramid::ImageView;
 
-/// Weights are whole numbers, in parts of `1 << UNIT_BITS`.
+/// Weights are integers in units of `1 / (1 << UNIT_BITS)`.
 const UNIT_BITS: u32 = 14;
 const UNIT: i32 = 1 << UNIT_BITS;
 const HALF: i32 = UNIT / 2;
-/// Taps of a shrink by two, the most that a pyramid with its halvings needs.
-const FEW: usize = 8;
-/// Bytes that the vertical pass works on at once.
+/// Taps of a shrink by two, the largest that a pyramid with its halvings needs.
+const FEW_TAPS: usize = 8;
+/// Bytes that the vertical pass processes at once.
 const BLOCK: usize = 32;
-/// Mitchell's filter reaches this far, in pixels of the smaller picture.
+/// Radius of Mitchell's filter, in pixels of the smaller picture.
 const REACH: f64 = 2.0;
 
-/// How to resize pictures of one size to another; keeps its scratch row.
+/// Resizes pictures of one size to another. Reuses its scratch row.
 pub(super) struct Resampler {
     columns: Axis,
-    /// The columns' weights again, each with zeros up to `FEW`; none where there are more.
-    few: Vec<[i32; FEW]>,
+    /// The columns' weights again, padded with zeros to `FEW_TAPS`; empty if a column has more taps.
+    few: Vec<[i32; FEW_TAPS]>,
     rows: Axis,
     row: Vec<u8>,
 }
 
-/// For each target position the first source position and the weights from there on, `taps` for each.
+/// For each target position the first source position, and `taps` weights from there on.
 struct Axis {
     source: usize,
     taps: usize,
@@ -35,7 +38,7 @@ struct Axis {
 }
 
 impl Resampler {
-    /// From `source` = (width, height) to `target`. `None` when a side is zero.
+    /// From `source` = (width, height) to `target`. `None` if a side is zero.
     pub fn new(source: (usize, usize), target: (usize, usize)) -> Option<Resampler> {
         let sides = [source.0, source.1, target.0, target.1];
         if sides.contains(&0) {
@@ -43,20 +46,20 @@ impl Resampler {
         }
         let (columns, rows) = (Axis::new(source.0, target.0), Axis::new(source.1, target.1));
         let few = match columns.taps {
-            0..=FEW => columns
+            0..=FEW_TAPS => columns
                 .weights
                 .chunks_exact(columns.taps)
                 .map(|weights| std::array::from_fn(|i| weights.get(i).copied().unwrap_or(0)))
                 .collect(),
             _ => Vec::new(),
         };
-        // Room for what the horizontal pass reads behind the last pixel: taps of no weight, and a fourth value with each pixel.
-        let row = vec![0; source.0 * 3 + FEW * 3 + 1];
+        // Room for what the horizontal pass reads behind the last pixel: taps with weight 0, and a fourth value with each pixel.
+        let row = vec![0; source.0 * 3 + FEW_TAPS * 3 + 1];
         Some(Resampler { columns, few, rows, row })
     }
 
-    /// Fills `target` (rows of RGB) with `source`. `false`, and nothing done, when either is not of the agreed size.
-    pub fn resize(&mut self, source: View<'_>, target: &mut [u8]) -> bool {
+    /// Fills `target` (rows of RGB) with the resized `source`. Returns `false` and does nothing if either has another size than agreed.
+    pub fn resize(&mut self, source: ImageView<'_>, target: &mut [u8]) -> bool {
         let (columns, rows) = (&self.columns, &self.rows);
         let fits = (source.width, source.height) == (columns.source, rows.source)
             && source.rgb.len() == source.width * source.height * 3
@@ -82,17 +85,17 @@ impl Axis {
         let step = source as f64 / target as f64;
         let wide = step.max(1.0);
         let reach = REACH * wide;
-        // As many pixel centres as can lie within the reach.
+        // As many pixel centres as fit within the filter's radius.
         let taps = ((2.0 * reach).ceil() as usize).min(source);
         let (mut first, mut weights) = (Vec::with_capacity(target), Vec::with_capacity(target * taps));
         for position in 0..target {
-            // Pixel centres lie at halves.
+            // Pixel centres are at halves.
             let centre = (position as f64 + 0.5) * step;
             let start = ((centre - reach - 0.5).ceil().max(0.0) as usize).min(source - taps);
             let shares: Vec<f64> = (start..start + taps).map(|i| mitchell((i as f64 + 0.5 - centre) / wide)).collect();
             let sum: f64 = shares.iter().sum();
             let whole: Vec<i32> = shares.iter().map(|s| (s / sum * f64::from(UNIT)).round() as i32).collect();
-            // What rounding lost goes to the largest, so that an even grey stays what it is.
+            // The largest weight absorbs the rounding error, so that an even grey is preserved.
             let rest = UNIT - whole.iter().sum::<i32>();
             let largest = (0..taps).max_by_key(|&i| whole[i]).unwrap_or(0);
             first.push(start);
@@ -140,12 +143,12 @@ fn blend_rows(rows: &[u8], weights: &[i32], out: &mut [u8]) {
     }
 }
 
-/// Each pixel of `out` from `FEW` pixels of `row`, which is longer than its pixels by as many.
+/// Each pixel of `out` from `FEW_TAPS` pixels of `row`, which has that many pixels of padding at its end.
 #[multiversion(targets("x86_64+avx2", "x86_64+sse4.1+ssse3", "aarch64+neon"))]
-fn gather_few(row: &[u8], first: &[usize], weights: &[[i32; FEW]], out: &mut [u8]) {
+fn gather_few(row: &[u8], first: &[usize], weights: &[[i32; FEW_TAPS]], out: &mut [u8]) {
     for ((pixel, &first), weights) in out.as_chunks_mut::<3>().0.iter_mut().zip(first).zip(weights) {
-        let Some(values) = row[first * 3..].first_chunk::<{ FEW * 3 + 1 }>() else { continue };
-        // Four values at once: red, green, blue, and the next pixel's red, which nobody asks for.
+        let Some(values) = row[first * 3..].first_chunk::<{ FEW_TAPS * 3 + 1 }>() else { continue };
+        // Four values at once: red, green, blue, and the next pixel's red, which is discarded.
         let mut sums = [HALF; 4];
         for (tap, &weight) in weights.iter().enumerate() {
             for (c, sum) in sums.iter_mut().enumerate() {
@@ -174,22 +177,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn noise(bytes: usize, mut seed: u64) -> Vec<u8> {
-        (0..bytes)
-            .map(|_| {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (seed >> 56) as u8
-            })
-            .collect()
+    fn noise(bytes: usize, seed: u64) -> Vec<u8> {
+        let mut noise = vec![0; bytes];
+        fastrand::Rng::with_seed(seed).fill(&mut noise);
+        noise
     }
 
     fn resized(rgb: &[u8], (width, height): (usize, usize), target: (usize, usize)) -> Vec<u8> {
         let mut out = vec![0; target.0 * target.1 * 3];
-        assert!(Resampler::new((width, height), target).unwrap().resize(View { width, height, rgb }, &mut out));
+        assert!(Resampler::new((width, height), target).unwrap().resize(ImageView { width, height, rgb }, &mut out));
         out
     }
 
-    /// Value by value: rows in whole numbers, rounded, then columns in whole numbers, rounded.
+    /// Value by value: rows in integers, rounded, then columns in integers, rounded.
     fn plainly(rgb: &[u8], (width, height): (usize, usize), target: (usize, usize)) -> Vec<u8> {
         let (columns, rows) = (Axis::new(width, target.0), Axis::new(height, target.1));
         let weigh = |axis: &Axis, position: usize, value: &dyn Fn(usize) -> u8| {
@@ -207,7 +207,7 @@ mod tests {
         out
     }
 
-    /// The filter in double precision, without any rounding in between.
+    /// The filter in double precision, without intermediate rounding.
     fn exactly(rgb: &[u8], (width, height): (usize, usize), target: (usize, usize)) -> Vec<f64> {
         let axis = |source: usize, target: usize, position: usize| -> Vec<f64> {
             let step = source as f64 / target as f64;
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn its_own_size_is_a_blur_of_nothing_but_the_filter() {
+    fn at_the_same_size_only_the_filter_blurs() {
         // At step 1 Mitchell's weights are 1/18, 16/18, 1/18.
         let rgb: Vec<u8> = [0, 0, 180, 0, 0].iter().flat_map(|&v| [v; 3]).collect();
         let out = resized(&rgb, (5, 1), (5, 1));
@@ -251,25 +251,25 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_another_size_and_an_empty_one_are_refused() {
+    fn pictures_of_another_size_and_empty_ones_are_refused() {
         let mut resampler = Resampler::new((4, 4), (2, 2)).unwrap();
         let mut out = [0; 12];
-        assert!(!resampler.resize(View { width: 4, height: 3, rgb: &[0; 36] }, &mut out));
-        assert!(!resampler.resize(View { width: 4, height: 4, rgb: &[0; 48] }, &mut out[..9]));
+        assert!(!resampler.resize(ImageView { width: 4, height: 3, rgb: &[0; 36] }, &mut out));
+        assert!(!resampler.resize(ImageView { width: 4, height: 4, rgb: &[0; 48] }, &mut out[..9]));
         assert!(Resampler::new((0, 4), (2, 2)).is_none() && Resampler::new((4, 4), (2, 0)).is_none());
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn it_is_the_plain_sum_bit_for_bit_and_the_filter_to_a_level_or_two(
+        fn it_equals_the_plain_sum_exactly_and_the_filter_within_two_levels(
             width in 1usize..70, height in 1usize..40, across in 0.2f64..1.3, down in 0.2f64..1.3, seed in any::<u64>(),
         ) {
             let target = ((width as f64 * across).ceil() as usize, (height as f64 * down).ceil() as usize);
             let rgb = noise(width * height * 3, seed);
             let found = resized(&rgb, (width, height), target);
             prop_assert_eq!(&found, &plainly(&rgb, (width, height), target));
-            // A row that was cut off at 0 or 255 may be off by more where the filter rings; on noise that is rare.
+            // A row clamped at 0 or 255 may be off by more where the filter rings; on noise that is rare.
             let exact = exactly(&rgb, (width, height), target);
             let off: f64 = found.iter().zip(&exact).map(|(a, b)| (f64::from(*a) - b).abs()).sum();
             prop_assert!(off / (found.len() as f64) < 1.0, "{}", off / found.len() as f64);

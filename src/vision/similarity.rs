@@ -1,6 +1,4 @@
-//! Rotation, one scale and a shift in the plane: the fit between two sets of landmarks, and the way back.
-//!
-//! Knows nothing of pictures.
+//! Similarity transforms of the plane (rotation, uniform scale, translation): the best fit between two sets of landmarks, and its inverse.
 
 use crate::domain::Point;
 
@@ -14,8 +12,7 @@ pub(super) struct Similarity {
 }
 
 impl Similarity {
-    /// The one with the least squared distance from `from` to `to` (Umeyama 1991, without reflection; in the plane it has this
-    /// closed form).
+    /// The least-squares fit from `from` to `to` (Umeyama 1991, without reflection; in the plane it has this closed form).
     pub fn between(from: &[Point; 5], to: &[Point; 5]) -> Similarity {
         let mean = |points: &[Point; 5]| {
             let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + f64::from(p.x), y + f64::from(p.y)));
@@ -35,26 +32,26 @@ impl Similarity {
         Similarity { a: a as f32, b: b as f32, c: c as f32, d: d as f32 }
     }
 
-    /// The way back; not finite where the similarity shrinks everything to a point.
+    /// The inverse; not finite if the transform maps everything to a point.
     pub fn inverse(&self) -> Similarity {
         let square = self.a * self.a + self.b * self.b;
         let (a, b) = (self.a / square, -self.b / square);
         Similarity { a, b, c: b * self.d - a * self.c, d: -b * self.c - a * self.d }
     }
 
-    /// Where `p` goes.
+    /// The image of `p`.
     pub fn apply(&self, p: Point) -> Point {
         Point { x: self.a * p.x - self.b * p.y + self.c, y: self.b * p.x + self.a * p.y + self.d }
     }
 
-    /// This one after `first`.
+    /// The composition: first `first`, then this one.
     pub fn after(&self, first: &Similarity) -> Similarity {
         let shift = self.apply(Point { x: first.c, y: first.d });
         let (a, b) = (self.a * first.a - self.b * first.b, self.b * first.a + self.a * first.b);
         Similarity { a, b, c: shift.x, d: shift.y }
     }
 
-    /// How many times longer it makes everything.
+    /// The factor by which it scales lengths.
     pub fn scale(&self) -> f32 {
         self.a.hypot(self.b)
     }
@@ -80,14 +77,14 @@ mod tests {
         }
 
         #[test]
-        fn there_and_back_is_where_it_was(angle in -3.0f32..3.0, scale in 0.2f32..5.0, x in -200f32..200.0, y in -200f32..200.0) {
+        fn a_point_mapped_there_and_back_is_unchanged(angle in -3.0f32..3.0, scale in 0.2f32..5.0, x in -200f32..200.0, y in -200f32..200.0) {
             let there = Similarity { a: scale * angle.cos(), b: scale * angle.sin(), c: x, d: -y };
             let p = there.inverse().apply(there.apply(Point { x: y, y: x }));
             prop_assert!((p.x - y).abs() < 0.01 && (p.y - x).abs() < 0.01);
         }
 
         #[test]
-        fn landmarks_that_do_not_fit_are_cut_larger_and_not_smaller(
+        fn landmarks_that_fit_badly_give_a_larger_region(
             noise in prop::array::uniform5((-9f32..9.0, -9f32..9.0)), scale in 0.5f32..4.0,
         ) {
             let template = TEMPLATE.map(|[x, y]| Point { x, y });
@@ -95,7 +92,7 @@ mod tests {
                 x: scale * (template[i].x + noise[i].0),
                 y: scale * (template[i].y + noise[i].1),
             });
-            // Least squares shrink towards the mean what they cannot explain; the inverse of a shrunken fit is a larger region.
+            // A least-squares fit of noisy points shrinks towards the mean; the inverse of a smaller scale is a larger region.
             let back = Similarity::between(&seen, &template).inverse();
             let other = Similarity::between(&template, &seen);
             prop_assert!(back.scale() >= other.scale() * 0.9999);

@@ -1,31 +1,31 @@
-//! Gives a face the same number from frame to frame while it stays in view of one camera.
+//! Tracking: gives a face the same number from frame to frame while it stays in view of one camera.
 //!
-//! Goes by place and size alone, and knows nothing of who a face belongs to. When in doubt it starts a new track: a new
-//! number costs a moment, a number that passes from one person to another mixes up two people.
+//! Uses position and size only. In doubt it starts a new track: a new number costs a moment, but a number that passes from one person to
+//! another would mix up two people.
 
 use std::time::Duration;
 
 use crate::domain::{Bounds, Face, Moment, TrackId};
 
-/// Most tracks kept. Far above the number of faces that a door's camera sees at once.
-const MOST_TRACKS: usize = 64;
+/// The most tracks that are kept; far more than the faces that a door's camera sees at once.
+const MAX_TRACKS: usize = 64;
 
-/// Boxes that overlap at least this much, as intersection over union, can be of one face. The value of SORT (Bewley et al.,
-/// "Simple Online and Realtime Tracking", 2016).
-const LEAST_OVERLAP: f32 = 0.3;
+/// The smallest intersection over union at which two boxes can be of one face. The value of SORT (Bewley et al., "Simple Online and Realtime
+/// Tracking", 2016).
+const MIN_OVERLAP: f32 = 0.3;
 
-/// From one frame to the very next, a face can move this far, in its own mean size. A walker crosses the picture at about
-/// 1.4 m/s, and a head is about 0.15 m wide: one width in each of ten frames a second.
-const MOST_SHIFT: f32 = 1.0;
+/// The farthest that a face can move between consecutive frames, in its mean size. A pedestrian crosses the picture at about 1.4 m/s, and a head
+/// is about 0.15 m wide: one width in each of ten frames a second.
+const MAX_SHIFT: f32 = 1.0;
 
-/// And change its size by this factor. The same walker, coming on from 0.5 m away: 0.5 / (0.5 - 0.14).
-const MOST_GROWTH: f32 = 1.4;
+/// The largest factor by which its size can change: the same pedestrian, approaching from 0.5 m away: 0.5 / (0.5 - 0.14).
+const MAX_GROWTH: f32 = 1.4;
 
-/// Two candidates whose affinities differ by less than this are as good as equal.
+/// Two candidates whose affinities differ by less than this count as equally good.
 const CLEAR_LEAD: f32 = 0.1;
 
-/// The faces in view of one camera. Keep one for each camera as long as the process lives, also when the camera is opened
-/// again: its numbers are never used twice.
+/// The faces in view of one camera. Keep one for each camera for the life of the process, even if the camera is reopened: its numbers are never
+/// reused.
 #[derive(Debug)]
 pub struct Tracker {
     end_after: Duration,
@@ -33,7 +33,7 @@ pub struct Tracker {
     /// When the last frame was captured.
     last: Option<Moment>,
     tracks: Vec<Track>,
-    /// Kept from frame to frame for its memory only.
+    /// Scratch memory, reused from frame to frame.
     pairs: Vec<Pair>,
 }
 
@@ -45,11 +45,11 @@ struct Track {
     state: State,
 }
 
-/// What became of a face or a track in this frame.
+/// The state of a face or a track in this frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Free,
-    /// Belongs together with one of the other side.
+    /// Matched with one of the other side.
     Paired,
     /// Two of the other side fit nearly equally well.
     Contested,
@@ -64,6 +64,7 @@ struct Pair {
     possible: bool,
 }
 
+#[allow(clippy::indexing_slicing, reason = "a pair's indices are those of the faces and tracks that it was made from")]
 impl Tracker {
     /// Without any faces yet. A track ends when its face has not been seen for longer than `end_after`; 1 s is usual.
     pub fn new(end_after: Duration) -> Tracker {
@@ -72,9 +73,9 @@ impl Tracker {
 
     /// The track of each of the `faces` of a frame captured at `at`, in the same order; no two are the same.
     ///
-    /// A face goes on with the track whose last place it fits best. It starts a new one when there is none, or when two
-    /// fit nearly equally well; tracks that are contested so end. A face whose bounds are empty or not finite starts a track
-    /// that ends at once. Of more than 64 tracks, those seen longest ago end.
+    /// A face continues the track whose last position it fits best. It starts a new one if there is none, or if two fit nearly equally well;
+    /// such contested tracks end. A face whose bounds are empty or not finite starts a track that ends immediately. Of more than 64 tracks,
+    /// those seen longest ago end.
     pub fn track(&mut self, faces: &[Face], at: Moment) -> Vec<TrackId> {
         self.tracks.retain(|track| at.since(track.seen_at) <= self.end_after);
         self.pair(faces);
@@ -85,7 +86,7 @@ impl Tracker {
             if !pair.possible || states[pair.face] != State::Free || self.tracks[pair.track].state != State::Free {
                 continue;
             }
-            if self.rivalled(pair, &states) {
+            if self.has_rival(pair, &states) {
                 states[pair.face] = State::Contested;
                 self.contest(pair);
                 continue;
@@ -103,15 +104,15 @@ impl Tracker {
                 ids[n] = self.start(face.bounds, at);
             }
         }
-        if self.tracks.len() > MOST_TRACKS {
+        if self.tracks.len() > MAX_TRACKS {
             self.tracks.sort_by_key(|track| std::cmp::Reverse(track.seen_at));
-            self.tracks.truncate(MOST_TRACKS);
+            self.tracks.truncate(MAX_TRACKS);
         }
         self.last = Some(at);
         ids
     }
 
-    /// Fills in all pairs of faces and tracks, the best first.
+    /// Lists all pairs of faces and tracks, the best first.
     fn pair(&mut self, faces: &[Face]) {
         self.pairs.clear();
         for (n, track) in self.tracks.iter_mut().enumerate() {
@@ -130,9 +131,9 @@ impl Tracker {
         });
     }
 
-    /// Whether the face or the track of `pair` fits another one, that is not paired yet, nearly as well or better. Pairs that
-    /// are too far apart count as rivals too: the limit of what is possible must not decide between near equals.
-    fn rivalled(&self, pair: Pair, states: &[State]) -> bool {
+    /// Whether the face or the track of `pair` fits another one that is not paired yet nearly as well or better. Pairs that are too far apart
+    /// count as rivals too: the limit of what is possible must not decide between nearly equal candidates.
+    fn has_rival(&self, pair: Pair, states: &[State]) -> bool {
         self.pairs.iter().take_while(|other| other.affinity > pair.affinity - CLEAR_LEAD).any(|other| {
             (other.face == pair.face) != (other.track == pair.track)
                 && states[other.face] != State::Paired
@@ -140,8 +141,8 @@ impl Tracker {
         })
     }
 
-    /// Ends the track of `pair` and the others that fit its face nearly as well. (Other faces that fit the track nearly as
-    /// well find it contested when their turn comes.)
+    /// Ends the track of `pair` and the others that fit its face nearly as well. (Other faces that fit the track nearly as well find it contested
+    /// when they are processed.)
     fn contest(&mut self, pair: Pair) {
         let rivals = self.pairs.iter().take_while(|other| other.affinity > pair.affinity - CLEAR_LEAD);
         for rival in rivals.filter(|other| other.face == pair.face) {
@@ -162,9 +163,9 @@ impl Tracker {
     }
 }
 
-/// How well two boxes fit one face, from 1 (the same box) down to -1: intersection over union, less the squared distance of
-/// the centres over the squared diagonal of the smallest box around both. It tells boxes apart that do not overlap at all.
-/// (Zheng et al., "Distance-IoU Loss", 2020, equation 5.) `None` when it cannot be told.
+/// How well two boxes fit one face, from 1 (the same box) down to -1: intersection over union, minus the squared distance of the centres over
+/// the squared diagonal of the smallest box around both (Zheng et al., "Distance-IoU Loss", 2020, equation 5). Unlike intersection over union, it
+/// ranks boxes that do not overlap. `None` if it is undefined.
 fn affinity(a: &Bounds, b: &Bounds) -> Option<f32> {
     let (width, height) = (a.x2.max(b.x2) - a.x1.min(b.x1), a.y2.max(b.y2) - a.y1.min(b.y1));
     let affinity = a.iou(b) - shift(a, b).powi(2) / (width.powi(2) + height.powi(2));
@@ -172,22 +173,22 @@ fn affinity(a: &Bounds, b: &Bounds) -> Option<f32> {
 }
 
 fn overlaps(a: &Bounds, b: &Bounds) -> bool {
-    a.iou(b) >= LEAST_OVERLAP
+    a.iou(b) >= MIN_OVERLAP
 }
 
 fn near(a: &Bounds, b: &Bounds) -> bool {
     let (a_size, b_size) = (a.area().sqrt(), b.area().sqrt());
     let growth = a_size.max(b_size) / a_size.min(b_size);
-    shift(a, b) <= MOST_SHIFT * (a_size + b_size) / 2.0 && growth <= MOST_GROWTH
+    shift(a, b) <= MAX_SHIFT * (a_size + b_size) / 2.0 && growth <= MAX_GROWTH
 }
 
-/// The distance of the centres in pixels.
+/// Distance of the centres in pixels.
 fn shift(a: &Bounds, b: &Bounds) -> f32 {
     let (a, b) = (a.centre(), b.centre());
     (a.x - b.x).hypot(a.y - b.y)
 }
 
-/// With four finite sides and a finite area above zero.
+/// Whether all four sides are finite and the area is finite and positive.
 fn measurable(bounds: &Bounds) -> bool {
     let finite = [bounds.x1, bounds.y1, bounds.x2, bounds.y2].iter().all(|side| side.is_finite());
     finite && bounds.area().is_finite() && bounds.area() > 0.0
@@ -233,7 +234,7 @@ mod tests {
         let before = tracker.track(&[face(100.0, 100.0, 80.0), face(160.0, 100.0, 80.0)], ms(0));
         let between = tracker.track(&[face(131.0, 100.0, 80.0)], ms(100));
         assert!(!before.contains(&between[0]));
-        // Both have ended: nobody takes them up again.
+        // Both have ended: no face continues them.
         let after = tracker.track(&[face(100.0, 100.0, 80.0), face(160.0, 100.0, 80.0)], ms(200));
         assert!(after.iter().all(|id| !before.contains(id)));
     }
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clear_match_frees_the_other_from_doubt() {
+    fn a_clear_match_resolves_the_doubt_about_the_other() {
         let mut tracker = Tracker::new(END);
         let before = tracker.track(&[face(100.0, 100.0, 80.0), face(160.0, 100.0, 80.0)], ms(0));
         // The second stands still; the first is now half way between both, but the second track is taken.
@@ -299,12 +300,12 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_the_most_tracks_are_kept_and_the_newest_stay() {
+    fn the_newest_tracks_are_kept_up_to_the_maximum() {
         let mut tracker = Tracker::new(END);
         let crowd = |row: f32| (0..50_u16).map(|n| face(f32::from(n) * 200.0, row, 80.0)).collect::<Vec<_>>();
         tracker.track(&crowd(100.0), ms(0));
         let second = tracker.track(&crowd(500.0), ms(100));
-        assert_eq!(tracker.tracks.len(), MOST_TRACKS);
+        assert_eq!(tracker.tracks.len(), MAX_TRACKS);
         assert_eq!(tracker.track(&crowd(500.0), ms(200)), second);
     }
 
@@ -336,12 +337,12 @@ mod tests {
                 prop_assert_eq!(ids.len(), faces.len());
                 prop_assert_eq!(ids.iter().collect::<HashSet<_>>().len(), faces.len());
                 prop_assert!(!ids.contains(&TrackId(0)));
-                prop_assert!(tracker.tracks.len() <= MOST_TRACKS);
+                prop_assert!(tracker.tracks.len() <= MAX_TRACKS);
             }
         }
 
         #[test]
-        fn a_number_is_never_used_again_after_it_ended(frames in proptest::collection::vec((faces(), 0..1500_u64), 1..20)) {
+        fn a_number_is_never_reused_after_its_track_ended(frames in proptest::collection::vec((faces(), 0..1500_u64), 1..20)) {
             let mut tracker = Tracker::new(END);
             let (mut at, mut used, mut live) = (0, HashSet::new(), HashSet::new());
             for (faces, pause) in frames {

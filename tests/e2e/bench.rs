@@ -40,7 +40,7 @@ fn a_photograph_can_replace_the_drawing_and_a_missing_delegate_is_reported() {
         "not measured: ",
         "there is no such file",
         "frame to verdict",
-        "held back",
+        "throttled",
     ] {
         assert!(block.contains(line), "no {line:?} in {block}");
     }

@@ -84,7 +84,7 @@ fn a_data_set_is_aligned_and_a_second_run_skips_it() {
     let other = house.path("other");
     let order = ["align", "--threads", "3", "--random-order", "--seed", "7", &data, &other.display().to_string()];
     let table = house.usher(&order);
-    assert!(table.contains("aligned now") && table.contains(" a second"), "{table}");
+    assert!(table.contains("aligned now") && table.contains(" per second"), "{table}");
     let inside = |folder: &Path| -> Vec<_> { pictures(folder).into_values().collect() };
     assert_eq!(inside(&other), inside(&out));
 }
@@ -201,7 +201,7 @@ fn groups_are_moved_when_asked_and_compared_with_the_truth() {
     let text = inbox.display().to_string();
     let table = house.usher(&["cluster", "--distance", "1.1", &text]);
     assert!(
-        table.contains("2 groups of 5 photographs up to distance 1.100; 0 in no group, 1 without a face"),
+        table.contains("2 groups of 5 photographs within distance 1.100; 0 without a group, 1 without a face"),
         "{table}"
     );
     let error = house.refused(&["cluster", &text, "--move", &format!("{text}/people")]);

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde_json::Value;
-use usher::domain::{Head, ModelId};
+use usher::domain::{ModelId, SiteHead};
 use usher::store::Store;
 use usher::vision::calibration_file::CalibrationFile;
-use usher::vision::digest::sha256;
+use usher::vision::file::sha256;
 use usher::vision::head_file::{HeadFile, head_id};
 
 use crate::support::{Daemon, House, photo, status};
@@ -20,7 +20,7 @@ fn put_head(house: &House, base: &ModelId, dimension: usize) {
     let mut calibration = CalibrationFile::load(&beside).unwrap().unwrap();
     calibration.model = id.to_string();
     calibration.impostor.iter_mut().for_each(|point| point[1] *= 0.9);
-    let head = Head::new(base.clone(), id, matrix).unwrap();
+    let head = SiteHead::new(base.clone(), id, matrix).unwrap();
     HeadFile { head, calibration }.save(&site_head(house)).unwrap();
 }
 
@@ -99,7 +99,7 @@ fn a_head_is_not_removed_when_the_removal_cannot_be_recorded() {
     put_head(&house, &shipped(), 192);
     let held = Store::open(&house.store()).unwrap();
     let error = house.refused(&["train", "head", "--remove"]);
-    assert!(error.contains("the head was not taken off") && error.contains("is in use"), "{error}");
+    assert!(error.contains("the head was not removed") && error.contains("is in use"), "{error}");
     assert!(site_head(&house).exists());
     drop(held);
     house.usher(&["train", "head", "--remove"]);
@@ -127,7 +127,7 @@ fn a_head_of_another_model_is_refused_with_the_remedy() {
     assert!(error.contains("takes 64 figures") && error.contains("learn it again"), "{error}");
     std::fs::write(site_head(&house), b"nothing").unwrap();
     let error = house.refused(&["run"]);
-    assert!(error.contains("is no site head"), "{error}");
+    assert!(error.contains("is not a site head"), "{error}");
     put_head(&house, &shipped(), 192);
     house.environment.insert("USHER__ACCESS__DISTANCE".into(), "0.9".into());
     let error = house.refused(&["run"]);

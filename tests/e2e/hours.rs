@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use usher::domain::{Direction, Event, Named, PersonId, Stamp};
+use usher::domain::{AccessEvent, DaemonEvent, Direction, DoorEvent, Event, Named, PeopleEvent, PersonId, Stamp};
 use usher::ledger::Journal;
 use usher::store::Store;
 
@@ -145,8 +145,14 @@ fn stamp(boot: u8, since_boot: u64, at: u64, synchronised: bool) -> Stamp {
 }
 
 fn passed(direction: Direction) -> Event {
-    let person = Named { id: PersonId(7), name: "Ada".into(), employee_id: Some("E042".into()), groups: Vec::new() };
-    Event::Passed { door: "front".into(), person, direction: Some(direction), zone: None, record: 0 }
+    let person = Named::new(PersonId(7), "Ada", Some("E042".into()), Vec::new()).into();
+    Event::Access(AccessEvent::Passed {
+        door: "front".into(),
+        person,
+        direction: Some(direction),
+        zone: None,
+        record: 0,
+    })
 }
 
 /// A power cut: Ada comes while the board's clock says 1970, the clock is set, she leaves, and then the clock is set back.
@@ -155,13 +161,13 @@ fn power_cut() -> House {
     let store = Store::open(&house.store()).unwrap();
     let journal = Journal::open(&store).unwrap();
     let note = |event: &Event, stamp: Stamp| journal.append(event, &stamp).unwrap();
-    note(&Event::DoorOpened { door: "front".into() }, stamp(1, 100, MORNING - 86_400, true));
+    note(&Event::Door(DoorEvent::DoorOpened { door: "front".into() }), stamp(1, 100, MORNING - 86_400, true));
     note(&passed(Direction::In), stamp(2, 60, 60, false));
-    note(&Event::ClockJumped { milliseconds: 0 }, stamp(2, 600, MORNING + 600, true));
+    note(&Event::Daemon(DaemonEvent::ClockJumped { milliseconds: 0 }), stamp(2, 600, MORNING + 600, true));
     note(&passed(Direction::Out), stamp(2, 9 * 3600 + 60, MORNING + 9 * 3600 + 60, true));
     // Somebody sets the clock back by two days.
     note(
-        &Event::DoorClosed { door: "front".into(), open_for: Duration::ZERO },
+        &Event::Door(DoorEvent::DoorClosed { door: "front".into(), open_for: Duration::ZERO }),
         stamp(2, 10 * 3600, MORNING - 172_800, false),
     );
     house
@@ -221,11 +227,10 @@ fn the_journal_is_exported_as_a_table() {
     assert_eq!(column(&csv, "previous")[1..], hashes[..4]);
     // A name that a spreadsheet would read as a formula.
     let store = Store::open(&house.store()).unwrap();
-    let person =
-        Named { id: PersonId(8), name: "=1+1".into(), employee_id: None, groups: vec!["a".into(), "b c".into()] };
+    let person = Named::new(PersonId(8), "=1+1", None, vec!["a".into(), "b c".into()]).into();
     Journal::open(&store)
         .unwrap()
-        .append(&Event::Removed { person, by: "anna".into() }, &stamp(3, 1, MORNING, true))
+        .append(&Event::People(PeopleEvent::Removed { person, by: "anna".into() }), &stamp(3, 1, MORNING, true))
         .unwrap();
     drop(store);
     let csv = house.usher(&["journal", "export", "--csv", "--kind", "removed"]);

@@ -79,8 +79,8 @@ fn the_enrolled_people_are_checked_with_and_without_a_daemon() {
     assert!(people[1]["works"].is_null(), "one template cannot be left out: {alone}");
     assert_eq!(alone["too_near"].as_array().unwrap().len(), 0, "{alone}");
     assert!(!alone.to_string().contains("embedding"), "{alone}");
-    assert!(text.contains("yes") && text.contains("cannot be told from one template"), "{text}");
-    assert!(text.contains("Nobody is too near to anybody else."), "{text}");
+    assert!(text.contains("yes") && text.contains("unknown: only one template"), "{text}");
+    assert!(text.contains("No two people are too near to each other."), "{text}");
 
     // The same man under two names.
     let twice = ["enroll", "Somebody Else", "--force"].map(Into::into).into_iter();

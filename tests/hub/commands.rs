@@ -126,8 +126,8 @@ async fn a_repeated_command_counts_once_also_on_another_connection() {
         observer.says("house/door/command/front", command("lock", NOW), false, None).await;
         assert_eq!(next(&mut house).await.action, HubAction::Unlock);
         assert_eq!(refusal(&mut house).await, "it is 67 s old");
-        assert_eq!(next(&mut house).await.by, "mqtt/a");
-        assert_eq!(next(&mut house).await.by, "mqtt/anna");
+        assert_eq!(next(&mut house).await.by, "mqtt/a".into());
+        assert_eq!(next(&mut house).await.by, "mqtt/anna".into());
 
         proxy.cut();
         eventually("another connection", || house.hub.counts().connections == 2).await;

@@ -124,7 +124,7 @@ async fn a_former_name_goes_unless_another_device_has_it_now() {
         .await;
     let log = Log::begin();
     let house = runs(with(own, "third", None), layout(), &retained_topics).await;
-    eventually("the log's word", || log.count("is left alone", "usher hub remove --device new") == 1).await;
+    eventually("the log's word", || log.count("are left alone", "usher hub remove --device new") == 1).await;
     assert!(kept(mosquitto.port).await.contains_key("house/new/door/front"));
     house.hub.stop().await;
     other.hub.stop().await;

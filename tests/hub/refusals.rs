@@ -29,7 +29,7 @@ async fn next_refusal(house: &mut House) -> Refusal {
 }
 
 /// A door whose name makes the event long.
-fn long(seq: u64) -> usher::hub::Pending {
+fn long(seq: u64) -> usher::domain::Recorded {
     entry(seq, "locked", json!({ "door": "front", "reason": "x".repeat(6000) }))
 }
 

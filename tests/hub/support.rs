@@ -20,9 +20,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use usher::clock::SimulatedClock;
+use usher::domain::{Content, Recorded};
 use usher::hub::{
     ConnectionState, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubDeps, HubSettings, LockState,
-    MemoryOutbox, MemoryTopics, Outbox, Pending, Refusal, RefusedCommand, Snapshot, StorageError, Version,
+    MemoryOutbox, MemoryTopics, Outbox, Refusal, RefusedCommand, Snapshot, StorageError, Version,
 };
 
 /// Far longer than anything takes; only a failing test waits that long.
@@ -64,16 +65,34 @@ pub fn layout() -> DeviceLayout {
     }
 }
 
-pub fn entry(seq: u64, kind: &str, content: Value) -> Pending {
+/// A record of that kind. What `content` leaves out is added: what every such record has.
+pub fn entry(seq: u64, kind: &str, mut content: Value) -> Recorded {
+    let rest = match kind {
+        "granted" | "denied" => json!({
+            "camera": "porch", "direction": null, "verdict": if kind == "granted" { "grant" } else { "deny" }, "reason": null,
+            "person": null, "distance": null, "runner_up": null, "frames": { "agree": 3, "of": 5 }, "track": 4, "frame": 918,
+            "capture_to_verdict_ms": 214, "gates": [],
+        }),
+        "unlocked" => json!({ "cause": "grant", "record": 1, "duration_ms": 3000, "capture_to_door_ms": null }),
+        "passed" => json!({ "direction": null, "zone": null, "record": 1 }),
+        "enrolled" => json!({ "templates": 5, "by": "anna" }),
+        "renamed" => json!({ "before": "x", "by": "anna" }),
+        "removed" => json!({ "by": "anna" }),
+        "hub_message_refused" => json!({ "bytes": 4000, "reason": "too large" }),
+        _ => json!({}),
+    };
+    if let (Value::Object(content), Value::Object(rest)) = (&mut content, rest) {
+        rest.into_iter().for_each(|(name, value)| drop(content.entry(name).or_insert(value)));
+    }
     let id = format!("019b7e3c-1153-7a10-8b1e-{seq:012}");
-    let (time, kind) = ("2026-01-02T10:32:07.123456Z".to_owned(), kind.to_owned());
+    let (time, content) = ("2026-01-02T10:32:07.123456Z".to_owned(), Content::from_json(kind, content));
     let (previous, hash) = (format!("{:064x}", seq - 1), format!("{seq:064x}"));
-    Pending { seq, id, time, kind, content, previous, hash }
+    Recorded { seq, id, time, kind: kind.to_owned(), content, previous, hash }
 }
 
 /// A picture that belongs to the record of that number.
 pub fn picture(seq: u64, kind: &str, jpeg: Vec<u8>) -> Snapshot {
-    let Pending { id, time, kind, .. } = entry(seq, kind, Value::Null);
+    let Recorded { id, time, kind, .. } = entry(seq, kind, Value::Null);
     let (door, camera) = ("front".to_owned(), "porch".to_owned());
     Snapshot { seq, id, time, kind, door, camera, shows: "frame", jpeg: jpeg.into(), width: 640, height: 480 }
 }
@@ -122,9 +141,9 @@ impl House {
     }
 
     /// An event happens: on disk first, then to the hub.
-    pub fn happens(&self, entry: Pending) {
+    pub fn happens(&self, entry: Recorded) {
         self.outbox.push(entry.clone());
-        self.hub.happened(entry.seq, &entry.kind, &entry.time, &entry.content);
+        self.hub.happened(&entry);
     }
 
     /// The door is locked again: event number `seq`.
@@ -158,7 +177,7 @@ pub struct SickOutbox {
 }
 
 impl Outbox for SickOutbox {
-    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Pending>, StorageError> {
+    fn pending(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, StorageError> {
         match self.sick.load(std::sync::atomic::Ordering::Relaxed) {
             true => Err(StorageError::new("the disk is on fire")),
             false => self.well.pending(after, limit),

@@ -430,7 +430,7 @@ fn the_first_failed_gate_gives_the_reason_and_all_are_listed() {
         interlocked: true,
     };
     let judgement = authority.judge(&asked, now(SUNDAY));
-    let gates: Vec<_> = judgement.gates.iter().map(|gate| (gate.name, gate.passed)).collect();
+    let gates: Vec<_> = judgement.gates.iter().map(|gate| (&*gate.name, gate.passed)).collect();
     let expected = [
         ("mode", true),
         ("person", true),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Act, Doorway, HOURS_LAST};
-use crate::domain::{Cause, DoorCommand, Event, Mode, Moment};
+use crate::domain::{Cause, DoorCommand, DoorEvent, Event, Mode, Moment};
 
 impl<T> Doorway<T> {
     /// Sets the schedule that unlocks the door now, or none for the reason `why_none`. Call it at least once a second.
@@ -20,7 +20,10 @@ impl<T> Doorway<T> {
             if let Some(ended) = self.hours.take() {
                 (self.hours_ended_early, self.exhausted, self.hold_again_at) = (false, false, None);
                 if std::mem::take(&mut self.hours_began) {
-                    acts.push(Act::Note(Event::ScheduleEnded { door: door.clone(), schedule: ended.to_string() }));
+                    acts.push(Act::Note(Event::Door(DoorEvent::ScheduleEnded {
+                        door: door.clone(),
+                        schedule: ended.to_string(),
+                    })));
                 }
             }
             self.hours = hours.cloned();
@@ -34,7 +37,10 @@ impl<T> Doorway<T> {
             (true, false) if other_open.is_none() && may_try => {
                 self.hours_began = true;
                 let schedule = self.hours().unwrap_or_default().to_owned();
-                acts.push(Act::Note(Event::ScheduleBegan { door: self.settings.name.clone(), schedule }));
+                acts.push(Act::Note(Event::Door(DoorEvent::ScheduleBegan {
+                    door: self.settings.name.clone(),
+                    schedule,
+                })));
                 let command = DoorCommand::Hold { not_after: now + HOURS_LAST };
                 acts.push(Act::Unlock { cause: Cause::Schedule, command });
             }
@@ -57,7 +63,7 @@ impl<T> Doorway<T> {
         // Hours that an operator ended early are remembered until the time is known.
         if let Some(hours) = self.hours().filter(|_| self.hours_began) {
             let (door, schedule) = (self.settings.name.clone(), hours.to_owned());
-            acts.push(Act::Note(Event::ScheduleEnded { door, schedule }));
+            acts.push(Act::Note(Event::Door(DoorEvent::ScheduleEnded { door, schedule })));
             self.hours_began = false;
         }
         if self.is_held() && !self.pulse_lasts(now) {

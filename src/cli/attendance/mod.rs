@@ -20,8 +20,8 @@ use super::when::{self, Calendar};
 use super::whom;
 use crate::api::journal::AmendRequest;
 use crate::api::people::Person;
-use crate::domain::PersonId;
-use crate::ledger::attendance::{self, Card, Day, Rules, readings, reckon};
+use crate::domain::{Card, Event, Named, PersonId, Personal};
+use crate::ledger::attendance::{self, Day, Rules, readings, reckon};
 use crate::ledger::{self, Dated, Window};
 use crate::setup;
 
@@ -321,19 +321,14 @@ fn whom(client: &Client, wanted: &str) -> Result<Whom> {
     let mut found: BTreeMap<u32, Whom> = BTreeMap::new();
     let removed = Window { kinds: vec!["removed".into()], ..Window::default() };
     client.each(&removed, |dated| {
-        let person = &dated.record.content["person"];
-        let text = |field: &str| person[field].as_str().map(str::to_owned);
-        let (Some(id), Some(name)) = (person["id"].as_u64().and_then(|id| u32::try_from(id).ok()), text("name")) else {
-            return Ok(());
-        };
-        let employee_id = text("employee_id");
+        let person = dated.record.content.event().and_then(Event::person).and_then(Personal::known).cloned();
+        let Some(Named { id: PersonId(id), name: Some(name), card }) = person else { return Ok(()) };
+        let Card { employee_id, groups } = card.unwrap_or_default();
         let meant = match number {
             Some(number) => number == id,
             None => employee_id.as_deref() == Some(wanted) || name.to_lowercase() == wanted.to_lowercase(),
         };
         if meant {
-            let groups = person["groups"].as_array().into_iter().flatten().filter_map(|group| group.as_str());
-            let groups = groups.map(str::to_owned).collect();
             found.insert(id, Whom { id, name, employee_id, groups });
         }
         Ok(())
@@ -377,10 +372,12 @@ fn amendment(
     let void = match void {
         Some(which) => {
             let record = client.record(&which)?;
-            let about = &record.content["person"];
+            let about = record.content.event().and_then(Event::person).and_then(Personal::known);
             // Somebody who was enrolled again has another number, and the same employee id.
-            let same =
-                about["id"] == id || employee_id.is_some() && about["employee_id"].as_str() == employee_id.as_deref();
+            let same = about.is_some_and(|about| {
+                let its_employee_id = about.card.as_ref().and_then(|card| card.employee_id.as_ref());
+                about.id.0 == id || (employee_id.is_some() && its_employee_id == employee_id.as_ref())
+            });
             if !same || !["granted", "passed", "attendance_amended"].contains(&&*record.kind) {
                 let what = ledger::explain_in(&record, &rules.zone);
                 bail!("record {} is not about {name} at a door: {what}", record.seq);

@@ -1,6 +1,6 @@
-//! `usher bench`
+//! `usher bench`: how fast usher is on this machine.
 
-mod course;
+mod measure;
 mod report;
 
 use std::path::PathBuf;
@@ -15,29 +15,29 @@ use crate::domain::Image;
 use crate::lab::drawing;
 use crate::photo;
 use crate::vision::runtime::Accelerator;
-use course::Course;
+use measure::Benchmark;
 
-/// A configuration with nothing but what every one must have: all else is the default.
+/// A configuration with the required sections only; everything else has its default.
 const DEFAULTS: &str =
     "[[door]]\nname = \"bench\"\n[[camera]]\nname = \"bench\"\nkind = \"replay\"\npath = \"/nothing\"\n";
 
 /// Measure how fast usher is on this machine.
 ///
-/// Runs each network on each accelerator there is, whole frames from the camera's JPEG to the verdict, and searches in galleries of
-/// growing size, for about a minute. Tells medians and spreads, how warm the machine became, and whether it was held back. What it
-/// prints is meant to be pasted into an issue: it names the board, and nobody.
+/// For about a minute, runs each network on each available accelerator, whole frames from the camera's JPEG to the verdict, and searches
+/// in galleries of growing size. Prints medians and spreads, the temperature, and whether the machine was throttled. The output can be
+/// pasted into an issue: it names the board, but no person.
 ///
-/// Needs no camera and no photograph: it looks at a face that it draws, unless --photo gives it another. Uses the settings of
-/// /etc/usher/usher.toml where there is one. Stop the daemon first, because it takes its share of the processor.
+/// Needs no camera and no photograph: it processes a drawn face, unless --photo gives a picture. Uses the settings of
+/// /etc/usher/usher.toml, if it exists. Stop the daemon first, because it uses the processor too.
 #[derive(Args)]
 pub struct Bench {
-    /// Look at this picture, as it is, instead of a drawn face
+    /// Process this picture, at its own size, instead of a drawn face
     #[arg(long, value_name = "FILE")]
     photo: Option<PathBuf>,
-    /// Try this TensorFlow Lite delegate too, by the absolute path of its library; may be given several times
+    /// Also measure this TensorFlow Lite delegate, given by the path of its library; may be given several times
     #[arg(long, value_name = "FILE")]
     delegate: Vec<PathBuf>,
-    /// About how long it may take, in seconds
+    /// Approximate duration in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
     /// Print JSON
@@ -57,23 +57,23 @@ impl Bench {
         };
         let (picture, origin) = self.picture()?;
         let delegates = self.delegate.iter().map(|path| std::path::absolute(path).map(Accelerator::Delegate));
-        let course = Course {
+        let benchmark = Benchmark {
             config: &config,
             delegates: delegates.collect::<Result<_, _>>()?,
-            nobody: drawing::nobody().context("an empty picture cannot be made")?,
+            empty: drawing::empty_scene().context("the empty picture cannot be drawn")?,
             picture,
             origin,
             span: Duration::from_secs(self.seconds),
         };
-        let findings = course.run()?;
+        let results = benchmark.run()?;
         let mut out = std::io::stdout().lock();
         match self.json {
-            true => report::json(&findings, &mut out),
-            false => report::text(&findings, &mut out),
+            true => report::json(&results, &mut out),
+            false => report::text(&results, &mut out),
         }
     }
 
-    /// What is looked at, and what that is.
+    /// The picture, and its description.
     fn picture(&self) -> Result<(Image, String)> {
         match &self.photo {
             None => Ok((drawing::face().context("a face cannot be drawn")?, "a drawn face".to_owned())),

@@ -1,4 +1,4 @@
-//! What was found, for people and for machines.
+//! The results of `usher bench` as text and as JSON.
 
 use std::io::Write;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::course::{Findings, ModelRun};
+use super::measure::{ModelTimes, Results};
 use crate::lab::stopwatch::Times;
 
-/// A block that can be pasted into an issue.
-pub fn text(found: &Findings, out: &mut impl Write) -> Result<()> {
+/// A block of text that can be pasted into an issue.
+pub fn text(found: &Results, out: &mut impl Write) -> Result<()> {
     let identity = &found.identity;
-    let of = |text: &Option<String>| text.clone().unwrap_or_else(|| "not told".to_owned());
+    let of = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
     let speed = match (identity.max_mhz, &identity.governor) {
         (Some(mhz), Some(governor)) => format!(", up to {mhz} MHz ({governor})"),
         (Some(mhz), None) => format!(", up to {mhz} MHz"),
@@ -22,7 +22,7 @@ pub fn text(found: &Findings, out: &mut impl Write) -> Result<()> {
     writeln!(out, "usher {} bench", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "board        {}: {}{speed}{memory}", of(&identity.model), of(&identity.processor))?;
     writeln!(out, "system       {}, Linux {}", of(&identity.system), of(&identity.kernel))?;
-    writeln!(out, "runtime      {} with {}", homeless(&found.library), found.accelerators.join(", "))?;
+    writeln!(out, "runtime      {} with {}", abbreviate_home(&found.library), found.accelerators.join(", "))?;
     writeln!(
         out,
         "settings     {}, threads {}, faces from {} pixels",
@@ -32,7 +32,7 @@ pub fn text(found: &Findings, out: &mut impl Write) -> Result<()> {
     writeln!(out, "picture      {}, {}x{}, {faces} found", found.origin, found.size.0, found.size.1)?;
     writeln!(out, "\n{:<34} {:>10}   {:<24} {:>7}", "", "median", "10 % to 90 % of runs", "runs")?;
     let idle = idle(&found.models);
-    for ModelRun { model, on, times } in &found.models {
+    for ModelTimes { model, on, times } in &found.models {
         let what = format!("{model} on {on}");
         match times {
             Ok(times) => line(out, &what, times)?,
@@ -50,25 +50,25 @@ pub fn text(found: &Findings, out: &mut impl Write) -> Result<()> {
     }
     writeln!(
         out,
-        "\none camera   {:.1} frames a second with a face, {:.1} without; at the end a frame took {:.2} times as long as at the beginning",
+        "\none camera   {:.1} frames per second with a face, {:.1} without; at the end a frame took {:.2} times as long as at the beginning",
         per_second(&found.frame),
         per_second(&found.empty_frame),
         found.frame.slowdown()
     )?;
-    let degrees = |celsius: Option<f64>| celsius.map_or_else(|| "not told".to_owned(), |c| format!("{c:.1} °C"));
+    let degrees = |celsius: Option<f64>| celsius.map_or_else(|| "unknown".to_owned(), |c| format!("{c:.1} °C"));
     let (before, after) = found.temperature_c;
     writeln!(out, "temperature  {} before the frames, {} after", degrees(before), degrees(after))?;
-    let held = match &found.held_back {
-        None => "not told by this machine".to_owned(),
+    let throttled = match &found.throttled {
+        None => "unknown on this machine".to_owned(),
         Some(nothing) if nothing.is_empty() => "no".to_owned(),
         Some(reasons) => reasons.join(", "),
     };
-    writeln!(out, "held back    {held}")?;
+    writeln!(out, "throttled    {throttled}")?;
     Ok(())
 }
 
-/// The accelerators on which no network runs, with the first reason: one line says it all.
-fn idle(models: &[ModelRun]) -> Vec<(&str, &str)> {
+/// The accelerators on which no network runs, with the first reason. They get one line each.
+fn idle(models: &[ModelTimes]) -> Vec<(&str, &str)> {
     let mut idle: Vec<(&str, &str)> = Vec::new();
     for run in models {
         let none = models.iter().all(|other| other.on != run.on || other.times.is_err());
@@ -80,7 +80,7 @@ fn idle(models: &[ModelRun]) -> Vec<(&str, &str)> {
 }
 
 fn line(out: &mut impl Write, what: &str, times: &Times) -> Result<()> {
-    let spread = format!("{} to {}", span(times.at(0.1)), span(times.at(0.9)));
+    let spread = format!("{} to {}", span(times.quantile(0.1)), span(times.quantile(0.9)));
     writeln!(out, "{what:<34} {:>10}   {spread:<24} {:>7}", span(times.median()), times.runs())?;
     Ok(())
 }
@@ -96,13 +96,13 @@ fn span(time: Duration) -> String {
     }
 }
 
-/// How many of them one thread does in a second.
+/// Runs per second on one thread.
 fn per_second(times: &Times) -> f64 {
     1.0 / times.median().as_secs_f64().max(1e-9)
 }
 
-/// A path without the name of the user in whose home it is.
-fn homeless(path: &str) -> String {
+/// A path with the home folder, which contains the user's name, abbreviated to `~`.
+fn abbreviate_home(path: &str) -> String {
     match std::env::var("HOME")
         .ok()
         .filter(|home| home.len() > 1)
@@ -113,8 +113,8 @@ fn homeless(path: &str) -> String {
     }
 }
 
-/// One object. Times are in ms, `median`, `p10` and `p90` of `runs`.
-pub fn json(found: &Findings, out: &mut impl Write) -> Result<()> {
+/// One JSON object. Times are in ms: `median`, `p10` and `p90` of `runs`.
+pub fn json(found: &Results, out: &mut impl Write) -> Result<()> {
     let identity = &found.identity;
     let models = found.models.iter().map(|run| match &run.times {
         Ok(times) => json!({ "model": run.model, "on": run.on, "ms": ms(times) }),
@@ -132,7 +132,7 @@ pub fn json(found: &Findings, out: &mut impl Write) -> Result<()> {
             "system": identity.system,
             "kernel": identity.kernel,
         },
-        "library": homeless(&found.library),
+        "library": abbreviate_home(&found.library),
         "accelerators": found.accelerators,
         "embedder": found.embedder,
         "threads": found.threads,
@@ -146,7 +146,7 @@ pub fn json(found: &Findings, out: &mut impl Write) -> Result<()> {
         "searches": searches.collect::<Vec<Value>>(),
         "temperature_before_c": found.temperature_c.0,
         "temperature_after_c": found.temperature_c.1,
-        "held_back": found.held_back,
+        "held_back": found.throttled,
     });
     writeln!(out, "{object}")?;
     Ok(())
@@ -154,7 +154,7 @@ pub fn json(found: &Findings, out: &mut impl Write) -> Result<()> {
 
 fn ms(times: &Times) -> Value {
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-    json!({ "median": ms(times.median()), "p10": ms(times.at(0.1)), "p90": ms(times.at(0.9)), "runs": times.runs() })
+    json!({ "median": ms(times.median()), "p10": ms(times.quantile(0.1)), "p90": ms(times.quantile(0.9)), "runs": times.runs() })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Calibration on the enrolled people themselves.
+//! Checks the enrolled people: whether each is recognised, and who is too near to whom.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -10,18 +10,18 @@ use super::super::client::Client;
 use super::super::context::Context;
 use crate::api::people::{GalleryCheck, PersonCheck};
 
-/// Whether somebody would be recognised by their own templates, each left out once.
+/// Whether a person would be recognised by their own templates, leaving out each one in turn.
 #[derive(Clone, Debug, PartialEq)]
 enum Verdict {
-    /// All of them would be.
+    /// Every template is recognised by the others.
     Works,
-    /// So many of so many would not.
+    /// How many of how many templates would be missed.
     Misses(usize, usize),
-    /// There is one template, or none of this model.
-    CannotTell,
+    /// There are fewer than two templates of this model.
+    Unknown,
 }
 
-/// Two people who are near each other, and how near.
+/// Two people and their smallest distance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Near {
     a: u32,
@@ -29,7 +29,7 @@ struct Near {
     distance: f32,
 }
 
-/// Asks whoever has the store open, and tells.
+/// Gets the enrolled people's distances, from the daemon if it runs, and prints the result.
 pub fn run(as_json: bool, context: &Context) -> Result<()> {
     let config = context.config()?;
     let standings = Client::open(&config)?.check_gallery()?;
@@ -37,24 +37,24 @@ pub fn run(as_json: bool, context: &Context) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match as_json {
         true => writeln!(out, "{}", in_json(&standings, margin))?,
-        false => tell(&standings, margin, &mut out)?,
+        false => print(&standings, margin, &mut out)?,
     }
     Ok(())
 }
 
-/// As the door would decide: near enough, and nobody else nearly as near.
+/// The door's rule: near enough, and no one else nearly as near.
 fn verdict(standing: &PersonCheck, limit: f32, margin: f32) -> Verdict {
     let known: Vec<(f32, Option<f32>)> =
         standing.views.iter().filter_map(|v| Some((v.own?, v.other.map(|(_, d)| d)))).collect();
     let right = |&&(own, other): &&(f32, Option<f32>)| own <= limit && other.is_none_or(|other| other - own >= margin);
     match (known.len(), known.iter().filter(right).count()) {
-        (0, _) => Verdict::CannotTell,
+        (0, _) => Verdict::Unknown,
         (all, right) if all == right => Verdict::Works,
         (all, right) => Verdict::Misses(all - right, all),
     }
 }
 
-/// Everybody who is within `limit` of somebody else, each two once, the nearest first.
+/// Pairs of people within the limit of each other, each pair once, the nearest first.
 fn too_near(standings: &GalleryCheck) -> Vec<Near> {
     let mut nearest: BTreeMap<(u32, u32), f32> = BTreeMap::new();
     for standing in &standings.people {
@@ -69,33 +69,33 @@ fn too_near(standings: &GalleryCheck) -> Vec<Near> {
     near
 }
 
-/// The largest distance at which a template still has to be recognised by the others.
+/// The largest distance of a template to the nearest of the person's others.
 fn widest(standing: &PersonCheck) -> Option<f32> {
     standing.views.iter().filter_map(|v| v.own).max_by(f32::total_cmp)
 }
 
-/// The nearest somebody else.
+/// The nearest other person.
 fn neighbour(standing: &PersonCheck) -> Option<(u32, f32)> {
     standing.views.iter().filter_map(|v| v.other).min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-fn tell(standings: &GalleryCheck, margin: f32, out: &mut impl Write) -> Result<()> {
+fn print(standings: &GalleryCheck, margin: f32, out: &mut impl Write) -> Result<()> {
     if standings.people.is_empty() {
         writeln!(out, "nobody is enrolled")?;
         return Ok(());
     }
     let names: HashMap<u32, &str> = standings.people.iter().map(|s| (s.person.id, s.person.name.as_str())).collect();
-    let name = |id: u32| names.get(&id).copied().unwrap_or("somebody who was removed");
+    let name = |id: u32| names.get(&id).copied().unwrap_or("a removed person");
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["#", "NAME", "TEMPLATES", "OWN, FARTHEST", "NEAREST OTHER", "DOES IT WORK?"]);
+    table.set_header(["#", "NAME", "TEMPLATES", "OWN, FARTHEST", "NEAREST OTHER", "RECOGNISED"]);
     let mut counts = (0, 0, 0);
     for standing in &standings.people {
         let verdict = verdict(standing, standings.limit, margin);
         match verdict {
             Verdict::Works => counts.0 += 1,
             Verdict::Misses(..) => counts.1 += 1,
-            Verdict::CannotTell => counts.2 += 1,
+            Verdict::Unknown => counts.2 += 1,
         }
         let number = |distance: Option<f32>| distance.map_or_else(|| "-".to_owned(), |d| format!("{d:.3}"));
         table.add_row([
@@ -107,34 +107,32 @@ fn tell(standings: &GalleryCheck, margin: f32, out: &mut impl Write) -> Result<(
             match verdict {
                 Verdict::Works => "yes".to_owned(),
                 Verdict::Misses(missed, all) => {
-                    format!("no: {missed} of {all} templates are not recognised by the others")
+                    format!("no: {missed} of {all} templates would be missed")
                 }
-                Verdict::CannotTell if standing.views.is_empty() => {
-                    "cannot be told: no template of this model".to_owned()
-                }
-                Verdict::CannotTell => "cannot be told from one template: enrol two or more photographs".to_owned(),
+                Verdict::Unknown if standing.views.is_empty() => "unknown: no template of this model".to_owned(),
+                Verdict::Unknown => "unknown: only one template; enrol at least two photographs".to_owned(),
             },
         ]);
     }
     writeln!(out, "{table}")?;
     writeln!(
         out,
-        "\nA face is taken for a person up to the distance {:.3}, if nobody else is within {margin:.2} of as near.",
+        "\nA face is identified as a person up to distance {:.3}, unless another person is less than {margin:.2} farther.",
         standings.limit
     )?;
-    writeln!(out, "It works for {} people, not for {}, and cannot be told of {}.", counts.0, counts.1, counts.2)?;
+    writeln!(out, "{} people are recognised, {} are not, {} are unknown.", counts.0, counts.1, counts.2)?;
     let near = too_near(standings);
     if near.is_empty() {
-        writeln!(out, "Nobody is too near to anybody else.")?;
+        writeln!(out, "No two people are too near to each other.")?;
         return Ok(());
     }
-    writeln!(out, "\nToo near to each other: one may be taken for the other")?;
+    writeln!(out, "\nToo near to each other: one may be identified as the other")?;
     for pair in near {
         writeln!(out, "  {:.3}  {} (#{}) and {} (#{})", pair.distance, name(pair.a), pair.a, name(pair.b), pair.b)?;
     }
     writeln!(
         out,
-        "The same person twice? Remove one. Else enrol more and better photographs of both, or set a smaller distance."
+        "If it is the same person twice, remove one. Otherwise enrol more and better photographs of both, or set a smaller distance."
     )?;
     Ok(())
 }
@@ -147,7 +145,7 @@ fn in_json(standings: &GalleryCheck, margin: f32) -> Value {
             let (works, missed) = match verdict(standing, standings.limit, margin) {
                 Verdict::Works => (Some(true), 0),
                 Verdict::Misses(missed, _) => (Some(false), missed),
-                Verdict::CannotTell => (None, 0),
+                Verdict::Unknown => (None, 0),
             };
             json!({
                 "id": standing.person.id, "name": standing.person.name, "templates": standing.views.len(), "works": works,
@@ -166,7 +164,7 @@ mod tests {
     use super::*;
     use crate::api::people::{Person, TemplateCheck};
 
-    /// To the nearest own template, and to somebody else.
+    /// The distances to the nearest own template, and to another person.
     type Seen = (Option<f32>, Option<(u32, f32)>);
 
     fn person(id: u32, views: &[Seen]) -> PersonCheck {
@@ -187,17 +185,17 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_is_that_of_the_door() {
+    fn the_verdict_follows_the_door_s_rule() {
         let of = |views: &[_]| verdict(&person(1, views), 0.9, 0.05);
         assert_eq!(of(&[(Some(0.9), None), (Some(0.3), Some((2, 0.36)))]), Verdict::Works);
         assert_eq!(of(&[(Some(0.91), None), (Some(0.3), None)]), Verdict::Misses(1, 2));
         assert_eq!(of(&[(Some(0.3), Some((2, 0.34))), (Some(0.3), Some((2, 0.1)))]), Verdict::Misses(2, 2));
-        assert_eq!(of(&[(None, Some((2, 1.2)))]), Verdict::CannotTell);
-        assert_eq!(of(&[]), Verdict::CannotTell);
+        assert_eq!(of(&[(None, Some((2, 1.2)))]), Verdict::Unknown);
+        assert_eq!(of(&[]), Verdict::Unknown);
     }
 
     #[test]
-    fn two_who_are_near_are_told_once_with_their_least_distance() {
+    fn near_people_are_listed_once_with_their_smallest_distance() {
         let people = vec![
             person(1, &[(None, Some((3, 0.8))), (None, Some((2, 1.0)))]),
             person(2, &[(None, Some((3, 0.85)))]),

@@ -8,90 +8,89 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::super::context::Context;
-use super::super::evaluate::crowd::Crowd;
-use super::super::evaluate::looking::told;
-use super::super::evaluate::measuring::write_plot;
+use super::super::evaluate::extraction::{LabelledFaces, photographs_of};
+use super::super::evaluate::report::write_plot;
 use super::super::progress::bar;
 use super::Calibrate;
 use crate::access::{Calibration, Cut, VISIT_PICTURES};
 use crate::domain::GallerySize;
-use crate::lab::calibrate::{Crossed, Pair, cross};
-use crate::lab::crowd::{self, LeftOut, Photograph};
+use crate::lab::calibrate::{Comparisons, Pair, compare_all};
+use crate::lab::dataset::{self, LeftOut, Photograph};
 use crate::lab::distribution;
-use crate::lab::features::Form;
-use crate::lab::interval::{CONFIDENCE, clopper_pearson};
+use crate::lab::faces::Form;
 use crate::lab::plot;
 use crate::lab::repeats::{Repeats, repeats};
-use crate::lab::roc::Share;
+use crate::lab::share::{CONFIDENCE, Share, clopper_pearson};
 use crate::setup::house::{SITE_CALIBRATIONS, calibration};
 use crate::vision::calibration_file::{CalibrationFile, FORMAT, file_name};
 
-/// The false match rates that the table tells.
+/// The false match rates of the table.
 const RATES: [f64; 7] = [1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7];
-/// The sizes of galleries that distances are told for.
+/// The sizes of galleries for which distances are printed.
 const GALLERIES: [usize; 4] = [10, 100, 1000, 10_000];
-/// Templates of each person that they are told for.
+/// The numbers of templates per person for which they are printed.
 const TEMPLATES: [usize; 2] = [1, 5];
 /// Steps of 1e-4 in a bar of the drawing.
 const BAR_STEPS: usize = 200;
-/// Worst pairs that are told.
-const TOLD: usize = 10;
+/// The number of worst pairs that are printed.
+const SHOWN: usize = 10;
 
-/// Measures, tells, and writes what was asked for.
-pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
-    // What cannot be written is found out before the work, not after.
-    let config = match order.write {
-        true => Some(context.config().context("--write puts the result beside the store of the configuration")?),
+/// Measures, prints, and writes the requested files.
+pub fn run(command: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
+    // Fails before the work if the result cannot be written.
+    let config = match command.write {
+        true => Some(context.config().context("--write writes the result beside the configuration's store")?),
         false => None,
     };
     let mut left_out = Vec::new();
-    let photographs = joined(chosen(told(crowd::people(folder)?, &mut left_out), order.only.as_deref())?, &order.same)?;
-    let mut extractors = order.eyes.extractors(Form::default(), context)?;
-    let crowd = Crowd::look(&photographs, left_out, &mut extractors)?;
+    let photographs = photographs_of(dataset::people(folder)?, &mut left_out);
+    let photographs = merge_people(only_named(photographs, command.only.as_deref())?, &command.same)?;
+    let mut extractors = command.vision.extractors(Form::default(), context)?;
+    let faces = LabelledFaces::extract(&photographs, left_out, &mut extractors)?;
 
-    let bar = bar(crowd.people.len(), "people compared");
-    let crossed = cross(&crowd.people, |done| bar.set_position(done as u64));
+    let bar = bar(faces.people.len(), "people compared");
+    let comparisons = compare_all(&faces.people, |done| bar.set_position(done as u64));
     bar.finish_and_clear();
-    if crossed.impostor.count() == 0 {
-        bail!("faces of at least two people are needed; {} has those of {}", folder.display(), crowd.people.len());
+    if comparisons.impostor.count() == 0 {
+        bail!("faces of at least two people are needed; {} has those of {}", folder.display(), faces.people.len());
     }
-    let repeats = repeats(&crowd.people);
-    let entry = extractors[0].vision().entry();
-    let what = order.describe.clone().unwrap_or_else(|| {
+    let repeats = repeats(&faces.people);
+    let entry = extractors.first().context("no networks were opened")?.vision().entry();
+    let description = command.describe.clone().unwrap_or_else(|| {
         folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
     });
     let file = CalibrationFile {
         format: FORMAT,
         model: entry.id().to_string(),
-        measured: format!("{what}; usher {}'s own detector and embedder", env!("CARGO_PKG_VERSION")),
-        people: crowd.people.len() as u64,
-        photographs: crowd.photographs as u64,
-        impostor_pairs: crossed.impostor.count(),
-        genuine_pairs: crossed.genuine.count(),
+        measured: format!("{description}; usher {}'s own detector and embedder", env!("CARGO_PKG_VERSION")),
+        people: faces.people.len() as u64,
+        photographs: faces.photographs as u64,
+        impostor_pairs: comparisons.impostor.count(),
+        genuine_pairs: comparisons.genuine.count(),
         repeats: repeats.map(|repeats| repeats.exponent),
-        impostor: crossed.impostor.rates(),
-        genuine: crossed.genuine.rates(),
+        impostor: comparisons.impostor.rates(),
+        genuine: comparisons.genuine.rates(),
     };
-    // Also where nothing is written: whether the photographs suffice is worth knowing.
+    // Even if nothing is written, the report says whether there are enough photographs.
     let calibration = calibration(&file);
 
     let mut out = std::io::stdout().lock();
     let report = Report {
-        order,
-        crowd: &crowd,
-        crossed: &crossed,
+        command,
+        faces: &faces,
+        comparisons: &comparisons,
         file: &file,
         calibration: calibration.as_ref().ok(),
         repeats,
     };
-    match order.json {
+    match command.json {
         true => writeln!(out, "{}", report.json())?,
         false => report.text(&mut out)?,
     }
-    if let Some(path) = &order.plot {
+    if let Some(path) = &command.plot {
         write_plot(path, report.plot())?;
     }
-    let target = match (&config, &order.out) {
+    let target = match (&config, &command.out) {
         (Some(config), _) => Some(config.store.path.join(SITE_CALIBRATIONS).join(file_name(&entry.name))),
         (None, out) => out.clone(),
     };
@@ -99,31 +98,31 @@ pub fn run(order: &Calibrate, folder: &Path, context: &Context) -> Result<()> {
         calibration.context("the result was not written")?;
         file.save(&path)?;
         eprintln!("usher: written: {}", path.display());
-        if order.write {
-            eprintln!("usher: a running daemon takes it at its next start");
+        if command.write {
+            eprintln!("usher: a running daemon uses it from its next start on");
         }
     }
     Ok(())
 }
 
-/// Those of the people that the list names; all without a list.
-fn chosen(photographs: Vec<Photograph>, only: Option<&Path>) -> Result<Vec<Photograph>> {
+/// The photographs of the people that the list names; all without a list.
+fn only_named(photographs: Vec<Photograph>, only: Option<&Path>) -> Result<Vec<Photograph>> {
     let Some(list) = only else { return Ok(photographs) };
     let text = std::fs::read_to_string(list).with_context(|| format!("{} cannot be read", list.display()))?;
     let fields = text.lines().flat_map(|line| line.split('\t')).map(str::trim);
     let names: BTreeSet<&str> = fields.filter(|f| !f.is_empty() && f.parse::<u64>().is_err()).collect();
-    let there: BTreeSet<&str> = photographs.iter().map(|p| p.person.as_str()).collect();
-    if let Some(missing) = names.iter().find(|name| !there.contains(*name)) {
-        bail!("{} names {missing}, of whom there is no folder", list.display());
+    let existing: BTreeSet<&str> = photographs.iter().map(|p| p.person.as_str()).collect();
+    if let Some(missing) = names.iter().find(|name| !existing.contains(*name)) {
+        bail!("{} names {missing}, who has no folder", list.display());
     }
     let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
     Ok(photographs.into_iter().filter(|p| names.contains(&p.person)).collect())
 }
 
-/// The photographs of `B` go to `A`, for each `A=B`.
-fn joined(mut photographs: Vec<Photograph>, same: &[String]) -> Result<Vec<Photograph>> {
+/// Assigns the photographs of `B` to `A`, for each `A=B`.
+fn merge_people(mut photographs: Vec<Photograph>, same: &[String]) -> Result<Vec<Photograph>> {
     for pair in same {
-        let Some((one, other)) = pair.split_once('=') else { bail!("--same {pair}: two folders are wanted, as A=B") };
+        let Some((one, other)) = pair.split_once('=') else { bail!("--same {pair}: give two folders as A=B") };
         for name in [one, other] {
             if !photographs.iter().any(|p| p.person == name) {
                 bail!("--same {pair}: there are no photographs of {name}");
@@ -135,46 +134,46 @@ fn joined(mut photographs: Vec<Photograph>, same: &[String]) -> Result<Vec<Photo
     Ok(photographs)
 }
 
-/// All that is told.
+/// The content of the report.
 struct Report<'a> {
-    order: &'a Calibrate,
-    crowd: &'a Crowd,
-    crossed: &'a Crossed,
+    command: &'a Calibrate,
+    faces: &'a LabelledFaces,
+    comparisons: &'a Comparisons,
     file: &'a CalibrationFile,
-    /// `None` where the photographs are too few.
+    /// `None` if there are too few photographs.
     calibration: Option<&'a Calibration>,
-    /// `None` where that could not be measured at rates that matter.
+    /// `None` if it could not be measured at sufficiently low rates.
     repeats: Option<Repeats>,
 }
 
-/// A row of the table: a measured rate with its distance, and who falls out there.
+/// A row of the table: a measured rate with its distance, and the errors at it.
 struct Row {
-    asked: f64,
+    fmr: f64,
     point: distribution::Point,
     fnmr: Share,
-    torn: Share,
+    people_beyond: Share,
 }
 
 impl Report<'_> {
     fn rows(&self) -> Vec<Row> {
-        let crossed = self.crossed;
-        let row = |asked: &f64| {
-            let point = crossed.impostor.at(*asked)?;
-            let (fnmr, torn) = (crossed.genuine.share(point.distance), crossed.torn(point.distance));
-            Some(Row { asked: *asked, point, fnmr, torn })
+        let all = self.comparisons;
+        let row = |&fmr: &f64| {
+            let point = all.impostor.at(fmr)?;
+            let (fnmr, people_beyond) = (all.genuine.share(point.distance), all.people_beyond(point.distance));
+            Some(Row { fmr, point, fnmr, people_beyond })
         };
         RATES.iter().filter_map(row).collect()
     }
 
     fn text(&self, out: &mut impl Write) -> Result<()> {
-        let (file, crowd) = (self.file, self.crowd);
+        let (file, faces) = (self.file, self.faces);
         writeln!(
             out,
             "{}: {} people, {} photographs with a face, {} without",
             file.model,
             file.people,
             file.photographs,
-            crowd.failed.len()
+            faces.failed.len()
         )?;
         writeln!(out, "{} pairs of two people, {} pairs of one person\n", file.impostor_pairs, file.genuine_pairs)?;
         let mut table = comfy_table::Table::new();
@@ -184,64 +183,68 @@ impl Report<'_> {
             let (low, high) = clopper_pearson(row.point.share, CONFIDENCE);
             let (fnmr_low, fnmr_high) = clopper_pearson(row.fnmr, CONFIDENCE);
             table.add_row([
-                format!("{:e}", row.asked),
+                format!("{:e}", row.fmr),
                 format!("{:.4}", row.point.distance),
                 format!("{low:.1e} to {high:.1e}"),
                 format!("{:.2} %", row.fnmr.rate() * 100.0),
                 format!("{:.2} to {:.2}", fnmr_low * 100.0, fnmr_high * 100.0),
-                format!("{} of {}", row.torn.part, row.torn.whole),
+                format!("{} of {}", row.people_beyond.part, row.people_beyond.whole),
             ]);
         }
         writeln!(out, "{table}")?;
         writeln!(
             out,
-            "(95 % intervals of Clopper and Pearson; they take pairs as independent, but pairs share people: the truth is wider)\n"
+            "(95 % intervals by Clopper and Pearson. They assume independent pairs, but pairs share people: the true intervals are wider.)\n"
         )?;
         match self.calibration {
             Some(calibration) => {
                 writeln!(
                     out,
-                    "A gallery of N people takes a stranger for somebody in {} of the visits up to the distance\n  \
+                    "Distance limits at which a gallery of N people identifies strangers as someone in {} of their visits\n  \
                        {:>6}  with 1 template  with 5",
-                    self.order.fpir, "N"
+                    self.command.fpir, "N"
                 )?;
                 for people in GALLERIES {
                     let [one, five] =
-                        TEMPLATES.map(|each| calibration.cut(self.order.fpir, GallerySize::of(people, each)));
+                        TEMPLATES.map(|each| calibration.cut(self.command.fpir, GallerySize::of(people, each)));
                     let star = |cut: &Cut| format!("{}{}", cut.distance, if cut.extrapolated { "*" } else { "" });
                     writeln!(out, "  {people:>6}  {:<15}  {}", star(&one), star(&five))?;
                 }
                 writeln!(
                     out,
-                    "(A visit counts as {VISIT_PICTURES} pictures. * extrapolated: fewer than ten pairs were that near)"
+                    "(A visit counts as {VISIT_PICTURES} pictures. * extrapolated: fewer than ten pairs are that near.)"
                 )?;
                 match self.repeats {
                     Some(Repeats { exponent, people, events, distance }) => writeln!(
                         out,
-                        "Pictures of one face: k of them count as k^{exponent:.3} people (95 % upper bound; {people} people with three or more, \
-                         {events} mistakes up to {distance:.3})"
+                        "Several pictures of one face: k of them count as k^{exponent:.3} people (95 % upper bound; {people} people with at least three \
+                         photographs, {events} false matches up to {distance:.3})"
                     )?,
                     None => writeln!(
                         out,
-                        "Pictures of one face: each counts as another person; too few people have three to measure it where mistakes are rare"
+                        "Several pictures of one face: each counts as another person, because too few people have three photographs to measure it"
                     )?,
                 }
             }
-            None => writeln!(out, "These are too few pairs to choose a distance by: take photographs of more people.")?,
+            None => writeln!(out, "There are too few pairs to choose a distance: take photographs of more people.")?,
         }
-        self.pairs("\nThe people who look most alike (the same person under two names?)", &self.crossed.nearest, out)?;
         self.pairs(
-            "\nThe people whose photographs differ most (somebody else among them?)",
-            &self.crossed.farthest,
+            "\nThe people who look most alike (the same person under two names?)",
+            &self.comparisons.nearest,
             out,
         )?;
-        if !crowd.failed.is_empty() {
-            writeln!(out, "\nNot used (all are named above)")?;
-            for file in crowd.failed.iter().take(TOLD) {
+        self.pairs(
+            "\nThe people whose photographs differ most (another person among them?)",
+            &self.comparisons.farthest,
+            out,
+        )?;
+        if !faces.failed.is_empty() {
+            writeln!(out, "\nNot used (the complete list is above)")?;
+            for file in faces.failed.iter().take(SHOWN) {
                 writeln!(out, "  {}: {}", file.path.display(), file.why)?;
             }
-            if crowd.failed.len() > TOLD {
-                writeln!(out, "  and {} more", crowd.failed.len() - TOLD)?;
+            if faces.failed.len() > SHOWN {
+                writeln!(out, "  and {} more", faces.failed.len() - SHOWN)?;
             }
         }
         Ok(())
@@ -252,10 +255,12 @@ impl Report<'_> {
             return Ok(());
         }
         writeln!(out, "{heading}")?;
-        for pair in pairs.iter().take(TOLD) {
-            let (a, b) = (&self.crowd.names[pair.a.0], &self.crowd.names[pair.b.0]);
-            let who = if a == b { a.clone() } else { format!("{a} and {b}") };
-            writeln!(out, "  {:.4}  {who}  ({}, {})", pair.distance, self.crowd.file(pair.a), self.crowd.file(pair.b))?;
+        let name = |person: usize| self.faces.names.get(person).map_or("", String::as_str);
+        let file = |photograph| self.faces.file(photograph).file_name().unwrap_or_default().display();
+        for pair in pairs.iter().take(SHOWN) {
+            let (a, b) = (name(pair.a.0), name(pair.b.0));
+            let who = if a == b { a.to_owned() } else { format!("{a} and {b}") };
+            writeln!(out, "  {:.4}  {who}  ({}, {})", pair.distance, file(pair.a), file(pair.b))?;
         }
         Ok(())
     }
@@ -269,18 +274,18 @@ impl Report<'_> {
             json!({
                 "fmr": row.point.share.rate(), "fmr_interval": interval(row.point.share), "distance": row.point.distance,
                 "fnmr": row.fnmr.rate(), "fnmr_interval": interval(row.fnmr),
-                "people_beyond": row.torn.part, "people_with_pairs": row.torn.whole,
+                "people_beyond": row.people_beyond.part, "people_with_pairs": row.people_beyond.whole,
             })
         };
         let pair = |pair: &Pair| {
             json!({
                 "distance": pair.distance,
-                "a": self.crowd.files[pair.a.0][pair.a.1].display().to_string(),
-                "b": self.crowd.files[pair.b.0][pair.b.1].display().to_string(),
+                "a": self.faces.file(pair.a).display().to_string(),
+                "b": self.faces.file(pair.b).display().to_string(),
             })
         };
         let cut = |(people, each): (usize, usize)| {
-            let cut = self.calibration?.cut(self.order.fpir, GallerySize::of(people, each));
+            let cut = self.calibration?.cut(self.command.fpir, GallerySize::of(people, each));
             let (distance, extrapolated) = (cut.distance.0, cut.extrapolated);
             Some(
                 json!({ "people": people, "templates_each": each, "distance": distance, "extrapolated": extrapolated }),
@@ -291,29 +296,29 @@ impl Report<'_> {
             "model": self.file.model,
             "people": self.file.people,
             "photographs": self.file.photographs,
-            "failed_detections": self.crowd.failed.len(),
-            "not_taken": self.crowd.failed.iter().chain(&self.crowd.left_out).map(LeftOut::json).collect::<Vec<_>>(),
+            "failed_detections": self.faces.failed.len(),
+            "not_taken": self.faces.failed.iter().chain(&self.faces.left_out).map(LeftOut::json).collect::<Vec<_>>(),
             "impostor_pairs": self.file.impostor_pairs,
             "genuine_pairs": self.file.genuine_pairs,
             "interval": "Clopper-Pearson 95 %",
             "table": self.rows().into_iter().map(row).collect::<Vec<_>>(),
-            "fpir": self.order.fpir,
+            "fpir": self.command.fpir,
             "visit_pictures": VISIT_PICTURES,
             "repeats": self.file.repeats,
             "galleries": sizes.filter_map(cut).collect::<Vec<_>>(),
-            "nearest": self.crossed.nearest.iter().map(pair).collect::<Vec<_>>(),
-            "farthest": self.crossed.farthest.iter().map(pair).collect::<Vec<_>>(),
+            "nearest": self.comparisons.nearest.iter().map(pair).collect::<Vec<_>>(),
+            "farthest": self.comparisons.farthest.iter().map(pair).collect::<Vec<_>>(),
         })
     }
 
     fn plot(&self) -> Result<String, plot::PlotError> {
         let bars = |distances: &distribution::Distribution| distances.histogram(BAR_STEPS);
-        let told = [1e-2, 1e-3, 1e-4, 1e-5];
-        let marks: Vec<(f32, String)> = told
+        let rates = [1e-2, 1e-3, 1e-4, 1e-5];
+        let marks: Vec<(f32, String)> = rates
             .iter()
-            .filter_map(|&rate| Some((self.crossed.impostor.at(rate)?.distance as f32, format!("FMR {rate:e}"))))
+            .filter_map(|&rate| Some((self.comparisons.impostor.at(rate)?.distance as f32, format!("FMR {rate:e}"))))
             .collect();
         let title = format!("{}: distances of {} photographs", self.file.model, self.file.photographs);
-        plot::distances(&bars(&self.crossed.genuine), &bars(&self.crossed.impostor), 0.02, &marks, &title)
+        plot::distances(&bars(&self.comparisons.genuine), &bars(&self.comparisons.impostor), 0.02, &marks, &title)
     }
 }

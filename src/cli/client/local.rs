@@ -1,5 +1,6 @@
 //! The API in this process, over the store that no daemon holds.
 
+use crate::domain::Actor;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -42,8 +43,8 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
 }
 
 /// The name of the user who runs this command.
-pub fn operator() -> String {
-    user_name(own_uid())
+pub fn operator() -> Actor {
+    Actor::Operator(user_name(own_uid()))
 }
 
 fn open_store(config: &Config) -> Result<Store> {

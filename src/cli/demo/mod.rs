@@ -17,7 +17,6 @@ use crate::config::Config;
 use crate::daemon::{self, Options};
 use crate::domain::Distance;
 use crate::gallery::{NewPerson, Template};
-use crate::ledger::Record;
 use crate::photo;
 use crate::setup;
 use crate::vision::Vision;
@@ -56,19 +55,18 @@ impl Demo {
         log::start(&config.log);
         let mut out = std::io::stdout().lock();
 
-        let mut eyes = open_eyes(&mut out, &config)?;
-        enroll(&mut out, &config, &mut eyes, &photos.join("obama.jpg"))?;
+        let mut vision = open_vision(&mut out, &config)?;
+        enroll(&mut out, &config, &mut vision, &photos.join("obama.jpg"))?;
         let scenes = scenes();
-        let frames = walk::record(&scenes, &photos, &mut eyes, &folder.join("camera.mjpeg"))?;
-        drop(eyes);
+        let frames = walk::record(&scenes, &photos, &mut vision, &folder.join("camera.mjpeg"))?;
+        drop(vision);
         writeln!(out, "camera    {frames} frames of 640x480, {FPS} a second; watching the door now …")?;
         out.flush()?;
         daemon::run(&config, Options { until_replays_end: true })?;
 
         let client = Client::open(&config)?;
         let records = client.journal(Page::After(0), 10_000)?;
-        let records: Vec<_> = records.iter().filter(|record| record.kind != "enrolled").map(Record::to_json).collect();
-        let failed = story::tell(&mut out, &scenes, &records)?;
+        let failed = story::print(&mut out, &scenes, &records)?;
         let program = std::env::current_exe().unwrap_or_else(|_| "usher".into());
         writeln!(
             out,
@@ -143,17 +141,17 @@ fn scenes() -> Vec<Scene> {
     ]
 }
 
-fn open_eyes(out: &mut impl Write, config: &Config) -> Result<Vision> {
+fn open_vision(out: &mut impl Write, config: &Config) -> Result<Vision> {
     let started = Instant::now();
     let runtime = setup::runtime(config)?;
-    let eyes = setup::vision(config, &runtime)?;
-    let placed: Vec<String> = eyes.placements().iter().map(|(model, p)| format!("{model} on the {}", p.on)).collect();
+    let vision = setup::vision(config, &runtime)?;
+    let placed: Vec<String> = vision.placements().iter().map(|(model, p)| format!("{model} on the {}", p.on)).collect();
     writeln!(out, "models    {}; ready in {} ms", placed.join(", "), started.elapsed().as_millis())?;
-    Ok(eyes)
+    Ok(vision)
 }
 
-fn enroll(out: &mut impl Write, config: &Config, eyes: &mut Vision, photo: &Path) -> Result<()> {
-    let seen = eyes.see(&photo::load(photo)?)?;
+fn enroll(out: &mut impl Write, config: &Config, vision: &mut Vision, photo: &Path) -> Result<()> {
+    let seen = vision.see(&photo::load(photo)?)?;
     let [seen] = &seen[..] else { bail!("{} faces in {}, expected one", seen.len(), photo.display()) };
     setup::gates(config).check(&seen.quality).map_err(|refusal| anyhow::anyhow!("{}: {refusal}", photo.display()))?;
     let template = Template { embedding: seen.embedding.clone(), quality: seen.quality, created: SystemTime::now() };

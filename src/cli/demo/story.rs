@@ -1,9 +1,12 @@
-//! The story as it should go, and as the journal says it went.
+//! The demo's scenes: what the door should do in each, and what the journal says it did.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::Value;
+
+use crate::domain::{AccessEvent, Decided, DoorEvent, Event, Personal, Reason};
+use crate::ledger::Record;
 
 /// A stretch of the recording.
 pub struct Scene {
@@ -23,7 +26,7 @@ pub enum Expected {
     Grant,
     /// It stays shut: nobody enrolled is near enough.
     Unknown,
-    /// It stays shut, for whatever reason.
+    /// It stays shut, for any reason.
     NoGrant,
     /// Nothing happens at all.
     Silence,
@@ -40,8 +43,8 @@ impl Expected {
     }
 }
 
-/// Prints what happened in each scene; how many did not go as they should.
-pub fn tell(out: &mut impl Write, scenes: &[Scene], records: &[Value]) -> Result<usize> {
+/// Prints what happened in each scene; the number of scenes that did not go as they should.
+pub fn print(out: &mut impl Write, scenes: &[Scene], records: &[Record]) -> Result<usize> {
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["scene", "the door should", "what usher did", ""]);
@@ -49,23 +52,22 @@ pub fn tell(out: &mut impl Write, scenes: &[Scene], records: &[Value]) -> Result
     for scene in scenes {
         let frames = first..first + u64::from(scene.frames);
         first = frames.end;
-        let decisions: Vec<&Value> = records
+        let decisions: Vec<Shown> = records
             .iter()
-            .filter(|r| r["content"]["verdict"].is_string())
-            .filter(|r| r["content"]["frame"].as_u64().is_some_and(|frame| frames.contains(&frame)))
+            .filter_map(|record| Shown::of(record, records))
+            .filter(|shown| frames.contains(&shown.decided.frame))
             .collect();
-        let opened = |decision: &Value| {
-            records.iter().find(|r| r["kind"] == "unlocked" && r["content"]["record"] == decision["seq"])
-        };
-        let granted = decisions.iter().any(|d| d["kind"] == "granted" && opened(d).is_some());
+        let granted = decisions.iter().any(|shown| shown.decided.is_grant() && shown.opened.is_some());
         let as_expected = match scene.expected {
-            Expected::Grant => granted && decisions.iter().all(|d| d["kind"] == "granted"),
-            Expected::Unknown => !granted && decisions.iter().any(|d| d["content"]["reason"] == "unknown"),
-            Expected::NoGrant => !granted && decisions.iter().all(|d| d["kind"] != "granted"),
+            Expected::Grant => granted && decisions.iter().all(|shown| shown.decided.is_grant()),
+            Expected::Unknown => {
+                !granted && decisions.iter().any(|shown| shown.decided.reason() == Some(Reason::Unknown))
+            }
+            Expected::NoGrant => decisions.iter().all(|shown| !shown.decided.is_grant()),
             Expected::Silence => decisions.is_empty(),
         };
         failed += usize::from(!as_expected);
-        let did: Vec<String> = decisions.iter().map(|d| words(d, opened(d))).collect();
+        let did: Vec<String> = decisions.iter().map(Shown::words).collect();
         let did = if did.is_empty() { "nothing".to_owned() } else { did.join("\n") };
         table.add_row([scene.title, scene.expected.words(), &did, if as_expected { "✓" } else { "✗" }]);
     }
@@ -73,24 +75,41 @@ pub fn tell(out: &mut impl Write, scenes: &[Scene], records: &[Value]) -> Result
     Ok(failed)
 }
 
-/// One decision, with what the door made of it.
-fn words(decision: &Value, opened: Option<&Value>) -> String {
-    let content = &decision["content"];
-    let number = |value: &Value| value.as_f64().map_or("-".into(), |n| format!("{n:.2}"));
-    let frames = &content["frames"];
-    let evidence = format!(
-        "distance {}, {} of {} frames, {} ms from capture to verdict",
-        number(&content["distance"]),
-        frames["agree"],
-        frames["of"],
-        content["capture_to_verdict_ms"]
-    );
-    match opened {
-        Some(opened) => format!(
-            "open for {} after {} ms\n{evidence}",
-            content["person"]["name"].as_str().unwrap_or("?"),
-            opened["content"]["capture_to_door_ms"]
-        ),
-        None => format!("shut: {}\n{evidence}", content["reason"].as_str().unwrap_or("?")),
+/// A decision, with what the door made of it.
+struct Shown<'a> {
+    decided: &'a Decided,
+    /// From the frame to the relay, where the door was unlocked.
+    opened: Option<Duration>,
+}
+
+impl<'a> Shown<'a> {
+    /// `None` for a record that is no decision.
+    fn of(record: &'a Record, records: &[Record]) -> Option<Shown<'a>> {
+        let Some(Event::Access(AccessEvent::Decided(decided))) = record.content.event() else { return None };
+        let opened = records.iter().find_map(|other| match other.content.event() {
+            Some(Event::Door(DoorEvent::Unlocked { record: by, capture_to_door, .. })) if *by == record.seq => {
+                Some(capture_to_door.unwrap_or_default())
+            }
+            _ => None,
+        });
+        Some(Shown { decided, opened })
+    }
+
+    fn words(&self) -> String {
+        let Shown { decided, opened } = self;
+        let distance = decided.distance.map_or_else(|| "-".to_owned(), |d| format!("{:.2}", d.recorded()));
+        let evidence = format!(
+            "distance {distance}, {} of {} frames, {} ms from capture to verdict",
+            decided.frames.agree,
+            decided.frames.of,
+            decided.capture_to_verdict.as_millis()
+        );
+        match opened {
+            Some(delay) => {
+                let person = decided.person.as_ref().map_or_else(|| "?".to_owned(), Personal::to_string);
+                format!("open for {person} after {} ms\n{evidence}", delay.as_millis())
+            }
+            None => format!("shut: {}\n{evidence}", decided.reason().map_or("?", Reason::as_str)),
+        }
     }
 }

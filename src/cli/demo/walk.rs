@@ -23,14 +23,14 @@ const FAR_PX: f32 = 130.0;
 const NEAR_PX: f32 = 190.0;
 const SCARF: Rgb<u8> = Rgb([52, 60, 92]);
 
-/// Writes all scenes into one Motion-JPEG file; how many frames it has.
-pub fn record(scenes: &[Scene], photos: &Path, eyes: &mut Vision, recording: &Path) -> Result<u32> {
+/// Writes all scenes into one Motion-JPEG file, and returns the number of frames.
+pub fn record(scenes: &[Scene], photos: &Path, vision: &mut Vision, recording: &Path) -> Result<u32> {
     let mut file = BufWriter::new(File::create(recording).with_context(|| recording.display().to_string())?);
     let mut count = 0;
     for scene in scenes {
-        let actor = scene.photo.map(|name| Actor::cast(&photos.join(name), scene.scarf, eyes)).transpose()?;
+        let walker = scene.photo.map(|name| Walker::load(&photos.join(name), scene.scarf, vision)).transpose()?;
         for frame in 0..scene.frames {
-            let picture = compose(actor.as_ref(), frame as f32 / scene.frames as f32);
+            let picture = compose(walker.as_ref(), frame as f32 / scene.frames as f32);
             JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY).encode_image(&picture)?;
             count += 1;
         }
@@ -39,23 +39,24 @@ pub fn record(scenes: &[Scene], photos: &Path, eyes: &mut Vision, recording: &Pa
     Ok(count)
 }
 
-/// Somebody to walk up to the camera: a photograph, and where the face is in it.
-struct Actor {
+/// A person who walks up to the camera: a photograph and the face in it.
+struct Walker {
     photo: RgbImage,
     face: Bounds,
 }
 
-impl Actor {
-    fn cast(path: &Path, scarf: bool, eyes: &mut Vision) -> Result<Actor> {
+impl Walker {
+    fn load(path: &Path, scarf: bool, vision: &mut Vision) -> Result<Walker> {
         let image = photo::load(path)?;
-        let faces = eyes.detect(&image)?;
+        let faces = vision.detect(&image)?;
         let face = faces.iter().max_by(|a, b| a.bounds.area().total_cmp(&b.bounds.area()));
         let face = *face.with_context(|| format!("there is no face in {}", path.display()))?;
         let (width, height) = (image.width(), image.height());
         let mut photo =
             RgbImage::from_raw(width, height, image.into_rgb()).with_context(|| path.display().to_string())?;
         if scarf {
-            let (b, nose) = (&face.bounds, face.landmarks[2].y);
+            let [_, _, nose, _, _] = face.landmarks;
+            let (b, nose) = (&face.bounds, nose.y);
             let spare = b.width() * 0.2;
             let within = |v: f32, limit: u32| (v.max(0.0) as u32).min(limit);
             for y in within(nose, height)..within(b.y2 + spare, height) {
@@ -64,17 +65,17 @@ impl Actor {
                 }
             }
         }
-        Ok(Actor { photo, face: face.bounds })
+        Ok(Walker { photo, face: face.bounds })
     }
 }
 
-/// The frame at `progress` (0 to 1) of a scene: somebody comes nearer, sways, and walks through light and shade.
-fn compose(actor: Option<&Actor>, progress: f32) -> RgbImage {
+/// The frame at `progress` (0 to 1) of a scene: the person comes nearer, sways, and walks through light and shade.
+fn compose(walker: Option<&Walker>, progress: f32) -> RgbImage {
     let mut picture = RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
         let shade = 96.0 + 40.0 * x as f32 / WIDTH as f32 - 30.0 * y as f32 / HEIGHT as f32;
         Rgb([shade as u8, (shade * 0.97) as u8, (shade * 0.9) as u8])
     });
-    if let Some(Actor { photo, face }) = actor {
+    if let Some(Walker { photo, face }) = walker {
         let zoom = (FAR_PX + (NEAR_PX - FAR_PX) * progress) / face.height().max(1.0);
         let size = |side: u32| ((side as f32 * zoom) as u32).max(1);
         let scaled = imageops::resize(photo, size(photo.width()), size(photo.height()), FilterType::Triangle);

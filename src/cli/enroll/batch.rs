@@ -10,7 +10,7 @@ use serde_json::json;
 use super::super::progress::bar;
 use super::{Client, Enroll, Report, photos};
 use crate::gallery::NewPerson;
-use crate::lab::crowd::{self, Inside, LeftOut};
+use crate::lab::dataset::{self, LeftOut, Listing};
 use crate::names;
 use crate::office::Gates;
 use crate::table::Table;
@@ -33,7 +33,7 @@ pub fn run(order: &Enroll, folder: &Path, client: &Client, eyes: &mut Vision, ga
     for (folder, person) in people {
         bar.set_message(person.name.clone());
         let name = person.name.clone();
-        let Inside { files, folders, left_out } = crowd::inside(&folder)?;
+        let Listing { files, folders, left_out } = dataset::list(&folder)?;
         let mut report = photos::enroll(order, &files, person, client, eyes, gates)?;
         let unseen = folders.iter().map(|folder| LeftOut::folder(folder)).chain(left_out);
         report.refused.extend(unseen.map(|file| (file.path.display().to_string(), file.why)));
@@ -98,7 +98,7 @@ type People = Vec<(PathBuf, NewPerson)>;
 /// The folders with their people, by name, with the list's data where it has a row; and the files beside the folders.
 fn people(order: &Enroll, folder: &Path) -> Result<(People, Vec<LeftOut>)> {
     let mut lines = list(order.list.as_deref())?;
-    let Inside { folders, mut left_out, .. } = crowd::persons(folder)?;
+    let Listing { folders, mut left_out, .. } = dataset::list_people(folder)?;
     let mut people = Vec::new();
     for path in folders {
         let own = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,4 +1,4 @@
-//! `usher evaluate open-set`
+//! `usher evaluate open-set`: identification in a gallery, with strangers.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,81 +9,81 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::context::Context;
-use super::looking::{Looking, look, told};
-use super::measuring::{rate, write_plot};
-use crate::lab::crowd::{self, CrowdError, LeftOut, Photograph};
-use crate::lab::interval::{CONFIDENCE, clopper_pearson};
+use super::extraction::{ExtractionOptions, extract, photographs_of};
+use super::pairs::model_name;
+use super::report::{rate, write_plot};
+use crate::lab::dataset::{self, DatasetError, LeftOut, Photograph};
 use crate::lab::open_set::{Member, Point, Trial, trials};
-use crate::lab::plot::{self, Curve, Upright};
-use crate::lab::roc::Share;
-use crate::lab::verification::Views;
+use crate::lab::plot::{self, Curve, YAxis};
+use crate::lab::share::{CONFIDENCE, Share, clopper_pearson};
+use crate::lab::verification::FaceVectors;
 
-/// Measure what a door meets: a gallery of enrolled people, and strangers who are none of them.
+/// Evaluate identification as at a door: a gallery of enrolled people, and strangers who are not in it.
 ///
-/// Of each person in the gallery's folder the first photographs are enrolled, and the others are searched for. Every stranger is
-/// searched for too. At a distance limit, FPIR is the share of strangers who are taken for somebody, and FNIR the share of searches for
-/// somebody enrolled that do not give that person. FPIR grows with the gallery: each stranger is compared with everybody.
+/// The first photographs of each person in the gallery's folder are enrolled, and the others are searched for. Every stranger is searched
+/// for too. At a distance limit, FPIR is the share of strangers who are identified as someone, and FNIR the share of searches for an
+/// enrolled person that do not find that person. FPIR grows with the gallery, because each stranger is compared with everyone.
 ///
-/// Shares come with 95 % intervals of Clopper and Pearson. A door asks for several frames that agree; this is about one photograph.
+/// Shares have 95 % intervals by Clopper and Pearson. A door requires several frames that agree; this evaluates single photographs.
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  usher evaluate open-set --gallery staff --strangers visitors --sizes 10,100 --fpir 0.01,0.001"
 )]
 pub struct OpenSet {
-    /// The people who are enrolled: one folder a person
+    /// The people to enrol: one folder per person
     #[arg(long, value_name = "DIR")]
     gallery: PathBuf,
     /// Photographs of people who are not in the gallery
     #[arg(long, value_name = "DIR")]
     strangers: PathBuf,
-    /// Sizes of the gallery, in people; that of all people is always added
+    /// Sizes of the gallery, in people; the size of all people is always added
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [10, 100, 1000])]
     sizes: Vec<usize>,
-    /// Rates of false alarms to find the distance limit for
+    /// False positive rates for which to find the distance limit
     #[arg(long, value_name = "RATE,…", value_delimiter = ',', default_values_t = [0.1, 0.01, 0.001], value_parser = rate)]
     fpir: Vec<f64>,
-    /// Distance limits to tell the errors at
+    /// Distance limits at which to report the errors
     #[arg(long, value_name = "D,…", value_delimiter = ',')]
     distance: Vec<f32>,
-    /// Photographs enrolled of each person
+    /// Photographs to enrol of each person
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     enrolled: u16,
-    /// Chooses who is in the smaller galleries
+    /// The seed that chooses the people of the smaller galleries
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
-    /// Print JSON, one object a gallery
+    /// Print JSON, one object per gallery
     #[arg(long)]
     json: bool,
     /// Draw FNIR over FPIR for each size into this SVG file
     #[arg(long, value_name = "OUT.svg")]
     plot: Option<PathBuf>,
     #[command(flatten)]
-    looking: Looking,
+    extraction: ExtractionOptions,
 }
 
 /// A gallery of a data set, in the order of enrolment.
 #[derive(Default)]
 struct Gallery {
     people: Vec<Member>,
-    /// People none of whose photographs shows a face.
+    /// The number of people without a photograph with a face.
     without_template: usize,
 }
 
 impl OpenSet {
     pub fn run(self, context: &Context) -> Result<()> {
         let mut left_out = Vec::new();
-        let photographs = told(crowd::people(&self.gallery)?, &mut left_out);
-        let strangers = told(strangers(&self.strangers)?, &mut left_out);
-        apart(&photographs, &strangers)?;
-        let mut extractors = self.looking.extractors(context)?;
+        let photographs = photographs_of(dataset::people(&self.gallery)?, &mut left_out);
+        let strangers = photographs_of(strangers(&self.strangers)?, &mut left_out);
+        check_disjoint(&photographs, &strangers)?;
+        let mut extractors = self.extraction.extractors(context)?;
         let files: Vec<PathBuf> = photographs.iter().chain(&strangers).map(|p| p.file.clone()).collect();
-        let looked = look(&files, &mut extractors)?;
-        left_out.extend(looked.failed);
-        let (of_people, of_strangers) = looked.views.split_at(photographs.len());
+        let extraction = extract(&files, &mut extractors)?;
+        left_out.extend(extraction.failed);
+        let (of_people, of_strangers) = extraction.faces.split_at(photographs.len());
 
         let mut gallery = self.enrol(&photographs, of_people);
         shuffle(&mut gallery.people, self.seed);
-        let vectors: Vec<Box<[f32]>> = of_strangers.iter().flat_map(|views| views.0.clone()).collect();
+        let vectors: Vec<Box<[f32]>> = of_strangers.iter().flat_map(|vectors| vectors.0.clone()).collect();
         if gallery.people.is_empty() || vectors.is_empty() {
             bail!(
                 "no face was found in the photographs of {}",
@@ -99,7 +99,7 @@ impl OpenSet {
         }
         let sizes = [&self.sizes[..], &[all]].concat();
         let found = trials(&gallery.people, &vectors, &sizes);
-        let model = extractors[0].vision().model().to_string();
+        let model = model_name(&extractors);
         let mut out = std::io::stdout().lock();
         for trial in &found {
             match self.json {
@@ -108,13 +108,10 @@ impl OpenSet {
             }
         }
         if !self.json {
-            writeln!(out, "{model}; 95 % intervals of Clopper and Pearson, which take the searches as independent")?;
-            let missed = of_strangers.iter().filter(|views| views.0.is_empty()).count();
+            writeln!(out, "{model}; 95 % intervals by Clopper and Pearson, which assume independent searches")?;
+            let missed = of_strangers.iter().filter(|vectors| vectors.0.is_empty()).count();
             if missed > 0 {
-                writeln!(
-                    out,
-                    "no face found in {missed} photographs of strangers; they open nothing and are not counted"
-                )?;
+                writeln!(out, "no face found in {missed} photographs of strangers, which are not counted")?;
             }
             if gallery.without_template > 0 {
                 writeln!(
@@ -131,25 +128,25 @@ impl OpenSet {
                 path,
                 plot::rates(
                     &curves,
-                    Upright::FromZero,
+                    YAxis::FromZero,
                     &title,
-                    "FPIR: strangers taken for somebody",
-                    "FNIR: not recognised",
+                    "FPIR: strangers identified as someone",
+                    "FNIR: enrolled people not identified",
                 ),
             )?;
         }
         Ok(())
     }
 
-    /// The first photographs with a face are templates, the others are searched for.
-    fn enrol(&self, photographs: &[Photograph], views: &[Views]) -> Gallery {
+    /// The first photographs with a face become templates, the others probes.
+    fn enrol(&self, photographs: &[Photograph], faces: &[FaceVectors]) -> Gallery {
         let mut gallery = Gallery::default();
-        let numbered: Vec<(&Photograph, &Views)> = photographs.iter().zip(views).collect();
-        for own in numbered.chunk_by(|a, b| a.0.person == b.0.person) {
+        let paired: Vec<(&Photograph, &FaceVectors)> = photographs.iter().zip(faces).collect();
+        for own in paired.chunk_by(|a, b| a.0.person == b.0.person) {
             let mut member = Member::default();
-            for (_, views) in own {
+            for (_, vectors) in own {
                 let enrolled = member.templates.len() >= usize::from(self.enrolled);
-                match (views.0.first(), enrolled) {
+                match (vectors.0.first(), enrolled) {
                     (Some(vector), false) => member.templates.push(vector.clone()),
                     (Some(vector), true) => member.probes.push(vector.clone()),
                     (None, true) => member.failed += 1,
@@ -164,7 +161,7 @@ impl OpenSet {
         gallery
     }
 
-    /// The rows of a table: why this cut, and the errors at it; `None` where there are too few strangers.
+    /// The rows of the table: the reason for the cut, and the errors at it; `None` if there are too few strangers.
     fn rows(&self, trial: &Trial) -> Vec<(String, Option<Point>)> {
         let at_rate = self.fpir.iter().map(|&rate| (format!("FPIR {rate}"), trial.cut(rate)));
         let at_distance = self.distance.iter().map(|&d| (format!("distance {d}"), Some(trial.at(d))));
@@ -183,19 +180,17 @@ impl OpenSet {
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
         table.set_header(["AT", "DISTANCE", "FPIR", "95 %", "FNIR", "95 %"]);
-        for (why, point) in self.rows(trial) {
+        for (at, point) in self.rows(trial) {
             let cells = match point {
-                Some(p) => {
-                    [why, format!("{:.4}", p.distance), percent(p.fpir), ends(p.fpir), percent(p.fnir), ends(p.fnir)]
-                }
-                None => [
-                    why,
-                    "too few strangers to tell".into(),
-                    String::new(),
-                    String::new(),
-                    String::new(),
-                    String::new(),
+                Some(p) => [
+                    at,
+                    format!("{:.4}", p.distance),
+                    percent(p.fpir),
+                    interval(p.fpir),
+                    percent(p.fnir),
+                    interval(p.fnir),
                 ],
+                None => [at, "too few strangers".into(), String::new(), String::new(), String::new(), String::new()],
             };
             table.add_row(cells);
         }
@@ -211,9 +206,9 @@ impl OpenSet {
         let rows: Vec<Value> = self
             .rows(trial)
             .into_iter()
-            .map(|(why, point)| match point {
-                Some(p) => json!({ "at": why, "distance": p.distance, "fpir": share(p.fpir), "fnir": share(p.fnir) }),
-                None => json!({ "at": why, "distance": null }),
+            .map(|(at, point)| match point {
+                Some(p) => json!({ "at": at, "distance": p.distance, "fpir": share(p.fpir), "fnir": share(p.fnir) }),
+                None => json!({ "at": at, "distance": null }),
             })
             .collect();
         json!({
@@ -229,28 +224,28 @@ impl OpenSet {
     }
 }
 
-/// The photographs of strangers: one folder a person, or however they lie.
-fn strangers(folder: &Path) -> Result<(Vec<Photograph>, Vec<LeftOut>), CrowdError> {
-    match crowd::people(folder) {
-        Err(CrowdError::NoPeople { .. }) => crowd::everything(folder),
+/// The photographs of strangers: in one folder per person, or in any folders.
+fn strangers(folder: &Path) -> Result<(Vec<Photograph>, Vec<LeftOut>), DatasetError> {
+    match dataset::people(folder) {
+        Err(DatasetError::NoPeople { .. }) => dataset::all_photographs(folder),
         other => other,
     }
 }
 
-/// Refuses a stranger who is enrolled.
-fn apart(gallery: &[Photograph], strangers: &[Photograph]) -> Result<()> {
+/// Checks that no stranger is enrolled.
+fn check_disjoint(gallery: &[Photograph], strangers: &[Photograph]) -> Result<()> {
     let enrolled: BTreeSet<&str> = gallery.iter().map(|p| p.person.as_str()).collect();
     let both: BTreeSet<&str> = strangers.iter().map(|p| p.person.as_str()).filter(|p| enrolled.contains(p)).collect();
     match both.first() {
         None => Ok(()),
         Some(first) => bail!(
-            "{} people are in the gallery and among the strangers, {first} is one of them: each person must be in one of the two",
+            "{} people are in the gallery and among the strangers, for example {first}: each person must be in one of the two",
             both.len()
         ),
     }
 }
 
-/// An order by chance, always the same for one seed; whoever can be searched for comes first, so that small galleries tell something.
+/// Shuffles by `seed`. People with probes come first, so that small galleries have searches.
 fn shuffle(people: &mut [Member], seed: u64) {
     fastrand::Rng::with_seed(seed).shuffle(people);
     people.sort_by_key(|person| person.probes.is_empty() && person.failed == 0);
@@ -265,7 +260,7 @@ fn percent(share: Share) -> String {
     format!("{:.2} %", share.rate() * 100.0)
 }
 
-fn ends(share: Share) -> String {
+fn interval(share: Share) -> String {
     let (low, high) = clopper_pearson(share, CONFIDENCE);
     format!("{:.2} to {:.2}", low * 100.0, high * 100.0)
 }

@@ -1,4 +1,4 @@
-//! The journal as a table for auditors: a row for each record, in words and in full.
+//! The journal as a CSV table for auditors: a row for each record, in words and in full.
 
 use std::io::Write;
 use std::time::SystemTime;
@@ -6,12 +6,12 @@ use std::time::SystemTime;
 use anyhow::Result;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value;
 
 use crate::cli::export::plain;
-use crate::ledger::{Dated, explain_dated};
+use crate::domain::{Event, Personal};
+use crate::ledger::{Dated, Record, explain_dated};
 
-/// `time` is the local time with its offset, as the record is dated; `clock` what its own clock showed, in UTC.
+/// `time` is the corrected local time with its offset; `clock` is what the record's own clock showed, in UTC.
 const HEADINGS: [&str; 21] = [
     "seq",
     "id",
@@ -51,40 +51,42 @@ impl<'a, W: Write> Table<'a, W> {
 
     /// Writes a row.
     pub fn write(&mut self, dated: &Dated) -> Result<()> {
-        let json = dated.record.to_json();
-        let content = &json["content"];
-        let person = &content["person"];
-        let groups = person["groups"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join("; ");
+        let Record { seq, id, synchronised, boot, since_boot, kind, content, erased, .. } = &dated.record;
+        let (previous, hash) = dated.record.hashes();
+        let event = content.event();
+        let person = event.and_then(Event::person).and_then(Personal::known);
+        let card = person.and_then(|person| person.card.as_ref());
+        let text = |text: Option<&String>| text.map(|text| plain(text)).unwrap_or_default();
         // The line begins with the time of day, which has a column of its own.
         let line = explain_dated(dated, self.zone);
         let what = line.split_once(' ').map_or(line.as_str(), |(_, what)| what);
         self.csv.write_record([
-            text(&json["seq"]),
-            text(&json["id"]),
+            seq.to_string(),
+            id.to_string(),
             local(dated.at, self.zone),
-            text(&json["time"]),
-            text(&json["synchronised"]),
-            text(&json["boot"]),
-            text(&json["since_boot_ms"]),
-            text(&json["kind"]),
+            dated.record.time(),
+            synchronised.map(|set| set.to_string()).unwrap_or_default(),
+            boot.to_string(),
+            since_boot.as_millis().to_string(),
+            kind.clone(),
             plain(what),
-            plain(&text(&content["door"])),
-            text(&content["direction"]),
-            plain(&text(&content["reason"])),
-            text(&person["id"]),
-            plain(&text(&person["employee_id"])),
-            plain(&text(&person["name"])),
-            plain(&groups),
-            plain(&text(&content["by"])),
-            text(&json["erased"]),
-            content.to_string(),
-            text(&json["previous"]),
-            text(&json["hash"]),
+            event.and_then(Event::door).map(plain).unwrap_or_default(),
+            event.and_then(Event::direction).map(|way| way.as_str().to_owned()).unwrap_or_default(),
+            text(event.and_then(Event::reason).as_ref()),
+            person.map(|person| person.id.to_string()).unwrap_or_default(),
+            text(card.and_then(|card| card.employee_id.as_ref())),
+            text(person.and_then(|person| person.name.as_ref())),
+            text(card.map(|card| card.groups.join("; ")).as_ref()),
+            text(event.and_then(Event::by).map(ToString::to_string).as_ref()),
+            erased.to_string(),
+            content.to_json().to_string(),
+            previous,
+            hash,
         ])?;
         Ok(())
     }
 
-    /// To be called in the end.
+    /// Flushes the table.
     pub fn finish(mut self) -> Result<()> {
         Ok(self.csv.flush()?)
     }
@@ -94,13 +96,4 @@ impl<'a, W: Write> Table<'a, W> {
 fn local(at: SystemTime, zone: &TimeZone) -> String {
     let shown = |at: Timestamp| at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string();
     Timestamp::try_from(at).map_or_else(|_| String::new(), shown)
-}
-
-/// Without quotes; nothing for null.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }

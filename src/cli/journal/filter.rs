@@ -1,4 +1,4 @@
-//! Which records somebody wants to see.
+//! The options that select records.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -9,9 +9,10 @@ use clap::Args;
 use crate::cli::client::Client;
 use crate::cli::when::Calendar;
 use crate::cli::whom;
+use crate::domain::{Event, Personal};
 use crate::ledger::{Dated, Window};
 
-/// All that is given has to fit.
+/// A record must match all options that are given.
 #[derive(Args, Default)]
 pub struct Filter {
     /// Not before this time: `2026-01-31`, `2026-01-31T08:00`, `08:00`, `today`, `yesterday`, `2h`, `7d`
@@ -35,7 +36,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Finds out who is meant. To be called before anything is asked of the filter.
+    /// Resolves the people. Call this before anything else.
     ///
     /// # Errors
     /// A person who is neither enrolled nor in a record, or who could be any of several.
@@ -46,7 +47,7 @@ impl Filter {
         Ok(self)
     }
 
-    /// What of it times and kinds say.
+    /// The times and kinds.
     pub fn window(&self, calendar: &Calendar) -> Result<Window> {
         let time = |text: &Option<String>| {
             let at = text.as_deref().map(|text| calendar.parse(text)).transpose().map_err(Error::msg)?;
@@ -55,15 +56,15 @@ impl Filter {
         Ok(Window { since: time(&self.since)?, until: time(&self.until)?, kinds: self.kind.clone() })
     }
 
-    /// Whether the record is about the person and the door that are wanted.
+    /// Whether the record is about one of the people, and about the door.
     pub fn fits(&self, dated: &Dated) -> bool {
-        let record = &dated.record;
-        let number = record.content["person"]["id"].as_u64().and_then(|id| u32::try_from(id).ok());
+        let event = dated.record.content.event();
+        let number = event.and_then(Event::person).and_then(Personal::known).map(|person| person.id.0);
         (self.person.is_empty() || number.is_some_and(|number| self.people.contains(&number)))
-            && self.door.as_ref().is_none_or(|door| record.content["door"] == **door)
+            && (self.door.is_none() || event.and_then(Event::door) == self.door.as_deref())
     }
 
-    /// Whether [`Filter::fits`] says yes to every record.
+    /// Whether [`Filter::fits`] is true for every record.
     pub fn fits_all(&self) -> bool {
         self.person.is_empty() && self.door.is_none()
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::api::visitors::UnknownVisitors;
 use crate::cli::client::Client;
-use crate::cli::cluster::{distance, usual_limit};
+use crate::cli::cluster::{default_limit, distance};
 use crate::config::Config;
 use crate::domain::Distance;
 use crate::setup;
@@ -46,7 +46,7 @@ impl Unknown {
         }
         let limit = match self.distance {
             Some(limit) => limit,
-            None => usual_limit(&setup::embedder(config)?)?,
+            None => default_limit(&setup::embedder(config)?)?,
         };
         let found = client.unknown_visitors(limit)?;
         match json {

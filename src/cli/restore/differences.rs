@@ -8,10 +8,10 @@ use std::time::SystemTime;
 use anyhow::Result;
 use jiff::Timestamp;
 
-use crate::daemon::doors::saved::SavedState;
 use crate::domain::{Mode, ModelId, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::Journal;
+use crate::office::saved::SavedState;
 use crate::seal::Ring;
 use crate::store::Store;
 

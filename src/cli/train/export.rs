@@ -1,4 +1,4 @@
-//! `usher train export`
+//! `usher train export`: writes the weights of a run.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,10 @@ use clap::Args;
 use crate::train::checkpoint;
 use crate::train::weights;
 
-/// Write what a run has learned as an .npz under FaceNet's names.
+/// Write the weights of a run as an .npz with FaceNet's names.
 ///
-/// Takes the weights' moving averages of the newest checkpoint. `models/build/build network` makes an int8 model of it for the daemon.
+/// Exports the moving averages of the newest checkpoint's weights. `models/build/build network` converts them to an int8 model for the
+/// daemon.
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  usher train export run/ --out mine.npz && models/build/build network mine.npz --out models-mine/"
@@ -33,7 +34,7 @@ impl Export {
         let Some(path) = path else { bail!("{} has no checkpoint yet", self.run.display()) };
         let exported = checkpoint::averaged(&path)?;
         weights::write(&self.out, &exported)?;
-        println!("{} weights of {} are in {}", exported.len(), path.display(), self.out.display());
+        println!("exported {} weights of {} to {}", exported.len(), path.display(), self.out.display());
         Ok(())
     }
 }

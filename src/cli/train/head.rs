@@ -1,175 +1,179 @@
-//! `usher train head`
+//! `usher train head`: trains a site head, installs it beside the store, and removes it.
+//!
+//! Installing and removing are recorded in the journal. The record is on disk before the head is installed, and a head that cannot be written
+//! leaves no record.
 
-mod keeping;
 mod report;
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use self::report::Report;
-use super::super::client::{enrolled, journal_can_be_written};
+use super::super::client::{enrolled, journal_can_be_written, note_head};
 use super::super::context::Context;
-use super::super::evaluate::crowd::Crowd;
-use super::super::evaluate::looking::{Eyes, told};
-use super::super::evaluate::measuring::rate;
+use super::super::evaluate::extraction::{LabelledFaces, VisionOptions, photographs_of};
+use super::super::evaluate::report::rate;
 use super::super::progress::bar;
-use super::naming::{MiningName, OptimiserName, head_mining, positive};
+use super::options::{MiningName, OptimiserName, head_mining, positive};
+use crate::api::journal::HeadRequest;
 use crate::config::Config;
-use crate::domain::{Head as Map, ModelId};
+use crate::domain::{ModelId, SiteHead};
 use crate::lab::calibrate::Person;
-use crate::lab::crowd;
-use crate::lab::features::Form;
+use crate::lab::dataset;
+use crate::lab::faces::Form;
 use crate::setup;
 use crate::setup::house::calibration;
-use crate::train::head::judging::{FOLDS, judge};
-use crate::train::head::{HeadPlan, learn};
+use crate::train::head::evaluation::{FOLDS, evaluate};
+use crate::train::head::{HeadPlan, train};
 use crate::vision::calibration_file::{CalibrationFile, FORMAT};
-use crate::vision::head_file::{HeadFile, head_id};
+use crate::vision::file::sha256;
+use crate::vision::head_file::{HeadFile, HeadFileError, head_id};
 use crate::vision::manifest::Model;
 
-/// Learn a head for this site: a linear map behind the model, which stays as it is.
+/// Train a head for this site: a linear map behind the model, which is not changed.
 ///
-/// PHOTOS has one folder a person, with pictures as the door's camera makes them. Without PHOTOS the enrolled templates are taken, which
-/// needs a stopped daemon. A quarter of the people at a time is left out, a head is learned from the others, and the share of their own
-/// photographs by which they would be missed is compared with and without it, at the same false match rate. Only if the head is
-/// better, and chance does not explain it (95 %), a head is learned from everybody and written beside the store; otherwise nothing is.
+/// PHOTOS has one folder per person, with pictures from the door's camera. Without PHOTOS the enrolled templates are used, which requires a
+/// stopped daemon. The people are divided into four folds. For each fold, a head is trained on the other people, and the false non-match
+/// rates of the fold's people with and without the head are compared at the same false match rate. If the head is significantly better
+/// (95 %), a head is trained on all people and written beside the store; otherwise nothing is written.
 ///
-/// The daemon compares behind the head from its next start on. Nobody is enrolled again: templates are kept as the model made them. The
-/// distance limit then rests on what was measured here, so take as many people as you can: fifty with five pictures each are few. A head that
-/// is kept or taken off stands in the journal, with its figures.
+/// The daemon uses the head from its next start on. No one needs to be enrolled again, because templates are stored as the model made
+/// them. The distance limit then depends on this measurement, so use as many people as you can: fifty with five pictures each are few.
+/// Adding and removing a head is recorded in the journal, with its error rates.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  usher train head staff/\n  usher train head staff/ --dry-run --fmr 0.01\n  usher train head              from what is enrolled\n  \
-    usher train head --remove     take it off"
+    after_help = "Examples:\n  usher train head staff/\n  usher train head staff/ --dry-run --fmr 0.01\n  usher train head              from the enrolled templates\n  \
+    usher train head --remove     remove the head"
 )]
-pub struct Head {
-    /// Labelled photographs: one folder a person
+pub struct TrainHead {
+    /// Labelled photographs: one folder per person
     #[arg(value_name = "PHOTOS", conflicts_with = "remove")]
     photos: Option<PathBuf>,
     /// The false match rate of one comparison at which errors are compared
     #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = rate)]
     fmr: f64,
-    /// Which triplets: semi-hard, hard, all or easy
+    /// Which triplets are selected: semi-hard, hard, all or easy
     #[arg(long, value_name = "MINING", default_value = "semi-hard", value_parser = head_mining)]
     mining: MiningName,
     /// The margin alpha between positives and negatives, in squared distance
     #[arg(long, value_name = "ALPHA", default_value_t = 0.6, value_parser = positive)]
     margin: f32,
-    /// Steps, each with a batch of people
+    /// Number of steps, each with a batch of people
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     steps: u32,
-    /// People of a batch
+    /// People in a batch
     #[arg(long, value_name = "P", default_value_t = 24, value_parser = clap::value_parser!(u16).range(2..=1000))]
     people: u16,
-    /// Photographs of each of them
+    /// Photographs of each person
     #[arg(long, value_name = "K", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..=100))]
     pictures: u16,
-    /// How weights are moved
+    /// The optimiser
     #[arg(long, value_enum, default_value_t = OptimiserName::Adagrad, hide_possible_values = true)]
     optimiser: OptimiserName,
     /// Learning rate
     #[arg(long, value_name = "RATE", default_value_t = 0.01, value_parser = positive)]
     rate: f32,
-    /// How strongly the head is pulled to the map that changes nothing
+    /// Strength of the regularisation towards the identity
     #[arg(long, value_name = "FACTOR", default_value_t = 0.01, value_parser = positive)]
     pull: f32,
-    /// Another seed, other batches; the same seed, the same head
+    /// The seed; the same seed gives the same head
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Write the head into this file instead of beside the store
     #[arg(long, value_name = "FILE", conflicts_with_all = ["remove", "dry_run"])]
     out: Option<PathBuf>,
-    /// Only tell what a head would bring
+    /// Only print how much a head would improve
     #[arg(long)]
     dry_run: bool,
-    /// Take the site's head off; the daemon compares without it from its next start on
+    /// Remove the site's head; the daemon works without it from its next start on
     #[arg(long, conflicts_with = "dry_run")]
     remove: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    eyes: Eyes,
+    vision: VisionOptions,
 }
 
-/// What heads are learned from.
-struct Material {
+/// The training data, and the destination of the head.
+struct Input {
     people: Vec<Person>,
     model: ModelId,
-    /// In words, for the file.
-    what: String,
-    /// Where the head goes.
+    /// A description of the data for the file.
+    description: String,
     target: Target,
     without_face: usize,
 }
 
+/// Where the head is written.
 enum Target {
     Nowhere,
     /// A file that no daemon reads.
     File(PathBuf),
-    /// The site's own place, beside the store.
+    /// The file that the daemon reads, beside the store.
     Site {
         path: PathBuf,
         config: Box<Config>,
     },
 }
 
-impl Head {
+impl TrainHead {
     pub fn run(self, context: &Context) -> Result<()> {
         if self.remove {
-            return keeping::remove(context);
+            return remove(context);
         }
-        let Material { people, model, what, target, without_face } = self.material(context)?;
+        let Input { people, model, description, target, without_face } = self.input(context)?;
         let photographs: usize = people.iter().map(|person| person.vectors.len()).sum();
         let plan = self.plan();
-        let bar = bar(FOLDS, "parts left out");
-        let judgement = judge(&people, &plan, self.fmr, |done| bar.set_position(done as u64))?;
+        let bar = bar(FOLDS, "folds");
+        let evaluation = evaluate(&people, &plan, self.fmr, |done| bar.set_position(done as u64))?;
         bar.finish_and_clear();
-        let file = judgement.is_better().then(|| {
-            let matrix = learn(&people.iter().collect::<Vec<_>>(), &plan);
+        let file = evaluation.is_better().then(|| {
+            let matrix = train(&people.iter().collect::<Vec<_>>(), &plan);
             let id = head_id(&model, &matrix);
             let calibration = CalibrationFile {
                 format: FORMAT,
                 model: id.to_string(),
                 measured: format!(
-                    "{what}; behind heads that had not learned from the people, usher {}",
+                    "{description}; behind heads that were not trained on the people, usher {}",
                     env!("CARGO_PKG_VERSION")
                 ),
                 people: people.len() as u64,
                 photographs: photographs as u64,
-                impostor_pairs: judgement.impostor_pairs,
-                genuine_pairs: judgement.genuine_pairs,
-                // Each fold has a head of its own: pictures are counted as if they were of different people.
+                impostor_pairs: evaluation.impostor_pairs,
+                genuine_pairs: evaluation.genuine_pairs,
+                // Each fold has its own head, so it is not measured, and pictures count as different people.
                 repeats: None,
-                impostor: judgement.impostor.rates(),
-                genuine: judgement.genuine.rates(),
+                impostor: evaluation.impostor.rates(),
+                genuine: evaluation.genuine.rates(),
             };
-            Map::new(model.clone(), id, matrix).map(|head| HeadFile { head, calibration })
+            SiteHead::new(model.clone(), id, matrix).map(|head| HeadFile { head, calibration })
         });
-        // A map that is no number is no better, whatever the pairs say.
+        // A matrix that is not finite is not an improvement.
         let file = file.flatten();
         let report = Report {
-            order: &self,
+            command: &self,
             model: &model,
             people: people.len(),
             photographs,
             without_face,
-            judgement: &judgement,
+            evaluation: &evaluation,
         };
         let written = match (&file, &target) {
             (None, _) | (_, Target::Nowhere) => None,
             (Some(file), Target::File(path) | Target::Site { path, .. }) => {
                 calibration(&file.calibration).context("the result was not written")?;
                 match &target {
-                    Target::Site { config, .. } => keeping::keep(file, path, &report, config)?,
+                    Target::Site { config, .. } => install(file, path, &report, config)?,
                     _ => file.save(path)?,
                 }
                 Some(path.as_path())
             }
         };
-        report.tell(file.as_ref(), written)
+        report.print(file.as_ref(), written)
     }
 
     fn plan(&self) -> HeadPlan {
@@ -186,12 +190,12 @@ impl Head {
         }
     }
 
-    fn material(&self, context: &Context) -> Result<Material> {
-        // What cannot be written is found out before the work, not after.
+    fn input(&self, context: &Context) -> Result<Input> {
+        // Fails before the work if the result cannot be written.
         let config = match self.dry_run || self.out.is_some() {
             true => context.config_if_any()?,
             false => Some(context.config().context(
-                "the head goes beside the store of the configuration; without one, give --out or --dry-run",
+                "the head is written beside the configuration's store; without a configuration, give --out or --dry-run",
             )?),
         };
         let target = |model: &Model| match (&self.out, &config) {
@@ -203,28 +207,70 @@ impl Head {
         };
         let Some(folder) = &self.photos else {
             let Some(config) = &config else {
-                bail!("name a folder of photographs, or a configuration whose store has people")
+                bail!("give a folder of photographs, or a configuration whose store has people")
             };
             let (people, model) = enrolled(config)?;
-            let what = "the enrolled templates".to_owned();
-            return Ok(Material { people, model: model.id(), what, target: target(&model), without_face: 0 });
+            let description = "the enrolled templates".to_owned();
+            return Ok(Input { people, model: model.id(), description, target: target(&model), without_face: 0 });
         };
         if let (Some(config), None, false) = (&config, &self.out, self.dry_run) {
             journal_can_be_written(config)?;
         }
         let mut left_out = Vec::new();
-        let photographs = told(crowd::people(folder)?, &mut left_out);
-        let mut extractors = self.eyes.extractors(Form::default(), context)?;
-        let crowd = Crowd::look(&photographs, left_out, &mut extractors)?;
-        let model = extractors[0].vision().entry();
-        let what =
+        let photographs = photographs_of(dataset::people(folder)?, &mut left_out);
+        let mut extractors = self.vision.extractors(Form::default(), context)?;
+        let faces = LabelledFaces::extract(&photographs, left_out, &mut extractors)?;
+        let model = extractors.first().context("no networks were opened")?.vision().entry();
+        let description =
             folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned());
-        Ok(Material {
+        Ok(Input {
             model: model.id(),
-            what,
+            description,
             target: target(model),
-            without_face: crowd.failed.len(),
-            people: crowd.people,
+            without_face: faces.failed.len(),
+            people: faces.people,
         })
     }
+}
+
+/// Records a head in the journal, and writes it beside the store.
+fn install(file: &HeadFile, path: &Path, report: &Report, config: &Config) -> Result<()> {
+    file.save_after(path, |sha256| {
+        let kept = HeadRequest::Kept {
+            head: file.head.id().to_string(),
+            sha256: sha256.to_owned(),
+            people: report.people,
+            photographs: report.photographs,
+            false_match_rate: report.command.fmr,
+            missed_without: report.evaluation.before.value,
+            missed_behind: report.evaluation.after.value,
+        };
+        note_head(config, &kept).context("the head was not installed")
+    })
+}
+
+/// Removes the site's head, whatever its file contains, and records that in the journal.
+fn remove(context: &Context) -> Result<()> {
+    let config = context.config()?;
+    let path = setup::head::path(&config, &setup::embedder(&config)?);
+    let content = match std::fs::read(&path) {
+        Ok(content) => content,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            println!("there is no site head: {} does not exist", path.display());
+            return Ok(());
+        }
+        Err(why) => return Err(HeadFileError::Unreadable { path, why }.into()),
+    };
+    let head = HeadFile::parse(&content).ok().map(|file| file.head.id().to_string());
+    // Renamed before it is recorded: without permission, no record is written.
+    let aside = path.with_extension("removed");
+    let cannot = || format!("cannot remove {}", path.display());
+    std::fs::rename(&path, &aside).with_context(cannot)?;
+    if let Err(error) = note_head(&config, &HeadRequest::Removed { head, sha256: sha256(&content) }) {
+        std::fs::rename(&aside, &path).with_context(cannot)?;
+        return Err(error.context("the head was not removed"));
+    }
+    std::fs::remove_file(&aside).with_context(cannot)?;
+    println!("removed {}; a running daemon works without it from its next start on", path.display());
+    Ok(())
 }

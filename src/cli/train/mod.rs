@@ -1,28 +1,24 @@
-//! `usher train`
+//! `usher train`: trains a head for a site, or a whole network.
 
 #[cfg(feature = "train")]
 mod export;
 mod head;
 #[cfg(feature = "train")]
-mod learn;
-mod naming;
-#[cfg(feature = "train")]
-mod networks;
+mod network;
+mod options;
 #[cfg(feature = "train")]
 mod progress;
-#[cfg(feature = "train")]
-mod stop;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use super::context::Context;
 
-/// Learn to tell people apart: a head for this site, or a whole network.
+/// Train a head for this site, or a whole network.
 ///
-/// `head` puts a small map behind the model that is in use, learned from your own people; it takes seconds, on a board too. Whole networks
-/// (`network`, `export`) are learned on a larger computer by a build with `cargo build --release --features train`; their data comes from
-/// `usher align`. docs/training.md tells what to expect of each.
+/// `head` trains a linear map behind the current model on your own people; it takes seconds, even on a board. Whole networks (`network`,
+/// `export`) are trained on a larger computer with a build by `cargo build --release --features train`, on data from `usher align`.
+/// docs/training.md describes what to expect.
 #[derive(Args)]
 pub struct Train {
     #[command(subcommand)]
@@ -31,9 +27,9 @@ pub struct Train {
 
 #[derive(Subcommand)]
 enum Action {
-    Head(head::Head),
+    Head(head::TrainHead),
     #[cfg(feature = "train")]
-    Network(learn::Learn),
+    Network(network::TrainNetwork),
     #[cfg(feature = "train")]
     Export(export::Export),
 }
@@ -43,7 +39,7 @@ impl Train {
         match self.action {
             Action::Head(head) => head.run(context),
             #[cfg(feature = "train")]
-            Action::Network(learn) => learn.run(),
+            Action::Network(network) => network.run(),
             #[cfg(feature = "train")]
             Action::Export(export) => export.run(),
         }

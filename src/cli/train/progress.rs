@@ -1,4 +1,4 @@
-//! What a training run shows, on the terminal and in TensorBoard.
+//! The output of a training run, on the terminal and in TensorBoard.
 
 use std::time::{Duration, Instant};
 
@@ -9,29 +9,31 @@ use crate::lab::roc::Figures;
 use crate::train::events::Events;
 use crate::train::run::{Report, Run};
 
-/// Suspects that are named on the terminal.
-const NAMED: usize = 10;
+/// The number of suspected pictures that are listed on the terminal.
+const SHOWN: usize = 10;
 
-/// The progress of a run.
+/// Reports the progress of a run.
 pub struct Progress {
     bar: ProgressBar,
     batches: usize,
     epoch: Epoch,
 }
 
-/// What an epoch's line is made of.
+/// Sums for the line of an epoch.
 struct Epoch {
     begun: Instant,
     pictures: usize,
     loss: f64,
-    learned: usize,
+    /// Steps that updated the weights.
+    updates: usize,
+    /// Steps without triplets.
     empty: usize,
     active: f64,
 }
 
 impl Epoch {
     fn new() -> Self {
-        Self { begun: Instant::now(), pictures: 0, loss: 0.0, learned: 0, empty: 0, active: 0.0 }
+        Self { begun: Instant::now(), pictures: 0, loss: 0.0, updates: 0, empty: 0, active: 0.0 }
     }
 }
 
@@ -40,10 +42,9 @@ impl Progress {
         let all = u64::from(run.plan().epochs) * run.batches() as u64;
         let done = u64::from(run.state().epoch) * run.batches() as u64 + run.state().done as u64;
         let bar = ProgressBar::new(all).with_position(done).with_elapsed(Duration::ZERO);
-        bar.set_style(
-            ProgressStyle::with_template("{bar:24} {pos}/{len} {per_sec}, {eta} left  {msg}")
-                .expect("the template is sound"),
-        );
+        // The template is a constant; if it had a mistake, the default bar would be shown.
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {per_sec}, {eta} left  {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self { bar, batches: run.batches(), epoch: Epoch::new() }
     }
 
@@ -54,22 +55,22 @@ impl Progress {
         match report.loss {
             Some(loss) => {
                 epoch.loss += f64::from(loss);
-                epoch.learned += 1;
+                epoch.updates += 1;
                 events.scalar(seconds, report.step, "loss", loss)?;
                 events.scalar(seconds, report.step, "gradient/length", report.gradient)?;
             }
             None => epoch.empty += 1,
         }
-        if let Some(tally) = &report.tally {
-            epoch.active += f64::from(tally.active_share());
-            for (tag, figure) in [
-                ("triplets/taken", tally.triplets as f32),
-                ("triplets/active", tally.active_share()),
-                ("triplets/hard", tally.hard_share()),
-                ("triplets/positive_distance", tally.positive),
-                ("triplets/negative_distance", tally.negative),
+        if let Some(stats) = &report.triplets {
+            epoch.active += f64::from(stats.active_share());
+            for (tag, scalar) in [
+                ("triplets/taken", stats.triplets as f32),
+                ("triplets/active", stats.active_share()),
+                ("triplets/hard", stats.hard_share()),
+                ("triplets/positive_distance", stats.positive),
+                ("triplets/negative_distance", stats.negative),
             ] {
-                events.scalar(seconds, report.step, tag, figure)?;
+                events.scalar(seconds, report.step, tag, scalar)?;
             }
         }
         for (layer, share) in &report.sparsity {
@@ -89,27 +90,27 @@ impl Progress {
         let mut line = format!(
             "epoch {}: loss {:.4}, rate {}, {:.0} pictures/s",
             report.epoch + 1,
-            epoch.loss / epoch.learned.max(1) as f64,
+            epoch.loss / epoch.updates.max(1) as f64,
             report.rate,
             epoch.pictures as f64 / seconds.max(1e-9)
         );
-        if report.tally.is_some() {
+        if report.triplets.is_some() {
             line += &format!(
                 ", {:.0} % of triplets active",
-                100.0 * epoch.active / (epoch.learned + epoch.empty).max(1) as f64
+                100.0 * epoch.active / (epoch.updates + epoch.empty).max(1) as f64
             );
         }
         if epoch.empty > 0 {
-            line += &format!(", {} of {} steps without any triplet", epoch.empty, self.batches);
+            line += &format!(", {} of {} steps without triplets", epoch.empty, self.batches);
         }
         for (layer, share) in &report.sparsity {
             line += &format!(", {:.0} % of {layer} zero", 100.0 * share);
         }
-        self.tell(line);
+        self.print(line);
     }
 
-    /// How the weights and their gradients are spread.
-    pub fn spread(&mut self, run: &Run, report: &Report, events: &mut Events, seconds: f64) -> Result<()> {
+    /// Writes histograms of the weights and their gradients.
+    pub fn histograms(&mut self, run: &Run, report: &Report, events: &mut Events, seconds: f64) -> Result<()> {
         for (name, array) in &run.state().weights {
             events.histogram(seconds, report.step, &format!("weights/{name}"), &array.values)?;
         }
@@ -119,16 +120,16 @@ impl Progress {
         Ok(())
     }
 
-    /// The figures of other people after `step` steps.
+    /// Reports a validation after `step` steps.
     pub fn validated(&mut self, step: u64, figures: &Figures, events: &mut Events, seconds: f64) -> Result<()> {
-        for (tag, figure) in
+        for (tag, value) in
             [("accuracy", figures.accuracy.mean), ("val", figures.val.mean), ("auc", figures.auc), ("eer", figures.eer)]
         {
-            events.scalar(seconds, step, &format!("pairs/{tag}"), figure as f32)?;
+            events.scalar(seconds, step, &format!("pairs/{tag}"), value as f32)?;
         }
-        self.tell(format!(
-            "  other people{}: accuracy {:.4}, AUC {:.4}, EER {:.4}, VAL {:.4} @ FAR {:.3}",
-            if step == 0 { " before" } else { "" },
+        self.print(format!(
+            "  validation{}: accuracy {:.4}, AUC {:.4}, EER {:.4}, VAL {:.4} @ FAR {:.3}",
+            if step == 0 { " before training" } else { "" },
             figures.accuracy.mean,
             figures.auc,
             figures.eer,
@@ -138,24 +139,21 @@ impl Progress {
         Ok(())
     }
 
-    /// Ends the bar, and names the pictures that are probably labelled wrongly.
+    /// Removes the bar, and lists the pictures that are probably labelled wrongly.
     pub fn finish(self, run: &Run) {
         self.bar.finish_and_clear();
         let suspects = run.state().suspects.listed();
         if suspects.is_empty() {
             return;
         }
-        println!(
-            "{} pictures lie nearer to strangers than to their own person; are they labelled rightly?",
-            suspects.len()
-        );
-        for &picture in suspects.iter().take(NAMED) {
+        println!("{} pictures are nearer to strangers than to their own person; check their labels:", suspects.len());
+        for &picture in suspects.iter().take(SHOWN) {
             println!("  {}", run.faces().file(picture).display());
         }
     }
 
-    /// Above the bar, or plainly where there is no terminal.
-    fn tell(&self, line: String) {
+    /// Prints a line above the bar, or plainly without a terminal.
+    fn print(&self, line: String) {
         match self.bar.is_hidden() {
             true => println!("{line}"),
             false => self.bar.println(line),

@@ -84,7 +84,7 @@ async fn an_incomplete_head_or_body_ends_the_connection() {
     let answer = said(address, "GET / HTTP/1.1\r\nx-slow: ").await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
     let answer = said(address, "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc").await;
-    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not end in time"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not arrive in time"), "{answer}");
     let answer =
         said(address, "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc").await;
     assert!(answer.ends_with("abc"), "{answer}");

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::access::{Doorway, Referee, Schedule};
 use crate::domain::{Alarm, Direction, DoorIndex, Mode, Named, PersonId};
 use crate::door::RelayHandle;
+use crate::office::saved::HoursEnded;
 
 /// Somebody who was let through and has not passed yet.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,14 +95,6 @@ impl IndexMut<DoorIndex> for DoorList {
     fn index_mut(&mut self, index: DoorIndex) -> &mut Door {
         &mut self.0[index.0]
     }
-}
-
-/// Unlock hours that an operator ended by locking the door. The schedule does not unlock it again before `until`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HoursEnded {
-    pub schedule: String,
-    /// When the hours end by the schedule; `None` if no end is in sight.
-    pub until: Option<Timestamp>,
 }
 
 /// A schedule with its last answer, because computing one takes a calendar.

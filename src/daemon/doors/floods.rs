@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::Doors;
 use super::log::log_event;
 use crate::access::{Act, Change, Chatter, Kind, Repeats};
-use crate::domain::{Decision, Direction, DoorCommand, DoorIndex, Event, Input, Moment, PersonId};
+use crate::domain::{
+    AccessEvent, Decision, Direction, DoorCommand, DoorEvent, DoorIndex, Event, Input, Moment, PersonId,
+};
 
 /// A press of a chattering exit button unlocks for at least this long, so that there are fewer records.
 const CHATTERING_PULSE: Duration = Duration::from_secs(10);
@@ -136,7 +138,7 @@ impl Doors {
             None => duration,
         };
         let keep = |act: Act| match act {
-            Act::Note(Event::DoorOpened { .. } | Event::DoorClosed { .. }) => None,
+            Act::Note(Event::Door(DoorEvent::DoorOpened { .. }) | Event::Door(DoorEvent::DoorClosed { .. })) => None,
             Act::Egress { cause, command: DoorCommand::Pulse { evidence, duration, not_after }, note } => {
                 let command = DoorCommand::Pulse { evidence, duration: longer(duration), not_after };
                 Some(Act::Egress { cause, command, note })
@@ -168,10 +170,10 @@ impl Doors {
     fn due_summaries(&self, door: DoorIndex, end: bool, now: Moment) -> Vec<(Subject, Event)> {
         let (Some(at), Some(this)) = (self.floods.doors.get(door.0), self.doors.get(door)) else { return Vec::new() };
         let name = &this.name;
-        let named = |id: PersonId| self.named(id);
+        let named = |id: PersonId| self.named(id).into();
         let denials = at.repeats.due(end, now).into_iter().map(|summary| {
             let Kind { camera, direction, reason, person } = summary.kind.clone();
-            let event = Event::DenialsRepeated {
+            let event = Event::Access(AccessEvent::DenialsRepeated {
                 door: name.clone(),
                 camera,
                 direction,
@@ -180,19 +182,19 @@ impl Doors {
                 count: summary.count,
                 faces: summary.faces,
                 span: summary.span,
-            };
+            });
             (Subject::Denials(summary.kind), event)
         });
         let contacts = Input::ALL.into_iter().filter_map(|input| {
             let summary = at.inputs.get(input).chatter.due(end, now)?;
-            let event = Event::ContactChattered {
+            let event = Event::Door(DoorEvent::ContactChattered {
                 door: name.clone(),
                 input,
                 changes: summary.changes,
                 span: summary.span,
                 active: summary.active,
                 over: summary.over,
-            };
+            });
             Some((Subject::Contact(input), event))
         });
         denials.chain(contacts).collect()

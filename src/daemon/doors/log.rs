@@ -1,10 +1,10 @@
 //! Log lines for what happens at a door.
 
-use crate::domain::{Alarm, Decision, Event, Named, Verdict};
+use crate::domain::{AccessEvent, Alarm, Decision, DoorEvent, Event, Named, Verdict};
 
 /// Logs a decision: the person, the distance, the agreement of frames, and the time it took.
 pub(super) fn log_decision(door: &str, decision: &Decision, person: Option<&Named>) {
-    let name = person.map_or("nobody", |p| p.name.as_str());
+    let name = person.map_or_else(|| "nobody".to_owned(), Named::to_string);
     let distance = decision.nearest.map_or_else(|| "-".to_owned(), |m| m.distance.to_string());
     let runner_up =
         decision.nearest.and_then(|m| m.runner_up).map_or_else(|| "-".to_owned(), |(_, distance)| distance.to_string());
@@ -24,7 +24,7 @@ pub(super) fn log_decision(door: &str, decision: &Decision, person: Option<&Name
 /// Logs an event at a door, if it deserves a line.
 pub(super) fn log_event(event: &Event) {
     match event {
-        Event::AlarmRaised { door, alarm } => {
+        Event::Door(DoorEvent::AlarmRaised { door, alarm }) => {
             let what = match alarm {
                 Alarm::Forced => "opened while locked",
                 Alarm::HeldOpen => "open for too long",
@@ -32,18 +32,22 @@ pub(super) fn log_event(event: &Event) {
             };
             tracing::warn!(%door, what, "ALARM");
         }
-        Event::AlarmEnded { door, alarm, .. } => tracing::info!(%door, alarm = alarm.as_str(), "end of alarm"),
-        Event::ModeSet { door, mode, by } => tracing::info!(%door, mode = mode.as_str(), %by, "mode set"),
-        Event::OperatorUnlocked { door, by, .. } => tracing::info!(%door, %by, "an operator unlocks"),
-        Event::OperatorLocked { door, by } => tracing::info!(%door, %by, "an operator locks"),
-        Event::ExitRequested { door, refused } => tracing::info!(%door, refused, "exit button"),
-        Event::HeldOpenWarning { door, open_for } => {
+        Event::Door(DoorEvent::AlarmEnded { door, alarm, .. }) => {
+            tracing::info!(%door, alarm = alarm.as_str(), "end of alarm")
+        }
+        Event::Door(DoorEvent::ModeSet { door, mode, by }) => {
+            tracing::info!(%door, mode = mode.as_str(), %by, "mode set")
+        }
+        Event::Door(DoorEvent::OperatorUnlocked { door, by, .. }) => tracing::info!(%door, %by, "an operator unlocks"),
+        Event::Door(DoorEvent::OperatorLocked { door, by }) => tracing::info!(%door, %by, "an operator locks"),
+        Event::Door(DoorEvent::ExitRequested { door, refused }) => tracing::info!(%door, refused, "exit button"),
+        Event::Door(DoorEvent::HeldOpenWarning { door, open_for }) => {
             tracing::warn!(%door, open_for_s = open_for.as_secs(), "the door stands open");
         }
-        Event::ContactChattered { door, input, changes, over, .. } => {
+        Event::Door(DoorEvent::ContactChattered { door, input, changes, over, .. }) => {
             tracing::warn!(%door, %input, changes, over, "changes of a contact were counted");
         }
-        Event::DenialsRepeated { door, reason, count, faces, .. } => {
+        Event::Access(AccessEvent::DenialsRepeated { door, reason, count, faces, .. }) => {
             tracing::info!(%door, reason = reason.as_str(), count, faces, "denied again and again");
         }
         _ => {}

@@ -10,7 +10,6 @@ mod moves;
 mod orders;
 #[cfg(test)]
 mod properties;
-pub mod saved;
 pub mod timekeeping;
 mod watching;
 pub mod write_queue;
@@ -22,15 +21,16 @@ use std::time::Duration;
 use crate::access::{Asked, Authority, Change, Cut, NearEnough, Now, Passage, Shown};
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
-    Decision, Direction, DoorIndex, Event, GallerySize, Moment, Named, PersonId, Reason, Sighting, Verdict,
+    AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId,
+    Reason, Sighting, Verdict,
 };
 use crate::door::Input;
 
+use crate::office::saved::{SavedEntry, SavedState};
 use door::{Door, DoorList, DoorView, PassingPerson};
 use floods::Floods;
 use log::log_decision;
 pub use orders::{DoorOrder, RequestError};
-use saved::{SavedEntry, SavedState};
 use timekeeping::Timekeeper;
 use writer::{EventWriter, People, Unwritten};
 
@@ -232,9 +232,9 @@ impl Doors {
         let event = match (&this.inputs_trouble, &trouble) {
             (None, Some(reason)) => {
                 tracing::error!(door = %this.name, %reason, "the inputs cannot be read");
-                Event::ContactsLost { door: this.name.clone(), reason: reason.clone() }
+                Event::Door(DoorEvent::ContactsLost { door: this.name.clone(), reason: reason.clone() })
             }
-            (Some(_), None) => Event::ContactsBack { door: this.name.clone() },
+            (Some(_), None) => Event::Door(DoorEvent::ContactsBack { door: this.name.clone() }),
             _ => return,
         };
         this.inputs_trouble = trouble;
@@ -310,8 +310,10 @@ impl Doors {
         }
         let opens_day = !saved.is_empty();
         // A denial that is only counted becomes part of a summary.
-        let event = Event::Decided { door: name, direction, person, runner_up, decision };
-        let noted = if recorded { self.note(&event, &saved) } else { Ok(0) };
+        let noted = match recorded {
+            true => self.note(&Decided::new(name, direction, person, runner_up, decision).into(), &saved),
+            false => Ok(0),
+        };
         match (verdict, granted) {
             (Verdict::Grant { person }, Some(holder)) => {
                 let not_after = evidence + self.doors[door].referee.rules().max_age;
@@ -354,7 +356,8 @@ impl Doors {
         let place = self.authority.whereabouts().of(person.id, &now, None);
         let saved: Vec<SavedEntry> = zone.iter().map(|_| SavedEntry::place(person.id, place)).collect();
         let door = self.doors[door].name.clone();
-        self.note(&Event::Passed { door, person, direction, zone, record }, &saved).ok();
+        self.note(&Event::Access(AccessEvent::Passed { door, person: person.into(), direction, zone, record }), &saved)
+            .ok();
     }
 
     /// The name of another door of the same interlock that is unlocked or open.
@@ -392,7 +395,7 @@ impl Doors {
     }
 
     fn named(&self, id: PersonId) -> Named {
-        let gone = || Named { id, name: format!("person {id}"), employee_id: None, groups: Vec::new() };
+        let gone = || Named::new(id, format!("person {id}"), None, Vec::new());
         self.people.named(id).unwrap_or_else(gone)
     }
 

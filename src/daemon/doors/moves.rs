@@ -6,15 +6,15 @@ use thiserror::Error;
 
 use super::Doors;
 use super::log::log_event;
-use super::saved::SavedEntry;
 use super::writer::Unwritten;
 use crate::access::Act;
-use crate::domain::{Cause, DoorCommand, DoorIndex, Event, Mode, Moment, PersonId};
+use crate::domain::{Cause, DoorCommand, DoorEvent, DoorIndex, Event, Mode, Moment, PersonId};
 use crate::door::{DoorError, Outcome, Report};
+use crate::office::saved::SavedEntry;
 
 /// Why an act was not carried out. Of several failures the first is reported.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum Failure {
+pub(super) enum ActFailure {
     /// A record may not be on disk.
     #[error("{}", .0.reason)]
     Unwritten(Unwritten),
@@ -35,7 +35,7 @@ pub(super) struct Moved {
 }
 
 impl Doors {
-    pub(super) fn carry_out(&mut self, door: DoorIndex, acts: Vec<Act>, record: Option<u64>) -> Result<(), Failure> {
+    pub(super) fn carry_out(&mut self, door: DoorIndex, acts: Vec<Act>, record: Option<u64>) -> Result<(), ActFailure> {
         self.carry_out_for(door, acts, record, None)
     }
 
@@ -47,7 +47,7 @@ impl Doors {
         acts: Vec<Act>,
         mut record: Option<u64>,
         evidence: Option<Moment>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ActFailure> {
         let mut done = Ok(());
         for act in acts {
             let result = match act {
@@ -74,27 +74,33 @@ impl Doors {
     }
 
     /// Records an event at a door, with the entries of its saved state that change with it.
-    fn note_act(&mut self, door: DoorIndex, event: &Event) -> Result<u64, Failure> {
+    fn note_act(&mut self, door: DoorIndex, event: &Event) -> Result<u64, ActFailure> {
         log_event(event);
         let this = &mut self.doors[door];
         let saved = match event {
-            Event::ModeSet { mode: Mode::Normal, .. } => {
+            Event::Door(DoorEvent::ModeSet { mode: Mode::Normal, .. }) => {
                 let ended = this.hours_ended.take().map(|_| SavedEntry::hours_ended(&this.name, None));
                 std::iter::once(SavedEntry::mode(&this.name, &Mode::Normal)).chain(ended).collect()
             }
-            Event::ModeSet { mode, .. } => vec![SavedEntry::mode(&this.name, mode)],
-            Event::OperatorLocked { .. } => {
+            Event::Door(DoorEvent::ModeSet { mode, .. }) => vec![SavedEntry::mode(&this.name, mode)],
+            Event::Door(DoorEvent::OperatorLocked { .. }) => {
                 this.hours_ended = this.ended_hours();
                 let ended = this.hours_ended.as_ref();
                 ended.map(|ended| SavedEntry::hours_ended(&this.name, Some(ended))).into_iter().collect()
             }
             _ => Vec::new(),
         };
-        self.note(event, &saved).map_err(Failure::Unwritten)
+        self.note(event, &saved).map_err(ActFailure::Unwritten)
     }
 
     /// Unlocks for people who leave. The relay does not wait for the record, unless that is configured.
-    fn let_out(&mut self, door: DoorIndex, cause: Cause, command: DoorCommand, event: &Event) -> Result<(), Failure> {
+    fn let_out(
+        &mut self,
+        door: DoorIndex,
+        cause: Cause,
+        command: DoorCommand,
+        event: &Event,
+    ) -> Result<(), ActFailure> {
         if !self.exit_unrecorded {
             let record = self.note_act(door, event)?;
             let moved = self.energise(door, cause, command, None);
@@ -113,7 +119,7 @@ impl Doors {
         cause: Cause,
         command: DoorCommand,
         evidence: Option<Moment>,
-    ) -> Result<Moved, Failure> {
+    ) -> Result<Moved, ActFailure> {
         self.release(door);
         let this = &mut self.doors[door];
         let now = self.clock.now();
@@ -129,10 +135,10 @@ impl Doors {
             }
             Ok(Outcome::Refused(refusal)) => {
                 tracing::warn!(door = %this.name, reason = %refusal, "the door stays locked");
-                Err(Failure::Refused(refusal.to_string()))
+                Err(ActFailure::Refused(refusal.to_string()))
             }
             // Not an answer to an order that energises.
-            Ok(Outcome::Safe { .. }) => Err(Failure::Refused("the relay was put at its safe level".to_owned())),
+            Ok(Outcome::Safe { .. }) => Err(ActFailure::Refused("the relay was put at its safe level".to_owned())),
             Err(error) => {
                 let reason = error.to_string();
                 tracing::error!(door = %this.name, %reason, "door failed");
@@ -140,7 +146,7 @@ impl Doors {
                 this.doorway.locked(false, now);
                 // After any other error the relay is at its safe level, or a report follows.
                 this.level_unknown |= matches!(error, DoorError::NoAnswer { .. });
-                Err(if this.level_unknown { Failure::Failed(reason) } else { Failure::Refused(reason) })
+                Err(if this.level_unknown { ActFailure::Failed(reason) } else { ActFailure::Refused(reason) })
             }
         }
     }
@@ -151,15 +157,21 @@ impl Doors {
         door: DoorIndex,
         cause: Cause,
         record: u64,
-        moved: Result<Moved, Failure>,
-    ) -> Result<(), Failure> {
+        moved: Result<Moved, ActFailure>,
+    ) -> Result<(), ActFailure> {
         let name = self.doors[door].name.clone();
         let event = match &moved {
-            Ok(Moved { duration, capture_to_door }) => {
-                Event::Unlocked { door: name, cause, record, duration: *duration, capture_to_door: *capture_to_door }
+            Ok(Moved { duration, capture_to_door }) => Event::Door(DoorEvent::Unlocked {
+                door: name,
+                cause,
+                record,
+                duration: *duration,
+                capture_to_door: *capture_to_door,
+            }),
+            Err(ActFailure::Failed(reason)) => {
+                Event::Door(DoorEvent::DoorFailed { door: name, reason: reason.clone() })
             }
-            Err(Failure::Failed(reason)) => Event::DoorFailed { door: name, reason: reason.clone() },
-            Err(refused) => Event::UnlockRefused { door: name, reason: refused.to_string() },
+            Err(refused) => Event::Door(DoorEvent::UnlockRefused { door: name, reason: refused.to_string() }),
         };
         if moved.is_err() {
             self.doors[door].doorway.refused(self.clock.now());
@@ -195,10 +207,10 @@ impl Doors {
         let before = self.authority.first_came(door);
         let saved: Vec<SavedEntry> =
             opens_day.then(|| SavedEntry::came_before(&name, before.as_ref())).into_iter().collect();
-        self.note(&Event::UnlockRefused { door: name, reason }, &saved).ok();
+        self.note(&Event::Door(DoorEvent::UnlockRefused { door: name, reason }), &saved).ok();
     }
 
-    pub(super) fn lock(&mut self, door: DoorIndex, reason: &str) -> Result<(), Failure> {
+    pub(super) fn lock(&mut self, door: DoorIndex, reason: &str) -> Result<(), ActFailure> {
         self.release(door);
         let this = &mut self.doors[door];
         let (name, now) = (this.name.clone(), self.clock.now());
@@ -208,14 +220,14 @@ impl Doors {
                 if on_for.is_some() {
                     this.doorway.locked(false, now);
                     tracing::info!(door = %name, reason, "locked");
-                    self.note(&Event::Locked { door: name, reason: reason.to_owned() }, &[]).ok();
+                    self.note(&Event::Door(DoorEvent::Locked { door: name, reason: reason.to_owned() }), &[]).ok();
                 }
                 Ok(())
             }
             Ok(_) => Ok(()),
             Err(error) => {
                 self.failed(door, error.to_string());
-                Err(Failure::Failed(error.to_string()))
+                Err(ActFailure::Failed(error.to_string()))
             }
         }
     }
@@ -233,7 +245,7 @@ impl Doors {
                     };
                     this.doorway.locked(!stopping, self.clock.now());
                     (this.trouble, this.level_unknown) = (None, false);
-                    let event = Event::Locked { door: this.name.clone(), reason: reason.into() };
+                    let event = Event::Door(DoorEvent::Locked { door: this.name.clone(), reason: reason.into() });
                     tracing::info!(door = %this.name, reason, "locked");
                     self.note(&event, &[]).ok();
                 }
@@ -251,7 +263,7 @@ impl Doors {
         }
         tracing::error!(door = %this.name, %reason, "door failed; the relay may still be energised");
         this.trouble = Some(reason.clone());
-        let event = Event::DoorFailed { door: this.name.clone(), reason };
+        let event = Event::Door(DoorEvent::DoorFailed { door: this.name.clone(), reason });
         self.note(&event, &[]).ok();
     }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Doors;
-use super::moves::Failure;
-use super::saved::SavedEntry;
-use crate::domain::{DoorIndex, Event, Mode, Moment, PersonId, earliest};
+use super::moves::ActFailure;
+use crate::domain::{
+    AccessEvent, Actor, DaemonEvent, DoorEvent, DoorIndex, Event, Mode, Moment, PersonId, SystemAct, earliest,
+};
+use crate::office::saved::SavedEntry;
 
 /// An operator's order to a door.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ impl Doors {
         &mut self,
         door: DoorIndex,
         order: DoorOrder,
-        by: &str,
+        by: &Actor,
         not_after: Moment,
     ) -> Result<(), RequestError> {
         let other_open = self.other_open(door);
@@ -80,7 +82,7 @@ impl Doors {
         };
         let acts = acts.map_err(|why| RequestError::Refused { door: name.clone(), reason: why.to_string() })?;
         let Err(failure) = self.carry_out(door, acts, None) else { return Ok(()) };
-        let Failure::Unwritten(unwritten) = &failure else {
+        let ActFailure::Unwritten(unwritten) = &failure else {
             return Err(RequestError::Refused { door: name, reason: failure.to_string() });
         };
         let state = match order {
@@ -105,8 +107,8 @@ impl Doors {
         this.doorway.revert_mode(before.clone());
         if pending {
             let entry = SavedEntry::mode(&this.name, &before);
-            let by = "usher, because the disk had stalled".to_owned();
-            let event = Event::ModeSet { door: this.name.clone(), mode: before, by };
+            let by = Actor::System(SystemAct::UndoMode);
+            let event = Event::Door(DoorEvent::ModeSet { door: this.name.clone(), mode: before, by });
             self.note(&event, &[entry]).ok();
         }
     }
@@ -115,13 +117,14 @@ impl Doors {
     ///
     /// # Errors
     /// The record is not on disk. If it is pending, the people are forgotten all the same.
-    pub fn amnesty(&mut self, person: Option<PersonId>, by: &str) -> Result<(), RequestError> {
+    pub fn amnesty(&mut self, person: Option<PersonId>, by: &Actor) -> Result<(), RequestError> {
         let forgotten: Vec<PersonId> = match person {
             Some(person) => vec![person],
             None => self.authority.whereabouts().iter().map(|(person, _)| person).collect(),
         };
         let saved: Vec<SavedEntry> = forgotten.iter().map(|person| SavedEntry::place(*person, None)).collect();
-        let event = Event::Amnesty { person: person.map(|id| self.named(id)), by: by.to_owned() };
+        let event =
+            Event::Access(AccessEvent::Amnesty { person: person.map(|id| self.named(id).into()), by: by.clone() });
         let unwritten = self.note(&event, &saved).err();
         if let Some(unwritten) = unwritten.as_ref().filter(|unwritten| !unwritten.pending) {
             return Err(RequestError::JournalFailed(unwritten.reason.clone()));
@@ -137,12 +140,12 @@ impl Doors {
     ///
     /// # Errors
     /// The clock is not set, or the record is not on disk.
-    pub fn trust_clock(&mut self, by: &str) -> Result<(), RequestError> {
+    pub fn trust_clock(&mut self, by: &Actor) -> Result<(), RequestError> {
         if self.clock.wall() < earliest() {
             return Err(RequestError::ClockUnset);
         }
         self.timekeeper.trust(&*self.clock);
-        self.note(&Event::ClockTrusted { by: by.to_owned() }, &[])
+        self.note(&Event::Daemon(DaemonEvent::ClockTrusted { by: by.clone() }), &[])
             .map_err(|unwritten| RequestError::JournalFailed(unwritten.reason))?;
         let now = self.now();
         self.look_at_clock(now);

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::Doors;
-use super::door::HoursEnded;
-use super::saved::SavedEntry;
 use crate::access::Now;
-use crate::domain::{Event, GallerySize, TimeQuality};
+use crate::domain::{AccessEvent, DaemonEvent, Distance, Event, GallerySize, TimeQuality};
+use crate::office::saved::HoursEnded;
+use crate::office::saved::SavedEntry;
 
 /// The wall clock was set if it has moved by this much more or less than the time that passed.
 const JUMP: Duration = Duration::from_secs(2);
@@ -49,7 +49,7 @@ impl Doors {
 
     pub(super) fn clock_was_set(&mut self, milliseconds: i64) {
         tracing::warn!(milliseconds, "the wall clock was set");
-        self.note(&Event::ClockJumped { milliseconds }, &[]).ok();
+        self.note(&Event::Daemon(DaemonEvent::ClockJumped { milliseconds }), &[]).ok();
     }
 
     /// Records that the time is no longer known, or is known again. Then also dates the places of people that had no date.
@@ -71,7 +71,7 @@ impl Doors {
                 "the time is not known: rules that need the day or the hour go by [time] without_sync"
             ),
         }
-        self.note(&Event::TimeQualityChanged { quality }, &[]).ok();
+        self.note(&Event::Daemon(DaemonEvent::TimeQualityChanged { quality }), &[]).ok();
     }
 
     /// How far the wall clock could be relied on when it was last checked.
@@ -107,10 +107,15 @@ impl Doors {
                 extrapolated,
                 "the distance that is near enough has moved"
             );
-            let after = after.0;
-            let event =
-                Event::CutMoved { people, templates, before, after, false_identification_rate: rate, extrapolated };
-            self.note(&event, &[SavedEntry::cut(after)]).ok();
+            let event = AccessEvent::CutMoved {
+                people,
+                templates: Some(templates),
+                before: Distance(before),
+                after,
+                false_identification_rate: rate,
+                extrapolated,
+            };
+            self.note(&event.into(), &[SavedEntry::cut(after.0)]).ok();
         }
     }
 }

@@ -8,9 +8,9 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::saved::SavedEntry;
 use super::writer::{EventWriter, Unwritten};
-use crate::domain::Event;
+use crate::domain::{DoorEvent, Event};
+use crate::office::saved::SavedEntry;
 
 /// If a record is not on disk after this time, the disk counts as stalled. A grant's evidence is stale by then as well.
 pub const PATIENCE: Duration = Duration::from_secs(1);
@@ -80,7 +80,7 @@ struct Job {
 
 impl Job {
     fn unlocked(&self) -> bool {
-        matches!(self.event, Event::Unlocked { .. })
+        matches!(self.event, Event::Door(DoorEvent::Unlocked { .. }))
     }
 }
 
@@ -191,6 +191,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
+    use crate::domain::DaemonEvent;
 
     /// A writer that blocks until the gate is open.
     struct Gated {
@@ -209,7 +210,7 @@ mod tests {
     }
 
     fn event(n: usize) -> Event {
-        Event::Stopped { reason: n.to_string() }
+        Event::Daemon(DaemonEvent::Stopped { reason: n.to_string() })
     }
 
     #[test]

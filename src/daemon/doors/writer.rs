@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::saved::SavedEntry;
 use crate::access::Holder;
 use crate::daemon::snapshots::SnapshotQueue;
 use crate::daemon::visitors::VisitorQueue;
-use crate::domain::{Event, GallerySize, Named, PersonId};
+use crate::domain::{AccessEvent, Event, GallerySize, Named, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::LedgerError;
 use crate::office::Recorder;
+use crate::office::saved::SavedEntry;
 use crate::store::Tree;
 
 /// Records events.
@@ -43,7 +43,7 @@ pub trait People: Send {
     /// A person as records name them; `None` if that person is not enrolled.
     fn named(&self, person: PersonId) -> Option<Named> {
         let (Holder { groups, .. }, name) = self.holder(person)?;
-        Some(Named { id: person, name, employee_id: None, groups })
+        Some(Named::new(person, name, None, groups))
     }
 
     /// The number of people and templates that a face is compared with.
@@ -69,8 +69,8 @@ impl EventWriter for JournalWriter {
         let changes: Vec<_> = saved.iter().map(change).collect();
         let unwritten = |error: LedgerError| Unwritten { reason: error.to_string(), pending: false };
         let record = self.recorder.record_with(event, &changes).map_err(unwritten)?;
-        if let (Some(visitor_queue), Event::Decided { door, decision, .. }) = (&self.visitor_queue, event) {
-            visitor_queue.decided(door, decision);
+        if let (Some(visitor_queue), Event::Access(AccessEvent::Decided(decided))) = (&self.visitor_queue, event) {
+            visitor_queue.decided(decided);
         }
         if let Some(snapshot_queue) = &self.snapshot_queue {
             snapshot_queue.written(event, &record);

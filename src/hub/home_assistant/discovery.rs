@@ -1,7 +1,6 @@
 //! The announcement of the whole device: one payload with every entity, as Home Assistant's MQTT integration reads it
-//! (device-based discovery; names and rules as in its documentation and source of release 2026.2).
-//!
-//! Knows nothing of when it is sent. Every entity reads the topics that anybody else can read, through a template.
+//! (device-based discovery; names and rules as in its documentation and source of release 2026.2). Every entity reads the public topics,
+//! through a template.
 
 use serde_json::{Map, Value, json};
 
@@ -12,10 +11,10 @@ use crate::hub::HubSettings;
 use crate::hub::portrait::{DeviceLayout, Portrait};
 use crate::hub::wire::Topics;
 
-/// Where questions go.
+/// The address for support.
 const SUPPORT_URL: &str = env!("CARGO_PKG_REPOSITORY");
 
-/// What is announced, with what has to be taken back.
+/// The entities that are announced, and those of earlier runs that are withdrawn.
 #[derive(Debug)]
 pub struct Announcement {
     settings: HomeAssistantSettings,
@@ -46,7 +45,8 @@ impl Announcement {
         Announcement { settings, device, topics, layout, commands, snapshots, pieces: Pieces::default() }
     }
 
-    /// The pieces: topics and payloads. People come from the `portrait`, because they change. An empty payload takes a piece off the broker.
+    /// The pieces: topics and payloads. People come from the `portrait`, because they change. An empty payload removes a piece from the
+    /// broker.
     pub fn messages(&mut self, portrait: &Portrait) -> Vec<(String, Vec<u8>)> {
         let components = self.components(portrait);
         let frame = self.payload(&Map::new()).len();
@@ -77,7 +77,7 @@ impl Announcement {
         payload.to_string().into_bytes()
     }
 
-    /// Learns from a piece that the broker kept of an earlier run what has to be taken back, and where the rest was.
+    /// Learns from a piece of an earlier run, which the broker has retained, which entities to withdraw and where the others were.
     pub fn learn(&mut self, topic: &str, kept: &[u8]) {
         let Some(piece) = self.settings.piece(topic, &self.device) else { return };
         let kept = serde_json::from_slice::<Value>(kept).unwrap_or_default();
@@ -88,18 +88,18 @@ impl Announcement {
         }
     }
 
-    /// The broker may keep something of this topic; `true` when it is one of this announcement.
+    /// The broker may have retained something under this topic; `true` when the topic is one of this announcement.
     pub fn expect(&mut self, topic: &str) -> bool {
         let piece = self.settings.piece(topic, &self.device);
         piece.map(|piece| self.pieces.expect(piece)).is_some()
     }
 
-    /// No more is to be learned: entities stay in their pieces from now on.
+    /// Ends the learning: entities stay in their pieces from now on.
     pub fn settle(&mut self) {
         self.pieces.settle();
     }
 
-    /// Keeps to packets of so many bytes; `true` when that is less than before.
+    /// Limits packets to `bytes`; `true` when that is less than before.
     pub fn keep_below(&mut self, bytes: usize) -> bool {
         // The topic and the packet's own bytes.
         self.pieces.keep_below(bytes.saturating_sub(self.settings.discovery_topic(&self.device, 999).len() + 16))
@@ -138,7 +138,7 @@ impl Announcement {
         let name = &door.name;
         let state = self.topics.state(&format!("door/{name}"));
         let command_topic = format!("{}/{name}", self.topics.commands());
-        // A command carries its time, so that one that was held up is not obeyed later.
+        // A command carries its time, so that a delayed one is not carried out later.
         let command_template =
             |act: &str| format!(r#"{{"act":"{act}","at":"{{{{ utcnow().isoformat() }}}}","by":"home-assistant"}}"#);
         self.add(
@@ -279,7 +279,7 @@ impl Announcement {
                 "unit_of_measurement": "fps",
                 "state_class": "measurement",
                 "entity_category": "diagnostic",
-                // Both must be well: a camera that is away has no rate.
+                // Both must be available: a camera without frames has no rate.
                 "availability": [
                     { "topic": self.topics.status() },
                     { "topic": state, "value_template": "{{ 'online' if value_json.connected else 'offline' }}" },

@@ -1,12 +1,12 @@
-//! Journal records as the event entity of a door hears them.
-//!
-//! Knows nothing of when they are sent. Late ones never are: an automation must not act on what is over.
+//! Journal records as events of Home Assistant's event entity of a door. They are sent at once or never: an automation must not act on what
+//! is over.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::hub::outbox::Pending;
+use crate::domain::{AccessEvent, Alarm, Decided, DoorEvent, Event, Personal, Reason, Recorded};
 
-/// Every type that an event entity can hear.
+/// Every type that an event entity can receive.
 pub const EVENT_TYPES: [&str; 16] = [
     "granted",
     "denied",
@@ -26,133 +26,230 @@ pub const EVENT_TYPES: [&str; 16] = [
     "contact_chattered",
 ];
 
+/// What an event entity receives. Fields that do not apply are left out.
+#[derive(Debug, Default, Serialize)]
+struct DoorMessage<'a> {
+    event_type: &'static str,
+    id: &'a str,
+    time: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<u64>,
+}
+
 /// The door that a record is about, and its event: `{"event_type": "granted", "person": "…", …}`. `None` for records that are no
 /// event of a door.
-pub fn door_event(entry: &Pending) -> Option<(&str, Value)> {
-    let content = &entry.content;
-    let door = content["door"].as_str()?;
-    let reason = content["reason"].as_str();
-    let event_type = match entry.kind.as_str() {
-        "granted" => "granted",
-        "denied" => {
-            let own = ["unknown", "ambiguous", "passback"];
-            own.into_iter().find(|known| Some(*known) == reason).unwrap_or("denied")
-        }
-        "denials_repeated" => "denials_repeated",
-        "contact_chattered" => "contact_chattered",
-        "passed" => "passed",
-        "exit_requested" => "rex",
-        "alarm_raised" => EVENT_TYPES.into_iter().find(|known| Some(*known) == content["alarm"].as_str())?,
-        "held_open_warning" => "held_open_warning",
-        "unlock_refused" | "door_failed" => "failed",
-        "operator_unlocked" | "operator_locked" | "mode_set" => "operator",
-        "command_refused" => "command_refused",
-        _ => return None,
+pub fn door_event(entry: &Recorded) -> Option<(&str, Value)> {
+    let event = entry.content.event()?;
+    let message = match event {
+        Event::Access(event) => of_access(event)?,
+        Event::Door(event) => of_door(event)?,
+        Event::People(_) | Event::Store(_) | Event::Daemon(_) => return None,
     };
-    // The nearest person of a face that was not recognised is somebody else.
-    let recognised = !matches!(reason, Some("unknown" | "ambiguous" | "inconsistent" | "poor_view" | "stale"));
-    let person = content["person"]["name"].as_str().filter(|_| recognised);
-    let mut event = json!({ "event_type": event_type, "id": entry.id, "time": entry.time });
-    let optional = [
-        ("person", person),
-        ("reason", reason.or(content["refused"].as_str())),
-        ("direction", content["direction"].as_str()),
-        ("zone", content["zone"].as_str()),
-        ("mode", content["mode"].as_str()),
-        ("command", content["command"].as_str()),
-        ("by", content["by"].as_str()),
-        ("input", content["input"].as_str()),
-    ];
-    for (name, value) in optional {
-        if let Some(value) = value {
-            event[name] = value.into();
+    let message = DoorMessage { id: &entry.id, time: &entry.time, ..message };
+    Some((event.door()?, serde_json::to_value(message).ok()?))
+}
+
+fn of_access(event: &AccessEvent) -> Option<DoorMessage<'_>> {
+    Some(match event {
+        AccessEvent::Decided(decided) => {
+            let event_type = match decided.reason() {
+                None => "granted",
+                Some(Reason::Unknown) => "unknown",
+                Some(Reason::Ambiguous) => "ambiguous",
+                Some(Reason::Passback) => "passback",
+                Some(_) => "denied",
+            };
+            DoorMessage {
+                event_type,
+                person: recognised(decided),
+                reason: decided.reason().map(Reason::as_str),
+                direction: decided.direction.map(|way| way.as_str()),
+                ..DoorMessage::default()
+            }
         }
-    }
-    for name in ["count", "changes"] {
-        if let Some(number) = content[name].as_u64() {
-            event[name] = number.into();
+        AccessEvent::DenialsRepeated { direction, reason, person, count, .. } => DoorMessage {
+            event_type: "denials_repeated",
+            person: person.as_ref().filter(|_| reason.is_about_the_person()).and_then(name),
+            reason: Some(reason.as_str()),
+            direction: direction.map(|way| way.as_str()),
+            count: Some(*count),
+            ..DoorMessage::default()
+        },
+        AccessEvent::Passed { person, direction, zone, .. } => DoorMessage {
+            event_type: "passed",
+            person: name(person),
+            direction: direction.map(|way| way.as_str()),
+            zone: zone.as_deref(),
+            ..DoorMessage::default()
+        },
+        AccessEvent::Amnesty { .. } | AccessEvent::CutMoved { .. } => return None,
+    })
+}
+
+fn of_door(event: &DoorEvent) -> Option<DoorMessage<'_>> {
+    let message = |event_type| DoorMessage { event_type, ..DoorMessage::default() };
+    Some(match event {
+        DoorEvent::ExitRequested { refused, .. } => DoorMessage { reason: refused.as_deref(), ..message("rex") },
+        DoorEvent::AlarmRaised { alarm, .. } => message(match alarm {
+            Alarm::Forced => "forced_open",
+            Alarm::HeldOpen => "held_open",
+            Alarm::Tamper => "tamper",
+        }),
+        DoorEvent::HeldOpenWarning { .. } => message("held_open_warning"),
+        DoorEvent::UnlockRefused { reason, .. } | DoorEvent::DoorFailed { reason, .. } => {
+            DoorMessage { reason: Some(reason), ..message("failed") }
         }
-    }
-    Some((door, event))
+        DoorEvent::OperatorUnlocked { by, .. } | DoorEvent::OperatorLocked { by, .. } => {
+            DoorMessage { by: Some(by.to_string()), ..message("operator") }
+        }
+        DoorEvent::ModeSet { mode, by, .. } => {
+            DoorMessage { mode: Some(mode.as_str()), by: Some(by.to_string()), ..message("operator") }
+        }
+        DoorEvent::CommandRefused { command, by, reason, .. } => DoorMessage {
+            reason: Some(reason),
+            command: Some(command),
+            by: Some(by.to_string()),
+            ..message("command_refused")
+        },
+        DoorEvent::ContactChattered { input, changes, .. } => {
+            DoorMessage { input: Some(input.as_str()), changes: Some(*changes), ..message("contact_chattered") }
+        }
+        DoorEvent::ScheduleBegan { .. }
+        | DoorEvent::ScheduleEnded { .. }
+        | DoorEvent::Unlocked { .. }
+        | DoorEvent::Locked { .. }
+        | DoorEvent::DoorOpened { .. }
+        | DoorEvent::DoorClosed { .. }
+        | DoorEvent::AlarmEnded { .. }
+        | DoorEvent::ContactsLost { .. }
+        | DoorEvent::ContactsBack { .. } => return None,
+    })
+}
+
+/// The name of who was recognised: the nearest person of a face that was not recognised is somebody else.
+fn recognised(decided: &Decided) -> Option<&str> {
+    let is_recognised = decided.reason().is_none_or(Reason::is_about_the_person);
+    decided.person.as_ref().filter(|_| is_recognised).and_then(name)
+}
+
+fn name(person: &Personal<crate::domain::Named>) -> Option<&str> {
+    person.known()?.name.as_deref()
 }
 
 /// The tag that a grant scans: `{"tag": "usher-7"}`.
-pub fn tag(entry: &Pending) -> Option<Value> {
-    let id = (entry.kind == "granted").then(|| entry.content["person"]["id"].as_u64())??;
-    Some(json!({ "tag": format!("usher-{id}") }))
+pub fn tag(entry: &Recorded) -> Option<Value> {
+    match entry.content.event()? {
+        Event::Access(AccessEvent::Decided(decided)) if decided.is_grant() => {
+            Some(json!({ "tag": format!("usher-{}", decided.person_id()?) }))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
+    use std::time::Duration;
 
-    fn entry(kind: &str, content: Value) -> Pending {
-        let (time, kind) = ("2026-01-02T10:32:07Z".into(), kind.into());
-        Pending { seq: 8, id: "019b".into(), time, kind, content, previous: String::new(), hash: String::new() }
+    use super::*;
+    use crate::domain::samples::{one_of_each, person};
+    use crate::domain::{Content, Direction, Input, Moment, Outcome, TrackId};
+
+    fn entry(event: impl Into<Event>) -> Recorded {
+        let event = event.into();
+        let (time, kind) = ("2026-01-02T10:32:07Z".into(), event.kind().to_owned());
+        let content = Content::from(&event);
+        Recorded { seq: 8, id: "019b".into(), time, kind, content, previous: String::new(), hash: String::new() }
     }
 
-    fn event_of(kind: &str, content: Value) -> Value {
-        door_event(&entry(kind, content)).unwrap().1
+    fn event_of(event: impl Into<Event>) -> Value {
+        door_event(&entry(event)).unwrap().1
+    }
+
+    fn decided(outcome: Outcome) -> Decided {
+        let decided = Decided::at_porch(outcome, 1, Moment::default(), TrackId(1));
+        Decided { person: Some(person(7, "Barack Obama").into()), direction: Some(Direction::In), ..decided }
     }
 
     #[test]
     fn a_grant_names_the_person_and_a_stranger_is_not_named() {
-        let person = json!({ "id": 7, "name": "Barack Obama" });
-        let granted =
-            event_of("granted", json!({ "door": "front", "person": person, "reason": null, "direction": "in" }));
         let expected = json!({
             "event_type": "granted", "id": "019b", "time": "2026-01-02T10:32:07Z", "person": "Barack Obama", "direction": "in",
         });
-        assert_eq!(granted, expected);
-        let unknown = event_of("denied", json!({ "door": "front", "person": person, "reason": "unknown" }));
+        assert_eq!(event_of(decided(Outcome::Granted)), expected);
+        let unknown = event_of(decided(Outcome::Denied(Reason::Unknown)));
         assert_eq!((&unknown["event_type"], &unknown["person"]), (&json!("unknown"), &Value::Null));
-        let expired = event_of("denied", json!({ "door": "front", "person": person, "reason": "expired" }));
+        let expired = event_of(decided(Outcome::Denied(Reason::Expired)));
         assert_eq!((&expired["event_type"], &expired["person"]), (&json!("denied"), &json!("Barack Obama")));
     }
 
     #[test]
-    fn every_type_that_is_sent_is_announced() {
-        let records = [
-            ("exit_requested", json!({ "door": "front", "refused": "the door is locked down" })),
-            ("alarm_raised", json!({ "door": "front", "alarm": "forced_open" })),
-            ("alarm_raised", json!({ "door": "front", "alarm": "held_open" })),
-            ("alarm_raised", json!({ "door": "front", "alarm": "tamper" })),
-            ("held_open_warning", json!({ "door": "front" })),
-            ("door_failed", json!({ "door": "front", "reason": "x" })),
-            ("command_refused", json!({ "door": "front", "command": "unlock", "by": "mqtt/anna", "reason": "x" })),
-            ("mode_set", json!({ "door": "front", "mode": "lockdown", "by": "anna" })),
-            ("passed", json!({ "door": "front", "person": { "id": 1, "name": "a" } })),
-            ("denied", json!({ "door": "front", "reason": "passback" })),
-            ("denied", json!({ "door": "front", "reason": "ambiguous" })),
-        ];
-        for (kind, content) in records {
-            let event = event_of(kind, content);
-            assert!(EVENT_TYPES.contains(&event["event_type"].as_str().unwrap()), "{event}");
-        }
-        assert_eq!(event_of("exit_requested", json!({ "door": "front", "refused": "no" }))["reason"], "no");
-        assert_eq!(door_event(&entry("unlocked", json!({ "door": "front" }))), None);
-        assert_eq!(door_event(&entry("alarm_raised", json!({ "door": "front", "alarm": "other" }))), None);
-        assert_eq!(door_event(&entry("camera_lost", json!({ "camera": "porch" }))), None);
+    fn every_type_that_is_sent_is_announced_and_the_other_way_round() {
+        let alarm = |alarm| Event::from(DoorEvent::AlarmRaised { door: "front".into(), alarm });
+        let denied = |reason| Event::from(decided(Outcome::Denied(reason)));
+        let events = one_of_each().into_iter().chain([alarm(Alarm::HeldOpen), alarm(Alarm::Tamper)]).chain([
+            denied(Reason::Ambiguous),
+            denied(Reason::Passback),
+            denied(Reason::Expired),
+        ]);
+        let sent: BTreeSet<String> = events
+            .filter_map(|event| door_event(&entry(event)).map(|(door, event)| (door.to_owned(), event)))
+            .map(|(door, event)| {
+                assert_eq!(door, "front");
+                event["event_type"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(sent, EVENT_TYPES.iter().map(|name| (*name).to_owned()).collect());
+        let refused = DoorEvent::ExitRequested { door: "front".into(), refused: Some("no".into()) };
+        assert_eq!(event_of(refused)["reason"], "no");
     }
 
     #[test]
-    fn floods_tell_their_counts() {
-        let repeated = json!({ "door": "front", "camera": "porch", "reason": "unknown", "person": null, "count": 46, "faces": 20 });
-        let event = event_of("denials_repeated", repeated);
+    fn summaries_carry_their_counts() {
+        let span = Duration::from_secs(60);
+        let repeated = AccessEvent::DenialsRepeated {
+            door: "front".into(),
+            camera: "porch".into(),
+            direction: None,
+            reason: Reason::Unknown,
+            person: None,
+            count: 46,
+            faces: 20,
+            span,
+        };
+        let event = event_of(repeated);
         assert_eq!(event["event_type"], "denials_repeated");
         assert_eq!(
             (&event["reason"], &event["count"], &event["person"]),
             (&json!("unknown"), &json!(46), &Value::Null)
         );
-        let chatter = json!({ "door": "front", "input": "sensor", "changes": 148, "active": true, "over": false });
-        let event = event_of("contact_chattered", chatter);
+        let (door, input) = ("front".into(), Input::Sensor);
+        let event =
+            event_of(DoorEvent::ContactChattered { door, input, changes: 148, span, active: true, over: false });
         assert_eq!((&event["input"], &event["changes"]), (&json!("sensor"), &json!(148)));
     }
 
     #[test]
     fn only_a_grant_scans_a_tag() {
-        let content = json!({ "door": "front", "person": { "id": 7, "name": "Barack Obama" } });
-        assert_eq!(tag(&entry("granted", content.clone())), Some(json!({ "tag": "usher-7" })));
-        assert_eq!(tag(&entry("denied", content)), None);
+        assert_eq!(tag(&entry(decided(Outcome::Granted))), Some(json!({ "tag": "usher-7" })));
+        assert_eq!(tag(&entry(decided(Outcome::Denied(Reason::Expired)))), None);
     }
 }

@@ -1,6 +1,4 @@
-//! Home Assistant: what it is told so that the device appears by itself, and what its event entities hear.
-//!
-//! Knows nothing of connections.
+//! Home Assistant: the announcement that makes the device appear by itself, and the messages for its event entities.
 
 mod discovery;
 mod event;
@@ -12,9 +10,9 @@ pub use event::{door_event, tag};
 pub use super::settings::{HomeAssistantSettings, PeopleAs};
 
 impl HomeAssistantSettings {
-    /// Where a piece of the announcement goes, by its number from 1: `homeassistant/device/usher_front-door/config`, and for the others
-    /// `homeassistant/device/usher_front-door/p002/config`, which no other device's can be. In the order of the alphabet, in which topics are
-    /// told, the first piece comes first: what moves to another is taken back before it is announced there.
+    /// The topic of a piece of the announcement, by its number from 1: `homeassistant/device/usher_front-door/config`, and for the others
+    /// `homeassistant/device/usher_front-door/p002/config`, which cannot be the topic of another device. The first piece comes first in
+    /// alphabetical order, in which topics are sent: an entity that moves to another piece is withdrawn before it is announced there.
     pub fn discovery_topic(&self, device: &str, piece: usize) -> String {
         let device = format!("{}/device/{}", self.discovery_prefix, device_id(device));
         if piece <= 1 { format!("{device}/config") } else { format!("{device}/p{piece:03}/config") }
@@ -29,13 +27,13 @@ impl HomeAssistantSettings {
         (number > 1 && topic == self.discovery_topic(device, number)).then_some(number)
     }
 
-    /// What to listen to for all pieces.
+    /// The topic filters that cover all pieces.
     pub fn discovery_filters(&self, device: &str) -> [String; 2] {
         let more = format!("{}/device/{}/+/config", self.discovery_prefix, device_id(device));
         [self.discovery_topic(device, 1), more]
     }
 
-    /// Where Home Assistant says `online` when it has started.
+    /// The topic where Home Assistant publishes `online` after its start.
     pub fn birth_topic(&self) -> String {
         format!("{}/status", self.discovery_prefix)
     }

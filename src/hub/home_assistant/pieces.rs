@@ -1,18 +1,16 @@
-//! Cuts an announcement into messages that a broker takes.
-//!
-//! Knows nothing of what entities are. Home Assistant joins several announcements that name the same device. An entity stays in its piece: one
-//! that is announced in another while Home Assistant still has the first is ignored there, because its id is taken.
+//! Splits an announcement into messages of a size that the broker accepts. Home Assistant joins announcements that name the same device. An
+//! entity stays in its piece: Home Assistant ignores it in another piece while it still has the first, because the id is in use.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// Pieces with their entities, by number; the first one is 1. One without entities is to be taken off the broker.
+/// Pieces with their entities, by number from 1. A piece without entities is to be removed from the broker.
 pub type Cut = BTreeMap<usize, Map<String, Value>>;
 
-/// How large a piece may be where the broker has no smaller limit, in bytes. Brokers in the cloud take 128 KiB and more, small ones less.
+/// The largest piece, in bytes, unless the broker has a lower limit. Cloud brokers accept 128 KiB and more, small ones less.
 const LARGEST: usize = 16 << 10;
-/// However little a broker takes, an entity cannot be cut.
+/// The lowest limit, in bytes: an entity cannot be split.
 const SMALLEST: usize = 256;
 
 /// Where each entity is announced.
@@ -20,9 +18,9 @@ const SMALLEST: usize = 256;
 pub struct Pieces {
     limit: usize,
     place: BTreeMap<String, usize>,
-    /// What Home Assistant may have of each piece: key and platform. Naming a platform alone takes an entity away.
+    /// What Home Assistant may know from each piece: key and platform. An entity with nothing but its platform is withdrawn.
     was: BTreeMap<usize, BTreeMap<String, String>>,
-    /// An announcement of this run may have gone out.
+    /// An announcement of this run may have been sent.
     settled: bool,
 }
 
@@ -33,24 +31,24 @@ impl Default for Pieces {
 }
 
 impl Pieces {
-    /// Keeps to what a broker takes, in bytes of a payload; `true` when that is less than before.
+    /// Limits payloads to `bytes`; `true` when that is less than before.
     pub fn keep_below(&mut self, bytes: usize) -> bool {
         let before = self.limit;
         self.limit = self.limit.min(bytes.max(SMALLEST));
         self.limit < before
     }
 
-    /// From now on entities stay where they are.
+    /// From now on entities stay in their pieces.
     pub fn settle(&mut self) {
         self.settled = true;
     }
 
-    /// There may be such a piece on the broker, whatever is in it.
+    /// The broker may have retained this piece; its entities are unknown.
     pub fn expect(&mut self, piece: usize) {
         self.was.entry(piece).or_default();
     }
 
-    /// What the broker kept of an earlier run.
+    /// The broker has retained these entities of a piece from an earlier run.
     pub fn learn(&mut self, piece: usize, kept: &Map<String, Value>) {
         for (key, platform) in platforms(kept) {
             if !self.settled {
@@ -60,7 +58,7 @@ impl Pieces {
         }
     }
 
-    /// Shares the entities out, those first that come first. `frame` is how many bytes each message has besides.
+    /// Distributes the entities in their order. `frame` is the number of bytes in each message besides its entities.
     pub fn cut(&mut self, entities: Vec<(String, Value)>, frame: usize) -> Cut {
         let size = |key: &str, entity: &Value| key.len() + entity.to_string().len() + 4;
         let mut filled: BTreeMap<usize, usize> = BTreeMap::new();
@@ -83,7 +81,7 @@ impl Pieces {
         for (piece, shown) in &mut cut {
             let was = self.was.entry(*piece).or_default();
             if shown.is_empty() {
-                // The empty message takes all of it away.
+                // The empty message removes all of them.
                 was.clear();
                 continue;
             }
@@ -99,7 +97,7 @@ impl Pieces {
     }
 }
 
-/// Key and platform of each entity, without those that are only taken back.
+/// Key and platform of each entity, except those that are withdrawn.
 fn platforms(entities: &Map<String, Value>) -> impl Iterator<Item = (String, String)> {
     let whole = entities.iter().filter(|(_, entity)| entity.as_object().is_some_and(|entity| entity.len() > 1));
     let platform = |entity: &Value| Some(entity.get("p").or(entity.get("platform"))?.as_str()?.to_owned());

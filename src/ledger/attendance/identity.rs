@@ -1,21 +1,20 @@
-//! Who is the same person under two numbers: somebody who was removed and enrolled anew has one day, not two halves.
-//!
-//! Knows nothing of days and hours. It goes by the order of the records, which no clock can disturb.
+//! Which numbers belong to the same person: somebody who was removed and enrolled again has one day, not two halves. Decided by the order
+//! of the records, which no clock can disturb.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::Reading;
 use crate::domain::PersonId;
 
-/// Somebody was removed.
+/// The removal of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Removal {
     pub person: PersonId,
-    /// The number of the record.
+    /// Its record.
     pub record: u64,
 }
 
-/// What the readings of one number say of who it was.
+/// Who a number was, by its readings.
 struct Life<'a> {
     person: PersonId,
     /// The numbers of the first and the last record.
@@ -26,9 +25,9 @@ struct Life<'a> {
     names: (String, String),
 }
 
-/// For each number that was given up the newest number of the same person. A number follows another one that was removed before, when all
-/// its records come later and it begins with the employee id that the other one ended with; without an employee id on either side, with
-/// the same name. Numbers are never given twice, and everybody enrolled has one, so two people who were both enrolled stay two.
+/// For each number that was given up, the newest number of the same person. A number succeeds one that was removed before if all its
+/// records come later and its first employee id is the last one of the other; without an employee id on either side, its name. Numbers are
+/// never reused, and everybody who is enrolled has one, so two people who were enrolled at the same time stay two.
 pub fn successors(readings: &[Reading], removals: &[Removal]) -> BTreeMap<PersonId, PersonId> {
     let mut lives = lives(readings);
     lives.sort_by_key(|life| life.records.0);

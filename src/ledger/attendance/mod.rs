@@ -1,11 +1,9 @@
-//! Attendance: who was there, from when to when, as a view of the journal.
+//! Attendance: who was present, from when to when, computed from the journal. Nothing is stored: every answer is computed from the records
+//! again, and a correction is a record of its own.
 //!
-//! Knows nothing of how records are stored and of how hours are shown. Nothing here is kept: every answer is reckoned anew from the
-//! records, and a correction is a record of its own.
-//!
-//! - `reading`: the records that tell of somebody at a door, and their amendments
-//! - `identity`: who is the same person under two numbers
-//! - `reckon`: from readings to stints and days; plain arithmetic
+//! - `reading`: the records of somebody at a door, and their amendments
+//! - `identity`: which numbers belong to the same person
+//! - `reckon`: from readings to stints and days
 
 mod identity;
 mod reading;
@@ -14,5 +12,5 @@ mod reckon;
 #[cfg(test)]
 mod properties;
 
-pub use reading::{Card, KINDS, Reading, readings};
+pub use reading::{KINDS, Reading, readings};
 pub use reckon::{Anomaly, Day, Method, Rules, Stint, reckon};

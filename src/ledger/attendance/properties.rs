@@ -1,4 +1,4 @@
-//! Hours reckoned on days that are known by heart, and what must hold on all others.
+//! Hours of days whose result is known, and properties of all others.
 
 use jiff::civil::time;
 use jiff::tz::TimeZone;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::{Direction, PersonId};
+use crate::domain::{Card, Direction, PersonId};
 
 fn rules(zone: &str) -> Rules {
     Rules {
@@ -51,11 +51,11 @@ fn read(zone: &TimeZone, text: &str) -> Vec<Reading> {
 }
 
 /// Date, hours, whether open, anomalies: long after.
-fn told(rules: &Rules, text: &str) -> Vec<(String, f64, bool, String)> {
-    told_at(rules, text, "2027-01-01T00:00:00Z")
+fn summary(rules: &Rules, text: &str) -> Vec<(String, f64, bool, String)> {
+    summary_at(rules, text, "2027-01-01T00:00:00Z")
 }
 
-fn told_at(rules: &Rules, text: &str, now: &str) -> Vec<(String, f64, bool, String)> {
+fn summary_at(rules: &Rules, text: &str, now: &str) -> Vec<(String, f64, bool, String)> {
     let days = reckon(&read(&rules.zone, text), rules, now.parse().unwrap());
     days.iter()
         .map(|day| {
@@ -73,7 +73,7 @@ fn day(date: &str, hours: f64, open: bool, anomalies: &str) -> (String, f64, boo
 fn a_plain_day_with_a_break() {
     let rules = rules("Europe/Berlin");
     let text = "in 2026-05-04T08:00 out 2026-05-04T12:00 in 2026-05-04T12:45 out 2026-05-04T17:00";
-    assert_eq!(told(&rules, text), [day("2026-05-04", 8.25, false, "")]);
+    assert_eq!(summary(&rules, text), [day("2026-05-04", 8.25, false, "")]);
     let days = reckon(&read(&rules.zone, text), &rules, Timestamp::MAX);
     assert_eq!(days[0].gaps, SignedDuration::from_mins(45));
     assert_eq!(days[0].first_in().unwrap().to_string(), "2026-05-04T06:00:00Z");
@@ -84,25 +84,25 @@ fn a_plain_day_with_a_break() {
 fn hours_are_real_on_the_days_when_the_clocks_change() {
     let berlin = rules("Europe/Berlin");
     // 02:00 becomes 03:00; 03:00 becomes 02:00.
-    assert_eq!(told(&berlin, "in 2026-03-29T00:30 out 2026-03-29T08:30"), [day("2026-03-29", 7.0, false, "")]);
-    assert_eq!(told(&berlin, "in 2026-10-25T00:30 out 2026-10-25T08:30"), [day("2026-10-25", 9.0, false, "")]);
-    assert_eq!(told(&berlin, "in 2026-03-28T22:00 out 2026-03-29T06:00"), [day("2026-03-28", 7.0, false, "")]);
+    assert_eq!(summary(&berlin, "in 2026-03-29T00:30 out 2026-03-29T08:30"), [day("2026-03-29", 7.0, false, "")]);
+    assert_eq!(summary(&berlin, "in 2026-10-25T00:30 out 2026-10-25T08:30"), [day("2026-10-25", 9.0, false, "")]);
+    assert_eq!(summary(&berlin, "in 2026-03-28T22:00 out 2026-03-29T06:00"), [day("2026-03-28", 7.0, false, "")]);
     let lord_howe = rules("Australia/Lord_Howe");
     // Half an hour only.
-    assert_eq!(told(&lord_howe, "in 2026-10-04T01:00 out 2026-10-04T05:00"), [day("2026-10-04", 3.5, false, "")]);
+    assert_eq!(summary(&lord_howe, "in 2026-10-04T01:00 out 2026-10-04T05:00"), [day("2026-10-04", 3.5, false, "")]);
 }
 
 #[test]
 fn a_night_shift_belongs_to_the_evening() {
     let mut rules = rules("Europe/Berlin");
     let text = "in 2026-05-04T22:00 out 2026-05-05T06:00";
-    assert_eq!(told(&rules, text), [day("2026-05-04", 8.0, false, "")]);
+    assert_eq!(summary(&rules, text), [day("2026-05-04", 8.0, false, "")]);
     // With a break after midnight, and days that begin at noon.
     rules.day_starts = time(12, 0, 0, 0);
     let text = "in 2026-05-04T22:00 out 2026-05-05T01:00 in 2026-05-05T01:30 out 2026-05-05T06:00";
-    assert_eq!(told(&rules, text), [day("2026-05-04", 7.5, false, "")]);
+    assert_eq!(summary(&rules, text), [day("2026-05-04", 7.5, false, "")]);
     rules.method = Method::FirstLast;
-    assert_eq!(told(&rules, text), [day("2026-05-04", 8.0, false, "")]);
+    assert_eq!(summary(&rules, text), [day("2026-05-04", 8.0, false, "")]);
 }
 
 #[test]
@@ -110,19 +110,19 @@ fn nothing_is_made_up() {
     let rules = rules("UTC");
     let (early, late) = ("2026-05-04T15:00:00Z", "2026-05-05T12:00:00Z");
     let text = "in 2026-05-04T08:00";
-    assert_eq!(told_at(&rules, text, early), [day("2026-05-04", 0.0, true, "")]);
-    assert_eq!(told_at(&rules, text, late), [day("2026-05-04", 0.0, false, "no_out")]);
+    assert_eq!(summary_at(&rules, text, early), [day("2026-05-04", 0.0, true, "")]);
+    assert_eq!(summary_at(&rules, text, late), [day("2026-05-04", 0.0, false, "no_out")]);
     // Somebody on a night shift is still there after midnight.
-    assert_eq!(told_at(&rules, "in 2026-05-04T20:00", "2026-05-05T03:00:00Z"), [day("2026-05-04", 0.0, true, "")]);
-    assert_eq!(told(&rules, "out 2026-05-04T17:00"), [day("2026-05-04", 0.0, false, "out_without_in")]);
+    assert_eq!(summary_at(&rules, "in 2026-05-04T20:00", "2026-05-05T03:00:00Z"), [day("2026-05-04", 0.0, true, "")]);
+    assert_eq!(summary(&rules, "out 2026-05-04T17:00"), [day("2026-05-04", 0.0, false, "out_without_in")]);
     let text = "in 2026-05-04T08:00 in 2026-05-04T13:00 out 2026-05-04T17:00";
-    assert_eq!(told(&rules, text), [day("2026-05-04", 4.0, false, "in_twice")]);
+    assert_eq!(summary(&rules, text), [day("2026-05-04", 4.0, false, "in_twice")]);
     // The out of Monday is missing, and the in of Tuesday.
     let text = "in 2026-05-04T08:00 out 2026-05-05T17:00";
     let expected = [day("2026-05-04", 0.0, false, "no_out"), day("2026-05-05", 0.0, false, "out_without_in")];
-    assert_eq!(told(&rules, text), expected);
+    assert_eq!(summary(&rules, text), expected);
     let text = "in 2026-05-04T06:00 out 2026-05-04T19:00";
-    assert_eq!(told(&rules, text), [day("2026-05-04", 13.0, false, "long_day")]);
+    assert_eq!(summary(&rules, text), [day("2026-05-04", 13.0, false, "long_day")]);
 }
 
 #[test]
@@ -132,17 +132,20 @@ fn a_long_day_is_marked_and_never_torn() {
         rules.long_day = SignedDuration::from_hours(hours);
         let long = if hours < 13 { "long_day" } else { "" };
         let night = "in 2026-07-13T18:30 out 2026-07-14T07:10";
-        assert_eq!(told(&rules, night), [day("2026-07-13", 12.0 + 2.0 / 3.0, false, long)], "{hours}");
+        assert_eq!(summary(&rules, night), [day("2026-07-13", 12.0 + 2.0 / 3.0, false, long)], "{hours}");
         let by_day = "in 2026-07-16T07:00 out 2026-07-16T19:40";
-        assert_eq!(told(&rules, by_day), [day("2026-07-16", 12.0 + 2.0 / 3.0, false, long)], "{hours}");
+        assert_eq!(summary(&rules, by_day), [day("2026-07-16", 12.0 + 2.0 / 3.0, false, long)], "{hours}");
     }
     // A guard's day, handed over late; while it lasts, they are there.
     rules.long_day = SignedDuration::from_hours(12);
-    assert_eq!(told(&rules, "in 2026-07-13T08:00 out 2026-07-14T08:15"), [day("2026-07-13", 24.25, false, "long_day")]);
-    let still = told_at(&rules, "in 2026-07-13T08:00", "2026-07-14T06:00:00Z");
+    assert_eq!(
+        summary(&rules, "in 2026-07-13T08:00 out 2026-07-14T08:15"),
+        [day("2026-07-13", 24.25, false, "long_day")]
+    );
+    let still = summary_at(&rules, "in 2026-07-13T08:00", "2026-07-14T06:00:00Z");
     assert_eq!(still, [day("2026-07-13", 0.0, true, "")]);
     // Who comes again in the morning has gone before.
-    let again = told_at(&rules, "in 2026-07-13T12:00 in 2026-07-14T08:00", "2026-07-14T07:00:00Z");
+    let again = summary_at(&rules, "in 2026-07-13T12:00 in 2026-07-14T08:00", "2026-07-14T07:00:00Z");
     assert_eq!(again, [day("2026-07-13", 0.0, false, "no_out"), day("2026-07-14", 0.0, true, "")]);
 }
 
@@ -161,9 +164,9 @@ fn who_was_enrolled_anew_has_one_day() {
     assert_eq!((days[0].worked, days[0].person), (SignedDuration::from_hours(9), PersonId(9)));
     assert_eq!(days[0].numbers, [PersonId(7), PersonId(9)]);
     // Each day as it was then.
-    let told = |day: &Day| (day.name.clone(), day.card.employee_id.clone().unwrap(), day.card.groups[0].clone());
-    assert_eq!(told(&days[0]), ("Ada".into(), "E042".into(), "staff".into()));
-    assert_eq!(told(&days[1]), ("Ada Lovelace".into(), "E142".into(), "night".into()));
+    let who = |day: &Day| (day.name.clone(), day.card.employee_id.clone().unwrap(), day.card.groups[0].clone());
+    assert_eq!(who(&days[0]), ("Ada".into(), "E042".into(), "staff".into()));
+    assert_eq!(who(&days[1]), ("Ada Lovelace".into(), "E142".into(), "night".into()));
 }
 
 #[test]
@@ -171,12 +174,12 @@ fn the_other_methods() {
     let mut rules = rules("UTC");
     rules.method = Method::Alternate;
     let text = "in 2026-05-04T08:00 in 2026-05-04T12:00 in 2026-05-04T13:00 in 2026-05-04T17:00";
-    assert_eq!(told(&rules, text), [day("2026-05-04", 8.0, false, "")]);
+    assert_eq!(summary(&rules, text), [day("2026-05-04", 8.0, false, "")]);
     let text = "in 2026-05-04T08:00 in 2026-05-04T12:00 in 2026-05-04T13:00";
-    assert_eq!(told(&rules, text), [day("2026-05-04", 4.0, false, "no_out")]);
+    assert_eq!(summary(&rules, text), [day("2026-05-04", 4.0, false, "no_out")]);
     rules.method = Method::FirstLast;
-    assert_eq!(told(&rules, text), [day("2026-05-04", 5.0, false, "")]);
-    assert_eq!(told(&rules, "in 2026-05-04T08:00"), [day("2026-05-04", 0.0, false, "no_out")]);
+    assert_eq!(summary(&rules, text), [day("2026-05-04", 5.0, false, "")]);
+    assert_eq!(summary(&rules, "in 2026-05-04T08:00"), [day("2026-05-04", 0.0, false, "no_out")]);
 }
 
 #[test]
@@ -251,7 +254,7 @@ proptest! {
         let mut twice = readings.clone();
         if let Some(read) = (!readings.is_empty()).then(|| which.get(&readings)) {
             let again = read.at + SignedDuration::from_secs(seconds);
-            // Unless it stretches to the next one, or lies on the other side of somebody's turn.
+            // Unless it stretches to the next one, or is on the other side of a reading in the other direction.
             let near = |other: &&Reading| other.person == read.person && other.record != read.record
                 && other.at.duration_since(read.at).abs() <= SignedDuration::from_mins(5);
             prop_assume!(readings.iter().filter(near).count() == 0);

@@ -1,6 +1,4 @@
-//! From readings to hours: stints, days, and what is odd about them. Plain arithmetic; nothing that was not read is made up.
-//!
-//! Knows nothing of records and of the wall clock: now is an argument.
+//! From readings to hours: stints, days, and their anomalies. A missing reading is never made up; the present time is an argument.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +6,11 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::{Card, Reading};
+use super::Reading;
 pub use crate::domain::AttendanceMethod as Method;
-use crate::domain::{Direction, PersonId};
+use crate::domain::{Card, Direction, PersonId};
 
-/// How hours are reckoned.
+/// How hours are computed.
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub method: Method,
@@ -21,10 +19,10 @@ pub struct Rules {
     /// When a day begins: what comes before belongs to the day before.
     pub day_starts: Time,
     pub zone: TimeZone,
-    /// A longer day is marked, and nothing else.
+    /// A longer day is marked as an anomaly; its hours stay.
     pub long_day: SignedDuration,
-    /// An out this long after its in still belongs to it, also over the end of the day. A later one is not believed: then an out and an
-    /// in are missing in between.
+    /// The longest time from an in to the out that belongs to it, also across the end of the day. After a longer time an out and an in are
+    /// taken to be missing in between.
     pub longest_stint: SignedDuration,
 }
 
@@ -38,32 +36,32 @@ impl Rules {
         }
     }
 
-    /// When the day of that date ends; `None` at the end of time.
+    /// When the day of that date ends; `None` beyond the calendar's last day.
     fn end_of(&self, date: Date) -> Option<Timestamp> {
         let next = date.checked_add(1.day()).ok()?;
         Some(next.to_datetime(self.day_starts).to_zoned_datetime(self.zone.clone()).ok()?.timestamp())
     }
 }
 
-/// What is odd about a day.
+/// What is wrong with a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Anomaly {
-    /// Out without having come in.
+    /// An out without an in before it.
     OutWithoutIn,
-    /// In again without having gone out.
+    /// An in without an out before it.
     InTwice,
-    /// In, and the day is over.
+    /// The day is over, and the last in has no out.
     NoOut,
     /// More hours than the rules expect.
     LongDay,
-    /// A reading without a direction, where the side of the camera is asked for.
+    /// A reading without a direction, where directions come from the camera's side.
     NoDirection,
     /// The device's clock was not set at the time of a reading.
     ClockNotSet,
 }
 
 impl Anomaly {
-    /// The word that exports use.
+    /// As exports write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Anomaly::OutWithoutIn => "out_without_in",
@@ -76,7 +74,7 @@ impl Anomaly {
     }
 }
 
-/// From in to out. One of both may be missing; then it has no hours.
+/// From an in to an out. Either may be missing; then the stint has no hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stint {
     pub came: Option<Reading>,
@@ -84,7 +82,7 @@ pub struct Stint {
 }
 
 impl Stint {
-    /// The time that passed between in and out, also over a change of the clocks. `None` while one is missing.
+    /// The time that passed between in and out, also across a change to or from summer time. `None` while one is missing.
     pub fn lasted(&self) -> Option<SignedDuration> {
         Some(self.came.as_ref()?.at.duration_until(self.went.as_ref()?.at))
     }
@@ -98,9 +96,9 @@ pub struct Day {
     pub person: PersonId,
     /// The numbers that the day's readings have; more than one when they were enrolled anew.
     pub numbers: Vec<PersonId>,
-    /// As they were called last on that day.
+    /// Their last name on that day.
     pub name: String,
-    /// The employee id and the groups as they were last on that day.
+    /// Their last employee id and groups on that day.
     pub card: Card,
     /// By time.
     pub stints: Vec<Stint>,
@@ -108,7 +106,7 @@ pub struct Day {
     pub worked: SignedDuration,
     /// The time between stints that have both ends, added up.
     pub gaps: SignedDuration,
-    /// They came in and may still be there.
+    /// They came in and may still be present.
     pub open: bool,
     /// Each once.
     pub anomalies: Vec<Anomaly>,
@@ -126,7 +124,7 @@ impl Day {
     }
 }
 
-/// All days of everybody who was read, by date and person.
+/// The days of everybody with a reading, by date and person.
 pub fn reckon(readings: &[Reading], rules: &Rules, now: Timestamp) -> Vec<Day> {
     let mut by_person: BTreeMap<PersonId, Vec<&Reading>> = BTreeMap::new();
     for reading in readings {
@@ -168,7 +166,7 @@ struct Who {
 impl Who {
     fn on(date: Date, person: PersonId, readings: &[&Reading], rules: &Rules) -> Who {
         let on_that_day = || readings.iter().filter(|reading| rules.day_of(reading.at) == date);
-        // By the order of the records: an amendment of the morning that is written in the evening knows best.
+        // By the order of the records: an amendment of the morning that was written in the evening is the newest.
         let newest = on_that_day().max_by_key(|reading| reading.record);
         let name = newest.map(|reading| reading.name.clone()).unwrap_or_default();
         let known = on_that_day().filter(|reading| reading.card.is_some()).max_by_key(|reading| reading.record);
@@ -184,7 +182,7 @@ impl Who {
     }
 }
 
-/// A day that is being put together.
+/// A day under construction.
 #[derive(Default)]
 struct Draft {
     stints: Vec<Stint>,
@@ -220,7 +218,8 @@ impl Draft {
         let whole: Vec<&Stint> = self.stints.iter().filter(|stint| stint.lasted().is_some()).collect();
         let worked = sum(whole.iter().filter_map(|stint| stint.lasted()));
         let gaps = sum(whole.windows(2).filter_map(|pair| {
-            Some(pair[0].went.as_ref()?.at.duration_until(pair[1].came.as_ref()?.at)).filter(|gap| gap.is_positive())
+            let [before, after] = pair else { return None };
+            Some(before.went.as_ref()?.at.duration_until(after.came.as_ref()?.at)).filter(|gap| gap.is_positive())
         }));
         if worked > rules.long_day {
             self.note(Anomaly::LongDay);
@@ -240,26 +239,30 @@ fn sum(spans: impl Iterator<Item = SignedDuration>) -> SignedDuration {
     spans.fold(SignedDuration::ZERO, SignedDuration::saturating_add)
 }
 
-/// Readings as they come: an out ends the stint that is open, whatever the day, as long as that is not too long ago. The day of the
-/// stint that is open in the end.
+/// In the order of the readings: an out ends the open stint, also one of the day before, unless that began too long ago. Returns the day of
+/// the stint that is open at the end.
 fn by_side(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft>) -> Option<Date> {
     // The day and the place of the stint that is open.
     let mut open: Option<(Date, usize)> = None;
-    let mut last: [Option<Timestamp>; 2] = [None; 2];
+    // The newest reading in the one direction and in the other.
+    let (mut last_in, mut last_out): (Option<Timestamp>, Option<Timestamp>) = (None, None);
     for reading in readings {
         let date = rules.day_of(reading.at);
         let Some(direction) = reading.direction else {
             days.entry(date).or_default().note(Anomaly::NoDirection);
             continue;
         };
-        let seen = &mut last[usize::from(direction == Direction::Out)];
+        let (seen, other) = match direction {
+            Direction::In => (&mut last_in, &mut last_out),
+            Direction::Out => (&mut last_out, &mut last_in),
+        };
         let double = seen.is_some_and(|before| before.duration_until(reading.at) <= rules.double_read);
         *seen = Some(reading.at);
         if double {
             continue;
         }
-        // The other direction has had its turn: from now on it may come again at once.
-        last[usize::from(direction == Direction::In)] = None;
+        // After a change of direction, the next reading in the other one is no double.
+        *other = None;
         match direction {
             Direction::In => {
                 if let Some((its_date, _)) = open
@@ -291,7 +294,7 @@ fn by_side(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft
     open.map(|(date, _)| date)
 }
 
-/// Readings of one day after the other, whatever their direction. The last day.
+/// Day by day, whatever the readings' directions. Returns the last day.
 fn day_by_day(readings: &[&Reading], rules: &Rules, days: &mut BTreeMap<Date, Draft>) -> Option<Date> {
     let mut by_date: BTreeMap<Date, Vec<&Reading>> = BTreeMap::new();
     let mut last: Option<Timestamp> = None;

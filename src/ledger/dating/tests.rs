@@ -18,7 +18,7 @@ fn record(seq: u64, boot: u128, since_boot: u64, at: u64, synchronised: Option<b
         boot: Uuid::from_u128(boot),
         synchronised,
         kind: "granted".into(),
-        content: json!({}),
+        content: crate::domain::Content::Unknown(json!({})),
         erased: false,
         previous: [0; 32],
         hash: [0; 32],
@@ -31,7 +31,7 @@ fn wall(second: u64) -> SystemTime {
 
 fn timeline(records: &[Record]) -> Timeline {
     let mut timeline = Timeline::default();
-    records.iter().for_each(|record| timeline.tell(record));
+    records.iter().for_each(|record| timeline.add(record));
     timeline
 }
 

@@ -6,8 +6,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::Event;
-use crate::ledger::content::{of, tests::one_of_each};
+use crate::domain::samples::{decided, near, one_of_each};
+use crate::domain::{PersonId, Reason, Verdict};
+
+fn record_of(event: &Event) -> Record {
+    record(event.kind(), event.to_json())
+}
 
 fn record(kind: &str, content: Value) -> Record {
     Record {
@@ -20,7 +24,7 @@ fn record(kind: &str, content: Value) -> Record {
         synchronised: Some(true),
         erased: false,
         kind: kind.to_owned(),
-        content,
+        content: Content::from_json(kind, content),
         previous: [1; 32],
         hash: [2; 32],
     }
@@ -40,13 +44,7 @@ fn control_characters_break_no_line_and_reach_no_terminal() {
 
 #[test]
 fn every_kind_has_its_line() {
-    let lines: Vec<String> = one_of_each()
-        .iter()
-        .map(|event| {
-            let (kind, content) = of(event);
-            explain_in(&record(kind, content), &TimeZone::UTC)
-        })
-        .collect();
+    let lines: Vec<String> = one_of_each().iter().map(|event| explain_in(&record_of(event), &TimeZone::UTC)).collect();
     let expected = [
         "10:32:07 started usher 0.1.0, model net-1, configuration 5f3a",
         "10:32:07 stopped: because",
@@ -116,9 +114,8 @@ fn the_hour_is_local() {
 
 #[test]
 fn a_denial_names_the_nearest() {
-    let (_, mut content) = of(&one_of_each()[2]);
-    content["reason"] = "ambiguous".into();
-    let line = explain_in(&record("denied", content), &TimeZone::UTC);
+    let denied = decided(Verdict::Deny { reason: Reason::Ambiguous }, Some(near()));
+    let line = explain_in(&record_of(&denied), &TimeZone::UTC);
     let expected = "10:32:07 denied at front (ambiguous): nearest Barack Obama 0.62, runner-up Joe Biden 1.21, \
                         3 of 5 frames, 214 ms";
     assert_eq!(line, expected);
@@ -129,7 +126,7 @@ fn an_unknown_kind_or_content_is_still_shown() {
     assert_eq!(explain_in(&record("sneezed", json!({ "at": 3 })), &TimeZone::UTC), r#"10:32:07 sneezed {"at":3}"#);
     for event in one_of_each() {
         for content in [Value::Null, json!([]), json!({ "person": 3, "gates": 4, "frames": [], "verdict": 1 })] {
-            let record = record(of(&event).0, content);
+            let record = record(event.kind(), content);
             assert!(explain_in(&record, &TimeZone::UTC).starts_with("10:32:07 "));
             assert!(receipt_in(&record, &TimeZone::UTC).starts_with("record    12"));
         }
@@ -138,7 +135,7 @@ fn an_unknown_kind_or_content_is_still_shown() {
 
 #[test]
 fn a_receipt_shows_every_gate() {
-    let (kind, content) = of(&one_of_each()[2]);
+    let granted = decided(Verdict::Grant { person: PersonId(7) }, Some(near()));
     let expected = "\
 record    12  019b7e3c-1153-7a10-8b1e-4c0ffee00001
 time      2026-01-02 10:32:07.123 +00:00
@@ -150,14 +147,13 @@ gates     passed  distance   0.62 (at most 0.90)
 previous  0101010101010101010101010101010101010101010101010101010101010101
 hash      0202020202020202020202020202020202020202020202020202020202020202
 ";
-    assert_eq!(receipt_in(&record(kind, content), &TimeZone::UTC), expected);
+    assert_eq!(receipt_in(&record_of(&granted), &TimeZone::UTC), expected);
 }
 
 #[test]
 fn a_receipt_of_anything_else_shows_its_fields() {
-    let enrolled = one_of_each().into_iter().find(|event| matches!(event, Event::Enrolled { .. })).unwrap();
-    let (kind, content) = of(&enrolled);
-    let receipt = receipt_in(&record(kind, content), &TimeZone::UTC);
+    let enrolled = one_of_each().into_iter().find(|event| event.kind() == "enrolled").unwrap();
+    let receipt = receipt_in(&record_of(&enrolled), &TimeZone::UTC);
     for line in ["by        anna\n", "person    Barack Obama (7)\n", "templates 5\n"] {
         assert!(receipt.contains(line), "{receipt}");
     }

@@ -13,21 +13,22 @@ fn recorder(store: &Store, gap: &Path) -> Recorder {
 }
 
 fn event() -> Event {
-    Event::Locked { door: "front".into(), reason: "the pulse is over".into() }
+    Event::Door(DoorEvent::Locked { door: "front".into(), reason: "the pulse is over".into() })
 }
 
 fn unlocked() -> Event {
     let (cause, duration) = (crate::domain::Cause::Grant, Some(Duration::from_secs(1)));
-    Event::Unlocked { door: "front".into(), cause, record: 0, duration, capture_to_door: None }
+    Event::Door(DoorEvent::Unlocked { door: "front".into(), cause, record: 0, duration, capture_to_door: None })
 }
 
 /// The kinds of all records, and for each `journal_back` the numbers of lost events and of lost openings.
 fn reported(store: &Store) -> (Vec<String>, Vec<(u64, u64)>) {
     let records = Journal::open(store).unwrap().list(.., Order::OldestFirst, 1000).unwrap();
-    let gaps = records.iter().filter(|record| record.kind == "journal_back");
-    let counts =
-        |record: &Record| (record.content["lost"].as_u64().unwrap(), record.content["unlocked"].as_u64().unwrap());
-    (records.iter().map(|record| record.kind.clone()).collect(), gaps.map(counts).collect())
+    let gaps = records.iter().filter_map(|record| match record.content.event() {
+        Some(Event::Store(StoreEvent::JournalBack { lost, details, .. })) => Some((*lost, details.unwrap().unlocked)),
+        _ => None,
+    });
+    (records.iter().map(|record| record.kind.clone()).collect(), gaps.collect())
 }
 
 #[test]

@@ -1,28 +1,32 @@
-//! The triplet loss of a linear map and its gradient, by hand.
+//! The triplet loss of a linear map and its gradient, derived by hand.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "triplets are indices of the batch, whose vectors all have the map's dimension"
+)]
 
 use crate::domain::product;
-use crate::train::distance::Distances;
-use crate::train::mining::Triplet;
+use crate::train::mining::{Distances, Triplet};
 
-/// Shorter than this an image of the map has no direction.
-const SHORTEST: f32 = 1e-6;
+/// Smallest length by which an image of the map is divided.
+const MIN_LENGTH: f32 = 1e-6;
 
-/// A batch behind a map.
+/// A batch of vectors, mapped and normalised.
 pub struct Projected {
-    /// Of each picture the unit vector behind the map.
+    /// The unit vector of each picture behind the map.
     units: Vec<Box<[f32]>>,
-    /// Of each the length before it was brought to 1.
+    /// The length of each before it was normalised.
     lengths: Vec<f32>,
 }
 
 impl Projected {
-    /// `batch` behind `matrix`, row by row.
+    /// Maps `batch` by the row-major `matrix`.
     pub fn new(matrix: &[f32], batch: &[&[f32]]) -> Projected {
         let mut projected =
             Projected { units: Vec::with_capacity(batch.len()), lengths: Vec::with_capacity(batch.len()) };
         for vector in batch {
             let mut image = product(matrix, vector);
-            let length = image.iter().map(|v| v * v).sum::<f32>().sqrt().max(SHORTEST);
+            let length = image.iter().map(|v| v * v).sum::<f32>().sqrt().max(MIN_LENGTH);
             image.iter_mut().for_each(|v| *v /= length);
             projected.units.push(image);
             projected.lengths.push(length);
@@ -35,16 +39,16 @@ impl Projected {
         self.units
     }
 
-    /// Between all of the batch, squared.
+    /// The distances between all vectors of the batch.
     pub fn distances(&self) -> Distances {
         Distances::between(&self.units.concat(), self.units.len())
     }
 
-    /// The gradient, with respect to the map, of the mean over the triplets of `max(0, |a - p|^2 - |a - n|^2 + margin)`; as long as the map.
+    /// The gradient of the mean over the triplets of `max(0, |a - p|^2 - |a - n|^2 + margin)` with respect to the matrix, in its layout.
     pub fn gradient(&self, batch: &[&[f32]], distances: &Distances, triplets: &[Triplet], margin: f32) -> Vec<f32> {
-        let dimension = batch[0].len();
+        let dimension = batch.first().map_or(0, |vector| vector.len());
         let share = 2.0 / triplets.len().max(1) as f32;
-        // With respect to the unit vectors first.
+        // First with respect to the unit vectors.
         let mut of_units = vec![vec![0.0f32; dimension]; self.units.len()];
         for &Triplet { anchor, positive, negative } in triplets {
             if distances.squared(anchor, positive) - distances.squared(anchor, negative) + margin <= 0.0 {
@@ -60,9 +64,9 @@ impl Projected {
         let mut of_matrix = vec![0.0f32; dimension * dimension];
         for (place, gradient) in of_units.iter().enumerate().filter(|(_, g)| g.iter().any(|&v| v != 0.0)) {
             let (unit, length) = (&self.units[place], self.lengths[place]);
-            // Only what stands across the unit vector moves it.
+            // Only the component perpendicular to the unit vector matters.
             let along: f32 = gradient.iter().zip(unit).map(|(g, u)| g * u).sum();
-            for (row, (g, u)) in of_matrix.chunks_exact_mut(dimension).zip(gradient.iter().zip(unit)) {
+            for (row, (g, u)) in of_matrix.chunks_exact_mut(dimension.max(1)).zip(gradient.iter().zip(unit)) {
                 let of_image = (g - along * u) / length;
                 row.iter_mut().zip(batch[place]).for_each(|(sum, x)| *sum += of_image * x);
             }
@@ -88,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn the_gradient_is_that_of_finite_differences() {
+    fn the_gradient_agrees_with_finite_differences() {
         let (count, dimension) = (8, 4);
-        let mut draw = fastrand::Rng::with_seed(5);
-        let mut drawn = |count: usize| -> Vec<f32> { (0..count).map(|_| draw.f32() * 2.0 - 1.0).collect() };
+        let mut rng = fastrand::Rng::with_seed(5);
+        let mut random = |count: usize| -> Vec<f32> { (0..count).map(|_| rng.f32() * 2.0 - 1.0).collect() };
         for _ in 0..10 {
-            let rows = drawn(count * dimension);
+            let rows = random(count * dimension);
             let batch: Vec<&[f32]> = rows.chunks_exact(dimension).collect();
-            let matrix = drawn(dimension * dimension);
+            let matrix = random(dimension * dimension);
             let triplets: Vec<Triplet> = (0..count)
                 .map(|a| Triplet { anchor: a, positive: (a + 1) % count, negative: (a + 3) % count })
                 .collect();

@@ -1,15 +1,15 @@
-//! The site head: a linear map behind a frozen embedder, learned by the triplet loss from a site's own people.
+//! The site head: a linear map behind a frozen embedder, trained with the triplet loss on a site's own people.
 //!
-//! A camera, a light or a lens that the embedder's photographs did not have moves everybody's embeddings in the same few directions. A
-//! linear map can make those count less. It has so many figures that it can as well learn the site's people by heart, so it is pulled
-//! towards the map that changes nothing, and judged on people whom it has not seen (`judging`).
+//! A camera, a light or a lens that the embedder was not trained with shifts everyone's embeddings in the same few directions. A linear map can
+//! reduce their weight. Its many parameters could also memorise the site's people, so it is regularised towards the identity and evaluated on
+//! people that it was not trained on (`evaluation`).
 
 mod bootstrap;
+pub mod evaluation;
 mod gradient;
-pub mod judging;
-mod learning;
+mod training;
 
-pub use learning::{HeadPlan, learn};
+pub use training::{HeadPlan, train};
 
 #[cfg(test)]
 mod tests {
@@ -32,23 +32,23 @@ mod tests {
         seed: 1,
     };
 
-    /// People whose photographs differ along the last direction only, by much more than the people do along the others.
+    /// People whose photographs vary along the last dimension by much more than the people differ in the others.
     pub fn disturbed(count: usize, seed: u64) -> Vec<Person> {
         people(count, seed, 3.0)
     }
 
-    /// People whose photographs differ along the last direction as little as along any.
+    /// People whose photographs vary along the last dimension as little as along any other.
     pub fn undisturbed(count: usize, seed: u64) -> Vec<Person> {
         people(count, seed, 0.3)
     }
 
     fn people(count: usize, seed: u64, last: f32) -> Vec<Person> {
-        let mut draw = fastrand::Rng::with_seed(seed);
+        let mut rng = fastrand::Rng::with_seed(seed);
         let person = |_| {
-            let own: Vec<f32> = (0..5).map(|_| draw.f32() - 0.5).collect();
+            let own: Vec<f32> = (0..5).map(|_| rng.f32() - 0.5).collect();
             let vectors = (0..4).map(|_| {
-                let mut vector: Vec<f32> = own.iter().map(|v| v + (draw.f32() - 0.5) * 0.3).collect();
-                vector.push((draw.f32() - 0.5) * last);
+                let mut vector: Vec<f32> = own.iter().map(|v| v + (rng.f32() - 0.5) * 0.3).collect();
+                vector.push((rng.f32() - 0.5) * last);
                 let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
                 vector.iter().map(|v| v / length).collect()
             });

@@ -1,16 +1,16 @@
-//! Which pictures are probably labelled wrongly: in batch after batch they lie farther from their own person than strangers do.
+//! Pictures that are probably labelled wrongly: in most batches they are farther from their own person than strangers are.
 
 use std::collections::BTreeMap;
 
-use super::online::{others, positives};
-use crate::train::distance::Distances;
+use super::Distances;
+use super::select::{others, positives};
 
-/// A picture must have been seen this often before it is suspected.
-const ENOUGH: u32 = 5;
-/// And it must have looked wrong in this share of those batches.
-const MOSTLY: f32 = 0.8;
+/// The number of batches in which a picture must have been seen.
+const MIN_BATCHES: u32 = 5;
+/// The share of those batches in which it must have looked wrong.
+const MIN_SHARE: f32 = 0.8;
 
-/// What was seen of each picture, by its number in the data set.
+/// Counts for each picture, by its index in the data set.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Suspects {
     seen: BTreeMap<usize, Seen>,
@@ -23,46 +23,45 @@ struct Seen {
 }
 
 impl Suspects {
-    /// Looks at a batch. `pictures[i]` is the number in the data set of the i-th of it.
+    /// Counts a batch. `pictures[i]` is the data set's index of the i-th picture.
     ///
-    /// A picture looks wrong when the nearest of its own person is farther than half of the others are: then even its easy
-    /// negatives are nearer than its positives.
-    pub fn look(&mut self, distances: &Distances, labels: &[u32], pictures: &[usize]) {
+    /// A picture looks wrong if more than half of the strangers are nearer than the nearest picture of its own person.
+    pub fn count(&mut self, distances: &Distances, labels: &[u32], pictures: &[usize]) {
         for (place, &picture) in pictures.iter().enumerate() {
             let nearest = positives(labels, place).map(|other| distances.squared(place, other)).min_by(f32::total_cmp);
             let Some(nearest) = nearest else { continue };
-            let (mut nearer, mut count) = (0, 0);
+            let (mut nearer, mut strangers) = (0, 0);
             for other in others(labels, place) {
-                count += 1;
+                strangers += 1;
                 nearer += usize::from(distances.squared(place, other) < nearest);
             }
-            if count > 0 {
+            if strangers > 0 {
                 let seen = self.seen.entry(picture).or_default();
                 seen.batches += 1;
-                seen.wrong += u32::from(2 * nearer > count);
+                seen.wrong += u32::from(2 * nearer > strangers);
             }
         }
     }
 
-    /// The pictures that looked wrong in most of many batches, the surest first.
+    /// The suspected pictures, those with the largest share first.
     pub fn listed(&self) -> Vec<usize> {
         let share = |seen: &Seen| seen.wrong as f32 / seen.batches as f32;
         let mut listed: Vec<(usize, f32)> = self
             .seen
             .iter()
-            .filter(|(_, seen)| seen.batches >= ENOUGH && share(seen) >= MOSTLY)
+            .filter(|(_, seen)| seen.batches >= MIN_BATCHES && share(seen) >= MIN_SHARE)
             .map(|(&picture, seen)| (picture, share(seen)))
             .collect();
         listed.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         listed.into_iter().map(|(picture, _)| picture).collect()
     }
 
-    /// As rows of picture, batches, wrong: for a checkpoint.
+    /// Rows of picture, batches, wrong: for a checkpoint.
     pub fn rows(&self) -> impl Iterator<Item = [u64; 3]> + '_ {
         self.seen.iter().map(|(&picture, seen)| [picture as u64, seen.batches.into(), seen.wrong.into()])
     }
 
-    /// From what `rows` gave.
+    /// Restores the state that `rows` returned.
     pub fn from_rows(rows: impl IntoIterator<Item = [u64; 3]>) -> Self {
         let seen = rows
             .into_iter()
@@ -84,7 +83,7 @@ mod tests {
         let mut suspects = Suspects::default();
         for batch in 0..6 {
             assert_eq!(suspects.listed(), if batch < 5 { vec![] } else { vec![72] });
-            suspects.look(&distances, &labels, &[70, 71, 72, 73, 74]);
+            suspects.count(&distances, &labels, &[70, 71, 72, 73, 74]);
         }
         assert_eq!(Suspects::from_rows(suspects.rows()), suspects);
     }

@@ -1,20 +1,20 @@
-//! FaceNet's Inception-ResNet-v1 (Szegedy et al. 2016, as the FaceNet project has it), with TF-slim's names of its variables.
+//! FaceNet's Inception-ResNet-v1 (Szegedy et al. 2016, as in the FaceNet project), with TF-slim's variable names.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
 use super::pass::{Padding, Pass};
-use super::{Network, Output};
+use super::{Network, NetworkOutput};
 
-/// Side of its pictures in pixels.
+/// Side of its input in pixels.
 pub const SIDE: usize = 160;
-/// What its variables' names begin with.
-pub const ROOT: &str = "InceptionResnetV1";
+/// Prefix of its variables.
+const ROOT: &str = "InceptionResnetV1";
 
-/// A layer of a branch: its name, its kernel's rows and columns, its channels.
+/// A layer of a branch: name, kernel's rows and columns, output channels.
 type Layer = (&'static str, [usize; 2], usize);
 
-/// A residual block: `x + scale * (a convolution of its branches side by side)`.
+/// A residual block: `x + scale * convolution(concatenated branches)`.
 struct Block {
     branches: &'static [&'static [Layer]],
     scale: f32,
@@ -43,7 +43,7 @@ const BLOCK_8: Block = Block {
     scale: 0.20,
 };
 
-/// The last layer of each branch of a reduction strides by two; a branch of max-pooling is added.
+/// In a reduction the last layer of each branch has stride 2, and there is another branch of max-pooling.
 const MIXED_6A: &[&[Layer]] = &[
     &[("Conv2d_1a_3x3", [3, 3], 384)],
     &[("Conv2d_0a_1x1", [1, 1], 192), ("Conv2d_0b_3x3", [3, 3], 192), ("Conv2d_1a_3x3", [3, 3], 256)],
@@ -54,7 +54,7 @@ const MIXED_7A: &[&[Layer]] = &[
     &[("Conv2d_0a_1x1", [1, 1], 256), ("Conv2d_0b_3x3", [3, 3], 256), ("Conv2d_1a_3x3", [3, 3], 256)],
 ];
 
-pub fn run(network: &Network, pass: &mut Pass, images: Tensor<4>) -> Output {
+pub fn run(network: &Network, pass: &mut Pass, images: Tensor<4>) -> NetworkOutput {
     use Padding::{Same, Valid};
     let mut x = images;
     for (name, size, channels, stride, padding) in [
@@ -83,10 +83,10 @@ pub fn run(network: &Network, pass: &mut Pass, images: Tensor<4>) -> Output {
     let dense = pass.dense(kept, &bottleneck, network.dimension, false);
     let embedding = pass.norm(dense, &bottleneck);
     let logits = network.logits(pass, embedding.clone(), "Logits");
-    Output { embedding, logits }
+    NetworkOutput { embedding, logits }
 }
 
-/// Blocks one after the other, each with a ReLU at its end.
+/// A sequence of blocks, each followed by a ReLU.
 fn blocks(pass: &mut Pass, mut x: Tensor<4>, name: &str, count: usize, kind: &Block) -> Tensor<4> {
     for number in 1..=count {
         x = relu(block(pass, x, &format!("{name}_{number}"), kind));
@@ -136,7 +136,7 @@ fn reduction(pass: &mut Pass, x: Tensor<4>, name: &str, branches: &[&[Layer]]) -
     Tensor::cat(parts, 1)
 }
 
-/// The name that Keras's form of the published weights has for a variable, as `Block17_3_Branch_1_Conv2d_0a_1x1_kernel`.
+/// A variable's name in the Keras version of the published weights, such as `Block17_3_Branch_1_Conv2d_0a_1x1_kernel`.
 pub fn keras_name(variable: &str) -> String {
     let inside = variable.strip_prefix("InceptionResnetV1/").unwrap_or(variable);
     let inside = match inside.strip_prefix("Block8/") {

@@ -1,9 +1,8 @@
-//! The networks that can be trained. Each is one function: the run of pictures through its layers (`pass`).
+//! The networks that can be trained. Each is one function that runs pictures through its layers (`pass`).
 
-pub mod deepface;
 pub mod inception_resnet_v1;
 pub mod pass;
-pub mod small;
+pub mod sequential;
 
 use burn::tensor::{Device, Tensor};
 use thiserror::Error;
@@ -11,32 +10,32 @@ use thiserror::Error;
 use self::pass::{Pass, Purpose};
 use super::weights::Weights;
 
-/// What can be trained.
+/// The architectures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// FaceNet's: 160 x 160, 512-D or another size.
     InceptionResnetV1,
-    /// The aligned network of DeepFace: 152 x 152, its descriptor is F7's 4096 figures.
+    /// The aligned network of DeepFace: 152 x 152, 4096-D.
     DeepFace,
-    /// Four convolutions on 64 x 64: learns in minutes, to see how it works.
+    /// Four convolutions on 64 x 64: trains in minutes, for first experiments.
     Small,
 }
 
-/// A network of a size.
+/// An architecture with its sizes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Network {
     pub kind: Kind,
-    /// Figures of an embedding. DeepFace's is 4096, whatever is said here.
+    /// Dimension of an embedding. Ignored for DeepFace, whose dimension is 4096.
     pub dimension: usize,
-    /// People of the softmax layer, 0 without one.
+    /// People of the softmax layer; 0 without one.
     pub classes: usize,
-    /// The share of figures that dropout leaves while learning; 1 for all.
+    /// The share of values that dropout keeps during training; 1 for all.
     pub keep: f32,
 }
 
-/// What comes out of a network.
-pub struct Output {
-    /// Not yet of unit length: batch, dimension.
+/// The results of a network.
+pub struct NetworkOutput {
+    /// Before normalisation: batch, dimension.
     pub embedding: Tensor<2>,
     /// Before the softmax: batch, classes.
     pub logits: Option<Tensor<2>>,
@@ -51,57 +50,57 @@ pub enum NetworkError {
 }
 
 impl Network {
-    /// Side of the square pictures that it takes, in pixels.
+    /// Side of its input in pixels.
     pub fn side(&self) -> usize {
         match self.kind {
             Kind::InceptionResnetV1 => inception_resnet_v1::SIDE,
-            Kind::DeepFace => deepface::SIDE,
-            Kind::Small => small::SIDE,
+            Kind::DeepFace => sequential::DEEPFACE_SIDE,
+            Kind::Small => sequential::SMALL_SIDE,
         }
     }
 
     /// Runs pictures through the network.
-    pub fn run(&self, pass: &mut Pass, images: Tensor<4>) -> Output {
+    pub fn run(&self, pass: &mut Pass, images: Tensor<4>) -> NetworkOutput {
         match self.kind {
             Kind::InceptionResnetV1 => inception_resnet_v1::run(self, pass, images),
-            Kind::DeepFace => deepface::run(self, pass, images),
-            Kind::Small => small::run(self, pass, images),
+            Kind::DeepFace => sequential::deepface(self, pass, images),
+            Kind::Small => sequential::small(self, pass, images),
         }
     }
 
-    /// Makes the weights that are missing, and checks the others.
+    /// Creates the missing weights, and checks the others.
     ///
     /// # Errors
-    ///
-    /// When a weight that is there has another shape.
-    pub fn found(&self, weights: &mut Weights, device: &Device, draw: &mut fastrand::Rng) -> Result<(), NetworkError> {
+    /// An existing weight has another shape.
+    pub fn initialise(
+        &self,
+        weights: &mut Weights,
+        device: &Device,
+        rng: &mut fastrand::Rng,
+    ) -> Result<(), NetworkError> {
         let side = self.side();
-        let mut pass = Pass::new(Purpose::Found, device, weights, draw);
+        let mut pass = Pass::new(Purpose::Initialise, device, weights, rng);
         let picture = pass.images(vec![0.0; side * side * 3], side);
         self.run(&mut pass, picture);
-        pass.end()
+        pass.finish()
     }
 
-    /// Of weights that were found somewhere, under FaceNet's names or Keras's, those that the network has, by its own names, but for those of
-    /// the layers in `anew`; and how many are missing.
-    ///
-    /// # Errors
-    ///
-    /// Never for weights of this network; when layers contradict each other.
-    pub fn take(&self, found: &Weights, anew: &[String]) -> Result<(Weights, usize), NetworkError> {
+    /// From `available` weights under FaceNet's names or Keras's, selects those of this network under its own names, except those of the layers in
+    /// `anew`. Returns them with the number of missing ones.
+    pub fn select_weights(&self, available: &Weights, anew: &[String]) -> Result<(Weights, usize), NetworkError> {
         let mut own = Weights::new();
-        self.found(&mut own, &Device::flex(), &mut fastrand::Rng::with_seed(0))?;
+        self.initialise(&mut own, &Device::flex(), &mut fastrand::Rng::with_seed(0))?;
         let is_anew = |name: &str| anew.iter().any(|layer| name.split('/').any(|part| part == layer));
-        let mut taken = Weights::new();
+        let mut selected = Weights::new();
         for name in own.keys().filter(|name| !is_anew(name)) {
-            let array = found.get(name).or_else(|| found.get(&inception_resnet_v1::keras_name(name)));
-            taken.extend(array.map(|array| (name.clone(), array.clone())));
+            let array = available.get(name).or_else(|| available.get(&inception_resnet_v1::keras_name(name)));
+            selected.extend(array.map(|array| (name.clone(), array.clone())));
         }
-        let missing = own.len() - taken.len();
-        Ok((taken, missing))
+        let missing = own.len() - selected.len();
+        Ok((selected, missing))
     }
 
-    /// The softmax layer's logits, where there is one. It comes last in a run and is not exported.
+    /// The softmax layer's logits, if there is one. It is the last layer and is not exported.
     fn logits(&self, pass: &mut Pass, x: Tensor<2>, name: &str) -> Option<Tensor<2>> {
         (self.classes > 0).then(|| pass.dense(x, name, self.classes, true))
     }

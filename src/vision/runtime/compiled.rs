@@ -1,6 +1,4 @@
-//! LiteRT's compiled model with its buffers: the unsafe half of a network.
-//!
-//! Knows nothing of what the numbers mean.
+//! LiteRT's compiled model with its buffers, behind a safe interface.
 
 use std::ffi::{CString, c_int, c_void};
 use std::ops::Deref;
@@ -11,9 +9,9 @@ use edgefirst_tflite_sys::litert::{
     TensorBufferRequirements,
 };
 
-use super::RuntimeError;
-use super::litert::{Api, FLOAT32, INT8, Layout, TensorType, check, take_turn};
-use super::network::{InputForm, Pixels};
+use super::error::RuntimeError;
+use super::input::{InputForm, Pixels};
+use super::litert::{Api, FLOAT32, INT8, Layout, TensorType, check, lock_building};
 
 /// `kLiteRtTensorBufferLockModeRead` and `…Write`.
 const LOCK_READ: u32 = 0;
@@ -62,10 +60,10 @@ impl Compiled {
             _file: file.clone(),
         };
         let built = {
-            let _turn = take_turn();
+            let _building = lock_building();
             this.build(&file, form.shape(shape), form.pixels, hardware, threads)
         };
-        // What was built half is freed by `this`, which takes a turn of its own.
+        // If building failed, dropping `this` frees what exists. It takes the lock itself.
         built.map(|()| this)
     }
 
@@ -149,7 +147,7 @@ impl Compiled {
         Ok(signature)
     }
 
-    /// The input must be one tensor of the right type and rank, the outputs floats. Returns the outputs' element types.
+    /// Checks that the input is one tensor of the right type and rank, and the outputs are floats. Returns the outputs' element types.
     fn check_form(&self, signature: Signature, shape: [usize; 4], pixels: Pixels) -> Result<Vec<u32>, RuntimeError> {
         let fns = &self.api.fns;
         let (mut inputs, mut outputs) = (0, 0);
@@ -179,15 +177,18 @@ impl Compiled {
                 )));
             }
             let dimensions = input.layout.dimensions();
-            if dimensions.len() != 4 || dimensions[3] as usize != shape[3] {
-                let values = shape[3];
+            let [_, asked_rows, asked_columns, values] = shape;
+            let &[batch, rows, columns, channels] = dimensions else {
+                return Err(RuntimeError::WrongForm(format!("its input is {dimensions:?}, expected four dimensions")));
+            };
+            if channels as usize != values {
                 return Err(RuntimeError::WrongForm(format!(
                     "its input is {dimensions:?}, expected [batch, rows, columns, {values}]"
                 )));
             }
-            let fits = |axis: usize| dimensions[axis] < 0 || dimensions[axis] as usize == shape[axis];
-            let dynamic = dimensions[..3].iter().any(|&d| d < 0);
-            if dynamic && !(1..3).all(|axis| fits(axis) || dimensions[axis] <= 1) {
+            let fits = |side: i32, asked: usize| side <= 1 || side as usize == asked;
+            let dynamic = [batch, rows, columns].iter().any(|&side| side < 0);
+            if dynamic && !(fits(rows, asked_rows) && fits(columns, asked_columns)) {
                 return Err(RuntimeError::WrongForm(format!("its input is {dimensions:?}, asked for {shape:?}")));
             }
             (0..outputs)
@@ -239,11 +240,11 @@ impl Compiled {
         self.outputs.iter().map(|output| output.shape.clone()).collect()
     }
 
-    /// Lets `write` fill the input.
+    /// Calls `write` with the input's memory.
     pub fn write_input(&mut self, write: impl FnOnce(&mut [u8])) -> Result<(), RuntimeError> {
         let mut address: *mut c_void = std::ptr::null_mut();
-        // SAFETY: the buffer is live and at least `input_bytes` long (checked in `new`); nobody else maps it while `self` is
-        // borrowed mutably; it is unlocked before anything else uses it.
+        // SAFETY: the buffer is live and at least `input_bytes` long (checked in `new`); nothing else maps it while `self` is borrowed
+        // mutably; it is unlocked before anything else uses it.
         unsafe {
             check("LiteRtLockTensorBuffer", {
                 (self.api.fns.lock_tensor_buffer)(self.input, &raw mut address, LOCK_WRITE)
@@ -270,13 +271,13 @@ impl Compiled {
         })
     }
 
-    /// Maps output `index`.
+    /// Maps output `index` into memory.
     pub fn read_output(&self, index: usize) -> Result<Mapped<'_>, RuntimeError> {
         let output =
             self.outputs.get(index).ok_or_else(|| RuntimeError::WrongForm(format!("it has no output {index}")))?;
         let mut address: *mut c_void = std::ptr::null_mut();
-        // SAFETY: the buffer is live and holds `floats` floats (checked in `new`), aligned to 64 bytes by LiteRT; `run` needs
-        // `&mut self`, so nothing writes while the view lives.
+        // SAFETY: the buffer is live and holds `floats` floats (checked in `new`), aligned to 64 bytes by LiteRT; `run` needs `&mut self`,
+        // so nothing writes while the slice is borrowed.
         let floats = unsafe {
             check("LiteRtLockTensorBuffer", {
                 (self.api.fns.lock_tensor_buffer)(output.buffer, &raw mut address, LOCK_READ)
@@ -286,7 +287,7 @@ impl Compiled {
         Ok(Mapped { floats, compiled: self, buffer: output.buffer })
     }
 
-    /// Whether the hardware that was asked for took the whole graph.
+    /// Whether the requested hardware runs the whole graph.
     pub fn fully_accelerated(&self) -> bool {
         let mut fully = false;
         // SAFETY: the compiled model is live; the out-parameter is valid.
@@ -295,7 +296,7 @@ impl Compiled {
     }
 }
 
-/// A view of one output; ends its mapping when dropped.
+/// The floats of one output; unmapped when dropped.
 pub(super) struct Mapped<'a> {
     floats: &'a [f32],
     compiled: &'a Compiled,
@@ -318,7 +319,7 @@ impl Drop for Mapped<'_> {
 
 impl Drop for Compiled {
     fn drop(&mut self) {
-        let _turn = take_turn();
+        let _building = lock_building();
         let fns = &self.api.fns;
         // SAFETY: each handle was made in `new`, is freed once, and in the order of use: buffers, compiled model, model.
         unsafe {

@@ -1,6 +1,4 @@
-//! The LiteRT C API, loaded at run time: one table of function pointers and the error words.
-//!
-//! Knows nothing of models or pictures. All `unsafe` of the program is in this folder.
+//! The LiteRT C API, loaded at run time: a table of function pointers, an environment, and the meaning of status codes.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
@@ -11,9 +9,9 @@ use edgefirst_tflite_sys::litert::{
 };
 use libloading::Library;
 
-use super::RuntimeError;
+use super::error::RuntimeError;
 
-/// What `edgefirst_tflite_sys::litert` does not carry; each was found by its name in `litert/c/*.h` of LiteRT 2.3.
+/// Functions that `edgefirst_tflite_sys::litert` lacks, with the signatures of `litert/c/*.h` in LiteRT 2.3.
 #[derive(Clone, Copy)]
 pub(super) struct Extras {
     pub create_opaque_options: unsafe extern "C" fn(
@@ -39,14 +37,15 @@ pub(super) struct Layout {
 impl Layout {
     pub const EMPTY: Layout = Layout { rank_and_flag: 0, dimensions: [0; 8], strides: [0; 8] };
 
+    /// Without strides; of more than eight `dimensions` the rest is ignored.
     pub fn dense(dimensions: &[i32]) -> Layout {
         let mut layout = Layout { rank_and_flag: dimensions.len() as u8 & 0x7f, ..Layout::EMPTY };
-        layout.dimensions[..dimensions.len()].copy_from_slice(dimensions);
+        layout.dimensions.iter_mut().zip(dimensions).for_each(|(own, &given)| *own = given);
         layout
     }
 
     pub fn dimensions(&self) -> &[i32] {
-        &self.dimensions[..usize::from(self.rank_and_flag & 0x7f).min(8)]
+        self.dimensions.get(..usize::from(self.rank_and_flag & 0x7f)).unwrap_or(&self.dimensions)
     }
 }
 
@@ -81,17 +80,17 @@ struct Any {
 
 const _: () = assert!(size_of::<EnvOption>() == 24 && std::mem::offset_of!(EnvOption, value) == 8);
 
-/// Where vendors' compilers and dispatch libraries, and LiteRT's own accelerators, are looked for.
+/// Where LiteRT looks for vendors' compilers and dispatch libraries, and for its own accelerators.
 const OPTION_COMPILER_PLUGIN_DIR: u32 = 0;
 const OPTION_DISPATCH_DIR: u32 = 1;
 const OPTION_RUNTIME_LIBRARY_DIR: u32 = 22;
 const OPTION_MIN_LOGGER_SEVERITY: u32 = 25;
 const ANY_INT: u32 = 2;
 const ANY_STRING: u32 = 8;
-/// `kLiteRtLogSeverityError`: LiteRT's own chatter stays off our log.
+/// `kLiteRtLogSeverityError`: LiteRT logs errors only.
 const SEVERITY_ERROR: u64 = 4;
 
-/// The library's functions and one environment, kept until the last user is gone.
+/// The library's functions and one environment, which is destroyed when the last network that uses it is dropped.
 pub(super) struct Api {
     pub fns: LiteRtFunctions,
     pub extras: Extras,
@@ -99,11 +98,11 @@ pub(super) struct Api {
     pub path: PathBuf,
 }
 
-/// Held while LiteRT makes or frees something: it promises nothing about two threads that do so at once.
+/// Held while LiteRT creates or frees something: it does not document that two threads may do so at once.
 static BUILDING: Mutex<()> = Mutex::new(());
 
-/// One thread at a time makes or frees what LiteRT keeps. (Runs need no turn: each network has one owner.)
-pub(super) fn take_turn() -> MutexGuard<'static, ()> {
+/// Serialises creating and freeing LiteRT's objects. (Running a network needs no lock: each has one owner.)
+pub(super) fn lock_building() -> MutexGuard<'static, ()> {
     BUILDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -113,13 +112,13 @@ unsafe impl Send for Api {}
 unsafe impl Sync for Api {}
 
 impl Api {
-    /// Loads `path` and creates an environment: for the CPU alone, or with every `accelerated` library that lies beside it.
+    /// Loads `path` and creates an environment: for the CPU alone, or, if `accelerated`, with the accelerator libraries beside it.
     pub fn load(path: &Path, accelerated: bool) -> Result<Arc<Api>, RuntimeError> {
-        let _turn = take_turn();
+        let _building = lock_building();
         let unloadable = |why: String| RuntimeError::Unloadable { path: path.to_owned(), why };
-        // SAFETY: LiteRT's initialisers have no preconditions. A file that is not LiteRT fails below at its first symbol.
+        // SAFETY: LiteRT's initialisers have no preconditions. A library that is not LiteRT fails below at its first symbol.
         let library = unsafe { Library::new(path) }.map_err(|e| unloadable(e.to_string()))?;
-        // SAFETY: the library stays loaded for good (below).
+        // SAFETY: the library is never unloaded (below).
         let fns = unsafe { LiteRtFunctions::try_load(&library) }.map_err(|e| unloadable(e.to_string()))?;
         macro_rules! symbol {
             ($name:literal) => {
@@ -135,7 +134,7 @@ impl Api {
             output_layouts: symbol!("LiteRtGetCompiledModelOutputTensorLayouts"),
         };
         let mut environment: Environment = std::ptr::null_mut();
-        // The accelerators' own libraries lie beside LiteRT's.
+        // The accelerators' libraries are installed beside LiteRT's.
         let folder = path.parent().and_then(|p| std::ffi::CString::new(p.as_os_str().as_encoded_bytes()).ok());
         let mut options =
             vec![EnvOption { tag: OPTION_MIN_LOGGER_SEVERITY, value: Any { kind: ANY_INT, bits: SEVERITY_ERROR } }];
@@ -156,7 +155,7 @@ impl Api {
         Ok(Arc::new(Api { fns, extras, environment, path: path.to_owned() }))
     }
 
-    /// The accelerators that registered themselves: name and hardware bits.
+    /// The registered accelerators: name and hardware bits.
     pub fn accelerators(&self) -> Vec<(String, HwAcceleratorSet)> {
         let mut count: ParamIndex = 0;
         // SAFETY: out-parameters are valid; names are borrowed from the environment and copied at once.
@@ -181,8 +180,8 @@ impl Api {
 
 impl Drop for Api {
     fn drop(&mut self) {
-        let _turn = take_turn();
-        // SAFETY: created in `load`, destroyed once, and nothing made from it lives on: networks hold an `Arc` of this.
+        let _building = lock_building();
+        // SAFETY: created in `load`, destroyed once, and nothing made from it is left: networks hold an `Arc` of this.
         unsafe { (self.fns.destroy_environment)(self.environment) }
     }
 }

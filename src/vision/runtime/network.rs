@@ -1,115 +1,34 @@
 //! One compiled network of one fixed input shape, with its buffers.
-//!
-//! Knows nothing of what the numbers mean.
 
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::Arc;
 
 use edgefirst_tflite_sys::litert::HwAcceleratorSet;
 
-use super::RuntimeError;
-use super::avx2;
+use super::avx2::{KernelNetwork, Kernels};
 use super::classic::Classic;
 use super::compiled::{Compiled, Mapped};
+use super::error::RuntimeError;
+use super::input::InputForm;
 use super::litert::Api;
-use super::windows::Windows;
-
-/// The type of a network's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ElementType {
-    Int8,
-    Float32,
-}
-
-/// How an RGB byte becomes an input value.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pixels {
-    /// An int8 input that holds `(pixel - 128) / 128`: scale 1/128, zero point 0, so the byte only flips its top bit.
-    Int8,
-    /// A float input that holds `(pixel - mean) / std`.
-    Float { mean: f32, std: f32 },
-}
-
-impl Pixels {
-    /// The element type that goes with it.
-    pub fn element_type(self) -> ElementType {
-        match self {
-            Pixels::Int8 => ElementType::Int8,
-            Pixels::Float { .. } => ElementType::Float32,
-        }
-    }
-
-    pub(super) fn bytes(self) -> usize {
-        match self {
-            Pixels::Int8 => 1,
-            Pixels::Float { .. } => 4,
-        }
-    }
-}
-
-/// What an input holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct InputForm {
-    pub pixels: Pixels,
-    pub windows: Windows,
-}
-
-impl InputForm {
-    /// Plain pictures.
-    pub fn plain(pixels: Pixels) -> InputForm {
-        InputForm { pixels, windows: Windows::PIXELS }
-    }
-
-    /// The input's shape for pictures of `[batch, rows, columns, 3]`.
-    pub(super) fn shape(self, pictures: [usize; 4]) -> [usize; 4] {
-        self.windows.shape(pictures)
-    }
-
-    /// Bytes of an input for pictures of `[batch, rows, columns, 3]`.
-    pub(super) fn bytes(self, pictures: [usize; 4]) -> usize {
-        self.shape(pictures).iter().product::<usize>() * self.pixels.bytes()
-    }
-
-    /// Writes the pictures in `rgb`, each of `rows` by `columns` pixels, as input values over the first bytes of `input`.
-    pub(super) fn write(self, rgb: &[u8], [rows, columns]: [usize; 2], input: &mut [u8]) {
-        let (picture, laid) = (rows * columns * 3, self.bytes([1, rows, columns, 3]));
-        for (rgb, input) in rgb.chunks_exact(picture).zip(input.chunks_exact_mut(laid)) {
-            match self.pixels {
-                Pixels::Int8 => {
-                    self.windows.lay(rgb, columns, input);
-                    input.iter_mut().for_each(|value| *value ^= 0x80);
-                }
-                Pixels::Float { mean, std } => {
-                    // The bytes lie at the end of the room for the values: each is read before its place is written.
-                    let bytes = laid / 4 * 3;
-                    self.windows.lay(rgb, columns, &mut input[bytes..]);
-                    for i in 0..laid / 4 {
-                        let value = (f32::from(input[bytes + i]) - mean) / std;
-                        input[i * 4..][..4].copy_from_slice(&value.to_ne_bytes());
-                    }
-                }
-            }
-        }
-    }
-}
 
 /// A network with RGB bytes in (`[batch, rows, columns, 3]`) and float tensors out.
-pub struct Network {
-    engine: Engine,
+pub struct CompiledNetwork {
+    backend: Backend,
     form: InputForm,
     shape: [usize; 4],
     outputs: Vec<Vec<usize>>,
 }
 
-enum Engine {
+enum Backend {
     LiteRt(Compiled),
     Classic(Classic),
-    /// Kernels of our own.
-    Avx2(avx2::Network),
+    Avx2(KernelNetwork),
 }
 
-impl Network {
-    /// Compiles `file` for `shape` = `[batch, rows, columns, 3]` on the hardware bits of LiteRT, with `threads` for the CPU.
+impl CompiledNetwork {
+    /// Compiles `file` for `shape` = `[batch, rows, columns, 3]` on LiteRT's `hardware` bits, with `threads` for the CPU.
     pub(super) fn compile(
         api: &Arc<Api>,
         file: &Arc<[u8]>,
@@ -117,32 +36,32 @@ impl Network {
         form: InputForm,
         hardware: HwAcceleratorSet,
         threads: usize,
-    ) -> Result<Network, RuntimeError> {
+    ) -> Result<CompiledNetwork, RuntimeError> {
         looks_like_tflite(file)?;
         let compiled = Compiled::new(api.clone(), file.clone(), shape, form, hardware, threads)?;
         let outputs = compiled.output_shapes();
-        Ok(Network { engine: Engine::LiteRt(compiled), form, shape, outputs })
+        Ok(CompiledNetwork { backend: Backend::LiteRt(compiled), form, shape, outputs })
     }
 
     /// Compiles `file` for an external delegate of classic TensorFlow Lite.
     pub(super) fn with_delegate(
-        delegate: &std::path::Path,
+        delegate: &Path,
         file: &Arc<[u8]>,
         shape: [usize; 4],
         form: InputForm,
         threads: usize,
-    ) -> Result<Network, RuntimeError> {
+    ) -> Result<CompiledNetwork, RuntimeError> {
         looks_like_tflite(file)?;
         let classic = Classic::new(delegate, file, shape, form, threads)?;
         let outputs = classic.output_shapes();
-        Ok(Network { engine: Engine::Classic(classic), form, shape, outputs })
+        Ok(CompiledNetwork { backend: Backend::Classic(classic), form, shape, outputs })
     }
 
-    /// The network with kernels of our own; `None` when they do not take such pictures.
-    pub(super) fn with_kernels(kernels: &avx2::Kernels, shape: [usize; 4], form: InputForm) -> Option<Network> {
+    /// The network on usher's own kernels; `None` if they do not support pictures of this shape.
+    pub(super) fn with_kernels(kernels: &Kernels, shape: [usize; 4], form: InputForm) -> Option<CompiledNetwork> {
         let network = kernels.network(shape)?;
         let outputs = network.output_shapes();
-        Some(Network { engine: Engine::Avx2(network), form, shape, outputs })
+        Some(CompiledNetwork { backend: Backend::Avx2(network), form, shape, outputs })
     }
 
     /// `[batch, rows, columns, 3]`.
@@ -155,7 +74,7 @@ impl Network {
         &self.outputs
     }
 
-    /// Runs on `rgb`, whole pictures and at most a batch of them; what is missing of the batch keeps its former values.
+    /// Runs on `rgb`: whole pictures, at most a batch of them. With fewer, the rest of the batch keeps its previous values.
     pub fn run(&mut self, rgb: &[u8]) -> Result<(), RuntimeError> {
         let room: usize = self.shape.iter().product();
         if rgb.len() > room {
@@ -163,56 +82,55 @@ impl Network {
         }
         let [_, rows, columns, _] = self.shape;
         let write = |input: &mut [u8]| self.form.write(rgb, [rows, columns], input);
-        match &mut self.engine {
-            Engine::LiteRt(compiled) => {
+        match &mut self.backend {
+            Backend::LiteRt(compiled) => {
                 compiled.write_input(write)?;
                 compiled.run()
             }
-            Engine::Classic(classic) => classic.run(write),
-            Engine::Avx2(network) => {
+            Backend::Classic(classic) => classic.run(write),
+            Backend::Avx2(network) => {
                 network.run(rgb);
                 Ok(())
             }
         }
     }
 
-    /// The floats of output `index`, row-major in the shape that [`Network::outputs`] tells.
-    pub fn output(&self, index: usize) -> Result<Output<'_>, RuntimeError> {
-        match &self.engine {
-            Engine::LiteRt(compiled) => compiled.read_output(index).map(|mapped| Output(View::Mapped(mapped))),
-            Engine::Classic(classic) => classic.output(index).map(|floats| Output(View::Copied(floats))),
-            Engine::Avx2(network) => {
-                let floats = network.output(index);
-                let floats = floats.ok_or_else(|| RuntimeError::WrongForm(format!("it has no output {index}")))?;
-                Ok(Output(View::Copied(floats)))
+    /// The floats of output `index`, row-major in the shape that [`CompiledNetwork::outputs`] gives.
+    pub fn output(&self, index: usize) -> Result<OutputFloats<'_>, RuntimeError> {
+        let floats = match &self.backend {
+            Backend::LiteRt(compiled) => return compiled.read_output(index).map(|m| OutputFloats(Floats::Mapped(m))),
+            Backend::Classic(classic) => classic.output(index)?,
+            Backend::Avx2(network) => {
+                network.output(index).ok_or_else(|| RuntimeError::WrongForm(format!("it has no output {index}")))?
             }
-        }
+        };
+        Ok(OutputFloats(Floats::Borrowed(floats)))
     }
 
-    /// Whether the hardware that was asked for took the whole graph.
+    /// Whether the requested hardware runs the whole graph.
     pub(super) fn fully_accelerated(&self) -> bool {
-        match &self.engine {
-            Engine::LiteRt(compiled) => compiled.fully_accelerated(),
-            Engine::Classic(_) | Engine::Avx2(_) => true,
+        match &self.backend {
+            Backend::LiteRt(compiled) => compiled.fully_accelerated(),
+            Backend::Classic(_) | Backend::Avx2(_) => true,
         }
     }
 }
 
-/// The floats of one output.
-pub struct Output<'a>(View<'a>);
+/// The floats of one output; dereferences to a slice. Borrows the network, so it cannot run while this is alive.
+pub struct OutputFloats<'a>(Floats<'a>);
 
-enum View<'a> {
-    /// LiteRT's own memory, mapped while this lives.
+enum Floats<'a> {
+    /// LiteRT's own memory, mapped until this is dropped.
     Mapped(Mapped<'a>),
-    Copied(&'a [f32]),
+    Borrowed(&'a [f32]),
 }
 
-impl Deref for Output<'_> {
+impl Deref for OutputFloats<'_> {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
         match &self.0 {
-            View::Mapped(mapped) => mapped,
-            View::Copied(floats) => floats,
+            Floats::Mapped(mapped) => mapped,
+            Floats::Borrowed(floats) => floats,
         }
     }
 }

@@ -1,10 +1,10 @@
-//! In place of `avx2` on other processors: no network has kernels of its own here, and LiteRT runs them all.
+//! Replaces `avx2` on other processors: usher has no kernels for them, so LiteRT runs every network.
 
 use std::convert::Infallible;
 
-use super::network::InputForm;
+use super::input::InputForm;
 
-/// What there is none of.
+/// Never created.
 #[derive(Clone)]
 pub(super) struct Kernels(Infallible);
 
@@ -13,19 +13,19 @@ impl Kernels {
         None
     }
 
-    pub fn are_ahead() -> bool {
+    pub fn are_faster() -> bool {
         false
     }
 
-    pub fn network(&self, _: [usize; 4]) -> Option<Network> {
+    pub fn network(&self, _: [usize; 4]) -> Option<KernelNetwork> {
         match self.0 {}
     }
 }
 
-/// What there is none of.
-pub(super) struct Network(Infallible);
+/// Never created.
+pub(super) struct KernelNetwork(Infallible);
 
-impl Network {
+impl KernelNetwork {
     pub fn output_shapes(&self) -> Vec<Vec<usize>> {
         match self.0 {}
     }

@@ -1,13 +1,12 @@
-//! Whether LiteRT can run on this processor, found out before it is loaded: it does not ask itself, and ends with SIGILL.
-//!
-//! Reads what the kernel says in `/proc/cpuinfo`. Knows nothing of networks.
+//! Whether this processor can run LiteRT, from `/proc/cpuinfo`. Checked before LiteRT is loaded, because LiteRT does not check for itself
+//! and dies with SIGILL.
 
-/// What the kernel says of the processor.
+/// The processor as `/proc/cpuinfo` describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Processor {
-    /// Its name, where the kernel gives one.
+    /// Its name, if the kernel gives one.
     pub name: Option<String>,
-    /// In small letters; empty where the kernel gives none.
+    /// In lower case; empty if the kernel lists none.
     features: Vec<String>,
 }
 
@@ -17,7 +16,7 @@ impl Processor {
         Processor::read(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
     }
 
-    /// As the text of a `/proc/cpuinfo` says it, of the first processor.
+    /// The first processor in the text of a `/proc/cpuinfo`.
     pub fn read(cpuinfo: &str) -> Processor {
         let field = |names: &[&str]| {
             let pairs = cpuinfo.lines().filter_map(|line| line.split_once(':'));
@@ -33,8 +32,7 @@ impl Processor {
         }
     }
 
-    /// Why LiteRT cannot run here, in words; `None` where it can, and where the kernel says nothing. `arch` is as in
-    /// [`std::env::consts::ARCH`].
+    /// Why LiteRT cannot run here; `None` if it can, or if the kernel lists no features. `arch` is as in [`std::env::consts::ARCH`].
     pub fn lacks(&self, arch: &str) -> Option<String> {
         let needed: &[&str] = match arch {
             "x86_64" | "x86" => &["sse4_1"],
@@ -46,28 +44,25 @@ impl Processor {
             return None;
         }
         let missing = needed.iter().find(|feature| !self.has(feature))?;
-        let (called, old) = match *missing {
-            "sse4_1" => ("SSE4.1", "Intel's since 2008 and AMD's since 2011 have it"),
-            "neon" => ("NEON", "those of the Raspberry Pi 1 and the first Zero do not have it"),
-            _ => ("Advanced SIMD", "all ARM boards that are supported have it"),
+        let (feature, hint) = match *missing {
+            "sse4_1" => ("SSE4.1", "Intel processors have it since 2008, AMD processors since 2011"),
+            "neon" => ("NEON", "the Raspberry Pi 1 and the first Zero do not have it"),
+            _ => ("Advanced SIMD", "all supported ARM boards have it"),
         };
-        Some(format!(
-            "{} has no {called}, without which LiteRT cannot run ({old}): use another computer",
-            self.called()
-        ))
+        Some(format!("{} has no {feature}, which LiteRT needs ({hint}): use another computer", self.description()))
     }
 
-    /// Why LiteRT's answers may be wrong here without an error, in words.
+    /// Why LiteRT may silently give wrong results here; `None` if there is no such reason.
     pub fn doubtful(&self) -> Option<String> {
         let sve = self.has("sve") || self.has("sve2");
-        sve.then(|| format!("{} has SVE, with which LiteRT's networks were seen to find no face", self.called()))
+        sve.then(|| format!("{} has SVE, on which LiteRT's networks have failed to find faces", self.description()))
     }
 
     fn has(&self, feature: &str) -> bool {
         self.features.iter().any(|own| own == feature)
     }
 
-    fn called(&self) -> String {
+    fn description(&self) -> String {
         match &self.name {
             Some(name) => format!("this processor ({name})"),
             None => "this processor".to_owned(),
@@ -87,7 +82,7 @@ mod tests {
     const SERVER: &str = "processor\t: 0\nFeatures\t: fp asimd evtstrm aes sve asimdfhm sve2\n";
 
     #[test]
-    fn a_processor_that_litert_cannot_run_on_is_told_by_name() {
+    fn a_processor_that_cannot_run_litert_is_named() {
         let why = Processor::read(OLD_PC).lacks("x86_64").unwrap();
         assert!(why.contains("AMD Phenom(tm) II X4 955") && why.contains("SSE4.1"), "{why}");
         let why = Processor::read(PI_1).lacks("arm").unwrap();

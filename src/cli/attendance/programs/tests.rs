@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::super::template;
 use super::*;
+use crate::domain::Card;
 use crate::domain::{Direction, PersonId};
-use crate::ledger::attendance::{Card, Method, Rules, reckon};
+use crate::ledger::attendance::{Method, Rules, reckon};
 
 fn rules(zone: &str) -> Rules {
     Rules {

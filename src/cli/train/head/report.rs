@@ -1,4 +1,4 @@
-//! What `usher train head` says: how many are missed with and without a head, and what became of it.
+//! The report of `usher train head`: error rates with and without a head, and the result.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,30 +6,30 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::Head;
+use super::TrainHead;
 use crate::domain::ModelId;
-use crate::train::head::judging::{Estimate, FOLDS, Judgement};
+use crate::train::head::evaluation::{Estimate, Evaluation, FOLDS};
 use crate::vision::head_file::HeadFile;
 
-/// All that is told.
+/// The content of the report.
 pub struct Report<'a> {
-    pub order: &'a Head,
+    pub command: &'a TrainHead,
     pub model: &'a ModelId,
     pub people: usize,
     pub photographs: usize,
     pub without_face: usize,
-    pub judgement: &'a Judgement,
+    pub evaluation: &'a Evaluation,
 }
 
 impl Report<'_> {
-    /// `written` is where the head lies now; `None` where it was not to be written.
-    pub fn tell(&self, file: Option<&HeadFile>, written: Option<&Path>) -> Result<()> {
+    /// Prints the report. `file` is the head if it is better; `written` is its path if it was written.
+    pub fn print(&self, file: Option<&HeadFile>, written: Option<&Path>) -> Result<()> {
         let mut out = std::io::stdout().lock();
-        if self.order.json {
+        if self.command.json {
             writeln!(out, "{}", self.json(file, written))?;
             return Ok(());
         }
-        let judgement = self.judgement;
+        let evaluation = self.evaluation;
         writeln!(
             out,
             "{}: {} people, {} photographs with a face, {} without",
@@ -37,30 +37,24 @@ impl Report<'_> {
         )?;
         writeln!(
             out,
-            "left out in {FOLDS} parts: {} pairs of two people, {} of one\n",
-            judgement.impostor_pairs, judgement.genuine_pairs
+            "cross-validation in {FOLDS} folds: {} pairs of two people, {} of one\n",
+            evaluation.impostor_pairs, evaluation.genuine_pairs
         )?;
-        writeln!(
-            out,
-            "Share of one person's pairs missed at a false match rate of {}, with its 95 % interval:",
-            self.order.fmr
-        )?;
+        writeln!(out, "False non-match rate at a false match rate of {}, with its 95 % interval:", self.command.fmr)?;
         for (what, estimate) in [
-            ("as the model is", judgement.before),
-            ("behind a head", judgement.after),
-            ("difference", judgement.difference),
+            ("without a head", evaluation.before),
+            ("behind a head", evaluation.after),
+            ("difference", evaluation.difference),
         ] {
             let [value, low, high] = [estimate.value, estimate.low, estimate.high].map(|share| share * 100.0);
             writeln!(out, "  {what:16} {value:7.2} %  ({low:.2} to {high:.2})")?;
         }
         match (file, written) {
-            (None, _) => {
-                writeln!(out, "\nThat is no improvement beyond chance: no head is kept, nothing was written.")?
-            }
-            (Some(_), None) => writeln!(out, "\nA head helps here. Nothing was written (--dry-run).")?,
+            (None, _) => writeln!(out, "\nThis is not a significant improvement: nothing was written.")?,
+            (Some(_), None) => writeln!(out, "\nA head helps. Nothing was written (--dry-run).")?,
             (Some(file), Some(path)) => writeln!(
                 out,
-                "\nA head helps here. {} is written: {}\nThe daemon takes it at its next start; `usher doctor` tells the distance limit then.",
+                "\nA head helps. {} was written to {}\nThe daemon uses it from its next start on; `usher doctor` then shows the distance limit.",
                 file.head.id(),
                 path.display()
             )?,
@@ -71,19 +65,19 @@ impl Report<'_> {
     fn json(&self, file: Option<&HeadFile>, written: Option<&Path>) -> Value {
         let estimate =
             |estimate: Estimate| json!({ "value": estimate.value, "interval": [estimate.low, estimate.high] });
-        let judgement = self.judgement;
+        let evaluation = self.evaluation;
         json!({
             "model": self.model.as_str(),
             "people": self.people,
             "photographs": self.photographs,
             "failed_detections": self.without_face,
-            "impostor_pairs": judgement.impostor_pairs,
-            "genuine_pairs": judgement.genuine_pairs,
-            "fmr": self.order.fmr,
-            "interval": "95 %, people drawn anew",
-            "fnmr_before": estimate(judgement.before),
-            "fnmr_after": estimate(judgement.after),
-            "difference": estimate(judgement.difference),
+            "impostor_pairs": evaluation.impostor_pairs,
+            "genuine_pairs": evaluation.genuine_pairs,
+            "fmr": self.command.fmr,
+            "interval": "95 %, people resampled",
+            "fnmr_before": estimate(evaluation.before),
+            "fnmr_after": estimate(evaluation.after),
+            "difference": estimate(evaluation.difference),
             "better": file.is_some(),
             "head": file.map(|file| file.head.id().as_str()),
             "written": written.map(|path| path.display().to_string()),

@@ -8,7 +8,7 @@ use super::steps::{Step, Wakes, steps};
 use super::world::{Line, Scene, Setup, setups};
 use crate::clock::Clock;
 use crate::daemon::doors::DoorOrder;
-use crate::domain::{Event, Mode, Passback, Reason, TimeQuality, Verdict};
+use crate::domain::{AccessEvent, DaemonEvent, Decided, DoorEvent, Event, Mode, Passback, Reason, TimeQuality};
 use crate::door::Input;
 
 fn setup() -> Setup {
@@ -26,31 +26,32 @@ fn setup() -> Setup {
 const GOES_IN: Step = Step::Seen { door: 1, person: 1, age_ms: 50, inwards: true };
 const VISITOR: Step = Step::Seen { door: 1, person: 5, age_ms: 50, inwards: true };
 
-fn verdicts(lines: &[Line]) -> Vec<Verdict> {
-    let verdict = |line: &Line| match line {
-        Line::Note(_, Event::Decided { decision, .. }) => Some(decision.verdict),
+fn decisions(lines: &[Line]) -> Vec<&Decided> {
+    let decided = lines.iter().filter_map(|line| match line {
+        Line::Note(_, Event::Access(AccessEvent::Decided(decided))) => Some(&**decided),
         _ => None,
-    };
-    lines.iter().filter_map(verdict).collect()
+    });
+    decided.collect()
 }
 
 fn refused(scene: &Scene) -> Option<Reason> {
-    match verdicts(&scene.lines()).last() {
-        Some(Verdict::Deny { reason }) => Some(*reason),
-        _ => None,
-    }
+    decisions(&scene.lines()).last()?.reason()
 }
 
 fn qualities(scene: &Scene) -> Vec<TimeQuality> {
     let quality = |line: Line| match line {
-        Line::Note(_, Event::TimeQualityChanged { quality }) => Some(quality),
+        Line::Note(_, Event::Daemon(DaemonEvent::TimeQualityChanged { quality })) => Some(quality),
         _ => None,
     };
     scene.lines().into_iter().filter_map(quality).collect()
 }
 
 fn jumps(scene: &Scene) -> usize {
-    scene.lines().iter().filter(|line| matches!(line, Line::Note(_, Event::ClockJumped { .. }))).count()
+    scene
+        .lines()
+        .iter()
+        .filter(|line| matches!(line, Line::Note(_, Event::Daemon(DaemonEvent::ClockJumped { .. }))))
+        .count()
 }
 
 /// At ten in the morning of the first day, in the unlock hours, with a synchronised clock.
@@ -79,10 +80,10 @@ proptest! {
                 continue;
             }
             let new = scene.lines().split_off(before);
-            let began = new.iter().any(|line| matches!(line, Line::Note(_, Event::ScheduleBegan { .. })));
+            let began = new.iter().any(|line| matches!(line, Line::Note(_, Event::Door(DoorEvent::ScheduleBegan { .. }))));
             prop_assert!(!began);
-            for verdict in verdicts(&new) {
-                if let Verdict::Grant { person } = verdict {
+            for decided in decisions(&new) {
+                if let (true, Some(person)) = (decided.is_grant(), decided.person_id()) {
                     prop_assert!(person.0 != 5 && !(setup.permits && person.0 == 1), "{person}");
                 }
             }
@@ -102,7 +103,7 @@ fn hours_in_force_end_when_the_clock_becomes_unknown_and_come_back_with_the_time
         assert_eq!(scene.doors().time(), Some(quality));
         assert!(!scene.doors().views()[0].unlocked);
         let reason = scene.lines().into_iter().rev().find_map(|line| match line {
-            Line::Note(_, Event::Locked { reason, .. }) => Some(reason),
+            Line::Note(_, Event::Door(DoorEvent::Locked { reason, .. })) => Some(reason),
             _ => None,
         });
         assert_eq!(reason.as_deref(), Some("the time is not known"));
@@ -200,14 +201,16 @@ fn an_operator_can_end_the_doubt_about_the_time() {
     let mut scene = in_the_hours();
     scene.play(&Step::Reboot { wall: Wakes::Yesterday });
     assert!(!scene.doors().views()[0].unlocked);
-    scene.doors().trust_clock("anna").unwrap();
+    scene.doors().trust_clock(&"anna".into()).unwrap();
     assert!(scene.doors().views()[0].unlocked);
-    assert!(scene.lines().iter().any(|line| matches!(line, Line::Note(_, Event::ClockTrusted { by }) if by == "anna")));
+    assert!(scene.lines().iter().any(
+        |line| matches!(line, Line::Note(_, Event::Daemon(DaemonEvent::ClockTrusted { by })) if *by == "anna".into())
+    ));
     scene.play(&Step::Restart);
     scene.wait(Duration::from_secs(2));
     assert!(scene.doors().views()[0].unlocked, "it outlives a restart");
     scene.play(&Step::Reboot { wall: Wakes::In1970 });
-    assert!(scene.doors().trust_clock("anna").is_err(), "1970 is never right");
+    assert!(scene.doors().trust_clock(&"anna".into()).is_err(), "1970 is never right");
 }
 
 #[test]

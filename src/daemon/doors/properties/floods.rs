@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::steps::Step;
 use super::world::{Line, Scene, Setup, setups};
 use crate::clock::Clock;
-use crate::domain::{Alarm, Cause, Event, Passback, Verdict};
+use crate::domain::{AccessEvent, Alarm, Cause, DoorEvent, Event, Passback};
 use crate::door::{Input, Level};
 
 const PLAIN: Setup = Setup {
@@ -43,11 +43,15 @@ fn notes(scene: &Scene) -> Vec<Event> {
 fn alarms(scene: &Scene) -> (usize, usize) {
     let notes = notes(scene);
     let count = |which: &dyn Fn(&Event) -> bool| notes.iter().filter(|event| which(event)).count();
-    (count(&|e| matches!(e, Event::AlarmRaised { .. })), count(&|e| matches!(e, Event::AlarmEnded { .. })))
+    (
+        count(&|e| matches!(e, Event::Door(DoorEvent::AlarmRaised { .. }))),
+        count(&|e| matches!(e, Event::Door(DoorEvent::AlarmEnded { .. }))),
+    )
 }
 
 fn counted(scene: &Scene) -> u64 {
-    let of = |event: &Event| if let Event::ContactChattered { changes, .. } = event { *changes } else { 0 };
+    let of =
+        |event: &Event| if let Event::Door(DoorEvent::ContactChattered { changes, .. }) = event { *changes } else { 0 };
     notes(scene).iter().map(of).sum()
 }
 
@@ -65,12 +69,14 @@ fn a_loose_sensor_causes_few_records_and_one_lasting_alarm() {
     assert!(scene.doors().trouble().unwrap().contains("front"));
     scene.play(&Step::Wait { ms: 11_000 });
     assert_eq!((scene.doors().views()[0].alarms.len(), scene.doors().trouble()), (0, None));
-    let told =
-        notes(&scene).iter().filter(|e| matches!(e, Event::DoorOpened { .. } | Event::DoorClosed { .. })).count();
-    assert_eq!(told as u64 + counted(&scene), 2400);
+    let recorded = notes(&scene)
+        .iter()
+        .filter(|e| matches!(e, Event::Door(DoorEvent::DoorOpened { .. }) | Event::Door(DoorEvent::DoorClosed { .. })))
+        .count();
+    assert_eq!(recorded as u64 + counted(&scene), 2400);
     // Afterwards the sensor is trusted again.
     scene.play(&contact(Input::Sensor, true));
-    assert!(matches!(notes(&scene).last(), Some(Event::AlarmRaised { alarm: Alarm::Forced, .. })));
+    assert!(matches!(notes(&scene).last(), Some(Event::Door(DoorEvent::AlarmRaised { alarm: Alarm::Forced, .. }))));
 }
 
 #[test]
@@ -78,8 +84,9 @@ fn a_broken_button_lets_everybody_out_and_causes_few_records() {
     let mut scene = Scene::new(PLAIN);
     chatter(&mut scene, Input::ExitButton, 10 * 60 * 8, 125);
     let written = notes(&scene);
-    let requests = written.iter().filter(|e| matches!(e, Event::ExitRequested { .. })).count();
-    let openings = written.iter().filter(|e| matches!(e, Event::Unlocked { cause: Cause::Exit, .. })).count();
+    let requests = written.iter().filter(|e| matches!(e, Event::Door(DoorEvent::ExitRequested { .. }))).count();
+    let openings =
+        written.iter().filter(|e| matches!(e, Event::Door(DoorEvent::Unlocked { cause: Cause::Exit, .. }))).count();
     assert!(openings <= requests && written.len() < 200 + 30, "{} {requests} {openings}", written.len());
     // The door was never locked for longer than between two presses.
     let levels: Vec<_> = scene
@@ -98,11 +105,8 @@ fn a_broken_button_lets_everybody_out_and_causes_few_records() {
     let before = notes(&scene).len();
     scene.play(&contact(Input::ExitButton, true));
     scene.play(&Step::Wait { ms: 4000 });
-    let words: Vec<String> = notes(&scene)[before..]
-        .iter()
-        .map(|event| format!("{event:?}").split(' ').next().unwrap().to_owned())
-        .collect();
-    assert_eq!(words, ["ExitRequested", "Unlocked", "Locked"]);
+    let words: Vec<String> = notes(&scene)[before..].iter().map(|event| event.kind().to_owned()).collect();
+    assert_eq!(words, ["exit_requested", "unlocked", "locked"]);
 }
 
 #[test]
@@ -127,15 +131,16 @@ fn a_poster_becomes_a_summary_and_an_enrolled_person_gets_in() {
     }
     let denied = |scene: &Scene| -> (usize, u64) {
         let notes = notes(scene);
-        let singly = notes.iter().filter(
-            |e| matches!(e, Event::Decided { decision, .. } if matches!(decision.verdict, Verdict::Deny { .. })),
-        );
-        let of = |event: &Event| if let Event::DenialsRepeated { count, .. } = event { *count } else { 0 };
+        let singly =
+            notes.iter().filter(|e| matches!(e, Event::Access(AccessEvent::Decided(decided)) if !decided.is_grant()));
+        let of = |event: &Event| {
+            if let Event::Access(AccessEvent::DenialsRepeated { count, .. }) = event { *count } else { 0 }
+        };
         (singly.count(), notes.iter().map(of).sum())
     };
     assert!(denied(&scene).0 <= 40, "{:?}", denied(&scene));
     scene.play(&Step::Seen { door: 1, person: 1, age_ms: 50, inwards: true });
-    assert!(notes(&scene).iter().any(|e| matches!(e, Event::Unlocked { .. })));
+    assert!(notes(&scene).iter().any(|e| matches!(e, Event::Door(DoorEvent::Unlocked { .. }))));
     scene.play(&Step::Wait { ms: 61_000 });
     let (singly, counted) = denied(&scene);
     assert_eq!(singly as u64 + counted, 300);
@@ -155,25 +160,25 @@ fn on_a_full_disk_grants_and_alarms_are_recorded_and_the_rest_is_counted() {
     scene.play(&Step::Seen { door: 1, person: 1, age_ms: 50, inwards: true });
     scene.play(&contact(Input::ExitButton, true));
     let words = |scene: &Scene, from: usize| -> Vec<String> {
-        let word = |event: &Event| format!("{event:?}").split(' ').next().unwrap().to_owned();
+        let word = |event: &Event| event.kind().to_owned();
         notes(scene)[from..].iter().map(word).collect()
     };
     let written = words(&scene, before);
     assert!(
-        written.iter().any(|word| word == "AlarmRaised") && written.iter().any(|word| word == "AlarmEnded"),
+        written.iter().any(|word| word == "alarm_raised") && written.iter().any(|word| word == "alarm_ended"),
         "{written:?}"
     );
-    assert!(written.iter().filter(|word| *word == "Unlocked").count() == 2, "{written:?}");
+    assert!(written.iter().filter(|word| *word == "unlocked").count() == 2, "{written:?}");
     assert!(
-        !written.iter().any(|word| word.starts_with("DoorOpened") || word.starts_with("DenialsRepeated")),
+        !written.iter().any(|word| word.starts_with("door_opened") || word.starts_with("denials_repeated")),
         "{written:?}"
     );
     *scene.world.short_of_room.lock().unwrap() = false;
     let before = notes(&scene).len();
     scene.play(&Step::Wait { ms: 61_000 });
     let written = words(&scene, before);
-    assert_eq!(written.iter().filter(|word| *word == "DenialsRepeated").count(), 2, "{written:?}");
-    assert!(written.iter().any(|word| word == "ContactChattered"), "{written:?}");
+    assert_eq!(written.iter().filter(|word| *word == "denials_repeated").count(), 2, "{written:?}");
+    assert!(written.iter().any(|word| word == "contact_chattered"), "{written:?}");
 }
 
 proptest! {
@@ -204,9 +209,9 @@ proptest! {
         prop_assert!(scene.doors().views()[0].alarms.is_empty());
         scene.doors().make_safe("the end");
         let all = notes(&scene);
-        let singly = all.iter().filter(|e| matches!(e, Event::DoorOpened { .. } | Event::DoorClosed { .. })).count();
-        let told = singly as u64 + counted(&scene);
-        prop_assert!(told >= changes && (fails || told == changes), "{told} {changes}");
+        let singly = all.iter().filter(|e| matches!(e, Event::Door(DoorEvent::DoorOpened { .. }) | Event::Door(DoorEvent::DoorClosed { .. }))).count();
+        let recorded = singly as u64 + counted(&scene);
+        prop_assert!(recorded >= changes && (fails || recorded == changes), "{recorded} {changes}");
         let (raised, ended) = alarms(&scene);
         prop_assert!(fails || raised == ended);
         let minutes = scene.clock.now().0.as_secs() / 60 + 1;

@@ -1,6 +1,6 @@
 //! A person before a door while the disk stalls.
 
-use crate::domain::{Event, Passback, Verdict};
+use crate::domain::{AccessEvent, DoorEvent, Event, Passback};
 use crate::door::Level;
 
 use super::steps::Step;
@@ -19,7 +19,7 @@ fn a_stalled_disk_keeps_one_grant_waiting_and_the_door_unlocks_when_it_answers()
     });
     let comes = Step::Seen { door: 1, person: 1, age_ms: 50, inwards: true };
     let grants = |scene: &Scene| {
-        let granted = |line: &Line| matches!(line, Line::Note(_, Event::Decided { decision, .. }) if matches!(decision.verdict, Verdict::Grant { .. }));
+        let granted = |line: &Line| matches!(line, Line::Note(_, Event::Access(AccessEvent::Decided(decided))) if decided.is_grant());
         scene.lines().iter().filter(|line| granted(line)).count()
     };
     let energised =
@@ -31,7 +31,8 @@ fn a_stalled_disk_keeps_one_grant_waiting_and_the_door_unlocks_when_it_answers()
     assert_eq!((grants(&scene), energised(&scene)), (0, 0), "nothing is on disk yet");
     scene.play(&Step::Wait { ms: 60_000 });
     assert_eq!((grants(&scene), energised(&scene)), (1, 0), "one grant waited, and is too old by now");
-    let refused = scene.lines().iter().any(|line| matches!(line, Line::Note(_, Event::UnlockRefused { .. })));
+    let refused =
+        scene.lines().iter().any(|line| matches!(line, Line::Note(_, Event::Door(DoorEvent::UnlockRefused { .. }))));
     assert!(refused, "the record after it says why");
     scene.play(&comes);
     assert_eq!((grants(&scene), energised(&scene)), (2, 1), "the next grant is immediate");

@@ -16,7 +16,6 @@ use crate::access::{
 };
 use crate::clock::{Clock, SimulatedClock};
 use crate::daemon::doors::door::{Door, UnlockHours};
-use crate::daemon::doors::saved::{SavedEntry, SavedState};
 use crate::daemon::doors::write_queue;
 use crate::daemon::doors::writer::{EventWriter, Unwritten};
 use crate::daemon::doors::{Doors, DoorsSettings};
@@ -25,6 +24,7 @@ use crate::domain::{
     Sighting, TrackId, WithoutSync,
 };
 use crate::door::{DoorError, Level, Limits, Panel, Relay, RelayStop, Wires, relay_thread};
+use crate::office::saved::{SavedEntry, SavedState};
 
 use super::people::{BEGIN_S, Disabled, TestPeople};
 
@@ -384,9 +384,9 @@ impl Scene {
                 let now = self.clock.now();
                 let not_after =
                     if late { Moment(now.0 - Duration::from_millis(1)) } else { now + Duration::from_secs(5) };
-                self.doors().order(DoorIndex(door), order.clone(), "anna", not_after).ok();
+                self.doors().order(DoorIndex(door), order.clone(), &"anna".into(), not_after).ok();
             }
-            Step::Amnesty => drop(self.doors().amnesty(None, "anna")),
+            Step::Amnesty => drop(self.doors().amnesty(None, &"anna".into())),
             Step::Wait { ms } => self.wait(Duration::from_millis(ms)),
             Step::SetClock { seconds } => {
                 let wall = self.clock.wall();

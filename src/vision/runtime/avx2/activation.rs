@@ -1,21 +1,21 @@
-//! PReLU, between int8 values and floats.
+//! PReLU between int8 values and floats, alone or with max-pooling.
+
+#![allow(clippy::indexing_slicing, reason = "`output` checks the channels; blocks are counted by the slopes")]
 
 use std::arch::x86_64::*;
 
-use super::lanes::{floats, into_shorts};
-use super::layer::BLOCK;
+use super::layer::Rounding;
 use super::pool::Pool;
-use super::rounding::Rounding;
-use super::{Size, block_mut};
+use super::tensor::{BLOCK, Size, block_mut, floats, into_shorts};
 
-/// What a step of int8 values is worth, and which value is zero.
+/// The quantisation of a tensor: the value of one step, and the int8 value that means zero.
 #[derive(Clone, Copy)]
 pub(super) struct Grid {
     pub scale: f32,
     pub zero: i32,
 }
 
-/// What is below zero is multiplied by a slope a channel.
+/// Multiplies negative values by their channel's slope.
 pub(super) struct Prelu {
     from: Grid,
     channels: usize,
@@ -36,7 +36,7 @@ impl Prelu {
         self.channels
     }
 
-    /// Whether any channel of a block falls before it rises.
+    /// Whether any channel of a block has a negative slope, so that its results first fall and then rise.
     fn falls(&self, block: usize) -> bool {
         self.slopes[block].as_flattened().iter().any(|&slope| slope < 0.0)
     }
@@ -55,19 +55,19 @@ impl Prelu {
     fn half(&self, slopes: &[f32; 8], values: __m128i) -> __m256 {
         let steps = _mm256_sub_epi32(_mm256_cvtepi16_epi32(values), _mm256_set1_epi32(self.from.zero));
         let value = _mm256_mul_ps(_mm256_cvtepi32_ps(steps), _mm256_set1_ps(self.from.scale));
-        // Its sign chooses.
+        // The sign bit selects.
         _mm256_blendv_ps(value, _mm256_mul_ps(value, floats(slopes)), value)
     }
 }
 
-/// A PReLU with int8 results, and the largest of each result's neighbours.
+/// A PReLU with int8 results, followed by max-pooling.
 pub(super) struct Activation {
     prelu: Prelu,
-    /// Steps of the results in 1.
+    /// The number of result steps in 1.0.
     steps: f32,
     rounding: Rounding,
     pool: Pool,
-    /// For each block, whether the least neighbour has to be looked at.
+    /// For each block, whether the smallest neighbour must be considered too.
     falls: Vec<bool>,
 }
 
@@ -79,17 +79,17 @@ impl Activation {
         Activation { prelu, steps: 1.0 / to.scale, rounding, pool: pool.unwrap_or(alone), falls }
     }
 
-    /// `None` for an input that it does not take.
+    /// The output's size; `None` for an input with other channels.
     pub fn output(&self, input: Size) -> Option<Size> {
         self.pool.output((input.channels == self.prelu.channels).then_some(input)?)
     }
 
     /// From `input` of size `from` to `output` of size `to`, both with slack.
     ///
-    /// The neighbours are compared first, because then fewer values go through the PReLU. The largest neighbour has the largest result where the slope
-    /// is not below zero; where it is, results fall and then rise, so that either the largest or the least neighbour has it.
+    /// Neighbours are compared before the PReLU, because then fewer values go through it. With a slope of at least 0 the largest neighbour
+    /// gives the largest result; with a negative slope either the largest or the smallest does.
     #[target_feature(enable = "avx2")]
-    // Within a longer function its constants do not stay in registers.
+    // Inlined into a longer function, its constants would not stay in registers.
     #[inline(never)]
     pub fn run(&self, [from, to]: [Size; 2], input: &[i16], output: &mut [i16]) {
         for (place, (row, column)) in to.places().enumerate() {
@@ -114,7 +114,7 @@ impl Activation {
         let steps = _mm256_set1_ps(self.steps);
         let [low, high] = [_mm256_mul_ps(low, steps), _mm256_mul_ps(high, steps)];
         let packed = _mm256_packs_epi32(self.rounding.steps(low), self.rounding.steps(high));
-        // Packing takes its values from the halves of both registers in turn.
+        // Packing interleaves the halves of both registers; this restores the order.
         self.rounding.values(_mm256_permute4x64_epi64::<0b11_01_10_00>(packed))
     }
 }

@@ -1,35 +1,39 @@
-//! Convolutions: 16 channels of six places at a time.
+//! Convolutions, 16 channels of six places at a time; and fully connected layers.
 //!
-//! A value is an int8 kept in 16 bits, so that one instruction (`vpmaddwd`) multiplies two neighbours of the input with their weights and adds
-//! them, for eight channels. The sums are exact.
+//! A value is an int8 kept in 16 bits, so that one instruction (`vpmaddwd`) multiplies two neighbouring inputs by their weights and adds the
+//! products, for eight channels. The sums are exact.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "window and channels are checked by `Layer::fits` and `output`, and `at` asserts that its windows end within the input"
+)]
 
 use std::arch::x86_64::*;
 
-use super::lanes::shorts;
-use super::layer::{BLOCK, Finish, Layer, Pair};
-use super::{Size, block_mut};
+use super::layer::{Finish, Layer, Pair};
+use super::tensor::{BLOCK, Size, block_mut, shorts, widened};
 
-/// Places that share a look at the weights: twelve registers of sums leave four for the rest.
+/// Places that share one read of the weights: twelve registers of sums leave four for everything else.
 const PLACES: usize = 6;
 
-/// A layer whose window moves by one, without padding.
+/// A convolution with stride 1 and without padding.
 pub(super) struct Convolution {
     window: [usize; 2],
     channels: [usize; 2],
-    /// Pairs of neighbours in a row of the window.
+    /// Pairs of neighbouring values in a row of the window.
     pairs: usize,
     blocks: Vec<Block>,
 }
 
 /// 16 channels of the output.
 struct Block {
-    /// For each row of the window and each pair, as [`Layer::packed`] lays them out.
+    /// For each row of the window and each pair, in the order of [`Layer::packed`].
     weights: Vec<Pair<i16>>,
     finish: Finish,
 }
 
 impl Convolution {
-    /// `layer` must fit.
+    /// `layer` must fit ([`Layer::fits`]).
     pub fn new(layer: &Layer) -> Convolution {
         let pairs = layer.pairs();
         let weights = layer.packed();
@@ -42,7 +46,7 @@ impl Convolution {
         }
     }
 
-    /// `None` for an input that it does not take.
+    /// The output's size; `None` for an input of another size.
     pub fn output(&self, input: Size) -> Option<Size> {
         let side = |pixels: usize, window: usize| (pixels + 1).checked_sub(window).filter(|&side| side > 0);
         Some(Size {
@@ -67,7 +71,7 @@ impl Convolution {
         }
         let start = |place: usize| start(place / to.columns, place % to.columns);
         match count.checked_sub(PLACES) {
-            // Some places are done twice.
+            // The last six overlap the previous ones: some places are computed twice.
             Some(first) => {
                 let places: [usize; PLACES] = std::array::from_fn(|i| first + i);
                 self.at(places, places.map(start), from, input, output);
@@ -90,10 +94,10 @@ impl Convolution {
         let outputs = self.channels[1];
         let stride = from.columns * from.channels;
         let reach = (self.window[0] - 1) * stride + self.pairs * 2;
-        assert!(starts.iter().all(|start| start + reach <= input.len()), "a window reaches beyond the input");
-        // The last block first: where it has fewer than 16 channels, the rest is the next place's, which is written later.
+        assert!(starts.iter().all(|start| start + reach <= input.len()), "a window extends beyond the input");
+        // The last block first: if it has fewer than 16 channels, its excess values are overwritten by the next place.
         for (index, block) in self.blocks.iter().enumerate().rev() {
-            // SAFETY: all windows end within the input, as was asserted.
+            // SAFETY: all windows end within the input, as asserted above.
             let sums = unsafe { sums(block.finish.bias(), input, starts, stride, &block.weights, self.pairs) };
             for place in 0..P {
                 let values = block.finish.values(sums[place]);
@@ -103,10 +107,11 @@ impl Convolution {
     }
 }
 
-/// The sums of 16 channels at `P` places, from `bias` on. `weights` has `pairs` for each row of a window, and a window's rows are `stride` values apart.
+/// The sums of 16 channels at `P` places, beginning with `bias`. `weights` has `pairs` pairs for each row of a window; the rows of a window are
+/// `stride` values apart.
 ///
 /// # Safety
-/// From each start on, `input` has as many rows as the weights, each of so many pairs.
+/// From each start on, `input` must hold as many rows as `weights` has, each of `pairs` pairs.
 #[target_feature(enable = "avx2")]
 #[inline]
 unsafe fn sums<const P: usize>(
@@ -124,7 +129,7 @@ unsafe fn sums<const P: usize>(
         for (pair, Pair([low, high])) in of_row.iter().enumerate() {
             let (low, high) = (shorts(low), shorts(high));
             for place in 0..P {
-                // SAFETY: the caller promises that this pair is within the input.
+                // SAFETY: the caller guarantees that this pair is within the input.
                 let values = unsafe { row.add(starts[place] + pair * 2).cast::<i32>().read_unaligned() };
                 let values = _mm256_set1_epi32(values);
                 sums[place][0] = _mm256_add_epi32(sums[place][0], _mm256_madd_epi16(values, low));
@@ -134,4 +139,43 @@ unsafe fn sums<const P: usize>(
         (weights, row) = (rest, row.wrapping_add(stride));
     }
     sums
+}
+
+/// A fully connected layer. Each weight is used once, so the time goes into reading the weights.
+pub(super) struct Dense {
+    values: usize,
+    outputs: usize,
+    pairs: usize,
+    /// In the order of [`Layer::packed`]; as bytes, to read half as much memory.
+    weights: Vec<Pair<i8>>,
+    finish: Vec<Finish>,
+}
+
+impl Dense {
+    /// `layer` must fit and have one row, in which the window's rows follow each other.
+    pub fn new(layer: &Layer) -> Dense {
+        let pairs = layer.pairs();
+        let values = layer.window[1] * layer.channels[0];
+        Dense { values, outputs: layer.channels[1], pairs, weights: layer.packed(), finish: layer.finish() }
+    }
+
+    /// The output's size; `None` for an input of another size.
+    pub fn output(&self, input: Size) -> Option<Size> {
+        (input.values() == self.values).then_some(Size { rows: 1, columns: 1, channels: self.outputs })
+    }
+
+    /// From `input` to `output`, both with slack.
+    #[target_feature(enable = "avx2")]
+    pub fn run(&self, input: &[i16], output: &mut [i16]) {
+        let blocks = output.as_chunks_mut::<BLOCK>().0.iter_mut();
+        for ((weights, finish), output) in self.weights.chunks_exact(self.pairs).zip(&self.finish).zip(blocks) {
+            let mut sums = finish.bias();
+            for (Pair([low, high]), &[first, second]) in weights.iter().zip(input.as_chunks::<2>().0) {
+                let pair = _mm256_set1_epi32(i32::from(first as u16) | i32::from(second) << 16);
+                sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(pair, widened(low)));
+                sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(pair, widened(high)));
+            }
+            *output = finish.values(sums);
+        }
+    }
 }

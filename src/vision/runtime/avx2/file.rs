@@ -1,8 +1,10 @@
-//! A TFLite file, read where it lies: tables and lists of a flatbuffer, each place checked.
+//! A TFLite file, read in place: the tables and lists of its flatbuffer, with every offset checked.
 //!
-//! Knows nothing of what a network computes. The numbers of fields and operators are those of TensorFlow Lite's `schema.fbs`.
+//! The numbers of fields and operators are those of TensorFlow Lite's `schema.fbs`.
 
-/// A table of the file. What is not there, or lies outside the file, is `None`.
+#![warn(clippy::arithmetic_side_effects)]
+
+/// A table of the file. A field that is missing, or that points outside the file, is `None`.
 #[derive(Clone, Copy)]
 pub(super) struct Table<'a> {
     bytes: &'a [u8],
@@ -15,30 +17,30 @@ impl<'a> Table<'a> {
         Some(Table { bytes, at: number(bytes, 0)? })
     }
 
-    /// Where field `index` lies; `None` when the table leaves it at its default.
+    /// Offset of field `index`; `None` if the table leaves it at its default.
     fn field(self, index: usize) -> Option<usize> {
         let back = i32::from_le_bytes(*self.bytes.get(self.at..)?.first_chunk()?);
-        let vtable = self.at.checked_add_signed(-(back as isize))?;
+        let vtable = self.at.checked_add_signed(isize::try_from(back).ok()?.checked_neg()?)?;
         let short = |at: usize| Some(usize::from(u16::from_le_bytes(*self.bytes.get(at..)?.first_chunk()?)));
-        let slot = 4 + 2 * index;
-        match short(vtable)? >= slot + 2 {
-            true => short(vtable + slot)?.checked_add(self.at).filter(|&at| at != self.at),
+        let slot = index.checked_mul(2)?.checked_add(4)?;
+        match short(vtable)? >= slot.checked_add(2)? {
+            true => short(vtable.checked_add(slot)?)?.checked_add(self.at).filter(|&at| at != self.at),
             false => None,
         }
     }
 
-    /// Where what field `index` points at begins.
+    /// Offset of what field `index` points at.
     fn target(self, index: usize) -> Option<usize> {
         let field = self.field(index)?;
         field.checked_add(number(self.bytes, field)?)
     }
 
-    /// A field of one byte, 0 by default.
+    /// A field of one byte; 0 by default.
     pub fn byte(self, index: usize) -> u8 {
         self.field(index).and_then(|at| self.bytes.get(at)).copied().unwrap_or(0)
     }
 
-    /// A field of four bytes, 0 by default.
+    /// An int32 field; 0 by default.
     pub fn int(self, index: usize) -> i32 {
         let bytes = self.field(index).and_then(|at| self.bytes.get(at..)?.first_chunk());
         bytes.map_or(0, |bytes| i32::from_le_bytes(*bytes))
@@ -52,11 +54,11 @@ impl<'a> Table<'a> {
     pub fn list<const N: usize>(self, index: usize) -> Option<&'a [[u8; N]]> {
         let at = self.target(index)?;
         let length = number(self.bytes, at)?.checked_mul(N)?;
-        let values = self.bytes.get(at + 4..)?.get(..length)?;
+        let values = self.bytes.get(at.checked_add(4)?..)?.get(..length)?;
         Some(values.as_chunks().0)
     }
 
-    /// A list of whole numbers of four bytes, none below zero.
+    /// A list of non-negative int32 values.
     pub fn numbers(self, index: usize) -> Option<Vec<usize>> {
         self.list(index)?.iter().map(|&value| usize::try_from(i32::from_le_bytes(value)).ok()).collect()
     }
@@ -64,8 +66,8 @@ impl<'a> Table<'a> {
     /// Entry `entry` of a list of tables.
     pub fn nth(self, index: usize, entry: usize) -> Option<Table<'a>> {
         let offset = u32::from_le_bytes(*self.list(index)?.get(entry)?) as usize;
-        // An entry counts from where it lies.
-        let at = self.target(index)? + 4 + 4 * entry;
+        // An entry is an offset from its own position.
+        let at = self.target(index)?.checked_add(4)?.checked_add(entry.checked_mul(4)?)?;
         Some(Table { bytes: self.bytes, at: at.checked_add(offset)? })
     }
 
@@ -79,15 +81,15 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?) as usize)
 }
 
-/// One array of the network.
+/// One tensor of the network.
 pub(super) struct Tensor<'a> {
     pub kind: u8,
-    /// As in the file: the batch first.
+    /// As in the file: batch first.
     pub shape: Vec<usize>,
-    /// Empty when an operator writes it.
+    /// Empty if an operator writes it.
     pub data: &'a [u8],
     pub scales: Vec<f32>,
-    /// The same for all values: 0 unless the file says otherwise.
+    /// The zero point, the same for all channels; 0 if the file gives none.
     pub zero: i32,
 }
 
@@ -103,7 +105,7 @@ impl Tensor<'_> {
     }
 }
 
-/// One step of the network: its kind, the numbers of its tensors, its own settings.
+/// One step of the network: its kind, the indices of its tensors, its options.
 pub(super) struct Operator<'a> {
     pub code: i32,
     pub inputs: Vec<usize>,
@@ -127,14 +129,14 @@ pub(super) struct Graph<'a> {
     model: Table<'a>,
     subgraph: Table<'a>,
     pub operators: Vec<Operator<'a>>,
-    /// The tensor that the picture is.
+    /// The tensor that holds the picture.
     pub input: usize,
-    /// The tensors of the answer, in the order of the signature.
+    /// The output tensors, in the order of the signature.
     pub outputs: Vec<usize>,
 }
 
 impl<'a> Graph<'a> {
-    /// `None` where a part is missing.
+    /// `None` if a part is missing.
     pub fn read(bytes: &'a [u8]) -> Option<Graph<'a>> {
         let model = Table::root(bytes)?;
         let subgraph = model.nth(2, 0)?;

@@ -1,12 +1,12 @@
-//! The largest of neighbours.
+//! Max-pooling.
+
+#![allow(clippy::indexing_slicing, reason = "`neighbours` clips every window to the input")]
 
 use std::arch::x86_64::*;
 
-use super::lanes::{into_shorts, shorts};
-use super::layer::BLOCK;
-use super::{Size, block_mut};
+use super::tensor::{BLOCK, Size, block, block_mut, into_shorts, shorts};
 
-/// Squares of neighbours. With `same` they may reach beyond the input's end, and have fewer there.
+/// Square windows. With `same` padding they may extend beyond the input's edge, where they have fewer values.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pool {
     pub window: usize,
@@ -14,19 +14,19 @@ pub(super) struct Pool {
     pub same: bool,
 }
 
-/// The neighbours of one place, within an input.
+/// The values of one window, within an input.
 #[derive(Clone, Copy)]
 pub(super) struct Neighbours {
-    /// Where the first lies.
+    /// Index of the first.
     start: usize,
     rows: usize,
     columns: usize,
-    /// Values from one to the next, down and across.
+    /// Values from one to the next, down and across the input.
     steps: [usize; 2],
 }
 
 impl Pool {
-    /// `None` for an input that has no whole square.
+    /// The output's size; `None` for an input smaller than a window.
     pub fn output(&self, input: Size) -> Option<Size> {
         let side = |side: usize| {
             let room = if self.same { side + self.stride } else { (side + 1).checked_sub(self.window)? + self.stride };
@@ -39,7 +39,7 @@ impl Pool {
     #[inline]
     pub fn neighbours(&self, [from, to]: [Size; 2], row: usize, column: usize) -> Neighbours {
         let range = |index: usize, from: usize, to: usize| {
-            // What is missing is shared by both ends, as TensorFlow does it; the first has the smaller half.
+            // TensorFlow's padding: half of what is missing at each end, the smaller half at the first.
             let missing = ((to - 1) * self.stride + self.window).saturating_sub(from) / 2;
             let first = index * self.stride;
             (first.saturating_sub(missing), (first + self.window - missing).min(from))
@@ -55,38 +55,38 @@ impl Pool {
     pub fn run(&self, [from, to]: [Size; 2], input: &[i16], output: &mut [i16]) {
         for (place, (row, column)) in to.places().enumerate() {
             let neighbours = self.neighbours([from, to], row, column);
-            for block in 0..to.channels.div_ceil(BLOCK) {
-                let at = place * to.channels + block * BLOCK;
-                *block_mut(output, at) = into_shorts(neighbours.largest(block, input));
+            for index in 0..to.channels.div_ceil(BLOCK) {
+                let at = place * to.channels + index * BLOCK;
+                *block_mut(output, at) = into_shorts(neighbours.largest(index, input));
             }
         }
     }
 }
 
 impl Neighbours {
-    /// The largest of each of 16 channels.
+    /// The maximum of each of 16 channels.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub fn largest(&self, block: usize, input: &[i16]) -> __m256i {
-        let first = shorts(super::block(input, self.start + block * BLOCK));
-        self.fold(block, input, first, |largest, values| _mm256_max_epi16(largest, values))
+    pub fn largest(&self, index: usize, input: &[i16]) -> __m256i {
+        let first = shorts(block(input, self.start + index * BLOCK));
+        self.fold(index, input, first, |largest, values| _mm256_max_epi16(largest, values))
     }
 
-    /// The least and the largest of each of 16 channels.
+    /// The minimum and the maximum of each of 16 channels.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub fn extremes(&self, block: usize, input: &[i16]) -> [__m256i; 2] {
-        let first = shorts(super::block(input, self.start + block * BLOCK));
-        self.fold(block, input, [first; 2], |[least, largest], values| {
+    pub fn extremes(&self, index: usize, input: &[i16]) -> [__m256i; 2] {
+        let first = shorts(block(input, self.start + index * BLOCK));
+        self.fold(index, input, [first; 2], |[least, largest], values| {
             [_mm256_min_epi16(least, values), _mm256_max_epi16(largest, values)]
         })
     }
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn fold<T>(&self, block: usize, input: &[i16], first: T, join: impl Fn(T, __m256i) -> T) -> T {
-        let input = &input[self.start + block * BLOCK..];
-        // Loops of a length that is known beforehand are no loops.
+    fn fold<T>(&self, index: usize, input: &[i16], first: T, join: impl Fn(T, __m256i) -> T) -> T {
+        let input = &input[self.start + index * BLOCK..];
+        // Loops of constant length are unrolled.
         match (self.rows, self.columns) {
             (1, 1) => first,
             (2, 2) => self.fold_square(input, [2, 2], first, join),
@@ -108,7 +108,7 @@ impl Neighbours {
         let mut joined = first;
         for row in 0..rows {
             for column in 0..columns {
-                joined = join(joined, shorts(super::block(input, row * down + column * across)));
+                joined = join(joined, shorts(block(input, row * down + column * across)));
             }
         }
         joined

@@ -1,14 +1,11 @@
-//! A network's file as steps that the kernels know.
-//!
-//! Knows nothing of a picture's size.
+//! A network's file as a sequence of steps that the kernels support, for pictures of any size.
 
-use super::super::network::{InputForm, Pixels};
+use super::super::input::{InputForm, Pixels};
 use super::activation::{Activation, Grid, Prelu};
-use super::convolution::Convolution;
-use super::dense::Dense;
+use super::convolution::{Convolution, Dense};
 use super::file::{Graph, Operator, Tensor};
-use super::head::{Head, Output};
 use super::layer::Layer;
+use super::outputs::{OutputLayer, OutputLayers};
 use super::pool::Pool;
 
 /// One step between int8 tensors.
@@ -19,10 +16,10 @@ pub(super) enum Step {
     Activation(Activation),
 }
 
-/// A network: steps one after the other, and the outputs.
+/// A network: a chain of steps, then the outputs.
 pub(super) struct Program {
     pub steps: Vec<Step>,
-    pub head: Head,
+    pub outputs: OutputLayers,
 }
 
 /// `kTfLitePaddingSame` and `…Valid`; no activation and ReLU.
@@ -32,7 +29,7 @@ const NONE: u8 = 0;
 const RELU: u8 = 1;
 
 impl Program {
-    /// `None` for a file with anything that the kernels do not know.
+    /// `None` for a file with anything that the kernels do not support.
     pub fn read(file: &[u8], form: InputForm) -> Option<Program> {
         let graph = Graph::read(file)?;
         let mut reader = Reader { graph: &graph, at: graph.input, next: 0, channels: 0, windows: form.windows.side };
@@ -47,32 +44,32 @@ impl Program {
                 Next::End(prelu) => break prelu,
             }
         };
-        Some(Program { steps, head: Head::new(prelu, &reader.outputs()?)? })
+        Some(Program { steps, outputs: OutputLayers::new(prelu, &reader.outputs()?)? })
     }
 }
 
-/// What comes next in a file.
+/// The next part of a file.
 enum Next {
     Step(Step),
-    /// The last PReLU, whose floats the outputs read.
+    /// The last PReLU, whose floats the output layers read.
     End(Prelu),
 }
 
-/// Walks from operator to operator along the tensor that each hands to the next.
+/// Reads operators in order, each of which must read the tensor that the previous one wrote.
 struct Reader<'a> {
     graph: &'a Graph<'a>,
-    /// The tensor in hand.
+    /// The tensor that the previous operator wrote.
     at: usize,
-    /// The operator that takes it.
+    /// Index of the next operator.
     next: usize,
-    /// Of the last layer; 0 before it.
+    /// Of the previous layer; 0 before the first.
     channels: usize,
     /// The side of the windows that the input holds.
     windows: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// Takes the next operator if it is of this kind and takes the tensor in hand.
+    /// Consumes the next operator if it is of this kind and reads the current tensor.
     fn take(&mut self, code: i32) -> Option<&'a Operator<'a>> {
         let operator = self.graph.operators.get(self.next)?;
         let fits = operator.code == code && operator.inputs.first() == Some(&self.at);
@@ -91,7 +88,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `None` for what is not known.
+    /// `None` for an unsupported operator.
     fn next(&mut self) -> Option<Next> {
         self.reshapes();
         let from = self.grid(self.at)?;
@@ -118,12 +115,12 @@ impl<'a> Reader<'a> {
         Some(Next::Step(Step::Activation(Activation::new(prelu, to, pool))))
     }
 
-    /// Values stay where they are when a tensor changes its shape.
+    /// Skips reshapes, which move no values.
     fn reshapes(&mut self) {
         while self.take(Operator::RESHAPE).is_some() {}
     }
 
-    /// A layer's weights with what they mean, but for its window and channels.
+    /// A layer without its window and channels, and the shape of its weights.
     fn layer(&self, operator: &Operator<'a>, from: Grid, activation: u8) -> Option<(Layer, Vec<usize>)> {
         let &[_, weights, bias] = &operator.inputs[..] else { return None };
         let (weights, bias) = (self.graph.tensor(weights)?, self.graph.tensor(bias)?);
@@ -160,13 +157,14 @@ impl<'a> Reader<'a> {
         }
         let (mut layer, shape) = self.layer(operator, from, options.byte(3))?;
         let &[_, rows, columns, inputs] = &shape[..] else { return None };
-        (layer.window, layer.channels[0]) = match self.windows {
-            // Windows that lie beside each other are a window of the picture.
+        let (window, inputs) = match self.windows {
+            // An input of windows: a 1 x 1 convolution over them is a convolution with that window over the picture.
             side if side > 1 && self.channels == 0 => {
                 ([rows, columns] == [1, 1]).then_some(([side, side], inputs / side / side))?
             }
             _ => ([rows, columns], inputs),
         };
+        (layer.window, layer.channels[0]) = (window, inputs);
         self.channels = layer.channels[1];
         layer.fits().then(|| Convolution::new(&layer))
     }
@@ -174,7 +172,7 @@ impl<'a> Reader<'a> {
     fn dense(&mut self, operator: &Operator<'a>, from: Grid) -> Option<Dense> {
         let (mut layer, shape) = self.layer(operator, from, operator.options?.byte(0))?;
         let &[_, inputs] = &shape[..] else { return None };
-        // The windows of an input do not lie as its picture's values do.
+        // An input of windows is not laid out like the picture, so this layer cannot be the first.
         let first = self.channels == 0;
         (layer.channels[0], self.channels) = (inputs, layer.channels[1]);
         (!first && layer.fits()).then(|| Dense::new(&layer))
@@ -183,16 +181,16 @@ impl<'a> Reader<'a> {
     fn prelu(&mut self, from: Grid) -> Option<Prelu> {
         let operator = self.take(Operator::PRELU)?;
         let slopes = self.graph.tensor(*operator.inputs.get(1)?)?.floats()?;
-        // Where a row of places is one place to the file, the slopes are repeated.
+        // If the file treats a row of places as one place, the slopes are repeated.
         let of_channels = slopes.get(..self.channels).filter(|of_channels| !of_channels.is_empty())?;
         let repeated = slopes.chunks(self.channels).all(|again| again == of_channels);
         (repeated && slopes.iter().all(|slope| slope.is_finite())).then(|| Prelu::new(from, of_channels))
     }
 
-    /// The float layers that read the tensor in hand, in the order of the file's signature.
-    fn outputs(&self) -> Option<Vec<Output>> {
-        // The tensor that each writes at last.
-        let mut found: Vec<(usize, Output)> = Vec::new();
+    /// The float layers that read the current tensor, in the order of the file's signature.
+    fn outputs(&self) -> Option<Vec<OutputLayer>> {
+        // Each with the tensor that it finally writes.
+        let mut found: Vec<(usize, OutputLayer)> = Vec::new();
         for operator in self.graph.operators.get(self.next..)? {
             let (&input, &[output]) = (operator.inputs.first()?, &operator.outputs[..]) else { return None };
             if operator.code == Operator::LOGISTIC {
@@ -207,12 +205,12 @@ impl<'a> Reader<'a> {
             });
             let &[_, weights, bias] = &operator.inputs[..] else { return None };
             let (weights, bias) = (self.graph.tensor(weights)?, self.graph.tensor(bias)?);
-            // One channel of one place after the other, whichever kind of layer it is.
+            // Both kinds of layers must read the channels of one place at a time.
             let of_a_place = weights.shape.last() == Some(&self.channels);
             if input != self.at || !plain || !of_a_place {
                 return None;
             }
-            found.push((output, Output { weights: weights.floats()?, bias: bias.floats()?, sigmoid: false }));
+            found.push((output, OutputLayer { weights: weights.floats()?, bias: bias.floats()?, sigmoid: false }));
         }
         let mut outputs = Vec::new();
         for tensor in &self.graph.outputs {

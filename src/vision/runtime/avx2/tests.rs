@@ -1,13 +1,11 @@
-//! The kernels against the same arithmetic in plain loops, and damaged files.
+//! The kernels compared with the same arithmetic in plain loops, and damaged files.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::network::Pixels;
-use super::super::windows::Windows;
+use super::super::input::{Pixels, Windows};
 use super::activation::{Activation, Grid, Prelu};
-use super::convolution::Convolution;
-use super::dense::Dense;
+use super::convolution::{Convolution, Dense};
 use super::layer::Layer;
 use super::pool::Pool;
 use super::*;
@@ -20,14 +18,14 @@ fn has_avx2() -> bool {
     has
 }
 
-/// A tensor of `size` with its slack, which holds nonsense.
+/// A tensor of `size`; its slack holds garbage.
 fn tensor(size: Size, values: &[i8]) -> Vec<i16> {
     (0..size.values() + SLACK)
         .map(|i| values.get(i).map_or((i as i16).wrapping_mul(321), |&value| value.into()))
         .collect()
 }
 
-/// To the nearest whole number, the even one of two.
+/// Rounds to the nearest integer, ties to even.
 fn quantised(value: f32, zero: i32, least: i32) -> i16 {
     (value.round_ties_even() as i32).saturating_add(zero).clamp(least, 127) as i16
 }
@@ -88,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn dense_layers_are_convolutions_of_one_place((mut layer, _, values) in layers(), more in vec(any::<i8>(), 1600)) {
+    fn a_dense_layer_is_a_convolution_at_one_place((mut layer, _, values) in layers(), more in vec(any::<i8>(), 1600)) {
         prop_assume!(has_avx2());
         let inputs = layer.weights.len() / layer.channels[1];
         (layer.window, layer.channels[0]) = ([1, 1], inputs);
@@ -102,9 +100,9 @@ proptest! {
         prop_assert_eq!(&found[..to.values()], convolved(&layer, from, to, &values));
     }
 
-    /// The program compares first and activates then; the file says it the other way round.
+    /// The kernels compare neighbours and then activate; the file activates first.
     #[test]
-    fn the_largest_neighbour_is_that_of_the_results(
+    fn pooling_before_activation_gives_the_same_results(
         sides in any::<[u8; 2]>(),
         pool in (1usize..4, 1usize..3, any::<bool>()).prop_map(|(window, stride, same)| Pool { window, stride, same }),
         slopes in vec(-1.5f32..1.5, 1..40),
@@ -152,7 +150,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_file_is_left_to_litert_or_runs(place in any::<prop::sample::Index>(), byte in any::<u8>(), whole in any::<bool>()) {
+    fn a_damaged_file_is_refused_or_runs(place in any::<prop::sample::Index>(), byte in any::<u8>(), whole in any::<bool>()) {
         let mut file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/models/rnet.tflite")).unwrap();
         let place = place.index(file.len());
         match whole {

@@ -1,0 +1,163 @@
+//! Events about the people who are enrolled, and corrections of their attendance.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::person::{Named, Personal};
+use super::{Part, PersonalData, form, kinds};
+use crate::domain::{Actor, Direction};
+
+/// People who are enrolled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeopleEvent {
+    Enrolled {
+        person: Personal<Named>,
+        templates: usize,
+        by: Actor,
+    },
+    Renamed {
+        person: Personal<Named>,
+        /// The name that they had.
+        before: Personal<String>,
+        by: Actor,
+    },
+    /// The employee id, the groups, or the first and last day were set.
+    Changed {
+        person: Personal<Named>,
+        /// Which, in words.
+        what: Personal<String>,
+        by: Actor,
+    },
+    Enabled {
+        person: Personal<Named>,
+        by: Actor,
+    },
+    Disabled {
+        person: Personal<Named>,
+        by: Actor,
+    },
+    Removed {
+        person: Personal<Named>,
+        by: Actor,
+    },
+    /// An operator corrects a person's attendance.
+    AttendanceAmended {
+        person: Personal<Named>,
+        #[serde(flatten)]
+        amendment: Amendment,
+        /// In the operator's words.
+        reason: Personal<String>,
+        by: Actor,
+    },
+    /// An operator erases all visitors who were not recognised.
+    VisitorsForgotten {
+        visits: usize,
+        by: Actor,
+    },
+}
+
+kinds!(PeopleEvent {
+    Enrolled => "enrolled",
+    Renamed => "renamed",
+    Changed => "changed",
+    Enabled => "enabled",
+    Disabled => "disabled",
+    Removed => "removed",
+    AttendanceAmended => "attendance_amended",
+    VisitorsForgotten => "visitors_forgotten",
+});
+
+/// A correction of attendance. The record that it corrects stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "AmendmentForm", into = "AmendmentForm")]
+pub enum Amendment {
+    /// Somebody went in or out, and no door saw it.
+    Add { direction: Direction, at: SystemTime },
+    /// The record of that number does not count: it shows another person, or a mistake.
+    Void { record: u64 },
+}
+
+/// An [`Amendment`] in JSON: one of both is null.
+#[derive(Serialize, Deserialize)]
+struct AmendmentForm {
+    add: Option<Added>,
+    void: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Added {
+    direction: Direction,
+    #[serde(with = "form::rfc3339")]
+    at: SystemTime,
+}
+
+impl From<Amendment> for AmendmentForm {
+    fn from(amendment: Amendment) -> AmendmentForm {
+        match amendment {
+            Amendment::Add { direction, at } => AmendmentForm { add: Some(Added { direction, at }), void: None },
+            Amendment::Void { record } => AmendmentForm { add: None, void: Some(record) },
+        }
+    }
+}
+
+impl TryFrom<AmendmentForm> for Amendment {
+    type Error = &'static str;
+
+    fn try_from(form: AmendmentForm) -> Result<Amendment, &'static str> {
+        match form {
+            AmendmentForm { add: Some(Added { direction, at }), void: None } => Ok(Amendment::Add { direction, at }),
+            AmendmentForm { add: None, void: Some(record) } => Ok(Amendment::Void { record }),
+            _ => Err("an amendment either adds a time or voids a record"),
+        }
+    }
+}
+
+impl PeopleEvent {
+    /// The person whom the event is about.
+    pub fn person(&self) -> Option<&Personal<Named>> {
+        match self {
+            PeopleEvent::Enrolled { person, .. }
+            | PeopleEvent::Renamed { person, .. }
+            | PeopleEvent::Changed { person, .. }
+            | PeopleEvent::Enabled { person, .. }
+            | PeopleEvent::Disabled { person, .. }
+            | PeopleEvent::Removed { person, .. }
+            | PeopleEvent::AttendanceAmended { person, .. } => Some(person),
+            PeopleEvent::VisitorsForgotten { .. } => None,
+        }
+    }
+
+    /// Who asked for it.
+    pub fn by(&self) -> &Actor {
+        match self {
+            PeopleEvent::Enrolled { by, .. }
+            | PeopleEvent::Renamed { by, .. }
+            | PeopleEvent::Changed { by, .. }
+            | PeopleEvent::Enabled { by, .. }
+            | PeopleEvent::Disabled { by, .. }
+            | PeopleEvent::Removed { by, .. }
+            | PeopleEvent::AttendanceAmended { by, .. }
+            | PeopleEvent::VisitorsForgotten { by, .. } => by,
+        }
+    }
+}
+
+impl PersonalData for PeopleEvent {
+    fn each_part(&mut self, visit: &mut dyn FnMut(Part<'_>)) {
+        match self {
+            PeopleEvent::Enrolled { person, templates: _, by: _ }
+            | PeopleEvent::Enabled { person, by: _ }
+            | PeopleEvent::Disabled { person, by: _ }
+            | PeopleEvent::Removed { person, by: _ } => visit(Part::Person(person)),
+            PeopleEvent::Renamed { person, before: text, by: _ }
+            | PeopleEvent::Changed { person, what: text, by: _ }
+            | PeopleEvent::AttendanceAmended { person, amendment: _, reason: text, by: _ } => {
+                visit(Part::Person(person));
+                visit(Part::Text(text));
+            }
+            PeopleEvent::VisitorsForgotten { visits: _, by: _ } => {}
+        }
+    }
+}
