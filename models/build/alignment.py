@@ -1,8 +1,4 @@
-"""How the faces for a net are cut out: the same choice as `usher align` takes it and as the manifest says it.
-
-Owns the three kinds and their numbers for a size of picture.
-Knows nothing of nets.
-"""
+"""How the faces for a net are cut out: the three kinds of alignment, as arguments of `usher align` and as lines of the manifest."""
 
 import tomllib
 from pathlib import Path

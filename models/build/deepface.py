@@ -2,7 +2,6 @@
 
 Owns the net's structure after Taigman et al. 2014, figure 2, as `usher train` has it: two convolutions, three layers with weights of
 their own at each place, and F7, which is the descriptor. The softmax F8 knows the people of the training and is left out.
-Knows nothing of files and of int8.
 """
 
 from graph import RELU, SAME, VALID

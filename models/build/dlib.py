@@ -1,7 +1,7 @@
 """dlib's face recognition ResNet, from TensorFlow.js weights to a float graph.
 
 Owns the net's structure: 29 convolutions, embedding of 128 values, after dlib's `dnn_face_recognition_ex.cpp`.
-Knows nothing of quantisation to int8 (the weights it reads happen to be stored in 8 bits; it makes them real).
+The package stores the weights in 8 bits; here they become real numbers.
 """
 
 import json

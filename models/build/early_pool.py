@@ -1,7 +1,6 @@
 """Max-pooling before a PReLU instead of after it, with int8 convolutions only.
 
 Owns this one rewrite of P-Net's first layers, where a detector spends its time: full resolution, ten channels.
-Knows nothing of the rest of the net.
 
 XNNPACK runs a PReLU with a slope a channel as one short call a pixel, so ten channels at full resolution cost a third
 of P-Net. After the pool there are a quarter of the pixels. Let M be the maximum of x over a pool's window, m the minimum,

@@ -1,13 +1,12 @@
 """Per-channel equalisation of activations, replayed from the calibration table.
 
 Owns the chains along which a channel's scale can travel, and the moving of it.
-Knows nothing of integers, of pictures and of how the table was measured.
 
 One int8 scale serves all channels of a tensor, so a channel that is small beside its neighbours keeps few levels. ReLU,
 PReLU and max-pooling commute with a positive scale a channel: the layer before is divided by it, the layers after are
 multiplied, the float function stays the same. The per-channel scales of the weights absorb both.
 After Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019 (arXiv
-1906.04721), with measured ranges of activations in the place of the ranges of weights.
+1906.04721), with measured ranges of activations instead of the ranges of weights.
 """
 
 import numpy as np

@@ -1,7 +1,6 @@
 """FaceNet's Inception-ResNet-v1, from its layers' weights to a float graph.
 
 Owns the net's structure, with any size of embedding, after the FaceNet project's `inception_resnet_v1.py`.
-Knows nothing of files, of how checkpoints call the layers, and of int8.
 """
 
 import numpy as np

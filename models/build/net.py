@@ -1,7 +1,6 @@
 """The layers that the embedders here are made of, from weights by name to a float graph.
 
 Owns how a layer of weights becomes operators: batch norms folded in, windows gathered, shapes checked.
-Knows nothing of any net's structure, of files and of int8.
 """
 
 from collections import namedtuple
@@ -73,7 +72,7 @@ class Net:
         self.expect(name, "places", places, rows * columns)
         self.expect(name, "taps", taps, window * window * x.shape[3])
         windows = self.reshape(self.windows(x, name, window, stride), f"{name}/long", [1, 1, places * taps])
-        # Outputs of one place beside each other; the groups are told by a kernel that is less deep than its input.
+        # Outputs of one place beside each other; the kernel, which is less deep than its input, implies the groups.
         deep = kernel.transpose(0, 2, 1).reshape(places * outputs, 1, 1, taps)
         constants = [Tensor(f"{name}/weights", deep.shape, data=deep), Tensor(f"{name}/bias", [len(deep)], data=bias)]
         long = Tensor(name, [1, 1, 1, places * outputs])

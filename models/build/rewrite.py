@@ -2,12 +2,14 @@
 
 Owns the patterns: PReLU and softmax put back together, images the right way up, the input's offset folded away, and what
 XNNPACK computes faster in another form.
-Knows nothing of quantisation and of where a model comes from.
 """
 
 import numpy as np
 
 from graph import Op, Tensor, window_count
+
+HALF_LEVEL = 0.5 / 128
+"""The nets were trained on (pixel - 127.5) / 128 and are fed (pixel - 128) / 128: half a grey level, for `shift_input`."""
 
 SPATIAL = ("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D")
 
@@ -71,8 +73,8 @@ def join_heads(graph):
     """Makes one output of `LOGISTIC(layer)` and another layer that read the same tensor: the sigmoid's argument for the
     second class, then what the other layer gives.
 
-    A kernel of XNNPACK computes 16 channels at once, so a layer of 5 costs what one of 2 does. The sigmoid is left to
-    whoever reads the few positions that matter: it is monotonous, so a threshold needs none.
+    A kernel of XNNPACK computes 16 channels at once, so a layer of 5 costs what one of 2 does. The program applies
+    the sigmoid at the few positions that matter: it is monotonous, so a threshold needs none.
     """
     sigmoid, other = map(graph.producer, graph.outputs)
     layer = graph.producer(sigmoid.inputs[0])

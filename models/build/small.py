@@ -1,7 +1,6 @@
 """The small network of `usher train`, from its layers' weights to a float graph.
 
 Owns the net's structure: four convolutions and a dense layer, on 64 x 64 pixels.
-Knows nothing of files and of int8.
 """
 
 from graph import NO_ACTIVATION, VALID

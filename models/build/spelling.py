@@ -1,7 +1,6 @@
-"""How the arrays of a checkpoint are called: three projects' names for Inception-ResNet-v1, and `usher train export`'s for its own nets.
+"""The names of the arrays in a checkpoint: three projects' names for Inception-ResNet-v1, and `usher train export`'s for its own nets.
 
 Owns the ways of naming; each looks for its own among the arrays' names, and gives (layer, field) -> name, or None.
-Knows nothing of what the arrays hold.
 """
 
 import deepface
@@ -19,9 +18,15 @@ _FIELDS = {
 }
 """TF-slim's names of a layer's arrays, by the fields of `net.Layer`."""
 
+FOLDED = "folded"
+"""The bias of a layer whose batch norm is folded into its kernel; asked for as if it were a field of `net.Layer`."""
+
 
 def tensorflow(arrays):
-    """TF-slim: InceptionResnetV1/Repeat_1/block17_3/Branch_1/Conv2d_0a_1x1/BatchNorm/moving_mean."""
+    """TF-slim: InceptionResnetV1/Repeat_1/block17_3/Branch_1/Conv2d_0a_1x1/BatchNorm/moving_mean.
+
+    TensorFlow's graph transform `fold_batch_norms` leaves `Conv2D_bn_offset` instead of a convolution's batch norm.
+    """
     first = "Conv2d_1a_3x3/weights"
     roots = [name.removesuffix(first) for name in arrays if name.endswith(first) and "Branch" not in name]
     if len(roots) != 1:
@@ -34,7 +39,7 @@ def tensorflow(arrays):
         if kind in repeats:
             last = int(number) > BLOCK_COUNTS[kind]
             layer = f"{kind if last else f'{repeats[kind]}_{number}'}/{rest}"
-        return f"{roots[0]}{layer}/{_FIELDS[field]}"
+        return f"{roots[0]}{layer}/{'Conv2D_bn_offset' if field == FOLDED else _FIELDS[field]}"
 
     return name_of
 
@@ -45,7 +50,7 @@ def keras(arrays):
         return None
     fields = {"kernel": "kernel", "bias": "bias", "beta": "BatchNorm_beta", "gamma": "BatchNorm_gamma"}
     fields |= {"mean": "BatchNorm_moving_mean", "variance": "BatchNorm_moving_variance"}
-    return lambda layer, field: f"{layer.replace('/', '_')}_{fields[field]}"
+    return lambda layer, field: f"{layer.replace('/', '_')}_{fields.get(field, field)}"
 
 
 def torch(arrays):
@@ -93,7 +98,7 @@ def _own(net):
     def spelling(arrays):
         if not any(name.startswith(f"{net.ROOT}/") for name in arrays):
             return None
-        return lambda layer, field: f"{net.ROOT}/{layer}/{_FIELDS[field]}"
+        return lambda layer, field: f"{net.ROOT}/{layer}/{_FIELDS.get(field, field)}"
 
     return spelling
 

@@ -108,6 +108,19 @@ def tensorflow_arrays(weights):
     return arrays
 
 
+def folded_arrays(weights):
+    """As TensorFlow's `fold_batch_norms` leaves them: it folds convolutions, and not the dense layer."""
+    arrays = tensorflow_arrays(weights)
+    for kernel in [name for name in arrays if name.endswith("/weights") and "Bottleneck" not in name]:
+        root = kernel.removesuffix("/weights")
+        if f"{root}/BatchNorm/beta" in arrays:
+            beta, mean, variance = (arrays.pop(f"{root}/BatchNorm/{part}") for part in ("beta", "moving_mean", "moving_variance"))
+            factor = (1 / np.sqrt(variance + np.float32(0.001))).astype(np.float32)
+            arrays[kernel] = arrays[kernel] * factor
+            arrays[f"{root}/Conv2D_bn_offset"] = beta - mean * factor
+    return arrays
+
+
 def torch_arrays(weights):
     """facenet-pytorch's names, written down by hand for each kind of place rather than by the reader's rule."""
     arrays = OrderedDict()
@@ -226,7 +239,7 @@ def torch_file(arrays, legacy):
     """What torch.save makes of a state dict."""
     storages, state = [], OrderedDict()
     for name, array in arrays.items():
-        # Every fourth matrix lies the other way round in memory, as a transposed view does.
+        # Every fourth matrix is stored the other way round, as a transposed view does.
         turned = array.ndim == 2 and len(name) % 4 == 0
         memory = (array.T if turned else array).copy(order="C")
         strides = tuple(stride // memory.itemsize for stride in memory.strides)
@@ -302,6 +315,19 @@ class Forms(unittest.TestCase):
             return self.layers(path)
 
 
+    def test_a_graph_with_its_batch_norms_folded_is_the_same_net(self):
+        weights = random_weights()
+        arrays = folded_arrays(weights)
+        self.assertFalse(any("moving_mean" in name for name in arrays if "Bottleneck" not in name))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "folded.pb")
+            path.write_bytes(graph_def(arrays))
+            found = self.layers(path)
+        for name, layer in weights.items():
+            for here, there in zip(net.fold(found[name]), net.fold(layer)):
+                np.testing.assert_allclose(here, there, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
 class Refusals(unittest.TestCase):
     def refused(self, name, content):
         with tempfile.TemporaryDirectory() as folder:
@@ -343,6 +369,19 @@ class Refusals(unittest.TestCase):
         self.assertIn("does not fit", self.refused("ragged.pb", graph_def(ragged)))
         ragged["InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/beta"] = np.full(2, np.nan, np.float32)
         self.assertIn("not a number", self.refused("nan.pb", graph_def(ragged)))
+
+    def test_a_graph_that_is_folded_in_part_only_is_refused(self):
+        weights = random_weights(thin=16)
+        place = "InceptionResnetV1/Conv2d_2a_3x3"
+        doubled = folded_arrays(weights)
+        doubled[f"{place}/BatchNorm/beta"] = tensorflow_arrays(weights)[f"{place}/BatchNorm/beta"]
+        self.assertIn("Conv2d_2a_3x3", self.refused("doubled.pb", graph_def(doubled)))
+        lacking = folded_arrays(weights)
+        del lacking[f"{place}/Conv2D_bn_offset"]
+        self.assertIn("Conv2d_2a_3x3", self.refused("lacking.pb", graph_def(lacking)))
+        ragged = folded_arrays(weights)
+        ragged[f"{place}/Conv2D_bn_offset"] = np.zeros(3, np.float32)
+        self.assertIn("does not fit", self.refused("ragged.pb", graph_def(ragged)))
 
     def test_any_bytes_are_refused_and_none_crash(self):
         random = np.random.default_rng(3)

@@ -166,7 +166,7 @@ class Trained(unittest.TestCase):
         with self.assertRaisesRegex(quantise.Dead, "L5.* is 0 throughout.*smaller --rate"):
             convert.convert(deepface, convert.float_graph(deepface, weights), table)
 
-    def test_shapes_that_do_not_fit_are_told(self):
+    def test_shapes_that_do_not_fit_are_named(self):
         made = arrays(deepface)
         made["DeepFace/L6/biases"] = made["DeepFace/L6/biases"][:, 0]
         with self.assertRaisesRegex(checkpoint.CheckpointError, "bias of L6"):

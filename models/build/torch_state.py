@@ -2,7 +2,6 @@
 
 Owns both forms that `torch.save` has written: a zip archive (since 1.6) and the plain pickles before that. A pickle may name
 any function of Python's; this reader resolves the four names that a state dict needs and refuses every other.
-Knows nothing of what the tensors are for.
 """
 
 import io

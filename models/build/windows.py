@@ -1,7 +1,6 @@
 """The first layer reads its windows from the input, where the program that cuts the pictures has laid them out.
 
 Owns this one rewrite of the detector's nets: a 3x3 convolution of an image becomes a 1x1 convolution of its windows.
-Knows nothing of the layers behind it.
 
 XNNPACK's int8 kernels take the channels of each tap in groups: of 8 on x86, of 4 with ARM's dot product. Nine taps of 3
 channels so cost as much as 72 or 36 values. Laid out beside each other they are 27 and cost 32 or 28, and the first layer
