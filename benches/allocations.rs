@@ -2,6 +2,14 @@
 //!
 //! LiteRT's own allocations are not counted; `docs/benchmarks.md` explains how to count them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails loudly"
+)]
+
 mod frames;
 
 use std::alloc::{GlobalAlloc, Layout, System};

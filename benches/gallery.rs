@@ -4,6 +4,14 @@
 //! The vectors resemble faces: five templates per person around a centre, a cosine of about 0.6 between pictures of one person, and a common
 //! direction that makes strangers slightly similar. Half of the probes are strangers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails loudly"
+)]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

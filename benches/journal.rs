@@ -2,6 +2,14 @@
 //!
 //! Uses the disk of the temporary folder, which TMPDIR sets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails loudly"
+)]
+
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 

@@ -8,6 +8,14 @@
 //! detector on decoded pixels, or with `--identity` everything from the file's bytes (a JPEG) to the nearest of a thousand people for each face.
 //! Uses one thread. Without photographs it uses those that `script/setup` fetched, at 640x480.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails loudly"
+)]
+
 mod frames;
 
 use std::path::{Path, PathBuf};

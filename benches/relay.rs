@@ -3,6 +3,14 @@
 //!
 //! Prints the median, the 99th percentile and the maximum. `cargo bench --bench relay -- PULSES` measures another number of pulses than 200.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails loudly"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

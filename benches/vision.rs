@@ -3,6 +3,14 @@
 //! Uses the photographs that `script/setup` fetched, scaled to the frame's size. Without them, or without LiteRT, the bench is skipped.
 //! `docs/benchmarks.md` has results and explains them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails loudly"
+)]
+
 mod frames;
 
 use std::hint::black_box;

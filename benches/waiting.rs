@@ -3,6 +3,14 @@
 //! Uses the disk of the temporary folder, which TMPDIR sets. The argument is the size of the store in MB, 32 by default:
 //! `TMPDIR=/var/tmp cargo bench --bench waiting -- 1000`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails loudly"
+)]
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};

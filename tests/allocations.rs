@@ -2,6 +2,14 @@
 //!
 //! Counts Rust's own allocations on the vision thread; `benches/allocations.rs` prints them for the other stages too.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -2,6 +2,14 @@
 //!
 //! tests/reference.rs checks how figures are computed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,14 @@
 //! The promise of `false_identification_rate`: at most about this share of strangers' visits ends with an open door, however many
 //! people and templates are enrolled. Measured by the whole rule, on people who are not in the shipped calibration.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

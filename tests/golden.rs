@@ -1,5 +1,13 @@
 //! The detector against what the FaceNet project's own `detect_face` finds in twelve photographs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 mod support;
 
 use serde_json::Value;

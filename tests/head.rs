@@ -1,5 +1,13 @@
 //! A site head on a simulated site: people of LFW's View 1 through a camera that is grey, dark, noisy and small. Prints the figures.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 mod support;
 
 use std::path::{Path, PathBuf};

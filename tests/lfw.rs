@@ -1,5 +1,13 @@
 //! Labeled Faces in the Wild, View 1: the whole path, int8 detector and int8 embedder, on thousands of photographs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,13 @@
 //! Invalid model files: each gives an error in words, and nothing crashes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,13 @@
 //! The arithmetic of `usher evaluate` against numpy, scipy and scikit-learn: tests/data/reference.py computed the expected figures.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 use serde::Deserialize;
 
 use usher::lab::open_set::{Member, trials};

@@ -1,4 +1,12 @@
 //! Training as a whole: runs that resume, networks that learn, shapes as published. Needs the feature `train`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
 #![cfg(feature = "train")]
 
 #[path = "support/coloured.rs"]

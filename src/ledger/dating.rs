@@ -50,8 +50,10 @@ impl Dated {
     /// As [`Record::to_json`], with `dated` (RFC 3339 in UTC) where the time is corrected.
     pub fn to_json(&self) -> Value {
         let mut json = self.record.to_json();
-        if self.corrected {
-            json["dated"] = Record { at: self.at, ..self.record.clone() }.time().into();
+        if self.corrected
+            && let Some(fields) = json.as_object_mut()
+        {
+            fields.insert("dated".to_owned(), Record { at: self.at, ..self.record.clone() }.time().into());
         }
         json
     }

@@ -3,6 +3,14 @@
 //!
 //! One binary, so that the tests share what they have drawn.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 mod api;
 mod bench;
 mod broker;

@@ -3,6 +3,14 @@
 //!
 //! `tests/hil/prepare` makes the machines; `README.md` beside this file says what they are and what they cannot show.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 mod gpio;
 mod guest;
 mod house;

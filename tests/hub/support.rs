@@ -82,7 +82,9 @@ pub fn entry(seq: u64, kind: &str, mut content: Value) -> Recorded {
         _ => json!({}),
     };
     if let (Value::Object(content), Value::Object(rest)) = (&mut content, rest) {
-        rest.into_iter().for_each(|(name, value)| drop(content.entry(name).or_insert(value)));
+        for (name, value) in rest {
+            content.entry(name).or_insert(value);
+        }
     }
     let id = format!("019b7e3c-1153-7a10-8b1e-{seq:012}");
     let (time, content) = ("2026-01-02T10:32:07.123456Z".to_owned(), Content::from_json(kind, content));

@@ -78,7 +78,9 @@ pub fn run(order: &Enroll, folder: &Path, client: &Client, eyes: &mut Vision, ga
 fn print(out: &mut impl Write, json: bool, folder: &Path, name: &str, report: &Report) -> Result<()> {
     if json {
         let mut line = report.json();
-        line["folder"] = folder.display().to_string().into();
+        if let Some(fields) = line.as_object_mut() {
+            fields.insert("folder".to_owned(), folder.display().to_string().into());
+        }
         writeln!(out, "{line}")?;
         return Ok(());
     }

@@ -81,7 +81,6 @@ impl From<Vec<Door>> for DoorList {
     }
 }
 
-#[allow(clippy::indexing_slicing, reason = "the doors' thread checks an index when it comes in")]
 impl Index<DoorIndex> for DoorList {
     type Output = Door;
 
@@ -90,7 +89,6 @@ impl Index<DoorIndex> for DoorList {
     }
 }
 
-#[allow(clippy::indexing_slicing, reason = "the doors' thread checks an index when it comes in")]
 impl IndexMut<DoorIndex> for DoorList {
     fn index_mut(&mut self, index: DoorIndex) -> &mut Door {
         &mut self.0[index.0]

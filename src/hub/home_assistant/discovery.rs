@@ -60,8 +60,8 @@ impl Announcement {
 
     fn payload(&self, components: &Map<String, Value>) -> Vec<u8> {
         let mut origin = json!({ "name": "usher", "sw": self.layout.version });
-        if !SUPPORT_URL.is_empty() {
-            origin["url"] = SUPPORT_URL.into();
+        if let Some(fields) = origin.as_object_mut().filter(|_| !SUPPORT_URL.is_empty()) {
+            fields.insert("url".to_owned(), SUPPORT_URL.into());
         }
         let payload = json!({
             "dev": {
@@ -81,7 +81,7 @@ impl Announcement {
     pub fn learn(&mut self, topic: &str, kept: &[u8]) {
         let Some(piece) = self.settings.piece(topic, &self.device) else { return };
         let kept = serde_json::from_slice::<Value>(kept).unwrap_or_default();
-        let components = [&kept["cmps"], &kept["components"]].into_iter().find_map(Value::as_object);
+        let components = [kept.get("cmps"), kept.get("components")].into_iter().flatten().find_map(Value::as_object);
         match components {
             Some(components) => self.pieces.learn(piece, components),
             None => self.pieces.expect(piece),
@@ -212,6 +212,12 @@ impl Announcement {
                 }),
             );
         }
+        self.door_inputs(all, door, &state);
+    }
+
+    /// The door's sensor and its tamper contact, as far as it has them.
+    fn door_inputs(&self, all: &mut Map<String, Value>, door: &crate::hub::portrait::DoorLayout, state: &str) {
+        let name = &door.name;
         let contact = |field: &str| format!("{{{{ 'ON' if value_json.{field} else 'OFF' }}}}");
         if door.leaf_sensor {
             self.add(
