@@ -25,7 +25,7 @@ pub enum NameFault {
 
 /// The form in which names are compared: NFC, case-folded, with runs of whitespace as one space, without invisible characters.
 pub fn key(name: &str) -> String {
-    let visible: String = name.nfd().filter(|c| !is_invisible(*c)).collect();
+    let visible: String = name.nfd().filter(|c| is_kept(*c)).collect();
     let folded = caseless::default_case_fold_str(&visible);
     spaced(&folded.nfc().collect::<String>())
 }
@@ -37,7 +37,7 @@ pub fn same(one: &str, other: &str) -> bool {
 
 /// The form in which identifiers are compared: as [`key`], but case-sensitive.
 pub fn exact_key(text: &str) -> String {
-    spaced(&text.nfd().filter(|c| !is_invisible(*c)).nfc().collect::<String>())
+    spaced(&text.nfd().filter(|c| is_kept(*c)).nfc().collect::<String>())
 }
 
 /// Whether two names look alike (by the skeletons of Unicode Technical Standard 39), such as `Ada` with a Cyrillic А.
@@ -45,6 +45,11 @@ pub fn look_alike(one: &str, other: &str) -> bool {
     let skeletons = |name: &str| [exact_key(name), key(name)].map(|text| confusables(&text).collect::<String>());
     let ([exact, folded], [other_exact, other_folded]) = (skeletons(one), skeletons(other));
     exact == other_exact || folded == other_folded
+}
+
+/// Whether a key keeps this character. A line separator is invisible, but it is a blank between words like any other.
+fn is_kept(c: char) -> bool {
+    c.is_whitespace() || !is_invisible(c)
 }
 
 /// The stored form of a name: NFC, with single spaces between words.
@@ -215,6 +220,12 @@ mod tests {
         {
             assert_eq!(check_letters(name), Ok(()), "{name:?}");
         }
+    }
+
+    #[test]
+    fn an_invisible_line_separator_is_a_blank() {
+        assert_eq!(key("!\u{2028}0"), "! 0");
+        assert_eq!(tidy("!\u{2028}0"), "! 0");
     }
 
     proptest! {
