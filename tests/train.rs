@@ -111,7 +111,7 @@ fn unusable_pictures_are_left_out_and_reported() {
     let faces = Faces::read(data, SIZE, MEMORY, 2).unwrap();
     assert_eq!((faces.count(), faces.people().len()), (7, 4));
     let why: Vec<String> = faces.skipped().iter().map(|skipped| skipped.why.to_string()).collect();
-    assert!(why.len() == 2 && why[1] == "it is of one colour throughout", "{why:?}");
+    assert!(why.len() == 2 && why[1] == "it has only one colour", "{why:?}");
     assert!(Faces::read(data, SIZE, 10_000, 2).is_err_and(|error| error.to_string().contains("--memory")));
     // Three people have two pictures; a batch of four needs one more.
     assert!(matches!(

@@ -152,7 +152,14 @@ fn describe(value: &ValueKind) -> String {
         ValueKind::Float(number) => format!("{number:?}"),
         ValueKind::Boolean(flag) => flag.to_string(),
         ValueKind::Nil => "a date, or a number beyond all ranges".to_owned(),
-        ValueKind::Array(_) => "a list".to_owned(),
+        ValueKind::Array(values) if values.is_empty() => "an empty list".to_owned(),
+        ValueKind::Array(values) => {
+            let mut shown: Vec<String> = values.iter().take(8).map(|value| describe(&value.kind)).collect();
+            if values.len() > shown.len() {
+                shown.push("…".to_owned());
+            }
+            format!("[{}]", shown.join(", "))
+        }
         ValueKind::Table(_) => "a table".to_owned(),
     }
 }

@@ -106,7 +106,7 @@ text_rules! {
     keep, "keep", "\"off\", or a span from \"1d\" to \"100y\": a whole number and one of d, w, y", |text| text.parse::<Keep>().is_ok();
     max_size, "max-size", "\"auto\", \"off\", or a size from \"64MiB\" to \"1TiB\"", |text| text.parse::<MaxSize>().is_ok();
     day_start, "time-of-day", "a time from \"00:00\" to \"23:59\"", |text| text.parse::<DayStart>().is_ok();
-    hours, "hours", "days and hours, such as \"mon-fri 08:00-18:00\", \"sat,sun 22:00-06:00\" or \"daily 00:00-24:00\"",
+    hours, "hours", "days and hours, from one time to another, such as \"mon-fri 08:00-18:00\", \"sat,sun 22:00-06:00\" or \"daily 00:00-24:00\"",
         |text| text.parse::<Hours>().is_ok();
     window, "window", "hours such as \"08:00-18:00\"; a whole day is \"00:00-24:00\"", |text| text.parse::<Window>().is_ok();
 }

@@ -218,7 +218,7 @@ fn nobody_is_enrolled_from_pictures_that_are_broken_or_old() {
     assert_eq!(house.people().len(), 1);
     camera.plays(&["nobody.jpg used=0 times=3", "obama.jpg"]);
     let said = house.usher(&["doctor"]);
-    assert!(said.contains("gives Image(640x480), after 2 that could not be used"), "{said}");
+    assert!(said.contains("gives Image(640x480), after 2 bad frames"), "{said}");
     let report = house.json(&["enroll", "Somebody", "--camera", "--views", "2", "--force", "--json"]).remove(0);
     assert_eq!(report["person"]["templates"], 2);
 }

@@ -117,7 +117,7 @@ fn all_faces_and_all_templates_are_written() {
     let error = house.refused(&["align", "--margin-of", "output", "--margin", "160", &data, "x"]);
     assert!(error.contains("leaves no room"), "{error}");
     let loose = house.path("data/both").display().to_string();
-    assert!(house.refused(&["align", &loose, "x"]).contains("one folder a person"));
+    assert!(house.refused(&["align", &loose, "x"]).contains("one folder per person"));
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn a_chip_that_is_not_there_is_broken_and_no_daemon_starts_with_it() {
         let house = house.with(&door("driver = \"rppal\""));
         let (code, found) = checks(&house, "door");
         assert_eq!(code, Some(1));
-        assert!(found[0].1.contains("no Raspberry Pi") && found[0].1.contains("gpiocdev"), "{found:?}");
+        assert!(found[0].1.contains("not a Raspberry Pi") && found[0].1.contains("gpiocdev"), "{found:?}");
     }
 }
 

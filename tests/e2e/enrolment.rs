@@ -73,7 +73,7 @@ fn nobody_is_enrolled_twice_unless_forced() {
     assert_eq!(house.people().len(), 3);
 
     let error = house.refused(&["people", "disable", "Barack Obama"]);
-    assert!(error.contains("could be any of #1 Barack Obama, #3 Barack Obama (employee id E2)"), "{error}");
+    assert!(error.contains("matches #1 Barack Obama, #3 Barack Obama (employee id E2)"), "{error}");
     assert_eq!(house.json(&["people", "show", "E2", "--json"])[0]["id"], 3);
 }
 
@@ -201,7 +201,7 @@ fn a_bad_list_or_folder_enrols_nobody() {
     let error = house.refused(&["enroll", "--batch", "no-such-folder"]);
     assert!(error.contains("no-such-folder"), "{error}");
     let error = house.refused(&["enroll", "--batch", &format!("{folder}/b2")]);
-    assert!(error.contains("one folder a person is expected"), "{error}");
+    assert!(error.contains("one folder per person is expected"), "{error}");
     assert!(house.people().is_empty());
 }
 

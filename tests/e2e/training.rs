@@ -39,14 +39,18 @@ fn a_full_disk_at_a_checkpoint_leaves_the_previous_one_to_resume_from() {
     for room in [0, 1 << 18, 3 << 19] {
         disk.fill_but(room);
         let error = house.refused(&run("2"));
-        assert!(error.contains("checkpoint-00000001.npz, from which the same command goes on"), "{room}: {error}");
+        assert!(
+            error.contains("the same command resumes from its last checkpoint")
+                && error.contains("checkpoint-00000001.npz"),
+            "{room}: {error}"
+        );
         assert!(error.contains("No space left on device"), "{room}: {error}");
         assert!(error.contains("cannot write the weights to"), "{room}: {error}");
         assert!(files(&out) == before, "{room}: the checkpoint changed, or there is another file beside it");
         disk.make_room();
     }
     let said = house.usher(&run("2"));
-    assert!(said.contains("going on from") && said.contains("checkpoint-00000001.npz"), "{said}");
+    assert!(said.contains("resuming from") && said.contains("checkpoint-00000001.npz"), "{said}");
     let after: Vec<_> = files(&out).into_iter().map(|(name, _)| name).collect();
     assert_eq!(after, ["checkpoint-00000001.npz", "checkpoint-00000002.npz"]);
 }
