@@ -124,7 +124,7 @@ fn a_head_of_another_model_is_refused_with_the_remedy() {
     assert!(error.contains("was trained on mobilefacenet-000000000000") && error.contains("--remove"), "{error}");
     put_head(&house, &shipped(), 64);
     let error = house.refused(&["run"]);
-    assert!(error.contains("takes 64 figures") && error.contains("learn it again"), "{error}");
+    assert!(error.contains("takes 64 values") && error.contains("train it again"), "{error}");
     std::fs::write(site_head(&house), b"nothing").unwrap();
     let error = house.refused(&["run"]);
     assert!(error.contains("is not a site head"), "{error}");

@@ -88,7 +88,7 @@ fn an_employee_id_is_changed_and_a_list_removes_several_people() {
     // If one person cannot be found, or does not match, nobody is removed.
     for (text, complaint) in [
         ("employee_id\nE1\n42\n", "line 3, column \"employee_id\""),
-        ("employee_id,name\nE1,Bob\n", "line 2, column \"name\": `Bob` is not Ada (#1)"),
+        ("employee_id,name\nE1,Bob\n", "line 2, column \"name\": `Bob` does not match Ada (#1)"),
         ("E1\nnobody\n", "line 2: nobody is enrolled as `nobody`"),
         ("id;who\n1;2\n", "no column \"employee_id\""),
     ] {

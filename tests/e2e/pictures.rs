@@ -153,7 +153,7 @@ fn a_file_that_cannot_be_read_does_not_hide_the_others() {
     assert_eq!(answer.code, Some(1));
     let answers = lines(&answer.out);
     assert_eq!(answers.len(), 5);
-    for (line, reason) in answers.iter().zip(["check the path", "not a JPEG", "0 bytes", "this is a folder"]) {
+    for (line, reason) in answers.iter().zip(["check the path", "not a JPEG", "0 bytes", "this is a directory"]) {
         assert_eq!(keys(line), ["error", "file"]);
         assert!(line["error"].as_str().unwrap().contains(reason), "{line}");
     }

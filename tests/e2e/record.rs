@@ -114,7 +114,7 @@ fn a_backup_taken_from_the_running_daemon_is_restored_on_a_fresh_device() {
     let before = house.journal();
     daemon.stop();
     let error = house.refused(&["restore", argument]);
-    assert!(error.contains("already holds a store") && error.contains("--yes"), "{error}");
+    assert!(error.contains("holds a store already") && error.contains("--yes"), "{error}");
     assert_eq!(house.journal().len(), before.len() + 1, "nothing but `stopped` came to it");
 
     let fresh = House::new();
