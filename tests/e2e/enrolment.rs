@@ -201,7 +201,7 @@ fn a_bad_list_or_folder_enrols_nobody() {
     let error = house.refused(&["enroll", "--batch", "no-such-folder"]);
     assert!(error.contains("no-such-folder"), "{error}");
     let error = house.refused(&["enroll", "--batch", &format!("{folder}/b2")]);
-    assert!(error.contains("one folder per person is expected"), "{error}");
+    assert!(error.contains("has no folders; give each person a folder"), "{error}");
     assert!(house.people().is_empty());
 }
 
