@@ -8,7 +8,7 @@ use super::evidence::{Evidence, Look, LookCounts, Track};
 use super::gates;
 use super::person::Shown;
 use super::rules::{Finding, Rules};
-use crate::domain::{Decision, Distance, Moment, PersonId, Reason, Sighting, Verdict};
+use crate::domain::{Decision, Distance, Moment, PersonId, Reason, Sighting, TrackId, Verdict, Wanted};
 
 /// Decides about the faces at one or more cameras of one door.
 ///
@@ -126,6 +126,29 @@ impl Referee {
             frames: (due.frames, counts.looks),
             gates,
         })
+    }
+}
+
+impl Referee {
+    /// How often a track must be seen from now on, so that decisions are what they would be if it were seen in every frame, and when its newest
+    /// look was captured. `None` if the track is not known.
+    ///
+    /// Only a person who was let in, whose track shows nobody else, and whose cooldown goes on is needed seldom.
+    pub fn wants(&self, camera: &str, track: TrackId, now: Moment) -> Option<(Wanted, Moment)> {
+        let rules = &self.rules;
+        let track = self.evidence.track(camera, track, now, rules.window)?;
+        let newest = track.newest()?;
+        let cooled_down = |person| Some(*self.granted.get(&person)? + rules.cooldown);
+        let until = match newest.finding {
+            Finding::Sure(person) if track.other_sure(rules.window).is_none() => cooled_down(person),
+            _ => None,
+        };
+        let wanted = match (until, track.quiet_until(now, rules.repeat_denial)) {
+            (Some(until), _) if now < until => Wanted::Seldom { until, frames: rules.needed() },
+            (_, Some(until)) if track.is_steady() => Wanted::Often { until },
+            _ => Wanted::Always,
+        };
+        Some((wanted, newest.captured_at))
     }
 }
 
@@ -378,6 +401,35 @@ mod tests {
         assert_eq!(scene.play("111"), [""; 0]);
         scene.referee.take_back(PersonId(1));
         assert_eq!(scene.play("1"), ["6: grant 1"]);
+    }
+
+    #[test]
+    fn a_track_is_wanted_seldom_only_while_its_person_is_let_in() {
+        let wanted = |frames: &str| {
+            let mut scene = Scene::new(usual());
+            scene.play(frames);
+            let now = Moment(Duration::from_millis((scene.frame - 1) * 100 + 50));
+            let (wanted, seen) = scene.referee.wants("door", TrackId(1), now).unwrap();
+            assert_eq!(seen, Moment(Duration::from_millis((scene.frame - 1) * 100)));
+            wanted
+        };
+        let until = Moment(Duration::from_millis(5_250));
+        assert_eq!(wanted("11"), Wanted::Always);
+        assert_eq!(wanted("111"), Wanted::Seldom { until, frames: 3 });
+        assert_eq!(wanted("111P1U1"), Wanted::Seldom { until, frames: 3 });
+        for doubtful in ["111P", "111U", "111A", "1112", "1112111", "U", "P1", "UUU1"] {
+            assert_eq!(wanted(doubtful), Wanted::Always, "{doubtful}");
+        }
+        let often = Wanted::Often { until };
+        assert_eq!((wanted("UUU"), wanted("UUUUP"), wanted("UUUUPP")), (often, Wanted::Always, often));
+        let mut scene = Scene::new(usual());
+        scene.play("111");
+        let (seen, later) = (Moment(Duration::from_millis(200)), |ms: u64| Moment(Duration::from_millis(250 + ms)));
+        assert!(scene.referee.wants("door", TrackId(1), later(1500)).is_some());
+        assert_eq!(scene.referee.wants("door", TrackId(1), later(1501)), None, "the evidence is too old");
+        assert_eq!(scene.referee.wants("door", TrackId(2), later(0)), None);
+        scene.referee.take_back(PersonId(1));
+        assert_eq!(scene.referee.wants("door", TrackId(1), later(0)), Some((Wanted::Always, seen)));
     }
 
     #[test]
