@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::context::Context;
+use super::whom;
 use crate::access::{Authority, Holder, Judgement, Now, PassRequest};
 use crate::api::people::Person;
 use crate::config::Config;
@@ -58,7 +59,7 @@ impl Schedule {
             None => vec![Timestamp::now()],
             Some(text) => moments(text, &rules.zone)?,
         };
-        let person = Client::open(&config)?.person(&person)?;
+        let person = whom::enrolled_person(&Client::open(&config)?, &person)?;
         let holder = holder(&person)?;
         let mut authority = Authority::new(rules);
         let mut out = std::io::stdout().lock();

@@ -279,7 +279,7 @@ fn apart(one: SystemTime, other: SystemTime) -> Duration {
 /// One of 64 bits.
 fn bit(kind: &str) -> u64 {
     let hash = kind.bytes().fold(0u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
-    1 << (hash % 64)
+    1u64.wrapping_shl(hash)
 }
 
 #[cfg(test)]

@@ -313,7 +313,7 @@ impl From<Person> for Whom {
 /// Somebody who is enrolled, else somebody who was removed, as the record of the removal shows them: a leaver's last day may need a
 /// correction.
 fn whom(client: &Client, wanted: &str) -> Result<Whom> {
-    let error = match client.person(wanted) {
+    let error = match whom::enrolled_person(client, wanted) {
         Ok(person) => return Ok(person.into()),
         Err(error) => error,
     };

@@ -3,7 +3,7 @@
 //! Joins access, door and ledger. The order never changes: what allows a door to unlock is on disk before the relay moves. The thread and its
 //! queue are in [`super::door_thread`].
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "the doors' thread checks an index when it comes in, and the doors stay as many as they are"
 )]
@@ -35,7 +35,7 @@ use crate::office::saved::{SavedEntry, SavedState};
 use door::{Door, DoorList, DoorView, PassingPerson};
 use floods::Floods;
 use log::log_decision;
-pub use orders::{DoorOrder, RequestError};
+pub use orders::{OperatorOrder, RequestError};
 use timekeeping::Timekeeper;
 use writer::{EventWriter, People, Unwritten};
 
