@@ -12,5 +12,5 @@ mod reckon;
 #[cfg(test)]
 mod properties;
 
-pub use reading::{KINDS, Reading, readings};
+pub use reading::{CORRECTIONS, PASSAGES, Reading, readings};
 pub use reckon::{Anomaly, Day, Method, Rules, Stint, reckon};
