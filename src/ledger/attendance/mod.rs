@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::domain::{Card, Direction, PersonId};
 
-pub use reading::{KINDS, readings};
+pub use reading::{CORRECTIONS, PASSAGES, readings};
 pub use reckon::{Anomaly, Day, Method, Rules, Stint, reckon};
 
 /// Somebody at a door.

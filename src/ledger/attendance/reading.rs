@@ -10,9 +10,11 @@ use super::identity::{Removal, successors};
 use crate::domain::{AccessEvent, Amendment, Card, Direction, Event, Named, PeopleEvent, PersonId, Personal};
 use crate::ledger::{Dated, Record};
 
-/// The kinds of record that attendance is computed from. The last five say who somebody was.
-pub const KINDS: [&str; 8] =
-    ["granted", "passed", "attendance_amended", "removed", "enrolled", "renamed", "changed", "enabled"];
+/// The kinds of record that say who came and went.
+pub const PASSAGES: [&str; 2] = ["granted", "passed"];
+/// The kinds of record that change what the passages mean: amendments, and what was known of a person.
+pub const CORRECTIONS: [&str; 7] =
+    ["attendance_amended", "removed", "enrolled", "renamed", "changed", "enabled", "disabled"];
 
 /// The readings in `records` (in any order), by time. Where a door records who passed, a grant alone counts for nothing: the person may
 /// have turned round. Before a door's first `passed`, and at a door without one, the grant counts.
