@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::access::Holder;
 use crate::daemon::snapshots::SnapshotQueue;
 use crate::daemon::visitors::VisitorQueue;
-use crate::domain::{AccessEvent, Event, GallerySize, Named, PersonId};
+use crate::domain::{Event, GallerySize, Named, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::LedgerError;
 use crate::office::Recorder;
@@ -69,7 +69,7 @@ impl EventWriter for JournalWriter {
         let changes: Vec<_> = saved.iter().map(change).collect();
         let unwritten = |error: LedgerError| Unwritten { reason: error.to_string(), pending: false };
         let record = self.recorder.record_with(event, &changes).map_err(unwritten)?;
-        if let (Some(visitor_queue), Event::Access(AccessEvent::Decided(decided))) = (&self.visitor_queue, event) {
+        if let (Some(visitor_queue), Some(decided)) = (&self.visitor_queue, event.decided()) {
             visitor_queue.decided(decided);
         }
         if let Some(snapshot_queue) = &self.snapshot_queue {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use super::samples::{arbitrary, decided, near, one_of_each};
@@ -29,6 +31,15 @@ fn every_event_has_a_kind_of_its_own() {
     let all: BTreeSet<&str> = SUBJECTS.iter().flat_map(|kinds| kinds.iter().copied()).collect();
     assert_eq!(all.len(), SUBJECTS.iter().map(|kinds| kinds.len()).sum::<usize>(), "no kind is of two subjects");
     assert_eq!(all, kinds.iter().copied().collect(), "the samples have every kind");
+}
+
+#[test]
+fn random_events_are_of_every_kind() {
+    let mut runner = TestRunner::deterministic();
+    let strategy = arbitrary();
+    let made: BTreeSet<&str> = (0..10_000).map(|_| strategy.new_tree(&mut runner).unwrap().current().kind()).collect();
+    let all: BTreeSet<&str> = SUBJECTS.iter().flat_map(|kinds| kinds.iter().copied()).collect();
+    assert_eq!(made, all, "samples::arbitrary makes every kind");
 }
 
 #[test]
@@ -125,6 +136,27 @@ fn records_of_0_1_0_are_read_to_the_same_variants() {
         let content = Content::from_json(kind, json.clone());
         assert!(content.event().is_some_and(|event| event.kind() == kind), "{content:?}");
         assert_eq!(content.to_json(), json);
+    }
+}
+
+/// An erasure by 0.1.0 added `gates` to the records that it changed.
+#[test]
+fn records_that_0_1_0_erased_are_read() {
+    let old = [
+        ("enrolled", json!({ "person": { "erased": true }, "templates": 5, "by": "anna", "gates": null })),
+        ("removed", json!({ "person": { "erased": true }, "by": "anna", "gates": null })),
+        ("renamed", json!({ "person": { "erased": true }, "before": "(erased)", "by": "anna", "gates": null })),
+        (
+            "passed",
+            json!({ "door": "front", "person": { "erased": true }, "direction": "in", "zone": null, "record": 3, "gates": null }),
+        ),
+    ];
+    for (kind, json) in old {
+        let content = Content::from_json(kind, json.clone());
+        assert!(content.event().is_some_and(|event| event.kind() == kind), "{content:?}");
+        let mut more = json;
+        more["surplus"] = 1.into();
+        assert_eq!(Content::from_json(kind, more.clone()), Content::Unknown(more));
     }
 }
 
