@@ -128,6 +128,7 @@ impl Watch {
             min_sharpness: 30.0,
             max_yaw_deg: 35.0,
             max_pitch_deg: 25.0,
+            min_length: None,
         };
         Ok(Watch {
             decoder: JpegDecoder::new(),
@@ -202,10 +203,11 @@ impl Watch {
             if examined {
                 self.embedded += 1;
                 let quality = self.vision.judge(&image, &face);
-                let distance = Distance::between(self.vision.embed_judged()?.values(), self.enrolled.values());
+                let distance =
+                    Distance::between(self.vision.embed_judged()?.embedding.values(), self.enrolled.values());
                 let nearest = Some(Match { person: PersonId(1), distance, runner_up: None });
-                let sighting =
-                    Sighting { camera: "porch".into(), frame: number, captured_at: at, track, face, quality, nearest };
+                let (camera, frame, not_them) = ("porch".into(), number, None);
+                let sighting = Sighting { camera, frame, captured_at: at, track, face, quality, nearest, not_them };
                 let allow = |_: &_| Judgement { gates: Vec::new(), refused: None, with: None };
                 let decided = self.referee.consider(&sighting, at, &mut { allow });
                 self.grants += u32::from(decided.is_some());

@@ -29,7 +29,7 @@ use crate::hub::home_assistant::HomeAssistantSettings;
 use crate::hub::{self, CommandSettings, HubSettings};
 use crate::ledger::{self, attendance};
 use crate::ledger::{GapMarks, Journal, Outbox, OutboxLimit, RecordRetention};
-use crate::office::{DiskSpace, Gates};
+use crate::office::{DiskSpace, Gates, Learning};
 use crate::seal::{self, Ring, SealError, StoreKey};
 use crate::store::Store;
 use crate::vision::attention::AttentionSettings;
@@ -41,6 +41,8 @@ use crate::vision::{Vision, VisionSettings};
 
 pub use self_check::self_check;
 
+/// Grants teach only faces in the upper part of the calibration's photographs by the length of their embeddings.
+const LEARNED_FROM: f64 = 0.5;
 /// How long a camera may be silent before it counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
 
@@ -83,9 +85,9 @@ pub fn vision_settings(config: &Config) -> VisionSettings {
 }
 
 /// The rules for faces, from `[access]`, with `distance` as the limit.
-pub fn face_rules(config: &Config, distance: Distance) -> Rules {
+pub fn face_rules(config: &Config, distance: Distance) -> Result<Rules> {
     let access = &config.access;
-    Rules {
+    Ok(Rules {
         distance,
         margin: access.margin as f32,
         frames_agree: access.frames_agree,
@@ -98,7 +100,8 @@ pub fn face_rules(config: &Config, distance: Distance) -> Rules {
         min_sharpness: access.min_sharpness as f32,
         max_yaw_deg: access.max_yaw_deg as f32,
         max_pitch_deg: access.max_pitch_deg as f32,
-    }
+        min_length: house::least_length(config, &embedder(config)?, access.ignore_weakest)?,
+    })
 }
 
 /// How long a face may be out of sight before it counts as a new one: a second, or the widest gap between frames that can still agree within
@@ -118,14 +121,15 @@ pub fn attention(config: &Config) -> AttentionSettings {
 }
 
 /// The limits for templates, from `[enroll]`.
-pub fn gates(config: &Config) -> Gates {
+pub fn gates(config: &Config) -> Result<Gates> {
     let enroll = &config.enroll;
-    Gates {
+    Ok(Gates {
         min_face_px: enroll.min_face_px as f32,
         min_sharpness: enroll.min_sharpness as f32,
         max_yaw_deg: enroll.max_yaw_deg as f32,
         max_pitch_deg: enroll.max_pitch_deg as f32,
-    }
+        min_length: house::least_length(config, &embedder(config)?, enroll.refuse_weakest)?,
+    })
 }
 
 /// Opens a `[[camera]]`.
@@ -256,6 +260,24 @@ pub fn keep(config: &Config) -> RecordRetention {
 /// How long unknown visitors are kept, from `[gallery]`.
 pub fn keep_visitors(config: &Config) -> Retention {
     Retention { span: config.gallery.keep_unknown, most: config.gallery.keep_unknown_most as usize }
+}
+
+/// How long faces that a door opened for are kept, from `[gallery]`.
+pub fn keep_granted(config: &Config) -> Retention {
+    Retention { span: config.gallery.keep_granted, most: config.gallery.keep_granted_most as usize }
+}
+
+/// The least length of an embedding that becomes a template after a grant; `None` if nothing is learned from grants, or if lengths are not
+/// measured for the model in use.
+pub fn learning(config: &Config) -> Result<Option<Learning>> {
+    if !config.enroll.learn_from_grants {
+        return Ok(None);
+    }
+    let length = house::least_length(config, &embedder(config)?, LEARNED_FROM)?;
+    if length.is_none() {
+        tracing::warn!("[enroll] learn_from_grants has no effect: the calibration of this model has no lengths");
+    }
+    Ok(length.map(|min_length| Learning { min_length, margin: config.access.margin as f32 }))
 }
 
 /// The rules of attendance, from `[attendance]`.

@@ -92,7 +92,7 @@ fn everybody(lfw: &Path, embedder: &str) -> (BTreeMap<String, Vec<Picture>>, Str
         let detector = DetectorSettings { min_face_px: 40, ..DetectorSettings::default() };
         let settings = VisionSettings { detector, embedder: embedder.to_owned(), ..VisionSettings::default() };
         let vision = Vision::open(&support::runtime(), &support::models(), &settings).unwrap();
-        Extractor::new(vision, Form { aligned: false, flip: true })
+        Extractor::new(vision, Form { flip: true, ..Form::default() })
     };
     let mut eyes = [open(), open()];
     let model = eyes[0].vision().entry().id().to_string();
@@ -132,6 +132,7 @@ fn rules(distance: Distance) -> Rules {
         min_sharpness: 20.0,
         max_yaw_deg: 40.0,
         max_pitch_deg: 35.0,
+        min_length: None,
     }
 }
 
@@ -150,6 +151,7 @@ fn let_in(rules: &Rules, matches: &[Option<Match>]) -> Option<PersonId> {
             face: Face { bounds: Default::default(), score: Default::default(), landmarks: Default::default() },
             quality: Quality { size: 120.0, sharpness: 90.0, brightness: 120.0, ..Quality::default() },
             nearest: shown[frame * shown.len() / FRAMES],
+            not_them: None,
         };
         match referee.consider(&sighting, now, &mut allow)?.verdict {
             Verdict::Grant { person } => Some(person),

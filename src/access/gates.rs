@@ -1,4 +1,4 @@
-//! Documents the checks of a decision for the journal: quality, distance, margin, agreement, age, in this order. Agreement is about the
+//! Documents the checks of a decision for the journal: quality, embedding, distance, margin, lookalike, agreement, age, in this order. Agreement is about the
 //! track, the others are about the deciding frame. The verdict does not depend on the texts.
 
 use std::time::Duration;
@@ -9,10 +9,11 @@ use crate::domain::{Gate, Sighting};
 
 /// All gates of a decision on the newest look of `track`, which showed `finding` and is `age` old.
 pub(super) fn all(rules: &Rules, sighting: &Sighting, track: &Track, finding: Finding, age: Duration) -> Vec<Gate> {
-    vec![
-        quality(rules, sighting),
-        distance(rules, sighting),
-        margin(rules, sighting),
+    let mut gates = vec![quality(rules, sighting)];
+    gates.extend(embedding(rules, sighting, finding));
+    gates.extend([distance(rules, sighting), margin(rules, sighting)]);
+    gates.extend(lookalike(rules, sighting));
+    gates.extend([
         agreement(rules, track, finding),
         Gate {
             name: "age".into(),
@@ -20,7 +21,8 @@ pub(super) fn all(rules: &Rules, sighting: &Sighting, track: &Track, finding: Fi
             limit: format!("at most {}", ms(rules.max_age)),
             passed: fresh(rules, age),
         },
-    ]
+    ]);
+    gates
 }
 
 /// Whether the deciding frame is recent enough.
@@ -44,6 +46,22 @@ fn quality(rules: &Rules, sighting: &Sighting) -> Gate {
     }
 }
 
+/// Whether the embedding is strong, or sufficed all the same; `None` if that is neither asked nor known.
+fn embedding(rules: &Rules, sighting: &Sighting, finding: Finding) -> Option<Gate> {
+    let length = sighting.quality.length;
+    if length.is_none() && rules.min_length.is_none() {
+        return None;
+    }
+    Some(Gate {
+        name: "embedding".into(),
+        input: length.map_or_else(|| "not measured".to_owned(), |length| format!("length {length:.2}")),
+        limit: rules
+            .min_length
+            .map_or_else(|| "no limit".to_owned(), |limit| format!("length at least {limit:.2}, or surely somebody")),
+        passed: rules.strong(&sighting.quality) || matches!(finding, Finding::Sure(_)),
+    })
+}
+
 fn distance(rules: &Rules, sighting: &Sighting) -> Gate {
     let (input, passed) = match &sighting.nearest {
         Some(nearest) => (format!("{:.4} to person {}", nearest.distance.0, nearest.person), rules.near(nearest)),
@@ -64,6 +82,17 @@ fn margin(rules: &Rules, sighting: &Sighting) -> Gate {
         None => ("nobody enrolled".to_owned(), false),
     };
     Gate { name: "margin".into(), input, limit: format!("at least {:.4}", rules.margin), passed }
+}
+
+/// Whether the face is farther from the person's negative references; `None` if they have none.
+fn lookalike(rules: &Rules, sighting: &Sighting) -> Option<Gate> {
+    let (nearest, other) = (sighting.nearest?, sighting.not_them?);
+    Some(Gate {
+        name: "lookalike".into(),
+        input: format!("{:.4} to a face that is not person {}", other.0 - nearest.distance.0, nearest.person),
+        limit: format!("at least {:.4}", rules.margin),
+        passed: rules.apart_from_lookalikes(sighting),
+    })
 }
 
 fn agreement(rules: &Rules, track: &Track, finding: Finding) -> Gate {

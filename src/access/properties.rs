@@ -22,6 +22,8 @@ struct Step {
     frame: i64,
     quality: Quality,
     nearest: Option<Match>,
+    /// Beyond the distance to the nearest person.
+    not_them: Option<f32>,
 }
 
 /// The history so far, and the decisions.
@@ -43,6 +45,7 @@ fn play(rules: &Rules, steps: &[Step]) -> Vec<Played> {
             track: TrackId(step.track),
             quality: step.quality,
             nearest: step.nearest,
+            not_them: step.nearest.zip(step.not_them).map(|(nearest, gap)| Distance(nearest.distance.0 + gap)),
             ..clear(frame, Moment(Duration::from_millis(now_ms.saturating_add_signed(-step.age_ms))))
         };
         let now = Moment(Duration::from_millis(now_ms));
@@ -53,8 +56,17 @@ fn play(rules: &Rules, steps: &[Step]) -> Vec<Played> {
 }
 
 fn good_view() -> impl Strategy<Value = Quality> {
-    (80.0..300.0_f32, 30.0..200.0_f32, -35.0..35.0_f32, -25.0..25.0_f32)
-        .prop_map(|(size, sharpness, yaw, pitch)| Quality { size, sharpness, yaw, pitch, ..Quality::default() })
+    let pose = (-35.0..35.0_f32, -25.0..25.0_f32);
+    (80.0..300.0_f32, 30.0..200.0_f32, pose, prop_oneof![4 => 6.0..20.0_f32, 1 => 0.1..5.9_f32]).prop_map(
+        |(size, sharpness, (yaw, pitch), length)| Quality {
+            size,
+            sharpness,
+            yaw,
+            pitch,
+            length: Some(length),
+            ..Quality::default()
+        },
+    )
 }
 
 fn poor_view() -> impl Strategy<Value = Quality> {
@@ -114,8 +126,10 @@ fn steps(
     let camera = prop_oneof![6 => Just(0_u8), 1 => Just(1)];
     let track = prop_oneof![8 => Just(1_u64), 1 => 2..4_u64];
     let frame = prop_oneof![20 => Just(1_i64), 2 => Just(0), 1 => -5..20_i64];
-    let step = (pause_ms, age_ms, camera, track, frame, quality, nearest).prop_map(
-        |(pause_ms, age_ms, camera, track, frame, quality, nearest)| Step {
+    let not_them =
+        prop_oneof![6 => Just(None), 2 => (0.051..1.0_f32).prop_map(Some), 1 => (-0.5..0.05_f32).prop_map(Some)];
+    let step = (pause_ms, age_ms, camera, track, frame, quality, nearest, not_them).prop_map(
+        |(pause_ms, age_ms, camera, track, frame, quality, nearest, not_them)| Step {
             pause_ms,
             age_ms,
             camera,
@@ -123,6 +137,7 @@ fn steps(
             frame,
             quality,
             nearest,
+            not_them,
         },
     );
     proptest::collection::vec(step, 1..80)
@@ -144,6 +159,7 @@ prop_compose! {
             max_age: Duration::from_millis(max_age),
             cooldown: Duration::from_millis(cooldown),
             repeat_denial: Duration::from_millis(repeat),
+            min_length: Some(6.0),
             ..super::rules::tests::usual()
         }
     }
@@ -156,7 +172,7 @@ fn sure(sighting: &Sighting) -> Option<PersonId> {
     let good = finite && q.size >= 80.0 && q.sharpness >= 30.0 && q.yaw.abs() <= 35.0 && q.pitch.abs() <= 25.0;
     let Match { person, distance, runner_up } = sighting.nearest?;
     let near = distance.0 >= 0.0 && distance.0 <= 1.0;
-    let apart = runner_up.is_none_or(|(_, other)| {
+    let apart = [runner_up.map(|(_, other)| other), sighting.not_them].into_iter().flatten().all(|other| {
         let gap = other.0 - distance.0;
         gap.is_finite() && gap >= 0.05
     });
@@ -252,7 +268,10 @@ proptest! {
         for played in play(&rules, &steps) {
             let Some(decision) = &played.decision else { continue };
             let names: Vec<_> = decision.gates.iter().map(|gate| &*gate.name).collect();
-            prop_assert_eq!(names, ["quality", "distance", "margin", "agreement", "age"]);
+            let mut expected = vec!["quality", "embedding", "distance", "margin", "lookalike", "agreement", "age"];
+            expected.retain(|name| *name != "lookalike" || played.sighting.not_them.is_some());
+            prop_assert_eq!(names, expected);
+            let failed = |name| decision.gates.iter().any(|gate| gate.name == name && !gate.passed);
             let passed = |name| decision.gates.iter().any(|gate| gate.name == name && gate.passed);
             let all = decision.gates.iter().all(|gate| gate.passed);
             prop_assert_eq!(decision.captured_at, captured(&played));
@@ -260,10 +279,16 @@ proptest! {
             prop_assert!(decision.frames.1 <= rules.frames_window.max(1));
             match decision.verdict {
                 Verdict::Grant { .. } => prop_assert!(all),
-                Verdict::Deny { reason: Reason::PoorView } => prop_assert!(!passed("quality")),
-                Verdict::Deny { reason: Reason::Unknown } => prop_assert!(passed("quality") && !passed("distance")),
-                Verdict::Deny { reason: Reason::Ambiguous } => prop_assert!(passed("distance") && !passed("margin")),
-                Verdict::Deny { reason: Reason::Inconsistent } => prop_assert!(passed("margin") && !passed("agreement")),
+                Verdict::Deny { reason: Reason::PoorView } => prop_assert!(failed("quality") || failed("embedding")),
+                Verdict::Deny { reason: Reason::Unknown } => {
+                    prop_assert!(passed("quality") && passed("embedding") && failed("distance"));
+                }
+                Verdict::Deny { reason: Reason::Ambiguous } => {
+                    prop_assert!(passed("distance") && (failed("margin") || failed("lookalike")));
+                }
+                Verdict::Deny { reason: Reason::Inconsistent } => {
+                    prop_assert!(passed("margin") && !failed("lookalike") && failed("agreement"));
+                }
                 Verdict::Deny { reason: Reason::Stale } => prop_assert!(passed("agreement") && !passed("age")),
                 Verdict::Deny { reason } => prop_assert!(false, "{reason:?} is about more than the face"),
             }
@@ -343,6 +368,7 @@ proptest! {
             distance: Distance(limit), margin: limit, frames_agree: counts.0, frames_window: counts.1,
             window: span(0), max_age: span(1), cooldown: span(2), repeat_denial: span(3),
             min_face_px: limit, min_sharpness: limit, max_yaw_deg: limit, max_pitch_deg: limit,
+            min_length: Some(limit),
         };
         let mut referee = Referee::new(rules);
         for (frame, captured_at, now, distance, measure) in sightings {
@@ -350,7 +376,9 @@ proptest! {
             sighting.nearest = Some(Match {
                 person: PersonId(u32::MAX), distance: Distance(distance), runner_up: Some((PersonId(0), Distance(measure))),
             });
-            sighting.quality = Quality { size: measure, sharpness: measure, yaw: measure, pitch: measure, ..Quality::default() };
+            sighting.quality = Quality {
+                size: measure, sharpness: measure, yaw: measure, pitch: measure, length: Some(measure), ..Quality::default()
+            };
             let decision = referee.consider(&sighting, Moment(now), &mut allow);
             let let_in = matches!(decision, Some(Decision { verdict: Verdict::Grant { .. }, .. }));
             prop_assert!(!(let_in && limit.is_nan()));

@@ -37,6 +37,9 @@ pub struct Rules {
     pub max_yaw_deg: f32,
     /// The largest pitch up or down, in degrees. 25.
     pub max_pitch_deg: f32,
+    /// A face with a shorter embedding that is nobody's for sure is a poor view. The length is as in [`Quality::length`]; it depends on the model
+    /// and comes from a calibration. `None` does not ask.
+    pub min_length: Option<f32>,
 }
 
 /// What one frame shows.
@@ -46,7 +49,7 @@ pub(super) enum Finding {
     Poor,
     /// A good view, but nobody is near enough.
     Unknown,
-    /// A good view of someone near enough, but someone else is nearly as near.
+    /// A good view of someone near enough, but someone else, or a face that is said not to be theirs, is nearly as near.
     Ambiguous,
     /// A good view of this person, who is near enough, with nobody else nearly as near.
     Sure(PersonId),
@@ -70,14 +73,16 @@ impl Rules {
         }
         match &sighting.nearest {
             Some(nearest) if self.near(nearest) => {
-                if self.apart(nearest) {
-                    Finding::Sure(nearest.person)
-                } else {
-                    Finding::Ambiguous
+                if self.apart(nearest) && self.apart_from_lookalikes(sighting) {
+                    return Finding::Sure(nearest.person);
                 }
             }
-            _ => Finding::Unknown,
+            _ if self.strong(&sighting.quality) => return Finding::Unknown,
+            _ => {}
         }
+        // A weak embedding is near somebody by chance no more often than a strong one, and misses its own person more often: it counts for
+        // somebody, and against nobody.
+        if self.strong(&sighting.quality) { Finding::Ambiguous } else { Finding::Poor }
     }
 
     /// Large, sharp and frontal enough. A measure that is not finite never passes.
@@ -86,6 +91,11 @@ impl Rules {
             && at_least(quality.sharpness, self.min_sharpness)
             && within(quality.yaw.abs(), self.max_yaw_deg)
             && within(quality.pitch.abs(), self.max_pitch_deg)
+    }
+
+    /// The embedding is long enough. One that was not measured never passes a limit.
+    pub(super) fn strong(&self, quality: &Quality) -> bool {
+        self.min_length.is_none_or(|limit| quality.length.is_some_and(|length| at_least(length, limit)))
     }
 
     /// Near enough. A negative or non-finite distance never passes, because the comparison was broken.
@@ -110,6 +120,15 @@ impl Rules {
         match nearest.runner_up {
             Some((_, other)) => at_least(other.0 - nearest.distance.0, self.margin),
             None => true,
+        }
+    }
+
+    /// No face that was said not to be the nearest person's is nearly as near. False if the gap is not finite.
+    pub(super) fn apart_from_lookalikes(&self, sighting: &Sighting) -> bool {
+        match (sighting.nearest, sighting.not_them) {
+            (Some(nearest), Some(other)) => at_least(other.0 - nearest.distance.0, self.margin),
+            (_, None) => true,
+            (None, Some(_)) => false,
         }
     }
 }
@@ -143,6 +162,7 @@ pub(super) mod tests {
             min_sharpness: 30.0,
             max_yaw_deg: 35.0,
             max_pitch_deg: 25.0,
+            min_length: None,
         }
     }
 
@@ -165,6 +185,7 @@ pub(super) mod tests {
                 distance: Distance(0.6),
                 runner_up: Some((PersonId(2), Distance(1.3))),
             }),
+            not_them: None,
         }
     }
 
@@ -190,6 +211,21 @@ pub(super) mod tests {
         assert_eq!(finding_at(0.5, Some(0.56)), Finding::Sure(PersonId(1)));
         // A stranger is unknown, however many people are equally far.
         assert_eq!(finding_at(1.2, Some(1.2)), Finding::Unknown);
+    }
+
+    #[test]
+    fn a_face_nearly_as_near_to_a_negative_reference_is_ambiguous() {
+        let finding = |not_them: Option<f32>| {
+            let sighting = Sighting { not_them: not_them.map(Distance), ..clear(0, Moment::default()) };
+            usual().finding(&sighting)
+        };
+        // The distance is 0.6 and the margin 0.05.
+        for passes in [None, Some(0.66), Some(1.9)] {
+            assert_eq!(finding(passes), Finding::Sure(PersonId(1)), "{passes:?}");
+        }
+        for refused in [0.64, 0.6, 0.1, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(finding(Some(refused)), Finding::Ambiguous, "{refused}");
+        }
     }
 
     #[test]
@@ -220,6 +256,27 @@ pub(super) mod tests {
                 assert_eq!(usual().finding(&sighting), Finding::Poor, "{:?}", sighting.quality);
             }
         }
+    }
+
+    #[test]
+    fn a_weak_embedding_counts_for_somebody_and_against_nobody() {
+        let rules = Rules { min_length: Some(6.0), ..usual() };
+        let finding = |rules: &Rules, length, nearest| {
+            let mut sighting = Sighting { nearest: Some(nearest), ..clear(0, Moment::default()) };
+            sighting.quality.length = length;
+            rules.finding(&sighting)
+        };
+        let far = Match { person: PersonId(1), distance: Distance(1.2), runner_up: None };
+        let between = Match { distance: Distance(0.6), runner_up: Some((PersonId(2), Distance(0.61))), ..far };
+        for weak in [Some(5.99), Some(f32::NAN), Some(f32::INFINITY), None] {
+            assert_eq!(finding(&rules, weak, far), Finding::Poor, "{weak:?}");
+            assert_eq!(finding(&rules, weak, between), Finding::Poor, "{weak:?}");
+            assert_eq!(finding(&usual(), weak, far), Finding::Unknown, "{weak:?}");
+            // What is near enough stays so.
+            assert_eq!(finding(&rules, weak, Match { runner_up: None, ..between }), Finding::Sure(PersonId(1)));
+        }
+        assert_eq!(finding(&rules, Some(6.0), far), Finding::Unknown);
+        assert_eq!(finding(&rules, Some(6.0), between), Finding::Ambiguous);
     }
 
     #[test]

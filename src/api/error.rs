@@ -117,6 +117,7 @@ fn of_the_office(error: &OfficeError) -> StatusCode {
         OfficeError::SameName { .. }
         | OfficeError::LookAlike { .. }
         | OfficeError::Duplicate { .. }
+        | OfficeError::ClearlyTheirs { .. }
         | OfficeError::Outliers { .. } => StatusCode::CONFLICT,
         OfficeError::Unclear { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         OfficeError::Gallery(error) => of_the_gallery(error),

@@ -19,7 +19,10 @@ use crate::office::{Recorder, Register};
 pub struct ApiState {
     pub register: Register,
     pub recorder: Arc<Recorder>,
+    /// Of those whom nobody knew.
     pub visitors: Arc<Visitors>,
+    /// Of those whom a door opened for.
+    pub granted: Arc<Visitors>,
     pub clock: Arc<dyn Clock>,
     pub doors: Arc<dyn Doors>,
     pub monitor: Arc<dyn Monitor>,

@@ -25,6 +25,9 @@ pub struct Quality {
     pub roll_deg: f32,
     #[serde(deserialize_with = "finite")]
     pub brightness: f32,
+    /// The length of the embedding before it was brought to unit length, in the model's own unit; larger is better. Absent if it is not known.
+    #[serde(default, deserialize_with = "some_finite", skip_serializing_if = "Option::is_none")]
+    pub embedding_length: Option<f32>,
 }
 
 impl From<&domain::Quality> for Quality {
@@ -36,6 +39,7 @@ impl From<&domain::Quality> for Quality {
             pitch_deg: q.pitch,
             roll_deg: q.roll,
             brightness: q.brightness,
+            embedding_length: q.length,
         }
     }
 }
@@ -49,6 +53,7 @@ impl From<&Quality> for domain::Quality {
             pitch: q.pitch_deg,
             roll: q.roll_deg,
             brightness: q.brightness,
+            length: q.embedding_length,
         }
     }
 }
@@ -115,6 +120,13 @@ pub fn corners(b: &Bounds) -> [f32; 4] {
 fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
     let number = f32::deserialize(deserializer)?;
     if number.is_finite() { Ok(number) } else { Err(D::Error::custom("a number is too large")) }
+}
+
+fn some_finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f32>, D::Error> {
+    match Option::<f32>::deserialize(deserializer)? {
+        Some(number) if !number.is_finite() => Err(D::Error::custom("a number is too large")),
+        number => Ok(number),
+    }
 }
 
 fn all_finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {

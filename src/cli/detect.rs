@@ -108,8 +108,9 @@ pub fn face_json(face: &Face, quality: &Quality) -> Value {
 /// A face as text.
 pub fn describe(face: &Face, quality: &Quality) -> String {
     let b = &face.bounds;
+    let length = quality.length.map_or_else(String::new, |length| format!(", embedding's length {length:.2}"));
     format!(
-        "({:.0}, {:.0}) to ({:.0}, {:.0}), score {:.3}, {:.0} px, sharpness {:.0}, yaw {:.0}°, pitch {:.0}°",
+        "({:.0}, {:.0}) to ({:.0}, {:.0}), score {:.3}, {:.0} px, sharpness {:.0}, yaw {:.0}°, pitch {:.0}°{length}",
         b.x1, b.y1, b.x2, b.y2, face.score.0, quality.size, quality.sharpness, quality.yaw, quality.pitch
     )
 }

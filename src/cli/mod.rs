@@ -23,6 +23,7 @@ mod hub;
 mod identify;
 mod journal;
 mod people;
+mod refusals;
 mod restore;
 mod run;
 mod schedule;
@@ -78,6 +79,7 @@ enum Command {
     Schedule(schedule::Schedule),
     Why(why::Why),
     Attendance(attendance::Attendance),
+    Refusals(refusals::RefusalsCommand),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Store(store::StoreCommand),
@@ -124,6 +126,7 @@ impl Usher {
             Command::Schedule(command) => command.run(&context),
             Command::Why(command) => command.run(&context),
             Command::Attendance(command) => command.run(&context),
+            Command::Refusals(command) => command.run(&context),
             Command::Backup(command) => command.run(&context),
             Command::Restore(command) => command.run(&context),
             Command::Store(command) => command.run(&context),

@@ -1,5 +1,6 @@
 //! `usher people`
 
+mod kept;
 mod many;
 mod unknown;
 
@@ -16,7 +17,7 @@ use crate::api::people::Person;
 use crate::setup;
 use many::Several;
 
-/// List, show, rename, disable, enable or remove people; set their groups and days; show unknown visitors.
+/// List, show, rename, disable, enable or remove people; set their groups and days; show their templates, unknown visitors and lookalikes.
 ///
 /// Name a person by employee id, by the whole name, or by number as in `'#7'` (quote it: # begins a comment in a shell). `id:7` is always
 /// an employee id. A word that matches several people is an error that lists them.
@@ -97,6 +98,8 @@ enum Action {
         yes: bool,
     },
     Unknown(unknown::Unknown),
+    Templates(kept::Templates),
+    NotThis(kept::NotThis),
 }
 
 impl People {
@@ -106,6 +109,8 @@ impl People {
         let numbered = |wanted: &str| enrolled_person(&client, wanted).map(|person| person.id);
         let done = match &self.action {
             Action::Unknown(unknown) => return unknown.run(&client, &config, self.json),
+            Action::Templates(templates) => return templates.run(&client, self.json),
+            Action::NotThis(not_this) => return not_this.run(&client, self.json),
             Action::List => return list(&client.people()?, self.json),
             Action::Show { person } => enrolled_person(&client, person)?,
             Action::Rename { person, name } => client.rename(numbered(person)?, name)?,

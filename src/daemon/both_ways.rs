@@ -93,6 +93,7 @@ impl Actor {
             face: Face { bounds: self.bounds(), score: Default::default(), landmarks: Default::default() },
             quality: Quality { size, sharpness: 90.0, ..Quality::default() },
             nearest: Some(Match { person: PersonId(self.person.max(1)), distance, runner_up: None }),
+            not_them: None,
         }
     }
 }

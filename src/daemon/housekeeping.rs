@@ -32,7 +32,7 @@ const STEADY: Duration = Duration::from_secs(3600);
 pub async fn run(
     recorder: Arc<Recorder>,
     keep: RecordRetention,
-    visitors: Arc<Visitors>,
+    visitors: Vec<Arc<Visitors>>,
     clock: Arc<dyn Clock>,
     to_main: Sender<MainMessage>,
     evidence: Evidence,
@@ -87,7 +87,7 @@ pub async fn run(
                 tracing::warn!(%error, "the broker's acknowledgements are not stored yet");
             }
             if prune {
-                visitors::prune(&visitors, now);
+                visitors.iter().for_each(|visitors| visitors::prune(visitors, now));
             }
             if prune && keep != RecordRetention::default() {
                 match recorder.prune(keep) {

@@ -19,6 +19,7 @@ mod contacts_stage;
 mod door_thread;
 pub mod doors;
 mod housekeeping;
+mod learning;
 mod metrics;
 mod open;
 mod recent_frames;
@@ -63,8 +64,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     // they are served.
     let (listener, socket_file) = serve::bind_control_socket(config, &base)?;
     let (recognition, pipelines) = open::recognition(config, &store)?;
-    let (visitors, visitor_queue) = open::unknown_visitors(config, &store, &recognition.ring, &base)?;
-    let (records, writer, commands) = open::records(config, &store, &recognition.gallery, visitor_queue, &base)?;
+    let (visitors, queues) = open::visitors(config, &store, &recognition.ring, &base)?;
+    let (records, writer, commands) = open::records(config, &store, &recognition, queues, &base)?;
     let parts = Parts { recognition, visitors, records };
 
     let mut threads = Threads::new(base.to_main.clone(), base.clock.clone());

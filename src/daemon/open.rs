@@ -10,11 +10,12 @@ use tokio::task::JoinHandle;
 
 use super::broker::JournalOutbox;
 use super::doors::writer::JournalWriter;
+use super::learning::{self, LearningQueue};
 use super::recent_frames::RecentFrames;
 use super::record_counter::RecordCounter;
 use super::snapshots::{self, SnapshotQueue};
 use super::threads::MainMessage;
-use super::visitors::{self, RecentFaces, VisitorQueue};
+use super::visitors::{self, KeptKinds, RecentFaces, VisitorQueue};
 use super::{broker, signals};
 use crate::access::NearEnough;
 use crate::api::status::PlacementStatus;
@@ -26,7 +27,7 @@ use crate::gallery::{Gallery, Visitors};
 use crate::hub::{Hub, HubDeps, MessageRefusal};
 use crate::ledger::{Journal, LedgerError, Outbox};
 use crate::office::saved::SavedState;
-use crate::office::{Recorder, clock_evidence, record_locked_templates, record_sealing};
+use crate::office::{Grant, Learning, Recorder, Register, clock_evidence, record_locked_templates, record_sealing};
 use crate::seal::Ring;
 use crate::setup;
 use crate::store::Store;
@@ -63,7 +64,7 @@ impl Base {
 /// What the threads and tasks share.
 pub struct Parts {
     pub recognition: Recognition,
-    pub visitors: UnknownVisitors,
+    pub visitors: VisitorStores,
     pub records: Records,
 }
 
@@ -76,10 +77,13 @@ pub struct Recognition {
     pub ring: Arc<Ring>,
 }
 
-/// Visitors whom nobody knew.
-pub struct UnknownVisitors {
-    pub store: Arc<Visitors>,
-    /// `None` unless unknown visitors are kept.
+/// The faces that are kept of visitors.
+pub struct VisitorStores {
+    /// Of those whom nobody knew.
+    pub unknown: Arc<Visitors>,
+    /// Of those whom a door opened for.
+    pub granted: Arc<Visitors>,
+    /// `None` unless faces are kept, or templates learned from grants.
     pub recent_faces: Option<Arc<RecentFaces>>,
     /// The task that stores them; it ends once the queue is dropped.
     pub storing: Option<JoinHandle<()>>,
@@ -155,32 +159,54 @@ fn placements(vision: &Vision) -> Vec<PlacementStatus> {
         .collect()
 }
 
-/// Opens the store of unknown visitors. The queue is for the doors; there is none unless such visitors are kept.
-pub fn unknown_visitors(
-    config: &Config,
-    store: &Store,
-    ring: &Arc<Ring>,
-    base: &Base,
-) -> Result<(UnknownVisitors, Option<VisitorQueue>)> {
-    let store = Arc::new(Visitors::open(store, ring, setup::keep_visitors(config))?);
-    visitors::prune(&store, base.clock.wall());
-    if store.retention().span.is_zero() {
-        return Ok((UnknownVisitors { store, recent_faces: None, storing: None }, None));
+/// What the doors hand decisions to, besides the journal.
+#[derive(Default)]
+pub struct FaceQueues {
+    /// `None` unless faces are kept.
+    pub visitors: Option<VisitorQueue>,
+    /// `None` unless templates are learned from grants.
+    pub learning: Option<(LearningQueue, mpsc::Receiver<Grant>, Learning)>,
+}
+
+/// Opens the stores of visitors. The queues are for the doors.
+pub fn visitors(config: &Config, store: &Store, ring: &Arc<Ring>, base: &Base) -> Result<(VisitorStores, FaceQueues)> {
+    let unknown = Arc::new(Visitors::open(store, ring, setup::keep_visitors(config))?);
+    let granted = Arc::new(Visitors::open_granted(store, ring, setup::keep_granted(config))?);
+    for store in [&unknown, &granted] {
+        visitors::prune(store, base.clock.wall());
+    }
+    let keeps = |store: &Visitors| !store.retention().span.is_zero();
+    let kinds = KeptKinds { unknown: keeps(&unknown), granted: keeps(&granted) };
+    let learning = setup::learning(config)?;
+    let mut queues = FaceQueues::default();
+    let mut stores = VisitorStores { unknown, granted, recent_faces: None, storing: None };
+    if !kinds.unknown && !kinds.granted && learning.is_none() {
+        return Ok((stores, queues));
     }
     let recent_faces = Arc::new(RecentFaces::default());
-    let (queue, visits) = VisitorQueue::new(recent_faces.clone(), base.clock.clone());
-    let storing = base.tokio.spawn(visitors::keep(visits, store.clone(), base.clock.clone()));
-    Ok((UnknownVisitors { store, recent_faces: Some(recent_faces), storing: Some(storing) }, Some(queue)))
+    if kinds.unknown || kinds.granted {
+        let (queue, visits) = VisitorQueue::new(recent_faces.clone(), kinds, base.clock.clone());
+        let (unknown, granted) = (stores.unknown.clone(), stores.granted.clone());
+        stores.storing = Some(base.tokio.spawn(visitors::keep(visits, unknown, granted, base.clock.clone())));
+        queues.visitors = Some(queue);
+    }
+    queues.learning = learning.map(|learning| {
+        let (queue, grants) = LearningQueue::new(recent_faces.clone(), base.clock.clone());
+        (queue, grants, learning)
+    });
+    stores.recent_faces = Some(recent_faces);
+    Ok((stores, queues))
 }
 
 /// Opens the journal, starts the hub, and records the start. The writer is for the doors; the commands come from the broker.
 pub fn records(
     config: &Config,
     store: &Store,
-    gallery: &Arc<Gallery>,
-    visitor_queue: Option<VisitorQueue>,
+    recognition: &Recognition,
+    queues: FaceQueues,
     base: &Base,
 ) -> Result<(Records, JournalWriter, Option<CommandReceiver>)> {
+    let gallery = &recognition.gallery;
     let saved_tree = store.tree(SavedState::TREE)?;
     let saved = SavedState::load(&saved_tree).context("the saved state of the doors cannot be read")?;
     let journal = setup::journal(config, store)?;
@@ -202,7 +228,14 @@ pub fn records(
         tracing::warn!(%error, "what earlier records show of the time cannot be read");
         saved.time.unwrap_or_default()
     });
-    let writer = JournalWriter { recorder: recorder.clone(), saved: saved_tree, visitor_queue, snapshot_queue };
+    let FaceQueues { visitors: visitor_queue, learning } = queues;
+    let learning_queue = learning.map(|(queue, grants, learning)| {
+        let register = Register::new(gallery.clone(), recorder.clone(), recognition.near_enough.clone());
+        base.tokio.spawn(learning::learn(grants, register, learning));
+        queue
+    });
+    let writer =
+        JournalWriter { recorder: recorder.clone(), saved: saved_tree, visitor_queue, learning_queue, snapshot_queue };
     Ok((Records { recorder, record_counter, saved, last_record, evidence, broker, recent_frames }, writer, commands))
 }
 

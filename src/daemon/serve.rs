@@ -106,7 +106,8 @@ pub fn start(
     let router = api::router(Arc::new(ApiState {
         register,
         recorder: records.recorder.clone(),
-        visitors: visitors.store.clone(),
+        visitors: visitors.unknown.clone(),
+        granted: visitors.granted.clone(),
         clock: base.clock.clone(),
         doors: service.clone(),
         monitor: service,
@@ -115,7 +116,7 @@ pub fn start(
     base.tokio.spawn(housekeeping::run(
         records.recorder.clone(),
         setup::keep(config),
-        visitors.store.clone(),
+        vec![visitors.unknown.clone(), visitors.granted.clone()],
         base.clock.clone(),
         base.to_main.clone(),
         records.evidence,

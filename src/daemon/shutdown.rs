@@ -52,7 +52,7 @@ pub fn in_order(end: &Result<&'static str>, base: Base, parts: Parts, running: R
     if let Some(storing) = visitors.storing {
         // The doors' thread has dropped the queue; what it handed over is still to be stored.
         if base.tokio.block_on(async { tokio::time::timeout(SHUTDOWN_PATIENCE, storing).await }).is_err() {
-            tracing::warn!("the last unknown visitors are not kept");
+            tracing::warn!("the last visitors' faces are not kept");
         }
     }
     if let Some(broker) = &records.broker {

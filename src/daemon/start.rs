@@ -158,7 +158,7 @@ fn open_door(
     let door = Door {
         name: settings.name.as_str().into(),
         // Nothing is near enough until the cut is applied.
-        referee: Referee::new(setup::face_rules(config, Distance(0.0))),
+        referee: Referee::new(setup::face_rules(config, Distance(0.0))?),
         doorway: Doorway::new(setup::house::doorway(settings, has_sensor), mode.unwrap_or_default()),
         relay: handle,
         interlock: settings.interlock.as_deref().map(Arc::from),

@@ -15,11 +15,11 @@ use super::visitors::RecentFaces;
 use crate::api::template::{CameraView, FaceView};
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
-use crate::domain::{CameraIndex, Face, Frame, Image, Match, Quality, Sighting, TrackId};
+use crate::domain::{CameraIndex, Distance, Face, Frame, Image, Match, Quality, Sighting, TrackId};
 use crate::gallery::Gallery;
 use crate::vision::attention::{Look, SeenFace};
 use crate::vision::tracker::Tracker;
-use crate::vision::{Vision, VisionError};
+use crate::vision::{Embedded, Vision, VisionError};
 
 /// The longest wait for a frame before the next heartbeat.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -108,10 +108,10 @@ impl VisionStage {
             let examined = searched && self.attention.hold().examines(track, &face.bounds, at);
             let mut person = None;
             if examined {
-                let (quality, nearest) = self.examine(frame, &face, track, views.as_mut())?;
+                let Examined { quality, nearest, not_them } = self.examine(frame, &face, track, views.as_mut())?;
                 person = nearest.map(|nearest| nearest.person);
                 let (camera, frame) = (self.camera.clone(), frame.seq);
-                sightings.push(Sighting { camera, frame, captured_at: at, track, face, quality, nearest });
+                sightings.push(Sighting { camera, frame, captured_at: at, track, face, quality, nearest, not_them });
             }
             seen.push(SeenFace { track, bounds: face.bounds, examined, person });
         }
@@ -150,12 +150,13 @@ impl VisionStage {
         face: &Face,
         track: TrackId,
         view: Option<&mut CameraView>,
-    ) -> Result<(Quality, Option<Match>), VisionError> {
-        let quality = self.vision.judge(&frame.image, face);
+    ) -> Result<Examined, VisionError> {
+        let mut quality = self.vision.judge(&frame.image, face);
         if quality.size < self.min_face_px {
-            return Ok((quality, None));
+            return Ok(Examined { quality, nearest: None, not_them: None });
         }
-        let embedding = self.vision.embed_judged()?;
+        let Embedded { embedding, length } = self.vision.embed_judged()?;
+        quality.length = Some(length);
         let nearest = self.gallery.nearest(&embedding).unwrap_or_else(|error| {
             tracing::error!(%error, "the gallery cannot be searched");
             None
@@ -164,10 +165,20 @@ impl VisionStage {
             recent_faces.remember(&self.camera, frame.seq, track, &embedding, quality);
         }
         if let Some(view) = view {
-            view.faces.push(FaceView::new(&face.bounds, &embedding, &quality));
+            let template = self.vision.with_mirror(&embedding)?;
+            view.faces.push(FaceView::new(&face.bounds, &template, &quality));
         }
-        Ok((quality, nearest))
+        let not_them = nearest.and_then(|found| self.gallery.to_not_them(found.person, &embedding).unwrap_or_default());
+        Ok(Examined { quality, nearest, not_them })
     }
+}
+
+/// What was measured of a face, and whom it is near.
+struct Examined {
+    quality: Quality,
+    nearest: Option<Match>,
+    /// As in [`Sighting::not_them`].
+    not_them: Option<Distance>,
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub enum SystemAct {
     UndoMode,
     /// Goes on with the mode from before a restart.
     ResumeMode,
+    /// Makes a template of a grant.
+    Learn,
 }
 
 impl SystemAct {
@@ -39,6 +41,7 @@ impl SystemAct {
         match self {
             SystemAct::UndoMode => "usher, because the disk had stalled",
             SystemAct::ResumeMode => "kept over a restart",
+            SystemAct::Learn => "usher, from a grant",
         }
     }
 }
@@ -57,7 +60,8 @@ impl fmt::Display for Actor {
 
 impl From<String> for Actor {
     fn from(text: String) -> Actor {
-        let by_itself = [SystemAct::UndoMode, SystemAct::ResumeMode].into_iter().find(|act| text == act.as_str());
+        let by_itself =
+            [SystemAct::UndoMode, SystemAct::ResumeMode, SystemAct::Learn].into_iter().find(|act| text == act.as_str());
         if let Some(act) = by_itself {
             return Actor::System(act);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Face, Match, Moment, PersonId, Quality};
+use super::{Distance, Face, Match, Moment, PersonId, Quality};
 
 /// The number of a face while it stays in view of a camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Sighting {
     pub quality: Quality,
     /// `None` while the gallery is empty.
     pub nearest: Option<Match>,
+    /// To the nearest person's nearest negative reference, a face that was said not to be theirs; `None` if they have none.
+    pub not_them: Option<Distance>,
 }
 
 /// How often a door needs a new sighting of a face.
@@ -63,11 +65,11 @@ impl Direction {
 pub enum Reason {
     /// Nobody enrolled is near enough.
     Unknown,
-    /// Two people are nearly as near.
+    /// Two people are nearly as near, or a face that was said not to be the person's is.
     Ambiguous,
     /// The frames do not agree on one person.
     Inconsistent,
-    /// The face is too small, too blurred or turned too far away.
+    /// The face is too small, too blurred or turned too far away, or its embedding is too weak.
     PoorView,
     /// The frame that decided is older than the limit.
     Stale,
@@ -159,7 +161,7 @@ pub enum Verdict {
 /// A condition that a decision checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
-    /// `quality`, `distance`, `margin`, `agreement`, `age`; for a face that is known also `mode`, `person`, `permit`,
+    /// `quality`, `embedding`, `distance`, `margin`, `lookalike`, `agreement`, `age`; for a face that is known also `mode`, `person`, `permit`,
     /// `backoff`, `passback`, `first_person`, `interlock`, `second_person`.
     pub name: Cow<'static, str>,
     /// What was measured, in words with units.

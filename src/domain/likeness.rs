@@ -93,7 +93,12 @@ pub struct Embedding {
 impl Embedding {
     /// Scales `values` to unit length. `None` when they have no direction: empty, all zero or not finite. Values whose length is 1 to within
     /// 1e-6 stay unchanged, so that an embedding comes back from a store bit for bit.
-    pub fn normalised(model: ModelId, mut values: Box<[f32]>) -> Option<Embedding> {
+    pub fn normalised(model: ModelId, values: Box<[f32]>) -> Option<Embedding> {
+        Embedding::with_length(model, values).map(|(embedding, _)| embedding)
+    }
+
+    /// As [`Embedding::normalised`], with the length that `values` had.
+    pub fn with_length(model: ModelId, mut values: Box<[f32]>) -> Option<(Embedding, f32)> {
         let square: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
         let length = square.sqrt();
         if !length.is_finite() || length < 1e-12 {
@@ -104,7 +109,21 @@ impl Embedding {
                 *v = (f64::from(*v) / length) as f32;
             }
         }
-        Some(Embedding { model, values })
+        Some((Embedding { model, values }, length as f32))
+    }
+
+    /// The direction of the sum of `embeddings`: their mean, brought to unit length. `None` if there are none, if they are of different models or
+    /// dimensions, or if they cancel out.
+    pub fn mean(embeddings: &[&Embedding]) -> Option<Embedding> {
+        let (first, others) = embeddings.split_first()?;
+        let mut sums = first.values.clone();
+        for other in others {
+            if other.model != first.model || other.values.len() != sums.len() {
+                return None;
+            }
+            sums.iter_mut().zip(&other.values).for_each(|(sum, value)| *sum += value);
+        }
+        Embedding::normalised(first.model.clone(), sums)
     }
 
     /// The network that made it.
@@ -162,4 +181,33 @@ pub struct Match {
     pub distance: Distance,
     /// The nearest template of anybody else; `None` in a gallery of one.
     pub runner_up: Option<(PersonId, Distance)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(model: &str, values: &[f32]) -> Embedding {
+        Embedding::normalised(ModelId::new(model), values.into()).unwrap()
+    }
+
+    #[test]
+    fn the_length_before_normalising_is_kept() {
+        let (embedding, length) = Embedding::with_length(ModelId::new("m"), [3.0, 4.0].into()).unwrap();
+        assert_eq!((embedding.values(), length), ([0.6, 0.8].as_slice(), 5.0));
+        for nowhere in [&[][..], &[0.0, 0.0], &[f32::NAN, 1.0], &[f32::INFINITY]] {
+            assert_eq!(Embedding::with_length(ModelId::new("m"), nowhere.into()), None, "{nowhere:?}");
+        }
+    }
+
+    #[test]
+    fn a_mean_is_the_direction_between_and_mixes_no_models() {
+        let (right, up) = (of("m", &[1.0, 0.0]), of("m", &[0.0, 1.0]));
+        assert_eq!(Embedding::mean(&[&right, &up]), Some(of("m", &[1.0, 1.0])));
+        assert_eq!(Embedding::mean(&[&right]), Some(right.clone()));
+        for none in [&[][..], &[&right, &of("m", &[-1.0, 0.0])], &[&right, &of("n", &[1.0, 0.0])]] {
+            assert_eq!(Embedding::mean(none), None);
+        }
+        assert_eq!(Embedding::mean(&[&right, &of("m", &[1.0, 0.0, 0.0])]), None);
+    }
 }

@@ -183,4 +183,8 @@ pub struct Quality {
     pub roll: f32,
     /// Mean brightness of the aligned face, 0 to 255.
     pub brightness: f32,
+    /// Length of the embedding before it was brought to unit length, in the network's own unit; larger is better. Faces that are blurred, dark,
+    /// turned or covered have shorter ones (Meng et al., "MagFace", CVPR 2021). `None` for a face that was not embedded, and for a template of
+    /// usher 0.1.0, which did not keep it.
+    pub length: Option<f32>,
 }

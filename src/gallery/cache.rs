@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::domain::{ModelId, PersonId, SiteHead};
+use zeroize::Zeroizing;
+
+use crate::domain::{Distance, ModelId, PersonId, SiteHead};
 use crate::seal::SealError;
 use crate::store::Bytes;
 
@@ -11,7 +13,7 @@ use super::envelope::Unread;
 use super::error::RecordError;
 use super::index::Index;
 use super::person::Person;
-use super::record;
+use super::record::{self, Kind};
 use super::walk::{Found, walk};
 use super::{GalleryError, Template, Trees};
 
@@ -76,6 +78,8 @@ pub struct Cache {
     pub index: Index,
     /// The number of people who have any of those.
     pub compared: usize,
+    /// The unit vectors of negative references of the model in use.
+    not_them: BTreeMap<PersonId, Vec<Zeroizing<Box<[f32]>>>>,
     pub damaged: Vec<Damaged>,
     /// Why a person's templates are locked.
     locked: BTreeMap<PersonId, SealError>,
@@ -99,6 +103,7 @@ impl Cache {
             people: BTreeMap::new(),
             index: Index::new(dimension),
             compared: 0,
+            not_them: BTreeMap::new(),
             damaged: Vec::new(),
             locked: BTreeMap::new(),
             leftovers: Vec::new(),
@@ -140,8 +145,15 @@ impl Cache {
             self.index.remove(id);
             self.compared -= usize::from(person.templates > 0);
         }
+        self.not_them.remove(&id);
         self.damaged.retain(|damaged| damaged.person != Some(id));
         self.locked.remove(&id);
+    }
+
+    /// The distance of a unit vector to the nearest negative reference of a person; `None` without any.
+    pub fn to_not_them(&self, id: PersonId, values: &[f32]) -> Option<Distance> {
+        let references = self.not_them.get(&id)?.iter().map(|reference| Distance::between(reference, values));
+        references.min_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     /// Counts the locked templates; `None` if there are none.
@@ -175,7 +187,7 @@ impl Cache {
     }
 
     fn read_template(&mut self, trees: &Trees, key: &[u8], value: &[u8]) {
-        let Some((id, _)) = record::read_template_key(key) else {
+        let Some((id, number)) = record::read_template_key(key) else {
             return self.report(key, RecordError::Key);
         };
         if record::is_erased(value) {
@@ -183,7 +195,7 @@ impl Cache {
             return;
         }
         match trees.read(key, value) {
-            Ok(template) => self.place(id, key, &template),
+            Ok(template) => self.place(id, Kind::of(number), key, &template),
             Err(Unread::Damaged(why)) => self.report(key, why),
             Err(Unread::Locked(why)) => match self.people.get_mut(&id) {
                 Some(person) => {
@@ -195,13 +207,14 @@ impl Cache {
         }
     }
 
-    fn place(&mut self, id: PersonId, key: &[u8], template: &Template) {
+    fn place(&mut self, id: PersonId, kind: Kind, key: &[u8], template: &Template) {
         let values = template.embedding.values();
         let Some(person) = self.people.get_mut(&id) else {
             return self.report(key, RecordError::PersonUnreadable);
         };
         if *template.embedding.model() != self.model {
-            person.foreign_templates += 1;
+            // A negative reference of another model waits until it is erased with the person or replaced with the templates.
+            person.foreign_templates += usize::from(kind != Kind::NotThem);
         } else if values.len() == self.dimension {
             let projected = match &self.head {
                 None => Some(None),
@@ -210,9 +223,14 @@ impl Cache {
             let Some(projected) = projected else {
                 return self.report(key, RecordError::ProjectedToZero);
             };
+            let values = projected.as_ref().map_or(values, |projected| projected.values());
+            if kind == Kind::NotThem {
+                return self.not_them.entry(id).or_default().push(Zeroizing::new(values.into()));
+            }
             self.compared += usize::from(person.templates == 0);
             person.templates += 1;
-            self.index.push(id, projected.as_ref().map_or(values, |projected| projected.values()));
+            person.learned_templates += usize::from(kind == Kind::Learned);
+            self.index.push(id, values);
         } else {
             let why = RecordError::Dimension { found: values.len(), expected: self.dimension };
             self.report(key, why);
@@ -246,6 +264,7 @@ pub fn person(id: PersonId, stored: record::Stored) -> Person {
         valid_until,
         created,
         templates: 0,
+        learned_templates: 0,
         foreign_templates: 0,
         locked_templates: 0,
     }

@@ -13,7 +13,7 @@ use crate::store::{Bytes, Change, Entry};
 
 use super::envelope::Unread;
 use super::person::{self, NewPerson, Person, Template};
-use super::record::{self, Stored};
+use super::record::{self, Kind, Stored};
 use super::sub_keys::sub_keys;
 use super::{Gallery, GalleryError, MAX_TEMPLATES, Trees, cache};
 
@@ -123,12 +123,7 @@ impl Gallery {
         let stored = self.trees.stored(id)?;
         self.check_templates(&templates, self.person(id)?.templates)?;
         let held = self.trees.templates_of(id)?;
-        let own =
-            sub_keys(held.iter().map(|(_, value)| &**value)).into_iter().find(|id| self.ring().ids().contains(id));
-        let sub_key = match own {
-            Some(own) => Some(own),
-            None => self.trees.sub_keys.ring.add(1)?.pop(),
-        };
+        let sub_key = self.trees.own_sub_key(&held)?;
         let changes = self.trees.additions(id, &held, sub_key, &templates)?;
         self.prepared(writing, changes, id, stored, Vec::new(), false).commit()
     }
@@ -279,7 +274,7 @@ impl Gallery {
         Ok(self.prepared(writing, changes, id, stored, Vec::new(), false))
     }
 
-    fn prepared<'g>(
+    pub(super) fn prepared<'g>(
         &'g self,
         writing: MutexGuard<'g, ()>,
         changes: Vec<Change>,
@@ -308,7 +303,7 @@ impl Gallery {
         }
     }
 
-    fn check_templates(&self, templates: &[Template], held: usize) -> Result<(), GalleryError> {
+    pub(super) fn check_templates(&self, templates: &[Template], held: usize) -> Result<(), GalleryError> {
         if templates.is_empty() {
             return Err(GalleryError::NoTemplates);
         }
@@ -319,7 +314,7 @@ impl Gallery {
         templates.iter().try_for_each(|template| self.check_model(&template.embedding))
     }
 
-    fn writing(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn writing(&self) -> MutexGuard<'_, ()> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -339,11 +334,11 @@ impl Trees {
     }
 
     /// All templates of a person, as stored.
-    fn templates_of(&self, id: PersonId) -> Result<Vec<Entry>, GalleryError> {
+    pub(super) fn templates_of(&self, id: PersonId) -> Result<Vec<Entry>, GalleryError> {
         Ok(self.templates.scan_prefix(record::person_key(id)).collect::<Result<_, _>>()?)
     }
 
-    /// The changes that add `templates` to a person who has the ones in `held`.
+    /// The changes that enrol `templates` of a person who has the ones in `held`.
     fn additions(
         &self,
         id: PersonId,
@@ -351,17 +346,41 @@ impl Trees {
         sub_key: Option<SubKeyId>,
         templates: &[Template],
     ) -> Result<Vec<Change>, GalleryError> {
-        let last = held.iter().filter_map(|(key, _)| record::read_template_key(key)).next_back();
-        let first = last.map_or(Some(0), |(_, number)| number.checked_add(1));
-        let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=u32::MAX;
-        let put = |(number, template): (u32, &Template)| {
-            let key = record::template_key(id, number);
-            Ok(self.templates.put(key, self.write(sub_key, &key, template)?))
-        };
-        numbers.zip(templates).map(put).collect()
+        self.additions_of(Kind::Enrolled, id, held, sub_key, templates)
     }
 
-    fn stored(&self, id: PersonId) -> Result<Stored, GalleryError> {
+    /// As [`Trees::additions`], for templates of any kind.
+    pub(super) fn additions_of(
+        &self,
+        kind: Kind,
+        id: PersonId,
+        held: &[Entry],
+        sub_key: Option<SubKeyId>,
+        templates: &[Template],
+    ) -> Result<Vec<Change>, GalleryError> {
+        let numbers = held.iter().filter_map(|(key, _)| record::read_template_key(key)).map(|(_, number)| number);
+        let last = numbers.filter(|number| kind.numbers().contains(number)).next_back();
+        let first = last.map_or(Some(*kind.numbers().start()), |number| number.checked_add(1));
+        let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=*kind.numbers().end();
+        let put = |(number, template): (u32, &Template)| {
+            let key = record::template_key(id, number);
+            Ok::<_, GalleryError>(self.templates.put(key, self.write(sub_key, &key, template)?))
+        };
+        let changes = numbers.zip(templates).map(put).collect::<Result<Vec<_>, _>>()?;
+        if changes.len() == templates.len() { Ok(changes) } else { Err(GalleryError::NoNumbersLeft) }
+    }
+
+    /// The sub-key of a person who has the templates in `held`; a new one if they have none.
+    pub(super) fn own_sub_key(&self, held: &[Entry]) -> Result<Option<SubKeyId>, GalleryError> {
+        let ring = &self.sub_keys.ring;
+        let own = sub_keys(held.iter().map(|(_, value)| &**value)).into_iter().find(|id| ring.ids().contains(id));
+        Ok(match own {
+            Some(own) => Some(own),
+            None => ring.add(1)?.pop(),
+        })
+    }
+
+    pub(super) fn stored(&self, id: PersonId) -> Result<Stored, GalleryError> {
         let key = record::person_key(id);
         let value = self.people.get(key)?.ok_or_else(|| GalleryError::NotFound { wanted: id.to_string() })?;
         record::read_person(&value).map_err(|why| GalleryError::Damaged { key: record::describe(&key), why })

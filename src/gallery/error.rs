@@ -76,6 +76,8 @@ pub enum RecordError {
     NoDirection,
     #[error("its embedding is not of unit length")]
     NotUnitLength,
+    #[error("the length kept of its embedding is not a positive number")]
+    Length,
     #[error("its embedding has {found} values; its model makes {expected}")]
     Dimension { found: usize, expected: usize },
     #[error("the site head projects it to zero")]

@@ -9,6 +9,7 @@
 //! - `walk`: iterates over all records of a tree, past damaged pages
 //! - `cache`: everything read from the store into memory
 //! - `change`: enrolment and all other changes, one commit each
+//! - `references`: templates that come after the enrolment: learned from grants, and negative references
 //! - `recognition`: whether each person would be recognised by their own templates
 //! - `visitors`: embeddings of unknown visitors, kept for a limited time
 //! - `index`: the search; `scan`: its fast first pass; `nearest_two`: the nearest person and the runner-up
@@ -23,6 +24,7 @@ mod person;
 mod query;
 mod recognition;
 mod record;
+mod references;
 mod scan;
 mod sealed_templates;
 #[cfg(test)]
@@ -47,7 +49,8 @@ pub use index::{Index, strangers};
 pub use person::{NewPerson, Person, Template};
 pub use query::{Candidate, QueryError, find_person};
 pub use recognition::{RecognitionCheck, TemplateCheck};
-pub use record::{read_template, write_template};
+pub use record::{Kind, read_template, write_template};
+pub use references::{MAX_LEARNED, MAX_NOT_THEM};
 pub use visitors::{KeptVisits, Retention, Visit, Visitors};
 
 use cache::Cache;
@@ -174,18 +177,31 @@ impl Gallery {
         }
     }
 
-    /// All templates of a person, including those of other models, oldest first. Fails if one of them is damaged or locked.
+    /// All templates by which a person is recognised, including those of other models: the enrolled ones, then the learned ones, each oldest
+    /// first. Fails if one of them is damaged or locked.
     pub fn templates(&self, id: PersonId) -> Result<Vec<Template>, GalleryError> {
+        let kept = self.kept(id)?;
+        Ok(kept.into_iter().filter(|(kind, _)| *kind != Kind::NotThem).map(|(_, template)| template).collect())
+    }
+
+    /// Everything kept of a person's face, and of those who look like them. Fails as [`Gallery::templates`] does.
+    pub fn kept(&self, id: PersonId) -> Result<Vec<(Kind, Template)>, GalleryError> {
         self.person(id)?;
-        let mut templates = Vec::new();
-        for entry in self.trees.templates.scan_prefix(record::person_key(id)) {
-            let (key, value) = entry?;
-            templates.push(self.trees.read(&key, &value).map_err(|unread| match unread {
+        let mut kept = Vec::new();
+        for (key, value) in self.trees.templates_of(id)? {
+            let template = self.trees.read(&key, &value).map_err(|unread| match unread {
                 Unread::Locked(why) => GalleryError::Locked { key: record::describe(&key), why },
                 Unread::Damaged(why) => GalleryError::Damaged { key: record::describe(&key), why },
-            })?);
+            })?;
+            kept.push((record::kind_of(&key), template));
         }
-        Ok(templates)
+        Ok(kept)
+    }
+
+    /// The distance of `probe` to the nearest negative reference of `person`: a face that was said not to be theirs. `None` if they have none.
+    pub fn to_not_them(&self, person: PersonId, probe: &Embedding) -> Result<Option<Distance>, GalleryError> {
+        self.check_model(probe)?;
+        Ok(self.compared_as(probe).and_then(|probe| self.cache().to_not_them(person, probe.values())))
     }
 
     /// The model whose embeddings are compared.

@@ -27,6 +27,8 @@ pub struct Person {
     pub created: SystemTime,
     /// The number of templates of the model in use.
     pub templates: usize,
+    /// How many of those were learned from grants.
+    pub learned_templates: usize,
     /// The number of templates of other models.
     pub foreign_templates: usize,
     /// The number of sealed templates that cannot be opened, of any model.
@@ -90,6 +92,7 @@ pub(super) fn unreadable(id: PersonId) -> Person {
         valid_until: None,
         created: SystemTime::UNIX_EPOCH,
         templates: 0,
+        learned_templates: 0,
         foreign_templates: 0,
         locked_templates: 0,
     }

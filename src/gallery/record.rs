@@ -3,7 +3,10 @@
 //! | key | value |
 //! |---|---|
 //! | person: id, 4 bytes | JSON, so that later versions can add fields |
-//! | template: id, 4 bytes; number, 4 bytes | version 1 byte, created 8, quality 6 × 4, number of values 4, the values 4 each, the model's name |
+//! | template: id, 4 bytes; number, 4 bytes | version 1 byte, created 8, quality 6 × 4, in version 2 the embedding's length 4, number of values 4, the values 4 each, the model's name |
+//!
+//! A template's number says what it is for: from 2^30 on it was learned from a grant, from 2^31 on it is a negative reference. The value of a
+//! negative reference begins with a version of its own, so that no version of usher that does not know them takes it for a template.
 //!
 //! Keys are big-endian, so that they sort by number; values are little-endian.
 
@@ -16,10 +19,42 @@ use crate::domain::{Embedding, ModelId, PersonId, Quality};
 use super::error::RecordError;
 use super::person::{NewPerson, Template};
 
-/// The first byte of a template's value.
-const TEMPLATE_VERSION: u8 = 1;
+/// The first byte of a template's value: one whose embedding's length is not known, as usher 0.1.0 writes it.
+const WITHOUT_LENGTH: u8 = 1;
+/// As [`WITHOUT_LENGTH`], with the length.
+const WITH_LENGTH: u8 = 2;
+/// Precedes the value of a negative reference.
+const NEGATIVE: u8 = 3;
 /// The byte that overwrites a template before it is deleted.
 const ERASED: u8 = 0;
+
+/// What a template is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// To recognise the person: made at an enrolment.
+    Enrolled,
+    /// To recognise the person: made of a frame that a door was opened for.
+    Learned,
+    /// A negative reference: the face of somebody else who looks like the person.
+    NotThem,
+}
+
+impl Kind {
+    /// The numbers of such templates.
+    pub fn numbers(self) -> std::ops::RangeInclusive<u32> {
+        match self {
+            Kind::Enrolled => 0..=(1 << 30) - 1,
+            Kind::Learned => 1 << 30..=(1 << 31) - 1,
+            Kind::NotThem => 1 << 31..=u32::MAX,
+        }
+    }
+
+    /// The kind of the template with this number.
+    pub fn of(number: u32) -> Kind {
+        let is = |kind: &Kind| kind.numbers().contains(&number);
+        [Kind::Learned, Kind::NotThem].into_iter().find(is).unwrap_or(Kind::Enrolled)
+    }
+}
 
 /// A person as stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,11 +105,24 @@ pub fn read_template_key(key: &[u8]) -> Option<(PersonId, u32)> {
     Some((PersonId(u32::from_be_bytes([a, b, c, d])), u32::from_be_bytes([e, f, g, h])))
 }
 
+/// What the template of this key is for.
+pub fn kind_of(key: &[u8]) -> Kind {
+    read_template_key(key).map_or(Kind::Enrolled, |(_, number)| Kind::of(number))
+}
+
 /// Describes a key for people: `person 7`, `template 2 of person 7`, or the bytes in hexadecimal.
 pub fn describe(key: &[u8]) -> String {
     match (read_person_key(key), read_template_key(key)) {
         (Some(id), _) => format!("person {id}"),
-        (_, Some((id, number))) => format!("template {number} of person {id}"),
+        (_, Some((id, number))) => {
+            let kind = Kind::of(number);
+            let number = number - kind.numbers().start();
+            match kind {
+                Kind::Enrolled => format!("template {number} of person {id}"),
+                Kind::Learned => format!("learned template {number} of person {id}"),
+                Kind::NotThem => format!("negative reference {number} of person {id}"),
+            }
+        }
         _ => key.iter().fold("key 0x".to_owned(), |text, byte| format!("{text}{byte:02x}")),
     }
 }
@@ -116,11 +164,14 @@ pub fn write_template(template: &Template) -> Vec<u8> {
     let Template { embedding, quality: q, created } = template;
     let values = embedding.values();
     let mut bytes = Vec::with_capacity(64 + 4 * values.len() + embedding.model().as_str().len());
-    bytes.push(TEMPLATE_VERSION);
+    // A length that cannot be read back is left out.
+    let length = q.length.filter(|length| is_length(*length));
+    bytes.push(if length.is_some() { WITH_LENGTH } else { WITHOUT_LENGTH });
     bytes.extend(to_nanoseconds(*created).to_le_bytes());
     for number in [q.size, q.sharpness, q.yaw, q.pitch, q.roll, q.brightness] {
         bytes.extend(number.to_le_bytes());
     }
+    bytes.extend(length.into_iter().flat_map(f32::to_le_bytes));
     bytes.extend((values.len() as u32).to_le_bytes());
     for value in values {
         bytes.extend(value.to_le_bytes());
@@ -133,12 +184,16 @@ pub fn write_template(template: &Template) -> Vec<u8> {
 pub fn read_template(bytes: &[u8]) -> Result<Template, RecordError> {
     let mut rest = bytes;
     let [version] = take(&mut rest)?;
-    if version != TEMPLATE_VERSION {
-        return Err(RecordError::Version { found: version, known: TEMPLATE_VERSION });
+    if !matches!(version, WITHOUT_LENGTH | WITH_LENGTH) {
+        return Err(RecordError::Version { found: version, known: WITH_LENGTH });
     }
     let created = from_nanoseconds(u64::from_le_bytes(take(&mut rest)?));
     let mut float = || take(&mut rest).map(f32::from_le_bytes);
     let (size, sharpness, yaw, pitch, roll, brightness) = (float()?, float()?, float()?, float()?, float()?, float()?);
+    let length = (version == WITH_LENGTH).then(float).transpose()?;
+    if length.is_some_and(|length| !is_length(length)) {
+        return Err(RecordError::Length);
+    }
     let count = u32::from_le_bytes(take(&mut rest)?) as usize;
     let split = count.checked_mul(4).and_then(|length| rest.split_at_checked(length));
     let (values, model) = split.ok_or(RecordError::Truncated)?;
@@ -148,7 +203,38 @@ pub fn read_template(bytes: &[u8]) -> Result<Template, RecordError> {
     if *embedding.values() != *values {
         return Err(RecordError::NotUnitLength);
     }
-    Ok(Template { embedding, quality: Quality { size, sharpness, yaw, pitch, roll, brightness }, created })
+    Ok(Template { embedding, quality: Quality { size, sharpness, yaw, pitch, roll, brightness, length }, created })
+}
+
+/// Encodes a template of some kind.
+pub fn write_of(kind: Kind, template: &Template) -> Vec<u8> {
+    match kind {
+        Kind::Enrolled | Kind::Learned => write_template(template),
+        Kind::NotThem => [&[NEGATIVE], &write_template(template)[..]].concat(),
+    }
+}
+
+/// Decodes a template of some kind. A template where a negative reference should be, or the other way round, is refused.
+pub fn read_of(kind: Kind, bytes: &[u8]) -> Result<Template, RecordError> {
+    match (kind, bytes.strip_prefix(&[NEGATIVE])) {
+        (Kind::Enrolled | Kind::Learned, _) => read_template(bytes),
+        (Kind::NotThem, Some(rest)) => read_template(rest),
+        (Kind::NotThem, None) => Err(match bytes.first() {
+            Some(&found) => RecordError::Version { found, known: NEGATIVE },
+            None => RecordError::Truncated,
+        }),
+    }
+}
+
+/// The model of an encoded template of any kind.
+pub fn model_of(bytes: &[u8]) -> Option<ModelId> {
+    let template = read_template(bytes.strip_prefix(&[NEGATIVE]).unwrap_or(bytes)).ok()?;
+    Some(template.embedding.model().clone())
+}
+
+/// Whether an embedding can have had this length.
+fn is_length(length: f32) -> bool {
+    length.is_finite() && length > 0.0
 }
 
 /// Removes the first `N` bytes of `rest`.
@@ -188,7 +274,7 @@ mod tests {
         let [size, sharpness, yaw, pitch, roll, brightness] = quality;
         Some(Template {
             embedding: Embedding::normalised(ModelId::new("net-1é"), values.into())?,
-            quality: Quality { size, sharpness, yaw, pitch, roll, brightness },
+            quality: Quality { size, sharpness, yaw, pitch, roll, brightness, length: None },
             created: from_nanoseconds(ns),
         })
     }
@@ -197,8 +283,10 @@ mod tests {
         #[test]
         fn templates_round_trip_bit_for_bit(
             values in prop::collection::vec(-9.0f32..9.0, 1..600), quality in prop::array::uniform6(-99.0f32..99.0), ns: u64,
+            length in prop::option::of(0.01f32..99.0),
         ) {
-            let Some(template) = template(values, quality, ns) else { return Ok(()) };
+            let Some(mut template) = template(values, quality, ns) else { return Ok(()) };
+            template.quality.length = length;
             prop_assert_eq!(read_template(&write_template(&template)).unwrap(), template);
         }
 
@@ -222,6 +310,64 @@ mod tests {
             versioned.extend(&bytes);
             let _ = read_template(&versioned);
         }
+    }
+
+    #[test]
+    fn the_templates_of_usher_0_1_0_are_read_and_written_unchanged() {
+        const OLD: &str = "0100105e5f000000000000803f000000400000404000008040000\
+            0a0400000c040020000009a99193fcdcc4c3f6e65742d31";
+        let bytes: Vec<u8> =
+            (0..OLD.len()).step_by(2).map(|at| u8::from_str_radix(&OLD[at..at + 2], 16).unwrap()).collect();
+        let read = read_template(&bytes).unwrap();
+        assert_eq!(read.embedding, Embedding::normalised(ModelId::new("net-1"), [3.0, 4.0].into()).unwrap());
+        let quality =
+            Quality { size: 1.0, sharpness: 2.0, yaw: 3.0, pitch: 4.0, roll: 5.0, brightness: 6.0, length: None };
+        assert_eq!((read.quality, read.created), (quality, from_nanoseconds(1_600_000_000)));
+        assert_eq!(write_template(&read), bytes);
+    }
+
+    #[test]
+    fn a_negative_reference_is_never_read_as_a_template() {
+        let template = template(vec![3.0, 4.0], [1.0; 6], 5).unwrap();
+        let negative = write_of(Kind::NotThem, &template);
+        assert_eq!(read_of(Kind::NotThem, &negative).unwrap(), template);
+        // As usher 0.1.0 would see it.
+        assert_eq!(read_template(&negative), Err(RecordError::Version { found: 3, known: 2 }));
+        assert_eq!(read_of(Kind::Enrolled, &negative), Err(RecordError::Version { found: 3, known: 2 }));
+        let positive = write_of(Kind::Learned, &template);
+        assert_eq!(read_of(Kind::Learned, &positive).unwrap(), template);
+        assert_eq!(read_of(Kind::NotThem, &positive), Err(RecordError::Version { found: 1, known: 3 }));
+        assert_eq!(read_of(Kind::NotThem, &[]), Err(RecordError::Truncated));
+        assert_eq!([&negative, &positive].map(|bytes| model_of(bytes).unwrap().to_string()), ["net-1é", "net-1é"]);
+    }
+
+    #[test]
+    fn a_number_says_what_a_template_is_for() {
+        for (number, kind, words) in [
+            (0, Kind::Enrolled, "template 0 of person 7"),
+            ((1 << 30) - 1, Kind::Enrolled, "template 1073741823 of person 7"),
+            ((1 << 30) + 2, Kind::Learned, "learned template 2 of person 7"),
+            (1 << 31, Kind::NotThem, "negative reference 0 of person 7"),
+            (u32::MAX, Kind::NotThem, "negative reference 2147483647 of person 7"),
+        ] {
+            assert_eq!(Kind::of(number), kind);
+            assert_eq!(describe(&template_key(PersonId(7), number)), words);
+        }
+    }
+
+    #[test]
+    fn a_length_is_kept_if_it_is_one() {
+        let mut whole = template(vec![3.0, 4.0], [1.0; 6], 5).unwrap();
+        for (length, kept) in [(7.5, Some(7.5)), (0.0, None), (-1.0, None), (f32::NAN, None), (f32::INFINITY, None)] {
+            whole.quality.length = Some(length);
+            assert_eq!(read_template(&write_template(&whole)).unwrap().quality.length, kept);
+        }
+        whole.quality.length = Some(1.0);
+        let mut bytes = write_template(&whole);
+        bytes[33..37].copy_from_slice(&f32::NAN.to_le_bytes());
+        assert_eq!(read_template(&bytes), Err(RecordError::Length));
+        bytes[0] = 3;
+        assert_eq!(read_template(&bytes), Err(RecordError::Version { found: 3, known: 2 }));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Trees {
     /// Reads the template stored as `value` under `key`.
     pub(super) fn read(&self, key: &[u8], value: &[u8]) -> Result<Template, Unread> {
         let plain = envelope::read(&self.sub_keys.ring, Location { tree: TEMPLATES, key }, value)?;
-        record::read_template(&plain).map_err(Unread::Damaged)
+        record::read_of(record::kind_of(key), &plain).map_err(Unread::Damaged)
     }
 
     /// The value to store under `key` for a template: sealed if there is a `sub_key`.
@@ -67,7 +67,7 @@ impl Trees {
         key: &[u8],
         template: &Template,
     ) -> Result<Vec<u8>, SealError> {
-        let plain = Zeroizing::new(record::write_template(template));
+        let plain = Zeroizing::new(record::write_of(record::kind_of(key), template));
         let model = template.embedding.model();
         envelope::write(&self.sub_keys.ring, sub_key, Location { tree: TEMPLATES, key }, model, plain)
     }
@@ -76,7 +76,7 @@ impl Trees {
     pub(super) fn model_of(&self, value: &[u8]) -> Option<ModelId> {
         match envelope::is_sealed(value) {
             true => Some(envelope::header(value)?.model),
-            false => Some(record::read_template(value).ok()?.embedding.model().clone()),
+            false => record::model_of(value),
         }
     }
 

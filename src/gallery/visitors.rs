@@ -21,12 +21,13 @@ use super::person::Template;
 use super::record::{erased, is_erased, read_template, write_template};
 use super::sub_keys::{SubKeys, sub_keys};
 use super::{GalleryError, defer_on_disk_failure};
-use crate::domain::Distance;
+use crate::domain::{Distance, PersonId};
 use crate::seal::{Ring, SubKeyId};
 use crate::store::{Bytes, Change, Entry, Store, Tree};
 
-/// The tree's name. It is part of what the seals are bound to.
+/// The trees' names. They are part of what the seals are bound to.
 const UNKNOWN: &str = "unknown";
+const GRANTED: &str = "granted";
 /// The number of visits erased in one commit.
 const ERASED_AT_ONCE: usize = 50;
 /// How long a sub-key is used for new visits.
@@ -49,6 +50,10 @@ pub struct Visit {
     pub door: String,
     /// The distance to the nearest person enrolled at that time; `None` if nobody was.
     pub distance: Option<Distance>,
+    /// The number of the journal's record about it; `None` for a visit that usher 0.1.0 kept.
+    pub record: Option<u64>,
+    /// Whom the door opened for; `None` if it stayed shut.
+    pub granted: Option<PersonId>,
 }
 
 /// The visits kept at some moment.
@@ -62,6 +67,8 @@ pub struct KeptVisits {
 
 /// The store of visits. Open it once per store.
 pub struct Visitors {
+    /// The tree's name.
+    name: &'static str,
     store: Store,
     tree: Tree,
     retention: Retention,
@@ -79,13 +86,32 @@ struct Place {
     door: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     distance: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    record: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    granted: Option<PersonId>,
 }
 
 impl Visitors {
-    /// Opens the tree and, if `ring` is open, seals plain visits. Expired visits stay until [`Visitors::prune`].
+    /// Opens the store of unknown visitors and, if `ring` is open, seals plain visits. Expired visits stay until [`Visitors::prune`].
     pub fn open(store: &Store, ring: &Arc<Ring>, retention: Retention) -> Result<Visitors, GalleryError> {
+        Visitors::open_tree(store, ring, retention, UNKNOWN)
+    }
+
+    /// As [`Visitors::open`], the store of faces that a door was opened for.
+    pub fn open_granted(store: &Store, ring: &Arc<Ring>, retention: Retention) -> Result<Visitors, GalleryError> {
+        Visitors::open_tree(store, ring, retention, GRANTED)
+    }
+
+    fn open_tree(
+        store: &Store,
+        ring: &Arc<Ring>,
+        retention: Retention,
+        name: &'static str,
+    ) -> Result<Visitors, GalleryError> {
         let visitors = Visitors {
-            tree: store.tree(UNKNOWN)?,
+            name,
+            tree: store.tree(name)?,
             store: store.clone(),
             retention,
             sub_keys: SubKeys::open(store, ring)?,
@@ -109,7 +135,7 @@ impl Visitors {
             }
         }
         let groups = if plain.is_empty() { BTreeMap::new() } else { BTreeMap::from([((), plain)]) };
-        let (_, visits) = self.sub_keys.seal_plain(&self.tree, UNKNOWN, groups, false)?;
+        let (_, visits) = self.sub_keys.seal_plain(&self.tree, self.name, groups, false)?;
         if visits > 0 {
             tracing::info!(visits, "sealed visits that were stored plain");
         }
@@ -134,7 +160,7 @@ impl Visitors {
         let key = at.to_be_bytes();
         let plain = write(visit).map_err(|why| GalleryError::Damaged { key: "visit".to_owned(), why })?;
         let sub_key = self.sub_key(&mut writing, now)?;
-        let place = Location { tree: UNKNOWN, key: &key };
+        let place = Location { tree: self.name, key: &key };
         let value = envelope::write(&self.sub_keys.ring, sub_key, place, visit.template.embedding.model(), plain)?;
         let gone = self.expired(now, 1)?;
         self.erase(&gone, Some((self.tree.put(key, value), sub_key)))
@@ -189,9 +215,7 @@ impl Visitors {
         let mut kept = KeptVisits::default();
         for entry in self.tree.iter() {
             let (key, value) = entry?;
-            let place = Location { tree: UNKNOWN, key: &key };
-            let plain = envelope::read(&self.sub_keys.ring, place, &value);
-            match plain.and_then(|plain| read(&plain).map_err(Unread::Damaged)) {
+            match self.read(&key, &value) {
                 Ok(visit) => kept.visits.push(visit),
                 Err(why) => {
                     tracing::warn!(key = ?&*key, ?why, "a visitor's record cannot be read");
@@ -200,6 +224,32 @@ impl Visitors {
             }
         }
         Ok(kept)
+    }
+
+    fn read(&self, key: &[u8], value: &[u8]) -> Result<Visit, Unread> {
+        let plain = envelope::read(&self.sub_keys.ring, Location { tree: self.name, key }, value)?;
+        read(&plain).map_err(Unread::Damaged)
+    }
+
+    /// The visit that the journal's record `record` is about, if it is kept at `now` and can be read.
+    pub fn of_record(&self, record: u64, now: SystemTime) -> Result<Option<Visit>, GalleryError> {
+        Ok(self.kept(now)?.visits.into_iter().find(|visit| visit.record == Some(record)))
+    }
+
+    /// Erases the visits for which a door was opened as for `person`, and returns their number.
+    pub fn erase_of(&self, person: PersonId) -> Result<usize, GalleryError> {
+        let _writing = self.writing();
+        let mut own = Vec::new();
+        for entry in self.tree.iter() {
+            let (key, value) = entry?;
+            // One that cannot be read might be theirs; those expire.
+            if self.read(&key, &value).is_ok_and(|visit| visit.granted == Some(person)) {
+                own.push((key, value));
+            }
+        }
+        self.erase_in_batches(&own)?;
+        self.compact_if_needed();
+        Ok(own.len())
     }
 
     /// The visits to erase at `now` before `more` are added. Age counts in both directions, so that visits dated by a wrong clock do not stay
@@ -275,8 +325,15 @@ impl Visitors {
 }
 
 fn write(visit: &Visit) -> Result<Zeroizing<Vec<u8>>, RecordError> {
-    let Visit { template, camera, door, distance } = visit;
-    let place = Place { v: 1, camera: camera.clone(), door: door.clone(), distance: distance.map(|d| d.0) };
+    let Visit { template, camera, door, distance, record, granted } = visit;
+    let place = Place {
+        v: 1,
+        camera: camera.clone(),
+        door: door.clone(),
+        distance: distance.map(|d| d.0),
+        record: *record,
+        granted: *granted,
+    };
     let place = serde_json::to_vec(&place)?;
     let template = Zeroizing::new(write_template(template));
     Ok(Zeroizing::new([&(place.len() as u32).to_le_bytes()[..], &place, &template].concat()))
@@ -286,11 +343,12 @@ fn read(bytes: &[u8]) -> Result<Visit, RecordError> {
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(RecordError::Truncated)?;
     let (place, template) =
         rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or(RecordError::Truncated)?;
-    let Place { v, camera, door, distance } = serde_json::from_slice(place)?;
+    let Place { v, camera, door, distance, record, granted } = serde_json::from_slice(place)?;
     if v != 1 {
         return Err(RecordError::Version { found: v, known: 1 });
     }
-    Ok(Visit { template: read_template(template)?, camera, door, distance: distance.map(Distance) })
+    let template = read_template(template)?;
+    Ok(Visit { template, camera, door, distance: distance.map(Distance), record, granted })
 }
 
 /// Nanoseconds since 1970. Times outside 1970 to 2554 are clamped.
@@ -300,174 +358,4 @@ fn nanoseconds(time: SystemTime) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::clock::{Clock, SimulatedClock};
-    use crate::domain::{Embedding, ModelId, Quality};
-    use crate::seal::StoreKey;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    fn visit(number: f32, at: SystemTime) -> Visit {
-        let embedding = Embedding::normalised(ModelId::new("net-1"), Box::new([number, 1.0])).unwrap();
-        Visit {
-            template: Template { embedding, quality: Quality::default(), created: at },
-            camera: "porch".into(),
-            door: "front".into(),
-            distance: Some(Distance(1.25)),
-        }
-    }
-
-    struct Fixture {
-        clock: SimulatedClock,
-        store: Store,
-        visitors: Visitors,
-        dir: tempfile::TempDir,
-    }
-
-    fn fixture(span: Duration, most: usize) -> Fixture {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let visitors = Visitors::open(&store, &Arc::new(Ring::plain()), Retention { span, most }).unwrap();
-        let clock = SimulatedClock::new(SystemTime::UNIX_EPOCH + HOUR * 500_000);
-        Fixture { clock, store, visitors, dir }
-    }
-
-    impl Fixture {
-        fn keep(&self, number: f32) {
-            let now = self.clock.wall();
-            self.visitors.keep(&visit(number, now), now).unwrap();
-        }
-
-        fn kept(&self) -> Vec<Visit> {
-            self.visitors.kept(self.clock.wall()).unwrap().visits
-        }
-
-        fn tree_len(&self) -> usize {
-            self.visitors.tree.iter().count()
-        }
-    }
-
-    #[test]
-    fn a_visit_is_kept_until_it_expires() {
-        let house = fixture(HOUR, 10);
-        house.keep(1.0);
-        let first = visit(1.0, house.clock.wall());
-        house.clock.advance(HOUR / 2);
-        house.keep(2.0);
-        assert_eq!(house.kept(), [first, visit(2.0, house.clock.wall())]);
-        house.clock.advance(HOUR / 2);
-        assert_eq!(house.kept().len(), 2, "an hour is not more than an hour");
-        house.clock.advance(Duration::from_nanos(1));
-        assert_eq!(house.visitors.prune(house.clock.wall()).unwrap(), 1);
-        assert_eq!(house.kept().len(), 1);
-        // Storing a visit erases expired ones too.
-        house.clock.advance(HOUR);
-        house.keep(3.0);
-        assert_eq!(house.visitors.prune(house.clock.wall()).unwrap(), 0);
-        assert_eq!(house.kept(), [visit(3.0, house.clock.wall())]);
-    }
-
-    #[test]
-    fn visits_dated_by_a_wrong_clock_expire() {
-        let house = fixture(HOUR, 10);
-        house.keep(1.0);
-        house.clock.set_wall(house.clock.wall() - HOUR / 2);
-        assert_eq!(house.kept().len(), 1);
-        house.clock.set_wall(house.clock.wall() - HOUR);
-        assert_eq!(house.kept(), []);
-    }
-
-    #[test]
-    fn the_oldest_visit_is_erased_when_there_are_too_many() {
-        let house = fixture(HOUR, 2);
-        for number in [1.0, 2.0, 3.0] {
-            // All at the same moment: none replaces another.
-            house.keep(number);
-        }
-        let at = house.clock.wall();
-        assert_eq!(house.kept(), [visit(2.0, at), visit(3.0, at)]);
-    }
-
-    #[test]
-    fn a_retention_of_zero_keeps_nothing_and_erases_what_was_kept() {
-        let house = fixture(HOUR, 10);
-        house.keep(1.0);
-        let off = Visitors::open(&house.store, &Arc::new(Ring::plain()), Retention { span: Duration::ZERO, most: 10 })
-            .unwrap();
-        assert_eq!(off.prune(house.clock.wall()).unwrap(), 1);
-        off.keep(&visit(2.0, house.clock.wall()), house.clock.wall()).unwrap();
-        assert_eq!(house.tree_len(), 0);
-    }
-
-    #[test]
-    fn erased_visits_leave_the_tree_and_the_second_copy() {
-        let house = fixture(HOUR, 10);
-        house.keep(1.0);
-        house.keep(2.0);
-        let needle = b"\"camera\":\"porch\"";
-        let holding = |dir: &std::path::Path| {
-            let files =
-                std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-            files.filter(|path| std::fs::read(path).unwrap().windows(needle.len()).any(|w| w == needle)).count()
-        };
-        assert!(holding(house.dir.path()) > 0);
-        assert_eq!(house.visitors.erase_all().unwrap(), 2);
-        assert_eq!((house.kept(), house.tree_len()), (vec![], 0));
-        assert_eq!(holding(house.dir.path()), 0);
-    }
-
-    #[test]
-    fn each_days_visits_share_a_sub_key_that_is_removed_with_the_last_of_them() {
-        let house = fixture(HOUR * 48, 10);
-        house.keep(1.0);
-        let ring = Arc::new(Ring::open(house.dir.path(), StoreKey::generate().map(Some)));
-        let sealed = Visitors::open(&house.store, &ring, house.visitors.retention()).unwrap();
-        let all_sealed = || house.visitors.tree.iter().all(|entry| envelope::is_sealed(&entry.unwrap().1));
-        assert!(all_sealed(), "plain visits are sealed once there is a key");
-        for hour in 0..3u8 {
-            let now = house.clock.wall();
-            sealed.keep(&visit(2.0 + f32::from(hour), now), now).unwrap();
-            house.clock.advance(HOUR * 16);
-        }
-        assert!(all_sealed());
-        assert_eq!(sealed.kept(house.clock.wall()).unwrap().visits.len(), 4);
-        // One for the plain visit, one for each of two days.
-        assert_eq!(ring.ids().len(), 3);
-        let plain = Visitors::open(&house.store, &Arc::new(Ring::plain()), house.visitors.retention()).unwrap();
-        assert_eq!(plain.kept(house.clock.wall()).unwrap().unreadable, 4);
-        house.clock.advance(HOUR * 17);
-        assert_eq!(sealed.prune(house.clock.wall()).unwrap(), 3);
-        assert_eq!((ring.ids().len(), sealed.kept(house.clock.wall()).unwrap().visits.len()), (1, 1));
-        assert_eq!(sealed.erase_all().unwrap(), 1);
-        assert_eq!(ring.ids(), []);
-    }
-
-    #[test]
-    fn an_unreadable_visit_is_counted_and_expires() {
-        let house = fixture(HOUR, 10);
-        house.keep(1.0);
-        let key = (nanoseconds(house.clock.wall()) + 5).to_be_bytes();
-        let torn = [house.visitors.tree.put(key, *b"torn"), house.visitors.tree.put(*b"odd", *b"key")];
-        house.store.commit(&torn).unwrap();
-        let kept = house.visitors.kept(house.clock.wall()).unwrap();
-        assert_eq!((kept.visits.len(), kept.unreadable), (1, 1));
-        house.clock.advance(HOUR * 2);
-        assert_eq!(house.visitors.kept(house.clock.wall()).unwrap(), KeptVisits::default());
-        assert_eq!(house.tree_len(), 0);
-    }
-
-    proptest! {
-        #[test]
-        fn reading_any_bytes_never_panics(bytes: Vec<u8>, cut in 0usize..200) {
-            let _ = read(&bytes);
-            let whole = write(&visit(1.0, SystemTime::UNIX_EPOCH)).unwrap();
-            prop_assert_eq!(read(&whole).unwrap(), visit(1.0, SystemTime::UNIX_EPOCH));
-            let cut = cut.min(whole.len());
-            let shorter = read(&whole[..cut]);
-            prop_assert!(shorter.as_ref().map_or(true, |found| *found != visit(1.0, SystemTime::UNIX_EPOCH)) || cut == whole.len());
-        }
-    }
-}
+mod tests;

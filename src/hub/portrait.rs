@@ -164,6 +164,9 @@ impl Portrait {
             | PeopleEvent::Enabled { .. }
             | PeopleEvent::Disabled { .. }
             | PeopleEvent::AttendanceAmended { .. }
+            | PeopleEvent::TemplateLearned { .. }
+            | PeopleEvent::LookalikeNoted { .. }
+            | PeopleEvent::TemplatesForgotten { .. }
             | PeopleEvent::VisitorsForgotten { .. } => Changed::default(),
         }
     }

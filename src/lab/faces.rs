@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::domain::{Embedding, Face, Image};
 use crate::photo::{self, PhotoError};
-use crate::vision::{Seen, Vision, VisionError};
+use crate::vision::{Embedded, Seen, Vision, VisionError};
 
 /// Why a photograph has no embedding.
 #[derive(Debug, Error)]
@@ -48,6 +48,19 @@ pub struct Form {
     pub aligned: bool,
     /// Append the embedding of the mirrored face, and scale the result to unit length.
     pub flip: bool,
+    /// Make a template besides, as enrolment does.
+    pub template: bool,
+}
+
+/// What is made of a photograph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extracted {
+    /// The unit vector to compare: an embedding, or with `flip` twice as long.
+    pub vector: Box<[f32]>,
+    /// The unit vector to enrol ([`Vision::with_mirror`]); with `flip` it is `vector`. `None` unless asked for.
+    pub template: Option<Box<[f32]>>,
+    /// The embedding's length, as in [`crate::domain::Quality::length`].
+    pub length: f32,
 }
 
 /// Makes vectors of photographs with one set of networks.
@@ -63,19 +76,30 @@ impl Extractor {
 
     /// The unit vector of the photograph's principal face: an embedding, or with `flip` twice as long. `None` if no face is found.
     pub fn extract(&mut self, file: &Path) -> Result<Option<Box<[f32]>>, FaceError> {
+        Ok(self.extract_all(file)?.map(|extracted| extracted.vector))
+    }
+
+    /// Everything asked for of the photograph's principal face. `None` if no face is found.
+    pub fn extract_all(&mut self, file: &Path) -> Result<Option<Extracted>, FaceError> {
         let (image, _) = photo::load_reduced(file)?;
-        let embedding = if self.form.aligned {
+        let Embedded { embedding, length } = if self.form.aligned {
             self.vision.embed_cut_out(&image)?
         } else {
             let faces = self.vision.detect(&image)?;
             let Some(face) = principal(&faces, &image) else { return Ok(None) };
-            self.vision.look_at(&image, face)?.embedding
+            self.vision.judge(&image, &face);
+            self.vision.embed_judged()?
         };
-        if !self.form.flip {
-            return Ok(Some(embedding.values().into()));
+        if self.form.flip {
+            let vector = joined(&embedding, &self.vision.embed_mirrored()?);
+            let template = self.form.template.then(|| vector.clone());
+            return Ok(Some(Extracted { vector, template, length }));
         }
-        let mirrored = self.vision.embed_mirrored()?;
-        Ok(Some(joined(&embedding, &mirrored)))
+        let template = match self.form.template {
+            true => Some(self.vision.with_mirror(&embedding)?.values().into()),
+            false => None,
+        };
+        Ok(Some(Extracted { vector: embedding.values().into(), template, length }))
     }
 
     /// The networks.

@@ -21,6 +21,7 @@ pub mod dataset;
 pub mod distribution;
 pub mod drawing;
 pub mod faces;
+pub mod lengths;
 pub mod open_set;
 pub mod pairs;
 pub mod placing;

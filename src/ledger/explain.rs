@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::record::hex;
 use super::{Dated, Record};
 use crate::domain::{
-    AccessEvent, Amendment, Content, DaemonEvent, Decided, DoorEvent, Event, Mode, Named, PeopleEvent, Personal,
-    StoreEvent, TimeQuality,
+    AccessEvent, Amendment, Content, DaemonEvent, Decided, DoorEvent, Event, Forgotten, Mode, Named, PeopleEvent,
+    Personal, StoreEvent, TimeQuality,
 };
 
 /// One line in local time, without a line break:
@@ -257,6 +257,19 @@ fn people(event: &PeopleEvent) -> String {
                 Amendment::Add { direction, at } => format!("{} at {}", direction.as_str(), utc(*at)),
             };
             format!("amended the attendance of {person}: {change} ({reason}), by {by}")
+        }
+        PeopleEvent::TemplateLearned { person, record, learned, by } => {
+            format!("learned a template of {person} from record {record} ({learned} learned now), by {by}")
+        }
+        PeopleEvent::LookalikeNoted { person, record, by } => {
+            format!("the face of record {record} is not {person}, says {by}")
+        }
+        PeopleEvent::TemplatesForgotten { person, what, count, by } => {
+            let what = match what {
+                Forgotten::Learned => "learned templates",
+                Forgotten::Lookalikes => "negative references",
+            };
+            format!("erased {count} {what} of {person}, by {by}")
         }
         PeopleEvent::VisitorsForgotten { visits, by } => format!("erased {visits} visits of unknown visitors, by {by}"),
     }

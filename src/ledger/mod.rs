@@ -17,6 +17,7 @@ mod journal;
 mod keep;
 mod outbox;
 mod record;
+pub mod refusals;
 mod select;
 mod verify;
 

@@ -6,6 +6,7 @@
 mod clock_evidence;
 mod disk_space;
 mod gates;
+mod learn;
 mod outliers;
 mod recorder;
 mod register;
@@ -17,7 +18,8 @@ mod crash;
 
 pub use clock_evidence::{clock_evidence, clock_quality};
 pub use disk_space::DiskSpace;
-pub use gates::{Gates, Refusal};
+pub use gates::{Gates, Likely, Refusal};
+pub use learn::{Grant, Learned, Learning};
 pub use recorder::Recorder;
 pub use register::{Enrolment, OfficeError, Register, record_locked_templates, record_sealing};
 pub use strangers::{Stranger, Strangers, StrangersError, forget_strangers, strangers};

@@ -62,6 +62,11 @@ pub enum OfficeError {
     #[error("the name {name:?} may look the same as another: {fault}")]
     Unclear { name: String, fault: NameFault },
     #[error(
+        "by the templates, the face of record {record} is clearly {name} (#{person}): distance {distance}, and up to {limit} is clear. If it \
+         was somebody else, pass --force; from then on {name} is refused wherever the face is nearly as near to it"
+    )]
+    ClearlyTheirs { person: PersonId, name: String, record: u64, distance: Distance, limit: Distance },
+    #[error(
         "{which} not look like the others: at distance {distances} from {middle}, which is in the middle of them, and up to {limit} counts \
          as the same person. Leave the first ones out, or pass --force if they show the same person"
     )]
@@ -174,7 +179,7 @@ impl Register {
     }
 
     /// Commits a change together with its record, then updates the gallery. After a kill there are both or neither.
-    fn write(
+    pub(super) fn write(
         &self,
         prepared: Prepared<'_>,
         event: impl FnOnce(Personal<Named>) -> Event,

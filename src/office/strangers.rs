@@ -128,7 +128,14 @@ mod tests {
             ("net-1", [1.0, 0.1], 40),
         ] {
             let template = template(model, values, at);
-            let visit = Visit { template, camera: "porch".into(), door: "front".into(), distance: None };
+            let visit = Visit {
+                template,
+                camera: "porch".into(),
+                door: "front".into(),
+                distance: None,
+                record: None,
+                granted: None,
+            };
             visitors.keep(&visit, now).unwrap();
         }
         let found = strangers(&visitors, &gallery, Distance(0.5), now).unwrap();

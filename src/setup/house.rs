@@ -2,9 +2,10 @@
 //! that the configuration names: calibrations and lists of holidays.
 
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use jiff::tz::TimeZone;
 
 use crate::access::{
@@ -30,19 +31,8 @@ pub fn near_enough(config: &Config, model: &Model, head: Option<&HeadFile>) -> R
     if let DistanceLimit::Fixed(distance) = config.access.distance {
         return Ok(NearEnough::Fixed(Distance(distance as f32)));
     }
-    let name = file_name(&model.name);
-    let places = [config.store.path.join(SITE_CALIBRATIONS).join(&name), config.models.path.join(&name)];
-    for path in places {
-        let Some(file) = CalibrationFile::load(&path)? else { continue };
-        if file.model != model.id().as_str() {
-            bail!(
-                "the calibration {} was measured with {}, and {} is in use: remove it, or measure again with \
-                 `usher calibrate DIR --write`",
-                path.display(),
-                file.model,
-                model.id()
-            );
-        }
+    if let Some(found) = calibration_files(config, model).next() {
+        let (path, file) = found?;
         let calibration =
             calibration(&file).with_context(|| format!("the calibration {} cannot be used", path.display()))?;
         return Ok(calibrated(calibration, config));
@@ -59,6 +49,37 @@ pub fn near_enough(config: &Config, model: &Model, head: Option<&HeadFile>) -> R
         )
     })?;
     Ok(calibrated(calibration, config))
+}
+
+/// The calibrations of `model`: the site's own first, then the one beside the model.
+fn calibration_files(config: &Config, model: &Model) -> impl Iterator<Item = Result<(PathBuf, CalibrationFile)>> {
+    let (name, id) = (file_name(&model.name), model.id());
+    let places = [config.store.path.join(SITE_CALIBRATIONS).join(&name), config.models.path.join(&name)];
+    places.into_iter().filter_map(move |path| match CalibrationFile::load(&path) {
+        Ok(None) => None,
+        Ok(Some(file)) if file.model == id.as_str() => Some(Ok((path, file))),
+        Ok(Some(file)) => Some(Err(anyhow!(
+            "the calibration {} was measured with {}, and {id} is in use: remove it, or measure again with \
+             `usher calibrate DIR --write`",
+            path.display(),
+            file.model
+        ))),
+        Err(error) => Some(Err(error.into())),
+    })
+}
+
+/// The length of an embedding of `model` below which the share `weakest` of a calibration's photographs is: of the site's calibration if it has
+/// lengths, else of the one beside the model. `None` if `weakest` is 0, or if neither has.
+pub fn least_length(config: &Config, model: &Model, weakest: f64) -> Result<Option<f32>> {
+    if weakest <= 0.0 {
+        return Ok(None);
+    }
+    for found in calibration_files(config, model) {
+        if let Some(length) = found?.1.length_at(weakest) {
+            return Ok(Some(length));
+        }
+    }
+    Ok(None)
 }
 
 /// The calibration in a file.

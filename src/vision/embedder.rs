@@ -7,6 +7,13 @@ use super::manifest::{Alignment, Model};
 use super::runtime::PlacedModel;
 use crate::domain::{Embedding, ModelId};
 
+/// An embedding with the length of the network's output, as in [`crate::domain::Quality::length`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedded {
+    pub embedding: Embedding,
+    pub length: f32,
+}
+
 /// An embedding network with the alignment that it was trained with.
 pub struct Embedder {
     model: ModelId,
@@ -50,11 +57,12 @@ impl Embedder {
     }
 
     /// The embedding of a face that was aligned for this network.
-    pub fn embed(&mut self, face: &AlignedFace) -> Result<Embedding, VisionError> {
+    pub fn embed(&mut self, face: &AlignedFace) -> Result<Embedded, VisionError> {
         if face.rgb.len() != self.side * self.side * 3 {
             return Err(VisionError::Form(format!("a face of {} pixels for a network of {}", face.side, self.side)));
         }
         let rows = self.network.run(1, |_, crop| crop.copy_from_slice(&face.rgb))?;
-        Embedding::normalised(self.model.clone(), rows.row(0, 0).into()).ok_or(VisionError::NoDirection)
+        let embedded = Embedding::with_length(self.model.clone(), rows.row(0, 0).into());
+        embedded.map(|(embedding, length)| Embedded { embedding, length }).ok_or(VisionError::NoDirection)
     }
 }

@@ -157,6 +157,7 @@ mod tests {
             impostor_pairs: 5000,
             genuine_pairs: 300,
             repeats: None,
+            lengths: Vec::new(),
             impostor: vec![[1e-3, 0.5], [1e-2, 0.75]],
             genuine: vec![[0.5, 0.25]],
         };

@@ -28,6 +28,7 @@ pub mod tracker;
 
 use thiserror::Error;
 
+pub use embedder::Embedded;
 pub use pipeline::{Seen, Vision, VisionSettings};
 
 /// Why a picture cannot be processed.

@@ -7,7 +7,7 @@ use super::VisionError;
 use super::align::{AlignedFace, align};
 use super::attention::LEAST_OVERLAP;
 use super::crop::Cropper;
-use super::embedder::Embedder;
+use super::embedder::{Embedded, Embedder};
 use super::manifest::{Alignment, Manifest, MarginOf, Model, Role};
 use super::mtcnn::{DetectorSettings, Mtcnn, Thoroughness};
 use super::pyramid::Halvings;
@@ -182,8 +182,15 @@ impl Vision {
     /// Quality and embedding of a `face` that [`Vision::detect`] just found in `image`.
     pub fn look_at(&mut self, image: &Image, face: Face) -> Result<Seen, VisionError> {
         let quality = self.judge(image, &face);
-        let embedding = self.embed_judged()?;
-        Ok(Seen { face, quality, embedding })
+        let Embedded { embedding, length } = self.embed_judged()?;
+        Ok(Seen { face, quality: Quality { length: Some(length), ..quality }, embedding })
+    }
+
+    /// As [`Vision::look_at`], with the embedding of a template: see [`Vision::with_mirror`].
+    pub fn look_for_template(&mut self, image: &Image, face: Face) -> Result<Seen, VisionError> {
+        let seen = self.look_at(image, face)?;
+        let embedding = self.with_mirror(&seen.embedding)?;
+        Ok(Seen { embedding, ..seen })
     }
 
     /// Cuts a `face` that [`Vision::detect`] just found out of `image` and measures its quality.
@@ -199,12 +206,12 @@ impl Vision {
     }
 
     /// The embedding of the face that was judged last.
-    pub fn embed_judged(&mut self) -> Result<Embedding, VisionError> {
+    pub fn embed_judged(&mut self) -> Result<Embedded, VisionError> {
         self.embedder.embed(&self.aligned)
     }
 
     /// The embedding of a picture that is already a cut-out face: the whole picture, resized to the network's input.
-    pub fn embed_cut_out(&mut self, image: &Image) -> Result<Embedding, VisionError> {
+    pub fn embed_cut_out(&mut self, image: &Image) -> Result<Embedded, VisionError> {
         let bounds = Bounds { x1: 0.0, y1: 0.0, x2: image.width() as f32, y2: image.height() as f32 };
         let whole = Face { bounds, score: Score(1.0), landmarks: [Point::default(); 5] };
         self.halvings.make(image, 1);
@@ -216,9 +223,17 @@ impl Vision {
     /// The embedding of the mirror image of the face that was embedded last.
     pub fn embed_mirrored(&mut self) -> Result<Embedding, VisionError> {
         self.aligned.mirror();
-        let embedding = self.embed_judged();
+        let embedded = self.embed_judged();
         self.aligned.mirror();
-        embedding
+        embedded.map(|embedded| embedded.embedding)
+    }
+
+    /// The embedding of a template: the mean of `embedding`, which must be that of the face that was judged last, and of its mirror image's,
+    /// brought to unit length. Faces are nearly symmetric, so the mean has less of the pose and the light of one picture. It costs a second run
+    /// of the network, so that probes go without it.
+    pub fn with_mirror(&mut self, embedding: &Embedding) -> Result<Embedding, VisionError> {
+        let mirrored = self.embed_mirrored()?;
+        Embedding::mean(&[embedding, &mirrored]).ok_or(VisionError::NoDirection)
     }
 
     /// The cut-out of the face that was judged last.

@@ -13,11 +13,19 @@ const NOSE_DEPTH: f32 = 0.4;
 /// over LFW View 1's faces.
 const NOSE_LEVEL: f32 = 0.53;
 
-/// Measures `face`, whose aligned picture is `aligned`. `scratch` holds the brightness plane.
+/// Measures `face`, whose aligned picture is `aligned`; all but the embedding's length. `scratch` holds the brightness plane.
 pub(super) fn quality(face: &Face, aligned: &AlignedFace, scratch: &mut Vec<i16>) -> Quality {
     let (sharpness, brightness) = sharpness_and_brightness(aligned, scratch);
     let (yaw, pitch, roll) = pose(&face.landmarks);
-    Quality { size: face.bounds.width().min(face.bounds.height()), sharpness, yaw, pitch, roll, brightness }
+    Quality {
+        size: face.bounds.width().min(face.bounds.height()),
+        sharpness,
+        yaw,
+        pitch,
+        roll,
+        brightness,
+        length: None,
+    }
 }
 
 /// Sharpness: the variance of the Laplacian (Pech-Pacheco et al. 2000) over the middle of the face; and the mean brightness there, 0 to 255.

@@ -44,6 +44,7 @@ mod snapshots;
 mod stalls;
 mod supervisor;
 mod support;
+mod templates;
 mod trained;
 mod training;
 mod visitors;

@@ -299,3 +299,49 @@ fn the_gate_that_names_the_reason_has_failed() {
         assert_eq!(failed.name, gate, "{frames}");
     }
 }
+
+#[test]
+fn the_strength_of_the_embedding_is_a_gate_of_its_own_where_it_is_known() {
+    let gate = |min_length: Option<f32>, length: Option<f32>, distance: f32| {
+        let mut referee = Referee::new(Rules { min_length, ..usual() });
+        let decision = (0..30).find_map(|frame| {
+            let at = Moment(Duration::from_millis(frame * 100));
+            let mut sighting = clear(frame, at);
+            sighting.quality.length = length;
+            let nearest = Match { person: PersonId(1), distance: Distance(distance), runner_up: None };
+            referee.consider(&Sighting { nearest: Some(nearest), ..sighting }, at, &mut allow)
+        });
+        let decision = decision.unwrap();
+        let gate = decision.gates.iter().find(|gate| gate.name == "embedding").cloned();
+        (word(&decision), gate.map(|gate| (gate.input, gate.limit, gate.passed)))
+    };
+    let texts = |input: &str, limit: &str, passed| Some((input.to_owned(), limit.to_owned(), passed));
+    let limit = "length at least 6.00, or surely somebody";
+    let (grant, unknown, poor) = ("2: grant 1".to_owned(), "2: unknown".to_owned(), "15: poor_view".to_owned());
+    assert_eq!(gate(Some(6.0), Some(7.5), 0.6), (grant.clone(), texts("length 7.50", limit, true)));
+    assert_eq!(gate(Some(6.0), Some(5.5), 0.6), (grant.clone(), texts("length 5.50", limit, true)));
+    assert_eq!(gate(Some(6.0), Some(7.5), 1.2), (unknown.clone(), texts("length 7.50", limit, true)));
+    assert_eq!(gate(Some(6.0), Some(5.5), 1.2), (poor.clone(), texts("length 5.50", limit, false)));
+    assert_eq!(gate(Some(6.0), None, 1.2), (poor, texts("not measured", limit, false)));
+    assert_eq!(gate(None, Some(5.5), 1.2), (unknown, texts("length 5.50", "no limit", true)));
+    assert_eq!(gate(None, None, 0.6), (grant, None));
+}
+
+#[test]
+fn a_face_near_a_negative_reference_is_ambiguous_and_the_receipt_says_so() {
+    let decided = |not_them: f32| {
+        let mut referee = Referee::new(usual());
+        let decision = (0..30).find_map(|frame| {
+            let at = Moment(Duration::from_millis(frame * 100));
+            let sighting = Sighting { not_them: Some(Distance(not_them)), ..clear(frame, at) };
+            referee.consider(&sighting, at, &mut allow)
+        });
+        let decision = decision.unwrap();
+        let gate = decision.gates.iter().find(|gate| gate.name == "lookalike").cloned().unwrap();
+        (word(&decision), gate.input, gate.limit, gate.passed)
+    };
+    let texts =
+        |word: &str, input: &str, passed| (word.to_owned(), input.to_owned(), "at least 0.0500".to_owned(), passed);
+    assert_eq!(decided(0.9), texts("2: grant 1", "0.3000 to a face that is not person 1", true));
+    assert_eq!(decided(0.5), texts("2: ambiguous", "-0.1000 to a face that is not person 1", false));
+}

@@ -4,6 +4,7 @@ mod backup;
 mod daemon;
 mod journal;
 mod people;
+mod templates;
 mod visitors;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::state::{ApiState, Monitor};
 pub fn all() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
         .merge(people::routes())
+        .merge(templates::routes())
         .merge(daemon::routes())
         .merge(journal::routes())
         .merge(visitors::routes())

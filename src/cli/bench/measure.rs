@@ -204,7 +204,7 @@ impl FramePipeline {
             referee: Referee::new(setup::face_rules(
                 config,
                 near_enough.cut(GallerySize::of(PEOPLE as usize, 1)).distance,
-            )),
+            )?),
             vision,
             tracker: Tracker::new(setup::track_ends_after(config)),
             clock: SystemClock::new(),
@@ -231,6 +231,7 @@ impl FramePipeline {
                 face: seen.face,
                 quality: seen.quality,
                 nearest: self.gallery.nearest(seen.embedding.values(), 1),
+                not_them: None,
             };
             let passes = || Judgement { gates: Vec::new(), refused: None, with: None };
             std::hint::black_box(self.referee.consider(&sighting, self.clock.now(), &mut |_| passes()));

@@ -17,6 +17,7 @@ use crate::lab::calibrate::{Comparisons, Pair, compare_all};
 use crate::lab::dataset::{self, LeftOut, Photograph};
 use crate::lab::distribution;
 use crate::lab::faces::Form;
+use crate::lab::lengths::lengths;
 use crate::lab::plot;
 use crate::lab::repeats::{Repeats, repeats};
 use crate::lab::share::{CONFIDENCE, Share, clopper_pearson};
@@ -67,6 +68,7 @@ pub fn run(command: &Calibrate, folder: &Path, context: &Context) -> Result<()> 
         impostor_pairs: comparisons.impostor.count(),
         genuine_pairs: comparisons.genuine.count(),
         repeats: repeats.map(|repeats| repeats.exponent),
+        lengths: lengths(faces.lengths.clone()),
         impostor: comparisons.impostor.rates(),
         genuine: comparisons.genuine.rates(),
     };

@@ -30,12 +30,14 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
     let recorder = Recorder::new(&store, setup::journal(config, &store)?, clock.clone());
     let recorder = Arc::new(recorder.with_gap_marks(setup::gap_marks(config)));
     let visitors = Arc::new(Visitors::open(&store, &ring, setup::keep_visitors(config))?);
+    let granted = Arc::new(Visitors::open_granted(&store, &ring, setup::keep_granted(config))?);
     record_sealing(&gallery, &recorder)?;
     let no_daemon = Arc::new(NoDaemon::on(&config.control.socket));
     Ok(api::router(Arc::new(ApiState {
         register: Register::new(gallery, recorder.clone(), near_enough),
         recorder,
         visitors,
+        granted,
         clock,
         doors: no_daemon.clone(),
         monitor: no_daemon,

@@ -21,7 +21,10 @@ use tokio::time::timeout_at;
 use crate::api::ApiError;
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::journal::HeadRequest;
-use crate::api::people::{ChangeRequest, EmployeeId, EnrollRequest, GalleryCheck, Match, Person, Validity};
+use crate::api::people::{
+    ChangeRequest, EmployeeId, EnrollRequest, ForgottenTemplates, GalleryCheck, KeptTemplate, LookalikeRequest, Match,
+    Person, Validity,
+};
 use crate::api::status::{SealStatus, Status, Threshold};
 use crate::api::template::Template;
 use crate::api::visitors::{Forgotten, UnknownVisitors};
@@ -148,6 +151,26 @@ impl Client {
     /// Removes a person and erases the templates.
     pub fn remove(&self, id: u32) -> Result<Person> {
         self.send(Method::DELETE, &format!("/v1/people/{id}"), &())
+    }
+
+    /// A person's templates, without their embeddings.
+    pub fn templates(&self, id: u32) -> Result<Vec<KeptTemplate>> {
+        self.get(&format!("/v1/people/{id}/templates"))
+    }
+
+    /// Says that the face of the record `record` is not this person's.
+    pub fn note_lookalike(&self, id: u32, record: u64, force: bool) -> Result<Person> {
+        self.send(Method::POST, &format!("/v1/people/{id}/lookalikes"), &LookalikeRequest { record, force })
+    }
+
+    /// Erases what a person learned from grants; returns how many templates those were.
+    pub fn forget_learned(&self, id: u32) -> Result<usize> {
+        Ok(self.send::<ForgottenTemplates>(Method::DELETE, &format!("/v1/people/{id}/learned"), &())?.forgotten)
+    }
+
+    /// Erases a person's negative references; returns how many those were.
+    pub fn forget_lookalikes(&self, id: u32) -> Result<usize> {
+        Ok(self.send::<ForgottenTemplates>(Method::DELETE, &format!("/v1/people/{id}/lookalikes"), &())?.forgotten)
     }
 
     /// The nearest person to each of `seen`.

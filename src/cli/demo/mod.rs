@@ -150,10 +150,13 @@ fn open_vision(out: &mut impl Write, config: &Config) -> Result<Vision> {
 }
 
 fn enroll(out: &mut impl Write, config: &Config, vision: &mut Vision, photo: &Path) -> Result<()> {
-    let seen = vision.see(&photo::load(photo)?)?;
-    let [seen] = &seen[..] else { bail!("{} faces in {}, expected one", seen.len(), photo.display()) };
-    setup::gates(config).check(&seen.quality).map_err(|refusal| anyhow::anyhow!("{}: {refusal}", photo.display()))?;
-    let template = Template { embedding: seen.embedding.clone(), quality: seen.quality, created: SystemTime::now() };
+    let image = photo::load(photo)?;
+    let faces = vision.detect(&image)?;
+    let [face] = faces[..] else { bail!("{} faces in {}, expected one", faces.len(), photo.display()) };
+    let seen = vision.look_for_template(&image, face)?;
+    let passed = setup::gates(config)?.check_embedded(&seen.quality);
+    passed.map_err(|refusal| anyhow::anyhow!("{}: {refusal}", photo.display()))?;
+    let template = Template { embedding: seen.embedding, quality: seen.quality, created: SystemTime::now() };
     let person = NewPerson { name: "Barack Obama".into(), ..NewPerson::default() };
     let client = Client::open(config)?;
     let person = client.enroll(person, &[template], Vec::new(), false)?;

@@ -16,6 +16,7 @@ use crate::domain::{Distance, Embedding};
 use crate::gallery::{NewPerson, Template};
 use crate::office::{Gates, Refusal};
 use crate::setup;
+use crate::vision::Seen;
 
 /// Views closer together than this are one.
 const BETWEEN_VIEWS: Duration = Duration::from_millis(300);
@@ -35,7 +36,7 @@ pub fn enroll(
 ) -> Result<Report> {
     let chosen = choose(config, camera)?;
     let mut sitting = Sitting {
-        gates: setup::gates(config),
+        gates: order.gates(config)?,
         same: Distance(client.threshold()?.distance),
         wanted: order.views as usize,
         taken: Vec::new(),
@@ -115,8 +116,10 @@ fn watch(chosen: &config::Camera, max_age: Duration, context: &Context, sitting:
             continue;
         }
         useless = 0;
-        let mut seen = eyes.see(&frame.image)?;
-        seen.retain(|s| s.quality.size >= sitting.gates.min_face_px / 2.0);
+        let mut faces = eyes.detect_nearest(&frame.image)?;
+        faces.retain(|face| face.bounds.width().min(face.bounds.height()) >= sitting.gates.min_face_px / 2.0);
+        let seen: Vec<Seen> =
+            faces.into_iter().map(|face| eyes.look_for_template(&frame.image, face)).collect::<Result<_, _>>()?;
         let faces = seen.iter().map(|seen| FaceView::new(&seen.face.bounds, &seen.embedding, &seen.quality)).collect();
         if !sitting.see(&CameraView { camera: chosen.name.clone(), frame: frame.seq, faces }) {
             return Ok(());
@@ -170,7 +173,7 @@ impl Sitting {
             several => return Err(BadView::Several(several.len())),
         };
         let template = face.template.template(SystemTime::now()).ok_or(BadView::NoDirection)?;
-        self.gates.check(&template.quality).map_err(BadView::Gate)?;
+        self.gates.check_embedded(&template.quality).map_err(BadView::Gate)?;
         // Somebody else may have stepped in front of the camera.
         if self.taken.first().is_some_and(|first| !self.alike(&first.embedding, &template.embedding)) {
             return Err(BadView::OtherPerson);

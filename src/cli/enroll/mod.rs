@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::context::Context;
 use crate::api::people::Person;
+use crate::config::Config;
 use crate::gallery::NewPerson;
+use crate::office::Gates;
 use crate::setup;
 
 /// Enrol a person from photographs or from the camera.
@@ -56,7 +58,7 @@ pub struct Enroll {
     /// In a photograph with several faces, take the largest
     #[arg(long)]
     largest: bool,
-    /// Enrol even a possible duplicate, or photographs that do not look like one person
+    /// Enrol even a possible duplicate, photographs that do not look like one person, or faces with weak embeddings
     #[arg(long)]
     force: bool,
     /// Print JSON
@@ -79,7 +81,7 @@ impl Enroll {
         let client = Client::open(&config)?;
         if let Some(folder) = &self.batch {
             let mut eyes = context.eyes(None)?;
-            return batch::run(&self, folder, &client, &mut eyes, &setup::gates(&config));
+            return batch::run(&self, folder, &client, &mut eyes, &self.gates(&config)?);
         }
         let Some(name) = self.name.clone() else { bail!("a name is needed") };
         let person = NewPerson { name, employee_id: self.id.clone(), groups: self.groups.clone() };
@@ -87,11 +89,17 @@ impl Enroll {
             Some(camera) => camera::enroll(&self, camera, person, &config, &client, context)?,
             None => {
                 let mut eyes = context.eyes(None)?;
-                photos::enroll(&self, &self.photos, person, &client, &mut eyes, &setup::gates(&config))?
+                photos::enroll(&self, &self.photos, person, &client, &mut eyes, &self.gates(&config)?)?
             }
         };
         report.print(self.json)?;
         report.person.map(|_| ())
+    }
+
+    /// The limits for templates. With --force, the embedding may be weak.
+    fn gates(&self, config: &Config) -> Result<Gates> {
+        let gates = setup::gates(config)?;
+        Ok(if self.force { Gates { min_length: None, ..gates } } else { gates })
     }
 }
 

@@ -71,6 +71,9 @@ fn look(file: &Path, vision: &mut Vision, gates: &Gates, largest: bool) -> Resul
         Err(refusal) => return Ok(Err(NotTaken::Gate(refusal))),
     };
     let Some((face, _)) = chosen else { return Ok(Err(NotTaken::Gate(Refusal::NoFace))) };
-    let seen = vision.look_at(&image, *face)?;
+    let seen = vision.look_for_template(&image, *face)?;
+    if let Err(refusal) = gates.check_embedded(&seen.quality) {
+        return Ok(Err(NotTaken::Gate(refusal)));
+    }
     Ok(Ok(Template { embedding: seen.embedding, quality: seen.quality, created: SystemTime::now() }))
 }

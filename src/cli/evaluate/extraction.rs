@@ -53,7 +53,12 @@ impl VisionOptions {
 impl ExtractionOptions {
     /// One set of networks for each thread.
     pub fn extractors(&self, context: &Context) -> Result<Vec<Extractor>> {
-        self.vision.extractors(Form { aligned: self.aligned, flip: self.flip }, context)
+        self.form(false, context)
+    }
+
+    /// As [`ExtractionOptions::extractors`]; with `template`, they make templates besides.
+    pub fn form(&self, template: bool, context: &Context) -> Result<Vec<Extractor>> {
+        self.vision.extractors(Form { aligned: self.aligned, flip: self.flip, template }, context)
     }
 }
 
@@ -61,6 +66,9 @@ impl ExtractionOptions {
 pub struct Extraction {
     /// In the order of the files: one vector, or none if no face was found or the picture could not be read.
     pub faces: Vec<FaceVectors>,
+    /// In the same order, where there is a vector: the template, if it was asked for, and the embedding's length.
+    pub templates: Vec<Option<Box<[f32]>>>,
+    pub lengths: Vec<Option<f32>>,
     /// The photographs without a vector, with the reason.
     pub failed: Vec<LeftOut>,
 }
@@ -68,11 +76,16 @@ pub struct Extraction {
 /// Extracts the vector of each file. A picture without a vector is reported on standard error with the reason, and counts as one without a face.
 pub fn extract(files: &[PathBuf], extractors: &mut [Extractor]) -> Result<Extraction> {
     let bar = progress_bar(files.len(), "photographs");
-    let mut extraction = Extraction { faces: Vec::with_capacity(files.len()), failed: Vec::new() };
-    let work = |extractor: &mut Extractor, file: &PathBuf| extractor.extract(file);
+    let mut extraction = Extraction {
+        faces: Vec::with_capacity(files.len()),
+        templates: Vec::with_capacity(files.len()),
+        lengths: Vec::with_capacity(files.len()),
+        failed: Vec::new(),
+    };
+    let work = |extractor: &mut Extractor, file: &PathBuf| extractor.extract_all(file);
     walk(files, extractors, work, |file, found| {
-        let vector = match found {
-            Ok(Some(vector)) => Some(vector),
+        let extracted = match found {
+            Ok(Some(extracted)) => Some(extracted),
             Ok(None) => {
                 extraction.failed.push(LeftOut { path: file.clone(), why: NO_FACE.to_owned() });
                 None
@@ -82,10 +95,13 @@ pub fn extract(files: &[PathBuf], extractors: &mut [Extractor]) -> Result<Extrac
                 None
             }
         };
-        if let (None, Some(failed)) = (&vector, extraction.failed.last()) {
+        if let (None, Some(failed)) = (&extracted, extraction.failed.last()) {
             bar.suspend(|| report_left_out(failed));
         }
+        extraction.lengths.push(extracted.as_ref().map(|extracted| extracted.length));
+        let (vector, template) = extracted.map(|extracted| (extracted.vector, extracted.template)).unzip();
         extraction.faces.push(FaceVectors(vector.into_iter().collect()));
+        extraction.templates.push(template.flatten());
         bar.inc(1);
         Ok::<_, anyhow::Error>(())
     })?;
@@ -181,6 +197,8 @@ pub struct LabelledFaces {
     pub left_out: Vec<LeftOut>,
     /// The number of photographs with a face.
     pub photographs: usize,
+    /// The length of each photograph's embedding, in no particular order.
+    pub lengths: Vec<f32>,
 }
 
 impl LabelledFaces {
@@ -191,7 +209,7 @@ impl LabelledFaces {
         extractors: &mut [Extractor],
     ) -> Result<LabelledFaces> {
         let files: Vec<PathBuf> = photographs.iter().map(|p| p.file.clone()).collect();
-        let Extraction { faces, failed } = extract(&files, extractors)?;
+        let Extraction { faces, failed, lengths, templates: _ } = extract(&files, extractors)?;
         let mut labelled = LabelledFaces {
             names: Vec::new(),
             people: Vec::new(),
@@ -199,6 +217,7 @@ impl LabelledFaces {
             failed,
             left_out,
             photographs: 0,
+            lengths: lengths.into_iter().flatten().collect(),
         };
         for (photograph, vectors) in photographs.iter().zip(faces) {
             let Some(vector) = vectors.0.into_iter().next() else { continue };

@@ -5,14 +5,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::super::context::Context;
-use super::extraction::{ExtractionOptions, extract, photographs_of};
+use super::extraction::{Extraction, ExtractionOptions, extract, photographs_of};
 use super::pairs::model_name;
 use super::report::write_plot;
 use crate::cli::argument::rate;
+use crate::domain::{Embedding, ModelId};
 use crate::lab::dataset::{self, DatasetError, LeftOut, Photograph};
 use crate::lab::open_set::{Member, Point, Trial, trials};
 use crate::lab::plot::{self, Curve, YAxis};
@@ -24,6 +25,10 @@ use crate::lab::verification::FaceVectors;
 /// The first photographs of each person in the gallery's folder are enrolled, and the others are searched for. Every stranger is searched
 /// for too. At a distance limit, FPIR is the share of strangers who are identified as someone, and FNIR the share of searches for an
 /// enrolled person that do not find that person. FPIR grows with the gallery, because each stranger is compared with everyone.
+///
+/// Templates are made as `usher enroll` makes them, with the mirror image; --plain leaves that out. With --min-length, weaker photographs
+/// are not enrolled, and with --min-probe-length, weaker ones identify nobody. ("Weak" is an embedding that was short before it was brought
+/// to unit length; the limits of a door are shares of the calibration's photographs.)
 ///
 /// Shares have 95 % intervals by Clopper and Pearson. A door requires several frames that agree; this evaluates single photographs.
 #[derive(Args)]
@@ -49,6 +54,18 @@ pub struct OpenSet {
     /// Photographs to enrol of each person
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     enrolled: u16,
+    /// With several photographs: compare with the nearest template (best), or with their mean
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Several::Best)]
+    several: Several,
+    /// Enrol embeddings without their mirror images
+    #[arg(long)]
+    plain: bool,
+    /// The least length of an embedding that is enrolled
+    #[arg(long, value_name = "LENGTH", default_value_t = 0.0)]
+    min_length: f32,
+    /// The least length of an embedding that can identify somebody
+    #[arg(long, value_name = "LENGTH", default_value_t = 0.0)]
+    min_probe_length: f32,
     /// The seed that chooses the people of the smaller galleries
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
@@ -62,12 +79,41 @@ pub struct OpenSet {
     extraction: ExtractionOptions,
 }
 
+/// How the templates of a person are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Several {
+    Best,
+    Mean,
+}
+
 /// A gallery of a data set, in the order of enrolment.
 #[derive(Default)]
 struct Gallery {
     people: Vec<Member>,
     /// The number of people without a photograph with a face.
     without_template: usize,
+    /// The number of photographs that were too weak to enrol.
+    weak: usize,
+}
+
+/// What was made of a photograph.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    vector: &'a [f32],
+    template: &'a [f32],
+    length: f32,
+}
+
+impl<'a> Look<'a> {
+    /// Of each photograph; `None` where no face was found.
+    fn all(extraction: &'a Extraction) -> Vec<Option<Look<'a>>> {
+        let Extraction { faces, templates, lengths, failed: _ } = extraction;
+        let look = |((faces, template), length): ((&'a FaceVectors, &'a Option<Box<[f32]>>), &Option<f32>)| {
+            let vector = faces.0.first()?;
+            Some(Look { vector, template: template.as_deref().unwrap_or(vector), length: (*length)? })
+        };
+        faces.iter().zip(templates).zip(lengths).map(look).collect()
+    }
 }
 
 impl OpenSet {
@@ -76,15 +122,18 @@ impl OpenSet {
         let photographs = photographs_of(dataset::people(&self.gallery)?, &mut left_out);
         let strangers = photographs_of(strangers(&self.strangers)?, &mut left_out);
         check_disjoint(&photographs, &strangers)?;
-        let mut extractors = self.extraction.extractors(context)?;
+        let mut extractors = self.extraction.form(!self.plain, context)?;
         let files: Vec<PathBuf> = photographs.iter().chain(&strangers).map(|p| p.file.clone()).collect();
         let extraction = extract(&files, &mut extractors)?;
-        left_out.extend(extraction.failed);
-        let (of_people, of_strangers) = extraction.faces.split_at(photographs.len());
+        left_out.extend(extraction.failed.iter().cloned());
+        let looks = Look::all(&extraction);
+        let (of_people, of_strangers) = looks.split_at(photographs.len());
 
         let mut gallery = self.enrol(&photographs, of_people);
         shuffle(&mut gallery.people, self.seed);
-        let vectors: Vec<Box<[f32]>> = of_strangers.iter().flat_map(|vectors| vectors.0.clone()).collect();
+        let seen: Vec<Look> = of_strangers.iter().flatten().copied().collect();
+        let (strong, weak): (Vec<Look>, Vec<Look>) = seen.iter().partition(|look| self.identifies(look));
+        let vectors: Vec<Box<[f32]>> = strong.iter().map(|look| look.vector.into()).collect();
         if gallery.people.is_empty() || vectors.is_empty() {
             bail!(
                 "no face was found in the photographs of {}",
@@ -99,7 +148,9 @@ impl OpenSet {
             eprintln!("usher: a gallery of {size} is left out: there are {all} people");
         }
         let sizes = [&self.sizes[..], &[all]].concat();
-        let found = trials(&gallery.people, &vectors, &sizes);
+        let mut found = trials(&gallery.people, &vectors, &sizes);
+        // A weak face identifies nobody, however near it is.
+        found.iter_mut().for_each(|trial| trial.strangers.extend(weak.iter().map(|_| f32::INFINITY)));
         let model = model_name(&extractors);
         let mut out = std::io::stdout().lock();
         for trial in &found {
@@ -110,7 +161,10 @@ impl OpenSet {
         }
         if !self.json {
             writeln!(out, "{model}; 95 % intervals by Clopper and Pearson, which assume independent searches")?;
-            let missed = of_strangers.iter().filter(|vectors| vectors.0.is_empty()).count();
+            if gallery.weak > 0 {
+                writeln!(out, "{} photographs were too weak to enrol", gallery.weak)?;
+            }
+            let missed = of_strangers.iter().filter(|look| look.is_none()).count();
             if missed > 0 {
                 writeln!(out, "no face found in {missed} photographs of strangers, which are not counted")?;
             }
@@ -139,20 +193,31 @@ impl OpenSet {
         Ok(())
     }
 
-    /// The first photographs with a face become templates, the others probes.
-    fn enrol(&self, photographs: &[Photograph], faces: &[FaceVectors]) -> Gallery {
+    /// Whether a face may identify somebody.
+    fn identifies(&self, look: &Look) -> bool {
+        look.length >= self.min_probe_length
+    }
+
+    /// The first photographs with a face that is strong enough become templates. Those after them are probes.
+    fn enrol(&self, photographs: &[Photograph], looks: &[Option<Look>]) -> Gallery {
         let mut gallery = Gallery::default();
-        let paired: Vec<(&Photograph, &FaceVectors)> = photographs.iter().zip(faces).collect();
+        let paired: Vec<(&Photograph, &Option<Look>)> = photographs.iter().zip(looks).collect();
         for own in paired.chunk_by(|a, b| a.0.person == b.0.person) {
             let mut member = Member::default();
-            for (_, vectors) in own {
+            for (_, look) in own {
                 let enrolled = member.templates.len() >= usize::from(self.enrolled);
-                match (vectors.0.first(), enrolled) {
-                    (Some(vector), false) => member.templates.push(vector.clone()),
-                    (Some(vector), true) => member.probes.push(vector.clone()),
-                    (None, true) => member.failed += 1,
+                match (look, enrolled) {
+                    (Some(look), false) if look.length >= self.min_length => {
+                        member.templates.push(look.template.into())
+                    }
+                    (Some(_), false) => gallery.weak += 1,
+                    (Some(look), true) if self.identifies(look) => member.probes.push(look.vector.into()),
+                    (Some(_) | None, true) => member.failed += 1,
                     (None, false) => {}
                 }
+            }
+            if self.several == Several::Mean {
+                member.templates = mean(&member.templates).into_iter().collect();
             }
             match member.templates.is_empty() {
                 true => gallery.without_template += 1,
@@ -223,6 +288,14 @@ impl OpenSet {
             "cuts": rows,
         })
     }
+}
+
+/// The direction of the mean of unit vectors; `None` without any, or if they cancel out.
+fn mean(vectors: &[Box<[f32]>]) -> Option<Box<[f32]>> {
+    let model = ModelId::new("mean");
+    let unit = |vector: &Box<[f32]>| Embedding::normalised(model.clone(), vector.clone());
+    let units: Vec<Embedding> = vectors.iter().map(unit).collect::<Option<_>>()?;
+    Some(Embedding::mean(&units.iter().collect::<Vec<_>>())?.values().into())
 }
 
 /// The photographs of strangers: in one folder per person, or in any folders.

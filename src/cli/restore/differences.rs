@@ -140,6 +140,7 @@ mod tests {
             valid_until: None,
             created: SystemTime::UNIX_EPOCH,
             templates: 0,
+            learned_templates: 0,
             foreign_templates: 0,
             locked_templates: 0,
         }

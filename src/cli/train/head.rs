@@ -146,6 +146,8 @@ impl TrainHead {
                 genuine_pairs: evaluation.genuine_pairs,
                 // Each fold has its own head, so it is not measured, and pictures count as different people.
                 repeats: None,
+                // The head changes no length: those of the model's calibration count.
+                lengths: Vec::new(),
                 impostor: evaluation.impostor.rates(),
                 genuine: evaluation.genuine.rates(),
             };

@@ -58,6 +58,10 @@ section! {
         /// The furthest nod of the head up or down that counts, in degrees.
         #[schemars(range(min = 0.0, max = 90.0))]
         max_pitch_deg: f64 = 35.0,
+        /// The share of faces that count for somebody and against nobody, because their embeddings are weak
+        /// ([why](verdicts.md#weak-embeddings)): the limit is the length below which that share of the calibration's photographs is. 0: none.
+        #[schemars(range(min = 0.0, max = 0.9))]
+        ignore_weakest: f64 = 0.1,
         /// What happens to a person who, by the record, cannot be on this side of a door with zones: nothing (`"off"`); they pass, and the record says so
         /// (`"soft"`); or they are refused (`"hard"`).
         passback: Passback = Passback::Off,

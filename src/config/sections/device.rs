@@ -127,6 +127,14 @@ section! {
         /// How many of them are kept at most; the oldest is dropped first.
         #[schemars(range(min = 1, max = 2000))]
         keep_unknown_most: u32 = 500,
+        /// How long the embedding of a face that a door opened for is kept, so that `usher people not-this` can name a wrong grant. `"0s"`: none is
+        /// kept, and those kept before are erased when the daemon starts.
+        #[serde(with = "span_text")]
+        #[schemars(schema_with = "span::<0, { 7 * DAY }>")]
+        keep_granted: Duration = Duration::ZERO,
+        /// How many of them are kept at most; the oldest is dropped first.
+        #[schemars(range(min = 1, max = 2000))]
+        keep_granted_most: u32 = 500,
     }
 }
 

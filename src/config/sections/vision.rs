@@ -93,6 +93,13 @@ section! {
         /// The furthest nod of the head up or down, in degrees.
         #[schemars(range(min = 0.0, max = 90.0))]
         max_pitch_deg: f64 = 25.0,
+        /// The share of photographs that is refused because their embeddings are too weak ([why](enrolment.md#weak-embeddings)): the limit is the length
+        /// below which that share of the calibration's photographs is. 0: none.
+        #[schemars(range(min = 0.0, max = 0.9))]
+        refuse_weakest: f64 = 0.2,
+        /// Adds templates from grants that are beyond doubt, at most one a day and three for each person ([how, and the
+        /// risk](enrolment.md#templates-from-grants)).
+        learn_from_grants: bool = false,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::access::Holder;
+use crate::daemon::learning::LearningQueue;
 use crate::daemon::snapshots::SnapshotQueue;
 use crate::daemon::visitors::VisitorQueue;
 use crate::domain::{Event, GallerySize, Named, PersonId};
@@ -54,8 +55,10 @@ pub trait People: Send {
 pub struct JournalWriter {
     pub recorder: Arc<Recorder>,
     pub saved: Tree,
-    /// Takes every decision once it is on disk; `None` unless unknown visitors are kept.
+    /// Takes every decision once it is on disk; `None` unless visitors' faces are kept.
     pub visitor_queue: Option<VisitorQueue>,
+    /// Takes every decision once it is on disk; `None` unless templates are learned from grants.
+    pub learning_queue: Option<LearningQueue>,
     /// Takes every event once it is on disk; `None` unless snapshots are sent.
     pub snapshot_queue: Option<SnapshotQueue>,
 }
@@ -70,7 +73,10 @@ impl EventWriter for JournalWriter {
         let unwritten = |error: LedgerError| Unwritten { reason: error.to_string(), pending: false };
         let record = self.recorder.record_with(event, &changes).map_err(unwritten)?;
         if let (Some(visitor_queue), Some(decided)) = (&self.visitor_queue, event.decided()) {
-            visitor_queue.decided(decided);
+            visitor_queue.decided(decided, record.seq);
+        }
+        if let (Some(learning_queue), Some(decided)) = (&self.learning_queue, event.decided()) {
+            learning_queue.decided(decided, record.seq);
         }
         if let Some(snapshot_queue) = &self.snapshot_queue {
             snapshot_queue.written(event, &record);

@@ -105,6 +105,9 @@ impl Event {
                 | PeopleEvent::Enabled { .. }
                 | PeopleEvent::Disabled { .. }
                 | PeopleEvent::Removed { .. }
+                | PeopleEvent::TemplateLearned { .. }
+                | PeopleEvent::LookalikeNoted { .. }
+                | PeopleEvent::TemplatesForgotten { .. }
                 | PeopleEvent::VisitorsForgotten { .. },
             ) => None,
             Event::Store(event) => event.reason().map(str::to_owned),

@@ -39,7 +39,7 @@ pub use daemon::DaemonEvent;
 pub use door::DoorEvent;
 pub use erasure::Erasure;
 pub use links::{Claim, Unlocking};
-pub use people::{Amendment, PeopleEvent};
+pub use people::{Amendment, Forgotten, PeopleEvent};
 pub use person::{Card, Named, Personal, RunnerUp};
 pub use ranges::SeqRanges;
 pub use store::{GapDetails, RestoreDetails, StoreEvent};

@@ -51,6 +51,29 @@ pub enum PeopleEvent {
         reason: Personal<String>,
         by: Actor,
     },
+    /// A template was made of a frame that a door was opened for.
+    TemplateLearned {
+        person: Personal<Named>,
+        /// The sequence number of the grant.
+        record: u64,
+        /// How many of the person's templates are learned now.
+        learned: usize,
+        by: Actor,
+    },
+    /// An operator says that a face was not this person's: it becomes a negative reference.
+    LookalikeNoted {
+        person: Personal<Named>,
+        /// The sequence number of the decision about that face.
+        record: u64,
+        by: Actor,
+    },
+    /// An operator erases a person's learned templates or negative references.
+    TemplatesForgotten {
+        person: Personal<Named>,
+        what: Forgotten,
+        count: usize,
+        by: Actor,
+    },
     /// An operator erases all visitors who were not recognised.
     VisitorsForgotten {
         visits: usize,
@@ -66,8 +89,21 @@ kinds!(PeopleEvent {
     Disabled => "disabled",
     Removed => "removed",
     AttendanceAmended => "attendance_amended",
+    TemplateLearned => "template_learned",
+    LookalikeNoted => "lookalike_noted",
+    TemplatesForgotten => "templates_forgotten",
     VisitorsForgotten => "visitors_forgotten",
 });
+
+/// Which templates of a person were erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forgotten {
+    /// Those learned from grants.
+    Learned,
+    /// Negative references.
+    Lookalikes,
+}
 
 /// A correction of attendance. The record that it corrects stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +160,10 @@ impl PeopleEvent {
             | PeopleEvent::Enabled { person, .. }
             | PeopleEvent::Disabled { person, .. }
             | PeopleEvent::Removed { person, .. }
-            | PeopleEvent::AttendanceAmended { person, .. } => Some(person),
+            | PeopleEvent::AttendanceAmended { person, .. }
+            | PeopleEvent::TemplateLearned { person, .. }
+            | PeopleEvent::LookalikeNoted { person, .. }
+            | PeopleEvent::TemplatesForgotten { person, .. } => Some(person),
             PeopleEvent::VisitorsForgotten { .. } => None,
         }
     }
@@ -139,6 +178,9 @@ impl PeopleEvent {
             | PeopleEvent::Disabled { by, .. }
             | PeopleEvent::Removed { by, .. }
             | PeopleEvent::AttendanceAmended { by, .. }
+            | PeopleEvent::TemplateLearned { by, .. }
+            | PeopleEvent::LookalikeNoted { by, .. }
+            | PeopleEvent::TemplatesForgotten { by, .. }
             | PeopleEvent::VisitorsForgotten { by, .. } => by,
         }
     }
@@ -150,7 +192,10 @@ impl PersonalData for PeopleEvent {
             PeopleEvent::Enrolled { person, templates: _, by: _ }
             | PeopleEvent::Enabled { person, by: _ }
             | PeopleEvent::Disabled { person, by: _ }
-            | PeopleEvent::Removed { person, by: _ } => visit(Part::Person(person)),
+            | PeopleEvent::Removed { person, by: _ }
+            | PeopleEvent::TemplateLearned { person, record: _, learned: _, by: _ }
+            | PeopleEvent::LookalikeNoted { person, record: _, by: _ }
+            | PeopleEvent::TemplatesForgotten { person, what: _, count: _, by: _ } => visit(Part::Person(person)),
             PeopleEvent::Renamed { person, before: text, by: _ }
             | PeopleEvent::Changed { person, what: text, by: _ }
             | PeopleEvent::AttendanceAmended { person, amendment: _, reason: text, by: _ } => {

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    Actor, Decision, Direction, Distance, Gate, Match, Mode, ModelId, Moment, PersonId, Reason, TimeQuality, TrackId,
-    Verdict,
+    Actor, Decision, Direction, Distance, Gate, Match, Mode, ModelId, Moment, PersonId, Reason, SystemAct, TimeQuality,
+    TrackId, Verdict,
 };
 
 /// A person with the employee id `E007` for the number 7, in the group `staff`.
@@ -120,6 +120,14 @@ pub fn one_of_each() -> Vec<Event> {
                 reason: "because".into(),
                 by: by(),
             },
+            PeopleEvent::TemplateLearned {
+                person: obama(),
+                record: 4711,
+                learned: 2,
+                by: Actor::System(SystemAct::Learn),
+            },
+            PeopleEvent::LookalikeNoted { person: obama(), record: 4711, by: by() },
+            PeopleEvent::TemplatesForgotten { person: obama(), what: Forgotten::Learned, count: 2, by: by() },
             PeopleEvent::VisitorsForgotten { visits: 12, by: by() },
         ]
         .map(Event::from),
@@ -402,6 +410,17 @@ fn people() -> impl Strategy<Value = PeopleEvent> {
         (somebody(), actor()).prop_map(|(person, by)| PeopleEvent::Removed { person, by }),
         (somebody(), amendment, personal(text()), actor()).prop_map(|(person, amendment, reason, by)| {
             PeopleEvent::AttendanceAmended { person, amendment, reason, by }
+        }),
+        (somebody(), any::<u64>(), count(), actor())
+            .prop_map(|(person, record, learned, by)| PeopleEvent::TemplateLearned { person, record, learned, by }),
+        (somebody(), any::<u64>(), actor()).prop_map(|(person, record, by)| PeopleEvent::LookalikeNoted {
+            person,
+            record,
+            by
+        }),
+        (somebody(), any::<bool>(), count(), actor()).prop_map(|(person, learned, count, by)| {
+            let what = if learned { Forgotten::Learned } else { Forgotten::Lookalikes };
+            PeopleEvent::TemplatesForgotten { person, what, count, by }
         }),
         (count(), actor()).prop_map(|(visits, by)| PeopleEvent::VisitorsForgotten { visits, by }),
     ]

@@ -98,6 +98,9 @@ impl<'a> Known<'a> {
                 | PeopleEvent::Changed { .. }
                 | PeopleEvent::Enabled { .. }
                 | PeopleEvent::Disabled { .. }
+                | PeopleEvent::TemplateLearned { .. }
+                | PeopleEvent::LookalikeNoted { .. }
+                | PeopleEvent::TemplatesForgotten { .. }
                 | PeopleEvent::VisitorsForgotten { .. },
             )
             | Event::Door(_)

@@ -360,6 +360,7 @@ impl Scene {
                             distance: Distance(distance),
                             runner_up: None,
                         }),
+                        not_them: None,
                     };
                     let direction = Some(if inwards { Direction::In } else { Direction::Out });
                     self.doors().seen(DoorIndex(door), direction, &sighting);
