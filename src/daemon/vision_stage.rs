@@ -9,8 +9,10 @@ use tokio::sync::broadcast;
 
 use super::door_thread::DoorMessage;
 use super::recent_frames::RecentFrames;
+use super::second_look::SecondLook;
 use super::stage::Stage;
 use super::visitors::RecentFaces;
+use super::visits::View;
 use crate::api::template::{CameraView, FaceView};
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
@@ -44,6 +46,8 @@ pub struct VisionStage {
     pub recent_faces: Option<Arc<RecentFaces>>,
     /// Remembers frames; `None` unless snapshots are sent.
     pub recent_frames: Option<Arc<RecentFrames>>,
+    /// For a switch of models.
+    pub second: Option<SecondLook>,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
 }
@@ -110,8 +114,16 @@ impl VisionStage {
                 if let Some(recent_faces) = &self.recent_faces {
                     recent_faces.remember(&self.camera, frame.seq, track, &embedding, quality);
                 }
+                if let Some(second) = &mut self.second {
+                    let (camera, nearest) = (&self.camera, nearest.as_ref());
+                    let view = View { camera, track, captured_at: frame.captured_at, quality: &quality, nearest };
+                    second.look(&mut self.vision, &frame.image, &face, view);
+                }
                 if watched {
-                    views.push(FaceView::new(&face.bounds, &embedding, &quality));
+                    let beside =
+                        self.second.as_mut().and_then(|second| second.embed(&mut self.vision, &frame.image, &face));
+                    let view = FaceView::new(&face.bounds, &embedding, &quality);
+                    views.push(view.with_beside(beside.as_ref(), &quality));
                 }
             }
             sightings.push(Sighting {
@@ -202,6 +214,7 @@ mod tests {
             views,
             recent_faces: None,
             recent_frames: None,
+            second: None,
             clock: clock.clone(),
             stage: stage.clone(),
         };

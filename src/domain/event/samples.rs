@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    Actor, Decision, Direction, Distance, Gate, Match, Mode, ModelId, Moment, PersonId, Reason, TimeQuality, TrackId,
-    Verdict,
+    Actor, Decision, Direction, Distance, Gate, Match, Mode, ModelId, Moment, PersonId, Reason, SystemAct, TimeQuality,
+    TrackId, Verdict,
 };
 
 /// A person with the employee id `E007` for the number 7, in the group `staff`.
@@ -114,6 +114,13 @@ pub fn one_of_each() -> Vec<Event> {
             PeopleEvent::Enabled { person: obama(), by: by() },
             PeopleEvent::Disabled { person: obama(), by: by() },
             PeopleEvent::Removed { person: obama(), by: by() },
+            PeopleEvent::TemplatesMade {
+                person: obama(),
+                model: ModelId::new("net-2"),
+                templates: 3,
+                record: Some(12),
+                by: Actor::System(SystemAct::LearnFromVisit),
+            },
             PeopleEvent::AttendanceAmended {
                 person: obama(),
                 amendment: Amendment::Add { direction: Direction::Out, at },
@@ -179,7 +186,8 @@ fn at_the_door() -> [DoorEvent; 19] {
     ]
 }
 
-fn in_the_store(at: SystemTime) -> [StoreEvent; 11] {
+fn in_the_store(at: SystemTime) -> [StoreEvent; 15] {
+    let models = || (ModelId::new("net-1"), ModelId::new("net-2"));
     let by = || Actor::from("anna");
     let reason = || "because".to_owned();
     [
@@ -197,6 +205,23 @@ fn in_the_store(at: SystemTime) -> [StoreEvent; 11] {
             by: by(),
         },
         StoreEvent::HeadRemoved { head: Some(ModelId::new("net-1+1a2b3c4d")), sha256: "5f3a".into(), by: by() },
+        StoreEvent::ModelSwitchBegun {
+            from: models().0,
+            to: models().1,
+            learn: true,
+            shadow: false,
+            after: Some("all".into()),
+            by: by(),
+        },
+        StoreEvent::ModelSwitched {
+            from: models().0,
+            to: models().1,
+            moved: 11,
+            left: 1,
+            by: Actor::System(SystemAct::SwitchModel),
+        },
+        StoreEvent::ModelSwitchCancelled { from: models().0, to: models().1, by: by() },
+        StoreEvent::ModelSwitchFinished { kept: models().1, removed: models().0, people: 12, templates: 40, by: by() },
         StoreEvent::StoreMended { what: "the second copy was missing".into(), lost: 0 },
         StoreEvent::JournalBack {
             lost: 3,
@@ -400,6 +425,15 @@ fn people() -> impl Strategy<Value = PeopleEvent> {
         (somebody(), actor()).prop_map(|(person, by)| PeopleEvent::Enabled { person, by }),
         (somebody(), actor()).prop_map(|(person, by)| PeopleEvent::Disabled { person, by }),
         (somebody(), actor()).prop_map(|(person, by)| PeopleEvent::Removed { person, by }),
+        (somebody(), text(), count(), prop::option::of(any::<u64>()), actor()).prop_map(
+            |(person, model, templates, record, by)| PeopleEvent::TemplatesMade {
+                person,
+                model: ModelId::new(&model),
+                templates,
+                record,
+                by
+            }
+        ),
         (somebody(), amendment, personal(text()), actor()).prop_map(|(person, amendment, reason, by)| {
             PeopleEvent::AttendanceAmended { person, amendment, reason, by }
         }),
@@ -441,6 +475,27 @@ fn store() -> impl Strategy<Value = StoreEvent> {
             head,
             sha256,
             by
+        }),
+        (model(), model(), any::<[bool; 2]>(), prop::option::of(text()), actor()).prop_map(
+            |(from, to, [learn, shadow], after, by)| StoreEvent::ModelSwitchBegun {
+                from,
+                to,
+                learn,
+                shadow,
+                after,
+                by
+            }
+        ),
+        (model(), model(), counts(), actor()).prop_map(|(from, to, [moved, left], by)| StoreEvent::ModelSwitched {
+            from,
+            to,
+            moved,
+            left,
+            by
+        }),
+        (model(), model(), actor()).prop_map(|(from, to, by)| StoreEvent::ModelSwitchCancelled { from, to, by }),
+        (model(), model(), counts(), actor()).prop_map(|(kept, removed, [people, templates], by)| {
+            StoreEvent::ModelSwitchFinished { kept, removed, people, templates, by }
         }),
         (text(), any::<u64>()).prop_map(|(what, lost)| StoreEvent::StoreMended { what, lost }),
         (any::<u64>(), prop::option::of(gap), span(), text()).prop_map(|(lost, details, failed_for, reason)| {
