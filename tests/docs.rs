@@ -81,6 +81,23 @@ fn every_relative_link_leads_to_a_file_and_a_heading_that_exist() {
     assert!(broken.is_empty(), "broken links:\n{}", broken.join("\n"));
 }
 
+/// The package has docs/ at one place, so links between its pages work there if what they lead to is packaged, too.
+#[test]
+fn every_folder_that_the_documents_link_to_is_in_the_package() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let mut checked = 0;
+    for document in documents().iter().filter(|path| path.parent().unwrap().ends_with("docs")) {
+        for link in links(&fs::read_to_string(document).unwrap()) {
+            let Some((folder, _)) = link.split_once('/').filter(|_| !link.contains("://")) else { continue };
+            let asset = format!("[\"docs/{folder}/*.md\", \"usr/share/doc/usher/{folder}/\"");
+            checked += usize::from(folder != "..");
+            assert!(folder == ".." || manifest.contains(&asset), "{}: {link} is not packaged", document.display());
+        }
+    }
+    assert!(checked > 0, "no links into folders were found");
+}
+
 /// `usher people list` in code, as `["people", "list"]`: the small-letter words that follow the program's name.
 fn commands(text: &str) -> BTreeSet<Vec<String>> {
     let mut in_block = false;

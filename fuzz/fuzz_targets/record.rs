@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use usher::ledger::attendance::{Method, Rules, readings, reckon};
-use usher::ledger::{Record, explain, receipt};
+use usher::ledger::{Dated, Record, explain, receipt};
 
 const HASH_BYTES: usize = 32;
 
@@ -39,8 +39,7 @@ fn look_at(header: &[u8], content: &[u8]) {
     let back = Record::from_json(&json).expect("what was told reads back");
     assert_eq!(back.to_json(), json);
 
-    let records = [record];
-    let readings = readings(&records);
+    let readings = readings(&[Dated::plainly(record)], &|_| None);
     for method in [Method::Side, Method::Alternate, Method::FirstLast] {
         let rules = Rules {
             method,
@@ -48,6 +47,7 @@ fn look_at(header: &[u8], content: &[u8]) {
             day_starts: Time::constant(4, 0, 0, 0),
             zone: TimeZone::UTC,
             long_day: SignedDuration::from_hours(13),
+            longest_stint: SignedDuration::from_hours(26),
         };
         for now in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
             for day in reckon(&readings, &rules, now) {

@@ -10,7 +10,7 @@ use usher::api::doors::{AmnestyRequest, DoorRequest};
 use usher::api::journal::{AmendRequest, EraseRequest};
 use usher::api::people::{ChangeRequest, EnrollRequest};
 use usher::api::template::Template;
-use usher::domain::{Amendment, Event};
+use usher::domain::{Actor, Amendment, Event, PeopleEvent};
 
 fuzz_target!(|data: &[u8]| {
     // The first byte says what is asked for.
@@ -25,9 +25,9 @@ fuzz_target!(|data: &[u8]| {
         _ => {
             let Some(request) = read::<AmendRequest>(body) else { return };
             let (adds, voids) = (request.add.is_some(), request.void.is_some());
-            match request.event("anna".to_owned()) {
-                Some(Event::AttendanceAmended { amendment: Amendment::Add { .. }, .. }) => assert!(adds && !voids),
-                Some(Event::AttendanceAmended { amendment: Amendment::Void { .. }, .. }) => assert!(voids && !adds),
+            match request.event(Actor::Operator("anna".to_owned())) {
+                Some(Event::People(PeopleEvent::AttendanceAmended { amendment: Amendment::Add { .. }, .. })) => assert!(adds && !voids),
+                Some(Event::People(PeopleEvent::AttendanceAmended { amendment: Amendment::Void { .. }, .. })) => assert!(voids && !adds),
                 Some(other) => panic!("an amendment became {other:?}"),
                 None => {}
             }

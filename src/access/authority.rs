@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::backoff::{Backoff, Strikes};
+use super::backoff::{Backoff, NearMisses};
 use super::calendar::Schedule;
 use super::person::{Holder, Shown};
 use super::when::{Now, When};
@@ -65,7 +65,7 @@ pub struct Zones {
 
 /// A recognised person's request to pass a door.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct PassRequest<'a> {
     /// The position of the door in [`HouseRules::doors`].
     pub door: DoorIndex,
     pub direction: Option<Direction>,
@@ -101,7 +101,7 @@ pub struct Authority {
     first_came: Vec<Option<When>>,
     /// For each door, the person who waits for a second one.
     waiting: Vec<Option<Waiting>>,
-    strikes: Strikes,
+    near_misses: NearMisses,
 }
 
 /// A person who may pass together with a second person in the same direction.
@@ -121,7 +121,7 @@ impl Authority {
             whereabouts: Whereabouts::default(),
             first_came: vec![None; doors],
             waiting: vec![None; doors],
-            strikes: Strikes::default(),
+            near_misses: NearMisses::default(),
         }
     }
 
@@ -132,16 +132,16 @@ impl Authority {
 
     /// Judges a request. Asking again gives the same answer, except that the authority remembers who waits for a second person. With the
     /// two-person rule, both are judged: the first must still be allowed to pass when the second comes.
-    pub fn judge(&mut self, asked: &Asked<'_>, now: Now) -> Judgement {
-        let Asked { door, holder, .. } = *asked;
+    pub fn judge(&mut self, request: &PassRequest<'_>, now: Now) -> Judgement {
+        let PassRequest { door, holder, .. } = *request;
         let mut judgement = Judgement { gates: Vec::with_capacity(8), refused: None, with: None };
         let Some(rules) = self.rules.doors.get(door.0) else {
             judgement.refused = Some(Reason::NotPermitted);
             return judgement;
         };
-        self.ask_about(&mut judgement, rules, asked, holder, asked.shown, now);
-        if asked.interlocked {
-            let (input, passed) = match asked.other_open {
+        self.ask_about(&mut judgement, rules, request, holder, request.shown, now);
+        if request.interlocked {
+            let (input, passed) = match request.other_open {
                 Some(other) => (format!("{other} is unlocked or open"), false),
                 None => ("the other doors are locked and closed".to_owned(), true),
             };
@@ -150,15 +150,15 @@ impl Authority {
         }
         if let Some(window) = rules.two_person {
             let fine_alone = judgement.refused.is_none();
-            let (input, with) = self.first_of_two(rules, asked, window, now);
+            let (input, with) = self.first_of_two(rules, request, window, now);
             let limit = format!("two people, two faces, within {} s", window.as_secs());
             judgement.note_gate(
                 Gate { name: "second_person".into(), input, limit, passed: with.is_some() },
                 Reason::SecondPerson,
             );
             judgement.with = with;
-            if let (true, None, Some(shown)) = (fine_alone, with, asked.shown) {
-                let waiting = Waiting { shown: shown.clone(), direction: asked.direction, at: now.moment };
+            if let (true, None, Some(shown)) = (fine_alone, with, request.shown) {
+                let waiting = Waiting { shown: shown.clone(), direction: request.direction, at: now.moment };
                 if let Some(slot) = self.waiting.get_mut(door.0) {
                     *slot = Some(waiting);
                 }
@@ -172,26 +172,26 @@ impl Authority {
         &self,
         judgement: &mut Judgement,
         rules: &DoorRules,
-        asked: &Asked<'_>,
+        request: &PassRequest<'_>,
         holder: &Holder,
         shown: Option<&Shown>,
         now: Now,
     ) {
-        judgement.note(mode_gate(asked.mode, holder));
+        judgement.note(mode_gate(request.mode, holder));
         judgement.note(holder.gate(now, &self.rules.zone, self.rules.without_sync));
         judgement.note(self.permit_gate(rules, holder, now));
         let clear = shown.and_then(|shown| shown.clear);
-        if let Some(gate) = self.strikes.gate(&self.rules.backoff, asked.door, holder.person, clear, now.moment) {
+        if let Some(gate) = self.near_misses.gate(&self.rules.backoff, request.door, holder.person, clear, now.moment) {
             judgement.note_gate(gate, Reason::Backoff);
         }
-        if let (Some(zones), Some(direction)) = (&rules.zones, asked.direction)
+        if let (Some(zones), Some(direction)) = (&rules.zones, request.direction)
             && self.rules.passback != Passback::Off
         {
             let place = self.whereabouts.of(holder.person, &now, self.rules.passback_for);
             judgement.note(passback_gate(self.rules.passback, zones, direction, place));
         }
         if let Some(group) = &rules.first_person {
-            judgement.note(self.first_person_gate(asked.door, group, holder, now));
+            judgement.note(self.first_person_gate(request.door, group, holder, now));
         }
     }
 
@@ -200,32 +200,32 @@ impl Authority {
     fn first_of_two(
         &self,
         rules: &DoorRules,
-        asked: &Asked<'_>,
+        request: &PassRequest<'_>,
         window: Duration,
         now: Now,
     ) -> (String, Option<PersonId>) {
         let nobody = || ("nobody else was recognised before".to_owned(), None);
-        let Some(waiting) = self.waiting.get(asked.door.0).and_then(Option::as_ref) else { return nobody() };
+        let Some(waiting) = self.waiting.get(request.door.0).and_then(Option::as_ref) else { return nobody() };
         let (first, ago) = (waiting.shown.person, now.moment.since(waiting.at));
-        if first == asked.holder.person || waiting.direction != asked.direction || ago > window {
+        if first == request.holder.person || waiting.direction != request.direction || ago > window {
             return nobody();
         }
         let before = format!("person {first} was recognised {} ms before", ago.as_millis());
-        if !asked.shown.is_some_and(|shown| shown.is_another_face_than(&waiting.shown)) {
+        if !request.shown.is_some_and(|shown| shown.is_another_face_than(&waiting.shown)) {
             return (format!("{before}, perhaps by the same face"), None);
         }
-        let Some(holder) = asked.first.filter(|holder| holder.person == first) else {
+        let Some(holder) = request.first.filter(|holder| holder.person == first) else {
             return (format!("{before}, and is not enrolled now"), None);
         };
         let mut alone = Judgement { gates: Vec::new(), refused: None, with: None };
-        self.ask_about(&mut alone, rules, asked, holder, Some(&waiting.shown), now);
+        self.ask_about(&mut alone, rules, request, holder, Some(&waiting.shown), now);
         match alone.refused {
             None => (format!("{before}, and may pass"), Some(first)),
             Some(reason) => (format!("{before}, and may not pass now: {}", reason.as_str()), None),
         }
     }
 
-    /// The person who waits for a second one at `door`, for [`Asked::first`].
+    /// The person who waits for a second one at `door`, for [`PassRequest::first`].
     pub fn waits(&self, door: DoorIndex) -> Option<PersonId> {
         self.waiting.get(door.0)?.as_ref().map(|waiting| waiting.shown.person)
     }
@@ -239,7 +239,7 @@ impl Authority {
 
     /// Notes that a person was let in.
     pub fn granted(&mut self, door: DoorIndex, holder: &Holder, now: Now) {
-        self.strikes.clear(door, holder.person, now.moment);
+        self.near_misses.clear(door, holder.person, now.moment);
         self.stop_waiting(holder.person);
         let Some(rules) = self.rules.doors.get(door.0) else { return };
         if let Some(waiting) = self.waiting.get_mut(door.0) {
@@ -262,7 +262,7 @@ impl Authority {
 
     /// Notes that a face nearly passed for `person` but was denied.
     pub fn near_miss(&mut self, door: DoorIndex, person: PersonId, now: Now) {
-        self.strikes.miss(&self.rules.backoff, door, person, now.moment);
+        self.near_misses.miss(&self.rules.backoff, door, person, now.moment);
     }
 
     /// Notes that a person went through. Returns the zone they are in now, if zones and direction are known.

@@ -23,10 +23,10 @@ pub struct Backoff {
 
 /// Near misses by door and person. Memory is bounded by people times doors; old entries are dropped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Strikes(BTreeMap<(DoorIndex, PersonId), Strike>);
+pub(super) struct NearMisses(BTreeMap<(DoorIndex, PersonId), MissCount>);
 
 #[derive(Clone, Copy, Debug)]
-struct Strike {
+struct MissCount {
     misses: u32,
     /// The number of waits so far.
     waits: u32,
@@ -34,27 +34,27 @@ struct Strike {
     until: Moment,
 }
 
-impl Strikes {
+impl NearMisses {
     /// Counts a face that nearly passed for `person` at `door`.
     pub fn miss(&mut self, settings: &Backoff, door: DoorIndex, person: PersonId, now: Moment) {
         self.forget(settings, now);
         if settings.after == 0 {
             return;
         }
-        let fresh = Strike { misses: 0, waits: 0, last: now, until: now };
-        let strike = self.0.entry((door, person)).or_insert(fresh);
-        strike.misses += 1;
-        strike.last = now;
-        if strike.misses >= settings.after {
-            let wait = settings.first.saturating_mul(1 << strike.waits.min(16)).min(settings.longest);
-            *strike = Strike { misses: 0, waits: strike.waits + 1, last: now, until: now + wait };
+        let fresh = MissCount { misses: 0, waits: 0, last: now, until: now };
+        let count = self.0.entry((door, person)).or_insert(fresh);
+        count.misses += 1;
+        count.last = now;
+        if count.misses >= settings.after {
+            let wait = settings.first.saturating_mul(1 << count.waits.min(16)).min(settings.longest);
+            *count = MissCount { misses: 0, waits: count.waits + 1, last: now, until: now + wait };
         }
     }
 
     /// Resets the misses of `person`, who was let in at `door`. A running wait continues: the person let in meanwhile had a clear face, so the
     /// misses were someone else's.
     pub fn clear(&mut self, door: DoorIndex, person: PersonId, now: Moment) {
-        if self.0.get(&(door, person)).is_some_and(|strike| strike.until <= now) {
+        if self.0.get(&(door, person)).is_some_and(|count| count.until <= now) {
             self.0.remove(&(door, person));
         }
     }
@@ -71,10 +71,10 @@ impl Strikes {
         if settings.after == 0 {
             return None;
         }
-        let strike = self.0.get(&(door, person)).filter(|strike| !forgotten(strike, settings, now));
-        let (input, passed) = match strike {
-            Some(strike) if strike.until > now => {
-                let left = strike.until.since(now).as_millis().div_ceil(1000);
+        let count = self.0.get(&(door, person)).filter(|count| !forgotten(count, settings, now));
+        let (input, passed) = match count {
+            Some(count) if count.until > now => {
+                let left = count.until.since(now).as_millis().div_ceil(1000);
                 let wait = format!("{left} s left of the wait after near misses");
                 match clear {
                     Some(Clear { frames, farthest }) => {
@@ -83,7 +83,7 @@ impl Strikes {
                     None => (wait, false),
                 }
             }
-            Some(strike) => (format!("{} near misses", strike.misses), true),
+            Some(count) => (format!("{} near misses", count.misses), true),
             None => ("no near misses".to_owned(), true),
         };
         let limit = format!("{} near misses begin a wait", settings.after);
@@ -91,12 +91,12 @@ impl Strikes {
     }
 
     fn forget(&mut self, settings: &Backoff, now: Moment) {
-        self.0.retain(|_, strike| !forgotten(strike, settings, now));
+        self.0.retain(|_, count| !forgotten(count, settings, now));
     }
 }
 
-fn forgotten(strike: &Strike, settings: &Backoff, now: Moment) -> bool {
-    strike.until <= now && now.since(strike.last.max(strike.until)) > settings.longest
+fn forgotten(count: &MissCount, settings: &Backoff, now: Moment) -> bool {
+    count.until <= now && now.since(count.last.max(count.until)) > settings.longest
 }
 
 #[cfg(test)]
@@ -112,62 +112,62 @@ mod tests {
         Moment(Duration::from_secs(second))
     }
 
-    fn waits(strikes: &Strikes, now: u64) -> bool {
-        !strikes.gate(&SETTINGS, FRONT, ADA, None, at(now)).unwrap().passed
+    fn waits(near_misses: &NearMisses, now: u64) -> bool {
+        !near_misses.gate(&SETTINGS, FRONT, ADA, None, at(now)).unwrap().passed
     }
 
     #[test]
     fn waits_start_after_some_misses_and_double_up_to_the_longest() {
-        let mut strikes = Strikes::default();
+        let mut near_misses = NearMisses::default();
         let mut now = 0;
         for wait in [10, 20, 30, 30] {
             for _ in 0..3 {
-                assert!(!waits(&strikes, now));
-                strikes.miss(&SETTINGS, FRONT, ADA, at(now));
+                assert!(!waits(&near_misses, now));
+                near_misses.miss(&SETTINGS, FRONT, ADA, at(now));
             }
-            assert!(waits(&strikes, now + wait - 1) && !waits(&strikes, now + wait));
+            assert!(waits(&near_misses, now + wait - 1) && !waits(&near_misses, now + wait));
             now += wait;
         }
     }
 
     #[test]
     fn others_and_other_doors_do_not_wait() {
-        let mut strikes = Strikes::default();
-        (0..3).for_each(|_| strikes.miss(&SETTINGS, FRONT, ADA, at(0)));
-        assert!(strikes.gate(&SETTINGS, DoorIndex(1), ADA, None, at(0)).unwrap().passed);
-        assert!(strikes.gate(&SETTINGS, FRONT, PersonId(2), None, at(0)).unwrap().passed);
+        let mut near_misses = NearMisses::default();
+        (0..3).for_each(|_| near_misses.miss(&SETTINGS, FRONT, ADA, at(0)));
+        assert!(near_misses.gate(&SETTINGS, DoorIndex(1), ADA, None, at(0)).unwrap().passed);
+        assert!(near_misses.gate(&SETTINGS, FRONT, PersonId(2), None, at(0)).unwrap().passed);
     }
 
     #[test]
     fn a_clear_face_neither_waits_nor_ends_the_wait() {
         let clear = Some(Clear { frames: 3, farthest: Distance(0.5) });
-        let mut strikes = Strikes::default();
-        (0..3).for_each(|_| strikes.miss(&SETTINGS, FRONT, ADA, at(0)));
-        let gate = strikes.gate(&SETTINGS, FRONT, ADA, clear, at(1)).unwrap();
+        let mut near_misses = NearMisses::default();
+        (0..3).for_each(|_| near_misses.miss(&SETTINGS, FRONT, ADA, at(0)));
+        let gate = near_misses.gate(&SETTINGS, FRONT, ADA, clear, at(1)).unwrap();
         assert!(gate.passed && gate.input.contains("9 s left") && gate.input.contains("within 0.500"), "{gate:?}");
-        strikes.clear(FRONT, ADA, at(1));
-        assert!(waits(&strikes, 2) && !waits(&strikes, 10));
-        strikes.clear(FRONT, ADA, at(10));
-        assert!(strikes.0.is_empty(), "once it is over, all is forgiven");
+        near_misses.clear(FRONT, ADA, at(1));
+        assert!(waits(&near_misses, 2) && !waits(&near_misses, 10));
+        near_misses.clear(FRONT, ADA, at(10));
+        assert!(near_misses.0.is_empty(), "once it is over, the count is dropped");
     }
 
     #[test]
     fn misses_far_apart_do_not_add_up() {
-        let mut strikes = Strikes::default();
+        let mut near_misses = NearMisses::default();
         for second in [0, 31, 62, 93] {
-            strikes.miss(&SETTINGS, FRONT, ADA, at(second));
-            assert!(!waits(&strikes, second));
+            near_misses.miss(&SETTINGS, FRONT, ADA, at(second));
+            assert!(!waits(&near_misses, second));
         }
-        assert_eq!(strikes.0.len(), 1);
-        strikes.miss(&SETTINGS, FRONT, PersonId(2), at(1000));
-        assert_eq!(strikes.0.len(), 1, "the old one is forgotten");
+        assert_eq!(near_misses.0.len(), 1);
+        near_misses.miss(&SETTINGS, FRONT, PersonId(2), at(1000));
+        assert_eq!(near_misses.0.len(), 1, "the old one is forgotten");
     }
 
     #[test]
     fn zero_disables_the_backoff() {
         let off = Backoff { after: 0, ..SETTINGS };
-        let mut strikes = Strikes::default();
-        (0..9).for_each(|_| strikes.miss(&off, FRONT, ADA, at(0)));
-        assert_eq!(strikes.gate(&off, FRONT, ADA, None, at(0)), None);
+        let mut near_misses = NearMisses::default();
+        (0..9).for_each(|_| near_misses.miss(&off, FRONT, ADA, at(0)));
+        assert_eq!(near_misses.gate(&off, FRONT, ADA, None, at(0)), None);
     }
 }

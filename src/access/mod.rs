@@ -36,7 +36,7 @@ mod rules;
 mod when;
 mod whereabouts;
 
-pub use authority::{Asked, Authority, DoorRules, HouseRules, Judgement, Permit, Zones};
+pub use authority::{Authority, DoorRules, HouseRules, Judgement, PassRequest, Permit, Zones};
 pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};

@@ -39,12 +39,12 @@ impl Referee {
     }
 
     /// Ends the cooldown of `person`, because the door did not open for the grant.
-    pub fn take_back(&mut self, person: PersonId) {
+    pub fn end_cooldown(&mut self, person: PersonId) {
         self.granted.remove(&person);
     }
 
     /// Starts the cooldown of a person who was let in together with another.
-    pub fn let_in(&mut self, person: PersonId, now: Moment) {
+    pub fn start_cooldown(&mut self, person: PersonId, now: Moment) {
         self.granted.insert(person, now);
     }
 
@@ -376,7 +376,7 @@ mod tests {
         let mut scene = Scene::new(usual());
         assert_eq!(scene.play("111"), ["2: grant 1"]);
         assert_eq!(scene.play("111"), [""; 0]);
-        scene.referee.take_back(PersonId(1));
+        scene.referee.end_cooldown(PersonId(1));
         assert_eq!(scene.play("1"), ["6: grant 1"]);
     }
 

@@ -41,10 +41,10 @@ pub enum ApiError {
     NoRoute,
     #[error("the path does not take this method; `usher api` lists all")]
     NoMethod,
-    /// The body is no JSON, or the query or path does not read.
+    /// The body is not JSON, or the query or path cannot be parsed.
     #[error("{0}")]
     Malformed(String),
-    /// The request reads, and asks for something that cannot be.
+    /// The request is well formed but cannot be carried out.
     #[error("{0}")]
     Invalid(String),
     #[error("the request is too large")]
@@ -79,13 +79,13 @@ pub struct ErrorBody {
 
 /// Each status that [`ApiError::status`] gives, with its meaning.
 const STATUSES: [(StatusCode, &str); 9] = [
-    (StatusCode::BAD_REQUEST, "The request does not read."),
+    (StatusCode::BAD_REQUEST, "The request cannot be parsed."),
     (StatusCode::NOT_FOUND, "There is no such person, record, door or path."),
     (StatusCode::METHOD_NOT_ALLOWED, "The path does not take this method."),
     (StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time."),
-    (StatusCode::CONFLICT, "What is there forbids it: a name that is taken, a door's mode, a broken chain."),
+    (StatusCode::CONFLICT, "It conflicts with the current state: a name that is taken, a door's mode, a broken chain."),
     (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large."),
-    (StatusCode::UNPROCESSABLE_ENTITY, "The request reads, and asks for something that cannot be."),
+    (StatusCode::UNPROCESSABLE_ENTITY, "The request is well formed but cannot be carried out."),
     (StatusCode::INTERNAL_SERVER_ERROR, "A fault of usher or of the machine, as a disk that fails."),
     (StatusCode::SERVICE_UNAVAILABLE, "Busy, stopping, or not running; try again."),
 ];
@@ -212,6 +212,7 @@ impl OperationOutput for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::office::switch::CatalogueError;
 
     #[test]
     fn every_status_is_described() {
@@ -237,8 +238,8 @@ mod tests {
             ApiError::NoDaemon { socket: text() },
             ApiError::Failed(text()),
             ApiError::Switch(SwitchError::None),
-            ApiError::Switch(SwitchError::Model(text())),
-            ApiError::Switch(SwitchError::Unreadable { why: text() }),
+            ApiError::Switch(SwitchError::Model(CatalogueError::Replaced { name: text() })),
+            ApiError::Switch(SwitchError::NothingToDo { name: text() }),
         ];
         for error in errors {
             let status = error.status();

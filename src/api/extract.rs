@@ -1,6 +1,5 @@
 //! What handlers take from a request and give back, each described for OpenAPI.
 
-use crate::domain::Actor;
 use std::marker::PhantomData;
 
 use aide::generate::GenContext;
@@ -17,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use super::users::user_name;
+use crate::domain::Actor;
 
 /// The user at the other end of the connection, as the kernel reports; `None` where it does not. The transport puts it into each
 /// request's extensions.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::time::{limit, system_time};
+use super::{limit, system_time};
 use crate::domain::{Actor, Amendment, Direction, Event, ModelId, Named, PeopleEvent, PersonId, StoreEvent};
 use crate::ledger::{Dated, Gap, Verified, Window};
 
@@ -17,7 +17,7 @@ pub struct Record(pub Dated);
 /// The fields of a [`Record`], as docs/journal.md explains them.
 #[derive(JsonSchema)]
 #[schemars(rename = "Record")]
-#[allow(dead_code, reason = "the schema is derived from it; the bytes come from the ledger")]
+#[expect(dead_code, reason = "the schema is derived from it; the bytes come from the ledger")]
 struct RecordFields {
     /// The record's number, from 1 on.
     seq: u64,

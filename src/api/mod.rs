@@ -13,16 +13,17 @@ pub mod status;
 pub mod template;
 #[cfg(test)]
 mod tests;
-mod time;
 pub mod users;
 pub mod visitors;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aide::generate;
 use aide::openapi::{Info, OpenApi};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use jiff::{Timestamp, Unit};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 
@@ -68,4 +69,22 @@ fn build() -> (Router<Arc<ApiState>>, OpenApi) {
         .method_not_allowed_fallback(|| async { ApiError::NoMethod })
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES));
     (router, description)
+}
+
+/// RFC 3339 in UTC, to the second. A moment beyond what RFC 3339 can write becomes the Unix epoch.
+fn rfc3339(time: SystemTime) -> String {
+    Timestamp::try_from(time).and_then(|at| at.round(Unit::Second)).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// A moment of a request, as the rooms take it.
+///
+/// # Errors
+/// The system's clock cannot show that moment.
+fn system_time(at: Timestamp) -> Result<SystemTime, ApiError> {
+    SystemTime::try_from(at).map_err(|_| ApiError::Invalid(format!("{at} is beyond what this system's clock can show")))
+}
+
+/// As [`system_time`], for a limit that may be absent.
+fn limit(at: Option<Timestamp>) -> Result<Option<SystemTime>, ApiError> {
+    at.map(system_time).transpose()
 }

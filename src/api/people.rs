@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::template::Template;
-use super::time::{limit, rfc3339};
+use super::{limit, rfc3339};
 use crate::domain::{self, Distance, PersonId};
 use crate::gallery;
 

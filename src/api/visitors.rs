@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::time::rfc3339;
+use super::rfc3339;
 use crate::gallery::{self, Retention};
 use crate::office::{Stranger, Strangers};
 

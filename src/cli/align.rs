@@ -8,8 +8,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::context::Context;
-use super::progress::bar;
+use super::context::{Context, progress_bar};
 use crate::lab::align::{AlignSettings, Outcome, align_photograph};
 use crate::lab::aligned::AlignedFolder;
 use crate::lab::dataset::{self, LeftOut};
@@ -128,7 +127,7 @@ impl Align {
         let jobs = folder.jobs(photographs);
         let threads = self.threads.map_or_else(default_threads, |n| n as usize).min(jobs.len());
         let mut visions = context.many_eyes(threads, Some(self.min_face), Some(ANY_EMBEDDER))?;
-        let (bar, start) = (bar(jobs.len(), "photographs"), Instant::now());
+        let (bar, start) = (progress_bar(jobs.len(), "photographs"), Instant::now());
         let mut summary = Summary { photographs: jobs.len(), left_out, ..Summary::default() };
         walk(
             &jobs,

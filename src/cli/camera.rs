@@ -12,8 +12,8 @@ use crate::config::CameraKind;
 
 /// Show the cameras of this machine.
 ///
-/// Lists each video device, and each that the configuration names: its file, its name by the driver, and the value for `[[camera]] identity`
-/// with which no other device is accepted. Disturbs no stream; the daemon may run.
+/// Lists each video device, and each that the configuration names: its file, the driver's name for it, and the `[[camera]] identity` value
+/// that pins it. Disturbs no stream; the daemon may run.
 #[derive(Args)]
 pub struct Camera {
     #[command(subcommand)]

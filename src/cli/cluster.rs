@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::context::Context;
-use super::progress::bar;
+use super::argument::distance;
+use super::context::{Context, progress_bar};
 use crate::domain::{Distance, Embedding, Face};
 use crate::lab::agreement::{Agreement, b_cubed, pairwise};
 use crate::lab::cluster::cluster;
@@ -114,7 +114,7 @@ impl Cluster {
             (None, Some(vision)) => default_limit(vision.entry())?,
             (None, None) => bail!("no networks were opened"),
         };
-        let bar = bar(photographs.len(), "photographs");
+        let bar = progress_bar(photographs.len(), "photographs");
         let mut scan = Scan::default();
         scan.unreadable.extend(left_out.into_iter().map(|left_out| (left_out.path, left_out.why)));
         walk(
@@ -207,14 +207,6 @@ impl Scan {
             Err(error) => return Err(error.into()),
         }
         Ok(())
-    }
-}
-
-/// A distance from 0 to 2.
-pub(super) fn distance(text: &str) -> Result<Distance, String> {
-    match text.parse::<f32>() {
-        Ok(value) if (0.0..=2.0).contains(&value) => Ok(Distance(value)),
-        _ => Err("a distance is a number from 0 to 2".into()),
     }
 }
 

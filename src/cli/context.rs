@@ -1,11 +1,13 @@
-//! What commands share: the configuration, and the networks for photographs.
+//! What commands share: the configuration, the log, progress bars, and the networks for photographs.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use tracing_subscriber::{EnvFilter, fmt};
 
 use super::client::Client;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Log, LogFormat};
 use crate::domain::{Embedding, Face, Image};
 use crate::setup;
 use crate::vision::manifest;
@@ -119,6 +121,29 @@ fn open(runtime: &Runtime, models: &Path, settings: &VisionSettings) -> Result<V
         }
     }
     Ok(vision)
+}
+
+/// Starts the log as configured; `RUST_LOG` overrides the level.
+pub fn start_log(log: &Log) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        // rumqttc logs a lot below warnings.
+        EnvFilter::new(format!("{},rumqttc=warn", log.level.as_str()))
+    });
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let started = match log.format {
+        LogFormat::Human => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    // It fails where a log is started already: in a test, or in the demo.
+    drop(started);
+}
+
+/// A progress bar for `total` items, on standard error and on a terminal only; `what` names them (`photographs`, `people`).
+pub fn progress_bar(total: usize, what: &str) -> ProgressBar {
+    let template = format!("{{bar:32}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left  {{msg}}");
+    // The template is a constant; if it had a mistake, the default bar would be shown.
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total as u64).with_style(style)
 }
 
 /// The models' folder without a configuration: `$USHER_MODELS`, the installed folder, or that of the checkout where this program was built.

@@ -6,11 +6,13 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
+use super::argument::span;
 use super::client::Client;
 use super::context::Context;
+use super::whom;
 use crate::api::doors::{DoorOrder, DoorRequest, DoorStatus};
 use crate::clock::SystemClock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::door::{self, WiringSettings};
 use crate::setup::{self, claims};
 
@@ -180,17 +182,11 @@ fn safe(config: Result<Config>, door: Option<String>) -> Result<()> {
 }
 
 fn amnesty(client: &Client, person: Option<&str>) -> Result<()> {
-    let found = person.map(|wanted| client.person(wanted)).transpose()?;
+    let found = person.map(|wanted| whom::enrolled_person(client, wanted)).transpose()?;
     client.forget_places(found.as_ref().map(|person| person.id))?;
     match found {
         Some(person) => println!("forgot where {} is", person.name),
         None => println!("forgot where everybody is"),
     }
     Ok(())
-}
-
-/// A span above zero, written as in the configuration.
-fn span(text: &str) -> Result<Duration, String> {
-    let span = config::duration(text).filter(|span| !span.is_zero());
-    span.ok_or_else(|| format!("`{text}` is not a span of time; write 5s, 2m or 1500ms"))
 }

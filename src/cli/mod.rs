@@ -2,6 +2,7 @@
 
 mod align;
 mod api;
+mod argument;
 mod attendance;
 mod backup;
 mod bench;
@@ -21,10 +22,8 @@ mod export;
 mod hub;
 mod identify;
 mod journal;
-mod log;
 mod models;
 mod people;
-mod progress;
 mod restore;
 mod run;
 mod schedule;

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 
 use super::client::Client;
 use super::context::Context;
+use super::whom::enrolled_person;
 use crate::api::people::Person;
 use crate::setup;
 use many::Several;
@@ -102,21 +103,22 @@ impl People {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
         let client = Client::open(&config)?;
+        let numbered = |wanted: &str| enrolled_person(&client, wanted).map(|person| person.id);
         let done = match &self.action {
             Action::Unknown(unknown) => return unknown.run(&client, &config, self.json),
             Action::List => return list(&client.people()?, self.json),
-            Action::Show { person } => client.person(person)?,
-            Action::Rename { person, name } => client.rename(client.person(person)?.id, name)?,
-            Action::Groups { person, groups } => client.set_groups(client.person(person)?.id, groups.clone())?,
+            Action::Show { person } => enrolled_person(&client, person)?,
+            Action::Rename { person, name } => client.rename(numbered(person)?, name)?,
+            Action::Groups { person, groups } => client.set_groups(numbered(person)?, groups.clone())?,
             Action::Valid { person, from, until } => {
                 let zone = setup::house::time_zone(&config)?;
                 let start = |day: Date| zone.to_timestamp(day.at(0, 0, 0, 0));
                 let from = from.map(start).transpose()?;
                 let until = until.map(|day| day.tomorrow().and_then(start)).transpose()?;
-                client.set_validity(client.person(person)?.id, from, until)?
+                client.set_validity(numbered(person)?, from, until)?
             }
             Action::Id { person, employee_id, .. } => {
-                client.set_employee_id(client.person(person)?.id, employee_id.as_deref())?
+                client.set_employee_id(numbered(person)?, employee_id.as_deref())?
             }
             Action::Disable(several) => return self.each(&client, several, Act::Disable),
             Action::Enable(several) => return self.each(&client, several, Act::Enable),

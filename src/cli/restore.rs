@@ -23,7 +23,7 @@ use differences::{Held, differences};
 /// Restore the store from a file of `usher backup`.
 ///
 /// For a device whose disk failed, or its replacement: write the configuration, restore, start the daemon. The whole file is checked before
-/// anything changes. Over an existing store, the command first prints the differences: who returns who was removed or disabled since, who is
+/// anything changes. Over an existing store, the command first prints the differences: which removed or disabled people come back, who is
 /// missing, modes, and how many records are lost. It then asks, and keeps the existing store aside. The journal continues after the newest
 /// record in the backup, with a record of the restore. All doors start in lockdown until an operator runs `usher door normal`, because a
 /// backup restores what was allowed when it was made.

@@ -3,8 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::context::Context;
-use super::log;
+use super::context::{self, Context};
 use crate::daemon::{self, Options};
 
 /// Run the daemon: watch the cameras, open the doors.
@@ -22,7 +21,7 @@ pub struct Run {
 impl Run {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
-        log::start(&config.log);
+        context::start_log(&config.log);
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }

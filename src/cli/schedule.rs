@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::context::Context;
-use crate::access::{Asked, Authority, Holder, Judgement, Now};
+use super::whom;
+use crate::access::{Authority, Holder, Judgement, Now, PassRequest};
 use crate::api::people::Person;
 use crate::config::Config;
 use crate::domain::{DoorIndex, Mode, Moment, PersonId};
@@ -58,7 +59,7 @@ impl Schedule {
             None => vec![Timestamp::now()],
             Some(text) => moments(text, &rules.zone)?,
         };
-        let person = Client::open(&config)?.person(&person)?;
+        let person = whom::enrolled_person(&Client::open(&config)?, &person)?;
         let holder = holder(&person)?;
         let mut authority = Authority::new(rules);
         let mut out = std::io::stdout().lock();
@@ -68,7 +69,7 @@ impl Schedule {
                 found = true;
                 let now = Now::by_the_wall(Moment::default(), *wall);
                 let (mode, zone) = (Mode::Normal, authority.rules().zone.clone());
-                let asked = Asked {
+                let request = PassRequest {
                     door,
                     direction: None,
                     holder: &holder,
@@ -78,7 +79,7 @@ impl Schedule {
                     other_open: None,
                     interlocked: false,
                 };
-                let judgement = authority.judge(&asked, now);
+                let judgement = authority.judge(&request, now);
                 match json {
                     true => writeln!(out, "{}", as_json(name, &person, *wall, &judgement))?,
                     false => write!(out, "{}", as_text(name, &person, *wall, &zone, &judgement))?,

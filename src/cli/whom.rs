@@ -22,6 +22,14 @@ pub fn among_enrolled(people: &[Person], wanted: &str) -> Result<Person> {
     }
 }
 
+/// The enrolled person whom `wanted` names: a number (`#7`), an employee id, or a whole name.
+///
+/// # Errors
+/// As [`among_enrolled`]; the people cannot be listed.
+pub fn enrolled_person(client: &Client, wanted: &str) -> Result<Person> {
+    among_enrolled(&client.people()?, wanted)
+}
+
 /// The numbers of a person whose records are wanted: somebody enrolled, else somebody in the records.
 pub fn to_read(client: &Client, wanted: &str) -> Result<Vec<u32>> {
     let people = client.people()?;

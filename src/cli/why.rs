@@ -1,6 +1,5 @@
 //! `usher why`
 
-use crate::domain::{AccessEvent, DoorEvent, Event};
 use std::io::Write;
 
 use anyhow::{Result, bail};
@@ -8,6 +7,7 @@ use clap::Args;
 
 use super::client::{Client, Page};
 use super::context::Context;
+use crate::domain::Event;
 use crate::ledger::{self, Dated, Window};
 use crate::setup;
 
@@ -52,12 +52,8 @@ fn newest_decision(client: &Client) -> Result<Dated> {
 
 /// The record behind an unlocked door or a passage; any other record explains itself.
 fn cause(client: &Client, dated: Dated) -> Result<Dated> {
-    match dated.record.content.event() {
-        Some(Event::Door(DoorEvent::Unlocked { record, .. }) | Event::Access(AccessEvent::Passed { record, .. }))
-            if *record > 0 =>
-        {
-            client.dated(&record.to_string())
-        }
-        _ => Ok(dated),
+    match dated.record.content.event().and_then(Event::allowed_by) {
+        Some(record) => client.dated(&record.to_string()),
+        None => Ok(dated),
     }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::Config;
 use super::check::header;
 use super::problem::{Origins, Problem};
-use super::sections::{Door, DoorDriver, Hours, Mqtt, Window};
+use super::sections::{Door, DoorDriver, Mqtt};
 use super::text::quote;
+use super::values::{Hours, Window};
 use crate::domain::{LineId, Passback};
 
 /// The BCM numbers of all Raspberry Pis: 58 lines on the BCM2711, fewer on the others.

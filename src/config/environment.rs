@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use ::config::{Map, Value, ValueKind};
+use thiserror::Error;
 
 use super::check::unknown;
 use super::file::{Layer, child};
@@ -12,6 +13,29 @@ use super::rule::{Rule, Shape};
 
 /// What a variable's name begins with. The same two underscores separate its parts.
 const PREFIX: &str = "USHER__";
+
+/// Why a variable's name leads to no key.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+enum NameError {
+    #[error("write the name in capitals: {0}")]
+    Capitals(String),
+    #[error("{0} is an index, but there is no list here")]
+    NoList(usize),
+    #[error("the name has an empty part; its form is USHER__SECTION__KEY")]
+    EmptyPart,
+    #[error("{0}")]
+    Unknown(String),
+    #[error("{0} is not a section")]
+    NoSection(String),
+    #[error("[{key}] is a section; name one of its keys as in {name}__KEY")]
+    Section { key: String, name: String },
+    #[error("entry {index} of [[{key}]] is a section; name one of its keys as in {name}__KEY")]
+    Entry { index: usize, key: String, name: String },
+    #[error("[[{key}]] has {length} entries so far; the next index is {length}")]
+    BeyondEnd { key: String, length: usize },
+    #[error("[[{key}]] is a list; its first entry is {PREFIX}{}__0__…", key.to_uppercase())]
+    List { key: String },
+}
 
 /// The variables of this process that concern the configuration. Bytes that are not UTF-8 become replacement characters, so that
 /// the value is reported as wrong instead of being ignored.
@@ -44,7 +68,7 @@ pub fn layer(
         let upper = name.to_uppercase();
         let placed = match name == upper {
             true => placing.below(rule, Some(file), "", &parts, &name),
-            false => Err(format!("write the name in capitals: {upper}")),
+            false => Err(NameError::Capitals(upper)),
         };
         match placed {
             Ok(Some(path)) => {
@@ -53,7 +77,7 @@ pub fn layer(
             }
             // The file has something else there, which is a problem of its own.
             Ok(None) => {}
-            Err(what) => problems.push(Problem { origin, key: String::new(), what }),
+            Err(error) => problems.push(Problem { origin, key: String::new(), what: error.to_string() }),
         }
     }
     layer
@@ -85,25 +109,26 @@ impl Placing {
         path: &str,
         parts: &[Part],
         name: &str,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, NameError> {
         let (key, rest) = match parts {
             [Part::Key(key), rest @ ..] if !key.is_empty() => (key, rest),
-            [Part::Index(index), ..] => return Err(format!("{index} is an index, but there is no list here")),
-            _ => return Err("the name has an empty part; its form is USHER__SECTION__KEY".to_owned()),
+            [Part::Index(index), ..] => return Err(NameError::NoList(*index)),
+            _ => return Err(NameError::EmptyPart),
         };
-        let Some(rule_of_key) = rule.key(key) else { return Err(unknown(rule, key, path)) };
+        let Some(rule_of_key) = rule.key(key) else { return Err(NameError::Unknown(unknown(rule, key, path))) };
+        let (named, key_of) = (|| name.to_owned(), || key.to_owned());
         let (path, written) = (child(path, key), file.and_then(|table| table.get(key)).map(|value| &value.kind));
         match (rule_of_key.shape(), rest) {
             (Shape::Value, []) => Ok(Some(path)),
-            (Shape::Value, _) => Err(format!("{key} is not a section")),
-            (Shape::Section, []) => Err(format!("[{key}] is a section; name one of its keys as in {name}__KEY")),
+            (Shape::Value, _) => Err(NameError::NoSection(key_of())),
+            (Shape::Section, []) => Err(NameError::Section { key: key_of(), name: named() }),
             (Shape::Section, rest) => match written {
                 Some(ValueKind::Table(table)) => self.below(rule_of_key, Some(table), &path, rest, name),
                 None => self.below(rule_of_key, None, &path, rest, name),
                 Some(_) => Ok(None),
             },
             (Shape::List(_), [Part::Index(index)]) => {
-                Err(format!("entry {index} of [[{key}]] is a section; name one of its keys as in {name}__KEY"))
+                Err(NameError::Entry { index: *index, key: key_of(), name: named() })
             }
             (Shape::List(items), [Part::Index(index), rest @ ..]) => {
                 let entries: &[Value] = match written {
@@ -113,7 +138,7 @@ impl Placing {
                 };
                 let length = self.lengths.get(&path).copied().unwrap_or(entries.len());
                 if *index > length {
-                    return Err(format!("[[{key}]] has {length} entries so far; the next index is {length}"));
+                    return Err(NameError::BeyondEnd { key: key_of(), length });
                 }
                 let entry = match entries.get(*index).map(|entry| &entry.kind) {
                     Some(ValueKind::Table(table)) => Some(table),
@@ -124,9 +149,7 @@ impl Placing {
                 self.lengths.insert(path, length.max(index + 1));
                 Ok(placed)
             }
-            (Shape::List(_), _) => {
-                Err(format!("[[{key}]] is a list; its first entry is {PREFIX}{}__0__…", key.to_uppercase()))
-            }
+            (Shape::List(_), _) => Err(NameError::List { key: key_of() }),
         }
     }
 }

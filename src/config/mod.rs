@@ -16,6 +16,7 @@ mod rule;
 mod sections;
 mod show;
 mod text;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use sections::*;
 pub use text::read_span as duration;
+pub use values::{DayStart, DistanceLimit, Hours, Keep, MaxSize, Window};
 
 use check::Check;
 use file::Layer;

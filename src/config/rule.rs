@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::sections::{DayStart, Hours, Keep, MaxSize, Window};
 use super::text;
+use super::values::{DayStart, Hours, Keep, MaxSize, Window};
 use crate::domain::Accelerator;
 
 /// A second and longer spans, in milliseconds: the unit of [`span`].

@@ -12,12 +12,16 @@ use tokio::sync::mpsc::Receiver;
 
 use super::doors::door::DoorView;
 use super::stage::{Role, Stage};
+use crate::api::ApiError;
 use crate::board::soc_temperature_c;
 use crate::config::Config;
-use crate::domain::{DaemonEvent, DoorEvent, Event, Mode, Moment};
+use crate::domain::{DaemonEvent, DoorEvent, Event, Mode, Moment, Recorded};
 use crate::gallery::Gallery;
-use crate::hub::{DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, LockState, Refusal, RefusedCommand, Vitals};
-use crate::ledger::Outbox;
+use crate::hub::{
+    self, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, LockState, Refusal, RefusedCommand, StorageError,
+    Vitals,
+};
+use crate::ledger::{Journal, LedgerError, Outbox};
 use crate::office::Recorder;
 use crate::office::saved::SavedState;
 
@@ -92,7 +96,7 @@ pub async fn record_refusals(mut refused: Receiver<Refusal>, recorder: Arc<Recor
 pub async fn carry_out(
     mut commands: CommandReceiver,
     recorder: Arc<Recorder>,
-    order: impl Fn(&HubCommand) -> Result<(), String> + Send + Sync + 'static,
+    order: impl Fn(&HubCommand) -> Result<(), ApiError> + Send + Sync + 'static,
 ) {
     let order = Arc::new(order);
     while let Some(command) = commands.recv().await {
@@ -108,11 +112,17 @@ pub async fn carry_out(
 fn carry_out_one(
     command: Result<HubCommand, RefusedCommand>,
     recorder: &Recorder,
-    order: &dyn Fn(&HubCommand) -> Result<(), String>,
+    order: &dyn Fn(&HubCommand) -> Result<(), ApiError>,
 ) {
     let refused = command.and_then(|command| {
         let HubCommand { door, action, by, .. } = &command;
-        order(&command).map_err(|reason| RefusedCommand { door: door.clone(), action: *action, by: by.clone(), reason })
+        let refused = |error: ApiError| RefusedCommand {
+            door: door.clone(),
+            action: *action,
+            by: by.clone(),
+            reason: error.to_string(),
+        };
+        order(&command).map_err(refused)
     });
     let Err(RefusedCommand { door, action, by, reason }) = refused else { return };
     tracing::warn!(door, command = action.as_str(), %by, reason, "a command from the broker was refused");
@@ -176,6 +186,44 @@ impl Rates {
         };
         self.last = Some((now, handled));
         rates
+    }
+}
+
+/// The ledger's outbox, with the journal that holds its records.
+pub struct JournalOutbox {
+    pub outbox: Arc<Outbox>,
+    /// For reading.
+    pub journal: Journal,
+}
+
+impl hub::Outbox for JournalOutbox {
+    fn pending(&self, mut after: u64, limit: usize) -> Result<Vec<Recorded>, StorageError> {
+        loop {
+            let numbers = self.outbox.pending(after, limit);
+            let Some(&last) = numbers.last() else { return Ok(Vec::new()) };
+            let mut entries = Vec::with_capacity(numbers.len());
+            for seq in numbers {
+                match self.journal.get(seq) {
+                    Ok(Some(record)) => entries.push(record.recorded()),
+                    // Deleted by age in the meantime.
+                    Ok(None) => self.outbox.acknowledge(seq).map_err(StorageError::new)?,
+                    // It stays unreadable, and must not hold up the records behind it.
+                    Err(error @ LedgerError::Damaged(_)) => {
+                        tracing::error!(%error, "this record cannot be sent to the broker");
+                        self.outbox.acknowledge(seq).map_err(StorageError::new)?;
+                    }
+                    Err(error) => return Err(StorageError::new(error)),
+                }
+            }
+            if !entries.is_empty() {
+                return Ok(entries);
+            }
+            after = last;
+        }
+    }
+
+    fn acknowledge(&self, seqs: &[u64]) -> Result<(), StorageError> {
+        seqs.iter().try_for_each(|seq| self.outbox.acknowledge(*seq)).map_err(StorageError::new)
     }
 }
 

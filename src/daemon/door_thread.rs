@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::doors::door::DoorView;
-use super::doors::{DoorOrder, Doors, RequestError};
+use super::doors::{Doors, OperatorOrder, RequestError};
 use super::stage::Stage;
 use crate::clock::Clock;
 use crate::domain::{
@@ -65,7 +65,7 @@ pub enum DoorMessage {
 #[derive(Clone, Debug)]
 pub enum OperatorRequest {
     /// An order to one door, or to all (`None`).
-    Order { door: Option<DoorIndex>, order: DoorOrder },
+    Order { door: Option<DoorIndex>, order: OperatorOrder },
     /// Forget where a person is, or where everybody is (`None`).
     Amnesty { person: Option<PersonId> },
     /// Trust the wall clock.

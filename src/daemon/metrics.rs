@@ -12,8 +12,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::connections::ConnectionCounts;
+use super::record_counter::RecordCounter;
 use super::stage::Stage;
-use super::tally::Tally;
 use crate::api::status::PlacementStatus;
 use crate::board::soc_temperature_c;
 use crate::clock::Clock;
@@ -29,7 +29,7 @@ pub struct Metrics(Registry);
 /// Where the values come from.
 pub struct Sources {
     pub stages: Vec<Arc<Stage>>,
-    pub tally: Arc<Tally>,
+    pub record_counter: Arc<RecordCounter>,
     pub connections: ConnectionCounts,
     pub placements: Vec<PlacementStatus>,
     pub gallery: Arc<Gallery>,
@@ -117,7 +117,7 @@ impl Sources {
     }
 
     fn journal(&self, page: &mut Page<'_>) -> fmt::Result {
-        let counts = self.tally.read();
+        let counts = self.record_counter.read();
         let records = counts.records.iter().map(|(kind, count)| ([("kind", kind.as_str())], *count));
         page.counters("usher_journal_records", "Records written to the journal, by kind.", records)?;
         let denials = counts.denials.iter().map(|(reason, count)| ([("reason", reason.as_str())], *count));

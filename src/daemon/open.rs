@@ -8,12 +8,12 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::broker::JournalOutbox;
 use super::doors::writer::JournalWriter;
-use super::hub_store::JournalOutbox;
 use super::leading::{self, Leading};
 use super::recent_frames::RecentFrames;
+use super::record_counter::RecordCounter;
 use super::snapshots::{self, SnapshotQueue};
-use super::tally::Tally;
 use super::threads::MainMessage;
 use super::visitors::{self, RecentFaces, VisitorQueue};
 use super::{broker, signals};
@@ -91,7 +91,7 @@ pub struct UnknownVisitors {
 /// The journal and what follows it.
 pub struct Records {
     pub recorder: Arc<Recorder>,
-    pub tally: Arc<Tally>,
+    pub record_counter: Arc<RecordCounter>,
     /// What the doors kept over the restart.
     pub saved: SavedState,
     /// The wall clock at the last record before this start.
@@ -191,8 +191,8 @@ pub fn records(
     let connected = hub(config, store, gallery, &saved, &journal, base)?;
     let hub = connected.as_ref().map(|connected| connected.hub.clone());
     let (snapshot_queue, recent_frames) = snapshots(config, hub.as_ref(), base).unzip();
-    let tally = Arc::new(Tally::default());
-    let recorder = Arc::new(recorder(config, store, journal, tally.clone(), hub, base));
+    let record_counter = Arc::new(RecordCounter::default());
+    let recorder = Arc::new(recorder(config, store, journal, record_counter.clone(), hub, base));
     let (broker, commands) = connected
         .map(|Connected { hub, outbox, commands, refusals }| {
             let noting = base.tokio.spawn(broker::record_refusals(refusals, recorder.clone()));
@@ -208,7 +208,7 @@ pub fn records(
     });
     let writer =
         JournalWriter { recorder: recorder.clone(), saved: saved_tree, visitor_queue, visits: None, snapshot_queue };
-    Ok((Records { recorder, tally, saved, last_record, evidence, broker, recent_frames }, writer, commands))
+    Ok((Records { recorder, record_counter, saved, last_record, evidence, broker, recent_frames }, writer, commands))
 }
 
 struct Connected {
@@ -259,14 +259,14 @@ fn recorder(
     config: &Config,
     store: &Store,
     journal: Journal,
-    tally: Arc<Tally>,
+    record_counter: Arc<RecordCounter>,
     hub: Option<Arc<Hub>>,
     base: &Base,
 ) -> Recorder {
     let marks = setup::gap_marks(config);
     marks.prepare();
     Recorder::new(store, journal, base.clock.clone()).with_gap_marks(marks).with_listener(move |record| {
-        tally.count(record);
+        record_counter.count(record);
         if let Some(hub) = &hub {
             hub.happened(&record.recorded());
         }

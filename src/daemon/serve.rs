@@ -1,5 +1,8 @@
 //! Starts the tasks: the control socket, the address of the metrics, the broker's commands, housekeeping.
 
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -10,11 +13,11 @@ use super::connections::{self, Budget, ConnectionCounts, Listener};
 use super::metrics::{Metrics, Sources};
 use super::open::{Base, Broker, Parts};
 use super::service::Service;
-use super::socket::{self, SocketFile};
 use super::stage::Stage;
 use super::start::RunningDoors;
 use super::{broker, housekeeping};
 use crate::api::template::CameraView;
+use crate::api::users::group_id;
 use crate::api::{self, ApiState};
 use crate::config::Config;
 use crate::hub::HubCommand;
@@ -25,7 +28,7 @@ use broker::CommandReceiver;
 pub fn bind_control_socket(config: &Config, base: &Base) -> Result<(UnixListener, SocketFile)> {
     let path = &config.control.socket;
     let _inside = base.tokio.enter();
-    socket::listen(path, config.control.group.as_deref())
+    listen(path, config.control.group.as_deref())
         .with_context(|| format!("the control socket {} cannot be made ([control] socket)", path.display()))
 }
 
@@ -67,7 +70,7 @@ pub fn start(
         hub: records.hub().cloned(),
         metrics: Metrics::new(Sources {
             stages: stages.to_vec(),
-            tally: records.tally.clone(),
+            record_counter: records.record_counter.clone(),
             connections: counts.clone(),
             placements: recognition.placements.clone(),
             gallery: recognition.gallery.clone(),
@@ -85,7 +88,7 @@ pub fn start(
     let settings = config.mqtt.as_ref().map(|mqtt| &mqtt.commands).filter(|commands| commands.enabled);
     if let Some((commands, settings)) = ends.commands.zip(settings) {
         let (service, unlock_for) = (service.clone(), settings.unlock_for);
-        let obey = move |command: &HubCommand| service.obey(command, unlock_for).map_err(|error| error.to_string());
+        let obey = move |command: &HubCommand| service.obey(command, unlock_for);
         base.tokio.spawn(broker::carry_out(commands, records.recorder.clone(), obey));
     }
     // Everything that stays open is open by now, except cameras that are away.
@@ -119,4 +122,49 @@ pub fn start(
     ));
     tracing::info!(socket = %config.control.socket.display(), "ready");
     Ok(())
+}
+
+/// The socket's file; removed when this is dropped.
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::debug!(%error, socket = %self.0.display(), "the control socket was gone already");
+        }
+    }
+}
+
+/// Makes the socket, with mode 0660 for `group`, else 0600. Replaces a socket that a dead daemon left behind.
+///
+/// # Errors
+/// Another daemon answers on it, a file of that name is no socket, or the socket cannot be made.
+fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListener, SocketFile)> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(io::Error::other("there is a file of that name that is not a socket"));
+        }
+        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+            return Err(io::Error::other("another daemon answers on it"));
+        }
+        Ok(_) => std::fs::remove_file(path)?,
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    let file = SocketFile(path.to_owned());
+    let mode = if group.is_some() { 0o660 } else { 0o600 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    if let Some(group) = group {
+        match group_id(group) {
+            Some(gid) => std::os::unix::fs::chown(path, None, Some(gid))
+                .unwrap_or_else(|error| tracing::warn!(group, %error, "the control socket keeps its group")),
+            None => {
+                tracing::warn!(group, "there is no such group; only the daemon's own user can use the control socket")
+            }
+        }
+    }
+    Ok((listener, file))
 }

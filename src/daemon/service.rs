@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use super::door_thread::{DoorMessage, OperatorRequest, PublishedDoors};
-use super::doors::DoorOrder as Order;
+use super::doors::OperatorOrder;
 use super::doors::door::DoorView;
 use super::metrics::{self, Metrics};
 use super::stage::Stage;
@@ -47,11 +47,11 @@ impl Doors for Service {
     fn order(&self, door: Option<&str>, order: DoorOrder, by: Actor) -> Result<Vec<DoorStatus>, ApiError> {
         let door = door.map(|name| self.door(name)).transpose()?;
         let order = match order {
-            DoorOrder::Unlock { for_ms } => Order::Unlock { duration: for_ms.map(Duration::from_millis) },
-            DoorOrder::Lock => Order::Lock,
-            DoorOrder::Lockdown { group } => Order::Mode(Mode::Lockdown { group }),
-            DoorOrder::Release => Order::Mode(Mode::Release),
-            DoorOrder::Normal => Order::Mode(Mode::Normal),
+            DoorOrder::Unlock { for_ms } => OperatorOrder::Unlock { duration: for_ms.map(Duration::from_millis) },
+            DoorOrder::Lock => OperatorOrder::Lock,
+            DoorOrder::Lockdown { group } => OperatorOrder::Mode(Mode::Lockdown { group }),
+            DoorOrder::Release => OperatorOrder::Mode(Mode::Release),
+            DoorOrder::Normal => OperatorOrder::Mode(Mode::Normal),
         };
         self.ask(OperatorRequest::Order { door, order }, by, self.clock.now() + ORDER_WITHIN)?;
         Ok(self.doors())
@@ -110,10 +110,10 @@ impl Service {
     /// Carries out a command from the broker, as an operator's order; an error says why it was not done.
     pub fn obey(&self, command: &HubCommand, unlock_for: Duration) -> Result<(), ApiError> {
         let order = match command.action {
-            HubAction::Unlock => Order::Unlock { duration: Some(unlock_for) },
-            HubAction::Lock => Order::Lock,
-            HubAction::Lockdown => Order::Mode(Mode::Lockdown { group: command.group.clone() }),
-            HubAction::Normal => Order::Mode(Mode::Normal),
+            HubAction::Unlock => OperatorOrder::Unlock { duration: Some(unlock_for) },
+            HubAction::Lock => OperatorOrder::Lock,
+            HubAction::Lockdown => OperatorOrder::Mode(Mode::Lockdown { group: command.group.clone() }),
+            HubAction::Normal => OperatorOrder::Mode(Mode::Normal),
         };
         let door = Some(self.door(&command.door)?);
         self.ask(OperatorRequest::Order { door, order }, command.by.clone(), command.not_after)

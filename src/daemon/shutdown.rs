@@ -8,9 +8,9 @@ use anyhow::Result;
 
 use super::door_thread::DoorMessage;
 use super::open::{Base, Parts};
+use super::serve::SocketFile;
 use super::service_manager::ServiceManager;
 use super::signals::stop_relays;
-use super::socket::SocketFile;
 use super::stage::Role;
 use super::start::RunningDoors;
 use super::threads::{SHUTDOWN_PATIENCE, StopToken, Threads};

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::recent_frames::RecentFrames;
 use crate::clock::Clock;
 use crate::config::{Config, MqttSnapshots, SnapshotShows};
-use crate::domain::{AccessEvent, Bounds, DoorEvent, Event, Image};
+use crate::domain::{Bounds, Event, Image};
 use crate::hub::{Hub, Snapshot};
 use crate::ledger::Record;
 use crate::photo;
@@ -65,22 +65,22 @@ impl SnapshotQueue {
 
     /// Queues the picture for a record, if there is to be one. Never blocks.
     pub fn written(&self, event: &Event, record: &Record) {
-        let (door, camera, image, part) = match event {
-            Event::Access(AccessEvent::Decided(decision)) if !decision.is_grant() => {
-                let door = &decision.door;
-                let Some((image, face)) = self.frames.of(decision) else {
-                    return tracing::debug!(%door, "the frame of a refused face was forgotten before it could be used");
-                };
-                (door, decision.camera.clone(), image, (self.shows == SnapshotShows::Face).then_some(face))
-            }
-            Event::Door(DoorEvent::AlarmRaised { door, .. }) if self.shows == SnapshotShows::Frame => {
-                let cameras = self.cameras.get(&**door).map(Vec::as_slice).unwrap_or_default();
-                let Some((camera, image)) = self.frames.newest(cameras, self.clock.now(), ALARM_FRAME_MAX_AGE) else {
-                    return tracing::debug!(%door, "no camera has a recent frame for the alarm");
-                };
-                (door, camera, image, None)
-            }
-            _ => return,
+        let refused = event.decided().filter(|decision| !decision.is_grant());
+        let alarm = event.raised().filter(|_| self.shows == SnapshotShows::Frame);
+        let (door, camera, image, part) = if let Some(decision) = refused {
+            let door = &decision.door;
+            let Some((image, face)) = self.frames.of(decision) else {
+                return tracing::debug!(%door, "the frame of a refused face was forgotten before it could be used");
+            };
+            (door, decision.camera.clone(), image, (self.shows == SnapshotShows::Face).then_some(face))
+        } else if let Some((door, _)) = alarm {
+            let cameras = self.cameras.get(&**door).map(Vec::as_slice).unwrap_or_default();
+            let Some((camera, image)) = self.frames.newest(cameras, self.clock.now(), ALARM_FRAME_MAX_AGE) else {
+                return tracing::debug!(%door, "no camera has a recent frame for the alarm");
+            };
+            (door, camera, image, None)
+        } else {
+            return;
         };
         let (seq, id, time, kind) = (record.seq, record.id.to_string(), record.time(), record.kind.clone());
         let job = SnapshotJob { image, part, camera, door: door.clone(), seq, id, time, kind };
@@ -128,7 +128,7 @@ fn snapshot(job: &SnapshotJob, limits: &MqttSnapshots) -> Option<Snapshot> {
 mod tests {
     use super::*;
     use crate::clock::SimulatedClock;
-    use crate::domain::{Alarm, Decided, Frame, Moment, Outcome, Reason, Stamp, TrackId};
+    use crate::domain::{Alarm, Decided, DoorEvent, Frame, Moment, Outcome, Reason, Stamp, TrackId};
     use crate::ledger::Journal;
     use crate::store::Store;
 

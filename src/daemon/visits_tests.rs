@@ -8,7 +8,7 @@ use crate::clock::SystemClock;
 use crate::domain::{Distance, ModelId, Named};
 use crate::gallery::{Gallery, NewPerson};
 use crate::ledger::Journal;
-use crate::office::switch::{Catalogue, ModelCard, SwitchOrder};
+use crate::office::switch::{Catalogue, CatalogueError, ModelCard, SwitchOrder};
 use crate::office::{Enrolment, Move, Recorder, Register};
 use crate::seal::Ring;
 use crate::store::Store;
@@ -19,7 +19,7 @@ const ADA: PersonId = PersonId(1);
 struct NewModel;
 
 impl Catalogue for NewModel {
-    fn card(&self, name: &str) -> Result<ModelCard, String> {
+    fn card(&self, name: &str) -> Result<ModelCard, CatalogueError> {
         let points = [1e-4, 1e-3, 1e-2].map(|rate| crate::access::Point { rate, distance: 0.9 + rate });
         let calibration = crate::access::Calibration::new(points.to_vec(), Vec::new(), 10_000_000).unwrap();
         let near_enough =

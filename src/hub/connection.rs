@@ -48,7 +48,7 @@ pub async fn run(mut task: Task, mut stopping: watch::Receiver<bool>) {
         short = if online.is_some_and(|online| online < SHORT) && !early { short + 1 } else { 0 };
         if short >= OFTEN {
             why = format!(
-                "{why}; this is the {short}. short connection in a row: does another device use the client id {}? Then set \
+                "{why}; {short} short connections in a row: does another device use the client id {}? Then set \
                  [mqtt] client_id",
                 task.settings.client_id
             );

@@ -1,11 +1,22 @@
 //! The events that the broker has not acknowledged: the hub's view of a list on disk, and one in memory for tests and benches.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::sync::{Mutex, MutexGuard};
 
 use crate::domain::Recorded;
 
-use super::error::StorageError;
+/// Why the outbox or the list of retained topics cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StorageError(Box<dyn Error + Send + Sync>);
+
+impl StorageError {
+    /// Wraps an error of whatever keeps the data.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> StorageError {
+        StorageError(error.into())
+    }
+}
 
 /// The list. It is used from the hub's task, where a slow disk delays only the broker.
 pub trait Outbox: Send + Sync {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::device::{DeviceLayout, DoorState, Vitals};
 use super::freshness::Freshness;
 use super::home_assistant::{Announcement, PeopleAs};
-use super::portrait::{DeviceLayout, DoorState, Portrait, Vitals};
+use super::portrait::Portrait;
 use super::retained::Retained;
 use super::settings::HubSettings;
 use super::snapshot::{Snapshot, Snapshots};

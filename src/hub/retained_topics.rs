@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::client::Incoming;
-use super::error::StorageError;
+use super::outbox::StorageError;
 use super::outgoing::Outgoing;
 use super::wire::Topics;
 

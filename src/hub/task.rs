@@ -6,9 +6,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
 
 use super::client::Incoming;
-use super::error::StorageError;
 use super::intake::Intake;
 use super::outbox::Outbox;
+use super::outbox::StorageError;
 use super::refusals::{Refusal, Refusals};
 use super::retained_topics::TopicKeeper;
 use super::settings::HubSettings;

@@ -1,6 +1,6 @@
 //! Compares every photograph of a labelled set with every other: the distributions of impostor and genuine distances, and the worst pairs.
 
-#![allow(clippy::indexing_slicing, reason = "indices of people and vectors come from the loops over them")]
+#![expect(clippy::indexing_slicing, reason = "indices of people and vectors come from the loops over them")]
 
 use super::distribution::{Distribution, End};
 use super::share::Share;

@@ -1,7 +1,7 @@
 //! Clusters embeddings into groups of one person each: average linkage, cut at a distance. The two groups with the smallest mean distance between
 //! their members are merged first, as long as it is within the limit.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "indices of embeddings come from ranges over them, and those of clusters from the linkage's steps"
 )]

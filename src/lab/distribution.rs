@@ -1,6 +1,6 @@
 //! The distances of millions of pairs in bounded memory: the hundred thousand at the relevant end exactly, the others counted in fine steps.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "`step` and `step_below` clamp to the table, and ranks are looked up with `get` first"
 )]

@@ -1,7 +1,7 @@
 //! Verification figures by the method of the FaceNet project's `validate_on_lfw`: accuracy and validation rate over folds, and the mean ROC
 //! with its area and equal error rate.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "folds and labels index the pairs that they were made from, and cuts index tables of constant length"
 )]

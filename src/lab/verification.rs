@@ -1,6 +1,6 @@
 //! Distances of pairs of photographs or videos by a metric, optionally after subtracting the mean of the training pairs.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "comparisons and folds hold indices of the lists that they are passed with"
 )]

@@ -12,9 +12,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Record;
+use crate::domain::earliest;
 
-/// A clock that shows an earlier time was never set: there was no usher before 2025.
-const NOBODY_BEFORE: Duration = Duration::from_secs(1_735_689_600);
 /// A clock that is behind an earlier record by more than this is wrong. Records of several threads may be written slightly out of order.
 const BEHIND: Duration = Duration::from_secs(2);
 /// The most records in a run.
@@ -221,7 +220,7 @@ impl Timeline {
     /// How far the clock of the next record can be relied on.
     fn trust(&self, record: &Record) -> Trust {
         let behind = self.latest.and_then(|latest| latest.duration_since(record.at).ok()).is_some_and(|by| by > BEHIND);
-        match record.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() < NOBODY_BEFORE {
+        match record.at < earliest() {
             true => Trust::Unset,
             false if record.synchronised == Some(true) => Trust::Synchronised,
             false if behind => Trust::Behind,
@@ -279,7 +278,7 @@ fn apart(one: SystemTime, other: SystemTime) -> Duration {
 /// One of 64 bits.
 fn bit(kind: &str) -> u64 {
     let hash = kind.bytes().fold(0u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
-    1 << (hash % 64)
+    1u64.wrapping_shl(hash)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Erasing a person from old records: their name, numbers and groups go, the record and the chain stay.
 
+use std::ops::Bound;
 use std::time::{Instant, SystemTime};
 
 use super::journal::Journal;
 use super::record::erased;
-use super::{Dated, LedgerError, Order, Record, Window};
+use super::{Dated, LedgerError, ReadOrder, Record, Window};
 use crate::domain::{Actor, Erasure, PersonId, Stamp, StoreEvent};
 use crate::store::Change;
 
@@ -23,10 +24,15 @@ impl Journal {
             erasure.learn(&record.content);
             Ok(())
         })?;
-        let mut count = 0;
+        let mut count = 0u64;
         let mut after = 0;
         loop {
-            let records = self.select(after + 1.., Order::OldestFirst, AT_ONCE, &Window::default())?;
+            let records = self.select(
+                (Bound::Excluded(after), Bound::Unbounded),
+                ReadOrder::OldestFirst,
+                AT_ONCE,
+                &Window::default(),
+            )?;
             let Some(last) = records.last() else { break };
             after = last.record.seq;
             let mut changed: Vec<(u64, Change)> = Vec::new();
@@ -38,7 +44,7 @@ impl Journal {
             }
             for part in changed.chunks(CHANGED_AT_ONCE) {
                 let (numbers, changes): (Vec<u64>, Vec<Change>) = part.iter().cloned().unzip();
-                count += numbers.len() as u64;
+                count = count.saturating_add(numbers.len() as u64);
                 let began = Instant::now();
                 self.append_with(&StoreEvent::erased(&numbers, by.clone()).into(), stamp, &changes)?;
                 self.store.yield_to_writers(began.elapsed());
@@ -54,7 +60,7 @@ impl Journal {
     pub fn each(&self, mut show: impl FnMut(&Record) -> Result<(), LedgerError>) -> Result<(), LedgerError> {
         let mut after = 0;
         loop {
-            let records = self.list(after + 1.., Order::OldestFirst, AT_ONCE)?;
+            let records = self.list((Bound::Excluded(after), Bound::Unbounded), ReadOrder::OldestFirst, AT_ONCE)?;
             let Some(last) = records.last() else { return Ok(()) };
             after = last.seq;
             records.iter().try_for_each(&mut show)?;
@@ -106,7 +112,7 @@ mod tests {
         assert_eq!((sound.records, sound.erased), (before + 1, count));
         let last = journal.last().unwrap().unwrap();
         assert_eq!((last.kind.as_str(), &json_of(&last)["count"]), ("erased", &json!(count)));
-        for record in journal.list(.., Order::OldestFirst, 100).unwrap() {
+        for record in journal.list(.., ReadOrder::OldestFirst, 100).unwrap() {
             let all = format!("{} {}", explain(&record), json_of(&record));
             assert!(!all.contains("Obama") && !all.contains("E007"), "{all}");
         }

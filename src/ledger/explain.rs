@@ -45,8 +45,9 @@ pub fn receipt_in(record: &Record, zone: &TimeZone) -> String {
     line("record", &format!("{}  {}", record.seq, record.id));
     line("time", &format!("{}{}", local(record, zone, "%Y-%m-%d %H:%M:%S%.3f %:z"), doubt(record)));
     line("event", &happened(record));
-    match record.content.event() {
-        Some(Event::Access(AccessEvent::Decided(decided))) => {
+    let event = record.content.event();
+    match event.and_then(Event::decided) {
+        Some(decided) => {
             line("seen by", &format!("{}, track {}, frame {}", decided.camera, decided.track.0, decided.frame));
             line("nearest", &nearest(decided).unwrap_or_else(|| "nobody".to_owned()));
             for (n, gate) in decided.gates.iter().enumerate() {
@@ -55,7 +56,7 @@ pub fn receipt_in(record: &Record, zone: &TimeZone) -> String {
                 line(if n == 0 { "gates" } else { "" }, &gate);
             }
         }
-        event => {
+        None => {
             for (name, value) in record.content.to_json().as_object().into_iter().flatten() {
                 let person = event.and_then(Event::person).filter(|_| name == "person");
                 line(&format!("{name} "), &person.map_or_else(|| shown(value), numbered));
@@ -106,7 +107,7 @@ fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
     }
-    let mut escaped = String::with_capacity(text.len() + 8);
+    let mut escaped = String::with_capacity(text.len().saturating_add(8));
     for c in text.chars() {
         match c.is_control() {
             true => escaped.extend(c.escape_default()),

@@ -182,7 +182,7 @@ fn prepare(folder: &Path) -> io::Result<()> {
 fn prepare_file(folder: &Path, name: &str) -> io::Result<()> {
     let file =
         File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(folder.join(name))?;
-    if file.metadata()?.len() < 2 * PLACE_BYTES as u64 {
+    if file.metadata()?.len() < (2 * PLACE_BYTES) as u64 {
         // Bytes, not a hole.
         file.write_all_at(&[b' '; 2 * PLACE_BYTES], 0)?;
         file.sync_all()?;
@@ -194,7 +194,7 @@ fn prepare_file(folder: &Path, name: &str) -> io::Result<()> {
 fn write(folder: &Path, name: &str, gap: Option<&Gap>) -> io::Result<()> {
     prepare(folder)?;
     let path = folder.join(name);
-    let turn = read(&path).map_or(0, |written| written.turn) + 1;
+    let turn = read(&path).map_or(0, |written| written.turn).saturating_add(1);
     let ms = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |span| span.as_millis() as u64);
     let written = match gap {
         None => {
@@ -211,7 +211,7 @@ fn write(folder: &Path, name: &str, gap: Option<&Gap>) -> io::Result<()> {
         },
     };
     let mut json = serde_json::to_string(&written)?;
-    if json.len() + CHECK_BYTES + 1 > PLACE_BYTES {
+    if json.len() > PLACE_BYTES - CHECK_BYTES - 1 {
         // Only a reason full of characters that have to be escaped is that long.
         json = serde_json::to_string(&Written { reason: "it is too long to be kept here".to_owned(), ..written })?;
     }
@@ -221,7 +221,7 @@ fn write(folder: &Path, name: &str, gap: Option<&Gap>) -> io::Result<()> {
         *end = b'\n';
     }
     let file = File::options().write(true).open(&path)?;
-    file.write_all_at(&place, turn % 2 * PLACE_BYTES as u64)?;
+    file.write_all_at(&place, (turn % 2).saturating_mul(PLACE_BYTES as u64))?;
     file.sync_data()
 }
 

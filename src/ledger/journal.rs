@@ -16,7 +16,7 @@ pub const TREES: [&str; 3] = ["journal", "journal_content", "journal_id"];
 
 /// Which end of the journal to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum ReadOrder {
     OldestFirst,
     NewestFirst,
 }
@@ -79,12 +79,18 @@ impl Journal {
         let mut writer = self.store.writer();
         writer.ready()?;
         let (seq, previous) = match self.head()? {
-            Some(head) => (head.seq + 1, head.hash),
+            Some(head) => {
+                let full = || Broken { seq: head.seq, why: "no number is left for the next record".to_owned() };
+                (head.seq.checked_add(1).ok_or_else(full)?, head.hash)
+            }
             None => (1, [0; 32]),
         };
         let (record, sealed) = seal(Draft { seq, stamp: *stamp, kind, content, previous })?;
         let key = seq.to_be_bytes();
-        let entry = self.outbox.as_ref().map(|outbox| outbox.entry(seq, sealed.header.len() + sealed.content.len()));
+        let entry = self
+            .outbox
+            .as_ref()
+            .map(|outbox| outbox.entry(seq, sealed.header.len().saturating_add(sealed.content.len())));
         let mut changes = vec![
             self.records.put(key, sealed.header),
             self.contents.put(key, sealed.content),
@@ -109,19 +115,24 @@ impl Journal {
 
     /// The newest record.
     pub fn last(&self) -> Result<Option<Record>, LedgerError> {
-        Ok(self.list(.., Order::NewestFirst, 1)?.pop())
+        Ok(self.list(.., ReadOrder::NewestFirst, 1)?.pop())
     }
 
     /// At most `limit` records whose numbers are in `range`. To follow the journal, ask again and again for
     /// `last_seen + 1..`, oldest first.
-    pub fn list(&self, range: impl RangeBounds<u64>, order: Order, limit: usize) -> Result<Vec<Record>, LedgerError> {
+    pub fn list(
+        &self,
+        range: impl RangeBounds<u64>,
+        order: ReadOrder,
+        limit: usize,
+    ) -> Result<Vec<Record>, LedgerError> {
         let bounds = (key_bound(range.start_bound()), key_bound(range.end_bound()));
         let mut entries = self.records.range::<[u8; 8], _>(bounds);
         let mut records = Vec::new();
         while records.len() < limit {
             let entry = match order {
-                Order::OldestFirst => entries.next(),
-                Order::NewestFirst => entries.next_back(),
+                ReadOrder::OldestFirst => entries.next(),
+                ReadOrder::NewestFirst => entries.next_back(),
             };
             let Some(entry) = entry else { break };
             let (key, header) = entry?;
@@ -131,7 +142,7 @@ impl Journal {
     }
 
     /// The record whose id is `id`, or the only one whose id begins with it. Hyphens and upper case do not matter.
-    pub fn find(&self, id: &str) -> Result<Option<Record>, LedgerError> {
+    pub fn by_id(&self, id: &str) -> Result<Option<Record>, LedgerError> {
         let digits: String = id.chars().filter(|&c| c != '-').collect();
         let not_an_id = || LedgerError::NotAnId { text: id.to_owned() };
         if digits.is_empty() || digits.len() > 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -149,10 +160,10 @@ impl Journal {
     }
 
     /// The record of a number, or of an id or the beginning of one. Ids begin with 0, and numbers do not.
-    pub fn look_up(&self, which: &str) -> Result<Option<Record>, LedgerError> {
+    pub fn by_number_or_id(&self, which: &str) -> Result<Option<Record>, LedgerError> {
         match which.parse::<u64>() {
             Ok(seq) if !which.starts_with('0') => self.get(seq),
-            _ => self.find(which),
+            _ => self.by_id(which),
         }
     }
 
@@ -244,7 +255,7 @@ mod tests {
     #[test]
     fn records_are_chained_and_numbered_from_one() {
         let (_dir, journal) = filled();
-        let records = journal.list(.., Order::OldestFirst, 100).unwrap();
+        let records = journal.list(.., ReadOrder::OldestFirst, 100).unwrap();
         assert_eq!(numbers(&records), (1..=15).collect::<Vec<_>>());
         assert_eq!(records[0].previous, [0; 32]);
         assert!(records.windows(2).all(|pair| pair[1].previous == pair[0].hash));
@@ -286,15 +297,15 @@ mod tests {
     fn lists_go_both_ways_and_keep_to_range_and_limit() {
         let (_dir, journal) = filled();
         let list = |order, limit| numbers(&journal.list(3..=7, order, limit).unwrap());
-        assert_eq!(list(Order::OldestFirst, 100), [3, 4, 5, 6, 7]);
-        assert_eq!(list(Order::NewestFirst, 100), [7, 6, 5, 4, 3]);
-        assert_eq!(list(Order::OldestFirst, 2), [3, 4]);
-        assert_eq!(list(Order::NewestFirst, 2), [7, 6]);
-        assert_eq!(list(Order::OldestFirst, 0), [0; 0]);
-        assert_eq!(numbers(&journal.list(14.., Order::OldestFirst, 100).unwrap()), [14, 15]);
-        assert_eq!(numbers(&journal.list(16.., Order::OldestFirst, 100).unwrap()), [0; 0]);
+        assert_eq!(list(ReadOrder::OldestFirst, 100), [3, 4, 5, 6, 7]);
+        assert_eq!(list(ReadOrder::NewestFirst, 100), [7, 6, 5, 4, 3]);
+        assert_eq!(list(ReadOrder::OldestFirst, 2), [3, 4]);
+        assert_eq!(list(ReadOrder::NewestFirst, 2), [7, 6]);
+        assert_eq!(list(ReadOrder::OldestFirst, 0), [0; 0]);
+        assert_eq!(numbers(&journal.list(14.., ReadOrder::OldestFirst, 100).unwrap()), [14, 15]);
+        assert_eq!(numbers(&journal.list(16.., ReadOrder::OldestFirst, 100).unwrap()), [0; 0]);
         let backwards = (Bound::Included(9), Bound::Excluded(4));
-        assert_eq!(numbers(&journal.list(backwards, Order::OldestFirst, 100).unwrap()), [0; 0]);
+        assert_eq!(numbers(&journal.list(backwards, ReadOrder::OldestFirst, 100).unwrap()), [0; 0]);
     }
 
     #[test]
@@ -302,13 +313,13 @@ mod tests {
         let (_dir, journal) = filled();
         let record = journal.get(5).unwrap().unwrap();
         let id = record.id.to_string();
-        assert_eq!(journal.find(&id).unwrap(), Some(record.clone()));
-        assert_eq!(journal.find(&id.to_uppercase()[..13]).unwrap(), Some(record.clone()));
-        assert_eq!(journal.find(&id.replace('-', "")[..21]).unwrap(), Some(record));
-        assert!(matches!(journal.find("019"), Err(LedgerError::Ambiguous { .. })));
-        assert_eq!(journal.find("ffff").unwrap(), None);
+        assert_eq!(journal.by_id(&id).unwrap(), Some(record.clone()));
+        assert_eq!(journal.by_id(&id.to_uppercase()[..13]).unwrap(), Some(record.clone()));
+        assert_eq!(journal.by_id(&id.replace('-', "")[..21]).unwrap(), Some(record));
+        assert!(matches!(journal.by_id("019"), Err(LedgerError::Ambiguous { .. })));
+        assert_eq!(journal.by_id("ffff").unwrap(), None);
         for wrong in ["", "-", "xyz", "+1", "019b7e3c-0000-7000-8000-0000000000000"] {
-            assert!(matches!(journal.find(wrong), Err(LedgerError::NotAnId { .. })), "{wrong}");
+            assert!(matches!(journal.by_id(wrong), Err(LedgerError::NotAnId { .. })), "{wrong}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::journal::{Journal, number};
 use super::record::open_header;
 use super::{Broken, LedgerError};
-use crate::domain::{Event, Stamp, StoreEvent, earliest};
+use crate::domain::{Claim, Event, Stamp, StoreEvent, earliest};
 use crate::store::Change;
 
 /// Records deleted in one commit. A record that is written meanwhile waits for one such commit at most.
@@ -38,7 +38,7 @@ impl Journal {
         };
         let by_size = keep.bytes.map_or(Ok(0), |bytes| self.beyond(bytes))?;
         let unsent = self.outbox().and_then(|outbox| outbox.pending(0, 1).pop());
-        let through = by_age.max(by_size).min(unsent.map_or(u64::MAX, |seq| seq - 1));
+        let through = by_age.max(by_size).min(unsent.map_or(u64::MAX, |seq| seq.saturating_sub(1)));
         let first = self.first()?;
         if through < first {
             return Ok(0);
@@ -49,7 +49,7 @@ impl Journal {
             (Some(age), _) if by_age >= by_size => format!("older than {} days", age.as_secs() / 86_400),
             (_, bytes) => format!("the journal was larger than {} bytes", bytes.unwrap_or(0)),
         };
-        let records = through - first + 1;
+        let records = through.saturating_sub(first).saturating_add(1);
         self.append(&StoreEvent::Pruned { through, hash: newest.hash, records, reason }.into(), stamp)?;
         self.delete(first, through)?;
         self.compact();
@@ -61,16 +61,13 @@ impl Journal {
         // It was announced in one of the newest records. The last thousand suffice, because a deletion holds up everything that writes
         // much.
         let Some(last) = self.last()? else { return Ok(()) };
-        let recent = self.list(last.seq.saturating_sub(1000).., super::Order::NewestFirst, 1000)?;
-        let through = recent.iter().find_map(|record| match record.content.event() {
-            Some(Event::Store(StoreEvent::Pruned { through, .. })) => Some(*through),
-            _ => None,
+        let recent = self.list(last.seq.saturating_sub(1000).., super::ReadOrder::NewestFirst, 1000)?;
+        let through = recent.iter().find_map(|record| match record.content.event().and_then(Event::claim)? {
+            Claim::Deleted { through, .. } => Some(through),
+            Claim::Lost(_) | Claim::Erased(_) => None,
         });
         let first = self.first()?;
-        match through {
-            Some(through) if through >= first => self.delete(first, through),
-            _ => Ok(()),
-        }
+        through.filter(|through| *through >= first).map_or(Ok(()), |through| self.delete(first, through))
     }
 
     fn delete(&self, first: u64, through: u64) -> Result<(), LedgerError> {
@@ -118,8 +115,8 @@ impl Journal {
         }
         let newest = self.last()?.map_or(0, |record| record.seq);
         let first = first.unwrap_or(0);
-        let share = (newest.saturating_sub(first) + 1).div_ceil(AT_ONCE_BY_AGE);
-        Ok(through.min(first.saturating_add(share) - 1))
+        let share = newest.saturating_sub(first).saturating_add(1).div_ceil(AT_ONCE_BY_AGE);
+        Ok(through.min(first.saturating_add(share).saturating_sub(1)))
     }
 
     /// The number up to which records are deleted to stay within `bytes`; 0 when they fit. A tenth more than necessary is deleted, so that the
@@ -129,12 +126,12 @@ impl Journal {
         if self.store.copy_bytes() <= bytes {
             return Ok(0);
         }
-        let (mut sum, mut through) = (0, None);
+        let (mut sum, mut through) = (0u64, None);
         for entry in self.records.iter().rev() {
             let (key, header) = entry?;
             let content = self.contents.get(&key)?.map_or(0, |content| content.len());
-            sum += (header.len() + content) as u64;
-            if sum > bytes - bytes / 10 && through.is_none() {
+            sum = sum.saturating_add(header.len() as u64).saturating_add(content as u64);
+            if sum > bytes.saturating_sub(bytes / 10) && through.is_none() {
                 through = Some(number(&key)?);
             }
             if sum > bytes {
@@ -156,7 +153,7 @@ impl Journal {
 mod tests {
     use super::*;
     use crate::domain::DaemonEvent;
-    use crate::ledger::{Order, Outbox, OutboxLimit};
+    use crate::ledger::{Outbox, OutboxLimit, ReadOrder};
     use crate::store::Store;
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -184,7 +181,7 @@ mod tests {
     }
 
     fn numbers(journal: &Journal) -> Vec<u64> {
-        journal.list(.., Order::OldestFirst, 100).unwrap().iter().map(|record| record.seq).collect()
+        journal.list(.., ReadOrder::OldestFirst, 100).unwrap().iter().map(|record| record.seq).collect()
     }
 
     #[test]

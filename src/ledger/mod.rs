@@ -6,6 +6,8 @@
 //! [`Journal::verify`], as long as there is a later record. It does not prove that nothing was cut off at the end, nor does it stop
 //! somebody with write access who recomputes the whole chain: for that, keep the newest hash somewhere else.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 pub mod attendance;
 mod dating;
 mod erase;
@@ -24,7 +26,7 @@ mod crash;
 pub use dating::{Dated, Window};
 pub use explain::{explain, explain_dated, explain_in, receipt, receipt_dated, receipt_in};
 pub use gap::{Gap, GapMarks};
-pub use journal::{Journal, Order, TREES};
+pub use journal::{Journal, ReadOrder, TREES};
 pub use keep::Keep;
 pub use outbox::{Outbox, OutboxLimit, Shed};
 pub use record::Record;

@@ -145,19 +145,20 @@ impl Outbox {
         let done = state.done.clone();
         let mut changes: Vec<Change> = done.iter().map(|seq| self.tree.delete(seq.to_be_bytes())).collect();
         let OutboxLimit { bytes: most_bytes, records: most } = self.limit;
-        let (mut count, mut sum) = (state.waiting.len() as u64 + 1, state.bytes + u64::from(bytes));
+        let mut count = (state.waiting.len() as u64).saturating_add(1);
+        let mut sum = state.bytes.saturating_add(u64::from(bytes));
         let mut shed: Option<Shed> = None;
         if count > most as u64 || sum > most_bytes {
-            let keep = |most: u64| most - most * SHED_PERCENT / 100;
+            let keep = |most: u64| most.saturating_sub(most.saturating_mul(SHED_PERCENT) / 100);
             for (&oldest, &its_bytes) in &state.waiting {
                 if count <= keep(most as u64) && sum <= keep(most_bytes) {
                     break;
                 }
-                count -= 1;
-                sum -= u64::from(its_bytes);
+                count = count.saturating_sub(1);
+                sum = sum.saturating_sub(u64::from(its_bytes));
                 changes.push(self.tree.delete(oldest.to_be_bytes()));
                 let so_far = shed.get_or_insert(Shed { records: 0, from: oldest, through: oldest });
-                so_far.records += 1;
+                so_far.records = so_far.records.saturating_add(1);
                 so_far.through = oldest;
             }
         }
@@ -174,9 +175,10 @@ impl Outbox {
             for seq in &gone {
                 state.remove(*seq);
             }
-            state.shed += gone.len() as u64;
+            let lost = gone.len() as u64;
+            state.shed = state.shed.saturating_add(lost);
             let Shed { records, from, .. } = state.unreported.unwrap_or(Shed { records: 0, ..shed });
-            state.unreported = Some(Shed { records: records + gone.len() as u64, from, through: shed.through });
+            state.unreported = Some(Shed { records: records.saturating_add(lost), from, through: shed.through });
         }
         state.done.retain(|seq| !entry.done.contains(seq));
         state.insert(entry.seq, entry.bytes);
@@ -195,12 +197,12 @@ impl Outbox {
 impl State {
     fn insert(&mut self, seq: u64, bytes: u32) {
         let before = self.waiting.insert(seq, bytes).unwrap_or(0);
-        self.bytes = self.bytes - u64::from(before) + u64::from(bytes);
+        self.bytes = self.bytes.saturating_sub(u64::from(before)).saturating_add(u64::from(bytes));
     }
 
     fn remove(&mut self, seq: u64) -> bool {
         let bytes = self.waiting.remove(&seq);
-        self.bytes -= u64::from(bytes.unwrap_or(0));
+        self.bytes = self.bytes.saturating_sub(u64::from(bytes.unwrap_or(0)));
         bytes.is_some()
     }
 }

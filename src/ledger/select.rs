@@ -6,14 +6,14 @@ use std::sync::{MutexGuard, PoisonError};
 use super::dating::{Dated, Timeline, Window};
 use super::journal::{key_bound, number};
 use super::record::open_header;
-use super::{Journal, LedgerError, Order};
+use super::{Journal, LedgerError, ReadOrder};
 
 impl Journal {
     /// At most `limit` of the records whose numbers are in `range` and that fit `window`, each with its time.
     pub fn select(
         &self,
         range: impl RangeBounds<u64>,
-        order: Order,
+        order: ReadOrder,
         limit: usize,
         window: &Window,
     ) -> Result<Vec<Dated>, LedgerError> {
@@ -22,7 +22,7 @@ impl Journal {
             return Ok(self.list(range, order, limit)?.into_iter().map(|record| timeline.date(record)).collect());
         }
         let mut stretches = timeline.stretches(window);
-        if order == Order::NewestFirst {
+        if order == ReadOrder::NewestFirst {
             stretches.reverse();
         }
         let mut found = Vec::new();
@@ -39,15 +39,15 @@ impl Journal {
     }
 
     /// The record of a number, or of an id or the beginning of one, with its time.
-    pub fn look_up_dated(&self, which: &str) -> Result<Option<Dated>, LedgerError> {
+    pub fn dated_by_number_or_id(&self, which: &str) -> Result<Option<Dated>, LedgerError> {
         let timeline = self.timeline()?;
-        Ok(self.look_up(which)?.map(|record| timeline.date(record)))
+        Ok(self.by_number_or_id(which)?.map(|record| timeline.date(record)))
     }
 
     fn select_within(
         &self,
         (first, last): (u64, u64),
-        order: Order,
+        order: ReadOrder,
         limit: usize,
         window: &Window,
         timeline: &Timeline,
@@ -57,8 +57,8 @@ impl Journal {
         let mut entries = self.records.range::<[u8; 8], _>(bounds);
         while found.len() < limit {
             let entry = match order {
-                Order::OldestFirst => entries.next(),
-                Order::NewestFirst => entries.next_back(),
+                ReadOrder::OldestFirst => entries.next(),
+                ReadOrder::NewestFirst => entries.next_back(),
             };
             let Some(entry) = entry else { break };
             let (key, header) = entry?;
@@ -99,7 +99,7 @@ fn highest(range: &impl RangeBounds<u64>) -> u64 {
     match range.end_bound() {
         Bound::Included(seq) => *seq,
         Bound::Excluded(0) => 0,
-        Bound::Excluded(seq) => seq - 1,
+        Bound::Excluded(seq) => seq.saturating_sub(1),
         Bound::Unbounded => u64::MAX,
     }
 }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn what_is_selected_is_what_fits_of_all() {
         let (_dir, journal) = filled();
-        let all = journal.select(.., Order::OldestFirst, 10_000, &Window::default()).unwrap();
+        let all = journal.select(.., ReadOrder::OldestFirst, 10_000, &Window::default()).unwrap();
         assert_eq!((all.len(), all.iter().filter(|dated| dated.is_corrected()).count()), (1500, 200));
         let times = [None, Some(at(10)), Some(at(MORNING - 86_000)), Some(at(MORNING + 405)), Some(at(MORNING + 1200))];
         for since in times {
@@ -156,9 +156,9 @@ mod tests {
                 for kinds in [vec![], vec!["door_opened".to_owned()], vec!["granted".to_owned()]] {
                     let window = Window { since, until, kinds };
                     let fitting: Vec<&Dated> = all.iter().filter(|dated| window.fits(dated)).collect();
-                    let found = journal.select(.., Order::OldestFirst, 10_000, &window).unwrap();
+                    let found = journal.select(.., ReadOrder::OldestFirst, 10_000, &window).unwrap();
                     assert_eq!(found.iter().collect::<Vec<_>>(), fitting, "{window:?}");
-                    let newest = journal.select(200..1400, Order::NewestFirst, 10, &window).unwrap();
+                    let newest = journal.select(200..1400, ReadOrder::NewestFirst, 10, &window).unwrap();
                     let within = fitting.iter().rev().filter(|dated| (200..1400).contains(&dated.record.seq)).take(10);
                     assert_eq!(newest.iter().collect::<Vec<_>>(), within.copied().collect::<Vec<_>>(), "{window:?}");
                 }
@@ -179,10 +179,10 @@ mod tests {
         };
         journal.append(&event, &stamp(5, 5, false)).unwrap();
         let today = Window { since: Some(at(MORNING)), ..Window::default() };
-        assert!(journal.select(.., Order::OldestFirst, 10, &today).unwrap().is_empty());
+        assert!(journal.select(.., ReadOrder::OldestFirst, 10, &today).unwrap().is_empty());
         journal.append(&event, &stamp(60, MORNING + 60, true)).unwrap();
-        let found = journal.select(.., Order::OldestFirst, 10, &today).unwrap();
+        let found = journal.select(.., ReadOrder::OldestFirst, 10, &today).unwrap();
         assert_eq!(found.iter().map(|dated| dated.at).collect::<Vec<_>>(), [at(MORNING + 5), at(MORNING + 60)]);
-        assert_eq!(journal.look_up_dated("1").unwrap().unwrap().at, at(MORNING + 5));
+        assert_eq!(journal.dated_by_number_or_id("1").unwrap().unwrap().at, at(MORNING + 5));
     }
 }

@@ -3,11 +3,8 @@
 use super::journal::{Journal, number, unreadable};
 use super::record::{open_header, open_some};
 use super::{Broken, Record};
-use crate::domain::{Event, SeqRanges, StoreEvent};
+use crate::domain::{Claim, Event, SeqRanges, StoreEvent};
 use crate::store::Entry;
-
-/// The kinds that say something about other records.
-const CLAIMS: [&str; 3] = ["pruned", "journal_back", "erased"];
 
 /// What was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +44,7 @@ impl Journal {
             }
             let content = self.contents.get(&key).map_err(unreadable(expected))?;
             let content = content.ok_or_else(|| broken("its content is missing"))?;
-            let record = open_some(&header, &content, &CLAIMS).map_err(broken)?;
+            let record = open_some(&header, &content, &StoreEvent::CLAIMS).map_err(broken)?;
             if record.seq != expected {
                 return Err(broken("it carries another record's number"));
             }
@@ -59,10 +56,10 @@ impl Journal {
             }
             previous = Some(record.hash);
             claims.add(&record);
-            found.records += 1;
-            expected += 1;
+            found.records = found.records.saturating_add(1);
+            expected = expected.saturating_add(1);
         }
-        if last > 0 && expected != last + 1 {
+        if last > 0 && expected != last.saturating_add(1) {
             return Err(Broken { seq: expected, why: "it is missing".to_owned() });
         }
         found.erased = claims.erased.len() as u64;
@@ -77,11 +74,11 @@ impl Journal {
             found.pruned_through = self.expect_pruned(first, &claims)?;
         }
         for (tree, what) in [(&self.contents, "there is content"), (&self.ids, "there are ids")] {
-            let mut count = 0;
+            let mut count = 0u64;
             for entry in tree.iter() {
                 let (key, value) = entry.map_err(unreadable(last))?;
                 let seq = number(if key.len() == 8 { &key } else { &value })?;
-                count += u64::from(seq <= last);
+                count = count.saturating_add(u64::from(seq <= last));
             }
             if count != found.records {
                 return Err(Broken { seq: last, why: format!("{what} that no record up to it owns") });
@@ -92,11 +89,11 @@ impl Journal {
 
     /// The records below `first` were deleted in order: the number up to which.
     fn expect_pruned(&self, first: u64, claims: &Claims) -> Result<u64, Broken> {
+        let before = first.saturating_sub(1);
         let missing =
-            || Broken { seq: first - 1, why: "it is missing, and no record says that it was deleted".to_owned() };
-        let &(through, hash) =
-            claims.pruned.as_ref().filter(|(through, _)| *through >= first - 1).ok_or_else(missing)?;
-        let after = through + 1;
+            || Broken { seq: before, why: "it is missing, and no record says that it was deleted".to_owned() };
+        let &(through, hash) = claims.pruned.as_ref().filter(|(through, _)| *through >= before).ok_or_else(missing)?;
+        let after = through.saturating_add(1);
         let header = self.records.get(after.to_be_bytes()).map_err(unreadable(after))?;
         let header = header.ok_or_else(|| Broken { seq: after, why: "it is missing".to_owned() })?;
         let (record, _) = open_header(&header).map_err(|why| Broken { seq: after, why: why.to_owned() })?;
@@ -126,19 +123,17 @@ impl Claims {
         if record.erased {
             self.erased.push(record.seq);
         }
-        let Some(Event::Store(event)) = record.content.event() else { return };
         // Only a content that still has its hash is a witness.
-        match event {
-            StoreEvent::Pruned { through, hash, .. } if !record.erased && *through < record.seq => {
-                self.pruned = Some((*through, *hash));
+        let witness = !record.erased;
+        match record.content.event().and_then(Event::claim) {
+            Some(Claim::Deleted { through, hash }) if witness && through < record.seq => {
+                self.pruned = Some((through, *hash));
             }
-            StoreEvent::JournalBack { lost, .. } => {
-                self.gaps = (self.gaps.0 + u64::from(*lost > 0), self.gaps.1.saturating_add(*lost));
+            Some(Claim::Lost(lost)) => {
+                self.gaps = (self.gaps.0.saturating_add(u64::from(lost > 0)), self.gaps.1.saturating_add(lost));
             }
-            StoreEvent::Erased { records, .. } if !record.erased => {
-                self.erasures.push((record.seq, records.clone()));
-            }
-            _ => {}
+            Some(Claim::Erased(records)) if witness => self.erasures.push((record.seq, records.clone())),
+            Some(Claim::Deleted { .. } | Claim::Erased(_)) | None => {}
         }
     }
 

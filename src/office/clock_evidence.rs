@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, Evidence, SystemClock, Watch};
 use crate::domain::{Stamp, TimeQuality};
-use crate::ledger::{Journal, LedgerError, Order, Record};
+use crate::ledger::{Journal, LedgerError, ReadOrder, Record};
 use crate::office::saved::SavedState;
 use crate::store::Store;
 
@@ -26,7 +26,7 @@ pub fn clock_evidence(saved: &SavedState, journal: &Journal) -> Result<Evidence,
     let mut stamps = Vec::new();
     let mut before = u64::MAX;
     'pages: while stamps.len() < RECORDS {
-        let page = journal.list(..before, Order::NewestFirst, PAGE)?;
+        let page = journal.list(..before, ReadOrder::NewestFirst, PAGE)?;
         let Some(oldest) = page.last() else { break };
         before = oldest.seq;
         for record in &page {

@@ -12,7 +12,7 @@ use crate::access::NearEnough;
 use crate::clock::SystemClock;
 use crate::domain::{Distance, Embedding, Event, ModelId, PeopleEvent, PersonId, Personal, Quality};
 use crate::gallery::{Gallery, NewPerson, Template};
-use crate::ledger::{Journal, Order};
+use crate::ledger::{Journal, ReadOrder};
 use crate::seal::Ring;
 use crate::store::Store;
 
@@ -67,7 +67,7 @@ type Known = BTreeMap<u32, (String, bool, String, bool)>;
 
 fn by_the_records(store: &Store) -> Known {
     let mut known = Known::new();
-    for record in Journal::open(store).unwrap().list(.., Order::OldestFirst, usize::MAX).unwrap() {
+    for record in Journal::open(store).unwrap().list(.., ReadOrder::OldestFirst, usize::MAX).unwrap() {
         let Some(Event::People(event)) = record.content.event() else { panic!("{}", record.kind) };
         let person = event.person().and_then(Personal::known).unwrap();
         let (id, name) = (person.id.0, person.name.clone().unwrap());

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use super::disk_space::DiskSpace;
 use crate::clock::Clock;
-use crate::domain::{Actor, DoorEvent, Event, GapDetails, Moment, PersonId, StoreEvent};
+use crate::domain::{Actor, Event, GapDetails, Moment, PersonId, StoreEvent};
 use crate::ledger::{Gap, GapMarks, Journal, Keep, LedgerError, Record};
 use crate::store::{Change, Store, StoreError};
 
@@ -131,7 +131,7 @@ impl Recorder {
 
     /// Counts and marks an event that could not be written. `lost` is `None` if the event then did not happen.
     fn failed(&self, error: &LedgerError, lost: Option<&Event>) {
-        let unlocked = matches!(lost, Some(Event::Door(DoorEvent::Unlocked { .. })));
+        let unlocked = lost.and_then(Event::unlocking).is_some();
         self.count(&error.to_string(), lost.is_some(), unlocked);
         if lost.is_some() {
             self.mark();

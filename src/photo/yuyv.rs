@@ -51,7 +51,7 @@ pub fn yuyv_to_rgb(bytes: &[u8], width: u32, height: u32, mut buffer: Vec<u8>) -
 
 /// Converts [`PAIRS`] pairs of pixels in 16-bit arithmetic, plane by plane. The compiler vectorises loops of this shape.
 #[inline(always)]
-#[allow(clippy::indexing_slicing, reason = "all indices are bounded by the lengths of the arrays")]
+#[expect(clippy::indexing_slicing, reason = "all indices are bounded by the lengths of the arrays")]
 fn block(yuyv: &[u8; 4 * PAIRS]) -> [u8; 6 * PAIRS] {
     let mut samples = [[0i16; PAIRS]; 4];
     for (pair, bytes) in yuyv.as_chunks::<4>().0.iter().enumerate() {

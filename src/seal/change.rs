@@ -8,10 +8,10 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
-use super::error::{KeyId, SealError};
 use super::file;
 use super::key::{StoreKey, sync_parent_dir};
 use super::ring::Ring;
+use super::{KeyId, SealError};
 
 /// Generates a new key, wraps `ring` with it, and replaces the key file at `path`. Returns the new key's id and the number of sub-keys.
 pub fn change_key_file(ring: &Ring, path: &Path) -> Result<(KeyId, usize), SealError> {

@@ -5,7 +5,7 @@ use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use super::error::SealError;
+use super::SealError;
 
 /// Length of a key in bytes.
 pub(super) const KEY: usize = 32;

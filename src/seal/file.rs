@@ -22,8 +22,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::cipher::{KEY, OVERHEAD};
-use super::error::{KeyId, SealError};
 use super::key::{StoreKey, sync_parent_dir};
+use super::{KeyId, SealError};
 
 /// The key ring's file name in the store's directory.
 pub(super) const RING: &str = "keyring";
@@ -75,7 +75,7 @@ pub(super) fn read(dir: &Path, key: Option<&StoreKey>) -> Found {
         Default::default();
     for name in [RING, RING_COPY] {
         match bytes(&dir.join(name)) {
-            Ok(None) => missing += 1,
+            Ok(None) => missing = missing.saturating_add(1),
             Ok(Some(bytes)) => match (parse(&bytes), key) {
                 (None, _) => whys.push("it is truncated or not a key ring".to_owned()),
                 (Some(ring), Some(key)) if ring.key == key.id() => match is_whole(&bytes, key) {
@@ -176,8 +176,9 @@ fn in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     let before = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     file.write_all_at(bytes, 0)?;
-    if before > bytes.len() {
-        file.write_all_at(&vec![0; before - bytes.len()], bytes.len() as u64)?;
+    let beyond = before.saturating_sub(bytes.len());
+    if beyond > 0 {
+        file.write_all_at(&vec![0; beyond], bytes.len() as u64)?;
         file.sync_data()?;
         file.set_len(bytes.len() as u64)?;
     }

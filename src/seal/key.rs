@@ -9,7 +9,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::cipher::{KEY, Key, random};
-use super::error::{KeyId, SealError};
+use super::{KeyId, SealError};
 
 /// At most this many bytes are read from a key file.
 const LONGEST_FILE: u64 = 1024;

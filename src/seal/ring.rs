@@ -10,9 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
 use super::cipher::{self, KEY, Key};
-use super::error::{KeyId, SealError};
 use super::file::{self, Found, RING, SubKeyId, WRAPPED, Written};
 use super::key::StoreKey;
+use super::{KeyId, SealError};
 
 /// Whether the ring can seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,7 +161,11 @@ impl Ring {
             }
             Inner::Locked(error) => Err(error.clone()),
             Inner::Open { key, ring } => {
-                let mut next = Written { key: new.id(), generation: ring.generation + 1, entries: Default::default() };
+                let mut next = Written {
+                    key: new.id(),
+                    generation: ring.generation.saturating_add(1),
+                    entries: Default::default(),
+                };
                 for (id, wrapped) in &ring.entries {
                     next.entries.insert(*id, wrap(&new, *id, &unwrap(key, *id, wrapped)?)?);
                 }
@@ -174,7 +178,7 @@ impl Ring {
     }
 
     fn write(&self, key: &StoreKey, ring: &mut Written, next: Written) -> Result<(), SealError> {
-        let next = Written { generation: ring.generation + 1, ..next };
+        let next = Written { generation: ring.generation.saturating_add(1), ..next };
         file::write(&self.dir, &next, key)?;
         *ring = next;
         Ok(())
@@ -203,10 +207,11 @@ pub fn load(dir: &Path, path: &Path, key: &StoreKey) -> Result<usize, SealError>
         Found::Nothing | Found::Damaged { .. } => Written { entries: Default::default(), ..saved.clone() },
         Found::OfAnotherKey(wanted) => return Err(SealError::WrongKey { wanted, given: key.id() }),
     };
-    let mut next = Written { generation: present.generation.max(saved.generation) + 1, ..present.clone() };
+    let mut next =
+        Written { generation: present.generation.max(saved.generation).saturating_add(1), ..present.clone() };
     next.entries.extend(saved.entries);
     file::write(dir, &next, key)?;
-    Ok(next.entries.len() - present.entries.len())
+    Ok(next.entries.len().saturating_sub(present.entries.len()))
 }
 
 impl fmt::Debug for Ring {

@@ -6,7 +6,7 @@ use super::{head, house};
 use crate::config::Config;
 use crate::domain::ModelId;
 use crate::office::switch::state::embedder_in_force;
-use crate::office::switch::{Catalogue, ModelCard, stored};
+use crate::office::switch::{Catalogue, CatalogueError, ModelCard, stored};
 use crate::store::Store;
 use crate::vision::manifest::{Manifest, Role};
 
@@ -41,7 +41,7 @@ pub fn with_embedder(config: &Config, name: &str) -> Config {
 pub struct Configured(pub Config);
 
 impl Catalogue for Configured {
-    fn card(&self, name: &str) -> Result<ModelCard, String> {
+    fn card(&self, name: &str) -> Result<ModelCard, CatalogueError> {
         let card = || -> Result<ModelCard> {
             let manifest = Manifest::load(&self.0.models.path)?;
             let model = manifest.model(name, Role::Embedder)?;
@@ -54,7 +54,7 @@ impl Catalogue for Configured {
             let near_enough = house::near_enough(&self.0, model, head.as_ref())?;
             Ok(ModelCard { name: model.name.clone(), model: model.id(), dimension: model.dimension(), near_enough })
         };
-        card().map_err(|error| format!("{error:#}"))
+        card().map_err(CatalogueError::Unusable)
     }
 
     fn name_of(&self, id: &ModelId) -> Option<String> {
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(catalogue.name_of(&ModelId::new("dlib-0")), None);
         let limit = |card: &ModelCard| card.near_enough.cut(crate::domain::GallerySize::ONE).distance;
         assert!(limit(&new) < limit(&old), "dlib's distances are smaller");
-        assert!(catalogue.card("nobody").unwrap_err().contains("there is no model `nobody`"));
+        assert!(catalogue.card("nobody").unwrap_err().to_string().contains("there is no model `nobody`"));
         assert!(catalogue.card("pnet").is_err(), "a detector is no embedder");
     }
 

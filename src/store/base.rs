@@ -75,7 +75,7 @@ impl<'a> Base<'a> {
             let (part, _) = bytes.split_at_mut(wanted);
             source.read_exact(part).map_err(|error| explain(self.path, error))?;
             self.write(part)?;
-            left -= part.len() as u64;
+            left = left.saturating_sub(part.len() as u64);
         }
         Ok(())
     }
@@ -113,7 +113,7 @@ impl<'a> Base<'a> {
         if let Some(out) = &mut self.out {
             out.write_all(bytes).map_err(|error| explain(self.path, error))?;
         }
-        self.unsynced += bytes.len();
+        self.unsynced = self.unsynced.saturating_add(bytes.len());
         if self.unsynced >= SYNC_BYTES { self.sync() } else { Ok(()) }
     }
 }

@@ -91,14 +91,15 @@ impl SecondCopy {
 
     /// Appends the next commit and syncs it. After an error the file is truncated to its old length.
     pub fn append(&mut self, payload: &[u8]) -> io::Result<()> {
-        let bytes = frame(Kind::Commit, self.number + 1, payload);
+        let number = self.number.checked_add(1).ok_or_else(|| io::Error::other("no number is left for a commit"))?;
+        let bytes = frame(Kind::Commit, number, payload);
         let written = self.file.write_all_at(&bytes, self.end).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             self.cut(self.end)?;
             return Err(error);
         }
-        self.end += bytes.len() as u64;
-        self.number += 1;
+        self.end = self.end.saturating_add(bytes.len() as u64);
+        self.number = number;
         Ok(())
     }
 
@@ -106,7 +107,7 @@ impl SecondCopy {
     pub fn take_back(&mut self, start: u64) -> io::Result<()> {
         self.cut(start)?;
         self.end = start;
-        self.number -= 1;
+        self.number = self.number.saturating_sub(1);
         Ok(())
     }
 
@@ -118,7 +119,7 @@ impl SecondCopy {
 
 /// The bytes of a frame.
 pub(super) fn frame(kind: Kind, number: u64, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + payload.len());
+    let mut bytes = Vec::with_capacity(payload.len().saturating_add(HEADER));
     bytes.extend((payload.len() as u32).to_le_bytes());
     bytes.push(kind as u8);
     bytes.extend(number.to_le_bytes());
@@ -243,13 +244,13 @@ pub(super) fn scan_from<E: From<io::Error>>(
                 found.base = Some(number);
                 found.number = number;
             }
-            (2, Some(_)) if number == found.number + 1 => {
+            (2, Some(_)) if Some(number) == found.number.checked_add(1) => {
                 each(number, false, &payload)?;
                 found.number = number;
             }
             _ => return Ok(found),
         }
-        found.end += (HEADER + payload.len()) as u64;
+        found.end = found.end.saturating_add(HEADER as u64).saturating_add(payload.len() as u64);
     }
 }
 
@@ -271,7 +272,7 @@ pub(super) struct ReadAt<'a> {
 impl Read for ReadAt<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read_at(bytes, self.place)?;
-        self.place += count as u64;
+        self.place = self.place.saturating_add(count as u64);
         Ok(count)
     }
 }

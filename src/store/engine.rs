@@ -53,12 +53,12 @@ impl Engine {
     pub fn open(dir: &Path) -> Result<Engine, StoreError> {
         let config =
             sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace).flush_every_ms(None);
-        let until = Instant::now() + LOCK_PATIENCE;
+        let began = Instant::now();
         let db = loop {
             match caught(|| Ok(config.open()))? {
                 Ok(db) => break db,
                 Err(sled::Error::Io(error)) => match unopened(dir, error) {
-                    StoreError::Busy { .. } if Instant::now() < until => std::thread::sleep(LOCK_PAUSE),
+                    StoreError::Busy { .. } if began.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_PAUSE),
                     other => return Err(other),
                 },
                 Err(other) => return Err(StoreError::BadPage { why: reason(other) }),
@@ -122,7 +122,7 @@ impl Engine {
     pub fn read_through(&self) -> Result<DataSize, StoreError> {
         let mut held = DataSize::default();
         self.each::<StoreError>(|_, key, value| {
-            held.bytes += (key.len() + value.len()) as u64;
+            held.bytes = held.bytes.saturating_add(key.len() as u64).saturating_add(value.len() as u64);
             Ok(())
         })?;
         Ok(held)
@@ -240,7 +240,7 @@ impl<'a> BulkLoad<'a> {
             Some(value) => self.batch.insert(key, value),
             None => self.batch.remove(key),
         }
-        self.waiting += 1;
+        self.waiting = self.waiting.saturating_add(1);
         Ok(())
     }
 

@@ -20,6 +20,8 @@
 //! The copy comes first because an append can be undone: a frame that was not written completely, or that the database refused, is
 //! truncated. A sled transaction cannot be undone, and readers would have seen changes that were not yet durable.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod backup;
 mod base;
 mod copy;
@@ -138,7 +140,7 @@ impl Store {
         }
         let lock = lock(dir)?;
         let Opened { engine, held, copy, repairs } = recover::open(dir)?;
-        let long = copy.end() > LONG_COPY_BYTES.max(2 * held.bytes);
+        let long = copy.end() > LONG_COPY_BYTES.max(held.bytes.saturating_mul(2));
         let written = CommitFiles { copy, answered: open_answered(dir)? };
         let shared = Shared {
             dir: dir.to_owned(),
@@ -232,7 +234,7 @@ impl Store {
         at.follow(&mut base, &writer.state.mark(&shared.dir)?)?;
         let new = recover::replace(&shared.dir, &path, base.end(at.number)?, at.number)?;
         let old = std::mem::replace(&mut writer.state.written()?.copy, new);
-        writer.state.generation += 1;
+        writer.state.generation = writer.state.generation.wrapping_add(1);
         let synced = sync_dir(&shared.dir);
         drop(writer);
         // Closing a long unlinked file takes time, so it happens outside the lock.
@@ -277,7 +279,7 @@ impl Store {
         base.all_of(at.number, |show| self.shared.show_all(show))?;
         for _ in 0..CATCHING_UP {
             let now = self.mark()?;
-            if now.end - at.end.min(now.end) < SHORT_TAIL_BYTES {
+            if now.end.saturating_sub(at.end) < SHORT_TAIL_BYTES {
                 break;
             }
             at.follow(&mut base, &now)?;
@@ -315,7 +317,7 @@ impl WriteState {
 
     /// Notes a failed attempt to reopen, started at `began`. A slow attempt delays the next one, because writers wait for it.
     fn failed(&mut self, began: Instant) {
-        self.retry_at = Some(Instant::now() + REOPEN_PAUSE.max(2 * began.elapsed()));
+        self.retry_at = Instant::now().checked_add(REOPEN_PAUSE.max(began.elapsed().saturating_mul(2)));
     }
 
     fn written(&mut self) -> Result<&mut CommitFiles, StoreError> {
@@ -426,7 +428,7 @@ impl Writer<'_> {
         };
         *engine = Some(opened.engine);
         self.state.written()?.copy = opened.copy;
-        self.state.generation += 1;
+        self.state.generation = self.state.generation.wrapping_add(1);
         self.state.retry_at = None;
         let what = format!("the database failed ({why}) and was reopened");
         tracing::warn!("{what}");
@@ -455,11 +457,11 @@ fn expect_room(dir: &Path, spare_bytes: u64, bytes: u64) -> Result<(), StoreErro
 fn lock(dir: &Path) -> Result<File, StoreError> {
     let at_dir = |error| explain(dir, error);
     let file = File::options().write(true).create(true).truncate(false).open(dir.join("lock")).map_err(at_dir)?;
-    let until = Instant::now() + BUSY_PATIENCE;
+    let began = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(BUSY_PAUSE),
+            Err(TryLockError::WouldBlock) if began.elapsed() < BUSY_PATIENCE => std::thread::sleep(BUSY_PAUSE),
             Err(TryLockError::WouldBlock) => return Err(StoreError::Busy { dir: dir.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(at_dir(error)),
         }

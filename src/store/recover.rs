@@ -170,7 +170,7 @@ impl Recovery<'_> {
             (Database::Missing, Some(_)) => return Err(self.damaged("the database is missing".to_owned())),
         };
         if readable.number < answered {
-            let lost = answered - readable.number;
+            let lost = answered.saturating_sub(readable.number);
             let what = format!("the last {lost} commits are gone from the database and from its second copy");
             self.repairs.push(Repair { what, lost });
         }
@@ -199,12 +199,12 @@ impl Recovery<'_> {
             let aside = self.set_aside(COPY)?;
             self.repaired(format!(
                 "the second copy of the database ended {} commits early; it was rewritten, and the damaged one was kept as {aside}",
-                readable.number - scan.number
+                readable.number.saturating_sub(scan.number)
             ));
             let copy = self.rewrite_copy(&readable.engine, readable.number)?;
             return Ok((readable, copy));
         }
-        let behind = scan.number - readable.number;
+        let behind = scan.number.saturating_sub(readable.number);
         // Being killed between the two writes leaves one commit in the copy only.
         if behind > 1 {
             self.repaired(format!(
@@ -329,7 +329,7 @@ impl Recovery<'_> {
             .collect();
         // The names sort by time.
         asides.sort();
-        let too_many = (asides.len() + 1).saturating_sub(ASIDES);
+        let too_many = asides.len().saturating_add(1).saturating_sub(ASIDES);
         asides.iter().take(too_many).try_for_each(|path| remove(path))?;
         let stamp = Timestamp::now().strftime("%Y%m%dT%H%M%S%6f").to_string();
         let aside = format!("{ASIDE}{stamp}-{name}");

@@ -148,7 +148,7 @@ impl Writer<'_> {
         *shared.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
         *standby = None;
         self.state.written = Some(CommitFiles { copy, answered });
-        self.state.generation += 1;
+        self.state.generation = self.state.generation.wrapping_add(1);
         self.state.retry_at = None;
         let what =
             "the store could not be opened at the start; its second copy served from memory until it could".to_owned();

@@ -80,7 +80,7 @@ pub struct Change {
 impl Change {
     /// The number of key and value bytes it writes.
     pub fn size(&self) -> usize {
-        self.key.len() + self.value.as_ref().map_or(0, Vec::len)
+        self.key.len().saturating_add(self.value.as_ref().map_or(0, Vec::len))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Training data: aligned faces, one folder per person as `usher align` writes them, decoded and resized to the network's input. Unusable files are
 //! skipped, with the reason.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "indices of pictures and people are those of this data set, and `window` cuts within the kept size"
 )]

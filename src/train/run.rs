@@ -11,7 +11,7 @@ use super::mining::{Distances, Mining, Triplet, TripletStats, select};
 use super::network::pass::{Gradients, Pass, Purpose, is_kernel, is_trained, values};
 use super::network::{Network, NetworkError};
 use super::optimiser::{Descent, Optimiser, clip};
-use super::random::rng_for;
+use super::rng_for;
 use super::sampler::{self, Batch};
 use super::schedule::Schedule;
 use super::weights::Weights;

@@ -2,7 +2,7 @@
 //! one.
 
 use super::data::Faces;
-use super::random::rng_for;
+use super::rng_for;
 
 /// The composition of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

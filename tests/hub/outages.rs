@@ -146,7 +146,7 @@ async fn two_devices_with_one_client_id_are_reported() {
         };
         let houses = [twin("one"), twin("two")];
         let named = format!("client id {client_id}");
-        eventually("the log's word", || log.count("short connection in a row", &named) > 0).await;
+        eventually("the log's word", || log.count("short connections in a row", &named) > 0).await;
         assert!(houses.iter().all(|house| house.hub.refusals().is_empty()), "no message is to blame");
     }
 }

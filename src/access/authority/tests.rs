@@ -84,7 +84,8 @@ fn ask_as(
 ) -> Judgement {
     let first = authority.waits(door).and_then(|first| enrolled?(first));
     let (shown, first) = (Some(shown), first.as_ref());
-    authority.judge(&Asked { door, direction, holder, shown, first, mode, other_open: None, interlocked: false }, now)
+    authority
+        .judge(&PassRequest { door, direction, holder, shown, first, mode, other_open: None, interlocked: false }, now)
 }
 
 /// A Wednesday morning at ten.
@@ -337,7 +338,7 @@ fn a_request_without_a_face_makes_nobody_a_first_or_second() {
     let mut authority = house(rules, Passback::Off);
     let (ada, bob, start) = (holder(1, &[]), holder(2, &[]), now(WEDNESDAY));
     let without = |authority: &mut Authority, holder: &Holder, first: Option<&Holder>| {
-        let asked = Asked {
+        let request = PassRequest {
             door: FRONT,
             direction: None,
             holder,
@@ -347,7 +348,7 @@ fn a_request_without_a_face_makes_nobody_a_first_or_second() {
             other_open: None,
             interlocked: false,
         };
-        authority.judge(&asked, start).refused
+        authority.judge(&request, start).refused
     };
     assert_eq!(without(&mut authority, &ada, None), Some(Reason::SecondPerson));
     assert_eq!(authority.waits(FRONT), None);
@@ -419,7 +420,7 @@ fn the_first_failed_gate_gives_the_reason_and_all_are_listed() {
     authority.rules.backoff.after = 3;
     let ada = holder(1, &["staff"]);
     let mode = Mode::Normal;
-    let asked = Asked {
+    let request = PassRequest {
         door: FRONT,
         direction: Some(Direction::In),
         holder: &ada,
@@ -429,7 +430,7 @@ fn the_first_failed_gate_gives_the_reason_and_all_are_listed() {
         other_open: Some("back"),
         interlocked: true,
     };
-    let judgement = authority.judge(&asked, now(SUNDAY));
+    let judgement = authority.judge(&request, now(SUNDAY));
     let gates: Vec<_> = judgement.gates.iter().map(|gate| (&*gate.name, gate.passed)).collect();
     let expected = [
         ("mode", true),

@@ -12,10 +12,10 @@ use crate::api::extract::{JsonBody, Operator, PathOf, QueryOf, blocking};
 use crate::api::journal::{
     AmendRequest, EraseRequest, Erased, HeadRequest, Record, RecordPath, RecordQuery, Verification,
 };
+use crate::api::limit;
 use crate::api::state::ApiState;
-use crate::api::time::limit;
 use crate::domain::PersonId;
-use crate::ledger::{Dated, Order};
+use crate::ledger::{Dated, ReadOrder};
 
 /// Records of one answer.
 const USUAL_LIMIT: usize = 100;
@@ -58,9 +58,9 @@ async fn list(
         let limit = query.limit.unwrap_or(USUAL_LIMIT).min(LARGEST_LIMIT);
         let (journal, window) = (state.recorder.journal(), query.window()?);
         let records: Vec<Dated> = match (query.after, query.before) {
-            (Some(after), _) => journal.select(after.saturating_add(1).., Order::OldestFirst, limit, &window)?,
-            (None, Some(before)) => journal.select(..before, Order::NewestFirst, limit, &window)?,
-            (None, None) => journal.select(.., Order::NewestFirst, limit, &window)?,
+            (Some(after), _) => journal.select(after.saturating_add(1).., ReadOrder::OldestFirst, limit, &window)?,
+            (None, Some(before)) => journal.select(..before, ReadOrder::NewestFirst, limit, &window)?,
+            (None, None) => journal.select(.., ReadOrder::NewestFirst, limit, &window)?,
         };
         Ok(Json(records.into_iter().map(Record).collect()))
     })
@@ -71,7 +71,7 @@ async fn one(
     State(state): State<Arc<ApiState>>,
     PathOf(RecordPath { which }): PathOf<RecordPath>,
 ) -> Result<Json<Record>, ApiError> {
-    blocking(move || match state.recorder.journal().look_up_dated(&which)? {
+    blocking(move || match state.recorder.journal().dated_by_number_or_id(&which)? {
         Some(record) => Ok(Json(Record(record))),
         None => Err(ApiError::NoRecord { which }),
     })

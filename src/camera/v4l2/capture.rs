@@ -78,12 +78,13 @@ impl Capture {
                 return Some(self.lost(failure));
             }
         }
-        let mut seq = 0;
+        let mut seq = 0u64;
         loop {
             let captured = match self.read_buffer(&mut stream, &mut inspector, &mut memory) {
                 Ok(Ok(captured_at)) => {
-                    seq += 1;
-                    Captured::Frame(Raw { seq: seq - 1, captured_at, bytes: std::mem::take(&mut memory) })
+                    let this = seq;
+                    seq = seq.wrapping_add(1);
+                    Captured::Frame(Raw { seq: this, captured_at, bytes: std::mem::take(&mut memory) })
                 }
                 Ok(Err(fault)) => Captured::Bad(fault),
                 Err(failure) => return Some(self.lost(failure)),
@@ -104,7 +105,7 @@ impl Capture {
         inspector: &mut Inspector,
         memory: &mut Vec<u8>,
     ) -> Result<Result<Moment, Fault>, Failure> {
-        let mut restarts = 0;
+        let mut restarts = 0u32;
         loop {
             if stream.is_idle() {
                 inspector.start(clock::monotonic());
@@ -128,7 +129,7 @@ impl Capture {
             // A signal interrupted the wait, or there was no buffer after all. The stream must be restarted, because it does not know which
             // of its buffers are still queued.
             let interrupted = matches!(failure.errno, Some(libc::EINTR | libc::EAGAIN));
-            restarts += 1;
+            restarts = restarts.saturating_add(1);
             if !interrupted || restarts > MOST_RESTARTS || stream.restart().is_err() {
                 return Err(failure);
             }

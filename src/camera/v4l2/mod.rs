@@ -8,6 +8,8 @@
 //! - `device`: devices by name; `negotiate`: choosing a format
 //! - `capture`: the thread that reads; `stream`: the driver's buffers; `buffer`: whether a buffer holds a current picture
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod buffer;
 mod capture;
 mod device;

@@ -143,7 +143,7 @@ fn candidates(wanted: &V4l2Settings) -> &'static [FrameFormat] {
     match wanted.format {
         PixelFormat::Yuyv => &[FrameFormat::YUYV],
         PixelFormat::Mjpeg => &[FrameFormat::MJPEG],
-        PixelFormat::Auto if u64::from(wanted.width) * u64::from(wanted.height) <= 640 * 480 => {
+        PixelFormat::Auto if u64::from(wanted.width).saturating_mul(u64::from(wanted.height)) <= 640 * 480 => {
             &[FrameFormat::YUYV, FrameFormat::MJPEG]
         }
         PixelFormat::Auto => &[FrameFormat::MJPEG, FrameFormat::YUYV],

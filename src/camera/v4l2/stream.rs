@@ -178,7 +178,7 @@ fn check(format: &Format, mode: &Mode) -> Result<(), Unfit> {
         let reason = format!("it was set to {mode} but then reports {found}; does another program use it?");
         return Err(Unfit::Failure(Failure { errno: None, reason }));
     }
-    let expected = mode.width * 2;
+    let expected = mode.width.saturating_mul(2);
     match format.stride {
         // The driver does not report it.
         0 => Ok(()),
@@ -192,7 +192,7 @@ impl Mode {
     pub(super) fn requirement(&self) -> Requirement {
         match self.mjpeg {
             true => Requirement::Jpeg,
-            false => Requirement::Bytes(self.width as usize * self.height as usize * 2),
+            false => Requirement::Bytes((self.width as usize).saturating_mul(self.height as usize).saturating_mul(2)),
         }
     }
 }
@@ -208,7 +208,7 @@ fn described<'a>(memory: &'a [u8], said: &Metadata) -> Buffer<'a> {
     let monotonic = said.flags & Flags::TIMESTAMP_MASK == Flags::TIMESTAMP_MONOTONIC;
     let seconds = u64::try_from(said.timestamp.sec).ok();
     let micros = u64::try_from(said.timestamp.usec).ok().filter(|micros| *micros < 1_000_000);
-    let taken = seconds.zip(micros).map(|(s, us)| Duration::from_secs(s) + Duration::from_micros(us));
+    let taken = seconds.zip(micros).and_then(|(s, us)| Duration::from_secs(s).checked_add(Duration::from_micros(us)));
     Buffer {
         memory,
         used: said.bytesused,

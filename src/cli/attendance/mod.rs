@@ -259,9 +259,9 @@ fn records_of(client: &Client, rules: &Rules, from: Date, to: Option<Date>) -> R
     let begin = midnight(from.checked_sub(2.days()).unwrap_or(Date::MIN)).unwrap_or(Timestamp::MIN);
     let begin = begin.checked_sub(rules.longest_stint).unwrap_or(Timestamp::MIN);
     let end = to.and_then(|to| midnight(to.checked_add(3.days()).ok()?).ok()?.checked_add(rules.longest_stint).ok());
-    let [granted, passed, about_people @ ..] = attendance::KINDS.map(str::to_owned);
-    let seen = Window { since: wall(begin), until: end.and_then(wall), kinds: vec![granted, passed] };
-    let corrections = Window { kinds: about_people.to_vec(), ..Window::default() };
+    let owned = |kinds: &[&str]| kinds.iter().map(|&kind| kind.to_owned()).collect();
+    let seen = Window { since: wall(begin), until: end.and_then(wall), kinds: owned(&attendance::PASSAGES) };
+    let corrections = Window { kinds: owned(&attendance::CORRECTIONS), ..Window::default() };
     let mut found = Vec::new();
     for window in [seen, corrections] {
         client.each(&window, |record| {
@@ -313,7 +313,7 @@ impl From<Person> for Whom {
 /// Somebody who is enrolled, else somebody who was removed, as the record of the removal shows them: a leaver's last day may need a
 /// correction.
 fn whom(client: &Client, wanted: &str) -> Result<Whom> {
-    let error = match client.person(wanted) {
+    let error = match whom::enrolled_person(client, wanted) {
         Ok(person) => return Ok(person.into()),
         Err(error) => error,
     };

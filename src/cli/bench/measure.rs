@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
+use thiserror::Error;
 
 use crate::access::{Judgement, Referee};
 use crate::board::{Identity, held_back, soc_temperature_c};
@@ -16,11 +17,11 @@ use crate::gallery::{Index, strangers};
 use crate::lab::stopwatch::Times;
 use crate::photo::JpegDecoder;
 use crate::setup;
-use crate::vision::Vision;
 use crate::vision::manifest::{Manifest, Model};
 use crate::vision::pipeline::TimedNetwork;
 use crate::vision::runtime::{Accelerator, Runtime};
 use crate::vision::tracker::Tracker;
+use crate::vision::{Vision, VisionError};
 
 /// The number of people in the gallery that whole frames are compared with.
 const PEOPLE: u32 = 1_000;
@@ -66,7 +67,18 @@ pub struct Results {
 pub struct ModelTimes {
     pub model: String,
     pub on: String,
-    pub times: Result<Times, String>,
+    pub times: Result<Times, NotMeasured>,
+}
+
+/// Why a network was not measured on an accelerator.
+#[derive(Debug, Error)]
+pub enum NotMeasured {
+    /// It would run on the CPU instead.
+    #[error("{0}")]
+    Elsewhere(String),
+    /// It does not run at all.
+    #[error(transparent)]
+    Failed(#[from] VisionError),
 }
 
 impl Benchmark<'_> {
@@ -135,13 +147,12 @@ impl Benchmark<'_> {
         model: &Model,
         on: &Accelerator,
         span: Duration,
-    ) -> Result<Times, String> {
+    ) -> Result<Times, NotMeasured> {
         let threads = self.config.runtime.threads as usize;
-        let mut network =
-            TimedNetwork::open(runtime, manifest, model, on, threads).map_err(|error| error.to_string())?;
+        let mut network = TimedNetwork::open(runtime, manifest, model, on, threads)?;
         match &network.placement().fallback {
-            Some(why) => Err(why.clone()),
-            None => Times::measure(span, || network.run()).map_err(|error| error.to_string()),
+            Some(why) => Err(NotMeasured::Elsewhere(why.clone())),
+            None => Ok(Times::measure(span, || network.run())?),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::measure::{ModelTimes, Results};
+use super::measure::{ModelTimes, NotMeasured, Results};
 use crate::lab::stopwatch::Times;
 
 /// A block of text that can be pasted into an issue.
@@ -68,8 +68,8 @@ pub fn text(found: &Results, out: &mut impl Write) -> Result<()> {
 }
 
 /// The accelerators on which no network runs, with the first reason. They get one line each.
-fn idle(models: &[ModelTimes]) -> Vec<(&str, &str)> {
-    let mut idle: Vec<(&str, &str)> = Vec::new();
+fn idle(models: &[ModelTimes]) -> Vec<(&str, &NotMeasured)> {
+    let mut idle: Vec<(&str, &NotMeasured)> = Vec::new();
     for run in models {
         let none = models.iter().all(|other| other.on != run.on || other.times.is_err());
         if let (true, Err(why)) = (none && idle.iter().all(|(on, _)| *on != run.on), &run.times) {
@@ -118,7 +118,7 @@ pub fn json(found: &Results, out: &mut impl Write) -> Result<()> {
     let identity = &found.identity;
     let models = found.models.iter().map(|run| match &run.times {
         Ok(times) => json!({ "model": run.model, "on": run.on, "ms": ms(times) }),
-        Err(why) => json!({ "model": run.model, "on": run.on, "not_measured": why }),
+        Err(why) => json!({ "model": run.model, "on": run.on, "not_measured": why.to_string() }),
     });
     let searches = found.searches.iter().map(|(templates, times)| json!({ "templates": templates, "ms": ms(times) }));
     let object = json!({

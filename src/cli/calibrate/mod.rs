@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use super::argument::rate;
 use super::context::Context;
 use super::evaluate::extraction::VisionOptions;
-use super::evaluate::report::rate;
 
 /// Measure the error rates of distances, on your own people and camera.
 ///

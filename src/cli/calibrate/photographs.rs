@@ -7,12 +7,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::super::context::Context;
 use super::super::evaluate::extraction::{LabelledFaces, photographs_of};
 use super::super::evaluate::report::write_plot;
-use super::super::progress::bar;
 use super::Calibrate;
 use crate::access::{Calibration, Cut, VISIT_PICTURES};
+use crate::cli::context::{Context, progress_bar};
 use crate::domain::GallerySize;
 use crate::lab::calibrate::{Comparisons, Pair, compare_all};
 use crate::lab::dataset::{self, LeftOut, Photograph};
@@ -48,7 +47,7 @@ pub fn run(command: &Calibrate, folder: &Path, context: &Context) -> Result<()> 
     let mut extractors = command.vision.extractors(Form::default(), context)?;
     let faces = LabelledFaces::extract(&photographs, left_out, &mut extractors)?;
 
-    let bar = bar(faces.people.len(), "people compared");
+    let bar = progress_bar(faces.people.len(), "people compared");
     let comparisons = compare_all(&faces.people, |done| bar.set_position(done as u64));
     bar.finish_and_clear();
     if comparisons.impostor.count() == 0 {

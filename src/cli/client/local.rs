@@ -1,6 +1,5 @@
 //! The API in this process, over the store that no daemon holds.
 
-use crate::domain::Actor;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -11,6 +10,7 @@ use crate::api::users::{own_uid, user_name};
 use crate::api::{self, ApiState, NoDaemon};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::domain::Actor;
 use crate::gallery::{Gallery, Visitors};
 use crate::lab::calibrate::Person;
 use crate::office::switch::Switch;

@@ -18,7 +18,6 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 use tokio::time::timeout_at;
 
-use super::whom;
 use crate::api::ApiError;
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::journal::HeadRequest;
@@ -101,11 +100,6 @@ impl Client {
     /// Everybody, by number.
     pub fn people(&self) -> Result<Vec<Person>> {
         self.get("/v1/people")
-    }
-
-    /// The person whom `wanted` names: a number (`#7`), an employee id, or a whole name.
-    pub fn person(&self, wanted: &str) -> Result<Person> {
-        whom::among_enrolled(&self.people()?, wanted)
     }
 
     /// Enrols a person; the templates have passed the gates. `labels` are their sources, for error messages.

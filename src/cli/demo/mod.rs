@@ -12,7 +12,6 @@ use clap::Args;
 
 use super::client::{Client, Page};
 use super::context;
-use super::log;
 use crate::config::Config;
 use crate::daemon::{self, Options};
 use crate::domain::Distance;
@@ -52,7 +51,7 @@ impl Demo {
         std::fs::write(&config_path, configuration(&folder, &models))?;
         let config =
             Config::load(&config_path, std::iter::empty()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
-        log::start(&config.log);
+        context::start_log(&config.log);
         let mut out = std::io::stdout().lock();
 
         let mut vision = open_vision(&mut out, &config)?;

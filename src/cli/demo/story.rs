@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::domain::{AccessEvent, Decided, DoorEvent, Event, Personal, Reason};
+use crate::domain::{Decided, Personal, Reason};
 use crate::ledger::Record;
 
 /// A stretch of the recording.
@@ -85,13 +85,12 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     /// `None` for a record that is no decision.
     fn of(record: &'a Record, records: &[Record]) -> Option<Shown<'a>> {
-        let Some(Event::Access(AccessEvent::Decided(decided))) = record.content.event() else { return None };
-        let opened = records.iter().find_map(|other| match other.content.event() {
-            Some(Event::Door(DoorEvent::Unlocked { record: by, capture_to_door, .. })) if *by == record.seq => {
-                Some(capture_to_door.unwrap_or_default())
-            }
-            _ => None,
-        });
+        let decided = record.content.event()?.decided()?;
+        let unlockings = records.iter().filter_map(|other| other.content.event()?.unlocking());
+        let opened = unlockings
+            .filter(|unlocking| unlocking.record == record.seq)
+            .map(|unlocking| unlocking.capture_to_door.unwrap_or_default())
+            .next();
         Some(Shown { decided, opened })
     }
 

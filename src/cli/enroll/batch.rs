@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::super::context::Eyes;
-use super::super::progress::bar;
 use super::{Client, Enroll, Report, photos};
+use crate::cli::context::{Eyes, progress_bar};
 use crate::gallery::NewPerson;
 use crate::lab::dataset::{self, LeftOut, Listing};
 use crate::names;
@@ -27,7 +26,7 @@ struct Line {
 /// Enrols one person for each folder in `folder`. A refusal does not stop the others.
 pub fn run(order: &Enroll, folder: &Path, client: &Client, eyes: &mut Eyes, gates: &Gates) -> Result<()> {
     let (people, left_out) = people(order.list.as_deref(), &order.groups, folder)?;
-    let bar = bar(people.len(), "people");
+    let bar = progress_bar(people.len(), "people");
     let mut out = std::io::stdout().lock();
     let (mut enrolled, mut templates, mut refused_people, mut refused_photos) = (0, 0, 0, left_out.len());
     for (folder, person) in people {

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::super::context::Context;
-use super::super::progress::bar;
+use crate::cli::context::{Context, progress_bar};
 use crate::lab::calibrate::Person;
 use crate::lab::dataset::{LeftOut, Photograph};
 use crate::lab::faces::{Extractor, FaceError, Form};
@@ -68,7 +67,7 @@ pub struct Extraction {
 
 /// Extracts the vector of each file. A picture without a vector is reported on standard error with the reason, and counts as one without a face.
 pub fn extract(files: &[PathBuf], extractors: &mut [Extractor]) -> Result<Extraction> {
-    let bar = bar(files.len(), "photographs");
+    let bar = progress_bar(files.len(), "photographs");
     let mut extraction = Extraction { faces: Vec::with_capacity(files.len()), failed: Vec::new() };
     let work = |extractor: &mut Extractor, file: &PathBuf| extractor.extract(file);
     walk(files, extractors, work, |file, found| {

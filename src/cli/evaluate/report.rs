@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::cli::argument::rate;
 use crate::lab::dataset::LeftOut;
 use crate::lab::plot;
 use crate::lab::roc::Figures;
@@ -37,14 +38,6 @@ pub struct PairOptions {
 pub enum MetricArg {
     Euclidean,
     Cosine,
-}
-
-/// A rate between 0 and 1, both excluded.
-pub fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate < 1.0 => Ok(rate),
-        _ => Err("give a rate above 0 and below 1, for example 0.001 or 1e-3".into()),
-    }
 }
 
 impl PairOptions {

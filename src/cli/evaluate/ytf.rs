@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::super::context::Context;
-use super::super::progress::bar;
 use super::extraction::{ExtractionOptions, NO_FACE, reason, report_left_out};
 use super::pairs::{failed_pairs, model_name};
 use super::report::{PairFigures, PairOptions};
+use crate::cli::context::{Context, progress_bar};
 use crate::lab::dataset::LeftOut;
 use crate::lab::faces::Extractor;
 use crate::lab::roc::by_label;
@@ -76,7 +75,7 @@ impl Ytf {
         let folds = by_label(&kept.iter().map(|(video, _)| video.split).collect::<Vec<_>>())?;
 
         let mut extractors = self.extraction.extractors(context)?;
-        let bar = bar(videos.len(), "videos");
+        let bar = progress_bar(videos.len(), "videos");
         let (mut faces, mut frames, mut failed) = (Vec::with_capacity(videos.len()), 0, Vec::new());
         let work = |extractor: &mut Extractor, video: &PathBuf| self.extract(extractor, video);
         walk(&videos, &mut extractors, work, |_, video| {

@@ -55,7 +55,7 @@ enum Action {
         #[command(flatten)]
         filter: Filter,
     },
-    /// Show one record whole; a decision with each of its gates
+    /// Show one record in full; a decision with each of its gates
     Show {
         /// The record's number, or its id or the beginning of it
         record: String,
@@ -101,9 +101,9 @@ enum Action {
     },
     /// Erase a person's name and number from the records
     ///
-    /// The records stay, and with them that a door opened; who it was cannot be told any more, here or in later backups. The chain stays
-    /// sound, and a record tells how many were changed, and by whom. Not to be undone. Backups made before still hold the name, and so may
-    /// the database's file until its place is used again. Remove the person first, or new records will name them.
+    /// The records stay and still show that a door opened, but no longer for whom, here and in later backups. The chain stays sound, and
+    /// a record says how many were changed, and by whom. This cannot be undone. Backups made before still hold the name, and so may the
+    /// database's file until its place is used again. Remove the person first, or new records will name them.
     Erase {
         /// Employee id or whole name, as now or as the records have it, or number as in `#7`
         ///

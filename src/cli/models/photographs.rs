@@ -8,9 +8,8 @@ use serde_json::json;
 
 use crate::api::people::Person;
 use crate::cli::client::Client;
-use crate::cli::context::Eyes;
+use crate::cli::context::{Eyes, progress_bar};
 use crate::cli::enroll::{batch, photos, templates};
-use crate::cli::progress::bar;
 use crate::cli::whom;
 use crate::gallery::NewPerson;
 use crate::lab::dataset::{self, LeftOut, Listing};
@@ -38,7 +37,7 @@ struct Outcome {
 pub fn run(from: &From<'_>, client: &Client, eyes: &mut Eyes, gates: &Gates, json: bool) -> Result<()> {
     let (folders, left_out) = batch::people(from.list, &[], from.folder)?;
     let enrolled = client.people()?;
-    let bar = bar(folders.len(), "people");
+    let bar = progress_bar(folders.len(), "people");
     let mut out = std::io::stdout().lock();
     let (mut moved, mut refused) = (0, 0);
     for (folder, wanted) in folders {

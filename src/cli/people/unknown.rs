@@ -7,8 +7,9 @@ use clap::Args;
 use serde_json::json;
 
 use crate::api::visitors::UnknownVisitors;
+use crate::cli::argument::distance;
 use crate::cli::client::Client;
-use crate::cli::cluster::{default_limit, distance};
+use crate::cli::cluster::default_limit;
 use crate::config::Config;
 use crate::domain::Distance;
 use crate::setup;

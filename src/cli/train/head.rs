@@ -13,12 +13,11 @@ use clap::Args;
 
 use self::report::Report;
 use super::super::client::{enrolled, journal_can_be_written, note_head};
-use super::super::context::Context;
 use super::super::evaluate::extraction::{LabelledFaces, VisionOptions, photographs_of};
-use super::super::evaluate::report::rate;
-use super::super::progress::bar;
-use super::options::{MiningName, OptimiserName, head_mining, positive};
+use super::options::{MiningName, OptimiserName, head_mining};
 use crate::api::journal::HeadRequest;
+use crate::cli::argument::{positive, rate};
+use crate::cli::context::{Context, progress_bar};
 use crate::config::Config;
 use crate::domain::{ModelId, SiteHead};
 use crate::lab::calibrate::Person;
@@ -128,7 +127,7 @@ impl TrainHead {
         let Input { people, model, description, target, without_face } = self.input(context)?;
         let photographs: usize = people.iter().map(|person| person.vectors.len()).sum();
         let plan = self.plan();
-        let bar = bar(FOLDS, "folds");
+        let bar = progress_bar(FOLDS, "folds");
         let evaluation = evaluate(&people, &plan, self.fmr, |done| bar.set_position(done as u64))?;
         bar.finish_and_clear();
         let file = evaluation.is_better().then(|| {

@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 
-use super::options::{DeviceName, LossName, MiningName, NetworkOptions, OptimiserName, argument_of, positive};
+use super::options::{DeviceName, LossName, MiningName, NetworkOptions, OptimiserName, argument_of};
 use super::progress::Progress;
+use crate::cli::argument::positive;
 use crate::lab::walk::all_cores;
 use crate::train::checkpoint;
 use crate::train::data::{Faces, Size};

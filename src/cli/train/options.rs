@@ -4,6 +4,7 @@
 use clap::Args;
 use clap::ValueEnum;
 
+use crate::cli::argument::ArgumentError;
 #[cfg(feature = "train")]
 use crate::train::device::DeviceKind;
 use crate::train::mining::Mining;
@@ -133,19 +134,10 @@ pub fn argument_of(value: impl ValueEnum) -> String {
 }
 
 /// Parses the mining of a site head.
-pub fn head_mining(text: &str) -> Result<MiningName, String> {
-    match MiningName::from_str(text, false)? {
-        MiningName::Offline => Err("offline mining lists triplets for many steps ahead, which a head does not need because it is fast: use semi-hard, \
-             hard or all"
-            .to_owned()),
-        name => Ok(name),
-    }
-}
-
-/// Parses a number above 0.
-pub fn positive(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err("give a number above 0".to_owned()),
+pub fn head_mining(text: &str) -> Result<MiningName, ArgumentError> {
+    match MiningName::from_str(text, false) {
+        Ok(MiningName::Offline) => Err(ArgumentError::OfflineMining),
+        Ok(name) => Ok(name),
+        Err(_) => Err(ArgumentError::Mining { text: text.to_owned() }),
     }
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{DistanceLimit, Hours, Window, ms, s, section};
+use super::{ms, s, section};
 use crate::config::rule::{self, DAY, HOUR, SECOND, span};
 use crate::config::text::{off_at_zero, span_text, unset_if_empty};
+use crate::config::values::{DistanceLimit, Hours, Window};
 use crate::domain::Passback;
 
 section! {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DayStart, Keep, MaxSize, s, section};
+use super::{s, section};
 use crate::config::rule::{self, DAY, HOUR, span};
 use crate::config::text::{span_text, unset_if_empty};
+use crate::config::values::{DayStart, Keep, MaxSize};
 use crate::domain::{AttendanceMethod, WithoutSync};
 
 /// The systemd credential that holds the store's key.

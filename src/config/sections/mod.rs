@@ -7,7 +7,6 @@ mod access;
 mod device;
 mod door;
 mod mqtt;
-mod values;
 mod vision;
 
 pub use access::{Access, Permit, Schedule};
@@ -16,7 +15,6 @@ pub use device::{
 };
 pub use door::{Door, DoorDriver, ExitButton, Indicator, Lock, Relay, Sensor, SimulatedDoor, Tamper};
 pub use mqtt::{HomeAssistant, Mqtt, MqttCommands, MqttSnapshots, MqttTls, SnapshotShows};
-pub use values::{DayStart, DistanceLimit, Hours, Keep, MaxSize, Window};
 pub use vision::{Camera, CameraKind, Detector, Enroll, Models, PerModel, Runtime, Side};
 
 pub use device::{CONTROL_SOCKET, STORE_KEY};

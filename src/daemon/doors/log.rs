@@ -21,10 +21,28 @@ pub(super) fn log_decision(door: &str, decision: &Decision, person: Option<&Name
     }
 }
 
-/// Logs an event at a door, if it deserves a line.
+/// Logs an event at a door that has a line of its own in the log. The relay's moves and the hours have theirs where they happen.
 pub(super) fn log_event(event: &Event) {
     match event {
-        Event::Door(DoorEvent::AlarmRaised { door, alarm }) => {
+        Event::Door(event) => log_door_event(event),
+        Event::Access(AccessEvent::DenialsRepeated { door, reason, count, faces, .. }) => {
+            tracing::info!(%door, reason = reason.as_str(), count, faces, "denied again and again");
+        }
+        Event::Access(
+            AccessEvent::Decided(_)
+            | AccessEvent::Passed { .. }
+            | AccessEvent::Amnesty { .. }
+            | AccessEvent::CutMoved { .. },
+        )
+        | Event::People(_)
+        | Event::Store(_)
+        | Event::Daemon(_) => {}
+    }
+}
+
+fn log_door_event(event: &DoorEvent) {
+    match event {
+        DoorEvent::AlarmRaised { door, alarm } => {
             let what = match alarm {
                 Alarm::Forced => "opened while locked",
                 Alarm::HeldOpen => "open for too long",
@@ -32,24 +50,27 @@ pub(super) fn log_event(event: &Event) {
             };
             tracing::warn!(%door, what, "ALARM");
         }
-        Event::Door(DoorEvent::AlarmEnded { door, alarm, .. }) => {
-            tracing::info!(%door, alarm = alarm.as_str(), "end of alarm")
-        }
-        Event::Door(DoorEvent::ModeSet { door, mode, by }) => {
-            tracing::info!(%door, mode = mode.as_str(), %by, "mode set")
-        }
-        Event::Door(DoorEvent::OperatorUnlocked { door, by, .. }) => tracing::info!(%door, %by, "an operator unlocks"),
-        Event::Door(DoorEvent::OperatorLocked { door, by }) => tracing::info!(%door, %by, "an operator locks"),
-        Event::Door(DoorEvent::ExitRequested { door, refused }) => tracing::info!(%door, refused, "exit button"),
-        Event::Door(DoorEvent::HeldOpenWarning { door, open_for }) => {
+        DoorEvent::AlarmEnded { door, alarm, .. } => tracing::info!(%door, alarm = alarm.as_str(), "end of alarm"),
+        DoorEvent::ModeSet { door, mode, by } => tracing::info!(%door, mode = mode.as_str(), %by, "mode set"),
+        DoorEvent::OperatorUnlocked { door, by, .. } => tracing::info!(%door, %by, "an operator unlocks"),
+        DoorEvent::OperatorLocked { door, by } => tracing::info!(%door, %by, "an operator locks"),
+        DoorEvent::ExitRequested { door, refused } => tracing::info!(%door, refused, "exit button"),
+        DoorEvent::HeldOpenWarning { door, open_for } => {
             tracing::warn!(%door, open_for_s = open_for.as_secs(), "the door stands open");
         }
-        Event::Door(DoorEvent::ContactChattered { door, input, changes, over, .. }) => {
+        DoorEvent::ContactChattered { door, input, changes, over, .. } => {
             tracing::warn!(%door, %input, changes, over, "changes of a contact were counted");
         }
-        Event::Access(AccessEvent::DenialsRepeated { door, reason, count, faces, .. }) => {
-            tracing::info!(%door, reason = reason.as_str(), count, faces, "denied again and again");
-        }
-        _ => {}
+        DoorEvent::CommandRefused { .. }
+        | DoorEvent::ScheduleBegan { .. }
+        | DoorEvent::ScheduleEnded { .. }
+        | DoorEvent::Unlocked { .. }
+        | DoorEvent::Locked { .. }
+        | DoorEvent::UnlockRefused { .. }
+        | DoorEvent::DoorFailed { .. }
+        | DoorEvent::DoorOpened { .. }
+        | DoorEvent::DoorClosed { .. }
+        | DoorEvent::ContactsLost { .. }
+        | DoorEvent::ContactsBack { .. } => {}
     }
 }

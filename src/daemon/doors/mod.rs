@@ -3,7 +3,7 @@
 //! Joins access, door and ledger. The order never changes: what allows a door to unlock is on disk before the relay moves. The thread and its
 //! queue are in [`super::door_thread`].
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "the doors' thread checks an index when it comes in, and the doors stay as many as they are"
 )]
@@ -23,7 +23,7 @@ pub mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{Asked, Authority, Change, Cut, NearEnough, Now, Passage, Shown};
+use crate::access::{Authority, Change, Cut, NearEnough, Now, PassRequest, Passage, Shown};
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
     AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId,
@@ -35,7 +35,7 @@ use crate::office::saved::{SavedEntry, SavedState};
 use door::{Door, DoorList, DoorView, PassingPerson};
 use floods::Floods;
 use log::log_decision;
-pub use orders::{DoorOrder, RequestError};
+pub use orders::{OperatorOrder, RequestError};
 use timekeeping::Timekeeper;
 use writer::{EventWriter, People, Unwritten};
 
@@ -193,7 +193,7 @@ impl Doors {
             };
             let other_open = other_open.as_deref();
             let first = authority.waits(door).and_then(|first| people.holder(first)).map(|(holder, _)| holder);
-            let asked = Asked {
+            let request = PassRequest {
                 door,
                 direction,
                 holder: &holder,
@@ -203,7 +203,7 @@ impl Doors {
                 other_open,
                 interlocked,
             };
-            let judgement = authority.judge(&asked, now);
+            let judgement = authority.judge(&request, now);
             with = judgement.with;
             judgement
         };
@@ -327,13 +327,13 @@ impl Doors {
                 let unlocked = (record.is_some() || self.open_unrecorded)
                     && self.carry_out_for(door, acts, record, Some(evidence)).is_ok();
                 if !unlocked {
-                    self.doors[door].referee.take_back(person);
+                    self.doors[door].referee.end_cooldown(person);
                     self.explain_shut_door(door, person, noted.err(), opens_day);
                     return;
                 }
                 self.authority.granted(door, &holder, now);
                 for person in std::iter::once(person).chain(with) {
-                    self.doors[door].referee.let_in(person, now.moment);
+                    self.doors[door].referee.start_cooldown(person, now.moment);
                     let who = PassingPerson { person: self.named(person), direction };
                     let passage = Passage { who, record: record.unwrap_or_default() };
                     if let Some(through) = self.doors[door].doorway.expect(passage) {
@@ -341,7 +341,7 @@ impl Doors {
                     }
                 }
             }
-            (Verdict::Grant { person }, None) => self.doors[door].referee.take_back(person),
+            (Verdict::Grant { person }, None) => self.doors[door].referee.end_cooldown(person),
             (Verdict::Deny { reason }, _) => {
                 self.doors[door].relay.show_denied();
                 let about_the_face = matches!(reason, Reason::Unknown | Reason::Ambiguous | Reason::Inconsistent);

@@ -76,21 +76,45 @@ impl Doors {
     /// Records an event at a door, with the entries of its saved state that change with it.
     fn note_act(&mut self, door: DoorIndex, event: &Event) -> Result<u64, ActFailure> {
         log_event(event);
-        let this = &mut self.doors[door];
         let saved = match event {
-            Event::Door(DoorEvent::ModeSet { mode: Mode::Normal, .. }) => {
+            Event::Door(event) => self.saved_with(door, event),
+            Event::Access(_) | Event::People(_) | Event::Store(_) | Event::Daemon(_) => Vec::new(),
+        };
+        self.note(event, &saved).map_err(ActFailure::Unwritten)
+    }
+
+    /// The entries of the door's saved state that change with an event.
+    fn saved_with(&mut self, door: DoorIndex, event: &DoorEvent) -> Vec<SavedEntry> {
+        let this = &mut self.doors[door];
+        match event {
+            DoorEvent::ModeSet { mode: Mode::Normal, .. } => {
                 let ended = this.hours_ended.take().map(|_| SavedEntry::hours_ended(&this.name, None));
                 std::iter::once(SavedEntry::mode(&this.name, &Mode::Normal)).chain(ended).collect()
             }
-            Event::Door(DoorEvent::ModeSet { mode, .. }) => vec![SavedEntry::mode(&this.name, mode)],
-            Event::Door(DoorEvent::OperatorLocked { .. }) => {
+            DoorEvent::ModeSet { mode, .. } => vec![SavedEntry::mode(&this.name, mode)],
+            DoorEvent::OperatorLocked { .. } => {
                 this.hours_ended = this.ended_hours();
                 let ended = this.hours_ended.as_ref();
                 ended.map(|ended| SavedEntry::hours_ended(&this.name, Some(ended))).into_iter().collect()
             }
-            _ => Vec::new(),
-        };
-        self.note(event, &saved).map_err(ActFailure::Unwritten)
+            DoorEvent::ExitRequested { .. }
+            | DoorEvent::OperatorUnlocked { .. }
+            | DoorEvent::CommandRefused { .. }
+            | DoorEvent::ScheduleBegan { .. }
+            | DoorEvent::ScheduleEnded { .. }
+            | DoorEvent::Unlocked { .. }
+            | DoorEvent::Locked { .. }
+            | DoorEvent::UnlockRefused { .. }
+            | DoorEvent::DoorFailed { .. }
+            | DoorEvent::DoorOpened { .. }
+            | DoorEvent::DoorClosed { .. }
+            | DoorEvent::HeldOpenWarning { .. }
+            | DoorEvent::AlarmRaised { .. }
+            | DoorEvent::AlarmEnded { .. }
+            | DoorEvent::ContactChattered { .. }
+            | DoorEvent::ContactsLost { .. }
+            | DoorEvent::ContactsBack { .. } => Vec::new(),
+        }
     }
 
     /// Unlocks for people who leave. The relay does not wait for the record, unless that is configured.

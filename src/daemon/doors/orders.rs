@@ -14,7 +14,7 @@ use crate::office::saved::SavedEntry;
 
 /// An operator's order to a door.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DoorOrder {
+pub enum OperatorOrder {
     /// Unlock for a while; `None` for as long as a grant does.
     Unlock {
         duration: Option<Duration>,
@@ -57,7 +57,7 @@ impl Doors {
     pub fn order(
         &mut self,
         door: DoorIndex,
-        order: DoorOrder,
+        order: OperatorOrder,
         by: &Actor,
         not_after: Moment,
     ) -> Result<(), RequestError> {
@@ -67,15 +67,17 @@ impl Doors {
         let mode_before = this.doorway.mode().clone();
         let late = self.clock.now().since(not_after);
         let acts = match order.clone() {
-            DoorOrder::Mode(Mode::Normal) if !late.is_zero() => return Err(RequestError::Late { door: name, late }),
-            DoorOrder::Unlock { duration } => {
+            OperatorOrder::Mode(Mode::Normal) if !late.is_zero() => {
+                return Err(RequestError::Late { door: name, late });
+            }
+            OperatorOrder::Unlock { duration } => {
                 let duration = duration.unwrap_or(this.doorway.settings().pulse);
                 this.doorway
                     .operator_unlocks(duration, by, other_open.as_deref(), not_after)
                     .map_err(|refusal| refusal.to_string())
             }
-            DoorOrder::Lock => this.doorway.operator_locks(by).map_err(|refusal| refusal.to_string()),
-            DoorOrder::Mode(mode) => {
+            OperatorOrder::Lock => this.doorway.operator_locks(by).map_err(|refusal| refusal.to_string()),
+            OperatorOrder::Mode(mode) => {
                 self.authority.mode_set(door);
                 Ok(this.doorway.set_mode(mode, by, not_after))
             }
@@ -86,17 +88,17 @@ impl Doors {
             return Err(RequestError::Refused { door: name, reason: failure.to_string() });
         };
         let state = match order {
-            DoorOrder::Lock => "locked, but not recorded",
+            OperatorOrder::Lock => "locked, but not recorded",
             // The safe side.
-            DoorOrder::Mode(Mode::Lockdown { .. }) => "locked down, but not recorded: a restart may end it",
-            DoorOrder::Mode(Mode::Release) if self.doors[door].doorway.is_held() => {
+            OperatorOrder::Mode(Mode::Lockdown { .. }) => "locked down, but not recorded: a restart may end it",
+            OperatorOrder::Mode(Mode::Release) if self.doors[door].doorway.is_held() => {
                 "released, but not recorded: a restart may end it"
             }
-            DoorOrder::Mode(_) => {
+            OperatorOrder::Mode(_) => {
                 self.take_back_mode(door, mode_before, unwritten.pending);
                 "not done"
             }
-            DoorOrder::Unlock { .. } => "not done",
+            OperatorOrder::Unlock { .. } => "not done",
         };
         Err(RequestError::Unrecorded { door: name, state, reason: unwritten.reason.clone() })
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::writer::{EventWriter, Unwritten};
-use crate::domain::{DoorEvent, Event};
+use crate::domain::Event;
 use crate::office::saved::SavedEntry;
 
 /// If a record is not on disk after this time, the disk counts as stalled. A grant's evidence is stale by then as well.
@@ -80,7 +80,7 @@ struct Job {
 
 impl Job {
     fn unlocked(&self) -> bool {
-        matches!(self.event, Event::Door(DoorEvent::Unlocked { .. }))
+        self.event.unlocking().is_some()
     }
 }
 

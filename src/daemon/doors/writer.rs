@@ -9,7 +9,7 @@ use crate::access::Holder;
 use crate::daemon::snapshots::SnapshotQueue;
 use crate::daemon::visitors::VisitorQueue;
 use crate::daemon::visits::Visits;
-use crate::domain::{AccessEvent, Event, GallerySize, Named, PersonId};
+use crate::domain::{Event, GallerySize, Named, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::LedgerError;
 use crate::office::Recorder;
@@ -72,10 +72,10 @@ impl EventWriter for JournalWriter {
         let changes: Vec<_> = saved.iter().map(change).collect();
         let unwritten = |error: LedgerError| Unwritten { reason: error.to_string(), pending: false };
         let record = self.recorder.record_with(event, &changes).map_err(unwritten)?;
-        if let (Some(visitor_queue), Event::Access(AccessEvent::Decided(decided))) = (&self.visitor_queue, event) {
+        if let (Some(visitor_queue), Some(decided)) = (&self.visitor_queue, event.decided()) {
             visitor_queue.decided(decided);
         }
-        if let (Some(visits), Event::Access(AccessEvent::Decided(decided))) = (&self.visits, event) {
+        if let (Some(visits), Some(decided)) = (&self.visits, event.decided()) {
             visits.decided(decided, record.seq);
         }
         if let Some(snapshot_queue) = &self.snapshot_queue {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use super::samples::{arbitrary, decided, near, one_of_each};
@@ -29,6 +31,15 @@ fn every_event_has_a_kind_of_its_own() {
     let all: BTreeSet<&str> = SUBJECTS.iter().flat_map(|kinds| kinds.iter().copied()).collect();
     assert_eq!(all.len(), SUBJECTS.iter().map(|kinds| kinds.len()).sum::<usize>(), "no kind is of two subjects");
     assert_eq!(all, kinds.iter().copied().collect(), "the samples have every kind");
+}
+
+#[test]
+fn random_events_are_of_every_kind() {
+    let mut runner = TestRunner::deterministic();
+    let strategy = arbitrary();
+    let made: BTreeSet<&str> = (0..10_000).map(|_| strategy.new_tree(&mut runner).unwrap().current().kind()).collect();
+    let all: BTreeSet<&str> = SUBJECTS.iter().flat_map(|kinds| kinds.iter().copied()).collect();
+    assert_eq!(made, all, "samples::arbitrary makes every kind");
 }
 
 #[test]

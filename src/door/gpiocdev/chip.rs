@@ -48,13 +48,13 @@ impl ChipName {
 
     /// Opens the chip, on which the lines `wires` are wanted. After the first time, only a chip with the same label counts, at any path: a chip that
     /// vanishes and returns may have another path, and another chip may have its path.
-    pub fn find(&mut self, wires: &str) -> Result<Chip, DoorError> {
+    pub fn open(&mut self, wires: &str) -> Result<Chip, DoorError> {
         let Some(label) = &self.label else {
-            let open = find(&self.given)?;
+            let open = open_named(&self.given)?;
             self.label = open.info().ok().map(|info| info.label).filter(|label| !label.is_empty());
             return Ok(open);
         };
-        match find(&self.given) {
+        match open_named(&self.given) {
             Ok(open) if open.info().is_ok_and(|info| info.label == *label) => Ok(open),
             _ => labelled(label).map_err(|error| match error {
                 DoorError::NoChip { .. } => DoorError::ChipGone { chip: self.given.clone(), wires: wires.to_owned() },
@@ -65,7 +65,7 @@ impl ChipName {
 }
 
 /// Opens the chip with this path, name or label.
-pub(super) fn find(chip: &str) -> Result<Chip, DoorError> {
+pub(super) fn open_named(chip: &str) -> Result<Chip, DoorError> {
     let number = chip.strip_prefix("gpiochip").filter(|rest| rest.parse::<u32>().is_ok());
     if chip.starts_with('/') || number.is_some() {
         let path = Path::new("/dev").join(chip);

@@ -61,7 +61,7 @@ struct Claimed {
 impl Lines {
     fn claim(&mut self, edges: bool) -> Result<Claimed, DoorError> {
         let names = self.names();
-        let chip = self.chip.find(&names)?;
+        let chip = self.chip.open(&names)?;
         // The first interface (before Linux 5.10) cannot switch a resistor off.
         let newest = || chip.detect_abi_version().unwrap_or(AbiVersion::V2);
         let interface = self.interface.unwrap_or_else(newest);

@@ -33,7 +33,7 @@ pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Wiring, Door
 /// Describes the chip and the lines, as the kernel knows them.
 pub(super) fn survey(chip: &str, settings: &WiringSettings) -> Result<Survey, DoorError> {
     let lines = settings.lines()?;
-    let open = chip::find(chip)?;
+    let open = chip::open_named(chip)?;
     let lines = lines.into_iter().map(|(what, line)| match chip::locate(chip, &open, line) {
         Err(error) => SurveyedLine { what, line: Err(error), used_by: None },
         Ok(place) => {

@@ -27,7 +27,7 @@ impl OutputLine {
     }
 
     fn request(&mut self) -> Result<Request, DoorError> {
-        let chip = self.chip.find(&self.description)?;
+        let chip = self.chip.open(&self.description)?;
         let place = locate(self.chip.given(), &chip, &self.line)?;
         let description = format!("{place}, {}", self.active);
         let mut builder = Request::builder();

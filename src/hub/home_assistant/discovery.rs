@@ -8,7 +8,8 @@ use super::event::EVENT_TYPES;
 use super::pieces::Pieces;
 use super::{HomeAssistantSettings, PeopleAs};
 use crate::hub::HubSettings;
-use crate::hub::portrait::{DeviceLayout, Portrait};
+use crate::hub::device::{DeviceLayout, DoorLayout};
+use crate::hub::portrait::Portrait;
 use crate::hub::wire::Topics;
 
 /// The address for support.
@@ -134,7 +135,7 @@ impl Announcement {
         all.into_iter().chain(people).collect()
     }
 
-    fn door(&self, all: &mut Map<String, Value>, door: &crate::hub::portrait::DoorLayout) {
+    fn door(&self, all: &mut Map<String, Value>, door: &DoorLayout) {
         let name = &door.name;
         let state = self.topics.state(&format!("door/{name}"));
         let command_topic = format!("{}/{name}", self.topics.commands());
@@ -216,7 +217,7 @@ impl Announcement {
     }
 
     /// The door's sensor and its tamper contact, as far as it has them.
-    fn door_inputs(&self, all: &mut Map<String, Value>, door: &crate::hub::portrait::DoorLayout, state: &str) {
+    fn door_inputs(&self, all: &mut Map<String, Value>, door: &DoorLayout, state: &str) {
         let name = &door.name;
         let contact = |field: &str| format!("{{{{ 'ON' if value_json.{field} else 'OFF' }}}}");
         if door.leaf_sensor {

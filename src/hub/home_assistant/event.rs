@@ -156,12 +156,8 @@ fn name(person: &Personal<crate::domain::Named>) -> Option<&str> {
 
 /// The tag that a grant scans: `{"tag": "usher-7"}`.
 pub fn tag(entry: &Recorded) -> Option<Value> {
-    match entry.content.event()? {
-        Event::Access(AccessEvent::Decided(decided)) if decided.is_grant() => {
-            Some(json!({ "tag": format!("usher-{}", decided.person_id()?) }))
-        }
-        _ => None,
-    }
+    let decided = entry.content.event()?.decided().filter(|decided| decided.is_grant())?;
+    Some(json!({ "tag": format!("usher-{}", decided.person_id()?) }))
 }
 
 #[cfg(test)]

@@ -12,5 +12,35 @@ mod reckon;
 #[cfg(test)]
 mod properties;
 
-pub use reading::{KINDS, Reading, readings};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::domain::{Card, Direction, PersonId};
+
+pub use reading::{CORRECTIONS, PASSAGES, readings};
 pub use reckon::{Anomaly, Day, Method, Rules, Stint, reckon};
+
+/// Somebody at a door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub person: PersonId,
+    /// The newest number of the same person: another one than `person` when they were removed and enrolled anew.
+    pub newest: PersonId,
+    /// As they were called then.
+    pub name: String,
+    /// Their employee id and groups then. `None`: the record is one of 0.1.0, and no other says it.
+    pub card: Option<Card>,
+    pub at: Timestamp,
+    /// `None` where the camera has no side.
+    pub direction: Option<Direction>,
+    /// The door; empty for an amendment.
+    pub door: String,
+    /// The record's id: the same reading has the same id in every export.
+    pub id: Uuid,
+    /// The record's number.
+    pub record: u64,
+    /// It was added by an operator.
+    pub amended: bool,
+    /// The wall clock was not set when it was written, and no record says what it should have shown.
+    pub doubtful: bool,
+}

@@ -4,40 +4,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use uuid::Uuid;
 
+use super::Reading;
 use super::identity::{Removal, successors};
 use crate::domain::{AccessEvent, Amendment, Card, Direction, Event, Named, PeopleEvent, PersonId, Personal};
 use crate::ledger::{Dated, Record};
 
-/// Somebody at a door.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    pub person: PersonId,
-    /// The newest number of the same person: another one than `person` when they were removed and enrolled anew.
-    pub newest: PersonId,
-    /// As they were called then.
-    pub name: String,
-    /// Their employee id and groups then. `None`: the record is one of 0.1.0, and no other says it.
-    pub card: Option<Card>,
-    pub at: Timestamp,
-    /// `None` where the camera has no side.
-    pub direction: Option<Direction>,
-    /// The door; empty for an amendment.
-    pub door: String,
-    /// The record's id: the same reading has the same id in every export.
-    pub id: Uuid,
-    /// The record's number.
-    pub record: u64,
-    /// It was added by an operator.
-    pub amended: bool,
-    /// The wall clock was not set when it was written, and no record says what it should have shown.
-    pub doubtful: bool,
-}
-
-/// The kinds of record that attendance is computed from. The last five say who somebody was.
-pub const KINDS: [&str; 8] =
-    ["granted", "passed", "attendance_amended", "removed", "enrolled", "renamed", "changed", "enabled"];
+/// The kinds of record that say who came and went.
+pub const PASSAGES: [&str; 2] = ["granted", "passed"];
+/// The kinds of record that change what the passages mean: amendments, and what was known of a person.
+pub const CORRECTIONS: [&str; 7] =
+    ["attendance_amended", "removed", "enrolled", "renamed", "changed", "enabled", "disabled"];
 
 /// The readings in `records` (in any order), by time. Where a door records who passed, a grant alone counts for nothing: the person may
 /// have turned round. Before a door's first `passed`, and at a door without one, the grant counts.
@@ -203,6 +180,8 @@ fn reading(
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
     use crate::domain::{Content, Decided, Moment, Outcome, Reason, TrackId};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::ledger::Order;
+use crate::domain::DoorEvent;
+use crate::ledger::ReadOrder;
 
 fn recorder(store: &Store, gap: &Path) -> Recorder {
     let journal = Journal::open(store).unwrap();
@@ -23,7 +24,7 @@ fn unlocked() -> Event {
 
 /// The kinds of all records, and for each `journal_back` the numbers of lost events and of lost openings.
 fn reported(store: &Store) -> (Vec<String>, Vec<(u64, u64)>) {
-    let records = Journal::open(store).unwrap().list(.., Order::OldestFirst, 1000).unwrap();
+    let records = Journal::open(store).unwrap().list(.., ReadOrder::OldestFirst, 1000).unwrap();
     let gaps = records.iter().filter_map(|record| match record.content.event() {
         Some(Event::Store(StoreEvent::JournalBack { lost, details, .. })) => Some((*lost, details.unwrap().unlocked)),
         _ => None,

@@ -27,7 +27,7 @@ use crate::ledger::LedgerError;
 use crate::store::{Change, Store, StoreError, Tree};
 
 pub use report::{Standing, SwitchReport};
-use state::{After, Phase, Side, SwitchState};
+use state::{After, Phase, Side, StateError, SwitchState};
 
 /// The key of the switch's state.
 const STATE: &[u8] = b"state";
@@ -50,11 +50,21 @@ pub trait Catalogue: Send + Sync {
     /// The embedder of that name, once its file is checked.
     ///
     /// # Errors
-    /// There is none, its file is damaged, or it has no calibration: in words, with the remedy.
-    fn card(&self, name: &str) -> Result<ModelCard, String>;
+    /// There is none, its file is damaged, or it has no calibration.
+    fn card(&self, name: &str) -> Result<ModelCard, CatalogueError>;
 
     /// The name of the embedder whose embeddings have that id.
     fn name_of(&self, model: &ModelId) -> Option<String>;
+}
+
+/// Why an embedder of the manifest cannot be used.
+#[derive(Debug, Error)]
+pub enum CatalogueError {
+    /// In words, with the remedy.
+    #[error("{0:#}")]
+    Unusable(anyhow::Error),
+    #[error("the file of {name} was replaced since the switch began: begin again with `usher models switch`")]
+    Replaced { name: String },
 }
 
 /// What an operator asks for.
@@ -88,9 +98,8 @@ pub enum SwitchError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The manifest has no such embedder, or it cannot be used.
-    #[error("{0}")]
-    Model(String),
+    #[error(transparent)]
+    Model(#[from] CatalogueError),
     #[error(
         "{name} is in use already, and nobody is enrolled with another model of the manifest: there is nothing to switch"
     )]
@@ -122,7 +131,7 @@ pub enum SwitchError {
     )]
     Configuration { configured: String, kept: String },
     #[error("the switch's entry in the store cannot be read ({why}): restore a backup")]
-    Unreadable { why: String },
+    Unreadable { why: StateError },
 }
 
 impl From<GalleryError> for SwitchError {
@@ -218,7 +227,7 @@ impl Switch {
     /// Begins a switch, or changes the settings of the one that is under way.
     pub fn begin(&self, order: SwitchOrder, by: Actor, now: SystemTime) -> Result<SwitchState, SwitchError> {
         let _acting = self.acting();
-        let card = self.catalogue.card(&order.to).map_err(SwitchError::Model)?;
+        let card = self.catalogue.card(&order.to)?;
         if let NearEnough::Fixed(distance) = card.near_enough {
             return Err(SwitchError::FixedDistance { distance, name: card.name });
         }
@@ -439,13 +448,7 @@ impl Switch {
             Ok(card) if card.model == side.model => card,
             other => {
                 self.register.set_next(None)?;
-                let replaced = || {
-                    format!(
-                        "the file of {} was replaced since the switch began: begin again with `usher models switch`",
-                        side.name
-                    )
-                };
-                return Err(SwitchError::Model(other.err().unwrap_or_else(replaced)));
+                return Err(other.err().unwrap_or(CatalogueError::Replaced { name: side.name }).into());
             }
         };
         Ok(self.register.set_next(Some((card.model, card.dimension, card.near_enough)))?)

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::domain::ModelId;
 
@@ -59,6 +60,15 @@ pub enum Phase {
     ErasingNew,
 }
 
+/// Why the stored form of a switch cannot be read.
+#[derive(Debug, Error)]
+pub enum StateError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("it has version {found}; this usher reads version {VERSION}")]
+    Version { found: u8 },
+}
+
 /// A switch of models, as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchState {
@@ -91,11 +101,11 @@ impl SwitchState {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn read(bytes: &[u8]) -> Result<SwitchState, String> {
-        let state: SwitchState = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    pub fn read(bytes: &[u8]) -> Result<SwitchState, StateError> {
+        let state: SwitchState = serde_json::from_slice(bytes)?;
         match state.v {
             VERSION => Ok(state),
-            other => Err(format!("it has version {other}; this usher reads version {VERSION}")),
+            found => Err(StateError::Version { found }),
         }
     }
 
@@ -184,11 +194,11 @@ mod tests {
         for phase in PHASES {
             for after in [After::Asked, After::All, After::At(Timestamp::UNIX_EPOCH)] {
                 let state = SwitchState { after, learn: true, ..state(phase) };
-                assert_eq!(SwitchState::read(&state.write()), Ok(state));
+                assert_eq!(SwitchState::read(&state.write()).unwrap(), state);
             }
         }
         let newer = String::from_utf8(state(Phase::Begun).write()).unwrap().replace("\"v\":1", "\"v\":9");
-        assert!(SwitchState::read(newer.as_bytes()).unwrap_err().contains("version 9"));
+        assert!(SwitchState::read(newer.as_bytes()).unwrap_err().to_string().contains("version 9"));
         assert!(SwitchState::read(b"nothing").is_err());
     }
 

@@ -20,11 +20,11 @@ const LIMIT: NearEnough = NearEnough::Fixed(Distance(0.3));
 struct TwoModels;
 
 impl Catalogue for TwoModels {
-    fn card(&self, name: &str) -> Result<ModelCard, String> {
+    fn card(&self, name: &str) -> Result<ModelCard, CatalogueError> {
         let dimension = match name {
             "old" => 2,
             "new" | "fixed" | "other" => 3,
-            _ => return Err(format!("there is no model `{name}`")),
+            _ => return Err(CatalogueError::Unusable(anyhow::anyhow!("there is no model `{name}`"))),
         };
         let points = [1e-4, 1e-3, 1e-2]
             .map(|rate: f64| crate::access::Point { rate, distance: 0.5 + 0.1 * (rate.log10() + 4.0) });

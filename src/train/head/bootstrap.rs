@@ -1,7 +1,7 @@
 //! Error rates of pairs that share people, with confidence intervals. The bootstrap resamples people, not pairs (Bolle, Ratha and Pankanti, "Error
 //! analysis of pattern recognition systems: the subsets bootstrap", 2004).
 
-#![allow(clippy::indexing_slicing, reason = "people's indices are below the number of people of a resample")]
+#![expect(clippy::indexing_slicing, reason = "people's indices are below the number of people of a resample")]
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Evaluates whether a head helps, by cross-validation over people: for each fold, a head is trained without the fold's people and evaluated on
 //! them alone.
 
-#![allow(clippy::indexing_slicing, reason = "people are indexed by their fold, and folds by numbers below FOLDS")]
+#![expect(clippy::indexing_slicing, reason = "people are indexed by their fold, and folds by numbers below FOLDS")]
 
 use thiserror::Error;
 
@@ -11,7 +11,7 @@ use super::training::{HeadPlan, train};
 use crate::domain::Distance;
 use crate::lab::calibrate::Person;
 use crate::lab::distribution::{Distribution, End};
-use crate::train::random::rng_for;
+use crate::train::rng_for;
 
 /// The number of folds.
 pub const FOLDS: usize = 4;

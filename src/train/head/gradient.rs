@@ -1,6 +1,6 @@
 //! The triplet loss of a linear map and its gradient, derived by hand.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "triplets are indices of the batch, whose vectors all have the map's dimension"
 )]

@@ -4,7 +4,7 @@ use super::gradient::Projected;
 use crate::lab::calibrate::Person;
 use crate::train::mining::{Mining, select};
 use crate::train::optimiser::{Descent, Optimiser};
-use crate::train::random::rng_for;
+use crate::train::rng_for;
 
 /// How a head is trained.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -39,7 +39,7 @@ pub struct Distances {
 
 impl Distances {
     /// The distances between `count` embeddings that follow each other in `embeddings`, whose length must be a multiple of `count`.
-    #[allow(clippy::indexing_slicing, reason = "rows and columns are below `count`")]
+    #[expect(clippy::indexing_slicing, reason = "rows and columns are below `count`")]
     pub fn between(embeddings: &[f32], count: usize) -> Self {
         assert!(
             count > 0 && embeddings.len().is_multiple_of(count),
@@ -70,7 +70,7 @@ impl Distances {
     }
 
     /// The squared distance between two embeddings; 0 to 4 if they have unit length.
-    #[allow(clippy::indexing_slicing, reason = "`a` and `b` are indices of the batch")]
+    #[expect(clippy::indexing_slicing, reason = "`a` and `b` are indices of the batch")]
     pub fn squared(&self, a: usize, b: usize) -> f32 {
         self.squared[a * self.count + b]
     }

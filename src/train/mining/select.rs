@@ -1,6 +1,6 @@
 //! Selecting triplets: within a batch of P people with K pictures each, or over a larger part of the data set ("offline").
 
-#![allow(clippy::indexing_slicing, reason = "indices are those of `labels`")]
+#![expect(clippy::indexing_slicing, reason = "indices are those of `labels`")]
 
 use super::{Distances, Mining, Triplet};
 

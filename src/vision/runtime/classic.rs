@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use edgefirst_tflite::{Delegate, Interpreter, Library, Model};
 
-use super::error::RuntimeError;
+use super::RuntimeError;
 use super::input::InputForm;
 
 /// An interpreter with its delegate; outputs are copied out after each run.
@@ -84,7 +84,7 @@ impl Classic {
 }
 
 /// The system's classic library, loaded once and never unloaded: interpreters borrow it for as long as the program runs.
-fn library() -> Result<&'static Library, String> {
-    static LIBRARY: OnceLock<Result<Library, String>> = OnceLock::new();
-    LIBRARY.get_or_init(|| Library::new().map_err(|e| e.to_string())).as_ref().map_err(Clone::clone)
+fn library() -> Result<&'static Library, &'static edgefirst_tflite::Error> {
+    static LIBRARY: OnceLock<Result<Library, edgefirst_tflite::Error>> = OnceLock::new();
+    LIBRARY.get_or_init(Library::new).as_ref()
 }

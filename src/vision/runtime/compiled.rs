@@ -9,7 +9,7 @@ use edgefirst_tflite_sys::litert::{
     TensorBufferRequirements,
 };
 
-use super::error::RuntimeError;
+use super::RuntimeError;
 use super::input::{InputForm, Pixels};
 use super::litert::{Api, FLOAT32, INT8, Layout, TensorType, check, lock_building};
 

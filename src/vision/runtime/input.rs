@@ -1,7 +1,7 @@
 //! How a network's input holds a picture: the type and range of its values, and whether it holds pixels or the windows that the first
 //! layer reads, side by side.
 
-#![allow(clippy::indexing_slicing, reason = "inputs and pictures are cut into pieces of the sizes that are indexed")]
+#![expect(clippy::indexing_slicing, reason = "inputs and pictures are cut into pieces of the sizes that are indexed")]
 
 /// The type of a network's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::error::RuntimeError;
+use super::RuntimeError;
 use super::litert::Api;
 use super::processor::Processor;
 
@@ -23,7 +23,7 @@ impl Runtime {
     /// Looks for `libLiteRt.so` in `configured` (a file or a folder), `$USHER_TFLITE`, `/usr/lib/usher` and the user's cache, and
     /// loads the first that exists. If `configured` or `$USHER_TFLITE` is set and does not work, that is an error: the search ends there.
     pub fn load(configured: Option<&Path>) -> Result<Runtime, RuntimeError> {
-        let path = find(configured)?;
+        let path = library_path(configured)?;
         if let Some(why) = Processor::here().lacks(std::env::consts::ARCH) {
             return Err(RuntimeError::Processor(why));
         }
@@ -58,7 +58,7 @@ impl Runtime {
 }
 
 /// The library's path; see [`Runtime::load`] for the order.
-fn find(configured: Option<&Path>) -> Result<PathBuf, RuntimeError> {
+fn library_path(configured: Option<&Path>) -> Result<PathBuf, RuntimeError> {
     let explicit = configured
         .map(Path::to_owned)
         .filter(|p| !p.as_os_str().is_empty())
@@ -93,9 +93,9 @@ mod tests {
     #[test]
     fn a_configured_place_is_used_or_refused_and_never_skipped() {
         let folder = tempfile::tempdir().unwrap();
-        let error = find(Some(folder.path())).unwrap_err().to_string();
+        let error = library_path(Some(folder.path())).unwrap_err().to_string();
         assert!(error.contains("script/setup") && error.contains(FILE), "{error}");
         std::fs::write(folder.path().join(FILE), b"").unwrap();
-        assert_eq!(find(Some(folder.path())).unwrap(), folder.path().join(FILE));
+        assert_eq!(library_path(Some(folder.path())).unwrap(), folder.path().join(FILE));
     }
 }

@@ -9,7 +9,7 @@ use edgefirst_tflite_sys::litert::{
 };
 use libloading::Library;
 
-use super::error::RuntimeError;
+use super::RuntimeError;
 
 /// Functions that `edgefirst_tflite_sys::litert` lacks, with the signatures of `litert/c/*.h` in LiteRT 2.3.
 #[derive(Clone, Copy)]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use edgefirst_tflite_sys::litert::HwAcceleratorSet;
 
+use super::RuntimeError;
 use super::avx2::{KernelNetwork, Kernels};
 use super::classic::Classic;
 use super::compiled::{Compiled, Mapped};
-use super::error::RuntimeError;
 use super::input::InputForm;
 use super::litert::Api;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::RuntimeError;
 use super::avx2::Kernels;
-use super::error::RuntimeError;
 use super::input::InputForm;
 use super::library::Runtime;
 use super::network::CompiledNetwork;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::steps::{Step, Wakes, steps};
 use super::world::{Line, Scene, Setup, setups};
 use crate::clock::Clock;
-use crate::daemon::doors::DoorOrder;
+use crate::daemon::doors::OperatorOrder;
 use crate::domain::{AccessEvent, DaemonEvent, Decided, DoorEvent, Event, Mode, Passback, Reason, TimeQuality};
 use crate::door::Input;
 
@@ -108,13 +108,13 @@ fn hours_in_force_end_when_the_clock_becomes_unknown_and_come_back_with_the_time
         });
         assert_eq!(reason.as_deref(), Some("the time is not known"));
         // Orders of operators and the exit button do not need the time.
-        scene.play(&Step::Order { door: 0, late: false, order: DoorOrder::Unlock { duration: None } });
+        scene.play(&Step::Order { door: 0, late: false, order: OperatorOrder::Unlock { duration: None } });
         assert!(scene.doors().views()[0].unlocked);
         scene.wait(Duration::from_secs(5));
         assert!(!scene.doors().views()[0].unlocked);
         scene.play(&Step::Contact { door: 1, input: Input::ExitButton, active: true });
         assert!(scene.doors().views()[1].unlocked);
-        scene.play(&Step::Order { door: 1, late: false, order: DoorOrder::Mode(Mode::Lockdown { group: None }) });
+        scene.play(&Step::Order { door: 1, late: false, order: OperatorOrder::Mode(Mode::Lockdown { group: None }) });
         assert!(!scene.doors().views()[1].unlocked);
         scene.clock.set_wall(right + Duration::from_secs(60));
         scene.wait(Duration::from_secs(2));
@@ -126,7 +126,7 @@ fn hours_in_force_end_when_the_clock_becomes_unknown_and_come_back_with_the_time
 #[test]
 fn an_operators_lock_in_the_hours_holds_while_the_time_is_unknown() {
     let mut scene = in_the_hours();
-    scene.play(&Step::Order { door: 0, late: false, order: DoorOrder::Lock });
+    scene.play(&Step::Order { door: 0, late: false, order: OperatorOrder::Lock });
     let right = scene.clock.wall();
     scene.clock.set_wall(SystemTime::UNIX_EPOCH);
     scene.wait(Duration::from_secs(2));
@@ -166,7 +166,7 @@ fn a_visitor_whose_day_is_surely_over_is_expired() {
     let mut scene = in_the_hours();
     scene.play(&Step::SetClock { seconds: 4 * 86_400 });
     scene.wait(Duration::from_secs(90));
-    scene.play(&Step::Order { door: 0, late: false, order: DoorOrder::Lock });
+    scene.play(&Step::Order { door: 0, late: false, order: OperatorOrder::Lock });
     scene.play(&Step::Reboot { wall: Wakes::In1970 });
     scene.play(&VISITOR);
     assert_eq!(refused(&scene), Some(Reason::Expired));

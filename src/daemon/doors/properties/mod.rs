@@ -4,7 +4,6 @@
 mod clocks;
 mod floods;
 mod people;
-mod stalls;
 mod steps;
 mod world;
 
@@ -17,7 +16,7 @@ use crate::access::Window;
 use crate::domain::{AccessEvent, Decided, Direction, DoorEvent, Event, Mode, Moment, Outcome, Passback, Reason};
 use crate::door::{Input, Level};
 
-use super::DoorOrder;
+use super::OperatorOrder;
 use people::groups;
 use steps::{Step, Wakes, steps};
 use world::{DOORS, Line, MAX_HOLD, MAX_ON, STEP, Scene, Setup, setups};
@@ -61,7 +60,7 @@ proptest! {
             let begin = scene.lines().len();
             let lets_out = match step {
                 Step::Contact { door, input: Input::ExitButton, active: true } => Some((*door, false)),
-                Step::Order { door, order: DoorOrder::Mode(Mode::Release), late: false } => Some((*door, true)),
+                Step::Order { door, order: OperatorOrder::Mode(Mode::Release), late: false } => Some((*door, true)),
                 _ => None,
             };
             // Egress that the step before allowed and that did not happen is no longer allowed.
@@ -321,7 +320,7 @@ fn by_two(steps: &[Step]) -> Vec<&'static str> {
 #[test]
 fn the_second_of_two_people_is_not_let_in_alone() {
     let seen = |person| Step::Seen { door: 1, person, age_ms: 50, inwards: true };
-    let mode = |mode| Step::Order { door: 1, order: DoorOrder::Mode(mode), late: false };
+    let mode = |mode| Step::Order { door: 1, order: OperatorOrder::Mode(mode), late: false };
     let guards = mode(Mode::Lockdown { group: Some("guards".into()) });
     let disable = Step::Enabled { person: 1, enabled: false };
     assert_eq!(by_two(&[seen(1), seen(2)]), ["second_person", "grant"]);

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
-use crate::daemon::doors::DoorOrder;
+use crate::daemon::doors::OperatorOrder;
 use crate::domain::Mode;
 use crate::door::Input;
 
@@ -52,7 +52,7 @@ pub enum Step {
     },
     Order {
         door: usize,
-        order: DoorOrder,
+        order: OperatorOrder,
         late: bool,
     },
     /// The frames of the last face again.
@@ -89,12 +89,12 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let door = 0usize..2;
     let input = prop::sample::select(vec![Input::Sensor, Input::ExitButton, Input::Tamper]);
     let order = prop_oneof![
-        3 => (0u64..20_000).prop_map(|ms| DoorOrder::Unlock { duration: Some(Duration::from_millis(ms)) }),
-        2 => Just(DoorOrder::Lock),
-        1 => Just(DoorOrder::Mode(Mode::Lockdown { group: None })),
-        1 => Just(DoorOrder::Mode(Mode::Lockdown { group: Some("guards".into()) })),
-        1 => Just(DoorOrder::Mode(Mode::Release)),
-        3 => Just(DoorOrder::Mode(Mode::Normal)),
+        3 => (0u64..20_000).prop_map(|ms| OperatorOrder::Unlock { duration: Some(Duration::from_millis(ms)) }),
+        2 => Just(OperatorOrder::Lock),
+        1 => Just(OperatorOrder::Mode(Mode::Lockdown { group: None })),
+        1 => Just(OperatorOrder::Mode(Mode::Lockdown { group: Some("guards".into()) })),
+        1 => Just(OperatorOrder::Mode(Mode::Release)),
+        3 => Just(OperatorOrder::Mode(Mode::Normal)),
     ];
     let seconds = prop_oneof![-40_000_000i64..40_000_000, -7200i64..7200];
     let step = prop_oneof![

@@ -33,7 +33,6 @@ pub const MAX_HOLD: Duration = Duration::from_secs(240);
 pub const DOORS: [&str; 2] = ["front", "back"];
 
 /// An entry of the history, in order.
-#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Line {
     Note(u64, Event),

@@ -1,6 +1,6 @@
 //! PReLU between int8 values and floats, alone or with max-pooling.
 
-#![allow(clippy::indexing_slicing, reason = "`output` checks the channels; blocks are counted by the slopes")]
+#![expect(clippy::indexing_slicing, reason = "`output` checks the channels; blocks are counted by the slopes")]
 
 use std::arch::x86_64::*;
 

@@ -3,7 +3,7 @@
 //! A value is an int8 kept in 16 bits, so that one instruction (`vpmaddwd`) multiplies two neighbouring inputs by their weights and adds the
 //! products, for eight channels. The sums are exact.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "window and channels are checked by `Layer::fits` and `output`, and `at` asserts that its windows end within the input"
 )]

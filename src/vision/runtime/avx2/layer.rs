@@ -1,6 +1,6 @@
 //! A layer of weights as it is in the file, reordered to the order in which its products are summed; and the rounding of those sums.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "`Layer::fits` checks that weights, bias and scales have the sizes that `window` and `channels` give"
 )]

@@ -1,6 +1,6 @@
 //! The end of a network: a PReLU and the float layers that read its results.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "`new` checks the weights' sizes, and `takes` the input's channels; the buffers are allocated from both"
 )]

@@ -1,6 +1,6 @@
 //! Max-pooling.
 
-#![allow(clippy::indexing_slicing, reason = "`neighbours` clips every window to the input")]
+#![expect(clippy::indexing_slicing, reason = "`neighbours` clips every window to the input")]
 
 use std::arch::x86_64::*;
 

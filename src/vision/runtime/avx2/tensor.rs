@@ -30,7 +30,7 @@ impl Size {
 
 /// 16 values of a tensor from `at` on.
 #[inline]
-#[allow(
+#[expect(
     clippy::indexing_slicing,
     clippy::expect_used,
     reason = "`at` is a value of the tensor, and SLACK values follow the last one"
@@ -41,7 +41,7 @@ pub(super) fn block(tensor: &[i16], at: usize) -> &[i16; BLOCK] {
 
 /// The same, to be written.
 #[inline]
-#[allow(
+#[expect(
     clippy::indexing_slicing,
     clippy::expect_used,
     reason = "`at` is a value of the tensor, and SLACK values follow the last one"

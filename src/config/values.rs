@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::text;
+use super::text;
 
 /// The text is no such value; the rule of its key says what it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::domain::{AccessEvent, DoorEvent, Event};
+use crate::domain::{AccessEvent, Event};
 use crate::ledger::Record;
 
 /// Upper limits of the histogram, in milliseconds. The daemon's own limit on a frame's age is 800 by default.
@@ -12,7 +12,7 @@ const LIMITS_MS: [u64; 8] = [100, 150, 200, 300, 400, 600, 800, 1500];
 
 /// Counts since the start.
 #[derive(Debug, Default)]
-pub struct Tally(Mutex<Counts>);
+pub struct RecordCounter(Mutex<Counts>);
 
 /// What has been counted, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -66,15 +66,17 @@ impl Counts {
     }
 }
 
-impl Tally {
+impl RecordCounter {
     /// Counts a record.
     pub fn count(&self, record: &Record) {
         let mut counts = self.lock();
         *counts.records.entry(record.kind.clone()).or_default() += 1;
-        match record.content.event() {
-            Some(Event::Access(event)) => counts.count_access(event),
-            Some(Event::Door(DoorEvent::Unlocked { capture_to_door: Some(span), .. })) => counts.count_grant(*span),
-            Some(Event::Door(_) | Event::People(_) | Event::Store(_) | Event::Daemon(_)) | None => {}
+        let Some(event) = record.content.event() else { return };
+        if let Event::Access(event) = event {
+            counts.count_access(event);
+        }
+        if let Some(span) = event.unlocking().and_then(|unlocking| unlocking.capture_to_door) {
+            counts.count_grant(span);
         }
     }
 
