@@ -312,7 +312,8 @@ fn store(event: &StoreEvent) -> String {
             format!("leads the site from {from} to {to}, switching {when}{also}, by {by}")
         }
         StoreEvent::ModelSwitched { from, to, moved, left, by } => {
-            format!("faces are compared by {to} instead of {from}: {moved} people have moved, {left} have not, by {by}")
+            let all = moved.saturating_add(*left);
+            format!("faces are compared by {to} instead of {from}: of {all} people {moved} have moved, by {by}")
         }
         StoreEvent::ModelSwitchCancelled { from, to, by } => {
             format!("goes back to {from}, or stays with it, instead of {to}, by {by}")

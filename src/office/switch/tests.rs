@@ -10,7 +10,7 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::domain::{Content, GallerySize, PeopleEvent};
 use crate::gallery::{Gallery, NewPerson};
-use crate::ledger::{Journal, Order};
+use crate::ledger::{Journal, ReadOrder};
 use crate::office::{Enrolment, Tally};
 use crate::seal::Ring;
 
@@ -87,7 +87,7 @@ fn give(switch: &Switch, person: PersonId, templates: Vec<Template>) -> Result<P
 }
 
 fn kinds(store: &Store) -> Vec<String> {
-    let records = Journal::open(store).unwrap().list(.., Order::OldestFirst, usize::MAX).unwrap();
+    let records = Journal::open(store).unwrap().list(.., ReadOrder::OldestFirst, usize::MAX).unwrap();
     records.into_iter().map(|record| record.kind.to_string()).collect()
 }
 
@@ -280,7 +280,7 @@ fn visits_become_templates_only_where_that_was_chosen_and_the_view_is_surely_the
     assert_eq!(switch.learn(ada, views(), 8).unwrap(), None, "once is enough");
     switch.register.set_enabled(bob, false, by()).unwrap();
     assert_eq!(switch.learn(bob, vec![new(5.0)], 9).unwrap(), None);
-    let records = Journal::open(&store).unwrap().list(.., Order::OldestFirst, usize::MAX).unwrap();
+    let records = Journal::open(&store).unwrap().list(.., ReadOrder::OldestFirst, usize::MAX).unwrap();
     let made: Vec<_> = records.iter().filter(|record| *record.kind == *"templates_made").collect();
     let Content::Known(event) = &made[0].content else { panic!("{made:?}") };
     let Event::People(PeopleEvent::TemplatesMade { templates, record, by, .. }) = &**event else { panic!("{event:?}") };
