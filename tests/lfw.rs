@@ -227,7 +227,7 @@ fn operating_distances_of_the_shipped_embedders() {
     let models = with_facenet().map_or(support::models(), Path::to_owned);
     let read = |list: &str| read_lfw(&lfw.join(list), &lfw.join("images")).unwrap();
     let (train, test) = (read("pairsDevTrain.txt"), read("pairsDevTest.txt"));
-    for embedder in ["mobilefacenet", "dlib", "facenet"] {
+    for embedder in ["sface", "mobilefacenet", "dlib", "facenet"] {
         if embedder == "facenet" && !models.join("facenet.tflite").exists() {
             continue;
         }

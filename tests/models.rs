@@ -146,7 +146,7 @@ fn an_accelerator_that_does_not_work_falls_back_to_the_cpu_with_the_reason() {
 fn each_shipped_embedder_has_its_own_calibration_and_it_agrees_with_the_manifest() {
     let manifest = Manifest::load(&support::models()).unwrap();
     let embedders: Vec<_> = manifest.models().filter(|m| m.role == Role::Embedder && !m.optional).collect();
-    assert_eq!(embedders.len(), 2);
+    assert_eq!(embedders.len(), 3);
     for model in embedders {
         let path = support::models().join(file_name(&model.name));
         let file = CalibrationFile::load(&path).unwrap().unwrap_or_else(|| panic!("{} is missing", path.display()));

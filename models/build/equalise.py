@@ -3,7 +3,7 @@
 Owns the chains along which a channel's scale can travel, and the moving of it.
 
 One int8 scale serves all channels of a tensor, so a channel that is small beside its neighbours keeps few levels. ReLU,
-PReLU and max-pooling commute with a positive scale a channel: the layer before is divided by it, the layers after are
+PReLU, max-pooling and padding with zeros commute with a positive scale a channel: the layer before is divided by it, the layers after are
 multiplied, the float function stays the same. The per-channel scales of the weights absorb both.
 After Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019 (arXiv
 1906.04721), with measured ranges of activations instead of the ranges of weights.
@@ -14,7 +14,7 @@ import numpy as np
 from graph import NO_ACTIVATION, RELU
 
 LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-HOMOGENEOUS = ("PRELU", "RELU", "MAX_POOL_2D")
+HOMOGENEOUS = ("PRELU", "RELU", "MAX_POOL_2D", "PAD")
 
 # 2^(n/4) for n in 0..3: written out, because a C library may round exp2 as it likes.
 _QUARTER_POWERS = (1.0, 1.189207115002721, 1.4142135623730951, 1.681792830507429)

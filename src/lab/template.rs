@@ -58,7 +58,7 @@ mod tests {
     fn the_templates_are_those_of_the_shipped_embedders() {
         let manifest = crate::vision::manifest::Manifest::load(concat!(env!("CARGO_MANIFEST_DIR"), "/models").as_ref());
         let manifest = manifest.unwrap();
-        for (embedder, name) in [("mobilefacenet", "arcface-112"), ("dlib", "dlib-150")] {
+        for (embedder, name) in [("sface", "arcface-112"), ("mobilefacenet", "arcface-112"), ("dlib", "dlib-150")] {
             let entry = manifest.model(embedder, crate::vision::manifest::Role::Embedder).unwrap();
             let template = Template::named(name).unwrap();
             assert_eq!(entry.input.width as usize, template.side);

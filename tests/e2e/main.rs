@@ -34,6 +34,7 @@ mod hours;
 mod in_process;
 mod measuring;
 mod metrics;
+mod old_version;
 mod people;
 mod pictures;
 mod record;

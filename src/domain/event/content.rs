@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::Event;
 
-/// The content of a record. Reading it from JSON and writing it again gives the same JSON.
+/// The content of a record. Reading it from JSON and writing it again gives the same JSON, except for what version 0.1.0 left behind in
+/// erased records.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     Known(Box<Event>),
@@ -20,7 +21,7 @@ impl Content {
     /// Reads the content of a record of that kind.
     pub fn from_json(kind: &str, json: Value) -> Content {
         match Event::from_json(kind, &json) {
-            Some(event) if event.kind() == kind && event.to_json() == json => Content::Known(Box::new(event)),
+            Some(event) if event.kind() == kind && is_whole(&event, &json) => Content::Known(Box::new(event)),
             _ if json == erased() => Content::Erased,
             _ => Content::Unknown(json),
         }
@@ -66,6 +67,18 @@ pub struct Recorded {
     /// The hash of the record before and that of this record, in hexadecimal digits.
     pub previous: String,
     pub hash: String,
+}
+
+/// Whether the event says all that `json` says. An erasure by version 0.1.0 put `"gates": null` into every record that it changed; that says
+/// nothing.
+fn is_whole(event: &Event, json: &Value) -> bool {
+    let written = event.to_json();
+    match (json, &written) {
+        (Value::Object(read), Value::Object(written)) if read.get("gates") == Some(&Value::Null) => {
+            read.len() == written.len() + 1 && written.iter().all(|(name, value)| read.get(name) == Some(value))
+        }
+        _ => written == *json,
+    }
 }
 
 fn erased() -> Value {

@@ -139,6 +139,27 @@ fn records_of_0_1_0_are_read_to_the_same_variants() {
     }
 }
 
+/// An erasure by 0.1.0 added `gates` to the records that it changed.
+#[test]
+fn records_that_0_1_0_erased_are_read() {
+    let old = [
+        ("enrolled", json!({ "person": { "erased": true }, "templates": 5, "by": "anna", "gates": null })),
+        ("removed", json!({ "person": { "erased": true }, "by": "anna", "gates": null })),
+        ("renamed", json!({ "person": { "erased": true }, "before": "(erased)", "by": "anna", "gates": null })),
+        (
+            "passed",
+            json!({ "door": "front", "person": { "erased": true }, "direction": "in", "zone": null, "record": 3, "gates": null }),
+        ),
+    ];
+    for (kind, json) in old {
+        let content = Content::from_json(kind, json.clone());
+        assert!(content.event().is_some_and(|event| event.kind() == kind), "{content:?}");
+        let mut more = json;
+        more["surplus"] = 1.into();
+        assert_eq!(Content::from_json(kind, more.clone()), Content::Unknown(more));
+    }
+}
+
 #[test]
 fn what_is_not_known_loses_nothing() {
     let unknown = [
