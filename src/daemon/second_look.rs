@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::visits::{View, Visits};
 use crate::clock::Clock;
-use crate::domain::{Embedding, Face, Image};
+use crate::domain::{Embedding, Face, Image, Moment, TrackId};
 use crate::gallery::Template;
 use crate::office::switch::state::Side;
 use crate::vision::second::SecondEmbedder;
@@ -27,6 +27,11 @@ impl SecondLook {
     /// Nothing is loaded yet.
     pub fn new(visits: Arc<Visits>, open: OpenEmbedder, clock: Arc<dyn Clock>) -> SecondLook {
         SecondLook { visits, open, clock, loaded: None }
+    }
+
+    /// Whether a visit waits for another view of this track, so that its face is to be examined even if the doors need nothing of it.
+    pub fn awaits(&self, camera: &str, track: TrackId, at: Moment) -> bool {
+        self.visits.awaits(camera, track, at)
     }
 
     /// Adds a `face` that `vision` just found in `image` to the visit that wants it, if any does.

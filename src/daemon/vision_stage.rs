@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
+use super::attention::SharedAttention;
 use super::door_thread::DoorMessage;
 use super::recent_frames::RecentFrames;
 use super::second_look::SecondLook;
@@ -16,8 +17,9 @@ use super::visits::View;
 use crate::api::template::{CameraView, FaceView};
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
-use crate::domain::{CameraIndex, Frame, Image, Sighting};
+use crate::domain::{CameraIndex, Face, Frame, Image, Match, Quality, Sighting, TrackId};
 use crate::gallery::Gallery;
+use crate::vision::attention::{Look, SeenFace};
 use crate::vision::tracker::Tracker;
 use crate::vision::{Vision, VisionError};
 
@@ -48,6 +50,8 @@ pub struct VisionStage {
     pub recent_frames: Option<Arc<RecentFrames>>,
     /// For a switch of models.
     pub second: Option<SecondLook>,
+    /// Decides what is looked at.
+    pub attention: SharedAttention,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
 }
@@ -61,6 +65,7 @@ impl VisionStage {
         let mut tracker = Tracker::new(self.track_ends_after);
         loop {
             self.stage.beat(self.clock.now());
+            self.attention.hold().set_watched(self.views.receiver_count() > 0);
             let Some(frame) = self.frames.take(PATIENCE) else {
                 if self.frames.is_closed() {
                     return Ok(());
@@ -93,55 +98,88 @@ impl VisionStage {
         }
     }
 
-    fn look(&mut self, frame: &Frame, tracker: &mut Tracker) -> Result<Vec<Sighting>, VisionError> {
-        // A frame too old for a door is too old for enrolment as well.
-        let fresh = self.clock.now().since(frame.captured_at) <= self.max_age;
-        let faces = self.vision.detect_nearest(&frame.image)?;
-        let tracks = tracker.track(&faces, frame.captured_at);
-        let watched = fresh && self.views.receiver_count() > 0;
-        let mut sightings = Vec::with_capacity(faces.len());
-        let mut views = Vec::new();
+    /// Looks at what deserves attention in `frame`. Returns a sighting of each face that was examined.
+    pub(super) fn look(&mut self, frame: &Frame, tracker: &mut Tracker) -> Result<Vec<Sighting>, VisionError> {
+        let at = frame.captured_at;
+        let look = self.attention.hold().look(at);
+        let Some((faces, searched)) = self.find(frame, &look)? else { return Ok(Vec::new()) };
+        let tracks = tracker.track(&faces, at);
+        let mut seen = Vec::with_capacity(faces.len());
+        let mut sightings = Vec::new();
+        let mut views = self.watchers_view(frame);
         for (face, track) in faces.into_iter().zip(tracks) {
             self.stage.beat(self.clock.now());
-            let quality = self.vision.judge(&frame.image, &face);
-            let mut nearest = None;
-            if quality.size >= self.min_face_px {
-                let embedding = self.vision.embed_judged()?;
-                nearest = self.gallery.nearest(&embedding).unwrap_or_else(|error| {
-                    tracing::error!(%error, "the gallery cannot be searched");
-                    None
-                });
-                if let Some(recent_faces) = &self.recent_faces {
-                    recent_faces.remember(&self.camera, frame.seq, track, &embedding, quality);
-                }
-                if let Some(second) = &mut self.second {
-                    let (camera, nearest) = (&self.camera, nearest.as_ref());
-                    let view = View { camera, track, captured_at: frame.captured_at, quality: &quality, nearest };
-                    second.look(&mut self.vision, &frame.image, &face, view);
-                }
-                if watched {
-                    let beside =
-                        self.second.as_mut().and_then(|second| second.embed(&mut self.vision, &frame.image, &face));
-                    let view = FaceView::new(&face.bounds, &embedding, &quality);
-                    views.push(view.with_beside(beside.as_ref(), &quality));
-                }
+            let awaited = || self.second.as_ref().is_some_and(|second| second.awaits(&self.camera, track, at));
+            let examined = searched && (self.attention.hold().examines(track, &face.bounds, at) || awaited());
+            let mut person = None;
+            if examined {
+                let (quality, nearest) = self.examine(frame, &face, track, views.as_mut())?;
+                person = nearest.map(|nearest| nearest.person);
+                let (camera, frame) = (self.camera.clone(), frame.seq);
+                sightings.push(Sighting { camera, frame, captured_at: at, track, face, quality, nearest });
             }
-            sightings.push(Sighting {
-                camera: self.camera.clone(),
-                frame: frame.seq,
-                captured_at: frame.captured_at,
-                track,
-                face,
-                quality,
-                nearest,
-            });
+            seen.push(SeenFace { track, bounds: face.bounds, examined, person });
         }
-        if watched {
+        self.attention.hold().looked(at, searched, &seen);
+        if let Some(view) = views {
             // The enrolment may have ended in the meantime.
-            let view = CameraView { camera: self.camera.to_string(), frame: frame.seq, faces: views };
             drop(self.views.send(view));
         }
         Ok(sightings)
+    }
+
+    /// The faces of `frame`, and whether it was searched whole; `None` if nothing is looked at.
+    fn find(&mut self, frame: &Frame, look: &Look) -> Result<Option<(Vec<Face>, bool)>, VisionError> {
+        match look {
+            Look::Nothing => return Ok(None),
+            Look::Search => {}
+            Look::Follow(places) => match self.vision.follow(&frame.image, places)? {
+                Some(faces) => return Ok(Some((faces, false))),
+                None => self.attention.hold().lost_sight(frame.captured_at),
+            },
+        }
+        Ok(Some((self.vision.detect_nearest(&frame.image)?, true)))
+    }
+
+    /// What is shown to those who enrol at the camera; `None` if nobody does. A frame too old for a door is too old for enrolment as well.
+    fn watchers_view(&self, frame: &Frame) -> Option<CameraView> {
+        let fresh = self.clock.now().since(frame.captured_at) <= self.max_age;
+        let watched = fresh && self.views.receiver_count() > 0;
+        watched.then(|| CameraView { camera: self.camera.to_string(), frame: frame.seq, faces: Vec::new() })
+    }
+
+    /// Measures a face that was just found, and looks for it among the people if it is large enough.
+    fn examine(
+        &mut self,
+        frame: &Frame,
+        face: &Face,
+        track: TrackId,
+        view: Option<&mut CameraView>,
+    ) -> Result<(Quality, Option<Match>), VisionError> {
+        let quality = self.vision.judge(&frame.image, face);
+        if quality.size < self.min_face_px {
+            return Ok((quality, None));
+        }
+        let embedding = self.vision.embed_judged()?;
+        let nearest = self.gallery.nearest(&embedding).unwrap_or_else(|error| {
+            tracing::error!(%error, "the gallery cannot be searched");
+            None
+        });
+        if let Some(recent_faces) = &self.recent_faces {
+            recent_faces.remember(&self.camera, frame.seq, track, &embedding, quality);
+        }
+        if let Some(second) = &mut self.second {
+            let (camera, nearest) = (&self.camera, nearest.as_ref());
+            let view = View { camera, track, captured_at: frame.captured_at, quality: &quality, nearest };
+            second.look(&mut self.vision, &frame.image, face, view);
+        }
+        if let Some(view) = view {
+            let second = self.second.as_mut();
+            let beside = second.and_then(|second| second.embed(&mut self.vision, &frame.image, face));
+            let shown = FaceView::new(&face.bounds, &embedding, &quality);
+            view.faces.push(shown.with_beside(beside.as_ref(), &quality));
+        }
+        Ok((quality, nearest))
     }
 }
 
@@ -160,6 +198,7 @@ mod tests {
     use crate::seal::Ring;
     use crate::store::Store;
     use crate::vision::VisionSettings;
+    use crate::vision::attention::AttentionSettings;
     use crate::vision::runtime::Runtime;
 
     /// Advances by a second at each call.
@@ -200,6 +239,8 @@ mod tests {
         let clock = Arc::new(Impatient(AtomicU64::new(0)));
         let stage = Stage::new(Role::Vision, "porch", Moment::default());
         let (views, watcher) = broadcast::channel(8);
+        let second = Duration::from_secs(1);
+        let settings = AttentionSettings { enabled: true, track_ends_after: second, window: second };
         let mut seeing = VisionStage {
             camera: "porch".into(),
             index: CameraIndex(0),
@@ -215,6 +256,7 @@ mod tests {
             recent_faces: None,
             recent_frames: None,
             second: None,
+            attention: SharedAttention::new("porch".into(), settings),
             clock: clock.clone(),
             stage: stage.clone(),
         };

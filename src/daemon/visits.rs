@@ -83,7 +83,7 @@ impl Visits {
         let (Outcome::Granted, Some(person), Some(since)) = (decision.outcome, person, decision.captured_at) else {
             return;
         };
-        if self.switch.plan().is_none() {
+        if !self.is_of_use(person) {
             return;
         }
         let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,21 +106,34 @@ impl Visits {
         });
     }
 
+    /// Whether a visit waits for another view of this track.
+    pub fn awaits(&self, camera: &str, track: TrackId, at: Moment) -> bool {
+        let visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
+        visits.iter().any(|visit| visit.needs(camera, track, at))
+    }
+
     /// Whether this view is to be embedded by the new model: it is a good one of a person who was just let in and whose visit still needs it.
     pub fn wants(&self, view: View<'_>) -> bool {
         let person = {
             let visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
-            visits.iter().find(|visit| visit.needs(&view)).map(|visit| visit.person)
+            visits.iter().find(|visit| visit.needs(view.camera, view.track, view.captured_at)).map(|visit| visit.person)
         };
-        let (Some(person), Some(plan)) = (person, self.switch.plan()) else { return false };
-        let wanted = if self.switch.has_moved(person) { plan.shadow } else { plan.learn };
-        wanted && self.switch.is_good_view(person, view.nearest, view.quality, &self.gates)
+        let Some(person) = person else { return false };
+        self.is_of_use(person) && self.switch.is_good_view(person, view.nearest, view.quality, &self.gates)
+    }
+
+    /// Whether the switch makes anything of a visit of this person.
+    fn is_of_use(&self, person: PersonId) -> bool {
+        let moved = self.switch.has_moved(person);
+        self.switch.plan().is_some_and(|plan| if moved { plan.shadow } else { plan.learn })
     }
 
     /// Adds a view that was [wanted](Visits::wants), as the new model embeds it. Never blocks.
     pub fn add(&self, view: View<'_>, template: Template) {
         let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(visit) = visits.iter_mut().find(|visit| visit.needs(&view)) else { return };
+        let Some(visit) = visits.iter_mut().find(|visit| visit.needs(view.camera, view.track, view.captured_at)) else {
+            return;
+        };
         visit.last_view = Some(view.captured_at);
         let (person, record) = (visit.person, visit.record);
         let job = if self.switch.has_moved(person) {
@@ -142,12 +155,12 @@ impl Visits {
 }
 
 impl Visit {
-    fn needs(&self, view: &View<'_>) -> bool {
-        let age = view.captured_at.since(self.since);
-        let apart = self.last_view.is_none_or(|last| view.captured_at.since(last) >= BETWEEN_VIEWS);
+    fn needs(&self, camera: &str, track: TrackId, at: Moment) -> bool {
+        let age = at.since(self.since);
+        let apart = self.last_view.is_none_or(|last| at.since(last) >= BETWEEN_VIEWS);
         // The frame of the grant itself, and those before it, are no later views.
-        let after = view.captured_at > self.since && age <= LASTS;
-        self.track == view.track && self.camera == *view.camera && !self.done && after && apart
+        let after = at > self.since && age <= LASTS;
+        self.track == track && *self.camera == *camera && !self.done && after && apart
     }
 }
 

@@ -99,6 +99,7 @@ fn three_good_views_after_the_grant_become_templates_once() {
     assert!(!visits.wants(seen.view(4, 1100)), "the record names nobody");
     visits.decided(&granted(4), 7);
     assert!(!visits.wants(seen.view(5, 1100)), "another track");
+    assert!(visits.awaits("porch", TrackId(4), at(1100)) && !visits.awaits("porch", TrackId(5), at(1100)));
     assert!(!visits.wants(Seen { camera: "yard".into(), ..Seen::new() }.view(4, 1100)), "another camera");
     assert!(!visits.wants(seen.view(4, 1000)), "the frame of the grant itself");
     let far = Seen { nearest: Match { distance: Distance(0.46), ..seen.nearest }, ..Seen::new() };
@@ -115,6 +116,7 @@ fn three_good_views_after_the_grant_become_templates_once() {
         }
     }
     assert!(!visits.wants(seen.view(4, 2500)), "the visit has given what it can");
+    assert!(!visits.awaits("porch", TrackId(4), at(2500)));
     visits.decided(&granted(4), 8);
     assert!(!visits.wants(seen.view(4, 2600)), "also after a second grant of the same stay");
     let job = jobs.try_recv().unwrap();
@@ -138,7 +140,8 @@ fn a_visit_of_somebody_who_has_moved_is_compared_once() {
     let (visits, mut jobs) = Visits::new(switch.clone(), GATES);
     let seen = Seen::new();
     visits.decided(&granted(4), 7);
-    assert!(!visits.wants(seen.view(4, 1100)), "she has not moved, and visits become no templates");
+    let idle = !visits.wants(seen.view(4, 1100)) && !visits.awaits("porch", TrackId(4), at(1100));
+    assert!(idle, "she has not moved, and visits become no templates");
     let moved = Move {
         person: ADA,
         templates: vec![template("new", &[1.0, 0.0, 0.0])],
@@ -148,6 +151,7 @@ fn a_visit_of_somebody_who_has_moved_is_compared_once() {
         by: "anna".into(),
     };
     switch.move_person(moved).unwrap();
+    visits.decided(&granted(4), 7);
     assert!(visits.wants(seen.view(4, 1100)));
     visits.add(seen.view(4, 1100), template("new", &[1.0, 0.1, 0.0]));
     assert!(!visits.wants(seen.view(4, 1500)));
