@@ -18,7 +18,7 @@ use usher::clock::{Clock, SystemClock};
 use usher::daemon::doors::write_queue::{PATIENCE, write_queue};
 use usher::daemon::doors::writer::{EventWriter, Unwritten};
 use usher::domain::{DaemonEvent, DoorCommand, Event};
-use usher::door::{Level, Limits, Outcome, Panel, Relay, RelayStop, Simulated, relay_thread};
+use usher::door::{Level, Limits, Panel, Relay, RelayOutcome, RelayStop, Simulated, relay_thread};
 use usher::office::saved::SavedEntry;
 
 const PULSE: Duration = Duration::from_millis(30);
@@ -53,7 +53,7 @@ fn measure(pulses: usize, stalled: bool) -> Vec<Duration> {
     for _ in 0..pulses {
         let not_after = clock.now() + Duration::from_secs(1);
         let command = DoorCommand::Pulse { evidence: None, duration: PULSE, not_after };
-        let Ok(Outcome::Opened { until }) = relay.command(command) else { panic!("the relay did not open") };
+        let Ok(RelayOutcome::Opened { until }) = relay.command(command) else { panic!("the relay did not open") };
         match stalled {
             true => drop(writer.write(&Event::Daemon(DaemonEvent::Stopped { reason: "bench".into() }), &[])),
             false => std::thread::sleep(PULSE),

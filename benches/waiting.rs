@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use usher::domain::{DoorEvent, Event, Stamp};
-use usher::ledger::{Journal, Keep};
+use usher::ledger::{Journal, RecordRetention};
 use usher::store::Store;
 
 const MEGABYTE: usize = 1_000_000;
@@ -95,7 +95,7 @@ fn main() {
         store.back_up(&backup).unwrap();
     });
     measure(&journal, "writing the copy anew", || store.compact().unwrap());
-    let keep = Keep { age: None, bytes: Some(100_000) };
+    let keep = RecordRetention { age: None, bytes: Some(100_000) };
     measure(&journal, "pruning", || {
         journal.prune(keep, &Stamp::at(SystemTime::now())).unwrap();
     });

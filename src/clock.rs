@@ -13,7 +13,7 @@ use rtime_clock::adjtime::{Timex, adjtimex};
 
 use crate::domain::{Moment, Stamp};
 
-pub use watch::{Evidence, Reading, Sign, Watch};
+pub use watch::{ClockReading, Evidence, Sign, Watch};
 
 /// A source of time: the machine's clocks, or a simulation.
 pub trait Clock: Send + Sync {

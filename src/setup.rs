@@ -28,7 +28,7 @@ use crate::gallery::Retention;
 use crate::hub::home_assistant::HomeAssistantSettings;
 use crate::hub::{self, CommandSettings, HubSettings};
 use crate::ledger::{self, attendance};
-use crate::ledger::{GapMarks, Journal, Keep, Outbox, OutboxLimit};
+use crate::ledger::{GapMarks, Journal, Outbox, OutboxLimit, RecordRetention};
 use crate::office::{DiskSpace, Gates};
 use crate::seal::{self, Ring, SealError, StoreKey};
 use crate::store::Store;
@@ -233,14 +233,14 @@ pub fn store_key(config: &Config) -> Result<Option<StoreKey>, SealError> {
 }
 
 /// How long and how much the journal keeps, from `[journal]`.
-pub fn keep(config: &Config) -> Keep {
+pub fn keep(config: &Config) -> RecordRetention {
     let age = config.journal.keep.0.map(|days| Duration::from_secs(u64::from(days) * 86_400));
     let bytes = match config.journal.max_size {
         config::MaxSize::Auto => Some(DiskSpace::share_of_journal(&config.store.path)),
         config::MaxSize::Any => None,
         config::MaxSize::Bytes(bytes) => Some(bytes),
     };
-    Keep { age, bytes }
+    RecordRetention { age, bytes }
 }
 
 /// How long unknown visitors are kept, from `[gallery]`.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::error::ApiError;
 use super::{limit, system_time};
 use crate::domain::{Actor, Amendment, Direction, Event, ModelId, Named, PeopleEvent, PersonId, StoreEvent};
-use crate::ledger::{Dated, Gap, Verified, Window};
+use crate::ledger::{Dated, Gap, RecordFilter, Verified};
 
 /// A record of the journal.
 #[derive(Clone, Debug)]
@@ -100,9 +100,13 @@ pub struct RecordQuery {
 
 impl RecordQuery {
     /// The times and kinds, as the ledger takes them.
-    pub fn window(&self) -> Result<Window, ApiError> {
+    pub fn filter(&self) -> Result<RecordFilter, ApiError> {
         let kinds = self.kinds.iter().flat_map(|kinds| kinds.split(',')).filter(|kind| !kind.is_empty());
-        Ok(Window { since: limit(self.since)?, until: limit(self.until)?, kinds: kinds.map(str::to_owned).collect() })
+        Ok(RecordFilter {
+            since: limit(self.since)?,
+            until: limit(self.until)?,
+            kinds: kinds.map(str::to_owned).collect(),
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use super::client::Client;
 use crate::api::people::Person;
 use crate::domain::{Event, Named, PersonId};
 use crate::gallery::{Candidate, QueryError, find_person};
-use crate::ledger::Window;
+use crate::ledger::RecordFilter;
 
 /// The person among `people` whom `wanted` names.
 ///
@@ -89,7 +89,7 @@ fn numbers(ids: Vec<PersonId>) -> Vec<u32> {
 /// Everybody who is enrolled or in a record.
 fn everybody(client: &Client, people: &[Person]) -> Result<Vec<Candidate>> {
     let mut records = Records::default();
-    client.each(&Window::default(), |dated| {
+    client.each(&RecordFilter::default(), |dated| {
         if let Some(event) = dated.record.content.event() {
             records.read(event);
         }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::client::{Client, Page};
 use super::context::Context;
 use crate::domain::Event;
-use crate::ledger::{self, Dated, Window};
+use crate::ledger::{self, Dated, RecordFilter};
 use crate::setup;
 
 /// Say why a door opened or stayed shut, like a receipt.
@@ -43,7 +43,7 @@ impl Why {
 }
 
 fn newest_decision(client: &Client) -> Result<Dated> {
-    let decisions = Window { kinds: vec!["granted".into(), "denied".into()], ..Window::default() };
+    let decisions = RecordFilter { kinds: vec!["granted".into(), "denied".into()], ..RecordFilter::default() };
     match client.select(Page::Newest, 1, &decisions)?.pop() {
         Some(record) => Ok(record),
         None => bail!("no decision stands in the journal"),

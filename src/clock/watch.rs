@@ -32,7 +32,7 @@ pub struct Evidence {
 
 /// The result of reading the clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct ClockReading {
     pub quality: TimeQuality,
     /// The earliest that it can be now, whatever the wall clock shows.
     pub at_least: SystemTime,
@@ -112,7 +112,7 @@ impl Watch {
     }
 
     /// Judges the clock of `stamp`. `moment` is the monotonic time of this process at `stamp`.
-    pub fn look(&mut self, moment: Moment, stamp: &Stamp) -> Reading {
+    pub fn look(&mut self, moment: Moment, stamp: &Stamp) -> ClockReading {
         let in_step = stamp.synchronised == Some(true);
         let set = self.looked.is_some_and(|(before, wall)| jumped(wall, moment.since(before), stamp.at));
         self.looked = Some((moment, stamp.at));
@@ -131,7 +131,7 @@ impl Watch {
         if quality.is_known() {
             self.evidence.believe(stamp);
         }
-        Reading { quality, at_least: self.evidence.at_least(stamp), in_step_for }
+        ClockReading { quality, at_least: self.evidence.at_least(stamp), in_step_for }
     }
 
     /// An operator declares the clock right: earlier evidence is discarded. A clock that was never set stays unset.

@@ -204,17 +204,15 @@ impl Checks<'_> {
     }
 
     fn cameras(&mut self) {
-        let (cameras, doors) = (&self.config.cameras, &self.config.doors);
+        let cameras = &self.config.cameras;
         self.needed("camera", cameras.is_empty());
         self.unique("camera", cameras.iter().map(|camera| camera.name.as_str()));
         for (index, camera) in cameras.iter().enumerate() {
             let key = format!("camera[{index}].door");
-            if self.sound(&key) && !doors.is_empty() && doors.iter().all(|door| door.name != camera.door) {
+            if self.sound(&key) && !self.config.doors.is_empty() {
                 match self.origins.has(&key) {
-                    true => {
-                        let known = names(doors.iter().map(|door| &door.name));
-                        self.reject(&key, format!("there is no door {}; the doors are {known}", quote(&camera.door)));
-                    }
+                    true => self.door_exists(&key, &camera.door),
+                    false if self.config.doors.iter().any(|door| door.name == camera.door) => {}
                     false => self.missing(&format!("camera[{index}]"), "door", "the name of a [[door]]"),
                 }
             }
@@ -247,12 +245,7 @@ impl Checks<'_> {
 
     fn permits(&mut self) {
         for (index, permit) in self.config.permits.iter().enumerate() {
-            let doors = &self.config.doors;
-            for door in permit.doors.iter().filter(|door| doors.iter().all(|known| known.name != **door)) {
-                let known = names(doors.iter().map(|door| &door.name));
-                let what = format!("there is no door {}; the doors are {known}", quote(door));
-                self.reject(&format!("permit[{index}].doors"), what);
-            }
+            permit.doors.iter().for_each(|door| self.door_exists(&format!("permit[{index}].doors"), door));
             self.schedule_exists(&format!("permit[{index}].schedule"), permit.schedule.as_deref());
         }
     }
@@ -327,6 +320,16 @@ impl Checks<'_> {
         }
     }
 
+    /// Notes that `key` names no door.
+    fn door_exists(&mut self, key: &str, door: &str) {
+        let doors = &self.config.doors;
+        if doors.iter().all(|known| known.name != door) {
+            let known = names(doors.iter().map(|door| &door.name));
+            self.reject(key, format!("there is no door {}; the doors are {known}", quote(door)));
+        }
+    }
+
+    /// Notes that `key` names no schedule.
     fn schedule_exists(&mut self, key: &str, wanted: Option<&str>) {
         let schedules = &self.config.schedules;
         let Some(wanted) = wanted.filter(|name| schedules.iter().all(|known| known.name != **name)) else { return };

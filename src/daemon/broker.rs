@@ -18,8 +18,8 @@ use crate::config::Config;
 use crate::domain::{DaemonEvent, DoorEvent, Event, Mode, Moment, Recorded};
 use crate::gallery::Gallery;
 use crate::hub::{
-    self, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, LockState, Refusal, RefusedCommand, StorageError,
-    Vitals,
+    self, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, LockState, MessageRefusal, RefusedCommand,
+    StorageError, Vitals,
 };
 use crate::ledger::{Journal, LedgerError, Outbox};
 use crate::office::Recorder;
@@ -79,8 +79,8 @@ fn state(view: &DoorView) -> DoorState {
 }
 
 /// Records the messages that the broker refuses, until the hub is dropped.
-pub async fn record_refusals(mut refused: Receiver<Refusal>, recorder: Arc<Recorder>) {
-    while let Some(Refusal { topic, bytes, reason, .. }) = refused.recv().await {
+pub async fn record_refusals(mut refused: Receiver<MessageRefusal>, recorder: Arc<Recorder>) {
+    while let Some(MessageRefusal { topic, bytes, reason, .. }) = refused.recv().await {
         let recorder = recorder.clone();
         let written = tokio::task::spawn_blocking(move || {
             recorder.record(&Event::Daemon(DaemonEvent::HubMessageRefused { topic, bytes, reason })).map(drop)

@@ -9,7 +9,7 @@ use super::stage::Stage;
 use super::threads::Stop;
 use crate::clock::Clock;
 use crate::domain::DoorIndex;
-use crate::door::{Change, Contacts, DoorError, Input};
+use crate::door::{Contacts, DoorError, Input, InputChange};
 
 /// The longest time between two heartbeats.
 const BEAT: Duration = Duration::from_millis(250);
@@ -55,7 +55,7 @@ impl ContactsStage {
 
     /// Sends `changes`. No change may be lost, so this waits while the queue is full. `false` if a stop is requested or the doors' thread has
     /// ended.
-    fn send(&self, changes: Result<Vec<Change>, DoorError>) -> bool {
+    fn send(&self, changes: Result<Vec<InputChange>, DoorError>) -> bool {
         Stage::count(&self.stage.handled);
         let mut message = DoorMessage::Contacts { door: self.door, at: self.clock.now(), changes };
         loop {

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::domain::{
     Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Event, Moment, PersonId, Sighting, TimeQuality,
 };
-use crate::door::{Change, DoorError};
+use crate::door::{DoorError, InputChange};
 
 /// The longest time between two heartbeats.
 const BEAT: Duration = Duration::from_millis(250);
@@ -29,7 +29,7 @@ pub enum DoorMessage {
         door: DoorIndex,
         /// When they were read.
         at: Moment,
-        changes: Result<Vec<Change>, DoorError>,
+        changes: Result<Vec<InputChange>, DoorError>,
     },
     /// An operator's request. The answer is sent once the request is on disk and done.
     Request {
@@ -164,7 +164,7 @@ impl DoorThread {
             }
             DoorMessage::Contacts { door, at, changes: Ok(changes) } => {
                 self.doors.contacts(door, None);
-                for Change { input, active } in changes {
+                for InputChange { input, active } in changes {
                     self.doors.contact(door, input, active, at);
                 }
             }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::threads::MainMessage;
 use super::visitors;
-use crate::clock::{Clock, Evidence, Reading, Watch};
+use crate::clock::{Clock, ClockReading, Evidence, Watch};
 use crate::domain::TimeQuality;
 use crate::gallery::Visitors;
-use crate::ledger::Keep;
+use crate::ledger::RecordRetention;
 use crate::office::Recorder;
 
 /// The time between two rounds.
@@ -31,7 +31,7 @@ const STEADY: Duration = Duration::from_secs(3600);
 /// the main thread ends the daemon, so that it is restarted.
 pub async fn run(
     recorder: Arc<Recorder>,
-    keep: Keep,
+    keep: RecordRetention,
     visitors: Arc<Visitors>,
     clock: Arc<dyn Clock>,
     to_main: Sender<MainMessage>,
@@ -89,7 +89,7 @@ pub async fn run(
             if prune {
                 visitors::prune(&visitors, now);
             }
-            if prune && keep != Keep::default() {
+            if prune && keep != RecordRetention::default() {
                 match recorder.prune(keep) {
                     Ok(0) if compact => {
                         if let Err(error) = recorder.store().compact() {
@@ -110,9 +110,9 @@ pub async fn run(
 
 /// The limits that apply while the clock reads `reading`. Age counts only while the clock is synchronised and has been for [`STEADY`]: a
 /// clock that was just set may be years ahead, and deleted records do not come back.
-fn by_this_clock(keep: Keep, reading: Reading) -> Keep {
+fn by_this_clock(keep: RecordRetention, reading: ClockReading) -> RecordRetention {
     let steady = reading.quality == TimeQuality::Synchronised && reading.in_step_for >= STEADY;
-    Keep { age: keep.age.filter(|_| steady), ..keep }
+    RecordRetention { age: keep.age.filter(|_| steady), ..keep }
 }
 
 #[cfg(test)]
@@ -121,13 +121,13 @@ mod tests {
     use crate::clock::SimulatedClock;
     use crate::domain::earliest;
 
-    const KEEP: Keep = Keep { age: Some(Duration::from_secs(30 * 86_400)), bytes: Some(1 << 30) };
+    const KEEP: RecordRetention = RecordRetention { age: Some(Duration::from_secs(30 * 86_400)), bytes: Some(1 << 30) };
 
     #[test]
     fn age_counts_only_by_a_clock_that_has_been_synchronised_for_a_while() {
         let (mut watch, clock) = (Watch::new(Evidence::default()), SimulatedClock::new(earliest()));
         let mut allowed = |clock: &SimulatedClock| by_this_clock(KEEP, watch.look(clock.now(), &clock.stamp()));
-        let by_size_alone = Keep { age: None, ..KEEP };
+        let by_size_alone = RecordRetention { age: None, ..KEEP };
         assert_eq!(allowed(&clock), by_size_alone, "the clock may be years ahead at the start");
         clock.advance(STEADY);
         assert_eq!(allowed(&clock), KEEP);

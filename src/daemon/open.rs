@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::domain::{DaemonEvent, Event, ModelId};
 use crate::door::RelayStop;
 use crate::gallery::{Gallery, Visitors};
-use crate::hub::{Hub, HubDeps, Refusal};
+use crate::hub::{Hub, HubDeps, MessageRefusal};
 use crate::ledger::{Journal, LedgerError, Outbox};
 use crate::office::saved::SavedState;
 use crate::office::{Recorder, clock_evidence, record_locked_templates, record_sealing};
@@ -210,7 +210,7 @@ struct Connected {
     hub: Arc<Hub>,
     outbox: Arc<Outbox>,
     commands: CommandReceiver,
-    refusals: mpsc::Receiver<Refusal>,
+    refusals: mpsc::Receiver<MessageRefusal>,
 }
 
 /// Starts the hub; `None` unless a broker is configured.

@@ -158,8 +158,8 @@ impl Service {
     }
 }
 
-fn refused_message(refusal: hub::Refusal) -> RefusedMessage {
-    let hub::Refusal { topic, bytes, reason, times } = refusal;
+fn refused_message(refusal: hub::MessageRefusal) -> RefusedMessage {
+    let hub::MessageRefusal { topic, bytes, reason, times } = refusal;
     RefusedMessage { topic, bytes, reason, times }
 }
 

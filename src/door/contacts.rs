@@ -9,7 +9,7 @@ use crate::domain::Input;
 
 /// The new state of an input: active, or at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct InputChange {
     pub input: Input,
     pub active: bool,
 }
@@ -20,7 +20,7 @@ pub trait Contacts: Send {
     ///
     /// # Errors
     /// The inputs cannot be read.
-    fn read(&mut self) -> Result<Vec<Change>, DoorError>;
+    fn read(&mut self) -> Result<Vec<InputChange>, DoorError>;
 
     /// Waits for debounced changes, for `timeout` and some hundredths of a second at most. May return early without any. Several changes of one
     /// input are in their order.
@@ -28,7 +28,7 @@ pub trait Contacts: Send {
     /// # Errors
     /// The inputs cannot be read. It can be called again at any time and tries to claim its lines again; the first call that succeeds returns what
     /// changed in the meantime.
-    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, DoorError>;
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<InputChange>, DoorError>;
 
     /// Each input with its line, for logs and for `usher doctor`.
     fn describe(&self) -> Vec<String>;
@@ -60,7 +60,7 @@ impl<L: Levels> Polled<L> {
         Polled { levels, interval, inputs: inputs.collect() }
     }
 
-    fn sample(&mut self) -> Result<Vec<Change>, DoorError> {
+    fn sample(&mut self) -> Result<Vec<InputChange>, DoorError> {
         let levels = self.levels.levels().inspect_err(|_| {
             // Samples before a gap do not count for the time after it.
             self.inputs.iter_mut().for_each(|(_, debouncer)| debouncer.differing = 0);
@@ -68,25 +68,25 @@ impl<L: Levels> Polled<L> {
         let inputs = self.inputs.iter_mut().zip(levels);
         Ok(inputs
             .filter_map(|((input, debouncer), active)| {
-                debouncer.sample(active).then_some(Change { input: *input, active })
+                debouncer.sample(active).then_some(InputChange { input: *input, active })
             })
             .collect())
     }
 }
 
 impl<L: Levels> Contacts for Polled<L> {
-    fn read(&mut self) -> Result<Vec<Change>, DoorError> {
+    fn read(&mut self) -> Result<Vec<InputChange>, DoorError> {
         let levels = self.levels.levels()?;
         let inputs = self.inputs.iter_mut().zip(levels);
         Ok(inputs
             .map(|((input, debouncer), active)| {
                 (debouncer.current, debouncer.differing) = (active, 0);
-                Change { input: *input, active }
+                InputChange { input: *input, active }
             })
             .collect())
     }
 
-    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, DoorError> {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<InputChange>, DoorError> {
         let samples = timeout.as_nanos().div_ceil(self.interval.as_nanos().max(1)).max(1);
         for _ in 0..samples {
             thread::sleep(self.interval);
@@ -168,12 +168,12 @@ mod tests {
         Polled::new(Script(levels.collect()), &inputs, INTERVAL)
     }
 
-    fn sensor(active: bool) -> Change {
-        Change { input: Input::Sensor, active }
+    fn sensor(active: bool) -> InputChange {
+        InputChange { input: Input::Sensor, active }
     }
 
-    fn button(active: bool) -> Change {
-        Change { input: Input::ExitButton, active }
+    fn button(active: bool) -> InputChange {
+        InputChange { input: Input::ExitButton, active }
     }
 
     #[test]

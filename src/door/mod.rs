@@ -14,11 +14,11 @@ mod wiring;
 use std::fmt;
 use std::sync::Arc;
 
-pub use contacts::{Change, Contacts};
+pub use contacts::{Contacts, InputChange};
 pub use error::DoorError;
 pub use indicator::{Indicator, Panel, Signal};
-pub use relay::{Limits, Outcome, Refusal, Relay, Released};
-pub use relay_thread::{RelayHandle, RelayLoop, RelayStop, Report, relay_thread};
+pub use relay::{Limits, Relay, RelayOutcome, RelayRefusal, Released};
+pub use relay_thread::{RelayHandle, RelayLoop, RelayReport, RelayStop, relay_thread};
 pub use simulated::{History, Simulated};
 pub use wiring::{
     Active, Contact, Driver, IndicatorSettings, InputSettings, LineId, OutputSettings, Pull, WiringSettings,

@@ -25,20 +25,20 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// The result of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RelayOutcome {
     /// The relay was at its safe level and is now energised until then.
     Opened { until: Moment },
     /// The relay was energised and stays so until then.
     Extended { until: Moment },
     /// The command was refused and changed nothing.
-    Refused(Refusal),
+    Refused(RelayRefusal),
     /// The relay is at its safe level; `on_for` is how long it had been energised, if it was.
     Safe { on_for: Option<Duration> },
 }
 
 /// Why a relay is not energised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RelayRefusal {
     /// The frame behind the grant is older than [`Limits::max_age`].
     Stale { age: Duration },
     /// The command came this long after its deadline.
@@ -47,12 +47,16 @@ pub enum Refusal {
     Stopping,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for RelayRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Stale { age } => write!(f, "the frame behind the grant was {} ms old by then", age.as_millis()),
-            Refusal::Late { by } => write!(f, "the order reached the relay {} ms after its deadline", by.as_millis()),
-            Refusal::Stopping => f.write_str("the daemon is stopping"),
+            RelayRefusal::Stale { age } => {
+                write!(f, "the frame behind the grant was {} ms old by then", age.as_millis())
+            }
+            RelayRefusal::Late { by } => {
+                write!(f, "the order reached the relay {} ms after its deadline", by.as_millis())
+            }
+            RelayRefusal::Stopping => f.write_str("the daemon is stopping"),
         }
     }
 }
@@ -98,30 +102,30 @@ impl Relay {
     ///
     /// # Errors
     /// The wires cannot be written. The relay is at its safe level, or is retried at [`Relay::next_deadline`].
-    pub fn command(&mut self, command: DoorCommand, now: Moment) -> Result<Outcome, DoorError> {
+    pub fn command(&mut self, command: DoorCommand, now: Moment) -> Result<RelayOutcome, DoorError> {
         let (evidence, duration, hold, not_after) = match command {
             DoorCommand::Safe => {
                 self.wires.safe().inspect_err(|_| self.retry(now))?;
-                return Ok(Outcome::Safe { on_for: self.on.take().map(|on| now.since(on.since)) });
+                return Ok(RelayOutcome::Safe { on_for: self.on.take().map(|on| now.since(on.since)) });
             }
             DoorCommand::Pulse { evidence, duration, not_after } => (evidence, duration, false, not_after),
             DoorCommand::Hold { not_after } => (None, Duration::MAX, true, not_after),
         };
         if let Some(refusal) = self.refusal(evidence, not_after, now) {
-            return Ok(Outcome::Refused(refusal));
+            return Ok(RelayOutcome::Refused(refusal));
         }
         self.poll(now)?;
         self.energise(now, duration, hold)
     }
 
-    fn refusal(&self, evidence: Option<Moment>, not_after: Moment, now: Moment) -> Option<Refusal> {
+    fn refusal(&self, evidence: Option<Moment>, not_after: Moment, now: Moment) -> Option<RelayRefusal> {
         let age = evidence.map(|captured_at| now.since(captured_at));
         if self.stopped {
-            Some(Refusal::Stopping)
+            Some(RelayRefusal::Stopping)
         } else if let Some(age) = age.filter(|&age| age > self.limits.max_age) {
-            Some(Refusal::Stale { age })
+            Some(RelayRefusal::Stale { age })
         } else {
-            (now > not_after).then(|| Refusal::Late { by: now.since(not_after) })
+            (now > not_after).then(|| RelayRefusal::Late { by: now.since(not_after) })
         }
     }
 
@@ -156,7 +160,7 @@ impl Relay {
         self.wires.describe()
     }
 
-    fn energise(&mut self, now: Moment, duration: Duration, hold: bool) -> Result<Outcome, DoorError> {
+    fn energise(&mut self, now: Moment, duration: Duration, hold: bool) -> Result<RelayOutcome, DoorError> {
         let held = hold || self.on.is_some_and(|on| on.held);
         let longest = if held { self.limits.max_hold.unwrap_or(self.limits.max_on) } else { self.limits.max_on };
         let since = self.on.map_or(now, |on| on.since);
@@ -173,7 +177,7 @@ impl Relay {
             }
             return Err(error);
         }
-        Ok(if fresh { Outcome::Opened { until } } else { Outcome::Extended { until } })
+        Ok(if fresh { RelayOutcome::Opened { until } } else { RelayOutcome::Extended { until } })
     }
 
     /// The wires did not go to their safe level and may be energised: schedules another try.
@@ -275,7 +279,7 @@ mod tests {
         let (mut relay, history, _) = relay();
         assert_eq!(relay.next_deadline(), None);
         let outcome = relay.command(pulse(at(1000), secs(3)), at(1200));
-        assert_eq!(outcome, Ok(Outcome::Opened { until: at(4200) }));
+        assert_eq!(outcome, Ok(RelayOutcome::Opened { until: at(4200) }));
         assert_eq!(relay.next_deadline(), Some(at(4200)));
         assert_eq!(relay.poll(at(4199)), Ok(None));
         assert_eq!(history.level(), Some(Level::Energised));
@@ -288,9 +292,12 @@ mod tests {
     fn a_stale_frame_moves_nothing() {
         let (mut relay, history, _) = relay();
         let age = Duration::from_millis(801);
-        assert_eq!(relay.command(pulse(at(0), secs(3)), at(801)), Ok(Outcome::Refused(Refusal::Stale { age })));
+        assert_eq!(
+            relay.command(pulse(at(0), secs(3)), at(801)),
+            Ok(RelayOutcome::Refused(RelayRefusal::Stale { age }))
+        );
         assert_eq!(history.levels().len(), 1);
-        assert_eq!(relay.command(pulse(at(1), secs(3)), at(801)), Ok(Outcome::Opened { until: at(3801) }));
+        assert_eq!(relay.command(pulse(at(1), secs(3)), at(801)), Ok(RelayOutcome::Opened { until: at(3801) }));
     }
 
     #[test]
@@ -298,11 +305,11 @@ mod tests {
         let (mut relay, history, _) = relay();
         let not_after = at(5000);
         let pulse = DoorCommand::Pulse { evidence: None, duration: secs(3), not_after };
-        let late = Outcome::Refused(Refusal::Late { by: Duration::from_millis(1) });
+        let late = RelayOutcome::Refused(RelayRefusal::Late { by: Duration::from_millis(1) });
         assert_eq!(relay.command(pulse, at(5001)), Ok(late));
         assert_eq!(relay.command(DoorCommand::Hold { not_after }, at(5001)), Ok(late));
         assert_eq!(history.levels().len(), 1);
-        assert_eq!(relay.command(pulse, at(5000)), Ok(Outcome::Opened { until: at(8000) }));
+        assert_eq!(relay.command(pulse, at(5000)), Ok(RelayOutcome::Opened { until: at(8000) }));
         assert_eq!(relay.command(pulse, at(5001)), Ok(late), "nor is it extended");
         assert_eq!(relay.next_deadline(), Some(at(8000)));
     }
@@ -314,7 +321,7 @@ mod tests {
         assert_eq!(relay.stop(at(700)), Ok(Some(Released { on_for: Duration::from_millis(700) })));
         assert_eq!(history.level(), Some(Level::Safe));
         for command in [pulse(at(700), secs(3)), HOLD] {
-            assert_eq!(relay.command(command, at(701)), Ok(Outcome::Refused(Refusal::Stopping)));
+            assert_eq!(relay.command(command, at(701)), Ok(RelayOutcome::Refused(RelayRefusal::Stopping)));
         }
         assert_eq!((relay.stop(at(900)), relay.next_deadline()), (Ok(None), None));
         assert_eq!(history.level(), Some(Level::Safe));
@@ -325,9 +332,9 @@ mod tests {
         let (mut relay, _, _) = relay();
         relay.command(pulse(at(0), secs(5)), at(0)).unwrap();
         let shorter = relay.command(pulse(at(1000), secs(1)), at(1000));
-        assert_eq!(shorter, Ok(Outcome::Extended { until: at(5000) }));
+        assert_eq!(shorter, Ok(RelayOutcome::Extended { until: at(5000) }));
         let longer = relay.command(pulse(at(4000), secs(5)), at(4000));
-        assert_eq!(longer, Ok(Outcome::Extended { until: at(9000) }));
+        assert_eq!(longer, Ok(RelayOutcome::Extended { until: at(9000) }));
     }
 
     #[test]
@@ -340,7 +347,7 @@ mod tests {
         let forever = Duration::MAX;
         assert_eq!(
             relay.command(pulse(at(59_000), forever), at(59_000)),
-            Ok(Outcome::Extended { until: Moment(MAX_ON) })
+            Ok(RelayOutcome::Extended { until: Moment(MAX_ON) })
         );
     }
 
@@ -348,7 +355,7 @@ mod tests {
     fn a_pulse_after_an_unpolled_deadline_goes_through_safe() {
         let (mut relay, history, _) = relay();
         relay.command(pulse(at(0), secs(3)), at(0)).unwrap();
-        assert_eq!(relay.command(pulse(at(5000), secs(3)), at(5000)), Ok(Outcome::Opened { until: at(8000) }));
+        assert_eq!(relay.command(pulse(at(5000), secs(3)), at(5000)), Ok(RelayOutcome::Opened { until: at(8000) }));
         let levels: Vec<_> = history.levels().into_iter().map(|(_, level)| level).collect();
         assert_eq!(levels, [Level::Safe, Level::Energised, Level::Safe, Level::Energised]);
     }
@@ -385,22 +392,22 @@ mod tests {
     fn a_hold_lasts_until_another_command_or_its_limit() {
         let (mut relay, history, _) = relay();
         let until = Moment(MAX_HOLD);
-        assert_eq!(relay.command(HOLD, at(0)), Ok(Outcome::Opened { until }));
+        assert_eq!(relay.command(HOLD, at(0)), Ok(RelayOutcome::Opened { until }));
         let meanwhile = relay.command(pulse(at(90_000), secs(3)), at(90_000));
-        assert_eq!(meanwhile, Ok(Outcome::Extended { until }));
+        assert_eq!(meanwhile, Ok(RelayOutcome::Extended { until }));
         assert_eq!((relay.poll(at(599_999)), history.level()), (Ok(None), Some(Level::Energised)));
         assert_eq!(relay.poll(until), Ok(Some(Released { on_for: MAX_HOLD })));
 
         relay.command(HOLD, at(700_000)).unwrap();
         let safe = relay.command(DoorCommand::Safe, at(710_000));
-        assert_eq!(safe, Ok(Outcome::Safe { on_for: Some(secs(10)) }));
+        assert_eq!(safe, Ok(RelayOutcome::Safe { on_for: Some(secs(10)) }));
     }
 
     #[test]
     fn a_lock_that_cannot_be_held_is_released_after_its_longest_pulse() {
         let wires = Simulated::new(Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH)));
         let mut relay = Relay::new(Box::new(wires), Limits { max_hold: None, ..LIMITS }).unwrap();
-        assert_eq!(relay.command(HOLD, at(0)), Ok(Outcome::Opened { until: Moment(MAX_ON) }));
+        assert_eq!(relay.command(HOLD, at(0)), Ok(RelayOutcome::Opened { until: Moment(MAX_ON) }));
     }
 
     #[test]
@@ -408,7 +415,7 @@ mod tests {
         let (mut relay, _, _) = relay();
         let outcome =
             relay.command(DoorCommand::Pulse { evidence: None, duration: secs(3), not_after: FOREVER }, at(5000));
-        assert_eq!(outcome, Ok(Outcome::Opened { until: at(8000) }));
+        assert_eq!(outcome, Ok(RelayOutcome::Opened { until: at(8000) }));
     }
 
     #[derive(Clone, Debug)]
@@ -452,7 +459,7 @@ mod tests {
                         let captured_at = Moment(now.0 - Duration::from_millis(age_ms));
                         let outcome = relay.command(pulse(captured_at, Duration::from_millis(duration_ms)), now).unwrap();
                         let stale = age_ms > 800;
-                        prop_assert_eq!(matches!(outcome, Outcome::Refused { .. }), stale);
+                        prop_assert_eq!(matches!(outcome, RelayOutcome::Refused { .. }), stale);
                         prop_assert_eq!(history.levels().len() == before, stale, "stale never energises");
                         wait(&mut relay, &clock, Duration::ZERO);
                     }

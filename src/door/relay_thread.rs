@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::{DoorError, Outcome, Panel, Relay};
+use super::{DoorError, Panel, Relay, RelayOutcome};
 use crate::clock::Clock;
 use crate::domain::{DoorCommand, Moment};
 
@@ -27,7 +27,7 @@ const REPORTS: usize = 64;
 
 /// What a relay did by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
+pub enum RelayReport {
     /// It returned to its safe level, because its time was over or the daemon stops.
     Released { on_for: Duration, stopping: bool },
     /// The wires did not go to their safe level and may be energised. They are retried ten times a second; the same reason is reported once.
@@ -37,7 +37,7 @@ pub enum Report {
 enum Message {
     Order {
         command: DoorCommand,
-        answer: SyncSender<Result<Outcome, DoorError>>,
+        answer: SyncSender<Result<RelayOutcome, DoorError>>,
     },
     /// Handle what is due, then answer.
     Poll {
@@ -59,7 +59,7 @@ struct Shown {
 /// The doors' end of a relay. Dropping it ends the loop, which leaves the relay at its safe level.
 pub struct RelayHandle {
     inbox: Arc<SyncSender<Message>>,
-    reports: Arc<Mutex<Vec<Report>>>,
+    reports: Arc<Mutex<Vec<RelayReport>>>,
     clock: Arc<dyn Clock>,
     wires: String,
     until: Option<Moment>,
@@ -72,7 +72,7 @@ pub struct RelayLoop {
     panel: Panel,
     shown: Arc<Shown>,
     inbox: Receiver<Message>,
-    reports: Arc<Mutex<Vec<Report>>>,
+    reports: Arc<Mutex<Vec<RelayReport>>>,
     clock: Arc<dyn Clock>,
     stop: RelayStop,
     stopped: bool,
@@ -101,7 +101,7 @@ pub fn relay_thread(
     let (sender, inbox) = sync_channel(WAITING);
     let sender = Arc::new(sender);
     stop.inboxes().push(Arc::downgrade(&sender));
-    let reports = Arc::<Mutex<Vec<Report>>>::default();
+    let reports = Arc::<Mutex<Vec<RelayReport>>>::default();
     let shown = Arc::<Shown>::default();
     let handle = RelayHandle {
         inbox: sender,
@@ -132,20 +132,20 @@ impl RelayHandle {
     ///
     /// # Errors
     /// As [`Relay::command`]; [`DoorError::NoAnswer`] if the wires hang, which may then be at either level.
-    pub fn command(&mut self, command: DoorCommand) -> Result<Outcome, DoorError> {
+    pub fn command(&mut self, command: DoorCommand) -> Result<RelayOutcome, DoorError> {
         let (answer, answered) = sync_channel(1);
         self.send(Message::Order { command, answer })?;
         let outcome = answered.recv_timeout(PATIENCE).map_err(|_| self.no_answer())?;
         match outcome {
-            Ok(Outcome::Opened { until } | Outcome::Extended { until }) => self.until = Some(until),
-            Ok(Outcome::Safe { .. }) => self.until = None,
-            Ok(Outcome::Refused(_)) | Err(_) => {}
+            Ok(RelayOutcome::Opened { until } | RelayOutcome::Extended { until }) => self.until = Some(until),
+            Ok(RelayOutcome::Safe { .. }) => self.until = None,
+            Ok(RelayOutcome::Refused(_)) | Err(_) => {}
         }
         outcome
     }
 
     /// What the relay did by itself since the last call, oldest first. If its time is over, this waits until the relay has handled that.
-    pub fn reports(&mut self) -> Vec<Report> {
+    pub fn reports(&mut self) -> Vec<RelayReport> {
         if self.until.is_some_and(|until| until <= self.clock.now()) {
             let (answer, answered) = sync_channel(1);
             if self.send(Message::Poll { answer }).is_ok() {
@@ -223,7 +223,7 @@ impl RelayLoop {
         match message {
             Message::Order { command, answer } => {
                 let outcome = self.relay.command(command, now);
-                if matches!(outcome, Ok(Outcome::Safe { .. })) {
+                if matches!(outcome, Ok(RelayOutcome::Safe { .. })) {
                     self.stuck = None;
                 }
                 self.answer(answer, outcome);
@@ -235,16 +235,22 @@ impl RelayLoop {
     }
 
     /// Answers an order. If the caller has given up waiting, the relay goes to its safe level, which is reported.
-    fn answer(&mut self, answer: SyncSender<Result<Outcome, DoorError>>, outcome: Result<Outcome, DoorError>) {
+    fn answer(
+        &mut self,
+        answer: SyncSender<Result<RelayOutcome, DoorError>>,
+        outcome: Result<RelayOutcome, DoorError>,
+    ) {
         let Err(TrySendError::Disconnected(outcome)) = answer.try_send(outcome) else { return };
         let now = self.clock.now();
         let safe = match outcome {
-            Ok(Outcome::Opened { .. } | Outcome::Extended { .. }) => self.relay.command(DoorCommand::Safe, now),
+            Ok(RelayOutcome::Opened { .. } | RelayOutcome::Extended { .. }) => {
+                self.relay.command(DoorCommand::Safe, now)
+            }
             other => other,
         };
-        if let Ok(Outcome::Safe { on_for }) = safe {
+        if let Ok(RelayOutcome::Safe { on_for }) = safe {
             self.stuck = None;
-            self.report(Report::Released { on_for: on_for.unwrap_or_default(), stopping: self.stopped });
+            self.report(RelayReport::Released { on_for: on_for.unwrap_or_default(), stopping: self.stopped });
         }
     }
 
@@ -261,14 +267,14 @@ impl RelayLoop {
             Ok(None) => {}
             Ok(Some(released)) => {
                 self.stuck = None;
-                self.report(Report::Released { on_for: released.on_for, stopping });
+                self.report(RelayReport::Released { on_for: released.on_for, stopping });
             }
             Err(error) => {
                 let reason = error.to_string();
                 if self.stuck.as_ref() != Some(&reason) {
                     tracing::error!(%reason, "the relay may still be energised");
                     self.stuck = Some(reason.clone());
-                    self.report(Report::Stuck { reason });
+                    self.report(RelayReport::Stuck { reason });
                 }
             }
         }
@@ -279,7 +285,7 @@ impl RelayLoop {
         self.panel.show(self.relay.next_deadline().is_some(), now);
     }
 
-    fn report(&self, report: Report) {
+    fn report(&self, report: RelayReport) {
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         if reports.len() == REPORTS {
             reports.remove(0);
@@ -361,7 +367,7 @@ mod tests {
     #[test]
     fn a_relay_is_released_even_if_its_owner_hangs() {
         let (mut handle, thread, history) = simulated(&RelayStop::default());
-        assert!(matches!(handle.command(pulse(50)), Ok(Outcome::Opened { .. })));
+        assert!(matches!(handle.command(pulse(50)), Ok(RelayOutcome::Opened { .. })));
         assert_eq!(history.level(), Some(Level::Energised));
         // The owner hangs: it sends nothing.
         wait_for(|| history.level() == Some(Level::Safe));
@@ -370,7 +376,7 @@ mod tests {
             reports.extend(handle.reports());
             !reports.is_empty()
         });
-        assert!(matches!(reports[..], [Report::Released { stopping: false, .. }]), "{reports:?}");
+        assert!(matches!(reports[..], [RelayReport::Released { stopping: false, .. }]), "{reports:?}");
         assert_eq!(handle.next_deadline(), None);
         drop(handle);
         thread.join().unwrap();
@@ -384,10 +390,10 @@ mod tests {
         handle.command(pulse(900)).unwrap();
         assert_eq!(stop.stop(Duration::from_secs(10)), 0);
         assert_eq!(history.level(), Some(Level::Safe));
-        assert_eq!(handle.command(pulse(900)), Ok(Outcome::Refused(crate::door::Refusal::Stopping)));
-        assert!(matches!(handle.reports()[..], [Report::Released { stopping: true, .. }]));
+        assert_eq!(handle.command(pulse(900)), Ok(RelayOutcome::Refused(crate::door::RelayRefusal::Stopping)));
+        assert!(matches!(handle.reports()[..], [RelayReport::Released { stopping: true, .. }]));
         let (mut late, _, its_history) = simulated(&stop);
-        assert!(matches!(late.command(pulse(900)), Ok(Outcome::Refused(_))));
+        assert!(matches!(late.command(pulse(900)), Ok(RelayOutcome::Refused(_))));
         let left = its_history.levels().iter().any(|(_, level)| *level != Level::Safe);
         assert!(!left, "made after the stop, it never left its safe level");
     }

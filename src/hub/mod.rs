@@ -49,7 +49,7 @@ pub use counters::HubCounts;
 pub use device::{DeviceLayout, DoorLayout, DoorState, LockState, Vitals};
 pub use one_off::{HubError, probe, remove};
 pub use outbox::{MemoryOutbox, Outbox, StorageError};
-pub use refusals::Refusal;
+pub use refusals::MessageRefusal;
 pub use retained_topics::{MemoryTopics, RetainedTopics};
 pub use settings::{CommandSettings, HubSettings, Version};
 pub use shared::ConnectionState;
@@ -74,7 +74,7 @@ pub struct HubDeps {
     /// The topics that the broker retains of this device, over restarts.
     pub retained_topics: Arc<dyn RetainedTopics>,
     /// Takes the first message of each topic that the broker refuses. If it is full, the refusal is only counted.
-    pub refused: mpsc::Sender<Refusal>,
+    pub refused: mpsc::Sender<MessageRefusal>,
 }
 
 /// The connection to the broker. Dropping it breaks the connection, and the broker then publishes `offline` itself. No method but
@@ -122,7 +122,7 @@ impl Hub {
     }
 
     /// The messages that the broker does not accept, by topic.
-    pub fn refusals(&self) -> Vec<Refusal> {
+    pub fn refusals(&self) -> Vec<MessageRefusal> {
         self.shared.refusals().all()
     }
 

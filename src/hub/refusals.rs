@@ -15,7 +15,7 @@ const NAMED: usize = 64;
 
 /// A message that the broker does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct MessageRefusal {
     /// The topic of the message or of the subscription.
     pub topic: String,
     /// The size of topic and payload.
@@ -118,11 +118,11 @@ impl Refusals {
 
 /// The refused messages by topic, at most [`NAMED`].
 #[derive(Debug, Default)]
-pub struct RefusalLog(BTreeMap<String, Refusal>);
+pub struct RefusalLog(BTreeMap<String, MessageRefusal>);
 
 impl RefusalLog {
     /// Adds a refusal, and returns it if it is the first one of its topic.
-    pub fn add(&mut self, topic: &str, bytes: usize, reason: &str) -> Option<Refusal> {
+    pub fn add(&mut self, topic: &str, bytes: usize, reason: &str) -> Option<MessageRefusal> {
         if let Some(known) = self.0.get_mut(topic) {
             known.times += 1;
             return None;
@@ -130,13 +130,14 @@ impl RefusalLog {
         if self.0.len() >= NAMED {
             return None;
         }
-        let refusal = Refusal { topic: topic.to_owned(), bytes: bytes as u64, reason: reason.to_owned(), times: 1 };
+        let refusal =
+            MessageRefusal { topic: topic.to_owned(), bytes: bytes as u64, reason: reason.to_owned(), times: 1 };
         self.0.insert(topic.to_owned(), refusal.clone());
         Some(refusal)
     }
 
     /// All refusals that are remembered by name.
-    pub fn all(&self) -> Vec<Refusal> {
+    pub fn all(&self) -> Vec<MessageRefusal> {
         self.0.values().cloned().collect()
     }
 }

@@ -9,7 +9,7 @@ use super::client::Incoming;
 use super::intake::Intake;
 use super::outbox::Outbox;
 use super::outbox::StorageError;
-use super::refusals::{Refusal, Refusals};
+use super::refusals::{MessageRefusal, Refusals};
 use super::retained_topics::TopicKeeper;
 use super::settings::HubSettings;
 use super::shared::Shared;
@@ -33,7 +33,7 @@ pub struct Task {
     /// `None` accepts no commands.
     intake: Option<Intake>,
     /// Takes the first refusal of each topic.
-    refused: mpsc::Sender<Refusal>,
+    refused: mpsc::Sender<MessageRefusal>,
     paused_until: Option<Instant>,
 }
 
@@ -46,7 +46,7 @@ impl Task {
         outbox: Arc<dyn Outbox>,
         keeper: TopicKeeper,
         intake: Option<Intake>,
-        refused: mpsc::Sender<Refusal>,
+        refused: mpsc::Sender<MessageRefusal>,
     ) -> Task {
         Task {
             settings,

@@ -137,7 +137,7 @@ pub struct Timeline {
 
 /// Which records are wanted. All that is given must fit.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Window {
+pub struct RecordFilter {
     /// Not before this time.
     pub since: Option<SystemTime>,
     /// Before this time.
@@ -146,7 +146,7 @@ pub struct Window {
     pub kinds: Vec<String>,
 }
 
-impl Window {
+impl RecordFilter {
     /// Whether a record is wanted.
     pub fn fits(&self, dated: &Dated) -> bool {
         self.fits_kind(&dated.record.kind)
@@ -229,8 +229,8 @@ impl Timeline {
     }
 
     /// The ranges of numbers that records which fit can have, in order.
-    pub fn stretches(&self, window: &Window) -> Vec<(u64, u64)> {
-        let wanted = window.kinds.iter().fold(0, |bits, kind| bits | bit(kind));
+    pub fn stretches(&self, filter: &RecordFilter) -> Vec<(u64, u64)> {
+        let wanted = filter.kinds.iter().fold(0, |bits, kind| bits | bit(kind));
         let fits = |run: &&Run| {
             let Run { boot, trust, at, since_boot, kinds, .. } = **run;
             // Some records of a run may be corrected and others not, so both times bound it.
@@ -238,8 +238,8 @@ impl Timeline {
                 |at, since_boot| self.corrected(Mark { at, since_boot, boot, trust }).map_or(at, |(at, _)| at);
             let (first, last) = (at.0.min(corrected(at.0, since_boot.0)), at.1.max(corrected(at.1, since_boot.1)));
             (wanted == 0 || kinds & wanted != 0)
-                && window.since.is_none_or(|since| last >= since)
-                && window.until.is_none_or(|until| first < until)
+                && filter.since.is_none_or(|since| last >= since)
+                && filter.until.is_none_or(|until| first < until)
         };
         self.runs.iter().filter(fits).map(|run| (run.first, run.last)).collect()
     }

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use super::journal::Journal;
 use super::record::erased;
-use super::{Dated, LedgerError, ReadOrder, Record, Window};
+use super::{Dated, LedgerError, ReadOrder, Record, RecordFilter};
 use crate::domain::{Actor, Erasure, PersonId, Stamp, StoreEvent};
 use crate::store::Change;
 
@@ -31,7 +31,7 @@ impl Journal {
                 (Bound::Excluded(after), Bound::Unbounded),
                 ReadOrder::OldestFirst,
                 AT_ONCE,
-                &Window::default(),
+                &RecordFilter::default(),
             )?;
             let Some(last) = records.last() else { break };
             after = last.record.seq;

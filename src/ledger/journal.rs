@@ -410,6 +410,28 @@ mod tests {
     }
 
     #[test]
+    fn nothing_follows_a_forged_record_with_the_largest_number() {
+        let (_dir, journal) = empty();
+        let draft = Draft {
+            seq: u64::MAX,
+            stamp: time(1),
+            kind: "stopped",
+            content: serde_json::json!({ "reason": "x" }),
+            previous: [0; 32],
+        };
+        let (_, sealed) = seal(draft).unwrap();
+        let key = u64::MAX.to_be_bytes();
+        let changes = [journal.records.put(key, sealed.header), journal.contents.put(key, sealed.content)];
+        journal.store.commit(&changes).unwrap();
+        let error = journal.append(&one_of_each()[0], &time(2)).unwrap_err().to_string();
+        assert!(error.contains("no number is left"), "{error}");
+        assert!(journal.verify().is_err());
+        let mut seen = 0;
+        journal.each(|_| Ok(seen += 1)).unwrap();
+        assert_eq!(seen, 1, "reading ends");
+    }
+
+    #[test]
     fn what_is_committed_with_a_record_stands_or_falls_with_it() {
         let (_dir, journal) = empty();
         let state = journal.store.tree("standing").unwrap();

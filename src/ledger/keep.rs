@@ -15,7 +15,7 @@ const AT_ONCE_BY_AGE: u64 = 20;
 
 /// Which records are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
+pub struct RecordRetention {
     /// The greatest age; `None` for no limit.
     pub age: Option<Duration>,
     /// The most bytes, counted from the newest record; `None` for no limit.
@@ -29,7 +29,7 @@ impl Journal {
     /// By age, only records that are certainly old are deleted, and at most a twentieth of all in one call, which limits the harm of a wrong
     /// clock; call it repeatedly. Nothing is deleted by age while the kernel does not report the wall clock as synchronised. For how long it
     /// has been is for the caller to check.
-    pub fn prune(&self, keep: Keep, stamp: &Stamp) -> Result<u64, LedgerError> {
+    pub fn prune(&self, keep: RecordRetention, stamp: &Stamp) -> Result<u64, LedgerError> {
         let _alone = self.tidying();
         self.finish_pruning()?;
         let by_age = match keep.age {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     /// What all rounds of that day delete together.
-    fn prune_all(journal: &Journal, keep: Keep, today: u32) -> u64 {
+    fn prune_all(journal: &Journal, keep: RecordRetention, today: u32) -> u64 {
         std::iter::from_fn(|| Some(journal.prune(keep, &day(today)).unwrap()).filter(|gone| *gone > 0)).sum()
     }
 
@@ -189,7 +189,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let journal = month(&store);
-        let keep = Keep { age: Some(DAY * 10), bytes: None };
+        let keep = RecordRetention { age: Some(DAY * 10), bytes: None };
         assert_eq!(journal.prune(keep, &day(30)).unwrap(), 2, "a bounded share at once");
         assert_eq!(prune_all(&journal, keep, 30), 18);
         assert_eq!(numbers(&journal)[0], 21);
@@ -223,7 +223,7 @@ mod tests {
         journal.append(&pruned.into(), &day(30)).unwrap();
         journal.delete(1, 7).unwrap();
         assert_eq!(journal.verify().unwrap().pruned_through, 20);
-        journal.prune(Keep::default(), &day(30)).unwrap();
+        journal.prune(RecordRetention::default(), &day(30)).unwrap();
         assert_eq!(numbers(&journal)[0], 21);
         journal.verify().unwrap();
     }
@@ -233,8 +233,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let journal = month(&store);
-        assert_eq!(journal.prune(Keep { age: None, bytes: Some(1 << 20) }, &day(30)).unwrap(), 0);
-        let gone = journal.prune(Keep { age: None, bytes: Some(2500) }, &day(30)).unwrap();
+        assert_eq!(journal.prune(RecordRetention { age: None, bytes: Some(1 << 20) }, &day(30)).unwrap(), 0);
+        let gone = journal.prune(RecordRetention { age: None, bytes: Some(2500) }, &day(30)).unwrap();
         assert!((15..25).contains(&gone), "{gone}");
         journal.verify().unwrap();
     }
@@ -247,7 +247,7 @@ mod tests {
         for n in 0..120 {
             journal.append(&event(n), &day(n)).unwrap();
         }
-        let keep = Keep { age: None, bytes: Some(15_000) };
+        let keep = RecordRetention { age: None, bytes: Some(15_000) };
         assert!(journal.prune(keep, &day(120)).unwrap() > 0);
         assert_eq!(journal.prune(keep, &day(120)).unwrap(), 0, "there is room for some before the next have to go");
         assert!(journal.verify().unwrap().records > 40);
@@ -262,7 +262,7 @@ mod tests {
         for n in 0..10 {
             journal.append(&event(n), &day(n)).unwrap();
         }
-        let keep = Keep { age: Some(DAY), bytes: None };
+        let keep = RecordRetention { age: Some(DAY), bytes: None };
         assert_eq!(journal.prune(keep, &day(90)).unwrap(), 0);
         for seq in 1..=4 {
             outbox.acknowledge(seq).unwrap();
@@ -290,7 +290,7 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let (unset, set) = (SystemTime::UNIX_EPOCH, day(120).at);
         let journal = dated(&store, &[(unset, Some(false)), (unset + DAY, Some(false)), (set, Some(true))]);
-        let keep = Keep { age: Some(DAY * 30), bytes: None };
+        let keep = RecordRetention { age: Some(DAY * 30), bytes: None };
         assert_eq!(prune_all(&journal, keep, 149), 0);
         assert_eq!(prune_all(&journal, keep, 151), 3, "and they go with the first record that is surely old");
     }
@@ -303,7 +303,7 @@ mod tests {
             let far = (day(4_380).at, kernel);
             let january = |n| (day(n).at, Some(true));
             let journal = dated(&store, &[january(0), january(1), far, far, january(2), january(68)]);
-            let keep = Keep { age: Some(DAY * 30), bytes: None };
+            let keep = RecordRetention { age: Some(DAY * 30), bytes: None };
             assert_eq!(prune_all(&journal, keep, 69), 5, "{kernel:?}: all of January");
             assert_eq!(numbers(&journal)[0], 6);
             journal.verify().unwrap();
@@ -315,7 +315,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let journal = month(&store);
-        let keep = Keep { age: Some(DAY * 30), bytes: None };
+        let keep = RecordRetention { age: Some(DAY * 30), bytes: None };
         assert_eq!(journal.prune(keep, &day(30 + 730)).unwrap(), 2);
     }
 }

@@ -23,11 +23,11 @@ mod verify;
 #[cfg(test)]
 mod crash;
 
-pub use dating::{Dated, Window};
+pub use dating::{Dated, RecordFilter};
 pub use explain::{explain, explain_dated, explain_in, receipt, receipt_dated, receipt_in};
 pub use gap::{Gap, GapMarks};
 pub use journal::{Journal, ReadOrder, TREES};
-pub use keep::Keep;
+pub use keep::RecordRetention;
 pub use outbox::{Outbox, OutboxLimit, Shed};
 pub use record::Record;
 pub use verify::Verified;

@@ -3,25 +3,25 @@
 use std::ops::{Bound, RangeBounds};
 use std::sync::{MutexGuard, PoisonError};
 
-use super::dating::{Dated, Timeline, Window};
+use super::dating::{Dated, RecordFilter, Timeline};
 use super::journal::{key_bound, number};
 use super::record::open_header;
 use super::{Journal, LedgerError, ReadOrder};
 
 impl Journal {
-    /// At most `limit` of the records whose numbers are in `range` and that fit `window`, each with its time.
+    /// At most `limit` of the records whose numbers are in `range` and that fit `filter`, each with its time.
     pub fn select(
         &self,
         range: impl RangeBounds<u64>,
         order: ReadOrder,
         limit: usize,
-        window: &Window,
+        filter: &RecordFilter,
     ) -> Result<Vec<Dated>, LedgerError> {
         let timeline = self.timeline()?;
-        if *window == Window::default() {
+        if *filter == RecordFilter::default() {
             return Ok(self.list(range, order, limit)?.into_iter().map(|record| timeline.date(record)).collect());
         }
-        let mut stretches = timeline.stretches(window);
+        let mut stretches = timeline.stretches(filter);
         if order == ReadOrder::NewestFirst {
             stretches.reverse();
         }
@@ -32,7 +32,7 @@ impl Journal {
             }
             let within = (first.max(lowest(&range)), last.min(highest(&range)));
             if within.0 <= within.1 {
-                self.select_within(within, order, limit, window, &timeline, &mut found)?;
+                self.select_within(within, order, limit, filter, &timeline, &mut found)?;
             }
         }
         Ok(found)
@@ -49,7 +49,7 @@ impl Journal {
         (first, last): (u64, u64),
         order: ReadOrder,
         limit: usize,
-        window: &Window,
+        filter: &RecordFilter,
         timeline: &Timeline,
         found: &mut Vec<Dated>,
     ) -> Result<(), LedgerError> {
@@ -64,7 +64,7 @@ impl Journal {
             let (key, header) = entry?;
             let seq = number(&key)?;
             // The chained part is enough to see whether the rest is wanted.
-            let wanted = open_header(&header).map(|(record, _)| window.fits(&timeline.date(record)));
+            let wanted = open_header(&header).map(|(record, _)| filter.fits(&timeline.date(record)));
             if wanted != Ok(false) {
                 found.push(timeline.date(self.read(seq, &header)?));
             }
@@ -148,19 +148,19 @@ mod tests {
     #[test]
     fn what_is_selected_is_what_fits_of_all() {
         let (_dir, journal) = filled();
-        let all = journal.select(.., ReadOrder::OldestFirst, 10_000, &Window::default()).unwrap();
+        let all = journal.select(.., ReadOrder::OldestFirst, 10_000, &RecordFilter::default()).unwrap();
         assert_eq!((all.len(), all.iter().filter(|dated| dated.is_corrected()).count()), (1500, 200));
         let times = [None, Some(at(10)), Some(at(MORNING - 86_000)), Some(at(MORNING + 405)), Some(at(MORNING + 1200))];
         for since in times {
             for until in times {
                 for kinds in [vec![], vec!["door_opened".to_owned()], vec!["granted".to_owned()]] {
-                    let window = Window { since, until, kinds };
-                    let fitting: Vec<&Dated> = all.iter().filter(|dated| window.fits(dated)).collect();
-                    let found = journal.select(.., ReadOrder::OldestFirst, 10_000, &window).unwrap();
-                    assert_eq!(found.iter().collect::<Vec<_>>(), fitting, "{window:?}");
-                    let newest = journal.select(200..1400, ReadOrder::NewestFirst, 10, &window).unwrap();
+                    let filter = RecordFilter { since, until, kinds };
+                    let fitting: Vec<&Dated> = all.iter().filter(|dated| filter.fits(dated)).collect();
+                    let found = journal.select(.., ReadOrder::OldestFirst, 10_000, &filter).unwrap();
+                    assert_eq!(found.iter().collect::<Vec<_>>(), fitting, "{filter:?}");
+                    let newest = journal.select(200..1400, ReadOrder::NewestFirst, 10, &filter).unwrap();
                     let within = fitting.iter().rev().filter(|dated| (200..1400).contains(&dated.record.seq)).take(10);
-                    assert_eq!(newest.iter().collect::<Vec<_>>(), within.copied().collect::<Vec<_>>(), "{window:?}");
+                    assert_eq!(newest.iter().collect::<Vec<_>>(), within.copied().collect::<Vec<_>>(), "{filter:?}");
                 }
             }
         }
@@ -178,7 +178,7 @@ mod tests {
             ..Stamp::at(at(wall))
         };
         journal.append(&event, &stamp(5, 5, false)).unwrap();
-        let today = Window { since: Some(at(MORNING)), ..Window::default() };
+        let today = RecordFilter { since: Some(at(MORNING)), ..RecordFilter::default() };
         assert!(journal.select(.., ReadOrder::OldestFirst, 10, &today).unwrap().is_empty());
         journal.append(&event, &stamp(60, MORNING + 60, true)).unwrap();
         let found = journal.select(.., ReadOrder::OldestFirst, 10, &today).unwrap();

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use super::disk_space::DiskSpace;
 use crate::clock::Clock;
 use crate::domain::{Actor, Event, GapDetails, Moment, PersonId, StoreEvent};
-use crate::ledger::{Gap, GapMarks, Journal, Keep, LedgerError, Record};
+use crate::ledger::{Gap, GapMarks, Journal, LedgerError, Record, RecordRetention};
 use crate::store::{Change, Store, StoreError};
 
 /// The warning while only grants, alarms and operators' acts get records of their own.
@@ -229,7 +229,7 @@ impl Recorder {
     }
 
     /// Deletes the records outside `keep`; see [`Journal::prune`].
-    pub fn prune(&self, keep: Keep) -> Result<u64, LedgerError> {
+    pub fn prune(&self, keep: RecordRetention) -> Result<u64, LedgerError> {
         self.journal.prune(keep, &self.clock.stamp())
     }
 

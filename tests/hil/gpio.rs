@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use usher::clock::SystemClock;
 use usher::door::{
-    self, Active, Change, Contact, Contacts, DoorError, Driver, IndicatorSettings, Input, InputSettings, LineId,
+    self, Active, Contact, Contacts, DoorError, Driver, IndicatorSettings, Input, InputChange, InputSettings, LineId,
     OutputSettings, Pull, Signal, Wiring, WiringSettings,
 };
 
@@ -103,21 +103,21 @@ fn refusal(settings: &WiringSettings) -> DoorError {
     }
 }
 
-fn sensor(active: bool) -> Change {
-    Change { input: Input::Sensor, active }
+fn sensor(active: bool) -> InputChange {
+    InputChange { input: Input::Sensor, active }
 }
 
-fn button(active: bool) -> Change {
-    Change { input: Input::ExitButton, active }
+fn button(active: bool) -> InputChange {
+    InputChange { input: Input::ExitButton, active }
 }
 
 /// Waits until something changes.
-fn next(contacts: &mut dyn Contacts) -> Vec<Change> {
+fn next(contacts: &mut dyn Contacts) -> Vec<InputChange> {
     next_of(1, contacts)
 }
 
 /// Waits for this many changes; they may come one by one.
-fn next_of(count: usize, contacts: &mut dyn Contacts) -> Vec<Change> {
+fn next_of(count: usize, contacts: &mut dyn Contacts) -> Vec<InputChange> {
     let mut changes = Vec::new();
     for _ in 0..LONG.as_millis() / 250 {
         changes.extend(contacts.wait(Duration::from_millis(250)).unwrap());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use usher::hub::home_assistant::{HomeAssistantSettings, PeopleAs};
-use usher::hub::{CommandSettings, DeviceLayout, HubSettings, LockState, Refusal, Version};
+use usher::hub::{CommandSettings, DeviceLayout, HubSettings, LockState, MessageRefusal, Version};
 
 use crate::support::*;
 
@@ -24,7 +24,7 @@ async fn command_lock(observer: &Observer) {
     observer.says("house/door/command/front", payload, false, None).await;
 }
 
-async fn next_refusal(house: &mut House) -> Refusal {
+async fn next_refusal(house: &mut House) -> MessageRefusal {
     tokio::time::timeout(PATIENCE, house.refused.recv()).await.expect("a refusal").expect("the hub lives")
 }
 

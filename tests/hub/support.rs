@@ -23,7 +23,7 @@ use usher::clock::SimulatedClock;
 use usher::domain::{Content, Recorded};
 use usher::hub::{
     ConnectionState, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubDeps, HubSettings, LockState,
-    MemoryOutbox, MemoryTopics, Outbox, Refusal, RefusedCommand, Snapshot, StorageError, Version,
+    MemoryOutbox, MemoryTopics, MessageRefusal, Outbox, RefusedCommand, Snapshot, StorageError, Version,
 };
 
 /// Far longer than anything takes; only a failing test waits that long.
@@ -105,7 +105,7 @@ pub struct House {
     pub outbox: Arc<MemoryOutbox>,
     pub commands: mpsc::Receiver<Result<HubCommand, RefusedCommand>>,
     /// Refusals that the hub wants recorded.
-    pub refused: mpsc::Receiver<Refusal>,
+    pub refused: mpsc::Receiver<MessageRefusal>,
 }
 
 /// How a hub is started, with what an earlier run left.

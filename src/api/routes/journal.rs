@@ -56,11 +56,11 @@ async fn list(
 ) -> Result<Json<Vec<Record>>, ApiError> {
     blocking(move || {
         let limit = query.limit.unwrap_or(USUAL_LIMIT).min(LARGEST_LIMIT);
-        let (journal, window) = (state.recorder.journal(), query.window()?);
+        let (journal, filter) = (state.recorder.journal(), query.filter()?);
         let records: Vec<Dated> = match (query.after, query.before) {
-            (Some(after), _) => journal.select(after.saturating_add(1).., ReadOrder::OldestFirst, limit, &window)?,
-            (None, Some(before)) => journal.select(..before, ReadOrder::NewestFirst, limit, &window)?,
-            (None, None) => journal.select(.., ReadOrder::NewestFirst, limit, &window)?,
+            (Some(after), _) => journal.select(after.saturating_add(1).., ReadOrder::OldestFirst, limit, &filter)?,
+            (None, Some(before)) => journal.select(..before, ReadOrder::NewestFirst, limit, &filter)?,
+            (None, None) => journal.select(.., ReadOrder::NewestFirst, limit, &filter)?,
         };
         Ok(Json(records.into_iter().map(Record).collect()))
     })

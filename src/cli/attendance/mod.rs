@@ -22,7 +22,7 @@ use crate::api::journal::AmendRequest;
 use crate::api::people::Person;
 use crate::domain::{Card, Event, Named, PersonId, Personal};
 use crate::ledger::attendance::{self, Day, Rules, readings, reckon};
-use crate::ledger::{self, Dated, Window};
+use crate::ledger::{self, Dated, RecordFilter};
 use crate::setup;
 
 /// How often `watch` looks again.
@@ -260,11 +260,11 @@ fn records_of(client: &Client, rules: &Rules, from: Date, to: Option<Date>) -> R
     let begin = begin.checked_sub(rules.longest_stint).unwrap_or(Timestamp::MIN);
     let end = to.and_then(|to| midnight(to.checked_add(3.days()).ok()?).ok()?.checked_add(rules.longest_stint).ok());
     let owned = |kinds: &[&str]| kinds.iter().map(|&kind| kind.to_owned()).collect();
-    let seen = Window { since: wall(begin), until: end.and_then(wall), kinds: owned(&attendance::PASSAGES) };
-    let corrections = Window { kinds: owned(&attendance::CORRECTIONS), ..Window::default() };
+    let seen = RecordFilter { since: wall(begin), until: end.and_then(wall), kinds: owned(&attendance::PASSAGES) };
+    let corrections = RecordFilter { kinds: owned(&attendance::CORRECTIONS), ..RecordFilter::default() };
     let mut found = Vec::new();
-    for window in [seen, corrections] {
-        client.each(&window, |record| {
+    for filter in [seen, corrections] {
+        client.each(&filter, |record| {
             found.push(record);
             Ok(())
         })?;
@@ -319,7 +319,7 @@ fn whom(client: &Client, wanted: &str) -> Result<Whom> {
     };
     let number = wanted.strip_prefix('#').and_then(|number| number.parse::<u32>().ok());
     let mut found: BTreeMap<u32, Whom> = BTreeMap::new();
-    let removed = Window { kinds: vec!["removed".into()], ..Window::default() };
+    let removed = RecordFilter { kinds: vec!["removed".into()], ..RecordFilter::default() };
     client.each(&removed, |dated| {
         let person = dated.record.content.event().and_then(Event::person).and_then(Personal::known).cloned();
         let Some(Named { id: PersonId(id), name: Some(name), card }) = person else { return Ok(()) };

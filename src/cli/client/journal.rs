@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Client;
 use super::transport::encode;
 use crate::api::journal::{AmendRequest, EraseRequest, Erased, Record, Verification};
-use crate::ledger::{self, Dated, Window};
+use crate::ledger::{self, Dated, RecordFilter};
 use crate::store::{Contents, verify_backup};
 
 /// Where a page of the journal begins.
@@ -32,35 +32,35 @@ const PAGE: usize = 1000;
 impl Client {
     /// At most `limit` records of the journal.
     pub fn journal(&self, page: Page, limit: usize) -> Result<Vec<ledger::Record>> {
-        let records = self.select(page, limit, &Window::default())?;
+        let records = self.select(page, limit, &RecordFilter::default())?;
         Ok(records.into_iter().map(|dated| dated.record).collect())
     }
 
-    /// At most `limit` records of the journal that fit `window`, each with its time.
-    pub fn select(&self, page: Page, limit: usize, window: &Window) -> Result<Vec<Dated>> {
+    /// At most `limit` records of the journal that fit `filter`, each with its time.
+    pub fn select(&self, page: Page, limit: usize, filter: &RecordFilter) -> Result<Vec<Dated>> {
         let mut query = format!("limit={limit}");
         match page {
             Page::After(seq) => query += &format!("&after={seq}"),
             Page::Newest => {}
             Page::Before(seq) => query += &format!("&before={seq}"),
         }
-        for (name, time) in [("since", window.since), ("until", window.until)] {
+        for (name, time) in [("since", filter.since), ("until", filter.until)] {
             if let Some(time) = time {
                 query += &format!("&{name}={}", Timestamp::try_from(time)?);
             }
         }
-        if !window.kinds.is_empty() {
-            query += &format!("&kinds={}", encode(&window.kinds.join(",")));
+        if !filter.kinds.is_empty() {
+            query += &format!("&kinds={}", encode(&filter.kinds.join(",")));
         }
         let records: Vec<Record> = self.get(&format!("/v1/journal?{query}"))?;
         Ok(records.into_iter().map(|Record(dated)| dated).collect())
     }
 
-    /// Calls `show` with every record that fits `window`, oldest first.
-    pub fn each(&self, window: &Window, mut show: impl FnMut(Dated) -> Result<()>) -> Result<()> {
+    /// Calls `show` with every record that fits `filter`, oldest first.
+    pub fn each(&self, filter: &RecordFilter, mut show: impl FnMut(Dated) -> Result<()>) -> Result<()> {
         let mut after = 0;
         loop {
-            let records = self.select(Page::After(after), PAGE, window)?;
+            let records = self.select(Page::After(after), PAGE, filter)?;
             let Some(last) = records.last() else { return Ok(()) };
             after = last.record.seq;
             records.into_iter().try_for_each(&mut show)?;

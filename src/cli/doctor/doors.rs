@@ -8,7 +8,7 @@ use super::{Findings, State};
 use crate::api::status::Status;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Lock};
-use crate::door::{self, Change, Contacts, Survey};
+use crate::door::{self, Contacts, InputChange, Survey};
 use crate::setup;
 
 /// Without a daemon: claims every line for a moment, the relay's at its safe level.
@@ -95,7 +95,12 @@ fn claim(door: &config::Door, findings: &mut Findings) -> Result<()> {
 }
 
 /// Reports each input with its level.
-fn present(door: &config::Door, contacts: &dyn Contacts, levels: &[Change], findings: &mut Findings) -> Result<()> {
+fn present(
+    door: &config::Door,
+    contacts: &dyn Contacts,
+    levels: &[InputChange],
+    findings: &mut Findings,
+) -> Result<()> {
     for (line, level) in contacts.describe().iter().zip(levels) {
         let now = level.input.word(level.active);
         findings.report("door", State::Well, &format!("{}: {line}; now {now}", door.name))?;

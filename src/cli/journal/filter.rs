@@ -10,7 +10,7 @@ use crate::cli::client::Client;
 use crate::cli::when::Calendar;
 use crate::cli::whom;
 use crate::domain::{Event, Personal};
-use crate::ledger::{Dated, Window};
+use crate::ledger::{Dated, RecordFilter};
 
 /// A record must match all options that are given.
 #[derive(Args, Default)]
@@ -48,12 +48,12 @@ impl Filter {
     }
 
     /// The times and kinds.
-    pub fn window(&self, calendar: &Calendar) -> Result<Window> {
+    pub fn record_filter(&self, calendar: &Calendar) -> Result<RecordFilter> {
         let time = |text: &Option<String>| {
             let at = text.as_deref().map(|text| calendar.parse(text)).transpose().map_err(Error::msg)?;
             Ok::<_, Error>(at.map(SystemTime::try_from).transpose()?)
         };
-        Ok(Window { since: time(&self.since)?, until: time(&self.until)?, kinds: self.kind.clone() })
+        Ok(RecordFilter { since: time(&self.since)?, until: time(&self.until)?, kinds: self.kind.clone() })
     }
 
     /// Whether the record is about one of the people, and about the door.

@@ -20,7 +20,7 @@ use super::export::CsvForm;
 use super::when::Calendar;
 use super::whom;
 use crate::api::journal::JournalGap;
-use crate::ledger::{self, Dated, Window};
+use crate::ledger::{self, Dated, RecordFilter};
 use crate::setup;
 use filter::Filter;
 
@@ -138,7 +138,7 @@ impl Journal {
             Action::List { last, filter } => {
                 let filter = filter.settled(&client)?;
                 let mut lines = Lines { json: self.json, zone, day: String::new() };
-                for record in newest(&client, &filter, &filter.window(&calendar)?, last as usize)? {
+                for record in newest(&client, &filter, &filter.record_filter(&calendar)?, last as usize)? {
                     lines.write(&mut out, &record)?;
                 }
             }
@@ -152,10 +152,10 @@ impl Journal {
             Action::Tail { follow, last, filter } => {
                 let filter = filter.settled(&client)?;
                 let mut lines = Lines { json: self.json, zone, day: String::new() };
-                let window = filter.window(&calendar)?;
+                let wanted = filter.record_filter(&calendar)?;
                 // From here on, so that nothing is missed between the list and the first look.
                 let mut seen = client.journal(Page::Newest, 1)?.first().map_or(0, |record| record.seq);
-                for record in newest(&client, &filter, &window, last as usize)? {
+                for record in newest(&client, &filter, &wanted, last as usize)? {
                     seen = seen.max(record.record.seq);
                     lines.write(&mut out, &record)?;
                 }
@@ -168,9 +168,9 @@ impl Journal {
                         bail!("no daemon runs, so nothing will come: start it with `usher run`");
                     }
                     std::thread::sleep(LOOK_EVERY);
-                    for record in client.select(Page::After(seen), PAGE, &Window::default())? {
+                    for record in client.select(Page::After(seen), PAGE, &RecordFilter::default())? {
                         seen = record.record.seq;
-                        if window.fits(&record) && filter.fits(&record) {
+                        if wanted.fits(&record) && filter.fits(&record) {
                             lines.write(&mut out, &record)?;
                         }
                     }
@@ -183,12 +183,12 @@ impl Journal {
                     bail!("--bom and --separator are for --csv");
                 }
                 let filter = filter.settled(&client)?;
-                let window = filter.window(&calendar)?;
+                let wanted = filter.record_filter(&calendar)?;
                 let mut out: Box<dyn Write> = match &file {
                     Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create_new(path)?)),
                     None => Box::new(out),
                 };
-                export(&client, &mut out, &filter, &window, csv.then_some((zone, form)))?;
+                export(&client, &mut out, &filter, &wanted, csv.then_some((zone, form)))?;
             }
             Action::Erase { person, before, yes } => {
                 let before = before.map(|text| calendar.parse(&text)).transpose().map_err(anyhow::Error::msg)?;
@@ -261,11 +261,11 @@ fn export(
     client: &Client,
     mut out: impl Write,
     filter: &Filter,
-    window: &Window,
+    wanted: &RecordFilter,
     table: Option<(&TimeZone, CsvForm)>,
 ) -> Result<()> {
     let fitting = |show: &mut dyn FnMut(&Dated) -> Result<()>| {
-        client.each(window, |record| if filter.fits(&record) { show(&record) } else { Ok(()) })
+        client.each(wanted, |record| if filter.fits(&record) { show(&record) } else { Ok(()) })
     };
     match table {
         Some((zone, form)) => {
@@ -284,12 +284,12 @@ fn untold(JournalGap { lost, unlocked, since, reason }: &JournalGap) -> String {
 }
 
 /// The newest records that fit, the newest last.
-fn newest(client: &Client, filter: &Filter, window: &Window, count: usize) -> Result<VecDeque<Dated>> {
+fn newest(client: &Client, filter: &Filter, wanted: &RecordFilter, count: usize) -> Result<VecDeque<Dated>> {
     let mut found = VecDeque::new();
     let mut page = Page::Newest;
     while found.len() < count {
         let limit = if filter.fits_all() { (count - found.len()).min(PAGE) } else { PAGE };
-        let records = client.select(page, limit, window)?;
+        let records = client.select(page, limit, wanted)?;
         let Some(oldest) = records.last().map(|dated| dated.record.seq) else { break };
         let missing = count - found.len();
         for record in records.into_iter().filter(|record| filter.fits(record)).take(missing) {

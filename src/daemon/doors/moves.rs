@@ -9,7 +9,7 @@ use super::log::log_event;
 use super::writer::Unwritten;
 use crate::access::Act;
 use crate::domain::{Cause, DoorCommand, DoorEvent, DoorIndex, Event, Mode, Moment, PersonId};
-use crate::door::{DoorError, Outcome, Report};
+use crate::door::{DoorError, RelayOutcome, RelayReport};
 use crate::office::saved::SavedEntry;
 
 /// Why an act was not carried out. Of several failures the first is reported.
@@ -149,7 +149,7 @@ impl Doors {
         let now = self.clock.now();
         let held = matches!(command, DoorCommand::Hold { .. });
         match this.relay.command(command) {
-            Ok(Outcome::Opened { until } | Outcome::Extended { until }) => {
+            Ok(RelayOutcome::Opened { until } | RelayOutcome::Extended { until }) => {
                 this.doorway.unlocked(until, held);
                 (this.trouble, this.level_unknown) = (None, false);
                 let capture_to_door = evidence.map(|captured_at| self.clock.now().since(captured_at));
@@ -157,12 +157,12 @@ impl Doors {
                 tracing::info!(door = %this.name, cause = cause.as_str(), capture_to_door_ms, "unlocked");
                 Ok(Moved { duration: (!held).then(|| until.since(now)), capture_to_door })
             }
-            Ok(Outcome::Refused(refusal)) => {
+            Ok(RelayOutcome::Refused(refusal)) => {
                 tracing::warn!(door = %this.name, reason = %refusal, "the door stays locked");
                 Err(ActFailure::Refused(refusal.to_string()))
             }
             // Not an answer to an order that energises.
-            Ok(Outcome::Safe { .. }) => Err(ActFailure::Refused("the relay was put at its safe level".to_owned())),
+            Ok(RelayOutcome::Safe { .. }) => Err(ActFailure::Refused("the relay was put at its safe level".to_owned())),
             Err(error) => {
                 let reason = error.to_string();
                 tracing::error!(door = %this.name, %reason, "door failed");
@@ -239,7 +239,7 @@ impl Doors {
         let this = &mut self.doors[door];
         let (name, now) = (this.name.clone(), self.clock.now());
         match this.relay.command(DoorCommand::Safe) {
-            Ok(Outcome::Safe { on_for }) => {
+            Ok(RelayOutcome::Safe { on_for }) => {
                 (this.trouble, this.level_unknown) = (None, false);
                 if on_for.is_some() {
                     this.doorway.locked(false, now);
@@ -261,7 +261,7 @@ impl Doors {
         for report in self.doors[door].relay.reports() {
             let this = &mut self.doors[door];
             match report {
-                Report::Released { stopping, .. } => {
+                RelayReport::Released { stopping, .. } => {
                     let reason = match (stopping, this.doorway.is_held()) {
                         (true, _) => "the daemon stops",
                         (false, true) => "it may not be held open for longer",
@@ -273,7 +273,7 @@ impl Doors {
                     tracing::info!(door = %this.name, reason, "locked");
                     self.note(&event, &[]).ok();
                 }
-                Report::Stuck { reason } => self.failed(door, reason),
+                RelayReport::Stuck { reason } => self.failed(door, reason),
             }
         }
     }

@@ -6,7 +6,7 @@ use ::gpiocdev::line::{Bias, EdgeDetection, EdgeKind, Value, Values};
 use ::gpiocdev::{AbiVersion, Request};
 
 use super::super::contacts::{Levels, Polled};
-use super::super::{Active, Change, Contacts, DoorError, Input, InputSettings, Pull, WiringSettings};
+use super::super::{Active, Contacts, DoorError, Input, InputChange, InputSettings, Pull, WiringSettings};
 use super::chip::{ChipName, errno, locate, not_claimed, refused, user};
 
 /// The interval of polling.
@@ -165,14 +165,14 @@ struct Edges {
 
 impl Edges {
     /// Takes over `states`, by the index of the input, and returns those that are changes.
-    fn changes(&mut self, states: impl IntoIterator<Item = (usize, bool)>) -> Vec<Change> {
+    fn changes(&mut self, states: impl IntoIterator<Item = (usize, bool)>) -> Vec<InputChange> {
         let mut changes = Vec::new();
         for (index, active) in states {
             let Some((known, (input, _))) = self.states.get_mut(index).zip(self.lines.inputs.get(index)) else {
                 continue;
             };
             if std::mem::replace(known, active) != active {
-                changes.push(Change { input: *input, active });
+                changes.push(InputChange { input: *input, active });
             }
         }
         changes
@@ -191,14 +191,14 @@ impl Edges {
 }
 
 impl Contacts for Edges {
-    fn read(&mut self) -> Result<Vec<Change>, DoorError> {
+    fn read(&mut self) -> Result<Vec<InputChange>, DoorError> {
         let levels = self.with(|claimed, _| claimed.levels())?;
         self.states.clone_from(&levels);
         let inputs = self.lines.inputs.iter().zip(levels);
-        Ok(inputs.map(|((input, _), active)| Change { input: *input, active }).collect())
+        Ok(inputs.map(|((input, _), active)| InputChange { input: *input, active }).collect())
     }
 
-    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, DoorError> {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<InputChange>, DoorError> {
         let mut left = timeout;
         loop {
             let slice = left.min(READ_AFTER);
@@ -304,7 +304,7 @@ mod tests {
         assert!(lines.claim(true).is_err(), "no edge detection for two lines that differ, nor debouncing");
         let mut contacts = Polled::new(PolledLines::claim(lines).unwrap(), &inputs, POLL);
         assert!(contacts.describe()[1].contains("line 10") && contacts.describe()[1].contains("polled every 10 ms"));
-        let change = |input, active| Change { input, active };
+        let change = |input, active| InputChange { input, active };
         let open = vec![change(Input::Sensor, true), change(Input::ExitButton, false)];
         assert_eq!(contacts.read(), Ok(open), "nothing is connected to the lines, and the chip pulls them up");
         pull(9, "pull-down");

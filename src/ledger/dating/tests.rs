@@ -195,11 +195,11 @@ proptest! {
         let timeline = timeline(&records);
         let at = |offset: u64| wall(MORNING - 100_000 + offset);
         let kinds = ["granted", "denied", "locked"].get(kind).map(|kind| (*kind).to_owned()).into_iter().collect();
-        let window = Window { since: since.map(at), until: until.map(at), kinds };
-        let stretches = timeline.stretches(&window);
+        let filter = RecordFilter { since: since.map(at), until: until.map(at), kinds };
+        let stretches = timeline.stretches(&filter);
         for record in records {
             let seq = record.seq;
-            if window.fits(&timeline.date(record)) {
+            if filter.fits(&timeline.date(record)) {
                 prop_assert!(stretches.iter().any(|(first, last)| (*first..=*last).contains(&seq)), "{}", seq);
             }
         }
