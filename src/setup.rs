@@ -32,6 +32,7 @@ use crate::ledger::{GapMarks, Journal, Outbox, OutboxLimit, RecordRetention};
 use crate::office::{DiskSpace, Gates};
 use crate::seal::{self, Ring, SealError, StoreKey};
 use crate::store::Store;
+use crate::vision::attention::AttentionSettings;
 use crate::vision::manifest::{Manifest, Model, Role};
 use crate::vision::mtcnn::DetectorSettings;
 use crate::vision::pipeline::Accelerators;
@@ -105,6 +106,15 @@ pub fn face_rules(config: &Config, distance: Distance) -> Rules {
 pub fn track_ends_after(config: &Config) -> Duration {
     let gaps = config.access.frames_agree.saturating_sub(1).max(1);
     Duration::from_secs(1).max(config.access.window / gaps)
+}
+
+/// How attention is paid to frames, from `[detector]` and `[access]`.
+pub fn attention(config: &Config) -> AttentionSettings {
+    AttentionSettings {
+        enabled: config.detector.attention,
+        track_ends_after: track_ends_after(config),
+        window: config.access.window,
+    }
 }
 
 /// The limits for templates, from `[enroll]`.

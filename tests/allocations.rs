@@ -61,5 +61,12 @@ fn a_frame_like_the_previous_ones_reuses_their_memory() {
     }
     let each = (CALLS.get() - before) as f64 / FRAMES as f64;
     println!("{each:.1} allocations a frame");
+    let places: Vec<_> = vision.detect(&image).unwrap().iter().map(|face| face.bounds).collect();
+    vision.follow(&image, &places).unwrap();
+    let before = CALLS.get();
+    vision.follow(&image, &places).unwrap();
+    let followed = CALLS.get() - before;
+    println!("{followed} allocations to follow {} faces", places.len());
+    assert!(followed < 32, "{followed} allocations");
     assert!(each < 32.0, "{each} allocations a frame");
 }

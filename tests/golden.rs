@@ -78,6 +78,31 @@ fn the_golden_faces_are_found_where_the_reference_finds_them() {
     assert!(ious.len() >= 17 && mean(&ious) >= 0.93 && mean(&errors) <= 0.02);
 }
 
+/// A face that stays where it is, is followed to where it was detected; where there is none, nothing is followed.
+#[test]
+fn golden_faces_are_followed_where_they_are_and_nowhere_else() {
+    let Some(folder) = support::shared("data/mtcnn-golden") else { return };
+    let mut vision = support::vision(40);
+    let golden: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("expected.json")).unwrap()).unwrap();
+    let (mut faces, mut ious) = (0, Vec::new());
+    for name in golden["images"].as_object().unwrap().keys() {
+        let picture = photo::load(&folder.join(name)).unwrap();
+        for face in vision.detect(&picture).unwrap() {
+            faces += 1;
+            let followed = vision.follow(&picture, &[face.bounds]).unwrap();
+            ious.extend(followed.iter().flatten().map(|now| now.bounds.iou(&face.bounds)));
+            let Bounds { x1, y1, x2, y2 } = face.bounds;
+            let away = Bounds { x1: x1 + 3.0 * face.bounds.width(), x2: x2 + 3.0 * face.bounds.width(), y1, y2 };
+            assert_eq!(vision.follow(&picture, &[away]).unwrap(), None, "{name}");
+            // Two places cannot share one face.
+            assert_eq!(vision.follow(&picture, &[face.bounds, face.bounds]).unwrap(), None, "{name}");
+        }
+    }
+    let mean = ious.iter().sum::<f32>() / ious.len() as f32;
+    println!("{} of {faces} faces followed, mean IoU {mean:.3}", ious.len());
+    assert!(faces >= 15 && ious.len() + 1 >= faces && mean > 0.85);
+}
+
 #[test]
 fn the_same_picture_gives_the_same_faces_regardless_of_earlier_pictures() {
     let Some(folder) = support::shared("data/mtcnn-golden") else { return };

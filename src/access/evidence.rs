@@ -107,6 +107,12 @@ impl Evidence {
         tracks.get_mut(at)
     }
 
+    /// A track, if it has been seen within `window`.
+    pub fn track(&self, camera: &str, id: TrackId, now: Moment, window: Duration) -> Option<&Track> {
+        let known = self.cameras.get(camera)?.iter().find(|track| track.id == id);
+        known.filter(|track| now.since(track.seen_at) <= window)
+    }
+
     /// The number of tracks of all cameras.
     #[cfg(test)]
     pub fn tracks(&self) -> usize {
@@ -156,8 +162,15 @@ impl Track {
         }
     }
 
-    fn newest(&self) -> Option<&Look> {
+    /// The newest look.
+    pub fn newest(&self) -> Option<&Look> {
         self.looks.back()
+    }
+
+    /// Whether the two newest looks have the same finding.
+    pub fn is_steady(&self) -> bool {
+        let mut newest = self.looks.iter().rev().map(|look| look.finding);
+        newest.next().is_some_and(|last| newest.next() == Some(last))
     }
 
     fn since_capture(&self, earlier: Moment) -> Duration {
@@ -245,6 +258,11 @@ impl Track {
             }
         }
         counts
+    }
+
+    /// When the first kind of denial that was given within `repeat` may be given again; `None` if none was.
+    pub fn quiet_until(&self, now: Moment, repeat: Duration) -> Option<Moment> {
+        self.denied.iter().flatten().map(|at| *at + repeat).filter(|until| now < *until).min()
     }
 
     /// Whether a denial for `reason` may be given now. If so, it counts as given.

@@ -10,19 +10,50 @@ pub use identity::Identity;
 
 use std::time::Duration;
 
-use crate::domain::{Frame, Image};
+use crate::domain::{Frame, Glimpse, Image, Moment};
 use crate::photo::PhotoError;
 
-/// A stream of frames.
+/// A frame that a source holds, not decoded yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// As [`Frame::seq`].
+    pub seq: u64,
+    /// As [`Frame::captured_at`].
+    pub captured_at: Moment,
+}
+
+/// A stream of frames. A frame arrives, gives a glimpse of itself, and is decoded only if somebody wants to look at it.
 pub trait FrameSource: Send {
-    /// Returns the newest frame. Blocks until there is one, for at most the time-out given when the source was opened, so that the caller
-    /// can stop.
+    /// Waits for the newest frame and holds it, until the next call. Blocks for at most the time-out given when the source was opened, so that
+    /// the caller can stop.
     ///
     /// # Errors
     /// After a bad frame ([`CameraError::is_bad_frame`]) and [`CameraError::Stuck`] the source is still usable: count it and call again.
     /// After any other error, drop the source and open a new one. A source that stays stuck holds its device until the device is unplugged or
     /// the process ends, so opening it again would find it busy.
-    fn next(&mut self) -> Result<Frame, CameraError>;
+    fn wait(&mut self) -> Result<Arrival, CameraError>;
+
+    /// Reads the glimpse of the frame that is held, without decoding it. `false` if that is impossible: then the frame must be decoded to know
+    /// anything about it.
+    ///
+    /// # Errors
+    /// A bad frame.
+    fn glimpse(&mut self, glimpse: &mut Glimpse) -> Result<bool, CameraError>;
+
+    /// Decodes the frame that is held, once.
+    ///
+    /// # Errors
+    /// A bad frame, also if none is held.
+    fn picture(&mut self) -> Result<Image, CameraError>;
+
+    /// Waits for the newest frame and decodes it.
+    ///
+    /// # Errors
+    /// Those of [`FrameSource::wait`] and [`FrameSource::picture`].
+    fn next(&mut self) -> Result<Frame, CameraError> {
+        let Arrival { seq, captured_at } = self.wait()?;
+        Ok(Frame { seq, captured_at, image: self.picture()? })
+    }
 
     /// Returns a picture that is no longer needed. A later frame may reuse its memory.
     fn recycle(&mut self, image: Image) {
@@ -69,6 +100,9 @@ pub enum CameraError {
         #[source]
         cause: PhotoError,
     },
+    /// No frame is held: none has arrived, or it was decoded already.
+    #[error("{origin}: its picture was taken already; wait for the next one")]
+    NoneHeld { origin: String },
     /// A driver's buffer held no usable picture.
     #[error("camera {device}: {fault}; check its cable and power")]
     BadBuffer { device: String, fault: v4l2::Fault },
@@ -82,6 +116,6 @@ pub enum CameraError {
 impl CameraError {
     /// Whether only one frame is lost.
     pub fn is_bad_frame(&self) -> bool {
-        matches!(self, CameraError::BadFrame { .. } | CameraError::BadBuffer { .. })
+        matches!(self, CameraError::BadFrame { .. } | CameraError::BadBuffer { .. } | CameraError::NoneHeld { .. })
     }
 }

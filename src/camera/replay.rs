@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::mjpeg::{MjpegFile, Part};
-use super::{CameraError, FrameSource};
+use super::{Arrival, CameraError, FrameSource};
 use crate::clock::Clock;
-use crate::domain::{Frame, Image, Moment};
+use crate::domain::{Glimpse, Image, Moment};
 use crate::photo::{self, JpegDecoder, PhotoError};
 
 const PHOTOGRAPHS: [&str; 5] = ["jpg", "jpeg", "png", "bmp", "webp"];
@@ -38,8 +38,19 @@ pub struct Replay {
 }
 
 enum Media {
-    Photos { files: Vec<PathBuf>, at: usize },
-    Mjpeg { file: MjpegFile, at: u64, decoder: JpegDecoder, spare: Vec<u8> },
+    /// A photograph is decoded when it arrives.
+    Photos {
+        files: Vec<PathBuf>,
+        at: usize,
+        held: Option<Image>,
+    },
+    Mjpeg {
+        file: MjpegFile,
+        at: u64,
+        held: bool,
+        decoder: JpegDecoder,
+        spare: Vec<u8>,
+    },
 }
 
 impl Replay {
@@ -55,12 +66,12 @@ impl Replay {
             if files.is_empty() {
                 return Err(nothing_in(path));
             }
-            Media::Photos { files, at: 0 }
+            Media::Photos { files, at: 0, held: None }
         } else if has_extension(path, &MOTION_JPEG) {
             let file = MjpegFile::open(path).map_err(|error| unreadable(path, &error))?;
-            Media::Mjpeg { file, at: 0, decoder: JpegDecoder::new(), spare: Vec::new() }
+            Media::Mjpeg { file, at: 0, held: false, decoder: JpegDecoder::new(), spare: Vec::new() }
         } else {
-            Media::Photos { files: vec![path.to_owned()], at: 0 }
+            Media::Photos { files: vec![path.to_owned()], at: 0, held: None }
         };
         Ok(Replay { path: path.to_owned(), settings, clock, media, seq: 0, due: None, had_picture: false })
     }
@@ -77,15 +88,15 @@ impl Replay {
 }
 
 impl FrameSource for Replay {
-    fn next(&mut self) -> Result<Frame, CameraError> {
+    fn wait(&mut self) -> Result<Arrival, CameraError> {
         self.keep_pace();
         loop {
-            if let Some(picture) = self.media.advance(&self.path).map_err(|error| unreadable(&self.path, &error))? {
+            if let Some(arrived) = self.media.advance(&self.path).map_err(|error| unreadable(&self.path, &error))? {
                 let seq = self.seq;
                 self.seq += 1;
-                let image = picture?;
+                arrived?;
                 self.had_picture = true;
-                return Ok(Frame { seq, captured_at: self.clock.now(), image });
+                return Ok(Arrival { seq, captured_at: self.clock.now() });
             }
             if !self.had_picture {
                 return Err(nothing_in(&self.path));
@@ -95,6 +106,35 @@ impl FrameSource for Replay {
             }
             self.had_picture = false;
             self.media.rewind().map_err(|error| unreadable(&self.path, &error))?;
+        }
+    }
+
+    fn glimpse(&mut self, glimpse: &mut Glimpse) -> Result<bool, CameraError> {
+        let path = &self.path;
+        match &mut self.media {
+            Media::Photos { held: Some(image), .. } => {
+                photo::glimpse_of(image, glimpse);
+                Ok(true)
+            }
+            Media::Mjpeg { file, at, held: true, decoder, .. } => {
+                decoder.glimpse(file.last_image(), glimpse).map_err(|cause| bad_frame(part(path, *at), cause))
+            }
+            _ => Err(CameraError::NoneHeld { origin: path.display().to_string() }),
+        }
+    }
+
+    fn picture(&mut self) -> Result<Image, CameraError> {
+        let path = &self.path;
+        let none_held = || CameraError::NoneHeld { origin: path.display().to_string() };
+        match &mut self.media {
+            Media::Photos { held, .. } => held.take().ok_or_else(none_held),
+            Media::Mjpeg { file, at, held, decoder, spare } => {
+                if !std::mem::take(held) {
+                    return Err(none_held());
+                }
+                let decoded = decoder.decode_into(file.last_image(), std::mem::take(spare));
+                decoded.map_err(|cause| bad_frame(part(path, *at), cause))
+            }
         }
     }
 
@@ -118,32 +158,35 @@ impl FrameSource for Replay {
     }
 }
 
-/// A picture, or why it is unusable.
-type Picture = Result<Image, CameraError>;
+/// The frame that is held now, or why there is none.
+type Arrived = Result<(), CameraError>;
 
 impl Media {
-    /// The next picture, or `None` at the end. `path` is for messages.
-    fn advance(&mut self, path: &Path) -> std::io::Result<Option<Picture>> {
+    /// Holds the next frame, or returns `None` at the end. `path` is for messages.
+    fn advance(&mut self, path: &Path) -> std::io::Result<Option<Arrived>> {
         match self {
-            Media::Photos { files, at } => {
+            Media::Photos { files, at, held } => {
+                *held = None;
                 let Some(file) = files.get(*at) else { return Ok(None) };
                 *at += 1;
-                Ok(Some(photo::load(file).map_err(|error| match error {
+                let loaded = photo::load(file).map_err(|error| match error {
                     // The origin already names the file.
                     PhotoError::File { path, cause } => bad_frame(path.display().to_string(), *cause),
                     other => bad_frame(file.display().to_string(), other),
-                })))
+                });
+                Ok(Some(loaded.map(|image| *held = Some(image))))
             }
-            Media::Mjpeg { file, at, decoder, spare } => {
-                let origin = |at: u64| format!("{}, image {at}", path.display());
-                let Some(part) = file.next_part()? else { return Ok(None) };
+            Media::Mjpeg { file, at, held, .. } => {
+                *held = false;
+                let Some(found) = file.next_part()? else { return Ok(None) };
                 *at += 1;
-                Ok(Some(match part {
-                    Part::Image(bytes) => {
-                        decoder.decode_into(bytes, std::mem::take(spare)).map_err(|cause| bad_frame(origin(*at), cause))
+                Ok(Some(match found {
+                    Part::Image(_) => {
+                        *held = true;
+                        Ok(())
                     }
                     Part::Truncated => {
-                        Err(bad_frame(origin(*at), PhotoError::Damaged("a JPEG without an end marker".into())))
+                        Err(bad_frame(part(path, *at), PhotoError::Damaged("a JPEG without an end marker".into())))
                     }
                 }))
             }
@@ -160,6 +203,11 @@ impl Media {
         }
         Ok(())
     }
+}
+
+/// An image of a Motion-JPEG file, in words.
+fn part(path: &Path, at: u64) -> String {
+    format!("{}, image {at}", path.display())
 }
 
 fn bad_frame(origin: String, cause: PhotoError) -> CameraError {
@@ -258,6 +306,28 @@ mod tests {
             assert_eq!((frame.seq, frame.captured_at), (second, Moment(Duration::from_secs(second))));
             replay.recycle(frame.image);
             clock.advance(Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn a_frame_gives_a_glimpse_before_it_is_decoded_and_only_once_its_picture() {
+        let folder = tempfile::tempdir().unwrap();
+        let (photo, film) = (folder.path().join("one.jpg"), folder.path().join("film.mjpeg"));
+        std::fs::write(&photo, jpeg(40)).unwrap();
+        std::fs::write(&film, [jpeg(40), jpeg(24)].concat()).unwrap();
+        for path in [photo, film] {
+            let mut replay = open(&path, true).unwrap();
+            let mut glimpse = Glimpse::default();
+            assert!(matches!(replay.glimpse(&mut glimpse), Err(CameraError::NoneHeld { .. })));
+            assert_eq!(replay.wait().unwrap().seq, 0);
+            assert!(replay.glimpse(&mut glimpse).unwrap());
+            assert!(glimpse.cells().len() == 25 && glimpse.cells().iter().all(|cell| cell.abs_diff(720) <= 16));
+            assert_eq!(replay.picture().unwrap().width(), 40);
+            assert!(replay.picture().unwrap_err().is_bad_frame());
+            // A frame that nobody wants to see is skipped.
+            replay.wait().unwrap();
+            assert_eq!(replay.wait().unwrap().seq, 2);
+            assert_eq!(replay.picture().unwrap().width(), 40);
         }
     }
 

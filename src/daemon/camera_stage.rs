@@ -1,4 +1,4 @@
-//! The thread of one camera: opens it, keeps it open, and hands over the newest frame.
+//! The thread of one camera: opens it, keeps it open, and hands over the newest frame that is worth looking at. Others are not decoded.
 //!
 //! If the camera is absent, lost or stuck, or delivers only frames that cannot be used, this is reported once and the camera is opened again
 //! after growing pauses. It never ends the daemon.
@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use super::attention::SharedAttention;
 use super::door_thread::DoorMessage;
 use super::stage::Stage;
 use super::threads::Stop;
 use crate::camera::slot::{SlotReceiver, SlotSender};
-use crate::camera::{CameraError, FrameSource, Identity};
+use crate::camera::{Arrival, CameraError, FrameSource, Identity};
 use crate::clock::Clock;
-use crate::domain::{Frame, Image, Moment};
+use crate::domain::{Frame, Glimpse, Image, Moment};
+use crate::vision::motion::{Motion, MotionGate};
 
 /// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -38,9 +40,42 @@ pub struct CameraStage {
     /// Pictures that vision is done with; their memory is reused.
     pub used: SlotReceiver<Image>,
     pub door_queue: SyncSender<DoorMessage>,
+    /// Decides which frames are worth looking at.
+    pub attention: SharedAttention,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
     pub stop: Stop,
+}
+
+/// What is usual before an open camera.
+#[derive(Default)]
+pub(super) struct Glimpses {
+    gate: MotionGate,
+    glimpse: Glimpse,
+    motion: Motion,
+}
+
+impl Glimpses {
+    /// The next frame, decoded if it is worth looking at.
+    pub(super) fn next(
+        &mut self,
+        source: &mut dyn FrameSource,
+        attention: &SharedAttention,
+    ) -> Result<Option<Frame>, CameraError> {
+        let Arrival { seq, captured_at } = source.wait()?;
+        let enabled = attention.hold().is_enabled();
+        if !enabled || !source.glimpse(&mut self.glimpse)? {
+            self.motion = Motion::unknown();
+        } else {
+            self.gate.see(&self.glimpse, &mut self.motion);
+        }
+        // Not held while the picture is decoded.
+        let wanted = attention.hold().arrived(captured_at, &self.motion);
+        match wanted {
+            true => Ok(Some(Frame { seq, captured_at, image: source.picture()? })),
+            false => Ok(None),
+        }
+    }
 }
 
 /// What outlives a reopening of the camera.
@@ -108,12 +143,13 @@ impl CameraStage {
     /// Hands over frames until the camera fails or a stop is requested.
     fn watch(&self, source: &mut dyn FrameSource, watch: &mut Watch) -> Ending {
         let (mut bad_in_a_row, mut good_in_a_row, mut stuck_in_a_row) = (0, 0, 0);
+        let mut glimpses = Glimpses::default();
         while !self.stop.is_requested() {
             self.stage.beat(self.clock.now());
             while let Some(image) = self.used.take(Duration::ZERO) {
                 source.recycle(image);
             }
-            match source.next() {
+            match glimpses.next(source, &self.attention) {
                 Ok(frame) => {
                     (bad_in_a_row, stuck_in_a_row) = (0, 0);
                     good_in_a_row += 1;
@@ -122,13 +158,13 @@ impl CameraStage {
                     }
                     self.back(&mut watch.lost_since);
                     Stage::count(&self.stage.handled);
-                    match self.frames.put(frame) {
-                        Ok(None) => {}
-                        Ok(Some(replaced)) => {
+                    match frame.map(|frame| self.frames.put(frame)) {
+                        None | Some(Ok(None)) => {}
+                        Some(Ok(Some(replaced))) => {
                             Stage::count(&self.stage.dropped);
                             source.recycle(replaced.image);
                         }
-                        Err(_) => return Ending::Done,
+                        Some(Err(_)) => return Ending::Done,
                     }
                 }
                 Err(CameraError::Ended { replay }) => {

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::attention::SharedAttention;
 use super::doors::door::DoorView;
 use super::doors::{Doors, OperatorOrder, RequestError};
 use super::stage::Stage;
@@ -110,6 +111,8 @@ pub struct DoorThread {
     pub doors: Doors,
     /// For each camera the index of its door, and the side of the door that it watches.
     pub cameras: Vec<(DoorIndex, Option<Direction>)>,
+    /// The attention of each camera.
+    pub attention: Vec<SharedAttention>,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
     pub published: PublishedDoors,
@@ -134,6 +137,7 @@ impl DoorThread {
                 Ok(DoorMessage::Finish { reason }) => Some(reason),
                 Ok(message) => {
                     self.handle(message);
+                    self.ask_for_evidence();
                     None
                 }
                 Err(RecvTimeoutError::Timeout) => None,
@@ -144,6 +148,13 @@ impl DoorThread {
                 self.publish();
                 return;
             }
+        }
+    }
+
+    /// Tells the cameras what the decisions of their doors need.
+    fn ask_for_evidence(&self) {
+        for (attention, (door, _)) in self.attention.iter().zip(&self.cameras) {
+            attention.ask(&self.doors, *door);
         }
     }
 

@@ -9,6 +9,9 @@
 //! Owns no algorithm. The end follows ownership: cameras, vision, doors (relays at their safe level), the last record of the journal, the
 //! hub's `offline`.
 
+mod attention;
+#[cfg(test)]
+mod both_ways;
 mod broker;
 mod camera_stage;
 mod connections;
@@ -67,7 +70,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let mut threads = Threads::new(base.to_main.clone(), base.clock.clone());
     let (stop_token, stop) = StopToken::new();
     let doors = start::doors(config, &base, &parts, writer, &mut threads, &stop)?;
-    let views = start::cameras(config, &base, &parts, pipelines, &doors.queue, &mut threads, &stop)?;
+    let views = start::cameras(config, &base, &parts, pipelines, &doors, &mut threads, &stop)?;
     serve::start(config, &base, &parts, &doors, threads.stages(), serve::Ends { listener, views, commands })?;
 
     let mut manager = ServiceManager::new(base.clock.now());

@@ -6,6 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use anyhow::Result;
 use tokio::sync::broadcast;
 
+use super::attention::SharedAttention;
 use super::camera_stage::CameraStage;
 use super::contacts_stage::ContactsStage;
 use super::door_thread::{DoorMessage, DoorThread, PublishedDoors};
@@ -36,6 +37,8 @@ const VIEWS: usize = 8;
 pub struct RunningDoors {
     pub queue: SyncSender<DoorMessage>,
     pub published: PublishedDoors,
+    /// The attention of each camera, which the doors direct.
+    pub attention: Vec<SharedAttention>,
 }
 
 /// Claims the wires of all doors and starts their threads.
@@ -77,11 +80,15 @@ pub fn doors(
     setup::claims::write(config);
     let doors = Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
     let published = PublishedDoors::default();
+    let name = |camera: &config::Camera| camera.name.as_str().into();
+    let shared = |camera| SharedAttention::new(name(camera), setup::attention(config));
+    let attention: Vec<_> = config.cameras.iter().map(shared).collect();
     // Published before anything can ask for the doors.
     published.publish(&doors);
     let thread = DoorThread {
         doors,
         cameras: setup::house::cameras(config)?,
+        attention: attention.clone(),
         clock: base.clock.clone(),
         stage,
         published: published.clone(),
@@ -92,7 +99,7 @@ pub fn doors(
         thread.run();
         Ok(())
     })?;
-    Ok(RunningDoors { queue, published })
+    Ok(RunningDoors { queue, published, attention })
 }
 
 fn doors_settings(
@@ -172,15 +179,16 @@ pub fn cameras(
     base: &Base,
     parts: &Parts,
     pipelines: Vec<Vision>,
-    door_queue: &SyncSender<DoorMessage>,
+    doors: &RunningDoors,
     threads: &mut Threads,
     stop: &Stop,
 ) -> Result<broadcast::Sender<CameraView>> {
     let (views, _) = broadcast::channel(VIEWS);
-    for (index, (camera, vision)) in config.cameras.iter().zip(pipelines).enumerate() {
+    let cameras = config.cameras.iter().zip(pipelines).zip(&doors.attention);
+    for (index, ((camera, vision), attention)) in cameras.enumerate() {
         let (frames, newest) = slot::<Frame>();
         let (used, spare) = slot::<Image>();
-        let name: Arc<str> = camera.name.as_str().into();
+        let name = attention.camera.clone();
         let seeing = VisionStage {
             camera: name.clone(),
             index: CameraIndex(index),
@@ -191,10 +199,11 @@ pub fn cameras(
             track_ends_after: setup::track_ends_after(config),
             frames: newest,
             used,
-            door_queue: door_queue.clone(),
+            door_queue: doors.queue.clone(),
             views: views.clone(),
             recent_faces: parts.visitors.recent_faces.clone(),
             recent_frames: parts.records.recent_frames.clone(),
+            attention: attention.clone(),
             clock: base.clock.clone(),
             stage: threads.stage(Role::Vision, &camera.name),
         };
@@ -205,7 +214,8 @@ pub fn cameras(
             open: Box::new(move || setup::camera(&settings, clock.clone())),
             frames,
             used: spare,
-            door_queue: door_queue.clone(),
+            door_queue: doors.queue.clone(),
+            attention: attention.clone(),
             clock: base.clock.clone(),
             stage: threads.stage(Role::Camera, &camera.name),
             stop: stop.clone(),

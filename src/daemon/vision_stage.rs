@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
+use super::attention::SharedAttention;
 use super::door_thread::DoorMessage;
 use super::recent_frames::RecentFrames;
 use super::stage::Stage;
@@ -14,8 +15,9 @@ use super::visitors::RecentFaces;
 use crate::api::template::{CameraView, FaceView};
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
-use crate::domain::{CameraIndex, Frame, Image, Sighting};
+use crate::domain::{CameraIndex, Face, Frame, Image, Match, Quality, Sighting, TrackId};
 use crate::gallery::Gallery;
+use crate::vision::attention::{Look, SeenFace};
 use crate::vision::tracker::Tracker;
 use crate::vision::{Vision, VisionError};
 
@@ -44,6 +46,8 @@ pub struct VisionStage {
     pub recent_faces: Option<Arc<RecentFaces>>,
     /// Remembers frames; `None` unless snapshots are sent.
     pub recent_frames: Option<Arc<RecentFrames>>,
+    /// Decides what is looked at.
+    pub attention: SharedAttention,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
 }
@@ -57,6 +61,7 @@ impl VisionStage {
         let mut tracker = Tracker::new(self.track_ends_after);
         loop {
             self.stage.beat(self.clock.now());
+            self.attention.hold().set_watched(self.views.receiver_count() > 0);
             let Some(frame) = self.frames.take(PATIENCE) else {
                 if self.frames.is_closed() {
                     return Ok(());
@@ -89,47 +94,79 @@ impl VisionStage {
         }
     }
 
-    fn look(&mut self, frame: &Frame, tracker: &mut Tracker) -> Result<Vec<Sighting>, VisionError> {
-        // A frame too old for a door is too old for enrolment as well.
-        let fresh = self.clock.now().since(frame.captured_at) <= self.max_age;
-        let faces = self.vision.detect_nearest(&frame.image)?;
-        let tracks = tracker.track(&faces, frame.captured_at);
-        let watched = fresh && self.views.receiver_count() > 0;
-        let mut sightings = Vec::with_capacity(faces.len());
-        let mut views = Vec::new();
+    /// Looks at what deserves attention in `frame`. Returns a sighting of each face that was examined.
+    pub(super) fn look(&mut self, frame: &Frame, tracker: &mut Tracker) -> Result<Vec<Sighting>, VisionError> {
+        let at = frame.captured_at;
+        let look = self.attention.hold().look(at);
+        let Some((faces, searched)) = self.find(frame, &look)? else { return Ok(Vec::new()) };
+        let tracks = tracker.track(&faces, at);
+        let mut seen = Vec::with_capacity(faces.len());
+        let mut sightings = Vec::new();
+        let mut views = self.watchers_view(frame);
         for (face, track) in faces.into_iter().zip(tracks) {
             self.stage.beat(self.clock.now());
-            let quality = self.vision.judge(&frame.image, &face);
-            let mut nearest = None;
-            if quality.size >= self.min_face_px {
-                let embedding = self.vision.embed_judged()?;
-                nearest = self.gallery.nearest(&embedding).unwrap_or_else(|error| {
-                    tracing::error!(%error, "the gallery cannot be searched");
-                    None
-                });
-                if let Some(recent_faces) = &self.recent_faces {
-                    recent_faces.remember(&self.camera, frame.seq, track, &embedding, quality);
-                }
-                if watched {
-                    views.push(FaceView::new(&face.bounds, &embedding, &quality));
-                }
+            let examined = searched && self.attention.hold().examines(track, &face.bounds, at);
+            let mut person = None;
+            if examined {
+                let (quality, nearest) = self.examine(frame, &face, track, views.as_mut())?;
+                person = nearest.map(|nearest| nearest.person);
+                let (camera, frame) = (self.camera.clone(), frame.seq);
+                sightings.push(Sighting { camera, frame, captured_at: at, track, face, quality, nearest });
             }
-            sightings.push(Sighting {
-                camera: self.camera.clone(),
-                frame: frame.seq,
-                captured_at: frame.captured_at,
-                track,
-                face,
-                quality,
-                nearest,
-            });
+            seen.push(SeenFace { track, bounds: face.bounds, examined, person });
         }
-        if watched {
+        self.attention.hold().looked(at, searched, &seen);
+        if let Some(view) = views {
             // The enrolment may have ended in the meantime.
-            let view = CameraView { camera: self.camera.to_string(), frame: frame.seq, faces: views };
             drop(self.views.send(view));
         }
         Ok(sightings)
+    }
+
+    /// The faces of `frame`, and whether it was searched whole; `None` if nothing is looked at.
+    fn find(&mut self, frame: &Frame, look: &Look) -> Result<Option<(Vec<Face>, bool)>, VisionError> {
+        match look {
+            Look::Nothing => return Ok(None),
+            Look::Search => {}
+            Look::Follow(places) => match self.vision.follow(&frame.image, places)? {
+                Some(faces) => return Ok(Some((faces, false))),
+                None => self.attention.hold().lost_sight(frame.captured_at),
+            },
+        }
+        Ok(Some((self.vision.detect_nearest(&frame.image)?, true)))
+    }
+
+    /// What is shown to those who enrol at the camera; `None` if nobody does. A frame too old for a door is too old for enrolment as well.
+    fn watchers_view(&self, frame: &Frame) -> Option<CameraView> {
+        let fresh = self.clock.now().since(frame.captured_at) <= self.max_age;
+        let watched = fresh && self.views.receiver_count() > 0;
+        watched.then(|| CameraView { camera: self.camera.to_string(), frame: frame.seq, faces: Vec::new() })
+    }
+
+    /// Measures a face that was just found, and looks for it among the people if it is large enough.
+    fn examine(
+        &mut self,
+        frame: &Frame,
+        face: &Face,
+        track: TrackId,
+        view: Option<&mut CameraView>,
+    ) -> Result<(Quality, Option<Match>), VisionError> {
+        let quality = self.vision.judge(&frame.image, face);
+        if quality.size < self.min_face_px {
+            return Ok((quality, None));
+        }
+        let embedding = self.vision.embed_judged()?;
+        let nearest = self.gallery.nearest(&embedding).unwrap_or_else(|error| {
+            tracing::error!(%error, "the gallery cannot be searched");
+            None
+        });
+        if let Some(recent_faces) = &self.recent_faces {
+            recent_faces.remember(&self.camera, frame.seq, track, &embedding, quality);
+        }
+        if let Some(view) = view {
+            view.faces.push(FaceView::new(&face.bounds, &embedding, &quality));
+        }
+        Ok((quality, nearest))
     }
 }
 
@@ -148,6 +185,7 @@ mod tests {
     use crate::seal::Ring;
     use crate::store::Store;
     use crate::vision::VisionSettings;
+    use crate::vision::attention::AttentionSettings;
     use crate::vision::runtime::Runtime;
 
     /// Advances by a second at each call.
@@ -188,6 +226,8 @@ mod tests {
         let clock = Arc::new(Impatient(AtomicU64::new(0)));
         let stage = Stage::new(Role::Vision, "porch", Moment::default());
         let (views, watcher) = broadcast::channel(8);
+        let second = Duration::from_secs(1);
+        let settings = AttentionSettings { enabled: true, track_ends_after: second, window: second };
         let mut seeing = VisionStage {
             camera: "porch".into(),
             index: CameraIndex(0),
@@ -202,6 +242,7 @@ mod tests {
             views,
             recent_faces: None,
             recent_frames: None,
+            attention: SharedAttention::new("porch".into(), settings),
             clock: clock.clone(),
             stage: stage.clone(),
         };

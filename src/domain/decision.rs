@@ -27,6 +27,18 @@ pub struct Sighting {
     pub nearest: Option<Match>,
 }
 
+/// How often a door needs a new sighting of a face.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// In every frame: a decision is due, or may become due.
+    #[default]
+    Always,
+    /// In every second frame: it was just refused, still looks the same, and is not refused again before `until`.
+    Often { until: Moment },
+    /// Now and then: the person was let in, and no decision about the person is due before `until`. Then `frames` sightings are needed.
+    Seldom { until: Moment, frames: u32 },
+}
+
 /// The direction through a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -51,6 +51,55 @@ impl fmt::Debug for Image {
     }
 }
 
+/// The brightness of a picture in cells of 8 by 8 pixels, rows top to bottom: enough to see that something moves. A JPEG gives it away without
+/// being decoded. Incomplete cells at the right and at the bottom are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Glimpse {
+    columns: usize,
+    rows: usize,
+    step: u16,
+    cells: Vec<u16>,
+}
+
+impl Glimpse {
+    /// The side of a cell in pixels.
+    pub const CELL_PX: usize = 8;
+
+    /// Makes it the glimpse of a picture of `width` by `height` pixels, all black. `step` is the least difference between two values of a cell,
+    /// in eighths of a level.
+    pub fn reset(&mut self, width: u32, height: u32, step: u16) {
+        (self.columns, self.rows) = (width as usize / Self::CELL_PX, height as usize / Self::CELL_PX);
+        self.step = step;
+        self.cells.clear();
+        self.cells.resize(self.columns * self.rows, 0);
+    }
+
+    /// Cells in a row.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Rows of cells.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The least difference between two values of a cell, in eighths of a level: what a JPEG rounds to.
+    pub fn step(&self) -> u16 {
+        self.step
+    }
+
+    /// The mean brightness of each cell in eighths of a level, 0 to 2040, row by row.
+    pub fn cells(&self) -> &[u16] {
+        &self.cells
+    }
+
+    /// The same, mutable.
+    pub fn cells_mut(&mut self) -> &mut [u16] {
+        &mut self.cells
+    }
+}
+
 /// A picture from a camera.
 #[derive(Clone, Debug)]
 pub struct Frame {

@@ -9,15 +9,17 @@ use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
+use super::glimpse::BlockMeans;
 use super::markers::{Prepared, prepare};
 use super::{JpegWalk, PhotoError, Walked, catch_panic, check_size};
-use crate::domain::Image;
+use crate::domain::{Glimpse, Image};
 
 /// Decodes camera frames one after another, reusing its memory.
 #[derive(Default)]
 pub struct JpegDecoder {
     /// A frame without Huffman tables, rewritten to use the standard ones.
     rewritten: Vec<u8>,
+    block_means: BlockMeans,
 }
 
 impl JpegDecoder {
@@ -43,6 +45,16 @@ impl JpegDecoder {
         self.rewritten.extend_from_slice(b"\xFF\xD8\xFF\xE0\x00\x10AVI1\0\0\0\0\0\0\0\0\0\0");
         self.rewritten.extend_from_slice(whole.get(2..).unwrap_or_default());
         decode_whole(&self.rewritten, buffer).map(|(image, _)| image)
+    }
+
+    /// Reads the glimpse of the image at the start of `bytes`, without decoding it. `false` if its coding is not one that cameras use, or if the
+    /// image is damaged inside: then only [`JpegDecoder::decode_into`] can tell what it shows.
+    ///
+    /// # Errors
+    /// [`PhotoError::Damaged`] if the image has no end marker, [`PhotoError::Empty`].
+    pub fn glimpse(&mut self, bytes: &[u8], glimpse: &mut Glimpse) -> Result<bool, PhotoError> {
+        let whole = whole_image(bytes, &mut JpegWalk::default())?;
+        Ok(self.block_means.read(whole, glimpse).is_some())
     }
 }
 
@@ -189,6 +201,27 @@ mod tests {
             let error = decoder.decode_into(&whole[..cut], Vec::new()).unwrap_err();
             assert!(matches!(error, PhotoError::Damaged(_) | PhotoError::Empty), "{cut}: {error}");
         }
+    }
+
+    #[test]
+    fn a_glimpse_needs_no_tables_and_no_bytes_after_the_end_but_the_end() {
+        let (whole, bare) = (encoded(64, 48), without_tables(&encoded(64, 48)));
+        let mut decoder = JpegDecoder::new();
+        let (mut first, mut second) = (Glimpse::default(), Glimpse::default());
+        assert!(decoder.glimpse(&whole, &mut first).unwrap());
+        assert!(decoder.glimpse(&bare, &mut second).unwrap());
+        assert_eq!((first.columns(), first.rows(), &first), (8, 6, &second));
+        let mut longer = whole.clone();
+        longer.resize(whole.len() + 1000, 0);
+        assert!(decoder.glimpse(&longer, &mut second).unwrap());
+        assert_eq!(first, second);
+        let error = decoder.glimpse(&whole[..whole.len() - 2], &mut second).unwrap_err();
+        assert!(matches!(error, PhotoError::Damaged(_)), "{error}");
+        // Damage inside is for the decoder to find.
+        let scan = whole.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap();
+        let mut damaged = whole.clone();
+        damaged[scan + 14..scan + 60].fill(0xFE);
+        assert!(!decoder.glimpse(&damaged, &mut second).unwrap());
     }
 
     #[test]

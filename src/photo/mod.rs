@@ -1,10 +1,12 @@
 //! Picture files and picture bytes to upright RGB [`Image`](crate::domain::Image)s: photographs, and the two frame formats of cameras.
 //!
 //! A photograph is read from a path or from bytes of any supported kind, and becomes 8-bit RGB of bounded size, turned upright by its EXIF
-//! orientation. Camera frames have two faster decoders, [`JpegDecoder`] and [`yuyv_to_rgb`], which reuse a buffer. [`to_jpeg`] encodes a JPEG
-//! of bounded size.
+//! orientation. Camera frames have two faster decoders, [`JpegDecoder`] and [`yuyv_to_rgb`], which reuse a buffer, and give a small grey
+//! [`Glimpse`](crate::domain::Glimpse) of themselves without being decoded. [`to_jpeg`] encodes a JPEG of bounded size.
 
 mod encode;
+mod glimpse;
+mod huffman;
 mod jpeg;
 mod kind;
 mod markers;
@@ -13,6 +15,7 @@ mod walk;
 mod yuyv;
 
 pub use encode::{Jpeg, crop, to_jpeg};
+pub use glimpse::{glimpse_of, glimpse_of_yuyv};
 pub use jpeg::JpegDecoder;
 pub use still::{decode, load, load_reduced};
 pub use walk::{JpegWalk, Walked};

@@ -28,15 +28,8 @@ const BLUE_CB: i16 = 16525;
 /// # Errors
 /// [`PhotoError::OddFrame`] for an odd width or no pixels, [`PhotoError::ShortFrame`], [`PhotoError::TooLarge`].
 pub fn yuyv_to_rgb(bytes: &[u8], width: u32, height: u32, mut buffer: Vec<u8>) -> Result<Image, PhotoError> {
-    if width == 0 || height == 0 || !width.is_multiple_of(2) {
-        return Err(PhotoError::OddFrame { width, height });
-    }
-    check_size(width, height)?;
-    let pixels = width as usize * height as usize;
-    let Some(bytes) = bytes.get(..pixels * 2) else {
-        return Err(PhotoError::ShortFrame { width, height, expected: pixels * 2, actual: bytes.len() });
-    };
-    buffer.resize(pixels * 3, 0);
+    let bytes = whole_frame(bytes, width, height)?;
+    buffer.resize(bytes.len() / 2 * 3, 0);
     let (blocks, rest) = bytes.as_chunks::<{ 4 * PAIRS }>();
     let (blocks_out, rest_out) = buffer.as_chunks_mut::<{ 6 * PAIRS }>();
     for (yuyv, rgb) in blocks.iter().zip(blocks_out) {
@@ -47,6 +40,17 @@ pub fn yuyv_to_rgb(bytes: &[u8], width: u32, height: u32, mut buffer: Vec<u8>) -
     let converted = block(&last);
     rest_out.copy_from_slice(converted.split_at(rest_out.len()).0);
     Image::new(width, height, buffer).ok_or(PhotoError::OddFrame { width, height })
+}
+
+/// The part of `bytes` that is the frame.
+pub(super) fn whole_frame(bytes: &[u8], width: u32, height: u32) -> Result<&[u8], PhotoError> {
+    if width == 0 || height == 0 || !width.is_multiple_of(2) {
+        return Err(PhotoError::OddFrame { width, height });
+    }
+    check_size(width, height)?;
+    let expected = width as usize * height as usize * 2;
+    let short = PhotoError::ShortFrame { width, height, expected, actual: bytes.len() };
+    bytes.get(..expected).ok_or(short)
 }
 
 /// Converts [`PAIRS`] pairs of pixels in 16-bit arithmetic, plane by plane. The compiler vectorises loops of this shape.

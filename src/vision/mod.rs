@@ -1,9 +1,11 @@
 //! From a frame to faces and their embeddings: the face detector (`mtcnn`), alignment (`align`, `frontal`), the embedder, quality and
-//! tracking, on networks that `runtime` runs. `pipeline` puts them together; `manifest` describes the models.
+//! tracking, on networks that `runtime` runs. `pipeline` puts them together; `manifest` describes the models. `attention` decides how much of it
+//! a camera's frame needs, `motion` sees what has moved in it.
 //!
 //! Knows nothing of people, doors or threads.
 
 pub mod align;
+pub mod attention;
 mod batch;
 mod boxes;
 pub mod calibration_file;
@@ -14,6 +16,7 @@ pub mod file;
 mod frontal;
 pub mod head_file;
 pub mod manifest;
+pub mod motion;
 pub mod mtcnn;
 pub mod pipeline;
 mod pyramid;

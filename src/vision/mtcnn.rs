@@ -155,15 +155,49 @@ impl Mtcnn {
         self.run_pnet(image, halvings)?;
         self.run_rnet(image, halvings)?;
         self.run_onet(image, halvings)?;
-        let landmarks = &self.landmarks;
+        Ok(self.faces())
+    }
+
+    /// The faces at about `places`, where they were one frame ago, best score first, by O-Net alone. `None` unless each place still shows a face
+    /// of its own that overlaps it by at least `least_overlap` (intersection over union).
+    pub(super) fn follow(
+        &mut self,
+        image: &Image,
+        halvings: &Halvings,
+        places: &[Bounds],
+        least_overlap: f32,
+    ) -> Result<Option<Vec<Face>>, VisionError> {
+        self.candidates.clear();
+        self.landmarks.clear();
+        for place in places {
+            let Bounds { x1, y1, x2, y2 } = *place;
+            let mut candidate = Candidate { x1, y1, x2, y2, ..Candidate::default() };
+            candidate.square();
+            if !touches(&candidate, image) {
+                return Ok(None);
+            }
+            let Some(face) = self.onet_face(image, halvings, candidate)? else { return Ok(None) };
+            let now = Bounds { x1: face.x1, y1: face.y1, x2: face.x2, y2: face.y2 };
+            // Not-a-number overlaps nothing.
+            if now.iou(place).partial_cmp(&least_overlap).is_none_or(std::cmp::Ordering::is_lt) {
+                return Ok(None);
+            }
+            self.candidates.push(face);
+        }
+        suppress(&mut self.candidates, SAME_FACE, Overlap::Min);
+        Ok((self.candidates.len() == places.len()).then(|| self.faces()))
+    }
+
+    /// The candidates that are left, with their landmarks.
+    fn faces(&self) -> Vec<Face> {
         let face = |c: &Candidate| {
             Some(Face {
                 bounds: Bounds { x1: c.x1, y1: c.y1, x2: c.x2, y2: c.y2 },
                 score: Score(c.score),
-                landmarks: *landmarks.get(c.index)?,
+                landmarks: *self.landmarks.get(c.index)?,
             })
         };
-        Ok(self.candidates.iter().filter_map(face).collect())
+        self.candidates.iter().filter_map(face).collect()
     }
 
     /// Compiles a P-Net for each level if the frame's size has changed.
@@ -283,36 +317,52 @@ impl Mtcnn {
     fn run_onet(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
         self.candidates.retain(|c| touches(c, image));
         self.landmarks.clear();
-        let candidates = &mut self.candidates;
         let mut kept = 0;
-        for i in 0..candidates.len() {
-            let candidate = candidates[i];
-            let settled = candidates[..kept]
+        for i in 0..self.candidates.len() {
+            let candidate = self.candidates[i];
+            let settled = self.candidates[..kept]
                 .iter()
                 .filter(|face| face.score >= SURE && candidate.overlaps(face, SAME_SURE_FACE, Overlap::Union));
             if self.thoroughness == Thoroughness::UntilSettled && settled.count() >= ENOUGH {
                 continue;
             }
-            let rows = self.onet.run(1, |_, crop| {
-                cut(&mut self.cropper, image, halvings, &candidate, ONET_SIDE, crop);
-            })?;
-            self.in_models += rows.spent;
-            let (&[_, score], &shift, points) = (rows.array(0, 0)?, rows.array(1, 0)?, rows.array::<10>(2, 0)?);
-            if score > self.settings.thresholds[2] {
-                let (w, h) = (candidate.x2 - candidate.x1 + 1.0, candidate.y2 - candidate.y1 + 1.0);
-                self.landmarks.push(std::array::from_fn(|i| Point {
-                    x: w * points[i] + candidate.x1 - 1.0,
-                    y: h * points[5 + i] + candidate.y1 - 1.0,
-                }));
-                candidates[kept] = Candidate { score, shift, index: kept, ..candidate };
-                candidates[kept].regress(1.0);
+            if let Some(face) = self.onet_face(image, halvings, candidate)? {
+                self.candidates[kept] = face;
                 kept += 1;
             }
         }
+        let candidates = &mut self.candidates;
         candidates.truncate(kept);
         suppress(candidates, SAME_FACE, Overlap::Min);
         candidates.retain(|c| [c.x1, c.y1, c.x2, c.y2].iter().all(|v| v.is_finite()) && c.x2 > c.x1 && c.y2 > c.y1);
         Ok(())
+    }
+
+    /// Runs O-Net on one box. If it shows a face, adds its landmarks and returns its box.
+    fn onet_face(
+        &mut self,
+        image: &Image,
+        halvings: &Halvings,
+        candidate: Candidate,
+    ) -> Result<Option<Candidate>, VisionError> {
+        let rows = self.onet.run(1, |_, crop| {
+            cut(&mut self.cropper, image, halvings, &candidate, ONET_SIDE, crop);
+        })?;
+        self.in_models += rows.spent;
+        let (&[_, score], &shift, points) = (rows.array(0, 0)?, rows.array(1, 0)?, rows.array::<10>(2, 0)?);
+        if score <= self.settings.thresholds[2] {
+            return Ok(None);
+        }
+        let (w, h) = (candidate.x2 - candidate.x1 + 1.0, candidate.y2 - candidate.y1 + 1.0);
+        let (xs, ys) = points.split_at(5);
+        let mut landmarks = [Point::default(); 5];
+        for ((point, x), y) in landmarks.iter_mut().zip(xs).zip(ys) {
+            *point = Point { x: w * x + candidate.x1 - 1.0, y: h * y + candidate.y1 - 1.0 };
+        }
+        let mut face = Candidate { score, shift, index: self.landmarks.len(), ..candidate };
+        self.landmarks.push(landmarks);
+        face.regress(1.0);
+        Ok(Some(face))
     }
 }
 

@@ -68,6 +68,11 @@ impl<R: Read + Seek> MjpegFile<R> {
         }
     }
 
+    /// The image that [`MjpegFile::next_part`] returned last, until the next call.
+    pub(super) fn last_image(&self) -> &[u8] {
+        self.bytes.get(..self.used).unwrap_or_default()
+    }
+
     /// Returns to the first image.
     pub(super) fn rewind(&mut self) -> io::Result<()> {
         self.input.rewind()?;

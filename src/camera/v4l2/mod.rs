@@ -1,8 +1,8 @@
 //! V4L2 cameras: webcams, the Raspberry Pi's and the Jetson's cameras through their V4L2 drivers, video loopbacks.
 //!
 //! nokhwa negotiates a format; the `v4l` crate below it reads buffers with the driver's metadata; the photo room decodes the bytes. Reading
-//! has no time-out, so a separate thread owns the device and puts each raw frame into a slot, replacing an older one. [`V4l2Camera::next`]
-//! waits there with a time-out and decodes only frames that are taken. There is no reconnecting: a lost camera is an error, and its owner
+//! has no time-out, so a separate thread owns the device and puts each raw frame into a slot, replacing an older one. [`V4l2Camera`]
+//! waits there with a time-out, and decodes only frames that somebody wants to look at. There is no reconnecting: a lost camera is an error, and its owner
 //! opens the next one.
 //!
 //! - `device`: devices by name; `negotiate`: choosing a format
@@ -28,11 +28,11 @@ use std::time::Duration;
 
 use self::capture::{Capture, Captured, Raw};
 use super::slot::{SlotReceiver, SlotSender, slot};
-use super::{CameraError, FrameSource, Identity};
+use super::{Arrival, CameraError, FrameSource, Identity};
 use crate::clock::Clock;
 pub use crate::domain::PixelFormat;
-use crate::domain::{Frame, Image};
-use crate::photo::{JpegDecoder, yuyv_to_rgb};
+use crate::domain::{Glimpse, Image};
+use crate::photo::{JpegDecoder, PhotoError, glimpse_of_yuyv, yuyv_to_rgb};
 
 /// How long a device may take to open; some webcams need seconds to wake. Well below the ten seconds after which the daemon considers a
 /// thread dead.
@@ -108,6 +108,8 @@ pub struct V4l2Camera {
     spare_bytes: SlotSender<Vec<u8>>,
     spare_pixels: Vec<u8>,
     decoder: JpegDecoder,
+    /// The frame that arrived last, until it is decoded or the next one arrives.
+    held: Option<Raw>,
     /// Carries nothing; it disconnects when the capture thread has closed the device.
     ended: Receiver<()>,
 }
@@ -150,38 +152,63 @@ impl V4l2Camera {
             spare_bytes,
             spare_pixels: Vec::new(),
             decoder: JpegDecoder::new(),
+            held: None,
             ended,
         })
     }
 
-    fn decode(&mut self, raw: &Raw) -> Result<Image, CameraError> {
-        let pixels = std::mem::take(&mut self.spare_pixels);
-        let decoded = if self.mode.mjpeg {
-            self.decoder.decode_into(&raw.bytes, pixels)
-        } else {
-            yuyv_to_rgb(&raw.bytes, self.mode.width, self.mode.height, pixels)
-        };
-        decoded.map_err(|cause| CameraError::BadFrame { origin: format!("camera {}", self.device), cause })
+    fn bad_frame(&self, cause: PhotoError) -> CameraError {
+        CameraError::BadFrame { origin: self.origin(), cause }
+    }
+
+    fn origin(&self) -> String {
+        format!("camera {}", self.device)
+    }
+
+    /// Returns the memory of a frame to the capture thread. If that has ended, this frees it.
+    fn give_back(&self, raw: Option<Raw>) {
+        if let Some(raw) = raw {
+            drop(self.spare_bytes.put(raw.bytes));
+        }
     }
 }
 
 impl FrameSource for V4l2Camera {
-    /// Blocks for at most [`V4l2Settings::stuck_after`] plus the time to decode a frame.
-    fn next(&mut self) -> Result<Frame, CameraError> {
+    /// Blocks for at most [`V4l2Settings::stuck_after`].
+    fn wait(&mut self) -> Result<Arrival, CameraError> {
+        let missed = self.held.take();
+        self.give_back(missed);
         let Some(frames) = &self.frames else { return Err(capture::thread_ended(self.device.clone())) };
         match frames.take(self.stuck_after) {
             Some(Captured::Frame(raw)) => {
-                let decoded = self.decode(&raw);
-                let (seq, captured_at) = (raw.seq, raw.captured_at);
-                // If the capture thread has ended meanwhile, this frees the memory.
-                drop(self.spare_bytes.put(raw.bytes));
-                decoded.map(|image| Frame { seq, captured_at, image })
+                let Raw { seq, captured_at, .. } = *self.held.insert(raw);
+                Ok(Arrival { seq, captured_at })
             }
             Some(Captured::Bad(fault)) => Err(CameraError::BadBuffer { device: self.device.clone(), fault }),
             Some(Captured::Failed(error)) => Err(error),
             None if frames.is_closed() => Err(capture::thread_ended(self.device.clone())),
             None => Err(CameraError::Stuck { device: self.device.clone(), waited: self.stuck_after }),
         }
+    }
+
+    fn glimpse(&mut self, glimpse: &mut Glimpse) -> Result<bool, CameraError> {
+        let Some(raw) = &self.held else { return Err(CameraError::NoneHeld { origin: self.origin() }) };
+        let read = match self.mode.mjpeg {
+            true => self.decoder.glimpse(&raw.bytes, glimpse),
+            false => glimpse_of_yuyv(&raw.bytes, self.mode.width, self.mode.height, glimpse).map(|()| true),
+        };
+        read.map_err(|cause| self.bad_frame(cause))
+    }
+
+    fn picture(&mut self) -> Result<Image, CameraError> {
+        let Some(raw) = self.held.take() else { return Err(CameraError::NoneHeld { origin: self.origin() }) };
+        let pixels = std::mem::take(&mut self.spare_pixels);
+        let decoded = match self.mode.mjpeg {
+            true => self.decoder.decode_into(&raw.bytes, pixels),
+            false => yuyv_to_rgb(&raw.bytes, self.mode.width, self.mode.height, pixels),
+        };
+        self.give_back(Some(raw));
+        decoded.map_err(|cause| self.bad_frame(cause))
     }
 
     fn recycle(&mut self, image: Image) {

@@ -71,6 +71,10 @@ section! {
         /// The least scores to pass the proposal, the refinement and the output network.
         #[schemars(schema_with = "rule::scores")]
         thresholds: [f64; 3] = [0.6, 0.7, 0.7],
+        /// Whether frames in which nothing moves are left out and known faces are only followed. Decisions stay the same, a grant at most one frame
+        /// later where motion is noticed and half a second where it is not. `false` looks at everything in every frame, which takes more of the
+        /// processor.
+        attention: bool = true,
     }
 }
 

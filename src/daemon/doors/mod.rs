@@ -27,7 +27,7 @@ use crate::access::{Authority, Change, Cut, NearEnough, Now, PassRequest, Passag
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
     AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId,
-    Reason, Sighting, Verdict,
+    Reason, Sighting, TrackId, Verdict, Wanted,
 };
 use crate::door::Input;
 
@@ -210,6 +210,11 @@ impl Doors {
         if let Some(decision) = this.referee.consider(sighting, now.moment, &mut authorise) {
             self.decided(door, direction, decision, with);
         }
+    }
+
+    /// How often a face must be seen for the decisions at `door`, and when it was last; `None` if it is not known there.
+    pub fn wants(&self, door: DoorIndex, camera: &str, track: TrackId) -> Option<(Wanted, Moment)> {
+        self.doors.get(door)?.referee.wants(camera, track, self.clock.now())
     }
 
     /// An input of `door` changed at `at`, or was read for the first time.
