@@ -39,7 +39,7 @@ impl Default for VisionSettings {
     fn default() -> VisionSettings {
         VisionSettings {
             detector: DetectorSettings::default(),
-            embedder: "mobilefacenet".into(),
+            embedder: "sface".into(),
             accelerators: Accelerators::default(),
             threads: 1,
         }

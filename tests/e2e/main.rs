@@ -23,6 +23,7 @@ mod crash;
 mod crowd;
 mod daemon;
 mod datasets;
+mod demo;
 mod disk;
 mod doctor;
 mod doors;
