@@ -53,7 +53,7 @@ fn main() {
 fn run() -> Result<(), String> {
     let pictures: Vec<_> = frames::cached_photos()?.iter().map(|path| frames::frame(path, 640, 480)).collect();
     let jpegs: Vec<Vec<u8>> = pictures.iter().map(frames::jpeg).collect();
-    let mut vision = frames::vision(40, "mobilefacenet", 1)?;
+    let mut vision = frames::vision(40, "sface", 1)?;
     let gallery = usher::gallery::strangers(1_000, vision.dimension());
     let frames = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(FRAMES);
     let text = |e: usher::vision::VisionError| e.to_string();

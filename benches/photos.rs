@@ -57,7 +57,7 @@ fn options() -> Result<Options, String> {
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    let mut vision = frames::vision(options.min_face_px, "mobilefacenet", 1)?;
+    let mut vision = frames::vision(options.min_face_px, "sface", 1)?;
     let gallery = usher::gallery::strangers(PEOPLE, vision.dimension());
     let (mut decoder, mut buffer) = (JpegDecoder::new(), Vec::new());
     let mut medians = Vec::new();

@@ -22,7 +22,7 @@ use usher::photo::JpegDecoder;
 
 const SIZES: [(u32, u32); 2] = [(640, 480), (1280, 720)];
 const MIN_FACES_PX: [u32; 2] = [40, 80];
-const EMBEDDERS: [&str; 2] = ["mobilefacenet", "dlib"];
+const EMBEDDERS: [&str; 3] = ["sface", "mobilefacenet", "dlib"];
 const THREADS: [usize; 2] = [1, 2];
 const PEOPLE: u32 = 1_000;
 /// The number of detections over which the networks' share of the time is measured.

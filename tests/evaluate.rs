@@ -287,7 +287,7 @@ fn a_calibration_is_measured_reported_and_written() {
     assert!(fs::read_to_string(&plot).unwrap().contains("two people"));
 
     let file = CalibrationFile::load(&out).unwrap().unwrap();
-    assert!(file.measured.starts_with("twelve people") && file.model.starts_with("mobilefacenet-"), "{file:?}");
+    assert!(file.measured.starts_with("twelve people") && file.model.starts_with("sface-"), "{file:?}");
     assert_eq!((file.impostor_pairs, file.genuine_pairs, file.people, file.photographs), (1056, 72, 12, 48));
     assert!(file.impostor.windows(2).all(|w| w[0][0] < w[1][0] && w[0][1] <= w[1][1]));
     assert!(file.genuine.windows(2).all(|w| w[0][0] > w[1][0] && w[0][1] <= w[1][1]));
@@ -304,7 +304,7 @@ fn a_calibration_is_measured_reported_and_written() {
     fs::write(&config, settings).unwrap();
     // A configuration looks for larger faces; the same ones are wanted here.
     said(&["--config", text(&config), "calibrate", text(&gallery), "--write", "--min-face", "40"]);
-    let site = CalibrationFile::load(&store.join("calibration/mobilefacenet.calibration.toml")).unwrap().unwrap();
+    let site = CalibrationFile::load(&store.join("calibration/sface.calibration.toml")).unwrap().unwrap();
     assert_eq!((site.impostor, site.model, site.measured.starts_with("gallery;")), (file.impostor, file.model, true));
 
     // Two folders as one person: the sixteen pairs between them change sides.

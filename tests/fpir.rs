@@ -262,7 +262,7 @@ fn formatted(share: Share) -> String {
 #[test]
 fn strangers_are_let_in_no_more_often_than_promised() {
     let Some(lfw) = support::shared("data/lfw-dev") else { return };
-    let embedder = std::env::var("USHER_TEST_EMBEDDER").unwrap_or_else(|_| "mobilefacenet".to_owned());
+    let embedder = std::env::var("USHER_TEST_EMBEDDER").unwrap_or_else(|_| "sface".to_owned());
     // The calibration was measured on the people of pairsDevTrain among themselves. They are enrolled here; the strangers are others.
     let calibrated = names(&lfw.join("pairsDevTrain.txt"));
     let (everybody, model) = everybody(&lfw, &embedder);

@@ -66,7 +66,7 @@ fn site(images: &Path, people: usize, camera: &Camera, out: &Path) {
 fn house(folder: &Path) -> PathBuf {
     let quoted = |path: PathBuf| format!("{:?}", path.display().to_string());
     let text = format!(
-        "[store]\npath = {}\n[models]\npath = {}\n[control]\nsocket = {}\ngroup = \"\"\n\
+        "[store]\npath = {}\n[models]\npath = {}\nembedder = \"mobilefacenet\"\n[control]\nsocket = {}\ngroup = \"\"\n\
          [[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"replay\"\npath = \"/dev/null\"\n",
         quoted(folder.join("store")),
         quoted(support::models()),

@@ -47,15 +47,15 @@ fn embed(files: BTreeSet<PathBuf>, models: &Path, embedder: &str) -> BTreeMap<Pa
     })
 }
 
-/// MobileFaceNet's embeddings of all photographs of View 1, made once for all tests; `None`, with a notice, where they are missing.
-fn mobilefacenet() -> Option<(&'static Path, &'static BTreeMap<PathBuf, Option<Embedding>>)> {
+/// SFace's embeddings of all photographs of View 1, made once for all tests; `None`, with a notice, where they are missing.
+fn sface() -> Option<(&'static Path, &'static BTreeMap<PathBuf, Option<Embedding>>)> {
     type Shared = Option<(PathBuf, BTreeMap<PathBuf, Option<Embedding>>)>;
     static EMBEDDINGS: OnceLock<Shared> = OnceLock::new();
     let shared = EMBEDDINGS.get_or_init(|| {
         let lfw = support::shared("data/lfw-dev")?;
         let read = |list: &str| read_lfw(&lfw.join(list), &lfw.join("images")).unwrap();
         let files = &files(&read("pairsDevTrain.txt")) | &files(&read("pairsDevTest.txt"));
-        let embeddings = embed(files, &support::models(), "mobilefacenet");
+        let embeddings = embed(files, &support::models(), "sface");
         Some((lfw, embeddings))
     });
     shared.as_ref().map(|(lfw, embeddings)| (lfw.as_path(), embeddings))
@@ -101,15 +101,27 @@ fn view_1(lfw: &Path, embeddings: &BTreeMap<PathBuf, Option<Embedding>>, embedde
 }
 
 #[test]
-fn mobilefacenet_is_right_on_view_1() {
-    let Some((lfw, embeddings)) = mobilefacenet() else { return };
-    view_1(lfw, embeddings, "mobilefacenet", 0.985);
+fn sface_is_right_on_view_1() {
+    let Some((lfw, embeddings)) = sface() else { return };
+    // As in models/README.md, with room for chance.
+    view_1(lfw, embeddings, "sface", 0.990);
+}
+
+/// The shipped file takes its mean embedding away: without that, strangers are nearer than the calibration says.
+#[test]
+fn sface_s_embeddings_are_centred() {
+    let Some((_, embeddings)) = sface() else { return };
+    let units: Vec<&[f32]> = embeddings.values().flatten().map(Embedding::values).collect();
+    let mean = |at: usize| units.iter().map(|unit| f64::from(unit[at])).sum::<f64>() / units.len() as f64;
+    let length = (0..units[0].len()).map(|at| mean(at).powi(2)).sum::<f64>().sqrt();
+    println!("{} embeddings of unit length: their mean has length {length:.4}", units.len());
+    assert!(length < 0.05, "{length}");
 }
 
 /// People with three photographs or more, grouped without knowing who they are, at `usher cluster`'s own distance.
 #[test]
 fn groups_are_people() {
-    let Some((_, embeddings)) = mobilefacenet() else { return };
+    let Some((_, embeddings)) = sface() else { return };
     let person = |file: &PathBuf| file.parent().unwrap().file_name().unwrap().to_owned();
     let mut photographs = BTreeMap::<_, usize>::new();
     for file in embeddings.keys() {
@@ -121,7 +133,7 @@ fn groups_are_people() {
         .filter_map(|(file, embedding)| Some((person(file), embedding.clone()?)))
         .unzip();
     let manifest = Manifest::load(&support::models()).unwrap();
-    let model = manifest.model("mobilefacenet", Role::Embedder).unwrap();
+    let model = manifest.model("sface", Role::Embedder).unwrap();
     let limit = model.operating_point(1e-5).unwrap().distance();
     let groups = cluster(&faces, limit).unwrap();
     let items: Vec<_> = groups.into_iter().zip(&people).collect();
@@ -136,12 +148,14 @@ fn groups_are_people() {
 }
 
 #[test]
-#[ignore = "the default embedder is tested above; this takes as long again"]
-fn dlib_is_right_on_view_1() {
+#[ignore = "the default embedder is tested above; this takes twice as long"]
+fn mobilefacenet_and_dlib_are_right_on_view_1() {
     let Some(lfw) = support::shared("data/lfw-dev") else { return };
     let read = |list: &str| read_lfw(&lfw.join(list), &lfw.join("images")).unwrap();
-    let files = &files(&read("pairsDevTrain.txt")) | &files(&read("pairsDevTest.txt"));
-    view_1(&lfw, &embed(files, &support::models(), "dlib"), "dlib", 0.98);
+    for (embedder, at_least) in [("mobilefacenet", 0.985), ("dlib", 0.98)] {
+        let files = &files(&read("pairsDevTrain.txt")) | &files(&read("pairsDevTest.txt"));
+        view_1(&lfw, &embed(files, &support::models(), embedder), embedder, at_least);
+    }
 }
 
 /// The checkout's models with a FaceNet that `models/build/build network` makes of the development checkpoint, in a folder of that name.

@@ -63,9 +63,9 @@ fn a_changed_file_is_refused_by_its_hash() {
 #[test]
 fn a_missing_file_and_a_missing_manifest_are_named() {
     let folder = copy();
-    std::fs::remove_file(folder.path().join("mobilefacenet.tflite")).unwrap();
+    std::fs::remove_file(folder.path().join("sface.tflite")).unwrap();
     let error = open(folder.path(), Accelerators::default()).err().unwrap();
-    assert!(error.contains("mobilefacenet.tflite"), "{error}");
+    assert!(error.contains("sface.tflite"), "{error}");
     std::fs::remove_file(folder.path().join("MANIFEST.toml")).unwrap();
     let error = open(folder.path(), Accelerators::default()).err().unwrap();
     assert!(error.contains("MANIFEST.toml") && error.contains("[models] path"), "{error}");

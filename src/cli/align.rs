@@ -29,7 +29,7 @@ const ANY_EMBEDDER: &str = "mobilefacenet";
 /// Existing faces are skipped, so the next run completes one that was stopped; partial files are never left. Several runs may share one
 /// OUT: give each --random-order and a different --seed. Files that cannot be read are listed and counted.
 ///
-/// With --alignment five-point, the five landmarks are mapped to a template instead, as ArcFace, MobileFaceNet and dlib need. With
+/// With --alignment five-point, the five landmarks are mapped to a template instead, as ArcFace, SFace, MobileFaceNet and dlib need. With
 /// --alignment frontal, the face is also turned to the front, triangle by triangle, by the pose of a mean face fitted to the landmarks.
 #[derive(Args)]
 #[command(

@@ -64,7 +64,7 @@ pub struct Cluster {
     /// With --truth: leave out people with fewer photographs
     #[arg(long, value_name = "N", default_value_t = 1, requires = "truth")]
     at_least: usize,
-    /// The embedder, by its name in the models' manifest [default: the configuration's, else mobilefacenet]
+    /// The embedder, by its name in the models' manifest [default: the configuration's, else sface]
     #[arg(long, value_name = "NAME")]
     embedder: Option<String>,
     /// Photographs to process at once [default: one per processor]

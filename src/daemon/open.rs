@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::broker::JournalOutbox;
 use super::doors::writer::JournalWriter;
+use super::leading::{self, Leading};
 use super::learning::{self, LearningQueue};
 use super::recent_frames::RecentFrames;
 use super::record_counter::RecordCounter;
@@ -17,11 +18,11 @@ use super::snapshots::{self, SnapshotQueue};
 use super::threads::MainMessage;
 use super::visitors::{self, KeptKinds, RecentFaces, VisitorQueue};
 use super::{broker, signals};
-use crate::access::NearEnough;
+use crate::access::{NearEnough, Rules};
 use crate::api::status::PlacementStatus;
 use crate::clock::{Clock, Evidence, SystemClock};
 use crate::config::Config;
-use crate::domain::{DaemonEvent, Event, ModelId};
+use crate::domain::{DaemonEvent, Distance, Event, ModelId};
 use crate::door::RelayStop;
 use crate::gallery::{Gallery, Visitors};
 use crate::hub::{Hub, HubDeps, MessageRefusal};
@@ -32,6 +33,7 @@ use crate::seal::Ring;
 use crate::setup;
 use crate::store::Store;
 use crate::vision::Vision;
+use crate::vision::runtime::Runtime as Library;
 use broker::CommandReceiver;
 
 /// Refused messages that wait to be recorded.
@@ -66,6 +68,7 @@ pub struct Parts {
     pub recognition: Recognition,
     pub visitors: VisitorStores,
     pub records: Records,
+    pub leading: Leading,
 }
 
 /// Who is enrolled, and how faces are compared.
@@ -75,6 +78,10 @@ pub struct Recognition {
     pub placements: Vec<PlacementStatus>,
     pub model: ModelId,
     pub ring: Arc<Ring>,
+    /// The rules for faces, with nobody near enough until the limit is applied.
+    pub face_rules: Rules,
+    /// `None` unless templates are learned from grants.
+    pub learning: Option<Learning>,
 }
 
 /// The faces that are kept of visitors.
@@ -120,8 +127,9 @@ impl Records {
 }
 
 /// Loads the networks, one set for each camera, and the gallery that is compared with them.
-pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<Vision>)> {
+pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<Vision>, Library)> {
     let runtime = setup::runtime(config)?;
+    let config = &leading::embedder_in_force(config, store, &runtime)?;
     let mut pipelines = Vec::with_capacity(config.cameras.len());
     for _ in &config.cameras {
         pipelines.push(setup::vision(config, &runtime)?);
@@ -135,9 +143,10 @@ pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<V
     let model = gallery.comparison_id().clone();
     tracing::info!(%model, library = %runtime.library().display(), "models ready");
     for foreign in gallery.foreign()? {
-        tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
+        tracing::warn!("{foreign}");
     }
-    Ok((Recognition { gallery, near_enough, placements, model, ring }, pipelines))
+    let (face_rules, learning) = (setup::face_rules(config, Distance(0.0))?, setup::learning(config)?);
+    Ok((Recognition { gallery, near_enough, placements, model, ring, face_rules, learning }, pipelines, runtime))
 }
 
 fn placements(vision: &Vision) -> Vec<PlacementStatus> {
@@ -169,7 +178,13 @@ pub struct FaceQueues {
 }
 
 /// Opens the stores of visitors. The queues are for the doors.
-pub fn visitors(config: &Config, store: &Store, ring: &Arc<Ring>, base: &Base) -> Result<(VisitorStores, FaceQueues)> {
+pub fn visitors(
+    config: &Config,
+    store: &Store,
+    recognition: &Recognition,
+    base: &Base,
+) -> Result<(VisitorStores, FaceQueues)> {
+    let ring = &recognition.ring;
     let unknown = Arc::new(Visitors::open(store, ring, setup::keep_visitors(config))?);
     let granted = Arc::new(Visitors::open_granted(store, ring, setup::keep_granted(config))?);
     for store in [&unknown, &granted] {
@@ -177,7 +192,7 @@ pub fn visitors(config: &Config, store: &Store, ring: &Arc<Ring>, base: &Base) -
     }
     let keeps = |store: &Visitors| !store.retention().span.is_zero();
     let kinds = KeptKinds { unknown: keeps(&unknown), granted: keeps(&granted) };
-    let learning = setup::learning(config)?;
+    let learning = recognition.learning;
     let mut queues = FaceQueues::default();
     let mut stores = VisitorStores { unknown, granted, recent_faces: None, storing: None };
     if !kinds.unknown && !kinds.granted && learning.is_none() {
@@ -234,8 +249,14 @@ pub fn records(
         base.tokio.spawn(learning::learn(grants, register, learning));
         queue
     });
-    let writer =
-        JournalWriter { recorder: recorder.clone(), saved: saved_tree, visitor_queue, learning_queue, snapshot_queue };
+    let writer = JournalWriter {
+        recorder: recorder.clone(),
+        saved: saved_tree,
+        visitor_queue,
+        learning_queue,
+        visits: None,
+        snapshot_queue,
+    };
     Ok((Records { recorder, record_counter, saved, last_record, evidence, broker, recent_frames }, writer, commands))
 }
 

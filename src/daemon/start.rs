@@ -14,6 +14,7 @@ use super::doors::door::{Door, UnlockHours};
 use super::doors::writer::JournalWriter;
 use super::doors::{Doors, DoorsSettings};
 use super::open::{Base, Parts};
+use super::second_look::SecondLook;
 use super::stage::Role;
 use super::threads::{Stop, Threads};
 use super::vision_stage::VisionStage;
@@ -22,11 +23,12 @@ use crate::access::{Authority, Doorway, HouseRules, Referee};
 use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
-use crate::domain::{CameraIndex, Distance, DoorIndex, Frame, Image};
+use crate::domain::{CameraIndex, DoorIndex, Frame, Image};
 use crate::door::{Contacts, Panel, Relay, RelayLoop, relay_thread};
-use crate::office::saved::SavedState;
 use crate::setup;
 use crate::vision::Vision;
+use crate::vision::runtime::Runtime;
+use crate::vision::second::SecondEmbedder;
 
 /// Messages that wait for the doors' thread. Sightings beyond that are dropped and counted.
 const DOOR_QUEUE: usize = 64;
@@ -55,7 +57,7 @@ pub fn doors(
     let rules = setup::house::rules(config)?;
     let mut doors = Vec::with_capacity(config.doors.len());
     for (index, settings) in config.doors.iter().enumerate() {
-        let opened = open_door(config, settings, &rules, &parts.records.saved, base, &queue)?;
+        let opened = open_door(config, settings, &rules, parts, base, &queue)?;
         doors.push(opened.door);
         let (relay, beat, clock) = (opened.relay, threads.stage(Role::Relay, &settings.name), base.clock.clone());
         threads.spawn(Role::Relay, &settings.name, move || {
@@ -142,7 +144,7 @@ fn open_door(
     config: &Config,
     settings: &config::Door,
     rules: &HouseRules,
-    saved: &SavedState,
+    Parts { recognition, records, .. }: &Parts,
     base: &Base,
     queue: &SyncSender<DoorMessage>,
 ) -> Result<OpenDoor> {
@@ -153,12 +155,12 @@ fn open_door(
     let wake = move || drop(queue.try_send(DoorMessage::Relay));
     let (handle, relay) = relay_thread(relay, Panel::new(wiring.indicator), base.clock.clone(), &base.relays, wake);
     let has_sensor = settings.sensor.is_some();
-    let mode = saved.modes.iter().find(|(name, _)| *name == settings.name).map(|(_, mode)| mode.clone());
+    let mode = records.saved.modes.iter().find(|(name, _)| *name == settings.name).map(|(_, mode)| mode.clone());
     let hours = setup::house::unlock_hours(config, settings)?.and_then(|at| rules.schedules.get(at.0));
     let door = Door {
         name: settings.name.as_str().into(),
         // Nothing is near enough until the cut is applied.
-        referee: Referee::new(setup::face_rules(config, Distance(0.0))?),
+        referee: Referee::new(recognition.face_rules.clone()),
         doorway: Doorway::new(setup::house::doorway(settings, has_sensor), mode.unwrap_or_default()),
         relay: handle,
         interlock: settings.interlock.as_deref().map(Arc::from),
@@ -172,13 +174,21 @@ fn open_door(
     Ok(OpenDoor { door, relay, contacts: wiring.contacts })
 }
 
+/// The second look of a camera, for a switch of models.
+fn second_look(config: &Config, base: &Base, parts: &Parts, runtime: &Runtime) -> SecondLook {
+    let (runtime, models) = (runtime.clone(), config.models.path.clone());
+    let (asked, threads) = (config.runtime.per_model.embedder.clone(), config.runtime.threads as usize);
+    let open = move |name: &str| SecondEmbedder::open(&runtime, &models, name, &asked, threads);
+    SecondLook::new(parts.leading.visits.clone(), Box::new(open), base.clock.clone())
+}
+
 /// Starts two threads for each camera, one for its frames and one for its vision. Returns the channel on which enrolments at a camera see
 /// its faces.
 pub fn cameras(
     config: &Config,
     base: &Base,
     parts: &Parts,
-    pipelines: Vec<Vision>,
+    (pipelines, runtime): (Vec<Vision>, Runtime),
     doors: &RunningDoors,
     threads: &mut Threads,
     stop: &Stop,
@@ -203,6 +213,7 @@ pub fn cameras(
             views: views.clone(),
             recent_faces: parts.visitors.recent_faces.clone(),
             recent_frames: parts.records.recent_frames.clone(),
+            second: Some(second_look(config, base, parts, &runtime)),
             attention: attention.clone(),
             clock: base.clock.clone(),
             stage: threads.stage(Role::Vision, &camera.name),

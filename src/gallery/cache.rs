@@ -12,6 +12,7 @@ use crate::store::Bytes;
 use super::envelope::Unread;
 use super::error::RecordError;
 use super::index::Index;
+use super::next_set::NextSet;
 use super::person::Person;
 use super::record::{self, Kind};
 use super::walk::{Found, walk};
@@ -27,7 +28,11 @@ pub struct Foreign {
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Foreign { model, templates } = self;
-        write!(f, "{templates} templates of {model} are set aside: enrol those people again, or configure that model")
+        write!(
+            f,
+            "{templates} templates of {model} are set aside: lead those people over with `usher models switch`, enrol them again (`usher \
+             enroll --batch` does them all in one go), or configure that model"
+        )
     }
 }
 
@@ -76,6 +81,8 @@ pub struct Cache {
     pub people: BTreeMap<PersonId, Person>,
     /// The templates of the model in use.
     pub index: Index,
+    /// The templates of the second model, if there is one.
+    pub next: Option<NextSet>,
     /// The number of people who have any of those.
     pub compared: usize,
     /// The unit vectors of negative references of the model in use.
@@ -102,6 +109,7 @@ impl Cache {
             head: head.cloned(),
             people: BTreeMap::new(),
             index: Index::new(dimension),
+            next: None,
             compared: 0,
             not_them: BTreeMap::new(),
             damaged: Vec::new(),
@@ -146,6 +154,9 @@ impl Cache {
             self.compared -= usize::from(person.templates > 0);
         }
         self.not_them.remove(&id);
+        if let Some(next) = &mut self.next {
+            next.remove(id);
+        }
         self.damaged.retain(|damaged| damaged.person != Some(id));
         self.locked.remove(&id);
     }
@@ -214,7 +225,12 @@ impl Cache {
         };
         if *template.embedding.model() != self.model {
             // A negative reference of another model waits until it is erased with the person or replaced with the templates.
-            person.foreign_templates += usize::from(kind != Kind::NotThem);
+            if kind != Kind::NotThem {
+                person.foreign_templates += 1;
+                if let Some(next) = &mut self.next {
+                    next.push(id, template);
+                }
+            }
         } else if values.len() == self.dimension {
             let projected = match &self.head {
                 None => Some(None),

@@ -61,9 +61,9 @@ impl Gallery {
             held.iter().filter(|(key, value)| record::kind_of(key) == kind && !record::is_erased(value)).collect();
         // In the order of their numbers, oldest first.
         let gone: Vec<&Entry> = own.iter().copied().take((own.len() + 1).saturating_sub(most)).collect();
-        let sub_key = self.trees.own_sub_key(&held)?;
+        let sub_key = self.own_sub_key(&held)?;
         let mut changes: Vec<_> = gone.iter().map(|(key, value)| self.overwrite(key, value)).collect();
-        changes.extend(self.trees.additions_of(kind, id, &held, sub_key, std::slice::from_ref(template))?);
+        changes.extend(self.trees.additions_of(kind, id, &held, std::iter::once((sub_key, template)))?);
         let gone = gone.into_iter().map(|(key, _)| key.clone()).collect();
         Ok(self.prepared(writing, changes, id, stored, gone, false))
     }

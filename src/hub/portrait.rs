@@ -163,6 +163,7 @@ impl Portrait {
             PeopleEvent::Changed { .. }
             | PeopleEvent::Enabled { .. }
             | PeopleEvent::Disabled { .. }
+            | PeopleEvent::TemplatesMade { .. }
             | PeopleEvent::AttendanceAmended { .. }
             | PeopleEvent::TemplateLearned { .. }
             | PeopleEvent::LookalikeNoted { .. }

@@ -39,7 +39,7 @@ impl Default for VisionSettings {
     fn default() -> VisionSettings {
         VisionSettings {
             detector: DetectorSettings::default(),
-            embedder: "mobilefacenet".into(),
+            embedder: "sface".into(),
             accelerators: Accelerators::default(),
             threads: 1,
         }
@@ -47,7 +47,7 @@ impl Default for VisionSettings {
 }
 
 /// Reads a model, checks its hash, and chooses its hardware. Returns it with the shape on which it was tested, `[batch, rows, columns, 3]`.
-fn place(
+pub(super) fn place(
     runtime: &Runtime,
     manifest: &Manifest,
     name: &str,

@@ -17,7 +17,7 @@ fn everything_is_measured_on_a_drawn_face() {
     assert_eq!(report["picture"]["faces"], 1, "the detector takes the drawing for one face");
     let models: Vec<_> =
         report["models"].as_array().unwrap().iter().map(|run| run["model"].as_str().unwrap()).collect();
-    for model in ["pnet", "rnet", "onet", "mobilefacenet", "dlib"] {
+    for model in ["pnet", "rnet", "onet", "sface", "mobilefacenet", "dlib"] {
         assert!(models.contains(&model), "{models:?}");
     }
     assert!(report["models"].as_array().unwrap().iter().filter(|run| run["on"] == "cpu").all(|run| sound(&run["ms"])));

@@ -16,7 +16,7 @@ fn put_head(house: &House, base: &ModelId, dimension: usize) {
     let row = |row: usize| (0..dimension).map(move |column| if column == (row + 5) % dimension { -1.0 } else { 0.0 });
     let matrix: Box<[f32]> = (0..dimension).flat_map(row).collect();
     let id = head_id(base, &matrix);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mobilefacenet.calibration.toml");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/sface.calibration.toml");
     let mut calibration = CalibrationFile::load(&beside).unwrap().unwrap();
     calibration.model = id.to_string();
     calibration.impostor.iter_mut().for_each(|point| point[1] *= 0.9);
@@ -25,11 +25,11 @@ fn put_head(house: &House, base: &ModelId, dimension: usize) {
 }
 
 fn site_head(house: &House) -> std::path::PathBuf {
-    house.store().join("head/mobilefacenet.head.safetensors")
+    house.store().join("head/sface.head.safetensors")
 }
 
 fn shipped() -> ModelId {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mobilefacenet.calibration.toml");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/sface.calibration.toml");
     ModelId::new(&CalibrationFile::load(&beside).unwrap().unwrap().model)
 }
 
@@ -40,7 +40,7 @@ fn the_daemon_compares_behind_a_head_without_enrolling_again() {
     house.enroll("Joe Biden", &["biden.jpg"]);
     let check = ["calibrate", "--gallery", "--json"];
     let without = house.json(&check).remove(0);
-    put_head(&house, &shipped(), 192);
+    put_head(&house, &shipped(), 128);
     let behind = house.json(&check).remove(0);
     let figure = |answer: &serde_json::Value, at: &str| answer.pointer(at).and_then(serde_json::Value::as_f64).unwrap();
     assert!((figure(&behind, "/limit") / figure(&without, "/limit") - 0.9).abs() < 0.01, "{behind} {without}");
@@ -79,11 +79,11 @@ fn removing_a_head_is_recorded_with_and_without_a_daemon() {
         assert_eq!(content["sha256"], sha256(&file));
         assert!(!content["by"].as_str().unwrap().is_empty(), "{content}");
     };
-    put_head(&house, &shipped(), 192);
+    put_head(&house, &shipped(), 128);
     let id = HeadFile::load(&site_head(&house)).unwrap().unwrap().head.id().to_string();
     removed(id.clone().into());
     // A daemon that started behind the head records it, too.
-    put_head(&house, &shipped(), 192);
+    put_head(&house, &shipped(), 128);
     let daemon = Daemon::start(&house);
     removed(id.into());
     daemon.stop();
@@ -96,7 +96,7 @@ fn removing_a_head_is_recorded_with_and_without_a_daemon() {
 #[test]
 fn a_head_is_not_removed_when_the_removal_cannot_be_recorded() {
     let house = House::new();
-    put_head(&house, &shipped(), 192);
+    put_head(&house, &shipped(), 128);
     let held = Store::open(&house.store()).unwrap();
     let error = house.refused(&["train", "head", "--remove"]);
     assert!(error.contains("the head was not removed") && error.contains("is in use"), "{error}");
@@ -119,16 +119,16 @@ fn mining_that_finds_nothing_behind_a_head_is_refused() {
 #[test]
 fn a_head_of_another_model_is_refused_with_the_remedy() {
     let mut house = House::new();
-    put_head(&house, &ModelId::new("mobilefacenet-000000000000"), 192);
+    put_head(&house, &ModelId::new("sface-000000000000"), 128);
     let error = house.refused(&["run"]);
-    assert!(error.contains("was trained on mobilefacenet-000000000000") && error.contains("--remove"), "{error}");
+    assert!(error.contains("was trained on sface-000000000000") && error.contains("--remove"), "{error}");
     put_head(&house, &shipped(), 64);
     let error = house.refused(&["run"]);
     assert!(error.contains("takes 64 values") && error.contains("train it again"), "{error}");
     std::fs::write(site_head(&house), b"nothing").unwrap();
     let error = house.refused(&["run"]);
     assert!(error.contains("is not a site head"), "{error}");
-    put_head(&house, &shipped(), 192);
+    put_head(&house, &shipped(), 128);
     house.environment.insert("USHER__ACCESS__DISTANCE".into(), "0.9".into());
     let error = house.refused(&["run"]);
     assert!(error.contains("[access] distance") && error.contains("--remove"), "{error}");
@@ -143,7 +143,7 @@ fn too_few_people_make_no_head_and_nothing_is_written() {
     assert!(error.contains("2 people with 4 photographs make") && error.contains("more people"), "{error}");
     assert!(!site_head(&house).exists());
     // A head that the daemon refuses does not prevent the next one.
-    put_head(&house, &ModelId::new("mobilefacenet-000000000000"), 192);
+    put_head(&house, &ModelId::new("sface-000000000000"), 128);
     let error = house.refused(&["train", "head"]);
     assert!(error.contains("2 people with 4 photographs make"), "{error}");
 }

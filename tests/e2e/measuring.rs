@@ -53,7 +53,7 @@ fn a_folder_of_people_is_measured_and_written_beside_the_store_only_if_it_is_lar
     assert!(text.contains("Barack Obama and Joe Biden"), "{text}");
     let error = house.refused(&["calibrate", &crowd, "--write"]);
     assert!(error.contains("measure more people"), "{error}");
-    let site = house.store().join("calibration/mobilefacenet.calibration.toml");
+    let site = house.store().join("calibration/sface.calibration.toml");
     assert!(matches!(CalibrationFile::load(&site), Ok(None)));
     let error = house.refused(&["calibrate", &house.path("nothing").display().to_string()]);
     assert!(error.contains("nothing cannot be read"), "{error}");
@@ -96,9 +96,9 @@ fn a_site_s_calibration_replaces_the_model_s() {
     house.enroll("Barack Obama", &["obama.jpg", "obama2.jpg"]);
     let check = ["calibrate", "--gallery", "--json"];
     let shipped = house.json(&check).remove(0);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mobilefacenet.calibration.toml");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/sface.calibration.toml");
     let mut file = CalibrationFile::load(&beside).unwrap().unwrap();
-    let site = house.store().join("calibration/mobilefacenet.calibration.toml");
+    let site = house.store().join("calibration/sface.calibration.toml");
 
     // A site where strangers are a tenth nearer to each other.
     file.impostor.iter_mut().for_each(|point| point[1] *= 0.9);
@@ -115,5 +115,5 @@ fn a_site_s_calibration_replaces_the_model_s() {
     file.model = "othernet-0123456789ab".into();
     file.save(&site).unwrap();
     let error = house.refused(&check);
-    assert!(error.contains("mobilefacenet.calibration.toml") && error.contains("othernet"), "{error}");
+    assert!(error.contains("sface.calibration.toml") && error.contains("othernet"), "{error}");
 }

@@ -29,7 +29,7 @@ fn piece_of_a_template(house: &House) -> Vec<u8> {
     house.usher(&["backup", path.to_str().unwrap(), "--force"]);
     let bytes = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
-    let name = b"mobilefacenet-";
+    let name = b"sface-";
     let at = bytes
         .windows(name.len())
         .enumerate()

@@ -3,6 +3,7 @@
 mod backup;
 mod daemon;
 mod journal;
+mod models;
 mod people;
 mod templates;
 mod visitors;
@@ -19,6 +20,7 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
         .merge(people::routes())
         .merge(templates::routes())
+        .merge(models::routes())
         .merge(daemon::routes())
         .merge(journal::routes())
         .merge(visitors::routes())

@@ -13,8 +13,8 @@ pub struct Scene {
     pub title: &'static str,
     /// The photograph's file name; `None` is an empty scene.
     pub photo: Option<&'static str>,
-    /// A scarf hides the face from the nose down.
-    pub scarf: bool,
+    /// Whether a scarf hides the face from the nose down, and dark glasses the eyes.
+    pub covered: bool,
     pub frames: u32,
     pub expected: Expected,
 }

@@ -22,13 +22,14 @@ const JPEG_QUALITY: u8 = 88;
 const FAR_PX: f32 = 130.0;
 const NEAR_PX: f32 = 190.0;
 const SCARF: Rgb<u8> = Rgb([52, 60, 92]);
+const GLASSES: Rgb<u8> = Rgb([22, 22, 26]);
 
 /// Writes all scenes into one Motion-JPEG file, and returns the number of frames.
 pub fn record(scenes: &[Scene], photos: &Path, vision: &mut Vision, recording: &Path) -> Result<u32> {
     let mut file = BufWriter::new(File::create(recording).with_context(|| recording.display().to_string())?);
     let mut count = 0;
     for scene in scenes {
-        let walker = scene.photo.map(|name| Walker::load(&photos.join(name), scene.scarf, vision)).transpose()?;
+        let walker = scene.photo.map(|name| Walker::load(&photos.join(name), scene.covered, vision)).transpose()?;
         for frame in 0..scene.frames {
             let picture = compose(walker.as_ref(), frame as f32 / scene.frames as f32);
             JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY).encode_image(&picture)?;
@@ -46,7 +47,7 @@ struct Walker {
 }
 
 impl Walker {
-    fn load(path: &Path, scarf: bool, vision: &mut Vision) -> Result<Walker> {
+    fn load(path: &Path, covered: bool, vision: &mut Vision) -> Result<Walker> {
         let image = photo::load(path)?;
         let faces = vision.detect(&image)?;
         let face = faces.iter().max_by(|a, b| a.bounds.area().total_cmp(&b.bounds.area()));
@@ -54,14 +55,16 @@ impl Walker {
         let (width, height) = (image.width(), image.height());
         let mut photo =
             RgbImage::from_raw(width, height, image.into_rgb()).with_context(|| path.display().to_string())?;
-        if scarf {
-            let [_, _, nose, _, _] = face.landmarks;
-            let (b, nose) = (&face.bounds, nose.y);
-            let spare = b.width() * 0.2;
+        if covered {
+            let [left_eye, right_eye, nose, _, _] = face.landmarks;
+            let b = &face.bounds;
+            let (eyes, glass, spare) = ((left_eye.y + right_eye.y) / 2.0, b.width() * 0.15, b.width() * 0.2);
             let within = |v: f32, limit: u32| (v.max(0.0) as u32).min(limit);
-            for y in within(nose, height)..within(b.y2 + spare, height) {
-                for x in within(b.x1 - spare, width)..within(b.x2 + spare, width) {
-                    photo.put_pixel(x, y, SCARF);
+            for (top, bottom, colour) in [(eyes - glass, eyes + glass, GLASSES), (nose.y, b.y2 + spare, SCARF)] {
+                for y in within(top, height)..within(bottom, height) {
+                    for x in within(b.x1 - spare, width)..within(b.x2 + spare, width) {
+                        photo.put_pixel(x, y, colour);
+                    }
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! `usher enroll`
 
-mod batch;
+pub(super) mod batch;
 mod camera;
-mod photos;
+pub(super) mod photos;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::gallery::NewPerson;
 use crate::office::Gates;
 use crate::setup;
+use crate::setup::models::with_embedder;
 
 /// Enrol a person from photographs or from the camera.
 ///
@@ -80,31 +81,31 @@ impl Enroll {
         let config = context.config()?;
         let client = Client::open(&config)?;
         if let Some(folder) = &self.batch {
-            let mut eyes = context.eyes(None)?;
-            return batch::run(&self, folder, &client, &mut eyes, &self.gates(&config)?);
+            let mut eyes = context.eyes_of(&client)?;
+            return batch::run(&self, folder, &client, &mut eyes, &self.gates(&config, &client)?);
         }
         let Some(name) = self.name.clone() else { bail!("a name is needed") };
         let person = NewPerson { name, employee_id: self.id.clone(), groups: self.groups.clone() };
         let report = match &self.camera {
             Some(camera) => camera::enroll(&self, camera, person, &config, &client, context)?,
             None => {
-                let mut eyes = context.eyes(None)?;
-                photos::enroll(&self, &self.photos, person, &client, &mut eyes, &self.gates(&config)?)?
+                let mut eyes = context.eyes_of(&client)?;
+                photos::enroll(&self, &self.photos, person, &client, &mut eyes, &self.gates(&config, &client)?)?
             }
         };
         report.print(self.json)?;
         report.person.map(|_| ())
     }
 
-    /// The limits for templates. With --force, the embedding may be weak.
-    fn gates(&self, config: &Config) -> Result<Gates> {
-        let gates = setup::gates(config)?;
+    /// The limits for templates of the model in use. With --force, the embedding may be weak.
+    fn gates(&self, config: &Config, client: &Client) -> Result<Gates> {
+        let gates = setup::gates(&with_embedder(config, &client.models()?.in_use))?;
         Ok(if self.force { Gates { min_length: None, ..gates } } else { gates })
     }
 }
 
 /// `1 template`, `2 templates`.
-fn templates(count: usize) -> String {
+pub(super) fn templates(count: usize) -> String {
     format!("{count} template{}", if count == 1 { "" } else { "s" })
 }
 

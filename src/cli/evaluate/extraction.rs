@@ -17,7 +17,7 @@ use crate::photo::PhotoError;
 /// Options of all commands that process many photographs.
 #[derive(Args, Clone, Debug)]
 pub struct VisionOptions {
-    /// The embedder, by its name in the models' manifest [default: the configuration's, else mobilefacenet]
+    /// The embedder, by its name in the models' manifest [default: the configuration's, else sface]
     #[arg(long, value_name = "NAME")]
     pub embedder: Option<String>,
     /// The smallest face, in pixels of its shorter side [default: the configuration's, else 40]

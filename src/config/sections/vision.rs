@@ -17,9 +17,10 @@ section! {
         #[schemars(schema_with = "rule::path")]
         path: PathBuf = "/usr/share/usher/models".into(),
         /// The embedder: the network of the manifest that makes embeddings. Enrolled templates are
-        /// [valid for one embedder only](enrolment.md#another-embedder). `facenet` is [made by one command](../models/README.md#facenet).
+        /// [valid for one embedder only](enrolment.md#another-embedder). `mobilefacenet` takes two thirds of the time, for the smallest boards;
+        /// `dlib` ships, too; `facenet` is [made by one command](../models/README.md#facenet).
         #[schemars(schema_with = "rule::name")]
-        embedder: String = "mobilefacenet".to_owned(),
+        embedder: String = "sface".to_owned(),
     }
 }
 

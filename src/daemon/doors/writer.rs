@@ -9,6 +9,7 @@ use crate::access::Holder;
 use crate::daemon::learning::LearningQueue;
 use crate::daemon::snapshots::SnapshotQueue;
 use crate::daemon::visitors::VisitorQueue;
+use crate::daemon::visits::Visits;
 use crate::domain::{Event, GallerySize, Named, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::LedgerError;
@@ -59,6 +60,8 @@ pub struct JournalWriter {
     pub visitor_queue: Option<VisitorQueue>,
     /// Takes every decision once it is on disk; `None` unless templates are learned from grants.
     pub learning_queue: Option<LearningQueue>,
+    /// Takes every grant once it is on disk; `None` before the switch of models is open.
+    pub visits: Option<Arc<Visits>>,
     /// Takes every event once it is on disk; `None` unless snapshots are sent.
     pub snapshot_queue: Option<SnapshotQueue>,
 }
@@ -77,6 +80,9 @@ impl EventWriter for JournalWriter {
         }
         if let (Some(learning_queue), Some(decided)) = (&self.learning_queue, event.decided()) {
             learning_queue.decided(decided, record.seq);
+        }
+        if let (Some(visits), Some(decided)) = (&self.visits, event.decided()) {
+            visits.decided(decided, record.seq);
         }
         if let Some(snapshot_queue) = &self.snapshot_queue {
             snapshot_queue.written(event, &record);

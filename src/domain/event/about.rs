@@ -108,6 +108,7 @@ impl Event {
                 | PeopleEvent::TemplateLearned { .. }
                 | PeopleEvent::LookalikeNoted { .. }
                 | PeopleEvent::TemplatesForgotten { .. }
+                | PeopleEvent::TemplatesMade { .. }
                 | PeopleEvent::VisitorsForgotten { .. },
             ) => None,
             Event::Store(event) => event.reason().map(str::to_owned),
@@ -186,6 +187,10 @@ impl StoreEvent {
             StoreEvent::StoreKeyChanged { by, .. }
             | StoreEvent::HeadKept { by, .. }
             | StoreEvent::HeadRemoved { by, .. }
+            | StoreEvent::ModelSwitchBegun { by, .. }
+            | StoreEvent::ModelSwitched { by, .. }
+            | StoreEvent::ModelSwitchCancelled { by, .. }
+            | StoreEvent::ModelSwitchFinished { by, .. }
             | StoreEvent::Erased { by, .. }
             | StoreEvent::Restored { by, .. } => Some(by),
             StoreEvent::Sealed { .. }
@@ -206,6 +211,10 @@ impl StoreEvent {
             | StoreEvent::StoreKeyChanged { .. }
             | StoreEvent::HeadKept { .. }
             | StoreEvent::HeadRemoved { .. }
+            | StoreEvent::ModelSwitchBegun { .. }
+            | StoreEvent::ModelSwitched { .. }
+            | StoreEvent::ModelSwitchCancelled { .. }
+            | StoreEvent::ModelSwitchFinished { .. }
             | StoreEvent::StoreMended { .. }
             | StoreEvent::OutboxShed { .. }
             | StoreEvent::Erased { .. }

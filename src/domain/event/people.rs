@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::person::{Named, Personal};
 use super::{Part, PersonalData, form, kinds};
-use crate::domain::{Actor, Direction};
+use crate::domain::{Actor, Direction, ModelId};
 
 /// People who are enrolled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,15 @@ pub enum PeopleEvent {
     },
     Removed {
         person: Personal<Named>,
+        by: Actor,
+    },
+    /// A person got templates of the model that a switch leads to; they replace earlier ones of that model.
+    TemplatesMade {
+        person: Personal<Named>,
+        model: ModelId,
+        templates: usize,
+        /// The sequence number of the grant from whose visit they were made; `None` where an operator gave photographs.
+        record: Option<u64>,
         by: Actor,
     },
     /// An operator corrects a person's attendance.
@@ -88,6 +97,7 @@ kinds!(PeopleEvent {
     Enabled => "enabled",
     Disabled => "disabled",
     Removed => "removed",
+    TemplatesMade => "templates_made",
     AttendanceAmended => "attendance_amended",
     TemplateLearned => "template_learned",
     LookalikeNoted => "lookalike_noted",
@@ -160,6 +170,7 @@ impl PeopleEvent {
             | PeopleEvent::Enabled { person, .. }
             | PeopleEvent::Disabled { person, .. }
             | PeopleEvent::Removed { person, .. }
+            | PeopleEvent::TemplatesMade { person, .. }
             | PeopleEvent::AttendanceAmended { person, .. }
             | PeopleEvent::TemplateLearned { person, .. }
             | PeopleEvent::LookalikeNoted { person, .. }
@@ -177,6 +188,7 @@ impl PeopleEvent {
             | PeopleEvent::Enabled { by, .. }
             | PeopleEvent::Disabled { by, .. }
             | PeopleEvent::Removed { by, .. }
+            | PeopleEvent::TemplatesMade { by, .. }
             | PeopleEvent::AttendanceAmended { by, .. }
             | PeopleEvent::TemplateLearned { by, .. }
             | PeopleEvent::LookalikeNoted { by, .. }
@@ -193,6 +205,7 @@ impl PersonalData for PeopleEvent {
             | PeopleEvent::Enabled { person, by: _ }
             | PeopleEvent::Disabled { person, by: _ }
             | PeopleEvent::Removed { person, by: _ }
+            | PeopleEvent::TemplatesMade { person, model: _, templates: _, record: _, by: _ }
             | PeopleEvent::TemplateLearned { person, record: _, learned: _, by: _ }
             | PeopleEvent::LookalikeNoted { person, record: _, by: _ }
             | PeopleEvent::TemplatesForgotten { person, what: _, count: _, by: _ } => visit(Part::Person(person)),

@@ -101,6 +101,7 @@ impl<'a> Known<'a> {
                 | PeopleEvent::TemplateLearned { .. }
                 | PeopleEvent::LookalikeNoted { .. }
                 | PeopleEvent::TemplatesForgotten { .. }
+                | PeopleEvent::TemplatesMade { .. }
                 | PeopleEvent::VisitorsForgotten { .. },
             )
             | Event::Door(_)
