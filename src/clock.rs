@@ -1,6 +1,8 @@
 //! The only place that reads the time: monotonic [`Moment`]s for ages and deadlines, the wall clock for records. Rules take the time as an
 //! argument instead.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod watch;
 
 use std::fs;
@@ -114,8 +116,8 @@ impl SimulatedClock {
     /// Advances both clocks.
     pub fn advance(&self, span: Duration) {
         let mut times = self.times();
-        times.now = times.now + span;
-        times.wall += span;
+        times.now = times.now.after(span);
+        times.wall = times.wall.checked_add(span).unwrap_or(times.wall);
     }
 
     /// Sets the wall clock, as an operator or a time server would.

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::gallery::GalleryError;
 use crate::ledger::{Broken, LedgerError};
+use crate::office::switch::SwitchError;
 use crate::office::{OfficeError, StrangersError};
 use crate::store::StoreError;
 
@@ -27,6 +28,8 @@ pub enum ApiError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Visitors(#[from] StrangersError),
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
     /// The journal's chain does not hold.
     #[error(transparent)]
     JournalBroken(#[from] Broken),
@@ -92,6 +95,7 @@ impl ApiError {
     pub fn status(&self) -> StatusCode {
         match self {
             ApiError::Office(error) => of_the_office(error),
+            ApiError::Switch(error) => of_the_switch(error),
             ApiError::Visitors(StrangersError::Gallery(error)) => of_the_gallery(error),
             ApiError::Visitors(StrangersError::Cluster(_)) | ApiError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Ledger(LedgerError::NotAnId { .. } | LedgerError::Ambiguous { .. }) => {
@@ -117,10 +121,29 @@ fn of_the_office(error: &OfficeError) -> StatusCode {
         OfficeError::SameName { .. }
         | OfficeError::LookAlike { .. }
         | OfficeError::Duplicate { .. }
+        | OfficeError::NotThem { .. }
         | OfficeError::Outliers { .. } => StatusCode::CONFLICT,
         OfficeError::Unclear { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         OfficeError::Gallery(error) => of_the_gallery(error),
         OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn of_the_switch(error: &SwitchError) -> StatusCode {
+    match error {
+        SwitchError::Office(error) => of_the_office(error),
+        SwitchError::Model(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        SwitchError::NothingToDo { .. }
+        | SwitchError::FixedDistance { .. }
+        | SwitchError::UnderWay { .. }
+        | SwitchError::Switched { .. }
+        | SwitchError::None
+        | SwitchError::NotSwitched { .. }
+        | SwitchError::Restart { .. }
+        | SwitchError::Configuration { .. } => StatusCode::CONFLICT,
+        SwitchError::Ledger(_) | SwitchError::Store(_) | SwitchError::Unreadable { .. } => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     }
 }
 
@@ -189,6 +212,7 @@ impl OperationOutput for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::office::switch::CatalogueError;
 
     #[test]
     fn every_status_is_described() {
@@ -213,6 +237,9 @@ mod tests {
             ApiError::JournalUnreadable { lost: 1, why: text() },
             ApiError::NoDaemon { socket: text() },
             ApiError::Failed(text()),
+            ApiError::Switch(SwitchError::None),
+            ApiError::Switch(SwitchError::Model(CatalogueError::Replaced { name: text() })),
+            ApiError::Switch(SwitchError::NothingToDo { name: text() }),
         ];
         for error in errors {
             let status = error.status();

@@ -5,6 +5,7 @@ pub mod doors;
 mod error;
 mod extract;
 pub mod journal;
+pub mod models;
 pub mod people;
 mod routes;
 mod state;

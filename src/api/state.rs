@@ -13,11 +13,13 @@ use super::template::CameraView;
 use crate::clock::Clock;
 use crate::domain::{Actor, PersonId};
 use crate::gallery::Visitors;
+use crate::office::switch::Switch;
 use crate::office::{Recorder, Register};
 
 /// What handlers act on.
 pub struct ApiState {
     pub register: Register,
+    pub switch: Arc<Switch>,
     pub recorder: Arc<Recorder>,
     pub visitors: Arc<Visitors>,
     pub clock: Arc<dyn Clock>,

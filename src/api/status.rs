@@ -23,6 +23,9 @@ pub struct Status {
     pub people: usize,
     /// Templates of other models, which are set aside.
     pub foreign_templates: usize,
+    /// How far a switch of models is, in words; null unless one is under way.
+    #[serde(default)]
+    pub model_switch: Option<String>,
     pub seal: SealStatus,
     pub near_enough: Threshold,
     pub stages: Vec<StageStatus>,

@@ -97,12 +97,20 @@ pub struct FaceView {
     pub bounds: [f32; 4],
     #[serde(flatten)]
     pub template: Template,
+    /// The same face by the other model of a switch, while both sets of templates are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Template>,
 }
 
 impl FaceView {
     /// A face within `bounds`.
     pub fn new(bounds: &Bounds, embedding: &Embedding, quality: &domain::Quality) -> FaceView {
-        FaceView { bounds: corners(bounds), template: Template::new(embedding, quality) }
+        FaceView { bounds: corners(bounds), template: Template::new(embedding, quality), beside: None }
+    }
+
+    /// With the same face by the other model of a switch, if there is one.
+    pub fn with_beside(self, beside: Option<&Embedding>, quality: &domain::Quality) -> FaceView {
+        FaceView { beside: beside.map(|embedding| Template::new(embedding, quality)), ..self }
     }
 }
 

@@ -6,15 +6,33 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::{EnvFilter, fmt};
 
+use super::client::Client;
 use crate::config::{self, Config, Log, LogFormat};
+use crate::domain::{Embedding, Face, Image};
 use crate::setup;
 use crate::vision::manifest;
 use crate::vision::mtcnn::DetectorSettings;
 use crate::vision::runtime::Runtime;
+use crate::vision::second::SecondEmbedder;
 use crate::vision::{Vision, VisionSettings};
 
 const DEFAULT_CONFIG: &str = "/etc/usher/usher.toml";
 const INSTALLED_MODELS: &str = "/usr/share/usher/models";
+
+/// The networks for faces that are compared with enrolled people.
+pub struct Eyes {
+    pub vision: Vision,
+    /// The other embedder of a switch of models, while both sets of templates are kept.
+    pub beside: Option<SecondEmbedder>,
+}
+
+impl Eyes {
+    /// The embedding by the other embedder, if there is one, of a face that [`Eyes::vision`] just found in `image`.
+    pub fn embed_beside(&mut self, image: &Image, face: &Face) -> Result<Option<Embedding>> {
+        let Eyes { vision, beside } = self;
+        Ok(beside.as_mut().map(|beside| beside.embed(vision, image, face)).transpose()?)
+    }
+}
 
 /// The configuration's place.
 pub struct Context {
@@ -54,6 +72,18 @@ impl Context {
     pub fn eyes(&self, min_face_px: Option<u32>) -> Result<Vision> {
         let (runtime, models, settings) = self.sight(min_face_px)?;
         open(&runtime, &models, &settings)
+    }
+
+    /// The networks for photographs that are compared with the people whom `client` knows: with the embedder in use, and during a switch of
+    /// models with the other one beside it.
+    pub fn eyes_of(&self, client: &Client) -> Result<Eyes> {
+        let models = client.models()?;
+        let (runtime, folder, mut settings) = self.sight(None)?;
+        settings.embedder = models.in_use;
+        let vision = open(&runtime, &folder, &settings)?;
+        let (asked, threads) = (&settings.accelerators.embedder, settings.threads);
+        let beside = |name: String| SecondEmbedder::open(&runtime, &folder, &name, asked, threads);
+        Ok(Eyes { vision, beside: models.beside.map(beside).transpose()? })
     }
 
     /// The same networks `count` times, each with one thread: for data sets, where photographs are processed in parallel. `embedder`

@@ -16,7 +16,7 @@ use super::context::Context;
 use crate::api::status::SealStatus;
 use crate::config::Config;
 use crate::domain::GallerySize;
-use crate::office::clock_quality;
+use crate::office::{clock_quality, switch};
 use crate::setup;
 use crate::store::Store;
 use crate::vision::runtime::Processor;
@@ -215,7 +215,10 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
     if let Some(quality) = &status.time {
         time(quality, findings)?;
     }
-    foreign(status.foreign_templates, findings)?;
+    match &status.model_switch {
+        Some(switch) => findings.report("switch", State::Well, switch)?,
+        None => foreign(status.foreign_templates, findings)?,
+    }
     match &status.journal_trouble {
         None => findings.report("store", State::Well, &format!("{} people", status.people))?,
         Some(trouble) => findings.report("store", State::Broken, trouble)?,
@@ -257,13 +260,20 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
             Ok(quality) => time(quality.as_str(), findings)?,
             Err(error) => findings.report("time", State::Broken, &error.to_string())?,
         }
-        let gallery = setup::embedder(config).and_then(|model| {
-            let head = setup::head::site_head(config, &model)?;
-            setup::head::gallery(&store, &setup::ring(config), &model, head)
+        let gallery = setup::models::in_force(config, &store).and_then(|config| {
+            let model = setup::embedder(&config)?;
+            let head = setup::head::site_head(&config, &model)?;
+            setup::head::gallery(&store, &setup::ring(&config), &model, head)
         });
         let gallery = findings.result("gallery", gallery, |gallery| format!("{} people", gallery.people().len()))?;
         if let Some(gallery) = gallery {
-            foreign(gallery.people().iter().map(|p| p.foreign_templates).sum(), findings)?;
+            let state = switch::stored(&store)?;
+            if let Some(state) = &state {
+                let (from, to) = (&state.from.name, &state.to.name);
+                findings.report("switch", State::Well, &format!("from {from} to {to} is under way"))?;
+            } else {
+                foreign(gallery.people().iter().map(|p| p.foreign_templates).sum(), findings)?;
+            }
             sealed(&SealStatus::from(&gallery), findings)?;
         }
     }
@@ -300,7 +310,8 @@ fn sealed(seal: &SealStatus, findings: &mut Findings) -> Result<()> {
 fn foreign(templates: usize, findings: &mut Findings) -> Result<()> {
     if templates > 0 {
         let text = format!(
-            "{templates} templates were made by another model and are not used: enrol these people again, or set [models] embedder back"
+            "{templates} templates were made by another model and are not used: lead these people over with `usher models switch`, enrol them again, or set \
+             [models] embedder back"
         );
         findings.report("gallery", State::Warning, &text)?;
     }

@@ -33,7 +33,7 @@ impl Identify {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
         let client = Client::open(&config)?;
-        let mut vision = context.eyes(None)?;
+        let mut vision = context.eyes_of(&client)?.vision;
         let limit = Distance(client.threshold()?.distance);
         let names: HashMap<u32, String> = client.people()?.into_iter().map(|p| (p.id, p.name)).collect();
         let mut out = std::io::stdout().lock();

@@ -22,6 +22,7 @@ mod export;
 mod hub;
 mod identify;
 mod journal;
+mod models;
 mod people;
 mod restore;
 mod run;
@@ -65,6 +66,7 @@ enum Command {
     Run(run::Run),
     Enroll(enroll::Enroll),
     People(people::People),
+    Models(models::Models),
     Detect(detect::Detect),
     Align(align::Align),
     Cluster(cluster::Cluster),
@@ -111,6 +113,7 @@ impl Usher {
             Command::Run(command) => command.run(&context),
             Command::Enroll(command) => command.run(&context),
             Command::People(command) => command.run(&context),
+            Command::Models(command) => command.run(&context),
             Command::Detect(command) => command.run(&context),
             Command::Align(command) => command.run(&context),
             Command::Cluster(command) => command.run(&context),

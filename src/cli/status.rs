@@ -37,6 +37,9 @@ impl Status {
             status.near_enough.distance,
             if status.near_enough.extrapolated { ", beyond what was measured" } else { "" }
         )?;
+        if let Some(switch) = &status.model_switch {
+            writeln!(out, "  switch   {switch}")?;
+        }
         match (&status.seal.key, &status.seal.trouble) {
             (Some(key), None) => writeln!(out, "  store    templates are sealed with the key {key}")?,
             (_, trouble) => writeln!(out, "  store    {}", trouble.as_deref().unwrap_or(&status.seal.state))?,

@@ -19,10 +19,12 @@ mod contacts_stage;
 mod door_thread;
 pub mod doors;
 mod housekeeping;
+mod leading;
 mod metrics;
 mod open;
 mod recent_frames;
 mod record_counter;
+mod second_look;
 mod serve;
 mod service;
 mod service_manager;
@@ -35,10 +37,12 @@ mod start;
 mod threads;
 mod vision_stage;
 mod visitors;
+mod visits;
 
 use anyhow::Result;
 
 use crate::config::Config;
+use crate::office::Register;
 use crate::setup;
 
 use open::{Base, Parts};
@@ -62,15 +66,19 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     // Bound before anything is written: a second daemon is refused without a trace, and commands that arrive during a slow start wait until
     // they are served.
     let (listener, socket_file) = serve::bind_control_socket(config, &base)?;
-    let (recognition, pipelines) = open::recognition(config, &store)?;
+    let (recognition, pipelines, runtime) = open::recognition(config, &store)?;
     let (visitors, visitor_queue) = open::unknown_visitors(config, &store, &recognition.ring, &base)?;
-    let (records, writer, commands) = open::records(config, &store, &recognition.gallery, visitor_queue, &base)?;
-    let parts = Parts { recognition, visitors, records };
+    let (records, mut writer, commands) = open::records(config, &store, &recognition.gallery, visitor_queue, &base)?;
+    let register =
+        Register::new(recognition.gallery.clone(), records.recorder.clone(), recognition.near_enough.clone());
+    let leading = leading::open(config, register, records.recorder.clone(), &*base.clock, &base.tokio)?;
+    writer.visits = Some(leading.visits.clone());
+    let parts = Parts { recognition, visitors, records, leading };
 
     let mut threads = Threads::new(base.to_main.clone(), base.clock.clone());
     let (stop_token, stop) = StopToken::new();
     let doors = start::doors(config, &base, &parts, writer, &mut threads, &stop)?;
-    let views = start::cameras(config, &base, &parts, pipelines, &doors, &mut threads, &stop)?;
+    let views = start::cameras(config, &base, &parts, (pipelines, runtime), &doors, &mut threads, &stop)?;
     serve::start(config, &base, &parts, &doors, threads.stages(), serve::Ends { listener, views, commands })?;
 
     let mut manager = ServiceManager::new(base.clock.now());

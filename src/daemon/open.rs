@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::broker::JournalOutbox;
 use super::doors::writer::JournalWriter;
+use super::leading::{self, Leading};
 use super::recent_frames::RecentFrames;
 use super::record_counter::RecordCounter;
 use super::snapshots::{self, SnapshotQueue};
@@ -31,6 +32,7 @@ use crate::seal::Ring;
 use crate::setup;
 use crate::store::Store;
 use crate::vision::Vision;
+use crate::vision::runtime::Runtime as Library;
 use broker::CommandReceiver;
 
 /// Refused messages that wait to be recorded.
@@ -65,6 +67,7 @@ pub struct Parts {
     pub recognition: Recognition,
     pub visitors: UnknownVisitors,
     pub records: Records,
+    pub leading: Leading,
 }
 
 /// Who is enrolled, and how faces are compared.
@@ -116,8 +119,9 @@ impl Records {
 }
 
 /// Loads the networks, one set for each camera, and the gallery that is compared with them.
-pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<Vision>)> {
+pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<Vision>, Library)> {
     let runtime = setup::runtime(config)?;
+    let config = &leading::embedder_in_force(config, store, &runtime)?;
     let mut pipelines = Vec::with_capacity(config.cameras.len());
     for _ in &config.cameras {
         pipelines.push(setup::vision(config, &runtime)?);
@@ -131,9 +135,9 @@ pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<V
     let model = gallery.comparison_id().clone();
     tracing::info!(%model, library = %runtime.library().display(), "models ready");
     for foreign in gallery.foreign()? {
-        tracing::warn!("{foreign}; `usher enroll --batch` does them all in one go");
+        tracing::warn!("{foreign}");
     }
-    Ok((Recognition { gallery, near_enough, placements, model, ring }, pipelines))
+    Ok((Recognition { gallery, near_enough, placements, model, ring }, pipelines, runtime))
 }
 
 fn placements(vision: &Vision) -> Vec<PlacementStatus> {
@@ -202,7 +206,8 @@ pub fn records(
         tracing::warn!(%error, "what earlier records show of the time cannot be read");
         saved.time.unwrap_or_default()
     });
-    let writer = JournalWriter { recorder: recorder.clone(), saved: saved_tree, visitor_queue, snapshot_queue };
+    let writer =
+        JournalWriter { recorder: recorder.clone(), saved: saved_tree, visitor_queue, visits: None, snapshot_queue };
     Ok((Records { recorder, record_counter, saved, last_record, evidence, broker, recent_frames }, writer, commands))
 }
 

@@ -21,7 +21,6 @@ use crate::api::users::group_id;
 use crate::api::{self, ApiState};
 use crate::config::Config;
 use crate::hub::HubCommand;
-use crate::office::Register;
 use crate::setup;
 use broker::CommandReceiver;
 
@@ -50,7 +49,7 @@ pub fn start(
     stages: &[Arc<Stage>],
     ends: Ends,
 ) -> Result<()> {
-    let Parts { recognition, visitors, records } = parts;
+    let Parts { recognition, visitors, records, leading } = parts;
     if let Some(Broker { hub, outbox, .. }) = &records.broker {
         let clock = base.clock.clone();
         let (gallery, recorder) = (recognition.gallery.clone(), records.recorder.clone());
@@ -59,10 +58,10 @@ pub fn start(
         }));
     }
     let counts = ConnectionCounts::default();
-    let register =
-        Register::new(recognition.gallery.clone(), records.recorder.clone(), recognition.near_enough.clone());
+    let (register, switch) = (leading.register.clone(), leading.switch.clone());
     let service = Arc::new(Service {
         register: register.clone(),
+        switch: switch.clone(),
         recorder: records.recorder.clone(),
         stages: stages.to_vec(),
         published: doors.published.clone(),
@@ -105,6 +104,7 @@ pub fn start(
     }
     let router = api::router(Arc::new(ApiState {
         register,
+        switch,
         recorder: records.recorder.clone(),
         visitors: visitors.store.clone(),
         clock: base.clock.clone(),

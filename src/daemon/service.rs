@@ -18,6 +18,7 @@ use crate::api::{ApiError, Doors, MetricsPage, Monitor};
 use crate::clock::Clock;
 use crate::domain::{Actor, DoorIndex, Mode, Moment, PersonId};
 use crate::hub::{self, Hub, HubAction, HubCommand};
+use crate::office::switch::Switch;
 use crate::office::{Recorder, Register};
 
 /// How long the doors' thread may take to answer. A thread that takes longer is dead or hangs.
@@ -28,6 +29,7 @@ const ORDER_WITHIN: Duration = Duration::from_secs(5);
 /// What the API may ask of a running daemon.
 pub struct Service {
     pub register: Register,
+    pub switch: Arc<Switch>,
     pub recorder: Arc<Recorder>,
     pub stages: Vec<Arc<Stage>>,
     pub published: PublishedDoors,
@@ -76,6 +78,7 @@ impl Monitor for Service {
             model: self.model.clone(),
             people: people.len(),
             foreign_templates: people.iter().map(|p| p.foreign_templates).sum(),
+            model_switch: self.model_switch(),
             seal: SealStatus::from(self.register.gallery()),
             near_enough: self.register.cut().into(),
             stages: self.stages.iter().map(|stage| stage_status(stage, now)).collect(),
@@ -114,6 +117,13 @@ impl Service {
         };
         let door = Some(self.door(&command.door)?);
         self.ask(OperatorRequest::Order { door, order }, command.by.clone(), command.not_after)
+    }
+
+    fn model_switch(&self) -> Option<String> {
+        match self.switch.report(self.clock.wall()) {
+            Ok(report) => report.map(|report| report.in_words()),
+            Err(error) => Some(format!("cannot be read: {error}")),
+        }
     }
 
     /// The doors as they were a moment ago.

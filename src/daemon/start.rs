@@ -14,6 +14,7 @@ use super::doors::door::{Door, UnlockHours};
 use super::doors::writer::JournalWriter;
 use super::doors::{Doors, DoorsSettings};
 use super::open::{Base, Parts};
+use super::second_look::SecondLook;
 use super::stage::Role;
 use super::threads::{Stop, Threads};
 use super::vision_stage::VisionStage;
@@ -27,6 +28,8 @@ use crate::door::{Contacts, Panel, Relay, RelayLoop, relay_thread};
 use crate::office::saved::SavedState;
 use crate::setup;
 use crate::vision::Vision;
+use crate::vision::runtime::Runtime;
+use crate::vision::second::SecondEmbedder;
 
 /// Messages that wait for the doors' thread. Sightings beyond that are dropped and counted.
 const DOOR_QUEUE: usize = 64;
@@ -172,13 +175,21 @@ fn open_door(
     Ok(OpenDoor { door, relay, contacts: wiring.contacts })
 }
 
+/// The second look of a camera, for a switch of models.
+fn second_look(config: &Config, base: &Base, parts: &Parts, runtime: &Runtime) -> SecondLook {
+    let (runtime, models) = (runtime.clone(), config.models.path.clone());
+    let (asked, threads) = (config.runtime.per_model.embedder.clone(), config.runtime.threads as usize);
+    let open = move |name: &str| SecondEmbedder::open(&runtime, &models, name, &asked, threads);
+    SecondLook::new(parts.leading.visits.clone(), Box::new(open), base.clock.clone())
+}
+
 /// Starts two threads for each camera, one for its frames and one for its vision. Returns the channel on which enrolments at a camera see
 /// its faces.
 pub fn cameras(
     config: &Config,
     base: &Base,
     parts: &Parts,
-    pipelines: Vec<Vision>,
+    (pipelines, runtime): (Vec<Vision>, Runtime),
     doors: &RunningDoors,
     threads: &mut Threads,
     stop: &Stop,
@@ -203,6 +214,7 @@ pub fn cameras(
             views: views.clone(),
             recent_faces: parts.visitors.recent_faces.clone(),
             recent_frames: parts.records.recent_frames.clone(),
+            second: Some(second_look(config, base, parts, &runtime)),
             attention: attention.clone(),
             clock: base.clock.clone(),
             stage: threads.stage(Role::Vision, &camera.name),

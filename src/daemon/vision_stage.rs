@@ -10,8 +10,10 @@ use tokio::sync::broadcast;
 use super::attention::SharedAttention;
 use super::door_thread::DoorMessage;
 use super::recent_frames::RecentFrames;
+use super::second_look::SecondLook;
 use super::stage::Stage;
 use super::visitors::RecentFaces;
+use super::visits::View;
 use crate::api::template::{CameraView, FaceView};
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
@@ -46,6 +48,8 @@ pub struct VisionStage {
     pub recent_faces: Option<Arc<RecentFaces>>,
     /// Remembers frames; `None` unless snapshots are sent.
     pub recent_frames: Option<Arc<RecentFrames>>,
+    /// For a switch of models.
+    pub second: Option<SecondLook>,
     /// Decides what is looked at.
     pub attention: SharedAttention,
     pub clock: Arc<dyn Clock>,
@@ -105,7 +109,8 @@ impl VisionStage {
         let mut views = self.watchers_view(frame);
         for (face, track) in faces.into_iter().zip(tracks) {
             self.stage.beat(self.clock.now());
-            let examined = searched && self.attention.hold().examines(track, &face.bounds, at);
+            let awaited = || self.second.as_ref().is_some_and(|second| second.awaits(&self.camera, track, at));
+            let examined = searched && (self.attention.hold().examines(track, &face.bounds, at) || awaited());
             let mut person = None;
             if examined {
                 let (quality, nearest) = self.examine(frame, &face, track, views.as_mut())?;
@@ -163,8 +168,16 @@ impl VisionStage {
         if let Some(recent_faces) = &self.recent_faces {
             recent_faces.remember(&self.camera, frame.seq, track, &embedding, quality);
         }
+        if let Some(second) = &mut self.second {
+            let (camera, nearest) = (&self.camera, nearest.as_ref());
+            let view = View { camera, track, captured_at: frame.captured_at, quality: &quality, nearest };
+            second.look(&mut self.vision, &frame.image, face, view);
+        }
         if let Some(view) = view {
-            view.faces.push(FaceView::new(&face.bounds, &embedding, &quality));
+            let second = self.second.as_mut();
+            let beside = second.and_then(|second| second.embed(&mut self.vision, &frame.image, face));
+            let shown = FaceView::new(&face.bounds, &embedding, &quality);
+            view.faces.push(shown.with_beside(beside.as_ref(), &quality));
         }
         Ok((quality, nearest))
     }
@@ -242,6 +255,7 @@ mod tests {
             views,
             recent_faces: None,
             recent_frames: None,
+            second: None,
             attention: SharedAttention::new("porch".into(), settings),
             clock: clock.clone(),
             stage: stage.clone(),

@@ -32,13 +32,22 @@ pub enum SystemAct {
     UndoMode,
     /// Goes on with the mode from before a restart.
     ResumeMode,
+    /// Makes templates from a visit, while the site is led to another model.
+    LearnFromVisit,
+    /// Goes over to the model that the site was led to.
+    SwitchModel,
 }
 
 impl SystemAct {
+    const ALL: [SystemAct; 4] =
+        [SystemAct::UndoMode, SystemAct::ResumeMode, SystemAct::LearnFromVisit, SystemAct::SwitchModel];
+
     fn as_str(self) -> &'static str {
         match self {
             SystemAct::UndoMode => "usher, because the disk had stalled",
             SystemAct::ResumeMode => "kept over a restart",
+            SystemAct::LearnFromVisit => "usher, from a visit",
+            SystemAct::SwitchModel => "usher, at its start",
         }
     }
 }
@@ -57,7 +66,7 @@ impl fmt::Display for Actor {
 
 impl From<String> for Actor {
     fn from(text: String) -> Actor {
-        let by_itself = [SystemAct::UndoMode, SystemAct::ResumeMode].into_iter().find(|act| text == act.as_str());
+        let by_itself = SystemAct::ALL.into_iter().find(|act| text == act.as_str());
         if let Some(act) = by_itself {
             return Actor::System(act);
         }

@@ -32,11 +32,16 @@ impl Moment {
     pub fn since(self, earlier: Moment) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// The moment `span` later; the last one there is, when that is beyond it.
+    pub fn after(self, span: Duration) -> Moment {
+        Moment(self.0.saturating_add(span))
+    }
 }
 
 impl std::ops::Add<Duration> for Moment {
     type Output = Moment;
     fn add(self, span: Duration) -> Moment {
-        Moment(self.0.saturating_add(span))
+        self.after(span)
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! It has no thread of its own: [`super::RelayLoop`] owns it and calls [`Relay::poll`] when [`Relay::next_deadline`] is due.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::fmt;
 use std::time::Duration;
 
@@ -165,7 +167,7 @@ impl Relay {
         let longest = if held { self.limits.max_hold.unwrap_or(self.limits.max_on) } else { self.limits.max_on };
         let since = self.on.map_or(now, |on| on.since);
         let promised = self.on.map_or(now, |on| on.until);
-        let until = (now + duration).max(promised).min(since + longest);
+        let until = now.after(duration).max(promised).min(since.after(longest));
         let fresh = self.on.is_none();
         // Set before the wires are written: however long they take, the time counts from the command.
         self.on = Some(On { since, until, held });
@@ -183,7 +185,7 @@ impl Relay {
     /// The wires did not go to their safe level and may be energised: schedules another try.
     fn retry(&mut self, now: Moment) {
         let since = self.on.map_or(now, |on| on.since);
-        self.on = Some(On { since, until: now + RETRY, held: false });
+        self.on = Some(On { since, until: now.after(RETRY), held: false });
     }
 }
 

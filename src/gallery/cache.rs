@@ -10,6 +10,7 @@ use crate::store::Bytes;
 use super::envelope::Unread;
 use super::error::RecordError;
 use super::index::Index;
+use super::next_set::NextSet;
 use super::person::Person;
 use super::record;
 use super::walk::{Found, walk};
@@ -25,7 +26,11 @@ pub struct Foreign {
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Foreign { model, templates } = self;
-        write!(f, "{templates} templates of {model} are set aside: enrol those people again, or configure that model")
+        write!(
+            f,
+            "{templates} templates of {model} are set aside: lead those people over with `usher models switch`, enrol them again (`usher \
+             enroll --batch` does them all in one go), or configure that model"
+        )
     }
 }
 
@@ -74,6 +79,8 @@ pub struct Cache {
     pub people: BTreeMap<PersonId, Person>,
     /// The templates of the model in use.
     pub index: Index,
+    /// The templates of the second model, if there is one.
+    pub next: Option<NextSet>,
     /// The number of people who have any of those.
     pub compared: usize,
     pub damaged: Vec<Damaged>,
@@ -98,6 +105,7 @@ impl Cache {
             head: head.cloned(),
             people: BTreeMap::new(),
             index: Index::new(dimension),
+            next: None,
             compared: 0,
             damaged: Vec::new(),
             locked: BTreeMap::new(),
@@ -139,6 +147,9 @@ impl Cache {
         if let Some(person) = self.people.remove(&id) {
             self.index.remove(id);
             self.compared -= usize::from(person.templates > 0);
+        }
+        if let Some(next) = &mut self.next {
+            next.remove(id);
         }
         self.damaged.retain(|damaged| damaged.person != Some(id));
         self.locked.remove(&id);
@@ -202,6 +213,9 @@ impl Cache {
         };
         if *template.embedding.model() != self.model {
             person.foreign_templates += 1;
+            if let Some(next) = &mut self.next {
+                next.push(id, template);
+            }
         } else if values.len() == self.dimension {
             let projected = match &self.head {
                 None => Some(None),

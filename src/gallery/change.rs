@@ -91,13 +91,19 @@ impl Prepared<'_> {
 impl Gallery {
     /// Enrols a person with 1 to [`MAX_TEMPLATES`] templates.
     pub fn enroll(&self, new: NewPerson, templates: Vec<Template>) -> Result<Person, GalleryError> {
-        self.prepare_enrolment(new, &templates)?.commit()
+        self.prepare_enrolment(new, &templates, &[])?.commit()
     }
 
-    /// Prepares [`enroll`](Gallery::enroll).
-    pub fn prepare_enrolment(&self, new: NewPerson, templates: &[Template]) -> Result<Prepared<'_>, GalleryError> {
+    /// Prepares [`enroll`](Gallery::enroll), with templates of the second model as well, if there are any.
+    pub fn prepare_enrolment(
+        &self,
+        new: NewPerson,
+        templates: &[Template],
+        next: &[Template],
+    ) -> Result<Prepared<'_>, GalleryError> {
         let new = new.tidy()?;
         self.check_templates(templates, 0)?;
+        self.check_next(next)?;
         let writing = self.writing();
         self.require_free_id(new.employee_id.as_deref(), None)?;
         let id = self.trees.next_person()?;
@@ -106,11 +112,14 @@ impl Gallery {
         let stored = Stored { person: new, enabled: true, valid_from: None, valid_until: None, created };
         let value = encode(id, &stored)?;
         // The sub-key is on disk before what it seals. If the process is killed in between, it seals nothing.
+        // Each set has a sub-key of its own, so that either can be erased for good.
         let sub_key = self.trees.sub_keys.ring.add(1)?.pop();
+        let next_sub_key = if next.is_empty() { None } else { self.trees.sub_keys.ring.add(1)?.pop() };
         let Trees { people, templates: tree, counter, .. } = &self.trees;
         let mut changes =
             vec![counter.put(NEXT_PERSON, after.to_be_bytes()), people.put(record::person_key(id), value)];
-        for (number, template) in (0..).zip(templates) {
+        let both = templates.iter().map(|t| (sub_key, t)).chain(next.iter().map(|t| (next_sub_key, t)));
+        for (number, (sub_key, template)) in (0..).zip(both) {
             let key = record::template_key(id, number);
             changes.push(tree.put(key, self.trees.write(sub_key, &key, template)?));
         }
@@ -123,27 +132,35 @@ impl Gallery {
         let stored = self.trees.stored(id)?;
         self.check_templates(&templates, self.person(id)?.templates)?;
         let held = self.trees.templates_of(id)?;
+        // Not that of another model's templates: either set can be erased for good.
+        let of_this_model = held.iter().filter(|(_, value)| self.trees.model_of(value).as_ref() == Some(&self.model));
         let own =
-            sub_keys(held.iter().map(|(_, value)| &**value)).into_iter().find(|id| self.ring().ids().contains(id));
+            sub_keys(of_this_model.map(|(_, value)| &**value)).into_iter().find(|id| self.ring().ids().contains(id));
         let sub_key = match own {
             Some(own) => Some(own),
             None => self.trees.sub_keys.ring.add(1)?.pop(),
         };
-        let changes = self.trees.additions(id, &held, sub_key, &templates)?;
+        let changes = self.trees.additions(id, &held, templates.iter().map(|template| (sub_key, template)))?;
         self.prepared(writing, changes, id, stored, Vec::new(), false).commit()
     }
 
     /// Replaces a person's templates of other models and their locked ones with new ones; the old ones are erased as in
     /// [`remove`](Gallery::remove). Templates of the model in use stay. All or nothing.
     pub fn renew(&self, id: PersonId, templates: Vec<Template>) -> Result<Person, GalleryError> {
-        self.prepare_renewal(id, &templates)?.commit()
+        self.prepare_renewal(id, &templates, &[])?.commit()
     }
 
-    /// Prepares [`renew`](Gallery::renew).
-    pub fn prepare_renewal(&self, id: PersonId, templates: &[Template]) -> Result<Prepared<'_>, GalleryError> {
+    /// Prepares [`renew`](Gallery::renew), with templates of the second model as well, if there are any.
+    pub fn prepare_renewal(
+        &self,
+        id: PersonId,
+        templates: &[Template],
+        next: &[Template],
+    ) -> Result<Prepared<'_>, GalleryError> {
         let writing = self.writing();
         let stored = self.trees.stored(id)?;
         self.check_templates(templates, self.person(id)?.templates)?;
+        self.check_next(next)?;
         let held = self.trees.templates_of(id)?;
         let is_replaced = |(key, value): &&Entry| match self.trees.read(key, value) {
             Ok(template) => *template.embedding.model() != self.model,
@@ -155,10 +172,12 @@ impl Gallery {
         let mut leaving = sub_keys(gone.iter().map(|(_, value)| &**value));
         leaving.retain(|sub_key| !staying.contains(sub_key));
         let sub_key = self.trees.sub_keys.ring.add(1)?.pop();
+        let next_sub_key = if next.is_empty() { None } else { self.trees.sub_keys.ring.add(1)?.pop() };
         let Trees { templates: tree, sub_keys: keys, .. } = &self.trees;
         let mut changes: Vec<_> =
             gone.iter().map(|(key, value)| tree.put(&**key, record::erased(value.len()))).collect();
-        changes.extend(self.trees.additions(id, &held, sub_key, templates)?);
+        let both = templates.iter().map(|t| (sub_key, t)).chain(next.iter().map(|t| (next_sub_key, t)));
+        changes.extend(self.trees.additions(id, &held, both)?);
         changes.extend(keys.note_removal(&leaving));
         // If the process is killed after the commit, the next start deletes the overwritten templates and removes the sub-keys.
         let gone = gone.into_iter().map(|(key, _)| key.clone()).collect();
@@ -279,7 +298,7 @@ impl Gallery {
         Ok(self.prepared(writing, changes, id, stored, Vec::new(), false))
     }
 
-    fn prepared<'g>(
+    pub(super) fn prepared<'g>(
         &'g self,
         writing: MutexGuard<'g, ()>,
         changes: Vec<Change>,
@@ -319,7 +338,7 @@ impl Gallery {
         templates.iter().try_for_each(|template| self.check_model(&template.embedding))
     }
 
-    fn writing(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn writing(&self) -> MutexGuard<'_, ()> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -339,29 +358,28 @@ impl Trees {
     }
 
     /// All templates of a person, as stored.
-    fn templates_of(&self, id: PersonId) -> Result<Vec<Entry>, GalleryError> {
+    pub(super) fn templates_of(&self, id: PersonId) -> Result<Vec<Entry>, GalleryError> {
         Ok(self.templates.scan_prefix(record::person_key(id)).collect::<Result<_, _>>()?)
     }
 
-    /// The changes that add `templates` to a person who has the ones in `held`.
-    fn additions(
+    /// The changes that add `templates`, each with the sub-key that seals it, to a person who has the ones in `held`.
+    pub(super) fn additions<'t>(
         &self,
         id: PersonId,
         held: &[Entry],
-        sub_key: Option<SubKeyId>,
-        templates: &[Template],
+        templates: impl Iterator<Item = (Option<SubKeyId>, &'t Template)>,
     ) -> Result<Vec<Change>, GalleryError> {
         let last = held.iter().filter_map(|(key, _)| record::read_template_key(key)).next_back();
         let first = last.map_or(Some(0), |(_, number)| number.checked_add(1));
         let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=u32::MAX;
-        let put = |(number, template): (u32, &Template)| {
+        let put = |(number, (sub_key, template)): (u32, (_, &Template))| {
             let key = record::template_key(id, number);
             Ok(self.templates.put(key, self.write(sub_key, &key, template)?))
         };
         numbers.zip(templates).map(put).collect()
     }
 
-    fn stored(&self, id: PersonId) -> Result<Stored, GalleryError> {
+    pub(super) fn stored(&self, id: PersonId) -> Result<Stored, GalleryError> {
         let key = record::person_key(id);
         let value = self.people.get(key)?.ok_or_else(|| GalleryError::NotFound { wanted: id.to_string() })?;
         record::read_person(&value).map_err(|why| GalleryError::Damaged { key: record::describe(&key), why })

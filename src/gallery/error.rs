@@ -42,6 +42,10 @@ pub enum GalleryError {
          enrol again with the model in use, or configure the model that made it"
     )]
     ForeignModel { found: ModelId, found_numbers: usize, wanted: ModelId, wanted_numbers: usize },
+    #[error(
+        "templates of {model} are compared at this moment and cannot be erased: restart the daemon with the other model first"
+    )]
+    ModelInUse { model: ModelId },
     #[error("a model with {dimension} values per embedding is not supported (1 to {max} are): check the model's manifest", max = super::MAX_DIMENSION)]
     BadDimension { dimension: usize },
     #[error("the record {key} is damaged ({why}): remove that person and enrol them again, or restore a backup")]

@@ -9,6 +9,7 @@
 //! - `walk`: iterates over all records of a tree, past damaged pages
 //! - `cache`: everything read from the store into memory
 //! - `change`: enrolment and all other changes, one commit each
+//! - `next`: a second set of templates, while the site is led to another model; `next_set`: that set in memory
 //! - `recognition`: whether each person would be recognised by their own templates
 //! - `visitors`: embeddings of unknown visitors, kept for a limited time
 //! - `index`: the search; `scan`: its fast first pass; `nearest_two`: the nearest person and the runner-up
@@ -19,6 +20,10 @@ mod envelope;
 mod error;
 mod index;
 mod nearest_two;
+mod next;
+mod next_set;
+#[cfg(test)]
+mod next_tests;
 mod person;
 mod query;
 mod recognition;
@@ -44,6 +49,7 @@ pub use cache::{Damaged, Foreign, Locked};
 pub use change::Prepared;
 pub use error::{GalleryError, RecordError};
 pub use index::{Index, strangers};
+pub use next::ModelCount;
 pub use person::{NewPerson, Person, Template};
 pub use query::{Candidate, QueryError, find_person};
 pub use recognition::{RecognitionCheck, TemplateCheck};

@@ -1,6 +1,8 @@
 //! Commands for doors from the broker: reading them, and refusing those that are not fresh. Anybody who may publish to a command topic can send
 //! anything, so a message is hostile until it has been read.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -131,7 +133,7 @@ pub fn read(
     let at = wire.at.map(|at| at.parse::<Timestamp>()).transpose().ok()?;
     let now = clock.wall();
     let refused = stale(message, at, now, max_age);
-    let not_after = clock.now() + time_left(message, at, now, max_age);
+    let not_after = clock.now().after(time_left(message, at, now, max_age));
     let action = wire.action;
     let identity = match (wire.id, at) {
         // Not by the id alone: if a sender gives each command the same id, its lockdown must not be taken for an unlock.

@@ -163,6 +163,7 @@ impl Portrait {
             PeopleEvent::Changed { .. }
             | PeopleEvent::Enabled { .. }
             | PeopleEvent::Disabled { .. }
+            | PeopleEvent::TemplatesMade { .. }
             | PeopleEvent::AttendanceAmended { .. }
             | PeopleEvent::VisitorsForgotten { .. } => Changed::default(),
         }

@@ -251,6 +251,10 @@ fn people(event: &PeopleEvent) -> String {
         PeopleEvent::Enabled { person, by }
         | PeopleEvent::Disabled { person, by }
         | PeopleEvent::Removed { person, by } => format!("{} {person}, by {by}", event.kind()),
+        PeopleEvent::TemplatesMade { person, model, templates, record, by } => {
+            let from = record.map_or_else(String::new, |record| format!(" from the visit of record {record}"));
+            format!("made {templates} templates of {model} for {person}{from}, by {by}")
+        }
         PeopleEvent::AttendanceAmended { person, amendment, reason, by } => {
             let change = match amendment {
                 Amendment::Void { record } => format!("record {record} does not count"),
@@ -292,6 +296,30 @@ fn store(event: &StoreEvent) -> String {
         }
         StoreEvent::HeadRemoved { head: None, sha256: _, by } => {
             format!("took a site head off that could not be read, by {by}")
+        }
+        StoreEvent::ModelSwitchBegun { from, to, learn, shadow, after, by } => {
+            let when = match after.as_deref() {
+                None => "when an operator says so",
+                Some("all") => "once everybody has moved",
+                Some(time) => time,
+            };
+            let also = match (learn, shadow) {
+                (false, false) => "",
+                (true, false) => "; learns from visits",
+                (false, true) => "; compares visits with both",
+                (true, true) => "; learns from visits and compares them with both",
+            };
+            format!("leads the site from {from} to {to}, switching {when}{also}, by {by}")
+        }
+        StoreEvent::ModelSwitched { from, to, moved, left, by } => {
+            let all = moved.saturating_add(*left);
+            format!("faces are compared by {to} instead of {from}: of {all} people {moved} have moved, by {by}")
+        }
+        StoreEvent::ModelSwitchCancelled { from, to, by } => {
+            format!("goes back to {from}, or stays with it, instead of {to}, by {by}")
+        }
+        StoreEvent::ModelSwitchFinished { kept, removed, people, templates, by } => {
+            format!("erased {templates} templates of {removed} of {people} people; {kept} stays, by {by}")
         }
         StoreEvent::StoreMended { what, lost: 0 } => format!("mended the store: {what}"),
         StoreEvent::StoreMended { what, lost } => format!("ALARM: {what} ({lost} commits are lost)"),

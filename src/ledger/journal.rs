@@ -427,7 +427,12 @@ mod tests {
         assert!(error.contains("no number is left"), "{error}");
         assert!(journal.verify().is_err());
         let mut seen = 0;
-        journal.each(|_| Ok(seen += 1)).unwrap();
+        journal
+            .each(|_| {
+                seen += 1;
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(seen, 1, "reading ends");
     }
 

@@ -1,4 +1,5 @@
-//! Enrolling, changing and removing people, with a journal record of each act.
+//! Enrolling, changing and removing people, with a journal record of each act; leading a site from one model to
+//! another.
 //!
 //! Joins the gallery and the ledger for the API, so that the daemon and the commands use the same rules. Also owns the state that doors save
 //! over a restart.
@@ -6,11 +7,14 @@
 mod clock_evidence;
 mod disk_space;
 mod gates;
+mod moving;
 mod outliers;
 mod recorder;
 mod register;
 pub mod saved;
 mod strangers;
+pub mod switch;
+mod tallies;
 
 #[cfg(test)]
 mod crash;
@@ -18,6 +22,8 @@ mod crash;
 pub use clock_evidence::{clock_evidence, clock_quality};
 pub use disk_space::DiskSpace;
 pub use gates::{Gates, Refusal};
+pub use moving::Move;
 pub use recorder::Recorder;
 pub use register::{Enrolment, OfficeError, Register, record_locked_templates, record_sealing};
 pub use strangers::{Stranger, Strangers, StrangersError, forget_strangers, strangers};
+pub use tallies::{Opinion, Tally};

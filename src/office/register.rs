@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::Recorder;
-use super::outliers::find_outliers;
+use super::outliers::{Outliers, find_outliers};
+use super::tallies::Tallies;
 use crate::access::{Cut, NearEnough};
 use crate::domain::{Actor, Distance, Event, GallerySize, Named, PeopleEvent, PersonId, Personal, StoreEvent};
 use crate::gallery::{Gallery, GalleryError, Locked, NewPerson, Person, Prepared, Template};
@@ -21,14 +22,17 @@ pub struct Register {
     gallery: Arc<Gallery>,
     recorder: Arc<Recorder>,
     /// Held during an enrolment: what was checked must still be true when it is committed.
-    enrolling: Arc<Mutex<()>>,
+    pub(super) enrolling: Arc<Mutex<()>>,
     /// The distance within which two faces count as one person, by the size of the gallery.
-    near_enough: NearEnough,
+    pub(super) near_enough: NearEnough,
+    /// The same for the gallery's second model, while the site is led from one to the other.
+    pub(super) next: Arc<Mutex<Option<NearEnough>>>,
 }
 
 /// A person to enrol, with templates that have passed the [`Gates`](super::Gates).
 pub struct Enrolment {
     pub person: NewPerson,
+    /// Of the model in use; while the site is led to another model, of that one as well.
     pub templates: Vec<Template>,
     /// What each template was made from, for messages, such as `ada.jpg`. May be shorter than `templates`.
     pub labels: Vec<String>,
@@ -66,17 +70,47 @@ pub enum OfficeError {
          as the same person. Leave the first ones out, or pass --force if they show the same person"
     )]
     Outliers { which: String, middle: String, distances: String, limit: Distance },
+    #[error(
+        "{which} does not look like {name} (#{person}) to the model in use: {found}, and up to {limit} counts as the same person. Take it out of \
+         the folder, or pass --force if it shows {name}"
+    )]
+    NotThem { which: String, name: String, person: PersonId, found: String, limit: Distance },
+}
+
+impl OfficeError {
+    /// Of templates that do not look like the others; `labels` may be shorter than those.
+    pub(super) fn outliers(outliers: &Outliers, labels: &[String], limit: Distance) -> OfficeError {
+        let label = |at: usize| labels.get(at).cloned().unwrap_or_else(|| format!("template {}", at + 1));
+        let which: Vec<String> = outliers.apart.iter().map(|&(at, _)| label(at)).collect();
+        let does = if which.len() == 1 { "does" } else { "do" };
+        let distances: Vec<String> = outliers
+            .apart
+            .iter()
+            .map(|(_, distance)| distance.map_or_else(|| "?".to_owned(), |d| d.to_string()))
+            .collect();
+        OfficeError::Outliers {
+            which: format!("{} {does}", which.join(", ")),
+            middle: label(outliers.middle),
+            distances: distances.join(", "),
+            limit,
+        }
+    }
 }
 
 impl Register {
     /// `near_enough` is the rule by which the doors take two faces for one person.
     pub fn new(gallery: Arc<Gallery>, recorder: Arc<Recorder>, near_enough: NearEnough) -> Register {
-        Register { gallery, recorder, enrolling: Arc::default(), near_enough }
+        Register { gallery, recorder, enrolling: Arc::default(), near_enough, next: Arc::default() }
     }
 
     /// The cut for the present gallery: two faces at this distance or less count as one person.
     pub fn cut(&self) -> Cut {
         self.near_enough.cut(self.gallery.size())
+    }
+
+    /// The distance within which a visit may become templates: stricter than the doors' limit, because a wrong template stays.
+    pub fn strict(&self) -> Distance {
+        strict(&self.near_enough, self.gallery.size())
     }
 
     /// The gallery, for reading.
@@ -93,17 +127,19 @@ impl Register {
         let Enrolment { person, templates, labels, force, by } = enrolment;
         let _enrolling = self.enrolling.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.of_another_model(&person);
+        let (templates, next) = self.separate(templates);
         if !force {
             if before.is_none() {
                 self.require_new_name(&person.name, person.employee_id.as_deref(), None)?;
             }
             self.require_one_person(&templates, &labels)?;
             self.require_stranger(&templates)?;
+            self.check_next(&next, &labels, before)?;
         }
         let count = templates.len();
         let prepared = match before {
-            Some(id) => self.gallery.prepare_renewal(id, &templates)?,
-            None => self.gallery.prepare_enrolment(person, &templates)?,
+            Some(id) => self.gallery.prepare_renewal(id, &templates, &next)?,
+            None => self.gallery.prepare_enrolment(person, &templates, &next)?,
         };
         self.write(prepared, |person| Event::People(PeopleEvent::Enrolled { person, templates: count, by }))
     }
@@ -170,11 +206,16 @@ impl Register {
 
     /// Removes a person and erases their templates, even if the person's record is unreadable.
     pub fn remove(&self, id: PersonId, by: Actor) -> Result<Person, OfficeError> {
-        self.write(self.gallery.prepare_removal(id)?, |person| Event::People(PeopleEvent::Removed { person, by }))
+        let prepared = self.gallery.prepare_removal(id)?;
+        let event = Event::People(PeopleEvent::Removed { person: prepared.person().named().into(), by });
+        let mut changes = prepared.changes().to_vec();
+        changes.push(Tallies::open(self.recorder.store()).map_err(GalleryError::from)?.forget(id));
+        self.recorder.record_change(&event, &changes)?;
+        Ok(prepared.finish()?)
     }
 
     /// Commits a change together with its record, then updates the gallery. After a kill there are both or neither.
-    fn write(
+    pub(super) fn write(
         &self,
         prepared: Prepared<'_>,
         event: impl FnOnce(Personal<Named>) -> Event,
@@ -234,21 +275,8 @@ impl Register {
             let (one, other) = (templates.get(i)?, templates.get(j)?);
             self.gallery.distance(&one.embedding, &other.embedding)
         };
-        let Some(outliers) = find_outliers(templates.len(), limit, between) else { return Ok(()) };
-        let label = |at: usize| labels.get(at).cloned().unwrap_or_else(|| format!("template {}", at + 1));
-        let which: Vec<String> = outliers.apart.iter().map(|&(at, _)| label(at)).collect();
-        let does = if which.len() == 1 { "does" } else { "do" };
-        let distances: Vec<String> = outliers
-            .apart
-            .iter()
-            .map(|(_, distance)| distance.map_or_else(|| "?".to_owned(), |d| d.to_string()))
-            .collect();
-        Err(OfficeError::Outliers {
-            which: format!("{} {does}", which.join(", ")),
-            middle: label(outliers.middle),
-            distances: distances.join(", "),
-            limit,
-        })
+        find_outliers(templates.len(), limit, between)
+            .map_or(Ok(()), |outliers| Err(OfficeError::outliers(&outliers, labels, limit)))
     }
 
     /// Fails if a template counts as an enrolled person.
@@ -261,6 +289,16 @@ impl Register {
             }
         }
         Ok(())
+    }
+}
+
+/// The distance of a tenth of the rate at which the doors may mistake a stranger, for a gallery of that size. Of a distance fixed by the operator, nine tenths.
+fn strict(near_enough: &NearEnough, size: GallerySize) -> Distance {
+    match near_enough {
+        NearEnough::Fixed(distance) => Distance(distance.0 * 0.9),
+        NearEnough::Calibrated { calibration, false_identification_rate } => {
+            calibration.cut(false_identification_rate / 10.0, size).distance
+        }
     }
 }
 

@@ -27,8 +27,6 @@ struct Component {
     quantiser: u8,
     dc: usize,
     ac: usize,
-    /// The first coefficient of its previous block.
-    mean: i32,
 }
 
 /// What the segments before a scan say.
@@ -111,7 +109,7 @@ impl BlockMeans {
 
     fn read_scan(&mut self, header: &mut Header, body: &[u8], coded: &[u8], glimpse: &mut Glimpse) -> Option<()> {
         header.read_scan(body)?;
-        let components = header.components.get_mut(..header.count)?;
+        let components = header.components.get(..header.count)?;
         let luma = *components.first()?;
         let divisor = i32::from(*header.first_divisor.get(usize::from(luma.quantiser))?);
         let (width, height) = (u32::try_from(header.width).ok()?, u32::try_from(header.height).ok()?);
@@ -120,28 +118,33 @@ impl BlockMeans {
         let cells = glimpse.cells_mut();
         let side = |pixels: usize, blocks: usize| pixels.div_ceil(Glimpse::CELL_PX * blocks);
         let (across, down) = (side(header.width, luma.across), side(header.height, luma.down));
-        let mut bits = Bits::new(coded);
+        let (dc, ac) = (self.dc.get(luma.dc)?, self.ac.get(luma.ac)?);
+        let mut colours = [(dc, ac, 0); MOST_COMPONENTS - 1];
+        for (colour, said) in colours.iter_mut().zip(components.iter().skip(1)) {
+            *colour = (self.dc.get(said.dc)?, self.ac.get(said.ac)?, said.across * said.down);
+        }
+        let (mut bits, mut mean) = (Bits::new(coded), 0_i32);
         for unit in 0..across * down {
             if header.restart_after > 0 && unit > 0 && unit % header.restart_after == 0 {
                 bits.restart()?;
-                components.iter_mut().for_each(|component| component.mean = 0);
+                mean = 0;
             }
             let (left, top) = (unit % across * luma.across, unit / across * luma.down);
-            for (number, component) in components.iter_mut().enumerate() {
-                let (dc, ac) = (self.dc.get(component.dc)?, self.ac.get(component.ac)?);
-                for block in 0..component.across * component.down {
-                    component.mean = component.mean.checked_add(bits.difference(dc)?)?;
+            for block in 0..luma.across * luma.down {
+                mean = mean.checked_add(bits.difference(dc)?)?;
+                bits.skip_block(ac)?;
+                let (column, row) = (left + block % luma.across, top + block / luma.across);
+                if column < columns
+                    && row < rows
+                    && let Some(cell) = cells.get_mut(row * columns + column)
+                {
+                    *cell = (mean.saturating_mul(divisor).saturating_add(MIDDLE)).clamp(0, WHITE) as u16;
+                }
+            }
+            for (dc, ac, blocks) in colours {
+                for _ in 0..blocks {
+                    bits.skip_difference(dc)?;
                     bits.skip_block(ac)?;
-                    if number > 0 {
-                        continue;
-                    }
-                    let (column, row) = (left + block % luma.across, top + block / luma.across);
-                    if column < columns
-                        && row < rows
-                        && let Some(cell) = cells.get_mut(row * columns + column)
-                    {
-                        *cell = (component.mean.saturating_mul(divisor).saturating_add(MIDDLE)).clamp(0, WHITE) as u16;
-                    }
                 }
             }
             if bits.are_over() {

@@ -2,25 +2,40 @@
 //! block means; everything else is skipped.
 
 /// Codes of up to this many bits are looked up at once. Longer ones are rare.
-const QUICK: u32 = 11;
+const QUICK: u32 = 12;
 const LONGEST: u32 = 16;
-/// Coefficients of a block.
+/// Coefficients of a block, and the most bits of a difference between two blocks.
 const BLOCK: u32 = 64;
+const MOST_DIFFERENCE: u32 = 11;
 
 /// A table of codes; empty at first.
 pub(super) struct Table {
     /// For each start of [`QUICK`] bits the code's length and its symbol, `length << 8 | symbol`; 0 where the code is longer.
     quick: Box<[u16; 1 << QUICK]>,
+    /// For each such start all coefficients whose codes lie in it: see [`Run`].
+    runs: Box<[Run; 1 << QUICK]>,
+    counts: [u8; LONGEST as usize],
     /// For each length of a code the first code that is too large, and what to add to a code for its place among the symbols.
     beyond: [u32; LONGEST as usize + 1],
     shift: [i32; LONGEST as usize + 1],
     symbols: Vec<u8>,
 }
 
+/// Coefficients that are skipped together: their bits, with those of their values; how far they advance in the block; and whether the block
+/// ends behind them. No bits: none can be skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Run {
+    bits: u8,
+    advance: u8,
+    ends: bool,
+}
+
 impl Default for Table {
     fn default() -> Table {
         Table {
             quick: Box::new([0; 1 << QUICK]),
+            runs: Box::new([Run::default(); 1 << QUICK]),
+            counts: [0; LONGEST as usize],
             beyond: [0; LONGEST as usize + 1],
             shift: [0; LONGEST as usize + 1],
             symbols: Vec::new(),
@@ -30,10 +45,15 @@ impl Default for Table {
 
 impl Table {
     /// Replaces the table: the number of codes of each length, and their symbols in order. `None` if there are more codes than a length has.
+    /// A camera sends the same tables with each frame, so these cost nothing.
     pub fn fill(&mut self, counts: &[u8; LONGEST as usize], symbols: &[u8]) -> Option<()> {
+        if self.counts == *counts && self.symbols == symbols {
+            return Some(());
+        }
         self.quick.fill(0);
+        self.runs.fill(Run::default());
         self.symbols.clear();
-        self.symbols.extend_from_slice(symbols);
+        self.counts = [0; LONGEST as usize];
         let (mut code, mut place) = (0_u32, 0_usize);
         for (length, count) in (1..=LONGEST).zip(counts) {
             code <<= 1;
@@ -52,6 +72,11 @@ impl Table {
             place += usize::from(*count);
             *self.beyond.get_mut(length as usize)? = code;
         }
+        for (start, run) in (0..).zip(self.runs.iter_mut()) {
+            *run = run_at(&self.quick, start);
+        }
+        self.symbols.extend_from_slice(symbols);
+        self.counts = *counts;
         Some(())
     }
 
@@ -78,7 +103,40 @@ impl Table {
     }
 }
 
+/// The coefficients whose codes lie in the [`QUICK`] bits of `start`.
+fn run_at(quick: &[u16; 1 << QUICK], start: u32) -> Run {
+    let mut run = Run::default();
+    while u32::from(run.bits) < QUICK && !run.ends {
+        // The bits behind those that are known are taken for zero: a code that needs them is too long.
+        let rest = (start << run.bits) & ((1 << QUICK) - 1);
+        let found = quick.get(rest as usize).copied().unwrap_or_default();
+        let (length, symbol) = ((found >> 8) as u8, (found & 255) as u8);
+        if length == 0 || u32::from(run.bits + length) > QUICK {
+            break;
+        }
+        match coefficient(u32::from(symbol)) {
+            Some(0) => run.ends = true,
+            Some(advance) => run.advance += advance as u8,
+            None => break,
+        }
+        run.bits += length + (symbol & 15);
+    }
+    run
+}
+
+/// How far a symbol advances in its block; 0 if the block ends. `None` if there is no such symbol.
+#[inline(always)]
+fn coefficient(symbol: u32) -> Option<u32> {
+    match (symbol, symbol & 15) {
+        (0, _) => Some(0),
+        (0xF0, _) => Some(16),
+        (_, 0) => None,
+        _ => Some((symbol >> 4) + 1),
+    }
+}
+
 /// The bits of a scan, without the bytes stuffed into it.
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -98,28 +156,29 @@ impl<'a> Bits<'a> {
     /// Holds at least 32 bits.
     #[inline(always)]
     fn refill(&mut self) {
-        if self.count >= 32 {
-            return;
-        }
         if let Some(word) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
             let word = u64::from_be_bytes(*word);
-            // Whether one of the eight bytes is FF: whether its complement is zero.
+            // Whether none of the eight bytes is FF: whether no byte of the complement is zero.
             let other = !word;
             if other.wrapping_sub(0x0101_0101_0101_0101) & !other & 0x8080_8080_8080_8080 == 0 {
+                // As many whole bytes as fit. The part of the next byte that fits too is there twice in the end, with the same bits.
                 self.held |= word >> self.count;
-                let bytes = (64 - self.count) / 8;
-                self.at += bytes as usize;
-                self.count += bytes * 8;
-                // The bits of a byte that is held in part are read again.
-                self.held &= u64::MAX << (64 - self.count);
+                self.at += ((63 - self.count) >> 3) as usize;
+                self.count |= 56;
                 return;
             }
         }
-        self.refill_by_bytes();
+        if self.count < 32 {
+            // By value, so that the others may stay in registers.
+            *self = self.refilled_by_bytes();
+        }
     }
 
-    fn refill_by_bytes(&mut self) {
-        while self.count <= 56 {
+    #[cold]
+    fn refilled_by_bytes(mut self) -> Bits<'a> {
+        // Without the part of a byte.
+        self.held &= !(u64::MAX >> self.count);
+        while self.count < 56 {
             let byte = match (self.bytes.get(self.at), self.bytes.get(self.at + 1)) {
                 (Some(0xFF), Some(0)) => {
                     self.at += 2;
@@ -138,6 +197,7 @@ impl<'a> Bits<'a> {
             self.held |= u64::from(byte) << (56 - self.count);
             self.count += 8;
         }
+        self
     }
 
     #[inline(always)]
@@ -152,38 +212,58 @@ impl<'a> Bits<'a> {
     }
 
     /// The difference between this block's first coefficient and the previous one's (F.2.2.1).
+    #[inline(always)]
     pub fn difference(&mut self, table: &Table) -> Option<i32> {
+        let mut bits = *self;
+        bits.refill();
+        let (length, size) = table.look_up(bits.held)?;
+        if size > MOST_DIFFERENCE {
+            return None;
+        }
+        bits.skip(length);
+        // Without a branch, which the processor would guess wrong half of the time. Of no bits the value is 0.
+        let value = ((bits.held >> 1) >> (63 - size)) as i32;
+        bits.skip(size);
+        *self = bits;
+        let negative = i32::from(value < (1 << size) >> 1);
+        Some(value - negative * ((1 << size) - 1))
+    }
+
+    /// Skips such a difference.
+    #[inline(always)]
+    pub fn skip_difference(&mut self, table: &Table) -> Option<()> {
         self.refill();
         let (length, size) = table.look_up(self.held)?;
-        self.skip(length);
-        match size {
-            0 => Some(0),
-            1..=11 => {
-                let value = (self.held >> (64 - size)) as i32;
-                self.skip(size);
-                Some(if value < 1 << (size - 1) { value - (1 << size) + 1 } else { value })
-            }
-            _ => None,
-        }
+        self.skip(length + size.min(MOST_DIFFERENCE));
+        (size <= MOST_DIFFERENCE).then_some(())
     }
 
     /// Skips a block's other coefficients (F.2.2.2).
     #[inline(always)]
     pub fn skip_block(&mut self, table: &Table) -> Option<()> {
+        let mut bits = *self;
         let mut place = 1;
         while place < BLOCK {
-            self.refill();
-            let (length, symbol) = table.look_up(self.held)?;
-            let size = symbol & 15;
+            bits.refill();
+            // Always inside: the compiler drops the check.
+            let run = table.runs.get((bits.held >> (64 - QUICK)) as usize).copied().unwrap_or_default();
+            let behind = place + u32::from(run.advance);
+            // A run that leaves the block begins in it and ends in the next.
+            if run.bits > 0 && behind + u32::from(run.ends) <= BLOCK {
+                // At most 12 + 15 bits.
+                bits.skip(u32::from(run.bits));
+                place = if run.ends { BLOCK } else { behind };
+                continue;
+            }
+            let (length, symbol) = table.look_up(bits.held)?;
             // At most 16 + 15 bits.
-            self.skip(length + size);
-            place += match (symbol, size) {
-                (0, _) => return Some(()),
-                (0xF0, _) => 16,
-                (_, 0) => return None,
-                _ => (symbol >> 4) + 1,
+            bits.skip(length + (symbol & 15));
+            place = match coefficient(symbol)? {
+                0 => BLOCK,
+                advance => place + advance,
             };
         }
+        *self = bits;
         (place == BLOCK).then_some(())
     }
 
@@ -231,6 +311,53 @@ mod tests {
         assert!(!bits.are_over());
         bits.skip(1);
         assert!(bits.are_over());
+    }
+
+    #[test]
+    fn coefficients_are_skipped_together_as_one_by_one() {
+        // Codes: 00 ends the block, 01 is one zero and three bits, 100 two zeros and one bit, 1010... sixteen zeros.
+        let mut counts = [0; 16];
+        (counts[1], counts[2], counts[3]) = (2, 1, 1);
+        let mut table = Table::default();
+        table.fill(&counts, &[0, 0x03, 0x21, 0xF0]).unwrap();
+        let run = |start: u32| run_at(&table.quick, start);
+        assert_eq!(run(0b01_111_01_000_00), Run { bits: 12, advance: 2, ends: true });
+        assert_eq!(run(0b100_1_100_0_100_1), Run { bits: 12, advance: 9, ends: false });
+        assert_eq!(run(0b1010_1010_01_11), Run { bits: 13, advance: 33, ends: false });
+        assert_eq!(run(0b11 << 10), Run::default());
+        let mut random = fastrand::Rng::with_seed(4);
+        for _ in 0..2000 {
+            // Whole blocks, to the last coefficient or to an early end, one behind the other.
+            let (mut written, mut blocks) = (String::new(), Vec::new());
+            for _ in 0..6 {
+                let mut place = 1;
+                while place < 64 {
+                    let (code, advance) = match random.u8(0..9) {
+                        0 if place < 48 => ("1010".to_owned(), 16),
+                        1..=2 if place < 62 => (format!("100{}", random.u8(0..2)), 3),
+                        3 if place > 9 => ("00".to_owned(), 64 - place),
+                        _ => (format!("01{:03b}", random.u8(0..8)), 1),
+                    };
+                    written += &code;
+                    place += advance;
+                }
+                blocks.push(written.len());
+            }
+            written += &"1".repeat(72 - written.len() % 8);
+            let byte = |bits: &[u8]| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap();
+            let stuffed = |byte: u8| if byte == 0xFF { vec![0xFF, 0] } else { vec![byte] };
+            let bytes: Vec<u8> = written.as_bytes().chunks(8).flat_map(|bits| stuffed(byte(bits))).collect();
+            let mut bits = Bits::new(&bytes);
+            let mut read = 0;
+            for end in blocks {
+                bits.skip_block(&table).unwrap();
+                // What is held are the bits behind the block.
+                let next = &written[end..end + 8];
+                bits.refill();
+                assert_eq!(bits.held >> 56, u64::from(byte(next.as_bytes())), "{read}");
+                read += 1;
+            }
+        }
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(super) enum Overlap {
 }
 
 /// Non-maximum suppression: of boxes that overlap by more than `limit` keeps the one with the best score. Sorts by score, best first.
-#[allow(clippy::indexing_slicing, reason = "`kept` never exceeds `i`")]
+#[expect(clippy::indexing_slicing, reason = "`kept` never exceeds `i`")]
 pub(super) fn suppress(candidates: &mut Vec<Candidate>, limit: f32, overlap: Overlap) {
     // Unstable sorting does not allocate; equal scores are ordered by position, so that the result is the same everywhere.
     candidates

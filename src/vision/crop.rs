@@ -1,6 +1,6 @@
 //! Cuts a box out of a picture and resizes it by area to a network's input size.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "`spans` keeps every source pixel inside the picture, at most TAPS for each target pixel"
 )]

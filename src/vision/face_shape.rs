@@ -1,6 +1,6 @@
 //! The shape of a mean face in three dimensions, and the pose of a face by its five landmarks.
 
-#![allow(clippy::indexing_slicing, reason = "arrays of five landmarks, indexed by `from_fn`")]
+#![expect(clippy::indexing_slicing, reason = "arrays of five landmarks, indexed by `from_fn`")]
 
 use super::similarity::Similarity;
 use crate::domain::Point;

@@ -6,7 +6,7 @@
 //! images. Landmarks keep their offsets from the mean face, so a face that looks straight ahead is cut out as by a similarity, with its own
 //! proportions.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "vertices and triangles are constant tables, and `draw` counts at most as many spans as triangles"
 )]

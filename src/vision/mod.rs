@@ -23,6 +23,7 @@ mod pyramid;
 mod quality;
 mod resample;
 pub mod runtime;
+pub mod second;
 mod similarity;
 pub mod tracker;
 

@@ -283,7 +283,7 @@ impl Mtcnn {
     }
 
     /// Runs R-Net, which rejects most candidates and refines the others.
-    #[allow(clippy::indexing_slicing, reason = "`kept` and `done + i` stay below the number of candidates")]
+    #[expect(clippy::indexing_slicing, reason = "`kept` and `done + i` stay below the number of candidates")]
     fn run_rnet(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
         self.candidates.retain(|c| touches(c, image));
         let candidates = &mut self.candidates;
@@ -313,7 +313,7 @@ impl Mtcnn {
 
     /// Runs O-Net: faces with landmarks. One box at a time, best first, so that the other boxes of a settled face are skipped; a batch would
     /// not be faster on a CPU.
-    #[allow(clippy::indexing_slicing, reason = "`kept` never exceeds `i`, an index of the candidates")]
+    #[expect(clippy::indexing_slicing, reason = "`kept` never exceeds `i`, an index of the candidates")]
     fn run_onet(&mut self, image: &Image, halvings: &Halvings) -> Result<(), VisionError> {
         self.candidates.retain(|c| touches(c, image));
         self.landmarks.clear();

@@ -47,7 +47,7 @@ impl Default for VisionSettings {
 }
 
 /// Reads a model, checks its hash, and chooses its hardware. Returns it with the shape on which it was tested, `[batch, rows, columns, 3]`.
-fn place(
+pub(super) fn place(
     runtime: &Runtime,
     manifest: &Manifest,
     name: &str,

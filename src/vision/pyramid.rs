@@ -2,7 +2,7 @@
 //!
 //! Every smaller picture is made from the next larger halving, so the full frame is read only once.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "rows and columns are computed from the sides of the picture whose pixels they index"
 )]

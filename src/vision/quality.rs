@@ -1,7 +1,7 @@
 //! How suitable a face is for recognition, measured on its aligned picture and its landmarks. The limits are set by `access` and by
 //! enrolment.
 
-#![allow(clippy::indexing_slicing, reason = "the loops stay inside a square whose side is checked first")]
+#![expect(clippy::indexing_slicing, reason = "the loops stay inside a square whose side is checked first")]
 
 use super::align::AlignedFace;
 use crate::domain::{Face, Point, Quality};

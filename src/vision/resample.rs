@@ -1,6 +1,6 @@
 //! Resizes pictures of one size to a smaller one with Mitchell's filter. The weights are computed once.
 
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     reason = "`Axis::new` keeps every tap inside the source, and `resize` checks both pictures' sizes"
 )]

@@ -64,7 +64,7 @@ struct Pair {
     possible: bool,
 }
 
-#[allow(clippy::indexing_slicing, reason = "a pair's indices are those of the faces and tracks that it was made from")]
+#[expect(clippy::indexing_slicing, reason = "a pair's indices are those of the faces and tracks that it was made from")]
 impl Tracker {
     /// Without any faces yet. A track ends when its face has not been seen for longer than `end_after`; 1 s is usual.
     pub fn new(end_after: Duration) -> Tracker {

@@ -45,6 +45,7 @@ mod snapshots;
 mod stalls;
 mod supervisor;
 mod support;
+mod switch;
 mod trained;
 mod training;
 mod visitors;

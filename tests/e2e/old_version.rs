@@ -98,3 +98,25 @@ fn a_backup_of_0_1_0_is_restored() {
     let doctor = fresh.ask(&["doctor"]);
     assert!(!doctor.out.contains("cannot be recognised"), "{}", doctor.out);
 }
+
+/// An upgrade whose default is another embedder: one command leads the people of 0.1.0 over, and meanwhile they are recognised as before.
+#[test]
+fn people_of_0_1_0_are_led_to_another_model() {
+    let mut house = old_store();
+    house.environment.insert("USHER__MODELS__EMBEDDER".into(), "dlib".into());
+    let listed = house.json(&["models", "--json"]).remove(0);
+    assert_eq!(listed["switch"], Value::Null, "{listed}");
+    let begun = house.usher(&["models", "switch", "dlib"]);
+    assert!(
+        begun.contains("from mobilefacenet to dlib: 0 of") && begun.contains("compared by mobilefacenet"),
+        "{begun}"
+    );
+    let daemon = Daemon::start(&house);
+    assert!(status(&house)["model"].as_str().unwrap().starts_with("mobilefacenet-"));
+    daemon.stop();
+    let switch = house.json(&["models", "switch", "--status", "--json"]).remove(0)["switch"].clone();
+    assert!(switch["people"].as_array().unwrap().iter().all(|p| p["old"].as_u64() > Some(0)), "{switch}");
+    assert_eq!((&switch["restart"], &switch["due"]), (&json!(false), &json!(false)));
+    assert_eq!(people(&house), expected_people());
+    house.usher(&["journal", "verify"]);
+}

@@ -3,6 +3,7 @@
 mod backup;
 mod daemon;
 mod journal;
+mod models;
 mod people;
 mod visitors;
 
@@ -17,6 +18,7 @@ use super::state::{ApiState, Monitor};
 pub fn all() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
         .merge(people::routes())
+        .merge(models::routes())
         .merge(daemon::routes())
         .merge(journal::routes())
         .merge(visitors::routes())

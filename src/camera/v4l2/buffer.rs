@@ -174,7 +174,7 @@ impl Inspector {
         let frozen = captured_at.since(self.same_since) > FROZEN_AFTER;
         let freezes = frozen && !self.frozen;
         self.frozen = frozen;
-        Picture { bytes, captured_at: captured_at.min(Moment(self.same_since.0.saturating_add(FROZEN_AFTER))), freezes }
+        Picture { bytes, captured_at: captured_at.min(self.same_since.after(FROZEN_AFTER)), freezes }
     }
 }
 

@@ -13,14 +13,18 @@ use crate::config::Config;
 use crate::domain::Actor;
 use crate::gallery::{Gallery, Visitors};
 use crate::lab::calibrate::Person;
+use crate::office::switch::Switch;
 use crate::office::{Recorder, Register, record_sealing};
 use crate::setup;
+use crate::setup::models::Configured;
 use crate::store::{Store, StoreError};
 use crate::vision::manifest::Model;
 
 /// The router over the configured store. `behind_head` compares behind the site head, if there is one.
 pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
     let store = open_store(config)?;
+    let configured = config.models.embedder.as_str();
+    let config = &setup::models::in_force(config, &store)?;
     let model = setup::embedder(config)?;
     let head = if behind_head { setup::head::site_head(config, &model)? } else { None };
     let near_enough = setup::house::near_enough(config, &model, head.as_ref())?;
@@ -32,8 +36,12 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
     let visitors = Arc::new(Visitors::open(&store, &ring, setup::keep_visitors(config))?);
     record_sealing(&gallery, &recorder)?;
     let no_daemon = Arc::new(NoDaemon::on(&config.control.socket));
+    let register = Register::new(gallery, recorder.clone(), near_enough);
+    let catalogue = Arc::new(Configured(config.clone()));
+    let switch = Arc::new(Switch::open(register.clone(), recorder.clone(), catalogue, configured)?);
     Ok(api::router(Arc::new(ApiState {
-        register: Register::new(gallery, recorder.clone(), near_enough),
+        register,
+        switch,
         recorder,
         visitors,
         clock,
@@ -76,7 +84,7 @@ pub fn enrolled(config: &Config) -> Result<(Vec<Person>, Model)> {
         );
     }
     let store = open_store(config)?;
-    let model = setup::embedder(config)?;
+    let model = setup::embedder(&setup::models::in_force(config, &store)?)?;
     // Without the site's head: the next head must not depend on it.
     let gallery = Gallery::open(&store, &setup::ring(config), model.id(), model.dimension())?;
     let mut people = Vec::new();

@@ -21,6 +21,7 @@ use tokio::time::timeout_at;
 use crate::api::ApiError;
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::journal::HeadRequest;
+use crate::api::models::{Finished, Models, MoveRequest, SwitchRequest};
 use crate::api::people::{ChangeRequest, EmployeeId, EnrollRequest, GalleryCheck, Match, Person, Validity};
 use crate::api::status::{SealStatus, Status, Threshold};
 use crate::api::template::Template;
@@ -113,6 +114,28 @@ impl Client {
         let templates = templates.iter().map(|t| Template::new(&t.embedding, &t.quality)).collect();
         let request = EnrollRequest { name, employee_id, groups, templates, labels, force };
         self.send(Method::POST, "/v1/people", &request)
+    }
+
+    /// The models of which templates are stored, and the switch between them.
+    pub fn models(&self) -> Result<Models> {
+        self.get("/v1/models")
+    }
+
+    /// Begins, changes, cancels or finishes a switch of models; returns how many templates were erased.
+    pub fn switch_model(&self, request: &SwitchRequest) -> Result<usize> {
+        Ok(self.send::<Finished>(Method::PUT, "/v1/models/switch", request)?.erased)
+    }
+
+    /// Gives a person templates of the other model of a switch. Those of the model in use prove that it is that person.
+    pub fn move_person(
+        &self,
+        id: u32,
+        templates: &[gallery::Template],
+        labels: Vec<String>,
+        force: bool,
+    ) -> Result<Person> {
+        let templates = templates.iter().map(|t| Template::new(&t.embedding, &t.quality)).collect();
+        self.send(Method::PUT, &format!("/v1/people/{id}/beside"), &MoveRequest { templates, labels, force })
     }
 
     /// Replaces a person's groups.

@@ -8,13 +8,12 @@ use anyhow::{Result, bail};
 use serde_json::json;
 
 use super::{Client, Enroll, Report, photos};
-use crate::cli::context::progress_bar;
+use crate::cli::context::{Eyes, progress_bar};
 use crate::gallery::NewPerson;
 use crate::lab::dataset::{self, LeftOut, Listing};
 use crate::names;
 use crate::office::Gates;
 use crate::table::Table;
-use crate::vision::Vision;
 
 /// A line of the list.
 struct Line {
@@ -25,8 +24,8 @@ struct Line {
 }
 
 /// Enrols one person for each folder in `folder`. A refusal does not stop the others.
-pub fn run(order: &Enroll, folder: &Path, client: &Client, eyes: &mut Vision, gates: &Gates) -> Result<()> {
-    let (people, left_out) = people(order, folder)?;
+pub fn run(order: &Enroll, folder: &Path, client: &Client, eyes: &mut Eyes, gates: &Gates) -> Result<()> {
+    let (people, left_out) = people(order.list.as_deref(), &order.groups, folder)?;
     let bar = progress_bar(people.len(), "people");
     let mut out = std::io::stdout().lock();
     let (mut enrolled, mut templates, mut refused_people, mut refused_photos) = (0, 0, 0, left_out.len());
@@ -95,16 +94,16 @@ fn print(out: &mut impl Write, json: bool, folder: &Path, name: &str, report: &R
 }
 
 /// Folders of photographs, each with its person.
-type People = Vec<(PathBuf, NewPerson)>;
+pub type People = Vec<(PathBuf, NewPerson)>;
 
 /// The folders with their people, by name, with the list's data where it has a row; and the files beside the folders.
-fn people(order: &Enroll, folder: &Path) -> Result<(People, Vec<LeftOut>)> {
-    let mut lines = list(order.list.as_deref())?;
+pub fn people(list: Option<&Path>, groups: &[String], folder: &Path) -> Result<(People, Vec<LeftOut>)> {
+    let mut lines = read_list(list)?;
     let Listing { folders, mut left_out, .. } = dataset::list_people(folder)?;
     let mut people = Vec::new();
     for path in folders {
         let own = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut person = NewPerson { name: own.replace('_', " "), employee_id: None, groups: order.groups.clone() };
+        let mut person = NewPerson { name: own.replace('_', " "), employee_id: None, groups: groups.to_vec() };
         if let Some(line) = lines.remove(&names::exact_key(&own)) {
             person.name = line.name.unwrap_or(person.name);
             person.employee_id = line.employee_id;
@@ -116,7 +115,7 @@ fn people(order: &Enroll, folder: &Path) -> Result<(People, Vec<LeftOut>)> {
         bail!("the list names the folder `{missing}`, which is not in {}", folder.display());
     }
     // The list may be beside the folders.
-    left_out.retain(|file| order.list.as_deref().is_none_or(|list| !same_file(list, &file.path)));
+    left_out.retain(|file| list.is_none_or(|list| !same_file(list, &file.path)));
     if people.is_empty() {
         bail!("{} has no folders; give each person a folder", folder.display());
     }
@@ -128,7 +127,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// The list's rows by folder. Folders are compared as names are, because a list and a disk may use different Unicode forms.
-fn list(path: Option<&Path>) -> Result<BTreeMap<String, Line>> {
+fn read_list(path: Option<&Path>) -> Result<BTreeMap<String, Line>> {
     let Some(path) = path else { return Ok(BTreeMap::new()) };
     let table = Table::read(path)?;
     for note in table.notes.iter().chain(&table.unused(&["folder", "name", "employee_id", "groups"])) {

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use thiserror::Error;
 
+use super::super::context::Eyes;
 use super::{Client, Context, Enroll, Report};
 use crate::api::template::{CameraView, FaceView};
 use crate::camera::CameraError;
@@ -39,6 +40,7 @@ pub fn enroll(
         same: Distance(client.threshold()?.distance),
         wanted: order.views as usize,
         taken: Vec::new(),
+        beside: Vec::new(),
         last: None,
         advice: "the camera gave no picture; try `usher status` and `usher doctor`".into(),
         until: Instant::now() + PATIENCE,
@@ -52,12 +54,12 @@ pub fn enroll(
                 serde_json::from_slice(line).context("the daemon is of another version; restart it")?;
             Ok(if view.camera == chosen.name { sitting.see(&view) } else { true })
         })?,
-        false => watch(chosen, config.access.max_age, context, &mut sitting)?,
+        false => watch(chosen, config.access.max_age, &mut context.eyes_of(client)?, &mut sitting)?,
     }
     sitting.bar.finish_and_clear();
     let taken: Vec<String> = (1..=sitting.taken.len()).map(|n| format!("view {n}")).collect();
     let person = match taken.len() == sitting.wanted {
-        true => client.enroll(person, &sitting.taken, taken.clone(), order.force),
+        true => client.enroll(person, &sitting.templates(), taken.clone(), order.force),
         false => {
             let (count, wanted, advice) = (taken.len(), sitting.wanted, sitting.advice);
             Err(anyhow!("nobody was enrolled: the camera saw only {count} of {wanted} good views ({advice})"))
@@ -81,8 +83,7 @@ fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
 
 /// Opens the camera and shows its frames to `sitting`. Skips frames that cannot be used or are too old for a door, up to
 /// [`MOST_USELESS_IN_A_ROW`].
-fn watch(chosen: &config::Camera, max_age: Duration, context: &Context, sitting: &mut Sitting) -> Result<()> {
-    let mut eyes = context.eyes(None)?;
+fn watch(chosen: &config::Camera, max_age: Duration, eyes: &mut Eyes, sitting: &mut Sitting) -> Result<()> {
     let clock = Arc::new(SystemClock::new());
     let mut source = setup::camera(chosen, clock.clone())?;
     let mut useless = 0;
@@ -115,9 +116,14 @@ fn watch(chosen: &config::Camera, max_age: Duration, context: &Context, sitting:
             continue;
         }
         useless = 0;
-        let mut seen = eyes.see(&frame.image)?;
+        let mut seen = eyes.vision.see(&frame.image)?;
         seen.retain(|s| s.quality.size >= sitting.gates.min_face_px / 2.0);
-        let faces = seen.iter().map(|seen| FaceView::new(&seen.face.bounds, &seen.embedding, &seen.quality)).collect();
+        let mut faces = Vec::with_capacity(seen.len());
+        for seen in &seen {
+            let beside = eyes.embed_beside(&frame.image, &seen.face)?;
+            let view = FaceView::new(&seen.face.bounds, &seen.embedding, &seen.quality);
+            faces.push(view.with_beside(beside.as_ref(), &seen.quality));
+        }
         if !sitting.see(&CameraView { camera: chosen.name.clone(), frame: frame.seq, faces }) {
             return Ok(());
         }
@@ -146,6 +152,8 @@ struct Sitting {
     same: Distance,
     wanted: usize,
     taken: Vec<Template>,
+    /// The same views by the other model of a switch, if one is under way.
+    beside: Vec<Template>,
     last: Option<Instant>,
     /// What to do better, by the newest frame.
     advice: String,
@@ -180,7 +188,14 @@ impl Sitting {
         }
         self.last = Some(Instant::now());
         self.taken.push(template);
+        self.beside.extend(face.beside.as_ref().and_then(|beside| beside.template(SystemTime::now())));
         Ok(())
+    }
+
+    /// The views of the model in use; then those of the other model, if it saw all of them.
+    fn templates(&self) -> Vec<Template> {
+        let beside = if self.beside.len() == self.taken.len() { &self.beside[..] } else { &[] };
+        self.taken.iter().chain(beside).cloned().collect()
     }
 
     fn alike(&self, a: &Embedding, b: &Embedding) -> bool {

@@ -1,8 +1,8 @@
 //! `usher enroll`
 
-mod batch;
+pub(super) mod batch;
 mod camera;
-mod photos;
+pub(super) mod photos;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ impl Enroll {
         let config = context.config()?;
         let client = Client::open(&config)?;
         if let Some(folder) = &self.batch {
-            let mut eyes = context.eyes(None)?;
+            let mut eyes = context.eyes_of(&client)?;
             return batch::run(&self, folder, &client, &mut eyes, &setup::gates(&config));
         }
         let Some(name) = self.name.clone() else { bail!("a name is needed") };
@@ -86,7 +86,7 @@ impl Enroll {
         let report = match &self.camera {
             Some(camera) => camera::enroll(&self, camera, person, &config, &client, context)?,
             None => {
-                let mut eyes = context.eyes(None)?;
+                let mut eyes = context.eyes_of(&client)?;
                 photos::enroll(&self, &self.photos, person, &client, &mut eyes, &setup::gates(&config))?
             }
         };
@@ -96,7 +96,7 @@ impl Enroll {
 }
 
 /// `1 template`, `2 templates`.
-fn templates(count: usize) -> String {
+pub(super) fn templates(count: usize) -> String {
     format!("{count} template{}", if count == 1 { "" } else { "s" })
 }
 

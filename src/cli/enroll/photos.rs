@@ -6,39 +6,61 @@ use std::time::SystemTime;
 use anyhow::{Result, anyhow};
 use thiserror::Error;
 
+use super::super::context::Eyes;
 use super::{Client, Enroll, Report};
 use crate::gallery::{NewPerson, Template};
 use crate::office::{Gates, Refusal};
 use crate::photo::{self, PhotoError};
-use crate::vision::Vision;
 
 /// Enrols `person` from those of `photos` that pass the gates.
 ///
 /// # Errors
 /// None of the photographs passes, or the person is refused: as the report's `person`. The networks fail: as the error.
-pub fn enroll(
+pub(super) fn enroll(
     order: &Enroll,
     photos: &[PathBuf],
     person: NewPerson,
     client: &Client,
-    vision: &mut Vision,
+    eyes: &mut Eyes,
     gates: &Gates,
 ) -> Result<Report> {
-    let (mut templates, mut taken, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-    for file in photos {
-        match look(file, vision, gates, order.largest)? {
-            Ok(template) => {
-                templates.push(template);
-                taken.push(file.display().to_string());
-            }
-            Err(why) => refused.push((file.display().to_string(), why.to_string())),
-        }
-    }
+    let Looked { templates, taken, refused } = look_at_all(photos, eyes, gates, order.largest)?;
     let person = match templates.is_empty() {
         true => Err(anyhow!("nobody was enrolled: no photograph for {} could be used", person.name)),
         false => client.enroll(person, &templates, taken.clone(), order.force),
     };
     Ok(Report { person, taken, refused })
+}
+
+/// What photographs of one person give.
+#[derive(Default)]
+pub struct Looked {
+    /// A template of the model in use for each photograph taken; during a switch of models, then as many of the other model.
+    pub templates: Vec<Template>,
+    /// The photographs taken.
+    pub taken: Vec<String>,
+    /// The others, and why.
+    pub refused: Vec<(String, String)>,
+}
+
+/// Makes templates of those of `photos` that pass the gates.
+///
+/// # Errors
+/// The networks fail.
+pub fn look_at_all(photos: &[PathBuf], eyes: &mut Eyes, gates: &Gates, largest: bool) -> Result<Looked> {
+    let (mut looked, mut beside) = (Looked::default(), Vec::new());
+    for file in photos {
+        match look(file, eyes, gates, largest)? {
+            Ok((template, other)) => {
+                looked.templates.push(template);
+                beside.extend(other);
+                looked.taken.push(file.display().to_string());
+            }
+            Err(why) => looked.refused.push((file.display().to_string(), why.to_string())),
+        }
+    }
+    looked.templates.extend(beside);
+    Ok(looked)
 }
 
 /// Why a photograph is not taken.
@@ -51,8 +73,12 @@ enum NotTaken {
     Gate(Refusal),
 }
 
-/// The template of a photograph's face, or what is wrong with the photograph. The outer error is one of the networks.
-fn look(file: &Path, vision: &mut Vision, gates: &Gates, largest: bool) -> Result<Result<Template, NotTaken>> {
+/// A photograph's face as a template of the model in use, and of the other one during a switch.
+type Both = (Template, Option<Template>);
+
+/// The templates of a photograph's face, or what is wrong with the photograph. The outer error is one of the networks.
+fn look(file: &Path, eyes: &mut Eyes, gates: &Gates, largest: bool) -> Result<Result<Both, NotTaken>> {
+    let vision = &mut eyes.vision;
     let image = match photo::load_reduced(file) {
         Ok((image, _)) => image,
         Err(PhotoError::File { cause, .. }) => return Ok(Err(NotTaken::Unreadable(cause.to_string()))),
@@ -72,5 +98,7 @@ fn look(file: &Path, vision: &mut Vision, gates: &Gates, largest: bool) -> Resul
     };
     let Some((face, _)) = chosen else { return Ok(Err(NotTaken::Gate(Refusal::NoFace))) };
     let seen = vision.look_at(&image, *face)?;
-    Ok(Ok(Template { embedding: seen.embedding, quality: seen.quality, created: SystemTime::now() }))
+    let (quality, created) = (seen.quality, SystemTime::now());
+    let beside = eyes.embed_beside(&image, face)?.map(|embedding| Template { embedding, quality, created });
+    Ok(Ok((Template { embedding: seen.embedding, quality, created }, beside)))
 }

@@ -47,7 +47,10 @@ impl Unknown {
         }
         let limit = match self.distance {
             Some(limit) => limit,
-            None => default_limit(&setup::embedder(config)?)?,
+            None => {
+                let in_force = setup::models::with_embedder(config, &client.models()?.in_use);
+                default_limit(&setup::embedder(&in_force)?)?
+            }
         };
         let found = client.unknown_visitors(limit)?;
         match json {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::access::Holder;
 use crate::daemon::snapshots::SnapshotQueue;
 use crate::daemon::visitors::VisitorQueue;
+use crate::daemon::visits::Visits;
 use crate::domain::{Event, GallerySize, Named, PersonId};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::LedgerError;
@@ -56,6 +57,8 @@ pub struct JournalWriter {
     pub saved: Tree,
     /// Takes every decision once it is on disk; `None` unless unknown visitors are kept.
     pub visitor_queue: Option<VisitorQueue>,
+    /// Takes every grant once it is on disk; `None` before the switch of models is open.
+    pub visits: Option<Arc<Visits>>,
     /// Takes every event once it is on disk; `None` unless snapshots are sent.
     pub snapshot_queue: Option<SnapshotQueue>,
 }
@@ -71,6 +74,9 @@ impl EventWriter for JournalWriter {
         let record = self.recorder.record_with(event, &changes).map_err(unwritten)?;
         if let (Some(visitor_queue), Some(decided)) = (&self.visitor_queue, event.decided()) {
             visitor_queue.decided(decided);
+        }
+        if let (Some(visits), Some(decided)) = (&self.visits, event.decided()) {
+            visits.decided(decided, record.seq);
         }
         if let Some(snapshot_queue) = &self.snapshot_queue {
             snapshot_queue.written(event, &record);

@@ -105,6 +105,7 @@ impl Event {
                 | PeopleEvent::Enabled { .. }
                 | PeopleEvent::Disabled { .. }
                 | PeopleEvent::Removed { .. }
+                | PeopleEvent::TemplatesMade { .. }
                 | PeopleEvent::VisitorsForgotten { .. },
             ) => None,
             Event::Store(event) => event.reason().map(str::to_owned),
@@ -183,6 +184,10 @@ impl StoreEvent {
             StoreEvent::StoreKeyChanged { by, .. }
             | StoreEvent::HeadKept { by, .. }
             | StoreEvent::HeadRemoved { by, .. }
+            | StoreEvent::ModelSwitchBegun { by, .. }
+            | StoreEvent::ModelSwitched { by, .. }
+            | StoreEvent::ModelSwitchCancelled { by, .. }
+            | StoreEvent::ModelSwitchFinished { by, .. }
             | StoreEvent::Erased { by, .. }
             | StoreEvent::Restored { by, .. } => Some(by),
             StoreEvent::Sealed { .. }
@@ -203,6 +208,10 @@ impl StoreEvent {
             | StoreEvent::StoreKeyChanged { .. }
             | StoreEvent::HeadKept { .. }
             | StoreEvent::HeadRemoved { .. }
+            | StoreEvent::ModelSwitchBegun { .. }
+            | StoreEvent::ModelSwitched { .. }
+            | StoreEvent::ModelSwitchCancelled { .. }
+            | StoreEvent::ModelSwitchFinished { .. }
             | StoreEvent::StoreMended { .. }
             | StoreEvent::OutboxShed { .. }
             | StoreEvent::Erased { .. }

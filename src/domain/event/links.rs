@@ -141,6 +141,10 @@ impl StoreEvent {
             | StoreEvent::StoreKeyChanged { .. }
             | StoreEvent::HeadKept { .. }
             | StoreEvent::HeadRemoved { .. }
+            | StoreEvent::ModelSwitchBegun { .. }
+            | StoreEvent::ModelSwitched { .. }
+            | StoreEvent::ModelSwitchCancelled { .. }
+            | StoreEvent::ModelSwitchFinished { .. }
             | StoreEvent::StoreMended { .. }
             | StoreEvent::OutboxShed { .. }
             | StoreEvent::Restored { .. } => None,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::person::{Named, Personal};
 use super::{Part, PersonalData, form, kinds};
-use crate::domain::{Actor, Direction};
+use crate::domain::{Actor, Direction, ModelId};
 
 /// People who are enrolled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,15 @@ pub enum PeopleEvent {
         person: Personal<Named>,
         by: Actor,
     },
+    /// A person got templates of the model that a switch leads to; they replace earlier ones of that model.
+    TemplatesMade {
+        person: Personal<Named>,
+        model: ModelId,
+        templates: usize,
+        /// The sequence number of the grant from whose visit they were made; `None` where an operator gave photographs.
+        record: Option<u64>,
+        by: Actor,
+    },
     /// An operator corrects a person's attendance.
     AttendanceAmended {
         person: Personal<Named>,
@@ -65,6 +74,7 @@ kinds!(PeopleEvent {
     Enabled => "enabled",
     Disabled => "disabled",
     Removed => "removed",
+    TemplatesMade => "templates_made",
     AttendanceAmended => "attendance_amended",
     VisitorsForgotten => "visitors_forgotten",
 });
@@ -124,6 +134,7 @@ impl PeopleEvent {
             | PeopleEvent::Enabled { person, .. }
             | PeopleEvent::Disabled { person, .. }
             | PeopleEvent::Removed { person, .. }
+            | PeopleEvent::TemplatesMade { person, .. }
             | PeopleEvent::AttendanceAmended { person, .. } => Some(person),
             PeopleEvent::VisitorsForgotten { .. } => None,
         }
@@ -138,6 +149,7 @@ impl PeopleEvent {
             | PeopleEvent::Enabled { by, .. }
             | PeopleEvent::Disabled { by, .. }
             | PeopleEvent::Removed { by, .. }
+            | PeopleEvent::TemplatesMade { by, .. }
             | PeopleEvent::AttendanceAmended { by, .. }
             | PeopleEvent::VisitorsForgotten { by, .. } => by,
         }
@@ -150,7 +162,10 @@ impl PersonalData for PeopleEvent {
             PeopleEvent::Enrolled { person, templates: _, by: _ }
             | PeopleEvent::Enabled { person, by: _ }
             | PeopleEvent::Disabled { person, by: _ }
-            | PeopleEvent::Removed { person, by: _ } => visit(Part::Person(person)),
+            | PeopleEvent::Removed { person, by: _ }
+            | PeopleEvent::TemplatesMade { person, model: _, templates: _, record: _, by: _ } => {
+                visit(Part::Person(person))
+            }
             PeopleEvent::Renamed { person, before: text, by: _ }
             | PeopleEvent::Changed { person, what: text, by: _ }
             | PeopleEvent::AttendanceAmended { person, amendment: _, reason: text, by: _ } => {

@@ -1,4 +1,5 @@
-//! Events of the store: its keys, its damage, records that are missing, deleted, erased or restored, and the site head.
+//! Events of the store: its keys, its damage, records that are missing, deleted, erased or restored, the site head, and switches of
+//! models.
 
 use std::time::{Duration, SystemTime};
 
@@ -50,6 +51,32 @@ pub enum StoreEvent {
         sha256: String,
         by: Actor,
     },
+    /// A switch from one model to another begins, or its settings change: from then on both sets of templates are kept.
+    ModelSwitchBegun {
+        from: ModelId,
+        to: ModelId,
+        /// Whether templates are made from visits.
+        learn: bool,
+        /// Whether visits are compared with both models.
+        shadow: bool,
+        /// When it switches: `all`, a time in RFC 3339, or null until an operator says when.
+        after: Option<String>,
+        by: Actor,
+    },
+    /// Faces are compared by the new model from now on.
+    ModelSwitched {
+        from: ModelId,
+        to: ModelId,
+        /// People who may enter and have templates of the new model.
+        moved: usize,
+        /// People who may enter and have none: they are not recognised.
+        left: usize,
+        by: Actor,
+    },
+    /// The old model is in use again, or stays so; no templates were erased.
+    ModelSwitchCancelled { from: ModelId, to: ModelId, by: Actor },
+    /// The switch is over: the templates of the model `removed` are erased.
+    ModelSwitchFinished { kept: ModelId, removed: ModelId, people: usize, templates: usize, by: Actor },
     /// The database or its second copy was damaged, and was mended.
     StoreMended {
         what: String,
@@ -117,6 +144,10 @@ kinds!(StoreEvent {
     StoreKeyChanged => "store_key_changed",
     HeadKept => "head_kept",
     HeadRemoved => "head_removed",
+    ModelSwitchBegun => "model_switch_begun",
+    ModelSwitched => "model_switched",
+    ModelSwitchCancelled => "model_switch_cancelled",
+    ModelSwitchFinished => "model_switch_finished",
     StoreMended => "store_mended",
     JournalBack => "journal_back",
     OutboxShed => "outbox_shed",
@@ -150,6 +181,10 @@ impl PersonalData for StoreEvent {
                 by: _,
             }
             | StoreEvent::HeadRemoved { head: _, sha256: _, by: _ }
+            | StoreEvent::ModelSwitchBegun { from: _, to: _, learn: _, shadow: _, after: _, by: _ }
+            | StoreEvent::ModelSwitched { from: _, to: _, moved: _, left: _, by: _ }
+            | StoreEvent::ModelSwitchCancelled { from: _, to: _, by: _ }
+            | StoreEvent::ModelSwitchFinished { kept: _, removed: _, people: _, templates: _, by: _ }
             | StoreEvent::StoreMended { what: _, lost: _ }
             | StoreEvent::JournalBack { lost: _, details: _, failed_for: _, reason: _ }
             | StoreEvent::OutboxShed { records: _, from: _, through: _ }

@@ -98,6 +98,7 @@ impl<'a> Known<'a> {
                 | PeopleEvent::Changed { .. }
                 | PeopleEvent::Enabled { .. }
                 | PeopleEvent::Disabled { .. }
+                | PeopleEvent::TemplatesMade { .. }
                 | PeopleEvent::VisitorsForgotten { .. },
             )
             | Event::Door(_)

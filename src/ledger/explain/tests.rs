@@ -86,6 +86,7 @@ fn every_kind_has_its_line() {
         "10:32:07 enabled Barack Obama, by anna",
         "10:32:07 disabled Barack Obama, by anna",
         "10:32:07 removed Barack Obama, by anna",
+        "10:32:07 made 3 templates of net-2 for Barack Obama from the visit of record 12, by usher, from a visit",
         "10:32:07 amended the attendance of Barack Obama: out at 2026-01-02T10:32:07Z (because), by anna",
         "10:32:07 erased 12 visits of unknown visitors, by anna",
         "10:32:07 sealed 40 templates of 12 people with the key 5f3a91c2d0e4b718",
@@ -94,6 +95,10 @@ fn every_kind_has_its_line() {
         "10:32:07 keeps the site head net-1+1a2b3c4d, learned from 310 photographs of 60 people: 39.60 % missed instead of 50.40 % at a \
              false match rate of 0.001, by anna",
         "10:32:07 took the site head net-1+1a2b3c4d off, by anna",
+        "10:32:07 leads the site from net-1 to net-2, switching once everybody has moved; learns from visits, by anna",
+        "10:32:07 faces are compared by net-2 instead of net-1: of 12 people 11 have moved, by usher, at its start",
+        "10:32:07 goes back to net-1, or stays with it, instead of net-2, by anna",
+        "10:32:07 erased 40 templates of net-1 of 12 people; net-2 stays, by anna",
         "10:32:07 mended the store: the second copy was missing",
         "10:32:07 ALARM: the journal could not be written for 90 s; 3 events are missing, 1 of them openings of a door: because",
         "10:32:07 the outbox was full: 1000 records from 12 to 1043 will not reach the broker",

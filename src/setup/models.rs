@@ -1,0 +1,117 @@
+//! The embedder in force: the configured one, or that of a switch of models in the store; and the manifest's embedders for the office.
+
+use anyhow::Result;
+
+use super::{head, house};
+use crate::config::Config;
+use crate::domain::ModelId;
+use crate::office::switch::state::embedder_in_force;
+use crate::office::switch::{Catalogue, CatalogueError, ModelCard, stored};
+use crate::store::Store;
+use crate::vision::manifest::{Manifest, Role};
+
+/// The configuration with the embedder in force. Whatever compares faces with the templates in `store` goes by this one.
+///
+/// # Errors
+/// The switch's entry in the store cannot be read.
+pub fn in_force(config: &Config, store: &Store) -> Result<Config> {
+    let state = stored(store)?;
+    let name = embedder_in_force(state.as_ref(), &config.models.embedder);
+    if name != config.models.embedder {
+        tracing::info!(in_force = name, configured = %config.models.embedder, "a switch of models is under way");
+    } else if let Some(state) = state.as_ref().filter(|state| state.in_force().name != *name) {
+        tracing::warn!(
+            configured = name,
+            "a switch from {} to {} is under way, and the configuration names neither: nobody is led over (usher models switch --status)",
+            state.from.name,
+            state.to.name
+        );
+    }
+    Ok(with_embedder(config, name))
+}
+
+/// The configuration with another embedder.
+pub fn with_embedder(config: &Config, name: &str) -> Config {
+    let mut config = config.clone();
+    name.clone_into(&mut config.models.embedder);
+    config
+}
+
+/// The embedders of the manifest in `[models] path`, with their calibrations as the configuration chooses them.
+pub struct Configured(pub Config);
+
+impl Catalogue for Configured {
+    fn card(&self, name: &str) -> Result<ModelCard, CatalogueError> {
+        let card = || -> Result<ModelCard> {
+            let manifest = Manifest::load(&self.0.models.path)?;
+            let model = manifest.model(name, Role::Embedder)?;
+            manifest.read(model)?;
+            // A head would be in force together with its model; a limit fixed by the configuration is the caller's to judge.
+            let head = match self.0.access.distance {
+                crate::config::DistanceLimit::Fixed(_) => None,
+                _ => head::site_head(&self.0, model)?,
+            };
+            let near_enough = house::near_enough(&self.0, model, head.as_ref())?;
+            Ok(ModelCard { name: model.name.clone(), model: model.id(), dimension: model.dimension(), near_enough })
+        };
+        card().map_err(CatalogueError::Unusable)
+    }
+
+    fn name_of(&self, id: &ModelId) -> Option<String> {
+        let manifest = Manifest::load(&self.0.models.path).ok()?;
+        manifest
+            .models()
+            .find(|model| model.role == Role::Embedder && model.id() == *id)
+            .map(|model| model.name.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::office::switch::state::{Phase, Side, SwitchState};
+
+    fn config(embedder: &str) -> Config {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        Config::from_toml(&format!(
+            "[models]\npath = {:?}\nembedder = {embedder:?}\n[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n",
+            models.display().to_string()
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_manifest_gives_each_embedder_with_its_id_and_its_own_distances() {
+        let catalogue = Configured(config("mobilefacenet"));
+        let (old, new) = (catalogue.card("mobilefacenet").unwrap(), catalogue.card("dlib").unwrap());
+        assert_eq!((old.dimension, new.dimension), (192, 128));
+        assert_eq!(catalogue.name_of(&new.model).as_deref(), Some("dlib"));
+        assert_eq!(catalogue.name_of(&ModelId::new("dlib-0")), None);
+        let limit = |card: &ModelCard| card.near_enough.cut(crate::domain::GallerySize::ONE).distance;
+        assert!(limit(&new) < limit(&old), "dlib's distances are smaller");
+        assert!(catalogue.card("nobody").unwrap_err().to_string().contains("there is no model `nobody`"));
+        assert!(catalogue.card("pnet").is_err(), "a detector is no embedder");
+    }
+
+    #[test]
+    fn a_store_without_a_switch_leaves_the_configuration_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(in_force(&config("dlib"), &store).unwrap().models.embedder, "dlib");
+        let side = |name: &str| Side { name: name.to_owned(), model: ModelId::new(name) };
+        let begun = SwitchState::begin(side("mobilefacenet"), side("dlib"), Timestamp::UNIX_EPOCH);
+        let put =
+            |state: &SwitchState| store.commit(&[store.tree("switch").unwrap().put(b"state", state.write())]).unwrap();
+        put(&begun);
+        assert_eq!(in_force(&config("dlib"), &store).unwrap().models.embedder, "mobilefacenet");
+        put(&begun.in_phase(Phase::Switched));
+        assert_eq!(in_force(&config("mobilefacenet"), &store).unwrap().models.embedder, "dlib");
+        assert_eq!(in_force(&config("facenet"), &store).unwrap().models.embedder, "facenet");
+        store.commit(&[store.tree("switch").unwrap().put(b"state", b"nothing")]).unwrap();
+        assert!(in_force(&config("dlib"), &store).unwrap_err().to_string().contains("restore a backup"));
+    }
+}
