@@ -65,8 +65,8 @@ def models(manifest: pathlib.Path) -> list[dict]:
     found = []
     for name, model in sorted(tomllib.loads(manifest.read_text())["model"].items()):
         path = manifest.parent / model["file"]
-        if not path.exists():
-            # FaceNet has an entry and no file; it is made on request.
+        if model.get("optional"):
+            # FaceNet has an entry, and a package of its own.
             continue
         if sha256(path)["content"] != model["sha256"]:
             raise SystemExit(f"{path} is not the file that the manifest names")

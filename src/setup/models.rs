@@ -1,10 +1,12 @@
-//! The embedder in force: the configured one, or that of a switch of models in the store; and the manifest's embedders for the office.
+//! The embedder in force: the configured one, that of a switch of models in the store, or where the configuration names none, the one that
+//! people are enrolled with; and the manifest's embedders for the office.
 
 use anyhow::Result;
 
 use super::{head, house};
 use crate::config::Config;
 use crate::domain::ModelId;
+use crate::gallery::Gallery;
 use crate::office::switch::state::embedder_in_force;
 use crate::office::switch::{Catalogue, CatalogueError, ModelCard, stored};
 use crate::store::Store;
@@ -16,6 +18,17 @@ use crate::vision::manifest::{Manifest, Role};
 /// The switch's entry in the store cannot be read.
 pub fn in_force(config: &Config, store: &Store) -> Result<Config> {
     let state = stored(store)?;
+    if state.is_none()
+        && let Some(name) = stays(config, store)?
+    {
+        tracing::warn!(
+            "people are enrolled with {name}, which stays in use: [models] embedder is not set, and its default is {}. Lead them over with \
+             `usher models switch {}`, or name an embedder",
+            config.models.embedder,
+            config.models.embedder
+        );
+        return Ok(with_embedder(config, &name));
+    }
     let name = embedder_in_force(state.as_ref(), &config.models.embedder);
     if name != config.models.embedder {
         tracing::info!(in_force = name, configured = %config.models.embedder, "a switch of models is under way");
@@ -28,6 +41,23 @@ pub fn in_force(config: &Config, store: &Store) -> Result<Config> {
         );
     }
     Ok(with_embedder(config, name))
+}
+
+/// The embedder that stays in use although the default is another one, after an upgrade: the one of which most people have templates, where the
+/// configuration names none and nobody has templates of the default.
+fn stays(config: &Config, store: &Store) -> Result<Option<String>> {
+    if config.is_written("models.embedder") {
+        return Ok(None);
+    }
+    let default = super::embedder(config)?;
+    let gallery = Gallery::open(store, &super::ring(config), default.id(), default.dimension())?;
+    let mut counts = gallery.models()?;
+    if counts.iter().any(|count| count.model == default.id()) {
+        return Ok(None);
+    }
+    counts.sort_by_key(|count| std::cmp::Reverse(count.people));
+    let catalogue = Configured(config.clone());
+    Ok(counts.iter().find_map(|count| catalogue.name_of(&count.model)))
 }
 
 /// The configuration with another embedder.
@@ -69,11 +99,14 @@ impl Catalogue for Configured {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::Arc;
+    use std::time::SystemTime;
 
     use jiff::Timestamp;
 
     use super::*;
     use crate::office::switch::state::{Phase, Side, SwitchState};
+    use crate::seal::Ring;
 
     fn config(embedder: &str) -> Config {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
@@ -95,6 +128,32 @@ mod tests {
         assert!(limit(&new) < limit(&old), "dlib's distances are smaller");
         assert!(catalogue.card("nobody").unwrap_err().to_string().contains("there is no model `nobody`"));
         assert!(catalogue.card("pnet").is_err(), "a detector is no embedder");
+    }
+
+    #[test]
+    fn where_the_configuration_names_none_the_embedder_of_the_people_stays() {
+        use crate::domain::{Embedding, Quality};
+        use crate::gallery::{NewPerson, Template};
+
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let named = config("dlib");
+        let unnamed = Config::from_toml(&named.to_toml().replace("embedder = \"dlib\"", "")).unwrap();
+        let default = unnamed.models.embedder.clone();
+        assert!(named.is_written("models.embedder") && !unnamed.is_written("models.embedder"));
+        let in_force = |config: &Config| in_force(config, &store).unwrap().models.embedder;
+        assert_eq!(in_force(&unnamed), default, "nobody is enrolled");
+        let enroll = |name: &str| {
+            let card = Configured(named.clone()).card(name).unwrap();
+            let gallery = Gallery::open(&store, &Arc::new(Ring::plain()), card.model.clone(), card.dimension).unwrap();
+            let embedding = Embedding::normalised(card.model, vec![1.0; card.dimension].into()).unwrap();
+            let template = Template { embedding, quality: Quality::default(), created: SystemTime::UNIX_EPOCH };
+            gallery.enroll(NewPerson { name: name.to_owned(), ..NewPerson::default() }, vec![template]).unwrap();
+        };
+        enroll("mobilefacenet");
+        assert_eq!((in_force(&unnamed), in_force(&named)), ("mobilefacenet".to_owned(), "dlib".to_owned()));
+        enroll(&default);
+        assert_eq!(in_force(&unnamed), default, "somebody has templates of the default");
     }
 
     #[test]

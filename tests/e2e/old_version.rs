@@ -99,10 +99,17 @@ fn a_backup_of_0_1_0_is_restored() {
     assert!(!doctor.out.contains("cannot be recognised"), "{}", doctor.out);
 }
 
-/// An upgrade whose default is another embedder: one command leads the people of 0.1.0 over, and meanwhile they are recognised as before.
+/// An upgrade whose default is another embedder: people of 0.1.0 are recognised as before, and one command leads them over.
 #[test]
 fn people_of_0_1_0_are_led_to_another_model() {
     let mut house = old_store();
+    // The configuration names no embedder, and the default became another one.
+    house.environment.remove("USHER__MODELS__EMBEDDER");
+    let daemon = Daemon::start(&house);
+    assert!(status(&house)["model"].as_str().unwrap().starts_with("mobilefacenet-"));
+    assert!(daemon.log().contains("usher models switch sface"), "{}", daemon.log());
+    daemon.stop();
+    // It names another one.
     house.environment.insert("USHER__MODELS__EMBEDDER".into(), "dlib".into());
     let listed = house.json(&["models", "--json"]).remove(0);
     assert_eq!(listed["switch"], Value::Null, "{listed}");
