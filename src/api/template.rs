@@ -115,7 +115,9 @@ impl FaceView {
 
     /// With the same face by the other model of a switch, if there is one.
     pub fn with_beside(self, beside: Option<&Embedding>, quality: &domain::Quality) -> FaceView {
-        FaceView { beside: beside.map(|embedding| Template::new(embedding, quality)), ..self }
+        // The length is that of the model in use.
+        let quality = domain::Quality { length: None, ..*quality };
+        FaceView { beside: beside.map(|embedding| Template::new(embedding, &quality)), ..self }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::visits::{View, Visits};
 use crate::clock::Clock;
-use crate::domain::{Embedding, Face, Image, Moment, TrackId};
+use crate::domain::{Embedding, Face, Image, Moment, Quality, TrackId};
 use crate::gallery::Template;
 use crate::office::switch::state::Side;
 use crate::vision::second::SecondEmbedder;
@@ -41,7 +41,9 @@ impl SecondLook {
         }
         if let Some(embedding) = self.embed(vision, image, face) {
             let created = self.clock.wall();
-            self.visits.add(view, Template { embedding, quality: *view.quality, created });
+            // The length is that of the model in use.
+            let quality = Quality { length: None, ..*view.quality };
+            self.visits.add(view, Template { embedding, quality, created });
         }
     }
 
