@@ -60,10 +60,8 @@ impl Refusals {
             Some(Event::Access(AccessEvent::Decided(decided))) => self.decided(decided, dated.at),
             Some(Event::Access(AccessEvent::DenialsRepeated { reason, person, count, .. })) => {
                 match person.as_ref().and_then(Personal::known) {
-                    Some(person) => {
-                        self.each(person, |tally| *tally.refused.entry(reason.as_str()).or_default() += count)
-                    }
-                    None => *self.others.entry(reason.as_str()).or_default() += count,
+                    Some(person) => self.each(person, |tally| add(&mut tally.refused, *reason, *count)),
+                    None => add(&mut self.others, *reason, *count),
                 }
             }
             _ => {}
@@ -85,9 +83,9 @@ impl Refusals {
         let person = decided.person.as_ref().and_then(Personal::known).cloned();
         match (decided.outcome, person) {
             (Outcome::Granted, Some(person)) => self.grant(door, &person, at),
-            (Outcome::Granted, None) => self.all.visits += 1,
+            (Outcome::Granted, None) => self.all.visits = self.all.visits.saturating_add(1),
             (Outcome::Denied(reason), Some(person)) if reason.is_about_the_person() => {
-                self.each(&person, |tally| *tally.refused.entry(reason.as_str()).or_default() += 1);
+                self.each(&person, |tally| add(&mut tally.refused, reason, 1));
             }
             (Outcome::Denied(reason), nearest) => {
                 let near = is_near(decided);
@@ -107,8 +105,8 @@ impl Refusals {
         let goes_on = last.is_some_and(|last| at.duration_since(last).is_ok_and(|since| since <= VISIT));
         if !goes_on {
             self.each(person, |tally| {
-                tally.visits += 1;
-                tally.missed += missed;
+                tally.visits = tally.visits.saturating_add(1);
+                tally.missed = tally.missed.saturating_add(missed);
             });
         }
     }
@@ -124,8 +122,10 @@ impl Refusals {
 
     fn give_up(&mut self, refusal: &Waiting) {
         match &refusal.nearest {
-            Some(person) if refusal.near => self.each(person, |tally| tally.near_misses += 1),
-            _ => *self.others.entry(refusal.reason.as_str()).or_default() += 1,
+            Some(person) if refusal.near => {
+                self.each(person, |tally| tally.near_misses = tally.near_misses.saturating_add(1))
+            }
+            _ => add(&mut self.others, refusal.reason, 1),
         }
     }
 
@@ -141,6 +141,11 @@ impl Refusals {
         }
         count(&mut self.all);
     }
+}
+
+fn add(counts: &mut BTreeMap<&'static str, u64>, reason: Reason, more: u64) {
+    let count = counts.entry(reason.as_str()).or_default();
+    *count = count.saturating_add(more);
 }
 
 /// Whether the face was nearly near enough, by the limit that the record states.
