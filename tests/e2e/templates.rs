@@ -111,12 +111,12 @@ fn a_refused_lookalike_becomes_a_negative_reference() {
 
 #[test]
 fn a_clear_grant_teaches_a_template_by_choice() {
-    let (learning, shows) = ("[enroll]\nlearn_from_grants = true", Film::default().shows("obama3.jpg", 10).nobody(3));
+    let learning = "[enroll]\nlearn_from_grants = true";
     let house = House::new();
     house.enroll("Barack Obama", &["obama.jpg"]);
     let house = play(house, obama());
     assert_eq!(kinds_of_templates(&house), ["enrolled"], "not by default");
-    let house = play(house.with(learning), shows);
+    let house = play(house.with(learning), obama());
     let granted = house.records("granted").pop().unwrap();
     let learned = house.records("template_learned");
     assert_eq!(learned.len(), 1, "{:?}", house.journal());
