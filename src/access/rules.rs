@@ -71,18 +71,16 @@ impl Rules {
         if !self.good_view(&sighting.quality) {
             return Finding::Poor;
         }
-        match &sighting.nearest {
-            Some(nearest) if self.near(nearest) => {
-                if self.apart(nearest) && self.apart_from_lookalikes(sighting) {
-                    return Finding::Sure(nearest.person);
-                }
+        match sighting.nearest.as_ref().filter(|nearest| self.near(nearest)) {
+            Some(nearest) if self.apart(nearest) && self.apart_from_lookalikes(sighting) => {
+                Finding::Sure(nearest.person)
             }
-            _ if self.strong(&sighting.quality) => return Finding::Unknown,
-            _ => {}
+            // A weak embedding is near somebody by chance no more often than a strong one, and misses its own person more often: it counts
+            // for somebody, and against nobody.
+            _ if !self.strong(&sighting.quality) => Finding::Poor,
+            Some(_) => Finding::Ambiguous,
+            None => Finding::Unknown,
         }
-        // A weak embedding is near somebody by chance no more often than a strong one, and misses its own person more often: it counts for
-        // somebody, and against nobody.
-        if self.strong(&sighting.quality) { Finding::Ambiguous } else { Finding::Poor }
     }
 
     /// Large, sharp and frontal enough. A measure that is not finite never passes.

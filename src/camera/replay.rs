@@ -48,7 +48,7 @@ enum Media {
         file: MjpegFile,
         at: u64,
         held: bool,
-        decoder: JpegDecoder,
+        decoder: Box<JpegDecoder>,
         spare: Vec<u8>,
     },
 }
@@ -69,7 +69,7 @@ impl Replay {
             Media::Photos { files, at: 0, held: None }
         } else if has_extension(path, &MOTION_JPEG) {
             let file = MjpegFile::open(path).map_err(|error| unreadable(path, &error))?;
-            Media::Mjpeg { file, at: 0, held: false, decoder: JpegDecoder::new(), spare: Vec::new() }
+            Media::Mjpeg { file, at: 0, held: false, decoder: Box::new(JpegDecoder::new()), spare: Vec::new() }
         } else {
             Media::Photos { files: vec![path.to_owned()], at: 0, held: None }
         };

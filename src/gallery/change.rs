@@ -385,8 +385,8 @@ impl Trees {
         held: &[Entry],
         templates: impl Iterator<Item = (Option<SubKeyId>, &'t Template)>,
     ) -> Result<Vec<Change>, GalleryError> {
-        let numbers = held.iter().filter_map(|(key, _)| record::read_template_key(key)).map(|(_, number)| number);
-        let last = numbers.filter(|number| kind.numbers().contains(number)).next_back();
+        let mut numbers = held.iter().filter_map(|(key, _)| record::read_template_key(key)).map(|(_, number)| number);
+        let last = numbers.rfind(|number| kind.numbers().contains(number));
         let first = last.map_or(Some(*kind.numbers().start()), |number| number.checked_add(1));
         let numbers = first.ok_or(GalleryError::NoNumbersLeft)?..=*kind.numbers().end();
         let put = |(number, (sub_key, template)): (u32, (_, &Template))| {

@@ -314,6 +314,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::unusual_byte_groupings, reason = "the groups are codes and their bits")]
     fn coefficients_are_skipped_together_as_one_by_one() {
         // Codes: 00 ends the block, 01 is one zero and three bits, 100 two zeros and one bit, 1010... sixteen zeros.
         let mut counts = [0; 16];
@@ -348,14 +349,12 @@ mod tests {
             let stuffed = |byte: u8| if byte == 0xFF { vec![0xFF, 0] } else { vec![byte] };
             let bytes: Vec<u8> = written.as_bytes().chunks(8).flat_map(|bits| stuffed(byte(bits))).collect();
             let mut bits = Bits::new(&bytes);
-            let mut read = 0;
-            for end in blocks {
+            for (read, end) in blocks.into_iter().enumerate() {
                 bits.skip_block(&table).unwrap();
                 // What is held are the bits behind the block.
                 let next = &written[end..end + 8];
                 bits.refill();
                 assert_eq!(bits.held >> 56, u64::from(byte(next.as_bytes())), "{read}");
-                read += 1;
             }
         }
     }

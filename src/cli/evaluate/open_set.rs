@@ -18,7 +18,6 @@ use crate::lab::dataset::{self, DatasetError, LeftOut, Photograph};
 use crate::lab::open_set::{Member, Point, Trial, trials};
 use crate::lab::plot::{self, Curve, YAxis};
 use crate::lab::share::{CONFIDENCE, Share, clopper_pearson};
-use crate::lab::verification::FaceVectors;
 
 /// Evaluate identification as at a door: a gallery of enrolled people, and strangers who are not in it.
 ///
@@ -108,11 +107,13 @@ impl<'a> Look<'a> {
     /// Of each photograph; `None` where no face was found.
     fn all(extraction: &'a Extraction) -> Vec<Option<Look<'a>>> {
         let Extraction { faces, templates, lengths, failed: _ } = extraction;
-        let look = |((faces, template), length): ((&'a FaceVectors, &'a Option<Box<[f32]>>), &Option<f32>)| {
-            let vector = faces.0.first()?;
-            Some(Look { vector, template: template.as_deref().unwrap_or(vector), length: (*length)? })
-        };
-        faces.iter().zip(templates).zip(lengths).map(look).collect()
+        let found = faces.iter().zip(templates).zip(lengths);
+        found
+            .map(|((faces, template), length)| {
+                let vector = faces.0.first()?;
+                Some(Look { vector, template: template.as_deref().unwrap_or(vector), length: (*length)? })
+            })
+            .collect()
     }
 }
 
@@ -293,8 +294,8 @@ impl OpenSet {
 /// The direction of the mean of unit vectors; `None` without any, or if they cancel out.
 fn mean(vectors: &[Box<[f32]>]) -> Option<Box<[f32]>> {
     let model = ModelId::new("mean");
-    let unit = |vector: &Box<[f32]>| Embedding::normalised(model.clone(), vector.clone());
-    let units: Vec<Embedding> = vectors.iter().map(unit).collect::<Option<_>>()?;
+    let units = vectors.iter().map(|vector| Embedding::normalised(model.clone(), vector.clone()));
+    let units: Vec<Embedding> = units.collect::<Option<_>>()?;
     Some(Embedding::mean(&units.iter().collect::<Vec<_>>())?.values().into())
 }
 

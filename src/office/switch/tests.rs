@@ -48,6 +48,9 @@ fn template(name: &str, values: &[f32]) -> Template {
     Template { embedding, quality: Quality::default(), created: SystemTime::UNIX_EPOCH }
 }
 
+/// Makes a template of one of the models.
+type Make = fn(f32) -> Template;
+
 fn old(x: f32) -> Template {
     template("old", &[x, 1.0])
 }
@@ -353,7 +356,7 @@ fn switches_until_killed() {
             drop(kept.map(|name| office(&store, &name).finish(by())));
         }
         let from = office(&store, "old");
-        let (own, other): (fn(f32) -> Template, fn(f32) -> Template) = (old, new);
+        let (own, other) = (old as Make, new as Make);
         let force = |name: String, templates| {
             let person = NewPerson { name, ..NewPerson::default() };
             from.register.enroll(Enrolment { person, templates, labels: Vec::new(), force: true, by: by() })
