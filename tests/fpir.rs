@@ -80,10 +80,18 @@ impl Draw {
 
 type Vector = Box<[f32]>;
 
-/// One photograph: the face's unit vector, and its mirror image's.
+/// One photograph: the face's unit vector, its mirror image's, and the template that enrolment makes of both.
 struct Picture {
     face: Vector,
     mirrored: Vector,
+    template: Vector,
+}
+
+/// The direction of the mean of two vectors.
+fn mean_of(a: &[f32], b: &[f32]) -> Vector {
+    let sum: Vec<f32> = a.iter().zip(b).map(|(a, b)| a + b).collect();
+    let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt();
+    sum.into_iter().map(|v| v / length).collect()
 }
 
 /// Everybody of View 1 with a face, by name.
@@ -107,7 +115,7 @@ fn everybody(lfw: &Path, embedder: &str) -> (BTreeMap<String, Vec<Picture>>, Str
                 // Half of the joined vector, at unit length again.
                 let unit = |half: &[f32]| half.iter().map(|v| v * std::f32::consts::SQRT_2).collect();
                 let (face, mirrored) = both.split_at(both.len() / 2);
-                let picture = Picture { face: unit(face), mirrored: unit(mirrored) };
+                let picture = Picture { face: unit(face), mirrored: unit(mirrored), template: mean_of(face, mirrored) };
                 found.entry(photograph.person.clone()).or_default().push(picture);
             }
             Ok::<_, ()>(())
@@ -181,7 +189,7 @@ fn gallery<'a>(known: &[&'a [Picture]], size: usize, templates: usize, draw: &mu
     let inside: BTreeSet<usize> = pool.iter().copied().collect();
     let outside: Vec<&Picture> =
         known.iter().enumerate().filter(|(at, _)| !inside.contains(at)).flat_map(|(_, pictures)| *pictures).collect();
-    let mut borrowed: Vec<&[f32]> = outside.iter().map(|picture| &*picture.face).collect();
+    let mut borrowed: Vec<&[f32]> = outside.iter().map(|picture| &*picture.template).collect();
     draw.shuffle(&mut borrowed);
     let mut mirrored: Vec<&[f32]> = outside.iter().map(|picture| &*picture.mirrored).collect();
     draw.shuffle(&mut mirrored);
@@ -192,7 +200,7 @@ fn gallery<'a>(known: &[&'a [Picture]], size: usize, templates: usize, draw: &mu
     for (person, at) in (1..).map(PersonId).zip(pool) {
         let own = known[at];
         let enrolled = own.len().min(templates);
-        own[..enrolled].iter().for_each(|picture| index.push(person, &picture.face));
+        own[..enrolled].iter().for_each(|picture| index.push(person, &picture.template));
         for at in enrolled..templates {
             index.push(person, spare.next().unwrap_or(&own[at % own.len()].mirrored));
         }
