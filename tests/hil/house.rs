@@ -11,8 +11,11 @@ const JOURNAL: &str = "/run/journal.json";
 
 /// What every guest's configuration begins with. An emulated processor needs seconds for a frame with a face. So faces are large, the window in
 /// which three frames must agree is as long as it can be, and the last of them may be as old as it can be. After a grant
-/// nothing is reported for longer than a frame takes that was on its way then: it would open the door a second time.
+/// nothing is reported for longer than a frame takes that was on its way then: it would open the door a second time. The embedder is that of
+/// the smallest boards.
 const PATIENT: &str = r#"
+[models]
+embedder = "mobilefacenet"
 [detector]
 min_face_px = 150
 [store]
