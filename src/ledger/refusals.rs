@@ -1,7 +1,7 @@
 //! Who is refused, and how often, computed from the journal.
 //!
 //! A refusal as unknown names nobody: the nearest person may be somebody else. So a person counts as missed only where the journal shows that
-//! it was they: within a minute after the refusal, the same door opened for the person who was nearest. Whoever gives up after a refusal is
+//! it was they: within a minute after the refusal, the same door opened for the person who was nearest. Somebody who gives up after a refusal is
 //! not in that count; [`Tally::near_misses`] is the hint of them.
 
 use std::collections::BTreeMap;

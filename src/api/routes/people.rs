@@ -121,7 +121,7 @@ async fn remove(
     PathOf(PersonPath { id }): PathOf<PersonPath>,
 ) -> Result<Json<Person>, ApiError> {
     blocking(move || {
-        // Faces of grants before the templates: whatever is kept of somebody who is not enrolled any more cannot be asked for.
+        // Faces of grants before the templates: whatever is kept of somebody who is no longer enrolled cannot be asked for.
         state.granted.erase_of(PersonId(id))?;
         let person = state.register.remove(PersonId(id), by)?;
         tracing::info!(person = %person.name, id, "removed");

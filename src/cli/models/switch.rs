@@ -160,7 +160,7 @@ fn explanation(switch: &ModelSwitch) -> Vec<String> {
                 _ if switch.due => "at its next start (`systemctl restart usher`)".to_owned(),
                 None => format!("when you say so (`usher models switch {to} --after all`)"),
                 Some("all") => "at its first start after everybody has moved".to_owned(),
-                Some(at) => format!("at its first start after {at}, whoever has moved by then"),
+                Some(at) => format!("at its first start after {at}, with those who have moved by then"),
             };
             words.push(format!("Faces are compared by {from}, as before. The daemon goes over to {to} {when}."));
             words.push(format!("Both sets of templates are kept, and every enrolment makes both. `--cancel` stays with {from}."));

@@ -51,7 +51,7 @@ section! {
         /// The name of the `[[schedule]]` during which the door stands unlocked. Needs `max_hold`.
         #[schemars(schema_with = "rule::any", example = &"office")]
         unlock_schedule: Option<String> = None,
-        /// The group of which somebody must be let in first each day: before that, nobody else is, and the door does not stand unlocked. Whoever opens the
+        /// The group of which somebody must be let in first each day: before that, nobody else is, and the door does not stand unlocked. The person who opens the
         /// hours of `unlock_schedule` opens them [to their end](doors.md#the-first-person), also past midnight.
         #[schemars(schema_with = "rule::any", example = &"keyholders")]
         first_person: Option<String> = None,

@@ -29,7 +29,7 @@ pub enum After {
     /// Once everybody who may enter has templates of the new model.
     #[default]
     All,
-    /// After this moment, whoever has moved by then.
+    /// After this moment, with those who have moved by then.
     At(Timestamp),
 }
 
