@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{Enrolment, OfficeError, Recorder, Register};
 use crate::access::NearEnough;
@@ -93,24 +93,31 @@ fn by_the_gallery(gallery: &Gallery) -> Known {
     gallery.people().into_iter().map(known).collect()
 }
 
+/// Starts the ignored test `child` of this program, with `folder` in its environment variable `variable`, and kills it that long `after` it has
+/// said `round ` twice.
+pub(super) fn kill_in_a_round(child: &str, variable: &str, folder: &Path, after: Duration) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", child, "--ignored", "--nocapture"])
+        .env(variable, folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let rounds = lines.by_ref().filter(|line| line.as_ref().is_ok_and(|line| line.starts_with("round ")));
+    assert_eq!(rounds.take(2).count(), 2, "the child ended by itself");
+    std::thread::sleep(after);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn people_and_their_records_agree_after_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0u32..8 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "office::crash::changes_people_until_killed", "--ignored", "--nocapture"])
-            .env(FOLDER, dir.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let rounds = lines.by_ref().filter(|line| line.as_ref().is_ok_and(|line| line.starts_with("round ")));
-        assert_eq!(rounds.take(2).count(), 2, "the child ended by itself");
         // At a different point of the round each time.
-        std::thread::sleep(std::time::Duration::from_micros(u64::from(round) * 1700));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let after = Duration::from_micros(u64::from(round) * 1700);
+        kill_in_a_round("office::crash::changes_people_until_killed", FOLDER, dir.path(), after);
         let store = Store::open(dir.path()).unwrap();
         let (_, gallery) = register(&store);
         let known = by_the_gallery(&gallery);

@@ -1,8 +1,7 @@
 //! The switch from one model to another, act by act, and under kills.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::state::embedder_in_force;
@@ -11,6 +10,7 @@ use crate::clock::SystemClock;
 use crate::domain::{Content, GallerySize, PeopleEvent};
 use crate::gallery::{Gallery, NewPerson};
 use crate::ledger::{Journal, ReadOrder};
+use crate::office::crash::kill_in_a_round;
 use crate::office::{Enrolment, Tally};
 use crate::seal::Ring;
 
@@ -382,19 +382,8 @@ fn switches_until_killed() {
 fn after_a_kill_one_model_is_in_force_and_everybody_who_was_enrolled_has_its_templates() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0u32..8 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "office::switch::tests::switches_until_killed", "--ignored", "--nocapture"])
-            .env(FOLDER, dir.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let rounds = lines.by_ref().filter(|line| line.as_ref().is_ok_and(|line| line.starts_with("round ")));
-        assert_eq!(rounds.take(2).count(), 2, "the child ended by itself");
-        std::thread::sleep(Duration::from_micros(u64::from(round) * 2300));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let after = Duration::from_micros(u64::from(round) * 2300);
+        kill_in_a_round("office::switch::tests::switches_until_killed", FOLDER, dir.path(), after);
         let store = Store::open(dir.path()).unwrap();
         let state = stored(&store).unwrap();
         let switch = office(&store, "old");
