@@ -206,8 +206,9 @@ impl Watch {
                 let distance =
                     Distance::between(self.vision.embed_judged()?.embedding.values(), self.enrolled.values());
                 let nearest = Some(Match { person: PersonId(1), distance, runner_up: None });
-                let (camera, frame, not_them) = ("porch".into(), number, None);
-                let sighting = Sighting { camera, frame, captured_at: at, track, face, quality, nearest, not_them };
+                let (camera, frame, not_them, passive) = ("porch".into(), number, None, None);
+                let sighting =
+                    Sighting { camera, frame, captured_at: at, track, face, quality, nearest, not_them, passive };
                 let allow = |_: &_| Judgement { gates: Vec::new(), refused: None, with: None };
                 let decided = self.referee.consider(&sighting, at, &mut { allow });
                 self.grants += u32::from(decided.is_some());

@@ -160,6 +160,7 @@ fn let_in(rules: &Rules, matches: &[Option<Match>]) -> Option<PersonId> {
             quality: Quality { size: 120.0, sharpness: 90.0, brightness: 120.0, ..Quality::default() },
             nearest: shown[frame * shown.len() / FRAMES],
             not_them: None,
+            passive: None,
         };
         match referee.consider(&sighting, now, &mut allow)?.verdict {
             Verdict::Grant { person } => Some(person),

@@ -184,6 +184,7 @@ pub(super) mod tests {
                 runner_up: Some((PersonId(2), Distance(1.3))),
             }),
             not_them: None,
+            passive: None,
         }
     }
 

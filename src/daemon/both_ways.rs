@@ -94,6 +94,7 @@ impl Actor {
             quality: Quality { size, sharpness: 90.0, ..Quality::default() },
             nearest: Some(Match { person: PersonId(self.person.max(1)), distance, runner_up: None }),
             not_them: None,
+            passive: None,
         }
     }
 }

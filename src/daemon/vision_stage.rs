@@ -116,7 +116,18 @@ impl VisionStage {
                 let Examined { quality, nearest, not_them } = self.examine(frame, &face, track, views.as_mut())?;
                 person = nearest.map(|nearest| nearest.person);
                 let (camera, frame) = (self.camera.clone(), frame.seq);
-                sightings.push(Sighting { camera, frame, captured_at: at, track, face, quality, nearest, not_them });
+                let passive = None;
+                sightings.push(Sighting {
+                    camera,
+                    frame,
+                    captured_at: at,
+                    track,
+                    face,
+                    quality,
+                    nearest,
+                    not_them,
+                    passive,
+                });
             }
             seen.push(SeenFace { track, bounds: face.bounds, examined, person });
         }

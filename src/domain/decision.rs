@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Distance, Face, Match, Moment, PersonId, Quality};
+use super::{Distance, Face, Match, Moment, Passive, PersonId, Quality};
 
 /// The number of a face while it stays in view of a camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Sighting {
     pub nearest: Option<Match>,
     /// To the nearest person's nearest negative reference, a face that was said not to be theirs; `None` if they have none.
     pub not_them: Option<Distance>,
+    /// `None` where the networks were not asked.
+    pub passive: Option<Passive>,
 }
 
 /// How often a door needs a new sighting of a face.
@@ -89,6 +91,12 @@ pub enum Reason {
     FirstPerson,
     /// A second person has to be recognised too.
     SecondPerson,
+    /// The face looks like a print or a screen.
+    Presentation,
+    /// The head did not turn as asked.
+    Challenge,
+    /// The person's PIN or tag is missing or wrong.
+    SecondFactor,
     /// They are recorded as being on the other side already.
     Passback,
     /// Too many near misses before; wait and try again.
@@ -101,7 +109,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of the gates.
-    pub const ALL: [Reason; 17] = [
+    pub const ALL: [Reason; 20] = [
         Reason::PoorView,
         Reason::Unknown,
         Reason::Ambiguous,
@@ -119,6 +127,9 @@ impl Reason {
         Reason::FirstPerson,
         Reason::Interlock,
         Reason::SecondPerson,
+        Reason::Presentation,
+        Reason::Challenge,
+        Reason::SecondFactor,
     ];
 
     /// Whether a person was recognised and denied access; otherwise nobody was recognised, and the nearest person is somebody else.
@@ -147,6 +158,9 @@ impl Reason {
             Reason::Backoff => "backoff",
             Reason::Lockdown => "lockdown",
             Reason::Interlock => "interlock",
+            Reason::Presentation => "presentation",
+            Reason::Challenge => "challenge",
+            Reason::SecondFactor => "second_factor",
         }
     }
 }
@@ -162,7 +176,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
     /// `quality`, `embedding`, `distance`, `margin`, `lookalike`, `agreement`, `age`; for a face that is known also `mode`, `person`, `permit`,
-    /// `backoff`, `passback`, `first_person`, `interlock`, `second_person`.
+    /// `backoff`, `passback`, `first_person`, `interlock`, `second_person`, and what was asked beyond that: `assurance`, `passive`, `challenge`,
+    /// `infrared`, `tag`, `pin`.
     pub name: Cow<'static, str>,
     /// What was measured, in words with units.
     pub input: String,

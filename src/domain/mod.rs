@@ -4,22 +4,28 @@
 //! No file, device, thread or clock is needed here. JSON forms are serde's; the operator's choices have the configuration's words.
 
 mod actor;
+mod assurance;
 mod choices;
+mod credential;
 mod decision;
 mod event;
 mod head;
 mod likeness;
+mod liveness;
 mod picture;
 mod time;
 
 use std::time::Duration;
 
 pub use actor::*;
+pub use assurance::*;
 pub use choices::*;
+pub use credential::*;
 pub use decision::*;
 pub use event::*;
 pub use head::*;
 pub use likeness::*;
+pub use liveness::*;
 pub use picture::*;
 pub use time::*;
 

@@ -232,6 +232,7 @@ impl FramePipeline {
                 quality: seen.quality,
                 nearest: self.gallery.nearest(seen.embedding.values(), 1),
                 not_them: None,
+                passive: None,
             };
             let passes = || Judgement { gates: Vec::new(), refused: None, with: None };
             std::hint::black_box(self.referee.consider(&sighting, self.clock.now(), &mut |_| passes()));

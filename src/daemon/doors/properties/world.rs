@@ -361,6 +361,7 @@ impl Scene {
                             runner_up: None,
                         }),
                         not_them: None,
+                        passive: None,
                     };
                     let direction = Some(if inwards { Direction::In } else { Direction::Out });
                     self.doors().seen(DoorIndex(door), direction, &sighting);
