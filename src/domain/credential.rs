@@ -43,7 +43,7 @@ impl fmt::Debug for Pin {
 
 /// The number of a tag or card as a reader sends it: upper-case letters and digits, and `-` between the parts of a Wiegand number. Wiped from
 /// memory when dropped, and never printed.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TagNumber(Zeroizing<String>);
 
 /// The text is no tag's number.
