@@ -178,8 +178,8 @@ pub fn wiring_settings(door: &config::Door) -> WiringSettings {
             DoorDriver::Gpiocdev => Driver::Gpiocdev { chip: door.chip.clone() },
         },
         relay: OutputSettings { line: relay.line, active: relay.active },
-        indicator: door.indicator.clone().map(|config::Indicator { granted, denied, fault, active }| {
-            IndicatorSettings { granted, denied, fault, active }
+        indicator: door.indicator.clone().map(|config::Indicator { granted, denied, fault, left, right, active }| {
+            IndicatorSettings { granted, denied, fault, left, right, active }
         }),
         inputs: inputs(door),
     }

@@ -42,7 +42,7 @@ pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
 pub use chatter::{Change, Chatter, ChatterSummary};
-pub use cue::{CueReport, CueState};
+pub use cue::{CueReport, CueState, DoorCues, NoCues, missing_device};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage, Refusal};
 pub use holidays::{BadLine, HolidayError, Holidays};
 pub use person::{CLEARLY, Clear, Holder, Shown};

@@ -166,7 +166,7 @@ pub(super) mod tests {
 
     /// Lets everybody pass.
     pub(in crate::access) fn allow(_: &Shown) -> Judgement {
-        Judgement { gates: Vec::new(), refused: None, with: None }
+        Judgement::default()
     }
 
     /// A good view of person 1, near and far from anyone else, by camera `door` on track 1.

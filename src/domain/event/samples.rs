@@ -30,8 +30,8 @@ pub fn decision(verdict: Verdict, nearest: Option<Match>) -> Decision {
         nearest,
         frames: (3, 5),
         gates: vec![
-            Gate { name: "distance".into(), input: "0.62".into(), limit: "at most 0.90".into(), passed: true },
-            Gate { name: "margin".into(), input: "0.59".into(), limit: "at least 0.10".into(), passed: true },
+            Gate::new("distance", "0.62", "at most 0.90", true),
+            Gate::new("margin", "0.59", "at least 0.10", true),
         ],
     }
 }

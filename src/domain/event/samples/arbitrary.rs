@@ -69,8 +69,11 @@ pub fn arbitrary() -> impl Strategy<Value = Event> {
 fn access() -> impl Strategy<Value = AccessEvent> {
     let outcome = prop::sample::select(Reason::ALL.to_vec()).prop_map(Outcome::Denied);
     let outcome = prop_oneof![Just(Outcome::Granted), outcome];
-    let gate = (text(), text(), text(), any::<bool>());
-    let gate = gate.prop_map(|(name, input, limit, passed)| Gate { name: name.into(), input, limit, passed });
+    let gate = (text(), text(), text(), any::<[bool; 2]>());
+    let gate = gate.prop_map(|(name, input, limit, [passed, cannot_judge])| {
+        let (name, cannot_judge) = (name.into(), cannot_judge && !passed);
+        Gate { name, input, limit, passed, cannot_judge }
+    });
     let runner_up = (personal((any::<u32>(), prop::option::of(text()))), distance()).prop_map(|(person, distance)| {
         let named = |(id, name)| Named { id: PersonId(id), name, card: None };
         let person = match person {
