@@ -36,7 +36,7 @@ pub struct NoCues;
 
 impl DoorCues for NoCues {
     fn report(&mut self, cue: Cue, _: &Shown, _: &Sighting, _: Moment) -> CueReport {
-        CueReport::cannot_judge(cue, missing_device(cue), "a device for it")
+        CueReport::cannot_judge(cue, missing_device(cue), "shown")
     }
 }
 

@@ -6,6 +6,8 @@
 //! - [`Referee`]: weighs the evidence and decides
 //! - [`Shown`]: a person as a track shows them, for the rules about people
 //! - `gates`: documents each check of a decision
+//! - `enquiry`: what is asked of a person beyond the face, from the frame that would let them in; `assurance` weighs it, [`LivenessRules`] are its
+//!   settings, and [`DoorCues`] report what the referee does not see itself
 //! - [`Calibration`]: the distance limit for a gallery of some size
 //!
 //! About the person and the door:
@@ -18,6 +20,7 @@
 //!
 //! Everything here is pure: the time is an argument, and there are no images, devices, names of people, or clocks.
 
+mod assurance;
 mod authority;
 mod backoff;
 mod calendar;
@@ -25,9 +28,11 @@ mod calibration;
 mod chatter;
 mod cue;
 mod doorway;
+mod enquiry;
 mod evidence;
 mod gates;
 mod holidays;
+mod liveness;
 mod person;
 #[cfg(test)]
 mod properties;
@@ -45,6 +50,7 @@ pub use chatter::{Change, Chatter, ChatterSummary};
 pub use cue::{CueReport, CueState, DoorCues, NoCues, missing_device};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage, Refusal};
 pub use holidays::{BadLine, HolidayError, Holidays};
+pub use liveness::{Dice, LivenessRules};
 pub use person::{CLEARLY, Clear, Holder, Shown};
 pub use referee::Referee;
 pub use repeats::{Kind, RepeatSummary, Repeats};

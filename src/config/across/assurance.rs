@@ -83,21 +83,32 @@ impl Checks<'_> {
 
 /// What each door asks, of everybody or of the people of each permit.
 fn asked(config: &Config) -> Vec<Asking<'_>> {
+    let doors = config.doors.iter().enumerate();
+    doors.flat_map(|(index, door)| asked_at(config, index, door)).collect()
+}
+
+/// What a door asks: by itself, where there is no permit or one leaves it to the door, and by each permit that has its own.
+fn asked_at<'a>(config: &'a Config, index: usize, door: &'a Door) -> Vec<Asking<'a>> {
     let mut all = Vec::new();
-    for (index, door) in config.doors.iter().enumerate() {
-        let permits = config.permits.iter().enumerate();
-        let covering: Vec<_> =
-            permits.filter(|(_, permit)| permit.doors.is_empty() || permit.doors.contains(&door.name)).collect();
-        if config.permits.is_empty() || covering.iter().any(|(_, permit)| permit.assurance.is_none()) {
-            all.push(Asking { key: format!("door[{index}].assurance"), door, tiers: door.tiers() });
-        }
-        for (at, permit) in covering {
-            if let Some(tiers) = &permit.assurance {
-                all.push(Asking { key: format!("permit[{at}].assurance"), door, tiers: tiers.0.clone() });
-            }
+    let permits = config.permits.iter().enumerate();
+    let covering: Vec<_> =
+        permits.filter(|(_, permit)| permit.doors.is_empty() || permit.doors.contains(&door.name)).collect();
+    if config.permits.is_empty() || covering.iter().any(|(_, permit)| permit.assurance.is_none()) {
+        all.push(Asking { key: format!("door[{index}].assurance"), door, tiers: door.tiers() });
+    }
+    for (at, permit) in covering {
+        if let Some(tiers) = &permit.assurance {
+            all.push(Asking { key: format!("permit[{at}].assurance"), door, tiers: tiers.0.clone() });
         }
     }
     all
+}
+
+impl Config {
+    /// What a door asks beyond a face, of everybody or of the people of each permit; of each list, any suffices.
+    pub fn asked_at(&self, door: &Door) -> Vec<Vec<Assurance>> {
+        asked_at(self, 0, door).into_iter().map(|asking| asking.tiers).collect()
+    }
 }
 
 /// Why the first tier that cannot be met at a door cannot, with what to do.

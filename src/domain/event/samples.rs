@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::domain::{
-    Actor, Decision, Direction, Distance, Gate, Match, Mode, ModelId, Moment, PersonId, Reason, SystemAct, TimeQuality,
-    TrackId, Verdict,
+    Actor, Assurance, Decision, Direction, Distance, Gate, Match, Mode, ModelId, Moment, PersonId, Reason, SystemAct,
+    TimeQuality, TrackId, Verdict,
 };
 
 pub use arbitrary::arbitrary;
@@ -151,7 +151,7 @@ pub fn one_of_each() -> Vec<Event> {
     all
 }
 
-fn at_the_door() -> [DoorEvent; 19] {
+fn at_the_door() -> [DoorEvent; 20] {
     let door: Arc<str> = "front".into();
     let by = || Actor::from("anna");
     let reason = || "because".to_owned();
@@ -192,7 +192,8 @@ fn at_the_door() -> [DoorEvent; 19] {
             over: false,
         },
         DoorEvent::ContactsLost { door: door.clone(), reason: reason() },
-        DoorEvent::ContactsBack { door },
+        DoorEvent::ContactsBack { door: door.clone() },
+        DoorEvent::LowAssurance { door, assurance: vec![Assurance::Passive, Assurance::FacePin] },
     ]
 }
 

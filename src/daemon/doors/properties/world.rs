@@ -291,6 +291,8 @@ impl Scene {
                     level_unknown: false,
                     trouble: None,
                     inputs_trouble: None,
+                    prompt: Default::default(),
+                    sides: Default::default(),
                 }
             })
             .collect();

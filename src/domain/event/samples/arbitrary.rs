@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 
 use crate::domain::event::*;
-use crate::domain::{Actor, Direction, Distance, Gate, Mode, ModelId, PersonId, Reason, TimeQuality, TrackId};
+use crate::domain::{
+    Actor, Assurance, Direction, Distance, Gate, Mode, ModelId, PersonId, Reason, TimeQuality, TrackId,
+};
 
 fn text() -> impl Strategy<Value = String> {
     "\\PC{0,12}"
@@ -166,6 +168,8 @@ fn door() -> impl Strategy<Value = DoorEvent> {
         ),
         (name(), text()).prop_map(|(door, reason)| DoorEvent::ContactsLost { door, reason }),
         name().prop_map(|door| DoorEvent::ContactsBack { door }),
+        (name(), prop::sample::subsequence(Assurance::ALL.to_vec(), 1..4))
+            .prop_map(|(door, assurance)| DoorEvent::LowAssurance { door, assurance }),
     ];
     prop_oneof![operated, sensed]
 }
