@@ -7,6 +7,7 @@
 //! - [`Shown`]: a person as a track shows them, for the rules about people
 //! - `gates`: documents each check of a decision
 //! - [`Calibration`]: the distance limit for a gallery of some size
+//! - [`Challenge`]: whether the head turns as asked, which no photograph's does
 //!
 //! About the person and the door:
 //! - [`Schedule`], [`Holidays`]: weekly hours. [`Holder`]: what the rules know about a person
@@ -22,6 +23,7 @@ mod authority;
 mod backoff;
 mod calendar;
 mod calibration;
+mod challenge;
 mod chatter;
 mod cue;
 mod doorway;
@@ -41,6 +43,7 @@ pub use authority::{Authority, DoorRules, HouseRules, Judgement, PassRequest, Pe
 pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
+pub use challenge::{Attempts, Challenge, ChallengeLook, ChallengeSettings, Failure, Identity, Reference, Turn, View};
 pub use chatter::{Change, Chatter, ChatterSummary};
 pub use cue::{CueReport, CueState};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage, Refusal};
