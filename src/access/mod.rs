@@ -9,6 +9,7 @@
 //! - `enquiry`: what is asked of a person beyond the face, from the frame that would let them in; `assurance` weighs it, [`LivenessRules`] are its
 //!   settings, and [`DoorCues`] report what the referee does not see itself
 //! - [`Calibration`]: the distance limit for a gallery of some size
+//! - [`Challenge`]: whether the head turns as asked, which no photograph's does
 //!
 //! About the person and the door:
 //! - [`Schedule`], [`Holidays`]: weekly hours. [`Holder`]: what the rules know about a person
@@ -25,6 +26,7 @@ mod authority;
 mod backoff;
 mod calendar;
 mod calibration;
+mod challenge;
 mod chatter;
 mod cue;
 mod doorway;
@@ -46,6 +48,7 @@ pub use authority::{Authority, DoorRules, HouseRules, Judgement, PassRequest, Pe
 pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
+pub use challenge::{Attempts, Challenge, ChallengeLook, ChallengeSettings, Failure, Identity, Reference, Turn, View};
 pub use chatter::{Change, Chatter, ChatterSummary};
 pub use cue::{CueReport, CueState, DoorCues, NoCues, missing_device};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage, Refusal};
