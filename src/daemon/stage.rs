@@ -24,6 +24,8 @@ pub enum Role {
     Records,
     /// Marks outside the store what waits for a stalled disk.
     GapMarks,
+    /// Checks PINs.
+    Pins,
 }
 
 impl Role {
@@ -37,6 +39,7 @@ impl Role {
             Role::Contacts => "contacts",
             Role::Records => "records",
             Role::GapMarks => "gap marks",
+            Role::Pins => "pins",
         }
     }
 }

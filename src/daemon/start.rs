@@ -12,14 +12,15 @@ use super::contacts_stage::ContactsStage;
 use super::door_thread::{DoorMessage, DoorThread, PublishedDoors};
 use super::doors::door::{Door, UnlockHours};
 use super::doors::writer::JournalWriter;
-use super::doors::{Doors, DoorsSettings};
+use super::doors::{CheckPin, Doors, DoorsSettings};
 use super::open::{Base, Parts};
+use super::pin_stage::PinStage;
 use super::second_look::SecondLook;
 use super::stage::Role;
 use super::threads::{Stop, Threads};
 use super::vision_stage::VisionStage;
 use super::{broker, stall};
-use crate::access::{Authority, Doorway, HouseRules, Referee};
+use crate::access::{Authority, Doorway, HouseRules, Referee, SecondFactorSettings};
 use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
@@ -80,7 +81,14 @@ pub fn doors(
         }
     }
     setup::claims::write(config);
-    let doors = Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
+    let names = doors.iter().map(|door| door.name.clone()).collect();
+    let (pins, check_pin) = PinStage::new(parts.recognition.gallery.clone(), names, queue.clone());
+    threads.spawn(Role::Pins, "", move || {
+        pins.run();
+        Ok(())
+    })?;
+    let settings = doors_settings(config, base, parts, doors, rules, (writer, check_pin), threads)?;
+    let doors = Doors::new(settings, &parts.records.saved);
     let published = PublishedDoors::default();
     let name = |camera: &config::Camera| camera.name.as_str().into();
     let shared = |camera| SharedAttention::new(name(camera), setup::attention(config));
@@ -110,7 +118,7 @@ fn doors_settings(
     parts: &Parts,
     doors: Vec<Door>,
     rules: HouseRules,
-    writer: JournalWriter,
+    (writer, check_pin): (JournalWriter, CheckPin),
     threads: &mut Threads,
 ) -> Result<DoorsSettings> {
     let recorder = parts.records.recorder.clone();
@@ -122,6 +130,8 @@ fn doors_settings(
         people: Box::new(parts.recognition.gallery.clone()),
         writer: Box::new(writer),
         clock: base.clock.clone(),
+        second_factor: SecondFactorSettings::default(),
+        check_pin,
         open_unrecorded: config.journal.on_journal_failure == OnJournalFailure::Allow,
         exit_unrecorded: config.journal.exit_on_journal_failure == OnJournalFailure::Allow,
         short_of_room: Box::new(move || recorder.is_low_on_disk()),
