@@ -172,7 +172,8 @@ impl DoorEvent {
             | DoorEvent::AlarmEnded { .. }
             | DoorEvent::ContactChattered { .. }
             | DoorEvent::ContactsLost { .. }
-            | DoorEvent::ContactsBack { .. } => None,
+            | DoorEvent::ContactsBack { .. }
+            | DoorEvent::LowAssurance { .. } => None,
         }
     }
 
@@ -196,7 +197,8 @@ impl DoorEvent {
             | DoorEvent::AlarmRaised { .. }
             | DoorEvent::AlarmEnded { .. }
             | DoorEvent::ContactChattered { .. }
-            | DoorEvent::ContactsBack { .. } => None,
+            | DoorEvent::ContactsBack { .. }
+            | DoorEvent::LowAssurance { .. } => None,
         }
     }
 }

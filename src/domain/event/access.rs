@@ -326,7 +326,7 @@ impl PersonalData for Decided {
 }
 
 fn each_gate(gates: &mut [Gate], visit: &mut dyn FnMut(Part<'_>)) {
-    for Gate { name: _, input, limit, passed: _ } in gates {
+    for Gate { name: _, input, limit, passed: _, cannot_judge: _ } in gates {
         visit(Part::Words(input));
         visit(Part::Words(limit));
     }
