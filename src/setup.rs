@@ -4,6 +4,7 @@ pub mod claims;
 pub mod head;
 pub mod house;
 pub mod models;
+pub mod readers;
 pub mod retained_topics;
 mod self_check;
 
@@ -182,6 +183,7 @@ pub fn wiring_settings(door: &config::Door) -> WiringSettings {
             IndicatorSettings { granted, denied, fault, active }
         }),
         inputs: inputs(door),
+        readers: readers::settings(door),
     }
 }
 

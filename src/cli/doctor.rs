@@ -63,6 +63,7 @@ impl Doctor {
                 }
                 access::lines(&config, &mut findings)?;
                 zones(&config, &mut findings)?;
+                doors::entries(&config, &mut findings)?;
                 let daemon = Client::connect(&config.control.socket);
                 models(&config, &mut findings)?;
                 match daemon {

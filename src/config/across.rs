@@ -1,6 +1,9 @@
 //! What one key alone cannot show: names that must exist or be unique, lines that are used twice, limits that exclude each other, and settings
 //! that have no effect.
 
+mod readers;
+
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -49,6 +52,7 @@ pub fn check(config: &Config, origins: &Origins, problems: &mut Vec<Problem>) ->
     checks.access();
     checks.doors();
     checks.lines();
+    checks.readers();
     checks.cameras();
     checks.schedules();
     checks.permits();
@@ -182,7 +186,7 @@ impl Checks<'_> {
                 }
                 let Some(line) = line else {
                     if needed {
-                        self.missing(&section, key, right);
+                        self.missing(&section, &key, right);
                     }
                     continue;
                 };
@@ -259,6 +263,9 @@ impl Checks<'_> {
         }
         if mqtt.commands.enabled {
             self.commands(mqtt);
+        }
+        if mqtt.entries {
+            self.entries(mqtt);
         }
         if !mqtt.tls.enabled {
             return;
@@ -346,7 +353,7 @@ impl Checks<'_> {
 /// What one line of a door does.
 struct Task<'a> {
     table: &'static str,
-    key: &'static str,
+    key: Cow<'static, str>,
     line: Option<&'a LineId>,
     /// The door cannot work without this line.
     needed: bool,
@@ -355,13 +362,13 @@ struct Task<'a> {
 fn tasks(door: &Door) -> Vec<Task<'_>> {
     let mut tasks = vec![Task {
         table: "relay",
-        key: "line",
+        key: "line".into(),
         line: door.relay.as_ref().and_then(|relay| relay.line.as_ref()),
         needed: true,
     }];
     if let Some(lamps) = &door.indicator {
         for (key, line) in [("granted", &lamps.granted), ("denied", &lamps.denied), ("fault", &lamps.fault)] {
-            tasks.push(Task { table: "indicator", key, line: line.as_ref(), needed: false });
+            tasks.push(Task { table: "indicator", key: key.into(), line: line.as_ref(), needed: false });
         }
     }
     let contacts = [
@@ -371,9 +378,10 @@ fn tasks(door: &Door) -> Vec<Task<'_>> {
     ];
     for (table, line) in contacts {
         if let Some(line) = line {
-            tasks.push(Task { table, key: "line", line: line.as_ref(), needed: true });
+            tasks.push(Task { table, key: "line".into(), line: line.as_ref(), needed: true });
         }
     }
+    tasks.extend(readers::tasks(door));
     tasks
 }
 

@@ -11,7 +11,7 @@ use super::doors::{Doors, OperatorOrder, RequestError};
 use super::stage::Stage;
 use crate::clock::Clock;
 use crate::domain::{
-    Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Event, Moment, PersonId, Sighting, TimeQuality,
+    Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Entry, Event, Moment, PersonId, Sighting, TimeQuality,
 };
 use crate::door::{DoorError, InputChange};
 
@@ -31,6 +31,11 @@ pub enum DoorMessage {
         /// When they were read.
         at: Moment,
         changes: Result<Vec<InputChange>, DoorError>,
+    },
+    /// Somebody entered a PIN or presented a tag at a door.
+    Entered {
+        door: DoorIndex,
+        entry: Entry,
     },
     /// An operator's request. The answer is sent once the request is on disk and done.
     Request {
@@ -181,6 +186,10 @@ impl DoorThread {
             }
             DoorMessage::Contacts { door, changes: Err(error), .. } => {
                 self.doors.contacts(door, Some(error.to_string()))
+            }
+            DoorMessage::Entered { door, entry } => {
+                Stage::count(&self.stage.handled);
+                self.doors.entered(door, entry);
             }
             DoorMessage::Request { request, by, not_after, answer } => {
                 let done = self.follow(request, &by, not_after);

@@ -1,4 +1,4 @@
-//! Starts the threads: of each door its relay and its inputs, one for the rules of all doors, and of each camera its frames and its vision.
+//! Starts the threads: of each door its relay, its inputs and its readers, one for the rules of all doors, and of each camera its frames and its vision.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -14,6 +14,7 @@ use super::doors::door::{Door, UnlockHours};
 use super::doors::writer::JournalWriter;
 use super::doors::{Doors, DoorsSettings};
 use super::open::{Base, Parts};
+use super::readers_stage::ReaderStage;
 use super::second_look::SecondLook;
 use super::stage::Role;
 use super::threads::{Stop, Threads};
@@ -24,7 +25,7 @@ use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
 use crate::domain::{CameraIndex, DoorIndex, Frame, Image};
-use crate::door::{Contacts, Panel, Relay, RelayLoop, relay_thread};
+use crate::door::{Contacts, EntryReader, Panel, Relay, RelayLoop, relay_thread};
 use crate::setup;
 use crate::vision::Vision;
 use crate::vision::runtime::Runtime;
@@ -64,6 +65,22 @@ pub fn doors(
             relay.run(|| beat.beat(clock.now()));
             Ok(())
         })?;
+        for reader in opened.readers {
+            let name = format!("{} {}", settings.name, reader.kind());
+            tracing::info!(door = settings.name, reader = reader.describe(), "PINs and tags are read");
+            let reading = ReaderStage {
+                door: DoorIndex(index),
+                reader,
+                door_queue: queue.clone(),
+                clock: base.clock.clone(),
+                stage: threads.stage(Role::Reader, &name),
+                stop: stop.clone(),
+            };
+            threads.spawn(Role::Reader, &name, move || {
+                reading.run();
+                Ok(())
+            })?;
+        }
         if let Some(contacts) = opened.contacts {
             let inputs = ContactsStage {
                 door: DoorIndex(index),
@@ -137,6 +154,7 @@ struct OpenDoor {
     relay: RelayLoop,
     /// Its inputs, if it has any.
     contacts: Option<Box<dyn Contacts>>,
+    readers: Vec<Box<dyn EntryReader>>,
 }
 
 /// Claims the lines of a `[[door]]` and takes over what it kept over the restart.
@@ -171,7 +189,7 @@ fn open_door(
         trouble: None,
         inputs_trouble: None,
     };
-    Ok(OpenDoor { door, relay, contacts: wiring.contacts })
+    Ok(OpenDoor { door, relay, contacts: wiring.contacts, readers: wiring.readers })
 }
 
 /// The second look of a camera, for a switch of models.

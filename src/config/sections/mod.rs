@@ -7,6 +7,7 @@ mod access;
 mod device;
 mod door;
 mod mqtt;
+mod readers;
 mod vision;
 
 pub use access::{Access, Permit, Schedule};
@@ -15,6 +16,7 @@ pub use device::{
 };
 pub use door::{Door, DoorDriver, ExitButton, Indicator, Lock, Relay, Sensor, SimulatedDoor, Tamper};
 pub use mqtt::{HomeAssistant, Mqtt, MqttCommands, MqttSnapshots, MqttTls, SnapshotShows};
+pub use readers::{Evdev, Keypad, Wiegand};
 pub use vision::{Camera, CameraKind, Detector, Enroll, Models, PerModel, Runtime, Side};
 
 pub use device::{CONTROL_SOCKET, STORE_KEY};

@@ -26,8 +26,8 @@ use std::time::Duration;
 use crate::access::{Authority, Change, Cut, NearEnough, Now, PassRequest, Passage, Shown};
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
-    AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId,
-    Reason, Sighting, TrackId, Verdict, Wanted,
+    AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Entry, Event, GallerySize, Moment, Named,
+    PersonId, Reason, Sighting, TrackId, Verdict, Wanted,
 };
 use crate::door::Input;
 
@@ -249,6 +249,12 @@ impl Doors {
         };
         this.inputs_trouble = trouble;
         self.note(&event, &[]).ok();
+    }
+
+    /// Somebody has entered a PIN or presented a tag at `door`.
+    pub fn entered(&mut self, door: DoorIndex, entry: Entry) {
+        let Some(this) = self.doors.get_mut(door) else { return };
+        tracing::debug!(door = %this.name, kind = ?std::mem::discriminant(&entry), "something was entered");
     }
 
     /// Does what is due: releases relays, raises alarms of doors that stay open, begins and ends hours, notices a clock that was set.
