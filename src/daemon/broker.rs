@@ -17,7 +17,7 @@ use super::stage::{Role, Stage};
 use crate::api::ApiError;
 use crate::board::soc_temperature_c;
 use crate::config::Config;
-use crate::domain::{DaemonEvent, DoorEvent, DoorIndex, Event, Mode, Moment, Recorded};
+use crate::domain::{AccessEvent, DaemonEvent, DoorEvent, DoorIndex, Event, Mode, Moment, Recorded};
 use crate::gallery::Gallery;
 use crate::hub::{
     self, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubEntry, LockState, MessageRefusal, RefusedCommand,
@@ -230,6 +230,8 @@ pub struct JournalOutbox {
     pub outbox: Arc<Outbox>,
     /// For reading.
     pub journal: Journal,
+    /// Opens the notes on PINs.
+    pub gallery: Arc<Gallery>,
 }
 
 impl hub::Outbox for JournalOutbox {
@@ -255,6 +257,15 @@ impl hub::Outbox for JournalOutbox {
                 return Ok(entries);
             }
             after = last;
+        }
+    }
+
+    fn is_duress(&self, entry: &Recorded) -> bool {
+        match entry.content.event() {
+            Some(Event::Access(AccessEvent::PinEntered { door, note: Some(note), .. })) => {
+                self.gallery.read_pin_note(door, note) == Some(true)
+            }
+            _ => false,
         }
     }
 

@@ -23,6 +23,7 @@ mod leading;
 mod learning;
 mod metrics;
 mod open;
+mod pin_stage;
 mod readers_stage;
 mod recent_frames;
 mod record_counter;

@@ -274,7 +274,7 @@ struct Connected {
 fn hub(
     config: &Config,
     store: &Store,
-    gallery: &Gallery,
+    gallery: &Arc<Gallery>,
     saved: &SavedState,
     journal: &Journal,
     base: &Base,
@@ -288,7 +288,11 @@ fn hub(
     let (entry_queue, entries) = takes_entries.then(|| mpsc::channel(ENTRIES)).unzip();
     let deps = HubDeps {
         layout: broker::layout(config, gallery, saved),
-        outbox: Arc::new(JournalOutbox { outbox: outbox.clone(), journal: Journal::open(store)? }),
+        outbox: Arc::new(JournalOutbox {
+            outbox: outbox.clone(),
+            journal: Journal::open(store)?,
+            gallery: gallery.clone(),
+        }),
         earlier,
         clock: base.clock.clone(),
         retained_topics: Arc::new(setup::retained_topics::StoredTopics::open(store)?),

@@ -26,6 +26,8 @@ pub enum Role {
     Records,
     /// Marks outside the store what waits for a stalled disk.
     GapMarks,
+    /// Checks PINs.
+    Pins,
 }
 
 impl Role {
@@ -40,6 +42,7 @@ impl Role {
             Role::Reader => "reader",
             Role::Records => "records",
             Role::GapMarks => "gap marks",
+            Role::Pins => "pins",
         }
     }
 }

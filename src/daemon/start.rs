@@ -12,15 +12,16 @@ use super::contacts_stage::ContactsStage;
 use super::door_thread::{DoorMessage, DoorThread, PublishedDoors};
 use super::doors::door::{Door, UnlockHours};
 use super::doors::writer::JournalWriter;
-use super::doors::{Doors, DoorsSettings};
+use super::doors::{CheckPin, Doors, DoorsSettings};
 use super::open::{Base, Parts};
+use super::pin_stage::PinStage;
 use super::readers_stage::ReaderStage;
 use super::second_look::SecondLook;
 use super::stage::Role;
 use super::threads::{Stop, Threads};
 use super::vision_stage::VisionStage;
 use super::{broker, stall};
-use crate::access::{Authority, Doorway, HouseRules, Referee};
+use crate::access::{Authority, Doorway, HouseRules, Referee, SecondFactorSettings};
 use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
@@ -65,22 +66,8 @@ pub fn doors(
             relay.run(|| beat.beat(clock.now()));
             Ok(())
         })?;
-        for reader in opened.readers {
-            let name = format!("{} {}", settings.name, reader.kind());
-            tracing::info!(door = settings.name, reader = reader.describe(), "PINs and tags are read");
-            let reading = ReaderStage {
-                door: DoorIndex(index),
-                reader,
-                door_queue: queue.clone(),
-                clock: base.clock.clone(),
-                stage: threads.stage(Role::Reader, &name),
-                stop: stop.clone(),
-            };
-            threads.spawn(Role::Reader, &name, move || {
-                reading.run();
-                Ok(())
-            })?;
-        }
+        let place = (DoorIndex(index), settings.name.as_str());
+        readers(opened.readers, place, base, &queue, threads, stop)?;
         if let Some(contacts) = opened.contacts {
             let inputs = ContactsStage {
                 door: DoorIndex(index),
@@ -97,7 +84,14 @@ pub fn doors(
         }
     }
     setup::claims::write(config);
-    let doors = Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
+    let names = doors.iter().map(|door| door.name.clone()).collect();
+    let (pins, check_pin) = PinStage::new(parts.recognition.gallery.clone(), names, queue.clone());
+    threads.spawn(Role::Pins, "", move || {
+        pins.run();
+        Ok(())
+    })?;
+    let settings = doors_settings(config, base, parts, doors, rules, (writer, check_pin), threads)?;
+    let doors = Doors::new(settings, &parts.records.saved);
     let published = PublishedDoors::default();
     let name = |camera: &config::Camera| camera.name.as_str().into();
     let shared = |camera| SharedAttention::new(name(camera), setup::attention(config));
@@ -121,13 +115,41 @@ pub fn doors(
     Ok(RunningDoors { queue, published, attention })
 }
 
+/// Starts a thread for each keypad and reader of a door, which is given by its index and its name.
+fn readers(
+    readers: Vec<Box<dyn EntryReader>>,
+    (door, door_name): (DoorIndex, &str),
+    base: &Base,
+    queue: &SyncSender<DoorMessage>,
+    threads: &mut Threads,
+    stop: &Stop,
+) -> Result<()> {
+    for reader in readers {
+        let name = format!("{door_name} {}", reader.kind());
+        tracing::info!(door = door_name, reader = reader.describe(), "PINs and tags are read");
+        let reading = ReaderStage {
+            door,
+            reader,
+            door_queue: queue.clone(),
+            clock: base.clock.clone(),
+            stage: threads.stage(Role::Reader, &name),
+            stop: stop.clone(),
+        };
+        threads.spawn(Role::Reader, &name, move || {
+            reading.run();
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 fn doors_settings(
     config: &Config,
     base: &Base,
     parts: &Parts,
     doors: Vec<Door>,
     rules: HouseRules,
-    writer: JournalWriter,
+    (writer, check_pin): (JournalWriter, CheckPin),
     threads: &mut Threads,
 ) -> Result<DoorsSettings> {
     let recorder = parts.records.recorder.clone();
@@ -139,6 +161,8 @@ fn doors_settings(
         people: Box::new(parts.recognition.gallery.clone()),
         writer: Box::new(writer),
         clock: base.clock.clone(),
+        second_factor: SecondFactorSettings::default(),
+        check_pin,
         open_unrecorded: config.journal.on_journal_failure == OnJournalFailure::Allow,
         exit_unrecorded: config.journal.exit_on_journal_failure == OnJournalFailure::Allow,
         short_of_room: Box::new(move || recorder.is_low_on_disk()),

@@ -114,6 +114,11 @@ impl Task {
         }
     }
 
+    /// Whether an event says that somebody is under duress.
+    pub fn is_duress(&self, entry: &Recorded) -> bool {
+        self.outbox.is_duress(entry)
+    }
+
     /// Removes events from the outbox, in ascending order, because the broker has acknowledged them.
     pub fn acknowledge(&mut self, seqs: &[u64]) {
         if let Err(error) = self.outbox.acknowledge(seqs) {
@@ -130,6 +135,10 @@ impl Task {
     /// The broker does not accept a message, or does not let this device read a topic.
     pub fn refused(&mut self, topic: &str, bytes: usize, reason: &str) {
         self.shared.counts.refused.increment();
+        if topic == self.topics.duress() {
+            // Its name in the log, the status or a record would tell that there was an alarm.
+            return;
+        }
         let Some(refusal) = self.shared.refusals().add(topic, bytes, reason) else { return };
         tracing::warn!(topic, bytes, reason, "the broker refuses a message; others of this topic are only counted");
         // A refused record about a refusal would be the next refusal.

@@ -62,6 +62,11 @@ impl Topics {
         format!("{}/door/{door}/snapshot/about", self.base)
     }
 
+    /// Silent alarms. Not below a door's topic, which tablets on walls show.
+    pub fn duress(&self) -> String {
+        format!("{}/duress", self.base)
+    }
+
     /// People, as tags that Home Assistant scans.
     pub fn tag(&self) -> String {
         format!("{}/tag", self.base)
@@ -80,6 +85,21 @@ pub fn event(entry: &Recorded, replayed: bool) -> Vec<u8> {
         "content": content.to_json(),
         "previous": previous,
         "hash": hash,
+    });
+    payload.to_string().into_bytes()
+}
+
+/// `{"seq": …, "id": …, "time": …, "replayed": …, "door": …, "person": {…}}`
+pub fn duress(entry: &Recorded, replayed: bool) -> Vec<u8> {
+    let Recorded { seq, id, time, content, .. } = entry;
+    let content = content.to_json();
+    let payload = json!({
+        "seq": seq,
+        "id": id,
+        "time": time,
+        "replayed": replayed,
+        "door": content.get("door"),
+        "person": content.get("person"),
     });
     payload.to_string().into_bytes()
 }
@@ -125,6 +145,7 @@ mod tests {
         assert_eq!(topics.state("door/back"), "usher/front-door/door/back");
         assert_eq!(topics.door_event("back"), "usher/front-door/door/back/event");
         assert_eq!(topics.commands(), "usher/front-door/command");
+        assert_eq!(topics.duress(), "usher/front-door/duress");
         assert_eq!(topics.snapshot("back"), "usher/front-door/door/back/snapshot");
         assert_eq!(topics.snapshot_about("back"), "usher/front-door/door/back/snapshot/about");
     }

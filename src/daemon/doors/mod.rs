@@ -8,7 +8,9 @@
     reason = "the doors' thread checks an index when it comes in, and the doors stay as many as they are"
 )]
 
+mod admit;
 pub mod door;
+mod factors;
 mod floods;
 mod log;
 mod moves;
@@ -23,16 +25,18 @@ pub mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{Authority, Change, Cut, NearEnough, Now, PassRequest, Passage, Shown};
+use crate::access::{Authority, Change, Cut, NearEnough, Now, PassRequest, Passage, SecondFactorSettings, Shown};
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
-    AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Entry, Event, GallerySize, Moment, Named,
-    PersonId, Reason, Sighting, TrackId, Verdict, Wanted,
+    AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId,
+    Reason, Sighting, TrackId, Verdict, Wanted,
 };
 use crate::door::Input;
 
 use crate::office::saved::{SavedEntry, SavedState};
 use door::{Door, DoorList, DoorView, PassingPerson};
+use factors::Factors;
+pub use factors::{CheckPin, CheckedPin};
 use floods::Floods;
 use log::log_decision;
 pub use orders::{OperatorOrder, RequestError};
@@ -61,6 +65,7 @@ pub struct Doors {
     journal_trouble: Option<Unwritten>,
     clock_looked_at: Option<Now>,
     floods: Floods,
+    factors: Factors,
     timekeeper: Timekeeper,
 }
 
@@ -72,6 +77,9 @@ pub struct DoorsSettings {
     pub people: Box<dyn People>,
     pub writer: Box<dyn EventWriter>,
     pub clock: Arc<dyn Clock>,
+    pub second_factor: SecondFactorSettings,
+    /// Takes the PINs that are to be checked.
+    pub check_pin: CheckPin,
     pub open_unrecorded: bool,
     pub exit_unrecorded: bool,
     /// Whether the remaining space on the disk is reserved for grants and alarms.
@@ -92,6 +100,8 @@ impl Doors {
             people,
             writer,
             clock,
+            second_factor,
+            check_pin,
             open_unrecorded,
             exit_unrecorded,
             short_of_room,
@@ -108,6 +118,7 @@ impl Doors {
         let cut = near_enough.cut(counted);
         let mut doors = Doors {
             floods: Floods::new(doors.len(), short_of_room),
+            factors: Factors::new(second_factor, doors.len(), check_pin),
             doors: doors.into(),
             authority,
             near_enough,
@@ -251,12 +262,6 @@ impl Doors {
         self.note(&event, &[]).ok();
     }
 
-    /// Somebody has entered a PIN or presented a tag at `door`.
-    pub fn entered(&mut self, door: DoorIndex, entry: Entry) {
-        let Some(this) = self.doors.get_mut(door) else { return };
-        tracing::debug!(door = %this.name, kind = ?std::mem::discriminant(&entry), "something was entered");
-    }
-
     /// Does what is due: releases relays, raises alarms of doors that stay open, begins and ends hours, notices a clock that was set.
     pub fn tick(&mut self) {
         let now = self.now();
@@ -275,6 +280,7 @@ impl Doors {
             self.journal_trouble = None;
         }
         self.write_summaries(false);
+        self.factors.tick(now.moment);
         for this in self.doors.iter_mut() {
             this.show();
         }
@@ -343,6 +349,7 @@ impl Doors {
                     return;
                 }
                 self.authority.granted(door, &holder, now);
+                self.factors.used(door, person);
                 for person in std::iter::once(person).chain(with) {
                     self.doors[door].referee.start_cooldown(person, now.moment);
                     let who = PassingPerson { person: self.named(person), direction };
