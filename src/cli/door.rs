@@ -212,7 +212,7 @@ fn safe(config: Result<Config>, door: Option<String>) -> Result<()> {
     for wiring in wirings.into_iter().filter(|wiring| door.as_ref().is_none_or(|name| wiring.door == *name)) {
         // Only the relay's line: a lamp or an input that cannot be claimed must not keep the relay from its safe level. Claiming the
         // line sets that level already; setting it again does no harm.
-        let wiring = WiringSettings { indicator: None, inputs: Vec::new(), ..wiring };
+        let wiring = WiringSettings { indicator: None, inputs: Vec::new(), readers: Vec::new(), ..wiring };
         let done = door::open(&wiring, clock.clone()).and_then(|mut open| open.relay.safe());
         if let Err(error) = done {
             failures.push(format!("{}: {error}", wiring.door));

@@ -1,4 +1,4 @@
-//! Starts the threads: of each door its relay and its inputs, one for the rules of all doors, and of each camera its frames and its vision.
+//! Starts the threads: of each door its relay, its inputs and its readers, one for the rules of all doors, and of each camera its frames and its vision.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -15,6 +15,7 @@ use super::doors::writer::JournalWriter;
 use super::doors::{CheckPin, Doors, DoorsSettings};
 use super::open::{Base, Parts};
 use super::pin_stage::PinStage;
+use super::readers_stage::ReaderStage;
 use super::second_look::SecondLook;
 use super::stage::Role;
 use super::threads::{Stop, Threads};
@@ -25,7 +26,7 @@ use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
 use crate::domain::{CameraIndex, DoorEvent, DoorIndex, Event, Frame, Image};
-use crate::door::{Contacts, Panel, Relay, RelayLoop, relay_thread};
+use crate::door::{Contacts, EntryReader, Panel, Relay, RelayLoop, relay_thread};
 use crate::setup;
 use crate::vision::Vision;
 use crate::vision::runtime::Runtime;
@@ -65,6 +66,8 @@ pub fn doors(
             relay.run(|| beat.beat(clock.now()));
             Ok(())
         })?;
+        let place = (DoorIndex(index), settings.name.as_str());
+        readers(opened.readers, place, base, &queue, threads, stop)?;
         if let Some(contacts) = opened.contacts {
             let inputs = ContactsStage {
                 door: DoorIndex(index),
@@ -117,6 +120,34 @@ pub fn doors(
     Ok(RunningDoors { queue, published, attention })
 }
 
+/// Starts a thread for each keypad and reader of a door, which is given by its index and its name.
+fn readers(
+    readers: Vec<Box<dyn EntryReader>>,
+    (door, door_name): (DoorIndex, &str),
+    base: &Base,
+    queue: &SyncSender<DoorMessage>,
+    threads: &mut Threads,
+    stop: &Stop,
+) -> Result<()> {
+    for reader in readers {
+        let name = format!("{door_name} {}", reader.kind());
+        tracing::info!(door = door_name, reader = reader.describe(), "PINs and tags are read");
+        let reading = ReaderStage {
+            door,
+            reader,
+            door_queue: queue.clone(),
+            clock: base.clock.clone(),
+            stage: threads.stage(Role::Reader, &name),
+            stop: stop.clone(),
+        };
+        threads.spawn(Role::Reader, &name, move || {
+            reading.run();
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 fn doors_settings(
     config: &Config,
     base: &Base,
@@ -152,6 +183,7 @@ struct OpenDoor {
     relay: RelayLoop,
     /// Its inputs, if it has any.
     contacts: Option<Box<dyn Contacts>>,
+    readers: Vec<Box<dyn EntryReader>>,
 }
 
 /// Claims the lines of a `[[door]]` and takes over what it kept over the restart.
@@ -192,7 +224,7 @@ fn open_door(
         prompt: Default::default(),
         sides: Default::default(),
     };
-    Ok(OpenDoor { door, relay, contacts: wiring.contacts })
+    Ok(OpenDoor { door, relay, contacts: wiring.contacts, readers: wiring.readers })
 }
 
 /// The second look of a camera, for a switch of models.

