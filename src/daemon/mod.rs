@@ -22,6 +22,7 @@ mod housekeeping;
 mod leading;
 mod learning;
 mod metrics;
+mod metrics_address;
 mod open;
 mod pin_stage;
 mod readers_stage;

@@ -22,6 +22,7 @@ pub mod distribution;
 pub mod drawing;
 pub mod faces;
 pub mod lengths;
+pub mod lettering;
 pub mod open_set;
 pub mod pairs;
 pub mod placing;
