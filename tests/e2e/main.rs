@@ -33,6 +33,7 @@ mod head;
 mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
+mod liveness_evaluate;
 mod measuring;
 mod metrics;
 mod old_version;
