@@ -33,7 +33,7 @@ pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use sections::*;
 pub use text::read_span as duration;
-pub use values::{DayStart, DistanceLimit, Hours, Keep, MaxSize, Window};
+pub use values::{Asked, DayStart, DistanceLimit, Hours, Keep, MaxSize, Tiers, Window};
 
 use check::Check;
 use file::Layer;
@@ -44,7 +44,7 @@ use rule::Rule;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-order" = [
-    "device", "time", "store", "journal", "attendance", "models", "runtime", "detector", "access", "enroll", "gallery", "door", "camera",
+    "device", "time", "store", "journal", "attendance", "models", "runtime", "detector", "access", "liveness", "enroll", "gallery", "door", "camera",
     "schedule", "permit", "mqtt", "metrics", "control", "log",
 ]))]
 pub struct Config {
@@ -57,6 +57,7 @@ pub struct Config {
     pub runtime: Runtime,
     pub detector: Detector,
     pub access: Access,
+    pub liveness: Liveness,
     pub enroll: Enroll,
     pub gallery: Gallery,
     /// `[[door]]`, in the order of the file; at least one.

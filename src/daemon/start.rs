@@ -23,7 +23,7 @@ use crate::access::{Authority, Doorway, HouseRules, Referee};
 use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
-use crate::domain::{CameraIndex, DoorIndex, Frame, Image};
+use crate::domain::{CameraIndex, DoorEvent, DoorIndex, Event, Frame, Image};
 use crate::door::{Contacts, Panel, Relay, RelayLoop, relay_thread};
 use crate::setup;
 use crate::vision::Vision;
@@ -80,7 +80,13 @@ pub fn doors(
         }
     }
     setup::claims::write(config);
-    let doors = Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
+    let mut doors =
+        Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
+    for (door, assurance) in setup::liveness::low_assurance(config) {
+        let tiers = assurance.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        tracing::warn!(%door, tiers, "this door moves a real lock and does not stop photographs");
+        doors.note_event(&Event::Door(DoorEvent::LowAssurance { door, assurance }));
+    }
     let published = PublishedDoors::default();
     let name = |camera: &config::Camera| camera.name.as_str().into();
     let shared = |camera| SharedAttention::new(name(camera), setup::attention(config));
@@ -160,7 +166,11 @@ fn open_door(
     let door = Door {
         name: settings.name.as_str().into(),
         // Nothing is near enough until the cut is applied.
-        referee: Referee::new(recognition.face_rules.clone()),
+        referee: Referee::with_liveness(
+            recognition.face_rules.clone(),
+            setup::liveness::rules(config, settings),
+            setup::liveness::dice(),
+        ),
         doorway: Doorway::new(setup::house::doorway(settings, has_sensor), mode.unwrap_or_default()),
         relay: handle,
         interlock: settings.interlock.as_deref().map(Arc::from),
@@ -170,6 +180,8 @@ fn open_door(
         level_unknown: false,
         trouble: None,
         inputs_trouble: None,
+        prompt: Default::default(),
+        sides: Default::default(),
     };
     Ok(OpenDoor { door, relay, contacts: wiring.contacts })
 }

@@ -8,6 +8,7 @@
     reason = "the doors' thread checks an index when it comes in, and the doors stay as many as they are"
 )]
 
+mod cues;
 pub mod door;
 mod floods;
 mod log;
@@ -23,7 +24,7 @@ pub mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{Authority, Change, Cut, NearEnough, Now, PassRequest, Passage, Shown};
+use crate::access::{Authority, Change, Cut, Judgement, NearEnough, Now, PassRequest, Passage, Shown};
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
     AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId,
@@ -32,6 +33,7 @@ use crate::domain::{
 use crate::door::Input;
 
 use crate::office::saved::{SavedEntry, SavedState};
+use cues::Devices;
 use door::{Door, DoorList, DoorView, PassingPerson};
 use floods::Floods;
 use log::log_decision;
@@ -149,7 +151,12 @@ impl Doors {
     pub fn views(&self) -> Vec<DoorView> {
         let with_trouble = |(at, this): (DoorIndex, &Door)| {
             let view = this.view();
-            DoorView { trouble: view.trouble.or_else(|| self.floods.trouble(at)), ..view }
+            let assurance = self.authority.rules().doors.get(at.0).map(|rules| rules.assurance.clone());
+            DoorView {
+                trouble: view.trouble.or_else(|| self.floods.trouble(at)),
+                assurance: assurance.unwrap_or_default(),
+                ..view
+            }
         };
         self.doors.indices().zip(self.doors.iter()).map(with_trouble).collect()
     }
@@ -189,7 +196,7 @@ impl Doors {
         let mut authorise = |shown: &Shown| {
             let Some((holder, _)) = people.holder(shown.person) else {
                 // Removed since the search.
-                return crate::access::Judgement { gates: Vec::new(), refused: Some(Reason::Unknown), with: None };
+                return Judgement { refused: Some(Reason::Unknown), ..Judgement::default() };
             };
             let other_open = other_open.as_deref();
             let first = authority.waits(door).and_then(|first| people.holder(first)).map(|(holder, _)| holder);
@@ -207,8 +214,20 @@ impl Doors {
             with = judgement.with;
             judgement
         };
-        if let Some(decision) = this.referee.consider(sighting, now.moment, &mut authorise) {
+        if !this.sides.contains_key(&sighting.camera) {
+            this.sides.insert(sighting.camera.clone(), direction);
+        }
+        let decision = this.referee.consider_asking(sighting, now.moment, &mut authorise, &mut Devices);
+        if let Some(decision) = decision {
             self.decided(door, direction, decision, with);
+        }
+    }
+
+    /// Refuses people who did not do in time what they were asked, or who are gone.
+    fn refuse_the_late(&mut self, door: DoorIndex, now: Moment) {
+        for decision in self.doors[door].referee.tick(now, &mut Devices) {
+            let direction = self.doors[door].sides.get(&decision.camera).copied().flatten();
+            self.decided(door, direction, decision, None);
         }
     }
 
@@ -258,6 +277,7 @@ impl Doors {
             self.release(door);
             let acts = self.doors[door].doorway.tick(now.moment);
             self.carry_out(door, acts, None).ok();
+            self.refuse_the_late(door, now.moment);
         }
         let looked = self.clock_looked_at.map(|before| now.moment.since(before.moment));
         if looked.is_none_or(|ago| ago >= LOOK_AT_CLOCK) {
@@ -270,7 +290,7 @@ impl Doors {
         }
         self.write_summaries(false);
         for this in self.doors.iter_mut() {
-            this.show();
+            this.show(now.moment);
         }
     }
 
