@@ -34,7 +34,8 @@ fn film() -> Vec<ChallengeLook> {
         ChallengeLook {
             frame,
             captured_at: Moment(Duration::from_micros(frame * 1_000_000 / FPS)),
-            landmarks: face.map(|[x, y, z]| Point { x: 320.0 + 60.0 * (x * yaw.cos() + z * yaw.sin()), y: 200.0 + 60.0 * y }),
+            landmarks: face
+                .map(|[x, y, z]| Point { x: 320.0 + 60.0 * (x * yaw.cos() + z * yaw.sin()), y: 200.0 + 60.0 * y }),
             identity: Identity::Same,
             sure: yaw.abs() < 0.5,
         }

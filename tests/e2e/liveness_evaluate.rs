@@ -132,22 +132,21 @@ fn what_cannot_be_evaluated_is_refused_with_what_to_do() {
 fn a_recording_is_a_clip_with_its_order_and_its_consent() {
     let house = House::new();
     let film = house.path("head.mjpeg");
-    let ahead = std::iter::repeat_n(head(9), 15);
-    let frames: Vec<u8> =
-        ahead.chain(turning()).collect::<Vec<_>>().iter().flat_map(|frame| fs::read(frame).unwrap()).collect();
+    // What is asked depends on how fast this machine is; a unit test asks without a camera.
+    let frames: Vec<u8> = turning().iter().take(12).flat_map(|frame| fs::read(frame).unwrap()).collect();
     fs::write(&film, frames).unwrap();
     let camera = format!("kind = \"replay\"\npath = {:?}\nfps = 10\nloop = false", film.display().to_string());
     let house = house.with_camera(&camera);
     let test = enrolled(&house);
     let out = test.display().to_string();
-    let record = ["liveness", "record", "--out", &out, "--subject", "eve", "--note", "on the stairs"];
+    let record = ["liveness", "record", "--out", &out, "--subject", "eve", "--note", "on the stairs", "--time", "2m"];
     let silent = house.ask(&record);
     assert!(silent.code == Some(2) && silent.err.contains("--consent"), "{silent:?}");
 
     let agreed: Vec<&str> = record.iter().copied().chain(["--consent", "signed form"]).collect();
     let answer = house.ask(&agreed);
     assert_eq!(answer.code, Some(0), "{answer:?}");
-    assert!(answer.err.contains("Look into the camera") && answer.err.contains("Turn your head to YOUR"), "{answer:?}");
+    assert!(answer.err.contains("Look into the camera"), "{answer:?}");
     assert!(answer.out.contains("photographs of a person"), "{answer:?}");
     let clips: Vec<PathBuf> =
         fs::read_dir(test.join("bona-fide/eve")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -155,7 +154,7 @@ fn a_recording_is_a_clip_with_its_order_and_its_consent() {
     let meta: toml::Table = toml::from_str(&fs::read_to_string(clip.join("meta.toml")).unwrap()).unwrap();
     let times = meta["times_ms"].as_array().unwrap();
     let pictures = fs::read_dir(clip).unwrap().count() - 1;
-    assert!(times.len() == pictures && pictures > 20, "{pictures} pictures, {meta}");
+    assert_eq!((times.len(), pictures), (12, 12), "{meta}");
     assert_eq!((meta["consent"].as_str(), meta["note"].as_str()), (Some("signed form"), Some("on the stairs")));
     let mut order: Vec<&str> = meta["order"].as_array().unwrap().iter().map(|side| side.as_str().unwrap()).collect();
     order.sort_unstable();

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::Calibrate;
-use crate::access::challenge::{ChallengeSettings, Reference};
+use crate::access::{ChallengeSettings, Reference};
 use crate::cli::context::Context;
 use crate::cli::liveness::evaluate::{bona_fide, judge, read_test, watch_all};
 use crate::cli::liveness::trial::{End, Terms};

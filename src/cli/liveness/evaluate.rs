@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::domain::{Assurance, Moment, PersonId, Side};
 use crate::lab::clips::{self, BONA_FIDE, Clip, ENROLLED, LivenessTest};
 use crate::lab::dataset::LeftOut;
-use crate::lab::presentations::{Presentation, Response, figures};
+use crate::lab::presentations::{Presentation, figures};
 use crate::lab::walk::{default_threads, walk};
 use crate::setup;
 use crate::vision::manifest::Manifest;
@@ -243,11 +243,27 @@ impl Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::liveness::trial::tests::{LEFT_RIGHT, RIGHT_LEFT, seen, terms, turns};
+    use crate::lab::clips::ClipMeta;
+    use crate::lab::presentations::Response;
 
     #[test]
-    fn the_worst_of_all_orders_counts_for_an_attack() {
-        // Without frames, nothing happens in any order, and there is a reason.
-        let nothing = Played { end: End::Nothing { why: "no face".to_owned() }, first_face: None, recognised: None };
-        assert_eq!((nothing.response(), nothing.by().as_str()), (Response::None, "no face"));
+    fn an_attack_is_tried_in_every_order_and_a_person_in_their_own() {
+        let terms = terms(Assurance::Challenge);
+        let orders = terms.orders();
+        let frames = seen(turns(1.0), 0.48, 0.6);
+        let judged = |species: Option<&str>, order: &[Side]| {
+            let meta = ClipMeta { order: order.to_vec(), ..ClipMeta::default() };
+            let clip = Clip { species: species.map(str::to_owned), subject: "ada".into(), path: "clip".into(), meta };
+            let played = judge(&clip, &frames, PersonId(1), &terms, &orders);
+            presentation(&clip, "clip".to_owned(), PersonId(1), &played)
+        };
+        let video = judged(Some("video"), &RIGHT_LEFT);
+        assert!(video.opened && video.response == Response::BonaFide, "a canned video has luck: {video:?}");
+        let person = judged(None, &LEFT_RIGHT);
+        assert!(person.opened && !person.mistaken && person.asked_for < person.took, "{person:?}");
+        assert!(judged(None, &[]).opened, "nobody knows what they were asked");
+        let wrong = judged(None, &RIGHT_LEFT);
+        assert_eq!((wrong.opened, wrong.response, wrong.by.as_str()), (false, Response::Attack, "challenge"));
     }
 }

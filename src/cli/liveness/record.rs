@@ -138,7 +138,7 @@ impl Record {
     /// The new folder of the clip.
     fn folder(&self) -> Result<PathBuf> {
         let species = self.species.as_deref().unwrap_or(BONA_FIDE);
-        let name = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S.%3f").to_string();
+        let name = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S.%3fZ").to_string();
         let folder = self.out.join(species).join(&self.subject).join(name);
         make_private(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         Ok(folder)
@@ -346,6 +346,48 @@ mod tests {
         assert_eq!(folder_name("enrolled"), Err(BadName::Enrolled));
         assert_eq!(consent("  "), Err(BadName::NoConsent));
         assert!(consent("signed").is_ok());
+    }
+
+    #[test]
+    fn a_recording_prompts_by_its_challenge_and_says_how_it_ended() {
+        use crate::cli::liveness::trial::tests::{LEFT_RIGHT, seen, terms, turns};
+        let sitting = || Sitting {
+            folder: Path::new("."),
+            gates: Gates {
+                min_face_px: 80.0,
+                min_sharpness: 30.0,
+                max_yaw_deg: 25.0,
+                max_pitch_deg: 20.0,
+                min_length: None,
+            },
+            terms: terms(Assurance::Challenge),
+            order: LEFT_RIGHT.to_vec(),
+            people: People::nobody(4),
+            met: Some(Moment::default()),
+            trial: None,
+            ended: None,
+            prompt: None,
+            first: None,
+            times_ms: Vec::new(),
+        };
+        let shown = |first: f32| {
+            let (mut sitting, mut prompts) = (sitting(), Vec::new());
+            for frame in seen(turns(first), 0.48, 0.6) {
+                if sitting.ended.is_none() {
+                    sitting.challenge(&frame, frame.at);
+                    prompts.extend(sitting.prompt.filter(|prompt| prompts.last() != Some(prompt)));
+                }
+            }
+            (prompts, sitting.outcome())
+        };
+        let (prompts, outcome) = shown(1.0);
+        assert!(prompts.contains(&Prompt::TurnLeft) && prompts.contains(&Prompt::TurnRight), "{prompts:?}");
+        assert_eq!(outcome, "passed; asked left, then right");
+        assert!(shown(-1.0).1.starts_with("failed: challenge: "), "{}", shown(-1.0).1);
+        let mut unseen = sitting();
+        assert_eq!(unseen.outcome(), "not finished; asked left, then right");
+        unseen.met = None;
+        assert!(unseen.outcome().contains("no face was seen well enough"));
     }
 
     #[test]

@@ -12,9 +12,7 @@ use super::evaluate::Setting;
 use super::watch::{People, SeenFrame, Watcher};
 use crate::access::{ChallengeSettings, Dice, Judgement, LivenessRules, NoCues, Referee, Rules};
 use crate::config::Config;
-use crate::domain::{
-    Assurance, Cue, Decision, Distance, GallerySize, Gate, Moment, PersonId, Prompt, Reason, Side, Verdict,
-};
+use crate::domain::{Assurance, Cue, Decision, GallerySize, Gate, Moment, PersonId, Prompt, Reason, Side, Verdict};
 use crate::lab::presentations::Response;
 use crate::setup;
 
@@ -98,8 +96,7 @@ impl Terms {
         let near_enough = setup::house::near_enough(config, entry, head.as_ref())?;
         let size = GallerySize { people: people.ids.len().max(1), templates: people.templates.max(1) };
         let rules = setup::face_rules(config, near_enough.cut(size).distance)?;
-        let mut liveness = setup::house::liveness(config)?;
-        liveness.shuffled = false;
+        let mut liveness = liveness_rules(config);
         if let Some(setting) = setting {
             let chosen = match setting {
                 Setting::Normal => ChallengeSettings::normal(),
@@ -138,6 +135,12 @@ impl Terms {
         }
         limits
     }
+}
+
+/// The challenge of the door that asks for the most turns.
+fn liveness_rules(config: &Config) -> LivenessRules {
+    let of_doors = config.doors.iter().map(|door| setup::liveness::rules(config, door));
+    of_doors.max_by_key(|rules| rules.sides.len()).unwrap_or_default()
 }
 
 /// All orders of some sides, beginning with their own.
@@ -289,11 +292,11 @@ impl Played {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
-    use crate::domain::{Bounds, Face, Match, Point, Quality, Score, Sighting, TrackId};
+    use crate::domain::{Bounds, Distance, Face, Match, Point, Quality, Score, Sighting, TrackId};
 
-    fn terms(tier: Assurance) -> Terms {
+    pub fn terms(tier: Assurance) -> Terms {
         let rules = Rules {
             distance: Distance(1.0),
             margin: 0.05,
@@ -322,7 +325,7 @@ mod tests {
     }
 
     /// Somebody at `distance` from person 1, ten frames a second, turned by these angles.
-    fn clip(degrees: impl IntoIterator<Item = f32>, depth: f32, distance: f32) -> Vec<SeenFrame> {
+    pub fn seen(degrees: impl IntoIterator<Item = f32>, depth: f32, distance: f32) -> Vec<SeenFrame> {
         let frame = |(number, degrees): (u64, f32)| {
             let at = Moment(Duration::from_millis(100 * number));
             let bounds = Bounds { x1: 230.0, y1: 130.0, x2: 370.0, y2: 320.0 };
@@ -346,26 +349,26 @@ mod tests {
     }
 
     /// Ahead, to one side, ahead, to the other, ahead: two seconds and a half for each.
-    fn turns(first: f32) -> Vec<f32> {
+    pub fn turns(first: f32) -> Vec<f32> {
         let swing =
             |side: f32| [8.0, 16.0, 24.0, 32.0, 34.0, 34.0, 34.0, 26.0, 18.0, 9.0, 0.0].map(|degrees| degrees * side);
         [&[0.0; 8][..], &swing(first), &[0.0; 3], &swing(-first), &[0.0; 8]].concat()
     }
 
-    const LEFT_RIGHT: [Side; 2] = [Side::Left, Side::Right];
-    const RIGHT_LEFT: [Side; 2] = [Side::Right, Side::Left];
+    pub const LEFT_RIGHT: [Side; 2] = [Side::Left, Side::Right];
+    pub const RIGHT_LEFT: [Side; 2] = [Side::Right, Side::Left];
 
     #[test]
     fn a_head_that_turns_as_asked_opens_and_any_other_does_not() {
         let challenge = terms(Assurance::Challenge);
-        let head = clip(turns(1.0), 0.48, 0.6);
+        let head = seen(turns(1.0), 0.48, 0.6);
         let played = play(&challenge, &head, &LEFT_RIGHT);
         assert!(matches!(played.end, End::Opened { person: PersonId(1), .. }), "{played:?}");
         assert_eq!((played.first_face, played.response()), (Some(Moment::default()), Response::BonaFide));
         assert_eq!(played.recognised, Some(Moment(Duration::from_millis(200))));
         let played = play(&challenge, &head, &RIGHT_LEFT);
         assert_eq!((played.by().as_str(), played.response()), ("challenge", Response::Attack), "{played:?}");
-        let print = clip(turns(1.0).into_iter().chain([0.0; 30]), 0.0, 0.6);
+        let print = seen(turns(1.0).into_iter().chain([0.0; 30]), 0.0, 0.6);
         for order in [LEFT_RIGHT, RIGHT_LEFT] {
             let played = play(&challenge, &print, &order);
             assert_eq!((played.by().as_str(), played.response()), ("challenge", Response::Attack), "{played:?}");
@@ -377,19 +380,19 @@ mod tests {
     #[test]
     fn a_clip_that_ends_before_an_answer_has_none_and_says_what_was_missing() {
         let challenge = terms(Assurance::Challenge);
-        let still = play(&challenge, &clip([0.0; 20], 0.48, 0.6), &LEFT_RIGHT);
+        let still = play(&challenge, &seen([0.0; 20], 0.48, 0.6), &LEFT_RIGHT);
         assert_eq!((still.response(), still.by().as_str()), (Response::None, "the clip ended during the challenge"));
-        let stranger = play(&challenge, &clip([0.0; 20], 0.48, 1.3), &LEFT_RIGHT);
+        let stranger = play(&challenge, &seen([0.0; 20], 0.48, 1.3), &LEFT_RIGHT);
         assert_eq!((stranger.response(), stranger.by().as_str()), (Response::None, "not recognised (unknown)"));
         assert_eq!(stranger.recognised, None);
         assert_eq!(play(&challenge, &[], &LEFT_RIGHT).by(), "no face");
         // Turned both ways, and gone with the last turn.
-        let mut frames = clip(turns(1.0), 0.48, 0.6);
+        let mut frames = seen(turns(1.0), 0.48, 0.6);
         frames.truncate(34);
         let gone = play(&challenge, &frames, &LEFT_RIGHT);
         assert!(matches!(gone.end, End::Shown | End::Nothing { .. }), "{gone:?}");
         // Networks that are not there judge nothing.
-        let passive = play(&terms(Assurance::Passive), &clip([0.0; 20], 0.48, 0.6), &[]);
+        let passive = play(&terms(Assurance::Passive), &seen([0.0; 20], 0.48, 0.6), &[]);
         assert!(passive.response() == Response::None && passive.by().starts_with("passive"), "{passive:?}");
     }
 

@@ -92,11 +92,6 @@ impl People {
         self.templates += 1;
         Ok(())
     }
-
-    /// The name of a person.
-    pub fn name(&self, person: PersonId) -> &str {
-        self.ids.iter().find(|(_, id)| **id == person).map_or("nobody", |(name, _)| name)
-    }
 }
 
 impl Watcher {
