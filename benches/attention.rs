@@ -129,6 +129,7 @@ impl Watch {
             max_yaw_deg: 35.0,
             max_pitch_deg: 25.0,
             min_length: None,
+            same_person: Distance(1.0),
         };
         Ok(Watch {
             decoder: JpegDecoder::new(),

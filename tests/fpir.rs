@@ -141,6 +141,7 @@ fn rules(distance: Distance) -> Rules {
         max_yaw_deg: 40.0,
         max_pitch_deg: 35.0,
         min_length: None,
+        same_person: distance,
     }
 }
 

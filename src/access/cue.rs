@@ -15,6 +15,9 @@ pub enum CueState {
     CannotJudge,
 }
 
+/// How the text of a gate begins that cannot be judged.
+const UNSURE: &str = "cannot judge";
+
 /// A cue with what was measured and the limit, both in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CueReport {
@@ -60,8 +63,8 @@ impl CueReport {
     /// Its gate in a receipt.
     pub fn gate(&self) -> Gate {
         let input = match self.state {
-            CueState::CannotJudge => format!("cannot judge: {}", self.input),
-            CueState::Passed | CueState::Failed | CueState::Waiting => self.input.clone(),
+            CueState::CannotJudge if !self.input.starts_with(UNSURE) => format!("{UNSURE}: {}", self.input),
+            CueState::CannotJudge | CueState::Passed | CueState::Failed | CueState::Waiting => self.input.clone(),
         };
         let gate = Gate::new(self.cue.gate(), input, self.limit.clone(), self.state == CueState::Passed);
         Gate { cannot_judge: self.state == CueState::CannotJudge, ..gate }

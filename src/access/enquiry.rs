@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LASTS: Duration = Duration::from_secs(30);
 /// After a challenge to which a person did not react at all, they are not asked again for this long: they may not want to come in.
 const PAUSE: Duration = Duration::from_secs(5);
+/// A person whose challenge has just failed may still look away for so long, and is not refused for that as well.
+const TURNS_BACK: Duration = Duration::from_secs(2);
 /// Somebody who is recognised at least this often waits their turn for a challenge.
 const IN_VIEW: Duration = Duration::from_millis(500);
 
@@ -93,8 +95,8 @@ enum Attempt {
         /// Whether the head has moved at all.
         moved: bool,
     },
-    /// It failed; the next one begins at this moment at the earliest.
-    Over { report: CueReport, next: Moment },
+    /// It failed at `since`; the next one begins at `next` at the earliest.
+    Over { report: CueReport, since: Moment, next: Moment },
 }
 
 impl Enquiries {
@@ -108,11 +110,11 @@ impl Enquiries {
         self.open.keys().any(|(of, id)| **of == *camera && *id == track)
     }
 
-    /// Whether a person on this track is being asked, so that what the frames in between show refuses nobody.
-    pub fn is_answering(&self, place: &Place) -> bool {
-        self.open.get(place).is_some_and(|enquiry| {
-            let over = matches!(enquiry.attempt, Attempt::Over { .. });
-            !enquiry.refused && (!over || enquiry.waits_for.is_some())
+    /// Whether a person on this track is being asked, or was a moment ago, so that what the frames in between show refuses nobody.
+    pub fn is_answering(&self, place: &Place, now: Moment) -> bool {
+        self.open.get(place).is_some_and(|enquiry| match enquiry.attempt {
+            Attempt::Over { since, .. } if enquiry.waits_for.is_none() => now.since(since) <= TURNS_BACK,
+            _ => !enquiry.refused,
         })
     }
 
@@ -181,9 +183,10 @@ impl Enquiries {
         if self.open.get(place).is_some_and(|enquiry| enquiry.evident.shown.person != person) {
             self.open.remove(place);
         }
+        let full = self.open.len() >= MOST;
         match self.open.get_mut(place) {
             Some(enquiry) => enquiry.renew(evident, tiers, now),
-            None if tiers.iter().all(|tier| tier.cues().is_empty()) || self.open.len() >= MOST => {
+            None if tiers.iter().all(|tier| tier.cues().is_empty()) || full => {
                 return assess(tiers, &mut |cue| CueReport::cannot_judge(cue, "too many people are asked", ""));
             }
             None => drop(self.open.insert(place.clone(), Enquiry::new(evident, tiers, now))),
@@ -396,7 +399,7 @@ impl Enquiry {
             true => attempts.failed(challenge.person(), now),
             false => next = now + PAUSE,
         }
-        self.attempt = Attempt::Over { report, next };
+        self.attempt = Attempt::Over { report, since: now, next };
         self.queued_at = now;
         true
     }

@@ -21,6 +21,8 @@
 //!
 //! Everything here is pure: the time is an argument, and there are no images, devices, names of people, or clocks.
 
+#[cfg(test)]
+mod asking_properties;
 mod assurance;
 mod authority;
 mod backoff;

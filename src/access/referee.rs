@@ -147,7 +147,7 @@ impl Referee {
             }
             // Who is asked to turn the head shows other views, and who enters a PIN looks away.
             Verdict::Deny { reason: Reason::PoorView | Reason::Unknown | Reason::Ambiguous }
-                if enquiries.is_answering(&place) =>
+                if enquiries.is_answering(&place, now) =>
             {
                 return None;
             }
@@ -387,5 +387,7 @@ fn must_be_quiet(
     }
 }
 
+#[cfg(test)]
+mod asking_tests;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ mod geometry;
 mod look;
 mod outcome;
 #[cfg(test)]
-mod people;
+pub(in crate::access) mod people;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::Calibrate;
 use crate::access::{ChallengeSettings, Reference};
 use crate::cli::context::Context;
 use crate::cli::liveness::evaluate::{bona_fide, judge, read_test, watch_all};
-use crate::cli::liveness::trial::{End, Terms};
+use crate::cli::liveness::trial::{End, Terms, with_turns_of};
 use crate::cli::liveness::watch::{People, SeenFrame, Watcher};
 use crate::domain::{Assurance, PersonId, Point, Side};
 use crate::lab::clips::Clip;
@@ -75,22 +75,23 @@ pub fn run(command: &Calibrate, folder: &Path, context: &Context) -> Result<()> 
     if own.is_empty() {
         bail!("no clip could be judged; the reasons are above");
     }
-    let mut try_with = |turn: f32, depth: f32| {
-        (terms.liveness.challenge.turn, terms.liveness.challenge.depth) = (turn, depth);
+    let mut try_all = |chosen: &ChallengeSettings| {
+        terms.liveness.challenge = with_turns_of(chosen, terms.liveness.challenge.clone());
         let orders = terms.orders();
         let passes = |own: &&Own<'_>| {
             let played = judge(own.clip, &own.frames, own.subject, &terms, &orders);
             matches!(played.end, End::Opened { person, .. } if person == own.subject) || played.end == End::Shown
         };
+        let ChallengeSettings { turn, depth, .. } = *chosen;
         Tried { turn, depth, passed: own.iter().filter(passes).count() }
     };
     let (normal, strict) = (ChallengeSettings::normal(), ChallengeSettings::strict());
     let found = Found {
         clips: own.len(),
         subjects: own.iter().map(|own| own.subject).collect::<std::collections::BTreeSet<_>>().len(),
-        normal: try_with(normal.turn, normal.depth),
-        strict: try_with(strict.turn, strict.depth),
-        recommended: recommend(&mut try_with),
+        normal: try_all(&normal),
+        strict: try_all(&strict),
+        recommended: recommend(&mut |turn, depth| try_all(&ChallengeSettings { turn, depth, ..normal.clone() })),
         peaks: peaks_of(&own),
     };
     let mut out = std::io::stdout().lock();
@@ -210,7 +211,7 @@ impl Found {
             out,
             "flat prints showed a turn of up to {FLAT_PRINTS}; nothing below the normal setting is recommended\n"
         )?;
-        writeln!(out, "[liveness]\nturn = {:.2}\ndepth = {:.2}", self.recommended.turn, self.recommended.depth)?;
+        writeln!(out, "[liveness]\nsetting = \"normal\"\nturn = {:.2}\ndepth = {:.2}", self.recommended.turn, self.recommended.depth)?;
         if self.clips < ENOUGH_CLIPS || self.subjects < ENOUGH_PEOPLE {
             writeln!(
                 out,
@@ -288,7 +289,7 @@ mod tests {
             String::from_utf8(out).unwrap()
         };
         let few = text(&found);
-        assert!(few.contains("[liveness]\nturn = 0.22\ndepth = 0.28"), "{few}");
+        assert!(few.contains("setting = \"normal\"\nturn = 0.22\ndepth = 0.28"), "{few}");
         assert!(few.contains("too little to rely on") && few.contains("1 of 4") && few.contains("0.164"), "{few}");
         assert_eq!(found.json()["strict"]["turn"], 0.25);
         (found.clips, found.subjects) = (ENOUGH_CLIPS, ENOUGH_PEOPLE);

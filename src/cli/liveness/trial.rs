@@ -102,7 +102,7 @@ impl Terms {
                 Setting::Normal => ChallengeSettings::normal(),
                 Setting::Strict => ChallengeSettings::strict(),
             };
-            (liveness.challenge.turn, liveness.challenge.depth) = (chosen.turn, chosen.depth);
+            liveness.challenge = with_turns_of(&chosen, liveness.challenge);
         }
         Ok(Terms { rules, tier, liveness })
     }
@@ -124,9 +124,10 @@ impl Terms {
         let mut limits =
             vec![("distance", digits(distance.0)), ("margin", digits(*margin)), ("frames_agree", json!(frames_agree))];
         if self.asks_turns() {
-            let ChallengeSettings { turn, depth, across, fit, turn_time, .. } = &self.liveness.challenge;
+            let ChallengeSettings { turn, reach, depth, across, fit, turn_time, .. } = &self.liveness.challenge;
             limits.extend([
                 ("turn", digits(*turn)),
+                ("reach", digits(*reach)),
                 ("depth", digits(*depth)),
                 ("across", digits(*across)),
                 ("fit", digits(*fit)),
@@ -135,6 +136,11 @@ impl Terms {
         }
         limits
     }
+}
+
+/// What `chosen` says of turns, and everything else as in `settings`.
+pub fn with_turns_of(chosen: &ChallengeSettings, settings: ChallengeSettings) -> ChallengeSettings {
+    ChallengeSettings { turn: chosen.turn, reach: chosen.reach, depth: chosen.depth, ..settings }
 }
 
 /// The challenge of the door that asks for the most turns.
