@@ -211,7 +211,11 @@ impl Found {
             out,
             "flat prints showed a turn of up to {FLAT_PRINTS}; nothing below the normal setting is recommended\n"
         )?;
-        writeln!(out, "[liveness]\nsetting = \"normal\"\nturn = {:.2}\ndepth = {:.2}", self.recommended.turn, self.recommended.depth)?;
+        writeln!(
+            out,
+            "[liveness]\nsetting = \"normal\"\nturn = {:.2}\ndepth = {:.2}",
+            self.recommended.turn, self.recommended.depth
+        )?;
         if self.clips < ENOUGH_CLIPS || self.subjects < ENOUGH_PEOPLE {
             writeln!(
                 out,
