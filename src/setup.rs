@@ -5,6 +5,7 @@ pub mod head;
 pub mod house;
 pub mod liveness;
 pub mod models;
+pub mod readers;
 pub mod retained_topics;
 mod self_check;
 
@@ -186,6 +187,7 @@ pub fn wiring_settings(door: &config::Door) -> WiringSettings {
             IndicatorSettings { granted, denied, fault, left, right, active }
         }),
         inputs: inputs(door),
+        readers: readers::settings(door),
     }
 }
 

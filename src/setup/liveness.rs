@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::access::{ChallengeSettings, Dice, LivenessRules};
+use crate::access::{ChallengeSettings, Dice, LivenessRules, SecondFactorSettings};
 use crate::config::{Config, Door, DoorDriver, PromptChannel, Strictness, ThirdTurn};
 use crate::domain::{Assurance, Side};
 
@@ -25,6 +25,11 @@ pub fn rules(config: &Config, door: &Door) -> LivenessRules {
     let up = liveness.third_turn == ThirdTurn::Up && door.prompt == PromptChannel::Display;
     let sides = [Side::Left, Side::Right].into_iter().chain(up.then_some(Side::Up)).collect();
     LivenessRules { challenge, sides, shuffled: door.has_prompts() }
+}
+
+/// How PINs and tags are paired with faces.
+pub fn second_factor(config: &Config) -> SecondFactorSettings {
+    SecondFactorSettings { window: config.liveness.second_factor_window, ..SecondFactorSettings::default() }
 }
 
 /// The doors that move a real lock and do not stop photographs, each with what it asks of some people.

@@ -121,13 +121,20 @@ fn unmet(config: &Config, door: &Door, tiers: &[Assurance]) -> Option<String> {
 }
 
 /// What a door lacks for a cue, with what to do.
-fn lack(_config: &Config, _door: &Door, cue: Cue) -> Option<&'static str> {
+fn lack(config: &Config, door: &Door, cue: Cue) -> Option<&'static str> {
+    let over_mqtt = config.mqtt.as_ref().is_some_and(|mqtt| mqtt.entries);
     match cue {
         Cue::Challenge => None,
         Cue::Passive => Some("there are no liveness networks; ask for \"challenge\" instead"),
         Cue::Infrared => Some("it has no infra-red camera; ask for \"challenge\" instead"),
-        Cue::Tag => Some("it has no reader for tags; ask for \"challenge\" instead"),
-        Cue::Pin => Some("it has no keypad; ask for \"challenge\" instead"),
+        Cue::Tag if over_mqtt || door.takes_tags() => None,
+        Cue::Tag => Some(
+            "it has no reader for tags: set one up ([door.wiegand], [door.evdev], or [mqtt] entries), or ask for \"challenge\" instead",
+        ),
+        Cue::Pin if over_mqtt || door.takes_pins() => None,
+        Cue::Pin => Some(
+            "it has no keypad: set one up ([door.keypad], [door.wiegand], [door.evdev], or [mqtt] entries), or ask for \"challenge\" instead",
+        ),
     }
 }
 

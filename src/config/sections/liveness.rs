@@ -37,6 +37,10 @@ section! {
         #[serde(with = "span_text")]
         #[schemars(schema_with = "span::<SECOND, HOUR>")]
         wait: Duration = s(10),
+        /// The longest time between a PIN or a tag and the face that it belongs to, in either order ([second factor](second-factor.md)).
+        #[serde(with = "span_text")]
+        #[schemars(schema_with = "span::<{ 3 * SECOND }, { 60 * SECOND }>")]
+        second_factor_window: Duration = s(15),
     }
 }
 

@@ -1,13 +1,20 @@
 //! What the devices of a door say about a person, for its referee.
 
+use super::factors::Factors;
 use crate::access::{CueReport, DoorCues, Shown, missing_device};
-use crate::domain::{Cue, Moment, Sighting};
+use crate::domain::{Cue, DoorIndex, Moment, Sighting};
 
 /// The devices of one door.
-pub(super) struct Devices;
+pub(super) struct Devices<'a> {
+    pub door: DoorIndex,
+    pub factors: &'a mut Factors,
+}
 
-impl DoorCues for Devices {
-    fn report(&mut self, cue: Cue, _: &Shown, _: &Sighting, _: Moment) -> CueReport {
-        CueReport::cannot_judge(cue, missing_device(cue), "shown")
+impl DoorCues for Devices<'_> {
+    fn report(&mut self, cue: Cue, shown: &Shown, _: &Sighting, now: Moment) -> CueReport {
+        match cue {
+            Cue::Pin | Cue::Tag => self.factors.report(self.door, cue, shown.person, now),
+            Cue::Passive | Cue::Challenge | Cue::Infrared => CueReport::cannot_judge(cue, missing_device(cue), "shown"),
+        }
     }
 }
