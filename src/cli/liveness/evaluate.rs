@@ -14,13 +14,13 @@ use crate::cli::argument::frame_rate;
 use crate::cli::context::{Context, progress_bar};
 use crate::cli::evaluate::extraction::report_left_out;
 use crate::config::Config;
-use crate::domain::{Assurance, Moment, PersonId, Side};
+use crate::domain::{Assurance, Cue, Moment, PassiveMode, PersonId, Side};
 use crate::lab::clips::{self, BONA_FIDE, Clip, ENROLLED, LivenessTest};
 use crate::lab::dataset::LeftOut;
 use crate::lab::presentations::{Presentation, figures};
 use crate::lab::walk::{default_threads, walk};
 use crate::setup;
-use crate::vision::manifest::Manifest;
+use crate::vision::manifest::{Manifest, Role};
 
 /// Count how many clips of real people and of attacks get through, after ISO/IEC 30107-3.
 ///
@@ -69,7 +69,7 @@ impl Evaluate {
         trial::check_tier(self.assurance)?;
         let config = context.config_or_defaults()?;
         let mut test = read_test(&self.folder, &self.person)?;
-        let mut watchers = Watcher::open(context, &config, self.threads.map(usize::from))?;
+        let mut watchers = Watcher::open(context, &config, self.threads.map(usize::from), asks_passive(&config, self.assurance))?;
         let first = watchers.first_mut().context("no networks were opened")?;
         let people = People::enrol(&test.enrolled, &mut first.vision)?;
         let terms = Terms::new(&config, self.assurance, self.setting, &people, first)?;
@@ -227,16 +227,32 @@ fn models(config: &Config, watcher: &Watcher) -> Result<Vec<String>> {
     let manifest = Manifest::load(&config.models.path)?;
     let used = watcher.vision.placements().iter().map(|(name, _)| name.as_str());
     let id = |name: &str| manifest.models().find(|model| model.name == name).map(|model| model.id().to_string());
-    Ok(used.filter_map(id).collect())
+    let mut models: Vec<String> = used.filter_map(id).collect();
+    if watcher.passive.is_some() {
+        let networks = Manifest::load(&config.liveness.passive_models)?;
+        models.extend(networks.models().filter(|model| model.role == Role::Liveness).map(|model| model.id().to_string()));
+    }
+    Ok(models)
+}
+
+/// Whether the passive networks have a say: the tier asks for them, or the configuration lets them refuse or speak everywhere.
+fn asks_passive(config: &Config, tier: Assurance) -> bool {
+    tier.cues().contains(&Cue::Passive) || config.liveness.passive != PassiveMode::Off
 }
 
 impl Watcher {
     /// As many as clips are processed at once, each with its own networks.
-    pub fn open(context: &Context, config: &Config, threads: Option<usize>) -> Result<Vec<Watcher>> {
+    ///
+    /// # Errors
+    /// The networks cannot be used; of the passive ones, the message says how to make them.
+    pub fn open(context: &Context, config: &Config, threads: Option<usize>, passive: bool) -> Result<Vec<Watcher>> {
         let visions = context.many_eyes(threads.unwrap_or_else(default_threads), None, None)?;
         let track_ends_after = setup::track_ends_after(config);
         let min_face_px = config.access.min_face_px as f32;
-        Ok(visions.into_iter().map(|vision| Watcher { vision, min_face_px, track_ends_after }).collect())
+        let runtime = passive.then(|| setup::runtime(config)).transpose()?;
+        let networks = || runtime.as_ref().map(|runtime| setup::presentation::passive_networks(config, runtime)).transpose();
+        let watcher = |vision| Ok(Watcher { vision, passive: networks()?, min_face_px, track_ends_after });
+        visions.into_iter().map(watcher).collect()
     }
 }
 

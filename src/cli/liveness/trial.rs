@@ -12,7 +12,7 @@ use super::evaluate::Setting;
 use super::watch::{People, SeenFrame, Watcher};
 use crate::access::{ChallengeSettings, Dice, Judgement, LivenessRules, NoCues, Referee, Rules};
 use crate::config::Config;
-use crate::domain::{Assurance, Cue, Decision, GallerySize, Gate, Moment, PersonId, Prompt, Reason, Side, Verdict};
+use crate::domain::{Assurance, Cue, Decision, GallerySize, Gate, Moment, PassiveMode, PersonId, Prompt, Reason, Side, Verdict};
 use crate::lab::presentations::Response;
 use crate::setup;
 
@@ -133,6 +133,10 @@ impl Terms {
                 ("fit", digits(*fit)),
                 ("turn_time_ms", json!(turn_time.as_millis() as u64)),
             ]);
+        }
+        if self.tier.cues().contains(&Cue::Passive) || self.liveness.passive_mode != PassiveMode::Off {
+            limits.push(("passive", json!(self.liveness.passive_mode)));
+            limits.push(("passive_above", digits(self.liveness.passive.above)));
         }
         limits
     }
