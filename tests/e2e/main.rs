@@ -43,6 +43,7 @@ mod pictures;
 mod record;
 mod relay;
 mod seal;
+mod second_factor;
 mod snapshots;
 mod stalls;
 mod supervisor;
