@@ -131,7 +131,7 @@ impl Records {
 /// Loads the networks, one set for each camera, and the gallery that is compared with them.
 pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<Vision>, Library)> {
     let runtime = setup::runtime(config)?;
-    let config = &leading::embedder_in_force(config, store, &runtime)?;
+    let config = &leading::with_embedder_in_force(config, store, &runtime)?;
     let mut pipelines = Vec::with_capacity(config.cameras.len());
     for _ in &config.cameras {
         pipelines.push(setup::vision(config, &runtime)?);
