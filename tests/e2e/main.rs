@@ -35,6 +35,7 @@ mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod keypads;
+mod liveness_evaluate;
 mod measuring;
 mod metrics;
 mod old_version;
