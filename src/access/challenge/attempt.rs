@@ -23,8 +23,9 @@ const FACE_DEPTH: f64 = 0.48;
 
 /// Asks one person, on one track, to turn the head to each of some sides in order.
 ///
-/// **The reference** is the mean of the first sure frontal frames. **A turn** is shown by [`ChallengeSettings::frames`] frames in a row that show the
-/// person with the nose to the asked side, far enough, not too far across it, deep enough, with eyes and mouth that fit. The same face must have
+/// **The reference** is the mean of the first sure frontal frames. **A turn** is shown by [`ChallengeSettings::frames`] frames or more in a row that
+/// show the person with the nose to the asked side, far enough, not too far across it, deep enough, with eyes and mouth that fit; one of them must
+/// reach [`ChallengeSettings::reach`]. The same face must have
 /// been followed without a gap or a jump from a sure frame that looks ahead to these frames, and on to a sure frame that looks ahead again;
 /// otherwise the turn does not count and must be shown again. **It fails** when a turn to another side is shown, when a frame shows somebody
 /// else, and when the time for what is asked is over.
@@ -341,16 +342,14 @@ impl Challenge {
         } else {
             (run.held, run.most) = (0, None);
         }
-        if let Some(most) = run.most.filter(|_| run.held >= settings.frames.max(1)) {
+        let reaches = |most: &View| most.towards(side) >= f64::from(settings.reach.max(settings.turn));
+        if let Some(most) = run.most.filter(reaches).filter(|_| run.held >= settings.frames.max(1)) {
             self.stage = Stage::Returning(Turn { side, view: most, at }, self.since);
             self.since = at;
             return;
         }
-        let (short, beyond) = if ahead || run.held > 0 {
-            (false, false)
-        } else {
-            (is_short(settings, side, &view), is_beyond(settings, side, &view, look))
-        };
+        let short = !ahead && (run.held > 0 || is_short(settings, side, &view));
+        let beyond = !ahead && run.held == 0 && is_beyond(settings, side, &view, look);
         let lasts = |since: Option<Moment>| since.is_some_and(|since| at.since(since) >= UNTIL_HINT);
         run.short = if short { run.short.or(Some(at)) } else { None };
         run.beyond = if beyond { run.beyond.or(Some(at)) } else { None };
@@ -419,7 +418,8 @@ fn continues(settings: &ChallengeSettings, before: &View, now: &View, passed: Du
     let [[ax, ay], [bx, by]] = [before.nose, now.nose];
     let angle = |moved: f64| (moved / FACE_DEPTH).atan().to_degrees();
     let turned = (angle(bx) - angle(ax)).hypot(angle(by) - angle(ay));
-    let allowed = f64::from(settings.speed_deg) * passed.as_secs_f64() + f64::from(settings.slack_deg);
+    let in_time = f64::from(settings.speed_deg) * passed.as_secs_f64() + f64::from(settings.slack_deg);
+    let allowed = in_time.min(f64::from(settings.step_deg));
     passed <= settings.gap && (bx - ax).hypot(by - ay) <= f64::from(settings.jump) && turned <= allowed
 }
 

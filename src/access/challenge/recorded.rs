@@ -143,21 +143,40 @@ fn a_real_head_that_keeps_still_does_not_pass() {
     assert!(jitter < 0.08, "{jitter}");
 }
 
+/// From the front to one side, to the other, and back, no further than these views; each for so many frames.
+fn sweep(from: usize, to: usize, each: usize) -> Vec<usize> {
+    let views = [10; 6].into_iter().chain(11..=to).chain((10..to).rev()).chain([10; 3]).chain((from..10).rev());
+    views.chain(from + 1..=10).chain([10; 3]).flat_map(|view| vec![view; each]).collect()
+}
+
 #[test]
-fn no_print_passes_however_it_is_turned_but_a_fold_at_normal() {
-    // From the front, there and back; each view for one frame, and for three.
-    let once: Vec<usize> = [10; 6].into_iter().chain(10..=20).chain((0..=20).rev()).chain(0..=10).collect();
-    let slow: Vec<usize> = once.iter().flat_map(|view| [*view; 3]).collect();
-    for clip in clips().iter().filter(|clip| clip.name.starts_with("print")) {
-        for settings in [ChallengeSettings::normal(), ChallengeSettings::strict()] {
-            for (frames, order) in [(&once, 0), (&once, 1), (&slow, 0), (&slow, 1)] {
-                let passed = clip.passes(ORDERS[order], frames, &settings);
-                let folded = clip.name.contains("fold");
-                assert!(!passed || folded, "{} {order} {} {settings:?}", clip.name, frames.len());
-                if folded {
-                    eprintln!("{} order {order} frames {} turn {}: {passed}", clip.name, frames.len(), settings.turn);
-                }
+fn no_flat_or_bent_print_passes_however_far_and_slowly_it_is_turned() {
+    for clip in clips().iter().filter(|clip| clip.name.starts_with("print") && !clip.name.contains("fold")) {
+        for (from, to) in (0..8).flat_map(|from| (13..=20).map(move |to| (from, to))) {
+            for (each, order) in [(1, 0), (1, 1), (3, 0), (3, 1)] {
+                let passed = clip.passes(ORDERS[order], &sweep(from, to, each), &ChallengeSettings::normal());
+                assert!(!passed, "{} {from} to {to}, {each} frames each, order {order}", clip.name);
             }
         }
     }
+}
+
+/// The known hole: who turns a folded print no further than it looks like a face passes at the normal setting. At strict it does not pass, also if its
+/// best views are held.
+#[test]
+fn folds_pass_at_normal_and_not_at_strict() {
+    let folds = |each: usize, settings: &ChallengeSettings| {
+        let any = |clip: &Clip| {
+            let ways = (0..8).flat_map(|from| (13..=20).map(move |to| (from, to)));
+            let mut tries = ways.flat_map(|(from, to)| [0, 1].map(|order| (from, to, order)));
+            tries.any(|(from, to, order)| clip.passes(ORDERS[order], &sweep(from, to, each), settings))
+        };
+        clips().into_iter().filter(|clip| clip.name.contains("fold")).filter(any).count()
+    };
+    for each in 1..=4 {
+        assert_eq!(folds(each, &ChallengeSettings::normal()), 2, "each view for {each} frames");
+        assert_eq!(folds(each, &ChallengeSettings::strict()), 0, "each view for {each} frames");
+    }
+    // The wide turn is what stops them, not the rest of strict.
+    assert_eq!(folds(1, &ChallengeSettings { reach: 0.25, ..ChallengeSettings::strict() }), 2);
 }

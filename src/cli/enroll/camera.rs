@@ -69,7 +69,7 @@ pub fn enroll(
 }
 
 /// The camera of the name `wanted`, or the only one.
-fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
+pub fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
     let names = || config.cameras.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
     match (&config.cameras[..], wanted) {
         ([only], "") => Ok(only),

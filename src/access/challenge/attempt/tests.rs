@@ -187,7 +187,9 @@ fn repeated_and_late_frames_are_ignored() {
             often.look(late);
         }
         // A camera's clock that runs backwards.
-        often.look(&ChallengeLook { frame: look.frame + 1, captured_at: Moment::default(), ..*look });
+        if at > 0 {
+            often.look(&ChallengeLook { frame: look.frame + 1, captured_at: Moment::default(), ..*look });
+        }
         assert_eq!((once.state(), once.prompt()), (often.state(), often.prompt()), "{at}");
     }
     assert_eq!(once.state(), CueState::Passed);
