@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod head;
 pub mod house;
+pub mod liveness;
 pub mod models;
 pub mod retained_topics;
 mod self_check;

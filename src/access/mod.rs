@@ -13,6 +13,9 @@
 //! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]
 //! - [`Doorway`]: a door's lock, leaf, mode and alarms
 //!
+//! About what is asked beyond the face: [`CueReport`]; [`PassiveEvidence`] of the networks that look for prints and screens, [`InfraredEyes`] of second
+//! eyes.
+//!
 //! About floods: [`Repeats`] summarises repeated denials, [`Chatter`] the changes of a chattering contact.
 //! About time: [`Now`] with the quality of the wall clock, and [`When`], a point in time that can be compared after a restart.
 //!
@@ -28,6 +31,8 @@ mod doorway;
 mod evidence;
 mod gates;
 mod holidays;
+mod infrared;
+mod passive;
 mod person;
 #[cfg(test)]
 mod properties;
@@ -45,6 +50,8 @@ pub use chatter::{Change, Chatter, ChatterSummary};
 pub use cue::{CueReport, CueState};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage, Refusal};
 pub use holidays::{BadLine, HolidayError, Holidays};
+pub use infrared::{InfraredEyes, InfraredLook, InfraredRules};
+pub use passive::{PassiveEvidence, PassiveRules};
 pub use person::{CLEARLY, Clear, Holder, Shown};
 pub use referee::Referee;
 pub use repeats::{Kind, RepeatSummary, Repeats};

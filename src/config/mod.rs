@@ -44,8 +44,8 @@ use rule::Rule;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-order" = [
-    "device", "time", "store", "journal", "attendance", "models", "runtime", "detector", "access", "enroll", "gallery", "door", "camera",
-    "schedule", "permit", "mqtt", "metrics", "control", "log",
+    "device", "time", "store", "journal", "attendance", "models", "runtime", "detector", "access", "liveness", "enroll", "gallery", "door",
+    "camera", "schedule", "permit", "mqtt", "metrics", "control", "log",
 ]))]
 pub struct Config {
     pub device: Device,
@@ -57,6 +57,7 @@ pub struct Config {
     pub runtime: Runtime,
     pub detector: Detector,
     pub access: Access,
+    pub liveness: Liveness,
     pub enroll: Enroll,
     pub gallery: Gallery,
     /// `[[door]]`, in the order of the file; at least one.

@@ -19,12 +19,15 @@ mod contacts_stage;
 mod door_thread;
 pub mod doors;
 mod housekeeping;
+mod infrared_stage;
 mod leading;
 mod learning;
 mod metrics;
 mod open;
 mod recent_frames;
 mod record_counter;
+#[cfg(test)]
+mod second_eye_tests;
 mod second_look;
 mod serve;
 mod service;

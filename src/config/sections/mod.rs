@@ -6,6 +6,7 @@
 mod access;
 mod device;
 mod door;
+mod liveness;
 mod mqtt;
 mod vision;
 
@@ -14,6 +15,7 @@ pub use device::{
     Attendance, Control, Device, Gallery, Journal, Log, LogFormat, LogLevel, Metrics, OnJournalFailure, Store, Time,
 };
 pub use door::{Door, DoorDriver, ExitButton, Indicator, Lock, Relay, Sensor, SimulatedDoor, Tamper};
+pub use liveness::Liveness;
 pub use mqtt::{HomeAssistant, Mqtt, MqttCommands, MqttSnapshots, MqttTls, SnapshotShows};
 pub use vision::{Camera, CameraKind, Detector, Enroll, Models, PerModel, Runtime, Side};
 

@@ -23,7 +23,7 @@ pub mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{Authority, Change, Cut, NearEnough, Now, PassRequest, Passage, Shown};
+use crate::access::{Authority, Change, Cut, InfraredEyes, InfraredLook, NearEnough, Now, PassRequest, Passage, Shown};
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
     AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId,
@@ -62,6 +62,7 @@ pub struct Doors {
     clock_looked_at: Option<Now>,
     floods: Floods,
     timekeeper: Timekeeper,
+    second_eyes: InfraredEyes,
 }
 
 /// The parts of [`Doors`].
@@ -80,6 +81,8 @@ pub struct DoorsSettings {
     pub last_record: Option<jiff::Timestamp>,
     /// What is known of the time.
     pub evidence: Evidence,
+    /// The infra-red cameras beside the others.
+    pub second_eyes: InfraredEyes,
 }
 
 impl Doors {
@@ -97,6 +100,7 @@ impl Doors {
             short_of_room,
             last_record,
             evidence,
+            second_eyes,
         } = settings;
         *authority.whereabouts_mut() = saved.places.iter().cloned().collect();
         for (door, came) in &saved.first_came {
@@ -121,6 +125,7 @@ impl Doors {
             journal_trouble: None,
             clock_looked_at: None,
             timekeeper: Timekeeper::new(evidence),
+            second_eyes,
         };
         doors.apply_cut(saved.cut);
         let now = doors.now();
@@ -210,6 +215,11 @@ impl Doors {
         if let Some(decision) = this.referee.consider(sighting, now.moment, &mut authorise) {
             self.decided(door, direction, decision, with);
         }
+    }
+
+    /// What the second eye of the camera `colour` saw in one lit frame.
+    pub fn second_eye(&mut self, colour: &str, look: InfraredLook) {
+        self.second_eyes.add(colour, look);
     }
 
     /// How often a face must be seen for the decisions at `door`, and when it was last; `None` if it is not known there.
