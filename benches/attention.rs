@@ -129,6 +129,7 @@ impl Watch {
             max_yaw_deg: 35.0,
             max_pitch_deg: 25.0,
             min_length: None,
+            same_person: Distance(1.0),
         };
         Ok(Watch {
             decoder: JpegDecoder::new(),
@@ -209,7 +210,7 @@ impl Watch {
                 let (camera, frame, not_them, passive) = ("porch".into(), number, None, None);
                 let sighting =
                     Sighting { camera, frame, captured_at: at, track, face, quality, nearest, not_them, passive };
-                let allow = |_: &_| Judgement { gates: Vec::new(), refused: None, with: None };
+                let allow = |_: &_| Judgement::default();
                 let decided = self.referee.consider(&sighting, at, &mut { allow });
                 self.grants += u32::from(decided.is_some());
             }

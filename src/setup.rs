@@ -5,6 +5,7 @@ pub mod head;
 pub mod house;
 pub mod liveness;
 pub mod models;
+pub mod presentation;
 pub mod retained_topics;
 mod self_check;
 
@@ -89,6 +90,8 @@ pub fn vision_settings(config: &Config) -> VisionSettings {
 /// The rules for faces, from `[access]`, with `distance` as the limit.
 pub fn face_rules(config: &Config, distance: Distance) -> Result<Rules> {
     let access = &config.access;
+    let model = embedder(config)?;
+    let site_head = head::site_head(config, &model)?;
     Ok(Rules {
         distance,
         margin: access.margin as f32,
@@ -102,7 +105,8 @@ pub fn face_rules(config: &Config, distance: Distance) -> Result<Rules> {
         min_sharpness: access.min_sharpness as f32,
         max_yaw_deg: access.max_yaw_deg as f32,
         max_pitch_deg: access.max_pitch_deg as f32,
-        min_length: house::least_length(config, &embedder(config)?, access.ignore_weakest)?,
+        min_length: house::least_length(config, &model, access.ignore_weakest)?,
+        same_person: house::same_person(config, &model, site_head.as_ref())?,
     })
 }
 
@@ -179,8 +183,8 @@ pub fn wiring_settings(door: &config::Door) -> WiringSettings {
             DoorDriver::Gpiocdev => Driver::Gpiocdev { chip: door.chip.clone() },
         },
         relay: OutputSettings { line: relay.line, active: relay.active },
-        indicator: door.indicator.clone().map(|config::Indicator { granted, denied, fault, active }| {
-            IndicatorSettings { granted, denied, fault, active }
+        indicator: door.indicator.clone().map(|config::Indicator { granted, denied, fault, left, right, active }| {
+            IndicatorSettings { granted, denied, fault, left, right, active }
         }),
         inputs: inputs(door),
     }

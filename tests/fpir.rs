@@ -141,6 +141,7 @@ fn rules(distance: Distance) -> Rules {
         max_yaw_deg: 40.0,
         max_pitch_deg: 35.0,
         min_length: None,
+        same_person: distance,
     }
 }
 
@@ -148,7 +149,7 @@ fn rules(distance: Distance) -> Rules {
 fn let_in(rules: &Rules, matches: &[Option<Match>]) -> Option<PersonId> {
     let shown = &matches[..matches.len().min(FRAMES / rules.frames_agree as usize)];
     let mut referee = Referee::new(rules.clone());
-    let mut allow = |_: &_| Judgement { gates: Vec::new(), refused: None, with: None };
+    let mut allow = |_: &_| Judgement::default();
     (0..FRAMES).find_map(|frame| {
         let now = Moment(FRAME * frame as u32);
         let sighting = Sighting {

@@ -1,7 +1,10 @@
 //! Who may pass, where and when: the questions asked once a face is known.
 //!
 //! In order: the door's mode, the person, the permit and its hours, back-off, anti-passback, the first person of the day, the interlock, the
-//! second person. All of them are checked and documented; the first that fails gives the reason.
+//! second person. All of them are checked and documented; the first that fails gives the reason. What the door asks of the person beyond the face
+//! follows from the permits, too; whether it was shown is the referee's question.
+
+mod permits;
 
 use std::time::Duration;
 
@@ -14,7 +17,9 @@ use super::calendar::Schedule;
 use super::person::{Holder, Shown};
 use super::when::{Now, When};
 use super::whereabouts::{Place, Whereabouts};
-use crate::domain::{Direction, DoorIndex, Gate, Mode, Moment, Passback, PersonId, Reason, ScheduleIndex, WithoutSync};
+use crate::domain::{
+    Assurance, Direction, DoorIndex, Gate, Mode, Moment, Passback, PersonId, Reason, ScheduleIndex, WithoutSync,
+};
 
 /// The rules of all doors together.
 #[derive(Clone, Debug)]
@@ -45,6 +50,8 @@ pub struct DoorRules {
     pub two_person: Option<Duration>,
     /// The zones on both sides.
     pub zones: Option<Zones>,
+    /// What is asked of a person beyond the face, in the order in which people are told; any of these suffices. Empty asks nothing.
+    pub assurance: Vec<Assurance>,
 }
 
 /// Permits groups to pass at certain hours.
@@ -54,6 +61,8 @@ pub struct Permit {
     pub groups: Vec<String>,
     /// The position of a schedule in [`HouseRules::schedules`]. `None` permits any time.
     pub schedule: Option<ScheduleIndex>,
+    /// What is asked of the people whom it permits, instead of what the door asks. `None` leaves it to the door.
+    pub assurance: Option<Vec<Assurance>>,
 }
 
 /// The zones on the two sides of a door. Going in leads from `outside` to `inside`.
@@ -83,13 +92,17 @@ pub struct PassRequest<'a> {
 }
 
 /// The answer, with every check.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judgement {
     pub gates: Vec<Gate>,
     /// `None` if the person may pass.
     pub refused: Option<Reason>,
     /// The person recognised before, who passes with them by the two-person rule.
     pub with: Option<PersonId>,
+    /// What is asked beyond the face; any of these suffices. Empty asks nothing.
+    pub assurance: Vec<Assurance>,
+    /// They are refused only because a second person has to come: then they are asked all the same, to be the first.
+    pub only_a_second_is_missing: bool,
 }
 
 /// The rules with their state.
@@ -131,33 +144,33 @@ impl Authority {
     }
 
     /// Judges a request. Asking again gives the same answer, except that the authority remembers who waits for a second person. With the
-    /// two-person rule, both are judged: the first must still be allowed to pass when the second comes.
+    /// two-person rule, both are judged: the first must still be allowed to pass when the second comes. Where the door asks for more than a face,
+    /// only a person who has shown it ([`Shown::assured`]) waits for a second one.
     pub fn judge(&mut self, request: &PassRequest<'_>, now: Now) -> Judgement {
         let PassRequest { door, holder, .. } = *request;
-        let mut judgement = Judgement { gates: Vec::with_capacity(8), refused: None, with: None };
+        let mut judgement = Judgement { gates: Vec::with_capacity(8), ..Judgement::default() };
         let Some(rules) = self.rules.doors.get(door.0) else {
             judgement.refused = Some(Reason::NotPermitted);
             return judgement;
         };
+        judgement.assurance = self.asked(rules, holder, now);
         self.ask_about(&mut judgement, rules, request, holder, request.shown, now);
         if request.interlocked {
             let (input, passed) = match request.other_open {
                 Some(other) => (format!("{other} is unlocked or open"), false),
                 None => ("the other doors are locked and closed".to_owned(), true),
             };
-            let gate = Gate { name: "interlock".into(), input, limit: "one door at a time".to_owned(), passed };
-            judgement.note_gate(gate, Reason::Interlock);
+            judgement.note_gate(Gate::new("interlock", input, "one door at a time", passed), Reason::Interlock);
         }
         if let Some(window) = rules.two_person {
             let fine_alone = judgement.refused.is_none();
             let (input, with) = self.first_of_two(rules, request, window, now);
             let limit = format!("two people, two faces, within {} s", window.as_secs());
-            judgement.note_gate(
-                Gate { name: "second_person".into(), input, limit, passed: with.is_some() },
-                Reason::SecondPerson,
-            );
+            judgement.note_gate(Gate::new("second_person", input, limit, with.is_some()), Reason::SecondPerson);
             judgement.with = with;
-            if let (true, None, Some(shown)) = (fine_alone, with, request.shown) {
+            judgement.only_a_second_is_missing = fine_alone && with.is_none();
+            let assured = |shown: &&Shown| shown.assured || judgement.assurance.is_empty();
+            if let (true, Some(shown)) = (judgement.only_a_second_is_missing, request.shown.filter(assured)) {
                 let waiting = Waiting { shown: shown.clone(), direction: request.direction, at: now.moment };
                 if let Some(slot) = self.waiting.get_mut(door.0) {
                     *slot = Some(waiting);
@@ -217,7 +230,7 @@ impl Authority {
         let Some(holder) = request.first.filter(|holder| holder.person == first) else {
             return (format!("{before}, and is not enrolled now"), None);
         };
-        let mut alone = Judgement { gates: Vec::new(), refused: None, with: None };
+        let mut alone = Judgement::default();
         self.ask_about(&mut alone, rules, request, holder, Some(&waiting.shown), now);
         match alone.refused {
             None => (format!("{before}, and may pass"), Some(first)),
@@ -345,61 +358,6 @@ impl Authority {
         self.rules.zone.to_datetime(at).date()
     }
 
-    fn permit_gate(&self, rules: &DoorRules, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
-        let gate =
-            |input: String, limit: &str, passed| Gate { name: "permit".into(), input, limit: limit.to_owned(), passed };
-        let groups = match holder.groups.is_empty() {
-            true => "in no group".to_owned(),
-            false => format!("in {}", holder.groups.join(", ")),
-        };
-        let Some(permits) = &rules.permits else {
-            return (gate(groups, "everybody, always", true), None);
-        };
-        let fits = |permit: &&Permit| permit.groups.is_empty() || permit.groups.iter().any(|group| holder.is_in(group));
-        let (mut closed, mut limits) = (Vec::new(), Vec::new());
-        let mut by_calendar = None;
-        for permit in permits.iter().filter(fits) {
-            let schedule = permit.schedule.and_then(|at| self.rules.schedules.get(at.0));
-            let (hours, name) = match (schedule, permit.schedule) {
-                (Some(schedule), _) if !now.is_known() => (None, schedule.name.as_str()),
-                (Some(schedule), _) => (Some(schedule.at(now.wall)), schedule.name.as_str()),
-                (None, Some(_)) => continue,
-                (None, None) => (None, "always"),
-            };
-            let limit = format!(
-                "{}: {name}",
-                if permit.groups.is_empty() { "everybody".into() } else { permit.groups.join(", ") }
-            );
-            match hours {
-                // While the time is not known, a permit without a schedule takes precedence.
-                None if permit.schedule.is_some() => by_calendar = by_calendar.or(Some(limit)),
-                None => return (gate(groups, &limit, true), None),
-                Some(hours) if hours.open => return (gate(format!("{groups}; {}", hours.local), &limit, true), None),
-                Some(hours) => {
-                    closed.push(hours);
-                    limits.push(limit);
-                }
-            }
-        }
-        if let Some(limit) = by_calendar {
-            let passed = self.rules.without_sync == WithoutSync::Allow;
-            let how = if passed { ", let pass (without_sync)" } else { "" };
-            let gate = gate(format!("{groups}; {}{how}", now.doubt()), &limit, passed);
-            return (gate, (!passed).then_some(Reason::ClockUnknown));
-        }
-        match closed.first() {
-            Some(hours) => {
-                let next = closed.iter().filter_map(|hours| hours.until).min();
-                let opens = next.map_or_else(String::new, |at| {
-                    format!(", opens {}", at.to_zoned_datetime(self.rules.zone.clone()).strftime("%a %Y-%m-%d %H:%M"))
-                });
-                let input = format!("{groups}; {}{opens}", hours.local);
-                (gate(input, &limits.join("; "), false), Some(Reason::OutsideSchedule))
-            }
-            None => (gate(groups, "a permit of this door", false), Some(Reason::NotPermitted)),
-        }
-    }
-
     fn first_person_gate(&self, door: DoorIndex, group: &str, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
         let came = self.first_person_came(door, now);
         let (let_pass, doubt) = (!now.is_known() && self.rules.without_sync == WithoutSync::Allow, now.doubt());
@@ -414,7 +372,7 @@ impl Authority {
         };
         let passed = came || holder.is_in(group) || let_pass;
         let reason = if now.is_known() { Reason::FirstPerson } else { Reason::ClockUnknown };
-        let gate = Gate { name: "first_person".into(), input, limit: format!("somebody of {group} first"), passed };
+        let gate = Gate::new("first_person", input, format!("somebody of {group} first"), passed);
         (gate, (!passed).then_some(reason))
     }
 }
@@ -437,7 +395,7 @@ fn mode_gate(mode: &Mode, holder: &Holder) -> (Gate, Option<Reason>) {
         Mode::Lockdown { group: None } => ("nobody passes".to_owned(), false),
         Mode::Lockdown { group: Some(group) } => (format!("only {group} passes"), holder.is_in(group)),
     };
-    let gate = Gate { name: "mode".into(), input: mode.as_str().to_owned(), limit, passed };
+    let gate = Gate::new("mode", mode.as_str(), limit, passed);
     (gate, (!passed).then_some(Reason::Lockdown))
 }
 
@@ -457,10 +415,12 @@ fn passback_gate(
     if !fits && soft {
         input += ", let pass (soft)";
     }
-    let gate = Gate { name: "passback".into(), input, limit: format!("comes from {from}"), passed: fits || soft };
+    let gate = Gate::new("passback", input, format!("comes from {from}"), fits || soft);
     (gate, (!fits && !soft).then_some(Reason::Passback))
 }
 
+#[cfg(test)]
+mod assurance_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl NearMisses {
             None => ("no near misses".to_owned(), true),
         };
         let limit = format!("{} near misses begin a wait", settings.after);
-        Some(Gate { name: "backoff".into(), input, limit, passed })
+        Some(Gate::new("backoff", input, limit, passed))
     }
 
     fn forget(&mut self, settings: &Backoff, now: Moment) {

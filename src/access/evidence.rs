@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::person::Clear;
 use super::rules::Finding;
-use crate::domain::{Distance, Moment, PersonId, Reason, TrackId};
+use crate::domain::{Distance, Moment, PersonId, Point, Reason, TrackId};
 
 /// The most tracks kept for a camera, far more than the faces that a door's camera sees at once.
 pub(super) const MOST_TRACKS: usize = 64;
@@ -32,6 +32,8 @@ pub(super) struct Look {
     pub clear: Option<Distance>,
     /// For a sure finding, another person who is near enough too.
     pub also: Option<PersonId>,
+    /// As in [`crate::domain::Face`].
+    pub landmarks: [Point; 5],
 }
 
 /// One face over time.
@@ -111,6 +113,11 @@ impl Evidence {
     pub fn track(&self, camera: &str, id: TrackId, now: Moment, window: Duration) -> Option<&Track> {
         let known = self.cameras.get(camera)?.iter().find(|track| track.id == id);
         known.filter(|track| now.since(track.seen_at) <= window)
+    }
+
+    /// A track, if it is known.
+    pub fn track_mut(&mut self, camera: &str, id: TrackId) -> Option<&mut Track> {
+        self.cameras.get_mut(camera)?.iter_mut().find(|track| track.id == id)
     }
 
     /// The number of tracks of all cameras.
@@ -207,17 +214,17 @@ impl Track {
 
     /// The number of sure findings of `person`.
     pub fn count(&self, person: PersonId) -> u32 {
-        self.looks.iter().filter(|look| look.finding == Finding::Sure(person)).count() as u32
+        self.sure_of(person).count() as u32
+    }
+
+    /// The looks with a sure finding of `person`, oldest first.
+    pub fn sure_of(&self, person: PersonId) -> impl Iterator<Item = &Look> {
+        self.looks.iter().filter(move |look| look.finding == Finding::Sure(person))
     }
 
     /// The other people who are near enough in a sure finding of `person`, without duplicates.
     pub fn resembles(&self, person: PersonId) -> Vec<PersonId> {
-        let mut others: Vec<PersonId> = self
-            .looks
-            .iter()
-            .filter(|look| look.finding == Finding::Sure(person))
-            .filter_map(|look| look.also)
-            .collect();
+        let mut others: Vec<PersonId> = self.sure_of(person).filter_map(|look| look.also).collect();
         others.sort_unstable();
         others.dedup();
         others
@@ -300,7 +307,7 @@ mod tests {
     }
 
     fn look(frame: u64, at_ms: u64, finding: Finding) -> Look {
-        Look { frame, captured_at: ms(at_ms), finding, clear: None, also: None }
+        Look { frame, captured_at: ms(at_ms), finding, clear: None, also: None, landmarks: Default::default() }
     }
 
     fn add(evidence: &mut Evidence, track: u64, look: Look) -> Option<&mut Track> {

@@ -15,12 +15,7 @@ pub(super) fn all(rules: &Rules, sighting: &Sighting, track: &Track, finding: Fi
     gates.extend(lookalike(rules, sighting));
     gates.extend([
         agreement(rules, track, finding),
-        Gate {
-            name: "age".into(),
-            input: ms(age),
-            limit: format!("at most {}", ms(rules.max_age)),
-            passed: fresh(rules, age),
-        },
+        Gate::new("age", ms(age), format!("at most {}", ms(rules.max_age)), fresh(rules, age)),
     ]);
     gates
 }
@@ -32,18 +27,15 @@ pub(super) fn fresh(rules: &Rules, age: Duration) -> bool {
 
 fn quality(rules: &Rules, sighting: &Sighting) -> Gate {
     let quality = &sighting.quality;
-    Gate {
-        name: "quality".into(),
-        input: format!(
-            "{:.0} px, sharpness {:.0}, yaw {:.0}°, pitch {:.0}°",
-            quality.size, quality.sharpness, quality.yaw, quality.pitch
-        ),
-        limit: format!(
-            "at least {:.0} px, sharpness at least {:.0}, yaw within {:.0}°, pitch within {:.0}°",
-            rules.min_face_px, rules.min_sharpness, rules.max_yaw_deg, rules.max_pitch_deg
-        ),
-        passed: rules.good_view(quality),
-    }
+    let input = format!(
+        "{:.0} px, sharpness {:.0}, yaw {:.0}°, pitch {:.0}°",
+        quality.size, quality.sharpness, quality.yaw, quality.pitch
+    );
+    let limit = format!(
+        "at least {:.0} px, sharpness at least {:.0}, yaw within {:.0}°, pitch within {:.0}°",
+        rules.min_face_px, rules.min_sharpness, rules.max_yaw_deg, rules.max_pitch_deg
+    );
+    Gate::new("quality", input, limit, rules.good_view(quality))
 }
 
 /// Whether the embedding is strong, or sufficed all the same; `None` if that is neither asked nor known.
@@ -52,14 +44,12 @@ fn embedding(rules: &Rules, sighting: &Sighting, finding: Finding) -> Option<Gat
     if length.is_none() && rules.min_length.is_none() {
         return None;
     }
-    Some(Gate {
-        name: "embedding".into(),
-        input: length.map_or_else(|| "not measured".to_owned(), |length| format!("length {length:.2}")),
-        limit: rules
-            .min_length
-            .map_or_else(|| "no limit".to_owned(), |limit| format!("length at least {limit:.2}, or surely somebody")),
-        passed: rules.strong(&sighting.quality) || matches!(finding, Finding::Sure(_)),
-    })
+    let input = length.map_or_else(|| "not measured".to_owned(), |length| format!("length {length:.2}"));
+    let limit = rules
+        .min_length
+        .map_or_else(|| "no limit".to_owned(), |limit| format!("length at least {limit:.2}, or surely somebody"));
+    let passed = rules.strong(&sighting.quality) || matches!(finding, Finding::Sure(_));
+    Some(Gate::new("embedding", input, limit, passed))
 }
 
 fn distance(rules: &Rules, sighting: &Sighting) -> Gate {
@@ -67,7 +57,7 @@ fn distance(rules: &Rules, sighting: &Sighting) -> Gate {
         Some(nearest) => (format!("{:.4} to person {}", nearest.distance.0, nearest.person), rules.near(nearest)),
         None => ("nobody enrolled".to_owned(), false),
     };
-    Gate { name: "distance".into(), input, limit: format!("at most {:.4}", rules.distance.0), passed }
+    Gate::new("distance", input, format!("at most {:.4}", rules.distance.0), passed)
 }
 
 fn margin(rules: &Rules, sighting: &Sighting) -> Gate {
@@ -81,18 +71,15 @@ fn margin(rules: &Rules, sighting: &Sighting) -> Gate {
         }
         None => ("nobody enrolled".to_owned(), false),
     };
-    Gate { name: "margin".into(), input, limit: format!("at least {:.4}", rules.margin), passed }
+    Gate::new("margin", input, format!("at least {:.4}", rules.margin), passed)
 }
 
 /// Whether the face is farther from the person's negative references; `None` if they have none.
 fn lookalike(rules: &Rules, sighting: &Sighting) -> Option<Gate> {
     let (nearest, other) = (sighting.nearest?, sighting.not_them?);
-    Some(Gate {
-        name: "lookalike".into(),
-        input: format!("{:.4} to a face that is not person {}", other.0 - nearest.distance.0, nearest.person),
-        limit: format!("at least {:.4}", rules.margin),
-        passed: rules.apart_from_lookalikes(sighting),
-    })
+    let input = format!("{:.4} to a face that is not person {}", other.0 - nearest.distance.0, nearest.person);
+    let limit = format!("at least {:.4}", rules.margin);
+    Some(Gate::new("lookalike", input, limit, rules.apart_from_lookalikes(sighting)))
 }
 
 fn agreement(rules: &Rules, track: &Track, finding: Finding) -> Gate {
@@ -108,17 +95,13 @@ fn agreement(rules: &Rules, track: &Track, finding: Finding) -> Gate {
     if let (Finding::Sure(_), Some((other, before))) = (finding, track.other_sure(rules.window)) {
         input += &format!("; person {other} was seen {} before", ms(before));
     }
-    Gate {
-        name: "agreement".into(),
-        input,
-        limit: format!(
-            "this frame and at least {} of the last {} within {}, nobody else in that time",
-            rules.needed(),
-            rules.kept(),
-            ms(rules.window)
-        ),
-        passed: agrees(rules, track, finding),
-    }
+    let limit = format!(
+        "this frame and at least {} of the last {} within {}, nobody else in that time",
+        rules.needed(),
+        rules.kept(),
+        ms(rules.window)
+    );
+    Gate::new("agreement", input, limit, agrees(rules, track, finding))
 }
 
 /// Whether enough frames show the person of the newest look, and nobody else was identified within the window.

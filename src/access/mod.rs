@@ -6,7 +6,10 @@
 //! - [`Referee`]: weighs the evidence and decides
 //! - [`Shown`]: a person as a track shows them, for the rules about people
 //! - `gates`: documents each check of a decision
+//! - `enquiry`: what is asked of a person beyond the face, from the frame that would let them in; `assurance` weighs it, [`LivenessRules`] are its
+//!   settings, and [`DoorCues`] report what the referee does not see itself
 //! - [`Calibration`]: the distance limit for a gallery of some size
+//! - [`Challenge`]: whether the head turns as asked, which no photograph's does
 //!
 //! About the person and the door:
 //! - [`Schedule`], [`Holidays`]: weekly hours. [`Holder`]: what the rules know about a person
@@ -21,19 +24,26 @@
 //!
 //! Everything here is pure: the time is an argument, and there are no images, devices, names of people, or clocks.
 
+#[cfg(test)]
+mod asking_properties;
+mod assurance;
 mod authority;
 mod backoff;
 mod calendar;
 mod calibration;
+mod challenge;
 mod chatter;
 mod cue;
 mod doorway;
+mod enquiry;
 mod evidence;
 mod gates;
 mod holidays;
 mod infrared;
+mod liveness;
 mod passive;
 mod person;
+mod presentation;
 #[cfg(test)]
 mod properties;
 mod referee;
@@ -46,11 +56,13 @@ pub use authority::{Authority, DoorRules, HouseRules, Judgement, PassRequest, Pe
 pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
+pub use challenge::{Attempts, Challenge, ChallengeLook, ChallengeSettings, Failure, Identity, Reference, Turn, View};
 pub use chatter::{Change, Chatter, ChatterSummary};
-pub use cue::{CueReport, CueState};
+pub use cue::{CueReport, CueState, DoorCues, NoCues, missing_device};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage, Refusal};
 pub use holidays::{BadLine, HolidayError, Holidays};
 pub use infrared::{InfraredEyes, InfraredLook, InfraredRules};
+pub use liveness::{Dice, LivenessRules};
 pub use passive::{PassiveEvidence, PassiveRules};
 pub use person::{CLEARLY, Clear, Holder, Shown};
 pub use referee::Referee;

@@ -35,6 +35,8 @@ const KEPT: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub struct PassiveEvidence {
     answers: VecDeque<Answer>,
+    /// Frames since the last answer of which the networks were not asked.
+    unasked: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,13 +47,18 @@ struct Answer {
 }
 
 impl PassiveEvidence {
-    /// Adds what was said of a frame. A frame that was not judged, that has come before, or that is older than the newest does not count.
+    /// Adds what was said of a frame; `None` where the networks were not asked. A frame that has come before, or that is older than the newest, does
+    /// not count.
     pub fn add(&mut self, frame: u64, captured_at: Moment, passive: Option<Passive>) {
-        let Some(passive) = passive else { return };
+        let Some(passive) = passive else {
+            self.unasked = self.unasked.saturating_add(1);
+            return;
+        };
         let newer = |last: &Answer| frame > last.frame && captured_at >= last.captured_at;
         if !self.answers.back().is_none_or(newer) {
             return;
         }
+        self.unasked = 0;
         self.answers.push_back(Answer { frame, captured_at, passive });
         if self.answers.len() > KEPT {
             self.answers.pop_front();
@@ -87,6 +94,7 @@ impl PassiveEvidence {
             Some(limit) if unjudged >= least => {
                 (CueState::CannotJudge, format!("cannot judge: {} in {}", limit.words(), frames(unjudged)))
             }
+            _ if self.unasked >= least => (CueState::CannotJudge, "cannot judge: the networks did not look".to_owned()),
             _ if judged == 0 => (CueState::Waiting, "no frame judged yet".to_owned()),
             _ => (CueState::Waiting, format!("{} so far", looks(mean, judged))),
         };
@@ -177,6 +185,8 @@ mod tests {
         }
         twice.add(9, at(9), None);
         assert_eq!(twice.report(&rules, at(3)).input, "looks real by 1.00 over 2 frames so far");
+        (10..12).for_each(|frame| twice.add(frame, at(frame), None));
+        assert_eq!(twice.report(&rules, at(3)).input, "cannot judge: the networks did not look");
     }
 
     #[test]

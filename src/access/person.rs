@@ -58,7 +58,7 @@ impl Holder {
                 input += ", let pass (without_sync)";
             }
         }
-        (Gate { name: "person".into(), input, limit, passed: refused.is_none() }, refused)
+        (Gate::new("person", input, limit, refused.is_none()), refused)
     }
 }
 
@@ -72,6 +72,8 @@ pub struct Shown {
     pub resembles: Vec<PersonId>,
     /// `None` if the evidence suffices but is no stronger than that.
     pub clear: Option<Clear>,
+    /// What the door asks beyond the face was shown.
+    pub assured: bool,
 }
 
 /// Evidence beyond doubt: every usable frame of the track shows this person and nobody else, at no more than [`CLEARLY`] times the distance
@@ -102,6 +104,13 @@ impl Shown {
     /// Person `person` on the track of the same number, without clear evidence.
     pub(crate) fn person(person: u32) -> Shown {
         let track = TrackId(person.into());
-        Shown { person: PersonId(person), camera: "door".into(), track, resembles: Vec::new(), clear: None }
+        Shown {
+            person: PersonId(person),
+            camera: "door".into(),
+            track,
+            resembles: Vec::new(),
+            clear: None,
+            assured: false,
+        }
     }
 }

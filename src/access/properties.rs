@@ -368,7 +368,7 @@ proptest! {
             distance: Distance(limit), margin: limit, frames_agree: counts.0, frames_window: counts.1,
             window: span(0), max_age: span(1), cooldown: span(2), repeat_denial: span(3),
             min_face_px: limit, min_sharpness: limit, max_yaw_deg: limit, max_pitch_deg: limit,
-            min_length: Some(limit),
+            min_length: Some(limit), same_person: Distance(limit),
         };
         let mut referee = Referee::new(rules);
         for (frame, captured_at, now, distance, measure) in sightings {

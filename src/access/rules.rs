@@ -40,6 +40,9 @@ pub struct Rules {
     /// A face with a shorter embedding that is nobody's for sure is a poor view. The length is as in [`Quality::length`]; it depends on the model
     /// and comes from a calibration. `None` does not ask.
     pub min_length: Option<f32>,
+    /// During a challenge, a face that is no farther than this from the person is taken for theirs, whatever the view: turned faces are farther
+    /// from their templates than frontal ones. The distance at which the model confuses one pair of strangers in a thousand.
+    pub same_person: Distance,
 }
 
 /// What one frame shows.
@@ -99,6 +102,17 @@ impl Rules {
     /// Near enough. A negative or non-finite distance never passes, because the comparison was broken.
     pub(super) fn near(&self, nearest: &Match) -> bool {
         within(nearest.distance.0, self.distance.0)
+    }
+
+    /// Whether a turned face may still be that of `person`: that is the nearest person or the next one, and not too far.
+    pub(super) fn may_be(&self, sighting: &Sighting, person: PersonId) -> bool {
+        let Some(nearest) = sighting.nearest else { return false };
+        let distance = match nearest.runner_up {
+            _ if nearest.person == person => Some(nearest.distance),
+            Some((other, distance)) if other == person => Some(distance),
+            _ => None,
+        };
+        distance.is_some_and(|distance| within(distance.0, self.same_person.0))
     }
 
     /// The distance to the nearest person if it is clearly within the limit.
@@ -161,12 +175,13 @@ pub(super) mod tests {
             max_yaw_deg: 35.0,
             max_pitch_deg: 25.0,
             min_length: None,
+            same_person: Distance(1.1),
         }
     }
 
     /// Lets everybody pass.
     pub(in crate::access) fn allow(_: &Shown) -> Judgement {
-        Judgement { gates: Vec::new(), refused: None, with: None }
+        Judgement::default()
     }
 
     /// A good view of person 1, near and far from anyone else, by camera `door` on track 1.

@@ -55,4 +55,11 @@ pub struct DoorStatus {
     pub alarms: Vec<String>,
     /// What is wrong with the wires.
     pub trouble: Option<String>,
+    /// What the people before the door are asked to do now: `idle`, `turn_left`, `turn_right`, `turn_up`, `further_left`, `further_right`,
+    /// `further_up`, `look_ahead`, `enter_pin`, `present_tag` or `wait`.
+    #[serde(default)]
+    pub prompt: String,
+    /// What the door asks of people beyond the face; any of these suffices. A permit may ask something else.
+    #[serde(default)]
+    pub assurance: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! `usher doctor`
 
 mod access;
+mod assurance;
 mod cameras;
 mod doors;
 mod liveness;
@@ -64,6 +65,7 @@ impl Doctor {
                 }
                 access::lines(&config, &mut findings)?;
                 zones(&config, &mut findings)?;
+                assurance::doors(&config, &mut findings)?;
                 let daemon = Client::connect(&config.control.socket);
                 models(&config, &mut findings)?;
                 match daemon {

@@ -127,6 +127,8 @@ pub fn words(door: &DoorStatus) -> String {
         None => door.mode.clone(),
     });
     parts.extend(door.hours.as_ref().map(|hours| format!("hours {hours}")));
+    let asks = Some(&door.prompt).filter(|prompt| !matches!(prompt.as_str(), "" | "idle"));
+    parts.extend(asks.map(|prompt| format!("asks people: {}", prompt.replace('_', " "))));
     parts.extend(door.alarms.iter().map(|alarm| format!("ALARM {alarm}")));
     parts.extend(door.trouble.clone());
     format!("{}: {} ({})", door.name, parts.join(", "), door.wires)

@@ -143,8 +143,7 @@ fn as_text(door: &str, person: &Person, at: Timestamp, zone: &TimeZone, judgemen
     };
     let mut text = format!("{} {answer} at {door}, {local}\n", person.name);
     for gate in &judgement.gates {
-        let passed = if gate.passed { "passed" } else { "failed" };
-        text += &format!("  {passed}  {:<13} {} ({})\n", gate.name, gate.input, gate.limit);
+        text += &format!("  {}  {:<13} {} ({})\n", gate.answer(), gate.name, gate.input, gate.limit);
     }
     text
 }

@@ -1,6 +1,7 @@
 //! What one key alone cannot show: names that must exist or be unique, lines that are used twice, limits that exclude each other, and settings
 //! that have no effect.
 
+mod assurance;
 mod eyes;
 
 use std::fmt::Display;
@@ -55,6 +56,7 @@ pub fn check(config: &Config, origins: &Origins, problems: &mut Vec<Problem>) ->
     checks.cameras();
     checks.schedules();
     checks.permits();
+    checks.assurance();
     if let Some(mqtt) = &config.mqtt {
         checks.mqtt(mqtt);
     }
@@ -369,7 +371,14 @@ fn tasks(door: &Door) -> Vec<Task<'_>> {
         needed: true,
     }];
     if let Some(lamps) = &door.indicator {
-        for (key, line) in [("granted", &lamps.granted), ("denied", &lamps.denied), ("fault", &lamps.fault)] {
+        let lines = [
+            ("granted", &lamps.granted),
+            ("denied", &lamps.denied),
+            ("fault", &lamps.fault),
+            ("left", &lamps.left),
+            ("right", &lamps.right),
+        ];
+        for (key, line) in lines {
             tasks.push(Task { table: "indicator", key, line: line.as_ref(), needed: false });
         }
     }

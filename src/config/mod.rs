@@ -33,7 +33,7 @@ pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use sections::*;
 pub use text::read_span as duration;
-pub use values::{DayStart, DistanceLimit, Hours, Keep, MaxSize, Window};
+pub use values::{Asked, DayStart, DistanceLimit, Hours, Keep, MaxSize, Tiers, Window};
 
 use check::Check;
 use file::Layer;
@@ -44,8 +44,8 @@ use rule::Rule;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-order" = [
-    "device", "time", "store", "journal", "attendance", "models", "runtime", "detector", "access", "liveness", "enroll", "gallery", "door",
-    "camera", "schedule", "permit", "mqtt", "metrics", "control", "log",
+    "device", "time", "store", "journal", "attendance", "models", "runtime", "detector", "access", "liveness", "enroll", "gallery", "door", "camera",
+    "schedule", "permit", "mqtt", "metrics", "control", "log",
 ]))]
 pub struct Config {
     pub device: Device,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::text;
 use super::values::{DayStart, Hours, Keep, MaxSize, Window};
-use crate::domain::Accelerator;
+use crate::domain::{Accelerator, Assurance};
 
 /// A second and longer spans, in milliseconds: the unit of [`span`].
 pub const SECOND: u64 = 1000;
@@ -44,6 +44,23 @@ pub fn distance(_: &mut SchemaGenerator) -> Schema {
 /// A line of a GPIO chip: no chip that the kernel knows has more than 1024.
 pub fn line(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 1023 }, line_name(generator)] })
+}
+
+/// A tier of assurance, `auto`, or a list of tiers.
+pub fn assurance_or_auto(_: &mut SchemaGenerator) -> Schema {
+    let words: Vec<&str> = std::iter::once("auto").chain(Assurance::ALL.map(Assurance::as_str)).collect();
+    json_schema!({ "anyOf": [{ "type": "string", "enum": words }, tiers()] })
+}
+
+/// A tier of assurance, or a list of tiers.
+pub fn assurance(_: &mut SchemaGenerator) -> Schema {
+    let words = Assurance::ALL.map(Assurance::as_str);
+    json_schema!({ "anyOf": [{ "type": "string", "enum": words }, tiers()] })
+}
+
+fn tiers() -> Schema {
+    let words = Assurance::ALL.map(Assurance::as_str);
+    json_schema!({ "type": "array", "items": { "type": "string", "enum": words }, "minItems": 1 })
 }
 
 /// Three scores.
@@ -281,6 +298,9 @@ impl<'a> Rule<'a> {
             return alternatives.iter().map(|one| one.expects(found)).collect::<Vec<_>>().join(" or ");
         }
         if let Some(items) = rule.items() {
+            if !items.words().is_empty() {
+                return "a list of such words".to_owned();
+            }
             return match (rule.unsigned("minItems"), rule.get("maxItems")) {
                 (count, Some(_)) => format!("a list of {count} numbers, each {}", items.range()),
                 (1.., None) => format!("a list of at least one text, each {}", items.expects(None)),

@@ -1,5 +1,6 @@
 //! The configuration as its users meet it: the shipped example, the reference, wrong files and the environment.
 
+mod assurance;
 mod environment;
 mod mqtt;
 mod wiring;

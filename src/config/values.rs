@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::text;
+use crate::domain::{Assurance, UnknownAssurance};
 
 /// The text is no such value; the rule of its key says what it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -135,6 +136,77 @@ impl From<DistanceLimit> for WordOrNumber {
         match limit {
             DistanceLimit::Fixed(distance) => WordOrNumber::Number(distance),
             DistanceLimit::Auto => WordOrNumber::Word("auto".to_owned()),
+        }
+    }
+}
+
+/// What a door asks of people beyond being recognised. Written as a word, or as a list of words of which any suffices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WordOrWords", into = "WordOrWords")]
+pub enum Asked {
+    /// By what drives the lock: [`Assurance::Challenge`] for a real one, [`Assurance::Recognised`] for a simulated one.
+    #[default]
+    Auto,
+    /// Any of these, in the order in which people are told.
+    Any(Tiers),
+}
+
+/// Tiers of which any suffices; at least one. Written as [`Asked`], without `auto`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WordOrWords", into = "WordOrWords")]
+pub struct Tiers(pub Vec<Assurance>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WordOrWords {
+    Word(String),
+    Words(Vec<String>),
+}
+
+impl TryFrom<WordOrWords> for Tiers {
+    type Error = UnknownAssurance;
+
+    fn try_from(written: WordOrWords) -> Result<Tiers, UnknownAssurance> {
+        let words = match written {
+            WordOrWords::Word(word) => vec![word],
+            WordOrWords::Words(words) => words,
+        };
+        let mut tiers = Vec::with_capacity(words.len());
+        for word in words {
+            let tier = word.parse()?;
+            if !tiers.contains(&tier) {
+                tiers.push(tier);
+            }
+        }
+        Ok(Tiers(tiers))
+    }
+}
+
+impl From<Tiers> for WordOrWords {
+    fn from(Tiers(tiers): Tiers) -> WordOrWords {
+        match tiers.as_slice() {
+            [only] => WordOrWords::Word(only.to_string()),
+            several => WordOrWords::Words(several.iter().map(Assurance::to_string).collect()),
+        }
+    }
+}
+
+impl TryFrom<WordOrWords> for Asked {
+    type Error = UnknownAssurance;
+
+    fn try_from(written: WordOrWords) -> Result<Asked, UnknownAssurance> {
+        match written {
+            WordOrWords::Word(word) if word == "auto" => Ok(Asked::Auto),
+            other => Tiers::try_from(other).map(Asked::Any),
+        }
+    }
+}
+
+impl From<Asked> for WordOrWords {
+    fn from(asked: Asked) -> WordOrWords {
+        match asked {
+            Asked::Auto => WordOrWords::Word("auto".to_owned()),
+            Asked::Any(tiers) => tiers.into(),
         }
     }
 }

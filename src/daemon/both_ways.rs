@@ -44,7 +44,7 @@ fn settings(enabled: bool) -> AttentionSettings {
 
 /// Lets everybody pass.
 fn allow(_: &Shown) -> Judgement {
-    Judgement { gates: Vec::new(), refused: None, with: None }
+    Judgement::default()
 }
 
 /// A decision and the number of its frame.

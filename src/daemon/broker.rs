@@ -39,6 +39,7 @@ pub fn layout(config: &Config, gallery: &Gallery, saved: &SavedState) -> DeviceL
         leaf_sensor: door.sensor.is_some(),
         tamper_contact: door.tamper.is_some(),
         mode: mode(&door.name).unwrap_or(Mode::Normal.as_str()).to_owned(),
+        prompts: config.asked_at(door).iter().flatten().any(|tier| !tier.cues().is_empty()),
     };
     let sides = || config.doors.iter().filter_map(|door| door.zones());
     let inside = |zone: &str| {
@@ -75,6 +76,7 @@ fn state(view: &DoorView) -> DoorState {
         mode: view.mode.as_str().to_owned(),
         alarms: view.alarms.iter().map(|alarm| alarm.as_str().to_owned()).collect(),
         fault: view.trouble.clone(),
+        prompt: view.prompt,
     }
 }
 
@@ -230,6 +232,7 @@ impl hub::Outbox for JournalOutbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Prompt;
 
     #[test]
     fn events_that_could_not_be_recorded_are_published_as_a_measurement() {
@@ -260,13 +263,16 @@ mod tests {
             hours: None,
             alarms: vec![crate::domain::Alarm::HeldOpen],
             trouble: Some("the wires hang".into()),
+            prompt: Prompt::TurnLeft,
+            assurance: Vec::new(),
         };
         let lock = |unlocked, level_unknown| state(&view(unlocked, level_unknown)).lock;
         assert_eq!([lock(false, false), lock(true, false)], [LockState::Locked, LockState::Unlocked]);
         assert_eq!([lock(false, true), lock(true, true)], [LockState::Jammed; 2]);
         let (name, mode, alarms) = ("front".into(), "lockdown".into(), vec!["held_open".into()]);
         let fault = Some("the wires hang".into());
-        let expected = DoorState { name, lock: LockState::Locked, open: Some(false), mode, alarms, fault };
+        let prompt = Prompt::TurnLeft;
+        let expected = DoorState { name, lock: LockState::Locked, open: Some(false), mode, alarms, fault, prompt };
         assert_eq!(state(&view(false, false)), expected);
     }
 

@@ -139,10 +139,10 @@ pub enum Eyes {
 impl Eyes {
     fn open(config: &Config, camera: &config::Camera, runtime: &Library) -> Result<Eyes> {
         Ok(match camera.spectrum {
-            Spectrum::Infrared => Eyes::Infrared(Box::new(setup::liveness::finder(config, runtime)?)),
+            Spectrum::Infrared => Eyes::Infrared(Box::new(setup::presentation::finder(config, runtime)?)),
             Spectrum::Visible => Eyes::Colour {
                 vision: Box::new(setup::vision(config, runtime)?),
-                passive: setup::liveness::passive(config, camera, runtime)?,
+                passive: setup::presentation::passive(config, camera, runtime)?,
             },
         })
     }

@@ -202,5 +202,7 @@ fn door_status(view: &DoorView) -> DoorStatus {
         hours: view.hours.clone(),
         alarms: view.alarms.iter().map(|alarm| alarm.as_str().to_owned()).collect(),
         trouble: view.trouble.clone(),
+        prompt: view.prompt.as_str().to_owned(),
+        assurance: view.assurance.iter().map(|tier| tier.as_str().to_owned()).collect(),
     }
 }

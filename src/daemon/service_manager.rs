@@ -120,6 +120,8 @@ mod tests {
             hours: None,
             alarms: Vec::new(),
             trouble: None,
+            prompt: Default::default(),
+            assurance: Vec::new(),
         };
         let line = status_line(&[&stage], std::slice::from_ref(&door));
         assert_eq!(line, "front locked, lockdown (simulated); porch watching");

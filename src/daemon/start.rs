@@ -24,7 +24,7 @@ use crate::access::{Authority, Doorway, HouseRules, Referee};
 use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
-use crate::domain::{CameraIndex, DoorIndex, Frame, Image, Spectrum};
+use crate::domain::{CameraIndex, DoorEvent, DoorIndex, Event, Frame, Image, Spectrum};
 use crate::door::{Contacts, Panel, Relay, RelayLoop, relay_thread};
 use crate::setup;
 use crate::vision::attention::AttentionSettings;
@@ -81,7 +81,13 @@ pub fn doors(
         }
     }
     setup::claims::write(config);
-    let doors = Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
+    let mut doors =
+        Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
+    for (door, assurance) in setup::liveness::low_assurance(config) {
+        let tiers = assurance.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        tracing::warn!(%door, tiers, "this door moves a real lock and does not stop photographs");
+        doors.note_event(&Event::Door(DoorEvent::LowAssurance { door, assurance }));
+    }
     let published = PublishedDoors::default();
     let name = |camera: &config::Camera| camera.name.as_str().into();
     let shared = |camera: &config::Camera| {
@@ -95,7 +101,7 @@ pub fn doors(
     let thread = DoorThread {
         doors,
         cameras: setup::house::cameras(config)?,
-        eye_of: setup::liveness::eye_of(config),
+        eye_of: setup::presentation::eye_of(config),
         attention: attention.clone(),
         clock: base.clock.clone(),
         stage,
@@ -133,7 +139,7 @@ fn doors_settings(
         short_of_room: Box::new(move || recorder.is_low_on_disk()),
         last_record: parts.records.last_record,
         evidence: parts.records.evidence,
-        second_eyes: setup::liveness::second_eyes(config),
+        second_eyes: setup::presentation::second_eyes(config),
     })
 }
 
@@ -167,7 +173,11 @@ fn open_door(
     let door = Door {
         name: settings.name.as_str().into(),
         // Nothing is near enough until the cut is applied.
-        referee: Referee::new(recognition.face_rules.clone()),
+        referee: Referee::with_liveness(
+            recognition.face_rules.clone(),
+            setup::liveness::rules(config, settings),
+            setup::liveness::dice(),
+        ),
         doorway: Doorway::new(setup::house::doorway(settings, has_sensor), mode.unwrap_or_default()),
         relay: handle,
         interlock: settings.interlock.as_deref().map(Arc::from),
@@ -177,6 +187,8 @@ fn open_door(
         level_unknown: false,
         trouble: None,
         inputs_trouble: None,
+        prompt: Default::default(),
+        sides: Default::default(),
     };
     Ok(OpenDoor { door, relay, contacts: wiring.contacts })
 }

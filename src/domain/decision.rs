@@ -184,6 +184,29 @@ pub struct Gate {
     /// The limit, in words.
     pub limit: String,
     pub passed: bool,
+    /// It could not be known whether the limit was kept. Such a gate has not passed. Records of usher 0.1.0 have no such gates.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cannot_judge: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl Gate {
+    /// A gate that was judged. `input` and `limit` are in words.
+    pub fn new(name: &'static str, input: impl Into<String>, limit: impl Into<String>, passed: bool) -> Gate {
+        Gate { name: Cow::Borrowed(name), input: input.into(), limit: limit.into(), passed, cannot_judge: false }
+    }
+
+    /// `passed`, `failed` or `unsure`, as receipts show it.
+    pub fn answer(&self) -> &'static str {
+        match (self.passed, self.cannot_judge) {
+            (true, _) => "passed",
+            (false, true) => "unsure",
+            (false, false) => "failed",
+        }
+    }
 }
 
 /// A verdict with its evidence.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{DoorError, IndicatorSettings, LineId, Wires};
-use crate::domain::Moment;
+use crate::domain::{Moment, Side};
 
 /// A signal to people before the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Signal {
     Denied,
     /// Something is wrong with the door.
     Fault,
+    /// Turn your head to this side. For [`Side::Up`] both lamps are lit.
+    Turn(Side),
 }
 
 impl Signal {
@@ -24,7 +26,13 @@ impl Signal {
             Signal::Granted => "granted",
             Signal::Denied => "denied",
             Signal::Fault => "fault",
+            Signal::Turn(side) => side.as_str(),
         }
+    }
+
+    /// Whether the lamp of `of` is lit while this signal is shown.
+    fn lights(self, of: Signal) -> bool {
+        self == of || self == Signal::Turn(Side::Up) && matches!(of, Signal::Turn(_))
     }
 }
 
@@ -53,6 +61,8 @@ impl Lamps {
             (Signal::Granted, &settings.granted),
             (Signal::Denied, &settings.denied),
             (Signal::Fault, &settings.fault),
+            (Signal::Turn(Side::Left), &settings.left),
+            (Signal::Turn(Side::Right), &settings.right),
         ];
         let lamps = lines.into_iter().filter_map(|(signal, line)| line.as_ref().map(|line| (signal, line)));
         Lamps::new(lamps.map(|(signal, line)| Ok((signal, claim(signal, line)?))).collect::<Result<_, DoorError>>()?)
@@ -68,12 +78,12 @@ impl Lamps {
 
 impl Indicator for Lamps {
     fn show(&mut self, signal: Signal) -> Result<(), DoorError> {
-        // The others go dark first, so that no two are lit together. A lamp that fails does not affect the rest.
+        // The others go dark first, so that no two signals are lit together. A lamp that fails does not affect the rest.
         let mut result = Ok(());
-        for (_, lamp) in self.0.iter_mut().filter(|(of, _)| *of != signal) {
+        for (_, lamp) in self.0.iter_mut().filter(|(of, _)| !signal.lights(*of)) {
             result = result.and(lamp.safe());
         }
-        for (_, lamp) in self.0.iter_mut().filter(|(of, _)| *of == signal) {
+        for (_, lamp) in self.0.iter_mut().filter(|(of, _)| signal.lights(*of)) {
             result = result.and(lamp.energise());
         }
         result
@@ -88,18 +98,20 @@ impl Indicator for Lamps {
 /// How long a refusal is shown.
 const DENIED_SHOWN: Duration = Duration::from_secs(2);
 
-/// Chooses what the indicator of one door shows: unlocked, or else a refusal of the last two seconds, or else a fault, or else nothing.
+/// Chooses what the indicator of one door shows: unlocked, or else a refusal of the last two seconds, or else what people are asked to do, or
+/// else a fault, or else nothing.
 pub struct Panel {
     indicator: Option<Box<dyn Indicator>>,
     shown: Option<Signal>,
     denied_until: Option<Moment>,
     fault: bool,
+    asked: Option<Side>,
 }
 
 impl Panel {
     /// Shows nothing before the first [`Panel::show`].
     pub fn new(indicator: Option<Box<dyn Indicator>>) -> Panel {
-        Panel { indicator, shown: None, denied_until: None, fault: false }
+        Panel { indicator, shown: None, denied_until: None, fault: false, asked: None }
     }
 
     /// Shows a refusal from `now` on.
@@ -112,6 +124,11 @@ impl Panel {
         self.fault = fault;
     }
 
+    /// Sets the side to which people are asked to turn the head.
+    pub fn set_asked(&mut self, asked: Option<Side>) {
+        self.asked = asked;
+    }
+
     /// When the refusal that is shown ends.
     pub fn next_deadline(&self) -> Option<Moment> {
         self.denied_until.filter(|_| self.indicator.is_some())
@@ -120,11 +137,12 @@ impl Panel {
     /// Updates the indicator. A failure is logged once for each signal and changes nothing at the door.
     pub fn show(&mut self, unlocked: bool, now: Moment) {
         self.denied_until = self.denied_until.filter(|&until| until > now);
-        let signal = match (unlocked, self.denied_until, self.fault) {
+        let signal = match (unlocked, self.denied_until, self.asked) {
             (true, _, _) => Signal::Granted,
             (false, Some(_), _) => Signal::Denied,
-            (false, None, true) => Signal::Fault,
-            (false, None, false) => Signal::Idle,
+            (false, None, Some(side)) => Signal::Turn(side),
+            (false, None, None) if self.fault => Signal::Fault,
+            (false, None, None) => Signal::Idle,
         };
         let Some(indicator) = self.indicator.as_mut().filter(|_| self.shown != Some(signal)) else { return };
         self.shown = Some(signal);
@@ -180,6 +198,30 @@ mod tests {
         }
         assert_eq!(*log.lock().unwrap(), "gd".to_owned() + "dG" + "gD" + "gd");
         assert_eq!(lamps.describe(), "granted on g; denied on d");
+    }
+
+    #[test]
+    fn the_lamp_of_the_asked_side_is_lit_until_there_is_an_answer() {
+        let log: Arc<Mutex<String>> = Arc::default();
+        let lamps = vec![
+            (Signal::Granted, lamp('g', false, &log)),
+            (Signal::Turn(Side::Left), lamp('l', false, &log)),
+            (Signal::Turn(Side::Right), lamp('r', false, &log)),
+        ];
+        let mut panel = Panel::new(Some(Box::new(Lamps::new(lamps).unwrap())));
+        let mut shown = |asked, unlocked| {
+            log.lock().unwrap().clear();
+            panel.set_asked(asked);
+            panel.show(unlocked, Moment::default());
+            log.lock().unwrap().clone()
+        };
+        assert_eq!(shown(None, false), "glr");
+        assert_eq!(shown(Some(Side::Left), false), "grL");
+        assert_eq!(shown(Some(Side::Left), false), "", "unchanged");
+        assert_eq!(shown(Some(Side::Right), false), "glR");
+        assert_eq!(shown(Some(Side::Up), false), "gLR");
+        assert_eq!(shown(Some(Side::Up), true), "lrG");
+        assert_eq!(shown(None, false), "glr");
     }
 
     #[test]

@@ -7,14 +7,14 @@
 //!                           RelayStop: safe, and safe for good
 //! ```
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::{DoorError, Panel, Relay, RelayOutcome};
 use crate::clock::Clock;
-use crate::domain::{DoorCommand, Moment};
+use crate::domain::{DoorCommand, Moment, Side};
 
 /// The longest time between two looks at the clock.
 const BEAT: Duration = Duration::from_millis(250);
@@ -52,8 +52,23 @@ enum Message {
 struct Shown {
     denied: AtomicBool,
     fault: AtomicBool,
+    /// The side to which people are asked to turn the head, as [`asked_number`] writes it.
+    asked: AtomicU8,
     /// A [`Message::Show`] is in the inbox.
     sent: AtomicBool,
+}
+
+fn asked_number(side: Option<Side>) -> u8 {
+    match side {
+        None => 0,
+        Some(Side::Left) => 1,
+        Some(Side::Right) => 2,
+        Some(Side::Up) => 3,
+    }
+}
+
+fn asked_side(number: u8) -> Option<Side> {
+    [Side::Left, Side::Right, Side::Up].into_iter().find(|side| asked_number(Some(*side)) == number)
 }
 
 /// The doors' end of a relay. Dropping it ends the loop, which leaves the relay at its safe level.
@@ -178,6 +193,14 @@ impl RelayHandle {
         }
     }
 
+    /// Shows on the lamps to which side people are asked to turn the head.
+    pub fn show_asked(&self, side: Option<Side>) {
+        let asked = asked_number(side);
+        if self.shown.asked.swap(asked, Ordering::SeqCst) != asked {
+            self.show();
+        }
+    }
+
     /// As [`Relay::describe`].
     pub fn describe(&self) -> &str {
         &self.wires
@@ -282,6 +305,7 @@ impl RelayLoop {
             self.panel.denied(now);
         }
         self.panel.set_fault(self.shown.fault.load(Ordering::SeqCst));
+        self.panel.set_asked(asked_side(self.shown.asked.load(Ordering::SeqCst)));
         self.panel.show(self.relay.next_deadline().is_some(), now);
     }
 

@@ -55,6 +55,10 @@ pub struct IndicatorSettings {
     pub granted: Option<LineId>,
     pub denied: Option<LineId>,
     pub fault: Option<LineId>,
+    /// Asks people to turn the head to their left.
+    pub left: Option<LineId>,
+    /// Asks people to turn the head to their right.
+    pub right: Option<LineId>,
     /// The level that lights a lamp.
     pub active: Active,
 }
@@ -125,7 +129,13 @@ impl WiringSettings {
 impl IndicatorSettings {
     /// The lamps that exist.
     pub(super) fn lamps(&self) -> impl Iterator<Item = (&'static str, &LineId)> {
-        let lamps = [("granted lamp", &self.granted), ("denied lamp", &self.denied), ("fault lamp", &self.fault)];
+        let lamps = [
+            ("granted lamp", &self.granted),
+            ("denied lamp", &self.denied),
+            ("fault lamp", &self.fault),
+            ("left lamp", &self.left),
+            ("right lamp", &self.right),
+        ];
         lamps.into_iter().filter_map(|(what, line)| line.as_ref().map(|line| (what, line)))
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::domain::Prompt;
+
 /// The device's doors, cameras and people at the start of the daemon.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceLayout {
@@ -28,6 +30,8 @@ pub struct DoorLayout {
     pub tamper_contact: bool,
     /// `normal`, `lockdown` or `release`.
     pub mode: String,
+    /// Asks people for more than a face, so that it has prompts.
+    pub prompts: bool,
 }
 
 /// A door as it is, independent of the journal.
@@ -43,6 +47,8 @@ pub struct DoorState {
     pub alarms: Vec<String>,
     /// What is wrong with its relay or its inputs, in words.
     pub fault: Option<String>,
+    /// What the people before it are asked to do.
+    pub prompt: Prompt,
 }
 
 /// The state of a door's lock.

@@ -111,7 +111,7 @@ impl<'a> Link<'a> {
             let all = link.filters.drain(..).collect();
             link.subscribe(all, false);
         }
-        link.task.shared.outgoing().retained.all_unsent();
+        link.task.shared.outgoing().all_unsent();
         link
     }
 
@@ -180,6 +180,12 @@ impl<'a> Link<'a> {
     fn next_message(&mut self) -> Option<Message> {
         if let Some(message) = self.ready.pop_front() {
             return Some(message);
+        }
+        // Before all others: somebody waits for it.
+        let asked = self.task.shared.outgoing().prompts.take_unsent();
+        if let Some((door, prompt)) = asked {
+            let (topic, payload) = (self.task.topics.prompt(&door), wire::prompt(prompt).into());
+            return Some(Message { topic, payload, retain: false, purpose: Purpose::Prompt });
         }
         if let Some((topic, payload)) = self.next_retained() {
             let purpose = Purpose::Retained { clears: payload.is_empty() };

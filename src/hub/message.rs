@@ -22,6 +22,8 @@ pub enum Purpose {
     },
     /// A snapshot, or the message about it.
     Snapshot,
+    /// What a door asks of people.
+    Prompt,
     Farewell,
     /// A subscription to these topics.
     Subscription(Vec<String>),

@@ -18,6 +18,7 @@ mod one_off;
 mod outbox;
 mod outgoing;
 mod portrait;
+mod prompts;
 mod refusals;
 mod retained;
 mod retained_topics;

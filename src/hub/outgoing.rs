@@ -9,6 +9,7 @@ use super::device::{DeviceLayout, DoorState, Vitals};
 use super::freshness::Freshness;
 use super::home_assistant::{Announcement, PeopleAs};
 use super::portrait::Portrait;
+use super::prompts::Prompts;
 use super::retained::Retained;
 use super::settings::HubSettings;
 use super::snapshot::{Snapshot, Snapshots};
@@ -24,6 +25,7 @@ pub struct Outgoing {
     announcement: Option<Announcement>,
     pub freshness: Freshness,
     pub retained: Retained,
+    pub prompts: Prompts,
     snapshots: Snapshots,
 }
 
@@ -32,6 +34,8 @@ impl Outgoing {
     /// `earlier` are of an earlier run.
     pub fn new(settings: &HubSettings, topics: &Topics, layout: DeviceLayout, earlier: u64) -> Outgoing {
         let portrait = Portrait::new(&layout);
+        let asking = layout.doors.iter().filter(|door| door.prompts);
+        let prompts = Prompts::new(asking.map(|door| door.name.clone()));
         let announcement = settings
             .home_assistant
             .as_ref()
@@ -43,6 +47,7 @@ impl Outgoing {
             announcement,
             freshness: Freshness::new(earlier),
             retained: Retained::default(),
+            prompts,
             snapshots: Snapshots::default(),
         };
         // Sent with each connection; the farewell and the last will replace it.
@@ -67,7 +72,10 @@ impl Outgoing {
 
     /// The current state of the doors.
     pub fn doors(&mut self, doors: Vec<DoorState>) {
-        doors.into_iter().for_each(|door| self.portrait.place(door));
+        for door in doors {
+            self.prompts.set(&door.name, door.prompt);
+            self.portrait.place(door);
+        }
         self.publish_states();
     }
 
@@ -150,6 +158,12 @@ impl Outgoing {
         if self.announcement.as_mut().is_some_and(|announcement| announcement.keep_below(bytes)) {
             self.announce();
         }
+    }
+
+    /// Everything that is not an event is to be sent again.
+    pub fn all_unsent(&mut self) {
+        self.retained.all_unsent();
+        self.prompts.all_unsent();
     }
 
     /// The next retained message to be sent, except on topics that are `held` back.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::device::{DeviceLayout, DoorLayout, DoorState, LockState, Vitals};
-use crate::domain::{AccessEvent, DaemonEvent, Direction, DoorEvent, Event, Named, PeopleEvent, Personal};
+use crate::domain::{AccessEvent, DaemonEvent, Direction, DoorEvent, Event, Named, PeopleEvent, Personal, Prompt};
 
 /// The device's current state.
 #[derive(Clone, Debug)]
@@ -48,7 +48,10 @@ impl Portrait {
     pub fn new(layout: &DeviceLayout) -> Portrait {
         let door = |outline: &DoorLayout| {
             let (name, mode, lock) = (outline.name.clone(), outline.mode.clone(), LockState::Unknown);
-            (name.clone(), DoorState { name, lock, open: None, mode, alarms: Vec::new(), fault: None })
+            (
+                name.clone(),
+                DoorState { name, lock, open: None, mode, alarms: Vec::new(), fault: None, prompt: Prompt::Idle },
+            )
         };
         let person =
             |(id, name): &(u32, String)| (*id, Person { name: name.clone(), inside: layout.inside.get(id).copied() });
@@ -202,7 +205,8 @@ impl Portrait {
             | DoorEvent::AlarmRaised { .. }
             | DoorEvent::AlarmEnded { .. }
             | DoorEvent::ContactsLost { .. }
-            | DoorEvent::ContactsBack { .. } => {}
+            | DoorEvent::ContactsBack { .. }
+            | DoorEvent::LowAssurance { .. } => {}
         }
     }
 

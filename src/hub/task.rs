@@ -183,7 +183,7 @@ impl Task {
         if birth.as_ref() == Some(&message.topic) {
             if &message.payload[..] == b"online" && !message.retained {
                 tracing::info!("Home Assistant has started; publishing everything again");
-                self.shared.outgoing().retained.all_unsent();
+                self.shared.outgoing().all_unsent();
             }
         } else if self.is_announcement(&message.topic) {
             if message.retained {

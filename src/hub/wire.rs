@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::domain::Recorded;
+use crate::domain::{Prompt, Recorded, Side};
 
 /// The topics of one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,11 @@ impl Topics {
         format!("{}/door/{door}/snapshot/about", self.base)
     }
 
+    /// What a door asks of the people before it.
+    pub fn prompt(&self, door: &str) -> String {
+        format!("{}/door/{door}/prompt", self.base)
+    }
+
     /// People, as tags that Home Assistant scans.
     pub fn tag(&self) -> String {
         format!("{}/tag", self.base)
@@ -81,6 +86,12 @@ pub fn event(entry: &Recorded, replayed: bool) -> Vec<u8> {
         "previous": previous,
         "hash": hash,
     });
+    payload.to_string().into_bytes()
+}
+
+/// `{"prompt": "turn_left", "side": "left"}`
+pub fn prompt(prompt: Prompt) -> Vec<u8> {
+    let payload = json!({ "prompt": prompt.as_str(), "side": prompt.side().map(Side::as_str) });
     payload.to_string().into_bytes()
 }
 
@@ -117,6 +128,13 @@ mod tests {
     }
 
     #[test]
+    fn a_prompt_names_the_side_that_it_asks_for() {
+        let payload = |asked| serde_json::from_slice::<Value>(&prompt(asked)).unwrap();
+        assert_eq!(payload(Prompt::FurtherRight), json!({ "prompt": "further_right", "side": "right" }));
+        assert_eq!(payload(Prompt::EnterPin), json!({ "prompt": "enter_pin", "side": null }));
+    }
+
+    #[test]
     fn topics_are_as_documented() {
         let topics = Topics::new("usher", "front-door");
         assert_eq!(topics.status(), "usher/front-door/status");
@@ -125,6 +143,7 @@ mod tests {
         assert_eq!(topics.state("door/back"), "usher/front-door/door/back");
         assert_eq!(topics.door_event("back"), "usher/front-door/door/back/event");
         assert_eq!(topics.commands(), "usher/front-door/command");
+        assert_eq!(topics.prompt("back"), "usher/front-door/door/back/prompt");
         assert_eq!(topics.snapshot("back"), "usher/front-door/door/back/snapshot");
         assert_eq!(topics.snapshot_about("back"), "usher/front-door/door/back/snapshot/about");
     }

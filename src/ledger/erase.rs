@@ -153,7 +153,7 @@ mod tests {
         let mut decision = decision(Verdict::Grant { person: PersonId(9) }, Some(nearest));
         let input = "person 41 was recognised 2000 ms before".to_owned();
         let limit = "two people within 10 s".to_owned();
-        decision.gates.push(Gate { name: "second_person".into(), input, limit, passed: true });
+        decision.gates.push(Gate::new("second_person", input, limit, true));
         let other: Event = Decided::new("front".into(), None, Some(person(9, "Joe Biden")), None, decision).into();
         let seq = journal.append(&other, &stamp(900)).unwrap().seq;
         assert_eq!(journal.erase(PersonId(4), stamp(1000).at, &"anna".into(), &stamp(1000)).unwrap(), 0);

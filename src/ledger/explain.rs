@@ -51,8 +51,7 @@ pub fn receipt_in(record: &Record, zone: &TimeZone) -> String {
             line("seen by", &format!("{}, track {}, frame {}", decided.camera, decided.track.0, decided.frame));
             line("nearest", &nearest(decided).unwrap_or_else(|| "nobody".to_owned()));
             for (n, gate) in decided.gates.iter().enumerate() {
-                let passed = if gate.passed { "passed" } else { "failed" };
-                let gate = format!("{passed}  {:<10} {} ({})", gate.name, gate.input, gate.limit);
+                let gate = format!("{}  {:<10} {} ({})", gate.answer(), gate.name, gate.input, gate.limit);
                 line(if n == 0 { "gates" } else { "" }, &gate);
             }
         }
@@ -238,6 +237,10 @@ fn at_door(event: &DoorEvent) -> String {
         }
         DoorEvent::ContactsLost { door, reason } => format!("the inputs of {door} cannot be read: {reason}"),
         DoorEvent::ContactsBack { door } => format!("the inputs of {door} can be read again"),
+        DoorEvent::LowAssurance { door, assurance } => {
+            let tiers: Vec<&str> = assurance.iter().map(|tier| tier.as_str()).collect();
+            format!("{door} does not stop photographs: it asks for {}", tiers.join(" or "))
+        }
     }
 }
 

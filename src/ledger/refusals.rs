@@ -176,8 +176,7 @@ mod tests {
     fn decision(verdict: Verdict, nearest: PersonId, distance: f32) -> Event {
         let mut decision = Decision::at_porch(verdict, 1, Moment::default(), TrackId(1));
         decision.nearest = Some(Match { person: nearest, distance: Distance(distance), runner_up: None });
-        let (name, input) = ("distance".into(), String::new());
-        decision.gates = vec![Gate { name, input, limit: "at most 1.0000".into(), passed: distance <= 1.0 }];
+        decision.gates = vec![Gate::new("distance", "", "at most 1.0000", distance <= 1.0)];
         Event::Access(AccessEvent::Decided(Box::new(Decided::new(
             "front".into(),
             None,

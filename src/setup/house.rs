@@ -24,31 +24,45 @@ pub const SITE_CALIBRATIONS: &str = "calibration";
 /// The distance limit for `model`: the configured one, or one that follows `[access] false_identification_rate`. The calibration is the site
 /// head's if there is one, else the site's own, else the one beside the model, else the manifest's operating points.
 pub fn near_enough(config: &Config, model: &Model, head: Option<&HeadFile>) -> Result<NearEnough> {
-    if let Some(file) = head {
-        let calibration = calibration(&file.calibration).context("the site head's calibration cannot be used")?;
-        return Ok(calibrated(calibration, config));
+    match config.access.distance {
+        DistanceLimit::Fixed(distance) if head.is_none() => Ok(NearEnough::Fixed(Distance(distance as f32))),
+        DistanceLimit::Fixed(_) | DistanceLimit::Auto => Ok(calibrated(measured(config, model, head)?, config)),
     }
-    if let DistanceLimit::Fixed(distance) = config.access.distance {
-        return Ok(NearEnough::Fixed(Distance(distance as f32)));
+}
+
+/// The share of comparisons of strangers that a challenge may take for the same person, 0 to 1.
+const CONFUSED_IN_A_CHALLENGE: f64 = 1e-3;
+
+/// The distance within which a turned face is taken for the person who is challenged ([`crate::access::Rules::same_person`]). Without measurements
+/// of the model, the distance that the operator has fixed.
+pub fn same_person(config: &Config, model: &Model, head: Option<&HeadFile>) -> Result<Distance> {
+    match (measured(config, model, head), config.access.distance) {
+        (Ok(calibration), _) => Ok(calibration.cut_at(CONFUSED_IN_A_CHALLENGE).distance),
+        (Err(_), DistanceLimit::Fixed(distance)) => Ok(Distance(distance as f32)),
+        (Err(error), DistanceLimit::Auto) => Err(error),
+    }
+}
+
+/// What is measured of `model`.
+fn measured(config: &Config, model: &Model, head: Option<&HeadFile>) -> Result<Calibration> {
+    if let Some(file) = head {
+        return calibration(&file.calibration).context("the site head's calibration cannot be used");
     }
     if let Some(found) = calibration_files(config, model).next() {
         let (path, file) = found?;
-        let calibration =
-            calibration(&file).with_context(|| format!("the calibration {} cannot be used", path.display()))?;
-        return Ok(calibrated(calibration, config));
+        return calibration(&file).with_context(|| format!("the calibration {} cannot be used", path.display()));
     }
     // The manifest's rates are measured, but it gives the number of pairs behind them only in prose: ten errors at the least rate are assumed.
     let mut impostor: Vec<Point> =
         model.operating.iter().map(|p| Point { rate: p.fmr, distance: f64::from(p.distance) }).collect();
     impostor.sort_by(|a, b| a.rate.total_cmp(&b.rate));
     let pairs = impostor.first().map_or(0.0, |least| 10.0 / least.rate) as u64;
-    let calibration = Calibration::new(impostor, Vec::new(), pairs).with_context(|| {
+    Calibration::new(impostor, Vec::new(), pairs).with_context(|| {
         format!(
             "there is no calibration for {}: measure one with `usher calibrate DIR --write`, or set [access] distance",
             model.name
         )
-    })?;
-    Ok(calibrated(calibration, config))
+    })
 }
 
 /// The calibrations of `model`: the site's own first, then the one beside the model.
@@ -174,7 +188,8 @@ fn door_rules(config: &Config, door: &config::Door) -> Result<DoorRules> {
     let applies = |permit: &&config::Permit| permit.doors.is_empty() || permit.doors.contains(&door.name);
     let permit = |permit: &config::Permit| -> Result<Permit> {
         let schedule = permit.schedule.as_deref().map(|name| schedule_index(config, name)).transpose()?;
-        Ok(Permit { groups: permit.groups.clone(), schedule })
+        let assurance = permit.assurance.as_ref().map(|tiers| tiers.0.clone());
+        Ok(Permit { groups: permit.groups.clone(), schedule, assurance })
     };
     let permits = || config.permits.iter().filter(applies).map(permit).collect::<Result<_>>();
     Ok(DoorRules {
@@ -183,6 +198,7 @@ fn door_rules(config: &Config, door: &config::Door) -> Result<DoorRules> {
         unlock_hours: unlock_hours(config, door)?,
         two_person: door.two_person,
         zones: door.zones().map(|(outside, inside)| Zones { outside: outside.to_owned(), inside: inside.to_owned() }),
+        assurance: door.tiers(),
     })
 }
 

@@ -1,105 +1,124 @@
-//! From `[liveness]` and the second eyes among the cameras to what looks for prints and screens.
+//! From `[liveness]` and the doors to the settings of challenges.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use super::presentation;
+use crate::access::{ChallengeSettings, Dice, LivenessRules};
+use crate::config::{Config, Door, DoorDriver, PromptChannel, Strictness, ThirdTurn};
+use crate::domain::{Assurance, Side};
 
-use crate::access::{InfraredEyes, InfraredRules, PassiveRules};
-use crate::config::{self, Config};
-use crate::domain::{PassiveMode, Spectrum};
-use crate::vision::finder::FaceFinder;
-use crate::vision::passive::PassiveNetworks;
-use crate::vision::runtime::Runtime;
-
-/// Whether the passive networks run at a camera: `[liveness] passive` asks for them everywhere.
-pub fn asks_passive(config: &Config, camera: &config::Camera) -> bool {
-    camera.spectrum == Spectrum::Visible && config.liveness.passive != PassiveMode::Off
+/// How a `[[door]]` tells a person from a photograph.
+pub fn rules(config: &Config, door: &Door) -> LivenessRules {
+    let liveness = &config.liveness;
+    let usual = match liveness.setting {
+        Strictness::Normal => ChallengeSettings::normal(),
+        Strictness::Strict => ChallengeSettings::strict(),
+    };
+    let challenge = ChallengeSettings {
+        turn: liveness.turn.map_or(usual.turn, |turn| turn as f32),
+        depth: liveness.depth.map_or(usual.depth, |depth| depth as f32),
+        turn_time: liveness.turn_time,
+        attempts: liveness.attempts,
+        wait: liveness.wait,
+        ..usual
+    };
+    // Two lamps cannot say up.
+    let up = liveness.third_turn == ThirdTurn::Up && door.prompt == PromptChannel::Display;
+    let sides = [Side::Left, Side::Right].into_iter().chain(up.then_some(Side::Up)).collect();
+    LivenessRules {
+        challenge,
+        sides,
+        shuffled: door.has_prompts(),
+        passive_mode: liveness.passive,
+        passive: presentation::passive_rules(config),
+    }
 }
 
-/// The passive networks of a camera, checked and compiled; `None` where nobody asks for them.
-///
-/// # Errors
-/// They are asked for and cannot be used. The message says how to make them.
-pub fn passive(config: &Config, camera: &config::Camera, runtime: &Runtime) -> Result<Option<PassiveNetworks>> {
-    asks_passive(config, camera).then(|| passive_networks(config, runtime)).transpose()
+/// The doors that move a real lock and do not stop photographs, each with what it asks of some people.
+pub fn low_assurance(config: &Config) -> Vec<(Arc<str>, Vec<Assurance>)> {
+    let mut found: Vec<(Arc<str>, Vec<Assurance>)> = Vec::new();
+    for door in config.doors.iter().filter(|door| door.driver != DoorDriver::Simulated) {
+        for tiers in config.asked_at(door) {
+            let known = |(name, asked): &(Arc<str>, Vec<Assurance>)| **name == *door.name && *asked == tiers;
+            if !tiers.iter().all(|tier| tier.stops_photographs()) && !found.iter().any(known) {
+                found.push((door.name.as_str().into(), tiers));
+            }
+        }
+    }
+    found
 }
 
-/// The networks in `[liveness] passive_models`, checked and compiled.
-///
-/// # Errors
-/// They cannot be used. The message says how to make them.
-pub fn passive_networks(config: &Config, runtime: &Runtime) -> Result<PassiveNetworks> {
-    let folder = &config.liveness.passive_models;
-    let (asked, threads) = (&config.runtime.accelerator, config.runtime.threads as usize);
-    PassiveNetworks::open(runtime, folder, asked, threads).with_context(|| {
-        format!(
-            "[liveness] passive_models {}: make this folder with `models/build/build liveness` (docs/liveness-networks.md), or set passive = \"off\"",
-            folder.display()
-        )
+/// Draws lots by the system's random numbers. Where it has none, the order of turns is always the same, and the log says so once.
+pub fn dice() -> Dice {
+    let mut failed = false;
+    Dice::new(move |count| match getrandom::u64() {
+        // Not quite even for a count that is no power of two: by 1 in 2^62 for a few sides.
+        Ok(number) => usize::try_from(number % (count.max(1) as u64)).unwrap_or_default(),
+        Err(error) => {
+            if !std::mem::replace(&mut failed, true) {
+                tracing::error!(%error, "there are no random numbers: challenges ask for turns in a fixed order");
+            }
+            0
+        }
     })
-}
-
-/// When a face passes the passive networks. A board that needs seconds for a frame has as many frames to look at as a fast one.
-pub fn passive_rules(config: &Config) -> PassiveRules {
-    let usual = PassiveRules::default();
-    let frames = u32::try_from(usual.frames).unwrap_or(u32::MAX);
-    let slow: Duration = super::track_ends_after(config).saturating_mul(frames);
-    PassiveRules { window: usual.window.max(slow), ..usual }
-}
-
-/// The detector alone, for an infra-red camera.
-pub fn finder(config: &Config, runtime: &Runtime) -> Result<FaceFinder> {
-    Ok(FaceFinder::open(runtime, &config.models.path, &super::vision_settings(config))?)
-}
-
-/// For each camera the one whose second eye it is.
-pub fn eye_of(config: &Config) -> Vec<Option<Arc<str>>> {
-    config.cameras.iter().map(|camera| camera.eye_of.as_deref().map(Arc::from)).collect()
-}
-
-/// What the second eyes of all cameras see: nothing yet.
-pub fn second_eyes(config: &Config) -> InfraredEyes {
-    InfraredEyes::new(InfraredRules::default(), eye_of(config).into_iter().flatten())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    const REST: &str = "[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n\
-        [[camera]]\nname = \"porch-ir\"\nkind = \"v4l2\"\nspectrum = \"infrared\"\neye_of = \"porch\"\n";
-
-    fn config(liveness: &str) -> Config {
-        Config::from_toml(&format!("{liveness}\n{REST}")).unwrap()
+    fn of(liveness: &str, door: &str) -> LivenessRules {
+        let camera = "[[camera]]\nname = \"c\"\nkind = \"v4l2\"\n";
+        let config =
+            Config::from_toml(&format!("[liveness]\n{liveness}\n[[door]]\nname = \"d\"\n{door}\n{camera}")).unwrap();
+        rules(&config, &config.doors[0])
     }
 
     #[test]
-    fn the_networks_are_opened_only_where_they_are_asked_for_and_say_how_they_are_made() {
-        let runtime = Runtime::load(None).expect("script/setup fetches LiteRT");
-        let off = config("");
-        assert!(passive(&off, &off.cameras[0], &runtime).unwrap().is_none());
-        let missing = config("[liveness]\npassive = \"log\"\npassive_models = \"/nowhere\"");
-        let error = passive(&missing, &missing.cameras[0], &runtime).err().expect("there is no such folder");
-        let error = format!("{error:#}");
-        assert!(error.contains("/nowhere: make this folder with `models/build/build liveness`"), "{error}");
-        assert!(passive(&missing, &missing.cameras[1], &runtime).unwrap().is_none(), "infra-red has no colour");
-        let toy = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/liveness");
-        let there = config(&format!("[liveness]\npassive = \"deny\"\npassive_models = {toy:?}"));
-        assert!(passive(&there, &there.cameras[0], &runtime).unwrap().is_some());
+    fn a_door_without_prompts_asks_for_left_then_right() {
+        assert_eq!(of("", ""), LivenessRules::default());
+        assert_eq!(of("third_turn = \"up\"", "").sides, [Side::Left, Side::Right]);
+        let one_of_two = "[door.indicator]\nleft = 1\nright = 2";
+        assert!(of("", one_of_two).shuffled && !of("", &format!("prompt = \"none\"\n{one_of_two}")).shuffled);
+        let shown = of("third_turn = \"up\"", "prompt = \"display\"");
+        assert!(shown.shuffled && shown.sides == [Side::Left, Side::Right, Side::Up]);
     }
 
     #[test]
-    fn a_slow_board_has_time_for_five_frames() {
-        assert_eq!(passive_rules(&config("")).window, Duration::from_secs(5));
-        assert_eq!(passive_rules(&config("[access]\nwindow = \"8s\"")).window, Duration::from_secs(20));
+    fn a_site_s_own_numbers_replace_those_of_the_setting() {
+        let strict = of("setting = \"strict\"", "").challenge;
+        assert_eq!(strict, ChallengeSettings::strict());
+        let own =
+            of("setting = \"strict\"\nturn = 0.22\nturn_time = \"6s\"\nattempts = 5\nwait = \"30s\"", "").challenge;
+        assert_eq!((own.turn, own.depth, own.attempts), (0.22, strict.depth, 5));
+        assert_eq!((own.turn_time, own.wait), (Duration::from_secs(6), Duration::from_secs(30)));
     }
 
     #[test]
-    fn second_eyes_are_known_by_the_camera_beside_them() {
-        let config = config("");
-        assert_eq!(eye_of(&config), [None, Some("porch".into())]);
-        let eyes = second_eyes(&config);
-        assert!(eyes.has("porch") && !eyes.has("porch-ir"));
+    fn doors_on_real_wires_that_a_photograph_opens_are_known() {
+        let camera = "[[camera]]\nname = \"c\"\nkind = \"v4l2\"\ndoor = \"a\"\n";
+        let low = |text: &str| {
+            let config = Config::from_toml(&format!("{text}{camera}")).unwrap();
+            let words = |(door, tiers): (Arc<str>, Vec<Assurance>)| (door.to_string(), format!("{tiers:?}"));
+            low_assurance(&config).into_iter().map(words).collect::<Vec<_>>()
+        };
+        let real = "[[door]]\nname = \"a\"\ndriver = \"rppal\"\n";
+        let lines = "[door.relay]\nline = 17\n";
+        assert_eq!(low("[[door]]\nname = \"a\"\nassurance = \"recognised\"\n"), [], "nothing is behind it");
+        assert_eq!(low(&format!("{real}{lines}")), []);
+        let recognised = format!("{real}assurance = [\"challenge\", \"recognised\"]\n{lines}");
+        assert_eq!(low(&recognised), [("a".to_owned(), "[Challenge, Recognised]".to_owned())]);
+        let permits = "[[permit]]\ngroups = [\"vip\"]\nassurance = \"recognised\"\n[[permit]]\n";
+        assert_eq!(low(&format!("{real}{lines}{permits}")), [("a".to_owned(), "[Recognised]".to_owned())]);
+    }
+
+    #[test]
+    fn lots_are_drawn_within_their_count() {
+        let rules = LivenessRules { shuffled: true, ..LivenessRules::default() };
+        let mut dice = dice();
+        let left_first = (0..200).filter(|_| dice.order(&rules) == [Side::Left, Side::Right]).count();
+        assert!((50..150).contains(&left_first), "{left_first} of 200");
     }
 }

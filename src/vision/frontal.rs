@@ -19,7 +19,7 @@ use crate::domain::{Image, Point};
 /// Vertices: the landmarks from 0, the outline from 5, and from 15 a ring around it, outside of which the similarity alone applies.
 const EDGE: usize = LANDMARKS.len();
 const RING: usize = EDGE + OUTLINE.len();
-const VERTICES: usize = RING + OUTLINE.len();
+pub(super) const VERTICES: usize = RING + OUTLINE.len();
 
 /// The face's triangles, clockwise in the picture.
 const FACE: [[usize; 3]; 18] = [
@@ -46,7 +46,7 @@ const FACE: [[usize; 3]; 18] = [
     [3, 10, 11],
     [3, 4, 10],
 ];
-const TRIANGLES: usize = FACE.len() + 2 * OUTLINE.len();
+pub(super) const TRIANGLES: usize = FACE.len() + 2 * OUTLINE.len();
 
 /// Size of the ring relative to the outline.
 const RING_SIZE: f32 = 1.75;
@@ -57,7 +57,7 @@ const MIN_AREA: f32 = 0.01;
 
 /// From the aligned face's pixels to the picture's: `x' = a x + b y + c`, `y' = d x + e y + f`.
 #[derive(Clone, Copy, Default)]
-struct Affine {
+pub(super) struct Affine {
     a: f32,
     b: f32,
     c: f32,
@@ -66,11 +66,11 @@ struct Affine {
     f: f32,
 }
 
-/// One triangle: its corners in the aligned face, and the map to the picture.
+/// One triangle: its corners in the picture that is drawn, such as the aligned face, and the map to the picture that it is drawn from.
 #[derive(Clone, Copy, Default)]
-struct Piece {
+pub(super) struct Piece {
     corners: [Point; 3],
-    source: Affine,
+    pub source: Affine,
 }
 
 /// The part of a row that a triangle covers.
@@ -95,16 +95,7 @@ impl Frontal {
     pub fn of(landmarks: &[Point; 5], template: &[[f32; 2]; 5]) -> Option<Frontal> {
         let pose = Pose::fit(landmarks);
         let place = ahead_to(template);
-        let (frame, seen) = mesh(&pose);
-        let mut pieces = [Piece::default(); TRIANGLES];
-        for (piece, corners) in pieces.iter_mut().zip(triangles()) {
-            let (ahead, turned) = (corners.map(|i| frame[i]), corners.map(|i| seen[i]));
-            // Written so that NaN is refused.
-            if !(area(ahead) > 0.0 && area(turned) > MIN_AREA * area(ahead)) {
-                return None;
-            }
-            *piece = Piece::between(ahead.map(|p| place.apply(p)), turned.map(|p| pose.view.apply(p)));
-        }
+        let pieces = pieces((&mesh(&pose, 0.0), &place), (&mesh(&pose, pose.yaw), &pose.view))?;
         let around = pose.view.after(&place.inverse());
         around.scale().is_finite().then_some(Frontal { pieces, around })
     }
@@ -146,8 +137,26 @@ fn triangles() -> impl Iterator<Item = [usize; 3]> {
     FACE.into_iter().chain(strip)
 }
 
-/// The vertices from the front, and in the pose; both in distances between the eyes.
-fn mesh(pose: &Pose) -> ([Point; VERTICES], [Point; VERTICES]) {
+/// The maps from the triangles of one mesh, placed in the picture that is drawn, to those of another. `None` if a triangle has folded, or its
+/// corners are not finite.
+pub(super) fn pieces(
+    (target, place): (&[Point; VERTICES], &Similarity),
+    (source, view): (&[Point; VERTICES], &Similarity),
+) -> Option<[Piece; TRIANGLES]> {
+    let mut pieces = [Piece::default(); TRIANGLES];
+    for (piece, corners) in pieces.iter_mut().zip(triangles()) {
+        let (drawn, seen) = (corners.map(|i| target[i]), corners.map(|i| source[i]));
+        // Written so that NaN is refused.
+        if !(area(drawn) > MIN_AREA * area(seen) && area(seen) > MIN_AREA * area(drawn)) {
+            return None;
+        }
+        *piece = Piece::between(drawn.map(|p| place.apply(p)), seen.map(|p| view.apply(p)));
+    }
+    Some(pieces)
+}
+
+/// The vertices of a face with its own proportions, turned by `yaw` radians, in distances between the eyes.
+pub(super) fn mesh(pose: &Pose, yaw: f32) -> [Point; VERTICES] {
     let beside = |p: Point, by: Point| Point { x: p.x + by.x, y: p.y + by.y };
     let mean = |a: Point, b: Point| Point { x: (a.x + b.x) / 2.0, y: (a.y + b.y) / 2.0 };
     let own = &pose.residuals;
@@ -155,17 +164,16 @@ fn mesh(pose: &Pose) -> ([Point; VERTICES], [Point; VERTICES]) {
     let (right, left) = (mean(own[1], own[4]), mean(own[0], own[3]));
     // Each point of the outline moves with the nearest landmarks.
     let along = [eyes, eyes, right, mouth, mouth, mouth, mouth, mouth, left, eyes];
-    let (mut frame, mut seen) = ([Point::default(); VERTICES], [Point::default(); VERTICES]);
+    let mut vertices = [Point::default(); VERTICES];
     let spots = LANDMARKS.iter().chain(&OUTLINE).zip(own.iter().chain(&along));
     for (i, (spot, by)) in spots.enumerate() {
-        (frame[i], seen[i]) = (beside(spot.turned(0.0), *by), beside(spot.turned(pose.yaw), *by));
+        vertices[i] = beside(spot.turned(yaw), *by);
     }
     for (i, spot) in OUTLINE.iter().enumerate() {
         let grown = |v: f32, middle: f32| middle + (v - middle) * RING_SIZE;
-        let far = Point { x: grown(spot.x, MIDDLE.x), y: grown(spot.y, MIDDLE.y) };
-        (frame[RING + i], seen[RING + i]) = (far, far);
+        vertices[RING + i] = Point { x: grown(spot.x, MIDDLE.x), y: grown(spot.y, MIDDLE.y) };
     }
-    (frame, seen)
+    vertices
 }
 
 /// Twice the area; positive for corners in clockwise order in the picture.
@@ -188,7 +196,7 @@ impl Piece {
     }
 
     /// The range of row `y` that it covers.
-    fn span(&self, y: f32) -> Option<(f32, f32)> {
+    pub fn span(&self, y: f32) -> Option<(f32, f32)> {
         let mut span: Option<(f32, f32)> = None;
         for (i, a) in self.corners.iter().enumerate() {
             let b = &self.corners[(i + 1) % 3];
@@ -202,7 +210,7 @@ impl Piece {
 }
 
 impl Affine {
-    fn apply(&self, p: Point) -> Point {
+    pub fn apply(&self, p: Point) -> Point {
         Point { x: self.a * p.x + self.b * p.y + self.c, y: self.d * p.x + self.e * p.y + self.f }
     }
 }

@@ -57,8 +57,20 @@ fn the_door_opens_for_the_enrolled_man_and_for_nobody_else() {
     assert!((0.1..0.9).contains(&distance), "{distance}");
     assert_eq!(
         gates(granted),
-        ["quality", "embedding", "distance", "margin", "agreement", "age", "mode", "person", "permit", "backoff"]
-            .map(|gate| (gate.to_owned(), true))
+        [
+            "quality",
+            "embedding",
+            "distance",
+            "margin",
+            "agreement",
+            "age",
+            "mode",
+            "person",
+            "permit",
+            "backoff",
+            "assurance"
+        ]
+        .map(|gate| (gate.to_owned(), true))
     );
 
     let denied = &of("denied")["content"];

@@ -12,6 +12,7 @@
 )]
 
 mod api;
+mod assurance;
 mod bench;
 mod broker;
 mod broker_commands;

@@ -185,7 +185,14 @@ fn the_relay_is_safe_from_the_claim_to_the_end() {
 fn lamps_show_one_signal_at_a_time() {
     let sim = Sim::take();
     let line = |number| Some(LineId::Number(number));
-    let lamps = IndicatorSettings { granted: line(22), denied: line(23), fault: line(24), active: Active::Low };
+    let lamps = IndicatorSettings {
+        granted: line(22),
+        denied: line(23),
+        fault: line(24),
+        left: None,
+        right: None,
+        active: Active::Low,
+    };
     let wiring = open(&WiringSettings { indicator: Some(lamps), ..settings(&sim.chip(), Active::High) }).unwrap();
     let mut indicator = wiring.indicator.unwrap();
     let lit = || [22, 23, 24].map(|number| sim.level(number) == 0);

@@ -23,6 +23,7 @@ fn large() -> DeviceLayout {
         leaf_sensor: false,
         tamper_contact: false,
         mode: "normal".into(),
+        prompts: false,
     });
     layout.cameras.push("yard".into());
     layout.people.push((9, "Joe Biden".into()));

@@ -92,6 +92,7 @@ fn schema_of(topic: &str) -> Option<&'static str> {
         ["event" | "replay", _] => "usher:event",
         ["door", _] => "usher:door",
         ["door", _, "event"] => "usher:door-event",
+        ["door", _, "prompt"] => "usher:prompt",
         ["door", _, "snapshot", "about"] => "usher:snapshot-about",
         ["camera", _] => "usher:camera",
         ["state"] => "usher:state",

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use usher::clock::SimulatedClock;
-use usher::domain::{Content, Recorded};
+use usher::domain::{Content, Prompt, Recorded};
 use usher::hub::{
     ConnectionState, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubDeps, HubSettings, LockState,
     MemoryOutbox, MemoryTopics, MessageRefusal, Outbox, RefusedCommand, Snapshot, StorageError, Version,
@@ -55,7 +55,13 @@ pub fn settings(port: u16) -> HubSettings {
 }
 
 pub fn layout() -> DeviceLayout {
-    let door = DoorLayout { name: "front".into(), leaf_sensor: true, tamper_contact: true, mode: "normal".into() };
+    let door = DoorLayout {
+        name: "front".into(),
+        leaf_sensor: true,
+        tamper_contact: true,
+        mode: "normal".into(),
+        prompts: true,
+    };
     DeviceLayout {
         doors: vec![door],
         cameras: vec!["porch".into()],
@@ -120,7 +126,7 @@ pub struct Past {
 /// The front door in this lock state.
 pub fn front(lock: LockState) -> Vec<DoorState> {
     let (name, mode) = ("front".to_owned(), "normal".to_owned());
-    vec![DoorState { name, lock, open: None, mode, alarms: Vec::new(), fault: None }]
+    vec![DoorState { name, lock, open: None, mode, alarms: Vec::new(), fault: None, prompt: Prompt::Idle }]
 }
 
 impl House {

@@ -114,7 +114,11 @@ fn without_permits_everybody_enabled_passes_within_their_days() {
 
 #[test]
 fn a_permit_names_groups_and_hours() {
-    let permit = |groups: &[&str], schedule| Permit { groups: groups.iter().map(|g| (*g).into()).collect(), schedule };
+    let permit = |groups: &[&str], schedule| Permit {
+        groups: groups.iter().map(|g| (*g).into()).collect(),
+        schedule,
+        assurance: None,
+    };
     let rules = DoorRules {
         permits: Some(vec![permit(&["staff"], Some(ScheduleIndex(0))), permit(&["guards"], None)]),
         ..DoorRules::default()
@@ -238,7 +242,7 @@ fn bob_after(ada: Option<Holder>, mode: &Mode, authority: &mut Authority, start:
 
 #[test]
 fn the_first_of_two_is_judged_again_when_the_second_comes() {
-    let permit = |group: &str| Permit { groups: vec![group.into()], schedule: None };
+    let permit = |group: &str| Permit { groups: vec![group.into()], schedule: None, assurance: None };
     let rules = DoorRules {
         two_person: Some(Duration::from_secs(15)),
         permits: Some(vec![permit("staff"), permit("guards")]),
@@ -410,11 +414,11 @@ fn near_misses_make_that_person_wait() {
 #[test]
 fn the_first_failed_gate_gives_the_reason_and_all_are_listed() {
     let rules = DoorRules {
-        permits: Some(vec![Permit { groups: vec!["staff".into()], schedule: Some(ScheduleIndex(0)) }]),
+        permits: Some(vec![Permit { groups: vec!["staff".into()], schedule: Some(ScheduleIndex(0)), assurance: None }]),
         first_person: Some("keys".into()),
         two_person: Some(Duration::from_secs(15)),
         zones: Some(Zones { outside: "street".into(), inside: "house".into() }),
-        unlock_hours: None,
+        ..DoorRules::default()
     };
     let mut authority = house(rules, Passback::Hard);
     authority.rules.backoff.after = 3;

@@ -75,7 +75,7 @@ fn the_gates_say_why_the_time_is_not_known() {
 
 #[test]
 fn a_permit_with_a_schedule_needs_the_time_and_one_without_does_not() {
-    let permit = |group: &str, schedule| Permit { groups: vec![group.into()], schedule };
+    let permit = |group: &str, schedule| Permit { groups: vec![group.into()], schedule, assurance: None };
     let rules = DoorRules {
         permits: Some(vec![
             permit("staff", Some(ScheduleIndex(0))),

@@ -107,7 +107,7 @@ fn shown(distances: &[f32], runner_up: Option<f32>) -> Option<Shown> {
         let sighting = Sighting { nearest, ..clear(frame, captured_at) };
         let refuse = |shown: &Shown| {
             last = Some(shown.clone());
-            Judgement { gates: Vec::new(), refused: Some(Reason::Disabled), with: None }
+            Judgement { refused: Some(Reason::Disabled), ..Judgement::default() }
         };
         referee.consider(&sighting, captured_at, &mut { refuse });
     }
@@ -266,7 +266,7 @@ fn a_grant_lists_every_gate_in_order() {
 #[test]
 fn a_known_person_who_may_not_pass_is_denied_once_in_a_while() {
     let mut referee = Referee::new(usual());
-    let gate = Gate { name: "permit".into(), input: String::new(), limit: String::new(), passed: false };
+    let gate = Gate::new("permit", "", "", false);
     let mut asked = 0;
     let mut words = Vec::new();
     for frame in 0..60 {
@@ -274,7 +274,7 @@ fn a_known_person_who_may_not_pass_is_denied_once_in_a_while() {
         let mut refuse = |shown: &Shown| {
             assert_eq!(shown.person, PersonId(1));
             asked += 1;
-            Judgement { gates: vec![gate.clone()], refused: Some(Reason::OutsideSchedule), with: None }
+            Judgement { gates: vec![gate.clone()], refused: Some(Reason::OutsideSchedule), ..Judgement::default() }
         };
         if let Some(decision) = referee.consider(&clear(frame, at), at, &mut refuse) {
             assert_eq!(decision.gates.last(), Some(&gate));

@@ -234,7 +234,7 @@ impl FramePipeline {
                 not_them: None,
                 passive: None,
             };
-            let passes = || Judgement { gates: Vec::new(), refused: None, with: None };
+            let passes = || Judgement::default();
             std::hint::black_box(self.referee.consider(&sighting, self.clock.now(), &mut |_| passes()));
         }
         self.pixels = image.into_rgb();

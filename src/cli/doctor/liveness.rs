@@ -5,16 +5,16 @@ use anyhow::Result;
 use super::{Findings, State};
 use crate::config::Config;
 use crate::domain::PassiveMode;
-use crate::setup::liveness;
+use crate::setup::presentation;
 use crate::vision::runtime::Runtime;
 
 /// The passive networks, if any camera needs them, and what they may do.
 pub(super) fn networks(config: &Config, runtime: &Runtime, findings: &mut Findings) -> Result<()> {
-    if !config.cameras.iter().any(|camera| liveness::asks_passive(config, camera)) {
+    if !config.cameras.iter().any(|camera| presentation::asks_passive(config, camera)) {
         return Ok(());
     }
     let folder = &config.liveness.passive_models;
-    let networks = findings.result("liveness", liveness::passive_networks(config, runtime), |_| {
+    let networks = findings.result("liveness", presentation::passive_networks(config, runtime), |_| {
         let effect = match config.liveness.passive {
             PassiveMode::Off => "they run for the doors that ask for them",
             PassiveMode::Log => "receipts show what they say, without effect (passive = \"log\")",

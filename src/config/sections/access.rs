@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{ms, s, section};
 use crate::config::rule::{self, DAY, HOUR, SECOND, span};
 use crate::config::text::{off_at_zero, span_text, unset_if_empty};
-use crate::config::values::{DistanceLimit, Hours, Window};
+use crate::config::values::{DistanceLimit, Hours, Tiers, Window};
 use crate::domain::Passback;
 
 section! {
@@ -125,5 +125,9 @@ section! {
         /// The name of the `[[schedule]]` with its hours. Not set: at any time.
         #[schemars(schema_with = "rule::any", example = &"office")]
         schedule: Option<String> = None,
+        /// What is asked of its people, instead of what the [door](#door) asks, in the same words without `"auto"`. A person whom several permits let
+        /// pass at that hour may show what any of them asks. Not set: what the door asks.
+        #[schemars(schema_with = "rule::assurance", example = &"challenge")]
+        assurance: Option<Tiers> = None,
     }
 }

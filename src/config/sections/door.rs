@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{ms, s, section};
 use crate::config::rule::{self, DAY, MINUTE, SECOND, span};
 use crate::config::text::{off_at_zero, span_text};
-use crate::domain::{Active, Contact, LineId, Pull};
+use crate::config::values::Asked;
+use crate::domain::{Active, Assurance, Contact, LineId, Pull};
 
 section! {
     /// One section for each door; at least one.
@@ -60,6 +61,17 @@ section! {
         #[serde(with = "off_at_zero")]
         #[schemars(schema_with = "span::<0, { 5 * MINUTE }>")]
         two_person: Option<Duration> = None,
+        /// What is asked of people [beyond being recognised](verdicts.md#more-than-a-face): one word, or a list of words of which any suffices, such as
+        /// `["challenge", "face+pin"]`. `"recognised"` asks nothing: a photograph opens the door. `"auto"` is `"challenge"` with `"rppal"` and
+        /// `"gpiocdev"`, and `"recognised"` with the simulated driver. A `[[permit]]` may ask something else of its people.
+        #[schemars(schema_with = "rule::assurance_or_auto")]
+        assurance: Asked = Asked::Auto,
+        /// How people at the door are told which way to turn the head. `"auto"`: by the lamps `left` and `right` of `[door.indicator]`, if it has them.
+        /// `"display"`: by something that shows the [prompt](mqtt.md#prompts) that usher publishes. `"none"`: not at all. Where people are not told,
+        /// they are asked to turn left first and then right, always: that still stops prints, and no video that does the same.
+        prompt: PromptChannel = PromptChannel::Auto,
+        /// Whether somebody is there to let people in who cannot turn the head. Otherwise usher warns about a door that asks everybody to.
+        attended: bool = false,
         /// The zone that going out leads to. Together with `inside`.
         #[schemars(schema_with = "rule::name", example = &"street")]
         outside: Option<String> = None,
@@ -89,6 +101,25 @@ section! {
 }
 
 impl Door {
+    /// What it asks, with `auto` resolved; any of these suffices.
+    pub fn tiers(&self) -> Vec<Assurance> {
+        match (&self.assurance, self.driver) {
+            (Asked::Any(tiers), _) => tiers.0.clone(),
+            (Asked::Auto, DoorDriver::Simulated) => vec![Assurance::Recognised],
+            (Asked::Auto, DoorDriver::Rppal | DoorDriver::Gpiocdev) => vec![Assurance::Challenge],
+        }
+    }
+
+    /// Whether people at the door are told which way to turn the head.
+    pub fn has_prompts(&self) -> bool {
+        let lamps = || self.indicator.as_ref().is_some_and(|lamps| lamps.left.is_some() && lamps.right.is_some());
+        match self.prompt {
+            PromptChannel::Auto => lamps(),
+            PromptChannel::Display => true,
+            PromptChannel::None => false,
+        }
+    }
+
     /// The zones outside and inside; both are set or neither is.
     pub fn zones(&self) -> Option<(&str, &str)> {
         self.outside.as_deref().zip(self.inside.as_deref())
@@ -105,6 +136,19 @@ pub enum DoorDriver {
     Rppal,
     /// The kernel's GPIO character device.
     Gpiocdev,
+}
+
+/// How people at a door are told what to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PromptChannel {
+    /// By two lamps, if the door has them.
+    #[default]
+    Auto,
+    /// By a display of somebody else's.
+    Display,
+    /// Not at all.
+    None,
 }
 
 /// What a lock does when its power is cut.
@@ -152,7 +196,7 @@ section! {
 }
 
 section! {
-    /// Lamps beside the door: one for each line that is set, never two at once.
+    /// Lamps beside the door: one for each line that is set, never two at once but for `left` and `right`.
     Indicator {
         /// The lamp that says: come in.
         #[schemars(schema_with = "rule::line", example = 22)]
@@ -163,6 +207,12 @@ section! {
         /// The lamp that says: something is wrong with this door.
         #[schemars(schema_with = "rule::line", example = 24)]
         fault: Option<LineId> = None,
+        /// The lamp that says: turn your head to the left. Together with `right`; while people are asked to look up, both are lit.
+        #[schemars(schema_with = "rule::line", example = 25)]
+        left: Option<LineId> = None,
+        /// The lamp that says: turn your head to the right.
+        #[schemars(schema_with = "rule::line", example = 27)]
+        right: Option<LineId> = None,
         /// The level that lights a lamp.
         active: Active = Active::High,
     }

@@ -1,14 +1,44 @@
-//! How a face is told from a picture of it.
+//! How usher tells a person from a photograph, where a door asks for more than a face.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::section;
-use crate::config::rule;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{s, section};
+use crate::config::rule::{self, HOUR, SECOND, span};
+use crate::config::text::span_text;
 use crate::domain::PassiveMode;
 
 section! {
-    /// How a face is told from a picture of it. See [liveness-networks.md](liveness-networks.md).
+    /// How usher tells a person from a photograph, for the doors and permits whose [`assurance`](#door) asks for it.
+    /// [Verdicts](verdicts.md#more-than-a-face) explains what is asked.
     Liveness {
+        /// How much of a turn a challenge asks for. `"strict"` also stops prints that are folded along the nose, and asks people to turn further:
+        /// 0.25 and 0.30 instead of 0.20 and 0.28 for `turn` and `depth`.
+        setting: Strictness = Strictness::Normal,
+        /// How far the nose must move to the asked side, in distances between the eyes, instead of what `setting` says. A head that turns by 25°
+        /// moves it by about 0.22, one that turns by 30° by 0.28.
+        #[schemars(range(min = 0.1, max = 1.0), example = 0.22)]
+        turn: Option<f64> = None,
+        /// How far the nose must stand out from the plane of eyes and mouth, in distances between the eyes, instead of what `setting` says. A face has
+        /// about 0.48, a print 0.
+        #[schemars(range(min = 0.1, max = 1.0), example = 0.29)]
+        depth: Option<f64> = None,
+        /// Whether people are also asked to look up. Only at doors with `prompt = "display"`: two lamps cannot say it.
+        third_turn: ThirdTurn = ThirdTurn::None,
+        /// How long people have for each turn.
+        #[serde(with = "span_text")]
+        #[schemars(schema_with = "span::<{ 2 * SECOND }, { 30 * SECOND }>")]
+        turn_time: Duration = s(4),
+        /// After how many failed challenges a person waits at that door.
+        #[schemars(range(min = 1, max = 20))]
+        attempts: u32 = 3,
+        /// The first such wait; each further one is longer.
+        #[serde(with = "span_text")]
+        #[schemars(schema_with = "span::<SECOND, HOUR>")]
+        wait: Duration = s(10),
         /// What the [networks that look for prints and screens](liveness-networks.md) may do: nothing, `"off"`; stand in the receipts without any effect,
         /// `"log"`; or refuse, `"deny"`. They never admit anybody. Begin with `"log"`, and see for some weeks whom they would have refused. Where a
         /// door asks for `passive`, they run at its cameras with any of the three.
@@ -17,4 +47,26 @@ section! {
         #[schemars(schema_with = "rule::path")]
         passive_models: PathBuf = "/usr/share/usher/liveness".into(),
     }
+}
+
+/// How much of a turn a challenge asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Strictness {
+    /// Stops flat and bent prints.
+    #[default]
+    Normal,
+    /// Also stops prints folded along the nose.
+    Strict,
+}
+
+/// A third turn of a challenge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ThirdTurn {
+    /// Left and right suffice.
+    #[default]
+    None,
+    /// Also up.
+    Up,
 }

@@ -14,8 +14,8 @@ pub use access::{Access, Permit, Schedule};
 pub use device::{
     Attendance, Control, Device, Gallery, Journal, Log, LogFormat, LogLevel, Metrics, OnJournalFailure, Store, Time,
 };
-pub use door::{Door, DoorDriver, ExitButton, Indicator, Lock, Relay, Sensor, SimulatedDoor, Tamper};
-pub use liveness::Liveness;
+pub use door::{Door, DoorDriver, ExitButton, Indicator, Lock, PromptChannel, Relay, Sensor, SimulatedDoor, Tamper};
+pub use liveness::{Liveness, Strictness, ThirdTurn};
 pub use mqtt::{HomeAssistant, Mqtt, MqttCommands, MqttSnapshots, MqttTls, SnapshotShows};
 pub use vision::{Camera, CameraKind, Detector, Enroll, Models, PerModel, Runtime, Side};
 

@@ -1,13 +1,13 @@
 //! One door: its rules for faces, its state, its relay, its unlock hours.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::{Doorway, Referee, Schedule};
-use crate::domain::{Alarm, Direction, DoorIndex, Mode, Named, PersonId};
+use crate::domain::{Alarm, Assurance, Direction, DoorIndex, Mode, Moment, Named, PersonId, Prompt};
 use crate::door::RelayHandle;
 use crate::office::saved::HoursEnded;
 
@@ -38,6 +38,10 @@ pub struct Door {
     pub trouble: Option<String>,
     /// What is wrong with the inputs.
     pub inputs_trouble: Option<String>,
+    /// What the people before it are asked to do.
+    pub prompt: Prompt,
+    /// The side of each camera that has seen a face.
+    pub sides: BTreeMap<Arc<str>, Option<Direction>>,
 }
 
 /// The doors by their index in the configuration.
@@ -155,10 +159,14 @@ pub struct DoorView {
     pub hours: Option<String>,
     pub alarms: Vec<Alarm>,
     pub trouble: Option<String>,
+    /// What the people before it are asked to do.
+    pub prompt: Prompt,
+    /// What it asks of people beyond the face; any of these suffices.
+    pub assurance: Vec<Assurance>,
 }
 
 impl Door {
-    /// The current state.
+    /// The current state, but for what the rules of all doors say.
     pub fn view(&self) -> DoorView {
         DoorView {
             name: self.name.clone(),
@@ -170,6 +178,8 @@ impl Door {
             hours: self.doorway.hours().map(str::to_owned),
             alarms: self.doorway.alarms().collect(),
             trouble: self.trouble.clone().or_else(|| self.inputs_trouble.clone()),
+            prompt: self.prompt,
+            assurance: Vec::new(),
         }
     }
 
@@ -184,8 +194,14 @@ impl Door {
         self.doorway.is_unlocked() || self.doorway.is_open() == Some(true)
     }
 
-    /// Shows on the lamps whether something is wrong with the door.
-    pub fn show(&mut self) {
+    /// Shows on the lamps whether something is wrong with the door, and what people are asked to do.
+    pub fn show(&mut self, now: Moment) {
+        let prompt = self.referee.prompt(now);
+        if prompt != self.prompt {
+            tracing::info!(door = %self.name, prompt = prompt.as_str(), "people are asked");
+            self.prompt = prompt;
+        }
+        self.relay.show_asked(prompt.side());
         self.relay.show_fault(self.trouble.is_some() || self.inputs_trouble.is_some());
     }
 }

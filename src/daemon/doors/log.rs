@@ -71,6 +71,7 @@ fn log_door_event(event: &DoorEvent) {
         | DoorEvent::DoorOpened { .. }
         | DoorEvent::DoorClosed { .. }
         | DoorEvent::ContactsLost { .. }
-        | DoorEvent::ContactsBack { .. } => {}
+        | DoorEvent::ContactsBack { .. }
+        | DoorEvent::LowAssurance { .. } => {}
     }
 }

@@ -8,6 +8,7 @@
     reason = "the doors' thread checks an index when it comes in, and the doors stay as many as they are"
 )]
 
+mod cues;
 pub mod door;
 mod floods;
 mod log;
@@ -23,7 +24,9 @@ pub mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{Authority, Change, Cut, InfraredEyes, InfraredLook, NearEnough, Now, PassRequest, Passage, Shown};
+use crate::access::{
+    Authority, Change, Cut, InfraredEyes, InfraredLook, Judgement, NearEnough, Now, PassRequest, Passage, Shown,
+};
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
     AccessEvent, Decided, Decision, Direction, DoorEvent, DoorIndex, Event, GallerySize, Moment, Named, PersonId,
@@ -32,6 +35,7 @@ use crate::domain::{
 use crate::door::Input;
 
 use crate::office::saved::{SavedEntry, SavedState};
+use cues::Devices;
 use door::{Door, DoorList, DoorView, PassingPerson};
 use floods::Floods;
 use log::log_decision;
@@ -154,7 +158,12 @@ impl Doors {
     pub fn views(&self) -> Vec<DoorView> {
         let with_trouble = |(at, this): (DoorIndex, &Door)| {
             let view = this.view();
-            DoorView { trouble: view.trouble.or_else(|| self.floods.trouble(at)), ..view }
+            let assurance = self.authority.rules().doors.get(at.0).map(|rules| rules.assurance.clone());
+            DoorView {
+                trouble: view.trouble.or_else(|| self.floods.trouble(at)),
+                assurance: assurance.unwrap_or_default(),
+                ..view
+            }
         };
         self.doors.indices().zip(self.doors.iter()).map(with_trouble).collect()
     }
@@ -186,7 +195,7 @@ impl Doors {
         }
         let now = self.now();
         let other_open = self.other_open(door);
-        let Doors { doors, authority, people, .. } = self;
+        let Doors { doors, authority, people, second_eyes, .. } = self;
         let Some(this) = doors.get_mut(door) else { return };
         let mode = this.doorway.mode().clone();
         let interlocked = this.interlock.is_some();
@@ -194,7 +203,7 @@ impl Doors {
         let mut authorise = |shown: &Shown| {
             let Some((holder, _)) = people.holder(shown.person) else {
                 // Removed since the search.
-                return crate::access::Judgement { gates: Vec::new(), refused: Some(Reason::Unknown), with: None };
+                return Judgement { refused: Some(Reason::Unknown), ..Judgement::default() };
             };
             let other_open = other_open.as_deref();
             let first = authority.waits(door).and_then(|first| people.holder(first)).map(|(holder, _)| holder);
@@ -212,7 +221,12 @@ impl Doors {
             with = judgement.with;
             judgement
         };
-        if let Some(decision) = this.referee.consider(sighting, now.moment, &mut authorise) {
+        if !this.sides.contains_key(&sighting.camera) {
+            this.sides.insert(sighting.camera.clone(), direction);
+        }
+        let mut devices = Devices { second_eyes };
+        let decision = this.referee.consider_asking(sighting, now.moment, &mut authorise, &mut devices);
+        if let Some(decision) = decision {
             self.decided(door, direction, decision, with);
         }
     }
@@ -220,6 +234,15 @@ impl Doors {
     /// What the second eye of the camera `colour` saw in one lit frame.
     pub fn second_eye(&mut self, colour: &str, look: InfraredLook) {
         self.second_eyes.add(colour, look);
+    }
+
+    /// Refuses people who did not do in time what they were asked, or who are gone.
+    fn refuse_the_late(&mut self, door: DoorIndex, now: Moment) {
+        let Doors { doors, second_eyes, .. } = self;
+        for decision in doors[door].referee.tick(now, &mut Devices { second_eyes }) {
+            let direction = self.doors[door].sides.get(&decision.camera).copied().flatten();
+            self.decided(door, direction, decision, None);
+        }
     }
 
     /// How often a face must be seen for the decisions at `door`, and when it was last; `None` if it is not known there.
@@ -268,6 +291,7 @@ impl Doors {
             self.release(door);
             let acts = self.doors[door].doorway.tick(now.moment);
             self.carry_out(door, acts, None).ok();
+            self.refuse_the_late(door, now.moment);
         }
         let looked = self.clock_looked_at.map(|before| now.moment.since(before.moment));
         if looked.is_none_or(|ago| ago >= LOOK_AT_CLOCK) {
@@ -280,7 +304,7 @@ impl Doors {
         }
         self.write_summaries(false);
         for this in self.doors.iter_mut() {
-            this.show();
+            this.show(now.moment);
         }
     }
 

@@ -113,7 +113,8 @@ impl Doors {
             | DoorEvent::AlarmEnded { .. }
             | DoorEvent::ContactChattered { .. }
             | DoorEvent::ContactsLost { .. }
-            | DoorEvent::ContactsBack { .. } => Vec::new(),
+            | DoorEvent::ContactsBack { .. }
+            | DoorEvent::LowAssurance { .. } => Vec::new(),
         }
     }
 

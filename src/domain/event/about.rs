@@ -152,7 +152,8 @@ impl DoorEvent {
             | DoorEvent::AlarmEnded { .. }
             | DoorEvent::ContactChattered { .. }
             | DoorEvent::ContactsLost { .. }
-            | DoorEvent::ContactsBack { .. } => None,
+            | DoorEvent::ContactsBack { .. }
+            | DoorEvent::LowAssurance { .. } => None,
         }
     }
 
@@ -176,7 +177,8 @@ impl DoorEvent {
             | DoorEvent::AlarmRaised { .. }
             | DoorEvent::AlarmEnded { .. }
             | DoorEvent::ContactChattered { .. }
-            | DoorEvent::ContactsBack { .. } => None,
+            | DoorEvent::ContactsBack { .. }
+            | DoorEvent::LowAssurance { .. } => None,
         }
     }
 }

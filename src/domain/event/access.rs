@@ -291,7 +291,7 @@ impl PersonalData for Decided {
         } = self;
         person.iter_mut().for_each(|person| visit(Part::Person(person)));
         runner_up.iter_mut().for_each(|runner_up| visit(Part::Other(&mut runner_up.person)));
-        for Gate { name: _, input, limit, passed: _ } in gates {
+        for Gate { name: _, input, limit, passed: _, cannot_judge: _ } in gates {
             visit(Part::Words(input));
             visit(Part::Words(limit));
         }

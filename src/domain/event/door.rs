@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::words::{Alarm, Cause, Input};
 use super::{Part, PersonalData, form, kinds};
-use crate::domain::{Actor, Mode};
+use crate::domain::{Actor, Assurance, Mode};
 
 /// A door and its relay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,6 +151,12 @@ pub enum DoorEvent {
         #[serde(with = "form::shared")]
         door: Arc<str>,
     },
+    /// At the daemon's start: the door moves a real lock, and does not stop photographs. What it asks of some people, any of which suffices.
+    LowAssurance {
+        #[serde(with = "form::shared")]
+        door: Arc<str>,
+        assurance: Vec<Assurance>,
+    },
 }
 
 kinds!(DoorEvent {
@@ -173,6 +179,7 @@ kinds!(DoorEvent {
     ContactChattered => "contact_chattered",
     ContactsLost => "contacts_lost",
     ContactsBack => "contacts_back",
+    LowAssurance => "low_assurance",
 });
 
 impl DoorEvent {
@@ -197,7 +204,8 @@ impl DoorEvent {
             | DoorEvent::AlarmEnded { door, .. }
             | DoorEvent::ContactChattered { door, .. }
             | DoorEvent::ContactsLost { door, .. }
-            | DoorEvent::ContactsBack { door } => door,
+            | DoorEvent::ContactsBack { door }
+            | DoorEvent::LowAssurance { door, .. } => door,
         }
     }
 }
@@ -224,7 +232,8 @@ impl PersonalData for DoorEvent {
             | DoorEvent::AlarmEnded { door: _, alarm: _, lasted: _ }
             | DoorEvent::ContactChattered { door: _, input: _, changes: _, span: _, active: _, over: _ }
             | DoorEvent::ContactsLost { door: _, reason: _ }
-            | DoorEvent::ContactsBack { door: _ } => {}
+            | DoorEvent::ContactsBack { door: _ }
+            | DoorEvent::LowAssurance { door: _, assurance: _ } => {}
         }
     }
 }

@@ -122,7 +122,8 @@ impl DoorEvent {
             | DoorEvent::AlarmEnded { .. }
             | DoorEvent::ContactChattered { .. }
             | DoorEvent::ContactsLost { .. }
-            | DoorEvent::ContactsBack { .. } => None,
+            | DoorEvent::ContactsBack { .. }
+            | DoorEvent::LowAssurance { .. } => None,
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::domain::{
-    Actor, Decision, Direction, Distance, Gate, Match, Mode, ModelId, Moment, PersonId, Reason, SystemAct, TimeQuality,
-    TrackId, Verdict,
+    Actor, Assurance, Decision, Direction, Distance, Gate, Match, Mode, ModelId, Moment, PersonId, Reason, SystemAct,
+    TimeQuality, TrackId, Verdict,
 };
 
 pub use arbitrary::arbitrary;
@@ -30,8 +30,8 @@ pub fn decision(verdict: Verdict, nearest: Option<Match>) -> Decision {
         nearest,
         frames: (3, 5),
         gates: vec![
-            Gate { name: "distance".into(), input: "0.62".into(), limit: "at most 0.90".into(), passed: true },
-            Gate { name: "margin".into(), input: "0.59".into(), limit: "at least 0.10".into(), passed: true },
+            Gate::new("distance", "0.62", "at most 0.90", true),
+            Gate::new("margin", "0.59", "at least 0.10", true),
         ],
     }
 }
@@ -151,7 +151,7 @@ pub fn one_of_each() -> Vec<Event> {
     all
 }
 
-fn at_the_door() -> [DoorEvent; 19] {
+fn at_the_door() -> [DoorEvent; 20] {
     let door: Arc<str> = "front".into();
     let by = || Actor::from("anna");
     let reason = || "because".to_owned();
@@ -192,7 +192,8 @@ fn at_the_door() -> [DoorEvent; 19] {
             over: false,
         },
         DoorEvent::ContactsLost { door: door.clone(), reason: reason() },
-        DoorEvent::ContactsBack { door },
+        DoorEvent::ContactsBack { door: door.clone() },
+        DoorEvent::LowAssurance { door, assurance: vec![Assurance::Passive, Assurance::FacePin] },
     ]
 }
 

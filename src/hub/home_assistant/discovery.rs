@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::event::EVENT_TYPES;
 use super::pieces::Pieces;
 use super::{HomeAssistantSettings, PeopleAs};
+use crate::domain::Prompt;
 use crate::hub::HubSettings;
 use crate::hub::device::{DeviceLayout, DoorLayout};
 use crate::hub::portrait::Portrait;
@@ -184,6 +185,21 @@ impl Announcement {
                 "options": ["normal", "lockdown", "release"],
             }),
         );
+        if door.prompts {
+            self.add(
+                all,
+                "sensor",
+                &format!("{name}_prompt"),
+                &format!("{name} prompt"),
+                json!({
+                    "state_topic": self.topics.prompt(name),
+                    "value_template": "{{ value_json.prompt }}",
+                    "device_class": "enum",
+                    "options": Prompt::ALL.map(Prompt::as_str),
+                    "icon": "mdi:face-recognition",
+                }),
+            );
+        }
         if self.commands {
             self.add(
                 all,

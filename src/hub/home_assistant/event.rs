@@ -140,7 +140,8 @@ fn of_door(event: &DoorEvent) -> Option<DoorMessage<'_>> {
         | DoorEvent::DoorClosed { .. }
         | DoorEvent::AlarmEnded { .. }
         | DoorEvent::ContactsLost { .. }
-        | DoorEvent::ContactsBack { .. } => return None,
+        | DoorEvent::ContactsBack { .. }
+        | DoorEvent::LowAssurance { .. } => return None,
     })
 }
 

@@ -15,6 +15,7 @@ fn portrait() -> Portrait {
             leaf_sensor: true,
             tamper_contact: true,
             mode: "normal".into(),
+            prompts: true,
         }],
         cameras: vec!["porch".into()],
         people: vec![(7, "Barack Obama".into()), (9, "Joe Biden".into())],
@@ -68,7 +69,8 @@ fn of(portrait: &Portrait, topic: &str) -> Value {
 
 fn front(lock: LockState) -> DoorState {
     let (name, mode) = ("front".to_owned(), "lockdown".to_owned());
-    DoorState { name, lock, open: Some(true), mode, alarms: vec!["held_open".into()], fault: None }
+    let (alarms, prompt) = (vec!["held_open".into()], Prompt::TurnLeft);
+    DoorState { name, lock, open: Some(true), mode, alarms, fault: None, prompt }
 }
 
 #[test]

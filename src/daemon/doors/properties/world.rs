@@ -183,13 +183,14 @@ pub fn rules(setup: &Setup) -> HouseRules {
         holidays: Default::default(),
         on_holidays: Vec::new(),
     };
-    let permit = |group: &str, schedule| Permit { groups: vec![group.into()], schedule };
+    let permit = |group: &str, schedule| Permit { groups: vec![group.into()], schedule, assurance: None };
     let door = |at: usize| DoorRules {
         permits: setup.permits.then(|| vec![permit("staff", Some(ScheduleIndex(0))), permit("guards", None)]),
         first_person: setup.first_person.then(|| "guards".into()),
         two_person: (setup.two_person && at == 1).then_some(Duration::from_secs(15)),
         zones: Some(Zones { outside: "street".into(), inside: "house".into() }),
         unlock_hours: setup.hours.then_some(ScheduleIndex(0)),
+        assurance: Vec::new(),
     };
     HouseRules {
         zone,
@@ -290,6 +291,8 @@ impl Scene {
                     level_unknown: false,
                     trouble: None,
                     inputs_trouble: None,
+                    prompt: Default::default(),
+                    sides: Default::default(),
                 }
             })
             .collect();

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 
 use crate::domain::event::*;
-use crate::domain::{Actor, Direction, Distance, Gate, Mode, ModelId, PersonId, Reason, TimeQuality, TrackId};
+use crate::domain::{
+    Actor, Assurance, Direction, Distance, Gate, Mode, ModelId, PersonId, Reason, TimeQuality, TrackId,
+};
 
 fn text() -> impl Strategy<Value = String> {
     "\\PC{0,12}"
@@ -69,8 +71,11 @@ pub fn arbitrary() -> impl Strategy<Value = Event> {
 fn access() -> impl Strategy<Value = AccessEvent> {
     let outcome = prop::sample::select(Reason::ALL.to_vec()).prop_map(Outcome::Denied);
     let outcome = prop_oneof![Just(Outcome::Granted), outcome];
-    let gate = (text(), text(), text(), any::<bool>());
-    let gate = gate.prop_map(|(name, input, limit, passed)| Gate { name: name.into(), input, limit, passed });
+    let gate = (text(), text(), text(), any::<[bool; 2]>());
+    let gate = gate.prop_map(|(name, input, limit, [passed, cannot_judge])| {
+        let (name, cannot_judge) = (name.into(), cannot_judge && !passed);
+        Gate { name, input, limit, passed, cannot_judge }
+    });
     let runner_up = (personal((any::<u32>(), prop::option::of(text()))), distance()).prop_map(|(person, distance)| {
         let named = |(id, name)| Named { id: PersonId(id), name, card: None };
         let person = match person {
@@ -163,6 +168,8 @@ fn door() -> impl Strategy<Value = DoorEvent> {
         ),
         (name(), text()).prop_map(|(door, reason)| DoorEvent::ContactsLost { door, reason }),
         name().prop_map(|door| DoorEvent::ContactsBack { door }),
+        (name(), prop::sample::subsequence(Assurance::ALL.to_vec(), 1..4))
+            .prop_map(|(door, assurance)| DoorEvent::LowAssurance { door, assurance }),
     ];
     prop_oneof![operated, sensed]
 }
