@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use usher::access::{Judgement, Referee, Rules};
-use usher::domain::{Distance, Embedding, Glimpse, Image, Match, Moment, PersonId, Sighting};
+use usher::domain::{Bounds, Distance, Embedding, Glimpse, Image, Match, Moment, PersonId, Sighting};
 use usher::photo::JpegDecoder;
 use usher::vision::Vision;
 use usher::vision::attention::{Attention, AttentionSettings, Look, SeenFace};
@@ -45,9 +45,11 @@ fn main() {
 fn run() -> Result<(), String> {
     let photo = frames::cached_photos()?.into_iter().next_back().ok_or("no photograph")?;
     let person = frames::frame(&photo, 640, 480);
+    let face = frames::vision(MIN_FACE_PX, "mobilefacenet", 1)?.see(&person).map_err(|e| e.to_string())?;
+    let face = face.first().ok_or("no face")?.face.bounds;
     for min_face_px in [MIN_FACE_PX, 40] {
         for (name, scene) in
-            [("nobody there", scene(&blurred(&person), 0.0)), ("one face standing", scene(&person, 3.0))]
+            [("nobody there", scene(&blurred(&person), &face, 0.0)), ("one face standing", scene(&person, &face, 3.0))]
         {
             for enabled in [false, true] {
                 let mut watch = Watch::new(min_face_px, enabled, &person)?;
@@ -73,15 +75,24 @@ fn blurred(picture: &Image) -> Image {
     Image::new(picture.width(), picture.height(), rgb).expect("as many pixels")
 }
 
-/// Pictures with a camera's noise; what they show sways by so many pixels.
-fn scene(picture: &Image, sway: f32) -> Vec<Vec<u8>> {
+/// Pictures with a camera's noise; the person with this face, head and body, sways by so many pixels before a background that stands.
+fn scene(picture: &Image, face: &Bounds, sway: f32) -> Vec<Vec<u8>> {
     let mut random = fastrand::Rng::with_seed(1);
     let (width, height) = (picture.width() as i32, picture.height() as i32);
+    let middle = (face.x1 + face.x2) / 2.0;
+    // 1 on the person, 0 on the background, and between them a strip in which the picture stretches.
+    let share = |x: i32, y: i32| {
+        let half = if (y as f32) < face.y2 { 0.75 } else { 1.25 } * face.width();
+        let beyond = ((x as f32 - middle).abs() - half).max(face.y1 - 0.25 * face.height() - y as f32);
+        (1.0 - beyond / (0.2 * face.width())).clamp(0.0, 1.0)
+    };
     let noisy = |number: usize| {
         let turn = number as f32 / PICTURES as f32 * std::f32::consts::TAU;
-        let (right, down) = ((turn.sin() * sway).round() as i32, ((2.0 * turn).sin() * sway / 2.0).round() as i32);
+        let (far_right, far_down) = (turn.sin() * sway, (2.0 * turn).sin() * sway / 2.0);
         let mut rgb = Vec::with_capacity(picture.rgb().len());
         for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            let share = share(x, y);
+            let (right, down) = ((far_right * share).round() as i32, (far_down * share).round() as i32);
             let (x, y) = ((x - right).clamp(0, width - 1), (y - down).clamp(0, height - 1));
             let pixel = &picture.rgb()[((y * width + x) * 3) as usize..][..3];
             let noise = random.i16(-4..=4);

@@ -106,7 +106,15 @@ fn main() {
                 let started = Instant::now();
                 let (refused, _) = tokio::sync::mpsc::channel(1);
                 let (layout, retained_topics) = (DeviceLayout::default(), Arc::new(MemoryTopics::default()));
-                let deps = HubDeps { layout, outbox: outbox.clone(), earlier: EVENTS, clock, retained_topics, refused };
+                let deps = HubDeps {
+                    layout,
+                    outbox: outbox.clone(),
+                    earlier: EVENTS,
+                    clock,
+                    retained_topics,
+                    refused,
+                    entries: None,
+                };
                 let (hub, _commands) = {
                     let _inside = runtime.enter();
                     Hub::start(settings(port, version), deps)

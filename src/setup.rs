@@ -6,6 +6,7 @@ pub mod house;
 pub mod liveness;
 pub mod models;
 pub mod presentation;
+pub mod readers;
 pub mod retained_topics;
 mod self_check;
 
@@ -187,6 +188,7 @@ pub fn wiring_settings(door: &config::Door) -> WiringSettings {
             IndicatorSettings { granted, denied, fault, left, right, active }
         }),
         inputs: inputs(door),
+        readers: readers::settings(door),
     }
 }
 

@@ -266,6 +266,11 @@ impl Authority {
         }
     }
 
+    /// Notes that an operator let a person in: whoever it is no longer waits for a second person anywhere.
+    pub fn admitted(&mut self, person: PersonId) {
+        self.stop_waiting(person);
+    }
+
     /// The present, if `holder` opens the day at `door`: a first person, and the first to come on this day.
     pub fn opens_day(&self, door: DoorIndex, holder: &Holder, now: Now) -> Option<When> {
         let group = self.rules.doors.get(door.0)?.first_person.as_ref()?;

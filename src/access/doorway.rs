@@ -206,6 +206,15 @@ impl<T> Doorway<T> {
         vec![Act::Unlock { cause: Cause::Grant, command }]
     }
 
+    /// An operator let somebody in, and that is recorded. The relay may move until `not_after`. A lock that is held open needs no pulse.
+    pub fn admit(&self, not_after: Moment) -> Vec<Act> {
+        if self.is_held() {
+            return Vec::new();
+        }
+        let command = DoorCommand::Pulse { evidence: None, duration: self.settings.pulse, not_after };
+        vec![Act::Unlock { cause: Cause::Operator, command }]
+    }
+
     /// The exit button was pressed at `at`. `other_open` is a door of the same interlock that is unlocked or open.
     pub fn exit(&self, other_open: Option<&str>, at: Moment) -> Vec<Act> {
         let refused = match (&self.mode, other_open) {

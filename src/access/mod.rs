@@ -14,6 +14,7 @@
 //! About the person and the door:
 //! - [`Schedule`], [`Holidays`]: weekly hours. [`Holder`]: what the rules know about a person
 //! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]
+//! - [`SecondFactors`]: PINs and tags, and the faces that they belong to
 //! - [`Doorway`]: a door's lock, leaf, mode and alarms
 //!
 //! About what is asked beyond the face: [`CueReport`]; [`PassiveEvidence`] of the networks that look for prints and screens, [`InfraredEyes`] of second
@@ -49,6 +50,7 @@ mod properties;
 mod referee;
 mod repeats;
 mod rules;
+mod second_factor;
 mod when;
 mod whereabouts;
 
@@ -70,5 +72,6 @@ pub use repeats::{Kind, RepeatSummary, Repeats};
 pub use rules::Rules;
 #[cfg(test)]
 pub(crate) use rules::tests::usual;
+pub use second_factor::{CheckedEntry, Entered, PinCheck, SecondFactorSettings, SecondFactors};
 pub use when::{Now, When};
 pub use whereabouts::{Place, Whereabouts};

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::gallery::GalleryError;
+use crate::gallery::{CredentialError, GalleryError};
 use crate::ledger::{Broken, LedgerError};
 use crate::office::switch::SwitchError;
 use crate::office::{OfficeError, StrangersError};
@@ -151,7 +151,13 @@ fn of_the_switch(error: &SwitchError) -> StatusCode {
 fn of_the_gallery(error: &GalleryError) -> StatusCode {
     match error {
         GalleryError::NotFound { .. } => StatusCode::NOT_FOUND,
-        GalleryError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        GalleryError::Store(_)
+        | GalleryError::Credential(CredentialError::NoRandomness { .. } | CredentialError::NoHash { .. }) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        GalleryError::Credential(
+            CredentialError::TagTaken { .. } | CredentialError::TagKnown | CredentialError::LabelTaken,
+        ) => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
@@ -220,6 +226,8 @@ mod tests {
         let text = || "x".to_owned();
         let errors = [
             ApiError::Office(OfficeError::Gallery(GalleryError::NotFound { wanted: text() })),
+            ApiError::Office(OfficeError::Gallery(CredentialError::TagKnown.into())),
+            ApiError::Office(OfficeError::Gallery(CredentialError::NoPin.into())),
             ApiError::Ledger(LedgerError::Clock),
             ApiError::Ledger(LedgerError::NotAnId { text: text() }),
             ApiError::JournalBroken(Broken { seq: 1, why: text() }),

@@ -1,6 +1,7 @@
 //! The one way in: requests, answers, errors, and the router that carries requests out. The daemon serves the router on its socket; a
 //! command without a daemon serves it in its own process over the open store. `usher api` prints its description.
 
+pub mod credentials;
 pub mod doors;
 mod error;
 mod extract;
@@ -30,7 +31,7 @@ use schemars::generate::SchemaSettings;
 pub use error::{ApiError, ErrorBody};
 pub use extract::{MetricsPage, Peer};
 pub use routes::metrics;
-pub use state::{ApiState, Doors, Monitor, NoDaemon};
+pub use state::{Admission, ApiState, Doors, Monitor, NoDaemon};
 
 /// A batch of 64 templates of 512 numbers is about half a megabyte.
 pub const LARGEST_REQUEST_BYTES: usize = 4 << 20;

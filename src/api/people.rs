@@ -33,6 +33,15 @@ pub struct Person {
     pub foreign_templates: usize,
     /// Sealed templates that cannot be opened.
     pub locked_templates: usize,
+    /// The person has a PIN.
+    #[serde(default)]
+    pub pin: bool,
+    /// How many tags the person has.
+    #[serde(default)]
+    pub tags: usize,
+    /// The PIN and the tags are damaged, or sealed and cannot be opened.
+    #[serde(default)]
+    pub credentials_unreadable: bool,
 }
 
 impl From<&gallery::Person> for Person {
@@ -49,6 +58,9 @@ impl From<&gallery::Person> for Person {
             templates: person.templates,
             foreign_templates: person.foreign_templates,
             locked_templates: person.locked_templates,
+            pin: person.held.pin,
+            tags: person.held.tags,
+            credentials_unreadable: person.held.unreadable,
         }
     }
 }

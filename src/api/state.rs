@@ -11,7 +11,7 @@ use super::extract::MetricsPage;
 use super::status::Status;
 use super::template::CameraView;
 use crate::clock::Clock;
-use crate::domain::{Actor, PersonId};
+use crate::domain::{Actor, Direction, PersonId};
 use crate::gallery::Visitors;
 use crate::office::switch::Switch;
 use crate::office::{Recorder, Register};
@@ -30,10 +30,23 @@ pub struct ApiState {
     pub monitor: Arc<dyn Monitor>,
 }
 
+/// Whom an operator lets in, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    pub person: PersonId,
+    /// `None`: in, where the door's cameras name their sides.
+    pub direction: Option<Direction>,
+    /// In the operator's words.
+    pub reason: String,
+}
+
 /// The doors of a running daemon. Each call waits for the doors' thread.
 pub trait Doors: Send + Sync {
     /// Gives an order to the door of that name, or to all; returns when it is recorded and done.
     fn order(&self, door: Option<&str>, order: DoorOrder, by: Actor) -> Result<Vec<DoorStatus>, ApiError>;
+
+    /// Lets somebody in without a face, at the door of that name, or at the only one.
+    fn admit(&self, door: Option<&str>, admission: Admission, by: Actor) -> Result<Vec<DoorStatus>, ApiError>;
 
     /// Forgets where a person is, or where everybody is.
     fn forget_places(&self, person: Option<PersonId>, by: Actor) -> Result<(), ApiError>;
@@ -73,6 +86,10 @@ impl NoDaemon {
 
 impl Doors for NoDaemon {
     fn order(&self, _: Option<&str>, _: DoorOrder, _: Actor) -> Result<Vec<DoorStatus>, ApiError> {
+        self.error()
+    }
+
+    fn admit(&self, _: Option<&str>, _: Admission, _: Actor) -> Result<Vec<DoorStatus>, ApiError> {
         self.error()
     }
 

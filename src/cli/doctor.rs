@@ -4,6 +4,7 @@ mod access;
 mod assurance;
 mod cameras;
 mod doors;
+mod factors;
 mod liveness;
 
 use std::io::Write;
@@ -15,6 +16,7 @@ use serde_json::json;
 
 use super::client::Client;
 use super::context::Context;
+use crate::api::people::Person;
 use crate::api::status::SealStatus;
 use crate::config::Config;
 use crate::domain::GallerySize;
@@ -66,6 +68,7 @@ impl Doctor {
                 access::lines(&config, &mut findings)?;
                 zones(&config, &mut findings)?;
                 assurance::doors(&config, &mut findings)?;
+                doors::entries(&config, &mut findings)?;
                 let daemon = Client::connect(&config.control.socket);
                 models(&config, &mut findings)?;
                 match daemon {
@@ -228,6 +231,7 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
         Some(trouble) => findings.report("store", State::Broken, trouble)?,
     }
     sealed(&status.seal, findings)?;
+    factors::people(config, &client.people()?, findings)?;
     for stage in &status.stages {
         let (state, text) = match &stage.trouble {
             None => (State::Well, format!("{}: {} handled, {} dropped", stage.name, stage.handled, stage.dropped)),
@@ -280,6 +284,8 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
                 foreign(gallery.people().iter().map(|p| p.foreign_templates).sum(), findings)?;
             }
             sealed(&SealStatus::from(&gallery), findings)?;
+            let people: Vec<Person> = gallery.people().iter().map(Person::from).collect();
+            factors::people(config, &people, findings)?;
         }
     }
     cameras::free(config, findings)?;

@@ -28,6 +28,7 @@ mod refusals;
 mod restore;
 mod run;
 mod schedule;
+mod secret;
 mod status;
 mod store;
 mod train;

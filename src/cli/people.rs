@@ -1,5 +1,6 @@
 //! `usher people`
 
+mod credentials;
 mod kept;
 mod many;
 mod unknown;
@@ -17,7 +18,8 @@ use crate::api::people::Person;
 use crate::setup;
 use many::Several;
 
-/// List, show, rename, disable, enable or remove people; set their groups and days; show their templates, unknown visitors and lookalikes.
+/// List, show, rename, disable, enable or remove people; set their groups, days, PINs and tags; show their templates, unknown visitors and
+/// lookalikes.
 ///
 /// Name a person by employee id, by the whole name, or by number as in `'#7'` (quote it: # begins a comment in a shell). `id:7` is always
 /// an employee id. A word that matches several people is an error that lists them.
@@ -100,6 +102,8 @@ enum Action {
     Unknown(unknown::Unknown),
     Templates(kept::Templates),
     NotThis(kept::NotThis),
+    Pin(credentials::Pin),
+    Tag(credentials::Tag),
 }
 
 impl People {
@@ -111,6 +115,8 @@ impl People {
             Action::Unknown(unknown) => return unknown.run(&client, &config, self.json),
             Action::Templates(templates) => return templates.run(&client, self.json),
             Action::NotThis(not_this) => return not_this.run(&client, self.json),
+            Action::Pin(pin) => return pin.run(&client, self.json),
+            Action::Tag(tag) => return tag.run(&client, self.json),
             Action::List => return list(&client.people()?, self.json),
             Action::Show { person } => enrolled_person(&client, person)?,
             Action::Rename { person, name } => client.rename(numbered(person)?, name)?,
@@ -223,6 +229,8 @@ fn show(out: &mut impl Write, person: &Person) -> Result<()> {
     writeln!(out, "  valid        {}", validity(person))?;
     writeln!(out, "  enrolled     {}", person.created)?;
     writeln!(out, "  templates    {}", templates(person))?;
+    writeln!(out, "  PIN          {}", pin(person))?;
+    writeln!(out, "  tags         {}", tags(person))?;
     Ok(())
 }
 
@@ -238,7 +246,7 @@ fn list(people: &[Person], json: bool) -> Result<()> {
     }
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["#", "NAME", "EMPLOYEE", "GROUPS", "STATE", "TEMPLATES", "ENROLLED"]);
+    table.set_header(["#", "NAME", "EMPLOYEE", "GROUPS", "STATE", "TEMPLATES", "PIN", "TAGS", "ENROLLED"]);
     for person in people {
         table.add_row([
             person.id.to_string(),
@@ -247,6 +255,8 @@ fn list(people: &[Person], json: bool) -> Result<()> {
             person.groups.join(", "),
             state(person).to_owned(),
             templates(person),
+            pin(person).to_owned(),
+            tags(person),
             person.created.clone(),
         ]);
     }
@@ -261,6 +271,18 @@ fn state(person: &Person) -> &'static str {
         (true, 0) => "must be enrolled again",
         (true, _) => "enabled",
     }
+}
+
+fn pin(person: &Person) -> &'static str {
+    match (person.credentials_unreadable, person.pin) {
+        (true, _) => "cannot be read",
+        (false, true) => "yes",
+        (false, false) => "no",
+    }
+}
+
+fn tags(person: &Person) -> String {
+    if person.credentials_unreadable { "cannot be read".to_owned() } else { person.tags.to_string() }
 }
 
 fn validity(person: &Person) -> String {

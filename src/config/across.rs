@@ -3,7 +3,9 @@
 
 mod assurance;
 mod eyes;
+mod readers;
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -53,6 +55,7 @@ pub fn check(config: &Config, origins: &Origins, problems: &mut Vec<Problem>) ->
     checks.access();
     checks.doors();
     checks.lines();
+    checks.readers();
     checks.cameras();
     checks.schedules();
     checks.permits();
@@ -188,7 +191,7 @@ impl Checks<'_> {
                 }
                 let Some(line) = line else {
                     if needed {
-                        self.missing(&section, key, right);
+                        self.missing(&section, &key, right);
                     }
                     continue;
                 };
@@ -270,6 +273,9 @@ impl Checks<'_> {
         }
         if mqtt.commands.enabled {
             self.commands(mqtt);
+        }
+        if mqtt.entries {
+            self.entries(mqtt);
         }
         if !mqtt.tls.enabled {
             return;
@@ -357,7 +363,7 @@ impl Checks<'_> {
 /// What one line of a door does.
 struct Task<'a> {
     table: &'static str,
-    key: &'static str,
+    key: Cow<'static, str>,
     line: Option<&'a LineId>,
     /// The door cannot work without this line.
     needed: bool,
@@ -366,7 +372,7 @@ struct Task<'a> {
 fn tasks(door: &Door) -> Vec<Task<'_>> {
     let mut tasks = vec![Task {
         table: "relay",
-        key: "line",
+        key: "line".into(),
         line: door.relay.as_ref().and_then(|relay| relay.line.as_ref()),
         needed: true,
     }];
@@ -379,7 +385,7 @@ fn tasks(door: &Door) -> Vec<Task<'_>> {
             ("right", &lamps.right),
         ];
         for (key, line) in lines {
-            tasks.push(Task { table: "indicator", key, line: line.as_ref(), needed: false });
+            tasks.push(Task { table: "indicator", key: key.into(), line: line.as_ref(), needed: false });
         }
     }
     let contacts = [
@@ -389,9 +395,10 @@ fn tasks(door: &Door) -> Vec<Task<'_>> {
     ];
     for (table, line) in contacts {
         if let Some(line) = line {
-            tasks.push(Task { table, key: "line", line: line.as_ref(), needed: true });
+            tasks.push(Task { table, key: "line".into(), line: line.as_ref(), needed: true });
         }
     }
+    tasks.extend(readers::tasks(door));
     tasks
 }
 

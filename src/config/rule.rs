@@ -63,6 +63,11 @@ fn tiers() -> Schema {
     json_schema!({ "type": "array", "items": { "type": "string", "enum": words }, "minItems": 1 })
 }
 
+/// At least one line.
+pub fn lines(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": line(generator), "minItems": 1 })
+}
+
 /// Three scores.
 pub fn scores(_: &mut SchemaGenerator) -> Schema {
     let score = json_schema!({ "type": "number", "minimum": 0, "maximum": 1 });
@@ -303,6 +308,7 @@ impl<'a> Rule<'a> {
             }
             return match (rule.unsigned("minItems"), rule.get("maxItems")) {
                 (count, Some(_)) => format!("a list of {count} numbers, each {}", items.range()),
+                (1.., None) if !items.is("string") => format!("a list of at least one, each {}", items.expects(None)),
                 (1.., None) => format!("a list of at least one text, each {}", items.expects(None)),
                 (0, None) => format!("a list of texts, each {}", items.expects(None)),
             };

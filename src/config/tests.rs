@@ -3,6 +3,7 @@
 mod assurance;
 mod environment;
 mod mqtt;
+mod readers;
 mod wiring;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ const SHORTEST: &str = "[[door]]\n[[camera]]\nname = \"entrance\"\nkind = \"v4l2
 
 /// Every section, with the required keys only.
 const EVERY_SECTION: &str = "[[door]]\n[door.simulated]\ninputs = \"i\"\n[door.relay]\n[door.indicator]\n[door.sensor]\n\
-    [door.exit_button]\n[door.tamper]\n[[schedule]]\nname = \"s\"\nhours = [\"mon 08:00-09:00\"]\n[[permit]]\n[[camera]]\nname = \"a\"\nkind = \"v4l2\"\n\
+    [door.exit_button]\n[door.tamper]\n[door.wiegand]\n[door.keypad]\nrows = [1, 2, 3, 4]\ncolumns = [5, 6, 7, 8]\n[door.evdev]\ndevice = \"d\"\n[[schedule]]\nname = \"s\"\nhours = [\"mon 08:00-09:00\"]\n[[permit]]\n[[camera]]\nname = \"a\"\nkind = \"v4l2\"\n\
     [[camera]]\nname = \"b\"\nkind = \"replay\"\npath = \"x\"\n[mqtt]\nhost = \"h\"\n";
 
 fn document(name: &str) -> String {

@@ -6,19 +6,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 
+use super::door_thread::DoorMessage;
 use super::doors::door::DoorView;
 use super::stage::{Role, Stage};
 use crate::api::ApiError;
 use crate::board::soc_temperature_c;
 use crate::config::Config;
-use crate::domain::{DaemonEvent, DoorEvent, Event, Mode, Moment, Recorded};
+use crate::domain::{AccessEvent, DaemonEvent, DoorEvent, DoorIndex, Event, Mode, Moment, Recorded};
 use crate::gallery::Gallery;
 use crate::hub::{
-    self, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, LockState, MessageRefusal, RefusedCommand,
+    self, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubEntry, LockState, MessageRefusal, RefusedCommand,
     StorageError, Vitals,
 };
 use crate::ledger::{Journal, LedgerError, Outbox};
@@ -27,6 +29,18 @@ use crate::office::saved::SavedState;
 
 /// Commands of the hub, accepted and refused.
 pub type CommandReceiver = Receiver<Result<HubCommand, RefusedCommand>>;
+
+/// What comes from the broker.
+pub struct FromBroker {
+    pub commands: CommandReceiver,
+    /// PINs and tags; `None` unless they are taken from the broker.
+    pub entries: Option<Receiver<HubEntry>>,
+}
+
+/// An entry that the doors cannot take for this long is dropped: whoever made it may have gone.
+const STALE: Duration = Duration::from_secs(2);
+/// The pause before a full queue is tried again.
+const QUEUE_PAUSE: Duration = Duration::from_millis(5);
 
 /// How often the measurements are published.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
@@ -135,6 +149,28 @@ fn carry_out_one(
     }
 }
 
+/// Hands PINs and tags to the doors' thread, until the hub is dropped or the thread has ended. `doors` are the names, in the order of the
+/// configuration.
+pub async fn take_entries(mut entries: Receiver<HubEntry>, doors: Vec<String>, queue: SyncSender<DoorMessage>) {
+    while let Some(HubEntry { door, entry }) = entries.recv().await {
+        let Some(door) = doors.iter().position(|known| *known == door).map(DoorIndex) else { continue };
+        let until = tokio::time::Instant::now() + STALE;
+        let mut message = DoorMessage::Entered { door, entry };
+        loop {
+            match queue.try_send(message) {
+                Ok(()) => break,
+                Err(TrySendError::Disconnected(_)) => return,
+                Err(TrySendError::Full(_)) if tokio::time::Instant::now() >= until => {
+                    tracing::warn!("an entry from the broker was dropped: the doors have too much to do");
+                    break;
+                }
+                Err(TrySendError::Full(back)) => message = back,
+            }
+            tokio::time::sleep(QUEUE_PAUSE).await;
+        }
+    }
+}
+
 /// Publishes measurements every [`MEASURE_EVERY`]. Never returns.
 pub async fn measure(
     hub: Arc<Hub>,
@@ -196,6 +232,8 @@ pub struct JournalOutbox {
     pub outbox: Arc<Outbox>,
     /// For reading.
     pub journal: Journal,
+    /// Opens the notes on PINs.
+    pub gallery: Arc<Gallery>,
 }
 
 impl hub::Outbox for JournalOutbox {
@@ -221,6 +259,15 @@ impl hub::Outbox for JournalOutbox {
                 return Ok(entries);
             }
             after = last;
+        }
+    }
+
+    fn is_duress(&self, entry: &Recorded) -> bool {
+        match entry.content.event() {
+            Some(Event::Access(AccessEvent::PinEntered { door, note: Some(note), .. })) => {
+                self.gallery.read_pin_note(door, note) == Some(true)
+            }
+            _ => false,
         }
     }
 
@@ -274,6 +321,29 @@ mod tests {
         let prompt = Prompt::TurnLeft;
         let expected = DoorState { name, lock: LockState::Locked, open: Some(false), mode, alarms, fault, prompt };
         assert_eq!(state(&view(false, false)), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn entries_reach_their_door_and_a_full_queue_drops_them_after_a_while() {
+        let (hub, entries) = tokio::sync::mpsc::channel(8);
+        let (queue, doors) = std::sync::mpsc::sync_channel(2);
+        let entry =
+            |door: &str| HubEntry { door: door.to_owned(), entry: crate::domain::Entry::Pin("1234".parse().unwrap()) };
+        for door in ["back", "side", "front", "front"] {
+            hub.send(entry(door)).await.unwrap();
+        }
+        drop(hub);
+        let started = tokio::time::Instant::now();
+        take_entries(entries, vec!["front".to_owned(), "back".to_owned()], queue).await;
+        assert!(started.elapsed() >= STALE, "the last one waited for room");
+        let at: Vec<usize> = doors
+            .iter()
+            .map(|message| match message {
+                DoorMessage::Entered { door, .. } => door.0,
+                _ => panic!("another message"),
+            })
+            .collect();
+        assert_eq!(at, [1, 0], "the door side is not known, and there was room for two");
     }
 
     #[test]

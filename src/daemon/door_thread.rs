@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::attention::SharedAttention;
 use super::doors::door::DoorView;
-use super::doors::{Doors, OperatorOrder, RequestError};
+use super::doors::{CheckedPin, Doors, OperatorOrder, RequestError};
 use super::stage::Stage;
 use crate::access::InfraredLook;
+use crate::api::Admission;
 use crate::clock::Clock;
 use crate::domain::{
-    Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Event, Moment, PersonId, Sighting, TimeQuality,
+    Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Entry, Event, Moment, PersonId, Sighting, TimeQuality,
 };
 use crate::door::{DoorError, InputChange};
 
@@ -38,6 +39,11 @@ pub enum DoorMessage {
         at: Moment,
         changes: Result<Vec<InputChange>, DoorError>,
     },
+    /// Somebody entered a PIN or presented a tag at a door.
+    Entered {
+        door: DoorIndex,
+        entry: Entry,
+    },
     /// An operator's request. The answer is sent once the request is on disk and done.
     Request {
         request: OperatorRequest,
@@ -60,6 +66,8 @@ pub enum DoorMessage {
         before: String,
         now: String,
     },
+    /// A PIN was checked.
+    PinChecked(CheckedPin),
     /// A relay has something to report.
     Relay,
     /// Put all doors at their safe level and end.
@@ -73,6 +81,8 @@ pub enum DoorMessage {
 pub enum OperatorRequest {
     /// An order to one door, or to all (`None`).
     Order { door: Option<DoorIndex>, order: OperatorOrder },
+    /// Let somebody in without a face.
+    Admit { door: DoorIndex, admission: Admission },
     /// Forget where a person is, or where everybody is (`None`).
     Amnesty { person: Option<PersonId> },
     /// Trust the wall clock.
@@ -195,6 +205,10 @@ impl DoorThread {
             DoorMessage::Contacts { door, changes: Err(error), .. } => {
                 self.doors.contacts(door, Some(error.to_string()))
             }
+            DoorMessage::Entered { door, entry } => {
+                Stage::count(&self.stage.handled);
+                self.doors.entered(door, entry);
+            }
             DoorMessage::Request { request, by, not_after, answer } => {
                 let done = self.follow(request, &by, not_after);
                 self.publish();
@@ -210,6 +224,7 @@ impl DoorThread {
             DoorMessage::CameraChanged { camera, before, now } => {
                 self.doors.note_event(&Event::Daemon(DaemonEvent::CameraChanged { camera, before, now }));
             }
+            DoorMessage::PinChecked(checked) => self.doors.pin_checked(checked),
             // Each tick takes in what the relays report.
             DoorMessage::Relay | DoorMessage::Finish { .. } => {}
         }
@@ -228,6 +243,11 @@ impl DoorThread {
                     Some(failure) if failures.is_empty() => Err(failure),
                     Some(failure) => Err(RequestError::Several(failures.into_iter().chain([failure]).collect())),
                 }
+            }
+            OperatorRequest::Admit { door, mut admission } => {
+                let sides = self.cameras.iter().any(|(of, side)| *of == door && side.is_some());
+                admission.direction = admission.direction.or(sides.then_some(Direction::In));
+                self.doors.admit(door, &admission, by, not_after)
             }
             OperatorRequest::Amnesty { person } => self.doors.amnesty(person, by),
             OperatorRequest::TrustClock => self.doors.trust_clock(by),

@@ -43,7 +43,7 @@ pub fn open(
 
 /// The configuration with the embedder to start with. A switch that is due is carried out first, before anything compares faces: its record
 /// and its new state are one commit. Where that fails the old model stays, and the log says why.
-pub fn embedder_in_force(config: &Config, store: &Store, runtime: &Library) -> Result<Config> {
+pub fn with_embedder_in_force(config: &Config, store: &Store, runtime: &Library) -> Result<Config> {
     let before = in_force(config, store)?;
     let Some(state) = stored(store)?.filter(|state| state.phase == Phase::Begun && state.after != After::Asked) else {
         return Ok(before);

@@ -159,7 +159,14 @@ impl Sources {
             ([("outcome", "malformed")], counts.commands_malformed),
             ([("outcome", "repeated")], counts.commands_repeated),
         ];
-        page.counters("usher_commands", "Commands from the broker, by their outcome.", commands)
+        page.counters("usher_commands", "Commands from the broker, by their outcome.", commands)?;
+        let entries = [
+            ([("outcome", "accepted")], counts.entries_accepted),
+            ([("outcome", "limited")], counts.entries_limited),
+            ([("outcome", "malformed")], counts.entries_malformed),
+            ([("outcome", "retained")], counts.entries_retained),
+        ];
+        page.counters("usher_broker_entries", "PINs and tags from the broker, by their outcome.", entries)
     }
 }
 

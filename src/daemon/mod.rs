@@ -24,6 +24,8 @@ mod leading;
 mod learning;
 mod metrics;
 mod open;
+mod pin_stage;
+mod readers_stage;
 mod recent_frames;
 mod record_counter;
 #[cfg(test)]
@@ -72,7 +74,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let (listener, socket_file) = serve::bind_control_socket(config, &base)?;
     let (recognition, pipelines, runtime) = open::recognition(config, &store)?;
     let (visitors, queues) = open::visitors(config, &store, &recognition, &base)?;
-    let (records, mut writer, commands) = open::records(config, &store, &recognition, queues, &base)?;
+    let (records, mut writer, from_broker) = open::records(config, &store, &recognition, queues, &base)?;
     let register =
         Register::new(recognition.gallery.clone(), records.recorder.clone(), recognition.near_enough.clone());
     let leading = leading::open(config, register, records.recorder.clone(), &*base.clock, &base.tokio)?;
@@ -83,7 +85,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let (stop_token, stop) = StopToken::new();
     let doors = start::doors(config, &base, &parts, writer, &mut threads, &stop)?;
     let views = start::cameras(config, &base, &parts, (pipelines, runtime), &doors, &mut threads, &stop)?;
-    serve::start(config, &base, &parts, &doors, threads.stages(), serve::Ends { listener, views, commands })?;
+    serve::start(config, &base, &parts, &doors, threads.stages(), serve::Ends { listener, views, from_broker })?;
 
     let mut manager = ServiceManager::new(base.clock.now());
     manager.ready();

@@ -25,7 +25,7 @@ use crate::config::{self, Config};
 use crate::domain::{DaemonEvent, Distance, Event, ModelId, Spectrum};
 use crate::door::RelayStop;
 use crate::gallery::{Gallery, Visitors};
-use crate::hub::{Hub, HubDeps, MessageRefusal};
+use crate::hub::{Hub, HubDeps, HubEntry, MessageRefusal};
 use crate::ledger::{Journal, LedgerError, Outbox};
 use crate::office::saved::SavedState;
 use crate::office::{Grant, Learning, Recorder, Register, clock_evidence, record_locked_templates, record_sealing};
@@ -36,8 +36,10 @@ use crate::vision::Vision;
 use crate::vision::finder::FaceFinder;
 use crate::vision::passive::PassiveNetworks;
 use crate::vision::runtime::{Placement, Runtime as Library};
-use broker::CommandReceiver;
+use broker::{CommandReceiver, FromBroker};
 
+/// PINs and tags from the broker that wait for the doors.
+const ENTRIES: usize = 16;
 /// Refused messages that wait to be recorded.
 const REFUSALS: usize = 16;
 
@@ -151,7 +153,7 @@ impl Eyes {
 /// Loads the networks, one set for each camera, and the gallery that is compared with them.
 pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<Eyes>, Library)> {
     let runtime = setup::runtime(config)?;
-    let config = &leading::embedder_in_force(config, store, &runtime)?;
+    let config = &leading::with_embedder_in_force(config, store, &runtime)?;
     let mut eyes = Vec::with_capacity(config.cameras.len());
     for camera in &config.cameras {
         eyes.push(Eyes::open(config, camera, &runtime)?);
@@ -238,14 +240,14 @@ pub fn visitors(
     Ok((stores, queues))
 }
 
-/// Opens the journal, starts the hub, and records the start. The writer is for the doors; the commands come from the broker.
+/// Opens the journal, starts the hub, and records the start. The writer is for the doors.
 pub fn records(
     config: &Config,
     store: &Store,
     recognition: &Recognition,
     queues: FaceQueues,
     base: &Base,
-) -> Result<(Records, JournalWriter, Option<CommandReceiver>)> {
+) -> Result<(Records, JournalWriter, Option<FromBroker>)> {
     let gallery = &recognition.gallery;
     let saved_tree = store.tree(SavedState::TREE)?;
     let saved = SavedState::load(&saved_tree).context("the saved state of the doors cannot be read")?;
@@ -255,10 +257,10 @@ pub fn records(
     let (snapshot_queue, recent_frames) = snapshots(config, hub.as_ref(), base).unzip();
     let record_counter = Arc::new(RecordCounter::default());
     let recorder = Arc::new(recorder(config, store, journal, record_counter.clone(), hub, base));
-    let (broker, commands) = connected
-        .map(|Connected { hub, outbox, commands, refusals }| {
+    let (broker, from_broker) = connected
+        .map(|Connected { hub, outbox, commands, entries, refusals }| {
             let noting = base.tokio.spawn(broker::record_refusals(refusals, recorder.clone()));
-            (Broker { hub, outbox, noting }, commands)
+            (Broker { hub, outbox, noting }, FromBroker { commands, entries })
         })
         .unzip();
     let last_record = despite_the_disk(recorder.journal().last())?.flatten();
@@ -282,13 +284,14 @@ pub fn records(
         visits: None,
         snapshot_queue,
     };
-    Ok((Records { recorder, record_counter, saved, last_record, evidence, broker, recent_frames }, writer, commands))
+    Ok((Records { recorder, record_counter, saved, last_record, evidence, broker, recent_frames }, writer, from_broker))
 }
 
 struct Connected {
     hub: Arc<Hub>,
     outbox: Arc<Outbox>,
     commands: CommandReceiver,
+    entries: Option<mpsc::Receiver<HubEntry>>,
     refusals: mpsc::Receiver<MessageRefusal>,
 }
 
@@ -296,7 +299,7 @@ struct Connected {
 fn hub(
     config: &Config,
     store: &Store,
-    gallery: &Gallery,
+    gallery: &Arc<Gallery>,
     saved: &SavedState,
     journal: &Journal,
     base: &Base,
@@ -306,17 +309,24 @@ fn hub(
     let waits = outbox.pending(0, usize::MAX).pop();
     let earlier = journal.last().ok().flatten().map(|record| record.seq).or(waits).unwrap_or_default();
     let (refused, refusals) = mpsc::channel(REFUSALS);
+    let takes_entries = config.mqtt.as_ref().is_some_and(|mqtt| mqtt.entries);
+    let (entry_queue, entries) = takes_entries.then(|| mpsc::channel(ENTRIES)).unzip();
     let deps = HubDeps {
         layout: broker::layout(config, gallery, saved),
-        outbox: Arc::new(JournalOutbox { outbox: outbox.clone(), journal: Journal::open(store)? }),
+        outbox: Arc::new(JournalOutbox {
+            outbox: outbox.clone(),
+            journal: Journal::open(store)?,
+            gallery: gallery.clone(),
+        }),
         earlier,
         clock: base.clock.clone(),
         retained_topics: Arc::new(setup::retained_topics::StoredTopics::open(store)?),
         refused,
+        entries: entry_queue,
     };
     let _inside = base.tokio.enter();
     let (hub, commands) = Hub::start(settings, deps);
-    Ok(Some(Connected { hub: Arc::new(hub), outbox, commands, refusals }))
+    Ok(Some(Connected { hub: Arc::new(hub), outbox, commands, entries, refusals }))
 }
 
 /// The queue of snapshots and the frames that they are cut from; `None` unless snapshots are sent.

@@ -49,7 +49,11 @@ impl Counts {
         let (reason, count) = match event {
             AccessEvent::Decided(decided) => (decided.reason(), 1),
             AccessEvent::DenialsRepeated { reason, count, .. } => (Some(*reason), *count),
-            AccessEvent::Passed { .. } | AccessEvent::Amnesty { .. } | AccessEvent::CutMoved { .. } => (None, 0),
+            AccessEvent::Passed { .. }
+            | AccessEvent::Admitted { .. }
+            | AccessEvent::PinEntered { .. }
+            | AccessEvent::Amnesty { .. }
+            | AccessEvent::CutMoved { .. } => (None, 0),
         };
         if let Some(reason) = reason {
             *self.denials.entry(reason.as_str().to_owned()).or_default() += count;

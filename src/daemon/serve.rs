@@ -22,7 +22,7 @@ use crate::api::{self, ApiState};
 use crate::config::Config;
 use crate::hub::HubCommand;
 use crate::setup;
-use broker::CommandReceiver;
+use broker::FromBroker;
 
 /// Makes the control socket. Connections wait until [`start`] serves them.
 pub fn bind_control_socket(config: &Config, base: &Base) -> Result<(UnixListener, SocketFile)> {
@@ -37,7 +37,7 @@ pub struct Ends {
     pub listener: UnixListener,
     pub views: broadcast::Sender<CameraView>,
     /// `None` without a broker.
-    pub commands: Option<CommandReceiver>,
+    pub from_broker: Option<FromBroker>,
 }
 
 /// Starts all tasks that run until the end.
@@ -85,8 +85,13 @@ pub fn start(
         device: config.device.name.clone(),
         model: recognition.model.to_string(),
     });
+    let (commands, entries) = ends.from_broker.map(|from| (from.commands, from.entries)).unzip();
+    if let Some(entries) = entries.flatten() {
+        let names = config.doors.iter().map(|door| door.name.clone()).collect();
+        base.tokio.spawn(broker::take_entries(entries, names, doors.queue.clone()));
+    }
     let settings = config.mqtt.as_ref().map(|mqtt| &mqtt.commands).filter(|commands| commands.enabled);
-    if let Some((commands, settings)) = ends.commands.zip(settings) {
+    if let Some((commands, settings)) = commands.zip(settings) {
         let (service, unlock_for) = (service.clone(), settings.unlock_for);
         let obey = move |command: &HubCommand| service.obey(command, unlock_for);
         base.tokio.spawn(broker::carry_out(commands, records.recorder.clone(), obey));

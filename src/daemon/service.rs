@@ -14,7 +14,7 @@ use super::stage::Stage;
 use crate::api::doors::{DoorOrder, DoorStatus};
 use crate::api::status::{HubStatus, PlacementStatus, RefusedMessage, SealStatus, StageStatus, Status};
 use crate::api::template::CameraView;
-use crate::api::{ApiError, Doors, MetricsPage, Monitor};
+use crate::api::{Admission, ApiError, Doors, MetricsPage, Monitor};
 use crate::clock::Clock;
 use crate::domain::{Actor, DoorIndex, Mode, Moment, PersonId};
 use crate::hub::{self, Hub, HubAction, HubCommand};
@@ -54,6 +54,15 @@ impl Doors for Service {
             DoorOrder::Normal => OperatorOrder::Mode(Mode::Normal),
         };
         self.ask(OperatorRequest::Order { door, order }, by, self.clock.now() + ORDER_WITHIN)?;
+        Ok(self.doors())
+    }
+
+    fn admit(&self, door: Option<&str>, admission: Admission, by: Actor) -> Result<Vec<DoorStatus>, ApiError> {
+        let door = match door {
+            Some(name) => self.door(name)?,
+            None => self.only_door()?,
+        };
+        self.ask(OperatorRequest::Admit { door, admission }, by, self.clock.now() + ORDER_WITHIN)?;
         Ok(self.doors())
     }
 
@@ -137,6 +146,16 @@ impl Service {
             let names: Vec<&str> = doors.iter().map(|door| &*door.name).collect();
             ApiError::NoDoor { name: name.to_owned(), doors: names.join(", ") }
         })
+    }
+
+    /// The door of a house with one.
+    fn only_door(&self) -> Result<DoorIndex, ApiError> {
+        let doors = self.published.read().doors;
+        if doors.len() == 1 {
+            return Ok(DoorIndex(0));
+        }
+        let names: Vec<&str> = doors.iter().map(|door| &*door.name).collect();
+        Err(ApiError::Invalid(format!("say at which door: {}", names.join(", "))))
     }
 
     /// Asks the doors' thread, and waits for its answer. It moves no relay after `not_after`.

@@ -20,10 +20,14 @@ pub enum Role {
     Relay,
     /// Reads the inputs of one door.
     Contacts,
+    /// Reads one keypad or reader of a door.
+    Reader,
     /// Writes records for the doors.
     Records,
     /// Marks outside the store what waits for a stalled disk.
     GapMarks,
+    /// Checks PINs.
+    Pins,
 }
 
 impl Role {
@@ -35,8 +39,10 @@ impl Role {
             Role::Doors => "doors",
             Role::Relay => "relay",
             Role::Contacts => "contacts",
+            Role::Reader => "reader",
             Role::Records => "records",
             Role::GapMarks => "gap marks",
+            Role::Pins => "pins",
         }
     }
 }
@@ -50,7 +56,7 @@ impl fmt::Display for Role {
 /// The state of one thread, shared between the thread and those that watch it.
 pub struct Stage {
     pub role: Role,
-    /// The camera or the door that the thread works for; for [`Role::Doors`] the role's own name.
+    /// The camera or the door that the thread works for, for [`Role::Reader`] with the kind of the reader; for [`Role::Doors`] the role's own name.
     pub name: String,
     beat_ms: AtomicU64,
     trouble: Mutex<Option<String>>,

@@ -1,4 +1,4 @@
-//! Starts the threads: of each door its relay and its inputs, one for the rules of all doors, and of each camera its frames and its vision.
+//! Starts the threads: of each door its relay, its inputs and its readers, one for the rules of all doors, and of each camera its frames and its vision.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -12,9 +12,11 @@ use super::contacts_stage::ContactsStage;
 use super::door_thread::{DoorMessage, DoorThread, PublishedDoors};
 use super::doors::door::{Door, UnlockHours};
 use super::doors::writer::JournalWriter;
-use super::doors::{Doors, DoorsSettings};
+use super::doors::{CheckPin, Doors, DoorsSettings};
 use super::infrared_stage::InfraredStage;
 use super::open::{Base, Eyes, Parts};
+use super::pin_stage::PinStage;
+use super::readers_stage::ReaderStage;
 use super::second_look::SecondLook;
 use super::stage::Role;
 use super::threads::{Stop, Threads};
@@ -25,7 +27,7 @@ use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
 use crate::domain::{CameraIndex, DoorEvent, DoorIndex, Event, Frame, Image, Spectrum};
-use crate::door::{Contacts, Panel, Relay, RelayLoop, relay_thread};
+use crate::door::{Contacts, EntryReader, Panel, Relay, RelayLoop, relay_thread};
 use crate::setup;
 use crate::vision::attention::AttentionSettings;
 use crate::vision::runtime::Runtime;
@@ -65,6 +67,8 @@ pub fn doors(
             relay.run(|| beat.beat(clock.now()));
             Ok(())
         })?;
+        let place = (DoorIndex(index), settings.name.as_str());
+        readers(opened.readers, place, base, &queue, threads, stop)?;
         if let Some(contacts) = opened.contacts {
             let inputs = ContactsStage {
                 door: DoorIndex(index),
@@ -81,8 +85,14 @@ pub fn doors(
         }
     }
     setup::claims::write(config);
-    let mut doors =
-        Doors::new(doors_settings(config, base, parts, doors, rules, writer, threads)?, &parts.records.saved);
+    let names = doors.iter().map(|door| door.name.clone()).collect();
+    let (pins, check_pin) = PinStage::new(parts.recognition.gallery.clone(), names, queue.clone());
+    threads.spawn(Role::Pins, "", move || {
+        pins.run();
+        Ok(())
+    })?;
+    let settings = doors_settings(config, base, parts, doors, rules, (writer, check_pin), threads)?;
+    let mut doors = Doors::new(settings, &parts.records.saved);
     for (door, assurance) in setup::liveness::low_assurance(config) {
         let tiers = assurance.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
         tracing::warn!(%door, tiers, "this door moves a real lock and does not stop photographs");
@@ -116,13 +126,41 @@ pub fn doors(
     Ok(RunningDoors { queue, published, attention })
 }
 
+/// Starts a thread for each keypad and reader of a door, which is given by its index and its name.
+fn readers(
+    readers: Vec<Box<dyn EntryReader>>,
+    (door, door_name): (DoorIndex, &str),
+    base: &Base,
+    queue: &SyncSender<DoorMessage>,
+    threads: &mut Threads,
+    stop: &Stop,
+) -> Result<()> {
+    for reader in readers {
+        let name = format!("{door_name} {}", reader.kind());
+        tracing::info!(door = door_name, reader = reader.describe(), "PINs and tags are read");
+        let reading = ReaderStage {
+            door,
+            reader,
+            door_queue: queue.clone(),
+            clock: base.clock.clone(),
+            stage: threads.stage(Role::Reader, &name),
+            stop: stop.clone(),
+        };
+        threads.spawn(Role::Reader, &name, move || {
+            reading.run();
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 fn doors_settings(
     config: &Config,
     base: &Base,
     parts: &Parts,
     doors: Vec<Door>,
     rules: HouseRules,
-    writer: JournalWriter,
+    (writer, check_pin): (JournalWriter, CheckPin),
     threads: &mut Threads,
 ) -> Result<DoorsSettings> {
     let recorder = parts.records.recorder.clone();
@@ -134,6 +172,8 @@ fn doors_settings(
         people: Box::new(parts.recognition.gallery.clone()),
         writer: Box::new(writer),
         clock: base.clock.clone(),
+        second_factor: setup::liveness::second_factor(config),
+        check_pin,
         open_unrecorded: config.journal.on_journal_failure == OnJournalFailure::Allow,
         exit_unrecorded: config.journal.exit_on_journal_failure == OnJournalFailure::Allow,
         short_of_room: Box::new(move || recorder.is_low_on_disk()),
@@ -150,6 +190,7 @@ struct OpenDoor {
     relay: RelayLoop,
     /// Its inputs, if it has any.
     contacts: Option<Box<dyn Contacts>>,
+    readers: Vec<Box<dyn EntryReader>>,
 }
 
 /// Claims the lines of a `[[door]]` and takes over what it kept over the restart.
@@ -190,7 +231,7 @@ fn open_door(
         prompt: Default::default(),
         sides: Default::default(),
     };
-    Ok(OpenDoor { door, relay, contacts: wiring.contacts })
+    Ok(OpenDoor { door, relay, contacts: wiring.contacts, readers: wiring.readers })
 }
 
 /// The second look of a camera, for a switch of models.

@@ -40,8 +40,10 @@ impl ThreadId {
     /// The name that the system shows: `camera porch`, `doors`.
     fn label(&self) -> String {
         match self.role {
-            Role::Doors | Role::Records | Role::GapMarks => self.role.as_str().to_owned(),
-            Role::Camera | Role::Vision | Role::Relay | Role::Contacts => format!("{} {}", self.role, self.name),
+            Role::Doors | Role::Records | Role::GapMarks | Role::Pins => self.role.as_str().to_owned(),
+            Role::Camera | Role::Vision | Role::Relay | Role::Contacts | Role::Reader => {
+                format!("{} {}", self.role, self.name)
+            }
         }
     }
 }
@@ -119,7 +121,7 @@ impl Threads {
                         Role::Camera => ended_cameras += 1,
                         Role::Vision => ended_vision += 1,
                         Role::Doors => bail!("the stage `doors` ended before the daemon"),
-                        Role::Relay | Role::Contacts | Role::Records | Role::GapMarks => {}
+                        Role::Relay | Role::Contacts | Role::Reader | Role::Records | Role::GapMarks | Role::Pins => {}
                     }
                     if until_replays_end && ended_cameras == cameras && ended_vision == cameras {
                         return Ok("the replays are over");

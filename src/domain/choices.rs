@@ -104,6 +104,17 @@ impl fmt::Display for LineId {
     }
 }
 
+/// What people enter at a device beside a door.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// The digits of a PIN.
+    #[default]
+    Pin,
+    /// The number of a tag.
+    Tag,
+}
+
 /// The level at which an output or an input is on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

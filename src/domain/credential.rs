@@ -24,6 +24,37 @@ impl Pin {
     pub fn digits(&self) -> &str {
         &self.0
     }
+
+    /// Why it is among the first that somebody would try; `None` if nothing is known against it.
+    pub fn weakness(&self) -> Option<WeakPin> {
+        let digits = self.0.as_bytes();
+        let steps = |by: u8| {
+            let next = |digit: u8| (digit.wrapping_sub(b'0').wrapping_add(by) % 10).wrapping_add(b'0');
+            digits.iter().zip(digits.iter().skip(1)).all(|(one, other)| next(*one) == *other)
+        };
+        let pair_repeats = digits.iter().zip(digits.iter().skip(2)).all(|(one, other)| one == other);
+        if steps(0) {
+            Some(WeakPin::OneDigit)
+        } else if steps(1) || steps(9) {
+            Some(WeakPin::Run)
+        } else {
+            pair_repeats.then_some(WeakPin::Pair)
+        }
+    }
+}
+
+/// Why a PIN is easy to guess. Of each length, 120 PINs are weak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WeakPin {
+    /// 0000
+    #[error("all its digits are the same")]
+    OneDigit,
+    /// 1234, 4321, 8901
+    #[error("its digits count up or down")]
+    Run,
+    /// 1212
+    #[error("it repeats two digits")]
+    Pair,
 }
 
 impl FromStr for Pin {
@@ -99,6 +130,29 @@ mod tests {
             assert_eq!(pin.digits(), good);
             assert!(!format!("{pin:?}").contains(good));
         }
+    }
+
+    #[test]
+    fn the_first_guesses_are_weak() {
+        let weakness = |text: &str| text.parse::<Pin>().unwrap().weakness();
+        for (text, why) in [
+            ("0000", WeakPin::OneDigit),
+            ("7777777777", WeakPin::OneDigit),
+            ("1234", WeakPin::Run),
+            ("0123456789", WeakPin::Run),
+            ("7890", WeakPin::Run),
+            ("4321", WeakPin::Run),
+            ("2109", WeakPin::Run),
+            ("1212", WeakPin::Pair),
+            ("838383", WeakPin::Pair),
+        ] {
+            assert_eq!(weakness(text), Some(why), "{text}");
+        }
+        for text in ["1235", "2580", "1122", "12341", "4071", "121213"] {
+            assert_eq!(weakness(text), None, "{text}");
+        }
+        let all = (0..10_000).filter(|number| weakness(&format!("{number:04}")).is_some()).count();
+        assert_eq!(all, 120, "of the PINs of four digits");
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl<L: Levels> Contacts for Polled<L> {
 }
 
 /// Debounces the samples of one input: a new level counts once it has lasted.
-struct Debouncer {
+pub(super) struct Debouncer {
     /// The level that counts.
     current: bool,
     /// How many samples in a row have differed from it.
@@ -115,7 +115,7 @@ struct Debouncer {
 
 impl Debouncer {
     /// A level has lasted if it was read at both ends of `debounce` and at each sample between them.
-    fn new(debounce: Duration, interval: Duration) -> Debouncer {
+    pub fn new(debounce: Duration, interval: Duration) -> Debouncer {
         let intervals = debounce.as_nanos().div_ceil(interval.as_nanos().max(1));
         Debouncer {
             current: false,
@@ -124,8 +124,18 @@ impl Debouncer {
         }
     }
 
+    /// The level that counts.
+    pub fn level(&self) -> bool {
+        self.current
+    }
+
+    /// Takes the input for at rest.
+    pub fn rest(&mut self) {
+        (self.current, self.differing) = (false, 0);
+    }
+
     /// Adds a sample. Returns whether a new level counts now.
-    fn sample(&mut self, active: bool) -> bool {
+    pub fn sample(&mut self, active: bool) -> bool {
         self.differing = if active == self.current { 0 } else { self.differing.saturating_add(1) };
         let counts = self.differing >= self.needed;
         if counts {

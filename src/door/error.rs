@@ -121,4 +121,83 @@ pub enum DoorError {
         /// What the line is for.
         what: String,
     },
+    /// The driver `rppal` has no edges with their times.
+    #[error(
+        "rppal reads its lines every 10 ms, which misses the pulses of a Wiegand reader and the keys of a keypad: set driver = \"gpiocdev\" for \
+         this [[door]], which drives a Raspberry Pi as well (docs/keypads.md)"
+    )]
+    NoReaders,
+    /// The input device is not there.
+    #[error(
+        "there is no input device {path}: is it plugged in? Set device of [door.evdev] to one of those in /dev/input/by-id: {there}"
+    )]
+    NoInputDevice {
+        /// As configured.
+        path: String,
+        /// The devices of this machine.
+        there: String,
+    },
+    /// The input device was unplugged.
+    #[error("the input device {path} has vanished: it cannot be used until it is back; is its cable loose?")]
+    InputDeviceGone {
+        /// As configured.
+        path: String,
+    },
+    /// usher lacks the permission to read the input device.
+    #[error(
+        "usher may not read {path}: give this one device to the group usher-gpio by a udev rule (docs/keypads.md), and plug it in again"
+    )]
+    InputDeviceBarred {
+        /// As configured.
+        path: String,
+    },
+    /// Another program reads the input device for itself alone.
+    #[error("another program has taken {path} for itself: stop that, or name another device in [door.evdev]")]
+    InputDeviceTaken {
+        /// As configured.
+        path: String,
+    },
+    /// The file is no input device with keys for digits.
+    #[error("{path} {what}: set device of [door.evdev] to a keypad or a reader that types digits")]
+    NoKeys {
+        /// As configured.
+        path: String,
+        /// What it is instead.
+        what: String,
+    },
+}
+
+/// Why something that a reader sent cannot be read. It does not say what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// No known format has as many bits.
+    #[error(
+        "{bits} bits came, which no known format has (4, 8, 26, 34, 37): bits were lost, or the reader has another format"
+    )]
+    NoFormat {
+        /// How many.
+        bits: u32,
+    },
+    /// The bits do not agree with each other.
+    #[error(
+        "a frame of {bits} bits has a wrong parity: a bit was disturbed, or the reader has another format of as many bits"
+    )]
+    Parity {
+        /// How many.
+        bits: u32,
+    },
+    /// Pulses on both lines.
+    #[error(
+        "there were pulses on both lines at once: are D0 and D1 short-circuited, or is the cable without a shield?"
+    )]
+    BothLines,
+    /// Pulses are missing.
+    #[error("pulses were lost: the processor is too busy")]
+    PulsesLost,
+    /// Far more bits than any card has.
+    #[error("more than {most} bits came without a pause: is the line disturbed all the time?")]
+    TooManyBits {
+        /// The most that are read.
+        most: u32,
+    },
 }

@@ -1,22 +1,29 @@
-//! The wires of a door: a relay that unlocks it for a limited time, lamps, and inputs. Knows nothing of faces, people and the reasons for which a
-//! door opens.
+//! The wires of a door: a relay that unlocks it for a limited time, lamps, inputs, keypads and readers of tags. Knows nothing of faces, people and
+//! the reasons for which a door opens.
 
 mod contacts;
 mod error;
 mod gpiocdev;
 mod indicator;
+mod keys;
+mod matrix;
+mod reader;
 mod relay;
 mod relay_thread;
 mod rppal;
 mod simulated;
+mod usb;
+mod wiegand;
 mod wiring;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use contacts::{Contacts, InputChange};
-pub use error::DoorError;
+pub use error::{DoorError, Unreadable};
 pub use indicator::{Indicator, Panel, Signal};
+pub use keys::{EntryEnds, Key};
+pub use reader::{EntryReader, MatrixSettings, ReaderKind, ReaderSettings, Reading, UsbSettings, WiegandSettings};
 pub use relay::{Limits, Relay, RelayOutcome, RelayRefusal, Released};
 pub use relay_thread::{RelayHandle, RelayLoop, RelayReport, RelayStop, relay_thread};
 pub use simulated::{History, Simulated};
@@ -25,7 +32,8 @@ pub use wiring::{
 };
 
 use crate::clock::Clock;
-pub use crate::domain::Input;
+pub use crate::domain::{EntryKind, Input};
+use usb::UsbReader;
 
 /// The output that drives the relay.
 pub trait Wires: Send {
@@ -68,18 +76,27 @@ pub struct Wiring {
     pub relay: Box<dyn Wires>,
     pub indicator: Option<Box<dyn Indicator>>,
     pub contacts: Option<Box<dyn Contacts>>,
+    pub readers: Vec<Box<dyn EntryReader>>,
 }
 
-/// Claims all lines of a door. `clock` dates the levels of the simulated driver. Dropping the relay puts its line at its safe level.
+/// Claims all lines of a door. `clock` dates the levels of the simulated driver, and keys. Dropping the relay puts its line at its safe level.
+///
+/// A device on USB need not be there: it is opened at its first use.
 ///
 /// # Errors
 /// A line cannot be claimed. The others are released.
 pub fn open(settings: &WiringSettings, clock: Arc<dyn Clock>) -> Result<Wiring, DoorError> {
-    match &settings.driver {
-        Driver::Simulated { .. } => Ok(simulated::open(settings, clock)),
-        Driver::Rppal => rppal::open(settings),
-        Driver::Gpiocdev { chip } => gpiocdev::open(chip, settings),
+    let mut wiring = match &settings.driver {
+        Driver::Simulated { .. } => simulated::open(settings, clock.clone()),
+        Driver::Rppal => rppal::open(settings)?,
+        Driver::Gpiocdev { chip } => gpiocdev::open(chip, settings, &clock)?,
+    };
+    for reader in &settings.readers {
+        if let ReaderSettings::Usb(settings) = reader {
+            wiring.readers.push(Box::new(UsbReader::new(settings, clock.clone())));
+        }
     }
+    Ok(wiring)
 }
 
 /// Describes a door's lines without claiming them, so that it works while another process holds them.

@@ -9,6 +9,7 @@ use ::rppal::system::DeviceInfo;
 
 use super::contacts::{Levels, Polled};
 use super::indicator::Lamps;
+use super::reader::ReaderSettings;
 use super::{
     Active, DoorError, InputSettings, Level, LineId, Pull, Survey, SurveyedLine, Wires, Wiring, WiringSettings,
     gpiocdev,
@@ -23,6 +24,9 @@ const LABELS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
 /// Claims the lines of `settings`.
 pub(super) fn open(settings: &WiringSettings) -> Result<Wiring, DoorError> {
     settings.lines()?;
+    if settings.readers.iter().any(ReaderSettings::needs_lines) {
+        return Err(DoorError::NoReaders);
+    }
     let gpio = gpio()?;
     let output =
         |what: &str, line: &Option<LineId>, active| OutputLine::claim(&gpio, what, number(what, line)?, active);
@@ -37,7 +41,7 @@ pub(super) fn open(settings: &WiringSettings) -> Result<Wiring, DoorError> {
         [] => None,
         inputs => Some(Box::new(Polled::new(Inputs::claim(&gpio, settings)?, inputs, POLL)) as Box<_>),
     };
-    Ok(Wiring { relay: Box::new(relay), indicator, contacts })
+    Ok(Wiring { relay: Box::new(relay), indicator, contacts, readers: Vec::new() })
 }
 
 /// Describes the board, and the lines as the kernel knows them.

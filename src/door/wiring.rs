@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::reader::ReaderSettings;
 use super::{DoorError, Input};
 pub use crate::domain::{Active, Contact, LineId, Pull};
 
@@ -21,6 +22,9 @@ pub struct WiringSettings {
     /// Each input once, in the order in which they are read.
     #[serde(skip)]
     pub inputs: Vec<(Input, InputSettings)>,
+    /// Keypads and readers of tags.
+    #[serde(skip)]
+    pub readers: Vec<ReaderSettings>,
 }
 
 /// What drives the lines.
@@ -113,6 +117,9 @@ impl WiringSettings {
             let line = settings.line.as_ref().ok_or_else(|| DoorError::NoLineGiven { what: what.clone() })?;
             lines.push((what, line));
         }
+        for reader in &self.readers {
+            lines.extend(reader.lines()?);
+        }
         Ok(lines)
     }
 
@@ -186,6 +193,7 @@ mod tests {
             relay: output(None),
             indicator: None,
             inputs: vec![(Input::ExitButton, input(None))],
+            readers: Vec::new(),
         };
         assert_eq!(settings.lines(), Err(DoorError::NoLineGiven { what: "relay".into() }));
         settings.relay.line = Some(LineId::Number(17));

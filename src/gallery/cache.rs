@@ -13,7 +13,7 @@ use super::envelope::Unread;
 use super::error::RecordError;
 use super::index::Index;
 use super::next_set::NextSet;
-use super::person::Person;
+use super::person::{Held, Person};
 use super::record::{self, Kind};
 use super::walk::{Found, walk};
 use super::{GalleryError, Template, Trees};
@@ -87,6 +87,8 @@ pub struct Cache {
     pub compared: usize,
     /// The unit vectors of negative references of the model in use.
     not_them: BTreeMap<PersonId, Vec<Zeroizing<Box<[f32]>>>>,
+    /// Whose a tag is, by the hash of its number.
+    pub tags: BTreeMap<[u8; 32], PersonId>,
     pub damaged: Vec<Damaged>,
     /// Why a person's templates are locked.
     locked: BTreeMap<PersonId, SealError>,
@@ -112,6 +114,7 @@ impl Cache {
             next: None,
             compared: 0,
             not_them: BTreeMap::new(),
+            tags: BTreeMap::new(),
             damaged: Vec::new(),
             locked: BTreeMap::new(),
             leftovers: Vec::new(),
@@ -136,7 +139,7 @@ impl Cache {
         self.people.get(&id).ok_or_else(|| GalleryError::NotFound { wanted: id.to_string() })
     }
 
-    /// Caches a person and the templates the tree holds of them, replacing what was cached.
+    /// Caches a person, and the templates, PIN and tags that the trees hold of them, replacing what was cached.
     pub fn put(&mut self, id: PersonId, stored: record::Stored, trees: &Trees) -> Result<(), GalleryError> {
         self.remove(id);
         self.people.insert(id, person(id, stored));
@@ -144,7 +147,7 @@ impl Cache {
             let (key, value) = entry?;
             self.read_template(trees, &key, &value);
         }
-        Ok(())
+        self.put_credentials(trees, id)
     }
 
     /// Removes a person and everything reported about them.
@@ -154,6 +157,7 @@ impl Cache {
             self.compared -= usize::from(person.templates > 0);
         }
         self.not_them.remove(&id);
+        self.tags.retain(|_, owner| *owner != id);
         if let Some(next) = &mut self.next {
             next.remove(id);
         }
@@ -283,5 +287,6 @@ pub fn person(id: PersonId, stored: record::Stored) -> Person {
         learned_templates: 0,
         foreign_templates: 0,
         locked_templates: 0,
+        held: Held::default(),
     }
 }

@@ -70,6 +70,7 @@ impl Prepared<'_> {
                 trees.sweep_or_defer(gone);
                 if settle {
                     trees.sub_keys.settle_or_defer();
+                    trees.sweep_credentials(person.id);
                 }
                 gallery.cache_mut().put(person.id, stored, trees)?;
                 gallery.person(person.id)
@@ -78,6 +79,7 @@ impl Prepared<'_> {
                 gallery.cache_mut().remove(person.id);
                 trees.sub_keys.settle_or_defer();
                 trees.sweep_or_defer(gone);
+                trees.sweep_credentials(person.id);
                 // They are gone from the database. If the copy cannot be compacted now, opening the store does it.
                 if let Err(error) = trees.store.compact() {
                     tracing::warn!(%error, person = person.id.0, "the second copy of the store still holds the templates");
@@ -244,7 +246,7 @@ impl Gallery {
         self.prepare_change(id, |stored| stored.enabled = enabled)
     }
 
-    /// Erases a person and their templates, readable or not. Their number is not reused.
+    /// Erases a person with their templates, PINs and tags, readable or not. Their number is not reused.
     ///
     /// The templates are overwritten, then deleted, so that no page of the live tree holds them, and the store's second copy is compacted.
     /// sled's file is append-only: segments that held the old pages stay on disk until sled reuses or truncates them, at an unspecified
@@ -268,6 +270,7 @@ impl Gallery {
         let mut changes = vec![people.delete(key)];
         changes.extend(held.iter().map(|(key, value)| templates.put(&**key, record::erased(value.len()))));
         changes.extend(keys.note_removal(&sub_keys(held.iter().map(|(_, value)| &**value))));
+        changes.extend(self.trees.erase_credentials(id)?);
         let after = AfterCommit::Removed { gone: held.into_iter().map(|(key, _)| key).collect() };
         Ok(Prepared { gallery: self, _writing: writing, changes, person, after })
     }

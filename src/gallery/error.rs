@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::credential_error::CredentialError;
 use super::query::QueryError;
 use crate::domain::{ModelId, PersonId};
 use crate::names::NameFault;
@@ -52,6 +53,8 @@ pub enum GalleryError {
     Damaged { key: String, why: RecordError },
     #[error("the record {key} is sealed and cannot be opened: {why}")]
     Locked { key: String, why: SealError },
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     #[error("the counter of person numbers is damaged: restore a backup before enrolling anyone")]
     BadCounter,
     #[error("all person numbers are used up: start a new store")]

@@ -9,6 +9,8 @@
 //! - `walk`: iterates over all records of a tree, past damaged pages
 //! - `cache`: everything read from the store into memory
 //! - `change`: enrolment and all other changes, one commit each
+//! - `credentials`: PINs and tags of people; `credential_record`: those as bytes; `pin_hash`: PINs by Argon2id; `pin_note`: whether an entered PIN
+//!   was the duress PIN, for operators
 //! - `references`: templates that come after the enrolment: learned from grants, and negative references
 //! - `next`: a second set of templates, while the site is led to another model; `next_set`: that set in memory
 //! - `recognition`: whether each person would be recognised by their own templates
@@ -17,6 +19,11 @@
 
 mod cache;
 mod change;
+mod credential_error;
+mod credential_record;
+mod credentials;
+#[cfg(test)]
+mod credentials_tests;
 mod envelope;
 mod error;
 mod index;
@@ -26,6 +33,8 @@ mod next_set;
 #[cfg(test)]
 mod next_tests;
 mod person;
+mod pin_hash;
+mod pin_note;
 mod query;
 mod recognition;
 mod record;
@@ -49,10 +58,12 @@ use crate::store::{Store, Tree};
 
 pub use cache::{Damaged, Foreign, Locked};
 pub use change::Prepared;
+pub use credential_error::CredentialError;
+pub use credentials::{PinAnswer, PinKind, ShownTag};
 pub use error::{GalleryError, RecordError};
 pub use index::{Index, strangers};
 pub use next::ModelCount;
-pub use person::{NewPerson, Person, Template};
+pub use person::{Held, NewPerson, Person, Template};
 pub use query::{Candidate, QueryError, find_person};
 pub use recognition::{RecognitionCheck, TemplateCheck};
 pub use record::{Kind, read_template, write_template};
@@ -60,12 +71,15 @@ pub use references::{MAX_LEARNED, MAX_NOT_THEM};
 pub use visitors::{KeptVisits, Retention, Visit, Visitors};
 
 use cache::Cache;
+use credential_record::CREDENTIALS;
 use envelope::Unread;
 use sealed_templates::TEMPLATES;
 use sub_keys::SubKeys;
 
 /// The most templates a person can have. Ten good ones are enough; the limit keeps one person from filling the gallery.
 pub const MAX_TEMPLATES: usize = 64;
+/// The most tags a person can have.
+pub const MAX_TAGS: usize = 16;
 /// The longest name, employee id or group name, in characters.
 pub const MAX_NAME_CHARS: usize = 100;
 /// The longest supported embedding, in numbers.
@@ -89,6 +103,7 @@ struct Trees {
     store: Store,
     people: Tree,
     templates: Tree,
+    credentials: Tree,
     /// Holds the number for the next person.
     counter: Tree,
     sub_keys: SubKeys,
@@ -124,16 +139,26 @@ impl Gallery {
         let trees = Trees {
             people: store.tree("people")?,
             templates: store.tree(TEMPLATES)?,
+            credentials: store.tree(CREDENTIALS)?,
             counter: store.tree("gallery")?,
             sub_keys: SubKeys::open(store, ring)?,
             store: store.clone(),
         };
         let end = trees.end()?;
-        if ring.is_open() && store.standby_reason().is_none() {
+        let seals = ring.is_open() && store.standby_reason().is_none();
+        if seals {
             defer_on_disk_failure(trees.seal_plain(end), "plain templates will be sealed")?;
+            defer_on_disk_failure(trees.seal_plain_credentials(end), "plain PINs and tags will be sealed")?;
         }
         let mut cache = Cache::read(&trees, end, &model, dimension, head.as_ref())?;
         trees.sweep_or_defer(std::mem::take(&mut cache.leftovers));
+        let overwritten = cache.take_credentials(&trees, end)?;
+        if let Err(error) = if overwritten.is_empty() { Ok(()) } else { store.commit(&overwritten) } {
+            tracing::warn!(%error, "overwritten records of PINs will be deleted at the next start");
+        }
+        if seals && cache.people.values().any(|person| person.held.pin) {
+            trees.renew_note_key()?;
+        }
         let (writer, cache) = (Mutex::new(()), RwLock::new(cache));
         Ok(Gallery { trees, model, dimension, head, threads: 1, writer, cache })
     }

@@ -33,6 +33,18 @@ pub struct Person {
     pub foreign_templates: usize,
     /// The number of sealed templates that cannot be opened, of any model.
     pub locked_templates: usize,
+    /// What they have besides the face.
+    pub held: Held,
+}
+
+/// What a person has besides the face.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    pub pin: bool,
+    /// The number of tags.
+    pub tags: usize,
+    /// The record of both is damaged, or is sealed and cannot be opened.
+    pub unreadable: bool,
 }
 
 /// A person to be enrolled.
@@ -95,6 +107,7 @@ pub(super) fn unreadable(id: PersonId) -> Person {
         learned_templates: 0,
         foreign_templates: 0,
         locked_templates: 0,
+        held: Held::default(),
     }
 }
 

@@ -25,6 +25,14 @@ pub struct HubCounts {
     pub commands_malformed: u64,
     /// Commands that arrived before.
     pub commands_repeated: u64,
+    /// PINs and tags handed on.
+    pub entries_accepted: u64,
+    /// PINs and tags beyond the rate limit, or more than wait to be handled.
+    pub entries_limited: u64,
+    /// Messages on topics for PINs and tags that are neither, or for no door of this device.
+    pub entries_malformed: u64,
+    /// PINs and tags that the broker had retained.
+    pub entries_retained: u64,
     /// Snapshots sent.
     pub snapshots: u64,
     /// Snapshots that could not be sent at once, or were too large.
@@ -64,6 +72,10 @@ pub struct Counters {
     pub commands_limited: Counter,
     pub commands_malformed: Counter,
     pub commands_repeated: Counter,
+    pub entries_accepted: Counter,
+    pub entries_limited: Counter,
+    pub entries_malformed: Counter,
+    pub entries_retained: Counter,
     pub snapshots: Counter,
     pub snapshots_dropped: Counter,
 }
@@ -82,6 +94,10 @@ impl Counters {
             commands_limited: self.commands_limited.get(),
             commands_malformed: self.commands_malformed.get(),
             commands_repeated: self.commands_repeated.get(),
+            entries_accepted: self.entries_accepted.get(),
+            entries_limited: self.entries_limited.get(),
+            entries_malformed: self.entries_malformed.get(),
+            entries_retained: self.entries_retained.get(),
             snapshots: self.snapshots.get(),
             snapshots_dropped: self.snapshots_dropped.get(),
         }

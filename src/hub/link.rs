@@ -281,6 +281,10 @@ impl<'a> Link<'a> {
                 self.ready.push_back(Message { topic, payload, retain: false, purpose: Purpose::Companion });
             }
         }
+        if self.task.is_duress(entry) {
+            let (topic, payload) = (topics.duress(), wire::duress(entry, late).into());
+            self.ready.push_back(Message { topic, payload, retain: false, purpose: Purpose::Companion });
+        }
         let topic = if late { topics.replay(&entry.kind) } else { topics.event(&entry.kind) };
         let payload = wire::event(entry, late).into();
         let purpose = Purpose::Event { seq: entry.seq, late };

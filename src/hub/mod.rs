@@ -8,6 +8,7 @@ mod command;
 mod connection;
 mod counters;
 mod device;
+mod entries;
 mod failure;
 mod freshness;
 pub mod home_assistant;
@@ -37,17 +38,19 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::domain::Recorded;
+use entries::Entries;
 use intake::Intake;
 use outgoing::Outgoing;
 use retained_topics::TopicKeeper;
 use shared::Shared;
-use task::Task;
+use task::{Inbound, Task};
 use wire::Topics;
 
 pub use client::Incoming;
 pub use command::{HubAction, HubCommand, ReadCommand, RefusedCommand, read as read_command};
 pub use counters::HubCounts;
 pub use device::{DeviceLayout, DoorLayout, DoorState, LockState, Vitals};
+pub use entries::HubEntry;
 pub use one_off::{HubError, probe, remove};
 pub use outbox::{MemoryOutbox, Outbox, StorageError};
 pub use refusals::MessageRefusal;
@@ -76,6 +79,8 @@ pub struct HubDeps {
     pub retained_topics: Arc<dyn RetainedTopics>,
     /// Takes the first message of each topic that the broker refuses. If it is full, the refusal is only counted.
     pub refused: mpsc::Sender<MessageRefusal>,
+    /// Takes PINs and tags from the broker; `None` accepts none.
+    pub entries: Option<mpsc::Sender<HubEntry>>,
 }
 
 /// The connection to the broker. Dropping it breaks the connection, and the broker then publishes `offline` itself. No method but
@@ -90,19 +95,22 @@ impl Hub {
     /// Connects, and reconnects whenever the connection is lost. Must be called within a tokio runtime. The receiver delivers commands, accepted
     /// and refused; without settings for commands it delivers none.
     pub fn start(settings: HubSettings, deps: HubDeps) -> (Hub, mpsc::Receiver<Result<HubCommand, RefusedCommand>>) {
-        let HubDeps { layout, outbox, earlier, clock, retained_topics, refused } = deps;
+        let HubDeps { layout, outbox, earlier, clock, retained_topics, refused, entries } = deps;
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let topics = Topics::new(&settings.prefix, &settings.device);
-        let intake = settings.commands.clone().map(|accepted| {
-            let doors = layout.doors.iter().map(|door| door.name.clone()).collect();
-            Intake::new(accepted, topics.commands(), doors, clock, commands)
-        });
+        let doors = || layout.doors.iter().map(|door| door.name.clone()).collect();
+        let intake = settings
+            .commands
+            .clone()
+            .map(|accepted| Intake::new(accepted, topics.commands(), doors(), clock, commands));
+        let entries = entries.map(|queue| Entries::new(topics.state("door"), doors(), queue));
         let mut outgoing = Outgoing::new(&settings, &topics, layout, earlier);
         let keeper = TopicKeeper::open(retained_topics, &topics, &mut outgoing);
         outgoing.announce();
         let shared = Arc::new(Shared::new(outgoing));
         let (stop, stopping) = watch::channel(false);
-        let task = Task::new(settings, topics, shared.clone(), outbox, keeper, intake, refused);
+        let inbound = Inbound { intake, entries };
+        let task = Task::new(settings, topics, shared.clone(), outbox, keeper, inbound, refused);
         let task = tokio::spawn(connection::run(task, stopping));
         (Hub { shared, stop, task: Mutex::new(Some(task)) }, receiver)
     }

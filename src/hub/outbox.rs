@@ -1,8 +1,8 @@
 //! The events that the broker has not acknowledged: the hub's view of a list on disk, and one in memory for tests and benches.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::error::Error;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::Recorded;
 
@@ -31,16 +31,29 @@ pub trait Outbox: Send + Sync {
     /// # Errors
     /// The list cannot be written. The entries will be sent again, with the same ids.
     fn acknowledge(&self, seqs: &[u64]) -> Result<(), StorageError>;
+
+    /// Whether an entry says that somebody is under duress. Only its owner can tell: the entry itself does not show it.
+    fn is_duress(&self, _entry: &Recorded) -> bool {
+        false
+    }
 }
 
 /// A list in memory.
 #[derive(Debug, Default)]
-pub struct MemoryOutbox(Mutex<VecDeque<Recorded>>);
+pub struct MemoryOutbox {
+    entries: Mutex<VecDeque<Recorded>>,
+    duress: Mutex<BTreeSet<u64>>,
+}
 
 impl MemoryOutbox {
     /// Adds an entry, which must have a greater number than all before it.
     pub fn push(&self, entry: Recorded) {
         self.lock().push_back(entry);
+    }
+
+    /// Makes [`Outbox::is_duress`] true for the entry with this number.
+    pub fn mark_duress(&self, seq: u64) {
+        self.duress.lock().unwrap_or_else(PoisonError::into_inner).insert(seq);
     }
 
     /// The number of entries.
@@ -54,7 +67,7 @@ impl MemoryOutbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Recorded>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,5 +86,9 @@ impl Outbox for MemoryOutbox {
             }
         }
         Ok(())
+    }
+
+    fn is_duress(&self, entry: &Recorded) -> bool {
+        self.duress.lock().unwrap_or_else(PoisonError::into_inner).contains(&entry.seq)
     }
 }

@@ -138,7 +138,9 @@ impl Portrait {
                 }
                 Changed { presences: true, names: false }
             }
-            AccessEvent::CutMoved { .. } => Changed::default(),
+            AccessEvent::Admitted { .. } | AccessEvent::PinEntered { .. } | AccessEvent::CutMoved { .. } => {
+                Changed::default()
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
 
 use super::client::Incoming;
+use super::entries::Entries;
 use super::intake::Intake;
 use super::outbox::Outbox;
 use super::outbox::StorageError;
@@ -30,11 +31,18 @@ pub struct Task {
     outbox: Arc<dyn Outbox>,
     outbox_failing: bool,
     keeper: TopicKeeper,
-    /// `None` accepts no commands.
-    intake: Option<Intake>,
+    inbound: Inbound,
     /// Takes the first refusal of each topic.
     refused: mpsc::Sender<MessageRefusal>,
     paused_until: Option<Instant>,
+}
+
+/// What is taken from the broker.
+pub struct Inbound {
+    /// `None` accepts no commands.
+    pub intake: Option<Intake>,
+    /// `None` accepts no PINs and tags.
+    pub entries: Option<Entries>,
 }
 
 impl Task {
@@ -45,7 +53,7 @@ impl Task {
         shared: Arc<Shared>,
         outbox: Arc<dyn Outbox>,
         keeper: TopicKeeper,
-        intake: Option<Intake>,
+        inbound: Inbound,
         refused: mpsc::Sender<MessageRefusal>,
     ) -> Task {
         Task {
@@ -56,7 +64,7 @@ impl Task {
             outbox,
             outbox_failing: false,
             keeper,
-            intake,
+            inbound,
             refused,
             paused_until: None,
         }
@@ -106,6 +114,11 @@ impl Task {
         }
     }
 
+    /// Whether an event says that somebody is under duress.
+    pub fn is_duress(&self, entry: &Recorded) -> bool {
+        self.outbox.is_duress(entry)
+    }
+
     /// Removes events from the outbox, in ascending order, because the broker has acknowledged them.
     pub fn acknowledge(&mut self, seqs: &[u64]) {
         if let Err(error) = self.outbox.acknowledge(seqs) {
@@ -122,6 +135,10 @@ impl Task {
     /// The broker does not accept a message, or does not let this device read a topic.
     pub fn refused(&mut self, topic: &str, bytes: usize, reason: &str) {
         self.shared.counts.refused.increment();
+        if topic == self.topics.duress() {
+            // Its name in the log, the status or a record would tell that there was an alarm.
+            return;
+        }
         let Some(refusal) = self.shared.refusals().add(topic, bytes, reason) else { return };
         tracing::warn!(topic, bytes, reason, "the broker refuses a message; others of this topic are only counted");
         // A refused record about a refusal would be the next refusal.
@@ -165,13 +182,15 @@ impl Task {
         if self.is_paused() {
             return Vec::new();
         }
-        let commands = self.intake.as_ref().map(|_| format!("{}/+", self.topics.commands()));
+        let commands = self.inbound.intake.as_ref().map(|_| format!("{}/+", self.topics.commands()));
+        let entries = self.inbound.entries.as_ref().map(Entries::filters);
+        let commands = commands.into_iter().chain(entries.into_iter().flatten());
         let announcement = self.settings.home_assistant.as_ref().map(|settings| {
             let [first, more] = settings.discovery_filters(&self.settings.device);
             [settings.birth_topic(), first, more]
         });
         let former = self.keeper.former_status_topics();
-        commands.into_iter().chain(announcement.into_iter().flatten()).chain(former).collect()
+        commands.chain(announcement.into_iter().flatten()).chain(former).collect()
     }
 
     /// Handles a message on one of [`Task::subscriptions`].
@@ -189,9 +208,12 @@ impl Task {
             if message.retained {
                 self.shared.update(|outgoing| outgoing.learn_piece(&message.topic, &message.payload));
             }
-        } else if let Some(intake) = &mut self.intake {
-            let shared = &self.shared;
-            intake.take(message, &shared.counts, |door| shared.outgoing().is_locked_down(door));
+        } else {
+            let (shared, inbound) = (&self.shared, &mut self.inbound);
+            let entered = inbound.entries.as_mut().is_some_and(|entries| entries.take(message, &shared.counts));
+            if let Some(intake) = inbound.intake.as_mut().filter(|_| !entered) {
+                intake.take(message, &shared.counts, |door| shared.outgoing().is_locked_down(door));
+            }
         }
     }
 }

@@ -62,6 +62,11 @@ impl Topics {
         format!("{}/door/{door}/snapshot/about", self.base)
     }
 
+    /// Silent alarms. Not below a door's topic, which tablets on walls show.
+    pub fn duress(&self) -> String {
+        format!("{}/duress", self.base)
+    }
+
     /// What a door asks of the people before it.
     pub fn prompt(&self, door: &str) -> String {
         format!("{}/door/{door}/prompt", self.base)
@@ -85,6 +90,21 @@ pub fn event(entry: &Recorded, replayed: bool) -> Vec<u8> {
         "content": content.to_json(),
         "previous": previous,
         "hash": hash,
+    });
+    payload.to_string().into_bytes()
+}
+
+/// `{"seq": …, "id": …, "time": …, "replayed": …, "door": …, "person": {…}}`
+pub fn duress(entry: &Recorded, replayed: bool) -> Vec<u8> {
+    let Recorded { seq, id, time, content, .. } = entry;
+    let content = content.to_json();
+    let payload = json!({
+        "seq": seq,
+        "id": id,
+        "time": time,
+        "replayed": replayed,
+        "door": content.get("door"),
+        "person": content.get("person"),
     });
     payload.to_string().into_bytes()
 }
@@ -143,6 +163,7 @@ mod tests {
         assert_eq!(topics.state("door/back"), "usher/front-door/door/back");
         assert_eq!(topics.door_event("back"), "usher/front-door/door/back/event");
         assert_eq!(topics.commands(), "usher/front-door/command");
+        assert_eq!(topics.duress(), "usher/front-door/duress");
         assert_eq!(topics.prompt("back"), "usher/front-door/door/back/prompt");
         assert_eq!(topics.snapshot("back"), "usher/front-door/door/back/snapshot");
         assert_eq!(topics.snapshot_about("back"), "usher/front-door/door/back/snapshot/about");

@@ -153,6 +153,11 @@ fn access(event: &AccessEvent) -> String {
             let zone = zone.as_ref().map_or_else(String::new, |zone| format!(", now in {zone}"));
             format!("{person} passed {door}{way}{zone}, by record {record}")
         }
+        AccessEvent::Admitted { door, person, direction, reason, by, gates: _ } => {
+            let way = direction.map_or_else(String::new, |way| format!(" ({})", way.as_str()));
+            format!("{by} admits {person} at {door}{way}: {reason}")
+        }
+        AccessEvent::PinEntered { door, person, note: _ } => format!("{person} entered the PIN at {door}"),
         AccessEvent::Amnesty { person: None, by } => format!("{by} forgets where everybody is"),
         AccessEvent::Amnesty { person: Some(person), by } => format!("{by} forgets where {person} is"),
         AccessEvent::CutMoved { people, templates, before, after, false_identification_rate: rate, extrapolated } => {

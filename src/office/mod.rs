@@ -5,6 +5,7 @@
 //! over a restart.
 
 mod clock_evidence;
+mod credentials;
 mod disk_space;
 mod gates;
 mod learn;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::presentation;
-use crate::access::{ChallengeSettings, Dice, LivenessRules};
+use crate::access::{ChallengeSettings, Dice, LivenessRules, SecondFactorSettings};
 use crate::config::{Config, Door, DoorDriver, PromptChannel, Strictness, ThirdTurn};
 use crate::domain::{Assurance, Side};
 
@@ -32,6 +32,11 @@ pub fn rules(config: &Config, door: &Door) -> LivenessRules {
         passive_mode: liveness.passive,
         passive: presentation::passive_rules(config),
     }
+}
+
+/// How PINs and tags are paired with faces.
+pub fn second_factor(config: &Config) -> SecondFactorSettings {
+    SecondFactorSettings { window: config.liveness.second_factor_window, ..SecondFactorSettings::default() }
 }
 
 /// The doors that move a real lock and do not stop photographs, each with what it asks of some people.

@@ -8,8 +8,8 @@
 //!   enrols at the camera, while a followed face is out of sight, and where the doors have said nothing about a face.
 //! - **Nobody there.** Every frame that shows motion is searched, and without motion a frame at least every [`BEAT`]: a picture of a
 //!   face that is held still is found, and so is a face in a stream that never changes.
-//! - **Somebody there.** A followed face is found again in every frame, or the frame is searched. Motion elsewhere is searched in the same
-//!   frame or the next, everything at least every [`SWEEP`].
+//! - **Somebody there.** A followed face is found again in every frame, or the frame is searched. Motion away from the followed people, their
+//!   faces and the bodies below, is searched in the same frame or the next, everything at least every [`SWEEP`].
 //! - **A face is embedded** in every frame until the doors have let its person in; in every second one while a refusal stands; then often enough
 //!   that two embeddings lie in the doors' window, and in every frame again before they may decide anew. It is in doubt, and embedded in every
 //!   frame until the doors have judged it, once it was out of sight, has jumped, or resembles another person than before.
@@ -33,6 +33,9 @@ const EARLY: u32 = 3;
 pub(super) const LEAST_OVERLAP: f32 = 0.5;
 /// Around a followed face, in its size on each side: motion there is its own.
 const OWN_MOTION: f32 = 0.5;
+/// The body below a followed face: to each side of the face, in its width, and down, in its height.
+const BODY_SIDE: f32 = 1.5;
+const BODY_DOWN: f32 = 6.0;
 /// The longest pause between two frames that counts for their pace.
 const MOST_PAUSE: Duration = Duration::from_secs(1);
 /// The most tracks that are remembered: twice the most faces of a frame.
@@ -175,7 +178,7 @@ impl Attention {
         }
         let lost = self.tracks.iter().any(|track| Some(track.seen_at) != self.looked_at);
         let asked = self.tracks.iter().any(|track| self.is_wanted(track, at));
-        let zones: Vec<Bounds> = self.tracks.iter().map(|track| around(&track.bounds)).collect();
+        let zones: Vec<Bounds> = self.tracks.iter().flat_map(|track| person_with(&track.bounds)).collect();
         let elsewhere = !self.looked_whole && self.motion.is_outside(&zones);
         match lost || asked || elsewhere || self.is_due(at, SWEEP) {
             true => Look::Search,
@@ -283,10 +286,14 @@ fn jumped(before: &Bounds, now: &Bounds) -> bool {
     before.iou(now) < LEAST_OVERLAP
 }
 
-/// The face with what moves when it moves.
-fn around(face: &Bounds) -> Bounds {
-    let (x, y) = (face.width() * OWN_MOTION, face.height() * OWN_MOTION);
-    Bounds { x1: face.x1 - x, y1: face.y1 - y, x2: face.x2 + x, y2: face.y2 + y }
+/// What moves when the person with this face moves: the head and the body.
+fn person_with(face: &Bounds) -> [Bounds; 2] {
+    let (width, height) = (face.width(), face.height());
+    let sides = |by: f32| (face.x1 - width * by, face.x2 + width * by);
+    let ((x1, x2), (left, right)) = (sides(OWN_MOTION), sides(BODY_SIDE));
+    let head = Bounds { x1, y1: face.y1 - height * OWN_MOTION, x2, y2: face.y2 + height * OWN_MOTION };
+    let body = Bounds { x1: left, y1: face.y2, x2: right, y2: face.y2 + height * BODY_DOWN };
+    [head, body]
 }
 
 #[cfg(test)]

@@ -23,13 +23,13 @@ use usher::door::{
 const LONG: Duration = Duration::from_secs(20);
 
 /// The simulated chip. One test at a time has it.
-struct Sim {
+pub struct Sim {
     configfs: PathBuf,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Sim {
-    fn take() -> Sim {
+    pub fn take() -> Sim {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let configfs =
@@ -43,22 +43,22 @@ impl Sim {
     }
 
     /// The chip's device file.
-    fn chip(&self) -> String {
+    pub fn chip(&self) -> String {
         format!("/dev/{}", self.attribute("bank0/chip_name"))
     }
 
-    fn line(&self, line: u32, attribute: &str) -> PathBuf {
+    pub fn line(&self, line: u32, attribute: &str) -> PathBuf {
         let (device, chip) = (self.attribute("dev_name"), self.attribute("bank0/chip_name"));
         Path::new("/sys/devices/platform").join(device).join(chip).join(format!("sim_gpio{line}")).join(attribute)
     }
 
     /// The level on the wire of a line: what it drives, or what it is pulled to.
-    fn level(&self, line: u32) -> u8 {
+    pub fn level(&self, line: u32) -> u8 {
         std::fs::read_to_string(self.line(line, "value")).unwrap().trim().parse().unwrap()
     }
 
     /// Pulls a line from outside, as a contact does.
-    fn pull(&self, line: u32, high: bool) {
+    pub fn pull(&self, line: u32, high: bool) {
         std::fs::write(self.line(line, "pull"), if high { "pull-up" } else { "pull-down" }).unwrap();
     }
 
@@ -74,13 +74,14 @@ fn input(line: u32, contact: Contact, debounce_ms: u64) -> InputSettings {
 }
 
 /// A door on lines 17 (relay), 22 to 24 (lamps), 5, 6 and 13 (inputs), all free.
-fn settings(chip: &str, active: Active) -> WiringSettings {
+pub fn settings(chip: &str, active: Active) -> WiringSettings {
     WiringSettings {
         door: "front".into(),
         driver: Driver::Gpiocdev { chip: chip.into() },
         relay: OutputSettings { line: Some(LineId::Number(17)), active },
         indicator: None,
         inputs: Vec::new(),
+        readers: Vec::new(),
     }
 }
 

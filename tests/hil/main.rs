@@ -20,4 +20,5 @@ mod pi;
 #[path = "../e2e/support/pictures.rs"]
 mod pictures;
 mod pins;
+mod readers;
 mod scenes;

@@ -12,6 +12,7 @@
 mod certificates;
 mod commands;
 mod discovery_rules;
+mod entries;
 mod home_assistant;
 #[path = "../support/rumqttd.rs"]
 mod in_process;

@@ -191,7 +191,8 @@ async fn an_unreadable_outbox_is_logged_once_and_tried_again() {
     let (refused, _) = tokio::sync::mpsc::channel(1);
     let (outbox_of_hub, retained_topics) = (outbox.clone(), Arc::default());
     let retained_topics: Arc<MemoryTopics> = retained_topics;
-    let deps = HubDeps { layout: layout(), outbox: outbox_of_hub, earlier: 3, clock, retained_topics, refused };
+    let deps =
+        HubDeps { layout: layout(), outbox: outbox_of_hub, earlier: 3, clock, retained_topics, refused, entries: None };
     let (hub, _commands) = Hub::start(settings(mosquitto.own_port), deps);
     observer.expect_status("online").await;
     eventually("the log's word", || log.count("outbox cannot be used", "the disk is on fire") == 1).await;

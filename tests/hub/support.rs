@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use usher::clock::SimulatedClock;
 use usher::domain::{Content, Prompt, Recorded};
 use usher::hub::{
-    ConnectionState, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubDeps, HubSettings, LockState,
+    ConnectionState, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubDeps, HubEntry, HubSettings, LockState,
     MemoryOutbox, MemoryTopics, MessageRefusal, Outbox, RefusedCommand, Snapshot, StorageError, Version,
 };
 
@@ -112,6 +112,8 @@ pub struct House {
     pub commands: mpsc::Receiver<Result<HubCommand, RefusedCommand>>,
     /// Refusals that the hub wants recorded.
     pub refused: mpsc::Receiver<MessageRefusal>,
+    /// PINs and tags, where they are taken.
+    pub entries: Option<mpsc::Receiver<HubEntry>>,
 }
 
 /// How a hub is started, with what an earlier run left.
@@ -121,6 +123,8 @@ pub struct Past {
     /// Events up to this number are of an earlier run.
     pub earlier: u64,
     pub retained_topics: Arc<MemoryTopics>,
+    /// Whether PINs and tags are taken.
+    pub takes_entries: bool,
 }
 
 /// The front door in this lock state.
@@ -140,12 +144,13 @@ impl House {
     }
 
     pub fn after(settings: HubSettings, layout: DeviceLayout, past: Past) -> House {
-        let Past { outbox, earlier, retained_topics } = past;
+        let Past { outbox, earlier, retained_topics, takes_entries } = past;
         let clock = Arc::new(SimulatedClock::new(wall()));
         let (refused, refusals) = mpsc::channel(16);
-        let deps = HubDeps { layout, outbox: outbox.clone(), earlier, clock, retained_topics, refused };
+        let (entries, entered) = takes_entries.then(|| mpsc::channel(64)).unzip();
+        let deps = HubDeps { layout, outbox: outbox.clone(), earlier, clock, retained_topics, refused, entries };
         let (hub, commands) = Hub::start(settings, deps);
-        House { hub, outbox, commands, refused: refusals }
+        House { hub, outbox, commands, refused: refusals, entries: entered }
     }
 
     /// An event happens: on disk first, then to the hub.

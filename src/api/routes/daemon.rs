@@ -11,13 +11,14 @@ use axum::routing::get;
 use axum::{Json, Router};
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::api::credentials::AdmitRequest;
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::error::ApiError;
 use crate::api::extract::{JsonBody, Lines, MetricsPage, Operator, blocking};
-use crate::api::state::{ApiState, Monitor};
+use crate::api::state::{Admission, ApiState, Monitor};
 use crate::api::status::Status;
 use crate::api::template::CameraView;
-use crate::domain::PersonId;
+use crate::domain::{Direction, PersonId};
 
 pub fn routes() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
@@ -39,6 +40,15 @@ pub fn routes() -> ApiRouter<Arc<ApiState>> {
             post_with(order, |op| {
                 op.id("orderDoor").tag("doors").summary("Give an order to one door, or to all").description(
                     "Returns all doors once the order is recorded and done. An order that could not be followed within 5 s is dropped.",
+                )
+            }),
+        )
+        .api_route(
+            "/v1/admit",
+            post_with(admit, |op| {
+                op.id("admit").tag("doors").summary("Let somebody in whose face and second factor are not asked").description(
+                    "The rules about the person and the door are asked: mode, validity, permit, anti-passback, first and second person, \
+                     interlock. Opens as a grant does, and records who admitted whom and why.",
                 )
             }),
         )
@@ -94,6 +104,22 @@ async fn order(
     JsonBody(DoorRequest { door, order }): JsonBody<DoorRequest>,
 ) -> Result<Json<Vec<DoorStatus>>, ApiError> {
     blocking(move || state.doors.order(door.as_deref(), order, by).map(Json)).await
+}
+
+async fn admit(
+    State(state): State<Arc<ApiState>>,
+    Operator(by): Operator,
+    JsonBody(request): JsonBody<AdmitRequest>,
+) -> Result<Json<Vec<DoorStatus>>, ApiError> {
+    blocking(move || {
+        let admission = Admission {
+            person: state.register.gallery().person(PersonId(request.person))?.id,
+            direction: request.direction.map(Direction::from),
+            reason: request.reason()?,
+        };
+        state.doors.admit(request.door.as_deref(), admission, by).map(Json)
+    })
+    .await
 }
 
 async fn amnesty(

@@ -1,6 +1,7 @@
 //! The handlers, by subject. Each file has its routes with their descriptions, and the acts behind them.
 
 mod backup;
+mod credentials;
 mod daemon;
 mod journal;
 mod models;
@@ -20,6 +21,7 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
         .merge(people::routes())
         .merge(templates::routes())
+        .merge(credentials::routes())
         .merge(models::routes())
         .merge(daemon::routes())
         .merge(journal::routes())

@@ -180,6 +180,9 @@ mod tests {
             templates: views.len(),
             foreign_templates: 0,
             locked_templates: 0,
+            pin: false,
+            tags: 0,
+            credentials_unreadable: false,
         };
         PersonCheck { person, views: views.iter().map(|&(own, other)| TemplateCheck { own, other }).collect() }
     }

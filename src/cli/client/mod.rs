@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout_at;
 
 use crate::api::ApiError;
+use crate::api::credentials::{AdmitRequest, DuressList, NoPinRequest, NoTagRequest, PinRequest, TagForm, TagRequest};
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::journal::HeadRequest;
 use crate::api::models::{Finished, Models, MoveRequest, SwitchRequest};
@@ -236,6 +237,41 @@ impl Client {
     /// Gives an order to one door, or to all; returns all doors.
     pub fn order(&self, request: &DoorRequest) -> Result<Vec<DoorStatus>> {
         self.send(Method::POST, "/v1/doors", request)
+    }
+
+    /// Sets a person's PIN or duress PIN.
+    pub fn set_pin(&self, id: u32, request: &PinRequest) -> Result<Person> {
+        self.send(Method::PUT, &format!("/v1/people/{id}/pin"), request)
+    }
+
+    /// Removes a person's duress PIN, or both PINs.
+    pub fn remove_pin(&self, id: u32, request: &NoPinRequest) -> Result<Person> {
+        self.send(Method::DELETE, &format!("/v1/people/{id}/pin"), request)
+    }
+
+    /// A person's tags, without their numbers.
+    pub fn tags(&self, id: u32) -> Result<Vec<TagForm>> {
+        self.get(&format!("/v1/people/{id}/tags"))
+    }
+
+    /// Adds a tag to a person.
+    pub fn add_tag(&self, id: u32, request: &TagRequest) -> Result<Person> {
+        self.send(Method::POST, &format!("/v1/people/{id}/tags"), request)
+    }
+
+    /// Removes a tag from a person.
+    pub fn remove_tag(&self, id: u32, request: &NoTagRequest) -> Result<Person> {
+        self.send(Method::DELETE, &format!("/v1/people/{id}/tags"), request)
+    }
+
+    /// When somebody entered a duress PIN.
+    pub fn duress(&self) -> Result<DuressList> {
+        self.get("/v1/duress")
+    }
+
+    /// Lets somebody in without a face; returns all doors.
+    pub fn admit(&self, request: &AdmitRequest) -> Result<Vec<DoorStatus>> {
+        self.send(Method::POST, "/v1/admit", request)
     }
 
     /// Makes anti-passback forget where a person is, or where everybody is.

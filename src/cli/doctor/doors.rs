@@ -87,11 +87,27 @@ fn claim(door: &config::Door, findings: &mut Findings) -> Result<()> {
     if let Some(indicator) = &wiring.indicator {
         findings.report("door", State::Well, &format!("{}: indicator: {}", door.name, indicator.describe()))?;
     }
+    for mut reader in wiring.readers {
+        match reader.look() {
+            Ok(text) => findings.report("reader", State::Well, &format!("{}: {text}", door.name))?,
+            Err(error) => findings.report("reader", State::Broken, &format!("{}: {error}", door.name))?,
+        }
+    }
     let Some(mut contacts) = wiring.contacts else { return Ok(()) };
     match contacts.read() {
         Ok(levels) => present(door, contacts.as_ref(), &levels, findings),
         Err(error) => findings.report("door", State::Broken, &format!("{}: {error}", door.name)),
     }
+}
+
+/// Reports what takes PINs and tags at each door.
+pub(super) fn entries(config: &Config, findings: &mut Findings) -> Result<()> {
+    for door in &config.doors {
+        if let Some(who) = setup::readers::in_words(config, door) {
+            findings.report("entries", State::Well, &format!("{}: {who}", door.name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Reports each input with its level.

@@ -19,6 +19,7 @@ use super::context::Context;
 use super::export::CsvForm;
 use super::when::Calendar;
 use super::whom;
+use crate::api::credentials::DuressList;
 use crate::api::journal::JournalGap;
 use crate::ledger::{self, Dated, RecordFilter};
 use crate::setup;
@@ -99,6 +100,11 @@ enum Action {
         #[command(flatten)]
         filter: Filter,
     },
+    /// List when somebody entered a duress PIN
+    ///
+    /// Each right PIN makes a record `pin_entered`, whose sealed note says which it was. This opens the notes, and needs the store's key. Do not
+    /// look at it where somebody else may.
+    Duress,
     /// Erase a person's name and number from the records
     ///
     /// The records stay and still show that a door opened, but no longer for whom, here and in later backups. The chain stays sound, and
@@ -190,6 +196,7 @@ impl Journal {
                 };
                 export(&client, &mut out, &filter, &wanted, csv.then_some((zone, form)))?;
             }
+            Action::Duress => duress(&client, &mut out, self.json)?,
             Action::Erase { person, before, yes } => {
                 let before = before.map(|text| calendar.parse(&text)).transpose().map_err(anyhow::Error::msg)?;
                 let (known, ids) = whom::to_erase(&client, &person)?;
@@ -207,6 +214,27 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// Lists when somebody entered a duress PIN.
+fn duress(client: &Client, out: &mut impl Write, json: bool) -> Result<()> {
+    let DuressList { duress, unreadable } = client.duress()?;
+    for one in &duress {
+        match json {
+            true => writeln!(out, "{}", serde_json::to_string(one)?)?,
+            false => {
+                let person = one.person.as_deref().unwrap_or("somebody (erased)");
+                writeln!(out, "{:>6}  {}  {person} at {}", one.record, one.time, one.door)?;
+            }
+        }
+    }
+    if duress.is_empty() && !json {
+        writeln!(out, "no duress PIN was entered")?;
+    }
+    if unreadable > 0 {
+        eprintln!("usher: {unreadable} notes cannot be opened: their key is not on the key ring");
+    }
+    Ok(())
 }
 
 /// Checks the chain, and says how it is.

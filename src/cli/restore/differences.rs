@@ -143,6 +143,7 @@ mod tests {
             learned_templates: 0,
             foreign_templates: 0,
             locked_templates: 0,
+            held: Default::default(),
         }
     }
 

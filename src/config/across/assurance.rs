@@ -123,6 +123,7 @@ fn unmet(config: &Config, door: &Door, tiers: &[Assurance]) -> Option<String> {
 /// What a door lacks for a cue, with what to do.
 fn lack(config: &Config, door: &Door, cue: Cue) -> Option<&'static str> {
     let eyed = |camera: &Camera| camera.door == door.name && camera.eye_of.is_some();
+    let over_mqtt = config.mqtt.as_ref().is_some_and(|mqtt| mqtt.entries);
     match cue {
         // Whether the networks are there shows when they are opened.
         Cue::Challenge | Cue::Passive => None,
@@ -130,8 +131,14 @@ fn lack(config: &Config, door: &Door, cue: Cue) -> Option<&'static str> {
         Cue::Infrared => Some(
             "it has no infra-red camera: add a [[camera]] with spectrum = \"infrared\" and eye_of, or ask for \"challenge\" instead",
         ),
-        Cue::Tag => Some("it has no reader for tags; ask for \"challenge\" instead"),
-        Cue::Pin => Some("it has no keypad; ask for \"challenge\" instead"),
+        Cue::Tag if over_mqtt || door.takes_tags() => None,
+        Cue::Tag => Some(
+            "it has no reader for tags: set one up ([door.wiegand], [door.evdev], or [mqtt] entries), or ask for \"challenge\" instead",
+        ),
+        Cue::Pin if over_mqtt || door.takes_pins() => None,
+        Cue::Pin => Some(
+            "it has no keypad: set one up ([door.keypad], [door.wiegand], [door.evdev], or [mqtt] entries), or ask for \"challenge\" instead",
+        ),
     }
 }
 

@@ -6,16 +6,16 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ms, s, section};
+use super::{Evdev, Keypad, Wiegand, ms, s, section};
 use crate::config::rule::{self, DAY, MINUTE, SECOND, span};
 use crate::config::text::{off_at_zero, span_text};
 use crate::config::values::Asked;
-use crate::domain::{Active, Assurance, Contact, LineId, Pull};
+use crate::domain::{Active, Assurance, Contact, EntryKind, LineId, Pull};
 
 section! {
     /// One section for each door; at least one.
     ///
-    /// The tables `[door.simulated]` to `[door.tamper]` belong to the `[[door]]` that they follow, and come after its own keys. A key of another driver is
+    /// The tables `[door.simulated]` to `[door.evdev]` belong to the `[[door]]` that they follow, and come after its own keys. A key of another driver is
     /// an error, and so is a line that is used twice. [Doors and their wiring](doors.md) shows what to connect.
     ///
     /// With `"gpiocdev"` a line is its number on the chip, or in quotes the name that the chip gives it, as `gpioinfo` shows it. With `"rppal"` it is the
@@ -97,6 +97,9 @@ section! {
         sensor: Option<Sensor> = None,
         exit_button: Option<ExitButton> = None,
         tamper: Option<Tamper> = None,
+        wiegand: Option<Wiegand> = None,
+        keypad: Option<Keypad> = None,
+        evdev: Option<Evdev> = None,
     }
 }
 
@@ -118,6 +121,17 @@ impl Door {
             PromptChannel::Display => true,
             PromptChannel::None => false,
         }
+    }
+
+    /// Whether a device of this door takes PINs. Entries over MQTT are apart: `[mqtt] entries`.
+    pub fn takes_pins(&self) -> bool {
+        let typed = self.evdev.as_ref().is_some_and(|evdev| evdev.reads == EntryKind::Pin);
+        self.wiegand.is_some() || self.keypad.is_some() || typed
+    }
+
+    /// Whether a device of this door takes tags. Entries over MQTT are apart: `[mqtt] entries`.
+    pub fn takes_tags(&self) -> bool {
+        self.wiegand.is_some() || self.evdev.as_ref().is_some_and(|evdev| evdev.reads == EntryKind::Tag)
     }
 
     /// The zones outside and inside; both are set or neither is.

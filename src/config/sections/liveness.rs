@@ -39,6 +39,10 @@ section! {
         #[serde(with = "span_text")]
         #[schemars(schema_with = "span::<SECOND, HOUR>")]
         wait: Duration = s(10),
+        /// The longest time between a PIN or a tag and the face that it belongs to, in either order ([second factor](second-factor.md)).
+        #[serde(with = "span_text")]
+        #[schemars(schema_with = "span::<{ 3 * SECOND }, { 60 * SECOND }>")]
+        second_factor_window: Duration = s(15),
         /// What the [networks that look for prints and screens](liveness-networks.md) may do: nothing, `"off"`; stand in the receipts without any effect,
         /// `"log"`; or refuse, `"deny"`. They never admit anybody. Begin with `"log"`, and see for some weeks whom they would have refused. Where a
         /// door asks for `passive`, they run at its cameras with any of the three.

@@ -8,6 +8,7 @@ mod device;
 mod door;
 mod liveness;
 mod mqtt;
+mod readers;
 mod vision;
 
 pub use access::{Access, Permit, Schedule};
@@ -17,6 +18,7 @@ pub use device::{
 pub use door::{Door, DoorDriver, ExitButton, Indicator, Lock, PromptChannel, Relay, Sensor, SimulatedDoor, Tamper};
 pub use liveness::{Liveness, Strictness, ThirdTurn};
 pub use mqtt::{HomeAssistant, Mqtt, MqttCommands, MqttSnapshots, MqttTls, SnapshotShows};
+pub use readers::{Evdev, Keypad, Wiegand};
 pub use vision::{Camera, CameraKind, Detector, Enroll, Models, PerModel, Runtime, Side};
 
 pub use device::{CONTROL_SOCKET, STORE_KEY};

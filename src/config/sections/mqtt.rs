@@ -57,6 +57,9 @@ section! {
         #[serde(with = "bytes")]
         #[schemars(schema_with = "size::<MIB, { 4 * GIB }>")]
         outbox_max: u64 = 64 * MIB,
+        /// Whether PINs and tags are taken from the broker, for keypads and readers that speak MQTT: anybody who may publish there can try PINs. See
+        /// [mqtt.md](mqtt.md#keypads-and-readers).
+        entries: bool = false,
         tls: MqttTls = MqttTls::default(),
         home_assistant: HomeAssistant = HomeAssistant::default(),
         commands: MqttCommands = MqttCommands::default(),

@@ -28,9 +28,13 @@ pub(super) fn log_event(event: &Event) {
         Event::Access(AccessEvent::DenialsRepeated { door, reason, count, faces, .. }) => {
             tracing::info!(%door, reason = reason.as_str(), count, faces, "denied again and again");
         }
+        Event::Access(AccessEvent::Admitted { door, person, by, .. }) => {
+            tracing::info!(%door, %person, %by, "an operator admits somebody");
+        }
         Event::Access(
             AccessEvent::Decided(_)
             | AccessEvent::Passed { .. }
+            | AccessEvent::PinEntered { .. }
             | AccessEvent::Amnesty { .. }
             | AccessEvent::CutMoved { .. },
         )

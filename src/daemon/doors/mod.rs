@@ -8,8 +8,10 @@
     reason = "the doors' thread checks an index when it comes in, and the doors stay as many as they are"
 )]
 
+mod admit;
 mod cues;
 pub mod door;
+mod factors;
 mod floods;
 mod log;
 mod moves;
@@ -25,7 +27,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::{
-    Authority, Change, Cut, InfraredEyes, InfraredLook, Judgement, NearEnough, Now, PassRequest, Passage, Shown,
+    Authority, Change, Cut, InfraredEyes, InfraredLook, Judgement, NearEnough, Now, PassRequest, Passage,
+    SecondFactorSettings, Shown,
 };
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
@@ -37,6 +40,8 @@ use crate::door::Input;
 use crate::office::saved::{SavedEntry, SavedState};
 use cues::Devices;
 use door::{Door, DoorList, DoorView, PassingPerson};
+use factors::Factors;
+pub use factors::{CheckPin, CheckedPin};
 use floods::Floods;
 use log::log_decision;
 pub use orders::{OperatorOrder, RequestError};
@@ -65,6 +70,7 @@ pub struct Doors {
     journal_trouble: Option<Unwritten>,
     clock_looked_at: Option<Now>,
     floods: Floods,
+    factors: Factors,
     timekeeper: Timekeeper,
     second_eyes: InfraredEyes,
 }
@@ -77,6 +83,9 @@ pub struct DoorsSettings {
     pub people: Box<dyn People>,
     pub writer: Box<dyn EventWriter>,
     pub clock: Arc<dyn Clock>,
+    pub second_factor: SecondFactorSettings,
+    /// Takes the PINs that are to be checked.
+    pub check_pin: CheckPin,
     pub open_unrecorded: bool,
     pub exit_unrecorded: bool,
     /// Whether the remaining space on the disk is reserved for grants and alarms.
@@ -99,6 +108,8 @@ impl Doors {
             people,
             writer,
             clock,
+            second_factor,
+            check_pin,
             open_unrecorded,
             exit_unrecorded,
             short_of_room,
@@ -116,6 +127,7 @@ impl Doors {
         let cut = near_enough.cut(counted);
         let mut doors = Doors {
             floods: Floods::new(doors.len(), short_of_room),
+            factors: Factors::new(second_factor, doors.len(), check_pin),
             doors: doors.into(),
             authority,
             near_enough,
@@ -195,7 +207,7 @@ impl Doors {
         }
         let now = self.now();
         let other_open = self.other_open(door);
-        let Doors { doors, authority, people, second_eyes, .. } = self;
+        let Doors { doors, authority, people, factors, second_eyes, .. } = self;
         let Some(this) = doors.get_mut(door) else { return };
         let mode = this.doorway.mode().clone();
         let interlocked = this.interlock.is_some();
@@ -224,7 +236,7 @@ impl Doors {
         if !this.sides.contains_key(&sighting.camera) {
             this.sides.insert(sighting.camera.clone(), direction);
         }
-        let mut devices = Devices { second_eyes };
+        let mut devices = Devices { door, factors, second_eyes };
         let decision = this.referee.consider_asking(sighting, now.moment, &mut authorise, &mut devices);
         if let Some(decision) = decision {
             self.decided(door, direction, decision, with);
@@ -238,8 +250,8 @@ impl Doors {
 
     /// Refuses people who did not do in time what they were asked, or who are gone.
     fn refuse_the_late(&mut self, door: DoorIndex, now: Moment) {
-        let Doors { doors, second_eyes, .. } = self;
-        for decision in doors[door].referee.tick(now, &mut Devices { second_eyes }) {
+        let Doors { doors, factors, second_eyes, .. } = self;
+        for decision in doors[door].referee.tick(now, &mut Devices { door, factors, second_eyes }) {
             let direction = self.doors[door].sides.get(&decision.camera).copied().flatten();
             self.decided(door, direction, decision, None);
         }
@@ -303,6 +315,7 @@ impl Doors {
             self.journal_trouble = None;
         }
         self.write_summaries(false);
+        self.factors.tick(now.moment);
         for this in self.doors.iter_mut() {
             this.show(now.moment);
         }
@@ -371,6 +384,7 @@ impl Doors {
                     return;
                 }
                 self.authority.granted(door, &holder, now);
+                self.factors.used(door, person);
                 for person in std::iter::once(person).chain(with) {
                     self.doors[door].referee.start_cooldown(person, now.moment);
                     let who = PassingPerson { person: self.named(person), direction };

@@ -74,7 +74,7 @@ impl Doors {
     }
 
     /// Records an event at a door, with the entries of its saved state that change with it.
-    fn note_act(&mut self, door: DoorIndex, event: &Event) -> Result<u64, ActFailure> {
+    pub(super) fn note_act(&mut self, door: DoorIndex, event: &Event) -> Result<u64, ActFailure> {
         log_event(event);
         let saved = match event {
             Event::Door(event) => self.saved_with(door, event),

@@ -10,7 +10,7 @@ use crate::daemon::learning::LearningQueue;
 use crate::daemon::snapshots::SnapshotQueue;
 use crate::daemon::visitors::VisitorQueue;
 use crate::daemon::visits::Visits;
-use crate::domain::{Event, GallerySize, Named, PersonId};
+use crate::domain::{Event, GallerySize, Named, PersonId, TagNumber};
 use crate::gallery::{Gallery, Person};
 use crate::ledger::LedgerError;
 use crate::office::Recorder;
@@ -46,6 +46,11 @@ pub trait People: Send {
     fn named(&self, person: PersonId) -> Option<Named> {
         let (Holder { groups, .. }, name) = self.holder(person)?;
         Some(Named::new(person, name, None, groups))
+    }
+
+    /// Whose tag this is; `None` if nobody has it.
+    fn owner_of(&self, _tag: &TagNumber) -> Option<PersonId> {
+        None
     }
 
     /// The number of people and templates that a face is compared with.
@@ -98,6 +103,10 @@ impl People for Arc<Gallery> {
 
     fn named(&self, person: PersonId) -> Option<Named> {
         self.person(person).ok().map(|person| person.named())
+    }
+
+    fn owner_of(&self, tag: &TagNumber) -> Option<PersonId> {
+        Gallery::owner_of(self, tag)
     }
 
     fn count(&self) -> GallerySize {

@@ -8,7 +8,12 @@ impl Event {
     pub fn door(&self) -> Option<&str> {
         match self {
             Event::Access(AccessEvent::Decided(decided)) => Some(&decided.door),
-            Event::Access(AccessEvent::DenialsRepeated { door, .. } | AccessEvent::Passed { door, .. }) => Some(door),
+            Event::Access(
+                AccessEvent::DenialsRepeated { door, .. }
+                | AccessEvent::Passed { door, .. }
+                | AccessEvent::Admitted { door, .. }
+                | AccessEvent::PinEntered { door, .. },
+            ) => Some(door),
             Event::Access(AccessEvent::Amnesty { .. } | AccessEvent::CutMoved { .. }) => None,
             Event::Door(event) => Some(event.door()),
             Event::People(_) | Event::Store(_) | Event::Daemon(_) => None,
@@ -22,7 +27,11 @@ impl Event {
             Event::Access(AccessEvent::DenialsRepeated { person, .. } | AccessEvent::Amnesty { person, .. }) => {
                 person.as_ref()
             }
-            Event::Access(AccessEvent::Passed { person, .. }) => Some(person),
+            Event::Access(
+                AccessEvent::Passed { person, .. }
+                | AccessEvent::Admitted { person, .. }
+                | AccessEvent::PinEntered { person, .. },
+            ) => Some(person),
             Event::Access(AccessEvent::CutMoved { .. }) => None,
             Event::People(event) => event.person(),
             Event::Door(_) | Event::Store(_) | Event::Daemon(_) => None,
@@ -36,6 +45,8 @@ impl Event {
             Event::Access(
                 AccessEvent::DenialsRepeated { .. }
                 | AccessEvent::Passed { .. }
+                | AccessEvent::Admitted { .. }
+                | AccessEvent::PinEntered { .. }
                 | AccessEvent::Amnesty { .. }
                 | AccessEvent::CutMoved { .. },
             )
@@ -52,10 +63,14 @@ impl Event {
     pub fn direction(&self) -> Option<Direction> {
         match self {
             Event::Access(AccessEvent::Decided(decided)) => decided.direction,
-            Event::Access(AccessEvent::DenialsRepeated { direction, .. } | AccessEvent::Passed { direction, .. }) => {
-                *direction
-            }
-            Event::Access(AccessEvent::Amnesty { .. } | AccessEvent::CutMoved { .. }) => None,
+            Event::Access(
+                AccessEvent::DenialsRepeated { direction, .. }
+                | AccessEvent::Passed { direction, .. }
+                | AccessEvent::Admitted { direction, .. },
+            ) => *direction,
+            Event::Access(
+                AccessEvent::PinEntered { .. } | AccessEvent::Amnesty { .. } | AccessEvent::CutMoved { .. },
+            ) => None,
             Event::Door(_) | Event::People(_) | Event::Store(_) | Event::Daemon(_) => None,
         }
     }
@@ -63,11 +78,12 @@ impl Event {
     /// Who asked for it.
     pub fn by(&self) -> Option<&Actor> {
         match self {
-            Event::Access(AccessEvent::Amnesty { by, .. }) => Some(by),
+            Event::Access(AccessEvent::Amnesty { by, .. } | AccessEvent::Admitted { by, .. }) => Some(by),
             Event::Access(
                 AccessEvent::Decided(_)
                 | AccessEvent::DenialsRepeated { .. }
                 | AccessEvent::Passed { .. }
+                | AccessEvent::PinEntered { .. }
                 | AccessEvent::CutMoved { .. },
             ) => None,
             Event::Door(event) => event.by(),
@@ -93,9 +109,13 @@ impl Event {
         match self {
             Event::Access(AccessEvent::Decided(decided)) => decided.reason().map(|reason| reason.as_str().to_owned()),
             Event::Access(AccessEvent::DenialsRepeated { reason, .. }) => Some(reason.as_str().to_owned()),
-            Event::Access(AccessEvent::Passed { .. } | AccessEvent::Amnesty { .. } | AccessEvent::CutMoved { .. }) => {
-                None
-            }
+            Event::Access(AccessEvent::Admitted { reason, .. }) => Some(reason.to_string()),
+            Event::Access(
+                AccessEvent::Passed { .. }
+                | AccessEvent::PinEntered { .. }
+                | AccessEvent::Amnesty { .. }
+                | AccessEvent::CutMoved { .. },
+            ) => None,
             Event::Door(event) => event.reason().map(str::to_owned),
             Event::People(PeopleEvent::AttendanceAmended { reason, .. }) => Some(reason.to_string()),
             Event::People(

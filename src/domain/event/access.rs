@@ -45,6 +45,27 @@ pub enum AccessEvent {
         /// The sequence number of the grant.
         record: u64,
     },
+    /// An operator lets somebody in whose face and second factor are not asked. The rules about the person and the door were.
+    Admitted {
+        #[serde(with = "form::shared")]
+        door: Arc<str>,
+        person: Personal<Named>,
+        direction: Option<Direction>,
+        /// In the operator's words.
+        reason: Personal<String>,
+        by: Actor,
+        /// The rules that were asked.
+        gates: Vec<Gate>,
+    },
+    /// Somebody whose face was recognised entered one of their PINs.
+    PinEntered {
+        #[serde(with = "form::shared")]
+        door: Arc<str>,
+        person: Personal<Named>,
+        /// Whether it was the duress PIN, sealed for operators: hexadecimal digits, as many for either answer. `None` where nothing is
+        /// sealed, and so nobody can have a duress PIN.
+        note: Option<String>,
+    },
     /// An operator forgets where one person is, or where everybody is.
     Amnesty { person: Option<Personal<Named>>, by: Actor },
     /// The distance limit follows the number of people and templates enrolled.
@@ -229,7 +250,8 @@ impl Decided {
 
 impl AccessEvent {
     /// The kinds of these events.
-    pub const KINDS: &[&str] = &["granted", "denied", "denials_repeated", "passed", "amnesty", "cut_moved"];
+    pub const KINDS: &[&str] =
+        &["granted", "denied", "denials_repeated", "passed", "admitted", "pin_entered", "amnesty", "cut_moved"];
 
     /// The event's kind.
     pub fn kind(&self) -> &'static str {
@@ -238,6 +260,8 @@ impl AccessEvent {
             AccessEvent::Decided(_) => "denied",
             AccessEvent::DenialsRepeated { .. } => "denials_repeated",
             AccessEvent::Passed { .. } => "passed",
+            AccessEvent::Admitted { .. } => "admitted",
+            AccessEvent::PinEntered { .. } => "pin_entered",
             AccessEvent::Amnesty { .. } => "amnesty",
             AccessEvent::CutMoved { .. } => "cut_moved",
         }
@@ -258,7 +282,13 @@ impl PersonalData for AccessEvent {
                 faces: _,
                 span: _,
             } => person.iter_mut().for_each(|person| visit(Part::Person(person))),
-            AccessEvent::Passed { door: _, person, direction: _, zone: _, record: _ } => visit(Part::Person(person)),
+            AccessEvent::Passed { door: _, person, direction: _, zone: _, record: _ }
+            | AccessEvent::PinEntered { door: _, person, note: _ } => visit(Part::Person(person)),
+            AccessEvent::Admitted { door: _, person, direction: _, reason, by: _, gates } => {
+                visit(Part::Person(person));
+                visit(Part::Text(reason));
+                each_gate(gates, visit);
+            }
             AccessEvent::CutMoved {
                 people: _,
                 templates: _,
@@ -291,9 +321,13 @@ impl PersonalData for Decided {
         } = self;
         person.iter_mut().for_each(|person| visit(Part::Person(person)));
         runner_up.iter_mut().for_each(|runner_up| visit(Part::Other(&mut runner_up.person)));
-        for Gate { name: _, input, limit, passed: _, cannot_judge: _ } in gates {
-            visit(Part::Words(input));
-            visit(Part::Words(limit));
-        }
+        each_gate(gates, visit);
+    }
+}
+
+fn each_gate(gates: &mut [Gate], visit: &mut dyn FnMut(Part<'_>)) {
+    for Gate { name: _, input, limit, passed: _, cannot_judge: _ } in gates {
+        visit(Part::Words(input));
+        visit(Part::Words(limit));
     }
 }

@@ -33,6 +33,8 @@ impl Event {
             Event::Access(
                 AccessEvent::DenialsRepeated { .. }
                 | AccessEvent::Passed { .. }
+                | AccessEvent::Admitted { .. }
+                | AccessEvent::PinEntered { .. }
                 | AccessEvent::Amnesty { .. }
                 | AccessEvent::CutMoved { .. },
             )
@@ -74,6 +76,8 @@ impl Event {
             Event::Access(
                 AccessEvent::Decided(_)
                 | AccessEvent::DenialsRepeated { .. }
+                | AccessEvent::Admitted { .. }
+                | AccessEvent::PinEntered { .. }
                 | AccessEvent::Amnesty { .. }
                 | AccessEvent::CutMoved { .. },
             )

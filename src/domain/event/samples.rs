@@ -79,6 +79,15 @@ pub fn one_of_each() -> Vec<Event> {
                 zone: Some("office".into()),
                 record: 3,
             },
+            AccessEvent::Admitted {
+                door: "front".into(),
+                person: obama(),
+                direction: Some(Direction::In),
+                reason: "because".into(),
+                by: by(),
+                gates: vec![Gate::new("person", "person 7, enabled", "enabled", true)],
+            },
+            AccessEvent::PinEntered { door: "front".into(), person: obama(), note: Some("5f3a91c2".into()) },
         ]
         .map(Event::from),
     );

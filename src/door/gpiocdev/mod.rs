@@ -5,16 +5,26 @@
 
 mod chip;
 mod contacts;
+mod data_lines;
+mod matrix_lines;
 mod output;
+
+use std::sync::Arc;
 
 use ::gpiocdev::chip::Chip;
 
 use super::indicator::Lamps;
+use super::matrix::MatrixKeypad;
+use super::reader::{EntryReader, ReaderSettings};
+use super::wiegand::Wiegand;
 use super::{DoorError, LineId, Survey, SurveyedLine, Wiring, WiringSettings};
+use crate::clock::Clock;
+use data_lines::DataLines;
+use matrix_lines::KeypadLines;
 use output::OutputLine;
 
 /// Claims the lines of `settings` on the chip with this path, name or label.
-pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Wiring, DoorError> {
+pub(super) fn open(chip: &str, settings: &WiringSettings, clock: &Arc<dyn Clock>) -> Result<Wiring, DoorError> {
     settings.lines()?;
     let output =
         |what: &str, line: &LineId, active| OutputLine::claim(chip, line.clone(), active, settings.consumer(what));
@@ -27,7 +37,29 @@ pub(super) fn open(chip: &str, settings: &WiringSettings) -> Result<Wiring, Door
         true => None,
         false => Some(contacts::open(chip, settings)?),
     };
-    Ok(Wiring { relay: Box::new(relay), indicator, contacts })
+    let readers = settings.readers.iter().filter_map(|reader| open_reader(chip, settings, reader, clock).transpose());
+    let readers = readers.collect::<Result<Vec<_>, DoorError>>()?;
+    Ok(Wiring { relay: Box::new(relay), indicator, contacts, readers })
+}
+
+/// Claims the lines of a reader; `None` if it has none.
+fn open_reader(
+    chip: &str,
+    settings: &WiringSettings,
+    reader: &ReaderSettings,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Box<dyn EntryReader>>, DoorError> {
+    Ok(match reader {
+        ReaderSettings::Wiegand(wiegand) => {
+            let lines = DataLines::claim(chip, wiegand, settings.consumer("wiegand"))?;
+            Some(Box::new(Wiegand::new(lines, wiegand, clock.clone())))
+        }
+        ReaderSettings::Matrix(matrix) => {
+            let lines = KeypadLines::claim(chip, matrix, settings.consumer("keypad"))?;
+            Some(Box::new(MatrixKeypad::new(lines, matrix, clock.clone())))
+        }
+        ReaderSettings::Usb(_) => None,
+    })
 }
 
 /// Describes the chip and the lines, as the kernel knows them.

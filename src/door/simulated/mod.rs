@@ -62,6 +62,7 @@ pub(super) fn open(settings: &WiringSettings, clock: Arc<dyn Clock>) -> Wiring {
         indicator: settings.indicator.is_some().then(|| Box::new(SimulatedIndicator) as Box<dyn Indicator>),
         contacts: (!known.is_empty())
             .then(|| Box::new(Polled::new(inputs::FileInputs::new(path, known), &twice, READ_EVERY)) as Box<_>),
+        readers: Vec::new(),
     }
 }
 

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use crate::domain::{AccessEvent, Alarm, Decided, DoorEvent, Event, Personal, Reason, Recorded};
 
 /// Every type that an event entity can receive.
-pub const EVENT_TYPES: [&str; 16] = [
+pub const EVENT_TYPES: [&str; 17] = [
     "granted",
     "denied",
     "unknown",
     "ambiguous",
     "passback",
     "passed",
+    "admitted",
     "rex",
     "forced_open",
     "held_open",
@@ -100,7 +101,16 @@ fn of_access(event: &AccessEvent) -> Option<DoorMessage<'_>> {
             zone: zone.as_deref(),
             ..DoorMessage::default()
         },
-        AccessEvent::Amnesty { .. } | AccessEvent::CutMoved { .. } => return None,
+        AccessEvent::Admitted { person, direction, reason, by, .. } => DoorMessage {
+            event_type: "admitted",
+            person: name(person),
+            reason: reason.known().map(String::as_str),
+            direction: direction.map(|way| way.as_str()),
+            by: Some(by.to_string()),
+            ..DoorMessage::default()
+        },
+        // The same for every PIN, and so of no use to anybody who looks at a door.
+        AccessEvent::PinEntered { .. } | AccessEvent::Amnesty { .. } | AccessEvent::CutMoved { .. } => return None,
     })
 }
 

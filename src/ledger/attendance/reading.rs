@@ -88,6 +88,8 @@ impl<'a> Known<'a> {
             Event::Access(
                 AccessEvent::Decided(_)
                 | AccessEvent::DenialsRepeated { .. }
+                | AccessEvent::Admitted { .. }
+                | AccessEvent::PinEntered { .. }
                 | AccessEvent::Amnesty { .. }
                 | AccessEvent::CutMoved { .. },
             )
@@ -138,6 +140,8 @@ impl<'a> Known<'a> {
             Event::Access(
                 AccessEvent::Decided(_)
                 | AccessEvent::DenialsRepeated { .. }
+                | AccessEvent::Admitted { .. }
+                | AccessEvent::PinEntered { .. }
                 | AccessEvent::Amnesty { .. }
                 | AccessEvent::CutMoved { .. },
             )

@@ -52,6 +52,8 @@ fn every_kind_has_its_line() {
         "10:32:07 denied at front (unknown): nobody to compare with, 3 of 5 frames, 214 ms",
         "10:32:07 denied at front (disabled) 9 times more within 60 s: Barack Obama, seen by porch",
         "10:32:07 Barack Obama passed front (in), now in office, by record 3",
+        "10:32:07 anna admits Barack Obama at front (in): because",
+        "10:32:07 Barack Obama entered the PIN at front",
         "10:32:07 exit button at front",
         "10:32:07 anna unlocks front for 5000 ms",
         "10:32:07 anna locks front",

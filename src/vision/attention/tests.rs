@@ -199,8 +199,12 @@ fn a_face_that_resembles_another_person_is_in_doubt() {
 
 #[test]
 fn motion_elsewhere_is_searched_in_this_frame_or_the_next() {
+    for (tile, own) in [((4, 5), "face"), ((11, 14), "body"), ((4, 13), "body")] {
+        let mut scene = settled();
+        assert_eq!(scene.word(&motion_at(tile.0, tile.1)), 'f', "the {own}'s own motion");
+    }
     let mut scene = settled();
-    assert_eq!(scene.word(&motion_at(4, 5)), 'f', "the face's own motion");
+    assert_ne!(scene.word(&motion_at(11, 5)), 'f', "beside the head");
     let mut scene = settled();
     let words: String = (0..8).map(|_| scene.word(&motion_at(15, 10))).collect();
     assert!(words.starts_with(['s', 'S']) && !words.contains("ff"), "{words}");

@@ -304,6 +304,8 @@ impl Scene {
             people: Box::new(TestPeople(self.world.disabled.clone())),
             writer: Box::new(TestWriter(self.world.clone(), self.clock.clone(), self.relays.clone())),
             clock: self.clock.clone(),
+            second_factor: Default::default(),
+            check_pin: Box::new(|_| false),
             open_unrecorded: false,
             exit_unrecorded: true,
             short_of_room: Box::new(move || *short.lock().unwrap()),

@@ -71,11 +71,13 @@ pub fn arbitrary() -> impl Strategy<Value = Event> {
 fn access() -> impl Strategy<Value = AccessEvent> {
     let outcome = prop::sample::select(Reason::ALL.to_vec()).prop_map(Outcome::Denied);
     let outcome = prop_oneof![Just(Outcome::Granted), outcome];
-    let gate = (text(), text(), text(), any::<[bool; 2]>());
-    let gate = gate.prop_map(|(name, input, limit, [passed, cannot_judge])| {
-        let (name, cannot_judge) = (name.into(), cannot_judge && !passed);
-        Gate { name, input, limit, passed, cannot_judge }
-    });
+    let gate = || {
+        let gate = (text(), text(), text(), any::<[bool; 2]>());
+        gate.prop_map(|(name, input, limit, [passed, cannot_judge])| {
+            let (name, cannot_judge) = (name.into(), cannot_judge && !passed);
+            Gate { name, input, limit, passed, cannot_judge }
+        })
+    };
     let runner_up = (personal((any::<u32>(), prop::option::of(text()))), distance()).prop_map(|(person, distance)| {
         let named = |(id, name)| Named { id: PersonId(id), name, card: None };
         let person = match person {
@@ -86,7 +88,7 @@ fn access() -> impl Strategy<Value = AccessEvent> {
     });
     let seen = (name(), name(), direction(), outcome, prop::option::of(somebody()), prop::option::of(distance()));
     let rest = (prop::option::of(runner_up), any::<[u32; 2]>(), any::<[u64; 2]>(), span());
-    let decided = (seen, rest, prop::collection::vec(gate, 0..3)).prop_map(|(seen, rest, gates)| {
+    let decided = (seen, rest, prop::collection::vec(gate(), 0..3)).prop_map(|(seen, rest, gates)| {
         let (door, camera, direction, outcome, person, distance) = seen;
         let (runner_up, [agree, of], [track, frame], capture_to_verdict) = rest;
         AccessEvent::Decided(Box::new(Decided {
@@ -105,6 +107,15 @@ fn access() -> impl Strategy<Value = AccessEvent> {
             captured_at: None,
         }))
     });
+    let admitted = (name(), somebody(), direction(), personal(text()), actor(), prop::collection::vec(gate(), 0..3))
+        .prop_map(|(door, person, direction, reason, by, gates)| AccessEvent::Admitted {
+            door,
+            person,
+            direction,
+            reason,
+            by,
+            gates,
+        });
     let reason = prop::sample::select(Reason::ALL.to_vec());
     let repeated = (name(), name(), direction(), reason, prop::option::of(somebody()), any::<[u64; 2]>(), span());
     prop_oneof![
@@ -115,6 +126,9 @@ fn access() -> impl Strategy<Value = AccessEvent> {
         (name(), somebody(), direction(), prop::option::of(text()), any::<u64>()).prop_map(
             |(door, person, direction, zone, record)| AccessEvent::Passed { door, person, direction, zone, record }
         ),
+        admitted,
+        (name(), somebody(), prop::option::of(Just("5f3a91c2".to_owned())))
+            .prop_map(|(door, person, note)| AccessEvent::PinEntered { door, person, note }),
         (prop::option::of(somebody()), actor()).prop_map(|(person, by)| AccessEvent::Amnesty { person, by }),
         (any::<[u8; 2]>(), any::<bool>(), distance(), distance(), share(), any::<bool>()).prop_map(
             |([people, templates], today, before, after, false_identification_rate, extrapolated)| {
