@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use usher::domain::Prompt;
 use usher::hub::home_assistant::{HomeAssistantSettings, PeopleAs};
-use usher::hub::{DeviceLayout, HubSettings, LockState, Version, Vitals, remove};
+use usher::hub::{DeviceLayout, DoorState, HubSettings, LockState, Version, Vitals, remove};
 
 use crate::support::*;
 
@@ -186,6 +187,8 @@ async fn every_entity_reads_a_topic_that_is_published() {
     house.online().await;
     let mut observer = Observer::listening_to(mosquitto.port, "observer", "#").await;
     let discovery = discovered(&mut observer).await;
+    // A prompt is not retained: it is heard when it changes.
+    house.hub.doors(vec![DoorState { prompt: Prompt::TurnLeft, ..front(LockState::Locked).remove(0) }]);
     house.happens(entry(1, "granted", json!({ "door": "front", "person": { "id": 7, "name": "x" } })));
     let mut published = std::collections::BTreeSet::new();
     while !published.contains("house/door/event/granted") {
