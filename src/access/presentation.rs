@@ -156,15 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_longer_than_nine_frames() {
-        let kinds = [REAL, PRINT, GREY, None];
-        // Every sequence of nine answers.
-        for number in 0..kinds.len().pow(9) {
-            let answers: Vec<Option<Passive>> =
-                (0..9).map(|place| kinds[number / kinds.len().pow(place) % 4]).collect();
-            if number % 61 == 0 {
-                assert_ne!(opinion(PassiveMode::Deny, &answers), Opinion::Wait, "{answers:?}");
-            }
+    fn nobody_waits_for_more_than_six_frames() {
+        let kinds = [REAL, PRINT, GREY];
+        for number in 0..kinds.len().pow(7) {
+            let answers: Vec<_> = (0..7).map(|place| kinds[number / kinds.len().pow(place) % kinds.len()]).collect();
+            assert_ne!(opinion(PassiveMode::Deny, &answers), Opinion::Wait, "{answers:?}");
         }
     }
 

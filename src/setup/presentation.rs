@@ -93,7 +93,7 @@ mod tests {
         let there = config(&format!("[liveness]\npassive = \"deny\"\npassive_models = {toy:?}"));
         assert!(passive(&there, &there.cameras[0], &runtime).unwrap().is_some());
         let by_tier =
-            REST.replace("name = \"front\"", "name = \"front\"\nassurance = [\"challenge+passive\", \"face+tag\"]");
+            REST.replace("name = \"front\"", "name = \"front\"\nassurance = [\"challenge\", \"challenge+passive\"]");
         let of_tier = Config::from_toml(&by_tier).unwrap();
         assert!(asks_passive(&of_tier, &of_tier.cameras[0]) && !asks_passive(&off, &off.cameras[0]));
     }
