@@ -69,7 +69,7 @@ pub fn enroll(
 }
 
 /// The camera of the name `wanted`, or the only one. Infra-red cameras recognise nobody.
-fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
+pub fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
     let visible: Vec<&config::Camera> = config.cameras.iter().filter(|c| c.spectrum == Spectrum::Visible).collect();
     let names = || visible.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
     match (&visible[..], wanted) {
