@@ -69,7 +69,8 @@ impl Evaluate {
         trial::check_tier(self.assurance)?;
         let config = context.config_or_defaults()?;
         let mut test = read_test(&self.folder, &self.person)?;
-        let mut watchers = Watcher::open(context, &config, self.threads.map(usize::from), asks_passive(&config, self.assurance))?;
+        let mut watchers =
+            Watcher::open(context, &config, self.threads.map(usize::from), asks_passive(&config, self.assurance))?;
         let first = watchers.first_mut().context("no networks were opened")?;
         let people = People::enrol(&test.enrolled, &mut first.vision)?;
         let terms = Terms::new(&config, self.assurance, self.setting, &people, first)?;
@@ -206,6 +207,7 @@ fn presentation(clip: &Clip, name: String, subject: PersonId, played: &Played) -
         opened: opened_for.is_some(),
         mistaken: opened_for.is_some_and(|person| person != subject),
         by: played.by(),
+        detail: played.detail().to_owned(),
         took: since(played.first_face),
         asked_for: since(played.recognised),
     }
@@ -230,7 +232,8 @@ fn models(config: &Config, watcher: &Watcher) -> Result<Vec<String>> {
     let mut models: Vec<String> = used.filter_map(id).collect();
     if watcher.passive.is_some() {
         let networks = Manifest::load(&config.liveness.passive_models)?;
-        models.extend(networks.models().filter(|model| model.role == Role::Liveness).map(|model| model.id().to_string()));
+        models
+            .extend(networks.models().filter(|model| model.role == Role::Liveness).map(|model| model.id().to_string()));
     }
     Ok(models)
 }
@@ -250,7 +253,8 @@ impl Watcher {
         let track_ends_after = setup::track_ends_after(config);
         let min_face_px = config.access.min_face_px as f32;
         let runtime = passive.then(|| setup::runtime(config)).transpose()?;
-        let networks = || runtime.as_ref().map(|runtime| setup::presentation::passive_networks(config, runtime)).transpose();
+        let networks =
+            || runtime.as_ref().map(|runtime| setup::presentation::passive_networks(config, runtime)).transpose();
         let watcher = |vision| Ok(Watcher { vision, passive: networks()?, min_face_px, track_ends_after });
         visions.into_iter().map(watcher).collect()
     }
