@@ -22,6 +22,7 @@ mod export;
 mod hub;
 mod identify;
 mod journal;
+mod liveness;
 mod models;
 mod people;
 mod refusals;
@@ -75,6 +76,7 @@ enum Command {
     Identify(identify::Identify),
     Evaluate(evaluate::Evaluate),
     Calibrate(calibrate::Calibrate),
+    Liveness(liveness::Liveness),
     Train(train::Train),
     Journal(journal::Journal),
     Door(door::Door),
@@ -123,6 +125,7 @@ impl Usher {
             Command::Identify(command) => command.run(&context),
             Command::Evaluate(command) => command.run(&context),
             Command::Calibrate(command) => command.run(&context),
+            Command::Liveness(command) => command.run(&context),
             Command::Train(command) => command.run(&context),
             Command::Journal(command) => command.run(&context),
             Command::Door(command) => command.run(&context),

@@ -35,6 +35,7 @@ mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod keypads;
+mod liveness_evaluate;
 mod measuring;
 mod metrics;
 mod old_version;
@@ -43,6 +44,7 @@ mod pictures;
 mod record;
 mod relay;
 mod seal;
+mod second_factor;
 mod snapshots;
 mod stalls;
 mod supervisor;
