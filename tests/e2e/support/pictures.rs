@@ -89,6 +89,12 @@ impl Film {
         self.scene(actor, frames)
     }
 
+    /// This picture for this many frames.
+    pub fn picture(mut self, picture: RgbImage, frames: usize) -> Film {
+        self.0.extend(jpeg(picture).repeat(frames));
+        self
+    }
+
     fn scene(mut self, actor: &str, frames: usize) -> Film {
         static DEVELOPED: OnceLock<Mutex<HashMap<String, Vec<u8>>>> = OnceLock::new();
         let mut developed =
