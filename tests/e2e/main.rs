@@ -31,10 +31,13 @@ mod doors;
 mod enrolment;
 mod floods;
 mod head;
+#[path = "../support/heads.rs"]
+mod heads;
 mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod keypads;
+mod liveness;
 mod liveness_evaluate;
 mod measuring;
 mod metrics;
