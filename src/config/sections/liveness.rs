@@ -15,15 +15,15 @@ section! {
     /// How usher tells a person from a photograph, for the doors and permits whose [`assurance`](#door) asks for it.
     /// [Verdicts](verdicts.md#more-than-a-face) explains what is asked.
     Liveness {
-        /// How much of a turn a challenge asks for. `"strict"` also stops prints that are folded along the nose, and people have to turn by about
-        /// 38° instead of 25°.
+        /// How much of a turn a challenge asks for. `"strict"` also stopped the folded prints that were tried, and asks people to turn further: 0.25
+        /// and 0.30 instead of 0.20 and 0.28 for `turn` and `depth`, and 0.33 (about 35°) where the turn is widest.
         setting: Strictness = Strictness::Normal,
-        /// How far the nose must move to the asked side, in distances between the eyes, instead of what `setting` says: 0.2, or 0.25 if strict. A
-        /// head that turns by 25° moves it by about 0.22, one that turns by 30° by 0.28.
+        /// How far the nose must move to the asked side, in distances between the eyes, instead of what `setting` says. A head that turns by 25°
+        /// moves it by about 0.22, one that turns by 30° by 0.28.
         #[schemars(range(min = 0.1, max = 1.0), example = 0.22)]
         turn: Option<f64> = None,
-        /// How far the nose must stand out from the plane of eyes and mouth, in distances between the eyes, instead of what `setting` says: 0.28, or 0.3
-        /// if strict. A face has about 0.48, a print 0.
+        /// How far the nose must stand out from the plane of eyes and mouth, in distances between the eyes, instead of what `setting` says. A face has
+        /// about 0.48, a print 0.
         #[schemars(range(min = 0.1, max = 1.0), example = 0.29)]
         depth: Option<f64> = None,
         /// Whether people are also asked to look up. Only at doors with `prompt = "display"`: two lamps cannot say it.
@@ -60,7 +60,7 @@ pub enum Strictness {
     /// Stops flat and bent prints.
     #[default]
     Normal,
-    /// Also stops prints folded along the nose.
+    /// Also stopped the prints folded along the nose that were tried.
     Strict,
 }
 
