@@ -58,6 +58,9 @@ impl Wire {
     }
 }
 
+/// How often something is sent until it is read: a busy machine may pause between two bits for longer than a frame may.
+const TRIES: usize = 20;
+
 const D0: u32 = 20;
 const D1: u32 = 21;
 
@@ -67,14 +70,17 @@ fn wiegand(chip: &str) -> WiringSettings {
     WiringSettings { readers: vec![ReaderSettings::Wiegand(reader)], ..settings(chip, Active::High) }
 }
 
-/// Sends a frame, a pulse every millisecond or as fast as this machine can. Returns how long it took.
+/// Sends a frame, a pulse every millisecond or as fast as this machine can. Returns how long it took. It does not sleep between pulses: on a
+/// busy machine that can take longer than the silence that ends a frame.
 fn send(wires: &mut [Wire; 2], bits: &str) -> Duration {
     let started = Instant::now();
     for bit in bits.chars().filter(|c| *c != ' ') {
-        let wire = &mut wires[usize::from(bit == '1')];
+        let (wire, pulse) = (&mut wires[usize::from(bit == '1')], Instant::now());
         wire.set(false);
         wire.set(true);
-        std::thread::sleep(Duration::from_millis(1));
+        while pulse.elapsed() < Duration::from_millis(1) {
+            std::hint::spin_loop();
+        }
     }
     started.elapsed()
 }
@@ -90,7 +96,7 @@ fn a_wiegand_reader_sends_cards_and_keys() {
     // The kernel keeps and dates the pulses, so that nobody need wait for them.
     let card = Reading::Entry(Entry::Tag("W26-123-45678".parse().unwrap()));
     let mut read = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..TRIES {
         let took = send(&mut wires, "1 01111011 1011001001101110 1");
         println!("a card of 26 bits in {} ms", took.as_millis());
         read = next(reader.as_mut());
@@ -99,19 +105,60 @@ fn a_wiegand_reader_sends_cards_and_keys() {
         }
     }
     assert_eq!(read, [card]);
-    for key in ["0001", "0010", "0011", "0100"] {
-        send(&mut wires, key);
-        assert_eq!(reader.wait(Duration::from_millis(100)), Ok(vec![]));
+    let mut read = Vec::new();
+    for _ in 0..TRIES {
+        // * and 1, 2, 3, 4, #
+        for key in ["1010", "0001", "0010", "0011", "0100", "1011"] {
+            send(&mut wires, key);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        read = next(reader.as_mut());
+        if read == pin("1234") {
+            break;
+        }
     }
-    send(&mut wires, "1011");
-    assert_eq!(next(reader.as_mut()), pin("1234"));
-    send(&mut wires, "10110");
-    assert_eq!(next(reader.as_mut()), [Reading::Unreadable(Unreadable::NoFormat { bits: 5 })]);
+    assert_eq!(read, pin("1234"));
+    let five_bits = [Reading::Unreadable(Unreadable::NoFormat { bits: 5 })];
+    let refused = (0..TRIES).any(|_| {
+        send(&mut wires, "10110");
+        next(reader.as_mut()) == five_bits
+    });
+    assert!(refused);
     wires[1].set(false);
     std::thread::sleep(Duration::from_millis(50));
     let error = reader.look().unwrap_err().to_string();
     assert!(error.contains("D1 reads low"), "{error}");
     wires[1].set(true);
+}
+
+/// The kernel keeps 1024 pulses. What it dropped spoils one frame, and is noticed; the others are read.
+#[test]
+#[ignore = "needs a chip of gpio-sim; pc.rs runs it in its guest"]
+fn a_process_that_is_late_reads_what_the_kernel_has_kept() {
+    const CARD: &str = "1 01111011 1011001001101110 1";
+    const SENT: usize = 42;
+    let sim = Sim::take();
+    let mut reader = open(&wiegand(&sim.chip()));
+    let mut wires = [Wire::of(&sim, D0), Wire::of(&sim, D1)];
+    wires.iter_mut().for_each(|wire| wire.set(true));
+    std::thread::sleep(Duration::from_millis(50));
+    for _ in 0..SENT {
+        send(&mut wires, CARD);
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let mut read = Vec::new();
+    loop {
+        match reader.wait(Duration::from_millis(250)).unwrap() {
+            readings if readings.is_empty() => break,
+            readings => read.extend(readings),
+        }
+    }
+    let card = Reading::Entry(Entry::Tag("W26-123-45678".parse().unwrap()));
+    assert!(read.contains(&Reading::Unreadable(Unreadable::PulsesLost)), "{read:?}");
+    let cards = read.iter().filter(|reading| **reading == card).count();
+    println!("{cards} of {SENT} cards, {} readings", read.len());
+    // 1092 pulses were sent, so three cards at least were lost. A busy machine spoils others by pauses between two bits.
+    assert!((SENT / 4..=SENT - 3).contains(&cards), "{cards}: {read:?}");
 }
 
 #[test]

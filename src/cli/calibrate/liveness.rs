@@ -62,7 +62,7 @@ pub fn run(command: &Calibrate, folder: &Path, context: &Context) -> Result<()> 
     let mut test = read_test(folder, &[])?;
     bona_fide(&test, folder)?;
     test.clips.retain(|clip| clip.species.is_none());
-    let mut watchers = Watcher::open(context, &config, command.vision.threads.map(usize::from), false)?;
+    let mut watchers = Watcher::open(context, &config, command.vision.threads.map(usize::from))?;
     let first = watchers.first_mut().context("no networks were opened")?;
     let people = People::enrol(&test.enrolled, &mut first.vision)?;
     let mut terms = Terms::new(&config, Assurance::Challenge, None, &people, first)?;

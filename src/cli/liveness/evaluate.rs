@@ -69,8 +69,13 @@ impl Evaluate {
         trial::check_tier(self.assurance)?;
         let config = context.config_or_defaults()?;
         let mut test = read_test(&self.folder, &self.person)?;
-        let mut watchers =
-            Watcher::open(context, &config, self.threads.map(usize::from), asks_passive(&config, self.assurance))?;
+        let mut watchers = Watcher::open(context, &config, self.threads.map(usize::from))?;
+        if self.assurance.cues().contains(&Cue::Passive) || config.liveness.passive != PassiveMode::Off {
+            let runtime = setup::runtime(&config)?;
+            for watcher in &mut watchers {
+                watcher.passive = Some(setup::presentation::passive_networks(&config, &runtime)?);
+            }
+        }
         let first = watchers.first_mut().context("no networks were opened")?;
         let people = People::enrol(&test.enrolled, &mut first.vision)?;
         let terms = Terms::new(&config, self.assurance, self.setting, &people, first)?;
@@ -229,34 +234,18 @@ fn models(config: &Config, watcher: &Watcher) -> Result<Vec<String>> {
     let manifest = Manifest::load(&config.models.path)?;
     let used = watcher.vision.placements().iter().map(|(name, _)| name.as_str());
     let id = |name: &str| manifest.models().find(|model| model.name == name).map(|model| model.id().to_string());
-    let mut models: Vec<String> = used.filter_map(id).collect();
-    if watcher.passive.is_some() {
-        let networks = Manifest::load(&config.liveness.passive_models)?;
-        models
-            .extend(networks.models().filter(|model| model.role == Role::Liveness).map(|model| model.id().to_string()));
-    }
-    Ok(models)
-}
-
-/// Whether the passive networks have a say: the tier asks for them, or the configuration lets them refuse or speak everywhere.
-fn asks_passive(config: &Config, tier: Assurance) -> bool {
-    tier.cues().contains(&Cue::Passive) || config.liveness.passive != PassiveMode::Off
+    let passive = watcher.passive.as_ref().map(|networks| networks.ids()).unwrap_or_default();
+    Ok(used.filter_map(id).chain(passive.iter().map(ToString::to_string)).collect())
 }
 
 impl Watcher {
     /// As many as clips are processed at once, each with its own networks.
-    ///
-    /// # Errors
-    /// The networks cannot be used; of the passive ones, the message says how to make them.
-    pub fn open(context: &Context, config: &Config, threads: Option<usize>, passive: bool) -> Result<Vec<Watcher>> {
+    /// The passive ones are the caller's to add.
+    pub fn open(context: &Context, config: &Config, threads: Option<usize>) -> Result<Vec<Watcher>> {
         let visions = context.many_eyes(threads.unwrap_or_else(default_threads), None, None)?;
         let track_ends_after = setup::track_ends_after(config);
         let min_face_px = config.access.min_face_px as f32;
-        let runtime = passive.then(|| setup::runtime(config)).transpose()?;
-        let networks =
-            || runtime.as_ref().map(|runtime| setup::presentation::passive_networks(config, runtime)).transpose();
-        let watcher = |vision| Ok(Watcher { vision, passive: networks()?, min_face_px, track_ends_after });
-        visions.into_iter().map(watcher).collect()
+        Ok(visions.into_iter().map(|vision| Watcher { vision, passive: None, min_face_px, track_ends_after }).collect())
     }
 }
 

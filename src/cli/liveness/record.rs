@@ -109,7 +109,7 @@ impl Record {
         if camera.kind == CameraKind::V4l2 && Client::connect(&config.control.socket)?.is_some() {
             bail!("the daemon uses the cameras: stop it while you record, with `sudo systemctl stop usher` or Ctrl-C");
         }
-        let mut watcher = Watcher::open(context, &config, Some(1), false)?.pop().context("no networks were opened")?;
+        let mut watcher = Watcher::open(context, &config, Some(1))?.pop().context("no networks were opened")?;
         let folder = self.folder()?;
         let mut sitting = Sitting::new(&self, &config, &mut watcher, &folder)?;
         let described = record(camera, &mut watcher, &mut sitting, self.time);

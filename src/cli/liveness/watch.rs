@@ -56,7 +56,7 @@ pub enum ClipFault {
 /// What looks at frames.
 pub struct Watcher {
     pub vision: Vision,
-    /// Look for prints and screens; `None` where nothing asks for that.
+    /// Look for prints and screens; `None` where nobody asks for that.
     pub passive: Option<PassiveNetworks>,
     /// Smaller faces are not embedded: the rules would refuse them anyway.
     pub min_face_px: f32,
@@ -146,9 +146,8 @@ impl Watcher {
                 let Embedded { embedding, length } = self.vision.embed_judged()?;
                 quality.length = Some(length);
                 nearest = people.index.nearest(embedding.values(), 1);
-                if let Some(networks) = &mut self.passive {
-                    passive = Some(networks.judge(&frame.image, &face, &quality)?);
-                }
+                let networks = self.passive.as_mut();
+                passive = networks.map(|networks| networks.judge(&frame.image, &face, &quality)).transpose()?;
             }
             found.sightings.push(Sighting {
                 camera: CAMERA.into(),
