@@ -20,7 +20,7 @@ use crate::lab::dataset::LeftOut;
 use crate::lab::presentations::{Presentation, figures};
 use crate::lab::walk::{default_threads, walk};
 use crate::setup;
-use crate::vision::manifest::{Manifest, Role};
+use crate::vision::manifest::Manifest;
 
 /// Count how many clips of real people and of attacks get through, after ISO/IEC 30107-3.
 ///
