@@ -14,7 +14,7 @@ use crate::cli::argument::frame_rate;
 use crate::cli::context::{Context, progress_bar};
 use crate::cli::evaluate::extraction::report_left_out;
 use crate::config::Config;
-use crate::domain::{Assurance, Moment, PersonId, Side};
+use crate::domain::{Assurance, Cue, Moment, PassiveMode, PersonId, Side};
 use crate::lab::clips::{self, BONA_FIDE, Clip, ENROLLED, LivenessTest};
 use crate::lab::dataset::LeftOut;
 use crate::lab::presentations::{Presentation, figures};
@@ -70,6 +70,12 @@ impl Evaluate {
         let config = context.config_or_defaults()?;
         let mut test = read_test(&self.folder, &self.person)?;
         let mut watchers = Watcher::open(context, &config, self.threads.map(usize::from))?;
+        if self.assurance.cues().contains(&Cue::Passive) || config.liveness.passive != PassiveMode::Off {
+            let runtime = setup::runtime(&config)?;
+            for watcher in &mut watchers {
+                watcher.passive = Some(setup::presentation::passive_networks(&config, &runtime)?);
+            }
+        }
         let first = watchers.first_mut().context("no networks were opened")?;
         let people = People::enrol(&test.enrolled, &mut first.vision)?;
         let terms = Terms::new(&config, self.assurance, self.setting, &people, first)?;
@@ -227,7 +233,8 @@ fn models(config: &Config, watcher: &Watcher) -> Result<Vec<String>> {
     let manifest = Manifest::load(&config.models.path)?;
     let used = watcher.vision.placements().iter().map(|(name, _)| name.as_str());
     let id = |name: &str| manifest.models().find(|model| model.name == name).map(|model| model.id().to_string());
-    Ok(used.filter_map(id).collect())
+    let passive = watcher.passive.as_ref().map(|networks| networks.ids()).unwrap_or_default();
+    Ok(used.filter_map(id).chain(passive.iter().map(ToString::to_string)).collect())
 }
 
 impl Watcher {
@@ -236,7 +243,7 @@ impl Watcher {
         let visions = context.many_eyes(threads.unwrap_or_else(default_threads), None, None)?;
         let track_ends_after = setup::track_ends_after(config);
         let min_face_px = config.access.min_face_px as f32;
-        Ok(visions.into_iter().map(|vision| Watcher { vision, min_face_px, track_ends_after }).collect())
+        Ok(visions.into_iter().map(|vision| Watcher { vision, passive: None, min_face_px, track_ends_after }).collect())
     }
 }
 
