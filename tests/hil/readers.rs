@@ -70,17 +70,14 @@ fn wiegand(chip: &str) -> WiringSettings {
     WiringSettings { readers: vec![ReaderSettings::Wiegand(reader)], ..settings(chip, Active::High) }
 }
 
-/// Sends a frame, a pulse every millisecond or as fast as this machine can. Returns how long it took. It does not sleep between pulses: on a
-/// busy machine that can take longer than the silence that ends a frame.
+/// Sends a frame, a pulse every millisecond or as fast as this machine can. Returns how long it took.
 fn send(wires: &mut [Wire; 2], bits: &str) -> Duration {
     let started = Instant::now();
     for bit in bits.chars().filter(|c| *c != ' ') {
-        let (wire, pulse) = (&mut wires[usize::from(bit == '1')], Instant::now());
+        let wire = &mut wires[usize::from(bit == '1')];
         wire.set(false);
         wire.set(true);
-        while pulse.elapsed() < Duration::from_millis(1) {
-            std::hint::spin_loop();
-        }
+        std::thread::sleep(Duration::from_millis(1));
     }
     started.elapsed()
 }
@@ -129,36 +126,6 @@ fn a_wiegand_reader_sends_cards_and_keys() {
     let error = reader.look().unwrap_err().to_string();
     assert!(error.contains("D1 reads low"), "{error}");
     wires[1].set(true);
-}
-
-/// The kernel keeps 1024 pulses. What it dropped spoils one frame, and is noticed; the others are read.
-#[test]
-#[ignore = "needs a chip of gpio-sim; pc.rs runs it in its guest"]
-fn a_process_that_is_late_reads_what_the_kernel_has_kept() {
-    const CARD: &str = "1 01111011 1011001001101110 1";
-    const SENT: usize = 42;
-    let sim = Sim::take();
-    let mut reader = open(&wiegand(&sim.chip()));
-    let mut wires = [Wire::of(&sim, D0), Wire::of(&sim, D1)];
-    wires.iter_mut().for_each(|wire| wire.set(true));
-    std::thread::sleep(Duration::from_millis(50));
-    for _ in 0..SENT {
-        send(&mut wires, CARD);
-        std::thread::sleep(Duration::from_millis(30));
-    }
-    let mut read = Vec::new();
-    loop {
-        match reader.wait(Duration::from_millis(250)).unwrap() {
-            readings if readings.is_empty() => break,
-            readings => read.extend(readings),
-        }
-    }
-    let card = Reading::Entry(Entry::Tag("W26-123-45678".parse().unwrap()));
-    assert!(read.contains(&Reading::Unreadable(Unreadable::PulsesLost)), "{read:?}");
-    let cards = read.iter().filter(|reading| **reading == card).count();
-    println!("{cards} of {SENT} cards, {} readings", read.len());
-    // 1092 pulses were sent, so three cards at least were lost. A busy machine spoils others by pauses between two bits.
-    assert!((SENT / 4..=SENT - 3).contains(&cards), "{cards}: {read:?}");
 }
 
 #[test]
