@@ -212,6 +212,7 @@ fn presentation(clip: &Clip, name: String, subject: PersonId, played: &Played) -
         opened: opened_for.is_some(),
         mistaken: opened_for.is_some_and(|person| person != subject),
         by: played.by(),
+        detail: played.detail().to_owned(),
         took: since(played.first_face),
         asked_for: since(played.recognised),
     }
@@ -239,6 +240,7 @@ fn models(config: &Config, watcher: &Watcher) -> Result<Vec<String>> {
 
 impl Watcher {
     /// As many as clips are processed at once, each with its own networks.
+    /// The passive ones are the caller's to add.
     pub fn open(context: &Context, config: &Config, threads: Option<usize>) -> Result<Vec<Watcher>> {
         let visions = context.many_eyes(threads.unwrap_or_else(default_threads), None, None)?;
         let track_ends_after = setup::track_ends_after(config);
