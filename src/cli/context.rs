@@ -19,6 +19,9 @@ use crate::vision::second::SecondEmbedder;
 use crate::vision::{Vision, VisionSettings};
 
 const DEFAULT_CONFIG: &str = "/etc/usher/usher.toml";
+/// A configuration with the required sections only; everything else has its default.
+const DEFAULTS: &str =
+    "[[door]]\nname = \"none\"\n[[camera]]\nname = \"none\"\nkind = \"replay\"\npath = \"/nothing\"\n";
 const INSTALLED_MODELS: &str = "/usr/share/usher/models";
 
 /// The networks for faces that are compared with enrolled people.
@@ -129,6 +132,16 @@ impl Context {
             true => self.config().map(Some),
             false => Ok(None),
         }
+    }
+
+    /// The configuration, if one was named or is installed; otherwise one with every default, and the models where they are found.
+    pub fn config_or_defaults(&self) -> Result<Config> {
+        if let Some(config) = self.config_if_any()? {
+            return Ok(config);
+        }
+        let mut config = Config::from_toml(DEFAULTS).map_err(|problems| anyhow!("{problems}"))?;
+        config.models.path = models_folder()?;
+        Ok(config)
     }
 
     /// The networks for photographs: as configured, or the installed ones. `min_face_px` overrides the detector's setting.

@@ -27,6 +27,7 @@ mod hub;
 mod identify;
 mod journal;
 mod listing;
+mod liveness;
 mod marking;
 mod models;
 mod people;
@@ -86,6 +87,7 @@ enum Command {
     Identify(identify::Identify),
     Evaluate(evaluate::Evaluate),
     Calibrate(calibrate::Calibrate),
+    Liveness(liveness::Liveness),
     Train(train::Train),
     Journal(journal::Journal),
     Door(door::Door),
@@ -134,6 +136,7 @@ impl Usher {
             Command::Identify(command) => command.run(&context),
             Command::Evaluate(command) => command.run(&context),
             Command::Calibrate(command) => command.run(&context),
+            Command::Liveness(command) => command.run(&context),
             Command::Train(command) => command.run(&context),
             Command::Journal(command) => command.run(&context),
             Command::Door(command) => command.run(&context),

@@ -9,12 +9,13 @@ use super::attention::SharedAttention;
 use super::doors::door::DoorView;
 use super::doors::{CheckedPin, Doors, OperatorOrder, RequestError};
 use super::stage::Stage;
+use crate::access::InfraredLook;
 use crate::api::Admission;
 use crate::clock::Clock;
 use crate::domain::{
     Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Entry, Event, Moment, PersonId, Sighting, TimeQuality,
 };
-use crate::door::{DoorError, InputChange};
+use crate::door::{DoorError, InputChange, ReaderKind};
 
 /// The longest time between two heartbeats.
 const BEAT: Duration = Duration::from_millis(250);
@@ -25,6 +26,11 @@ pub enum DoorMessage {
     Seen {
         camera: CameraIndex,
         sightings: Vec<Sighting>,
+    },
+    /// What an infra-red camera saw in one lit frame.
+    Infrared {
+        camera: CameraIndex,
+        look: InfraredLook,
     },
     /// The new levels of a door's inputs, or why they cannot be read.
     Contacts {
@@ -37,6 +43,12 @@ pub enum DoorMessage {
     Entered {
         door: DoorIndex,
         entry: Entry,
+    },
+    /// A keypad or a reader of a door cannot be used (`trouble`), or can be used again (`None`).
+    Reader {
+        door: DoorIndex,
+        kind: ReaderKind,
+        trouble: Option<String>,
     },
     /// An operator's request. The answer is sent once the request is on disk and done.
     Request {
@@ -121,6 +133,8 @@ pub struct DoorThread {
     pub doors: Doors,
     /// For each camera the index of its door, and the side of the door that it watches.
     pub cameras: Vec<(DoorIndex, Option<Direction>)>,
+    /// For each camera the one whose second eye it is.
+    pub eye_of: Vec<Option<Arc<str>>>,
     /// The attention of each camera.
     pub attention: Vec<SharedAttention>,
     pub clock: Arc<dyn Clock>,
@@ -183,6 +197,11 @@ impl DoorThread {
                     self.doors.seen(door, direction, sighting);
                 }
             }
+            DoorMessage::Infrared { camera, look } => {
+                if let Some(colour) = self.eye_of.get(camera.0).and_then(Option::as_ref) {
+                    self.doors.second_eye(colour, look);
+                }
+            }
             DoorMessage::Contacts { door, at, changes: Ok(changes) } => {
                 self.doors.contacts(door, None);
                 for InputChange { input, active } in changes {
@@ -196,6 +215,7 @@ impl DoorThread {
                 Stage::count(&self.stage.handled);
                 self.doors.entered(door, entry);
             }
+            DoorMessage::Reader { door, kind, trouble } => self.doors.reader(door, kind, trouble),
             DoorMessage::Request { request, by, not_after, answer } => {
                 let done = self.follow(request, &by, not_after);
                 self.publish();

@@ -31,18 +31,24 @@ mod doors;
 mod enrolment;
 mod floods;
 mod head;
+#[path = "../support/heads.rs"]
+mod heads;
 mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod keypads;
+mod liveness;
+mod liveness_evaluate;
 mod measuring;
 mod metrics;
 mod old_version;
 mod people;
 mod pictures;
+mod presentation;
 mod record;
 mod relay;
 mod seal;
+mod second_factor;
 mod snapshots;
 mod stalls;
 mod supervisor;

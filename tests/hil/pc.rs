@@ -24,6 +24,8 @@ name = "front"
 driver = "gpiocdev"
 chip = "board"
 lock = "fail-secure"
+# Photographs are held before the camera.
+assurance = "recognised"
 pulse = "5s"
 held_open_warning = "1s"
 held_open_alarm = "3s"

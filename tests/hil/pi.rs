@@ -25,6 +25,8 @@ const CONFIG: &str = r#"
 name = "front"
 driver = "rppal"
 lock = "fail-secure"
+# Photographs are held before the camera.
+assurance = "recognised"
 pulse = "3s"
 [door.relay]
 line = 17

@@ -11,9 +11,10 @@ use proptest::prelude::*;
 
 use super::steps::Step;
 use crate::access::{
-    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, NearEnough, Permit, Referee, Schedule, Window,
-    Zones, usual,
+    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, InfraredEyes, NearEnough, Permit, Referee,
+    Schedule, Window, Zones, usual,
 };
+use crate::api::Admission;
 use crate::clock::{Clock, SimulatedClock};
 use crate::daemon::doors::door::{Door, UnlockHours};
 use crate::daemon::doors::write_queue;
@@ -310,6 +311,7 @@ impl Scene {
             exit_unrecorded: true,
             short_of_room: Box::new(move || *short.lock().unwrap()),
             last_record: None,
+            second_eyes: InfraredEyes::default(),
             evidence: saved.time.unwrap_or_default(),
         };
         self.threads = threads;
@@ -391,6 +393,12 @@ impl Scene {
                 let not_after =
                     if late { Moment(now.0 - Duration::from_millis(1)) } else { now + Duration::from_secs(5) };
                 self.doors().order(DoorIndex(door), order.clone(), &"anna".into(), not_after).ok();
+            }
+            Step::Admit { door, person, inwards } => {
+                let not_after = self.clock.now() + Duration::from_secs(5);
+                let direction = Some(if inwards { Direction::In } else { Direction::Out });
+                let admission = Admission { person: PersonId(person), direction, reason: "because".into() };
+                self.doors().admit(DoorIndex(door), &admission, &"anna".into(), not_after).ok();
             }
             Step::Amnesty => drop(self.doors().amnesty(None, &"anna".into())),
             Step::Wait { ms } => self.wait(Duration::from_millis(ms)),
