@@ -33,7 +33,9 @@ mod tests {
 
     fn pixels(text: &str, times: u32) -> BTreeSet<(u32, u32)> {
         let mut all = BTreeSet::new();
-        write(text, times, |x, y| drop(all.insert((x, y))));
+        write(text, times, |x, y| {
+            all.insert((x, y));
+        });
         all
     }
 
