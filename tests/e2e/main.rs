@@ -34,6 +34,7 @@ mod head;
 mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
+mod init;
 mod keypads;
 mod measuring;
 mod metrics;
