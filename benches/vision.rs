@@ -14,11 +14,14 @@
 mod frames;
 
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use usher::domain::Image;
 use usher::photo::JpegDecoder;
+use usher::vision::passive::PassiveNetworks;
+use usher::vision::runtime::{Accelerator, Runtime};
 
 const SIZES: [(u32, u32); 2] = [(640, 480), (1280, 720)];
 const MIN_FACES_PX: [u32; 2] = [40, 80];
@@ -29,7 +32,7 @@ const PEOPLE: u32 = 1_000;
 const SHARE_OVER: usize = 40;
 
 fn all(c: &mut Criterion) {
-    if let Err(why) = detect(c).and_then(|()| embed(c)).and_then(|()| frame_to_sighting(c)) {
+    if let Err(why) = detect(c).and_then(|()| embed(c)).and_then(|()| passive(c)).and_then(|()| frame_to_sighting(c)) {
         eprintln!("bench `vision` is skipped: {why}");
     }
 }
@@ -83,6 +86,32 @@ fn embed(c: &mut Criterion) -> Result<(), String> {
                 b.iter(|| vision.embed_judged().expect("an embedding"));
             });
         }
+    }
+    Ok(())
+}
+
+/// The liveness networks on one face, with cutting it out. usher ships none: `USHER_LIVENESS` names their folder, which `models/build/build liveness`
+/// makes.
+fn passive(c: &mut Criterion) -> Result<(), String> {
+    let Some(folder) = std::env::var_os("USHER_LIVENESS").map(PathBuf::from) else {
+        eprintln!("bench `passive` is skipped: USHER_LIVENESS names no folder of liveness networks");
+        return Ok(());
+    };
+    let pictures = pictures(640, 480)?;
+    let runtime = Runtime::load(None).map_err(|error| error.to_string())?;
+    let mut group = c.benchmark_group("passive");
+    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2)).sample_size(30);
+    for threads in THREADS {
+        let opened = PassiveNetworks::open(&runtime, &folder, &Accelerator::Cpu, threads);
+        let mut networks = opened.map_err(|error| error.to_string())?;
+        let mut vision = frames::vision(80, EMBEDDERS[0], threads)?;
+        let (picture, face) = pictures
+            .iter()
+            .find_map(|picture| Some((picture, *vision.detect(picture).ok()?.first()?)))
+            .ok_or("no photograph shows a face")?;
+        group.bench_function(BenchmarkId::new("all networks, one face", format!("{threads} threads")), |b| {
+            b.iter(|| networks.score(black_box(picture), &face.bounds).expect("a score"));
+        });
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ pub mod head;
 pub mod house;
 pub mod liveness;
 pub mod models;
+pub mod presentation;
 pub mod readers;
 pub mod retained_topics;
 mod self_check;

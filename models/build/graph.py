@@ -32,7 +32,9 @@ _OPTIONS = {
     "GATHER": "GatherOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "MEAN": "ReducerOptions",
+    "MUL": "MulOptions",
     "PAD": "PadOptions",
+    "PADV2": "PadV2Options",
     "QUANTIZE": "QuantizeOptions",
     "RESHAPE": "ReshapeOptions",
 }
@@ -49,6 +51,7 @@ _INT8_VERSIONS = {
     "MAX_POOL_2D": 2,
     "MEAN": 2,
     "PAD": 2,
+    "PADV2": 2,
 }
 
 

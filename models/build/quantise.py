@@ -14,7 +14,7 @@ from equalise import LAYERS
 from graph import Graph, Op, Tensor
 
 # Operators whose int8 form hands its input's scale on.
-SCALE_KEEPING = ("GATHER", "MAX_POOL_2D", "PAD", "RESHAPE")
+SCALE_KEEPING = ("GATHER", "MAX_POOL_2D", "PAD", "PADV2", "RESHAPE")
 INTEGER = (*LAYERS, *SCALE_KEEPING, "ADD", "CONCATENATION", "MEAN")
 
 # A channel of weights gets at least this part of the largest channel's range. XNNPACK refuses a layer where
@@ -63,7 +63,7 @@ class _Quantiser:
             elif op.kind in SCALE_KEEPING:
                 source = self.integer(op.inputs[0])
                 target = self.remember_integer(op.outputs[0], source.scales, source.zero_point)
-                self.emit(op, [source, *op.inputs[1:]], target)
+                self.emit(op, [source, *(at_scale(tensor, source) for tensor in op.inputs[1:])], target)
             elif op.kind == "CONCATENATION":
                 target = self.remember_ranged(op.outputs[0])
                 self.emit(op, [self.at_scale_of(target, self.integer(tensor)) for tensor in op.inputs], target)
@@ -143,6 +143,14 @@ def _shared_by_concatenations(graph, ranges):
                 if len(graph.consumers(tensor)) == 1 and graph.producer(tensor).kind in LAYERS:
                     shared[tensor.name] = whole
     return shared
+
+
+def at_scale(constant, source):
+    """A constant beside an activation: numbers that are compared with it get its scale, indices and shapes stay as they are."""
+    if constant.dtype != np.float32:
+        return constant
+    steps = np.clip(np.round(constant.data / source.scales[0]) + source.zero_point, -128, 127)
+    return Tensor(constant.name, constant.shape, np.int8, steps).quantised(source.scales, source.zero_point)
 
 
 def scale_of(low, high):

@@ -1,9 +1,11 @@
-//! How a door tells a person from a photograph of one: the settings of its challenge, and the order in which it asks for turns.
+//! How a door tells a person from a photograph of one: the settings of its challenge and of the passive networks, and the order in which it asks
+//! for turns.
 
 use std::fmt;
 
 use super::challenge::ChallengeSettings;
-use crate::domain::Side;
+use super::passive::PassiveRules;
+use crate::domain::{PassiveMode, Side};
 
 /// The settings of a door.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,12 +15,21 @@ pub struct LivenessRules {
     pub sides: Vec<Side>,
     /// Whether the order is drawn by lot, which only makes sense where people are told.
     pub shuffled: bool,
+    /// What the passive networks may do, and when a face passes them.
+    pub passive_mode: PassiveMode,
+    pub passive: PassiveRules,
 }
 
 impl Default for LivenessRules {
-    /// Left, then right, always.
+    /// Left, then right, always; the passive networks do nothing.
     fn default() -> LivenessRules {
-        LivenessRules { challenge: ChallengeSettings::normal(), sides: vec![Side::Left, Side::Right], shuffled: false }
+        LivenessRules {
+            challenge: ChallengeSettings::normal(),
+            sides: vec![Side::Left, Side::Right],
+            shuffled: false,
+            passive_mode: PassiveMode::Off,
+            passive: PassiveRules::default(),
+        }
     }
 }
 

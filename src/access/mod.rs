@@ -17,6 +17,9 @@
 //! - [`SecondFactors`]: PINs and tags, and the faces that they belong to
 //! - [`Doorway`]: a door's lock, leaf, mode and alarms
 //!
+//! About what is asked beyond the face: [`CueReport`]; [`PassiveEvidence`] of the networks that look for prints and screens, [`InfraredEyes`] of second
+//! eyes.
+//!
 //! About floods: [`Repeats`] summarises repeated denials, [`Chatter`] the changes of a chattering contact.
 //! About time: [`Now`] with the quality of the wall clock, and [`When`], a point in time that can be compared after a restart.
 //!
@@ -37,8 +40,11 @@ mod enquiry;
 mod evidence;
 mod gates;
 mod holidays;
+mod infrared;
 mod liveness;
+mod passive;
 mod person;
+mod presentation;
 #[cfg(test)]
 mod properties;
 mod referee;
@@ -57,7 +63,9 @@ pub use chatter::{Change, Chatter, ChatterSummary};
 pub use cue::{CueReport, CueState, DoorCues, NoCues, missing_device};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage, Refusal};
 pub use holidays::{BadLine, HolidayError, Holidays};
+pub use infrared::{InfraredEyes, InfraredLook, InfraredRules};
 pub use liveness::{Dice, LivenessRules};
+pub use passive::{PassiveEvidence, PassiveRules};
 pub use person::{CLEARLY, Clear, Holder, Shown};
 pub use referee::Referee;
 pub use repeats::{Kind, RepeatSummary, Repeats};

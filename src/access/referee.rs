@@ -13,6 +13,7 @@ use super::evidence::{Evidence, Look, LookCounts, Track};
 use super::gates;
 use super::liveness::{Dice, LivenessRules};
 use super::person::Shown;
+use super::presentation::{Opinion, Presentations};
 use super::rules::{Finding, Rules};
 use crate::domain::{Decision, Distance, Gate, Moment, PersonId, Prompt, Reason, Sighting, TrackId, Verdict, Wanted};
 
@@ -25,6 +26,9 @@ use crate::domain::{Decision, Distance, Gate, Moment, PersonId, Prompt, Reason, 
 /// **What is asked beyond the face** ([`Judgement::assurance`]): the frame that would let a person in begins an enquiry on its track, and there is no
 /// decision until they have shown what one of the tiers asks, or have failed. A challenge must be passed on the same track, and enough frames after
 /// it must show the person again. While they are asked, frames in which they turn away refuse nobody. What they have shown counts for one grant.
+///
+/// **Passive networks** that may refuse ([`LivenessRules::passive_mode`]): a face that would be let in waits until they have judged a few frames, and is
+/// denied if they take it for a print or a screen, whatever it has shown besides.
 ///
 /// **Denial**: given only at a frame that itself shows the reason, and only if no other reason has more of the frames. It is given early if
 /// it is conclusive: `frames_agree` frames show the reason, and the first `frames_window` frames can no longer lead to a grant. Otherwise it
@@ -43,6 +47,7 @@ pub struct Referee {
     evidence: Evidence,
     granted: BTreeMap<PersonId, Moment>,
     enquiries: Enquiries,
+    presentations: Presentations,
 }
 
 impl Referee {
@@ -53,8 +58,9 @@ impl Referee {
 
     /// A referee without any evidence yet.
     pub fn with_liveness(rules: Rules, liveness: LivenessRules, dice: Dice) -> Referee {
+        let presentations = Presentations::new(liveness.passive_mode, liveness.passive);
         let enquiries = Enquiries::new(liveness, dice);
-        Referee { rules, evidence: Evidence::default(), granted: BTreeMap::new(), enquiries }
+        Referee { rules, evidence: Evidence::default(), granted: BTreeMap::new(), enquiries, presentations }
     }
 
     /// Ends the cooldown of `person`, because the door did not open for the grant.
@@ -105,7 +111,9 @@ impl Referee {
         authorise: &mut dyn FnMut(&Shown) -> Judgement,
         cues: &mut dyn DoorCues,
     ) -> Option<Decision> {
-        let Referee { rules, evidence, granted, enquiries } = self;
+        let Referee { rules, evidence, granted, enquiries, presentations } = self;
+        presentations.add(sighting, now, rules.window);
+        let cues = &mut presentations.beside(cues);
         granted.retain(|_, at| now.since(*at) < rules.cooldown);
         evidence.forget(now, rules.window);
 
@@ -125,7 +133,7 @@ impl Referee {
         let track = evidence.add(&sighting.camera, sighting.track, look, now, rules.kept(), rules.window)?;
         enquiries.look(&place, &|person| challenge_look(rules, sighting, &look, person), now);
         if let Some(denial) = enquiries.settle(&place, cues, now) {
-            return Some(denied(track, denial, now, rules.repeat_denial));
+            return Some(denied(track, denial, now, rules.repeat_denial, presentations));
         }
         let age = now.since(look.captured_at);
         let counts = track.counts();
@@ -142,7 +150,7 @@ impl Referee {
             Verdict::Grant { person } => {
                 let shown = shown(rules, sighting, track, person);
                 let evident = Evident { shown, sighting: sighting.clone(), captured_at, frames, gates };
-                let asking = Asking { enquiries, cues, track, rules, place: &place, now };
+                let asking = Asking { enquiries, presentations, cues, track, rules, place: &place, now };
                 asking.grant(evident, authorise)?
             }
             // Who is asked to turn the head shows other views, and who enters a PIN looks away.
@@ -184,10 +192,10 @@ impl Referee {
 
     /// What the passing of time decides: people who did not do what they were asked in time, or who are gone.
     pub fn tick(&mut self, now: Moment, cues: &mut dyn DoorCues) -> Vec<Decision> {
-        let Referee { rules, evidence, enquiries, .. } = self;
-        let late = enquiries.tick(cues, now, rules.max_age, rules.window);
+        let Referee { rules, evidence, enquiries, presentations, .. } = self;
+        let late = enquiries.tick(&mut presentations.beside(cues), now, rules.max_age, rules.window);
         let noted = |decision: Decision| match evidence.track_mut(&decision.camera, decision.track) {
-            Some(track) => denied(track, decision, now, rules.repeat_denial),
+            Some(track) => denied(track, decision, now, rules.repeat_denial, presentations),
             None => decision,
         };
         late.into_iter().map(noted).collect()
@@ -225,6 +233,7 @@ impl Referee {
 /// A grant that is due, as far as the face is concerned.
 struct Asking<'a> {
     enquiries: &'a mut Enquiries,
+    presentations: &'a Presentations,
     cues: &'a mut dyn DoorCues,
     track: &'a Track,
     rules: &'a Rules,
@@ -234,11 +243,16 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     /// The verdict about a person whose face would be granted, with all gates. `None`: the person is still being asked.
-    fn grant(
-        self,
-        mut evident: Evident,
-        authorise: &mut dyn FnMut(&Shown) -> Judgement,
-    ) -> Option<(Verdict, Vec<Gate>)> {
+    fn grant(self, evident: Evident, authorise: &mut dyn FnMut(&Shown) -> Judgement) -> Option<(Verdict, Vec<Gate>)> {
+        let (presentations, now) = (self.presentations, self.now);
+        let (camera, track) = self.place;
+        let (verdict, mut gates) = self.ask(evident, authorise)?;
+        presentations.note(&mut gates, camera, *track, now);
+        Some((verdict, gates))
+    }
+
+    /// As [`Asking::grant`], without the gate of networks that no tier asks for.
+    fn ask(self, mut evident: Evident, authorise: &mut dyn FnMut(&Shown) -> Judgement) -> Option<(Verdict, Vec<Gate>)> {
         let person = evident.shown.person;
         let verdict =
             |refused: Option<Reason>| refused.map_or(Verdict::Grant { person }, |reason| Verdict::Deny { reason });
@@ -246,6 +260,15 @@ impl Asking<'_> {
         let of_face = evident.gates.clone();
         evident.gates.extend(judgement.gates);
         let refused = judgement.refused.filter(|_| !judgement.only_a_second_is_missing);
+        let (camera, track) = self.place;
+        match self.presentations.opinion(camera, *track, self.now) {
+            Opinion::Wait if judgement.refused.is_none() => return None,
+            Opinion::Refuse if refused.is_none() => {
+                self.enquiries.refused(self.place);
+                return Some((verdict(Some(Reason::Presentation)), evident.gates));
+            }
+            Opinion::None | Opinion::Wait | Opinion::Refuse => {}
+        }
         if refused.is_some() || judgement.assurance.is_empty() {
             self.enquiries.refused(self.place);
             return Some((verdict(judgement.refused), evident.gates));
@@ -304,7 +327,14 @@ fn sure_look(look: &Look) -> ChallengeLook {
 }
 
 /// A denial that was not given for what the newest frame shows. It counts as an answer to the face like any other.
-fn denied(track: &mut Track, decision: Decision, now: Moment, repeat: Duration) -> Decision {
+fn denied(
+    track: &mut Track,
+    mut decision: Decision,
+    now: Moment,
+    repeat: Duration,
+    presentations: &Presentations,
+) -> Decision {
+    presentations.note(&mut decision.gates, &decision.camera, decision.track, now);
     if let Verdict::Deny { reason } = decision.verdict {
         track.may_deny(reason, now, repeat);
     }
@@ -389,5 +419,7 @@ fn must_be_quiet(
 
 #[cfg(test)]
 mod asking_tests;
+#[cfg(test)]
+mod passive_tests;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,8 @@ pub enum ArgumentError {
     Distance,
     #[error("give a number above 0")]
     Positive,
+    #[error("a rate of frames is a number from 1 to 240 a second")]
+    FrameRate,
     #[error("`{text}` is not a span of time; write 5s, 2m or 1500ms")]
     Span { text: String },
     #[error(
@@ -42,6 +44,11 @@ pub fn positive(text: &str) -> Result<f32, ArgumentError> {
     number.filter(|value| value.is_finite() && *value > 0.0).ok_or(ArgumentError::Positive)
 }
 
+/// Frames a second.
+pub fn frame_rate(text: &str) -> Result<f64, ArgumentError> {
+    text.parse().ok().filter(|rate| (1.0..=240.0).contains(rate)).ok_or(ArgumentError::FrameRate)
+}
+
 /// A span above zero, written as in the configuration.
 pub fn span(text: &str) -> Result<Duration, ArgumentError> {
     let span = config::duration(text).filter(|span| !span.is_zero());
@@ -55,7 +62,7 @@ mod tests {
     #[test]
     fn values_in_their_range_are_read_and_others_are_refused_with_what_is_right() {
         assert_eq!((rate("1e-3"), distance("2"), positive("0.5")), (Ok(0.001), Ok(Distance(2.0)), Ok(0.5)));
-        assert_eq!(span("1500ms"), Ok(Duration::from_millis(1500)));
+        assert_eq!((span("1500ms"), frame_rate("12.5")), (Ok(Duration::from_millis(1500)), Ok(12.5)));
         for wrong in ["0", "1", "-1", "NaN", "inf", "often"] {
             assert_eq!(rate(wrong), Err(ArgumentError::Rate), "{wrong}");
         }
@@ -64,6 +71,9 @@ mod tests {
         }
         for wrong in ["0", "-1", "NaN", "inf", "much"] {
             assert_eq!(positive(wrong), Err(ArgumentError::Positive), "{wrong}");
+        }
+        for wrong in ["0", "241", "NaN", "fast"] {
+            assert_eq!(frame_rate(wrong), Err(ArgumentError::FrameRate), "{wrong}");
         }
         for wrong in ["0s", "5", "soon"] {
             assert!(span(wrong).unwrap_err().to_string().contains("write 5s"), "{wrong}");

@@ -18,6 +18,9 @@ use crate::vision::runtime::Runtime;
 use crate::vision::second::SecondEmbedder;
 use crate::vision::{Vision, VisionSettings};
 
+/// A configuration with the required sections only; everything else has its default.
+const DEFAULTS: &str =
+    "[[door]]\nname = \"none\"\n[[camera]]\nname = \"none\"\nkind = \"replay\"\npath = \"/nothing\"\n";
 const INSTALLED_MODELS: &str = "/usr/share/usher/models";
 
 /// The networks for faces that are compared with enrolled people.
@@ -94,6 +97,16 @@ impl Context {
     /// The configuration, if one was named or is installed. Commands that only read photographs work without.
     pub fn config_if_any(&self) -> Result<Option<Config>> {
         self.config.is_some().then(|| self.config()).transpose()
+    }
+
+    /// The configuration, if one was named or is installed; otherwise one with every default, and the models where they are found.
+    pub fn config_or_defaults(&self) -> Result<Config> {
+        if let Some(config) = self.config_if_any()? {
+            return Ok(config);
+        }
+        let mut config = Config::from_toml(DEFAULTS).map_err(|problems| anyhow!("{problems}"))?;
+        config.models.path = models_folder()?;
+        Ok(config)
     }
 
     /// The networks for photographs: as configured, or the installed ones. `min_face_px` overrides the detector's setting.

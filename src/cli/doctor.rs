@@ -5,6 +5,7 @@ mod assurance;
 mod cameras;
 mod doors;
 mod factors;
+mod liveness;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -186,6 +187,7 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
             }
         }
     }
+    liveness::networks(config, &runtime, findings)?;
     let head = setup::head::site_head(config, eyes.entry());
     if let Ok(Some(file)) = &head {
         findings.report("head", State::Well, &format!("faces are compared behind the site head {}", file.head.id()))?;
@@ -238,6 +240,7 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
         findings.report(&stage.role, state, &text)?;
     }
     cameras::held(config, findings)?;
+    liveness::eyes(config, findings)?;
     doors::held(config, &status, findings)?;
     match &status.hub {
         None => findings.report("broker", State::Well, "none is configured"),
@@ -286,6 +289,7 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
         }
     }
     cameras::free(config, findings)?;
+    liveness::eyes(config, findings)?;
     doors::free(config, findings)?;
     let Some(settings) = findings
         .result("broker", setup::hub(config), |settings| match settings {

@@ -23,6 +23,7 @@ mod hub;
 mod identify;
 mod init;
 mod journal;
+mod liveness;
 mod models;
 mod next;
 mod overview;
@@ -80,6 +81,7 @@ enum Command {
     Identify(identify::Identify),
     Evaluate(evaluate::Evaluate),
     Calibrate(calibrate::Calibrate),
+    Liveness(liveness::Liveness),
     Train(train::Train),
     Journal(journal::Journal),
     Door(door::Door),
@@ -130,6 +132,7 @@ impl Usher {
             Command::Identify(command) => command.run(&context),
             Command::Evaluate(command) => command.run(&context),
             Command::Calibrate(command) => command.run(&context),
+            Command::Liveness(command) => command.run(&context),
             Command::Train(command) => command.run(&context),
             Command::Journal(command) => command.run(&context),
             Command::Door(command) => command.run(&context),

@@ -2,6 +2,7 @@
 //! that have no effect.
 
 mod assurance;
+mod eyes;
 mod readers;
 
 use std::borrow::Cow;
@@ -14,7 +15,7 @@ use super::problem::{Origins, Problem};
 use super::sections::{Door, DoorDriver, Mqtt};
 use super::text::quote;
 use super::values::{Hours, Window};
-use crate::domain::{LineId, Passback};
+use crate::domain::{LineId, Passback, Spectrum};
 
 /// The BCM numbers of all Raspberry Pis: 58 lines on the BCM2711, fewer on the others.
 const BCM: std::ops::RangeInclusive<u32> = 0..=57;
@@ -32,6 +33,7 @@ pub fn derive(config: &mut Config, origins: &Origins) {
             }
         }
     }
+    eyes::share_doors(config, origins);
     let runtime = &mut config.runtime;
     let models = &mut runtime.per_model;
     let of_networks = [
@@ -161,7 +163,8 @@ impl Checks<'_> {
             return;
         }
         for (camera, settings) in self.config.cameras.iter().enumerate() {
-            if settings.door == door.name && settings.direction().is_none() {
+            let looks = settings.spectrum == Spectrum::Visible;
+            if looks && settings.door == door.name && settings.direction().is_none() {
                 let what = "the door has zones, and this camera does not say which way it leads: set side to in or out";
                 self.warn(&format!("camera[{camera}].side"), what);
             }
@@ -213,6 +216,7 @@ impl Checks<'_> {
         let cameras = &self.config.cameras;
         self.needed("camera", cameras.is_empty());
         self.unique("camera", cameras.iter().map(|camera| camera.name.as_str()));
+        self.somebody_sees();
         for (index, camera) in cameras.iter().enumerate() {
             let key = format!("camera[{index}].door");
             if self.sound(&key) && !self.config.doors.is_empty() {
@@ -221,6 +225,10 @@ impl Checks<'_> {
                     false if self.config.doors.iter().any(|door| door.name == camera.door) => {}
                     false => self.missing(&format!("camera[{index}]"), "door", "the name of a [[door]]"),
                 }
+            }
+            self.eye(index);
+            if camera.spectrum == Spectrum::Infrared {
+                continue;
             }
             let access = &self.config.access;
             let needed = Duration::from_secs(1) * access.frames_agree.saturating_sub(1) / camera.fps.max(1);

@@ -74,6 +74,12 @@ pub fn scores(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": score, "minItems": 3, "maxItems": 3 })
 }
 
+/// A part of a picture: left, top, right and bottom, in widths and heights of the picture.
+pub fn part(_: &mut SchemaGenerator) -> Schema {
+    let side = json_schema!({ "type": "number", "minimum": -2, "maximum": 3 });
+    json_schema!({ "type": "array", "items": side, "minItems": 4, "maxItems": 4 })
+}
+
 /// Texts.
 pub fn texts(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": any(generator) })

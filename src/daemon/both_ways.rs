@@ -282,6 +282,7 @@ fn watch(path: &Path, enrolled: &Image, enabled: bool, min_face_px: u32) -> Play
         recent_faces: None,
         recent_frames: None,
         second: None,
+        passive: None,
         attention: attention.clone(),
         clock: clock.clone(),
         stage: Stage::new(Role::Vision, "porch", Moment::default()),

@@ -9,6 +9,7 @@ use super::attention::SharedAttention;
 use super::doors::door::DoorView;
 use super::doors::{CheckedPin, Doors, OperatorOrder, RequestError};
 use super::stage::Stage;
+use crate::access::InfraredLook;
 use crate::api::Admission;
 use crate::clock::Clock;
 use crate::domain::{
@@ -25,6 +26,11 @@ pub enum DoorMessage {
     Seen {
         camera: CameraIndex,
         sightings: Vec<Sighting>,
+    },
+    /// What an infra-red camera saw in one lit frame.
+    Infrared {
+        camera: CameraIndex,
+        look: InfraredLook,
     },
     /// The new levels of a door's inputs, or why they cannot be read.
     Contacts {
@@ -121,6 +127,8 @@ pub struct DoorThread {
     pub doors: Doors,
     /// For each camera the index of its door, and the side of the door that it watches.
     pub cameras: Vec<(DoorIndex, Option<Direction>)>,
+    /// For each camera the one whose second eye it is.
+    pub eye_of: Vec<Option<Arc<str>>>,
     /// The attention of each camera.
     pub attention: Vec<SharedAttention>,
     pub clock: Arc<dyn Clock>,
@@ -181,6 +189,11 @@ impl DoorThread {
                 for sighting in &sightings {
                     Stage::count(&self.stage.handled);
                     self.doors.seen(door, direction, sighting);
+                }
+            }
+            DoorMessage::Infrared { camera, look } => {
+                if let Some(colour) = self.eye_of.get(camera.0).and_then(Option::as_ref) {
+                    self.doors.second_eye(colour, look);
                 }
             }
             DoorMessage::Contacts { door, at, changes: Ok(changes) } => {

@@ -19,6 +19,7 @@ mod contacts_stage;
 mod door_thread;
 pub mod doors;
 mod housekeeping;
+mod infrared_stage;
 mod leading;
 mod learning;
 mod metrics;
@@ -27,6 +28,8 @@ mod pin_stage;
 mod readers_stage;
 mod recent_frames;
 mod record_counter;
+#[cfg(test)]
+mod second_eye_tests;
 mod second_look;
 mod serve;
 mod service;

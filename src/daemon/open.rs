@@ -21,8 +21,8 @@ use super::{broker, signals};
 use crate::access::{NearEnough, Rules};
 use crate::api::status::PlacementStatus;
 use crate::clock::{Clock, Evidence, SystemClock};
-use crate::config::Config;
-use crate::domain::{DaemonEvent, Distance, Event, ModelId};
+use crate::config::{self, Config};
+use crate::domain::{DaemonEvent, Distance, Event, ModelId, Spectrum};
 use crate::door::RelayStop;
 use crate::gallery::{Gallery, Visitors};
 use crate::hub::{Hub, HubDeps, HubEntry, MessageRefusal};
@@ -33,7 +33,9 @@ use crate::seal::Ring;
 use crate::setup;
 use crate::store::Store;
 use crate::vision::Vision;
-use crate::vision::runtime::Runtime as Library;
+use crate::vision::finder::FaceFinder;
+use crate::vision::passive::PassiveNetworks;
+use crate::vision::runtime::{Placement, Runtime as Library};
 use broker::{CommandReceiver, FromBroker};
 
 /// PINs and tags from the broker that wait for the doors.
@@ -128,18 +130,43 @@ impl Records {
     }
 }
 
+/// The networks of one camera.
+pub enum Eyes {
+    /// It recognises people, and looks for prints and screens where a door asks for that.
+    Colour { vision: Box<Vision>, passive: Option<PassiveNetworks> },
+    /// It only finds faces.
+    Infrared(Box<FaceFinder>),
+}
+
+impl Eyes {
+    fn open(config: &Config, camera: &config::Camera, runtime: &Library) -> Result<Eyes> {
+        Ok(match camera.spectrum {
+            Spectrum::Infrared => Eyes::Infrared(Box::new(setup::presentation::finder(config, runtime)?)),
+            Spectrum::Visible => Eyes::Colour {
+                vision: Box::new(setup::vision(config, runtime)?),
+                passive: setup::presentation::passive(config, camera, runtime)?,
+            },
+        })
+    }
+}
+
 /// Loads the networks, one set for each camera, and the gallery that is compared with them.
-pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<Vision>, Library)> {
+pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<Eyes>, Library)> {
     let runtime = setup::runtime(config)?;
     let config = &leading::with_embedder_in_force(config, store, &runtime)?;
-    let mut pipelines = Vec::with_capacity(config.cameras.len());
-    for _ in &config.cameras {
-        pipelines.push(setup::vision(config, &runtime)?);
+    let mut eyes = Vec::with_capacity(config.cameras.len());
+    for camera in &config.cameras {
+        eyes.push(Eyes::open(config, camera, &runtime)?);
     }
-    let Some(first) = pipelines.first() else { bail!("no [[camera]] is configured") };
+    let recognising = eyes.iter().find_map(|eyes| match eyes {
+        Eyes::Colour { vision, passive } => Some((vision, passive)),
+        Eyes::Infrared(_) => None,
+    });
+    let Some((first, passive)) = recognising else { bail!("no [[camera]] that recognises people is configured") };
     let head = setup::head::site_head(config, first.entry())?;
     let near_enough = setup::house::near_enough(config, first.entry(), head.as_ref())?;
-    let placements = placements(first);
+    let passive = passive.as_ref().map(PassiveNetworks::placements).unwrap_or_default();
+    let placements = placements(first.placements().iter().chain(passive));
     let ring = setup::ring(config);
     let gallery = Arc::new(setup::head::gallery(store, &ring, first.entry(), head)?);
     let model = gallery.comparison_id().clone();
@@ -148,13 +175,11 @@ pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<V
         tracing::warn!("{foreign}");
     }
     let (face_rules, learning) = (setup::face_rules(config, Distance(0.0))?, setup::learning(config)?);
-    Ok((Recognition { gallery, near_enough, placements, model, ring, face_rules, learning }, pipelines, runtime))
+    Ok((Recognition { gallery, near_enough, placements, model, ring, face_rules, learning }, eyes, runtime))
 }
 
-fn placements(vision: &Vision) -> Vec<PlacementStatus> {
-    vision
-        .placements()
-        .iter()
+fn placements<'a>(placements: impl Iterator<Item = &'a (String, Placement)>) -> Vec<PlacementStatus> {
+    placements
         .map(|(model, placement)| {
             if let Some(reason) = &placement.fallback {
                 tracing::warn!(%model, asked = %placement.asked, %reason, "runs on the CPU instead");

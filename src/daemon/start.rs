@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::sync::broadcast;
 
 use super::attention::SharedAttention;
@@ -13,7 +13,8 @@ use super::door_thread::{DoorMessage, DoorThread, PublishedDoors};
 use super::doors::door::{Door, UnlockHours};
 use super::doors::writer::JournalWriter;
 use super::doors::{CheckPin, Doors, DoorsSettings};
-use super::open::{Base, Parts};
+use super::infrared_stage::InfraredStage;
+use super::open::{Base, Eyes, Parts};
 use super::pin_stage::PinStage;
 use super::readers_stage::ReaderStage;
 use super::second_look::SecondLook;
@@ -25,10 +26,10 @@ use crate::access::{Authority, Doorway, HouseRules, Referee};
 use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::config::{self, Config, OnJournalFailure};
-use crate::domain::{CameraIndex, DoorEvent, DoorIndex, Event, Frame, Image};
+use crate::domain::{CameraIndex, DoorEvent, DoorIndex, Event, Frame, Image, Spectrum};
 use crate::door::{Contacts, EntryReader, Panel, Relay, RelayLoop, relay_thread};
 use crate::setup;
-use crate::vision::Vision;
+use crate::vision::attention::AttentionSettings;
 use crate::vision::runtime::Runtime;
 use crate::vision::second::SecondEmbedder;
 
@@ -99,13 +100,18 @@ pub fn doors(
     }
     let published = PublishedDoors::default();
     let name = |camera: &config::Camera| camera.name.as_str().into();
-    let shared = |camera| SharedAttention::new(name(camera), setup::attention(config));
+    let shared = |camera: &config::Camera| {
+        // An infra-red camera gives every frame: its stage chooses among them.
+        let enabled = config.detector.attention && camera.spectrum == Spectrum::Visible;
+        SharedAttention::new(name(camera), AttentionSettings { enabled, ..setup::attention(config) })
+    };
     let attention: Vec<_> = config.cameras.iter().map(shared).collect();
     // Published before anything can ask for the doors.
     published.publish(&doors);
     let thread = DoorThread {
         doors,
         cameras: setup::house::cameras(config)?,
+        eye_of: setup::presentation::eye_of(config),
         attention: attention.clone(),
         clock: base.clock.clone(),
         stage,
@@ -173,6 +179,7 @@ fn doors_settings(
         short_of_room: Box::new(move || recorder.is_low_on_disk()),
         last_record: parts.records.last_record,
         evidence: parts.records.evidence,
+        second_eyes: setup::presentation::second_eyes(config),
     })
 }
 
@@ -241,37 +248,60 @@ pub fn cameras(
     config: &Config,
     base: &Base,
     parts: &Parts,
-    (pipelines, runtime): (Vec<Vision>, Runtime),
+    (eyes, runtime): (Vec<Eyes>, Runtime),
     doors: &RunningDoors,
     threads: &mut Threads,
     stop: &Stop,
 ) -> Result<broadcast::Sender<CameraView>> {
     let (views, _) = broadcast::channel(VIEWS);
-    let cameras = config.cameras.iter().zip(pipelines).zip(&doors.attention);
-    for (index, ((camera, vision), attention)) in cameras.enumerate() {
+    let cameras = config.cameras.iter().zip(eyes).zip(&doors.attention);
+    for (index, ((camera, eyes), attention)) in cameras.enumerate() {
         let (frames, newest) = slot::<Frame>();
         let (used, spare) = slot::<Image>();
-        let name = attention.camera.clone();
-        let seeing = VisionStage {
-            camera: name.clone(),
-            index: CameraIndex(index),
-            vision,
-            gallery: parts.recognition.gallery.clone(),
-            min_face_px: config.access.min_face_px as f32,
-            max_age: config.access.max_age,
-            track_ends_after: setup::track_ends_after(config),
-            frames: newest,
-            used,
-            door_queue: doors.queue.clone(),
-            views: views.clone(),
-            recent_faces: parts.visitors.recent_faces.clone(),
-            recent_frames: parts.records.recent_frames.clone(),
-            second: Some(second_look(config, base, parts, &runtime)),
-            attention: attention.clone(),
-            clock: base.clock.clone(),
-            stage: threads.stage(Role::Vision, &camera.name),
+        let (name, index) = (attention.camera.clone(), CameraIndex(index));
+        let stage = threads.stage(Role::Vision, &camera.name);
+        let body: Box<dyn FnOnce() -> Result<()> + Send> = match eyes {
+            Eyes::Colour { vision, passive } => {
+                let seeing = VisionStage {
+                    camera: name.clone(),
+                    index,
+                    vision: *vision,
+                    gallery: parts.recognition.gallery.clone(),
+                    min_face_px: config.access.min_face_px as f32,
+                    max_age: config.access.max_age,
+                    track_ends_after: setup::track_ends_after(config),
+                    frames: newest,
+                    used,
+                    door_queue: doors.queue.clone(),
+                    views: views.clone(),
+                    recent_faces: parts.visitors.recent_faces.clone(),
+                    recent_frames: parts.records.recent_frames.clone(),
+                    second: Some(second_look(config, base, parts, &runtime)),
+                    passive,
+                    attention: attention.clone(),
+                    clock: base.clock.clone(),
+                    stage,
+                };
+                Box::new(move || Ok(seeing.run()?))
+            }
+            Eyes::Infrared(finder) => {
+                let colour = doors.attention.iter().find(|other| camera.eye_of.as_deref() == Some(&*other.camera));
+                let colour = colour.with_context(|| format!("[[camera]] {}: eye_of names no camera", camera.name))?;
+                let seeing = InfraredStage {
+                    index,
+                    finder: *finder,
+                    colour: colour.clone(),
+                    sees: camera.eye_sees.map(|side| side as f32),
+                    frames: newest,
+                    used,
+                    door_queue: doors.queue.clone(),
+                    clock: base.clock.clone(),
+                    stage,
+                };
+                Box::new(move || Ok(seeing.run()?))
+            }
         };
-        threads.spawn(Role::Vision, &camera.name, move || Ok(seeing.run()?))?;
+        threads.spawn(Role::Vision, &camera.name, body)?;
         let (settings, clock) = (camera.clone(), base.clock.clone());
         let watching = CameraStage {
             name,

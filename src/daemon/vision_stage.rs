@@ -17,9 +17,10 @@ use super::visits::View;
 use crate::api::template::{CameraView, FaceView};
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
-use crate::domain::{CameraIndex, Distance, Face, Frame, Image, Match, Quality, Sighting, TrackId};
+use crate::domain::{CameraIndex, Distance, Face, Frame, Image, Match, Passive, Quality, Sighting, TrackId};
 use crate::gallery::Gallery;
 use crate::vision::attention::{Look, SeenFace};
+use crate::vision::passive::PassiveNetworks;
 use crate::vision::tracker::Tracker;
 use crate::vision::{Embedded, Vision, VisionError};
 
@@ -50,6 +51,8 @@ pub struct VisionStage {
     pub recent_frames: Option<Arc<RecentFrames>>,
     /// For a switch of models.
     pub second: Option<SecondLook>,
+    /// Look for prints and screens; `None` where no door asks for that.
+    pub passive: Option<PassiveNetworks>,
     /// Decides what is looked at.
     pub attention: SharedAttention,
     pub clock: Arc<dyn Clock>,
@@ -101,6 +104,7 @@ impl VisionStage {
     /// Looks at what deserves attention in `frame`. Returns a sighting of each face that was examined.
     pub(super) fn look(&mut self, frame: &Frame, tracker: &mut Tracker) -> Result<Vec<Sighting>, VisionError> {
         let at = frame.captured_at;
+        self.attention.show_picture(frame.image.width(), frame.image.height());
         let look = self.attention.hold().look(at);
         let Some((faces, searched)) = self.find(frame, &look)? else { return Ok(Vec::new()) };
         let tracks = tracker.track(&faces, at);
@@ -115,8 +119,8 @@ impl VisionStage {
             if examined {
                 let Examined { quality, nearest, not_them } = self.examine(frame, &face, track, views.as_mut())?;
                 person = nearest.map(|nearest| nearest.person);
+                let passive = self.judge(&frame.image, &face, &quality)?;
                 let (camera, frame) = (self.camera.clone(), frame.seq);
-                let passive = None;
                 sightings.push(Sighting {
                     camera,
                     frame,
@@ -137,6 +141,14 @@ impl VisionStage {
             drop(self.views.send(view));
         }
         Ok(sightings)
+    }
+
+    /// What the passive networks say of a face that was embedded.
+    fn judge(&mut self, image: &Image, face: &Face, quality: &Quality) -> Result<Option<Passive>, VisionError> {
+        match &mut self.passive {
+            Some(networks) if quality.length.is_some() => networks.judge(image, face, quality).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// The faces of `frame`, and whether it was searched whole; `None` if nothing is looked at.
@@ -278,6 +290,7 @@ mod tests {
             recent_faces: None,
             recent_frames: None,
             second: None,
+            passive: None,
             attention: SharedAttention::new("porch".into(), settings),
             clock: clock.clone(),
             stage: stage.clone(),

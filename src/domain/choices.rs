@@ -189,6 +189,28 @@ pub enum WithoutSync {
     Allow,
 }
 
+/// What the networks that look for prints and screens may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PassiveMode {
+    /// They are not run, unless a door asks for them.
+    #[default]
+    Off,
+    /// What they say stands in the receipts and changes nothing.
+    Log,
+    /// They refuse.
+    Deny,
+}
+
+/// The light that a camera sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Spectrum {
+    #[default]
+    Visible,
+    Infrared,
+}
+
 /// The version of MQTT that usher speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MqttVersion {

@@ -9,6 +9,7 @@
 //!   pictures accumulates
 //! - `align`: cutting out a photograph's faces; `aligned`: the folder of aligned faces; `template`: positions of landmarks
 //! - `cluster`: groups of one person each; `agreement`: comparison with the truth; `sheet`: a contact sheet; `placing`: a folder for each group
+//! - `clips`: the folder of a liveness test; `presentations`: its figures, after ISO/IEC 30107-3
 //! - `share`: counted shares with confidence intervals; `plot`: drawings
 //! - `stopwatch`: timing; `drawing`: a drawn face, to measure without photographs
 
@@ -16,6 +17,7 @@ pub mod agreement;
 pub mod align;
 pub mod aligned;
 pub mod calibrate;
+pub mod clips;
 pub mod cluster;
 pub mod dataset;
 pub mod distribution;
@@ -26,6 +28,7 @@ pub mod open_set;
 pub mod pairs;
 pub mod placing;
 pub mod plot;
+pub mod presentations;
 pub mod repeats;
 pub mod roc;
 pub mod share;

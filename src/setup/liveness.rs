@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::presentation;
 use crate::access::{ChallengeSettings, Dice, LivenessRules, SecondFactorSettings};
 use crate::config::{Config, Door, DoorDriver, PromptChannel, Strictness, ThirdTurn};
 use crate::domain::{Assurance, Side};
@@ -24,7 +25,13 @@ pub fn rules(config: &Config, door: &Door) -> LivenessRules {
     // Two lamps cannot say up.
     let up = liveness.third_turn == ThirdTurn::Up && door.prompt == PromptChannel::Display;
     let sides = [Side::Left, Side::Right].into_iter().chain(up.then_some(Side::Up)).collect();
-    LivenessRules { challenge, sides, shuffled: door.has_prompts() }
+    LivenessRules {
+        challenge,
+        sides,
+        shuffled: door.has_prompts(),
+        passive_mode: liveness.passive,
+        passive: presentation::passive_rules(config),
+    }
 }
 
 /// How PINs and tags are paired with faces.

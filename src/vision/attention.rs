@@ -131,6 +131,11 @@ impl Attention {
         self.settings.enabled
     }
 
+    /// Whether a face was in view lately.
+    pub fn sees_somebody(&self) -> bool {
+        !self.tracks.is_empty()
+    }
+
     /// While somebody enrols at the camera, everything is looked at.
     pub fn set_watched(&mut self, watched: bool) {
         self.watched = watched;

@@ -44,6 +44,8 @@ pub struct Model {
     #[serde(default)]
     pub alignment: Option<Alignment>,
     #[serde(default)]
+    pub liveness: Option<LivenessForm>,
+    #[serde(default)]
     pub operating: Vec<OperatingPoint>,
     pub source: Source,
 }
@@ -56,6 +58,8 @@ pub enum Role {
     Rnet,
     Onet,
     Embedder,
+    /// Tells faces from prints and screens.
+    Liveness,
 }
 
 /// The picture that a model takes.
@@ -110,6 +114,21 @@ pub struct OutputNames {
 #[serde(deny_unknown_fields)]
 pub struct EmbeddingForm {
     pub dimension: usize,
+}
+
+/// What a liveness network is shown, and what it answers.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LivenessForm {
+    /// The side of what it is shown, in sides of the face's bounds.
+    pub crop: f32,
+    /// The number of scores that it gives.
+    pub classes: usize,
+    /// Which of them, from 0, is that of a real face.
+    pub real: usize,
+    /// Its scores for the picture of the check (`vision::passive`).
+    #[serde(default)]
+    pub check: Option<Vec<f32>>,
 }
 
 /// How a face is cut out for an embedder.
@@ -308,6 +327,9 @@ impl Model {
                 return Err("an operating point needs a distance from 0 to 2 and a rate from 0 to 1");
             }
         }
+        if self.role == Role::Liveness {
+            self.check_liveness()?;
+        }
         if self.role == Role::Embedder {
             let sides = (self.input.width, self.input.height);
             if self.embedding.as_ref().is_none_or(|e| e.dimension == 0 || e.dimension > 4096) {
@@ -319,6 +341,23 @@ impl Model {
             if sides.0 != sides.1 || !(16..=1024).contains(&sides.0) {
                 return Err("an embedder's input must be square, 16 to 1024 pixels");
             }
+        }
+        Ok(())
+    }
+
+    fn check_liveness(&self) -> Result<(), &'static str> {
+        let Some(form) = &self.liveness else { return Err("a liveness network needs a table liveness") };
+        if !(1.0..=8.0).contains(&form.crop) {
+            return Err("liveness.crop must be 1 to 8 sides of the face");
+        }
+        if !(2..=16).contains(&form.classes) || form.real >= form.classes {
+            return Err("liveness.classes must be 2 to 16, and liveness.real one of them, from 0");
+        }
+        if form.check.as_ref().is_some_and(|check| !check.iter().all(|score| score.is_finite())) {
+            return Err("liveness.check must be finite");
+        }
+        if self.input.width != self.input.height || !(16..=1024).contains(&self.input.width) {
+            return Err("a liveness network's input must be square, 16 to 1024 pixels");
         }
         Ok(())
     }

@@ -63,10 +63,31 @@ pub(super) fn place(
         Role::Rnet => ("R-Net", [4, 24, 24, 3]),
         Role::Onet => ("O-Net", [1, 48, 48, 3]),
         Role::Embedder => ("embedder", [1, side, side, 3]),
+        Role::Liveness => ("liveness network", [1, side, side, 3]),
     };
     let placed = PlacedModel::new(runtime, file, shape, entry.input_form(), asked.clone(), threads)
         .map_err(|why| VisionError::Model { name: name.into(), role, why })?;
     Ok((shape, placed))
+}
+
+/// The detector's three networks, with where each runs.
+pub(super) fn open_detector(
+    runtime: &Runtime,
+    manifest: &Manifest,
+    settings: &VisionSettings,
+    thoroughness: Thoroughness,
+) -> Result<(Mtcnn, Vec<(String, Placement)>), VisionError> {
+    let mut placements = Vec::new();
+    let mut place = |name: &str, role: Role, asked: &Accelerator| {
+        let (_, placed) = place(runtime, manifest, name, role, asked, settings.threads)?;
+        placements.push((name.to_owned(), placed.placement().clone()));
+        Ok::<_, VisionError>(placed)
+    };
+    let asked = &settings.accelerators;
+    let pnet = place("pnet", Role::Pnet, &asked.pnet)?;
+    let rnet = place("rnet", Role::Rnet, &asked.rnet)?;
+    let onet = place("onet", Role::Onet, &asked.onet)?;
+    Ok((Mtcnn::new(settings.detector, thoroughness, pnet, rnet, onet)?, placements))
 }
 
 /// A face with everything that vision measures of it.
@@ -96,24 +117,17 @@ impl Vision {
     /// Reads the manifest in `models`, checks each file's hash, and compiles all networks.
     pub fn open(runtime: &Runtime, models: &Path, settings: &VisionSettings) -> Result<Vision, VisionError> {
         let manifest = Manifest::load(models)?;
-        let mut placements = Vec::new();
-        let mut place = |name: &str, role: Role, asked: &Accelerator| {
-            let (_, placed) = place(runtime, &manifest, name, role, asked, settings.threads)?;
-            placements.push((name.to_owned(), placed.placement().clone()));
-            Ok::<_, VisionError>(placed)
-        };
-        let asked = &settings.accelerators;
-        let pnet = place("pnet", Role::Pnet, &asked.pnet)?;
-        let rnet = place("rnet", Role::Rnet, &asked.rnet)?;
-        let onet = place("onet", Role::Onet, &asked.onet)?;
         let entry = manifest.model(&settings.embedder, Role::Embedder)?.clone();
-        let embedder = place(&settings.embedder, Role::Embedder, &asked.embedder)?;
         let thoroughness = match entry.alignment {
             Some(Alignment::Box { .. }) => Thoroughness::All,
             _ => Thoroughness::UntilSettled,
         };
+        let (detector, mut placements) = open_detector(runtime, &manifest, settings, thoroughness)?;
+        let (name, asked) = (&settings.embedder, &settings.accelerators.embedder);
+        let (_, embedder) = place(runtime, &manifest, name, Role::Embedder, asked, settings.threads)?;
+        placements.push((name.clone(), embedder.placement().clone()));
         Ok(Vision {
-            detector: Mtcnn::new(settings.detector, thoroughness, pnet, rnet, onet)?,
+            detector,
             embedder: Embedder::new(&entry, embedder)?,
             entry,
             placements,

@@ -75,6 +75,27 @@ async fn events_of_this_run_are_late_after_an_outage_and_later_ones_are_not() {
 }
 
 #[tokio::test]
+async fn a_silent_alarm_is_sent_late_rather_than_not_at_all_and_once_for_its_event() {
+    let mosquitto = Mosquitto::start().await;
+    let mut observer = Observer::of(mosquitto.port, "observer").await;
+    let outbox = std::sync::Arc::new(usher::hub::MemoryOutbox::default());
+    let person = json!({ "id": 7, "name": "Barack Obama" });
+    for seq in [1, 2] {
+        outbox.push(entry(seq, "pin_entered", json!({ "door": "front", "person": person, "note": "5f3a" })));
+    }
+    outbox.mark_duress(2);
+    let _house = House::with(settings(mosquitto.own_port), layout(), outbox, 2);
+    let first = observer.event().await;
+    assert_eq!((text(&first.topic), seq(&first)), ("house/door/replay/pin_entered", 1));
+    let alarm = observer.wait_for("house/door/duress").await;
+    assert!(!alarm.retain);
+    let alarm = value(&alarm);
+    assert_eq!((&alarm["seq"], &alarm["replayed"], &alarm["person"]), (&json!(2), &json!(true), &person));
+    let second = observer.event().await;
+    assert_eq!((text(&second.topic), seq(&second)), ("house/door/replay/pin_entered", 2));
+}
+
+#[tokio::test]
 async fn after_a_restart_of_the_broker_the_hub_publishes_everything_again_and_logs_it_once() {
     let log = Log::begin();
     let mut mosquitto = Mosquitto::start().await;

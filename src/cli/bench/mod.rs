@@ -9,17 +9,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use super::context::{self, Context};
-use crate::config::Config;
+use super::context::Context;
 use crate::domain::Image;
 use crate::lab::drawing;
 use crate::photo;
 use crate::vision::runtime::Accelerator;
 use measure::Benchmark;
-
-/// A configuration with the required sections only; everything else has its default.
-const DEFAULTS: &str =
-    "[[door]]\nname = \"bench\"\n[[camera]]\nname = \"bench\"\nkind = \"replay\"\npath = \"/nothing\"\n";
 
 /// Measure how fast usher is on this machine.
 ///
@@ -47,14 +42,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn run(self, context: &Context) -> Result<()> {
-        let config = match context.config_if_any()? {
-            Some(config) => config,
-            None => {
-                let mut config = Config::from_toml(DEFAULTS).map_err(|problems| anyhow::anyhow!("{problems}"))?;
-                config.models.path = context::models_folder()?;
-                config
-            }
-        };
+        let config = context.config_or_defaults()?;
         let (picture, origin) = self.picture()?;
         let delegates = self.delegate.iter().map(|path| std::path::absolute(path).map(Accelerator::Delegate));
         let benchmark = Benchmark {

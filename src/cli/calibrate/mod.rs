@@ -1,6 +1,7 @@
 //! `usher calibrate`: what distances mean for a site's own people and camera.
 
 mod gallery;
+mod liveness;
 mod photographs;
 
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::argument::rate;
+use super::argument::{frame_rate, rate};
 use super::context::Context;
 use super::evaluate::extraction::VisionOptions;
 
@@ -21,11 +22,16 @@ use super::evaluate::extraction::VisionOptions;
 ///
 /// With --gallery, the enrolled people are checked instead: whether each is recognised by their own templates, and who is too near to
 /// whom. Templates do not leave the store.
+///
+/// With --liveness, the folder is that of a liveness test (`usher liveness record`). Prints how many of your people pass the challenge at the
+/// normal and at the strict setting, how far they turn their heads, and the strictest `turn` and `depth` that cost nobody anything.
 #[derive(Args)]
-#[command(override_usage = "usher calibrate [OPTIONS] <DIR>\n       usher calibrate --gallery [--json]")]
+#[command(
+    override_usage = "usher calibrate [OPTIONS] <DIR>\n       usher calibrate --gallery [--json]\n       usher calibrate --liveness [--fps <N>] [--json] <DIR>"
+)]
 #[command(
     after_help = "Examples:\n  usher calibrate staff/ --plot distances.svg\n  usher calibrate staff/ --same \"Ada Lovelace=Ada King\" --write\n  \
-    usher calibrate --gallery"
+    usher calibrate --gallery\n  usher calibrate --liveness test/"
 )]
 pub struct Calibrate {
     /// The labelled photographs: one folder per person
@@ -34,6 +40,16 @@ pub struct Calibrate {
     /// Check the enrolled people
     #[arg(long)]
     gallery: bool,
+    /// Set the limits of the challenge by clips of your people
+    #[arg(
+        long,
+        requires = "folder",
+        conflicts_with_all = ["gallery", "only", "same", "write", "out", "describe", "plot"]
+    )]
+    liveness: bool,
+    /// Frames a second of clips that do not say theirs
+    #[arg(long, value_name = "N", requires = "liveness", value_parser = frame_rate)]
+    fps: Option<f64>,
     /// Use only the people named in this file: a folder's name in each line, or a list of pairs in LFW's format
     #[arg(long, value_name = "FILE", conflicts_with = "gallery")]
     only: Option<PathBuf>,
@@ -65,6 +81,7 @@ pub struct Calibrate {
 impl Calibrate {
     pub fn run(self, context: &Context) -> Result<()> {
         match (&self.folder, self.gallery) {
+            (Some(folder), false) if self.liveness => liveness::run(&self, folder, context),
             (Some(folder), false) => photographs::run(&self, folder, context),
             (None, true) => gallery::run(self.json, context),
             _ => bail!("give a folder of photographs, or --gallery"),

@@ -13,7 +13,7 @@ use crate::api::template::{CameraView, FaceView};
 use crate::camera::CameraError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
-use crate::domain::{Distance, Embedding};
+use crate::domain::{Distance, Embedding, Spectrum};
 use crate::gallery::{NewPerson, Template};
 use crate::office::{Gates, Refusal};
 use crate::setup;
@@ -68,14 +68,18 @@ pub fn enroll(
     Ok(Report { person, taken, refused: Vec::new() })
 }
 
-/// The camera of the name `wanted`, or the only one.
-fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
-    let names = || config.cameras.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
-    match (&config.cameras[..], wanted) {
-        ([only], "") => Ok(only),
+/// The camera of the name `wanted`, or the only one. Infra-red cameras recognise nobody.
+pub fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
+    let visible: Vec<&config::Camera> = config.cameras.iter().filter(|c| c.spectrum == Spectrum::Visible).collect();
+    let names = || visible.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+    match (&visible[..], wanted) {
+        ([only], "") => Ok(*only),
         (_, "") => bail!("there are several cameras: name one of {} after --camera", names()),
         (cameras, _) => match cameras.iter().find(|c| c.name == wanted) {
-            Some(camera) => Ok(camera),
+            Some(camera) => Ok(*camera),
+            None if config.cameras.iter().any(|c| c.name == wanted) => {
+                bail!("camera `{wanted}` sees infra-red and recognises nobody; the others are {}", names())
+            }
             None => bail!("no camera `{wanted}` is configured; the cameras are {}", names()),
         },
     }

@@ -4,6 +4,8 @@ pub(super) mod batch;
 mod camera;
 pub(super) mod photos;
 
+pub(super) use camera::choose as choose_camera;
+
 use std::io::Write;
 use std::path::PathBuf;
 

@@ -76,6 +76,7 @@ fn row(manifest: &Manifest, model: &Model, stored: &Stored) -> Row {
             Role::Rnet => "R-Net",
             Role::Onet => "O-Net",
             Role::Embedder => "embedder",
+            Role::Liveness => "liveness",
         },
         dimension: model.dimension(),
         bytes: std::fs::metadata(manifest.folder().join(&model.file)).ok().map(|file| file.len()),

@@ -2,7 +2,7 @@
 
 use super::Checks;
 use crate::config::Config;
-use crate::config::sections::{Door, DoorDriver, PromptChannel, ThirdTurn};
+use crate::config::sections::{Camera, Door, DoorDriver, PromptChannel, ThirdTurn};
 use crate::config::text::quote;
 use crate::domain::{Assurance, Cue};
 
@@ -122,11 +122,15 @@ fn unmet(config: &Config, door: &Door, tiers: &[Assurance]) -> Option<String> {
 
 /// What a door lacks for a cue, with what to do.
 fn lack(config: &Config, door: &Door, cue: Cue) -> Option<&'static str> {
+    let eyed = |camera: &Camera| camera.door == door.name && camera.eye_of.is_some();
     let over_mqtt = config.mqtt.as_ref().is_some_and(|mqtt| mqtt.entries);
     match cue {
-        Cue::Challenge => None,
-        Cue::Passive => Some("there are no liveness networks; ask for \"challenge\" instead"),
-        Cue::Infrared => Some("it has no infra-red camera; ask for \"challenge\" instead"),
+        // Whether the networks are there shows when they are opened.
+        Cue::Challenge | Cue::Passive => None,
+        Cue::Infrared if config.cameras.iter().any(eyed) => None,
+        Cue::Infrared => Some(
+            "it has no infra-red camera: add a [[camera]] with spectrum = \"infrared\" and eye_of, or ask for \"challenge\" instead",
+        ),
         Cue::Tag if over_mqtt || door.takes_tags() => None,
         Cue::Tag => Some(
             "it has no reader for tags: set one up ([door.wiegand], [door.evdev], or [mqtt] entries), or ask for \"challenge\" instead",

@@ -1,13 +1,15 @@
 //! How usher tells a person from a photograph, where a door asks for more than a face.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{s, section};
-use crate::config::rule::{HOUR, SECOND, span};
+use crate::config::rule::{self, HOUR, SECOND, span};
 use crate::config::text::span_text;
+use crate::domain::PassiveMode;
 
 section! {
     /// How usher tells a person from a photograph, for the doors and permits whose [`assurance`](#door) asks for it.
@@ -41,6 +43,13 @@ section! {
         #[serde(with = "span_text")]
         #[schemars(schema_with = "span::<{ 3 * SECOND }, { 60 * SECOND }>")]
         second_factor_window: Duration = s(15),
+        /// What the [networks that look for prints and screens](liveness-networks.md) may do: nothing, `"off"`; stand in the receipts without any effect,
+        /// `"log"`; or refuse, `"deny"`. They never admit anybody. Begin with `"log"`, and see for some weeks whom they would have refused. Where a
+        /// door asks for `passive`, they run at its cameras with any of the three.
+        passive: PassiveMode = PassiveMode::Off,
+        /// The folder of these networks. usher ships none; `models/build/build liveness` makes it.
+        #[schemars(schema_with = "rule::path")]
+        passive_models: PathBuf = "/usr/share/usher/liveness".into(),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::section;
 use crate::config::rule;
 use crate::config::text::unset_if_empty;
-use crate::domain::{Accelerator, Direction, PixelFormat};
+use crate::domain::{Accelerator, Direction, PixelFormat, Spectrum};
 
 section! {
     /// The networks.
@@ -119,6 +119,16 @@ section! {
         door: String = String::new(),
         /// Which way the people it sees are going: in, out, or not known. Two cameras, one on each side, may watch one door.
         side: Side = Side::None,
+        /// The light that it sees. An `"infrared"` camera recognises nobody: it is the second eye of another one, which `eye_of` names, and sees whether a face
+        /// is there, too ([why](liveness-networks.md#a-second-eye-in-the-infra-red)).
+        spectrum: Spectrum = Spectrum::Visible,
+        /// The name of the camera beside it, whose faces it looks for. Infra-red cameras need it, and only they have it.
+        #[schemars(schema_with = "rule::name", example = &"entrance")]
+        eye_of: Option<String> = None,
+        /// The part of that camera's picture that it sees: left, top, right and bottom, in widths and heights of the picture. `[0.1, 0.0, 1.1, 1.0]`: it sees a
+        /// tenth less on the left and a tenth more on the right. The gate `infrared` of a receipt says how far off faces are.
+        #[schemars(schema_with = "rule::part", extend("x-only" = ["spectrum", "infrared"]))]
+        eye_sees: [f64; 4] = [0.0, 0.0, 1.0, 1.0],
         /// The camera's device file, or a link to it such as `/dev/v4l/by-id/…`.
         #[schemars(schema_with = "rule::path", extend("x-only" = ["kind", "v4l2"]))]
         device: PathBuf = "/dev/video0".into(),

@@ -27,7 +27,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::{
-    Authority, Change, Cut, Judgement, NearEnough, Now, PassRequest, Passage, SecondFactorSettings, Shown,
+    Authority, Change, Cut, InfraredEyes, InfraredLook, Judgement, NearEnough, Now, PassRequest, Passage,
+    SecondFactorSettings, Shown,
 };
 use crate::clock::{Clock, Evidence};
 use crate::domain::{
@@ -71,6 +72,7 @@ pub struct Doors {
     floods: Floods,
     factors: Factors,
     timekeeper: Timekeeper,
+    second_eyes: InfraredEyes,
 }
 
 /// The parts of [`Doors`].
@@ -92,6 +94,8 @@ pub struct DoorsSettings {
     pub last_record: Option<jiff::Timestamp>,
     /// What is known of the time.
     pub evidence: Evidence,
+    /// The infra-red cameras beside the others.
+    pub second_eyes: InfraredEyes,
 }
 
 impl Doors {
@@ -111,6 +115,7 @@ impl Doors {
             short_of_room,
             last_record,
             evidence,
+            second_eyes,
         } = settings;
         *authority.whereabouts_mut() = saved.places.iter().cloned().collect();
         for (door, came) in &saved.first_came {
@@ -136,6 +141,7 @@ impl Doors {
             journal_trouble: None,
             clock_looked_at: None,
             timekeeper: Timekeeper::new(evidence),
+            second_eyes,
         };
         doors.apply_cut(saved.cut);
         let now = doors.now();
@@ -201,7 +207,7 @@ impl Doors {
         }
         let now = self.now();
         let other_open = self.other_open(door);
-        let Doors { doors, authority, people, factors, .. } = self;
+        let Doors { doors, authority, people, factors, second_eyes, .. } = self;
         let Some(this) = doors.get_mut(door) else { return };
         let mode = this.doorway.mode().clone();
         let interlocked = this.interlock.is_some();
@@ -230,17 +236,22 @@ impl Doors {
         if !this.sides.contains_key(&sighting.camera) {
             this.sides.insert(sighting.camera.clone(), direction);
         }
-        let decision =
-            this.referee.consider_asking(sighting, now.moment, &mut authorise, &mut Devices { door, factors });
+        let mut devices = Devices { door, factors, second_eyes };
+        let decision = this.referee.consider_asking(sighting, now.moment, &mut authorise, &mut devices);
         if let Some(decision) = decision {
             self.decided(door, direction, decision, with);
         }
     }
 
+    /// What the second eye of the camera `colour` saw in one lit frame.
+    pub fn second_eye(&mut self, colour: &str, look: InfraredLook) {
+        self.second_eyes.add(colour, look);
+    }
+
     /// Refuses people who did not do in time what they were asked, or who are gone.
     fn refuse_the_late(&mut self, door: DoorIndex, now: Moment) {
-        let Doors { doors, factors, .. } = self;
-        for decision in doors[door].referee.tick(now, &mut Devices { door, factors }) {
+        let Doors { doors, factors, second_eyes, .. } = self;
+        for decision in doors[door].referee.tick(now, &mut Devices { door, factors, second_eyes }) {
             let direction = self.doors[door].sides.get(&decision.camera).copied().flatten();
             self.decided(door, direction, decision, None);
         }

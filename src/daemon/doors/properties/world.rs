@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use super::steps::Step;
 use crate::access::{
-    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, NearEnough, Permit, Referee, Schedule, Window,
-    Zones, usual,
+    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, InfraredEyes, NearEnough, Permit, Referee,
+    Schedule, Window, Zones, usual,
 };
 use crate::clock::{Clock, SimulatedClock};
 use crate::daemon::doors::door::{Door, UnlockHours};
@@ -310,6 +310,7 @@ impl Scene {
             exit_unrecorded: true,
             short_of_room: Box::new(move || *short.lock().unwrap()),
             last_record: None,
+            second_eyes: InfraredEyes::default(),
             evidence: saved.time.unwrap_or_default(),
         };
         self.threads = threads;
