@@ -64,9 +64,9 @@ impl Places {
         })
     }
 
-    /// The store's folder when `folder` is where everything is kept. The system's folder has been the store itself from the first version on.
+    /// The store's folder when `folder` is where everything is kept. The system's own folder has been the store itself from the first version on.
     pub fn store(&self, folder: &Path) -> PathBuf {
-        if self.is_system { folder.to_owned() } else { folder.join("store") }
+        if self.is_system && folder == self.data { folder.to_owned() } else { folder.join("store") }
     }
 
     /// The control socket when `folder` is where everything is kept.
@@ -110,6 +110,7 @@ mod tests {
         let system = places(true, &[("HOME", "/root"), ("XDG_RUNTIME_DIR", "/run/user/0")]).unwrap();
         assert_eq!((system.config.to_str(), system.is_system), (Some(SYSTEM_CONFIG), true));
         assert_eq!(system.store(&system.data), Path::new("/var/lib/usher"));
+        assert_eq!(system.store(Path::new("/srv")), Path::new("/srv/store"));
         assert_eq!(system.socket(&system.data), Path::new(CONTROL_SOCKET));
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use super::plan::CameraChoice;
-use super::questions::Asker;
+use super::questions::{Asker, say};
 use crate::camera::{CameraError, v4l2};
 use crate::clock::SystemClock;
 use crate::config;
@@ -33,7 +33,7 @@ pub struct Chosen {
 /// # Errors
 /// `flag` names nothing that there is; the terminal is closed.
 pub fn choose(asker: Asker, flag: Option<&str>) -> Result<Chosen> {
-    let found = if flag.is_none() { list(asker.is_terminal) } else { Vec::new() };
+    let found = if flag.is_none() { list(asker.is_terminal)? } else { Vec::new() };
     let default = found.first().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
     asker.settle(("--camera", flag), "Camera: a number, a path, or none", &default, |answer| {
         let listed = answer.parse::<usize>().ok();
@@ -47,7 +47,7 @@ pub fn choose(asker: Asker, flag: Option<&str>) -> Result<Chosen> {
         }
         match still(&camera.settings()) {
             Ok(Still { width, height }) => {
-                println!("  {answer} gives pictures of {width}x{height}");
+                say(format_args!("  {answer} gives pictures of {width}x{height}"))?;
                 Ok(Chosen { camera, works: true })
             }
             Err(error) if !asker.is_terminal => {
@@ -55,7 +55,7 @@ pub fn choose(asker: Asker, flag: Option<&str>) -> Result<Chosen> {
                 Ok(Chosen { camera, works: false })
             }
             Err(error) => {
-                println!("  {error}");
+                say(format_args!("  {error}"))?;
                 match asker.confirm("Go on without a picture? usher will go on trying this camera", false)? {
                     true => Ok(Chosen { camera, works: false }),
                     false => bail!("choose another one, or none"),
@@ -66,7 +66,7 @@ pub fn choose(asker: Asker, flag: Option<&str>) -> Result<Chosen> {
 }
 
 /// The video devices that give a picture. Shows them if `shown`; where there is none, also those that give no picture.
-fn list(shown: bool) -> Vec<PathBuf> {
+fn list(shown: bool) -> Result<Vec<PathBuf>> {
     let (mut working, mut others) = (Vec::new(), Vec::new());
     for device in v4l2::devices() {
         let camera = CameraChoice::Device(device.path.clone()).settings();
@@ -77,16 +77,18 @@ fn list(shown: bool) -> Vec<PathBuf> {
     }
     if shown {
         for (number, (device, Still { width, height })) in (1..).zip(&working) {
-            println!("  {number}  {}  {}, pictures of {width}x{height}", device.path.display(), device.name);
+            say(format_args!("  {number}  {}  {}, pictures of {width}x{height}", device.path.display(), device.name))?;
         }
         for (device, error) in others.iter().filter(|_| working.is_empty()) {
-            println!("  -  {}  {}: {error}", device.path.display(), device.name);
+            say(format_args!("  -  {}  {}: {error}", device.path.display(), device.name))?;
         }
         if working.is_empty() {
-            println!("  No camera gives a picture. The path of a folder of photographs, or of a recording, plays one.");
+            say(format_args!(
+                "  No camera gives a picture. The path of a folder of photographs, or of a recording, plays one."
+            ))?;
         }
     }
-    working.into_iter().map(|(device, _)| device.path).collect()
+    Ok(working.into_iter().map(|(device, _)| device.path).collect())
 }
 
 /// Opens a camera, takes one picture, and closes it again.

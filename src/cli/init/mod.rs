@@ -22,7 +22,7 @@ use crate::config::{CONTROL_SOCKET, Config};
 use crate::setup;
 use files::CannotWrite;
 use plan::{CameraChoice, Plan};
-use questions::Asker;
+use questions::{Asker, say};
 use who::Newcomer;
 
 /// How long the broker may take to answer.
@@ -80,14 +80,16 @@ impl Init {
         files::can_be_made(folder_of_config)?;
         let key = folder_of_config.join(KEY);
         if asker.is_terminal {
-            println!("Enter takes the answer in brackets; Ctrl-C leaves everything as it is.\n");
+            say("Enter takes the answer in brackets; Ctrl-C leaves everything as it is.\n")?;
         }
         let (plan, folder, newcomer) = self.ask(asker, &places, key)?;
         let text = plan.to_toml()?;
         plan.check()?;
+        let is_new = !folder.exists();
         files::make(&folder)?;
         files::write(&path, &text, &plan.key, self.force)?;
-        println!("\nwritten: {}\n         {} (keep a copy away from this device)", path.display(), plan.key.display());
+        let key = plan.key.display();
+        say(format_args!("\nwritten: {}\n         {key} (keep a copy away from this device)", path.display()))?;
 
         let context = Context::new(Some(path.clone()));
         super::config::check(&context)?;
@@ -95,12 +97,12 @@ impl Init {
         try_broker(&config);
         let enrolled = newcomer.map(|newcomer| who::enroll(asker, newcomer, &context)).transpose();
         if places.is_system {
-            // Also after a failure: the daemon must be able to read what is there.
-            files::hand_over(&[&plan.key, &config.store.path])?;
+            // Also after a failure: the daemon must be able to read what is there. A folder that was there may hold other things.
+            let kept = if is_new { &folder } else { &config.store.path };
+            files::hand_over(&[&plan.key, kept])?;
         }
         let enrolled = enrolled.with_context(|| format!("{} is in place, but the enrolment failed", path.display()))?;
-        say_next(&path, enrolled.unwrap_or(false));
-        Ok(())
+        say_next(&path, enrolled.unwrap_or(false))
     }
 
     fn refuse_to_replace(&self, path: &Path) -> Result<()> {
@@ -178,8 +180,7 @@ fn try_broker(config: &Config) {
         let answer = runtime.block_on(crate::hub::probe(settings, BROKER_WAIT));
         runtime.shutdown_timeout(Duration::from_millis(100));
         answer?;
-        println!("the broker accepts this device");
-        Ok(())
+        say("the broker accepts this device")
     };
     if let Err(error) = probed() {
         eprintln!(
@@ -188,10 +189,10 @@ fn try_broker(config: &Config) {
     }
 }
 
-fn say_next(path: &Path, enrolled: bool) {
-    println!("\nThe door is simulated: it moves nothing yet (docs/doors.md).\n\nNext:");
+fn say_next(path: &Path, enrolled: bool) -> Result<()> {
+    say("\nThe door is simulated: it moves nothing yet (docs/doors.md).\n\nNext:")?;
     if !enrolled {
-        println!("  {}", next::command(path, "enroll NAME --camera"));
+        say(format_args!("  {}", next::command(path, "enroll NAME --camera")))?;
     }
-    println!("  {}", next::start(path));
+    say(format_args!("  {}", next::start(path)))
 }

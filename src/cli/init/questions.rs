@@ -1,5 +1,6 @@
 //! Asking: one line of a terminal for each question, with a default that needs only Enter.
 
+use std::fmt::Display;
 use std::io::Write;
 
 use anyhow::{Context as _, Result, bail};
@@ -35,7 +36,7 @@ impl Asker {
             let answer = line(&format!("{question} [{default}]: "))?;
             match accept(if answer.is_empty() { default } else { &answer }) {
                 Ok(accepted) => return Ok(accepted),
-                Err(error) => println!("  {error:#}"),
+                Err(error) => say(format_args!("  {error:#}"))?,
             }
         }
     }
@@ -54,10 +55,19 @@ impl Asker {
                 "" => return Ok(default),
                 "y" | "yes" => return Ok(true),
                 "n" | "no" => return Ok(false),
-                _ => println!("  yes or no?"),
+                _ => say("  yes or no?")?,
             }
         }
     }
+}
+
+/// Prints a line.
+///
+/// # Errors
+/// Nobody reads it.
+pub fn say(line: impl Display) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}")?;
+    Ok(())
 }
 
 /// Shows `prompt` and reads a line.
@@ -68,7 +78,7 @@ fn line(prompt: &str) -> Result<String> {
     drop(out);
     let mut text = String::new();
     if std::io::stdin().read_line(&mut text).context("the answer cannot be read")? == 0 {
-        println!();
+        say("")?;
         bail!("the terminal was closed before the last question");
     }
     Ok(text.trim().to_owned())

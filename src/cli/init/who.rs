@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use super::plan;
-use super::questions::Asker;
+use super::questions::{Asker, say};
 use crate::api::users::{full_name, own_uid};
 use crate::cli::context::Context;
 use crate::cli::enroll::Enroll;
@@ -50,16 +50,14 @@ pub fn enroll(asker: Asker, newcomer: Newcomer, context: &Context) -> Result<boo
     let Newcomer { mut name, mut photos, camera_works } = newcomer;
     loop {
         if photos.is_empty() {
-            println!(
-                "Look into the camera, alone. Only figures of the face are kept, sealed with the key; no picture."
-            );
+            say("Look into the camera, alone. Only figures of the face are kept, sealed with the key; no picture.")?;
         }
         let error = match Enroll::of(&name, photos).run(context) {
             Ok(()) => return Ok(true),
             Err(error) if !asker.is_terminal => return Err(error),
             Err(error) => error,
         };
-        println!("  {error:#}");
+        say(format_args!("  {error:#}"))?;
         let again = asker.settle(("--name", None), "Once more, as, or - for later", &name, named)?;
         let Some(again) = again else { return Ok(false) };
         name = again;
