@@ -35,9 +35,28 @@ pub(super) fn reason(cue: Cue) -> Reason {
 
 /// Asks `report` about each cue of the tiers once. Without tiers, nothing is asked.
 pub(super) fn assess(tiers: &[Assurance], report: &mut dyn FnMut(Cue) -> CueReport) -> Assessment {
+    let is_second = |cue: &Cue| matches!(cue, Cue::Tag | Cue::Pin);
     let mut reports: BTreeMap<Cue, CueReport> = BTreeMap::new();
-    for cue in tiers.iter().flat_map(|tier| tier.cues()) {
+    for cue in tiers.iter().flat_map(|tier| tier.cues()).filter(|cue| !is_second(cue)) {
         reports.entry(*cue).or_insert_with(|| report(*cue));
+    }
+    // A second factor is not even looked at before the rest of its tier was shown: the answer would tell somebody with a photograph whether a PIN
+    // is right.
+    for tier in tiers {
+        for cue in tier.cues().iter().filter(|cue| is_second(cue)) {
+            let mut before = tier.cues().iter().take_while(|other| *other != cue);
+            if before.all(|other| reports.get(other).is_some_and(|report| report.state == CueState::Passed)) {
+                reports.entry(*cue).or_insert_with(|| report(*cue));
+            }
+        }
+    }
+    for cue in tiers.iter().flat_map(|tier| tier.cues()) {
+        reports.entry(*cue).or_insert_with(|| CueReport {
+            cue: *cue,
+            state: CueState::Waiting,
+            input: "not looked at yet".to_owned(),
+            limit: "once the rest is shown".to_owned(),
+        });
     }
     let state = |cue: &Cue| reports.get(cue).map_or(CueState::CannotJudge, |report| report.state);
     let failed = |tier: &Assurance| tier.cues().iter().find(|cue| state(cue) == CueState::Failed).copied();
@@ -111,6 +130,30 @@ mod tests {
         let (_, gates) = with(&[Challenge, ChallengePin], &states(passed, waiting));
         let gates: Vec<_> = gates.iter().map(|(name, answer)| (name.as_str(), *answer)).collect();
         assert_eq!(gates, [("assurance", "passed"), ("challenge", "passed"), ("pin", "failed")]);
+    }
+
+    #[test]
+    fn a_pin_is_not_looked_at_before_the_head_has_turned() {
+        let asked = |tiers: &[Assurance], challenge: CueState| {
+            let mut asked = Vec::new();
+            let assessment = assess(tiers, &mut |cue| {
+                asked.push(cue);
+                let state = if cue == Cue::Challenge { challenge } else { CueState::Failed };
+                CueReport { cue, state, input: String::new(), limit: String::new() }
+            });
+            (asked, assessment.standing)
+        };
+        let both = [ChallengePin];
+        for waiting in [CueState::Waiting, CueState::CannotJudge] {
+            assert_eq!(asked(&both, waiting), (vec![Cue::Challenge], Standing::Waiting(Cue::Challenge)));
+        }
+        let failed = (vec![Cue::Challenge], Standing::Failed(Reason::Challenge));
+        assert_eq!(asked(&both, CueState::Failed), failed, "whatever the PIN");
+        let wrong = (vec![Cue::Challenge, Cue::Pin], Standing::Failed(Reason::SecondFactor));
+        assert_eq!(asked(&both, CueState::Passed), wrong);
+        // Another tier asks for it alone.
+        let any = asked(&[ChallengePin, FacePin], CueState::Waiting);
+        assert_eq!(any.0, [Cue::Challenge, Cue::Pin]);
     }
 
     #[test]

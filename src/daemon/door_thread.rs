@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::domain::{
     Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Entry, Event, Moment, PersonId, Sighting, TimeQuality,
 };
-use crate::door::{DoorError, InputChange};
+use crate::door::{DoorError, InputChange, ReaderKind};
 
 /// The longest time between two heartbeats.
 const BEAT: Duration = Duration::from_millis(250);
@@ -43,6 +43,12 @@ pub enum DoorMessage {
     Entered {
         door: DoorIndex,
         entry: Entry,
+    },
+    /// A keypad or a reader of a door cannot be used (`trouble`), or can be used again (`None`).
+    Reader {
+        door: DoorIndex,
+        kind: ReaderKind,
+        trouble: Option<String>,
     },
     /// An operator's request. The answer is sent once the request is on disk and done.
     Request {
@@ -209,6 +215,7 @@ impl DoorThread {
                 Stage::count(&self.stage.handled);
                 self.doors.entered(door, entry);
             }
+            DoorMessage::Reader { door, kind, trouble } => self.doors.reader(door, kind, trouble),
             DoorMessage::Request { request, by, not_after, answer } => {
                 let done = self.follow(request, &by, not_after);
                 self.publish();

@@ -19,6 +19,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// An entry that the doors cannot take for this long is dropped: whoever made it may have gone.
 const STALE: Duration = Duration::from_secs(2);
+/// So many errors in a row are recorded as a loss: a plug that is pulled and put back at once is none.
+const LOST_AFTER: u32 = 3;
+/// A reader that was lost is back after so long without an error, so that a loose plug does not fill the journal.
+const BACK_AFTER: Duration = Duration::from_secs(60);
+/// The most entries a minute that a device may make, and at once: more than people make, and little enough for the doors.
+const PER_MINUTE: u32 = 60;
 /// What cannot be read is logged this often at most, and counted always.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -37,10 +43,18 @@ impl ReaderStage {
     pub fn run(mut self) {
         let mut pause = PAUSE;
         let mut told: Option<Moment> = None;
+        let mut loss = Loss::default();
+        let mut pace = Pace::new(self.clock.now());
         while !self.stop.is_requested() {
             self.stage.beat(self.clock.now());
             let readings = self.reader.wait(BEAT);
             self.report(readings.as_ref().err());
+            if let Some(trouble) = loss.change(readings.as_ref().err(), self.clock.now()) {
+                let message = DoorMessage::Reader { door: self.door, kind: self.reader.kind(), trouble };
+                if !self.send(message) {
+                    return;
+                }
+            }
             let Ok(readings) = readings else {
                 if self.pause(pause) {
                     return;
@@ -51,7 +65,7 @@ impl ReaderStage {
             pause = PAUSE;
             for reading in readings {
                 let goes_on = match reading {
-                    Reading::Entry(entry) => self.send(entry),
+                    Reading::Entry(entry) => self.enter(entry, &mut pace),
                     Reading::Unreadable(why) => {
                         self.note(why, &mut told);
                         true
@@ -101,11 +115,22 @@ impl ReaderStage {
         }
     }
 
-    /// Sends an entry, and waits a moment while the queue is full. `false` if a stop is requested or the doors' thread has ended.
-    fn send(&self, entry: Entry) -> bool {
+    /// Sends an entry, unless there are too many. `false` if a stop is requested or the doors' thread has ended.
+    fn enter(&self, entry: Entry, pace: &mut Pace) -> bool {
         Stage::count(&self.stage.handled);
+        if pace.allows(self.clock.now()) {
+            return self.send(DoorMessage::Entered { door: self.door, entry });
+        }
+        Stage::count(&self.stage.dropped);
+        if pace.begins_to_limit() {
+            tracing::warn!(reader = %self.stage.name, "more than {PER_MINUTE} entries a minute: the others are dropped");
+        }
+        true
+    }
+
+    /// Sends a message, and waits a moment while the queue is full. `false` if a stop is requested or the doors' thread has ended.
+    fn send(&self, mut message: DoorMessage) -> bool {
         let until = self.clock.now() + STALE;
-        let mut message = DoorMessage::Entered { door: self.door, entry };
         loop {
             match self.door_queue.try_send(message) {
                 Ok(()) => return true,
@@ -122,6 +147,63 @@ impl ReaderStage {
                 return false;
             }
         }
+    }
+}
+
+/// Whether a reader counts as lost.
+#[derive(Default)]
+struct Loss {
+    errors: u32,
+    lost: bool,
+    well_since: Option<Moment>,
+}
+
+impl Loss {
+    /// Takes in how a use ended. Returns what is to be recorded: that the reader is lost and why, or that it is back (`Some(None)`).
+    fn change(&mut self, error: Option<&DoorError>, now: Moment) -> Option<Option<String>> {
+        let Some(error) = error else {
+            self.errors = 0;
+            let since = *self.well_since.get_or_insert(now);
+            let back = self.lost && now.since(since) >= BACK_AFTER;
+            self.lost &= !back;
+            return back.then_some(None);
+        };
+        self.well_since = None;
+        self.errors = self.errors.saturating_add(1);
+        let lost = !self.lost && self.errors >= LOST_AFTER;
+        self.lost |= lost;
+        lost.then(|| Some(error.to_string()))
+    }
+}
+
+/// Limits how many entries a device makes.
+struct Pace {
+    tokens: f64,
+    filled: Moment,
+    limited: bool,
+}
+
+impl Pace {
+    fn new(now: Moment) -> Pace {
+        Pace { tokens: PER_MINUTE.into(), filled: now, limited: false }
+    }
+
+    /// Takes a token.
+    fn allows(&mut self, now: Moment) -> bool {
+        let most = f64::from(PER_MINUTE);
+        self.tokens = (self.tokens + now.since(self.filled).as_secs_f64() * most / 60.0).min(most);
+        self.filled = now;
+        let allowed = self.tokens >= 1.0;
+        if allowed {
+            self.tokens -= 1.0;
+            self.limited = false;
+        }
+        allowed
+    }
+
+    /// Whether the limit was reached just now.
+    fn begins_to_limit(&mut self) -> bool {
+        !std::mem::replace(&mut self.limited, true)
     }
 }
 
@@ -207,6 +289,33 @@ mod tests {
         let many = (0..3).map(|_| pin("1234")).collect();
         let (stage, entries) = run(vec![Ok(vec![]), Ok(many), Ok(vec![]), Ok(vec![])]);
         assert_eq!((entries.len(), stage.dropped.load(Relaxed)), (2, 1));
+    }
+
+    #[test]
+    fn a_device_that_types_by_itself_is_limited() {
+        let (mut pace, at) = (Pace::new(Moment::default()), |ms| Moment(Duration::from_millis(ms)));
+        let allowed = (0..1000).filter(|ms| pace.allows(at(*ms))).count();
+        assert_eq!(allowed, 60, "at once");
+        assert!(pace.begins_to_limit() && !pace.begins_to_limit());
+        let allowed = (1000..61_000).filter(|ms| pace.allows(at(*ms))).count();
+        assert_eq!(allowed, 60, "within a minute");
+        assert!(pace.allows(at(100_000)) && pace.begins_to_limit());
+    }
+
+    #[test]
+    fn a_reader_is_lost_after_some_errors_and_back_after_a_minute_without() {
+        let mut loss = Loss::default();
+        let at = |seconds| Moment(Duration::from_secs(seconds));
+        let error = gone();
+        assert_eq!(loss.change(None, at(0)), None);
+        assert_eq!([1, 2, 4].map(|second| loss.change(Some(&error), at(second)).is_some()), [false, false, true]);
+        assert_eq!(loss.change(Some(&error), at(8)), None, "once");
+        assert_eq!(loss.change(None, at(10)), None);
+        assert_eq!(loss.change(None, at(69)), None);
+        assert_eq!(loss.change(Some(&error), at(70)), None, "still the same loss");
+        assert_eq!([80, 139, 140, 200].map(|second| loss.change(None, at(second))), [None, None, Some(None), None]);
+        assert_eq!([210, 211].map(|second| loss.change(Some(&error), at(second))), [None, None]);
+        assert_eq!(loss.change(None, at(212)), None, "two errors are no loss");
     }
 
     #[test]

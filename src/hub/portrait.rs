@@ -208,6 +208,8 @@ impl Portrait {
             | DoorEvent::AlarmEnded { .. }
             | DoorEvent::ContactsLost { .. }
             | DoorEvent::ContactsBack { .. }
+            | DoorEvent::ReaderLost { .. }
+            | DoorEvent::ReaderBack { .. }
             | DoorEvent::LowAssurance { .. } => {}
         }
     }

@@ -242,6 +242,10 @@ fn at_door(event: &DoorEvent) -> String {
         }
         DoorEvent::ContactsLost { door, reason } => format!("the inputs of {door} cannot be read: {reason}"),
         DoorEvent::ContactsBack { door } => format!("the inputs of {door} can be read again"),
+        DoorEvent::ReaderLost { door, reader, reason } => {
+            format!("the reader of {door} ({reader}) cannot be used: {reason}")
+        }
+        DoorEvent::ReaderBack { door, reader } => format!("the reader of {door} ({reader}) can be used again"),
         DoorEvent::LowAssurance { door, assurance } => {
             let tiers: Vec<&str> = assurance.iter().map(|tier| tier.as_str()).collect();
             format!("{door} does not stop photographs: it asks for {}", tiers.join(" or "))

@@ -65,6 +65,8 @@ fn a_device_on_usb_that_is_not_there_is_trouble_and_keeps_no_door_from_working()
     assert_eq!(reader["name"], "front usb");
     assert!(reader["trouble"].as_str().unwrap().contains(&device), "{reader}");
     house.usher(&["door", "unlock"]);
+    let lost = eventually("the record of the loss", || house.records("reader_lost").pop());
+    assert_eq!((&lost["content"]["door"], &lost["content"]["reader"]), (&"front".into(), &"usb".into()), "{lost}");
     // A file of another kind is another message.
     std::fs::write(&device, "1234\n").unwrap();
     eventually("another trouble", || {

@@ -31,11 +31,14 @@ mod doors;
 mod enrolment;
 mod floods;
 mod head;
+#[path = "../support/heads.rs"]
+mod heads;
 mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod init;
 mod keypads;
+mod liveness;
 mod liveness_evaluate;
 mod measuring;
 mod metrics;

@@ -165,7 +165,7 @@ fn lines_of_a_reader_are_claimed_and_a_line_in_use_is_named() {
 /// A keypad on USB, as the kernel sees it.
 fn keypad() -> (VirtualDevice, std::path::PathBuf) {
     let mut keys = AttributeSet::<KeyCode>::new();
-    (1..=88).for_each(|code| keys.insert(KeyCode(code)));
+    (1..=96).for_each(|code| keys.insert(KeyCode(code)));
     let mut device =
         VirtualDevice::builder().unwrap().name("usher test keypad").with_keys(&keys).unwrap().build().unwrap();
     let until = Instant::now() + LONG;

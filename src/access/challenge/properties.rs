@@ -120,7 +120,7 @@ fn heads_pass_in_most_films_and_the_wider_they_turn_the_more() {
     let normal = ChallengeSettings::normal();
     let shares = [15.0, 20.0, 25.0, 30.0, 40.0].map(|degrees| share(head(), degrees, &normal));
     let strict = [30.0, 35.0, 40.0, 45.0].map(|degrees| share(head(), degrees, &ChallengeSettings::strict()));
-    assert!(strict.is_sorted() && strict[0] < 0.2 && strict[2] > 0.9, "{strict:?}");
+    assert!(strict.is_sorted() && strict[0] < 0.3 && strict[2] > 0.95, "{strict:?}");
     assert!(shares.is_sorted() && shares[0] < 0.05 && shares[3] > 0.9 && shares[4] > 0.98, "{shares:?}");
     for fps in [5.0, 8.0, 10.0, 30.0] {
         let film = turning(head(), ORDERS[0], 38.0, fps, NOISE / 2.0, 1);

@@ -15,8 +15,8 @@ section! {
     /// How usher tells a person from a photograph, for the doors and permits whose [`assurance`](#door) asks for it.
     /// [Verdicts](verdicts.md#more-than-a-face) explains what is asked.
     Liveness {
-        /// How much of a turn a challenge asks for. `"strict"` also stops prints that are folded along the nose, and asks people to turn further:
-        /// 0.25 and 0.30 instead of 0.20 and 0.28 for `turn` and `depth`.
+        /// How much of a turn a challenge asks for. `"strict"` also stopped the folded prints that were tried, and asks people to turn further: 0.25
+        /// and 0.30 instead of 0.20 and 0.28 for `turn` and `depth`, and 0.33 (about 35°) where the turn is widest.
         setting: Strictness = Strictness::Normal,
         /// How far the nose must move to the asked side, in distances between the eyes, instead of what `setting` says. A head that turns by 25°
         /// moves it by about 0.22, one that turns by 30° by 0.28.
@@ -60,7 +60,7 @@ pub enum Strictness {
     /// Stops flat and bent prints.
     #[default]
     Normal,
-    /// Also stops prints folded along the nose.
+    /// Also stopped the prints folded along the nose that were tried.
     Strict,
 }
 

@@ -28,7 +28,7 @@ section! {
         pin_length: Option<u32> = None,
         /// For keypads: a pause of this length ends a PIN, too. `"0s"`: it does not.
         #[serde(with = "off_at_zero")]
-        #[schemars(schema_with = "span::<0, { 10 * SECOND }>", example = &"3s")]
+        #[schemars(schema_with = "span::<0, { 5 * SECOND }>", example = &"3s")]
         pin_pause: Option<Duration> = None,
     }
 }
@@ -59,7 +59,7 @@ section! {
         pin_length: Option<u32> = None,
         /// A pause of this length ends a PIN, too. `"0s"`: it does not.
         #[serde(with = "off_at_zero")]
-        #[schemars(schema_with = "span::<0, { 10 * SECOND }>", example = &"3s")]
+        #[schemars(schema_with = "span::<0, { 5 * SECOND }>", example = &"3s")]
         pin_pause: Option<Duration> = None,
     }
 }
@@ -78,7 +78,7 @@ section! {
         pin_length: Option<u32> = None,
         /// A pause of this length ends a PIN or a tag, too; for readers that send no Enter, `"200ms"`. `"0s"`: it does not.
         #[serde(with = "off_at_zero")]
-        #[schemars(schema_with = "span::<0, { 10 * SECOND }>", example = &"3s")]
+        #[schemars(schema_with = "span::<0, { 5 * SECOND }>", example = &"3s")]
         pause: Option<Duration> = None,
     }
 }

@@ -4,7 +4,8 @@
 
 use super::Doors;
 use crate::access::{CheckedEntry, CueReport, Entered, PinCheck, SecondFactorSettings, SecondFactors};
-use crate::domain::{AccessEvent, Cue, DoorIndex, Entry, Event, Moment, PersonId};
+use crate::domain::{AccessEvent, Cue, DoorEvent, DoorIndex, Entry, Event, Moment, PersonId};
+use crate::door::ReaderKind;
 
 /// Hands a PIN to the thread that checks it. `false` if that has too much to do; then it is handed over later.
 pub type CheckPin = Box<dyn FnMut(PinCheck) -> bool + Send>;
@@ -59,6 +60,17 @@ impl Doors {
             Entry::Tag(number) => Entered::Tag(self.people.owner_of(&number)),
         };
         self.factors.known.entered(door, entered, now);
+    }
+
+    /// A keypad or a reader of `door` cannot be used (`trouble`), or can be used again (`None`).
+    pub fn reader(&mut self, door: DoorIndex, kind: ReaderKind, trouble: Option<String>) {
+        let Some(this) = self.doors.get(door) else { return };
+        let (door, reader) = (this.name.clone(), kind.as_str().into());
+        let event = match trouble {
+            Some(reason) => DoorEvent::ReaderLost { door, reader, reason },
+            None => DoorEvent::ReaderBack { door, reader },
+        };
+        self.note(&Event::Door(event), &[]).ok();
     }
 
     /// A PIN was checked. That a right one was entered is recorded, with a note that only operators can read: whether it was the duress PIN. The

@@ -76,6 +76,8 @@ fn log_door_event(event: &DoorEvent) {
         | DoorEvent::DoorClosed { .. }
         | DoorEvent::ContactsLost { .. }
         | DoorEvent::ContactsBack { .. }
+        | DoorEvent::ReaderLost { .. }
+        | DoorEvent::ReaderBack { .. }
         | DoorEvent::LowAssurance { .. } => {}
     }
 }

@@ -114,6 +114,8 @@ impl Doors {
             | DoorEvent::ContactChattered { .. }
             | DoorEvent::ContactsLost { .. }
             | DoorEvent::ContactsBack { .. }
+            | DoorEvent::ReaderLost { .. }
+            | DoorEvent::ReaderBack { .. }
             | DoorEvent::LowAssurance { .. } => Vec::new(),
         }
     }

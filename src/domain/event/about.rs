@@ -173,6 +173,8 @@ impl DoorEvent {
             | DoorEvent::ContactChattered { .. }
             | DoorEvent::ContactsLost { .. }
             | DoorEvent::ContactsBack { .. }
+            | DoorEvent::ReaderLost { .. }
+            | DoorEvent::ReaderBack { .. }
             | DoorEvent::LowAssurance { .. } => None,
         }
     }
@@ -183,7 +185,8 @@ impl DoorEvent {
             | DoorEvent::Locked { reason, .. }
             | DoorEvent::UnlockRefused { reason, .. }
             | DoorEvent::DoorFailed { reason, .. }
-            | DoorEvent::ContactsLost { reason, .. } => Some(reason),
+            | DoorEvent::ContactsLost { reason, .. }
+            | DoorEvent::ReaderLost { reason, .. } => Some(reason),
             DoorEvent::ExitRequested { .. }
             | DoorEvent::OperatorUnlocked { .. }
             | DoorEvent::OperatorLocked { .. }
@@ -198,6 +201,7 @@ impl DoorEvent {
             | DoorEvent::AlarmEnded { .. }
             | DoorEvent::ContactChattered { .. }
             | DoorEvent::ContactsBack { .. }
+            | DoorEvent::ReaderBack { .. }
             | DoorEvent::LowAssurance { .. } => None,
         }
     }

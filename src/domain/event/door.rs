@@ -151,6 +151,22 @@ pub enum DoorEvent {
         #[serde(with = "form::shared")]
         door: Arc<str>,
     },
+    /// A keypad or a reader of tags cannot be used.
+    ReaderLost {
+        #[serde(with = "form::shared")]
+        door: Arc<str>,
+        /// `wiegand`, `keypad` or `usb`.
+        #[serde(with = "form::shared")]
+        reader: Arc<str>,
+        reason: String,
+    },
+    /// A keypad or a reader of tags can be used again.
+    ReaderBack {
+        #[serde(with = "form::shared")]
+        door: Arc<str>,
+        #[serde(with = "form::shared")]
+        reader: Arc<str>,
+    },
     /// At the daemon's start: the door moves a real lock, and does not stop photographs. What it asks of some people, any of which suffices.
     LowAssurance {
         #[serde(with = "form::shared")]
@@ -179,6 +195,8 @@ kinds!(DoorEvent {
     ContactChattered => "contact_chattered",
     ContactsLost => "contacts_lost",
     ContactsBack => "contacts_back",
+    ReaderLost => "reader_lost",
+    ReaderBack => "reader_back",
     LowAssurance => "low_assurance",
 });
 
@@ -205,6 +223,8 @@ impl DoorEvent {
             | DoorEvent::ContactChattered { door, .. }
             | DoorEvent::ContactsLost { door, .. }
             | DoorEvent::ContactsBack { door }
+            | DoorEvent::ReaderLost { door, .. }
+            | DoorEvent::ReaderBack { door, .. }
             | DoorEvent::LowAssurance { door, .. } => door,
         }
     }
@@ -233,6 +253,8 @@ impl PersonalData for DoorEvent {
             | DoorEvent::ContactChattered { door: _, input: _, changes: _, span: _, active: _, over: _ }
             | DoorEvent::ContactsLost { door: _, reason: _ }
             | DoorEvent::ContactsBack { door: _ }
+            | DoorEvent::ReaderLost { door: _, reader: _, reason: _ }
+            | DoorEvent::ReaderBack { door: _, reader: _ }
             | DoorEvent::LowAssurance { door: _, assurance: _ } => {}
         }
     }

@@ -127,6 +127,8 @@ impl DoorEvent {
             | DoorEvent::ContactChattered { .. }
             | DoorEvent::ContactsLost { .. }
             | DoorEvent::ContactsBack { .. }
+            | DoorEvent::ReaderLost { .. }
+            | DoorEvent::ReaderBack { .. }
             | DoorEvent::LowAssurance { .. } => None,
         }
     }

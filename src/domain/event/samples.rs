@@ -160,7 +160,7 @@ pub fn one_of_each() -> Vec<Event> {
     all
 }
 
-fn at_the_door() -> [DoorEvent; 20] {
+fn at_the_door() -> [DoorEvent; 22] {
     let door: Arc<str> = "front".into();
     let by = || Actor::from("anna");
     let reason = || "because".to_owned();
@@ -202,6 +202,8 @@ fn at_the_door() -> [DoorEvent; 20] {
         },
         DoorEvent::ContactsLost { door: door.clone(), reason: reason() },
         DoorEvent::ContactsBack { door: door.clone() },
+        DoorEvent::ReaderLost { door: door.clone(), reader: "usb".into(), reason: reason() },
+        DoorEvent::ReaderBack { door: door.clone(), reader: "usb".into() },
         DoorEvent::LowAssurance { door, assurance: vec![Assurance::Passive, Assurance::FacePin] },
     ]
 }

@@ -151,6 +151,8 @@ fn of_door(event: &DoorEvent) -> Option<DoorMessage<'_>> {
         | DoorEvent::AlarmEnded { .. }
         | DoorEvent::ContactsLost { .. }
         | DoorEvent::ContactsBack { .. }
+        | DoorEvent::ReaderLost { .. }
+        | DoorEvent::ReaderBack { .. }
         | DoorEvent::LowAssurance { .. } => return None,
     })
 }

@@ -73,6 +73,8 @@ fn every_kind_has_its_line() {
         "10:32:07 the door sensor of front changed 148 times more within 60 s; it is open",
         "10:32:07 the inputs of front cannot be read: because",
         "10:32:07 the inputs of front can be read again",
+        "10:32:07 the reader of front (usb) cannot be used: because",
+        "10:32:07 the reader of front (usb) can be used again",
         "10:32:07 front does not stop photographs: it asks for passive or face+pin",
         "10:32:07 anna forgets where Barack Obama is",
         "10:32:07 near enough is now 1.0100 instead of 1.0200: 12 people with 60 templates, 3 strangers in 1000 let in by mistake",

@@ -89,6 +89,14 @@ impl Film {
         self.scene(actor, frames)
     }
 
+    /// These JPEG files, each for one frame.
+    pub fn pictures(mut self, files: &[PathBuf]) -> Film {
+        for file in files {
+            self.0.extend(std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+        }
+        self
+    }
+
     fn scene(mut self, actor: &str, frames: usize) -> Film {
         static DEVELOPED: OnceLock<Mutex<HashMap<String, Vec<u8>>>> = OnceLock::new();
         let mut developed =

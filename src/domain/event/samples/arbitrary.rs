@@ -182,6 +182,8 @@ fn door() -> impl Strategy<Value = DoorEvent> {
         ),
         (name(), text()).prop_map(|(door, reason)| DoorEvent::ContactsLost { door, reason }),
         name().prop_map(|door| DoorEvent::ContactsBack { door }),
+        (name(), name(), text()).prop_map(|(door, reader, reason)| DoorEvent::ReaderLost { door, reader, reason }),
+        (name(), name()).prop_map(|(door, reader)| DoorEvent::ReaderBack { door, reader }),
         (name(), prop::sample::subsequence(Assurance::ALL.to_vec(), 1..4))
             .prop_map(|(door, assurance)| DoorEvent::LowAssurance { door, assurance }),
     ];
