@@ -16,6 +16,20 @@ pub fn own_uid() -> u32 {
     Uid::effective().as_raw()
 }
 
+/// The numbers of a user and of the user's own group; `None` where there is no such user.
+pub fn user_id(name: &str) -> Option<(u32, u32)> {
+    User::from_name(name).ok().flatten().map(|user| (user.uid.as_raw(), user.gid.as_raw()))
+}
+
+/// What a user is called: the first entry of the GECOS field, which has more behind commas (passwd(5)), else the user's name. `None` where there is
+/// no such user.
+pub fn full_name(uid: u32) -> Option<String> {
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten()?;
+    let gecos = user.gecos.to_string_lossy();
+    let full = gecos.split(',').next().map(str::trim).filter(|name| !name.is_empty());
+    Some(full.map_or_else(|| user.name.clone(), str::to_owned))
+}
+
 /// The number of a group; `None` where there is no such group.
 pub fn group_id(name: &str) -> Option<u32> {
     Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
@@ -47,9 +61,12 @@ mod tests {
     fn root_and_its_group_are_known_by_name_and_an_unknown_number_is_shown() {
         assert_eq!((user_name(0), group_name(0), group_id("root")), ("root".to_owned(), "root".to_owned(), Some(0)));
         assert!(groups_of("root").contains(&0));
+        assert_eq!((user_id("root"), user_id("no such user")), (Some((0, 0)), None));
+        assert!(full_name(0).is_some_and(|name| !name.is_empty()));
         let nobody_has_it = 0x7FFF_FFF0;
         assert_eq!(user_name(nobody_has_it), format!("uid {nobody_has_it}"));
         assert_eq!(group_name(nobody_has_it), format!("gid {nobody_has_it}"));
+        assert_eq!(full_name(nobody_has_it), None);
         assert!(group_members(nobody_has_it).is_empty() && groups_of("no such user").is_empty());
     }
 }

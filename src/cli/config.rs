@@ -27,30 +27,36 @@ enum Action {
 
 impl ConfigCommand {
     pub fn run(self, context: &Context) -> Result<()> {
-        let config = context.config()?;
-        let mut out = std::io::stdout().lock();
         match self.action {
-            Action::Check => {
-                // Also checks what the file refers to: lists of holidays, time zones.
-                setup::house::rules(&config)?;
-                setup::attendance(&config)?;
-                setup::house::system_zone()?;
-                for warning in config.warnings() {
-                    note!("warning: {warning}");
-                }
-                for door in config.doors.iter().filter(|door| door.max_hold.is_none()) {
-                    // No warning elsewhere: it is the default, and right for a lock that must not be held.
-                    note!(
-                        "warning: door {}: `usher door release` keeps it open for {} s at most; for an evacuation set max_hold, if its \
-                         lock may be held",
-                        door.name,
-                        door.max_on.as_secs()
-                    );
-                }
-                writeln!(out, "{}: sound", context.path().display())?;
+            Action::Check => check(context),
+            Action::Show => {
+                write!(std::io::stdout().lock(), "{}", context.config()?.to_toml_with_origins())?;
+                Ok(())
             }
-            Action::Show => write!(out, "{}", config.to_toml_with_origins())?,
         }
-        Ok(())
     }
+}
+
+/// Checks the configuration and what it refers to: lists of holidays, time zones. Warns of what is hardly intended.
+///
+/// # Errors
+/// Lists every problem.
+pub fn check(context: &Context) -> Result<()> {
+    let config = context.config()?;
+    setup::house::rules(&config)?;
+    setup::attendance(&config)?;
+    setup::house::system_zone()?;
+    for warning in config.warnings() {
+        note!("warning: {warning}");
+    }
+    for door in config.doors.iter().filter(|door| door.max_hold.is_none()) {
+        // No warning elsewhere: it is the default, and right for a lock that must not be held.
+        note!(
+            "warning: door {}: `usher door release` keeps it open for {} s at most; for an evacuation set max_hold, if its lock may be held",
+            door.name,
+            door.max_on.as_secs()
+        );
+    }
+    writeln!(std::io::stdout().lock(), "{}: sound", context.path().display())?;
+    Ok(())
 }

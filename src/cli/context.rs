@@ -1,12 +1,14 @@
 //! What commands share: the configuration, the log, progress bars, and the networks for photographs.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::client::Client;
+use super::places;
 use super::print::err_has_colour;
 use crate::api::ApiError;
 use crate::config::{self, Config, Log, LogFormat};
@@ -18,7 +20,6 @@ use crate::vision::runtime::Runtime;
 use crate::vision::second::SecondEmbedder;
 use crate::vision::{Vision, VisionSettings};
 
-const DEFAULT_CONFIG: &str = "/etc/usher/usher.toml";
 /// A configuration with the required sections only; everything else has its default.
 const DEFAULTS: &str =
     "[[door]]\nname = \"none\"\n[[camera]]\nname = \"none\"\nkind = \"replay\"\npath = \"/nothing\"\n";
@@ -41,30 +42,59 @@ impl Eyes {
 
 /// The configuration's place, and that of the daemon's socket where it was named.
 pub struct Context {
+    /// The file that was named, or else the one that is there.
     config: Option<PathBuf>,
+    named: bool,
+    /// Whether the file was read.
+    used: Cell<bool>,
+    /// The socket that was named.
     socket: Option<PathBuf>,
 }
 
 impl Context {
+    /// `config` and `socket` are what the command line or the environment names.
     pub fn new(config: Option<PathBuf>, socket: Option<PathBuf>) -> Context {
-        Context { config, socket }
+        let named = config.is_some();
+        Context { config: config.or_else(places::installed_config), named, used: Cell::new(false), socket }
     }
 
     /// The configuration's path.
     pub fn path(&self) -> &Path {
-        self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))
+        self.config.as_deref().unwrap_or(Path::new(places::SYSTEM_CONFIG))
     }
 
-    /// The configuration.
+    /// The path that the command line or the environment names.
+    pub fn named(&self) -> Option<&Path> {
+        self.config.as_deref().filter(|_| self.named)
+    }
+
+    /// Whether there is a configuration: one was named, or is in its usual place.
+    pub fn has_config(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// The configuration's path, if the file was read and is not the system's although nobody named it. An error should say so.
+    pub fn unexpected(&self) -> Option<&Path> {
+        let found = self.config.as_deref().filter(|_| self.used.get() && !self.named);
+        found.filter(|path| *path != Path::new(places::SYSTEM_CONFIG))
+    }
+
+    /// The configuration. Where it names no folder of models and they are not installed, those beside this program are used.
     ///
     /// # Errors
     /// Lists every problem.
     pub fn config(&self) -> Result<Config> {
-        let read = Config::load(self.path(), config::environment()).map_err(|errors| match errors.problems() {
+        let Some(path) = &self.config else { bail!("{}", no_config()) };
+        self.used.set(true);
+        let mut config = Config::load(path, config::environment()).map_err(|errors| match errors.problems() {
             [problem] => anyhow!("{problem}"),
             several => anyhow!("{} problems in the configuration:\n{errors}", several.len()),
-        });
-        let mut config = read?;
+        })?;
+        if !config.is_written("models.path")
+            && let Some(folder) = found_models()
+        {
+            config.models.path = folder;
+        }
         if let Some(socket) = &self.socket {
             config.control.socket.clone_from(socket);
         }
@@ -128,10 +158,7 @@ impl Context {
 
     /// The configuration, if one was named or is installed. Commands that only read photographs work without.
     pub fn config_if_any(&self) -> Result<Option<Config>> {
-        match self.config.is_some() || Path::new(DEFAULT_CONFIG).exists() {
-            true => self.config().map(Some),
-            false => Ok(None),
-        }
+        self.config.is_some().then(|| self.config()).transpose()
     }
 
     /// The configuration, if one was named or is installed; otherwise one with every default, and the models where they are found.
@@ -222,19 +249,37 @@ pub fn progress_bar(total: usize, what: &str) -> ProgressBar {
     ProgressBar::new(total as u64).with_style(style)
 }
 
-/// The models' folder without a configuration: `$USHER_MODELS`, the installed folder, or that of the checkout where this program was built.
+/// That there is no configuration, where one was looked for, and what to do.
+pub fn no_config() -> String {
+    let looked: Vec<String> = places::candidates().iter().map(|path| path.display().to_string()).collect();
+    format!(
+        "there is no configuration in {}: `usher init` writes one, or name another file with --config",
+        looked.join(" or ")
+    )
+}
+
+/// The models' folder without a configuration: [`found_models`], or that of the folder where this command runs.
 pub fn models_folder() -> Result<PathBuf> {
-    if let Some(folder) = std::env::var_os("USHER_MODELS").filter(|v| !v.is_empty()) {
-        return Ok(folder.into());
-    }
-    let program = std::env::current_exe().context("the path of this program is unknown")?;
-    let beside = program.ancestors().skip(1).map(|folder| folder.join("models"));
-    let places = [PathBuf::from(INSTALLED_MODELS), PathBuf::from("models")].into_iter().chain(beside);
-    match places.into_iter().find(|folder| folder.join(manifest::FILE).is_file()) {
-        Some(folder) => Ok(folder),
-        None => bail!(
+    let here = || Some(PathBuf::from("models")).filter(|folder| has_models(folder));
+    found_models().or_else(here).ok_or_else(|| {
+        anyhow!(
             "the models are neither in {INSTALLED_MODELS} nor beside this program: name their folder in USHER_MODELS, \
              or a configuration with --config"
-        ),
+        )
+    })
+}
+
+/// The models' folder where a configuration names none: `$USHER_MODELS`, the installed one, or one beside this program: in the checkout where it
+/// was built, or where a package was unpacked.
+fn found_models() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("USHER_MODELS").filter(|v| !v.is_empty()) {
+        return Some(folder.into());
     }
+    let program = std::env::current_exe().unwrap_or_default();
+    let beside = program.ancestors().skip(1).flat_map(|above| [above.join("models"), above.join("share/usher/models")]);
+    std::iter::once(PathBuf::from(INSTALLED_MODELS)).chain(beside).find(|folder| has_models(folder))
+}
+
+fn has_models(folder: &Path) -> bool {
+    folder.join(manifest::FILE).is_file()
 }

@@ -25,12 +25,16 @@ mod export;
 mod figures;
 mod hub;
 mod identify;
+mod init;
 mod journal;
 mod listing;
 mod liveness;
 mod marking;
 mod models;
+mod next;
+mod overview;
 mod people;
+mod places;
 mod refusals;
 mod restore;
 mod run;
@@ -58,25 +62,26 @@ use print::{Tone, err_has_colour, paint};
 /// usher reads a camera, finds faces, compares them with the people you enrolled, and drives a door's relay. It records every decision with
 /// its reasons.
 ///
-/// First steps: `usher demo` runs without any hardware. For a real door, edit /etc/usher/usher.toml (without the package, copy
-/// docs/usher.example.toml there); then run `usher doctor`, `usher enroll` and `usher run`.
+/// First steps: `usher demo` runs without any hardware. `usher init` sets up a first door and enrols a first face; `usher run` watches
+/// the door. Without a command, usher says what is there and what to do next.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Usher {
-    /// The configuration file [default: /etc/usher/usher.toml]
+    /// The configuration file [default: /etc/usher/usher.toml; if that is not there, ~/.config/usher/usher.toml]
     #[arg(long, global = true, value_name = "FILE", env = "USHER_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
     /// The running daemon's socket [default: the configuration's, else /run/usher/usher.sock]
     #[arg(long, global = true, value_name = "PATH", env = "USHER_SOCKET", hide_env_values = true)]
     socket: Option<PathBuf>,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 // A doc comment here would replace the program's help.
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    Init(init::Init),
     Run(run::Run),
     Enroll(enroll::Enroll),
     People(people::People),
@@ -124,8 +129,10 @@ impl Usher {
     /// Runs the command and prints its error. Exits with 0, or with 1 on failure; clap exits with 2 for a wrong command line.
     pub fn run(self) -> ExitCode {
         let context = Context::new(self.config, self.socket);
-        let done = match self.command {
+        let Some(command) = self.command else { return ended(overview::run(&context), &context) };
+        let done = match command {
             Command::Demo(command) => command.run(),
+            Command::Init(command) => command.run(&context),
             Command::Run(command) => command.run(&context),
             Command::Enroll(command) => command.run(&context),
             Command::People(command) => command.run(&context),
@@ -163,14 +170,24 @@ impl Usher {
             Command::Manual { folder } => clap_mangen::generate_to(Usher::command(), &folder)
                 .with_context(|| format!("the manual pages cannot be written into {}", folder.display())),
         };
-        match done {
-            Ok(()) => ExitCode::SUCCESS,
-            // A reader that stops early (`usher people list | head`) is no failure.
-            Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
-            Err(error) => {
-                note!("{} {error:#}", paint(Tone::Bad, "usher:", err_has_colour()));
-                ExitCode::FAILURE
+        ended(done, &context)
+    }
+}
+
+/// Prints a command's error, if there is one.
+fn ended(done: anyhow::Result<()>, context: &Context) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // A reader that stops early (`usher people list | head`) is no failure.
+        Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = format!("{error:#}");
+            note!("{} {text}", paint(Tone::Bad, "usher:", err_has_colour()));
+            let unexpected = context.unexpected().map(|path| path.display().to_string());
+            if let Some(path) = unexpected.filter(|path| !text.contains(path.as_str())) {
+                note!("usher: the configuration in use is {path}");
             }
+            ExitCode::FAILURE
         }
     }
 }

@@ -108,7 +108,7 @@ impl Config {
         let failed = |origin, what| ConfigErrors::new(vec![Problem { origin, key: String::new(), what }]);
         let bytes = std::fs::read(path).map_err(|error| {
             let what = format!(
-                "cannot be read: {error}. Copy usher.example.toml there and adapt it, or name another file with --config"
+                "cannot be read: {error}. `usher init` writes one; usher.example.toml shows all keys; --config names another file"
             );
             failed(Origin::File(file.clone()), what)
         })?;

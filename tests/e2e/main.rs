@@ -36,6 +36,7 @@ mod heads;
 mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
+mod init;
 mod keypads;
 mod liveness;
 mod liveness_evaluate;

@@ -50,7 +50,7 @@ pub struct Enroll {
     #[arg(long, value_name = "CAMERA", num_args = 0..=1, default_missing_value = "")]
     camera: Option<String>,
     /// How many good views to take from the camera
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64), requires = "camera")]
+    #[arg(long, default_value_t = VIEWS, value_parser = clap::value_parser!(u32).range(1..=64), requires = "camera")]
     views: u32,
     /// Enrol everybody in a folder: one folder a person, named after them, with their photographs
     #[arg(long, value_name = "DIR", conflicts_with = "camera")]
@@ -78,7 +78,28 @@ struct Report {
     refused: Vec<(String, String)>,
 }
 
+/// Good views that enrolment takes from a camera.
+const VIEWS: u32 = 5;
+
 impl Enroll {
+    /// The order to enrol a person from `photos`, or without any from the only camera.
+    pub(super) fn of(name: &str, photos: Vec<PathBuf>) -> Enroll {
+        let camera = photos.is_empty().then(String::new);
+        Enroll {
+            name: Some(name.to_owned()),
+            photos,
+            id: None,
+            groups: Vec::new(),
+            camera,
+            views: VIEWS,
+            batch: None,
+            list: None,
+            largest: false,
+            force: false,
+            json: false,
+        }
+    }
+
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
         let client = Client::open(&config)?;

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::report::{Circumstances, Report};
-use super::trial::{self, End, Played, Terms};
+use super::trial::{self, End, Played, Setting, Terms};
 use super::watch::{ClipFault, People, SeenFrame, Watcher};
 use crate::cli::argument::frame_rate;
 use crate::cli::context::{Context, progress_bar};
@@ -55,13 +55,6 @@ pub struct Evaluate {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// How much of a turn is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Setting {
-    Normal,
-    Strict,
 }
 
 impl Evaluate {

@@ -10,8 +10,7 @@ use clap::Args;
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 
-use super::evaluate::Setting;
-use super::trial::{End, Terms, Trial};
+use super::trial::{End, Setting, Terms, Trial};
 use super::watch::{People, SeenFrame, Watcher};
 use crate::camera::CameraError;
 use crate::cli::argument::span;

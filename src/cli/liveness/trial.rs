@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::evaluate::Setting;
 use super::watch::{People, SeenFrame, Watcher};
 use crate::access::{ChallengeSettings, Dice, Judgement, LivenessRules, NoCues, Referee, Rules};
 use crate::config::Config;
@@ -17,6 +17,13 @@ use crate::domain::{
 };
 use crate::lab::presentations::Response;
 use crate::setup;
+
+/// How much of a turn is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Setting {
+    Normal,
+    Strict,
+}
 
 /// What a door asks in a test, and by what limits.
 pub struct Terms {

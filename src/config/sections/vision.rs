@@ -13,7 +13,8 @@ use crate::domain::{Accelerator, Direction, PixelFormat, Spectrum};
 section! {
     /// The networks.
     Models {
-        /// The folder of `MANIFEST.toml` and the model files.
+        /// The folder of `MANIFEST.toml` and the model files. Where this key is not set, it is `$USHER_MODELS` if that is set, else the default, and if
+        /// that is not there a folder `models` beside the program or above it, as in a checkout.
         #[schemars(schema_with = "rule::path")]
         path: PathBuf = "/usr/share/usher/models".into(),
         /// The embedder: the network of the manifest that makes embeddings. Enrolled templates are

@@ -20,8 +20,8 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Looks for `libLiteRt.so` in `configured` (a file or a folder), `$USHER_TFLITE`, `/usr/lib/usher` and the user's cache, and
-    /// loads the first that exists. If `configured` or `$USHER_TFLITE` is set and does not work, that is an error: the search ends there.
+    /// Looks for `libLiteRt.so` in `configured` (a file or a folder), `$USHER_TFLITE`, `/usr/lib/usher`, beside the program and the user's cache,
+    /// and loads the first that exists. If `configured` or `$USHER_TFLITE` is set and does not work, that is an error: the search ends there.
     pub fn load(configured: Option<&Path>) -> Result<Runtime, RuntimeError> {
         let path = library_path(configured)?;
         if let Some(why) = Processor::here().lacks(std::env::consts::ARCH) {
@@ -70,14 +70,19 @@ fn library_path(configured: Option<&Path>) -> Result<PathBuf, RuntimeError> {
             false => Err(RuntimeError::Missing { looked: file.display().to_string() }),
         };
     }
-    let places: Vec<PathBuf> =
-        [Some(Path::new("/usr/lib/usher").join(FILE)), cache_folder().map(|c| c.join(CACHED).join(FILE))]
-            .into_iter()
-            .flatten()
-            .collect();
+    let cached = cache_folder().map(|c| c.join(CACHED));
+    let folders = [PathBuf::from("/usr/lib/usher")].into_iter().chain(beside_program()).chain(cached);
+    let places: Vec<PathBuf> = folders.map(|folder| folder.join(FILE)).collect();
     places.iter().find(|p| p.exists()).cloned().ok_or_else(|| RuntimeError::Missing {
         looked: places.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" and "),
     })
+}
+
+/// The folder of this program, and `lib/usher` beside that folder, as in an unpacked package.
+fn beside_program() -> Vec<PathBuf> {
+    let program = std::env::current_exe().ok();
+    let Some(folder) = program.as_deref().and_then(Path::parent) else { return Vec::new() };
+    std::iter::once(folder.to_owned()).chain(folder.parent().map(|above| above.join("lib/usher"))).collect()
 }
 
 /// The user's cache folder (XDG base directory specification), where `script/setup` keeps what it fetched.

@@ -6,6 +6,7 @@ mod daemon;
 mod house;
 mod pictures;
 mod small_disk;
+mod terminal;
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ pub use daemon::{Daemon, status};
 pub use house::{House, lines};
 pub use pictures::{Film, frame, photo, side_by_side, sized_frame, write_jpeg};
 pub use small_disk::SmallDisk;
+pub use terminal::Terminal;
 
 /// Far longer than anything takes; only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
