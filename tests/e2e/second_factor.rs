@@ -206,7 +206,7 @@ fn pins_and_tags_from_the_command_line() {
     let error = house.refused(&["people", "tag", "Barack Obama", "add", "w26-12-34567"]);
     assert!(error.contains("is that of Joe Biden (#2)") && !error.contains("34567"), "{error}");
     let listed = house.json(&["people", "tag", "Joe Biden", "list", "--json"]).remove(0);
-    assert_eq!(listed, json!([{ "label": "fob", "ending": "4567" }]));
+    assert_eq!(listed, json!({ "label": "fob", "ending": "4567" }));
     house.usher(&["people", "tag", "Joe Biden", "remove", "fob"]);
     let shown = house.usher(&["people", "show", "Joe Biden"]);
     assert!(shown.contains("PIN          yes") && shown.contains("tags         0"), "{shown}");
