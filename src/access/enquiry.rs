@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::assurance::{Assessment, Standing, assess, reason};
-use super::challenge::{Attempts, Challenge, ChallengeLook, Failure};
+use super::challenge::{Attempts, Challenge, ChallengeLook, Failure, Orders};
 use super::cue::{CueReport, CueState, DoorCues};
 use super::liveness::{Dice, LivenessRules};
 use super::person::Shown;
@@ -59,6 +59,7 @@ pub(super) struct SureFrames<'a> {
 pub(super) struct Enquiries {
     rules: LivenessRules,
     dice: Dice,
+    orders: Orders,
     attempts: Attempts,
     open: BTreeMap<Place, Enquiry>,
 }
@@ -102,7 +103,8 @@ enum Attempt {
 impl Enquiries {
     /// Nobody is asked yet.
     pub fn new(rules: LivenessRules, dice: Dice) -> Enquiries {
-        Enquiries { attempts: Attempts::new(&rules.challenge), rules, dice, open: BTreeMap::new() }
+        let (orders, attempts) = (Orders::default(), Attempts::new(&rules.challenge));
+        Enquiries { rules, dice, orders, attempts, open: BTreeMap::new() }
     }
 
     /// Whether a track has an enquiry.
@@ -150,7 +152,9 @@ impl Enquiries {
         if let Some(enquiry) = self.open.remove(place)
             && enquiry.has_passed()
         {
-            self.attempts.passed(enquiry.evident.shown.person);
+            let person = enquiry.evident.shown.person;
+            self.attempts.passed(person);
+            self.orders.passed(person);
         }
     }
 
@@ -216,7 +220,7 @@ impl Enquiries {
             return;
         }
         let person = enquiry.evident.shown.person;
-        let order = self.dice.order(&self.rules);
+        let order = self.orders.next(person, now, || self.dice.order(&self.rules));
         let mut challenge = Challenge::new(&self.rules.challenge, person, order, now);
         match self.attempts.failed_last(person, now) {
             true => challenge = challenge.after_failure(),

@@ -132,6 +132,7 @@ fn as_json(door: &str, person: &Person, at: Timestamp, judgement: &Judgement) ->
         "passes": judgement.refused.is_none(),
         "reason": judgement.refused.map(|reason| reason.as_str()),
         "gates": judgement.gates,
+        "assurance": judgement.assurance,
     })
 }
 
@@ -144,6 +145,10 @@ fn as_text(door: &str, person: &Person, at: Timestamp, zone: &TimeZone, judgemen
     let mut text = format!("{} {answer} at {door}, {local}\n", person.name);
     for gate in &judgement.gates {
         text += &format!("  {}  {:<13} {} ({})\n", gate.answer(), gate.name, gate.input, gate.limit);
+    }
+    if !judgement.assurance.is_empty() {
+        let tiers: Vec<&str> = judgement.assurance.iter().map(|tier| tier.as_str()).collect();
+        text += &format!("  asks    {:<13} {}\n", "assurance", tiers.join(" or "));
     }
     text
 }

@@ -37,6 +37,8 @@ pub struct Presentation {
     pub mistaken: bool,
     /// What caught it (a gate's name), or why there was no response; empty if it passed.
     pub by: String,
+    /// What was measured of that, in words; may be empty.
+    pub detail: String,
     /// From the first frame with a face to the opening.
     pub took: Option<Duration>,
     /// From the recognition to the opening.
@@ -191,6 +193,7 @@ mod tests {
             opened,
             mistaken: false,
             by: by.to_owned(),
+            detail: String::new(),
             took: opened.then(|| Duration::from_secs(2)),
             asked_for: opened.then(|| Duration::from_secs(1)),
         }

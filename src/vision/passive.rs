@@ -11,7 +11,7 @@ use super::batch::Batched;
 use super::manifest::{LivenessForm, Manifest, ManifestError, Role};
 use super::pipeline::place;
 use super::runtime::{Accelerator, Placement, Runtime};
-use crate::domain::{Bounds, Face, Image, Passive, PassiveLimit, Quality};
+use crate::domain::{Bounds, Face, Image, ModelId, Passive, PassiveLimit, Quality};
 
 /// The shorter side of the smallest face that is judged, in pixels.
 const LEAST_PX: f32 = 96.0;
@@ -28,6 +28,7 @@ const CHECK_BESIDES: f32 = 0.1;
 /// All liveness networks of a folder, with their scratch memory.
 pub struct PassiveNetworks {
     networks: Vec<PassiveNetwork>,
+    ids: Vec<ModelId>,
     placements: Vec<(String, Placement)>,
 }
 
@@ -50,7 +51,7 @@ impl PassiveNetworks {
         threads: usize,
     ) -> Result<PassiveNetworks, VisionError> {
         let manifest = Manifest::load(folder)?;
-        let mut this = PassiveNetworks { networks: Vec::new(), placements: Vec::new() };
+        let mut this = PassiveNetworks { networks: Vec::new(), ids: Vec::new(), placements: Vec::new() };
         for entry in manifest.models().filter(|entry| entry.role == Role::Liveness) {
             let Some(form) = entry.liveness.clone() else { continue };
             let (_, placed) = place(runtime, &manifest, &entry.name, Role::Liveness, asked, threads)?;
@@ -61,12 +62,18 @@ impl PassiveNetworks {
             let mut network = PassiveNetwork { name: entry.name.clone(), form, side, network };
             network.check()?;
             this.networks.push(network);
+            this.ids.push(entry.id());
         }
         if this.networks.is_empty() {
             let (name, path) = ("liveness".to_owned(), folder.join(super::manifest::FILE));
             return Err(ManifestError::Unknown { name, path, have: "no network of that role".to_owned() }.into());
         }
         Ok(this)
+    }
+
+    /// The name of each network with the beginning of its file's hash.
+    pub fn ids(&self) -> &[ModelId] {
+        &self.ids
     }
 
     /// Where each network runs.

@@ -16,6 +16,7 @@ fn documented() -> Vec<String> {
 fn every_call_in_the_documentation_works() {
     let house = House::new();
     house.enroll("Barack Obama", &["obama.jpg"]);
+    std::fs::write(house.path("pin.json"), r#"{"pin": "407123"}"#).unwrap();
     let daemon = Daemon::start(&house);
     let calls = documented();
     assert!(calls.len() >= 7, "{calls:?}");
@@ -33,7 +34,8 @@ fn every_call_in_the_documentation_works() {
         assert!(done && (call.contains("--output") || !output.stdout.is_empty()), "{call}: {error}");
     }
     assert!(house.path("usher.backup").metadata().unwrap().len() > 0);
-    assert_eq!(house.records("unlocked").len(), 1);
+    assert_eq!((house.records("unlocked").len(), house.records("admitted").len()), (2, 1));
+    assert_eq!(house.people()[0]["pin"], true);
     daemon.stop();
 }
 

@@ -181,6 +181,7 @@ fn schedule_test_answers_for_the_skipped_and_the_repeated_hour() {
     assert!(twice.iter().all(|answer| answer["passes"] == true), "{twice:?}");
     let text = house.usher(&["schedule", "test", "--person", "#1", "--at", "2026-03-22T02:30:00+01:00"]);
     assert!(text.starts_with("Barack Obama may pass at front, Sun 2026-03-22 02:30:00 +01:00"), "{text}");
+    assert!(text.lines().last().unwrap().ends_with("assurance     recognised"), "{text}");
     assert!(house.refused(&["schedule", "test", "--person", "#1", "--at", "noon"]).contains("2026-03-29T02:30"));
 }
 

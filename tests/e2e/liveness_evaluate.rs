@@ -111,6 +111,8 @@ fn what_cannot_be_evaluated_is_refused_with_what_to_do() {
     fs::write(test.join("phone/adam/film.mp4"), "").unwrap();
     let error = evaluate(&[]);
     assert!(error.contains("001.jpg") && error.contains("ffmpeg -i"), "{error}");
+    let error = evaluate(&["--assurance", "passive"]);
+    assert!(error.contains("models/build/build liveness"), "{error}");
     let error = evaluate(&["--assurance", "face+pin"]);
     assert!(error.contains("a clip shows no PIN"), "{error}");
     let error = evaluate(&["--person", "seth"]);

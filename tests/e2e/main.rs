@@ -44,6 +44,7 @@ mod metrics;
 mod old_version;
 mod people;
 mod pictures;
+mod presentation;
 mod record;
 mod relay;
 mod seal;

@@ -24,6 +24,8 @@ name = "front"
 driver = "gpiocdev"
 chip = "board"
 lock = "fail-secure"
+# Photographs are held before the camera.
+assurance = "recognised"
 pulse = "5s"
 held_open_warning = "1s"
 held_open_alarm = "3s"
@@ -97,7 +99,7 @@ fn a_door_with_cameras_and_contacts() {
     scenes::write(files.path());
     scenes::enrolment(&files.path().join("ada.jpg"));
     let mut day = Day::begin(&folder, files.path());
-    day.hour("the doctor finds all well", Day::the_doctor_finds_all_well);
+    day.hour("the doctor finds all well", Day::the_doctor_warns_of_photographs_alone);
     day.hour("the daemon starts", |day| {
         day.start();
         assert_eq!(day.swung(), [], "claimed without a twitch");
@@ -153,9 +155,13 @@ impl Day {
         Day { house, swings: 1 }
     }
 
-    fn the_doctor_finds_all_well(&mut self) {
+    fn the_doctor_warns_of_photographs_alone(&mut self) {
         let said = self.house.usher("doctor");
-        assert!(said.contains("All is well.") && said.contains("YUYV 640x480"), "{said}");
+        assert!(
+            said.contains("All works; 1 of the checks gave a warning.") && said.contains("a photograph of somebody"),
+            "{said}"
+        );
+        assert!(said.contains("YUYV 640x480"), "{said}");
     }
 
     /// A part of the day, with the time it took.

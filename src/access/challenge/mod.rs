@@ -3,6 +3,7 @@
 //! - [`Reference`], [`View`]: what the five landmarks of a frame say about a head, relative to how it looks straight ahead
 //! - [`Challenge`]: one attempt of a person on one track
 //! - [`Attempts`]: who failed how often, and has to wait
+//! - [`Orders`]: in which order each person is asked
 //!
 //! Decision 093 says why it is this rule, [`ChallengeSettings`] has its numbers.
 
@@ -10,6 +11,7 @@ mod attempt;
 mod attempts;
 mod geometry;
 mod look;
+mod orders;
 mod outcome;
 #[cfg(test)]
 pub(in crate::access) mod people;
@@ -23,5 +25,6 @@ pub use attempt::Challenge;
 pub use attempts::Attempts;
 pub use geometry::{Reference, View};
 pub use look::{ChallengeLook, Identity};
+pub use orders::Orders;
 pub use outcome::{Failure, Turn};
 pub use settings::ChallengeSettings;

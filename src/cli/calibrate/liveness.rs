@@ -13,7 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::liveness::evaluate::{bona_fide, judge, read_test, watch_all};
 use crate::cli::liveness::trial::{End, Terms, with_turns_of};
 use crate::cli::liveness::watch::{People, SeenFrame, Watcher};
-use crate::domain::{Assurance, PersonId, Point, Side};
+use crate::domain::{Assurance, PassiveMode, PersonId, Point, Side};
 use crate::lab::clips::Clip;
 use crate::lab::share::{CONFIDENCE, Share, clopper_pearson};
 
@@ -66,6 +66,8 @@ pub fn run(command: &Calibrate, folder: &Path, context: &Context) -> Result<()> 
     let first = watchers.first_mut().context("no networks were opened")?;
     let people = People::enrol(&test.enrolled, &mut first.vision)?;
     let mut terms = Terms::new(&config, Assurance::Challenge, None, &people, first)?;
+    // What turns show does not depend on the passive networks.
+    terms.liveness.passive_mode = PassiveMode::Off;
     let clips = std::mem::take(&mut test.clips);
     let watched = watch_all(&clips, &mut watchers, command.fps, &people, &terms, &mut test.left_out)?;
     let own: Vec<Own<'_>> = watched

@@ -5,16 +5,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::report::{Circumstances, Report};
-use super::trial::{self, End, Played, Terms};
+use super::trial::{self, End, Played, Setting, Terms};
 use super::watch::{ClipFault, People, SeenFrame, Watcher};
 use crate::cli::argument::frame_rate;
 use crate::cli::context::{Context, progress_bar};
 use crate::cli::evaluate::extraction::report_left_out;
 use crate::config::Config;
-use crate::domain::{Assurance, Moment, PersonId, Side};
+use crate::domain::{Assurance, Cue, Moment, PassiveMode, PersonId, Side};
 use crate::lab::clips::{self, BONA_FIDE, Clip, ENROLLED, LivenessTest};
 use crate::lab::dataset::LeftOut;
 use crate::lab::presentations::{Presentation, figures};
@@ -57,19 +57,18 @@ pub struct Evaluate {
     json: bool,
 }
 
-/// How much of a turn is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Setting {
-    Normal,
-    Strict,
-}
-
 impl Evaluate {
     pub fn run(self, context: &Context) -> Result<()> {
         trial::check_tier(self.assurance)?;
         let config = context.config_or_defaults()?;
         let mut test = read_test(&self.folder, &self.person)?;
         let mut watchers = Watcher::open(context, &config, self.threads.map(usize::from))?;
+        if self.assurance.cues().contains(&Cue::Passive) || config.liveness.passive != PassiveMode::Off {
+            let runtime = setup::runtime(&config)?;
+            for watcher in &mut watchers {
+                watcher.passive = Some(setup::presentation::passive_networks(&config, &runtime)?);
+            }
+        }
         let first = watchers.first_mut().context("no networks were opened")?;
         let people = People::enrol(&test.enrolled, &mut first.vision)?;
         let terms = Terms::new(&config, self.assurance, self.setting, &people, first)?;
@@ -206,6 +205,7 @@ fn presentation(clip: &Clip, name: String, subject: PersonId, played: &Played) -
         opened: opened_for.is_some(),
         mistaken: opened_for.is_some_and(|person| person != subject),
         by: played.by(),
+        detail: played.detail().to_owned(),
         took: since(played.first_face),
         asked_for: since(played.recognised),
     }
@@ -227,16 +227,18 @@ fn models(config: &Config, watcher: &Watcher) -> Result<Vec<String>> {
     let manifest = Manifest::load(&config.models.path)?;
     let used = watcher.vision.placements().iter().map(|(name, _)| name.as_str());
     let id = |name: &str| manifest.models().find(|model| model.name == name).map(|model| model.id().to_string());
-    Ok(used.filter_map(id).collect())
+    let passive = watcher.passive.as_ref().map(|networks| networks.ids()).unwrap_or_default();
+    Ok(used.filter_map(id).chain(passive.iter().map(ToString::to_string)).collect())
 }
 
 impl Watcher {
     /// As many as clips are processed at once, each with its own networks.
+    /// The passive ones are the caller's to add.
     pub fn open(context: &Context, config: &Config, threads: Option<usize>) -> Result<Vec<Watcher>> {
         let visions = context.many_eyes(threads.unwrap_or_else(default_threads), None, None)?;
         let track_ends_after = setup::track_ends_after(config);
         let min_face_px = config.access.min_face_px as f32;
-        Ok(visions.into_iter().map(|vision| Watcher { vision, min_face_px, track_ends_after }).collect())
+        Ok(visions.into_iter().map(|vision| Watcher { vision, passive: None, min_face_px, track_ends_after }).collect())
     }
 }
 

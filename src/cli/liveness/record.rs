@@ -10,8 +10,7 @@ use clap::Args;
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 
-use super::evaluate::Setting;
-use super::trial::{End, Terms, Trial};
+use super::trial::{End, Setting, Terms, Trial};
 use super::watch::{People, SeenFrame, Watcher};
 use crate::camera::CameraError;
 use crate::cli::argument::span;
@@ -20,7 +19,7 @@ use crate::cli::context::Context;
 use crate::cli::enroll::choose_camera;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CameraKind, Config};
-use crate::domain::{Assurance, Frame, Image, Moment, PersonId, Prompt, Side};
+use crate::domain::{Assurance, Frame, Image, Moment, PassiveMode, PersonId, Prompt, Side};
 use crate::lab::clips::{BONA_FIDE, ClipMeta, ENROLLED, META};
 use crate::office::Gates;
 use crate::setup;
@@ -214,7 +213,9 @@ struct Sitting<'a> {
 impl<'a> Sitting<'a> {
     fn new(command: &Record, config: &Config, watcher: &mut Watcher, folder: &'a Path) -> Result<Sitting<'a>> {
         let people = People::nobody(watcher.vision.dimension());
-        let terms = Terms::new(config, Assurance::Challenge, command.setting, &people, watcher)?;
+        let mut terms = Terms::new(config, Assurance::Challenge, command.setting, &people, watcher)?;
+        // They would only slow down the recording.
+        terms.liveness.passive_mode = PassiveMode::Off;
         let order = fastrand::choice(terms.orders()).unwrap_or_default();
         let gates = setup::gates(config)?;
         let this = Sitting {

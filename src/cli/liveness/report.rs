@@ -126,7 +126,8 @@ impl Report<'_> {
                     (None, _, _, Response::Attack) => format!("was refused by {}", one.by),
                     (None, ..) => format!("had no response: {}", one.by),
                 };
-                writeln!(out, "  {}: {what}", one.clip)?;
+                let detail = if one.detail.is_empty() { String::new() } else { format!(" ({})", one.detail) };
+                writeln!(out, "  {}: {what}{detail}", one.clip)?;
             }
             writeln!(out)?;
         }
@@ -308,6 +309,7 @@ fn clip_json(one: &Presentation) -> Value {
         "opened": one.opened,
         "mistaken": one.mistaken,
         "by": one.by,
+        "detail": one.detail,
         "took_ms": one.took.map(|took| took.as_millis() as u64),
     })
 }
@@ -326,6 +328,7 @@ mod tests {
             opened,
             mistaken: false,
             by: by.to_owned(),
+            detail: if by.is_empty() { String::new() } else { "did not turn far enough: left".to_owned() },
             took: opened.then(|| Duration::from_millis(2400)),
             asked_for: opened.then(|| Duration::from_millis(1900)),
         }
@@ -374,7 +377,11 @@ mod tests {
         ];
         let (text, json) = reported(&all);
         assert!(text.contains("Worst species: fold. Up to 100.0 %"), "{text}");
-        assert!(text.contains("opened the door") && text.contains("was refused by challenge"), "{text}");
+        assert!(
+            text.contains("opened the door")
+                && text.contains("was refused by challenge (did not turn far enough: left)"),
+            "{text}"
+        );
         assert!(text.contains("mask: 1 without a response: not recognised"), "{text}");
         let mask = &json["species"][1];
         assert_eq!((&mask["apcer"]["rate"], &mask["apcer"]["interval"]), (&Value::Null, &json!([0.0, 1.0])));

@@ -6,15 +6,24 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::evaluate::Setting;
 use super::watch::{People, SeenFrame, Watcher};
 use crate::access::{ChallengeSettings, Dice, Judgement, LivenessRules, NoCues, Referee, Rules};
 use crate::config::Config;
-use crate::domain::{Assurance, Cue, Decision, GallerySize, Gate, Moment, PersonId, Prompt, Reason, Side, Verdict};
+use crate::domain::{
+    Assurance, Cue, Decision, GallerySize, Gate, Moment, PassiveMode, PersonId, Prompt, Reason, Side, Verdict,
+};
 use crate::lab::presentations::Response;
 use crate::setup;
+
+/// How much of a turn is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Setting {
+    Normal,
+    Strict,
+}
 
 /// What a door asks in a test, and by what limits.
 pub struct Terms {
@@ -32,8 +41,8 @@ pub enum End {
     Shown,
     /// Refused by a cue.
     Refused { by: &'static str, why: String },
-    /// The clip ended without an answer.
-    Nothing { why: String },
+    /// The clip ended without an answer. `last` is what the receipt would say of what was asked last.
+    Nothing { why: String, last: String },
 }
 
 /// A trial that is over.
@@ -134,13 +143,18 @@ impl Terms {
                 ("turn_time_ms", json!(turn_time.as_millis() as u64)),
             ]);
         }
+        if self.tier.cues().contains(&Cue::Passive) || self.liveness.passive_mode != PassiveMode::Off {
+            limits.push(("passive", json!(self.liveness.passive_mode)));
+            limits.push(("passive_above", digits(self.liveness.passive.above)));
+        }
         limits
     }
 }
 
 /// What `chosen` says of turns, and everything else as in `settings`.
 pub fn with_turns_of(chosen: &ChallengeSettings, settings: ChallengeSettings) -> ChallengeSettings {
-    ChallengeSettings { turn: chosen.turn, reach: chosen.reach, depth: chosen.depth, ..settings }
+    let ChallengeSettings { turn, reach, depth, frontal, .. } = *chosen;
+    ChallengeSettings { turn, reach, depth, frontal, ..settings }
 }
 
 /// The challenge of the door that asks for the most turns.
@@ -211,9 +225,9 @@ impl Trial {
         }
         match (asked, self.unrecognised, self.first_face) {
             (Some(decision), ..) => left_open(&decision),
-            (None, Some(reason), _) => End::Nothing { why: format!("not recognised ({})", reason.as_str()) },
-            (None, None, Some(_)) => End::Nothing { why: "not recognised".to_owned() },
-            (None, None, None) => End::Nothing { why: "no face".to_owned() },
+            (None, Some(reason), _) => nothing(format!("not recognised ({})", reason.as_str())),
+            (None, None, Some(_)) => nothing("not recognised"),
+            (None, None, None) => nothing("no face"),
         }
     }
 
@@ -245,8 +259,8 @@ fn refused(decision: &Decision) -> End {
     let missing = || cues(decision).filter(|(_, gate)| !gate.passed);
     match (missing().find(|(_, gate)| !gate.cannot_judge), missing().next()) {
         (Some((cue, gate)), _) => End::Refused { by: cue.gate(), why: gate.input.clone() },
-        (None, Some((cue, gate))) => End::Nothing { why: format!("{}: {}", cue.gate(), gate.input) },
-        (None, None) => End::Nothing { why: "refused without a cue".to_owned() },
+        (None, Some((cue, gate))) => nothing(format!("{}: {}", cue.gate(), gate.input)),
+        (None, None) => nothing("refused without a cue"),
     }
 }
 
@@ -254,9 +268,15 @@ fn refused(decision: &Decision) -> End {
 fn left_open(decision: &Decision) -> End {
     match cues(decision).find(|(_, gate)| !gate.passed) {
         None => End::Shown,
-        Some((cue, gate)) if gate.cannot_judge => End::Nothing { why: format!("{}: {}", cue.gate(), gate.input) },
-        Some((cue, _)) => End::Nothing { why: format!("the clip ended during the {}", cue.gate()) },
+        Some((cue, gate)) if gate.cannot_judge => nothing(format!("{}: {}", cue.gate(), gate.input)),
+        Some((cue, gate)) => {
+            End::Nothing { why: format!("the clip ended during the {}", cue.gate()), last: gate.input.clone() }
+        }
     }
+}
+
+fn nothing(why: impl Into<String>) -> End {
+    End::Nothing { why: why.into(), last: String::new() }
 }
 
 /// Plays what was seen in a clip to a door that asks for turns in this order.
@@ -281,7 +301,16 @@ impl Played {
         match &self.end {
             End::Opened { .. } | End::Shown => String::new(),
             End::Refused { by, .. } => (*by).to_owned(),
-            End::Nothing { why } => why.clone(),
+            End::Nothing { why, .. } => why.clone(),
+        }
+    }
+
+    /// What the receipt says of the cue that refused it, or that was asked when the clip ended; empty if it passed.
+    pub fn detail(&self) -> &str {
+        match &self.end {
+            End::Opened { .. } | End::Shown => "",
+            End::Refused { why, .. } => why,
+            End::Nothing { last, .. } => last,
         }
     }
 
@@ -432,7 +461,7 @@ pub mod tests {
         let rank = |end| Played { end, first_face: None, recognised: None }.rank(subject);
         let ends = [
             End::Refused { by: "challenge", why: String::new() },
-            End::Nothing { why: String::new() },
+            nothing(""),
             End::Shown,
             End::Opened { person: PersonId(2), at: Moment::default() },
             End::Opened { person: subject, at: Moment::default() },

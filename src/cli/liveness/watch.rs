@@ -16,6 +16,7 @@ use crate::gallery::Index;
 use crate::lab::clips::{Clip, ClipError};
 use crate::lab::faces::principal;
 use crate::photo;
+use crate::vision::passive::PassiveNetworks;
 use crate::vision::tracker::Tracker;
 use crate::vision::{Embedded, Vision, VisionError};
 
@@ -55,6 +56,8 @@ pub enum ClipFault {
 /// What looks at frames.
 pub struct Watcher {
     pub vision: Vision,
+    /// Look for prints and screens; `None` where nobody asks for that.
+    pub passive: Option<PassiveNetworks>,
     /// Smaller faces are not embedded: the rules would refuse them anyway.
     pub min_face_px: f32,
     pub track_ends_after: Duration,
@@ -138,11 +141,13 @@ impl Watcher {
         let mut found = SeenFrame { at, face: !faces.is_empty(), sightings: Vec::with_capacity(faces.len()) };
         for (face, track) in faces.into_iter().zip(tracks) {
             let mut quality = self.vision.judge(&frame.image, &face);
-            let mut nearest = None;
+            let (mut nearest, mut passive) = (None, None);
             if quality.size >= self.min_face_px {
                 let Embedded { embedding, length } = self.vision.embed_judged()?;
                 quality.length = Some(length);
                 nearest = people.index.nearest(embedding.values(), 1);
+                let networks = self.passive.as_mut();
+                passive = networks.map(|networks| networks.judge(&frame.image, &face, &quality)).transpose()?;
             }
             found.sightings.push(Sighting {
                 camera: CAMERA.into(),
@@ -153,7 +158,7 @@ impl Watcher {
                 quality,
                 nearest,
                 not_them: None,
-                passive: None,
+                passive,
             });
         }
         Ok(found)

@@ -5,7 +5,7 @@ use super::moves::ActFailure;
 use super::{Doors, RequestError};
 use crate::access::{PassRequest, Passage};
 use crate::api::Admission;
-use crate::domain::{AccessEvent, Actor, DoorIndex, Event, Gate, Moment};
+use crate::domain::{AccessEvent, Actor, DoorEvent, DoorIndex, Event, Gate, Moment};
 
 impl Doors {
     /// Lets somebody in. Refused after `not_after`. After `Ok` the record is on disk, and the door is unlocked as after a grant.
@@ -68,6 +68,11 @@ impl Doors {
         match unlocked {
             Ok(()) => {}
             Err(ActFailure::Unwritten(unwritten)) => {
+                if unwritten.pending {
+                    // The record of the admission will be written once the disk answers; another one, which follows it, says what became of it.
+                    let event = DoorEvent::UnlockRefused { door: name.clone(), reason: unwritten.reason.clone() };
+                    self.note(&event.into(), &[]).ok();
+                }
                 return Err(RequestError::Unrecorded { door: name, state: "not done", reason: unwritten.reason });
             }
             Err(failure) => return Err(refused(failure.to_string())),

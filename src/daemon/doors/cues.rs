@@ -15,10 +15,7 @@ impl DoorCues for Devices<'_> {
     fn report(&mut self, cue: Cue, shown: &Shown, sighting: &Sighting, now: Moment) -> CueReport {
         match cue {
             Cue::Pin | Cue::Tag => self.factors.report(self.door, cue, shown.person, now),
-            Cue::Infrared => {
-                let Sighting { camera, face, captured_at, .. } = sighting;
-                self.second_eyes.report(camera, &face.bounds, *captured_at, now)
-            }
+            Cue::Infrared => self.second_eyes.report(&sighting.camera, sighting.track, now),
             Cue::Passive | Cue::Challenge => CueReport::cannot_judge(cue, missing_device(cue), "shown"),
         }
     }

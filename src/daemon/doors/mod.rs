@@ -202,6 +202,7 @@ impl Doors {
     /// A face at `door`, seen by a camera on the side `direction`.
     pub fn seen(&mut self, door: DoorIndex, direction: Option<Direction>, sighting: &Sighting) {
         self.follow_gallery();
+        self.second_eyes.saw(sighting);
         if self.grant_waits_for(door, sighting.nearest.map(|nearest| nearest.person)) {
             return;
         }

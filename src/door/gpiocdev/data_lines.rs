@@ -30,8 +30,6 @@ struct Claimed {
     /// The numbers of D0 and D1.
     offsets: [u32; 2],
     description: String,
-    /// The kernel numbers the pulses of a claim from 1; a gap shows that it has dropped some.
-    next_number: u32,
 }
 
 impl DataLines {
@@ -79,16 +77,16 @@ impl DataLines {
         let request = builder.request();
         let request =
             request.map_err(|error| not_claimed(self.chip.given(), &chip, &description, d0.offset, &error))?;
-        Ok(Claimed { request, offsets, description, next_number: 1 })
+        Ok(Claimed { request, offsets, description })
     }
 
     /// Runs `ask` on the lines, which are claimed if necessary. An error releases them.
-    fn with<T>(&mut self, ask: impl FnOnce(&mut Claimed) -> ::gpiocdev::Result<T>) -> Result<T, DoorError> {
-        let mut claimed = match self.claimed.take() {
+    fn with<T>(&mut self, ask: impl FnOnce(&Claimed) -> ::gpiocdev::Result<T>) -> Result<T, DoorError> {
+        let claimed = match self.claimed.take() {
             Some(claimed) => claimed,
             None => self.request()?,
         };
-        let answer = ask(&mut claimed).map_err(|error| unread(self.chip.given(), &claimed.description, &error))?;
+        let answer = ask(&claimed).map_err(|error| unread(self.chip.given(), &claimed.description, &error))?;
         self.claimed = Some(claimed);
         Ok(answer)
     }
@@ -122,22 +120,17 @@ pub(super) fn unread(chip: &str, lines: &str, error: &::gpiocdev::Error) -> Door
 
 impl Claimed {
     /// The buffered pulses. Blocks if there are none.
-    fn read(&mut self) -> ::gpiocdev::Result<Vec<Pulse>> {
+    fn read(&self) -> ::gpiocdev::Result<Vec<Pulse>> {
         let size = self.request.edge_event_u64_size();
         let mut buffer = vec![0; size * AT_ONCE];
         let filled = self.request.read_edge_events_into_slice(&mut buffer)?;
-        let events = buffer.chunks_exact(size.max(1)).take(filled / size.max(1));
-        let events = events.map(|event| self.request.edge_event_from_slice(event));
-        let mut events = events.collect::<::gpiocdev::Result<Vec<_>>>()?;
-        // The kernel numbers them in its interrupt and queues them later.
-        events.sort_by_key(|event| event.seqno);
-        let pulse = |event: ::gpiocdev::line::EdgeEvent| {
-            let after_loss = event.seqno != self.next_number;
-            self.next_number = event.seqno.wrapping_add(1);
+        let mut pulses = Vec::new();
+        for event in buffer.chunks_exact(size.max(1)).take(filled / size.max(1)) {
+            let event = self.request.edge_event_from_slice(event)?;
             let line = if event.offset == self.offsets[0] { DataLine::D0 } else { DataLine::D1 };
-            Pulse { line, at: Duration::from_nanos(event.timestamp_ns), after_loss }
-        };
-        Ok(events.into_iter().map(pulse).collect())
+            pulses.push(Pulse { line, at: Duration::from_nanos(event.timestamp_ns), number: event.seqno });
+        }
+        Ok(pulses)
     }
 }
 

@@ -138,15 +138,21 @@ mod tests {
         clock: Arc<SimulatedClock>,
         steps: VecDeque<Option<(DataLine, u64)>>,
         levels: [bool; 2],
+        /// As the kernel numbers pulses.
+        sent: u32,
     }
 
     impl PulseLines for Script {
         fn pulses(&mut self, timeout: Duration) -> Result<Vec<Pulse>, DoorError> {
             match self.steps.pop_front() {
-                Some(None) => Err(DoorError::Read { wires: "script".into(), why: "gone".into() }),
+                Some(None) => {
+                    self.sent = 0;
+                    Err(DoorError::Read { wires: "script".into(), why: "gone".into() })
+                }
                 Some(Some((line, us))) if Duration::from_micros(us) < timeout => {
                     self.clock.advance(Duration::from_micros(us));
-                    Ok(vec![Pulse { line, at: self.clock.now().0, after_loss: false }])
+                    self.sent += 1;
+                    Ok(vec![Pulse { line, at: self.clock.now().0, number: self.sent }])
                 }
                 later => {
                     self.clock.advance(timeout);
@@ -168,7 +174,7 @@ mod tests {
 
     fn reader(ends: EntryEnds) -> Wiegand<Script> {
         let clock = Arc::new(SimulatedClock::new(SystemTime::UNIX_EPOCH));
-        let script = Script { clock: clock.clone(), steps: VecDeque::new(), levels: [false; 2] };
+        let script = Script { clock: clock.clone(), steps: VecDeque::new(), levels: [false; 2], sent: 0 };
         let settings = WiegandSettings { data: [None, None], active: Active::Low, pull: Pull::Up, ends };
         Wiegand::new(script, &settings, clock)
     }

@@ -89,6 +89,12 @@ impl Film {
         self.scene(actor, frames)
     }
 
+    /// This picture for this many frames.
+    pub fn picture(mut self, picture: RgbImage, frames: usize) -> Film {
+        self.0.extend(jpeg(picture).repeat(frames));
+        self
+    }
+
     /// These JPEG files, each for one frame.
     pub fn pictures(mut self, files: &[PathBuf]) -> Film {
         for file in files {

@@ -25,7 +25,8 @@ use world::{DOORS, Line, MAX_HOLD, MAX_ON, STEP, Scene, Setup, setups};
 fn allows(event: &Event, name: &str) -> bool {
     match event {
         Event::Access(AccessEvent::Decided(decided)) => *decided.door == *name && decided.is_grant(),
-        Event::Door(DoorEvent::OperatorUnlocked { door, .. }) | Event::Door(DoorEvent::ScheduleBegan { door, .. }) => {
+        Event::Access(AccessEvent::Admitted { door, .. })
+        | Event::Door(DoorEvent::OperatorUnlocked { door, .. } | DoorEvent::ScheduleBegan { door, .. }) => {
             **door == *name
         }
         Event::Door(DoorEvent::ModeSet { door, mode: Mode::Release, .. }) => **door == *name,
@@ -136,6 +137,9 @@ proptest! {
                             if *decided.door == *view.name && decided.is_grant() =>
                         {
                             grants.extend(decided.person_id().map(|person| person.0));
+                        }
+                        Line::Note(_, Event::Access(AccessEvent::Admitted { door, person, .. })) if **door == *view.name => {
+                            grants.extend(person.known().map(|person| person.id.0));
                         }
                         _ => {}
                     }

@@ -57,6 +57,12 @@ pub enum Step {
     },
     /// The frames of the last face again.
     SeenAgain,
+    /// An operator lets somebody in without a face.
+    Admit {
+        door: usize,
+        person: u32,
+        inwards: bool,
+    },
     Amnesty,
     Wait {
         ms: u64,
@@ -101,6 +107,8 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => (door.clone(), 0u32..6, 0u64..1200, any::<bool>())
             .prop_map(|(door, person, age_ms, inwards)| Step::Seen { door, person, age_ms, inwards }),
         6 => (door.clone(), input, any::<bool>()).prop_map(|(door, input, active)| Step::Contact { door, input, active }),
+        2 => (door.clone(), 0u32..6, any::<bool>())
+            .prop_map(|(door, person, inwards)| Step::Admit { door, person, inwards }),
         4 => (door, order, prop::bool::weighted(0.2)).prop_map(|(door, order, late)| Step::Order { door, order, late }),
         1 => Just(Step::SeenAgain),
         1 => Just(Step::Amnesty),

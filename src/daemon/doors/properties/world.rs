@@ -14,6 +14,7 @@ use crate::access::{
     Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, InfraredEyes, NearEnough, Permit, Referee,
     Schedule, Window, Zones, usual,
 };
+use crate::api::Admission;
 use crate::clock::{Clock, SimulatedClock};
 use crate::daemon::doors::door::{Door, UnlockHours};
 use crate::daemon::doors::write_queue;
@@ -392,6 +393,12 @@ impl Scene {
                 let not_after =
                     if late { Moment(now.0 - Duration::from_millis(1)) } else { now + Duration::from_secs(5) };
                 self.doors().order(DoorIndex(door), order.clone(), &"anna".into(), not_after).ok();
+            }
+            Step::Admit { door, person, inwards } => {
+                let not_after = self.clock.now() + Duration::from_secs(5);
+                let direction = Some(if inwards { Direction::In } else { Direction::Out });
+                let admission = Admission { person: PersonId(person), direction, reason: "because".into() };
+                self.doors().admit(DoorIndex(door), &admission, &"anna".into(), not_after).ok();
             }
             Step::Amnesty => drop(self.doors().amnesty(None, &"anna".into())),
             Step::Wait { ms } => self.wait(Duration::from_millis(ms)),
