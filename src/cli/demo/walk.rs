@@ -33,7 +33,7 @@ const WALK_S: f32 = 1.0;
 /// When a head that turns has which yaw: seconds from the beginning of the scene, and degrees towards the right of the picture, which is the
 /// person's left. It first looks ahead for as long as a person who failed before must.
 const TURNS: [(f32, f32); 9] =
-    [(2.9, 0.0), (3.4, 40.0), (4.2, 40.0), (4.7, 0.0), (5.0, 0.0), (5.5, -40.0), (6.3, -40.0), (6.8, 0.0), (9.0, 0.0)];
+    [(2.9, 0.0), (3.4, 40.0), (4.2, 40.0), (4.7, 0.0), (5.0, 0.0), (5.5, -30.0), (6.3, -30.0), (6.8, 0.0), (9.0, 0.0)];
 /// Half the sides of the sheet that is held up, in heights of the face, and the width of its white edge.
 const SHEET: (f32, f32) = (0.75, 0.85);
 const EDGE: f32 = 0.06;
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_head_looks_ahead_turns_left_then_right_and_comes_back() {
-        assert_eq!([0.0, 2.5, 3.6, 4.9, 6.0, 7.0, 99.0].map(yaw_at), [0.0, 0.0, 40.0, 0.0, -40.0, 0.0, 0.0]);
+        assert_eq!([0.0, 2.5, 3.6, 4.9, 6.0, 7.0, 99.0].map(yaw_at), [0.0, 0.0, 40.0, 0.0, -30.0, 0.0, 0.0]);
         let steps = (0..800).map(|step| (yaw_at(step as f32 / 100.0) - yaw_at((step + 1) as f32 / 100.0)).abs());
         // No head turns faster than 200 degrees a second.
         assert!(steps.fold(0.0, f32::max) < 2.0);
