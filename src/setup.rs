@@ -334,6 +334,7 @@ pub fn hub(config: &Config) -> Result<Option<HubSettings>> {
         home_assistant: mqtt.home_assistant.enabled.then(|| HomeAssistantSettings {
             discovery_prefix: mqtt.home_assistant.discovery_prefix.clone(),
             people: mqtt.home_assistant.people,
+            nearest: mqtt.home_assistant.nearest,
         }),
         commands: mqtt
             .commands

@@ -148,6 +148,108 @@ fn every_command_in_the_documents_exists() {
     assert!(checked > 0, "no commands were found");
 }
 
+/// The lines in blocks of code that call usher, without the prompt, the remark behind them and the pipe after them.
+fn calls(text: &str) -> Vec<Vec<String>> {
+    let mut in_block = false;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_block = !in_block;
+        } else if in_block || line.starts_with("    ") {
+            let line = line.trim().trim_start_matches("sudo ").trim_start_matches("-u usher ");
+            if line.starts_with("usher ") {
+                found.extend(words(line));
+            }
+        }
+    }
+    found
+}
+
+/// The words of a simple command of a shell, up to a pipe, a redirection or a remark; `None` where it is no such command.
+fn words(line: &str) -> Option<Vec<String>> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '#') if word.is_none() => break,
+            (None, '|' | '>' | '<' | ';' | '&') => break,
+            (None, '\\' | '$' | '…' | '[') => return None,
+            (None, ' ') => words.extend(word.take()),
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    (quote.is_none() && words.len() > 1).then_some(words)
+}
+
+#[test]
+fn every_command_in_a_block_of_code_is_understood() {
+    use clap::Parser as _;
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for document in documents() {
+        for call in calls(&fs::read_to_string(&document).unwrap()) {
+            checked += 1;
+            let Err(error) = usher::cli::Usher::try_parse_from(&call) else { continue };
+            if error.use_stderr() {
+                wrong.push(format!("{}: {}: {error}", document.display(), call.join(" ")));
+            }
+        }
+    }
+    assert!(checked > 50, "only {checked} commands were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// All of the program's source as one text.
+fn source() -> String {
+    fn collect(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => collect(&path, text),
+                false => text.push_str(&fs::read_to_string(&path).unwrap_or_default()),
+            }
+        }
+    }
+    let mut text = String::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
+    text
+}
+
+/// The message of a line of the log, without its level and its fields: `INFO camera open camera=porch`.
+fn message(line: &str) -> Option<String> {
+    let levels = ["INFO ", "WARN ", "ERROR "];
+    let rest = levels.iter().find_map(|level| line.trim().strip_prefix(level))?;
+    let words: Vec<&str> = rest.split(' ').take_while(|word| !word.contains('=')).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+#[test]
+fn every_line_of_the_log_in_the_documents_is_one_that_usher_writes() {
+    let (source, mut checked) = (source(), 0);
+    for document in documents() {
+        for message in fs::read_to_string(&document).unwrap().lines().filter_map(message) {
+            checked += 1;
+            assert!(source.contains(&format!("\"{message}\"")), "{}: no such line: {message}", document.display());
+        }
+    }
+    assert!(checked > 3, "no lines of the log were found");
+    // The table of lines.
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md")).unwrap();
+    let table = text.split("\n## The log\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let first = row.split(" | ").next().unwrap();
+        for line in first.split('`').skip(1).step_by(2) {
+            let words = line.split(" level=").next().unwrap().trim_start_matches("level=");
+            assert!(source.contains(words), "docs/troubleshooting.md: no such line: {line}");
+        }
+    }
+}
+
 /// The paths in code of a line: `src/door/rppal.rs`, `docs/`.
 fn paths(text: &str) -> Vec<&str> {
     let snippets =

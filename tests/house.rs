@@ -352,3 +352,20 @@ fn a_circle_is_found_however_it_is_imported() {
     ];
     assert_eq!(circle(&uses_within(&path("room"), &all)).unwrap(), ["a", "b", "a"]);
 }
+
+#[test]
+fn commands_print_through_what_survives_a_closed_pipe() {
+    let mut wrong = Vec::new();
+    for (_, path, code) in rooms().into_iter().filter(|(room, ..)| room == "cli") {
+        for macro_name in ["println!(", "print!(", "eprintln!(", "eprint!("] {
+            let calls = code.match_indices(macro_name);
+            let own = calls.filter(|(at, _)| !code[..*at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+            wrong.extend(own.map(|_| format!("{}: {macro_name}", path.display())));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "use say!, note! or writeln!, which do not panic where nobody reads:\n{}",
+        wrong.join("\n")
+    );
+}

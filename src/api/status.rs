@@ -17,6 +17,9 @@ pub struct Status {
     /// `[device] name` of the configuration.
     pub device: String,
     pub uptime_s: u64,
+    /// Stands for the values of the configuration that the daemon runs with: another one, another text. Empty from a daemon before this field.
+    #[serde(default)]
+    pub configuration: String,
     /// The model that compares faces.
     pub model: String,
     /// How many people are enrolled.
@@ -38,6 +41,9 @@ pub struct Status {
     pub time: Option<String>,
     /// Why records cannot be written; null while they can.
     pub journal_trouble: Option<String>,
+    /// Why the metrics are not on the configured address; null while they are, or none is configured.
+    #[serde(default)]
+    pub metrics_trouble: Option<String>,
     /// Null without a broker.
     pub hub: Option<HubStatus>,
 }

@@ -201,13 +201,13 @@ impl Summary {
             return Ok(());
         }
         for (file, why) in &self.unreadable {
-            eprintln!("unreadable: {file}: {why}");
+            note!("unreadable: {file}: {why}");
         }
         for file in &self.no_face {
-            eprintln!("no face: {file}");
+            note!("no face: {file}");
         }
         for LeftOut { path, why } in &self.left_out {
-            eprintln!("left out: {}: {why}", path.display());
+            note!("left out: {}: {why}", path.display());
         }
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::NOTHING);

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::client::Client;
 use super::context::Context;
 
 /// Write the whole store into one file.
@@ -23,9 +22,9 @@ pub struct Backup {
 
 impl Backup {
     pub fn run(self, context: &Context) -> Result<()> {
-        let client = Client::open(&context.config()?)?;
+        let client = context.client()?;
         let contents = client.back_up(&self.file, self.force)?;
-        println!("{}: {} bytes, commit {}", self.file.display(), contents.bytes, contents.commit);
+        say!("{}: {} bytes, commit {}", self.file.display(), contents.bytes, contents.commit)?;
         Ok(())
     }
 }

@@ -10,6 +10,8 @@ use serde_json::json;
 
 use super::argument::distance;
 use super::context::{Context, progress_bar};
+use super::listing::Listing;
+use super::print::Tone;
 use crate::domain::{Distance, Embedding, Face};
 use crate::lab::agreement::{Agreement, b_cubed, pairwise};
 use crate::lab::cluster::cluster;
@@ -271,20 +273,19 @@ fn list(path: &Path, scan: &Scan, places: &[PathBuf], groups: &[&Group]) -> Resu
 fn print(scan: &Scan, groups: &[&Group], limit: Distance, truth: Option<(Agreement, Agreement)>) -> Result<()> {
     let mut out = std::io::stdout().lock();
     for (file, why) in &scan.unreadable {
-        eprintln!("unreadable: {}: {why}", file.display());
+        note!("unreadable: {}: {why}", file.display());
     }
     for file in &scan.no_face {
-        eprintln!("no face: {}", file.display());
+        note!("no face: {}", file.display());
     }
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING).set_header(["group", "photographs", "first"]);
+    let mut table = Listing::new(["GROUP", "PHOTOGRAPHS", "FIRST"]).giving_way(&["FIRST"]);
     for group in groups {
         let first = group.members.first().and_then(|&member| scan.member(member));
         let first = first.map(|found| found.photograph.file.display().to_string());
-        table.add_row([group.name.clone(), group.members.len().to_string(), first.unwrap_or_default()]);
+        table.row(Tone::Plain, [group.name.clone(), group.members.len().to_string(), first.unwrap_or_default()]);
     }
     if !groups.is_empty() {
-        writeln!(out, "{table}")?;
+        table.write(&mut out)?;
     }
     let grouped: usize = groups.iter().map(|group| group.members.len()).sum();
     writeln!(

@@ -47,11 +47,11 @@ pub fn check(context: &Context) -> Result<()> {
     setup::attendance(&config)?;
     setup::house::system_zone()?;
     for warning in config.warnings() {
-        eprintln!("warning: {warning}");
+        note!("warning: {warning}");
     }
     for door in config.doors.iter().filter(|door| door.max_hold.is_none()) {
         // No warning elsewhere: it is the default, and right for a lock that must not be held.
-        eprintln!(
+        note!(
             "warning: door {}: `usher door release` keeps it open for {} s at most; for an evacuation set max_hold, if its lock may be held",
             door.name,
             door.max_on.as_secs()

@@ -9,9 +9,11 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use super::client::Client;
 use super::places;
+use super::print::err_has_colour;
+use crate::api::ApiError;
 use crate::config::{self, Config, Log, LogFormat};
 use crate::domain::{Embedding, Face, Image};
-use crate::setup;
+use crate::setup::{self, claims};
 use crate::vision::manifest;
 use crate::vision::mtcnn::DetectorSettings;
 use crate::vision::runtime::Runtime;
@@ -38,20 +40,22 @@ impl Eyes {
     }
 }
 
-/// The configuration's place.
+/// The configuration's place, and that of the daemon's socket where it was named.
 pub struct Context {
     /// The file that was named, or else the one that is there.
     config: Option<PathBuf>,
     named: bool,
     /// Whether the file was read.
     used: Cell<bool>,
+    /// The socket that was named.
+    socket: Option<PathBuf>,
 }
 
 impl Context {
-    /// `config` is what the command line or the environment names.
-    pub fn new(config: Option<PathBuf>) -> Context {
+    /// `config` and `socket` are what the command line or the environment names.
+    pub fn new(config: Option<PathBuf>, socket: Option<PathBuf>) -> Context {
         let named = config.is_some();
-        Context { config: config.or_else(places::installed_config), named, used: Cell::new(false) }
+        Context { config: config.or_else(places::installed_config), named, used: Cell::new(false), socket }
     }
 
     /// The configuration's path.
@@ -91,7 +95,65 @@ impl Context {
         {
             config.models.path = folder;
         }
+        if let Some(socket) = &self.socket {
+            config.control.socket.clone_from(socket);
+        }
         Ok(config)
+    }
+
+    /// The daemon's socket: as named with --socket, as configured, or where the configuration has mistakes, by as much of it as can be read.
+    pub fn socket(&self) -> PathBuf {
+        let in_file = || match self.config() {
+            Ok(config) => config.control.socket,
+            Err(_) => Config::socket_in(self.path(), config::environment()).unwrap_or_else(claims::usual_socket),
+        };
+        self.socket.clone().unwrap_or_else(in_file)
+    }
+
+    /// A client of a daemon. It needs the socket alone, so an order reaches the daemon while the configuration has mistakes.
+    ///
+    /// # Errors
+    /// No daemon answers, or this user may not talk to it.
+    pub fn daemon(&self) -> Result<Client> {
+        let (config, socket) = (self.config(), self.socket());
+        let error = match (Client::connect(&socket)?, config) {
+            (Some(client), Ok(_)) => return Ok(client),
+            (Some(client), Err(_)) => {
+                self.warn_of_mistakes();
+                return Ok(client);
+            }
+            (None, Ok(_)) => return Err(ApiError::NoDaemon { socket: socket.display().to_string() }.into()),
+            (None, Err(error)) => error,
+        };
+        bail!(
+            "no daemon answers on {}, which may be the wrong socket, because the configuration cannot be read (name it with --socket): {error:#}",
+            socket.display()
+        )
+    }
+
+    /// A client of the daemon, or of the store where none runs. While the configuration has mistakes, of a daemon that runs all the same.
+    ///
+    /// # Errors
+    /// The daemon cannot be spoken to; or none runs, and the configuration has mistakes or the store cannot be opened.
+    pub fn client(&self) -> Result<Client> {
+        let error = match self.config() {
+            Ok(config) => return Client::open(&config),
+            Err(error) => error,
+        };
+        match Client::connect(&self.socket()) {
+            Ok(Some(client)) => {
+                self.warn_of_mistakes();
+                Ok(client)
+            }
+            Ok(None) | Err(_) => Err(error),
+        }
+    }
+
+    fn warn_of_mistakes(&self) {
+        note!(
+            "usher: warning: the configuration has mistakes (`usher config check` lists them); the daemon goes on with the one it started with, \
+             and would not start again"
+        );
     }
 
     /// The configuration, if one was named or is installed. Commands that only read photographs work without.
@@ -158,7 +220,7 @@ fn open(runtime: &Runtime, models: &Path, settings: &VisionSettings) -> Result<V
     setup::self_check(&mut vision, &settings.detector)?;
     for (model, placement) in vision.placements() {
         if let Some(reason) = &placement.fallback {
-            eprintln!("usher: {model} runs on the CPU instead of {}: {reason}", placement.asked);
+            note!("usher: {model} runs on the CPU instead of {}: {reason}", placement.asked);
         }
     }
     Ok(vision)
@@ -172,7 +234,7 @@ pub fn start_log(log: &Log) {
     });
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let started = match log.format {
-        LogFormat::Human => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Human => builder.with_ansi(err_has_colour()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     // It fails where a log is started already: in a test, or in the demo.

@@ -6,6 +6,7 @@ mod cameras;
 mod doors;
 mod factors;
 mod liveness;
+mod process;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use serde_json::json;
 
 use super::client::Client;
 use super::context::Context;
+use super::print::{Tone, toned};
 use crate::api::people::Person;
 use crate::api::status::SealStatus;
 use crate::config::Config;
@@ -30,8 +32,8 @@ const BROKER_WAIT: Duration = Duration::from_secs(5);
 
 /// Check everything that usher needs, and say how to fix what is wrong.
 ///
-/// Checks the configuration, the TFLite runtime, the models and where each runs, the store, the cameras, the doors and the broker. What a
-/// running daemon holds, it reports itself. Without a daemon, each door's lines are claimed for a moment, the relay's at its safe level.
+/// Checks the configuration, the TFLite runtime, the models and where each runs, the store and its key, the address of the metrics, the cameras,
+/// the doors and the broker. What a running daemon holds, it reports itself, and whether it runs with this configuration. Without a daemon, each door's lines are claimed for a moment, the relay's at its safe level.
 /// Exits with a failure when something must be fixed.
 #[derive(Args)]
 pub struct Doctor {
@@ -59,7 +61,10 @@ impl Doctor {
     pub fn run(self, context: &Context) -> Result<()> {
         let mut findings = Findings { json: self.json, broken: 0, warnings: 0 };
         match context.config() {
-            Err(error) => findings.report("configuration", State::Broken, &format!("{error:#}"))?,
+            Err(error) => {
+                findings.report("configuration", State::Broken, &format!("{error:#}"))?;
+                process::without_configuration(context, &mut findings)?;
+            }
             Ok(config) => {
                 findings.report("configuration", State::Well, &format!("{} is sound", context.path().display()))?;
                 for warning in config.warnings() {
@@ -102,7 +107,15 @@ impl Findings {
         self.warnings += usize::from(state == State::Warning);
         match self.json {
             true => writeln!(out, "{}", json!({ "check": what, "state": word.to_lowercase(), "text": text }))?,
-            false => writeln!(out, "{word:<8} {what:<14} {}", text.replace('\n', "\n                        "))?,
+            false => {
+                let tone = match state {
+                    State::Well => Tone::Good,
+                    State::Warning => Tone::Warning,
+                    State::Broken => Tone::Bad,
+                };
+                let word = toned(tone, &format!("{word:<8}"));
+                writeln!(out, "{word} {what:<14} {}", text.replace('\n', "\n                        "))?;
+            }
         }
         Ok(())
     }
@@ -219,6 +232,7 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
     let Some(status) = findings.result("daemon", client.status(), |s| format!("runs, up {} s", s.uptime_s))? else {
         return Ok(());
     };
+    process::same(config, &status, findings)?;
     if let Some(quality) = &status.time {
         time(quality, findings)?;
     }
@@ -261,6 +275,7 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
 /// Checks everything in this process, without a daemon.
 fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
     findings.report("daemon", State::Well, "does not run; checking what it would hold")?;
+    process::can_start(config, findings)?;
     let store = findings.result("store", Store::open(&config.store.path).map_err(Into::into), |store| {
         format!("{} can be written", store.dir().display())
     })?;

@@ -9,18 +9,19 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::argument::span;
 use super::client::Client;
 use super::context::Context;
+use super::print::{Tone, toned};
 use super::whom;
 use crate::api::credentials::{AdmitDirection, AdmitRequest};
 use crate::api::doors::{DoorOrder, DoorRequest, DoorStatus};
 use crate::clock::SystemClock;
-use crate::config::Config;
 use crate::door::{self, WiringSettings};
 use crate::setup::{self, claims};
 
 /// Unlock, lock, lock down or release doors; admit a person; show the doors' status.
 ///
 /// Orders go to the running daemon, which records each with your user name before it carries it out. Without --door, an order goes to all
-/// doors.
+/// doors. An order needs the daemon's socket alone (--socket, else the configuration's, else the usual one): it works while the configuration
+/// has mistakes.
 ///
 /// A lockdown lets nobody through, or only people of one group. A release keeps doors unlocked for an evacuation. Both last until
 /// `usher door normal`, even over restarts.
@@ -108,10 +109,9 @@ impl From<Way> for AdmitDirection {
 impl Door {
     pub fn run(self, context: &Context) -> Result<()> {
         if let Action::Safe = self.action {
-            return safe(context.config(), self.door);
+            return safe(context, self.door);
         }
-        let config = context.config()?;
-        let client = Client::daemon(&config)?;
+        let client = context.daemon()?;
         let order = match self.action {
             Action::Safe | Action::Status => None,
             Action::Unlock { duration } => {
@@ -123,7 +123,7 @@ impl Door {
             Action::Normal => Some(DoorOrder::Normal),
             Action::TrustClock => {
                 client.trust_clock()?;
-                println!("the clock is trusted");
+                say!("the clock is trusted")?;
                 return Ok(());
             }
             Action::Amnesty { person } => return amnesty(&client, person.as_deref()),
@@ -132,8 +132,8 @@ impl Door {
                 let direction = direction.map(AdmitDirection::from);
                 client.admit(&AdmitRequest { person: person.id, door: self.door, direction, reason })?;
                 match self.json {
-                    true => println!("{}", serde_json::to_string(&person)?),
-                    false => println!("{} (#{}) is admitted", person.name, person.id),
+                    true => say!("{}", serde_json::to_string(&person)?)?,
+                    false => say!("{} (#{}) is admitted", person.name, person.id)?,
                 }
                 return Ok(());
             }
@@ -149,7 +149,7 @@ impl Door {
             found = true;
             match self.json {
                 true => writeln!(out, "{}", serde_json::to_string(door)?)?,
-                false => writeln!(out, "{}", words(door))?,
+                false => writeln!(out, "{}", toned(tone(door), &words(door)))?,
             }
         }
         if !found {
@@ -175,16 +175,25 @@ pub fn words(door: &DoorStatus) -> String {
     format!("{}: {} ({})", door.name, parts.join(", "), door.wires)
 }
 
+/// Alarms and trouble stand out.
+pub fn tone(door: &DoorStatus) -> Tone {
+    match (door.alarms.is_empty() && door.trouble.is_none(), door.mode.as_str()) {
+        (false, _) => Tone::Bad,
+        (true, "normal") => Tone::Plain,
+        (true, _) => Tone::Warning,
+    }
+}
+
 /// Sets relays to their safe level: those that the configuration names, and those that the last daemon claimed.
-fn safe(config: Result<Config>, door: Option<String>) -> Result<()> {
-    let socket = config.as_ref().map_or_else(|_| claims::usual_socket(), |config| config.control.socket.clone());
+fn safe(context: &Context, door: Option<String>) -> Result<()> {
+    let (config, socket) = (context.config(), context.socket());
     if let Some(client) = Client::connect(&socket)? {
         let order = DoorRequest { door, order: DoorOrder::Lock };
         client.order(&order)?;
         return Ok(());
     }
     let claimed = claims::read_beside(&socket).unwrap_or_else(|error| {
-        eprintln!("usher: the daemon's list of lines beside {} cannot be read: {error}", socket.display());
+        note!("usher: the daemon's list of lines beside {} cannot be read: {error}", socket.display());
         None
     });
     let mut wirings: Vec<WiringSettings> = claimed.map(|claims| claims.doors).unwrap_or_default();
@@ -204,7 +213,7 @@ fn safe(config: Result<Config>, door: Option<String>) -> Result<()> {
             )));
         }
         Err(error) => {
-            eprintln!("usher: the configuration cannot be read; using the last daemon's list of lines:\n{error:#}");
+            note!("usher: the configuration cannot be read; using the last daemon's list of lines:\n{error:#}");
         }
     }
     let clock = std::sync::Arc::new(SystemClock::new());
@@ -228,8 +237,8 @@ fn amnesty(client: &Client, person: Option<&str>) -> Result<()> {
     let found = person.map(|wanted| whom::enrolled_person(client, wanted)).transpose()?;
     client.forget_places(found.as_ref().map(|person| person.id))?;
     match found {
-        Some(person) => println!("forgot where {} is", person.name),
-        None => println!("forgot where everybody is"),
+        Some(person) => say!("forgot where {} is", person.name)?,
+        None => say!("forgot where everybody is")?,
     }
     Ok(())
 }

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::context::Context;
-use super::detect::{count, describe, face_json, refuse};
+use super::detect::{count, describe, face_json, label, refuse};
+use super::marking::draw_faces;
 use crate::domain::{Distance, Match, PersonId};
 use crate::photo;
 
@@ -27,10 +28,16 @@ pub struct Identify {
     /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
+    /// Draw the faces of a single photograph, with their numbers in the list, into this picture (PNG or JPEG, by its name)
+    #[arg(long, value_name = "OUT.png")]
+    draw: Option<PathBuf>,
 }
 
 impl Identify {
     pub fn run(self, context: &Context) -> Result<()> {
+        if self.draw.is_some() && self.photos.len() > 1 {
+            bail!("--draw takes one photograph");
+        }
         let config = context.config()?;
         let client = Client::open(&config)?;
         let mut vision = context.eyes_of(&client)?.vision;
@@ -65,8 +72,9 @@ impl Identify {
                 writeln!(out, "{}", json!({ "file": file.display().to_string(), "faces": faces }))?;
             } else {
                 writeln!(out, "{}: {}", file.display(), count(seen.len()))?;
-                for (seen, found) in seen.iter().zip(&matches) {
-                    writeln!(out, "  {}", describe(&seen.face, &seen.quality))?;
+                for (number, (seen, found)) in (1..).zip(seen.iter().zip(&matches)) {
+                    let label = label(self.draw.is_some(), number);
+                    writeln!(out, "  {label}{}", describe(&seen.face, &seen.quality))?;
                     writeln!(
                         out,
                         "    {}",
@@ -78,6 +86,9 @@ impl Identify {
                         ))
                     )?;
                 }
+            }
+            if let Some(path) = &self.draw {
+                draw_faces(image, seen.iter().map(|seen| &seen.face), path)?;
             }
         }
         match failed {

@@ -1,5 +1,8 @@
 //! The command line: one file a command. Commands that need the store act through [`client`].
 
+#[macro_use]
+mod print;
+
 mod align;
 mod api;
 mod argument;
@@ -19,11 +22,14 @@ mod door;
 mod enroll;
 mod evaluate;
 mod export;
+mod figures;
 mod hub;
 mod identify;
 mod init;
 mod journal;
+mod listing;
 mod liveness;
+mod marking;
 mod models;
 mod next;
 mod overview;
@@ -41,6 +47,7 @@ mod when;
 mod whom;
 mod why;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -48,6 +55,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use context::Context;
+use print::{Tone, err_has_colour, paint};
 
 /// Opens a door for the faces it knows.
 ///
@@ -62,6 +70,9 @@ pub struct Usher {
     /// The configuration file [default: /etc/usher/usher.toml; if that is not there, ~/.config/usher/usher.toml]
     #[arg(long, global = true, value_name = "FILE", env = "USHER_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
+    /// The running daemon's socket [default: the configuration's, else /run/usher/usher.sock]
+    #[arg(long, global = true, value_name = "PATH", env = "USHER_SOCKET", hide_env_values = true)]
+    socket: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -117,7 +128,7 @@ enum Command {
 impl Usher {
     /// Runs the command and prints its error. Exits with 0, or with 1 on failure; clap exits with 2 for a wrong command line.
     pub fn run(self) -> ExitCode {
-        let context = Context::new(self.config);
+        let context = Context::new(self.config, self.socket);
         let Some(command) = self.command else { return ended(overview::run(&context), &context) };
         let done = match command {
             Command::Demo(command) => command.run(),
@@ -151,8 +162,10 @@ impl Usher {
             Command::Bench(command) => command.run(&context),
             Command::Config(command) => command.run(&context),
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Usher::command(), "usher", &mut std::io::stdout());
-                Ok(())
+                // Into memory first: it panics where the reader has gone.
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Usher::command(), "usher", &mut script);
+                std::io::stdout().write_all(&script).map_err(anyhow::Error::from)
             }
             Command::Manual { folder } => clap_mangen::generate_to(Usher::command(), &folder)
                 .with_context(|| format!("the manual pages cannot be written into {}", folder.display())),
@@ -169,20 +182,23 @@ fn ended(done: anyhow::Result<()>, context: &Context) -> ExitCode {
         Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let text = format!("{error:#}");
-            eprintln!("usher: {text}");
+            note!("{} {text}", paint(Tone::Bad, "usher:", err_has_colour()));
             let unexpected = context.unexpected().map(|path| path.display().to_string());
             if let Some(path) = unexpected.filter(|path| !text.contains(path.as_str())) {
-                eprintln!("usher: the configuration in use is {path}");
+                note!("usher: the configuration in use is {path}");
             }
             ExitCode::FAILURE
         }
     }
 }
 
+/// Whether the reader of standard output has gone. A daemon that has gone is another matter.
 fn broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    let of_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    let of_daemon = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<hyper::Error>().is_some();
+    error.chain().any(of_pipe) && !error.chain().any(of_daemon)
 }
 
 #[cfg(test)]

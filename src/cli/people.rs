@@ -10,9 +10,13 @@ use std::io::{IsTerminal, Write};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::client::Client;
 use super::context::Context;
+use super::listing::{self, Listing};
+use super::print::{Tone, ask};
+use super::when;
 use super::whom::enrolled_person;
 use crate::api::people::Person;
 use crate::setup;
@@ -27,7 +31,7 @@ use many::Several;
 pub struct People {
     #[command(subcommand)]
     action: Action,
-    /// Print JSON
+    /// Print JSON, one object a line
     #[arg(long, global = true)]
     json: bool,
 }
@@ -61,12 +65,12 @@ enum Action {
     Valid {
         /// Employee id, whole name, or number as in '#7'
         person: String,
-        /// The first day, as 2026-12-01
-        #[arg(long, value_name = "DAY")]
-        from: Option<Date>,
-        /// The last day, as 2026-12-31
-        #[arg(long, value_name = "DAY")]
-        until: Option<Date>,
+        /// The first day, as 2026-12-01, today or tomorrow
+        #[arg(long, value_name = "DAY", value_parser = when::parse_day)]
+        from: Option<when::Day>,
+        /// The last day, as 2026-12-31, today or tomorrow
+        #[arg(long, value_name = "DAY", value_parser = when::parse_day)]
+        until: Option<when::Day>,
     },
     /// Change or remove a person's employee id
     Id {
@@ -108,24 +112,24 @@ enum Action {
 
 impl People {
     pub fn run(self, context: &Context) -> Result<()> {
-        let config = context.config()?;
-        let client = Client::open(&config)?;
+        let client = context.client()?;
         let numbered = |wanted: &str| enrolled_person(&client, wanted).map(|person| person.id);
         let done = match &self.action {
-            Action::Unknown(unknown) => return unknown.run(&client, &config, self.json),
+            Action::Unknown(unknown) => return unknown.run(&client, &context.config()?, self.json),
             Action::Templates(templates) => return templates.run(&client, self.json),
             Action::NotThis(not_this) => return not_this.run(&client, self.json),
             Action::Pin(pin) => return pin.run(&client, self.json),
             Action::Tag(tag) => return tag.run(&client, self.json),
-            Action::List => return list(&client.people()?, self.json),
+            Action::List => return list(&client.people()?, self.json, &TimeZone::system()),
             Action::Show { person } => enrolled_person(&client, person)?,
             Action::Rename { person, name } => client.rename(numbered(person)?, name)?,
             Action::Groups { person, groups } => client.set_groups(numbered(person)?, groups.clone())?,
             Action::Valid { person, from, until } => {
-                let zone = setup::house::time_zone(&config)?;
+                let zone = setup::house::time_zone(&context.config()?)?;
                 let start = |day: Date| zone.to_timestamp(day.at(0, 0, 0, 0));
-                let from = from.map(start).transpose()?;
-                let until = until.map(|day| day.tomorrow().and_then(start)).transpose()?;
+                let calendar = when::Calendar::in_zone(zone.clone());
+                let from = from.map(|day| start(calendar.date(day))).transpose()?;
+                let until = until.map(|day| calendar.date(day).tomorrow().and_then(start)).transpose()?;
                 client.set_validity(numbered(person)?, from, until)?
             }
             Action::Id { person, employee_id, .. } => {
@@ -215,10 +219,7 @@ fn confirmed(people: &[Person]) -> Result<bool> {
         bail!("pass --yes to remove {who} without confirmation");
     }
     let templates: usize = people.iter().map(|person| person.templates).sum();
-    eprint!("Remove {who} with {templates} templates? [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(ask(&format!("Remove {who} with {templates} templates?"))?)
 }
 
 fn show(out: &mut impl Write, person: &Person) -> Result<()> {
@@ -227,28 +228,34 @@ fn show(out: &mut impl Write, person: &Person) -> Result<()> {
     writeln!(out, "  groups       {}", if person.groups.is_empty() { "-".into() } else { person.groups.join(", ") })?;
     writeln!(out, "  state        {}", state(person))?;
     writeln!(out, "  valid        {}", validity(person))?;
-    writeln!(out, "  enrolled     {}", person.created)?;
+    writeln!(out, "  enrolled     {}", listing::local_minute(&person.created, &TimeZone::system()))?;
     writeln!(out, "  templates    {}", templates(person))?;
     writeln!(out, "  PIN          {}", pin(person))?;
     writeln!(out, "  tags         {}", tags(person))?;
     Ok(())
 }
 
-fn list(people: &[Person], json: bool) -> Result<()> {
+fn list(people: &[Person], json: bool, zone: &TimeZone) -> Result<()> {
     let mut out = std::io::stdout().lock();
     if json {
-        writeln!(out, "{}", serde_json::to_string(people)?)?;
+        for person in people {
+            writeln!(out, "{}", serde_json::to_string(person)?)?;
+        }
         return Ok(());
     }
     if people.is_empty() {
         writeln!(out, "Nobody is enrolled yet: usher enroll NAME PHOTO…")?;
         return Ok(());
     }
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["#", "NAME", "EMPLOYEE", "GROUPS", "STATE", "TEMPLATES", "PIN", "TAGS", "ENROLLED"]);
+    let heads = ["#", "NAME", "EMPLOYEE", "GROUPS", "STATE", "TEMPLATES", "PIN", "TAGS", "ENROLLED"];
+    let mut table = Listing::new(heads).giving_way(&["ENROLLED", "TAGS", "PIN", "EMPLOYEE"]);
     for person in people {
-        table.add_row([
+        let tone = match (person.enabled, person.templates) {
+            (false, _) => Tone::Faint,
+            (true, 0) => Tone::Bad,
+            (true, _) => Tone::Plain,
+        };
+        let cells = [
             person.id.to_string(),
             person.name.clone(),
             person.employee_id.clone().unwrap_or_default(),
@@ -257,10 +264,11 @@ fn list(people: &[Person], json: bool) -> Result<()> {
             templates(person),
             pin(person).to_owned(),
             tags(person),
-            person.created.clone(),
-        ]);
+            listing::local_day(&person.created, zone),
+        ];
+        table.row(tone, cells);
     }
-    writeln!(out, "{}", table.trim_fmt())?;
+    table.write(&mut out)?;
     Ok(())
 }
 
@@ -286,7 +294,8 @@ fn tags(person: &Person) -> String {
 }
 
 fn validity(person: &Person) -> String {
-    match (&person.valid_from, &person.valid_until) {
+    let at = |moment: &Option<String>| moment.as_deref().map(|at| listing::local_minute(at, &TimeZone::system()));
+    match (at(&person.valid_from), at(&person.valid_until)) {
         (None, None) => "always".into(),
         (Some(from), None) => format!("from {from}"),
         (None, Some(until)) => format!("before {until}"),

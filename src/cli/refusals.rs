@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::context::Context;
+use super::listing::Listing;
+use super::print::Tone;
 use super::when::Calendar;
 use crate::domain::{Event, Named};
 use crate::lab::share::{CONFIDENCE, Share, clopper_pearson};
@@ -32,7 +34,7 @@ use crate::setup;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  usher refusals --since 30d\n  usher refusals --since 30d --door front --json")]
 pub struct RefusalsCommand {
-    /// Not before this time: `2026-01-31`, `2026-01-31T08:00`, `08:00`, `today`, `yesterday`, `2h`, `7d`
+    /// Not before this time: `2026-01-31`, `2026-01-31T08:00`, `08:00`, `today`, `yesterday`, `yesterday 08:00`, `2h`, `7d`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Before this time
@@ -110,12 +112,12 @@ fn reasons(counts: &BTreeMap<&'static str, u64>) -> String {
 
 fn print(out: &mut impl Write, refusals: &Refusals) -> Result<()> {
     let all = &refusals.all;
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["", "VISITS", "MISSED AT FIRST", "SHARE", "95 %", "NEAR MISSES", "", "REFUSED"]);
+    let heads = ["", "VISITS", "MISSED AT FIRST", "SHARE", "95 %", "NEAR MISSES", "", "REFUSED"];
+    let mut table = Listing::new(heads).giving_way(&["NEAR MISSES", "VISITS"]);
     let mut row = |name: String, tally: &Tally| {
-        let cells = cells(tally, all).into_iter();
-        table.add_row(std::iter::once(name).chain(cells).chain([reasons(&tally.refused)]));
+        let [visits, missed, rate, interval, near, mark] = cells(tally, all);
+        let tone = if more_often(tally, all) { Tone::Bad } else { Tone::Plain };
+        table.row(tone, [name, visits, missed, rate, interval, near, mark, reasons(&tally.refused)]);
     };
     for (person, tally) in by_share(refusals) {
         row(format!("{person} (#{})", person.id), tally);
@@ -124,7 +126,7 @@ fn print(out: &mut impl Write, refusals: &Refusals) -> Result<()> {
         row(format!("group {group}"), tally);
     }
     row("all".to_owned(), all);
-    writeln!(out, "{}", table.trim_fmt())?;
+    table.write(out)?;
     if !refusals.others.is_empty() {
         writeln!(out, "refused, and near nobody: {}", reasons(&refusals.others))?;
     }

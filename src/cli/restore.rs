@@ -2,7 +2,7 @@
 
 mod differences;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,9 +11,11 @@ use clap::Args;
 
 use super::client::{Client, operator};
 use super::context::Context;
+use super::print::{Tone, ask, err_has_colour, paint};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::domain::{Event, Mode, RestoreDetails, StoreEvent};
+use crate::domain::{Event, Mode, ModelId, RestoreDetails, StoreEvent};
+use crate::gallery::Gallery;
 use crate::office::Recorder;
 use crate::office::saved::SavedEntry;
 use crate::setup;
@@ -62,33 +64,56 @@ impl Restore {
         };
         let doors = doors(&config);
         let mut through = 0;
-        let (_, aside) = store::restore(dir, &self.file, there.is_some(), |store| {
+        let (store, aside) = store::restore(dir, &self.file, there.is_some(), |store| {
             let held = Held::of(store)?;
             through = held.newest.map_or(0, |(seq, _)| seq);
             match &there {
                 None => {}
-                Some(Ok(now)) => print!("{}", differences(now, &held)),
-                Some(Err(why)) => {
-                    println!("the existing store cannot be read, so the differences are unknown: {why}")
-                }
+                // A device that has nothing yet, but a key ring perhaps.
+                Some(Ok(now)) if now.is_empty => return note(store, &config, restored(through, replaced, &doors)),
+                Some(Ok(now)) => write!(std::io::stdout(), "{}", differences(now, &held))?,
+                Some(Err(why)) => say!("the existing store cannot be read, so the differences are unknown: {why}")?,
             }
             if there.is_some() && !self.yes {
                 confirm(&config)?;
             }
-            {
-                let details = Some(RestoreDetails { replaced, lockdown: doors.clone() });
-                note(store, &config, StoreEvent::Restored { through, details, by: operator() }.into())
-            }
+            note(store, &config, restored(through, replaced, &doors))
         })?;
-        println!("restored up to record {through} into {}", dir.display());
+        say!("restored up to record {through} into {}", dir.display())?;
         if let Some(aside) = aside {
-            println!("the previous store is in {}", aside.display());
+            say!("the previous store is in {}", aside.display())?;
         }
-        println!(
+        say!(
             "all doors start in lockdown; check the people (usher people list), then end it with `usher door normal`"
-        );
-        Ok(())
+        )?;
+        warn_of_locked(&config, &store)
     }
+}
+
+/// Shouts where people of the backup cannot be recognised here: nothing else shows it before somebody stands before a door that stays shut.
+fn warn_of_locked(config: &Config, store: &Store) -> Result<()> {
+    // Which model made the templates does not matter for opening them.
+    let gallery = match Gallery::open(store, &setup::ring(config), ModelId::new("none"), 1) {
+        Ok(gallery) => gallery,
+        Err(error) => {
+            note!("usher: warning: whether the templates can be opened here is not known: {error}");
+            return Ok(());
+        }
+    };
+    let Some(locked) = gallery.locked() else { return Ok(()) };
+    let text = format!(
+        "WARNING: NO DOOR WILL OPEN FOR {} OF {} PEOPLE: {locked}. If they are on the key ring that was saved for this backup, load it now: \
+         usher store ring load FILE",
+        locked.people,
+        gallery.size().people.max(locked.people)
+    );
+    note!("{}", paint(Tone::Bad, &text, err_has_colour()));
+    Ok(())
+}
+
+fn restored(through: u64, replaced: Option<u64>, doors: &[String]) -> Event {
+    let details = Some(RestoreDetails { replaced, lockdown: doors.to_vec() });
+    StoreEvent::Restored { through, details, by: operator() }.into()
 }
 
 /// The names of all doors.
@@ -113,11 +138,8 @@ fn confirm(config: &Config) -> Result<()> {
     if !std::io::stdin().is_terminal() {
         bail!("{dir} holds a store already, and nothing was changed; pass --yes to replace it without confirmation");
     }
-    eprint!("Replace the store in {dir} by the backup, and lock all doors down? [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => bail!("nothing was changed"),
+    match ask(&format!("Replace the store in {dir} by the backup, and lock all doors down?"))? {
+        true => Ok(()),
+        false => bail!("nothing was changed"),
     }
 }

@@ -8,7 +8,7 @@ use crate::daemon::{self, Options};
 
 /// Run the daemon: watch the cameras, open the doors.
 ///
-/// Runs in the foreground and logs to standard error. SIGTERM or SIGINT stops it in order: cameras, doors (relays to their safe level),
+/// Runs in the foreground and logs to standard error. SIGTERM, SIGINT or SIGHUP stops it in order: cameras, doors (relays to their safe level),
 /// journal, broker; a second signal stops it at once. It keeps trying to open a camera that is missing. When a stage dies, the daemon exits
 /// with a failure so that a supervisor restarts it. It notifies systemd of its readiness, its watchdog and its doors' status.
 #[derive(Args)]

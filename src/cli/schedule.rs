@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::context::Context;
+use super::figures;
+use super::when::Calendar;
 use super::whom;
 use crate::access::{Authority, Holder, Judgement, Now, PassRequest};
 use crate::api::people::Person;
@@ -38,7 +40,7 @@ enum Action {
         /// Employee id, whole name, or number as in '#7'
         #[arg(long)]
         person: String,
-        /// Local time as 2026-03-29T02:30, or a moment with its offset as 2026-03-29T02:30:00+02:00 [default: now]
+        /// Local time as 2026-03-29T02:30 or `tomorrow 08:00`, or a moment with its offset as 2026-03-29T02:30:00+02:00 [default: now]
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
         /// The door [default: all]
@@ -81,7 +83,7 @@ impl Schedule {
                 };
                 let judgement = authority.judge(&request, now);
                 match json {
-                    true => writeln!(out, "{}", as_json(name, &person, *wall, &judgement))?,
+                    true => writeln!(out, "{}", with_figures(as_json(name, &person, *wall, &judgement)))?,
                     false => write!(out, "{}", as_text(name, &person, *wall, &zone, &judgement))?,
                 }
             }
@@ -91,6 +93,11 @@ impl Schedule {
         }
         Ok(())
     }
+}
+
+fn with_figures(mut json: Value) -> Value {
+    figures::add(&mut json);
+    json
 }
 
 fn doors<'a>(config: &'a Config, wanted: Option<&str>) -> Vec<(DoorIndex, &'a str)> {
@@ -104,8 +111,12 @@ fn moments(text: &str, zone: &TimeZone) -> Result<Vec<Timestamp>> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(vec![at]);
     }
-    let local: DateTime = text.parse().map_err(|_| {
-        anyhow!("`{text}` is not a time; write 2026-03-29T02:30, or with an offset 2026-03-29T02:30:00+02:00")
+    let calendar = Calendar::in_zone(zone.clone());
+    let named = || calendar.on_a_day(text).or_else(|| Some(calendar.today().to_datetime(text.parse().ok()?)));
+    let local: DateTime = text.parse().ok().or_else(named).ok_or_else(|| {
+        anyhow!(
+            "`{text}` is not a time; write 2026-03-29T02:30, 08:00, `tomorrow 08:00`, or with an offset 2026-03-29T02:30:00+02:00"
+        )
     })?;
     let ambiguous = zone.to_ambiguous_timestamp(local);
     let (early, late) = (ambiguous.earlier(), ambiguous.later());

@@ -25,7 +25,7 @@ impl Hidden {
 impl Drop for Hidden {
     fn drop(&mut self) {
         if let Err(error) = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0) {
-            eprintln!("usher: the terminal still does not show what is typed ({error}): type `stty echo`");
+            note!("usher: the terminal still does not show what is typed ({error}): type `stty echo`");
         }
     }
 }
@@ -49,7 +49,7 @@ pub fn ask_twice(what: &str) -> Result<Zeroizing<String>> {
 }
 
 fn ask(prompt: &str) -> Result<Zeroizing<String>> {
-    eprint!("{prompt}");
+    write!(std::io::stderr(), "{prompt}")?;
     std::io::stderr().flush()?;
     line(prompt)
 }

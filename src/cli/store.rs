@@ -101,7 +101,7 @@ impl StoreCommand {
             Action::Key(KeyAction::Rotate { to }) => rotate(&context.config()?, to.as_deref()),
             Action::Ring(RingAction::Save { file }) => save(&context.config()?, &file),
             Action::Ring(RingAction::Load { file }) => load(&context.config()?, &file),
-            Action::Status { json } => status(&context.config()?, json),
+            Action::Status { json } => status(&context.client()?, json),
         }
     }
 }
@@ -110,11 +110,11 @@ fn new_key(file: &Path) -> Result<()> {
     let key = StoreKey::generate()?;
     if file == Path::new("-") {
         std::io::stdout().lock().write_all(key.text().as_bytes())?;
-        eprintln!("key {}", key.id());
+        note!("key {}", key.id());
         return Ok(());
     }
     key.save(file)?;
-    println!("{}: key {}; keep a copy away from this device", file.display(), key.id());
+    say!("{}: key {}; keep a copy away from this device", file.display(), key.id())?;
     Ok(())
 }
 
@@ -158,28 +158,28 @@ fn rotate(config: &Config, to: Option<&Path>) -> Result<()> {
     };
     let recorder = Recorder::new(&store, setup::journal(config, &store)?, Arc::new(SystemClock::new()));
     recorder.record(&Event::Store(StoreEvent::StoreKeyChanged { key: id.to_string(), by: operator() }))?;
-    println!("{count} sub-keys are wrapped with the key {id}; save the ring again (usher store ring save FILE)");
+    say!("{count} sub-keys are wrapped with the key {id}; save the ring again (usher store ring save FILE)")?;
     if let Some(file) = to {
-        println!("now replace the old key by {}: the old one no longer opens anything", file.display());
+        say!("now replace the old key by {}: the old one no longer opens anything", file.display())?;
     }
     Ok(())
 }
 
 fn save(config: &Config, file: &Path) -> Result<()> {
     let count = seal::save(&config.store.path, file, &key(config)?)?;
-    println!("{}: {count} sub-keys; keep it apart from the key, and overwrite it with the next one", file.display());
+    say!("{}: {count} sub-keys; keep it apart from the key, and overwrite it with the next one", file.display())?;
     Ok(())
 }
 
 fn load(config: &Config, file: &Path) -> Result<()> {
     let _store = unused_store(config)?;
     let added = seal::load(&config.store.path, file, &key(config)?)?;
-    println!("{added} sub-keys were loaded");
+    say!("{added} sub-keys were loaded")?;
     Ok(())
 }
 
-fn status(config: &Config, json: bool) -> Result<()> {
-    let SealStatus { state, key, trouble } = Client::open(config)?.seal()?;
+fn status(client: &Client, json: bool) -> Result<()> {
+    let SealStatus { state, key, trouble } = client.seal()?;
     let mut out = std::io::stdout().lock();
     if json {
         writeln!(out, "{}", json!({ "state": state, "key": key, "trouble": trouble }))?;

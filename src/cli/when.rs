@@ -1,6 +1,7 @@
 //! Times as people write them on a command line.
 
 use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan, ZonedDateTime};
 use thiserror::Error;
 
@@ -9,12 +10,13 @@ use crate::ledger::attendance::Rules;
 /// Why a text is not a time or a day.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TimeError {
-    #[error("write a day as in 2026-01-31, or `today` or `yesterday`")]
-    NotADay,
+    #[error("`{text}` is not a day: write it as in 2026-01-31, or `today`, `yesterday` or `tomorrow`{}", meant(text))]
+    NotADay { text: String },
     #[error(
-        "`{0}` is not a time: write 2026-01-31, 2026-01-31T08:00, 08:00, today, yesterday, or a span before now as in 2h or 7d"
+        "`{text}` is not a time: write 2026-01-31, 2026-01-31T08:00, 08:00, today, yesterday, tomorrow, or a span before now as in 2h or 7d{}",
+        meant(text)
     )]
-    NotATime(String),
+    NotATime { text: String },
 }
 
 /// What words such as `today` refer to: the time zone, and the time at which a day begins.
@@ -29,21 +31,61 @@ pub enum Day {
     Date(Date),
     Today,
     Yesterday,
+    Tomorrow,
 }
 
-/// `2026-01-31`, `today`, `yesterday`.
+/// `2026-01-31`, `today`, `yesterday`, `tomorrow`.
 pub fn parse_day(text: &str) -> Result<Day, TimeError> {
     match text {
         "today" => Ok(Day::Today),
         "yesterday" => Ok(Day::Yesterday),
-        text => text.parse().map(Day::Date).map_err(|_| TimeError::NotADay),
+        "tomorrow" => Ok(Day::Tomorrow),
+        text => text.parse().map(Day::Date).map_err(|_| TimeError::NotADay { text: text.to_owned() }),
     }
+}
+
+/// `; did you mean 2026-01-31?` for a date as people write them: `31.1.2026`, `1/31/2026`, `2026/1/31`, `31 Jan 2026`. Both days where it could
+/// be either.
+fn meant(text: &str) -> String {
+    let days: Vec<String> = readings(text).iter().map(Date::to_string).collect();
+    if days.is_empty() { String::new() } else { format!("; did you mean {}?", days.join(" or ")) }
+}
+
+/// The dates that a text with a day, a month and a year can mean, in whatever order they are.
+fn readings(text: &str) -> Vec<Date> {
+    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let parts: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    let [one, two, three] = parts[..] else { return Vec::new() };
+    let number = |part: &str| part.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse::<i16>().ok();
+    let month = |part: &str| {
+        let part = part.to_lowercase();
+        let place = MONTHS.iter().position(|name| part.starts_with(name))?;
+        i16::try_from(place + 1).ok()
+    };
+    let year = |part: &str| number(part).map(|year| if part.len() <= 2 { year + 2000 } else { year });
+    // Year, month and day, by the place that each has in the text.
+    let mut orders = vec![(year(three), month(two).or_else(|| number(two)), number(one))];
+    orders.push((year(three), month(one).or_else(|| number(one)), number(two)));
+    orders.insert(0, (year(one).filter(|_| one.len() == 4), month(two).or_else(|| number(two)), number(three)));
+    let mut found: Vec<Date> = Vec::new();
+    for order in orders {
+        let (Some(year), Some(month), Some(day)) = order else { continue };
+        let (month, day) = (i8::try_from(month).unwrap_or_default(), i8::try_from(day).unwrap_or_default());
+        let date = Date::new(year, month, day).ok().filter(|date| !found.contains(date));
+        found.extend(date);
+    }
+    found
 }
 
 impl Calendar {
     /// The calendar of `[attendance]`, now.
     pub fn new(rules: &Rules) -> Calendar {
         Calendar { now: ZonedDateTime::now().with_time_zone(rules.zone.clone()), day_starts: rules.day_starts }
+    }
+
+    /// The calendar of a time zone, now, in which days begin at midnight.
+    pub fn in_zone(zone: TimeZone) -> Calendar {
+        Calendar { now: ZonedDateTime::now().with_time_zone(zone), day_starts: Time::midnight() }
     }
 
     /// The day that now belongs to: before the time at which days begin, the day before.
@@ -60,11 +102,18 @@ impl Calendar {
             Day::Date(date) => date,
             Day::Today => self.today(),
             Day::Yesterday => before(self.today()),
+            Day::Tomorrow => after(self.today()),
         }
     }
 
-    /// `2026-01-31T08:00:00Z`, `2026-01-31T08:00`, `2026-01-31`, `08:00` (of today), `today`, `yesterday`, `now`, or a span before now as
-    /// in `2h` or `7d`. Local time where no offset is given; a day alone is its beginning.
+    /// A time on a day that is named, as in `tomorrow 08:00`; `None` for anything else.
+    pub fn on_a_day(&self, text: &str) -> Option<DateTime> {
+        let (day, time) = text.split_once(' ')?;
+        Some(self.date(parse_day(day).ok()?).to_datetime(time.trim().parse().ok()?))
+    }
+
+    /// `2026-01-31T08:00:00Z`, `2026-01-31T08:00`, `2026-01-31`, `08:00` (of today), `today`, `yesterday`, `tomorrow`, `yesterday 08:00`, `now`,
+    /// or a span before now as in `2h` or `7d`. Local time where no offset is given; a day alone is its beginning.
     pub fn parse(&self, text: &str) -> Result<Timestamp, TimeError> {
         parse_at(text, self)
     }
@@ -88,21 +137,29 @@ impl Calendar {
     }
 }
 
+fn after(date: Date) -> Date {
+    date.tomorrow().unwrap_or(Date::MAX)
+}
+
 fn before(date: Date) -> Date {
     date.yesterday().unwrap_or(Date::MIN)
 }
 
 fn parse_at(text: &str, calendar: &Calendar) -> Result<Timestamp, TimeError> {
     let now = &calendar.now;
-    let wrong = || TimeError::NotATime(text.to_owned());
+    let wrong = || TimeError::NotATime { text: text.to_owned() };
     match text {
         "now" => return Ok(now.timestamp()),
         "today" => return calendar.start_of(calendar.today()).map_err(|_| wrong()),
         "yesterday" => return calendar.start_of(before(calendar.today())).map_err(|_| wrong()),
+        "tomorrow" => return calendar.start_of(after(calendar.today())).map_err(|_| wrong()),
         _ => {}
     }
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
+    }
+    if let Some(at) = calendar.on_a_day(text) {
+        return calendar.local(at).map_err(|_| wrong());
     }
     // A date alone would also be read as a date with a time.
     if let (10, Ok(day)) = (text.len(), text.parse::<Date>()) {
@@ -159,6 +216,10 @@ mod tests {
             ("08:00", "2026-03-29T06:00:00Z"),
             ("today", "2026-03-28T23:00:00Z"),
             ("yesterday", "2026-03-27T23:00:00Z"),
+            // The clock was put forward in that night.
+            ("tomorrow", "2026-03-29T22:00:00Z"),
+            ("yesterday 08:00", "2026-03-28T07:00:00Z"),
+            ("tomorrow 08:00", "2026-03-30T06:00:00Z"),
             ("now", "2026-03-29T10:00:00Z"),
             ("2h", "2026-03-29T08:00:00Z"),
             // A day that had 23 hours.
@@ -169,5 +230,28 @@ mod tests {
         for wrong in ["", "soon", "25:00", "2026-13-01", "7"] {
             assert!(at(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_date_as_people_write_it_is_recognised_in_the_error() {
+        for (text, days) in [
+            ("31.1.2026", "2026-01-31"),
+            ("31.01.26", "2026-01-31"),
+            ("1/31/2026", "2026-01-31"),
+            ("2026/1/31", "2026-01-31"),
+            ("31 January 2026", "2026-01-31"),
+            ("Jan 31st, 2026", "2026-01-31"),
+            ("3/4/2026", "2026-04-03 or 2026-03-04"),
+        ] {
+            let error = parse_day(text).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("; did you mean {days}?")), "{error}");
+            let error = calendar("2026-03-29T12:00:00[Europe/Berlin]", 0).parse(text).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("; did you mean {days}?")), "{error}");
+        }
+        for text in ["soon", "32.1.2026", "1.2", "", "9999999999.1.1"] {
+            let error = parse_day(text).unwrap_err().to_string();
+            assert!(!error.contains("did you mean"), "{error}");
+        }
+        assert_eq!(calendar("2026-03-29T12:00:00[Europe/Berlin]", 0).date(Day::Tomorrow).to_string(), "2026-03-30");
     }
 }

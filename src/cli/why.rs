@@ -1,14 +1,13 @@
 //! `usher why`
 
-use std::io::Write;
-
 use anyhow::{Result, bail};
 use clap::Args;
 
 use super::client::{Client, Page};
 use super::context::Context;
+use super::journal::show;
 use crate::domain::Event;
-use crate::ledger::{self, Dated, RecordFilter};
+use crate::ledger::{Dated, RecordFilter};
 use crate::setup;
 
 /// Say why a door opened or stayed shut, like a receipt.
@@ -34,11 +33,7 @@ impl Why {
             Some(event) => cause(&client, client.dated(event)?)?,
         };
         let mut out = std::io::stdout().lock();
-        match self.json {
-            true => writeln!(out, "{}", record.to_json())?,
-            false => write!(out, "{}", ledger::receipt_dated(&record, &zone))?,
-        }
-        Ok(())
+        show(&mut out, &record, &zone, self.json)
     }
 }
 

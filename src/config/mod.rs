@@ -21,7 +21,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use ::config::{ConfigError, Value};
@@ -79,6 +79,9 @@ pub struct Config {
     #[serde(skip)]
     notes: Notes,
 }
+
+/// The variable of `[control] socket`.
+const SOCKET_VARIABLE: &str = "USHER__CONTROL__SOCKET";
 
 /// What reading a configuration leaves besides its values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -168,6 +171,28 @@ impl Config {
         let mut table = joined.cache.into_table()?;
         Check { origins, problems }.section(root(), &mut table, "");
         Config::deserialize(Value::from(table))
+    }
+
+    /// `[control] socket` by as much of the file at `path` and of the `variables` as can be read: for an order to a daemon, which must work
+    /// while the configuration has mistakes. `None` where neither names one.
+    pub fn socket_in(path: &Path, variables: impl Iterator<Item = (String, String)>) -> Option<PathBuf> {
+        let variable = variables.filter(|(name, _)| name == SOCKET_VARIABLE).map(|(_, value)| value).next();
+        let in_file = || {
+            let bytes = std::fs::read(path).ok()?;
+            let text = String::from_utf8_lossy(&bytes);
+            let (file, mut problems): (Arc<str>, _) = ("".into(), Vec::new());
+            let mut written = file::parse(&text, &file, &mut Origins::new(file.clone()), &mut problems);
+            written.remove("control")?.into_table().ok()?.remove("socket")?.into_string().ok()
+        };
+        variable.or_else(in_file).filter(|socket| !socket.is_empty()).map(PathBuf::from)
+    }
+
+    /// Stands for all values in force: two configurations with the same one do the same. 16 hexadecimal digits of a BLAKE3 hash. The control
+    /// socket is left out: whoever compares has come through it, by whatever path.
+    pub fn fingerprint(&self) -> String {
+        let control = Control { socket: Control::default().socket, ..self.control.clone() };
+        let text = Config { control, ..self.clone() }.to_toml();
+        blake3::hash(text.as_bytes()).to_hex().chars().take(16).collect()
     }
 
     /// Settings that are allowed but hardly intended; to be logged at the start.

@@ -20,12 +20,14 @@ use crate::config::Config;
 use crate::domain::{AccessEvent, DaemonEvent, DoorEvent, DoorIndex, Event, Mode, Moment, Recorded};
 use crate::gallery::Gallery;
 use crate::hub::{
-    self, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubEntry, LockState, MessageRefusal, RefusedCommand,
-    StorageError, Vitals,
+    self, Before, DeviceLayout, DoorLayout, DoorState, Hub, HubCommand, HubEntry, LockState, MessageRefusal,
+    RefusedCommand, StorageError, Vitals,
 };
 use crate::ledger::{Journal, LedgerError, Outbox};
-use crate::office::Recorder;
 use crate::office::saved::SavedState;
+use crate::office::{Recorder, Totals};
+use crate::seal::RingState;
+use crate::store::Store;
 
 /// Commands of the hub, accepted and refused.
 pub type CommandReceiver = Receiver<Result<HubCommand, RefusedCommand>>;
@@ -65,6 +67,7 @@ pub fn layout(config: &Config, gallery: &Gallery, saved: &SavedState) -> DeviceL
         doors: config.doors.iter().map(door).collect(),
         cameras: config.cameras.iter().map(|camera| camera.name.clone()).collect(),
         people: gallery.people().into_iter().map(|person| (person.id.0, person.name)).collect(),
+        before: Before::default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
@@ -186,10 +189,31 @@ pub async fn measure(
             fps: rates.since_last(&stages, now()),
             queue_depth: outbox.len() as u64,
             soc_temperature_c: soc_temperature_c(),
-            trouble: unrecorded(&recorder).or_else(|| gallery.sealing_problem()),
+            sealed: Some(gallery.ring().state() != RingState::Plain),
+            trouble: unrecorded(&recorder).or_else(|| broken_seal(&gallery)),
         });
         tokio::time::sleep(MEASURE_EVERY).await;
     }
+}
+
+/// What is wrong with sealed templates. That none are sealed is a choice, which would hide any problem that comes.
+fn broken_seal(gallery: &Gallery) -> Option<String> {
+    let plain = gallery.ring().state() == RingState::Plain && gallery.locked().is_none();
+    if plain { None } else { gallery.sealing_problem() }
+}
+
+/// What the doors had done before this start, for counters that go on.
+pub fn before(store: &Store, journal: &Journal, gallery: &Gallery) -> Before {
+    let totals = Totals::up_to_date(store, journal).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the doors' totals begin anew: the journal cannot be counted");
+        Totals::default()
+    });
+    let last = totals.last_granted.and_then(|seq| journal.get(seq).ok().flatten());
+    let last_person = last.and_then(|record| {
+        let id = record.content.event()?.decided()?.person_id()?;
+        Some((id.0, gallery.person(id).ok()?.name, record.time()))
+    });
+    Before { granted: totals.granted, denied: totals.denied, last_person }
 }
 
 /// How many events could not be recorded. The broker learns of it as a measurement, because an event would have to be recorded first.

@@ -23,6 +23,7 @@ mod infrared_stage;
 mod leading;
 mod learning;
 mod metrics;
+mod metrics_address;
 mod open;
 mod pin_stage;
 mod readers_stage;

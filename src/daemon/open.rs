@@ -25,7 +25,7 @@ use crate::config::{self, Config};
 use crate::domain::{DaemonEvent, Distance, Event, ModelId, Spectrum};
 use crate::door::RelayStop;
 use crate::gallery::{Gallery, Visitors};
-use crate::hub::{Hub, HubDeps, HubEntry, MessageRefusal};
+use crate::hub::{DeviceLayout, Hub, HubDeps, HubEntry, MessageRefusal};
 use crate::ledger::{Journal, LedgerError, Outbox};
 use crate::office::saved::SavedState;
 use crate::office::{Grant, Learning, Recorder, Register, clock_evidence, record_locked_templates, record_sealing};
@@ -312,7 +312,10 @@ fn hub(
     let takes_entries = config.mqtt.as_ref().is_some_and(|mqtt| mqtt.entries);
     let (entry_queue, entries) = takes_entries.then(|| mpsc::channel(ENTRIES)).unzip();
     let deps = HubDeps {
-        layout: broker::layout(config, gallery, saved),
+        layout: DeviceLayout {
+            before: broker::before(store, journal, gallery),
+            ..broker::layout(config, gallery, saved)
+        },
         outbox: Arc::new(JournalOutbox {
             outbox: outbox.clone(),
             journal: Journal::open(store)?,

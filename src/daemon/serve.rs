@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::sync::broadcast;
 
 use super::connections::{self, Budget, ConnectionCounts, Listener};
 use super::metrics::{Metrics, Sources};
+use super::metrics_address::{self, MetricsTrouble};
 use super::open::{Base, Broker, Parts};
 use super::service::Service;
 use super::stage::Stage;
@@ -57,7 +58,7 @@ pub fn start(
             clock.now()
         }));
     }
-    let counts = ConnectionCounts::default();
+    let (counts, metrics_trouble) = (ConnectionCounts::default(), MetricsTrouble::default());
     let (register, switch) = (leading.register.clone(), leading.switch.clone());
     let service = Arc::new(Service {
         register: register.clone(),
@@ -84,6 +85,8 @@ pub fn start(
         clock: base.clock.clone(),
         device: config.device.name.clone(),
         model: recognition.model.to_string(),
+        configuration: config.fingerprint(),
+        metrics_trouble: metrics_trouble.clone(),
     });
     let (commands, entries) = ends.from_broker.map(|from| (from.commands, from.entries)).unzip();
     if let Some(entries) = entries.flatten() {
@@ -99,13 +102,8 @@ pub fn start(
     // Everything that stays open is open by now, except cameras that are away.
     let budget = Budget::claim(config.cameras.len() + config.doors.len());
     if let Some(address) = config.metrics.listen {
-        let listener = base
-            .tokio
-            .block_on(TcpListener::bind(address))
-            .with_context(|| format!("the metrics cannot be served on {address} ([metrics] listen)"))?;
         let router = api::metrics(service.clone());
-        base.tokio.spawn(connections::serve(Listener::Metrics(listener), router, budget.metrics, counts.metrics));
-        tracing::info!(%address, "serving /metrics");
+        base.tokio.spawn(metrics_address::serve(address, router, budget.metrics, counts.metrics, metrics_trouble));
     }
     let router = api::router(Arc::new(ApiState {
         register,

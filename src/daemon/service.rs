@@ -10,6 +10,7 @@ use super::door_thread::{DoorMessage, OperatorRequest, PublishedDoors};
 use super::doors::OperatorOrder;
 use super::doors::door::DoorView;
 use super::metrics::{self, Metrics};
+use super::metrics_address::MetricsTrouble;
 use super::stage::Stage;
 use crate::api::doors::{DoorOrder, DoorStatus};
 use crate::api::status::{HubStatus, PlacementStatus, RefusedMessage, SealStatus, StageStatus, Status};
@@ -41,6 +42,9 @@ pub struct Service {
     pub clock: Arc<dyn Clock>,
     pub device: String,
     pub model: String,
+    /// [`crate::config::Config::fingerprint`].
+    pub configuration: String,
+    pub metrics_trouble: MetricsTrouble,
 }
 
 impl Doors for Service {
@@ -84,6 +88,7 @@ impl Monitor for Service {
             version: env!("CARGO_PKG_VERSION").into(),
             device: self.device.clone(),
             uptime_s: now.0.as_secs(),
+            configuration: self.configuration.clone(),
             model: self.model.clone(),
             people: people.len(),
             foreign_templates: people.iter().map(|p| p.foreign_templates).sum(),
@@ -96,6 +101,7 @@ impl Monitor for Service {
             placements: self.placements.clone(),
             time: published.time.map(|quality| quality.as_str().to_owned()),
             journal_trouble: self.recorder.problem(),
+            metrics_trouble: self.metrics_trouble.get(),
             hub: self.hub.as_ref().map(|hub| self.hub_status(hub)),
         })
     }

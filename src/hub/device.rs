@@ -16,8 +16,19 @@ pub struct DeviceLayout {
     pub people: Vec<(u32, String)>,
     /// Whether people are inside, by number, where that was known before the start.
     pub inside: BTreeMap<u32, bool>,
+    /// What the doors had done before the start.
+    pub before: Before,
     /// Of usher.
     pub version: String,
+}
+
+/// What the doors had done before the start of the daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    pub granted: u64,
+    pub denied: u64,
+    /// Who was let in last, and when (RFC 3339): number, name, time. `None` if nobody was, or the person is no longer enrolled.
+    pub last_person: Option<(u32, String, String)>,
 }
 
 /// A door and its inputs.
@@ -101,6 +112,8 @@ pub struct Vitals {
     pub queue_depth: u64,
     /// Of the processor, in degrees Celsius, where the board reports it.
     pub soc_temperature_c: Option<f64>,
+    /// Whether templates are sealed, or are to be; `None` before that is known.
+    pub sealed: Option<bool>,
     /// A problem other than with stages, cameras and doors, in words.
     pub trouble: Option<String>,
 }

@@ -274,7 +274,8 @@ impl<'a> Link<'a> {
         let topics = &self.task.topics;
         if !late && let Some(settings) = &self.task.settings.home_assistant {
             // Before the event itself, which the broker acknowledges only after these.
-            let door = home_assistant::door_event(entry).map(|(door, event)| (topics.door_event(door), event));
+            let door = home_assistant::door_event(entry, settings.nearest)
+                .map(|(door, event)| (topics.door_event(door), event));
             let tag = home_assistant::tag(entry).filter(|_| settings.people == PeopleAs::Tag);
             for (topic, payload) in door.into_iter().chain(tag.map(|tag| (topics.tag(), tag))) {
                 let payload = payload.to_string().into();

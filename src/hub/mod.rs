@@ -49,7 +49,7 @@ use wire::Topics;
 pub use client::Incoming;
 pub use command::{HubAction, HubCommand, ReadCommand, RefusedCommand, read as read_command};
 pub use counters::HubCounts;
-pub use device::{DeviceLayout, DoorLayout, DoorState, LockState, Vitals};
+pub use device::{Before, DeviceLayout, DoorLayout, DoorState, LockState, Vitals};
 pub use entries::HubEntry;
 pub use one_off::{HubError, probe, remove};
 pub use outbox::{MemoryOutbox, Outbox, StorageError};

@@ -90,8 +90,11 @@ pub async fn remove(
     wait: Duration,
 ) -> Result<Vec<String>, HubError> {
     let topics = Topics::new(&settings.prefix, &settings.device);
-    let home_assistant =
-        HomeAssistantSettings { discovery_prefix: discovery_prefix.to_owned(), people: PeopleAs::Nobody };
+    let home_assistant = HomeAssistantSettings {
+        discovery_prefix: discovery_prefix.to_owned(),
+        people: PeopleAs::Nobody,
+        nearest: false,
+    };
     let [announcement, more] = home_assistant.discovery_filters(&settings.device);
     let address = settings.address();
     let (client, mut events) = connect(settings, "remove", wait).await?;

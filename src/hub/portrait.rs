@@ -60,9 +60,9 @@ impl Portrait {
             chattering: BTreeMap::new(),
             cameras: layout.cameras.iter().map(|name| (name.clone(), true)).collect(),
             people: layout.people.iter().map(person).collect(),
-            granted: 0,
-            denied: 0,
-            last_person: None,
+            granted: layout.before.granted,
+            denied: layout.before.denied,
+            last_person: layout.before.last_person.clone(),
             capture_to_door_ms: None,
             failed_stage: None,
             time_unknown: false,
@@ -271,6 +271,7 @@ impl Portrait {
             "last_person_at": self.last_person.as_ref().map(|(_, _, at)| at),
             "capture_to_door_ms": self.capture_to_door_ms,
             "problem": self.problem(),
+            "templates_sealed": self.vitals.sealed,
         })
     }
 

@@ -75,6 +75,8 @@ pub struct HomeAssistantSettings {
     /// `homeassistant`, unless that was changed in Home Assistant.
     pub discovery_prefix: String,
     pub people: PeopleAs,
+    /// Whether the event of a refusal says whom an unknown face was nearest to.
+    pub nearest: bool,
 }
 
 /// Which commands are accepted.

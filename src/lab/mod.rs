@@ -24,6 +24,7 @@ pub mod distribution;
 pub mod drawing;
 pub mod faces;
 pub mod lengths;
+pub mod lettering;
 pub mod open_set;
 pub mod pairs;
 pub mod placing;

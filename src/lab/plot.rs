@@ -185,6 +185,19 @@ where
 }
 
 impl Curve {
+    /// A curve of measured points, which keeps each value until the next point: between two distances nothing was measured. `points` in the order
+    /// of x.
+    pub fn stepped(name: String, points: impl IntoIterator<Item = (f64, f64)>) -> Curve {
+        let mut steps: Vec<(f64, f64)> = Vec::new();
+        for (x, y) in points {
+            if let Some(&(_, before)) = steps.last().filter(|(_, before)| *before != y) {
+                steps.push((x, before));
+            }
+            steps.push((x, y));
+        }
+        Curve { name, points: steps }
+    }
+
     /// The curve from `left` on. Of the points before it, the last one is moved to it.
     fn from(&self, left: f64) -> Curve {
         let before = self.points.iter().rev().find(|p| p.0 < left).map(|p| (left, p.1));
@@ -214,6 +227,15 @@ fn failed(error: impl std::fmt::Display) -> PlotError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stepped_curve_has_corners_and_no_slopes() {
+        let points = [(0.0, 0.5), (0.1, 0.5), (0.2, 0.3), (0.2, 0.1)];
+        let curve = Curve::stepped("a".into(), points);
+        assert_eq!(curve.points, [(0.0, 0.5), (0.1, 0.5), (0.2, 0.5), (0.2, 0.3), (0.2, 0.3), (0.2, 0.1)]);
+        assert!(curve.points.windows(2).all(|pair| pair[0].0 == pair[1].0 || pair[0].1 == pair[1].1));
+        assert!(Curve::stepped(String::new(), []).points.is_empty());
+    }
 
     #[test]
     fn drawings_name_their_axes_and_survive_odd_data() {

@@ -2,20 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use font8x8::UnicodeFonts;
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use thiserror::Error;
 
+use super::lettering::{self, LETTER};
 use crate::domain::{Face, Image};
 use crate::photo::{self, PhotoError};
 use crate::vision::align::region;
 use crate::vision::manifest::MarginOf;
 
-/// Side of a face, width of a gap, and side of a letter, in pixels.
+/// Side of a face, and width of a gap, in pixels.
 const CELL: u32 = 96;
 const GAP: u32 = 4;
-const LETTER: u32 = 8;
 /// Factor by which letters are enlarged.
 const TIMES: u32 = 2;
 const LABEL: u32 = LETTER * TIMES + 2 * GAP;
@@ -90,21 +89,11 @@ fn thumbnail(image: &Image, face: &Face) -> RgbImage {
 
 /// Writes one line. A character that the font lacks becomes a question mark; text that does not fit is cut off.
 fn write(sheet: &mut RgbImage, x: u32, y: u32, text: &str) {
-    for (position, letter) in text.chars().enumerate() {
-        let drawn = font8x8::BASIC_FONTS.get(letter).or_else(|| font8x8::LATIN_FONTS.get(letter));
-        let Some(rows) = drawn.or_else(|| font8x8::BASIC_FONTS.get('?')) else { continue };
-        let left = x + position as u32 * LETTER * TIMES;
-        for (row, bits) in rows.iter().enumerate() {
-            for column in (0..LETTER).filter(|column| bits >> column & 1 == 1) {
-                for (dx, dy) in (0..TIMES).flat_map(|dx| (0..TIMES).map(move |dy| (dx, dy))) {
-                    let (px, py) = (left + column * TIMES + dx, y + row as u32 * TIMES + dy);
-                    if px < sheet.width() && py < sheet.height() {
-                        sheet.put_pixel(px, py, INK);
-                    }
-                }
-            }
+    lettering::write(text, TIMES, |dx, dy| {
+        if let Some(pixel) = sheet.get_pixel_mut_checked(x.saturating_add(dx), y.saturating_add(dy)) {
+            *pixel = INK;
         }
-    }
+    });
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod saved;
 mod strangers;
 pub mod switch;
 mod tallies;
+mod totals;
 
 #[cfg(test)]
 mod crash;
@@ -30,3 +31,4 @@ pub use recorder::Recorder;
 pub use register::{Enrolment, OfficeError, Register, record_locked_templates, record_sealing};
 pub use strangers::{Stranger, Strangers, StrangersError, forget_strangers, strangers};
 pub use tallies::{Opinion, Tally};
+pub use totals::Totals;

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Daemon, Film, House, SmallDisk, eventually, lines};
+use crate::support::{Daemon, Film, House, SmallDisk, eventually, lines, status};
 
 /// A house whose store is on a small disk, with a person who comes again and again.
 fn house(on_failure: &str) -> Option<(House, SmallDisk)> {
@@ -43,7 +43,7 @@ fn by_default_a_full_disk_keeps_the_door_shut_until_there_is_space() {
     eventually("a grant", || house.records("granted").pop());
     disk.fill();
     eventually("the alarm", || alarm(&daemon));
-    let status = house.json(&["status", "--json"]).remove(0);
+    let status = status(&house);
     assert!(status["journal_trouble"].as_str().unwrap().contains("full"), "{status}");
     let before = unlockings(&daemon);
     // He comes again, and is not let in.
@@ -115,7 +115,7 @@ fn expect_healing(house: &House, mend: impl FnOnce(), daemon: &Daemon) {
 
 /// The status of a daemon that was started on a bad disk.
 fn expect_degraded(house: &House, words: &str) {
-    let status = house.json(&["status", "--json"]).remove(0);
+    let status = status(&house);
     let trouble = status["journal_trouble"].as_str().unwrap_or_default();
     assert!(trouble.contains(words), "{status}");
     assert_eq!(status["people"], 1, "who is enrolled is known all the same: {status}");

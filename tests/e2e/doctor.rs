@@ -26,6 +26,71 @@ fn all_is_well_with_and_without_a_daemon() {
 }
 
 #[test]
+fn a_daemon_with_another_configuration_is_named() {
+    let house = House::new().with("[log]\nlevel = \"info\"");
+    let daemon = Daemon::start(&house);
+    let another =
+        |house: &House| checks(house, "daemon").1.into_iter().any(|(_, text)| text.contains("another configuration"));
+    assert!(!another(&house));
+    // Not what the file looks like but what it says.
+    let text = std::fs::read_to_string(house.config()).unwrap();
+    std::fs::write(house.config(), format!("# A remark.\n{text}")).unwrap();
+    assert!(!another(&house));
+    let house = house.with("[log]\nlevel = \"debug\"");
+    assert!(another(&house));
+    let said = house.ask(&["doctor"]);
+    assert!(said.code == Some(0) && !said.out.contains("All is well"), "{said:?}");
+    daemon.stop();
+}
+
+#[test]
+fn a_busy_address_of_the_metrics_is_a_warning_and_no_reason_not_to_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let house = House::new().with(&format!("[metrics]\nlisten = \"{address}\""));
+    let warned = |house: &House| {
+        let (code, found) = checks(house, "metrics");
+        assert_eq!((code, found.len()), (Some(0), 1), "{found:?}");
+        assert!(found[0].1.contains(&address), "{found:?}");
+        found[0].0 == "warning"
+    };
+    assert!(warned(&house));
+    let daemon = Daemon::start(&house);
+    house.usher(&["door", "unlock"]);
+    crate::support::eventually("the daemon's warning", || warned(&house).then_some(()));
+    drop(taken);
+    crate::support::eventually("the metrics", || (!warned(&house)).then_some(()));
+    daemon.stop();
+    assert!(!warned(&house), "the address is free again");
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_broken() {
+    let house = House::new();
+    std::fs::remove_file(house.key()).unwrap();
+    let (code, found) = checks(&house, "seal");
+    assert_eq!(code, Some(1));
+    assert!(found[0].0 == "broken" && found[0].1.contains("store.key"), "{found:?}");
+}
+
+#[test]
+fn status_fails_where_something_does_not_work() {
+    let house = House::new();
+    let daemon = Daemon::start(&house);
+    house.usher(&["status"]);
+    daemon.stop();
+    let house = house.with_camera("kind = \"v4l2\"\ndevice = \"/dev/video99\"");
+    let daemon = Daemon::start(&house);
+    let answer = crate::support::eventually("the camera's trouble", || {
+        Some(house.ask(&["status"])).filter(|answer| answer.out.contains("/dev/video99"))
+    });
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(answer.err.contains("one part of the daemon"), "{answer:?}");
+    assert_eq!(house.ask(&["status", "--json"]).code, Some(1));
+    daemon.stop();
+}
+
+#[test]
 fn a_changed_model_is_named() {
     let mut house = House::new();
     let models = house.path("models");

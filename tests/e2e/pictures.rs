@@ -126,7 +126,10 @@ fn drawn_faces_change_the_picture_and_not_its_size() {
     let house = House::new();
     let before = frame("biden.jpg");
     write_jpeg(before.clone(), &house.path("face.jpg"));
-    house.usher(&["detect", "--draw", "drawn.png", "face.jpg"]);
+    assert!(house.usher(&["detect", "--draw", "drawn.png", "face.jpg"]).contains("  1: ("));
+    house.enroll("Joe Biden", &["biden.jpg"]);
+    assert!(house.usher(&["identify", "--draw", "named.png", "face.jpg"]).contains("  1: ("));
+    assert_eq!(std::fs::read(house.path("named.png")).unwrap(), std::fs::read(house.path("drawn.png")).unwrap());
     let plain = image::open(house.path("face.jpg")).unwrap().into_rgb8();
     let drawn = image::open(house.path("drawn.png")).unwrap().into_rgb8();
     assert_eq!(drawn.dimensions(), before.dimensions());

@@ -1,6 +1,6 @@
 //! Relays go to their safe level: at a stop, at a second signal, and by `usher door safe` without a readable configuration.
 
-use crate::support::{Daemon, House, eventually};
+use crate::support::{Daemon, House, eventually, status};
 
 const DOOR: &str = "[[door]]\nname = \"front\"\npulse = \"300ms\"\nmax_on = \"60s\"\n";
 
@@ -16,18 +16,51 @@ fn unlocked(house: &House, daemon: &Daemon) {
 
 #[test]
 fn a_stop_puts_the_relay_at_its_safe_level_before_anything_else() {
+    for signal in ["TERM", "HUP"] {
+        let house = House::new().with(DOOR);
+        let daemon = Daemon::start(&house);
+        unlocked(&house, &daemon);
+        daemon.signal(signal);
+        let (status, log) = daemon.ended();
+        assert!(status.success(), "{signal}: {status}: {log}");
+        let stopping = log.find("stopping").unwrap();
+        assert_eq!(levels(&log[..stopping]).last(), Some(&"safe"), "{log}");
+        assert!(!levels(&log[stopping..]).contains(&"energised"), "{log}");
+        let locked = house.records("locked").pop().unwrap();
+        assert_eq!(locked["content"]["reason"], "the daemon stops");
+        let stopped = house.records("stopped").pop().unwrap();
+        assert_eq!(stopped["content"]["reason"], format!("SIG{signal}"));
+        house.usher(&["journal", "verify"]);
+    }
+}
+
+#[test]
+fn an_order_reaches_the_daemon_whatever_is_wrong_with_the_configuration() {
     let house = House::new().with(DOOR);
     let daemon = Daemon::start(&house);
-    unlocked(&house, &daemon);
-    daemon.signal("TERM");
-    let (status, log) = daemon.ended();
-    assert!(status.success(), "{status}: {log}");
-    let stopping = log.find("stopping").unwrap();
-    assert_eq!(levels(&log[..stopping]).last(), Some(&"safe"), "{log}");
-    assert!(!levels(&log[stopping..]).contains(&"energised"), "{log}");
-    let locked = house.records("locked").pop().unwrap();
-    assert_eq!(locked["content"]["reason"], "the daemon stops");
-    house.usher(&["journal", "verify"]);
+    let sound = std::fs::read_to_string(house.config()).unwrap();
+    let mode = || status(&house)["doors"][0]["mode"].clone();
+    // A key that is not known, and a line that is not TOML.
+    for mistake in ["[nonsense]\na = 1\n", "[access\n"] {
+        std::fs::write(house.config(), format!("{sound}\n{mistake}")).unwrap();
+        let answer = house.ask(&["door", "lockdown"]);
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        assert!(answer.err.contains("usher config check"), "{answer:?}");
+        assert_eq!(mode(), "lockdown");
+        house.usher(&["door", "normal"]);
+        house.usher(&["people", "list"]);
+        let answer = house.ask(&["doctor"]);
+        assert!(answer.code == Some(1) && answer.out.contains("would not start again"), "{answer:?}");
+    }
+    // Nothing of the file is left.
+    std::fs::remove_file(house.config()).unwrap();
+    let socket = house.socket().display().to_string();
+    house.usher(&["door", "lockdown", "--socket", &socket]);
+    let error = house.refused(&["door", "normal"]);
+    assert!(error.contains("--socket") && error.contains("usher.toml"), "{error}");
+    std::fs::write(house.config(), sound).unwrap();
+    assert_eq!(mode(), "lockdown");
+    daemon.stop();
 }
 
 #[test]

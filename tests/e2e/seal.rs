@@ -74,9 +74,10 @@ fn a_key_seals_plain_templates_and_leaves_no_plain_byte_on_the_disk() {
     assert!(doctor.contains("warning  seal") && doctor.contains("stored unsealed"), "{doctor}");
     let observer = Observer::of(port, "observer");
     let daemon = Daemon::start(&house);
-    eventually("the problem", || {
+    eventually("that nothing is sealed, which is no problem", || {
         let state: Value = serde_json::from_slice(&observer.wait_for("state").payload).unwrap();
-        state["problem"].as_str().is_some_and(|problem| problem.contains("unsealed")).then_some(())
+        assert_eq!(state["problem"], Value::Null, "{state}");
+        (state["templates_sealed"] == false).then_some(())
     });
     daemon.stop();
 
@@ -131,11 +132,23 @@ fn a_new_device_needs_the_backup_the_ring_and_the_key() {
 
     // Every test's house has the same key.
     let fresh = House::new();
-    fresh.usher(&["restore", backup.to_str().unwrap()]);
+    let answer = fresh.ask(&["restore", backup.to_str().unwrap()]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert!(answer.err.contains("NO DOOR WILL OPEN FOR 1 OF 1 PEOPLE"), "{answer:?}");
+    assert!(answer.err.contains("usher store ring load FILE"), "{answer:?}");
     assert_eq!(templates(&fresh), [locked("Barack Obama")]);
     let loaded = fresh.usher(&["store", "ring", "load", ring.to_str().unwrap()]);
     assert!(loaded.starts_with("1 sub-keys"), "{loaded}");
     assert_eq!(templates(&fresh), [known("Barack Obama")]);
+
+    // The ring first, which is all that this device holds then: nothing is lost, so nothing is asked.
+    let fresh = House::new();
+    fresh.usher(&["store", "ring", "load", ring.to_str().unwrap()]);
+    let answer = fresh.ask(&["restore", backup.to_str().unwrap()]);
+    assert_eq!((answer.code, answer.err.as_str()), (Some(0), ""), "{answer:?}");
+    assert_eq!(templates(&fresh), [known("Barack Obama")]);
+    // Now there is something to lose.
+    assert!(fresh.refused(&["restore", backup.to_str().unwrap()]).contains("holds a store already"));
 }
 
 #[test]

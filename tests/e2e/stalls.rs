@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::crash::ask;
-use crate::support::{Daemon, House, eventually};
+use crate::support::{Daemon, House, eventually, status};
 
 /// Far longer than a record takes on a slow, busy machine.
 const STALL: Duration = Duration::from_secs(5);
@@ -120,7 +120,7 @@ fn a_stalled_disk_delays_no_relay_and_no_door_and_a_kill_meanwhile_leaves_a_trac
     assert_eq!(count("energised"), 1, "nothing but egress moves without a record");
     let lock = house.refused(&["door", "lock"]);
     assert!(lock.contains("locked, but not recorded"), "{lock}");
-    let status = house.json(&["status", "--json"]).remove(0);
+    let status = status(&house);
     assert!(status["stages"][0]["trouble"].as_str().unwrap().contains("stalled"), "{status}");
     // The exit request, the unlocking, the locking, and two orders wait.
     let mark = house.path("store-gap/waiting");

@@ -13,7 +13,7 @@ use crate::support::*;
 const DISCOVERY: &str = "homeassistant/device/usher_door/config";
 
 fn with(people: PeopleAs, port: u16) -> HubSettings {
-    let home_assistant = HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people };
+    let home_assistant = HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people, nearest: false };
     HubSettings { home_assistant: Some(home_assistant), ..settings(port) }
 }
 
@@ -148,9 +148,11 @@ async fn measurements_reach_the_sensors() {
         fps,
         queue_depth: 3,
         soc_temperature_c: Some(51.26),
-        trouble: Some("unsealed".into()),
+        sealed: Some(false),
+        trouble: Some("the disk is full".into()),
     });
-    observer.wait_until("house/door/state", |state| state["problem"] == "unsealed").await;
+    let state = observer.wait_until("house/door/state", |state| state["problem"] == "the disk is full").await;
+    assert_eq!(value(&state)["templates_sealed"], false);
     let vitals = observer.wait_until("house/door/vitals", |vitals| vitals["queue_depth"] == 3).await;
     assert_eq!(value(&vitals), json!({ "fps": { "porch": 15.0 }, "queue_depth": 3, "soc_temperature_c": 51.3 }));
 }

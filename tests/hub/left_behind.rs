@@ -11,7 +11,7 @@ use crate::support::*;
 
 fn with(port: u16, device: &str, people: Option<PeopleAs>) -> HubSettings {
     let home_assistant =
-        people.map(|people| HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people });
+        people.map(|people| HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people, nearest: false });
     HubSettings { home_assistant, device: device.to_owned(), ..settings(port) }
 }
 

@@ -12,8 +12,11 @@ use usher::hub::{CommandSettings, DeviceLayout, HubSettings, LockState, MessageR
 use crate::support::*;
 
 fn with_everything(port: u16, version: Version) -> HubSettings {
-    let home_assistant =
-        HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people: PeopleAs::DeviceTracker };
+    let home_assistant = HomeAssistantSettings {
+        discovery_prefix: "homeassistant".into(),
+        people: PeopleAs::DeviceTracker,
+        nearest: false,
+    };
     let commands = CommandSettings { max_age: Duration::from_secs(10), per_minute: 5 };
     HubSettings { version, home_assistant: Some(home_assistant), commands: Some(commands), ..settings(port) }
 }

@@ -161,7 +161,7 @@ async fn every_payload_matches_its_schema_and_its_snapshot() {
     for people in [PeopleAs::DeviceTracker, PeopleAs::Tag] {
         let mosquitto = Mosquitto::start().await;
         let mut observer = Observer::listening_to(mosquitto.port, "observer", "#").await;
-        let home_assistant = HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people };
+        let home_assistant = HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people, nearest: false };
         let commands = CommandSettings { max_age: Duration::from_secs(10), per_minute: 5 };
         let house = House::start(HubSettings {
             home_assistant: Some(home_assistant),
@@ -171,7 +171,7 @@ async fn every_payload_matches_its_schema_and_its_snapshot() {
         });
         house.online().await;
         let fps = BTreeMap::from([("porch".to_owned(), 14.96)]);
-        house.hub.measured(Vitals { fps, queue_depth: 3, soc_temperature_c: None, trouble: None });
+        house.hub.measured(Vitals { fps, queue_depth: 3, soc_temperature_c: None, sealed: Some(true), trouble: None });
         let day = a_day();
         let mut heard: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let (mut events, mut discovery) = (0, Value::Null);

@@ -67,6 +67,7 @@ pub fn layout() -> DeviceLayout {
         cameras: vec!["porch".into()],
         people: vec![(7, "Barack Obama".into())],
         inside: Default::default(),
+        before: Default::default(),
         version: "0.1.0".into(),
     }
 }

@@ -143,7 +143,7 @@ impl Attendance {
             Some(Action::Amend { person, came, went, void, reason }) => {
                 let request = amendment(&client, &rules, &person, [came, went], void, reason)?;
                 let record = client.amend(&request)?;
-                println!("{}  {}", record.seq, ledger::explain_in(&record, &rules.zone));
+                say!("{}  {}", record.seq, ledger::explain_in(&record, &rules.zone))?;
                 return Ok(());
             }
             None => {}
@@ -229,9 +229,10 @@ impl Found {
         let mut printed = Vec::new();
         for day in self.days.iter().filter(|day| day.card.employee_id.is_none()) {
             if !printed.contains(&day.person) {
-                eprintln!(
+                note!(
                     "{} (#{}) has no employee id and is identified by name: `usher people list` shows who has one",
-                    day.name, day.person
+                    day.name,
+                    day.person
                 );
                 printed.push(day.person);
             }

@@ -29,7 +29,7 @@ impl LeftOut {
     /// Prints it on standard error.
     pub fn print(&self) {
         for line in &self.lines {
-            eprintln!("left out: {line}");
+            note!("left out: {line}");
         }
     }
 

@@ -8,6 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Found;
+use crate::cli::listing::Listing;
+use crate::cli::print::Tone;
 use crate::ledger::attendance::{Anomaly, Day, Reading, Stint};
 
 /// A table with a line for each day of each person.
@@ -16,13 +18,13 @@ pub fn print(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()>
         writeln!(out, "There are no readings for that time.")?;
         return Ok(());
     }
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["DATE", "#", "NAME", "IN", "OUT", "HOURS", "GAPS", "REMARKS"]);
+    let heads = ["DATE", "#", "NAME", "IN", "OUT", "HOURS", "GAPS", "REMARKS"];
+    let mut table = Listing::new(heads).giving_way(&["GAPS", "#"]);
     for day in &found.days {
         let at = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| clock(at, zone));
         let last = if day.open { "open".to_owned() } else { at(day.last_out()) };
-        table.add_row([
+        let tone = if day.anomalies.is_empty() { Tone::Plain } else { Tone::Warning };
+        let cells = [
             day.date.to_string(),
             day.person.to_string(),
             day.name.clone(),
@@ -31,9 +33,10 @@ pub fn print(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<()>
             hours(day.worked),
             if day.gaps.is_zero() { String::new() } else { hours(day.gaps) },
             day.anomalies.iter().map(|anomaly| words(*anomaly)).collect::<Vec<_>>().join(", "),
-        ]);
+        ];
+        table.row(tone, cells);
     }
-    writeln!(out, "{}", table.trim_fmt())?;
+    table.write(out)?;
     Ok(())
 }
 

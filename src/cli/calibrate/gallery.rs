@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::super::client::Client;
 use super::super::context::Context;
+use super::super::listing::Listing;
+use super::super::print::Tone;
 use crate::api::people::{GalleryCheck, PersonCheck};
 
 /// Whether a person would be recognised by their own templates, leaving out each one in turn.
@@ -86,9 +88,8 @@ fn print(standings: &GalleryCheck, margin: f32, out: &mut impl Write) -> Result<
     }
     let names: HashMap<u32, &str> = standings.people.iter().map(|s| (s.person.id, s.person.name.as_str())).collect();
     let name = |id: u32| names.get(&id).copied().unwrap_or("a removed person");
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["#", "NAME", "TEMPLATES", "OWN, FARTHEST", "NEAREST OTHER", "RECOGNISED"]);
+    let heads = ["#", "NAME", "TEMPLATES", "OWN, FARTHEST", "NEAREST OTHER", "RECOGNISED"];
+    let mut table = Listing::new(heads).giving_way(&["TEMPLATES"]);
     let mut counts = (0, 0, 0);
     for standing in &standings.people {
         let verdict = verdict(standing, standings.limit, margin);
@@ -98,7 +99,8 @@ fn print(standings: &GalleryCheck, margin: f32, out: &mut impl Write) -> Result<
             Verdict::Unknown => counts.2 += 1,
         }
         let number = |distance: Option<f32>| distance.map_or_else(|| "-".to_owned(), |d| format!("{d:.3}"));
-        table.add_row([
+        let tone = if matches!(verdict, Verdict::Misses(..)) { Tone::Bad } else { Tone::Plain };
+        let cells = [
             standing.person.id.to_string(),
             standing.person.name.clone(),
             standing.views.len().to_string(),
@@ -112,9 +114,10 @@ fn print(standings: &GalleryCheck, margin: f32, out: &mut impl Write) -> Result<
                 Verdict::Unknown if standing.views.is_empty() => "unknown: no template of this model".to_owned(),
                 Verdict::Unknown => "unknown: only one template; enrol at least two photographs".to_owned(),
             },
-        ]);
+        ];
+        table.row(tone, cells);
     }
-    writeln!(out, "{table}")?;
+    table.write(out)?;
     writeln!(
         out,
         "\nA face is identified as a person up to distance {:.3}, unless another person is less than {margin:.2} farther.",

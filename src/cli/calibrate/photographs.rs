@@ -12,7 +12,7 @@ use super::super::evaluate::report::write_plot;
 use super::Calibrate;
 use crate::access::{Calibration, Cut, VISIT_PICTURES};
 use crate::cli::context::{Context, progress_bar};
-use crate::domain::GallerySize;
+use crate::domain::{Distance, GallerySize};
 use crate::lab::calibrate::{Comparisons, Pair, compare_all};
 use crate::lab::dataset::{self, LeftOut, Photograph};
 use crate::lab::distribution;
@@ -21,8 +21,9 @@ use crate::lab::lengths::lengths;
 use crate::lab::plot;
 use crate::lab::repeats::{Repeats, repeats};
 use crate::lab::share::{CONFIDENCE, Share, clopper_pearson};
-use crate::setup::house::{SITE_CALIBRATIONS, calibration};
+use crate::setup::house::{SITE_CALIBRATIONS, calibration, near_enough};
 use crate::vision::calibration_file::{CalibrationFile, FORMAT, file_name};
+use crate::vision::manifest::Model;
 
 /// The false match rates of the table.
 const RATES: [f64; 7] = [1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7];
@@ -83,6 +84,7 @@ pub fn run(command: &Calibrate, folder: &Path, context: &Context) -> Result<()> 
         file: &file,
         calibration: calibration.as_ref().ok(),
         repeats,
+        limit: limit_in_force(entry, context),
     };
     match command.json {
         true => writeln!(out, "{}", report.json())?,
@@ -98,9 +100,9 @@ pub fn run(command: &Calibrate, folder: &Path, context: &Context) -> Result<()> 
     if let Some(path) = target {
         calibration.context("the result was not written")?;
         file.save(&path)?;
-        eprintln!("usher: written: {}", path.display());
+        note!("usher: written: {}", path.display());
         if command.write {
-            eprintln!("usher: a running daemon uses it from its next start on");
+            note!("usher: a running daemon uses it from its next start on");
         }
     }
     Ok(())
@@ -145,6 +147,14 @@ struct Report<'a> {
     calibration: Option<&'a Calibration>,
     /// `None` if it could not be measured at sufficiently low rates.
     repeats: Option<Repeats>,
+    limit: Option<Distance>,
+}
+
+/// The limit for one person with one template by the configuration, if there is one and it is for this model.
+fn limit_in_force(model: &Model, context: &Context) -> Option<Distance> {
+    let config = context.config_if_any().ok().flatten()?;
+    let near_enough = near_enough(&config, model, None).ok()?;
+    Some(near_enough.cut(GallerySize::ONE).distance).filter(|_| config.models.embedder == model.name)
 }
 
 /// A row of the table: a measured rate with its distance, and the errors at it.
@@ -318,6 +328,7 @@ impl Report<'_> {
         let marks: Vec<(f32, String)> = rates
             .iter()
             .filter_map(|&rate| Some((self.comparisons.impostor.at(rate)?.distance as f32, format!("FMR {rate:e}"))))
+            .chain(self.limit.map(|limit| (limit.0, "limit in force, one person".to_owned())))
             .collect();
         let title = format!("{}: distances of {} photographs", self.file.model, self.file.photographs);
         plot::distances(&bars(&self.comparisons.genuine), &bars(&self.comparisons.impostor), 0.02, &marks, &title)

@@ -18,7 +18,6 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 use tokio::time::timeout_at;
 
-use crate::api::ApiError;
 use crate::api::credentials::{AdmitRequest, DuressList, NoPinRequest, NoTagRequest, PinRequest, TagForm, TagRequest};
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::journal::HeadRequest;
@@ -60,18 +59,6 @@ impl Client {
         }
         let router = local::router(config, behind_head)?;
         Ok(Client { transport: Transport::InProcess(router), runtime: runtime()? })
-    }
-
-    /// A client of a daemon.
-    ///
-    /// # Errors
-    /// No daemon answers on the configured socket, or this user may not talk to it.
-    pub fn daemon(config: &Config) -> Result<Client> {
-        let socket = &config.control.socket;
-        match Client::connect(socket)? {
-            Some(client) => Ok(client),
-            None => Err(ApiError::NoDaemon { socket: socket.display().to_string() }.into()),
-        }
     }
 
     /// A client of a daemon; `None` when none answers on `socket`.

@@ -5,10 +5,11 @@ mod walk;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::client::{Client, Page};
 use super::context;
@@ -50,6 +51,9 @@ impl Demo {
     pub fn run(self) -> Result<()> {
         let photos = self.photos()?;
         let folder = self.folder()?;
+        // At once: the networks take seconds where the machine is busy or was built for development.
+        say!("demo      replays photographs to the daemon: enrolling from one, then five visits in about 20 seconds")?;
+        let waiting = waiting("loading the networks");
         let models = std::path::absolute(context::models_folder()?)?;
         let config_path = folder.join("usher.toml");
         std::fs::write(&config_path, configuration(&folder, &models, self.embedder.as_deref()))?;
@@ -59,13 +63,18 @@ impl Demo {
         let mut out = std::io::stdout().lock();
 
         let mut vision = open_vision(&mut out, &config)?;
+        waiting.set_message("enrolling, and recording the visits");
         enroll(&mut out, &config, &mut vision, &photos.join("obama.jpg"))?;
         let scenes = scenes();
         let frames = walk::record(&scenes, &photos, &mut vision, &folder.join("camera.mjpeg"))?;
         drop(vision);
-        writeln!(out, "camera    {frames} frames of 640x480, {FPS} a second; watching the door now …")?;
+        waiting.suspend(|| {
+            writeln!(out, "camera    {frames} frames of 640x480, {FPS} a second; watching the door now …")
+        })?;
         out.flush()?;
+        waiting.set_message("the visits");
         daemon::run(&config, Options { until_replays_end: true })?;
+        waiting.finish_and_clear();
 
         let client = Client::open(&config)?;
         let records = client.journal(Page::After(0), 10_000)?;
@@ -128,6 +137,14 @@ fn configuration(folder: &Path, models: &Path, embedder: Option<&str>) -> String
         quoted(&folder.join("camera.mjpeg")),
         quoted(&folder.join("usher.sock")),
     )
+}
+
+/// A sign of life on a terminal.
+fn waiting(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
+    let bar = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar.with_message(what)
 }
 
 fn scenes() -> Vec<Scene> {

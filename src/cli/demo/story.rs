@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::cli::listing::width;
 use crate::domain::{Decided, Personal, Reason};
 use crate::ledger::Record;
 
@@ -71,6 +72,7 @@ impl Expected {
 pub fn print(out: &mut impl Write, scenes: &[Scene], records: &[Record]) -> Result<usize> {
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(width().unwrap_or(80));
     table.set_header(["scene", "the door should", "what usher did", ""]);
     let (mut first, mut failed) = (0, 0);
     for scene in scenes {

@@ -131,7 +131,7 @@ fn read_list(path: Option<&Path>) -> Result<BTreeMap<String, Line>> {
     let Some(path) = path else { return Ok(BTreeMap::new()) };
     let table = Table::read(path)?;
     for note in table.notes.iter().chain(&table.unused(&["folder", "name", "employee_id", "groups"])) {
-        eprintln!("usher: {note}");
+        note!("usher: {note}");
     }
     let folder = table.require_column("folder")?;
     let (name, employee_id, groups) = (table.column("name")?, table.column("employee_id")?, table.column("groups")?);

@@ -140,7 +140,7 @@ impl Report {
             return Ok(());
         }
         for (what, why) in &self.refused {
-            eprintln!("not taken: {what}: {why}");
+            note!("not taken: {what}: {why}");
         }
         if let Ok(person) = &self.person {
             writeln!(out, "{} is enrolled as #{} with {}", person.name, person.id, templates(self.taken.len()))?;

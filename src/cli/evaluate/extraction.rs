@@ -129,7 +129,7 @@ pub fn reason(error: FaceError) -> Result<String> {
 
 /// Reports on standard error that a file was left out.
 pub fn report_left_out(file: &LeftOut) {
-    eprintln!("usher: left out: {}: {}", file.path.display(), file.why);
+    note!("usher: left out: {}: {}", file.path.display(), file.why);
 }
 
 /// The photographs of a listing. Reports what was left out, and appends it to `all_left_out`.

@@ -146,7 +146,7 @@ impl OpenSet {
         }
         let all = gallery.people.len();
         for size in self.sizes.iter().filter(|&&size| size > all || size == 0) {
-            eprintln!("usher: a gallery of {size} is left out: there are {all} people");
+            note!("usher: a gallery of {size} is left out: there are {all} people");
         }
         let sizes = [&self.sizes[..], &[all]].concat();
         let mut found = trials(&gallery.people, &vectors, &sizes);
@@ -328,7 +328,7 @@ fn shuffle(people: &mut [Member], seed: u64) {
 
 fn curve(trial: &Trial) -> Curve {
     let points = trial.strangers.iter().map(|&d| trial.at(d)).map(|p| (p.fpir.rate(), p.fnir.rate()));
-    Curve { name: format!("{} people", trial.size), points: points.collect() }
+    Curve::stepped(format!("{} people", trial.size), points)
 }
 
 fn percent(share: Share) -> String {

@@ -107,7 +107,7 @@ impl Pairs {
         let images = self.images.clone().unwrap_or_else(list_folder);
         let (pairs, notes) = read_csv(&self.csv, &images)?;
         for note in notes {
-            eprintln!("usher: {note}");
+            note!("usher: {note}");
         }
         let pairs = index_pairs(&pairs, self.skip_missing)?;
         let folds = balanced(&same(&pairs.pairs), self.folds.into())?;

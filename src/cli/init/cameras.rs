@@ -51,7 +51,7 @@ pub fn choose(asker: Asker, flag: Option<&str>) -> Result<Chosen> {
                 Ok(Chosen { camera, works: true })
             }
             Err(error) if !asker.is_terminal => {
-                eprintln!("warning: {error}; usher will go on trying");
+                note!("warning: {error}; usher will go on trying");
                 Ok(Chosen { camera, works: false })
             }
             Err(error) => {

@@ -91,7 +91,7 @@ impl Init {
         let key = plan.key.display();
         say(format_args!("\nwritten: {}\n         {key} (keep a copy away from this device)", path.display()))?;
 
-        let context = Context::new(Some(path.clone()));
+        let context = Context::new(Some(path.clone()), None);
         super::config::check(&context)?;
         let config = context.config()?;
         try_broker(&config);
@@ -183,7 +183,7 @@ fn try_broker(config: &Config) {
         say("the broker accepts this device")
     };
     if let Err(error) = probed() {
-        eprintln!(
+        note!(
             "warning: {error:#}; it is saved all the same, and usher goes on trying. docs/mqtt.md has user, password and TLS"
         );
     }

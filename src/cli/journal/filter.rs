@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use anyhow::{Error, Result};
 use clap::Args;
+use thiserror::Error as ThisError;
 
 use crate::cli::client::Client;
 use crate::cli::when::Calendar;
@@ -15,14 +16,14 @@ use crate::ledger::{Dated, RecordFilter};
 /// A record must match all options that are given.
 #[derive(Args, Default)]
 pub struct Filter {
-    /// Not before this time: `2026-01-31`, `2026-01-31T08:00`, `08:00`, `today`, `yesterday`, `2h`, `7d`
+    /// Not before this time: `2026-01-31`, `2026-01-31T08:00`, `08:00`, `today`, `yesterday`, `yesterday 08:00`, `2h`, `7d`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Before this time
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// Only records of this kind, as in `granted`; may be given several times
-    #[arg(long)]
+    /// Only records of this kind, as in `granted`; may be given several times. A kind that does not exist is an error that lists all
+    #[arg(long, value_parser = known_kind)]
     kind: Vec<String>,
     /// Only records about this person: employee id, whole name, or number as in `#7`; may be given several times
     #[arg(long)]
@@ -67,5 +68,45 @@ impl Filter {
     /// Whether [`Filter::fits`] is true for every record.
     pub fn fits_all(&self) -> bool {
         self.person.is_empty() && self.door.is_none()
+    }
+}
+
+/// A kind of records that this version can write.
+fn known_kind(text: &str) -> Result<String, KindError> {
+    match Event::kinds().any(|kind| kind == text) {
+        true => Ok(text.to_owned()),
+        false => Err(KindError { kind: text.to_owned() }),
+    }
+}
+
+/// There are no records of that kind.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+#[error("there is no kind `{kind}`{}; the kinds are {}", meant(kind), Event::kinds().collect::<Vec<_>>().join(", "))]
+struct KindError {
+    kind: String,
+}
+
+/// `, did you mean granted?`, if one is near.
+fn meant(text: &str) -> String {
+    let nearest = Event::kinds().map(|kind| (strsim::osa_distance(kind, text), kind)).min();
+    nearest.filter(|(edits, _)| *edits <= 2).map_or_else(String::new, |(_, kind)| format!(", did you mean {kind}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_does_not_exist_is_an_error_with_all_kinds() {
+        for kind in Event::kinds() {
+            assert_eq!(known_kind(kind), Ok(kind.to_owned()));
+        }
+        let error = known_kind("grantd").unwrap_err().to_string();
+        assert!(
+            error.contains("did you mean granted?") && error.contains("denied, ") && error.contains("removed"),
+            "{error}"
+        );
+        let error = known_kind("nonsense").unwrap_err().to_string();
+        assert!(!error.contains("did you mean") && error.contains("the kinds are granted"), "{error}");
     }
 }

@@ -13,10 +13,13 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use super::client::{Client, Page};
 use super::context::Context;
 use super::export::CsvForm;
+use super::figures;
+use super::print::{Tone, ask, toned};
 use super::when::Calendar;
 use super::whom;
 use crate::api::credentials::DuressList;
@@ -136,7 +139,7 @@ impl Journal {
                 .then(|| setup::gap_marks(&config).read(|_| true))
                 .flatten();
             if let Some(gap) = marked {
-                eprintln!("{}", untold(&JournalGap::from(&gap)));
+                note!("{}", untold(&JournalGap::from(&gap)));
             }
         })?;
         let mut out = std::io::stdout().lock();
@@ -150,10 +153,7 @@ impl Journal {
             }
             Action::Show { record } => {
                 let record = client.dated(&record)?;
-                match self.json {
-                    true => writeln!(out, "{}", record.to_json())?,
-                    false => write!(out, "{}", ledger::receipt_dated(&record, zone))?,
-                }
+                show(&mut out, &record, zone, self.json)?;
             }
             Action::Tail { follow, last, filter } => {
                 let filter = filter.settled(&client)?;
@@ -216,6 +216,45 @@ impl Journal {
     }
 }
 
+/// A record as JSON, with the numbers of its gates.
+fn in_json(dated: &Dated) -> Value {
+    let mut json = dated.to_json();
+    figures::add_to_record(&mut json);
+    json
+}
+
+/// Prints a record in full: as JSON, or as a receipt in which what failed stands out.
+pub fn show(out: &mut impl Write, dated: &Dated, zone: &TimeZone, json: bool) -> Result<()> {
+    if json {
+        writeln!(out, "{}", in_json(dated))?;
+        return Ok(());
+    }
+    for line in ledger::receipt_dated(dated, zone).lines() {
+        // The name of a gate's line, then its answer.
+        let tone = match line.strip_prefix("gates").unwrap_or(line).split_whitespace().next() {
+            Some("failed") => Tone::Bad,
+            Some("unsure") => Tone::Warning,
+            _ if line.starts_with("event ") => tone(&dated.record.kind),
+            _ => Tone::Plain,
+        };
+        writeln!(out, "{}", toned(tone, line))?;
+    }
+    Ok(())
+}
+
+/// What stands out in a list: refusals, alarms and failures.
+fn tone(kind: &str) -> Tone {
+    match kind {
+        "denied" | "denials_repeated" | "unlock_refused" | "command_refused" | "alarm_raised" | "door_failed"
+        | "contacts_lost" | "camera_lost" | "stage_failed" | "templates_locked" | "journal_back" => Tone::Bad,
+        "held_open_warning" | "contact_chattered" | "low_assurance" | "clock_jumped" | "hub_message_refused" => {
+            Tone::Warning
+        }
+        "granted" | "admitted" => Tone::Good,
+        _ => Tone::Plain,
+    }
+}
+
 /// Lists when somebody entered a duress PIN.
 fn duress(client: &Client, out: &mut impl Write, json: bool) -> Result<()> {
     let DuressList { duress, unreadable } = client.duress()?;
@@ -232,7 +271,7 @@ fn duress(client: &Client, out: &mut impl Write, json: bool) -> Result<()> {
         writeln!(out, "no duress PIN was entered")?;
     }
     if unreadable > 0 {
-        eprintln!("usher: {unreadable} notes cannot be opened: their key is not on the key ring");
+        note!("usher: {unreadable} notes cannot be opened: their key is not on the key ring");
     }
     Ok(())
 }
@@ -301,7 +340,7 @@ fn export(
             fitting(&mut |record| table.write(record))?;
             table.finish()?;
         }
-        None => fitting(&mut |record| Ok(writeln!(out, "{}", record.to_json())?))?,
+        None => fitting(&mut |record| Ok(writeln!(out, "{}", in_json(record))?))?,
     }
     Ok(out.flush()?)
 }
@@ -332,10 +371,7 @@ fn confirmed(person: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("pass --yes to erase {person} without being asked");
     }
-    eprint!("Erase {person} from the journal? This cannot be undone. [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(ask(&format!("Erase {person} from the journal? This cannot be undone."))?)
 }
 
 /// Records as lines, with a heading for each day.
@@ -348,7 +384,7 @@ struct Lines<'a> {
 impl Lines<'_> {
     fn write(&mut self, out: &mut impl Write, dated: &Dated) -> Result<()> {
         if self.json {
-            writeln!(out, "{}", dated.to_json())?;
+            writeln!(out, "{}", in_json(dated))?;
             return Ok(());
         }
         let day = self.day_of(dated);
@@ -356,7 +392,8 @@ impl Lines<'_> {
             writeln!(out, "{day}")?;
             self.day = day;
         }
-        writeln!(out, "{:>6}  {}", dated.record.seq, ledger::explain_dated(dated, self.zone))?;
+        let line = ledger::explain_dated(dated, self.zone);
+        writeln!(out, "{:>6}  {}", dated.record.seq, toned(tone(&dated.record.kind), &line))?;
         Ok(())
     }
 

@@ -308,7 +308,7 @@ impl<'a> Sitting<'a> {
 /// Prompts the person, on the terminal, with a bell where there is one: who turns the head does not read.
 fn say(words: &str) {
     let bell = if std::io::stderr().is_terminal() { "\x07" } else { "" };
-    eprintln!("{bell}usher: {words}");
+    note!("{bell}usher: {words}");
 }
 
 /// What the person is told.

@@ -11,6 +11,8 @@ use serde_json::json;
 
 use super::client::Client;
 use super::context::Context;
+use super::listing::Listing;
+use super::print::Tone;
 use crate::api::models::Models as Stored;
 use crate::vision::manifest::{Manifest, ManifestError, Model, Role};
 use switch::Switch;
@@ -105,9 +107,8 @@ fn list(manifest: &Manifest, stored: &Stored, json: bool) -> Result<()> {
         writeln!(out, "{}", json!({ "models": models, "not_in_the_manifest": unknown, "switch": stored.switch }))?;
         return Ok(());
     }
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["NAME", "", "ROLE", "NUMBERS", "SIZE", "FILE", "PEOPLE", "TEMPLATES"]);
+    let heads = ["NAME", "", "ROLE", "NUMBERS", "SIZE", "FILE", "PEOPLE", "TEMPLATES"];
+    let mut table = Listing::new(heads).giving_way(&["NUMBERS", "SIZE"]);
     for row in &rows {
         let used = match row.role {
             "embedder" if row.name == stored.in_use => "in use",
@@ -115,7 +116,8 @@ fn list(manifest: &Manifest, stored: &Stored, json: bool) -> Result<()> {
             _ => "",
         };
         let number = |number: usize| if row.dimension == 0 { String::new() } else { number.to_string() };
-        table.add_row([
+        let tone = if row.fault.is_some() { Tone::Bad } else { Tone::Plain };
+        let cells = [
             row.name.clone(),
             used.to_owned(),
             row.role.to_owned(),
@@ -124,9 +126,10 @@ fn list(manifest: &Manifest, stored: &Stored, json: bool) -> Result<()> {
             row.fault.clone().unwrap_or_else(|| "ok".to_owned()),
             number(row.people),
             number(row.templates),
-        ]);
+        ];
+        table.row(tone, cells);
     }
-    writeln!(out, "{}", table.trim_fmt())?;
+    table.write(&mut out)?;
     for count in unknown {
         let (people, templates) = (count.people, count.templates);
         writeln!(out, "{templates} templates of {people} people are of {}, which is not in the manifest", count.model)?;

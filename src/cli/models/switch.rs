@@ -13,6 +13,8 @@ use super::photographs;
 use crate::api::models::{ModelSwitch, Models, Seen, SwitchAfter, SwitchRequest};
 use crate::cli::client::Client;
 use crate::cli::context::Context;
+use crate::cli::listing::Listing;
+use crate::cli::print::Tone;
 use crate::config::{self, Config};
 use crate::setup;
 use crate::setup::models::with_embedder;
@@ -216,9 +218,8 @@ fn print(models: &Models, begun: bool, json: bool) -> Result<()> {
     if begun || switch.people.is_empty() {
         return Ok(());
     }
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["#", "NAME", "STATE", &switch.from, &switch.to, "AGREES", "REFUSES", "OTHER"]);
+    let heads = ["#", "NAME", "STATE", &switch.from, &switch.to, "AGREES", "REFUSES", "OTHER"];
+    let mut table = Listing::new(heads).giving_way(&["OTHER", "STATE"]);
     for person in &switch.people {
         let state = match (person.enabled, person.new) {
             (false, _) => "disabled",
@@ -227,9 +228,11 @@ fn print(models: &Models, begun: bool, json: bool) -> Result<()> {
         };
         let [agrees, refuses, other] = seen(&person.seen);
         let (old, new) = (person.old.to_string(), person.new.to_string());
-        table.add_row([person.id.to_string(), person.name.clone(), state.to_owned(), old, new, agrees, refuses, other]);
+        let tone = if person.enabled { Tone::Plain } else { Tone::Faint };
+        let who = (person.id.to_string(), person.name.clone());
+        table.row(tone, [who.0, who.1, state.to_owned(), old, new, agrees, refuses, other]);
     }
-    writeln!(out, "{}", table.trim_fmt())?;
+    table.write(&mut out)?;
     Ok(())
 }
 

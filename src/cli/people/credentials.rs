@@ -111,7 +111,9 @@ impl Tag {
 
 fn list(out: &mut impl Write, tags: &[TagForm], json: bool) -> Result<()> {
     if json {
-        writeln!(out, "{}", serde_json::to_string(tags)?)?;
+        for tag in tags {
+            writeln!(out, "{}", serde_json::to_string(tag)?)?;
+        }
     } else if tags.is_empty() {
         writeln!(out, "no tags")?;
     } else {

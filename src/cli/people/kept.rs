@@ -4,10 +4,13 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::api::people::{KeptKind, KeptTemplate};
 use crate::cli::client::Client;
+use crate::cli::listing::{self, Listing};
+use crate::cli::print::Tone;
 use crate::cli::whom::enrolled_person;
 
 /// List a person's templates, or erase those that came after the enrolment
@@ -64,8 +67,12 @@ impl Templates {
         }
         let kept = client.templates(person.id)?;
         match as_json {
-            true => writeln!(out, "{}", serde_json::to_string(&kept)?)?,
-            false => print(&mut out, &kept)?,
+            true => {
+                for template in &kept {
+                    writeln!(out, "{}", serde_json::to_string(template)?)?;
+                }
+            }
+            false => print(&mut out, &kept, &TimeZone::system())?,
         }
         Ok(())
     }
@@ -87,24 +94,24 @@ impl NotThis {
     }
 }
 
-fn print(out: &mut impl Write, kept: &[KeptTemplate]) -> Result<()> {
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["KIND", "MADE", "MODEL", "PIXELS", "SHARPNESS", "YAW", "PITCH", "LENGTH"]);
+fn print(out: &mut impl Write, kept: &[KeptTemplate], zone: &TimeZone) -> Result<()> {
+    let heads = ["KIND", "MADE", "MODEL", "PIXELS", "SHARPNESS", "YAW", "PITCH", "LENGTH"];
+    let mut table = Listing::new(heads).giving_way(&["LENGTH", "MODEL"]);
     for template in kept {
         let quality = &template.quality;
-        table.add_row([
+        let cells = [
             kind(template.kind).to_owned(),
-            template.created.clone(),
+            listing::local_minute(&template.created, zone),
             template.model.clone(),
             format!("{:.0}", quality.size_px),
             format!("{:.0}", quality.sharpness),
             format!("{:.0}", quality.yaw_deg),
             format!("{:.0}", quality.pitch_deg),
             quality.embedding_length.map_or_else(|| "-".to_owned(), |length| format!("{length:.2}")),
-        ]);
+        ];
+        table.row(Tone::Plain, cells);
     }
-    writeln!(out, "{}", table.trim_fmt())?;
+    table.write(out)?;
     Ok(())
 }
 
@@ -140,11 +147,11 @@ mod tests {
         };
         let kept = [template(KeptKind::Enrolled, None), template(KeptKind::Lookalike, Some(7.254))];
         let mut out = Vec::new();
-        print(&mut out, &kept).unwrap();
+        print(&mut out, &kept, &TimeZone::UTC).unwrap();
         let text = String::from_utf8(out).unwrap();
         let words: Vec<String> =
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-        assert_eq!(words[1], "enrolled 2026-01-02T03:04:05Z net-1 112 90 -5 2 -");
-        assert_eq!(words[2], "lookalike 2026-01-02T03:04:05Z net-1 112 90 -5 2 7.25");
+        assert_eq!(words[1], "enrolled 2026-01-02 03:04 net-1 112 90 -5 2 -");
+        assert_eq!(words[2], "lookalike 2026-01-02 03:04 net-1 112 90 -5 2 7.25");
     }
 }

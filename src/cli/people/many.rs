@@ -68,7 +68,7 @@ impl Several {
 fn listed(path: &Path, everybody: &[Person]) -> Result<Vec<Result<Person>>> {
     let table = Table::read(path)?;
     for note in &table.notes {
-        eprintln!("usher: {note}");
+        note!("usher: {note}");
     }
     let mut columns = Vec::new();
     for name in COLUMNS {

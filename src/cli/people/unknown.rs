@@ -4,12 +4,15 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::api::visitors::UnknownVisitors;
 use crate::cli::argument::distance;
 use crate::cli::client::Client;
 use crate::cli::cluster::default_limit;
+use crate::cli::listing::{self, Listing};
+use crate::cli::print::Tone;
 use crate::config::Config;
 use crate::domain::Distance;
 use crate::setup;
@@ -63,21 +66,22 @@ impl Unknown {
 
 fn print(out: &mut impl Write, found: &UnknownVisitors) -> Result<()> {
     if !found.groups.is_empty() {
-        let mut table = comfy_table::Table::new();
-        table.load_preset(comfy_table::presets::NOTHING);
-        table.set_header(["VISITS", "FIRST", "LAST", "DOORS", "NEAREST", "DISTANCE"]);
+        let heads = ["VISITS", "FIRST", "LAST", "DOORS", "NEAREST", "DISTANCE"];
+        let mut table = Listing::new(heads).giving_way(&["FIRST", "DOORS"]);
+        let local = |moment: &str| listing::local_minute(moment, &TimeZone::system());
         for group in &found.groups {
             let nearest = group.nearest.as_ref();
-            table.add_row([
+            let cells = [
                 group.visits.len().to_string(),
-                group.first.clone(),
-                group.last.clone(),
+                local(&group.first),
+                local(&group.last),
                 group.doors.join(", "),
                 nearest.map_or_else(|| "-".to_owned(), |nearest| format!("{} (#{})", nearest.name, nearest.id)),
                 nearest.map_or_else(|| "-".to_owned(), |nearest| Distance(nearest.distance).to_string()),
-            ]);
+            ];
+            table.row(Tone::Plain, cells);
         }
-        writeln!(out, "{}", table.trim_fmt())?;
+        table.write(out)?;
     }
     let visits: usize = found.groups.iter().map(|group| group.visits.len()).sum();
     let groups = found.groups.len();

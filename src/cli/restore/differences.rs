@@ -22,6 +22,8 @@ pub struct Held {
     pub modes: BTreeMap<String, Mode>,
     /// The newest record's number and time. `None` without records, or where it cannot be read.
     pub newest: Option<(u64, SystemTime)>,
+    /// It holds nobody, no mode and surely no record: something has opened it, and nothing has used it.
+    pub is_empty: bool,
 }
 
 impl Held {
@@ -29,10 +31,13 @@ impl Held {
     pub fn of(store: &Store) -> Result<Held> {
         let gallery = Gallery::open(store, &Arc::new(Ring::plain()), ModelId::new("none"), 1)?;
         let saved = SavedState::load(&store.tree("standing")?)?;
+        let last = Journal::open(store)?.last();
+        let is_empty = gallery.people().is_empty() && gallery.damaged().is_empty() && saved.modes.is_empty();
         Ok(Held {
             people: gallery.people().into_iter().map(|person| (person.id, person)).collect(),
             modes: saved.modes.into_iter().filter(|(_, mode)| *mode != Mode::Normal).collect(),
-            newest: Journal::open(store)?.last().ok().flatten().map(|record| (record.seq, record.at)),
+            is_empty: is_empty && matches!(last, Ok(None)),
+            newest: last.ok().flatten().map(|record| (record.seq, record.at)),
         })
     }
 }
@@ -152,6 +157,7 @@ mod tests {
             people: people.into_iter().map(|person| (person.id, person)).collect(),
             modes: modes.iter().map(|(door, mode)| ((*door).to_owned(), mode.clone())).collect(),
             newest: Some((newest, SystemTime::UNIX_EPOCH)),
+            is_empty: false,
         }
     }
 

@@ -34,7 +34,7 @@ impl Export {
         let Some(path) = path else { bail!("{} has no checkpoint yet", self.run.display()) };
         let exported = checkpoint::averaged(&path)?;
         weights::write(&self.out, &exported)?;
-        println!("exported {} weights of {} to {}", exported.len(), path.display(), self.out.display());
+        say!("exported {} weights of {} to {}", exported.len(), path.display(), self.out.display())?;
         Ok(())
     }
 }

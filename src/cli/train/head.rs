@@ -257,7 +257,7 @@ fn remove(context: &Context) -> Result<()> {
     let content = match std::fs::read(&path) {
         Ok(content) => content,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            println!("there is no site head: {} does not exist", path.display());
+            say!("there is no site head: {} does not exist", path.display())?;
             return Ok(());
         }
         Err(why) => return Err(HeadFileError::Unreadable { path, why }.into()),
@@ -272,6 +272,6 @@ fn remove(context: &Context) -> Result<()> {
         return Err(error.context("the head was not removed"));
     }
     std::fs::remove_file(&aside).with_context(cannot)?;
-    println!("removed {}; a running daemon works without it from its next start on", path.display());
+    say!("removed {}; a running daemon works without it from its next start on", path.display())?;
     Ok(())
 }

@@ -145,15 +145,15 @@ impl TrainNetwork {
         let size = Size { side: self.network.network(0, 1.0).side(), spare: self.crop.into() };
         let faces = Faces::read(&self.data, size, self.memory.saturating_mul(1_000_000), threads)?;
         for skipped in faces.skipped() {
-            eprintln!("left out: {}: {}", skipped.file.display(), skipped.why);
+            note!("left out: {}: {}", skipped.file.display(), skipped.why);
         }
         let several = faces.by_person().iter().filter(|of| of.len() >= 2).count();
-        println!(
+        say!(
             "{} pictures of {} people, {several} of them with two or more; {} left out",
             faces.count(),
             faces.people().len(),
             faces.skipped().len()
-        );
+        )?;
         if self.loss == LossName::People && faces.people().len() < 2 {
             bail!("{} has fewer than two people: there is nothing to classify", self.data.display());
         }
@@ -233,7 +233,7 @@ impl TrainNetwork {
         if taken.is_empty() {
             bail!("{} has no weight of this network: check --network", file.display());
         }
-        println!("{} weights from {}, {missing} initialised randomly", taken.len(), file.display());
+        say!("{} weights from {}, {missing} initialised randomly", taken.len(), file.display())?;
         Ok(taken)
     }
 
@@ -241,13 +241,13 @@ impl TrainNetwork {
         let weights = self.initial_weights(&plan.network)?;
         let mut run = Run::new(plan, faces, device, weights)?;
         let parameters: usize = run.state().weights.values().map(|array| array.values.len()).sum();
-        println!("{parameters} parameters; an epoch has {} steps", run.batches());
+        say!("{parameters} parameters; an epoch has {} steps", run.batches())?;
         for _ in 0..3 {
             let begun = Instant::now();
             let report = run.step()?;
             let seconds = begun.elapsed().as_secs_f64();
             let peak = peak_memory().map_or("unknown".to_owned(), |bytes| format!("{} MB", bytes / 1_000_000));
-            println!("step {}: {} pictures in {seconds:.2} s, at most {peak} of memory", report.step, report.pictures);
+            say!("step {}: {} pictures in {seconds:.2} s, at most {peak} of memory", report.step, report.pictures)?;
         }
         Ok(())
     }
@@ -258,15 +258,15 @@ impl TrainNetwork {
         let (network, optimiser, average) = (plan.network, plan.optimiser, plan.average);
         let mut run = match checkpoint::newest(out)? {
             Some(path) => {
-                println!("resuming from {}", path.display());
+                say!("resuming from {}", path.display())?;
                 Run::resumed(plan, faces, device.clone(), checkpoint::read(&path, &settings, optimiser, average)?)?
             }
             None => Run::new(plan, faces, device.clone(), self.initial_weights(&network)?)?,
         };
         let saved = self.steps(&mut run, &settings, &device, pairs, out).map_err(|why| with_checkpoint(why, out))?;
         match run.is_over() {
-            true => println!("done; the last checkpoint is {}", saved.display()),
-            false => println!("stopped; saved {}. The same command resumes from there", saved.display()),
+            true => say!("done; the last checkpoint is {}", saved.display())?,
+            false => say!("stopped; saved {}. The same command resumes from there", saved.display())?,
         }
         Ok(())
     }
@@ -347,7 +347,7 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>> {
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
                 flag.store(true, Ordering::Relaxed);
                 match times {
-                    0 => eprintln!("\nstopping after this step; interrupt again to stop immediately"),
+                    0 => note!("\nstopping after this step; interrupt again to stop immediately"),
                     _ => std::process::exit(130),
                 }
             }

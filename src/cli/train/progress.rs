@@ -146,16 +146,16 @@ impl Progress {
         if suspects.is_empty() {
             return;
         }
-        println!("{} pictures are nearer to strangers than to their own person; check their labels:", suspects.len());
+        drop(say!("{} pictures are nearer to strangers than to their own person; check their labels:", suspects.len()));
         for &picture in suspects.iter().take(SHOWN) {
-            println!("  {}", run.faces().file(picture).display());
+            drop(say!("  {}", run.faces().file(picture).display()));
         }
     }
 
     /// Prints a line above the bar, or plainly without a terminal.
     fn print(&self, line: String) {
         match self.bar.is_hidden() {
-            true => println!("{line}"),
+            true => drop(say!("{line}")),
             false => self.bar.println(line),
         }
     }

@@ -94,6 +94,9 @@ section! {
         discovery_prefix: String = "homeassistant".to_owned(),
         /// How people appear: not one by one; each at home or away; or each as a tag that a grant scans.
         people: PeopleAs = PeopleAs::Nobody,
+        /// Whether the event of a refusal names, as `nearest`, whom a face was nearest to that was not recognised. That is somebody else most of
+        /// the time.
+        nearest: bool = false,
     }
 }
 

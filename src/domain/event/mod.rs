@@ -105,6 +105,13 @@ impl Event {
         }
     }
 
+    /// All kinds of events.
+    pub fn kinds() -> impl Iterator<Item = &'static str> {
+        let subjects =
+            [AccessEvent::KINDS, DoorEvent::KINDS, PeopleEvent::KINDS, StoreEvent::KINDS, DaemonEvent::KINDS];
+        subjects.into_iter().flatten().copied()
+    }
+
     /// The event's content in JSON.
     pub fn to_json(&self) -> Value {
         // Serialised as `{kind: content}`. Every key is a text and every value has a form, so this cannot fail.

@@ -1,6 +1,6 @@
 //! The announcement of the whole device: one payload with every entity, as Home Assistant's MQTT integration reads it
 //! (device-based discovery; names and rules as in its documentation and source of release 2026.2). Every entity reads the public topics,
-//! through a template.
+//! through a template. Templates read fields by `get`: a field that is missing is unknown, and Home Assistant logs no warning.
 
 use serde_json::{Map, Value, json};
 
@@ -129,7 +129,7 @@ impl Announcement {
             }
             // No entity, so neither id nor availability: a tag scanner has a topic and nothing else.
             PeopleAs::Tag => {
-                let tag = json!({ "p": "tag", "topic": self.topics.tag(), "value_template": "{{ value_json.tag }}", "qos": 1 });
+                let tag = json!({ "p": "tag", "topic": self.topics.tag(), "value_template": "{{ value_json.get('tag') }}", "qos": 1 });
                 all.insert("tag".to_owned(), tag);
             }
         }
@@ -151,7 +151,7 @@ impl Announcement {
             json!({
                 "state_topic": state,
                 // `None` is what Home Assistant calls unknown.
-                "value_template": "{{ value_json.lock if value_json.lock != 'unknown' else 'None' }}",
+                "value_template": "{{ value_json.get('lock') if value_json.get('lock') != 'unknown' else 'None' }}",
                 "state_locked": "locked",
                 "state_unlocked": "unlocked",
                 "state_jammed": "jammed",
@@ -180,7 +180,7 @@ impl Announcement {
             &format!("{name} mode"),
             json!({
                 "state_topic": state,
-                "value_template": "{{ value_json.mode }}",
+                "value_template": "{{ value_json.get('mode') }}",
                 "device_class": "enum",
                 "options": ["normal", "lockdown", "release"],
             }),
@@ -193,7 +193,7 @@ impl Announcement {
                 &format!("{name} prompt"),
                 json!({
                     "state_topic": self.topics.prompt(name),
-                    "value_template": "{{ value_json.prompt }}",
+                    "value_template": "{{ value_json.get('prompt') }}",
                     "device_class": "enum",
                     "options": Prompt::ALL.map(Prompt::as_str),
                     "icon": "mdi:face-recognition",
@@ -208,7 +208,7 @@ impl Announcement {
                 &format!("{name} lockdown"),
                 json!({
                     "state_topic": state,
-                    "value_template": "{{ 'ON' if value_json.mode == 'lockdown' else 'OFF' }}",
+                    "value_template": "{{ 'ON' if value_json.get('mode') == 'lockdown' else 'OFF' }}",
                     "command_topic": command_topic,
                     "command_template": command_template("{{ 'lockdown' if value == 'ON' else 'normal' }}"),
                     "optimistic": false,
@@ -235,7 +235,7 @@ impl Announcement {
     /// The door's sensor and its tamper contact, as far as it has them.
     fn door_inputs(&self, all: &mut Map<String, Value>, door: &DoorLayout, state: &str) {
         let name = &door.name;
-        let contact = |field: &str| format!("{{{{ 'ON' if value_json.{field} else 'OFF' }}}}");
+        let contact = |field: &str| format!("{{{{ 'ON' if value_json.get('{field}') else 'OFF' }}}}");
         if door.leaf_sensor {
             self.add(
                 all,
@@ -244,7 +244,7 @@ impl Announcement {
                 name,
                 json!({
                     "state_topic": state,
-                    "value_template": "{{ {'open': 'ON', 'closed': 'OFF'}.get(value_json.leaf) }}",
+                    "value_template": "{{ {'open': 'ON', 'closed': 'OFF'}.get(value_json.get('leaf')) }}",
                     "device_class": "door",
                 }),
             );
@@ -286,7 +286,7 @@ impl Announcement {
             &format!("{name} camera"),
             json!({
                 "state_topic": state,
-                "value_template": "{{ 'ON' if value_json.connected else 'OFF' }}",
+                "value_template": "{{ 'ON' if value_json.get('connected') else 'OFF' }}",
                 "device_class": "connectivity",
                 "entity_category": "diagnostic",
             }),
@@ -298,14 +298,14 @@ impl Announcement {
             &format!("{name} vision"),
             json!({
                 "state_topic": self.topics.state("vitals"),
-                "value_template": format!("{{{{ value_json.fps['{name}'] }}}}"),
+                "value_template": format!("{{{{ (value_json.get('fps') or {{}}).get('{name}') }}}}"),
                 "unit_of_measurement": "fps",
                 "state_class": "measurement",
                 "entity_category": "diagnostic",
                 // Both must be available: a camera without frames has no rate.
                 "availability": [
                     { "topic": self.topics.status() },
-                    { "topic": state, "value_template": "{{ 'online' if value_json.connected else 'offline' }}" },
+                    { "topic": state, "value_template": "{{ 'online' if value_json.get('connected') else 'offline' }}" },
                 ],
             }),
         );
@@ -320,11 +320,11 @@ impl Announcement {
             "problem",
             json!({
                 "state_topic": state,
-                "value_template": "{{ 'ON' if value_json.problem else 'OFF' }}",
+                "value_template": "{{ 'ON' if value_json.get('problem') else 'OFF' }}",
                 "device_class": "problem",
                 "entity_category": "diagnostic",
                 "json_attributes_topic": state,
-                "json_attributes_template": "{{ {'problem': value_json.problem} | tojson }}",
+                "json_attributes_template": "{{ {'problem': value_json.get('problem'), 'templates_sealed': value_json.get('templates_sealed')} | tojson }}",
             }),
         );
         self.add(
@@ -334,7 +334,7 @@ impl Announcement {
             "last person",
             json!({
                 "state_topic": state,
-                "value_template": "{{ value_json.last_person.name if value_json.last_person else None }}",
+                "value_template": "{{ (value_json.get('last_person') or {}).get('name') }}",
                 "icon": "mdi:account-check",
             }),
         );
@@ -345,7 +345,7 @@ impl Announcement {
             "people inside",
             json!({
                 "state_topic": state,
-                "value_template": "{{ value_json.inside }}",
+                "value_template": "{{ value_json.get('inside') }}",
                 "unit_of_measurement": "people",
                 "state_class": "measurement",
                 "icon": "mdi:account-group",
@@ -359,7 +359,7 @@ impl Announcement {
                 field,
                 json!({
                     "state_topic": state,
-                    "value_template": format!("{{{{ value_json.{field} }}}}"),
+                    "value_template": format!("{{{{ value_json.get('{field}') }}}}"),
                     "state_class": "total_increasing",
                     "icon": icon,
                 }),
@@ -372,7 +372,7 @@ impl Announcement {
             "capture to door",
             json!({
                 "state_topic": state,
-                "value_template": "{{ value_json.capture_to_door_ms }}",
+                "value_template": "{{ value_json.get('capture_to_door_ms') }}",
                 "device_class": "duration",
                 "unit_of_measurement": "ms",
                 "state_class": "measurement",
@@ -386,7 +386,7 @@ impl Announcement {
             "events waiting",
             json!({
                 "state_topic": vitals,
-                "value_template": "{{ value_json.queue_depth }}",
+                "value_template": "{{ value_json.get('queue_depth') }}",
                 "state_class": "measurement",
                 "entity_category": "diagnostic",
             }),
@@ -398,7 +398,7 @@ impl Announcement {
             "processor temperature",
             json!({
                 "state_topic": vitals,
-                "value_template": "{{ value_json.soc_temperature_c }}",
+                "value_template": "{{ value_json.get('soc_temperature_c') }}",
                 "device_class": "temperature",
                 "unit_of_measurement": "°C",
                 "state_class": "measurement",
@@ -415,7 +415,7 @@ impl Announcement {
             name,
             json!({
                 "state_topic": self.topics.state(&format!("person/{id}")),
-                "value_template": "{{ value_json.presence }}",
+                "value_template": "{{ value_json.get('presence') }}",
                 "payload_home": "home",
                 "payload_not_home": "not_home",
                 "source_type": "router",

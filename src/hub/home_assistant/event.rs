@@ -35,6 +35,9 @@ struct DoorMessage<'a> {
     time: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     person: Option<&'a str>,
+    /// Whom a face was nearest to that was not recognised. Somebody else, as far as is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nearest: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,15 +59,17 @@ struct DoorMessage<'a> {
 }
 
 /// The door that a record is about, and its event: `{"event_type": "granted", "person": "…", …}`. `None` for records that are no
-/// event of a door.
-pub fn door_event(entry: &Recorded) -> Option<(&str, Value)> {
+/// event of a door. With `nearest`, a refusal says whom the face was nearest to.
+pub fn door_event(entry: &Recorded, nearest: bool) -> Option<(&str, Value)> {
     let event = entry.content.event()?;
     let message = match event {
         Event::Access(event) => of_access(event)?,
         Event::Door(event) => of_door(event)?,
         Event::People(_) | Event::Store(_) | Event::Daemon(_) => return None,
     };
-    let message = DoorMessage { id: &entry.id, time: &entry.time, ..message };
+    let nearest =
+        event.decided().filter(|_| nearest && message.person.is_none()).and_then(|decided| decided.person.as_ref());
+    let message = DoorMessage { id: &entry.id, time: &entry.time, nearest: nearest.and_then(name), ..message };
     Some((event.door()?, serde_json::to_value(message).ok()?))
 }
 
@@ -190,7 +195,7 @@ mod tests {
     }
 
     fn event_of(event: impl Into<Event>) -> Value {
-        door_event(&entry(event)).unwrap().1
+        door_event(&entry(event), false).unwrap().1
     }
 
     fn decided(outcome: Outcome) -> Decided {
@@ -211,6 +216,17 @@ mod tests {
     }
 
     #[test]
+    fn by_choice_a_refusal_says_whom_the_face_was_nearest_to() {
+        let with_nearest = |outcome| door_event(&entry(decided(outcome)), true).unwrap().1;
+        let unknown = with_nearest(Outcome::Denied(Reason::Unknown));
+        assert_eq!((&unknown["nearest"], &unknown["person"]), (&json!("Barack Obama"), &Value::Null));
+        for recognised in [Outcome::Granted, Outcome::Denied(Reason::Expired)] {
+            let event = with_nearest(recognised);
+            assert_eq!((&event["nearest"], &event["person"]), (&Value::Null, &json!("Barack Obama")));
+        }
+    }
+
+    #[test]
     fn every_type_that_is_sent_is_announced_and_the_other_way_round() {
         let alarm = |alarm| Event::from(DoorEvent::AlarmRaised { door: "front".into(), alarm });
         let denied = |reason| Event::from(decided(Outcome::Denied(reason)));
@@ -220,7 +236,7 @@ mod tests {
             denied(Reason::Expired),
         ]);
         let sent: BTreeSet<String> = events
-            .filter_map(|event| door_event(&entry(event)).map(|(door, event)| (door.to_owned(), event)))
+            .filter_map(|event| door_event(&entry(event), false).map(|(door, event)| (door.to_owned(), event)))
             .map(|(door, event)| {
                 assert_eq!(door, "front");
                 event["event_type"].as_str().unwrap().to_owned()

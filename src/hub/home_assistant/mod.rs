@@ -45,8 +45,11 @@ mod tests {
 
     #[test]
     fn a_piece_is_known_by_its_topic_and_the_first_comes_first() {
-        let settings =
-            HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people: PeopleAs::DeviceTracker };
+        let settings = HomeAssistantSettings {
+            discovery_prefix: "homeassistant".into(),
+            people: PeopleAs::DeviceTracker,
+            nearest: false,
+        };
         let topics: Vec<String> = [1, 2, 10, 100].map(|piece| settings.discovery_topic("a", piece)).into();
         assert_eq!(topics[..2], ["homeassistant/device/usher_a/config", "homeassistant/device/usher_a/p002/config"]);
         assert!(topics.is_sorted());

@@ -20,8 +20,22 @@ fn portrait() -> Portrait {
         cameras: vec!["porch".into()],
         people: vec![(7, "Barack Obama".into()), (9, "Joe Biden".into())],
         inside: BTreeMap::new(),
+        before: Default::default(),
         version: "0.1.0".into(),
     })
+}
+
+#[test]
+fn counters_and_the_last_person_go_on_where_an_earlier_run_ended() {
+    let last_person = Some((7, "Barack Obama".to_owned(), AT.to_owned()));
+    let before = crate::hub::Before { granted: 40, denied: 2, last_person };
+    let mut portrait = Portrait::new(&DeviceLayout { before, ..DeviceLayout::default() });
+    let state = portrait.state();
+    assert_eq!((&state["granted"], &state["denied"], &state["last_person_at"]), (&json!(40), &json!(2), &json!(AT)));
+    portrait.apply(&decided(Outcome::Denied(Reason::Unknown)), AT);
+    assert_eq!(portrait.state()["denied"], 3);
+    portrait.forget(7);
+    assert_eq!(portrait.state()["last_person"], Value::Null);
 }
 
 const AT: &str = "2026-01-02T10:32:07Z";
@@ -145,6 +159,7 @@ fn where_people_were_before_the_start_is_not_forgotten() {
         cameras: Vec::new(),
         people: vec![(7, "x".into()), (9, "y".into()), (11, "z".into())],
         inside: BTreeMap::from([(7, true), (9, false)]),
+        before: Default::default(),
         version: "1".into(),
     };
     assert_eq!(of(&Portrait::new(&layout), "state")["inside"], 1);

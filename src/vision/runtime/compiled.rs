@@ -12,6 +12,7 @@ use edgefirst_tflite_sys::litert::{
 use super::RuntimeError;
 use super::input::{InputForm, Pixels};
 use super::litert::{Api, FLOAT32, INT8, Layout, TensorType, check, lock_building};
+use super::quiet::quietly;
 
 /// `kLiteRtTensorBufferLockModeRead` and `…Write`.
 const LOCK_READ: u32 = 0;
@@ -61,7 +62,7 @@ impl Compiled {
         };
         let built = {
             let _building = lock_building();
-            this.build(&file, form.shape(shape), form.pixels, hardware, threads)
+            quietly(|| this.build(&file, form.shape(shape), form.pixels, hardware, threads))
         };
         // If building failed, dropping `this` frees what exists. It takes the lock itself.
         built.map(|()| this)

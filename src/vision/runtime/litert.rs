@@ -10,6 +10,7 @@ use edgefirst_tflite_sys::litert::{
 use libloading::Library;
 
 use super::RuntimeError;
+use super::quiet::quietly;
 
 /// Functions that `edgefirst_tflite_sys::litert` lacks, with the signatures of `litert/c/*.h` in LiteRT 2.3.
 #[derive(Clone, Copy)]
@@ -146,10 +147,10 @@ impl Api {
         }
         // SAFETY: `EnvOption` has the layout of LiteRtEnvOption (a tag, then a tagged 8-byte value); the folder's string
         // outlives the call, which copies it.
-        check("LiteRtCreateEnvironment", unsafe {
+        let create = || unsafe {
             (fns.create_environment)(options.len() as c_int, options.as_ptr().cast(), &raw mut environment)
-        })
-        .map_err(|e| unloadable(e.to_string()))?;
+        };
+        check("LiteRtCreateEnvironment", quietly(create)).map_err(|e| unloadable(e.to_string()))?;
         // Never unloaded: its threads and thread-local destructors may outlive every network.
         std::mem::forget(library);
         Ok(Arc::new(Api { fns, extras, environment, path: path.to_owned() }))

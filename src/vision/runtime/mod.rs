@@ -3,7 +3,8 @@
 //! All of usher's `unsafe` code is in this folder. Bytes go in, floats come out: what a picture shows is decided elsewhere.
 //!
 //! Reading order: `library` loads LiteRT (`litert` is its C API); `network` is one compiled network behind one of three backends
-//! (`compiled`: LiteRT; `classic`: a TensorFlow Lite delegate; `avx2`: usher's own kernels); `placement` chooses the hardware.
+//! (`compiled`: LiteRT; `classic`: a TensorFlow Lite delegate; `avx2`: usher's own kernels); `placement` chooses the hardware; `quiet` keeps
+//! what the libraries print off the terminal.
 
 #[cfg_attr(not(target_arch = "x86_64"), path = "no_avx2.rs")]
 mod avx2;
@@ -15,6 +16,7 @@ mod litert;
 mod network;
 mod placement;
 mod processor;
+mod quiet;
 
 use std::path::PathBuf;
 

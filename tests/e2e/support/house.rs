@@ -167,7 +167,7 @@ impl House {
 
     /// Everybody who is enrolled.
     pub fn people(&self) -> Vec<Value> {
-        self.json(&["people", "list", "--json"]).remove(0).as_array().unwrap().clone()
+        self.json(&["people", "list", "--json"])
     }
 }
 
