@@ -35,9 +35,9 @@ impl Gallery {
         let bytes = from_hex(note)?;
         let (sub_key, sealed) = bytes.split_first_chunk::<16>()?;
         let plain = self.trees.sub_keys.ring.unseal(SubKeyId(*sub_key), &context(door), sealed).ok()?;
-        match plain.first()? {
-            &USUAL => Some(false),
-            &DURESS => Some(true),
+        match *plain.first()? {
+            USUAL => Some(false),
+            DURESS => Some(true),
             _ => None,
         }
     }

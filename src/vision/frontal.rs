@@ -46,7 +46,7 @@ const FACE: [[usize; 3]; 18] = [
     [3, 10, 11],
     [3, 4, 10],
 ];
-pub(super) const TRIANGLES: usize = FACE.len() + 2 * OUTLINE.len();
+const TRIANGLES: usize = FACE.len() + 2 * OUTLINE.len();
 
 /// Size of the ring relative to the outline.
 const RING_SIZE: f32 = 1.75;
@@ -144,15 +144,31 @@ pub(super) fn pieces(
     (source, view): (&[Point; VERTICES], &Similarity),
 ) -> Option<[Piece; TRIANGLES]> {
     let mut pieces = [Piece::default(); TRIANGLES];
-    for (piece, corners) in pieces.iter_mut().zip(triangles()) {
-        let (drawn, seen) = (corners.map(|i| target[i]), corners.map(|i| source[i]));
-        // Written so that NaN is refused.
-        if !(area(drawn) > MIN_AREA * area(seen) && area(seen) > MIN_AREA * area(drawn)) {
-            return None;
-        }
-        *piece = Piece::between(drawn.map(|p| place.apply(p)), seen.map(|p| view.apply(p)));
+    for (place_of, corners) in pieces.iter_mut().zip(triangles()) {
+        *place_of = piece(corners, (target, place), (source, view))?;
     }
     Some(pieces)
+}
+
+/// The same without the triangles that have folded: the front of the face hides them. `None` if any of those that are drawn from has.
+pub(super) fn visible_pieces(
+    target: (&[Point; VERTICES], &Similarity),
+    source: (&[Point; VERTICES], &Similarity),
+) -> Option<Vec<Piece>> {
+    let whole = triangles().all(|corners| area(corners.map(|i| source.0[i])) > 0.0);
+    whole.then(|| triangles().filter_map(|corners| piece(corners, target, source)).collect())
+}
+
+/// One of them.
+fn piece(
+    corners: [usize; 3],
+    (target, place): (&[Point; VERTICES], &Similarity),
+    (source, view): (&[Point; VERTICES], &Similarity),
+) -> Option<Piece> {
+    let (drawn, seen) = (corners.map(|i| target[i]), corners.map(|i| source[i]));
+    // Written so that NaN is refused.
+    let whole = area(drawn) > MIN_AREA * area(seen) && area(seen) > MIN_AREA * area(drawn);
+    whole.then(|| Piece::between(drawn.map(|p| place.apply(p)), seen.map(|p| view.apply(p))))
 }
 
 /// The vertices of a face with its own proportions, turned by `yaw` radians, in distances between the eyes.

@@ -96,8 +96,8 @@ impl Home {
 /// The last line below `Next:`, as somebody would type it.
 fn next(shown: &str) -> String {
     let (_, below) = shown.split_once("Next:").unwrap_or_else(|| panic!("nothing comes next: {shown}"));
-    let commands = below.lines().map(str::trim).filter(|line| !line.is_empty());
-    commands.last().unwrap().to_owned()
+    let mut commands = below.lines().map(str::trim).filter(|line| !line.is_empty());
+    commands.next_back().unwrap().to_owned()
 }
 
 /// Ends it, whatever happens.

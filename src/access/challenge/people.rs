@@ -100,7 +100,7 @@ impl Film {
     }
 
     /// Seen from so near, in eye distances.
-    pub fn from_near(mut self, distance: f64) -> Film {
+    pub fn seen_from(mut self, distance: f64) -> Film {
         self.pose.distance = distance;
         self
     }

@@ -85,7 +85,7 @@ proptest! {
     ) {
         let mut film = Film::of(flat(), 15.0).with_noise(NOISE, seed);
         if near {
-            film = film.from_near(8.0);
+            film = film.seen_from(8.0);
         }
         film = film.stay(0.5);
         for (yaw, pitch, seconds) in moves {

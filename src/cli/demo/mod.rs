@@ -20,7 +20,7 @@ use crate::gallery::{NewPerson, Template};
 use crate::photo;
 use crate::setup;
 use crate::vision::Vision;
-use story::{Expected, Scene};
+use story::{Expected, Scene, Shows};
 
 /// The photographs, as `script/setup` leaves them below the user's cache.
 const CACHED: &str = "usher/face_recognition-1.3.0/tests/test_images";
@@ -30,9 +30,10 @@ const FPS: u32 = 15;
 
 /// Show usher at work on photographs: enrol, grant, refuse.
 ///
-/// Enrols one man from one photograph. Then a camera (a replay of photographs, moved and lit differently from frame to frame) shows him
-/// in two others, another man, a covered face and an empty entrance, while the real daemon watches a simulated door. Ends with a
-/// failure when the door does what it should not. Needs no hardware and no broker.
+/// Enrols one man from one photograph. The door asks whom it knows to turn the head left, then right. A camera (a replay of pictures made
+/// from photographs, moved and lit differently from frame to frame) shows another photograph of him that is held up, moved and tilted; the
+/// first one drawn so that the head turns; another man, a covered face and an empty entrance, while the real daemon watches a simulated door.
+/// Ends with a failure when the door does what it should not. Needs no hardware and no broker.
 #[derive(Args)]
 pub struct Demo {
     /// The folder of the photographs [default: where script/setup put them]
@@ -129,7 +130,7 @@ fn configuration(folder: &Path, models: &Path, embedder: Option<&str>) -> String
     let embedder = embedder.map(|name| format!("embedder = {}\n", text(name))).unwrap_or_default();
     format!(
         "[device]\nname = \"demo\"\n\n[store]\npath = {}\n\n[models]\npath = {}\n{embedder}\n[access]\nfalse_identification_rate = {DEMO_RATE}\n\n[[camera]]\nname = \"entrance\"\nkind = \"replay\"\n\
-         path = {}\nfps = {FPS}\n\n[[door]]\nname = \"front\"\ndriver = \"simulated\"\npulse = \"1s\"\n\n[control]\nsocket = {}\n\
+         path = {}\nfps = {FPS}\n\n[[door]]\nname = \"front\"\ndriver = \"simulated\"\npulse = \"1s\"\nassurance = \"challenge\"\nprompt = \"none\"\nattended = true\n\n[control]\nsocket = {}\n\
          group = \"\"\n\n[log]\nlevel = \"warn\"\n",
         quoted(&folder.join("store")),
         quoted(models),
@@ -147,18 +148,19 @@ fn waiting(what: &'static str) -> ProgressBar {
 }
 
 fn scenes() -> Vec<Scene> {
-    let nobody =
-        || Scene { title: "nobody at the door", photo: None, covered: false, frames: 20, expected: Expected::Silence };
-    let scene = |title, photo, expected| Scene { title, photo: Some(photo), covered: false, frames: 30, expected };
+    let scene = |title, shows, frames, expected| Scene { title, shows, frames, expected };
+    let nobody = || scene("nobody at the door", Shows::Nobody, 20, Expected::Silence);
+    let turns = "the enrolled man turns his head, as asked\n(drawn from his photograph)";
+    let held = "a photograph of the enrolled man,\nheld up, moved and tilted";
     vec![
         nobody(),
-        scene("the enrolled man, another photograph", "obama2.jpg", Expected::Grant),
+        scene(held, Shows::HeldUp("obama2.jpg"), 6 * FPS + FPS / 2, Expected::Challenge),
         nobody(),
-        scene("another man", "biden.jpg", Expected::Unknown),
+        scene(turns, Shows::TurningHead("obama.jpg"), 8 * FPS, Expected::Grant),
         nobody(),
-        Scene { covered: true, ..scene("the enrolled man, scarf and dark glasses", "obama2.jpg", Expected::NoGrant) },
+        scene("another man", Shows::Person("biden.jpg"), 2 * FPS, Expected::Unknown),
         nobody(),
-        scene("the enrolled man, a third photograph", "obama3.jpg", Expected::Grant),
+        scene("the enrolled man, scarf and dark glasses", Shows::Covered("obama2.jpg"), 2 * FPS, Expected::NoGrant),
     ]
 }
 

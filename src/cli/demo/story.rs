@@ -12,12 +12,33 @@ use crate::ledger::Record;
 /// A stretch of the recording.
 pub struct Scene {
     pub title: &'static str,
-    /// The photograph's file name; `None` is an empty scene.
-    pub photo: Option<&'static str>,
-    /// Whether a scarf hides the face from the nose down, and dark glasses the eyes.
-    pub covered: bool,
+    pub shows: Shows,
     pub frames: u32,
     pub expected: Expected,
+}
+
+/// What the camera sees, with the file name of the photograph that it is made of.
+#[derive(Clone, Copy)]
+pub enum Shows {
+    Nobody,
+    /// A person who walks up.
+    Person(&'static str),
+    /// The same, with a scarf that hides the face from the nose down, and dark glasses.
+    Covered(&'static str),
+    /// A person who walks up, and turns the head as the door asks. The head is drawn from the photograph.
+    TurningHead(&'static str),
+    /// The photograph on paper, moved and tilted.
+    HeldUp(&'static str),
+}
+
+impl Shows {
+    /// The photograph's file name.
+    pub fn photo(self) -> Option<&'static str> {
+        match self {
+            Shows::Nobody => None,
+            Shows::Person(name) | Shows::Covered(name) | Shows::TurningHead(name) | Shows::HeldUp(name) => Some(name),
+        }
+    }
 }
 
 /// What the door should do in a scene.
@@ -27,6 +48,8 @@ pub enum Expected {
     Grant,
     /// It stays shut: nobody enrolled is near enough.
     Unknown,
+    /// It stays shut: the face is known, and no head turned.
+    Challenge,
     /// It stays shut, for any reason.
     NoGrant,
     /// Nothing happens at all.
@@ -38,6 +61,7 @@ impl Expected {
         match self {
             Expected::Grant => "opens",
             Expected::Unknown => "stays shut: unknown",
+            Expected::Challenge => "stays shut: challenge",
             Expected::NoGrant => "stays shut",
             Expected::Silence => "nothing happens",
         }
@@ -62,9 +86,8 @@ pub fn print(out: &mut impl Write, scenes: &[Scene], records: &[Record]) -> Resu
         let granted = decisions.iter().any(|shown| shown.decided.is_grant() && shown.opened.is_some());
         let as_expected = match scene.expected {
             Expected::Grant => granted && decisions.iter().all(|shown| shown.decided.is_grant()),
-            Expected::Unknown => {
-                !granted && decisions.iter().any(|shown| shown.decided.reason() == Some(Reason::Unknown))
-            }
+            Expected::Unknown => shut_for(&decisions, Reason::Unknown),
+            Expected::Challenge => shut_for(&decisions, Reason::Challenge),
             Expected::NoGrant => decisions.iter().all(|shown| !shown.decided.is_grant()),
             Expected::Silence => decisions.is_empty(),
         };
@@ -75,6 +98,12 @@ pub fn print(out: &mut impl Write, scenes: &[Scene], records: &[Record]) -> Resu
     }
     writeln!(out, "\n{table}")?;
     Ok(failed)
+}
+
+/// Whether there was no grant, and a denial for `reason`.
+fn shut_for(decisions: &[Shown], reason: Reason) -> bool {
+    let denied = |shown: &Shown| shown.decided.reason() == Some(reason);
+    decisions.iter().any(denied) && decisions.iter().all(|shown| !shown.decided.is_grant())
 }
 
 /// A decision, with what the door made of it.

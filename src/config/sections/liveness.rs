@@ -19,12 +19,12 @@ section! {
         /// and 0.30 instead of 0.20 and 0.28 for `turn` and `depth`, and 0.33 (about 35°) where the turn is widest.
         setting: Strictness = Strictness::Normal,
         /// How far the nose must move to the asked side, in distances between the eyes, instead of what `setting` says. A head that turns by 25°
-        /// moves it by about 0.22, one that turns by 30° by 0.28.
-        #[schemars(range(min = 0.1, max = 1.0), example = 0.22)]
+        /// moves it by about 0.22, one that turns by 30° by 0.28; flat prints reached 0.164.
+        #[schemars(range(min = 0.17, max = 1.0), example = 0.22)]
         turn: Option<f64> = None,
         /// How far the nose must stand out from the plane of eyes and mouth, in distances between the eyes, instead of what `setting` says. A face has
         /// about 0.48, a print 0.
-        #[schemars(range(min = 0.1, max = 1.0), example = 0.29)]
+        #[schemars(range(min = 0.2, max = 1.0), example = 0.29)]
         depth: Option<f64> = None,
         /// Whether people are also asked to look up. Only at doors with `prompt = "display"`: two lamps cannot say it.
         third_turn: ThirdTurn = ThirdTurn::None,

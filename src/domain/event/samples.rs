@@ -60,37 +60,7 @@ pub fn one_of_each() -> Vec<Event> {
     all.push(DaemonEvent::Stopped { reason: reason() }.into());
     all.push(decided(Verdict::Grant { person: PersonId(7) }, Some(near())));
     all.push(decided(Verdict::Deny { reason: Reason::Unknown }, None));
-    all.extend(
-        [
-            AccessEvent::DenialsRepeated {
-                door: "front".into(),
-                camera: "porch".into(),
-                direction: Some(Direction::In),
-                reason: Reason::Disabled,
-                person: Some(obama()),
-                count: 9,
-                faces: 2,
-                span: Duration::from_secs(60),
-            },
-            AccessEvent::Passed {
-                door: "front".into(),
-                person: obama(),
-                direction: Some(Direction::In),
-                zone: Some("office".into()),
-                record: 3,
-            },
-            AccessEvent::Admitted {
-                door: "front".into(),
-                person: obama(),
-                direction: Some(Direction::In),
-                reason: "because".into(),
-                by: by(),
-                gates: vec![Gate::new("person", "person 7, enabled", "enabled", true)],
-            },
-            AccessEvent::PinEntered { door: "front".into(), person: obama(), note: Some("5f3a91c2".into()) },
-        ]
-        .map(Event::from),
-    );
+    all.extend(with_people().map(Event::from));
     all.extend(at_the_door().map(Event::from));
     all.push(AccessEvent::Amnesty { person: Some(obama()), by: by() }.into());
     all.push(
@@ -158,6 +128,39 @@ pub fn one_of_each() -> Vec<Event> {
     all.push(message.into());
     all.extend(after.into_iter().map(Event::from));
     all
+}
+
+/// What follows decisions, up to what happens at the door.
+fn with_people() -> [AccessEvent; 4] {
+    let obama = || Personal::Known(person(7, "Barack Obama"));
+    [
+        AccessEvent::DenialsRepeated {
+            door: "front".into(),
+            camera: "porch".into(),
+            direction: Some(Direction::In),
+            reason: Reason::Disabled,
+            person: Some(obama()),
+            count: 9,
+            faces: 2,
+            span: Duration::from_secs(60),
+        },
+        AccessEvent::Passed {
+            door: "front".into(),
+            person: obama(),
+            direction: Some(Direction::In),
+            zone: Some("office".into()),
+            record: 3,
+        },
+        AccessEvent::Admitted {
+            door: "front".into(),
+            person: obama(),
+            direction: Some(Direction::In),
+            reason: "because".into(),
+            by: "anna".into(),
+            gates: vec![Gate::new("person", "person 7, enabled", "enabled", true)],
+        },
+        AccessEvent::PinEntered { door: "front".into(), person: obama(), note: Some("5f3a91c2".into()) },
+    ]
 }
 
 fn at_the_door() -> [DoorEvent; 22] {
