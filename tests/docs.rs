@@ -157,7 +157,9 @@ fn calls(text: &str) -> Vec<Vec<String>> {
             in_block = !in_block;
         } else if in_block || line.starts_with("    ") {
             let line = line.trim().trim_start_matches("sudo ").trim_start_matches("-u usher ");
-            if line.starts_with("usher ") {
+            // `usher 0.1.0 on usher, up 9 s` is an answer.
+            let begins = |rest: &str| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '-');
+            if line.strip_prefix("usher ").is_some_and(begins) {
                 found.extend(words(line));
             }
         }
@@ -194,6 +196,9 @@ fn every_command_in_a_block_of_code_is_understood() {
     for document in documents() {
         for call in calls(&fs::read_to_string(&document).unwrap()) {
             checked += 1;
+            if call.get(1).is_some_and(|command| command == "train") && !cfg!(feature = "train") {
+                continue;
+            }
             let Err(error) = usher::cli::Usher::try_parse_from(&call) else { continue };
             if error.use_stderr() {
                 wrong.push(format!("{}: {}: {error}", document.display(), call.join(" ")));
@@ -244,7 +249,7 @@ fn every_line_of_the_log_in_the_documents_is_one_that_usher_writes() {
     for row in table.lines().filter(|line| line.starts_with("| `")) {
         let first = row.split(" | ").next().unwrap();
         for line in first.split('`').skip(1).step_by(2) {
-            let words = line.split(" level=").next().unwrap().trim_start_matches("level=");
+            let words = line.split(" level=").next().unwrap().trim_start_matches("level=").trim_start_matches("… ");
             assert!(source.contains(words), "docs/troubleshooting.md: no such line: {line}");
         }
     }
