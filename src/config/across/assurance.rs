@@ -6,9 +6,6 @@ use crate::config::sections::{Camera, Door, DoorDriver, PromptChannel, ThirdTurn
 use crate::config::text::quote;
 use crate::domain::{Assurance, Cue};
 
-/// Prints that are moved have been measured to move the nose by up to 0.164 distances between the eyes.
-const PRINTS_REACH: f64 = 0.17;
-
 /// What a `[[door]]` asks of some people, and the key that says so.
 struct Asking<'a> {
     key: String,
@@ -54,11 +51,6 @@ impl Checks<'_> {
         if liveness.third_turn == ThirdTurn::Up && !display {
             let what = "it has no effect: no door has prompt = \"display\", and two lamps cannot say up";
             self.warn("liveness.third_turn", what);
-        }
-        if let Some(turn) = liveness.turn.filter(|turn| *turn < PRINTS_REACH) {
-            let what =
-                format!("{turn} is within the reach of prints that are moved, which is 0.164; the usual value is 0.2");
-            self.warn("liveness.turn", what);
         }
     }
 
