@@ -115,7 +115,7 @@ fn expect_healing(house: &House, mend: impl FnOnce(), daemon: &Daemon) {
 
 /// The status of a daemon that was started on a bad disk.
 fn expect_degraded(house: &House, words: &str) {
-    let status = status(&house);
+    let status = status(house);
     let trouble = status["journal_trouble"].as_str().unwrap_or_default();
     assert!(trouble.contains(words), "{status}");
     assert_eq!(status["people"], 1, "who is enrolled is known all the same: {status}");
