@@ -59,14 +59,14 @@ fn the_pin_of_the_face_opens_and_another_one_does_not() {
     let house = house(port, "face+pin");
     let doctor = house.ask(&["doctor"]).out;
     assert!(doctor.contains("front does not open for 1 people, who have no PIN: Barack Obama (#1)"), "{doctor}");
-    set_pin(&house, &[], "4071");
+    set_pin(&house, &[], "40719382");
     let doctor = house.ask(&["doctor"]).out;
     assert!(doctor.contains("1 people have a PIN, 0 a tag"), "{doctor}");
     let observer = Observer::of(port, "observer");
     let daemon = Daemon::start(&house);
     observer.wait_for_status("online");
     asked(&house, "enter_pin");
-    enter(port, "keypad", "5082");
+    enter(port, "keypad", "50827164");
     let denied = eventually("a refusal", || {
         house.records("denied").into_iter().find(|record| record["content"]["reason"] == "second_factor")
     });
@@ -75,7 +75,7 @@ fn the_pin_of_the_face_opens_and_another_one_does_not() {
     assert!(house.records("granted").is_empty());
 
     asked(&house, "enter_pin");
-    enter(port, "keypad", "4071");
+    enter(port, "keypad", "40719382");
     let granted = observer.wait_for_event("granted");
     let pin = gate(&granted, "pin");
     assert!(pin["passed"] == true && pin["input"].as_str().unwrap().starts_with("entered "), "{pin}");
@@ -88,7 +88,7 @@ fn the_pin_of_the_face_opens_and_another_one_does_not() {
     let log = daemon.log();
     daemon.stop();
     let said = format!("{log}{:?}{}", house.journal(), house.usher(&["people", "show", "Barack Obama", "--json"]));
-    for secret in ["4071", "5082", "argon2"] {
+    for secret in ["40719382", "50827164", "argon2"] {
         assert!(!said.contains(secret), "{secret}");
     }
 }
@@ -97,8 +97,8 @@ fn the_pin_of_the_face_opens_and_another_one_does_not() {
 fn the_duress_pin_opens_as_usual_and_only_those_who_may_know_learn_of_it() {
     let port = broker();
     let house = house(port, "face+pin");
-    set_pin(&house, &[], "4071");
-    set_pin(&house, &["--duress"], "4072");
+    set_pin(&house, &[], "40719382");
+    set_pin(&house, &["--duress"], "40729382");
     let observer = Observer::of(port, "observer");
     let daemon = Daemon::start(&house);
     observer.wait_for_status("online");
@@ -111,9 +111,9 @@ fn the_duress_pin_opens_as_usual_and_only_those_who_may_know_learn_of_it() {
         observer.wait_for_event("locked");
         (entered, granted)
     };
-    let (usual, usually_granted) = opened("4071");
+    let (usual, usually_granted) = opened("40719382");
     asked(&house, "enter_pin");
-    enter(port, "keypad", "4072");
+    enter(port, "keypad", "40729382");
     let alarm: Value = {
         let publish = observer.wait_for("duress");
         assert!(!publish.retain);
@@ -140,7 +140,7 @@ fn the_duress_pin_opens_as_usual_and_only_those_who_may_know_learn_of_it() {
     let log = daemon.log();
     daemon.stop();
     for said in [&log, &seen, &house.usher(&["people", "show", "#1", "--json"])] {
-        assert!(!said.to_lowercase().contains("duress") && !said.contains("4072"), "{said}");
+        assert!(!said.to_lowercase().contains("duress") && !said.contains("40729382"), "{said}");
     }
     house.usher(&["journal", "verify"]);
 
@@ -188,10 +188,10 @@ fn pins_and_tags_from_the_command_line() {
         let (code, said) = pin(&[], line);
         assert!(code == Some(1) && said.contains(why), "{line}: {said}");
     }
-    let (code, said) = pin(&["--duress"], "4071");
+    let (code, said) = pin(&["--duress"], "40719382");
     assert!(code == Some(1) && said.contains("has no PIN yet"), "{said}");
-    assert_eq!(pin(&[], "4071").0, Some(0));
-    let (code, said) = pin(&["--duress"], "4071");
+    assert_eq!(pin(&[], "40719382").0, Some(0));
+    let (code, said) = pin(&["--duress"], "40719382");
     assert!(code == Some(1) && said.contains("must not be the PIN"), "{said}");
     let table = house.usher(&["people", "list"]);
     assert!(
