@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::backoff::{Backoff, NearMisses};
+use super::backoff::NearMisses;
 use super::calendar::Schedule;
 use super::person::{Holder, Shown};
+use super::waits::Backoff;
 use super::when::{Now, When};
 use super::whereabouts::{Place, Whereabouts};
 use crate::domain::{
@@ -266,7 +267,7 @@ impl Authority {
         }
     }
 
-    /// Notes that an operator let a person in: whoever it is no longer waits for a second person anywhere.
+    /// Notes that an operator let a person in, who no longer waits for a second person anywhere.
     pub fn admitted(&mut self, person: PersonId) {
         self.stop_waiting(person);
     }

@@ -5,34 +5,14 @@
 //! such as a lookalike's: a person whose own face is clear is not delayed, and does not end the delay either.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::person::Clear;
+use super::waits::{Backoff, Failures};
 use crate::domain::{DoorIndex, Gate, Moment, PersonId};
-
-/// The settings of the back-off.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Backoff {
-    /// This many near misses in a row start a wait. Zero disables the back-off.
-    pub after: u32,
-    /// The first wait. Near misses further apart than the longest wait do not add up.
-    pub first: Duration,
-    /// The longest wait.
-    pub longest: Duration,
-}
 
 /// Near misses by door and person. Memory is bounded by people times doors; old entries are dropped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct NearMisses(BTreeMap<(DoorIndex, PersonId), MissCount>);
-
-#[derive(Clone, Copy, Debug)]
-struct MissCount {
-    misses: u32,
-    /// The number of waits so far.
-    waits: u32,
-    last: Moment,
-    until: Moment,
-}
+pub(super) struct NearMisses(BTreeMap<(DoorIndex, PersonId), Failures>);
 
 impl NearMisses {
     /// Counts a face that nearly passed for `person` at `door`.
@@ -41,20 +21,13 @@ impl NearMisses {
         if settings.after == 0 {
             return;
         }
-        let fresh = MissCount { misses: 0, waits: 0, last: now, until: now };
-        let count = self.0.entry((door, person)).or_insert(fresh);
-        count.misses += 1;
-        count.last = now;
-        if count.misses >= settings.after {
-            let wait = settings.first.saturating_mul(1 << count.waits.min(16)).min(settings.longest);
-            *count = MissCount { misses: 0, waits: count.waits + 1, last: now, until: now + wait };
-        }
+        self.0.entry((door, person)).or_insert(Failures::none(now)).add(settings, now);
     }
 
     /// Resets the misses of `person`, who was let in at `door`. A running wait continues: the person let in meanwhile had a clear face, so the
     /// misses were someone else's.
     pub fn clear(&mut self, door: DoorIndex, person: PersonId, now: Moment) {
-        if self.0.get(&(door, person)).is_some_and(|count| count.until <= now) {
+        if self.0.get(&(door, person)).is_some_and(|count| count.until(now).is_none()) {
             self.0.remove(&(door, person));
         }
     }
@@ -72,9 +45,9 @@ impl NearMisses {
             return None;
         }
         let count = self.0.get(&(door, person)).filter(|count| !forgotten(count, settings, now));
-        let (input, passed) = match count {
-            Some(count) if count.until > now => {
-                let left = count.until.since(now).as_millis().div_ceil(1000);
+        let (input, passed) = match count.map(|count| (count, count.until(now))) {
+            Some((_, Some(until))) => {
+                let left = until.since(now).as_millis().div_ceil(1000);
                 let wait = format!("{left} s left of the wait after near misses");
                 match clear {
                     Some(Clear { frames, farthest }) => {
@@ -83,7 +56,7 @@ impl NearMisses {
                     None => (wait, false),
                 }
             }
-            Some(count) => (format!("{} near misses", count.misses), true),
+            Some((count, None)) => (format!("{} near misses", count.in_a_row()), true),
             None => ("no near misses".to_owned(), true),
         };
         let limit = format!("{} near misses begin a wait", settings.after);
@@ -95,12 +68,15 @@ impl NearMisses {
     }
 }
 
-fn forgotten(count: &MissCount, settings: &Backoff, now: Moment) -> bool {
-    count.until <= now && now.since(count.last.max(count.until)) > settings.longest
+/// Near misses further apart than the longest wait do not add up.
+fn forgotten(count: &Failures, settings: &Backoff, now: Moment) -> bool {
+    count.idle(now) > settings.longest
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::Distance;
 

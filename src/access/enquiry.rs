@@ -327,6 +327,11 @@ impl Enquiry {
         matches!(&self.attempt, Attempt::Begun { challenge, .. } if challenge.state() == CueState::Waiting)
     }
 
+    /// Whether its challenge has failed and nothing else suffices. Its person was refused then.
+    fn is_over(&self) -> bool {
+        matches!(self.attempt, Attempt::Over { .. }) && self.waits_for.is_none()
+    }
+
     /// Whether a challenge is asked for that has not begun, and may.
     fn may_begin(&self, attempts: &Attempts, now: Moment) -> bool {
         let person = self.evident.shown.person;
@@ -368,9 +373,7 @@ impl Enquiry {
                 return Some(self.refuse(reason, &assessment, now));
             }
         }
-        // Who failed was refused then.
-        let over = matches!(self.attempt, Attempt::Over { .. }) && self.waits_for.is_none();
-        if self.refused || self.is_under_way() || over || now.since(self.asked_at) <= PATIENCE {
+        if self.refused || self.is_under_way() || self.is_over() || now.since(self.asked_at) <= PATIENCE {
             return None;
         }
         let assessment = self.assess(attempts, cues, now);
@@ -380,8 +383,7 @@ impl Enquiry {
 
     /// The track is gone. `None` if its person was refused already.
     fn abandon(&mut self, attempts: &mut Attempts, cues: &mut dyn DoorCues, now: Moment) -> Option<Decision> {
-        let over = matches!(self.attempt, Attempt::Over { .. }) && self.waits_for.is_none();
-        if self.refused || over {
+        if self.refused || self.is_over() {
             return None;
         }
         if let Attempt::Begun { challenge, moved: true } = &self.attempt

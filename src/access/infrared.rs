@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(report(&[look(450, &[]), look(500, &[])]).state, CueState::Waiting);
         let failed = report(&[look(400, &[]), look(450, &[]), look(500, &[])]);
         assert_eq!((failed.state, failed.input.as_str()), (CueState::Failed, "seen in 0 of 3 lit frames"));
-        // Whoever holds the screen is seen, elsewhere or far smaller.
+        // The person who holds the screen is seen, elsewhere or far smaller.
         let holder = [square(480.0, 200.0, 100.0), square(320.0, 240.0, 40.0)];
         assert_eq!(report(&[look(400, &holder), look(450, &holder), look(500, &holder)]).state, CueState::Failed);
         // A screen that is held up after a person was seen.

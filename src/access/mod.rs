@@ -49,13 +49,14 @@ mod presentation;
 mod properties;
 mod referee;
 mod repeats;
+mod room;
 mod rules;
 mod second_factor;
+mod waits;
 mod when;
 mod whereabouts;
 
 pub use authority::{Authority, DoorRules, HouseRules, Judgement, PassRequest, Permit, Zones};
-pub use backoff::Backoff;
 pub use calendar::{Hours, Schedule, WEEKDAYS, Window};
 pub use calibration::{Calibration, CalibrationError, Cut, NearEnough, Point, VISIT_PICTURES};
 pub use challenge::{Attempts, Challenge, ChallengeLook, ChallengeSettings, Failure, Identity, Reference, Turn, View};
@@ -73,5 +74,6 @@ pub use rules::Rules;
 #[cfg(test)]
 pub(crate) use rules::tests::usual;
 pub use second_factor::{CheckedEntry, Entered, PinCheck, SecondFactorSettings, SecondFactors};
+pub use waits::Backoff;
 pub use when::{Now, When};
 pub use whereabouts::{Place, Whereabouts};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::cue::{CueReport, CueState, DoorCues};
 use super::passive::{PassiveEvidence, PassiveRules};
 use super::person::Shown;
+use super::room::make_room;
 use crate::domain::{Cue, Gate, Moment, PassiveMode, Sighting, TrackId};
 
 /// The most tracks of all cameras.
@@ -44,10 +45,7 @@ impl Presentations {
     pub fn add(&mut self, sighting: &Sighting, now: Moment, window: Duration) {
         self.tracks.retain(|_, (_, seen_at)| now.since(*seen_at) <= window);
         let place = (sighting.camera.clone(), sighting.track);
-        if self.tracks.len() >= MOST && !self.tracks.contains_key(&place) {
-            let oldest = self.tracks.iter().min_by_key(|(_, (_, seen_at))| *seen_at).map(|(place, _)| place.clone());
-            oldest.and_then(|place| self.tracks.remove(&place));
-        }
+        make_room(&mut self.tracks, &place, MOST, |(_, seen_at)| *seen_at);
         let (evidence, seen_at) = self.tracks.entry(place).or_insert_with(|| (PassiveEvidence::default(), now));
         evidence.add(sighting.frame, sighting.captured_at.min(now), sighting.passive);
         *seen_at = now;

@@ -17,6 +17,7 @@ use std::time::Duration;
 use attempts::{Attempts, Counted};
 
 use super::cue::{CueReport, CueState};
+use super::waits::Backoff;
 use crate::domain::{Cue, DoorIndex, Moment, PersonId, Pin};
 
 /// A PIN is checked against no more faces than this: people who stand before the door together.
@@ -27,20 +28,15 @@ const FACES: usize = 3;
 pub struct SecondFactorSettings {
     /// The longest time between an entry and the face that it belongs to.
     pub window: Duration,
-    /// So many wrong entries in a row begin a wait.
-    pub attempts: u32,
-    /// The first wait; each further one is twice as long.
-    pub first_wait: Duration,
-    pub longest_wait: Duration,
+    /// How wrong entries in a row lead to waits.
+    pub backoff: Backoff,
 }
 
 impl Default for SecondFactorSettings {
     fn default() -> SecondFactorSettings {
         SecondFactorSettings {
             window: Duration::from_secs(15),
-            attempts: 5,
-            first_wait: Duration::from_secs(60),
-            longest_wait: Duration::from_secs(15 * 60),
+            backoff: Backoff { after: 5, first: Duration::from_secs(60), longest: Duration::from_secs(15 * 60) },
         }
     }
 }
@@ -254,8 +250,8 @@ impl SecondFactors {
         let known = known.filter(|(number, ..)| *number == entry).map(|(_, faces, counted)| (faces, counted));
         let Some((faces, counted_at_door)) = known else {
             if !right {
-                by_person.wrong(settings, person, now);
-                by_door.wrong(settings, door, now);
+                by_person.wrong(&settings.backoff, person, now);
+                by_door.wrong(&settings.backoff, door, now);
             }
             return;
         };
@@ -273,9 +269,9 @@ impl SecondFactors {
             by_person.right(person);
             faces.push((person, Fits::Yes));
         } else {
-            faces.push((person, Fits::No(by_person.wrong(settings, person, now))));
+            faces.push((person, Fits::No(by_person.wrong(&settings.backoff, person, now))));
             if !std::mem::replace(counted_at_door, true) {
-                by_door.wrong(settings, door, now);
+                by_door.wrong(&settings.backoff, door, now);
             }
         }
     }

@@ -3,9 +3,10 @@
 //! What fails is a face that was recognised, so a stranger makes nobody wait without a good picture of that person.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::settings::ChallengeSettings;
+use crate::access::room::make_room;
+use crate::access::waits::{Backoff, Failures};
 use crate::domain::{Moment, PersonId};
 
 /// The longest wait, as a multiple of the first.
@@ -16,25 +17,16 @@ const MOST_PEOPLE: usize = 256;
 /// The failures of people in the challenge at one door.
 #[derive(Clone, Debug)]
 pub struct Attempts {
-    after: u32,
-    first: Duration,
+    backoff: Backoff,
     failures: BTreeMap<PersonId, Failures>,
-}
-
-/// One person's failures.
-#[derive(Clone, Copy, Debug)]
-struct Failures {
-    /// Since the last wait.
-    in_a_row: u32,
-    waits: u32,
-    last: Moment,
-    until: Moment,
 }
 
 impl Attempts {
     /// Nobody has failed yet.
     pub fn new(settings: &ChallengeSettings) -> Attempts {
-        Attempts { after: settings.attempts, first: settings.wait, failures: BTreeMap::new() }
+        let (after, first) = (settings.attempts, settings.wait);
+        let backoff = Backoff { after, first, longest: first.saturating_mul(LONGEST) };
+        Attempts { backoff, failures: BTreeMap::new() }
     }
 
     /// Whether the person may be asked now.
@@ -42,10 +34,7 @@ impl Attempts {
     /// # Errors
     /// When the person may be asked again.
     pub fn may_begin(&self, person: PersonId, now: Moment) -> Result<(), Moment> {
-        match self.known(person, now) {
-            Some(failures) if failures.until > now => Err(failures.until),
-            _ => Ok(()),
-        }
+        self.known(person, now).and_then(|failures| failures.until(now)).map_or(Ok(()), Err)
     }
 
     /// Whether the person's last attempt failed, so that the next one must begin with a steady look ahead.
@@ -55,21 +44,10 @@ impl Attempts {
 
     /// Counts a failure.
     pub fn failed(&mut self, person: PersonId, now: Moment) {
-        let longest = self.longest();
-        self.failures.retain(|_, failures| !failures.forgotten(longest, now));
-        if !self.failures.contains_key(&person) && self.failures.len() >= MOST_PEOPLE {
-            let oldest = self.failures.iter().min_by_key(|(_, failures)| failures.last).map(|(person, _)| *person);
-            oldest.and_then(|person| self.failures.remove(&person));
-        }
-        let (after, first) = (self.after, self.first);
-        let entry = self.failures.entry(person);
-        let failures = entry.or_insert(Failures { in_a_row: 0, waits: 0, last: now, until: now });
-        failures.in_a_row = failures.in_a_row.saturating_add(1);
-        failures.last = now;
-        if after > 0 && failures.in_a_row >= after {
-            let wait = first.saturating_mul(1_u32.checked_shl(failures.waits).unwrap_or(u32::MAX)).min(longest);
-            *failures = Failures { in_a_row: 0, waits: failures.waits.saturating_add(1), last: now, until: now + wait };
-        }
+        let longest = self.backoff.longest;
+        self.failures.retain(|_, failures| failures.idle(now) <= longest);
+        make_room(&mut self.failures, &person, MOST_PEOPLE, Failures::last);
+        self.failures.entry(person).or_insert(Failures::none(now)).add(&self.backoff, now);
     }
 
     /// Forgets the failures of a person who passed.
@@ -77,24 +55,16 @@ impl Attempts {
         self.failures.remove(&person);
     }
 
-    fn known(&self, person: PersonId, now: Moment) -> Option<&Failures> {
-        self.failures.get(&person).filter(|failures| !failures.forgotten(self.longest(), now))
-    }
-
-    fn longest(&self) -> Duration {
-        self.first.saturating_mul(LONGEST)
-    }
-}
-
-impl Failures {
     /// Failures further apart than the longest wait do not add up.
-    fn forgotten(&self, longest: Duration, now: Moment) -> bool {
-        self.until <= now && now.since(self.last.max(self.until)) > longest
+    fn known(&self, person: PersonId, now: Moment) -> Option<&Failures> {
+        self.failures.get(&person).filter(|failures| failures.idle(now) <= self.backoff.longest)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const ADA: PersonId = PersonId(1);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::access::room::make_room;
 use crate::domain::{Moment, PersonId, Side};
 
 /// How long an order stays that was not passed, since it was last asked for.
@@ -23,10 +24,7 @@ impl Orders {
     /// The order for a person who is asked at `now`: the one they have not passed yet, or else a new one by `draw`.
     pub fn next(&mut self, person: PersonId, now: Moment, draw: impl FnOnce() -> Vec<Side>) -> Vec<Side> {
         self.asked.retain(|_, (_, at)| now.since(*at) <= STAYS);
-        if !self.asked.contains_key(&person) && self.asked.len() >= MOST_PEOPLE {
-            let oldest = self.asked.iter().min_by_key(|(_, (_, at))| *at).map(|(person, _)| *person);
-            oldest.and_then(|person| self.asked.remove(&person));
-        }
+        make_room(&mut self.asked, &person, MOST_PEOPLE, |(_, at)| *at);
         let (order, at) = self.asked.entry(person).or_insert_with(|| (draw(), now));
         *at = now;
         order.clone()

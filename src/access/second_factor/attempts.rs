@@ -1,37 +1,27 @@
 //! Wrong PINs and tags in a row: after some of them a wait, each time twice as long.
 //!
-//! They are counted for the person whose face was seen, at whichever door, and for the door, whoever it was. So neither one person's PINs can
-//! be tried at one door after the other, nor one PIN on everybody's face.
+//! They are counted for the person whose face was seen, at all doors together, and for the door, for all people together. So neither one
+//! person's PINs can be tried at one door after the other, nor one PIN on everybody's face.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::SecondFactorSettings;
+use crate::access::waits::{Backoff, Failures};
 use crate::domain::Moment;
 
 /// Wrong entries are forgotten this long after the last one.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// What is remembered of a person or a door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Count {
-    wrong: u32,
-    /// The number of waits so far.
-    waits: u32,
-    last: Moment,
-    until: Moment,
-}
-
 /// What a wrong entry changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Counted {
-    before: Option<Count>,
-    after: Count,
+    before: Option<Failures>,
+    after: Failures,
 }
 
 /// Wrong entries by key. Memory is bounded by the number of people or doors; old counts are dropped.
 #[derive(Clone, Debug)]
-pub(super) struct Attempts<K>(BTreeMap<K, Count>);
+pub(super) struct Attempts<K>(BTreeMap<K, Failures>);
 
 impl<K> Default for Attempts<K> {
     fn default() -> Attempts<K> {
@@ -41,16 +31,11 @@ impl<K> Default for Attempts<K> {
 
 impl<K: Ord + Copy> Attempts<K> {
     /// Counts a wrong entry. What it returns is for [`Attempts::take_back`].
-    pub fn wrong(&mut self, settings: &SecondFactorSettings, key: K, now: Moment) -> Counted {
-        self.0.retain(|_, count| now.since(count.last.max(count.until)) <= FORGOTTEN_AFTER);
+    pub fn wrong(&mut self, backoff: &Backoff, key: K, now: Moment) -> Counted {
+        self.0.retain(|_, count| count.idle(now) <= FORGOTTEN_AFTER);
         let before = self.0.get(&key).copied();
-        let count = self.0.entry(key).or_insert(Count { wrong: 0, waits: 0, last: now, until: now });
-        count.wrong = count.wrong.saturating_add(1);
-        count.last = now;
-        if count.wrong >= settings.attempts {
-            let wait = settings.first_wait.saturating_mul(1 << count.waits.min(16)).min(settings.longest_wait);
-            *count = Count { wrong: 0, waits: count.waits.saturating_add(1), last: now, until: now + wait };
-        }
+        let count = self.0.entry(key).or_insert(Failures::none(now));
+        count.add(backoff, now);
         Counted { before, after: *count }
     }
 
@@ -71,8 +56,7 @@ impl<K: Ord + Copy> Attempts<K> {
 
     /// How much is left of a wait.
     pub fn left(&self, key: K, now: Moment) -> Option<Duration> {
-        let left = self.0.get(&key)?.until.since(now);
-        (!left.is_zero()).then_some(left)
+        Some(self.0.get(&key)?.until(now)?.since(now))
     }
 }
 
@@ -92,7 +76,7 @@ mod tests {
         for wait in [60, 120, 240, 480, 900, 900] {
             for _ in 0..5 {
                 assert_eq!(attempts.left(1, at(now)), None);
-                attempts.wrong(&SETTINGS, 1, at(now));
+                attempts.wrong(&SETTINGS.backoff, 1, at(now));
             }
             assert_eq!(attempts.left(1, at(now)), Some(Duration::from_secs(wait)));
             assert_eq!(attempts.left(2, at(now)), None, "another one does not wait");
@@ -106,32 +90,32 @@ mod tests {
     fn what_is_taken_back_did_not_happen() {
         let mut attempts: Attempts<u8> = Attempts::default();
         for n in 0..4 {
-            attempts.wrong(&SETTINGS, 1, at(n));
+            attempts.wrong(&SETTINGS.backoff, 1, at(n));
         }
         let known = attempts.0.clone();
-        let counted = attempts.wrong(&SETTINGS, 1, at(5));
+        let counted = attempts.wrong(&SETTINGS.backoff, 1, at(5));
         assert!(attempts.left(1, at(5)).is_some());
         attempts.take_back(1, counted);
         assert_eq!(attempts.0, known);
-        let counted = attempts.wrong(&SETTINGS, 2, at(6));
+        let counted = attempts.wrong(&SETTINGS.backoff, 2, at(6));
         attempts.take_back(2, counted);
         assert_eq!(attempts.0, known);
         // One that was counted since stays.
-        let counted = attempts.wrong(&SETTINGS, 2, at(7));
-        attempts.wrong(&SETTINGS, 2, at(8));
+        let counted = attempts.wrong(&SETTINGS.backoff, 2, at(7));
+        attempts.wrong(&SETTINGS.backoff, 2, at(8));
         attempts.take_back(2, counted);
-        assert_eq!(attempts.0.get(&2).map(|count| count.wrong), Some(2));
+        assert_eq!(attempts.0.get(&2).map(Failures::in_a_row), Some(2));
     }
 
     #[test]
     fn a_day_later_nothing_is_remembered() {
         let mut attempts: Attempts<u8> = Attempts::default();
         for _ in 0..4 {
-            attempts.wrong(&SETTINGS, 1, at(0));
+            attempts.wrong(&SETTINGS.backoff, 1, at(0));
         }
-        attempts.wrong(&SETTINGS, 2, at(86_401));
+        attempts.wrong(&SETTINGS.backoff, 2, at(86_401));
         assert_eq!(attempts.0.len(), 1);
-        attempts.wrong(&SETTINGS, 1, at(86_401));
+        attempts.wrong(&SETTINGS.backoff, 1, at(86_401));
         assert_eq!(attempts.left(1, at(86_401)), None, "four of them are forgotten");
     }
 }

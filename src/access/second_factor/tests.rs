@@ -6,9 +6,7 @@ use super::*;
 
 pub(super) const SETTINGS: SecondFactorSettings = SecondFactorSettings {
     window: Duration::from_secs(15),
-    attempts: 5,
-    first_wait: Duration::from_secs(60),
-    longest_wait: Duration::from_secs(900),
+    backoff: Backoff { after: 5, first: Duration::from_secs(60), longest: Duration::from_secs(900) },
 };
 
 const FRONT: DoorIndex = DoorIndex(0);
