@@ -3,6 +3,7 @@
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+mod rate;
 mod watch;
 
 use std::fs;
@@ -15,6 +16,7 @@ use rtime_clock::adjtime::{Timex, adjtimex};
 
 use crate::domain::{Moment, Stamp};
 
+pub use rate::{Pace, RateLimit};
 pub use watch::{ClockReading, Evidence, Sign, Watch};
 
 /// A source of time: the machine's clocks, or a simulation.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::door_thread::DoorMessage;
 use super::stage::Stage;
 use super::threads::Stop;
-use crate::clock::Clock;
+use crate::clock::{Clock, Pace, RateLimit};
 use crate::domain::{DoorIndex, Entry, Moment};
 use crate::door::{DoorError, EntryReader, Reading, Unreadable};
 
@@ -17,7 +17,7 @@ const BEAT: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause: a device that is plugged in is found within this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-/// An entry that the doors cannot take for this long is dropped: whoever made it may have gone.
+/// An entry that the doors cannot take for this long is dropped: the person who made it may have gone.
 const STALE: Duration = Duration::from_secs(2);
 /// So many errors in a row are recorded as a loss: a plug that is pulled and put back at once is none.
 const LOST_AFTER: u32 = 3;
@@ -44,7 +44,7 @@ impl ReaderStage {
         let mut pause = PAUSE;
         let mut told: Option<Moment> = None;
         let mut loss = Loss::default();
-        let mut pace = Pace::new(self.clock.now());
+        let mut limit = RateLimit::per_minute(PER_MINUTE, self.clock.now());
         while !self.stop.is_requested() {
             self.stage.beat(self.clock.now());
             let readings = self.reader.wait(BEAT);
@@ -65,7 +65,7 @@ impl ReaderStage {
             pause = PAUSE;
             for reading in readings {
                 let goes_on = match reading {
-                    Reading::Entry(entry) => self.enter(entry, &mut pace),
+                    Reading::Entry(entry) => self.enter(entry, &mut limit),
                     Reading::Unreadable(why) => {
                         self.note(why, &mut told);
                         true
@@ -116,13 +116,14 @@ impl ReaderStage {
     }
 
     /// Sends an entry, unless there are too many. `false` if a stop is requested or the doors' thread has ended.
-    fn enter(&self, entry: Entry, pace: &mut Pace) -> bool {
+    fn enter(&self, entry: Entry, limit: &mut RateLimit) -> bool {
         Stage::count(&self.stage.handled);
-        if pace.allows(self.clock.now()) {
+        let pace = limit.take(self.clock.now());
+        if pace == Pace::WithinLimit {
             return self.send(DoorMessage::Entered { door: self.door, entry });
         }
         Stage::count(&self.stage.dropped);
-        if pace.begins_to_limit() {
+        if pace == Pace::FirstTooMany {
             tracing::warn!(reader = %self.stage.name, "more than {PER_MINUTE} entries a minute: the others are dropped");
         }
         true
@@ -173,37 +174,6 @@ impl Loss {
         let lost = !self.lost && self.errors >= LOST_AFTER;
         self.lost |= lost;
         lost.then(|| Some(error.to_string()))
-    }
-}
-
-/// Limits how many entries a device makes.
-struct Pace {
-    tokens: f64,
-    filled: Moment,
-    limited: bool,
-}
-
-impl Pace {
-    fn new(now: Moment) -> Pace {
-        Pace { tokens: PER_MINUTE.into(), filled: now, limited: false }
-    }
-
-    /// Takes a token.
-    fn allows(&mut self, now: Moment) -> bool {
-        let most = f64::from(PER_MINUTE);
-        self.tokens = (self.tokens + now.since(self.filled).as_secs_f64() * most / 60.0).min(most);
-        self.filled = now;
-        let allowed = self.tokens >= 1.0;
-        if allowed {
-            self.tokens -= 1.0;
-            self.limited = false;
-        }
-        allowed
-    }
-
-    /// Whether the limit was reached just now.
-    fn begins_to_limit(&mut self) -> bool {
-        !std::mem::replace(&mut self.limited, true)
     }
 }
 
@@ -289,17 +259,6 @@ mod tests {
         let many = (0..3).map(|_| pin("1234")).collect();
         let (stage, entries) = run(vec![Ok(vec![]), Ok(many), Ok(vec![]), Ok(vec![])]);
         assert_eq!((entries.len(), stage.dropped.load(Relaxed)), (2, 1));
-    }
-
-    #[test]
-    fn a_device_that_types_by_itself_is_limited() {
-        let (mut pace, at) = (Pace::new(Moment::default()), |ms| Moment(Duration::from_millis(ms)));
-        let allowed = (0..1000).filter(|ms| pace.allows(at(*ms))).count();
-        assert_eq!(allowed, 60, "at once");
-        assert!(pace.begins_to_limit() && !pace.begins_to_limit());
-        let allowed = (1000..61_000).filter(|ms| pace.allows(at(*ms))).count();
-        assert_eq!(allowed, 60, "within a minute");
-        assert!(pace.allows(at(100_000)) && pace.begins_to_limit());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use super::client::Incoming;
 use super::counters::{Counter, Counters};
-use crate::domain::{Entry, EntryKind};
+use crate::clock::{Pace, RateLimit};
+use crate::domain::{Entry, EntryKind, Moment};
 
 /// The limit for a payload; longer ones are not read.
 const LARGEST_ENTRY_BYTES: usize = 256;
@@ -37,24 +38,22 @@ pub struct Entries {
     /// `<prefix>/<device>/door`
     topics: String,
     doors: Vec<DoorEntries>,
+    began: Instant,
     queue: mpsc::Sender<HubEntry>,
     retained_before: bool,
 }
 
 struct DoorEntries {
     name: String,
-    tokens: f64,
-    filled: Instant,
-    /// The limit was reached, which was logged.
-    limited: bool,
+    limit: RateLimit,
 }
 
 impl Entries {
     /// Accepts entries for `doors` on topics below `topics`.
     pub fn new(topics: String, doors: Vec<String>, queue: mpsc::Sender<HubEntry>) -> Entries {
-        let now = Instant::now();
-        let door = |name| DoorEntries { name, tokens: PER_MINUTE.into(), filled: now, limited: false };
-        Entries { topics, doors: doors.into_iter().map(door).collect(), queue, retained_before: false }
+        let door = |name| DoorEntries { name, limit: RateLimit::per_minute(PER_MINUTE, Moment::default()) };
+        let doors = doors.into_iter().map(door).collect();
+        Entries { topics, doors, began: Instant::now(), queue, retained_before: false }
     }
 
     /// The topics to subscribe to.
@@ -90,14 +89,14 @@ impl Entries {
             });
             return true;
         };
-        if !known.may_enter(Instant::now()) {
+        let pace = known.limit.take(Moment(self.began.elapsed()));
+        if pace == Pace::FirstTooMany {
+            tracing::warn!(door = known.name, "more than {PER_MINUTE} entries a minute: the others are dropped");
+        }
+        if pace != Pace::WithinLimit {
             counts.entries_limited.increment();
-            if !std::mem::replace(&mut known.limited, true) {
-                tracing::warn!(door = known.name, "more than {PER_MINUTE} entries a minute: the others are dropped");
-            }
             return true;
         }
-        known.limited = false;
         match self.queue.try_send(HubEntry { door: known.name.clone(), entry }) {
             Ok(()) => counts.entries_accepted.increment(),
             Err(_) => counts.entries_limited.increment(),
@@ -110,21 +109,6 @@ impl Entries {
         let (door, last) = topic.strip_prefix(&self.topics)?.strip_prefix('/')?.rsplit_once('/')?;
         let kind = [EntryKind::Pin, EntryKind::Tag].into_iter().find(|kind| level(*kind) == last)?;
         (!door.contains('/')).then_some((door, kind))
-    }
-}
-
-impl DoorEntries {
-    /// Takes a token.
-    fn may_enter(&mut self, now: Instant) -> bool {
-        let most = f64::from(PER_MINUTE);
-        let since = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + since * most / 60.0).min(most);
-        self.filled = now;
-        let free = self.tokens >= 1.0;
-        if free {
-            self.tokens -= 1.0;
-        }
-        free
     }
 }
 

@@ -11,7 +11,8 @@ use super::client::Incoming;
 use super::command::{self, HubAction, HubCommand, ReadCommand, RefusedCommand};
 use super::counters::Counters;
 use super::settings::CommandSettings;
-use crate::clock::Clock;
+use crate::clock::{Clock, Pace, RateLimit};
+use crate::domain::Moment;
 
 /// The most commands that are remembered as carried out. Each has passed the rate limit, so in practice there are far fewer.
 const REMEMBERED: usize = 4096;
@@ -96,52 +97,26 @@ impl Intake {
     }
 }
 
-/// Rate-limits commands: a token bucket for those that open, and one for those that close, so that a flood of the one kind does not block the
-/// other.
+/// Rate-limits commands: those that open and those that close by themselves, so that a flood of the one kind does not block the other. The first
+/// command beyond a limit is recorded.
 #[derive(Debug)]
 struct Limiter {
-    per_minute: u32,
-    opening: Bucket,
-    closing: Bucket,
-}
-
-/// What the limiter says of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pace {
-    WithinLimit,
-    /// The first command beyond the limit, which is recorded.
-    FirstTooMany,
-    /// Another command beyond the limit.
-    TooMany,
-}
-
-#[derive(Debug)]
-struct Bucket {
-    tokens: f64,
-    filled: Instant,
-    overflowing: bool,
+    began: Instant,
+    opening: RateLimit,
+    closing: RateLimit,
 }
 
 impl Limiter {
-    /// Full buckets of `per_minute` tokens.
+    /// So many commands a minute of each kind.
     fn new(per_minute: u32, now: Instant) -> Limiter {
-        let bucket = || Bucket { tokens: per_minute.into(), filled: now, overflowing: false };
-        Limiter { per_minute, opening: bucket(), closing: bucket() }
+        let limit = || RateLimit::per_minute(per_minute, Moment::default());
+        Limiter { began: now, opening: limit(), closing: limit() }
     }
 
-    /// Takes a token for `action`.
+    /// Counts a command for `action`.
     fn take(&mut self, action: HubAction, now: Instant) -> Pace {
-        let most = f64::from(self.per_minute);
-        let bucket = if action.opens() { &mut self.opening } else { &mut self.closing };
-        let since = now.saturating_duration_since(bucket.filled).as_secs_f64();
-        bucket.tokens = (bucket.tokens + since * most / 60.0).min(most);
-        bucket.filled = now;
-        if bucket.tokens >= 1.0 {
-            bucket.tokens -= 1.0;
-            bucket.overflowing = false;
-            return Pace::WithinLimit;
-        }
-        if std::mem::replace(&mut bucket.overflowing, true) { Pace::TooMany } else { Pace::FirstTooMany }
+        let limit = if action.opens() { &mut self.opening } else { &mut self.closing };
+        limit.take(Moment(now.saturating_duration_since(self.began)))
     }
 }
 
