@@ -126,22 +126,8 @@ impl Watch {
     fn new(min_face_px: u32, enabled: bool, person: &Image) -> Result<Watch, String> {
         let mut vision = frames::vision(min_face_px, "mobilefacenet", 1)?;
         let enrolled = vision.see(person).map_err(|e| e.to_string())?.pop().ok_or("no face")?.embedding;
-        let rules = Rules {
-            distance: Distance(1.0),
-            margin: 0.05,
-            frames_agree: 3,
-            frames_window: 5,
-            window: WINDOW,
-            max_age: Duration::from_millis(800),
-            cooldown: 5 * SECOND,
-            repeat_denial: 5 * SECOND,
-            min_face_px: min_face_px as f32,
-            min_sharpness: 30.0,
-            max_yaw_deg: 35.0,
-            max_pitch_deg: 25.0,
-            min_length: None,
-            same_person: Distance(1.0),
-        };
+        let usual = Rules::usual(Distance(1.0), Distance(1.0));
+        let rules = Rules { window: WINDOW, min_face_px: min_face_px as f32, ..usual };
         Ok(Watch {
             decoder: JpegDecoder::new(),
             buffer: Vec::new(),

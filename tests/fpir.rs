@@ -127,22 +127,7 @@ fn everybody(lfw: &Path, embedder: &str) -> (BTreeMap<String, Vec<Picture>>, Str
 
 /// The rules of a door as it comes, with this limit.
 fn rules(distance: Distance) -> Rules {
-    Rules {
-        distance,
-        margin: 0.05,
-        frames_agree: 3,
-        frames_window: 5,
-        window: Duration::from_millis(1500),
-        max_age: Duration::from_millis(800),
-        cooldown: Duration::from_secs(5),
-        repeat_denial: Duration::from_secs(5),
-        min_face_px: 80.0,
-        min_sharpness: 20.0,
-        max_yaw_deg: 40.0,
-        max_pitch_deg: 35.0,
-        min_length: None,
-        same_person: distance,
-    }
+    Rules { min_sharpness: 20.0, max_yaw_deg: 40.0, max_pitch_deg: 35.0, ..Rules::usual(distance, distance) }
 }
 
 /// A visit of thirty frames that shows each of the pictures in turn for as long, all of them good views: whom does the door open for?

@@ -53,22 +53,7 @@ impl Eyes {
         let path = support::models().join(file_name(&self.vision.entry().name));
         let file = CalibrationFile::load(&path).unwrap().unwrap();
         let calibration = usher::setup::house::calibration(&file).unwrap();
-        Rules {
-            distance: calibration.cut(RATE, GallerySize::of(1, 1)).distance,
-            same_person: calibration.cut_at(1e-3).distance,
-            margin: 0.05,
-            frames_agree: 3,
-            frames_window: 5,
-            window: Duration::from_millis(1500),
-            max_age: Duration::from_millis(800),
-            cooldown: Duration::from_secs(5),
-            repeat_denial: Duration::from_secs(5),
-            min_face_px: 80.0,
-            min_sharpness: 30.0,
-            max_yaw_deg: 35.0,
-            max_pitch_deg: 25.0,
-            min_length: None,
-        }
+        Rules::usual(calibration.cut(RATE, GallerySize::of(1, 1)).distance, calibration.cut_at(1e-3).distance)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::domain::{Distance, Match, PersonId, Quality, Sighting};
 /// The most frames kept for a track, whatever the settings say.
 const MOST_FRAMES: u32 = 64;
 
-/// The conditions of a grant. The values in the comments are the usual ones; the configuration sets them.
+/// The conditions of a grant. The values in the comments are those of [`Rules::usual`]; the configuration sets them.
 ///
 /// `frames_agree` frames must fit into `window`: a slower camera never leads to a grant.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +59,26 @@ pub(super) enum Finding {
 }
 
 impl Rules {
+    /// Usual rules with these distance limits, for tests and benches. A door has those of its configuration.
+    pub fn usual(distance: Distance, same_person: Distance) -> Rules {
+        Rules {
+            distance,
+            margin: 0.05,
+            frames_agree: 3,
+            frames_window: 5,
+            window: Duration::from_millis(1500),
+            max_age: Duration::from_millis(800),
+            cooldown: Duration::from_secs(5),
+            repeat_denial: Duration::from_secs(5),
+            min_face_px: 80.0,
+            min_sharpness: 30.0,
+            max_yaw_deg: 35.0,
+            max_pitch_deg: 25.0,
+            min_length: None,
+            same_person,
+        }
+    }
+
     /// The number of frames that must agree, at least one.
     pub(super) fn needed(&self) -> u32 {
         self.frames_agree.max(1)
@@ -161,22 +181,7 @@ pub(super) mod tests {
 
     /// The usual rules with a distance limit of 1.0.
     pub(crate) fn usual() -> Rules {
-        Rules {
-            distance: Distance(1.0),
-            margin: 0.05,
-            frames_agree: 3,
-            frames_window: 5,
-            window: Duration::from_millis(1500),
-            max_age: Duration::from_millis(800),
-            cooldown: Duration::from_secs(5),
-            repeat_denial: Duration::from_secs(5),
-            min_face_px: 80.0,
-            min_sharpness: 30.0,
-            max_yaw_deg: 35.0,
-            max_pitch_deg: 25.0,
-            min_length: None,
-            same_person: Distance(1.1),
-        }
+        Rules::usual(Distance(1.0), Distance(1.1))
     }
 
     /// Lets everybody pass.

@@ -332,22 +332,7 @@ pub mod tests {
     use crate::domain::{Bounds, Distance, Face, Match, Point, Quality, Score, Sighting, TrackId};
 
     pub fn terms(tier: Assurance) -> Terms {
-        let rules = Rules {
-            distance: Distance(1.0),
-            margin: 0.05,
-            frames_agree: 3,
-            frames_window: 5,
-            window: Duration::from_millis(1500),
-            max_age: Duration::from_millis(800),
-            cooldown: Duration::from_secs(5),
-            repeat_denial: Duration::from_secs(5),
-            min_face_px: 80.0,
-            min_sharpness: 30.0,
-            max_yaw_deg: 35.0,
-            max_pitch_deg: 25.0,
-            min_length: None,
-            same_person: Distance(1.1),
-        };
+        let rules = Rules::usual(Distance(1.0), Distance(1.1));
         Terms { rules, tier, liveness: LivenessRules::default() }
     }
 
