@@ -5,7 +5,7 @@
 
 use std::io::{IsTerminal, Write};
 
-/// A line on standard output; a result, because whoever reads it may have gone.
+/// A line on standard output; a result, because the program that reads it may have ended.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;

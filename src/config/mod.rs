@@ -188,7 +188,7 @@ impl Config {
     }
 
     /// Stands for all values in force: two configurations with the same one do the same. 16 hexadecimal digits of a BLAKE3 hash. The control
-    /// socket is left out: whoever compares has come through it, by whatever path.
+    /// socket is left out: the command that compares has just used it, by whatever path.
     pub fn fingerprint(&self) -> String {
         let control = Control { socket: Control::default().socket, ..self.control.clone() };
         let text = Config { control, ..self.clone() }.to_toml();

@@ -39,7 +39,7 @@ pub struct FromBroker {
     pub entries: Option<Receiver<HubEntry>>,
 }
 
-/// An entry that the doors cannot take for this long is dropped: whoever made it may have gone.
+/// An entry that the doors cannot take for this long is dropped: the person who made it may have gone.
 const STALE: Duration = Duration::from_secs(2);
 /// The pause before a full queue is tried again.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);

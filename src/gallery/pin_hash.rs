@@ -1,6 +1,6 @@
 //! PINs as they are stored: by Argon2id, in the PHC string format.
 //!
-//! A PIN has few digits, so the hash slows down whoever has a copy of the store; only the seal keeps them from trying all PINs.
+//! A PIN has few digits, so the hash only slows down somebody who has a copy of the store; only the seal keeps them from trying all PINs.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};

@@ -93,7 +93,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Entries over MQTT may be tried by whoever can publish, and read by whoever can listen.
+    /// Entries over MQTT can be tried by every client that may publish, and read by every client that may subscribe.
     pub(super) fn entries(&mut self, mqtt: &Mqtt) {
         let key = "mqtt.entries";
         if !mqtt.tls.enabled {
