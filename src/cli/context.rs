@@ -103,8 +103,13 @@ impl Context {
 
     /// The daemon's socket: as named with --socket, as configured, or where the configuration has mistakes, by as much of it as can be read.
     pub fn socket(&self) -> PathBuf {
-        let in_file = || match self.config() {
-            Ok(config) => config.control.socket,
+        self.socket_by(&self.config())
+    }
+
+    /// The same, where the configuration has been read.
+    pub fn socket_by(&self, config: &Result<Config>) -> PathBuf {
+        let in_file = || match config {
+            Ok(config) => config.control.socket.clone(),
             Err(_) => Config::socket_in(self.path(), config::environment()).unwrap_or_else(claims::usual_socket),
         };
         self.socket.clone().unwrap_or_else(in_file)
@@ -115,7 +120,8 @@ impl Context {
     /// # Errors
     /// No daemon answers, or this user may not talk to it.
     pub fn daemon(&self) -> Result<Client> {
-        let (config, socket) = (self.config(), self.socket());
+        let config = self.config();
+        let socket = self.socket_by(&config);
         let error = match (Client::connect(&socket)?, config) {
             (Some(client), Ok(_)) => return Ok(client),
             (Some(client), Err(_)) => {
@@ -136,11 +142,13 @@ impl Context {
     /// # Errors
     /// The daemon cannot be spoken to; or none runs, and the configuration has mistakes or the store cannot be opened.
     pub fn client(&self) -> Result<Client> {
-        let error = match self.config() {
+        let config = self.config();
+        let socket = self.socket_by(&config);
+        let error = match config {
             Ok(config) => return Client::open(&config),
             Err(error) => error,
         };
-        match Client::connect(&self.socket()) {
+        match Client::connect(&socket) {
             Ok(Some(client)) => {
                 self.warn_of_mistakes();
                 Ok(client)

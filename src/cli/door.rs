@@ -186,7 +186,8 @@ pub fn tone(door: &DoorStatus) -> Tone {
 
 /// Sets relays to their safe level: those that the configuration names, and those that the last daemon claimed.
 fn safe(context: &Context, door: Option<String>) -> Result<()> {
-    let (config, socket) = (context.config(), context.socket());
+    let config = context.config();
+    let socket = context.socket_by(&config);
     if let Some(client) = Client::connect(&socket)? {
         let order = DoorRequest { door, order: DoorOrder::Lock };
         client.order(&order)?;
