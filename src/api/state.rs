@@ -10,6 +10,7 @@ use super::error::ApiError;
 use super::extract::MetricsPage;
 use super::status::Status;
 use super::template::CameraView;
+use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::domain::{Actor, Direction, PersonId};
 use crate::gallery::Visitors;
@@ -25,6 +26,7 @@ pub struct ApiState {
     pub visitors: Arc<Visitors>,
     /// Of those whom a door opened for.
     pub granted: Arc<Visitors>,
+    pub accounts: Arc<Accounts>,
     pub clock: Arc<dyn Clock>,
     pub doors: Arc<dyn Doors>,
     pub monitor: Arc<dyn Monitor>,
