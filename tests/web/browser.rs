@@ -113,8 +113,9 @@ impl Browser {
         });
         let Value::Object(capabilities) = capabilities else { unreachable!() };
         let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-        let connected = builder.capabilities(capabilities).connect(&format!("http://127.0.0.1:{port}"));
-        let client = runtime.block_on(connected).unwrap_or_else(|error| panic!("Chromium does not start: {error}"));
+        let driver_at = format!("http://127.0.0.1:{port}");
+        let client = runtime.block_on(builder.capabilities(capabilities).connect(&driver_at));
+        let client = client.unwrap_or_else(|error| panic!("Chromium does not start: {error}"));
         let window = Mutex::new(DESKTOP);
         let browser = Browser { client, runtime, _driver: driver, site: site.into(), window, _turn: turn };
         browser.resize(DESKTOP);
@@ -272,7 +273,8 @@ impl Browser {
 
     /// Puts a cookie of this site into the browser.
     pub fn set_cookie(&self, name: &str, value: &str) {
-        let parameters = json!({ "name": name, "value": value, "url": self.site, "httpOnly": true, "sameSite": "Strict" });
+        let parameters =
+            json!({ "name": name, "value": value, "url": self.site, "httpOnly": true, "sameSite": "Strict" });
         self.cdp("Network.setCookie", parameters);
     }
 
@@ -363,11 +365,9 @@ impl Browser {
             let (method, event) = (&message["message"]["method"], &message["message"]["params"]);
             let id = event["requestId"].as_str().unwrap_or_default();
             match method.as_str() {
-                Some("Network.requestWillBeSent") => found.push(Fetch {
-                    id: id.into(),
-                    url: event["request"]["url"].as_str().unwrap().into(),
-                    bytes: 0,
-                }),
+                Some("Network.requestWillBeSent") => {
+                    found.push(Fetch { id: id.into(), url: event["request"]["url"].as_str().unwrap().into(), bytes: 0 })
+                }
                 Some("Network.webSocketCreated") => {
                     found.push(Fetch { id: id.into(), url: event["url"].as_str().unwrap().into(), bytes: 0 });
                 }
@@ -469,7 +469,7 @@ impl WebDriverCompatibleCommand for OwnCommand {
         base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
     }
 
-    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(self.body.to_string()))
+    fn method_and_body(&self, _: &url::Url) -> (hyper::Method, Option<String>) {
+        (hyper::Method::POST, Some(self.body.to_string()))
     }
 }

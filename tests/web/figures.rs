@@ -122,5 +122,11 @@ fn first_picture(browser: &Browser) {
         taken.push(browser.eventually("the camera's picture", || browser.script(ask, &[]).as_f64()));
     }
     taken.sort_by(f64::total_cmp);
-    println!("first picture: {:.0} ms in the middle of {} visits, {:.0} to {:.0}", taken[5], taken.len(), taken[0], taken[9]);
+    println!(
+        "first picture: {:.0} ms in the middle of {} visits, {:.0} to {:.0}",
+        taken[5],
+        taken.len(),
+        taken[0],
+        taken[9]
+    );
 }

@@ -23,7 +23,7 @@ fn lived_in() -> Site {
         "[gallery]\nkeep_unknown = \"1h\"\n\n[[schedule]]\nname = \"office\"\nhours = [\"mon-fri 07:00-19:00\"]\n",
         |house| {
             house.enroll("Barack Obama", &["obama.jpg", "obama2.jpg"]);
-            house.usher(&["people", "group", "add", "Barack Obama", "staff"]);
+            house.usher(&["people", "groups", "Barack Obama", "staff"]);
         },
     );
     site.account("admin");

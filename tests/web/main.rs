@@ -18,6 +18,6 @@ mod in_process;
 mod login;
 mod looks;
 mod site;
-#[allow(dead_code, reason = "what the end-to-end tests need besides")]
+#[allow(dead_code, unused_imports, reason = "what the end-to-end tests need besides")]
 #[path = "../e2e/support/mod.rs"]
 mod support;
