@@ -59,3 +59,4 @@ mod templates;
 mod trained;
 mod training;
 mod visitors;
+mod web;
