@@ -62,6 +62,7 @@ fn a_session_that_was_ended_is_refused_when_it_is_replayed() {
     let stolen: Vec<(String, String)> = browser.cookies().into_iter().filter(|(name, _)| name == "usher").collect();
     assert_eq!(stolen.len(), 1, "{:?}", browser.cookies());
     assert_eq!(browser.script("return document.cookie.includes('usher=')", &[]), false, "scripts see the session");
+    browser.go("/accounts");
     browser.press("Log out");
     browser.finds("input[type=password]");
     for (name, value) in &stolen {
@@ -123,7 +124,7 @@ fn a_viewer_changes_nothing() {
     let site = Site::new("", |house| house.enroll("Ada Lovelace", &["obama.jpg"]));
     let browser = site.visited_by("viewer");
     browser.go("/accounts");
-    browser.sees("Your role does not allow that.");
+    browser.sees("the role viewer may not do that");
     assert_eq!(barriers(&browser), [""; 0]);
     let links = browser.script("return [...document.querySelectorAll('header nav a')].map(a => a.pathname)", &[]);
     assert_eq!(links, json!(["/live", "/timeline", "/doors", "/health"]));

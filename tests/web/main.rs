@@ -16,7 +16,6 @@ mod figures;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod login;
-mod looks;
 mod site;
 #[allow(dead_code, unused_imports, reason = "what the end-to-end tests need besides")]
 #[path = "../e2e/support/mod.rs"]

@@ -1,7 +1,7 @@
 //! A site: a house whose daemon serves the page, and a stage before its camera on which people come and go.
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::Write;
+use std::process::Stdio;
 
 use crate::browser::Browser;
 use crate::support::{Daemon, House, frame, free_port, write_jpeg};
@@ -41,18 +41,11 @@ impl Site {
 
     /// Adds an account with this role; its name is the role's.
     pub fn account(&self, role: &str) {
-        let body = serde_json::json!({ "name": role, "role": role, "password": PASSWORD }).to_string();
-        let mut socket = UnixStream::connect(self.house.socket()).unwrap();
-        write!(
-            socket,
-            "POST /v1/accounts HTTP/1.1\r\nHost: usher\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+        let mut command = self.house.command(&["web", "user", "add", role, "--role", role]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        writeln!(child.stdin.take().unwrap(), "{PASSWORD}").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// A browser in which somebody with this role has logged in, and sees the page that they come to first.
