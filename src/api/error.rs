@@ -123,6 +123,7 @@ fn of_the_office(error: &OfficeError) -> StatusCode {
         | OfficeError::Duplicate { .. }
         | OfficeError::ClearlyTheirs { .. }
         | OfficeError::NotThem { .. }
+        | OfficeError::LastTemplate { .. }
         | OfficeError::Outliers { .. } => StatusCode::CONFLICT,
         OfficeError::Unclear { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         OfficeError::Gallery(error) => of_the_gallery(error),
@@ -150,7 +151,7 @@ fn of_the_switch(error: &SwitchError) -> StatusCode {
 
 fn of_the_gallery(error: &GalleryError) -> StatusCode {
     match error {
-        GalleryError::NotFound { .. } => StatusCode::NOT_FOUND,
+        GalleryError::NotFound { .. } | GalleryError::NoTemplate { .. } => StatusCode::NOT_FOUND,
         GalleryError::Store(_)
         | GalleryError::Credential(CredentialError::NoRandomness { .. } | CredentialError::NoHash { .. }) => {
             StatusCode::INTERNAL_SERVER_ERROR

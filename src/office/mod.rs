@@ -17,6 +17,7 @@ pub mod saved;
 mod strangers;
 pub mod switch;
 mod tallies;
+mod templates;
 mod totals;
 
 #[cfg(test)]
@@ -31,4 +32,5 @@ pub use recorder::Recorder;
 pub use register::{Enrolment, OfficeError, Register, record_locked_templates, record_sealing};
 pub use strangers::{Stranger, Strangers, StrangersError, forget_strangers, strangers};
 pub use tallies::{Opinion, Tally};
+pub use templates::Addition;
 pub use totals::Totals;
