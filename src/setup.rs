@@ -1,6 +1,7 @@
 //! From the configuration to the rooms' settings, and from those to open devices: for the daemon and the command line.
 
 pub mod claims;
+pub mod faces;
 pub mod head;
 pub mod house;
 pub mod liveness;

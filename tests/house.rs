@@ -29,7 +29,7 @@ const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("door", &["domain", "clock"]),
     ("ledger", &["domain", "store"]),
     ("hub", &["domain", "clock"]),
-    ("api", &["domain", "clock", "store", "seal", "gallery", "access", "ledger", "office"]),
+    ("api", &["domain", "clock", "store", "seal", "table", "gallery", "access", "ledger", "office"]),
     ("lab", &["domain", "names", "table", "photo", "vision"]),
     ("train", &["domain", "photo", "lab"]),
 ];

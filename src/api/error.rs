@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::gallery::{CredentialError, GalleryError};
 use crate::ledger::{Broken, LedgerError};
 use crate::office::switch::SwitchError;
-use crate::office::{OfficeError, StrangersError};
+use crate::office::{ImportError, OfficeError, StrangersError};
 use crate::store::StoreError;
 
 /// Why a request was not carried out. The text is for the operator.
@@ -30,6 +30,8 @@ pub enum ApiError {
     Visitors(#[from] StrangersError),
     #[error(transparent)]
     Switch(#[from] SwitchError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The journal's chain does not hold.
     #[error(transparent)]
     JournalBroken(#[from] Broken),
@@ -37,6 +39,10 @@ pub enum ApiError {
     NoRecord { which: String },
     #[error("there is no door `{name}`; the doors are {doors}")]
     NoDoor { name: String, doors: String },
+    #[error("there is no camera `{name}` that recognises people; there is {cameras}")]
+    NoCamera { name: String, cameras: String },
+    #[error("there is no sitting {number}: it was used, ended, or its time is over; begin another one")]
+    NoSitting { number: u64 },
     #[error("the API has no such path; `usher api` lists all")]
     NoRoute,
     #[error("the path does not take this method; `usher api` lists all")]
@@ -80,7 +86,7 @@ pub struct ErrorBody {
 /// Each status that [`ApiError::status`] gives, with its meaning.
 const STATUSES: [(StatusCode, &str); 9] = [
     (StatusCode::BAD_REQUEST, "The request cannot be parsed."),
-    (StatusCode::NOT_FOUND, "There is no such person, record, door or path."),
+    (StatusCode::NOT_FOUND, "There is no such person, template, record, door, camera or path."),
     (StatusCode::METHOD_NOT_ALLOWED, "The path does not take this method."),
     (StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time."),
     (StatusCode::CONFLICT, "It conflicts with the current state: a name that is taken, a door's mode, a broken chain."),
@@ -96,6 +102,7 @@ impl ApiError {
         match self {
             ApiError::Office(error) => of_the_office(error),
             ApiError::Switch(error) => of_the_switch(error),
+            ApiError::Import(error) => of_an_import(error),
             ApiError::Visitors(StrangersError::Gallery(error)) => of_the_gallery(error),
             ApiError::Visitors(StrangersError::Cluster(_)) | ApiError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Ledger(LedgerError::NotAnId { .. } | LedgerError::Ambiguous { .. }) => {
@@ -103,7 +110,11 @@ impl ApiError {
             }
             ApiError::Ledger(_) | ApiError::Store(_) | ApiError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::JournalBroken(_) | ApiError::DoorRefused(_) => StatusCode::CONFLICT,
-            ApiError::NoRecord { .. } | ApiError::NoDoor { .. } | ApiError::NoRoute => StatusCode::NOT_FOUND,
+            ApiError::NoRecord { .. }
+            | ApiError::NoDoor { .. }
+            | ApiError::NoCamera { .. }
+            | ApiError::NoSitting { .. }
+            | ApiError::NoRoute => StatusCode::NOT_FOUND,
             ApiError::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::Malformed(_) | ApiError::CutShort => StatusCode::BAD_REQUEST,
             ApiError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -128,6 +139,16 @@ fn of_the_office(error: &OfficeError) -> StatusCode {
         OfficeError::Unclear { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         OfficeError::Gallery(error) => of_the_gallery(error),
         OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn of_an_import(error: &ImportError) -> StatusCode {
+    match error {
+        ImportError::Office(error) => of_the_office(error),
+        ImportError::Stopped { why, .. } => of_the_office(why),
+        ImportError::Nobody | ImportError::NoNumber(_) | ImportError::NoName(_) | ImportError::Several { .. } | ImportError::Again { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
     }
 }
 
@@ -234,6 +255,10 @@ mod tests {
             ApiError::JournalBroken(Broken { seq: 1, why: text() }),
             ApiError::NoRecord { which: text() },
             ApiError::NoDoor { name: text(), doors: text() },
+            ApiError::NoCamera { name: text(), cameras: text() },
+            ApiError::NoSitting { number: 1 },
+            ApiError::Import(ImportError::Nobody),
+            ApiError::Import(ImportError::Office(OfficeError::Gallery(GalleryError::NoTemplates))),
             ApiError::NoRoute,
             ApiError::NoMethod,
             ApiError::Malformed(text()),

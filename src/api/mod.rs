@@ -5,10 +5,15 @@ pub mod credentials;
 pub mod doors;
 mod error;
 mod extract;
+pub mod import;
 pub mod journal;
+pub mod kept_templates;
 pub mod models;
 pub mod people;
+pub mod personal_data;
+pub mod photographs;
 mod routes;
+pub mod sittings;
 mod state;
 pub mod status;
 pub mod template;
@@ -31,10 +36,12 @@ use schemars::generate::SchemaSettings;
 pub use error::{ApiError, ErrorBody};
 pub use extract::{MetricsPage, Peer};
 pub use routes::metrics;
-pub use state::{Admission, ApiState, Doors, Monitor, NoDaemon};
+pub use photographs::PhotographRefusal;
+pub use sittings::Sittings;
+pub use state::{Admission, ApiState, Doors, Faces, Monitor, NoDaemon};
 
-/// A batch of 64 templates of 512 numbers is about half a megabyte.
-pub const LARGEST_REQUEST_BYTES: usize = 4 << 20;
+/// A photograph of a good camera, and a batch of 64 templates of 512 numbers, which is about half a megabyte.
+pub const LARGEST_REQUEST_BYTES: usize = 8 << 20;
 
 /// The router. Each request must carry a [`Peer`] in its extensions.
 pub fn router(state: Arc<ApiState>) -> Router {

@@ -276,7 +276,8 @@ fn state(person: &Person) -> &'static str {
     match (person.enabled, person.templates) {
         (false, _) => "disabled",
         (true, 0) if person.locked_templates > 0 => "cannot be opened",
-        (true, 0) => "must be enrolled again",
+        (true, 0) if person.foreign_templates > 0 => "must be enrolled again",
+        (true, 0) => "has no face yet",
         (true, _) => "enabled",
     }
 }

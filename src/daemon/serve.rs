@@ -19,10 +19,11 @@ use super::start::RunningDoors;
 use super::{broker, housekeeping};
 use crate::api::template::CameraView;
 use crate::api::users::group_id;
-use crate::api::{self, ApiState};
+use crate::api::{self, ApiState, Sittings};
 use crate::config::Config;
 use crate::hub::HubCommand;
 use crate::setup;
+use crate::setup::faces::Photographs;
 use broker::FromBroker;
 
 /// Makes the control socket. Connections wait until [`start`] serves them.
@@ -107,6 +108,8 @@ pub fn start(
     }
     let router = api::router(Arc::new(ApiState {
         register,
+        faces: Arc::new(Photographs::new(config.clone(), switch.clone())),
+        sittings: Sittings::default(),
         switch,
         recorder: records.recorder.clone(),
         visitors: visitors.unknown.clone(),

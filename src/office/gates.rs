@@ -179,6 +179,29 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl Refusal {
+    /// In one word, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::NoFace => "no_face",
+            Refusal::Several { .. } => "several",
+            Refusal::Small { .. } => "small",
+            Refusal::Blurred { .. } => "blurred",
+            Refusal::Turned { .. } => "turned",
+            Refusal::Nodding { .. } => "nodding",
+            Refusal::Weak { likely, .. } => match likely {
+                Likely::Dark { .. } => "dark",
+                Likely::Bright { .. } => "bright",
+                Likely::Soft { .. } => "blurred",
+                Likely::Turned { .. } => "turned",
+                Likely::Nodding { .. } => "nodding",
+                Likely::Small { .. } => "small",
+                Likely::Unknown => "weak",
+            },
+        }
+    }
+}
+
 impl Gates {
     /// Checks the quality of a face that was embedded: all gates. Not-a-number never passes.
     pub fn check_embedded(&self, quality: &Quality) -> Result<(), Refusal> {

@@ -154,6 +154,17 @@ impl Register {
         self.write(prepared, |person| Event::People(PeopleEvent::Enrolled { person, templates: count, by }))
     }
 
+    /// Puts somebody on the register who has no template yet: no door recognises them until they are enrolled.
+    ///
+    /// # Errors
+    /// As for an enrolment: [`OfficeError::SameName`], [`OfficeError::LookAlike`], [`OfficeError::Unclear`].
+    pub fn list(&self, person: NewPerson, by: Actor) -> Result<Person, OfficeError> {
+        let _enrolling = self.enrolling.lock().unwrap_or_else(PoisonError::into_inner);
+        self.require_new_name(&person.name, person.employee_id.as_deref(), None)?;
+        let prepared = self.gallery.prepare_without_face(person, self.recorder.wall())?;
+        self.write(prepared, |person| Event::People(PeopleEvent::Enrolled { person, templates: 0, by }))
+    }
+
     /// Renames a person.
     ///
     /// # Errors
@@ -249,32 +260,10 @@ impl Register {
         (known.templates == 0).then_some(known.id)
     }
 
-    /// Fails if anyone but `own` has the same name without being distinguished by employee ids, if a name looks the same, or if a word mixes
-    /// scripts.
-    pub(super) fn require_new_name(&self, new: &str, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), OfficeError> {
-        let unclear = |fault| OfficeError::Unclear { name: new.to_owned(), fault };
-        names::check_visible(new.trim()).map_err(unclear)?;
-        let employee_id = employee_id.map(names::exact_key).filter(|id| !id.is_empty());
-        let distinguished = |other: &Person| match (&employee_id, other.employee_id.as_deref()) {
-            (Some(one), Some(other)) => *one != names::exact_key(other),
-            _ => false,
-        };
+    fn require_new_name(&self, new: &str, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), OfficeError> {
         let mut others = self.gallery.people();
         others.retain(|other| Some(other.id) != own);
-        if let Some(other) = others.iter().find(|other| names::same(&other.name, new) && !distinguished(other)) {
-            return Err(OfficeError::SameName { person: other.id, name: other.name.clone() });
-        }
-        let alike = |other: &&Person| !names::same(&other.name, new) && names::look_alike(&other.name, new);
-        if let Some(Person { id: person, name, .. }) = others.into_iter().find(|other| alike(&other)) {
-            let advice = match own {
-                None => {
-                    "type the name with the keyboard layout of its language, or pass --force if these are two people"
-                }
-                Some(_) => "type the name with the keyboard layout of its language",
-            };
-            return Err(OfficeError::LookAlike { person, name, new: new.to_owned(), advice });
-        }
-        names::check_letters(new).map_err(unclear)
+        check_new_name(&others, new, employee_id, own)
     }
 
     /// Fails unless all templates are near one of them. The limit is that for a gallery of one person with one template, because the
@@ -305,6 +294,36 @@ impl Register {
         }
         Ok(())
     }
+}
+
+/// Fails if any of `others` has the same name without being distinguished by employee ids, if a name looks the same, or if a word mixes scripts.
+/// `own` is whose name changes; `None` for somebody new.
+pub(super) fn check_new_name(
+    others: &[Person],
+    new: &str,
+    employee_id: Option<&str>,
+    own: Option<PersonId>,
+) -> Result<(), OfficeError> {
+    let unclear = |fault| OfficeError::Unclear { name: new.to_owned(), fault };
+    names::check_visible(new.trim()).map_err(unclear)?;
+    let employee_id = employee_id.map(names::exact_key).filter(|id| !id.is_empty());
+    let distinguished = |other: &Person| match (&employee_id, other.employee_id.as_deref()) {
+        (Some(one), Some(other)) => *one != names::exact_key(other),
+        _ => false,
+    };
+    if let Some(other) = others.iter().find(|other| names::same(&other.name, new) && !distinguished(other)) {
+        return Err(OfficeError::SameName { person: other.id, name: other.name.clone() });
+    }
+    let alike = |other: &&Person| !names::same(&other.name, new) && names::look_alike(&other.name, new);
+    if let Some(Person { id: person, name, .. }) = others.iter().find(alike) {
+        let advice = match own {
+            None => "type the name with the keyboard layout of its language, or pass --force if these are two people",
+            Some(_) => "type the name with the keyboard layout of its language",
+        };
+        let (person, name) = (*person, name.clone());
+        return Err(OfficeError::LookAlike { person, name, new: new.to_owned(), advice });
+    }
+    names::check_letters(new).map_err(unclear)
 }
 
 /// The distance of a tenth of the rate at which the doors may mistake a stranger, for a gallery of that size. Of a distance fixed by the operator, nine tenths.

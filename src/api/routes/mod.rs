@@ -3,9 +3,12 @@
 mod backup;
 mod credentials;
 mod daemon;
+mod enrolment;
+mod import;
 mod journal;
 mod models;
 mod people;
+mod personal_data;
 mod templates;
 mod visitors;
 
@@ -21,6 +24,9 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
         .merge(people::routes())
         .merge(templates::routes())
+        .merge(enrolment::routes())
+        .merge(import::routes())
+        .merge(personal_data::routes())
         .merge(credentials::routes())
         .merge(models::routes())
         .merge(daemon::routes())

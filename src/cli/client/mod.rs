@@ -22,10 +22,8 @@ use crate::api::credentials::{AdmitRequest, DuressList, NoPinRequest, NoTagReque
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::journal::HeadRequest;
 use crate::api::models::{Finished, Models, MoveRequest, SwitchRequest};
-use crate::api::people::{
-    ChangeRequest, EmployeeId, EnrollRequest, ForgottenTemplates, GalleryCheck, KeptTemplate, LookalikeRequest, Match,
-    Person, Validity,
-};
+use crate::api::kept_templates::{ForgottenTemplates, KeptTemplate, LookalikeRequest, MoreTemplatesRequest};
+use crate::api::people::{ChangeRequest, EmployeeId, EnrollRequest, GalleryCheck, Match, Person, Validity};
 use crate::api::status::{SealStatus, Status, Threshold};
 use crate::api::template::Template;
 use crate::api::visitors::{Forgotten, UnknownVisitors};
@@ -33,7 +31,7 @@ use crate::config::Config;
 use crate::domain::{self, Distance};
 use crate::gallery::{self, NewPerson};
 use crate::vision::Seen;
-use transport::{CONNECT_WITHIN, Transport, USUAL, connect, next_piece};
+use transport::{CONNECT_WITHIN, Transport, USUAL, connect, encode, next_piece};
 
 pub use journal::Page;
 pub use local::{enrolled, journal_can_be_written, operator};
@@ -103,7 +101,7 @@ impl Client {
     ) -> Result<Person> {
         let NewPerson { name, employee_id, groups } = person;
         let templates = templates.iter().map(|t| Template::new(&t.embedding, &t.quality)).collect();
-        let request = EnrollRequest { name, employee_id, groups, templates, labels, force };
+        let request = EnrollRequest { name, employee_id, groups, templates, sitting: None, labels, force };
         self.send(Method::POST, "/v1/people", &request)
     }
 
@@ -167,6 +165,25 @@ impl Client {
     /// A person's templates, without their embeddings.
     pub fn templates(&self, id: u32) -> Result<Vec<KeptTemplate>> {
         self.get(&format!("/v1/people/{id}/templates"))
+    }
+
+    /// Adds templates to a person; they have passed the gates. `labels` are their sources, for error messages.
+    pub fn add_templates(
+        &self,
+        id: u32,
+        templates: &[gallery::Template],
+        labels: Vec<String>,
+        force: bool,
+    ) -> Result<Person> {
+        let templates = templates.iter().map(|t| Template::new(&t.embedding, &t.quality)).collect();
+        let request = MoreTemplatesRequest { templates, sitting: None, labels, force };
+        self.send(Method::POST, &format!("/v1/people/{id}/templates"), &request)
+    }
+
+    /// Erases one template of a person, by its address.
+    pub fn remove_template(&self, id: u32, template: &str, force: bool) -> Result<Person> {
+        let path = format!("/v1/people/{id}/templates/{}?force={force}", encode(template));
+        self.send(Method::DELETE, &path, &())
     }
 
     /// Says that the face of the record `record` is not this person's.
