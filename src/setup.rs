@@ -140,6 +140,21 @@ pub fn gates(config: &Config) -> Result<Gates> {
     })
 }
 
+/// Strict, because a person in two groups is easily noticed, but two people in one group may be enrolled as one. (docs/datasets.md has the
+/// results of other distances.)
+const ONE_VISITOR_FMR: f64 = 0.00001;
+
+/// The largest mean distance within a group of faces that count as one visitor, where nobody names another.
+///
+/// # Errors
+/// The manifest has no measured distance for the model.
+pub fn one_visitor(model: &Model) -> Result<Distance> {
+    match model.operating_point(ONE_VISITOR_FMR) {
+        Some(point) => Ok(point.distance()),
+        None => bail!("the manifest has no measured distance for {}: give --distance", model.name),
+    }
+}
+
 /// Opens a `[[camera]]`.
 pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
     Ok(match camera.kind {

@@ -104,7 +104,10 @@ impl ApiError {
             ApiError::Switch(error) => of_the_switch(error),
             ApiError::Import(error) => of_an_import(error),
             ApiError::Visitors(StrangersError::Gallery(error)) => of_the_gallery(error),
-            ApiError::Visitors(StrangersError::Cluster(_)) | ApiError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ApiError::Visitors(StrangersError::Gone) => StatusCode::NOT_FOUND,
+            ApiError::Visitors(StrangersError::Cluster(_) | StrangersError::NoneGood { .. }) | ApiError::Invalid(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             ApiError::Ledger(LedgerError::NotAnId { .. } | LedgerError::Ambiguous { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }

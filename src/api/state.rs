@@ -13,7 +13,7 @@ use super::sittings::Sittings;
 use super::status::Status;
 use super::template::{self, CameraView, Template};
 use crate::clock::Clock;
-use crate::domain::{Actor, Direction, PersonId};
+use crate::domain::{Actor, Direction, Distance, PersonId};
 use crate::gallery::{self, Visitors};
 use crate::office::switch::Switch;
 use crate::office::{FaceTemplates, Gates, Recorder, Register};
@@ -87,6 +87,9 @@ pub trait Doors: Send + Sync {
 pub trait Faces: Send + Sync {
     /// The limits for templates of the model in use.
     fn gates(&self) -> Result<Gates, ApiError>;
+
+    /// The largest mean distance within a group of faces that count as one visitor, where nobody names another.
+    fn one_visitor(&self) -> Result<Distance, ApiError>;
 
     /// The templates of the face in a photograph, or why it gives none. Of several faces, `largest` takes the largest; `weak` takes a face with a
     /// weak embedding, too. Takes as long as the networks do; call it from a thread that may wait.

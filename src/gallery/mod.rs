@@ -74,7 +74,7 @@ pub use record::{Kind, read_template, write_template};
 pub use references::{MAX_LEARNED, MAX_NOT_THEM};
 pub use template_id::TemplateId;
 pub use templates::KeptTemplate;
-pub use visitors::{KeptVisits, Retention, Visit, Visitors};
+pub use visitors::{KeptVisit, KeptVisits, Retention, Visit, Visitors};
 
 use cache::Cache;
 use credential_record::CREDENTIALS;

@@ -203,6 +203,17 @@ impl Refusal {
 }
 
 impl Gates {
+    /// Gates that let every measured face through.
+    pub fn open() -> Gates {
+        Gates {
+            min_face_px: 0.0,
+            min_sharpness: f32::NEG_INFINITY,
+            max_yaw_deg: f32::INFINITY,
+            max_pitch_deg: f32::INFINITY,
+            min_length: None,
+        }
+    }
+
     /// Checks the quality of a face that was embedded: all gates. Not-a-number never passes.
     pub fn check_embedded(&self, quality: &Quality) -> Result<(), Refusal> {
         self.check(quality)?;

@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::api::{ApiError, Faces, PhotographRefusal};
 use crate::config::Config;
+use crate::domain::Distance;
 use crate::office::switch::Switch;
 use crate::office::{Eyes, FaceTemplates, Gates};
 use crate::photo;
@@ -79,6 +80,11 @@ impl Photographs {
 impl Faces for Photographs {
     fn gates(&self) -> Result<Gates, ApiError> {
         super::gates(&self.in_use()).map_err(|error| failed(&error))
+    }
+
+    fn one_visitor(&self) -> Result<Distance, ApiError> {
+        let limit = super::embedder(&self.in_use()).and_then(|model| super::one_visitor(&model));
+        limit.map_err(|error| failed(&error))
     }
 
     fn look_at(&self, photograph: Vec<u8>, largest: bool, weak: bool) -> Answer {

@@ -15,6 +15,7 @@ use hyper::body::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::time::timeout_at;
 
@@ -22,11 +23,13 @@ use crate::api::credentials::{AdmitRequest, DuressList, NoPinRequest, NoTagReque
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::journal::HeadRequest;
 use crate::api::models::{Finished, Models, MoveRequest, SwitchRequest};
+use crate::api::import::{Import, ImportRequest};
 use crate::api::kept_templates::{ForgottenTemplates, KeptTemplate, LookalikeRequest, MoreTemplatesRequest};
 use crate::api::people::{ChangeRequest, EmployeeId, EnrollRequest, GalleryCheck, Match, Person, Validity};
+use crate::api::personal_data::ErasedPerson;
 use crate::api::status::{SealStatus, Status, Threshold};
 use crate::api::template::Template;
-use crate::api::visitors::{Forgotten, UnknownVisitors};
+use crate::api::visitors::{ForgetRequest, Forgotten, UnknownVisitors, VisitorEnrolRequest};
 use crate::config::Config;
 use crate::domain::{self, Distance};
 use crate::gallery::{self, NewPerson};
@@ -221,6 +224,31 @@ impl Client {
     /// The unknown visitors, grouped where the store is open.
     pub fn unknown_visitors(&self, limit: Distance) -> Result<UnknownVisitors> {
         self.get(&format!("/v1/unknown?distance={}", limit.0))
+    }
+
+    /// Erases some visits; returns how many of them were there.
+    pub fn forget_visits(&self, visits: Vec<String>) -> Result<usize> {
+        Ok(self.send::<Forgotten>(Method::POST, "/v1/unknown/forget", &ForgetRequest { visits })?.forgotten)
+    }
+
+    /// Makes a person of an unknown visitor, or gives a person templates of the visits.
+    pub fn enroll_visitor(&self, request: &VisitorEnrolRequest) -> Result<Person> {
+        self.send(Method::POST, "/v1/unknown/enroll", request)
+    }
+
+    /// Changes people by a list, or shows what it would change.
+    pub fn import(&self, request: &ImportRequest) -> Result<Import> {
+        self.send(Method::POST, "/v1/people/import", request)
+    }
+
+    /// Everything that is kept of a person, as it comes.
+    pub fn export(&self, id: u32) -> Result<Value> {
+        self.get(&format!("/v1/people/{id}/export"))
+    }
+
+    /// Erases everything that is kept of a person.
+    pub fn erase_person(&self, id: u32) -> Result<ErasedPerson> {
+        self.send(Method::POST, &format!("/v1/people/{id}/erase"), &())
     }
 
     /// Erases all unknown visitors; returns how many visits those were.
