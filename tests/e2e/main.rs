@@ -47,6 +47,7 @@ mod people;
 mod pictures;
 mod presentation;
 mod record;
+mod register;
 mod relay;
 mod seal;
 mod second_factor;
