@@ -149,9 +149,11 @@ fn of_an_import(error: &ImportError) -> StatusCode {
     match error {
         ImportError::Office(error) => of_the_office(error),
         ImportError::Stopped { why, .. } => of_the_office(why),
-        ImportError::Nobody | ImportError::NoNumber(_) | ImportError::NoName(_) | ImportError::Several { .. } | ImportError::Again { .. } => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        ImportError::Nobody
+        | ImportError::NoNumber(_)
+        | ImportError::NoName(_)
+        | ImportError::Several { .. }
+        | ImportError::Again { .. } => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 

@@ -35,8 +35,8 @@ use schemars::generate::SchemaSettings;
 
 pub use error::{ApiError, ErrorBody};
 pub use extract::{MetricsPage, Peer};
-pub use routes::metrics;
 pub use photographs::PhotographRefusal;
+pub use routes::metrics;
 pub use sittings::Sittings;
 pub use state::{Admission, ApiState, Doors, Faces, Monitor, NoDaemon};
 

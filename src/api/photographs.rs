@@ -48,11 +48,9 @@ impl From<Result<FaceTemplates, PhotographRefusal>> for PhotographAnswer {
     fn from(looked: Result<FaceTemplates, PhotographRefusal>) -> PhotographAnswer {
         let shown = |template: &crate::gallery::Template| Template::new(&template.embedding, &template.quality);
         match looked {
-            Ok(FaceTemplates { template, beside }) => PhotographAnswer {
-                template: Some(shown(&template)),
-                beside: beside.as_ref().map(shown),
-                refused: None,
-            },
+            Ok(FaceTemplates { template, beside }) => {
+                PhotographAnswer { template: Some(shown(&template)), beside: beside.as_ref().map(shown), refused: None }
+            }
             Err(refused) => PhotographAnswer { template: None, beside: None, refused: Some(refused) },
         }
     }

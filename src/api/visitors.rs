@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rfc3339;
 use super::error::ApiError;
+use super::rfc3339;
 use crate::gallery::{KeptVisit, Retention};
 use crate::office::{Stranger, Strangers};
 
@@ -128,8 +128,7 @@ impl From<&Stranger> for VisitorGroup {
         let mut doors: Vec<String> = visits.iter().map(|kept| kept.visit.door.clone()).collect();
         doors.sort();
         doors.dedup();
-        let at =
-            |kept: Option<&KeptVisit>| kept.map(|kept| rfc3339(kept.visit.template.created)).unwrap_or_default();
+        let at = |kept: Option<&KeptVisit>| kept.map(|kept| rfc3339(kept.visit.template.created)).unwrap_or_default();
         VisitorGroup {
             first: at(visits.first()),
             last: at(visits.last()),

@@ -132,11 +132,7 @@ impl Gallery {
     }
 
     /// The next number, what is stored under it, and the changes that store it. `new` is tidy, and the writer lock is held.
-    fn new_person(
-        &self,
-        new: NewPerson,
-        created: SystemTime,
-    ) -> Result<(PersonId, Stored, Vec<Change>), GalleryError> {
+    fn new_person(&self, new: NewPerson, created: SystemTime) -> Result<(PersonId, Stored, Vec<Change>), GalleryError> {
         self.require_free_id(new.employee_id.as_deref(), None)?;
         let id = self.trees.next_person()?;
         let after = id.0.checked_add(1).ok_or(GalleryError::NoNumbersLeft)?;

@@ -148,7 +148,10 @@ impl Gallery {
         for &id in people {
             // Removed meanwhile, with their templates; or unreadable, and then only a removal helps.
             let Ok(stored) = self.trees.stored(id) else { continue };
-            if leaving.add(self, &self.trees.templates_of(id)?, |(_, value)| self.trees.model_of(value).as_ref() == Some(model))? > 0 {
+            if leaving.add(self, &self.trees.templates_of(id)?, |(_, value)| {
+                self.trees.model_of(value).as_ref() == Some(model)
+            })? > 0
+            {
                 touched.push((id, stored));
             }
         }

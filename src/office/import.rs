@@ -182,9 +182,8 @@ fn find<'p>(row: &ListedPerson, known: &'p [Person]) -> Result<Option<&'p Person
         return Err(employee_id.map_or(ImportError::Nobody, |id| ImportError::NoName(id.to_owned())));
     };
     // Somebody with another employee id is another person.
-    let named = |person: &&Person| {
-        names::same(&person.name, name) && (employee_id.is_none() || person.employee_id.is_none())
-    };
+    let named =
+        |person: &&Person| names::same(&person.name, name) && (employee_id.is_none() || person.employee_id.is_none());
     let namesakes: Vec<&Person> = known.iter().filter(named).collect();
     match namesakes[..] {
         [] => Ok(None),
@@ -225,7 +224,8 @@ fn check(after: &Person, before: Option<&Person>, known: &[Person]) -> Result<()
     let others: Vec<Person> = known.iter().filter(|person| Some(person.id) != own).cloned().collect();
     if let Some(id) = &after.employee_id {
         let key = names::exact_key(id);
-        let holder = others.iter().find(|other| other.employee_id.as_deref().map(names::exact_key).as_ref() == Some(&key));
+        let holder =
+            others.iter().find(|other| other.employee_id.as_deref().map(names::exact_key).as_ref() == Some(&key));
         if let Some(Person { id: holder, name, .. }) = holder {
             let (holder, name, employee_id) = (*holder, name.clone(), id.clone());
             return Err(GalleryError::EmployeeIdTaken { employee_id, holder, name }.into());

@@ -171,7 +171,9 @@ mod tests {
     use super::*;
     use crate::access::NearEnough;
     use crate::clock::{Clock, SystemClock};
-    use crate::domain::{Decided, Direction, Distance, Embedding, ModelId, Moment, Outcome, Quality, RunnerUp, TrackId};
+    use crate::domain::{
+        Decided, Direction, Distance, Embedding, ModelId, Moment, Outcome, Quality, RunnerUp, TrackId,
+    };
     use crate::gallery::{Gallery, NewPerson, Retention, Template, Visit};
     use crate::ledger::explain;
     use crate::office::Enrolment;
@@ -252,9 +254,15 @@ mod tests {
             let text = format!("{} {}", explain(&dated.record), dated.record.content.to_json());
             assert!(!text.contains("Bob"), "{text}");
         }
-        assert!(kept.records.iter().filter(|dated| dated.record.content.to_json().to_string().contains("Ada")).count() == 5);
+        assert!(
+            kept.records.iter().filter(|dated| dated.record.content.to_json().to_string().contains("Ada")).count() == 5
+        );
         let last = recorder.journal().last().unwrap().unwrap();
-        assert!(explain(&last).contains("exported everything that is kept of Ada Lovelace, by anna"), "{}", explain(&last));
+        assert!(
+            explain(&last).contains("exported everything that is kept of Ada Lovelace, by anna"),
+            "{}",
+            explain(&last)
+        );
         assert!(matches!(
             kept_of(PersonId(9), &register, &recorder, &granted, "anna".into()),
             Err(OfficeError::Gallery(GalleryError::NotFound { .. }))

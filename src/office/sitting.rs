@@ -147,10 +147,7 @@ mod tests {
     }
 
     fn face(degrees: f32) -> FaceTemplates {
-        FaceTemplates {
-            template: template("net", degrees, 120.0),
-            beside: Some(template("next", degrees, 120.0)),
-        }
+        FaceTemplates { template: template("net", degrees, 120.0), beside: Some(template("next", degrees, 120.0)) }
     }
 
     fn at(milliseconds: u64) -> Moment {

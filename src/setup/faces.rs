@@ -90,9 +90,7 @@ impl Faces for Photographs {
     fn look_at(&self, photograph: Vec<u8>, largest: bool, weak: bool) -> Answer {
         let (answer, answered) = sync_channel(1);
         self.hand_over(Job { photograph, largest, weak, answer })?;
-        answered
-            .recv()
-            .unwrap_or_else(|_| Err(ApiError::Failed("the networks stopped; the log says why".to_owned())))
+        answered.recv().unwrap_or_else(|_| Err(ApiError::Failed("the networks stopped; the log says why".to_owned())))
     }
 }
 

@@ -45,7 +45,10 @@ fn a_person_gets_more_templates_and_loses_one() {
     assert!(error.contains("person 1 has no template 1"), "{error}");
     let daemon = Daemon::start(&house);
     let error = house.refused(&["people", "templates", "#2", "remove", "0"]);
-    assert!(error.contains("the last template by which Joe Biden (#2) is recognised") && error.contains("--force"), "{error}");
+    assert!(
+        error.contains("the last template by which Joe Biden (#2) is recognised") && error.contains("--force"),
+        "{error}"
+    );
     let after = house.json(&["people", "templates", "#2", "remove", "0", "--force", "--json"]).remove(0);
     assert_eq!(after["templates"], 0);
     assert!(house.usher(&["people", "show", "#2"]).contains("has no face yet"));
@@ -68,11 +71,16 @@ fn a_list_changes_people_after_a_preview() {
         arguments.extend(more.iter().map(|&word| word.to_owned()));
         arguments
     };
-    write("Employee ID;Name;Groups;Valid until;Remark\nE1;Barack Obama;\"staff; night\";2026-12-31;x\nE2;Joe Biden;staff;;\n");
+    write(
+        "Employee ID;Name;Groups;Valid until;Remark\nE1;Barack Obama;\"staff; night\";2026-12-31;x\nE2;Joe Biden;staff;;\n",
+    );
     let answer = house.ask(&import(&["--dry-run"]));
     assert_eq!(answer.code, Some(0), "{answer:?}");
     assert!(answer.err.contains("ignored columns: \"Remark\"") || answer.err.contains("Remark"), "{answer:?}");
-    assert!(answer.out.contains("Barack Obama (#1)") && answer.out.contains("groups: staff → night; staff"), "{answer:?}");
+    assert!(
+        answer.out.contains("Barack Obama (#1)") && answer.out.contains("groups: staff → night; staff"),
+        "{answer:?}"
+    );
     assert!(answer.out.contains("1 people would be changed, 1 would be new, 0 unchanged"), "{answer:?}");
     assert_eq!(house.people().len(), 1);
 
@@ -118,7 +126,10 @@ fn an_unknown_visitor_becomes_a_person_or_is_forgotten() {
     let first = record(&groups[0]);
     house.usher(&["people", "unknown", "--record", &first, "--enroll", "Visitor One", "--group", "guests"]);
     let people = house.people();
-    assert_eq!((people.len(), &people[0]["name"], &people[0]["groups"]), (1, &json!("Visitor One"), &json!(["guests"])));
+    assert_eq!(
+        (people.len(), &people[0]["name"], &people[0]["groups"]),
+        (1, &json!("Visitor One"), &json!(["guests"]))
+    );
     assert!(people[0]["templates"].as_u64().unwrap() >= 1);
     assert_eq!(unknown().len(), 1, "the visits of a person are no longer those of an unknown visitor");
     let other = record(&unknown()[0]);
@@ -194,7 +205,16 @@ fn the_daemon_makes_templates_of_photographs() {
     let house = House::new();
     let daemon = Daemon::start(&house);
     let look = |file: &str| {
-        curl(&house, &["--data-binary", &format!("@{file}"), "-H", "Content-Type: application/octet-stream", "http://usher/v1/photographs"])
+        curl(
+            &house,
+            &[
+                "--data-binary",
+                &format!("@{file}"),
+                "-H",
+                "Content-Type: application/octet-stream",
+                "http://usher/v1/photographs",
+            ],
+        )
     };
     let (status, answer) = look(&path("obama.jpg"));
     assert_eq!((status, &answer["refused"]), (200, &Value::Null), "{answer}");
@@ -238,7 +258,8 @@ fn the_daemon_holds_a_sitting_in_front_of_its_camera() {
         Some(send("GET", &path, "").1).filter(|sitting| sitting["state"] == "complete")
     });
     assert_eq!((&done["taken"], &done["advice"]), (&json!(3), &json!("good")), "{done}");
-    let (status, person) = send("POST", "/v1/people", &json!({ "name": "Barack Obama", "sitting": number }).to_string());
+    let (status, person) =
+        send("POST", "/v1/people", &json!({ "name": "Barack Obama", "sitting": number }).to_string());
     assert_eq!((status, &person["templates"]), (200, &json!(3)), "{person}");
     // The views are used up.
     let (status, answer) = send("POST", "/v1/people/1/templates", &json!({ "sitting": number }).to_string());

@@ -78,8 +78,7 @@ async fn add(
     blocking(move || {
         let MoreTemplatesRequest { templates, sitting, labels, force } = request;
         let templates = state.templates_of(&templates, sitting)?;
-        let person =
-            state.register.add_templates(Addition { person: PersonId(id), templates, labels, force, by })?;
+        let person = state.register.add_templates(Addition { person: PersonId(id), templates, labels, force, by })?;
         state.sitting_used(sitting);
         tracing::info!(person = %person.name, id, templates = person.templates, "templates were added");
         Ok(Json(Person::from(&person)))

@@ -11,9 +11,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{JsonBody, Operator, QueryOf, blocking};
 use crate::api::people::Person;
 use crate::api::state::ApiState;
-use crate::api::visitors::{
-    ForgetRequest, Forgotten, UnknownVisitors, VisitorEnrolRequest, VisitorsQuery, addresses,
-};
+use crate::api::visitors::{ForgetRequest, Forgotten, UnknownVisitors, VisitorEnrolRequest, VisitorsQuery, addresses};
 use crate::domain::{Distance, PersonId};
 use crate::gallery::NewPerson;
 use crate::office::{Addition, Enrolment, Gates, faces_of, forget_strangers, strangers};
@@ -22,15 +20,18 @@ pub fn routes() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
         .api_route(
             "/v1/unknown",
-            get_with(list, |op| op.id("listVisitors").tag("visitors").summary("List unknown visitors, grouped by face"))
-                .delete_with(forget, |op| op.id("forgetVisitors").tag("visitors").summary("Erase all unknown visitors")),
+            get_with(list, |op| {
+                op.id("listVisitors").tag("visitors").summary("List unknown visitors, grouped by face")
+            })
+            .delete_with(forget, |op| op.id("forgetVisitors").tag("visitors").summary("Erase all unknown visitors")),
         )
         .api_route(
             "/v1/unknown/enroll",
             post_with(enroll, |op| {
-                op.id("enrollVisitor").tag("visitors").summary("Make a person of an unknown visitor").description(
-                    "Or give a person templates of the visits. The visits are erased then.",
-                )
+                op.id("enrollVisitor")
+                    .tag("visitors")
+                    .summary("Make a person of an unknown visitor")
+                    .description("Or give a person templates of the visits. The visits are erased then.")
             }),
         )
         .api_route(
@@ -97,7 +98,9 @@ async fn enroll(
                 let person = NewPerson { name, employee_id, groups };
                 register.enroll(Enrolment { person, templates, labels, force, by })?
             }
-            _ => return Err(ApiError::Invalid("give either the name of somebody new, or a person's number".to_owned())),
+            _ => {
+                return Err(ApiError::Invalid("give either the name of somebody new, or a person's number".to_owned()));
+            }
         };
         // What is known by name is no longer an unknown visitor. If it cannot be erased now, it expires.
         if let Err(error) = state.visitors.erase_some(&ids) {

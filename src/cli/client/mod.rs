@@ -21,10 +21,10 @@ use tokio::time::timeout_at;
 
 use crate::api::credentials::{AdmitRequest, DuressList, NoPinRequest, NoTagRequest, PinRequest, TagForm, TagRequest};
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
-use crate::api::journal::HeadRequest;
-use crate::api::models::{Finished, Models, MoveRequest, SwitchRequest};
 use crate::api::import::{Import, ImportRequest};
+use crate::api::journal::HeadRequest;
 use crate::api::kept_templates::{ForgottenTemplates, KeptTemplate, LookalikeRequest, MoreTemplatesRequest};
+use crate::api::models::{Finished, Models, MoveRequest, SwitchRequest};
 use crate::api::people::{ChangeRequest, EmployeeId, EnrollRequest, GalleryCheck, Match, Person, Validity};
 use crate::api::personal_data::ErasedPerson;
 use crate::api::status::{SealStatus, Status, Threshold};

@@ -22,7 +22,9 @@ use crate::table::Table;
 ///
 /// If a row cannot be carried out, none is.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  usher people import staff.csv --dry-run     show what would change\n  usher people import staff.csv")]
+#[command(
+    after_help = "Examples:\n  usher people import staff.csv --dry-run     show what would change\n  usher people import staff.csv"
+)]
 pub struct Import {
     /// The CSV file; comma, semicolon or tab may separate the columns
     list: PathBuf,

@@ -8,11 +8,11 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::api::kept_templates::{KeptKind, KeptTemplate};
+use crate::api::template::Quality;
 use crate::cli::client::Client;
 use crate::cli::enroll::templates as count;
 use crate::cli::listing::{self, Listing};
 use crate::cli::print::Tone;
-use crate::api::template::Quality;
 use crate::cli::whom::enrolled_person;
 
 /// List a person's templates, or erase some of them
@@ -209,8 +209,11 @@ mod tests {
             problem: Some("it is sealed".into()),
             ..template("learned-0", KeptKind::Learned, None)
         };
-        let kept =
-            [template("0", KeptKind::Enrolled, None), template("lookalike-1", KeptKind::Lookalike, Some(7.254)), locked];
+        let kept = [
+            template("0", KeptKind::Enrolled, None),
+            template("lookalike-1", KeptKind::Lookalike, Some(7.254)),
+            locked,
+        ];
         let mut out = Vec::new();
         print(&mut out, &kept, &TimeZone::UTC).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -244,8 +244,12 @@ fn people() -> impl Strategy<Value = PeopleEvent> {
             templates,
             by
         }),
-        (somebody(), text(), count(), actor())
-            .prop_map(|(person, template, left, by)| PeopleEvent::TemplateRemoved { person, template, left, by }),
+        (somebody(), text(), count(), actor()).prop_map(|(person, template, left, by)| PeopleEvent::TemplateRemoved {
+            person,
+            template,
+            left,
+            by
+        }),
         (somebody(), actor()).prop_map(|(person, by)| PeopleEvent::Exported { person, by }),
         (count(), actor()).prop_map(|(visits, by)| PeopleEvent::VisitorsForgotten { visits, by }),
     ]
