@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
@@ -234,6 +234,13 @@ pub fn journal(config: &Config, store: &Store) -> Result<Journal> {
 pub fn store_or_stand_by(config: &Config) -> Result<Store> {
     let memory = config.control.socket.parent().unwrap_or(Path::new("/run"));
     Ok(Store::open_or_stand_by(&config.store.path, memory, &ledger::TREES)?)
+}
+
+/// The folder of the page's own certificate: beside the store, so that a restored store keeps the certificate of its machine.
+pub fn web_folder(config: &Config) -> PathBuf {
+    let mut folder = config.store.path.clone().into_os_string();
+    folder.push("-web");
+    folder.into()
 }
 
 /// Where events are marked that could not be recorded: in `[journal] gap_path`, and in the folder of the control socket. The latter is in memory

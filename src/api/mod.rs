@@ -1,6 +1,7 @@
 //! The one way in: requests, answers, errors, and the router that carries requests out. The daemon serves the router on its socket; a
 //! command without a daemon serves it in its own process over the open store. `usher api` prints its description.
 
+pub mod accounts;
 pub mod credentials;
 pub mod doors;
 mod error;
@@ -10,6 +11,7 @@ pub mod journal;
 pub mod kept_templates;
 pub mod models;
 pub mod people;
+pub mod permission;
 pub mod personal_data;
 pub mod photographs;
 mod routes;
@@ -29,12 +31,13 @@ use aide::generate;
 use aide::openapi::{Info, OpenApi};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware;
 use jiff::{Timestamp, Unit};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 
 pub use error::{ApiError, ErrorBody};
-pub use extract::{MetricsPage, Peer};
+pub use extract::{Caller, MetricsPage};
 pub use photographs::PhotographRefusal;
 pub use routes::metrics;
 pub use sittings::Sittings;
@@ -43,7 +46,7 @@ pub use state::{Admission, ApiState, Doors, Faces, Monitor, NoDaemon};
 /// A photograph of a good camera, and a batch of 64 templates of 512 numbers, which is about half a megabyte.
 pub const LARGEST_REQUEST_BYTES: usize = 8 << 20;
 
-/// The router. Each request must carry a [`Peer`] in its extensions.
+/// The router. Each request must carry a [`Caller`] in its extensions.
 pub fn router(state: Arc<ApiState>) -> Router {
     build().0.with_state(state)
 }
@@ -66,13 +69,14 @@ fn build() -> (Router<Arc<ApiState>>, OpenApi) {
         info: Info {
             title: "usher".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            description: Some("HTTP on the daemon's Unix socket ([control] socket).".to_owned()),
+            description: Some("HTTP on the daemon's Unix socket ([control] socket), and on the page's address ([web] listen) with a token: Authorization: Bearer.".to_owned()),
             ..Info::default()
         },
         ..OpenApi::default()
     };
     let router = routes::all().finish_api(&mut description);
     let router = router
+        .route_layer(middleware::from_fn(permission::ask))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::NoMethod })
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES));
@@ -81,7 +85,12 @@ fn build() -> (Router<Arc<ApiState>>, OpenApi) {
 
 /// RFC 3339 in UTC, to the second. A moment beyond what RFC 3339 can write becomes the Unix epoch.
 fn rfc3339(time: SystemTime) -> String {
-    Timestamp::try_from(time).and_then(|at| at.round(Unit::Second)).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+    rfc3339_of(Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// The same of a timestamp.
+fn rfc3339_of(at: Timestamp) -> String {
+    at.round(Unit::Second).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
 /// A moment of a request, as the rooms take it.

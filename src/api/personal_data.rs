@@ -7,7 +7,7 @@ use super::credentials::TagForm;
 use super::journal::Record;
 use super::kept_templates::KeptTemplate;
 use super::people::Person;
-use super::rfc3339;
+use super::rfc3339_of;
 use super::template::Template;
 use super::visitors::Visit;
 use crate::gallery;
@@ -86,7 +86,7 @@ pub struct ExportedReading {
 impl From<&Reading> for ExportedReading {
     fn from(reading: &Reading) -> ExportedReading {
         ExportedReading {
-            at: rfc3339(reading.at.into()),
+            at: rfc3339_of(reading.at),
             direction: reading.direction.map(|direction| direction.as_str().to_owned()),
             door: reading.door.clone(),
             record: reading.record,

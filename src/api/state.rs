@@ -12,6 +12,7 @@ use super::photographs::PhotographRefusal;
 use super::sittings::Sittings;
 use super::status::Status;
 use super::template::{self, CameraView, Template};
+use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::domain::{Actor, Direction, Distance, PersonId};
 use crate::gallery::{self, Visitors};
@@ -27,6 +28,7 @@ pub struct ApiState {
     pub visitors: Arc<Visitors>,
     /// Of those whom a door opened for.
     pub granted: Arc<Visitors>,
+    pub accounts: Arc<Accounts>,
     pub clock: Arc<dyn Clock>,
     pub doors: Arc<dyn Doors>,
     pub monitor: Arc<dyn Monitor>,

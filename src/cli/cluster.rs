@@ -21,7 +21,7 @@ use crate::lab::placing::{PlaceBy, place};
 use crate::lab::sheet::{self, Row};
 use crate::lab::walk::{default_threads, walk};
 use crate::photo::PhotoError;
-use crate::vision::manifest::Model;
+use crate::setup;
 
 /// Sort unlabelled photographs by the people in them.
 ///

@@ -10,8 +10,8 @@ use super::door_thread::{DoorMessage, OperatorRequest, PublishedDoors};
 use super::doors::OperatorOrder;
 use super::doors::door::DoorView;
 use super::metrics::{self, Metrics};
-use super::metrics_address::MetricsTrouble;
 use super::stage::Stage;
+use super::tcp_address::AddressTrouble;
 use crate::api::doors::{DoorOrder, DoorStatus};
 use crate::api::status::{HubStatus, PlacementStatus, RefusedMessage, SealStatus, StageStatus, Status};
 use crate::api::template::CameraView;
@@ -44,7 +44,8 @@ pub struct Service {
     pub model: String,
     /// [`crate::config::Config::fingerprint`].
     pub configuration: String,
-    pub metrics_trouble: MetricsTrouble,
+    pub metrics_trouble: AddressTrouble,
+    pub web_trouble: AddressTrouble,
 }
 
 impl Doors for Service {
@@ -102,6 +103,7 @@ impl Monitor for Service {
             time: published.time.map(|quality| quality.as_str().to_owned()),
             journal_trouble: self.recorder.problem(),
             metrics_trouble: self.metrics_trouble.get(),
+            web_trouble: self.web_trouble.get(),
             hub: self.hub.as_ref().map(|hub| self.hub_status(hub)),
         })
     }

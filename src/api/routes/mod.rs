@@ -1,5 +1,6 @@
 //! The handlers, by subject. Each file has its routes with their descriptions, and the acts behind them.
 
+mod accounts;
 mod backup;
 mod credentials;
 mod daemon;
@@ -33,6 +34,7 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
         .merge(journal::routes())
         .merge(visitors::routes())
         .merge(backup::routes())
+        .merge(accounts::routes())
 }
 
 /// `/metrics` alone, for an address that others can reach.

@@ -214,7 +214,7 @@ fn at_the_door() -> [DoorEvent; 22] {
     ]
 }
 
-fn in_the_store(at: SystemTime) -> [StoreEvent; 15] {
+fn in_the_store(at: SystemTime) -> [StoreEvent; 16] {
     let models = || (ModelId::new("net-1"), ModelId::new("net-2"));
     let by = || Actor::from("anna");
     let reason = || "because".to_owned();
@@ -233,6 +233,12 @@ fn in_the_store(at: SystemTime) -> [StoreEvent; 15] {
             by: by(),
         },
         StoreEvent::HeadRemoved { head: Some(ModelId::new("net-1+1a2b3c4d")), sha256: "5f3a".into(), by: by() },
+        StoreEvent::AccountChanged {
+            account: "otto".into(),
+            what: AccountAct::Added,
+            role: Some("operator".into()),
+            by: Actor::Web("anna".into()),
+        },
         StoreEvent::ModelSwitchBegun {
             from: models().0,
             to: models().1,

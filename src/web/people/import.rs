@@ -60,26 +60,29 @@ async fn preview(session: Session, upload: CheckedUpload) -> Result<Response, Re
     let import: Import =
         session.send(Method::POST, "/v1/people/import", &ImportRequest { rows, preview: true }).await?;
     let notes: Vec<String> = table.notes.iter().cloned().chain(table.unused(&COLUMNS)).collect();
-    Ok(page(&session, &html! {
-        section.card {
-            h2 { (words.get("people-import-would")) }
-            @for note in &notes { p.warn { (note) } }
-            p role="status" { (words.with("people-import-counts", &[
-                ("changed", import.changed.into()), ("new", import.new.into()),
-                ("unchanged", import.unchanged.into()), ("problems", import.problems.into()),
-            ])) }
-            (rows_table(&session, &import))
-            @if import.problems > 0 {
-                p.bad role="alert" { (words.get("people-import-problems")) }
-            } @else if import.changed + import.new > 0 {
-                form method="post" action="/people/import/apply" enctype="multipart/form-data" {
-                    (session.csrf())
-                    input type="hidden" name="rows" value=(as_text);
-                    button.main { (words.get("people-import-apply")) }
+    Ok(page(
+        &session,
+        &html! {
+            section.card {
+                h2 { (words.get("people-import-would")) }
+                @for note in &notes { p.warn { (note) } }
+                p role="status" { (words.with("people-import-counts", &[
+                    ("changed", import.changed.into()), ("new", import.new.into()),
+                    ("unchanged", import.unchanged.into()), ("problems", import.problems.into()),
+                ])) }
+                (rows_table(&session, &import))
+                @if import.problems > 0 {
+                    p.bad role="alert" { (words.get("people-import-problems")) }
+                } @else if import.changed + import.new > 0 {
+                    form method="post" action="/people/import/apply" enctype="multipart/form-data" {
+                        (session.csrf())
+                        input type="hidden" name="rows" value=(as_text);
+                        button.main { (words.get("people-import-apply")) }
+                    }
                 }
             }
-        }
-    }))
+        },
+    ))
 }
 
 fn rows_table(session: &Session, import: &Import) -> Markup {

@@ -51,8 +51,16 @@ async fn show(session: Session, Path(id): Path<u32>) -> Result<Response, Refusal
     let person = find(&session, id).await?;
     let words = session.words();
     let operates = session.may(Permission::Operate);
-    let templates = if operates { templates::section(&session, &person).await? } else { html! {} };
-    let credentials = if operates { credentials::section(&session, &person).await? } else { html! {} };
+    let templates = if operates {
+        templates::section(&session, &person).await?
+    } else {
+        html! {}
+    };
+    let credentials = if operates {
+        credentials::section(&session, &person).await?
+    } else {
+        html! {}
+    };
     Ok(Page::new(&session, Area::People, person.name.clone()).render(&html! {
         (back(words))
         div.spread {

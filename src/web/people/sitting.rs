@@ -114,7 +114,8 @@ async fn show_with(
         Some(id) => Some(person::find(session, id).await?),
         None => None,
     };
-    let again = person.as_ref().map_or_else(|| "/people/new".to_owned(), |person| format!("/people/{}/more", person.id));
+    let again =
+        person.as_ref().map_or_else(|| "/people/new".to_owned(), |person| format!("/people/{}/more", person.id));
     let title = match &person {
         Some(person) => words.with("people-more-of", &[("name", person.name.as_str().into())]),
         None => words.get("people-new"),
