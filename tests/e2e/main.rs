@@ -60,3 +60,4 @@ mod templates;
 mod trained;
 mod training;
 mod visitors;
+mod web_people;
