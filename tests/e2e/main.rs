@@ -60,4 +60,5 @@ mod templates;
 mod trained;
 mod training;
 mod visitors;
+mod web;
 mod web_people;
