@@ -19,6 +19,7 @@ mod form;
 mod frame;
 mod guard;
 mod login;
+mod people;
 mod programs;
 mod refusal;
 mod session;
@@ -56,6 +57,7 @@ pub fn router(site: Arc<Site>) -> Router {
     let pages = Router::new()
         .merge(login::routes())
         .merge(accounts::routes())
+        .merge(people::routes())
         .merge(assets::routes())
         .layer(DefaultBodyLimit::max(LARGEST_FORM_BYTES));
     Router::new()

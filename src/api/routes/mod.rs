@@ -4,9 +4,12 @@ mod accounts;
 mod backup;
 mod credentials;
 mod daemon;
+mod enrolment;
+mod import;
 mod journal;
 mod models;
 mod people;
+mod personal_data;
 mod templates;
 mod visitors;
 
@@ -22,6 +25,9 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
         .merge(people::routes())
         .merge(templates::routes())
+        .merge(enrolment::routes())
+        .merge(import::routes())
+        .merge(personal_data::routes())
         .merge(credentials::routes())
         .merge(models::routes())
         .merge(daemon::routes())

@@ -37,7 +37,10 @@ fn time_limit(path: &str) -> Duration {
     match path {
         "/v1/status" | "/v1/doors" | "/v1/amnesty" | "/v1/views" => QUICK,
         "/v1/models/switch" | "/v1/journal/verify" | "/v1/journal/erase" | "/v1/backup" | "/v1/standings"
-        | "/v1/unknown" => LONG,
+        | "/v1/unknown" | "/v1/people/import" => LONG,
+        person if person.starts_with("/v1/people/") && (person.ends_with("/export") || person.ends_with("/erase")) => {
+            LONG
+        }
         _ => USUAL,
     }
 }
