@@ -144,11 +144,6 @@ impl Browser {
         url.strip_prefix(&self.site).unwrap_or(&url).to_owned()
     }
 
-    /// The title of the page.
-    pub fn title(&self) -> String {
-        self.run(self.client.title())
-    }
-
     /// What the page says: the visible text of its body.
     pub fn text(&self) -> String {
         self.script("return document.body.innerText", &[]).as_str().unwrap_or_default().to_owned()
@@ -208,14 +203,6 @@ impl Browser {
         self.run(input.send_keys(text));
     }
 
-    /// Sets the box with this label.
-    pub fn tick(&self, label: &str) {
-        let input = self.labelled(label);
-        if !self.run(input.is_selected()) {
-            self.run(input.click());
-        }
-    }
-
     /// Presses the button, or follows the link, with this text: the first one that is visible.
     pub fn press(&self, text: &str) {
         let script = "const wanted = arguments[0];\
@@ -226,16 +213,23 @@ impl Browser {
         self.run(found.click());
     }
 
+    /// Presses what stands behind a second click: opens the summary with this text, and presses the button in it.
+    pub fn confirm(&self, act: &str) {
+        let summary = "return [...document.querySelectorAll('summary')]\
+            .find(e => e.innerText.trim() === arguments[0] && e.checkVisibility()) || null";
+        let found = self.eventually(&format!("\"{act}\" behind a click"), || self.element(summary, &[act.into()]));
+        self.run(found.click());
+        let button = "const all = [...document.querySelectorAll('details[open] button')];\
+            return all.find(e => e.innerText.trim() === arguments[0] && e.checkVisibility()) || null";
+        let found = self.eventually(&format!("the button \"{act}\""), || self.element(button, &[act.into()]));
+        self.run(found.click());
+    }
+
     /// Clicks the first element that this selector finds.
     pub fn click(&self, css: &str) {
         let script = "return document.querySelector(arguments[0])";
         let found = self.eventually(&format!("{css} on the page"), || self.element(script, &[css.into()]));
         self.run(found.click());
-    }
-
-    /// Answers the dialog that is open with OK.
-    pub fn agree(&self) {
-        self.run(self.client.accept_alert());
     }
 
     /// The input with this label.
@@ -263,6 +257,23 @@ impl Browser {
     /// Runs a script that calls its last argument with its answer.
     pub fn script_async(&self, script: &str, arguments: &[Value]) -> Value {
         self.run(self.client.execute_async(script, arguments.to_vec()))
+    }
+
+    /// Sends a form as a page's script could: the status of the answer, and its text.
+    pub fn sends(&self, path: &str, fields: &[(&str, &str)]) -> (u64, String) {
+        let pairs = json!(fields.iter().map(|(name, value)| [name, value]).collect::<Vec<_>>());
+        let send = "const done = arguments[arguments.length - 1];\
+            fetch(arguments[0], { method: 'POST', body: new URLSearchParams(arguments[1]) })\
+                .then(async answer => done([answer.status, await answer.text()]), error => done(String(error)))";
+        let answer = self.script_async(send, &[path.into(), pairs]);
+        let status = answer[0].as_u64().unwrap_or_else(|| panic!("{path}: {answer}"));
+        (status, answer[1].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The token of the forms on this page.
+    pub fn token(&self) -> String {
+        let found = self.script("return document.querySelector('input[name=csrf]').value", &[]);
+        found.as_str().unwrap().to_owned()
     }
 
     /// The value of the session's cookie, however it is called.
@@ -297,11 +308,6 @@ impl Browser {
     /// Forgets what it keeps of pages, but for cookies.
     pub fn forget_cache(&self) {
         self.cdp("Network.clearBrowserCache", json!({}));
-    }
-
-    /// Turns the page's own scripts off or on.
-    pub fn scripts(&self, on: bool) {
-        self.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": !on }));
     }
 
     /// Makes the view as large as this window's.

@@ -81,7 +81,7 @@ fn figures() {
         actor.map_or_else(|| site.nobody(), |actor| site.shows(actor));
         for viewers in [0, 1, 5] {
             let watching: Vec<Viewer> =
-                (0..viewers).map(|_| Viewer::of(&site, &cookie, &["/live/events", "/cameras/porch/picture"])).collect();
+                (0..viewers).map(|_| Viewer::of(&site, &cookie, &["/live/events", "/cameras/porch/stream"])).collect();
             std::thread::sleep(Duration::from_secs(3));
             let (before, began) = (used(site.process()).0, Instant::now());
             let sent = || watching.iter().map(|viewer| viewer.bytes.load(Ordering::Relaxed)).sum::<u64>();

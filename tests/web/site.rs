@@ -34,6 +34,18 @@ impl Site {
         site
     }
 
+    /// Sends a form with the token of the page that the browser shows: the status of the answer.
+    pub fn sends(&self, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> u64 {
+        let csrf = browser.token();
+        let all: Vec<(&str, &str)> = [("csrf", csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        browser.sends(path, &all).0
+    }
+
+    /// The daemon's log so far.
+    pub fn log(&self) -> String {
+        self.daemon.as_ref().unwrap().log()
+    }
+
     /// The number of the daemon's process.
     pub fn process(&self) -> u32 {
         self.daemon.as_ref().unwrap().process()
