@@ -26,7 +26,10 @@ impl Site {
         let stage = house.path("stage.jpg");
         let camera = format!("kind = \"replay\"\npath = {:?}\nfps = 8\nloop = true", stage.display().to_string());
         let web = format!("[web]\nenabled = true\nlisten = \"127.0.0.1:{port}\"\n\n{tables}");
-        let house = house.with_camera(&camera).with(&web);
+        let mut house = house.with_camera(&camera).with(&web);
+        // A build without optimisations on a busy machine needs a second for a frame.
+        house.environment.insert("USHER__ACCESS__WINDOW".into(), "10s".into());
+        house.environment.insert("USHER__DETECTOR__MIN_FACE_PX".into(), "80".into());
         let mut site = Site { house, daemon: None, address: format!("http://127.0.0.1:{port}") };
         site.nobody();
         prepare(&site.house);
