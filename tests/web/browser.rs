@@ -119,6 +119,7 @@ impl Browser {
         let window = Mutex::new(DESKTOP);
         let browser = Browser { client, runtime, _driver: driver, site: site.into(), window, _turn: turn };
         browser.resize(DESKTOP);
+        browser.scheme("light");
         browser
     }
 
@@ -301,7 +302,9 @@ impl Browser {
 
     /// Chooses the light or the dark scheme, as the system's setting would.
     pub fn scheme(&self, scheme: &str) {
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        // A driver's click misses what still scrolls.
+        let still = json!({ "name": "prefers-reduced-motion", "value": "reduce" });
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }, still]);
         self.cdp("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 

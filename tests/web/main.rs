@@ -21,6 +21,5 @@ mod login;
 mod looks;
 mod people;
 mod site;
-#[allow(dead_code, unused_imports, reason = "what the end-to-end tests need besides")]
-#[path = "../e2e/support/mod.rs"]
+#[allow(dead_code, reason = "what the end-to-end tests need besides")]
 mod support;
