@@ -19,6 +19,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use crate::access::Rules;
+use crate::api::attendance::{AttendanceSettings, NoAttendance};
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::v4l2::{V4l2Camera, V4l2Settings};
 use crate::camera::{CameraError, FrameSource};
@@ -306,6 +307,18 @@ pub fn attendance(config: &Config) -> Result<attendance::Rules> {
         long_day: settings.long_day.try_into()?,
         longest_stint: settings.longest_stint.max(settings.long_day).try_into()?,
     })
+}
+
+/// What the API computes attendance by. Where a list of holidays cannot be read, only attendance fails.
+pub fn attendance_settings(config: &Config) -> Result<AttendanceSettings, NoAttendance> {
+    let settings = || -> Result<AttendanceSettings> {
+        Ok(AttendanceSettings {
+            rules: attendance(config)?,
+            house: house::rules(config)?,
+            doors: config.doors.iter().map(|door| door.name.clone()).collect(),
+        })
+    };
+    settings().map_err(|error| NoAttendance { why: format!("{error:#}") })
 }
 
 /// The hub's settings, from `[mqtt]`. Reads the files of user and password.

@@ -27,7 +27,7 @@ const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("gallery", &["domain", "names", "store", "seal"]),
     ("access", &["domain"]),
     ("door", &["domain", "clock"]),
-    ("ledger", &["domain", "store"]),
+    ("ledger", &["domain", "store", "table"]),
     ("hub", &["domain", "clock"]),
     ("api", &["domain", "clock", "store", "seal", "gallery", "access", "ledger", "office"]),
     ("lab", &["domain", "names", "table", "photo", "vision"]),

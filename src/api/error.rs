@@ -11,7 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::attendance::NoAttendance;
 use crate::gallery::{CredentialError, GalleryError};
+use crate::ledger::attendance::export::ExportError;
 use crate::ledger::{Broken, LedgerError};
 use crate::office::switch::SwitchError;
 use crate::office::{OfficeError, StrangersError};
@@ -35,6 +37,10 @@ pub enum ApiError {
     JournalBroken(#[from] Broken),
     #[error("there is no record {which}; `usher journal list` shows the newest")]
     NoRecord { which: String },
+    #[error("attendance cannot be computed: {0}")]
+    NoAttendance(NoAttendance),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("there is no door `{name}`; the doors are {doors}")]
     NoDoor { name: String, doors: String },
     #[error("the API has no such path; `usher api` lists all")]
@@ -97,11 +103,16 @@ impl ApiError {
             ApiError::Office(error) => of_the_office(error),
             ApiError::Switch(error) => of_the_switch(error),
             ApiError::Visitors(StrangersError::Gallery(error)) => of_the_gallery(error),
-            ApiError::Visitors(StrangersError::Cluster(_)) | ApiError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ApiError::Visitors(StrangersError::Cluster(_))
+            | ApiError::Invalid(_)
+            | ApiError::NoAttendance(_)
+            | ApiError::Export(ExportError::OwnForm { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Ledger(LedgerError::NotAnId { .. } | LedgerError::Ambiguous { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            ApiError::Ledger(_) | ApiError::Store(_) | ApiError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::Ledger(_) | ApiError::Store(_) | ApiError::Export(_) | ApiError::Failed(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             ApiError::JournalBroken(_) | ApiError::DoorRefused(_) => StatusCode::CONFLICT,
             ApiError::NoRecord { .. } | ApiError::NoDoor { .. } | ApiError::NoRoute => StatusCode::NOT_FOUND,
             ApiError::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -233,6 +244,8 @@ mod tests {
             ApiError::JournalBroken(Broken { seq: 1, why: text() }),
             ApiError::NoRecord { which: text() },
             ApiError::NoDoor { name: text(), doors: text() },
+            ApiError::NoAttendance(NoAttendance { why: text() }),
+            ApiError::Export(ExportError::OwnForm { format: "x" }),
             ApiError::NoRoute,
             ApiError::NoMethod,
             ApiError::Malformed(text()),

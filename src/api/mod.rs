@@ -1,6 +1,7 @@
 //! The one way in: requests, answers, errors, and the router that carries requests out. The daemon serves the router on its socket; a
 //! command without a daemon serves it in its own process over the open store. `usher api` prints its description.
 
+pub mod attendance;
 pub mod credentials;
 pub mod doors;
 mod error;

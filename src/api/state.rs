@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
+use super::attendance::{AttendanceSettings, NoAttendance};
 use super::doors::{DoorOrder, DoorStatus};
 use super::error::ApiError;
 use super::extract::MetricsPage;
@@ -25,6 +26,7 @@ pub struct ApiState {
     pub visitors: Arc<Visitors>,
     /// Of those whom a door opened for.
     pub granted: Arc<Visitors>,
+    pub attendance: Result<AttendanceSettings, NoAttendance>,
     pub clock: Arc<dyn Clock>,
     pub doors: Arc<dyn Doors>,
     pub monitor: Arc<dyn Monitor>,
@@ -63,6 +65,9 @@ pub trait Monitor: Send + Sync {
 
     /// A view for each frame from now on. A receiver that is too slow misses views.
     fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError>;
+
+    /// The number of the newest record that this process has written; it changes with each one.
+    fn written(&self) -> Result<watch::Receiver<u64>, ApiError>;
 
     /// A person was erased from the journal: what is kept of them elsewhere goes too.
     fn erased(&self, person: PersonId);
@@ -112,6 +117,10 @@ impl Monitor for NoDaemon {
     }
 
     fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError> {
+        self.error()
+    }
+
+    fn written(&self) -> Result<watch::Receiver<u64>, ApiError> {
         self.error()
     }
 

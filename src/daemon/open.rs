@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::{Context, Result, bail};
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::broker::JournalOutbox;
@@ -103,6 +103,8 @@ pub struct VisitorStores {
 /// The journal and what follows it.
 pub struct Records {
     pub recorder: Arc<Recorder>,
+    /// The number of the newest record that was written.
+    pub written: watch::Sender<u64>,
     pub record_counter: Arc<RecordCounter>,
     /// What the doors kept over the restart.
     pub saved: SavedState,
@@ -251,7 +253,12 @@ pub fn records(
     let gallery = &recognition.gallery;
     let saved_tree = store.tree(SavedState::TREE)?;
     let saved = SavedState::load(&saved_tree).context("the saved state of the doors cannot be read")?;
-    let journal = setup::journal(config, store)?;
+    let written = watch::Sender::new(0);
+    let journal = setup::journal(config, store)?.with_wake({
+        let written = written.clone();
+        // Threads may call in another order than they wrote.
+        move |seq| drop(written.send_if_modified(|newest| std::mem::replace(newest, seq.max(*newest)) < seq))
+    });
     let connected = hub(config, store, gallery, &saved, &journal, base)?;
     let hub = connected.as_ref().map(|connected| connected.hub.clone());
     let (snapshot_queue, recent_frames) = snapshots(config, hub.as_ref(), base).unzip();
@@ -284,7 +291,11 @@ pub fn records(
         visits: None,
         snapshot_queue,
     };
-    Ok((Records { recorder, record_counter, saved, last_record, evidence, broker, recent_frames }, writer, from_broker))
+    Ok((
+        Records { recorder, written, record_counter, saved, last_record, evidence, broker, recent_frames },
+        writer,
+        from_broker,
+    ))
 }
 
 struct Connected {

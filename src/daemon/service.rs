@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::door_thread::{DoorMessage, OperatorRequest, PublishedDoors};
 use super::doors::OperatorOrder;
@@ -32,6 +32,8 @@ pub struct Service {
     pub register: Register,
     pub switch: Arc<Switch>,
     pub recorder: Arc<Recorder>,
+    /// The number of the newest record that was written.
+    pub written: watch::Sender<u64>,
     pub stages: Vec<Arc<Stage>>,
     pub published: PublishedDoors,
     pub door_queue: SyncSender<DoorMessage>,
@@ -112,6 +114,10 @@ impl Monitor for Service {
 
     fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError> {
         Ok(self.views.subscribe())
+    }
+
+    fn written(&self) -> Result<watch::Receiver<u64>, ApiError> {
+        Ok(self.written.subscribe())
     }
 
     fn erased(&self, person: PersonId) {

@@ -1,5 +1,6 @@
 //! The handlers, by subject. Each file has its routes with their descriptions, and the acts behind them.
 
+mod attendance;
 mod backup;
 mod credentials;
 mod daemon;
@@ -25,6 +26,7 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
         .merge(models::routes())
         .merge(daemon::routes())
         .merge(journal::routes())
+        .merge(attendance::routes())
         .merge(visitors::routes())
         .merge(backup::routes())
 }

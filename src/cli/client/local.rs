@@ -46,6 +46,7 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
         recorder,
         visitors,
         granted,
+        attendance: setup::attendance_settings(config),
         clock,
         doors: no_daemon.clone(),
         monitor: no_daemon,

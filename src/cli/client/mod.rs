@@ -35,7 +35,7 @@ use crate::gallery::{self, NewPerson};
 use crate::vision::Seen;
 use transport::{CONNECT_WITHIN, Transport, USUAL, connect, next_piece};
 
-pub use journal::Page;
+pub use journal::{Asked, Page};
 pub use local::{enrolled, journal_can_be_written, operator};
 
 /// A client of the API.

@@ -7,9 +7,9 @@ use anyhow::Result;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::cli::export::plain;
 use crate::domain::{Event, Personal};
 use crate::ledger::{Dated, Record, explain_dated};
+use crate::table::plain;
 
 /// `time` is the corrected local time with its offset; `clock` is what the record's own clock showed, in UTC.
 const HEADINGS: [&str; 21] = [
