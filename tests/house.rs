@@ -33,7 +33,7 @@ const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("lab", &["domain", "names", "table", "photo", "vision"]),
     ("train", &["domain", "photo", "lab"]),
 ];
-const JOINING: [&str; 5] = ["office", "setup", "daemon", "cli", "main"];
+const JOINING: [&str; 6] = ["office", "setup", "checks", "daemon", "cli", "main"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

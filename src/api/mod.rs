@@ -2,10 +2,12 @@
 //! command without a daemon serves it in its own process over the open store. `usher api` prints its description.
 
 pub mod attendance;
+pub mod checks;
 pub mod credentials;
 pub mod doors;
 mod error;
 mod extract;
+pub mod figures;
 pub mod journal;
 pub mod models;
 pub mod people;

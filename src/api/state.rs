@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
 
 use super::attendance::{AttendanceSettings, NoAttendance};
+use super::checks::Check;
 use super::doors::{DoorOrder, DoorStatus};
 use super::error::ApiError;
 use super::extract::MetricsPage;
+use super::figures::Figures;
 use super::status::Status;
 use super::template::CameraView;
 use crate::clock::Clock;
@@ -66,6 +68,12 @@ pub trait Monitor: Send + Sync {
     /// A view for each frame from now on. A receiver that is too slow misses views.
     fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError>;
 
+    /// What is well and what is not, as the daemon sees it.
+    fn checks(&self) -> Result<Vec<Check>, ApiError>;
+
+    /// Measurements over the last day.
+    fn figures(&self) -> Result<Figures, ApiError>;
+
     /// The number of the newest record that this process has written; it changes with each one.
     fn written(&self) -> Result<watch::Receiver<u64>, ApiError>;
 
@@ -117,6 +125,14 @@ impl Monitor for NoDaemon {
     }
 
     fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError> {
+        self.error()
+    }
+
+    fn checks(&self) -> Result<Vec<Check>, ApiError> {
+        self.error()
+    }
+
+    fn figures(&self) -> Result<Figures, ApiError> {
         self.error()
     }
 

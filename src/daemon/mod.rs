@@ -18,6 +18,7 @@ mod connections;
 mod contacts_stage;
 mod door_thread;
 pub mod doors;
+mod figures;
 mod housekeeping;
 mod infrared_stage;
 mod leading;
@@ -45,6 +46,8 @@ mod threads;
 mod vision_stage;
 mod visitors;
 mod visits;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -86,7 +89,14 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let (stop_token, stop) = StopToken::new();
     let doors = start::doors(config, &base, &parts, writer, &mut threads, &stop)?;
     let views = start::cameras(config, &base, &parts, (pipelines, runtime), &doors, &mut threads, &stop)?;
-    serve::start(config, &base, &parts, &doors, threads.stages(), serve::Ends { listener, views, from_broker })?;
+    serve::start(
+        config,
+        &base,
+        &parts,
+        &doors,
+        threads.stages(),
+        serve::Ends { listener, views, from_broker, configuration: options.configuration },
+    )?;
 
     let mut manager = ServiceManager::new(base.clock.now());
     manager.ready();

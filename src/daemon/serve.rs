@@ -16,7 +16,7 @@ use super::open::{Base, Broker, Parts};
 use super::service::Service;
 use super::stage::Stage;
 use super::start::RunningDoors;
-use super::{broker, housekeeping};
+use super::{broker, figures, housekeeping};
 use crate::api::template::CameraView;
 use crate::api::users::group_id;
 use crate::api::{self, ApiState};
@@ -39,6 +39,8 @@ pub struct Ends {
     pub views: broadcast::Sender<CameraView>,
     /// `None` without a broker.
     pub from_broker: Option<FromBroker>,
+    /// The file of the configuration.
+    pub configuration: Option<PathBuf>,
 }
 
 /// Starts all tasks that run until the end.
@@ -60,6 +62,9 @@ pub fn start(
     }
     let (counts, metrics_trouble) = (ConnectionCounts::default(), MetricsTrouble::default());
     let (register, switch) = (leading.register.clone(), leading.switch.clone());
+    let recent = Arc::new(figures::Recent::default());
+    let outbox = records.broker.as_ref().map(|broker| broker.outbox.clone());
+    base.tokio.spawn(figures::sample(recent.clone(), stages.to_vec(), outbox, base.clock.clone()));
     let service = Arc::new(Service {
         register: register.clone(),
         switch: switch.clone(),
@@ -86,7 +91,10 @@ pub fn start(
         clock: base.clock.clone(),
         device: config.device.name.clone(),
         model: recognition.model.to_string(),
-        configuration: config.fingerprint(),
+        fingerprint: config.fingerprint(),
+        config: config.clone(),
+        configuration: ends.configuration,
+        figures: recent,
         metrics_trouble: metrics_trouble.clone(),
     });
     let (commands, entries) = ends.from_broker.map(|from| (from.commands, from.entries)).unzip();

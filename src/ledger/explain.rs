@@ -363,6 +363,7 @@ fn store(event: &StoreEvent) -> String {
         StoreEvent::Erased { records, count, by } => {
             format!("erased a person from {count} records ({records}), by {by}")
         }
+        StoreEvent::BackupTaken { by } => format!("took a backup of the store, by {by}"),
         StoreEvent::Restored { through, details, by } => {
             let replaced = details.as_ref().and_then(|details| details.replaced);
             let over = replaced.map_or_else(String::new, |seq| format!(" over a store up to record {seq}"));

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 use tokio::time::timeout_at;
 
+use crate::api::checks::Check;
 use crate::api::credentials::{AdmitRequest, DuressList, NoPinRequest, NoTagRequest, PinRequest, TagForm, TagRequest};
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::journal::HeadRequest;
@@ -219,6 +220,11 @@ impl Client {
     /// The daemon's status.
     pub fn status(&self) -> Result<Status> {
         self.get("/v1/status")
+    }
+
+    /// What the daemon finds well and what not.
+    pub fn checks(&self) -> Result<Vec<Check>> {
+        self.get("/v1/checks")
     }
 
     /// Gives an order to one door, or to all; returns all doors.
