@@ -12,6 +12,7 @@ pub mod attendance;
 mod dating;
 mod erase;
 mod explain;
+pub mod figures;
 mod gap;
 mod journal;
 mod keep;

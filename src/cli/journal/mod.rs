@@ -17,13 +17,12 @@ use serde_json::Value;
 use super::client::{Client, Page};
 use super::context::Context;
 use super::export::CsvForm;
-use super::figures;
 use super::print::{Tone, ask, toned};
 use super::when::Calendar;
 use super::whom;
 use crate::api::credentials::DuressList;
 use crate::api::journal::JournalGap;
-use crate::ledger::{self, Dated, RecordFilter};
+use crate::ledger::{self, Dated, RecordFilter, figures};
 use crate::setup;
 use filter::Filter;
 
