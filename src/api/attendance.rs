@@ -228,6 +228,8 @@ pub struct DaySheet {
     /// The day that now belongs to.
     #[schemars(with = "String")]
     pub today: Date,
+    /// The time zone of the days; null where it has no name.
+    pub time_zone: Option<String>,
     /// Of those with a reading.
     pub days: Vec<AttendanceDay>,
     /// Those without.

@@ -29,6 +29,11 @@ pub fn explain_in(record: &Record, zone: &TimeZone) -> String {
     format!("{} {}", local(record, zone, "%H:%M:%S"), plain(&happened(record)))
 }
 
+/// What happened in words, without the time and without a line break.
+pub fn sentence(record: &Record) -> String {
+    plain(&happened(record)).into_owned()
+}
+
 /// Everything about a record, over several lines in local time: for a decision its evidence and every gate, otherwise the content; then
 /// the hashes.
 pub fn receipt(record: &Record) -> String {

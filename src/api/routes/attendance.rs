@@ -117,6 +117,7 @@ impl<'a> Found<'a> {
         Ok(DaySheet {
             date,
             today: self.today,
+            time_zone: rules.zone.iana_name().map(str::to_owned),
             days: days.iter().map(AttendanceDay::from).collect(),
             absent: missing.into_iter().map(Absent::from).collect(),
         })
