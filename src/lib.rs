@@ -15,10 +15,11 @@
 //! 6. [`access`]: near enough, often enough, fresh enough? Pure rules.
 //! 7. [`door`]: the wires. [`ledger`]: the record. [`hub`]: the broker.
 //! 8. [`office`] enrols people and keeps the pen; [`setup`] turns the configuration into open devices; [`checks`] says what is well with them.
-//! 9. [`api`]: requests and their answers. [`daemon`] serves them, [`cli`] makes them. [`lab`] measures on data sets.
+//! 9. [`accounts`]: who may use the page. [`api`]: requests and their answers; [`web`]: the page, which asks the API. [`daemon`] serves both, [`cli`] asks the API. [`lab`] measures on data sets.
 //! 10. `train`, with the feature of that name: how a network learns.
 
 pub mod access;
+pub mod accounts;
 pub mod api;
 pub mod board;
 pub mod camera;
@@ -42,3 +43,4 @@ pub mod store;
 pub mod table;
 pub mod train;
 pub mod vision;
+pub mod web;

@@ -221,6 +221,13 @@ pub fn store_or_stand_by(config: &Config) -> Result<Store> {
     Ok(Store::open_or_stand_by(&config.store.path, memory, &ledger::TREES)?)
 }
 
+/// The folder of the page's own certificate: beside the store, so that a restored store keeps the certificate of its machine.
+pub fn web_folder(config: &Config) -> PathBuf {
+    let mut folder = config.store.path.clone().into_os_string();
+    folder.push("-web");
+    folder.into()
+}
+
 /// Where events are marked that could not be recorded: in `[journal] gap_path`, and in the folder of the control socket. The latter is in memory
 /// on most devices: it is lost with the power, but it works when no disk does.
 pub fn gap_marks(config: &Config) -> GapMarks {

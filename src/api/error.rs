@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::attendance::NoAttendance;
+use crate::accounts::{AccountError, Role};
 use crate::gallery::{CredentialError, GalleryError};
 use crate::ledger::attendance::export::ExportError;
 use crate::ledger::{Broken, LedgerError};
@@ -43,6 +44,12 @@ pub enum ApiError {
     Export(#[from] ExportError),
     #[error("there is no door `{name}`; the doors are {doors}")]
     NoDoor { name: String, doors: String },
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error("the role {role} may not do that; ask an admin")]
+    Forbidden { role: Role },
+    #[error("log in first, or send a token: Authorization: Bearer …")]
+    LoggedOut,
     #[error("the API has no such path; `usher api` lists all")]
     NoRoute,
     #[error("the path does not take this method; `usher api` lists all")]
@@ -84,8 +91,10 @@ pub struct ErrorBody {
 }
 
 /// Each status that [`ApiError::status`] gives, with its meaning.
-const STATUSES: [(StatusCode, &str); 9] = [
+const STATUSES: [(StatusCode, &str); 11] = [
     (StatusCode::BAD_REQUEST, "The request cannot be parsed."),
+    (StatusCode::UNAUTHORIZED, "The request carries no valid token."),
+    (StatusCode::FORBIDDEN, "The role of the account or the token does not allow it."),
     (StatusCode::NOT_FOUND, "There is no such person, record, door or path."),
     (StatusCode::METHOD_NOT_ALLOWED, "The path does not take this method."),
     (StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time."),
@@ -115,6 +124,9 @@ impl ApiError {
             }
             ApiError::JournalBroken(_) | ApiError::DoorRefused(_) => StatusCode::CONFLICT,
             ApiError::NoRecord { .. } | ApiError::NoDoor { .. } | ApiError::NoRoute => StatusCode::NOT_FOUND,
+            ApiError::Account(error) => of_the_accounts(error),
+            ApiError::Forbidden { .. } => StatusCode::FORBIDDEN,
+            ApiError::LoggedOut => StatusCode::UNAUTHORIZED,
             ApiError::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::Malformed(_) | ApiError::CutShort => StatusCode::BAD_REQUEST,
             ApiError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -141,6 +153,17 @@ fn of_the_office(error: &OfficeError) -> StatusCode {
     }
 }
 
+fn of_the_accounts(error: &AccountError) -> StatusCode {
+    match error {
+        AccountError::Unknown(_) | AccountError::UnknownToken(_) => StatusCode::NOT_FOUND,
+        AccountError::Taken(_) | AccountError::TokenTaken(_) | AccountError::LastAdmin(_) | AccountError::TooMany => {
+            StatusCode::CONFLICT
+        }
+        AccountError::Name | AccountError::Length | AccountError::Guessable => StatusCode::UNPROCESSABLE_ENTITY,
+        AccountError::Hash(_) | AccountError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
 fn of_the_switch(error: &SwitchError) -> StatusCode {
     match error {
         SwitchError::Office(error) => of_the_office(error),
@@ -162,8 +185,7 @@ fn of_the_switch(error: &SwitchError) -> StatusCode {
 fn of_the_gallery(error: &GalleryError) -> StatusCode {
     match error {
         GalleryError::NotFound { .. } => StatusCode::NOT_FOUND,
-        GalleryError::Store(_)
-        | GalleryError::Credential(CredentialError::NoRandomness { .. } | CredentialError::NoHash { .. }) => {
+        GalleryError::Store(_) | GalleryError::Credential(CredentialError::NoHash(_)) => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
         GalleryError::Credential(

@@ -16,25 +16,31 @@ use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use super::users::user_name;
+use crate::accounts::Role;
 use crate::domain::Actor;
 
-/// The user at the other end of the connection, as the kernel reports; `None` where it does not. The transport puts it into each
-/// request's extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub Option<u32>);
+/// Who makes a request. The transport puts it into each request's extensions.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// The user at the other end of the control socket, as the kernel reports; `None` where it does not.
+    User(Option<u32>),
+    /// An account of the page, or a token of a program.
+    Web { name: String, role: Role },
+}
 
-/// The user who makes the request.
+/// Whoever makes the request, as records name them.
 pub struct Operator(pub Actor);
 
 impl<S: Send + Sync> FromRequestParts<S> for Operator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Operator, ApiError> {
-        let Some(Peer(uid)) = parts.extensions.get::<Peer>().copied() else {
-            return Err(ApiError::Failed("the transport does not say who asks".to_owned()));
-        };
-        let Some(uid) = uid else { return Ok(Operator(Actor::Operator("unknown user".to_owned()))) };
-        blocking(move || Ok(Operator(Actor::Operator(user_name(uid))))).await
+        match parts.extensions.get::<Caller>().cloned() {
+            Some(Caller::Web { name, .. }) => Ok(Operator(Actor::Web(name))),
+            Some(Caller::User(Some(uid))) => blocking(move || Ok(Operator(Actor::Operator(user_name(uid))))).await,
+            Some(Caller::User(None)) => Ok(Operator(Actor::Operator("unknown user".to_owned()))),
+            None => Err(ApiError::Failed("the transport does not say who asks".to_owned())),
+        }
     }
 }
 

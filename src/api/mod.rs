@@ -3,6 +3,7 @@
 
 pub mod attendance;
 pub mod checks;
+pub mod accounts;
 pub mod credentials;
 pub mod doors;
 mod error;
@@ -11,6 +12,7 @@ pub mod figures;
 pub mod journal;
 pub mod models;
 pub mod people;
+pub mod permission;
 mod routes;
 mod state;
 pub mod status;
@@ -27,19 +29,20 @@ use aide::generate;
 use aide::openapi::{Info, OpenApi};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware;
 use jiff::{Timestamp, Unit};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 
 pub use error::{ApiError, ErrorBody};
-pub use extract::{MetricsPage, Peer};
+pub use extract::{Caller, MetricsPage};
 pub use routes::metrics;
 pub use state::{Admission, ApiState, Doors, Monitor, NoDaemon};
 
 /// A batch of 64 templates of 512 numbers is about half a megabyte.
 pub const LARGEST_REQUEST_BYTES: usize = 4 << 20;
 
-/// The router. Each request must carry a [`Peer`] in its extensions.
+/// The router. Each request must carry a [`Caller`] in its extensions.
 pub fn router(state: Arc<ApiState>) -> Router {
     build().0.with_state(state)
 }
@@ -62,13 +65,14 @@ fn build() -> (Router<Arc<ApiState>>, OpenApi) {
         info: Info {
             title: "usher".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            description: Some("HTTP on the daemon's Unix socket ([control] socket).".to_owned()),
+            description: Some("HTTP on the daemon's Unix socket ([control] socket), and on the page's address ([web] listen) with a token: Authorization: Bearer.".to_owned()),
             ..Info::default()
         },
         ..OpenApi::default()
     };
     let router = routes::all().finish_api(&mut description);
     let router = router
+        .route_layer(middleware::from_fn(permission::ask))
         .fallback(|| async { ApiError::NoRoute })
         .method_not_allowed_fallback(|| async { ApiError::NoMethod })
         .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES));

@@ -13,6 +13,7 @@ use super::extract::MetricsPage;
 use super::figures::Figures;
 use super::status::Status;
 use super::template::CameraView;
+use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::domain::{Actor, Direction, PersonId};
 use crate::gallery::Visitors;
@@ -29,6 +30,7 @@ pub struct ApiState {
     /// Of those whom a door opened for.
     pub granted: Arc<Visitors>,
     pub attendance: Result<AttendanceSettings, NoAttendance>,
+    pub accounts: Arc<Accounts>,
     pub clock: Arc<dyn Clock>,
     pub doors: Arc<dyn Doors>,
     pub monitor: Arc<dyn Monitor>,

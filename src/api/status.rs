@@ -44,6 +44,9 @@ pub struct Status {
     /// Why the metrics are not on the configured address; null while they are, or none is configured.
     #[serde(default)]
     pub metrics_trouble: Option<String>,
+    /// Why the page is not on its address; null while it is, or is not switched on.
+    #[serde(default)]
+    pub web_trouble: Option<String>,
     /// Null without a broker.
     pub hub: Option<HubStatus>,
 }

@@ -4,6 +4,7 @@
 mod assurance;
 mod eyes;
 mod readers;
+mod web;
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -60,6 +61,7 @@ pub fn check(config: &Config, origins: &Origins, problems: &mut Vec<Problem>) ->
     checks.schedules();
     checks.permits();
     checks.assurance();
+    checks.web();
     if let Some(mqtt) = &config.mqtt {
         checks.mqtt(mqtt);
     }

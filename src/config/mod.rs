@@ -45,7 +45,7 @@ use rule::Rule;
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-order" = [
     "device", "time", "store", "journal", "attendance", "models", "runtime", "detector", "access", "liveness", "enroll", "gallery", "door", "camera",
-    "schedule", "permit", "mqtt", "metrics", "control", "log",
+    "schedule", "permit", "mqtt", "web", "metrics", "control", "log",
 ]))]
 pub struct Config {
     pub device: Device,
@@ -73,6 +73,7 @@ pub struct Config {
     #[serde(rename = "permit")]
     pub permits: Vec<Permit>,
     pub mqtt: Option<Mqtt>,
+    pub web: Web,
     pub metrics: Metrics,
     pub control: Control,
     pub log: Log,

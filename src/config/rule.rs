@@ -1,7 +1,7 @@
 //! What a value must be, as JSON Schema. A section's struct names one of these rules for each key; the check and the reference both read
 //! the schema, so a range is stated once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -85,6 +85,16 @@ pub fn texts(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": any(generator) })
 }
 
+/// Addresses without a port.
+pub fn ips(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": ip(generator) })
+}
+
+/// Names of hosts, without a port.
+pub fn host_names(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": host_name(generator) })
+}
+
 /// At least one window of the week.
 pub fn week(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": hours(generator), "minItems": 1 })
@@ -128,6 +138,9 @@ text_rules! {
     socket, "socket", "a path of 1 to 107 bytes", |text| text.len() <= 107 && is_text(text);
     group, "group", "a group's name, or empty", |text| text.is_empty() || is_name(text);
     address, "address", "an address with a port, as in \"127.0.0.1:9099\" or \"[::1]:9099\"", |text| text.parse::<SocketAddr>().is_ok();
+    ip, "ip", "an address without a port, as in \"192.0.2.7\" or \"2001:db8::7\"", |text| text.parse::<IpAddr>().is_ok();
+    host_name, "host-name", "a host's name without a port, as in \"usher.example.org\"", is_host_name;
+    web_url_or_empty, "web-url-or-empty", "an address that begins with http:// or https://, or empty", |text| text.is_empty() || is_web_url(text);
     line_name, "line-name", "a line's name", is_text;
     accelerator, "accelerator", "\"auto\", \"cpu\", \"gpu\", \"npu\" or the absolute path of a delegate's library",
         |text| text.parse::<Accelerator>().is_ok();
@@ -151,6 +164,23 @@ fn is_name(text: &str) -> bool {
 /// Without blanks and control characters.
 fn is_solid(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| !c.is_whitespace() && !c.is_control())
+}
+
+/// Letters, digits, dots and hyphens (RFC 1123), 253 at most.
+fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        label.len() <= 63
+            && ends(label.chars().next())
+            && ends(label.chars().next_back())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}
+
+fn is_web_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && is_solid(rest))
 }
 
 fn is_host(text: &str) -> bool {

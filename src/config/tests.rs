@@ -85,7 +85,8 @@ fn unset(config: &Config) -> BTreeMap<(String, String), Vec<String>> {
 #[test]
 fn the_example_parses_as_shipped() {
     let shipped = Config::from_toml(&document("usher.example.toml")).unwrap();
-    let shortest = Config::from_toml(SHORTEST).unwrap();
+    // The page is the one thing that the package switches on.
+    let shortest = Config::from_toml(&format!("{SHORTEST}[web]\nenabled = true\n")).unwrap();
     assert_eq!(settings(&shipped), settings(&shortest));
     assert_eq!(shipped.warnings(), []);
 }
@@ -109,7 +110,7 @@ fn the_example_parses_with_every_setting_turned_on_and_shows_every_default() {
         assert!(!shown.is_empty() || elsewhere || section, "the example does not show {header} {key}");
     }
     for (header, key, value, origin) in values(&Config::from_toml(EVERY_SECTION).unwrap()) {
-        if origin == Origin::Default {
+        if origin == Origin::Default && (header.as_str(), key.as_str()) != ("web", "enabled") {
             assert!(written[&(header.clone(), key.clone())].contains(&value), "{header} {key}");
         }
     }

@@ -1,8 +1,9 @@
-//! The accept loops of the control socket and of the address of the metrics, with a permit for each connection and time limits.
+//! The accept loops of the control socket and of the addresses of the metrics and the page, with a permit for each connection and time limits.
 //!
 //! A listener never uses more descriptors than [`Budget`] gives it, so that cameras, doors and the store always find theirs.
 
 mod budget;
+mod late_body;
 mod permits;
 mod stall_timeout;
 
@@ -20,7 +21,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
@@ -29,9 +30,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
-use crate::api::{ApiError, LARGEST_REQUEST_BYTES, Peer};
+use crate::api::{self, ApiError, LARGEST_REQUEST_BYTES};
+use crate::web;
 pub use budget::Budget;
+use late_body::LateBody;
 use permits::{Admission, Busy, Caller, Permits};
 use stall_timeout::StallTimeout;
 
@@ -39,6 +43,10 @@ use stall_timeout::StallTimeout;
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// The limit for the body of a request.
 const BODY_WITHIN: Duration = Duration::from_secs(15);
+/// The limit for a long body of the page, such as photographs.
+const UPLOAD_WITHIN: Duration = Duration::from_secs(120);
+/// The largest body of the page that is read before anybody knows who sends it.
+const LARGEST_STRANGERS_BYTES: usize = 256 << 10;
 /// A connection that takes nothing of its answer for this long is closed.
 const STALLED: Duration = Duration::from_secs(30);
 /// The pause after an error such as "too many open files".
@@ -52,6 +60,8 @@ const LARGEST_HEAD_BYTES: usize = 64 << 10;
 pub enum Listener {
     Control(UnixListener),
     Metrics(TcpListener),
+    /// With TLS, or behind a proxy or on a loopback address without.
+    Web(TcpListener, Option<TlsAcceptor>),
 }
 
 /// The connections of one listener.
@@ -67,6 +77,7 @@ pub struct ListenerCounts {
 pub struct ConnectionCounts {
     pub control: Arc<ListenerCounts>,
     pub metrics: Arc<ListenerCounts>,
+    pub web: Arc<ListenerCounts>,
 }
 
 /// Accepts connections until the runtime ends. `most` is the limit for open connections.
@@ -74,8 +85,11 @@ pub async fn serve(listener: Listener, router: Router, most: usize, counts: Arc<
     let name = match &listener {
         Listener::Control(_) => "the control socket",
         Listener::Metrics(_) => "the address of the metrics",
+        Listener::Web(..) => "the address of the page",
     };
-    let permits = Permits::new(most, matches!(listener, Listener::Control(_)), counts.clone());
+    // Behind a proxy, all viewers have one address.
+    let of_one = if matches!(listener, Listener::Web(..)) { most / 2 } else { most / 4 };
+    let permits = Permits::new(most, matches!(listener, Listener::Control(_)), of_one, counts.clone());
     let own = rustix::process::geteuid().as_raw();
     let mut logged: Option<Instant> = None;
     let mut log = |what: &str| {
@@ -89,15 +103,18 @@ pub async fn serve(listener: Listener, router: Router, most: usize, counts: Arc<
             Listener::Control(listener) => listener.accept().await.map(|(stream, _)| {
                 let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
                 let caller = Caller::User { uid, first: uid == 0 || uid == own };
-                let peer = Some(Peer(stream.peer_cred().ok().map(|peer| peer.uid())));
-                (Stream::Unix(stream), caller, peer)
+                let origin = Origin::User(stream.peer_cred().ok().map(|peer| peer.uid()));
+                (Stream::Unix(stream), caller, origin)
             }),
-            Listener::Metrics(listener) => listener
-                .accept()
-                .await
-                .map(|(stream, address)| (Stream::Tcp(stream), Caller::Address(network(address.ip())), None)),
+            Listener::Metrics(listener) => listener.accept().await.map(|(stream, address)| {
+                (Stream::Tcp(stream, None), Caller::Address(network(address.ip())), Origin::Anybody)
+            }),
+            Listener::Web(listener, tls) => listener.accept().await.map(|(stream, address)| {
+                let origin = Origin::Address(address.ip());
+                (Stream::Tcp(stream, tls.clone()), Caller::Address(network(address.ip())), origin)
+            }),
         };
-        let (stream, caller, peer) = match accepted {
+        let (stream, caller, origin) = match accepted {
             Ok(accepted) => accepted,
             // The other side has hung up already.
             Err(error) if is_of_one_connection(&error) => continue,
@@ -125,8 +142,15 @@ pub async fn serve(listener: Listener, router: Router, most: usize, counts: Arc<
         };
         let (router, number, permits) = (router.clone(), permit.number(), permits.clone());
         let task = match stream {
-            Stream::Unix(stream) => tokio::spawn(serve_connection(stream, router, peer, permit)),
-            Stream::Tcp(stream) => tokio::spawn(serve_connection(stream, router, peer, permit)),
+            Stream::Unix(stream) => tokio::spawn(serve_connection(stream, router, origin, permit)),
+            Stream::Tcp(stream, None) => tokio::spawn(serve_connection(stream, router, origin, permit)),
+            Stream::Tcp(stream, Some(tls)) => tokio::spawn(async move {
+                match timeout(HEAD_WITHIN, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => serve_connection(stream, router, origin, permit).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                }
+            }),
         };
         permits.served_by(number, task);
     }
@@ -134,7 +158,36 @@ pub async fn serve(listener: Listener, router: Router, most: usize, counts: Arc<
 
 enum Stream {
     Unix(tokio::net::UnixStream),
-    Tcp(tokio::net::TcpStream),
+    Tcp(tokio::net::TcpStream, Option<TlsAcceptor>),
+}
+
+/// Where the requests of a connection come from.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// The control socket: a user of this machine, where the kernel says which.
+    User(Option<u32>),
+    /// The metrics ask nobody.
+    Anybody,
+    /// The page.
+    Address(IpAddr),
+}
+
+impl Origin {
+    /// The largest body that is read before its request is handed on. The page reads longer ones itself, once it knows who sends them.
+    fn most_bytes(self) -> usize {
+        match self {
+            Origin::User(_) | Origin::Anybody => LARGEST_REQUEST_BYTES,
+            Origin::Address(_) => LARGEST_STRANGERS_BYTES,
+        }
+    }
+
+    fn note(self, request: &mut Request<Body>) {
+        match self {
+            Origin::User(uid) => drop(request.extensions_mut().insert(api::Caller::User(uid))),
+            Origin::Anybody => {}
+            Origin::Address(address) => drop(request.extensions_mut().insert(web::From(address))),
+        }
+    }
 }
 
 /// Whether an error concerns the connection that was to be accepted, not the listener.
@@ -152,28 +205,20 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 /// Answers the requests of one connection.
-async fn serve_connection<S>(stream: S, router: Router, peer: Option<Peer>, permit: permits::Permit)
+async fn serve_connection<S>(stream: S, router: Router, origin: Origin, permit: permits::Permit)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let answers = TowerToHyperService::new(router);
     let busy = permit.busy();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (answers, peer, busy) = (answers.clone(), peer, busy.clone());
+        let (answers, busy) = (answers.clone(), busy.clone());
         async move {
-            let (head, body) = request.into_parts();
-            let whole = match timeout(BODY_WITHIN, Limited::new(body, LARGEST_REQUEST_BYTES).collect()).await {
-                Ok(Ok(whole)) => Body::from(whole.to_bytes()),
-                Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                    return Ok(refusal(ApiError::TooLarge));
-                }
-                Ok(Err(_)) => return Ok(refusal(ApiError::CutShort)),
-                Err(_) => return Ok(refusal(ApiError::Late)),
+            let mut request = match whole(request, origin).await {
+                Ok(request) => request,
+                Err(error) => return Ok(refusal(error)),
             };
-            let mut request = Request::from_parts(head, whole);
-            if let Some(peer) = peer {
-                request.extensions_mut().insert(peer);
-            }
+            origin.note(&mut request);
             // The connection is busy only from now on: while it sends its request, it may lose its permit to another.
             let busy = busy.begin();
             let answer: Response<Body> = answers.call(request).await?;
@@ -189,6 +234,23 @@ where
         tracing::debug!(%error, "a connection ended early");
     }
     drop(permit);
+}
+
+/// The request with its whole body; only the page gets one whose body is still on its way, if it is long.
+async fn whole(request: Request<Incoming>, origin: Origin) -> Result<Request<Body>, ApiError> {
+    let (head, body) = request.into_parts();
+    let most = origin.most_bytes();
+    let long = body.size_hint().exact().is_some_and(|bytes| bytes > most as u64);
+    if long && matches!(origin, Origin::Address(_)) {
+        let body = LateBody::new(Limited::new(body, web::LARGEST_UPLOAD_BYTES), UPLOAD_WITHIN);
+        return Ok(Request::from_parts(head, Body::new(body)));
+    }
+    match timeout(BODY_WITHIN, Limited::new(body, most).collect()).await {
+        Ok(Ok(whole)) => Ok(Request::from_parts(head, Body::from(whole.to_bytes()))),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge),
+        Ok(Err(_)) => Err(ApiError::CutShort),
+        Err(_) => Err(ApiError::Late),
+    }
 }
 
 fn refusal(error: ApiError) -> Response<Body> {

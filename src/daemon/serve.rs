@@ -1,4 +1,4 @@
-//! Starts the tasks: the control socket, the address of the metrics, the broker's commands, housekeeping.
+//! Starts the tasks: the control socket, the addresses of the metrics and the page, the broker's commands, housekeeping.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -11,12 +11,13 @@ use tokio::sync::broadcast;
 
 use super::connections::{self, Budget, ConnectionCounts, Listener};
 use super::metrics::{Metrics, Sources};
-use super::metrics_address::{self, MetricsTrouble};
 use super::open::{Base, Broker, Parts};
 use super::service::Service;
 use super::stage::Stage;
 use super::start::RunningDoors;
-use super::{broker, figures, housekeeping};
+use super::tcp_address::{self, AddressTrouble};
+use super::{broker, figures, housekeeping, page};
+use crate::accounts::Accounts;
 use crate::api::template::CameraView;
 use crate::api::users::group_id;
 use crate::api::{self, ApiState};
@@ -60,7 +61,8 @@ pub fn start(
             clock.now()
         }));
     }
-    let (counts, metrics_trouble) = (ConnectionCounts::default(), MetricsTrouble::default());
+    let (counts, metrics_trouble, web_trouble) =
+        (ConnectionCounts::default(), AddressTrouble::default(), AddressTrouble::default());
     let (register, switch) = (leading.register.clone(), leading.switch.clone());
     let recent = Arc::new(figures::Recent::default());
     let outbox = records.broker.as_ref().map(|broker| broker.outbox.clone());
@@ -96,6 +98,7 @@ pub fn start(
         configuration: ends.configuration,
         figures: recent,
         metrics_trouble: metrics_trouble.clone(),
+        web_trouble: web_trouble.clone(),
     });
     let (commands, entries) = ends.from_broker.map(|from| (from.commands, from.entries)).unzip();
     if let Some(entries) = entries.flatten() {
@@ -112,8 +115,13 @@ pub fn start(
     let budget = Budget::claim(config.cameras.len() + config.doors.len());
     if let Some(address) = config.metrics.listen {
         let router = api::metrics(service.clone());
-        base.tokio.spawn(metrics_address::serve(address, router, budget.metrics, counts.metrics, metrics_trouble));
+        base.tokio.spawn(async move {
+            let listener = tcp_address::listen(address, "[metrics] listen", &metrics_trouble).await;
+            tracing::info!(%address, "serving /metrics");
+            connections::serve(Listener::Metrics(listener), router, budget.metrics, counts.metrics).await;
+        });
     }
+    let accounts = Arc::new(Accounts::open(records.recorder.store())?);
     let router = api::router(Arc::new(ApiState {
         register,
         switch,
@@ -121,10 +129,15 @@ pub fn start(
         visitors: visitors.unknown.clone(),
         granted: visitors.granted.clone(),
         attendance: setup::attendance_settings(config),
+        accounts: accounts.clone(),
         clock: base.clock.clone(),
         doors: service.clone(),
         monitor: service,
     }));
+    if config.web.enabled {
+        let site = page::site(config, router.clone(), accounts, base.clock.clone())?;
+        base.tokio.spawn(page::serve(config.clone(), site, budget.web, counts.web, web_trouble));
+    }
     base.tokio.spawn(connections::serve(Listener::Control(ends.listener), router, budget.control, counts.control));
     base.tokio.spawn(housekeeping::run(
         records.recorder.clone(),

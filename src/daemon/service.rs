@@ -13,8 +13,8 @@ use super::doors::OperatorOrder;
 use super::doors::door::DoorView;
 use super::figures::Recent;
 use super::metrics::{self, Metrics};
-use super::metrics_address::MetricsTrouble;
 use super::stage::Stage;
+use super::tcp_address::AddressTrouble;
 use crate::api::checks::Check;
 use crate::api::doors::{DoorOrder, DoorStatus};
 use crate::api::figures::Figures;
@@ -62,7 +62,8 @@ pub struct Service {
     /// The file of the configuration.
     pub configuration: Option<PathBuf>,
     pub figures: Arc<Recent>,
-    pub metrics_trouble: MetricsTrouble,
+    pub metrics_trouble: AddressTrouble,
+    pub web_trouble: AddressTrouble,
 }
 
 impl Doors for Service {
@@ -120,6 +121,7 @@ impl Monitor for Service {
             time: published.time.map(|quality| quality.as_str().to_owned()),
             journal_trouble: self.recorder.problem(),
             metrics_trouble: self.metrics_trouble.get(),
+            web_trouble: self.web_trouble.get(),
             hub: self.hub.as_ref().map(|hub| self.hub_status(hub)),
         })
     }

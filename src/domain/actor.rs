@@ -1,4 +1,4 @@
-//! Who caused an event: an operator, a client of the hub, a schedule, or usher itself.
+//! Who caused an event: an operator, a client of the hub, an account of the page, a schedule, or usher itself.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What [`Actor::Schedule`] is called in journals. It cannot be `usher`: that is the name of the daemon's own user, who may be an operator.
 const SCHEDULE: &str = "usher, by a schedule";
 const HUB: &str = "mqtt";
+const PAGE: &str = "web";
 
 /// Who caused an event. Its text form ([`fmt::Display`], and `From<&str>` to read it back) is the `by` of journals, of the socket and of
 /// the hub's messages; reading a text and writing it again gives the same text.
@@ -19,6 +20,8 @@ pub enum Actor {
     /// A client of the hub's broker, by the name it gives itself, which nothing proves; empty where it gives none. Written `mqtt/anna`,
     /// or `mqtt`.
     Hub(String),
+    /// An account of the page, or a token of a program, by its name. Written `web/anna`.
+    Web(String),
     /// The hours in which a door is unlocked.
     Schedule,
     /// usher itself.
@@ -66,6 +69,7 @@ impl fmt::Display for Actor {
             Actor::Operator(name) => f.write_str(name),
             Actor::Hub(name) if name.is_empty() => f.write_str(HUB),
             Actor::Hub(name) => write!(f, "{HUB}/{name}"),
+            Actor::Web(name) => write!(f, "{PAGE}/{name}"),
             Actor::Schedule => f.write_str(SCHEDULE),
             Actor::System(act) => f.write_str(act.as_str()),
         }
@@ -81,8 +85,9 @@ impl From<String> for Actor {
         match text.as_str() {
             SCHEDULE => Actor::Schedule,
             HUB => Actor::Hub(String::new()),
-            other => match other.strip_prefix(HUB).and_then(|rest| rest.strip_prefix('/')) {
-                Some(name) if !name.is_empty() => Actor::Hub(name.to_owned()),
+            other => match other.split_once('/') {
+                Some((HUB, name)) if !name.is_empty() => Actor::Hub(name.to_owned()),
+                Some((PAGE, name)) if !name.is_empty() => Actor::Web(name.to_owned()),
                 _ => Actor::Operator(text),
             },
         }
@@ -118,6 +123,7 @@ mod tests {
             (Actor::Operator("uid 1000".into()), "uid 1000"),
             (Actor::Hub("anna".into()), "mqtt/anna"),
             (Actor::Hub(String::new()), "mqtt"),
+            (Actor::Web("anna".into()), "web/anna"),
             (Actor::System(SystemAct::UndoMode), "usher, because the disk had stalled"),
             (Actor::System(SystemAct::ResumeMode), "kept over a restart"),
             (Actor::Schedule, "usher, by a schedule"),
@@ -131,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_comes_back_as_it_was(text in "(mqtt|usher)?[/a-z, ]{0,6}|\\PC{0,12}") {
+        fn a_text_comes_back_as_it_was(text in "(mqtt|usher|web)?[/a-z, ]{0,6}|\\PC{0,12}") {
             prop_assert_eq!(Actor::from(text.as_str()).to_string(), text);
         }
     }

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::domain::{PersonId, WeakPin};
 
 use super::MAX_TAGS;
+use crate::seal::HashError;
 
 /// Why a PIN or a tag cannot be set or removed. No message holds a PIN or the number of a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -42,8 +43,6 @@ pub enum CredentialError {
         "the PIN and the tags of this person cannot be read ({why}): erase them with `usher people pin PERSON --remove`, and set them again"
     )]
     Unreadable { why: String },
-    #[error("the operating system provided no random bytes for a PIN: {why}; try again")]
-    NoRandomness { why: String },
-    #[error("the PIN cannot be hashed: {why}; about 20 MB of memory are needed for a moment")]
-    NoHash { why: String },
+    #[error(transparent)]
+    NoHash(#[from] HashError),
 }

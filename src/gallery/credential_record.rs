@@ -13,12 +13,12 @@ use zeroize::Zeroizing;
 use super::credential_error::CredentialError;
 use super::envelope::{self, Location, Unread};
 use super::error::RecordError;
-use super::pin_hash::PinHash;
 use super::record::{self, is_erased};
 use super::sub_keys::sub_keys;
 use super::walk::{Found, walk};
 use super::{GalleryError, Trees};
 use crate::domain::{ModelId, PersonId, TagNumber};
+use crate::seal::SecretHash;
 use crate::store::{Bytes, Change};
 
 /// The tree's name. It is part of what the seals are bound to.
@@ -27,8 +27,8 @@ pub const CREDENTIALS: &str = "credentials";
 /// What a person has besides the face.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credentials {
-    pub pin: Option<PinHash>,
-    pub duress: Option<PinHash>,
+    pub pin: Option<SecretHash>,
+    pub duress: Option<SecretHash>,
     /// The number of digits of both.
     pub digits: usize,
     pub tags: Vec<Tag>,
@@ -74,8 +74,8 @@ pub fn write(credentials: &Credentials) -> Result<Zeroizing<Vec<u8>>, RecordErro
     let tag = |Tag { number, label }: &Tag| TagWire { number: number.as_str().to_owned(), label: label.clone() };
     let wire = Wire {
         v: 1,
-        pin: pin.as_ref().map(PinHash::to_string),
-        duress: duress.as_ref().map(PinHash::to_string),
+        pin: pin.as_ref().map(SecretHash::to_string),
+        duress: duress.as_ref().map(SecretHash::to_string),
         digits: *digits,
         tags: tags.iter().map(tag).collect(),
     };
@@ -92,8 +92,10 @@ pub fn read(bytes: &[u8]) -> Result<Credentials, RecordError> {
         return Err(RecordError::Version { found: v, known: 1 });
     }
     let hash = |text: Option<String>| {
-        text.map(|text| PinHash::read(&text).ok_or_else(|| RecordError::Json("a PIN's hash is malformed".to_owned())))
-            .transpose()
+        text.map(|text| {
+            SecretHash::read(&text).ok_or_else(|| RecordError::Json("a PIN's hash is malformed".to_owned()))
+        })
+        .transpose()
     };
     let tag = |TagWire { number, label }: TagWire| {
         let malformed = |_| RecordError::Json("a tag's number is malformed".to_owned());
@@ -209,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let pin = |text: &str| Some(PinHash::of(&text.parse().unwrap()).unwrap());
+        let pin = |text: &str| Some(SecretHash::of(text).unwrap());
         let tag = |number: &str, label: Option<&str>| Tag {
             number: number.parse().unwrap(),
             label: label.map(str::to_owned),

@@ -8,10 +8,10 @@ use super::credential_error::CredentialError;
 use super::credential_record::{Credentials, Tag};
 use super::envelope::Unread;
 use super::person::{Held, tidy_text};
-use super::pin_hash::PinHash;
 use super::record::{self, is_erased};
 use super::{Damaged, Gallery, GalleryError, MAX_TAGS, Trees};
 use crate::domain::{PersonId, Pin, TagNumber};
+use crate::seal::SecretHash;
 use crate::store::Change;
 
 /// Which of a person's PINs.
@@ -52,7 +52,7 @@ impl Gallery {
         if let Some(why) = pin.weakness() {
             return Err(CredentialError::Weak(why).into());
         }
-        let hash = PinHash::of(pin)?;
+        let hash = SecretHash::of(pin.digits()).map_err(CredentialError::from)?;
         let digits = pin.digits().len();
         self.prepare_credentials(id, true, |held| {
             let (other, same) = match kind {
@@ -65,7 +65,7 @@ impl Gallery {
                 if held.digits != digits {
                     return Err(CredentialError::OtherLength { digits: held.digits }.into());
                 }
-                if other.is(pin) {
+                if other.is(pin.digits()) {
                     return Err(same.into());
                 }
             }
@@ -165,10 +165,10 @@ impl Gallery {
     /// What an entered PIN is to a person. Takes as long for somebody who has none, or no duress PIN: 50 to 500 ms on a board.
     pub fn check_pin(&self, id: PersonId, pin: &Pin) -> PinAnswer {
         let held = self.trees.credentials_of(id).unwrap_or_default();
-        let is = |hash: &Option<PinHash>| match hash {
-            Some(hash) => hash.is(pin),
+        let is = |hash: &Option<SecretHash>| match hash {
+            Some(hash) => hash.is(pin.digits()),
             None => {
-                let _ = std::hint::black_box(nobodys_pin().map(|hash| hash.is(pin)));
+                let _ = std::hint::black_box(nobodys_pin().map(|hash| hash.is(pin.digits())));
                 false
             }
         };
@@ -200,9 +200,9 @@ impl Gallery {
 }
 
 /// A hash that is checked where a person has none.
-fn nobodys_pin() -> Option<&'static PinHash> {
-    static HASH: OnceLock<Option<PinHash>> = OnceLock::new();
-    HASH.get_or_init(|| PinHash::of(&"0000".parse().ok()?).ok()).as_ref()
+fn nobodys_pin() -> Option<&'static SecretHash> {
+    static HASH: OnceLock<Option<SecretHash>> = OnceLock::new();
+    HASH.get_or_init(|| SecretHash::of("0000").ok()).as_ref()
 }
 
 impl Cache {

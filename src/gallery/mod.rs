@@ -9,8 +9,8 @@
 //! - `walk`: iterates over all records of a tree, past damaged pages
 //! - `cache`: everything read from the store into memory
 //! - `change`: enrolment and all other changes, one commit each
-//! - `credentials`: PINs and tags of people; `credential_record`: those as bytes; `pin_hash`: PINs by Argon2id; `pin_note`: whether an entered PIN
-//!   was the duress PIN, for operators
+//! - `credentials`: PINs and tags of people; `credential_record`: those as bytes; `pin_note`: whether an entered PIN was the duress PIN,
+//!   for operators
 //! - `references`: templates that come after the enrolment: learned from grants, and negative references
 //! - `next`: a second set of templates, while the site is led to another model; `next_set`: that set in memory
 //! - `recognition`: whether each person would be recognised by their own templates
@@ -35,7 +35,6 @@ mod next_set;
 #[cfg(test)]
 mod next_tests;
 mod person;
-mod pin_hash;
 mod pin_note;
 mod query;
 mod recognition;

@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::record::hex;
 use super::{Dated, Record};
 use crate::domain::{
-    AccessEvent, Amendment, Content, DaemonEvent, Decided, DoorEvent, Event, Forgotten, Mode, Named, PeopleEvent,
-    Personal, StoreEvent, TimeQuality,
+    AccessEvent, AccountAct, Amendment, Content, DaemonEvent, Decided, DoorEvent, Event, Forgotten, Mode, Named,
+    PeopleEvent, Personal, StoreEvent, TimeQuality,
 };
 
 /// One line in local time, without a line break:
@@ -326,6 +326,17 @@ fn store(event: &StoreEvent) -> String {
         }
         StoreEvent::HeadRemoved { head: None, sha256: _, by } => {
             format!("took a site head off that could not be read, by {by}")
+        }
+        StoreEvent::AccountChanged { account, what, role, by } => {
+            let role = role.as_deref().unwrap_or("none");
+            match what {
+                AccountAct::Added => format!("account {account} added as {role}, by {by}"),
+                AccountAct::RoleSet => format!("account {account} is {role} now, by {by}"),
+                AccountAct::PasswordSet => format!("account {account} has a new password, by {by}"),
+                AccountAct::Removed => format!("account {account} removed, by {by}"),
+                AccountAct::TokenAdded => format!("token {account} added as {role}, by {by}"),
+                AccountAct::TokenRemoved => format!("token {account} removed, by {by}"),
+            }
         }
         StoreEvent::ModelSwitchBegun { from, to, learn, shadow, after, by } => {
             let when = match after.as_deref() {

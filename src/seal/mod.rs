@@ -6,6 +6,7 @@
 //! - `ring`: the key ring, with one sub-key for each item that can be erased on its own, wrapped by the store key
 //! - `file`: the key ring on disk, in two copies
 //! - `change`: replacing the store key
+//! - `secret_hash`: PINs and passwords, which are hashed and never read back
 //!
 //! A sub-key is random and exists only on the ring. Once it is removed, nothing can read what it sealed, in any copy or backup.
 //!
@@ -18,6 +19,7 @@ mod cipher;
 mod file;
 mod key;
 mod ring;
+mod secret_hash;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -28,6 +30,7 @@ pub use change::{change_key_file, finish_key_change};
 pub use file::{SubKeyId, save};
 pub use key::StoreKey;
 pub use ring::{Ring, RingState, load};
+pub use secret_hash::{HashError, SecretHash};
 
 /// Identifies a store key without revealing it: 8 bytes derived from the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The handlers, by subject. Each file has its routes with their descriptions, and the acts behind them.
 
 mod attendance;
+mod accounts;
 mod backup;
 mod credentials;
 mod daemon;
@@ -29,6 +30,7 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
         .merge(attendance::routes())
         .merge(visitors::routes())
         .merge(backup::routes())
+        .merge(accounts::routes())
 }
 
 /// `/metrics` alone, for an address that others can reach.

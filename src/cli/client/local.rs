@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use axum::Router;
 
 use super::Client;
+use crate::accounts::Accounts;
 use crate::api::users::{own_uid, user_name};
 use crate::api::{self, ApiState, NoDaemon};
 use crate::clock::{Clock, SystemClock};
@@ -47,6 +48,7 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
         visitors,
         granted,
         attendance: setup::attendance_settings(config),
+        accounts: Arc::new(Accounts::open(&store)?),
         clock,
         doors: no_daemon.clone(),
         monitor: no_daemon,

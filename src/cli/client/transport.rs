@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
 use crate::api::users::own_uid;
-use crate::api::{ErrorBody, Peer};
+use crate::api::{Caller, ErrorBody};
 
 /// A daemon that accepts no connection for this long has too much to do.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -108,7 +108,7 @@ impl Transport {
             Transport::Socket(socket) => through(socket, request).await,
             Transport::InProcess(router) => {
                 let mut request = request;
-                request.extensions_mut().insert(Peer(Some(own_uid())));
+                request.extensions_mut().insert(Caller::User(Some(own_uid())));
                 let Ok(answer) = router.clone().oneshot(request).await;
                 Ok(answer)
             }

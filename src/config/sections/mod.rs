@@ -10,6 +10,7 @@ mod liveness;
 mod mqtt;
 mod readers;
 mod vision;
+mod web;
 
 pub use access::{Access, Permit, Schedule};
 pub use device::{
@@ -20,6 +21,7 @@ pub use liveness::{Liveness, Strictness, ThirdTurn};
 pub use mqtt::{HomeAssistant, Mqtt, MqttCommands, MqttSnapshots, MqttTls, SnapshotShows};
 pub use readers::{Evdev, Keypad, Wiegand};
 pub use vision::{Camera, CameraKind, Detector, Enroll, Models, PerModel, Runtime, Side};
+pub use web::{Web, WebTls};
 
 pub use device::{CONTROL_SOCKET, STORE_KEY};
 

@@ -6,6 +6,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const CONTROL: usize = 64;
 /// The most connections to the address of the metrics.
 const METRICS: usize = 32;
+/// The most connections to the page.
+const WEB: usize = 64;
 /// The descriptors that a request on the control socket may need besides its connection: a backup's file.
 const PER_REQUEST: usize = 1;
 /// Reserved for the store, the journal, the broker, the log and the system's libraries.
@@ -20,6 +22,7 @@ const ENOUGH: u64 = 65_536;
 pub struct Budget {
     pub control: usize,
     pub metrics: usize,
+    pub web: usize,
 }
 
 impl Budget {
@@ -33,6 +36,7 @@ impl Budget {
                 limit,
                 control = budget.control,
                 metrics = budget.metrics,
+                web = budget.web,
                 "this process may open few files, so it accepts fewer connections: raise LimitNOFILE= of the unit, or `ulimit -n`"
             );
         }
@@ -44,9 +48,10 @@ impl Budget {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let kept = used.saturating_add(DAEMON).saturating_add(DEVICE.saturating_mul(devices));
         let left = limit.saturating_sub(kept);
-        // Two thirds are for the control socket, since metrics can wait. Each gets a few in any case: without them nobody could connect.
-        let control = (left / 3).saturating_mul(2) / (1 + PER_REQUEST);
-        Budget { control: control.clamp(4, CONTROL), metrics: (left / 3).clamp(2, METRICS) }
+        // Half is for the control socket, since the others can wait. Each gets a few in any case: without them nobody could connect.
+        let control = (left / 2) / (1 + PER_REQUEST);
+        let web = (left / 4) / (1 + PER_REQUEST);
+        Budget { control: control.clamp(4, CONTROL), metrics: (left / 4).clamp(2, METRICS), web: web.clamp(4, WEB) }
     }
 }
 
@@ -74,21 +79,21 @@ mod tests {
 
     #[test]
     fn a_high_limit_allows_all_connections() {
-        assert_eq!(Budget::of(1024, 60, 4), Budget { control: 64, metrics: 32 });
-        assert_eq!(Budget::of(0, 60, 4), Budget { control: 4, metrics: 2 });
+        assert_eq!(Budget::of(1024, 60, 4), Budget { control: 64, metrics: 32, web: 64 });
+        assert_eq!(Budget::of(0, 60, 4), Budget { control: 4, metrics: 2, web: 4 });
     }
 
     proptest! {
         #[test]
         fn the_reserve_stays_free(limit in 0u64..3000, used in 0usize..500, devices in 0usize..20) {
             let budget = Budget::of(limit, used, devices);
-            let taken = budget.control * (1 + PER_REQUEST) + budget.metrics;
+            let taken = (budget.control + budget.web) * (1 + PER_REQUEST) + budget.metrics;
             let kept = used + DAEMON + DEVICE * devices;
             // Below that there is no room for the least that is needed.
-            if limit as usize >= kept + 16 {
+            if limit as usize >= kept + 36 {
                 prop_assert!(taken + kept <= limit as usize, "{budget:?}");
             }
-            prop_assert!(budget.control <= CONTROL && budget.metrics <= METRICS);
+            prop_assert!(budget.control <= CONTROL && budget.metrics <= METRICS && budget.web <= WEB);
         }
     }
 }

@@ -68,11 +68,11 @@ struct Holder {
 }
 
 impl Permits {
-    /// `most` permits. With `reserve` a quarter of them is for callers who go first.
-    pub fn new(most: usize, reserve: bool, counts: Arc<ListenerCounts>) -> Permits {
+    /// `most` permits, of which one caller may have `of_one`. With `reserve` a quarter of them is for callers who go first.
+    pub fn new(most: usize, reserve: bool, of_one: usize, counts: Arc<ListenerCounts>) -> Permits {
         let most = most.max(1);
         let reserved = if reserve { most / 4 } else { 0 };
-        let most_of_one = (most / 4).max(1);
+        let most_of_one = of_one.max(1);
         Permits(Arc::new(Shared { most, reserved, most_of_one, counts, table: Mutex::default() }))
     }
 

@@ -103,7 +103,7 @@ async fn a_connection_that_takes_nothing_is_closed() {
 #[tokio::test]
 async fn permits_are_reserved_for_root_and_each_user_has_a_share() {
     let user = |uid| Caller::User { uid, first: uid == 0 };
-    let permits = Permits::new(16, true, Arc::default());
+    let permits = Permits::new(16, true, 4, Arc::default());
     let mut taken = Vec::new();
     let mut come = |uid| match permits.admit(user(uid)) {
         Admission::Admitted(permit) => {

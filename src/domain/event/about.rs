@@ -213,6 +213,7 @@ impl StoreEvent {
             StoreEvent::StoreKeyChanged { by, .. }
             | StoreEvent::HeadKept { by, .. }
             | StoreEvent::HeadRemoved { by, .. }
+            | StoreEvent::AccountChanged { by, .. }
             | StoreEvent::ModelSwitchBegun { by, .. }
             | StoreEvent::ModelSwitched { by, .. }
             | StoreEvent::ModelSwitchCancelled { by, .. }
@@ -238,6 +239,7 @@ impl StoreEvent {
             | StoreEvent::StoreKeyChanged { .. }
             | StoreEvent::HeadKept { .. }
             | StoreEvent::HeadRemoved { .. }
+            | StoreEvent::AccountChanged { .. }
             | StoreEvent::ModelSwitchBegun { .. }
             | StoreEvent::ModelSwitched { .. }
             | StoreEvent::ModelSwitchCancelled { .. }

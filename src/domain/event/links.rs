@@ -148,6 +148,7 @@ impl StoreEvent {
             | StoreEvent::StoreKeyChanged { .. }
             | StoreEvent::HeadKept { .. }
             | StoreEvent::HeadRemoved { .. }
+            | StoreEvent::AccountChanged { .. }
             | StoreEvent::ModelSwitchBegun { .. }
             | StoreEvent::ModelSwitched { .. }
             | StoreEvent::ModelSwitchCancelled { .. }

@@ -42,7 +42,7 @@ pub use links::{Claim, Unlocking};
 pub use people::{Amendment, Forgotten, PeopleEvent};
 pub use person::{Card, Named, Personal, RunnerUp};
 pub use ranges::SeqRanges;
-pub use store::{GapDetails, RestoreDetails, StoreEvent};
+pub use store::{AccountAct, GapDetails, RestoreDetails, StoreEvent};
 pub use words::{Alarm, Cause, Input};
 
 /// What happened and is recorded.

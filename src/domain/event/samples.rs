@@ -230,6 +230,12 @@ fn in_the_store(at: SystemTime) -> [StoreEvent; 16] {
             by: by(),
         },
         StoreEvent::HeadRemoved { head: Some(ModelId::new("net-1+1a2b3c4d")), sha256: "5f3a".into(), by: by() },
+        StoreEvent::AccountChanged {
+            account: "otto".into(),
+            what: AccountAct::Added,
+            role: Some("operator".into()),
+            by: Actor::Web("anna".into()),
+        },
         StoreEvent::ModelSwitchBegun {
             from: models().0,
             to: models().1,

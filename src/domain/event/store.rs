@@ -51,6 +51,15 @@ pub enum StoreEvent {
         sha256: String,
         by: Actor,
     },
+    /// An account of the page, or a token of a program, was added, changed or removed.
+    AccountChanged {
+        /// The name of the account or the token.
+        account: String,
+        what: AccountAct,
+        /// What it may do from now on; `None` where it is gone.
+        role: Option<String>,
+        by: Actor,
+    },
     /// A switch from one model to another begins, or its settings change: from then on both sets of templates are kept.
     ModelSwitchBegun {
         from: ModelId,
@@ -121,6 +130,18 @@ pub enum StoreEvent {
     },
 }
 
+/// What was done to an account or a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountAct {
+    Added,
+    RoleSet,
+    PasswordSet,
+    Removed,
+    TokenAdded,
+    TokenRemoved,
+}
+
 /// More about events that were not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapDetails {
@@ -146,6 +167,7 @@ kinds!(StoreEvent {
     StoreKeyChanged => "store_key_changed",
     HeadKept => "head_kept",
     HeadRemoved => "head_removed",
+    AccountChanged => "account_changed",
     ModelSwitchBegun => "model_switch_begun",
     ModelSwitched => "model_switched",
     ModelSwitchCancelled => "model_switch_cancelled",
@@ -184,6 +206,7 @@ impl PersonalData for StoreEvent {
                 by: _,
             }
             | StoreEvent::HeadRemoved { head: _, sha256: _, by: _ }
+            | StoreEvent::AccountChanged { account: _, what: _, role: _, by: _ }
             | StoreEvent::ModelSwitchBegun { from: _, to: _, learn: _, shadow: _, after: _, by: _ }
             | StoreEvent::ModelSwitched { from: _, to: _, moved: _, left: _, by: _ }
             | StoreEvent::ModelSwitchCancelled { from: _, to: _, by: _ }

@@ -103,6 +103,7 @@ fn every_kind_has_its_line() {
         "10:32:07 keeps the site head net-1+1a2b3c4d, learned from 310 photographs of 60 people: 39.60 % missed instead of 50.40 % at a \
              false match rate of 0.001, by anna",
         "10:32:07 took the site head net-1+1a2b3c4d off, by anna",
+        "10:32:07 account otto added as operator, by web/anna",
         "10:32:07 leads the site from net-1 to net-2, switching once everybody has moved; learns from visits, by anna",
         "10:32:07 faces are compared by net-2 instead of net-1: of 12 people 11 have moved, by usher, at its start",
         "10:32:07 goes back to net-1, or stays with it, instead of net-2, by anna",

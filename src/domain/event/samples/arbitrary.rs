@@ -243,6 +243,11 @@ fn people() -> impl Strategy<Value = PeopleEvent> {
     ]
 }
 
+fn account_act() -> impl Strategy<Value = AccountAct> {
+    use AccountAct::{Added, PasswordSet, Removed, RoleSet, TokenAdded, TokenRemoved};
+    prop::sample::select(&[Added, RoleSet, PasswordSet, Removed, TokenAdded, TokenRemoved][..])
+}
+
 fn store() -> impl Strategy<Value = StoreEvent> {
     let counts = || any::<[u16; 2]>().prop_map(|counts| counts.map(usize::from));
     let model = || text().prop_map(|text| ModelId::new(&text));
@@ -278,6 +283,8 @@ fn store() -> impl Strategy<Value = StoreEvent> {
             sha256,
             by
         }),
+        (text(), account_act(), prop::option::of(text()), actor())
+            .prop_map(|(account, what, role, by)| StoreEvent::AccountChanged { account, what, role, by }),
         (model(), model(), any::<[bool; 2]>(), prop::option::of(text()), actor()).prop_map(
             |(from, to, [learn, shadow], after, by)| StoreEvent::ModelSwitchBegun {
                 from,

@@ -1,0 +1,82 @@
+//! Accounts of the page and tokens of programs, as the API shows and changes them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::rfc3339;
+use crate::accounts::{self, Role};
+
+/// A person's account of the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Account {
+    pub name: String,
+    pub role: Role,
+    /// RFC 3339, UTC.
+    pub created: String,
+}
+
+impl From<accounts::Account> for Account {
+    fn from(account: accounts::Account) -> Account {
+        Account { name: account.name, role: account.role, created: rfc3339(account.created) }
+    }
+}
+
+/// A program's token, without its secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Token {
+    pub name: String,
+    pub role: Role,
+    /// RFC 3339, UTC.
+    pub created: String,
+}
+
+impl From<accounts::Token> for Token {
+    fn from(token: accounts::Token) -> Token {
+        Token { name: token.name, role: token.role, created: rfc3339(token.created) }
+    }
+}
+
+/// Adds an account.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// 1 to 40 letters, digits, or any of `. _ - @`.
+    pub name: String,
+    pub role: Role,
+    /// 10 characters or more.
+    pub password: String,
+}
+
+/// Changes an account. Fields that are left out stay as they are.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountUpdate {
+    pub role: Option<Role>,
+    /// Ends all sessions of the account.
+    pub password: Option<String>,
+}
+
+/// Addresses an account or a token in a path.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct NamePath {
+    /// The name.
+    pub name: String,
+}
+
+/// Adds a token.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// 1 to 40 letters, digits, or any of `. _ - @`.
+    pub name: String,
+    pub role: Role,
+}
+
+/// A new token.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+pub struct IssuedToken {
+    pub name: String,
+    pub role: Role,
+    /// For `Authorization: Bearer`. It cannot be read again.
+    pub secret: String,
+}

@@ -1,0 +1,104 @@
+//! The frame around a page: head, navigation, notice, and foot.
+
+use axum::http::header::SET_COOKIE;
+use axum::response::{IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use super::cookies::shown_cookie;
+use super::session::Session;
+use super::sheet::{foot, head};
+use crate::accounts::Permission;
+
+/// The areas of the page, in the order of the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    Live,
+    Timeline,
+    People,
+    Attendance,
+    Doors,
+    Health,
+    Accounts,
+}
+
+impl Area {
+    const ALL: [Area; 7] =
+        [Area::Live, Area::Timeline, Area::People, Area::Attendance, Area::Doors, Area::Health, Area::Accounts];
+
+    /// The id of its name, its path, and the permission without which it is not shown.
+    fn entry(self) -> (&'static str, &'static str, Permission) {
+        match self {
+            Area::Live => ("area-live", "/live", Permission::See),
+            Area::Timeline => ("area-timeline", "/timeline", Permission::See),
+            Area::People => ("area-people", "/people", Permission::Attendance),
+            Area::Attendance => ("area-attendance", "/attendance", Permission::Attendance),
+            Area::Doors => ("area-doors", "/doors", Permission::See),
+            Area::Health => ("area-health", "/health", Permission::See),
+            Area::Accounts => ("area-accounts", "/accounts", Permission::Administer),
+        }
+    }
+}
+
+/// A page for somebody who is logged in.
+pub struct Page<'a> {
+    pub title: String,
+    pub area: Area,
+    pub session: &'a Session,
+    /// Files of `assets` besides the common one.
+    pub scripts: &'a [&'a str],
+}
+
+impl<'a> Page<'a> {
+    /// A page without scripts of its own.
+    pub fn new(session: &'a Session, area: Area, title: String) -> Page<'a> {
+        Page { title, area, session, scripts: &[] }
+    }
+
+    /// With a script of its own.
+    pub fn with_scripts(self, scripts: &'a [&'a str]) -> Page<'a> {
+        Page { scripts, ..self }
+    }
+
+    /// The whole page around `body`, which begins with its heading.
+    pub fn render(self, body: &Markup) -> Response {
+        let Page { title, area, session, scripts } = self;
+        let words = session.words();
+        let page = html! {
+            (DOCTYPE)
+            html lang=(words.tag()) {
+                (head(&title, &session.site().settings.device, scripts))
+                body {
+                    a.skip href="#main" { (words.get("frame-skip")) }
+                    header {
+                        span.device { (session.site().settings.device) }
+                        nav aria-label=(words.get("frame-areas")) {
+                            @for other in Area::ALL {
+                                @let (name, path, permission) = other.entry();
+                                @if session.may(permission) {
+                                    a href=(path) aria-current=[(other == area).then_some("page")] { (words.get(name)) }
+                                }
+                            }
+                        }
+                        form.logout method="post" action="/logout" {
+                            (session.csrf())
+                            span.who { (session.account().name) }
+                            button.quiet { (words.get("frame-log-out")) }
+                        }
+                    }
+                    main #main tabindex="-1" {
+                        @if let Some(notice) = session.notice() {
+                            p.notice role="status" { (words.get(notice)) }
+                        }
+                        (body)
+                    }
+                    (foot(words, session.path()))
+                }
+            }
+        };
+        let mut answer = page.into_response();
+        if session.notice().is_some() {
+            answer.headers_mut().append(SET_COOKIE, shown_cookie());
+        }
+        answer
+    }
+}

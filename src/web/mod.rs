@@ -1,0 +1,67 @@
+//! The page: HTML made here, filled with what the API answers. Each page asks the API in this process, as a command or a program does, so an act has
+//! one handler, and the permission for it is in one table ([`crate::api::permission`]).
+//!
+//! - `site`: what all pages share; `session`, `sessions`, `cookies`: who is logged in; `ask`: asking the API
+//! - `guard`: what every request must pass, and the headers of every answer; `login`: logging in and out
+//! - `programs`: the API over the network, for tokens
+//! - `sheet`, `frame`: the frame around a page; `words`: its texts; `assets`: style and scripts; `form`: what forms send; `refusal`: pages of errors
+//! - each other folder or file: one area of the page
+//!
+//! Nothing is loaded from elsewhere, no script or style stands in the HTML, and everything but what changes by itself works without a script.
+
+#![allow(dead_code, unused_imports, reason = "the areas that use all of it are on their way")]
+
+mod accounts;
+mod ask;
+mod assets;
+mod cookies;
+mod form;
+mod frame;
+mod guard;
+mod login;
+mod programs;
+mod refusal;
+mod session;
+mod sessions;
+mod sheet;
+mod site;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+
+pub use site::{Hosts, Site, SiteSettings};
+
+use ask::Lines;
+use form::{CheckedForm, CheckedUpload, Uploaded};
+use frame::{Area, Page};
+use refusal::Refusal;
+use session::Session;
+use words::Words;
+
+/// A form without files is smaller than this.
+const LARGEST_FORM_BYTES: usize = 256 << 10;
+/// Photographs and lists that are sent at once are smaller than this.
+pub const LARGEST_UPLOAD_BYTES: usize = 32 << 20;
+
+/// Which address a request comes from. The transport puts it into each request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct From(pub std::net::IpAddr);
+
+/// The router of everything that the page's address serves. Each request must carry [`From`] in its extensions.
+pub fn router(site: Arc<Site>) -> Router {
+    let pages = Router::new()
+        .merge(login::routes())
+        .merge(accounts::routes())
+        .merge(assets::routes())
+        .layer(DefaultBodyLimit::max(LARGEST_FORM_BYTES));
+    Router::new()
+        .merge(pages)
+        .merge(programs::routes())
+        .fallback(refusal::no_page)
+        .layer(middleware::from_fn_with_state(site.clone(), guard::pass))
+        .with_state(site)
+}
