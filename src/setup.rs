@@ -48,6 +48,8 @@ pub use self_check::self_check;
 
 /// Grants teach only faces in the upper part of the calibration's photographs by the length of their embeddings.
 const LEARNED_FROM: f64 = 0.5;
+/// Faces beside records; at some kilobytes each, about 30 MB.
+const MOST_FACES: usize = 5000;
 /// How long a camera may be silent before it counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
 
@@ -276,6 +278,12 @@ pub fn keep(config: &Config) -> RecordRetention {
 /// How long unknown visitors are kept, from `[gallery]`.
 pub fn keep_visitors(config: &Config) -> Retention {
     Retention { span: config.gallery.keep_unknown, most: config.gallery.keep_unknown_most as usize }
+}
+
+/// How long faces are kept beside records, and how many, from `[web]`: none while there is no page to show them.
+pub fn keep_faces(config: &Config) -> Retention {
+    let span = if config.web.enabled { config.web.keep_faces } else { Duration::ZERO };
+    Retention { span, most: MOST_FACES }
 }
 
 /// How long faces that a door opened for are kept, from `[gallery]`.

@@ -38,6 +38,8 @@ pub enum ApiError {
     JournalBroken(#[from] Broken),
     #[error("there is no record {which}; `usher journal list` shows the newest")]
     NoRecord { which: String },
+    #[error("no face is kept beside record {record}")]
+    NoFace { record: u64 },
     #[error("attendance cannot be computed: {0}")]
     NoAttendance(NoAttendance),
     #[error(transparent)]
@@ -123,7 +125,9 @@ impl ApiError {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             ApiError::JournalBroken(_) | ApiError::DoorRefused(_) => StatusCode::CONFLICT,
-            ApiError::NoRecord { .. } | ApiError::NoDoor { .. } | ApiError::NoRoute => StatusCode::NOT_FOUND,
+            ApiError::NoRecord { .. } | ApiError::NoFace { .. } | ApiError::NoDoor { .. } | ApiError::NoRoute => {
+                StatusCode::NOT_FOUND
+            }
             ApiError::Account(error) => of_the_accounts(error),
             ApiError::Forbidden { .. } => StatusCode::FORBIDDEN,
             ApiError::LoggedOut => StatusCode::UNAUTHORIZED,
@@ -266,6 +270,7 @@ mod tests {
             ApiError::JournalBroken(Broken { seq: 1, why: text() }),
             ApiError::NoRecord { which: text() },
             ApiError::NoDoor { name: text(), doors: text() },
+            ApiError::NoFace { record: 1 },
             ApiError::NoAttendance(NoAttendance { why: text() }),
             ApiError::Export(ExportError::OwnForm { format: "x" }),
             ApiError::NoRoute,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::error::ApiError;
 use super::limit;
 use super::people::{listed, numbers};
-use crate::domain::{Actor, Event, ModelId, PersonId, StoreEvent};
+use crate::domain::{Actor, Event, ModelId, StoreEvent};
 use crate::ledger::{Dated, Gap, RecordFilter, Verified};
 
 /// A record of the journal.

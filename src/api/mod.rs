@@ -1,13 +1,14 @@
 //! The one way in: requests, answers, errors, and the router that carries requests out. The daemon serves the router on its socket; a
 //! command without a daemon serves it in its own process over the open store. `usher api` prints its description.
 
+pub mod accounts;
 pub mod attendance;
 pub mod checks;
-pub mod accounts;
 pub mod credentials;
 pub mod doors;
 mod error;
 mod extract;
+pub mod faces;
 pub mod figures;
 pub mod journal;
 pub mod models;

@@ -46,6 +46,8 @@ const TABLE: &[(&str, &str, Permission)] = &[
     ("GET", "/v1/journal/verify", See),
     ("GET", "/v1/journal/follow", See),
     ("GET", "/v1/journal/{which}", See),
+    ("GET", "/v1/faces", See),
+    ("GET", "/v1/faces/{record}", See),
     ("POST", "/v1/journal/erase", Administer),
     ("GET", "/v1/attendance", Attendance),
     ("GET", "/v1/attendance/day", Attendance),

@@ -16,7 +16,7 @@ use super::template::CameraView;
 use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::domain::{Actor, Direction, PersonId};
-use crate::gallery::Visitors;
+use crate::gallery::{Faces, Visitors};
 use crate::office::switch::Switch;
 use crate::office::{Recorder, Register};
 
@@ -29,6 +29,8 @@ pub struct ApiState {
     pub visitors: Arc<Visitors>,
     /// Of those whom a door opened for.
     pub granted: Arc<Visitors>,
+    /// Pictures of faces beside records.
+    pub faces: Arc<Faces>,
     pub attendance: Result<AttendanceSettings, NoAttendance>,
     pub accounts: Arc<Accounts>,
     pub clock: Arc<dyn Clock>,

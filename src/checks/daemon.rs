@@ -12,6 +12,7 @@ use crate::config::{self, Config};
 pub fn all(config: &Config, status: &Status, people: &[Person]) -> Vec<Check> {
     let mut found = vec![Check::well("daemon", format!("runs version {}, up {} s", status.version, status.uptime_s))];
     found.extend(metrics(config, status));
+    found.extend(page(config, status));
     found.extend(status.time.as_deref().map(store::time));
     found.extend(match &status.model_switch {
         Some(switch) => Some(Check::well("switch", switch)),
@@ -22,6 +23,7 @@ pub fn all(config: &Config, status: &Status, people: &[Person]) -> Vec<Check> {
         Some(trouble) => Check::broken("store", trouble),
     });
     found.push(store::sealed(&status.seal));
+    found.extend(faces(config, status));
     found.extend(access::lines(config));
     found.extend(assurance::doors(config));
     found.extend(doors::entries(config));
@@ -45,6 +47,26 @@ fn metrics(config: &Config, status: &Status) -> Option<Check> {
         (None, Some(address)) => Some(Check::well("metrics", format!("on {address}"))),
         (None, None) => None,
     }
+}
+
+/// The page, where it is switched on.
+fn page(config: &Config, status: &Status) -> Option<Check> {
+    let web = &config.web;
+    match &status.web_trouble {
+        _ if !web.enabled => None,
+        Some(trouble) => Some(Check::warning("page", trouble)),
+        None => {
+            let scheme = if web.speaks_tls() { "https" } else { "http" };
+            Some(Check::well("page", format!("on {scheme}://{}", web.listen)))
+        }
+    }
+}
+
+/// Faces beside records are kept sealed or not at all.
+fn faces(config: &Config, status: &Status) -> Option<Check> {
+    let wanted = config.web.enabled && !config.web.keep_faces.is_zero();
+    let text = "[web] keep_faces is set, but no face is kept: faces are only kept sealed, and the store has no key";
+    (wanted && status.seal.state != "sealed").then(|| Check::warning("faces", text))
 }
 
 fn broker(hub: Option<&HubStatus>) -> Check {

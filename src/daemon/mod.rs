@@ -22,6 +22,7 @@ pub mod doors;
 mod figures;
 mod housekeeping;
 mod infrared_stage;
+mod kept_faces;
 mod leading;
 mod learning;
 mod metrics;
@@ -62,8 +63,10 @@ use service_manager::ServiceManager;
 use threads::{StopToken, Threads};
 
 /// How to run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The file from which the configuration was read. It may change while the daemon runs.
+    pub configuration: Option<PathBuf>,
     /// Ends the daemon once every camera is a replay that has come to its end.
     pub until_replays_end: bool,
 }

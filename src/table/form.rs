@@ -44,7 +44,7 @@ impl CsvForm {
 }
 
 /// A text that a spreadsheet does not take for a formula: operators choose names freely.
-pub fn plain(text: &str) -> String {
+pub fn no_formula(text: &str) -> String {
     match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{text}"),
         false => text.to_owned(),
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_name_is_no_formula() {
-        assert_eq!(plain("=1+1"), "'=1+1");
-        assert_eq!(plain("Ada"), "Ada");
+        assert_eq!(no_formula("=1+1"), "'=1+1");
+        assert_eq!(no_formula("Ada"), "Ada");
     }
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use text::TextError;
 use thiserror::Error;
 
-pub use form::{CsvForm, Separator, plain};
+pub use form::{CsvForm, Separator, no_formula};
 
 /// The separators that are recognised, the likeliest first.
 const SEPARATORS: [char; 3] = [',', ';', '\t'];

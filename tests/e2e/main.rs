@@ -61,3 +61,4 @@ mod templates;
 mod trained;
 mod training;
 mod visitors;
+mod web_ledger;

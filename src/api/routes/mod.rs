@@ -1,10 +1,11 @@
 //! The handlers, by subject. Each file has its routes with their descriptions, and the acts behind them.
 
-mod attendance;
 mod accounts;
+mod attendance;
 mod backup;
 mod credentials;
 mod daemon;
+mod faces;
 mod journal;
 mod models;
 mod people;
@@ -28,6 +29,7 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
         .merge(daemon::routes())
         .merge(journal::routes())
         .merge(attendance::routes())
+        .merge(faces::routes())
         .merge(visitors::routes())
         .merge(backup::routes())
         .merge(accounts::routes())

@@ -211,7 +211,7 @@ fn at_the_door() -> [DoorEvent; 22] {
     ]
 }
 
-fn in_the_store(at: SystemTime) -> [StoreEvent; 16] {
+fn in_the_store(at: SystemTime) -> [StoreEvent; 17] {
     let models = || (ModelId::new("net-1"), ModelId::new("net-2"));
     let by = || Actor::from("anna");
     let reason = || "because".to_owned();

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Result;
 use crate::ledger::attendance::{Day, Reading, Stint};
-use crate::table::plain;
+use crate::table::no_formula;
 
 /// A row for each day of each person.
 pub fn days(mut csv: csv::Writer<impl Write>, all: &[Day], zone: &TimeZone) -> Result<()> {
@@ -30,8 +30,8 @@ pub fn days(mut csv: csv::Writer<impl Write>, all: &[Day], zone: &TimeZone) -> R
         let ids: Vec<String> = read(&day.stints).map(|reading| reading.id.to_string()).collect();
         csv.write_record([
             day.date.to_string(),
-            plain(&day.employee()),
-            plain(&day.name),
+            no_formula(&day.employee()),
+            no_formula(&day.name),
             day.person.to_string(),
             at(day.first_in()),
             at(day.last_out()),
@@ -52,13 +52,13 @@ pub fn days(mut csv: csv::Writer<impl Write>, all: &[Day], zone: &TimeZone) -> R
 pub fn frappe(mut csv: csv::Writer<impl Write>, all: &[Day], zone: &TimeZone) -> Result<()> {
     csv.write_record(["ID", "Employee", "Employee Name", "Log Type", "Time", "Location / Device ID"])?;
     for day in all {
-        let employee = plain(&day.employee());
+        let employee = no_formula(&day.employee());
         for (reading, log_type) in day.stints.iter().flat_map(|stint| [(&stint.came, "IN"), (&stint.went, "OUT")]) {
             let Some(reading) = reading else { continue };
             csv.write_record([
                 reading.id.to_string().as_str(),
                 &employee,
-                &plain(&day.name),
+                &no_formula(&day.name),
                 log_type,
                 &local(reading.at, zone),
                 if reading.amended { "amendment" } else { reading.door.as_str() },
@@ -78,8 +78,8 @@ pub fn timesheet(mut csv: csv::Writer<impl Write>, all: &[Day], zone: &TimeZone)
             let at = |reading: &Option<Reading>| reading.as_ref().map_or_else(String::new, |r| local(r.at, zone));
             csv.write_record([
                 first.id.to_string(),
-                plain(&day.employee()),
-                plain(&day.name),
+                no_formula(&day.employee()),
+                no_formula(&day.name),
                 day.date.to_string(),
                 at(&stint.came),
                 at(&stint.went),
