@@ -42,6 +42,7 @@ mod secret;
 mod status;
 mod store;
 mod train;
+mod web;
 mod when;
 mod whom;
 mod why;
@@ -104,6 +105,7 @@ enum Command {
     Restore(restore::Restore),
     Store(store::StoreCommand),
     Hub(hub::HubCommand),
+    Web(web::Web),
     Status(status::Status),
     Api(api::Api),
     Doctor(doctor::Doctor),
@@ -155,6 +157,7 @@ impl Usher {
             Command::Restore(command) => command.run(&context),
             Command::Store(command) => command.run(&context),
             Command::Hub(command) => command.run(&context),
+            Command::Web(command) => command.run(&context),
             Command::Status(command) => command.run(&context),
             Command::Api(command) => command.run(),
             Command::Doctor(command) => command.run(&context),

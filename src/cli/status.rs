@@ -85,6 +85,9 @@ fn print(out: &mut impl Write, status: &api::Status) -> Result<()> {
     if let Some(trouble) = &status.metrics_trouble {
         writeln!(out, "  metrics  {}", toned(Tone::Warning, trouble))?;
     }
+    if let Some(trouble) = &status.web_trouble {
+        writeln!(out, "  page     {}", toned(Tone::Warning, trouble))?;
+    }
     for p in &status.placements {
         let why = p.fallback.as_deref().map_or(String::new(), |why| format!(" (asked for {}: {why})", p.asked));
         writeln!(out, "  model    {}: {} in {:.2} ms{why}", p.model, p.on, p.latency_ms)?;

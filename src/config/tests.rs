@@ -110,7 +110,7 @@ fn the_example_parses_with_every_setting_turned_on_and_shows_every_default() {
         assert!(!shown.is_empty() || elsewhere || section, "the example does not show {header} {key}");
     }
     for (header, key, value, origin) in values(&Config::from_toml(EVERY_SECTION).unwrap()) {
-        if origin == Origin::Default && (header.as_str(), key.as_str()) != ("web", "enabled") {
+        if origin == Origin::Default && (header.as_str(), key.as_str()) != ("[web]", "enabled") {
             assert!(written[&(header.clone(), key.clone())].contains(&value), "{header} {key}");
         }
     }

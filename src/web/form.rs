@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, RawForm, Request};
 use axum::http::StatusCode;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -15,6 +14,8 @@ use super::refusal::Refusal;
 use super::session::Session;
 use super::{LARGEST_UPLOAD_BYTES, Site};
 
+/// The name of the field that holds the session's token.
+const TOKEN: &str = "csrf";
 /// The most files of one form.
 const MOST_FILES: usize = 20;
 /// The limit for a form with files.
@@ -22,12 +23,6 @@ const UPLOADED_WITHIN: Duration = Duration::from_secs(120);
 
 /// The fields of a form, which carried the session's token.
 pub struct CheckedForm<T>(pub T);
-
-#[derive(Deserialize)]
-struct Token {
-    #[serde(default)]
-    csrf: String,
-}
 
 impl<T: DeserializeOwned> FromRequest<Arc<Site>> for CheckedForm<T> {
     type Rejection = Refusal;
@@ -39,9 +34,12 @@ impl<T: DeserializeOwned> FromRequest<Arc<Site>> for CheckedForm<T> {
         let request = Request::from_parts(parts, body);
         let RawForm(bytes) =
             RawForm::from_request(request, site).await.map_err(|error| Refusal::invalid(words, error))?;
-        let token: Token = serde_html_form::from_bytes(&bytes).unwrap_or(Token { csrf: String::new() });
-        check(&session, &token.csrf)?;
-        serde_html_form::from_bytes(&bytes).map(CheckedForm).map_err(|error| Refusal::invalid(words, error))
+        let fields: Vec<(String, String)> =
+            serde_html_form::from_bytes(&bytes).map_err(|error| Refusal::invalid(words, error))?;
+        let (tokens, fields): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(name, _)| name == TOKEN);
+        check(&session, tokens.first().map_or("", |(_, token)| token))?;
+        let fields = serde_html_form::to_string(fields).unwrap_or_default();
+        serde_html_form::from_str(&fields).map(CheckedForm).map_err(|error| Refusal::invalid(words, error))
     }
 }
 
@@ -92,7 +90,7 @@ async fn read(mut form: Multipart, session: &Session) -> Result<CheckedUpload, R
     while let Some(field) = form.next_field().await.map_err(invalid)? {
         let name = field.name().unwrap_or_default().to_owned();
         if !checked {
-            let token = if name == "csrf" { field.text().await.map_err(invalid)? } else { String::new() };
+            let token = if name == TOKEN { field.text().await.map_err(invalid)? } else { String::new() };
             check(session, &token)?;
             checked = true;
             continue;

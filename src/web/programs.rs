@@ -29,6 +29,8 @@ async fn forward(State(site): State<Arc<Site>>, mut request: Request) -> Respons
     let Some(token) = secret(request.headers()).and_then(|secret| site.accounts.token_of(secret)) else {
         return ApiError::LoggedOut.into_response();
     };
+    // What the page's router noted about the path would mislead the API's.
+    request.extensions_mut().clear();
     request.extensions_mut().insert(Caller::Web { name: token.name, role: token.role });
     match site.api.clone().oneshot(request).await {
         Ok(answer) => answer,

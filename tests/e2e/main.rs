@@ -61,4 +61,5 @@ mod templates;
 mod trained;
 mod training;
 mod visitors;
+mod web;
 mod web_ledger;

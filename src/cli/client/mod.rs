@@ -1,6 +1,7 @@
 //! How commands act: as clients of the API. A running daemon serves it on its socket; without one, this process serves it to itself over
 //! the store that it opens. Acts, answers and errors are the same.
 
+mod accounts;
 mod journal;
 mod local;
 mod transport;

@@ -7,6 +7,7 @@ mod house;
 mod pictures;
 mod small_disk;
 mod terminal;
+mod visitor;
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ pub use house::{House, lines};
 pub use pictures::{Film, frame, photo, side_by_side, sized_frame, write_jpeg};
 pub use small_disk::SmallDisk;
 pub use terminal::Terminal;
+pub use visitor::{PASSWORD, Visitor, add_account, page_on, with_page};
 
 /// Far longer than anything takes; only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
