@@ -71,14 +71,10 @@ fn the_timeline_shows_records_and_each_opens_its_receipt() {
 
 #[test]
 fn a_new_record_arrives_without_a_reload() {
-    let site = Site::of(House::new());
-    let daemon = Daemon::start(&site.house);
-    let viewer = site.log_in("viewer");
-    let mut stream = viewer
-        .curl(&["--no-buffer"], "/timeline/events?after=0&kind=operator_locked")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let (house, daemon, anna) = with_page(House::new(), "");
+    let viewer = visitor(&house, &anna, "viewer");
+    let mut stream = curl(&viewer, &["--no-buffer"], "/timeline/events?after=0&kind=operator_locked");
+    let mut stream = stream.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(stream.stdout.take().unwrap()).lines();
     let (send, received) = channel();
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(send.send(line))));
@@ -146,7 +142,7 @@ fn attendance_is_shown_amended_and_exported() {
     assert_eq!(clerk.get("/attendance?month=2026-7").status, 422);
     assert_eq!(house.records("attendance_amended").len(), 4);
     // Others may not.
-    let viewer = site.log_in("viewer");
+    let mut viewer = visitor(&house, &anna, "viewer");
     for path in [
         "/attendance",
         "/attendance/day",

@@ -23,6 +23,8 @@ use crate::web::{Refusal, Session};
 /// A comment goes out this often while nothing happens, so that a connection that is gone is noticed.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
+/// The header by which a browser says, after a reconnection, which row it has.
+const LAST_ROW: &str = "last-event-id";
 /// How long a face may take to be stored after its record.
 const FACE_WITHIN: Duration = Duration::from_millis(300);
 
@@ -55,7 +57,7 @@ pub async fn events(
     Query(filter): Query<Filter>,
     Query(After { after }): Query<After>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
+    let last = headers.get(LAST_ROW).and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     let after = last.or(after).map(|after| format!("after={after}")).unwrap_or_default();
     let lines = session.lines::<Record>(&format!("/v1/journal/follow?{after}{}", filter.selection())).await?;
     let events = futures_util::stream::unfold((lines, session), |(mut lines, session)| async move {

@@ -50,6 +50,7 @@ const KINDS: &[(&str, &str)] = &[
     ("templates_locked", "timeline-kind-templates-locked"),
     ("store_key_changed", "timeline-kind-store-key-changed"),
     ("head_kept", "timeline-kind-head-kept"),
+    ("account_changed", "timeline-kind-account-changed"),
     ("head_removed", "timeline-kind-head-removed"),
     ("model_switch_begun", "timeline-kind-model-switch-begun"),
     ("model_switched", "timeline-kind-model-switched"),

@@ -170,6 +170,7 @@ timeline-kind-sealed = Vorlagen versiegelt
 timeline-kind-templates-locked = Vorlagen nicht lesbar
 timeline-kind-store-key-changed = Schlüssel gewechselt
 timeline-kind-head-kept = Standortkopf eingesetzt
+timeline-kind-account-changed = Konto geändert
 timeline-kind-head-removed = Standortkopf entfernt
 timeline-kind-model-switch-begun = Modellwechsel begonnen
 timeline-kind-model-switched = Modell gewechselt

@@ -170,6 +170,7 @@ timeline-kind-sealed = templates sealed
 timeline-kind-templates-locked = templates locked
 timeline-kind-store-key-changed = key changed
 timeline-kind-head-kept = site head in place
+timeline-kind-account-changed = account changed
 timeline-kind-head-removed = site head removed
 timeline-kind-model-switch-begun = model switch begun
 timeline-kind-model-switched = model switched

@@ -169,6 +169,7 @@ timeline-kind-sealed = 模板已加密
 timeline-kind-templates-locked = 模板无法读取
 timeline-kind-store-key-changed = 密钥已更换
 timeline-kind-head-kept = 已启用站点头
+timeline-kind-account-changed = 账户已更改
 timeline-kind-head-removed = 已移除站点头
 timeline-kind-model-switch-begun = 开始切换模型
 timeline-kind-model-switched = 模型已切换
