@@ -46,7 +46,7 @@ fn weeks_and_all_days_are_added_up() {
     let june = of(&["--month", "2026-06"]);
     assert_eq!((&june[0]["weeks"][0]["to"], &june[0]["total"]["days"]), (&json!("2026-06-30"), &json!(1)));
     assert!(of(&["--month", "2026-06", "--person", "E077"]).is_empty());
-    assert!(house.refused(&["attendance", "totals", "--month", "2026-6"]).contains("write it as in 2026-05"));
+    assert!(house.ask(&["attendance", "totals", "--month", "2026-6"]).err.contains("write it as in 2026-05"));
     let table = house.usher(&["attendance", "totals", "--month", "2026-07"]);
     assert!(table.contains("2026-W28") && table.contains("2026-07-01 to 2026-07-31"), "{table}");
 }
