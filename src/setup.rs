@@ -1,6 +1,7 @@
 //! From the configuration to the rooms' settings, and from those to open devices: for the daemon and the command line.
 
 pub mod claims;
+pub mod faces;
 pub mod head;
 pub mod house;
 pub mod liveness;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
@@ -140,6 +141,21 @@ pub fn gates(config: &Config) -> Result<Gates> {
         max_pitch_deg: enroll.max_pitch_deg as f32,
         min_length: house::least_length(config, &embedder(config)?, enroll.refuse_weakest)?,
     })
+}
+
+/// Strict, because a person in two groups is easily noticed, but two people in one group may be enrolled as one. (docs/datasets.md has the
+/// results of other distances.)
+const ONE_VISITOR_FMR: f64 = 0.00001;
+
+/// The largest mean distance within a group of faces that count as one visitor, where nobody names another.
+///
+/// # Errors
+/// The manifest has no measured distance for the model.
+pub fn one_visitor(model: &Model) -> Result<Distance> {
+    match model.operating_point(ONE_VISITOR_FMR) {
+        Some(point) => Ok(point.distance()),
+        None => bail!("the manifest has no measured distance for {}: give --distance", model.name),
+    }
 }
 
 /// Opens a `[[camera]]`.

@@ -20,10 +20,11 @@ use super::{broker, figures, housekeeping, page};
 use crate::accounts::Accounts;
 use crate::api::template::CameraView;
 use crate::api::users::group_id;
-use crate::api::{self, ApiState};
+use crate::api::{self, ApiState, Sittings};
 use crate::config::Config;
 use crate::hub::HubCommand;
 use crate::setup;
+use crate::setup::faces::Photographs;
 use broker::FromBroker;
 
 /// Makes the control socket. Connections wait until [`start`] serves them.
@@ -124,6 +125,8 @@ pub fn start(
     let accounts = Arc::new(Accounts::open(records.recorder.store())?);
     let router = api::router(Arc::new(ApiState {
         register,
+        faces: Arc::new(Photographs::new(config.clone(), switch.clone())),
+        sittings: Sittings::default(),
         switch,
         recorder: records.recorder.clone(),
         visitors: visitors.unknown.clone(),

@@ -109,6 +109,18 @@ impl Faces {
         self.erase_many(&own)
     }
 
+    /// The faces of a person that are kept at `now` and can be opened, in order of time.
+    pub fn of_person(&self, person: PersonId, now: SystemTime) -> Result<Vec<KeptFace>, GalleryError> {
+        let mut own = Vec::new();
+        for entry in self.tree.iter() {
+            let (key, value) = entry?;
+            if self.is_fresh(&key, &value, now) {
+                own.extend(self.open_face(&key, &value).filter(|face| face.person == Some(person)));
+            }
+        }
+        Ok(own)
+    }
+
     /// The face beside a record, if it is kept at `now` and can be opened.
     pub fn of_record(&self, record: u64, now: SystemTime) -> Result<Option<KeptFace>, GalleryError> {
         for entry in self.tree.iter() {
@@ -278,6 +290,9 @@ mod tests {
         for (record, person) in [(1, Some(7)), (2, Some(8)), (3, None), (4, Some(7))] {
             faces.keep(&face(record, person), at(0.0)).unwrap();
         }
+        let own: Vec<u64> =
+            faces.of_person(PersonId(7), at(0.0)).unwrap().into_iter().map(|face| face.record).collect();
+        assert_eq!(own, [1, 4]);
         assert_eq!(faces.erase_of(PersonId(7)).unwrap(), 2);
         assert_eq!(faces.records(at(0.0)).unwrap(), [2, 3]);
     }

@@ -292,6 +292,13 @@ fn people(event: &PeopleEvent) -> String {
             };
             format!("erased {count} {what} of {person}, by {by}")
         }
+        PeopleEvent::TemplatesAdded { person, templates, by } => {
+            format!("added {templates} templates to {person}, by {by}")
+        }
+        PeopleEvent::TemplateRemoved { person, template, left, by } => {
+            format!("erased the template {template} of {person} ({left} left), by {by}")
+        }
+        PeopleEvent::Exported { person, by } => format!("exported everything that is kept of {person}, by {by}"),
         PeopleEvent::VisitorsForgotten { visits, by } => format!("erased {visits} visits of unknown visitors, by {by}"),
     }
 }

@@ -17,7 +17,7 @@ mod yuyv;
 pub use encode::{Jpeg, crop, to_jpeg};
 pub use glimpse::{glimpse_of, glimpse_of_yuyv};
 pub use jpeg::JpegDecoder;
-pub use still::{decode, load, load_reduced};
+pub use still::{decode, decode_reduced, load, load_reduced};
 pub use walk::{JpegWalk, Walked};
 pub use yuyv::yuyv_to_rgb;
 

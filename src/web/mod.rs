@@ -21,6 +21,7 @@ mod frame;
 mod guard;
 mod health;
 mod login;
+mod people;
 mod programs;
 mod query;
 mod refusal;
@@ -63,6 +64,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .merge(attendance::routes())
         .merge(health::routes())
         .merge(accounts::routes())
+        .merge(people::routes())
         .merge(assets::routes())
         .layer(DefaultBodyLimit::max(LARGEST_FORM_BYTES));
     Router::new()

@@ -5,10 +5,13 @@ mod attendance;
 mod backup;
 mod credentials;
 mod daemon;
+mod enrolment;
 mod faces;
+mod import;
 mod journal;
 mod models;
 mod people;
+mod personal_data;
 mod templates;
 mod visitors;
 
@@ -24,6 +27,9 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
         .merge(people::routes())
         .merge(templates::routes())
+        .merge(enrolment::routes())
+        .merge(import::routes())
+        .merge(personal_data::routes())
         .merge(credentials::routes())
         .merge(models::routes())
         .merge(daemon::routes())

@@ -8,7 +8,7 @@ use axum::Router;
 use super::Client;
 use crate::accounts::Accounts;
 use crate::api::users::{own_uid, user_name};
-use crate::api::{self, ApiState, NoDaemon};
+use crate::api::{self, ApiState, NoDaemon, Sittings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::Actor;
@@ -17,6 +17,7 @@ use crate::lab::calibrate::Person;
 use crate::office::switch::Switch;
 use crate::office::{Recorder, Register, record_sealing};
 use crate::setup;
+use crate::setup::faces::Photographs;
 use crate::setup::models::Configured;
 use crate::store::{Store, StoreError};
 use crate::vision::manifest::Model;
@@ -42,6 +43,7 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
     let register = Register::new(gallery, recorder.clone(), near_enough);
     let catalogue = Arc::new(Configured(config.clone()));
     let switch = Arc::new(Switch::open(register.clone(), recorder.clone(), catalogue, configured)?);
+    let faces = Arc::new(Photographs::new(config.clone(), switch.clone()));
     Ok(api::router(Arc::new(ApiState {
         register,
         switch,
@@ -54,6 +56,8 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
         clock,
         doors: no_daemon.clone(),
         monitor: no_daemon,
+        faces,
+        sittings: Sittings::default(),
     })))
 }
 

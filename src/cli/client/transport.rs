@@ -44,7 +44,11 @@ fn time_limit(path: &str) -> Duration {
         | "/v1/unknown"
         | "/v1/attendance"
         | "/v1/attendance/day"
-        | "/v1/attendance/export" => LONG,
+        | "/v1/attendance/export"
+        | "/v1/people/import" => LONG,
+        person if person.starts_with("/v1/people/") && (person.ends_with("/export") || person.ends_with("/erase")) => {
+            LONG
+        }
         _ => USUAL,
     }
 }

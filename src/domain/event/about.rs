@@ -128,6 +128,9 @@ impl Event {
                 | PeopleEvent::TemplateLearned { .. }
                 | PeopleEvent::LookalikeNoted { .. }
                 | PeopleEvent::TemplatesForgotten { .. }
+                | PeopleEvent::TemplatesAdded { .. }
+                | PeopleEvent::TemplateRemoved { .. }
+                | PeopleEvent::Exported { .. }
                 | PeopleEvent::TemplatesMade { .. }
                 | PeopleEvent::VisitorsForgotten { .. },
             ) => None,

@@ -116,6 +116,9 @@ pub fn one_of_each() -> Vec<Event> {
             },
             PeopleEvent::LookalikeNoted { person: obama(), record: 4711, by: by() },
             PeopleEvent::TemplatesForgotten { person: obama(), what: Forgotten::Learned, count: 2, by: by() },
+            PeopleEvent::TemplatesAdded { person: obama(), templates: 2, by: by() },
+            PeopleEvent::TemplateRemoved { person: obama(), template: "learned-1".into(), left: 4, by: by() },
+            PeopleEvent::Exported { person: obama(), by: by() },
             PeopleEvent::VisitorsForgotten { visits: 12, by: by() },
         ]
         .map(Event::from),

@@ -4,6 +4,7 @@ mod broker;
 mod camera;
 mod daemon;
 mod house;
+pub mod page;
 mod pictures;
 mod small_disk;
 mod terminal;

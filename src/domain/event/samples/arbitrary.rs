@@ -239,6 +239,18 @@ fn people() -> impl Strategy<Value = PeopleEvent> {
             let what = if learned { Forgotten::Learned } else { Forgotten::Lookalikes };
             PeopleEvent::TemplatesForgotten { person, what, count, by }
         }),
+        (somebody(), count(), actor()).prop_map(|(person, templates, by)| PeopleEvent::TemplatesAdded {
+            person,
+            templates,
+            by
+        }),
+        (somebody(), text(), count(), actor()).prop_map(|(person, template, left, by)| PeopleEvent::TemplateRemoved {
+            person,
+            template,
+            left,
+            by
+        }),
+        (somebody(), actor()).prop_map(|(person, by)| PeopleEvent::Exported { person, by }),
         (count(), actor()).prop_map(|(visits, by)| PeopleEvent::VisitorsForgotten { visits, by }),
     ]
 }
