@@ -18,7 +18,7 @@ use super::template::{self, CameraView, Template};
 use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::domain::{Actor, Direction, Distance, PersonId};
-use crate::gallery::{self, Faces, Visitors};
+use crate::gallery::{self, FacePictures, Visitors};
 use crate::office::switch::Switch;
 use crate::office::{FaceTemplates, Gates, Recorder, Register};
 
@@ -32,7 +32,7 @@ pub struct ApiState {
     /// Of those whom a door opened for.
     pub granted: Arc<Visitors>,
     /// Pictures of faces beside records.
-    pub faces: Arc<Faces>,
+    pub face_pictures: Arc<FacePictures>,
     pub attendance: Result<AttendanceSettings, NoAttendance>,
     pub accounts: Arc<Accounts>,
     pub clock: Arc<dyn Clock>,

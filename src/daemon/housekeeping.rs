@@ -8,7 +8,7 @@ use super::threads::MainMessage;
 use super::{kept_faces, visitors};
 use crate::clock::{Clock, ClockReading, Evidence, Watch};
 use crate::domain::TimeQuality;
-use crate::gallery::{Faces, Visitors};
+use crate::gallery::{FacePictures, Visitors};
 use crate::ledger::RecordRetention;
 use crate::office::Recorder;
 
@@ -33,7 +33,7 @@ pub async fn run(
     recorder: Arc<Recorder>,
     keep: RecordRetention,
     visitors: Vec<Arc<Visitors>>,
-    faces: Arc<Faces>,
+    faces: Arc<FacePictures>,
     clock: Arc<dyn Clock>,
     to_main: Sender<MainMessage>,
     evidence: Evidence,

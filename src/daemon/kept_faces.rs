@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use super::recent_frames::RecentFrames;
 use crate::clock::Clock;
 use crate::domain::{Bounds, Decided, Image, PersonId, Personal};
-use crate::gallery::{Faces, KeptFace};
+use crate::gallery::{FacePictures, KeptFace};
 use crate::photo;
 
-/// Faces that wait to be encoded. Beyond that they are dropped, with a warning.
+/// FacePictures that wait to be encoded. Beyond that they are dropped, with a warning.
 const WAITING: usize = 8;
 /// The margin around a face, on each side, as a share of its longer side.
 const MARGIN: f32 = 0.3;
@@ -60,7 +60,7 @@ fn whose(decision: &Decided) -> Option<PersonId> {
 }
 
 /// Stores the faces one after the other. Ends once the queue is dropped.
-pub async fn keep(mut queued: mpsc::Receiver<FaceJob>, faces: Arc<Faces>, clock: Arc<dyn Clock>) {
+pub async fn keep(mut queued: mpsc::Receiver<FaceJob>, faces: Arc<FacePictures>, clock: Arc<dyn Clock>) {
     while let Some(job) = queued.recv().await {
         let (faces, now) = (faces.clone(), clock.wall());
         let stored = tokio::task::spawn_blocking(move || match cut(&job) {
@@ -82,7 +82,7 @@ fn cut(job: &FaceJob) -> Option<KeptFace> {
 }
 
 /// Erases the faces whose time is over at `now`.
-pub fn prune(faces: &Faces, now: std::time::SystemTime) {
+pub fn prune(faces: &FacePictures, now: std::time::SystemTime) {
     match faces.prune(now) {
         Ok(0) => {}
         Ok(erased) => tracing::info!(erased, "erased faces beside records whose time was over"),
@@ -107,7 +107,7 @@ mod tests {
         let store = Store::open(dir.path()).unwrap();
         let ring = Arc::new(Ring::open(dir.path(), Ok(Some(StoreKey::generate().unwrap()))));
         let week = Retention { span: Duration::from_secs(7 * 86_400), most: 10 };
-        let faces = Arc::new(Faces::open(&store, &ring, week).unwrap());
+        let faces = Arc::new(FacePictures::open(&store, &ring, week).unwrap());
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(start));
         let frames = Arc::new(RecentFrames::default());

@@ -25,7 +25,7 @@ use crate::clock::{Clock, Evidence, SystemClock};
 use crate::config::{self, Config};
 use crate::domain::{DaemonEvent, Distance, Event, ModelId, Spectrum};
 use crate::door::RelayStop;
-use crate::gallery::{Faces, Gallery, Visitors};
+use crate::gallery::{FacePictures, Gallery, Visitors};
 use crate::hub::{DeviceLayout, Hub, HubDeps, HubEntry, MessageRefusal};
 use crate::ledger::{Journal, LedgerError, Outbox};
 use crate::office::saved::SavedState;
@@ -96,7 +96,7 @@ pub struct VisitorStores {
     /// Of those whom a door opened for.
     pub granted: Arc<Visitors>,
     /// Beside records.
-    pub faces: Arc<Faces>,
+    pub faces: Arc<FacePictures>,
     /// `None` unless faces are kept, or templates learned from grants.
     pub recent_faces: Option<Arc<RecentFaces>>,
     /// The task that stores them; it ends once the queue is dropped.
@@ -221,7 +221,7 @@ pub fn visitors(
     let ring = &recognition.ring;
     let unknown = Arc::new(Visitors::open(store, ring, setup::keep_visitors(config))?);
     let granted = Arc::new(Visitors::open_granted(store, ring, setup::keep_granted(config))?);
-    let faces = Arc::new(Faces::open(store, ring, setup::keep_faces(config))?);
+    let faces = Arc::new(FacePictures::open(store, ring, setup::keep_faces(config))?);
     kept_faces::prune(&faces, base.clock.wall());
     for store in [&unknown, &granted] {
         visitors::prune(store, base.clock.wall());

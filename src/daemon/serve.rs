@@ -131,7 +131,7 @@ pub fn start(
         recorder: records.recorder.clone(),
         visitors: visitors.unknown.clone(),
         granted: visitors.granted.clone(),
-        faces: visitors.faces.clone(),
+        face_pictures: visitors.faces.clone(),
         attendance: setup::attendance_settings(config),
         accounts: accounts.clone(),
         clock: base.clock.clone(),

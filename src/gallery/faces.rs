@@ -41,7 +41,7 @@ pub struct KeptFace {
 }
 
 /// The store of faces. Open it once per store.
-pub struct Faces {
+pub struct FacePictures {
     store: Store,
     tree: Tree,
     retention: Retention,
@@ -50,10 +50,10 @@ pub struct Faces {
     writer: Mutex<Option<(SubKeyId, SystemTime)>>,
 }
 
-impl Faces {
-    /// Opens the store of faces. Expired ones stay until [`Faces::prune`].
-    pub fn open(store: &Store, ring: &Arc<Ring>, retention: Retention) -> Result<Faces, GalleryError> {
-        Ok(Faces {
+impl FacePictures {
+    /// Opens the store of faces. Expired ones stay until [`FacePictures::prune`].
+    pub fn open(store: &Store, ring: &Arc<Ring>, retention: Retention) -> Result<FacePictures, GalleryError> {
+        Ok(FacePictures {
             tree: store.tree(FACES)?,
             store: store.clone(),
             retention,
@@ -250,11 +250,11 @@ mod tests {
         KeptFace { record, person: person.map(PersonId), jpeg }
     }
 
-    fn opened(dir: &std::path::Path, days: u32, most: usize) -> (Store, Arc<Ring>, Faces) {
+    fn opened(dir: &std::path::Path, days: u32, most: usize) -> (Store, Arc<Ring>, FacePictures) {
         let store = Store::open(dir).unwrap();
         let key = StoreKey::generate().unwrap();
         let ring = Arc::new(Ring::open(dir, Ok(Some(key))));
-        let faces = Faces::open(&store, &ring, Retention { span: DAY * days, most }).unwrap();
+        let faces = FacePictures::open(&store, &ring, Retention { span: DAY * days, most }).unwrap();
         (store, ring, faces)
     }
 
@@ -310,14 +310,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let week = Retention { span: DAY * 7, most: 10 };
-        let plain = Faces::open(&store, &Arc::new(Ring::plain()), week).unwrap();
+        let plain = FacePictures::open(&store, &Arc::new(Ring::plain()), week).unwrap();
         plain.keep(&face(1, None), at(0.0)).unwrap();
         assert!(!plain.keeps() && plain.records(at(0.0)).unwrap().is_empty());
         drop((plain, store));
         let other = tempfile::tempdir().unwrap();
         let (store, ring, faces) = opened(other.path(), 7, 10);
         faces.keep(&face(1, None), at(0.0)).unwrap();
-        let off = Faces::open(&store, &ring, Retention { span: Duration::ZERO, ..week }).unwrap();
+        let off = FacePictures::open(&store, &ring, Retention { span: Duration::ZERO, ..week }).unwrap();
         assert!(!off.keeps() && off.of_record(1, at(0.0)).unwrap().is_none());
         assert_eq!(off.prune(at(0.0)).unwrap(), 1, "those kept before are erased");
     }

@@ -66,7 +66,7 @@ pub use change::Prepared;
 pub use credential_error::CredentialError;
 pub use credentials::{PinAnswer, PinKind, ShownTag};
 pub use error::{GalleryError, RecordError};
-pub use faces::{Faces, KeptFace};
+pub use faces::{FacePictures, KeptFace};
 pub use index::{Index, strangers};
 pub use next::ModelCount;
 pub use person::{Held, NewPerson, Person, Template};

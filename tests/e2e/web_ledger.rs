@@ -8,14 +8,14 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use usher::domain::{Decided, Direction, Distance, Frames, Gate, Named, Outcome, PersonId, Stamp, TrackId};
-use usher::gallery::{Faces, KeptFace, Retention};
+use usher::gallery::{FacePictures, KeptFace, Retention};
 use usher::ledger::Journal;
 use usher::seal::{Ring, StoreKey};
 use usher::store::Store;
 
 use crate::support::{House, Visitor, add_account, eventually, photo, with_page};
 
-/// Faces are kept for two days. Comes directly after the table of the page.
+/// FacePictures are kept for two days. Comes directly after the table of the page.
 const FACES: &str = "keep_faces = \"2d\"\n";
 
 /// A grant in the journal, with a face beside it; the record's number and hash.
@@ -47,7 +47,7 @@ fn granted(house: &House) -> (u64, String) {
     let week = Retention { span: Duration::from_secs(7 * 86_400), most: 10 };
     let face =
         KeptFace { record: record.seq, person: Some(PersonId(1)), jpeg: std::fs::read(photo("obama.jpg")).unwrap() };
-    Faces::open(&store, &ring, week).unwrap().keep(&face, SystemTime::now()).unwrap();
+    FacePictures::open(&store, &ring, week).unwrap().keep(&face, SystemTime::now()).unwrap();
     (record.seq, record.hashes().1)
 }
 

@@ -28,8 +28,8 @@ pub fn routes() -> ApiRouter<Arc<ApiState>> {
 
 async fn list(State(state): State<Arc<ApiState>>) -> Result<Json<KeptFaces>, ApiError> {
     blocking(move || {
-        let records = state.faces.records(state.clock.wall())?;
-        Ok(Json(KeptFaces { kept: state.faces.keeps(), records }))
+        let records = state.face_pictures.records(state.clock.wall())?;
+        Ok(Json(KeptFaces { kept: state.face_pictures.keeps(), records }))
     })
     .await
 }
@@ -38,7 +38,7 @@ async fn one(
     State(state): State<Arc<ApiState>>,
     PathOf(FacePath { record }): PathOf<FacePath>,
 ) -> Result<JpegFile, ApiError> {
-    blocking(move || match state.faces.of_record(record, state.clock.wall())? {
+    blocking(move || match state.face_pictures.of_record(record, state.clock.wall())? {
         Some(face) => Ok(JpegFile(face.jpeg)),
         None => Err(ApiError::NoFace { record }),
     })

@@ -170,7 +170,7 @@ async fn erase(
     blocking(move || {
         let person = PersonId(person);
         let records = state.recorder.erase(person, limit(before)?, &by)?;
-        state.faces.erase_of(person)?;
+        state.face_pictures.erase_of(person)?;
         state.monitor.erased(person);
         tracing::info!(records, %by, "a person was erased from the journal");
         Ok(Json(Erased { records }))

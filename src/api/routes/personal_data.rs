@@ -59,7 +59,7 @@ async fn export(
     blocking(move || {
         let (id, gallery) = (PersonId(id), state.register.gallery());
         let kept = kept_of(id, &state.register, &state.recorder, &state.granted, by.clone())?;
-        let pictures = state.faces.of_person(id, state.clock.wall())?;
+        let pictures = state.face_pictures.of_person(id, state.clock.wall())?;
         let person = gallery.person(id).ok();
         let mut left_out = LEFT_OUT.map(str::to_owned).to_vec();
         let tags = match person.as_ref().map(|person| gallery.tags(person.id)) {
@@ -94,7 +94,7 @@ async fn erase(
 ) -> Result<Json<ErasedPerson>, ApiError> {
     blocking(move || {
         let id = PersonId(id);
-        state.faces.erase_of(id)?;
+        state.face_pictures.erase_of(id)?;
         let erased = erase_all_of(id, &state.register, &state.recorder, &state.granted, &by)?;
         state.monitor.erased(id);
         let ErasedOf { removed, templates, visits, records } = erased;
