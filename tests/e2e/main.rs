@@ -13,6 +13,7 @@
 
 mod api;
 mod assurance;
+mod attendance;
 mod bench;
 mod broker;
 mod broker_commands;
@@ -30,6 +31,7 @@ mod doctor;
 mod doors;
 mod enrolment;
 mod floods;
+mod following;
 mod head;
 #[path = "../support/heads.rs"]
 mod heads;
@@ -61,4 +63,5 @@ mod trained;
 mod training;
 mod visitors;
 mod web;
+mod web_ledger;
 mod web_people;

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::{Findings, State};
 use crate::camera::{CameraError, v4l2};
+use crate::checks::cameras::identity;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CameraKind, Config};
 use crate::setup;
@@ -34,14 +35,9 @@ pub(super) fn free(config: &Config, findings: &mut Findings) -> Result<()> {
             );
             findings.report("camera", State::Warning, &text)?;
         }
-        identify(camera, findings)?;
+        findings.report_all(identity(camera))?;
     }
     Ok(())
-}
-
-/// The daemon holds the cameras: asks only their drivers.
-pub(super) fn held(config: &Config, findings: &mut Findings) -> Result<()> {
-    config.cameras.iter().try_for_each(|camera| identify(camera, findings))
 }
 
 /// A camera's frame in words, and its age when it arrived.
@@ -58,27 +54,6 @@ fn look(camera: &config::Camera) -> Result<(String, Duration), CameraError> {
     let age = clock.now().since(frame.captured_at);
     let spoilt = if bad > 0 { format!(", after {bad} bad frames") } else { String::new() };
     Ok((format!("{}: {} gives {:?}{spoilt}", camera.name, source.describe(), frame.image), age))
-}
-
-/// Reports which device a camera is, and how to accept no other.
-fn identify(camera: &config::Camera, findings: &mut Findings) -> Result<()> {
-    if camera.kind != CameraKind::V4l2 {
-        return Ok(());
-    }
-    // A device that does not answer is reported elsewhere.
-    let Ok(found) = v4l2::identity(&camera.device.display().to_string()) else { return Ok(()) };
-    match &camera.identity {
-        Some(wanted) if !found.is(wanted) => {
-            let text = format!("{}: {} is {found}, but identity names {wanted}", camera.name, camera.device.display());
-            findings.report("camera", State::Broken, &text)
-        }
-        Some(_) => findings.report("camera", State::Well, &format!("{}: it is {found}, as identity says", camera.name)),
-        None => {
-            let text =
-                format!("{}: to accept no other device in its place, set identity = {:?}", camera.name, found.key());
-            findings.report("camera", State::Well, &text)
-        }
-    }
 }
 
 fn words(device: &v4l2::Device) -> String {
