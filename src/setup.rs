@@ -10,6 +10,7 @@ pub mod presentation;
 pub mod readers;
 pub mod retained_topics;
 mod self_check;
+mod streams;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::access::Rules;
 use crate::api::attendance::{AttendanceSettings, NoAttendance};
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::v4l2::{V4l2Camera, V4l2Settings};
-use crate::camera::{CameraError, FrameSource};
+use crate::camera::{CameraError, FrameSource, stream};
 use crate::clock::Clock;
 use crate::config::{self, CameraKind, Config, DoorDriver};
 use crate::domain::Distance;
@@ -158,8 +159,17 @@ pub fn one_visitor(model: &Model) -> Result<Distance> {
     }
 }
 
-/// Opens a `[[camera]]`.
+/// Opens a `[[camera]]` for a moment.
 pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
+    camera_again(camera, &stream::Memory::default(), clock)
+}
+
+/// Opens a `[[camera]]` of which it is remembered what it has shown before.
+pub fn camera_again(
+    camera: &config::Camera,
+    memory: &stream::Memory,
+    clock: Arc<dyn Clock>,
+) -> Result<Box<dyn FrameSource>, CameraError> {
     Ok(match camera.kind {
         CameraKind::V4l2 => {
             let settings = V4l2Settings {
@@ -176,6 +186,9 @@ pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn 
         CameraKind::Replay => {
             let interval = Duration::from_secs(1) / camera.fps.max(1);
             Box::new(Replay::open(&camera.path, ReplaySettings { interval, looping: camera.r#loop }, clock)?)
+        }
+        CameraKind::Stream | CameraKind::Libcamera | CameraKind::Argus | CameraKind::Pipeline => {
+            stream::open(&streams::settings(camera)?, memory, clock)?
         }
     })
 }

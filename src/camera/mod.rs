@@ -1,9 +1,11 @@
-//! Frame sources: V4L2 cameras, and replays of photographs and Motion-JPEG files. Owns the devices, and the slot that hands frames to another
-//! thread.
+//! Frame sources: V4L2 cameras, streams and camera modules through GStreamer, and replays of photographs and Motion-JPEG files. Owns the devices,
+//! and the slot that hands frames to another thread.
 
 pub mod identity;
+pub mod onvif;
 pub mod replay;
 pub mod slot;
+pub mod stream;
 pub mod v4l2;
 
 pub use identity::Identity;
@@ -90,6 +92,9 @@ pub enum CameraError {
         "camera {device} pads the lines of its YUYV pictures: bytesperline is {stride} instead of {expected}; usher cannot read such pictures: set format = \"mjpeg\" or another width"
     )]
     Padded { device: String, stride: u32, expected: u32 },
+    /// A stream, or a camera module that GStreamer reads.
+    #[error("camera {device}: {fault}")]
+    Stream { device: String, fault: stream::Fault },
     /// A replay has ended normally.
     #[error("the replay of {replay} is over")]
     Ended { replay: String },

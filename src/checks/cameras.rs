@@ -55,7 +55,7 @@ pub fn rates(config: &Config, newest: &Sample) -> Vec<Check> {
         let text =
             format!("{}: {rate:.1} frames a second, {:.1} of them looked at", camera.name, sample.looked_at_per_s);
         // A recording ends.
-        let few = camera.kind == CameraKind::V4l2 && rate < FEW_FRAMES_PER_S;
+        let few = camera.kind != CameraKind::Replay && rate < FEW_FRAMES_PER_S;
         Some(match few {
             true => Check::warning(
                 "camera rate",

@@ -4,6 +4,7 @@
 mod assurance;
 mod eyes;
 mod readers;
+mod streams;
 mod web;
 
 use std::borrow::Cow;
@@ -229,6 +230,7 @@ impl Checks<'_> {
                 }
             }
             self.eye(index);
+            self.stream(index);
             if camera.spectrum == Spectrum::Infrared {
                 continue;
             }

@@ -46,8 +46,9 @@ impl Check<'_> {
         for key in rule.keys() {
             let Some(rule_of_key) = rule.key(key) else { continue };
             let full = child(path, key);
-            let applies = rule_of_key.only_with().is_none_or(|(other, value)| {
-                unreadable.contains(&other) || written_word(rule, table, other) == Some(value)
+            let applies = rule_of_key.only_with().is_none_or(|(other, values)| {
+                unreadable.contains(&other)
+                    || written_word(rule, table, other).is_some_and(|word| values.contains(&word))
             });
             let Some(value) = table.get_mut(key) else {
                 let chosen = rule_of_key.only_with().is_none_or(|(other, _)| !unreadable.contains(&other));
@@ -60,7 +61,8 @@ impl Check<'_> {
             };
             let sound = match (applies, rule_of_key.only_with()) {
                 (false, Some((other, wanted))) => {
-                    self.report(&full, format!("belongs to {other} {} only; remove it", quote(wanted)));
+                    let wanted: Vec<String> = wanted.into_iter().map(quote).collect();
+                    self.report(&full, format!("belongs to {other} {} only; remove it", either(&wanted)));
                     false
                 }
                 _ => self.value(rule_of_key, value, &full),
@@ -115,6 +117,15 @@ impl Check<'_> {
                 false
             }
         }
+    }
+}
+
+/// `a`, `a or b`, `a, b or c`
+pub fn either(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::check::header;
+use super::check::{either, header};
 use super::file::child;
 use super::rule::{Rule, Shape};
 use super::{root, show};
@@ -45,7 +45,13 @@ fn reference() -> String {
         for key in section.keys() {
             let rule = section.key(key).unwrap();
             if matches!(rule.shape(), Shape::Value) {
-                let only = rule.only_with().map(|(other, value)| format!("Only with `{other} = \"{value}\"`. "));
+                let only = rule.only_with().map(|(other, values)| {
+                    let quoted = values.iter().enumerate().map(|(at, value)| match at {
+                        0 => format!("`{other} = \"{value}\"`"),
+                        _ => format!("`\"{value}\"`"),
+                    });
+                    format!("Only with {}. ", either(&quoted.collect::<Vec<_>>()))
+                });
                 let meaning = format!("{}{}", only.unwrap_or_default(), one_paragraph(&rule.about()));
                 text += &format!("| `{key}` | {} | {} | {meaning} |\n", default(section, key), rule.range_in_words());
             }

@@ -262,10 +262,10 @@ impl<'a> Rule<'a> {
         self.plain().get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
-    /// The key and the value that decide whether this key may be written, as in `driver` and `gpiocdev`.
-    pub fn only_with(self) -> Option<(&'a str, &'a str)> {
-        let [key, value] = self.get("x-only")?.as_array()?.as_slice() else { return None };
-        Some((key.as_str()?, value.as_str()?))
+    /// The key and its values that decide whether this key may be written, as in `driver` and `gpiocdev`.
+    pub fn only_with(self) -> Option<(&'a str, Vec<&'a str>)> {
+        let (key, values) = self.get("x-only")?.as_array()?.split_first()?;
+        Some((key.as_str()?, values.iter().filter_map(Value::as_str).collect()))
     }
 
     /// The default; `null` where a key is simply not set.

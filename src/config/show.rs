@@ -31,7 +31,9 @@ fn below(rule: Rule<'_>, values: &Value, path: &str, origins: &Origins, lines: &
     let mut sections = Vec::new();
     for key in rule.keys() {
         let Some(rule_of_key) = rule.key(key) else { continue };
-        let elsewhere = |(other, wanted): (&str, &str)| values.get(other).and_then(Value::as_str) != Some(wanted);
+        let elsewhere = |(other, wanted): (&str, Vec<&str>)| {
+            values.get(other).and_then(Value::as_str).is_none_or(|word| !wanted.contains(&word))
+        };
         if rule_of_key.only_with().is_some_and(elsewhere) {
             continue;
         }

@@ -25,6 +25,7 @@ use super::{broker, stall};
 use crate::access::{Authority, Doorway, HouseRules, Referee};
 use crate::api::template::CameraView;
 use crate::camera::slot::slot;
+use crate::camera::stream::Memory;
 use crate::config::{self, Config, OnJournalFailure};
 use crate::domain::{CameraIndex, DoorEvent, DoorIndex, Event, Frame, Image, Spectrum};
 use crate::door::{Contacts, EntryReader, Panel, Relay, RelayLoop, relay_thread};
@@ -302,10 +303,10 @@ pub fn cameras(
             }
         };
         threads.spawn(Role::Vision, &camera.name, body)?;
-        let (settings, clock) = (camera.clone(), base.clock.clone());
+        let (settings, memory, clock) = (camera.clone(), Memory::default(), base.clock.clone());
         let watching = CameraStage {
             name,
-            open: Box::new(move || setup::camera(&settings, clock.clone())),
+            open: Box::new(move || setup::camera_again(&settings, &memory, clock.clone())),
             frames,
             used: spare,
             door_queue: doors.queue.clone(),

@@ -13,6 +13,7 @@ mod head;
 mod likeness;
 mod liveness;
 mod picture;
+mod stream_address;
 mod time;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use head::*;
 pub use likeness::*;
 pub use liveness::*;
 pub use picture::*;
+pub use stream_address::*;
 pub use time::*;
 
 /// A point in monotonic time: the span since an epoch that one [`crate::clock::Clock`] keeps for a whole process.

@@ -55,6 +55,8 @@ mod seal;
 mod second_factor;
 mod snapshots;
 mod stalls;
+#[cfg(feature = "gstreamer")]
+mod streams;
 mod supervisor;
 mod support;
 mod switch;

@@ -14,11 +14,14 @@ use crate::setup;
 
 /// After this many bad frames a camera counts as broken. The first frames after opening may be bad.
 const MOST_BAD: u32 = 30;
+/// Cameras offer a smaller stream beside one that is wider than this.
+const WIDE_PX: u32 = 1280;
 
 /// Without a daemon: opens each camera for a moment.
 pub(super) fn free(config: &Config, findings: &mut Findings) -> Result<()> {
     for camera in &config.cameras {
-        let Some((_, age)) = findings.result("camera", look(camera).map_err(Into::into), |(text, _)| text.clone())?
+        let Some((_, age, width)) =
+            findings.result("camera", look(camera).map_err(Into::into), |(text, _, _)| text.clone())?
         else {
             if camera.kind == CameraKind::V4l2 {
                 let there: Vec<String> = v4l2::devices().iter().map(words).collect();
@@ -35,13 +38,21 @@ pub(super) fn free(config: &Config, findings: &mut Findings) -> Result<()> {
             );
             findings.report("camera", State::Warning, &text)?;
         }
+        if camera.kind == CameraKind::Stream && width > WIDE_PX {
+            let text = format!(
+                "{}: its stream is {width} pixels wide, which costs several times the processor of a small one; set url to the camera's smaller stream \
+                 (`usher camera list` shows it where the camera tells)",
+                camera.name
+            );
+            findings.report("camera", State::Warning, &text)?;
+        }
         findings.report_all(identity(camera))?;
     }
     Ok(())
 }
 
-/// A camera's frame in words, and its age when it arrived.
-fn look(camera: &config::Camera) -> Result<(String, Duration), CameraError> {
+/// A camera's frame in words, its age when it arrived, and its width in pixels.
+fn look(camera: &config::Camera) -> Result<(String, Duration, u32), CameraError> {
     let clock = Arc::new(SystemClock::new());
     let mut source = setup::camera(camera, clock.clone())?;
     let mut bad = 0;
@@ -53,7 +64,8 @@ fn look(camera: &config::Camera) -> Result<(String, Duration), CameraError> {
     };
     let age = clock.now().since(frame.captured_at);
     let spoilt = if bad > 0 { format!(", after {bad} bad frames") } else { String::new() };
-    Ok((format!("{}: {} gives {:?}{spoilt}", camera.name, source.describe(), frame.image), age))
+    let text = format!("{}: {} gives {:?}{spoilt}", camera.name, source.describe(), frame.image);
+    Ok((text, age, frame.image.width()))
 }
 
 fn words(device: &v4l2::Device) -> String {

@@ -107,12 +107,14 @@ section! {
 
 section! {
     /// One section for each camera; at least one. A key of the other kind is an error.
-    #[schemars(extend("required" = ["name", "kind", "path"]))]
+    #[schemars(extend("required" = ["name", "kind", "path", "url", "pipeline"]))]
     Camera {
         /// The camera's name in the journal; unique.
         #[schemars(schema_with = "rule::name", example = &"entrance")]
         name: String = String::new(),
-        /// A camera of Video4Linux, or pictures and recordings for trials.
+        /// `"v4l2"`: a camera of Video4Linux. `"stream"`: a camera on the network. `"libcamera"`: a camera module of a Raspberry Pi. `"argus"`: a camera
+        /// module of a Jetson. `"pipeline"`: anything else that GStreamer reads. `"replay"`: pictures and recordings for trials. All but the first and the last
+        /// need GStreamer ([cameras.md](streams.md)).
         kind: CameraKind = CameraKind::V4l2,
         /// The name of the door that it watches. Required when there are several doors.
         #[schemars(schema_with = "rule::any", extend("x-default" = "the only door"))]
@@ -142,17 +144,48 @@ section! {
         )]
         identity: Option<String> = None,
         /// Columns in pixels.
-        #[schemars(range(min = 160, max = 3840), extend("x-only" = ["kind", "v4l2"]))]
+        #[schemars(range(min = 160, max = 3840), extend("x-only" = ["kind", "v4l2", "libcamera", "argus"]))]
         width: u32 = 640,
         /// Rows in pixels.
-        #[schemars(range(min = 120, max = 2160), extend("x-only" = ["kind", "v4l2"]))]
+        #[schemars(range(min = 120, max = 2160), extend("x-only" = ["kind", "v4l2", "libcamera", "argus"]))]
         height: u32 = 480,
-        /// Frames per second.
+        /// Frames per second. A stream sends as many as are set in the camera; set the same number here.
         #[schemars(range(min = 1, max = 120))]
         fps: u32 = 15,
         /// How the camera sends pixels. `"auto"` is YUYV up to 640x480 and MJPEG above, and the other where the camera does not offer that.
         #[schemars(extend("x-only" = ["kind", "v4l2"]))]
         format: PixelFormat = PixelFormat::Auto,
+        /// The address of the pictures: RTSP, or Motion-JPEG over HTTP; `rtsps` and `https` are encrypted. No user and no password: `credentials` names their
+        /// file. Cameras offer a large and a small stream; the small one, such as 640x360, is enough for a door
+        /// ([recipes](streams.md#cameras-on-the-network)).
+        #[schemars(schema_with = "rule::any", extend("x-only" = ["kind", "stream"]), example = &"rtsp://192.0.2.20/h264Preview_01_sub")]
+        url: String = String::new(),
+        /// A file with two lines, the user and the password of the camera. A name without a slash is a systemd credential. A path must lead to a file of mode
+        /// 0600. Where a camera takes them only in its address, write `{user}` and `{password}` there.
+        #[schemars(schema_with = "rule::any", extend("x-only" = ["kind", "stream"]), example = &"/etc/usher/entrance.credentials")]
+        credentials: Option<PathBuf> = None,
+        /// With `rtsps` and `https`: the SHA-256 of the certificate that the camera must show, as 64 hexadecimal digits; any other is refused. Not set: the
+        /// certificate must be signed by an authority that the system trusts. The message about a certificate that is not trusted has the digits.
+        #[schemars(
+            schema_with = "rule::any",
+            extend("x-only" = ["kind", "stream"]),
+            example = &"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+        )]
+        certificate: Option<String> = None,
+        /// Which camera module: the id that libcamera gives it, as `usher camera list` shows it, or the number of the sensor for `"argus"`. Not set: the first.
+        #[schemars(
+            schema_with = "rule::any",
+            extend("x-only" = ["kind", "libcamera", "argus"]),
+            example = &"/base/soc/i2c0mux/i2c@1/imx708@1a"
+        )]
+        sensor: Option<String> = None,
+        /// A pipeline of GStreamer that ends in raw video, as `gst-launch-1.0` takes it, without a sink.
+        #[schemars(
+            schema_with = "rule::any",
+            extend("x-only" = ["kind", "pipeline"]),
+            example = &"udpsrc port=5000 ! application/x-rtp,encoding-name=H264 ! rtph264depay ! decodebin"
+        )]
+        pipeline: String = String::new(),
         /// A picture, a folder of pictures or an MJPEG file.
         #[schemars(schema_with = "rule::path", extend("x-only" = ["kind", "replay"]), example = &"/var/lib/usher/replay")]
         path: PathBuf = PathBuf::new(),
@@ -167,6 +200,10 @@ section! {
 #[serde(rename_all = "lowercase")]
 pub enum CameraKind {
     V4l2,
+    Stream,
+    Libcamera,
+    Argus,
+    Pipeline,
     Replay,
 }
 

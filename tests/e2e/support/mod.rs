@@ -7,6 +7,8 @@ mod house;
 pub mod page;
 mod pictures;
 mod small_disk;
+#[cfg(feature = "gstreamer")]
+mod stream;
 mod terminal;
 mod visitor;
 
@@ -18,6 +20,8 @@ pub use daemon::{Daemon, status};
 pub use house::{House, lines};
 pub use pictures::{Film, frame, photo, side_by_side, sized_frame, write_jpeg};
 pub use small_disk::SmallDisk;
+#[cfg(feature = "gstreamer")]
+pub use stream::{HttpCamera, RtspCamera, certificate};
 pub use terminal::Terminal;
 pub use visitor::{PASSWORD, Visitor, add_account, page_on, with_page};
 
