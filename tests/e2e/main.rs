@@ -16,6 +16,7 @@ mod assurance;
 mod bench;
 mod broker;
 mod broker_commands;
+mod camera_modes;
 mod cameras;
 mod clocks;
 mod commands;
@@ -30,6 +31,7 @@ mod doctor;
 mod doors;
 mod enrolment;
 mod floods;
+mod framing;
 mod head;
 #[path = "../support/heads.rs"]
 mod heads;
@@ -46,6 +48,8 @@ mod old_version;
 mod people;
 mod pictures;
 mod presentation;
+#[path = "../support/raw.rs"]
+mod raw;
 mod record;
 mod relay;
 mod seal;
