@@ -25,6 +25,7 @@ use crate::domain::GallerySize;
 use crate::office::{clock_quality, switch};
 use crate::setup;
 use crate::store::Store;
+use crate::vision::Vision;
 use crate::vision::runtime::Processor;
 
 /// How long a broker may take to answer.
@@ -75,10 +76,10 @@ impl Doctor {
                 assurance::doors(&config, &mut findings)?;
                 doors::entries(&config, &mut findings)?;
                 let daemon = Client::connect(&config.control.socket);
-                models(&config, &mut findings)?;
+                let eyes = models(&config, &mut findings)?;
                 match daemon {
                     Ok(Some(client)) => running(&config, &client, &mut findings)?,
-                    Ok(None) => resting(&config, &mut findings)?,
+                    Ok(None) => resting(&config, eyes, &mut findings)?,
                     Err(error) => findings.report("daemon", State::Broken, &format!("{error:#}"))?,
                 }
             }
@@ -166,8 +167,8 @@ fn time(quality: &str, findings: &mut Findings) -> Result<()> {
     findings.report("time", state, time_in_words(quality))
 }
 
-/// Runtime, manifest, and each model on its accelerator.
-fn models(config: &Config, findings: &mut Findings) -> Result<()> {
+/// Runtime, manifest, and each model on its accelerator. Returns them where they run.
+fn models(config: &Config, findings: &mut Findings) -> Result<Option<Vision>> {
     let processor = Processor::here();
     match (processor.lacks(std::env::consts::ARCH), processor.doubtful()) {
         (Some(why), _) => findings.report("processor", State::Broken, &why)?,
@@ -180,13 +181,13 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
     let runtime = findings.result("runtime", setup::runtime(config), |runtime| {
         format!("{} with {}", runtime.library().display(), runtime.accelerators().join(", "))
     })?;
-    let Some(runtime) = runtime else { return Ok(()) };
+    let Some(runtime) = runtime else { return Ok(None) };
     let started = Instant::now();
     let eyes = findings.result("models", setup::vision(config, &runtime), |_| {
         let spent = started.elapsed().as_millis();
         format!("{} match their hashes; ready in {spent} ms", config.models.path.display())
     })?;
-    let Some(eyes) = eyes else { return Ok(()) };
+    let Some(eyes) = eyes else { return Ok(None) };
     for (model, placement) in eyes.placements() {
         let ms = placement.latency.as_secs_f64() * 1000.0;
         match &placement.fallback {
@@ -224,7 +225,7 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
             }
         }
     })?;
-    Ok(())
+    Ok(Some(eyes))
 }
 
 /// Reports what the running daemon holds: cameras, store and doors.
@@ -253,7 +254,7 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
         };
         findings.report(&stage.role, state, &text)?;
     }
-    cameras::held(config, findings)?;
+    cameras::held(config, client, findings)?;
     liveness::eyes(config, findings)?;
     doors::held(config, &status, findings)?;
     match &status.hub {
@@ -273,7 +274,7 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
 }
 
 /// Checks everything in this process, without a daemon.
-fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
+fn resting(config: &Config, eyes: Option<Vision>, findings: &mut Findings) -> Result<()> {
     findings.report("daemon", State::Well, "does not run; checking what it would hold")?;
     process::can_start(config, findings)?;
     let store = findings.result("store", Store::open(&config.store.path).map_err(Into::into), |store| {
@@ -303,7 +304,7 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
             factors::people(config, &people, findings)?;
         }
     }
-    cameras::free(config, findings)?;
+    cameras::free(config, eyes, findings)?;
     liveness::eyes(config, findings)?;
     doors::free(config, findings)?;
     let Some(settings) = findings

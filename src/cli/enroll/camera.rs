@@ -13,10 +13,11 @@ use crate::api::template::{CameraView, FaceView};
 use crate::camera::CameraError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
-use crate::domain::{Distance, Embedding, Spectrum};
+use crate::domain::{Distance, Embedding, Rotation, Spectrum};
 use crate::gallery::{NewPerson, Template};
 use crate::office::{Gates, Refusal};
 use crate::setup;
+use crate::vision::upright::UprightCheck;
 
 /// Views closer together than this are one.
 const BETWEEN_VIEWS: Duration = Duration::from_millis(300);
@@ -42,6 +43,7 @@ pub fn enroll(
         taken: Vec::new(),
         beside: Vec::new(),
         last: None,
+        rotate: None,
         advice: "the camera gave no picture; try `usher status` and `usher doctor`".into(),
         until: Instant::now() + PATIENCE,
         bar: ProgressBar::new(order.views.into())
@@ -91,6 +93,7 @@ fn watch(chosen: &config::Camera, max_age: Duration, eyes: &mut Eyes, sitting: &
     let clock = Arc::new(SystemClock::new());
     let mut source = setup::camera(chosen, clock.clone())?;
     let mut useless = 0;
+    let mut upright = UprightCheck::new(setup::framing(chosen));
     loop {
         let frame = match source.next() {
             Ok(frame) => frame,
@@ -129,11 +132,17 @@ fn watch(chosen: &config::Camera, max_age: Duration, eyes: &mut Eyes, sitting: &
             let view = FaceView::new(&seen.face.bounds, &seen.embedding, &seen.quality);
             faces.push(view.with_beside(beside.as_ref(), &seen.quality));
         }
-        if !sitting.see(&CameraView { camera: chosen.name.clone(), frame: frame.seq, faces }) {
+        let rotate = upright.look(&mut eyes.vision, &frame.image, clock.now())?.map(Rotation::degrees);
+        if !sitting.see(&CameraView { camera: chosen.name.clone(), frame: frame.seq, faces, rotate }) {
             return Ok(());
         }
         source.recycle(frame.image);
     }
+}
+
+/// What to do about a camera that hangs turned.
+pub fn turned(degrees: u16) -> String {
+    format!("faces are upright only in a turned picture: set rotate = {degrees} in the [[camera]], and restart usher")
 }
 
 /// Why a view is not taken.
@@ -160,6 +169,8 @@ struct Sitting {
     /// The same views by the other model of a switch, if one is under way.
     beside: Vec<Template>,
     last: Option<Instant>,
+    /// What `rotate` of the camera should be, if faces were upright only in a turned picture.
+    rotate: Option<u16>,
     /// What to do better, by the newest frame.
     advice: String,
     until: Instant,
@@ -169,8 +180,16 @@ struct Sitting {
 impl Sitting {
     /// Judges one frame; returns `false` once there are enough views or the time is over.
     fn see(&mut self, view: &CameraView) -> bool {
-        self.advice =
-            self.judge(view).map_or_else(|bad| bad.to_string(), |()| "good; move your head a little".to_owned());
+        // Known once a second only.
+        self.rotate = view.rotate.or(self.rotate);
+        self.advice = match (self.judge(view), self.rotate) {
+            (Ok(()), _) => {
+                self.rotate = None;
+                "good; move your head a little".to_owned()
+            }
+            (Err(_), Some(degrees)) => turned(degrees),
+            (Err(bad), None) => bad.to_string(),
+        };
         self.bar.set_position(self.taken.len() as u64);
         self.bar.set_message(self.advice.clone());
         self.taken.len() < self.wanted && Instant::now() < self.until

@@ -4,7 +4,7 @@ pub(super) mod batch;
 mod camera;
 pub(super) mod photos;
 
-pub(super) use camera::choose as choose_camera;
+pub(super) use camera::{choose as choose_camera, turned};
 
 use std::io::Write;
 use std::path::PathBuf;
