@@ -1,6 +1,7 @@
 //! From the configuration to the rooms' settings, and from those to open devices: for the daemon and the command line.
 
 pub mod claims;
+pub mod faces;
 pub mod head;
 pub mod house;
 pub mod liveness;
@@ -14,11 +15,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use crate::access::Rules;
+use crate::api::attendance::{AttendanceSettings, NoAttendance};
 use crate::camera::framed::Framed;
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::v4l2::{V4l2Camera, V4l2Settings};
@@ -48,6 +50,8 @@ pub use self_check::self_check;
 
 /// Grants teach only faces in the upper part of the calibration's photographs by the length of their embeddings.
 const LEARNED_FROM: f64 = 0.5;
+/// Faces beside records; at some kilobytes each, about 30 MB.
+const MOST_FACES: usize = 5000;
 /// How long a camera may be silent before it counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
 
@@ -138,6 +142,21 @@ pub fn gates(config: &Config) -> Result<Gates> {
         max_pitch_deg: enroll.max_pitch_deg as f32,
         min_length: house::least_length(config, &embedder(config)?, enroll.refuse_weakest)?,
     })
+}
+
+/// Strict, because a person in two groups is easily noticed, but two people in one group may be enrolled as one. (docs/datasets.md has the
+/// results of other distances.)
+const ONE_VISITOR_FMR: f64 = 0.00001;
+
+/// The largest mean distance within a group of faces that count as one visitor, where nobody names another.
+///
+/// # Errors
+/// The manifest has no measured distance for the model.
+pub fn one_visitor(model: &Model) -> Result<Distance> {
+    match model.operating_point(ONE_VISITOR_FMR) {
+        Some(point) => Ok(point.distance()),
+        None => bail!("the manifest has no measured distance for {}: give --distance", model.name),
+    }
 }
 
 /// Opens a `[[camera]]`, with its pictures turned upright and cropped.
@@ -290,6 +309,12 @@ pub fn keep_visitors(config: &Config) -> Retention {
     Retention { span: config.gallery.keep_unknown, most: config.gallery.keep_unknown_most as usize }
 }
 
+/// How long faces are kept beside records, and how many, from `[web]`: none while there is no page to show them.
+pub fn keep_faces(config: &Config) -> Retention {
+    let span = if config.web.enabled { config.web.keep_faces } else { Duration::ZERO };
+    Retention { span, most: MOST_FACES }
+}
+
 /// How long faces that a door opened for are kept, from `[gallery]`.
 pub fn keep_granted(config: &Config) -> Retention {
     Retention { span: config.gallery.keep_granted, most: config.gallery.keep_granted_most as usize }
@@ -326,6 +351,18 @@ pub fn attendance(config: &Config) -> Result<attendance::Rules> {
         long_day: settings.long_day.try_into()?,
         longest_stint: settings.longest_stint.max(settings.long_day).try_into()?,
     })
+}
+
+/// What the API computes attendance by. Where a list of holidays cannot be read, only attendance fails.
+pub fn attendance_settings(config: &Config) -> Result<AttendanceSettings, NoAttendance> {
+    let settings = || -> Result<AttendanceSettings> {
+        Ok(AttendanceSettings {
+            rules: attendance(config)?,
+            house: house::rules(config)?,
+            doors: config.doors.iter().map(|door| door.name.clone()).collect(),
+        })
+    };
+    settings().map_err(|error| NoAttendance { why: format!("{error:#}") })
 }
 
 /// The hub's settings, from `[mqtt]`. Reads the files of user and password.

@@ -11,11 +11,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::attendance::NoAttendance;
 use crate::accounts::{AccountError, Role};
 use crate::gallery::{CredentialError, GalleryError};
+use crate::ledger::attendance::export::ExportError;
 use crate::ledger::{Broken, LedgerError};
 use crate::office::switch::SwitchError;
-use crate::office::{OfficeError, StrangersError};
+use crate::office::{ImportError, OfficeError, StrangersError};
 use crate::store::StoreError;
 
 /// Why a request was not carried out. The text is for the operator.
@@ -31,13 +33,25 @@ pub enum ApiError {
     Visitors(#[from] StrangersError),
     #[error(transparent)]
     Switch(#[from] SwitchError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The journal's chain does not hold.
     #[error(transparent)]
     JournalBroken(#[from] Broken),
     #[error("there is no record {which}; `usher journal list` shows the newest")]
     NoRecord { which: String },
+    #[error("no face is kept beside record {record}")]
+    NoFace { record: u64 },
+    #[error("attendance cannot be computed: {0}")]
+    NoAttendance(NoAttendance),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("there is no door `{name}`; the doors are {doors}")]
     NoDoor { name: String, doors: String },
+    #[error("there is no camera `{name}` that recognises people; there is {cameras}")]
+    NoCamera { name: String, cameras: String },
+    #[error("there is no sitting {number}: it was used, ended, or its time is over; begin another one")]
+    NoSitting { number: u64 },
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error("the role {role} may not do that; ask an admin")]
@@ -89,7 +103,7 @@ const STATUSES: [(StatusCode, &str); 11] = [
     (StatusCode::BAD_REQUEST, "The request cannot be parsed."),
     (StatusCode::UNAUTHORIZED, "The request carries no valid token."),
     (StatusCode::FORBIDDEN, "The role of the account or the token does not allow it."),
-    (StatusCode::NOT_FOUND, "There is no such person, record, door or path."),
+    (StatusCode::NOT_FOUND, "There is no such person, template, record, door, camera or path."),
     (StatusCode::METHOD_NOT_ALLOWED, "The path does not take this method."),
     (StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time."),
     (StatusCode::CONFLICT, "It conflicts with the current state: a name that is taken, a door's mode, a broken chain."),
@@ -105,14 +119,26 @@ impl ApiError {
         match self {
             ApiError::Office(error) => of_the_office(error),
             ApiError::Switch(error) => of_the_switch(error),
+            ApiError::Import(error) => of_an_import(error),
             ApiError::Visitors(StrangersError::Gallery(error)) => of_the_gallery(error),
-            ApiError::Visitors(StrangersError::Cluster(_)) | ApiError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ApiError::Visitors(StrangersError::Gone) => StatusCode::NOT_FOUND,
+            ApiError::Visitors(StrangersError::Cluster(_) | StrangersError::NoneGood { .. })
+            | ApiError::Invalid(_)
+            | ApiError::NoAttendance(_)
+            | ApiError::Export(ExportError::OwnForm { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Ledger(LedgerError::NotAnId { .. } | LedgerError::Ambiguous { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            ApiError::Ledger(_) | ApiError::Store(_) | ApiError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::Ledger(_) | ApiError::Store(_) | ApiError::Export(_) | ApiError::Failed(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             ApiError::JournalBroken(_) | ApiError::DoorRefused(_) => StatusCode::CONFLICT,
-            ApiError::NoRecord { .. } | ApiError::NoDoor { .. } | ApiError::NoRoute => StatusCode::NOT_FOUND,
+            ApiError::NoRecord { .. }
+            | ApiError::NoFace { .. }
+            | ApiError::NoDoor { .. }
+            | ApiError::NoCamera { .. }
+            | ApiError::NoSitting { .. }
+            | ApiError::NoRoute => StatusCode::NOT_FOUND,
             ApiError::Account(error) => of_the_accounts(error),
             ApiError::Forbidden { .. } => StatusCode::FORBIDDEN,
             ApiError::LoggedOut => StatusCode::UNAUTHORIZED,
@@ -135,10 +161,23 @@ fn of_the_office(error: &OfficeError) -> StatusCode {
         | OfficeError::Duplicate { .. }
         | OfficeError::ClearlyTheirs { .. }
         | OfficeError::NotThem { .. }
+        | OfficeError::LastTemplate { .. }
         | OfficeError::Outliers { .. } => StatusCode::CONFLICT,
         OfficeError::Unclear { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         OfficeError::Gallery(error) => of_the_gallery(error),
         OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn of_an_import(error: &ImportError) -> StatusCode {
+    match error {
+        ImportError::Office(error) => of_the_office(error),
+        ImportError::Stopped { why, .. } => of_the_office(why),
+        ImportError::Nobody
+        | ImportError::NoNumber(_)
+        | ImportError::NoName(_)
+        | ImportError::Several { .. }
+        | ImportError::Again { .. } => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
@@ -173,7 +212,7 @@ fn of_the_switch(error: &SwitchError) -> StatusCode {
 
 fn of_the_gallery(error: &GalleryError) -> StatusCode {
     match error {
-        GalleryError::NotFound { .. } => StatusCode::NOT_FOUND,
+        GalleryError::NotFound { .. } | GalleryError::NoTemplate { .. } => StatusCode::NOT_FOUND,
         GalleryError::Store(_) | GalleryError::Credential(CredentialError::NoHash(_)) => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
@@ -255,6 +294,13 @@ mod tests {
             ApiError::JournalBroken(Broken { seq: 1, why: text() }),
             ApiError::NoRecord { which: text() },
             ApiError::NoDoor { name: text(), doors: text() },
+            ApiError::NoFace { record: 1 },
+            ApiError::NoAttendance(NoAttendance { why: text() }),
+            ApiError::Export(ExportError::OwnForm { format: "x" }),
+            ApiError::NoCamera { name: text(), cameras: text() },
+            ApiError::NoSitting { number: 1 },
+            ApiError::Import(ImportError::Nobody),
+            ApiError::Import(ImportError::Office(OfficeError::Gallery(GalleryError::NoTemplates))),
             ApiError::NoRoute,
             ApiError::NoMethod,
             ApiError::Malformed(text()),

@@ -3,12 +3,13 @@
 use std::marker::PhantomData;
 
 use aide::generate::GenContext;
-use aide::openapi::{MediaType, Operation, Response as DescribedResponse, SchemaObject};
+use aide::openapi::{MediaType, Operation, ReferenceOr, RequestBody, Response as DescribedResponse, SchemaObject};
 use aide::{OperationInput, OperationOutput};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -61,6 +62,34 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 impl<T: JsonSchema> OperationInput for JsonBody<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
         Json::<T>::operation_input(ctx, operation);
+    }
+}
+
+/// A body of bytes: a picture.
+pub struct PictureBody(pub bytes::Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for PictureBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<PictureBody, ApiError> {
+        bytes::Bytes::from_request(request, state).await.map(PictureBody).map_err(|rejection| {
+            match rejection.into_response().status() {
+                StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
+                _ => ApiError::CutShort,
+            }
+        })
+    }
+}
+
+impl OperationInput for PictureBody {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        let body = RequestBody {
+            description: Some("A JPEG, PNG, BMP or WebP picture.".to_owned()),
+            content: [(BYTES.to_owned(), MediaType::default())].into_iter().collect(),
+            required: true,
+            ..RequestBody::default()
+        };
+        operation.request_body = Some(ReferenceOr::Item(body));
     }
 }
 
@@ -145,6 +174,25 @@ impl OperationOutput for Bytes {
 
     fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, DescribedResponse)> {
         vec![(Some(200), described(BYTES, "The file.", None))]
+    }
+}
+
+/// An answer that is a JPEG file. No cache keeps it.
+pub struct JpegFile(pub Vec<u8>);
+
+const JPEG: &str = "image/jpeg";
+
+impl IntoResponse for JpegFile {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, JPEG), (CACHE_CONTROL, "no-store")], self.0).into_response()
+    }
+}
+
+impl OperationOutput for JpegFile {
+    type Inner = ();
+
+    fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, DescribedResponse)> {
+        vec![(Some(200), described(JPEG, "The picture.", None))]
     }
 }
 

@@ -2,15 +2,24 @@
 //! command without a daemon serves it in its own process over the open store. `usher api` prints its description.
 
 pub mod accounts;
+pub mod attendance;
+pub mod checks;
 pub mod credentials;
 pub mod doors;
 mod error;
 mod extract;
+pub mod faces;
+pub mod figures;
+pub mod import;
 pub mod journal;
+pub mod kept_templates;
 pub mod models;
 pub mod people;
 pub mod permission;
+pub mod personal_data;
+pub mod photographs;
 mod routes;
+pub mod sittings;
 mod state;
 pub mod status;
 pub mod template;
@@ -33,11 +42,13 @@ use schemars::generate::SchemaSettings;
 
 pub use error::{ApiError, ErrorBody};
 pub use extract::{Caller, MetricsPage};
+pub use photographs::PhotographRefusal;
 pub use routes::metrics;
-pub use state::{Admission, ApiState, Doors, Monitor, NoDaemon};
+pub use sittings::Sittings;
+pub use state::{Admission, ApiState, Doors, Faces, Monitor, NoDaemon};
 
-/// A batch of 64 templates of 512 numbers is about half a megabyte.
-pub const LARGEST_REQUEST_BYTES: usize = 4 << 20;
+/// A photograph of a good camera, and a batch of 64 templates of 512 numbers, which is about half a megabyte.
+pub const LARGEST_REQUEST_BYTES: usize = 8 << 20;
 
 /// The router. Each request must carry a [`Caller`] in its extensions.
 pub fn router(state: Arc<ApiState>) -> Router {
@@ -78,7 +89,12 @@ fn build() -> (Router<Arc<ApiState>>, OpenApi) {
 
 /// RFC 3339 in UTC, to the second. A moment beyond what RFC 3339 can write becomes the Unix epoch.
 fn rfc3339(time: SystemTime) -> String {
-    Timestamp::try_from(time).and_then(|at| at.round(Unit::Second)).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+    rfc3339_of(Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// The same of a timestamp.
+fn rfc3339_of(at: Timestamp) -> String {
+    at.round(Unit::Second).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
 /// A moment of a request, as the rooms take it.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use super::template::{Quality, Template};
+use super::template::Template;
 use super::{limit, rfc3339};
 use crate::domain::{self, Distance, PersonId};
 use crate::gallery;
@@ -72,6 +72,23 @@ pub struct PersonPath {
     pub id: u32,
 }
 
+/// The numbers of people in a query, separated by commas.
+///
+/// # Errors
+/// One of them is no number.
+pub fn numbers(text: Option<&str>) -> Result<Vec<PersonId>, ApiError> {
+    let number = |text: &str| {
+        let wrong = |_| ApiError::Malformed(format!("`{text}` is not a person's number"));
+        text.parse().map(PersonId).map_err(wrong)
+    };
+    listed(text).map(number).collect()
+}
+
+/// The items of a list with commas.
+pub fn listed(text: Option<&str>) -> impl Iterator<Item = &str> {
+    text.into_iter().flat_map(|text| text.split(',')).map(str::trim).filter(|item| !item.is_empty())
+}
+
 /// Enrols a person.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -80,7 +97,11 @@ pub struct EnrollRequest {
     pub employee_id: Option<String>,
     #[serde(default)]
     pub groups: Vec<String>,
+    #[serde(default)]
     pub templates: Vec<Template>,
+    /// In place of templates: the number of a complete sitting in front of a camera.
+    #[serde(default)]
+    pub sitting: Option<u64>,
     /// The source of each template, for error messages: `ada.jpg`. May be shorter than `templates`.
     #[serde(default)]
     pub labels: Vec<String>,
@@ -156,61 +177,6 @@ impl From<Match> for domain::Match {
             runner_up: found.runner_up.map(|(person, distance)| (PersonId(person), Distance(distance))),
         }
     }
-}
-
-/// A template of a person, without its embedding.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct KeptTemplate {
-    pub kind: KeptKind,
-    /// The model that made the embedding.
-    pub model: String,
-    /// RFC 3339, UTC.
-    pub created: String,
-    pub quality: Quality,
-}
-
-/// What a template is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum KeptKind {
-    /// To recognise the person: made at an enrolment.
-    Enrolled,
-    /// To recognise the person: made of a frame that a door was opened for.
-    Learned,
-    /// A negative reference: the face of somebody else.
-    Lookalike,
-}
-
-impl From<&(gallery::Kind, gallery::Template)> for KeptTemplate {
-    fn from((kind, template): &(gallery::Kind, gallery::Template)) -> KeptTemplate {
-        KeptTemplate {
-            kind: match kind {
-                gallery::Kind::Enrolled => KeptKind::Enrolled,
-                gallery::Kind::Learned => KeptKind::Learned,
-                gallery::Kind::NotThem => KeptKind::Lookalike,
-            },
-            model: template.embedding.model().to_string(),
-            created: rfc3339(template.created),
-            quality: (&template.quality).into(),
-        }
-    }
-}
-
-/// Says that the face of a decision is not this person's.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LookalikeRequest {
-    /// The number of the journal's record of the decision. Its face must be kept: see [gallery] keep_unknown and keep_granted.
-    pub record: u64,
-    /// Even if the face is clearly the person's by the templates.
-    #[serde(default)]
-    pub force: bool,
-}
-
-/// How many templates were erased.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct ForgottenTemplates {
-    pub forgotten: usize,
 }
 
 /// How well the enrolled people are told apart. Holds distances only.

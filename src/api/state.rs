@@ -3,19 +3,24 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
+use super::attendance::{AttendanceSettings, NoAttendance};
+use super::checks::Check;
 use super::doors::{DoorOrder, DoorStatus};
 use super::error::ApiError;
 use super::extract::MetricsPage;
+use super::figures::Figures;
+use super::photographs::PhotographRefusal;
+use super::sittings::Sittings;
 use super::status::Status;
-use super::template::CameraView;
+use super::template::{self, CameraView, Template};
 use crate::accounts::Accounts;
 use crate::clock::Clock;
-use crate::domain::{Actor, Direction, PersonId};
-use crate::gallery::Visitors;
+use crate::domain::{Actor, Direction, Distance, PersonId};
+use crate::gallery::{self, FacePictures, Visitors};
 use crate::office::switch::Switch;
-use crate::office::{Recorder, Register};
+use crate::office::{FaceTemplates, Gates, Recorder, Register};
 
 /// What handlers act on.
 pub struct ApiState {
@@ -26,10 +31,39 @@ pub struct ApiState {
     pub visitors: Arc<Visitors>,
     /// Of those whom a door opened for.
     pub granted: Arc<Visitors>,
+    /// Pictures of faces beside records.
+    pub face_pictures: Arc<FacePictures>,
+    pub attendance: Result<AttendanceSettings, NoAttendance>,
     pub accounts: Arc<Accounts>,
     pub clock: Arc<dyn Clock>,
     pub doors: Arc<dyn Doors>,
     pub monitor: Arc<dyn Monitor>,
+    pub faces: Arc<dyn Faces>,
+    pub sittings: Sittings,
+}
+
+impl ApiState {
+    /// The templates of a request: those that it holds, or those of the sitting that it names.
+    pub(super) fn templates_of(
+        &self,
+        templates: &[Template],
+        sitting: Option<u64>,
+    ) -> Result<Vec<gallery::Template>, ApiError> {
+        match sitting {
+            None => template::all(templates, self.clock.wall()),
+            Some(_) if !templates.is_empty() => {
+                Err(ApiError::Invalid("give either templates or a sitting, not both".to_owned()))
+            }
+            Some(number) => self.sittings.templates(number, self.clock.now()),
+        }
+    }
+
+    /// Forgets the views of a sitting that somebody was enrolled with.
+    pub(super) fn sitting_used(&self, sitting: Option<u64>) {
+        if let Some(number) = sitting {
+            self.sittings.end(number, self.clock.now());
+        }
+    }
 }
 
 /// Whom an operator lets in, and why.
@@ -57,6 +91,24 @@ pub trait Doors: Send + Sync {
     fn trust_clock(&self, by: Actor) -> Result<(), ApiError>;
 }
 
+/// Makes templates of pictures.
+pub trait Faces: Send + Sync {
+    /// The limits for templates of the model in use.
+    fn gates(&self) -> Result<Gates, ApiError>;
+
+    /// The largest mean distance within a group of faces that count as one visitor, where nobody names another.
+    fn one_visitor(&self) -> Result<Distance, ApiError>;
+
+    /// The templates of the face in a photograph, or why it gives none. Of several faces, `largest` takes the largest; `weak` takes a face with a
+    /// weak embedding, too. Takes as long as the networks do; call it from a thread that may wait.
+    fn look_at(
+        &self,
+        photograph: Vec<u8>,
+        largest: bool,
+        weak: bool,
+    ) -> Result<Result<FaceTemplates, PhotographRefusal>, ApiError>;
+}
+
 /// What a running daemon reports.
 pub trait Monitor: Send + Sync {
     fn status(&self) -> Result<Status, ApiError>;
@@ -65,6 +117,15 @@ pub trait Monitor: Send + Sync {
 
     /// A view for each frame from now on. A receiver that is too slow misses views.
     fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError>;
+
+    /// What is well and what is not, as the daemon sees it.
+    fn checks(&self) -> Result<Vec<Check>, ApiError>;
+
+    /// Measurements over the last day.
+    fn figures(&self) -> Result<Figures, ApiError>;
+
+    /// The number of the newest record that this process has written; it changes with each one.
+    fn written(&self) -> Result<watch::Receiver<u64>, ApiError>;
 
     /// A person was erased from the journal: what is kept of them elsewhere goes too.
     fn erased(&self, person: PersonId);
@@ -114,6 +175,18 @@ impl Monitor for NoDaemon {
     }
 
     fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError> {
+        self.error()
+    }
+
+    fn checks(&self) -> Result<Vec<Check>, ApiError> {
+        self.error()
+    }
+
+    fn figures(&self) -> Result<Figures, ApiError> {
+        self.error()
+    }
+
+    fn written(&self) -> Result<watch::Receiver<u64>, ApiError> {
         self.error()
     }
 

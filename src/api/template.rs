@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::error::ApiError;
 use crate::domain::{self, Bounds, Embedding, ModelId};
 use crate::gallery;
 
@@ -83,6 +84,15 @@ impl Template {
         let embedding = Embedding::normalised(ModelId::new(&self.model), self.embedding.clone().into())?;
         Some(gallery::Template { embedding, quality: (&self.quality).into(), created: now })
     }
+}
+
+/// The gallery's templates of a request, made `now`.
+///
+/// # Errors
+/// An embedding is zero and so has no direction.
+pub fn all(templates: &[Template], now: SystemTime) -> Result<Vec<gallery::Template>, ApiError> {
+    let templates: Option<Vec<_>> = templates.iter().map(|template| template.template(now)).collect();
+    templates.ok_or_else(|| ApiError::Invalid("an embedding has no direction".to_owned()))
 }
 
 /// What a camera sees in one frame.

@@ -3,16 +3,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::error::ApiError;
 use super::rfc3339;
-use crate::gallery::{self, Retention};
+use crate::gallery::{KeptVisit, Retention};
 use crate::office::{Stranger, Strangers};
 
 /// Asks for the unknown visitors.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VisitorsQuery {
-    /// The largest mean distance within a group, 0 to 2.
-    pub distance: f32,
+    /// The largest mean distance within a group, 0 to 2; by default the model's measured distance at a false match rate of 0.001 %.
+    #[serde(default)]
+    pub distance: Option<f32>,
 }
 
 /// The unknown visitors, grouped by face.
@@ -55,12 +57,51 @@ pub struct NearestPerson {
 /// One visit.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Visit {
+    /// Its address.
+    pub id: String,
+    /// The number of the journal's record about it; null for a visit that usher 0.1.0 kept.
+    pub record: Option<u64>,
     /// RFC 3339, UTC.
     pub at: String,
     pub door: String,
     pub camera: String,
     /// To the nearest person enrolled at that time.
     pub distance: Option<f32>,
+}
+
+/// Makes a person of visits, or gives a person templates of them.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VisitorEnrolRequest {
+    /// The visits' addresses. Those that are good enough become templates, at most eight; then all of them are erased.
+    pub visits: Vec<String>,
+    /// The number of the person who gets the templates; null for somebody new.
+    #[serde(default)]
+    pub person: Option<u32>,
+    /// Of somebody new.
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub employee_id: Option<String>,
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Even weak views, a possible duplicate, a name that is taken, or faces that do not look like one person.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// Erases visits.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetRequest {
+    /// The visits' addresses.
+    pub visits: Vec<String>,
+}
+
+/// The addresses of visits, as the gallery takes them.
+pub(super) fn addresses(visits: &[String]) -> Result<Vec<u64>, ApiError> {
+    let read = |id: &String| id.parse().map_err(|_| ApiError::Invalid(format!("`{id}` is not the address of a visit")));
+    visits.iter().map(read).collect()
 }
 
 /// How many visits were erased.
@@ -84,11 +125,10 @@ impl UnknownVisitors {
 
 impl From<&Stranger> for VisitorGroup {
     fn from(Stranger { visits, nearest }: &Stranger) -> VisitorGroup {
-        let mut doors: Vec<String> = visits.iter().map(|visit| visit.door.clone()).collect();
+        let mut doors: Vec<String> = visits.iter().map(|kept| kept.visit.door.clone()).collect();
         doors.sort();
         doors.dedup();
-        let at =
-            |visit: Option<&gallery::Visit>| visit.map(|visit| rfc3339(visit.template.created)).unwrap_or_default();
+        let at = |kept: Option<&KeptVisit>| kept.map(|kept| rfc3339(kept.visit.template.created)).unwrap_or_default();
         VisitorGroup {
             first: at(visits.first()),
             last: at(visits.last()),
@@ -103,9 +143,11 @@ impl From<&Stranger> for VisitorGroup {
     }
 }
 
-impl From<&gallery::Visit> for Visit {
-    fn from(visit: &gallery::Visit) -> Visit {
+impl From<&KeptVisit> for Visit {
+    fn from(KeptVisit { id, visit }: &KeptVisit) -> Visit {
         Visit {
+            id: id.to_string(),
+            record: visit.record,
             at: rfc3339(visit.template.created),
             door: visit.door.clone(),
             camera: visit.camera.clone(),

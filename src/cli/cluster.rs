@@ -21,7 +21,7 @@ use crate::lab::placing::{PlaceBy, place};
 use crate::lab::sheet::{self, Row};
 use crate::lab::walk::{default_threads, walk};
 use crate::photo::PhotoError;
-use crate::vision::manifest::Model;
+use crate::setup;
 
 /// Sort unlabelled photographs by the people in them.
 ///
@@ -113,7 +113,7 @@ impl Cluster {
         let mut visions = context.many_eyes(threads, None, self.embedder.as_deref())?;
         let limit = match (self.distance, visions.first()) {
             (Some(distance), _) => distance,
-            (None, Some(vision)) => default_limit(vision.entry())?,
+            (None, Some(vision)) => setup::one_visitor(vision.entry())?,
             (None, None) => bail!("no networks were opened"),
         };
         let bar = progress_bar(photographs.len(), "photographs");
@@ -209,18 +209,6 @@ impl Scan {
             Err(error) => return Err(error.into()),
         }
         Ok(())
-    }
-}
-
-/// Strict, because a person in two groups is easily noticed, but two people in one group may be enrolled as one. (docs/datasets.md has the
-/// results of other distances.)
-const DEFAULT_FMR: f64 = 0.00001;
-
-/// The default distance.
-pub(super) fn default_limit(model: &Model) -> Result<Distance> {
-    match model.operating_point(DEFAULT_FMR) {
-        Some(point) => Ok(point.distance()),
-        None => bail!("the manifest has no measured distance for {}: give --distance", model.name),
     }
 }
 

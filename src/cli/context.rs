@@ -12,7 +12,7 @@ use super::places;
 use super::print::err_has_colour;
 use crate::api::ApiError;
 use crate::config::{self, Config, Log, LogFormat};
-use crate::domain::{Embedding, Face, Image};
+use crate::office::Eyes;
 use crate::setup::{self, claims};
 use crate::vision::manifest;
 use crate::vision::mtcnn::DetectorSettings;
@@ -24,21 +24,6 @@ use crate::vision::{Vision, VisionSettings};
 const DEFAULTS: &str =
     "[[door]]\nname = \"none\"\n[[camera]]\nname = \"none\"\nkind = \"replay\"\npath = \"/nothing\"\n";
 const INSTALLED_MODELS: &str = "/usr/share/usher/models";
-
-/// The networks for faces that are compared with enrolled people.
-pub struct Eyes {
-    pub vision: Vision,
-    /// The other embedder of a switch of models, while both sets of templates are kept.
-    pub beside: Option<SecondEmbedder>,
-}
-
-impl Eyes {
-    /// The embedding by the other embedder, if there is one, of a face that [`Eyes::vision`] just found in `image`.
-    pub fn embed_beside(&mut self, image: &Image, face: &Face) -> Result<Option<Embedding>> {
-        let Eyes { vision, beside } = self;
-        Ok(beside.as_mut().map(|beside| beside.embed(vision, image, face)).transpose()?)
-    }
-}
 
 /// The configuration's place, and that of the daemon's socket where it was named.
 pub struct Context {

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::domain::{Face, Image};
-use crate::lab::lettering::{self, LETTER};
+use crate::lab::lettering;
 
 const BOUNDS: [u8; 3] = [40, 220, 90];
 const LANDMARK: [u8; 3] = [255, 60, 60];
@@ -33,16 +33,21 @@ fn mark(image: &mut Image, face: &Face, number: &str, thick: i64) {
         let (x, y) = (point.x as i64, point.y as i64);
         fill(image, [x - thick, y - thick, x + thick + 1, y + thick + 1], LANDMARK);
     }
-    let times = u32::try_from(thick.max(1) + 1).unwrap_or(2);
-    let (wide, high) = (i64::from(lettering::width(number, times)), i64::from(LETTER * times));
+    let letters = letters(thick);
+    let (wide, high) = (i64::from(lettering::width(number, letters)), i64::from(letters));
     // Above the face, or where there is no room, at its upper edge; inside the picture in any case.
     let left = x1.clamp(0, (i64::from(image.width()) - wide).max(0));
     let top = if y1 >= high { y1 - high } else { y1.max(0) };
     fill(image, [left, top, left + wide, top + high], PAPER);
-    lettering::write(number, times, |x, y| {
+    lettering::write(number, letters, |x, y, share| {
         let (x, y) = (left + i64::from(x), top + i64::from(y));
-        fill(image, [x, y, x + 1, y + 1], BOUNDS);
+        fill(image, [x, y, x + 1, y + 1], BOUNDS.map(|value| (f32::from(value) * share) as u8));
     });
+}
+
+/// The height of a number, in pixels, beside lines that are `thick` pixels wide.
+fn letters(thick: i64) -> u32 {
+    u32::try_from(thick).unwrap_or(1).saturating_mul(9).saturating_add(9)
 }
 
 /// Fills the part of a rectangle that is inside the picture.
@@ -77,9 +82,11 @@ mod tests {
         draw_faces(grey, faces.iter(), &path).unwrap();
         let drawn = image::open(&path).unwrap().into_rgb8();
         let has = |[x1, y1, x2, y2]: [u32; 4], colour: [u8; 3]| {
-            (x1..x2).any(|x| (y1..y2).any(|y| drawn.get_pixel(x, y).0 == colour))
+            // The edges of letters are mixed with the paper.
+            let near = |pixel: [u8; 3]| pixel.iter().zip(colour).all(|(value, wanted)| value.abs_diff(wanted) < 70);
+            (x1..x2).any(|x| (y1..y2).any(|y| near(drawn.get_pixel(x, y).0)))
         };
-        let high = 2 * LETTER;
+        let high = letters(1);
         for label in
             [[20, 50 - high, 20 + high, 50], [120, 2, 120 + high, 2 + high], [300 - high, 150 - high, 300, 150]]
         {

@@ -18,6 +18,8 @@ enum Situation {
     Sound {
         daemon: bool,
         people: Result<usize>,
+        /// Where the running daemon serves the page.
+        page: Option<String>,
     },
 }
 
@@ -32,7 +34,7 @@ pub fn run(context: &Context) -> Result<()> {
     match &situation {
         Situation::NoConfig => writeln!(out, "configuration  none: {}", no_config())?,
         Situation::BrokenConfig(what) => writeln!(out, "configuration  {}", what.replace('\n', "\n               "))?,
-        Situation::Sound { daemon, people } => {
+        Situation::Sound { daemon, people, page } => {
             writeln!(out, "configuration  {}", context.path().display())?;
             match people {
                 Ok(0) => writeln!(out, "people         nobody is enrolled")?,
@@ -40,6 +42,9 @@ pub fn run(context: &Context) -> Result<()> {
                 Err(why) => writeln!(out, "people         not known: {why:#}")?,
             }
             writeln!(out, "daemon         {}", if *daemon { "runs" } else { "does not run" })?;
+            if let Some(page) = page {
+                writeln!(out, "page           {page}")?;
+            }
         }
     }
     writeln!(out, "\nNext:")?;
@@ -57,12 +62,18 @@ fn look(context: &Context) -> Situation {
     match context.config() {
         Err(error) => Situation::BrokenConfig(format!("{error:#}")),
         Ok(config) => match Client::connect(&config.control.socket) {
-            Ok(Some(client)) => Situation::Sound { daemon: true, people: count(Ok(client)) },
-            Ok(None) => Situation::Sound { daemon: false, people: resting(&config) },
+            Ok(Some(client)) => Situation::Sound { daemon: true, people: count(Ok(client)), page: page(&config) },
+            Ok(None) => Situation::Sound { daemon: false, people: resting(&config), page: None },
             // It is there, but not for this user.
-            Err(error) => Situation::Sound { daemon: true, people: Err(error) },
+            Err(error) => Situation::Sound { daemon: true, people: Err(error), page: page(&config) },
         },
     }
+}
+
+/// Where the configuration has the page.
+fn page(config: &Config) -> Option<String> {
+    let scheme = if config.web.speaks_tls() { "https" } else { "http" };
+    config.web.enabled.then(|| config.web.url.clone().unwrap_or_else(|| format!("{scheme}://{}", config.web.listen)))
 }
 
 /// How many people are in a store that no daemon holds. A store that is not there is not made.
@@ -88,7 +99,7 @@ fn steps(situation: &Situation, context: &Context) -> Vec<(String, &'static str)
             (next::plain("demo"), "see usher at work, without any hardware"),
         ],
         Situation::BrokenConfig(_) => vec![(command("config check"), "after each change, until the file is sound")],
-        Situation::Sound { people: Ok(0), daemon } => {
+        Situation::Sound { people: Ok(0), daemon, .. } => {
             let mut steps = vec![(command("enroll NAME --camera"), "enrol a first person; photographs work, too")];
             steps.extend((!daemon).then(start));
             steps

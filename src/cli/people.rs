@@ -1,8 +1,10 @@
 //! `usher people`
 
 mod credentials;
+mod import;
 mod kept;
 mod many;
+mod personal_data;
 mod unknown;
 
 use std::io::{IsTerminal, Write};
@@ -22,8 +24,8 @@ use crate::api::people::Person;
 use crate::setup;
 use many::Several;
 
-/// List, show, rename, disable, enable or remove people; set their groups, days, PINs and tags; show their templates, unknown visitors and
-/// lookalikes.
+/// List, show, rename, disable, enable or remove people; set their groups, days, PINs and tags, also by a list; export or erase what is kept of
+/// somebody; show and erase templates, unknown visitors and lookalikes.
 ///
 /// Name a person by employee id, by the whole name, or by number as in `'#7'` (quote it: # begins a comment in a shell). `id:7` is always
 /// an employee id. A word that matches several people is an error that lists them.
@@ -103,6 +105,9 @@ enum Action {
         #[arg(long, short)]
         yes: bool,
     },
+    Import(import::Import),
+    Export(personal_data::Export),
+    Erase(personal_data::Erase),
     Unknown(unknown::Unknown),
     Templates(kept::Templates),
     NotThis(kept::NotThis),
@@ -116,6 +121,12 @@ impl People {
         let numbered = |wanted: &str| enrolled_person(&client, wanted).map(|person| person.id);
         let done = match &self.action {
             Action::Unknown(unknown) => return unknown.run(&client, &context.config()?, self.json),
+            Action::Import(import) => {
+                let zone = setup::house::time_zone(&context.config()?)?;
+                return import.run(&client, &zone, self.json);
+            }
+            Action::Export(export) => return export.run(&client),
+            Action::Erase(erase) => return erase.run(&client, self.json),
             Action::Templates(templates) => return templates.run(&client, self.json),
             Action::NotThis(not_this) => return not_this.run(&client, self.json),
             Action::Pin(pin) => return pin.run(&client, self.json),
@@ -276,7 +287,8 @@ fn state(person: &Person) -> &'static str {
     match (person.enabled, person.templates) {
         (false, _) => "disabled",
         (true, 0) if person.locked_templates > 0 => "cannot be opened",
-        (true, 0) => "must be enrolled again",
+        (true, 0) if person.foreign_templates > 0 => "must be enrolled again",
+        (true, 0) => "has no face yet",
         (true, _) => "enabled",
     }
 }

@@ -211,10 +211,10 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(keep(queued, visitors.clone(), let_in.clone(), clock.clone()));
         let kept = visitors.kept(clock.wall()).unwrap().visits;
-        let faces: Vec<_> = kept.into_iter().map(|visit| (visit.template.embedding, visit.record)).collect();
+        let faces: Vec<_> = kept.into_iter().map(|kept| (kept.visit.template.embedding, kept.visit.record)).collect();
         assert_eq!(faces, [(face(25), Some(1025)), (face(31), Some(1031))]);
         let kept = let_in.kept(clock.wall()).unwrap().visits;
-        let faces: Vec<_> = kept.into_iter().map(|visit| (visit.record, visit.granted)).collect();
+        let faces: Vec<_> = kept.into_iter().map(|kept| (kept.visit.record, kept.visit.granted)).collect();
         assert_eq!(faces, if granted { vec![(Some(1041), Some(PersonId(9)))] } else { Vec::new() });
     }
 }

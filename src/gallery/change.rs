@@ -67,10 +67,14 @@ impl Prepared<'_> {
         let trees = &gallery.trees;
         match after {
             AfterCommit::Put { stored, gone, settle } => {
+                let erased = settle && !gone.is_empty();
                 trees.sweep_or_defer(gone);
                 if settle {
                     trees.sub_keys.settle_or_defer();
                     trees.sweep_credentials(person.id);
+                }
+                if erased {
+                    trees.compact_or_defer(person.id);
                 }
                 gallery.cache_mut().put(person.id, stored, trees)?;
                 gallery.person(person.id)
@@ -80,10 +84,7 @@ impl Prepared<'_> {
                 trees.sub_keys.settle_or_defer();
                 trees.sweep_or_defer(gone);
                 trees.sweep_credentials(person.id);
-                // They are gone from the database. If the copy cannot be compacted now, opening the store does it.
-                if let Err(error) = trees.store.compact() {
-                    tracing::warn!(%error, person = person.id.0, "the second copy of the store still holds the templates");
-                }
+                trees.compact_or_defer(person.id);
                 Ok(person)
             }
         }
@@ -107,19 +108,13 @@ impl Gallery {
         self.check_templates(templates, 0)?;
         self.check_next(next)?;
         let writing = self.writing();
-        self.require_free_id(new.employee_id.as_deref(), None)?;
-        let id = self.trees.next_person()?;
-        let after = id.0.checked_add(1).ok_or(GalleryError::NoNumbersLeft)?;
         let created = templates.iter().map(|t| t.created).max().unwrap_or(SystemTime::UNIX_EPOCH);
-        let stored = Stored { person: new, enabled: true, valid_from: None, valid_until: None, created };
-        let value = encode(id, &stored)?;
+        let (id, stored, mut changes) = self.new_person(new, created)?;
         // The sub-key is on disk before what it seals. If the process is killed in between, it seals nothing.
         // Each set has a sub-key of its own, so that either can be erased for good.
         let sub_key = self.trees.sub_keys.ring.add(1)?.pop();
         let next_sub_key = if next.is_empty() { None } else { self.trees.sub_keys.ring.add(1)?.pop() };
-        let Trees { people, templates: tree, counter, .. } = &self.trees;
-        let mut changes =
-            vec![counter.put(NEXT_PERSON, after.to_be_bytes()), people.put(record::person_key(id), value)];
+        let tree = &self.trees.templates;
         let both = templates.iter().map(|t| (sub_key, t)).chain(next.iter().map(|t| (next_sub_key, t)));
         for (number, (sub_key, template)) in (0..).zip(both) {
             let key = record::template_key(id, number);
@@ -128,15 +123,26 @@ impl Gallery {
         Ok(self.prepared(writing, changes, id, stored, Vec::new(), false))
     }
 
-    /// Adds templates to a person, all or none. At most [`MAX_TEMPLATES`] of the model in use are allowed in total.
-    pub fn add_templates(&self, id: PersonId, templates: Vec<Template>) -> Result<Person, GalleryError> {
+    /// Prepares somebody without a template: known by name, and recognised by no door until templates are added.
+    pub fn prepare_without_face(&self, new: NewPerson, created: SystemTime) -> Result<Prepared<'_>, GalleryError> {
+        let new = new.tidy()?;
         let writing = self.writing();
-        let stored = self.trees.stored(id)?;
-        self.check_templates(&templates, self.person(id)?.templates)?;
-        let held = self.trees.templates_of(id)?;
-        let sub_key = self.own_sub_key(&held)?;
-        let changes = self.trees.additions(id, &held, templates.iter().map(|template| (sub_key, template)))?;
-        self.prepared(writing, changes, id, stored, Vec::new(), false).commit()
+        let (id, stored, changes) = self.new_person(new, created)?;
+        Ok(self.prepared(writing, changes, id, stored, Vec::new(), false))
+    }
+
+    /// The next number, what is stored under it, and the changes that store it. `new` is tidy, and the writer lock is held.
+    fn new_person(&self, new: NewPerson, created: SystemTime) -> Result<(PersonId, Stored, Vec<Change>), GalleryError> {
+        self.require_free_id(new.employee_id.as_deref(), None)?;
+        let id = self.trees.next_person()?;
+        let after = id.0.checked_add(1).ok_or(GalleryError::NoNumbersLeft)?;
+        let stored = Stored { person: new, enabled: true, valid_from: None, valid_until: None, created };
+        let Trees { people, counter, .. } = &self.trees;
+        let changes = vec![
+            counter.put(NEXT_PERSON, after.to_be_bytes()),
+            people.put(record::person_key(id), encode(id, &stored)?),
+        ];
+        Ok((id, stored, changes))
     }
 
     /// Replaces a person's templates of other models and their locked ones with new ones; the old ones are erased as in
@@ -323,18 +329,6 @@ impl Gallery {
         }
     }
 
-    /// The sub-key of a person's templates of the model in use, among the ones in `held`; a new one if they have none. It is not that of another
-    /// model's templates: either set can be erased for good.
-    pub(super) fn own_sub_key(&self, held: &[Entry]) -> Result<Option<SubKeyId>, GalleryError> {
-        let of_this_model = held.iter().filter(|(_, value)| self.trees.model_of(value).as_ref() == Some(&self.model));
-        let own =
-            sub_keys(of_this_model.map(|(_, value)| &**value)).into_iter().find(|id| self.ring().ids().contains(id));
-        Ok(match own {
-            Some(own) => Some(own),
-            None => self.trees.sub_keys.ring.add(1)?.pop(),
-        })
-    }
-
     pub(super) fn check_templates(&self, templates: &[Template], held: usize) -> Result<(), GalleryError> {
         if templates.is_empty() {
             return Err(GalleryError::NoTemplates);
@@ -362,6 +356,13 @@ impl Trees {
     pub(super) fn sweep_or_defer(&self, keys: impl IntoIterator<Item = Bytes>) {
         if let Err(error) = self.sweep(keys) {
             tracing::warn!(%error, "overwritten templates will be deleted at the next start");
+        }
+    }
+
+    /// Compacts the store's second copy, which still holds what was erased from the database. After a failure, opening the store does it.
+    fn compact_or_defer(&self, person: PersonId) {
+        if let Err(error) = self.store.compact() {
+            tracing::warn!(%error, person = person.0, "the second copy of the store still holds erased templates");
         }
     }
 

@@ -34,8 +34,10 @@ pub enum GalleryError {
     BadValidity,
     #[error("no template: at least one face is needed to recognise a person")]
     NoTemplates,
+    #[error("person {person} has no template {template}: see `usher people templates`")]
+    NoTemplate { template: String, person: PersonId },
     #[error(
-        "{count} templates are too many: a person can have {MAX_TEMPLATES}; remove and enrol them again to start over"
+        "{count} templates are too many: a person can have {MAX_TEMPLATES}; remove some of them first (usher people templates)"
     )]
     TooManyTemplates { count: usize },
     #[error(

@@ -11,9 +11,11 @@
 //! - `change`: enrolment and all other changes, one commit each
 //! - `credentials`: PINs and tags of people; `credential_record`: those as bytes; `pin_note`: whether an entered PIN was the duress PIN,
 //!   for operators
+//! - `template_id`: the address of a template; `templates`: showing, adding and removing them one by one; `leaving`: erasing some for good
 //! - `references`: templates that come after the enrolment: learned from grants, and negative references
 //! - `next`: a second set of templates, while the site is led to another model; `next_set`: that set in memory
 //! - `recognition`: whether each person would be recognised by their own templates
+//! - `faces`: pictures of faces beside records, for a limited time and only on request
 //! - `visitors`: embeddings of unknown visitors, kept for a limited time
 //! - `index`: the search; `scan`: its fast first pass; `nearest_two`: the nearest person and the runner-up
 
@@ -26,7 +28,9 @@ mod credentials;
 mod credentials_tests;
 mod envelope;
 mod error;
+mod faces;
 mod index;
+mod leaving;
 mod nearest_two;
 mod next;
 mod next_set;
@@ -43,6 +47,8 @@ mod sealed_templates;
 #[cfg(test)]
 mod sealed_templates_tests;
 mod sub_keys;
+mod template_id;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod visitors;
@@ -60,6 +66,7 @@ pub use change::Prepared;
 pub use credential_error::CredentialError;
 pub use credentials::{PinAnswer, PinKind, ShownTag};
 pub use error::{GalleryError, RecordError};
+pub use faces::{FacePictures, KeptFace};
 pub use index::{Index, strangers};
 pub use next::ModelCount;
 pub use person::{Held, NewPerson, Person, Template};
@@ -67,11 +74,12 @@ pub use query::{Candidate, QueryError, find_person};
 pub use recognition::{RecognitionCheck, TemplateCheck};
 pub use record::{Kind, read_template, write_template};
 pub use references::{MAX_LEARNED, MAX_NOT_THEM};
-pub use visitors::{KeptVisits, Retention, Visit, Visitors};
+pub use template_id::TemplateId;
+pub use templates::KeptTemplate;
+pub use visitors::{KeptVisit, KeptVisits, Retention, Visit, Visitors};
 
 use cache::Cache;
 use credential_record::CREDENTIALS;
-use envelope::Unread;
 use sealed_templates::TEMPLATES;
 use sub_keys::SubKeys;
 
@@ -212,20 +220,6 @@ impl Gallery {
     pub fn templates(&self, id: PersonId) -> Result<Vec<Template>, GalleryError> {
         let kept = self.kept(id)?;
         Ok(kept.into_iter().filter(|(kind, _)| *kind != Kind::NotThem).map(|(_, template)| template).collect())
-    }
-
-    /// Everything kept of a person's face, and of those who look like them. Fails as [`Gallery::templates`] does.
-    pub fn kept(&self, id: PersonId) -> Result<Vec<(Kind, Template)>, GalleryError> {
-        self.person(id)?;
-        let mut kept = Vec::new();
-        for (key, value) in self.trees.templates_of(id)? {
-            let template = self.trees.read(&key, &value).map_err(|unread| match unread {
-                Unread::Locked(why) => GalleryError::Locked { key: record::describe(&key), why },
-                Unread::Damaged(why) => GalleryError::Damaged { key: record::describe(&key), why },
-            })?;
-            kept.push((record::kind_of(&key), template));
-        }
-        Ok(kept)
     }
 
     /// The distance of `probe` to the nearest negative reference of `person`: a face that was said not to be theirs. `None` if they have none.

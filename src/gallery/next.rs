@@ -5,15 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::change::Prepared;
+use super::leaving::Leaving;
 use super::next_set::NextSet;
 use super::person::Template;
 use super::record;
-use super::sub_keys::sub_keys;
 use super::walk::{Found, walk};
 use super::{Gallery, GalleryError, MAX_DIMENSION, MAX_TEMPLATES};
 use crate::domain::{Distance, Embedding, GallerySize, Match, ModelId, PersonId};
-use crate::seal::SubKeyId;
-use crate::store::{Bytes, Change, Entry};
 
 /// The number of people whose templates of one model are erased in one commit.
 const ERASED_AT_ONCE: usize = 25;
@@ -96,7 +94,7 @@ impl Gallery {
         let held = self.trees.templates_of(id)?;
         let model = self.next_model();
         let mut leaving = Leaving::default();
-        leaving.add(self, &held, |of| Some(of) == model.as_ref())?;
+        leaving.add(self, &held, |(_, value)| model.is_some() && self.trees.model_of(value) == model)?;
         let sub_key = self.trees.sub_keys.ring.add(1)?.pop();
         let mut changes = leaving.changes(self);
         changes.extend(self.trees.additions(id, &held, templates.iter().map(|template| (sub_key, template)))?);
@@ -150,7 +148,10 @@ impl Gallery {
         for &id in people {
             // Removed meanwhile, with their templates; or unreadable, and then only a removal helps.
             let Ok(stored) = self.trees.stored(id) else { continue };
-            if leaving.add(self, &self.trees.templates_of(id)?, |of| of == model)? > 0 {
+            if leaving.add(self, &self.trees.templates_of(id)?, |(_, value)| {
+                self.trees.model_of(value).as_ref() == Some(model)
+            })? > 0
+            {
                 touched.push((id, stored));
             }
         }
@@ -200,56 +201,4 @@ fn check(set: &NextSet, embedding: &Embedding) -> Result<(), GalleryError> {
         wanted: set.model.clone(),
         wanted_numbers: set.dimension,
     })
-}
-
-/// Templates that are erased in one commit.
-#[derive(Default)]
-struct Leaving {
-    /// Their keys.
-    gone: Vec<Bytes>,
-    changes: Vec<Change>,
-    /// Their sub-keys, once nothing that stays is sealed with them.
-    sub_keys: Vec<SubKeyId>,
-}
-
-impl Leaving {
-    /// Adds those of a person's templates in `held` whose model `leaves`; returns their number. What stays and shares a sub-key with them is
-    /// sealed with a new one.
-    fn add(
-        &mut self,
-        gallery: &Gallery,
-        held: &[Entry],
-        leaves: impl Fn(&ModelId) -> bool,
-    ) -> Result<usize, GalleryError> {
-        let trees = &gallery.trees;
-        let (gone, stay): (Vec<&Entry>, Vec<&Entry>) =
-            held.iter().partition(|(_, value)| trees.model_of(value).is_some_and(|model| leaves(&model)));
-        let mut leaving = sub_keys(gone.iter().map(|(_, value)| &**value));
-        let shared: Vec<&Entry> =
-            stay.into_iter().filter(|(_, value)| sub_keys([&**value]).iter().any(|id| leaving.contains(id))).collect();
-        if !shared.is_empty() {
-            let sub_key = trees.sub_keys.ring.add(1)?.pop();
-            for (key, value) in shared {
-                match trees.read(key, value) {
-                    Ok(template) => {
-                        self.changes.push(trees.templates.put(&**key, trees.write(sub_key, key, &template)?));
-                    }
-                    // It cannot be sealed anew, so its sub-key must stay.
-                    Err(_) => leaving.retain(|id| !sub_keys([&**value]).contains(id)),
-                }
-            }
-        }
-        self.changes.extend(gone.iter().map(|(key, value)| trees.templates.put(&**key, record::erased(value.len()))));
-        self.sub_keys.extend(leaving);
-        let count = gone.len();
-        self.gone.extend(gone.into_iter().map(|(key, _)| key.clone()));
-        Ok(count)
-    }
-
-    /// The changes to commit: the templates are overwritten, and the removal of their sub-keys is noted.
-    fn changes(&mut self, gallery: &Gallery) -> Vec<Change> {
-        let mut changes = std::mem::take(&mut self.changes);
-        changes.extend(gallery.trees.sub_keys.note_removal(&self.sub_keys));
-        changes
-    }
 }

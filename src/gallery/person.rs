@@ -64,6 +64,25 @@ pub struct Template {
 }
 
 impl Person {
+    /// Somebody of whom nothing is known yet.
+    pub fn without_face(id: PersonId) -> Person {
+        Person {
+            id,
+            name: String::new(),
+            employee_id: None,
+            groups: Vec::new(),
+            enabled: true,
+            valid_from: None,
+            valid_until: None,
+            created: SystemTime::UNIX_EPOCH,
+            templates: 0,
+            learned_templates: 0,
+            foreign_templates: 0,
+            locked_templates: 0,
+            held: Held::default(),
+        }
+    }
+
     /// The person as journal records name them.
     pub fn named(&self) -> Named {
         Named::new(self.id, self.name.clone(), self.employee_id.clone(), self.groups.clone())
@@ -71,8 +90,11 @@ impl Person {
 }
 
 impl NewPerson {
-    /// Normalises all texts; an empty employee id becomes `None`.
-    pub(super) fn tidy(self) -> Result<NewPerson, GalleryError> {
+    /// Normalises all texts, as they are stored; an empty employee id becomes `None`.
+    ///
+    /// # Errors
+    /// [`GalleryError::BadText`] and [`GalleryError::BadName`].
+    pub fn tidy(self) -> Result<NewPerson, GalleryError> {
         let employee_id = match self.employee_id.as_deref().map(str::trim) {
             None | Some("") => None,
             Some(text) => Some(tidy_name("employee id", text)?),
@@ -94,21 +116,7 @@ impl From<&Person> for Candidate {
 
 /// A person whose record is unreadable; only the number is known.
 pub(super) fn unreadable(id: PersonId) -> Person {
-    Person {
-        id,
-        name: format!("person {id}"),
-        employee_id: None,
-        groups: Vec::new(),
-        enabled: false,
-        valid_from: None,
-        valid_until: None,
-        created: SystemTime::UNIX_EPOCH,
-        templates: 0,
-        learned_templates: 0,
-        foreign_templates: 0,
-        locked_templates: 0,
-        held: Held::default(),
-    }
+    Person { name: format!("person {id}"), enabled: false, ..Person::without_face(id) }
 }
 
 /// Trims a text. Fails if nothing is left, or if it is too long or has control characters.

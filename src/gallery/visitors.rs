@@ -56,11 +56,19 @@ pub struct Visit {
     pub granted: Option<PersonId>,
 }
 
+/// A visit as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptVisit {
+    /// Its address: nanoseconds since 1970.
+    pub id: u64,
+    pub visit: Visit,
+}
+
 /// The visits kept at some moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeptVisits {
     /// Oldest first.
-    pub visits: Vec<Visit>,
+    pub visits: Vec<KeptVisit>,
     /// The number of records that cannot be read or opened. They expire like the others.
     pub unreadable: usize,
 }
@@ -215,9 +223,10 @@ impl Visitors {
         let mut kept = KeptVisits::default();
         for entry in self.tree.iter() {
             let (key, value) = entry?;
-            match self.read(&key, &value) {
-                Ok(visit) => kept.visits.push(visit),
-                Err(why) => {
+            match (id(&key), self.read(&key, &value)) {
+                (Some(id), Ok(visit)) => kept.visits.push(KeptVisit { id, visit }),
+                (_, why) => {
+                    let why = why.err();
                     tracing::warn!(key = ?&*key, ?why, "a visitor's record cannot be read");
                     kept.unreadable += 1;
                 }
@@ -233,7 +242,23 @@ impl Visitors {
 
     /// The visit that the journal's record `record` is about, if it is kept at `now` and can be read.
     pub fn of_record(&self, record: u64, now: SystemTime) -> Result<Option<Visit>, GalleryError> {
-        Ok(self.kept(now)?.visits.into_iter().find(|visit| visit.record == Some(record)))
+        let kept = self.kept(now)?.visits.into_iter().map(|kept| kept.visit);
+        Ok(kept.into_iter().find(|visit| visit.record == Some(record)))
+    }
+
+    /// Erases visits by their addresses, and returns how many of them were there.
+    pub fn erase_some(&self, ids: &[u64]) -> Result<usize, GalleryError> {
+        let _writing = self.writing();
+        let mut found = Vec::new();
+        for id in ids {
+            let key = id.to_be_bytes();
+            if let Some(value) = self.tree.get(key)? {
+                found.push((Bytes::from(&key[..]), value));
+            }
+        }
+        self.erase_in_batches(&found)?;
+        self.compact_if_needed();
+        Ok(found.len())
     }
 
     /// Erases the visits for which a door was opened as for `person`, and returns their number.
@@ -260,7 +285,7 @@ impl Visitors {
         let (mut gone, mut stay) = (Vec::new(), Vec::new());
         for entry in self.tree.iter() {
             let (key, value) = entry?;
-            let at = <[u8; 8]>::try_from(&*key).ok().map(u64::from_be_bytes);
+            let at = id(&key);
             let fresh = at.is_some_and(|at| span > 0 && now.abs_diff(at) <= span) && !is_erased(&value);
             if fresh { &mut stay } else { &mut gone }.push((key, value));
         }
@@ -322,6 +347,11 @@ impl Visitors {
             tracing::warn!(%error, "the second copy of the store still holds erased visits");
         }
     }
+}
+
+/// The address of the visit stored under `key`; `None` if it is not a visit's key.
+fn id(key: &[u8]) -> Option<u64> {
+    <[u8; 8]>::try_from(key).ok().map(u64::from_be_bytes)
 }
 
 fn write(visit: &Visit) -> Result<Zeroizing<Vec<u8>>, RecordError> {

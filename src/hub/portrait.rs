@@ -173,6 +173,9 @@ impl Portrait {
             | PeopleEvent::TemplateLearned { .. }
             | PeopleEvent::LookalikeNoted { .. }
             | PeopleEvent::TemplatesForgotten { .. }
+            | PeopleEvent::TemplatesAdded { .. }
+            | PeopleEvent::TemplateRemoved { .. }
+            | PeopleEvent::Exported { .. }
             | PeopleEvent::VisitorsForgotten { .. } => Changed::default(),
         }
     }

@@ -6,7 +6,7 @@ use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use thiserror::Error;
 
-use super::lettering::{self, LETTER};
+use super::lettering;
 use crate::domain::{Face, Image};
 use crate::photo::{self, PhotoError};
 use crate::vision::align::region;
@@ -15,9 +15,9 @@ use crate::vision::manifest::MarginOf;
 /// Side of a face, and width of a gap, in pixels.
 const CELL: u32 = 96;
 const GAP: u32 = 4;
-/// Factor by which letters are enlarged.
-const TIMES: u32 = 2;
-const LABEL: u32 = LETTER * TIMES + 2 * GAP;
+/// The height of a line of text.
+const LETTERS: u32 = 17;
+const LABEL: u32 = LETTERS + 2 * GAP;
 const ROW: u32 = LABEL + CELL + GAP;
 /// The most faces in a row, and the most rows. (A sheet of 200 rows is a picture of 25 megapixels.)
 pub const MAX_FACES: usize = 12;
@@ -87,11 +87,13 @@ fn thumbnail(image: &Image, face: &Face) -> RgbImage {
     imageops::resize(&cut, side(cut.width()), side(cut.height()), FilterType::Triangle)
 }
 
-/// Writes one line. A character that the font lacks becomes a question mark; text that does not fit is cut off.
+/// Writes one line; text that does not fit is cut off.
 fn write(sheet: &mut RgbImage, x: u32, y: u32, text: &str) {
-    lettering::write(text, TIMES, |dx, dy| {
+    lettering::write(text, LETTERS, |dx, dy, share| {
         if let Some(pixel) = sheet.get_pixel_mut_checked(x.saturating_add(dx), y.saturating_add(dy)) {
-            *pixel = INK;
+            for (value, ink) in pixel.0.iter_mut().zip(INK.0) {
+                *value = (f32::from(*value) * (1.0 - share) + f32::from(ink) * share).round() as u8;
+            }
         }
     });
 }
@@ -119,8 +121,9 @@ mod tests {
         assert_eq!((middle(0, 0), middle(1, 0), middle(2, 0)), (Rgb([200, 0, 0]), Rgb([200, 0, 0]), PAPER));
         assert_eq!(middle(11, 1), Rgb([200, 0, 0]));
         // The name is in ink, and only the name.
-        let ink = |from: u32, to: u32| (from..to).any(|x| (0..LABEL).any(|y| *sheet.get_pixel(x, y) == INK));
-        assert!(ink(GAP, GAP + 8 * LETTER * TIMES) && !ink(GAP + 8 * LETTER * TIMES, sheet.width()));
+        let ink = |from: u32, to: u32| (from..to).any(|x| (0..LABEL).any(|y| sheet.get_pixel(x, y).0[0] < 90));
+        let end = GAP + lettering::width("person-1", LETTERS);
+        assert!(ink(GAP, end) && !ink(end + 1, sheet.width()));
     }
 
     #[test]

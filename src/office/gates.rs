@@ -179,7 +179,41 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl Refusal {
+    /// In one word, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::NoFace => "no_face",
+            Refusal::Several { .. } => "several",
+            Refusal::Small { .. } => "small",
+            Refusal::Blurred { .. } => "blurred",
+            Refusal::Turned { .. } => "turned",
+            Refusal::Nodding { .. } => "nodding",
+            Refusal::Weak { likely, .. } => match likely {
+                Likely::Dark { .. } => "dark",
+                Likely::Bright { .. } => "bright",
+                Likely::Soft { .. } => "blurred",
+                Likely::Turned { .. } => "turned",
+                Likely::Nodding { .. } => "nodding",
+                Likely::Small { .. } => "small",
+                Likely::Unknown => "weak",
+            },
+        }
+    }
+}
+
 impl Gates {
+    /// Gates that let every measured face through.
+    pub fn open() -> Gates {
+        Gates {
+            min_face_px: 0.0,
+            min_sharpness: f32::NEG_INFINITY,
+            max_yaw_deg: f32::INFINITY,
+            max_pitch_deg: f32::INFINITY,
+            min_length: None,
+        }
+    }
+
     /// Checks the quality of a face that was embedded: all gates. Not-a-number never passes.
     pub fn check_embedded(&self, quality: &Quality) -> Result<(), Refusal> {
         self.check(quality)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::{OfficeError, Register};
 use crate::access::CLEARLY;
 use crate::domain::{Actor, Distance, Event, Forgotten, PeopleEvent, PersonId, SystemAct};
-use crate::gallery::{GalleryError, Kind, MAX_LEARNED, Person, Template};
+use crate::gallery::{Kind, MAX_LEARNED, Person, Template};
 
 /// The least time between two templates that a person learns.
 const BETWEEN: Duration = Duration::from_secs(24 * 3600);
@@ -114,11 +114,6 @@ impl Register {
             self.write(prepared, |person| Event::People(PeopleEvent::TemplatesForgotten { person, what, count, by }))?;
         }
         Ok(count)
-    }
-
-    /// Everything kept of a person's face.
-    pub fn kept(&self, id: PersonId) -> Result<Vec<(Kind, Template)>, GalleryError> {
-        self.gallery().kept(id)
     }
 
     /// The distance of `face` to the nearest template of these kinds in `kept`.

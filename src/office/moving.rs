@@ -99,7 +99,7 @@ impl Register {
 
     /// Fails unless each of `proof`, of the model in use, is nearest to this person and near enough. People without templates of that model
     /// pass: there is nothing to compare with.
-    fn require_them(&self, id: PersonId, proof: &[Template], labels: &[String]) -> Result<(), OfficeError> {
+    pub(super) fn require_them(&self, id: PersonId, proof: &[Template], labels: &[String]) -> Result<(), OfficeError> {
         let person = self.gallery().person(id)?;
         if person.templates == 0 {
             return Ok(());

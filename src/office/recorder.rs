@@ -199,6 +199,11 @@ impl Recorder {
         self.state().gap.clone()
     }
 
+    /// What the wall clock shows.
+    pub fn wall(&self) -> SystemTime {
+        self.clock.wall()
+    }
+
     /// Checks the free disk space. Call it every few seconds.
     pub fn check_disk_space(&self) {
         let short = DiskSpace::of(self.store.dir()).is_some_and(DiskSpace::is_low);

@@ -76,10 +76,15 @@ pub enum OfficeError {
     )]
     Outliers { which: String, middle: String, distances: String, limit: Distance },
     #[error(
-        "{which} does not look like {name} (#{person}) to the model in use: {found}, and up to {limit} counts as the same person. Take it out of \
-         the folder, or pass --force if it shows {name}"
+        "{which} does not look like {name} (#{person}) to the model in use: {found}, and up to {limit} counts as the same person. Leave it out, \
+         or pass --force if it shows {name}"
     )]
     NotThem { which: String, name: String, person: PersonId, found: String, limit: Distance },
+    #[error(
+        "this is the last template by which {name} (#{person}) is recognised: without it no door opens for {name}. Add others first, or pass \
+         --force to erase it all the same"
+    )]
+    LastTemplate { person: PersonId, name: String },
 }
 
 impl OfficeError {
@@ -123,22 +128,22 @@ impl Register {
         &self.gallery
     }
 
-    /// Enrols a person, all or nothing. A person with that name or employee id whose templates are all of another model or locked is enrolled
-    /// again: they keep their number, groups and enabled state, and the new templates replace the old.
+    /// Enrols a person, all or nothing. A person with that name or employee id who has no template yet, or whose templates are all of another model
+    /// or locked, gets these: they keep their number, groups and enabled state, and the new templates replace the old.
     ///
     /// # Errors
     /// [`OfficeError::SameName`], [`OfficeError::Duplicate`] and [`OfficeError::Outliers`] unless forced; and the gallery's errors.
     pub fn enroll(&self, enrolment: Enrolment) -> Result<Person, OfficeError> {
         let Enrolment { person, templates, labels, force, by } = enrolment;
         let _enrolling = self.enrolling.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.of_another_model(&person);
+        let before = self.without_face(&person);
         let (templates, next) = self.separate(templates);
         if !force {
             if before.is_none() {
                 self.require_new_name(&person.name, person.employee_id.as_deref(), None)?;
             }
             self.require_one_person(&templates, &labels)?;
-            self.require_stranger(&templates)?;
+            self.require_stranger(&templates, None)?;
             self.check_next(&next, &labels, before)?;
         }
         let count = templates.len();
@@ -147,6 +152,17 @@ impl Register {
             None => self.gallery.prepare_enrolment(person, &templates, &next)?,
         };
         self.write(prepared, |person| Event::People(PeopleEvent::Enrolled { person, templates: count, by }))
+    }
+
+    /// Puts somebody on the register who has no template yet: no door recognises them until they are enrolled.
+    ///
+    /// # Errors
+    /// As for an enrolment: [`OfficeError::SameName`], [`OfficeError::LookAlike`], [`OfficeError::Unclear`].
+    pub fn list(&self, person: NewPerson, by: Actor) -> Result<Person, OfficeError> {
+        let _enrolling = self.enrolling.lock().unwrap_or_else(PoisonError::into_inner);
+        self.require_new_name(&person.name, person.employee_id.as_deref(), None)?;
+        let prepared = self.gallery.prepare_without_face(person, self.recorder.wall())?;
+        self.write(prepared, |person| Event::People(PeopleEvent::Enrolled { person, templates: 0, by }))
     }
 
     /// Renames a person.
@@ -230,9 +246,9 @@ impl Register {
         Ok(prepared.finish()?)
     }
 
-    /// The person enrolled as `new` already, by employee id or else by name, if all their templates are of another model or sealed and cannot
-    /// be opened.
-    fn of_another_model(&self, new: &NewPerson) -> Option<PersonId> {
+    /// The person known as `new` already, by employee id or else by name, if they have no template that could be compared: none at all, or of another
+    /// model, or sealed ones that cannot be opened.
+    fn without_face(&self, new: &NewPerson) -> Option<PersonId> {
         let people = self.gallery.people();
         let id = new.employee_id.as_deref().map(names::exact_key).filter(|id| !id.is_empty());
         let name = names::key(&new.name);
@@ -241,40 +257,18 @@ impl Register {
         let by_name =
             || people.iter().find(|p| names::key(&p.name) == name && (id.is_none() || p.employee_id.is_none()));
         let known = by_id.or_else(by_name)?;
-        (known.templates == 0 && known.foreign_templates + known.locked_templates > 0).then_some(known.id)
+        (known.templates == 0).then_some(known.id)
     }
 
-    /// Fails if anyone but `own` has the same name without being distinguished by employee ids, if a name looks the same, or if a word mixes
-    /// scripts.
     fn require_new_name(&self, new: &str, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), OfficeError> {
-        let unclear = |fault| OfficeError::Unclear { name: new.to_owned(), fault };
-        names::check_visible(new.trim()).map_err(unclear)?;
-        let employee_id = employee_id.map(names::exact_key).filter(|id| !id.is_empty());
-        let distinguished = |other: &Person| match (&employee_id, other.employee_id.as_deref()) {
-            (Some(one), Some(other)) => *one != names::exact_key(other),
-            _ => false,
-        };
         let mut others = self.gallery.people();
         others.retain(|other| Some(other.id) != own);
-        if let Some(other) = others.iter().find(|other| names::same(&other.name, new) && !distinguished(other)) {
-            return Err(OfficeError::SameName { person: other.id, name: other.name.clone() });
-        }
-        let alike = |other: &&Person| !names::same(&other.name, new) && names::look_alike(&other.name, new);
-        if let Some(Person { id: person, name, .. }) = others.into_iter().find(|other| alike(&other)) {
-            let advice = match own {
-                None => {
-                    "type the name with the keyboard layout of its language, or pass --force if these are two people"
-                }
-                Some(_) => "type the name with the keyboard layout of its language",
-            };
-            return Err(OfficeError::LookAlike { person, name, new: new.to_owned(), advice });
-        }
-        names::check_letters(new).map_err(unclear)
+        check_new_name(&others, new, employee_id, own)
     }
 
     /// Fails unless all templates are near one of them. The limit is that for a gallery of one person with one template, because the
     /// number of people enrolled says nothing about whether two photographs show one person.
-    fn require_one_person(&self, templates: &[Template], labels: &[String]) -> Result<(), OfficeError> {
+    pub(super) fn require_one_person(&self, templates: &[Template], labels: &[String]) -> Result<(), OfficeError> {
         let limit = self.near_enough.cut(GallerySize::ONE).distance;
         let between = |i: usize, j: usize| {
             let (one, other) = (templates.get(i)?, templates.get(j)?);
@@ -284,17 +278,52 @@ impl Register {
             .map_or(Ok(()), |outliers| Err(OfficeError::outliers(&outliers, labels, limit)))
     }
 
-    /// Fails if a template counts as an enrolled person.
-    fn require_stranger(&self, templates: &[Template]) -> Result<(), OfficeError> {
+    /// Fails if a template counts as an enrolled person other than `own`.
+    pub(super) fn require_stranger(&self, templates: &[Template], own: Option<PersonId>) -> Result<(), OfficeError> {
         let limit = self.cut().distance;
         for template in templates {
-            if let Some(found) = self.gallery.nearest(&template.embedding)?.filter(|m| m.distance.0 <= limit.0) {
-                let name = self.gallery.person(found.person)?.name;
-                return Err(OfficeError::Duplicate { person: found.person, name, distance: found.distance, limit });
+            let found = self.gallery.nearest(&template.embedding)?;
+            let somebody = found.and_then(|found| match Some(found.person) == own {
+                true => found.runner_up,
+                false => Some((found.person, found.distance)),
+            });
+            if let Some((person, distance)) = somebody.filter(|(_, distance)| distance.0 <= limit.0) {
+                let name = self.gallery.person(person)?.name;
+                return Err(OfficeError::Duplicate { person, name, distance, limit });
             }
         }
         Ok(())
     }
+}
+
+/// Fails if any of `others` has the same name without being distinguished by employee ids, if a name looks the same, or if a word mixes scripts.
+/// `own` is whose name changes; `None` for somebody new.
+pub(super) fn check_new_name(
+    others: &[Person],
+    new: &str,
+    employee_id: Option<&str>,
+    own: Option<PersonId>,
+) -> Result<(), OfficeError> {
+    let unclear = |fault| OfficeError::Unclear { name: new.to_owned(), fault };
+    names::check_visible(new.trim()).map_err(unclear)?;
+    let employee_id = employee_id.map(names::exact_key).filter(|id| !id.is_empty());
+    let distinguished = |other: &Person| match (&employee_id, other.employee_id.as_deref()) {
+        (Some(one), Some(other)) => *one != names::exact_key(other),
+        _ => false,
+    };
+    if let Some(other) = others.iter().find(|other| names::same(&other.name, new) && !distinguished(other)) {
+        return Err(OfficeError::SameName { person: other.id, name: other.name.clone() });
+    }
+    let alike = |other: &&Person| !names::same(&other.name, new) && names::look_alike(&other.name, new);
+    if let Some(Person { id: person, name, .. }) = others.iter().find(alike) {
+        let advice = match own {
+            None => "type the name with the keyboard layout of its language, or pass --force if these are two people",
+            Some(_) => "type the name with the keyboard layout of its language",
+        };
+        let (person, name) = (*person, name.clone());
+        return Err(OfficeError::LookAlike { person, name, new: new.to_owned(), advice });
+    }
+    names::check_letters(new).map_err(unclear)
 }
 
 /// The distance of a tenth of the rate at which the doors may mistake a stranger, for a gallery of that size. Of a distance fixed by the operator, nine tenths.

@@ -4,12 +4,15 @@
 
 use std::time::SystemTime;
 
-use super::{OfficeError, Recorder};
+use super::{Gates, OfficeError, Recorder, Refusal};
 use crate::domain::{Actor, Distance, Embedding, Event, Named, PeopleEvent};
-use crate::gallery::{Gallery, GalleryError, Visit, Visitors};
+use crate::gallery::{Gallery, GalleryError, KeptVisit, Template, Visitors};
 use crate::lab::cluster::{ClusterError, cluster};
 
 use thiserror::Error;
+
+/// The most templates that are made of one visitor's visits.
+pub const BEST: usize = 8;
 
 /// The visits kept, in groups.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +29,7 @@ pub struct Strangers {
 #[derive(Clone, Debug)]
 pub struct Stranger {
     /// Oldest first; at least one.
-    pub visits: Vec<Visit>,
+    pub visits: Vec<KeptVisit>,
     /// The enrolled person nearest to any of the faces.
     pub nearest: Option<(Named, Distance)>,
 }
@@ -38,6 +41,10 @@ pub enum StrangersError {
     Gallery(#[from] GalleryError),
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    #[error("these visits are no longer kept; list the unknown visitors again")]
+    Gone,
+    #[error("none of the {visits} visits is good enough for a template; of the best, {refusal}")]
+    NoneGood { visits: usize, refusal: Refusal },
 }
 
 /// The visitors kept at `now`. Groups are merged while the mean distance between their faces is within `limit`.
@@ -48,9 +55,9 @@ pub fn strangers(
     now: SystemTime,
 ) -> Result<Strangers, StrangersError> {
     let kept = visitors.kept(now)?;
-    let (own, foreign): (Vec<Visit>, Vec<Visit>) =
-        kept.visits.into_iter().partition(|visit| visit.template.embedding.model() == gallery.model());
-    let embeddings: Vec<Embedding> = own.iter().map(|visit| visit.template.embedding.clone()).collect();
+    let (own, foreign): (Vec<KeptVisit>, Vec<KeptVisit>) =
+        kept.visits.into_iter().partition(|kept| kept.visit.template.embedding.model() == gallery.model());
+    let embeddings: Vec<Embedding> = own.iter().map(|kept| kept.visit.template.embedding.clone()).collect();
     let numbers = cluster(&embeddings, limit)?;
     let mut groups: Vec<Stranger> = Vec::new();
     for (visit, number) in own.into_iter().zip(numbers) {
@@ -64,23 +71,62 @@ pub fn strangers(
     for group in &mut groups {
         group.nearest = nearest(gallery, &group.visits)?;
     }
-    let last = |group: &Stranger| group.visits.last().map(|visit| visit.template.created);
+    let last = |group: &Stranger| group.visits.last().map(|kept| kept.visit.template.created);
     groups.sort_by_key(|group| std::cmp::Reverse((group.visits.len(), last(group))));
     Ok(Strangers { groups, foreign: foreign.len(), unreadable: kept.unreadable })
 }
 
-/// Erases all visits, and records who did it. Returns the number of visits.
-pub fn forget_strangers(visitors: &Visitors, recorder: &Recorder, by: &Actor) -> Result<usize, OfficeError> {
-    let visits = visitors.erase_all()?;
+/// The faces of visits, by their addresses, that `gates` let through: at most [`BEST`] of them, the best first. Visits of other models are left out.
+///
+/// # Errors
+/// [`StrangersError::Gone`] where none is kept any more, [`StrangersError::NoneGood`] where none passes.
+pub fn faces_of(
+    visitors: &Visitors,
+    ids: &[u64],
+    gallery: &Gallery,
+    gates: &Gates,
+    now: SystemTime,
+) -> Result<Vec<Template>, StrangersError> {
+    let kept = visitors.kept(now)?.visits.into_iter().filter(|kept| ids.contains(&kept.id));
+    let mut faces: Vec<Template> = kept.map(|kept| kept.visit.template).collect();
+    faces.retain(|face| face.embedding.model() == gallery.model());
+    let visits = faces.len();
+    // The strongest embeddings; among equals the largest faces.
+    let measure = |face: &Template| (face.quality.length.unwrap_or_default(), face.quality.size);
+    faces.sort_by(|a, b| {
+        let (a, b) = (measure(a), measure(b));
+        b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1))
+    });
+    let refusal = faces.first().map(|best| gates.check_embedded(&best.quality));
+    faces.retain(|face| gates.check_embedded(&face.quality).is_ok());
+    faces.truncate(BEST);
+    match (faces.is_empty(), refusal) {
+        (false, _) => Ok(faces),
+        (true, Some(Err(refusal))) => Err(StrangersError::NoneGood { visits, refusal }),
+        (true, _) => Err(StrangersError::Gone),
+    }
+}
+
+/// Erases visits by their addresses, or all, and records who did it. Returns the number of visits.
+pub fn forget_strangers(
+    visitors: &Visitors,
+    which: Option<&[u64]>,
+    recorder: &Recorder,
+    by: &Actor,
+) -> Result<usize, OfficeError> {
+    let visits = match which {
+        Some(ids) => visitors.erase_some(ids)?,
+        None => visitors.erase_all()?,
+    };
     recorder
         .record(&Event::People(PeopleEvent::VisitorsForgotten { visits, by: by.clone() }))
         .map_err(OfficeError::Unrecorded)?;
     Ok(visits)
 }
 
-fn nearest(gallery: &Gallery, visits: &[Visit]) -> Result<Option<(Named, Distance)>, GalleryError> {
+fn nearest(gallery: &Gallery, visits: &[KeptVisit]) -> Result<Option<(Named, Distance)>, GalleryError> {
     let mut best: Option<(Named, Distance)> = None;
-    for visit in visits {
+    for KeptVisit { visit, .. } in visits {
         let Some(found) = gallery.nearest(&visit.template.embedding)? else { continue };
         if best.as_ref().is_none_or(|(_, distance)| found.distance < *distance) {
             match gallery.person(found.person) {
@@ -101,7 +147,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{ModelId, Quality};
-    use crate::gallery::{NewPerson, Retention, Template};
+    use crate::gallery::{NewPerson, Retention, Visit};
     use crate::seal::Ring;
     use crate::store::Store;
 
@@ -141,11 +187,28 @@ mod tests {
         let found = strangers(&visitors, &gallery, Distance(0.5), now).unwrap();
         assert_eq!((found.groups.len(), found.foreign, found.unreadable), (2, 1, 0));
         let first = &found.groups[0];
-        let seen: Vec<_> = first.visits.iter().map(|visit| visit.template.created).collect();
+        let seen: Vec<_> = first.visits.iter().map(|kept| kept.visit.template.created).collect();
         assert_eq!(seen, [10, 40].map(|at| SystemTime::UNIX_EPOCH + Duration::from_secs(at)));
         let (who, distance) = first.nearest.clone().unwrap();
         let nearer = template("net-1", [1.0, 0.1], 0).embedding.distance(&template("net-1", [0.0, 1.0], 0).embedding);
         assert_eq!((who.name.as_deref(), Some(distance)), (Some("Ada"), nearer));
         assert_eq!(found.groups[1].visits.len(), 1);
+
+        // What becomes a template, and what is forgotten.
+        let gates = |size| Gates {
+            min_face_px: size,
+            min_sharpness: 0.0,
+            max_yaw_deg: 30.0,
+            max_pitch_deg: 30.0,
+            min_length: None,
+        };
+        let ids: Vec<u64> = first.visits.iter().map(|kept| kept.id).collect();
+        let faces = |ids: &[u64], size| faces_of(&visitors, ids, &gallery, &gates(size), now);
+        assert_eq!(faces(&ids, 0.0).unwrap().len(), 2);
+        assert!(matches!(faces(&ids, 80.0), Err(StrangersError::NoneGood { visits: 2, .. })));
+        assert!(matches!(faces(&[7], 0.0), Err(StrangersError::Gone)));
+        assert_eq!(visitors.erase_some(&[ids[0], 7]).unwrap(), 1);
+        assert_eq!(faces(&ids, 0.0).unwrap().len(), 1);
+        assert_eq!(visitors.kept(now).unwrap().visits.len(), 3);
     }
 }

@@ -19,7 +19,7 @@ pub use encode::{Jpeg, crop, to_jpeg};
 pub use glimpse::{glimpse_of, glimpse_of_raw};
 pub use jpeg::JpegDecoder;
 pub use raw::{RawLayout, raw_to_rgb};
-pub use still::{decode, load, load_reduced};
+pub use still::{decode, decode_reduced, load, load_reduced};
 pub use walk::{JpegWalk, Walked};
 
 use std::io;

@@ -32,15 +32,21 @@ pub fn load(path: &Path) -> Result<Image, PhotoError> {
 /// As [`load`] with bounded memory: a photograph of more than [`LARGE_PIXELS`](super::LARGE_PIXELS) is halved until it has fewer, before it is
 /// turned upright, and only one such photograph is decoded at a time. Also returns the factor by which the sides were reduced: 1, 2 or 4.
 pub fn load_reduced(path: &Path) -> Result<(Image, u32), PhotoError> {
+    let decoded = read(path).and_then(|bytes| decode_reduced(&bytes));
+    decoded.map_err(|cause| PhotoError::File { path: path.into(), cause: cause.into() })
+}
+
+/// As [`load_reduced`], from bytes.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn decode_reduced(bytes: &[u8]) -> Result<(Image, u32), PhotoError> {
     /// Held while a large photograph is decoded.
     static LARGE: Mutex<()> = Mutex::new(());
-    let decoded = read(path).and_then(|bytes| {
-        let size = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().map(ImageReader::into_dimensions);
-        let is_large = matches!(size, Ok(Ok((w, h))) if u64::from(w) * u64::from(h) > super::LARGE_PIXELS);
-        let _alone = is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
-        decode_to(&bytes, super::LARGE_PIXELS)
-    });
-    decoded.map_err(|cause| PhotoError::File { path: path.into(), cause: cause.into() })
+    let size = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map(ImageReader::into_dimensions);
+    let is_large = matches!(size, Ok(Ok((w, h))) if u64::from(w) * u64::from(h) > super::LARGE_PIXELS);
+    let _alone = is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
+    decode_to(bytes, super::LARGE_PIXELS)
 }
 
 /// Decodes a JPEG, PNG, BMP or WebP picture, recognised by its first bytes, and turns it upright.

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Daemon, House};
+use crate::support::{Daemon, House, photo};
 
 /// The `curl` commands in docs/api.md, in order.
 fn documented() -> Vec<String> {
@@ -17,6 +17,7 @@ fn every_call_in_the_documentation_works() {
     let house = House::new();
     house.enroll("Barack Obama", &["obama.jpg"]);
     std::fs::write(house.path("pin.json"), r#"{"pin": "407123"}"#).unwrap();
+    std::fs::copy(photo("obama.jpg"), house.path("photo.jpg")).unwrap();
     let daemon = Daemon::start(&house);
     let calls = documented();
     assert!(calls.len() >= 7, "{calls:?}");

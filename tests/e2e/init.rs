@@ -176,6 +176,8 @@ fn the_configuration_says_only_what_differs_from_the_defaults() {
         "kind = \"replay\"".to_owned(),
         format!("path = \"{film}\""),
         "loop = true".to_owned(),
+        "[web]".to_owned(),
+        "enabled = true".to_owned(),
         "[control]".to_owned(),
         format!("socket = \"{}\"", here("run/usher/usher.sock")),
         "group = \"\"".to_owned(),

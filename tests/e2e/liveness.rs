@@ -1,17 +1,27 @@
 //! The challenge end to end: what real heads, prints of them, and films of both do at a door that asks people to turn the head left, then
 //! right. `tests/liveness.rs` has more films, without the daemon.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::heads::{FPS, Pictures};
-use super::support::{Daemon, Film, House, eventually, status};
+use super::support::{Daemon, Film, House, eventually, status, write_jpeg};
 
 /// A house whose door asks for a challenge, where one person is enrolled, and with this film before its camera, over and over.
 fn showing(film: &[PathBuf], person: &Path, setting: &str) -> House {
-    let door = "[[door]]\nname = \"front\"\npulse = \"300ms\"\nassurance = \"challenge\"\nprompt = \"none\"\nattended = true\n";
-    let house = House::new().with(&format!("{door}\n[liveness]\nsetting = \"{setting}\"\nwait = \"1s\"\n"));
+    house(film, person, setting, "challenge", |_| String::new())
+}
+
+/// As [`showing`], where the door asks for `assurance`, and with additional tables.
+fn house(film: &[PathBuf], person: &Path, setting: &str, assurance: &str, more: impl Fn(&House) -> String) -> House {
+    let door = format!(
+        "[[door]]\nname = \"front\"\npulse = \"300ms\"\nassurance = \"{assurance}\"\nprompt = \"none\"\nattended = true\n"
+    );
+    let house = House::new();
+    let more = more(&house);
+    let house = house.with(&format!("{door}\n[liveness]\nsetting = \"{setting}\"\nwait = \"1s\"\n{more}"));
     // The woman holds her head up, for which enrolment refuses the picture.
     house.usher(&["enroll", "Ada", "--force", &person.display().to_string()]);
     let path = Film::default().pictures(film).write(&house.path("film.mjpeg"));
@@ -63,6 +73,45 @@ fn a_real_head_that_turns_as_asked_opens_the_door() {
     let shown = challenge["input"].as_str().unwrap();
     assert!(shown.starts_with("left 0.") && shown.contains("right 0."), "{shown}");
     assert!(challenge["limit"].as_str().unwrap().starts_with("turn left, then right"), "{granted:#}");
+}
+
+/// The second eye sees the same head at the same time, without its colours.
+#[test]
+fn a_real_head_that_two_cameras_see_opens_a_door_that_asks_for_both() {
+    let Some(pictures) = Pictures::there() else { return };
+    let film = pictures.willing(2.8, 2);
+    let eye = |house: &House| {
+        let path = grey(&film, house).write(&house.path("eye.mjpeg"));
+        format!(
+            "[[camera]]\nname = \"porch-ir\"\nkind = \"replay\"\npath = {:?}\nfps = {FPS}\nloop = true\nspectrum = \"infrared\"\n\
+             eye_of = \"porch\"\n",
+            path.display().to_string()
+        )
+    };
+    let house = house(&film, &pictures.woman(18), "normal", "challenge+ir", eye);
+    let daemon = Daemon::start(&house);
+    let granted = eventually("a grant", || house.records("granted").pop());
+    eventually("an open door", || house.records("unlocked").pop());
+    daemon.stop();
+    let [asked, challenge, infrared] = ["assurance", "challenge", "infrared"].map(|name| gate(&granted, name).unwrap());
+    assert_eq!([&asked["passed"], &challenge["passed"], &infrared["passed"]], [true; 3], "{granted:#}");
+    assert_eq!(asked["input"], "challenge+ir");
+    assert!(infrared["input"].as_str().unwrap().starts_with("seen in "), "{granted:#}");
+}
+
+/// The film without its colours.
+fn grey(film: &[PathBuf], house: &House) -> Film {
+    let mut developed: BTreeMap<&PathBuf, PathBuf> = BTreeMap::new();
+    let files = film.iter().map(|file| {
+        let number = developed.len();
+        let grey = developed.entry(file).or_insert_with(|| {
+            let picture = image::open(file).unwrap().grayscale().into_rgb8();
+            write_jpeg(picture, &house.path(&format!("grey-{number}.jpg")))
+        });
+        grey.clone()
+    });
+    let files: Vec<PathBuf> = files.collect();
+    Film::default().pictures(&files)
 }
 
 #[test]

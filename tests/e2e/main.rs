@@ -13,6 +13,7 @@
 
 mod api;
 mod assurance;
+mod attendance;
 mod bench;
 mod broker;
 mod broker_commands;
@@ -31,6 +32,7 @@ mod doctor;
 mod doors;
 mod enrolment;
 mod floods;
+mod following;
 mod framing;
 mod head;
 #[path = "../support/heads.rs"]
@@ -48,9 +50,8 @@ mod old_version;
 mod people;
 mod pictures;
 mod presentation;
-#[path = "../support/raw.rs"]
-mod raw;
 mod record;
+mod register;
 mod relay;
 mod seal;
 mod second_factor;
@@ -64,3 +65,5 @@ mod trained;
 mod training;
 mod visitors;
 mod web;
+mod web_ledger;
+mod web_people;

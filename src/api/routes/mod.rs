@@ -1,12 +1,17 @@
 //! The handlers, by subject. Each file has its routes with their descriptions, and the acts behind them.
 
 mod accounts;
+mod attendance;
 mod backup;
 mod credentials;
 mod daemon;
+mod enrolment;
+mod faces;
+mod import;
 mod journal;
 mod models;
 mod people;
+mod personal_data;
 mod templates;
 mod visitors;
 
@@ -22,10 +27,15 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
         .merge(people::routes())
         .merge(templates::routes())
+        .merge(enrolment::routes())
+        .merge(import::routes())
+        .merge(personal_data::routes())
         .merge(credentials::routes())
         .merge(models::routes())
         .merge(daemon::routes())
         .merge(journal::routes())
+        .merge(attendance::routes())
+        .merge(faces::routes())
         .merge(visitors::routes())
         .merge(backup::routes())
         .merge(accounts::routes())

@@ -71,14 +71,11 @@ async fn enroll(
     JsonBody(request): JsonBody<EnrollRequest>,
 ) -> Result<Json<Person>, ApiError> {
     blocking(move || {
-        let EnrollRequest { name, employee_id, groups, templates, labels, force } = request;
-        let now = SystemTime::now();
-        let templates = templates.iter().map(|template| template.template(now)).collect::<Option<Vec<_>>>();
-        let Some(templates) = templates else {
-            return Err(ApiError::Invalid("an embedding has no direction".to_owned()));
-        };
+        let EnrollRequest { name, employee_id, groups, templates, sitting, labels, force } = request;
+        let templates = state.templates_of(&templates, sitting)?;
         let person = NewPerson { name, employee_id, groups };
         let person = state.register.enroll(Enrolment { person, templates, labels, force, by })?;
+        state.sitting_used(sitting);
         tracing::info!(person = %person.name, id = person.id.0, templates = person.templates, "enrolled");
         Ok(Json(Person::from(&person)))
     })
@@ -123,6 +120,7 @@ async fn remove(
     blocking(move || {
         // Faces of grants before the templates: whatever is kept of somebody who is no longer enrolled cannot be asked for.
         state.granted.erase_of(PersonId(id))?;
+        state.face_pictures.erase_of(PersonId(id))?;
         let person = state.register.remove(PersonId(id), by)?;
         tracing::info!(person = %person.name, id, "removed");
         Ok(Json(Person::from(&person)))

@@ -1,4 +1,4 @@
-//! What is kept of a person's face after the enrolment: learned templates and negative references.
+//! What is kept of a person's face: enrolled and learned templates, and negative references.
 
 use std::sync::Arc;
 
@@ -8,10 +8,15 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::api::error::ApiError;
-use crate::api::extract::{JsonBody, Operator, PathOf, blocking};
-use crate::api::people::{ForgottenTemplates, KeptTemplate, LookalikeRequest, Person, PersonPath};
+use crate::api::extract::{JsonBody, Operator, PathOf, QueryOf, blocking};
+use crate::api::kept_templates::{
+    ForgottenTemplates, KeptTemplate, LookalikeRequest, MoreTemplatesRequest, TemplatePath, TemplateRemoval,
+};
+use crate::api::people::{Person, PersonPath};
 use crate::api::state::ApiState;
 use crate::domain::{Actor, Forgotten, PersonId};
+use crate::gallery::{GalleryError, TemplateId};
+use crate::office::Addition;
 
 pub fn routes() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
@@ -19,6 +24,19 @@ pub fn routes() -> ApiRouter<Arc<ApiState>> {
             "/v1/people/{id}/templates",
             get_with(list, |op| {
                 op.id("listTemplates").tag("people").summary("List a person's templates, without their embeddings")
+            })
+            .post_with(add, |op| {
+                op.id("addTemplates").tag("people").summary("Add templates to a person").description(
+                    "All or none. They must look like the person, like each other, and like nobody else, unless forced.",
+                )
+            }),
+        )
+        .api_route(
+            "/v1/people/{id}/templates/{template}",
+            delete_with(remove, |op| {
+                op.id("removeTemplate").tag("people").summary("Erase one template of a person").description(
+                    "The last template by which the person is recognised is erased only by force.",
+                )
             }),
         )
         .api_route(
@@ -44,7 +62,44 @@ async fn list(
     State(state): State<Arc<ApiState>>,
     PathOf(PersonPath { id }): PathOf<PersonPath>,
 ) -> Result<Json<Vec<KeptTemplate>>, ApiError> {
-    blocking(move || Ok(Json(state.register.kept(PersonId(id))?.iter().map(KeptTemplate::from).collect()))).await
+    blocking(move || {
+        let kept = state.register.gallery().kept_templates(PersonId(id))?;
+        Ok(Json(kept.iter().map(KeptTemplate::from).collect()))
+    })
+    .await
+}
+
+async fn add(
+    State(state): State<Arc<ApiState>>,
+    Operator(by): Operator,
+    PathOf(PersonPath { id }): PathOf<PersonPath>,
+    JsonBody(request): JsonBody<MoreTemplatesRequest>,
+) -> Result<Json<Person>, ApiError> {
+    blocking(move || {
+        let MoreTemplatesRequest { templates, sitting, labels, force } = request;
+        let templates = state.templates_of(&templates, sitting)?;
+        let person = state.register.add_templates(Addition { person: PersonId(id), templates, labels, force, by })?;
+        state.sitting_used(sitting);
+        tracing::info!(person = %person.name, id, templates = person.templates, "templates were added");
+        Ok(Json(Person::from(&person)))
+    })
+    .await
+}
+
+async fn remove(
+    State(state): State<Arc<ApiState>>,
+    Operator(by): Operator,
+    PathOf(TemplatePath { id, template }): PathOf<TemplatePath>,
+    QueryOf(TemplateRemoval { force }): QueryOf<TemplateRemoval>,
+) -> Result<Json<Person>, ApiError> {
+    blocking(move || {
+        let person = PersonId(id);
+        let which = TemplateId::parse(&template).ok_or(GalleryError::NoTemplate { template, person })?;
+        let person = state.register.remove_template(person, which, force, by)?;
+        tracing::info!(person = %person.name, id, template = %which, "a template was erased");
+        Ok(Json(Person::from(&person)))
+    })
+    .await
 }
 
 async fn note_lookalike(

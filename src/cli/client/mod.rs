@@ -16,27 +16,29 @@ use hyper::body::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::time::timeout_at;
 
+use crate::api::checks::Check;
 use crate::api::credentials::{AdmitRequest, DuressList, NoPinRequest, NoTagRequest, PinRequest, TagForm, TagRequest};
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
+use crate::api::import::{Import, ImportRequest};
 use crate::api::journal::HeadRequest;
+use crate::api::kept_templates::{ForgottenTemplates, KeptTemplate, LookalikeRequest, MoreTemplatesRequest};
 use crate::api::models::{Finished, Models, MoveRequest, SwitchRequest};
-use crate::api::people::{
-    ChangeRequest, EmployeeId, EnrollRequest, ForgottenTemplates, GalleryCheck, KeptTemplate, LookalikeRequest, Match,
-    Person, Validity,
-};
+use crate::api::people::{ChangeRequest, EmployeeId, EnrollRequest, GalleryCheck, Match, Person, Validity};
+use crate::api::personal_data::ErasedPerson;
 use crate::api::status::{SealStatus, Status, Threshold};
 use crate::api::template::Template;
-use crate::api::visitors::{Forgotten, UnknownVisitors};
+use crate::api::visitors::{ForgetRequest, Forgotten, UnknownVisitors, VisitorEnrolRequest};
 use crate::config::Config;
 use crate::domain::{self, Distance};
 use crate::gallery::{self, NewPerson};
 use crate::vision::Seen;
-use transport::{CONNECT_WITHIN, Transport, USUAL, connect, next_piece};
+use transport::{CONNECT_WITHIN, Transport, USUAL, connect, encode, next_piece};
 
-pub use journal::Page;
+pub use journal::{Asked, Page};
 pub use local::{enrolled, journal_can_be_written, operator};
 
 /// A client of the API.
@@ -104,7 +106,7 @@ impl Client {
     ) -> Result<Person> {
         let NewPerson { name, employee_id, groups } = person;
         let templates = templates.iter().map(|t| Template::new(&t.embedding, &t.quality)).collect();
-        let request = EnrollRequest { name, employee_id, groups, templates, labels, force };
+        let request = EnrollRequest { name, employee_id, groups, templates, sitting: None, labels, force };
         self.send(Method::POST, "/v1/people", &request)
     }
 
@@ -170,6 +172,25 @@ impl Client {
         self.get(&format!("/v1/people/{id}/templates"))
     }
 
+    /// Adds templates to a person; they have passed the gates. `labels` are their sources, for error messages.
+    pub fn add_templates(
+        &self,
+        id: u32,
+        templates: &[gallery::Template],
+        labels: Vec<String>,
+        force: bool,
+    ) -> Result<Person> {
+        let templates = templates.iter().map(|t| Template::new(&t.embedding, &t.quality)).collect();
+        let request = MoreTemplatesRequest { templates, sitting: None, labels, force };
+        self.send(Method::POST, &format!("/v1/people/{id}/templates"), &request)
+    }
+
+    /// Erases one template of a person, by its address.
+    pub fn remove_template(&self, id: u32, template: &str, force: bool) -> Result<Person> {
+        let path = format!("/v1/people/{id}/templates/{}?force={force}", encode(template));
+        self.send(Method::DELETE, &path, &())
+    }
+
     /// Says that the face of the record `record` is not this person's.
     pub fn note_lookalike(&self, id: u32, record: u64, force: bool) -> Result<Person> {
         self.send(Method::POST, &format!("/v1/people/{id}/lookalikes"), &LookalikeRequest { record, force })
@@ -207,6 +228,31 @@ impl Client {
         self.get(&format!("/v1/unknown?distance={}", limit.0))
     }
 
+    /// Erases some visits; returns how many of them were there.
+    pub fn forget_visits(&self, visits: Vec<String>) -> Result<usize> {
+        Ok(self.send::<Forgotten>(Method::POST, "/v1/unknown/forget", &ForgetRequest { visits })?.forgotten)
+    }
+
+    /// Makes a person of an unknown visitor, or gives a person templates of the visits.
+    pub fn enroll_visitor(&self, request: &VisitorEnrolRequest) -> Result<Person> {
+        self.send(Method::POST, "/v1/unknown/enroll", request)
+    }
+
+    /// Changes people by a list, or shows what it would change.
+    pub fn import(&self, request: &ImportRequest) -> Result<Import> {
+        self.send(Method::POST, "/v1/people/import", request)
+    }
+
+    /// Everything that is kept of a person, as it comes.
+    pub fn export(&self, id: u32) -> Result<Value> {
+        self.get(&format!("/v1/people/{id}/export"))
+    }
+
+    /// Erases everything that is kept of a person.
+    pub fn erase_person(&self, id: u32) -> Result<ErasedPerson> {
+        self.send(Method::POST, &format!("/v1/people/{id}/erase"), &())
+    }
+
     /// Erases all unknown visitors; returns how many visits those were.
     pub fn forget_visitors(&self) -> Result<usize> {
         Ok(self.send::<Forgotten>(Method::DELETE, "/v1/unknown", &())?.forgotten)
@@ -220,6 +266,11 @@ impl Client {
     /// The daemon's status.
     pub fn status(&self) -> Result<Status> {
         self.get("/v1/status")
+    }
+
+    /// What the daemon finds well and what not.
+    pub fn checks(&self) -> Result<Vec<Check>> {
+        self.get("/v1/checks")
     }
 
     /// Gives an order to one door, or to all; returns all doors.

@@ -9,10 +9,11 @@ use anyhow::Result;
 use super::{Client, Findings, State};
 use crate::api::template::CameraView;
 use crate::camera::v4l2;
-use crate::cli::enroll::turned;
+use crate::checks::cameras::identity;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CameraKind, Config};
 use crate::domain::{Rotation, Spectrum};
+use crate::office::Advice;
 use crate::setup;
 use crate::vision::Vision;
 use crate::vision::light::Light;
@@ -25,7 +26,7 @@ const MOST_BAD: u32 = 30;
 const WATCHED: Duration = Duration::from_secs(2);
 /// A picture whose mean brightness, 0 to 255, is below this is dark.
 const DARK: f32 = 30.0;
-/// Noise beyond this, in levels of 255, hides what tells faces apart: a clean webcam has 1 to 3.
+/// Noise beyond this, in levels of 255, hides what tells faces apart: flat areas of a clean picture have 1 to 3.
 const NOISY: f32 = 8.0;
 
 /// Without a daemon: opens each camera for a moment. `eyes` look for faces.
@@ -50,29 +51,35 @@ pub(super) fn free(config: &Config, mut eyes: Option<Vision>, findings: &mut Fin
         }
         light(camera, &seen.light, findings)?;
         if let Some(rotation) = seen.rotate {
-            findings.report("camera", State::Warning, &format!("{}: {}", camera.name, turned(rotation.degrees())))?;
+            findings.report(
+                "camera",
+                State::Warning,
+                &format!("{}: {}", camera.name, Advice::CameraTurned(rotation.degrees())),
+            )?;
         }
-        identify(camera, findings)?;
+        findings.report_all(identity(camera))?;
     }
     Ok(())
 }
 
-/// The daemon holds the cameras: asks only their drivers, and the daemon what it sees.
-pub(super) fn held(config: &Config, client: &Client, findings: &mut Findings) -> Result<()> {
+/// The daemon holds the cameras: asks it whether faces are upright in what they see.
+pub(super) fn held(client: &Client, findings: &mut Findings) -> Result<()> {
     let mut said = BTreeSet::new();
     let watched = client.lines("/v1/views", Instant::now() + WATCHED, |line| {
         // A daemon of another version is reported elsewhere.
         let Ok(view) = serde_json::from_slice::<CameraView>(line) else { return Ok(false) };
         if let Some(degrees) = view.rotate.filter(|_| said.insert(view.camera.clone())) {
-            findings.report("camera", State::Warning, &format!("{}: {}", view.camera, turned(degrees)))?;
+            let text = format!("{}: {}", view.camera, Advice::CameraTurned(degrees));
+            findings.report("camera", State::Warning, &text)?;
         }
         Ok(true)
     });
-    if let Err(error) = watched {
-        let text = format!("what the cameras see cannot be asked: {error:#}");
-        findings.report("camera", State::Warning, &text)?;
+    match watched {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            findings.report("camera", State::Warning, &format!("what the cameras see cannot be asked: {error:#}"))
+        }
     }
-    config.cameras.iter().try_for_each(|camera| identify(camera, findings))
 }
 
 /// What a camera shows.
@@ -134,27 +141,6 @@ fn light(camera: &config::Camera, light: &Light, findings: &mut Findings) -> Res
     };
     let text = format!("{}: {what}; add light in front of the people, or wait for the day", camera.name);
     findings.report("camera", State::Warning, &text)
-}
-
-/// Reports which device a camera is, and how to accept no other.
-fn identify(camera: &config::Camera, findings: &mut Findings) -> Result<()> {
-    if camera.kind != CameraKind::V4l2 {
-        return Ok(());
-    }
-    // A device that does not answer is reported elsewhere.
-    let Ok(found) = v4l2::identity(&camera.device.display().to_string()) else { return Ok(()) };
-    match &camera.identity {
-        Some(wanted) if !found.is(wanted) => {
-            let text = format!("{}: {} is {found}, but identity names {wanted}", camera.name, camera.device.display());
-            findings.report("camera", State::Broken, &text)
-        }
-        Some(_) => findings.report("camera", State::Well, &format!("{}: it is {found}, as identity says", camera.name)),
-        None => {
-            let text =
-                format!("{}: to accept no other device in its place, set identity = {:?}", camera.name, found.key());
-            findings.report("camera", State::Well, &text)
-        }
-    }
 }
 
 fn words(device: &v4l2::Device) -> String {

@@ -34,11 +34,7 @@ pub fn same(config: &Config, status: &Status, findings: &mut Findings) -> Result
                     Restart it (systemctl restart usher)";
         findings.report("daemon", State::Warning, text)?;
     }
-    match (&status.metrics_trouble, config.metrics.listen) {
-        (Some(trouble), _) => findings.report("metrics", State::Warning, trouble),
-        (None, Some(address)) => findings.report("metrics", State::Well, &format!("on {address}")),
-        (None, None) => Ok(()),
-    }
+    Ok(())
 }
 
 /// Whether `usher run` could start, as far as no device is concerned.
@@ -49,21 +45,24 @@ pub fn can_start(config: &Config, findings: &mut Findings) -> Result<()> {
         findings.report("socket", State::Broken, &text)?;
     }
     if let Some(address) = config.metrics.listen {
-        metrics(address, findings)?;
+        is_free(address, "metrics", "[metrics] listen", findings)?;
+    }
+    if config.web.enabled {
+        is_free(config.web.listen, "page", "[web] listen", findings)?;
     }
     key(&config.store.key_file, &config.store.path, findings)
 }
 
 /// An address that is in use is no reason for a door not to start.
-fn metrics(address: SocketAddr, findings: &mut Findings) -> Result<()> {
+fn is_free(address: SocketAddr, name: &str, key: &str, findings: &mut Findings) -> Result<()> {
     match TcpListener::bind(address) {
-        Ok(_) => findings.report("metrics", State::Well, &format!("{address} is free")),
+        Ok(_) => findings.report(name, State::Ok, &format!("{address} is free")),
         Err(error) => {
             let text = format!(
-                "cannot be served on {address}: {error}. The daemon starts without them and tries again; `ss -ltnp` shows who has the port, \
-                 [metrics] listen names another"
+                "cannot be served on {address}: {error}. The daemon starts all the same and tries again; `ss -ltnp` shows who has the port, \
+                 {key} names another"
             );
-            findings.report("metrics", State::Warning, &text)
+            findings.report(name, State::Warning, &text)
         }
     }
 }

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::{Client, Enroll, Report, photos};
-use crate::cli::context::{Eyes, progress_bar};
+use super::{Client, Enroll, Report, Whom, photos};
+use crate::api::import::split_groups;
+use crate::cli::context::progress_bar;
 use crate::gallery::NewPerson;
 use crate::lab::dataset::{self, LeftOut, Listing};
 use crate::names;
-use crate::office::Gates;
+use crate::office::{Eyes, Gates};
 use crate::table::Table;
 
 /// A line of the list.
@@ -33,7 +34,7 @@ pub fn run(order: &Enroll, folder: &Path, client: &Client, eyes: &mut Eyes, gate
         bar.set_message(person.name.clone());
         let name = person.name.clone();
         let Listing { files, folders, left_out } = dataset::list(&folder)?;
-        let mut report = photos::enroll(order, &files, person, client, eyes, gates)?;
+        let mut report = photos::enroll(order, &files, &Whom::New(person), client, eyes, gates)?;
         let unseen = folders.iter().map(|folder| LeftOut::folder(folder)).chain(left_out);
         report.refused.extend(unseen.map(|file| (file.path.display().to_string(), file.why)));
         refused_photos += report.refused.len();
@@ -160,8 +161,4 @@ fn read_list(path: Option<&Path>) -> Result<BTreeMap<String, Line>> {
         }
     }
     Ok(lines)
-}
-
-fn split_groups(cell: &str) -> Vec<String> {
-    cell.split(';').map(str::trim).filter(|group| !group.is_empty()).map(str::to_owned).collect()
 }

@@ -4,7 +4,7 @@ pub(super) mod batch;
 mod camera;
 pub(super) mod photos;
 
-pub(super) use camera::{choose as choose_camera, turned};
+pub(super) use camera::choose as choose_camera;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,36 +16,47 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::context::Context;
+use super::whom::enrolled_person;
 use crate::api::people::Person;
 use crate::config::Config;
-use crate::gallery::NewPerson;
+use crate::gallery::{NewPerson, Template};
 use crate::office::Gates;
 use crate::setup;
 use crate::setup::models::with_embedder;
 
-/// Enrol a person from photographs or from the camera.
+/// Enrol a person from photographs or from the camera, or give somebody more templates.
 ///
 /// Two or three photographs in different light and with different expressions work best: sharp, frontal, one face. Each must pass the
 /// limits of [enroll] in the configuration. Only embeddings are kept, no photographs. A person who looks like somebody enrolled is refused as
 /// a possible duplicate.
 #[derive(Args)]
 #[command(override_usage = "usher enroll [OPTIONS] <NAME> <PHOTOS>...\n       \
-    usher enroll [OPTIONS] <NAME> --camera [<CAMERA>]\n       usher enroll [OPTIONS] --batch <DIR> [--list <CSV>]")]
+    usher enroll [OPTIONS] <NAME> --camera [<CAMERA>]\n       usher enroll [OPTIONS] --add <PERSON> <PHOTOS>...\n       \
+    usher enroll [OPTIONS] --add <PERSON> --camera [<CAMERA>]\n       usher enroll [OPTIONS] --batch <DIR> [--list <CSV>]")]
 #[command(after_help = "Examples:\n  usher enroll \"Ada Lovelace\" --id E042 --group staff ada1.jpg ada2.jpg\n  \
-    usher enroll \"Ada Lovelace\" --camera\n  usher enroll --batch people/ --list people.csv")]
+    usher enroll \"Ada Lovelace\" --camera\n  usher enroll --add \"Ada Lovelace\" ada3.jpg\n  usher enroll --batch people/ --list people.csv")]
 pub struct Enroll {
     /// The person's name
-    #[arg(required_unless_present = "batch", conflicts_with = "batch", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(
+        required_unless_present_any = ["batch", "add"],
+        conflicts_with = "batch",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     name: Option<String>,
     /// Photographs of the person: JPEG, PNG, BMP or WebP
-    #[arg(required_unless_present_any = ["batch", "camera"], conflicts_with_all = ["batch", "camera"])]
+    #[arg(required_unless_present_any = ["batch", "camera", "add"], conflicts_with_all = ["batch", "camera"])]
     photos: Vec<PathBuf>,
     /// The employee id; it must be unique
-    #[arg(long, value_name = "EMP", conflicts_with = "batch")]
+    #[arg(long, value_name = "EMP", conflicts_with_all = ["batch", "add"])]
     id: Option<String>,
     /// A group the person belongs to; may be given several times
-    #[arg(long = "group", value_name = "GROUP")]
+    #[arg(long = "group", value_name = "GROUP", conflicts_with = "add")]
     groups: Vec<String>,
+    /// Give somebody who is enrolled more templates: employee id, whole name, or number as in '#7'
+    ///
+    /// They must look like that person, unless forced. `usher people templates` lists them, and erases single ones.
+    #[arg(long, value_name = "PERSON", conflicts_with = "batch")]
+    add: Option<String>,
     /// Take views from a camera instead: through the daemon while it runs, else this command opens the camera
     #[arg(long, value_name = "CAMERA", num_args = 0..=1, default_missing_value = "")]
     camera: Option<String>,
@@ -76,6 +87,40 @@ struct Report {
     taken: Vec<String>,
     /// The files that were not taken, and why.
     refused: Vec<(String, String)>,
+    /// The person was enrolled before, and got more templates.
+    added: bool,
+}
+
+/// Who gets the templates.
+enum Whom {
+    New(NewPerson),
+    /// Somebody who is enrolled.
+    Known(Person),
+}
+
+impl Whom {
+    fn name(&self) -> &str {
+        match self {
+            Whom::New(person) => &person.name,
+            Whom::Known(person) => &person.name,
+        }
+    }
+
+    fn is_known(&self) -> bool {
+        matches!(self, Whom::Known(_))
+    }
+
+    fn nothing_done(&self) -> &'static str {
+        if self.is_known() { "no template was added" } else { "nobody was enrolled" }
+    }
+
+    /// Enrols them with the templates, or adds those.
+    fn take(&self, client: &Client, templates: &[Template], labels: Vec<String>, force: bool) -> Result<Person> {
+        match self {
+            Whom::New(person) => client.enroll(person.clone(), templates, labels, force),
+            Whom::Known(person) => client.add_templates(person.id, templates, labels, force),
+        }
+    }
 }
 
 /// Good views that enrolment takes from a camera.
@@ -90,6 +135,7 @@ impl Enroll {
             photos,
             id: None,
             groups: Vec::new(),
+            add: None,
             camera,
             views: VIEWS,
             batch: None,
@@ -107,17 +153,36 @@ impl Enroll {
             let mut eyes = context.eyes_of(&client)?;
             return batch::run(&self, folder, &client, &mut eyes, &self.gates(&config, &client)?);
         }
-        let Some(name) = self.name.clone() else { bail!("a name is needed") };
-        let person = NewPerson { name, employee_id: self.id.clone(), groups: self.groups.clone() };
+        let (whom, photos) = self.whom(&client)?;
         let report = match &self.camera {
-            Some(camera) => camera::enroll(&self, camera, person, &config, &client, context)?,
+            Some(camera) => camera::enroll(&self, camera, &whom, &config, &client, context)?,
             None => {
                 let mut eyes = context.eyes_of(&client)?;
-                photos::enroll(&self, &self.photos, person, &client, &mut eyes, &self.gates(&config, &client)?)?
+                photos::enroll(&self, &photos, &whom, &client, &mut eyes, &self.gates(&config, &client)?)?
             }
         };
         report.print(self.json)?;
         report.person.map(|_| ())
+    }
+
+    /// Who gets the templates, and the photographs.
+    fn whom(&self, client: &Client) -> Result<(Whom, Vec<PathBuf>)> {
+        match (&self.add, &self.name) {
+            (Some(wanted), first) => {
+                // Nobody new is named, so the first word is a photograph, too.
+                let photos: Vec<PathBuf> = first.iter().map(PathBuf::from).chain(self.photos.clone()).collect();
+                match (photos.is_empty(), self.camera.is_some()) {
+                    (true, false) => bail!("name photographs of {wanted}, or pass --camera"),
+                    (false, true) => bail!("name photographs, or pass --camera, but not both"),
+                    _ => Ok((Whom::Known(enrolled_person(client, wanted)?), photos)),
+                }
+            }
+            (None, Some(name)) => {
+                let (employee_id, groups) = (self.id.clone(), self.groups.clone());
+                Ok((Whom::New(NewPerson { name: name.clone(), employee_id, groups }), self.photos.clone()))
+            }
+            (None, None) => bail!("a name is needed"),
+        }
     }
 
     /// The limits for templates of the model in use. With --force, the embedding may be weak.
@@ -142,7 +207,10 @@ impl Report {
         for (what, why) in &self.refused {
             note!("not taken: {what}: {why}");
         }
-        if let Ok(person) = &self.person {
+        if let (Ok(person), true) = (&self.person, self.added) {
+            let (added, all) = (templates(self.taken.len()), person.templates);
+            writeln!(out, "{} (#{}) has {added} more, {all} in all", person.name, person.id)?;
+        } else if let Ok(person) = &self.person {
             writeln!(out, "{} is enrolled as #{} with {}", person.name, person.id, templates(self.taken.len()))?;
         }
         Ok(())

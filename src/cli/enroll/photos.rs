@@ -6,31 +6,29 @@ use std::time::SystemTime;
 use anyhow::{Result, anyhow};
 use thiserror::Error;
 
-use super::super::context::Eyes;
-use super::{Client, Enroll, Report};
-use crate::domain::Quality;
-use crate::gallery::{NewPerson, Template};
-use crate::office::{Gates, Refusal};
+use super::{Client, Enroll, Report, Whom};
+use crate::gallery::Template;
+use crate::office::{Eyes, FaceTemplates, Gates, Refusal};
 use crate::photo::{self, PhotoError};
 
-/// Enrols `person` from those of `photos` that pass the gates.
+/// Enrols `whom`, or gives them more templates, from those of `photos` that pass the gates.
 ///
 /// # Errors
 /// None of the photographs passes, or the person is refused: as the report's `person`. The networks fail: as the error.
 pub(super) fn enroll(
     order: &Enroll,
     photos: &[PathBuf],
-    person: NewPerson,
+    whom: &Whom,
     client: &Client,
     eyes: &mut Eyes,
     gates: &Gates,
 ) -> Result<Report> {
     let Looked { templates, taken, refused } = look_at_all(photos, eyes, gates, order.largest)?;
     let person = match templates.is_empty() {
-        true => Err(anyhow!("nobody was enrolled: no photograph for {} could be used", person.name)),
-        false => client.enroll(person, &templates, taken.clone(), order.force),
+        true => Err(anyhow!("{}: no photograph for {} could be used", whom.nothing_done(), whom.name())),
+        false => whom.take(client, &templates, taken.clone(), order.force),
     };
-    Ok(Report { person, taken, refused })
+    Ok(Report { person, taken, refused, added: whom.is_known() })
 }
 
 /// What photographs of one person give.
@@ -52,7 +50,7 @@ pub fn look_at_all(photos: &[PathBuf], eyes: &mut Eyes, gates: &Gates, largest: 
     let (mut looked, mut beside) = (Looked::default(), Vec::new());
     for file in photos {
         match look(file, eyes, gates, largest)? {
-            Ok((template, other)) => {
+            Ok(FaceTemplates { template, beside: other }) => {
                 looked.templates.push(template);
                 beside.extend(other);
                 looked.taken.push(file.display().to_string());
@@ -74,38 +72,12 @@ enum NotTaken {
     Gate(Refusal),
 }
 
-/// A photograph's face as a template of the model in use, and of the other one during a switch.
-type Both = (Template, Option<Template>);
-
 /// The templates of a photograph's face, or what is wrong with the photograph. The outer error is one of the networks.
-fn look(file: &Path, eyes: &mut Eyes, gates: &Gates, largest: bool) -> Result<Result<Both, NotTaken>> {
-    let vision = &mut eyes.vision;
+fn look(file: &Path, eyes: &mut Eyes, gates: &Gates, largest: bool) -> Result<Result<FaceTemplates, NotTaken>> {
     let image = match photo::load_reduced(file) {
         Ok((image, _)) => image,
         Err(PhotoError::File { cause, .. }) => return Ok(Err(NotTaken::Unreadable(cause.to_string()))),
         Err(error) => return Ok(Err(NotTaken::Unreadable(error.to_string()))),
     };
-    let faces: Vec<_> = vision
-        .detect(&image)?
-        .into_iter()
-        .map(|face| {
-            let quality = vision.judge(&image, &face);
-            (face, quality)
-        })
-        .collect();
-    let chosen = match gates.choose(&faces, largest) {
-        Ok(index) => faces.get(index),
-        Err(refusal) => return Ok(Err(NotTaken::Gate(refusal))),
-    };
-    let Some((face, _)) = chosen else { return Ok(Err(NotTaken::Gate(Refusal::NoFace))) };
-    let seen = vision.look_for_template(&image, *face)?;
-    if let Err(refusal) = gates.check_embedded(&seen.quality) {
-        return Ok(Err(NotTaken::Gate(refusal)));
-    }
-    let (quality, created) = (seen.quality, SystemTime::now());
-    // The length is that of the other model's embedding.
-    let without = Quality { length: None, ..quality };
-    let beside = eyes.embed_beside(&image, face)?;
-    let beside = beside.map(|embedding| Template { embedding, quality: without, created });
-    Ok(Ok((Template { embedding: seen.embedding, quality, created }, beside)))
+    Ok(eyes.enrol(&image, gates, largest, SystemTime::now())?.map_err(NotTaken::Gate))
 }

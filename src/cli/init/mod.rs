@@ -18,7 +18,7 @@ use super::context::Context;
 use super::next;
 use super::places::Places;
 use crate::api::users::group_id;
-use crate::config::{CONTROL_SOCKET, Config};
+use crate::config::{CONTROL_SOCKET, Config, Web};
 use crate::setup;
 use files::CannotWrite;
 use plan::{CameraChoice, Plan};
@@ -190,9 +190,11 @@ fn try_broker(config: &Config) {
 }
 
 fn say_next(path: &Path, enrolled: bool) -> Result<()> {
-    say("\nThe door is simulated: it moves nothing yet (docs/doors.md).\n\nNext:")?;
+    say("\nThe door is simulated: it moves nothing yet (docs/doors.md).")?;
+    say(format_args!("The daemon will show its page at http://{}.\n\nNext:", Web::default().listen))?;
     if !enrolled {
         say(format_args!("  {}", next::command(path, "enroll NAME --camera")))?;
     }
+    say(format_args!("  {}", next::command(path, "web user add NAME --role admin")))?;
     say(format_args!("  {}", next::start(path)))
 }

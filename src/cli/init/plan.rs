@@ -67,6 +67,7 @@ impl Plan {
                 text.push_str(&format!("port = {port}\n"));
             }
         }
+        text.push_str("\n# The page, for this machine's own browser: docs/web.md says how others reach it.\n[web]\nenabled = true\n");
         if self.socket.is_some() || self.own_socket {
             text.push_str("\n[control]\n");
         }

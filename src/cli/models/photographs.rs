@@ -8,12 +8,12 @@ use serde_json::json;
 
 use crate::api::people::Person;
 use crate::cli::client::Client;
-use crate::cli::context::{Eyes, progress_bar};
+use crate::cli::context::progress_bar;
 use crate::cli::enroll::{batch, photos, templates};
 use crate::cli::whom;
 use crate::gallery::NewPerson;
 use crate::lab::dataset::{self, LeftOut, Listing};
-use crate::office::Gates;
+use crate::office::{Eyes, Gates};
 
 /// Where the photographs are, and how they are taken.
 pub struct From<'f> {

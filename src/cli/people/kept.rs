@@ -1,32 +1,58 @@
-//! `usher people templates` and `usher people not-this`
+//! `usher people templates` and `usher people not-this`.
 
 use std::io::Write;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use crate::api::people::{KeptKind, KeptTemplate};
+use crate::api::kept_templates::{KeptKind, KeptTemplate};
+use crate::api::template::Quality;
 use crate::cli::client::Client;
+use crate::cli::enroll::templates as count;
 use crate::cli::listing::{self, Listing};
 use crate::cli::print::Tone;
 use crate::cli::whom::enrolled_person;
 
-/// List a person's templates, or erase those that came after the enrolment
+/// List a person's templates, or erase some of them
 ///
 /// Shows when each template was made and how good it is; the embeddings do not leave the store. Learned ones come from grants, with
-/// `[enroll] learn_from_grants`. Lookalikes are faces that were said not to be this person's (usher people not-this).
+/// `[enroll] learn_from_grants`. Lookalikes are faces that were said not to be this person's (usher people not-this). More templates come from
+/// `usher enroll --add`.
 #[derive(Args)]
+#[command(
+    args_conflicts_with_subcommands = false,
+    after_help = "Examples:\n  usher people templates \"Ada Lovelace\"              list them\n  \
+    usher people templates \"Ada Lovelace\" remove 2     erase the one that the list calls 2"
+)]
 pub struct Templates {
     /// Employee id, whole name, or number as in '#7'
     person: String,
+    #[command(subcommand)]
+    act: Option<TemplatesAct>,
     /// Erase the templates that were learned from grants
     #[arg(long)]
     forget_learned: bool,
     /// Erase the faces that were said not to be this person's
     #[arg(long)]
     forget_lookalikes: bool,
+}
+
+#[derive(Subcommand)]
+enum TemplatesAct {
+    /// Erase templates, by what the list calls them
+    ///
+    /// They are overwritten and deleted; where templates are sealed, neither an old page of the database nor a backup can restore them. Save the
+    /// key ring again afterwards (usher store ring save).
+    Remove {
+        /// As the list has it: `2`, `learned-0`, `lookalike-1`
+        #[arg(required = true, value_name = "TEMPLATE")]
+        templates: Vec<String>,
+        /// Even the last one by which the person is recognised
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// Say that the face of a grant or a refusal was somebody else
@@ -65,6 +91,24 @@ impl Templates {
             }
             return Ok(());
         }
+        if let Some(TemplatesAct::Remove { templates, force }) = &self.act {
+            let mut after = person;
+            for template in templates {
+                after = client.remove_template(after.id, template, *force)?;
+            }
+            match as_json {
+                true => writeln!(out, "{}", serde_json::to_string(&after)?)?,
+                false => writeln!(
+                    out,
+                    "{} of {} (#{}) erased; {} left",
+                    listed(templates),
+                    after.name,
+                    after.id,
+                    count(after.templates)
+                )?,
+            }
+            return Ok(());
+        }
         let kept = client.templates(person.id)?;
         match as_json {
             true => {
@@ -94,22 +138,35 @@ impl NotThis {
     }
 }
 
+fn listed(templates: &[String]) -> String {
+    match templates {
+        [one] => format!("the template {one}"),
+        several => format!("the templates {}", several.join(", ")),
+    }
+}
+
 fn print(out: &mut impl Write, kept: &[KeptTemplate], zone: &TimeZone) -> Result<()> {
-    let heads = ["KIND", "MADE", "MODEL", "PIXELS", "SHARPNESS", "YAW", "PITCH", "LENGTH"];
+    let heads = ["TEMPLATE", "KIND", "MADE", "MODEL", "PIXELS", "SHARPNESS", "YAW", "PITCH", "LENGTH"];
     let mut table = Listing::new(heads).giving_way(&["LENGTH", "MODEL"]);
     for template in kept {
-        let quality = &template.quality;
+        let figure = |figure: fn(&Quality) -> f32| {
+            template.quality.as_ref().map_or_else(|| "-".to_owned(), |quality| format!("{:.0}", figure(quality)))
+        };
+        let length = template.quality.as_ref().and_then(|quality| quality.embedding_length);
+        let made = template.created.as_deref().map(|made| listing::local_minute(made, zone));
         let cells = [
+            template.id.clone(),
             kind(template.kind).to_owned(),
-            listing::local_minute(&template.created, zone),
+            made.unwrap_or_else(|| "cannot be read".to_owned()),
             template.model.clone(),
-            format!("{:.0}", quality.size_px),
-            format!("{:.0}", quality.sharpness),
-            format!("{:.0}", quality.yaw_deg),
-            format!("{:.0}", quality.pitch_deg),
-            quality.embedding_length.map_or_else(|| "-".to_owned(), |length| format!("{length:.2}")),
+            figure(|quality| quality.size_px),
+            figure(|quality| quality.sharpness),
+            figure(|quality| quality.yaw_deg),
+            figure(|quality| quality.pitch_deg),
+            length.map_or_else(|| "-".to_owned(), |length| format!("{length:.2}")),
         ];
-        table.row(Tone::Plain, cells);
+        let tone = if template.problem.is_some() { Tone::Bad } else { Tone::Plain };
+        table.row(tone, cells);
     }
     table.write(out)?;
     Ok(())
@@ -126,7 +183,6 @@ fn kind(kind: KeptKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::template::Quality;
 
     #[test]
     fn a_template_is_a_line_and_a_length_that_is_not_known_a_dash() {
@@ -139,19 +195,32 @@ mod tests {
             brightness: 120.0,
             embedding_length,
         };
-        let template = |kind, length| KeptTemplate {
+        let template = |id: &str, kind, length| KeptTemplate {
+            id: id.into(),
             kind,
             model: "net-1".into(),
-            created: "2026-01-02T03:04:05Z".into(),
-            quality: quality(length),
+            created: Some("2026-01-02T03:04:05Z".into()),
+            quality: Some(quality(length)),
+            problem: None,
         };
-        let kept = [template(KeptKind::Enrolled, None), template(KeptKind::Lookalike, Some(7.254))];
+        let locked = KeptTemplate {
+            created: None,
+            quality: None,
+            problem: Some("it is sealed".into()),
+            ..template("learned-0", KeptKind::Learned, None)
+        };
+        let kept = [
+            template("0", KeptKind::Enrolled, None),
+            template("lookalike-1", KeptKind::Lookalike, Some(7.254)),
+            locked,
+        ];
         let mut out = Vec::new();
         print(&mut out, &kept, &TimeZone::UTC).unwrap();
         let text = String::from_utf8(out).unwrap();
         let words: Vec<String> =
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-        assert_eq!(words[1], "enrolled 2026-01-02 03:04 net-1 112 90 -5 2 -");
-        assert_eq!(words[2], "lookalike 2026-01-02 03:04 net-1 112 90 -5 2 7.25");
+        assert_eq!(words[1], "0 enrolled 2026-01-02 03:04 net-1 112 90 -5 2 -");
+        assert_eq!(words[2], "lookalike-1 lookalike 2026-01-02 03:04 net-1 112 90 -5 2 7.25");
+        assert_eq!(words[3], "learned-0 learned cannot be read net-1 - - - - -");
     }
 }

@@ -2,17 +2,18 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use crate::api::visitors::UnknownVisitors;
+use crate::api::visitors::{UnknownVisitors, VisitorEnrolRequest, VisitorGroup};
 use crate::cli::argument::distance;
 use crate::cli::client::Client;
-use crate::cli::cluster::default_limit;
+use crate::cli::enroll::templates;
 use crate::cli::listing::{self, Listing};
 use crate::cli::print::Tone;
+use crate::cli::whom::enrolled_person;
 use crate::config::Config;
 use crate::domain::Distance;
 use crate::setup;
@@ -26,21 +27,41 @@ use crate::setup;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  usher people unknown                  the most frequent visitors first\n  \
     usher people unknown --distance 0.7   stricter: rather splits a person than merges two\n  \
-    usher people unknown --forget         erase all")]
+    usher people unknown --forget         erase all\n  \
+    usher people unknown --record 4711 --enroll \"Ada Lovelace\"    make a person of the visitor of that record\n  \
+    usher people unknown --record 4711 --add \"Ada Lovelace\"       give her templates of those visits")]
 pub struct Unknown {
     /// The largest mean distance within a group. Smaller splits people, larger merges them [default: the model's measured distance at a
     /// false match rate of 0.001 %]
     #[arg(long, value_name = "0..2", value_parser = distance)]
     distance: Option<Distance>,
-    /// Erase all visits now
-    #[arg(long, conflicts_with = "distance")]
+    /// Erase all visits now, or with --record those of one visitor
+    #[arg(long)]
     forget: bool,
+    /// One visitor: the number of the journal's record of any of the visits, as the list has it
+    #[arg(long, value_name = "N")]
+    record: Option<u64>,
+    /// Make a person of that name of the visitor; the visits are erased then
+    #[arg(long, value_name = "NAME", requires = "record", conflicts_with = "forget")]
+    enroll: Option<String>,
+    /// Give somebody who is enrolled templates of the visits
+    #[arg(long, value_name = "PERSON", requires = "record", conflicts_with_all = ["forget", "enroll"])]
+    add: Option<String>,
+    /// The new person's employee id
+    #[arg(long, value_name = "EMP", requires = "enroll")]
+    id: Option<String>,
+    /// A group of the new person; may be given several times
+    #[arg(long = "group", value_name = "GROUP", requires = "enroll")]
+    groups: Vec<String>,
+    /// Even weak views, or somebody who may be enrolled already
+    #[arg(long, requires = "record")]
+    force: bool,
 }
 
 impl Unknown {
     pub fn run(&self, client: &Client, config: &Config, json: bool) -> Result<()> {
         let mut out = std::io::stdout().lock();
-        if self.forget {
+        if self.forget && self.record.is_none() {
             let forgotten = client.forget_visitors()?;
             match json {
                 true => writeln!(out, "{}", json!({ "forgotten": forgotten }))?,
@@ -52,10 +73,13 @@ impl Unknown {
             Some(limit) => limit,
             None => {
                 let in_force = setup::models::with_embedder(config, &client.models()?.in_use);
-                default_limit(&setup::embedder(&in_force)?)?
+                setup::one_visitor(&setup::embedder(&in_force)?)?
             }
         };
         let found = client.unknown_visitors(limit)?;
+        if let Some(record) = self.record {
+            return self.one(client, &found, record, json);
+        }
         match json {
             true => writeln!(out, "{}", serde_json::to_string(&found)?)?,
             false => print(&mut out, &found)?,
@@ -64,14 +88,55 @@ impl Unknown {
     }
 }
 
+impl Unknown {
+    /// Enrols, forgets or shows the visitor of a record.
+    fn one(&self, client: &Client, found: &UnknownVisitors, record: u64, json: bool) -> Result<()> {
+        let is_theirs = |group: &&VisitorGroup| group.visits.iter().any(|visit| visit.record == Some(record));
+        let Some(group) = found.groups.iter().find(is_theirs) else {
+            bail!("no visit of record {record} is kept; `usher people unknown` lists them");
+        };
+        let visits: Vec<String> = group.visits.iter().map(|visit| visit.id.clone()).collect();
+        let mut out = std::io::stdout().lock();
+        if self.forget {
+            let forgotten = client.forget_visits(visits)?;
+            match json {
+                true => writeln!(out, "{}", json!({ "forgotten": forgotten }))?,
+                false => writeln!(out, "{forgotten} visits of that visitor were erased")?,
+            }
+            return Ok(());
+        }
+        let person = match &self.add {
+            Some(wanted) => Some(enrolled_person(client, wanted)?.id),
+            None if self.enroll.is_none() => bail!("say what to do with that visitor: --enroll, --add or --forget"),
+            None => None,
+        };
+        let request = VisitorEnrolRequest {
+            visits,
+            person,
+            name: self.enroll.clone(),
+            employee_id: self.id.clone(),
+            groups: self.groups.clone(),
+            force: self.force,
+        };
+        let person = client.enroll_visitor(&request)?;
+        match json {
+            true => writeln!(out, "{}", serde_json::to_string(&person)?)?,
+            false => writeln!(out, "{} (#{}) has {}", person.name, person.id, templates(person.templates))?,
+        }
+        Ok(())
+    }
+}
+
 fn print(out: &mut impl Write, found: &UnknownVisitors) -> Result<()> {
     if !found.groups.is_empty() {
-        let heads = ["VISITS", "FIRST", "LAST", "DOORS", "NEAREST", "DISTANCE"];
+        let heads = ["RECORD", "VISITS", "FIRST", "LAST", "DOORS", "NEAREST", "DISTANCE"];
         let mut table = Listing::new(heads).giving_way(&["FIRST", "DOORS"]);
         let local = |moment: &str| listing::local_minute(moment, &TimeZone::system());
         for group in &found.groups {
             let nearest = group.nearest.as_ref();
+            let newest = group.visits.iter().rev().find_map(|visit| visit.record);
             let cells = [
+                newest.map_or_else(|| "-".to_owned(), |record| record.to_string()),
                 group.visits.len().to_string(),
                 local(&group.first),
                 local(&group.last),

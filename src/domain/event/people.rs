@@ -83,7 +83,28 @@ pub enum PeopleEvent {
         count: usize,
         by: Actor,
     },
-    /// An operator erases all visitors who were not recognised.
+    /// A person got more templates.
+    TemplatesAdded {
+        person: Personal<Named>,
+        /// How many were added.
+        templates: usize,
+        by: Actor,
+    },
+    /// An operator erases one template of a person.
+    TemplateRemoved {
+        person: Personal<Named>,
+        /// Which: its address among the person's templates.
+        template: String,
+        /// How many templates recognise the person now.
+        left: usize,
+        by: Actor,
+    },
+    /// An operator exports everything that is kept of a person.
+    Exported {
+        person: Personal<Named>,
+        by: Actor,
+    },
+    /// An operator erases visits of people who were not recognised.
     VisitorsForgotten {
         visits: usize,
         by: Actor,
@@ -102,6 +123,9 @@ kinds!(PeopleEvent {
     TemplateLearned => "template_learned",
     LookalikeNoted => "lookalike_noted",
     TemplatesForgotten => "templates_forgotten",
+    TemplatesAdded => "templates_added",
+    TemplateRemoved => "template_removed",
+    Exported => "exported",
     VisitorsForgotten => "visitors_forgotten",
 });
 
@@ -174,7 +198,10 @@ impl PeopleEvent {
             | PeopleEvent::AttendanceAmended { person, .. }
             | PeopleEvent::TemplateLearned { person, .. }
             | PeopleEvent::LookalikeNoted { person, .. }
-            | PeopleEvent::TemplatesForgotten { person, .. } => Some(person),
+            | PeopleEvent::TemplatesForgotten { person, .. }
+            | PeopleEvent::TemplatesAdded { person, .. }
+            | PeopleEvent::TemplateRemoved { person, .. }
+            | PeopleEvent::Exported { person, .. } => Some(person),
             PeopleEvent::VisitorsForgotten { .. } => None,
         }
     }
@@ -193,6 +220,9 @@ impl PeopleEvent {
             | PeopleEvent::TemplateLearned { by, .. }
             | PeopleEvent::LookalikeNoted { by, .. }
             | PeopleEvent::TemplatesForgotten { by, .. }
+            | PeopleEvent::TemplatesAdded { by, .. }
+            | PeopleEvent::TemplateRemoved { by, .. }
+            | PeopleEvent::Exported { by, .. }
             | PeopleEvent::VisitorsForgotten { by, .. } => by,
         }
     }
@@ -208,7 +238,10 @@ impl PersonalData for PeopleEvent {
             | PeopleEvent::TemplatesMade { person, model: _, templates: _, record: _, by: _ }
             | PeopleEvent::TemplateLearned { person, record: _, learned: _, by: _ }
             | PeopleEvent::LookalikeNoted { person, record: _, by: _ }
-            | PeopleEvent::TemplatesForgotten { person, what: _, count: _, by: _ } => visit(Part::Person(person)),
+            | PeopleEvent::TemplatesForgotten { person, what: _, count: _, by: _ }
+            | PeopleEvent::TemplatesAdded { person, templates: _, by: _ }
+            | PeopleEvent::TemplateRemoved { person, template: _, left: _, by: _ }
+            | PeopleEvent::Exported { person, by: _ } => visit(Part::Person(person)),
             PeopleEvent::Renamed { person, before: text, by: _ }
             | PeopleEvent::Changed { person, what: text, by: _ }
             | PeopleEvent::AttendanceAmended { person, amendment: _, reason: text, by: _ } => {

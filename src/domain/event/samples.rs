@@ -116,6 +116,9 @@ pub fn one_of_each() -> Vec<Event> {
             },
             PeopleEvent::LookalikeNoted { person: obama(), record: 4711, by: by() },
             PeopleEvent::TemplatesForgotten { person: obama(), what: Forgotten::Learned, count: 2, by: by() },
+            PeopleEvent::TemplatesAdded { person: obama(), templates: 2, by: by() },
+            PeopleEvent::TemplateRemoved { person: obama(), template: "learned-1".into(), left: 4, by: by() },
+            PeopleEvent::Exported { person: obama(), by: by() },
             PeopleEvent::VisitorsForgotten { visits: 12, by: by() },
         ]
         .map(Event::from),
@@ -211,7 +214,7 @@ fn at_the_door() -> [DoorEvent; 22] {
     ]
 }
 
-fn in_the_store(at: SystemTime) -> [StoreEvent; 16] {
+fn in_the_store(at: SystemTime) -> [StoreEvent; 17] {
     let models = || (ModelId::new("net-1"), ModelId::new("net-2"));
     let by = || Actor::from("anna");
     let reason = || "because".to_owned();
@@ -263,6 +266,7 @@ fn in_the_store(at: SystemTime) -> [StoreEvent; 16] {
         StoreEvent::OutboxShed { records: 1000, from: 12, through: 1043 },
         StoreEvent::Pruned { through: 7000, hash: [7; 32], records: 7000, reason: reason() },
         StoreEvent::erased(&[3, 4, 5, 9], by()),
+        StoreEvent::BackupTaken { by: by() },
         StoreEvent::Restored {
             through: 7000,
             details: Some(RestoreDetails { replaced: Some(7310), lockdown: vec!["front".into()] }),

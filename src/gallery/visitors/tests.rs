@@ -61,7 +61,7 @@ impl Fixture {
     }
 
     fn kept(&self) -> Vec<Visit> {
-        self.visitors.kept(self.clock.wall()).unwrap().visits
+        self.visitors.kept(self.clock.wall()).unwrap().visits.into_iter().map(|kept| kept.visit).collect()
     }
 
     fn tree_len(&self) -> usize {

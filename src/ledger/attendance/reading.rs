@@ -103,6 +103,9 @@ impl<'a> Known<'a> {
                 | PeopleEvent::TemplateLearned { .. }
                 | PeopleEvent::LookalikeNoted { .. }
                 | PeopleEvent::TemplatesForgotten { .. }
+                | PeopleEvent::TemplatesAdded { .. }
+                | PeopleEvent::TemplateRemoved { .. }
+                | PeopleEvent::Exported { .. }
                 | PeopleEvent::TemplatesMade { .. }
                 | PeopleEvent::VisitorsForgotten { .. },
             )

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::raw::raw;
 use super::{House, eventually, write_jpeg};
-use crate::raw::raw;
 
 /// A camera on `/dev/video77` of a house. It delivers one frame after the other, a fixed time apart.
 pub struct MadeUpCamera {

@@ -4,7 +4,10 @@ mod broker;
 mod camera;
 mod daemon;
 mod house;
+pub mod page;
 mod pictures;
+#[path = "../../support/raw.rs"]
+mod raw;
 mod small_disk;
 mod terminal;
 mod visitor;

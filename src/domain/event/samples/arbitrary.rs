@@ -239,6 +239,18 @@ fn people() -> impl Strategy<Value = PeopleEvent> {
             let what = if learned { Forgotten::Learned } else { Forgotten::Lookalikes };
             PeopleEvent::TemplatesForgotten { person, what, count, by }
         }),
+        (somebody(), count(), actor()).prop_map(|(person, templates, by)| PeopleEvent::TemplatesAdded {
+            person,
+            templates,
+            by
+        }),
+        (somebody(), text(), count(), actor()).prop_map(|(person, template, left, by)| PeopleEvent::TemplateRemoved {
+            person,
+            template,
+            left,
+            by
+        }),
+        (somebody(), actor()).prop_map(|(person, by)| PeopleEvent::Exported { person, by }),
         (count(), actor()).prop_map(|(visits, by)| PeopleEvent::VisitorsForgotten { visits, by }),
     ]
 }
@@ -314,6 +326,7 @@ fn store() -> impl Strategy<Value = StoreEvent> {
         (any::<[u64; 2]>(), any::<[u8; 32]>(), text())
             .prop_map(|([through, records], hash, reason)| StoreEvent::Pruned { through, hash, records, reason }),
         (numbers, actor()).prop_map(|(numbers, by)| StoreEvent::erased(&numbers.into_iter().collect::<Vec<_>>(), by)),
+        actor().prop_map(|by| StoreEvent::BackupTaken { by }),
         (any::<u64>(), prop::option::of(restore), actor()).prop_map(|(through, details, by)| StoreEvent::Restored {
             through,
             details,

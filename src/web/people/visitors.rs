@@ -1,0 +1,172 @@
+//! Visitors whom nobody knew, as cards: one click to enrol, or to forget.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Method;
+use axum::response::Response;
+use axum::routing::{get, post};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::back;
+use super::fields::{self, WhoForm};
+use crate::accounts::Permission;
+use crate::api::people::Person;
+use crate::api::visitors::{ForgetRequest, Forgotten, UnknownVisitors, VisitorEnrolRequest, VisitorGroup};
+use crate::web::{Area, CheckedForm, Page, Refusal, Session, Site};
+
+/// Cards on one page. The others follow once these are dealt with.
+const AT_ONCE: usize = 60;
+
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/visitors", get(show))
+        .route("/visitors/enroll", post(enroll))
+        .route("/visitors/forget", post(forget))
+        .route("/visitors/forget-all", post(forget_all))
+}
+
+async fn show(session: Session) -> Result<Response, Refusal> {
+    session.needs(Permission::Operate)?;
+    let found: UnknownVisitors = session.get("/v1/unknown").await?;
+    let people: Vec<Person> = session.get("/v1/people").await?;
+    let words = session.words();
+    let title = words.get("people-visitors");
+    let visits: usize = found.groups.iter().map(|group| group.visits.len()).sum();
+    Ok(Page::new(&session, Area::People, title.clone()).render(&html! {
+        (back(words))
+        h1 { (title) }
+        p.soft { (words.get("people-visitors-about")) }
+        @if found.keep_s == 0 {
+            p.warn { (words.get("people-visitors-not-kept")) " " code { "[gallery] keep_unknown" } }
+        }
+        p { (words.with("people-visitors-count", &[("visitors", found.groups.len().into()), ("visits", visits.into())])) }
+        @if found.foreign > 0 { p.warn { (words.with("people-visitors-foreign", &[("visits", found.foreign.into())])) } }
+        @if found.unreadable > 0 { p.warn { (words.with("people-visitors-unreadable", &[("visits", found.unreadable.into())])) } }
+        div.grid { @for group in found.groups.iter().take(AT_ONCE) { (card(&session, group, &people, found.distance)) } }
+        @if visits > 0 {
+            details.confirm {
+                summary { (words.get("people-forget-all")) }
+                form method="post" action="/visitors/forget-all" {
+                    (session.csrf())
+                    p { (words.with("people-forget-all-sure", &[("visits", visits.into())])) }
+                    button.danger { (words.get("people-forget-all")) }
+                }
+            }
+        }
+    }))
+}
+
+fn card(session: &Session, group: &VisitorGroup, people: &[Person], limit: f32) -> Markup {
+    let words = session.words();
+    let near = group.nearest.as_ref();
+    html! { article.card {
+        h2 { (words.with("people-visits", &[("visits", group.visits.len().into())])) }
+        dl.facts {
+            dt { (words.get("people-first-visit")) } dd { (session.rfc3339(&group.first)) }
+            dt { (words.get("people-last-visit")) } dd { (session.rfc3339(&group.last)) }
+            dt { (words.get("people-doors")) } dd { (group.doors.join(", ")) }
+            dt { (words.get("people-nearest")) }
+            dd { @match near {
+                Some(nearest) => {
+                    a href={ "/people/" (nearest.id) } { (nearest.name) } " " (format!("{:.2}", nearest.distance))
+                    @if nearest.distance <= limit { " " span.badge.warn { (words.get("people-maybe-them")) } }
+                }
+                None => { "–" }
+            } }
+        }
+        @if let Some(record) = group.visits.iter().rev().find_map(|visit| visit.record) {
+            p { a href={ "/records/" (record) } { (words.get("people-last-record")) } }
+        }
+        details {
+            summary { (words.get("people-make-person")) }
+            form method="post" action="/visitors/enroll" {
+                (session.csrf()) (addresses(group))
+                (fields::who(words, &WhoForm::default()))
+                (fields::force(words, false))
+                button.main { (words.get("people-enroll")) }
+            }
+        }
+        @if !people.is_empty() {
+            details {
+                summary { (words.get("people-is-somebody")) }
+                form method="post" action="/visitors/enroll" {
+                    (session.csrf()) (addresses(group))
+                    label { (words.get("people-person")) select name="person" {
+                        @for person in people {
+                            option value=(person.id) selected[near.is_some_and(|nearest| nearest.id == person.id)] { (person.name) " #" (person.id) }
+                        }
+                    } }
+                    (fields::force(words, false))
+                    button.main { (words.get("people-add-templates")) }
+                }
+            }
+        }
+        details.confirm {
+            summary { (words.get("people-forget")) }
+            form method="post" action="/visitors/forget" {
+                (session.csrf()) (addresses(group))
+                p { (words.get("people-forget-sure")) }
+                button.danger { (words.get("people-forget")) }
+            }
+        }
+    } }
+}
+
+fn addresses(group: &VisitorGroup) -> Markup {
+    html! { @for visit in &group.visits { input type="hidden" name="visits" value=(visit.id); } }
+}
+
+#[derive(Deserialize)]
+struct EnrollForm {
+    #[serde(default)]
+    visits: Vec<String>,
+    #[serde(default)]
+    person: Option<u32>,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    employee_id: String,
+    #[serde(default)]
+    groups: String,
+    #[serde(default)]
+    force: Option<String>,
+}
+
+async fn enroll(session: Session, CheckedForm(form): CheckedForm<EnrollForm>) -> Result<Response, Refusal> {
+    let EnrollForm { visits, person, name, employee_id, groups, force } = form;
+    let who = WhoForm { name, employee_id, groups, force };
+    let request = VisitorEnrolRequest {
+        visits,
+        person,
+        name: person.is_none().then(|| who.name.clone()),
+        employee_id: who.employee_id(),
+        groups: who.groups(),
+        force: who.force(),
+    };
+    let person: Person = session.send(Method::POST, "/v1/unknown/enroll", &request).await?;
+    Ok(session.done(&format!("/people/{}", person.id), "people-enrolled"))
+}
+
+#[derive(Deserialize)]
+struct ForgetForm {
+    #[serde(default)]
+    visits: Vec<String>,
+}
+
+async fn forget(
+    session: Session,
+    CheckedForm(ForgetForm { visits }): CheckedForm<ForgetForm>,
+) -> Result<Response, Refusal> {
+    let _: Forgotten = session.send(Method::POST, "/v1/unknown/forget", &ForgetRequest { visits }).await?;
+    Ok(session.done("/visitors", "people-forgotten"))
+}
+
+#[derive(Deserialize)]
+struct NoFields {}
+
+async fn forget_all(session: Session, _: CheckedForm<NoFields>) -> Result<Response, Refusal> {
+    let _: Forgotten = session.send(Method::DELETE, "/v1/unknown", &()).await?;
+    Ok(session.done("/visitors", "people-forgotten"))
+}
