@@ -22,12 +22,13 @@ use jiff::tz::TimeZone;
 
 use crate::access::Rules;
 use crate::api::attendance::{AttendanceSettings, NoAttendance};
+use crate::camera::framed::Framed;
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::v4l2::{V4l2Camera, V4l2Settings};
 use crate::camera::{CameraError, FrameSource, stream};
 use crate::clock::Clock;
 use crate::config::{self, CameraKind, Config, DoorDriver};
-use crate::domain::Distance;
+use crate::domain::{Distance, Framing, Spectrum};
 use crate::door::{
     self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
 };
@@ -159,13 +160,27 @@ pub fn one_visitor(model: &Model) -> Result<Distance> {
     }
 }
 
-/// Opens a `[[camera]]` for a moment.
+/// Opens a `[[camera]]` for a moment, with its pictures turned upright and cropped.
 pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
     camera_again(camera, &stream::Memory::default(), clock)
 }
 
-/// Opens a `[[camera]]` of which it is remembered what it has shown before.
+/// As [`camera`], of a camera of which it is remembered what it has shown before.
 pub fn camera_again(
+    camera: &config::Camera,
+    memory: &stream::Memory,
+    clock: Arc<dyn Clock>,
+) -> Result<Box<dyn FrameSource>, CameraError> {
+    let (source, framing) = (raw_camera(camera, memory, clock)?, framing(camera));
+    Ok(if framing.is_plain() { source } else { Box::new(Framed::new(source, framing)) })
+}
+
+/// How the pictures of a `[[camera]]` are turned, mirrored and cropped.
+pub fn framing(camera: &config::Camera) -> Framing {
+    Framing { rotation: camera.rotate, mirror: camera.mirror, crop: camera.crop.map(|side| side as f32) }
+}
+
+fn raw_camera(
     camera: &config::Camera,
     memory: &stream::Memory,
     clock: Arc<dyn Clock>,
@@ -179,6 +194,8 @@ pub fn camera_again(
                 height: camera.height,
                 fps: camera.fps,
                 format: camera.format,
+                // Nobody's face is recognised by a second eye, and its emitter is its light.
+                expose_for_faces: camera.expose_for_faces && camera.spectrum == Spectrum::Visible,
                 stuck_after: STUCK_AFTER,
             };
             Box::new(V4l2Camera::open(&settings, clock)?)

@@ -9,10 +9,12 @@ mod choices;
 mod credential;
 mod decision;
 mod event;
+mod framing;
 mod head;
 mod likeness;
 mod liveness;
 mod picture;
+mod pixels;
 mod stream_address;
 mod time;
 
@@ -24,10 +26,12 @@ pub use choices::*;
 pub use credential::*;
 pub use decision::*;
 pub use event::*;
+pub use framing::*;
 pub use head::*;
 pub use likeness::*;
 pub use liveness::*;
 pub use picture::*;
+pub use pixels::*;
 pub use stream_address::*;
 pub use time::*;
 

@@ -17,6 +17,7 @@ mod attendance;
 mod bench;
 mod broker;
 mod broker_commands;
+mod camera_modes;
 mod cameras;
 mod clocks;
 mod commands;
@@ -32,6 +33,7 @@ mod doors;
 mod enrolment;
 mod floods;
 mod following;
+mod framing;
 mod head;
 #[path = "../support/heads.rs"]
 mod heads;
