@@ -417,7 +417,14 @@ people-views-taken = Es gibt { $views } gute Aufnahmen.
 people-sitting-kept = Die Aufnahmen bleiben zehn Minuten lang im Arbeitsspeicher.
 people-visitors-about = Gesichter, die eine Tür als unbekannt abgewiesen hat, nach Personen gruppiert. Aufbewahrt werden nur Zahlen, keine Bilder.
 people-visitors-not-kept = Unbekannte Besucher werden nicht aufbewahrt. Diese Einstellung bewahrt sie auf:
-people-visitors-count = { $visitors } Besucher bei { $visits } Besuchen
+people-visitors-count =
+    { $visitors ->
+        [one] Ein Besucher
+       *[other] { $visitors } Besucher
+    } bei { $visits ->
+        [one] einem Besuch
+       *[other] { $visits } Besuchen
+    }
 people-visitors-foreign = { $visits } Besuche fehlen hier: Ihre Embeddings stammen von einem anderen Modell.
 people-visitors-unreadable = { $visits } Besuche sind nicht lesbar; sie verfallen wie die anderen.
 people-visits = Besuche: { $visits }

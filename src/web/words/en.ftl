@@ -417,7 +417,14 @@ people-views-taken = { $views } good views were taken.
 people-sitting-kept = The views are kept for ten minutes, in memory only.
 people-visitors-about = Faces that a door refused as unknown, grouped by person. Only numbers of the face are kept, no pictures.
 people-visitors-not-kept = Unknown visitors are not kept. This setting keeps them:
-people-visitors-count = { $visitors } visitors in { $visits } visits
+people-visitors-count =
+    { $visitors ->
+        [one] One visitor
+       *[other] { $visitors } visitors
+    } in { $visits ->
+        [one] one visit
+       *[other] { $visits } visits
+    }
 people-visitors-foreign = { $visits } visits are left out: another model made their embeddings.
 people-visitors-unreadable = { $visits } visits cannot be read; they expire like the others.
 people-visits = Visits: { $visits }
