@@ -1,5 +1,5 @@
-//! The messages of WS-Discovery and ONVIF: questions are written, answers are read as far as they can be. Prefixes of names differ from camera to camera, so
-//! only local names count.
+//! The messages of WS-Discovery and ONVIF: questions are written, answers are read as far as they can be. Prefixes of names differ from camera to
+//! camera, so only local names count.
 
 use roxmltree::{Document, Node};
 

@@ -1,7 +1,9 @@
 //! When a picture from the network was taken.
 //!
-//! It arrived at a known moment, so it was taken before that. How long before, only the sender knows. Where its reports (RTCP sender reports, RFC 3550
-//! section 6.4.1) give each picture the time of the sender's clock, the way of each picture is compared with the quickest one: a picture that was held up
+//! It arrived at a known moment, so it was taken before that. How long before, only the sender knows. Where its reports (RTCP sender reports, RFC
+//! 3550
+//! section 6.4.1) give each picture the time of the sender's clock, the way of each picture is compared with the quickest one: a picture that was
+//! held up
 //! on the way is older by as much. The sender's clock itself may be wrong by years, so it is believed as it stands only where it is close to a local
 //! clock that is synchronised. Pure: all clocks are arguments. In doubt the result is earlier, never later than the arrival.
 

@@ -14,6 +14,7 @@ mod bus;
 #[cfg(any(feature = "gstreamer", test))]
 mod dating;
 mod fault;
+#[cfg(any(feature = "gstreamer", test))]
 mod novelty;
 #[cfg(feature = "gstreamer")]
 mod picture;
@@ -27,10 +28,13 @@ mod route;
 mod tunnel;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+#[cfg(feature = "gstreamer")]
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use self::fault::Fault;
+#[cfg(feature = "gstreamer")]
 use self::novelty::Novelty;
 use super::{CameraError, FrameSource};
 use crate::clock::Clock;
@@ -121,10 +125,10 @@ pub struct StreamSettings {
 
 /// What is known of a camera beyond one opening: which pictures it has sent.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(Arc<Mutex<Novelty>>);
+pub struct Memory(#[cfg(feature = "gstreamer")] Arc<Mutex<Novelty>>);
 
+#[cfg(feature = "gstreamer")]
 impl Memory {
-    #[cfg_attr(not(feature = "gstreamer"), expect(dead_code, reason = "only a reader asks"))]
     fn hold(&self) -> MutexGuard<'_, Novelty> {
         // Every change is complete before anything can fail.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

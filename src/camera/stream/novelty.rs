@@ -13,7 +13,7 @@ use crate::domain::Moment;
 pub const STALE_AFTER: Duration = Duration::from_secs(10);
 /// Without anything new for so long, the camera counts as lost. A "smart" codec sends a whole picture every 20 s at the latest.
 pub const FROZEN_AFTER: Duration = Duration::from_secs(30);
-/// Half an hour at 15 frames a second, in about half a megabyte.
+/// Half an hour at 15 frames a second, in about 2 MB.
 const REMEMBERED: usize = 27_000;
 
 /// The digest of a picture's brightness: the first half of its BLAKE3.
