@@ -13,8 +13,8 @@ use crate::domain::{Accelerator, Direction, PixelFormat, Rotation, Spectrum};
 section! {
     /// The networks.
     Models {
-        /// The folder of `MANIFEST.toml` and the model files. Where this key is not set, it is `$USHER_MODELS` if that is set, else the default,
-        /// and if that is not there a folder `models` beside the program or above it, as in a checkout.
+        /// The folder of `MANIFEST.toml` and the model files. Where this key is not set, it is `$USHER_MODELS` if that is set, else the default, and if
+        /// that is not there a folder `models` beside the program or above it, as in a checkout.
         #[schemars(schema_with = "rule::path")]
         path: PathBuf = "/usr/share/usher/models".into(),
         /// The embedder: the network of the manifest that makes embeddings. Enrolled templates are
@@ -95,8 +95,8 @@ section! {
         /// The furthest nod of the head up or down, in degrees.
         #[schemars(range(min = 0.0, max = 90.0))]
         max_pitch_deg: f64 = 25.0,
-        /// The share of photographs that is refused because their embeddings are too weak ([why](enrolment.md#weak-embeddings)): the limit is the
-        /// length below which that share of the calibration's photographs is. 0: none.
+        /// The share of photographs that is refused because their embeddings are too weak ([why](enrolment.md#weak-embeddings)): the limit is the length
+        /// below which that share of the calibration's photographs is. 0: none.
         #[schemars(range(min = 0.0, max = 0.9))]
         refuse_weakest: f64 = 0.2,
         /// Adds templates from grants that are beyond doubt, at most one a day and three for each person ([how, and the
@@ -112,31 +112,29 @@ section! {
         /// The camera's name in the journal; unique.
         #[schemars(schema_with = "rule::name", example = &"entrance")]
         name: String = String::new(),
-        /// `"v4l2"`: a camera of Video4Linux. `"stream"`: a camera on the network. `"libcamera"`: a camera module of a Raspberry Pi. `"argus"`: a
-        /// camera
-        /// module of a Jetson. `"pipeline"`: anything else that GStreamer reads. `"replay"`: pictures and recordings for trials. All but the first
-        /// and the last need GStreamer ([cameras.md](streams.md)).
+        /// `"v4l2"`: a camera of Video4Linux. `"stream"`: a camera on the network. `"libcamera"`: a camera module of a Raspberry Pi. `"argus"`: a camera
+        /// module of a Jetson. `"pipeline"`: anything else that GStreamer reads. `"replay"`: pictures and recordings for trials. All but the first and the last
+        /// need GStreamer ([cameras.md](streams.md)).
         kind: CameraKind = CameraKind::V4l2,
         /// The name of the door that it watches. Required when there are several doors.
         #[schemars(schema_with = "rule::any", extend("x-default" = "the only door"))]
         door: String = String::new(),
         /// Which way the people it sees are going: in, out, or not known. Two cameras, one on each side, may watch one door.
         side: Side = Side::None,
-        /// The light that it sees. An `"infrared"` camera recognises nobody: it is the second eye of another one, which `eye_of` names, and sees
-        /// whether a face is there, too ([why](liveness-networks.md#a-second-eye-in-the-infra-red)).
+        /// The light that it sees. An `"infrared"` camera recognises nobody: it is the second eye of another one, which `eye_of` names, and sees whether a face
+        /// is there, too ([why](liveness-networks.md#a-second-eye-in-the-infra-red)).
         spectrum: Spectrum = Spectrum::Visible,
         /// The name of the camera beside it, whose faces it looks for. Infra-red cameras need it, and only they have it.
         #[schemars(schema_with = "rule::name", example = &"entrance")]
         eye_of: Option<String> = None,
-        /// The part of that camera's picture that it sees: left, top, right and bottom, in widths and heights of the picture. `[0.1, 0.0, 1.1,
-        /// 1.0]`: it sees a tenth less on the left and a tenth more on the right. The gate `infrared` of a receipt says how far off faces are.
+        /// The part of that camera's picture that it sees: left, top, right and bottom, in widths and heights of the picture. `[0.1, 0.0, 1.1, 1.0]`: it sees a
+        /// tenth less on the left and a tenth more on the right. The gate `infrared` of a receipt says how far off faces are.
         #[schemars(schema_with = "rule::part", extend("x-only" = ["spectrum", "infrared"]))]
         eye_sees: [f64; 4] = [0.0, 0.0, 1.0, 1.0],
         /// The camera's device file, or a link to it such as `/dev/v4l/by-id/…`.
         #[schemars(schema_with = "rule::path", extend("x-only" = ["kind", "v4l2"]))]
         device: PathBuf = "/dev/video0".into(),
-        /// The device that it must be, as `usher doctor` and `usher camera list` show it: the name of its link in `/dev/v4l/by-id`, the place where
-        /// it is
+        /// The device that it must be, as `usher doctor` and `usher camera list` show it: the name of its link in `/dev/v4l/by-id`, the place where it is
         /// plugged in, its driver's name, or `name @ place`. Another device is refused; the message says which one was found. Not set: any device
         /// ([cameras](cameras.md#another-camera-under-the-same-name)).
         #[schemars(
@@ -154,21 +152,20 @@ section! {
         /// Frames per second. A stream sends as many as are set in the camera; set the same number here.
         #[schemars(range(min = 1, max = 120))]
         fps: u32 = 15,
-        /// How the camera sends pixels. `"auto"`: at the configured size and rate, YUYV up to 640x480 and MJPEG above, else what the camera offers
-        /// of the other formats in this list, colour before grey ([which formats there are](cameras.md#formats)).
+        /// How the camera sends pixels. `"auto"`: at the configured size and rate, YUYV up to 640x480 and MJPEG above, else what the camera offers of the other
+        /// formats in this list, colour before grey ([which formats there are](cameras.md#formats)).
         #[schemars(schema_with = "rule::pixel_format", extend("x-only" = ["kind", "v4l2"]))]
         format: PixelFormat = PixelFormat::Auto,
-        /// The address of the pictures: RTSP, or Motion-JPEG over HTTP; `rtsps` and `https` are encrypted. No user and no password: `credentials`
-        /// names their file. Cameras offer a large and a small stream; the small one, such as 640x360, is enough for a door
+        /// The address of the pictures: RTSP, or Motion-JPEG over HTTP; `rtsps` and `https` are encrypted. No user and no password: `credentials` names their
+        /// file. Cameras offer a large and a small stream; the small one, such as 640x360, is enough for a door
         /// ([recipes](streams.md#cameras-on-the-network)).
         #[schemars(schema_with = "rule::any", extend("x-only" = ["kind", "stream"]), example = &"rtsp://192.0.2.20/h264Preview_01_sub")]
         url: String = String::new(),
-        /// A file with two lines, the user and the password of the camera. A name without a slash is a systemd credential. A path must lead to a
-        /// file of mode 0600. Where a camera takes them only in its address, write `{user}` and `{password}` there.
+        /// A file with two lines, the user and the password of the camera. A name without a slash is a systemd credential. A path must lead to a file of mode
+        /// 0600. Where a camera takes them only in its address, write `{user}` and `{password}` there.
         #[schemars(schema_with = "rule::any", extend("x-only" = ["kind", "stream"]), example = &"/etc/usher/entrance.credentials")]
         credentials: Option<PathBuf> = None,
-        /// With `rtsps` and `https`: the SHA-256 of the certificate that the camera must show, as 64 hexadecimal digits; any other is refused. Not
-        /// set: the
+        /// With `rtsps` and `https`: the SHA-256 of the certificate that the camera must show, as 64 hexadecimal digits; any other is refused. Not set: the
         /// certificate must be signed by an authority that the system trusts. The message about a certificate that is not trusted has the digits.
         #[schemars(
             schema_with = "rule::any",
@@ -176,8 +173,7 @@ section! {
             example = &"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
         )]
         certificate: Option<String> = None,
-        /// Which camera module: the id that libcamera gives it, as `usher camera list` shows it, or the number of the sensor for `"argus"`. Not
-        /// set: the first.
+        /// Which camera module: the id that libcamera gives it, as `usher camera list` shows it, or the number of the sensor for `"argus"`. Not set: the first.
         #[schemars(
             schema_with = "rule::any",
             extend("x-only" = ["kind", "libcamera", "argus"]),
@@ -192,12 +188,11 @@ section! {
         )]
         pipeline: String = String::new(),
         /// Whether a face that comes out too dark or too bright steers the camera's exposure while it is there, instead of the whole picture
-        /// ([how](cameras.md#people-before-a-bright-door)). It needs a driver that lists those controls, and an automatic exposure: a fixed one is
-        /// left alone.
+        /// ([how](cameras.md#people-before-a-bright-door)). It needs a driver that lists those controls, and an automatic exposure: a fixed one is left alone.
         #[schemars(extend("x-only" = ["kind", "v4l2"]))]
         expose_for_faces: bool = true,
-        /// By how many degrees the picture must be turned clockwise so that people stand upright in it. `usher doctor` says so when faces appear
-        /// only in a turned picture ([how a camera may hang](cameras.md#a-camera-that-hangs-on-its-side)).
+        /// By how many degrees the picture must be turned clockwise so that people stand upright in it. `usher doctor` says so when faces appear only in
+        /// a turned picture ([how a camera may hang](cameras.md#a-camera-that-hangs-on-its-side)).
         #[schemars(schema_with = "rule::rotation")]
         rotate: Rotation = Rotation::None,
         /// Whether left and right are exchanged, after the turn: for a camera or a loopback that delivers a mirror image. In a mirror image, people
