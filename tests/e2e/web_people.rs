@@ -47,7 +47,9 @@ fn events(visitor: &mut Visitor, path: &str) -> Vec<(String, Value)> {
 
 #[test]
 fn a_person_is_enrolled_from_photographs_and_changed() {
-    let (house, daemon, mut anna) = with_page(House::new(), "[time]\nzone = \"Europe/Berlin\"");
+    let mut house = House::new();
+    house.environment.insert("USHER__DEVICE__TIME_ZONE".into(), "Europe/Berlin".into());
+    let (house, daemon, mut anna) = with_page(house, "");
     assert!(anna.page("/people").contains("Nobody is enrolled yet."));
     let letter = ("photographs", "letter.jpg", &b"Dear reader"[..]);
     let new = "/people/new";
@@ -207,7 +209,7 @@ fn an_unknown_visitor_becomes_a_person_with_one_click() {
 fn a_list_is_shown_first_and_then_carried_out() {
     let (house, daemon, mut anna) = with_page(House::new(), "");
     house.usher(&["enroll", "Barack Obama", "--id", "E1", &photo("obama.jpg").display().to_string()]);
-    let mut show = |anna: &mut Visitor, list: &str| {
+    let show = |anna: &mut Visitor, list: &str| {
         anna.upload("/people/import", "/people/import", &[], &[("list", "staff.csv", list.as_bytes())])
     };
     let list = "employee_id;name;groups\nE1;Barack Obama;staff\nE2;Joe Biden;staff\n";
