@@ -33,6 +33,12 @@ impl Daemon {
         daemon
     }
 
+    /// The number of its process.
+    #[allow(dead_code, reason = "not every test program measures it")]
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()

@@ -1,0 +1,22 @@
+//! The page in a real browser: Debian's Chromium, driven by its own driver, in front of the real daemon.
+//!
+//! `tests/web/prepare` installs what these tests need. They keep pictures of what they saw in `target/web-screenshots`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
+mod axe;
+mod browser;
+mod figures;
+#[path = "../support/rumqttd.rs"]
+mod in_process;
+mod login;
+mod site;
+#[allow(dead_code, unused_imports, reason = "what the end-to-end tests need besides")]
+#[path = "../e2e/support/mod.rs"]
+mod support;
