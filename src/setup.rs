@@ -20,12 +20,14 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use crate::access::Rules;
+use crate::api::attendance::{AttendanceSettings, NoAttendance};
+use crate::camera::framed::Framed;
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::v4l2::{V4l2Camera, V4l2Settings};
 use crate::camera::{CameraError, FrameSource};
 use crate::clock::Clock;
 use crate::config::{self, CameraKind, Config, DoorDriver};
-use crate::domain::Distance;
+use crate::domain::{Distance, Framing, Spectrum};
 use crate::door::{
     self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
 };
@@ -48,6 +50,8 @@ pub use self_check::self_check;
 
 /// Grants teach only faces in the upper part of the calibration's photographs by the length of their embeddings.
 const LEARNED_FROM: f64 = 0.5;
+/// Faces beside records; at some kilobytes each, about 30 MB.
+const MOST_FACES: usize = 5000;
 /// How long a camera may be silent before it counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
 
@@ -155,8 +159,18 @@ pub fn one_visitor(model: &Model) -> Result<Distance> {
     }
 }
 
-/// Opens a `[[camera]]`.
+/// Opens a `[[camera]]`, with its pictures turned upright and cropped.
 pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
+    let (source, framing) = (raw_camera(camera, clock)?, framing(camera));
+    Ok(if framing.is_plain() { source } else { Box::new(Framed::new(source, framing)) })
+}
+
+/// How the pictures of a `[[camera]]` are turned, mirrored and cropped.
+pub fn framing(camera: &config::Camera) -> Framing {
+    Framing { rotation: camera.rotate, mirror: camera.mirror, crop: camera.crop.map(|side| side as f32) }
+}
+
+fn raw_camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
     Ok(match camera.kind {
         CameraKind::V4l2 => {
             let settings = V4l2Settings {
@@ -166,6 +180,8 @@ pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn 
                 height: camera.height,
                 fps: camera.fps,
                 format: camera.format,
+                // Nobody's face is recognised by a second eye, and its emitter is its light.
+                expose_for_faces: camera.expose_for_faces && camera.spectrum == Spectrum::Visible,
                 stuck_after: STUCK_AFTER,
             };
             Box::new(V4l2Camera::open(&settings, clock)?)
@@ -293,6 +309,12 @@ pub fn keep_visitors(config: &Config) -> Retention {
     Retention { span: config.gallery.keep_unknown, most: config.gallery.keep_unknown_most as usize }
 }
 
+/// How long faces are kept beside records, and how many, from `[web]`: none while there is no page to show them.
+pub fn keep_faces(config: &Config) -> Retention {
+    let span = if config.web.enabled { config.web.keep_faces } else { Duration::ZERO };
+    Retention { span, most: MOST_FACES }
+}
+
 /// How long faces that a door opened for are kept, from `[gallery]`.
 pub fn keep_granted(config: &Config) -> Retention {
     Retention { span: config.gallery.keep_granted, most: config.gallery.keep_granted_most as usize }
@@ -329,6 +351,18 @@ pub fn attendance(config: &Config) -> Result<attendance::Rules> {
         long_day: settings.long_day.try_into()?,
         longest_stint: settings.longest_stint.max(settings.long_day).try_into()?,
     })
+}
+
+/// What the API computes attendance by. Where a list of holidays cannot be read, only attendance fails.
+pub fn attendance_settings(config: &Config) -> Result<AttendanceSettings, NoAttendance> {
+    let settings = || -> Result<AttendanceSettings> {
+        Ok(AttendanceSettings {
+            rules: attendance(config)?,
+            house: house::rules(config)?,
+            doors: config.doors.iter().map(|door| door.name.clone()).collect(),
+        })
+    };
+    settings().map_err(|error| NoAttendance { why: format!("{error:#}") })
 }
 
 /// The hub's settings, from `[mqtt]`. Reads the files of user and password.

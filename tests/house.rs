@@ -27,7 +27,7 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
     ("gallery", &["domain", "names", "store", "seal"]),
     ("access", &["domain"]),
     ("door", &["domain", "clock"]),
-    ("ledger", &["domain", "store"]),
+    ("ledger", &["domain", "store", "table"]),
     ("hub", &["domain", "clock"]),
     ("accounts", &["domain", "store", "seal"]),
     ("web", &["domain", "clock", "names", "table", "photo", "gallery", "ledger", "accounts", "api"]),
@@ -35,7 +35,7 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
     ("lab", &["domain", "names", "table", "photo", "vision"]),
     ("train", &["domain", "photo", "lab"]),
 ];
-const JOINING: [&str; 5] = ["office", "setup", "daemon", "cli", "main"];
+const JOINING: [&str; 6] = ["office", "setup", "checks", "daemon", "cli", "main"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -64,6 +64,11 @@ impl Schedule {
         Hours { open: open.is_some(), until, local: self.local(at) }
     }
 
+    /// Whether a window begins on `day`.
+    pub fn has_hours(&self, day: Date) -> bool {
+        !self.windows(day).is_empty()
+    }
+
     /// When the hours that are open at `at` began; `None` if they are closed. Windows that touch or overlap count as one, unless they last a day or
     /// longer together; then each counts separately, because the hours would never end otherwise.
     pub fn began(&self, at: Timestamp) -> Option<Timestamp> {

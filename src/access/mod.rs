@@ -35,6 +35,7 @@ mod calibration;
 mod challenge;
 mod chatter;
 mod cue;
+mod days_off;
 mod doorway;
 mod enquiry;
 mod evidence;

@@ -11,8 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::attendance::NoAttendance;
 use crate::accounts::{AccountError, Role};
 use crate::gallery::{CredentialError, GalleryError};
+use crate::ledger::attendance::export::ExportError;
 use crate::ledger::{Broken, LedgerError};
 use crate::office::switch::SwitchError;
 use crate::office::{ImportError, OfficeError, StrangersError};
@@ -38,6 +40,12 @@ pub enum ApiError {
     JournalBroken(#[from] Broken),
     #[error("there is no record {which}; `usher journal list` shows the newest")]
     NoRecord { which: String },
+    #[error("no face is kept beside record {record}")]
+    NoFace { record: u64 },
+    #[error("attendance cannot be computed: {0}")]
+    NoAttendance(NoAttendance),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("there is no door `{name}`; the doors are {doors}")]
     NoDoor { name: String, doors: String },
     #[error("there is no camera `{name}` that recognises people; there is {cameras}")]
@@ -114,15 +122,19 @@ impl ApiError {
             ApiError::Import(error) => of_an_import(error),
             ApiError::Visitors(StrangersError::Gallery(error)) => of_the_gallery(error),
             ApiError::Visitors(StrangersError::Gone) => StatusCode::NOT_FOUND,
-            ApiError::Visitors(StrangersError::Cluster(_) | StrangersError::NoneGood { .. }) | ApiError::Invalid(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            ApiError::Visitors(StrangersError::Cluster(_) | StrangersError::NoneGood { .. })
+            | ApiError::Invalid(_)
+            | ApiError::NoAttendance(_)
+            | ApiError::Export(ExportError::OwnForm { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Ledger(LedgerError::NotAnId { .. } | LedgerError::Ambiguous { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            ApiError::Ledger(_) | ApiError::Store(_) | ApiError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::Ledger(_) | ApiError::Store(_) | ApiError::Export(_) | ApiError::Failed(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             ApiError::JournalBroken(_) | ApiError::DoorRefused(_) => StatusCode::CONFLICT,
             ApiError::NoRecord { .. }
+            | ApiError::NoFace { .. }
             | ApiError::NoDoor { .. }
             | ApiError::NoCamera { .. }
             | ApiError::NoSitting { .. }
@@ -282,6 +294,9 @@ mod tests {
             ApiError::JournalBroken(Broken { seq: 1, why: text() }),
             ApiError::NoRecord { which: text() },
             ApiError::NoDoor { name: text(), doors: text() },
+            ApiError::NoFace { record: 1 },
+            ApiError::NoAttendance(NoAttendance { why: text() }),
+            ApiError::Export(ExportError::OwnForm { format: "x" }),
             ApiError::NoCamera { name: text(), cameras: text() },
             ApiError::NoSitting { number: 1 },
             ApiError::Import(ImportError::Nobody),

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -174,6 +174,25 @@ impl OperationOutput for Bytes {
 
     fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, DescribedResponse)> {
         vec![(Some(200), described(BYTES, "The file.", None))]
+    }
+}
+
+/// An answer that is a JPEG file. No cache keeps it.
+pub struct JpegFile(pub Vec<u8>);
+
+const JPEG: &str = "image/jpeg";
+
+impl IntoResponse for JpegFile {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, JPEG), (CACHE_CONTROL, "no-store")], self.0).into_response()
+    }
+}
+
+impl OperationOutput for JpegFile {
+    type Inner = ();
+
+    fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, DescribedResponse)> {
+        vec![(Some(200), described(JPEG, "The picture.", None))]
     }
 }
 

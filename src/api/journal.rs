@@ -1,4 +1,4 @@
-//! The journal as the API shows it: records, checking and erasing them, amending attendance, and noting a site head.
+//! The journal as the API shows it: records, checking and erasing them, and noting a site head.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::{limit, system_time};
-use crate::domain::{Actor, Amendment, Direction, Event, ModelId, Named, PeopleEvent, PersonId, StoreEvent};
+use super::limit;
+use super::people::{listed, numbers};
+use crate::domain::{Actor, Event, ModelId, StoreEvent};
 use crate::ledger::{Dated, Gap, RecordFilter, Verified};
 
 /// A record of the journal.
@@ -96,18 +97,57 @@ pub struct RecordQuery {
     pub until: Option<Timestamp>,
     /// Only these kinds, separated by commas.
     pub kinds: Option<String>,
+    /// Only at this door.
+    pub door: Option<String>,
+    /// Only about the person with this number, or those with these numbers, separated by commas.
+    pub person: Option<String>,
 }
 
 impl RecordQuery {
-    /// The times and kinds, as the ledger takes them.
+    /// What is wanted, as the ledger takes it.
+    ///
+    /// # Errors
+    /// A time that the clock cannot show, or people that are no numbers.
     pub fn filter(&self) -> Result<RecordFilter, ApiError> {
-        let kinds = self.kinds.iter().flat_map(|kinds| kinds.split(',')).filter(|kind| !kind.is_empty());
         Ok(RecordFilter {
             since: limit(self.since)?,
             until: limit(self.until)?,
-            kinds: kinds.map(str::to_owned).collect(),
+            ..wanted(self.kinds.as_deref(), self.door.as_deref(), self.person.as_deref())?
         })
     }
+}
+
+/// Selects the records that are followed.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FollowQuery {
+    /// First the records after this number, then each new one. Without it: new ones alone.
+    pub after: Option<u64>,
+    /// Only these kinds, separated by commas.
+    pub kinds: Option<String>,
+    /// Only at this door.
+    pub door: Option<String>,
+    /// Only about the person with this number, or those with these numbers, separated by commas.
+    pub person: Option<String>,
+}
+
+impl FollowQuery {
+    /// What is wanted, as the ledger takes it.
+    ///
+    /// # Errors
+    /// People that are no numbers.
+    pub fn filter(&self) -> Result<RecordFilter, ApiError> {
+        wanted(self.kinds.as_deref(), self.door.as_deref(), self.person.as_deref())
+    }
+}
+
+fn wanted(kinds: Option<&str>, door: Option<&str>, people: Option<&str>) -> Result<RecordFilter, ApiError> {
+    Ok(RecordFilter {
+        kinds: listed(kinds).map(str::to_owned).collect(),
+        door: door.filter(|door| !door.is_empty()).map(str::to_owned),
+        people: numbers(people)?,
+        ..RecordFilter::default()
+    })
 }
 
 /// The outcome of checking the journal's chain.
@@ -170,41 +210,6 @@ pub struct EraseRequest {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Erased {
     pub records: u64,
-}
-
-/// Amends attendance. Give one of `add` and `void`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AmendRequest {
-    /// The person's number.
-    pub person: u32,
-    pub name: String,
-    #[serde(default)]
-    pub employee_id: Option<String>,
-    #[serde(default)]
-    pub groups: Vec<String>,
-    /// `in` or `out`, and when (RFC 3339).
-    #[schemars(with = "Option<(String, String)>")]
-    pub add: Option<(String, Timestamp)>,
-    /// The number of the record that does not count.
-    pub void: Option<u64>,
-    pub reason: String,
-}
-
-impl AmendRequest {
-    /// The event to record; `None` unless the request gives exactly one of `add` and `void`.
-    pub fn event(self, by: Actor) -> Option<Event> {
-        let amendment = match (self.add, self.void) {
-            (Some((direction, at)), None) => {
-                let direction = [Direction::In, Direction::Out].into_iter().find(|d| d.as_str() == direction)?;
-                Amendment::Add { direction, at: system_time(at).ok()? }
-            }
-            (None, Some(record)) => Amendment::Void { record },
-            _ => return None,
-        };
-        let person = Named::new(PersonId(self.person), self.name, self.employee_id, self.groups).into();
-        Some(Event::People(PeopleEvent::AttendanceAmended { person, amendment, reason: self.reason.into(), by }))
-    }
 }
 
 /// Records that a site head was put in place or removed. The caller writes the head's file; the daemon reads it at its next start.

@@ -2,10 +2,14 @@
 //! command without a daemon serves it in its own process over the open store. `usher api` prints its description.
 
 pub mod accounts;
+pub mod attendance;
+pub mod checks;
 pub mod credentials;
 pub mod doors;
 mod error;
 mod extract;
+pub mod faces;
+pub mod figures;
 pub mod import;
 pub mod journal;
 pub mod kept_templates;

@@ -72,6 +72,23 @@ pub struct PersonPath {
     pub id: u32,
 }
 
+/// The numbers of people in a query, separated by commas.
+///
+/// # Errors
+/// One of them is no number.
+pub fn numbers(text: Option<&str>) -> Result<Vec<PersonId>, ApiError> {
+    let number = |text: &str| {
+        let wrong = |_| ApiError::Malformed(format!("`{text}` is not a person's number"));
+        text.parse().map(PersonId).map_err(wrong)
+    };
+    listed(text).map(number).collect()
+}
+
+/// The items of a list with commas.
+pub fn listed(text: Option<&str>) -> impl Iterator<Item = &str> {
+    text.into_iter().flat_map(|text| text.split(',')).map(str::trim).filter(|item| !item.is_empty())
+}
+
 /// Enrols a person.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -27,6 +27,9 @@ pub struct PersonalData {
     pub templates: Vec<ExportedTemplate>,
     /// Faces kept of grants.
     pub visits: Vec<ExportedVisit>,
+    /// Pictures of faces beside records, while those are kept.
+    #[serde(default)]
+    pub pictures: Vec<ExportedPicture>,
     /// When the person went in and out, after all amendments.
     pub attendance: Vec<ExportedReading>,
     /// Every record of the journal that says something about the person, oldest first. Other people are left out of them.
@@ -63,6 +66,22 @@ impl From<&gallery::KeptVisit> for ExportedVisit {
     fn from(kept: &gallery::KeptVisit) -> ExportedVisit {
         let face = Template::new(&kept.visit.template.embedding, &kept.visit.template.quality);
         ExportedVisit { visit: kept.into(), face }
+    }
+}
+
+/// The picture of the person's face beside a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportedPicture {
+    /// The record's number.
+    pub record: u64,
+    /// A JPEG file, in hexadecimal digits.
+    pub jpeg: String,
+}
+
+impl From<gallery::KeptFace> for ExportedPicture {
+    fn from(face: gallery::KeptFace) -> ExportedPicture {
+        let jpeg = face.jpeg.iter().map(|byte| format!("{byte:02x}")).collect();
+        ExportedPicture { record: face.record, jpeg }
     }
 }
 

@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
+use super::attendance::{AttendanceSettings, NoAttendance};
+use super::checks::Check;
 use super::doors::{DoorOrder, DoorStatus};
 use super::error::ApiError;
 use super::extract::MetricsPage;
+use super::figures::Figures;
 use super::photographs::PhotographRefusal;
 use super::sittings::Sittings;
 use super::status::Status;
@@ -15,7 +18,7 @@ use super::template::{self, CameraView, Template};
 use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::domain::{Actor, Direction, Distance, PersonId};
-use crate::gallery::{self, Visitors};
+use crate::gallery::{self, FacePictures, Visitors};
 use crate::office::switch::Switch;
 use crate::office::{FaceTemplates, Gates, Recorder, Register};
 
@@ -28,6 +31,9 @@ pub struct ApiState {
     pub visitors: Arc<Visitors>,
     /// Of those whom a door opened for.
     pub granted: Arc<Visitors>,
+    /// Pictures of faces beside records.
+    pub face_pictures: Arc<FacePictures>,
+    pub attendance: Result<AttendanceSettings, NoAttendance>,
     pub accounts: Arc<Accounts>,
     pub clock: Arc<dyn Clock>,
     pub doors: Arc<dyn Doors>,
@@ -112,6 +118,15 @@ pub trait Monitor: Send + Sync {
     /// A view for each frame from now on. A receiver that is too slow misses views.
     fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError>;
 
+    /// What is well and what is not, as the daemon sees it.
+    fn checks(&self) -> Result<Vec<Check>, ApiError>;
+
+    /// Measurements over the last day.
+    fn figures(&self) -> Result<Figures, ApiError>;
+
+    /// The number of the newest record that this process has written; it changes with each one.
+    fn written(&self) -> Result<watch::Receiver<u64>, ApiError>;
+
     /// A person was erased from the journal: what is kept of them elsewhere goes too.
     fn erased(&self, person: PersonId);
 }
@@ -160,6 +175,18 @@ impl Monitor for NoDaemon {
     }
 
     fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError> {
+        self.error()
+    }
+
+    fn checks(&self) -> Result<Vec<Check>, ApiError> {
+        self.error()
+    }
+
+    fn figures(&self) -> Result<Figures, ApiError> {
+        self.error()
+    }
+
+    fn written(&self) -> Result<watch::Receiver<u64>, ApiError> {
         self.error()
     }
 

@@ -1,9 +1,11 @@
-//! CSV as all exports write it.
+//! The options of every export as CSV.
 
 use std::io::Write;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+
+use crate::table;
 
 /// How CSV is written.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -31,24 +33,19 @@ impl CsvForm {
     }
 
     /// A writer of rows into `out`, after the byte order mark.
-    pub fn writer<W: Write>(&self, mut out: W) -> Result<csv::Writer<W>> {
-        if self.bom {
-            out.write_all("\u{FEFF}".as_bytes())?;
-        }
-        let separator = match self.separator {
-            Separator::Comma => b',',
-            Separator::Semicolon => b';',
-            Separator::Tab => b'\t',
-        };
-        Ok(csv::WriterBuilder::new().delimiter(separator).from_writer(out))
+    pub fn writer<W: Write>(&self, out: W) -> Result<csv::Writer<W>> {
+        Ok(table::CsvForm::from(*self).writer(out)?)
     }
 }
 
-/// A text that a spreadsheet does not take for a formula: operators choose names freely.
-pub fn plain(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
+impl From<CsvForm> for table::CsvForm {
+    fn from(CsvForm { bom, separator }: CsvForm) -> table::CsvForm {
+        let separator = match separator {
+            Separator::Comma => table::Separator::Comma,
+            Separator::Semicolon => table::Separator::Semicolon,
+            Separator::Tab => table::Separator::Tab,
+        };
+        table::CsvForm { bom, separator }
     }
 }
 
@@ -57,11 +54,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_byte_order_mark_comes_first_and_cells_with_the_separator_are_quoted() {
-        let mut bytes = Vec::new();
-        let form = CsvForm { bom: true, separator: Separator::Semicolon };
-        form.writer(&mut bytes).unwrap().write_record(["Zoë", "a;b", "c,d"]).unwrap();
-        assert_eq!(String::from_utf8(bytes).unwrap(), "\u{FEFF}Zoë;\"a;b\";c,d\n");
-        assert!(!form.is_plain() && CsvForm::default().is_plain());
+    fn only_the_default_is_plain() {
+        assert!(CsvForm::default().is_plain());
+        assert!(!CsvForm { bom: true, ..CsvForm::default() }.is_plain());
+        assert!(!CsvForm { separator: Separator::Tab, ..CsvForm::default() }.is_plain());
     }
 }

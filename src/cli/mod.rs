@@ -22,7 +22,6 @@ mod door;
 mod enroll;
 mod evaluate;
 mod export;
-mod figures;
 mod hub;
 mod identify;
 mod init;

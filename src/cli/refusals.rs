@@ -13,7 +13,7 @@ use super::context::Context;
 use super::listing::Listing;
 use super::print::Tone;
 use super::when::Calendar;
-use crate::domain::{Event, Named};
+use crate::domain::Named;
 use crate::lab::share::{CONFIDENCE, Share, clopper_pearson};
 use crate::ledger::RecordFilter;
 use crate::ledger::refusals::{Refusals, Tally};
@@ -57,13 +57,11 @@ impl RefusalsCommand {
             let at = text.as_deref().map(|text| calendar.parse(text)).transpose()?;
             Ok::<_, anyhow::Error>(at.map(SystemTime::try_from).transpose()?)
         };
-        let filter = RecordFilter { since: time(&self.since)?, until: time(&self.until)?, kinds: Vec::new() };
+        let (since, until, door) = (time(&self.since)?, time(&self.until)?, self.door.clone());
+        let filter = RecordFilter { since, until, door, ..RecordFilter::default() };
         let mut refusals = Refusals::default();
         client.each(&filter, |dated| {
-            let door = dated.record.content.event().and_then(Event::door);
-            if self.door.is_none() || self.door.as_deref() == door {
-                refusals.add(&dated);
-            }
+            refusals.add(&dated);
             Ok(())
         })?;
         let refusals = refusals.finish();

@@ -25,6 +25,7 @@ impl Run {
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
-        daemon::run(&config, Options { until_replays_end: self.until_replays_end })
+        let configuration = Some(context.path().to_owned());
+        daemon::run(&config, Options { configuration, until_replays_end: self.until_replays_end })
     }
 }

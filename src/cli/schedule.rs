@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::context::Context;
-use super::figures;
 use super::when::Calendar;
 use super::whom;
 use crate::access::{Authority, Holder, Judgement, Now, PassRequest};
 use crate::api::people::Person;
 use crate::config::Config;
 use crate::domain::{DoorIndex, Mode, Moment, PersonId};
+use crate::ledger::figures;
 use crate::setup;
 
 /// Try the rules out.

@@ -8,6 +8,7 @@ use clap::Args;
 use super::context::Context;
 use super::print::{Tone, toned};
 use crate::api::status as api;
+use crate::checks::store::time_in_words;
 
 /// Show the running daemon's status.
 ///
@@ -62,7 +63,7 @@ fn print(out: &mut impl Write, status: &api::Status) -> Result<()> {
         (_, trouble) => writeln!(out, "  store    {}", trouble.as_deref().unwrap_or(&status.seal.state))?,
     }
     if let Some(time) = &status.time {
-        writeln!(out, "  time     {}", super::doctor::time_in_words(time))?;
+        writeln!(out, "  time     {}", time_in_words(time))?;
     }
     for (zone, people) in &status.occupancy {
         writeln!(out, "  zone     {zone}: {people} inside")?;

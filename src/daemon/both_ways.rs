@@ -19,7 +19,8 @@ use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::slot::slot;
 use crate::clock::{Clock, SimulatedClock};
 use crate::domain::{
-    Bounds, CameraIndex, Distance, Face, Image, Match, Moment, PersonId, Quality, Reason, Sighting, TrackId, Verdict,
+    Bounds, CameraIndex, Distance, Face, Framing, Image, Match, Moment, PersonId, Quality, Reason, Sighting, TrackId,
+    Verdict,
 };
 use crate::gallery::{Gallery, NewPerson, Template};
 use crate::photo;
@@ -29,6 +30,7 @@ use crate::vision::attention::{Attention, AttentionSettings, Look, SeenFace};
 use crate::vision::motion::Motion;
 use crate::vision::runtime::{Runtime, cache_folder};
 use crate::vision::tracker::Tracker;
+use crate::vision::upright::UprightCheck;
 use crate::vision::{Vision, VisionSettings};
 
 /// Between two frames: 15 a second.
@@ -284,6 +286,7 @@ fn watch(path: &Path, enrolled: &Image, enabled: bool, min_face_px: u32) -> Play
         second: None,
         passive: None,
         attention: attention.clone(),
+        upright: UprightCheck::new(Framing::default()),
         clock: clock.clone(),
         stage: Stage::new(Role::Vision, "porch", Moment::default()),
     };

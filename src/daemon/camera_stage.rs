@@ -149,6 +149,9 @@ impl CameraStage {
             while let Some(image) = self.used.take(Duration::ZERO) {
                 source.recycle(image);
             }
+            if let Some(light) = self.attention.take_face() {
+                source.show_face(light);
+            }
             match glimpses.next(source, &self.attention) {
                 Ok(frame) => {
                     (bad_in_a_row, stuck_in_a_row) = (0, 0);

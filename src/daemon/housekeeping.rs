@@ -5,10 +5,10 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use super::threads::MainMessage;
-use super::visitors;
+use super::{kept_faces, visitors};
 use crate::clock::{Clock, ClockReading, Evidence, Watch};
 use crate::domain::TimeQuality;
-use crate::gallery::Visitors;
+use crate::gallery::{FacePictures, Visitors};
 use crate::ledger::RecordRetention;
 use crate::office::Recorder;
 
@@ -33,6 +33,7 @@ pub async fn run(
     recorder: Arc<Recorder>,
     keep: RecordRetention,
     visitors: Vec<Arc<Visitors>>,
+    faces: Arc<FacePictures>,
     clock: Arc<dyn Clock>,
     to_main: Sender<MainMessage>,
     evidence: Evidence,
@@ -72,7 +73,7 @@ pub async fn run(
         if prune && keep.age.is_some() {
             aged = Some(Instant::now());
         }
-        let (recorder, visitors, now) = (recorder.clone(), visitors.clone(), clock.wall());
+        let (recorder, visitors, faces, now) = (recorder.clone(), visitors.clone(), faces.clone(), clock.wall());
         let round = move || {
             recorder.check_disk_space();
             if recorder.trouble().is_some()
@@ -88,6 +89,7 @@ pub async fn run(
             }
             if prune {
                 visitors.iter().for_each(|visitors| visitors::prune(visitors, now));
+                kept_faces::prune(&faces, now);
             }
             if prune && keep != RecordRetention::default() {
                 match recorder.prune(keep) {

@@ -19,8 +19,10 @@ mod connections;
 mod contacts_stage;
 mod door_thread;
 pub mod doors;
+mod figures;
 mod housekeeping;
 mod infrared_stage;
+mod kept_faces;
 mod leading;
 mod learning;
 mod metrics;
@@ -48,6 +50,8 @@ mod vision_stage;
 mod visitors;
 mod visits;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::config::Config;
@@ -59,8 +63,10 @@ use service_manager::ServiceManager;
 use threads::{StopToken, Threads};
 
 /// How to run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The file from which the configuration was read. It may change while the daemon runs.
+    pub configuration: Option<PathBuf>,
     /// Ends the daemon once every camera is a replay that has come to its end.
     pub until_replays_end: bool,
 }
@@ -88,7 +94,14 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let (stop_token, stop) = StopToken::new();
     let doors = start::doors(config, &base, &parts, writer, &mut threads, &stop)?;
     let views = start::cameras(config, &base, &parts, (pipelines, runtime), &doors, &mut threads, &stop)?;
-    serve::start(config, &base, &parts, &doors, threads.stages(), serve::Ends { listener, views, from_broker })?;
+    serve::start(
+        config,
+        &base,
+        &parts,
+        &doors,
+        threads.stages(),
+        serve::Ends { listener, views, from_broker, configuration: options.configuration },
+    )?;
 
     let mut manager = ServiceManager::new(base.clock.now());
     manager.ready();

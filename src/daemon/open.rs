@@ -5,11 +5,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::{Context, Result, bail};
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::broker::JournalOutbox;
 use super::doors::writer::JournalWriter;
+use super::kept_faces::{self, FaceQueue};
 use super::leading::{self, Leading};
 use super::learning::{self, LearningQueue};
 use super::recent_frames::RecentFrames;
@@ -24,7 +25,7 @@ use crate::clock::{Clock, Evidence, SystemClock};
 use crate::config::{self, Config};
 use crate::domain::{DaemonEvent, Distance, Event, ModelId, Spectrum};
 use crate::door::RelayStop;
-use crate::gallery::{Gallery, Visitors};
+use crate::gallery::{FacePictures, Gallery, Visitors};
 use crate::hub::{DeviceLayout, Hub, HubDeps, HubEntry, MessageRefusal};
 use crate::ledger::{Journal, LedgerError, Outbox};
 use crate::office::saved::SavedState;
@@ -94,6 +95,8 @@ pub struct VisitorStores {
     pub unknown: Arc<Visitors>,
     /// Of those whom a door opened for.
     pub granted: Arc<Visitors>,
+    /// Beside records.
+    pub faces: Arc<FacePictures>,
     /// `None` unless faces are kept, or templates learned from grants.
     pub recent_faces: Option<Arc<RecentFaces>>,
     /// The task that stores them; it ends once the queue is dropped.
@@ -103,6 +106,8 @@ pub struct VisitorStores {
 /// The journal and what follows it.
 pub struct Records {
     pub recorder: Arc<Recorder>,
+    /// The number of the newest record that was written.
+    pub written: watch::Sender<u64>,
     pub record_counter: Arc<RecordCounter>,
     /// What the doors kept over the restart.
     pub saved: SavedState,
@@ -198,6 +203,8 @@ fn placements<'a>(placements: impl Iterator<Item = &'a (String, Placement)>) -> 
 /// What the doors hand decisions to, besides the journal.
 #[derive(Default)]
 pub struct FaceQueues {
+    /// `None` unless faces are kept beside records; with the frames that they are cut from.
+    pub beside_records: Option<(FaceQueue, Arc<RecentFrames>)>,
     /// `None` unless faces are kept.
     pub visitors: Option<VisitorQueue>,
     /// `None` unless templates are learned from grants.
@@ -214,6 +221,8 @@ pub fn visitors(
     let ring = &recognition.ring;
     let unknown = Arc::new(Visitors::open(store, ring, setup::keep_visitors(config))?);
     let granted = Arc::new(Visitors::open_granted(store, ring, setup::keep_granted(config))?);
+    let faces = Arc::new(FacePictures::open(store, ring, setup::keep_faces(config))?);
+    kept_faces::prune(&faces, base.clock.wall());
     for store in [&unknown, &granted] {
         visitors::prune(store, base.clock.wall());
     }
@@ -221,7 +230,13 @@ pub fn visitors(
     let kinds = KeptKinds { unknown: keeps(&unknown), granted: keeps(&granted) };
     let learning = recognition.learning;
     let mut queues = FaceQueues::default();
-    let mut stores = VisitorStores { unknown, granted, recent_faces: None, storing: None };
+    let mut stores = VisitorStores { unknown, granted, faces, recent_faces: None, storing: None };
+    if stores.faces.keeps() {
+        let frames = Arc::new(RecentFrames::default());
+        let (queue, queued) = FaceQueue::new(frames.clone());
+        base.tokio.spawn(kept_faces::keep(queued, stores.faces.clone(), base.clock.clone()));
+        queues.beside_records = Some((queue, frames));
+    }
     if !kinds.unknown && !kinds.granted && learning.is_none() {
         return Ok((stores, queues));
     }
@@ -251,10 +266,21 @@ pub fn records(
     let gallery = &recognition.gallery;
     let saved_tree = store.tree(SavedState::TREE)?;
     let saved = SavedState::load(&saved_tree).context("the saved state of the doors cannot be read")?;
-    let journal = setup::journal(config, store)?;
+    let written = watch::Sender::new(0);
+    let journal = setup::journal(config, store)?.with_wake({
+        let written = written.clone();
+        // Threads may call in another order than they wrote.
+        move |seq| {
+            written.send_if_modified(|newest| std::mem::replace(newest, seq.max(*newest)) < seq);
+        }
+    });
     let connected = hub(config, store, gallery, &saved, &journal, base)?;
     let hub = connected.as_ref().map(|connected| connected.hub.clone());
-    let (snapshot_queue, recent_frames) = snapshots(config, hub.as_ref(), base).unzip();
+    let FaceQueues { beside_records, visitors: visitor_queue, learning } = queues;
+    let (face_queue, frames) = beside_records.unzip();
+    let frames = frames.unwrap_or_default();
+    let snapshot_queue = snapshots(config, hub.as_ref(), base, &frames);
+    let recent_frames = (face_queue.is_some() || snapshot_queue.is_some()).then_some(frames);
     let record_counter = Arc::new(RecordCounter::default());
     let recorder = Arc::new(recorder(config, store, journal, record_counter.clone(), hub, base));
     let (broker, from_broker) = connected
@@ -270,7 +296,6 @@ pub fn records(
         tracing::warn!(%error, "what earlier records show of the time cannot be read");
         saved.time.unwrap_or_default()
     });
-    let FaceQueues { visitors: visitor_queue, learning } = queues;
     let learning_queue = learning.map(|(queue, grants, learning)| {
         let register = Register::new(gallery.clone(), recorder.clone(), recognition.near_enough.clone());
         base.tokio.spawn(learning::learn(grants, register, learning));
@@ -280,11 +305,16 @@ pub fn records(
         recorder: recorder.clone(),
         saved: saved_tree,
         visitor_queue,
+        face_queue,
         learning_queue,
         visits: None,
         snapshot_queue,
     };
-    Ok((Records { recorder, record_counter, saved, last_record, evidence, broker, recent_frames }, writer, from_broker))
+    Ok((
+        Records { recorder, written, record_counter, saved, last_record, evidence, broker, recent_frames },
+        writer,
+        from_broker,
+    ))
 }
 
 struct Connected {
@@ -332,13 +362,17 @@ fn hub(
     Ok(Some(Connected { hub: Arc::new(hub), outbox, commands, entries, refusals }))
 }
 
-/// The queue of snapshots and the frames that they are cut from; `None` unless snapshots are sent.
-fn snapshots(config: &Config, hub: Option<&Arc<Hub>>, base: &Base) -> Option<(SnapshotQueue, Arc<RecentFrames>)> {
+/// The queue of snapshots, which are cut from `frames`; `None` unless snapshots are sent.
+fn snapshots(
+    config: &Config,
+    hub: Option<&Arc<Hub>>,
+    base: &Base,
+    frames: &Arc<RecentFrames>,
+) -> Option<SnapshotQueue> {
     let settings = config.mqtt.as_ref().map(|mqtt| &mqtt.snapshots).filter(|snapshots| snapshots.enabled)?.clone();
-    let frames = Arc::new(RecentFrames::default());
     let (queue, jobs) = SnapshotQueue::new(frames.clone(), settings.shows, config, base.clock.clone());
     base.tokio.spawn(snapshots::encode(jobs, settings, hub?.clone()));
-    Some((queue, frames))
+    Some(queue)
 }
 
 /// The recorder, which counts each record and passes it to the hub.

@@ -16,7 +16,7 @@ use super::service::Service;
 use super::stage::Stage;
 use super::start::RunningDoors;
 use super::tcp_address::{self, AddressTrouble};
-use super::{broker, housekeeping, page};
+use super::{broker, figures, housekeeping, page};
 use crate::accounts::Accounts;
 use crate::api::template::CameraView;
 use crate::api::users::group_id;
@@ -41,6 +41,8 @@ pub struct Ends {
     pub views: broadcast::Sender<CameraView>,
     /// `None` without a broker.
     pub from_broker: Option<FromBroker>,
+    /// The file of the configuration.
+    pub configuration: Option<PathBuf>,
 }
 
 /// Starts all tasks that run until the end.
@@ -63,10 +65,14 @@ pub fn start(
     let (counts, metrics_trouble, web_trouble) =
         (ConnectionCounts::default(), AddressTrouble::default(), AddressTrouble::default());
     let (register, switch) = (leading.register.clone(), leading.switch.clone());
+    let recent = Arc::new(figures::Recent::default());
+    let outbox = records.broker.as_ref().map(|broker| broker.outbox.clone());
+    base.tokio.spawn(figures::sample(recent.clone(), stages.to_vec(), outbox, base.clock.clone()));
     let service = Arc::new(Service {
         register: register.clone(),
         switch: switch.clone(),
         recorder: records.recorder.clone(),
+        written: records.written.clone(),
         stages: stages.to_vec(),
         published: doors.published.clone(),
         door_queue: doors.queue.clone(),
@@ -88,7 +94,10 @@ pub fn start(
         clock: base.clock.clone(),
         device: config.device.name.clone(),
         model: recognition.model.to_string(),
-        configuration: config.fingerprint(),
+        fingerprint: config.fingerprint(),
+        config: config.clone(),
+        configuration: ends.configuration,
+        figures: recent,
         metrics_trouble: metrics_trouble.clone(),
         web_trouble: web_trouble.clone(),
     });
@@ -122,6 +131,8 @@ pub fn start(
         recorder: records.recorder.clone(),
         visitors: visitors.unknown.clone(),
         granted: visitors.granted.clone(),
+        face_pictures: visitors.faces.clone(),
+        attendance: setup::attendance_settings(config),
         accounts: accounts.clone(),
         clock: base.clock.clone(),
         doors: service.clone(),
@@ -136,6 +147,7 @@ pub fn start(
         records.recorder.clone(),
         setup::keep(config),
         vec![visitors.unknown.clone(), visitors.granted.clone()],
+        visitors.faces.clone(),
         base.clock.clone(),
         base.to_main.clone(),
         records.evidence,

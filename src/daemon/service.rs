@@ -1,37 +1,51 @@
 //! The running daemon as the API sees it: orders to its doors, its status, its views.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use jiff::Timestamp;
+use tokio::sync::{broadcast, watch};
 
 use super::door_thread::{DoorMessage, OperatorRequest, PublishedDoors};
 use super::doors::OperatorOrder;
 use super::doors::door::DoorView;
+use super::figures::Recent;
 use super::metrics::{self, Metrics};
 use super::stage::Stage;
 use super::tcp_address::AddressTrouble;
+use crate::api::checks::Check;
 use crate::api::doors::{DoorOrder, DoorStatus};
+use crate::api::figures::Figures;
+use crate::api::people::Person;
 use crate::api::status::{HubStatus, PlacementStatus, RefusedMessage, SealStatus, StageStatus, Status};
 use crate::api::template::CameraView;
 use crate::api::{Admission, ApiError, Doors, MetricsPage, Monitor};
+use crate::checks::{cameras, daemon, store};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::domain::{Actor, DoorIndex, Mode, Moment, PersonId};
 use crate::hub::{self, Hub, HubAction, HubCommand};
+use crate::ledger::{Journal, LedgerError, ReadOrder, RecordFilter};
 use crate::office::switch::Switch;
-use crate::office::{Recorder, Register};
+use crate::office::{DiskSpace, Recorder, Register};
 
 /// How long the doors' thread may take to answer. A thread that takes longer is dead or hangs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// An order from the API moves a relay within this time or not at all: less than [`ANSWER_WITHIN`], so that the answer is true.
 const ORDER_WITHIN: Duration = Duration::from_secs(5);
 
+/// The kind of the record of a backup.
+const BACKUP_TAKEN: &str = "backup_taken";
+
 /// What the API may ask of a running daemon.
 pub struct Service {
     pub register: Register,
     pub switch: Arc<Switch>,
     pub recorder: Arc<Recorder>,
+    /// The number of the newest record that was written.
+    pub written: watch::Sender<u64>,
     pub stages: Vec<Arc<Stage>>,
     pub published: PublishedDoors,
     pub door_queue: SyncSender<DoorMessage>,
@@ -42,8 +56,12 @@ pub struct Service {
     pub clock: Arc<dyn Clock>,
     pub device: String,
     pub model: String,
-    /// [`crate::config::Config::fingerprint`].
-    pub configuration: String,
+    /// [`Config::fingerprint`].
+    pub fingerprint: String,
+    pub config: Config,
+    /// The file of the configuration.
+    pub configuration: Option<PathBuf>,
+    pub figures: Arc<Recent>,
     pub metrics_trouble: AddressTrouble,
     pub web_trouble: AddressTrouble,
 }
@@ -89,7 +107,7 @@ impl Monitor for Service {
             version: env!("CARGO_PKG_VERSION").into(),
             device: self.device.clone(),
             uptime_s: now.0.as_secs(),
-            configuration: self.configuration.clone(),
+            configuration: self.fingerprint.clone(),
             model: self.model.clone(),
             people: people.len(),
             foreign_templates: people.iter().map(|p| p.foreign_templates).sum(),
@@ -114,6 +132,29 @@ impl Monitor for Service {
 
     fn views(&self) -> Result<broadcast::Receiver<CameraView>, ApiError> {
         Ok(self.views.subscribe())
+    }
+
+    fn checks(&self) -> Result<Vec<Check>, ApiError> {
+        let people: Vec<Person> = self.register.gallery().people().iter().map(Person::from).collect();
+        let file = self.configuration.as_deref().map(|file| daemon::configuration(file, &self.config));
+        let mut found: Vec<Check> = file.into_iter().collect();
+        found.extend(daemon::all(&self.config, &self.status()?, &people));
+        found.extend(self.figures.newest().iter().flat_map(|newest| cameras::rates(&self.config, newest)));
+        found.extend(store::disk(DiskSpace::of(self.recorder.store().dir())));
+        let now = Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
+        found.push(match last_backup(self.recorder.journal()) {
+            Ok(last) => store::backup(last, now),
+            Err(error) => Check::broken("backup", error.to_string()),
+        });
+        Ok(found)
+    }
+
+    fn figures(&self) -> Result<Figures, ApiError> {
+        Ok(self.figures.figures())
+    }
+
+    fn written(&self) -> Result<watch::Receiver<u64>, ApiError> {
+        Ok(self.written.subscribe())
     }
 
     fn erased(&self, person: PersonId) {
@@ -193,6 +234,13 @@ impl Service {
             refused: hub.refusals().into_iter().map(refused_message).collect(),
         }
     }
+}
+
+/// When the journal says that the last backup was taken.
+fn last_backup(journal: &Journal) -> Result<Option<Timestamp>, LedgerError> {
+    let filter = RecordFilter { kinds: vec![BACKUP_TAKEN.to_owned()], ..RecordFilter::default() };
+    let newest = journal.select(.., ReadOrder::NewestFirst, 1, &filter)?.pop();
+    Ok(newest.and_then(|dated| Timestamp::try_from(dated.at).ok()))
 }
 
 fn refused_message(refusal: hub::MessageRefusal) -> RefusedMessage {

@@ -32,6 +32,7 @@ use crate::setup;
 use crate::vision::attention::AttentionSettings;
 use crate::vision::runtime::Runtime;
 use crate::vision::second::SecondEmbedder;
+use crate::vision::upright::UprightCheck;
 
 /// Messages that wait for the doors' thread. Sightings beyond that are dropped and counted.
 const DOOR_QUEUE: usize = 64;
@@ -279,6 +280,7 @@ pub fn cameras(
                     second: Some(second_look(config, base, parts, &runtime)),
                     passive,
                     attention: attention.clone(),
+                    upright: UprightCheck::new(setup::framing(camera)),
                     clock: base.clock.clone(),
                     stage,
                 };

@@ -15,14 +15,16 @@ use super::stage::Stage;
 use super::visitors::RecentFaces;
 use super::visits::View;
 use crate::api::template::{CameraView, FaceView};
+use crate::camera::FaceLight;
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
-use crate::domain::{CameraIndex, Distance, Face, Frame, Image, Match, Passive, Quality, Sighting, TrackId};
+use crate::domain::{CameraIndex, Distance, Face, Frame, Image, Match, Passive, Quality, Rotation, Sighting, TrackId};
 use crate::gallery::Gallery;
 use crate::vision::attention::{Look, SeenFace};
 use crate::vision::passive::PassiveNetworks;
 use crate::vision::tracker::Tracker;
-use crate::vision::{Embedded, Vision, VisionError};
+use crate::vision::upright::UprightCheck;
+use crate::vision::{Embedded, Vision, VisionError, brightness};
 
 /// The longest wait for a frame before the next heartbeat.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -55,6 +57,8 @@ pub struct VisionStage {
     pub passive: Option<PassiveNetworks>,
     /// Decides what is looked at.
     pub attention: SharedAttention,
+    /// Tells those who enrol whether the camera hangs turned.
+    pub upright: UprightCheck,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
 }
@@ -107,6 +111,10 @@ impl VisionStage {
         self.attention.show_picture(frame.image.width(), frame.image.height());
         let look = self.attention.hold().look(at);
         let Some((faces, searched)) = self.find(frame, &look)? else { return Ok(Vec::new()) };
+        if let Some(nearest) = faces.iter().max_by(|one, other| one.bounds.area().total_cmp(&other.bounds.area())) {
+            let brightness = brightness(&frame.image, &nearest.bounds);
+            self.attention.show_face(FaceLight { brightness, captured_at: at });
+        }
         let tracks = tracker.track(&faces, at);
         let mut seen = Vec::with_capacity(faces.len());
         let mut sightings = Vec::new();
@@ -136,7 +144,10 @@ impl VisionStage {
             seen.push(SeenFace { track, bounds: face.bounds, examined, person });
         }
         self.attention.hold().looked(at, searched, &seen);
-        if let Some(view) = views {
+        if let Some(mut view) = views {
+            let rotate = self.upright.look(&mut self.vision, &frame.image, self.clock.now())?;
+            view.rotate = rotate.map(Rotation::degrees);
+            self.stage.beat(self.clock.now());
             // The enrolment may have ended in the meantime.
             drop(self.views.send(view));
         }
@@ -168,7 +179,12 @@ impl VisionStage {
     fn watchers_view(&self, frame: &Frame) -> Option<CameraView> {
         let fresh = self.clock.now().since(frame.captured_at) <= self.max_age;
         let watched = fresh && self.views.receiver_count() > 0;
-        watched.then(|| CameraView { camera: self.camera.to_string(), frame: frame.seq, faces: Vec::new() })
+        watched.then(|| CameraView {
+            camera: self.camera.to_string(),
+            frame: frame.seq,
+            faces: Vec::new(),
+            rotate: None,
+        })
     }
 
     /// Measures a face that was just found, and looks for it among the people if it is large enough.
@@ -227,7 +243,7 @@ mod tests {
     use super::*;
     use crate::camera::slot::slot;
     use crate::daemon::stage::Role;
-    use crate::domain::{Moment, Stamp};
+    use crate::domain::{Framing, Moment, Stamp};
     use crate::lab::drawing;
     use crate::seal::Ring;
     use crate::store::Store;
@@ -292,6 +308,7 @@ mod tests {
             second: None,
             passive: None,
             attention: SharedAttention::new("porch".into(), settings),
+            upright: UprightCheck::new(Framing::default()),
             clock: clock.clone(),
             stage: stage.clone(),
         };

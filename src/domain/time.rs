@@ -44,6 +44,15 @@ impl TimeQuality {
     }
 }
 
+/// Why nobody is expected on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DayOff {
+    /// Its name, which may be empty.
+    Holiday(String),
+    /// No schedule that lets the person in has hours on that day.
+    NoHours,
+}
+
 /// The time by every clock. The wall clock alone is not enough: boards without a battery start in the past, and the clock jumps when the
 /// network sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@
 //! - `references`: templates that come after the enrolment: learned from grants, and negative references
 //! - `next`: a second set of templates, while the site is led to another model; `next_set`: that set in memory
 //! - `recognition`: whether each person would be recognised by their own templates
+//! - `faces`: pictures of faces beside records, for a limited time and only on request
 //! - `visitors`: embeddings of unknown visitors, kept for a limited time
 //! - `index`: the search; `scan`: its fast first pass; `nearest_two`: the nearest person and the runner-up
 
@@ -27,6 +28,7 @@ mod credentials;
 mod credentials_tests;
 mod envelope;
 mod error;
+mod faces;
 mod index;
 mod leaving;
 mod nearest_two;
@@ -64,6 +66,7 @@ pub use change::Prepared;
 pub use credential_error::CredentialError;
 pub use credentials::{PinAnswer, PinKind, ShownTag};
 pub use error::{GalleryError, RecordError};
+pub use faces::{FacePictures, KeptFace};
 pub use index::{Index, strangers};
 pub use next::ModelCount;
 pub use person::{Held, NewPerson, Person, Template};

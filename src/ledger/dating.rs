@@ -12,7 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Record;
-use crate::domain::earliest;
+use crate::domain::{PersonId, Personal, earliest};
 
 /// A clock that is behind an earlier record by more than this is wrong. Records of several threads may be written slightly out of order.
 const BEHIND: Duration = Duration::from_secs(2);
@@ -144,14 +144,34 @@ pub struct RecordFilter {
     pub until: Option<SystemTime>,
     /// Of one of these kinds; empty: of any.
     pub kinds: Vec<String>,
+    /// At this door.
+    pub door: Option<String>,
+    /// About one of these people; empty: about anybody or nobody.
+    pub people: Vec<PersonId>,
 }
 
 impl RecordFilter {
     /// Whether a record is wanted.
     pub fn fits(&self, dated: &Dated) -> bool {
+        self.fits_chained(dated) && self.fits_content(&dated.record)
+    }
+
+    /// Whether a record is wanted by its kind and its time, which the chained part holds.
+    pub(super) fn fits_chained(&self, dated: &Dated) -> bool {
         self.fits_kind(&dated.record.kind)
             && self.since.is_none_or(|since| dated.at >= since)
             && self.until.is_none_or(|until| dated.at < until)
+    }
+
+    /// Whether a record is wanted by its door and its person, which the content holds.
+    pub(super) fn fits_content(&self, record: &Record) -> bool {
+        if self.door.is_none() && self.people.is_empty() {
+            return true;
+        }
+        let Some(event) = record.content.event() else { return false };
+        let about = || event.person().and_then(Personal::known).map(|person| person.id);
+        self.door.as_deref().is_none_or(|door| event.door() == Some(door))
+            && (self.people.is_empty() || about().is_some_and(|person| self.people.contains(&person)))
     }
 
     fn fits_kind(&self, kind: &str) -> bool {

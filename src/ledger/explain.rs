@@ -29,6 +29,11 @@ pub fn explain_in(record: &Record, zone: &TimeZone) -> String {
     format!("{} {}", local(record, zone, "%H:%M:%S"), plain(&happened(record)))
 }
 
+/// What happened in words, without the time and without a line break.
+pub fn sentence(record: &Record) -> String {
+    plain(&happened(record)).into_owned()
+}
+
 /// Everything about a record, over several lines in local time: for a decision its evidence and every gate, otherwise the content; then
 /// the hashes.
 pub fn receipt(record: &Record) -> String {
@@ -381,6 +386,7 @@ fn store(event: &StoreEvent) -> String {
         StoreEvent::Erased { records, count, by } => {
             format!("erased a person from {count} records ({records}), by {by}")
         }
+        StoreEvent::BackupTaken { by } => format!("took a backup of the store, by {by}"),
         StoreEvent::Restored { through, details, by } => {
             let replaced = details.as_ref().and_then(|details| details.replaced);
             let over = replaced.map_or_else(String::new, |seq| format!(" over a store up to record {seq}"));

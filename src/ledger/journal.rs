@@ -21,6 +21,9 @@ pub enum ReadOrder {
     NewestFirst,
 }
 
+/// Called with the number of each record once it is on disk.
+type Wake = Box<dyn Fn(u64) + Send + Sync>;
+
 /// The hash-chained journal, shared between threads.
 pub struct Journal {
     pub(super) store: Store,
@@ -28,6 +31,7 @@ pub struct Journal {
     pub(super) contents: Tree,
     pub(super) ids: Tree,
     outbox: Option<Arc<Outbox>>,
+    wake: Option<Wake>,
     tidying: Mutex<()>,
     pub(super) timeline: Mutex<Timeline>,
 }
@@ -42,6 +46,7 @@ impl Journal {
             contents: store.tree_lazily(contents),
             ids: store.tree_lazily(ids),
             outbox: None,
+            wake: None,
             tidying: Mutex::new(()),
             timeline: Mutex::default(),
         })
@@ -50,6 +55,11 @@ impl Journal {
     /// Adds each new record to `outbox` as well.
     pub fn with_outbox(self, outbox: Arc<Outbox>) -> Journal {
         Journal { outbox: Some(outbox), ..self }
+    }
+
+    /// Calls `wake` with the number of each new record, on the thread that wrote it. It must not block.
+    pub fn with_wake(self, wake: impl Fn(u64) + Send + Sync + 'static) -> Journal {
+        Journal { wake: Some(Box::new(wake)), ..self }
     }
 
     /// The outbox, if records go into one.
@@ -101,6 +111,10 @@ impl Journal {
         writer.commit(&changes)?;
         if let (Some(outbox), Some(entry)) = (&self.outbox, &entry) {
             outbox.entered(entry);
+        }
+        drop(writer);
+        if let Some(wake) = &self.wake {
+            wake(seq);
         }
         Ok(record)
     }

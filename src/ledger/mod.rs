@@ -12,6 +12,7 @@ pub mod attendance;
 mod dating;
 mod erase;
 mod explain;
+pub mod figures;
 mod gap;
 mod journal;
 mod keep;
@@ -25,7 +26,7 @@ mod verify;
 mod crash;
 
 pub use dating::{Dated, RecordFilter};
-pub use explain::{explain, explain_dated, explain_in, receipt, receipt_dated, receipt_in};
+pub use explain::{explain, explain_dated, explain_in, receipt, receipt_dated, receipt_in, sentence};
 pub use gap::{Gap, GapMarks};
 pub use journal::{Journal, ReadOrder, TREES};
 pub use keep::RecordRetention;

@@ -1,4 +1,4 @@
-//! Records by time and kind. The wall clock does not rise with the numbers of the records, so the [`Timeline`] decides where to look.
+//! Records by time, kind, door and person. The wall clock does not rise with the numbers of the records, so the [`Timeline`] decides where to look.
 
 use std::ops::{Bound, RangeBounds};
 use std::sync::{MutexGuard, PoisonError};
@@ -64,9 +64,12 @@ impl Journal {
             let (key, header) = entry?;
             let seq = number(&key)?;
             // The chained part is enough to see whether the rest is wanted.
-            let wanted = open_header(&header).map(|(record, _)| filter.fits(&timeline.date(record)));
+            let wanted = open_header(&header).map(|(record, _)| filter.fits_chained(&timeline.date(record)));
             if wanted != Ok(false) {
-                found.push(timeline.date(self.read(seq, &header)?));
+                let record = self.read(seq, &header)?;
+                if filter.fits_content(&record) {
+                    found.push(timeline.date(record));
+                }
             }
         }
         Ok(())
@@ -109,7 +112,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::domain::{DoorEvent, Event, Stamp};
+    use crate::domain::{AccessEvent, DoorEvent, Event, Named, PersonId, Stamp};
     use crate::store::Store;
 
     /// 2026-05-04T06:00:00Z.
@@ -154,7 +157,7 @@ mod tests {
         for since in times {
             for until in times {
                 for kinds in [vec![], vec!["door_opened".to_owned()], vec!["granted".to_owned()]] {
-                    let filter = RecordFilter { since, until, kinds };
+                    let filter = RecordFilter { since, until, kinds, ..RecordFilter::default() };
                     let fitting: Vec<&Dated> = all.iter().filter(|dated| filter.fits(dated)).collect();
                     let found = journal.select(.., ReadOrder::OldestFirst, 10_000, &filter).unwrap();
                     assert_eq!(found.iter().collect::<Vec<_>>(), fitting, "{filter:?}");
@@ -164,6 +167,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn records_are_selected_by_door_and_person() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
+        let passed = |door: &str, person: u32| {
+            let person = Named::new(PersonId(person), "Ada", None, Vec::new()).into();
+            Event::Access(AccessEvent::Passed { door: door.into(), person, direction: None, zone: None, record: 1 })
+        };
+        let opened = |door: &str| Event::Door(DoorEvent::DoorOpened { door: door.into() });
+        for event in [passed("front", 7), passed("back", 7), opened("front"), passed("front", 8), passed("front", 7)] {
+            journal.append(&event, &Stamp::at(at(MORNING))).unwrap();
+        }
+        let select = |door: Option<&str>, people: &[u32], kinds: &[&str]| -> Vec<u64> {
+            let filter = RecordFilter {
+                door: door.map(str::to_owned),
+                people: people.iter().copied().map(PersonId).collect(),
+                kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(),
+                ..RecordFilter::default()
+            };
+            let found = journal.select(.., ReadOrder::OldestFirst, 10, &filter).unwrap();
+            found.iter().map(|dated| dated.record.seq).collect()
+        };
+        assert_eq!(select(Some("front"), &[], &[]), [1, 3, 4, 5]);
+        assert_eq!(select(None, &[7], &[]), [1, 2, 5]);
+        assert_eq!(select(Some("front"), &[7], &[]), [1, 5]);
+        assert_eq!(select(None, &[7, 8], &["passed"]), [1, 2, 4, 5]);
+        assert_eq!(select(Some("front"), &[], &["door_opened"]), [3]);
+        assert_eq!(select(Some("side"), &[], &[]), [0; 0]);
+        // The limit counts those that fit.
+        let back = RecordFilter { door: Some("back".into()), ..RecordFilter::default() };
+        assert_eq!(journal.select(.., ReadOrder::NewestFirst, 1, &back).unwrap()[0].record.seq, 2);
     }
 
     #[test]

@@ -2,15 +2,19 @@
 //!
 //! - `text`: bytes to text in any common encoding
 //! - this file: text to rows, with any common separator
+//! - `form`: rows to CSV for spreadsheets
 //!
 //! The first row names the columns. Column names are compared ignoring case, spaces, hyphens and underscores. Unknown columns, empty rows and
 //! empty cells at the end are ignored. Each error names the line and the column as they are in the file.
 
+mod form;
 mod text;
 
 use std::path::{Path, PathBuf};
 use text::TextError;
 use thiserror::Error;
+
+pub use form::{CsvForm, Separator, no_formula};
 
 /// The separators that are recognised, the likeliest first.
 const SEPARATORS: [char; 3] = [',', ';', '\t'];

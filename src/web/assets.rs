@@ -14,6 +14,7 @@ use super::Site;
 const FILES: &[(&str, &str, &str)] = &[
     ("usher.css", "text/css; charset=utf-8", include_str!("assets/usher.css")),
     ("usher.js", "text/javascript; charset=utf-8", include_str!("assets/usher.js")),
+    ("timeline.js", "text/javascript; charset=utf-8", include_str!("assets/timeline.js")),
     ("people.js", "text/javascript; charset=utf-8", include_str!("assets/people.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];

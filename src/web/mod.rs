@@ -4,7 +4,7 @@
 //! - `site`: what all pages share; `session`, `sessions`, `cookies`: who is logged in; `ask`: asking the API
 //! - `guard`: what every request must pass, and the headers of every answer; `login`: logging in and out
 //! - `programs`: the API over the network, for tokens
-//! - `sheet`, `frame`: the frame around a page; `words`: its texts; `assets`: style and scripts; `form`: what forms send; `refusal`: pages of errors
+//! - `sheet`, `frame`: the frame around a page; `words`: its texts; `assets`: style and scripts; `form`: what forms send; `query`: what addresses ask; `refusal`: pages of errors
 //! - each other folder or file: one area of the page
 //!
 //! Nothing is loaded from elsewhere, no script or style stands in the HTML, and everything but what changes by itself works without a script.
@@ -14,18 +14,22 @@
 mod accounts;
 mod ask;
 mod assets;
+mod attendance;
 mod cookies;
 mod form;
 mod frame;
 mod guard;
+mod health;
 mod login;
 mod people;
 mod programs;
+mod query;
 mod refusal;
 mod session;
 mod sessions;
 mod sheet;
 mod site;
+mod timeline;
 mod words;
 
 use std::sync::Arc;
@@ -56,6 +60,9 @@ pub struct From(pub std::net::IpAddr);
 pub fn router(site: Arc<Site>) -> Router {
     let pages = Router::new()
         .merge(login::routes())
+        .merge(timeline::routes())
+        .merge(attendance::routes())
+        .merge(health::routes())
         .merge(accounts::routes())
         .merge(people::routes())
         .merge(assets::routes())

@@ -227,3 +227,29 @@ fn a_broker_that_does_not_answer_is_broken() {
     assert_eq!(code, Some(1));
     assert!(found.iter().any(|(state, text)| state == "broken" && text.contains(&port.to_string())), "{found:?}");
 }
+
+#[test]
+fn the_daemon_checks_itself() {
+    let house = House::new();
+    let daemon = Daemon::start(&house);
+    let check = |what: &str| {
+        let found = crate::crash::ask(&house, "GET", "/v1/checks", "").unwrap();
+        found.as_array().unwrap().iter().find(|check| check["check"] == what).cloned().unwrap_or_default()
+    };
+    assert!(check("disk")["text"].as_str().unwrap().contains("GB"));
+    assert_eq!(check("configuration")["state"], "ok");
+    assert!(check("backup")["text"].as_str().unwrap().contains("no backup"));
+    let file = house.path("backup");
+    house.usher(&["backup", file.to_str().unwrap()]);
+    assert!(check("backup")["text"].as_str().unwrap().contains("less than a day ago"));
+    assert_eq!(house.records("backup_taken").len(), 1);
+    std::fs::write(house.config(), "[device\n").unwrap();
+    let broken = check("configuration");
+    assert!(
+        broken["state"] == "broken" && broken["text"].as_str().unwrap().contains("would not start again"),
+        "{broken}"
+    );
+    let figures = crate::crash::ask(&house, "GET", "/v1/figures", "").unwrap();
+    assert_eq!((&figures["every_s"], figures["samples"].as_array().map(Vec::len)), (&serde_json::json!(60), Some(0)));
+    daemon.stop();
+}

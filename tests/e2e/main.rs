@@ -13,9 +13,11 @@
 
 mod api;
 mod assurance;
+mod attendance;
 mod bench;
 mod broker;
 mod broker_commands;
+mod camera_modes;
 mod cameras;
 mod clocks;
 mod commands;
@@ -30,6 +32,8 @@ mod doctor;
 mod doors;
 mod enrolment;
 mod floods;
+mod following;
+mod framing;
 mod head;
 #[path = "../support/heads.rs"]
 mod heads;
@@ -61,4 +65,5 @@ mod trained;
 mod training;
 mod visitors;
 mod web;
+mod web_ledger;
 mod web_people;

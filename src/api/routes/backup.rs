@@ -12,8 +12,9 @@ use axum::extract::State;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::api::error::ApiError;
-use crate::api::extract::{Bytes, blocking};
+use crate::api::extract::{Bytes, Operator, blocking};
 use crate::api::state::ApiState;
+use crate::domain::{Event, StoreEvent};
 
 /// Bytes that are read from the file at once.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -35,11 +36,15 @@ pub fn routes() -> ApiRouter<Arc<ApiState>> {
     )
 }
 
-/// Writes the backup beside the store, where nobody else can open it, and sends it.
-async fn backup(State(state): State<Arc<ApiState>>) -> Result<Bytes, ApiError> {
+/// Writes the backup beside the store, where nobody else can open it, and sends it. The record comes first, so that it is in the backup. A store
+/// that takes no records can still be backed up: then it is needed most.
+async fn backup(State(state): State<Arc<ApiState>>, Operator(by): Operator) -> Result<Bytes, ApiError> {
     let permit = tokio::time::timeout(WAIT, BACKUPS.acquire()).await.map_err(|_| ApiError::BackupsBusy)?;
     let permit = permit.map_err(|error| ApiError::Failed(error.to_string()))?;
     let file = blocking(move || {
+        if let Err(error) = state.recorder.record(&Event::Store(StoreEvent::BackupTaken { by })) {
+            tracing::warn!(%error, "a backup is taken without a record");
+        }
         let store = state.recorder.store();
         let path = store.dir().join("backup.new");
         // An open file stays readable without a name. The next backup takes the name only when this one has given it up.

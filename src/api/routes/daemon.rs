@@ -11,10 +11,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::api::checks::Check;
 use crate::api::credentials::AdmitRequest;
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::error::ApiError;
 use crate::api::extract::{JsonBody, Lines, MetricsPage, Operator, blocking};
+use crate::api::figures::Figures;
 use crate::api::state::{Admission, ApiState, Monitor};
 use crate::api::status::Status;
 use crate::api::template::CameraView;
@@ -23,6 +25,18 @@ use crate::domain::{Direction, PersonId};
 pub fn routes() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
         .api_route("/v1/status", get_with(status, |op| op.id("status").tag("daemon").summary("Show the daemon's status")))
+        .api_route(
+            "/v1/checks",
+            get_with(checks, |op| {
+                op.id("checks").tag("daemon").summary("Check the device, as the daemon sees it").description(
+                    "What `usher doctor` asks a running daemon. Each check says what was found and, where it is not well, what to do.",
+                )
+            }),
+        )
+        .api_route(
+            "/v1/figures",
+            get_with(figures, |op| op.id("figures").tag("daemon").summary("Show measurements over the last day")),
+        )
         .api_route(
             "/v1/views",
             get_with(views, |op| {
@@ -74,6 +88,14 @@ pub fn metrics_route(monitor: Arc<dyn Monitor>) -> Router {
 
 async fn status(State(state): State<Arc<ApiState>>) -> Result<Json<Status>, ApiError> {
     blocking(move || state.monitor.status().map(Json)).await
+}
+
+async fn checks(State(state): State<Arc<ApiState>>) -> Result<Json<Vec<Check>>, ApiError> {
+    blocking(move || state.monitor.checks().map(Json)).await
+}
+
+async fn figures(State(state): State<Arc<ApiState>>) -> Result<Json<Figures>, ApiError> {
+    blocking(move || state.monitor.figures().map(Json)).await
 }
 
 async fn metrics(State(state): State<Arc<ApiState>>) -> Result<MetricsPage, ApiError> {

@@ -1,10 +1,12 @@
 //! The handlers, by subject. Each file has its routes with their descriptions, and the acts behind them.
 
 mod accounts;
+mod attendance;
 mod backup;
 mod credentials;
 mod daemon;
 mod enrolment;
+mod faces;
 mod import;
 mod journal;
 mod models;
@@ -32,6 +34,8 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
         .merge(models::routes())
         .merge(daemon::routes())
         .merge(journal::routes())
+        .merge(attendance::routes())
+        .merge(faces::routes())
         .merge(visitors::routes())
         .merge(backup::routes())
         .merge(accounts::routes())

@@ -120,6 +120,7 @@ async fn remove(
     blocking(move || {
         // Faces of grants before the templates: whatever is kept of somebody who is no longer enrolled cannot be asked for.
         state.granted.erase_of(PersonId(id))?;
+        state.face_pictures.erase_of(PersonId(id))?;
         let person = state.register.remove(PersonId(id), by)?;
         tracing::info!(person = %person.name, id, "removed");
         Ok(Json(Person::from(&person)))

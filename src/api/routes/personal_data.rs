@@ -12,7 +12,9 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Operator, PathOf, blocking};
 use crate::api::journal::Record;
 use crate::api::people::{Person, PersonPath};
-use crate::api::personal_data::{ErasedPerson, ExportedReading, ExportedTemplate, ExportedVisit, PersonalData};
+use crate::api::personal_data::{
+    ErasedPerson, ExportedPicture, ExportedReading, ExportedTemplate, ExportedVisit, PersonalData,
+};
 use crate::api::rfc3339;
 use crate::api::state::ApiState;
 use crate::domain::PersonId;
@@ -23,7 +25,7 @@ const LEFT_OUT: [&str; 4] = [
     "PINs are kept as hashes, and the numbers of tags are shown to nobody.",
     "A negative reference (`lookalike`) is the face of somebody else, so its embedding is left out.",
     "Other people are left out of the records.",
-    "Faces of visitors whom nobody knew belong to no name. usher keeps no photographs.",
+    "Faces of visitors whom nobody knew belong to no name. Photographs are kept beside records alone, while that is switched on.",
 ];
 
 pub fn routes() -> ApiRouter<Arc<ApiState>> {
@@ -57,6 +59,7 @@ async fn export(
     blocking(move || {
         let (id, gallery) = (PersonId(id), state.register.gallery());
         let kept = kept_of(id, &state.register, &state.recorder, &state.granted, by.clone())?;
+        let pictures = state.face_pictures.of_person(id, state.clock.wall())?;
         let person = gallery.person(id).ok();
         let mut left_out = LEFT_OUT.map(str::to_owned).to_vec();
         let tags = match person.as_ref().map(|person| gallery.tags(person.id)) {
@@ -75,6 +78,7 @@ async fn export(
             tags: tags.into_iter().map(TagForm::from).collect(),
             templates: kept.templates.iter().map(ExportedTemplate::from).collect(),
             visits: kept.visits.iter().map(ExportedVisit::from).collect(),
+            pictures: pictures.into_iter().map(ExportedPicture::from).collect(),
             attendance: kept.readings.iter().map(ExportedReading::from).collect(),
             records: kept.records.into_iter().map(Record).collect(),
             left_out,
@@ -90,6 +94,7 @@ async fn erase(
 ) -> Result<Json<ErasedPerson>, ApiError> {
     blocking(move || {
         let id = PersonId(id);
+        state.face_pictures.erase_of(id)?;
         let erased = erase_all_of(id, &state.register, &state.recorder, &state.granted, &by)?;
         state.monitor.erased(id);
         let ErasedOf { removed, templates, visits, records } = erased;

@@ -1,29 +1,25 @@
 //! `usher attendance`
 
-mod programs;
 mod table;
-mod template;
+mod whose;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::Timestamp;
+use thiserror::Error;
 
-use super::client::Client;
+use super::client::{Asked, Client};
 use super::context::Context;
 use super::export::CsvForm;
 use super::when::{self, Calendar};
-use super::whom;
-use crate::api::journal::AmendRequest;
-use crate::api::people::Person;
-use crate::domain::{Card, Event, Named, PersonId, Personal};
-use crate::ledger::attendance::{self, Day, Rules, readings, reckon};
-use crate::ledger::{self, Dated, RecordFilter};
+use crate::api::attendance::{AttendanceDay, DaySheet};
+use crate::ledger;
+use crate::ledger::attendance::{Period, Rules, export};
 use crate::setup;
+use whose::{Amending, amendment, numbers_of};
 
 /// How often `watch` looks again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -64,6 +60,32 @@ enum Action {
         #[arg(long)]
         group: Option<String>,
     },
+    /// List who was absent on a day
+    ///
+    /// Absent is who is enrolled, enabled and valid on that day and has no reading. Holidays of the person's schedules, and days without hours in
+    /// them, are named.
+    Absent {
+        /// `2026-05-04`, `today`, `yesterday` [default: today]
+        #[arg(long, value_parser = when::parse_day)]
+        day: Option<when::Day>,
+        /// Only people of this group
+        #[arg(long)]
+        group: Option<String>,
+        /// Print JSON, one object a person
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the hours of each week, and of all days together
+    ///
+    /// Weeks are those of ISO 8601, cut to the days that are asked for. Examples: `usher attendance totals --month 2026-05`,
+    /// `usher attendance totals --from 2026-05-01 --to 2026-05-31 --group night`.
+    Totals {
+        #[command(flatten)]
+        query: Query,
+        /// Print JSON, one object a person
+        #[arg(long)]
+        json: bool,
+    },
     /// Correct attendance
     ///
     /// Writes a record with your user name and the reason. The record that it corrects stays; from then on, hours include the amendment. An
@@ -94,8 +116,11 @@ enum Action {
 #[derive(Args, Default)]
 struct Query {
     /// One day: `2026-05-04`, `today`, `yesterday` [default: today]
-    #[arg(long, value_parser = when::parse_day, conflicts_with_all = ["from", "to"])]
+    #[arg(long, value_parser = when::parse_day, conflicts_with_all = ["from", "to", "month"])]
     day: Option<when::Day>,
+    /// One month: `2026-05`
+    #[arg(long, value_parser = month, conflicts_with_all = ["from", "to"])]
+    month: Option<Period>,
     /// From this day on
     #[arg(long, value_parser = when::parse_day)]
     from: Option<when::Day>,
@@ -117,6 +142,19 @@ enum Format {
     Json,
 }
 
+/// The days of a month.
+fn month(text: &str) -> Result<Period, MonthError> {
+    let first = format!("{text}-01").parse().ok().filter(|_| text.len() == 7);
+    first.map(Period::month_of).ok_or_else(|| MonthError { text: text.to_owned() })
+}
+
+/// The text names no month.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{text}` is not a month: write it as in 2026-05")]
+struct MonthError {
+    text: String,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Template {
     /// Frappe and ERPNext: "Employee Checkin"
@@ -133,144 +171,119 @@ enum Template {
     Timesheet,
 }
 
+impl From<Template> for export::Format {
+    fn from(template: Template) -> export::Format {
+        match template {
+            Template::Frappe => export::Format::Frappe,
+            Template::Odoo => export::Format::Odoo,
+            Template::OrangeHrm => export::Format::OrangeHrm,
+            Template::ZkTeco => export::Format::ZkTeco,
+            Template::Timesheet => export::Format::Timesheet,
+        }
+    }
+}
+
 impl Attendance {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
         let rules = setup::attendance(&config)?;
         let client = Client::open(&config)?;
+        let mut out = std::io::stdout().lock();
         match self.action {
-            Some(Action::Watch { group }) => return watch(&client, &rules, group),
+            Some(Action::Watch { group }) => {
+                drop(out);
+                return watch(&client, &rules, group);
+            }
+            Some(Action::Absent { day, group, json }) => {
+                let date = day.map(|day| Calendar::new(&rules).date(day));
+                let sheet = client.attendance_sheet(date, group.as_deref())?;
+                check_group(&client, group.as_deref(), sheet.days.is_empty() && sheet.absent.is_empty())?;
+                return absent(&mut out, &sheet, json);
+            }
+            Some(Action::Totals { query, json }) => {
+                let found = client.attendance(&query.asked(&client, &rules)?)?;
+                return if json { table::totals_json(&mut out, &found) } else { table::totals(&mut out, &found) };
+            }
             Some(Action::Amend { person, came, went, void, reason }) => {
-                let request = amendment(&client, &rules, &person, [came, went], void, reason)?;
-                let record = client.amend(&request)?;
+                let what = Amending { person, came, went, void, reason };
+                let record = client.amend(&amendment(&client, &rules, what)?)?;
                 say!("{}  {}", record.seq, ledger::explain_in(&record, &rules.zone))?;
                 return Ok(());
             }
             None => {}
         }
-        let found = Found::look(&client, &rules, &self.query)?;
-        let own_form = match self.template {
-            None => self.format == Format::Csv,
-            Some(template) => matches!(template, Template::Frappe | Template::Timesheet),
-        };
-        if !own_form && !self.csv.is_plain() {
+        let format = self.template.map(export::Format::from);
+        let format = format.or((self.format == Format::Csv).then_some(export::Format::Csv));
+        if !format.is_some_and(export::Format::takes_form) && !self.csv.is_plain() {
             bail!("--bom and --separator are for --format csv, --template frappe and --template timesheet");
         }
-        let mut out = std::io::stdout().lock();
-        match (self.template, self.format) {
-            (Some(Template::Frappe), _) => {
-                found.print_nameless();
-                template::frappe(self.csv.writer(&mut out)?, &found, &rules.zone)
-            }
-            (Some(Template::Odoo), _) => programs::odoo(&mut out, &found, &rules.zone).map(|left_out| left_out.print()),
-            (Some(Template::OrangeHrm), _) => {
-                programs::orangehrm(&mut out, &found, &rules.zone).map(|left_out| left_out.print())
-            }
-            (Some(Template::ZkTeco), _) => {
-                let doors: Vec<String> = config.doors.iter().map(|door| door.name.clone()).collect();
-                programs::zkteco(&mut out, &found, &rules.zone, &doors).map(|left_out| left_out.print())
-            }
-            (Some(Template::Timesheet), _) => template::timesheet(self.csv.writer(&mut out)?, &found, &rules.zone),
-            (None, Format::Csv) => template::days(self.csv.writer(&mut out)?, &found, &rules.zone),
-            (None, Format::Json) => table::json(&mut out, &found),
-            (None, Format::Table) => table::print(&mut out, &found, &rules.zone),
+        let Some(format) = format else {
+            let days = days(&client, &rules, &self.query)?;
+            return match self.format {
+                Format::Json => table::json(&mut out, &days),
+                Format::Table | Format::Csv => table::print(&mut out, &days, &rules.zone),
+            };
+        };
+        let file = client.export_attendance(&self.query.asked(&client, &rules)?, format, self.csv.into())?;
+        for remark in &file.remarks {
+            note!("{remark}");
         }
+        for line in &file.left_out {
+            note!("left out: {line}");
+        }
+        Ok(out.write_all(file.text.as_bytes())?)
+    }
+}
+
+impl Query {
+    /// # Errors
+    /// The days end before they begin, nobody is called so, or nobody is in the group.
+    fn asked(&self, client: &Client, rules: &Rules) -> Result<Asked> {
+        let calendar = Calendar::new(rules);
+        let date = |day: Option<when::Day>| day.map(|day| calendar.date(day));
+        let period = match (date(self.day), self.month, date(self.from), date(self.to)) {
+            (Some(day), ..) => Some(Period { from: day, to: day }),
+            (None, Some(month), ..) => Some(month),
+            (None, None, None, None) => None,
+            (None, None, from, to) => {
+                let today = calendar.today();
+                Some(Period { from: from.unwrap_or(to.unwrap_or(today)), to: to.unwrap_or(today) })
+            }
+        };
+        if let Some(Period { from, to }) = period
+            && from > to
+        {
+            bail!("{from} is after {to}: swap --from and --to");
+        }
+        let asked = Asked { period, people: Vec::new(), group: self.group.clone() };
+        let Some(wanted) = &self.person else { return Ok(asked) };
+        let days = client.attendance(&asked)?.days;
+        Ok(Asked { people: numbers_of(&days, &client.people()?, wanted)?, ..asked })
     }
 }
 
 /// The days that a query selects.
-struct Found {
-    days: Vec<Day>,
+fn days(client: &Client, rules: &Rules, query: &Query) -> Result<Vec<AttendanceDay>> {
+    let days = client.attendance(&query.asked(client, rules)?)?.days;
+    check_group(client, query.group.as_deref(), days.is_empty())?;
+    Ok(days)
 }
 
-impl Found {
-    fn look(client: &Client, rules: &Rules, query: &Query) -> Result<Found> {
-        let now = Timestamp::now();
-        let calendar = Calendar::new(rules);
-        let today = calendar.today();
-        let date = |day: Option<when::Day>| day.map(|day| calendar.date(day));
-        let (from, to) = match (date(query.day), date(query.from), date(query.to)) {
-            (Some(day), ..) => (day, day),
-            (None, None, None) => (today, today),
-            (None, from, to) => (from.unwrap_or(to.unwrap_or(today)), to.unwrap_or(today)),
-        };
-        if from > to {
-            bail!("{from} is after {to}: swap --from and --to");
-        }
-        let people = client.people()?;
-        let records = records_of(client, rules, from, (to < today).then_some(to))?;
-        let today_s = |id: PersonId| {
-            let person = people.iter().find(|person| person.id == id.0)?;
-            Some(Card { employee_id: person.employee_id.clone(), groups: person.groups.clone() })
-        };
-        let mut days = reckon(&readings(&records, &today_s), rules, now);
-        // Without a choice of days, people who came yesterday and are still present count too.
-        let chosen = query.day.or(query.from).or(query.to).is_some();
-        days.retain(|day| (from..=to).contains(&day.date) || !chosen && day.open);
-        if let Some(group) = &query.group {
-            days.retain(|day| day.card.groups.contains(group));
-            if days.is_empty() && !people.iter().any(|person| person.groups.contains(group)) {
-                bail!("nobody is in the group `{group}`; `usher people list` shows who is in which");
-            }
-        }
-        if let Some(wanted) = &query.person {
-            only(&mut days, &people, wanted)?;
-        }
-        Ok(Found { days })
+/// # Errors
+/// Nothing was found, and nobody is in the group.
+fn check_group(client: &Client, group: Option<&str>, nothing: bool) -> Result<()> {
+    let Some(group) = group.filter(|_| nothing) else { return Ok(()) };
+    if client.people()?.iter().any(|person| person.groups.iter().any(|of| of == group)) {
+        return Ok(());
     }
-
-    /// How payroll identifies the person: by the employee id of that day, else by name.
-    fn employee(&self, day: &Day) -> String {
-        day.card.employee_id.clone().unwrap_or_else(|| day.name.clone())
-    }
-
-    /// Prints who is identified by name because they had no employee id.
-    fn print_nameless(&self) {
-        let mut printed = Vec::new();
-        for day in self.days.iter().filter(|day| day.card.employee_id.is_none()) {
-            if !printed.contains(&day.person) {
-                note!(
-                    "{} (#{}) has no employee id and is identified by name: `usher people list` shows who has one",
-                    day.name,
-                    day.person
-                );
-                printed.push(day.person);
-            }
-        }
-    }
+    bail!("nobody is in the group `{group}`; `usher people list` shows who is in which")
 }
 
-/// Keeps the days of one person, who may have been removed since.
-fn only(days: &mut Vec<Day>, people: &[Person], wanted: &str) -> Result<()> {
-    let named = days.iter().flat_map(|day| {
-        let ids = std::iter::once(day.person).chain(day.numbers.iter().copied());
-        ids.map(|id| (id.0, day.name.clone(), day.card.employee_id.clone()))
-    });
-    let ids = whom::among(people, named, wanted)?;
-    let is = |day: &Day| ids.iter().any(|&id| day.person.0 == id || day.numbers.contains(&PersonId(id)));
-    days.retain(is);
-    Ok(())
-}
-
-/// The records from which the days from `from` on, or up to `to`, are computed. They include the days around, for stints that begin or end
-/// there, and all corrections, whenever they were written.
-fn records_of(client: &Client, rules: &Rules, from: Date, to: Option<Date>) -> Result<Vec<Dated>> {
-    let midnight = |date: Date| date.at(0, 0, 0, 0).to_zoned_datetime(rules.zone.clone()).map(|at| at.timestamp());
-    let wall = |at: Timestamp| SystemTime::try_from(at).ok();
-    let begin = midnight(from.checked_sub(2.days()).unwrap_or(Date::MIN)).unwrap_or(Timestamp::MIN);
-    let begin = begin.checked_sub(rules.longest_stint).unwrap_or(Timestamp::MIN);
-    let end = to.and_then(|to| midnight(to.checked_add(3.days()).ok()?).ok()?.checked_add(rules.longest_stint).ok());
-    let owned = |kinds: &[&str]| kinds.iter().map(|&kind| kind.to_owned()).collect();
-    let seen = RecordFilter { since: wall(begin), until: end.and_then(wall), kinds: owned(&attendance::PASSAGES) };
-    let corrections = RecordFilter { kinds: owned(&attendance::CORRECTIONS), ..RecordFilter::default() };
-    let mut found = Vec::new();
-    for filter in [seen, corrections] {
-        client.each(&filter, |record| {
-            found.push(record);
-            Ok(())
-        })?;
+fn absent(out: &mut impl Write, sheet: &DaySheet, json: bool) -> Result<()> {
+    match json {
+        true => table::absent_json(out, sheet),
+        false => table::absent(out, sheet),
     }
-    Ok(found)
 }
 
 fn watch(client: &Client, rules: &Rules, group: Option<String>) -> Result<()> {
@@ -278,15 +291,15 @@ fn watch(client: &Client, rules: &Rules, group: Option<String>) -> Result<()> {
     let mut out = std::io::stdout();
     let live = out.is_terminal();
     loop {
-        let found = Found::look(client, rules, &query)?;
+        let days = days(client, rules, &query)?;
         let mut text = Vec::new();
         if live {
             // Cursor home, and clear below it.
             write!(text, "\x1b[H\x1b[J")?;
         }
-        let present = found.days.iter().filter(|day| day.open).count();
+        let present = days.iter().filter(|day| day.open).count();
         writeln!(text, "{present} present at {}", table::clock(Timestamp::now(), &rules.zone))?;
-        table::print(&mut text, &found, &rules.zone)?;
+        table::print(&mut text, &days, &rules.zone)?;
         out.write_all(&text)?;
         out.flush()?;
         if !live {
@@ -294,101 +307,4 @@ fn watch(client: &Client, rules: &Rules, group: Option<String>) -> Result<()> {
         }
         std::thread::sleep(LOOK_EVERY);
     }
-}
-
-/// The person whose attendance is amended.
-struct Whom {
-    id: u32,
-    name: String,
-    employee_id: Option<String>,
-    groups: Vec<String>,
-}
-
-impl From<Person> for Whom {
-    fn from(person: Person) -> Whom {
-        let Person { id, name, employee_id, groups, .. } = person;
-        Whom { id, name, employee_id, groups }
-    }
-}
-
-/// Somebody who is enrolled, else somebody who was removed, as the record of the removal shows them: a leaver's last day may need a
-/// correction.
-fn whom(client: &Client, wanted: &str) -> Result<Whom> {
-    let error = match whom::enrolled_person(client, wanted) {
-        Ok(person) => return Ok(person.into()),
-        Err(error) => error,
-    };
-    let number = wanted.strip_prefix('#').and_then(|number| number.parse::<u32>().ok());
-    let mut found: BTreeMap<u32, Whom> = BTreeMap::new();
-    let removed = RecordFilter { kinds: vec!["removed".into()], ..RecordFilter::default() };
-    client.each(&removed, |dated| {
-        let person = dated.record.content.event().and_then(Event::person).and_then(Personal::known).cloned();
-        let Some(Named { id: PersonId(id), name: Some(name), card }) = person else { return Ok(()) };
-        let Card { employee_id, groups } = card.unwrap_or_default();
-        let meant = match number {
-            Some(number) => number == id,
-            None => employee_id.as_deref() == Some(wanted) || name.to_lowercase() == wanted.to_lowercase(),
-        };
-        if meant {
-            found.insert(id, Whom { id, name, employee_id, groups });
-        }
-        Ok(())
-    })?;
-    // Of numbers with the same employee id, the newest is the person.
-    let ids: BTreeSet<&Option<String>> = found.values().map(|whom| &whom.employee_id).collect();
-    let one = found.len() == 1 || ids.len() == 1 && !ids.contains(&None);
-    let Some((_, whom)) = found.pop_last().filter(|_| one) else { return Err(error) };
-    // Enrolled again since: that number continues.
-    let anew = |person: &Person| person.employee_id.is_some() && person.employee_id == whom.employee_id;
-    Ok(client.people()?.into_iter().find(anew).map_or(whom, Whom::from))
-}
-
-fn amendment(
-    client: &Client,
-    rules: &Rules,
-    person: &str,
-    [came, went]: [Option<String>; 2],
-    void: Option<String>,
-    reason: String,
-) -> Result<AmendRequest> {
-    let Whom { id, name, employee_id, groups } = whom(client, person)?;
-    if reason.trim().is_empty() {
-        bail!("say why with --reason: it is part of the record");
-    }
-    let add = match (came, went) {
-        (Some(at), None) => Some(("in", at)),
-        (None, Some(at)) => Some(("out", at)),
-        _ => None,
-    };
-    let add = match add {
-        Some((direction, at)) => {
-            let at = Calendar::new(rules).parse(&at).map_err(anyhow::Error::msg)?;
-            if at > Timestamp::now() + SignedDuration::from_mins(1) {
-                bail!("that is in the future; only the past can be amended");
-            }
-            Some((direction.to_owned(), at))
-        }
-        None => None,
-    };
-    let void = match void {
-        Some(which) => {
-            let record = client.record(&which)?;
-            let about = record.content.event().and_then(Event::person).and_then(Personal::known);
-            // Somebody who was enrolled again has another number, and the same employee id.
-            let same = about.is_some_and(|about| {
-                let its_employee_id = about.card.as_ref().and_then(|card| card.employee_id.as_ref());
-                about.id.0 == id || (employee_id.is_some() && its_employee_id == employee_id.as_ref())
-            });
-            if !same || !["granted", "passed", "attendance_amended"].contains(&&*record.kind) {
-                let what = ledger::explain_in(&record, &rules.zone);
-                bail!("record {} is not about {name} at a door: {what}", record.seq);
-            }
-            Some(record.seq)
-        }
-        None => None,
-    };
-    if add.is_none() && void.is_none() {
-        bail!("say what happened: --in TIME, --out TIME, or --void RECORD");
-    }
-    Ok(AmendRequest { person: id, name, employee_id, groups, add, void, reason })
 }

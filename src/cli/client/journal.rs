@@ -4,16 +4,65 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use hyper::Method;
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::Client;
 use super::transport::encode;
-use crate::api::journal::{AmendRequest, EraseRequest, Erased, Record, Verification};
+use crate::api::attendance::{AmendRequest, Attendance, DaySheet, ExportFile};
+use crate::api::journal::{EraseRequest, Erased, Record, Verification};
+use crate::ledger::attendance::{Period, export};
 use crate::ledger::{self, Dated, RecordFilter};
 use crate::store::{Contents, verify_backup};
+use crate::table::{CsvForm, Separator};
+
+/// The part of a query that says which kinds, door and people are wanted.
+fn wanted(filter: &RecordFilter) -> String {
+    let mut query = String::new();
+    if !filter.kinds.is_empty() {
+        query += &format!("&kinds={}", encode(&filter.kinds.join(",")));
+    }
+    if let Some(door) = &filter.door {
+        query += &format!("&door={}", encode(door));
+    }
+    if !filter.people.is_empty() {
+        query += &format!("&person={}", encode(&numbers(filter.people.iter().map(|person| person.0))));
+    }
+    query
+}
+
+/// The query for days.
+fn days(Asked { period, people, group }: &Asked) -> String {
+    let mut query = String::new();
+    if let Some(Period { from, to }) = period {
+        query += &format!("&from={from}&to={to}");
+    }
+    if !people.is_empty() {
+        query += &format!("&person={}", encode(&numbers(people.iter().copied())));
+    }
+    if let Some(group) = group {
+        query += &format!("&group={}", encode(group));
+    }
+    query
+}
+
+fn numbers(people: impl Iterator<Item = u32>) -> String {
+    people.map(|person| person.to_string()).collect::<Vec<_>>().join(",")
+}
+
+/// Which days of attendance are asked for, and of whom.
+#[derive(Default)]
+pub struct Asked {
+    /// `None` is today, and what is still open.
+    pub period: Option<Period>,
+    /// The numbers of one person; empty is everybody.
+    pub people: Vec<u32>,
+    pub group: Option<String>,
+}
 
 /// Where a page of the journal begins.
 #[derive(Clone, Copy)]
@@ -28,6 +77,8 @@ pub enum Page {
 
 /// Records that are read at once.
 const PAGE: usize = 1000;
+/// Nobody follows the journal for longer.
+const FOLLOWED: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Client {
     /// At most `limit` records of the journal.
@@ -49,9 +100,7 @@ impl Client {
                 query += &format!("&{name}={}", Timestamp::try_from(time)?);
             }
         }
-        if !filter.kinds.is_empty() {
-            query += &format!("&kinds={}", encode(&filter.kinds.join(",")));
-        }
+        query += &wanted(filter);
         let records: Vec<Record> = self.get(&format!("/v1/journal?{query}"))?;
         Ok(records.into_iter().map(|Record(dated)| dated).collect())
     }
@@ -65,6 +114,43 @@ impl Client {
             after = last.record.seq;
             records.into_iter().try_for_each(&mut show)?;
         }
+    }
+
+    /// Calls `show` with each record after a number that fits `filter` by kind, door and person: those that there are, then each new one as it is
+    /// written.
+    ///
+    /// # Errors
+    /// No daemon runs, it stops, or `show` fails.
+    pub fn follow(&self, after: u64, filter: &RecordFilter, mut show: impl FnMut(Dated) -> Result<()>) -> Result<()> {
+        let path = format!("/v1/journal/follow?after={after}{}", wanted(filter));
+        self.lines(&path, Instant::now() + FOLLOWED, |line| {
+            let Record(dated) =
+                serde_json::from_slice(line).context("a record is of another version; restart the daemon")?;
+            show(dated).map(|()| true)
+        })
+    }
+
+    /// The days that are asked for.
+    pub fn attendance(&self, asked: &Asked) -> Result<Attendance> {
+        self.get(&format!("/v1/attendance?{}", days(asked)))
+    }
+
+    /// A day of everybody, with the absentees; today without a date.
+    pub fn attendance_sheet(&self, date: Option<Date>, group: Option<&str>) -> Result<DaySheet> {
+        let date = date.map(|date| format!("&date={date}")).unwrap_or_default();
+        let group = group.map(|group| format!("&group={}", encode(group))).unwrap_or_default();
+        self.get(&format!("/v1/attendance/day?{date}{group}"))
+    }
+
+    /// A file of the days that are asked for.
+    pub fn export_attendance(&self, asked: &Asked, format: export::Format, form: CsvForm) -> Result<ExportFile> {
+        let separator = match form.separator {
+            Separator::Comma => "comma",
+            Separator::Semicolon => "semicolon",
+            Separator::Tab => "tab",
+        };
+        let form = format!("format={}&bom={}&separator={separator}", format.as_str(), form.bom);
+        self.get(&format!("/v1/attendance/export?{form}{}", days(asked)))
     }
 
     /// The record of a number, of an id, or of the beginning of one.

@@ -12,7 +12,7 @@ use crate::api::{self, ApiState, NoDaemon, Sittings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::Actor;
-use crate::gallery::{Gallery, Visitors};
+use crate::gallery::{FacePictures, Gallery, Visitors};
 use crate::lab::calibrate::Person;
 use crate::office::switch::Switch;
 use crate::office::{Recorder, Register, record_sealing};
@@ -37,6 +37,7 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
     let recorder = Arc::new(recorder.with_gap_marks(setup::gap_marks(config)));
     let visitors = Arc::new(Visitors::open(&store, &ring, setup::keep_visitors(config))?);
     let granted = Arc::new(Visitors::open_granted(&store, &ring, setup::keep_granted(config))?);
+    let face_pictures = Arc::new(FacePictures::open(&store, &ring, setup::keep_faces(config))?);
     record_sealing(&gallery, &recorder)?;
     let no_daemon = Arc::new(NoDaemon::on(&config.control.socket));
     let register = Register::new(gallery, recorder.clone(), near_enough);
@@ -49,6 +50,8 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
         recorder,
         visitors,
         granted,
+        face_pictures,
+        attendance: setup::attendance_settings(config),
         accounts: Arc::new(Accounts::open(&store)?),
         clock,
         doors: no_daemon.clone(),

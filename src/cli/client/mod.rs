@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::time::timeout_at;
 
+use crate::api::checks::Check;
 use crate::api::credentials::{AdmitRequest, DuressList, NoPinRequest, NoTagRequest, PinRequest, TagForm, TagRequest};
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
 use crate::api::import::{Import, ImportRequest};
@@ -37,7 +38,7 @@ use crate::gallery::{self, NewPerson};
 use crate::vision::Seen;
 use transport::{CONNECT_WITHIN, Transport, USUAL, connect, encode, next_piece};
 
-pub use journal::Page;
+pub use journal::{Asked, Page};
 pub use local::{enrolled, journal_can_be_written, operator};
 
 /// A client of the API.
@@ -265,6 +266,11 @@ impl Client {
     /// The daemon's status.
     pub fn status(&self) -> Result<Status> {
         self.get("/v1/status")
+    }
+
+    /// What the daemon finds well and what not.
+    pub fn checks(&self) -> Result<Vec<Check>> {
+        self.get("/v1/checks")
     }
 
     /// Gives an order to one door, or to all; returns all doors.

@@ -36,8 +36,16 @@ fn time_limit(path: &str) -> Duration {
     let path = path.split('?').next().unwrap_or(path);
     match path {
         "/v1/status" | "/v1/doors" | "/v1/amnesty" | "/v1/views" => QUICK,
-        "/v1/models/switch" | "/v1/journal/verify" | "/v1/journal/erase" | "/v1/backup" | "/v1/standings"
-        | "/v1/unknown" | "/v1/people/import" => LONG,
+        "/v1/models/switch"
+        | "/v1/journal/verify"
+        | "/v1/journal/erase"
+        | "/v1/backup"
+        | "/v1/standings"
+        | "/v1/unknown"
+        | "/v1/attendance"
+        | "/v1/attendance/day"
+        | "/v1/attendance/export"
+        | "/v1/people/import" => LONG,
         person if person.starts_with("/v1/people/") && (person.ends_with("/export") || person.ends_with("/erase")) => {
             LONG
         }

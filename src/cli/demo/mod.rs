@@ -73,7 +73,7 @@ impl Demo {
         })?;
         out.flush()?;
         waiting.set_message("the visits");
-        daemon::run(&config, Options { until_replays_end: true })?;
+        daemon::run(&config, Options { until_replays_end: true, ..Options::default() })?;
         waiting.finish_and_clear();
 
         let client = Client::open(&config)?;

@@ -1,4 +1,4 @@
-//! The part of `usher doctor` about what tells a face from a picture of it: the passive networks and the infra-red cameras.
+//! The part of `usher doctor` about what tells a face from a picture of it: the passive networks.
 
 use anyhow::Result;
 
@@ -25,26 +25,12 @@ pub(super) fn networks(config: &Config, runtime: &Runtime, findings: &mut Findin
     for (model, placement) in networks.iter().flat_map(|networks| networks.placements()) {
         let ms = placement.latency.as_secs_f64() * 1000.0;
         match &placement.fallback {
-            None => findings.report("liveness", State::Well, &format!("{model}: {} in {ms:.2} ms", placement.on))?,
+            None => findings.report("liveness", State::Ok, &format!("{model}: {} in {ms:.2} ms", placement.on))?,
             Some(why) => {
                 let text = format!("{model}: on the CPU ({ms:.2} ms) instead of {}: {why}", placement.asked);
                 findings.report("liveness", State::Warning, &text)?;
             }
         }
-    }
-    Ok(())
-}
-
-/// Which cameras are second eyes, and that their emitters are nobody's business here.
-pub(super) fn eyes(config: &Config, findings: &mut Findings) -> Result<()> {
-    for camera in &config.cameras {
-        let Some(of) = &camera.eye_of else { continue };
-        let text = format!(
-            "{} sees infra-red beside {of}. usher never switches an emitter: if receipts say that it gives no lit frames, enable the emitter with the \
-             maker's tool",
-            camera.name
-        );
-        findings.report("camera", State::Well, &text)?;
     }
     Ok(())
 }

@@ -34,16 +34,6 @@ pub fn same(config: &Config, status: &Status, findings: &mut Findings) -> Result
                     Restart it (systemctl restart usher)";
         findings.report("daemon", State::Warning, text)?;
     }
-    let page = config.web.enabled.then_some(config.web.listen);
-    for (name, trouble, address) in
-        [("metrics", &status.metrics_trouble, config.metrics.listen), ("page", &status.web_trouble, page)]
-    {
-        match (trouble, address) {
-            (Some(trouble), _) => findings.report(name, State::Warning, trouble)?,
-            (None, Some(address)) => findings.report(name, State::Well, &format!("on {address}"))?,
-            (None, None) => {}
-        }
-    }
     Ok(())
 }
 
@@ -66,7 +56,7 @@ pub fn can_start(config: &Config, findings: &mut Findings) -> Result<()> {
 /// An address that is in use is no reason for a door not to start.
 fn is_free(address: SocketAddr, name: &str, key: &str, findings: &mut Findings) -> Result<()> {
     match TcpListener::bind(address) {
-        Ok(_) => findings.report(name, State::Well, &format!("{address} is free")),
+        Ok(_) => findings.report(name, State::Ok, &format!("{address} is free")),
         Err(error) => {
             let text = format!(
                 "cannot be served on {address}: {error}. The daemon starts all the same and tries again; `ss -ltnp` shows who has the port, \

@@ -7,9 +7,9 @@ use anyhow::Result;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::cli::export::plain;
 use crate::domain::{Event, Personal};
 use crate::ledger::{Dated, Record, explain_dated};
+use crate::table::no_formula;
 
 /// `time` is the corrected local time with its offset; `clock` is what the record's own clock showed, in UTC.
 const HEADINGS: [&str; 21] = [
@@ -56,7 +56,7 @@ impl<'a, W: Write> Table<'a, W> {
         let event = content.event();
         let person = event.and_then(Event::person).and_then(Personal::known);
         let card = person.and_then(|person| person.card.as_ref());
-        let text = |text: Option<&String>| text.map(|text| plain(text)).unwrap_or_default();
+        let text = |text: Option<&String>| text.map(|text| no_formula(text)).unwrap_or_default();
         // The line begins with the time of day, which has a column of its own.
         let line = explain_dated(dated, self.zone);
         let what = line.split_once(' ').map_or(line.as_str(), |(_, what)| what);
@@ -69,8 +69,8 @@ impl<'a, W: Write> Table<'a, W> {
             boot.to_string(),
             since_boot.as_millis().to_string(),
             kind.clone(),
-            plain(what),
-            event.and_then(Event::door).map(plain).unwrap_or_default(),
+            no_formula(what),
+            event.and_then(Event::door).map(no_formula).unwrap_or_default(),
             event.and_then(Event::direction).map(|way| way.as_str().to_owned()).unwrap_or_default(),
             text(event.and_then(Event::reason).as_ref()),
             person.map(|person| person.id.to_string()).unwrap_or_default(),

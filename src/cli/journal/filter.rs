@@ -10,8 +10,8 @@ use thiserror::Error as ThisError;
 use crate::cli::client::Client;
 use crate::cli::when::Calendar;
 use crate::cli::whom;
-use crate::domain::{Event, Personal};
-use crate::ledger::{Dated, RecordFilter};
+use crate::domain::{Event, PersonId};
+use crate::ledger::RecordFilter;
 
 /// A record must match all options that are given.
 #[derive(Args, Default)]
@@ -48,26 +48,19 @@ impl Filter {
         Ok(self)
     }
 
-    /// The times and kinds.
+    /// What is wanted.
     pub fn record_filter(&self, calendar: &Calendar) -> Result<RecordFilter> {
         let time = |text: &Option<String>| {
             let at = text.as_deref().map(|text| calendar.parse(text)).transpose().map_err(Error::msg)?;
             Ok::<_, Error>(at.map(SystemTime::try_from).transpose()?)
         };
-        Ok(RecordFilter { since: time(&self.since)?, until: time(&self.until)?, kinds: self.kind.clone() })
-    }
-
-    /// Whether the record is about one of the people, and about the door.
-    pub fn fits(&self, dated: &Dated) -> bool {
-        let event = dated.record.content.event();
-        let number = event.and_then(Event::person).and_then(Personal::known).map(|person| person.id.0);
-        (self.person.is_empty() || number.is_some_and(|number| self.people.contains(&number)))
-            && (self.door.is_none() || event.and_then(Event::door) == self.door.as_deref())
-    }
-
-    /// Whether [`Filter::fits`] is true for every record.
-    pub fn fits_all(&self) -> bool {
-        self.person.is_empty() && self.door.is_none()
+        Ok(RecordFilter {
+            since: time(&self.since)?,
+            until: time(&self.until)?,
+            kinds: self.kind.clone(),
+            door: self.door.clone(),
+            people: self.people.iter().copied().map(PersonId).collect(),
+        })
     }
 }
 

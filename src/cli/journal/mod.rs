@@ -7,7 +7,6 @@ mod filter;
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -18,20 +17,17 @@ use serde_json::Value;
 use super::client::{Client, Page};
 use super::context::Context;
 use super::export::CsvForm;
-use super::figures;
 use super::print::{Tone, ask, toned};
 use super::when::Calendar;
 use super::whom;
 use crate::api::credentials::DuressList;
 use crate::api::journal::JournalGap;
-use crate::ledger::{self, Dated, RecordFilter};
+use crate::ledger::{self, Dated, RecordFilter, figures};
 use crate::setup;
 use filter::Filter;
 
 /// Records that are read at once.
 const PAGE: usize = 1000;
-/// How often `tail --follow` looks for new records.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// Read the record of what happened.
 ///
@@ -147,7 +143,7 @@ impl Journal {
             Action::List { last, filter } => {
                 let filter = filter.settled(&client)?;
                 let mut lines = Lines { json: self.json, zone, day: String::new() };
-                for record in newest(&client, &filter, &filter.record_filter(&calendar)?, last as usize)? {
+                for record in newest(&client, &filter.record_filter(&calendar)?, last as usize)? {
                     lines.write(&mut out, &record)?;
                 }
             }
@@ -161,27 +157,24 @@ impl Journal {
                 let wanted = filter.record_filter(&calendar)?;
                 // From here on, so that nothing is missed between the list and the first look.
                 let mut seen = client.journal(Page::Newest, 1)?.first().map_or(0, |record| record.seq);
-                for record in newest(&client, &filter, &wanted, last as usize)? {
+                for record in newest(&client, &wanted, last as usize)? {
                     seen = seen.max(record.record.seq);
                     lines.write(&mut out, &record)?;
                 }
                 out.flush()?;
-                loop {
-                    if !follow {
-                        break;
-                    }
-                    if !client.is_daemon() {
-                        bail!("no daemon runs, so nothing will come: start it with `usher run`");
-                    }
-                    std::thread::sleep(LOOK_EVERY);
-                    for record in client.select(Page::After(seen), PAGE, &RecordFilter::default())? {
-                        seen = record.record.seq;
-                        if wanted.fits(&record) && filter.fits(&record) {
-                            lines.write(&mut out, &record)?;
-                        }
-                    }
-                    out.flush()?;
+                if !follow {
+                    return Ok(());
                 }
+                if !client.is_daemon() {
+                    bail!("no daemon runs, so nothing will come: start it with `usher run`");
+                }
+                client.follow(seen, &wanted, |record| {
+                    if wanted.fits(&record) {
+                        lines.write(&mut out, &record)?;
+                        out.flush()?;
+                    }
+                    Ok(())
+                })?;
             }
             Action::Verify { against } => verify(&client, &mut out, self.json, against.as_deref())?,
             Action::Export { file, filter, csv, form, .. } => {
@@ -194,7 +187,7 @@ impl Journal {
                     Some(path) => Box::new(std::io::BufWriter::new(std::fs::File::create_new(path)?)),
                     None => Box::new(out),
                 };
-                export(&client, &mut out, &filter, &wanted, csv.then_some((zone, form)))?;
+                export(&client, &mut out, &wanted, csv.then_some((zone, form)))?;
             }
             Action::Duress => duress(&client, &mut out, self.json)?,
             Action::Erase { person, before, yes } => {
@@ -327,20 +320,16 @@ fn verify(client: &Client, out: &mut impl Write, json: bool, against: Option<&Pa
 fn export(
     client: &Client,
     mut out: impl Write,
-    filter: &Filter,
     wanted: &RecordFilter,
     table: Option<(&TimeZone, CsvForm)>,
 ) -> Result<()> {
-    let fitting = |show: &mut dyn FnMut(&Dated) -> Result<()>| {
-        client.each(wanted, |record| if filter.fits(&record) { show(&record) } else { Ok(()) })
-    };
     match table {
         Some((zone, form)) => {
             let mut table = audit::Table::begin(form.writer(&mut out)?, zone)?;
-            fitting(&mut |record| table.write(record))?;
+            client.each(wanted, |record| table.write(&record))?;
             table.finish()?;
         }
-        None => fitting(&mut |record| Ok(writeln!(out, "{}", in_json(record))?))?,
+        None => client.each(wanted, |record| Ok(writeln!(out, "{}", in_json(&record))?))?,
     }
     Ok(out.flush()?)
 }
@@ -351,17 +340,13 @@ fn untold(JournalGap { lost, unlocked, since, reason }: &JournalGap) -> String {
 }
 
 /// The newest records that fit, the newest last.
-fn newest(client: &Client, filter: &Filter, wanted: &RecordFilter, count: usize) -> Result<VecDeque<Dated>> {
+fn newest(client: &Client, wanted: &RecordFilter, count: usize) -> Result<VecDeque<Dated>> {
     let mut found = VecDeque::new();
     let mut page = Page::Newest;
     while found.len() < count {
-        let limit = if filter.fits_all() { (count - found.len()).min(PAGE) } else { PAGE };
-        let records = client.select(page, limit, wanted)?;
+        let records = client.select(page, (count - found.len()).min(PAGE), wanted)?;
         let Some(oldest) = records.last().map(|dated| dated.record.seq) else { break };
-        let missing = count - found.len();
-        for record in records.into_iter().filter(|record| filter.fits(record)).take(missing) {
-            found.push_front(record);
-        }
+        records.into_iter().for_each(|record| found.push_front(record));
         page = Page::Before(oldest);
     }
     Ok(found)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::access::Holder;
+use crate::daemon::kept_faces::FaceQueue;
 use crate::daemon::learning::LearningQueue;
 use crate::daemon::snapshots::SnapshotQueue;
 use crate::daemon::visitors::VisitorQueue;
@@ -63,6 +64,8 @@ pub struct JournalWriter {
     pub saved: Tree,
     /// Takes every decision once it is on disk; `None` unless visitors' faces are kept.
     pub visitor_queue: Option<VisitorQueue>,
+    /// Takes every decision once it is on disk; `None` unless faces are kept beside records.
+    pub face_queue: Option<FaceQueue>,
     /// Takes every decision once it is on disk; `None` unless templates are learned from grants.
     pub learning_queue: Option<LearningQueue>,
     /// Takes every grant once it is on disk; `None` before the switch of models is open.
@@ -82,6 +85,9 @@ impl EventWriter for JournalWriter {
         let record = self.recorder.record_with(event, &changes).map_err(unwritten)?;
         if let (Some(visitor_queue), Some(decided)) = (&self.visitor_queue, event.decided()) {
             visitor_queue.decided(decided, record.seq);
+        }
+        if let (Some(face_queue), Some(decided)) = (&self.face_queue, event.decided()) {
+            face_queue.decided(decided, record.seq);
         }
         if let (Some(learning_queue), Some(decided)) = (&self.learning_queue, event.decided()) {
             learning_queue.decided(decided, record.seq);

@@ -222,6 +222,7 @@ impl StoreEvent {
             | StoreEvent::ModelSwitchCancelled { by, .. }
             | StoreEvent::ModelSwitchFinished { by, .. }
             | StoreEvent::Erased { by, .. }
+            | StoreEvent::BackupTaken { by }
             | StoreEvent::Restored { by, .. } => Some(by),
             StoreEvent::Sealed { .. }
             | StoreEvent::TemplatesLocked { .. }
@@ -249,6 +250,7 @@ impl StoreEvent {
             | StoreEvent::StoreMended { .. }
             | StoreEvent::OutboxShed { .. }
             | StoreEvent::Erased { .. }
+            | StoreEvent::BackupTaken { .. }
             | StoreEvent::Restored { .. } => None,
         }
     }

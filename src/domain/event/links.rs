@@ -155,6 +155,7 @@ impl StoreEvent {
             | StoreEvent::ModelSwitchFinished { .. }
             | StoreEvent::StoreMended { .. }
             | StoreEvent::OutboxShed { .. }
+            | StoreEvent::BackupTaken { .. }
             | StoreEvent::Restored { .. } => None,
         }
     }

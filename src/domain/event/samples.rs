@@ -214,7 +214,7 @@ fn at_the_door() -> [DoorEvent; 22] {
     ]
 }
 
-fn in_the_store(at: SystemTime) -> [StoreEvent; 16] {
+fn in_the_store(at: SystemTime) -> [StoreEvent; 17] {
     let models = || (ModelId::new("net-1"), ModelId::new("net-2"));
     let by = || Actor::from("anna");
     let reason = || "because".to_owned();
@@ -266,6 +266,7 @@ fn in_the_store(at: SystemTime) -> [StoreEvent; 16] {
         StoreEvent::OutboxShed { records: 1000, from: 12, through: 1043 },
         StoreEvent::Pruned { through: 7000, hash: [7; 32], records: 7000, reason: reason() },
         StoreEvent::erased(&[3, 4, 5, 9], by()),
+        StoreEvent::BackupTaken { by: by() },
         StoreEvent::Restored {
             through: 7000,
             details: Some(RestoreDetails { replaced: Some(7310), lockdown: vec!["front".into()] }),

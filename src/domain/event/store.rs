@@ -117,6 +117,8 @@ pub enum StoreEvent {
     },
     /// A person's name and number were erased from these records.
     Erased { records: SeqRanges, count: u64, by: Actor },
+    /// An operator takes a backup, which holds everything up to this record at least.
+    BackupTaken { by: Actor },
     /// The store was restored from a backup.
     Restored {
         /// The newest record of the backup.
@@ -175,6 +177,7 @@ kinds!(StoreEvent {
     OutboxShed => "outbox_shed",
     Pruned => "pruned",
     Erased => "erased",
+    BackupTaken => "backup_taken",
     Restored => "restored",
 });
 
@@ -213,6 +216,7 @@ impl PersonalData for StoreEvent {
             | StoreEvent::OutboxShed { records: _, from: _, through: _ }
             | StoreEvent::Pruned { through: _, hash: _, records: _, reason: _ }
             | StoreEvent::Erased { records: _, count: _, by: _ }
+            | StoreEvent::BackupTaken { by: _ }
             | StoreEvent::Restored { through: _, details: _, by: _ } => {}
         }
     }

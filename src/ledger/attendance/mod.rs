@@ -1,13 +1,21 @@
 //! Attendance: who was present, from when to when, computed from the journal. Nothing is stored: every answer is computed from the records
 //! again, and a correction is a record of its own.
 //!
+//! - `period`: which days are asked for, and the records from which they are computed
 //! - `reading`: the records of somebody at a door, and their amendments
 //! - `identity`: which numbers belong to the same person
 //! - `reckon`: from readings to stints and days
+//! - `totals`: the hours of weeks, and of all days together
+//! - `absent`: who was expected and did not come
+//! - `export`: files for payroll and other programs
 
+mod absent;
+pub mod export;
 mod identity;
+mod period;
 mod reading;
 mod reckon;
+mod totals;
 
 #[cfg(test)]
 mod properties;
@@ -17,8 +25,11 @@ use uuid::Uuid;
 
 use crate::domain::{Card, Direction, PersonId};
 
+pub use absent::{Absence, Expected, absent};
+pub use period::{Period, days_of};
 pub use reading::{CORRECTIONS, PASSAGES, readings};
-pub use reckon::{Anomaly, Day, Method, Rules, Stint, reckon};
+pub use reckon::{Anomaly, Day, Method, Rules, Stint, hours_and_minutes, reckon};
+pub use totals::{Total, Totals, WeekTotal, totals};
 
 /// Somebody at a door.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -118,6 +118,16 @@ impl Day {
         self.stints.iter().find_map(|stint| Some(stint.came.as_ref()?.at))
     }
 
+    /// How payroll identifies the person: by the employee id of that day, else by name.
+    pub fn employee(&self) -> String {
+        self.card.employee_id.clone().unwrap_or_else(|| self.name.clone())
+    }
+
+    /// `7:45`, whole minutes worked.
+    pub fn hours_and_minutes(&self) -> String {
+        hours_and_minutes(self.worked)
+    }
+
     /// When they last went out.
     pub fn last_out(&self) -> Option<Timestamp> {
         self.stints.iter().rev().find_map(|stint| Some(stint.went.as_ref()?.at))
@@ -233,6 +243,12 @@ impl Draft {
         let Draft { stints, anomalies } = self;
         Day { date, person, numbers, name, card, stints, worked, gaps, open, anomalies }
     }
+}
+
+/// `7:45`, whole minutes.
+pub fn hours_and_minutes(span: SignedDuration) -> String {
+    let minutes = span.as_mins();
+    format!("{}:{:02}", minutes / 60, minutes % 60)
 }
 
 fn sum(spans: impl Iterator<Item = SignedDuration>) -> SignedDuration {

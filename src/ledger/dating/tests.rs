@@ -195,7 +195,7 @@ proptest! {
         let timeline = timeline(&records);
         let at = |offset: u64| wall(MORNING - 100_000 + offset);
         let kinds = ["granted", "denied", "locked"].get(kind).map(|kind| (*kind).to_owned()).into_iter().collect();
-        let filter = RecordFilter { since: since.map(at), until: until.map(at), kinds };
+        let filter = RecordFilter { since: since.map(at), until: until.map(at), kinds, ..RecordFilter::default() };
         let stretches = timeline.stretches(&filter);
         for record in records {
             let seq = record.seq;

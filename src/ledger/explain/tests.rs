@@ -114,6 +114,7 @@ fn every_kind_has_its_line() {
         "10:32:07 mended the store: the second copy was missing",
         "10:32:07 ALARM: the journal could not be written for 90 s; 3 events are missing, 1 of them openings of a door: because",
         "10:32:07 the outbox was full: 1000 records from 12 to 1043 will not reach the broker",
+        "10:32:07 took a backup of the store, by anna",
         "10:32:07 the broker refuses usher/d/event/granted (4000 bytes): because",
         "10:32:07 deleted 7000 records up to 7000: because",
         "10:32:07 erased a person from 4 records (3-5,9), by anna",

@@ -5,6 +5,8 @@ mod camera;
 mod daemon;
 mod house;
 mod pictures;
+#[path = "../../support/raw.rs"]
+mod raw;
 mod small_disk;
 mod terminal;
 mod visitor;

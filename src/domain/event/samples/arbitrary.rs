@@ -326,6 +326,7 @@ fn store() -> impl Strategy<Value = StoreEvent> {
         (any::<[u64; 2]>(), any::<[u8; 32]>(), text())
             .prop_map(|([through, records], hash, reason)| StoreEvent::Pruned { through, hash, records, reason }),
         (numbers, actor()).prop_map(|(numbers, by)| StoreEvent::erased(&numbers.into_iter().collect::<Vec<_>>(), by)),
+        actor().prop_map(|by| StoreEvent::BackupTaken { by }),
         (any::<u64>(), prop::option::of(restore), actor()).prop_map(|(through, details, by)| StoreEvent::Restored {
             through,
             details,

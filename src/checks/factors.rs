@@ -1,8 +1,6 @@
-//! The part of `usher doctor` about people who cannot do what doors ask of them: no PIN, no tag, or one that cannot be read.
+//! People who cannot do what doors ask of them: no PIN, no tag, or one that cannot be read.
 
-use anyhow::Result;
-
-use super::{Findings, State};
+use crate::api::checks::Check;
 use crate::api::people::Person;
 use crate::config::{Config, Permit};
 use crate::domain::{Assurance, Cue};
@@ -10,8 +8,9 @@ use crate::domain::{Assurance, Cue};
 /// Who is named at most.
 const NAMED: usize = 5;
 
-/// Reports people whom a door asks for a PIN or a tag that they do not have, with nothing else that would do.
-pub(super) fn people(config: &Config, people: &[Person], findings: &mut Findings) -> Result<()> {
+/// People whom a door asks for a PIN or a tag that they do not have, with nothing else that would do.
+pub fn people(config: &Config, people: &[Person]) -> Vec<Check> {
+    let mut found = Vec::new();
     let unreadable: Vec<&Person> = people.iter().filter(|person| person.credentials_unreadable).collect();
     if !unreadable.is_empty() {
         let what = format!(
@@ -19,7 +18,7 @@ pub(super) fn people(config: &Config, people: &[Person], findings: &mut Findings
              --remove) and set them again",
             named(&unreadable)
         );
-        findings.report("second factor", State::Warning, &what)?;
+        found.push(Check::warning("second factor", what));
     }
     let mut asks = false;
     for door in &config.doors {
@@ -44,16 +43,16 @@ pub(super) fn people(config: &Config, people: &[Person], findings: &mut Findings
             };
             let (count, names) = (list.len(), named(list));
             let text = format!("{} does not open for {count} people, who have no {what}: {names}; {how}", door.name);
-            findings.report("second factor", State::Warning, &text)?;
+            found.push(Check::warning("second factor", text));
         }
         asks |= without.iter().any(|(_, list)| !list.is_empty());
     }
     if asks && unreadable.is_empty() {
         let pins = people.iter().filter(|person| person.pin).count();
         let tags = people.iter().filter(|person| person.tags > 0).count();
-        findings.report("second factor", State::Well, &format!("{pins} people have a PIN, {tags} a tag"))?;
+        found.push(Check::well("second factor", format!("{pins} people have a PIN, {tags} a tag")));
     }
-    Ok(())
+    found
 }
 
 /// What a door asks of a person: what the permits ask that let them in there, else what the door asks. Nothing where no permit does.

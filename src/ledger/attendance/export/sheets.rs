@@ -1,17 +1,16 @@
-//! Attendance as CSV. Times are local, as payroll expects; hours are decimal.
+//! Lists for spreadsheets and payroll. Times are local, as payroll expects; hours are decimal.
 
 use std::io::Write;
 
-use anyhow::Result;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Found, table};
-use crate::cli::export::plain;
-use crate::ledger::attendance::{Reading, Stint};
+use super::Result;
+use crate::ledger::attendance::{Day, Reading, Stint};
+use crate::table::no_formula;
 
 /// A row for each day of each person.
-pub fn days(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) -> Result<()> {
+pub fn days(mut csv: csv::Writer<impl Write>, all: &[Day], zone: &TimeZone) -> Result<()> {
     csv.write_record([
         "date",
         "employee",
@@ -26,18 +25,18 @@ pub fn days(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) ->
         "anomalies",
         "ids",
     ])?;
-    for day in &found.days {
+    for day in all {
         let at = |at: Option<Timestamp>| at.map_or_else(String::new, |at| with_offset(at, zone));
         let ids: Vec<String> = read(&day.stints).map(|reading| reading.id.to_string()).collect();
         csv.write_record([
             day.date.to_string(),
-            plain(&found.employee(day)),
-            plain(&day.name),
+            no_formula(&day.employee()),
+            no_formula(&day.name),
             day.person.to_string(),
             at(day.first_in()),
             at(day.last_out()),
             decimal(day.worked),
-            table::hours(day.worked),
+            day.hours_and_minutes(),
             decimal(day.gaps),
             if day.open { "yes".to_owned() } else { String::new() },
             day.anomalies.iter().map(|anomaly| anomaly.as_str()).collect::<Vec<_>>().join(" "),
@@ -50,16 +49,16 @@ pub fn days(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) ->
 
 /// A row for each reading, with the headings of Frappe's and ERPNext's import of "Employee Checkin". `ID` is the record's, so importing
 /// the same days again gives the same ids.
-pub fn frappe(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) -> Result<()> {
+pub fn frappe(mut csv: csv::Writer<impl Write>, all: &[Day], zone: &TimeZone) -> Result<()> {
     csv.write_record(["ID", "Employee", "Employee Name", "Log Type", "Time", "Location / Device ID"])?;
-    for day in &found.days {
-        let employee = plain(&found.employee(day));
+    for day in all {
+        let employee = no_formula(&day.employee());
         for (reading, log_type) in day.stints.iter().flat_map(|stint| [(&stint.came, "IN"), (&stint.went, "OUT")]) {
             let Some(reading) = reading else { continue };
             csv.write_record([
                 reading.id.to_string().as_str(),
                 &employee,
-                &plain(&day.name),
+                &no_formula(&day.name),
                 log_type,
                 &local(reading.at, zone),
                 if reading.amended { "amendment" } else { reading.door.as_str() },
@@ -71,16 +70,16 @@ pub fn frappe(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) 
 }
 
 /// A row for each stint, from in to out; an open stint has no hours. `ID` is that of its first record.
-pub fn timesheet(mut csv: csv::Writer<impl Write>, found: &Found, zone: &TimeZone) -> Result<()> {
+pub fn timesheet(mut csv: csv::Writer<impl Write>, all: &[Day], zone: &TimeZone) -> Result<()> {
     csv.write_record(["ID", "Employee", "Employee Name", "Date", "From Time", "To Time", "Hours"])?;
-    for day in &found.days {
+    for day in all {
         for stint in &day.stints {
             let Some(first) = stint.came.as_ref().or(stint.went.as_ref()) else { continue };
             let at = |reading: &Option<Reading>| reading.as_ref().map_or_else(String::new, |r| local(r.at, zone));
             csv.write_record([
                 first.id.to_string(),
-                plain(&found.employee(day)),
-                plain(&day.name),
+                no_formula(&day.employee()),
+                no_formula(&day.name),
                 day.date.to_string(),
                 at(&stint.came),
                 at(&stint.went),
@@ -107,6 +106,6 @@ pub fn local(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 /// Two decimals.
-fn decimal(span: jiff::SignedDuration) -> String {
+fn decimal(span: SignedDuration) -> String {
     format!("{:.2}", span.as_secs_f64() / 3600.0)
 }

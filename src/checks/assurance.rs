@@ -1,21 +1,19 @@
-//! The part of `usher doctor` about what doors ask beyond a face, and whether people can know what they are asked.
+//! What doors ask beyond a face, and whether people can know what they are asked.
 
-use anyhow::Result;
-
-use super::{Findings, State};
+use crate::api::checks::{Check, CheckState};
 use crate::config::{Config, Door, DoorDriver, PromptChannel};
 use crate::domain::{Assurance, Cue};
 
-/// Reports what each door asks. That a photograph opens one, or that one shuts somebody out, is a warning of the configuration.
-pub(super) fn doors(config: &Config, findings: &mut Findings) -> Result<()> {
-    for door in &config.doors {
+/// What each door asks. That a photograph opens one, or that one shuts somebody out, is a warning of the configuration.
+pub fn doors(config: &Config) -> Vec<Check> {
+    let check = |door: &Door| {
         let (state, text) = of(config, door);
-        findings.report("assurance", state, &text)?;
-    }
-    Ok(())
+        Check::new("assurance", state, text)
+    };
+    config.doors.iter().map(check).collect()
 }
 
-fn of(config: &Config, door: &Door) -> (State, String) {
+fn of(config: &Config, door: &Door) -> (CheckState, String) {
     let mut lists: Vec<String> = Vec::new();
     let asked = config.asked_at(door);
     for tiers in &asked {
@@ -28,17 +26,17 @@ fn of(config: &Config, door: &Door) -> (State, String) {
     let challenged = asked.iter().flatten().any(|tier| tier.cues().contains(&Cue::Challenge));
     let asks = format!("{name}: asks for {}", lists.join(", of others for "));
     if !challenged {
-        return (State::Well, asks);
+        return (CheckState::Ok, asks);
     }
     if door.has_prompts() {
         let how = if door.prompt == PromptChannel::Display { "a display shows" } else { "two lamps show" };
-        return (State::Well, format!("{asks}; {how} people which way to turn the head, in an order drawn by lot"));
+        return (CheckState::Ok, format!("{asks}; {how} people which way to turn the head, in an order drawn by lot"));
     }
     let text = format!(
         "{asks}; nothing shows people which way to turn the head, so it is always left, then right: that stops prints, and no video of the \
          person doing it. Put lamps on [door.indicator] left and right, or show the prompt and set prompt = \"display\""
     );
-    let state = if door.driver == DoorDriver::Simulated { State::Well } else { State::Warning };
+    let state = if door.driver == DoorDriver::Simulated { CheckState::Ok } else { CheckState::Warning };
     (state, text)
 }
 
@@ -50,7 +48,7 @@ mod tests {
         let camera = "[[camera]]\nname = \"c\"\nkind = \"v4l2\"\n";
         let config = Config::from_toml(&format!("[[door]]\n{door}{camera}{rest}")).unwrap();
         let (state, text) = of(&config, &config.doors[0]);
-        (state == State::Warning, text)
+        (state == CheckState::Warning, text)
     }
 
     #[test]

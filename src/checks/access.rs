@@ -1,27 +1,25 @@
-//! The part of `usher doctor` about access: operators may use the daemon, and only the daemon may write the GPIO lines.
+//! Access: operators may use the daemon, and only the daemon may write the GPIO lines.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use anyhow::Result;
-
-use super::{Findings, State};
+use crate::api::checks::Check;
 use crate::api::users::{group_id, group_members, group_name, groups_of, user_name};
 use crate::config::{Config, DoorDriver};
 
-/// Reports who can move a relay past the daemon.
-pub(super) fn lines(config: &Config, findings: &mut Findings) -> Result<()> {
+/// Who can move a relay past the daemon.
+pub fn lines(config: &Config) -> Vec<Check> {
     let real = |door: &crate::config::Door| door.driver != DoorDriver::Simulated;
     if !config.doors.iter().any(real) {
-        return Ok(());
+        return Vec::new();
     }
     let daemon = fs::metadata(&config.store.path).map(|found| user_name(found.uid())).ok();
     let control = config.control.group.as_deref().and_then(|name| Some((name, group_id(name)?)));
     let problems = problems(&devices(Path::new("/dev")), &System, control, daemon.as_deref());
     match problems.is_empty() {
-        true => findings.report("access", State::Well, "no operator can move the relay past the daemon"),
-        false => problems.iter().try_for_each(|problem| findings.report("access", State::Warning, problem)),
+        true => vec![Check::well("access", "no operator can move the relay past the daemon")],
+        false => problems.into_iter().map(|problem| Check::warning("access", problem)).collect(),
     }
 }
 

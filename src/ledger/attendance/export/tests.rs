@@ -4,11 +4,9 @@ use jiff::SignedDuration;
 use jiff::civil::{DateTime, time};
 use uuid::Uuid;
 
-use super::super::template;
 use super::*;
-use crate::domain::Card;
-use crate::domain::{Direction, PersonId};
-use crate::ledger::attendance::{Method, Rules, reckon};
+use crate::domain::{Card, Direction, PersonId};
+use crate::ledger::attendance::{Method, Reading, Rules, reckon};
 
 fn rules(zone: &str) -> Rules {
     Rules {
@@ -23,7 +21,7 @@ fn rules(zone: &str) -> Rules {
 
 /// Readings from lines such as `Ada E042 in 2026-05-04T08:00 front`: a door, or `-` for an amendment; `-` for no employee id. The local
 /// time is that of the rules.
-fn found(rules: &Rules, now: &str, text: &str) -> Found {
+fn found(rules: &Rules, now: &str, text: &str) -> Vec<Day> {
     let reading = |(line, record): (&str, u64)| {
         let [name, id, way, at, door] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
         let at: DateTime = at.parse().unwrap();
@@ -44,7 +42,7 @@ fn found(rules: &Rules, now: &str, text: &str) -> Found {
     };
     let readings: Vec<Reading> =
         text.lines().map(str::trim).filter(|line| !line.is_empty()).zip(1..).map(reading).collect();
-    Found { days: reckon(&readings, rules, now.parse().unwrap()) }
+    reckon(&readings, rules, now.parse().unwrap())
 }
 
 /// A night shift, a winter's day, an amendment, somebody who is still there, and what is odd.
@@ -63,6 +61,11 @@ const DAYS: &str = "
 ";
 const NOW: &str = "2026-05-05T18:00:00Z";
 
+fn made(format: Format, rules: &Rules, text: &str) -> Made {
+    let doors = ["front".to_owned(), "yard".to_owned()];
+    make(format, &found(rules, NOW, text), &rules.zone, &doors, CsvForm::default()).unwrap()
+}
+
 /// With `USHER_TEST_WRITE_GOLDEN` set the file is written instead.
 fn expect(file: &str, written: Vec<u8>) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/attendance").join(file);
@@ -76,10 +79,9 @@ fn expect(file: &str, written: Vec<u8>) {
 #[test]
 fn odoo_is_given_stints_that_it_takes() {
     let rules = rules("Europe/Berlin");
-    let mut out = Vec::new();
-    let left_out = odoo(&mut out, &found(&rules, NOW, DAYS), &rules.zone).unwrap();
-    expect("odoo.csv", out);
-    let [ben, cyd, dan] = &left_out.lines[..] else { panic!("{left_out:?}") };
+    let Made { bytes, left_out, .. } = made(Format::Odoo, &rules, DAYS);
+    expect("odoo.csv", bytes);
+    let [ben, cyd, dan] = &left_out[..] else { panic!("{left_out:?}") };
     assert!(ben.starts_with("Ben of 2026-05-04: in without out") && ben.contains("usher attendance amend"), "{ben}");
     assert!(cyd.starts_with("Cyd (67): no employee id"), "{cyd}");
     assert!(dan.starts_with("Dan of 2026-05-05: out without in"), "{dan}");
@@ -88,27 +90,23 @@ fn odoo_is_given_stints_that_it_takes() {
 #[test]
 fn orangehrm_is_given_whole_stints_with_their_offsets() {
     let rules = rules("Europe/Berlin");
-    let mut out = Vec::new();
-    let left_out = orangehrm(&mut out, &found(&rules, NOW, DAYS), &rules.zone).unwrap();
-    expect("orangehrm.csv", out);
-    assert_eq!(left_out.lines.len(), 4, "{left_out:?}");
+    let Made { bytes, left_out, .. } = made(Format::OrangeHrm, &rules, DAYS);
+    expect("orangehrm.csv", bytes);
+    assert_eq!(left_out.len(), 4, "{left_out:?}");
     // Offsets that are no whole hours.
     let rules = self::rules("Asia/Kathmandu");
-    let mut out = Vec::new();
     let text = "Ada E042 in 2026-05-04T08:00 front\nAda E042 out 2026-05-04T17:00 front";
-    orangehrm(&mut out, &found(&rules, NOW, text), &rules.zone).unwrap();
-    assert!(String::from_utf8(out).unwrap().contains("2026-05-04,17:00,5.75,Asia/Kathmandu,usher 019b7e3c-"));
+    let Made { bytes, .. } = made(Format::OrangeHrm, &rules, text);
+    assert!(String::from_utf8(bytes).unwrap().contains("2026-05-04,17:00,5.75,Asia/Kathmandu,usher 019b7e3c-"));
 }
 
 #[test]
 fn zkteco_is_given_what_its_devices_write() {
     let rules = rules("Europe/Berlin");
-    let doors = ["front".to_owned(), "yard".to_owned()];
-    let mut out = Vec::new();
-    let left_out = zkteco(&mut out, &found(&rules, NOW, DAYS), &rules.zone, &doors).unwrap();
-    let lines = String::from_utf8(out.clone()).unwrap();
-    expect("1_attlog.dat", out);
-    assert_eq!(left_out.lines.len(), 1, "{left_out:?}");
+    let Made { bytes, left_out, .. } = made(Format::ZkTeco, &rules, DAYS);
+    let lines = String::from_utf8(bytes.clone()).unwrap();
+    expect("1_attlog.dat", bytes);
+    assert_eq!(left_out.len(), 1, "{left_out:?}");
     // By the rule of ZKTeco's own reader: fields up to each tab, the last up to CR.
     let mut last = "";
     for line in lines.split_terminator("\r\n") {
@@ -118,14 +116,34 @@ fn zkteco_is_given_what_its_devices_write() {
         last = fields[1];
     }
     let odd = "Ada E-42 in 2026-05-04T08:00 front";
-    let left_out = zkteco(&mut Vec::new(), &found(&rules, NOW, odd), &rules.zone, &doors).unwrap();
-    assert!(left_out.lines[0].contains("digits or letters"), "{left_out:?}");
+    let Made { left_out, .. } = made(Format::ZkTeco, &rules, odd);
+    assert!(left_out[0].contains("digits or letters"), "{left_out:?}");
 }
 
 #[test]
 fn frappe_is_given_checkins() {
     let rules = rules("Europe/Berlin");
-    let mut out = Vec::new();
-    template::frappe(csv::Writer::from_writer(&mut out), &found(&rules, NOW, DAYS), &rules.zone).unwrap();
-    expect("frappe.csv", out);
+    let Made { bytes, remarks, .. } = made(Format::Frappe, &rules, DAYS);
+    expect("frappe.csv", bytes);
+    assert!(remarks.len() == 1 && remarks[0].starts_with("Cyd (#67) has no employee id"), "{remarks:?}");
+}
+
+#[test]
+fn a_separator_is_for_lists_alone() {
+    let (days, rules) = (found(&rules("UTC"), NOW, DAYS), rules("UTC"));
+    let form = CsvForm { bom: true, ..CsvForm::default() };
+    for format in Format::ALL {
+        let made = make(format, &days, &rules.zone, &[], form);
+        assert_eq!(made.is_ok(), format.takes_form(), "{made:?}");
+        assert!(made.is_err() || made.unwrap().bytes.starts_with("\u{feff}".as_bytes()));
+    }
+}
+
+#[test]
+fn a_file_is_named_after_its_days() {
+    let period = |from: &str, to: &str| Period { from: from.parse().unwrap(), to: to.parse().unwrap() };
+    assert_eq!(Format::Csv.file_name(period("2026-05-01", "2026-05-31")), "attendance-2026-05.csv");
+    assert_eq!(Format::Odoo.file_name(period("2026-05-04", "2026-05-04")), "attendance-2026-05-04-odoo.csv");
+    assert_eq!(Format::Csv.file_name(period("2026-05-04", "2026-06-03")), "attendance-2026-05-04-2026-06-03.csv");
+    assert_eq!(Format::ZkTeco.file_name(period("2026-05-01", "2026-05-31")), "1_attlog.dat");
 }

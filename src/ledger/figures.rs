@@ -1,7 +1,62 @@
-//! Numbers for the gates of decisions in JSON. A record has what was measured and the limit in words; programs get both as numbers as well, with
-//! the unit in the name: `"distance": 0.62, "distance_limit": 0.9`, `"age_ms": 214, "age_limit_ms": 800`.
+//! Numbers of the gates of decisions. A record has what was measured and the limit in words; programs get both as numbers as well, with
+//! the unit in the name: `"distance": 0.62, "distance_limit": 0.9`, `"age_ms": 214, "age_limit_ms": 800`. Pages draw them ([`measures`]).
 
 use serde_json::{Map, Value};
+
+use crate::domain::Gate;
+
+/// What a gate measured, beside its limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measure {
+    /// `size`, `sharpness`, `yaw`, `pitch`, `length`, `distance`, `margin`, `frames` or `age`.
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub value: f64,
+    pub limit: f64,
+    pub side: LimitSide,
+}
+
+/// On which side of its limit a value passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitSide {
+    AtLeast,
+    AtMost,
+    /// In either direction from zero.
+    Within,
+}
+
+impl Measure {
+    /// Whether the value is on the right side of the limit, as far as the written digits say.
+    pub fn passes(&self) -> bool {
+        match self.side {
+            LimitSide::AtLeast => self.value >= self.limit,
+            LimitSide::AtMost => self.value <= self.limit,
+            LimitSide::Within => self.value.abs() <= self.limit,
+        }
+    }
+}
+
+/// The measures of a gate that measures something; empty for the others, and where a number is missing.
+pub fn measures(gate: &Gate) -> Vec<Measure> {
+    use LimitSide::{AtLeast, AtMost, Within};
+    let names: &[(&'static str, &'static str, LimitSide)] = match &*gate.name {
+        "quality" => {
+            &[("size", "px", AtLeast), ("sharpness", "", AtLeast), ("yaw", "°", Within), ("pitch", "°", Within)]
+        }
+        "embedding" => &[("length", "", AtLeast)],
+        "distance" => &[("distance", "", AtMost)],
+        "margin" | "lookalike" => &[("margin", "", AtLeast)],
+        "agreement" => &[("frames", "", AtLeast)],
+        "age" => &[("age", "ms", AtMost)],
+        _ => &[],
+    };
+    let (values, limits) = (found(&gate.input), found(&gate.limit));
+    if values.len() < names.len() || limits.len() < names.len() {
+        return Vec::new();
+    }
+    let all = names.iter().zip(values).zip(limits);
+    all.map(|((&(name, unit, side), value), limit)| Measure { name, unit, value, limit, side }).collect()
+}
 
 /// Adds the gates of a record with their numbers as `gates`. Its `content` stays what was recorded: the hash is about that.
 pub fn add_to_record(record: &mut Value) {
@@ -111,6 +166,34 @@ mod tests {
         ] {
             assert_eq!(with_numbers(name, input, limit), numbers, "{name}");
         }
+    }
+
+    #[test]
+    fn measures_stand_beside_their_limits() {
+        let gate = |name, input: &str, limit: &str| measures(&Gate::new(name, input, limit, true));
+        let found = gate(
+            "quality",
+            "112 px, sharpness 90, yaw -36°, pitch 2°",
+            "at least 80 px, sharpness at least 30, yaw within 35°, pitch within 30°",
+        );
+        let shown: Vec<_> = found.iter().map(|m| (m.name, m.value, m.limit, m.passes())).collect();
+        let expected = [
+            ("size", 112.0, 80.0, true),
+            ("sharpness", 90.0, 30.0, true),
+            ("yaw", -36.0, 35.0, false),
+            ("pitch", 2.0, 30.0, true),
+        ];
+        assert_eq!(shown, expected);
+        let [distance] = &gate("distance", "0.9100 to person 7", "at most 0.9000")[..] else { panic!("one") };
+        assert_eq!((distance.value, distance.limit, distance.passes()), (0.91, 0.9, false));
+        assert!(gate("distance", "nobody enrolled", "at most 0.9000").is_empty());
+        assert!(gate("permit", "staff; Mon 08:00", "office",).is_empty());
+        let agreement = gate(
+            "agreement",
+            "3 of 5 frames show person 7",
+            "this frame and at least 2 of the last 5 within 1500 ms, nobody else in that time",
+        );
+        assert_eq!((agreement.len(), agreement[0].limit), (1, 2.0));
     }
 
     #[test]

@@ -1,14 +1,12 @@
-//! Attendance as files that other programs import, each in its own format. docs/attendance.md says where each format is documented and what
-//! was tested. Rows that a program would reject are left out and reported.
+//! The formats of other programs, each its own. Rows that a program would reject are left out and reported.
 
 use std::io::Write;
 
-use anyhow::Result;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Found;
-use super::template::local;
+use super::sheets::local;
+use super::{LeftOut, Result};
 use crate::ledger::attendance::{Day, Reading, Stint};
 
 /// ZKTeco's codes for a recognised face, and for an operator's entry.
@@ -19,43 +17,14 @@ const PIN_WIDTH: usize = 9;
 /// The longest user's number, in characters.
 const PIN_LONGEST: usize = 24;
 
-/// What was left out of a file, one line each.
-#[derive(Debug, Default, PartialEq)]
-pub struct LeftOut {
-    lines: Vec<String>,
-}
-
-impl LeftOut {
-    /// Prints it on standard error.
-    pub fn print(&self) {
-        for line in &self.lines {
-            note!("left out: {line}");
-        }
-    }
-
-    fn stint(&mut self, day: &Day, why: &str) {
-        self.note(format!("{} of {}: {why}; correct it with `usher attendance amend`", day.name, day.date));
-    }
-
-    fn person(&mut self, day: &Day, why: &str) {
-        self.note(format!("{} ({}): {why}", day.name, day.person));
-    }
-
-    fn note(&mut self, line: String) {
-        if !self.lines.contains(&line) {
-            self.lines.push(line);
-        }
-    }
-}
-
 /// Odoo's import of `hr.attendance`: a row for each stint, under the fields' technical names, which do not depend on the language. The
 /// employee's External ID must be the employee id. The row has an External ID too, so that a second import of the same days updates rows
 /// instead of adding them. Times are local. An open stint has no end.
-pub fn odoo(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<LeftOut> {
+pub fn odoo(out: &mut impl Write, all: &[Day], zone: &TimeZone) -> Result<LeftOut> {
     let mut left_out = LeftOut::default();
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(["id", "employee_id/id", "check_in", "check_out"])?;
-    for (day, stint) in stints(found) {
+    for (day, stint) in stints(all) {
         let Some(employee) = &day.card.employee_id else {
             left_out.person(day, "no employee id, which must be the External ID of the employee in Odoo");
             continue;
@@ -77,13 +46,13 @@ pub fn odoo(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<Left
 
 /// OrangeHRM: a row for each complete stint, under the names of its web API for a punch in and a punch out, with the UTC offset of each time
 /// in hours. The note holds the record's id.
-pub fn orangehrm(out: &mut impl Write, found: &Found, zone: &TimeZone) -> Result<LeftOut> {
+pub fn orangehrm(out: &mut impl Write, all: &[Day], zone: &TimeZone) -> Result<LeftOut> {
     let mut left_out = LeftOut::default();
     let mut csv = csv::Writer::from_writer(out);
     let fields = ["Date", "Time", "TimezoneOffset", "TimezoneName", "Note"];
     let headings = ["punchIn", "punchOut"].into_iter().flat_map(|punch| fields.map(|field| format!("{punch}{field}")));
     csv.write_record(std::iter::once("employeeId".to_owned()).chain(headings))?;
-    for (day, stint) in stints(found) {
+    for (day, stint) in stints(all) {
         let Some(employee) = &day.card.employee_id else {
             left_out.person(day, "no employee id");
             continue;
@@ -114,10 +83,10 @@ fn punch(reading: &Reading, zone: &TimeZone) -> [String; 5] {
 /// `attlog.dat`, as ZKTeco's devices write it to a USB stick: a line for each reading, by time. Fields are separated by tabs: the user's
 /// number, padded with spaces on the left; the local time; the device's number, here the door's position in the configuration; 0 for in and
 /// 1 for out; the verification code; the work code, 0. Lines end with CR and LF.
-pub fn zkteco(out: &mut impl Write, found: &Found, zone: &TimeZone, doors: &[String]) -> Result<LeftOut> {
+pub fn zkteco(out: &mut impl Write, all: &[Day], zone: &TimeZone, doors: &[String]) -> Result<LeftOut> {
     let mut left_out = LeftOut::default();
     let mut lines: Vec<(Timestamp, u64, String)> = Vec::new();
-    for (day, stint) in stints(found) {
+    for (day, stint) in stints(all) {
         let pin = match &day.card.employee_id {
             Some(id) if is_pin(id) => id,
             Some(_) => {
@@ -134,7 +103,7 @@ pub fn zkteco(out: &mut impl Write, found: &Found, zone: &TimeZone, doors: &[Str
         };
         for (reading, state) in [(&stint.came, 0), (&stint.went, 1)] {
             let Some(reading) = reading else { continue };
-            let device = doors.iter().position(|door| *door == reading.door).map_or(1, |place| place + 1);
+            let device = doors.iter().position(|door| *door == reading.door).map_or(1, |place| place.saturating_add(1));
             let verified = if reading.amended { VERIFIED_OTHERWISE } else { VERIFIED_FACE };
             let at = local(reading.at, zone);
             let line = format!("{pin:>PIN_WIDTH$}\t{at}\t{device}\t{state}\t{verified}\t0\r\n");
@@ -152,8 +121,8 @@ fn is_pin(id: &str) -> bool {
     (1..=PIN_LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-fn stints(found: &Found) -> impl Iterator<Item = (&Day, &Stint)> {
-    found.days.iter().flat_map(|day| day.stints.iter().map(move |stint| (day, stint)))
+fn stints(all: &[Day]) -> impl Iterator<Item = (&Day, &Stint)> {
+    all.iter().flat_map(|day| day.stints.iter().map(move |stint| (day, stint)))
 }
 
 /// What is missing, for a program that needs complete stints.
@@ -163,6 +132,3 @@ fn one_end(stint: &Stint) -> &'static str {
         None => "out without in",
     }
 }
-
-#[cfg(test)]
-mod tests;
