@@ -392,6 +392,7 @@ pub fn hub(config: &Config) -> Result<Option<HubSettings>> {
             discovery_prefix: mqtt.home_assistant.discovery_prefix.clone(),
             people: mqtt.home_assistant.people,
             nearest: mqtt.home_assistant.nearest,
+            page: config.web.url.clone().filter(|_| config.web.enabled),
         }),
         commands: mqtt
             .commands

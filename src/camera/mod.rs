@@ -50,6 +50,14 @@ pub trait FrameSource: Send {
     /// A bad frame.
     fn glimpse(&mut self, glimpse: &mut Glimpse) -> Result<bool, CameraError>;
 
+    /// The frame that is held as the camera's own JPEG, without decoding it; the frame stays held. `None` where the camera sends no JPEG.
+    ///
+    /// # Errors
+    /// A bad frame.
+    fn own_jpeg(&self) -> Result<Option<Vec<u8>>, CameraError> {
+        Ok(None)
+    }
+
     /// Decodes the frame that is held, once.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use tokio::sync::broadcast;
 
 use super::attention::SharedAttention;
 use super::infrared_stage::InfraredStage;
+use super::live::board::LiveBoard;
 use super::stage::{Role, Stage};
 use super::vision_stage::VisionStage;
 use crate::access::{CueReport, CueState, InfraredEyes, InfraredRules};
@@ -103,6 +104,7 @@ fn play(colour: &Image, infrared: &Image, sees: [f32; 4]) -> (CueReport, Option<
         used: slot().0,
         door_queue: sync_channel(1).0,
         views: broadcast::channel(8).0,
+        live: LiveBoard::default(),
         recent_faces: None,
         recent_frames: None,
         second: None,

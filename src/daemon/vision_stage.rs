@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 
 use super::attention::SharedAttention;
 use super::door_thread::DoorMessage;
+use super::live::board::{LiveBoard, LookedAt};
 use super::recent_frames::RecentFrames;
 use super::second_look::SecondLook;
 use super::stage::Stage;
@@ -47,6 +48,8 @@ pub struct VisionStage {
     pub door_queue: SyncSender<DoorMessage>,
     /// Receives the faces of each frame while somebody enrols at the camera.
     pub views: broadcast::Sender<CameraView>,
+    /// Shows the faces of each frame to people who watch.
+    pub live: LiveBoard,
     /// Remembers faces that may have to be stored; `None` unless unknown visitors are kept.
     pub recent_faces: Option<Arc<RecentFaces>>,
     /// Remembers frames; `None` unless snapshots are sent.
@@ -144,6 +147,8 @@ impl VisionStage {
             seen.push(SeenFace { track, bounds: face.bounds, examined, person });
         }
         self.attention.hold().looked(at, searched, &seen);
+        let (width, height) = (frame.image.width(), frame.image.height());
+        self.live.looked(LookedAt { camera: &self.camera, frame: frame.seq, width, height, faces: &seen });
         if let Some(mut view) = views {
             let rotate = self.upright.look(&mut self.vision, &frame.image, self.clock.now())?;
             view.rotate = rotate.map(Rotation::degrees);
@@ -303,6 +308,7 @@ mod tests {
             used: slot().0,
             door_queue: sync_channel(1).0,
             views,
+            live: LiveBoard::default(),
             recent_faces: None,
             recent_frames: None,
             second: None,

@@ -2,7 +2,8 @@
 //!
 //! A photograph is read from a path or from bytes of any supported kind, and becomes 8-bit RGB of bounded size, turned upright by its EXIF
 //! orientation. Camera frames have two faster decoders, [`JpegDecoder`] and [`raw_to_rgb`], which reuse a buffer, and give a small grey
-//! [`Glimpse`](crate::domain::Glimpse) of themselves without being decoded. [`to_jpeg`] encodes a JPEG of bounded size.
+//! [`Glimpse`](crate::domain::Glimpse) of themselves without being decoded. [`own_jpeg`] hands on a camera's JPEG as it
+//! is, and [`to_jpeg`] encodes one of bounded size.
 
 mod encode;
 mod glimpse;
@@ -10,6 +11,7 @@ mod huffman;
 mod jpeg;
 mod kind;
 mod markers;
+mod own;
 mod raw;
 mod still;
 mod walk;
@@ -18,6 +20,7 @@ mod yuv;
 pub use encode::{Jpeg, crop, to_jpeg};
 pub use glimpse::{glimpse_of, glimpse_of_raw};
 pub use jpeg::JpegDecoder;
+pub use own::own_jpeg;
 pub use raw::{RawLayout, raw_to_rgb};
 pub use still::{decode, decode_reduced, load, load_reduced};
 pub use walk::{JpegWalk, Walked};

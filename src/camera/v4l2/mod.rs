@@ -41,7 +41,7 @@ use super::{Arrival, CameraError, FaceLight, FrameSource, Identity};
 use crate::clock::Clock;
 pub use crate::domain::PixelFormat;
 use crate::domain::{Glimpse, Image, RawFormat};
-use crate::photo::{JpegDecoder, PhotoError, RawLayout, glimpse_of_raw, raw_to_rgb};
+use crate::photo::{JpegDecoder, PhotoError, RawLayout, glimpse_of_raw, own_jpeg, raw_to_rgb};
 
 /// How long a device may take to open; some webcams need seconds to wake. Well below the ten seconds after which the daemon considers a
 /// thread dead.
@@ -264,6 +264,14 @@ impl FrameSource for V4l2Camera {
             Some(layout) => glimpse_of_raw(&raw.bytes, layout, glimpse).map(|()| true),
         };
         read.map_err(|cause| self.bad_frame(cause))
+    }
+
+    fn own_jpeg(&self) -> Result<Option<Vec<u8>>, CameraError> {
+        let Some(raw) = &self.held else { return Err(CameraError::NoneHeld { origin: self.origin() }) };
+        if self.mode.layout.is_some() {
+            return Ok(None);
+        }
+        own_jpeg(&raw.bytes).map(Some).map_err(|cause| self.bad_frame(cause))
     }
 
     fn picture(&mut self) -> Result<Image, CameraError> {
