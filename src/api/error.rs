@@ -11,7 +11,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::attendance::NoAttendance;
 use crate::accounts::{AccountError, Role};
 use crate::gallery::{CredentialError, GalleryError};
 use crate::ledger::attendance::export::ExportError;
@@ -89,6 +88,13 @@ pub enum ApiError {
     /// A fault of usher or of the machine.
     #[error("the request failed: {0}")]
     Failed(String),
+}
+
+/// A time zone or a list of holidays cannot be read. Only what needs it fails.
+#[derive(Clone, Debug, Error)]
+#[error("{why}")]
+pub struct NoAttendance {
+    pub why: String,
 }
 
 /// The body of every answer that is not a success.

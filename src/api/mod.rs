@@ -40,7 +40,7 @@ use jiff::{Timestamp, Unit};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 
-pub use error::{ApiError, ErrorBody};
+pub use error::{ApiError, ErrorBody, NoAttendance};
 pub use extract::{Caller, MetricsPage};
 pub use photographs::PhotographRefusal;
 pub use routes::metrics;

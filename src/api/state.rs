@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
-use super::attendance::{AttendanceSettings, NoAttendance};
+use super::attendance::AttendanceSettings;
 use super::checks::Check;
 use super::doors::{DoorOrder, DoorStatus};
-use super::error::ApiError;
+use super::error::{ApiError, NoAttendance};
 use super::extract::MetricsPage;
 use super::figures::Figures;
 use super::photographs::PhotographRefusal;
