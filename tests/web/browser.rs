@@ -119,6 +119,7 @@ impl Browser {
         let window = Mutex::new(DESKTOP);
         let browser = Browser { client, runtime, _driver: driver, site: site.into(), window, _turn: turn };
         browser.resize(DESKTOP);
+        browser.scheme("light");
         browser
     }
 
@@ -142,11 +143,6 @@ impl Browser {
     pub fn path(&self) -> String {
         let url = self.run(self.client.current_url()).to_string();
         url.strip_prefix(&self.site).unwrap_or(&url).to_owned()
-    }
-
-    /// The title of the page.
-    pub fn title(&self) -> String {
-        self.run(self.client.title())
     }
 
     /// What the page says: the visible text of its body.
@@ -208,14 +204,6 @@ impl Browser {
         self.run(input.send_keys(text));
     }
 
-    /// Sets the box with this label.
-    pub fn tick(&self, label: &str) {
-        let input = self.labelled(label);
-        if !self.run(input.is_selected()) {
-            self.run(input.click());
-        }
-    }
-
     /// Presses the button, or follows the link, with this text: the first one that is visible.
     pub fn press(&self, text: &str) {
         let script = "const wanted = arguments[0];\
@@ -226,16 +214,23 @@ impl Browser {
         self.run(found.click());
     }
 
+    /// Presses what stands behind a second click: opens the first summary that begins with this text, and presses the button in it.
+    pub fn confirm(&self, act: &str) {
+        let summary = "return [...document.querySelectorAll('summary')]\
+            .find(e => (e.innerText.trim() + ' ').startsWith(arguments[0] + ' ') && e.checkVisibility()) || null";
+        let found = self.eventually(&format!("\"{act}\" behind a click"), || self.element(summary, &[act.into()]));
+        self.run(found.click());
+        let button = "const all = [...document.querySelectorAll('details[open] button')];\
+            return all.find(e => e.innerText.trim() === arguments[0] && e.checkVisibility()) || null";
+        let found = self.eventually(&format!("the button \"{act}\""), || self.element(button, &[act.into()]));
+        self.run(found.click());
+    }
+
     /// Clicks the first element that this selector finds.
     pub fn click(&self, css: &str) {
         let script = "return document.querySelector(arguments[0])";
         let found = self.eventually(&format!("{css} on the page"), || self.element(script, &[css.into()]));
         self.run(found.click());
-    }
-
-    /// Answers the dialog that is open with OK.
-    pub fn agree(&self) {
-        self.run(self.client.accept_alert());
     }
 
     /// The input with this label.
@@ -265,6 +260,23 @@ impl Browser {
         self.run(self.client.execute_async(script, arguments.to_vec()))
     }
 
+    /// Sends a form as a page's script could: the status of the answer, and its text.
+    pub fn sends(&self, path: &str, fields: &[(&str, &str)]) -> (u64, String) {
+        let pairs = json!(fields.iter().map(|(name, value)| [name, value]).collect::<Vec<_>>());
+        let send = "const done = arguments[arguments.length - 1];\
+            fetch(arguments[0], { method: 'POST', body: new URLSearchParams(arguments[1]) })\
+                .then(async answer => done([answer.status, await answer.text()]), error => done(String(error)))";
+        let answer = self.script_async(send, &[path.into(), pairs]);
+        let status = answer[0].as_u64().unwrap_or_else(|| panic!("{path}: {answer}"));
+        (status, answer[1].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The token of the forms on this page.
+    pub fn token(&self) -> String {
+        let found = self.script("return document.querySelector('input[name=csrf]').value", &[]);
+        found.as_str().unwrap().to_owned()
+    }
+
     /// The value of the session's cookie, however it is called.
     pub fn cookies(&self) -> Vec<(String, String)> {
         let cookies = self.run(self.client.get_all_cookies());
@@ -290,18 +302,15 @@ impl Browser {
 
     /// Chooses the light or the dark scheme, as the system's setting would.
     pub fn scheme(&self, scheme: &str) {
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        // A driver's click misses what still scrolls.
+        let still = json!({ "name": "prefers-reduced-motion", "value": "reduce" });
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }, still]);
         self.cdp("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
     /// Forgets what it keeps of pages, but for cookies.
     pub fn forget_cache(&self) {
         self.cdp("Network.clearBrowserCache", json!({}));
-    }
-
-    /// Turns the page's own scripts off or on.
-    pub fn scripts(&self, on: bool) {
-        self.cdp("Emulation.setScriptExecutionDisabled", json!({ "value": !on }));
     }
 
     /// Makes the view as large as this window's.

@@ -81,7 +81,7 @@ fn figures() {
         actor.map_or_else(|| site.nobody(), |actor| site.shows(actor));
         for viewers in [0, 1, 5] {
             let watching: Vec<Viewer> =
-                (0..viewers).map(|_| Viewer::of(&site, &cookie, &["/live/events", "/cameras/porch/picture"])).collect();
+                (0..viewers).map(|_| Viewer::of(&site, &cookie, &["/live/events", "/cameras/porch/stream"])).collect();
             std::thread::sleep(Duration::from_secs(3));
             let (before, began) = (used(site.process()).0, Instant::now());
             let sent = || watching.iter().map(|viewer| viewer.bytes.load(Ordering::Relaxed)).sum::<u64>();
@@ -98,14 +98,14 @@ fn figures() {
     }
 }
 
-/// What a first view fetches, without what streams on and on.
+/// What a first view fetches, with one picture of the camera.
 fn weigh(browser: &Browser) {
     for path in ["/live", "/timeline", "/people", "/attendance", "/doors", "/health"] {
         browser.forget_cache();
         drop(browser.fetched());
         browser.go(path);
         std::thread::sleep(Duration::from_secs(2));
-        let fetched = browser.fetched();
+        let fetched: Vec<_> = browser.fetched().into_iter().filter(|fetch| !fetch.url.contains("?n=")).collect();
         let bytes: u64 = fetched.iter().map(|fetch| fetch.bytes).sum();
         println!("{path}: {} files, {:.1} kB over the wire", fetched.len(), bytes as f64 / 1e3);
     }

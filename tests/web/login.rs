@@ -1,26 +1,10 @@
 //! Logging in and out, roles, and what is refused.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::axe::barriers;
 use crate::browser::{Browser, PHONE, is_installed};
 use crate::site::{PASSWORD, Site};
-
-/// Sends a form as a page's script could: the status of the answer.
-fn post(browser: &Browser, path: &str, fields: &[(&str, &str)]) -> u64 {
-    let fields: serde_json::Map<String, Value> =
-        fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    let send = "const done = arguments[arguments.length - 1];\
-        fetch(arguments[0], { method: 'POST', body: new URLSearchParams(arguments[1]) }).then(a => done(a.status), e => done(String(e)))";
-    let answer = browser.script_async(send, &[path.into(), fields.into()]);
-    answer.as_u64().unwrap_or_else(|| panic!("{path}: {answer}"))
-}
-
-/// The token of the forms on this page.
-fn token(browser: &Browser) -> String {
-    let found = browser.script("return document.querySelector('input[name=csrf]').value", &[]);
-    found.as_str().unwrap().to_owned()
-}
 
 #[test]
 fn a_login_leads_to_the_page_that_was_wanted() {
@@ -91,12 +75,12 @@ fn a_form_from_elsewhere_is_refused() {
     browser.go("/accounts");
     let new = |csrf: &str| {
         let fields = [("csrf", csrf), ("name", "eve"), ("role", "admin"), ("password", PASSWORD)];
-        post(&browser, "/accounts", &fields)
+        browser.sends("/accounts", &fields).0
     };
-    assert_eq!((new(""), new("f00"), post(&browser, "/accounts", &[("name", "eve")])), (403, 403, 403));
+    assert_eq!((new(""), new("f00"), browser.sends("/accounts", &[("name", "eve")]).0), (403, 403, 403));
     let users = || site.house.usher(&["web", "user", "list"]);
     assert!(!users().contains("eve"), "{}", users());
-    assert_eq!(new(&token(&browser)), 200, "with the session's token it works");
+    assert_eq!(new(&browser.token()), 200, "with the session's token it works");
     assert!(users().contains("eve"));
 
     // Another site's page can neither send a form with the session's cookie nor show this page in a frame.
@@ -105,7 +89,7 @@ fn a_form_from_elsewhere_is_refused() {
         "<!DOCTYPE html><title>Elsewhere</title><form method=post action='{0}/logout'><input name=csrf value='{1}'>\
          <button>Win</button></form><iframe src='{0}/accounts'></iframe>",
         site.address,
-        token(&browser)
+        browser.token()
     );
     std::fs::write(&elsewhere, form).unwrap();
     browser.leave_to(&format!("file://{}", elsewhere.display()));
@@ -113,7 +97,7 @@ fn a_form_from_elsewhere_is_refused() {
     browser.eventually("the answer to the other site's form", || browser.path().starts_with('/').then_some(()));
     browser.go("/accounts");
     assert_eq!(browser.path(), "/accounts", "the other site has logged the admin out");
-    browser.log_is_clean_but_for(&["403", "frame", "elsewhere.html"]);
+    browser.log_is_clean_but_for(&["403", "frame", "elsewhere.html", "favicon.ico"]);
 }
 
 #[test]
@@ -128,14 +112,14 @@ fn a_viewer_changes_nothing() {
     assert_eq!(barriers(&browser), [""; 0]);
     let links = browser.script("return [...document.querySelectorAll('header nav a')].map(a => a.pathname)", &[]);
     assert_eq!(links, json!(["/live", "/timeline", "/doors", "/health"]));
-    let csrf = token(&browser);
+    let csrf = browser.token();
     let acts = [
         ("/accounts", vec![("name", "eve"), ("role", "admin"), ("password", PASSWORD)]),
         ("/tokens", vec![("name", "eve"), ("role", "admin")]),
     ];
     for (path, mut fields) in acts {
         fields.push(("csrf", &csrf));
-        assert_eq!(post(&browser, path, &fields), 403, "{path}");
+        assert_eq!(browser.sends(path, &fields).0, 403, "{path}");
     }
     browser.log_is_clean_but_for(&["403"]);
 }

@@ -10,13 +10,16 @@
     reason = "a test fails loudly"
 )]
 
+mod attendance;
 mod axe;
 mod browser;
+mod doors;
 mod figures;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod login;
+mod looks;
+mod people;
 mod site;
-#[allow(dead_code, unused_imports, reason = "what the end-to-end tests need besides")]
-#[path = "../e2e/support/mod.rs"]
+#[allow(dead_code, reason = "what the end-to-end tests need besides")]
 mod support;

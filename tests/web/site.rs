@@ -26,12 +26,27 @@ impl Site {
         let stage = house.path("stage.jpg");
         let camera = format!("kind = \"replay\"\npath = {:?}\nfps = 8\nloop = true", stage.display().to_string());
         let web = format!("[web]\nenabled = true\nlisten = \"127.0.0.1:{port}\"\n\n{tables}");
-        let house = house.with_camera(&camera).with(&web);
+        let mut house = house.with_camera(&camera).with(&web);
+        // A build without optimisations on a busy machine needs a second for a frame.
+        house.environment.insert("USHER__ACCESS__WINDOW".into(), "10s".into());
+        house.environment.insert("USHER__DETECTOR__MIN_FACE_PX".into(), "80".into());
         let mut site = Site { house, daemon: None, address: format!("http://127.0.0.1:{port}") };
         site.nobody();
         prepare(&site.house);
         site.daemon = Some(Daemon::start(&site.house));
         site
+    }
+
+    /// Sends a form with the token of the page that the browser shows: the status of the answer.
+    pub fn sends(&self, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> u64 {
+        let csrf = browser.token();
+        let all: Vec<(&str, &str)> = [("csrf", csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        browser.sends(path, &all).0
+    }
+
+    /// The daemon's log so far.
+    pub fn log(&self) -> String {
+        self.daemon.as_ref().unwrap().log()
     }
 
     /// The number of the daemon's process.

@@ -217,6 +217,8 @@ async fn enroll(session: Session, mut upload: CheckedUpload) -> Result<Response,
     match session.send::<Person>(Method::POST, "/v1/people", &request).await {
         Ok(person) => Ok(session.done(&format!("/people/{}", person.id), "people-enrolled")),
         Err(refusal) => {
+            // Those that could be used were not taken after all.
+            outcome.photographs.retain(|(_, refused)| refused.is_some());
             outcome.error = Some(refusal.why().to_owned());
             new_page(&session, &form, &outcome).await
         }
@@ -234,6 +236,8 @@ async fn add(session: Session, Path(id): Path<u32>, upload: CheckedUpload) -> Re
     match session.send::<Person>(Method::POST, &format!("/v1/people/{id}/templates"), &request).await {
         Ok(_) => Ok(session.done(&format!("/people/{id}"), "people-templates-added")),
         Err(refusal) => {
+            // Those that could be used were not taken after all.
+            outcome.photographs.retain(|(_, refused)| refused.is_some());
             outcome.error = Some(refusal.why().to_owned());
             more_page(&session, id, &outcome).await
         }
