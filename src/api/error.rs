@@ -11,7 +11,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::hours::RulesUnknown;
 use crate::accounts::{AccountError, Role};
 use crate::gallery::{CredentialError, GalleryError};
 use crate::ledger::attendance::export::ExportError;
@@ -94,6 +93,11 @@ pub enum ApiError {
     #[error("the request failed: {0}")]
     Failed(String),
 }
+
+/// Why the rules are not known, in words: a time zone or a file of holidays that cannot be read.
+#[derive(Clone, Debug, Error)]
+#[error("{0}")]
+pub struct RulesUnknown(pub String);
 
 /// A time zone or a list of holidays cannot be read. Only what needs it fails.
 #[derive(Clone, Debug, Error)]
