@@ -22,11 +22,6 @@ pub struct House {
     pub doors: Vec<String>,
 }
 
-/// Why the rules are not known, in words: a time zone or a file of holidays that cannot be read.
-#[derive(Clone, Debug, Error)]
-#[error("{0}")]
-pub struct RulesUnknown(pub String);
-
 /// Asks for the hours of a week.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
