@@ -21,12 +21,13 @@ use jiff::tz::TimeZone;
 
 use crate::access::Rules;
 use crate::api::attendance::{AttendanceSettings, NoAttendance};
+use crate::camera::framed::Framed;
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::v4l2::{V4l2Camera, V4l2Settings};
 use crate::camera::{CameraError, FrameSource};
 use crate::clock::Clock;
 use crate::config::{self, CameraKind, Config, DoorDriver};
-use crate::domain::Distance;
+use crate::domain::{Distance, Framing, Spectrum};
 use crate::door::{
     self, DoorError, Driver, IndicatorSettings, Input, InputSettings, Limits, OutputSettings, Wiring, WiringSettings,
 };
@@ -158,8 +159,18 @@ pub fn one_visitor(model: &Model) -> Result<Distance> {
     }
 }
 
-/// Opens a `[[camera]]`.
+/// Opens a `[[camera]]`, with its pictures turned upright and cropped.
 pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
+    let (source, framing) = (raw_camera(camera, clock)?, framing(camera));
+    Ok(if framing.is_plain() { source } else { Box::new(Framed::new(source, framing)) })
+}
+
+/// How the pictures of a `[[camera]]` are turned, mirrored and cropped.
+pub fn framing(camera: &config::Camera) -> Framing {
+    Framing { rotation: camera.rotate, mirror: camera.mirror, crop: camera.crop.map(|side| side as f32) }
+}
+
+fn raw_camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
     Ok(match camera.kind {
         CameraKind::V4l2 => {
             let settings = V4l2Settings {
@@ -169,6 +180,8 @@ pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn 
                 height: camera.height,
                 fps: camera.fps,
                 format: camera.format,
+                // Nobody's face is recognised by a second eye, and its emitter is its light.
+                expose_for_faces: camera.expose_for_faces && camera.spectrum == Spectrum::Visible,
                 stuck_after: STUCK_AFTER,
             };
             Box::new(V4l2Camera::open(&settings, clock)?)
@@ -379,6 +392,7 @@ pub fn hub(config: &Config) -> Result<Option<HubSettings>> {
             discovery_prefix: mqtt.home_assistant.discovery_prefix.clone(),
             people: mqtt.home_assistant.people,
             nearest: mqtt.home_assistant.nearest,
+            page: config.web.url.clone().filter(|_| config.web.enabled),
         }),
         commands: mqtt
             .commands

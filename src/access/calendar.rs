@@ -80,6 +80,28 @@ impl Schedule {
         }
     }
 
+    /// When it is open on `day` by its own clock, in minutes since midnight up to 1440, in order, with touching and overlapping windows joined. What
+    /// began the day before and goes on belongs to it.
+    pub fn on_the_clock(&self, day: Date) -> Vec<Window> {
+        let before = day.yesterday().map(|yesterday| self.windows(yesterday)).unwrap_or_default();
+        let rest = before.iter().filter(|window| window.to_min > DAY_MIN);
+        let rest = rest.map(|window| Window {
+            from_min: window.from_min.saturating_sub(DAY_MIN),
+            to_min: window.to_min - DAY_MIN,
+        });
+        let own = self.windows(day).iter().filter(|window| window.from_min < DAY_MIN);
+        let own = own.map(|window| Window { from_min: window.from_min, to_min: window.to_min.min(DAY_MIN) });
+        let mut windows: Vec<Window> = rest.chain(own).filter(|window| window.from_min < window.to_min).collect();
+        windows.sort();
+        windows.into_iter().fold(Vec::<Window>::new(), |mut joined, window| {
+            match joined.last_mut() {
+                Some(last) if window.from_min <= last.to_min => last.to_min = last.to_min.max(window.to_min),
+                _ => joined.push(window),
+            }
+            joined
+        })
+    }
+
     /// The open intervals from the day before `today` on, in order, with touching and overlapping ones joined.
     fn spans(&self, today: Date) -> Vec<Interval> {
         self.intervals(today).into_iter().fold(Vec::<Interval>::new(), |mut joined, span| {

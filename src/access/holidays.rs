@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 
 /// Dates and their names.
@@ -56,6 +57,19 @@ impl Holidays {
     /// The name of the holiday on `day`, which may be empty; `None` if it is not a holiday.
     pub fn name(&self, day: Date) -> Option<&str> {
         self.once.get(&day).or_else(|| self.yearly.get(&(day.month(), day.day()))).map(String::as_str)
+    }
+
+    /// The holidays from `day` on that lie within a year, in order.
+    pub fn of_a_year(&self, day: Date) -> Vec<(Date, &str)> {
+        let end = day.checked_add(1.year()).unwrap_or(Date::MAX);
+        let once = self.once.iter().map(|(date, name)| (*date, name.as_str()));
+        let in_year = |year: i16| {
+            let dates = self.yearly.iter().filter_map(move |((month, day), _)| Date::new(year, *month, *day).ok());
+            dates.filter_map(|date| Some((date, self.name(date)?)))
+        };
+        let yearly = in_year(day.year()).chain(in_year(end.year()));
+        let within = once.chain(yearly).filter(|(date, _)| (day..end).contains(date));
+        within.collect::<BTreeMap<Date, &str>>().into_iter().collect()
     }
 
     /// The number of dates.

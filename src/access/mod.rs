@@ -5,7 +5,7 @@
 //! - `evidence`: the findings of the last frames of each track
 //! - [`Referee`]: weighs the evidence and decides
 //! - [`Shown`]: a person as a track shows them, for the rules about people
-//! - `gates`: documents each check of a decision
+//! - `gates`: documents each check of a decision; [`Insight`] tells people who watch what a face lacks
 //! - `enquiry`: what is asked of a person beyond the face, from the frame that would let them in; `assurance` weighs it, [`LivenessRules`] are its
 //!   settings, and [`DoorCues`] report what the referee does not see itself
 //! - [`Calibration`]: the distance limit for a gallery of some size
@@ -70,6 +70,7 @@ pub use liveness::{Dice, LivenessRules};
 pub use passive::{PassiveEvidence, PassiveRules};
 pub use person::{CLEARLY, Clear, Holder, Shown};
 pub use referee::Referee;
+pub use referee::insight::{Found, Insight, Lack};
 pub use repeats::{Kind, RepeatSummary, Repeats};
 pub use rules::Rules;
 #[cfg(test)]

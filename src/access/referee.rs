@@ -417,6 +417,8 @@ fn must_be_quiet(
     }
 }
 
+pub mod insight;
+
 #[cfg(test)]
 mod asking_tests;
 #[cfg(test)]

@@ -36,8 +36,32 @@ pub struct AmnestyRequest {
     pub person: Option<u32>,
 }
 
+/// Who is where, as far as doors have reported.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Inside {
+    /// The zones that are not empty, by name.
+    pub zones: Vec<ZoneInside>,
+}
+
+/// The people in a zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ZoneInside {
+    pub zone: String,
+    /// By name.
+    pub people: Vec<PersonInside>,
+}
+
+/// Somebody in a zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PersonInside {
+    pub id: u32,
+    pub name: String,
+    /// Since when. RFC 3339, UTC. Null if it cannot be determined: the clock was not known then.
+    pub since: Option<String>,
+}
+
 /// A door.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DoorStatus {
     pub name: String,
     /// The relay's driver and line.

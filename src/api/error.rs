@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::attendance::NoAttendance;
+use super::hours::RulesUnknown;
 use crate::accounts::{AccountError, Role};
 use crate::gallery::{CredentialError, GalleryError};
 use crate::ledger::attendance::export::ExportError;
@@ -48,10 +49,12 @@ pub enum ApiError {
     Export(#[from] ExportError),
     #[error("there is no door `{name}`; the doors are {doors}")]
     NoDoor { name: String, doors: String },
-    #[error("there is no camera `{name}` that recognises people; there is {cameras}")]
+    #[error("there is no camera `{name}`; there is {cameras}")]
     NoCamera { name: String, cameras: String },
     #[error("there is no sitting {number}: it was used, ended, or its time is over; begin another one")]
     NoSitting { number: u64 },
+    #[error("camera {name} gives no picture{}", trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    NoPicture { name: String, trouble: Option<String> },
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error("the role {role} may not do that; ask an admin")]
@@ -77,6 +80,8 @@ pub enum ApiError {
     /// The rules or the state of the door forbid the order.
     #[error("{0}")]
     DoorRefused(String),
+    #[error("the rules of the doors cannot be read: {0}")]
+    RulesUnknown(#[from] RulesUnknown),
     /// A queue is full, or a thread does not answer.
     #[error("{0}; `usher status` says more")]
     Busy(&'static str),
@@ -129,9 +134,11 @@ impl ApiError {
             ApiError::Ledger(LedgerError::NotAnId { .. } | LedgerError::Ambiguous { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            ApiError::Ledger(_) | ApiError::Store(_) | ApiError::Export(_) | ApiError::Failed(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            ApiError::Ledger(_)
+            | ApiError::Store(_)
+            | ApiError::Export(_)
+            | ApiError::RulesUnknown(_)
+            | ApiError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::JournalBroken(_) | ApiError::DoorRefused(_) => StatusCode::CONFLICT,
             ApiError::NoRecord { .. }
             | ApiError::NoFace { .. }
@@ -148,6 +155,7 @@ impl ApiError {
             ApiError::Late => StatusCode::REQUEST_TIMEOUT,
             ApiError::Busy(_)
             | ApiError::BackupsBusy
+            | ApiError::NoPicture { .. }
             | ApiError::JournalUnreadable { .. }
             | ApiError::NoDaemon { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -1,5 +1,6 @@
 //! What handlers take from a request and give back, each described for OpenAPI.
 
+use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use aide::generate::GenContext;
@@ -12,6 +13,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
@@ -178,7 +180,7 @@ impl OperationOutput for Bytes {
 }
 
 /// An answer that is a JPEG file. No cache keeps it.
-pub struct JpegFile(pub Vec<u8>);
+pub struct JpegFile(pub axum::body::Bytes);
 
 const JPEG: &str = "image/jpeg";
 
@@ -193,6 +195,38 @@ impl OperationOutput for JpegFile {
 
     fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, DescribedResponse)> {
         vec![(Some(200), described(JPEG, "The picture.", None))]
+    }
+}
+
+/// An endless answer of pictures, each of which replaces the one before: Motion-JPEG over HTTP, which browsers show as a picture that moves.
+pub struct MotionJpeg(Body);
+
+/// What separates the parts of a [`MotionJpeg`]; RFC 2046, section 5.1.
+const BOUNDARY: &str = "usher-picture";
+const MOTION_JPEG: &str = "multipart/x-mixed-replace; boundary=usher-picture";
+
+impl MotionJpeg {
+    /// Of these JPEGs.
+    pub fn new(pictures: impl Stream<Item = axum::body::Bytes> + Send + 'static) -> MotionJpeg {
+        let parts = pictures.map(|jpeg| {
+            let head = format!("--{BOUNDARY}\r\nContent-Type: {JPEG}\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+            Ok::<_, Infallible>(axum::body::Bytes::from([head.as_bytes(), &jpeg, b"\r\n"].concat()))
+        });
+        MotionJpeg(Body::from_stream(parts))
+    }
+}
+
+impl IntoResponse for MotionJpeg {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, MOTION_JPEG), (CACHE_CONTROL, "no-store")], self.0).into_response()
+    }
+}
+
+impl OperationOutput for MotionJpeg {
+    type Inner = ();
+
+    fn inferred_responses(_: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, DescribedResponse)> {
+        vec![(Some(200), described(MOTION_JPEG, "A part for each picture, without end.", None))]
     }
 }
 

@@ -59,7 +59,7 @@ pub struct SittingStatus {
     pub wanted: usize,
     pub state: SittingState,
     /// What the newest frame was: `no_picture`, `no_face`, `several`, `small`, `blurred`, `turned`, `nodding`, `dark`, `bright`, `weak`,
-    /// `other_person` or `good`.
+    /// `other_person`, `camera_turned` or `good`.
     pub advice: String,
     /// The same in words, with what to do.
     pub text: String,
@@ -115,7 +115,9 @@ impl Entry {
             let beside = beside.as_ref().and_then(|beside| beside.template(wall));
             Some(FaceTemplates { template: template.template(wall)?, beside })
         });
-        self.hold().see(&faces.collect::<Vec<_>>(), now)
+        let mut sitting = self.hold();
+        sitting.hangs(view.rotate);
+        sitting.see(&faces.collect::<Vec<_>>(), now)
     }
 
     /// Whether the sitting still waits for views at `now`.
@@ -232,7 +234,7 @@ mod tests {
         let embedding = Embedding::normalised(ModelId::new("net"), values).unwrap();
         let quality = Quality { size: 120.0, sharpness: 90.0, ..Quality::default() };
         let face = FaceView::new(&Bounds { x1: 0.0, y1: 0.0, x2: 9.0, y2: 9.0 }, &embedding, &quality);
-        CameraView { camera: camera.into(), frame: 1, faces: vec![face] }
+        CameraView { camera: camera.into(), frame: 1, faces: vec![face], rotate: None }
     }
 
     fn request(views: u32) -> SittingRequest {

@@ -7,17 +7,19 @@ use tokio::sync::{broadcast, watch};
 
 use super::attendance::{AttendanceSettings, NoAttendance};
 use super::checks::Check;
-use super::doors::{DoorOrder, DoorStatus};
+use super::doors::{DoorOrder, DoorStatus, Inside};
 use super::error::ApiError;
 use super::extract::MetricsPage;
 use super::figures::Figures;
+use super::hours::{House, RulesUnknown};
+use super::live::{Live, LiveCamera, LiveLine, LivePicture, RotateAnswer};
 use super::photographs::PhotographRefusal;
 use super::sittings::Sittings;
 use super::status::Status;
 use super::template::{self, CameraView, Template};
 use crate::accounts::Accounts;
 use crate::clock::Clock;
-use crate::domain::{Actor, Direction, Distance, PersonId};
+use crate::domain::{Actor, Direction, Distance, PersonId, Rotation};
 use crate::gallery::{self, FacePictures, Visitors};
 use crate::office::switch::Switch;
 use crate::office::{FaceTemplates, Gates, Recorder, Register};
@@ -38,6 +40,9 @@ pub struct ApiState {
     pub clock: Arc<dyn Clock>,
     pub doors: Arc<dyn Doors>,
     pub monitor: Arc<dyn Monitor>,
+    pub live: Arc<dyn Live>,
+    /// The rules of all doors.
+    pub house: Result<House, RulesUnknown>,
     pub faces: Arc<dyn Faces>,
     pub sittings: Sittings,
 }
@@ -89,6 +94,9 @@ pub trait Doors: Send + Sync {
 
     /// Takes the wall clock for right, whatever earlier records say.
     fn trust_clock(&self, by: Actor) -> Result<(), ApiError>;
+
+    /// Who is where, as far as doors have reported.
+    fn inside(&self) -> Result<Inside, ApiError>;
 }
 
 /// Makes templates of pictures.
@@ -161,6 +169,36 @@ impl Doors for NoDaemon {
     }
 
     fn trust_clock(&self, _: Actor) -> Result<(), ApiError> {
+        self.error()
+    }
+
+    fn inside(&self) -> Result<Inside, ApiError> {
+        self.error()
+    }
+}
+
+impl Live for NoDaemon {
+    fn pictures(&self, _: &str) -> Result<watch::Receiver<Option<LivePicture>>, ApiError> {
+        self.error()
+    }
+
+    fn lines(&self) -> Result<broadcast::Receiver<LiveLine>, ApiError> {
+        self.error()
+    }
+
+    fn doors(&self) -> Result<Vec<DoorStatus>, ApiError> {
+        self.error()
+    }
+
+    fn cameras(&self) -> Result<Vec<LiveCamera>, ApiError> {
+        self.error()
+    }
+
+    fn aim(&self, _: &str) -> Result<(), ApiError> {
+        self.error()
+    }
+
+    fn rotate(&self, _: &str, _: Rotation, _: Actor) -> Result<RotateAnswer, ApiError> {
         self.error()
     }
 }

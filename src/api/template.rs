@@ -102,6 +102,9 @@ pub struct CameraView {
     /// The frame's number.
     pub frame: u64,
     pub faces: Vec<FaceView>,
+    /// What `rotate` of the camera should be instead, in degrees; absent unless faces are upright only in a turned picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate: Option<u16>,
 }
 
 /// A face in a [`CameraView`].

@@ -1,6 +1,7 @@
 //! Frame sources: V4L2 cameras, and replays of photographs and Motion-JPEG files. Owns the devices, and the slot that hands frames to another
 //! thread.
 
+pub mod framed;
 pub mod identity;
 pub mod replay;
 pub mod slot;
@@ -18,6 +19,15 @@ use crate::photo::PhotoError;
 pub struct Arrival {
     /// As [`Frame::seq`].
     pub seq: u64,
+    /// As [`Frame::captured_at`].
+    pub captured_at: Moment,
+}
+
+/// How bright the nearest face was in a picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FaceLight {
+    /// The mean of the face, 0 to 255.
+    pub brightness: f32,
     /// As [`Frame::captured_at`].
     pub captured_at: Moment,
 }
@@ -40,6 +50,14 @@ pub trait FrameSource: Send {
     /// A bad frame.
     fn glimpse(&mut self, glimpse: &mut Glimpse) -> Result<bool, CameraError>;
 
+    /// The frame that is held as the camera's own JPEG, without decoding it; the frame stays held. `None` where the camera sends no JPEG.
+    ///
+    /// # Errors
+    /// A bad frame.
+    fn own_jpeg(&self) -> Result<Option<Vec<u8>>, CameraError> {
+        Ok(None)
+    }
+
     /// Decodes the frame that is held, once.
     ///
     /// # Errors
@@ -60,6 +78,9 @@ pub trait FrameSource: Send {
         drop(image);
     }
 
+    /// Tells the source how the nearest face came out, so that it can expose for it. Most sources cannot.
+    fn show_face(&mut self, _light: FaceLight) {}
+
     /// Describes the source for logs: `video0, YUYV 640x480 at 30 frames/s`.
     fn describe(&self) -> String;
 
@@ -79,17 +100,13 @@ pub enum CameraError {
     #[error("camera {device} delivered no picture for {} s; check its cable and power, or unplug it and plug it in again", waited.as_secs_f32())]
     Stuck { device: String, waited: Duration },
     #[error(
-        "camera {device} cannot deliver {wanted} ({reason}); it offers {offered}; configure one of those (see `v4l2-ctl -d {device} --list-formats-ext`)"
+        "camera {device} cannot deliver {wanted} ({reason}); it offers {offered}; configure what it offers (see `v4l2-ctl -d {device} --list-formats-ext`)"
     )]
     Refused { device: String, wanted: String, offered: String, reason: String },
     #[error(
         "camera {device} is {found}, but [[camera]] identity is {wanted}; plug that one in, or set identity = {:?} if this one is right", found.key()
     )]
     AnotherDevice { device: String, wanted: String, found: Identity },
-    #[error(
-        "camera {device} pads the lines of its YUYV pictures: bytesperline is {stride} instead of {expected}; usher cannot read such pictures: set format = \"mjpeg\" or another width"
-    )]
-    Padded { device: String, stride: u32, expected: u32 },
     /// A replay has ended normally.
     #[error("the replay of {replay} is over")]
     Ended { replay: String },
@@ -103,6 +120,9 @@ pub enum CameraError {
     /// No frame is held: none has arrived, or it was decoded already.
     #[error("{origin}: its picture was taken already; wait for the next one")]
     NoneHeld { origin: String },
+    /// Nothing is left of a picture after it was turned or cropped.
+    #[error("{origin}: its picture of {width}x{height} is too small to be turned or cropped; it needs 8 pixels a side")]
+    TooSmall { origin: String, width: u32, height: u32 },
     /// A driver's buffer held no usable picture.
     #[error("camera {device}: {fault}; check its cable and power")]
     BadBuffer { device: String, fault: v4l2::Fault },
@@ -116,6 +136,12 @@ pub enum CameraError {
 impl CameraError {
     /// Whether only one frame is lost.
     pub fn is_bad_frame(&self) -> bool {
-        matches!(self, CameraError::BadFrame { .. } | CameraError::BadBuffer { .. } | CameraError::NoneHeld { .. })
+        matches!(
+            self,
+            CameraError::BadFrame { .. }
+                | CameraError::BadBuffer { .. }
+                | CameraError::NoneHeld { .. }
+                | CameraError::TooSmall { .. }
+        )
     }
 }

@@ -123,6 +123,18 @@ impl FrameSource for Replay {
         }
     }
 
+    fn own_jpeg(&self) -> Result<Option<Vec<u8>>, CameraError> {
+        match &self.media {
+            Media::Mjpeg { file, at, held: true, .. } => {
+                let own =
+                    photo::own_jpeg(file.last_image()).map_err(|cause| bad_frame(part(&self.path, *at), cause))?;
+                Ok(Some(own))
+            }
+            Media::Mjpeg { .. } => Err(CameraError::NoneHeld { origin: self.path.display().to_string() }),
+            Media::Photos { .. } => Ok(None),
+        }
+    }
+
     fn picture(&mut self) -> Result<Image, CameraError> {
         let path = &self.path;
         let none_held = || CameraError::NoneHeld { origin: path.display().to_string() };

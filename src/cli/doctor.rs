@@ -23,6 +23,7 @@ use crate::domain::GallerySize;
 use crate::office::{clock_quality, switch};
 use crate::setup;
 use crate::store::Store;
+use crate::vision::Vision;
 use crate::vision::runtime::Processor;
 
 /// How long a broker may take to answer.
@@ -61,10 +62,10 @@ impl Doctor {
                 }
                 zones(&config, &mut findings)?;
                 let daemon = Client::connect(&config.control.socket);
-                models(&config, &mut findings)?;
+                let eyes = models(&config, &mut findings)?;
                 match daemon {
                     Ok(Some(client)) => running(&config, &client, &mut findings)?,
-                    Ok(None) => resting(&config, &mut findings)?,
+                    Ok(None) => resting(&config, eyes, &mut findings)?,
                     Err(error) => findings.report("daemon", State::Broken, &format!("{error:#}"))?,
                 }
             }
@@ -135,8 +136,8 @@ fn zones(config: &Config, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// Runtime, manifest, and each model on its accelerator.
-fn models(config: &Config, findings: &mut Findings) -> Result<()> {
+/// Runtime, manifest, and each model on its accelerator. Returns them where they run.
+fn models(config: &Config, findings: &mut Findings) -> Result<Option<Vision>> {
     let processor = Processor::here();
     match (processor.lacks(std::env::consts::ARCH), processor.doubtful()) {
         (Some(why), _) => findings.report("processor", State::Broken, &why)?,
@@ -149,13 +150,13 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
     let runtime = findings.result("runtime", setup::runtime(config), |runtime| {
         format!("{} with {}", runtime.library().display(), runtime.accelerators().join(", "))
     })?;
-    let Some(runtime) = runtime else { return Ok(()) };
+    let Some(runtime) = runtime else { return Ok(None) };
     let started = Instant::now();
     let eyes = findings.result("models", setup::vision(config, &runtime), |_| {
         let spent = started.elapsed().as_millis();
         format!("{} match their hashes; ready in {spent} ms", config.models.path.display())
     })?;
-    let Some(eyes) = eyes else { return Ok(()) };
+    let Some(eyes) = eyes else { return Ok(None) };
     for (model, placement) in eyes.placements() {
         let ms = placement.latency.as_secs_f64() * 1000.0;
         match &placement.fallback {
@@ -193,7 +194,7 @@ fn models(config: &Config, findings: &mut Findings) -> Result<()> {
             }
         }
     })?;
-    Ok(())
+    Ok(Some(eyes))
 }
 
 /// Whether the running daemon is this program with this configuration, and what it says of itself.
@@ -204,13 +205,14 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
     }
     match client.checks() {
         // The file that this command reads was reported already.
-        Ok(checks) => findings.report_all(checks.into_iter().filter(|check| check.check != "configuration")),
-        Err(error) => findings.report("daemon", State::Broken, &format!("{error:#}")),
+        Ok(checks) => findings.report_all(checks.into_iter().filter(|check| check.check != "configuration"))?,
+        Err(error) => findings.report("daemon", State::Broken, &format!("{error:#}"))?,
     }
+    cameras::held(client, findings)
 }
 
 /// Checks everything in this process, without a daemon.
-fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
+fn resting(config: &Config, eyes: Option<Vision>, findings: &mut Findings) -> Result<()> {
     findings.report("daemon", State::Ok, "does not run; checking what it would hold")?;
     process::can_start(config, findings)?;
     findings.report_all(access::lines(config))?;
@@ -243,7 +245,7 @@ fn resting(config: &Config, findings: &mut Findings) -> Result<()> {
             findings.report_all(factors::people(config, &people))?;
         }
     }
-    cameras::free(config, findings)?;
+    cameras::free(config, eyes, findings)?;
     findings.report_all(crate::checks::cameras::eyes(config))?;
     doors::free(config, findings)?;
     let Some(settings) = findings

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
 
 use super::argument::span;
 use super::client::Client;
 use super::context::Context;
+use super::listing::local_minute;
 use super::print::{Tone, toned};
 use super::whom;
 use crate::api::credentials::{AdmitDirection, AdmitRequest};
@@ -83,6 +85,11 @@ enum Action {
     /// For a device without a time server whose clock was once years ahead: the records of that time make every later time look wrong. Set the
     /// clock first. Your user name is recorded.
     TrustClock,
+    /// List who is in which zone, as far as doors have reported
+    ///
+    /// Doors report where somebody is once they have passed; that needs zones (`outside` and `inside` of [[door]]). Whoever left unseen is still
+    /// listed: for a roll call it is a list of names to ask for, not a count to rely on.
+    Inside,
     /// Forget where people are, for anti-passback
     Amnesty {
         /// Employee id, whole name, or number as in '#7' [default: everybody]
@@ -127,6 +134,7 @@ impl Door {
                 return Ok(());
             }
             Action::Amnesty { person } => return amnesty(&client, person.as_deref()),
+            Action::Inside => return inside(&client, self.json),
             Action::Admit { person, reason, direction } => {
                 let person = whom::enrolled_person(&client, &person)?;
                 let direction = direction.map(AdmitDirection::from);
@@ -232,6 +240,29 @@ fn safe(context: &Context, door: Option<String>) -> Result<()> {
         true => Ok(()),
         false => bail!("{}", failures.join("\n")),
     }
+}
+
+fn inside(client: &Client, json: bool) -> Result<()> {
+    let zones = client.inside()?.zones;
+    let mut out = std::io::stdout().lock();
+    if zones.is_empty() && !json {
+        writeln!(out, "nobody, as far as doors have reported")?;
+    }
+    for zone in zones {
+        if json {
+            writeln!(out, "{}", serde_json::to_string(&zone)?)?;
+            continue;
+        }
+        writeln!(out, "{}: {}", zone.zone, zone.people.len())?;
+        for person in &zone.people {
+            let since = person
+                .since
+                .as_deref()
+                .map_or_else(|| "an unknown time".to_owned(), |at| local_minute(at, &TimeZone::system()));
+            writeln!(out, "  {} (#{}), since {since}", person.name, person.id)?;
+        }
+    }
+    Ok(())
 }
 
 fn amnesty(client: &Client, person: Option<&str>) -> Result<()> {

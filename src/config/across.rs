@@ -13,13 +13,16 @@ use std::time::Duration;
 use super::Config;
 use super::check::header;
 use super::problem::{Origins, Problem};
-use super::sections::{Door, DoorDriver, Mqtt};
+use super::sections::{Camera, Door, DoorDriver, Mqtt};
 use super::text::quote;
 use super::values::{Hours, Window};
 use crate::domain::{LineId, Passback, Spectrum};
 
 /// The BCM numbers of all Raspberry Pis: 58 lines on the BCM2711, fewer on the others.
 const BCM: std::ops::RangeInclusive<u32> = 0..=57;
+
+/// The least that a crop leaves of a picture, in its widths and heights: a mistake, rather than a choice, leaves less.
+const LEAST_CROP: f64 = 0.1;
 
 /// Sets the defaults that follow from other keys.
 pub fn derive(config: &mut Config, origins: &Origins) {
@@ -229,6 +232,7 @@ impl Checks<'_> {
                 }
             }
             self.eye(index);
+            self.crop(index, camera);
             if camera.spectrum == Spectrum::Infrared {
                 continue;
             }
@@ -241,6 +245,14 @@ impl Checks<'_> {
                 );
                 self.warn(&format!("camera[{index}].fps"), what);
             }
+        }
+    }
+
+    fn crop(&mut self, index: usize, camera: &Camera) {
+        let (key, [left, top, right, bottom]) = (format!("camera[{index}].crop"), camera.crop);
+        if (right - left < LEAST_CROP || bottom - top < LEAST_CROP) && self.sound(&key) {
+            let what = "must be left, top, right, bottom, and leave at least a tenth of the width and of the height";
+            self.reject(&key, what);
         }
     }
 

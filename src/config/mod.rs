@@ -2,11 +2,12 @@
 //! Reading finds all problems at once, each with its place.
 //!
 //! [`sections`] are the structs, with every key's meaning, range and default. Their JSON Schema is what [`check`] goes by, and what the
-//! reference in docs/ is generated from; [`rule`] reads it. [`file`](mod@file) and [`environment`] are the layers, [`across`] the checks
+//! reference in docs/ is generated from; [`rule`] reads it. [`edit`] changes one value of a file. [`file`](mod@file) and [`environment`] are the layers, [`across`] the checks
 //! between keys, [`show`] the configuration in force.
 
 mod across;
 mod check;
+pub mod edit;
 mod environment;
 mod file;
 mod problem;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::text;
 use super::values::{DayStart, Hours, Keep, MaxSize, Window};
-use crate::domain::{Accelerator, Assurance};
+use crate::domain::{Accelerator, Assurance, PixelFormat, Rotation};
 
 /// A second and longer spans, in milliseconds: the unit of [`span`].
 pub const SECOND: u64 = 1000;
@@ -78,6 +78,22 @@ pub fn scores(_: &mut SchemaGenerator) -> Schema {
 pub fn part(_: &mut SchemaGenerator) -> Schema {
     let side = json_schema!({ "type": "number", "minimum": -2, "maximum": 3 });
     json_schema!({ "type": "array", "items": side, "minItems": 4, "maxItems": 4 })
+}
+
+/// The part of a picture that is kept, in the same form.
+pub fn crop(_: &mut SchemaGenerator) -> Schema {
+    let side = json_schema!({ "type": "number", "minimum": 0, "maximum": 1 });
+    json_schema!({ "type": "array", "items": side, "minItems": 4, "maxItems": 4 })
+}
+
+/// By how many degrees a picture is turned.
+pub fn rotation(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "enum": Rotation::ALL.map(Rotation::degrees) })
+}
+
+/// How a camera sends pixels.
+pub fn pixel_format(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": PixelFormat::words().collect::<Vec<_>>() })
 }
 
 /// Texts.
@@ -301,6 +317,11 @@ impl<'a> Rule<'a> {
         listed("enum").chain(constants).chain(nested).filter_map(Value::as_str).collect()
     }
 
+    /// The numbers of an enum.
+    fn numbers(self) -> Vec<i64> {
+        self.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_i64).collect()
+    }
+
     fn number(self, key: &str) -> Option<f64> {
         self.get(key).and_then(Value::as_f64)
     }
@@ -346,6 +367,9 @@ impl<'a> Rule<'a> {
         match rule.format() {
             "span" => format!("a duration {}, such as \"800ms\", \"5s\", \"2m\" or \"1h\"", rule.range()),
             "size" => format!("a size {}, such as \"64MiB\"", rule.range()),
+            _ if !rule.numbers().is_empty() => {
+                format!("one of {}", rule.numbers().iter().map(i64::to_string).collect::<Vec<_>>().join(", "))
+            }
             _ if rule.is("integer") => format!("a whole number {}", rule.range()),
             _ if rule.is("number") => format!("a number {}", rule.range()),
             _ if rule.is("boolean") => "true or false".to_owned(),
@@ -364,6 +388,10 @@ impl<'a> Rule<'a> {
         let alternatives = rule.alternatives();
         if !alternatives.is_empty() {
             return alternatives.iter().map(|one| one.range_in_words()).collect::<Vec<_>>().join(" or ");
+        }
+        let numbers = rule.numbers();
+        if !numbers.is_empty() {
+            return numbers.iter().map(|number| format!("`{number}`")).collect::<Vec<_>>().join(", ");
         }
         let ranged = rule.items().is_none() && (rule.is("integer") || rule.is("number"));
         match rule.format() {
@@ -420,7 +448,9 @@ impl<'a> Rule<'a> {
                 ValueKind::I64(number) => Some(number),
                 _ => raw_text.and_then(|text| text.parse().ok()),
             };
-            return number.filter(|number| within(*number as f64)).map(ValueKind::from);
+            let listed = rule.numbers();
+            let fits = |number: &i64| within(*number as f64) && (listed.is_empty() || listed.contains(number));
+            return number.filter(fits).map(ValueKind::from);
         }
         if rule.is("number") {
             let number = match value.kind {

@@ -1,10 +1,12 @@
 //! The [`Attention`] that a camera gets, shared by the threads that it joins: the camera's asks whether a frame is needed, vision's what to look
-//! at, and the doors' says what their decisions need. A second eye asks whether somebody is seen, and in a picture of which size.
+//! at, and the doors' says what their decisions need. A second eye asks whether somebody is seen, and in a picture of which size. How bright the
+//! nearest face was goes back from vision to the camera.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::doors::Doors;
+use crate::camera::FaceLight;
 use crate::domain::DoorIndex;
 use crate::vision::attention::{Attention, AttentionSettings};
 
@@ -16,13 +18,15 @@ pub struct SharedAttention {
     attention: Arc<Mutex<Attention>>,
     /// The picture's width and height, 32 bits each; 0 before the first picture.
     picture: Arc<AtomicU64>,
+    /// How the nearest face came out, until the camera's thread has taken it.
+    light: Arc<Mutex<Option<FaceLight>>>,
 }
 
 impl SharedAttention {
     /// Nothing has been seen yet.
     pub fn new(camera: Arc<str>, settings: AttentionSettings) -> SharedAttention {
         let attention = Arc::new(Mutex::new(Attention::new(settings)));
-        SharedAttention { camera, attention, picture: Arc::default() }
+        SharedAttention { camera, attention, picture: Arc::default(), light: Arc::default() }
     }
 
     /// Holds it. Every change is a single step, so the state is valid even if another thread panicked.
@@ -39,6 +43,16 @@ impl SharedAttention {
     pub fn picture(&self) -> Option<(u32, u32)> {
         let both = self.picture.load(Ordering::Relaxed);
         (both != 0).then_some(((both >> 32) as u32, both as u32))
+    }
+
+    /// Notes how the nearest face came out.
+    pub fn show_face(&self, light: FaceLight) {
+        *self.light.lock().unwrap_or_else(PoisonError::into_inner) = Some(light);
+    }
+
+    /// How the nearest face came out, once.
+    pub fn take_face(&self) -> Option<FaceLight> {
+        self.light.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Tells it what the decisions at `door` need.

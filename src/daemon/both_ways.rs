@@ -11,6 +11,8 @@ use tokio::sync::broadcast;
 
 use super::attention::SharedAttention;
 use super::camera_stage::Glimpses;
+use super::live::board::LiveBoard;
+use super::live::pictures::{PictureTaker, Pictures};
 use super::stage::{Role, Stage};
 use super::vision_stage::VisionStage;
 use crate::access::{Judgement, Referee, Rules, Shown, usual};
@@ -19,7 +21,8 @@ use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::slot::slot;
 use crate::clock::{Clock, SimulatedClock};
 use crate::domain::{
-    Bounds, CameraIndex, Distance, Face, Image, Match, Moment, PersonId, Quality, Reason, Sighting, TrackId, Verdict,
+    Bounds, CameraIndex, Distance, Face, Framing, Image, Match, Moment, PersonId, Quality, Reason, Sighting, TrackId,
+    Verdict,
 };
 use crate::gallery::{Gallery, NewPerson, Template};
 use crate::photo;
@@ -29,6 +32,7 @@ use crate::vision::attention::{Attention, AttentionSettings, Look, SeenFace};
 use crate::vision::motion::Motion;
 use crate::vision::runtime::{Runtime, cache_folder};
 use crate::vision::tracker::Tracker;
+use crate::vision::upright::UprightCheck;
 use crate::vision::{Vision, VisionSettings};
 
 /// Between two frames: 15 a second.
@@ -279,11 +283,13 @@ fn watch(path: &Path, enrolled: &Image, enabled: bool, min_face_px: u32) -> Play
         used: slot().0,
         door_queue: sync_channel(1).0,
         views,
+        live: LiveBoard::default(),
         recent_faces: None,
         recent_frames: None,
         second: None,
         passive: None,
         attention: attention.clone(),
+        upright: UprightCheck::new(Framing::default()),
         clock: clock.clone(),
         stage: Stage::new(Role::Vision, "porch", Moment::default()),
     };
@@ -292,9 +298,10 @@ fn watch(path: &Path, enrolled: &Image, enabled: bool, min_face_px: u32) -> Play
     let replay = ReplaySettings { interval: Duration::ZERO, looping: false };
     let mut source = Replay::open(path, replay, clock.clone()).unwrap();
     let (mut glimpses, mut played) = (Glimpses::default(), Played::default());
+    let mut pictures = PictureTaker::new(Pictures::default(), None);
     for number in 0.. {
         clock.advance(FRAME);
-        let frame = match glimpses.next(&mut source, &attention) {
+        let frame = match glimpses.next(&mut source, &attention, &mut pictures) {
             Ok(Some(frame)) => frame,
             Ok(None) => continue,
             Err(CameraError::Ended { .. }) => break,

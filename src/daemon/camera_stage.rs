@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::attention::SharedAttention;
 use super::door_thread::DoorMessage;
+use super::live::pictures::{PictureTaker, Take};
 use super::stage::Stage;
 use super::threads::Stop;
 use crate::camera::slot::{SlotReceiver, SlotSender};
@@ -42,6 +43,8 @@ pub struct CameraStage {
     pub door_queue: SyncSender<DoorMessage>,
     /// Decides which frames are worth looking at.
     pub attention: SharedAttention,
+    /// Takes pictures for people who watch.
+    pub pictures: PictureTaker,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
     pub stop: Stop,
@@ -56,11 +59,12 @@ pub(super) struct Glimpses {
 }
 
 impl Glimpses {
-    /// The next frame, decoded if it is worth looking at.
+    /// The next frame, decoded if it is worth looking at. It is also decoded where people watch and the camera sends no JPEG.
     pub(super) fn next(
         &mut self,
         source: &mut dyn FrameSource,
         attention: &SharedAttention,
+        pictures: &mut PictureTaker,
     ) -> Result<Option<Frame>, CameraError> {
         let Arrival { seq, captured_at } = source.wait()?;
         let enabled = attention.hold().is_enabled();
@@ -71,9 +75,20 @@ impl Glimpses {
         }
         // Not held while the picture is decoded.
         let wanted = attention.hold().arrived(captured_at, &self.motion);
+        let take = pictures.take(source, captured_at)?;
+        if !wanted && take == Take::Done {
+            return Ok(None);
+        }
+        let image = source.picture()?;
+        if take == Take::Decode {
+            pictures.encode(&image, captured_at);
+        }
         match wanted {
-            true => Ok(Some(Frame { seq, captured_at, image: source.picture()? })),
-            false => Ok(None),
+            true => Ok(Some(Frame { seq, captured_at, image })),
+            false => {
+                source.recycle(image);
+                Ok(None)
+            }
         }
     }
 }
@@ -115,7 +130,7 @@ enum Ending {
 
 impl CameraStage {
     /// Runs until a stop is requested or a replay has ended.
-    pub fn run(self) {
+    pub fn run(mut self) {
         let mut watch = Watch { lost_since: None, pause: FIRST_PAUSE, identity: None, bad: BadFrames::default() };
         while !self.stop.is_requested() {
             self.stage.beat(self.clock.now());
@@ -141,7 +156,7 @@ impl CameraStage {
     }
 
     /// Hands over frames until the camera fails or a stop is requested.
-    fn watch(&self, source: &mut dyn FrameSource, watch: &mut Watch) -> Ending {
+    fn watch(&mut self, source: &mut dyn FrameSource, watch: &mut Watch) -> Ending {
         let (mut bad_in_a_row, mut good_in_a_row, mut stuck_in_a_row) = (0, 0, 0);
         let mut glimpses = Glimpses::default();
         while !self.stop.is_requested() {
@@ -149,7 +164,10 @@ impl CameraStage {
             while let Some(image) = self.used.take(Duration::ZERO) {
                 source.recycle(image);
             }
-            match glimpses.next(source, &self.attention) {
+            if let Some(light) = self.attention.take_face() {
+                source.show_face(light);
+            }
+            match glimpses.next(source, &self.attention, &mut self.pictures) {
                 Ok(frame) => {
                     (bad_in_a_row, stuck_in_a_row) = (0, 0);
                     good_in_a_row += 1;
@@ -217,6 +235,7 @@ impl CameraStage {
     /// Reports a loss, once until the camera is back.
     fn lost(&self, error: &CameraError, since: &mut Option<Moment>) {
         self.stage.set_trouble(Some(error.to_string()));
+        self.pictures.lost();
         if since.is_none() {
             *since = Some(self.clock.now());
             tracing::warn!(camera = %self.name, %error, "camera lost; trying again");

@@ -6,8 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::attention::SharedAttention;
+use super::door_status::door_status;
 use super::doors::door::DoorView;
+use super::doors::lately::Inside;
 use super::doors::{CheckedPin, Doors, OperatorOrder, RequestError};
+use super::live::board::LiveBoard;
+use super::live::view::live_view;
 use super::stage::Stage;
 use crate::access::InfraredLook;
 use crate::api::Admission;
@@ -57,6 +61,10 @@ pub enum DoorMessage {
         /// It does not move a relay after this moment.
         not_after: Moment,
         answer: SyncSender<Result<(), RequestError>>,
+    },
+    /// Somebody asks who is inside.
+    WhoIsInside {
+        answer: SyncSender<Vec<Inside>>,
     },
     CameraLost {
         camera: Arc<str>,
@@ -140,6 +148,8 @@ pub struct DoorThread {
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
     pub published: PublishedDoors,
+    /// What people who watch see.
+    pub live: LiveBoard,
     /// Called with all doors whenever one of them has changed.
     pub show: Show,
     pub inbox: Receiver<DoorMessage>,
@@ -184,8 +194,22 @@ impl DoorThread {
 
     fn publish(&mut self) {
         if self.published.publish(&self.doors) {
-            (self.show)(&self.published.read().doors);
+            let views = self.published.read().doors;
+            if self.live.is_watched() {
+                self.live.doors_changed(views.iter().map(door_status).collect());
+            }
+            (self.show)(&views);
         }
+    }
+
+    /// Shows to people who watch what the rules say of faces that they have just taken in.
+    fn show_faces(&self, door: DoorIndex, sightings: &[Sighting]) {
+        let Some(first) = sightings.first().filter(|_| self.live.is_watched()) else { return };
+        let view = |sighting: &Sighting| {
+            let insight = self.doors.insight(door, sighting)?;
+            Some((sighting.track, live_view(sighting, &insight, |person| self.doors.name(person))))
+        };
+        self.live.judged(&first.camera, sightings.iter().filter_map(view).collect());
     }
 
     fn handle(&mut self, message: DoorMessage) {
@@ -196,6 +220,7 @@ impl DoorThread {
                     Stage::count(&self.stage.handled);
                     self.doors.seen(door, direction, sighting);
                 }
+                self.show_faces(door, &sightings);
             }
             DoorMessage::Infrared { camera, look } => {
                 if let Some(colour) = self.eye_of.get(camera.0).and_then(Option::as_ref) {
@@ -222,6 +247,7 @@ impl DoorThread {
                 // The client may have disconnected.
                 drop(answer.try_send(done));
             }
+            DoorMessage::WhoIsInside { answer } => drop(answer.try_send(self.doors.inside())),
             DoorMessage::CameraLost { camera, reason } => {
                 self.doors.note_event(&Event::Daemon(DaemonEvent::CameraLost { camera, reason }));
             }

@@ -17,6 +17,7 @@ mod camera_stage;
 mod certificate;
 mod connections;
 mod contacts_stage;
+mod door_status;
 mod door_thread;
 pub mod doors;
 mod figures;
@@ -25,6 +26,7 @@ mod infrared_stage;
 mod kept_faces;
 mod leading;
 mod learning;
+mod live;
 mod metrics;
 mod open;
 mod page;
@@ -93,14 +95,14 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let mut threads = Threads::new(base.to_main.clone(), base.clock.clone());
     let (stop_token, stop) = StopToken::new();
     let doors = start::doors(config, &base, &parts, writer, &mut threads, &stop)?;
-    let views = start::cameras(config, &base, &parts, (pipelines, runtime), &doors, &mut threads, &stop)?;
+    let cameras = start::cameras(config, &base, &parts, (pipelines, runtime), &doors, &mut threads, &stop)?;
     serve::start(
         config,
         &base,
         &parts,
         &doors,
         threads.stages(),
-        serve::Ends { listener, views, from_broker, configuration: options.configuration },
+        serve::Ends { listener, cameras, from_broker, configuration: options.configuration },
     )?;
 
     let mut manager = ServiceManager::new(base.clock.now());

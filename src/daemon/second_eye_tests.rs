@@ -10,6 +10,7 @@ use tokio::sync::broadcast;
 
 use super::attention::SharedAttention;
 use super::infrared_stage::InfraredStage;
+use super::live::board::LiveBoard;
 use super::stage::{Role, Stage};
 use super::vision_stage::VisionStage;
 use crate::access::{CueReport, CueState, InfraredEyes, InfraredRules};
@@ -17,7 +18,7 @@ use crate::camera::FrameSource;
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::slot::slot;
 use crate::clock::{Clock, SimulatedClock};
-use crate::domain::{CameraIndex, Image, Moment, Passive, PassiveLimit};
+use crate::domain::{CameraIndex, Framing, Image, Moment, Passive, PassiveLimit};
 use crate::gallery::Gallery;
 use crate::lab::drawing;
 use crate::seal::Ring;
@@ -28,6 +29,7 @@ use crate::vision::lit::LitFrames;
 use crate::vision::passive::PassiveNetworks;
 use crate::vision::runtime::{Accelerator, Runtime};
 use crate::vision::tracker::Tracker;
+use crate::vision::upright::UprightCheck;
 use crate::vision::{Vision, VisionSettings};
 
 /// Between two frames of the colour camera; the infra-red one gives twice as many.
@@ -102,11 +104,13 @@ fn play(colour: &Image, infrared: &Image, sees: [f32; 4]) -> (CueReport, Option<
         used: slot().0,
         door_queue: sync_channel(1).0,
         views: broadcast::channel(8).0,
+        live: LiveBoard::default(),
         recent_faces: None,
         recent_frames: None,
         second: None,
         passive: Some(PassiveNetworks::open(&runtime, &toys, &Accelerator::Cpu, 1).unwrap()),
         attention: attention.clone(),
+        upright: UprightCheck::new(Framing::default()),
         clock: clock.clone(),
         stage: Stage::new(Role::Vision, "porch", Moment::default()),
     };

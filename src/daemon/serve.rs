@@ -7,18 +7,17 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tokio::net::UnixListener;
-use tokio::sync::broadcast;
 
 use super::connections::{self, Budget, ConnectionCounts, Listener};
+use super::live::Watching;
 use super::metrics::{Metrics, Sources};
 use super::open::{Base, Broker, Parts};
 use super::service::Service;
 use super::stage::Stage;
-use super::start::RunningDoors;
+use super::start::{RunningCameras, RunningDoors};
 use super::tcp_address::{self, AddressTrouble};
 use super::{broker, figures, housekeeping, page};
 use crate::accounts::Accounts;
-use crate::api::template::CameraView;
 use crate::api::users::group_id;
 use crate::api::{self, ApiState, Sittings};
 use crate::config::Config;
@@ -38,7 +37,7 @@ pub fn bind_control_socket(config: &Config, base: &Base) -> Result<(UnixListener
 /// The ends of channels and sockets that the tasks take over.
 pub struct Ends {
     pub listener: UnixListener,
-    pub views: broadcast::Sender<CameraView>,
+    pub cameras: RunningCameras,
     /// `None` without a broker.
     pub from_broker: Option<FromBroker>,
     /// The file of the configuration.
@@ -90,16 +89,23 @@ pub fn start(
             device: config.device.name.clone(),
             model: recognition.model.to_string(),
         }),
-        views: ends.views,
+        views: ends.cameras.views,
         clock: base.clock.clone(),
         device: config.device.name.clone(),
         model: recognition.model.to_string(),
         fingerprint: config.fingerprint(),
         config: config.clone(),
-        configuration: ends.configuration,
+        configuration: ends.configuration.clone(),
         figures: recent,
         metrics_trouble: metrics_trouble.clone(),
         web_trouble: web_trouble.clone(),
+    });
+    let live = Arc::new(Watching {
+        cameras: ends.cameras.watched,
+        board: doors.live.clone(),
+        published: doors.published.clone(),
+        recorder: records.recorder.clone(),
+        config_file: ends.configuration,
     });
     let (commands, entries) = ends.from_broker.map(|from| (from.commands, from.entries)).unzip();
     if let Some(entries) = entries.flatten() {
@@ -137,6 +143,8 @@ pub fn start(
         clock: base.clock.clone(),
         doors: service.clone(),
         monitor: service,
+        live,
+        house: setup::house::known(config),
     }));
     if config.web.enabled {
         let site = page::site(config, router.clone(), accounts, base.clock.clone())?;

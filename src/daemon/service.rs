@@ -1,22 +1,23 @@
 //! The running daemon as the API sees it: orders to its doors, its status, its views.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use tokio::sync::{broadcast, watch};
 
+use super::door_status::door_status;
 use super::door_thread::{DoorMessage, OperatorRequest, PublishedDoors};
 use super::doors::OperatorOrder;
-use super::doors::door::DoorView;
 use super::figures::Recent;
 use super::metrics::{self, Metrics};
 use super::stage::Stage;
 use super::tcp_address::AddressTrouble;
 use crate::api::checks::Check;
-use crate::api::doors::{DoorOrder, DoorStatus};
+use crate::api::doors::{DoorOrder, DoorStatus, Inside, PersonInside, ZoneInside};
 use crate::api::figures::Figures;
 use crate::api::people::Person;
 use crate::api::status::{HubStatus, PlacementStatus, RefusedMessage, SealStatus, StageStatus, Status};
@@ -95,6 +96,25 @@ impl Doors for Service {
 
     fn trust_clock(&self, by: Actor) -> Result<(), ApiError> {
         self.ask(OperatorRequest::TrustClock, by, self.clock.now() + ORDER_WITHIN)
+    }
+
+    fn inside(&self) -> Result<Inside, ApiError> {
+        let (answer, answered) = sync_channel(1);
+        self.send(DoorMessage::WhoIsInside { answer })?;
+        let places = answered.recv_timeout(ANSWER_WITHIN).map_err(|_| ApiError::Busy("the doors do not answer"))?;
+        let gallery = self.register.gallery();
+        let mut zones: BTreeMap<String, Vec<PersonInside>> = BTreeMap::new();
+        for place in places {
+            let id = place.person;
+            let name = gallery.person(id).map_or_else(|_| format!("person {id}"), |person| person.name);
+            let since = place.since.map(|since| since.round(Unit::Second).unwrap_or(since).to_string());
+            zones.entry(place.zone).or_default().push(PersonInside { id: id.0, name, since });
+        }
+        let zone = |(zone, mut people): (String, Vec<PersonInside>)| {
+            people.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+            ZoneInside { zone, people }
+        };
+        Ok(Inside { zones: zones.into_iter().map(zone).collect() })
     }
 }
 
@@ -210,16 +230,19 @@ impl Service {
     /// Asks the doors' thread, and waits for its answer. It moves no relay after `not_after`.
     fn ask(&self, request: OperatorRequest, by: Actor, not_after: Moment) -> Result<(), ApiError> {
         let (answer, answered) = sync_channel(1);
-        match self.door_queue.try_send(DoorMessage::Request { request, by, not_after, answer }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(ApiError::Busy("the doors have too much to do; try again")),
-            Err(TrySendError::Disconnected(_)) => return Err(ApiError::Busy("the daemon is stopping")),
-        }
+        self.send(DoorMessage::Request { request, by, not_after, answer })?;
         match answered.recv_timeout(ANSWER_WITHIN) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(ApiError::DoorRefused(why.to_string())),
             Err(_) => Err(ApiError::Busy("the doors do not answer, and whether it was done is not known")),
         }
+    }
+
+    fn send(&self, message: DoorMessage) -> Result<(), ApiError> {
+        self.door_queue.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => ApiError::Busy("the doors have too much to do; try again"),
+            TrySendError::Disconnected(_) => ApiError::Busy("the daemon is stopping"),
+        })
     }
 
     fn hub_status(&self, hub: &Hub) -> HubStatus {
@@ -259,25 +282,5 @@ fn stage_status(stage: &Stage, now: Moment) -> StageStatus {
         dropped: stage.dropped.load(Relaxed),
         bad: stage.bad.load(Relaxed),
         last_ms: stage.last_us.load(Relaxed) as f64 / 1000.0,
-    }
-}
-
-fn door_status(view: &DoorView) -> DoorStatus {
-    let group = match &view.mode {
-        Mode::Lockdown { group } => group.clone(),
-        Mode::Normal | Mode::Release => None,
-    };
-    DoorStatus {
-        name: view.name.to_string(),
-        wires: view.wires.clone(),
-        mode: view.mode.as_str().to_owned(),
-        group,
-        unlocked: view.unlocked,
-        open: view.open,
-        hours: view.hours.clone(),
-        alarms: view.alarms.iter().map(|alarm| alarm.as_str().to_owned()).collect(),
-        trouble: view.trouble.clone(),
-        prompt: view.prompt.as_str().to_owned(),
-        assurance: view.assurance.iter().map(|tier| tier.as_str().to_owned()).collect(),
     }
 }

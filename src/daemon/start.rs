@@ -14,6 +14,10 @@ use super::doors::door::{Door, UnlockHours};
 use super::doors::writer::JournalWriter;
 use super::doors::{CheckPin, Doors, DoorsSettings};
 use super::infrared_stage::InfraredStage;
+use super::live::WatchedCamera;
+use super::live::aiming::{Aiming, OpenVision};
+use super::live::board::LiveBoard;
+use super::live::pictures::{PictureTaker, Pictures};
 use super::open::{Base, Eyes, Parts};
 use super::pin_stage::PinStage;
 use super::readers_stage::ReaderStage;
@@ -32,6 +36,7 @@ use crate::setup;
 use crate::vision::attention::AttentionSettings;
 use crate::vision::runtime::Runtime;
 use crate::vision::second::SecondEmbedder;
+use crate::vision::upright::UprightCheck;
 
 /// Messages that wait for the doors' thread. Sightings beyond that are dropped and counted.
 const DOOR_QUEUE: usize = 64;
@@ -44,6 +49,8 @@ pub struct RunningDoors {
     pub published: PublishedDoors,
     /// The attention of each camera, which the doors direct.
     pub attention: Vec<SharedAttention>,
+    /// What people who watch see.
+    pub live: LiveBoard,
 }
 
 /// Claims the wires of all doors and starts their threads.
@@ -108,6 +115,7 @@ pub fn doors(
     let attention: Vec<_> = config.cameras.iter().map(shared).collect();
     // Published before anything can ask for the doors.
     published.publish(&doors);
+    let live = LiveBoard::default();
     let thread = DoorThread {
         doors,
         cameras: setup::house::cameras(config)?,
@@ -116,6 +124,7 @@ pub fn doors(
         clock: base.clock.clone(),
         stage,
         published: published.clone(),
+        live: live.clone(),
         show: Box::new(broker::showing(parts.records.hub().cloned())),
         inbox,
     };
@@ -123,7 +132,7 @@ pub fn doors(
         thread.run();
         Ok(())
     })?;
-    Ok(RunningDoors { queue, published, attention })
+    Ok(RunningDoors { queue, published, attention, live })
 }
 
 /// Starts a thread for each keypad and reader of a door, which is given by its index and its name.
@@ -242,8 +251,14 @@ fn second_look(config: &Config, base: &Base, parts: &Parts, runtime: &Runtime) -
     SecondLook::new(parts.leading.visits.clone(), Box::new(open), base.clock.clone())
 }
 
-/// Starts two threads for each camera, one for its frames and one for its vision. Returns the channel on which enrolments at a camera see
-/// its faces.
+/// The running cameras, as people see them.
+pub struct RunningCameras {
+    /// On which enrolments at a camera see its faces.
+    pub views: broadcast::Sender<CameraView>,
+    pub watched: Vec<WatchedCamera>,
+}
+
+/// Starts two threads for each camera, one for its frames and one for its vision.
 pub fn cameras(
     config: &Config,
     base: &Base,
@@ -252,8 +267,10 @@ pub fn cameras(
     doors: &RunningDoors,
     threads: &mut Threads,
     stop: &Stop,
-) -> Result<broadcast::Sender<CameraView>> {
+) -> Result<RunningCameras> {
     let (views, _) = broadcast::channel(VIEWS);
+    let mut watched = Vec::with_capacity(config.cameras.len());
+    let open_vision = vision_opener(config, &runtime);
     let cameras = config.cameras.iter().zip(eyes).zip(&doors.attention);
     for (index, ((camera, eyes), attention)) in cameras.enumerate() {
         let (frames, newest) = slot::<Frame>();
@@ -274,11 +291,13 @@ pub fn cameras(
                     used,
                     door_queue: doors.queue.clone(),
                     views: views.clone(),
+                    live: doors.live.clone(),
                     recent_faces: parts.visitors.recent_faces.clone(),
                     recent_frames: parts.records.recent_frames.clone(),
                     second: Some(second_look(config, base, parts, &runtime)),
                     passive,
                     attention: attention.clone(),
+                    upright: UprightCheck::new(setup::framing(camera)),
                     clock: base.clock.clone(),
                     stage,
                 };
@@ -303,6 +322,17 @@ pub fn cameras(
         };
         threads.spawn(Role::Vision, &camera.name, body)?;
         let (settings, clock) = (camera.clone(), base.clock.clone());
+        let (pictures, tokio) = (Pictures::default(), base.tokio.handle().clone());
+        let stage = threads.stage(Role::Camera, &camera.name);
+        watched.push(WatchedCamera {
+            name: name.clone(),
+            door: camera.door.clone(),
+            spectrum: camera.spectrum,
+            framing: setup::framing(camera),
+            pictures: pictures.clone(),
+            aiming: Aiming::new(name.clone(), pictures.clone(), open_vision.clone(), tokio.clone()),
+            stage: stage.clone(),
+        });
         let watching = CameraStage {
             name,
             open: Box::new(move || setup::camera(&settings, clock.clone())),
@@ -310,8 +340,9 @@ pub fn cameras(
             used: spare,
             door_queue: doors.queue.clone(),
             attention: attention.clone(),
+            pictures: PictureTaker::new(pictures, Some(tokio)),
             clock: base.clock.clone(),
-            stage: threads.stage(Role::Camera, &camera.name),
+            stage,
             stop: stop.clone(),
         };
         threads.spawn(Role::Camera, &camera.name, move || {
@@ -319,5 +350,11 @@ pub fn cameras(
             Ok(())
         })?;
     }
-    Ok(views)
+    Ok(RunningCameras { views, watched })
+}
+
+/// Opens networks besides those of the cameras.
+fn vision_opener(config: &Config, runtime: &Runtime) -> OpenVision {
+    let (config, runtime) = (Arc::new(config.clone()), runtime.clone());
+    Arc::new(move || setup::vision(&config, &runtime))
 }

@@ -9,20 +9,23 @@ use tokio::sync::broadcast;
 
 use super::attention::SharedAttention;
 use super::door_thread::DoorMessage;
+use super::live::board::{LiveBoard, LookedAt};
 use super::recent_frames::RecentFrames;
 use super::second_look::SecondLook;
 use super::stage::Stage;
 use super::visitors::RecentFaces;
 use super::visits::View;
 use crate::api::template::{CameraView, FaceView};
+use crate::camera::FaceLight;
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
-use crate::domain::{CameraIndex, Distance, Face, Frame, Image, Match, Passive, Quality, Sighting, TrackId};
+use crate::domain::{CameraIndex, Distance, Face, Frame, Image, Match, Passive, Quality, Rotation, Sighting, TrackId};
 use crate::gallery::Gallery;
 use crate::vision::attention::{Look, SeenFace};
 use crate::vision::passive::PassiveNetworks;
 use crate::vision::tracker::Tracker;
-use crate::vision::{Embedded, Vision, VisionError};
+use crate::vision::upright::UprightCheck;
+use crate::vision::{Embedded, Vision, VisionError, brightness};
 
 /// The longest wait for a frame before the next heartbeat.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -45,6 +48,8 @@ pub struct VisionStage {
     pub door_queue: SyncSender<DoorMessage>,
     /// Receives the faces of each frame while somebody enrols at the camera.
     pub views: broadcast::Sender<CameraView>,
+    /// Shows the faces of each frame to people who watch.
+    pub live: LiveBoard,
     /// Remembers faces that may have to be stored; `None` unless unknown visitors are kept.
     pub recent_faces: Option<Arc<RecentFaces>>,
     /// Remembers frames; `None` unless snapshots are sent.
@@ -55,6 +60,8 @@ pub struct VisionStage {
     pub passive: Option<PassiveNetworks>,
     /// Decides what is looked at.
     pub attention: SharedAttention,
+    /// Tells those who enrol whether the camera hangs turned.
+    pub upright: UprightCheck,
     pub clock: Arc<dyn Clock>,
     pub stage: Arc<Stage>,
 }
@@ -107,6 +114,10 @@ impl VisionStage {
         self.attention.show_picture(frame.image.width(), frame.image.height());
         let look = self.attention.hold().look(at);
         let Some((faces, searched)) = self.find(frame, &look)? else { return Ok(Vec::new()) };
+        if let Some(nearest) = faces.iter().max_by(|one, other| one.bounds.area().total_cmp(&other.bounds.area())) {
+            let brightness = brightness(&frame.image, &nearest.bounds);
+            self.attention.show_face(FaceLight { brightness, captured_at: at });
+        }
         let tracks = tracker.track(&faces, at);
         let mut seen = Vec::with_capacity(faces.len());
         let mut sightings = Vec::new();
@@ -136,7 +147,12 @@ impl VisionStage {
             seen.push(SeenFace { track, bounds: face.bounds, examined, person });
         }
         self.attention.hold().looked(at, searched, &seen);
-        if let Some(view) = views {
+        let (width, height) = (frame.image.width(), frame.image.height());
+        self.live.looked(LookedAt { camera: &self.camera, frame: frame.seq, width, height, faces: &seen });
+        if let Some(mut view) = views {
+            let rotate = self.upright.look(&mut self.vision, &frame.image, self.clock.now())?;
+            view.rotate = rotate.map(Rotation::degrees);
+            self.stage.beat(self.clock.now());
             // The enrolment may have ended in the meantime.
             drop(self.views.send(view));
         }
@@ -168,7 +184,12 @@ impl VisionStage {
     fn watchers_view(&self, frame: &Frame) -> Option<CameraView> {
         let fresh = self.clock.now().since(frame.captured_at) <= self.max_age;
         let watched = fresh && self.views.receiver_count() > 0;
-        watched.then(|| CameraView { camera: self.camera.to_string(), frame: frame.seq, faces: Vec::new() })
+        watched.then(|| CameraView {
+            camera: self.camera.to_string(),
+            frame: frame.seq,
+            faces: Vec::new(),
+            rotate: None,
+        })
     }
 
     /// Measures a face that was just found, and looks for it among the people if it is large enough.
@@ -227,7 +248,7 @@ mod tests {
     use super::*;
     use crate::camera::slot::slot;
     use crate::daemon::stage::Role;
-    use crate::domain::{Moment, Stamp};
+    use crate::domain::{Framing, Moment, Stamp};
     use crate::lab::drawing;
     use crate::seal::Ring;
     use crate::store::Store;
@@ -287,11 +308,13 @@ mod tests {
             used: slot().0,
             door_queue: sync_channel(1).0,
             views,
+            live: LiveBoard::default(),
             recent_faces: None,
             recent_frames: None,
             second: None,
             passive: None,
             attention: SharedAttention::new("porch".into(), settings),
+            upright: UprightCheck::new(Framing::default()),
             clock: clock.clone(),
             stage: stage.clone(),
         };

@@ -72,19 +72,6 @@ impl fmt::Display for Accelerator {
     }
 }
 
-/// How a camera sends pixels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum PixelFormat {
-    /// YUYV up to 640x480, Motion-JPEG above; the other where the camera does not offer that.
-    #[default]
-    Auto,
-    /// Uncompressed, 2 bytes a pixel. Cheap to convert, but USB 2 carries little more than 640x480 at 30 frames/s.
-    Yuyv,
-    /// One JPEG for each frame.
-    Mjpeg,
-}
-
 /// A line of a GPIO chip.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]

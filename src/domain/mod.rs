@@ -9,10 +9,12 @@ mod choices;
 mod credential;
 mod decision;
 mod event;
+mod framing;
 mod head;
 mod likeness;
 mod liveness;
 mod picture;
+mod pixels;
 mod time;
 
 use std::time::Duration;
@@ -23,10 +25,12 @@ pub use choices::*;
 pub use credential::*;
 pub use decision::*;
 pub use event::*;
+pub use framing::*;
 pub use head::*;
 pub use likeness::*;
 pub use liveness::*;
 pub use picture::*;
+pub use pixels::*;
 pub use time::*;
 
 /// A point in monotonic time: the span since an epoch that one [`crate::clock::Clock`] keeps for a whole process.

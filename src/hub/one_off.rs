@@ -94,6 +94,7 @@ pub async fn remove(
         discovery_prefix: discovery_prefix.to_owned(),
         people: PeopleAs::Nobody,
         nearest: false,
+        page: None,
     };
     let [announcement, more] = home_assistant.discovery_filters(&settings.device);
     let address = settings.address();

@@ -228,6 +228,7 @@ impl Portrait {
             | DaemonEvent::ClockJumped { .. }
             | DaemonEvent::ClockTrusted { .. }
             | DaemonEvent::CameraChanged { .. }
+            | DaemonEvent::CameraTurned { .. }
             | DaemonEvent::HubMessageRefused { .. } => {}
         }
     }

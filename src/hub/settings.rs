@@ -77,6 +77,8 @@ pub struct HomeAssistantSettings {
     pub people: PeopleAs,
     /// Whether the event of a refusal says whom an unknown face was nearest to.
     pub nearest: bool,
+    /// The address of the device's page, `https://…`; `None` if it has none that others reach.
+    pub page: Option<String>,
 }
 
 /// Which commands are accepted.

@@ -421,6 +421,9 @@ fn daemon(event: &DaemonEvent) -> String {
         DaemonEvent::CameraChanged { camera, before, now } => {
             format!("camera {camera} is another device: {now}; before, it was {before}")
         }
+        DaemonEvent::CameraTurned { camera, rotation, by } => {
+            format!("{by} turned the picture of camera {camera}: by {rotation} from the next start on")
+        }
         DaemonEvent::HubMessageRefused { topic, bytes, reason } => {
             format!("the broker refuses {topic} ({bytes} bytes): {reason}")
         }

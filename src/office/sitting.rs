@@ -19,6 +19,8 @@ pub struct Sitting {
     wanted: usize,
     taken: Vec<FaceTemplates>,
     last: Option<Moment>,
+    /// What `rotate` of the camera should be, in degrees, if faces were upright only in a turned picture.
+    rotate: Option<u16>,
     advice: Advice,
 }
 
@@ -33,6 +35,8 @@ pub enum Advice {
     Gate(Refusal),
     /// Somebody else than in the first view.
     OtherPerson,
+    /// The camera hangs turned: what `rotate` should be, in degrees.
+    CameraTurned(u16),
     /// It is good, and more are needed.
     Good,
 }
@@ -46,6 +50,7 @@ impl Advice {
             Advice::Several(_) => "several",
             Advice::Gate(refusal) => refusal.code(),
             Advice::OtherPerson => "other_person",
+            Advice::CameraTurned(_) => "camera_turned",
             Advice::Good => "good",
         }
     }
@@ -59,6 +64,10 @@ impl fmt::Display for Advice {
             Advice::Several(count) => write!(f, "{count} faces in view; only one is allowed"),
             Advice::Gate(refusal) => refusal.fmt(f),
             Advice::OtherPerson => f.write_str("this is not the person of the first view"),
+            Advice::CameraTurned(degrees) => write!(
+                f,
+                "faces are upright only in a turned picture: set rotate = {degrees} in the [[camera]], and restart usher"
+            ),
             Advice::Good => f.write_str("good; move your head a little"),
         }
     }
@@ -67,12 +76,25 @@ impl fmt::Display for Advice {
 impl Sitting {
     /// Collects `wanted` views that pass `gates` and are within `same` of the first one.
     pub fn new(gates: Gates, same: Distance, wanted: usize) -> Sitting {
-        Sitting { gates, same, wanted, taken: Vec::new(), last: None, advice: Advice::NoPicture }
+        Sitting { gates, same, wanted, taken: Vec::new(), last: None, rotate: None, advice: Advice::NoPicture }
+    }
+
+    /// Notes what `rotate` of the camera should be, where the frame that is judged next shows it. That is known now and then only, so it holds until a
+    /// view is good.
+    pub fn hangs(&mut self, rotate: Option<u16>) {
+        self.rotate = rotate.or(self.rotate);
     }
 
     /// Judges the faces of a frame that was seen at `now`; whether more views are needed.
     pub fn see(&mut self, faces: &[FaceTemplates], now: Moment) -> bool {
-        self.advice = self.judge(faces, now);
+        self.advice = match (self.judge(faces, now), self.rotate) {
+            (Advice::Good, _) => {
+                self.rotate = None;
+                Advice::Good
+            }
+            (_, Some(degrees)) => Advice::CameraTurned(degrees),
+            (advice, None) => advice,
+        };
         !self.is_complete()
     }
 
@@ -186,5 +208,19 @@ mod tests {
         sitting.see(&[face(0.0)], at(0));
         sitting.see(&[FaceTemplates { beside: None, ..face(0.0) }], at(1000));
         assert_eq!(sitting.templates().len(), 2);
+    }
+
+    #[test]
+    fn a_camera_that_hangs_turned_is_named_until_a_view_is_good() {
+        let mut sitting = Sitting::new(GATES, Distance(0.5), 2);
+        sitting.hangs(Some(90));
+        sitting.see(&[], at(0));
+        assert_eq!((sitting.advice(), sitting.advice().code()), (&Advice::CameraTurned(90), "camera_turned"));
+        sitting.hangs(None);
+        sitting.see(&[], at(100));
+        assert!(sitting.advice().to_string().contains("rotate = 90"));
+        sitting.see(&[face(0.0)], at(200));
+        sitting.see(&[], at(300));
+        assert_eq!(sitting.advice(), &Advice::NoFace);
     }
 }

@@ -1,8 +1,9 @@
-//! The [`Glimpse`] of a camera's frame: from a JPEG's coded block means, from YUYV's brightness, or from a decoded picture.
+//! The [`Glimpse`] of a camera's frame: from a JPEG's coded block means, from the brightness of an uncompressed frame, or from a decoded picture.
 
 use super::huffman::{Bits, Table};
+use super::raw::{RawLayout, level};
 use super::{PhotoError, check_size};
-use crate::domain::{Glimpse, Image};
+use crate::domain::{Glimpse, Image, RawFormat};
 
 /// The most components of a JPEG that a camera sends.
 const MOST_COMPONENTS: usize = 4;
@@ -212,25 +213,47 @@ impl Header {
     }
 }
 
-/// The glimpse of a YUYV frame (see [`super::yuyv_to_rgb`]), from every second row.
+/// The glimpse of an uncompressed frame (see [`super::raw_to_rgb`]), from every second row.
 ///
 /// # Errors
-/// [`PhotoError::OddFrame`] for an odd width or no pixels, [`PhotoError::ShortFrame`], [`PhotoError::TooLarge`].
-pub fn glimpse_of_yuyv(bytes: &[u8], width: u32, height: u32, glimpse: &mut Glimpse) -> Result<(), PhotoError> {
-    let bytes = super::yuyv::whole_frame(bytes, width, height)?;
-    glimpse.reset(width, height, 0);
-    let (columns, stride) = (glimpse.columns().max(1), width as usize * 2);
+/// Those of [`super::raw_to_rgb`].
+pub fn glimpse_of_raw(bytes: &[u8], layout: &RawLayout, glimpse: &mut Glimpse) -> Result<(), PhotoError> {
+    let frame = layout.frame(bytes)?;
+    glimpse.reset(layout.width, layout.height, 0);
+    let line = |row: usize| layout.line(frame, row);
+    let format = layout.format;
+    match format {
+        RawFormat::Yuyv => sum_cells(line, glimpse, |[luma, _]| luma),
+        RawFormat::Uyvy => sum_cells(line, glimpse, |[_, luma]| luma),
+        RawFormat::Nv12 | RawFormat::Yu12 | RawFormat::Grey => sum_cells(line, glimpse, |[luma]| luma),
+        RawFormat::Y10 | RawFormat::Y12 | RawFormat::Y16 => sum_cells(line, glimpse, |word| level(format, word)),
+        RawFormat::Rgb3 => sum_cells(line, glimpse, luma),
+        RawFormat::Bgr3 => sum_cells(line, glimpse, |[b, g, r]| luma([r, g, b])),
+    }
+    Ok(())
+}
+
+/// The mean brightness of each cell from every second row. `line` gives a row, `brightness` that of a pixel of `BYTES` bytes.
+fn sum_cells<'a, const BYTES: usize>(
+    line: impl Fn(usize) -> &'a [u8],
+    glimpse: &mut Glimpse,
+    brightness: impl Fn([u8; BYTES]) -> u8,
+) {
+    let columns = glimpse.columns().max(1);
     for (row, cells) in glimpse.cells_mut().chunks_exact_mut(columns).enumerate() {
-        for line in (row * 8..row * 8 + 8).step_by(2) {
-            let line = bytes.get(line * stride..(line + 1) * stride).unwrap_or_default();
-            for (cell, block) in cells.iter_mut().zip(line.as_chunks::<16>().0) {
-                *cell += block.as_chunks::<2>().0.iter().map(|[luma, _]| u16::from(*luma)).sum::<u16>();
+        for y in (row * 8..row * 8 + 8).step_by(2) {
+            for (cell, block) in cells.iter_mut().zip(line(y).chunks_exact(8 * BYTES)) {
+                *cell += block.as_chunks::<BYTES>().0.iter().map(|pixel| u16::from(brightness(*pixel))).sum::<u16>();
             }
         }
         // Of 32 pixels, in eighths of a level.
         cells.iter_mut().for_each(|cell| *cell /= 4);
     }
-    Ok(())
+}
+
+/// ITU-R BT.601 weights in 256ths.
+fn luma([r, g, b]: [u8; 3]) -> u8 {
+    ((u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29) >> 8) as u8
 }
 
 /// The glimpse of a decoded picture, from a quarter of its pixels.
@@ -241,9 +264,8 @@ pub fn glimpse_of(image: &Image, glimpse: &mut Glimpse) {
         for line in (row * 8..row * 8 + 8).step_by(2) {
             let line = image.rgb().get(line * stride..(line + 1) * stride).unwrap_or_default();
             for (cell, block) in cells.iter_mut().zip(line.as_chunks::<24>().0) {
-                // ITU-R BT.601 weights in 256ths.
-                let luma = |[r, g, b]: [u8; 3]| (u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29) >> 8;
-                *cell += block.as_chunks::<3>().0.iter().step_by(2).map(|pixel| luma(*pixel) as u16).sum::<u16>();
+                let pixels = block.as_chunks::<3>().0.iter().step_by(2);
+                *cell += pixels.map(|pixel| u16::from(luma(*pixel))).sum::<u16>();
             }
         }
         // Of 16 pixels, in eighths of a level.
@@ -257,7 +279,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::photo::{JpegDecoder, yuyv_to_rgb};
+    use crate::photo::raw::tests::raw;
+    use crate::photo::{JpegDecoder, raw_to_rgb};
 
     /// A picture with detail in every block.
     fn picture(width: u32, height: u32, seed: u32) -> Image {
@@ -322,24 +345,43 @@ mod tests {
     }
 
     #[test]
-    fn yuyv_and_pictures_give_the_means_of_what_they_sample() {
-        let (width, height) = (64_u32, 40_u32);
+    fn raw_frames_and_pictures_give_the_means_of_what_they_sample() {
+        let size = (64_u32, 40_u32);
         // Rows and columns in pairs, so that a sample is the mean.
-        let yuyv: Vec<u8> = (0..height / 2 * 2)
-            .flat_map(|y| (0..width / 2).flat_map(move |x| [(x * 5 + y / 2 * 3 + 16) as u8 % 200, 128].repeat(2)))
+        let luma = |x: u32, y: u32| (x / 2 * 5 + y / 2 * 3 + 16) as u8 % 200;
+        let means: Vec<f64> = (0..40)
+            .map(|cell| {
+                let (left, top) = (cell % 8 * 8, cell / 8 * 8);
+                (0..64).map(|i| f64::from(luma(left + i % 8, top + i / 8))).sum::<f64>() / 64.0
+            })
             .collect();
         let mut glimpse = Glimpse::default();
-        glimpse_of_yuyv(&yuyv, width, height, &mut glimpse).unwrap();
-        let lumas: Vec<f64> = yuyv.chunks(2).map(|pair| f64::from(pair[0])).collect();
-        for (cell, value) in glimpse.cells().iter().enumerate() {
-            let (left, top) = (cell % 8 * 8, cell / 8 * 8);
-            let mean = (0..64).map(|i| lumas[(top + i / 8) * 64 + left + i % 8]).sum::<f64>() / 64.0;
-            assert!((f64::from(*value) / 8.0 - mean).abs() < 0.2, "{cell}: {value} {mean}");
+        for format in RawFormat::ALL {
+            for padding in [0, 32] {
+                // Grey also as RGB, where the three levels are the brightness.
+                let (bytes, layout) = match format {
+                    RawFormat::Rgb3 | RawFormat::Bgr3 => {
+                        let grey: Vec<u8> = (0..size.1)
+                            .flat_map(|y| {
+                                let pixels = (0..size.0).flat_map(move |x| [luma(x, y); 3]);
+                                pixels.chain(std::iter::repeat_n(0xEE, padding as usize))
+                            })
+                            .collect();
+                        (grey, RawLayout::new(format, size.0, size.1, size.0 * 3 + padding))
+                    }
+                    _ => raw(format, size, padding, luma, |_, _| [128, 128]),
+                };
+                glimpse_of_raw(&bytes, &layout, &mut glimpse).unwrap();
+                for (value, mean) in glimpse.cells().iter().zip(&means) {
+                    assert!((f64::from(*value) / 8.0 - mean).abs() < 0.3, "{format} {padding}: {value} {mean}");
+                }
+                assert!(glimpse_of_raw(&bytes[..layout.bytes() - 1], &layout, &mut glimpse).is_err(), "{format}");
+            }
         }
-        let image = yuyv_to_rgb(&yuyv, width, height, Vec::new()).unwrap();
+        let (bytes, layout) = raw(RawFormat::Yuyv, size, 0, luma, |_, _| [128, 128]);
+        let image = raw_to_rgb(&bytes, &layout, Vec::new()).unwrap();
         glimpse_of(&image, &mut glimpse);
         assert!(worst(&glimpse, &image) < 1.5);
-        assert!(glimpse_of_yuyv(&yuyv[1..], width, height, &mut glimpse).is_err());
     }
 
     #[test]

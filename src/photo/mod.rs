@@ -1,8 +1,9 @@
-//! Picture files and picture bytes to upright RGB [`Image`](crate::domain::Image)s: photographs, and the two frame formats of cameras.
+//! Picture files and picture bytes to upright RGB [`Image`](crate::domain::Image)s: photographs, and the frames of cameras.
 //!
 //! A photograph is read from a path or from bytes of any supported kind, and becomes 8-bit RGB of bounded size, turned upright by its EXIF
-//! orientation. Camera frames have two faster decoders, [`JpegDecoder`] and [`yuyv_to_rgb`], which reuse a buffer, and give a small grey
-//! [`Glimpse`](crate::domain::Glimpse) of themselves without being decoded. [`to_jpeg`] encodes a JPEG of bounded size.
+//! orientation. Camera frames have two faster decoders, [`JpegDecoder`] and [`raw_to_rgb`], which reuse a buffer, and give a small grey
+//! [`Glimpse`](crate::domain::Glimpse) of themselves without being decoded. [`own_jpeg`] hands on a camera's JPEG as it
+//! is, and [`to_jpeg`] encodes one of bounded size.
 
 mod encode;
 mod glimpse;
@@ -10,19 +11,24 @@ mod huffman;
 mod jpeg;
 mod kind;
 mod markers;
+mod own;
+mod raw;
 mod still;
 mod walk;
-mod yuyv;
+mod yuv;
 
 pub use encode::{Jpeg, crop, to_jpeg};
-pub use glimpse::{glimpse_of, glimpse_of_yuyv};
+pub use glimpse::{glimpse_of, glimpse_of_raw};
 pub use jpeg::JpegDecoder;
+pub use own::own_jpeg;
+pub use raw::{RawLayout, raw_to_rgb};
 pub use still::{decode, decode_reduced, load, load_reduced};
 pub use walk::{JpegWalk, Walked};
-pub use yuyv::yuyv_to_rgb;
 
 use std::io;
 use std::path::PathBuf;
+
+use crate::domain::RawFormat;
 
 /// The largest picture that is decoded, in pixels: 100 megapixels, 300 MB as RGB.
 pub const MAX_PIXELS: u64 = 100_000_000;
@@ -63,11 +69,11 @@ pub enum PhotoError {
     #[error("the picture is {width}x{height}, more than {} megapixels; scale it down", MAX_PIXELS / 1_000_000)]
     TooLarge { width: u32, height: u32 },
     #[error(
-        "a YUYV frame of {width}x{height} has {expected} bytes, but this one has {actual}; set the width and height that the camera delivers"
+        "a {format} frame of {width}x{height} has {expected} bytes, but this one has {actual}; set the width and height that the camera delivers"
     )]
-    ShortFrame { width: u32, height: u32, expected: usize, actual: usize },
-    #[error("a YUYV frame cannot be {width}x{height}; choose an even width and a height of at least 1")]
-    OddFrame { width: u32, height: u32 },
+    ShortFrame { format: RawFormat, width: u32, height: u32, expected: usize, actual: usize },
+    #[error("a {format} frame cannot be {width}x{height}; choose an even width and height")]
+    OddFrame { format: RawFormat, width: u32, height: u32 },
 }
 
 /// Refuses a picture without pixels or with more than [`MAX_PIXELS`].

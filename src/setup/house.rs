@@ -12,6 +12,7 @@ use crate::access::{
     Backoff, Calibration, CalibrationError, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Permit,
     Point, Schedule, Window, Zones,
 };
+use crate::api::hours::{House, RulesUnknown};
 use crate::config::{self, Config, DistanceLimit};
 use crate::domain::{Direction, Distance, DoorIndex, ScheduleIndex};
 use crate::vision::calibration_file::{CalibrationFile, file_name};
@@ -124,6 +125,15 @@ pub fn rules(config: &Config) -> Result<HouseRules> {
         backoff: Backoff { after: access.backoff_after, first: access.backoff_first, longest: access.backoff_longest },
         without_sync: config.time.without_sync,
     })
+}
+
+/// [`rules`] with the doors' names, for the API.
+pub fn known(config: &Config) -> Result<House, RulesUnknown> {
+    let doors = config.doors.iter().map(|door| door.name.clone()).collect();
+    match rules(config) {
+        Ok(rules) => Ok(House { rules, doors }),
+        Err(error) => Err(RulesUnknown(format!("{error:#}"))),
+    }
 }
 
 /// The time zone of days and schedules: `[device] time_zone`, else the system's.

@@ -1,7 +1,8 @@
 //! From a frame to faces and their embeddings: the face detector (`mtcnn`), alignment (`align`, `frontal`), the embedder, quality and
 //! tracking, on networks that `runtime` runs. `pipeline` puts them together; `manifest` describes the models. `attention` decides how much of it
 //! a camera's frame needs, `motion` sees what has moved in it. `passive` looks for prints and screens; `finder` finds faces alone, and `lit` tells
-//! which frames of an infra-red camera are lit. `turned` draws heads that turn, for demonstrations and tests.
+//! which frames of an infra-red camera are lit. `upright` tells how a camera hangs. `turned` draws heads that turn, for
+//! demonstrations and tests.
 //!
 //! Knows nothing of people, doors or threads.
 
@@ -17,6 +18,7 @@ pub mod file;
 pub mod finder;
 mod frontal;
 pub mod head_file;
+pub mod light;
 pub mod lit;
 pub mod manifest;
 pub mod motion;
@@ -31,11 +33,13 @@ pub mod second;
 mod similarity;
 pub mod tracker;
 pub mod turned;
+pub mod upright;
 
 use thiserror::Error;
 
 pub use embedder::Embedded;
 pub use pipeline::{Seen, Vision, VisionSettings};
+pub use quality::brightness;
 
 /// Why a picture cannot be processed.
 #[derive(Debug, Error)]

@@ -16,6 +16,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("usher.js", "text/javascript; charset=utf-8", include_str!("assets/usher.js")),
     ("timeline.js", "text/javascript; charset=utf-8", include_str!("assets/timeline.js")),
     ("people.js", "text/javascript; charset=utf-8", include_str!("assets/people.js")),
+    ("live.js", "text/javascript; charset=utf-8", include_str!("assets/live.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

@@ -16,10 +16,12 @@ mod ask;
 mod assets;
 mod attendance;
 mod cookies;
+mod doors;
 mod form;
 mod frame;
 mod guard;
 mod health;
+mod live;
 mod login;
 mod people;
 mod programs;
@@ -63,6 +65,8 @@ pub fn router(site: Arc<Site>) -> Router {
         .merge(timeline::routes())
         .merge(attendance::routes())
         .merge(health::routes())
+        .merge(live::routes())
+        .merge(doors::routes())
         .merge(accounts::routes())
         .merge(people::routes())
         .merge(assets::routes())

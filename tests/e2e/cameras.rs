@@ -127,19 +127,6 @@ fn a_camera_with_unusable_timestamps_still_opens_the_door() {
 }
 
 #[test]
-fn padded_lines_are_an_error_that_names_them() {
-    let Some((camera, house)) = house("YUYV 640 480 100 1344", "") else { return };
-    camera.plays(&["nobody.yuyv"]);
-    let daemon = Daemon::start(&house);
-    let lost = wait_for(&house, "camera_lost");
-    let message = lost["content"]["reason"].as_str().unwrap();
-    assert!(message.contains("bytesperline is 1344 instead of 1280"), "{message}");
-    daemon.stop();
-    let said = house.ask(&["doctor"]);
-    assert!(said.code == Some(1) && said.out.contains("bytesperline is 1344"), "{said:?}");
-}
-
-#[test]
 fn another_camera_under_the_same_name_is_an_event() {
     let Some((camera, house)) = house(MJPEG, "") else { return };
     camera.plays(&["nobody.jpg"]);

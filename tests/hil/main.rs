@@ -20,5 +20,7 @@ mod pi;
 #[path = "../e2e/support/pictures.rs"]
 mod pictures;
 mod pins;
+#[path = "../support/raw.rs"]
+mod raw;
 mod readers;
 mod scenes;

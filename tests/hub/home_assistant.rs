@@ -11,9 +11,15 @@ use usher::hub::{DeviceLayout, DoorState, HubSettings, LockState, Version, Vital
 use crate::support::*;
 
 const DISCOVERY: &str = "homeassistant/device/usher_door/config";
+const PAGE: &str = "https://door.example:8470/";
 
 fn with(people: PeopleAs, port: u16) -> HubSettings {
-    let home_assistant = HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people, nearest: false };
+    let home_assistant = HomeAssistantSettings {
+        discovery_prefix: "homeassistant".into(),
+        people,
+        nearest: false,
+        page: Some(PAGE.into()),
+    };
     HubSettings { home_assistant: Some(home_assistant), ..settings(port) }
 }
 
@@ -34,7 +40,7 @@ async fn the_device_announces_itself_retained_and_again_when_home_assistant_has_
         let mut observer = Observer::listening_to(mosquitto.port, "observer", "#").await;
         let house = House::start(HubSettings { version, ..with(PeopleAs::Nobody, mosquitto.own_port) });
         let first = discovered(&mut observer).await;
-        assert_eq!(first["dev"]["ids"], json!(["usher_door"]));
+        assert_eq!((&first["dev"]["ids"], &first["dev"]["cu"]), (&json!(["usher_door"]), &json!(PAGE)));
         assert!(first["cmps"]["front_lock"].is_object());
         let mut late = Observer::listening_to(mosquitto.port, "late", "homeassistant/#").await;
         assert!(late.wait_for(DISCOVERY).await.retain);

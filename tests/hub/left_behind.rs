@@ -10,8 +10,12 @@ use usher::hub::{DeviceLayout, DoorLayout, HubSettings, MemoryTopics, RetainedTo
 use crate::support::*;
 
 fn with(port: u16, device: &str, people: Option<PeopleAs>) -> HubSettings {
-    let home_assistant =
-        people.map(|people| HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people, nearest: false });
+    let home_assistant = people.map(|people| HomeAssistantSettings {
+        discovery_prefix: "homeassistant".into(),
+        people,
+        nearest: false,
+        page: None,
+    });
     HubSettings { home_assistant, device: device.to_owned(), ..settings(port) }
 }
 

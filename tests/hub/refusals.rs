@@ -16,6 +16,7 @@ fn with_everything(port: u16, version: Version) -> HubSettings {
         discovery_prefix: "homeassistant".into(),
         people: PeopleAs::DeviceTracker,
         nearest: false,
+        page: None,
     };
     let commands = CommandSettings { max_age: Duration::from_secs(10), per_minute: 5 };
     HubSettings { version, home_assistant: Some(home_assistant), commands: Some(commands), ..settings(port) }

@@ -161,7 +161,8 @@ async fn every_payload_matches_its_schema_and_its_snapshot() {
     for people in [PeopleAs::DeviceTracker, PeopleAs::Tag] {
         let mosquitto = Mosquitto::start().await;
         let mut observer = Observer::listening_to(mosquitto.port, "observer", "#").await;
-        let home_assistant = HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people, nearest: false };
+        let home_assistant =
+            HomeAssistantSettings { discovery_prefix: "homeassistant".into(), people, nearest: false, page: None };
         let commands = CommandSettings { max_age: Duration::from_secs(10), per_minute: 5 };
         let house = House::start(HubSettings {
             home_assistant: Some(home_assistant),

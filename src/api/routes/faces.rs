@@ -39,7 +39,7 @@ async fn one(
     PathOf(FacePath { record }): PathOf<FacePath>,
 ) -> Result<JpegFile, ApiError> {
     blocking(move || match state.face_pictures.of_record(record, state.clock.wall())? {
-        Some(face) => Ok(JpegFile(face.jpeg)),
+        Some(face) => Ok(JpegFile(face.jpeg.into())),
         None => Err(ApiError::NoFace { record }),
     })
     .await

@@ -7,8 +7,10 @@ mod credentials;
 mod daemon;
 mod enrolment;
 mod faces;
+mod hours;
 mod import;
 mod journal;
+mod live;
 mod models;
 mod people;
 mod personal_data;
@@ -33,6 +35,8 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
         .merge(credentials::routes())
         .merge(models::routes())
         .merge(daemon::routes())
+        .merge(live::routes())
+        .merge(hours::routes())
         .merge(journal::routes())
         .merge(attendance::routes())
         .merge(faces::routes())

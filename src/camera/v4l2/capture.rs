@@ -8,11 +8,13 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::buffer::{Fault, Inspector};
+use super::controls::Exposure;
+use super::guard::Failure;
 use super::negotiate;
-use super::stream::{Failure, Stream};
+use super::stream::Stream;
 use super::{Identity, Mode, V4l2Settings};
-use crate::camera::CameraError;
 use crate::camera::slot::{SlotReceiver, SlotSender};
+use crate::camera::{CameraError, FaceLight};
 use crate::clock::{self, Clock};
 use crate::domain::Moment;
 
@@ -43,6 +45,8 @@ pub(super) struct Capture {
     pub(super) frames: SlotSender<Captured>,
     /// Memory of decoded frames, for reuse.
     pub(super) spare: SlotReceiver<Vec<u8>>,
+    /// How the nearest face came out.
+    pub(super) lights: SlotReceiver<FaceLight>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -60,7 +64,7 @@ impl Capture {
             return;
         }
         // The stream is dropped inside, because closing a lost device can panic too.
-        let ended = catch_unwind(AssertUnwindSafe(|| self.read(stream, mode)));
+        let ended = catch_unwind(AssertUnwindSafe(|| self.expose_and_read(stream, mode, wanted.expose_for_faces)));
         let failure = match ended {
             Ok(None) => return,
             Ok(Some(error)) => error,
@@ -69,18 +73,28 @@ impl Capture {
         drop(self.frames.put(Captured::Failed(failure)));
     }
 
-    /// Reads until an error, which is returned, or until the receiver is dropped.
-    fn read(&self, mut stream: Stream, mode: Mode) -> Option<CameraError> {
+    /// Reads until an error, which is returned, or until the receiver is dropped. Then puts back the exposure.
+    fn expose_and_read(&self, mut stream: Stream, mode: Mode, for_faces: bool) -> Option<CameraError> {
+        let mut exposure = stream.device().filter(|_| for_faces).and_then(|device| Exposure::of(device, mode.interval));
+        let ended = self.read(&mut stream, mode, &mut exposure);
+        if let Some((exposure, device)) = exposure.as_mut().zip(stream.device()) {
+            exposure.restore(device);
+        }
+        ended
+    }
+
+    fn read(&self, stream: &mut Stream, mode: Mode, exposure: &mut Option<Exposure>) -> Option<CameraError> {
         let mut inspector = Inspector::new(mode.requirement());
         let mut memory = Vec::new();
         for _ in 0..STALE_FRAMES {
-            if let Err(failure) = self.read_buffer(&mut stream, &mut inspector, &mut memory) {
+            if let Err(failure) = self.read_buffer(stream, &mut inspector, &mut memory) {
                 return Some(self.lost(failure));
             }
         }
         let mut seq = 0u64;
         loop {
-            let captured = match self.read_buffer(&mut stream, &mut inspector, &mut memory) {
+            self.expose(stream, exposure);
+            let captured = match self.read_buffer(stream, &mut inspector, &mut memory) {
                 Ok(Ok(captured_at)) => {
                     let this = seq;
                     seq = seq.wrapping_add(1);
@@ -95,6 +109,16 @@ impl Capture {
                 Ok(_) => {}
                 Err(_) => return None,
             }
+        }
+    }
+
+    /// Lets the newest face steer the exposure.
+    fn expose(&self, stream: &Stream, exposure: &mut Option<Exposure>) {
+        let Some((steered, device)) = exposure.as_mut().zip(stream.device()) else { return };
+        if let Err(failure) = steered.follow(device, self.lights.take(Duration::ZERO), self.clock.now()) {
+            tracing::warn!(device = self.device, reason = failure.reason, "the camera's exposure cannot be steered");
+            steered.restore(device);
+            *exposure = None;
         }
     }
 

@@ -1,19 +1,26 @@
 //! V4L2 cameras: webcams, the Raspberry Pi's and the Jetson's cameras through their V4L2 drivers, video loopbacks.
 //!
-//! nokhwa negotiates a format; the `v4l` crate below it reads buffers with the driver's metadata; the photo room decodes the bytes. Reading
-//! has no time-out, so a separate thread owns the device and puts each raw frame into a slot, replacing an older one. [`V4l2Camera`]
+//! nokhwa lists the devices; the `v4l` crate below it sets a device and reads its buffers with the driver's metadata; the photo room decodes the
+//! bytes. Reading has no time-out, so a separate thread owns the device and puts each raw frame into a slot, replacing an older one. [`V4l2Camera`]
 //! waits there with a time-out, and decodes only frames that somebody wants to look at. There is no reconnecting: a lost camera is an error, and its owner
 //! opens the next one.
 //!
-//! - `device`: devices by name; `negotiate`: choosing a format
+//! - `device`: devices by name; `offer`: what a device offers; `rate`: its rates as fractions; `negotiate`: setting it and reading back
 //! - `capture`: the thread that reads; `stream`: the driver's buffers; `buffer`: whether a buffer holds a current picture
+//! - `exposure`: what makes a face well lit; `controls`: the driver's part in it
+//! - `guard`: catches what the crates do on odd devices
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod buffer;
 mod capture;
+mod controls;
 mod device;
+mod exposure;
+mod guard;
 mod negotiate;
+mod offer;
+mod rate;
 mod stream;
 
 pub use buffer::Fault;
@@ -26,13 +33,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use self::buffer::Requirement;
 use self::capture::{Capture, Captured, Raw};
+use self::rate::Interval;
 use super::slot::{SlotReceiver, SlotSender, slot};
-use super::{Arrival, CameraError, FrameSource, Identity};
+use super::{Arrival, CameraError, FaceLight, FrameSource, Identity};
 use crate::clock::Clock;
 pub use crate::domain::PixelFormat;
-use crate::domain::{Glimpse, Image};
-use crate::photo::{JpegDecoder, PhotoError, glimpse_of_yuyv, yuyv_to_rgb};
+use crate::domain::{Glimpse, Image, RawFormat};
+use crate::photo::{JpegDecoder, PhotoError, RawLayout, glimpse_of_raw, own_jpeg, raw_to_rgb};
 
 /// How long a device may take to open; some webcams need seconds to wake. Well below the ten seconds after which the daemon considers a
 /// thread dead.
@@ -55,7 +64,7 @@ pub fn device_file(device: &str) -> Result<String, CameraError> {
 pub fn identity(device: &str) -> Result<Identity, CameraError> {
     let path = device_file(device)?;
     stream::identity(Path::new(&path)).map_err(|failure| {
-        negotiate::beyond_formats(&path, &failure).unwrap_or_else(|| CameraError::Io {
+        guard::beyond_formats(&path, &failure).unwrap_or_else(|| CameraError::Io {
             origin: format!("camera {path}"),
             reason: failure.reason,
             advice: "is it a camera? `v4l2-ctl --list-devices` lists those".into(),
@@ -76,24 +85,77 @@ pub struct V4l2Settings {
     /// Frames per second. If the size is only offered with other rates, the nearest is used.
     pub fps: u32,
     pub format: PixelFormat,
+    /// Whether faces that come out too dark or too bright steer the exposure.
+    pub expose_for_faces: bool,
     /// How long `next` waits for a frame before it fails with [`CameraError::Stuck`].
     pub stuck_after: Duration,
 }
 
-/// The mode that a camera streams in.
+/// A format of pixels that can be read, as a driver names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pixels {
+    /// A JPEG for each frame. Drivers name it `MJPG` or `JPEG`.
+    Mjpeg {
+        fourcc: [u8; 4],
+    },
+    Raw(RawFormat),
+}
+
+impl Pixels {
+    fn of(fourcc: [u8; 4]) -> Option<Pixels> {
+        match &fourcc {
+            b"MJPG" | b"JPEG" => Some(Pixels::Mjpeg { fourcc }),
+            _ => RawFormat::of(fourcc).map(Pixels::Raw),
+        }
+    }
+
+    fn fourcc(self) -> [u8; 4] {
+        match self {
+            Pixels::Mjpeg { fourcc } => fourcc,
+            Pixels::Raw(format) => format.fourcc(),
+        }
+    }
+
+    fn is_grey(self) -> bool {
+        matches!(self, Pixels::Raw(format) if format.is_grey())
+    }
+}
+
+impl fmt::Display for Pixels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pixels::Mjpeg { .. } => f.write_str("MJPEG"),
+            Pixels::Raw(format) => write!(f, "{format}"),
+        }
+    }
+}
+
+/// The mode that a camera streams in, as its driver reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mode {
     width: u32,
     height: u32,
-    fps: u32,
-    /// YUYV when false.
-    mjpeg: bool,
+    /// `None` if the driver does not say.
+    interval: Option<Interval>,
+    pixels: Pixels,
+    /// How uncompressed pixels lie in a buffer; `None` for JPEG.
+    layout: Option<RawLayout>,
+}
+
+impl Mode {
+    /// What each buffer must contain.
+    fn requirement(&self) -> Requirement {
+        self.layout.map_or(Requirement::Jpeg, |layout| Requirement::Bytes(layout.bytes()))
+    }
 }
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = if self.mjpeg { "MJPEG" } else { "YUYV" };
-        write!(f, "{format} {}x{} at {} frames/s", self.width, self.height, self.fps)
+        write!(f, "{} {}x{}", self.pixels, self.width, self.height)?;
+        match self.interval {
+            Some(interval) => write!(f, " at {interval} frames/s"),
+            None => f.write_str(" at its own rate"),
+        }
     }
 }
 
@@ -106,6 +168,7 @@ pub struct V4l2Camera {
     /// `None` only while it is being dropped.
     frames: Option<SlotReceiver<Captured>>,
     spare_bytes: SlotSender<Vec<u8>>,
+    lights: SlotSender<FaceLight>,
     spare_pixels: Vec<u8>,
     decoder: JpegDecoder,
     /// The frame that arrived last, until it is decoded or the next one arrives.
@@ -119,19 +182,21 @@ impl V4l2Camera {
     ///
     /// # Errors
     /// [`CameraError::Absent`], [`CameraError::Refused`] with what the camera offers, [`CameraError::Stuck`] if it does not answer,
-    /// [`CameraError::AnotherDevice`] if it is not the configured one, [`CameraError::Padded`], and [`CameraError::Io`] for a device that is
-    /// busy, not a camera, or that this user may not open.
+    /// [`CameraError::AnotherDevice`] if it is not the configured one, and [`CameraError::Io`] for a device that is busy, not a camera, or that
+    /// this user may not open.
     pub fn open(settings: &V4l2Settings, clock: Arc<dyn Clock>) -> Result<V4l2Camera, CameraError> {
         let (index, device) = device::resolve(&settings.device)?;
         let (frames_in, frames) = slot();
         let (spare_bytes, spare_out) = slot();
+        let (lights, lights_out) = slot();
         let (opened_in, opened) = channel();
         let (alive, ended) = channel::<()>();
         let wanted = settings.clone();
         let name = device.clone();
         let run = move || {
             let _alive = alive;
-            Capture { device: name, frames: frames_in, spare: spare_out, clock }.run(&wanted, &opened_in);
+            Capture { device: name, frames: frames_in, spare: spare_out, lights: lights_out, clock }
+                .run(&wanted, &opened_in);
         };
         thread::Builder::new().name(format!("capture {index}")).spawn(run).map_err(|error| CameraError::Io {
             origin: format!("camera {device}"),
@@ -150,6 +215,7 @@ impl V4l2Camera {
             stuck_after: settings.stuck_after,
             frames: Some(frames),
             spare_bytes,
+            lights,
             spare_pixels: Vec::new(),
             decoder: JpegDecoder::new(),
             held: None,
@@ -193,19 +259,27 @@ impl FrameSource for V4l2Camera {
 
     fn glimpse(&mut self, glimpse: &mut Glimpse) -> Result<bool, CameraError> {
         let Some(raw) = &self.held else { return Err(CameraError::NoneHeld { origin: self.origin() }) };
-        let read = match self.mode.mjpeg {
-            true => self.decoder.glimpse(&raw.bytes, glimpse),
-            false => glimpse_of_yuyv(&raw.bytes, self.mode.width, self.mode.height, glimpse).map(|()| true),
+        let read = match &self.mode.layout {
+            None => self.decoder.glimpse(&raw.bytes, glimpse),
+            Some(layout) => glimpse_of_raw(&raw.bytes, layout, glimpse).map(|()| true),
         };
         read.map_err(|cause| self.bad_frame(cause))
+    }
+
+    fn own_jpeg(&self) -> Result<Option<Vec<u8>>, CameraError> {
+        let Some(raw) = &self.held else { return Err(CameraError::NoneHeld { origin: self.origin() }) };
+        if self.mode.layout.is_some() {
+            return Ok(None);
+        }
+        own_jpeg(&raw.bytes).map(Some).map_err(|cause| self.bad_frame(cause))
     }
 
     fn picture(&mut self) -> Result<Image, CameraError> {
         let Some(raw) = self.held.take() else { return Err(CameraError::NoneHeld { origin: self.origin() }) };
         let pixels = std::mem::take(&mut self.spare_pixels);
-        let decoded = match self.mode.mjpeg {
-            true => self.decoder.decode_into(&raw.bytes, pixels),
-            false => yuyv_to_rgb(&raw.bytes, self.mode.width, self.mode.height, pixels),
+        let decoded = match &self.mode.layout {
+            None => self.decoder.decode_into(&raw.bytes, pixels),
+            Some(layout) => raw_to_rgb(&raw.bytes, layout, pixels),
         };
         self.give_back(Some(raw));
         decoded.map_err(|cause| self.bad_frame(cause))
@@ -213,6 +287,11 @@ impl FrameSource for V4l2Camera {
 
     fn recycle(&mut self, image: Image) {
         self.spare_pixels = image.into_rgb();
+    }
+
+    fn show_face(&mut self, light: FaceLight) {
+        // The capture thread may have ended, or expose by itself.
+        drop(self.lights.put(light));
     }
 
     fn describe(&self) -> String {

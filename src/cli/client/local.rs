@@ -55,7 +55,9 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
         accounts: Arc::new(Accounts::open(&store)?),
         clock,
         doors: no_daemon.clone(),
-        monitor: no_daemon,
+        monitor: no_daemon.clone(),
+        live: no_daemon,
+        house: setup::house::known(config),
         faces,
         sittings: Sittings::default(),
     })))

@@ -22,7 +22,7 @@ use tokio::time::timeout_at;
 
 use crate::api::checks::Check;
 use crate::api::credentials::{AdmitRequest, DuressList, NoPinRequest, NoTagRequest, PinRequest, TagForm, TagRequest};
-use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus};
+use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus, Inside};
 use crate::api::import::{Import, ImportRequest};
 use crate::api::journal::HeadRequest;
 use crate::api::kept_templates::{ForgottenTemplates, KeptTemplate, LookalikeRequest, MoreTemplatesRequest};
@@ -316,6 +316,11 @@ impl Client {
     /// Makes anti-passback forget where a person is, or where everybody is.
     pub fn forget_places(&self, person: Option<u32>) -> Result<()> {
         self.send(Method::POST, "/v1/amnesty", &AmnestyRequest { person })
+    }
+
+    /// Who is in which zone.
+    pub fn inside(&self) -> Result<Inside> {
+        self.get("/v1/inside")
     }
 
     /// Takes the wall clock for right.

@@ -35,7 +35,7 @@ const LONG: Duration = Duration::from_secs(3600);
 fn time_limit(path: &str) -> Duration {
     let path = path.split('?').next().unwrap_or(path);
     match path {
-        "/v1/status" | "/v1/doors" | "/v1/amnesty" | "/v1/views" => QUICK,
+        "/v1/status" | "/v1/doors" | "/v1/amnesty" | "/v1/inside" | "/v1/views" => QUICK,
         "/v1/models/switch"
         | "/v1/journal/verify"
         | "/v1/journal/erase"

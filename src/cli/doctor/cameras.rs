@@ -1,25 +1,39 @@
-//! The part of `usher doctor` about cameras: whether each gives frames, how old they are, and which device it is.
+//! The part of `usher doctor` about cameras: whether each gives frames, how old they are, how they stand and are lit, and which device it is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Findings, State};
-use crate::camera::{CameraError, v4l2};
+use super::{Client, Findings, State};
+use crate::api::template::CameraView;
+use crate::camera::v4l2;
 use crate::checks::cameras::identity;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CameraKind, Config};
+use crate::domain::{Rotation, Spectrum};
+use crate::office::Advice;
 use crate::setup;
+use crate::vision::Vision;
+use crate::vision::light::Light;
+use crate::vision::upright::stands;
 
 /// After this many bad frames a camera counts as broken. The first frames after opening may be bad.
 const MOST_BAD: u32 = 30;
 
-/// Without a daemon: opens each camera for a moment.
-pub(super) fn free(config: &Config, findings: &mut Findings) -> Result<()> {
+/// How long a camera is watched for a face that says how its pictures stand.
+const WATCHED: Duration = Duration::from_secs(2);
+/// A picture whose mean brightness, 0 to 255, is below this is dark.
+const DARK: f32 = 30.0;
+/// Noise beyond this, in levels of 255, hides what tells faces apart: flat areas of a clean picture have 1 to 3.
+const NOISY: f32 = 8.0;
+
+/// Without a daemon: opens each camera for a moment. `eyes` look for faces.
+pub(super) fn free(config: &Config, mut eyes: Option<Vision>, findings: &mut Findings) -> Result<()> {
     for camera in &config.cameras {
-        let Some((_, age)) = findings.result("camera", look(camera).map_err(Into::into), |(text, _)| text.clone())?
-        else {
+        let seen = look(camera, eyes.as_mut());
+        let Some(seen) = findings.result("camera", seen, |seen| seen.words.clone())? else {
             if camera.kind == CameraKind::V4l2 {
                 let there: Vec<String> = v4l2::devices().iter().map(words).collect();
                 let text = if there.is_empty() { "none".into() } else { there.join(", ") };
@@ -27,33 +41,106 @@ pub(super) fn free(config: &Config, findings: &mut Findings) -> Result<()> {
             }
             continue;
         };
-        if age > config.access.max_age {
+        if seen.age > config.access.max_age {
             let (name, limit) = (&camera.name, config.access.max_age.as_millis());
             let text = format!(
                 "{name}: its frames are {} ms old when they arrive; doors refuse frames older than {limit} ms ([access] max_age)",
-                age.as_millis()
+                seen.age.as_millis()
             );
             findings.report("camera", State::Warning, &text)?;
+        }
+        light(camera, &seen.light, findings)?;
+        if let Some(rotation) = seen.rotate {
+            findings.report(
+                "camera",
+                State::Warning,
+                &format!("{}: {}", camera.name, Advice::CameraTurned(rotation.degrees())),
+            )?;
         }
         findings.report_all(identity(camera))?;
     }
     Ok(())
 }
 
-/// A camera's frame in words, and its age when it arrived.
-fn look(camera: &config::Camera) -> Result<(String, Duration), CameraError> {
+/// The daemon holds the cameras: asks it whether faces are upright in what they see.
+pub(super) fn held(client: &Client, findings: &mut Findings) -> Result<()> {
+    let mut said = BTreeSet::new();
+    let watched = client.lines("/v1/views", Instant::now() + WATCHED, |line| {
+        // A daemon of another version is reported elsewhere.
+        let Ok(view) = serde_json::from_slice::<CameraView>(line) else { return Ok(false) };
+        if let Some(degrees) = view.rotate.filter(|_| said.insert(view.camera.clone())) {
+            let text = format!("{}: {}", view.camera, Advice::CameraTurned(degrees));
+            findings.report("camera", State::Warning, &text)?;
+        }
+        Ok(true)
+    });
+    match watched {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            findings.report("camera", State::Warning, &format!("what the cameras see cannot be asked: {error:#}"))
+        }
+    }
+}
+
+/// What a camera shows.
+struct Seen {
+    words: String,
+    /// Of the first frame when it arrived.
+    age: Duration,
+    light: Light,
+    /// What `rotate` should be, if faces are upright only in a turned picture.
+    rotate: Option<Rotation>,
+}
+
+/// Opens a camera, takes a frame, and looks at more for a face.
+fn look(camera: &config::Camera, eyes: Option<&mut Vision>) -> Result<Seen> {
     let clock = Arc::new(SystemClock::new());
     let mut source = setup::camera(camera, clock.clone())?;
     let mut bad = 0;
-    let frame = loop {
+    let first = loop {
         match source.next() {
             Err(error) if error.is_bad_frame() && bad < MOST_BAD => bad += 1,
             answer => break answer?,
         }
     };
-    let age = clock.now().since(frame.captured_at);
+    let age = clock.now().since(first.captured_at);
     let spoilt = if bad > 0 { format!(", after {bad} bad frames") } else { String::new() };
-    Ok((format!("{}: {} gives {:?}{spoilt}", camera.name, source.describe(), frame.image), age))
+    let words = format!("{}: {} gives {:?}{spoilt}", camera.name, source.describe(), first.image);
+    let mut seen = Seen { words, age, light: Light::of(&first.image), rotate: None };
+    // A second eye has no faces of its own.
+    let Some(eyes) = eyes.filter(|_| camera.spectrum == Spectrum::Visible) else { return Ok(seen) };
+    let until = clock.now() + WATCHED;
+    let mut picture = first.image;
+    loop {
+        if let Some(further) = stands(eyes, &picture)? {
+            let right = setup::framing(camera).rotation_with(further);
+            seen.rotate = Some(right).filter(|_| further != Rotation::None);
+            return Ok(seen);
+        }
+        // What ends here was reported before, or is for the daemon to report.
+        picture = match source.next() {
+            Ok(frame) if clock.now() < until => frame.image,
+            _ => return Ok(seen),
+        };
+        seen.light = Light::of(&picture);
+    }
+}
+
+/// Reports a picture that is dark or noisy.
+fn light(camera: &config::Camera, light: &Light, findings: &mut Findings) -> Result<()> {
+    if camera.spectrum == Spectrum::Infrared {
+        return Ok(());
+    }
+    let Light { mean, noise } = light;
+    let what = match (*mean < DARK, *noise > NOISY) {
+        (false, false) => return Ok(()),
+        (true, _) => format!("its picture is too dark (brightness {mean:.0} of 255, noise {noise:.1})"),
+        (false, true) => {
+            format!("its picture is noisy (noise {noise:.1}, brightness {mean:.0} of 255): its gain is high")
+        }
+    };
+    let text = format!("{}: {what}; add light in front of the people, or wait for the day", camera.name);
+    findings.report("camera", State::Warning, &text)
 }
 
 fn words(device: &v4l2::Device) -> String {

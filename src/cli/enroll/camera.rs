@@ -11,9 +11,10 @@ use crate::api::template::{CameraView, FaceView};
 use crate::camera::CameraError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
-use crate::domain::{Distance, Spectrum};
+use crate::domain::{Distance, Rotation, Spectrum};
 use crate::office::{Eyes, FaceTemplates, Sitting};
 use crate::setup;
+use crate::vision::upright::UprightCheck;
 
 /// After this many unusable frames in a row, the camera counts as broken.
 const MOST_USELESS_IN_A_ROW: u32 = 30;
@@ -78,6 +79,7 @@ impl Watched {
             let beside = face.beside.as_ref().and_then(|beside| beside.template(now));
             Some(FaceTemplates { template: face.template.template(now)?, beside })
         });
+        self.sitting.hangs(view.rotate);
         let more = self.sitting.see(&faces.collect::<Vec<_>>(), self.clock.now());
         self.bar.set_position(self.sitting.taken() as u64);
         self.bar.set_message(self.sitting.advice().to_string());
@@ -108,6 +110,7 @@ fn watch(chosen: &config::Camera, max_age: Duration, eyes: &mut Eyes, watched: &
     let clock = Arc::new(SystemClock::new());
     let mut source = setup::camera(chosen, clock.clone())?;
     let mut useless = 0;
+    let mut upright = UprightCheck::new(setup::framing(chosen));
     loop {
         let frame = match source.next() {
             Ok(frame) => frame,
@@ -146,7 +149,8 @@ fn watch(chosen: &config::Camera, max_age: Duration, eyes: &mut Eyes, watched: &
             let view = FaceView::new(&seen.face.bounds, &seen.embedding, &seen.quality);
             faces.push(view.with_beside(beside.as_ref(), &seen.quality));
         }
-        if !watched.see(&CameraView { camera: chosen.name.clone(), frame: frame.seq, faces }) {
+        let rotate = upright.look(&mut eyes.vision, &frame.image, clock.now())?.map(Rotation::degrees);
+        if !watched.see(&CameraView { camera: chosen.name.clone(), frame: frame.seq, faces, rotate }) {
             return Ok(());
         }
         source.recycle(frame.image);

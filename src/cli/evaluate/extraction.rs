@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::cli::context::{Context, progress_bar};
 use crate::lab::calibrate::Person;
@@ -37,8 +37,19 @@ pub struct ExtractionOptions {
     /// Append the embedding of the mirrored face to each
     #[arg(long)]
     pub flip: bool,
+    /// Take the colour out of the photographs, as a grey camera does: out of all, or of pairs out of the second only
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "all")]
+    pub grey: Option<Grey>,
     #[command(flatten)]
     pub vision: VisionOptions,
+}
+
+/// Which photographs lose their colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Grey {
+    All,
+    /// The second of each pair.
+    Second,
 }
 
 impl VisionOptions {
@@ -58,7 +69,19 @@ impl ExtractionOptions {
 
     /// As [`ExtractionOptions::extractors`]; with `template`, they make templates besides.
     pub fn form(&self, template: bool, context: &Context) -> Result<Vec<Extractor>> {
-        self.vision.extractors(Form { aligned: self.aligned, flip: self.flip, template }, context)
+        if self.grey == Some(Grey::Second) {
+            bail!("--grey second is about pairs: `usher evaluate lfw` and `usher evaluate pairs` have them");
+        }
+        self.vision.extractors(self.form_of(template, self.grey.is_some()), context)
+    }
+
+    /// As [`ExtractionOptions::extractors`], whatever `grey` says: of photographs in colour, or of grey ones.
+    pub fn coloured_or_grey(&self, grey: bool, context: &Context) -> Result<Vec<Extractor>> {
+        self.vision.extractors(self.form_of(false, grey), context)
+    }
+
+    fn form_of(&self, template: bool, grey: bool) -> Form {
+        Form { aligned: self.aligned, flip: self.flip, template, grey }
     }
 }
 

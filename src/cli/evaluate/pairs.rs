@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::super::context::Context;
-use super::extraction::{ExtractionOptions, IndexedPairs, extract, index_pairs};
+use super::extraction::{Extraction, ExtractionOptions, Grey, IndexedPairs, extract, index_pairs};
 use super::report::{PairFigures, PairOptions};
 use crate::lab::faces::Extractor;
 use crate::lab::pairs::{read_csv, read_lfw_list};
@@ -120,22 +120,38 @@ fn same(pairs: &[Comparison]) -> Vec<bool> {
     pairs.iter().map(|pair| pair.same).collect()
 }
 
+/// The vectors of a list's photographs; with `--grey second`, the second photographs of the pairs are grey, and have vectors of their own.
+fn vectors(pairs: &mut IndexedPairs, options: &ExtractionOptions, context: &Context) -> Result<(Extraction, String)> {
+    if options.grey != Some(Grey::Second) {
+        let mut extractors = options.extractors(context)?;
+        return Ok((extract(&pairs.files, &mut extractors)?, model_name(&extractors)));
+    }
+    let mut extractors = options.coloured_or_grey(false, context)?;
+    let mut all = extract(&pairs.files, &mut extractors)?;
+    let grey = extract(&pairs.files, &mut options.coloured_or_grey(true, context)?)?;
+    all.faces.extend(grey.faces);
+    all.failed.extend(grey.failed);
+    for pair in &mut pairs.pairs {
+        pair.b += pairs.files.len();
+    }
+    Ok((all, model_name(&extractors)))
+}
+
 /// Extracts all photographs of a list and prints its figures.
 fn evaluate(
-    pairs: IndexedPairs,
+    mut pairs: IndexedPairs,
     folds: &[Fold],
     cuts_from: String,
     extraction: &ExtractionOptions,
     options: &PairOptions,
     context: &Context,
 ) -> Result<()> {
-    let mut extractors = extraction.extractors(context)?;
-    let extracted = extract(&pairs.files, &mut extractors)?;
+    let (extracted, model) = vectors(&mut pairs, extraction, context)?;
     let figures = measure(&extracted.faces, &pairs.pairs, folds, options.protocol())?;
     let evaluated = folds.iter().flat_map(|fold| &fold.test).filter_map(|&i| pairs.pairs.get(i).copied());
     options.report(&PairFigures {
         figures,
-        model: model_name(&extractors),
+        model,
         cuts_from,
         images: pairs.files.len(),
         failed_detections: extracted.failed.len(),

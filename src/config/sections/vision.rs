@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::section;
 use crate::config::rule;
 use crate::config::text::unset_if_empty;
-use crate::domain::{Accelerator, Direction, PixelFormat, Spectrum};
+use crate::domain::{Accelerator, Direction, PixelFormat, Rotation, Spectrum};
 
 section! {
     /// The networks.
@@ -134,7 +134,7 @@ section! {
         device: PathBuf = "/dev/video0".into(),
         /// The device that it must be, as `usher doctor` and `usher camera list` show it: the name of its link in `/dev/v4l/by-id`, the place where it is
         /// plugged in, its driver's name, or `name @ place`. Another device is refused; the message says which one was found. Not set: any device
-        /// ([cameras](hardware.md#another-camera-under-the-same-name)).
+        /// ([cameras](cameras.md#another-camera-under-the-same-name)).
         #[schemars(
             schema_with = "rule::any",
             extend("x-only" = ["kind", "v4l2"]),
@@ -150,9 +150,25 @@ section! {
         /// Frames per second.
         #[schemars(range(min = 1, max = 120))]
         fps: u32 = 15,
-        /// How the camera sends pixels. `"auto"` is YUYV up to 640x480 and MJPEG above, and the other where the camera does not offer that.
-        #[schemars(extend("x-only" = ["kind", "v4l2"]))]
+        /// How the camera sends pixels. `"auto"`: at the configured size and rate, YUYV up to 640x480 and MJPEG above, else what the camera offers of the other
+        /// formats in this list, colour before grey ([which formats there are](cameras.md#formats)).
+        #[schemars(schema_with = "rule::pixel_format", extend("x-only" = ["kind", "v4l2"]))]
         format: PixelFormat = PixelFormat::Auto,
+        /// Whether a face that comes out too dark or too bright steers the camera's exposure while it is there, instead of the whole picture
+        /// ([how](cameras.md#people-before-a-bright-door)). It needs a driver that lists those controls, and an automatic exposure: a fixed one is left alone.
+        #[schemars(extend("x-only" = ["kind", "v4l2"]))]
+        expose_for_faces: bool = true,
+        /// By how many degrees the picture must be turned clockwise so that people stand upright in it. `usher doctor` says so when faces appear only in
+        /// a turned picture ([how a camera may hang](cameras.md#a-camera-that-hangs-on-its-side)).
+        #[schemars(schema_with = "rule::rotation")]
+        rotate: Rotation = Rotation::None,
+        /// Whether left and right are exchanged, after the turn: for a camera or a loopback that delivers a mirror image. In a mirror image, people
+        /// who are asked to turn the head turn it the wrong way.
+        mirror: bool = false,
+        /// The part of the picture that is looked at, after the turn: left, top, right and bottom, in widths and heights of the picture.
+        /// `[0.25, 0.0, 0.75, 1.0]`: the middle half. What lies outside is as if the camera did not see it.
+        #[schemars(schema_with = "rule::crop")]
+        crop: [f64; 4] = [0.0, 0.0, 1.0, 1.0],
         /// A picture, a folder of pictures or an MJPEG file.
         #[schemars(schema_with = "rule::path", extend("x-only" = ["kind", "replay"]), example = &"/var/lib/usher/replay")]
         path: PathBuf = PathBuf::new(),

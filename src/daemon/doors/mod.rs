@@ -13,6 +13,7 @@ mod cues;
 pub mod door;
 mod factors;
 mod floods;
+pub mod lately;
 mod log;
 mod moves;
 mod orders;
@@ -43,6 +44,7 @@ use door::{Door, DoorList, DoorView, PassingPerson};
 use factors::Factors;
 pub use factors::{CheckPin, CheckedPin};
 use floods::Floods;
+use lately::{Lately, Told};
 use log::log_decision;
 pub use orders::{OperatorOrder, RequestError};
 use timekeeping::Timekeeper;
@@ -73,6 +75,7 @@ pub struct Doors {
     factors: Factors,
     timekeeper: Timekeeper,
     second_eyes: InfraredEyes,
+    lately: Lately,
 }
 
 /// The parts of [`Doors`].
@@ -142,6 +145,7 @@ impl Doors {
             clock_looked_at: None,
             timekeeper: Timekeeper::new(evidence),
             second_eyes,
+            lately: Lately::default(),
         };
         doors.apply_cut(saved.cut);
         let now = doors.now();
@@ -350,6 +354,7 @@ impl Doors {
         let now = self.now();
         let name = self.doors[door].name.clone();
         let (verdict, evidence, nearest) = (decision.verdict, decision.captured_at, decision.nearest);
+        let (camera, track) = (decision.camera.clone(), decision.track);
         let person = nearest.map(|m| self.named(m.person));
         let runner_up = nearest.and_then(|m| m.runner_up).map(|(id, _)| self.named(id));
         let recorded = self.is_recorded(door, &decision, direction);
@@ -379,6 +384,7 @@ impl Doors {
                 let record = noted.as_ref().ok().copied();
                 let unlocked = (record.is_some() || self.open_unrecorded)
                     && self.carry_out_for(door, acts, record, Some(evidence)).is_ok();
+                self.lately.tell(camera, track, if unlocked { Told::Unlocked } else { Told::Shut }, now.moment);
                 if !unlocked {
                     self.doors[door].referee.end_cooldown(person);
                     self.explain_shut_door(door, person, noted.err(), opens_day);
@@ -397,6 +403,7 @@ impl Doors {
             }
             (Verdict::Grant { person }, None) => self.doors[door].referee.end_cooldown(person),
             (Verdict::Deny { reason }, _) => {
+                self.lately.tell(camera, track, Told::Denied(reason), now.moment);
                 self.doors[door].relay.show_denied();
                 let about_the_face = matches!(reason, Reason::Unknown | Reason::Ambiguous | Reason::Inconsistent);
                 let near = nearest.filter(|m| m.distance.0 <= self.cut.distance.0 + NEAR_MISS);

@@ -89,7 +89,7 @@ impl Event {
             Event::Door(event) => event.by(),
             Event::People(event) => Some(event.by()),
             Event::Store(event) => event.by(),
-            Event::Daemon(DaemonEvent::ClockTrusted { by }) => Some(by),
+            Event::Daemon(DaemonEvent::ClockTrusted { by } | DaemonEvent::CameraTurned { by, .. }) => Some(by),
             Event::Daemon(
                 DaemonEvent::Started { .. }
                 | DaemonEvent::Stopped { .. }
@@ -147,7 +147,8 @@ impl Event {
                 | DaemonEvent::TimeQualityChanged { .. }
                 | DaemonEvent::ClockTrusted { .. }
                 | DaemonEvent::CameraBack { .. }
-                | DaemonEvent::CameraChanged { .. },
+                | DaemonEvent::CameraChanged { .. }
+                | DaemonEvent::CameraTurned { .. },
             ) => None,
         }
     }

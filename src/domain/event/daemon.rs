@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Part, PersonalData, form, kinds};
-use crate::domain::{Actor, ModelId, TimeQuality};
+use crate::domain::{Actor, ModelId, Rotation, TimeQuality};
 
 /// The daemon and its surroundings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,14 @@ pub enum DaemonEvent {
         before: String,
         now: String,
     },
+    /// An operator turned a camera's picture: it is turned clockwise by this much from the daemon's next start on.
+    CameraTurned {
+        #[serde(with = "form::shared")]
+        camera: Arc<str>,
+        #[serde(rename = "rotate_deg")]
+        rotation: Rotation,
+        by: Actor,
+    },
     /// The broker refuses a message, or refuses this device a subscription: the first of that topic since the start.
     HubMessageRefused {
         topic: String,
@@ -72,6 +80,7 @@ kinds!(DaemonEvent {
     CameraLost => "camera_lost",
     CameraBack => "camera_back",
     CameraChanged => "camera_changed",
+    CameraTurned => "camera_turned",
     HubMessageRefused => "hub_message_refused",
 });
 
@@ -113,7 +122,8 @@ impl PersonalData for DaemonEvent {
             | DaemonEvent::ClockTrusted { by: _ }
             | DaemonEvent::CameraLost { camera: _, reason: _ }
             | DaemonEvent::CameraBack { camera: _, lost_for: _ }
-            | DaemonEvent::CameraChanged { camera: _, before: _, now: _ } => {}
+            | DaemonEvent::CameraChanged { camera: _, before: _, now: _ }
+            | DaemonEvent::CameraTurned { camera: _, rotation: _, by: _ } => {}
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::domain::{
-    Actor, Assurance, Decision, Direction, Distance, Gate, Match, Mode, ModelId, Moment, PersonId, Reason, SystemAct,
-    TimeQuality, TrackId, Verdict,
+    Actor, Assurance, Decision, Direction, Distance, Gate, Match, Mode, ModelId, Moment, PersonId, Reason, Rotation,
+    SystemAct, TimeQuality, TrackId, Verdict,
 };
 
 pub use arbitrary::arbitrary;
@@ -82,7 +82,12 @@ pub fn one_of_each() -> Vec<Event> {
             DaemonEvent::ClockTrusted { by: by() },
             DaemonEvent::CameraLost { camera: camera.clone(), reason: reason() },
             DaemonEvent::CameraBack { camera: camera.clone(), lost_for: Duration::from_secs(90) },
-            DaemonEvent::CameraChanged { camera, before: "Webcam A @ usb-1".into(), now: "Webcam B @ usb-2".into() },
+            DaemonEvent::CameraChanged {
+                camera: camera.clone(),
+                before: "Webcam A @ usb-1".into(),
+                now: "Webcam B @ usb-2".into(),
+            },
+            DaemonEvent::CameraTurned { camera, rotation: Rotation::Quarter, by: by() },
             DaemonEvent::StageFailed { stage: "vision".into(), reason: reason() },
         ]
         .map(Event::from),

@@ -65,18 +65,18 @@ impl Announcement {
         if let Some(fields) = origin.as_object_mut().filter(|_| !SUPPORT_URL.is_empty()) {
             fields.insert("url".to_owned(), SUPPORT_URL.into());
         }
-        let payload = json!({
-            "dev": {
-                "ids": [device_id(&self.device)],
-                "name": self.device,
-                "mf": "usher",
-                "mdl": "Face recognition door control",
-                "sw": self.layout.version,
-            },
-            "o": origin,
-            "cmps": components,
+        let mut device = json!({
+            "ids": [device_id(&self.device)],
+            "name": self.device,
+            "mf": "usher",
+            "mdl": "Face recognition door control",
+            "sw": self.layout.version,
         });
-        payload.to_string().into_bytes()
+        if let Some((fields, page)) = device.as_object_mut().zip(self.settings.page.as_deref()) {
+            // `configuration_url`: "Visit" on the device's page in Home Assistant.
+            fields.insert("cu".to_owned(), page.into());
+        }
+        json!({ "dev": device, "o": origin, "cmps": components }).to_string().into_bytes()
     }
 
     /// Learns from a piece of an earlier run, which the broker has retained, which entities to withdraw and where the others were.

@@ -49,6 +49,7 @@ mod tests {
             discovery_prefix: "homeassistant".into(),
             people: PeopleAs::DeviceTracker,
             nearest: false,
+            page: None,
         };
         let topics: Vec<String> = [1, 2, 10, 100].map(|piece| settings.discovery_topic("a", piece)).into();
         assert_eq!(topics[..2], ["homeassistant/device/usher_a/config", "homeassistant/device/usher_a/p002/config"]);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::raw::raw;
 use super::{House, eventually, write_jpeg};
 
 /// A camera on `/dev/video77` of a house. It delivers one frame after the other, a fixed time apart.
@@ -24,6 +25,11 @@ impl MadeUpCamera {
         house.environment.insert("LD_PRELOAD".into(), library.display().to_string());
         house.environment.insert("MADE_UP_CAMERA".into(), camera.folder.display().to_string());
         Some((camera, house))
+    }
+
+    /// Gives its driver these habits, a line each, from the next opening on. See `made_up_camera.c`.
+    pub fn has_habits(&self, habits: &[&str]) {
+        self.write("habits", &format!("{}\n", habits.join("\n")));
     }
 
     /// Plugs in a device with this name at this place.
@@ -50,19 +56,28 @@ impl MadeUpCamera {
         self.folder.join(name)
     }
 
-    /// Writes a picture as the bytes of a frame: as JPEG, or as YUYV by the name's ending.
+    /// Writes a picture as the bytes of a frame, in the format of the name's ending: `jpg`, or a raw one such as `yuyv`. `obama.nv12+704` has lines of
+    /// 704 bytes.
     pub fn develop(&self, name: &str, picture: image::RgbImage) {
         let path = self.file(name);
-        match name.ends_with(".yuyv") {
-            true => std::fs::write(&path, yuyv(&picture)).unwrap(),
-            false => drop(write_jpeg(picture, &path)),
+        let ending = name.rsplit_once('.').unwrap().1;
+        match (ending, ending.split_once('+')) {
+            ("jpg", _) => drop(write_jpeg(picture, &path)),
+            (format, None) => std::fs::write(&path, raw(&picture, format, 0)).unwrap(),
+            (_, Some((format, stride))) => {
+                std::fs::write(&path, raw(&picture, format, stride.parse().unwrap())).unwrap();
+            }
         }
     }
 
     /// How often `word` is in its log: `open`, `on`, `off`, `line 2`.
     pub fn has_done(&self, word: &str) -> usize {
-        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        log.lines().filter(|line| *line == word).count()
+        self.log().lines().filter(|line| *line == word).count()
+    }
+
+    /// Its acts, a line each.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// Waits until its log has `word` this many times.
@@ -103,18 +118,4 @@ fn library() -> Option<&'static Path> {
         }
     };
     BUILT.get_or_init(build).as_deref()
-}
-
-/// `Y0 Cb Y1 Cr` for each pair of pixels, ITU-R BT.601 with limited range.
-fn yuyv(picture: &image::RgbImage) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(picture.len() / 3 * 2);
-    let pixels: Vec<[f32; 3]> = picture.pixels().map(|pixel| pixel.0.map(f32::from)).collect();
-    for pair in pixels.chunks_exact(2) {
-        let luma = |[r, g, b]: [f32; 3]| 16.0 + (65.481 * r + 128.553 * g + 24.966 * b) / 255.0;
-        let [r, g, b] = [0, 1, 2].map(|n| (pair[0][n] + pair[1][n]) / 2.0);
-        let blue = 128.0 + (-37.797 * r - 74.203 * g + 112.0 * b) / 255.0;
-        let red = 128.0 + (112.0 * r - 93.786 * g - 18.214 * b) / 255.0;
-        bytes.extend([luma(pair[0]), blue, luma(pair[1]), red].map(|value| value.round() as u8));
-    }
-    bytes
 }

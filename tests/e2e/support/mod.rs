@@ -6,6 +6,8 @@ mod daemon;
 mod house;
 pub mod page;
 mod pictures;
+#[path = "../../support/raw.rs"]
+mod raw;
 mod small_disk;
 mod terminal;
 mod visitor;

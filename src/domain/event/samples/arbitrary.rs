@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::domain::event::*;
 use crate::domain::{
-    Actor, Assurance, Direction, Distance, Gate, Mode, ModelId, PersonId, Reason, TimeQuality, TrackId,
+    Actor, Assurance, Direction, Distance, Gate, Mode, ModelId, PersonId, Reason, Rotation, TimeQuality, TrackId,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -354,6 +354,8 @@ fn daemon() -> impl Strategy<Value = DaemonEvent> {
         (name(), text()).prop_map(|(camera, reason)| DaemonEvent::CameraLost { camera, reason }),
         (name(), span()).prop_map(|(camera, lost_for)| DaemonEvent::CameraBack { camera, lost_for }),
         (name(), text(), text()).prop_map(|(camera, before, now)| DaemonEvent::CameraChanged { camera, before, now }),
+        (name(), prop::sample::select(Rotation::ALL.to_vec()), actor())
+            .prop_map(|(camera, rotation, by)| DaemonEvent::CameraTurned { camera, rotation, by }),
         (text(), any::<u64>(), text()).prop_map(|(topic, bytes, reason)| DaemonEvent::HubMessageRefused {
             topic,
             bytes,
