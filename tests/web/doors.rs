@@ -47,7 +47,7 @@ fn a_grant_arrives_without_a_reload_and_opens_its_receipt() {
     for text in ["Barack Obama", "Near enough", "Frames agree", "Limit"] {
         browser.sees(text);
     }
-    assert!(browser.count("svg.bar") >= 2, "{}", browser.source());
+    assert!(browser.count(".bar svg, svg.bar") >= 2, "{}", browser.source());
     assert_eq!(barriers(&browser), [""; 0]);
     browser.photograph("scene-receipt");
     browser.resize(PHONE);
