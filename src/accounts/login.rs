@@ -100,7 +100,9 @@ impl Accounts {
         let right = hash.as_ref().or(nobodys()).is_some_and(|hash| hash.is(password));
         match account.filter(|_| right) {
             Some(account) => {
-                who.iter().for_each(|who| drop(attempts.0.remove(who)));
+                for who in &who {
+                    attempts.0.remove(who);
+                }
                 Ok(account)
             }
             None => {

@@ -40,7 +40,6 @@ use axum::middleware;
 
 pub use site::{Hosts, Site, SiteSettings};
 
-use ask::Lines;
 use form::{CheckedForm, CheckedUpload, Uploaded};
 use frame::{Area, Page};
 use refusal::Refusal;
