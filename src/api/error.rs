@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::attendance::NoAttendance;
-use super::hours::RulesUnknown;
 use crate::accounts::{AccountError, Role};
 use crate::gallery::{CredentialError, GalleryError};
 use crate::ledger::attendance::export::ExportError;
@@ -20,6 +19,11 @@ use crate::ledger::{Broken, LedgerError};
 use crate::office::switch::SwitchError;
 use crate::office::{ImportError, OfficeError, StrangersError};
 use crate::store::StoreError;
+
+/// Why the rules are not known, in words: a time zone or a file of holidays that cannot be read.
+#[derive(Clone, Debug, Error)]
+#[error("{0}")]
+pub struct RulesUnknown(pub String);
 
 /// Why a request was not carried out. The text is for the operator.
 #[derive(Debug, Error)]
