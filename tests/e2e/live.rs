@@ -93,7 +93,7 @@ fn what_is_missing_for_a_good_view_is_told() {
     house.enroll("Barack Obama", &["obama.jpg"]);
     let daemon = Daemon::start(&house);
     let (lines, text) = live(&house, Duration::from_secs(6));
-    let faces = lines.iter().filter_map(|line| line["faces"].get(0)?.get("view")).filter(|view| !view.is_null());
+    let mut faces = lines.iter().filter_map(|line| line["faces"].get(0)?.get("view")).filter(|view| !view.is_null());
     let view = faces.next_back().expect(&text);
     assert_eq!(view["found"], "poor", "{text}");
     assert_eq!((&view["missing"][0]["what"], &view["missing"][0]["needs"]), (&json!("size"), &json!(80.0)), "{text}");
