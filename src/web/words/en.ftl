@@ -286,6 +286,7 @@ timeline-kind-clock-trusted = clock trusted
 timeline-kind-camera-lost = camera lost
 timeline-kind-camera-back = camera back
 timeline-kind-camera-changed = camera changed
+timeline-kind-camera-turned = picture turned
 timeline-kind-hub-message-refused = message refused by the broker
 
 ## People
