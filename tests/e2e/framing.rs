@@ -110,7 +110,7 @@ fn a_dark_face_gets_more_light_and_the_automatic_comes_back() {
     camera.plays(&["nobody.jpg"]);
     camera.does("control 9a0901 3", 1);
     camera.plays(&["dark.jpg"]);
-    camera.does("control 9a0901 1", 5);
+    camera.does("control 9a0901 1", 2);
     daemon.stop();
     camera.does("control 9a0901 3", 2);
 }
