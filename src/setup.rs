@@ -21,7 +21,8 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use crate::access::Rules;
-use crate::api::attendance::{AttendanceSettings, NoAttendance};
+use crate::api::NoAttendance;
+use crate::api::attendance::AttendanceSettings;
 use crate::camera::framed::Framed;
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::v4l2::{V4l2Camera, V4l2Settings};

@@ -40,7 +40,7 @@ enum Failing {
     Account(String),
 }
 
-/// The failures of late.
+/// The recent failures.
 #[derive(Default)]
 pub struct Attempts(HashMap<Failing, Failures>);
 
@@ -83,7 +83,7 @@ impl Accounts {
     /// Checks a name and a password from an address. One check at a time, because each takes 19 MiB, and 50 to 500 ms on a board.
     ///
     /// # Errors
-    /// They are wrong, or there were too many failures of late from that address or for that account.
+    /// They are wrong, or there were too many failures lately from that address or for that account.
     pub fn log_in(&self, name: &str, password: &str, from: IpAddr, now: Moment) -> Result<Account, LoginRefused> {
         let who = [Failing::Address(from), Failing::Account(name.chars().take(64).collect::<String>().to_lowercase())];
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +100,9 @@ impl Accounts {
         let right = hash.as_ref().or(nobodys()).is_some_and(|hash| hash.is(password));
         match account.filter(|_| right) {
             Some(account) => {
-                who.iter().for_each(|who| drop(attempts.0.remove(who)));
+                for who in &who {
+                    attempts.0.remove(who);
+                }
                 Ok(account)
             }
             None => {

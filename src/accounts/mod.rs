@@ -3,7 +3,7 @@
 //! - `role`: what an account or a token may do
 //! - `record`: accounts and tokens as bytes
 //! - `change`: adding, changing and removing them, one commit each
-//! - `login`: passwords and tokens are checked, and failures slow down whoever makes them
+//! - `login`: passwords and tokens are checked, and failures slow down the address and the account
 
 mod change;
 mod login;

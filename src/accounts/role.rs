@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a request needs of whoever makes it.
+/// What the caller of a request must be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
     /// To see the doors, the cameras, the records and the state of the daemon.

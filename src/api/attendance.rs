@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::error::ApiError;
 use super::system_time;
@@ -23,13 +22,6 @@ pub struct AttendanceSettings {
     pub house: HouseRules,
     /// The names of the doors, in the order of the configuration.
     pub doors: Vec<String>,
-}
-
-/// A time zone or a list of holidays cannot be read. Only what needs it fails.
-#[derive(Clone, Debug, Error)]
-#[error("{why}")]
-pub struct NoAttendance {
-    pub why: String,
 }
 
 /// Selects days: one day, a month, or the days from one to another, both included. Without a choice: today, and days that are still open.

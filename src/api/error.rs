@@ -11,8 +11,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::attendance::NoAttendance;
-use super::hours::RulesUnknown;
 use crate::accounts::{AccountError, Role};
 use crate::gallery::{CredentialError, GalleryError};
 use crate::ledger::attendance::export::ExportError;
@@ -94,6 +92,18 @@ pub enum ApiError {
     /// A fault of usher or of the machine.
     #[error("the request failed: {0}")]
     Failed(String),
+}
+
+/// Why the rules are not known, in words: a time zone or a file of holidays that cannot be read.
+#[derive(Clone, Debug, Error)]
+#[error("{0}")]
+pub struct RulesUnknown(pub String);
+
+/// A time zone or a list of holidays cannot be read. Only what needs it fails.
+#[derive(Clone, Debug, Error)]
+#[error("{why}")]
+pub struct NoAttendance {
+    pub why: String,
 }
 
 /// The body of every answer that is not a success.

@@ -5,7 +5,6 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::error::ApiError;
 use super::people::Person;
@@ -21,11 +20,6 @@ pub struct House {
     pub rules: HouseRules,
     pub doors: Vec<String>,
 }
-
-/// Why the rules are not known, in words: a time zone or a file of holidays that cannot be read.
-#[derive(Clone, Debug, Error)]
-#[error("{0}")]
-pub struct RulesUnknown(pub String);
 
 /// Asks for the hours of a week.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -169,7 +169,11 @@ impl Import {
         if more > 0 {
             lines.push(format!("and {more} more"));
         }
-        format!("{} rows cannot be carried out, so nothing was changed:\n{}", self.problems, lines.join("\n"))
+        let rows = match self.problems {
+            1 => "1 row".to_owned(),
+            several => format!("{several} rows"),
+        };
+        format!("{rows} cannot be carried out, so nothing was changed:\n{}", lines.join("\n"))
     }
 }
 

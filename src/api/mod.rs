@@ -42,7 +42,7 @@ use jiff::{Timestamp, Unit};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 
-pub use error::{ApiError, ErrorBody};
+pub use error::{ApiError, ErrorBody, NoAttendance, RulesUnknown};
 pub use extract::{Caller, MetricsPage};
 pub use live::Live;
 pub use photographs::PhotographRefusal;

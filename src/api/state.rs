@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
-use super::attendance::{AttendanceSettings, NoAttendance};
+use super::attendance::AttendanceSettings;
 use super::checks::Check;
 use super::doors::{DoorOrder, DoorStatus, Inside};
-use super::error::ApiError;
+use super::error::{ApiError, NoAttendance, RulesUnknown};
 use super::extract::MetricsPage;
 use super::figures::Figures;
-use super::hours::{House, RulesUnknown};
+use super::hours::House;
 use super::live::{Live, LiveCamera, LiveLine, LivePicture, RotateAnswer};
 use super::photographs::PhotographRefusal;
 use super::sittings::Sittings;

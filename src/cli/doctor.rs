@@ -208,7 +208,7 @@ fn running(config: &Config, client: &Client, findings: &mut Findings) -> Result<
         Ok(checks) => findings.report_all(checks.into_iter().filter(|check| check.check != "configuration"))?,
         Err(error) => findings.report("daemon", State::Broken, &format!("{error:#}"))?,
     }
-    cameras::held(client, findings)
+    cameras::held(config, client, findings)
 }
 
 /// Checks everything in this process, without a daemon.

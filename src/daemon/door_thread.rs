@@ -1,8 +1,8 @@
 //! The doors' thread: takes messages from the other threads, one after the other. Owns the queue and the waiting; [`super::doors`] does the
 //! work.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::attention::SharedAttention;
@@ -12,13 +12,12 @@ use super::doors::lately::Inside;
 use super::doors::{CheckedPin, Doors, OperatorOrder, RequestError};
 use super::live::board::LiveBoard;
 use super::live::view::live_view;
+use super::published_doors::PublishedDoors;
 use super::stage::Stage;
 use crate::access::InfraredLook;
 use crate::api::Admission;
 use crate::clock::Clock;
-use crate::domain::{
-    Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Entry, Event, Moment, PersonId, Sighting, TimeQuality,
-};
+use crate::domain::{Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Entry, Event, Moment, PersonId, Sighting};
 use crate::door::{DoorError, InputChange, ReaderKind};
 
 /// The longest time between two heartbeats.
@@ -105,36 +104,6 @@ pub enum OperatorRequest {
 
 /// Called with the state of all doors.
 pub type Show = Box<dyn FnMut(&[DoorView]) + Send>;
-
-/// The state of all doors as last published, for threads and tasks that show it.
-#[derive(Clone, Default)]
-pub struct PublishedDoors(Arc<Mutex<DoorsOverview>>);
-
-/// The state of all doors at one moment.
-#[derive(Clone, Default)]
-pub struct DoorsOverview {
-    pub doors: Vec<DoorView>,
-    /// The number of people in each zone that is not empty.
-    pub occupancy: Vec<(String, usize)>,
-    /// How far the wall clock can be relied on; `None` before it was checked.
-    pub time: Option<TimeQuality>,
-}
-
-impl PublishedDoors {
-    /// The overview as last published.
-    pub fn read(&self) -> DoorsOverview {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Publishes `doors` as they are now. Returns whether one of them has changed.
-    pub(super) fn publish(&self, doors: &Doors) -> bool {
-        let overview = DoorsOverview { doors: doors.views(), occupancy: doors.occupancy(), time: doors.time() };
-        let mut published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = published.doors != overview.doors;
-        *published = overview;
-        changed
-    }
-}
 
 /// The thread's body and everything that it owns.
 pub struct DoorThread {

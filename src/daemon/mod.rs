@@ -31,6 +31,7 @@ mod metrics;
 mod open;
 mod page;
 mod pin_stage;
+mod published_doors;
 mod readers_stage;
 mod recent_frames;
 mod record_counter;

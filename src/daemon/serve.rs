@@ -64,9 +64,6 @@ pub fn start(
     let (counts, metrics_trouble, web_trouble) =
         (ConnectionCounts::default(), AddressTrouble::default(), AddressTrouble::default());
     let (register, switch) = (leading.register.clone(), leading.switch.clone());
-    let recent = Arc::new(figures::Recent::default());
-    let outbox = records.broker.as_ref().map(|broker| broker.outbox.clone());
-    base.tokio.spawn(figures::sample(recent.clone(), stages.to_vec(), outbox, base.clock.clone()));
     let service = Arc::new(Service {
         register: register.clone(),
         switch: switch.clone(),
@@ -77,18 +74,7 @@ pub fn start(
         door_queue: doors.queue.clone(),
         placements: recognition.placements.clone(),
         hub: records.hub().cloned(),
-        metrics: Metrics::new(Sources {
-            stages: stages.to_vec(),
-            record_counter: records.record_counter.clone(),
-            connections: counts.clone(),
-            placements: recognition.placements.clone(),
-            gallery: recognition.gallery.clone(),
-            recorder: records.recorder.clone(),
-            hub: records.hub().cloned(),
-            clock: base.clock.clone(),
-            device: config.device.name.clone(),
-            model: recognition.model.to_string(),
-        }),
+        metrics: metrics(config, base, parts, stages, &counts),
         views: ends.cameras.views,
         clock: base.clock.clone(),
         device: config.device.name.clone(),
@@ -96,7 +82,7 @@ pub fn start(
         fingerprint: config.fingerprint(),
         config: config.clone(),
         configuration: ends.configuration.clone(),
-        figures: recent,
+        figures: measurements(base, parts, stages),
         metrics_trouble: metrics_trouble.clone(),
         web_trouble: web_trouble.clone(),
     });
@@ -162,6 +148,36 @@ pub fn start(
     ));
     tracing::info!(socket = %config.control.socket.display(), "ready");
     Ok(())
+}
+
+/// The page of metrics.
+fn metrics(
+    config: &Config,
+    base: &Base,
+    Parts { recognition, records, .. }: &Parts,
+    stages: &[Arc<Stage>],
+    connections: &ConnectionCounts,
+) -> Metrics {
+    Metrics::new(Sources {
+        stages: stages.to_vec(),
+        record_counter: records.record_counter.clone(),
+        connections: connections.clone(),
+        placements: recognition.placements.clone(),
+        gallery: recognition.gallery.clone(),
+        recorder: records.recorder.clone(),
+        hub: records.hub().cloned(),
+        clock: base.clock.clone(),
+        device: config.device.name.clone(),
+        model: recognition.model.to_string(),
+    })
+}
+
+/// The measurements of the last day, which a task adds to.
+fn measurements(base: &Base, Parts { records, .. }: &Parts, stages: &[Arc<Stage>]) -> Arc<figures::Recent> {
+    let recent = Arc::new(figures::Recent::default());
+    let outbox = records.broker.as_ref().map(|broker| broker.outbox.clone());
+    base.tokio.spawn(figures::sample(recent.clone(), stages.to_vec(), outbox, base.clock.clone()));
+    recent
 }
 
 /// The socket's file; removed when this is dropped.

@@ -10,10 +10,11 @@ use jiff::{Timestamp, Unit};
 use tokio::sync::{broadcast, watch};
 
 use super::door_status::door_status;
-use super::door_thread::{DoorMessage, OperatorRequest, PublishedDoors};
+use super::door_thread::{DoorMessage, OperatorRequest};
 use super::doors::OperatorOrder;
 use super::figures::Recent;
 use super::metrics::{self, Metrics};
+use super::published_doors::PublishedDoors;
 use super::stage::Stage;
 use super::tcp_address::AddressTrouble;
 use crate::api::checks::Check;

@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Photographs that wait. Others are turned away.
 const WAITING: usize = 2;
 /// As by nice(1), where 0 is usual and 19 the least.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// Makes templates of photographs with the configuration's networks.
 pub struct Photographs {

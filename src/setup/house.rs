@@ -12,7 +12,8 @@ use crate::access::{
     Backoff, Calibration, CalibrationError, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Permit,
     Point, Schedule, Window, Zones,
 };
-use crate::api::hours::{House, RulesUnknown};
+use crate::api::RulesUnknown;
+use crate::api::hours::House;
 use crate::config::{self, Config, DistanceLimit};
 use crate::domain::{Direction, Distance, DoorIndex, ScheduleIndex};
 use crate::vision::calibration_file::{CalibrationFile, file_name};

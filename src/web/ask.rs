@@ -20,6 +20,8 @@ use crate::api::{Caller, ErrorBody};
 
 /// The limit for an answer. A backup, which takes longer, is passed on as a stream.
 const WITHIN: Duration = Duration::from_secs(60);
+/// The limit for a photograph, which waits for those before it and for the networks.
+const PHOTOGRAPH_WITHIN: Duration = Duration::from_secs(240);
 
 impl Session {
     /// What the API answers to GET.
@@ -55,7 +57,8 @@ impl Session {
         let mut request = request.map_err(|error| Refusal::failed(self.words(), &error))?;
         let account = self.account();
         request.extensions_mut().insert(Caller::Web { name: account.name.clone(), role: account.role });
-        let asked = timeout(WITHIN, self.site().api.clone().oneshot(request)).await;
+        let within = if path.starts_with("/v1/photographs") { PHOTOGRAPH_WITHIN } else { WITHIN };
+        let asked = timeout(within, self.site().api.clone().oneshot(request)).await;
         let answer = match asked {
             Ok(Ok(answer)) => answer,
             Ok(Err(never)) => match never {},

@@ -45,8 +45,6 @@ impl<T: DeserializeOwned> FromRequest<Arc<Site>> for CheckedForm<T> {
 
 /// A file of a form.
 pub struct Uploaded {
-    /// The field's name.
-    pub field: String,
     /// The file's name, as the browser says.
     pub name: String,
     pub bytes: Bytes,
@@ -100,7 +98,7 @@ async fn read(mut form: Multipart, session: &Session) -> Result<CheckedUpload, R
             Some(file) => {
                 let bytes = field.bytes().await.map_err(invalid)?;
                 if !bytes.is_empty() {
-                    upload.files.push(Uploaded { field: name, name: file, bytes });
+                    upload.files.push(Uploaded { name: file, bytes });
                 }
             }
             None => drop(upload.fields.insert(name, field.text().await.map_err(invalid)?)),

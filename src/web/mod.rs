@@ -9,8 +9,6 @@
 //!
 //! Nothing is loaded from elsewhere, no script or style stands in the HTML, and everything but what changes by itself works without a script.
 
-#![allow(dead_code, unused_imports, reason = "the areas that use all of it are on their way")]
-
 mod accounts;
 mod ask;
 mod assets;
@@ -42,7 +40,6 @@ use axum::middleware;
 
 pub use site::{Hosts, Site, SiteSettings};
 
-use ask::Lines;
 use form::{CheckedForm, CheckedUpload, Uploaded};
 use frame::{Area, Page};
 use refusal::Refusal;

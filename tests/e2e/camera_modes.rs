@@ -7,14 +7,15 @@ use crate::support::{Daemon, House, MadeUpCamera, eventually, frame};
 const YUYV: &str = "YUYV 640 480 20 0";
 
 /// What `usher doctor` says of a camera with these habits and settings, which plays pictures of nobody: JPEGs, or YUYV.
-fn doctor(settings: &str, habits: &[&str], jpeg: bool) -> Option<(MadeUpCamera, String)> {
+fn doctor(settings: &str, habits: &[&str], jpeg: bool) -> Option<(MadeUpCamera, House, String)> {
     let (camera, house) = MadeUpCamera::in_house(House::new(), YUYV, settings)?;
     camera.has_habits(habits);
     let name = if jpeg { "nobody.jpg" } else { "nobody.yuyv" };
     camera.develop(name, image::RgbImage::from_pixel(640, 480, image::Rgb([118, 120, 116])));
     camera.plays(&[name]);
     let said = house.ask(&["doctor"]);
-    Some((camera, said.out.lines().filter(|line| line.contains("camera")).collect::<Vec<_>>().join("\n")))
+    let of_cameras: Vec<&str> = said.out.lines().filter(|line| line.contains("camera")).collect();
+    Some((camera, house, of_cameras.join("\n")))
 }
 
 #[test]
@@ -45,7 +46,7 @@ fn a_camera_is_set_and_read_back_whatever_its_drivers_habits() {
         ("", &["silent rates"], "YUYV 640x480 at its own rate"),
     ];
     for (settings, habits, words) in table {
-        let Some((camera, said)) = doctor(settings, habits, words.starts_with("MJPEG")) else { return };
+        let Some((camera, _house, said)) = doctor(settings, habits, words.starts_with("MJPEG")) else { return };
         assert!(said.contains(words) && said.contains("gives Image(640x480)"), "{habits:?}: {said}");
         assert!(camera.has_done("on") == 1, "{habits:?}");
     }
@@ -77,7 +78,7 @@ fn a_refusal_says_what_the_camera_offers() {
         ("", &["busy"], &["another program uses it (see `fuser -v /dev/video77`)"]),
     ];
     for (settings, habits, words) in table {
-        let Some((camera, said)) = doctor(settings, habits, false) else { return };
+        let Some((camera, _house, said)) = doctor(settings, habits, false) else { return };
         assert!(said.contains("BROKEN"), "{habits:?}: {said}");
         for part in *words {
             assert!(said.contains(part), "{habits:?} {part}: {said}");

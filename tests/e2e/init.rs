@@ -323,8 +323,8 @@ fn a_photograph_without_a_face_leaves_the_configuration_and_fails() {
 #[test]
 fn a_real_camera_shows_its_size_and_enrols() {
     let Some((camera, house)) = MadeUpCamera::in_house(House::new(), "MJPG 640 480 66 0", "") else { return };
-    camera.develop("obama", crate::support::frame("obama.jpg"));
-    camera.plays(&["obama"]);
+    camera.develop("obama.jpg", crate::support::frame("obama.jpg"));
+    camera.plays(&["obama.jpg"]);
     let home = Home::of(house);
     let out = home.usher(&["init", "--camera", "/dev/video77", "--name", "Barack Obama"]);
     assert!(out.contains("/dev/video77 gives pictures of 640x480"), "{out}");

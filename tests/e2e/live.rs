@@ -61,7 +61,11 @@ fn the_live_stream_tells_who_stands_there_and_what_was_decided_without_embedding
     let house = House::new().watching(Film::default().nobody(10).shows("obama2.jpg", 20).nobody(15), true);
     house.enroll("Barack Obama", &["obama.jpg"]);
     let daemon = Daemon::start(&house);
-    let (lines, text) = live(&house, Duration::from_secs(12));
+    // However slow the machine is.
+    let (lines, text) = eventually("a face that is let in", || {
+        let (lines, text) = live(&house, Duration::from_secs(12));
+        (text.contains("\"unlocked\":true,\"reason\":null") && text.contains("\"faces\":[]")).then_some((lines, text))
+    });
     assert_eq!(lines[0]["kind"], "doors", "{text}");
     assert_eq!(lines[0]["doors"][0]["name"], "front");
     let porch = json!({ "name": "porch", "door": "front", "spectrum": "visible", "trouble": null, "aim": null });
@@ -89,8 +93,8 @@ fn what_is_missing_for_a_good_view_is_told() {
     house.enroll("Barack Obama", &["obama.jpg"]);
     let daemon = Daemon::start(&house);
     let (lines, text) = live(&house, Duration::from_secs(6));
-    let faces = lines.iter().filter_map(|line| line["faces"].get(0)?.get("view")).filter(|view| !view.is_null());
-    let view = faces.last().expect(&text);
+    let mut faces = lines.iter().filter_map(|line| line["faces"].get(0)?.get("view")).filter(|view| !view.is_null());
+    let view = faces.next_back().expect(&text);
     assert_eq!(view["found"], "poor", "{text}");
     assert_eq!((&view["missing"][0]["what"], &view["missing"][0]["needs"]), (&json!("size"), &json!(80.0)), "{text}");
     daemon.stop();

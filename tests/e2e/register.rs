@@ -62,7 +62,8 @@ fn a_person_gets_more_templates_and_loses_one() {
 
 #[test]
 fn a_list_changes_people_after_a_preview() {
-    let house = House::new().with("[time]\nzone = \"Europe/Berlin\"");
+    let mut house = House::new();
+    house.environment.insert("USHER__DEVICE__TIME_ZONE".into(), "Europe/Berlin".into());
     house.usher(&["enroll", "Barack Obama", "--id", "E1", "--group", "staff", &path("obama.jpg")]);
     let list = house.path("staff.csv");
     let write = |text: &str| std::fs::write(&list, text).unwrap();
@@ -97,7 +98,7 @@ fn a_list_changes_people_after_a_preview() {
     house.usher(&["enroll", "--add", "E2", &path("biden.jpg")]);
     assert_eq!(house.people()[1]["templates"], 1);
 
-    write("number,name\n1,Joe Biden\n9,Somebody\n");
+    write("number,name\n1,Joe Biden\n9,Somebody\n8,\n");
     let error = house.refused(&import(&[]));
     assert!(error.contains("2 rows cannot be carried out, so nothing was changed"), "{error}");
     assert!(error.contains("line 3: nobody has the number 9"), "{error}");

@@ -98,7 +98,7 @@ fn each_role_may_do_what_the_table_says() {
         }
         assert_eq!(program.request(method, path, &[], body.as_bytes()).status, 401, "{path}");
     }
-    assert_eq!(house.records("operator").last().unwrap()["content"]["by"], "web/admin");
+    assert_eq!(house.records("operator_locked").last().unwrap()["content"]["by"], "web/admin");
     house.usher(&["web", "token", "remove", "admin"]);
     let bearer = format!("Bearer {}", tokens[3]);
     assert_eq!(program.request("GET", "/v1/status", &[("Authorization", &bearer)], b"").status, 401);

@@ -2,143 +2,179 @@
 
 use serde_json::{Value, json};
 
-use crate::support::page::{Visitor, paged};
-use crate::support::{Daemon, Film, House, eventually, photo};
+use crate::support::{Film, House, Visitor, add_account, eventually, photo, with_page};
 
-fn file(name: &str) -> String {
-    format!("photographs=@{};type=image/jpeg", photo(name).display())
+/// A photograph of script/setup.
+fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(photo(name)).unwrap()
+}
+
+/// Somebody of that role, logged in.
+fn log_in(house: &House, port: u16, role: &str) -> Visitor {
+    add_account(house, role, role);
+    let mut visitor = Visitor::at(port);
+    visitor.log_in(role);
+    visitor
+}
+
+/// Sends a form of the page `from`, which must be carried out; where it leads.
+fn done(visitor: &mut Visitor, from: &str, path: &str, fields: &[(&str, &str)]) -> String {
+    let page = visitor.submit(from, path, fields);
+    assert_eq!(page.status, 303, "{page:?}");
+    page.header("location").unwrap().to_owned()
+}
+
+/// Sends photographs with a form of the page `from`, which must be carried out; where it leads.
+fn sent(visitor: &mut Visitor, from: &str, path: &str, fields: &[(&str, &str)], files: &[&str]) -> String {
+    let photographs: Vec<Vec<u8>> = files.iter().map(|name| bytes(name)).collect();
+    let files: Vec<(&str, &str, &[u8])> =
+        files.iter().zip(&photographs).map(|(name, bytes)| ("photographs", *name, bytes.as_slice())).collect();
+    let page = visitor.upload(from, path, fields, &files);
+    assert_eq!(page.status, 303, "{page:?}");
+    page.header("location").unwrap().to_owned()
+}
+
+/// The server-sent events of a path until it ends: names with their data.
+fn events(visitor: &mut Visitor, path: &str) -> Vec<(String, Value)> {
+    let text = visitor.page(path);
+    let field = |event: &str, name: &str| {
+        let line = event.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_default().trim().to_owned()
+    };
+    let whole = text.split("\n\n").filter(|event| event.contains("data:"));
+    whole.map(|event| (field(event, "event:"), serde_json::from_str(&field(event, "data:")).unwrap())).collect()
 }
 
 #[test]
 fn a_person_is_enrolled_from_photographs_and_changed() {
-    let (house, port) = paged(House::new(), "[time]\nzone = \"Europe/Berlin\"");
-    let daemon = Daemon::start(&house);
-    let operator = Visitor::log_in(&house, port, "operator");
-    assert!(operator.get("/people").text.contains("Nobody is enrolled yet."));
-    let letter = house.path("letter.jpg");
-    std::fs::write(&letter, "Dear reader").unwrap();
-    let letter = format!("photographs=@{}", letter.display());
+    let mut house = House::new();
+    house.environment.insert("USHER__DEVICE__TIME_ZONE".into(), "Europe/Berlin".into());
+    let (house, daemon, mut anna) = with_page(house, "");
+    assert!(anna.page("/people").contains("Nobody is enrolled yet."));
+    let letter = ("photographs", "letter.jpg", &b"Dear reader"[..]);
+    let new = "/people/new";
 
-    let shown = operator.upload("/people/new", "/people/photographs", &["name=Barack Obama", &letter]);
-    assert_eq!(shown.status, 422);
-    assert!(
-        shown.text.contains("letter.jpg") && shown.text.contains("This is no picture that can be read"),
-        "{}",
-        shown.text
-    );
-    assert!(shown.text.contains("value=\"Barack Obama\""), "what was entered is still there");
-    let parts = ["name=Barack Obama", "employee_id=E1", "groups=staff; night", &file("obama.jpg"), &letter];
-    let person = operator.upload("/people/new", "/people/photographs", &parts).done();
-    assert_eq!(person, "/people/1");
-    let page = operator.get("/people/1");
+    let page = anna.upload(new, "/people/photographs", &[("name", "Barack Obama")], &[letter]);
+    assert_eq!(page.status, 422, "{page:?}");
+    let text = page.body;
+    assert!(text.contains("letter.jpg") && text.contains("This is no picture that can be read"), "{text}");
+    assert!(text.contains("value=\"Barack Obama\""), "what was entered is still there");
+    let fields = [("name", "Barack Obama"), ("employee_id", "E1"), ("groups", "staff; night")];
+    let good = bytes("obama.jpg");
+    let page = anna.upload(new, "/people/photographs", &fields, &[("photographs", "obama.jpg", &good), letter]);
+    assert_eq!((page.status, page.header("location")), (303, Some("/people/1")), "{page:?}");
+    let text = anna.page("/people/1");
     for part in ["The person is enrolled.", "Barack Obama", "E1", "night, staff", "Strength"] {
-        assert!(page.text.contains(part), "{part}: {}", page.text);
+        assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(!operator.get("/people/1").text.contains("The person is enrolled."), "shown once");
-    // The same face under another name.
-    let shown = operator.upload("/people/new", "/people/photographs", &["name=Somebody", &file("obama2.jpg")]);
-    assert!(shown.status == 422 && shown.text.contains("this may be Barack Obama (#1)"), "{}", shown.text);
+    assert!(!anna.page("/people/1").contains("The person is enrolled."), "shown once");
+    // The same face under another name; a file that is too large.
+    let again = bytes("obama2.jpg");
+    let page = anna.upload(new, "/people/photographs", &[("name", "Other")], &[("photographs", "2.jpg", &again)]);
+    assert!(page.status == 422 && page.body.contains("this may be Barack Obama (#1)"), "{page:?}");
+    let large = vec![0; (8 << 20) + 1];
+    let page = anna.upload(new, "/people/photographs", &[("name", "Other")], &[("photographs", "3.jpg", &large)]);
+    assert!(page.status == 422 && page.body.contains("larger than 8 MB"), "{}", page.status);
 
     let fields = [("name", "B. Obama"), ("employee_id", "E1"), ("groups", "staff"), ("last_day", "2026-12-31")];
-    operator.post("/people/1", "/people/1", &fields).done();
+    done(&mut anna, "/people/1", "/people/1", &fields);
     let obama = house.people().remove(0);
     assert_eq!((&obama["name"], &obama["groups"]), (&json!("B. Obama"), &json!(["staff"])));
     assert_eq!(obama["valid_until"], "2026-12-31T23:00:00Z");
-    assert!(operator.get("/people/1").text.contains("value=\"2026-12-31\""), "the last day, as it was entered");
-    let records = house.journal();
-    let by = records.iter().rev().find(|record| record["kind"] == "renamed").unwrap()["content"]["by"].to_string();
-    assert!(by.contains("operator"), "{by}");
+    assert!(anna.page("/people/1").contains("value=\"2026-12-31\""), "the last day, as it was entered");
+    assert_eq!(house.records("renamed")[0]["content"]["by"], "web/anna");
     assert_eq!(house.records("changed").len(), 2, "what stayed makes no record");
 
     // More templates, and one less.
-    operator.upload("/people/1/more", "/people/1/photographs", &[&file("obama2.jpg"), &file("obama3.jpg")]).done();
+    sent(&mut anna, "/people/1/more", "/people/1/photographs", &[], &["obama2.jpg", "obama3.jpg"]);
     assert_eq!(house.people()[0]["templates"], 3);
-    operator.post("/people/1", "/people/1/templates/1/remove", &[]).done();
+    done(&mut anna, "/people/1", "/people/1/templates/1/remove", &[]);
     assert_eq!(house.people()[0]["templates"], 2);
-    let shown = operator.post("/people/1", "/people/1/templates/1/remove", &[]);
-    assert!(shown.status == 404 && shown.text.contains("has no template 1"), "{}", shown.text);
+    let page = anna.submit("/people/1", "/people/1/templates/1/remove", &[]);
+    assert!(page.status == 404 && page.body.contains("has no template 1"), "{page:?}");
 
-    // Search.
-    operator.upload("/people/new", "/people/photographs", &["name=Joe Biden", &file("biden.jpg")]).done();
+    sent(&mut anna, new, "/people/photographs", &[("name", "Joe Biden")], &["biden.jpg"]);
     for (query, found) in
         [("q=obama", true), ("q=%231", true), ("q=biden", false), ("group=staff", true), ("state=disabled", false)]
     {
-        let shown = operator.get(&format!("/people?{query}"));
-        assert_eq!(shown.text.contains("B. Obama</a>"), found, "{query}: {}", shown.text);
+        let text = anna.page(&format!("/people?{query}"));
+        assert_eq!(text.contains("B. Obama</a>"), found, "{query}: {text}");
     }
-    operator.post("/people/2", "/people/2/disable", &[]).done();
-    assert!(operator.get("/people?state=disabled").text.contains("Joe Biden</a>"));
-    operator.post("/people/2", "/people/2/remove", &[]).done();
-    assert_eq!((house.people().len(), operator.get("/people/2").status), (1, 404));
+    done(&mut anna, "/people/2", "/people/2/disable", &[]);
+    assert!(anna.page("/people?state=disabled").contains("Joe Biden</a>"));
+    done(&mut anna, "/people/2", "/people/2/remove", &[]);
+    assert_eq!((house.people().len(), anna.get("/people/2").status), (1, 404));
     daemon.stop();
 }
 
 #[test]
 fn a_person_is_enrolled_before_the_camera_with_advice() {
     let film = Film::default().nobody(15).shows("obama2.jpg", 60);
-    let (house, port) = paged(House::new().watching(film, true), "");
-    let daemon = Daemon::start(&house);
-    let operator = Visitor::log_in(&house, port, "operator");
-    assert!(operator.get("/people/new").text.contains("<option value=\"porch\">"));
-    let sitting = operator.post("/people/new", "/people/sittings", &[("camera", "porch")]).done();
-    assert!(operator.get(&sitting).text.contains("data-sitting"));
-    let events = operator.events(&format!("{sitting}/events"), 60);
-    let (name, last) = events.last().unwrap();
-    assert_eq!(
-        (name.as_str(), &last["state"], &last["taken"]),
-        ("sitting", &json!("complete"), &json!(5)),
-        "{events:?}"
-    );
-    assert!(events.iter().any(|(_, told)| told["advice"].as_str().unwrap().contains("There is no face")), "{events:?}");
-    let page = operator.get(&sitting).text;
-    assert!(page.contains("5 good views were taken."), "{page}");
-    let shown = operator.post(&sitting, &sitting, &[("name", " ")]);
-    assert!(shown.status == 422 && shown.text.contains("cannot be used"), "{}", shown.text);
-    operator.post(&sitting, &sitting, &[("name", "Barack Obama"), ("groups", "staff")]).done();
+    let (house, daemon, mut anna) = with_page(House::new().watching(film, true), "");
+    assert!(anna.page("/people/new").contains("<option value=\"porch\">"));
+    let sitting = done(&mut anna, "/people/new", "/people/sittings", &[("camera", "porch")]);
+    assert!(anna.page(&sitting).contains("data-sitting"));
+    let told = events(&mut anna, &format!("{sitting}/events"));
+    let (name, last) = told.last().unwrap();
+    assert_eq!((name.as_str(), &last["state"], &last["taken"]), ("sitting", &json!("complete"), &json!(5)), "{told:?}");
+    let text = anna.page(&sitting);
+    assert!(text.contains("5 good views were taken."), "{text}");
+    let page = anna.submit(&sitting, &sitting, &[("name", " ")]);
+    assert!(page.status == 422 && page.body.contains("cannot be used"), "{page:?}");
+    done(&mut anna, &sitting, &sitting, &[("name", "Barack Obama"), ("groups", "staff")]);
     let people = house.people();
     assert_eq!((&people[0]["name"], &people[0]["templates"]), (&json!("Barack Obama"), &json!(5)));
-    assert_eq!(operator.get(&sitting).status, 404, "its views are used up");
+    assert_eq!(anna.get(&sitting).status, 404, "its views are used up");
+    // More views of the same person, and one that is given up.
+    let more = [("camera", "porch"), ("person", "1")];
+    let sitting = done(&mut anna, "/people/1/more", "/people/sittings", &more);
+    let path = sitting.split('?').next().unwrap().to_owned();
+    events(&mut anna, &format!("{path}/events"));
+    done(&mut anna, &sitting, &path, &[("person", "1")]);
+    assert_eq!(house.people()[0]["templates"], 10);
+    let sitting = done(&mut anna, "/people/new", "/people/sittings", &[("camera", "porch")]);
+    done(&mut anna, "/people", &format!("{sitting}/end"), &[]);
+    assert_eq!(anna.get(&sitting).status, 404);
     daemon.stop();
 }
 
 #[test]
 fn a_viewer_sees_nobody_and_attendance_only_names() {
-    let (house, port) = paged(House::new(), "");
+    let (house, daemon, anna) = with_page(House::new(), "");
     house.usher(&["enroll", "Barack Obama", "--group", "staff", &photo("obama.jpg").display().to_string()]);
-    let daemon = Daemon::start(&house);
-    let viewer = Visitor::log_in(&house, port, "viewer");
+    let mut viewer = log_in(&house, anna.port(), "viewer");
     for path in ["/people", "/people/1", "/people/new", "/visitors", "/people/duplicates", "/people/import"] {
-        let shown = viewer.get(path);
-        assert!(shown.status == 403 && !shown.text.contains("Obama"), "{path}: {shown:?}");
+        let page = viewer.get(path);
+        assert!(page.status == 403 && !page.body.contains("Obama"), "{path}: {page:?}");
     }
-    let clerk = Visitor::log_in(&house, port, "attendance");
-    let page = clerk.get("/people/1");
-    assert!(page.status == 200 && page.text.contains("Barack Obama"), "{page:?}");
+    let mut clerk = log_in(&house, anna.port(), "attendance");
+    let text = clerk.page("/people/1");
+    assert!(text.contains("Barack Obama"), "{text}");
     for part in ["/people/1/remove", "/people/1/pin", "Strength"] {
-        assert!(!page.text.contains(part), "{part}");
+        assert!(!text.contains(part), "{part}");
     }
-    let token = clerk.token("/people");
-    let operator = Visitor::log_in(&house, port, "operator");
-    for (visitor, token, path) in [
-        (&viewer, token.as_str(), "/people/1/remove"),
-        (&clerk, &token, "/people/1/remove"),
-        (&clerk, &token, "/people/1/disable"),
-        (&operator, &operator.token("/people/1"), "/people/1/erase"),
-        (&operator, &operator.token("/people/1"), "/people/1/export"),
-        // Another session's token, and none.
-        (&operator, &token, "/people/1/remove"),
-        (&operator, "", "/people/1/remove"),
-    ] {
-        let shown = visitor.post_with(token, path, &[]);
-        assert_eq!(shown.status, 403, "{path}: {shown:?}");
+    let mut operator = log_in(&house, anna.port(), "operator");
+    for act in ["remove", "disable", "erase", "export", "templates/0/remove", "pin/remove"] {
+        let page = clerk.submit("/people", &format!("/people/1/{act}"), &[]);
+        assert_eq!(page.status, 403, "{act}: {page:?}");
+    }
+    for act in ["erase", "export"] {
+        let page = operator.submit("/people/1", &format!("/people/1/{act}"), &[]);
+        assert_eq!(page.status, 403, "{act}: {page:?}");
+    }
+    // Another session's token, and none.
+    let token = clerk.get("/people").token();
+    for csrf in [token.as_str(), ""] {
+        assert_eq!(operator.send("/people/1/remove", &[("csrf", csrf)]).status, 403);
     }
     let people = house.people();
-    assert_eq!((people.len(), &people[0]["enabled"]), (1, &json!(true)));
+    assert_eq!((people.len(), &people[0]["enabled"], &people[0]["templates"]), (1, &json!(true), &json!(1)));
     assert!(house.records("exported").is_empty());
     // Without a login, everything leads to it.
-    let stranger = Visitor::without_login(&house, port);
+    let mut stranger = Visitor::at(anna.port());
     for path in ["/people", "/people/1", "/visitors"] {
-        assert!(stranger.get(path).done().starts_with("/login?next="), "{path}");
+        let page = stranger.get(path);
+        assert!(page.header("location").is_some_and(|to| to.starts_with("/login?next=")), "{path}: {page:?}");
     }
     daemon.stop();
 }
@@ -147,90 +183,86 @@ fn a_viewer_sees_nobody_and_attendance_only_names() {
 fn an_unknown_visitor_becomes_a_person_with_one_click() {
     let film = Film::default().shows("biden.jpg", 8).nobody(14).shows("obama2.jpg", 8).nobody(3);
     let house = House::new().watching(film, false);
-    let (house, port) = paged(house, "[gallery]\nkeep_unknown = \"1h\"");
-    let daemon = Daemon::start(&house);
-    let operator = Visitor::log_in(&house, port, "operator");
+    let (house, daemon, mut anna) = with_page(house, "[gallery]\nkeep_unknown = \"1h\"");
     let groups = || house.json(&["people", "unknown", "--json"]).remove(0)["groups"].as_array().unwrap().clone();
     eventually("two visitors", || (groups().len() == 2).then_some(()));
     eventually("the end of the recording", || daemon.log().contains("the replay is over").then_some(()));
-    let page = operator.get("/visitors").text;
-    assert!(page.contains("2 visitors in"), "{page}");
+    let text = anna.page("/visitors");
+    assert!(text.contains("2 visitors in"), "{text}");
     let found = groups();
     let visits = |group: &Value| -> Vec<String> {
         group["visits"].as_array().unwrap().iter().map(|visit| visit["id"].as_str().unwrap().to_owned()).collect()
     };
     let (first, second) = (visits(&found[0]), visits(&found[1]));
-    assert!(first.iter().chain(&second).all(|id| page.contains(&format!("value=\"{id}\""))), "{page}");
+    assert!(first.iter().chain(&second).all(|id| text.contains(&format!("value=\"{id}\""))), "{text}");
     let mut fields = vec![("name", "Visitor One"), ("groups", "guests")];
     fields.extend(first.iter().map(|id| ("visits", id.as_str())));
-    assert_eq!(operator.post("/visitors", "/visitors/enroll", &fields).done(), "/people/1");
+    assert_eq!(done(&mut anna, "/visitors", "/visitors/enroll", &fields), "/people/1");
     assert_eq!(house.people()[0]["groups"], json!(["guests"]));
     let fields: Vec<_> = second.iter().map(|id| ("visits", id.as_str())).collect();
-    operator.post("/visitors", "/visitors/forget", &fields).done();
-    assert!(groups().is_empty() && operator.get("/visitors").text.contains("0 visitors in"));
+    done(&mut anna, "/visitors", "/visitors/forget", &fields);
+    assert!(groups().is_empty() && anna.page("/visitors").contains("0 visitors in"));
     daemon.stop();
 }
 
 #[test]
 fn a_list_is_shown_first_and_then_carried_out() {
-    let (house, port) = paged(House::new(), "");
+    let (house, daemon, mut anna) = with_page(House::new(), "");
     house.usher(&["enroll", "Barack Obama", "--id", "E1", &photo("obama.jpg").display().to_string()]);
-    let daemon = Daemon::start(&house);
-    let operator = Visitor::log_in(&house, port, "operator");
-    let list = house.path("staff.csv");
-    let upload = format!("list=@{};type=text/csv", list.display());
-    std::fs::write(&list, "employee_id;name;groups\nE1;Barack Obama;staff\nE2;Joe Biden;staff\n").unwrap();
-    let shown = operator.upload("/people/import", "/people/import", &[&upload]);
-    assert_eq!(shown.status, 200, "{shown:?}");
-    assert!(shown.text.contains("Changed: 1, new: 1, unchanged: 0, with problems: 0"), "{}", shown.text);
+    let show = |anna: &mut Visitor, list: &str| {
+        anna.upload("/people/import", "/people/import", &[], &[("list", "staff.csv", list.as_bytes())])
+    };
+    let list = "employee_id;name;groups\nE1;Barack Obama;staff\nE2;Joe Biden;staff\n";
+    let page = show(&mut anna, list);
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.body.contains("Changed: 1, new: 1, unchanged: 0, with problems: 0"), "{}", page.body);
     assert_eq!(house.people().len(), 1, "a preview changes nothing");
-    let rows = shown.text.split("name=\"rows\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-    let rows = format!("rows={}", rows.replace("&quot;", "\""));
-    operator.upload("/people/import", "/people/import/apply", &[&rows]).done();
+    let rows = page.body.split("name=\"rows\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let rows = rows.replace("&quot;", "\"");
+    let page = anna.upload("/people/import", "/people/import/apply", &[("rows", &rows)], &[]);
+    assert_eq!((page.status, page.header("location")), (303, Some("/people")), "{page:?}");
     let people = house.people();
     assert_eq!((people.len(), &people[0]["groups"], &people[1]["name"]), (2, &json!(["staff"]), &json!("Joe Biden")));
-    assert!(operator.get("/people?state=faceless").text.contains("Joe Biden</a>"));
+    assert!(anna.page("/people?state=faceless").contains("Joe Biden</a>"));
 
-    std::fs::write(&list, "number;name\n9;Nobody\n").unwrap();
-    let shown = operator.upload("/people/import", "/people/import", &[&upload]);
-    assert!(shown.text.contains("nobody has the number 9") && !shown.text.contains("name=\"rows\""), "{}", shown.text);
-    std::fs::write(&list, "colour\nred\n").unwrap();
-    let shown = operator.upload("/people/import", "/people/import", &[&upload]);
-    assert!(shown.status == 422 && shown.text.contains("there is no column"), "{}", shown.text);
+    let page = show(&mut anna, "number;name\n9;Nobody\n");
+    assert!(page.body.contains("nobody has the number 9") && !page.body.contains("name=\"rows\""), "{}", page.body);
+    let page = show(&mut anna, "colour\nred\n");
+    assert!(page.status == 422 && page.body.contains("there is no column"), "{page:?}");
     daemon.stop();
 }
 
 #[test]
 fn an_admin_exports_and_erases_a_person_and_sees_possible_duplicates() {
-    let (house, port) = paged(House::new(), "");
+    let (house, daemon, mut anna) = with_page(House::new(), "");
     house.enroll("Barack Obama", &["obama.jpg"]);
     let twin = ["enroll", "--force", "Twin", &photo("obama2.jpg").display().to_string()].map(str::to_owned);
     house.usher(&twin);
-    let daemon = Daemon::start(&house);
-    let admin = Visitor::log_in(&house, port, "admin");
-    let page = admin.get("/people/duplicates").text;
-    assert!(page.contains("Barack Obama – Twin") && page.contains("Within the limit"), "{page}");
+    let text = anna.page("/people/duplicates");
+    assert!(text.contains("Barack Obama – Twin") && text.contains("Within the limit"), "{text}");
 
-    let shown = admin.post("/people/1", "/people/1/export", &[]);
-    assert_eq!(shown.status, 200);
-    let data: Value = serde_json::from_str(&shown.text).unwrap();
+    let page = anna.submit("/people/1", "/people/1/export", &[]);
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-disposition").unwrap().contains("usher-person-1.json"));
+    let data: Value = serde_json::from_str(&page.body).unwrap();
     assert_eq!(data["person"]["name"], "Barack Obama");
     assert!(data["templates"][0]["embedding"].as_array().unwrap().len() > 100);
-    assert_eq!(admin.post("/people/1", "/people/1/erase", &[]).done(), "/people");
+    assert_eq!(done(&mut anna, "/people/1", "/people/1/erase", &[]), "/people");
     let journal = house.usher(&["journal", "list", "--json", "-n", "1000"]);
     assert!(!journal.contains("Obama"), "{journal}");
-    assert!(!admin.get("/people").text.contains("Obama") && !admin.get("/people/duplicates").text.contains("Obama"));
+    assert!(!anna.page("/people").contains("Obama") && !anna.page("/people/duplicates").contains("Obama"));
     assert_eq!(house.people().len(), 1);
     // PINs: never shown, and the two entries must be the same.
-    let shown = admin.post("/people/2", "/people/2/pin", &[("pin", "407123"), ("again", "407124")]);
-    assert!(shown.status == 422 && !shown.text.contains("407123"), "{}", shown.text);
-    admin.post("/people/2", "/people/2/pin", &[("pin", "407123"), ("again", "407123")]).done();
-    admin.post("/people/2", "/people/2/tags", &[("number", "04A22B1F"), ("label", "blue fob")]).done();
-    let page = admin.get("/people/2").text;
-    assert!(page.contains("There is a PIN.") && page.contains("blue fob"), "{page}");
-    assert!(!page.contains("407123") && !page.contains("04A22B1F"), "{page}");
-    admin.post("/people/2", "/people/2/tags/remove", &[("tag", "blue fob")]).done();
-    admin.post("/people/2", "/people/2/pin/remove", &[]).done();
-    assert_eq!((&house.people()[0]["pin"], &house.people()[0]["tags"]), (&json!(false), &json!(0)));
+    let page = anna.submit("/people/2", "/people/2/pin", &[("pin", "407123"), ("again", "407124")]);
+    assert!(page.status == 422 && !page.body.contains("407123"), "{page:?}");
+    done(&mut anna, "/people/2", "/people/2/pin", &[("pin", "407123"), ("again", "407123")]);
+    done(&mut anna, "/people/2", "/people/2/tags", &[("number", "04A22B1F"), ("label", "blue fob")]);
+    let text = anna.page("/people/2");
+    assert!(text.contains("There is a PIN.") && text.contains("blue fob"), "{text}");
+    assert!(!text.contains("407123") && !text.contains("04A22B1F"), "{text}");
+    done(&mut anna, "/people/2", "/people/2/tags/remove", &[("tag", "blue fob")]);
+    done(&mut anna, "/people/2", "/people/2/pin/remove", &[]);
+    let people = house.people();
+    assert_eq!((&people[0]["pin"], &people[0]["tags"]), (&json!(false), &json!(0)));
     daemon.stop();
 }

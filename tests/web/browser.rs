@@ -217,7 +217,7 @@ impl Browser {
     /// Presses what stands behind a second click: opens the first summary that begins with this text, and presses the button in it.
     pub fn confirm(&self, act: &str) {
         let summary = "return [...document.querySelectorAll('summary')]\
-            .find(e => (e.innerText.trim() + ' ').startsWith(arguments[0] + ' ') && e.checkVisibility()) || null";
+            .find(e => (e.innerText.replace(/\\s+/g, ' ').trim() + ' ').startsWith(arguments[0] + ' ') && e.checkVisibility()) || null";
         let found = self.eventually(&format!("\"{act}\" behind a click"), || self.element(summary, &[act.into()]));
         self.run(found.click());
         let button = "const all = [...document.querySelectorAll('details[open] button')];\

@@ -42,12 +42,13 @@ fn a_grant_arrives_without_a_reload_and_opens_its_receipt() {
     assert_eq!(browser.script("return window.sameDocument", &[]), true, "the page was loaded again");
     browser.photograph("scene-timeline-grant");
 
-    browser.click("#rows tr:has(.badge.good) a");
+    browser.go("/timeline?kind=granted");
+    browser.click("#rows tr a");
     browser.sees("Receipt of record");
     for text in ["Barack Obama", "Near enough", "Frames agree", "Limit"] {
         browser.sees(text);
     }
-    assert!(browser.count("svg.bar") >= 2, "{}", browser.source());
+    assert!(browser.count(".bar svg, svg.bar") >= 2, "{}", browser.source());
     assert_eq!(barriers(&browser), [""; 0]);
     browser.photograph("scene-receipt");
     browser.resize(PHONE);
@@ -65,7 +66,7 @@ fn an_operator_unlocks_a_door_and_the_journal_has_the_name() {
     browser.confirm("Unlock");
     browser.sees("Unlocked.");
     let unlocked = eventually("the record of the order", || site.house.records("operator_unlocked").pop());
-    assert_eq!(unlocked["content"]["by"], "operator", "{unlocked}");
+    assert!(unlocked["content"]["by"].to_string().contains("operator"), "{unlocked}");
     eventually("the relay at rest again", || (site.house.records("locked").len() == 1).then_some(()));
     let log = site.log();
     assert!(log.contains("level=energised") && log.contains("level=safe"), "the relay has not moved: {log}");
@@ -144,6 +145,7 @@ fn a_viewer_sees_doors_and_orders_nothing() {
         browser.go(path);
         browser.sees("may not do that");
     }
+    browser.go("/live");
     for act in ["/people/1/remove", "/people/1/erase", "/people/1/export", "/people/1/disable", "/cameras/porch/aim"] {
         assert_eq!(site.sends(&browser, act, &[]), 403, "{act}");
     }

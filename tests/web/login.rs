@@ -110,6 +110,7 @@ fn a_viewer_changes_nothing() {
     browser.go("/accounts");
     browser.sees("the role viewer may not do that");
     assert_eq!(barriers(&browser), [""; 0]);
+    browser.go("/live");
     let links = browser.script("return [...document.querySelectorAll('header nav a')].map(a => a.pathname)", &[]);
     assert_eq!(links, json!(["/live", "/timeline", "/doors", "/health"]));
     let csrf = browser.token();

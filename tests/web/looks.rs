@@ -104,3 +104,22 @@ fn every_page_is_there_in_german_and_chinese() {
         browser.log_is_clean();
     }
 }
+
+/// For README.md: `script/picture` runs this, and takes `target/web-screenshots/page.png`.
+#[test]
+#[ignore = "makes a picture, and tests nothing"]
+fn picture_of_the_page() {
+    if !is_installed() {
+        return;
+    }
+    let site = Site::new("", |house| house.enroll("Barack Obama", &["obama.jpg", "obama2.jpg"]));
+    let browser = site.visited_by("operator");
+    // Nobody's face is in the repository.
+    let blur = "const sheet = new CSSStyleSheet(); sheet.replaceSync('[data-camera] img { filter: blur(14px) }');\
+        document.adoptedStyleSheets = [sheet]";
+    browser.script(blur, &[]);
+    site.shows("obama3.jpg");
+    browser.sees("let in");
+    browser.finds("svg[data-boxes] rect");
+    browser.photograph("page");
+}

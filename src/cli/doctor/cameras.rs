@@ -26,6 +26,8 @@ const WIDE_PX: u32 = 1280;
 
 /// How long a camera is watched for a face that says how its pictures stand.
 const WATCHED: Duration = Duration::from_secs(2);
+/// How long the daemon may take to look at a frame in four directions: a slow board needs a second for each.
+const LONGEST_FRAME: Duration = Duration::from_secs(8);
 /// A picture whose mean brightness, 0 to 255, is below this is dark.
 const DARK: f32 = 30.0;
 /// Noise beyond this, in levels of 255, hides what tells faces apart: flat areas of a clean picture have 1 to 3.
@@ -78,17 +80,20 @@ fn wide(camera: &config::Camera, width_px: u32, findings: &mut Findings) -> Resu
     findings.report("camera", State::Warning, &text)
 }
 
-/// The daemon holds the cameras: asks it whether faces are upright in what they see.
-pub(super) fn held(client: &Client, findings: &mut Findings) -> Result<()> {
-    let mut said = BTreeSet::new();
-    let watched = client.lines("/v1/views", Instant::now() + WATCHED, |line| {
+/// The daemon holds the cameras: asks it whether faces are upright in what they see. The first view of each camera says so.
+pub(super) fn held(config: &Config, client: &Client, findings: &mut Findings) -> Result<()> {
+    let visible = config.cameras.iter().filter(|camera| camera.spectrum == Spectrum::Visible);
+    let mut awaited: BTreeSet<&str> = visible.map(|camera| camera.name.as_str()).collect();
+    let watched = client.lines("/v1/views", Instant::now() + LONGEST_FRAME, |line| {
         // A daemon of another version is reported elsewhere.
         let Ok(view) = serde_json::from_slice::<CameraView>(line) else { return Ok(false) };
-        if let Some(degrees) = view.rotate.filter(|_| said.insert(view.camera.clone())) {
+        if awaited.remove(view.camera.as_str())
+            && let Some(degrees) = view.rotate
+        {
             let text = format!("{}: {}", view.camera, Advice::CameraTurned(degrees));
             findings.report("camera", State::Warning, &text)?;
         }
-        Ok(true)
+        Ok(!awaited.is_empty())
     });
     match watched {
         Ok(()) => Ok(()),

@@ -52,6 +52,7 @@ impl Import {
         }
         match outcome.problems {
             0 => Ok(()),
+            1 => bail!("1 row cannot be carried out"),
             problems => bail!("{problems} rows cannot be carried out"),
         }
     }

@@ -51,16 +51,22 @@ impl Export {
         let [id] = ids[..] else {
             bail!("{known} were one person after the other: export each by number, as in '#7'");
         };
-        let mut text = serde_json::to_string_pretty(&client.export(id)?)?;
-        text.push('\n');
+        let export = || -> Result<String> { Ok(serde_json::to_string_pretty(&client.export(id)?)? + "\n") };
         if self.out == Path::new("-") {
-            std::io::stdout().lock().write_all(text.as_bytes())?;
+            std::io::stdout().lock().write_all(export()?.as_bytes())?;
             return Ok(());
         }
+        // The file first: an export that cannot be kept is not asked for, and is in no record.
         let cannot = || format!("{} cannot be written", self.out.display());
         let file = File::options().write(true).create_new(true).mode(0o600).open(&self.out);
         let mut file = file.with_context(cannot)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(cannot)?;
+        let written = export()
+            .and_then(|text| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(cannot));
+        if written.is_err() {
+            // An incomplete file is of no use.
+            drop(std::fs::remove_file(&self.out));
+        }
+        written?;
         note!("everything that is kept of {known} is in {}", self.out.display());
         Ok(())
     }

@@ -16,9 +16,9 @@ use crate::vision::upright::stands;
 
 /// How long it lasts after it was asked for.
 const LASTS: Duration = Duration::from_secs(60);
-/// The least pause between two pictures, and its length in the time that searching one took: a quarter of one core at most.
+/// The least pause between two pictures, and its length in the time that searching one took: half of one core at most.
 const PAUSE: Duration = Duration::from_millis(700);
-const IDLE: u32 = 3;
+const IDLE: u32 = 1;
 /// How long a picture is waited for before it is asked whether anybody still wants to know.
 const PATIENCE: Duration = Duration::from_secs(2);
 

@@ -14,7 +14,7 @@ use self::aiming::Aiming;
 use self::board::LiveBoard;
 use self::pictures::Pictures;
 use super::door_status::door_status;
-use super::door_thread::PublishedDoors;
+use super::published_doors::PublishedDoors;
 use super::stage::Stage;
 use crate::api::doors::DoorStatus;
 use crate::api::live::{LiveCamera, LiveLine, LivePicture, RotateAnswer};

@@ -55,7 +55,7 @@ pub fn absent(
         .filter(|one| !was_there(one.person))
         .map(|one| Absence { person: one.person, name: one.name.clone(), card: one.card.clone(), off: off(one, date) })
         .collect();
-    found.sort_by(|a, b| (a.name.to_lowercase(), a.person).cmp(&(b.name.to_lowercase(), b.person)));
+    found.sort_by_key(|one| (one.name.to_lowercase(), one.person));
     found
 }
 

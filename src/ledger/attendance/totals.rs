@@ -64,7 +64,7 @@ pub fn totals(days: &[Day], period: Period) -> Vec<Totals> {
     }
     let mut found: Vec<Totals> =
         of_person.into_iter().filter_map(|(person, its)| of_one(person, its, period)).collect();
-    found.sort_by(|a, b| (a.name.to_lowercase(), a.person).cmp(&(b.name.to_lowercase(), b.person)));
+    found.sort_by_key(|one| (one.name.to_lowercase(), one.person));
     found
 }
 

@@ -84,6 +84,7 @@ fn every_kind_has_its_line() {
         "10:32:07 lost camera porch: because",
         "10:32:07 camera porch is back after 90 s",
         "10:32:07 camera porch is another device: Webcam B @ usb-2; before, it was Webcam A @ usb-1",
+        "10:32:07 anna turned the picture of camera porch: by 90° from the next start on",
         "10:32:07 stage vision failed: because",
         "10:32:07 enrolled Barack Obama with 5 templates, by anna",
         "10:32:07 renamed B. Obama to Barack Obama, by anna",

@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use http_body_util::BodyExt as _;
 use maud::{Markup, html};
 
+use super::advice::advice;
 use super::fields::{self, WhoForm};
 use super::{back, person, sitting};
 use crate::api::kept_templates::MoreTemplatesRequest;
@@ -128,27 +129,6 @@ fn verdicts(words: &Words, outcome: &Outcome) -> Markup {
             } } }
         }
     }
-}
-
-/// What to do about a face, in the language of whoever looks; in the API's own words where there is none for it.
-pub fn advice(words: &Words, code: &str, reason: &str) -> String {
-    let id = match code {
-        "no_picture" => "people-advice-no-picture",
-        "no_face" => "people-advice-no-face",
-        "several" => "people-advice-several",
-        "small" => "people-advice-small",
-        "blurred" => "people-advice-blurred",
-        "turned" => "people-advice-turned",
-        "nodding" => "people-advice-nodding",
-        "dark" => "people-advice-dark",
-        "bright" => "people-advice-bright",
-        "weak" => "people-advice-weak",
-        "other_person" => "people-advice-other-person",
-        "good" => "people-advice-good",
-        "unreadable" => "people-advice-unreadable",
-        _ => return reason.to_owned(),
-    };
-    words.get(id)
 }
 
 /// What photographs gave.

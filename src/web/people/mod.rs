@@ -3,8 +3,9 @@
 //! - this file: the list; `person`: one person; `templates`: that person's templates; `credentials`: PIN and tags
 //! - `enrolment`: from photographs; `sitting`: in front of a camera
 //! - `visitors`, `duplicates`, `import`: what their names say
-//! - `fields`: what several forms ask for
+//! - `fields`: what several forms ask for; `advice`: what to do about a face
 
+mod advice;
 mod credentials;
 mod duplicates;
 mod enrolment;

@@ -15,7 +15,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::enrolment::advice;
+use super::advice::advice;
 use super::fields::{self, WhoForm};
 use super::{back, person};
 use crate::accounts::Permission;

@@ -75,6 +75,7 @@ const KINDS: &[(&str, &str)] = &[
     ("camera_lost", "timeline-kind-camera-lost"),
     ("camera_back", "timeline-kind-camera-back"),
     ("camera_changed", "timeline-kind-camera-changed"),
+    ("camera_turned", "timeline-kind-camera-turned"),
     ("hub_message_refused", "timeline-kind-hub-message-refused"),
 ];
 

@@ -286,6 +286,7 @@ timeline-kind-clock-trusted = Uhr bestätigt
 timeline-kind-camera-lost = Kamera ausgefallen
 timeline-kind-camera-back = Kamera wieder da
 timeline-kind-camera-changed = Kamera gewechselt
+timeline-kind-camera-turned = Bild gedreht
 timeline-kind-hub-message-refused = Nachricht vom Broker verweigert
 
 ## People

@@ -30,7 +30,7 @@ login-nobody = There is no account yet. On this machine, run:
 refused-title = That did not work
 refused-home = To the first page
 refused-no-page = There is no page { $path }.
-refused-role = Your role does not allow that. Ask an admin.
+refused-role = Your role may not do that. Ask an admin.
 refused-token = This form is from another session. Go back, load the page again, and repeat.
 refused-late = The files did not arrive in time. Send fewer at once.
 refused-many-files = These are too many files at once.
@@ -286,6 +286,7 @@ timeline-kind-clock-trusted = clock trusted
 timeline-kind-camera-lost = camera lost
 timeline-kind-camera-back = camera back
 timeline-kind-camera-changed = camera changed
+timeline-kind-camera-turned = picture turned
 timeline-kind-hub-message-refused = message refused by the broker
 
 ## People

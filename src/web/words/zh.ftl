@@ -285,6 +285,7 @@ timeline-kind-clock-trusted = 时钟已确认
 timeline-kind-camera-lost = 摄像头丢失
 timeline-kind-camera-back = 摄像头恢复
 timeline-kind-camera-changed = 摄像头已更换
+timeline-kind-camera-turned = 画面已旋转
 timeline-kind-hub-message-refused = 消息被代理拒绝
 
 ## People

@@ -4,7 +4,6 @@ mod broker;
 mod camera;
 mod daemon;
 mod house;
-pub mod page;
 mod pictures;
 #[path = "../../support/raw.rs"]
 mod raw;
