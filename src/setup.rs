@@ -205,7 +205,7 @@ fn raw_camera(
             let interval = Duration::from_secs(1) / camera.fps.max(1);
             Box::new(Replay::open(&camera.path, ReplaySettings { interval, looping: camera.r#loop }, clock)?)
         }
-        CameraKind::Stream | CameraKind::Libcamera | CameraKind::Argus | CameraKind::Pipeline => {
+        CameraKind::Stream | CameraKind::Libcamera | CameraKind::Argus => {
             stream::open(&streams::settings(camera)?, memory, clock)?
         }
     })

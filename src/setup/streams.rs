@@ -25,10 +25,13 @@ pub(super) fn settings(camera: &config::Camera) -> Result<StreamSettings, Camera
                 })?;
             Origin::Argus { number, mode }
         }
-        CameraKind::Pipeline => Origin::Pipeline { text: camera.pipeline.clone() },
         CameraKind::Stream | CameraKind::V4l2 | CameraKind::Replay => {
+            if let Some(text) = camera.pipeline.clone() {
+                return Ok(StreamSettings { origin: Origin::Pipeline { text }, stuck_after: STUCK_AFTER });
+            }
+            let url = camera.url.as_deref().unwrap_or_default();
             let address =
-                camera.url.parse().map_err(|error: NotAStream| failed(Fault::Other { reason: error.to_string() }))?;
+                url.parse().map_err(|error: NotAStream| failed(Fault::Other { reason: error.to_string() }))?;
             let credentials = camera.credentials.as_deref().map(read).transpose().map_err(failed)?;
             Origin::Network { address, credentials, certificate: camera.certificate.clone() }
         }
@@ -75,8 +78,11 @@ mod tests {
     #[test]
     fn each_kind_has_its_origin() {
         let of = |camera: config::Camera| settings(&camera).map(|settings| settings.origin);
-        let camera = |kind| config::Camera { kind, url: "rtsp://cam/sub".to_owned(), ..config::Camera::default() };
+        let camera =
+            |kind| config::Camera { kind, url: Some("rtsp://cam/sub".to_owned()), ..config::Camera::default() };
         assert!(matches!(of(camera(CameraKind::Stream)), Ok(Origin::Network { credentials: None, .. })));
+        let written = config::Camera { pipeline: Some("a ! b".to_owned()), ..camera(CameraKind::Stream) };
+        assert!(matches!(of(written), Ok(Origin::Pipeline { text }) if text == "a ! b"));
         assert!(matches!(
             of(camera(CameraKind::Libcamera)),
             Ok(Origin::Libcamera { id: None, mode: Mode { width: 640, .. } })

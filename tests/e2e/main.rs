@@ -17,6 +17,8 @@ mod attendance;
 mod bench;
 mod broker;
 mod broker_commands;
+#[cfg(feature = "gstreamer")]
+mod camera_figures;
 mod camera_modes;
 mod cameras;
 mod clocks;

@@ -2,14 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 use usher::camera::FrameSource;
 use usher::camera::stream::{self, Memory, Origin, StreamSettings};
 use usher::clock::{Clock, SystemClock};
 
-use crate::support::{Daemon, House, HttpCamera, RtspCamera, certificate, eventually, frame, status};
+use crate::support::{Daemon, House, HttpCamera, RtspCamera, certificate, eventually, frame, handled, wall_ms};
 
 /// A house with a stream, where Barack Obama is enrolled. A person who stays in view is let in again after 3 s.
 fn house(url: &str, keys: &str) -> House {
@@ -50,12 +50,6 @@ fn an_enrolled_man_walks_into_the_stream_and_the_door_opens() {
         assert!(named && log.contains("decoded by software"), "{log}");
         daemon.stop();
     }
-}
-
-fn handled(house: &House) -> u64 {
-    let status = status(house);
-    let stages = status["stages"].as_array().unwrap();
-    stages.iter().find(|stage| stage["role"] == "camera").unwrap()["handled"].as_u64().unwrap()
 }
 
 #[test]
@@ -221,10 +215,10 @@ fn motion_jpeg_over_http_opens_the_door() {
 #[test]
 fn a_pipeline_of_the_operator_is_a_camera() {
     let text = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=15/1";
-    let house = House::new().with_camera(&format!("kind = \"pipeline\"\npipeline = {text:?}"));
+    let house = House::new().with_camera(&format!("kind = \"stream\"\npipeline = {text:?}"));
     let said = house.usher(&["doctor"]);
     assert!(said.contains("camera of a pipeline, 320x240 at 15 frames/s gives Image(320x240)"), "{said}");
-    let house = House::new().with_camera("kind = \"pipeline\"\npipeline = \"no-such-element ! videoconvert\"");
+    let house = House::new().with_camera("kind = \"stream\"\npipeline = \"no-such-element ! videoconvert\"");
     let said = house.ask(&["doctor"]);
     assert!(said.code == Some(1) && said.out.contains("no element \"no-such-element\""), "{said:?}");
 }
@@ -233,10 +227,6 @@ fn a_pipeline_of_the_operator_is_a_camera() {
 fn burned_in_ms(image: &usher::domain::Image) -> u32 {
     let bit = |n: u32| u32::from(image.rgb()[((8 * image.width() + n * 16 + 8) * 3) as usize] > 127);
     (0..32).fold(0, |ms, n| ms << 1 | bit(n))
-}
-
-fn wall_ms() -> u64 {
-    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// For each picture, how old it is and how old usher takes it for, in milliseconds.
@@ -306,38 +296,4 @@ fn memory_stays_flat_over_many_frames() {
     assert!(late < early + (16 << 20), "{early} bytes, then {late}");
     assert!(house.records("camera_lost").is_empty(), "{}", daemon.log());
     daemon.stop();
-}
-
-/// Figures for docs/streams.md: `cargo test --release --features gstreamer --test e2e figures -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures, on a quiet machine"]
-fn figures() {
-    for (codec, size) in [("h264", "640x360"), ("h264", "1920x1080"), ("h265", "640x360"), ("h265", "1920x1080")] {
-        let camera = RtspCamera::start(codec, &[]);
-        camera.shows_file("nobody.jpg", size);
-        let house = house(&camera.url(), "");
-        let daemon = Daemon::start(&house);
-        eventually("frames", || (handled(&house) >= 60).then_some(()));
-        let (before, frames) = (daemon.processor_ticks(), handled(&house));
-        std::thread::sleep(Duration::from_secs(20));
-        let (ticks, frames) = (daemon.processor_ticks() - before, handled(&house) - frames);
-        let memory = daemon.resident_bytes() >> 20;
-        let mut delays = Vec::new();
-        for visit in 1..=5 {
-            let scene = format!("obama{visit}.jpg");
-            camera.shows(&scene, frame("obama2.jpg"));
-            camera.shows_file(&scene, size);
-            wait_for(&house, "granted", visit);
-            let granted = wait_for(&house, "granted", visit);
-            let at: jiff::Timestamp = granted["time"].as_str().unwrap().parse().unwrap();
-            delays.push(at.as_millisecond() - i64::try_from(camera.shown_at_ms(&scene)).unwrap());
-            camera.shows_file("nobody.jpg", size);
-            std::thread::sleep(Duration::from_secs(4));
-        }
-        delays.sort_unstable();
-        println!(
-            "{codec} {size}: {ticks} ticks for {frames} frames in 20 s, {memory} MiB, shown to verdict {delays:?} ms"
-        );
-        daemon.stop();
-    }
 }

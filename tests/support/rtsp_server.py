@@ -1,12 +1,12 @@
 """A camera on the network: an RTSP server of GStreamer that shows what a test writes down.
 
-    rtsp_server.py FOLDER CODEC [user=NAME] [password=WORD] [certificate=PEM] [udp] [audio] [port=N] [fps=N]
+    rtsp_server.py FOLDER CODEC [user=NAME] [password=WORD] [certificate=PEM] [udp] [audio] [faint] [port=N] [fps=N]
 
 CODEC is h264, h265 or jpeg. FOLDER/scene has the path of a JPEG and the size WIDTHxHEIGHT at which it is shown; it is read again for each frame. While
 FOLDER/freeze exists, the picture stays the same to the bit; while FOLDER/stall exists, no frame is sent. The server writes its port to FOLDER/port.
 
 Each picture has a clock burned in: 32 squares of 16 by 16 pixels at the top, the bits of the milliseconds since 1970, most significant first, white for
-one. FOLDER/log gets a line `SCENE MILLISECONDS` when a scene is shown for the first time.
+one; with `faint` of nearly the same grey, so that nothing seems to move. FOLDER/log gets a line `SCENE MILLISECONDS` when a scene is shown for the first time.
 """
 
 import os
@@ -53,7 +53,8 @@ def decode(path, width, height):
 
 def burn(picture, width, milliseconds):
     bits = [(milliseconds >> (BITS - 1 - bit)) & 1 for bit in range(BITS)]
-    row = b"".join((b"\xeb" if bit else b"\x10") * SQUARE for bit in bits)
+    one, zero = (b"\x7c", b"\x78") if "faint" in options else (b"\xeb", b"\x10")
+    row = b"".join((one if bit else zero) * SQUARE for bit in bits)
     for line in range(SQUARE):
         picture[line * width : line * width + len(row)] = row
 

@@ -35,11 +35,11 @@ pub struct Chosen {
 pub fn choose(asker: Asker, flag: Option<&str>) -> Result<Chosen> {
     let found = if flag.is_none() { list(asker.is_terminal)? } else { Vec::new() };
     let default = found.first().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
-    asker.settle(("--camera", flag), "Camera: a number, a path, or none", &default, |answer| {
+    asker.settle(("--camera", flag), "Camera: a number, a path, an address, or none", &default, |answer| {
         let listed = answer.parse::<usize>().ok();
         let camera = match listed.map(|number| number.checked_sub(1).and_then(|at| found.get(at))) {
             Some(Some(path)) => CameraChoice::Device(path.clone()),
-            Some(None) => bail!("there is no camera {answer}; write a number of the list, a path, or none"),
+            Some(None) => bail!("there is no camera {answer}; write a number of the list, a path, an address, or none"),
             None => CameraChoice::read(answer)?,
         };
         if camera == CameraChoice::Later {

@@ -47,7 +47,8 @@ pub struct Init {
     /// The door's name in the journal and on the broker
     #[arg(long, value_name = "NAME")]
     door: Option<String>,
-    /// A video device such as /dev/video0, a folder of photographs or a recording that plays a camera, or none
+    /// A video device such as /dev/video0, the address of a stream such as rtsp://192.0.2.20/sub, a folder of photographs or a recording that
+    /// plays a camera, or none
     #[arg(long, value_name = "CAMERA")]
     camera: Option<String>,
     /// The name of the first person, who is enrolled from the camera unless there are --photos

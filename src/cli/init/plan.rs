@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::config::{self, CameraKind, Config};
+use crate::domain::StreamAddress;
 
 /// Where MQTT is spoken without TLS, unless the configuration says otherwise.
 const MQTT_PORT: u16 = 1883;
@@ -17,6 +18,8 @@ pub const CAMERA: &str = "entrance";
 pub enum CameraChoice {
     /// A video device.
     Device(PathBuf),
+    /// A camera on the network.
+    Stream(StreamAddress),
     /// Pictures or a recording, over and over.
     Replay(PathBuf),
     /// None yet: the first one that is plugged in.
@@ -93,10 +96,14 @@ impl Plan {
 }
 
 impl CameraChoice {
-    /// An answer: `none`, a number or path of a video device, or a path of pictures.
+    /// An answer: `none`, the path of a video device, the address of a stream, or a path of pictures.
     pub fn read(answer: &str) -> Result<CameraChoice> {
         if answer == "none" || answer.is_empty() {
             return Ok(CameraChoice::Later);
+        }
+        if answer.contains("://") {
+            // The message does not repeat the address, because it may hold a password.
+            return answer.parse().map(CameraChoice::Stream).map_err(|error| anyhow!("the address {error}"));
         }
         let path = path(answer)?;
         if path.is_dir() || path.is_file() {
@@ -104,7 +111,7 @@ impl CameraChoice {
         }
         if !path.starts_with("/dev") {
             bail!(
-                "{} does not exist; write a video device such as /dev/video0, a folder of pictures, or none",
+                "{} does not exist; write a video device such as /dev/video0, the address of a stream, a folder of pictures, or none",
                 path.display()
             );
         }
@@ -116,6 +123,10 @@ impl CameraChoice {
         let name = CAMERA.to_owned();
         match self.clone() {
             CameraChoice::Device(device) => config::Camera { name, device, ..config::Camera::default() },
+            CameraChoice::Stream(address) => {
+                let url = Some(address.to_string());
+                config::Camera { name, kind: CameraKind::Stream, url, ..config::Camera::default() }
+            }
             CameraChoice::Replay(path) => {
                 config::Camera { name, kind: CameraKind::Replay, path, r#loop: true, ..config::Camera::default() }
             }
@@ -127,6 +138,10 @@ impl CameraChoice {
         let head = format!("[[camera]]\nname = \"{CAMERA}\"\n");
         Ok(match self {
             CameraChoice::Device(device) => format!("{head}kind = \"v4l2\"\ndevice = {}\n", quoted(device)?),
+            CameraChoice::Stream(address) => format!(
+                "# A password goes into a file that credentials names: docs/streams.md.\n{head}kind = \"stream\"\nurl = {}\n",
+                string(&address.to_string())
+            ),
             CameraChoice::Replay(path) => format!(
                 "# Pictures instead of a camera. For a camera: kind = \"v4l2\" and device = \"/dev/video0\".\n{head}kind = \"replay\"\n\
                  path = {}\nloop = true\n",
@@ -228,11 +243,13 @@ mod tests {
             CameraChoice::Later,
             CameraChoice::Device("/dev/video7".into()),
             CameraChoice::Replay("/home/ada/my pictures".into()),
+            CameraChoice::Stream("rtsps://cam/\"sub\"".parse().unwrap()),
         ] {
             let written = read(&Plan { camera: camera.clone(), ..plan() });
             let settings = camera.settings();
             let opened = |camera: &config::Camera| {
-                (camera.name.clone(), camera.kind, camera.device.clone(), camera.path.clone(), camera.r#loop)
+                let (device, path, url) = (camera.device.clone(), camera.path.clone(), camera.url.clone());
+                (camera.name.clone(), camera.kind, device, path, url, camera.r#loop)
             };
             assert_eq!(opened(&written.cameras[0]), opened(&settings), "{camera:?}");
         }
@@ -276,6 +293,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().to_str().unwrap();
         assert_eq!(CameraChoice::read(text).unwrap(), CameraChoice::Replay(folder.path().into()));
+        let stream = CameraChoice::read("rtsp://192.0.2.20/sub").unwrap();
+        assert_eq!(stream, CameraChoice::Stream("rtsp://192.0.2.20/sub".parse().unwrap()));
+        let secret = CameraChoice::read("rtsp://admin:hunter2@192.0.2.20/sub").unwrap_err().to_string();
+        assert!(secret.contains("mode 0600") && !secret.contains("hunter2"), "{secret}");
         let missing = CameraChoice::read(&format!("{text}/none")).unwrap_err().to_string();
         assert!(missing.contains("does not exist") && missing.contains("/dev/video0"), "{missing}");
     }

@@ -101,11 +101,19 @@ fn consent(text: &str) -> Result<String, BadName> {
     if text.trim().is_empty() { Err(BadName::NoConsent) } else { Ok(text.to_owned()) }
 }
 
+/// Whether only one program at a time can have pictures of such a camera.
+fn is_exclusive(kind: CameraKind) -> bool {
+    match kind {
+        CameraKind::V4l2 | CameraKind::Libcamera | CameraKind::Argus => true,
+        CameraKind::Stream | CameraKind::Replay => false,
+    }
+}
+
 impl Record {
     pub fn run(self, context: &Context) -> Result<()> {
         let config = context.config()?;
         let camera = choose_camera(&config, &self.camera)?;
-        if camera.kind == CameraKind::V4l2 && Client::connect(&config.control.socket)?.is_some() {
+        if is_exclusive(camera.kind) && Client::connect(&config.control.socket)?.is_some() {
             bail!("the daemon uses the cameras: stop it while you record, with `sudo systemctl stop usher` or Ctrl-C");
         }
         let mut watcher = Watcher::open(context, &config, Some(1))?.pop().context("no networks were opened")?;

@@ -7,16 +7,29 @@ use crate::domain::StreamAddress;
 
 /// The hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
+/// Elements of GStreamer that take pictures from whoever sends some.
+const PLAIN_ELEMENTS: [&str; 3] = ["udpsrc", "tcpserversrc", "tcpclientsrc"];
+/// Schemes in the text of a pipeline whose streams are not encrypted.
+const PLAIN_SCHEMES: [&str; 2] = ["rtsp", "http"];
+/// What is said of a key that only an address has.
+const NOT_A_PIPELINES: &str = "belongs to url only: write it into the pipeline, or use url";
 
 impl Camera {
     /// The address of a stream; `None` for other cameras, and where the address cannot be read.
     pub fn address(&self) -> Option<StreamAddress> {
-        (self.kind == CameraKind::Stream).then(|| self.url.parse().ok()).flatten()
+        self.url.as_deref().filter(|_| self.kind == CameraKind::Stream)?.parse().ok()
     }
 
-    /// Whether somebody on the way from the camera can exchange its pictures unnoticed.
-    pub fn can_be_replaced_on_the_way(&self) -> bool {
-        self.address().is_some_and(|address| !address.scheme().is_encrypted() && !is_loopback(address.host()))
+    /// How the pictures come, if somebody on the way from the camera can exchange them unnoticed: a scheme or an element of GStreamer.
+    pub fn carried_in_the_clear(&self) -> Option<&str> {
+        if let Some(pipeline) = self.pipeline.as_deref().filter(|_| self.kind == CameraKind::Stream) {
+            let listens =
+                |word: &&str| pipeline.split(|c: char| !c.is_ascii_alphanumeric()).any(|found| found == *word);
+            let fetches = |scheme: &&str| pipeline.contains(&format!("{scheme}://"));
+            return PLAIN_ELEMENTS.into_iter().find(listens).or_else(|| PLAIN_SCHEMES.into_iter().find(fetches));
+        }
+        let address = self.address().filter(|address| !is_loopback(address.host()))?;
+        (!address.scheme().is_encrypted()).then(|| address.scheme().as_str())
     }
 }
 
@@ -34,7 +47,20 @@ impl Checks<'_> {
         if !self.sound(&at("url")) {
             return;
         }
-        let address: StreamAddress = match camera.url.parse() {
+        self.plain_way(index, camera);
+        let Some(url) = camera.url.as_deref() else {
+            match &camera.pipeline {
+                None => self.missing(&format!("camera[{index}]"), "url", "\"rtsp://…\", or set pipeline"),
+                Some(_) if camera.credentials.is_some() => self.reject(&at("credentials"), NOT_A_PIPELINES),
+                Some(_) if camera.certificate.is_some() => self.reject(&at("certificate"), NOT_A_PIPELINES),
+                Some(_) => {}
+            }
+            return;
+        };
+        if camera.pipeline.is_some() {
+            return self.reject(&at("pipeline"), "says where the pictures come from, and so does url: remove one");
+        }
+        let address: StreamAddress = match url.parse() {
             Ok(address) => address,
             // The message does not repeat the address, because it may hold a password.
             Err(error) => return self.reject(&at("url"), error),
@@ -55,16 +81,20 @@ impl Checks<'_> {
                 self.reject(&at("certificate"), what);
             }
         }
+    }
+
+    /// A real door that opens on pictures which others can replace.
+    fn plain_way(&mut self, index: usize, camera: &Camera) {
         let real = |door: &&super::Door| door.name == camera.door && door.driver != DoorDriver::Simulated;
-        if let Some(door) = self.config.doors.iter().find(real).filter(|_| camera.can_be_replaced_on_the_way()) {
+        let door = self.config.doors.iter().find(real);
+        if let Some((door, carried)) = door.zip(camera.carried_in_the_clear()) {
+            let key = if camera.pipeline.is_some() { "pipeline" } else { "url" };
             let what = format!(
-                "the door {} opens on pictures that come over plain {}: whoever is on that network can replace them with others; use {}s:// \
-                 with certificate, or a cable or a network that nobody else reaches",
-                quote(&door.name),
-                address.scheme().as_str(),
-                address.scheme().as_str()
+                "the door {} opens on pictures that come over plain {carried}: whoever is on that network can replace them with others; use \
+                 rtsps:// or https:// with certificate, or a cable or a network that nobody else reaches",
+                quote(&door.name)
             );
-            self.warn(&at("url"), what);
+            self.warn(&format!("camera[{index}].{key}"), what);
         }
     }
 }
@@ -91,9 +121,11 @@ mod tests {
         assert_eq!(camera.address().unwrap().host(), "cam");
         assert_eq!(warnings, [""; 0]);
         let missing = read(DOOR, "").unwrap_err();
-        assert!(missing.contains("url is missing"), "{missing}");
+        assert!(missing.contains("url") && missing.contains("or set pipeline"), "{missing}");
         let wrong = read(DOOR, "url = \"cam/sub\"").unwrap_err();
         assert!(wrong.contains("must begin with rtsp://"), "{wrong}");
+        let both = read(DOOR, "url = \"rtsp://cam/sub\"\npipeline = \"a ! b\"").unwrap_err();
+        assert!(both.contains("remove one"), "{both}");
         let foreign = read(DOOR, "url = \"rtsp://cam/sub\"\nwidth = 640").unwrap_err();
         assert!(foreign.contains("belongs to kind \"v4l2\", \"libcamera\" or \"argus\" only"), "{foreign}");
     }
@@ -134,6 +166,16 @@ mod tests {
             let (_, warnings) = read(REAL, &format!("url = \"{url}\"")).unwrap();
             let found = warnings.iter().any(|warning| warning.contains("can replace them"));
             assert_eq!(found, warned, "{url}: {warnings:?}");
+        }
+        for (pipeline, warned) in [
+            ("udpsrc port=5000 ! rtph264depay ! decodebin", true),
+            ("rtspsrc location=rtsp://192.0.2.20/sub ! decodebin", true),
+            ("rtspsrc location=rtsps://192.0.2.20/sub ! decodebin", false),
+            ("v4l2src ! videoconvert", false),
+        ] {
+            let (_, warnings) = read(REAL, &format!("pipeline = \"{pipeline}\"")).unwrap();
+            let found = warnings.iter().any(|warning| warning.contains("can replace them"));
+            assert_eq!(found, warned, "{pipeline}: {warnings:?}");
         }
         let (_, simulated) = read(DOOR, "url = \"rtsp://192.0.2.20/sub\"").unwrap();
         assert!(simulated.is_empty(), "{simulated:?}");

@@ -107,14 +107,14 @@ section! {
 
 section! {
     /// One section for each camera; at least one. A key of the other kind is an error.
-    #[schemars(extend("required" = ["name", "kind", "path", "url", "pipeline"]))]
+    #[schemars(extend("required" = ["name", "kind", "path"]))]
     Camera {
         /// The camera's name in the journal; unique.
         #[schemars(schema_with = "rule::name", example = &"entrance")]
         name: String = String::new(),
-        /// `"v4l2"`: a camera of Video4Linux. `"stream"`: a camera on the network. `"libcamera"`: a camera module of a Raspberry Pi. `"argus"`: a camera
-        /// module of a Jetson. `"pipeline"`: anything else that GStreamer reads. `"replay"`: pictures and recordings for trials. All but the first and the last
-        /// need GStreamer ([cameras.md](streams.md)).
+        /// `"v4l2"`: a camera of Video4Linux. `"stream"`: a camera on the network, or anything else that GStreamer reads. `"libcamera"`: a camera module of a
+        /// Raspberry Pi. `"argus"`: a camera module of a Jetson. `"replay"`: pictures and recordings for trials. `"stream"`, `"libcamera"` and `"argus"` need
+        /// GStreamer ([streams.md](streams.md)).
         kind: CameraKind = CameraKind::V4l2,
         /// The name of the door that it watches. Required when there are several doors.
         #[schemars(schema_with = "rule::any", extend("x-default" = "the only door"))]
@@ -156,11 +156,11 @@ section! {
         /// formats in this list, colour before grey ([which formats there are](cameras.md#formats)).
         #[schemars(schema_with = "rule::pixel_format", extend("x-only" = ["kind", "v4l2"]))]
         format: PixelFormat = PixelFormat::Auto,
-        /// The address of the pictures: RTSP, or Motion-JPEG over HTTP; `rtsps` and `https` are encrypted. No user and no password: `credentials` names their
+        /// Where a stream comes from, unless `pipeline` says it: RTSP, or Motion-JPEG over HTTP; `rtsps` and `https` are encrypted. No user and no password: `credentials` names their
         /// file. Cameras offer a large and a small stream; the small one, such as 640x360, is enough for a door
         /// ([recipes](streams.md#cameras-on-the-network)).
         #[schemars(schema_with = "rule::any", extend("x-only" = ["kind", "stream"]), example = &"rtsp://192.0.2.20/h264Preview_01_sub")]
-        url: String = String::new(),
+        url: Option<String> = None,
         /// A file with two lines, the user and the password of the camera. A name without a slash is a systemd credential. A path must lead to a file of mode
         /// 0600. Where a camera takes them only in its address, write `{user}` and `{password}` there.
         #[schemars(schema_with = "rule::any", extend("x-only" = ["kind", "stream"]), example = &"/etc/usher/entrance.credentials")]
@@ -180,13 +180,13 @@ section! {
             example = &"/base/soc/i2c0mux/i2c@1/imx708@1a"
         )]
         sensor: Option<String> = None,
-        /// A pipeline of GStreamer that ends in raw video, as `gst-launch-1.0` takes it, without a sink.
+        /// Instead of `url`: a pipeline of GStreamer that ends in raw video, as `gst-launch-1.0` takes it, without a sink.
         #[schemars(
             schema_with = "rule::any",
-            extend("x-only" = ["kind", "pipeline"]),
+            extend("x-only" = ["kind", "stream"]),
             example = &"udpsrc port=5000 ! application/x-rtp,encoding-name=H264 ! rtph264depay ! decodebin"
         )]
-        pipeline: String = String::new(),
+        pipeline: Option<String> = None,
         /// Whether a face that comes out too dark or too bright steers the camera's exposure while it is there, instead of the whole picture
         /// ([how](cameras.md#people-before-a-bright-door)). It needs a driver that lists those controls, and an automatic exposure: a fixed one is left alone.
         #[schemars(extend("x-only" = ["kind", "v4l2"]))]
@@ -219,7 +219,6 @@ pub enum CameraKind {
     Stream,
     Libcamera,
     Argus,
-    Pipeline,
     Replay,
 }
 

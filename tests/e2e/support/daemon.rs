@@ -95,6 +95,14 @@ impl Drop for Daemon {
     }
 }
 
+/// How many frames its camera has handed on or left out.
+#[cfg(feature = "gstreamer")]
+pub fn handled(house: &House) -> u64 {
+    let status = status(house);
+    let stages = status["stages"].as_array().unwrap();
+    stages.iter().find(|stage| stage["role"] == "camera").unwrap()["handled"].as_u64().unwrap()
+}
+
 /// `usher status --json`, which fails where something does not work.
 pub fn status(house: &House) -> Value {
     lines(&house.ask(&["status", "--json"]).out).remove(0)

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 pub use broker::{Observer, broker, broker_at, broker_for, free_port, metrics, mute_broker, retained};
 pub use camera::MadeUpCamera;
+#[cfg(feature = "gstreamer")]
+pub use daemon::handled;
 pub use daemon::{Daemon, status};
 pub use house::{House, lines};
 pub use pictures::{Film, frame, photo, side_by_side, sized_frame, write_jpeg};
@@ -28,6 +30,13 @@ pub use visitor::{PASSWORD, Visitor, add_account, page_on, with_page};
 
 /// Far longer than anything takes; only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The wall clock, in milliseconds since 1970.
+#[cfg(feature = "gstreamer")]
+pub fn wall_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_millis()).unwrap()
+}
 
 /// Polls until there is an answer.
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
