@@ -16,7 +16,7 @@ const FACE_PX: f32 = 270.0;
 pub fn write(folder: &Path) {
     let nobody = RgbImage::from_pixel(640, 480, Rgb([118, 120, 116]));
     for (name, picture) in [("nobody", nobody), ("enrolled", seen("obama2.jpg")), ("stranger", seen("biden.jpg"))] {
-        for format in ["yuyv", "nv12"] {
+        for format in ["yuyv", "nv12", "grey"] {
             std::fs::write(folder.join(name).with_extension(format), raw(&picture, format, 0)).unwrap();
         }
         std::fs::write(folder.join(name).with_extension("jpg"), jpeg(&picture)).unwrap();

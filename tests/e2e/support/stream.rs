@@ -225,6 +225,6 @@ pub fn certificate(folder: &Path) -> (PathBuf, String) {
     let made = rcgen::generate_simple_self_signed(vec!["camera.example".to_owned()]).unwrap();
     let path = folder.join("camera.pem");
     std::fs::write(&path, format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem())).unwrap();
-    let digits = <sha2::Sha256 as sha2::Digest>::digest(made.cert.der()).iter().map(|byte| format!("{byte:02x}"));
-    (path, digits.collect())
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(made.cert.der());
+    (path, digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
