@@ -4,8 +4,8 @@ use super::lit::LitFrames;
 use super::{Arrival, CameraError, FaceLight, FrameSource, Identity};
 use crate::domain::{Glimpse, Image};
 
-/// The most dark frames in a row that are left out: an emitter flashes for at least every fourth frame. Beyond that it is dark, and frames arrive all the
-/// same, so that the camera does not seem to be stuck.
+/// The most dark frames in a row that are left out: an emitter flashes for at least every fourth frame. Beyond that it is dark, and frames arrive all
+/// the same, so that the camera does not seem to be stuck.
 const MOST_DARK: u32 = 3;
 
 /// The lit frames of `source`, grey.

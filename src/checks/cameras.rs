@@ -40,12 +40,12 @@ pub fn eyes(config: &Config) -> Vec<Check> {
         let name = &camera.name;
         let text = match &camera.eye_of {
             Some(of) => format!(
-                "{name} sees infra-red beside {of}. usher never switches an emitter: if receipts say that it gives no lit frames, enable the emitter with \
-                 the maker's tool"
+                "{name} sees infra-red beside {of}. usher never switches an emitter: if receipts say that it gives no lit frames, enable the emitter \
+                 with the maker's tool"
             ),
             None if camera.spectrum == Spectrum::Infrared => format!(
-                "{name} recognises people in infra-red, for which no error rates have been measured: try everybody there, give them templates from it (usher \
-                 enroll --add NAME --camera {name}), and set the limit by its own pictures (usher calibrate)"
+                "{name} recognises people in infra-red, for which no error rates have been measured: try everybody there, give them templates from \
+                 it (usher enroll --add NAME --camera {name}), and set the limit by its own pictures (usher calibrate)"
             ),
             None => return None,
         };

@@ -179,8 +179,8 @@ pub struct Face {
     pub landmarks: [Point; 5],
 }
 
-/// Whether a picture has colour. Grey is what a grey camera gives, a colour camera that has switched to infra-red for the night, and a black and white
-/// photograph; the picture does not tell them apart.
+/// Whether a picture has colour. Grey is what a grey camera gives, a colour camera that has switched to infra-red for the night, and a black and
+/// white photograph; the picture does not tell them apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Chroma {

@@ -5,8 +5,8 @@
 //! | person: id, 4 bytes | JSON, so that later versions can add fields |
 //! | template: id, 4 bytes; number, 4 bytes | version 1 byte, created 8, quality 6 × 4, but in version 1 the embedding's length 4, number of values 4, the values 4 each, the model's name |
 //!
-//! Version 4 is a template of a grey picture; its length is 0 where it is not known. Versions 1 and 2 are of pictures with colour, and of all pictures before
-//! there was version 4.
+//! Version 4 is a template of a grey picture; its length is 0 where it is not known. Versions 1 and 2 are of pictures with colour, and of all
+//! pictures before there was version 4.
 //!
 //! A template's number says what it is for: from 2^30 on it was learned from a grant, from 2^31 on it is a negative reference. The value of a
 //! negative reference begins with a version of its own, so that no version of usher that does not know them takes it for a template.
@@ -334,8 +334,15 @@ mod tests {
             (0..OLD.len()).step_by(2).map(|at| u8::from_str_radix(&OLD[at..at + 2], 16).unwrap()).collect();
         let read = read_template(&bytes).unwrap();
         assert_eq!(read.embedding, Embedding::normalised(ModelId::new("net-1"), [3.0, 4.0].into()).unwrap());
-        let quality =
-            Quality { size: 1.0, sharpness: 2.0, yaw: 3.0, pitch: 4.0, roll: 5.0, brightness: 6.0, ..Quality::default() };
+        let quality = Quality {
+            size: 1.0,
+            sharpness: 2.0,
+            yaw: 3.0,
+            pitch: 4.0,
+            roll: 5.0,
+            brightness: 6.0,
+            ..Quality::default()
+        };
         assert_eq!((read.quality, read.created), (quality, from_nanoseconds(1_600_000_000)));
         assert_eq!(read.quality.chroma, Chroma::Colour);
         assert_eq!(write_template(&read), bytes);

@@ -16,7 +16,8 @@ pub const MAX_LEARNED: usize = 3;
 pub const MAX_NOT_THEM: usize = 16;
 
 impl Gallery {
-    /// Prepares a template that was learned from a grant. Of [`MAX_LEARNED`], it replaces the oldest, which is erased; one in colour and a grey one stay.
+    /// Prepares a template that was learned from a grant. Of [`MAX_LEARNED`], it replaces the oldest, which is erased; one in colour and a grey one
+    /// stay.
     pub fn prepare_learned(&self, id: PersonId, template: &Template) -> Result<Prepared<'_>, GalleryError> {
         self.prepare_addition(id, Kind::Learned, MAX_LEARNED, template)
     }
@@ -67,9 +68,9 @@ impl Gallery {
         Ok(self.prepared(writing, changes, id, stored, gone, false))
     }
 
-    /// Which of `own`, oldest first, give way to one more template, a picture of this `chroma`, so that `most` are kept: the oldest, but never the last one in
-    /// colour, nor the last grey one, if another can go. A door that sees colour by day and infra-red by night keeps templates of both. One that cannot be
-    /// read is of neither kind.
+    /// Which of `own`, oldest first, give way to one more template, of a picture of this `chroma`, so that `most` are kept: the oldest, but never the
+    /// last one in colour, nor the last grey one, if another can go. A door that sees colour by day and infra-red by night keeps templates of both.
+    /// One that cannot be read is of neither kind.
     fn giving_way<'e>(&self, own: &[&'e Entry], most: usize, chroma: Chroma) -> Vec<&'e Entry> {
         let of = |entry: &&'e Entry| (*entry, self.trees.read(&entry.0, &entry.1).ok().map(|kept| kept.quality.chroma));
         let mut stay: Vec<(&Entry, Option<Chroma>)> = own.iter().map(of).collect();

@@ -13,9 +13,9 @@ const NOSE_DEPTH: f32 = 0.4;
 /// over LFW View 1's faces.
 const NOSE_LEVEL: f32 = 0.53;
 
-/// A face is grey if the largest and the smallest of the three colours of a pixel differ by less than this on average, in levels of 255. Of the 4,992
-/// photographs of LFW's View 1, the 21 black and white ones have 1.0 or less in the middle, of the others one has 3.3 and all others 5 or more. What
-/// decodes a grey picture rounds by one level.
+/// A face is grey if the largest and the smallest of the three colours of a pixel differ by less than this on average, in levels of 255. Of the
+/// 4,992 photographs of LFW's View 1, the 21 black and white ones have 1.0 or less in the middle, of the others one has 3.3 and all others 5 or
+/// more. What decodes a grey picture rounds by one level.
 const GREY: f32 = 3.0;
 
 /// Measures `face`, whose aligned picture is `aligned`; all but the embedding's length. `scratch` holds the brightness plane.
@@ -169,10 +169,8 @@ mod tests {
 
     #[test]
     fn a_face_whose_colours_are_nearly_equal_is_grey() {
-        let face = |pixel: &dyn Fn(usize) -> [u8; 3]| AlignedFace {
-            side: 32,
-            rgb: (0..32 * 32).flat_map(pixel).collect(),
-        };
+        let face =
+            |pixel: &dyn Fn(usize) -> [u8; 3]| AlignedFace { side: 32, rgb: (0..32 * 32).flat_map(pixel).collect() };
         let level = |at: usize| (at * 7 % 200) as u8 + 20;
         assert_eq!(chroma(&face(&|at| [level(at); 3])), Chroma::Grey);
         // As a decoder rounds.

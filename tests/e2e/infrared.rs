@@ -1,5 +1,5 @@
-//! A door whose only camera sees infra-red, and templates of grey pictures. The infra-red frames are made of the colour photographs: without their colours
-//! or with false ones, every second one dark as between the flashes of an emitter.
+//! A door whose only camera sees infra-red, and templates of grey pictures. The infra-red frames are made of the colour photographs: in one false
+//! hue, every second one dark as between the flashes of an emitter.
 
 use image::{RgbImage, imageops};
 use serde_json::{Value, json};
@@ -29,9 +29,8 @@ fn house() -> House {
     let house = House::new();
     let film = Film::default().picture(eye.clone(), 1).picture(dark(&eye), 1).write(&house.path("eye.mjpeg"));
     let path = film.display().to_string();
-    let house = house.with_camera(&format!(
-        "kind = \"replay\"\npath = {path:?}\nfps = 10\nloop = true\nspectrum = \"infrared\"\n"
-    ));
+    let house = house
+        .with_camera(&format!("kind = \"replay\"\npath = {path:?}\nfps = 10\nloop = true\nspectrum = \"infrared\"\n"));
     house.enroll("Barack Obama", &["obama.jpg"]);
     house
 }

@@ -18,9 +18,9 @@ use crate::domain::Chroma;
 
 /// List a person's templates, or erase some of them
 ///
-/// Shows when each template was made, how good it is, and whether its picture had colour or was grey, as those of infra-red cameras are; the embeddings do not leave the store. Learned ones come from grants, with
-/// `[enroll] learn_from_grants`. Lookalikes are faces that were said not to be this person's (usher people not-this). More templates come from
-/// `usher enroll --add`.
+/// Shows when each template was made, how good it is, and whether its picture had colour or was grey, as those of infra-red cameras are; the
+/// embeddings do not leave the store. Learned ones come from grants, with `[enroll] learn_from_grants`. Lookalikes are faces that were said not to be
+/// this person's (usher people not-this). More templates come from `usher enroll --add`.
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = false,

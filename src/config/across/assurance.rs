@@ -115,15 +115,14 @@ fn unmet(config: &Config, door: &Door, tiers: &[Assurance]) -> Option<String> {
 /// What a door lacks for a cue, with what to do.
 fn lack(config: &Config, door: &Door, cue: Cue) -> Option<&'static str> {
     let eyed = |camera: &Camera| camera.door == door.name && camera.eye_of.is_some();
-    let infrared = |camera: &Camera| {
-        camera.door == door.name && camera.recognises() && camera.spectrum == Spectrum::Infrared
-    };
+    let infrared =
+        |camera: &Camera| camera.door == door.name && camera.recognises() && camera.spectrum == Spectrum::Infrared;
     let sees_infrared = config.cameras.iter().any(infrared);
     let over_mqtt = config.mqtt.as_ref().is_some_and(|mqtt| mqtt.entries);
     match cue {
-        Cue::Passive if sees_infrared => Some(
-            "its camera sees infra-red, and the networks judge pictures in colour: ask for \"challenge\" instead",
-        ),
+        Cue::Passive if sees_infrared => {
+            Some("its camera sees infra-red, and the networks judge pictures in colour: ask for \"challenge\" instead")
+        }
         // Whether the networks are there shows when they are opened.
         Cue::Challenge | Cue::Passive => None,
         Cue::Infrared if config.cameras.iter().any(eyed) => None,

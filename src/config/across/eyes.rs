@@ -28,8 +28,8 @@ impl Checks<'_> {
         }
     }
 
-    /// An infra-red camera that names no camera beside it. Where another camera watches its door in colour, eye_of was most likely forgotten; and a second
-    /// eye that is taken for a camera of its own would open the door to what it is there to find.
+    /// An infra-red camera that names no camera beside it. Where another camera watches its door in colour, eye_of was most likely forgotten; and a
+    /// second eye that is taken for a camera of its own would open the door to what it is there to find.
     fn alone(&mut self, index: usize, camera: &Camera) {
         let at = |key: &str| format!("camera[{index}].{key}");
         let beside = |other: &&Camera| other.spectrum == Spectrum::Visible && other.door == camera.door;
