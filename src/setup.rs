@@ -24,6 +24,7 @@ use crate::api::NoAttendance;
 use crate::api::attendance::AttendanceSettings;
 use crate::api::calendar::{Calendar, NoCalendar};
 use crate::camera::framed::Framed;
+use crate::camera::infrared::Infrared;
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::v4l2::{V4l2Camera, V4l2Settings};
 use crate::camera::{CameraError, FrameSource};
@@ -161,9 +162,12 @@ pub fn one_visitor(model: &Model) -> Result<Distance> {
     }
 }
 
-/// Opens a `[[camera]]`, with its pictures turned upright and cropped.
+/// Opens a `[[camera]]`, with its pictures turned upright and cropped. An infra-red one that recognises people gives its lit frames only, grey.
 pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
-    let (source, framing) = (raw_camera(camera, clock)?, framing(camera));
+    let (mut source, framing) = (raw_camera(camera, clock)?, framing(camera));
+    if camera.spectrum == Spectrum::Infrared && camera.recognises() {
+        source = Box::new(Infrared::new(source));
+    }
     Ok(if framing.is_plain() { source } else { Box::new(Framed::new(source, framing)) })
 }
 
@@ -182,7 +186,7 @@ fn raw_camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn 
                 height: camera.height,
                 fps: camera.fps,
                 format: camera.format,
-                // Nobody's face is recognised by a second eye, and its emitter is its light.
+                // An infra-red camera's emitter is its light.
                 expose_for_faces: camera.expose_for_faces && camera.spectrum == Spectrum::Visible,
                 stuck_after: STUCK_AFTER,
             };

@@ -41,6 +41,7 @@ mod heads;
 mod hours;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
+mod infrared;
 mod init;
 mod keypads;
 mod live;
