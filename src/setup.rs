@@ -23,7 +23,9 @@ use jiff::tz::TimeZone;
 use crate::access::Rules;
 use crate::api::NoAttendance;
 use crate::api::attendance::AttendanceSettings;
+use crate::api::calendar::{Calendar, NoCalendar};
 use crate::camera::framed::Framed;
+use crate::camera::infrared::Infrared;
 use crate::camera::replay::{Replay, ReplaySettings};
 use crate::camera::v4l2::{V4l2Camera, V4l2Settings};
 use crate::camera::{CameraError, FrameSource, stream};
@@ -161,7 +163,8 @@ pub fn one_visitor(model: &Model) -> Result<Distance> {
     }
 }
 
-/// Opens a `[[camera]]` for a moment, with its pictures turned upright and cropped.
+/// Opens a `[[camera]]` for a moment, with its pictures turned upright and cropped. An infra-red one that recognises people gives its lit frames only,
+/// grey.
 pub fn camera(camera: &config::Camera, clock: Arc<dyn Clock>) -> Result<Box<dyn FrameSource>, CameraError> {
     camera_again(camera, &stream::Memory::default(), clock)
 }
@@ -172,7 +175,10 @@ pub fn camera_again(
     memory: &stream::Memory,
     clock: Arc<dyn Clock>,
 ) -> Result<Box<dyn FrameSource>, CameraError> {
-    let (source, framing) = (raw_camera(camera, memory, clock)?, framing(camera));
+    let (mut source, framing) = (raw_camera(camera, memory, clock)?, framing(camera));
+    if camera.spectrum == Spectrum::Infrared && camera.recognises() {
+        source = Box::new(Infrared::new(source));
+    }
     Ok(if framing.is_plain() { source } else { Box::new(Framed::new(source, framing)) })
 }
 
@@ -195,7 +201,7 @@ fn raw_camera(
                 height: camera.height,
                 fps: camera.fps,
                 format: camera.format,
-                // Nobody's face is recognised by a second eye, and its emitter is its light.
+                // An infra-red camera's emitter is its light.
                 expose_for_faces: camera.expose_for_faces && camera.spectrum == Spectrum::Visible,
                 stuck_after: STUCK_AFTER,
             };
@@ -369,6 +375,12 @@ pub fn attendance(config: &Config) -> Result<attendance::Rules> {
         long_day: settings.long_day.try_into()?,
         longest_stint: settings.longest_stint.max(settings.long_day).try_into()?,
     })
+}
+
+/// The calendar by which commands read and show days.
+pub fn calendar(config: &Config) -> Result<Calendar, NoCalendar> {
+    let calendar = || Ok(Calendar::new(&house::time_zone(config)?, &attendance(config)?));
+    calendar().map_err(|error: anyhow::Error| NoCalendar(format!("{error:#}")))
 }
 
 /// What the API computes attendance by. Where a list of holidays cannot be read, only attendance fails.

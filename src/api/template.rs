@@ -7,7 +7,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::ApiError;
-use crate::domain::{self, Bounds, Embedding, ModelId};
+use crate::domain::{self, Bounds, Chroma, Embedding, ModelId};
 use crate::gallery;
 
 /// How good a view of a face is.
@@ -29,6 +29,9 @@ pub struct Quality {
     /// The length of the embedding before it was brought to unit length, in the model's own unit; larger is better. Absent if it is not known.
     #[serde(default, deserialize_with = "some_finite", skip_serializing_if = "Option::is_none")]
     pub embedding_length: Option<f32>,
+    /// Whether the face has colour in the picture.
+    #[serde(default)]
+    pub chroma: Chroma,
 }
 
 impl From<&domain::Quality> for Quality {
@@ -41,6 +44,7 @@ impl From<&domain::Quality> for Quality {
             roll_deg: q.roll,
             brightness: q.brightness,
             embedding_length: q.length,
+            chroma: q.chroma,
         }
     }
 }
@@ -55,6 +59,7 @@ impl From<&Quality> for domain::Quality {
             roll: q.roll_deg,
             brightness: q.brightness,
             length: q.embedding_length,
+            chroma: q.chroma,
         }
     }
 }

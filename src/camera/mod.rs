@@ -3,6 +3,8 @@
 
 pub mod framed;
 pub mod identity;
+pub mod infrared;
+pub mod lit;
 pub mod onvif;
 pub mod replay;
 pub mod slot;

@@ -4,6 +4,7 @@ use crate::api::checks::Check;
 use crate::api::figures::Sample;
 use crate::camera::v4l2;
 use crate::config::{self, CameraKind, Config};
+use crate::domain::Spectrum;
 
 /// A camera that gives fewer frames a second than this shows a face too seldom for several frames to agree in time.
 const FEW_FRAMES_PER_S: f64 = 2.0;
@@ -33,15 +34,21 @@ pub fn identity(camera: &config::Camera) -> Option<Check> {
     })
 }
 
-/// Which cameras are second eyes, and that their emitters are nobody's business here.
+/// Which cameras see infra-red, beside another one or alone, and that their emitters are nobody's business here.
 pub fn eyes(config: &Config) -> Vec<Check> {
     let eye = |camera: &config::Camera| {
-        let of = camera.eye_of.as_ref()?;
-        let text = format!(
-            "{} sees infra-red beside {of}. usher never switches an emitter: if receipts say that it gives no lit frames, enable the emitter with the \
-             maker's tool",
-            camera.name
-        );
+        let name = &camera.name;
+        let text = match &camera.eye_of {
+            Some(of) => format!(
+                "{name} sees infra-red beside {of}. usher never switches an emitter: if receipts say that it gives no lit frames, enable the emitter \
+                 with the maker's tool"
+            ),
+            None if camera.spectrum == Spectrum::Infrared => format!(
+                "{name} recognises people in infra-red, for which no error rates have been measured: try everybody there, give them templates from \
+                 it (usher enroll --add NAME --camera {name}), and set the limit by its own pictures (usher calibrate)"
+            ),
+            None => return None,
+        };
         Some(Check::well("camera", text))
     };
     config.cameras.iter().filter_map(eye).collect()
@@ -72,6 +79,21 @@ mod tests {
     use super::*;
     use crate::api::checks::CheckState;
     use crate::api::figures::CameraSample;
+
+    #[test]
+    fn infra_red_cameras_are_told_whether_they_stand_beside_another_or_alone() {
+        let camera = |name: &str, keys: &str| format!("[[camera]]\nname = {name:?}\nkind = \"v4l2\"\n{keys}\n");
+        let said = |cameras: &[String]| {
+            let config = Config::from_toml(&format!("[[door]]\n{}", cameras.concat())).unwrap();
+            eyes(&config).into_iter().map(|check| check.text).collect::<Vec<_>>()
+        };
+        let (colour, infrared) = (camera("porch", ""), "spectrum = \"infrared\"");
+        assert!(said(std::slice::from_ref(&colour)).is_empty());
+        let beside = said(&[colour, camera("ir", &format!("{infrared}\neye_of = \"porch\""))]);
+        assert!(beside.len() == 1 && beside[0].starts_with("ir sees infra-red beside porch"), "{beside:?}");
+        let alone = said(&[camera("ir", infrared)]);
+        assert!(alone.len() == 1 && alone[0].contains("enroll --add NAME --camera ir"), "{alone:?}");
+    }
 
     #[test]
     fn few_frames_of_a_camera_are_a_warning_and_the_end_of_a_recording_is_none() {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::marking::draw_faces;
 use crate::api::template::{self, corners};
-use crate::domain::{Face, Quality};
+use crate::domain::{Chroma, Face, Quality};
 use crate::photo;
 
 /// Find faces in photographs.
@@ -115,8 +115,9 @@ pub fn face_json(face: &Face, quality: &Quality) -> Value {
 pub fn describe(face: &Face, quality: &Quality) -> String {
     let b = &face.bounds;
     let length = quality.length.map_or_else(String::new, |length| format!(", embedding's length {length:.2}"));
+    let grey = if quality.chroma == Chroma::Grey { ", grey" } else { "" };
     format!(
-        "({:.0}, {:.0}) to ({:.0}, {:.0}), score {:.3}, {:.0} px, sharpness {:.0}, yaw {:.0}°, pitch {:.0}°{length}",
+        "({:.0}, {:.0}) to ({:.0}, {:.0}), score {:.3}, {:.0} px, sharpness {:.0}, yaw {:.0}°, pitch {:.0}°{grey}{length}",
         b.x1, b.y1, b.x2, b.y2, face.score.0, quality.size, quality.sharpness, quality.yaw, quality.pitch
     )
 }

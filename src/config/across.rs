@@ -17,7 +17,7 @@ use super::problem::{Origins, Problem};
 use super::sections::{Camera, Door, DoorDriver, Mqtt};
 use super::text::quote;
 use super::values::{Hours, Window};
-use crate::domain::{LineId, Passback, Spectrum};
+use crate::domain::{LineId, Passback};
 
 /// The BCM numbers of all Raspberry Pis: 58 lines on the BCM2711, fewer on the others.
 const BCM: std::ops::RangeInclusive<u32> = 0..=57;
@@ -169,8 +169,7 @@ impl Checks<'_> {
             return;
         }
         for (camera, settings) in self.config.cameras.iter().enumerate() {
-            let looks = settings.spectrum == Spectrum::Visible;
-            if looks && settings.door == door.name && settings.direction().is_none() {
+            if settings.recognises() && settings.door == door.name && settings.direction().is_none() {
                 let what = "the door has zones, and this camera does not say which way it leads: set side to in or out";
                 self.warn(&format!("camera[{camera}].side"), what);
             }
@@ -235,7 +234,7 @@ impl Checks<'_> {
             self.eye(index);
             self.stream(index);
             self.crop(index, camera);
-            if camera.spectrum == Spectrum::Infrared {
+            if !camera.recognises() {
                 continue;
             }
             let access = &self.config.access;

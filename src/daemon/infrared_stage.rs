@@ -12,12 +12,12 @@ use super::attention::SharedAttention;
 use super::door_thread::DoorMessage;
 use super::stage::Stage;
 use crate::access::InfraredLook;
+use crate::camera::lit::{LitFrames, mean_brightness};
 use crate::camera::slot::{SlotReceiver, SlotSender};
 use crate::clock::Clock;
 use crate::domain::{Bounds, CameraIndex, Frame, Image};
 use crate::vision::VisionError;
 use crate::vision::finder::FaceFinder;
-use crate::vision::lit::{LitFrames, mean_brightness};
 
 /// The longest wait for a frame before the next heartbeat.
 const PATIENCE: Duration = Duration::from_millis(250);

@@ -23,7 +23,7 @@ use crate::access::{NearEnough, Rules};
 use crate::api::status::PlacementStatus;
 use crate::clock::{Clock, Evidence, SystemClock};
 use crate::config::{self, Config};
-use crate::domain::{DaemonEvent, Distance, Event, ModelId, Spectrum};
+use crate::domain::{DaemonEvent, Distance, Event, ModelId};
 use crate::door::RelayStop;
 use crate::gallery::{FacePictures, Gallery, Visitors};
 use crate::hub::{DeviceLayout, Hub, HubDeps, HubEntry, MessageRefusal};
@@ -138,16 +138,16 @@ impl Records {
 /// The networks of one camera.
 pub enum Eyes {
     /// It recognises people, and looks for prints and screens where a door asks for that.
-    Colour { vision: Box<Vision>, passive: Option<PassiveNetworks> },
-    /// It only finds faces.
-    Infrared(Box<FaceFinder>),
+    Recognising { vision: Box<Vision>, passive: Option<PassiveNetworks> },
+    /// A second eye only finds faces.
+    Finding(Box<FaceFinder>),
 }
 
 impl Eyes {
     fn open(config: &Config, camera: &config::Camera, runtime: &Library) -> Result<Eyes> {
-        Ok(match camera.spectrum {
-            Spectrum::Infrared => Eyes::Infrared(Box::new(setup::presentation::finder(config, runtime)?)),
-            Spectrum::Visible => Eyes::Colour {
+        Ok(match camera.recognises() {
+            false => Eyes::Finding(Box::new(setup::presentation::finder(config, runtime)?)),
+            true => Eyes::Recognising {
                 vision: Box::new(setup::vision(config, runtime)?),
                 passive: setup::presentation::passive(config, camera, runtime)?,
             },
@@ -164,8 +164,8 @@ pub fn recognition(config: &Config, store: &Store) -> Result<(Recognition, Vec<E
         eyes.push(Eyes::open(config, camera, &runtime)?);
     }
     let recognising = eyes.iter().find_map(|eyes| match eyes {
-        Eyes::Colour { vision, passive } => Some((vision, passive)),
-        Eyes::Infrared(_) => None,
+        Eyes::Recognising { vision, passive } => Some((vision, passive)),
+        Eyes::Finding(_) => None,
     });
     let Some((first, passive)) = recognising else { bail!("no [[camera]] that recognises people is configured") };
     let head = setup::head::site_head(config, first.entry())?;

@@ -32,7 +32,7 @@ use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::camera::stream::Memory;
 use crate::config::{self, Config, OnJournalFailure};
-use crate::domain::{CameraIndex, DoorEvent, DoorIndex, Event, Frame, Image, Spectrum};
+use crate::domain::{CameraIndex, DoorEvent, DoorIndex, Event, Frame, Image};
 use crate::door::{Contacts, EntryReader, Panel, Relay, RelayLoop, relay_thread};
 use crate::setup;
 use crate::vision::attention::AttentionSettings;
@@ -110,8 +110,8 @@ pub fn doors(
     let published = PublishedDoors::default();
     let name = |camera: &config::Camera| camera.name.as_str().into();
     let shared = |camera: &config::Camera| {
-        // An infra-red camera gives every frame: its stage chooses among them.
-        let enabled = config.detector.attention && camera.spectrum == Spectrum::Visible;
+        // A second eye gives every frame: its stage chooses among them.
+        let enabled = config.detector.attention && camera.recognises();
         SharedAttention::new(name(camera), AttentionSettings { enabled, ..setup::attention(config) })
     };
     let attention: Vec<_> = config.cameras.iter().map(shared).collect();
@@ -280,7 +280,7 @@ pub fn cameras(
         let (name, index) = (attention.camera.clone(), CameraIndex(index));
         let stage = threads.stage(Role::Vision, &camera.name);
         let body: Box<dyn FnOnce() -> Result<()> + Send> = match eyes {
-            Eyes::Colour { vision, passive } => {
+            Eyes::Recognising { vision, passive } => {
                 let seeing = VisionStage {
                     camera: name.clone(),
                     index,
@@ -305,7 +305,7 @@ pub fn cameras(
                 };
                 Box::new(move || Ok(seeing.run()?))
             }
-            Eyes::Infrared(finder) => {
+            Eyes::Finding(finder) => {
                 let colour = doors.attention.iter().find(|other| camera.eye_of.as_deref() == Some(&*other.camera));
                 let colour = colour.with_context(|| format!("[[camera]] {}: eye_of names no camera", camera.name))?;
                 let seeing = InfraredStage {

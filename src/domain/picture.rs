@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{Moment, Score};
 
 /// An upright 8-bit RGB picture: `width * height * 3` bytes, rows top to bottom, no padding.
@@ -37,6 +40,14 @@ impl Image {
     /// The bytes, mutable.
     pub fn rgb_mut(&mut self) -> &mut [u8] {
         &mut self.rgb
+    }
+
+    /// Gives each pixel its brightness (ITU-R BT.601) three times, as a grey camera's picture has it.
+    pub fn make_grey(&mut self) {
+        for pixel in self.rgb.as_chunks_mut::<3>().0 {
+            let [r, g, b] = pixel.map(u32::from);
+            *pixel = [((r * 77 + g * 150 + b * 29) >> 8) as u8; 3];
+        }
     }
 
     /// The buffer, for the next frame to be decoded into.
@@ -168,6 +179,16 @@ pub struct Face {
     pub landmarks: [Point; 5],
 }
 
+/// Whether a picture has colour. Grey is what a grey camera gives, a colour camera that has switched to infra-red for the night, and a black and
+/// white photograph; the picture does not tell them apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Chroma {
+    #[default]
+    Colour,
+    Grey,
+}
+
 /// How suitable a face is for recognition.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quality {
@@ -187,4 +208,18 @@ pub struct Quality {
     /// turned or covered have shorter ones (Meng et al., "MagFace", CVPR 2021). `None` for a face that was not embedded, and for a template of
     /// usher 0.1.0, which did not keep it.
     pub length: Option<f32>,
+    /// Whether the face has colour in the picture. Colour for a template of before this was kept.
+    pub chroma: Chroma,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grey_picture_keeps_its_brightness() {
+        let mut image = Image::new(2, 1, vec![255, 0, 0, 40, 40, 40]).unwrap();
+        image.make_grey();
+        assert_eq!(image.rgb(), [76, 76, 76, 40, 40, 40]);
+    }
 }

@@ -3,7 +3,10 @@
 //! | key | value |
 //! |---|---|
 //! | person: id, 4 bytes | JSON, so that later versions can add fields |
-//! | template: id, 4 bytes; number, 4 bytes | version 1 byte, created 8, quality 6 × 4, in version 2 the embedding's length 4, number of values 4, the values 4 each, the model's name |
+//! | template: id, 4 bytes; number, 4 bytes | version 1 byte, created 8, quality 6 × 4, but in version 1 the embedding's length 4, number of values 4, the values 4 each, the model's name |
+//!
+//! Version 4 is a template of a grey picture; its length is 0 where it is not known. Versions 1 and 2 are of pictures with colour, and of all
+//! pictures before there was version 4.
 //!
 //! A template's number says what it is for: from 2^30 on it was learned from a grant, from 2^31 on it is a negative reference. The value of a
 //! negative reference begins with a version of its own, so that no version of usher that does not know them takes it for a template.
@@ -14,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Embedding, ModelId, PersonId, Quality};
+use crate::domain::{Chroma, Embedding, ModelId, PersonId, Quality};
 
 use super::error::RecordError;
 use super::person::{NewPerson, Template};
@@ -23,6 +26,8 @@ use super::person::{NewPerson, Template};
 const WITHOUT_LENGTH: u8 = 1;
 /// As [`WITHOUT_LENGTH`], with the length.
 const WITH_LENGTH: u8 = 2;
+/// As [`WITH_LENGTH`], of a grey picture.
+const GREY: u8 = 4;
 /// Precedes the value of a negative reference.
 const NEGATIVE: u8 = 3;
 /// The byte that overwrites a template before it is deleted.
@@ -166,7 +171,12 @@ pub fn write_template(template: &Template) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64 + 4 * values.len() + embedding.model().as_str().len());
     // A length that cannot be read back is left out.
     let length = q.length.filter(|length| is_length(*length));
-    bytes.push(if length.is_some() { WITH_LENGTH } else { WITHOUT_LENGTH });
+    let (version, length) = match (q.chroma, length) {
+        (Chroma::Grey, length) => (GREY, Some(length.unwrap_or_default())),
+        (Chroma::Colour, Some(length)) => (WITH_LENGTH, Some(length)),
+        (Chroma::Colour, None) => (WITHOUT_LENGTH, None),
+    };
+    bytes.push(version);
     bytes.extend(to_nanoseconds(*created).to_le_bytes());
     for number in [q.size, q.sharpness, q.yaw, q.pitch, q.roll, q.brightness] {
         bytes.extend(number.to_le_bytes());
@@ -184,13 +194,15 @@ pub fn write_template(template: &Template) -> Vec<u8> {
 pub fn read_template(bytes: &[u8]) -> Result<Template, RecordError> {
     let mut rest = bytes;
     let [version] = take(&mut rest)?;
-    if !matches!(version, WITHOUT_LENGTH | WITH_LENGTH) {
-        return Err(RecordError::Version { found: version, known: WITH_LENGTH });
+    if !matches!(version, WITHOUT_LENGTH | WITH_LENGTH | GREY) {
+        return Err(RecordError::Version { found: version, known: GREY });
     }
     let created = from_nanoseconds(u64::from_le_bytes(take(&mut rest)?));
     let mut float = || take(&mut rest).map(f32::from_le_bytes);
     let (size, sharpness, yaw, pitch, roll, brightness) = (float()?, float()?, float()?, float()?, float()?, float()?);
-    let length = (version == WITH_LENGTH).then(float).transpose()?;
+    let length = (version != WITHOUT_LENGTH).then(float).transpose()?;
+    let chroma = if version == GREY { Chroma::Grey } else { Chroma::Colour };
+    let length = length.filter(|length| chroma == Chroma::Colour || *length != 0.0);
     if length.is_some_and(|length| !is_length(length)) {
         return Err(RecordError::Length);
     }
@@ -203,7 +215,8 @@ pub fn read_template(bytes: &[u8]) -> Result<Template, RecordError> {
     if *embedding.values() != *values {
         return Err(RecordError::NotUnitLength);
     }
-    Ok(Template { embedding, quality: Quality { size, sharpness, yaw, pitch, roll, brightness, length }, created })
+    let quality = Quality { size, sharpness, yaw, pitch, roll, brightness, length, chroma };
+    Ok(Template { embedding, quality, created })
 }
 
 /// Encodes a template of some kind.
@@ -274,7 +287,7 @@ mod tests {
         let [size, sharpness, yaw, pitch, roll, brightness] = quality;
         Some(Template {
             embedding: Embedding::normalised(ModelId::new("net-1é"), values.into())?,
-            quality: Quality { size, sharpness, yaw, pitch, roll, brightness, length: None },
+            quality: Quality { size, sharpness, yaw, pitch, roll, brightness, ..Quality::default() },
             created: from_nanoseconds(ns),
         })
     }
@@ -283,10 +296,11 @@ mod tests {
         #[test]
         fn templates_round_trip_bit_for_bit(
             values in prop::collection::vec(-9.0f32..9.0, 1..600), quality in prop::array::uniform6(-99.0f32..99.0), ns: u64,
-            length in prop::option::of(0.01f32..99.0),
+            length in prop::option::of(0.01f32..99.0), grey: bool,
         ) {
             let Some(mut template) = template(values, quality, ns) else { return Ok(()) };
             template.quality.length = length;
+            template.quality.chroma = if grey { Chroma::Grey } else { Chroma::Colour };
             prop_assert_eq!(read_template(&write_template(&template)).unwrap(), template);
         }
 
@@ -320,9 +334,17 @@ mod tests {
             (0..OLD.len()).step_by(2).map(|at| u8::from_str_radix(&OLD[at..at + 2], 16).unwrap()).collect();
         let read = read_template(&bytes).unwrap();
         assert_eq!(read.embedding, Embedding::normalised(ModelId::new("net-1"), [3.0, 4.0].into()).unwrap());
-        let quality =
-            Quality { size: 1.0, sharpness: 2.0, yaw: 3.0, pitch: 4.0, roll: 5.0, brightness: 6.0, length: None };
+        let quality = Quality {
+            size: 1.0,
+            sharpness: 2.0,
+            yaw: 3.0,
+            pitch: 4.0,
+            roll: 5.0,
+            brightness: 6.0,
+            ..Quality::default()
+        };
         assert_eq!((read.quality, read.created), (quality, from_nanoseconds(1_600_000_000)));
+        assert_eq!(read.quality.chroma, Chroma::Colour);
         assert_eq!(write_template(&read), bytes);
     }
 
@@ -332,8 +354,8 @@ mod tests {
         let negative = write_of(Kind::NotThem, &template);
         assert_eq!(read_of(Kind::NotThem, &negative).unwrap(), template);
         // As usher 0.1.0 would see it.
-        assert_eq!(read_template(&negative), Err(RecordError::Version { found: 3, known: 2 }));
-        assert_eq!(read_of(Kind::Enrolled, &negative), Err(RecordError::Version { found: 3, known: 2 }));
+        assert_eq!(read_template(&negative), Err(RecordError::Version { found: 3, known: 4 }));
+        assert_eq!(read_of(Kind::Enrolled, &negative), Err(RecordError::Version { found: 3, known: 4 }));
         let positive = write_of(Kind::Learned, &template);
         assert_eq!(read_of(Kind::Learned, &positive).unwrap(), template);
         assert_eq!(read_of(Kind::NotThem, &positive), Err(RecordError::Version { found: 1, known: 3 }));
@@ -367,7 +389,7 @@ mod tests {
         bytes[33..37].copy_from_slice(&f32::NAN.to_le_bytes());
         assert_eq!(read_template(&bytes), Err(RecordError::Length));
         bytes[0] = 3;
-        assert_eq!(read_template(&bytes), Err(RecordError::Version { found: 3, known: 2 }));
+        assert_eq!(read_template(&bytes), Err(RecordError::Version { found: 3, known: 4 }));
     }
 
     #[test]

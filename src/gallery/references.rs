@@ -7,7 +7,7 @@ use super::person::Template;
 use super::record::{self, Kind};
 use super::sub_keys::sub_keys;
 use super::{Gallery, GalleryError};
-use crate::domain::PersonId;
+use crate::domain::{Chroma, PersonId};
 use crate::store::{Bytes, Entry};
 
 /// The most templates that a person learns; the next one replaces the oldest.
@@ -16,7 +16,8 @@ pub const MAX_LEARNED: usize = 3;
 pub const MAX_NOT_THEM: usize = 16;
 
 impl Gallery {
-    /// Prepares a template that was learned from a grant. Of [`MAX_LEARNED`], it replaces the oldest, which is erased.
+    /// Prepares a template that was learned from a grant. Of [`MAX_LEARNED`], it replaces the oldest, which is erased; one in colour and a grey one
+    /// stay.
     pub fn prepare_learned(&self, id: PersonId, template: &Template) -> Result<Prepared<'_>, GalleryError> {
         self.prepare_addition(id, Kind::Learned, MAX_LEARNED, template)
     }
@@ -59,13 +60,30 @@ impl Gallery {
         let held = self.trees.templates_of(id)?;
         let own: Vec<&Entry> =
             held.iter().filter(|(key, value)| record::kind_of(key) == kind && !record::is_erased(value)).collect();
-        // In the order of their numbers, oldest first.
-        let gone: Vec<&Entry> = own.iter().copied().take((own.len() + 1).saturating_sub(most)).collect();
+        let gone = self.giving_way(&own, most, template.quality.chroma);
         let sub_key = self.own_sub_key(&held)?;
         let mut changes: Vec<_> = gone.iter().map(|(key, value)| self.overwrite(key, value)).collect();
         changes.extend(self.trees.additions_of(kind, id, &held, std::iter::once((sub_key, template)))?);
         let gone = gone.into_iter().map(|(key, _)| key.clone()).collect();
         Ok(self.prepared(writing, changes, id, stored, gone, false))
+    }
+
+    /// Which of `own`, oldest first, give way to one more template, of a picture of this `chroma`, so that `most` are kept: the oldest, but never the
+    /// last one in colour, nor the last grey one, if another can go. A door that sees colour by day and infra-red by night keeps templates of both.
+    /// One that cannot be read is of neither kind.
+    fn giving_way<'e>(&self, own: &[&'e Entry], most: usize, chroma: Chroma) -> Vec<&'e Entry> {
+        let of = |entry: &&'e Entry| (*entry, self.trees.read(&entry.0, &entry.1).ok().map(|kept| kept.quality.chroma));
+        let mut stay: Vec<(&Entry, Option<Chroma>)> = own.iter().map(of).collect();
+        let mut gone = Vec::new();
+        while stay.len() + 1 > most.max(1) {
+            let alike = |kind: Chroma| {
+                usize::from(kind == chroma) + stay.iter().filter(|(_, other)| *other == Some(kind)).count()
+            };
+            let is_spare = |(_, kind): &(&Entry, Option<Chroma>)| kind.is_none_or(|kind| alike(kind) > 1);
+            let at = stay.iter().position(is_spare).unwrap_or_default();
+            gone.push(stay.remove(at).0);
+        }
+        gone
     }
 
     fn overwrite(&self, key: &[u8], value: &[u8]) -> crate::store::Change {
@@ -165,6 +183,27 @@ mod tests {
         let foreign = Embedding::normalised(ModelId::new("other"), Box::new([1.0, 0.0])).unwrap();
         let foreign = Template { embedding: foreign, ..template(0.0) };
         assert!(matches!(gallery.prepare_learned(ada, &foreign), Err(GalleryError::ForeignModel { .. })));
+    }
+
+    #[test]
+    fn the_last_grey_template_and_the_last_in_colour_stay() {
+        let (dir, key) = (tempfile::tempdir().unwrap(), StoreKey::generate().unwrap());
+        let (_store, _ring, gallery) = open(dir.path(), &key);
+        let ada = enrol(&gallery, "Ada", 0.0);
+        let learn = |angle: f32, chroma: Chroma| {
+            let quality = Quality { chroma, ..template(angle).quality };
+            gallery.prepare_learned(ada, &Template { quality, ..template(angle) }).unwrap().commit().unwrap();
+            kept(&gallery, ada).iter().skip(1).map(|(_, degrees)| *degrees).collect::<Vec<_>>()
+        };
+        learn(10.0, Chroma::Grey);
+        learn(20.0, Chroma::Colour);
+        learn(30.0, Chroma::Colour);
+        assert_eq!(learn(40.0, Chroma::Colour), [10.0, 30.0, 40.0], "the last grey one stays");
+        assert_eq!(learn(50.0, Chroma::Grey), [30.0, 40.0, 50.0], "the oldest goes where another is as grey");
+        assert_eq!(learn(60.0, Chroma::Grey), [40.0, 50.0, 60.0]);
+        assert_eq!(learn(70.0, Chroma::Grey), [40.0, 60.0, 70.0], "the last one in colour stays");
+        let chromas: Vec<Chroma> = gallery.kept(ada).unwrap().iter().map(|(_, kept)| kept.quality.chroma).collect();
+        assert_eq!(chromas, [Chroma::Colour, Chroma::Colour, Chroma::Grey, Chroma::Grey]);
     }
 
     #[test]

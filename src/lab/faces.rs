@@ -85,7 +85,7 @@ impl Extractor {
     pub fn extract_all(&mut self, file: &Path) -> Result<Option<Extracted>, FaceError> {
         let (mut image, _) = photo::load_reduced(file)?;
         if self.form.grey {
-            make_grey(&mut image);
+            image.make_grey();
         }
         let Embedded { embedding, length } = if self.form.aligned {
             self.vision.embed_cut_out(&image)?
@@ -113,14 +113,6 @@ impl Extractor {
     }
 }
 
-/// Gives each pixel its brightness (ITU-R BT.601) three times, as a grey camera's picture has it.
-fn make_grey(image: &mut Image) {
-    for pixel in image.rgb_mut().as_chunks_mut::<3>().0 {
-        let [r, g, b] = pixel.map(u32::from);
-        *pixel = [((r * 77 + g * 150 + b * 29) >> 8) as u8; 3];
-    }
-}
-
 /// Concatenates two unit vectors into one of unit length. Its squared distances are the means of theirs, so the same cuts apply.
 fn joined(a: &Embedding, b: &Embedding) -> Box<[f32]> {
     let values = a.values().iter().chain(b.values());
@@ -143,13 +135,6 @@ mod tests {
         let (middle, edge) = (face(85.0, 85.0, 80.0), face(0.0, 0.0, 90.0));
         assert_eq!(principal(&[edge, middle], &image), Some(middle));
         assert_eq!(principal(&[], &image), None);
-    }
-
-    #[test]
-    fn a_grey_picture_keeps_its_brightness() {
-        let mut image = Image::new(2, 1, vec![255, 0, 0, 40, 40, 40]).unwrap();
-        make_grey(&mut image);
-        assert_eq!(image.rgb(), [76, 76, 76, 40, 40, 40]);
     }
 
     #[test]

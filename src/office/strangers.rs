@@ -76,7 +76,8 @@ pub fn strangers(
     Ok(Strangers { groups, foreign: foreign.len(), unreadable: kept.unreadable })
 }
 
-/// The faces of visits, by their addresses, that `gates` let through: at most [`BEST`] of them, the best first. Visits of other models are left out.
+/// The faces of visits, by their addresses, that `gates` let through: at most [`BEST`] of them, the best first; in colour and grey, if there are
+/// both. Visits of other models are left out.
 ///
 /// # Errors
 /// [`StrangersError::Gone`] where none is kept any more, [`StrangersError::NoneGood`] where none passes.
@@ -99,6 +100,10 @@ pub fn faces_of(
     });
     let refusal = faces.first().map(|best| gates.check_embedded(&best.quality));
     faces.retain(|face| gates.check_embedded(&face.quality).is_ok());
+    let is_new = |face: &Template| faces.iter().take(BEST).all(|better| better.quality.chroma != face.quality.chroma);
+    if let Some(other) = faces.iter().skip(BEST).position(is_new) {
+        faces.swap(BEST - 1, BEST + other);
+    }
     faces.truncate(BEST);
     match (faces.is_empty(), refusal) {
         (false, _) => Ok(faces),
@@ -146,7 +151,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{ModelId, Quality};
+    use crate::domain::{Chroma, ModelId, Quality};
     use crate::gallery::{NewPerson, Retention, Visit};
     use crate::seal::Ring;
     use crate::store::Store;
@@ -210,5 +215,28 @@ mod tests {
         assert_eq!(visitors.erase_some(&[ids[0], 7]).unwrap(), 1);
         assert_eq!(faces(&ids, 0.0).unwrap().len(), 1);
         assert_eq!(visitors.kept(now).unwrap().visits.len(), 3);
+    }
+
+    #[test]
+    fn the_best_faces_of_visits_have_one_of_each_light() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let ring = Arc::new(Ring::plain());
+        let gallery = Gallery::open(&store, &ring, ModelId::new("net-1"), 2).unwrap();
+        let visitors = Visitors::open(&store, &ring, Retention { span: Duration::from_secs(3600), most: 20 }).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        for at in 1..=11u8 {
+            // The two weakest are grey.
+            let chroma = if at <= 2 { Chroma::Grey } else { Chroma::Colour };
+            let quality = Quality { length: Some(at.into()), chroma, ..Quality::default() };
+            let template = Template { quality, ..template("net-1", [1.0, 0.0], at.into()) };
+            let (camera, door) = ("porch".into(), "front".into());
+            let visit = Visit { template, camera, door, distance: None, record: None, granted: None };
+            visitors.keep(&visit, now).unwrap();
+        }
+        let ids: Vec<u64> = visitors.kept(now).unwrap().visits.iter().map(|kept| kept.id).collect();
+        let best = faces_of(&visitors, &ids, &gallery, &Gates::open(), now).unwrap();
+        let lengths: Vec<f32> = best.iter().filter_map(|face| face.quality.length).collect();
+        assert_eq!(lengths, [11.0, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 2.0]);
     }
 }

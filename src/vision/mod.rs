@@ -1,8 +1,7 @@
 //! From a frame to faces and their embeddings: the face detector (`mtcnn`), alignment (`align`, `frontal`), the embedder, quality and
 //! tracking, on networks that `runtime` runs. `pipeline` puts them together; `manifest` describes the models. `attention` decides how much of it
-//! a camera's frame needs, `motion` sees what has moved in it. `passive` looks for prints and screens; `finder` finds faces alone, and `lit` tells
-//! which frames of an infra-red camera are lit. `upright` tells how a camera hangs. `turned` draws heads that turn, for
-//! demonstrations and tests.
+//! a camera's frame needs, `motion` sees what has moved in it. `passive` looks for prints and screens; `finder` finds faces alone. `upright` tells
+//! how a camera hangs. `turned` draws heads that turn, for demonstrations and tests.
 //!
 //! Knows nothing of people, doors or threads.
 
@@ -19,7 +18,6 @@ pub mod finder;
 mod frontal;
 pub mod head_file;
 pub mod light;
-pub mod lit;
 pub mod manifest;
 pub mod motion;
 pub mod mtcnn;

@@ -10,6 +10,7 @@ use super::VisionError;
 use super::batch::Batched;
 use super::manifest::{LivenessForm, Manifest, ManifestError, Role};
 use super::pipeline::place;
+use super::quality::LEAST_SATURATION;
 use super::runtime::{Accelerator, Placement, Runtime};
 use crate::domain::{Bounds, Face, Image, ModelId, Passive, PassiveLimit, Quality};
 
@@ -17,9 +18,6 @@ use crate::domain::{Bounds, Face, Image, ModelId, Passive, PassiveLimit, Quality
 const LEAST_PX: f32 = 96.0;
 /// The least sharpness of a face that is judged, as in [`Quality::sharpness`].
 const LEAST_SHARPNESS: f32 = 20.0;
-/// The least saturation of a face that is judged: the mean difference of the largest and the smallest of red, green and blue, as a share of the mean
-/// of the largest. Faces have .2 to .6; a grey picture has 0, and .02 after chroma in 8 bits.
-const LEAST_SATURATION: f32 = 0.05;
 /// How far the scores of the check may be from those in the manifest, as a share of the largest, and besides. Processors round int8 differently by a
 /// few steps; a network that computes something else is off by far more.
 const CHECK_SHARE: f32 = 0.1;

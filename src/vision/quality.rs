@@ -4,7 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "the loops stay inside a square whose side is checked first")]
 
 use super::align::AlignedFace;
-use crate::domain::{Bounds, Face, Image, Point, Quality};
+use crate::domain::{Bounds, Chroma, Face, Image, Point, Quality};
 
 /// Distance of the tip of the nose from the plane of the eyes, relative to the distance between the eyes: about 0.4 on an average head.
 /// From it and the sideways shift of the nose follows the yaw.
@@ -13,9 +13,15 @@ const NOSE_DEPTH: f32 = 0.4;
 /// over LFW View 1's faces.
 const NOSE_LEVEL: f32 = 0.53;
 
+/// The least saturation of a face with colour: the mean difference of the largest and the smallest of red, green and blue, as a share of the mean of
+/// the largest. A grey picture has 0, and .02 after chroma in 8 bits. Of the 4,992 photographs of LFW's View 1, 23 black and white ones have .04 or
+/// less in the middle, one that is tinted has .09; those in colour have .06 to .6.
+pub(super) const LEAST_SATURATION: f32 = 0.05;
+
 /// Measures `face`, whose aligned picture is `aligned`; all but the embedding's length. `scratch` holds the brightness plane.
 pub(super) fn quality(face: &Face, aligned: &AlignedFace, scratch: &mut Vec<i16>) -> Quality {
     let (sharpness, brightness) = sharpness_and_brightness(aligned, scratch);
+    let chroma = chroma(aligned);
     let (yaw, pitch, roll) = pose(&face.landmarks);
     Quality {
         size: face.bounds.width().min(face.bounds.height()),
@@ -25,6 +31,7 @@ pub(super) fn quality(face: &Face, aligned: &AlignedFace, scratch: &mut Vec<i16>
         roll,
         brightness,
         length: None,
+        chroma,
     }
 }
 
@@ -80,6 +87,21 @@ fn sharpness_and_brightness(aligned: &AlignedFace, scratch: &mut Vec<i16>) -> (f
     let count = ((width - 2) * (width - 2)) as f64;
     let mean = sum as f64 / count;
     ((squares as f64 / count - mean * mean) as f32, brightness)
+}
+
+/// Whether the middle of the face has colour. A black one has none.
+fn chroma(aligned: &AlignedFace) -> Chroma {
+    let side = aligned.side;
+    let (from, to) = (side / 8, side - side / 8);
+    let (mut colour, mut light) = (0u64, 0u64);
+    for row in aligned.rgb.chunks_exact((side * 3).max(1)).take(to).skip(from) {
+        for [r, g, b] in row.as_chunks::<3>().0.iter().take(to).skip(from) {
+            let largest = *r.max(g).max(b);
+            colour += u64::from(largest - *r.min(g).min(b));
+            light += u64::from(largest);
+        }
+    }
+    if colour as f32 >= light as f32 * LEAST_SATURATION && colour > 0 { Chroma::Colour } else { Chroma::Grey }
 }
 
 /// Yaw, pitch and roll in degrees from the five landmarks: an estimate, accurate to about ten degrees.
@@ -143,6 +165,24 @@ mod tests {
         let (sharp, _) =
             sharpness_and_brightness(&face(&|i| if (i / 3 + i / 96) % 2 == 0 { 0 } else { 255 }), &mut scratch);
         assert!(flat == 0.0 && (grey - 90.0).abs() < 1.0 && sharp > 10_000.0);
+    }
+
+    #[test]
+    fn a_face_whose_colours_are_nearly_equal_is_grey() {
+        let face =
+            |pixel: &dyn Fn(usize) -> [u8; 3]| AlignedFace { side: 32, rgb: (0..32 * 32).flat_map(pixel).collect() };
+        let level = |at: usize| (at * 7 % 200) as u8 + 20;
+        assert_eq!(chroma(&face(&|at| [level(at); 3])), Chroma::Grey);
+        // As a decoder rounds.
+        assert_eq!(chroma(&face(&|at| [level(at) + 1, level(at), level(at) + 2])), Chroma::Grey);
+        assert_eq!(chroma(&face(&|at| [level(at) + 20, level(at) + 5, level(at)])), Chroma::Colour);
+        // Colour in a dim light is still colour.
+        assert_eq!(chroma(&face(&|_| [20, 17, 16])), Chroma::Colour);
+        // What is beside the face does not count.
+        let inside = |at: usize| (4..28).contains(&(at % 32)) && (4..28).contains(&(at / 32));
+        assert_eq!(chroma(&face(&|at| if inside(at) { [90; 3] } else { [200, 20, 20] })), Chroma::Grey);
+        assert_eq!(chroma(&face(&|_| [0; 3])), Chroma::Grey);
+        assert_eq!(chroma(&AlignedFace { side: 0, rgb: Vec::new() }), Chroma::Grey);
     }
 
     #[test]

@@ -6,7 +6,9 @@ CODEC is h264, h265 or jpeg. FOLDER/scene has the path of a JPEG and the size WI
 FOLDER/freeze exists, the picture stays the same to the bit; while FOLDER/stall exists, no frame is sent. The server writes its port to FOLDER/port.
 
 Each picture has a clock burned in: 32 squares of 16 by 16 pixels at the top, the bits of the milliseconds since 1970, most significant first, white for
-one; with `faint` of nearly the same grey, so that nothing seems to move. FOLDER/log gets a line `SCENE MILLISECONDS` when a scene is shown for the first time.
+one. The same bits are at the left edge, half way down, in squares of 8 by 8 pixels: a lens never shows the same twice. With `faint`, those are of
+nearly one grey, and there is no clock at the top, so that nothing seems to move. FOLDER/log gets a line `SCENE MILLISECONDS` when a scene is shown
+for the first time. While FOLDER/hang exists, the picture stays the same and the clock at the top goes on, as a camera's writing does.
 """
 
 import os
@@ -51,12 +53,20 @@ def decode(path, width, height):
     return data
 
 
-def burn(picture, width, milliseconds):
+def burn(picture, size, milliseconds, hangs):
+    width, height = size
     bits = [(milliseconds >> (BITS - 1 - bit)) & 1 for bit in range(BITS)]
-    one, zero = (b"\x7c", b"\x78") if "faint" in options else (b"\xeb", b"\x10")
-    row = b"".join((one if bit else zero) * SQUARE for bit in bits)
-    for line in range(SQUARE):
-        picture[line * width : line * width + len(row)] = row
+    faint = "faint" in options
+    if not faint:
+        row = b"".join((b"\xeb" if bit else b"\x10") * SQUARE for bit in bits)
+        for line in range(SQUARE):
+            picture[line * width : line * width + len(row)] = row
+    if not hangs:
+        one, zero = (b"\x7e", b"\x76") if faint else (b"\xa0", b"\x50")
+        for number, bit in enumerate(bits):
+            left, top = number % 2 * 8, height // 2 + number // 2 * 8
+            for line in range(top, top + 8):
+                picture[line * width + left : line * width + left + 8] = (one if bit else zero) * 8
 
 
 class Scene:
@@ -69,7 +79,7 @@ class Scene:
 
     def frame(self):
         text = open(at("scene")).read().strip()
-        frozen = os.path.exists(at("freeze"))
+        frozen, hangs = os.path.exists(at("freeze")), os.path.exists(at("hang"))
         changed = text != self.text
         now = int(time.time() * 1000)
         if changed:
@@ -79,7 +89,7 @@ class Scene:
             self.text = text
         if changed or not frozen:
             now = int(time.time() * 1000)
-            burn(self.picture, self.size[0], now & 0xFFFFFFFF)
+            burn(self.picture, self.size, now & 0xFFFFFFFF, hangs and not changed)
         if changed:
             with open(at("log"), "a") as log:
                 log.write(f"{text.rsplit(' ', 1)[0]} {now}\n")

@@ -61,6 +61,7 @@ fn of_error(error: &gst::glib::Error, debug: &str, origin: &Origin, notes: &Note
             gst::ResourceError::NotAuthorized if credentials => Fault::WrongPassword,
             gst::ResourceError::NotAuthorized => Fault::WantsPassword,
             gst::ResourceError::NotFound => Fault::WrongPath,
+            _ if is_answer(debug, 503) || is_answer(debug, 453) => Fault::Busy,
             // Some cameras answer so to a path that they do not have.
             _ if is_answer(debug, 400) || is_answer(debug, 454) => Fault::WrongPath,
             _ => Fault::Other { reason },

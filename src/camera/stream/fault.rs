@@ -33,6 +33,8 @@ pub enum Fault {
     WrongPath,
     #[error("the camera refuses TCP and UDP alike for its pictures; change the transport in its settings")]
     NoTransport,
+    #[error("the camera serves nobody else at the moment; check that not too many others watch it")]
+    Busy,
     #[error("the stream has no video, only {found}; choose another path")]
     NoVideo { found: String },
     #[error(
@@ -49,7 +51,7 @@ pub enum Fault {
     Over,
     #[error(
         "the picture has been the same for {seconds} s: the camera hangs, or its stream is a recording; switch it off and on (in full darkness, \
-         some cameras send one picture for ever: give it light)"
+         some cameras send one picture for ever: give it light). The camera is back when something in the picture changes"
     )]
     Frozen { seconds: u64 },
     #[error(

@@ -4,7 +4,7 @@ use gstreamer as gst;
 use gstreamer_video as video;
 use gstreamer_video::prelude::*;
 
-use super::novelty::Digest;
+use super::novelty::{Digest, middle_of};
 use crate::domain::{Glimpse, Image};
 use crate::photo::{Luma, PhotoError, glimpse_of_luma};
 
@@ -55,14 +55,16 @@ impl Picture {
         Ok(look(bytes, luma))
     }
 
-    /// Identifies the picture by its first plane, without what pads its rows.
+    /// Identifies the picture by its first plane: without what pads its rows, and without the rows at the top and at the bottom, where cameras write
+    /// the time of day whatever their sensor does.
     pub(super) fn digest(&self) -> Result<Digest, PhotoError> {
         self.with_plane(|bytes, luma| {
             let mut hasher = blake3::Hasher::new();
             match luma {
                 Some(luma) if luma.row_stride > 0 => {
                     let row = (luma.width as usize).saturating_mul(luma.pixel_stride);
-                    for line in bytes.chunks(luma.row_stride) {
+                    let middle = middle_of(luma.height as usize);
+                    for line in bytes.chunks(luma.row_stride).take(middle.end).skip(middle.start) {
                         hasher.update(line.get(..row).unwrap_or(line));
                     }
                 }
@@ -72,6 +74,12 @@ impl Picture {
             hasher.finalize_xof().fill(&mut half);
             Digest::from_le_bytes(half)
         })
+    }
+
+    /// Its glimpse; `None` where brightness has no place of its own.
+    pub(super) fn own_glimpse(&self) -> Option<Glimpse> {
+        let mut glimpse = Glimpse::default();
+        self.glimpse(&mut glimpse).ok().filter(|read| *read).map(|_| glimpse)
     }
 
     /// Reads the glimpse; `false` if the picture must be converted first.

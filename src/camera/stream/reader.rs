@@ -22,6 +22,9 @@ use crate::photo::PhotoError;
 const OPEN_TIMEOUT: Duration = Duration::from_secs(9);
 /// How long the first picture may take once the way is known.
 const FIRST_PICTURE: Duration = Duration::from_secs(6);
+/// How long a camera gets to let go of a connection before the next one, and how long it may go on refusing that.
+const LET_GO: Duration = Duration::from_millis(200);
+const LONGEST_LET_GO: Duration = Duration::from_secs(2);
 /// How long a dropped pipeline may take to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a waiting reader looks at what the pipeline reports.
@@ -88,7 +91,7 @@ impl StreamCamera {
         let (built, first) = match Self::start(&origin, transport) {
             Err(Fault::NoTransport) => {
                 transport = Transport::Udp;
-                Self::start(&origin, transport)?
+                Self::start_again(&origin, transport)?
             }
             started => started?,
         };
@@ -121,6 +124,18 @@ impl StreamCamera {
             close(&built.pipeline);
         }
         started.map(|first| (built, first))
+    }
+
+    /// Starts a pipeline soon after another one of the same camera, which may need a moment to let go of that.
+    fn start_again(origin: &Origin, transport: Transport) -> Result<(Built, Picture), Fault> {
+        let began = Instant::now();
+        loop {
+            std::thread::sleep(LET_GO);
+            match Self::start(origin, transport) {
+                Err(Fault::Busy) if began.elapsed() < LONGEST_LET_GO => {}
+                started => return started,
+            }
+        }
     }
 
     fn stream(&self, fault: Fault) -> CameraError {
@@ -267,7 +282,7 @@ impl FrameSource for StreamCamera {
         }
         let taken = self.date(&picture);
         let digest = picture.digest().map_err(|cause| self.bad_frame(cause))?;
-        let fresh = self.memory.hold().see(digest, taken);
+        let fresh = self.memory.hold().see(digest, taken, || picture.own_glimpse());
         if fresh.old_for >= FROZEN_AFTER {
             return Err(self.stream(Fault::Frozen { seconds: fresh.old_for.as_secs() }));
         }

@@ -82,8 +82,8 @@ fn wide(camera: &config::Camera, width_px: u32, findings: &mut Findings) -> Resu
 
 /// The daemon holds the cameras: asks it whether faces are upright in what they see. The first view of each camera says so.
 pub(super) fn held(config: &Config, client: &Client, findings: &mut Findings) -> Result<()> {
-    let visible = config.cameras.iter().filter(|camera| camera.spectrum == Spectrum::Visible);
-    let mut awaited: BTreeSet<&str> = visible.map(|camera| camera.name.as_str()).collect();
+    let recognising = config.cameras.iter().filter(|camera| camera.recognises());
+    let mut awaited: BTreeSet<&str> = recognising.map(|camera| camera.name.as_str()).collect();
     let watched = client.lines("/v1/views", Instant::now() + LONGEST_FRAME, |line| {
         // A daemon of another version is reported elsewhere.
         let Ok(view) = serde_json::from_slice::<CameraView>(line) else { return Ok(false) };
@@ -130,7 +130,7 @@ fn look(camera: &config::Camera, eyes: Option<&mut Vision>) -> Result<Seen> {
     let words = format!("{}: {} gives {:?}{spoilt}", camera.name, source.describe(), first.image);
     let mut seen = Seen { words, age, width_px: first.image.width(), light: Light::of(&first.image), rotate: None };
     // A second eye has no faces of its own.
-    let Some(eyes) = eyes.filter(|_| camera.spectrum == Spectrum::Visible) else { return Ok(seen) };
+    let Some(eyes) = eyes.filter(|_| camera.recognises()) else { return Ok(seen) };
     let until = clock.now() + WATCHED;
     let mut picture = first.image;
     loop {
@@ -150,7 +150,7 @@ fn look(camera: &config::Camera, eyes: Option<&mut Vision>) -> Result<Seen> {
 
 /// Reports a picture that is dark or noisy.
 fn light(camera: &config::Camera, light: &Light, findings: &mut Findings) -> Result<()> {
-    if camera.spectrum == Spectrum::Infrared {
+    if !camera.recognises() {
         return Ok(());
     }
     let Light { mean, noise } = light;
@@ -161,7 +161,11 @@ fn light(camera: &config::Camera, light: &Light, findings: &mut Findings) -> Res
             format!("its picture is noisy (noise {noise:.1}, brightness {mean:.0} of 255): its gain is high")
         }
     };
-    let text = format!("{}: {what}; add light in front of the people, or wait for the day", camera.name);
+    let advice = match camera.spectrum {
+        Spectrum::Visible => "add light in front of the people, or wait for the day",
+        Spectrum::Infrared => "see that its emitter is on; usher never switches one",
+    };
+    let text = format!("{}: {what}; {advice}", camera.name);
     findings.report("camera", State::Warning, &text)
 }
 

@@ -7,11 +7,13 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Client, Context, Enroll, Report, Whom};
+use crate::api::remedy::Remedy;
 use crate::api::template::{CameraView, FaceView};
 use crate::camera::CameraError;
+use crate::cli::client::with_remedy;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
-use crate::domain::{Distance, Rotation, Spectrum};
+use crate::domain::{Distance, Rotation};
 use crate::office::{Eyes, FaceTemplates, Sitting};
 use crate::setup;
 use crate::vision::upright::UprightCheck;
@@ -56,6 +58,7 @@ pub fn enroll(
         true => whom.take(client, &sitting.templates(), taken.clone(), order.force),
         false => {
             let (count, wanted, advice) = (sitting.taken(), sitting.wanted(), sitting.advice());
+            let advice = with_remedy(&advice, Remedy::of_sitting(advice));
             Err(anyhow!("{}: the camera saw only {count} of {wanted} good views ({advice})", whom.nothing_done()))
         }
     };
@@ -87,17 +90,17 @@ impl Watched {
     }
 }
 
-/// The camera of the name `wanted`, or the only one. Infra-red cameras recognise nobody.
+/// The camera of the name `wanted`, or the only one. Second eyes recognise nobody.
 pub fn choose<'a>(config: &'a Config, wanted: &str) -> Result<&'a config::Camera> {
-    let visible: Vec<&config::Camera> = config.cameras.iter().filter(|c| c.spectrum == Spectrum::Visible).collect();
-    let names = || visible.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
-    match (&visible[..], wanted) {
+    let recognising: Vec<&config::Camera> = config.cameras.iter().filter(|c| c.recognises()).collect();
+    let names = || recognising.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+    match (&recognising[..], wanted) {
         ([only], "") => Ok(*only),
         (_, "") => bail!("there are several cameras: name one of {} after --camera", names()),
         (cameras, _) => match cameras.iter().find(|c| c.name == wanted) {
             Some(camera) => Ok(*camera),
             None if config.cameras.iter().any(|c| c.name == wanted) => {
-                bail!("camera `{wanted}` sees infra-red and recognises nobody; the others are {}", names())
+                bail!("camera `{wanted}` is a second eye and recognises nobody; the others are {}", names())
             }
             None => bail!("no camera `{wanted}` is configured; the cameras are {}", names()),
         },

@@ -14,12 +14,13 @@ use crate::cli::enroll::templates as count;
 use crate::cli::listing::{self, Listing};
 use crate::cli::print::Tone;
 use crate::cli::whom::enrolled_person;
+use crate::domain::Chroma;
 
 /// List a person's templates, or erase some of them
 ///
-/// Shows when each template was made and how good it is; the embeddings do not leave the store. Learned ones come from grants, with
-/// `[enroll] learn_from_grants`. Lookalikes are faces that were said not to be this person's (usher people not-this). More templates come from
-/// `usher enroll --add`.
+/// Shows when each template was made, how good it is, and whether its picture had colour or was grey, as those of infra-red cameras are; the
+/// embeddings do not leave the store. Learned ones come from grants, with `[enroll] learn_from_grants`. Lookalikes are faces that were said not to be
+/// this person's (usher people not-this). More templates come from `usher enroll --add`.
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = false,
@@ -146,7 +147,7 @@ fn listed(templates: &[String]) -> String {
 }
 
 fn print(out: &mut impl Write, kept: &[KeptTemplate], zone: &TimeZone) -> Result<()> {
-    let heads = ["TEMPLATE", "KIND", "MADE", "MODEL", "PIXELS", "SHARPNESS", "YAW", "PITCH", "LENGTH"];
+    let heads = ["TEMPLATE", "KIND", "MADE", "MODEL", "PIXELS", "SHARPNESS", "YAW", "PITCH", "PICTURE", "LENGTH"];
     let mut table = Listing::new(heads).giving_way(&["LENGTH", "MODEL"]);
     for template in kept {
         let figure = |figure: fn(&Quality) -> f32| {
@@ -163,6 +164,7 @@ fn print(out: &mut impl Write, kept: &[KeptTemplate], zone: &TimeZone) -> Result
             figure(|quality| quality.sharpness),
             figure(|quality| quality.yaw_deg),
             figure(|quality| quality.pitch_deg),
+            template.quality.as_ref().map_or("-", |quality| picture(quality.chroma)).to_owned(),
             length.map_or_else(|| "-".to_owned(), |length| format!("{length:.2}")),
         ];
         let tone = if template.problem.is_some() { Tone::Bad } else { Tone::Plain };
@@ -180,13 +182,20 @@ fn kind(kind: KeptKind) -> &'static str {
     }
 }
 
+fn picture(chroma: Chroma) -> &'static str {
+    match chroma {
+        Chroma::Colour => "colour",
+        Chroma::Grey => "grey",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_template_is_a_line_and_a_length_that_is_not_known_a_dash() {
-        let quality = |embedding_length| Quality {
+        let quality = |embedding_length: Option<f32>| Quality {
             size_px: 112.4,
             sharpness: 90.0,
             yaw_deg: -5.0,
@@ -194,6 +203,7 @@ mod tests {
             roll_deg: 0.0,
             brightness: 120.0,
             embedding_length,
+            chroma: if embedding_length.is_some() { Chroma::Grey } else { Chroma::Colour },
         };
         let template = |id: &str, kind, length| KeptTemplate {
             id: id.into(),
@@ -219,8 +229,8 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let words: Vec<String> =
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-        assert_eq!(words[1], "0 enrolled 2026-01-02 03:04 net-1 112 90 -5 2 -");
-        assert_eq!(words[2], "lookalike-1 lookalike 2026-01-02 03:04 net-1 112 90 -5 2 7.25");
-        assert_eq!(words[3], "learned-0 learned cannot be read net-1 - - - - -");
+        assert_eq!(words[1], "0 enrolled 2026-01-02 03:04 net-1 112 90 -5 2 colour -");
+        assert_eq!(words[2], "lookalike-1 lookalike 2026-01-02 03:04 net-1 112 90 -5 2 grey 7.25");
+        assert_eq!(words[3], "learned-0 learned cannot be read net-1 - - - - - -");
     }
 }

@@ -4,7 +4,7 @@ use super::Checks;
 use crate::config::Config;
 use crate::config::sections::{Camera, Door, DoorDriver, PromptChannel, ThirdTurn};
 use crate::config::text::quote;
-use crate::domain::{Assurance, Cue};
+use crate::domain::{Assurance, Cue, Spectrum};
 
 /// What a `[[door]]` asks of some people, and the key that says so.
 struct Asking<'a> {
@@ -115,11 +115,21 @@ fn unmet(config: &Config, door: &Door, tiers: &[Assurance]) -> Option<String> {
 /// What a door lacks for a cue, with what to do.
 fn lack(config: &Config, door: &Door, cue: Cue) -> Option<&'static str> {
     let eyed = |camera: &Camera| camera.door == door.name && camera.eye_of.is_some();
+    let infrared =
+        |camera: &Camera| camera.door == door.name && camera.recognises() && camera.spectrum == Spectrum::Infrared;
+    let sees_infrared = config.cameras.iter().any(infrared);
     let over_mqtt = config.mqtt.as_ref().is_some_and(|mqtt| mqtt.entries);
     match cue {
+        Cue::Passive if sees_infrared => {
+            Some("its camera sees infra-red, and the networks judge pictures in colour: ask for \"challenge\" instead")
+        }
         // Whether the networks are there shows when they are opened.
         Cue::Challenge | Cue::Passive => None,
         Cue::Infrared if config.cameras.iter().any(eyed) => None,
+        Cue::Infrared if sees_infrared => Some(
+            "its infra-red camera recognises people itself, and is nobody's second eye: add a colour camera and name it in eye_of, or ask for \
+             \"challenge\" instead",
+        ),
         Cue::Infrared => Some(
             "it has no infra-red camera: add a [[camera]] with spectrum = \"infrared\" and eye_of, or ask for \"challenge\" instead",
         ),

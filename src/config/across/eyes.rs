@@ -1,11 +1,11 @@
-//! Second eyes: cameras that see infra-red beside a camera that recognises people.
+//! Infra-red cameras: second eyes beside a camera that recognises people, and those that recognise people themselves.
 
 use super::super::Config;
 use super::super::problem::Origins;
 use super::super::sections::Camera;
 use super::super::text::quote;
 use super::{Checks, names};
-use crate::domain::Spectrum;
+use crate::domain::{PassiveMode, Spectrum};
 
 /// A second eye that names no door watches that of its camera.
 pub(super) fn share_doors(config: &mut Config, origins: &Origins) {
@@ -22,10 +22,34 @@ impl Checks<'_> {
     /// At least one camera recognises people.
     pub(super) fn somebody_sees(&mut self) {
         let cameras = &self.config.cameras;
-        let seeing = cameras.iter().any(|camera| camera.spectrum == Spectrum::Visible);
-        if !seeing && !cameras.is_empty() {
-            let what = "infra-red cameras recognise nobody: at least one [[camera]] must have spectrum \"visible\"";
-            self.reject("camera[0].spectrum", what);
+        if !cameras.is_empty() && !cameras.iter().any(Camera::recognises) {
+            let what = "a second eye recognises nobody: at least one [[camera]] must be without eye_of";
+            self.reject("camera[0].eye_of", what);
+        }
+    }
+
+    /// An infra-red camera that names no camera beside it. Where another camera watches its door in colour, eye_of was most likely forgotten; and a
+    /// second eye that is taken for a camera of its own would open the door to what it is there to find.
+    fn alone(&mut self, index: usize, camera: &Camera) {
+        let at = |key: &str| format!("camera[{index}].{key}");
+        let beside = |other: &&Camera| other.spectrum == Spectrum::Visible && other.door == camera.door;
+        if let Some(other) = self.config.cameras.iter().find(beside) {
+            let right = format!(
+                "the name of the camera beside it, such as {}; only where no other camera watches the door, an infra-red one recognises people itself",
+                quote(&other.name)
+            );
+            self.missing(&format!("camera[{index}]"), "eye_of", &right);
+            return;
+        }
+        if self.origins.has(&at("eye_sees")) {
+            self.reject(&at("eye_sees"), "belongs to a second eye: set eye_of, too, or remove it");
+        }
+        if self.config.liveness.passive != PassiveMode::Off {
+            let what = format!(
+                "it has no effect at camera {}, which sees infra-red: the networks judge pictures in colour",
+                quote(&camera.name)
+            );
+            self.warn("liveness.passive", what);
         }
     }
 
@@ -36,8 +60,8 @@ impl Checks<'_> {
         let at = |key: &str| format!("camera[{index}].{key}");
         let infrared = camera.spectrum == Spectrum::Infrared;
         let Some(of) = &camera.eye_of else {
-            if infrared && self.sound(&at("eye_of")) && self.sound(&at("spectrum")) {
-                self.missing(&format!("camera[{index}]"), "eye_of", "the name of the camera beside it");
+            if infrared && ["eye_of", "spectrum", "door"].iter().all(|key| self.sound(&at(key))) {
+                self.alone(index, camera);
             }
             return;
         };
@@ -94,7 +118,12 @@ mod tests {
     fn what_does_not_belong_together_says_what_to_do() {
         let infrared = "spectrum = \"infrared\"\n";
         for (keys, part) in [
-            (infrared.to_owned(), "eye_of is missing; it must be the name of the camera beside it"),
+            (
+                format!("{infrared}door = \"back\""),
+                "eye_of is missing; it must be the name of the camera beside it, such as \"porch\"",
+            ),
+            (infrared.to_owned(), "door is missing; it must be the name of a [[door]]"),
+            (format!("{infrared}door = \"front\"\neye_sees = [0, 0, 1, 1]"), "belongs to a second eye: set eye_of"),
             ("door = \"back\"\neye_of = \"porch\"".to_owned(), "belongs to spectrum \"infrared\" only; remove it"),
             (
                 format!("{infrared}door = \"back\"\neye_of = \"ir\""),
@@ -117,10 +146,20 @@ mod tests {
         assert!(eye(&twice).unwrap_err().contains("\"porch\" has a second eye already"));
     }
 
+    const ALONE: &str = "[[door]]\n[[camera]]\nname = \"ir\"\nkind = \"v4l2\"\nspectrum = \"infrared\"\n";
+
     #[test]
     fn eyes_alone_are_refused() {
-        let text = "[[door]]\n[[camera]]\nname = \"ir\"\nkind = \"v4l2\"\nspectrum = \"infrared\"\neye_of = \"ir\"\n";
-        let error = Config::from_toml(text).unwrap_err().to_string();
-        assert!(error.contains("at least one [[camera]] must have spectrum"), "{error}");
+        let error = Config::from_toml(&format!("{ALONE}eye_of = \"ir\"\n")).unwrap_err().to_string();
+        assert!(error.contains("at least one [[camera]] must be without eye_of"), "{error}");
+    }
+
+    #[test]
+    fn an_infra_red_camera_recognises_people_where_no_other_watches_the_door() {
+        assert!(Config::from_toml(ALONE).unwrap().cameras[0].recognises());
+        let front = eye("spectrum = \"infrared\"\ndoor = \"front\"").unwrap();
+        assert!(front.recognises());
+        let beside = eye("spectrum = \"infrared\"\neye_of = \"porch\"").unwrap();
+        assert!(!beside.recognises());
     }
 }

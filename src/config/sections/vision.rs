@@ -121,10 +121,12 @@ section! {
         door: String = String::new(),
         /// Which way the people it sees are going: in, out, or not known. Two cameras, one on each side, may watch one door.
         side: Side = Side::None,
-        /// The light that it sees. An `"infrared"` camera recognises nobody: it is the second eye of another one, which `eye_of` names, and sees whether a face
-        /// is there, too ([why](liveness-networks.md#a-second-eye-in-the-infra-red)).
+        /// The light that it sees. An `"infrared"` camera is the second eye of another one, which `eye_of` names, and sees whether a face is there, too
+        /// ([why](liveness-networks.md#a-second-eye-in-the-infra-red)). One whose door has no other camera needs no `eye_of` and
+        /// [recognises people itself](cameras.md#an-infra-red-camera-alone).
         spectrum: Spectrum = Spectrum::Visible,
-        /// The name of the camera beside it, whose faces it looks for. Infra-red cameras need it, and only they have it.
+        /// The name of the camera beside it, whose faces it looks for. Infra-red cameras need it at a door that another camera watches, too, and only they
+        /// have it.
         #[schemars(schema_with = "rule::name", example = &"entrance")]
         eye_of: Option<String> = None,
         /// The part of that camera's picture that it sees: left, top, right and bottom, in widths and heights of the picture. `[0.1, 0.0, 1.1, 1.0]`: it sees a
@@ -232,6 +234,11 @@ pub enum Side {
 }
 
 impl Camera {
+    /// Whether it recognises people. A second eye does not.
+    pub fn recognises(&self) -> bool {
+        self.eye_of.is_none()
+    }
+
     /// Which way the people it sees are going, if that is known.
     pub fn direction(&self) -> Option<Direction> {
         match self.side {

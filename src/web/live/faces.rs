@@ -134,6 +134,7 @@ mod tests {
     use super::*;
     use crate::api::live::{LivePerson, LiveVerdict};
     use crate::api::template::Quality;
+    use crate::domain::Chroma;
 
     fn view(found: Found) -> LiveView {
         let person = (found == Found::Person).then(|| LivePerson { id: 1, name: "<Ada>".to_owned() });
@@ -145,6 +146,7 @@ mod tests {
             roll_deg: 0.0,
             brightness: 40.0,
             embedding_length: None,
+            chroma: Chroma::Colour,
         };
         LiveView {
             found,

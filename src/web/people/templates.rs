@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::api::kept_templates::{KeptKind, KeptTemplate};
 use crate::api::people::Person;
 use crate::api::template::Quality;
+use crate::domain::Chroma;
 use crate::web::{CheckedForm, Refusal, Session, Site, Words};
 
 pub fn routes() -> Router<Arc<Site>> {
@@ -40,6 +41,7 @@ pub async fn section(session: &Session, person: &Person) -> Result<Markup, Refus
                     th.number scope="col" { (words.get("people-turned")) }
                     th.number scope="col" { (words.get("people-tilted")) }
                     th.number scope="col" { (words.get("people-brightness")) }
+                    th scope="col" { (words.get("people-chroma")) }
                     th.number scope="col" { (words.get("people-strength")) }
                     th scope="col" { span.unseen { (words.get("people-acts")) } }
                 } }
@@ -63,7 +65,7 @@ fn row(session: &Session, person: &Person, template: &KeptTemplate) -> Markup {
         }
         @match &template.quality {
             Some(quality) => { (figures(words, quality)) }
-            None => { td colspan="6" { "–" } }
+            None => { td colspan="7" { "–" } }
         }
         td {
             details.confirm {
@@ -81,12 +83,17 @@ fn row(session: &Session, person: &Person, template: &KeptTemplate) -> Markup {
 
 fn figures(words: &Words, quality: &Quality) -> Markup {
     let strength = quality.embedding_length.map_or_else(|| "–".to_owned(), |length| format!("{length:.2}"));
+    let chroma = match quality.chroma {
+        Chroma::Colour => "people-chroma-colour",
+        Chroma::Grey => "people-chroma-grey",
+    };
     html! {
         td.number data-label=(words.get("people-pixels")) { (format!("{:.0}", quality.size_px)) }
         td.number data-label=(words.get("people-sharpness")) { (format!("{:.0}", quality.sharpness)) }
         td.number data-label=(words.get("people-turned")) { (format!("{:.0}°", quality.yaw_deg)) }
         td.number data-label=(words.get("people-tilted")) { (format!("{:.0}°", quality.pitch_deg)) }
         td.number data-label=(words.get("people-brightness")) { (format!("{:.0}", quality.brightness)) }
+        td data-label=(words.get("people-chroma")) { (words.get(chroma)) }
         td.number data-label=(words.get("people-strength")) { (strength) }
     }
 }

@@ -26,7 +26,7 @@ pub use small_disk::SmallDisk;
 #[cfg(feature = "gstreamer")]
 pub use stream::{HttpCamera, RtspCamera, certificate};
 pub use terminal::Terminal;
-pub use visitor::{PASSWORD, Visitor, add_account, page_on, with_page};
+pub use visitor::{PASSWORD, Page, Visitor, add_account, page_on, with_page};
 
 /// Far longer than anything takes; only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);

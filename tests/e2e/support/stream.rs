@@ -78,7 +78,7 @@ impl RtspCamera {
         })
     }
 
-    /// Sets or ends a state: `freeze`, `stall`.
+    /// Sets or ends a state: `freeze`, `hang`, `stall`.
     pub fn set(&self, state: &str, on: bool) {
         let path = self.folder.path().join(state);
         match on {
