@@ -25,6 +25,8 @@ const FIRST_PICTURE: Duration = Duration::from_secs(6);
 /// How long a camera gets to let go of a connection before the next one, and how long it may go on refusing that.
 const LET_GO: Duration = Duration::from_millis(200);
 const LONGEST_LET_GO: Duration = Duration::from_secs(2);
+/// How long a frozen camera is watched for a change after it was opened again.
+const AWAKENING: Duration = Duration::from_secs(5);
 /// How long a dropped pipeline may take to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a waiting reader looks at what the pipeline reports.
@@ -177,6 +179,14 @@ impl StreamCamera {
         }
     }
 
+    fn note_size(&mut self, picture: &Picture) {
+        let ((width, height), (before_width, before_height)) = (picture.size(), self.size);
+        if (width, height) != (before_width, before_height) {
+            tracing::info!(camera = %self.device, width, height, before_width, before_height, "the pictures have another size");
+            self.size = (width, height);
+        }
+    }
+
     /// When the picture was taken, at the latest; and sign to the decoder when it falls behind.
     fn date(&mut self, picture: &Picture) -> Moment {
         let now = self.clock.now();
@@ -271,25 +281,28 @@ fn close(pipeline: &gst::Pipeline) {
 }
 
 impl FrameSource for StreamCamera {
-    /// Blocks for at most [`StreamSettings::stuck_after`].
+    /// Blocks for at most [`StreamSettings::stuck_after`]; of a camera that was found frozen before it was opened, some seconds longer.
     fn wait(&mut self) -> Result<Arrival, CameraError> {
-        self.held = None;
-        let picture = self.pull()?;
-        if picture.size() != self.size {
-            let ((width, height), (before_width, before_height)) = (picture.size(), self.size);
-            tracing::info!(camera = %self.device, width, height, before_width, before_height, "the pictures have another size");
-            self.size = picture.size();
+        let began = Instant::now();
+        loop {
+            self.held = None;
+            let picture = self.pull()?;
+            self.note_size(&picture);
+            let taken = self.date(&picture);
+            let digest = picture.digest().map_err(|cause| self.bad_frame(cause))?;
+            let fresh = self.memory.hold().see(digest, taken, || picture.own_glimpse());
+            if fresh.old_for >= FROZEN_AFTER {
+                // It was frozen before it was opened: whoever comes now is not left waiting for the next opening.
+                if self.seq == 0 && began.elapsed() < AWAKENING {
+                    continue;
+                }
+                return Err(self.stream(Fault::Frozen { seconds: fresh.old_for.as_secs() }));
+            }
+            let seq = self.seq;
+            self.seq = self.seq.saturating_add(1);
+            self.held = Some(picture);
+            return Ok(Arrival { seq, captured_at: fresh.captured_at });
         }
-        let taken = self.date(&picture);
-        let digest = picture.digest().map_err(|cause| self.bad_frame(cause))?;
-        let fresh = self.memory.hold().see(digest, taken, || picture.own_glimpse());
-        if fresh.old_for >= FROZEN_AFTER {
-            return Err(self.stream(Fault::Frozen { seconds: fresh.old_for.as_secs() }));
-        }
-        let seq = self.seq;
-        self.seq = self.seq.saturating_add(1);
-        self.held = Some(picture);
-        Ok(Arrival { seq, captured_at: fresh.captured_at })
     }
 
     fn glimpse(&mut self, glimpse: &mut Glimpse) -> Result<bool, CameraError> {
