@@ -22,6 +22,7 @@ use jiff::tz::TimeZone;
 use crate::access::Rules;
 use crate::api::NoAttendance;
 use crate::api::attendance::AttendanceSettings;
+use crate::api::calendar::{Calendar, NoCalendar};
 use crate::camera::framed::Framed;
 use crate::camera::infrared::Infrared;
 use crate::camera::replay::{Replay, ReplaySettings};
@@ -356,6 +357,12 @@ pub fn attendance(config: &Config) -> Result<attendance::Rules> {
         long_day: settings.long_day.try_into()?,
         longest_stint: settings.longest_stint.max(settings.long_day).try_into()?,
     })
+}
+
+/// The calendar by which commands read and show days.
+pub fn calendar(config: &Config) -> Result<Calendar, NoCalendar> {
+    let calendar = || Ok(Calendar::new(&house::time_zone(config)?, &attendance(config)?));
+    calendar().map_err(|error: anyhow::Error| NoCalendar(format!("{error:#}")))
 }
 
 /// What the API computes attendance by. Where a list of holidays cannot be read, only attendance fails.

@@ -115,6 +115,29 @@ fn commands_do_not_reach_into_the_daemon() {
     }
 }
 
+/// The page, programs and commands show the same reasons. Each adds its own way: `cli/client/refused.rs` the flags, `web/` a box to tick.
+#[test]
+fn reasons_of_the_api_name_no_flag_of_a_command() {
+    let of_the_api = ["api", "office", "gallery", "accounts", "ledger", "checks", "access", "names", "seal"];
+    let mut texts = 0;
+    // Tests that kill themselves call themselves with flags of the test's own program.
+    for (room, path, code) in
+        rooms().iter().filter(|(_, path, _)| !path.ends_with("crash.rs") && !path.ends_with("tests.rs"))
+    {
+        for line in
+            code.lines().filter(|line| of_the_api.contains(&room.as_str()) && !line.trim_start().starts_with("//"))
+        {
+            texts += usize::from(line.contains('"'));
+            let flag = line.match_indices("--").find(|(at, _)| {
+                let (before, after) = (line[..*at].chars().next_back(), line[at + 2..].chars().next());
+                before.is_none_or(|c| " `(\"".contains(c)) && after.is_some_and(|c| c.is_ascii_lowercase())
+            });
+            assert!(flag.is_none(), "{}: {}", path.display(), line.trim());
+        }
+    }
+    assert!(texts > 500, "only {texts} lines with texts were found");
+}
+
 #[test]
 fn tokio_stays_where_it_belongs() {
     for (room, path, code) in rooms() {

@@ -54,7 +54,11 @@ impl Accounts {
         if held.is_none() && !matches!(change, AccountChange::Add { .. }) {
             return Err(AccountError::Unknown(name.to_owned()));
         }
-        let generation = held.map_or(0, |stored| stored.generation.wrapping_add(1));
+        let generation = match held {
+            Some(stored) => stored.generation.wrapping_add(1),
+            // Sessions of an account that was removed stay over when another one gets its name.
+            None => getrandom::u64().map_err(|error| HashError::NoRandomness { why: error.to_string() })?,
+        };
         let stored = match *change {
             AccountChange::Add { role, password } => {
                 check_name(name)?;

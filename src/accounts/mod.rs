@@ -65,9 +65,9 @@ pub enum AccountError {
     Taken(String),
     #[error("there is a token {0} already; choose another name, or remove that one first")]
     TokenTaken(String),
-    #[error("there is no account {0}; `usher web user list` shows all")]
+    #[error("there is no account {0}")]
     Unknown(String),
-    #[error("there is no token {0}; `usher web token list` shows all")]
+    #[error("there is no token {0}")]
     UnknownToken(String),
     #[error("{0} is the only account with the role admin; give that role to another account first")]
     LastAdmin(String),

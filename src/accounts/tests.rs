@@ -50,7 +50,17 @@ fn an_account_logs_in_with_its_password_and_is_there_after_a_restart() {
     let again = Accounts::open(&house.store).unwrap();
     assert_eq!(again.list(), house.accounts.list());
     house.change("anna", AccountChange::Password("another battery")).unwrap();
-    assert!(house.log_in("anna", "another battery", 1, 0).unwrap().generation > account.generation);
+    assert_ne!(house.log_in("anna", "another battery", 1, 0).unwrap().generation, account.generation);
+}
+
+#[test]
+fn an_account_with_the_name_of_a_removed_one_is_another() {
+    let house = House::new();
+    house.add("anna", Role::Viewer).unwrap();
+    let before = house.accounts.account("anna").unwrap();
+    house.change("anna", AccountChange::Remove).unwrap();
+    house.add("anna", Role::Viewer).unwrap();
+    assert_ne!(house.accounts.account("anna").unwrap().generation, before.generation);
 }
 
 #[test]

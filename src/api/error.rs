@@ -11,12 +11,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::calendar::NoCalendar;
+use super::remedy::{self, Remedy};
 use crate::accounts::{AccountError, Role};
 use crate::gallery::{CredentialError, GalleryError};
 use crate::ledger::attendance::export::ExportError;
 use crate::ledger::{Broken, LedgerError};
 use crate::office::switch::SwitchError;
-use crate::office::{ImportError, OfficeError, StrangersError};
+use crate::office::{ImportError, OfficeError, Refusal, StrangersError};
 use crate::store::StoreError;
 
 /// Why a request was not carried out. The text is for the operator.
@@ -37,7 +39,7 @@ pub enum ApiError {
     /// The journal's chain does not hold.
     #[error(transparent)]
     JournalBroken(#[from] Broken),
-    #[error("there is no record {which}; `usher journal list` shows the newest")]
+    #[error("there is no record {which}")]
     NoRecord { which: String },
     #[error("no face is kept beside record {record}")]
     NoFace { record: u64 },
@@ -59,9 +61,9 @@ pub enum ApiError {
     Forbidden { role: Role },
     #[error("log in first, or send a token: Authorization: Bearer …")]
     LoggedOut,
-    #[error("the API has no such path; `usher api` lists all")]
+    #[error("the API has no such path; its description lists all")]
     NoRoute,
-    #[error("the path does not take this method; `usher api` lists all")]
+    #[error("the path does not take this method; the API's description lists all")]
     NoMethod,
     /// The body is not JSON, or the query or path cannot be parsed.
     #[error("{0}")]
@@ -80,8 +82,10 @@ pub enum ApiError {
     DoorRefused(String),
     #[error("the rules of the doors cannot be read: {0}")]
     RulesUnknown(#[from] RulesUnknown),
+    #[error("days cannot be told apart: {0}")]
+    NoCalendar(#[from] NoCalendar),
     /// A queue is full, or a thread does not answer.
-    #[error("{0}; `usher status` says more")]
+    #[error("{0}")]
     Busy(&'static str),
     #[error("other backups are being made; try again when they are done")]
     BackupsBusy,
@@ -111,6 +115,9 @@ pub struct NoAttendance {
 pub struct ErrorBody {
     /// What went wrong, and what to do.
     pub error: String,
+    /// What else can be done about it; left out where there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Remedy>,
 }
 
 /// Each status that [`ApiError::status`] gives, with its meaning.
@@ -148,6 +155,7 @@ impl ApiError {
             | ApiError::Store(_)
             | ApiError::Export(_)
             | ApiError::RulesUnknown(_)
+            | ApiError::NoCalendar(_)
             | ApiError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::JournalBroken(_) | ApiError::DoorRefused(_) => StatusCode::CONFLICT,
             ApiError::NoRecord { .. }
@@ -168,6 +176,25 @@ impl ApiError {
             | ApiError::NoPicture { .. }
             | ApiError::JournalUnreadable { .. }
             | ApiError::NoDaemon { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl ApiError {
+    /// What else can be done about the error.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            ApiError::Office(error) | ApiError::Import(ImportError::Office(error)) => remedy::of_the_office(error),
+            ApiError::Switch(error) => remedy::of_the_switch(error),
+            ApiError::Visitors(StrangersError::NoneGood { refusal: refusal @ Refusal::Weak { .. }, .. }) => {
+                Remedy::of_photograph(refusal)
+            }
+            ApiError::Visitors(StrangersError::Gallery(error)) => remedy::of_the_gallery(error),
+            ApiError::Account(AccountError::Unknown(_)) => Some(Remedy::ListAccounts),
+            ApiError::Account(AccountError::UnknownToken(_)) => Some(Remedy::ListTokens),
+            ApiError::NoRecord { .. } => Some(Remedy::ListRecords),
+            ApiError::Busy(_) => Some(Remedy::Status),
+            _ => None,
         }
     }
 }
@@ -271,7 +298,7 @@ impl From<PathRejection> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status(), Json(ErrorBody { error: self.to_string() })).into_response()
+        (self.status(), Json(ErrorBody { error: self.to_string(), remedy: self.remedy() })).into_response()
     }
 }
 

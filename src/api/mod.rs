@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod attendance;
+pub mod calendar;
 pub mod checks;
 pub mod credentials;
 pub mod doors;
@@ -20,6 +21,7 @@ pub mod people;
 pub mod permission;
 pub mod personal_data;
 pub mod photographs;
+pub mod remedy;
 mod routes;
 pub mod sittings;
 mod state;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::remedy::Remedy;
 use super::template::Template;
 use crate::office::{FaceTemplates, Refusal};
 
@@ -36,11 +37,15 @@ pub struct PhotographRefusal {
     pub code: String,
     /// What is wrong, and what to do.
     pub reason: String,
+    /// What else can be done about it; left out where there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Remedy>,
 }
 
 impl From<&Refusal> for PhotographRefusal {
     fn from(refusal: &Refusal) -> PhotographRefusal {
-        PhotographRefusal { code: refusal.code().to_owned(), reason: refusal.to_string() }
+        let remedy = Remedy::of_photograph(refusal);
+        PhotographRefusal { code: refusal.code().to_owned(), reason: refusal.to_string(), remedy }
     }
 }
 

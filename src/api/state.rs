@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
 
 use super::attendance::AttendanceSettings;
+use super::calendar::{Calendar, NoCalendar};
 use super::checks::Check;
 use super::doors::{DoorOrder, DoorStatus, Inside};
 use super::error::{ApiError, NoAttendance, RulesUnknown};
@@ -36,6 +37,7 @@ pub struct ApiState {
     /// Pictures of faces beside records.
     pub face_pictures: Arc<FacePictures>,
     pub attendance: Result<AttendanceSettings, NoAttendance>,
+    pub calendar: Result<Calendar, NoCalendar>,
     pub accounts: Arc<Accounts>,
     pub clock: Arc<dyn Clock>,
     pub doors: Arc<dyn Doors>,

@@ -14,8 +14,8 @@ pub fn people(config: &Config, people: &[Person]) -> Vec<Check> {
     let unreadable: Vec<&Person> = people.iter().filter(|person| person.credentials_unreadable).collect();
     if !unreadable.is_empty() {
         let what = format!(
-            "the PINs and tags of {} cannot be read: give the daemon the store's key and its ring back, or erase them (usher people pin PERSON \
-             --remove) and set them again",
+            "the PINs and tags of {} cannot be read: give the daemon the store's key and its ring back, or erase them and set them \
+             again",
             named(&unreadable)
         );
         found.push(Check::warning("second factor", what));

@@ -21,7 +21,6 @@ use super::print::{Tone, ask};
 use super::when;
 use super::whom::enrolled_person;
 use crate::api::people::Person;
-use crate::setup;
 use many::Several;
 
 /// List, show, rename, disable, enable or remove people; set their groups, days, PINs and tags, also by a list; export or erase what is kept of
@@ -120,10 +119,10 @@ impl People {
         let client = context.client()?;
         let numbered = |wanted: &str| enrolled_person(&client, wanted).map(|person| person.id);
         let done = match &self.action {
-            Action::Unknown(unknown) => return unknown.run(&client, &context.config()?, self.json),
+            Action::Unknown(unknown) => return unknown.run(&client, self.json),
             Action::Import(import) => {
-                let zone = setup::house::time_zone(&context.config()?)?;
-                return import.run(&client, &zone, self.json);
+                let calendar = when::Calendar::of_device(&client.calendar()?)?;
+                return import.run(&client, calendar.zone(), self.json);
             }
             Action::Export(export) => return export.run(&client),
             Action::Erase(erase) => return erase.run(&client, self.json),
@@ -136,9 +135,8 @@ impl People {
             Action::Rename { person, name } => client.rename(numbered(person)?, name)?,
             Action::Groups { person, groups } => client.set_groups(numbered(person)?, groups.clone())?,
             Action::Valid { person, from, until } => {
-                let zone = setup::house::time_zone(&context.config()?)?;
-                let start = |day: Date| zone.to_timestamp(day.at(0, 0, 0, 0));
-                let calendar = when::Calendar::in_zone(zone.clone());
+                let calendar = when::Calendar::of_device(&client.calendar()?)?;
+                let start = |day: Date| calendar.zone().to_timestamp(day.at(0, 0, 0, 0));
                 let from = from.map(|day| start(calendar.date(day))).transpose()?;
                 let until = until.map(|day| calendar.date(day).tomorrow().and_then(start)).transpose()?;
                 client.set_validity(numbered(person)?, from, until)?

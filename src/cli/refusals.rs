@@ -8,7 +8,6 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::client::Client;
 use super::context::Context;
 use super::listing::Listing;
 use super::print::Tone;
@@ -17,7 +16,6 @@ use crate::domain::Named;
 use crate::lab::share::{CONFIDENCE, Share, clopper_pearson};
 use crate::ledger::RecordFilter;
 use crate::ledger::refusals::{Refusals, Tally};
-use crate::setup;
 
 /// Show who is refused more often than others.
 ///
@@ -50,9 +48,8 @@ pub struct RefusalsCommand {
 
 impl RefusalsCommand {
     pub fn run(self, context: &Context) -> Result<()> {
-        let config = context.config()?;
-        let client = Client::open(&config)?;
-        let calendar = Calendar::new(&setup::attendance(&config)?);
+        let client = context.client()?;
+        let calendar = Calendar::of_attendance(&client.calendar()?)?;
         let time = |text: &Option<String>| {
             let at = text.as_deref().map(|text| calendar.parse(text)).transpose()?;
             Ok::<_, anyhow::Error>(at.map(SystemTime::try_from).transpose()?)

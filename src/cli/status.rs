@@ -56,7 +56,7 @@ fn print(out: &mut impl Write, status: &api::Status) -> Result<()> {
         if status.near_enough.extrapolated { ", beyond what was measured" } else { "" }
     )?;
     if let Some(switch) = &status.model_switch {
-        writeln!(out, "  switch   {switch}")?;
+        writeln!(out, "  switch   {switch} (`usher models switch --status`)")?;
     }
     match (&status.seal.key, &status.seal.trouble) {
         (Some(key), None) => writeln!(out, "  store    templates are sealed with the key {key}")?,

@@ -96,14 +96,13 @@ enum TokenAct {
 
 impl Web {
     pub fn run(self, context: &Context) -> Result<()> {
-        let config = context.config()?;
-        let client = Client::open(&config)?;
+        let client = context.client()?;
         let mut out = std::io::stdout().lock();
         match self.what {
             What::User(act) => user(&client, act, self.json, &mut out)?,
             What::Token(act) => token(&client, act, self.json, &mut out)?,
         }
-        if !config.web.enabled {
+        if context.config().is_ok_and(|config| !config.web.enabled) {
             note!("usher: the page is switched off: set [web] enabled = true, and restart the daemon");
         }
         Ok(())

@@ -1,11 +1,13 @@
 //! Times as people write them on a command line.
 
+use anyhow::{Context as _, Result};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan, ZonedDateTime};
 use thiserror::Error;
 
-use crate::ledger::attendance::Rules;
+use crate::api::calendar as api;
+use crate::setup::house;
 
 /// Why a text is not a time or a day.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -78,14 +80,31 @@ fn readings(text: &str) -> Vec<Date> {
 }
 
 impl Calendar {
-    /// The calendar of `[attendance]`, now.
-    pub fn new(rules: &Rules) -> Calendar {
-        Calendar { now: ZonedDateTime::now().with_time_zone(rules.zone.clone()), day_starts: rules.day_starts }
+    /// That of attendance and of the journal, now.
+    ///
+    /// # Errors
+    /// The time zone is not known on this machine.
+    pub fn of_attendance(calendar: &api::Calendar) -> Result<Calendar> {
+        let zone = zone(calendar.attendance_time_zone.as_deref())?;
+        Ok(Calendar { day_starts: calendar.day_starts, ..Calendar::in_zone(zone) })
+    }
+
+    /// That of the device, now, in which days begin at midnight.
+    ///
+    /// # Errors
+    /// The time zone is not known on this machine.
+    pub fn of_device(calendar: &api::Calendar) -> Result<Calendar> {
+        Ok(Calendar::in_zone(zone(calendar.time_zone.as_deref())?))
     }
 
     /// The calendar of a time zone, now, in which days begin at midnight.
     pub fn in_zone(zone: TimeZone) -> Calendar {
         Calendar { now: ZonedDateTime::now().with_time_zone(zone), day_starts: Time::midnight() }
+    }
+
+    /// The time zone.
+    pub fn zone(&self) -> &TimeZone {
+        self.now.time_zone()
     }
 
     /// The day that now belongs to: before the time at which days begin, the day before.
@@ -134,6 +153,14 @@ impl Calendar {
             false => self.today(),
         };
         self.local(date.to_datetime(time))
+    }
+}
+
+/// The zone of that name; the machine's without one.
+fn zone(name: Option<&str>) -> Result<TimeZone> {
+    match name {
+        Some(name) => TimeZone::get(name).with_context(|| format!("the time zone {name} is not known on this machine")),
+        None => house::system_zone(),
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::client::Client;
+use super::client::{Client, with_remedy};
 use crate::api::people::Person;
+use crate::api::remedy::Remedy;
 use crate::domain::{Event, Named, PersonId};
 use crate::gallery::{Candidate, QueryError, find_person};
 use crate::ledger::RecordFilter;
@@ -15,7 +16,10 @@ use crate::ledger::RecordFilter;
 /// # Errors
 /// Nobody matches, or several do, who are listed.
 pub fn among_enrolled(people: &[Person], wanted: &str) -> Result<Person> {
-    let ids = find_person(&enrolled(people), wanted)?;
+    let ids = find_person(&enrolled(people), wanted).map_err(|error| match error {
+        QueryError::Nobody { .. } => anyhow!("{}", with_remedy(&error, Some(Remedy::ListPeople))),
+        several @ QueryError::Several { .. } => several.into(),
+    })?;
     match people.iter().find(|person| ids.iter().any(|id| id.0 == person.id)) {
         Some(person) => Ok(person.clone()),
         None => bail!("nobody is enrolled as `{wanted}`; `usher people list` shows who is"),

@@ -6,9 +6,9 @@ use clap::Args;
 use super::client::{Client, Page};
 use super::context::Context;
 use super::journal::show;
+use super::when::Calendar;
 use crate::domain::Event;
 use crate::ledger::{Dated, RecordFilter};
-use crate::setup;
 
 /// Say why a door opened or stayed shut, like a receipt.
 ///
@@ -25,15 +25,14 @@ pub struct Why {
 
 impl Why {
     pub fn run(self, context: &Context) -> Result<()> {
-        let config = context.config()?;
-        let zone = setup::attendance(&config)?.zone;
-        let client = Client::open(&config)?;
+        let client = context.client()?;
+        let calendar = Calendar::of_attendance(&client.calendar()?)?;
         let record = match &self.event {
             None => newest_decision(&client)?,
             Some(event) => cause(&client, client.dated(event)?)?,
         };
         let mut out = std::io::stdout().lock();
-        show(&mut out, &record, &zone, self.json)
+        show(&mut out, &record, calendar.zone(), self.json)
     }
 }
 

@@ -125,6 +125,7 @@ pub fn start(
         granted: visitors.granted.clone(),
         face_pictures: visitors.faces.clone(),
         attendance: setup::attendance_settings(config),
+        calendar: setup::calendar(config),
         accounts: accounts.clone(),
         clock: base.clock.clone(),
         doors: service.clone(),

@@ -30,8 +30,8 @@ impl fmt::Display for Foreign {
         let Foreign { model, templates } = self;
         write!(
             f,
-            "{templates} templates of {model} are set aside: lead those people over with `usher models switch`, enrol them again (`usher \
-             enroll --batch` does them all in one go), or configure that model"
+            "{templates} templates of {model} are set aside: lead those people over with `usher models switch`, enrol them again, or configure \
+             that model"
         )
     }
 }

@@ -91,6 +91,22 @@ impl Prepared<'_> {
     }
 }
 
+/// What a person has when more templates are given to them.
+pub(super) struct Begun<'g> {
+    pub writing: MutexGuard<'g, ()>,
+    pub stored: Stored,
+    pub held: Vec<Entry>,
+}
+
+/// The templates of the model in use and those of the second model, each with the sub-key of its set.
+pub(super) fn both<'t>(
+    [sub_key, of_next]: [Option<SubKeyId>; 2],
+    templates: &'t [Template],
+    next: &'t [Template],
+) -> impl Iterator<Item = (Option<SubKeyId>, &'t Template)> {
+    templates.iter().map(move |template| (sub_key, template)).chain(next.iter().map(move |next| (of_next, next)))
+}
+
 impl Gallery {
     /// Enrols a person with 1 to [`MAX_TEMPLATES`] templates.
     pub fn enroll(&self, new: NewPerson, templates: Vec<Template>) -> Result<Person, GalleryError> {
@@ -110,12 +126,8 @@ impl Gallery {
         let writing = self.writing();
         let created = templates.iter().map(|t| t.created).max().unwrap_or(SystemTime::UNIX_EPOCH);
         let (id, stored, mut changes) = self.new_person(new, created)?;
-        // The sub-key is on disk before what it seals. If the process is killed in between, it seals nothing.
-        // Each set has a sub-key of its own, so that either can be erased for good.
-        let sub_key = self.trees.sub_keys.ring.add(1)?.pop();
-        let next_sub_key = if next.is_empty() { None } else { self.trees.sub_keys.ring.add(1)?.pop() };
         let tree = &self.trees.templates;
-        let both = templates.iter().map(|t| (sub_key, t)).chain(next.iter().map(|t| (next_sub_key, t)));
+        let both = both(self.new_sub_keys(next)?, templates, next);
         for (number, (sub_key, template)) in (0..).zip(both) {
             let key = record::template_key(id, number);
             changes.push(tree.put(key, self.trees.write(sub_key, &key, template)?));
@@ -158,11 +170,7 @@ impl Gallery {
         templates: &[Template],
         next: &[Template],
     ) -> Result<Prepared<'_>, GalleryError> {
-        let writing = self.writing();
-        let stored = self.trees.stored(id)?;
-        self.check_templates(templates, self.person(id)?.templates)?;
-        self.check_next(next)?;
-        let held = self.trees.templates_of(id)?;
+        let Begun { writing, stored, held } = self.begin_addition(id, templates, next)?;
         let is_replaced = |(key, value): &&Entry| match self.trees.read(key, value) {
             Ok(template) => *template.embedding.model() != self.model,
             Err(Unread::Locked(_)) => true,
@@ -172,17 +180,40 @@ impl Gallery {
         let staying = sub_keys(stay.iter().map(|(_, value)| &**value));
         let mut leaving = sub_keys(gone.iter().map(|(_, value)| &**value));
         leaving.retain(|sub_key| !staying.contains(sub_key));
-        let sub_key = self.trees.sub_keys.ring.add(1)?.pop();
-        let next_sub_key = if next.is_empty() { None } else { self.trees.sub_keys.ring.add(1)?.pop() };
+        let both = both(self.new_sub_keys(next)?, templates, next);
         let Trees { templates: tree, sub_keys: keys, .. } = &self.trees;
         let mut changes: Vec<_> =
             gone.iter().map(|(key, value)| tree.put(&**key, record::erased(value.len()))).collect();
-        let both = templates.iter().map(|t| (sub_key, t)).chain(next.iter().map(|t| (next_sub_key, t)));
         changes.extend(self.trees.additions(id, &held, both)?);
         changes.extend(keys.note_removal(&leaving));
         // If the process is killed after the commit, the next start deletes the overwritten templates and removes the sub-keys.
         let gone = gone.into_iter().map(|(key, _)| key.clone()).collect();
         Ok(self.prepared(writing, changes, id, stored, gone, true))
+    }
+
+    /// Begins to give a person more templates, under the writer's lock.
+    ///
+    /// # Errors
+    /// There is no such person, the templates will not do, or they are too many beside those that the person has.
+    pub(super) fn begin_addition(
+        &self,
+        id: PersonId,
+        templates: &[Template],
+        next: &[Template],
+    ) -> Result<Begun<'_>, GalleryError> {
+        let writing = self.writing();
+        let stored = self.trees.stored(id)?;
+        self.check_templates(templates, self.person(id)?.templates)?;
+        self.check_next(next)?;
+        Ok(Begun { writing, stored, held: self.trees.templates_of(id)? })
+    }
+
+    /// New sub-keys for the templates of the model in use and, if there are any, for those of the second model: each set has one of its own, so that
+    /// either can be erased for good. They are on disk before what they seal. If the process is killed in between, they seal nothing.
+    fn new_sub_keys(&self, next: &[Template]) -> Result<[Option<SubKeyId>; 2], GalleryError> {
+        let ring = &self.trees.sub_keys.ring;
+        let of_next = if next.is_empty() { None } else { ring.add(1)?.pop() };
+        Ok([ring.add(1)?.pop(), of_next])
     }
 
     /// Renames a person.

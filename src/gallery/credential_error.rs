@@ -14,7 +14,7 @@ pub enum CredentialError {
     Weak(WeakPin),
     #[error("the duress PIN must not be the PIN: choose another one")]
     SameAsPin,
-    #[error("this is the person's duress PIN: choose another PIN, or remove the duress PIN first (--duress --remove)")]
+    #[error("this is the person's duress PIN: choose another PIN, or remove the duress PIN first")]
     SameAsDuress,
     #[error("the PIN and the duress PIN must have the same number of digits, and the other one has {digits}")]
     OtherLength { digits: usize },
@@ -29,7 +29,7 @@ pub enum CredentialError {
     NoPin,
     #[error("the person has no duress PIN")]
     NoDuressPin,
-    #[error("this tag is that of {name} (#{holder}): remove it there first (usher people tag '#{holder}' remove)")]
+    #[error("this tag is that of {name} (#{holder}): remove it there first")]
     TagTaken { holder: PersonId, name: String },
     #[error("the person has this tag already")]
     TagKnown,
@@ -37,11 +37,9 @@ pub enum CredentialError {
     LabelTaken,
     #[error("the person has {MAX_TAGS} tags, and cannot have more: remove one first")]
     TooManyTags,
-    #[error("the person has no such tag: `usher people tag PERSON list` shows their labels")]
+    #[error("the person has no such tag")]
     NoSuchTag,
-    #[error(
-        "the PIN and the tags of this person cannot be read ({why}): erase them with `usher people pin PERSON --remove`, and set them again"
-    )]
+    #[error("the PIN and the tags of this person cannot be read ({why}): erase them, and set them again")]
     Unreadable { why: String },
     #[error(transparent)]
     NoHash(#[from] HashError),

@@ -239,7 +239,7 @@ fn without_the_key_nobody_has_a_pin_and_it_can_be_set_anew_once_it_was_erased() 
     assert_eq!(gallery.person(ada).unwrap().held, Held { pin: false, tags: 0, unreadable: true });
     assert_eq!(gallery.check_pin(ada, &pin("4071")), PinAnswer::Wrong);
     let error = gallery.prepare_pin(ada, PinKind::Usual, &pin("4071")).err().unwrap().to_string();
-    assert!(error.contains("no key is configured") && error.contains("--remove"), "{error}");
+    assert!(error.contains("no key is configured") && error.contains("erase them"), "{error}");
     drop((store, ring, gallery));
 
     // Damage is the same to the person.

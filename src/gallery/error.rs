@@ -18,7 +18,7 @@ pub enum GalleryError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Seal(#[from] SealError),
-    #[error("nobody is enrolled as {wanted:?}: see `usher people list`")]
+    #[error("nobody is enrolled as {wanted:?}")]
     NotFound { wanted: String },
     #[error(transparent)]
     Query(#[from] QueryError),
@@ -34,11 +34,9 @@ pub enum GalleryError {
     BadValidity,
     #[error("no template: at least one face is needed to recognise a person")]
     NoTemplates,
-    #[error("person {person} has no template {template}: see `usher people templates`")]
+    #[error("person {person} has no template {template}")]
     NoTemplate { template: String, person: PersonId },
-    #[error(
-        "{count} templates are too many: a person can have {MAX_TEMPLATES}; remove some of them first (usher people templates)"
-    )]
+    #[error("{count} templates are too many: a person can have {MAX_TEMPLATES}; remove some of them first")]
     TooManyTemplates { count: usize },
     #[error(
         "an embedding of {found} ({found_numbers} values) cannot be compared with those of {wanted} ({wanted_numbers} values): \

@@ -81,12 +81,23 @@ impl FacePictures {
         }
         let Some((sub_key, _)) = *writing else { return Ok(()) };
         let key = [nanoseconds(now).to_be_bytes(), face.record.to_be_bytes()].concat();
-        let whose = face.person.map_or(0, |person| person.0).to_be_bytes();
-        let plain = Zeroizing::new([&whose[..], &face.jpeg].concat());
-        let place = Location { tree: FACES, key: &key };
-        let value = envelope::write(&self.sub_keys.ring, Some(sub_key), place, &ModelId::new(NO_MODEL), plain)?;
+        let put = self.put(&key, sub_key, face.person, &face.jpeg)?;
         let gone = self.expired(now, 1)?;
-        self.erase(&gone, Some((self.tree.put(key, value), sub_key)))
+        self.erase(&gone, Some((put, sub_key)))
+    }
+
+    fn put(
+        &self,
+        key: &[u8],
+        sub_key: SubKeyId,
+        person: Option<PersonId>,
+        jpeg: &[u8],
+    ) -> Result<Change, GalleryError> {
+        let whose = person.map_or(0, |person| person.0).to_be_bytes();
+        let plain = Zeroizing::new([&whose[..], jpeg].concat());
+        let place = Location { tree: FACES, key };
+        let value = envelope::write(&self.sub_keys.ring, Some(sub_key), place, &ModelId::new(NO_MODEL), plain)?;
+        Ok(self.tree.put(key, value))
     }
 
     /// Erases the faces that are expired at `now`, and returns their number. Where none are kept any more, all are.
@@ -98,15 +109,46 @@ impl FacePictures {
 
     /// Erases the faces of a person, and returns their number. One that cannot be opened might be theirs, and expires.
     pub fn erase_of(&self, person: PersonId) -> Result<usize, GalleryError> {
+        self.erase_those(|_| true, Some(person))
+    }
+
+    /// Erases the faces beside these records that nobody knew, and returns their number; `None` is all records.
+    pub fn erase_unknown(&self, records: Option<&[u64]>) -> Result<usize, GalleryError> {
+        self.erase_those(|record| records.is_none_or(|records| records.contains(&record)), None)
+    }
+
+    fn erase_those(&self, wanted: impl Fn(u64) -> bool, whose: Option<PersonId>) -> Result<usize, GalleryError> {
         let _writing = self.writing();
-        let mut own = Vec::new();
+        let mut found = Vec::new();
         for entry in self.tree.iter() {
             let (key, value) = entry?;
-            if self.open_face(&key, &value).is_some_and(|face| face.person == Some(person)) {
-                own.push((key, value));
+            if number(&key).is_some_and(&wanted)
+                && self.open_face(&key, &value).is_some_and(|face| face.person == whose)
+            {
+                found.push((key, value));
             }
         }
-        self.erase_many(&own)
+        self.erase_many(&found)
+    }
+
+    /// Makes the faces beside these records, which nobody knew, those of a person, and returns their number.
+    pub fn give_to(&self, records: &[u64], person: PersonId) -> Result<usize, GalleryError> {
+        let _writing = self.writing();
+        let mut changes = Vec::new();
+        for entry in self.tree.iter() {
+            let (key, value) = entry?;
+            if !number(&key).is_some_and(|record| records.contains(&record)) {
+                continue;
+            }
+            let unknown = self.open_face(&key, &value).filter(|face| face.person.is_none());
+            if let (Some(face), Some(header)) = (unknown, envelope::header(&value)) {
+                changes.push(self.put(&key, header.sub_key, Some(person), &face.jpeg)?);
+            }
+        }
+        if !changes.is_empty() {
+            self.store.commit(&changes)?;
+        }
+        Ok(changes.len())
     }
 
     /// The faces of a person that are kept at `now` and can be opened, in order of time.
@@ -295,6 +337,25 @@ mod tests {
         assert_eq!(own, [1, 4]);
         assert_eq!(faces.erase_of(PersonId(7)).unwrap(), 2);
         assert_eq!(faces.records(at(0.0)).unwrap(), [2, 3]);
+    }
+
+    #[test]
+    fn the_faces_of_a_visitor_leave_with_the_visitor_or_become_a_persons() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_store, ring, faces) = opened(dir.path(), 7, 100);
+        for (record, person) in [(1, Some(7)), (2, None), (3, None), (4, None), (5, None)] {
+            faces.keep(&face(record, person), at(0.0)).unwrap();
+        }
+        assert_eq!(faces.erase_unknown(Some(&[1, 2, 9])).unwrap(), 1, "that of a person stays");
+        assert_eq!(faces.records(at(0.0)).unwrap(), [1, 3, 4, 5]);
+        assert_eq!(faces.give_to(&[1, 3, 4, 9], PersonId(8)).unwrap(), 2);
+        assert_eq!(faces.of_record(3, at(0.0)).unwrap(), Some(face(3, Some(8))));
+        assert_eq!(faces.erase_unknown(None).unwrap(), 1);
+        assert_eq!(faces.erase_of(PersonId(8)).unwrap(), 2);
+        assert_eq!(faces.records(at(0.0)).unwrap(), [1]);
+        assert_eq!(ring.ids().len(), 1, "the sub-key serves the one that is left");
+        assert_eq!(faces.erase_of(PersonId(7)).unwrap(), 1);
+        assert!(ring.ids().is_empty());
     }
 
     #[test]

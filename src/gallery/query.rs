@@ -28,7 +28,7 @@ pub struct Candidate {
 /// Why a query does not refer to one person.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum QueryError {
-    #[error("nobody is enrolled as `{wanted}`{hint}; see `usher people list`")]
+    #[error("nobody is enrolled as `{wanted}`{hint}")]
     Nobody { wanted: String, hint: String },
     #[error("`{wanted}` matches {}: use the number with its sign, as in '#{}'", list(candidates), candidates.first().map_or(1, |c| c.id.0))]
     Several { wanted: String, candidates: Vec<Candidate> },

@@ -1,6 +1,6 @@
 //! A person's templates one by one: showing them by their addresses, adding some, removing one.
 
-use super::change::Prepared;
+use super::change::{Begun, Prepared, both};
 use super::envelope::Unread;
 use super::leaving::Leaving;
 use super::person::{Person, Template};
@@ -57,18 +57,13 @@ impl Gallery {
         templates: &[Template],
         next: &[Template],
     ) -> Result<Prepared<'_>, GalleryError> {
-        let writing = self.writing();
-        let stored = self.trees.stored(id)?;
-        self.check_templates(templates, self.person(id)?.templates)?;
-        self.check_next(next)?;
-        let held = self.trees.templates_of(id)?;
-        let sub_key = self.own_sub_key(&held)?;
-        let next_sub_key = match next.first() {
+        let Begun { writing, stored, held } = self.begin_addition(id, templates, next)?;
+        let of_next = match next.first() {
             Some(first) => self.sub_key_of(first.embedding.model(), &held)?,
             None => None,
         };
-        let both = templates.iter().map(|t| (sub_key, t)).chain(next.iter().map(|t| (next_sub_key, t)));
-        let changes = self.trees.additions(id, &held, both)?;
+        let sub_keys = [self.own_sub_key(&held)?, of_next];
+        let changes = self.trees.additions(id, &held, both(sub_keys, templates, next))?;
         Ok(self.prepared(writing, changes, id, stored, Vec::new(), false))
     }
 

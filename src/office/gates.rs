@@ -136,10 +136,7 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::NoFace => f.write_str("no face was found; use a photograph that shows one face from the front"),
             Refusal::Several { usable } => {
-                write!(
-                    f,
-                    "there are {usable} usable faces; crop the photograph to one, or pass --largest to use the largest"
-                )
+                write!(f, "there are {usable} usable faces; crop the photograph to one")
             }
             Refusal::Small { size, limit } => {
                 write!(
@@ -170,10 +167,7 @@ impl fmt::Display for Refusal {
             }
             Refusal::Weak { length, limit, likely } => {
                 let length = length.map_or_else(|| "not measured".to_owned(), |length| format!("length {length:.2}"));
-                write!(
-                    f,
-                    "the embedding is weak ({length}, but at least {limit:.2} is needed): {likely}. Pass --force to take it all the same"
-                )
+                write!(f, "the embedding is weak ({length}, but at least {limit:.2} is needed): {likely}")
             }
         }
     }
@@ -316,7 +310,7 @@ mod tests {
         };
         let text = fault(&|q| q.brightness = 40.0);
         let wanted = "the embedding is weak (length 5.00, but at least 6.00 is needed): the face is dark (brightness 40 of 255); \
-                      add light from the front. Pass --force to take it all the same";
+                      add light from the front";
         assert_eq!(text, wanted);
         assert!(fault(&|q| q.brightness = 230.0).contains("very bright"));
         assert!(fault(&|q| q.sharpness = 40.0).contains("not very sharp (sharpness 40)"));

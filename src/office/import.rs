@@ -233,7 +233,7 @@ fn check(after: &Person, before: Option<&Person>, known: &[Person]) -> Result<()
     }
     // A name that stays was accepted before, perhaps by force.
     if before.is_none_or(|before| before.name != after.name) {
-        check_new_name(&others, &after.name, after.employee_id.as_deref(), own)?;
+        check_new_name(&others, &after.name, after.employee_id.as_deref(), false)?;
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ pub mod switch;
 mod tallies;
 mod templates;
 mod totals;
+mod visitor_faces;
 
 #[cfg(test)]
 mod crash;
@@ -42,3 +43,4 @@ pub use strangers::{Stranger, Strangers, StrangersError, faces_of, forget_strang
 pub use tallies::{Opinion, Tally};
 pub use templates::Addition;
 pub use totals::Totals;
+pub use visitor_faces::records_of;

@@ -52,37 +52,40 @@ pub enum OfficeError {
     #[error("it was done, but could not be recorded: {0}")]
     Unrecorded(LedgerError),
     #[error(
-        "this may be {name} (#{person}), who is already enrolled: distance {distance}, and up to {limit} counts as the same person. \
-         Pass --force to enrol anyway, for example for twins"
+        "this may be {name} (#{person}), who is already enrolled: distance {distance}, and up to {limit} counts as the same person, \
+         unless they are twins or look alike"
     )]
     Duplicate { person: PersonId, name: String, distance: Distance, limit: Distance },
+    /// Of this and the next two: whether the same with `force` would be carried out.
     #[error(
-        "{name} is already enrolled as #{person}. Another person of that name needs an employee id, and so does #{person} (usher people \
-         id); for an enrolment --force works too. To take new photographs of #{person}, remove that person first"
+        "{name} is already enrolled as #{person}. Another person of that name needs an employee id, and so does #{person}. If they are the \
+         same, give #{person} more templates"
     )]
-    SameName { person: PersonId, name: String },
-    #[error("{new} looks like {name} (#{person}), who is already enrolled, but has other characters: {advice}")]
-    LookAlike { person: PersonId, name: String, new: String, advice: &'static str },
+    SameName { person: PersonId, name: String, may_force: bool },
+    #[error(
+        "{new} looks like {name} (#{person}), who is already enrolled, but has other characters: if they are the same person, type the name with \
+         the keyboard layout of its language"
+    )]
+    LookAlike { person: PersonId, name: String, new: String, may_force: bool },
     #[error("the name {name:?} may look the same as another: {fault}")]
-    Unclear { name: String, fault: NameFault },
+    Unclear { name: String, fault: NameFault, may_force: bool },
     #[error(
         "by the templates, the face of record {record} is clearly {name} (#{person}): distance {distance}, and up to {limit} is clear. If it \
-         was somebody else, pass --force; from then on {name} is refused wherever the face is nearly as near to it"
+         is noted all the same, {name} is refused wherever a face is nearly as near to it"
     )]
     ClearlyTheirs { person: PersonId, name: String, record: u64, distance: Distance, limit: Distance },
     #[error(
         "{which} not look like the others: at distance {distances} from {middle}, which is in the middle of them, and up to {limit} counts \
-         as the same person. Leave the first ones out, or pass --force if they show the same person"
+         as the same person. Leave the first ones out, unless they show the same person"
     )]
     Outliers { which: String, middle: String, distances: String, limit: Distance },
     #[error(
         "{which} does not look like {name} (#{person}) to the model in use: {found}, and up to {limit} counts as the same person. Leave it out, \
-         or pass --force if it shows {name}"
+         unless it shows {name}"
     )]
     NotThem { which: String, name: String, person: PersonId, found: String, limit: Distance },
     #[error(
-        "this is the last template by which {name} (#{person}) is recognised: without it no door opens for {name}. Add others first, or pass \
-         --force to erase it all the same"
+        "this is the last template by which {name} (#{person}) is recognised: without it no door opens for {name}. Add others first"
     )]
     LastTemplate { person: PersonId, name: String },
 }
@@ -140,7 +143,7 @@ impl Register {
         let (templates, next) = self.separate(templates);
         if !force {
             if before.is_none() {
-                self.require_new_name(&person.name, person.employee_id.as_deref(), None)?;
+                self.require_new_name(&person.name, person.employee_id.as_deref(), NameOf::Enrolled)?;
             }
             self.require_one_person(&templates, &labels)?;
             self.require_stranger(&templates, None)?;
@@ -160,7 +163,7 @@ impl Register {
     /// As for an enrolment: [`OfficeError::SameName`], [`OfficeError::LookAlike`], [`OfficeError::Unclear`].
     pub fn list(&self, person: NewPerson, by: Actor) -> Result<Person, OfficeError> {
         let _enrolling = self.enrolling.lock().unwrap_or_else(PoisonError::into_inner);
-        self.require_new_name(&person.name, person.employee_id.as_deref(), None)?;
+        self.require_new_name(&person.name, person.employee_id.as_deref(), NameOf::Listed)?;
         let prepared = self.gallery.prepare_without_face(person, self.recorder.wall())?;
         self.write(prepared, |person| Event::People(PeopleEvent::Enrolled { person, templates: 0, by }))
     }
@@ -172,7 +175,7 @@ impl Register {
     pub fn rename(&self, id: PersonId, name: &str, by: Actor) -> Result<Person, OfficeError> {
         let _enrolling = self.enrolling.lock().unwrap_or_else(PoisonError::into_inner);
         let Person { name: before, employee_id, .. } = self.gallery.person(id)?;
-        self.require_new_name(name, employee_id.as_deref(), Some(id))?;
+        self.require_new_name(name, employee_id.as_deref(), NameOf::Renamed(id))?;
         self.write(self.gallery.prepare_rename(id, name)?, |person| {
             Event::People(PeopleEvent::Renamed { person, before: before.into(), by })
         })
@@ -260,10 +263,10 @@ impl Register {
         (known.templates == 0).then_some(known.id)
     }
 
-    fn require_new_name(&self, new: &str, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), OfficeError> {
+    fn require_new_name(&self, new: &str, employee_id: Option<&str>, whose: NameOf) -> Result<(), OfficeError> {
         let mut others = self.gallery.people();
-        others.retain(|other| Some(other.id) != own);
-        check_new_name(&others, new, employee_id, own)
+        others.retain(|other| whose != NameOf::Renamed(other.id));
+        check_new_name(&others, new, employee_id, whose == NameOf::Enrolled)
     }
 
     /// Fails unless all templates are near one of them. The limit is that for a gallery of one person with one template, because the
@@ -296,34 +299,41 @@ impl Register {
     }
 }
 
+/// Whose name is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NameOf {
+    /// Somebody new with a face.
+    Enrolled,
+    /// Somebody new without one.
+    Listed,
+    Renamed(PersonId),
+}
+
 /// Fails if any of `others` has the same name without being distinguished by employee ids, if a name looks the same, or if a word mixes scripts.
-/// `own` is whose name changes; `None` for somebody new.
+/// `may_force` is whether the caller would do it all the same by force.
 pub(super) fn check_new_name(
     others: &[Person],
     new: &str,
     employee_id: Option<&str>,
-    own: Option<PersonId>,
+    may_force: bool,
 ) -> Result<(), OfficeError> {
-    let unclear = |fault| OfficeError::Unclear { name: new.to_owned(), fault };
-    names::check_visible(new.trim()).map_err(unclear)?;
+    let unclear = |may_force| move |fault| OfficeError::Unclear { name: new.to_owned(), fault, may_force };
+    // The gallery takes no name with such characters.
+    names::check_visible(new.trim()).map_err(unclear(false))?;
     let employee_id = employee_id.map(names::exact_key).filter(|id| !id.is_empty());
     let distinguished = |other: &Person| match (&employee_id, other.employee_id.as_deref()) {
         (Some(one), Some(other)) => *one != names::exact_key(other),
         _ => false,
     };
     if let Some(other) = others.iter().find(|other| names::same(&other.name, new) && !distinguished(other)) {
-        return Err(OfficeError::SameName { person: other.id, name: other.name.clone() });
+        return Err(OfficeError::SameName { person: other.id, name: other.name.clone(), may_force });
     }
     let alike = |other: &&Person| !names::same(&other.name, new) && names::look_alike(&other.name, new);
     if let Some(Person { id: person, name, .. }) = others.iter().find(alike) {
-        let advice = match own {
-            None => "type the name with the keyboard layout of its language, or pass --force if these are two people",
-            Some(_) => "type the name with the keyboard layout of its language",
-        };
         let (person, name) = (*person, name.clone());
-        return Err(OfficeError::LookAlike { person, name, new: new.to_owned(), advice });
+        return Err(OfficeError::LookAlike { person, name, new: new.to_owned(), may_force });
     }
-    names::check_letters(new).map_err(unclear)
+    names::check_letters(new).map_err(unclear(may_force))
 }
 
 /// The distance of a tenth of the rate at which the doors may mistake a stranger, for a gallery of that size. Of a distance fixed by the operator, nine tenths.

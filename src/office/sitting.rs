@@ -59,7 +59,7 @@ impl Advice {
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Advice::NoPicture => f.write_str("the camera gave no picture; try `usher status` and `usher doctor`"),
+            Advice::NoPicture => f.write_str("the camera gave no picture"),
             Advice::NoFace => f.write_str("no face in view; look into the camera"),
             Advice::Several(count) => write!(f, "{count} faces in view; only one is allowed"),
             Advice::Gate(refusal) => refusal.fmt(f),

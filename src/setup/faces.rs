@@ -150,7 +150,11 @@ fn look(eyes: &mut Eyes, gates: &Gates, photograph: &[u8], largest: bool) -> Ans
     let image = match photo::decode_reduced(photograph) {
         Ok((image, _)) => image,
         Err(error) => {
-            return Ok(Err(PhotographRefusal { code: "unreadable".to_owned(), reason: error.to_string() }));
+            return Ok(Err(PhotographRefusal {
+                code: "unreadable".to_owned(),
+                reason: error.to_string(),
+                remedy: None,
+            }));
         }
     };
     match eyes.enrol(&image, gates, largest, SystemTime::now()) {

@@ -37,12 +37,7 @@ async fn page(session: &Session, issued: Option<&IssuedToken>) -> Result<Respons
         h1 { (title) }
         table.wide {
             caption { (words.get("accounts-people")) }
-            thead { tr {
-                th scope="col" { (words.get("accounts-name")) }
-                th scope="col" { (words.get("accounts-role")) }
-                th scope="col" { (words.get("accounts-since")) }
-                th scope="col" { span.unseen { (words.get("accounts-acts")) } }
-            } }
+            (heads(words))
             tbody { @for account in &accounts { (row(session, account)) } }
         }
         (new_account(session))
@@ -57,12 +52,7 @@ async fn page(session: &Session, issued: Option<&IssuedToken>) -> Result<Respons
         @if !tokens.is_empty() {
             table.wide {
                 caption { (words.get("accounts-tokens")) }
-                thead { tr {
-                    th scope="col" { (words.get("accounts-name")) }
-                    th scope="col" { (words.get("accounts-role")) }
-                    th scope="col" { (words.get("accounts-since")) }
-                    th scope="col" { span.unseen { (words.get("accounts-acts")) } }
-                } }
+                (heads(words))
                 tbody { @for token in &tokens { tr {
                     th scope="row" { (token.name) }
                     td { (role_name(words, token.role)) }
@@ -73,6 +63,14 @@ async fn page(session: &Session, issued: Option<&IssuedToken>) -> Result<Respons
         }
         (new_token(session))
     }))
+}
+
+/// The heads of both tables.
+fn heads(words: &Words) -> Markup {
+    html! { thead { tr {
+        @for head in ["accounts-name", "accounts-role", "accounts-since"] { th scope="col" { (words.get(head)) } }
+        th scope="col" { span.unseen { (words.get("accounts-acts")) } }
+    } } }
 }
 
 fn row(session: &Session, account: &Account) -> Markup {

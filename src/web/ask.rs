@@ -68,12 +68,12 @@ impl Session {
             return Ok(answer);
         }
         let status = answer.status();
-        let why = match answer.into_body().collect().await {
-            Ok(body) => serde_json::from_slice(&body.to_bytes())
-                .map_or_else(|_| status.to_string(), |ErrorBody { error }| error),
-            Err(error) => error.to_string(),
+        let plain = |error| ErrorBody { error, remedy: None };
+        let body = match answer.into_body().collect().await {
+            Ok(body) => serde_json::from_slice(&body.to_bytes()).unwrap_or_else(|_| plain(status.to_string())),
+            Err(error) => plain(error.to_string()),
         };
-        Err(Refusal::new(self.words(), status, why))
+        Err(Refusal::of_api(self.words(), status, body))
     }
 
     /// The items of an endless answer.

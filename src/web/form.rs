@@ -1,6 +1,7 @@
 //! What forms send. A form without the session's token is refused.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 
 use super::refusal::Refusal;
 use super::session::Session;
+use super::words::Words;
 use super::{LARGEST_UPLOAD_BYTES, Site};
 
 /// The name of the field that holds the session's token.
@@ -33,13 +35,13 @@ impl<T: DeserializeOwned> FromRequest<Arc<Site>> for CheckedForm<T> {
         let words = session.words();
         let request = Request::from_parts(parts, body);
         let RawForm(bytes) =
-            RawForm::from_request(request, site).await.map_err(|error| Refusal::invalid(words, error))?;
+            RawForm::from_request(request, site).await.map_err(|error| unreadable(words, &error.body_text()))?;
         let fields: Vec<(String, String)> =
-            serde_html_form::from_bytes(&bytes).map_err(|error| Refusal::invalid(words, error))?;
+            serde_html_form::from_bytes(&bytes).map_err(|error| unreadable(words, &error))?;
         let (tokens, fields): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(name, _)| name == TOKEN);
         check(&session, tokens.first().map_or("", |(_, token)| token))?;
         let fields = serde_html_form::to_string(fields).unwrap_or_default();
-        serde_html_form::from_str(&fields).map(CheckedForm).map_err(|error| Refusal::invalid(words, error))
+        serde_html_form::from_str(&fields).map(CheckedForm).map_err(|error| unreadable(words, &error))
     }
 }
 
@@ -72,7 +74,7 @@ impl FromRequest<Arc<Site>> for CheckedUpload {
         let session = Session::from_request_parts(&mut parts, site).await?;
         let words = session.words();
         let form = Multipart::from_request(Request::from_parts(parts, body), site).await;
-        let form = form.map_err(|error| Refusal::invalid(words, error.body_text()))?;
+        let form = form.map_err(|error| unreadable(words, &error.body_text()))?;
         match timeout(UPLOADED_WITHIN, read(form, &session)).await {
             Ok(upload) => upload,
             Err(_) => Err(Refusal::new(words, StatusCode::REQUEST_TIMEOUT, words.get("refused-late"))),
@@ -81,8 +83,7 @@ impl FromRequest<Arc<Site>> for CheckedUpload {
 }
 
 async fn read(mut form: Multipart, session: &Session) -> Result<CheckedUpload, Refusal> {
-    let invalid =
-        |error: axum::extract::multipart::MultipartError| Refusal::invalid(session.words(), error.body_text());
+    let invalid = |error: axum::extract::multipart::MultipartError| unreadable(session.words(), &error.body_text());
     let mut upload = CheckedUpload { fields: BTreeMap::new(), files: Vec::new() };
     let mut checked = false;
     while let Some(field) = form.next_field().await.map_err(invalid)? {
@@ -108,6 +109,11 @@ async fn read(mut form: Multipart, session: &Session) -> Result<CheckedUpload, R
         }
     }
     if checked { Ok(upload) } else { check(session, "").map(|()| upload) }
+}
+
+/// A form that no page of usher's sends, or that did not arrive as a whole.
+fn unreadable(words: &'static Words, why: &impl Display) -> Refusal {
+    Refusal::invalid(words, words.with("refused-form", &[("why", why.to_string().into())]))
 }
 
 fn check(session: &Session, token: &str) -> Result<(), Refusal> {

@@ -1,5 +1,6 @@
 //! The frame around a page: head, navigation, notice, and foot.
 
+use axum::http::Method;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
@@ -25,6 +26,33 @@ impl Area {
     const ALL: [Area; 7] =
         [Area::Live, Area::Timeline, Area::People, Area::Attendance, Area::Doors, Area::Health, Area::Accounts];
 
+    /// The area that a request belongs to; `None` for a path of none.
+    pub fn of(method: &Method, path: &str) -> Option<Area> {
+        let first = path.split('/').nth(1).unwrap_or_default();
+        Some(match first {
+            "live" | "cameras" => Area::Live,
+            // Orders are given on the live page.
+            "doors" if *method != Method::GET && path.ends_with("/order") => Area::Live,
+            "timeline" | "records" => Area::Timeline,
+            "people" | "visitors" => Area::People,
+            "attendance" => Area::Attendance,
+            "doors" => Area::Doors,
+            "health" => Area::Health,
+            "accounts" | "tokens" => Area::Accounts,
+            _ => return None,
+        })
+    }
+
+    /// The path of its first page.
+    pub fn path(self) -> &'static str {
+        self.entry().1
+    }
+
+    /// Whether whoever asks is shown it.
+    pub fn is_for(self, session: &Session) -> bool {
+        session.may(self.entry().2)
+    }
+
     /// The id of its name, its path, and the permission without which it is not shown.
     fn entry(self) -> (&'static str, &'static str, Permission) {
         match self {
@@ -41,16 +69,21 @@ impl Area {
 
 /// A page for somebody who is logged in.
 pub struct Page<'a> {
-    pub title: String,
-    pub area: Area,
-    pub session: &'a Session,
+    title: String,
+    area: Option<Area>,
+    session: &'a Session,
     /// Files of `assets` besides the common one.
-    pub scripts: &'a [&'a str],
+    scripts: &'a [&'a str],
 }
 
 impl<'a> Page<'a> {
     /// A page without scripts of its own.
     pub fn new(session: &'a Session, area: Area, title: String) -> Page<'a> {
+        Page { title, area: Some(area), session, scripts: &[] }
+    }
+
+    /// A page that may be of no area: an error.
+    pub fn of_error(session: &'a Session, area: Option<Area>, title: String) -> Page<'a> {
         Page { title, area, session, scripts: &[] }
     }
 
@@ -73,9 +106,9 @@ impl<'a> Page<'a> {
                         span.device { (session.site().settings.device) }
                         nav aria-label=(words.get("frame-areas")) {
                             @for other in Area::ALL {
-                                @let (name, path, permission) = other.entry();
-                                @if session.may(permission) {
-                                    a href=(path) aria-current=[(other == area).then_some("page")] { (words.get(name)) }
+                                @let (name, path, _) = other.entry();
+                                @if other.is_for(session) {
+                                    a href=(path) aria-current=[(Some(other) == area).then_some("page")] { (words.get(name)) }
                                 }
                             }
                         }

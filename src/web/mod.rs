@@ -3,8 +3,9 @@
 //!
 //! - `site`: what all pages share; `session`, `sessions`, `cookies`: who is logged in; `ask`: asking the API
 //! - `guard`: what every request must pass, and the headers of every answer; `login`: logging in and out
-//! - `programs`: the API over the network, for tokens
-//! - `sheet`, `frame`: the frame around a page; `words`: its texts; `assets`: style and scripts; `form`: what forms send; `query`: what addresses ask; `refusal`: pages of errors
+//! - `programs`: the API over the network, for tokens; `lasting`: streams and downloads, which end with the session or the token
+//! - `sheet`, `frame`: the frame around a page; `words`: its texts; `assets`: style and scripts
+//! - `form`: what forms send; `query`: what addresses ask; `refusal`: errors; `framed`: the page's frame around those
 //! - each other folder or file: one area of the page
 //!
 //! Nothing is loaded from elsewhere, no script or style stands in the HTML, and everything but what changes by itself works without a script.
@@ -17,8 +18,10 @@ mod cookies;
 mod doors;
 mod form;
 mod frame;
+mod framed;
 mod guard;
 mod health;
+mod lasting;
 mod live;
 mod login;
 mod people;
@@ -67,11 +70,13 @@ pub fn router(site: Arc<Site>) -> Router {
         .merge(accounts::routes())
         .merge(people::routes())
         .merge(assets::routes())
-        .layer(DefaultBodyLimit::max(LARGEST_FORM_BYTES));
+        .fallback(refusal::no_page)
+        .layer(DefaultBodyLimit::max(LARGEST_FORM_BYTES))
+        .layer(middleware::from_fn_with_state(site.clone(), framed::in_frame))
+        .layer(middleware::from_fn_with_state(site.clone(), lasting::of_session));
     Router::new()
         .merge(pages)
         .merge(programs::routes())
-        .fallback(refusal::no_page)
         .layer(middleware::from_fn_with_state(site.clone(), guard::pass))
         .with_state(site)
 }

@@ -11,6 +11,7 @@ use axum::routing::any;
 use tower::ServiceExt as _;
 
 use super::Site;
+use super::lasting::{Asker, lasting};
 use crate::api::{self, ApiError, Caller};
 
 pub fn routes() -> Router<Arc<Site>> {
@@ -26,14 +27,13 @@ async fn description() -> Response {
 }
 
 async fn forward(State(site): State<Arc<Site>>, mut request: Request) -> Response {
-    let Some(token) = secret(request.headers()).and_then(|secret| site.accounts.token_of(secret)) else {
-        return ApiError::LoggedOut.into_response();
-    };
+    let found = secret(request.headers()).and_then(|secret| Some((secret.to_owned(), site.accounts.token_of(secret)?)));
+    let Some((secret, token)) = found else { return ApiError::LoggedOut.into_response() };
     // What the page's router noted about the path would mislead the API's.
     request.extensions_mut().clear();
     request.extensions_mut().insert(Caller::Web { name: token.name, role: token.role });
     match site.api.clone().oneshot(request).await {
-        Ok(answer) => answer,
+        Ok(answer) => lasting(answer, site, Asker::Token(secret)),
         Err(never) => match never {},
     }
 }

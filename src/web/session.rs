@@ -35,11 +35,7 @@ impl FromRequestParts<Arc<Site>> for Session {
         let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
         // What a form sends is lost; the page that it stood on is not.
         let back = if parts.method == Method::GET { path.as_str() } else { "/" };
-        let found = cookies::secret(site, &parts.headers).and_then(|secret| {
-            let found = site.sessions.find(secret, site.clock.now())?;
-            let account = site.accounts.account(&found.name)?;
-            (account.generation == found.generation).then_some((account, found.csrf))
-        });
+        let found = cookies::secret(site, &parts.headers).and_then(|secret| site.logged_in(secret));
         let Some((account, csrf)) = found else { return Err(Refusal::log_in(words, back)) };
         let notice = cookies::notice(&parts.headers).filter(|id| words.has(id)).map(str::to_owned);
         Ok(Session { site: site.clone(), account, csrf, words, notice, path })

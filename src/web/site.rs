@@ -9,7 +9,7 @@ use axum::Router;
 use jiff::tz::TimeZone;
 
 use super::sessions::Sessions;
-use crate::accounts::Accounts;
+use crate::accounts::{Account, Accounts};
 use crate::clock::Clock;
 
 /// What the daemon gives the page.
@@ -64,6 +64,14 @@ impl Site {
     /// The page over the API `api`.
     pub fn new(api: Router, accounts: Arc<Accounts>, settings: SiteSettings, clock: Arc<dyn Clock>) -> Arc<Site> {
         Arc::new(Site { api, accounts, sessions: Sessions::new(settings.session), settings, clock })
+    }
+
+    /// The account of the session with that secret, and the token of its forms; `None` after a logout, once the session's time is over, and once the
+    /// account was changed or removed.
+    pub(super) fn logged_in(&self, secret: &str) -> Option<(Account, String)> {
+        let found = self.sessions.find(secret, self.clock.now())?;
+        let account = self.accounts.account(&found.name)?;
+        (account.generation == found.generation).then_some((account, found.csrf))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The configuration from an operator's view: what is wrong and where, what is in force and why.
 
-use crate::support::House;
+use serde_json::json;
+
+use crate::support::{Daemon, House, photo};
 
 #[test]
 fn a_missing_file_is_an_error_that_names_it() {
@@ -36,6 +38,66 @@ fn all_problems_are_reported_at_once_with_file_line_and_key() {
     std::fs::write(house.config(), "[access\n").unwrap();
     let error = house.refused(&["run"]);
     assert!(error.contains("usher.toml:1"), "{error}");
+}
+
+#[test]
+fn what_only_asks_the_daemon_works_whatever_is_wrong_with_the_configuration() {
+    let mut house = House::new().with("[gallery]\nkeep_unknown = \"1h\"\n");
+    house.environment.insert("USHER__DEVICE__TIME_ZONE".into(), "Asia/Tokyo".into());
+    house.enroll("Barack Obama", &["obama.jpg"]);
+    let daemon = Daemon::start(&house);
+    house.environment.remove("USHER__DEVICE__TIME_ZONE");
+    let list = house.path("people.csv");
+    std::fs::write(&list, "employee_id;name\nE7;Joe Biden\n").unwrap();
+    let (list, backup) = (list.display().to_string(), house.path("backup").display().to_string());
+    let (data, file) = (house.path("data.json").display().to_string(), house.path("file.csv").display().to_string());
+    let sound = std::fs::read_to_string(house.config()).unwrap();
+    std::fs::write(house.config(), format!("{sound}\n[nonsense]\na = 1\n")).unwrap();
+    for command in [
+        &["status"][..],
+        &["door", "lock"],
+        &["door", "inside"],
+        &["people", "import", &list],
+        &["people", "list"],
+        &["people", "valid", "#1", "--until", "2030-12-31"],
+        &["people", "unknown"],
+        &["people", "templates", "#1"],
+        &["people", "export", "#1", "--out", &data],
+        &["journal", "list", "--since", "yesterday"],
+        &["journal", "tail"],
+        &["journal", "show", "1"],
+        &["journal", "verify"],
+        &["journal", "export", &file, "--csv"],
+        &["attendance", "--day", "today"],
+        &["attendance", "totals"],
+        &["attendance", "absent"],
+        &["attendance", "amend", "--person", "#1", "--in", "yesterday 08:00", "--reason", "forgot"],
+        &["attendance", "--format", "csv"],
+        &["refusals"],
+        &["models", "switch", "--status"],
+        &["store", "status"],
+        &["web", "user", "list"],
+        &["web", "token", "add", "dashboard"],
+        &["backup", &backup],
+    ] {
+        let answer = house.ask(command);
+        assert_eq!(answer.code, Some(0), "{command:?}: {answer:?}");
+        assert!(answer.err.contains("usher config check"), "{command:?}: {answer:?}");
+    }
+    // There is no decision yet; that is all that is wrong.
+    let error = house.refused(&["why"]);
+    assert!(error.contains("no decision stands in the journal"), "{error}");
+    // The daemon's time zone, which this command cannot know from the configuration.
+    assert_eq!(house.json(&["people", "show", "#1", "--json"])[0]["valid_until"], json!("2030-12-31T15:00:00Z"));
+    // What computes with the configuration needs it.
+    for command in [&["schedule", "test", "--person", "#1"][..], &["identify", photo("obama.jpg").to_str().unwrap()]] {
+        let error = house.refused(command);
+        assert!(error.contains("nonsense"), "{command:?}: {error}");
+    }
+    daemon.stop();
+    // Without a daemon, the mistakes are the error.
+    let error = house.refused(&["journal", "list"]);
+    assert!(error.contains("nonsense"), "{error}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn a_weak_photograph_is_refused_by_name_and_force_takes_it() {
     }
     let error = strict.refused(&["enroll", "Joe Biden", &files[1]]);
     assert!(error.contains("the embedding is weak (length ") && error.contains("biden.jpg"), "{error}");
-    assert!(error.contains("Pass --force"), "{error}");
+    assert!(error.contains("; pass --force to do it all the same"), "{error}");
     strict.usher(&["enroll", "Joe Biden", &files[1], "--force"]);
     let kept = strict.json(&["people", "templates", "Joe Biden", "--json"]);
     assert_eq!((kept.len(), &kept[0]["kind"]), (1, &json!("enrolled")));

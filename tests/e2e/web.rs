@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Daemon, House, PASSWORD, Visitor, add_account, eventually, page_on, with_page};
+use crate::support::{Daemon, House, PASSWORD, Page, Visitor, add_account, eventually, page_on, with_page};
 
 #[test]
 fn somebody_logs_in_and_out_and_a_session_of_before_is_worth_nothing() {
@@ -128,6 +128,45 @@ fn every_answer_has_the_strict_headers_and_nothing_inline() {
     assert_eq!(anna.get("/language?to=zh&back=/accounts").header("location"), Some("/accounts"));
     assert!(anna.page("/accounts").contains("退出登录"));
     assert_eq!(anna.get("/language?to=xx&back=https://evil.example").header("location"), Some("/"));
+    daemon.stop();
+}
+
+#[test]
+fn an_error_stands_in_the_frame_with_a_way_back() {
+    let (house, daemon, mut anna) = with_page(House::new(), "");
+    let framed = |page: &Page, back: &str| {
+        let way = format!("data-back href=\"{back}\"");
+        page.body.contains("<nav aria-label=") && page.body.contains("/logout") && page.body.contains(&way)
+    };
+    for (path, status, back) in [
+        ("/no/such/page", 404, "/"),
+        ("/records/99999", 404, "/timeline"),
+        ("/people/99", 404, "/people"),
+        ("/people/somebody", 400, "/people"),
+        ("/cameras/attic/picture", 404, "/live"),
+        ("/attendance?month=nonsense", 0, "/attendance"),
+        ("/people/1/erase", 405, "/people"),
+    ] {
+        let page = anna.get(path);
+        assert!(page.status == status || status == 0 && page.status >= 400, "{path}: {page:?}");
+        assert!(framed(&page, back), "{path}: {page:?}");
+    }
+    let page = anna.submit("/live", "/doors/attic/order", &[("order", "unlock")]);
+    assert!(page.status == 404 && framed(&page, "/live") && page.body.contains("back=%2Flive"), "{page:?}");
+    let page = anna.submit("/live", "/doors/front/order", &[("order", "explode")]);
+    assert!(page.status == 422 && page.body.contains("The form cannot be read"), "{page:?}");
+    for (language, words) in [("de", ["Das hat nicht geklappt", "Zurück"]), ("zh", ["操作未完成", "返回"])] {
+        let page = anna.request("GET", "/people/somebody", &[("Accept-Language", language)], b"");
+        assert!(words.iter().all(|word| page.body.contains(word)), "{page:?}");
+    }
+    // The way back leads nowhere that the role may not see, and somebody who is not logged in sees no area.
+    add_account(&house, "viewer", "viewer");
+    let mut viewer = Visitor::at(anna.port());
+    viewer.log_in("viewer");
+    let page = viewer.get("/people");
+    assert!(page.status == 403 && framed(&page, "/") && page.body.contains("href=\"/live\""), "{page:?}");
+    let page = Visitor::at(anna.port()).get("/no/such/page");
+    assert!(page.status == 404 && !page.body.contains("/logout") && page.body.contains("href=\"/\""), "{page:?}");
     daemon.stop();
 }
 

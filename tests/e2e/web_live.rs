@@ -192,21 +192,6 @@ fn a_viewer_sees_and_orders_nothing_and_a_stranger_sees_nothing() {
 }
 
 #[test]
-fn the_events_end_with_the_session() {
-    let (house, port) = paged(House::new(), "");
-    let daemon = Daemon::start(&house);
-    let viewer = Visitor::log_in(&house, port, "viewer");
-    let other = Visitor { base: viewer.base.clone(), cookies: viewer.cookies.clone() };
-    let began = std::time::Instant::now();
-    let watching = std::thread::spawn(move || viewer.events(Duration::from_secs(40)));
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(other.post("/live", "/logout", &[]).status, 303);
-    let events = watching.join().unwrap();
-    assert!(!events.is_empty() && began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    daemon.stop();
-}
-
-#[test]
 fn a_camera_that_hangs_on_its_side_is_turned_by_one_click() {
     let scene = imageops::rotate270(&frame("obama2.jpg"));
     let house = House::new().watching(Film::default().picture(scene, 20), true);

@@ -72,6 +72,8 @@ fn a_person_is_enrolled_from_photographs_and_changed() {
     let again = bytes("obama2.jpg");
     let page = anna.upload(new, "/people/photographs", &[("name", "Other")], &[("photographs", "2.jpg", &again)]);
     assert!(page.status == 422 && page.body.contains("this may be Barack Obama (#1)"), "{page:?}");
+    // The page names its own box, and no flag of a command.
+    assert!(page.body.contains("tick “Even if it may be somebody else") && !page.body.contains("--force"), "{page:?}");
     let large = vec![0; (8 << 20) + 1];
     let page = anna.upload(new, "/people/photographs", &[("name", "Other")], &[("photographs", "3.jpg", &large)]);
     assert!(page.status == 422 && page.body.contains("larger than 8 MB"), "{}", page.status);

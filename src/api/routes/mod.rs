@@ -3,6 +3,7 @@
 mod accounts;
 mod attendance;
 mod backup;
+mod calendar;
 mod credentials;
 mod daemon;
 mod enrolment;
@@ -37,6 +38,7 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
         .merge(daemon::routes())
         .merge(live::routes())
         .merge(hours::routes())
+        .merge(calendar::routes())
         .merge(journal::routes())
         .merge(attendance::routes())
         .merge(faces::routes())

@@ -1,4 +1,4 @@
-//! Unknown visitors: listing, enrolling and erasing them.
+//! Unknown visitors: listing, enrolling and erasing them, with the faces beside their records.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::api::state::ApiState;
 use crate::api::visitors::{ForgetRequest, Forgotten, UnknownVisitors, VisitorEnrolRequest, VisitorsQuery, addresses};
 use crate::domain::{Distance, PersonId};
 use crate::gallery::NewPerson;
-use crate::office::{Addition, Enrolment, Gates, faces_of, forget_strangers, strangers};
+use crate::office::{Addition, Enrolment, Gates, faces_of, forget_strangers, records_of, strangers};
 
 pub fn routes() -> ApiRouter<Arc<ApiState>> {
     ApiRouter::new()
@@ -57,6 +57,8 @@ async fn list(
 
 async fn forget(State(state): State<Arc<ApiState>>, Operator(by): Operator) -> Result<Json<Forgotten>, ApiError> {
     blocking(move || {
+        // Faces first: whatever is kept of somebody without a visit cannot be asked for.
+        state.face_pictures.erase_unknown(None)?;
         let forgotten = forget_strangers(&state.visitors, None, &state.recorder, &by)?;
         tracing::info!(forgotten, %by, "the unknown visitors were erased");
         Ok(Json(Forgotten { forgotten }))
@@ -71,6 +73,7 @@ async fn forget_some(
 ) -> Result<Json<Forgotten>, ApiError> {
     blocking(move || {
         let ids = addresses(&visits)?;
+        state.face_pictures.erase_unknown(Some(&records_of_visits(&state, &ids)?))?;
         let forgotten = forget_strangers(&state.visitors, Some(&ids), &state.recorder, &by)?;
         tracing::info!(forgotten, %by, "visits of an unknown visitor were erased");
         Ok(Json(Forgotten { forgotten }))
@@ -89,6 +92,7 @@ async fn enroll(
         let gates = if force { Gates::open() } else { gates };
         let register = &state.register;
         let templates = faces_of(&state.visitors, &ids, register.gallery(), &gates, state.clock.wall())?;
+        let records = records_of_visits(&state, &ids)?;
         let labels = (1..=templates.len()).map(|n| format!("visit {n}")).collect();
         let person = match (person, name) {
             (Some(id), None) => {
@@ -102,6 +106,10 @@ async fn enroll(
                 return Err(ApiError::Invalid("give either the name of somebody new, or a person's number".to_owned()));
             }
         };
+        // So that they leave with the person. If they cannot be changed now, they expire.
+        if let Err(error) = state.face_pictures.give_to(&records, person.id) {
+            tracing::warn!(%error, "the faces of a new person are still kept as those of an unknown visitor");
+        }
         // What is known by name is no longer an unknown visitor. If it cannot be erased now, it expires.
         if let Err(error) = state.visitors.erase_some(&ids) {
             tracing::warn!(%error, "the visits of a new person are still kept as those of an unknown visitor");
@@ -110,4 +118,14 @@ async fn enroll(
         Ok(Json(Person::from(&person)))
     })
     .await
+}
+
+/// The numbers of the records about these visits, if faces are kept beside records.
+fn records_of_visits(state: &ApiState, ids: &[u64]) -> Result<Vec<u64>, ApiError> {
+    if !state.face_pictures.keeps() {
+        return Ok(Vec::new());
+    }
+    let kept = state.visitors.kept(state.clock.wall())?.visits.into_iter();
+    let visits: Vec<_> = kept.filter(|kept| ids.contains(&kept.id)).map(|kept| kept.visit).collect();
+    Ok(records_of(&visits, state.recorder.journal())?)
 }

@@ -17,8 +17,7 @@ use super::export::CsvForm;
 use super::when::{self, Calendar};
 use crate::api::attendance::{AttendanceDay, DaySheet};
 use crate::ledger;
-use crate::ledger::attendance::{Period, Rules, export};
-use crate::setup;
+use crate::ledger::attendance::{Period, export};
 use whose::{Amending, amendment, numbers_of};
 
 /// How often `watch` looks again.
@@ -185,29 +184,28 @@ impl From<Template> for export::Format {
 
 impl Attendance {
     pub fn run(self, context: &Context) -> Result<()> {
-        let config = context.config()?;
-        let rules = setup::attendance(&config)?;
-        let client = Client::open(&config)?;
+        let client = context.client()?;
+        let calendar = Calendar::of_attendance(&client.calendar()?)?;
         let mut out = std::io::stdout().lock();
         match self.action {
             Some(Action::Watch { group }) => {
                 drop(out);
-                return watch(&client, &rules, group);
+                return watch(&client, &calendar, group);
             }
             Some(Action::Absent { day, group, json }) => {
-                let date = day.map(|day| Calendar::new(&rules).date(day));
+                let date = day.map(|day| calendar.date(day));
                 let sheet = client.attendance_sheet(date, group.as_deref())?;
                 check_group(&client, group.as_deref(), sheet.days.is_empty() && sheet.absent.is_empty())?;
                 return absent(&mut out, &sheet, json);
             }
             Some(Action::Totals { query, json }) => {
-                let found = client.attendance(&query.asked(&client, &rules)?)?;
+                let found = client.attendance(&query.asked(&client, &calendar)?)?;
                 return if json { table::totals_json(&mut out, &found) } else { table::totals(&mut out, &found) };
             }
             Some(Action::Amend { person, came, went, void, reason }) => {
                 let what = Amending { person, came, went, void, reason };
-                let record = client.amend(&amendment(&client, &rules, what)?)?;
-                say!("{}  {}", record.seq, ledger::explain_in(&record, &rules.zone))?;
+                let record = client.amend(&amendment(&client, &calendar, what)?)?;
+                say!("{}  {}", record.seq, ledger::explain_in(&record, calendar.zone()))?;
                 return Ok(());
             }
             None => {}
@@ -218,18 +216,21 @@ impl Attendance {
             bail!("--bom and --separator are for --format csv, --template frappe and --template timesheet");
         }
         let Some(format) = format else {
-            let days = days(&client, &rules, &self.query)?;
+            let days = days(&client, &calendar, &self.query)?;
             return match self.format {
                 Format::Json => table::json(&mut out, &days),
-                Format::Table | Format::Csv => table::print(&mut out, &days, &rules.zone),
+                Format::Table | Format::Csv => table::print(&mut out, &days, calendar.zone()),
             };
         };
-        let file = client.export_attendance(&self.query.asked(&client, &rules)?, format, self.csv.into())?;
+        let file = client.export_attendance(&self.query.asked(&client, &calendar)?, format, self.csv.into())?;
         for remark in &file.remarks {
             note!("{remark}");
         }
         for line in &file.left_out {
             note!("left out: {line}");
+        }
+        if !file.left_out.is_empty() {
+            note!("`usher attendance amend` corrects a day");
         }
         Ok(out.write_all(file.text.as_bytes())?)
     }
@@ -238,8 +239,7 @@ impl Attendance {
 impl Query {
     /// # Errors
     /// The days end before they begin, nobody is called so, or nobody is in the group.
-    fn asked(&self, client: &Client, rules: &Rules) -> Result<Asked> {
-        let calendar = Calendar::new(rules);
+    fn asked(&self, client: &Client, calendar: &Calendar) -> Result<Asked> {
         let date = |day: Option<when::Day>| day.map(|day| calendar.date(day));
         let period = match (date(self.day), self.month, date(self.from), date(self.to)) {
             (Some(day), ..) => Some(Period { from: day, to: day }),
@@ -263,8 +263,8 @@ impl Query {
 }
 
 /// The days that a query selects.
-fn days(client: &Client, rules: &Rules, query: &Query) -> Result<Vec<AttendanceDay>> {
-    let days = client.attendance(&query.asked(client, rules)?)?.days;
+fn days(client: &Client, calendar: &Calendar, query: &Query) -> Result<Vec<AttendanceDay>> {
+    let days = client.attendance(&query.asked(client, calendar)?)?.days;
     check_group(client, query.group.as_deref(), days.is_empty())?;
     Ok(days)
 }
@@ -286,20 +286,20 @@ fn absent(out: &mut impl Write, sheet: &DaySheet, json: bool) -> Result<()> {
     }
 }
 
-fn watch(client: &Client, rules: &Rules, group: Option<String>) -> Result<()> {
+fn watch(client: &Client, calendar: &Calendar, group: Option<String>) -> Result<()> {
     let query = Query { group, ..Query::default() };
     let mut out = std::io::stdout();
     let live = out.is_terminal();
     loop {
-        let days = days(client, rules, &query)?;
+        let days = days(client, calendar, &query)?;
         let mut text = Vec::new();
         if live {
             // Cursor home, and clear below it.
             write!(text, "\x1b[H\x1b[J")?;
         }
         let present = days.iter().filter(|day| day.open).count();
-        writeln!(text, "{present} present at {}", table::clock(Timestamp::now(), &rules.zone))?;
-        table::print(&mut text, &days, &rules.zone)?;
+        writeln!(text, "{present} present at {}", table::clock(Timestamp::now(), calendar.zone()))?;
+        table::print(&mut text, &days, calendar.zone())?;
         out.write_all(&text)?;
         out.flush()?;
         if !live {

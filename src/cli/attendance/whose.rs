@@ -11,7 +11,6 @@ use crate::cli::when::Calendar;
 use crate::cli::whom;
 use crate::domain::{Card, Event, Named, PersonId, Personal};
 use crate::ledger::RecordFilter;
-use crate::ledger::attendance::Rules;
 
 /// The numbers of the one person whom `wanted` names, among `people` and those of `days`, who may have been removed since.
 ///
@@ -38,7 +37,7 @@ pub struct Amending {
 ///
 /// # Errors
 /// Nobody is called so, a time that is none, or nothing to amend.
-pub fn amendment(client: &Client, rules: &Rules, what: Amending) -> Result<AmendRequest> {
+pub fn amendment(client: &Client, calendar: &Calendar, what: Amending) -> Result<AmendRequest> {
     let Whom { id, name, employee_id, groups } = whom(client, &what.person)?;
     if what.reason.trim().is_empty() {
         bail!("say why with --reason: it is part of the record");
@@ -48,7 +47,7 @@ pub fn amendment(client: &Client, rules: &Rules, what: Amending) -> Result<Amend
         (None, Some(at)) => Some(("out", at)),
         _ => None,
     };
-    let parse = |at: &str| Calendar::new(rules).parse(at).map_err(anyhow::Error::msg);
+    let parse = |at: &str| calendar.parse(at).map_err(anyhow::Error::msg);
     let add = add.map(|(direction, at)| Ok::<_, anyhow::Error>((direction.to_owned(), parse(&at)?))).transpose()?;
     let void = what.void.map(|which| client.record(&which)).transpose()?.map(|record| record.seq);
     if add.is_none() && void.is_none() {

@@ -52,6 +52,7 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
         granted,
         face_pictures,
         attendance: setup::attendance_settings(config),
+        calendar: setup::calendar(config),
         accounts: Arc::new(Accounts::open(&store)?),
         clock,
         doors: no_daemon.clone(),

@@ -4,6 +4,7 @@
 mod accounts;
 mod journal;
 mod local;
+mod refused;
 mod transport;
 
 use std::io;
@@ -20,6 +21,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::time::timeout_at;
 
+use crate::api::calendar::Calendar;
 use crate::api::checks::Check;
 use crate::api::credentials::{AdmitRequest, DuressList, NoPinRequest, NoTagRequest, PinRequest, TagForm, TagRequest};
 use crate::api::doors::{AmnestyRequest, DoorRequest, DoorStatus, Inside};
@@ -40,6 +42,7 @@ use transport::{CONNECT_WITHIN, Transport, USUAL, connect, encode, next_piece};
 
 pub use journal::{Asked, Page};
 pub use local::{enrolled, journal_can_be_written, operator};
+pub use refused::{Refused, with_remedy};
 
 /// A client of the API.
 pub struct Client {
@@ -223,9 +226,10 @@ impl Client {
         self.get("/v1/standings")
     }
 
-    /// The unknown visitors, grouped where the store is open.
-    pub fn unknown_visitors(&self, limit: Distance) -> Result<UnknownVisitors> {
-        self.get(&format!("/v1/unknown?distance={}", limit.0))
+    /// The unknown visitors, grouped where the store is open; without a limit by that of the model in use.
+    pub fn unknown_visitors(&self, limit: Option<Distance>) -> Result<UnknownVisitors> {
+        let query = limit.map(|limit| format!("?distance={}", limit.0)).unwrap_or_default();
+        self.get(&format!("/v1/unknown{query}"))
     }
 
     /// Erases some visits; returns how many of them were there.
@@ -316,6 +320,11 @@ impl Client {
     /// Makes anti-passback forget where a person is, or where everybody is.
     pub fn forget_places(&self, person: Option<u32>) -> Result<()> {
         self.send(Method::POST, "/v1/amnesty", &AmnestyRequest { person })
+    }
+
+    /// The time zones, and when a day begins.
+    pub fn calendar(&self) -> Result<Calendar> {
+        self.get("/v1/calendar")
     }
 
     /// Who is in which zone.

@@ -19,6 +19,7 @@ use tokio::net::UnixStream;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
+use super::refused::Refused;
 use crate::api::users::own_uid;
 use crate::api::{Caller, ErrorBody};
 
@@ -168,9 +169,11 @@ async fn whole(body: Body) -> Result<Bytes> {
 
 /// The error that an answer carries.
 fn failure(status: StatusCode, bytes: &[u8]) -> anyhow::Error {
-    let text = serde_json::from_slice::<ErrorBody>(bytes)
-        .map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), |body| body.error);
-    anyhow!(if text.is_empty() { format!("the daemon answers {status}") } else { text })
+    match serde_json::from_slice(bytes) {
+        Ok(ErrorBody { error, remedy }) => Refused::new(error, remedy).into(),
+        Err(_) if bytes.is_empty() => anyhow!("the daemon answers {status}"),
+        Err(_) => anyhow!("{}", String::from_utf8_lossy(bytes)),
+    }
 }
 
 /// Percent-encodes a text for a path or a query.

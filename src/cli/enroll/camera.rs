@@ -7,8 +7,10 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Client, Context, Enroll, Report, Whom};
+use crate::api::remedy::Remedy;
 use crate::api::template::{CameraView, FaceView};
 use crate::camera::CameraError;
+use crate::cli::client::with_remedy;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::domain::{Distance, Rotation};
@@ -56,6 +58,7 @@ pub fn enroll(
         true => whom.take(client, &sitting.templates(), taken.clone(), order.force),
         false => {
             let (count, wanted, advice) = (sitting.taken(), sitting.wanted(), sitting.advice());
+            let advice = with_remedy(&advice, Remedy::of_sitting(advice));
             Err(anyhow!("{}: the camera saw only {count} of {wanted} good views ({advice})", whom.nothing_done()))
         }
     };

@@ -7,6 +7,8 @@ use anyhow::{Result, anyhow};
 use thiserror::Error;
 
 use super::{Client, Enroll, Report, Whom};
+use crate::api::remedy::Remedy;
+use crate::cli::client::with_remedy;
 use crate::gallery::Template;
 use crate::office::{Eyes, FaceTemplates, Gates, Refusal};
 use crate::photo::{self, PhotoError};
@@ -68,7 +70,7 @@ enum NotTaken {
     /// The report names the file.
     #[error("{0}")]
     Unreadable(String),
-    #[error("{0}")]
+    #[error("{}", with_remedy(.0, Remedy::of_photograph(.0)))]
     Gate(Refusal),
 }
 

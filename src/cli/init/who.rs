@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::plan;
 use super::questions::{Asker, say};
 use crate::api::users::{full_name, own_uid};
+use crate::cli::client::Refused;
 use crate::cli::context::Context;
 use crate::cli::enroll::Enroll;
 
@@ -54,9 +55,11 @@ pub fn enroll(asker: Asker, newcomer: Newcomer, context: &Context) -> Result<boo
         }
         let error = match Enroll::of(&name, photos).run(context) {
             Ok(()) => return Ok(true),
-            Err(error) if !asker.is_terminal => return Err(error),
-            Err(error) => error,
+            Err(error) => without_flags(error),
         };
+        if !asker.is_terminal {
+            return Err(error);
+        }
         say(format_args!("  {error:#}"))?;
         let again = asker.settle(("--name", None), "Once more, as, or - for later", &name, named)?;
         let Some(again) = again else { return Ok(false) };
@@ -65,6 +68,14 @@ pub fn enroll(asker: Asker, newcomer: Newcomer, context: &Context) -> Result<boo
             Some(others) => photos = others,
             None => return Ok(false),
         }
+    }
+}
+
+/// The error without flags of `usher enroll`: those of this command mean something else.
+fn without_flags(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) => anyhow!("{}", refused.why()),
+        None => error,
     }
 }
 

@@ -126,20 +126,24 @@ enum Action {
 
 impl Journal {
     pub fn run(self, context: &Context) -> Result<()> {
-        let config = context.config()?;
-        let rules = setup::attendance(&config)?;
-        let (zone, calendar) = (&rules.zone, Calendar::new(&rules));
-        let client = Client::open(&config).inspect_err(|_| {
+        let client = context.client().inspect_err(|_| {
             // The mark is of use just where the store cannot be opened.
-            let marked = matches!(self.action, Action::Verify { .. })
-                .then(|| setup::gap_marks(&config).read(|_| true))
-                .flatten();
-            if let Some(gap) = marked {
+            let config = matches!(self.action, Action::Verify { .. }).then(|| context.config().ok()).flatten();
+            if let Some(gap) = config.and_then(|config| setup::gap_marks(&config).read(|_| true)) {
                 note!("{}", untold(&JournalGap::from(&gap)));
             }
         })?;
         let mut out = std::io::stdout().lock();
         match self.action {
+            Action::Verify { against } => return verify(&client, &mut out, self.json, against.as_deref()),
+            Action::Duress => return duress(&client, &mut out, self.json),
+            _ => {}
+        }
+        // What follows tells days apart.
+        let calendar = Calendar::of_attendance(&client.calendar()?)?;
+        let zone = calendar.zone();
+        match self.action {
+            Action::Verify { .. } | Action::Duress => {}
             Action::List { last, filter } => {
                 let filter = filter.settled(&client)?;
                 let mut lines = Lines { json: self.json, zone, day: String::new() };
@@ -176,7 +180,6 @@ impl Journal {
                     Ok(())
                 })?;
             }
-            Action::Verify { against } => verify(&client, &mut out, self.json, against.as_deref())?,
             Action::Export { file, filter, csv, form, .. } => {
                 if !csv && !form.is_plain() {
                     bail!("--bom and --separator are for --csv");
@@ -189,7 +192,6 @@ impl Journal {
                 };
                 export(&client, &mut out, &wanted, csv.then_some((zone, form)))?;
             }
-            Action::Duress => duress(&client, &mut out, self.json)?,
             Action::Erase { person, before, yes } => {
                 let before = before.map(|text| calendar.parse(&text)).transpose().map_err(anyhow::Error::msg)?;
                 let (known, ids) = whom::to_erase(&client, &person)?;

@@ -38,11 +38,12 @@ enum Action {
 
 impl Models {
     pub fn run(self, context: &Context) -> Result<()> {
-        let config = context.config()?;
-        let client = Client::open(&config)?;
         match &self.action {
-            Some(Action::Switch(switch)) => switch.run(client, &config, context, self.json),
-            None => list(&Manifest::load(&config.models.path)?, &client.models()?, self.json),
+            Some(Action::Switch(switch)) => switch.run(context, self.json),
+            None => {
+                let config = context.config()?;
+                list(&Manifest::load(&config.models.path)?, &Client::open(&config)?.models()?, self.json)
+            }
         }
     }
 }

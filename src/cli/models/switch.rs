@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::photographs;
@@ -15,7 +16,8 @@ use crate::cli::client::Client;
 use crate::cli::context::Context;
 use crate::cli::listing::Listing;
 use crate::cli::print::Tone;
-use crate::config::{self, Config};
+use crate::cli::when::Calendar;
+use crate::config;
 use crate::setup;
 use crate::setup::models::with_embedder;
 
@@ -71,17 +73,18 @@ pub struct Switch {
 }
 
 impl Switch {
-    pub fn run(&self, mut client: Client, config: &Config, context: &Context, json: bool) -> Result<()> {
+    pub fn run(&self, context: &Context, json: bool) -> Result<()> {
+        let mut client = context.client()?;
         if let Some(name) = &self.name {
             let before = client.models()?.switch;
             let settings = self.learn.is_some() || self.shadow.is_some() || self.after.is_some();
             if settings || before.as_ref().is_none_or(|switch| switch.to != *name || switch.phase != "begun") {
-                client.switch_model(&self.request(name, before.is_none(), config)?)?;
+                client.switch_model(&self.request(name, before.is_none(), &client)?)?;
             }
             if !client.is_daemon() {
                 // So that what follows compares by the model in force.
                 drop(client);
-                client = Client::open(config)?;
+                client = context.client()?;
             }
             if let Some(folder) = &self.from {
                 if client.models()?.switch.is_some_and(|switch| switch.restart) {
@@ -91,7 +94,7 @@ impl Switch {
                 }
                 let from =
                     photographs::From { folder, list: self.list.as_deref(), largest: self.largest, force: self.force };
-                let gates = setup::gates(&with_embedder(config, &client.models()?.in_use))?;
+                let gates = setup::gates(&with_embedder(&context.config()?, &client.models()?.in_use))?;
                 photographs::run(&from, &client, &mut context.eyes_of(&client)?, &gates, json)?;
             }
         } else if self.cancel {
@@ -108,20 +111,22 @@ impl Switch {
         print(&client.models()?, self.name.is_some() && self.from.is_none(), json)
     }
 
-    fn request(&self, name: &str, first: bool, config: &Config) -> Result<SwitchRequest> {
+    fn request(&self, name: &str, first: bool, client: &Client) -> Result<SwitchRequest> {
         let after = match self.after.as_deref() {
             None if first && self.shadow == Some(true) => Some(SwitchAfter::Asked),
             None => None,
             Some("asked") => Some(SwitchAfter::Asked),
             Some("all") => Some(SwitchAfter::All),
-            Some(text) => Some(SwitchAfter::At { at: moment(text, config)? }),
+            Some(text) => Some(SwitchAfter::At {
+                at: moment(text, || Ok(Calendar::of_device(&client.calendar()?)?.zone().clone()))?,
+            }),
         };
         Ok(SwitchRequest::Begin { to: name.to_owned(), learn: self.learn, shadow: self.shadow, after })
     }
 }
 
 /// A day, which begins at midnight, a time, or a span from now.
-fn moment(text: &str, config: &Config) -> Result<Timestamp> {
+fn moment(text: &str, zone: impl FnOnce() -> Result<TimeZone>) -> Result<Timestamp> {
     if let Some(span) = config::duration(text).and_then(|span| i64::try_from(span.as_secs()).ok()) {
         let now = Timestamp::try_from(SystemTime::now())?;
         return now.checked_add(span.seconds()).with_context(|| format!("--after {text} is too long"));
@@ -129,12 +134,11 @@ fn moment(text: &str, config: &Config) -> Result<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }
-    let zone = setup::house::time_zone(config)?;
     let local = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from));
     let local = local.ok().with_context(|| {
         format!("--after {text:?} is no time: write `all`, `asked`, 2026-12-24, 2026-12-24T06:00, or a span as in 36h")
     })?;
-    Ok(zone.to_timestamp(local)?)
+    Ok(zone()?.to_timestamp(local)?)
 }
 
 /// How far a switch is, in a line.
@@ -242,15 +246,12 @@ mod tests {
 
     #[test]
     fn a_moment_is_a_day_a_time_or_a_span_from_now() {
-        let config = Config::from_toml(
-            "[device]\ntime_zone = \"Europe/Berlin\"\n[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n",
-        )
-        .unwrap();
-        let at = |text: &str| moment(text, &config).map(|at| at.to_string());
+        let zone = || Ok(TimeZone::get("Europe/Berlin")?);
+        let at = |text: &str| moment(text, zone).map(|at| at.to_string());
         assert_eq!(at("2026-12-24").unwrap(), "2026-12-23T23:00:00Z");
         assert_eq!(at("2026-12-24T06:30").unwrap(), "2026-12-24T05:30:00Z");
         assert_eq!(at("2026-12-24T06:30:00Z").unwrap(), "2026-12-24T06:30:00Z");
-        let span = moment("36h", &config).unwrap().duration_since(Timestamp::now()).as_secs();
+        let span = moment("36h", zone).unwrap().duration_since(Timestamp::now()).as_secs();
         assert!((36 * 3600 - 60..=36 * 3600).contains(&span), "{span}");
         assert!(at("tomorrow").unwrap_err().to_string().contains("write `all`, `asked`"));
     }

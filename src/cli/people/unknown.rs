@@ -14,9 +14,7 @@ use crate::cli::enroll::templates;
 use crate::cli::listing::{self, Listing};
 use crate::cli::print::Tone;
 use crate::cli::whom::enrolled_person;
-use crate::config::Config;
 use crate::domain::Distance;
-use crate::setup;
 
 /// Show unknown visitors, grouped by face
 ///
@@ -35,7 +33,7 @@ pub struct Unknown {
     /// false match rate of 0.001 %]
     #[arg(long, value_name = "0..2", value_parser = distance)]
     distance: Option<Distance>,
-    /// Erase all visits now, or with --record those of one visitor
+    /// Erase all visits now, or with --record those of one visitor, and the faces that [web] keep_faces keeps of them
     #[arg(long)]
     forget: bool,
     /// One visitor: the number of the journal's record of any of the visits, as the list has it
@@ -59,7 +57,7 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    pub fn run(&self, client: &Client, config: &Config, json: bool) -> Result<()> {
+    pub fn run(&self, client: &Client, json: bool) -> Result<()> {
         let mut out = std::io::stdout().lock();
         if self.forget && self.record.is_none() {
             let forgotten = client.forget_visitors()?;
@@ -69,14 +67,7 @@ impl Unknown {
             }
             return Ok(());
         }
-        let limit = match self.distance {
-            Some(limit) => limit,
-            None => {
-                let in_force = setup::models::with_embedder(config, &client.models()?.in_use);
-                setup::one_visitor(&setup::embedder(&in_force)?)?
-            }
-        };
-        let found = client.unknown_visitors(limit)?;
+        let found = client.unknown_visitors(self.distance)?;
         if let Some(record) = self.record {
             return self.one(client, &found, record, json);
         }

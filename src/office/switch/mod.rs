@@ -63,7 +63,7 @@ pub enum CatalogueError {
     /// In words, with the remedy.
     #[error("{0:#}")]
     Unusable(anyhow::Error),
-    #[error("the file of {name} was replaced since the switch began: begin again with `usher models switch`")]
+    #[error("the file of {name} was replaced since the switch began: begin again")]
     Replaced { name: String },
 }
 
@@ -109,17 +109,13 @@ pub enum SwitchError {
          begin again"
     )]
     FixedDistance { distance: Distance, name: String },
-    #[error(
-        "a switch from {from} to {to} is under way: see `usher models switch --status`; end it with --cancel and --finish first"
-    )]
+    #[error("a switch from {from} to {to} is under way: cancel and finish it first")]
     UnderWay { from: String, to: String },
-    #[error("{to} is in use since the switch: `usher models switch --finish` ends it, `--cancel` goes back to {from}")]
+    #[error("{to} is in use since the switch: finish it, or cancel it to go back to {from}")]
     Switched { from: String, to: String },
-    #[error("no switch is under way: begin one with `usher models switch NAME`")]
+    #[error("no switch is under way")]
     None,
-    #[error(
-        "faces are still compared by {from}: nothing is erased before the switch, or before `usher models switch --cancel`"
-    )]
+    #[error("faces are still compared by {from}: nothing is erased before the switch, or before it is cancelled")]
     NotSwitched { from: String },
     #[error(
         "the daemon still compares faces by {running}: restart it first, so that {kept} is in use (`systemctl restart usher`)"
@@ -190,7 +186,7 @@ impl Switch {
             && switch.recorder.store().standby_reason().is_none()
             && let Err(error) = switch.erase(&state)
         {
-            tracing::warn!(%error, "templates of the other model will be erased at the next start, or by `usher models switch --finish`");
+            tracing::warn!(%error, "templates of the other model will be erased at the next start, or when the switch is finished once more");
         }
         Ok(switch)
     }

@@ -51,10 +51,8 @@ impl SwitchReport {
         };
         match phase {
             Phase::Begun => format!("from {from} to {to}: {moved} of {all} people have moved{next}"),
-            Phase::Switched => format!("switched from {from} to {to}; `usher models switch --finish` ends it{next}"),
-            Phase::Cancelled => {
-                format!("stays with {from} instead of {to}; `usher models switch --finish` ends it{next}")
-            }
+            Phase::Switched => format!("switched from {from} to {to}, not finished yet{next}"),
+            Phase::Cancelled => format!("stays with {from} instead of {to}, not finished yet{next}"),
             Phase::ErasingOld | Phase::ErasingNew => format!("from {from} to {to}: templates are being erased"),
         }
     }

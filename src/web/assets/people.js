@@ -1,5 +1,6 @@
 // A sitting in front of a camera: shows the advice and the picture as they change, and loads the page again when there are enough views.
-import { follow } from "./usher.js";
+// The query keeps the common script the same module.
+const { follow } = await import("./usher.js" + new URL(import.meta.url).search);
 
 const sitting = document.querySelector("[data-sitting]");
 if (sitting) {

@@ -4,6 +4,14 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
+// The way back from an error leads to the page before, with what was entered there. Without this script it leads to the area's first page.
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-back]") && history.length > 1) {
+    event.preventDefault();
+    history.back();
+  }
+});
+
 // Selects that send their form when they change.
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();

@@ -1,10 +1,7 @@
 //! What changes while the page is open, as server-sent events. Each carries pieces of HTML in the viewer's language, made by what made the page.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::sse::{Event, Sse};
 use futures_util::{Stream, stream};
 use serde_json::{Value, json};
@@ -12,53 +9,15 @@ use serde_json::{Value, json};
 use super::{aiming, faces, state};
 use crate::api::doors::DoorStatus;
 use crate::api::live::{LiveCamera, LiveLine};
-use crate::web::ask::Lines;
-use crate::web::cookies::secret;
-use crate::web::{Refusal, Session, Site};
+use crate::web::{Refusal, Session};
 
-/// The events, until the browser leaves or the session ends.
-pub async fn follow(
-    session: Session,
-    State(site): State<Arc<Site>>,
-    headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
-    let lines: Lines<LiveLine> = session.lines("/v1/live").await?;
-    let secret = secret(&site, &headers).unwrap_or_default().to_owned();
-    let reader = Reader { session, site, secret, lines };
-    Ok(Sse::new(stream::unfold(reader, |mut reader| async move {
-        let event = reader.next().await?;
-        Some((Ok(event), reader))
+/// The events, until the browser leaves.
+pub async fn follow(session: Session) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
+    let lines = session.lines::<LiveLine>("/v1/live").await?;
+    Ok(Sse::new(stream::unfold((lines, session), |(mut lines, session)| async move {
+        let (name, data) = event(&session, &lines.next().await?);
+        Some((Ok(Event::default().event(name).data(data.to_string())), (lines, session)))
     })))
-}
-
-struct Reader {
-    session: Session,
-    site: Arc<Site>,
-    /// Of the session's cookie.
-    secret: String,
-    lines: Lines<LiveLine>,
-}
-
-impl Reader {
-    /// The next event; `None` at the end.
-    async fn next(&mut self) -> Option<Event> {
-        let line = self.lines.next().await?;
-        if !self.is_open() {
-            return None;
-        }
-        let (name, data) = event(&self.session, &line);
-        Some(Event::default().event(name).data(data.to_string()))
-    }
-
-    /// Whether the session goes on: it has neither ended nor changed.
-    fn is_open(&self) -> bool {
-        let found = self.site.sessions.find(&self.secret, self.site.clock.now());
-        let account = self.session.account();
-        found.is_some_and(|found| {
-            let now = self.site.accounts.account(&found.name);
-            found.name == account.name && now.is_some_and(|now| now.generation == found.generation)
-        })
-    }
 }
 
 /// The name of the event that a line becomes, and its data.

@@ -12,11 +12,12 @@ use http_body_util::BodyExt as _;
 use maud::{Markup, html};
 
 use super::advice::advice;
-use super::fields::{self, WhoForm};
+use super::fields::{self, Trouble, WhoForm};
 use super::{back, person, sitting};
 use crate::api::kept_templates::MoreTemplatesRequest;
 use crate::api::people::{EnrollRequest, Person};
 use crate::api::photographs::{PhotographAnswer, PhotographRefusal};
+use crate::api::remedy::Remedy;
 use crate::api::template::Template;
 use crate::web::{Area, CheckedUpload, Page, Refusal, Session, Site, Uploaded, Words};
 
@@ -38,7 +39,7 @@ struct Outcome {
     /// Each photograph's name, and why it was not taken.
     photographs: Vec<(String, Option<PhotographRefusal>)>,
     /// Why nobody was enrolled.
-    error: Option<String>,
+    trouble: Option<Trouble>,
 }
 
 async fn new(session: Session) -> Result<Response, Refusal> {
@@ -99,7 +100,7 @@ async fn more_page(session: &Session, id: u32, outcome: &Outcome) -> Result<Resp
 
 /// A form that was refused is answered as an error, so that nothing takes it for done.
 fn with_status(page: Response, outcome: &Outcome) -> Response {
-    match outcome.error {
+    match outcome.trouble {
         Some(_) => (StatusCode::UNPROCESSABLE_ENTITY, page).into_response(),
         None => page,
     }
@@ -118,7 +119,7 @@ fn photographs_field(words: &Words) -> Markup {
 
 fn verdicts(words: &Words, outcome: &Outcome) -> Markup {
     html! {
-        @if let Some(error) = &outcome.error { p.bad role="alert" { (error) } }
+        @if let Some(trouble) = &outcome.trouble { (fields::trouble(words, trouble)) }
         @if !outcome.photographs.is_empty() {
             ul.verdicts { @for (name, refusal) in &outcome.photographs { li {
                 (name) ": "
@@ -149,7 +150,8 @@ async fn look_at(session: &Session, upload: CheckedUpload, weak: bool) -> Result
     }
     for Uploaded { name, bytes, .. } in upload.files {
         if bytes.len() > LARGEST_BYTES {
-            let refusal = PhotographRefusal { code: String::new(), reason: words.get("people-too-large") };
+            let refusal =
+                PhotographRefusal { code: String::new(), reason: words.get("people-too-large"), remedy: None };
             looked.outcome.photographs.push((name, Some(refusal)));
             continue;
         }
@@ -167,7 +169,11 @@ async fn look_at(session: &Session, upload: CheckedUpload, weak: bool) -> Result
     }
     looked.templates.extend(beside);
     if looked.templates.is_empty() {
-        looked.outcome.error = Some(words.get("people-no-photograph"));
+        let weak = |(_, refused): &(_, Option<PhotographRefusal>)| {
+            refused.as_ref().is_some_and(|refused| refused.remedy == Some(Remedy::Force))
+        };
+        let may_force = looked.outcome.photographs.iter().any(weak);
+        looked.outcome.trouble = Some(Trouble { why: words.get("people-no-photograph"), may_force });
     }
     Ok(looked)
 }
@@ -180,26 +186,19 @@ async fn enroll(session: Session, mut upload: CheckedUpload) -> Result<Response,
         employee_id: field("employee_id"),
         groups: field("groups"),
         force: Some(field("force")).filter(|force| !force.is_empty()),
+        ..WhoForm::default()
     };
     let Looked { templates, labels, mut outcome } = look_at(&session, upload, form.force()).await?;
-    if outcome.error.is_some() {
+    if outcome.trouble.is_some() {
         return new_page(&session, &form, &outcome).await;
     }
-    let request = EnrollRequest {
-        name: form.name.clone(),
-        employee_id: form.employee_id(),
-        groups: form.groups(),
-        templates,
-        sitting: None,
-        labels,
-        force: form.force(),
-    };
+    let request = EnrollRequest { templates, labels, ..form.enrolment() };
     match session.send::<Person>(Method::POST, "/v1/people", &request).await {
         Ok(person) => Ok(session.done(&format!("/people/{}", person.id), "people-enrolled")),
         Err(refusal) => {
             // Those that could be used were not taken after all.
             outcome.photographs.retain(|(_, refused)| refused.is_some());
-            outcome.error = Some(refusal.why().to_owned());
+            outcome.trouble = Some((&refusal).into());
             new_page(&session, &form, &outcome).await
         }
     }
@@ -209,7 +208,7 @@ async fn add(session: Session, Path(id): Path<u32>, upload: CheckedUpload) -> Re
     session.needs(crate::accounts::Permission::Operate)?;
     let force = upload.fields.contains_key("force");
     let Looked { templates, labels, mut outcome } = look_at(&session, upload, force).await?;
-    if outcome.error.is_some() {
+    if outcome.trouble.is_some() {
         return more_page(&session, id, &outcome).await;
     }
     let request = MoreTemplatesRequest { templates, sitting: None, labels, force };
@@ -218,7 +217,7 @@ async fn add(session: Session, Path(id): Path<u32>, upload: CheckedUpload) -> Re
         Err(refusal) => {
             // Those that could be used were not taken after all.
             outcome.photographs.retain(|(_, refused)| refused.is_some());
-            outcome.error = Some(refusal.why().to_owned());
+            outcome.trouble = Some((&refusal).into());
             more_page(&session, id, &outcome).await
         }
     }

@@ -3,21 +3,25 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Words;
 use crate::api::import::split_groups;
+use crate::api::people::EnrollRequest;
+use crate::web::query::unless_empty;
+use crate::web::{Refusal, Words};
 
-/// Who somebody new is.
+/// Who gets templates: somebody who is enrolled, or somebody new.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub struct WhoForm {
-    #[serde(default)]
+    /// Somebody who is enrolled; the next three are of somebody new.
+    #[serde(deserialize_with = "unless_empty")]
+    pub person: Option<u32>,
     pub name: String,
-    #[serde(default)]
     pub employee_id: String,
-    #[serde(default)]
     pub groups: String,
     /// A ticked box; absent where it is not.
-    #[serde(default)]
     pub force: Option<String>,
+    /// The visits of which the templates are made; only of a visitor.
+    pub visits: Vec<String>,
 }
 
 impl WhoForm {
@@ -33,6 +37,19 @@ impl WhoForm {
     pub fn force(&self) -> bool {
         self.force.is_some()
     }
+
+    /// The enrolment of somebody new, without its templates.
+    pub fn enrolment(&self) -> EnrollRequest {
+        EnrollRequest {
+            name: self.name.clone(),
+            employee_id: self.employee_id(),
+            groups: self.groups(),
+            templates: Vec::new(),
+            sitting: None,
+            labels: Vec::new(),
+            force: self.force(),
+        }
+    }
 }
 
 /// The fields of [`WhoForm`], filled with what was entered before.
@@ -47,6 +64,28 @@ pub fn who(words: &Words, before: &WhoForm) -> Markup {
 /// The field for groups.
 pub fn groups(words: &Words, before: &str) -> Markup {
     html! { label { (words.get("people-groups-field")) input name="groups" value=(before) autocomplete="off"; } }
+}
+
+/// Why a form was refused.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    pub why: String,
+    /// Whether the same would be done by force.
+    pub may_force: bool,
+}
+
+impl From<&Refusal> for Trouble {
+    fn from(refusal: &Refusal) -> Trouble {
+        Trouble { why: refusal.why().to_owned(), may_force: refusal.may_force() }
+    }
+}
+
+/// Why a form was refused, above it. The form has the box of [`force`].
+pub fn trouble(words: &Words, trouble: &Trouble) -> Markup {
+    html! { p.bad role="alert" {
+        (trouble.why)
+        @if trouble.may_force { br; (words.with("people-force-way", &[("box", words.get("people-force").into())])) }
+    } }
 }
 
 /// The box that skips the checks of an enrolment.

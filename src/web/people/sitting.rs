@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::advice::advice;
-use super::fields::{self, WhoForm};
+use super::fields::{self, Trouble, WhoForm};
 use super::{back, person};
 use crate::accounts::Permission;
 use crate::api::kept_templates::MoreTemplatesRequest;
@@ -97,20 +97,19 @@ async fn show(
     Path(sitting): Path<u64>,
     Query(Whose { person }): Query<Whose>,
 ) -> Result<Response, Refusal> {
-    show_with(&session, sitting, person, &WhoForm::default(), None).await
+    show_with(&session, sitting, &WhoForm { person, ..WhoForm::default() }, None).await
 }
 
 async fn show_with(
     session: &Session,
     sitting: u64,
-    whose: Option<u32>,
     before: &WhoForm,
-    error: Option<&str>,
+    trouble: Option<&Trouble>,
 ) -> Result<Response, Refusal> {
     session.needs(Permission::Operate)?;
     let words = session.words();
     let status = status(session, sitting).await?;
-    let person = match whose {
+    let person = match before.person {
         Some(id) => Some(person::find(session, id).await?),
         None => None,
     };
@@ -123,9 +122,9 @@ async fn show_with(
     Ok(Page::new(session, Area::People, title.clone()).with_scripts(&["people.js"]).render(&html! {
         (back(words))
         h1 { (title) }
-        @if let Some(error) = error { p.bad role="alert" { (error) } }
+        @if let Some(trouble) = trouble { (fields::trouble(words, trouble)) }
         @match status.state {
-            SittingState::Running => { (running(session, &status, whose)) }
+            SittingState::Running => { (running(session, &status, before.person)) }
             SittingState::Complete => { (complete(session, &status, person.as_ref(), before)) }
             SittingState::Over => {
                 p.bad role="alert" { (words.get("people-sitting-over")) " " (advice(words, &status.advice, &status.text)) }
@@ -164,7 +163,7 @@ fn complete(session: &Session, status: &SittingStatus, person: Option<&Person>, 
         @match person {
             Some(person) => {
                 input type="hidden" name="person" value=(person.id);
-                (fields::force(words, false))
+                (fields::force(words, before.force()))
                 button.main { (words.get("people-add-templates")) }
             }
             None => {
@@ -202,29 +201,13 @@ async fn events(session: Session, Path(sitting): Path<u64>) -> Result<Response, 
     Ok(Sse::new(told).keep_alive(KeepAlive::default()).into_response())
 }
 
-#[derive(Deserialize)]
-struct TakeForm {
-    #[serde(default)]
-    person: Option<u32>,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    employee_id: String,
-    #[serde(default)]
-    groups: String,
-    #[serde(default)]
-    force: Option<String>,
-}
-
 /// Enrols somebody with the views, or adds those to a person.
 async fn take(
     session: Session,
     Path(sitting): Path<u64>,
-    CheckedForm(form): CheckedForm<TakeForm>,
+    CheckedForm(who): CheckedForm<WhoForm>,
 ) -> Result<Response, Refusal> {
-    let TakeForm { person, name, employee_id, groups, force } = form;
-    let who = WhoForm { name, employee_id, groups, force };
-    let done = match person {
+    let done = match who.person {
         Some(id) => {
             let request =
                 MoreTemplatesRequest { sitting: Some(sitting), force: who.force(), ..MoreTemplatesRequest::default() };
@@ -232,15 +215,7 @@ async fn take(
             sent.map(|person| (person.id, "people-templates-added"))
         }
         None => {
-            let request = EnrollRequest {
-                name: who.name.clone(),
-                employee_id: who.employee_id(),
-                groups: who.groups(),
-                templates: Vec::new(),
-                sitting: Some(sitting),
-                labels: Vec::new(),
-                force: who.force(),
-            };
+            let request = EnrollRequest { sitting: Some(sitting), ..who.enrolment() };
             let sent = session.send::<Person>(Method::POST, "/v1/people", &request).await;
             sent.map(|person| (person.id, "people-enrolled"))
         }
@@ -248,7 +223,7 @@ async fn take(
     match done {
         Ok((id, notice)) => Ok(session.done(&format!("/people/{id}"), notice)),
         Err(refusal) => {
-            let page = show_with(&session, sitting, person, &who, Some(refusal.why())).await?;
+            let page = show_with(&session, sitting, &who, Some(&(&refusal).into())).await?;
             Ok((refusal.status(), page).into_response())
         }
     }

@@ -26,6 +26,11 @@ impl Shown {
         self.kept
     }
 
+    /// The last of these records that has a face.
+    pub fn last_of(&self, records: impl DoubleEndedIterator<Item = u64>) -> Option<u64> {
+        records.rev().find(|record| self.records.contains(record))
+    }
+
     /// The face beside a record; nothing if there is none.
     pub fn beside(&self, record: u64, class: &str, words: &str) -> Markup {
         html! {

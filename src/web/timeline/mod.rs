@@ -27,6 +27,7 @@ use crate::accounts::Permission;
 use crate::api::journal::Record;
 use crate::api::people::Person;
 use crate::api::status::Status;
+pub use face::Shown;
 use filter::{Filter, SUBJECTS, Subject};
 
 /// Rows of a page.

@@ -20,7 +20,7 @@ pub use house::{House, lines};
 pub use pictures::{Film, frame, photo, side_by_side, sized_frame, write_jpeg};
 pub use small_disk::SmallDisk;
 pub use terminal::Terminal;
-pub use visitor::{PASSWORD, Visitor, add_account, page_on, with_page};
+pub use visitor::{PASSWORD, Page, Visitor, add_account, page_on, with_page};
 
 /// Far longer than anything takes; only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,9 +1,9 @@
 //! A visitor of the page: HTTP with cookies and forms, without a browser.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Daemon, House, eventually, free_port};
 
@@ -34,6 +34,46 @@ impl Page {
         let after =
             self.body.split("name=\"csrf\" value=\"").nth(1).unwrap_or_else(|| panic!("no form: {}", self.body));
         after.split('"').next().unwrap().to_owned()
+    }
+}
+
+/// An answer without end.
+pub struct Following {
+    path: String,
+    stream: TcpStream,
+}
+
+impl Following {
+    /// Fails if the answer ends within this time.
+    pub fn stays_open(&mut self, span: Duration) {
+        if let Some(after) = self.end_within(span) {
+            panic!("{} ended after {after:?}", self.path);
+        }
+    }
+
+    /// Fails unless the answer ends within this time.
+    pub fn ends_within(mut self, span: Duration) {
+        assert!(self.end_within(span).is_some(), "{} goes on after {span:?}", self.path);
+    }
+
+    /// After how long the answer ends.
+    fn end_within(&mut self, span: Duration) -> Option<Duration> {
+        let began = Instant::now();
+        let mut piece = [0; 4096];
+        loop {
+            let left = span.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return None;
+            }
+            self.stream.set_read_timeout(Some(left)).unwrap();
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Some(began.elapsed()),
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return None,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Some(began.elapsed()),
+                Err(error) => panic!("{}: {error}", self.path),
+            }
+        }
     }
 }
 
@@ -140,8 +180,21 @@ impl Visitor {
         self.request("POST", path, &[("Content-Type", "multipart/form-data; boundary=limit")], &body)
     }
 
-    /// Makes a request. A `Host` among the headers replaces the usual one.
-    pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Page {
+    /// Opens an answer without end, which must begin.
+    pub fn follow(&mut self, path: &str, headers: &[(&str, &str)]) -> Following {
+        let mut stream = self.ask("GET", path, headers, b"");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+        Following { path: path.to_owned(), stream }
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
@@ -158,6 +211,12 @@ impl Visitor {
         head += "\r\n";
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(body).unwrap();
+        stream
+    }
+
+    /// Makes a request. A `Host` among the headers replaces the usual one.
+    pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Page {
+        let mut stream = self.ask(method, path, headers, body);
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         let page = read(&answer);

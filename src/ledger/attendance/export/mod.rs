@@ -134,9 +134,7 @@ fn nameless(days: &[Day]) -> Vec<String> {
         if !seen.contains(&day.person) {
             seen.push(day.person);
             let Day { name, person, .. } = day;
-            found.push(format!(
-                "{name} (#{person}) has no employee id and is identified by name: `usher people list` shows who has one"
-            ));
+            found.push(format!("{name} (#{person}) has no employee id and is identified by name"));
         }
     }
     found
@@ -150,7 +148,7 @@ struct LeftOut {
 
 impl LeftOut {
     fn stint(&mut self, day: &Day, why: &str) {
-        self.note(format!("{} of {}: {why}; correct it with `usher attendance amend`", day.name, day.date));
+        self.note(format!("{} of {}: {why}; amend that day", day.name, day.date));
     }
 
     fn person(&mut self, day: &Day, why: &str) {
