@@ -45,7 +45,7 @@ pub fn eyes(config: &Config) -> Vec<Check> {
             ),
             None if camera.spectrum == Spectrum::Infrared => format!(
                 "{name} recognises people in infra-red, for which no error rates have been measured: try everybody there, give them templates from \
-                 it (usher enroll --add NAME --camera {name}), and set the limit by its own pictures (usher calibrate)"
+                 it (usher enroll --add NAME --camera {name}), and set the limit by its own pictures (usher calibrate --write)"
             ),
             None => return None,
         };
