@@ -75,11 +75,16 @@ fn pairs_and_people_are_measured() {
     for folder in ["lfw", "images", "staff"] {
         people(&house.path(folder));
     }
-    let set = "Ada\t1\t2\nAda\t1\t3\nAda\t1\tJoe\t1\nAda\t2\tJoe\t2\n";
-    let other = "Ada\t2\t3\nJoe\t1\t2\nAda\t3\tJoe\t3\nAda\t1\tJoe\t2\n";
-    fs::write(house.path("pairs.txt"), format!("2\t2\n{set}{other}")).unwrap();
-    fs::write(house.path("pairsDevTrain.txt"), format!("2\n{set}")).unwrap();
-    fs::write(house.path("pairsDevTest.txt"), format!("2\n{other}")).unwrap();
+    // The usual ten sets, with a pair of each kind.
+    let same = ["Ada\t1\t2", "Ada\t1\t3", "Ada\t2\t3", "Joe\t1\t2", "Joe\t1\t3"];
+    let different = ["Ada\t1\tJoe\t1", "Ada\t2\tJoe\t2", "Ada\t3\tJoe\t3", "Ada\t1\tJoe\t2", "Ada\t2\tJoe\t3"];
+    let ten = |lines: [&'static str; 5]| [lines, lines].concat();
+    let sets = ten(same).into_iter().zip(ten(different)).map(|(same, different)| format!("{same}\n{different}\n"));
+    fs::write(house.path("pairs.txt"), format!("10\t1\n{}", sets.collect::<String>())).unwrap();
+    let of_one_set = format!("10\n{}\n{}\n", ten(same).join("\n"), ten(different).join("\n"));
+    for list in ["pairsDevTrain.txt", "pairsDevTest.txt"] {
+        fs::write(house.path(list), &of_one_set).unwrap();
+    }
     let photograph = |name: &str, number: usize| format!("lfw/{name}/{name}_{number:04}.jpg");
     let mut csv = "a,b,same\n".to_owned();
     for (a, b) in [(1, 2), (1, 3), (2, 3), (1, 1), (2, 2)] {
