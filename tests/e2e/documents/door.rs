@@ -45,6 +45,7 @@ const DAY: &[Run] = &[
     run("usher attendance").says("Ada Lovelace"),
     run("usher attendance --day yesterday --group night"),
     run("usher attendance --from 2026-05-01 --to 2026-05-31 --person \"Ada Lovelace\""),
+    run("usher attendance totals"),
     run("usher attendance totals --month 2026-05"),
     run("usher attendance absent"),
     run("usher attendance absent --day yesterday --group night"),

@@ -41,6 +41,9 @@ fn a_house_is_set_up() {
 const CAMERA: &[Run] = &[
     run("usher enroll \"Ada Lovelace\" --camera").says("Ada Lovelace is enrolled as #1 with 5 templates"),
     run("usher enroll --add \"Ada Lovelace\" --camera").says("has 5 templates more, 10 in all"),
+    run("usher enroll --add \"Ada Lovelace\" --camera entrance")
+        .with(&[("entrance", "porch")])
+        .says("has 5 templates more, 15 in all"),
 ];
 
 #[test]

@@ -23,7 +23,12 @@ const NOT_HERE: &[(&str, &str)] = &[
         "usher evaluate open-set --gallery four-or-more --strangers single --sizes 10,100 --enrolled 3 --fpir 0.01,0.003",
         A_HUNDRED,
     ),
+    (
+        "usher evaluate open-set --gallery colour-then-grey --strangers single-grey --enrolled 1 --sizes 100 --fpir 0.003 --distance 1.094",
+        A_HUNDRED,
+    ),
     ("usher calibrate staff --write", A_HUNDRED),
+    ("usher calibrate DIR --write", A_HUNDRED),
     (
         "usher calibrate images --only pairsDevTrain.txt --same Joseph_Blatter=Sepp_Blatter --embedder sface --out sface.calibration.toml",
         A_HUNDRED,

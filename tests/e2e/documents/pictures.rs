@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use image::{RgbImage, imageops};
+
 use super::play::{Run, play, run};
-use crate::support::{House, frame, sized_frame, write_jpeg};
+use crate::support::{House, sized_frame, write_jpeg};
 
 pub const LINES: &[&[Run]] = &[FOLDERS, MEASURES];
 
@@ -30,6 +32,11 @@ const FOLDERS: &[Run] = &[
         .says("Ada Lovelace"),
 ];
 
+/// A small picture of a face: what is measured here is whether commands run, and each looks through all of them.
+fn picture(actor: &str, larger_px: u32) -> RgbImage {
+    imageops::crop_imm(&sized_frame(actor, 130.0 + larger_px as f32), 180, 76, 280, 280).to_image()
+}
+
 /// Two people: three photographs of one, and three of the other, as LFW names them.
 fn people(folder: &Path) {
     let photographs = [("Ada", ["obama.jpg", "obama2.jpg", "obama3.jpg"]), ("Joe", ["biden.jpg"; 3])];
@@ -37,8 +44,7 @@ fn people(folder: &Path) {
         let own = folder.join(name);
         fs::create_dir_all(&own).unwrap();
         for (number, actor) in actors.iter().enumerate() {
-            let picture = sized_frame(actor, 180.0 + 12.0 * number as f32);
-            write_jpeg(picture, &own.join(format!("{name}_{:04}.jpg", number + 1)));
+            write_jpeg(picture(actor, 8 * number as u32), &own.join(format!("{name}_{:04}.jpg", number + 1)));
         }
     }
 }
@@ -49,9 +55,9 @@ fn folders_are_aligned_grouped_and_enrolled() {
     people(&house.path("lfw"));
     fs::create_dir(house.path("inbox")).unwrap();
     for (name, actor) in [("a.jpg", "obama2.jpg"), ("b.jpg", "biden.jpg"), ("c.jpg", "obama3.jpg")] {
-        write_jpeg(frame(actor), &house.path("inbox").join(name));
+        write_jpeg(picture(actor, 0), &house.path("inbox").join(name));
     }
-    write_jpeg(sized_frame("biden.jpg", 200.0), &house.path("inbox/d.jpg"));
+    write_jpeg(picture("biden.jpg", 20), &house.path("inbox/d.jpg"));
     fs::write(house.path("people.csv"), "folder,name\nAda,Ada Lovelace\n").unwrap();
     play(&house, FOLDERS, &[]);
 }
@@ -75,11 +81,16 @@ fn pairs_and_people_are_measured() {
     for folder in ["lfw", "images", "staff"] {
         people(&house.path(folder));
     }
-    let set = "Ada\t1\t2\nAda\t1\t3\nAda\t1\tJoe\t1\nAda\t2\tJoe\t2\n";
-    let other = "Ada\t2\t3\nJoe\t1\t2\nAda\t3\tJoe\t3\nAda\t1\tJoe\t2\n";
-    fs::write(house.path("pairs.txt"), format!("2\t2\n{set}{other}")).unwrap();
-    fs::write(house.path("pairsDevTrain.txt"), format!("2\n{set}")).unwrap();
-    fs::write(house.path("pairsDevTest.txt"), format!("2\n{other}")).unwrap();
+    // The usual ten sets, with a pair of each kind.
+    let same = ["Ada\t1\t2", "Ada\t1\t3", "Ada\t2\t3", "Joe\t1\t2", "Joe\t1\t3"];
+    let different = ["Ada\t1\tJoe\t1", "Ada\t2\tJoe\t2", "Ada\t3\tJoe\t3", "Ada\t1\tJoe\t2", "Ada\t2\tJoe\t3"];
+    let ten = |lines: [&'static str; 5]| [lines, lines].concat();
+    let sets = ten(same).into_iter().zip(ten(different)).map(|(same, different)| format!("{same}\n{different}\n"));
+    fs::write(house.path("pairs.txt"), format!("10\t1\n{}", sets.collect::<String>())).unwrap();
+    let of_one_set = format!("10\n{}\n{}\n", ten(same).join("\n"), ten(different).join("\n"));
+    for list in ["pairsDevTrain.txt", "pairsDevTest.txt"] {
+        fs::write(house.path(list), &of_one_set).unwrap();
+    }
     let photograph = |name: &str, number: usize| format!("lfw/{name}/{name}_{number:04}.jpg");
     let mut csv = "a,b,same\n".to_owned();
     for (a, b) in [(1, 2), (1, 3), (2, 3), (1, 1), (2, 2)] {
@@ -98,10 +109,7 @@ fn pairs_and_people_are_measured() {
     {
         fs::create_dir_all(videos.join(video)).unwrap();
         for number in 1..3 {
-            write_jpeg(
-                sized_frame(actor, 170.0 + 10.0 * number as f32),
-                &videos.join(video).join(format!("0.{number}.jpg")),
-            );
+            write_jpeg(picture(actor, 8 * number), &videos.join(video).join(format!("0.{number}.jpg")));
         }
     }
     let splits = "split,video,video,same\n1,Ada/0,Ada/1,1\n1,Ada/0,Joe/0,0\n2,Joe/0,Joe/1,1\n2,Ada/1,Joe/1,0\n";
