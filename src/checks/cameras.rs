@@ -45,7 +45,7 @@ pub fn eyes(config: &Config) -> Vec<Check> {
             ),
             None if camera.spectrum == Spectrum::Infrared => format!(
                 "{name} recognises people in infra-red, for which no error rates have been measured: try everybody there, give them templates from \
-                 it (usher enroll --add NAME --camera {name}), and set the limit by its own pictures (usher calibrate)"
+                 this camera, and set the limit by its own pictures (docs/cameras.md, An infra-red camera alone)"
             ),
             None => return None,
         };
@@ -92,7 +92,7 @@ mod tests {
         let beside = said(&[colour, camera("ir", &format!("{infrared}\neye_of = \"porch\""))]);
         assert!(beside.len() == 1 && beside[0].starts_with("ir sees infra-red beside porch"), "{beside:?}");
         let alone = said(&[camera("ir", infrared)]);
-        assert!(alone.len() == 1 && alone[0].contains("enroll --add NAME --camera ir"), "{alone:?}");
+        assert!(alone.len() == 1 && alone[0].starts_with("ir recognises people in infra-red"), "{alone:?}");
     }
 
     #[test]
