@@ -22,10 +22,10 @@ const FOLDERS: &[Run] = &[
     run("usher cluster inbox/").says("groups of"),
     run("usher cluster inbox/ --sheet groups.png"),
     run("usher cluster inbox/ --link people/"),
-    run("usher cluster inbox/ --move people/").with(&[("people/", "moved/")]),
     run("usher cluster lfw/ --truth"),
     run("usher cluster lfw/ --truth --at-least 3"),
     run("usher enroll --batch people/").says("enrolled: "),
+    run("usher cluster inbox/ --move people/").with(&[("people/", "moved/")]),
     run("usher enroll --batch people/ --list people.csv")
         .with(&[("people/", "lfw/")])
         .and(&["--force"])
