@@ -59,7 +59,10 @@ fn detect_has_the_documented_shape() {
             );
         }
         assert!((0.9..=1.0).contains(&face["score"].as_f64().unwrap()));
-        assert_eq!(keys(&face["quality"]), ["brightness", "pitch_deg", "roll_deg", "sharpness", "size_px", "yaw_deg"]);
+        assert_eq!(
+            keys(&face["quality"]),
+            ["brightness", "chroma", "pitch_deg", "roll_deg", "sharpness", "size_px", "yaw_deg"]
+        );
     }
     let text = house.usher(&["detect".as_ref(), pair.as_os_str()]);
     assert!(text.contains("pair.jpg: 2 faces"), "{text}");
