@@ -49,21 +49,19 @@ pub struct Novelty {
 impl Novelty {
     /// Takes the next picture, captured at `captured_at`. `glimpse` reads its glimpse, if it has one without being converted; it is asked only of a camera
     /// that is frozen.
-    pub fn see(&mut self, digest: Digest, captured_at: Moment, glimpse: impl FnOnce() -> Option<Glimpse>) -> Freshness {
+    pub fn see(&mut self, digest: Digest, captured_at: Moment, glimpse: impl Fn() -> Option<Glimpse>) -> Freshness {
         if self.remember(digest) && self.frozen.is_none() {
             return self.fresh(captured_at);
         }
         let last_new = *self.last_new.get_or_insert(captured_at);
         let old_for = captured_at.since(last_new);
         match &self.frozen {
-            Some(frozen) => {
-                if glimpse().is_some_and(|now| differs(frozen, &now)) {
-                    self.frozen = None;
-                    return self.fresh(captured_at);
-                }
+            Some(frozen) if glimpse().is_some_and(|now| differs(frozen, &now)) => {
+                self.frozen = None;
+                return self.fresh(captured_at);
             }
             None if old_for >= FROZEN_AFTER => self.frozen = glimpse(),
-            None => {}
+            _ => {}
         }
         Freshness { captured_at: captured_at.min(last_new.after(STALE_AFTER)), old_for }
     }
@@ -182,7 +180,7 @@ mod tests {
             (5, room(59, 80, 0)),
             (6, room(30, 15, 0)),
         ] {
-            let seen = novelty.see(digest, at(31_000), || Some(glimpse));
+            let seen = novelty.see(digest, at(31_000), || Some(glimpse.clone()));
             assert_eq!((seen.captured_at, seen.old_for), (at(10_000), Duration::from_secs(31)), "{digest}");
         }
         let back = novelty.see(7, at(32_000), || Some(room(30, 40, 0)));
@@ -198,7 +196,7 @@ mod tests {
         novelty.see(1, at(40_000), || Some(room(30, 0, 0)));
         let mut small = Glimpse::default();
         small.reset(320, 240, 0);
-        assert_eq!(novelty.see(2, at(41_000), || Some(small)).old_for, Duration::ZERO);
+        assert_eq!(novelty.see(2, at(41_000), || Some(small.clone())).old_for, Duration::ZERO);
     }
 
     #[test]
