@@ -40,10 +40,15 @@ enum Command {
     },
 }
 
+/// What is no address that can be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("not an address, such as 192.0.2.20 or 192.0.2.20:3702")]
+struct NotAnAddress;
+
 /// An address, with the port of WS-Discovery where it has none.
-fn asked(text: &str) -> Result<SocketAddr, String> {
+fn asked(text: &str) -> Result<SocketAddr, NotAnAddress> {
     let alone = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, onvif::EVERYBODY.port()));
-    alone.or_else(|_| text.parse()).map_err(|_| "not an address, such as 192.0.2.20 or 192.0.2.20:3702".to_owned())
+    alone.or_else(|_| text.parse()).map_err(|_| NotAnAddress)
 }
 
 impl Camera {
@@ -167,6 +172,6 @@ mod tests {
     fn an_address_is_asked_at_the_port_of_discovery() {
         assert_eq!(asked("192.0.2.20").unwrap().to_string(), "192.0.2.20:3702");
         assert_eq!(asked("[::1]:99").unwrap().to_string(), "[::1]:99");
-        assert!(asked("camera").unwrap_err().contains("192.0.2.20"));
+        assert!(asked("camera").unwrap_err().to_string().contains("192.0.2.20"));
     }
 }
