@@ -90,7 +90,24 @@ static ino_t loaded;
 static uint32_t sequence;
 static struct timeval last_stamp;
 
-static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
+/* The functions that it stands before. They are looked up when it is loaded: libraries that are loaded later start threads which open files while the
+ * loader's lock is held, and a look-up needs that lock. */
+static struct {
+    const char *name;
+    void *function;
+} replaced[] = {{"open"}, {"open64"}, {"close"}, {"realpath"}, {"poll"}, {"syscall"}};
+#define REPLACED (sizeof replaced / sizeof *replaced)
+
+__attribute__((constructor)) static void look_up(void) {
+    for (size_t i = 0; i < REPLACED; i++) replaced[i].function = dlsym(RTLD_NEXT, replaced[i].name);
+}
+
+static void *real(const char *name) {
+    for (size_t i = 0; i < REPLACED; i++) {
+        if (!strcmp(replaced[i].name, name)) return replaced[i].function ? replaced[i].function : dlsym(RTLD_NEXT, name);
+    }
+    return dlsym(RTLD_NEXT, name);
+}
 
 static const char *in_folder(const char *name) {
     static char path[4096];
