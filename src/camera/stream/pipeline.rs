@@ -1,5 +1,6 @@
 //! The elements of GStreamer that receive and decode, from each origin to one sink that keeps the newest picture.
 
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const GOOD: &str = "gstreamer1.0-plugins-good";
 
 /// For so long the network may reorder packets over UDP. Over TCP it cannot.
 const UDP_BUFFER: Duration = Duration::from_millis(200);
+/// How long libcamera may take to look for its camera modules.
+const MODULES: Duration = Duration::from_secs(5);
 /// A connection that is silent for so long is over.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -319,8 +322,20 @@ fn parsed(text: &str) -> Result<gst::Pipeline, Fault> {
     pipeline.downcast::<gst::Pipeline>().map_err(|_| Fault::Pipeline { reason: "it has one element only".to_owned() })
 }
 
-/// The ids of the cameras that libcamera's device provider finds.
+/// The ids of the cameras that libcamera's device provider finds. Asked in a thread of its own: drivers of modules may not answer.
 pub(super) fn modules() -> Vec<String> {
+    let (answer_in, answer) = sync_channel(1);
+    // If nobody waits any more, the list is dropped.
+    let run = move || drop(answer_in.send(found_modules()));
+    let spawned = std::thread::Builder::new().name("camera modules".into()).spawn(run);
+    let found = spawned.ok().and_then(|_| answer.recv_timeout(MODULES).ok());
+    found.unwrap_or_else(|| {
+        tracing::warn!(waited_s = MODULES.as_secs(), "libcamera does not say which camera modules there are");
+        Vec::new()
+    })
+}
+
+fn found_modules() -> Vec<String> {
     let provider = gst::init().ok().and_then(|()| gst::DeviceProviderFactory::by_name("libcameraprovider"));
     provider.iter().flat_map(|provider| provider.devices()).map(|device| device.display_name().to_string()).collect()
 }
