@@ -95,7 +95,7 @@ fn the_example_parses_as_shipped() {
 fn the_example_parses_with_every_setting_turned_on_and_shows_every_default() {
     let example = document("usher.example.toml");
     let full = load(&uncommented(&example), &[]).unwrap();
-    assert_eq!((full.cameras.len(), full.doors.len()), (3, 3));
+    assert_eq!((full.cameras.len(), full.doors.len()), (6, 3));
     // There are several doors and cameras; each key stands at one of them at least, and its default, too.
     let mut written: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for (header, key, value, origin) in values(&full) {
@@ -168,7 +168,7 @@ fn all_problems_are_reported_at_once_with_their_places() {
         "usher.toml:11: door[0].driver: must be one of \"simulated\", \"rppal\", \"gpiocdev\" (did you mean \"simulated\"?); found \"simulatd\"",
         "usher.toml:12: camera[0].name: name is missing; it must be 1 to 32 letters (a to z), digits, - or _",
         "usher.toml:12: camera[0].path: path is missing; it must be a path",
-        "usher.toml:14: camera[0].width: belongs to kind \"v4l2\" only; remove it",
+        "usher.toml:14: camera[0].width: belongs to kind \"v4l2\", \"libcamera\" or \"argus\" only; remove it",
         "usher.toml:15: camera[0].fps: must be a whole number from 1 to 120; found 0",
         "usher.toml:16: mqtt.host: host is missing; it must be a host name or an address alone, without mqtt:// and user",
         "usher.toml:17: mqtt.password: unknown key; did you mean password_file?",

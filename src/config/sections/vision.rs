@@ -161,7 +161,7 @@ section! {
         /// Where a stream comes from, unless `pipeline` says it: RTSP, or Motion-JPEG over HTTP; `rtsps` and `https` are encrypted. No user and no password: `credentials` names their
         /// file. Cameras offer a large and a small stream; the small one, such as 640x360, is enough for a door
         /// ([recipes](streams.md#cameras-on-the-network)).
-        #[schemars(schema_with = "rule::any", extend("x-only" = ["kind", "stream"]), example = &"rtsp://192.0.2.20/h264Preview_01_sub")]
+        #[schemars(schema_with = "rule::any", extend("x-only" = ["kind", "stream"]), example = &"rtsps://192.0.2.20/h264Preview_01_sub")]
         url: Option<String> = None,
         /// A file with two lines, the user and the password of the camera. A name without a slash is a systemd credential. A path must lead to a file of mode
         /// 0600. Where a camera takes them only in its address, write `{user}` and `{password}` there.

@@ -58,5 +58,6 @@ fn a_variable_hides_no_mistake_of_the_file() {
 #[test]
 fn a_variable_with_what_is_missing_is_the_place_of_the_problem() {
     let found = load(SHORTEST, &[("USHER__CAMERA__1__NAME", "back")]).unwrap_err();
-    assert_eq!(found, ["USHER__CAMERA__1__NAME: kind is missing; it must be one of \"v4l2\", \"replay\""]);
+    let kinds = "\"v4l2\", \"stream\", \"libcamera\", \"argus\", \"replay\"";
+    assert_eq!(found, [format!("USHER__CAMERA__1__NAME: kind is missing; it must be one of {kinds}")]);
 }
