@@ -48,7 +48,7 @@ impl Area {
         self.entry().1
     }
 
-    /// Whether whoever asks is shown it.
+    /// Whether the visitor's role shows it.
     pub fn is_for(self, session: &Session) -> bool {
         session.may(self.entry().2)
     }

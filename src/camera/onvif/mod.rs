@@ -1,7 +1,7 @@
 //! Finding cameras on the network: WS-Discovery asks everybody (OASIS WS-Discovery 1.0 of 2005, as ONVIF's core specification 7 demands), and
 //! ONVIF's media service tells which streams a camera has, as far as it does so without a password.
 //!
-//! Whoever answers may lie. So answers are short, their texts are cleaned, and usher asks further only at the address from which the answer came.
+//! An answer may be forged. So its length is limited, its texts are cleaned, and usher asks further only at the address that sent it.
 //!
 //! `soap`: the messages; `http`: one question and its answer
 

@@ -62,7 +62,7 @@ pub(super) fn get_stream_uri(token: &str) -> String {
     ))
 }
 
-/// Calls `read` with the document; nothing if the text is none. Entities of its own making are refused by the parser.
+/// Calls `read` with the document; the default if the text is no XML. The parser refuses entities that the document declares.
 fn within<T: Default>(text: &str, read: impl FnOnce(&Document<'_>) -> T) -> T {
     Document::parse(text.trim_start_matches('\u{feff}').trim()).map(|document| read(&document)).unwrap_or_default()
 }

@@ -325,7 +325,7 @@ fn parsed(text: &str) -> Result<gst::Pipeline, Fault> {
 /// The ids of the cameras that libcamera's device provider finds. Asked in a thread of its own: drivers of modules may not answer.
 pub(super) fn modules() -> Vec<String> {
     let (answer_in, answer) = sync_channel(1);
-    // If nobody waits any more, the list is dropped.
+    // The list is dropped if the wait has ended.
     let run = move || drop(answer_in.send(found_modules()));
     let spawned = std::thread::Builder::new().name("camera modules".into()).spawn(run);
     let found = spawned.ok().and_then(|_| answer.recv_timeout(MODULES).ok());

@@ -70,7 +70,7 @@ impl StreamCamera {
         let stream = |fault| CameraError::Stream { device: device.clone(), fault };
         let (answer_in, answer) = sync_channel(1);
         let (origin, stuck_after, memory) = (settings.origin.clone(), settings.stuck_after, memory.clone());
-        // If nobody waits any more, the stream is dropped with the answer.
+        // The stream is dropped if the wait has ended.
         let run = move || drop(answer_in.send(Self::open_now(origin, stuck_after, memory, clock)));
         let spawned = std::thread::Builder::new().name("open stream".into()).spawn(run);
         spawned.map_err(|error| stream(Fault::Other { reason: error.to_string() }))?;
@@ -292,7 +292,7 @@ impl FrameSource for StreamCamera {
             let digest = picture.digest().map_err(|cause| self.bad_frame(cause))?;
             let fresh = self.memory.hold().see(digest, taken, || picture.own_glimpse());
             if fresh.old_for >= FROZEN_AFTER {
-                // It was frozen before it was opened: whoever comes now is not left waiting for the next opening.
+                // It was frozen before it was opened. Watching it for a while lets in a person who comes now, before the next opening.
                 if self.seq == 0 && began.elapsed() < AWAKENING {
                     continue;
                 }

@@ -1,5 +1,5 @@
 //! TLS to a camera, ended at a port of the loopback interface from which GStreamer reads. So usher has one TLS, with its own rules for certificates:
-//! a pinned one, whoever signed it, or one that an authority of the system has signed for this host.
+//! a pinned one, or one that an authority of the system has signed for this host.
 //!
 //! Another process of this machine that finds the port reaches the camera through it, as it could without it: the camera asks for its password all
 //! the same.

@@ -7,7 +7,7 @@ use crate::domain::StreamAddress;
 
 /// The hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
-/// Elements of GStreamer that take pictures from whoever sends some.
+/// Elements of GStreamer that take pictures from any sender.
 const PLAIN_ELEMENTS: [&str; 3] = ["udpsrc", "tcpserversrc", "tcpclientsrc"];
 /// Schemes in the text of a pipeline whose streams are not encrypted.
 const PLAIN_SCHEMES: [&str; 2] = ["rtsp", "http"];
