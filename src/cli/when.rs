@@ -7,6 +7,7 @@ use jiff::{Span, Timestamp, ToSpan, ZonedDateTime};
 use thiserror::Error;
 
 use crate::api::calendar as api;
+use crate::domain::zone_named;
 use crate::setup::house;
 
 /// Why a text is not a time or a day.
@@ -159,7 +160,8 @@ impl Calendar {
 /// The zone of that name; the machine's without one.
 fn zone(name: Option<&str>) -> Result<TimeZone> {
     match name {
-        Some(name) => TimeZone::get(name).with_context(|| format!("the time zone {name} is not known on this machine")),
+        Some(name) => zone_named(name)
+            .with_context(|| format!("the time zone {name} is not known on this machine: install the package tzdata")),
         None => house::system_zone(),
     }
 }

@@ -4,13 +4,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::text;
 use super::values::{DayStart, Hours, Keep, MaxSize, Window};
-use crate::domain::{Accelerator, Assurance, PixelFormat, Rotation};
+use crate::domain::{Accelerator, Assurance, PixelFormat, Rotation, zone_named};
 
 /// A second and longer spans, in milliseconds: the unit of [`span`].
 pub const SECOND: u64 = 1000;
@@ -146,7 +145,7 @@ text_rules! {
     name, "name", "1 to 32 letters (a to z), digits, - or _", is_name;
     path, "path", "a path", is_text;
     path_or_empty, "path-or-empty", "a path, or empty", |text| text.is_empty() || is_text(text);
-    zone, "time-zone", "a time zone such as \"Europe/Berlin\", or empty", |text| text.is_empty() || TimeZone::get(text).is_ok();
+    zone, "time-zone", "a time zone such as \"Europe/Berlin\", or empty", |text| text.is_empty() || zone_named(text).is_ok();
     host, "host", "a host name or an address alone, without mqtt:// and user", is_host;
     client_id, "client-id", "1 to 128 characters without blanks", |text| text.len() <= 128 && is_solid(text);
     topic, "topic", "topic levels with / between them, not empty, without + and #", is_topic;

@@ -17,6 +17,7 @@ mod picture;
 mod pixels;
 mod stream_address;
 mod time;
+mod zone;
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub use picture::*;
 pub use pixels::*;
 pub use stream_address::*;
 pub use time::*;
+pub use zone::*;
 
 /// A point in monotonic time: the span since an epoch that one [`crate::clock::Clock`] keeps for a whole process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,7 +15,7 @@ use crate::access::{
 use crate::api::RulesUnknown;
 use crate::api::hours::House;
 use crate::config::{self, Config, DistanceLimit};
-use crate::domain::{Direction, Distance, DoorIndex, ScheduleIndex};
+use crate::domain::{Direction, Distance, DoorIndex, ScheduleIndex, zone_named};
 use crate::vision::calibration_file::{CalibrationFile, file_name};
 use crate::vision::head_file::HeadFile;
 use crate::vision::manifest::Model;
@@ -165,7 +165,7 @@ pub fn system_zone() -> Result<TimeZone> {
 }
 
 fn named_zone(name: &str) -> Result<TimeZone> {
-    TimeZone::get(name).with_context(|| format!("the time zone {name} is not known: install the package tzdata"))
+    zone_named(name).with_context(|| format!("the time zone {name} is not known: install the package tzdata"))
 }
 
 fn schedule(schedule: &config::Schedule, zone: &TimeZone) -> Result<Schedule> {

@@ -8,6 +8,8 @@ use super::guest::Guest;
 const LOG: &str = "/run/usher.log";
 /// The records since shortly before the daemon's start, one a line. Reading a file costs the guest less than a start of usher.
 const JOURNAL: &str = "/run/journal.json";
+/// What the command that follows the journal has to say.
+const FOLLOWER: &str = "/run/follower.log";
 
 /// What every guest's configuration begins with. An emulated processor needs seconds for a frame with a face. So faces are large, the window in
 /// which three frames must agree is as long as it can be, and the last of them may be as old as it can be. After a grant
@@ -74,7 +76,7 @@ impl House {
             (starts(guest) > before).then_some(())
         });
         self.read.clear();
-        self.guest.run(&format!("usher journal tail --json --follow -n 20 >{JOURNAL} 2>/dev/null &"));
+        self.guest.run(&format!("usher journal tail --json --follow -n 20 >{JOURNAL} 2>>{FOLLOWER} &"));
     }
 
     /// Ends the daemon as systemd does; it must go in order.

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use crate::api::attendance::{AttendanceDay, DaysTotal};
 use crate::api::people::Person;
+use crate::domain::zone_named;
 use crate::ledger::attendance::hours_and_minutes;
 use crate::web::query::escape;
 use crate::web::{Refusal, Session, Words};
@@ -22,7 +23,7 @@ pub fn clock(at: Option<Timestamp>, zone: &TimeZone) -> String {
 
 /// The zone of the days.
 pub fn zone(name: Option<&str>, site: &TimeZone) -> TimeZone {
-    name.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(|| site.clone())
+    name.and_then(|name| zone_named(name).ok()).unwrap_or_else(|| site.clone())
 }
 
 /// What is odd with a day.
