@@ -99,7 +99,8 @@ impl From<&Gallery> for SealStatus {
 /// A thread of the daemon.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct StageStatus {
-    /// `camera`, `vision`, `doors`, `relay` or `contacts`.
+    /// `camera`, `vision` (recognises people), `second eye` (an infra-red camera that finds living faces only), `doors`, `relay`, `contacts`,
+    /// `reader`, `records`, `gap marks` or `pins`.
     pub role: String,
     /// The camera or door it works for.
     pub name: String,

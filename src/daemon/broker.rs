@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::door_thread::DoorMessage;
 use super::doors::door::DoorView;
-use super::stage::{Role, Stage};
+use super::stage::Stage;
 use crate::api::ApiError;
 use crate::board::soc_temperature_c;
 use crate::config::Config;
@@ -232,7 +232,7 @@ struct Rates {
 impl Rates {
     /// The frames a second that each camera's vision has handled since the last call. Empty at the first call.
     fn since_last(&mut self, stages: &[Arc<Stage>], now: Moment) -> BTreeMap<String, f64> {
-        let vision = stages.iter().filter(|stage| stage.role == Role::Vision);
+        let vision = stages.iter().filter(|stage| stage.role.looks_at_frames());
         let handled: BTreeMap<String, u64> =
             vision.map(|stage| (stage.name.clone(), stage.handled.load(Relaxed))).collect();
         let rates = match &self.last {
@@ -303,6 +303,7 @@ impl hub::Outbox for JournalOutbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::stage::Role;
     use crate::domain::Prompt;
 
     #[test]

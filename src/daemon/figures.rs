@@ -77,7 +77,7 @@ struct Span {
 impl Span {
     fn begin(stages: &[Arc<Stage>], now: Moment) -> Span {
         let handled = stages.iter().map(|stage| (key(stage), stage.handled.load(Relaxed))).collect();
-        let vision = stages.iter().filter(|stage| stage.role == Role::Vision);
+        let vision = stages.iter().filter(|stage| stage.role.looks_at_frames());
         let times = vision.map(|stage| (stage.name.clone(), (stage.handled.load(Relaxed), Vec::new()))).collect();
         Span { began: now, handled, times, queue: None }
     }
@@ -85,7 +85,7 @@ impl Span {
     /// Notes the time of the newest frame of each camera that has a new one, and how many events wait.
     fn look(&mut self, stages: &[Arc<Stage>], queue: Option<u64>) {
         self.queue = self.queue.max(queue);
-        for stage in stages.iter().filter(|stage| stage.role == Role::Vision) {
+        for stage in stages.iter().filter(|stage| stage.role.looks_at_frames()) {
             let (before, times) = self.times.entry(stage.name.clone()).or_default();
             let handled = stage.handled.load(Relaxed);
             if handled > *before {
@@ -97,8 +97,8 @@ impl Span {
 
     fn end(&self, stages: &[Arc<Stage>], now: Moment, wall: SystemTime, temperature_c: Option<f64>) -> Sample {
         let seconds = now.since(self.began).as_secs_f64().max(0.001);
-        let rate = |role: Role, name: &str| {
-            let stage = stages.iter().find(|stage| stage.role == role && stage.name == name)?;
+        let rate = |is_wanted: fn(Role) -> bool, name: &str| {
+            let stage = stages.iter().find(|stage| is_wanted(stage.role) && stage.name == name)?;
             let before = self.handled.get(&key(stage)).copied().unwrap_or_default();
             Some(stage.handled.load(Relaxed).saturating_sub(before) as f64 / seconds)
         };
@@ -107,8 +107,8 @@ impl Span {
             let times = self.times.get(&stage.name).map_or(&[][..], |(_, times)| times);
             CameraSample {
                 name: stage.name.clone(),
-                frames_per_s: rate(Role::Camera, &stage.name).unwrap_or_default(),
-                looked_at_per_s: rate(Role::Vision, &stage.name).unwrap_or_default(),
+                frames_per_s: rate(|role| role == Role::Camera, &stage.name).unwrap_or_default(),
+                looked_at_per_s: rate(Role::looks_at_frames, &stage.name).unwrap_or_default(),
                 latency_ms: (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64),
             }
         };

@@ -162,7 +162,7 @@ mod tests {
             used: slot().0,
             door_queue: sync_channel(1).0,
             clock: clock.clone(),
-            stage: Stage::new(Role::Vision, "porch-ir", Moment::default()),
+            stage: Stage::new(Role::SecondEye, "porch-ir", Moment::default()),
         };
         let drawn = drawing::face().unwrap();
         let (width, height) = (drawn.width(), drawn.height());

@@ -45,7 +45,7 @@ pub fn in_order(end: &Result<&'static str>, base: Base, parts: Parts, running: R
         );
     }
     drop(stop_token);
-    threads.join(|role| matches!(role, Role::Camera | Role::Vision | Role::Contacts | Role::Reader));
+    threads.join(|role| role.looks_at_frames() || matches!(role, Role::Camera | Role::Contacts | Role::Reader));
     finish_doors(&doors.queue, "the daemon stops");
     drop(doors);
     threads.join(|_| true);

@@ -14,6 +14,8 @@ pub enum Role {
     Camera,
     /// Recognises faces in the frames of one camera.
     Vision,
+    /// Looks for living faces in the frames of an infra-red camera, and recognises nobody.
+    SecondEye,
     /// Owns the rules of all doors.
     Doors,
     /// Owns the wires of one relay.
@@ -36,6 +38,7 @@ impl Role {
         match self {
             Role::Camera => "camera",
             Role::Vision => "vision",
+            Role::SecondEye => "second eye",
             Role::Doors => "doors",
             Role::Relay => "relay",
             Role::Contacts => "contacts",
@@ -44,6 +47,11 @@ impl Role {
             Role::GapMarks => "gap marks",
             Role::Pins => "pins",
         }
+    }
+
+    /// Whether it handles a camera's frames after they were read.
+    pub fn looks_at_frames(self) -> bool {
+        matches!(self, Role::Vision | Role::SecondEye)
     }
 }
 

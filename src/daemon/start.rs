@@ -278,7 +278,11 @@ pub fn cameras(
         let (frames, newest) = slot::<Frame>();
         let (used, spare) = slot::<Image>();
         let (name, index) = (attention.camera.clone(), CameraIndex(index));
-        let stage = threads.stage(Role::Vision, &camera.name);
+        let role = match eyes {
+            Eyes::Recognising { .. } => Role::Vision,
+            Eyes::Finding(_) => Role::SecondEye,
+        };
+        let stage = threads.stage(role, &camera.name);
         let body: Box<dyn FnOnce() -> Result<()> + Send> = match eyes {
             Eyes::Recognising { vision, passive } => {
                 let seeing = VisionStage {
@@ -322,7 +326,7 @@ pub fn cameras(
                 Box::new(move || Ok(seeing.run()?))
             }
         };
-        threads.spawn(Role::Vision, &camera.name, body)?;
+        threads.spawn(role, &camera.name, body)?;
         let (settings, memory, clock) = (camera.clone(), Memory::default(), base.clock.clone());
         let (pictures, tokio) = (Pictures::default(), base.tokio.handle().clone());
         let stage = threads.stage(Role::Camera, &camera.name);

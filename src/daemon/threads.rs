@@ -41,7 +41,7 @@ impl ThreadId {
     fn label(&self) -> String {
         match self.role {
             Role::Doors | Role::Records | Role::GapMarks | Role::Pins => self.role.as_str().to_owned(),
-            Role::Camera | Role::Vision | Role::Relay | Role::Contacts | Role::Reader => {
+            Role::Camera | Role::Vision | Role::SecondEye | Role::Relay | Role::Contacts | Role::Reader => {
                 format!("{} {}", self.role, self.name)
             }
         }
@@ -119,7 +119,7 @@ impl Threads {
                 Ok(MainMessage::Ended { thread, failure: None }) => {
                     match thread.role {
                         Role::Camera => ended_cameras += 1,
-                        Role::Vision => ended_vision += 1,
+                        Role::Vision | Role::SecondEye => ended_vision += 1,
                         Role::Doors => bail!("the stage `doors` ended before the daemon"),
                         Role::Relay | Role::Contacts | Role::Reader | Role::Records | Role::GapMarks | Role::Pins => {}
                     }

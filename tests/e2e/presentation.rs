@@ -2,8 +2,9 @@
 //! which bright is real; the infra-red frames are made of the colour photographs.
 
 use image::{RgbImage, imageops};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::register::curl;
 use crate::support::{Daemon, Film, House, eventually, frame};
 
 const NETWORKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/liveness");
@@ -108,6 +109,13 @@ fn a_face_that_only_the_colour_camera_sees_is_a_screen() {
     assert_eq!(denied["content"]["reason"], "presentation");
     let (passed, input, _) = gate(&denied, "infrared");
     assert!(!passed && input.starts_with("seen in 0 of "), "{denied}");
+    // It recognises nobody, so nobody is enrolled in front of it.
+    let sitting =
+        ["-H", "Content-Type: application/json", "-d", r#"{"camera": "porch-ir"}"#, "http://usher/v1/sittings"];
+    let (status, answer) = curl(&house, &sitting);
+    assert_eq!((status, &answer["error"]), (404, &json!("there is no camera `porch-ir`; there is porch")), "{answer}");
+    let said = house.usher(&["status"]);
+    assert!(said.contains("second eye porch-ir: well"), "{said}");
     daemon.stop();
     assert!(house.records("granted").is_empty());
 }

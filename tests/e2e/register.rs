@@ -189,7 +189,7 @@ fn everything_kept_of_a_person_is_exported_and_erased() {
 }
 
 /// `curl` on the daemon's socket; the status and the body.
-fn curl(house: &House, more: &[&str]) -> (u16, Value) {
+pub fn curl(house: &House, more: &[&str]) -> (u16, Value) {
     let output = Command::new("curl")
         .args(["--silent", "--show-error", "--write-out", "\n%{http_code}", "--unix-socket"])
         .arg(house.socket())
