@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 
+#[path = "support/documents.rs"]
+mod written;
+
 /// README.md, CHANGELOG.md, ARCHITECTURE.md, docs/*.md and docs/decisions/*.md.
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -148,53 +151,16 @@ fn every_command_in_the_documents_exists() {
     assert!(checked > 0, "no commands were found");
 }
 
-/// The lines in blocks of code that call usher, without the prompt, the remark behind them and the pipe after them.
-fn calls(text: &str) -> Vec<Vec<String>> {
-    let mut in_block = false;
-    let mut found = Vec::new();
-    for line in text.lines() {
-        if line.trim_start().starts_with("```") {
-            in_block = !in_block;
-        } else if in_block || line.starts_with("    ") {
-            let line = line.trim().trim_start_matches("sudo ").trim_start_matches("-u usher ");
-            // `usher 0.1.0 on usher, up 9 s` is an answer.
-            let begins = |rest: &str| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '-');
-            if line.strip_prefix("usher ").is_some_and(begins) {
-                found.extend(words(line));
-            }
-        }
-    }
-    found
-}
-
-/// The words of a simple command of a shell, up to a pipe, a redirection or a remark; `None` where it is no such command.
-fn words(line: &str) -> Option<Vec<String>> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in line.chars() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), c) => word.get_or_insert_default().push(c),
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, '#') if word.is_none() => break,
-            (None, '|' | '>' | '<' | ';' | '&') => break,
-            (None, '\\' | '$' | '…' | '[') => return None,
-            (None, ' ') => words.extend(word.take()),
-            (None, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    (quote.is_none() && words.len() > 1).then_some(words)
-}
-
 #[test]
 fn every_command_in_a_block_of_code_is_understood() {
     use clap::Parser as _;
     let (mut checked, mut wrong) = (0, Vec::new());
     for document in documents() {
-        for call in calls(&fs::read_to_string(&document).unwrap()) {
+        let text = fs::read_to_string(&document).unwrap();
+        // `usher enroll NAME FILE…`, or what a shell fills in.
+        let whole =
+            written::lines(&text).0.into_iter().map(written::typed).filter(|line| !line.contains(['\\', '$', '…']));
+        for call in whole.map(|line| written::words(&line)).filter(|call| call.len() > 1) {
             checked += 1;
             if call.get(1).is_some_and(|command| command == "train") && !cfg!(feature = "train") {
                 continue;

@@ -77,3 +77,5 @@ mod web_ledger;
 mod web_live;
 mod web_people;
 mod web_streams;
+#[path = "../support/documents.rs"]
+mod written;

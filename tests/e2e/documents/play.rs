@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::process::Stdio;
 
-use super::found::words;
 use crate::support::{House, eventually};
+use crate::written::words;
 
 /// A command as a document has it, and what it needs here.
 #[derive(Clone, Copy)]
