@@ -20,10 +20,16 @@ pub struct Identity {
     pub card: String,
 }
 
+/// A driver's text up to the first NUL, where C's strings end: what some drivers leave behind it is not part of it.
+fn printable(said: &str) -> String {
+    let text: String = said.split('\0').next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    text.trim().to_owned()
+}
+
 impl Identity {
     /// The identity of the device file `device`, whose driver reports `card` and `bus`.
     pub(super) fn of(device: &Path, card: &str, bus: &str) -> Identity {
-        Identity { link: link_to(Path::new(BY_ID), device), bus: bus.trim().to_owned(), card: card.trim().to_owned() }
+        Identity { link: link_to(Path::new(BY_ID), device), bus: printable(bus), card: printable(card) }
     }
 
     /// Whether this is the device that an operator configured: by its link (the name or the whole path), its port, its driver's name, or
@@ -112,6 +118,13 @@ mod tests {
         ] {
             assert!(!mine.same_as(&other), "{other}");
         }
+    }
+
+    /// vimc reports a port with a NUL in the middle.
+    #[test]
+    fn a_drivers_text_ends_where_a_string_of_c_ends() {
+        let module = Identity::of(Path::new("/dev/no-such-device"), "vimc\n", "platform:vimc\0000\0");
+        assert_eq!(module, identity(None, "platform:vimc", "vimc"));
     }
 
     #[test]

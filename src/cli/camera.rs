@@ -112,7 +112,11 @@ fn devices(context: &Context, json: bool, out: &mut impl Write) -> Result<()> {
 
 /// The camera modules that libcamera knows.
 fn modules(json: bool, out: &mut impl Write) -> Result<()> {
-    for id in stream::modules() {
+    let modules = stream::modules().unwrap_or_else(|error| {
+        note!("libcamera does not say which camera modules there are: {error}");
+        Vec::new()
+    });
+    for id in modules {
         match json {
             true => writeln!(out, "{}", json!({ "kind": "libcamera", "sensor": id }))?,
             false => writeln!(out, "{:<14} kind = \"libcamera\"\n               sensor = {id:?}", "camera module")?,

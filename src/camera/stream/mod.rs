@@ -26,6 +26,7 @@ mod reader;
 mod route;
 #[cfg(feature = "gstreamer")]
 mod tunnel;
+mod within;
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use std::time::Duration;
 pub use self::fault::Fault;
 #[cfg(feature = "gstreamer")]
 use self::novelty::Novelty;
+pub use self::within::Unanswered;
 use super::{CameraError, FrameSource};
 use crate::clock::Clock;
 use crate::domain::StreamAddress;
@@ -136,15 +138,21 @@ impl Memory {
 }
 
 /// The camera modules that libcamera knows, by its ids; none where libcamera's plugin for GStreamer is not installed.
+///
+/// # Errors
+/// libcamera does not answer.
 #[cfg(feature = "gstreamer")]
-pub fn modules() -> Vec<String> {
+pub fn modules() -> Result<Vec<String>, Unanswered> {
     pipeline::modules()
 }
 
 /// None: this build does not read them.
+///
+/// # Errors
+/// Never.
 #[cfg(not(feature = "gstreamer"))]
-pub fn modules() -> Vec<String> {
-    Vec::new()
+pub fn modules() -> Result<Vec<String>, Unanswered> {
+    Ok(Vec::new())
 }
 
 /// Opens a stream and waits for its first picture.

@@ -1,6 +1,5 @@
 //! The elements of GStreamer that receive and decode, from each origin to one sink that keeps the newest picture.
 
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use gstreamer_app::AppSink;
 
 use super::fault::Fault;
 use super::route::Route;
+use super::within::{Unanswered, within};
 use super::{Credentials, Mode, Origin};
 use crate::domain::{StreamAddress, StreamScheme};
 
@@ -20,8 +20,8 @@ const GOOD: &str = "gstreamer1.0-plugins-good";
 
 /// For so long the network may reorder packets over UDP. Over TCP it cannot.
 const UDP_BUFFER: Duration = Duration::from_millis(200);
-/// How long libcamera may take to look for its camera modules.
-const MODULES: Duration = Duration::from_secs(5);
+/// How long GStreamer may take to start and libcamera to look for its camera modules. The first start reads every plugin, which takes seconds.
+const MODULES: Duration = Duration::from_secs(30);
 /// A connection that is silent for so long is over.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -133,6 +133,12 @@ fn element(name: &'static str, package: &'static str) -> Result<gst::Element, Fa
     gst::ElementFactory::make(name).build().map_err(|_| Fault::NoElement { element: name, package })
 }
 
+/// The sink of a pipeline that is built element by element.
+fn sink() -> Result<gst::Element, Fault> {
+    let sink = gst::ElementFactory::make("appsink").name(SINK).build();
+    sink.map_err(|_| Fault::NoElement { element: "appsink", package: BASE })
+}
+
 /// Sets a property from text, if this version of the element has it: an unknown one would end the program.
 fn set(element: &gst::Element, property: &str, value: &str) {
     if element.find_property(property).is_some_and(|known| known.flags().contains(glib::ParamFlags::WRITABLE)) {
@@ -163,8 +169,7 @@ fn network(
 ) -> Result<gst::Pipeline, Fault> {
     let pipeline = gst::Pipeline::new();
     let decoder = element("decodebin", BASE)?;
-    let sink = gst::ElementFactory::make("appsink").name(SINK).build();
-    let sink = sink.map_err(|_| Fault::NoElement { element: "appsink", package: BASE })?;
+    let sink = sink()?;
     let source = match address.scheme() {
         StreamScheme::Rtsp | StreamScheme::Rtsps => rtsp(transport)?,
         StreamScheme::Http | StreamScheme::Https => http(route)?,
@@ -291,16 +296,54 @@ fn copier(pipeline: &gst::Pipeline, sink: &gst::Element) -> Option<gst::Element>
 }
 
 fn libcamera(id: Option<&str>, mode: Mode) -> Result<gst::Pipeline, Fault> {
-    drop(element("libcamerasrc", "gstreamer1.0-libcamera")?);
-    let Mode { width, height, fps } = mode;
-    let text = format!(
-        "libcamerasrc name=module ! video/x-raw,width={width},height={height},framerate={fps}/1 ! appsink name={SINK}"
-    );
-    let pipeline = parsed(&text)?;
-    if let Some((module, id)) = pipeline.by_name("module").zip(id) {
-        set_text(&module, "camera-name", id);
+    let source = element("libcamerasrc", "gstreamer1.0-libcamera")?;
+    if let Some(id) = id {
+        set_text(&source, "camera-name", id);
+    }
+    let pipeline = gst::Pipeline::new();
+    let sink = sink()?;
+    pipeline.add_many([&source, &sink]).map_err(|error| internal(&error))?;
+    source.link(&sink).map_err(|error| internal(&error))?;
+    if let Some(pad) = source.static_pad("src") {
+        ask_for(&pad, mode);
+        copy_out(&pad);
     }
     Ok(pipeline)
+}
+
+/// Sends copies on, so that the module has its buffers back at once. It has few of them, and libcamera crashes when one is let go after the camera
+/// is closed; a sink keeps its last one until then.
+fn copy_out(source: &gst::Pad) {
+    source.add_probe(gst::PadProbeType::BUFFER, |_, info| match info.buffer_mut() {
+        None => gst::PadProbeReturn::Ok,
+        Some(buffer) => match buffer.copy_deep() {
+            Ok(copy) => {
+                *buffer = copy;
+                gst::PadProbeReturn::Ok
+            }
+            // There is no memory for it.
+            Err(_) => gst::PadProbeReturn::Drop,
+        },
+    });
+}
+
+/// Answers the source's question which pictures are wanted with this size and rate, and takes whatever it then sends. libcamera moves a size to
+/// the nearest one that the module's hardware can give; a filter for the exact size would end the stream there.
+fn ask_for(source: &gst::Pad, mode: Mode) {
+    source.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |source, info| {
+        let Some(gst::QueryViewMut::Caps(question)) = info.query_mut().map(gst::QueryRef::view_mut) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        let Some(peer) = source.peer() else { return gst::PadProbeReturn::Ok };
+        let mut wanted = peer.query_caps(question.filter_owned().as_ref());
+        for caps in wanted.make_mut().iter_mut() {
+            caps.set("width", i32::try_from(mode.width).unwrap_or(i32::MAX));
+            caps.set("height", i32::try_from(mode.height).unwrap_or(i32::MAX));
+            caps.set("framerate", gst::Fraction::new(i32::try_from(mode.fps).unwrap_or(i32::MAX), 1));
+        }
+        question.set_result(&wanted);
+        gst::PadProbeReturn::Handled
+    });
 }
 
 fn argus(number: u32, mode: Mode) -> Result<gst::Pipeline, Fault> {
@@ -322,20 +365,59 @@ fn parsed(text: &str) -> Result<gst::Pipeline, Fault> {
     pipeline.downcast::<gst::Pipeline>().map_err(|_| Fault::Pipeline { reason: "it has one element only".to_owned() })
 }
 
-/// The ids of the cameras that libcamera's device provider finds. Asked in a thread of its own: drivers of modules may not answer.
-pub(super) fn modules() -> Vec<String> {
-    let (answer_in, answer) = sync_channel(1);
-    // The list is dropped if the wait has ended.
-    let run = move || drop(answer_in.send(found_modules()));
-    let spawned = std::thread::Builder::new().name("camera modules".into()).spawn(run);
-    let found = spawned.ok().and_then(|_| answer.recv_timeout(MODULES).ok());
-    found.unwrap_or_else(|| {
-        tracing::warn!(waited_s = MODULES.as_secs(), "libcamera does not say which camera modules there are");
-        Vec::new()
-    })
+/// The ids of the cameras that libcamera's device provider finds. Drivers of modules may not answer.
+pub(super) fn modules() -> Result<Vec<String>, Unanswered> {
+    within(MODULES, "camera modules", found_modules)
 }
 
 fn found_modules() -> Vec<String> {
     let provider = gst::init().ok().and_then(|()| gst::DeviceProviderFactory::by_name("libcameraprovider"));
     provider.iter().flat_map(|provider| provider.devices()).map(|device| device.display_name().to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_asked_for_a_size_and_may_give_another() {
+        gst::init().unwrap();
+        let source = gst::ElementFactory::make("videotestsrc").build().unwrap();
+        let sink = sink().unwrap();
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many([&source, &sink]).unwrap();
+        source.link(&sink).unwrap();
+        let pad = source.static_pad("src").unwrap();
+        ask_for(&pad, Mode { width: 640, height: 480, fps: 15 });
+        let offered: gst::Caps =
+            "video/x-raw,format=NV12,width=[16,4096],height=[16,4096]; image/jpeg".parse().unwrap();
+        sink.set_property("caps", gst::Caps::builder("video/x-raw").build());
+        let wanted: gst::Caps = "video/x-raw,format=NV12,width=640,height=480,framerate=15/1".parse().unwrap();
+        assert_eq!(pad.peer_query_caps(Some(&offered)), wanted);
+        let given: gst::Caps = "video/x-raw,format=NV12,width=636,height=480,framerate=15/1".parse().unwrap();
+        assert!(pad.peer_query_accept_caps(&given));
+    }
+
+    #[test]
+    fn a_modules_buffers_are_back_while_their_copies_are_held() {
+        gst::init().unwrap();
+        let pipeline = parsed(
+            "videotestsrc num-buffers=2 name=module ! video/x-raw,width=64,height=48 ! appsink name=usher-pictures",
+        )
+        .unwrap();
+        let pad = pipeline.by_name("module").unwrap().static_pad("src").unwrap();
+        let (sent, places) = std::sync::mpsc::channel();
+        let address = |buffer: &gst::Buffer| buffer.map_readable().unwrap().as_ptr() as usize;
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            sent.send(address(info.buffer().unwrap())).unwrap();
+            gst::PadProbeReturn::Ok
+        });
+        copy_out(&pad);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let sink = pipeline.by_name(SINK).unwrap().downcast::<AppSink>().unwrap();
+        let held: Vec<gst::Buffer> = (0..2).map(|_| sink.pull_sample().unwrap().buffer_owned().unwrap()).collect();
+        let own: Vec<usize> = places.try_iter().collect();
+        assert!(own.len() == 2 && held.iter().all(|buffer| !own.contains(&address(buffer))));
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
 }

@@ -1,7 +1,6 @@
 //! A running pipeline as a frame source.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -12,6 +11,7 @@ use super::fault::Fault;
 use super::novelty::FROZEN_AFTER;
 use super::picture::{Converter, Picture};
 use super::pipeline::{Built, Decoder, Transport};
+use super::within::{Unanswered, within};
 use super::{Memory, Origin, StreamSettings, bus};
 use crate::camera::{Arrival, CameraError, FrameSource};
 use crate::clock::Clock;
@@ -68,17 +68,11 @@ impl StreamCamera {
     ) -> Result<StreamCamera, CameraError> {
         let device = settings.origin.to_string();
         let stream = |fault| CameraError::Stream { device: device.clone(), fault };
-        let (answer_in, answer) = sync_channel(1);
         let (origin, stuck_after, memory) = (settings.origin.clone(), settings.stuck_after, memory.clone());
-        // The stream is dropped if the wait has ended.
-        let run = move || drop(answer_in.send(Self::open_now(origin, stuck_after, memory, clock)));
-        let spawned = std::thread::Builder::new().name("open stream".into()).spawn(run);
-        spawned.map_err(|error| stream(Fault::Other { reason: error.to_string() }))?;
-        match answer.recv_timeout(OPEN_TIMEOUT) {
+        match within(OPEN_TIMEOUT, "open stream", move || Self::open_now(origin, stuck_after, memory, clock)) {
             Ok(opened) => opened.map_err(stream),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                Err(CameraError::Stuck { device, waited: OPEN_TIMEOUT })
-            }
+            Err(Unanswered::Late { waited }) => Err(CameraError::Stuck { device, waited }),
+            Err(none) => Err(stream(Fault::Other { reason: none.to_string() })),
         }
     }
 
@@ -268,15 +262,11 @@ fn hurry(built: &Built, running: Option<gst::ClockTime>, late: Duration) {
 /// Ends a pipeline. One that does not end in time goes on doing so in its thread.
 fn close(pipeline: &gst::Pipeline) {
     let pipeline = pipeline.clone();
-    let (ended_in, ended) = sync_channel(1);
-    let run = move || {
-        if pipeline.set_state(gst::State::Null).is_err() || ended_in.send(()).is_err() {
-            tracing::debug!("a stream ended late, or with an error");
-        }
-    };
-    let spawned = std::thread::Builder::new().name("close stream".into()).spawn(run);
-    if spawned.is_err() || ended.recv_timeout(CLOSE_TIMEOUT).is_err() {
-        tracing::warn!("a stream does not end in time");
+    let ended = within(CLOSE_TIMEOUT, "close stream", move || pipeline.set_state(gst::State::Null));
+    match ended {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a stream ended with an error"),
+        Err(error) => tracing::warn!(%error, "a stream does not end in time"),
     }
 }
 
