@@ -80,6 +80,7 @@ fn image(folder: &Path, files: &Path) {
 
 /// From a photograph before the camera to the pin, and what a kill leaves.
 #[test]
+#[ignore = "builds usher for ARM, which takes minutes: script/test --board"]
 fn rppal_drives_the_pins_of_a_raspberry_pi() {
     let Some(folder) = prepared("pi") else { return };
     let files = tempfile::tempdir().unwrap();
