@@ -45,6 +45,8 @@ mod hours;
 mod in_process;
 mod infrared;
 mod init;
+#[cfg(feature = "gstreamer")]
+mod jetson;
 mod keypads;
 mod live;
 mod liveness;

@@ -22,6 +22,8 @@ pub use daemon::handled;
 pub use daemon::{Daemon, status};
 pub use house::{House, lines};
 pub use pictures::{Film, frame, photo, side_by_side, sized_frame, write_jpeg};
+#[cfg(feature = "gstreamer")]
+pub use raw::raw;
 pub use small_disk::SmallDisk;
 #[cfg(feature = "gstreamer")]
 pub use stream::{HttpCamera, RtspCamera, certificate};
