@@ -123,7 +123,7 @@ mod tests {
     /// vimc reports a port with a NUL in the middle.
     #[test]
     fn a_drivers_text_ends_where_a_string_of_c_ends() {
-        let module = Identity::of(Path::new("/dev/no-such-device"), "vimc\n", "platform:vimc\0000\0");
+        let module = Identity::of(Path::new("/dev/no-such-device"), "vimc\n", "platform:vimc\x00000\x00");
         assert_eq!(module, identity(None, "platform:vimc", "vimc"));
     }
 
