@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use image::RgbImage;
 
-use crate::support::{Daemon, House, RtspCamera, eventually, frame, handled, raw};
+use crate::support::{Daemon, House, RtspCamera, compiled, eventually, frame, handled, raw};
 
 /// The folder with the plugin for GStreamer.
 fn plugin() -> &'static Path {
@@ -14,15 +14,11 @@ fn plugin() -> &'static Path {
     BUILT.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("made-up-jetson");
         std::fs::create_dir_all(&folder).unwrap();
-        let unfinished = folder.join(format!("unfinished.{}", std::process::id()));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/made_up_jetson.c");
         let mut needs = Command::new("pkg-config");
         needs.args(["--cflags", "--libs", "gstreamer-app-1.0", "gstreamer-video-1.0", "gstreamer-base-1.0"]);
         let needs = String::from_utf8(needs.output().unwrap().stdout).unwrap();
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&unfinished).arg(source).args(needs.split_whitespace());
-        assert!(compiler.status().unwrap().success(), "the made-up Jetson cannot be built");
-        std::fs::rename(unfinished, folder.join("libgstmadeupjetson.so")).unwrap();
+        let needs: Vec<&str> = needs.split_whitespace().collect();
+        compiled("made_up_jetson.c", &folder.join("libgstmadeupjetson.so"), &needs);
         folder
     })
 }

@@ -1,34 +1,21 @@
 //! A disk that stalls during large writes: events at the doors are still recorded.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::crash::ask;
-use crate::support::{Daemon, House, eventually, status};
+use crate::support::{Daemon, House, compiled, eventually, status};
 
 /// Far longer than a record takes on a slow, busy machine.
 const STALL: Duration = Duration::from_secs(5);
 /// The time between records, as at a busy door.
 const BETWEEN: Duration = Duration::from_millis(200);
 
-/// The shim, as a library for LD_PRELOAD.
-fn slow_disk(house: &House) -> PathBuf {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/slow_disk.c");
-    let library = house.path("slow_disk.so");
-    let built =
-        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").output();
-    let built = built.expect("a C compiler, which Rust links with, too");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    library
-}
-
 /// A house whose daemon stalls when `SLOW_DISK` says so.
 fn house() -> House {
     let mut house = House::new();
-    let library = slow_disk(&house);
+    let library = compiled("slow_disk.c", &house.path("slow_disk.so"), &["-ldl"]);
     house.environment.insert("SLOW_DISK".into(), house.path("stall").display().to_string());
     house.environment.insert("LD_PRELOAD".into(), library.display().to_string());
     house

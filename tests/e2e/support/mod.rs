@@ -2,6 +2,7 @@
 
 mod broker;
 mod camera;
+mod compiled;
 mod daemon;
 mod house;
 mod pictures;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 pub use broker::{Observer, broker, broker_at, broker_for, free_port, metrics, mute_broker, retained};
 pub use camera::MadeUpCamera;
+pub use compiled::compiled;
 #[cfg(feature = "gstreamer")]
 pub use daemon::handled;
 pub use daemon::{Daemon, status};
