@@ -103,18 +103,9 @@ fn every_folder_that_the_documents_link_to_is_in_the_package() {
 
 /// `usher people list` in code, as `["people", "list"]`: the small-letter words that follow the program's name.
 fn commands(text: &str) -> BTreeSet<Vec<String>> {
-    let mut in_block = false;
-    let mut snippets: Vec<&str> = Vec::new();
-    for line in text.lines() {
-        if line.trim_start().starts_with("```") {
-            in_block = !in_block;
-        } else if in_block || line.starts_with("    ") {
-            snippets.push(line.trim());
-        } else {
-            snippets.extend(line.split('`').skip(1).step_by(2));
-        }
-    }
-    let calls = snippets.iter().filter_map(|snippet| snippet.strip_prefix("usher "));
+    let (blocks, prose) = written::lines(text);
+    let named = prose.into_iter().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let calls = blocks.into_iter().chain(named).filter_map(|snippet| snippet.strip_prefix("usher "));
     calls
         .map(|call| {
             let word = |w: &&str| w.len() > 1 && w.chars().all(|c| c.is_ascii_lowercase());
@@ -157,9 +148,10 @@ fn every_command_in_a_block_of_code_is_understood() {
     let (mut checked, mut wrong) = (0, Vec::new());
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
-        // `usher enroll NAME FILE…`, or what a shell fills in.
-        let whole =
-            written::lines(&text).0.into_iter().map(written::typed).filter(|line| !line.contains(['\\', '$', '…']));
+        // Not `usher enroll NAME FILE…`, nor what a shell fills in; within quotes both are text.
+        let is_whole =
+            |line: &String| line.split(['"', '\'']).step_by(2).all(|outside| !outside.contains(['\\', '$', '…']));
+        let whole = written::lines(&text).0.into_iter().map(written::typed).filter(is_whole);
         for call in whole.map(|line| written::words(&line)).filter(|call| call.len() > 1) {
             checked += 1;
             if call.get(1).is_some_and(|command| command == "train") && !cfg!(feature = "train") {
