@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::geometry::{Reference, View, beside};
+use super::geometry::{FACE_DEPTH, Reference, View, beside};
 use super::look::{ChallengeLook, Identity};
 use super::outcome::{Failure, Turn};
 use super::settings::ChallengeSettings;
@@ -17,9 +17,6 @@ const MOST_REFERENCE_FRAMES: usize = 8;
 const SWAY: f64 = 0.1;
 /// After so long of the same mistake, the person is told.
 const UNTIL_HINT: Duration = Duration::from_millis(250);
-/// How far a face's nose stands out, in eye distances (`vision/face_shape.rs`, above the plane of eyes and mouth): turns what a nose has moved
-/// into an angle.
-const FACE_DEPTH: f64 = 0.48;
 
 /// Asks one person, on one track, to turn the head to each of some sides in order.
 ///

@@ -19,6 +19,9 @@ const LEAST_EYES_PX: f64 = 2.0;
 const LEAST_DROP: f64 = 0.3;
 /// Below this, 1/c² − 1 says nothing: the map does not flatten.
 const FLAT: f64 = 1e-6;
+/// How far a face's nose stands out, in eye distances (`vision/face_shape.rs`, above the plane of eyes and mouth): turns what a nose has moved
+/// into an angle.
+pub(super) const FACE_DEPTH: f64 = 0.48;
 
 /// How a head looks straight ahead: the mean of some frontal frames, upright, in eye distances.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,8 @@ pub struct Reference {
     corners: [[f64; 2]; 4],
     /// The nose, from the same point.
     nose: [f64; 2],
+    /// How far the nose is [beside] the middle of the face: how far the head was turned when it was seen.
+    aside: f64,
     /// The inverse of the corners' scatter matrix: xx, xy, yy.
     inverse: [f64; 3],
     frames: usize,
@@ -58,12 +63,14 @@ impl Reference {
             }
         }
         let count = frames.len() as f64;
-        let [left_eye, right_eye, nose, left, right] = mean.map(|[x, y]| [x / count, y / count]);
+        let mean = mean.map(|[x, y]| [x / count, y / count]);
+        let [left_eye, right_eye, nose, left, right] = mean;
         let points = [left_eye, right_eye, left, right];
         let middle = middle(&points);
         let corners = points.map(|point| minus(point, middle));
         let inverse = inverse_scatter(&corners)?;
-        Some(Reference { corners, nose: minus(nose, middle), inverse, frames: frames.len() })
+        let aside = beside_the_middle(&mean)?;
+        Some(Reference { corners, nose: minus(nose, middle), aside, inverse, frames: frames.len() })
     }
 
     /// The number of frames that it is the mean of.
@@ -93,8 +100,11 @@ impl Reference {
         let nose = [(d * x - b * y) / area, (a * y - c * x) / area];
         let errors = self.corners.iter().zip(&seen).map(|(corner, seen)| minus(*seen, apply(map, *corner)));
         let fit = (errors.map(|[x, y]| x * x + y * y).sum::<f64>() / 4.0).sqrt() / larger;
-        let excess = 1.0 / (flattening * flattening) - 1.0;
-        let depth = (excess > FLAT).then(|| nose[0].hypot(nose[1]) / excess.sqrt());
+        // A head that was turned by φ in the reference had its nose aside by δ·tan φ, and its face was flattened by cos φ already. From straight
+        // ahead, the nose has moved by both together, and the face is flattened by c·cos φ.
+        let lean = self.aside / FACE_DEPTH;
+        let excess = (1.0 + lean * lean) / (flattening * flattening) - 1.0;
+        let depth = (excess > FLAT).then(|| (nose[0] + self.aside).hypot(nose[1]) / excess.sqrt());
         let view = View { nose, flattening, depth, fit };
         view.is_finite().then_some(view)
     }
@@ -145,7 +155,11 @@ impl View {
 /// How far the nose is beside the line from the middle of the eyes to the middle of the mouth, in eye distances: about 0.48 times the tangent of
 /// the yaw, and what a nose is crooked. `None` if the landmarks are not those of a face.
 pub(super) fn beside(landmarks: &[Point; 5]) -> Option<f64> {
-    let [_, _, nose, left, right] = upright(landmarks)?;
+    beside_the_middle(&upright(landmarks)?)
+}
+
+/// The same of upright landmarks.
+fn beside_the_middle([_, _, nose, left, right]: &Five) -> Option<f64> {
     let [x, y] = [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0];
     let beside = nose[0] - x * nose[1] / y;
     beside.is_finite().then_some(beside)
@@ -233,6 +247,17 @@ mod tests {
         let still = reference.view(&ahead()).unwrap();
         assert!(still.moved() < 1e-5 && still.flattening > 0.9999, "{still:?}");
         assert!(still.depth.is_none_or(|depth| depth < 0.1), "{still:?}");
+    }
+
+    #[test]
+    fn a_reference_that_looks_aside_shows_the_same_depth() {
+        for aside in [-17.0_f32, -8.0, 5.0, 15.0] {
+            let reference = Reference::of(&[turned(aside.to_radians(), 0.0)]).unwrap();
+            for degrees in [-45.0_f32, -25.0, 25.0, 45.0] {
+                let view = reference.view(&turned(degrees.to_radians(), 0.0)).unwrap();
+                assert!((view.depth.unwrap() - 0.48).abs() < 0.01, "{aside} {degrees}: {view:?}");
+            }
+        }
     }
 
     #[test]

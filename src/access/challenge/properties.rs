@@ -78,6 +78,19 @@ proptest! {
         }
     }
 
+    /// A head that looked a little aside before it was replaced by a print does not lend the print its nose.
+    #[test]
+    fn a_print_shows_its_own_depth_against_the_reference_of_a_head(aside in -17.0..17.0_f64, yaw in -55.0..55.0_f64) {
+        let lean = Reference::of(&[head().seen(&Pose { yaw: aside, ..AHEAD }); 3]).unwrap();
+        let settings = ChallengeSettings::normal();
+        for print in [flat(), bent(45.0)] {
+            let view = lean.view(&print.seen(&Pose { yaw, ..AHEAD })).unwrap();
+            if view.moved() >= f64::from(settings.turn) {
+                prop_assert!(view.depth.is_none_or(|depth| depth < f64::from(settings.depth)), "{view:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_plane_does_not_pass_however_it_is_moved(
         moves in prop::collection::vec((-50.0..50.0, -40.0..40.0, 0.1..1.0), 1..12),
