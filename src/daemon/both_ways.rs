@@ -241,7 +241,7 @@ fn attention_saves_most_of_the_work() {
     let played = play(&stands, true, true);
     // 100 s, in which the door decides anew every 5 s.
     assert!(played.embedded < 350 && played.searched < 700, "{} {}", played.embedded, played.searched);
-    assert_eq!(played.decoded, 1500);
+    assert!(played.decoded < 950, "{}", played.decoded);
     let nobody = history(&[(None, 1500, true, 0)]);
     let played = play(&nobody, true, true);
     assert!((200..240).contains(&played.searched) && played.decoded == played.searched, "{}", played.searched);

@@ -8,7 +8,8 @@
 //!   enrols at the camera, while a followed face is out of sight, and where the doors have said nothing about a face.
 //! - **Nobody there.** Every frame that shows motion is searched, and without motion a frame at least every [`BEAT`]: a picture of a
 //!   face that is held still is found, and so is a face in a stream that never changes.
-//! - **Somebody there.** A followed face is found again in every frame, or the frame is searched. Motion away from the followed people, their
+//! - **Somebody there.** A followed face is found again in every frame, or the frame is searched; while all who are there were let in, at least
+//!   every [`REST`]. Motion away from the followed people, their
 //!   faces and the bodies below, is searched in the same frame or the next, everything at least every [`SWEEP`].
 //! - **A face is embedded** in every frame until the doors have let its person in; in every second one while a refusal stands; then often enough
 //!   that two embeddings lie in the doors' window, and in every frame again before they may decide anew. It is in doubt, and embedded in every
@@ -23,13 +24,16 @@ use crate::domain::{Bounds, Moment, PersonId, TrackId, Wanted};
 pub const BEAT: Duration = Duration::from_millis(500);
 /// While faces are followed, the longest time between two frames that are searched.
 pub const SWEEP: Duration = Duration::from_millis(300);
+/// While all followed faces are of people who were let in, the longest time between two frames that are looked at: a face that walks by at arm's
+/// length still overlaps itself.
+pub const REST: Duration = Duration::from_millis(150);
 /// The longest time between two embeddings of a person who was let in; also at most half of the doors' window.
 const SELDOM: Duration = Duration::from_secs(1);
 /// While a refusal stands, frames are left out only if this share of the doors' window lies between two embeddings.
 const OFTEN: u32 = 8;
 /// Frames by which embeddings start earlier than needed, for decisions that take a moment.
 const EARLY: u32 = 3;
-/// The least overlap (intersection over union) with where a face was one frame ago. A face that moves faster has jumped.
+/// The least overlap (intersection over union) with where a face was when it was last looked at. A face that moves faster has jumped.
 pub(super) const LEAST_OVERLAP: f32 = 0.5;
 /// Around a followed face, in its size on each side: motion there is its own.
 const OWN_MOTION: f32 = 0.5;
@@ -155,9 +159,10 @@ impl Attention {
         let wanted = !self.settings.enabled
             || self.watched
             || self.pending
-            || !self.tracks.is_empty()
-            || self.has_moved()
-            || self.is_due(at, BEAT);
+            || match self.tracks.is_empty() {
+                true => self.has_moved() || self.is_due(at, BEAT),
+                false => !self.rests(at),
+            };
         self.pending |= wanted;
         wanted
     }
@@ -178,8 +183,7 @@ impl Attention {
         }
         let lost = self.tracks.iter().any(|track| Some(track.seen_at) != self.looked_at);
         let asked = self.tracks.iter().any(|track| self.is_wanted(track, at));
-        let zones: Vec<Bounds> = self.tracks.iter().flat_map(|track| person_with(&track.bounds)).collect();
-        let elsewhere = !self.looked_whole && self.motion.is_outside(&zones);
+        let elsewhere = !self.looked_whole && self.moves_elsewhere();
         match lost || asked || elsewhere || self.is_due(at, SWEEP) {
             true => Look::Search,
             false => Look::Follow(self.tracks.iter().map(|track| track.bounds).collect()),
@@ -252,6 +256,24 @@ impl Attention {
         }
     }
 
+    /// Whether nothing is lost if the frame captured at `at` is left out: everybody in view was let in and is not needed yet, and nobody else moves.
+    fn rests(&self, at: Moment) -> bool {
+        let Some(looked) = self.looked_at.filter(|looked| at >= *looked) else { return false };
+        let let_in = |track: &Followed| {
+            track.seen_at == looked && matches!(track.wanted, Wanted::Seldom { .. }) && !self.is_wanted(track, at)
+        };
+        at.since(looked) + self.pace <= REST
+            && !self.is_due(at, SWEEP)
+            && self.tracks.iter().all(let_in)
+            && !self.moves_elsewhere()
+    }
+
+    /// Whether something away from the followed people has moved since the last search.
+    fn moves_elsewhere(&self) -> bool {
+        let zones: Vec<Bounds> = self.tracks.iter().flat_map(|track| person_with(&track.bounds)).collect();
+        self.motion.is_outside(&zones)
+    }
+
     /// Whether a frame that has moved was not searched yet.
     fn has_moved(&self) -> bool {
         self.moved_at.is_some_and(|moved| self.searched_at.is_none_or(|searched| moved > searched))
@@ -281,7 +303,7 @@ impl Followed {
     }
 }
 
-/// Whether a face is not where it was one frame ago.
+/// Whether a face is not where it was when it was last looked at.
 fn jumped(before: &Bounds, now: &Bounds) -> bool {
     before.iou(now) < LEAST_OVERLAP
 }
