@@ -41,7 +41,7 @@ format = "yuyv"
 group = ""
 "#;
 
-/// Builds usher for the board; the folder with `usher` and `libLiteRt.so`.
+/// Builds usher for the board; the folder with `usher` and LiteRT's libraries.
 fn built() -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hil/build-pi");
     let output = Command::new(script).output().unwrap();
@@ -59,7 +59,10 @@ fn image(folder: &Path, files: &Path) {
         std::fs::copy(from, &to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
     };
     copy(&built.join("usher"), "usr/bin/usher");
-    copy(&built.join("libLiteRt.so"), "usr/lib/usher/libLiteRt.so");
+    // As in the package: also the GPU's, which must not be loaded on this processor.
+    for library in ["libLiteRt.so", "libLiteRtWebGpuAccelerator.so"] {
+        copy(&built.join(library), &format!("usr/lib/usher/{library}"));
+    }
     for entry in std::fs::read_dir(checkout.join("models")).unwrap().map(Result::unwrap).filter(|e| e.path().is_file())
     {
         copy(&entry.path(), &format!("usr/share/usher/models/{}", entry.file_name().display()));

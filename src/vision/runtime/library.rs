@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::RuntimeError;
-use super::litert::Api;
+use super::litert::{Api, Beside};
 use super::processor::Processor;
 
 const FILE: &str = "libLiteRt.so";
@@ -27,7 +27,7 @@ impl Runtime {
         if let Some(why) = Processor::here().lacks(std::env::consts::ARCH) {
             return Err(RuntimeError::Processor(why));
         }
-        Ok(Runtime { api: Api::load(&path, false)?, accelerated: Arc::default() })
+        Ok(Runtime { api: Api::load(&path, Beside::Nothing)?, accelerated: Arc::default() })
     }
 
     /// The library's file.
@@ -41,9 +41,13 @@ impl Runtime {
         found.into_iter().map(|(name, _)| name).collect()
     }
 
-    /// The environment with the accelerators; `None` if it cannot be created.
+    /// The environment with the accelerators; `None` if it cannot be created. Without the GPU where its library would kill the process.
     pub(super) fn accelerated(&self) -> Option<&Arc<Api>> {
-        self.accelerated.get_or_init(|| Api::load(&self.api.path, true).ok()).as_ref()
+        let beside = || match Processor::here().lacks_for_gpu(std::env::consts::ARCH) {
+            Some(_) => Beside::Npus,
+            None => Beside::NpusAndGpus,
+        };
+        self.accelerated.get_or_init(|| Api::load(&self.api.path, beside()).ok()).as_ref()
     }
 
     /// Whether a vendor's NPU library is installed beside LiteRT's.

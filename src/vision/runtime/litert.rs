@@ -91,6 +91,17 @@ const ANY_STRING: u32 = 8;
 /// `kLiteRtLogSeverityError`: LiteRT logs errors only.
 const SEVERITY_ERROR: u64 = 4;
 
+/// Which libraries of accelerators LiteRT loads from its own folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// None: for the CPU alone.
+    Nothing,
+    /// Those of NPUs.
+    Npus,
+    /// Those of NPUs, and the GPU's.
+    NpusAndGpus,
+}
+
 /// The library's functions and one environment, which is destroyed when the last network that uses it is dropped.
 pub(super) struct Api {
     pub fns: LiteRtFunctions,
@@ -113,8 +124,8 @@ unsafe impl Send for Api {}
 unsafe impl Sync for Api {}
 
 impl Api {
-    /// Loads `path` and creates an environment: for the CPU alone, or, if `accelerated`, with the accelerator libraries beside it.
-    pub fn load(path: &Path, accelerated: bool) -> Result<Arc<Api>, RuntimeError> {
+    /// Loads `path` and creates an environment, with the libraries `beside` it.
+    pub fn load(path: &Path, beside: Beside) -> Result<Arc<Api>, RuntimeError> {
         let _building = lock_building();
         let unloadable = |why: String| RuntimeError::Unloadable { path: path.to_owned(), why };
         // SAFETY: LiteRT's initialisers have no preconditions. A library that is not LiteRT fails below at its first symbol.
@@ -139,8 +150,13 @@ impl Api {
         let folder = path.parent().and_then(|p| std::ffi::CString::new(p.as_os_str().as_encoded_bytes()).ok());
         let mut options =
             vec![EnvOption { tag: OPTION_MIN_LOGGER_SEVERITY, value: Any { kind: ANY_INT, bits: SEVERITY_ERROR } }];
-        if let Some(folder) = folder.as_ref().filter(|_| accelerated) {
-            for tag in [OPTION_COMPILER_PLUGIN_DIR, OPTION_DISPATCH_DIR, OPTION_RUNTIME_LIBRARY_DIR] {
+        let tags: &[u32] = match beside {
+            Beside::Nothing => &[],
+            Beside::Npus => &[OPTION_COMPILER_PLUGIN_DIR, OPTION_DISPATCH_DIR],
+            Beside::NpusAndGpus => &[OPTION_COMPILER_PLUGIN_DIR, OPTION_DISPATCH_DIR, OPTION_RUNTIME_LIBRARY_DIR],
+        };
+        if let Some(folder) = &folder {
+            for &tag in tags {
                 let address = folder.as_ptr() as usize as u64;
                 options.push(EnvOption { tag, value: Any { kind: ANY_STRING, bits: address } });
             }

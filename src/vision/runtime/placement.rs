@@ -8,6 +8,7 @@ use super::avx2::Kernels;
 use super::input::InputForm;
 use super::library::Runtime;
 use super::network::CompiledNetwork;
+use super::processor::Processor;
 use crate::domain::Accelerator;
 
 /// `kLiteRtHwAcceleratorCpu`, `…Gpu`, `…Npu`.
@@ -155,6 +156,11 @@ impl PlacedModel {
         let kernels = self.kernels.as_ref().filter(|_| hardware == CPU);
         if let Some(network) = kernels.and_then(|kernels| CompiledNetwork::with_kernels(kernels, shape, self.form)) {
             return Ok(network);
+        }
+        if hardware == GPU
+            && let Some(why) = Processor::here().lacks_for_gpu(std::env::consts::ARCH)
+        {
+            return Err(RuntimeError::Processor(why));
         }
         let api = match hardware {
             CPU => &self.runtime.api,

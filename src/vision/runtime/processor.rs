@@ -52,6 +52,17 @@ impl Processor {
         Some(format!("{} has no {feature}, which LiteRT needs ({hint}): use another computer", self.description()))
     }
 
+    /// Why LiteRT's GPU library cannot be loaded here; `None` if it can. For 64-bit ARM it is compiled with the atomic instructions of Armv8.1
+    /// (LSE) and kills the process where they are missing. Without a list of features nothing proves that they are there.
+    pub fn lacks_for_gpu(&self, arch: &str) -> Option<String> {
+        (arch == "aarch64" && !self.has("atomics")).then(|| {
+            format!(
+                "{} has no LSE atomics, which LiteRT's GPU library needs (the Raspberry Pi 5 has them, older ones do not): use the cpu",
+                self.description()
+            )
+        })
+    }
+
     /// Why LiteRT may silently give wrong results here; `None` if there is no such reason.
     pub fn doubtful(&self) -> Option<String> {
         let sve = self.has("sve") || self.has("sve2");
@@ -78,6 +89,7 @@ mod tests {
     const PC: &str =
         "processor\t: 0\nmodel name\t: Intel(R) N100\nflags\t\t: fpu sse sse2 ssse3 sse4_1 sse4_2 avx avx2\n";
     const PI_4: &str = "processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n";
+    const PI_5: &str = "processor\t: 0\nFeatures\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp\n\nModel\t\t: Raspberry Pi 5 Model B Rev 1.0\n";
     const PI_1: &str = "processor\t: 0\nmodel name\t: ARMv6-compatible processor rev 7 (v6l)\nFeatures\t: half thumb fastmult vfp edsp java tls\n";
     const SERVER: &str = "processor\t: 0\nFeatures\t: fp asimd evtstrm aes sve asimdfhm sve2\n";
 
@@ -93,6 +105,16 @@ mod tests {
             assert_eq!(Processor::read(text).lacks(arch), None, "{text}");
         }
         assert_eq!(Processor::here().lacks(std::env::consts::ARCH), None, "the tests run LiteRT");
+    }
+
+    #[test]
+    fn the_gpu_library_is_loaded_only_where_it_does_not_kill_the_process() {
+        let why = Processor::read(PI_4).lacks_for_gpu("aarch64").unwrap();
+        assert!(why.contains("Raspberry Pi 4") && why.contains("LSE"), "{why}");
+        assert!(Processor::read("").lacks_for_gpu("aarch64").is_some(), "nothing is known of this one");
+        for (text, arch) in [(PI_5, "aarch64"), (PC, "x86_64"), ("", "x86_64")] {
+            assert_eq!(Processor::read(text).lacks_for_gpu(arch), None, "{text}");
+        }
     }
 
     #[test]
