@@ -30,6 +30,7 @@ pub mod config;
 pub mod daemon;
 pub mod domain;
 pub mod door;
+pub mod fleet;
 pub mod gallery;
 pub mod hub;
 pub mod lab;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each room with the others that it may import. Rooms that are not listed here join rooms and may import all of them.
-const MAY_KNOW: [(&str, &[&str]); 21] = [
+const MAY_KNOW: [(&str, &[&str]); 22] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("board", &[]),
@@ -27,6 +27,7 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
     ("gallery", &["domain", "names", "store", "seal"]),
     ("access", &["domain"]),
     ("door", &["domain", "clock"]),
+    ("fleet", &["domain", "clock"]),
     ("ledger", &["domain", "store", "table"]),
     ("hub", &["domain", "clock"]),
     ("accounts", &["domain", "store", "seal"]),
