@@ -3,6 +3,7 @@
 //! One office writes. It signs every record, so that boards believe no server, and seals templates and names, so that servers read none. This room
 //! does no I/O: the carrier brings bytes, and what a board holds is behind the trait [`Holding`].
 //!
+//! - [`carrier`]: what brings records from one to the other
 //! - `name`: names of sites, galleries and boards, and the fleet's id
 //! - `encoding`: bytes in JSON
 //! - `signed`: records with the office's signature
@@ -16,6 +17,7 @@
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod carrier;
 mod digest;
 mod encoding;
 mod head;
