@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::domain::{Distance, ModelId, PersonId, SiteHead};
@@ -79,6 +80,8 @@ pub struct Cache {
     dimension: usize,
     head: Option<SiteHead>,
     pub people: BTreeMap<PersonId, Person>,
+    /// Who of them came from the fleet.
+    pub uuids: BTreeMap<Uuid, PersonId>,
     /// The templates of the model in use.
     pub index: Index,
     /// The templates of the second model, if there is one.
@@ -110,6 +113,7 @@ impl Cache {
             dimension,
             head: head.cloned(),
             people: BTreeMap::new(),
+            uuids: BTreeMap::new(),
             index: Index::new(dimension),
             next: None,
             compared: 0,
@@ -142,7 +146,7 @@ impl Cache {
     /// Caches a person, and the templates, PIN and tags that the trees hold of them, replacing what was cached.
     pub fn put(&mut self, id: PersonId, stored: record::Stored, trees: &Trees) -> Result<(), GalleryError> {
         self.remove(id);
-        self.people.insert(id, person(id, stored));
+        self.insert(id, stored);
         for entry in trees.templates.scan_prefix(record::person_key(id)) {
             let (key, value) = entry?;
             self.read_template(trees, &key, &value);
@@ -150,9 +154,19 @@ impl Cache {
         self.put_credentials(trees, id)
     }
 
+    fn insert(&mut self, id: PersonId, stored: record::Stored) {
+        if let Some(uuid) = stored.uuid {
+            self.uuids.insert(uuid, id);
+        }
+        self.people.insert(id, person(id, stored));
+    }
+
     /// Removes a person and everything reported about them.
     pub fn remove(&mut self, id: PersonId) {
         if let Some(person) = self.people.remove(&id) {
+            if let Some(uuid) = person.uuid {
+                self.uuids.remove(&uuid);
+            }
             self.index.remove(id);
             self.compared -= usize::from(person.templates > 0);
         }
@@ -196,7 +210,7 @@ impl Cache {
             return self.report(key, RecordError::Key);
         };
         match record::read_person(value) {
-            Ok(stored) => drop(self.people.insert(id, person(id, stored))),
+            Ok(stored) => self.insert(id, stored),
             Err(why) => self.report(key, why),
         }
     }
@@ -273,7 +287,7 @@ impl Cache {
 
 /// The person of a stored record, with no templates counted yet.
 pub fn person(id: PersonId, stored: record::Stored) -> Person {
-    let record::Stored { person, enabled, valid_from, valid_until, created } = stored;
+    let record::Stored { person, enabled, valid_from, valid_until, created, uuid } = stored;
     Person {
         id,
         name: person.name,
@@ -288,5 +302,6 @@ pub fn person(id: PersonId, stored: record::Stored) -> Person {
         foreign_templates: 0,
         locked_templates: 0,
         held: Held::default(),
+        uuid,
     }
 }
