@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -49,6 +50,17 @@ impl UserId {
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for UserId {
+    type Err = ClaimsError;
+
+    fn from_str(text: &str) -> Result<UserId, ClaimsError> {
+        match KeyPair::from_public_key(text).map_err(wrong)?.key_pair_type() {
+            KeyPairType::User => Ok(UserId(text.to_owned())),
+            _ => Err(ClaimsError::Key { why: "it is a key of another kind".to_owned() }),
+        }
     }
 }
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde::Deserialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::{Carrier, CarrierError, Link};
-use super::Connection;
+use super::{Connection, NatsCarrier};
 
 /// Where servers take claims.
 const UPDATE: &str = "$SYS.REQ.CLAIMS.UPDATE";
 /// How long to wait for the servers' answers.
-const WITHIN: Duration = Duration::from_secs(5);
+const WITHIN: Duration = Duration::from_secs(3);
 
 /// What the servers said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,43 @@ struct Server {
 struct Problem {
     #[serde(default)]
     description: String,
+}
+
+/// How long to wait before servers that did not all answer are asked again.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+impl NatsCarrier {
+    /// Hands the account's claim to the servers whenever they are reached again, and until all have it. `system` is a connection of the system account.
+    /// It ends with this carrier.
+    pub fn keep_account(&self, system: Connection, claim: impl Fn() -> Option<String> + Send + 'static) {
+        let mut link = self.link.subscribe();
+        tokio::spawn(async move {
+            loop {
+                if link.wait_for(|link| *link == Link::Online).await.is_err() {
+                    return;
+                }
+                link.mark_unchanged();
+                let whole = match claim() {
+                    None => false,
+                    Some(claim) => match push_account(system.clone(), &claim).await {
+                        Ok(ClaimsPushed { refused: Some(why), .. }) => {
+                            tracing::error!(why, "a server refused the list of revoked credentials");
+                            false
+                        }
+                        Ok(pushed) => pushed.accepted.len() >= system.servers.len(),
+                        Err(error) => {
+                            tracing::warn!(%error, "the list of revoked credentials did not reach the servers");
+                            false
+                        }
+                    },
+                };
+                let pause = if whole { Duration::MAX } else { AGAIN_AFTER };
+                if let Ok(Err(_)) = timeout(pause, link.changed()).await {
+                    return;
+                }
+            }
+        });
+    }
 }
 
 /// Hands a claim of an account to all servers; `connection` is one of the system account. Servers that are away take it from the others later.
