@@ -53,7 +53,7 @@ pub fn start(
     stages: &[Arc<Stage>],
     ends: Ends,
 ) -> Result<()> {
-    let Parts { recognition, visitors, records, leading } = parts;
+    let Parts { recognition, visitors, records, leading, fleet } = parts;
     if let Some(Broker { hub, outbox, .. }) = &records.broker {
         let clock = base.clock.clone();
         let (gallery, recorder) = (recognition.gallery.clone(), records.recorder.clone());
@@ -74,6 +74,7 @@ pub fn start(
         door_queue: doors.queue.clone(),
         placements: recognition.placements.clone(),
         hub: records.hub().cloned(),
+        fleet: fleet.as_ref().map(|fleet| fleet.state.clone()),
         metrics: metrics(config, base, parts, stages, &counts),
         views: ends.cameras.views,
         clock: base.clock.clone(),
@@ -103,6 +104,9 @@ pub fn start(
         let (service, unlock_for) = (service.clone(), settings.unlock_for);
         let obey = move |command: &HubCommand| service.obey(command, unlock_for);
         base.tokio.spawn(broker::carry_out(commands, records.recorder.clone(), obey));
+    }
+    if let Some(fleet) = fleet {
+        fleet.start(base, parts, doors)?;
     }
     // Everything that stays open is open by now, except cameras that are away.
     let budget = Budget::claim(config.cameras.len() + config.doors.len());
@@ -155,7 +159,7 @@ pub fn start(
 fn metrics(
     config: &Config,
     base: &Base,
-    Parts { recognition, records, .. }: &Parts,
+    Parts { recognition, records, fleet, .. }: &Parts,
     stages: &[Arc<Stage>],
     connections: &ConnectionCounts,
 ) -> Metrics {
@@ -167,6 +171,7 @@ fn metrics(
         gallery: recognition.gallery.clone(),
         recorder: records.recorder.clone(),
         hub: records.hub().cloned(),
+        fleet: fleet.as_ref().map(|fleet| fleet.state.clone()),
         clock: base.clock.clone(),
         device: config.device.name.clone(),
         model: recognition.model.to_string(),
