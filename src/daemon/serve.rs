@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use tokio::net::UnixListener;
 
 use super::connections::{self, Budget, ConnectionCounts, Listener};
+use super::fleet::DoorOrders;
 use super::live::Watching;
 use super::metrics::{Metrics, Sources};
 use super::open::{Base, Broker, Parts};
@@ -106,7 +107,9 @@ pub fn start(
         base.tokio.spawn(broker::carry_out(commands, records.recorder.clone(), obey));
     }
     if let Some(fleet) = fleet {
-        fleet.start(base, parts, doors)?;
+        let (queue, published) = (doors.queue.clone(), doors.published.clone());
+        let orders = DoorOrders { queue, published, clock: base.clock.clone() };
+        fleet.start(base.tokio.handle(), leading.register.clone(), records.written.subscribe(), orders)?;
     }
     // Everything that stays open is open by now, except cameras that are away.
     let budget = Budget::claim(config.cameras.len() + config.doors.len());

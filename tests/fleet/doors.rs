@@ -28,7 +28,11 @@ fn people_lockdowns_and_journals_reach_every_door() {
     assert_eq!(back.records("enrolled")[0]["content"]["by"].as_str().unwrap().split('/').next(), Some("fleet"));
     // Somebody of the fleet is changed at the office alone.
     assert!(front.refused(&["people", "disable", "Barack Obama"]).contains("fleet"));
-    assert!(office.refused(&["enroll", "Another", "--site", "berlin", &photo("obama3.jpg")]).contains("may be Barack Obama"));
+    assert!(
+        office
+            .refused(&["enroll", "Another", "--site", "berlin", &photo("obama3.jpg")])
+            .contains("may be Barack Obama")
+    );
     let collected = eventually("the grant at the office", || {
         let records = office.json(&["journal", "--board", "front", "--json"]);
         records.into_iter().find(|record| record["record"]["kind"] == "granted")
@@ -87,7 +91,9 @@ fn a_site_that_was_cut_off_converges_and_empty_servers_are_filled_again() {
     assert_eq!(names(&front), both[..1]);
     eventually("the record from the time of the cut", || {
         let records = office.json(&["journal", "--json"]);
-        records.into_iter().find(|record| record["record"]["kind"] == "started" && record["record"]["seq"].as_u64() > Some(3))
+        records
+            .into_iter()
+            .find(|record| record["record"]["kind"] == "started" && record["record"]["seq"].as_u64() > Some(3))
     });
 
     // Killed between a change and its confirmation.

@@ -16,7 +16,7 @@ use super::context::Context;
 use super::enroll::photos::{Looked, look_at_all};
 use crate::fleet::{Board, Site};
 use crate::gallery::write_template;
-use crate::office::fleet::protocol::{Answer, Done, Enrolment, MAX_RECORDS, Position, Request};
+use crate::office::fleet::protocol::{Answer, CollectedRecord, Done, Enrolment, MAX_RECORDS, Position, Request};
 use crate::office::{Eyes, Gates};
 use crate::setup;
 
@@ -85,6 +85,9 @@ enum Act {
         name: String,
         #[arg(long)]
         site: Site,
+        /// Print what can be shown of it: the hashes of the records, and the keys
+        #[arg(long)]
+        proof: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -107,6 +110,15 @@ enum Act {
     /// The servers refuse it at once, and it gets no later key. What it holds already stays on it until it is erased there.
     Revoke {
         board: Board,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a collected record in full, with each gate of a decision
+    Why {
+        board: Board,
+        /// The record's number
+        record: u64,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -205,9 +217,15 @@ impl Fleet {
                 Answer::People { people } => show::people(&mut out, &people),
                 _ => unexpected(),
             },
-            Act::Forget { name, site, json } => {
-                show::done(&mut out, &done(ask(&Request::Forget { site, name })?)?, json)
+            Act::Forget { name, site, proof, json } => {
+                let done = done(ask(&Request::Forget { site, name })?)?;
+                show::done(&mut out, &done, json)?;
+                match done.proof.filter(|_| proof && !json) {
+                    Some(proof) => show::proof(&mut out, &proof),
+                    None => Ok(()),
+                }
             }
+            Act::Why { board, record, json } => why(&mut out, &ask, board, record, json),
             Act::Lockdown { site, state, group, json } => {
                 let on = state == OnOff::On;
                 if group.is_some() && !on {
@@ -244,6 +262,26 @@ fn journal(
         let seq = last.record.get("seq").and_then(serde_json::Value::as_u64).unwrap_or(u64::MAX);
         after = Some(Position { board: last.board.clone(), seq });
     }
+}
+
+/// Prints all records of that number: a board that was restored may have several.
+fn why(
+    out: &mut impl Write,
+    ask: &dyn Fn(&Request) -> Result<Answer>,
+    board: Board,
+    record: u64,
+    json: bool,
+) -> Result<()> {
+    let after = Some(Position { board: board.to_string(), seq: record.saturating_sub(1) });
+    let Answer::Records { records } = ask(&Request::Journal { board: Some(board.clone()), after })? else {
+        return unexpected();
+    };
+    let number = |one: &CollectedRecord| one.record.get("seq").and_then(serde_json::Value::as_u64);
+    let found: Vec<&CollectedRecord> = records.iter().filter(|one| number(one) == Some(record)).collect();
+    if found.is_empty() {
+        bail!("the office has no record {record} of {board}: `usher fleet journal --board {board}` lists all");
+    }
+    found.into_iter().try_for_each(|one| show::record(out, one, json))
 }
 
 impl Enroll {

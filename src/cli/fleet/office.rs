@@ -10,9 +10,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::join::now;
 use crate::cli::context::{self, Context};
 use crate::clock::SystemClock;
+use crate::daemon::fleet_office::{Invitation, Issuer, IssuerError, Office, OfficeEnd, Revoked, Revoking, run};
 use crate::fleet::carrier::Carrier;
 use crate::fleet::{Board, BoardKey, Site};
-use crate::office::fleet::{Book, Collected, Invitation, Issuer, IssuerError, Office, Revoked, Revoking, run};
+use crate::office::fleet::{Book, Collected};
 use crate::setup::fleet::{OfficeFiles, Pushed};
 use crate::setup::{self, house};
 use crate::store::Store;
@@ -66,7 +67,7 @@ impl RunOffice {
 }
 
 /// Names the flag by which an office takes over.
-fn with_flag(end: crate::office::fleet::OfficeEnd) -> anyhow::Error {
+fn with_flag(end: OfficeEnd) -> anyhow::Error {
     let hint = if end.is_another_office() { " (--take-over)" } else { "" };
     anyhow::anyhow!("{end}{hint}")
 }

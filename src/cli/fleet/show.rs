@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::cli::listing::Listing;
 use crate::cli::print::{Tone, toned};
-use crate::ledger::{Record, sentence};
-use crate::office::fleet::protocol::{BoardRow, CollectedRecord, Done, OfficeStatus, PersonRow};
+use crate::ledger::{Record, receipt, sentence};
+use crate::office::fleet::protocol::{BoardRow, CollectedRecord, Done, OfficeStatus, PersonRow, Proof};
 
 /// A clock that is further off than this stands out, in milliseconds.
 const CLOCK_OFF_MS: i64 = 2_000;
@@ -35,6 +35,24 @@ pub fn done(out: &mut impl Write, done: &Done, json: bool) -> Result<()> {
     if !done.missing.is_empty() {
         let missing = format!("not confirmed yet by {}", done.missing.join(", "));
         writeln!(out, "{}", toned(Tone::Warning, &missing))?;
+    }
+    Ok(())
+}
+
+/// What can be shown of a forgetting.
+pub fn proof(out: &mut impl Write, proof: &Proof) -> Result<()> {
+    let Proof { uuid, record, mark, destroyed_epoch, epoch, erased_records } = proof;
+    writeln!(out, "uuid    {uuid}")?;
+    writeln!(out, "record  {record} (BLAKE3; sealed by key {destroyed_epoch}, which is destroyed)")?;
+    writeln!(out, "mark    {mark} (BLAKE3; everybody else is sealed by key {epoch})")?;
+    Ok(writeln!(out, "erased from {erased_records} collected records, and from those that still come")?)
+}
+
+/// A collected record in full.
+pub fn record(out: &mut impl Write, record: &CollectedRecord, json: bool) -> Result<()> {
+    match Record::from_json(&record.record).filter(|_| !json) {
+        Some(read) => writeln!(out, "{} of {}\n{}", record.board, record.site, receipt(&read).trim_end())?,
+        None => writeln!(out, "{}", serde_json::to_string(record)?)?,
     }
     Ok(())
 }

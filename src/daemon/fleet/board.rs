@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::disk::Disk;
 use super::lockdown::{DoorOrders, DoorsError};
 use super::state::{Connection, FleetState};
+use crate::daemon::fleet_office::lost;
 use crate::domain::ModelId;
 use crate::fleet::carrier::{
     Carrier, CarrierError, Link, MAX_READ, Message, Stored, Stream, StreamState, Subject, person_of,
@@ -34,7 +35,7 @@ const AT_ONCE: usize = 32;
 /// How often the board says how it stands, if nothing happens.
 const REPORTS_EVERY: Duration = Duration::from_secs(30);
 /// Between two attempts, at first and at most.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Heads by which the clock is compared with the servers': a head may have come late, and that of the least delay counts.
 const CLOCK_READINGS: usize = 5;
@@ -104,6 +105,7 @@ impl BoardTask {
                 tracing::warn!(%error, "the board is not at the fleet's servers; doors go on with what is on disk");
             }
             self.state.note(|now| now.connection = Connection::Offline(why));
+            tokio::time::sleep(PAUSE).await;
             let mut link = self.carrier.link();
             // A server that is back ends the pause.
             let back = link.wait_for(|link| *link == Link::Online);
@@ -134,9 +136,11 @@ impl BoardTask {
         let mut reports = tokio::time::interval(REPORTS_EVERY);
         reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.send_journal().await?;
+        let mut connection = carrier.link();
         loop {
             tokio::select! {
                 biased;
+                error = lost(&mut connection) => return Err(error.into()),
                 () = rules.changed() => if self.read_rules().await? { self.report().await? },
                 () = keys.changed() => if self.read_keys().await? {
                     self.read_people().await?;
@@ -366,6 +370,7 @@ impl BoardTask {
             digest,
             people: standing.people,
             epoch: standing.epoch,
+            oldest_epoch: self.keys.epochs(&self.identity.gallery).first().copied(),
             rules: standing.rules,
             position: position.map_or(0, |position| position.sequence),
             waiting: self.state.reader.waiting()?,

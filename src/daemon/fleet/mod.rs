@@ -17,20 +17,22 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use super::open::{Base, Parts};
-use super::start::RunningDoors;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::fleet::carrier::Carrier;
 use crate::fleet::{Heads, Reader as RecordReader, Replica, SiteRules};
 use crate::ledger::Reader;
-use crate::office::FleetPeople;
 use crate::office::fleet::key_file::KeyFile;
+use crate::office::{FleetPeople, Register};
 use crate::setup::fleet::Membership;
 use crate::store::Store;
 use board::{BoardTask, Identity};
 use disk::Disk;
-use lockdown::DoorOrders;
 
+pub use lockdown::DoorOrders;
 pub use state::{Connection, FleetState};
 
 /// The name of the fleet's reader of the journal.
@@ -58,7 +60,7 @@ struct Kept {
 ///
 /// # Errors
 /// The membership or the keys cannot be read.
-pub fn open(config: &Config, store: &Store, base: &Base) -> Result<Option<Joined>> {
+pub fn open(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Result<Option<Joined>> {
     let settings = &config.fleet;
     if !settings.enabled {
         return Ok(None);
@@ -75,7 +77,7 @@ pub fn open(config: &Config, store: &Store, base: &Base) -> Result<Option<Joined
         membership.board.to_string(),
         membership.site.to_string(),
         max_age,
-        base.clock.clone(),
+        clock.clone(),
         Reader::open(store, READER)?,
     );
     if let Some(at) = heads.newest().and_then(|head| Timestamp::try_from(head.at()).ok()) {
@@ -90,11 +92,17 @@ pub fn open(config: &Config, store: &Store, base: &Base) -> Result<Option<Joined
 }
 
 impl Joined {
-    /// Starts the task at the servers.
+    /// Starts the task at the servers. `written` is the number of the newest record.
     ///
     /// # Errors
     /// What the board holds of the fleet cannot be read.
-    pub fn start(&self, base: &Base, parts: &Parts, doors: &RunningDoors) -> Result<()> {
+    pub fn start(
+        &self,
+        tokio: &Handle,
+        register: Register,
+        written: watch::Receiver<u64>,
+        doors: DoorOrders,
+    ) -> Result<()> {
         let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
         let membership = self.membership.clone();
         let identity = Identity {
@@ -104,7 +112,7 @@ impl Joined {
             board: membership.board.clone(),
             office: membership.office,
             key: membership.key.clone(),
-            model: parts.recognition.gallery.model().clone(),
+            model: register.gallery().model().clone(),
         };
         let reader = RecordReader {
             fleet: identity.fleet,
@@ -112,13 +120,10 @@ impl Joined {
             model: identity.model.clone(),
             office: identity.office,
         };
-        let people =
-            FleetPeople::open(parts.leading.register.clone()).context("the people of the fleet cannot be read")?;
+        let people = FleetPeople::open(register).context("the people of the fleet cannot be read")?;
         let replica = Replica::open(reader, people).context("the people of the fleet cannot be read")?;
-        let orders =
-            DoorOrders { queue: doors.queue.clone(), published: doors.published.clone(), clock: base.clock.clone() };
-        let (state, written) = (self.state.clone(), parts.records.written.subscribe());
-        base.tokio.spawn(async move {
+        let state = self.state.clone();
+        tokio.spawn(async move {
             let carrier = connected(&membership, &state).await;
             let task = BoardTask {
                 identity,
@@ -127,7 +132,7 @@ impl Joined {
                 disk: kept.disk,
                 replica: Arc::new(Mutex::new(replica)),
                 keys: kept.keys,
-                doors: orders,
+                doors,
                 written,
                 rules: kept.rules,
                 heads: kept.heads,

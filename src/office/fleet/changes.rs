@@ -26,6 +26,18 @@ pub const INVITATION_MS: u64 = 3_600_000;
 /// The first version of anything, and the first epoch.
 const FIRST: u64 = 1;
 
+/// Somebody who was forgotten: what can be shown of it.
+pub struct Forgotten {
+    pub uuid: Uuid,
+    pub name: String,
+    pub employee_id: Option<String>,
+    /// BLAKE3 of the last record, and of the mark in its place.
+    pub record: [u8; 32],
+    pub mark: [u8; 32],
+    pub destroyed_epoch: u64,
+    pub epoch: u64,
+}
+
 impl Book {
     /// Enrols somebody. Returns who.
     pub fn enroll(&mut self, enrolment: Enrolment, by: &str) -> Result<Uuid, BookError> {
@@ -86,20 +98,33 @@ impl Book {
     }
 
     /// Forgets somebody: a mark in the place of their record, a new key for all others, and the old one destroyed.
-    pub fn forget(&mut self, site: &Site, query: &str) -> Result<Uuid, BookError> {
+    pub fn forget(&mut self, site: &Site, query: &str) -> Result<Forgotten, BookError> {
         let gallery = Gallery::from(site);
         let uuid = self.meant(&gallery, query)?;
-        let version = self.people(&gallery)?.entries.get(&uuid).map_or(0, |entry| entry.record.version());
+        let people = self.people(&gallery)?;
+        let before = people.entries.get(&uuid);
+        let version = before.map_or(0, |entry| entry.record.version());
+        let mut forgotten = Forgotten {
+            uuid,
+            name: before.and_then(|entry| Some(entry.who.as_ref()?.body.name.clone())).unwrap_or_default(),
+            employee_id: before.and_then(|entry| entry.who.as_ref()?.body.employee_id.clone()),
+            record: before.map_or([0; 32], |entry| entry.hash),
+            mark: [0; 32],
+            destroyed_epoch: people.kept.epoch,
+            epoch: people.kept.epoch,
+        };
         let tombstone = Tombstone { gallery: gallery.clone(), uuid, version: version.saturating_add(1) };
         let record = PeopleRecord::Forgotten(tombstone);
         let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
         // In one commit with the new epoch: whatever happens then, it will be ended.
         let more = vec![self.trees.put_person(uuid, &signed)];
         self.begin_epoch(&gallery, more)?;
+        forgotten.mark = *blake3::hash(&signed).as_bytes();
         self.hold(record, signed)?;
         self.changes += 1;
         self.end_epochs(&gallery)?;
-        Ok(uuid)
+        forgotten.epoch = self.people(&gallery)?.kept.epoch;
+        Ok(forgotten)
     }
 
     /// Begins a site's lockdown, or ends it.

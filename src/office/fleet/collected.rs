@@ -53,18 +53,20 @@ pub struct Arrived {
 
 /// The collected records.
 pub struct Collected {
-    store: Store,
-    records: Tree,
+    pub(super) store: Store,
+    pub(super) records: Tree,
     marks: Tree,
-    place: Tree,
+    pub(super) place: Tree,
+    /// Those who are erased from what comes.
+    pub(super) erasing: Tree,
 }
 
 /// A record in the store.
 #[derive(Serialize, Deserialize)]
-struct Stored {
-    site: String,
-    after: u64,
-    record: Value,
+pub(super) struct Stored {
+    pub site: String,
+    pub after: u64,
+    pub record: Value,
 }
 
 impl Collected {
@@ -77,6 +79,7 @@ impl Collected {
             records: store.tree("fleet_records")?,
             marks: store.tree("fleet_marks")?,
             place: store.tree("fleet_place")?,
+            erasing: store.tree("fleet_erasing")?,
             store: store.clone(),
         })
     }
@@ -123,7 +126,7 @@ impl Collected {
             mark.newest = mark.newest.max(read.seq);
             mark.kept = mark.kept.saturating_add(u64::from(is_new));
             links.insert((board.clone(), read.seq), *after);
-            let stored = Stored { site: site.to_string(), after: *after, record: record.clone() };
+            let stored = self.admitted(Stored { site: site.to_string(), after: *after, record: record.clone() })?;
             changes.insert(key.clone(), self.records.put(key, serde_json::to_vec(&stored).unwrap_or_default()));
         }
         let mut changes: Vec<Change> = changes.into_values().collect();
@@ -197,7 +200,7 @@ fn key(board: &str, seq: u64, id: &[u8]) -> Vec<u8> {
 }
 
 /// `None` for what is no record.
-fn read((key, value): &(Bytes, Bytes)) -> Option<(Position, Stored)> {
+pub(super) fn read((key, value): &(Bytes, Bytes)) -> Option<(Position, Stored)> {
     let end = key.iter().position(|byte| *byte == 0)?;
     let (board, rest) = key.split_at_checked(end)?;
     let seq = u64::from_be_bytes(*rest.get(1..)?.first_chunk()?);

@@ -1,4 +1,5 @@
-//! The fleet's office: the only writer of who may pass at which site. Its store is the truth; the servers only carry.
+//! What the fleet's office knows and does: the only writer of who may pass at which site. Its store is the truth; the servers only carry. The process
+//! is in [`crate::daemon::fleet_office`].
 //!
 //! - `protocol`: what commands ask and what the office answers
 //! - `key_file`: the galleries' keys, beside the store
@@ -6,29 +7,21 @@
 //! - `book`: people, boards and rules in memory, and what the servers do not have yet
 //! - `faces`: whether a new face or name is somebody's already
 //! - `changes`: enrolling, forgetting, lockdowns, boards, new epochs
-//! - `collected`: the records of all boards
-//! - `link`: the servers: publishing, heads, collecting; `reconcile` compares them with the store; `term`: that no other office writes
-//! - `desk`: what the tasks share
-//! - `socket`: the process and the commands' socket; `answers` carries out what they ask
+//! - `collected`: the records of all boards; `erase`: without those who were forgotten
 
-mod answers;
 mod book;
 mod changes;
 mod collected;
-mod desk;
+mod erase;
 mod faces;
 mod kept;
 pub mod key_file;
-mod link;
 pub mod protocol;
-mod reconcile;
-mod socket;
-mod term;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use book::{Book, BookError};
-pub use collected::Collected;
-pub use desk::{Invitation, Issuer, IssuerError, Office, Revoked, Revoking};
-pub use kept::KeptError;
-pub use socket::{OfficeEnd, run};
+pub use book::{Book, BookError, Entry, Item, People, Who};
+pub use changes::{Forgotten, INVITATION_MS};
+pub use collected::{Arrived, Collected, Mark, StreamPlace};
+pub use erase::Trace;
+pub use kept::{KeptBoard, KeptError, KeptGallery};

@@ -96,6 +96,25 @@ pub struct Done {
     pub confirmed: Vec<String>,
     /// Boards that have not yet.
     pub missing: Vec<String>,
+    /// Of somebody who was forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+}
+
+/// What can be shown of a forgetting.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    pub uuid: String,
+    /// BLAKE3 of the last signed record, which nobody can open any more, in hexadecimal digits.
+    pub record: String,
+    /// BLAKE3 of the signed mark in its place.
+    pub mark: String,
+    /// The epoch whose key opened the record, and was destroyed at the office.
+    pub destroyed_epoch: u64,
+    /// The epoch that everybody else is sealed by now.
+    pub epoch: u64,
+    /// Collected records from which the person was erased.
+    pub erased_records: u64,
 }
 
 /// The office and its boards.
@@ -147,6 +166,9 @@ pub struct BoardReport {
     pub digest: String,
     pub people: u64,
     pub epoch: Option<u64>,
+    /// The oldest epoch whose key it still holds.
+    #[serde(default)]
+    pub oldest_epoch: Option<u64>,
     /// The version of the rules that its doors follow.
     pub rules: u64,
     /// The last sequence of the people's stream that it has taken.

@@ -73,6 +73,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("usher fleet forget \"Ada Lovelace\" --site berlin", FLEET),
     ("usher fleet revoke front", FLEET),
     ("usher fleet journal --board front", FLEET),
+    ("usher fleet why front 12", FLEET),
 ];
 const FLEET: &str = "it needs a fleet's servers; tests/fleet/doors.rs has them";
 const A_HUNDRED: &str =

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::kept::KeptError;
 use crate::fleet::carrier::{Carrier, CarrierError, Message, Subject};
 use crate::fleet::{Body, FleetId, Kind, OfficeKey, Opened};
+use crate::office::fleet::KeptError;
 use crate::store::Store;
 
 /// How long another office's word counts, in milliseconds: two of three may be lost.

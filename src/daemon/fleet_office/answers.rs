@@ -7,11 +7,13 @@ use thiserror::Error;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
-use super::book::{Book, BookError};
 use super::desk::{IssuerError, LinkState, Office, Revoked};
-use super::kept::KeptError;
-use super::protocol::{Answer, BoardRow, Done, MAX_RECORDS, OfficeStatus, PersonRow, Request, SiteRow};
 use crate::fleet::{Board, BoardKey, Gallery, Lockdown, SealedError, Site};
+use crate::office::fleet::key_file::hex;
+use crate::office::fleet::protocol::{
+    Answer, BoardReport, BoardRow, Done, MAX_RECORDS, OfficeStatus, PersonRow, Proof, Request, SiteRow,
+};
+use crate::office::fleet::{Book, BookError, Forgotten, KeptBoard, KeptError, People, Who};
 
 /// How long a command waits for the servers, and then for the boards.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
@@ -54,15 +56,20 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
     Ok(match request {
         Request::Enroll(enrolment) => {
             let (site, name) = (enrolment.site.clone(), enrolment.name.clone());
+            let employee_id = enrolment.employee_id.clone();
             let uuid = changed(office, move |book| book.enroll(enrolment, &by)).await?;
+            // Somebody of that name is there again.
+            office.collected.stop_erasing(office.collected.trace(site.as_str(), &name, employee_id.as_deref())?)?;
             Answer::Done(done(office, &site, format!("{name} is enrolled at {site} as {uuid}"), holds_list).await)
         }
         Request::Forget { site, name } => {
             let (at, who) = (site.clone(), name.clone());
-            let uuid = changed(office, move |book| book.forget(&at, &who)).await?;
-            tracing::info!(%site, %uuid, by, "somebody was forgotten");
+            let forgotten = changed(office, move |book| book.forget(&at, &who)).await?;
+            tracing::info!(%site, uuid = %forgotten.uuid, by, "somebody was forgotten");
             let what = format!("{name} is forgotten at {site}; the key of their record is destroyed here");
-            Answer::Done(done(office, &site, what, holds_list).await)
+            let done = done(office, &site, what, holds_no_old_key).await;
+            let erased = erased(office, &site, &forgotten).await?;
+            Answer::Done(Done { proof: Some(proof(&forgotten, erased)), ..done })
         }
         Request::Lockdown { site, on, group } => {
             if group.as_ref().is_some_and(|group| group.trim().is_empty() || group.len() > LONGEST_GROUP) {
@@ -142,7 +149,7 @@ async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: fn(&Boo
         let names = |rows: Vec<BoardRow>| rows.into_iter().map(|row| row.board).collect::<Vec<_>>();
         let over = !sent || missing.is_empty() || !matches!(timeout_at(until, heard.changed()).await, Ok(Ok(())));
         if over {
-            return Done { what, sent, confirmed: names(confirmed), missing: names(missing) };
+            return Done { what, sent, confirmed: names(confirmed), missing: names(missing), proof: None };
         }
     }
 }
@@ -160,13 +167,37 @@ fn holds_list(_: &Book, row: &BoardRow, _: &Site) -> bool {
     row.whole
 }
 
+/// Holds the list, and no key from before the newest one.
+fn holds_no_old_key(book: &Book, row: &BoardRow, site: &Site) -> bool {
+    let epoch = book.galleries.get(&Gallery::from(site)).map_or(0, |people| people.kept.epoch);
+    row.whole && row.said.as_ref().and_then(|said| said.oldest_epoch).is_some_and(|oldest| oldest >= epoch)
+}
+
+/// Erases somebody from the collected records of a site's boards, and from those that still come. Returns from how many.
+async fn erased(office: &Arc<Office>, site: &Site, forgotten: &Forgotten) -> Result<u64, Refused> {
+    let (office, site) = (office.clone(), site.to_string());
+    let who = office.collected.trace(&site, &forgotten.name, forgotten.employee_id.as_deref())?;
+    Ok(spawn_blocking(move || office.collected.erase(&site, who)).await??)
+}
+
+fn proof(forgotten: &Forgotten, erased_records: u64) -> Proof {
+    Proof {
+        uuid: forgotten.uuid.to_string(),
+        record: hex(&forgotten.record),
+        mark: hex(&forgotten.mark),
+        destroyed_epoch: forgotten.destroyed_epoch,
+        epoch: forgotten.epoch,
+        erased_records,
+    }
+}
+
 fn follows_rules(book: &Book, row: &BoardRow, site: &Site) -> bool {
     let version = book.rules.get(site).map_or(0, |rules| rules.body.version);
     row.said.as_ref().is_some_and(|said| said.rules >= version)
 }
 
-fn rows(people: &super::book::People) -> Vec<PersonRow> {
-    let row = |(uuid, who): (&uuid::Uuid, &super::book::Who)| PersonRow {
+fn rows(people: &People) -> Vec<PersonRow> {
+    let row = |(uuid, who): (&uuid::Uuid, &Who)| PersonRow {
         uuid: uuid.to_string(),
         name: who.body.name.clone(),
         employee_id: who.body.employee_id.clone(),
@@ -186,7 +217,7 @@ fn status(office: &Arc<Office>) -> Result<OfficeStatus, KeptError> {
     };
     let boards = rows_of_boards(office)?;
     Ok(office.with(|book| {
-        let site = |(gallery, people): (&Gallery, &super::book::People)| {
+        let site = |(gallery, people): (&Gallery, &People)| {
             let rules =
                 book.rules.iter().find(|(site, _)| Gallery::from(*site) == *gallery).map(|(_, rules)| &rules.body);
             SiteRow {
@@ -215,7 +246,7 @@ fn status(office: &Arc<Office>) -> Result<OfficeStatus, KeptError> {
 fn rows_of_boards(office: &Arc<Office>) -> Result<Vec<BoardRow>, KeptError> {
     let (now_ms, reports) = (i64::try_from(office.now_ms()).unwrap_or(i64::MAX), office.reports());
     let mut rows = office.with(|book| {
-        let row = |(board, kept): (&Board, &super::kept::KeptBoard)| {
+        let row = |(board, kept): (&Board, &KeptBoard)| {
             let report = reports.get(board);
             let digest = book.galleries.get(&Gallery::from(&kept.site)).map(|people| people.digest.value());
             let whole = report.zip(digest).is_some_and(|(report, digest)| report.said.digest == digest.to_string());
@@ -225,7 +256,7 @@ fn rows_of_boards(office: &Arc<Office>) -> Result<Vec<BoardRow>, KeptError> {
                 revoked: kept.revoked,
                 said: report.map(|report| {
                     let clock_ahead_ms = Some(report.said.at_ms.saturating_sub(report.at_ms));
-                    super::protocol::BoardReport { clock_ahead_ms, ..report.said.clone() }
+                    BoardReport { clock_ahead_ms, ..report.said.clone() }
                 }),
                 heard_s: report
                     .map(|report| u64::try_from(now_ms.saturating_sub(report.at_ms)).unwrap_or_default() / 1000),

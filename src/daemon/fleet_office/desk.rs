@@ -10,11 +10,10 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::book::Book;
-use super::collected::Collected;
-use super::protocol::BoardReport;
 use crate::clock::Clock;
 use crate::fleet::{Board, BoardKey, Site};
+use crate::office::fleet::protocol::BoardReport;
+use crate::office::fleet::{Book, Collected};
 
 /// The most boards whose reports are kept.
 const MOST_REPORTS: usize = 10_000;

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::book::{Book, BookError, Item};
 use crate::fleet::carrier::{Carrier, CarrierError, MAX_READ, Stored, Stream, StreamState, Subject};
 use crate::fleet::{Gallery, Opened, PeopleRecord, SiteRules};
+use crate::office::fleet::{Book, BookError, Item};
 
 /// What the servers have of each subject.
 #[derive(Default)]

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::watch;
 
-use super::book::{BookError, Item};
-use super::collected::{Arrived, Mark, StreamPlace};
 use super::desk::{LinkState, Office, Report};
-use super::kept::KeptError;
-use super::protocol::{BoardReport, JournalMessage};
 use super::reconcile::{Servers, galleries, subject, touched};
 use super::term::{Term, TermError};
-use crate::fleet::carrier::{Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject};
-use crate::fleet::{Board, Gallery, Site};
+use crate::fleet::carrier::{self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject};
+use crate::fleet::{Board, Gallery, Head, Opened, Site};
+use crate::office::fleet::protocol::{BoardReport, JournalMessage};
+use crate::office::fleet::{Arrived, BookError, Item, KeptError, Mark, StreamPlace};
 
 /// How often the office speaks.
 const SPEAKS_EVERY: Duration = Duration::from_secs(60);
@@ -50,8 +49,13 @@ impl LinkError {
 pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: bool) -> LinkError {
     let (mut pause, mut term) = (PAUSE, None);
     loop {
-        let mut link = Link { office: office.clone(), carrier: carrier.clone(), servers: Servers::default() };
-        let error = match link.stay(&mut term, take_over).await {
+        let mut at = AtServers {
+            office: office.clone(),
+            carrier: carrier.clone(),
+            servers: Servers::default(),
+            spoken: BTreeMap::new(),
+        };
+        let error = match at.stay(&mut term, take_over).await {
             Ok(()) => {
                 // A stream was made anew.
                 pause = PAUSE;
@@ -70,13 +74,27 @@ pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: boo
     }
 }
 
-struct Link {
+/// Waits until the connection to the servers is lost; why.
+pub async fn lost(link: &mut watch::Receiver<carrier::Link>) -> CarrierError {
+    loop {
+        if let carrier::Link::Away { why } = &*link.borrow_and_update() {
+            return CarrierError::Away { why: why.clone() };
+        }
+        if link.changed().await.is_err() {
+            return CarrierError::Away { why: "the connection has ended".to_owned() };
+        }
+    }
+}
+
+struct AtServers {
     office: Arc<Office>,
     carrier: Arc<dyn Carrier>,
     servers: Servers,
+    /// When each gallery's newest head was signed, in milliseconds since 1970.
+    spoken: BTreeMap<Gallery, u64>,
 }
 
-impl Link {
+impl AtServers {
     /// Works until something fails, or until a stream was made anew.
     async fn stay(&mut self, term: &mut Option<Term>, take_over: bool) -> Result<(), LinkError> {
         let (fleet, key, store) = self.office.with(|book| (book.fleet, book.key.clone(), book.trees.store.clone()));
@@ -99,6 +117,7 @@ impl Link {
         self.publish(true).await?;
         self.office.set_state(LinkState::Online);
         tracing::info!("the office is at the servers");
+        let mut connection = carrier.link();
         let mut minute = tokio::time::interval_at(tokio::time::Instant::now() + SPEAKS_EVERY, SPEAKS_EVERY);
         loop {
             tokio::select! {
@@ -106,6 +125,7 @@ impl Link {
                     Ok(()) => self.publish(false).await?,
                     Err(_) => return Ok(()),
                 },
+                error = lost(&mut connection) => return Err(error.into()),
                 () = journals.changed() => self.collect().await?,
                 () = boards.changed() => self.hear_boards().await?,
                 _ = minute.tick() => {
@@ -164,13 +184,29 @@ impl Link {
         Ok(())
     }
 
-    async fn publish_head(&self, gallery: &Gallery) -> Result<(), LinkError> {
-        let at_ms = self.office.now_ms();
+    async fn publish_head(&mut self, gallery: &Gallery) -> Result<(), LinkError> {
+        // Boards take no head that is older than the one before, also where this clock was ahead and has been set back.
+        let before = match self.spoken.get(gallery) {
+            Some(before) => *before,
+            None => self.newest_head(gallery).await?.unwrap_or_default(),
+        };
+        let at_ms = self.office.now_ms().max(before.saturating_add(1));
+        self.spoken.insert(gallery.clone(), at_ms);
         if let Some(head) = self.office.with(|book| book.head(gallery, at_ms))? {
             let payload: Vec<u8> = head.into();
             self.carrier.publish(Message::new(Subject::head(gallery), payload)).await?;
         }
         Ok(())
+    }
+
+    /// When the newest head at the servers was signed.
+    async fn newest_head(&self, gallery: &Gallery) -> Result<Option<u64>, LinkError> {
+        let stored = self.carrier.newest(&Subject::head(gallery)).await?;
+        let (public, fleet) = self.office.with(|book| (book.key.public(), book.fleet));
+        Ok(stored.and_then(|stored| match public.open::<Head>(fleet, &stored.payload) {
+            Ok(Opened::Body(head)) => Some(head.at_ms),
+            Ok(Opened::SetAside { .. }) | Err(_) => None,
+        }))
     }
 
     /// Takes the records that wait in the stream of journals.

@@ -15,10 +15,10 @@ use tokio::time::timeout;
 use super::answers;
 use super::desk::Office;
 use super::link::{self, LinkError};
-use super::protocol::{Answer, MAX_LINE, SOCKET};
 use super::term::TermError;
 use crate::api::users::user_name;
 use crate::fleet::carrier::Carrier;
+use crate::office::fleet::protocol::{Answer, MAX_LINE, SOCKET};
 
 /// Commands that are served at once.
 const AT_ONCE: usize = 16;
