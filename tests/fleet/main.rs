@@ -11,6 +11,8 @@
 mod attacker;
 mod cluster;
 mod doors;
+mod measure;
+mod rogue;
 mod server;
 mod streams;
 #[allow(dead_code, reason = "what the end-to-end tests need besides")]

@@ -198,6 +198,25 @@ async fn a_revocation_without_servers_is_made_up_for() {
     timeout(PATIENCE, async { while membership.check().await.is_ok() {} }).await.unwrap();
 }
 
+/// NATS does not check where an answer goes. A board that is in wrong hands can have an answer sent to a subject of another; it cannot choose what the
+/// answer says, so it is refused there. The office's next word is the newest again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_at_another_subject_is_noise() {
+    let Some(servers) = Servers::start(Program::Newer, 1) else { return };
+    let office = servers.office(&["berlin"]).await;
+    office.publish(Message::new(rules("berlin"), "rules")).await.unwrap();
+    let (_, membership) = servers.board("berlin", "hall");
+    let thief = Attacker::with(&servers, &membership).await;
+    let ask = "$JS.API.STREAM.INFO.PEOPLE-berlin";
+    thief.client.publish_with_reply(ask, rules("berlin").to_string(), "".into()).await.unwrap();
+    thief.client.flush().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let newest = office.newest(&rules("berlin")).await.unwrap().unwrap();
+    println!("newest after an answer was sent there: {:?}", String::from_utf8_lossy(&newest.payload));
+    office.publish(Message::new(rules("berlin"), "rules again")).await.unwrap();
+    assert_eq!(&office.newest(&rules("berlin")).await.unwrap().unwrap().payload[..], b"rules again");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_tls_with_the_fleets_own_authority_and_accounts_is_spoken() {
     let Some(servers) = Servers::start(Program::Newer, 1) else { return };
