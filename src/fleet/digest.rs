@@ -138,6 +138,6 @@ mod tests {
     #[test]
     fn the_value_of_a_known_set_stays() {
         // A digest that changes with a version of usher would say that boards differ.
-        assert_eq!(of([1, 2, 3]).value().to_string(), "0000000000000000");
+        assert_eq!(of([1, 2, 3]).value().to_string(), "20055a91384e925a");
     }
 }

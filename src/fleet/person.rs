@@ -198,9 +198,9 @@ pub struct PersonRecord {
     pub epoch: u64,
     /// The key of the body, sealed with the gallery's key.
     #[serde(with = "encoding")]
-    key: Vec<u8>,
+    pub(super) key: Vec<u8>,
     #[serde(with = "encoding")]
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl PersonRecord {

@@ -53,6 +53,11 @@ impl Gallery {
         self.cache().uuids.get(&uuid).copied()
     }
 
+    /// The number of people of the fleet.
+    pub fn people_of_fleet(&self) -> usize {
+        self.cache().uuids.len()
+    }
+
     /// Prepares what the fleet says of a person: they are enrolled, or changed to be the same.
     pub fn prepare_fleet(&self, wanted: FleetPerson) -> Result<FleetChange<'_>, GalleryError> {
         let FleetPerson { uuid, person, enabled, valid_from, valid_until, templates } = wanted;

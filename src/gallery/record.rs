@@ -336,7 +336,8 @@ mod tests {
 
     #[test]
     fn people_of_usher_0_1_0_are_read_and_written_unchanged() {
-        let old = r#"{"v":1,"name":"Ada","employee_id":"E7","groups":["staff"],"enabled":true,"created_ns":1600000000}"#;
+        let old =
+            r#"{"v":1,"name":"Ada","employee_id":"E7","groups":["staff"],"enabled":true,"created_ns":1600000000}"#;
         let read = read_person(old.as_bytes()).unwrap();
         assert_eq!((read.person.name.as_str(), read.uuid), ("Ada", None));
         assert_eq!(write_person(&read).unwrap(), old.as_bytes());

@@ -11,7 +11,7 @@ use super::register::{OfficeError, Register};
 use super::tallies::Tallies;
 use crate::domain::{Actor, Event, ModelId, Named, PeopleEvent, PersonId, Personal};
 use crate::fleet::{Entry, Holding, PersonBody, Position, Step, StepChange, Taken};
-use crate::gallery::{FleetChange, FleetPerson, GalleryError, NewPerson, Person, Template, read_template};
+use crate::gallery::{FleetChange, FleetPerson, GalleryError, NewPerson, Person, RecordError, Template, read_template};
 use crate::ledger::LedgerError;
 use crate::store::{Change, Store, StoreError, Tree};
 
@@ -49,6 +49,11 @@ impl FleetPeople {
         Ok(FleetPeople { register, store, tree })
     }
 
+    /// How many people of the fleet are in the gallery.
+    pub fn people(&self) -> usize {
+        self.register.gallery.people_of_fleet()
+    }
+
     fn put(&self, uuid: Uuid, entry: &Entry) -> Result<Change, FleetPeopleError> {
         Ok(self.tree.put(uuid.as_bytes(), serde_json::to_vec(entry)?))
     }
@@ -62,12 +67,7 @@ impl FleetPeople {
         Ok(Taken::Done { note: None })
     }
 
-    fn put_person(
-        &self,
-        wanted: FleetPerson,
-        by: Actor,
-        mut changes: Vec<Change>,
-    ) -> Result<Taken, FleetPeopleError> {
+    fn put_person(&self, wanted: FleetPerson, by: Actor, mut changes: Vec<Change>) -> Result<Taken, FleetPeopleError> {
         let register = &self.register;
         let own = register.gallery.person_of_fleet(wanted.uuid);
         let alike = match register.require_stranger(&wanted.templates, own) {
@@ -145,7 +145,7 @@ impl Holding for FleetPeople {
             StepChange::Person { uuid, entry, body, model, .. } => {
                 let templates = match read_templates(body, model) {
                     Ok(templates) => templates,
-                    Err(why) => return Ok(Taken::Unfit(why)),
+                    Err(fault) => return Ok(Taken::Unfit(fault.to_string())),
                 };
                 let PersonBody { name, employee_id, groups, enabled, valid_from, valid_until, by, .. } = body.clone();
                 let person = NewPerson { name, employee_id, groups };
@@ -165,11 +165,22 @@ fn read_entry(uuid: Uuid, bytes: &[u8]) -> Option<Entry> {
         .ok()
 }
 
-fn read_templates(body: &PersonBody, model: &ModelId) -> Result<Vec<Template>, String> {
-    let read = |bytes: &[u8]| match read_template(bytes) {
-        Ok(template) if template.embedding.model() == model => Ok(template),
-        Ok(template) => Err(format!("a template is of the model {}", template.embedding.model())),
-        Err(why) => Err(format!("a template cannot be read: {why}")),
+/// Why a template of a record does not fit here.
+#[derive(Debug, Error)]
+enum TemplateFault {
+    #[error("a template is of the model {0}")]
+    OtherModel(ModelId),
+    #[error("a template cannot be read: {0}")]
+    Unreadable(#[from] RecordError),
+}
+
+fn read_templates(body: &PersonBody, model: &ModelId) -> Result<Vec<Template>, TemplateFault> {
+    let read = |bytes: &[u8]| {
+        let template = read_template(bytes)?;
+        match template.embedding.model() {
+            own if own == model => Ok(template),
+            other => Err(TemplateFault::OtherModel(other.clone())),
+        }
     };
     body.templates.iter().map(|bytes| read(bytes)).collect()
 }
@@ -203,7 +214,9 @@ fn note(
     let Person { id, name, .. } = person;
     let mut notes = Vec::new();
     if let Some(other) = same_name {
-        notes.push(format!("#{other} is called {name}, too: name either of them by number, or remove #{other} if they are one person"));
+        notes.push(format!(
+            "#{other} is called {name}, too: name either of them by number, or remove #{other} if they are one person"
+        ));
     }
     if let Some(other) = id_taken {
         notes.push(format!("#{other} has the employee id that the office gave to #{id}: change one of both"));
@@ -228,7 +241,10 @@ fn event(before: Option<&Person>, after: &Person, templates: Option<usize>, by: 
         what.push(format!("employee id {}", after.employee_id.as_deref().unwrap_or("none")));
     }
     if after.groups != before.groups {
-        what.push(format!("groups {}", if after.groups.is_empty() { "none".to_owned() } else { after.groups.join(", ") }));
+        what.push(format!(
+            "groups {}",
+            if after.groups.is_empty() { "none".to_owned() } else { after.groups.join(", ") }
+        ));
     }
     if (after.valid_from, after.valid_until) != (before.valid_from, before.valid_until) {
         what.push(format!("valid from {} until {}", shown(after.valid_from), shown(after.valid_until)));

@@ -169,7 +169,8 @@ fn a_local_person_stays_and_the_operator_is_told() {
     let new = NewPerson { name: "Ada".into(), employee_id: Some("E1".into()), ..NewPerson::default() };
     let local = board.gallery.enroll(new, vec![template(0.0)]).unwrap();
     let wanted = PersonBody { employee_id: Some("E1".into()), ..body("Ada", 1.0) };
-    let Outcome::Changed { note: Some(note), removed: false } = board.apply(&office, 5, &office.person(5, 1, &wanted)) else {
+    let Outcome::Changed { note: Some(note), removed: false } = board.apply(&office, 5, &office.person(5, 1, &wanted))
+    else {
         panic!()
     };
     for part in ["#1 is called Ada, too", "#1 has the employee id", "nearly the face of Ada (#1)"] {
