@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::files;
-use super::office_files::bytes;
+use super::secret;
 use crate::fleet::carrier::{Connection, Credential, NatsCarrier};
 use crate::fleet::{Board, BoardKey, FleetId, Gallery, OfficePublic, Site};
 
@@ -42,9 +42,9 @@ pub(super) struct Kept {
     site: Site,
     gallery: Gallery,
     board: Board,
-    #[serde(with = "bytes")]
+    #[serde(with = "secret")]
     office: Zeroizing<[u8; 32]>,
-    #[serde(with = "bytes")]
+    #[serde(with = "secret")]
     key: Zeroizing<[u8; 32]>,
     servers: Vec<String>,
     authority: String,

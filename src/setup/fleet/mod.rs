@@ -4,13 +4,14 @@
 //! - `servers`: addresses, and the files of each server; `authority`: certificates
 //! - `office_files`: the office's keys and credentials; it invites boards and shuts them out
 //! - `membership`: what a board holds after it joined; `token`: how that gets to the board
-//! - `files`: secret files
+//! - `files`: secret files; `secret`: keys in them
 
 mod authority;
 mod files;
 mod init;
 mod membership;
 mod office_files;
+mod secret;
 mod servers;
 mod token;
 

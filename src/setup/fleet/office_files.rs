@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::files;
 use super::membership::Membership;
-use super::token;
+use super::{secret, token};
 use crate::fleet::carrier::{
     AccountClaims, ClaimsPushed, Connection, Credential, NatsCarrier, OperatorKeys, Role, UserId, push_account,
 };
@@ -27,7 +27,7 @@ pub(super) struct Secrets {
     pub(super) fleet: FleetId,
     pub(super) servers: Vec<String>,
     pub(super) authority: String,
-    #[serde(with = "bytes")]
+    #[serde(with = "secret")]
     pub(super) office: Zeroizing<[u8; 32]>,
     pub(super) keys: OperatorKeys,
     pub(super) office_credential: Credential,
@@ -179,24 +179,5 @@ impl OfficeFiles {
 impl Account {
     fn lock(&self) -> MutexGuard<'_, AccountClaims> {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A key in JSON: base64.
-pub(super) mod bytes {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD_NO_PAD;
-    use serde::{Deserialize, Deserializer, Serializer, de};
-    use zeroize::Zeroizing;
-
-    pub fn serialize<S: Serializer>(bytes: &Zeroizing<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&Zeroizing::new(STANDARD_NO_PAD.encode(bytes.as_slice())))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<[u8; 32]>, D::Error> {
-        let text = Zeroizing::new(String::deserialize(deserializer)?);
-        let bytes = Zeroizing::new(STANDARD_NO_PAD.decode(text.as_str()).map_err(de::Error::custom)?);
-        let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| de::Error::custom("a key has 32 bytes"))?;
-        Ok(Zeroizing::new(bytes))
     }
 }
