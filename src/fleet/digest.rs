@@ -50,7 +50,9 @@ impl Digest {
     /// The digest in 32 bytes.
     pub fn value(&self) -> DigestValue {
         let mut hasher = blake3::Hasher::new_derive_key(SUM);
-        self.lanes.iter().for_each(|lane| drop(hasher.update(&lane.to_le_bytes())));
+        for lane in self.lanes.iter() {
+            hasher.update(&lane.to_le_bytes());
+        }
         DigestValue(*hasher.finalize().as_bytes())
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::domain::{Distance, ModelId, PersonId, SiteHead};
@@ -13,6 +12,7 @@ use crate::store::Bytes;
 use super::envelope::Unread;
 use super::error::RecordError;
 use super::index::Index;
+use super::known::Known;
 use super::next_set::NextSet;
 use super::person::{Held, Person};
 use super::record::{self, Kind};
@@ -80,8 +80,8 @@ pub struct Cache {
     dimension: usize,
     head: Option<SiteHead>,
     pub people: BTreeMap<PersonId, Person>,
-    /// Who of them came from the fleet.
-    pub uuids: BTreeMap<Uuid, PersonId>,
+    /// The same, found by what is theirs.
+    pub known: Known,
     /// The templates of the model in use.
     pub index: Index,
     /// The templates of the second model, if there is one.
@@ -113,7 +113,7 @@ impl Cache {
             dimension,
             head: head.cloned(),
             people: BTreeMap::new(),
-            uuids: BTreeMap::new(),
+            known: Known::default(),
             index: Index::new(dimension),
             next: None,
             compared: 0,
@@ -155,18 +155,15 @@ impl Cache {
     }
 
     fn insert(&mut self, id: PersonId, stored: record::Stored) {
-        if let Some(uuid) = stored.uuid {
-            self.uuids.insert(uuid, id);
-        }
-        self.people.insert(id, person(id, stored));
+        let person = person(id, stored);
+        self.known.insert(&person);
+        self.people.insert(id, person);
     }
 
     /// Removes a person and everything reported about them.
     pub fn remove(&mut self, id: PersonId) {
         if let Some(person) = self.people.remove(&id) {
-            if let Some(uuid) = person.uuid {
-                self.uuids.remove(&uuid);
-            }
+            self.known.remove(&person);
             self.index.remove(id);
             self.compared -= usize::from(person.templates > 0);
         }

@@ -7,7 +7,6 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::domain::PersonId;
-use crate::names;
 use crate::seal::SubKeyId;
 use crate::store::{Bytes, Change, Entry};
 
@@ -364,10 +363,9 @@ impl Gallery {
     /// Fails if anyone but `own` has this employee id, compared as in [`super::find_person`].
     pub(super) fn require_free_id(&self, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), GalleryError> {
         let Some(employee_id) = employee_id else { return Ok(()) };
-        let key = names::exact_key(employee_id);
-        let has_it =
-            |p: &&Person| Some(p.id) != own && p.employee_id.as_deref().map(names::exact_key) == Some(key.clone());
-        match self.cache().people.values().find(has_it) {
+        let cache = self.cache();
+        let holder = cache.known.other_with_id(employee_id, own);
+        match holder.and_then(|holder| cache.people.get(&holder)) {
             Some(Person { id: holder, name, .. }) => {
                 let (holder, name) = (*holder, name.clone());
                 Err(GalleryError::EmployeeIdTaken { employee_id: employee_id.to_owned(), holder, name })

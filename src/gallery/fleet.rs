@@ -12,7 +12,6 @@ use super::person::{NewPerson, Person, Template};
 use super::record::{self, Kind, Stored};
 use super::{Gallery, GalleryError, MAX_TEMPLATES};
 use crate::domain::PersonId;
-use crate::names;
 use crate::store::{Change, Entry};
 
 /// A person as the fleet's office wants them.
@@ -50,12 +49,12 @@ impl Gallery {
 
     /// The number of a person of the fleet.
     pub fn person_of_fleet(&self, uuid: Uuid) -> Option<PersonId> {
-        self.cache().uuids.get(&uuid).copied()
+        self.cache().known.by_uuid(uuid)
     }
 
     /// The number of people of the fleet.
     pub fn people_of_fleet(&self) -> usize {
-        self.cache().uuids.len()
+        self.cache().known.of_fleet()
     }
 
     /// Prepares what the fleet says of a person: they are enrolled, or changed to be the same.
@@ -77,7 +76,7 @@ impl Gallery {
         if id_taken.is_some() {
             person.employee_id = None;
         }
-        let same_name = self.other_of_that_name(&person.name, own);
+        let same_name = self.cache().known.other_named(&person.name, own);
         let mut stored =
             Stored { person, enabled, valid_from, valid_until, created: created(&templates), uuid: Some(uuid) };
         let Some(id) = own else {
@@ -127,12 +126,6 @@ impl Gallery {
             return Err(GalleryError::TooManyTemplates { count: templates.len() });
         }
         templates.iter().try_for_each(|template| self.check_model(&template.embedding))
-    }
-
-    fn other_of_that_name(&self, name: &str, own: Option<PersonId>) -> Option<PersonId> {
-        let cache = self.cache();
-        let mut others = cache.people.values().filter(|other| Some(other.id) != own);
-        others.find(|other| names::same(&other.name, name)).map(|other| other.id)
     }
 
     /// The changes that store templates with a new sub-key of their own.

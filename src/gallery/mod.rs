@@ -18,6 +18,7 @@
 //! - `faces`: pictures of faces beside records, for a limited time and only on request
 //! - `visitors`: embeddings of unknown visitors, kept for a limited time
 //! - `fleet`: people who came from the fleet
+//! - `known`: people by uuid, name and employee id
 //! - `index`: the search; `scan`: its fast first pass; `nearest_two`: the nearest person and the runner-up
 
 mod cache;
@@ -34,6 +35,7 @@ mod fleet;
 #[cfg(test)]
 mod fleet_tests;
 mod index;
+mod known;
 mod leaving;
 mod nearest_two;
 mod next;
