@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use usher::fleet::{Lockdown, OfficeKey, SiteRules};
+use usher::fleet::{Lockdown, OfficeKey, Opened, SiteRules};
 
 use crate::attacker::Attacker;
 use crate::server::{Program, Servers};
@@ -62,13 +62,22 @@ fn what_servers_forge_or_repeat_is_not_believed() {
         let nobody = "usher.people.berlin.sface.00000000-0000-0000-0000-000000000007";
         publish(&rogue, nobody, b"noise".to_vec()).await;
         publish(&rogue, "usher.rules.berlin", forged.as_bytes().to_vec()).await;
+        publish(&rogue, "usher.office", b"noise".to_vec()).await;
     });
     eventually("records that are refused", || (refused() >= before_lies + 2).then_some(()));
     assert!(names(&front).is_empty(), "a forgotten person stays forgotten");
     assert_eq!(status(&front)["doors"][0]["mode"], "normal");
     assert_eq!(status(&front)["fleet"]["rules"].as_u64(), held);
 
-    // The office's word still comes through.
+    // Within a minute the office finds what it did not write, says its own again, and goes on.
+    let put_right = || {
+        let request = json!({ "last_by_subj": "usher.rules.berlin" }).to_string();
+        let answer = runtime.block_on(rogue.ask("$JS.API.STREAM.MSG.GET.RULES", &request));
+        let data = answer["message"]["data"].as_str().unwrap_or_default();
+        let newest = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, data).unwrap();
+        matches!(servers.office.key.public().open::<SiteRules>(servers.office.fleet, &newest), Ok(Opened::Body(_)))
+    };
+    eventually("the office's rules at the server again", || put_right().then_some(()));
     let done = office.json(&["lockdown", "berlin", "on", "--json"]).remove(0);
     assert_eq!(done["confirmed"], json!(["front"]), "{done}");
     assert_eq!(status(&front)["doors"][0]["mode"], "lockdown");

@@ -300,7 +300,18 @@ impl AtServers {
     /// Whether a stream was made anew since it was read.
     async fn made_anew(&self) -> Result<bool, LinkError> {
         for (stream, birth) in &self.servers.births {
-            if self.carrier.state(stream).await?.birth != *birth {
+            let state = self.carrier.state(stream).await?;
+            if state.birth != *birth {
+                return Ok(true);
+            }
+            if !matches!(stream, Stream::Rules | Stream::Keys | Stream::People(_)) {
+                continue;
+            }
+            // Something that this office did not write, or the loss of what it wrote last.
+            let written = self.servers.sequences.iter().filter(|(subject, _)| stream.takes(subject));
+            let newest = written.map(|(_, sequence)| *sequence).max().unwrap_or_default();
+            if state.messages > 0 && state.last != newest {
+                tracing::warn!(%stream, "the servers have something else than the office wrote last: it is compared");
                 return Ok(true);
             }
         }

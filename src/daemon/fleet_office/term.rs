@@ -93,7 +93,8 @@ impl Term {
     /// Says again that this office writes.
     ///
     /// # Errors
-    /// [`TermError::TakenOver`] if another one said so meanwhile.
+    /// The newest word is not this office's last one, or the servers are away. Whose it is says [`Term::begin`] with this term: it may be another office's, this
+    /// one's whose acknowledgement was lost, or noise.
     pub async fn go_on(
         &mut self,
         carrier: &dyn Carrier,
@@ -103,11 +104,7 @@ impl Term {
         let word = key.sign(fleet, &Word { start: self.start, host: self.host.clone(), at_ms })?;
         let payload: Vec<u8> = word.into();
         let message = Message { expected: Some(self.sequence), ..Message::new(Subject::office(), payload) };
-        match carrier.publish(message).await {
-            Ok(sequence) => self.sequence = sequence,
-            Err(CarrierError::Conflict { .. }) => return Err(TermError::TakenOver),
-            Err(error) => return Err(error.into()),
-        }
+        self.sequence = carrier.publish(message).await?;
         Ok(())
     }
 }

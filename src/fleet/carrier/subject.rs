@@ -52,6 +52,11 @@ impl Stream {
         }
     }
 
+    /// Whether it takes a subject.
+    pub fn takes(&self, subject: &str) -> bool {
+        fits(&self.pattern(), subject)
+    }
+
     /// The streams that a fleet has, with the people of these galleries.
     pub fn all(galleries: impl IntoIterator<Item = Gallery>) -> Vec<Stream> {
         let mut all = vec![Stream::Office, Stream::Rules, Stream::Keys, Stream::Heads, Stream::Journal, Stream::Boards];
@@ -198,7 +203,7 @@ mod tests {
         ];
         let streams = Stream::all([gallery.clone(), "rome".parse().unwrap()]);
         for subject in &subjects {
-            let takers: Vec<_> = streams.iter().filter(|stream| fits(&stream.pattern(), subject.as_str())).collect();
+            let takers: Vec<_> = streams.iter().filter(|stream| stream.takes(subject.as_str())).collect();
             assert_eq!(takers, [subject.stream()], "{subject}");
         }
         assert_eq!(subjects[0].as_str(), "usher.people.berlin.sface_v2_1.00000000-0000-0000-0000-000000000000");
