@@ -35,8 +35,9 @@ impl FromStr for ServerAddress {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().with_context(wrong)?),
             _ => (text, PORT),
         };
-        // With a second colon, it is an IPv6 address without brackets.
-        if Host::parse(host).is_err() || host.contains('*') {
+        // It is written into configuration files. With a second colon, it is an IPv6 address without brackets.
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if Host::parse(host).is_err() || !(host.starts_with('[') || host.chars().all(plain)) {
             bail!(wrong());
         }
         if port == 0 || port.checked_add(TO_CLUSTER).is_none() {
