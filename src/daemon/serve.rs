@@ -106,11 +106,7 @@ pub fn start(
         let obey = move |command: &HubCommand| service.obey(command, unlock_for);
         base.tokio.spawn(broker::carry_out(commands, records.recorder.clone(), obey));
     }
-    if let Some(fleet) = fleet {
-        let (queue, published) = (doors.queue.clone(), doors.published.clone());
-        let orders = DoorOrders { queue, published, clock: base.clock.clone() };
-        fleet.start(base.tokio.handle(), leading.register.clone(), records.written.subscribe(), orders)?;
-    }
+    join_fleet(base, parts, doors)?;
     // Everything that stays open is open by now, except cameras that are away.
     let budget = Budget::claim(config.cameras.len() + config.doors.len());
     if let Some(address) = config.metrics.listen {
@@ -156,6 +152,14 @@ pub fn start(
     ));
     tracing::info!(socket = %config.control.socket.display(), "ready");
     Ok(())
+}
+
+/// Starts the task of a board that is in a fleet.
+fn join_fleet(base: &Base, Parts { records, leading, fleet, .. }: &Parts, doors: &RunningDoors) -> Result<()> {
+    let Some(fleet) = fleet else { return Ok(()) };
+    let (queue, published) = (doors.queue.clone(), doors.published.clone());
+    let orders = DoorOrders { queue, published, clock: base.clock.clone() };
+    fleet.start(base.tokio.handle(), leading.register.clone(), records.written.subscribe(), orders)
 }
 
 /// The page of metrics.

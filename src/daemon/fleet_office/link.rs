@@ -20,9 +20,6 @@ const SPEAKS_EVERY: Duration = Duration::from_secs(60);
 /// Between two attempts, at first and at most.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// The longest that a board may take with what the servers have acknowledged before it is asked to send it again, in milliseconds.
-const MISSED_AFTER_MS: u64 = 30_000;
-
 /// Why the office is not at the servers.
 #[derive(Debug, Error)]
 pub enum LinkError {
@@ -54,6 +51,7 @@ pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: boo
             carrier: carrier.clone(),
             servers: Servers::default(),
             spoken: BTreeMap::new(),
+            behind: BTreeMap::new(),
         };
         let error = match at.stay(&mut term, take_over).await {
             Ok(()) => {
@@ -92,6 +90,8 @@ struct AtServers {
     servers: Servers,
     /// When each gallery's newest head was signed, in milliseconds since 1970.
     spoken: BTreeMap<Gallery, u64>,
+    /// The newest record of each board that had sent more than was collected, a minute ago.
+    behind: BTreeMap<Board, u64>,
 }
 
 impl AtServers {
@@ -242,19 +242,21 @@ impl AtServers {
         Ok(())
     }
 
-    /// Boards that say they have sent what never came: the servers have lost it.
-    async fn ask_for_missed(&self) -> Result<(), LinkError> {
-        let now_ms = self.office.now_ms();
-        for (board, Report { said, at_ms }) in self.office.reports() {
+    /// Boards that say they have sent what never came: the servers have lost it. One that is behind for a minute is asked.
+    async fn ask_for_missed(&mut self) -> Result<(), LinkError> {
+        let mut behind = BTreeMap::new();
+        for (board, Report { said, .. }) in self.office.reports() {
             let mark: Mark = self.office.collected.mark(board.as_str())?;
-            let old = now_ms.saturating_sub(u64::try_from(at_ms).unwrap_or_default()) > MISSED_AFTER_MS;
-            if old && mark.newest > 0 && said.sent > mark.newest {
-                let site = self.office.with(|book| book.boards.get(&board).map(|kept| kept.site.clone()));
-                if let Some(site) = site {
-                    self.ask(site, board, Some(mark.complete.saturating_add(1))).await?;
-                }
+            if mark.newest == 0 || said.sent <= mark.newest {
+                continue;
             }
+            let site = self.office.with(|book| book.boards.get(&board).map(|kept| kept.site.clone()));
+            if let Some(site) = site.filter(|_| self.behind.get(&board) == Some(&mark.newest)) {
+                self.ask(site, board.clone(), Some(mark.complete.saturating_add(1))).await?;
+            }
+            behind.insert(board, mark.newest);
         }
+        self.behind = behind;
         Ok(())
     }
 

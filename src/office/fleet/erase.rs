@@ -127,8 +127,9 @@ impl Collected {
 /// The record in the store without some people; `None` if they are not in it.
 fn without<'e>(stored: &Stored, erasures: impl Iterator<Item = &'e Erasure>) -> Option<Vec<u8>> {
     let mut record = Record::from_json(&stored.record)?;
-    let changed = erasures.fold(false, |changed, erasure| erasure.erase(&mut record.content) || changed);
-    if !changed {
+    // All of them, whether or not one before has changed something.
+    let changed = erasures.filter(|erasure| erasure.erase(&mut record.content)).count();
+    if changed == 0 {
         return None;
     }
     record.erased = true;

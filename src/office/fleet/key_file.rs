@@ -29,10 +29,13 @@ pub enum KeyFileError {
     Key(#[from] SealedError),
 }
 
+/// The key of each gallery's epochs.
+type Keys = BTreeMap<(Gallery, u64), EpochKey>;
+
 /// The keys, in memory as on disk.
 pub struct KeyFile {
     path: PathBuf,
-    keys: BTreeMap<(Gallery, u64), EpochKey>,
+    keys: Keys,
 }
 
 impl KeyFile {
@@ -136,7 +139,7 @@ fn write_over(file: &mut File, text: &[u8]) -> io::Result<()> {
 }
 
 /// The keys of a file; `None` if there is no file, or an empty one.
-fn load(path: &Path) -> Result<Option<BTreeMap<(Gallery, u64), EpochKey>>, KeyFileError> {
+fn load(path: &Path) -> Result<Option<Keys>, KeyFileError> {
     let failed = |cause| KeyFileError::File { path: path.to_owned(), cause };
     let mut text = Zeroizing::new(String::new());
     match File::open(path) {
