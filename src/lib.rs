@@ -13,7 +13,7 @@
 //! 4. [`vision`]: a frame's faces and their embeddings.
 //! 5. [`names`]: when two names are the same; [`table`]: CSV in and out. [`store`]: the database's door; [`seal`]: what only the holder of a key can read; [`gallery`]: who is enrolled and who is nearest.
 //! 6. [`access`]: near enough, often enough, fresh enough? Pure rules.
-//! 7. [`door`]: the wires. [`ledger`]: the record. [`hub`]: the broker.
+//! 7. [`door`]: the wires. [`ledger`]: the record. [`hub`]: the broker. [`fleet`]: what an office and many boards say to each other.
 //! 8. [`office`] enrols people and keeps the pen; [`setup`] turns the configuration into open devices; [`checks`] says what is well with them.
 //! 9. [`accounts`]: who may use the page. [`api`]: requests and their answers; [`web`]: the page, which asks the API. [`daemon`] serves both, [`cli`] asks the API. [`lab`] measures on data sets.
 //! 10. `train`, with the feature of that name: how a network learns.
@@ -30,6 +30,7 @@ pub mod config;
 pub mod daemon;
 pub mod domain;
 pub mod door;
+pub mod fleet;
 pub mod gallery;
 pub mod hub;
 pub mod lab;

@@ -2,6 +2,7 @@
 
 pub mod claims;
 pub mod faces;
+pub mod fleet;
 pub mod head;
 pub mod house;
 pub mod liveness;

@@ -1,6 +1,6 @@
 //! Who may pass, where and when: the questions asked once a face is known.
 //!
-//! In order: the door's mode, the person, the permit and its hours, back-off, anti-passback, the first person of the day, the interlock, the
+//! In order: the door's mode, the news of the fleet, the person, the permit and its hours, back-off, anti-passback, the first person of the day, the interlock, the
 //! second person. All of them are checked and documented; the first that fails gives the reason. What the door asks of the person beyond the face
 //! follows from the permits, too; whether it was shown is the referee's question.
 
@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 
 use super::backoff::NearMisses;
 use super::calendar::Schedule;
+use super::fleet_news::{FleetRule, Heard};
 use super::person::{Holder, Shown};
 use super::waits::Backoff;
 use super::when::{Now, When};
@@ -116,6 +117,10 @@ pub struct Authority {
     /// For each door, the person who waits for a second one.
     waiting: Vec<Option<Waiting>>,
     near_misses: NearMisses,
+    /// `None` unless the age of the fleet's news is limited.
+    fleet: Option<FleetRule>,
+    /// The newest word of the fleet's office.
+    heard: Option<Heard>,
 }
 
 /// A person who may pass together with a second person in the same direction.
@@ -136,7 +141,19 @@ impl Authority {
             first_came: vec![None; doors],
             waiting: vec![None; doors],
             near_misses: NearMisses::default(),
+            fleet: None,
+            heard: None,
         }
+    }
+
+    /// Limits the age of the fleet's news.
+    pub fn with_fleet(self, fleet: Option<FleetRule>) -> Authority {
+        Authority { fleet, ..self }
+    }
+
+    /// Notes the newest word of the fleet's office, if there ever was one.
+    pub fn office_heard(&mut self, heard: Option<Heard>) {
+        self.heard = heard;
     }
 
     /// The rules.
@@ -181,7 +198,7 @@ impl Authority {
         judgement
     }
 
-    /// The checks of one person: mode, person, permit, back-off, passback, first person of the day.
+    /// The checks of one person: mode, news of the fleet, person, permit, back-off, passback, first person of the day.
     fn ask_about(
         &self,
         judgement: &mut Judgement,
@@ -192,6 +209,9 @@ impl Authority {
         now: Now,
     ) {
         judgement.note(mode_gate(request.mode, holder));
+        if let Some(fleet) = &self.fleet {
+            judgement.note(fleet.gate(self.heard.as_ref(), &now));
+        }
         judgement.note(holder.gate(now, &self.rules.zone, self.rules.without_sync));
         judgement.note(self.permit_gate(rules, holder, now));
         let clear = shown.and_then(|shown| shown.clear);

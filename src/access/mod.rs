@@ -13,7 +13,8 @@
 //!
 //! About the person and the door:
 //! - [`Schedule`], [`Holidays`]: weekly hours. [`Holder`]: what the rules know about a person
-//! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]
+//! - [`Authority`]: who may pass, where and when; with [`Whereabouts`] and [`Backoff`]; [`FleetRule`] and [`Heard`]:
+//!   whether the fleet's office was heard lately
 //! - [`SecondFactors`]: PINs and tags, and the faces that they belong to
 //! - [`Doorway`]: a door's lock, leaf, mode and alarms
 //!
@@ -39,6 +40,7 @@ mod days_off;
 mod doorway;
 mod enquiry;
 mod evidence;
+mod fleet_news;
 mod gates;
 mod holidays;
 mod infrared;
@@ -64,6 +66,7 @@ pub use challenge::{Attempts, Challenge, ChallengeLook, ChallengeSettings, Failu
 pub use chatter::{Change, Chatter, ChatterSummary};
 pub use cue::{CueReport, CueState, DoorCues, NoCues, missing_device};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage, Refusal};
+pub use fleet_news::{FleetRule, Heard};
 pub use holidays::{BadLine, HolidayError, Holidays};
 pub use infrared::{InfraredEyes, InfraredLook, InfraredRules};
 pub use liveness::{Dice, LivenessRules};

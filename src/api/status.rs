@@ -49,6 +49,9 @@ pub struct Status {
     pub web_trouble: Option<String>,
     /// Null without a broker.
     pub hub: Option<HubStatus>,
+    /// Null for a board that is in no fleet.
+    #[serde(default)]
+    pub fleet: Option<FleetStatus>,
 }
 
 /// The distance within which a face is taken for a person, for the people enrolled now.
@@ -154,4 +157,34 @@ pub struct RefusedMessage {
     pub reason: String,
     /// How often since the start.
     pub times: u64,
+}
+
+/// This board in its fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FleetStatus {
+    /// The board's name in the fleet.
+    pub board: String,
+    pub site: String,
+    /// `connecting`, `online`, or what is wrong and what to do.
+    pub state: String,
+    /// How long ago the office was heard, in seconds; null if never, or if it was before this start and the time is not known.
+    pub heard_s: Option<u64>,
+    /// `[fleet] max_age` in seconds; null without a limit.
+    pub max_age_s: Option<u64>,
+    /// Whether the board holds exactly the people whom the office last named; null before the office was heard.
+    pub whole: Option<bool>,
+    /// People of the fleet on this board.
+    pub people: u64,
+    /// The epoch of the key that opens people's records; null before the office has sent one.
+    pub epoch: Option<u64>,
+    /// The version of the site's rules in force.
+    pub rules: u64,
+    /// Records of the journal that the office has not got yet.
+    pub waiting: u64,
+    /// Records of the fleet that were set aside, because another version of usher wrote them or they do not suit this board.
+    pub set_aside: u64,
+    /// Records that were refused, because the office did not sign them.
+    pub refused: u64,
+    /// How far this board's clock is ahead of the fleet's servers, in milliseconds; null when it was not measured.
+    pub clock_ahead_ms: Option<i64>,
 }

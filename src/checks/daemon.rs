@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{access, assurance, cameras, doors, factors, store};
+use super::{access, assurance, cameras, doors, factors, fleet, store};
 use crate::api::checks::Check;
 use crate::api::people::Person;
 use crate::api::status::{HubStatus, Status};
@@ -38,6 +38,7 @@ pub fn all(config: &Config, status: &Status, people: &[Person]) -> Vec<Check> {
     found.extend(cameras::eyes(config));
     found.extend(doors::held(config, status));
     found.push(broker(status.hub.as_ref()));
+    found.extend(fleet::all(config, status.fleet.as_ref()));
     found
 }
 

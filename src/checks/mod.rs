@@ -5,6 +5,7 @@
 //! - `access`: who can move a relay past the daemon
 //! - `assurance`: what doors ask beyond a face; `factors`: who cannot do that
 //! - `cameras`, `doors`: the devices
+//! - `fleet`: the board in its fleet
 //! - `store`: disk, seal, time, backups
 
 pub mod access;
@@ -13,4 +14,5 @@ pub mod cameras;
 pub mod daemon;
 pub mod doors;
 pub mod factors;
+pub mod fleet;
 pub mod store;

@@ -22,6 +22,7 @@ mod door;
 mod enroll;
 mod evaluate;
 mod export;
+mod fleet;
 mod hub;
 mod identify;
 mod init;
@@ -105,6 +106,7 @@ enum Command {
     Restore(restore::Restore),
     Store(store::StoreCommand),
     Hub(hub::HubCommand),
+    Fleet(fleet::Fleet),
     Web(web::Web),
     Status(status::Status),
     Api(api::Api),
@@ -157,6 +159,7 @@ impl Usher {
             Command::Restore(command) => command.run(&context),
             Command::Store(command) => command.run(&context),
             Command::Hub(command) => command.run(&context),
+            Command::Fleet(command) => command.run(&context),
             Command::Web(command) => command.run(&context),
             Command::Status(command) => command.run(&context),
             Command::Api(command) => command.run(),

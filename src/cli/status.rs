@@ -92,6 +92,9 @@ fn print(out: &mut impl Write, status: &api::Status) -> Result<()> {
         let why = p.fallback.as_deref().map_or(String::new(), |why| format!(" (asked for {}: {why})", p.asked));
         writeln!(out, "  model    {}: {} in {:.2} ms{why}", p.model, p.on, p.latency_ms)?;
     }
+    if let Some(fleet) = &status.fleet {
+        write_fleet(out, fleet)?;
+    }
     if let Some(hub) = &status.hub {
         writeln!(out, "  broker   {}; {} events wait, {} dropped", hub.state, hub.waiting, hub.dropped)?;
         for refused in &hub.refused {
@@ -103,4 +106,22 @@ fn print(out: &mut impl Write, status: &api::Status) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// This board in its fleet, in two lines.
+fn write_fleet(out: &mut impl Write, fleet: &api::FleetStatus) -> std::io::Result<()> {
+    let tone = if fleet.state == "online" { Tone::Plain } else { Tone::Warning };
+    let heard = fleet.heard_s.map_or_else(|| "not heard yet".to_owned(), |seconds| format!("heard {seconds} s ago"));
+    writeln!(out, "  fleet    {} of {}: {}; office {heard}", fleet.board, fleet.site, toned(tone, &fleet.state))?;
+    let whole = match fleet.whole {
+        Some(true) => "all people of the office's list",
+        Some(false) => "not the office's list yet",
+        None => "the office's list is not known yet",
+    };
+    let epoch = fleet.epoch.map_or_else(|| "no key".to_owned(), |epoch| format!("key {epoch}"));
+    writeln!(
+        out,
+        "           {} people, {whole}; {epoch}, rules {}; {} records wait, {} set aside, {} refused",
+        fleet.people, fleet.rules, fleet.waiting, fleet.set_aside, fleet.refused
+    )
 }

@@ -3,6 +3,7 @@
 
 mod assurance;
 mod eyes;
+mod fleet;
 mod readers;
 mod streams;
 mod web;
@@ -66,6 +67,7 @@ pub fn check(config: &Config, origins: &Origins, problems: &mut Vec<Problem>) ->
     checks.permits();
     checks.assurance();
     checks.web();
+    checks.fleet();
     if let Some(mqtt) = &config.mqtt {
         checks.mqtt(mqtt);
     }

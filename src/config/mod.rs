@@ -46,7 +46,7 @@ use rule::Rule;
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-order" = [
     "device", "time", "store", "journal", "attendance", "models", "runtime", "detector", "access", "liveness", "enroll", "gallery", "door", "camera",
-    "schedule", "permit", "mqtt", "web", "metrics", "control", "log",
+    "schedule", "permit", "mqtt", "fleet", "web", "metrics", "control", "log",
 ]))]
 pub struct Config {
     pub device: Device,
@@ -74,6 +74,7 @@ pub struct Config {
     #[serde(rename = "permit")]
     pub permits: Vec<Permit>,
     pub mqtt: Option<Mqtt>,
+    pub fleet: Fleet,
     pub web: Web,
     pub metrics: Metrics,
     pub control: Control,

@@ -12,6 +12,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::connections::ConnectionCounts;
+use super::fleet::{Connection, FleetState};
 use super::record_counter::RecordCounter;
 use super::stage::Stage;
 use crate::api::status::PlacementStatus;
@@ -36,6 +37,8 @@ pub struct Sources {
     pub recorder: Arc<Recorder>,
     /// `None` without a broker.
     pub hub: Option<Arc<Hub>>,
+    /// `None` for a board that is in no fleet.
+    pub fleet: Option<Arc<FleetState>>,
     pub clock: Arc<dyn Clock>,
     pub device: String,
     pub model: String,
@@ -73,6 +76,9 @@ impl Collector for Sources {
         self.stages(&mut page)?;
         self.journal(&mut page)?;
         self.connections(&mut page)?;
+        if let Some(fleet) = &self.fleet {
+            self.fleet(fleet, &mut page)?;
+        }
         match &self.hub {
             Some(hub) => self.broker(hub, &mut page),
             None => Ok(()),
@@ -133,6 +139,25 @@ impl Sources {
         let turned_away = listeners.map(|(name, counts)| ([("listener", name)], counts.turned_away.load(Relaxed)));
         let help = "Connections that were not accepted, or closed to make room for another.";
         page.counters("usher_connections_turned_away", help, turned_away)
+    }
+
+    fn fleet(&self, fleet: &FleetState, page: &mut Page<'_>) -> fmt::Result {
+        let (standing, status) = (fleet.standing(), fleet.status());
+        let online = standing.connection == Connection::Online;
+        page.gauge("usher_fleet_online", "1 while a server of the fleet is connected.", i64::from(online))?;
+        if let Some(age) = fleet.age() {
+            page.gauge("usher_fleet_heard_seconds", "Since the office was last heard.", age.as_secs_f64())?;
+        }
+        if let Some(whole) = standing.whole {
+            page.gauge("usher_fleet_whole", "1 if the board holds the office's list of people.", i64::from(whole))?;
+        }
+        if let Some(ahead) = standing.clock_ahead_ms {
+            let help = "How far this board's clock is ahead of the servers'.";
+            page.gauge("usher_fleet_clock_ahead_seconds", help, ahead as f64 / 1000.0)?;
+        }
+        page.gauge("usher_fleet_waiting", "Records that the office has not got yet.", status.waiting)?;
+        page.gauge("usher_fleet_set_aside", "Records of the fleet that were set aside.", standing.set_aside)?;
+        page.counter("usher_fleet_refused", "Records that the office did not sign.", standing.refused)
     }
 
     fn broker(&self, hub: &Hub, page: &mut Page<'_>) -> fmt::Result {

@@ -21,6 +21,8 @@ mod door_status;
 mod door_thread;
 pub mod doors;
 mod figures;
+mod fleet;
+pub mod fleet_office;
 mod housekeeping;
 mod infrared_stage;
 mod kept_faces;
@@ -91,7 +93,8 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
         Register::new(recognition.gallery.clone(), records.recorder.clone(), recognition.near_enough.clone());
     let leading = leading::open(config, register, records.recorder.clone(), &*base.clock, &base.tokio)?;
     writer.visits = Some(leading.visits.clone());
-    let parts = Parts { recognition, visitors, records, leading };
+    let fleet = fleet::open(config, &store, &base.clock)?;
+    let parts = Parts { recognition, visitors, records, leading, fleet };
 
     let mut threads = Threads::new(base.to_main.clone(), base.clock.clone());
     let (stop_token, stop) = StopToken::new();

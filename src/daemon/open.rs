@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::broker::JournalOutbox;
 use super::doors::writer::JournalWriter;
+use super::fleet::Joined;
 use super::kept_faces::{self, FaceQueue};
 use super::leading::{self, Leading};
 use super::learning::{self, LearningQueue};
@@ -74,6 +75,8 @@ pub struct Parts {
     pub visitors: VisitorStores,
     pub records: Records,
     pub leading: Leading,
+    /// `None` for a board that is in no fleet.
+    pub fleet: Option<Joined>,
 }
 
 /// Who is enrolled, and how faces are compared.

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use tokio::net::UnixListener;
 
 use super::connections::{self, Budget, ConnectionCounts, Listener};
+use super::fleet::DoorOrders;
 use super::live::Watching;
 use super::metrics::{Metrics, Sources};
 use super::open::{Base, Broker, Parts};
@@ -53,7 +54,7 @@ pub fn start(
     stages: &[Arc<Stage>],
     ends: Ends,
 ) -> Result<()> {
-    let Parts { recognition, visitors, records, leading } = parts;
+    let Parts { recognition, visitors, records, leading, fleet } = parts;
     if let Some(Broker { hub, outbox, .. }) = &records.broker {
         let clock = base.clock.clone();
         let (gallery, recorder) = (recognition.gallery.clone(), records.recorder.clone());
@@ -74,6 +75,7 @@ pub fn start(
         door_queue: doors.queue.clone(),
         placements: recognition.placements.clone(),
         hub: records.hub().cloned(),
+        fleet: fleet.as_ref().map(|fleet| fleet.state.clone()),
         metrics: metrics(config, base, parts, stages, &counts),
         views: ends.cameras.views,
         clock: base.clock.clone(),
@@ -104,6 +106,7 @@ pub fn start(
         let obey = move |command: &HubCommand| service.obey(command, unlock_for);
         base.tokio.spawn(broker::carry_out(commands, records.recorder.clone(), obey));
     }
+    join_fleet(base, parts, doors)?;
     // Everything that stays open is open by now, except cameras that are away.
     let budget = Budget::claim(config.cameras.len() + config.doors.len());
     if let Some(address) = config.metrics.listen {
@@ -151,11 +154,19 @@ pub fn start(
     Ok(())
 }
 
+/// Starts the task of a board that is in a fleet.
+fn join_fleet(base: &Base, Parts { records, leading, fleet, .. }: &Parts, doors: &RunningDoors) -> Result<()> {
+    let Some(fleet) = fleet else { return Ok(()) };
+    let (queue, published) = (doors.queue.clone(), doors.published.clone());
+    let orders = DoorOrders { queue, published, clock: base.clock.clone() };
+    fleet.start(base.tokio.handle(), leading.register.clone(), records.written.subscribe(), orders)
+}
+
 /// The page of metrics.
 fn metrics(
     config: &Config,
     base: &Base,
-    Parts { recognition, records, .. }: &Parts,
+    Parts { recognition, records, fleet, .. }: &Parts,
     stages: &[Arc<Stage>],
     connections: &ConnectionCounts,
 ) -> Metrics {
@@ -167,6 +178,7 @@ fn metrics(
         gallery: recognition.gallery.clone(),
         recorder: records.recorder.clone(),
         hub: records.hub().cloned(),
+        fleet: fleet.as_ref().map(|fleet| fleet.state.clone()),
         clock: base.clock.clone(),
         device: config.device.name.clone(),
         model: recognition.model.to_string(),

@@ -13,6 +13,7 @@ use super::door_status::door_status;
 use super::door_thread::{DoorMessage, OperatorRequest};
 use super::doors::OperatorOrder;
 use super::figures::Recent;
+use super::fleet::FleetState;
 use super::metrics::{self, Metrics};
 use super::published_doors::PublishedDoors;
 use super::stage::Stage;
@@ -53,6 +54,8 @@ pub struct Service {
     pub door_queue: SyncSender<DoorMessage>,
     pub placements: Vec<PlacementStatus>,
     pub hub: Option<Arc<Hub>>,
+    /// `None` for a board that is in no fleet.
+    pub fleet: Option<Arc<FleetState>>,
     pub metrics: Metrics,
     pub views: broadcast::Sender<CameraView>,
     pub clock: Arc<dyn Clock>,
@@ -144,6 +147,7 @@ impl Monitor for Service {
             metrics_trouble: self.metrics_trouble.get(),
             web_trouble: self.web_trouble.get(),
             hub: self.hub.as_ref().map(|hub| self.hub_status(hub)),
+            fleet: self.fleet.as_ref().map(|fleet| fleet.status()),
         })
     }
 

@@ -12,7 +12,8 @@ use super::contacts_stage::ContactsStage;
 use super::door_thread::{DoorMessage, DoorThread};
 use super::doors::door::{Door, UnlockHours};
 use super::doors::writer::JournalWriter;
-use super::doors::{CheckPin, Doors, DoorsSettings};
+use super::doors::{CheckPin, Doors, DoorsSettings, OfficeHeard};
+use super::fleet::Joined;
 use super::infrared_stage::InfraredStage;
 use super::live::WatchedCamera;
 use super::live::aiming::{Aiming, OpenVision};
@@ -178,7 +179,7 @@ fn doors_settings(
     let writer = stall::queued_writer(threads, writer, recorder.clone(), setup::gap_marks(config), base.clock.clone())?;
     Ok(DoorsSettings {
         doors,
-        authority: Authority::new(rules),
+        authority: Authority::new(rules).with_fleet(setup::house::fleet_rule(config)),
         near_enough: parts.recognition.near_enough.clone(),
         people: Box::new(parts.recognition.gallery.clone()),
         writer: Box::new(writer),
@@ -191,7 +192,14 @@ fn doors_settings(
         last_record: parts.records.last_record,
         evidence: parts.records.evidence,
         second_eyes: setup::presentation::second_eyes(config),
+        office_heard: office_heard(parts.fleet.as_ref()),
     })
+}
+
+/// When the fleet's office was last heard, asked again and again.
+fn office_heard(fleet: Option<&Joined>) -> OfficeHeard {
+    let state = fleet.map(|fleet| fleet.state.clone());
+    Box::new(move || state.as_ref()?.heard())
 }
 
 /// A `[[door]]` whose lines are claimed, its relay at the safe level.

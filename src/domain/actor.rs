@@ -1,4 +1,4 @@
-//! Who caused an event: an operator, a client of the hub, an account of the page, a schedule, or usher itself.
+//! Who caused an event: an operator, a client of the hub, an account of the page, the fleet's office, a schedule, or usher itself.
 
 use std::fmt;
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 const SCHEDULE: &str = "usher, by a schedule";
 const HUB: &str = "mqtt";
 const PAGE: &str = "web";
+const FLEET: &str = "fleet";
 
 /// Who caused an event. Its text form ([`fmt::Display`], and `From<&str>` to read it back) is the `by` of journals, of the socket and of
 /// the hub's messages; reading a text and writing it again gives the same text.
@@ -22,6 +23,8 @@ pub enum Actor {
     Hub(String),
     /// An account of the page, or a token of a program, by its name. Written `web/anna`.
     Web(String),
+    /// The fleet's office, which signed it; with the name of its operator, or empty where it says none. Written `fleet/anna`, or `fleet`.
+    Fleet(String),
     /// The hours in which a door is unlocked.
     Schedule,
     /// usher itself.
@@ -70,6 +73,8 @@ impl fmt::Display for Actor {
             Actor::Hub(name) if name.is_empty() => f.write_str(HUB),
             Actor::Hub(name) => write!(f, "{HUB}/{name}"),
             Actor::Web(name) => write!(f, "{PAGE}/{name}"),
+            Actor::Fleet(name) if name.is_empty() => f.write_str(FLEET),
+            Actor::Fleet(name) => write!(f, "{FLEET}/{name}"),
             Actor::Schedule => f.write_str(SCHEDULE),
             Actor::System(act) => f.write_str(act.as_str()),
         }
@@ -85,9 +90,11 @@ impl From<String> for Actor {
         match text.as_str() {
             SCHEDULE => Actor::Schedule,
             HUB => Actor::Hub(String::new()),
+            FLEET => Actor::Fleet(String::new()),
             other => match other.split_once('/') {
                 Some((HUB, name)) if !name.is_empty() => Actor::Hub(name.to_owned()),
                 Some((PAGE, name)) if !name.is_empty() => Actor::Web(name.to_owned()),
+                Some((FLEET, name)) if !name.is_empty() => Actor::Fleet(name.to_owned()),
                 _ => Actor::Operator(text),
             },
         }
@@ -124,6 +131,8 @@ mod tests {
             (Actor::Hub("anna".into()), "mqtt/anna"),
             (Actor::Hub(String::new()), "mqtt"),
             (Actor::Web("anna".into()), "web/anna"),
+            (Actor::Fleet("anna".into()), "fleet/anna"),
+            (Actor::Fleet(String::new()), "fleet"),
             (Actor::System(SystemAct::UndoMode), "usher, because the disk had stalled"),
             (Actor::System(SystemAct::ResumeMode), "kept over a restart"),
             (Actor::Schedule, "usher, by a schedule"),
@@ -137,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_comes_back_as_it_was(text in "(mqtt|usher|web)?[/a-z, ]{0,6}|\\PC{0,12}") {
+        fn a_text_comes_back_as_it_was(text in "(mqtt|usher|web|fleet)?[/a-z, ]{0,6}|\\PC{0,12}") {
             prop_assert_eq!(Actor::from(text.as_str()).to_string(), text);
         }
     }

@@ -105,17 +105,20 @@ pub enum Reason {
     Lockdown,
     /// Another door of the same interlock is unlocked or open.
     Interlock,
+    /// The fleet's office was not heard for too long.
+    FleetStale,
 }
 
 impl Reason {
     /// All reasons, in the order of the gates.
-    pub const ALL: [Reason; 20] = [
+    pub const ALL: [Reason; 21] = [
         Reason::PoorView,
         Reason::Unknown,
         Reason::Ambiguous,
         Reason::Inconsistent,
         Reason::Stale,
         Reason::Lockdown,
+        Reason::FleetStale,
         Reason::Disabled,
         Reason::NotYetValid,
         Reason::Expired,
@@ -158,6 +161,7 @@ impl Reason {
             Reason::Backoff => "backoff",
             Reason::Lockdown => "lockdown",
             Reason::Interlock => "interlock",
+            Reason::FleetStale => "fleet_stale",
             Reason::Presentation => "presentation",
             Reason::Challenge => "challenge",
             Reason::SecondFactor => "second_factor",
@@ -175,7 +179,7 @@ pub enum Verdict {
 /// A condition that a decision checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
-    /// `quality`, `embedding`, `distance`, `margin`, `lookalike`, `agreement`, `age`; for a face that is known also `mode`, `person`, `permit`,
+    /// `quality`, `embedding`, `distance`, `margin`, `lookalike`, `agreement`, `age`; for a face that is known also `mode`, `fleet`, `person`, `permit`,
     /// `backoff`, `passback`, `first_person`, `interlock`, `second_person`, and what was asked beyond that: `assurance`, `passive`, `challenge`,
     /// `infrared`, `tag`, `pin`.
     pub name: Cow<'static, str>,

@@ -12,6 +12,7 @@ use crate::store::Bytes;
 use super::envelope::Unread;
 use super::error::RecordError;
 use super::index::Index;
+use super::known::Known;
 use super::next_set::NextSet;
 use super::person::{Held, Person};
 use super::record::{self, Kind};
@@ -79,6 +80,8 @@ pub struct Cache {
     dimension: usize,
     head: Option<SiteHead>,
     pub people: BTreeMap<PersonId, Person>,
+    /// The same, found by what is theirs.
+    pub known: Known,
     /// The templates of the model in use.
     pub index: Index,
     /// The templates of the second model, if there is one.
@@ -110,6 +113,7 @@ impl Cache {
             dimension,
             head: head.cloned(),
             people: BTreeMap::new(),
+            known: Known::default(),
             index: Index::new(dimension),
             next: None,
             compared: 0,
@@ -142,7 +146,7 @@ impl Cache {
     /// Caches a person, and the templates, PIN and tags that the trees hold of them, replacing what was cached.
     pub fn put(&mut self, id: PersonId, stored: record::Stored, trees: &Trees) -> Result<(), GalleryError> {
         self.remove(id);
-        self.people.insert(id, person(id, stored));
+        self.insert(id, stored);
         for entry in trees.templates.scan_prefix(record::person_key(id)) {
             let (key, value) = entry?;
             self.read_template(trees, &key, &value);
@@ -150,9 +154,16 @@ impl Cache {
         self.put_credentials(trees, id)
     }
 
+    fn insert(&mut self, id: PersonId, stored: record::Stored) {
+        let person = person(id, stored);
+        self.known.insert(&person);
+        self.people.insert(id, person);
+    }
+
     /// Removes a person and everything reported about them.
     pub fn remove(&mut self, id: PersonId) {
         if let Some(person) = self.people.remove(&id) {
+            self.known.remove(&person);
             self.index.remove(id);
             self.compared -= usize::from(person.templates > 0);
         }
@@ -196,7 +207,7 @@ impl Cache {
             return self.report(key, RecordError::Key);
         };
         match record::read_person(value) {
-            Ok(stored) => drop(self.people.insert(id, person(id, stored))),
+            Ok(stored) => self.insert(id, stored),
             Err(why) => self.report(key, why),
         }
     }
@@ -273,7 +284,7 @@ impl Cache {
 
 /// The person of a stored record, with no templates counted yet.
 pub fn person(id: PersonId, stored: record::Stored) -> Person {
-    let record::Stored { person, enabled, valid_from, valid_until, created } = stored;
+    let record::Stored { person, enabled, valid_from, valid_until, created, uuid } = stored;
     Person {
         id,
         name: person.name,
@@ -288,5 +299,6 @@ pub fn person(id: PersonId, stored: record::Stored) -> Person {
         foreign_templates: 0,
         locked_templates: 0,
         held: Held::default(),
+        uuid,
     }
 }

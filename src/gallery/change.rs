@@ -7,7 +7,6 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::domain::PersonId;
-use crate::names;
 use crate::seal::SubKeyId;
 use crate::store::{Bytes, Change, Entry};
 
@@ -146,9 +145,14 @@ impl Gallery {
     /// The next number, what is stored under it, and the changes that store it. `new` is tidy, and the writer lock is held.
     fn new_person(&self, new: NewPerson, created: SystemTime) -> Result<(PersonId, Stored, Vec<Change>), GalleryError> {
         self.require_free_id(new.employee_id.as_deref(), None)?;
+        let (valid_from, valid_until, uuid) = (None, None, None);
+        self.new_person_as(Stored { person: new, enabled: true, valid_from, valid_until, created, uuid })
+    }
+
+    /// As [`Gallery::new_person`], with everything that is stored; the employee id is free.
+    pub(super) fn new_person_as(&self, stored: Stored) -> Result<(PersonId, Stored, Vec<Change>), GalleryError> {
         let id = self.trees.next_person()?;
         let after = id.0.checked_add(1).ok_or(GalleryError::NoNumbersLeft)?;
-        let stored = Stored { person: new, enabled: true, valid_from: None, valid_until: None, created };
         let Trees { people, counter, .. } = &self.trees;
         let changes = vec![
             counter.put(NEXT_PERSON, after.to_be_bytes()),
@@ -171,6 +175,7 @@ impl Gallery {
         next: &[Template],
     ) -> Result<Prepared<'_>, GalleryError> {
         let Begun { writing, stored, held } = self.begin_addition(id, templates, next)?;
+        self.require_local(id)?;
         let is_replaced = |(key, value): &&Entry| match self.trees.read(key, value) {
             Ok(template) => *template.embedding.model() != self.model,
             Err(Unread::Locked(_)) => true,
@@ -296,6 +301,15 @@ impl Gallery {
     /// Prepares [`remove`](Gallery::remove). If the person's record is unreadable, only their number is known.
     pub fn prepare_removal(&self, id: PersonId) -> Result<Prepared<'_>, GalleryError> {
         let writing = self.writing();
+        self.require_local(id)?;
+        self.removal(writing, id)
+    }
+
+    pub(super) fn removal<'g>(
+        &'g self,
+        writing: MutexGuard<'g, ()>,
+        id: PersonId,
+    ) -> Result<Prepared<'g>, GalleryError> {
         let key = record::person_key(id);
         let held = self.trees.templates_of(id)?;
         let Trees { people, templates, sub_keys: keys, .. } = &self.trees;
@@ -324,6 +338,7 @@ impl Gallery {
         change: impl FnOnce(&mut Stored),
     ) -> Result<Prepared<'_>, GalleryError> {
         let writing = self.writing();
+        self.require_local(id)?;
         check(self)?;
         let mut stored = self.trees.stored(id)?;
         change(&mut stored);
@@ -346,12 +361,11 @@ impl Gallery {
     }
 
     /// Fails if anyone but `own` has this employee id, compared as in [`super::find_person`].
-    fn require_free_id(&self, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), GalleryError> {
+    pub(super) fn require_free_id(&self, employee_id: Option<&str>, own: Option<PersonId>) -> Result<(), GalleryError> {
         let Some(employee_id) = employee_id else { return Ok(()) };
-        let key = names::exact_key(employee_id);
-        let has_it =
-            |p: &&Person| Some(p.id) != own && p.employee_id.as_deref().map(names::exact_key) == Some(key.clone());
-        match self.cache().people.values().find(has_it) {
+        let cache = self.cache();
+        let holder = cache.known.other_with_id(employee_id, own);
+        match holder.and_then(|holder| cache.people.get(&holder)) {
             Some(Person { id: holder, name, .. }) => {
                 let (holder, name) = (*holder, name.clone());
                 Err(GalleryError::EmployeeIdTaken { employee_id: employee_id.to_owned(), holder, name })
@@ -459,7 +473,7 @@ impl Trees {
     }
 }
 
-fn encode(id: PersonId, stored: &Stored) -> Result<Vec<u8>, GalleryError> {
+pub(super) fn encode(id: PersonId, stored: &Stored) -> Result<Vec<u8>, GalleryError> {
     record::write_person(stored)
         .map_err(|why| GalleryError::Damaged { key: record::describe(&record::person_key(id)), why })
 }

@@ -55,6 +55,10 @@ pub enum GalleryError {
     Locked { key: String, why: SealError },
     #[error(transparent)]
     Credential(#[from] CredentialError),
+    #[error(
+        "{name} comes from the fleet, and is changed and removed at its office: use `usher fleet enroll` and `usher fleet forget` there"
+    )]
+    OfFleet { name: String },
     #[error("the counter of person numbers is damaged: restore a backup before enrolling anyone")]
     BadCounter,
     #[error("all person numbers are used up: start a new store")]

@@ -17,6 +17,8 @@
 //! - `recognition`: whether each person would be recognised by their own templates
 //! - `faces`: pictures of faces beside records, for a limited time and only on request
 //! - `visitors`: embeddings of unknown visitors, kept for a limited time
+//! - `fleet`: people who came from the fleet
+//! - `known`: people by uuid, name and employee id
 //! - `index`: the search; `scan`: its fast first pass; `nearest_two`: the nearest person and the runner-up
 
 mod cache;
@@ -29,7 +31,11 @@ mod credentials_tests;
 mod envelope;
 mod error;
 mod faces;
+mod fleet;
+#[cfg(test)]
+mod fleet_tests;
 mod index;
+mod known;
 mod leaving;
 mod nearest_two;
 mod next;
@@ -55,6 +61,7 @@ mod visitors;
 mod walk;
 
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::domain::{Distance, Embedding, GallerySize, Match, ModelId, PersonId, SiteHead};
@@ -67,6 +74,7 @@ pub use credential_error::CredentialError;
 pub use credentials::{PinAnswer, PinKind, ShownTag};
 pub use error::{GalleryError, RecordError};
 pub use faces::{FacePictures, KeptFace};
+pub use fleet::{FleetChange, FleetPerson};
 pub use index::{Index, strangers};
 pub use next::ModelCount;
 pub use person::{Held, NewPerson, Person, Template};
@@ -101,6 +109,8 @@ pub struct Gallery {
     /// The site head that projects all embeddings before they are compared.
     head: Option<SiteHead>,
     threads: usize,
+    /// Whether people of the fleet are changed at its office alone.
+    in_fleet: AtomicBool,
     /// Held during a change, from the first check to the update in memory.
     writer: Mutex<()>,
     cache: RwLock<Cache>,
@@ -167,7 +177,8 @@ impl Gallery {
             trees.renew_note_key()?;
         }
         let (writer, cache) = (Mutex::new(()), RwLock::new(cache));
-        Ok(Gallery { trees, model, dimension, head, threads: 1, writer, cache })
+        let in_fleet = AtomicBool::new(false);
+        Ok(Gallery { trees, model, dimension, head, threads: 1, in_fleet, writer, cache })
     }
 
     /// Lets up to `threads` threads share the search in galleries of tens of thousands of templates. The default is 1.

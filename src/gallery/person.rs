@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use uuid::Uuid;
+
 use crate::domain::{Embedding, Named, PersonId, Quality};
 
 use super::query::Candidate;
@@ -35,6 +37,8 @@ pub struct Person {
     pub locked_templates: usize,
     /// What they have besides the face.
     pub held: Held,
+    /// Who they are in the fleet; `None` for a person of this store alone.
+    pub uuid: Option<Uuid>,
 }
 
 /// What a person has besides the face.
@@ -80,6 +84,7 @@ impl Person {
             foreign_templates: 0,
             locked_templates: 0,
             held: Held::default(),
+            uuid: None,
         }
     }
 

@@ -16,6 +16,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::domain::{Chroma, Embedding, ModelId, PersonId, Quality};
 
@@ -69,6 +70,8 @@ pub struct Stored {
     pub valid_from: Option<SystemTime>,
     pub valid_until: Option<SystemTime>,
     pub created: SystemTime,
+    /// Who the person is in the fleet.
+    pub uuid: Option<Uuid>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,6 +88,8 @@ struct Wire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     valid_until_ns: Option<u64>,
     created_ns: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uuid: Option<Uuid>,
 }
 
 /// A person's key, and the prefix of their templates' keys.
@@ -144,6 +149,7 @@ pub fn write_person(stored: &Stored) -> Result<Vec<u8>, RecordError> {
         valid_from_ns: stored.valid_from.map(to_nanoseconds),
         valid_until_ns: stored.valid_until.map(to_nanoseconds),
         created_ns: to_nanoseconds(stored.created),
+        uuid: stored.uuid,
     };
     Ok(serde_json::to_vec(&wire)?)
 }
@@ -161,6 +167,7 @@ pub fn read_person(bytes: &[u8]) -> Result<Stored, RecordError> {
         valid_from: wire.valid_from_ns.map(from_nanoseconds),
         valid_until: wire.valid_until_ns.map(from_nanoseconds),
         created: from_nanoseconds(wire.created_ns),
+        uuid: wire.uuid,
     })
 }
 
@@ -305,10 +312,11 @@ mod tests {
         }
 
         #[test]
-        fn people_round_trip(name in "\\PC{1,40}", employee_id: Option<String>, groups: Vec<String>, enabled: bool, days: [Option<u64>; 2], ns: u64) {
+        fn people_round_trip(name in "\\PC{1,40}", employee_id: Option<String>, groups: Vec<String>, enabled: bool, days: [Option<u64>; 2], ns: u64, uuid: Option<u128>) {
             let person = NewPerson { name, employee_id, groups };
             let [valid_from, valid_until] = days.map(|day| day.map(from_nanoseconds));
-            let stored = Stored { person, enabled, valid_from, valid_until, created: from_nanoseconds(ns) };
+            let created = from_nanoseconds(ns);
+            let stored = Stored { person, enabled, valid_from, valid_until, created, uuid: uuid.map(Uuid::from_u128) };
             prop_assert_eq!(read_person(&write_person(&stored).unwrap()).unwrap(), stored);
         }
 
@@ -324,6 +332,15 @@ mod tests {
             versioned.extend(&bytes);
             let _ = read_template(&versioned);
         }
+    }
+
+    #[test]
+    fn people_of_usher_0_1_0_are_read_and_written_unchanged() {
+        let old =
+            r#"{"v":1,"name":"Ada","employee_id":"E7","groups":["staff"],"enabled":true,"created_ns":1600000000}"#;
+        let read = read_person(old.as_bytes()).unwrap();
+        assert_eq!((read.person.name.as_str(), read.uuid), ("Ada", None));
+        assert_eq!(write_person(&read).unwrap(), old.as_bytes());
     }
 
     #[test]

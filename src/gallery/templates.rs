@@ -58,6 +58,7 @@ impl Gallery {
         next: &[Template],
     ) -> Result<Prepared<'_>, GalleryError> {
         let Begun { writing, stored, held } = self.begin_addition(id, templates, next)?;
+        self.require_local(id)?;
         let of_next = match next.first() {
             Some(first) => self.sub_key_of(first.embedding.model(), &held)?,
             None => None,
@@ -74,6 +75,9 @@ impl Gallery {
     /// [`GalleryError::NoTemplate`] where the person has no such template.
     pub fn prepare_template_removal(&self, id: PersonId, which: TemplateId) -> Result<Prepared<'_>, GalleryError> {
         let writing = self.writing();
+        if which.kind() == Kind::Enrolled {
+            self.require_local(id)?;
+        }
         let stored = self.trees.stored(id)?;
         let held = self.trees.templates_of(id)?;
         let mut leaving = Leaving::default();

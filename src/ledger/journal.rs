@@ -132,6 +132,11 @@ impl Journal {
         Ok(self.list(.., ReadOrder::NewestFirst, 1)?.pop())
     }
 
+    /// The number of the newest record; 0 in an empty journal.
+    pub fn newest(&self) -> Result<u64, LedgerError> {
+        Ok(self.records.last()?.map(|(key, _)| number(&key)).transpose()?.unwrap_or_default())
+    }
+
     /// At most `limit` records whose numbers are in `range`. To follow the journal, ask again and again for
     /// `last_seen + 1..`, oldest first.
     pub fn list(

@@ -17,6 +17,7 @@ mod gap;
 mod journal;
 mod keep;
 mod outbox;
+mod reader;
 mod record;
 pub mod refusals;
 mod select;
@@ -31,6 +32,7 @@ pub use gap::{Gap, GapMarks};
 pub use journal::{Journal, ReadOrder, TREES};
 pub use keep::RecordRetention;
 pub use outbox::{Outbox, OutboxLimit, Shed};
+pub use reader::{Pending, Reader};
 pub use record::Record;
 pub use verify::Verified;
 

@@ -7,6 +7,10 @@
 mod clock_evidence;
 mod credentials;
 mod disk_space;
+pub mod fleet;
+mod fleet_people;
+#[cfg(test)]
+mod fleet_people_tests;
 mod gates;
 mod import;
 mod learn;
@@ -30,6 +34,7 @@ mod crash;
 
 pub use clock_evidence::{clock_evidence, clock_quality};
 pub use disk_space::DiskSpace;
+pub use fleet_people::{FleetPeople, FleetPeopleError};
 pub use gates::{Gates, Likely, Refusal};
 pub use import::{Field, FieldChange, ImportError, ListedPerson, PlannedRow, plan as plan_import};
 pub use learn::{Grant, Learned, Learning};

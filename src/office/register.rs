@@ -19,8 +19,8 @@ use crate::seal::RingState;
 /// Changes people, with the gallery and the recorder.
 #[derive(Clone)]
 pub struct Register {
-    gallery: Arc<Gallery>,
-    recorder: Arc<Recorder>,
+    pub(super) gallery: Arc<Gallery>,
+    pub(super) recorder: Arc<Recorder>,
     /// Held during an enrolment: what was checked must still be true when it is committed.
     pub(super) enrolling: Arc<Mutex<()>>,
     /// The distance within which two faces count as one person, by the size of the gallery.

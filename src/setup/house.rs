@@ -9,16 +9,23 @@ use anyhow::{Context, Result, anyhow};
 use jiff::tz::TimeZone;
 
 use crate::access::{
-    Backoff, Calibration, CalibrationError, DoorRules, DoorwaySettings, Holidays, HouseRules, NearEnough, Permit,
-    Point, Schedule, Window, Zones,
+    Backoff, Calibration, CalibrationError, DoorRules, DoorwaySettings, FleetRule, Holidays, HouseRules, NearEnough,
+    Permit, Point, Schedule, Window, Zones,
 };
 use crate::api::RulesUnknown;
 use crate::api::hours::House;
-use crate::config::{self, Config, DistanceLimit};
+use crate::config::{self, Config, DistanceLimit, WhenStale};
 use crate::domain::{Direction, Distance, DoorIndex, ScheduleIndex, zone_named};
 use crate::vision::calibration_file::{CalibrationFile, file_name};
 use crate::vision::head_file::HeadFile;
 use crate::vision::manifest::Model;
+
+/// The limit for the age of the fleet's news, from `[fleet]`; `None` for a board without one.
+pub fn fleet_rule(config: &Config) -> Option<FleetRule> {
+    let fleet = &config.fleet;
+    let limited = fleet.enabled && !fleet.max_age.is_zero();
+    limited.then(|| FleetRule { max_age: fleet.max_age, denies: fleet.when_stale == WhenStale::Deny })
+}
 
 /// The folder, inside the store's, of calibrations that were measured on this site.
 pub const SITE_CALIBRATIONS: &str = "calibration";

@@ -149,6 +149,7 @@ mod tests {
             foreign_templates: 0,
             locked_templates: 0,
             held: Default::default(),
+            uuid: None,
         }
     }
 

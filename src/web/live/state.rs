@@ -85,6 +85,7 @@ pub fn reason(words: &Words, reason: &str) -> String {
         "backoff" => "live-reason-backoff",
         "lockdown" => "live-reason-lockdown",
         "interlock" => "live-reason-interlock",
+        "fleet_stale" => "live-reason-fleet-stale",
         "door" => "live-reason-door",
         other => return other.to_owned(),
     };

@@ -89,6 +89,7 @@ const GATES: &[(&str, &str)] = &[
     ("agreement", "timeline-gate-agreement"),
     ("age", "timeline-gate-age"),
     ("mode", "timeline-gate-mode"),
+    ("fleet", "timeline-gate-fleet"),
     ("person", "timeline-gate-person"),
     ("permit", "timeline-gate-permit"),
     ("backoff", "timeline-gate-backoff"),

@@ -61,7 +61,21 @@ const NOT_HERE: &[(&str, &str)] = &[
          --no-mirror --out run/",
         TRAINING,
     ),
+    ("usher fleet init --servers hub.example.org", FLEET),
+    ("usher fleet office", FLEET),
+    ("usher fleet invite --site berlin --board front", FLEET),
+    ("usher fleet join TOKEN", FLEET),
+    ("usher fleet status", FLEET),
+    ("usher fleet enroll \"Ada Lovelace\" --site berlin --group staff ada1.jpg ada2.jpg", FLEET),
+    ("usher fleet people --site berlin", FLEET),
+    ("usher fleet lockdown berlin on --group guards", FLEET),
+    ("usher fleet lockdown berlin off", FLEET),
+    ("usher fleet forget \"Ada Lovelace\" --site berlin", FLEET),
+    ("usher fleet revoke front", FLEET),
+    ("usher fleet journal --board front", FLEET),
+    ("usher fleet why front 12", FLEET),
 ];
+const FLEET: &str = "it needs a fleet's servers; tests/fleet/doors.rs has them";
 const A_HUNDRED: &str =
     "it needs photographs of a hundred people and more; tests/evaluate.rs and tests/fpir.rs measure on the data set";
 const CLIPS: &str = "it needs clips of real heads; tests/e2e/liveness_evaluate.rs has some";

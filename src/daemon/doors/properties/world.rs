@@ -312,6 +312,7 @@ impl Scene {
             short_of_room: Box::new(move || *short.lock().unwrap()),
             last_record: None,
             second_eyes: InfraredEyes::default(),
+            office_heard: Box::new(|| None),
             evidence: saved.time.unwrap_or_default(),
         };
         self.threads = threads;

@@ -1,0 +1,94 @@
+//! How long ago the fleet's office was heard, and whether doors open when that is too long ago.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::when::Now;
+use crate::domain::{Gate, Moment, Reason};
+
+/// What `[fleet]` says of a board that hears nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FleetRule {
+    /// The longest time since the newest word of the office.
+    pub max_age: Duration,
+    /// Whether nobody passes beyond that; otherwise the gate only says so.
+    pub denies: bool,
+}
+
+/// The newest signed word of the office.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The time that the office signed, by its clock.
+    pub signed_at: Timestamp,
+    /// When it came; `None` where it came before this start.
+    pub arrived: Option<Moment>,
+}
+
+impl Heard {
+    /// How old it is: since it came or since it was signed, whichever is longer, so that neither a server that repeats nor one that delays makes it
+    /// younger. `None` if it came before this start and the time is not known.
+    pub fn age(&self, now: &Now) -> Option<Duration> {
+        let since_signed = || Duration::try_from(now.wall.duration_since(self.signed_at)).unwrap_or_default();
+        let by_wall = now.is_known().then(since_signed);
+        by_wall.max(self.arrived.map(|arrived| now.moment.since(arrived)))
+    }
+}
+
+impl FleetRule {
+    /// The gate `fleet`.
+    pub(super) fn gate(&self, heard: Option<&Heard>, now: &Now) -> (Gate, Option<Reason>) {
+        let age = heard.and_then(|heard| heard.age(now));
+        let fits = age.is_some_and(|age| age <= self.max_age);
+        let mut input = match (heard, age) {
+            (None, _) => "the office was never heard".to_owned(),
+            (Some(_), None) => format!("{}: nobody can tell when the office was heard", now.doubt()),
+            (Some(_), Some(age)) => format!("the office was heard {} s ago", age.as_secs()),
+        };
+        if !fits && !self.denies {
+            input += ", let pass (when_stale)";
+        }
+        let limit = format!("within {} s", self.max_age.as_secs());
+        let passed = fits || !self.denies;
+        (Gate::new("fleet", input, limit, passed), (!passed).then_some(Reason::FleetStale))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str, moment: u64) -> Now {
+        Now::by_the_wall(Moment(Duration::from_secs(moment)), text.parse().unwrap())
+    }
+
+    fn heard(signed: &str, arrived: Option<u64>) -> Heard {
+        let arrived = arrived.map(|seconds| Moment(Duration::from_secs(seconds)));
+        Heard { signed_at: signed.parse().unwrap(), arrived }
+    }
+
+    #[test]
+    fn a_word_that_is_repeated_or_delayed_grows_no_younger() {
+        let now = at("2026-01-02T10:00:00Z", 1000);
+        let age = |heard: Heard| heard.age(&now).map(|age| age.as_secs());
+        assert_eq!(age(heard("2026-01-02T09:59:30Z", Some(990))), Some(30), "signed earlier than it came");
+        assert_eq!(age(heard("2026-01-02T09:59:59Z", Some(400))), Some(600), "it came long ago");
+        assert_eq!(age(heard("2026-01-02T10:05:00Z", Some(990))), Some(10), "the office's clock is ahead");
+        assert_eq!(age(heard("2026-01-02T09:00:00Z", None)), Some(3600), "it came before this start");
+    }
+
+    #[test]
+    fn beyond_the_limit_the_rule_denies_or_only_says_so() {
+        let now = at("2026-01-02T10:00:00Z", 1000);
+        let rule = FleetRule { max_age: Duration::from_secs(300), denies: true };
+        let (fresh, old) = (heard("2026-01-02T09:59:00Z", Some(940)), heard("2026-01-02T09:00:00Z", Some(100)));
+        let (gate, refused) = rule.gate(Some(&fresh), &now);
+        assert_eq!((gate.passed, refused, &*gate.input), (true, None, "the office was heard 60 s ago"));
+        let (gate, refused) = rule.gate(Some(&old), &now);
+        assert_eq!((gate.passed, refused, &*gate.limit), (false, Some(Reason::FleetStale), "within 300 s"));
+        assert_eq!(rule.gate(None, &now).1, Some(Reason::FleetStale));
+        let lenient = FleetRule { denies: false, ..rule };
+        let (gate, refused) = lenient.gate(Some(&old), &now);
+        assert!(gate.passed && refused.is_none() && gate.input.ends_with("let pass (when_stale)"), "{gate:?}");
+    }
+}

@@ -1,0 +1,80 @@
+//! `usher fleet init` and `usher fleet join`
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use crate::cli::context::Context;
+use crate::config;
+use crate::setup::fleet::{self, InitPlan, ServerAddress};
+
+/// Begin a fleet: make its keys, and the files of its servers.
+///
+/// Writes the office's folder: the fleet's keys, which are secret, and for each server a folder with its nats-server.conf, its certificate and a unit of
+/// systemd. README there says what to copy where. Name one server, or three of which one may fail. An existing fleet is not overwritten.
+#[derive(Args)]
+pub struct Init {
+    /// The servers, by the names or addresses at which boards reach them: HOST or HOST:PORT
+    #[arg(long, value_delimiter = ',', required = true, value_name = "HOST[:PORT]")]
+    servers: Vec<ServerAddress>,
+}
+
+/// Let this board join a fleet, with the token that `usher fleet invite` printed.
+///
+/// Writes the membership, which only usher may read, and tries to reach a server. Then set `enabled = true` in `[fleet]` of the configuration, and
+/// restart usher.
+#[derive(Args)]
+pub struct Join {
+    /// The token
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    token: String,
+    /// The file to write [default: [fleet] membership of the configuration]
+    #[arg(long, value_name = "FILE")]
+    membership: Option<PathBuf>,
+}
+
+impl Init {
+    pub fn run(self, folder: &Path) -> Result<()> {
+        let plan = InitPlan { servers: self.servers, folder: folder.to_owned(), now: now() };
+        let files = fleet::init(&plan)?;
+        let place = folder.display();
+        say!("the fleet {} begins; its servers are {}", files.fleet, files.servers().join(", "))?;
+        say!("1. copy the files of each server as {place}/README says, and start the servers")?;
+        say!("2. usher fleet office --folder {place}")?;
+        say!("3. usher fleet invite --folder {place} --site SITE --board BOARD")?;
+        Ok(())
+    }
+}
+
+impl Join {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let file = match self.membership {
+            Some(file) => file,
+            None => match context.config_if_any()? {
+                Some(config) => config.fleet.membership,
+                None => config::Fleet::default().membership,
+            },
+        };
+        let membership = fleet::join(&self.token, &file, now())?;
+        say!("this board is {} of {} now, as {} says", membership.board, membership.site, file.display())?;
+        let tokio = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("the asynchronous runtime cannot be started")?;
+        match tokio.block_on(membership.check()) {
+            Ok(_) => say!("a server was reached")?,
+            Err(error) => note!("usher: warning: {error:#}"),
+        }
+        say!("set enabled = true in [fleet] of {}, and restart usher", context.path().display())?;
+        Ok(())
+    }
+}
+
+/// Seconds since 1970.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

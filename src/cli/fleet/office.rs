@@ -1,0 +1,96 @@
+//! `usher fleet office`
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::join::now;
+use crate::cli::context::{self, Context};
+use crate::clock::SystemClock;
+use crate::daemon::fleet_office::{Invitation, Issuer, IssuerError, Office, OfficeEnd, Revoked, Revoking, run};
+use crate::fleet::carrier::Carrier;
+use crate::fleet::{Board, BoardKey, Site};
+use crate::office::fleet::{Book, Collected};
+use crate::setup::fleet::{OfficeFiles, Pushed};
+use crate::setup::{self, house};
+use crate::store::Store;
+
+/// The store in the office's folder.
+const STORE: &str = "store";
+/// The file of the galleries' keys there.
+const KEYS: &str = "gallery-keys";
+
+/// Run the office: say who may pass, and collect what happened.
+///
+/// Runs in the foreground and logs to standard error. SIGTERM or SIGINT stops it. It is the only writer: a second one is refused, and one that
+/// is taken over stops. While it is away, boards go on with what they have; changes need it. Keep backups of its folder, which also holds the fleet's
+/// keys: without them no board can be invited, and nobody enrolled.
+#[derive(Args)]
+pub struct RunOffice {
+    /// Begin even if another office spoke in the last minutes; that one then stops
+    #[arg(long)]
+    take_over: bool,
+}
+
+impl RunOffice {
+    pub fn run(self, folder: &Path, context: &Context) -> Result<()> {
+        let config = context.config_or_defaults()?;
+        context::start_log(&config.log);
+        let files = Arc::new(OfficeFiles::load(folder)?);
+        let store = Store::open(&folder.join(STORE)).context("the office's store cannot be opened")?;
+        let near_enough = house::near_enough(&config, &setup::embedder(&config)?, None)?;
+        let book = Book::open(&store, &folder.join(KEYS), files.fleet, files.key.clone(), near_enough)?;
+        let collected = Collected::open(&store)?;
+        let issuer = Box::new(FilesIssuer(files.clone()));
+        let office = Arc::new(Office::new(book, collected, issuer, Arc::new(SystemClock::new())));
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .context("the asynchronous runtime cannot be started")?;
+        tokio.block_on(async {
+            let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            let stop = async move {
+                tokio::select! {
+                    _ = term.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                tracing::info!("the office stops");
+            };
+            let carrier: Arc<dyn Carrier> = Arc::new(files.connect().await?);
+            run(office, carrier, folder, self.take_over, stop).await.map_err(with_flag)
+        })
+    }
+}
+
+/// Names the flag by which an office takes over.
+fn with_flag(end: OfficeEnd) -> anyhow::Error {
+    let hint = if end.is_another_office() { " (--take-over)" } else { "" };
+    anyhow::anyhow!("{end}{hint}")
+}
+
+/// Credentials from the office's files.
+struct FilesIssuer(Arc<OfficeFiles>);
+
+impl Issuer for FilesIssuer {
+    fn invite(&self, site: &Site, board: &Board, key: &BoardKey) -> Result<Invitation, IssuerError> {
+        let invited = self.0.invite(site, board, key, now()).map_err(in_words)?;
+        Ok(Invitation { token: invited.token.to_string(), credential: invited.credential.to_string() })
+    }
+
+    fn revoke<'a>(&'a self, credential: &'a str) -> Revoking<'a> {
+        Box::pin(async move {
+            Ok(match self.0.revoke(credential, now()).await.map_err(in_words)? {
+                Pushed::Now(_) => Revoked::AtServers,
+                Pushed::Later(why) => Revoked::Later(why),
+            })
+        })
+    }
+}
+
+fn in_words(error: anyhow::Error) -> IssuerError {
+    IssuerError(format!("{error:#}"))
+}

@@ -1,0 +1,131 @@
+//! What the office answered, on the screen.
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use crate::cli::listing::Listing;
+use crate::cli::print::{Tone, toned};
+use crate::ledger::{Record, receipt, sentence};
+use crate::office::fleet::protocol::{BoardRow, CollectedRecord, Done, OfficeStatus, PersonRow, Proof};
+
+/// A clock that is further off than this stands out, in milliseconds.
+const CLOCK_OFF_MS: i64 = 2_000;
+/// A board that was silent for longer stands out, in seconds.
+const SILENT_S: u64 = 120;
+
+/// What was done, and who has confirmed it.
+pub fn done(out: &mut impl Write, done: &Done, json: bool) -> Result<()> {
+    if json {
+        writeln!(out, "{}", serde_json::to_string(done)?)?;
+        return Ok(());
+    }
+    writeln!(out, "{}", done.what)?;
+    if !done.sent {
+        writeln!(
+            out,
+            "{}",
+            toned(Tone::Warning, "the servers do not have it yet: it goes out when they can be reached")
+        )?;
+        return Ok(());
+    }
+    if !done.confirmed.is_empty() {
+        writeln!(out, "confirmed by {}", done.confirmed.join(", "))?;
+    }
+    if !done.missing.is_empty() {
+        let missing = format!("not confirmed yet by {}", done.missing.join(", "));
+        writeln!(out, "{}", toned(Tone::Warning, &missing))?;
+    }
+    Ok(())
+}
+
+/// What can be shown of a forgetting.
+pub fn proof(out: &mut impl Write, proof: &Proof) -> Result<()> {
+    let Proof { uuid, record, mark, destroyed_epoch, epoch, erased_records } = proof;
+    writeln!(out, "uuid    {uuid}")?;
+    writeln!(out, "record  {record} (BLAKE3; sealed by key {destroyed_epoch}, which is destroyed)")?;
+    writeln!(out, "mark    {mark} (BLAKE3; everybody else is sealed by key {epoch})")?;
+    Ok(writeln!(out, "erased from {erased_records} collected records, and from those that still come")?)
+}
+
+/// A collected record in full.
+pub fn record(out: &mut impl Write, record: &CollectedRecord, json: bool) -> Result<()> {
+    match Record::from_json(&record.record).filter(|_| !json) {
+        Some(read) => writeln!(out, "{} of {}\n{}", record.board, record.site, receipt(&read).trim_end())?,
+        None => writeln!(out, "{}", serde_json::to_string(record)?)?,
+    }
+    Ok(())
+}
+
+/// The office, its sites and its boards.
+pub fn status(out: &mut impl Write, status: &OfficeStatus) -> Result<()> {
+    let tone = if status.state == "online" { Tone::Plain } else { Tone::Warning };
+    writeln!(out, "office {}; {} changes wait for the servers", toned(tone, &status.state), status.unsent)?;
+    for site in &status.sites {
+        let lockdown = site.lockdown.as_deref().map(|lockdown| toned(Tone::Bad, &format!("; LOCKDOWN: {lockdown}")));
+        let (name, people, epoch, rules) = (&site.site, site.people, site.epoch, site.rules);
+        writeln!(out, "site {name}: {people} people, key {epoch}, rules {rules}{}", lockdown.unwrap_or_default())?;
+    }
+    let heads = ["board", "site", "list", "waiting", "collected", "clock", "rules", "key", "model", "version", "heard"];
+    let mut listing = Listing::new(heads).giving_way(&["model", "version", "key"]);
+    for board in &status.boards {
+        listing.row(tone_of(board), row(board));
+    }
+    Ok(listing.write(out)?)
+}
+
+fn tone_of(board: &BoardRow) -> Tone {
+    let off = board.said.as_ref().and_then(|said| said.clock_ahead_ms).is_some_and(|ms| ms.abs() >= CLOCK_OFF_MS);
+    match board.heard_s {
+        _ if board.revoked => Tone::Faint,
+        Some(heard) if board.whole && heard < SILENT_S && !off && !board.gap => Tone::Plain,
+        _ => Tone::Warning,
+    }
+}
+
+fn row(board: &BoardRow) -> [String; 11] {
+    let said = board.said.as_ref();
+    let list = match said {
+        _ if board.revoked => "revoked".to_owned(),
+        None => "never heard".to_owned(),
+        Some(said) if board.whole => format!("whole ({})", said.people),
+        Some(said) => format!("behind ({})", said.people),
+    };
+    let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let collected = if board.gap { format!("{}, gap", board.collected) } else { board.collected.to_string() };
+    [
+        board.board.clone(),
+        board.site.clone(),
+        list,
+        text(said.map(|said| said.waiting.to_string())),
+        collected,
+        text(said.and_then(|said| said.clock_ahead_ms).map(|ms| format!("{ms:+} ms"))),
+        text(said.map(|said| said.rules.to_string())),
+        text(said.and_then(|said| said.epoch).map(|epoch| epoch.to_string())),
+        text(said.map(|said| said.model.clone())),
+        text(said.map(|said| said.version.clone())),
+        text(board.heard_s.map(|seconds| format!("{seconds} s ago"))),
+    ]
+}
+
+/// Who is enrolled.
+pub fn people(out: &mut impl Write, people: &[PersonRow]) -> Result<()> {
+    let mut listing = Listing::new(["name", "id", "groups", "templates", "uuid"]).giving_way(&["uuid"]);
+    for person in people {
+        let id = person.employee_id.clone().unwrap_or_default();
+        let (groups, templates) = (person.groups.join(", "), person.templates.to_string());
+        listing.row(Tone::Plain, [person.name.clone(), id, groups, templates, person.uuid.clone()]);
+    }
+    Ok(listing.write(out)?)
+}
+
+/// Collected records, one a line.
+pub fn records(out: &mut impl Write, records: &[CollectedRecord]) -> Result<()> {
+    for CollectedRecord { board, record, .. } in records {
+        match Record::from_json(record) {
+            Some(record) => writeln!(out, "{board} {:>7}  {}  {}", record.seq, record.time(), sentence(&record))?,
+            None => writeln!(out, "{board} {record}")?,
+        }
+    }
+    Ok(())
+}

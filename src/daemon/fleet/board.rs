@@ -1,0 +1,433 @@
+//! The board's task: reads rules, keys, people and heads from the servers, sends the journal, and says how it stands.
+//!
+//! Nothing of it is waited for by a door. Rules are read before anything else after each connection.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::{JoinError, spawn_blocking};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::disk::Disk;
+use super::lockdown::{DoorOrders, DoorsError};
+use super::state::{Connection, FleetState};
+use crate::daemon::fleet_office::lost;
+use crate::domain::ModelId;
+use crate::fleet::carrier::{
+    Carrier, CarrierError, Link, MAX_READ, Message, Stored, Stream, StreamState, Subject, person_of,
+};
+use crate::fleet::{
+    Birth, Board, BoardKey, Epochs, FleetId, Gallery, GalleryKey, Head, Heads, Incoming, OfficePublic, Opened, Outcome,
+    Progress, Replica, Site, SiteRules, Why,
+};
+use crate::ledger::{LedgerError, Pending};
+use crate::office::fleet::key_file::{KeyFile, KeyFileError};
+use crate::office::fleet::protocol::{BoardReport, JournalMessage};
+use crate::office::{FleetPeople, FleetPeopleError};
+use crate::store::StoreError;
+
+/// Records of the journal that wait for the servers at once.
+const AT_ONCE: usize = 32;
+/// How often the board says how it stands, if nothing happens.
+const REPORTS_EVERY: Duration = Duration::from_secs(30);
+/// Between two attempts, at first and at most.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Heads by which the clock is compared with the servers': a head may have come late, and that of the least delay counts.
+const CLOCK_READINGS: usize = 5;
+
+/// Why the board is not at the servers.
+#[derive(Debug, Error)]
+pub enum BoardError {
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    #[error("the people of the fleet cannot be changed: {0}")]
+    People(#[from] FleetPeopleError),
+    #[error("the lockdown is not in force at all doors: {0}")]
+    Doors(#[from] DoorsError),
+    #[error("a task failed: {0}")]
+    Task(#[from] JoinError),
+}
+
+/// Who the board is.
+#[derive(Clone)]
+pub struct Identity {
+    pub fleet: FleetId,
+    pub site: Site,
+    pub gallery: Gallery,
+    pub board: Board,
+    pub office: OfficePublic,
+    pub key: BoardKey,
+    pub model: ModelId,
+}
+
+/// A board at work.
+pub struct BoardTask {
+    pub identity: Identity,
+    pub carrier: Arc<dyn Carrier>,
+    pub state: Arc<FleetState>,
+    pub disk: Disk,
+    pub replica: Arc<Mutex<Replica<FleetPeople>>>,
+    pub keys: KeyFile,
+    pub doors: DoorOrders,
+    /// The number of the newest record of the journal.
+    pub written: watch::Receiver<u64>,
+    pub rules: Option<SiteRules>,
+    pub heads: Heads,
+    /// Differences of clocks at the newest heads, in milliseconds.
+    pub clocks: Vec<i64>,
+    /// The newest record of each kind that was set aside or refused, by its sequence: each is counted once.
+    pub counted: BTreeMap<&'static str, u64>,
+}
+
+impl BoardTask {
+    /// Works for good.
+    pub async fn run(mut self) {
+        let mut pause = PAUSE;
+        loop {
+            let began = Instant::now();
+            let Err(error) = self.stay().await else { continue };
+            if began.elapsed() > LONGEST_PAUSE {
+                pause = PAUSE;
+            }
+            let why = error.to_string();
+            if self.state.standing().connection != Connection::Offline(why.clone()) {
+                tracing::warn!(%error, "the board is not at the fleet's servers; doors go on with what is on disk");
+            }
+            self.state.note(|now| now.connection = Connection::Offline(why));
+            tokio::time::sleep(PAUSE).await;
+            let mut link = self.carrier.link();
+            // A server that is back ends the pause.
+            let back = link.wait_for(|link| *link == Link::Online);
+            match error {
+                BoardError::Carrier(CarrierError::Away { .. }) => drop(tokio::time::timeout(pause, back).await),
+                _ => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Works until something fails.
+    async fn stay(&mut self) -> Result<(), BoardError> {
+        let Identity { site, gallery, board, .. } = self.identity.clone();
+        let carrier = self.carrier.clone();
+        let mut rules = carrier.watch(&Subject::rules(&site)).await?;
+        let mut keys = carrier.watch(&Subject::key(&gallery, &board)).await?;
+        let mut heads = carrier.watch(&Subject::head(&gallery)).await?;
+        let mut people = carrier.watch(&Subject::people(&gallery)).await?;
+        self.read_rules().await?;
+        self.read_keys().await?;
+        self.read_people().await?;
+        self.read_head().await?;
+        if self.state.standing().connection != Connection::Online {
+            tracing::info!(%board, %site, "the board is at the fleet's servers");
+        }
+        self.state.note(|now| now.connection = Connection::Online);
+        let mut reports = tokio::time::interval(REPORTS_EVERY);
+        reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.send_journal().await?;
+        let mut connection = carrier.link();
+        loop {
+            tokio::select! {
+                biased;
+                error = lost(&mut connection) => return Err(error.into()),
+                () = rules.changed() => if self.read_rules().await? { self.report().await? },
+                () = keys.changed() => if self.read_keys().await? {
+                    self.read_people().await?;
+                    self.report().await?;
+                },
+                () = heads.changed() => if self.read_head().await? { self.report().await? },
+                () = people.changed() => if self.read_people().await? { self.report().await? },
+                written = self.written.changed() => match written {
+                    Ok(()) => self.send_journal().await?,
+                    // The journal is gone: the daemon ends.
+                    Err(_) => std::future::pending().await,
+                },
+                _ = reports.tick() => {
+                    self.send_journal().await?;
+                    self.report().await?;
+                }
+            }
+        }
+    }
+
+    /// Follows the newest rules. Returns whether they are new.
+    async fn read_rules(&mut self) -> Result<bool, BoardError> {
+        let Identity { site, board, .. } = self.identity.clone();
+        let Some(stored) = self.carrier.newest(&Subject::rules(&site)).await? else { return Ok(false) };
+        let Some(rules) = self.opened::<SiteRules>(&stored, "rules") else { return Ok(false) };
+        if rules.site != site || !rules.replace(self.rules.as_ref()) {
+            return Ok(false);
+        }
+        let (doors, before, now) = (self.doors.clone(), self.lockdown().cloned(), rules.lockdown.clone());
+        spawn_blocking(move || doors.follow(before.as_ref(), now.as_ref())).await??;
+        if let Some(from) = rules.resend.get(&board) {
+            tracing::info!(from, "the office asks for records again");
+            self.state.reader.resend(*from)?;
+        }
+        self.disk.keep_rules(&stored.payload)?;
+        let version = rules.version;
+        self.state.note(|state| state.rules = version);
+        let again = rules.resend.contains_key(&board);
+        self.rules = Some(rules);
+        if again {
+            self.send_journal().await?;
+        }
+        Ok(true)
+    }
+
+    fn lockdown(&self) -> Option<&crate::fleet::Lockdown> {
+        self.rules.as_ref()?.lockdown.as_ref()
+    }
+
+    /// Takes the newest key. Returns whether it is new.
+    async fn read_keys(&mut self) -> Result<bool, BoardError> {
+        let Identity { fleet, gallery, board, key, .. } = self.identity.clone();
+        let Some(stored) = self.carrier.newest(&Subject::key(&gallery, &board)).await? else { return Ok(false) };
+        let Some(sealed) = self.opened::<GalleryKey>(&stored, "key") else { return Ok(false) };
+        if sealed.gallery != gallery || sealed.board != board || self.keys.get(&gallery, sealed.epoch).is_some() {
+            return Ok(false);
+        }
+        let newest = self.keys.epochs(&gallery).last().copied().unwrap_or_default();
+        if sealed.epoch < newest {
+            // One that was destroyed does not come back.
+            return Ok(false);
+        }
+        match sealed.open(fleet, &key) {
+            Ok(opened) => {
+                self.keys.insert(&gallery, sealed.epoch, opened)?;
+                tracing::info!(epoch = sealed.epoch, "the key of the gallery's people came");
+                self.state.note(|state| state.epoch = Some(sealed.epoch));
+                Ok(true)
+            }
+            Err(error) => {
+                tracing::error!(%error, epoch = sealed.epoch, "the key of the gallery's people cannot be opened: let the board join again");
+                self.state.note(|state| state.refused += 1);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Takes what the stream of people has. Returns whether something changed.
+    async fn read_people(&mut self) -> Result<bool, BoardError> {
+        let stream = Stream::People(self.identity.gallery.clone());
+        let StreamState { birth, last, .. } = self.carrier.state(&stream).await?;
+        let before = self.with_replica(|replica| (replica.digest(), replica.position())).await?;
+        let mut from = self.with_replica(move |replica| replica.begin(Birth(birth), last)).await?;
+        loop {
+            let part = self.carrier.read(&stream, from, MAX_READ).await?;
+            let Some(newest) = part.last() else { break };
+            from = newest.sequence.saturating_add(1);
+            self.apply(part).await?;
+        }
+        self.catch_up().await?;
+        Ok(before != self.with_replica(|replica| (replica.digest(), replica.position())).await?)
+    }
+
+    async fn apply(&mut self, part: Vec<Stored>) -> Result<(), BoardError> {
+        let epochs = self.epochs();
+        let replica = self.replica.clone();
+        let applied = spawn_blocking(move || {
+            let mut replica = replica.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut outcomes = Vec::new();
+            for stored in &part {
+                let Some(uuid) = person_of(&stored.subject) else { continue };
+                let incoming = Incoming { sequence: stored.sequence, uuid, record: &stored.payload };
+                let outcome = replica.apply(&incoming, &epochs)?;
+                outcomes.push((uuid, outcome));
+            }
+            Ok::<_, BoardError>(outcomes)
+        });
+        for (uuid, outcome) in applied.await?? {
+            match outcome {
+                Outcome::Changed { note: Some(note), .. } => tracing::warn!(%uuid, "{note}"),
+                Outcome::Changed { .. } | Outcome::Same | Outcome::Older => {}
+                Outcome::Waits { epoch } => tracing::info!(%uuid, epoch, "a record waits for its key"),
+                Outcome::SetAside { schema } => {
+                    tracing::warn!(%uuid, schema, "a record of a newer usher is set aside: update this board");
+                    self.state.note(|state| state.set_aside += 1);
+                }
+                Outcome::Refused(why) => {
+                    let unfit = matches!(why, Why::OtherModel(_) | Why::EpochGone(_) | Why::Unfit(_) | Why::TooMany);
+                    tracing::warn!(%uuid, %why, "a record of the fleet is not taken");
+                    self.state.note(|state| match unfit {
+                        true => state.set_aside += 1,
+                        false => state.refused += 1,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a round of reading: sweeps, compares with the newest head, destroys keys that are over.
+    async fn catch_up(&mut self) -> Result<(), BoardError> {
+        let head: Option<Head> = self.heads.newest().cloned();
+        let of = head.clone();
+        let (progress, whole, people) = self
+            .with_replica(move |replica| {
+                let progress = replica.caught_up(of.as_ref());
+                let whole = of.as_ref().map(|head| {
+                    // Before anybody is enrolled, the office does not know the model.
+                    replica.is_whole(head) || head.count == 0 && replica.count() == 0
+                });
+                (progress, whole, replica.holding().people() as u64)
+            })
+            .await?;
+        if let Progress::Done { swept: swept @ 1.. } = progress? {
+            tracing::warn!(swept, "people who are not on the office's list any more were removed");
+        }
+        self.state.note(|state| {
+            state.whole = whole;
+            state.people = people;
+        });
+        if let (Some(head), Some(true)) = (head, whole) {
+            self.keys.destroy_before(&self.identity.gallery, head.epoch)?;
+        }
+        Ok(())
+    }
+
+    /// Hears the newest head. Returns whether it is new.
+    async fn read_head(&mut self) -> Result<bool, BoardError> {
+        let subject = Subject::head(&self.identity.gallery);
+        let Some(stored) = self.carrier.newest(&subject).await? else { return Ok(false) };
+        let Some(head) = self.opened::<Head>(&stored, "head") else { return Ok(false) };
+        let is_own = head.gallery == self.identity.gallery;
+        let at = Timestamp::try_from(head.at()).unwrap_or(Timestamp::UNIX_EPOCH);
+        if !is_own || !self.heads.take(head) {
+            return Ok(false);
+        }
+        self.disk.keep_head(&stored.payload)?;
+        self.state.hear(at, true);
+        self.compare_clocks(stored.at_ms);
+        self.catch_up().await?;
+        if self.state.standing().whole == Some(false) {
+            self.read_people().await?;
+        }
+        Ok(true)
+    }
+
+    fn compare_clocks(&mut self, server_ms: i64) {
+        self.clocks.push(self.now_ms().saturating_sub(server_ms));
+        if self.clocks.len() > CLOCK_READINGS {
+            self.clocks.remove(0);
+        }
+        // A message takes time: it makes this clock look ahead.
+        let ahead = self.clocks.iter().min().copied();
+        self.state.note(|state| state.clock_ahead_ms = ahead);
+    }
+
+    /// Sends what the office has not got of the journal. A record is done with once the servers have acknowledged it.
+    async fn send_journal(&mut self) -> Result<(), BoardError> {
+        let Identity { site, board, .. } = &self.identity;
+        let subject = Subject::journal(site, board);
+        loop {
+            let state = self.state.clone();
+            let pending = spawn_blocking(move || state.reader.pending(0, AT_ONCE)).await??;
+            let mut done = None;
+            for Pending { after, record } in pending {
+                let message = JournalMessage { after, record: record.to_json() };
+                let payload = serde_json::to_vec(&message).unwrap_or_default();
+                let id = Some(record.id.to_string());
+                match self.carrier.publish(Message { id, ..Message::new(subject.clone(), payload) }).await {
+                    Ok(_) => {}
+                    Err(error @ CarrierError::TooLarge { .. }) => {
+                        tracing::error!(%error, seq = record.seq, "this record cannot be sent to the office");
+                    }
+                    Err(error) => {
+                        if let Some(seq) = done {
+                            self.state.reader.done_with(seq)?;
+                        }
+                        return Err(error.into());
+                    }
+                }
+                done = Some(record.seq);
+            }
+            let Some(seq) = done else { return Ok(()) };
+            let state = self.state.clone();
+            spawn_blocking(move || state.reader.done_with(seq)).await??;
+        }
+    }
+
+    /// Says how the board stands.
+    async fn report(&mut self) -> Result<(), BoardError> {
+        let (digest, position) =
+            self.with_replica(|replica| (replica.digest().to_string(), replica.position())).await?;
+        let standing = self.state.standing();
+        let said = BoardReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: self.identity.model.to_string(),
+            digest,
+            people: standing.people,
+            epoch: standing.epoch,
+            oldest_epoch: self.keys.epochs(&self.identity.gallery).first().copied(),
+            rules: standing.rules,
+            position: position.map_or(0, |position| position.sequence),
+            waiting: self.state.reader.waiting()?,
+            sent: self.state.reader.done(),
+            set_aside: standing.set_aside,
+            refused: standing.refused,
+            at_ms: self.now_ms(),
+            clock_ahead_ms: None,
+        };
+        let payload = serde_json::to_vec(&said).unwrap_or_default();
+        self.carrier.publish(Message::new(Subject::board(&self.identity.board), payload)).await?;
+        Ok(())
+    }
+
+    /// What the office signed; `None`, counted, for anything else.
+    fn opened<T: crate::fleet::Body>(&mut self, stored: &Stored, what: &'static str) -> Option<T> {
+        let opened = self.identity.office.open::<T>(self.identity.fleet, &stored.payload);
+        if !matches!(opened, Ok(Opened::Body(_))) && self.counted.insert(what, stored.sequence) == Some(stored.sequence)
+        {
+            return None;
+        }
+        match opened {
+            Ok(Opened::Body(body)) => Some(body),
+            Ok(Opened::SetAside { schema }) => {
+                tracing::warn!(what, schema, "a record of a newer usher is set aside: update this board");
+                self.state.note(|state| state.set_aside += 1);
+                None
+            }
+            Err(why) => {
+                tracing::error!(what, %why, "a record that the office did not sign is refused");
+                self.state.note(|state| state.refused += 1);
+                None
+            }
+        }
+    }
+
+    fn epochs(&self) -> Epochs {
+        let mut epochs = Epochs::default();
+        for epoch in self.keys.epochs(&self.identity.gallery) {
+            if let Some(key) = self.keys.get(&self.identity.gallery, epoch) {
+                epochs.insert(epoch, key.clone());
+            }
+        }
+        epochs
+    }
+
+    /// Works with the replica on a thread that may wait for the disk.
+    async fn with_replica<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Replica<FleetPeople>) -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let replica = self.replica.clone();
+        spawn_blocking(move || work(&mut replica.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+
+    fn now_ms(&self) -> i64 {
+        let wall = Timestamp::try_from(self.state.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
+        wall.as_millisecond()
+    }
+}

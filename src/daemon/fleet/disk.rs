@@ -1,0 +1,49 @@
+//! What a board keeps of its fleet besides people: the newest rules and the newest head, as they were signed. Doors act on them after a restart without a
+//! network.
+
+use crate::fleet::{Body, FleetId, Heads, OfficePublic, Opened, SiteRules};
+use crate::store::{Store, StoreError, Tree};
+
+const RULES: &str = "rules";
+const HEAD: &str = "head";
+
+/// The tree of what is kept.
+pub struct Disk {
+    store: Store,
+    tree: Tree,
+}
+
+impl Disk {
+    /// Opens it in the daemon's store.
+    pub fn open(store: &Store) -> Result<Disk, StoreError> {
+        Ok(Disk { tree: store.tree("fleet_board")?, store: store.clone() })
+    }
+
+    /// The rules that were in force before the restart. What cannot be read counts for nothing: the office has it.
+    pub fn rules(&self, office: &OfficePublic, fleet: FleetId) -> Option<SiteRules> {
+        self.read(RULES, office, fleet)
+    }
+
+    /// The heads, with the newest one before the restart.
+    pub fn heads(&self, office: &OfficePublic, fleet: FleetId) -> Heads {
+        self.read(HEAD, office, fleet).map(Heads::kept).unwrap_or_default()
+    }
+
+    /// Keeps the rules that are in force.
+    pub fn keep_rules(&self, signed: &[u8]) -> Result<(), StoreError> {
+        self.store.commit(&[self.tree.put(RULES, signed)])
+    }
+
+    /// Keeps the newest head.
+    pub fn keep_head(&self, signed: &[u8]) -> Result<(), StoreError> {
+        self.store.commit(&[self.tree.put(HEAD, signed)])
+    }
+
+    fn read<T: Body>(&self, key: &str, office: &OfficePublic, fleet: FleetId) -> Option<T> {
+        let signed = self.tree.get(key).unwrap_or_default()?;
+        match office.open(fleet, &signed) {
+            Ok(Opened::Body(body)) => Some(body),
+            Ok(Opened::SetAside { .. }) | Err(_) => None,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The board in its fleet: it takes people, rules and keys from the office, and sends its journal there. The rest of the daemon works without.
+//!
+//! - `state`: how things stand, for the doors, the status and the metrics
+//! - `board`: the task at the servers
+//! - `disk`: rules and heads over a restart
+//! - `lockdown`: orders to the doors
+
+mod board;
+mod disk;
+mod lockdown;
+mod state;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::fleet::carrier::Carrier;
+use crate::fleet::{Heads, Reader as RecordReader, Replica, SiteRules};
+use crate::ledger::Reader;
+use crate::office::fleet::key_file::KeyFile;
+use crate::office::{FleetPeople, Register};
+use crate::setup::fleet::Membership;
+use crate::store::Store;
+use board::{BoardTask, Identity};
+use disk::Disk;
+
+pub use lockdown::DoorOrders;
+pub use state::{Connection, FleetState};
+
+/// The name of the fleet's reader of the journal.
+const READER: &str = "fleet";
+/// Between two attempts to set the connection up.
+const PAUSE: Duration = Duration::from_secs(15);
+
+/// A board that has joined a fleet.
+pub struct Joined {
+    pub state: Arc<FleetState>,
+    membership: Membership,
+    /// What the task takes over when it starts.
+    kept: Mutex<Option<Kept>>,
+}
+
+/// What was kept over the restart.
+struct Kept {
+    disk: Disk,
+    keys: KeyFile,
+    rules: Option<SiteRules>,
+    heads: Heads,
+}
+
+/// Reads what the board keeps of its fleet; `None` for a board that is in none.
+///
+/// # Errors
+/// The membership or the keys cannot be read.
+pub fn open(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Result<Option<Joined>> {
+    let settings = &config.fleet;
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let membership = Membership::load(&settings.membership).context(
+        "the membership of the fleet cannot be read ([fleet] membership): `usher fleet join TOKEN` writes it",
+    )?;
+    let keys = KeyFile::open(&settings.membership.with_extension("keys"))?;
+    let disk = Disk::open(store)?;
+    let (rules, heads) =
+        (disk.rules(&membership.office, membership.fleet), disk.heads(&membership.office, membership.fleet));
+    let max_age = (!settings.max_age.is_zero()).then_some(settings.max_age);
+    let state = FleetState::new(
+        membership.board.to_string(),
+        membership.site.to_string(),
+        max_age,
+        clock.clone(),
+        Reader::open(store, READER)?,
+    );
+    if let Some(at) = heads.newest().and_then(|head| Timestamp::try_from(head.at()).ok()) {
+        state.hear(at, false);
+    }
+    state.note(|state| {
+        state.rules = rules.as_ref().map_or(0, |rules| rules.version);
+        state.epoch = keys.epochs(&membership.gallery).last().copied();
+    });
+    let kept = Mutex::new(Some(Kept { disk, keys, rules, heads }));
+    Ok(Some(Joined { state: Arc::new(state), membership, kept }))
+}
+
+impl Joined {
+    /// Starts the task at the servers. `written` is the number of the newest record.
+    ///
+    /// # Errors
+    /// What the board holds of the fleet cannot be read.
+    pub fn start(
+        &self,
+        tokio: &Handle,
+        register: Register,
+        written: watch::Receiver<u64>,
+        doors: DoorOrders,
+    ) -> Result<()> {
+        let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
+        let membership = self.membership.clone();
+        let identity = Identity {
+            fleet: membership.fleet,
+            site: membership.site.clone(),
+            gallery: membership.gallery.clone(),
+            board: membership.board.clone(),
+            office: membership.office,
+            key: membership.key.clone(),
+            model: register.gallery().model().clone(),
+        };
+        let reader = RecordReader {
+            fleet: identity.fleet,
+            gallery: identity.gallery.clone(),
+            model: identity.model.clone(),
+            office: identity.office,
+        };
+        let people = FleetPeople::open(register).context("the people of the fleet cannot be read")?;
+        let replica = Replica::open(reader, people).context("the people of the fleet cannot be read")?;
+        let state = self.state.clone();
+        tokio.spawn(async move {
+            let carrier = connected(&membership, &state).await;
+            let task = BoardTask {
+                identity,
+                carrier,
+                state,
+                disk: kept.disk,
+                replica: Arc::new(Mutex::new(replica)),
+                keys: kept.keys,
+                doors,
+                written,
+                rules: kept.rules,
+                heads: kept.heads,
+                clocks: Vec::new(),
+                counted: BTreeMap::new(),
+            };
+            task.run().await;
+        });
+        Ok(())
+    }
+}
+
+/// The carrier of a membership, once it can be set up.
+async fn connected(membership: &Membership, state: &FleetState) -> Arc<dyn Carrier> {
+    loop {
+        match membership.connect().await {
+            Ok(carrier) => return Arc::new(carrier),
+            Err(error) => {
+                tracing::error!(%error, "the connection to the fleet cannot be set up");
+                state.note(|state| state.connection = Connection::Offline(error.to_string()));
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Carries out what commands ask of the office.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::task::{JoinError, spawn_blocking};
+use tokio::time::{Instant, timeout_at};
+
+use super::desk::{IssuerError, LinkState, Office, Revoked};
+use crate::fleet::{Board, BoardKey, Gallery, Lockdown, SealedError, Site};
+use crate::office::fleet::key_file::hex;
+use crate::office::fleet::protocol::{
+    Answer, BoardReport, BoardRow, Done, MAX_RECORDS, OfficeStatus, PersonRow, Proof, Request, SiteRow,
+};
+use crate::office::fleet::{Book, BookError, Forgotten, KeptBoard, KeptError, People, Who};
+
+/// How long a command waits for the servers, and then for the boards.
+const SENT_WITHIN: Duration = Duration::from_secs(10);
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
+/// The longest name of a group.
+const LONGEST_GROUP: usize = 100;
+
+/// Why something was not done.
+#[derive(Debug, Error)]
+pub enum Refused {
+    #[error(transparent)]
+    Book(#[from] BookError),
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    #[error("the board's key cannot be made: {0}")]
+    Key(#[from] SealedError),
+    #[error("a group's name has 1 to {LONGEST_GROUP} bytes")]
+    Group,
+    #[error("there is no site {0}: `usher fleet status` lists all")]
+    NoSite(Site),
+    #[error("a task failed: {0}")]
+    Task(#[from] JoinError),
+}
+
+/// Carries a request out. `by` is who asks.
+pub async fn answer(office: &Arc<Office>, request: Request, by: String) -> Answer {
+    match carry_out(office, request, by).await {
+        Ok(answer) => answer,
+        Err(refused) => {
+            let may_force = matches!(refused, Refused::Book(BookError::MayForce(_)));
+            Answer::Refused { why: refused.to_string(), may_force }
+        }
+    }
+}
+
+async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result<Answer, Refused> {
+    let at_ms = office.now_ms();
+    Ok(match request {
+        Request::Enroll(enrolment) => {
+            let (site, name) = (enrolment.site.clone(), enrolment.name.clone());
+            let employee_id = enrolment.employee_id.clone();
+            let uuid = changed(office, move |book| book.enroll(enrolment, &by)).await?;
+            // Somebody of that name is there again.
+            office.collected.stop_erasing(office.collected.trace(site.as_str(), &name, employee_id.as_deref())?)?;
+            Answer::Done(done(office, &site, format!("{name} is enrolled at {site} as {uuid}"), holds_list).await)
+        }
+        Request::Forget { site, name } => {
+            let (at, who) = (site.clone(), name.clone());
+            let forgotten = changed(office, move |book| book.forget(&at, &who)).await?;
+            tracing::info!(%site, uuid = %forgotten.uuid, by, "somebody was forgotten");
+            let what = format!("{name} is forgotten at {site}; the key of their record is destroyed here");
+            let done = done(office, &site, what, holds_no_old_key).await;
+            let erased = erased(office, &site, &forgotten).await?;
+            Answer::Done(Done { proof: Some(proof(&forgotten, erased)), ..done })
+        }
+        Request::Lockdown { site, on, group } => {
+            if group.as_ref().is_some_and(|group| group.trim().is_empty() || group.len() > LONGEST_GROUP) {
+                return Err(Refused::Group);
+            }
+            let who = group.as_ref().map_or_else(|| "nobody passes".to_owned(), |group| format!("only {group} passes"));
+            let at = site.clone();
+            changed(office, move |book| book.lockdown(&at, on.then_some(Lockdown { group, by }), at_ms)).await?;
+            let what = match on {
+                true => format!("{site} is locked down: {who}"),
+                false => format!("the lockdown of {site} is over"),
+            };
+            Answer::Done(done(office, &site, what, follows_rules).await)
+        }
+        Request::Invite { site, board } => Answer::Token { token: invite(office, site, board, at_ms).await? },
+        Request::Revoke { board } => {
+            let site = office.with(|book| book.boards.get(&board).map(|kept| kept.site.clone()));
+            let what = match revoke(office, &board).await? {
+                Revoked::AtServers => format!("{board} is shut out: the servers refuse it, and it gets no later key"),
+                Revoked::Later(why) => {
+                    format!("{board} gets no later key; the servers refuse it as soon as they can be reached ({why})")
+                }
+            };
+            match site {
+                Some(site) => Answer::Done(done(office, &site, what, holds_list).await),
+                None => Answer::Done(Done { what, ..Done::default() }),
+            }
+        }
+        Request::Status => Answer::Status(status(office)?),
+        Request::People { site } => {
+            let gallery = Gallery::from(&site);
+            let people = office.with(|book| book.galleries.get(&gallery).map(rows));
+            Answer::People { people: people.ok_or(Refused::NoSite(site))? }
+        }
+        Request::Journal { board, after } => {
+            let office = office.clone();
+            let listed = spawn_blocking(move || office.collected.list(board.as_ref(), after.as_ref(), MAX_RECORDS));
+            Answer::Records { records: listed.await?? }
+        }
+    })
+}
+
+async fn invite(office: &Arc<Office>, site: Site, board: Board, at_ms: u64) -> Result<String, Refused> {
+    office.with(|book| book.may_invite(&board))?;
+    let key = BoardKey::generate()?;
+    let invitation = office.issuer.invite(&site, &board, &key)?;
+    let (public, credential) = (key.public(), invitation.credential);
+    changed(office, move |book| book.add_board(&board, &site, public, credential, at_ms)).await?;
+    wait_until_sent(office).await;
+    Ok(invitation.token)
+}
+
+/// Shuts a board out: it gets no later key, and its credential is taken back.
+pub async fn revoke(office: &Arc<Office>, board: &Board) -> Result<Revoked, Refused> {
+    let of = board.clone();
+    let credential = changed(office, move |book| book.revoke(&of)).await?;
+    Ok(office.issuer.revoke(&credential).await?)
+}
+
+async fn changed<T: Send + 'static>(
+    office: &Arc<Office>,
+    work: impl FnOnce(&mut Book) -> Result<T, BookError> + Send + 'static,
+) -> Result<T, Refused> {
+    Ok(office.change(work).await??)
+}
+
+/// What is reported of a change: whether it was sent, and which boards of the site have confirmed it.
+async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: fn(&Book, &BoardRow, &Site) -> bool) -> Done {
+    let sent = wait_until_sent(office).await;
+    let until = Instant::now() + CONFIRMED_WITHIN;
+    let mut heard = office.heard.subscribe();
+    loop {
+        let boards = rows_of_boards(office).unwrap_or_default();
+        let boards = boards.into_iter().filter(|row| row.site == site.as_str() && !row.revoked);
+        let (confirmed, missing): (Vec<BoardRow>, Vec<BoardRow>) =
+            office.with(|book| boards.partition(|row| confirms(book, row, site)));
+        let names = |rows: Vec<BoardRow>| rows.into_iter().map(|row| row.board).collect::<Vec<_>>();
+        let over = !sent || missing.is_empty() || !matches!(timeout_at(until, heard.changed()).await, Ok(Ok(())));
+        if over {
+            return Done { what, sent, confirmed: names(confirmed), missing: names(missing), proof: None };
+        }
+    }
+}
+
+/// Whether the servers have all changes made so far.
+async fn wait_until_sent(office: &Arc<Office>) -> bool {
+    let mut sent = office.sent.subscribe();
+    let changes = office.with(|book| book.changes);
+    let until = Instant::now() + SENT_WITHIN;
+    let all = sent.wait_for(|sent| *sent != u64::MAX && *sent >= changes);
+    matches!(timeout_at(until, all).await, Ok(Ok(_)))
+}
+
+fn holds_list(_: &Book, row: &BoardRow, _: &Site) -> bool {
+    row.whole
+}
+
+/// Holds the list, and no key from before the newest one.
+fn holds_no_old_key(book: &Book, row: &BoardRow, site: &Site) -> bool {
+    let epoch = book.galleries.get(&Gallery::from(site)).map_or(0, |people| people.kept.epoch);
+    row.whole && row.said.as_ref().and_then(|said| said.oldest_epoch).is_some_and(|oldest| oldest >= epoch)
+}
+
+/// Erases somebody from the collected records of a site's boards, and from those that still come. Returns from how many.
+async fn erased(office: &Arc<Office>, site: &Site, forgotten: &Forgotten) -> Result<u64, Refused> {
+    let (office, site) = (office.clone(), site.to_string());
+    let who = office.collected.trace(&site, &forgotten.name, forgotten.employee_id.as_deref())?;
+    Ok(spawn_blocking(move || office.collected.erase(&site, who)).await??)
+}
+
+fn proof(forgotten: &Forgotten, erased_records: u64) -> Proof {
+    Proof {
+        uuid: forgotten.uuid.to_string(),
+        record: hex(&forgotten.record),
+        mark: hex(&forgotten.mark),
+        destroyed_epoch: forgotten.destroyed_epoch,
+        epoch: forgotten.epoch,
+        erased_records,
+    }
+}
+
+fn follows_rules(book: &Book, row: &BoardRow, site: &Site) -> bool {
+    let version = book.rules.get(site).map_or(0, |rules| rules.body.version);
+    row.said.as_ref().is_some_and(|said| said.rules >= version)
+}
+
+fn rows(people: &People) -> Vec<PersonRow> {
+    let row = |(uuid, who): (&uuid::Uuid, &Who)| PersonRow {
+        uuid: uuid.to_string(),
+        name: who.body.name.clone(),
+        employee_id: who.body.employee_id.clone(),
+        groups: who.body.groups.clone(),
+        templates: who.faces.len(),
+    };
+    let mut rows: Vec<PersonRow> = people.enrolled().map(row).collect();
+    rows.sort_by(|a, b| (&a.name, &a.uuid).cmp(&(&b.name, &b.uuid)));
+    rows
+}
+
+fn status(office: &Arc<Office>) -> Result<OfficeStatus, KeptError> {
+    let state = match office.state() {
+        LinkState::Connecting => "connecting".to_owned(),
+        LinkState::Online => "online".to_owned(),
+        LinkState::Away(why) => why,
+    };
+    let boards = rows_of_boards(office)?;
+    Ok(office.with(|book| {
+        let site = |(gallery, people): (&Gallery, &People)| {
+            let rules =
+                book.rules.iter().find(|(site, _)| Gallery::from(*site) == *gallery).map(|(_, rules)| &rules.body);
+            SiteRow {
+                site: gallery.to_string(),
+                people: people.enrolled().count() as u64,
+                epoch: people.kept.epoch,
+                rules: rules.map_or(0, |rules| rules.version),
+                lockdown: rules.and_then(|rules| rules.lockdown.as_ref()).map(|lockdown| {
+                    let by = &lockdown.by;
+                    match &lockdown.group {
+                        Some(group) => format!("only {group} passes, by {by}"),
+                        None => format!("nobody passes, by {by}"),
+                    }
+                }),
+            }
+        };
+        OfficeStatus {
+            state,
+            unsent: book.unsent.len() as u64,
+            sites: book.galleries.iter().map(site).collect(),
+            boards,
+        }
+    }))
+}
+
+fn rows_of_boards(office: &Arc<Office>) -> Result<Vec<BoardRow>, KeptError> {
+    let (now_ms, reports) = (i64::try_from(office.now_ms()).unwrap_or(i64::MAX), office.reports());
+    let mut rows = office.with(|book| {
+        let row = |(board, kept): (&Board, &KeptBoard)| {
+            let report = reports.get(board);
+            let digest = book.galleries.get(&Gallery::from(&kept.site)).map(|people| people.digest.value());
+            let whole = report.zip(digest).is_some_and(|(report, digest)| report.said.digest == digest.to_string());
+            BoardRow {
+                board: board.to_string(),
+                site: kept.site.to_string(),
+                revoked: kept.revoked,
+                said: report.map(|report| {
+                    let clock_ahead_ms = Some(report.said.at_ms.saturating_sub(report.at_ms));
+                    BoardReport { clock_ahead_ms, ..report.said.clone() }
+                }),
+                heard_s: report
+                    .map(|report| u64::try_from(now_ms.saturating_sub(report.at_ms)).unwrap_or_default() / 1000),
+                whole,
+                ..BoardRow::default()
+            }
+        };
+        book.boards.iter().map(row).collect::<Vec<_>>()
+    });
+    for row in &mut rows {
+        let mark = office.collected.mark(&row.board)?;
+        (row.collected, row.gap) = (mark.newest, mark.missing().is_some());
+    }
+    Ok(rows)
+}

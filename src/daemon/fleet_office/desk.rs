@@ -1,0 +1,171 @@
+//! The office as its tasks share it: the book, the collected records, how things stand at the servers, and what boards said last.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::{JoinError, spawn_blocking};
+
+use crate::clock::Clock;
+use crate::fleet::{Board, BoardKey, Site};
+use crate::office::fleet::protocol::BoardReport;
+use crate::office::fleet::{Book, Collected};
+
+/// The most boards whose reports are kept.
+const MOST_REPORTS: usize = 10_000;
+
+/// Makes credentials for boards at the servers, and takes them back.
+pub trait Issuer: Send + Sync {
+    /// A credential for a board, in a token that also holds the board's own key.
+    ///
+    /// # Errors
+    /// In words: why not, and what to do.
+    fn invite(&self, site: &Site, board: &Board, key: &BoardKey) -> Result<Invitation, IssuerError>;
+
+    /// Takes a credential back: from then on the servers refuse it.
+    fn revoke<'a>(&'a self, credential: &'a str) -> Revoking<'a>;
+}
+
+/// The taking back of a credential.
+pub type Revoking<'a> = Pin<Box<dyn Future<Output = Result<Revoked, IssuerError>> + Send + 'a>>;
+
+/// Why a credential was not made or taken back, and what to do.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct IssuerError(pub String);
+
+/// Who knows that a credential was taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// The servers refuse it.
+    AtServers,
+    /// It is on disk, and the servers will be told when they can be reached; why they cannot.
+    Later(String),
+}
+
+/// A token for a board.
+pub struct Invitation {
+    /// It is secret.
+    pub token: String,
+    /// The name of the credential in it.
+    pub credential: String,
+}
+
+/// How the office stands at the servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LinkState {
+    #[default]
+    Connecting,
+    Online,
+    Away(String),
+}
+
+/// What a board last said, with the time at the server that stored it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub said: BoardReport,
+    /// In milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// The office.
+pub struct Office {
+    book: Mutex<Book>,
+    pub collected: Collected,
+    pub issuer: Box<dyn Issuer>,
+    clock: Arc<dyn Clock>,
+    /// The number of changes.
+    pub changed: watch::Sender<u64>,
+    /// The number of changes that the servers have.
+    pub sent: watch::Sender<u64>,
+    /// Grows with each report.
+    pub heard: watch::Sender<u64>,
+    state: Mutex<LinkState>,
+    reports: Mutex<BTreeMap<Board, Report>>,
+}
+
+impl Office {
+    /// An office that is not at the servers yet.
+    pub fn new(book: Book, collected: Collected, issuer: Box<dyn Issuer>, clock: Arc<dyn Clock>) -> Office {
+        let changed = watch::Sender::new(book.changes);
+        Office {
+            book: Mutex::new(book),
+            collected,
+            issuer,
+            clock,
+            changed,
+            sent: watch::Sender::new(u64::MAX),
+            heard: watch::Sender::new(0),
+            state: Mutex::default(),
+            reports: Mutex::default(),
+        }
+    }
+
+    /// Reads the book, or notes something in memory. Must not wait for the disk.
+    pub fn with<T>(&self, read: impl FnOnce(&mut Book) -> T) -> T {
+        read(&mut lock(&self.book))
+    }
+
+    /// Works with the book on a thread that may wait for the disk.
+    pub fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Book) -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, JoinError>> + Send + 'static {
+        let office = self.clone();
+        spawn_blocking(move || office.with(work))
+    }
+
+    /// The same for a change, which is then published.
+    pub async fn change<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Book) -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let done = self.blocking(work).await;
+        let changes = self.with(|book| book.changes);
+        self.changed.send_if_modified(|before| std::mem::replace(before, changes) != changes);
+        done
+    }
+
+    /// The wall clock, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        let since = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How the office stands at the servers.
+    pub fn state(&self) -> LinkState {
+        lock(&self.state).clone()
+    }
+
+    /// Notes how the office stands at the servers.
+    pub fn set_state(&self, state: LinkState) {
+        *lock(&self.state) = state;
+    }
+
+    /// What boards said last.
+    pub fn reports(&self) -> BTreeMap<Board, Report> {
+        lock(&self.reports).clone()
+    }
+
+    /// Notes what a board says. Returns whether it is new.
+    pub fn note_report(&self, board: &Board, report: Report) -> bool {
+        let mut reports = lock(&self.reports);
+        let room = reports.len() < MOST_REPORTS || reports.contains_key(board);
+        let is_new =
+            room && reports.get(board).is_none_or(|before| before.at_ms != report.at_ms || before.said != report.said);
+        if is_new {
+            reports.insert(board.clone(), report);
+            drop(reports);
+            self.heard.send_modify(|count| *count += 1);
+        }
+        is_new
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,330 @@
+//! The office at the servers: it publishes what they do not have, says each minute what each gallery looks like, and collects the boards' records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::watch;
+
+use super::desk::{LinkState, Office, Report};
+use super::reconcile::{Servers, galleries, subject, touched};
+use super::term::{Term, TermError};
+use crate::fleet::carrier::{self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject};
+use crate::fleet::{Board, Gallery, Head, Opened, Site};
+use crate::office::fleet::protocol::{BoardReport, JournalMessage};
+use crate::office::fleet::{Arrived, BookError, Item, KeptError, Mark, StreamPlace};
+
+/// How often the office speaks.
+const SPEAKS_EVERY: Duration = Duration::from_secs(60);
+/// Between two attempts, at first and at most.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Why the office is not at the servers.
+#[derive(Debug, Error)]
+pub enum LinkError {
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
+    #[error(transparent)]
+    Book(#[from] BookError),
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    #[error(transparent)]
+    Term(#[from] TermError),
+    #[error("a task failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl LinkError {
+    /// Whether another office writes: this one must stop.
+    fn is_final(&self) -> bool {
+        matches!(self, LinkError::Term(TermError::TakenOver | TermError::Another { .. }))
+    }
+}
+
+/// Keeps the office at the servers. Returns only when another office writes.
+pub async fn keep(office: Arc<Office>, carrier: Arc<dyn Carrier>, take_over: bool) -> LinkError {
+    let (mut pause, mut term) = (PAUSE, None);
+    loop {
+        let mut at = AtServers {
+            office: office.clone(),
+            carrier: carrier.clone(),
+            servers: Servers::default(),
+            spoken: BTreeMap::new(),
+            behind: BTreeMap::new(),
+        };
+        let error = match at.stay(&mut term, take_over).await {
+            Ok(()) => {
+                // A stream was made anew.
+                pause = PAUSE;
+                continue;
+            }
+            Err(error) if error.is_final() => return error,
+            Err(error) => error,
+        };
+        if office.state() == LinkState::Online {
+            pause = PAUSE;
+        }
+        tracing::warn!(%error, "the office is not at the servers, and tries again");
+        office.set_state(LinkState::Away(error.to_string()));
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Waits until the connection to the servers is lost; why.
+pub async fn lost(link: &mut watch::Receiver<carrier::Link>) -> CarrierError {
+    loop {
+        if let carrier::Link::Away { why } = &*link.borrow_and_update() {
+            return CarrierError::Away { why: why.clone() };
+        }
+        if link.changed().await.is_err() {
+            return CarrierError::Away { why: "the connection has ended".to_owned() };
+        }
+    }
+}
+
+struct AtServers {
+    office: Arc<Office>,
+    carrier: Arc<dyn Carrier>,
+    servers: Servers,
+    /// When each gallery's newest head was signed, in milliseconds since 1970.
+    spoken: BTreeMap<Gallery, u64>,
+    /// The newest record of each board that had sent more than was collected, a minute ago.
+    behind: BTreeMap<Board, u64>,
+}
+
+impl AtServers {
+    /// Works until something fails, or until a stream was made anew.
+    async fn stay(&mut self, term: &mut Option<Term>, take_over: bool) -> Result<(), LinkError> {
+        let (fleet, key, store) = self.office.with(|book| (book.fleet, book.key.clone(), book.trees.store.clone()));
+        let carrier = self.carrier.clone();
+        carrier.prepare(&Stream::Office).await?;
+        let begun = Term::begin(&*carrier, &store, (fleet, &key), take_over, term.take(), self.office.now_ms()).await?;
+        let term = term.insert(begun);
+        self.servers = Servers::read(&*carrier, self.office.with(|book| galleries(book))).await?;
+        let mut servers = std::mem::take(&mut self.servers);
+        self.servers = self
+            .office
+            .blocking(move |book| {
+                servers.compare(book)?;
+                Ok::<_, BookError>(servers)
+            })
+            .await??;
+        let mut changed = self.office.changed.subscribe();
+        let mut journals = carrier.watch(&Subject::journals()).await?;
+        let mut boards = carrier.watch(&Subject::boards()).await?;
+        self.publish(true).await?;
+        self.office.set_state(LinkState::Online);
+        tracing::info!("the office is at the servers");
+        let mut connection = carrier.link();
+        let mut minute = tokio::time::interval_at(tokio::time::Instant::now() + SPEAKS_EVERY, SPEAKS_EVERY);
+        loop {
+            tokio::select! {
+                done = changed.changed() => match done {
+                    Ok(()) => self.publish(false).await?,
+                    Err(_) => return Ok(()),
+                },
+                error = lost(&mut connection) => return Err(error.into()),
+                () = journals.changed() => self.collect().await?,
+                () = boards.changed() => self.hear_boards().await?,
+                _ = minute.tick() => {
+                    term.go_on(&*carrier, (fleet, &key), self.office.now_ms()).await?;
+                    self.publish(true).await?;
+                    self.hear_boards().await?;
+                    self.collect().await?;
+                    self.ask_for_missed().await?;
+                    self.revoke_unused().await?;
+                    if self.made_anew().await? {
+                        return Ok(());
+                    }
+                }
+            }
+            // A new site has a stream of its own.
+            if self.office.with(|book| book.galleries.len() + 6 != self.servers.births.len()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Publishes what the servers do not have, then the heads of what has changed, or of all.
+    async fn publish(&mut self, all_heads: bool) -> Result<(), LinkError> {
+        let (unsent, changes) = self.office.with(|book| (book.unsent.clone(), book.changes));
+        let heads = match all_heads {
+            true => self.office.with(|book| galleries(book)).into_iter().collect(),
+            false => touched(&unsent),
+        };
+        for item in unsent {
+            self.publish_one(&item).await?;
+        }
+        for gallery in &heads {
+            self.publish_head(gallery).await?;
+        }
+        self.office.sent.send_if_modified(|sent| std::mem::replace(sent, changes) != changes);
+        Ok(())
+    }
+
+    async fn publish_one(&mut self, item: &Item) -> Result<(), LinkError> {
+        let found = self.office.with(|book| Some((subject(book, item), book.bytes(item)?.to_vec())));
+        if let Some((subject, payload)) = found {
+            let text = subject.to_string();
+            let expected = Some(self.servers.sequences.get(&text).copied().unwrap_or_default());
+            let sent = *blake3::hash(&payload).as_bytes();
+            let sequence = self.carrier.publish(Message { expected, ..Message::new(subject, payload) }).await?;
+            self.servers.sequences.insert(text, sequence);
+            // It may have changed meanwhile.
+            self.office.with(|book| {
+                if book.bytes(item).is_none_or(|now| *blake3::hash(now).as_bytes() == sent) {
+                    book.unsent.remove(item);
+                }
+            });
+        } else {
+            self.office.with(|book| book.unsent.remove(item));
+        }
+        Ok(())
+    }
+
+    async fn publish_head(&mut self, gallery: &Gallery) -> Result<(), LinkError> {
+        // Boards take no head that is older than the one before, also where this clock was ahead and has been set back.
+        let before = match self.spoken.get(gallery) {
+            Some(before) => *before,
+            None => self.newest_head(gallery).await?.unwrap_or_default(),
+        };
+        let at_ms = self.office.now_ms().max(before.saturating_add(1));
+        self.spoken.insert(gallery.clone(), at_ms);
+        if let Some(head) = self.office.with(|book| book.head(gallery, at_ms))? {
+            let payload: Vec<u8> = head.into();
+            self.carrier.publish(Message::new(Subject::head(gallery), payload)).await?;
+        }
+        Ok(())
+    }
+
+    /// When the newest head at the servers was signed.
+    async fn newest_head(&self, gallery: &Gallery) -> Result<Option<u64>, LinkError> {
+        let stored = self.carrier.newest(&Subject::head(gallery)).await?;
+        let (public, fleet) = self.office.with(|book| (book.key.public(), book.fleet));
+        Ok(stored.and_then(|stored| match public.open::<Head>(fleet, &stored.payload) {
+            Ok(Opened::Body(head)) => Some(head.at_ms),
+            Ok(Opened::SetAside { .. }) | Err(_) => None,
+        }))
+    }
+
+    /// Takes the records that wait in the stream of journals.
+    async fn collect(&mut self) -> Result<(), LinkError> {
+        let StreamState { birth, last, .. } = self.carrier.state(&Stream::Journal).await?;
+        let mut place = self.office.collected.place()?;
+        if place.birth != birth || place.sequence > last {
+            place = StreamPlace { birth, sequence: 0 };
+        }
+        loop {
+            let part = self.carrier.read(&Stream::Journal, place.sequence.saturating_add(1), MAX_READ).await?;
+            let Some(newest) = part.last() else { return Ok(()) };
+            place.sequence = newest.sequence;
+            let arrived: Vec<Arrived> = part.iter().filter_map(arrived).collect();
+            let sites: BTreeMap<Board, Site> =
+                arrived.iter().map(|record| (record.board.clone(), record.site.clone())).collect();
+            let office = self.office.clone();
+            let marks = tokio::task::spawn_blocking(move || office.collected.keep(&arrived, place)).await??;
+            for (board, site) in sites {
+                let mark = marks.get(&board).copied().unwrap_or_default();
+                self.ask(site, board, mark.missing()).await?;
+            }
+        }
+    }
+
+    /// Asks a board to send its records again, or no longer.
+    async fn ask(&self, site: Site, board: Board, from: Option<u64>) -> Result<(), LinkError> {
+        let known = self.office.with(|book| book.boards.get(&board).is_some_and(|kept| kept.site == site));
+        if known {
+            let at_ms = self.office.now_ms();
+            self.office.change(move |book| book.ask_again(&site, &board, from, at_ms)).await??;
+        }
+        Ok(())
+    }
+
+    /// Boards that say they have sent what never came: the servers have lost it. One that is behind for a minute is asked.
+    async fn ask_for_missed(&mut self) -> Result<(), LinkError> {
+        let mut behind = BTreeMap::new();
+        for (board, Report { said, .. }) in self.office.reports() {
+            let mark: Mark = self.office.collected.mark(board.as_str())?;
+            if mark.newest == 0 || said.sent <= mark.newest {
+                continue;
+            }
+            let site = self.office.with(|book| book.boards.get(&board).map(|kept| kept.site.clone()));
+            if let Some(site) = site.filter(|_| self.behind.get(&board) == Some(&mark.newest)) {
+                self.ask(site, board.clone(), Some(mark.complete.saturating_add(1))).await?;
+            }
+            behind.insert(board, mark.newest);
+        }
+        self.behind = behind;
+        Ok(())
+    }
+
+    /// Reads what boards say of themselves.
+    async fn hear_boards(&mut self) -> Result<(), LinkError> {
+        let mut from = 1;
+        loop {
+            let part = self.carrier.read(&Stream::Boards, from, MAX_READ).await?;
+            let Some(newest) = part.last() else { return Ok(()) };
+            from = newest.sequence.saturating_add(1);
+            let mut heard = Vec::new();
+            for stored in &part {
+                let Some(board) = stored.subject.strip_prefix("usher.board.") else { continue };
+                let (Ok(board), Ok(said)) =
+                    (board.parse::<Board>(), serde_json::from_slice::<BoardReport>(&stored.payload))
+                else {
+                    continue;
+                };
+                if self.office.note_report(&board, Report { said, at_ms: stored.at_ms }) {
+                    heard.push(board);
+                }
+            }
+            if !heard.is_empty() {
+                let noted =
+                    self.office.blocking(move |book| heard.iter().try_for_each(|board| book.board_heard(board)));
+                noted.await??;
+            }
+        }
+    }
+
+    /// Shuts boards out whose invitation was not used in time.
+    async fn revoke_unused(&self) -> Result<(), LinkError> {
+        let now_ms = self.office.now_ms();
+        for board in self.office.with(|book| book.overdue(now_ms)) {
+            tracing::warn!(%board, "the invitation was not used in time, and is revoked");
+            if let Err(error) = super::answers::revoke(&self.office, &board).await {
+                tracing::error!(%board, %error, "the invitation cannot be revoked; tried again in a minute");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a stream was made anew since it was read.
+    async fn made_anew(&self) -> Result<bool, LinkError> {
+        for (stream, birth) in &self.servers.births {
+            let state = self.carrier.state(stream).await?;
+            if state.birth != *birth {
+                return Ok(true);
+            }
+            if !matches!(stream, Stream::Rules | Stream::Keys | Stream::People(_)) {
+                continue;
+            }
+            // Something that this office did not write, or the loss of what it wrote last.
+            let written = self.servers.sequences.iter().filter(|(subject, _)| stream.takes(subject));
+            let newest = written.map(|(_, sequence)| *sequence).max().unwrap_or_default();
+            if state.messages > 0 && state.last != newest {
+                tracing::warn!(%stream, "the servers have something else than the office wrote last: it is compared");
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// A record as a board sends it; `None` for anything else.
+fn arrived(stored: &Stored) -> Option<Arrived> {
+    let mut parts = stored.subject.strip_prefix("usher.journal.")?.split('.');
+    let (site, board) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let message: JournalMessage = serde_json::from_slice(&stored.payload).ok()?;
+    Some(Arrived { board, site, message })
+}

@@ -1,0 +1,19 @@
+//! The office of a fleet as a process: its tasks at the servers, and the socket for its commands. What it knows and does is in
+//! [`crate::office::fleet`].
+//!
+//! - `desk`: what the tasks share
+//! - `link`: publishing, heads, collecting; `reconcile` compares the servers with the store; `term`: that no other office writes
+//! - `socket`: the process and the commands' socket; `answers` carries out what they ask
+
+mod answers;
+mod desk;
+mod link;
+mod reconcile;
+mod socket;
+mod term;
+#[cfg(test)]
+mod tests;
+
+pub use desk::{Invitation, Issuer, IssuerError, Office, Revoked, Revoking};
+pub use link::lost;
+pub use socket::{OfficeEnd, run};

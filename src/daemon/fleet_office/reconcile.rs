@@ -1,0 +1,143 @@
+//! Comparing what the servers have with what the office's store says. What is missing or different there is published again; a newer record of this
+//! office that the store has not is taken over: the store was restored from a backup.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fleet::carrier::{Carrier, CarrierError, MAX_READ, Stored, Stream, StreamState, Subject};
+use crate::fleet::{Gallery, Opened, PeopleRecord, SiteRules};
+use crate::office::fleet::{Book, BookError, Item};
+
+/// What the servers have of each subject.
+#[derive(Default)]
+pub struct Servers {
+    /// The sequence of the newest message of each subject.
+    pub sequences: BTreeMap<String, u64>,
+    /// The births of the streams.
+    pub births: BTreeMap<Stream, u64>,
+    /// Messages whose subjects and payloads were not compared yet.
+    found: Vec<(Stream, Stored)>,
+}
+
+impl Servers {
+    /// Makes the streams, and reads all of what the office writes.
+    ///
+    /// # Errors
+    /// The servers are away, or refuse.
+    pub async fn read(carrier: &dyn Carrier, galleries: Vec<Gallery>) -> Result<Servers, CarrierError> {
+        let mut servers = Servers::default();
+        for stream in Stream::all(galleries) {
+            let StreamState { birth, .. } = carrier.prepare(&stream).await?;
+            servers.births.insert(stream.clone(), birth);
+            if !matches!(stream, Stream::Rules | Stream::Keys | Stream::People(_)) {
+                continue;
+            }
+            let mut from = 1;
+            loop {
+                let part = carrier.read(&stream, from, MAX_READ).await?;
+                let Some(last) = part.last() else { break };
+                from = last.sequence.saturating_add(1);
+                servers.found.extend(part.into_iter().map(|stored| (stream.clone(), stored)));
+            }
+        }
+        for (_, stored) in &servers.found {
+            servers.sequences.insert(stored.subject.clone(), stored.sequence);
+        }
+        Ok(servers)
+    }
+
+    /// Compares it with the book: everything that differs is then unsent.
+    ///
+    /// # Errors
+    /// A newer record cannot be stored.
+    pub fn compare(&mut self, book: &mut Book) -> Result<(), BookError> {
+        let mut unsent = book.items();
+        let subjects: BTreeMap<String, Item> =
+            unsent.iter().map(|item| (subject(book, item).to_string(), item.clone())).collect();
+        let mut newest: BTreeMap<String, (Stream, Stored)> = BTreeMap::new();
+        for (stream, stored) in self.found.drain(..) {
+            newest.insert(stored.subject.clone(), (stream, stored));
+        }
+        for (text, (stream, stored)) in newest {
+            let item = subjects.get(&text);
+            if item.and_then(|item| book.bytes(item)).is_some_and(|ours| *ours == *stored.payload) {
+                item.map(|item| unsent.remove(item));
+                continue;
+            }
+            if let Some(newer) = take_over(book, &stream, &stored, item)? {
+                unsent.remove(&newer);
+            }
+        }
+        book.unsent = unsent;
+        Ok(())
+    }
+}
+
+/// Takes a record of this office over that is newer than the book's. Returns what is not to be published, because the servers have something newer.
+fn take_over(
+    book: &mut Book,
+    stream: &Stream,
+    stored: &Stored,
+    item: Option<&Item>,
+) -> Result<Option<Item>, BookError> {
+    let (public, fleet, signed) = (book.key.public(), book.fleet, stored.payload.to_vec());
+    match stream {
+        Stream::People(gallery) => {
+            let Ok(Opened::Body(record)) = public.open::<PeopleRecord>(fleet, &signed) else { return Ok(None) };
+            let held = book.galleries.get(gallery).and_then(|people| people.entries.get(&record.uuid()));
+            if record.gallery() != gallery || held.is_some_and(|held| held.record.version() >= record.version()) {
+                return Ok(None);
+            }
+            let (uuid, version) = (record.uuid(), record.version());
+            match book.adopt_person(record, signed)? {
+                true => {
+                    tracing::warn!(%uuid, version, "the servers had a newer record than the store, which was restored from a backup")
+                }
+                false => {
+                    tracing::error!(%uuid, version, "ALARM: the servers have a newer record, and its key is missing here: restore a newer key file")
+                }
+            }
+            Ok(Some(Item::Person(gallery.clone(), uuid)))
+        }
+        Stream::Rules => {
+            let Ok(Opened::Body(rules)) = public.open::<SiteRules>(fleet, &signed) else { return Ok(None) };
+            let held = book.rules.get(&rules.site).map(|rules| &rules.body);
+            // Without this, rules of another subject would be taken for those of this one.
+            let is_its_own = Subject::rules(&rules.site).as_str() == stored.subject;
+            if !is_its_own || !rules.replace(held) {
+                return Ok(None);
+            }
+            let site = rules.site.clone();
+            tracing::warn!(%site, "the servers had newer rules than the store, which was restored from a backup");
+            book.adopt_rules(rules, signed)?;
+            Ok(Some(Item::Rules(site)))
+        }
+        _ => Ok(item.cloned().filter(|item| book.bytes(item).is_none())),
+    }
+}
+
+/// The subject of an item.
+pub fn subject(book: &Book, item: &Item) -> Subject {
+    match item {
+        Item::Rules(site) => Subject::rules(site),
+        Item::Key(gallery, board) => Subject::key(gallery, board),
+        Item::Person(gallery, uuid) => {
+            // Of somebody who was forgotten, too: the mark takes the place of the record.
+            let model = book.model(gallery).map_or("none", |model| model.as_str());
+            Subject::person(gallery, model, *uuid)
+        }
+    }
+}
+
+/// The galleries of a book.
+pub fn galleries(book: &Book) -> Vec<Gallery> {
+    book.galleries.keys().cloned().collect()
+}
+
+/// The galleries that unsent items belong to.
+pub fn touched(unsent: &BTreeSet<Item>) -> BTreeSet<Gallery> {
+    let of = |item: &Item| match item {
+        Item::Rules(site) => Gallery::from(site),
+        Item::Key(gallery, _) | Item::Person(gallery, _) => gallery.clone(),
+    };
+    unsent.iter().map(of).collect()
+}

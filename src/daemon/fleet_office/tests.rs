@@ -1,0 +1,215 @@
+//! Tests of the office's process, with servers in memory.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::answers::answer;
+use super::desk::{Invitation, Issuer, IssuerError, LinkState, Office, Revoked, Revoking};
+use super::link::{self, LinkError};
+use super::term::TermError;
+use crate::clock::SystemClock;
+use crate::domain::{DaemonEvent, Event, Stamp};
+use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Message, Stream, Subject};
+use crate::fleet::{Board, BoardKey, Head, Opened, PeopleRecord, Site, SiteRules};
+use crate::ledger::{Journal, ReadOrder};
+use crate::office::fleet::Collected;
+use crate::office::fleet::protocol::{Answer, BoardReport, Done, JournalMessage, Request};
+use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, open, somebody};
+use crate::store::Store;
+
+/// Credentials that are names.
+#[derive(Clone, Default)]
+struct Names(Arc<Mutex<Vec<String>>>);
+
+impl Issuer for Names {
+    fn invite(&self, _: &Site, board: &Board, key: &BoardKey) -> Result<Invitation, IssuerError> {
+        let token = crate::office::fleet::key_file::hex(&*key.to_bytes());
+        Ok(Invitation { token, credential: format!("credential of {board}") })
+    }
+
+    fn revoke<'a>(&'a self, credential: &'a str) -> Revoking<'a> {
+        self.0.lock().unwrap().push(credential.to_owned());
+        Box::pin(std::future::ready(Ok(Revoked::AtServers)))
+    }
+}
+
+fn office(dir: &TempDir, revoked: &Names) -> Arc<Office> {
+    let book = open(dir.path()).unwrap();
+    let collected = Collected::open(&book.trees.store).unwrap();
+    Arc::new(Office::new(book, collected, Box::new(revoked.clone()), Arc::new(SystemClock::new())))
+}
+
+fn at_the_servers(office: &Arc<Office>, server: &MemoryServer) -> tokio::task::JoinHandle<LinkError> {
+    let carrier: Arc<dyn Carrier> = Arc::new(server.carrier());
+    tokio::spawn(link::keep(office.clone(), carrier, false))
+}
+
+async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), found).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+async fn ask(office: &Arc<Office>, request: Request) -> Answer {
+    answer(office, request, "anna".into()).await
+}
+
+/// The people in the stream, by what it says of them.
+async fn published(server: &MemoryServer) -> (usize, usize) {
+    let stored = server.carrier().read(&Stream::People(gallery()), 1, MAX_READ).await.unwrap_or_default();
+    let record = |payload: &[u8]| match key().public().open::<PeopleRecord>(fleet(), payload).unwrap() {
+        Opened::Body(record) => record,
+        Opened::SetAside { .. } => panic!("another form"),
+    };
+    let forgotten = stored.iter().filter(|s| matches!(record(&s.payload), PeopleRecord::Forgotten(_))).count();
+    (stored.len() - forgotten, forgotten)
+}
+
+/// Answers for a board: says that it holds what the newest head says, and follows the rules.
+async fn confirm(server: &MemoryServer, name: &str) {
+    let carrier = server.carrier();
+    loop {
+        let head = carrier.newest(&Subject::head(&gallery())).await.ok().flatten();
+        let rules = carrier.newest(&Subject::rules(&berlin())).await.ok().flatten();
+        if let Some((head, rules)) = head.zip(rules) {
+            let (Ok(Opened::Body(head)), Ok(Opened::Body(rules))) = (
+                key().public().open::<Head>(fleet(), &head.payload),
+                key().public().open::<SiteRules>(fleet(), &rules.payload),
+            ) else {
+                panic!("not signed by the office")
+            };
+            let said = BoardReport {
+                digest: head.digest.to_string(),
+                oldest_epoch: Some(head.epoch),
+                rules: rules.version,
+                ..BoardReport::default()
+            };
+            let payload = serde_json::to_vec(&said).unwrap();
+            carrier.publish(Message::new(Subject::board(&board(name)), payload)).await.ok();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_reach_the_servers_and_are_confirmed() {
+    let (dir, server, names) = (tempfile::tempdir().unwrap(), MemoryServer::default(), Names::default());
+    let office = office(&dir, &names);
+    let link = at_the_servers(&office, &server);
+    let token = ask(&office, Request::Invite { site: berlin(), board: board("front") }).await;
+    assert!(matches!(token, Answer::Token { .. }), "{token:?}");
+    let answers = tokio::spawn({
+        let server = server.clone();
+        async move { confirm(&server, "front").await }
+    });
+    let done = |answer: Answer| match answer {
+        Answer::Done(done) => done,
+        other => panic!("{other:?}"),
+    };
+    let Done { sent, confirmed, missing, .. } = done(ask(&office, Request::Enroll(somebody("Ada", 0.0))).await);
+    assert_eq!((sent, confirmed, missing), (true, vec!["front".to_owned()], vec![]));
+    done(ask(&office, Request::Enroll(somebody("Bob", 90.0))).await);
+    assert_eq!(published(&server).await, (2, 0));
+    let forget = Request::Forget { site: berlin(), name: "Bob".into() };
+    let forgotten = done(ask(&office, forget).await);
+    let proof = forgotten.proof.unwrap();
+    assert_eq!((forgotten.confirmed, proof.destroyed_epoch, proof.epoch), (vec!["front".to_owned()], 1, 2));
+    assert_eq!(published(&server).await, (1, 1));
+    let lockdown = Request::Lockdown { site: berlin(), on: true, group: None };
+    assert_eq!(done(ask(&office, lockdown).await).confirmed, ["front"]);
+    let Answer::Status(status) = ask(&office, Request::Status).await else { panic!() };
+    assert_eq!((status.state.as_str(), status.unsent, status.sites[0].people), ("online", 0, 1));
+    assert!(status.boards[0].whole && status.sites[0].lockdown.as_deref() == Some("nobody passes, by anna"));
+    // Shut out: it needs no confirmation, and its credential is taken back.
+    let revoked = done(ask(&office, Request::Revoke { board: board("front") }).await);
+    assert_eq!((revoked.missing.len(), names.0.lock().unwrap().clone()), (0, vec!["credential of front".to_owned()]));
+    answers.abort();
+    link.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn emptied_servers_get_everything_again() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());
+    let office = office(&dir, &Names::default());
+    let link = at_the_servers(&office, &server);
+    ask(&office, Request::Invite { site: berlin(), board: board("front") }).await;
+    office.change(|book| book.enroll(somebody("Ada", 0.0), "anna")).await.unwrap().unwrap();
+    eventually("Ada", async || (published(&server).await == (1, 0)).then_some(())).await;
+    server.wipe();
+    assert_eq!(published(&server).await, (0, 0));
+    office.change(|book| book.enroll(somebody("Bob", 90.0), "anna")).await.unwrap().unwrap();
+    eventually("both", async || (published(&server).await == (2, 0)).then_some(())).await;
+    let carrier = server.carrier();
+    for subject in [Subject::rules(&berlin()), Subject::key(&gallery(), &board("front")), Subject::head(&gallery())] {
+        eventually("rules, key and head", async || carrier.newest(&subject).await.ok().flatten()).await;
+    }
+    link.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_are_collected_and_lost_ones_asked_for() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());
+    let office = office(&dir, &Names::default());
+    let link = at_the_servers(&office, &server);
+    ask(&office, Request::Invite { site: berlin(), board: board("front") }).await;
+    let messages = {
+        let of_board = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&Store::open(of_board.path()).unwrap()).unwrap();
+        for _ in 0..4 {
+            let event = Event::Daemon(DaemonEvent::Stopped { reason: "because".into() });
+            journal.append(&event, &Stamp::at(SystemTime::now())).unwrap();
+        }
+        let records = journal.list(.., ReadOrder::OldestFirst, 9).unwrap();
+        records.iter().map(|r| JournalMessage { after: r.seq - 1, record: r.to_json() }).collect::<Vec<_>>()
+    };
+    let (carrier, subject) = (server.carrier(), Subject::journal(&berlin(), &board("front")));
+    let send = async |at: usize| {
+        let payload = serde_json::to_vec(&messages[at]).unwrap();
+        carrier.publish(Message::new(subject.clone(), payload)).await.unwrap();
+    };
+    let asked = async || {
+        let rules = carrier.newest(&Subject::rules(&berlin())).await.unwrap().unwrap();
+        let Ok(Opened::Body(rules)) = key().public().open::<SiteRules>(fleet(), &rules.payload) else { panic!() };
+        rules.resend.get(&board("front")).copied()
+    };
+    send(0).await;
+    send(3).await;
+    eventually("the request", async || (asked().await == Some(2)).then_some(())).await;
+    send(1).await;
+    send(2).await;
+    eventually("the end of the request", async || asked().await.is_none().then_some(())).await;
+    let Answer::Records { records } = ask(&office, Request::Journal { board: None, after: None }).await else {
+        panic!()
+    };
+    assert_eq!(records.len(), 4);
+    link.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_office_is_refused_and_one_that_is_taken_over_stops() {
+    let (one, other, server) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), MemoryServer::default());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    server.set_time(i64::try_from(now.as_millis()).unwrap());
+    let (first, second) = (office(&one, &Names::default()), office(&other, &Names::default()));
+    let link = at_the_servers(&first, &server);
+    eventually("the first", async || (first.state() == LinkState::Online).then_some(())).await;
+    let carrier: Arc<dyn Carrier> = Arc::new(server.carrier());
+    let refused = link::keep(second.clone(), carrier.clone(), false).await;
+    assert!(matches!(refused, LinkError::Term(TermError::Another { .. })), "{refused}");
+    let taken = tokio::spawn(link::keep(second.clone(), carrier, true));
+    eventually("the second", async || (second.state() == LinkState::Online).then_some(())).await;
+    // The first learns of it at its next word.
+    link.abort();
+    let again = timeout(Duration::from_secs(20), at_the_servers(&first, &server)).await.unwrap().unwrap();
+    assert!(matches!(again, LinkError::Term(TermError::Another { .. })), "{again}");
+    taken.abort();
+}

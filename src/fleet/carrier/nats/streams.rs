@@ -1,0 +1,111 @@
+//! The settings of the streams, and what servers say of a stream.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::{MAX_PAYLOAD, Stream, StreamState};
+
+/// One mebibyte.
+const MIB: u64 = 1024 * 1024;
+/// How long records stay in the journal's stream, in nanoseconds: 90 days. The office has them in its own store long before.
+const JOURNAL_AGE: u64 = 90 * 86_400 * 1_000_000_000;
+/// Within which time a message with the same id is stored once, in nanoseconds: 5 minutes.
+const DUPLICATES: u64 = 300 * 1_000_000_000;
+/// The most records of one board in the journal's stream. A board that floods it displaces its own.
+const RECORDS_A_BOARD: u64 = 200_000;
+
+/// The settings of a stream, as a server wants them. Full streams of news refuse more of it rather than lose what they have; the journal gives up
+/// its oldest records, which boards send again when the office asks.
+pub(super) fn settings(stream: &Stream, replicas: usize) -> Value {
+    let journal = *stream == Stream::Journal;
+    let (most_bytes, most_messages) = match stream {
+        Stream::People(_) => (512 * MIB, 250_000),
+        Stream::Journal => (2048 * MIB, 20_000_000),
+        Stream::Keys => (64 * MIB, 100_000),
+        Stream::Rules => (64 * MIB, 10_000),
+        Stream::Heads | Stream::Boards => (64 * MIB, 20_000),
+        Stream::Office => (MIB, 1),
+    };
+    json!({
+        "name": stream.name(),
+        "subjects": [stream.pattern()],
+        "retention": "limits",
+        "storage": "file",
+        "discard": if journal { "old" } else { "new" },
+        "num_replicas": replicas,
+        "max_consumers": -1,
+        "max_bytes": most_bytes,
+        "max_msgs": most_messages,
+        "max_msgs_per_subject": if journal { RECORDS_A_BOARD } else { 1 },
+        "max_age": if journal { JOURNAL_AGE } else { 0 },
+        // With room for the headers.
+        "max_msg_size": MAX_PAYLOAD.saturating_add(4096),
+        "duplicate_window": DUPLICATES,
+        "allow_direct": is_direct(stream),
+        // A header of a message could otherwise delete all others.
+        "allow_rollup_hdrs": false,
+        "deny_delete": false,
+        "deny_purge": false,
+    })
+}
+
+/// Whether any server that has the stream may answer for the newest message of a subject, by a request that names the subject: it is what boards
+/// may be allowed. The leader answers for the other streams.
+pub(super) fn is_direct(stream: &Stream) -> bool {
+    matches!(stream, Stream::Rules | Stream::Keys | Stream::Heads)
+}
+
+/// A server's words about a stream.
+#[derive(Deserialize)]
+pub(super) struct Info {
+    created: Timestamp,
+    state: Held,
+}
+
+#[derive(Deserialize)]
+struct Held {
+    messages: u64,
+    first_seq: u64,
+    last_seq: u64,
+}
+
+impl Info {
+    pub(super) fn state(&self) -> StreamState {
+        StreamState {
+            birth: u64::try_from(self.created.as_nanosecond()).unwrap_or_default(),
+            first: self.state.first_seq,
+            last: self.state.last_seq,
+            messages: self.state.messages,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stream_is_bounded_and_only_the_journal_forgets() {
+        for stream in Stream::all(["berlin".parse().unwrap()]) {
+            let settings = settings(&stream, 3);
+            for bound in ["max_bytes", "max_msgs", "max_msgs_per_subject", "max_msg_size"] {
+                assert!(settings[bound].as_u64().unwrap() > 0, "{stream} {bound}");
+            }
+            let forgets = settings["discard"] == "old" || settings["max_age"] != 0;
+            assert_eq!(forgets, stream == Stream::Journal, "{stream}");
+        }
+    }
+
+    #[test]
+    fn a_streams_birth_has_nanoseconds() {
+        let info: Info = serde_json::from_value(json!({
+            "created": "2026-12-01T10:00:00.000000007Z",
+            "state": { "messages": 2, "first_seq": 3, "last_seq": 9, "bytes": 5 },
+        }))
+        .unwrap();
+        let state = info.state();
+        assert_eq!((state.first, state.last, state.messages), (3, 9, 2));
+        assert_eq!(state.birth % 1_000_000_000, 7);
+    }
+}

@@ -1,0 +1,225 @@
+//! The streams of a fleet, and the subjects in them.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::fleet::{Board, Gallery, Site};
+
+/// A stream. All but the journal keep only the newest message of each subject.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stream {
+    /// The people of one gallery. Each gallery has its own stream, so that a board can read it by sequence and no other.
+    People(Gallery),
+    /// What holds at each site.
+    Rules,
+    /// The galleries' keys, sealed to each board.
+    Keys,
+    /// What each gallery looks like as a whole, signed each minute.
+    Heads,
+    /// The records of all boards' journals.
+    Journal,
+    /// What boards say of themselves.
+    Boards,
+    /// Which office writes.
+    Office,
+}
+
+impl Stream {
+    /// Its name at the servers.
+    pub fn name(&self) -> String {
+        match self {
+            Stream::People(gallery) => format!("PEOPLE-{gallery}"),
+            Stream::Rules => "RULES".to_owned(),
+            Stream::Keys => "KEYS".to_owned(),
+            Stream::Heads => "HEADS".to_owned(),
+            Stream::Journal => "JOURNAL".to_owned(),
+            Stream::Boards => "BOARDS".to_owned(),
+            Stream::Office => "OFFICE".to_owned(),
+        }
+    }
+
+    /// The subjects that it takes: one pattern.
+    pub fn pattern(&self) -> String {
+        match self {
+            Stream::People(gallery) => format!("usher.people.{gallery}.>"),
+            Stream::Rules => "usher.rules.*".to_owned(),
+            Stream::Keys => "usher.key.*.*".to_owned(),
+            Stream::Heads => "usher.head.*".to_owned(),
+            Stream::Journal => "usher.journal.*.*".to_owned(),
+            Stream::Boards => "usher.board.*".to_owned(),
+            Stream::Office => "usher.office".to_owned(),
+        }
+    }
+
+    /// Whether it takes a subject.
+    pub fn takes(&self, subject: &str) -> bool {
+        fits(&self.pattern(), subject)
+    }
+
+    /// The streams that a fleet has, with the people of these galleries.
+    pub fn all(galleries: impl IntoIterator<Item = Gallery>) -> Vec<Stream> {
+        let mut all = vec![Stream::Office, Stream::Rules, Stream::Keys, Stream::Heads, Stream::Journal, Stream::Boards];
+        all.extend(galleries.into_iter().map(Stream::People));
+        all
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+/// A subject, or a pattern of subjects for [`super::Carrier::watch`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subject {
+    stream: Stream,
+    text: String,
+}
+
+impl Subject {
+    /// One person's record for one model.
+    pub fn person(gallery: &Gallery, model: &str, person: Uuid) -> Subject {
+        Subject {
+            stream: Stream::People(gallery.clone()),
+            text: format!("usher.people.{gallery}.{}.{person}", plain(model)),
+        }
+    }
+
+    /// All people of a gallery: a pattern.
+    pub fn people(gallery: &Gallery) -> Subject {
+        let stream = Stream::People(gallery.clone());
+        Subject { text: stream.pattern(), stream }
+    }
+
+    /// What holds at a site.
+    pub fn rules(site: &Site) -> Subject {
+        Subject { stream: Stream::Rules, text: format!("usher.rules.{site}") }
+    }
+
+    /// A gallery's key for a board.
+    pub fn key(gallery: &Gallery, board: &Board) -> Subject {
+        Subject { stream: Stream::Keys, text: format!("usher.key.{gallery}.{board}") }
+    }
+
+    /// A gallery as a whole.
+    pub fn head(gallery: &Gallery) -> Subject {
+        Subject { stream: Stream::Heads, text: format!("usher.head.{gallery}") }
+    }
+
+    /// A board's journal.
+    pub fn journal(site: &Site, board: &Board) -> Subject {
+        Subject { stream: Stream::Journal, text: format!("usher.journal.{site}.{board}") }
+    }
+
+    /// All boards' journals: a pattern.
+    pub fn journals() -> Subject {
+        Subject { stream: Stream::Journal, text: Stream::Journal.pattern() }
+    }
+
+    /// What a board says of itself.
+    pub fn board(board: &Board) -> Subject {
+        Subject { stream: Stream::Boards, text: format!("usher.board.{board}") }
+    }
+
+    /// What all boards say of themselves: a pattern.
+    pub fn boards() -> Subject {
+        Subject { stream: Stream::Boards, text: Stream::Boards.pattern() }
+    }
+
+    /// Which office writes.
+    pub fn office() -> Subject {
+        Subject { stream: Stream::Office, text: Stream::Office.pattern() }
+    }
+
+    /// The stream that has it.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// The subject as servers know it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a subject is this one, or fits this pattern.
+    pub fn covers(&self, subject: &str) -> bool {
+        fits(&self.text, subject)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The model, person's uuid and gallery are one part each of `usher.people.<gallery>.<model>.<uuid>`; `None` for every other subject.
+pub fn person_of(subject: &str) -> Option<Uuid> {
+    let mut parts = subject.split('.');
+    let (usher, people, _gallery, _model, person) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let whole = usher == "usher" && people == "people" && parts.next().is_none();
+    whole.then(|| person.parse().ok()).flatten()
+}
+
+/// A model's name as one part of a subject: other characters than letters, digits, `-` and `_` become `_`.
+fn plain(model: &str) -> String {
+    let part: String =
+        model.chars().take(64).map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+    if part.is_empty() { "_".to_owned() } else { part }
+}
+
+/// Whether a subject fits a pattern with `*` for one part and `>` for one or more at the end.
+pub(super) fn fits(pattern: &str, subject: &str) -> bool {
+    let (mut pattern, mut subject) = (pattern.split('.'), subject.split('.'));
+    loop {
+        match (pattern.next(), subject.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(wanted), Some(part)) if wanted == part => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_subject_is_taken_by_its_stream_and_by_no_other() {
+        let (site, gallery, board): (Site, Gallery, Board) =
+            ("berlin".parse().unwrap(), "berlin".parse().unwrap(), "hall-2".parse().unwrap());
+        let subjects = [
+            Subject::person(&gallery, "sface v2.1", Uuid::nil()),
+            Subject::rules(&site),
+            Subject::key(&gallery, &board),
+            Subject::head(&gallery),
+            Subject::journal(&site, &board),
+            Subject::board(&board),
+            Subject::office(),
+        ];
+        let streams = Stream::all([gallery.clone(), "rome".parse().unwrap()]);
+        for subject in &subjects {
+            let takers: Vec<_> = streams.iter().filter(|stream| stream.takes(subject.as_str())).collect();
+            assert_eq!(takers, [subject.stream()], "{subject}");
+        }
+        assert_eq!(subjects[0].as_str(), "usher.people.berlin.sface_v2_1.00000000-0000-0000-0000-000000000000");
+        assert!(Subject::people(&gallery).covers(subjects[0].as_str()));
+        assert!(!Subject::people(&"rome".parse().unwrap()).covers(subjects[0].as_str()));
+        assert!(Subject::boards().covers("usher.board.x") && !Subject::boards().covers("usher.board.x.y"));
+        assert!(!Subject::people(&gallery).covers("usher.people.berlin"));
+    }
+
+    #[test]
+    fn the_person_is_read_from_a_subject() {
+        let person = Uuid::from_u128(7);
+        let subject = Subject::person(&"a".parse().unwrap(), "sface", person);
+        assert_eq!(person_of(subject.as_str()), Some(person));
+        for other in ["", "usher.people.a.sface", "usher.people.a.sface.x", "usher.rules.a", "usher.people.a.b.c.d"] {
+            assert_eq!(person_of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a whole gallery looks like, signed by the office each minute: a board that holds the same knows that it is whole, and how old that news is.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::DigestValue;
+use super::name::{Gallery, Site};
+use super::signed::{Body, Kind};
+use crate::domain::ModelId;
+
+/// How far ahead of a board's clock an office may be before its heads count as of the future.
+const AHEAD: Duration = Duration::from_secs(300);
+
+/// A gallery at one time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    pub gallery: Gallery,
+    /// The model of the records that are counted.
+    pub model: ModelId,
+    /// When it was signed, in milliseconds since 1970, by the office's clock.
+    pub at_ms: u64,
+    /// The number of records, with those of people who were forgotten.
+    pub count: u64,
+    /// Of those records.
+    pub digest: DigestValue,
+    /// The epoch of all of them. Keys of epochs before it are destroyed once the digest is the same.
+    pub epoch: u64,
+    /// The version of each site's rules.
+    #[serde(default)]
+    pub rules: BTreeMap<Site, u64>,
+}
+
+impl Body for Head {
+    const KIND: Kind = Kind::Head;
+    const MAX: usize = 64 * 1024;
+}
+
+impl Head {
+    /// When it was signed.
+    pub fn at(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.at_ms)).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
+    /// How old it is; zero where the office's clock is ahead by a little. `None` where it is far ahead: then one of both clocks is wrong.
+    pub fn age(&self, now: SystemTime) -> Option<Duration> {
+        match now.duration_since(self.at()) {
+            Ok(age) => Some(age),
+            Err(ahead) => (ahead.duration() <= AHEAD).then_some(Duration::ZERO),
+        }
+    }
+}
+
+/// The newest head of a gallery. A server that repeats an older one is not believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heads {
+    newest: Option<Head>,
+}
+
+impl Heads {
+    /// Begins with the head that was kept over a restart.
+    pub fn kept(head: Head) -> Heads {
+        Heads { newest: Some(head) }
+    }
+
+    /// Takes a head. Returns whether it is newer than the one before, and of the same gallery.
+    pub fn take(&mut self, head: Head) -> bool {
+        let newer = |newest: &Head| head.gallery == newest.gallery && head.at_ms > newest.at_ms;
+        let takes = self.newest.as_ref().is_none_or(newer);
+        if takes {
+            self.newest = Some(head);
+        }
+        takes
+    }
+
+    /// The newest head.
+    pub fn newest(&self) -> Option<&Head> {
+        self.newest.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::Digest;
+
+    fn head(gallery: &str, at_ms: u64) -> Head {
+        let digest = Digest::default().value();
+        let (gallery, model) = (gallery.parse().unwrap(), ModelId::new("net-1"));
+        Head { gallery, model, at_ms, count: 0, digest, epoch: 1, rules: BTreeMap::new() }
+    }
+
+    #[test]
+    fn the_newest_head_stays_and_ages() {
+        let mut heads = Heads::default();
+        assert!(heads.take(head("berlin", 60_000)));
+        assert!(!heads.take(head("berlin", 60_000)), "repeated");
+        assert!(!heads.take(head("berlin", 59_999)), "older");
+        assert!(!heads.take(head("paris", 70_000)));
+        assert!(heads.take(head("berlin", 120_000)));
+        let at = |s: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(s);
+        let newest = heads.newest().unwrap();
+        assert_eq!(newest.age(at(150)), Some(Duration::from_secs(30)));
+        assert_eq!(newest.age(at(100)), Some(Duration::ZERO));
+        assert_eq!(head("berlin", 1_000_000).age(at(100)), None, "one of both clocks is wrong");
+        assert_eq!(head("berlin", u64::MAX).age(at(100)), None);
+        let text = serde_json::to_string(newest).unwrap();
+        assert_eq!(serde_json::from_str::<Head>(&text).unwrap(), *newest);
+    }
+}

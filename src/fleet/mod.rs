@@ -1,0 +1,44 @@
+//! What an office and its boards say to each other: signed records, sealed templates, and the set of people that a board holds.
+//!
+//! One office writes. It signs every record, so that boards believe no server, and seals templates and names, so that servers read none. This room
+//! does no I/O: the carrier brings bytes, and what a board holds is behind the trait [`Holding`].
+//!
+//! - [`carrier`]: what brings records from one to the other
+//! - `name`: names of sites, galleries and boards, and the fleet's id
+//! - `encoding`: bytes in JSON
+//! - `signed`: records with the office's signature
+//! - `sealed`: keys that seal, and what is sealed to a board
+//! - `person`: a person's record and the mark that somebody was forgotten
+//! - `rules`: what holds at a site, such as a lockdown
+//! - `key`: a gallery's key sealed to a board, and the keys that a board holds
+//! - `head`: what a whole gallery looks like, signed each minute
+//! - `digest`: a number that is equal where the same records are held
+//! - `replica`: the records that a board holds, kept up to date; `holding`: where they are kept
+
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+pub mod carrier;
+mod digest;
+mod encoding;
+mod head;
+mod holding;
+mod key;
+mod name;
+mod person;
+#[cfg(test)]
+mod properties;
+mod replica;
+mod rules;
+mod sealed;
+mod signed;
+
+pub use digest::{Digest, DigestValue};
+pub use head::{Head, Heads};
+pub use holding::{Birth, Entry, EntryState, Holding, Position, Step, StepChange, Taken};
+pub use key::{Epochs, GalleryKey, MAX_EPOCHS};
+pub use name::{Board, FleetId, Gallery, NameError, Site};
+pub use person::{MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord, Place, Tombstone};
+pub use replica::{Counts, Incoming, MAX_ENTRIES, Outcome, Progress, Reader, Replica, Why};
+pub use rules::{Lockdown, MAX_RESENDS, SiteRules};
+pub use sealed::{BoardKey, BoardPublic, EpochKey, SealedError};
+pub use signed::{Body, Kind, OfficeKey, OfficePublic, Opened, Refusal, Signed};

@@ -1,0 +1,79 @@
+//! What holds at a site. A record is whole: it replaces the one before. The higher version counts, and a board keeps the last good one on its disk.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::name::{Board, Site};
+use super::signed::{Body, Kind};
+
+/// The most boards that are asked at once to send records again.
+pub const MAX_RESENDS: usize = 5_000;
+
+/// The rules of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteRules {
+    pub site: Site,
+    /// Grows with each record, from 1.
+    pub version: u64,
+    /// While it is there, no door of the site opens but for whom it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lockdown: Option<Lockdown>,
+    /// Since when they hold, in milliseconds since 1970, by the office's clock.
+    pub since_ms: u64,
+    /// Boards that are to send their journal again, each from this sequence number on; at most [`MAX_RESENDS`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resend: BTreeMap<Board, u64>,
+}
+
+/// A lockdown of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lockdown {
+    /// The group that may still pass; `None` is nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Who ordered it, as journals name them.
+    pub by: String,
+}
+
+impl Body for SiteRules {
+    const KIND: Kind = Kind::Rules;
+}
+
+impl SiteRules {
+    /// Whether these rules replace those held. Rules of another site never do.
+    pub fn replace(&self, held: Option<&SiteRules>) -> bool {
+        held.is_none_or(|held| self.site == held.site && self.version > held.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::{FleetId, OfficeKey, Opened};
+
+    fn rules(site: &str, version: u64) -> SiteRules {
+        SiteRules { site: site.parse().unwrap(), version, lockdown: None, since_ms: 5, resend: BTreeMap::new() }
+    }
+
+    #[test]
+    fn newer_rules_replace_older_ones_and_never_back() {
+        let held = rules("berlin", 3);
+        assert!(held.replace(None));
+        for (version, replaces) in [(2, false), (3, false), (4, true)] {
+            assert_eq!(rules("berlin", version).replace(Some(&held)), replaces, "{version}");
+        }
+        assert!(!rules("paris", 9).replace(Some(&held)));
+    }
+
+    #[test]
+    fn rules_for_the_most_boards_can_be_signed() {
+        let lockdown = Some(Lockdown { group: Some("guards".into()), by: "anna".into() });
+        let board = |n: usize| format!("a-board-with-a-rather-long-{n:05}").parse().unwrap();
+        let resend = (0..MAX_RESENDS).map(|n| (board(n), u64::MAX)).collect();
+        let whole = SiteRules { lockdown, resend, ..rules("berlin", 1) };
+        let (office, fleet) = (OfficeKey::from_bytes(&[1; 32]), FleetId::generate());
+        let signed = office.sign(fleet, &whole).unwrap();
+        assert_eq!(office.public().open(fleet, signed.as_bytes()), Ok(Opened::Body(whole)));
+    }
+}

@@ -1,0 +1,366 @@
+//! The office's changes. Each is on disk before anybody hears of it.
+
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::book::{Book, BookError, Item, People};
+use super::faces::Newcomer;
+use super::kept::{KeptBoard, KeptGallery, KeptRecord};
+use super::protocol::Enrolment;
+use crate::domain::ModelId;
+use crate::fleet::{
+    Board, BoardPublic, Gallery, GalleryKey, Lockdown, MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord,
+    Place, Site, SiteRules, Tombstone,
+};
+use crate::gallery::{NewPerson, read_template};
+use crate::store::Change;
+
+/// Records in one commit while a gallery goes over to a new key.
+const COMMIT: usize = 200;
+/// The most people of a site. Beyond that, strangers would be taken for somebody too often: see docs/fleet.md.
+const MOST_PEOPLE: usize = 100_000;
+/// The most boards of a fleet.
+const MOST_BOARDS: usize = 5_000;
+/// How long an invitation can be used, in milliseconds.
+pub const INVITATION_MS: u64 = 3_600_000;
+/// The first version of anything, and the first epoch.
+const FIRST: u64 = 1;
+
+/// Somebody who was forgotten: what can be shown of it.
+pub struct Forgotten {
+    pub uuid: Uuid,
+    pub name: String,
+    pub employee_id: Option<String>,
+    /// BLAKE3 of the last record, and of the mark in its place.
+    pub record: [u8; 32],
+    pub mark: [u8; 32],
+    pub destroyed_epoch: u64,
+    pub epoch: u64,
+}
+
+impl Book {
+    /// Enrols somebody. Returns who.
+    pub fn enroll(&mut self, enrolment: Enrolment, by: &str) -> Result<Uuid, BookError> {
+        let Enrolment { site, name, employee_id, groups, model, templates, labels, force } = enrolment;
+        let gallery = Gallery::from(&site);
+        let NewPerson { name, employee_id, groups } = NewPerson { name, employee_id, groups }.tidy()?;
+        if !(1..=MAX_FLEET_TEMPLATES).contains(&templates.len()) {
+            return Err(BookError::Refused(format!("give 1 to {MAX_FLEET_TEMPLATES} photographs")));
+        }
+        let model = ModelId::new(&model);
+        let mut faces = Vec::with_capacity(templates.len());
+        for template in &templates {
+            let template = read_template(template);
+            let template =
+                template.map_err(|error| BookError::Refused(format!("a template cannot be read: {error}")))?;
+            if *template.embedding.model() != model {
+                return Err(BookError::Refused("a template is of another model than it says".into()));
+            }
+            faces.push(template.embedding);
+        }
+        let people = self.people(&gallery)?;
+        if let Some(other) = people.kept.model.as_ref().filter(|other| **other != model) {
+            return Err(BookError::Refused(format!(
+                "the people of {site} have templates of {other}, and these are of {model}: set [models] embedder as on the boards"
+            )));
+        }
+        if people.enrolled().count() >= MOST_PEOPLE {
+            return Err(BookError::Refused(format!("{site} has {MOST_PEOPLE} people, which is the most")));
+        }
+        if !force {
+            let employee_id = employee_id.as_deref();
+            let new = Newcomer { gallery: &gallery, name: &name, employee_id, faces: &faces, labels: &labels };
+            self.require_new(&new)?;
+        }
+        let body = PersonBody {
+            name,
+            employee_id,
+            groups,
+            enabled: true,
+            valid_from: None,
+            valid_until: None,
+            by: by.to_owned(),
+            templates: templates.into_iter().map(Zeroizing::new).collect(),
+        };
+        let kept = KeptGallery { model: Some(model.clone()), ..self.people(&gallery)?.kept.clone() };
+        let uuid = Uuid::new_v4();
+        let place = Place { fleet: self.fleet, gallery: gallery.clone(), uuid, model };
+        let key = self.epoch_key(&gallery, kept.epoch)?;
+        let record = PeopleRecord::Person(PersonRecord::seal(&place, FIRST, &body, kept.epoch, key)?);
+        let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
+        self.trees.store.commit(&[self.trees.put_person(uuid, &signed), self.trees.put_gallery(&gallery, &kept)])?;
+        if let Some(people) = self.galleries.get_mut(&gallery) {
+            people.kept = kept;
+        }
+        self.hold(record, signed)?;
+        self.changes += 1;
+        Ok(uuid)
+    }
+
+    /// Forgets somebody: a mark in the place of their record, a new key for all others, and the old one destroyed.
+    pub fn forget(&mut self, site: &Site, query: &str) -> Result<Forgotten, BookError> {
+        let gallery = Gallery::from(site);
+        let uuid = self.meant(&gallery, query)?;
+        let people = self.people(&gallery)?;
+        let before = people.entries.get(&uuid);
+        let version = before.map_or(0, |entry| entry.record.version());
+        let mut forgotten = Forgotten {
+            uuid,
+            name: before.and_then(|entry| Some(entry.who.as_ref()?.body.name.clone())).unwrap_or_default(),
+            employee_id: before.and_then(|entry| entry.who.as_ref()?.body.employee_id.clone()),
+            record: before.map_or([0; 32], |entry| entry.hash),
+            mark: [0; 32],
+            destroyed_epoch: people.kept.epoch,
+            epoch: people.kept.epoch,
+        };
+        let tombstone = Tombstone { gallery: gallery.clone(), uuid, version: version.saturating_add(1) };
+        let record = PeopleRecord::Forgotten(tombstone);
+        let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
+        // In one commit with the new epoch: whatever happens then, it will be ended.
+        let more = vec![self.trees.put_person(uuid, &signed)];
+        self.begin_epoch(&gallery, more)?;
+        forgotten.mark = *blake3::hash(&signed).as_bytes();
+        self.hold(record, signed)?;
+        self.changes += 1;
+        self.end_epochs(&gallery)?;
+        forgotten.epoch = self.people(&gallery)?.kept.epoch;
+        Ok(forgotten)
+    }
+
+    /// Begins a site's lockdown, or ends it.
+    pub fn lockdown(&mut self, site: &Site, lockdown: Option<Lockdown>, at_ms: u64) -> Result<(), BookError> {
+        self.people(&Gallery::from(site))?;
+        self.change_rules(site, at_ms, |rules| {
+            rules.lockdown = lockdown;
+            rules.since_ms = at_ms;
+        })
+    }
+
+    /// Asks boards of a site to send their records again, each from a number on.
+    pub fn ask_again(&mut self, site: &Site, board: &Board, from: Option<u64>, at_ms: u64) -> Result<(), BookError> {
+        let before = self.rules.get(site).and_then(|rules| rules.body.resend.get(board)).copied();
+        if before == from {
+            return Ok(());
+        }
+        self.change_rules(site, at_ms, |rules| match from {
+            Some(from) => drop(rules.resend.insert(board.clone(), from)),
+            None => drop(rules.resend.remove(board)),
+        })
+    }
+
+    fn change_rules(&mut self, site: &Site, at_ms: u64, change: impl FnOnce(&mut SiteRules)) -> Result<(), BookError> {
+        let first = || SiteRules {
+            site: site.clone(),
+            version: 0,
+            lockdown: None,
+            since_ms: at_ms,
+            resend: std::collections::BTreeMap::new(),
+        };
+        let mut rules = self.rules.get(site).map_or_else(first, |rules| rules.body.clone());
+        change(&mut rules);
+        rules.version = rules.version.saturating_add(1);
+        let signed: Vec<u8> = self.key.sign(self.fleet, &rules)?.into();
+        self.trees.store.commit(&[self.trees.put_rules(site, &signed)])?;
+        self.rules.insert(site.clone(), KeptRecord { signed, body: rules });
+        self.unsent.insert(Item::Rules(site.clone()));
+        self.changes += 1;
+        Ok(())
+    }
+
+    /// Takes over a newer record of its own that the servers have and the store has not: the store was restored from a backup. Returns whether it
+    /// could.
+    pub fn adopt_person(&mut self, record: PeopleRecord, signed: Vec<u8>) -> Result<bool, BookError> {
+        let gallery = record.gallery().clone();
+        let Some(people) = self.galleries.get_mut(&gallery) else { return Ok(false) };
+        let mut kept = people.kept.clone();
+        if let PeopleRecord::Person(person) = &record {
+            if self.keys.get(&gallery, person.epoch).is_none() {
+                return Ok(false);
+            }
+            kept.model.get_or_insert_with(|| person.model.clone());
+        }
+        let uuid = record.uuid();
+        self.trees.store.commit(&[self.trees.put_person(uuid, &signed), self.trees.put_gallery(&gallery, &kept)])?;
+        people.kept = kept;
+        self.hold(record, signed)?;
+        self.changes += 1;
+        Ok(true)
+    }
+
+    /// The same for a site's rules.
+    pub fn adopt_rules(&mut self, rules: SiteRules, signed: Vec<u8>) -> Result<(), BookError> {
+        let site = rules.site.clone();
+        self.trees.store.commit(&[self.trees.put_rules(&site, &signed)])?;
+        self.rules.insert(site, KeptRecord { signed, body: rules });
+        self.changes += 1;
+        Ok(())
+    }
+
+    /// Fails unless a board of this name can be invited: a new one, or one that was revoked.
+    pub fn may_invite(&self, board: &Board) -> Result<(), BookError> {
+        match self.boards.get(board) {
+            Some(kept) if !kept.revoked => Err(BookError::Refused(format!(
+                "{board} is a board of {}: revoke it first, or choose another name",
+                kept.site
+            ))),
+            None if self.boards.len() >= MOST_BOARDS => {
+                Err(BookError::Refused(format!("the fleet has {MOST_BOARDS} boards, which is the most")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a board into the fleet, with a key sealed to it. Begins its site, if it is the first there.
+    pub fn add_board(
+        &mut self,
+        board: &Board,
+        site: &Site,
+        public: BoardPublic,
+        credential: String,
+        at_ms: u64,
+    ) -> Result<(), BookError> {
+        self.may_invite(board)?;
+        let gallery = Gallery::from(site);
+        let is_new = !self.galleries.contains_key(&gallery);
+        if is_new {
+            self.keys.make(&gallery, FIRST)?;
+        }
+        let begun = KeptGallery { epoch: FIRST, model: None };
+        let kept = self.galleries.get(&gallery).map_or(begun, |people| people.kept.clone());
+        let entry = KeptBoard {
+            site: site.clone(),
+            public: public.to_bytes(),
+            credential,
+            revoked: false,
+            invited_ms: at_ms,
+            heard: false,
+        };
+        let sealed = self.sealed_to(board, &entry, &gallery, kept.epoch)?;
+        self.trees.store.commit(&[
+            self.trees.put_gallery(&gallery, &kept),
+            self.trees.put_board(board, &entry),
+            self.trees.put_key(board, &sealed),
+        ])?;
+        self.galleries.entry(gallery.clone()).or_insert_with(|| People::new(kept));
+        self.boards.insert(board.clone(), entry);
+        self.board_keys.insert(board.clone(), sealed);
+        self.unsent.insert(Item::Key(gallery, board.clone()));
+        self.changes += 1;
+        match self.rules.contains_key(site) {
+            true => Ok(()),
+            // A board that has heard no rules cannot tell that there is no lockdown.
+            false => self.change_rules(site, at_ms, |_| {}),
+        }
+    }
+
+    /// Shuts a board out: it gets no later key. Returns its credential.
+    pub fn revoke(&mut self, board: &Board) -> Result<String, BookError> {
+        let Some(before) = self.boards.get(board) else {
+            return Err(BookError::Refused(format!("there is no board {board}: `usher fleet status` lists all")));
+        };
+        let before = before.clone();
+        let entry = KeptBoard { revoked: true, ..before.clone() };
+        let (gallery, credential) = (Gallery::from(&entry.site), entry.credential.clone());
+        self.boards.insert(board.clone(), entry.clone());
+        if let Err(error) = self.begin_epoch(&gallery, vec![self.trees.put_board(board, &entry)]) {
+            self.boards.insert(board.clone(), before);
+            return Err(error);
+        }
+        self.changes += 1;
+        self.end_epochs(&gallery)?;
+        Ok(credential)
+    }
+
+    /// Notes that a board was heard: its invitation was used.
+    pub fn board_heard(&mut self, board: &Board) -> Result<(), BookError> {
+        let Some(entry) = self.boards.get(board).filter(|entry| !entry.heard) else { return Ok(()) };
+        let entry = KeptBoard { heard: true, ..entry.clone() };
+        self.trees.store.commit(&[self.trees.put_board(board, &entry)])?;
+        self.boards.insert(board.clone(), entry);
+        Ok(())
+    }
+
+    /// Boards whose invitation is over without having been used.
+    pub fn overdue(&self, at_ms: u64) -> Vec<Board> {
+        let over = |entry: &KeptBoard| at_ms.saturating_sub(entry.invited_ms) > INVITATION_MS;
+        let unused = self.boards.iter().filter(|(_, entry)| !entry.revoked && !entry.heard && over(entry));
+        unused.map(|(board, _)| board.clone()).collect()
+    }
+
+    /// Begins an epoch: a new key, sealed to every board of the gallery that is not revoked. `more` goes into the same commit.
+    pub fn begin_epoch(&mut self, gallery: &Gallery, more: Vec<Change>) -> Result<(), BookError> {
+        let before = self.people(gallery)?.kept.clone();
+        let kept = KeptGallery { epoch: before.epoch.saturating_add(1), ..before };
+        self.keys.make(gallery, kept.epoch)?;
+        let mut changes = more;
+        changes.push(self.trees.put_gallery(gallery, &kept));
+        let mut sealed = Vec::new();
+        for (board, entry) in &self.boards {
+            if Gallery::from(&entry.site) == *gallery && !entry.revoked {
+                let key = self.sealed_to(board, entry, gallery, kept.epoch)?;
+                changes.push(self.trees.put_key(board, &key));
+                sealed.push((board.clone(), key));
+            }
+        }
+        self.trees.store.commit(&changes)?;
+        for (board, key) in sealed {
+            self.board_keys.insert(board.clone(), key);
+            self.unsent.insert(Item::Key(gallery.clone(), board));
+        }
+        if let Some(people) = self.galleries.get_mut(gallery) {
+            people.kept = kept;
+        }
+        Ok(())
+    }
+
+    /// Goes over to the newest key with everybody who is still sealed by an older one, and destroys the older ones.
+    pub fn end_epochs(&mut self, gallery: &Gallery) -> Result<(), BookError> {
+        let people = self.people(gallery)?;
+        let epoch = people.kept.epoch;
+        let old: Vec<PersonRecord> = people
+            .entries
+            .values()
+            .filter_map(|entry| match &entry.record {
+                PeopleRecord::Person(person) if person.epoch < epoch => Some(person.clone()),
+                _ => None,
+            })
+            .collect();
+        for part in old.chunks(COMMIT) {
+            let mut new = Vec::with_capacity(part.len());
+            for person in part {
+                let (before, after) = (self.epoch_key(gallery, person.epoch)?, self.epoch_key(gallery, epoch)?);
+                let version = person.version.saturating_add(1);
+                let record = PeopleRecord::Person(person.rewrap(self.fleet, before, after, epoch, version)?);
+                let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
+                new.push((record, signed));
+            }
+            let changes: Vec<Change> =
+                new.iter().map(|(record, signed)| self.trees.put_person(record.uuid(), signed)).collect();
+            self.trees.store.commit(&changes)?;
+            for (record, signed) in new {
+                self.hold(record, signed)?;
+            }
+        }
+        Ok(self.keys.destroy_before(gallery, epoch)?)
+    }
+
+    fn sealed_to(&self, board: &Board, entry: &KeptBoard, gallery: &Gallery, epoch: u64) -> Result<Vec<u8>, BookError> {
+        let key = self.epoch_key(gallery, epoch)?;
+        let sealed = GalleryKey::seal(self.fleet, gallery, epoch, board, key, &entry.public())?;
+        Ok(self.key.sign(self.fleet, &sealed)?.into())
+    }
+
+    fn epoch_key(&self, gallery: &Gallery, epoch: u64) -> Result<&crate::fleet::EpochKey, BookError> {
+        self.keys.get(gallery, epoch).ok_or_else(|| {
+            BookError::Refused(format!(
+                "the key of {gallery} for epoch {epoch} is missing: restore the key file from a backup"
+            ))
+        })
+    }
+
+    fn people(&self, gallery: &Gallery) -> Result<&People, BookError> {
+        self.galleries.get(gallery).ok_or_else(|| {
+            BookError::Refused(format!("there is no site {gallery}: invite its first board with `usher fleet invite`"))
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! What the office's store holds of people, boards, sites and keys, and reading it back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::domain::ModelId;
+use crate::fleet::{Board, BoardPublic, FleetId, Gallery, OfficePublic, Opened, PeopleRecord, Site, SiteRules};
+use crate::store::{Change, Store, StoreError, Tree};
+
+/// Why the office's store cannot be used.
+#[derive(Debug, Error)]
+pub enum KeptError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the office's store is damaged: {what} cannot be read ({why}). Restore it from a backup")]
+    Damaged { what: String, why: String },
+}
+
+/// The trees of the office.
+pub struct Trees {
+    pub store: Store,
+    /// 16 bytes of a uuid to the signed record.
+    people: Tree,
+    /// A site to its signed rules.
+    rules: Tree,
+    /// A board to its signed key.
+    keys: Tree,
+    boards: Tree,
+    galleries: Tree,
+}
+
+/// A gallery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptGallery {
+    /// Which key seals its people now.
+    pub epoch: u64,
+    /// The model of its templates; `None` before the first person.
+    pub model: Option<ModelId>,
+}
+
+/// A board that was invited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBoard {
+    pub site: Site,
+    /// The key that the gallery's key is sealed to.
+    pub public: [u8; 32],
+    /// The name of its credential at the servers.
+    pub credential: String,
+    pub revoked: bool,
+    /// When it was invited, in milliseconds since 1970.
+    pub invited_ms: u64,
+    /// Whether it has joined and was heard since.
+    pub heard: bool,
+}
+
+impl KeptBoard {
+    /// The key that is sealed to.
+    pub fn public(&self) -> BoardPublic {
+        BoardPublic::from_bytes(&self.public)
+    }
+}
+
+/// A signed record with what it says.
+#[derive(Clone, Debug)]
+pub struct KeptRecord<T> {
+    pub signed: Vec<u8>,
+    pub body: T,
+}
+
+/// Everything that is kept, but for collected records.
+#[derive(Default)]
+pub struct Kept {
+    pub people: Vec<KeptRecord<PeopleRecord>>,
+    pub rules: BTreeMap<Site, KeptRecord<SiteRules>>,
+    pub keys: BTreeMap<Board, Vec<u8>>,
+    pub boards: BTreeMap<Board, KeptBoard>,
+    pub galleries: BTreeMap<Gallery, KeptGallery>,
+}
+
+impl Trees {
+    /// The trees in `store`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn open(store: &Store) -> Result<Trees, KeptError> {
+        Ok(Trees {
+            people: store.tree("fleet_people")?,
+            rules: store.tree("fleet_rules")?,
+            keys: store.tree("fleet_keys")?,
+            boards: store.tree("fleet_boards")?,
+            galleries: store.tree("fleet_galleries")?,
+            store: store.clone(),
+        })
+    }
+
+    /// Reads everything. A record that this office did not sign for this fleet is damage: nothing else writes here.
+    ///
+    /// # Errors
+    /// The store cannot be read, or is damaged.
+    pub fn read(&self, office: &OfficePublic, fleet: FleetId) -> Result<Kept, KeptError> {
+        let mut kept = Kept::default();
+        for entry in self.people.iter() {
+            let (key, signed) = entry?;
+            let what = || format!("the record of person {}", Uuid::from_slice(&key).unwrap_or_default());
+            let body = opened(office.open(fleet, &signed), what)?;
+            kept.people.push(KeptRecord { signed: signed.to_vec(), body });
+        }
+        for entry in self.rules.iter() {
+            let (key, signed) = entry?;
+            let what = || format!("the rules of site {}", String::from_utf8_lossy(&key));
+            let body: SiteRules = opened(office.open(fleet, &signed), what)?;
+            kept.rules.insert(body.site.clone(), KeptRecord { signed: signed.to_vec(), body });
+        }
+        for entry in self.keys.iter() {
+            let (key, signed) = entry?;
+            kept.keys.insert(named(&key)?, signed.to_vec());
+        }
+        for entry in self.boards.iter() {
+            let (key, value) = entry?;
+            kept.boards.insert(named(&key)?, parsed(&key, &value)?);
+        }
+        for entry in self.galleries.iter() {
+            let (key, value) = entry?;
+            kept.galleries.insert(named(&key)?, parsed(&key, &value)?);
+        }
+        Ok(kept)
+    }
+
+    /// Keeps somebody's record.
+    pub fn put_person(&self, uuid: Uuid, signed: &[u8]) -> Change {
+        self.people.put(*uuid.as_bytes(), signed)
+    }
+
+    /// Keeps a site's rules.
+    pub fn put_rules(&self, site: &Site, signed: &[u8]) -> Change {
+        self.rules.put(site.as_str(), signed)
+    }
+
+    /// Keeps a board's key.
+    pub fn put_key(&self, board: &Board, signed: &[u8]) -> Change {
+        self.keys.put(board.as_str(), signed)
+    }
+
+    /// Keeps a board.
+    pub fn put_board(&self, board: &Board, kept: &KeptBoard) -> Change {
+        self.boards.put(board.as_str(), serde_json::to_vec(kept).unwrap_or_default())
+    }
+
+    /// Keeps a gallery.
+    pub fn put_gallery(&self, gallery: &Gallery, kept: &KeptGallery) -> Change {
+        self.galleries.put(gallery.as_str(), serde_json::to_vec(kept).unwrap_or_default())
+    }
+}
+
+fn opened<T>(record: Result<Opened<T>, crate::fleet::Refusal>, what: impl Fn() -> String) -> Result<T, KeptError> {
+    match record {
+        Ok(Opened::Body(body)) => Ok(body),
+        Ok(Opened::SetAside { schema }) => {
+            let why = format!("a newer usher wrote it, in form {schema}: use that version");
+            Err(KeptError::Damaged { what: what(), why })
+        }
+        Err(error) => Err(KeptError::Damaged { what: what(), why: error.to_string() }),
+    }
+}
+
+fn named<T: TryFrom<String>>(key: &[u8]) -> Result<T, KeptError> {
+    let text = String::from_utf8_lossy(key).into_owned();
+    let damaged = KeptError::Damaged { what: format!("the entry {text:?}"), why: "its name is not one".into() };
+    T::try_from(text).map_err(|_| damaged)
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, KeptError> {
+    let what = || format!("the entry {:?}", String::from_utf8_lossy(key));
+    serde_json::from_slice(value).map_err(|error| KeptError::Damaged { what: what(), why: error.to_string() })
+}

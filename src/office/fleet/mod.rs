@@ -1,0 +1,27 @@
+//! What the fleet's office knows and does: the only writer of who may pass at which site. Its store is the truth; the servers only carry. The process
+//! is in [`crate::daemon::fleet_office`].
+//!
+//! - `protocol`: what commands ask and what the office answers
+//! - `key_file`: the galleries' keys, beside the store
+//! - `kept`: what the store holds of people, boards and rules
+//! - `book`: people, boards and rules in memory, and what the servers do not have yet
+//! - `faces`: whether a new face or name is somebody's already
+//! - `changes`: enrolling, forgetting, lockdowns, boards, new epochs
+//! - `collected`: the records of all boards; `erase`: without those who were forgotten
+
+mod book;
+mod changes;
+mod collected;
+mod erase;
+mod faces;
+mod kept;
+pub mod key_file;
+pub mod protocol;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use book::{Book, BookError, Entry, Item, People, Who};
+pub use changes::{Forgotten, INVITATION_MS};
+pub use collected::{Arrived, Collected, Mark, StreamPlace};
+pub use erase::Trace;
+pub use kept::{KeptBoard, KeptError, KeptGallery};

@@ -1,0 +1,213 @@
+//! What commands ask of the office and what it answers: one line of JSON each way, on a Unix socket in the office's folder.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::fleet::{Board, Site};
+
+/// The longest line either way, in bytes.
+pub const MAX_LINE: u64 = 16 << 20;
+/// The most records in one answer.
+pub const MAX_RECORDS: usize = 500;
+/// The office's socket, in its folder.
+pub const SOCKET: &str = "office.sock";
+
+/// What a command asks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Adds somebody at a site.
+    Enroll(Enrolment),
+    /// Forgets somebody of a site for good.
+    Forget { site: Site, name: String },
+    /// Begins a site's lockdown, or ends it. With a group, its people still pass.
+    Lockdown { site: Site, on: bool, group: Option<String> },
+    /// A token for one board.
+    Invite { site: Site, board: Board },
+    /// Shuts a board out for good.
+    Revoke { board: Board },
+    /// All boards.
+    Status,
+    /// Who is enrolled at a site.
+    People { site: Site },
+    /// Collected records, oldest first.
+    Journal { board: Option<Board>, after: Option<Position> },
+}
+
+/// Somebody to be enrolled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolment {
+    pub site: Site,
+    pub name: String,
+    #[serde(default)]
+    pub employee_id: Option<String>,
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The model that made the templates.
+    pub model: String,
+    /// As [`crate::gallery::write_template`] writes them.
+    pub templates: Vec<Vec<u8>>,
+    /// What each template was made from.
+    pub labels: Vec<String>,
+    /// Enrol even if the name or the face is like somebody's.
+    pub force: bool,
+}
+
+/// A collected record's place: its board and its number there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    pub board: String,
+    pub seq: u64,
+}
+
+/// What the office answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done.
+    Done(Done),
+    /// The token for a board, which is secret.
+    Token {
+        token: String,
+    },
+    Status(OfficeStatus),
+    People {
+        people: Vec<PersonRow>,
+    },
+    Records {
+        records: Vec<CollectedRecord>,
+    },
+    /// Why not, and what to do; and whether the same is done if the operator insists.
+    Refused {
+        why: String,
+        may_force: bool,
+    },
+}
+
+/// A change that is in the office's store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// What was done, in words.
+    pub what: String,
+    /// Whether the servers have it. Otherwise it goes out when they can be reached.
+    pub sent: bool,
+    /// Boards that have confirmed it.
+    pub confirmed: Vec<String>,
+    /// Boards that have not yet.
+    pub missing: Vec<String>,
+    /// Of somebody who was forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+}
+
+/// What can be shown of a forgetting.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    pub uuid: String,
+    /// BLAKE3 of the last signed record, which nobody can open any more, in hexadecimal digits.
+    pub record: String,
+    /// BLAKE3 of the signed mark in its place.
+    pub mark: String,
+    /// The epoch whose key opened the record, and was destroyed at the office.
+    pub destroyed_epoch: u64,
+    /// The epoch that everybody else is sealed by now.
+    pub epoch: u64,
+    /// Collected records from which the person was erased.
+    pub erased_records: u64,
+}
+
+/// The office and its boards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfficeStatus {
+    /// `connecting`, `online`, or what is wrong.
+    pub state: String,
+    /// Changes that the servers do not have yet.
+    pub unsent: u64,
+    pub sites: Vec<SiteRow>,
+    pub boards: Vec<BoardRow>,
+}
+
+/// A site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteRow {
+    pub site: String,
+    pub people: u64,
+    pub epoch: u64,
+    pub rules: u64,
+    /// The lockdown in force, in words.
+    pub lockdown: Option<String>,
+}
+
+/// A board.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardRow {
+    pub board: String,
+    pub site: String,
+    pub revoked: bool,
+    /// What the board last said; `None` if it was never heard.
+    pub said: Option<BoardReport>,
+    /// How long ago that was, by the servers' clock, in seconds.
+    pub heard_s: Option<u64>,
+    /// Whether it holds the office's list of people.
+    pub whole: bool,
+    /// The newest record that was collected from it.
+    pub collected: u64,
+    /// Records of it that are missing before that, while they are asked for again.
+    pub gap: bool,
+}
+
+/// What a board says of itself, on its own subject. Nothing in it is trusted further than to be shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardReport {
+    pub version: String,
+    pub model: String,
+    /// The digest of the people that it holds, in hexadecimal digits.
+    pub digest: String,
+    pub people: u64,
+    pub epoch: Option<u64>,
+    /// The oldest epoch whose key it still holds.
+    #[serde(default)]
+    pub oldest_epoch: Option<u64>,
+    /// The version of the rules that its doors follow.
+    pub rules: u64,
+    /// The last sequence of the people's stream that it has taken.
+    pub position: u64,
+    /// Records of its journal that wait.
+    pub waiting: u64,
+    /// The newest record of its journal that the servers have acknowledged.
+    pub sent: u64,
+    pub set_aside: u64,
+    pub refused: u64,
+    /// Its clock when it said so, in milliseconds since 1970.
+    pub at_ms: i64,
+    pub clock_ahead_ms: Option<i64>,
+}
+
+/// Somebody who is enrolled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonRow {
+    pub uuid: String,
+    pub name: String,
+    pub employee_id: Option<String>,
+    pub groups: Vec<String>,
+    pub templates: usize,
+}
+
+/// A collected record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CollectedRecord {
+    pub board: String,
+    pub site: String,
+    /// As `usher journal --json` prints it.
+    pub record: Value,
+}
+
+/// A record of a board's journal on its way to the office.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JournalMessage {
+    /// The number of the record before it in the board's journal: nothing that can be read lies between.
+    pub after: u64,
+    /// As `usher journal --json` prints it.
+    pub record: Value,
+}

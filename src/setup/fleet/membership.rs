@@ -1,0 +1,133 @@
+//! What a board holds after it joined: who it is, whom it believes, and its keys.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::files;
+use super::secret;
+use crate::fleet::carrier::{Connection, Credential, NatsCarrier};
+use crate::fleet::{Board, BoardKey, FleetId, Gallery, OfficePublic, Site};
+
+/// A board's place in a fleet.
+#[derive(Clone)]
+pub struct Membership {
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The board's site.
+    pub site: Site,
+    /// The people whom it carries.
+    pub gallery: Gallery,
+    /// Its name.
+    pub board: Board,
+    /// The office's key: what it did not sign is refused.
+    pub office: OfficePublic,
+    /// What opens the gallery's key. Secret.
+    pub key: BoardKey,
+    /// The servers, as `host:port`.
+    pub servers: Vec<String>,
+    /// The certificate of the fleet's authority, in PEM.
+    pub authority: String,
+    /// What the servers admit. Secret.
+    pub credential: Credential,
+}
+
+/// A membership as JSON, in the file and in the token.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Kept {
+    schema: u32,
+    fleet: FleetId,
+    site: Site,
+    gallery: Gallery,
+    board: Board,
+    #[serde(with = "secret")]
+    office: Zeroizing<[u8; 32]>,
+    #[serde(with = "secret")]
+    key: Zeroizing<[u8; 32]>,
+    servers: Vec<String>,
+    authority: String,
+    credential: Credential,
+}
+
+impl Membership {
+    /// Reads the file that `usher fleet join` wrote.
+    ///
+    /// # Errors
+    /// It is missing, damaged, or can be read by others.
+    pub fn load(path: &Path) -> Result<Membership> {
+        files::read_json::<Kept>(path)?.open().with_context(|| format!("{} cannot be used", path.display()))
+    }
+
+    /// Writes the file. Only its owner may read it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        files::write_json(path, &Kept::from(self))
+    }
+
+    /// Connects as the board, without waiting for it. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The membership is damaged.
+    pub async fn connect(&self) -> Result<NatsCarrier> {
+        Ok(self.connection().start().await?)
+    }
+
+    /// Connects once, to see whether the servers can be reached and admit this board.
+    ///
+    /// # Errors
+    /// They cannot, or do not.
+    pub async fn check(&self) -> Result<()> {
+        Ok(self.connection().check().await?)
+    }
+
+    fn connection(&self) -> Connection {
+        Connection {
+            servers: self.servers.clone(),
+            authority: self.authority.clone(),
+            credential: self.credential.clone(),
+            name: format!("usher {}", self.board),
+        }
+    }
+}
+
+impl From<&Membership> for Kept {
+    fn from(membership: &Membership) -> Kept {
+        Kept {
+            schema: 1,
+            fleet: membership.fleet,
+            site: membership.site.clone(),
+            gallery: membership.gallery.clone(),
+            board: membership.board.clone(),
+            office: Zeroizing::new(membership.office.to_bytes()),
+            key: membership.key.to_bytes(),
+            servers: membership.servers.clone(),
+            authority: membership.authority.clone(),
+            credential: membership.credential.clone(),
+        }
+    }
+}
+
+impl Kept {
+    /// The membership, if all of it can be used.
+    pub(super) fn open(self) -> Result<Membership> {
+        if self.schema != 1 {
+            bail!("it was written by a newer usher; update this one");
+        }
+        self.credential.user()?;
+        Ok(Membership {
+            fleet: self.fleet,
+            site: self.site,
+            gallery: self.gallery,
+            board: self.board,
+            office: OfficePublic::from_bytes(&self.office).context("the office's key is damaged")?,
+            key: BoardKey::from_bytes(&self.key),
+            servers: self.servers,
+            authority: self.authority,
+            credential: self.credential,
+        })
+    }
+}

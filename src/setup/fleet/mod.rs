@@ -1,0 +1,22 @@
+//! The files of a fleet: what the office keeps of its servers, what each server needs, and a board's membership.
+//!
+//! - `init`: a new fleet
+//! - `servers`: addresses, and the files of each server; `authority`: certificates
+//! - `office_files`: the office's keys and credentials; it invites boards and shuts them out
+//! - `membership`: what a board holds after it joined; `token`: how that gets to the board
+//! - `files`: secret files; `secret`: keys in them
+
+mod authority;
+mod files;
+mod init;
+mod membership;
+mod office_files;
+mod secret;
+mod servers;
+mod token;
+
+pub use init::{InitPlan, init};
+pub use membership::Membership;
+pub use office_files::{Invited, OfficeFiles, Pushed};
+pub use servers::ServerAddress;
+pub use token::{TOKEN_VALID, join};

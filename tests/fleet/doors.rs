@@ -1,0 +1,123 @@
+//! An office and doors at a real server: the real program, with replayed cameras.
+
+use std::time::Instant;
+
+use crate::server::{Program, Servers};
+use crate::support::{Daemon, Film, House, Office, eventually, names, status};
+
+/// The mode of a house's door.
+fn mode(house: &House) -> String {
+    status(house)["doors"][0]["mode"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn people_lockdowns_and_journals_reach_every_door() {
+    let Some(servers) = Servers::start(Program::Newer, 1) else { return };
+    let office = Office::start(&servers);
+    let front = office.joined(House::new().watching(Film::default().shows("obama3.jpg", 10), true), "front");
+    let back = office.joined(House::new(), "back");
+    let (at_front, at_back) = (Daemon::start(&front), Daemon::start(&back));
+    for board in ["front", "back"] {
+        office.waits_for(board);
+    }
+    // Enrolled at the office: both doors know, and one of them opens.
+    let done = office.enroll("Barack Obama", &["obama.jpg", "obama2.jpg"]);
+    assert_eq!((&done["sent"], done["missing"].as_array().unwrap().len()), (&true.into(), 0), "{done}");
+    assert_eq!((names(&front), names(&back)), (vec!["Barack Obama".to_owned()], vec!["Barack Obama".to_owned()]));
+    eventually("a grant", || front.records("granted").pop());
+    assert_eq!(back.records("enrolled")[0]["content"]["by"].as_str().unwrap().split('/').next(), Some("fleet"));
+    // Somebody of the fleet is changed at the office alone.
+    assert!(front.refused(&["people", "disable", "Barack Obama"]).contains("fleet"));
+    assert!(
+        office
+            .refused(&["enroll", "Another", "--site", "berlin", &photo("obama3.jpg")])
+            .contains("may be Barack Obama")
+    );
+    let collected = eventually("the grant at the office", || {
+        let records = office.json(&["journal", "--board", "front", "--json"]);
+        records.into_iter().find(|record| record["record"]["kind"] == "granted")
+    });
+    assert_eq!((&collected["site"], &collected["board"]), (&"berlin".into(), &"front".into()));
+
+    let asked = Instant::now();
+    let done = office.json(&["lockdown", "berlin", "on", "--json"]).remove(0);
+    println!("a lockdown reached both doors and was confirmed within {:?}", asked.elapsed());
+    assert_eq!(done["confirmed"].as_array().unwrap().len(), 2, "{done}");
+    assert_eq!((mode(&front), mode(&back)), ("lockdown".to_owned(), "lockdown".to_owned()));
+    eventually("a refusal", || {
+        front.records("denied").into_iter().find(|record| record["content"]["reason"] == "lockdown")
+    });
+    office.usher(&["lockdown", "berlin", "off"]);
+    assert_eq!((mode(&front), mode(&back)), ("normal".to_owned(), "normal".to_owned()));
+
+    // Forgotten: neither knows, and nothing of it is left to compare.
+    let done = office.json(&["forget", "Barack Obama", "--site", "berlin", "--json"]).remove(0);
+    assert_eq!(done["confirmed"].as_array().unwrap().len(), 2, "{done}");
+    assert!(names(&front).is_empty() && names(&back).is_empty());
+    assert_eq!(status(&front)["fleet"]["epoch"], 2);
+    assert_eq!(front.records("removed").len(), 1);
+
+    // Shut out: the server refuses it, and the other one goes on.
+    office.usher(&["revoke", "back"]);
+    eventually("a board that is shut out", || (status(&back)["fleet"]["state"] != "online").then_some(()));
+    assert_eq!(office.enroll("Joe Biden", &["biden.jpg"])["confirmed"], serde_json::json!(["front"]));
+    assert!(names(&back).is_empty());
+    at_front.stop();
+    at_back.stop();
+}
+
+#[test]
+fn a_site_that_was_cut_off_converges_and_empty_servers_are_filled_again() {
+    let Some(mut servers) = Servers::start(Program::Newer, 1) else { return };
+    let office = Office::start(&servers);
+    let front = office.joined(House::new(), "front");
+    let daemon = Daemon::start(&front);
+    office.enroll("Barack Obama", &["obama.jpg"]);
+    office.enroll("Joe Biden", &["biden.jpg"]);
+    office.waits_for("front");
+    let both = vec!["Barack Obama".to_owned(), "Joe Biden".to_owned()];
+    assert_eq!(names(&front), both);
+
+    // Cut: the office goes on, the board does, too, even over a power cut.
+    servers.kill(0);
+    let done = office.json(&["forget", "Joe Biden", "--site", "berlin", "--json"]).remove(0);
+    assert_eq!(done["sent"], false, "{done}");
+    daemon.kill();
+    let daemon = Daemon::start(&front);
+    assert_eq!(names(&front), both, "what the board has is on its disk");
+    front.usher(&["door", "lock"]);
+    servers.run(0);
+    office.waits_for("front");
+    assert_eq!(names(&front), both[..1]);
+    eventually("the record from the time of the cut", || {
+        let records = office.json(&["journal", "--json"]);
+        records
+            .into_iter()
+            .find(|record| record["record"]["kind"] == "started" && record["record"]["seq"].as_u64() > Some(3))
+    });
+
+    // Killed between a change and its confirmation.
+    servers.kill(0);
+    office.enroll("Joe Biden", &["biden.jpg"]);
+    servers.run(0);
+    daemon.kill();
+    let daemon = Daemon::start(&front);
+    office.waits_for("front");
+    assert_eq!(names(&front), both);
+
+    // Everything that the server had is gone.
+    servers.kill(0);
+    servers.wipe(0);
+    servers.run(0);
+    let before = office.board("front")["said"]["at_ms"].clone();
+    eventually("a board that speaks again", || (office.board("front")["said"]["at_ms"] != before).then_some(()));
+    let row = office.waits_for("front");
+    assert_eq!((names(&front), &row["said"]["refused"]), (both, &0.into()));
+    office.json(&["forget", "Barack Obama", "--site", "berlin", "--json"]);
+    eventually("the change after that", || (names(&front) == ["Joe Biden"]).then_some(()));
+    daemon.stop();
+}
+
+fn photo(name: &str) -> String {
+    crate::support::photo(name).display().to_string()
+}

@@ -1,0 +1,20 @@
+//! The fleet at real servers: nats-server of Debian and a newer one, as children of the test. `tests/fleet/prepare` fetches both.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
+mod attacker;
+mod cluster;
+mod doors;
+mod measure;
+mod rogue;
+mod server;
+mod streams;
+#[allow(dead_code, reason = "what the end-to-end tests need besides")]
+mod support;
+mod trust;
