@@ -1,4 +1,4 @@
-//! How fast news travels: figures for docs/fleet.md, not checks. `cargo test --release --test fleet measure -- --ignored --nocapture`.
+//! How fast news travels: figures for docs/fleet.md, not checks. `cargo test --test fleet measure -- --ignored --nocapture`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

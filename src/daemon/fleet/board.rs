@@ -32,8 +32,8 @@ use crate::store::StoreError;
 
 /// Records of the journal that wait for the servers at once.
 const AT_ONCE: usize = 32;
-/// How often the board says how it stands, if nothing happens.
-const REPORTS_EVERY: Duration = Duration::from_secs(30);
+/// How often the board reads everything and says how it stands, if nothing happens.
+const REPORTS_EVERY: Duration = Duration::from_secs(20);
 /// Between two attempts, at first and at most.
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -88,6 +88,8 @@ pub struct BoardTask {
     pub clocks: Vec<i64>,
     /// The newest record of each kind that was set aside or refused, by its sequence: each is counted once.
     pub counted: BTreeMap<&'static str, u64>,
+    /// How many records the board last said that wait.
+    pub told_waiting: u64,
 }
 
 impl BoardTask {
@@ -149,11 +151,21 @@ impl BoardTask {
                 () = heads.changed() => if self.read_head().await? { self.report().await? },
                 () = people.changed() => if self.read_people().await? { self.report().await? },
                 written = self.written.changed() => match written {
-                    Ok(()) => self.send_journal().await?,
+                    Ok(()) => {
+                        self.send_journal().await?;
+                        if self.told_waiting > 0 {
+                            self.report().await?;
+                        }
+                    }
                     // The journal is gone: the daemon ends.
                     Err(_) => std::future::pending().await,
                 },
                 _ = reports.tick() => {
+                    // All of it, whatever was hinted: of watches that are due at once the first one comes first.
+                    self.read_rules().await?;
+                    self.read_keys().await?;
+                    self.read_people().await?;
+                    self.read_head().await?;
                     self.send_journal().await?;
                     self.report().await?;
                 }
@@ -312,6 +324,7 @@ impl BoardTask {
         self.compare_clocks(stored.at_ms);
         self.catch_up().await?;
         if self.state.standing().whole == Some(false) {
+            self.read_keys().await?;
             self.read_people().await?;
         }
         Ok(true)
@@ -380,6 +393,7 @@ impl BoardTask {
             at_ms: self.now_ms(),
             clock_ahead_ms: None,
         };
+        self.told_waiting = said.waiting;
         let payload = serde_json::to_vec(&said).unwrap_or_default();
         self.carrier.publish(Message::new(Subject::board(&self.identity.board), payload)).await?;
         Ok(())

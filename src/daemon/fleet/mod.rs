@@ -138,6 +138,7 @@ impl Joined {
                 heads: kept.heads,
                 clocks: Vec::new(),
                 counted: BTreeMap::new(),
+                told_waiting: 0,
             };
             task.run().await;
         });
