@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 use super::backoff::NearMisses;
 use super::calendar::Schedule;
-use super::fleet_news::{FleetRule, Heard};
+use super::fleet_news::{FleetNews, FleetRule};
 use super::person::{Holder, Shown};
 use super::waits::Backoff;
 use super::when::{Now, When};
@@ -119,8 +119,9 @@ pub struct Authority {
     near_misses: NearMisses,
     /// `None` unless the age of the fleet's news is limited.
     fleet: Option<FleetRule>,
-    /// The newest word of the fleet's office.
-    heard: Option<Heard>,
+    /// Until when the fleet's newest rules are waited for; `None` for a board in no fleet.
+    rules_by: Option<Moment>,
+    fleet_news: FleetNews,
 }
 
 /// A person who may pass together with a second person in the same direction.
@@ -142,18 +143,24 @@ impl Authority {
             waiting: vec![None; doors],
             near_misses: NearMisses::default(),
             fleet: None,
-            heard: None,
+            rules_by: None,
+            fleet_news: FleetNews::default(),
         }
     }
 
-    /// Limits the age of the fleet's news.
-    pub fn with_fleet(self, fleet: Option<FleetRule>) -> Authority {
-        Authority { fleet, ..self }
+    /// Limits the age of the fleet's news, and waits for its rules until `rules_by`.
+    pub fn with_fleet(self, fleet: Option<FleetRule>, rules_by: Option<Moment>) -> Authority {
+        Authority { fleet, rules_by, ..self }
     }
 
-    /// Notes the newest word of the fleet's office, if there ever was one.
-    pub fn office_heard(&mut self, heard: Option<Heard>) {
-        self.heard = heard;
+    /// Notes what is known of the fleet.
+    pub fn hear_of_fleet(&mut self, news: FleetNews) {
+        self.fleet_news = news;
+    }
+
+    /// Whether the fleet's newest rules are still waited for.
+    pub fn awaits_rules(&self, now: Moment) -> bool {
+        self.rules_by.is_some_and(|by| self.fleet_news.awaited(by, now).is_some())
     }
 
     /// The rules.
@@ -209,8 +216,10 @@ impl Authority {
         now: Now,
     ) {
         judgement.note(mode_gate(request.mode, holder));
-        if let Some(fleet) = &self.fleet {
-            judgement.note(fleet.gate(self.heard.as_ref(), &now));
+        if let Some(awaited) = self.rules_by.and_then(|by| self.fleet_news.awaited(by, now.moment)) {
+            judgement.note(awaited);
+        } else if let Some(fleet) = &self.fleet {
+            judgement.note(fleet.gate(self.fleet_news.heard.as_ref(), &now));
         }
         judgement.note(holder.gate(now, &self.rules.zone, self.rules.without_sync));
         judgement.note(self.permit_gate(rules, holder, now));

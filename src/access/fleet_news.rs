@@ -1,4 +1,4 @@
-//! How long ago the fleet's office was heard, and whether doors open when that is too long ago.
+//! How long ago the fleet's office was heard, and whether doors open when that is too long ago; and the wait for its rules after a start.
 
 use std::time::Duration;
 
@@ -6,6 +6,29 @@ use jiff::Timestamp;
 
 use super::when::Now;
 use crate::domain::{Gate, Moment, Reason};
+
+/// After a start, doors wait so long for the fleet's newest rules: the site may have been locked down while the board was off. Where the servers answer, it
+/// takes a tenth of a second; where they do not, the doors must open all the same.
+pub const RULES_WITHIN: Duration = Duration::from_secs(3);
+
+/// What is known of the fleet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FleetNews {
+    /// The newest word of the office, if there ever was one.
+    pub heard: Option<Heard>,
+    /// Whether the newest rules were read since the start.
+    pub rules_read: bool,
+}
+
+impl FleetNews {
+    /// The gate `fleet` of a board that waits for the rules until `by`; `None` if it waits no longer.
+    pub(super) fn awaited(&self, by: Moment, now: Moment) -> Option<(Gate, Option<Reason>)> {
+        let waits = !self.rules_read && now < by;
+        let limit = format!("read, or {} s after the start", RULES_WITHIN.as_secs());
+        let gate = || Gate::new("fleet", "the fleet's newest rules are not read yet".to_owned(), limit, false);
+        waits.then(|| (gate(), Some(Reason::FleetStale)))
+    }
+}
 
 /// What `[fleet]` says of a board that hears nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +98,16 @@ mod tests {
         assert_eq!(age(heard("2026-01-02T09:59:59Z", Some(400))), Some(600), "it came long ago");
         assert_eq!(age(heard("2026-01-02T10:05:00Z", Some(990))), Some(10), "the office's clock is ahead");
         assert_eq!(age(heard("2026-01-02T09:00:00Z", None)), Some(3600), "it came before this start");
+    }
+
+    #[test]
+    fn after_a_start_the_rules_are_waited_for_and_not_for_long() {
+        let (start, by) = (Moment(Duration::from_secs(100)), Moment(Duration::from_secs(100) + RULES_WITHIN));
+        let unread = FleetNews::default();
+        let (gate, refused) = unread.awaited(by, start).unwrap();
+        assert!(!gate.passed && refused == Some(Reason::FleetStale), "{gate:?}");
+        assert_eq!(unread.awaited(by, by), None, "the network may be down");
+        assert_eq!(FleetNews { rules_read: true, ..unread }.awaited(by, start), None);
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub use challenge::{Attempts, Challenge, ChallengeLook, ChallengeSettings, Failu
 pub use chatter::{Change, Chatter, ChatterSummary};
 pub use cue::{CueReport, CueState, DoorCues, NoCues, missing_device};
 pub use doorway::{Act, Doorway, DoorwaySettings, Passage, Refusal};
-pub use fleet_news::{FleetRule, Heard};
+pub use fleet_news::{FleetNews, FleetRule, Heard, RULES_WITHIN};
 pub use holidays::{BadLine, HolidayError, Holidays};
 pub use infrared::{InfraredEyes, InfraredLook, InfraredRules};
 pub use liveness::{Dice, LivenessRules};

@@ -179,7 +179,7 @@ pub struct FleetStatus {
     pub epoch: Option<u64>,
     /// The version of the site's rules in force.
     pub rules: u64,
-    /// Records of the journal that the office has not got yet.
+    /// Records of the journal that the fleet's servers have not acknowledged yet.
     pub waiting: u64,
     /// Records of the fleet that were set aside, because another version of usher wrote them or they do not suit this board.
     pub set_aside: u64,

@@ -44,7 +44,9 @@ pub fn all(config: &Config, status: Option<&FleetStatus>) -> Vec<Check> {
 fn connection(status: &FleetStatus) -> Check {
     let FleetStatus { board, site, state, waiting, .. } = status;
     match &**state {
-        "online" => Check::well("fleet", format!("{board} of {site} is online; {waiting} records wait for the office")),
+        "online" => {
+            Check::well("fleet", format!("{board} of {site} is online; {waiting} records wait for the servers"))
+        }
         "connecting" => {
             Check::warning("fleet", format!("{board} of {site} is connecting; doors go on with what is on disk"))
         }

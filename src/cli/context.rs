@@ -222,8 +222,8 @@ fn open(runtime: &Runtime, models: &Path, settings: &VisionSettings) -> Result<V
 /// Starts the log as configured; `RUST_LOG` overrides the level.
 pub fn start_log(log: &Log) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        // rumqttc logs a lot below warnings.
-        EnvFilter::new(format!("{},rumqttc=warn", log.level.as_str()))
+        // rumqttc logs a lot below warnings. async_nats logs each attempt of a board that is shut out; usher says itself how the connection is.
+        EnvFilter::new(format!("{},rumqttc=warn,async_nats=off", log.level.as_str()))
     });
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let started = match log.format {

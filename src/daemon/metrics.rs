@@ -155,7 +155,7 @@ impl Sources {
             let help = "How far this board's clock is ahead of the servers'.";
             page.gauge("usher_fleet_clock_ahead_seconds", help, ahead as f64 / 1000.0)?;
         }
-        page.gauge("usher_fleet_waiting", "Records that the office has not got yet.", status.waiting)?;
+        page.gauge("usher_fleet_waiting", "Records that the servers have not acknowledged yet.", status.waiting)?;
         page.gauge("usher_fleet_set_aside", "Records of the fleet that were set aside.", standing.set_aside)?;
         page.counter("usher_fleet_refused", "Records that the office did not sign.", standing.refused)
     }

@@ -12,7 +12,7 @@ use super::contacts_stage::ContactsStage;
 use super::door_thread::{DoorMessage, DoorThread};
 use super::doors::door::{Door, UnlockHours};
 use super::doors::writer::JournalWriter;
-use super::doors::{CheckPin, Doors, DoorsSettings, OfficeHeard};
+use super::doors::{AskOfFleet, CheckPin, Doors, DoorsSettings};
 use super::fleet::Joined;
 use super::infrared_stage::InfraredStage;
 use super::live::WatchedCamera;
@@ -28,7 +28,7 @@ use super::stage::Role;
 use super::threads::{Stop, Threads};
 use super::vision_stage::VisionStage;
 use super::{broker, stall};
-use crate::access::{Authority, Doorway, HouseRules, Referee};
+use crate::access::{Authority, Doorway, FleetNews, HouseRules, RULES_WITHIN, Referee};
 use crate::api::template::CameraView;
 use crate::camera::slot::slot;
 use crate::camera::stream::Memory;
@@ -176,10 +176,11 @@ fn doors_settings(
     threads: &mut Threads,
 ) -> Result<DoorsSettings> {
     let recorder = parts.records.recorder.clone();
+    let rules_by = parts.fleet.as_ref().map(|_| base.clock.now() + RULES_WITHIN);
     let writer = stall::queued_writer(threads, writer, recorder.clone(), setup::gap_marks(config), base.clock.clone())?;
     Ok(DoorsSettings {
         doors,
-        authority: Authority::new(rules).with_fleet(setup::house::fleet_rule(config)),
+        authority: Authority::new(rules).with_fleet(setup::house::fleet_rule(config), rules_by),
         near_enough: parts.recognition.near_enough.clone(),
         people: Box::new(parts.recognition.gallery.clone()),
         writer: Box::new(writer),
@@ -192,14 +193,14 @@ fn doors_settings(
         last_record: parts.records.last_record,
         evidence: parts.records.evidence,
         second_eyes: setup::presentation::second_eyes(config),
-        office_heard: office_heard(parts.fleet.as_ref()),
+        ask_of_fleet: ask_of_fleet(parts.fleet.as_ref()),
     })
 }
 
-/// When the fleet's office was last heard, asked again and again.
-fn office_heard(fleet: Option<&Joined>) -> OfficeHeard {
+/// What is known of the fleet, asked again and again.
+fn ask_of_fleet(fleet: Option<&Joined>) -> AskOfFleet {
     let state = fleet.map(|fleet| fleet.state.clone());
-    Box::new(move || state.as_ref()?.heard())
+    Box::new(move || state.as_ref().map_or_else(FleetNews::default, |state| state.news()))
 }
 
 /// A `[[door]]` whose lines are claimed, its relay at the safe level.

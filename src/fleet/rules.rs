@@ -45,6 +45,12 @@ impl SiteRules {
     pub fn replace(&self, held: Option<&SiteRules>) -> bool {
         held.is_none_or(|held| self.site == held.site && self.version > held.version)
     }
+
+    /// Whether they order a lockdown or its end which those held do not: another one, or the same one ordered again. A board without rules knows of no
+    /// lockdown that could end.
+    pub fn orders_anew(&self, held: Option<&SiteRules>) -> bool {
+        held.map_or(self.lockdown.is_some(), |held| (held.since_ms, &held.lockdown) != (self.since_ms, &self.lockdown))
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +70,22 @@ mod tests {
             assert_eq!(rules("berlin", version).replace(Some(&held)), replaces, "{version}");
         }
         assert!(!rules("paris", 9).replace(Some(&held)));
+    }
+
+    #[test]
+    fn an_order_counts_although_it_says_the_same_as_before() {
+        let lockdown = |since_ms| SiteRules {
+            lockdown: Some(Lockdown { group: None, by: "anna".into() }),
+            since_ms,
+            ..rules("berlin", since_ms)
+        };
+        let (none, first, again) = (rules("berlin", 1), lockdown(10), lockdown(20));
+        assert!(first.orders_anew(Some(&none)) && again.orders_anew(Some(&first)));
+        // The lockdown in between may have been carried out at some doors.
+        assert!(SiteRules { since_ms: 30, ..none.clone() }.orders_anew(Some(&none)));
+        assert!(first.orders_anew(None) && !none.orders_anew(None), "a board that has just joined");
+        let resend = BTreeMap::from([("front".parse().unwrap(), 3)]);
+        assert!(!SiteRules { version: 99, resend, ..first.clone() }.orders_anew(Some(&first)));
     }
 
     #[test]

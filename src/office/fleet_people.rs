@@ -1,7 +1,7 @@
 //! The people of a fleet in a board's store: the person, the entry of their record, the position in the stream, and the journal's record of the change
 //! are one commit.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -52,6 +52,11 @@ impl FleetPeople {
     /// How many people of the fleet are in the gallery.
     pub fn people(&self) -> usize {
         self.register.gallery.people_of_fleet()
+    }
+
+    /// Sleeps after a step that took `took`, so that records of doors get their turn at the store.
+    pub fn yield_to_writers(&self, took: Duration) {
+        self.store.yield_to_writers(took);
     }
 
     fn put(&self, uuid: Uuid, entry: &Entry) -> Result<Change, FleetPeopleError> {

@@ -38,6 +38,10 @@ fn people_lockdowns_and_journals_reach_every_door() {
         records.into_iter().find(|record| record["record"]["kind"] == "granted")
     });
     assert_eq!((&collected["site"], &collected["board"]), (&"berlin".into(), &"front".into()));
+    let number = collected["record"]["seq"].to_string();
+    let told = office.usher(&["why", "front", &number]);
+    assert!(told.contains("Barack Obama") && told.contains("distance") && told.contains("hash"), "{told}");
+    assert!(office.usher(&["people", "--site", "berlin"]).contains("Barack Obama"));
 
     let asked = Instant::now();
     let done = office.json(&["lockdown", "berlin", "on", "--json"]).remove(0);
@@ -50,6 +54,19 @@ fn people_lockdowns_and_journals_reach_every_door() {
     office.usher(&["lockdown", "berlin", "off"]);
     assert_eq!((mode(&front), mode(&back)), ("normal".to_owned(), "normal".to_owned()));
 
+    // Locked down while a board is off: it lets nobody in when it is back, although somebody stands there.
+    eventually("another grant", || (front.records("granted").len() > 1).then_some(()));
+    at_front.kill();
+    let granted = front.records("granted").len();
+    let done = office.json(&["lockdown", "berlin", "on", "--json"]).remove(0);
+    assert_eq!(done["missing"], serde_json::json!(["front"]), "{done}");
+    let denied = front.records("denied").len();
+    let at_front = Daemon::start(&front);
+    eventually("a refusal after the start", || (front.records("denied").len() > denied).then_some(()));
+    office.waits_for("front");
+    assert_eq!((mode(&front), front.records("granted").len()), ("lockdown".to_owned(), granted));
+    office.usher(&["lockdown", "berlin", "off"]);
+
     // Forgotten: neither knows, and nothing of it is left to compare.
     let done = office.json(&["forget", "Barack Obama", "--site", "berlin", "--json"]).remove(0);
     assert_eq!(done["confirmed"].as_array().unwrap().len(), 2, "{done}");
@@ -59,7 +76,9 @@ fn people_lockdowns_and_journals_reach_every_door() {
 
     // Shut out: the server refuses it, and the other one goes on.
     office.usher(&["revoke", "back"]);
-    eventually("a board that is shut out", || (status(&back)["fleet"]["state"] != "online").then_some(()));
+    let refused =
+        || status(&back)["fleet"]["state"].as_str().is_some_and(|state| state.contains("refuse the credential"));
+    eventually("a board that is shut out", || refused().then_some(()));
     assert_eq!(office.enroll("Joe Biden", &["biden.jpg"])["confirmed"], serde_json::json!(["front"]));
     assert!(names(&back).is_empty());
     at_front.stop();

@@ -8,6 +8,7 @@ mod house;
 mod pictures;
 
 use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -94,7 +95,10 @@ impl Office {
     pub fn joined(&self, house: House, board: &str) -> House {
         let token = self.usher(&["invite", "--site", "berlin", "--board", board]);
         let membership = house.path("membership.json").display().to_string();
-        house.usher(&["fleet", "join", token.trim(), "--membership", &membership]);
+        let mut command = house.command(&["fleet", "join", "--membership", &membership]);
+        let mut join = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        join.stdin.take().unwrap().write_all(token.as_bytes()).unwrap();
+        assert!(join.wait().unwrap().success());
         house.with(&format!("[fleet]\nenabled = true\nmembership = {membership:?}\n"))
     }
 

@@ -118,8 +118,10 @@ async fn after_a_restart_of_the_broker_the_hub_publishes_everything_again_and_lo
     observer.wait_until("house/door/door/front", |state| state["lock"] == "locked").await;
     eventually("an empty outbox", || house.outbox.is_empty()).await;
     assert_eq!(house.hub.state(), ConnectionState::Online);
-    let logged = |what| log.count(what, &format!("127.0.0.1:{port}"));
-    assert_eq!([logged("the broker is away"), logged("the broker is back")], [1, 1]);
+    let address = format!("127.0.0.1:{port}");
+    let logged = |what| log.count(what, &address);
+    let counts = [logged("the broker is away"), logged("the broker is back")];
+    assert_eq!(counts, [1, 1], "{:#?}", log.lines(&address));
 }
 
 #[tokio::test]

@@ -437,30 +437,43 @@ pub fn seq(publish: &Publish) -> u64 {
     value(publish)["seq"].as_u64().unwrap()
 }
 
-/// Everything logged in this process, by all tests.
+/// What is logged in this process, by all tests, from a moment on: before it, another test may have had the same port.
+pub struct Log {
+    written: &'static Written,
+    from: usize,
+}
+
+/// Everything logged in this process.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// The log, from the first call on.
-    pub fn begin() -> &'static Log {
-        static LOG: OnceLock<Log> = OnceLock::new();
-        LOG.get_or_init(|| {
-            let log = Log::default();
-            let writer = log.clone();
+    /// The log from now on.
+    pub fn begin() -> Log {
+        static WRITTEN: OnceLock<Written> = OnceLock::new();
+        let written = WRITTEN.get_or_init(|| {
+            let written = Written::default();
+            let writer = written.clone();
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
-            log
-        })
+            written
+        });
+        Log { written, from: written.0.lock().unwrap().len() }
     }
 
     /// How many lines contain both.
     pub fn count(&self, what: &str, also: &str) -> usize {
-        let bytes = self.0.lock().unwrap();
-        String::from_utf8_lossy(&bytes).lines().filter(|line| line.contains(what) && line.contains(also)).count()
+        self.lines(also).iter().filter(|line| line.contains(what)).count()
+    }
+
+    /// The lines that contain it.
+    pub fn lines(&self, what: &str) -> Vec<String> {
+        let bytes = self.written.0.lock().unwrap();
+        let lines = String::from_utf8_lossy(&bytes[self.from..]);
+        lines.lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
     }
 }
 
-impl io::Write for Log {
+impl io::Write for Written {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         io::Write::write(&mut *self.0.lock().unwrap(), bytes)
     }

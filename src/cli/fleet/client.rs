@@ -38,7 +38,9 @@ pub fn ask(folder: &Path, request: &Request) -> Result<Answer> {
     let mut reader = BufReader::new(stream.take(MAX_LINE));
     reader
         .read_until(b'\n', &mut answer)
-        .context("the office does not answer, and whether it was done is not known")?;
+        .context(
+            "the office did not answer in time, and may have done it: look with `usher fleet status` or `usher fleet people` before you repeat it",
+        )?;
     if answer.is_empty() {
         bail!("the office went away without an answer: look at its log");
     }

@@ -1,20 +1,25 @@
 //! `usher fleet init` and `usher fleet join`
 
+use std::io::{BufRead, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use zeroize::Zeroizing;
 
 use crate::cli::context::Context;
 use crate::config;
 use crate::setup::fleet::{self, InitPlan, ServerAddress};
 
+/// The longest line that is read for a token, in bytes.
+const LONGEST_LINE: u64 = 64 * 1024;
+
 /// Begin a fleet: make its keys, and the files of its servers.
 ///
 /// Writes the office's folder: the fleet's keys, which are secret, and for each server a folder with its nats-server.conf, its certificate and a unit of
-/// systemd. README there says what to copy where. Name one server, or three of which one may fail. An existing fleet is not overwritten.
+/// systemd. A README in each says what to copy where. Name one server, or three of which one may fail. An existing fleet is not overwritten.
 #[derive(Args)]
 pub struct Init {
     /// The servers, by the names or addresses at which boards reach them: HOST or HOST:PORT
@@ -28,9 +33,9 @@ pub struct Init {
 /// restart usher.
 #[derive(Args)]
 pub struct Join {
-    /// The token
+    /// The token; without one, or with `-`, it is read from standard input, so that no history and no log of commands keeps it
     #[arg(value_parser = NonEmptyStringValueParser::new())]
-    token: String,
+    token: Option<String>,
     /// The file to write [default: [fleet] membership of the configuration]
     #[arg(long, value_name = "FILE")]
     membership: Option<PathBuf>,
@@ -42,7 +47,9 @@ impl Init {
         let files = fleet::init(&plan)?;
         let place = folder.display();
         say!("the fleet {} begins; its servers are {}", files.fleet, files.servers().join(", "))?;
-        say!("1. copy the files of each server as {place}/README says, and start the servers")?;
+        say!(
+            "1. copy the files of each server as README in its folder in {place}/servers says, and start the servers"
+        )?;
         say!("2. usher fleet office --folder {place}")?;
         say!("3. usher fleet invite --folder {place} --site SITE --board BOARD")?;
         Ok(())
@@ -58,7 +65,11 @@ impl Join {
                 None => config::Fleet::default().membership,
             },
         };
-        let membership = fleet::join(&self.token, &file, now())?;
+        let token = match self.token.filter(|token| token != "-") {
+            Some(token) => Zeroizing::new(token),
+            None => token_from_input()?,
+        };
+        let membership = fleet::join(&token, &file, now())?;
         say!("this board is {} of {} now, as {} says", membership.board, membership.site, file.display())?;
         let tokio = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -71,6 +82,20 @@ impl Join {
         say!("set enabled = true in [fleet] of {}, and restart usher", context.path().display())?;
         Ok(())
     }
+}
+
+/// The line with the token from standard input.
+fn token_from_input() -> Result<Zeroizing<String>> {
+    if std::io::stdin().is_terminal() {
+        note!("paste the token:");
+    }
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin()
+        .lock()
+        .take(LONGEST_LINE)
+        .read_line(&mut line)
+        .context("the token cannot be read from standard input")?;
+    Ok(line)
 }
 
 /// Seconds since 1970.

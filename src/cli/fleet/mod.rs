@@ -30,7 +30,7 @@ const FOLDER: &str = "/var/lib/usher-office";
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  usher fleet init --servers hub.example.org\n  usher fleet invite --site berlin --board front\n  \
-    usher fleet join TOKEN\n  usher fleet enroll \"Ada Lovelace\" --site berlin ada1.jpg ada2.jpg\n  usher fleet lockdown berlin on"
+    usher fleet join\n  usher fleet enroll \"Ada Lovelace\" --site berlin ada1.jpg ada2.jpg\n  usher fleet lockdown berlin on"
 )]
 pub struct Fleet {
     /// The office's folder
@@ -59,7 +59,7 @@ enum Act {
     },
     /// Show the office, its sites, and each board
     ///
-    /// `whole`: the board holds exactly the people of the office's list. `waiting`: records that the office has not got. `clock`: how far the board's
+    /// `whole`: the board holds exactly the people of the office's list. `waiting`: records that the servers have not acknowledged. `clock`: how far the board's
     /// clock is ahead of the servers'. Fails while the office is not at the servers.
     Status {
         /// Print JSON
@@ -77,8 +77,9 @@ enum Act {
     },
     /// Forget a person at a site for good
     ///
-    /// The key of their record is destroyed, everybody else gets a new one, and boards erase the person. Says which boards have confirmed that. Copies
-    /// of the record cannot be opened by anybody from then on, unless a board that is still away keeps the old key.
+    /// The key of their record is destroyed, everybody else gets a new one, and boards erase the person. Says which boards have confirmed that. From
+    /// then on, a copy of the record can be opened only with an old key: one in a backup of the office's folder, on a board that has not confirmed, or
+    /// taken from a board by somebody who has kept the servers' traffic.
     Forget {
         /// The name, employee id or uuid
         #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -187,7 +188,7 @@ impl Fleet {
             Act::Invite { site, board } => match ask(&Request::Invite { site, board: board.clone() })? {
                 Answer::Token { token } => {
                     note!(
-                        "usher: this token lets a board in as {board}, and is shown only now; on the board, within an hour: usher fleet join TOKEN"
+                        "usher: this token lets a board in as {board}, and is shown only now; on the board, within an hour, paste it to: usher fleet join"
                     );
                     Ok(writeln!(out, "{token}")?)
                 }
@@ -201,7 +202,7 @@ impl Fleet {
                     }
                     match status.state.as_str() {
                         "online" => Ok(()),
-                        _ => bail!("the office is not at the servers"),
+                        _ => bail!("the office is not at the servers; changes stay on its disk and go out later"),
                     }
                 }
                 _ => unexpected(),

@@ -23,7 +23,7 @@ section! {
         #[serde(with = "span_text")]
         #[schemars(schema_with = "span::<0, { 365 * DAY }>")]
         max_age: Duration = Duration::ZERO,
-        /// What the doors do beyond `max_age`. `"continue"`: they open as before, and the receipt says so. `"deny"`: they open for nobody by face, until
+        /// What the doors do beyond `max_age`. `"continue"`: they open as before, and the receipt says so. `"deny"`: they let nobody in by face, PIN or tag, until
         /// the office is heard again; exit buttons and operators' orders work.
         when_stale: WhenStale = WhenStale::Continue,
     }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::{
-    Authority, Change, Cut, Heard, InfraredEyes, InfraredLook, Judgement, NearEnough, Now, PassRequest, Passage,
+    Authority, Change, Cut, FleetNews, InfraredEyes, InfraredLook, Judgement, NearEnough, Now, PassRequest, Passage,
     SecondFactorSettings, Shown,
 };
 use crate::clock::{Clock, Evidence};
@@ -76,11 +76,11 @@ pub struct Doors {
     timekeeper: Timekeeper,
     second_eyes: InfraredEyes,
     lately: Lately,
-    office_heard: OfficeHeard,
+    ask_of_fleet: AskOfFleet,
 }
 
-/// Asks when the fleet's office was last heard.
-pub type OfficeHeard = Box<dyn Fn() -> Option<Heard> + Send>;
+/// Asks what is known of the fleet.
+pub type AskOfFleet = Box<dyn Fn() -> FleetNews + Send>;
 
 /// The parts of [`Doors`].
 pub struct DoorsSettings {
@@ -103,7 +103,7 @@ pub struct DoorsSettings {
     pub evidence: Evidence,
     /// The infra-red cameras beside the others.
     pub second_eyes: InfraredEyes,
-    pub office_heard: OfficeHeard,
+    pub ask_of_fleet: AskOfFleet,
 }
 
 impl Doors {
@@ -124,7 +124,7 @@ impl Doors {
             last_record,
             evidence,
             second_eyes,
-            office_heard,
+            ask_of_fleet,
         } = settings;
         *authority.whereabouts_mut() = saved.places.iter().cloned().collect();
         for (door, came) in &saved.first_came {
@@ -152,7 +152,7 @@ impl Doors {
             timekeeper: Timekeeper::new(evidence),
             second_eyes,
             lately: Lately::default(),
-            office_heard,
+            ask_of_fleet,
         };
         doors.apply_cut(saved.cut);
         let now = doors.now();
@@ -321,7 +321,9 @@ impl Doors {
         if looked.is_none_or(|ago| ago >= LOOK_AT_CLOCK) {
             self.look_at_clock(now);
             self.follow_gallery();
-            self.authority.office_heard((self.office_heard)());
+            self.authority.hear_of_fleet((self.ask_of_fleet)());
+        } else if self.authority.awaits_rules(now.moment) {
+            self.authority.hear_of_fleet((self.ask_of_fleet)());
         }
         if self.journal_trouble.as_ref().is_some_and(|trouble| trouble.pending) && self.writer.waiting() == 0 {
             tracing::info!("the disk answers again, and the records that waited are written");

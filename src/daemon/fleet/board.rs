@@ -13,13 +13,11 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::disk::Disk;
-use super::lockdown::{DoorOrders, DoorsError};
+use super::lockdown::DoorOrders;
 use super::state::{Connection, FleetState};
 use crate::daemon::fleet_office::lost;
 use crate::domain::ModelId;
-use crate::fleet::carrier::{
-    Carrier, CarrierError, Link, MAX_READ, Message, Stored, Stream, StreamState, Subject, person_of,
-};
+use crate::fleet::carrier::{Carrier, CarrierError, Link, Message, Stored, Stream, StreamState, Subject, person_of};
 use crate::fleet::{
     Birth, Board, BoardKey, Epochs, FleetId, Gallery, GalleryKey, Head, Heads, Incoming, OfficePublic, Opened, Outcome,
     Progress, Replica, Site, SiteRules, Why,
@@ -32,6 +30,8 @@ use crate::store::StoreError;
 
 /// Records of the journal that wait for the servers at once.
 const AT_ONCE: usize = 32;
+/// Records of people that are taken between two looks at the rules.
+const PART: usize = 100;
 /// How often the board reads everything and says how it stands, if nothing happens.
 const REPORTS_EVERY: Duration = Duration::from_secs(20);
 /// Between two attempts, at first and at most.
@@ -53,8 +53,6 @@ pub enum BoardError {
     Keys(#[from] KeyFileError),
     #[error("the people of the fleet cannot be changed: {0}")]
     People(#[from] FleetPeopleError),
-    #[error("the lockdown is not in force at all doors: {0}")]
-    Doors(#[from] DoorsError),
     #[error("a task failed: {0}")]
     Task(#[from] JoinError),
 }
@@ -90,6 +88,10 @@ pub struct BoardTask {
     pub counted: BTreeMap<&'static str, u64>,
     /// How many records the board last said that wait.
     pub told_waiting: u64,
+    /// Whether records of the journal wait to be sent.
+    pub more_records: bool,
+    /// The newest version of the site's rules that was seen, in force or not.
+    pub newest_rules: u64,
 }
 
 impl BoardTask {
@@ -143,6 +145,15 @@ impl BoardTask {
             tokio::select! {
                 biased;
                 error = lost(&mut connection) => return Err(error.into()),
+                _ = reports.tick() => {
+                    // All of it, whatever was hinted: of watches that are due at once the first one comes first.
+                    self.read_rules().await?;
+                    self.read_keys().await?;
+                    self.read_people().await?;
+                    self.read_head().await?;
+                    self.send_journal().await?;
+                    self.report().await?;
+                }
                 () = rules.changed() => if self.read_rules().await? { self.report().await? },
                 () = keys.changed() => if self.read_keys().await? {
                     self.read_people().await?;
@@ -160,14 +171,11 @@ impl BoardTask {
                     // The journal is gone: the daemon ends.
                     Err(_) => std::future::pending().await,
                 },
-                _ = reports.tick() => {
-                    // All of it, whatever was hinted: of watches that are due at once the first one comes first.
-                    self.read_rules().await?;
-                    self.read_keys().await?;
-                    self.read_people().await?;
-                    self.read_head().await?;
+                () = std::future::ready(()), if self.more_records => {
                     self.send_journal().await?;
-                    self.report().await?;
+                    if !self.more_records {
+                        self.report().await?;
+                    }
                 }
             }
         }
@@ -178,28 +186,36 @@ impl BoardTask {
         let Identity { site, board, .. } = self.identity.clone();
         let Some(stored) = self.carrier.newest(&Subject::rules(&site)).await? else { return Ok(false) };
         let Some(rules) = self.opened::<SiteRules>(&stored, "rules") else { return Ok(false) };
-        if rules.site != site || !rules.replace(self.rules.as_ref()) {
+        if rules.site != site {
             return Ok(false);
         }
-        let (doors, before, now) = (self.doors.clone(), self.lockdown().cloned(), rules.lockdown.clone());
-        spawn_blocking(move || doors.follow(before.as_ref(), now.as_ref())).await??;
-        if let Some(from) = rules.resend.get(&board) {
+        self.newest_rules = self.newest_rules.max(rules.version);
+        if !rules.replace(self.rules.as_ref()) {
+            let is_held = self.rules.as_ref().is_some_and(|held| held.version == rules.version);
+            self.state.note(|now| now.rules_read |= is_held);
+            return Ok(false);
+        }
+        if rules.orders_anew(self.rules.as_ref()) {
+            let (doors, now) = (self.doors.clone(), rules.lockdown.clone());
+            let before = self.rules.as_ref().and_then(|held| held.lockdown.as_ref());
+            let ended_by = before.map_or_else(|| "office".to_owned(), |lockdown| lockdown.by.clone());
+            if let Err(error) = spawn_blocking(move || doors.follow(now.as_ref(), &ended_by)).await? {
+                // The rules are not kept, so that the doors are asked again. Keys, people and records go on.
+                tracing::error!(%error, "a door did not follow the site's lockdown or its end; it is asked again");
+                return Ok(false);
+            }
+        }
+        let before = self.rules.as_ref().and_then(|held| held.resend.get(&board));
+        if let Some(from) = rules.resend.get(&board).filter(|from| Some(*from) != before) {
             tracing::info!(from, "the office asks for records again");
             self.state.reader.resend(*from)?;
+            self.more_records = true;
         }
         self.disk.keep_rules(&stored.payload)?;
         let version = rules.version;
-        self.state.note(|state| state.rules = version);
-        let again = rules.resend.contains_key(&board);
+        self.state.note(|state| (state.rules, state.rules_read) = (version, true));
         self.rules = Some(rules);
-        if again {
-            self.send_journal().await?;
-        }
         Ok(true)
-    }
-
-    fn lockdown(&self) -> Option<&crate::fleet::Lockdown> {
-        self.rules.as_ref()?.lockdown.as_ref()
     }
 
     /// Takes the newest key. Returns whether it is new.
@@ -236,11 +252,13 @@ impl BoardTask {
         let StreamState { birth, last, .. } = self.carrier.state(&stream).await?;
         let before = self.with_replica(|replica| (replica.digest(), replica.position())).await?;
         let mut from = self.with_replica(move |replica| replica.begin(Birth(birth), last)).await?;
-        loop {
-            let part = self.carrier.read(&stream, from, MAX_READ).await?;
+        // What comes later is hinted again. A lockdown does not wait for a long list.
+        while from <= last {
+            let part = self.carrier.read(&stream, from, PART).await?;
             let Some(newest) = part.last() else { break };
             from = newest.sequence.saturating_add(1);
             self.apply(part).await?;
+            self.read_rules().await?;
         }
         self.catch_up().await?;
         Ok(before != self.with_replica(|replica| (replica.digest(), replica.position())).await?)
@@ -255,7 +273,9 @@ impl BoardTask {
             for stored in &part {
                 let Some(uuid) = person_of(&stored.subject) else { continue };
                 let incoming = Incoming { sequence: stored.sequence, uuid, record: &stored.payload };
+                let began = std::time::Instant::now();
                 let outcome = replica.apply(&incoming, &epochs)?;
+                replica.holding().yield_to_writers(began.elapsed());
                 outcomes.push((uuid, outcome));
             }
             Ok::<_, BoardError>(outcomes)
@@ -315,6 +335,18 @@ impl BoardTask {
         let Some(stored) = self.carrier.newest(&subject).await? else { return Ok(false) };
         let Some(head) = self.opened::<Head>(&stored, "head") else { return Ok(false) };
         let is_own = head.gallery == self.identity.gallery;
+        let told = head.rules.get(&self.identity.site).copied().unwrap_or_default();
+        if is_own && told > self.newest_rules {
+            self.read_rules().await?;
+            if told > self.newest_rules {
+                tracing::warn!(
+                    told,
+                    has = self.newest_rules,
+                    "the servers withhold the site's newest rules, so the office counts as not heard"
+                );
+                return Ok(false);
+            }
+        }
         let at = Timestamp::try_from(head.at()).unwrap_or(Timestamp::UNIX_EPOCH);
         if !is_own || !self.heads.take(head) {
             return Ok(false);
@@ -340,36 +372,37 @@ impl BoardTask {
         self.state.note(|state| state.clock_ahead_ms = ahead);
     }
 
-    /// Sends what the office has not got of the journal. A record is done with once the servers have acknowledged it.
+    /// Sends some of what the servers have not got of the journal; then [`BoardTask::more_records`] says whether more waits. A record is done with once
+    /// the servers have acknowledged it.
     async fn send_journal(&mut self) -> Result<(), BoardError> {
         let Identity { site, board, .. } = &self.identity;
         let subject = Subject::journal(site, board);
-        loop {
-            let state = self.state.clone();
-            let pending = spawn_blocking(move || state.reader.pending(0, AT_ONCE)).await??;
-            let mut done = None;
-            for Pending { after, record } in pending {
-                let message = JournalMessage { after, record: record.to_json() };
-                let payload = serde_json::to_vec(&message).unwrap_or_default();
-                let id = Some(record.id.to_string());
-                match self.carrier.publish(Message { id, ..Message::new(subject.clone(), payload) }).await {
-                    Ok(_) => {}
-                    Err(error @ CarrierError::TooLarge { .. }) => {
-                        tracing::error!(%error, seq = record.seq, "this record cannot be sent to the office");
-                    }
-                    Err(error) => {
-                        if let Some(seq) = done {
-                            self.state.reader.done_with(seq)?;
-                        }
-                        return Err(error.into());
-                    }
+        let state = self.state.clone();
+        let pending = spawn_blocking(move || state.reader.pending(0, AT_ONCE)).await??;
+        self.more_records = pending.len() >= AT_ONCE;
+        let mut done = None;
+        for Pending { after, record } in pending {
+            let message = JournalMessage { after, record: record.to_json() };
+            let payload = serde_json::to_vec(&message).unwrap_or_default();
+            let id = Some(record.id.to_string());
+            match self.carrier.publish(Message { id, ..Message::new(subject.clone(), payload) }).await {
+                Ok(_) => {}
+                Err(error @ CarrierError::TooLarge { .. }) => {
+                    tracing::error!(%error, seq = record.seq, "this record cannot be sent to the office, and stays here alone");
                 }
-                done = Some(record.seq);
+                Err(error) => {
+                    if let Some(seq) = done {
+                        self.state.reader.done_with(seq)?;
+                    }
+                    return Err(error.into());
+                }
             }
-            let Some(seq) = done else { return Ok(()) };
-            let state = self.state.clone();
-            spawn_blocking(move || state.reader.done_with(seq)).await??;
+            done = Some(record.seq);
         }
+        let Some(seq) = done else { return Ok(()) };
+        let state = self.state.clone();
+        spawn_blocking(move || state.reader.done_with(seq)).await??;
+        Ok(())
     }
 
     /// Says how the board stands.

@@ -40,27 +40,20 @@ pub struct DoorOrders {
 }
 
 impl DoorOrders {
-    /// Carries out what the rules of the site say, where it differs from before: a lockdown of all doors, or its end at those that are in one. Waits
-    /// for the doors.
+    /// Carries out a lockdown of all doors, or its end, ordered by `ended_by`, at those that are in one. Doors that have followed already are left
+    /// alone. Waits for the doors.
     ///
     /// # Errors
     /// A door did not follow. It can be asked again.
-    pub fn follow(&self, before: Option<&Lockdown>, now: Option<&Lockdown>) -> Result<(), DoorsError> {
-        match (before, now) {
-            (before, now) if before == now => Ok(()),
-            (_, Some(Lockdown { group, by })) => {
-                let mode = Mode::Lockdown { group: group.clone() };
-                self.order(None, mode, by)
-            }
-            (Some(Lockdown { by, .. }), None) => {
-                let doors = self.published.read().doors;
-                let locked = doors.iter().enumerate().filter(|(_, door)| matches!(door.mode, Mode::Lockdown { .. }));
-                let ended: Vec<Result<(), DoorsError>> =
-                    locked.map(|(at, _)| self.order(Some(DoorIndex(at)), Mode::Normal, by)).collect();
-                ended.into_iter().collect()
-            }
-            (None, None) => Ok(()),
-        }
+    pub fn follow(&self, now: Option<&Lockdown>, ended_by: &str) -> Result<(), DoorsError> {
+        let modes: Vec<Mode> = self.published.read().doors.into_iter().map(|door| door.mode).collect();
+        let (mode, by) = match now {
+            Some(Lockdown { group, by }) => (Mode::Lockdown { group: group.clone() }, by.as_str()),
+            None => (Mode::Normal, ended_by),
+        };
+        let done: Vec<Result<(), DoorsError>> =
+            to_order(&modes, &mode).into_iter().map(|door| self.order(door, mode.clone(), by)).collect();
+        done.into_iter().collect()
     }
 
     fn order(&self, door: Option<DoorIndex>, mode: Mode, by: &str) -> Result<(), DoorsError> {
@@ -77,6 +70,17 @@ impl DoorOrders {
             Err(_) => Err(DoorsError::Silent),
         }
     }
+}
+
+/// Which doors in these modes are ordered into a lockdown, or out of one: `None` is all of them.
+fn to_order(modes: &[Mode], mode: &Mode) -> Vec<Option<DoorIndex>> {
+    let is_lockdown = |mode: &Mode| matches!(mode, Mode::Lockdown { .. });
+    if is_lockdown(mode) && modes.iter().all(|current| current != mode) {
+        return vec![None];
+    }
+    let differs = |current: &Mode| if is_lockdown(mode) { current != mode } else { is_lockdown(current) };
+    let other = modes.iter().enumerate().filter(|(_, current)| differs(current));
+    other.map(|(at, _)| Some(DoorIndex(at))).collect()
 }
 
 #[cfg(test)]
@@ -107,14 +111,26 @@ mod tests {
     }
 
     #[test]
-    fn doors_are_ordered_only_where_the_lockdown_changes() {
+    fn doors_that_have_followed_are_left_alone() {
+        let lockdown = |group: Option<&str>| Mode::Lockdown { group: group.map(str::to_owned) };
+        let door = |at: usize| Some(DoorIndex(at));
+        assert_eq!(to_order(&[Mode::Normal, Mode::Normal], &lockdown(None)), [None]);
+        assert_eq!(to_order(&[lockdown(None), Mode::Normal], &lockdown(None)), [door(1)]);
+        assert_eq!(to_order(&[lockdown(None), lockdown(None)], &lockdown(None)), []);
+        assert_eq!(to_order(&[lockdown(None), lockdown(Some("guards"))], &lockdown(Some("guards"))), [door(0)]);
+        // The end of a lockdown concerns those that are in one.
+        assert_eq!(to_order(&[Mode::Normal, lockdown(Some("guards"))], &Mode::Normal), [door(1)]);
+        assert_eq!(to_order(&[Mode::Normal], &Mode::Normal), []);
+    }
+
+    #[test]
+    fn orders_name_who_gave_them() {
         let (orders, inbox) = doors();
         let doors = answering(inbox);
         let of = |group: Option<&str>| Lockdown { group: group.map(str::to_owned), by: "anna".into() };
-        orders.follow(None, None).unwrap();
-        orders.follow(None, Some(&of(None))).unwrap();
-        orders.follow(Some(&of(None)), Some(&of(None))).unwrap();
-        orders.follow(Some(&of(None)), Some(&of(Some("guards")))).unwrap();
+        orders.follow(None, "anna").unwrap();
+        orders.follow(Some(&of(None)), "").unwrap();
+        orders.follow(Some(&of(Some("guards"))), "").unwrap();
         drop(orders);
         let ordered = doors.join().unwrap();
         assert_eq!(ordered.len(), 2, "{ordered:?}");
@@ -130,6 +146,6 @@ mod tests {
         let (orders, inbox) = doors();
         drop(inbox);
         let lockdown = Lockdown { group: None, by: "anna".into() };
-        assert!(orders.follow(None, Some(&lockdown)).is_err());
+        assert!(orders.follow(Some(&lockdown), "").is_err());
     }
 }

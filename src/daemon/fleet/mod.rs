@@ -11,6 +11,7 @@ mod lockdown;
 mod state;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -65,10 +66,23 @@ pub fn open(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Result<Op
     if !settings.enabled {
         return Ok(None);
     }
-    let membership = Membership::load(&settings.membership).context(
-        "the membership of the fleet cannot be read ([fleet] membership): `usher fleet join TOKEN` writes it",
-    )?;
-    let keys = KeyFile::open(&settings.membership.with_extension("keys"))?;
+    let membership = match Membership::load(&settings.membership) {
+        Ok(membership) => membership,
+        Err(error) if !settings.membership.exists() => {
+            return Err(error
+                .context("the board has no membership of a fleet ([fleet] membership): `usher fleet join` writes it"));
+        }
+        Err(error) => {
+            // The doors have all that they need on their disk.
+            let error = format!("{error:#}");
+            tracing::error!(
+                error,
+                "the membership of the fleet cannot be read, and the doors go on without the fleet; let the board join again"
+            );
+            return Ok(None);
+        }
+    };
+    let keys = own_keys(&settings.membership.with_extension("keys"))?;
     let disk = Disk::open(store)?;
     let (rules, heads) =
         (disk.rules(&membership.office, membership.fleet), disk.heads(&membership.office, membership.fleet));
@@ -89,6 +103,16 @@ pub fn open(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Result<Op
     });
     let kept = Mutex::new(Some(Kept { disk, keys, rules, heads }));
     Ok(Some(Joined { state: Arc::new(state), membership, kept }))
+}
+
+/// The keys of the gallery. A damaged file is put aside: the servers have the newest key.
+fn own_keys(path: &Path) -> Result<KeyFile> {
+    KeyFile::open(path).or_else(|error| {
+        let aside = path.with_extension("keys.damaged");
+        tracing::error!(%error, "the keys of the fleet cannot be read; they are put aside as {}", aside.display());
+        std::fs::rename(path, &aside).with_context(|| format!("{} cannot be put aside", path.display()))?;
+        Ok(KeyFile::open(path)?)
+    })
 }
 
 impl Joined {
@@ -139,6 +163,8 @@ impl Joined {
                 clocks: Vec::new(),
                 counted: BTreeMap::new(),
                 told_waiting: 0,
+                more_records: false,
+                newest_rules: 0,
             };
             task.run().await;
         });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::access::Heard;
+use crate::access::{FleetNews, Heard};
 use crate::api::status::FleetStatus;
 use crate::clock::Clock;
 use crate::ledger::Reader;
@@ -33,8 +33,9 @@ pub struct Standing {
     pub people: u64,
     /// The newest epoch whose key is here.
     pub epoch: Option<u64>,
-    /// The version of the rules in force.
+    /// The version of the rules in force, and whether the newest ones were read since the start.
     pub rules: u64,
+    pub rules_read: bool,
     pub set_aside: u64,
     pub refused: u64,
     /// This board's clock against that of the servers.
@@ -73,9 +74,10 @@ impl FleetState {
         change(&mut self.lock());
     }
 
-    /// The newest word of the office.
-    pub fn heard(&self) -> Option<Heard> {
-        self.lock().heard
+    /// What the doors have to know.
+    pub fn news(&self) -> FleetNews {
+        let now = self.lock();
+        FleetNews { heard: now.heard, rules_read: now.rules_read }
     }
 
     /// Notes a signed word of the office. `arrived` is false for one that was on disk. An older one than before counts for nothing.
@@ -89,7 +91,7 @@ impl FleetState {
 
     /// How long ago the office was heard: since its newest word came, or since it was signed, whichever is longer.
     pub fn age(&self) -> Option<Duration> {
-        let heard = self.heard()?;
+        let heard = self.lock().heard?;
         let wall = Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
         let signed = Duration::try_from(wall.duration_since(heard.signed_at)).unwrap_or_default();
         Some(heard.arrived.map_or(signed, |arrived| signed.max(self.clock.now().since(arrived))))

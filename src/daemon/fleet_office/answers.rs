@@ -124,9 +124,12 @@ async fn invite(office: &Arc<Office>, site: Site, board: Board, at_ms: u64) -> R
 
 /// Shuts a board out: it gets no later key, and its credential is taken back.
 pub async fn revoke(office: &Arc<Office>, board: &Board) -> Result<Revoked, Refused> {
+    let credential = office.with(|book| book.credential_of(board))?;
+    // First what keeps it out: if that cannot be written, the board counts as a member, and this is tried again.
+    let revoked = office.issuer.revoke(&credential).await?;
     let of = board.clone();
-    let credential = changed(office, move |book| book.revoke(&of)).await?;
-    Ok(office.issuer.revoke(&credential).await?)
+    changed(office, move |book| book.revoke(&of)).await?;
+    Ok(revoked)
 }
 
 async fn changed<T: Send + 'static>(

@@ -1,6 +1,6 @@
 //! The office at the servers: it publishes what they do not have, says each minute what each gallery looks like, and collects the boards' records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ impl AtServers {
         self.publish(true).await?;
         self.office.set_state(LinkState::Online);
         tracing::info!("the office is at the servers");
-        let mut connection = carrier.link();
+        let (mut connection, mut more) = (carrier.link(), false);
         let mut minute = tokio::time::interval_at(tokio::time::Instant::now() + SPEAKS_EVERY, SPEAKS_EVERY);
         loop {
             tokio::select! {
@@ -126,13 +126,15 @@ impl AtServers {
                     Err(_) => return Ok(()),
                 },
                 error = lost(&mut connection) => return Err(error.into()),
-                () = journals.changed() => self.collect().await?,
+                () = journals.changed() => more = self.collect().await?,
+                // A lockdown or the minute does not wait for a long queue of records.
+                () = std::future::ready(()), if more => more = self.collect().await?,
                 () = boards.changed() => self.hear_boards().await?,
                 _ = minute.tick() => {
                     term.go_on(&*carrier, (fleet, &key), self.office.now_ms()).await?;
                     self.publish(true).await?;
                     self.hear_boards().await?;
-                    self.collect().await?;
+                    more = self.collect().await?;
                     self.ask_for_missed().await?;
                     self.revoke_unused().await?;
                     if self.made_anew().await? {
@@ -149,12 +151,14 @@ impl AtServers {
 
     /// Publishes what the servers do not have, then the heads of what has changed, or of all.
     async fn publish(&mut self, all_heads: bool) -> Result<(), LinkError> {
-        let (unsent, changes) = self.office.with(|book| (book.unsent.clone(), book.changes));
-        let heads = match all_heads {
+        let changes = self.office.with(|book| book.changes);
+        let mut heads: BTreeSet<Gallery> = match all_heads {
             true => self.office.with(|book| galleries(book)).into_iter().collect(),
-            false => touched(&unsent),
+            false => BTreeSet::new(),
         };
-        for item in unsent {
+        // The first one each time: rules come first, also those of a lockdown that was ordered meanwhile.
+        while let Some(item) = self.office.with(|book| book.unsent.first().cloned()) {
+            heads.extend(touched(&BTreeSet::from([item.clone()])));
             self.publish_one(&item).await?;
         }
         for gallery in &heads {
@@ -209,27 +213,26 @@ impl AtServers {
         }))
     }
 
-    /// Takes the records that wait in the stream of journals.
-    async fn collect(&mut self) -> Result<(), LinkError> {
+    /// Takes some of the records that wait in the stream of journals. Returns whether there are more.
+    async fn collect(&mut self) -> Result<bool, LinkError> {
         let StreamState { birth, last, .. } = self.carrier.state(&Stream::Journal).await?;
         let mut place = self.office.collected.place()?;
         if place.birth != birth || place.sequence > last {
             place = StreamPlace { birth, sequence: 0 };
         }
-        loop {
-            let part = self.carrier.read(&Stream::Journal, place.sequence.saturating_add(1), MAX_READ).await?;
-            let Some(newest) = part.last() else { return Ok(()) };
-            place.sequence = newest.sequence;
-            let arrived: Vec<Arrived> = part.iter().filter_map(arrived).collect();
-            let sites: BTreeMap<Board, Site> =
-                arrived.iter().map(|record| (record.board.clone(), record.site.clone())).collect();
-            let office = self.office.clone();
-            let marks = tokio::task::spawn_blocking(move || office.collected.keep(&arrived, place)).await??;
-            for (board, site) in sites {
-                let mark = marks.get(&board).copied().unwrap_or_default();
-                self.ask(site, board, mark.missing()).await?;
-            }
+        let part = self.carrier.read(&Stream::Journal, place.sequence.saturating_add(1), MAX_READ).await?;
+        let Some(newest) = part.last() else { return Ok(false) };
+        place.sequence = newest.sequence;
+        let arrived: Vec<Arrived> = part.iter().filter_map(arrived).collect();
+        let sites: BTreeMap<Board, Site> =
+            arrived.iter().map(|record| (record.board.clone(), record.site.clone())).collect();
+        let office = self.office.clone();
+        let marks = tokio::task::spawn_blocking(move || office.collected.keep(&arrived, place)).await??;
+        for (board, site) in sites {
+            let mark = marks.get(&board).copied().unwrap_or_default();
+            self.ask(site, board, mark.missing()).await?;
         }
+        Ok(place.sequence < last)
     }
 
     /// Asks a board to send its records again, or no longer.
@@ -293,7 +296,7 @@ impl AtServers {
         for board in self.office.with(|book| book.overdue(now_ms)) {
             tracing::warn!(%board, "the invitation was not used in time, and is revoked");
             if let Err(error) = super::answers::revoke(&self.office, &board).await {
-                tracing::error!(%board, %error, "the invitation cannot be revoked; tried again in a minute");
+                tracing::error!(%board, %error, "the invitation cannot be revoked; tried again in a minute. See that the office's folder can be written");
             }
         }
         Ok(())

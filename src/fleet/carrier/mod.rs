@@ -33,6 +33,20 @@ pub const MAX_PAYLOAD: usize = 640 * 1024;
 /// The most messages that one [`Carrier::read`] returns.
 pub const MAX_READ: usize = 1000;
 
+/// Why nothing goes on although a server answers.
+pub(super) const SHUT_OUT: &str = "the servers refuse the credential";
+
+/// What to do about servers that are away.
+fn describe_away(why: &str) -> String {
+    match why == SHUT_OUT {
+        true => format!(
+            "{SHUT_OUT}; on a board: ask the office for a new token (usher fleet invite); at the office: check that the servers run with \
+             the files of this fleet"
+        ),
+        false => format!("the fleet's servers cannot be reached ({why}); check the network and that nats-server runs"),
+    }
+}
+
 /// What a carrier answers later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, CarrierError>> + Send + 'a>>;
 
@@ -40,7 +54,7 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, CarrierError>> + 
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum CarrierError {
     /// No server can be reached, or none answered in time. The message may have been stored: publish it again with the same id.
-    #[error("the fleet's servers cannot be reached ({why}); check the network and that nats-server runs")]
+    #[error("{}", describe_away(why))]
     Away {
         /// What the network or the server said.
         why: String,

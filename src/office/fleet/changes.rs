@@ -253,12 +253,16 @@ impl Book {
         }
     }
 
+    /// The credential of a board.
+    pub fn credential_of(&self, board: &Board) -> Result<String, BookError> {
+        let unknown = || BookError::Refused(format!("there is no board {board}: `usher fleet status` lists all"));
+        self.boards.get(board).map(|kept| kept.credential.clone()).ok_or_else(unknown)
+    }
+
     /// Shuts a board out: it gets no later key. Returns its credential.
     pub fn revoke(&mut self, board: &Board) -> Result<String, BookError> {
-        let Some(before) = self.boards.get(board) else {
-            return Err(BookError::Refused(format!("there is no board {board}: `usher fleet status` lists all")));
-        };
-        let before = before.clone();
+        self.credential_of(board)?;
+        let Some(before) = self.boards.get(board).cloned() else { return Ok(String::new()) };
         let entry = KeptBoard { revoked: true, ..before.clone() };
         let (gallery, credential) = (Gallery::from(&entry.site), entry.credential.clone());
         self.boards.insert(board.clone(), entry.clone());

@@ -17,6 +17,8 @@ use crate::store::{Bytes, Change, Store, Tree};
 
 /// The most records that are kept of a board. Beyond that, the oldest hundredth goes.
 const MOST: u64 = 1_000_000;
+/// The highest number of a record that is believed.
+const MOST_NUMBER: u64 = 1 << 53;
 const PLACE: &str = "journal";
 
 /// Where the collector stands in the servers' stream: the stream's birth and the newest sequence.
@@ -110,6 +112,11 @@ impl Collected {
                 tracing::warn!(%board, "a board sent what is no record; it is left out");
                 continue;
             };
+            // A journal's numbers rise from 1, and no journal ever gets so far.
+            if *after >= read.seq || read.seq > MOST_NUMBER {
+                tracing::warn!(%board, seq = read.seq, after, "a board sent a record with an impossible number; it is left out");
+                continue;
+            }
             let key = key(board.as_str(), read.seq, read.id.as_bytes());
             let is_new = !changes.contains_key(&key) && !self.records.contains_key(&key)?;
             let mark = match marks.get_mut(board) {
@@ -150,7 +157,7 @@ impl Collected {
     /// Moves a mark over all records that follow each other, those in `links` and those that are kept.
     fn advance(&self, board: &Board, mark: &mut Mark, links: &BTreeMap<(Board, u64), u64>) -> Result<(), KeptError> {
         loop {
-            let next = mark.complete.saturating_add(1);
+            let Some(next) = mark.complete.checked_add(1) else { return Ok(()) };
             let new = links.range((board.clone(), next)..).next().filter(|((of, _), _)| of == board);
             let new = new.map(|((_, seq), after)| (*seq, *after));
             let mut kept =

@@ -69,9 +69,7 @@ impl Book {
         for (_, who) in people.enrolled() {
             let (name, id) = (&who.body.name, who.body.employee_id.as_deref());
             if new.employee_id.is_some() && id == new.employee_id {
-                return Err(BookError::Refused(format!(
-                    "the employee id is that of {name}: it must be somebody's own"
-                )));
+                return Err(BookError::Refused(format!("the employee id is already that of {name}: give another one")));
             }
             let apart = matches!((id, new.employee_id), (Some(one), Some(other)) if one != other);
             if names::same(name, new.name) && !apart {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -81,8 +81,14 @@ impl OfficeFiles {
     /// A file is missing, damaged, or can be read by others.
     pub fn load(folder: &Path) -> Result<OfficeFiles> {
         let path = folder.join(SECRETS);
-        let hint = || format!("{} is no office's folder; `usher fleet init` makes one", folder.display());
-        let secrets: Secrets = files::read_json(&path).with_context(hint)?;
+        if !path.try_exists().is_ok_and(|exists| exists) {
+            bail!(
+                "there is no office in {}, or you may not look there: run this as root or as the office's user, name its folder with --folder, or \
+                 begin a fleet with `usher fleet init`",
+                folder.display()
+            );
+        }
+        let secrets: Secrets = files::read_json(&path)?;
         if secrets.schema != 1 {
             bail!("{} was written by a newer usher; update this one", path.display());
         }

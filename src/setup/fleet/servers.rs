@@ -177,11 +177,11 @@ fn readme(server: &ServerAddress) -> String {
         "\
 The files of the server {server}. They are secret: server.key proves that it is this server.
 
-1. Install nats-server there, version 2.14.3 or later, from https://github.com/nats-io/nats-server/releases. Disable the unit that its package
-   may bring along: systemctl disable --now nats-server
-2. Copy all files of this folder to /var/lib/usher-nats there, and usher-nats.service to /etc/systemd/system.
+1. Install nats-server there, version 2.14.3 or later, from https://github.com/nats-io/nats-server/releases. If `systemctl status nats-server` finds
+   a unit there, disable it: systemctl disable --now nats-server
+2. Put all files of this folder into /var/lib/usher-nats there (mode 0700, root's), and usher-nats.service into /etc/systemd/system, too.
 3. Let boards reach port {}, and the other servers, if there are any, port {}.
-4. systemctl enable --now usher-nats
+4. systemctl daemon-reload && systemctl enable --now usher-nats
 ",
         server.port,
         server.cluster_port()

@@ -47,8 +47,12 @@ pub(super) fn write(membership: &Membership, now: i64) -> Result<Zeroizing<Strin
 pub fn join(token: &str, path: &Path, now: i64) -> Result<Membership> {
     let membership = read(token, now)?;
     if path.exists() {
-        let path = path.display();
-        bail!("this board is in a fleet already; to leave it and join another, stop usher and delete {path}");
+        let keys = path.with_extension("keys");
+        bail!(
+            "this board is in a fleet already; to leave it and join another, stop usher, and delete {} and {}",
+            path.display(),
+            keys.display()
+        );
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
         files::make_folder(folder)?;

@@ -64,7 +64,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("usher fleet init --servers hub.example.org", FLEET),
     ("usher fleet office", FLEET),
     ("usher fleet invite --site berlin --board front", FLEET),
-    ("usher fleet join TOKEN", FLEET),
+    ("usher fleet join", FLEET),
     ("usher fleet status", FLEET),
     ("usher fleet enroll \"Ada Lovelace\" --site berlin --group staff ada1.jpg ada2.jpg", FLEET),
     ("usher fleet people --site berlin", FLEET),
@@ -74,6 +74,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("usher fleet revoke front", FLEET),
     ("usher fleet journal --board front", FLEET),
     ("usher fleet why front 12", FLEET),
+    ("usher fleet journal --json", FLEET),
 ];
 const FLEET: &str = "it needs a fleet's servers; tests/fleet/doors.rs has them";
 const A_HUNDRED: &str =

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use super::steps::Step;
 use crate::access::{
-    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, HouseRules, InfraredEyes, NearEnough, Permit, Referee,
-    Schedule, Window, Zones, usual,
+    Authority, Backoff, DoorRules, Doorway, DoorwaySettings, FleetNews, HouseRules, InfraredEyes, NearEnough, Permit,
+    Referee, Schedule, Window, Zones, usual,
 };
 use crate::api::Admission;
 use crate::clock::{Clock, SimulatedClock};
@@ -312,7 +312,7 @@ impl Scene {
             short_of_room: Box::new(move || *short.lock().unwrap()),
             last_record: None,
             second_eyes: InfraredEyes::default(),
-            office_heard: Box::new(|| None),
+            ask_of_fleet: Box::new(FleetNews::default),
             evidence: saved.time.unwrap_or_default(),
         };
         self.threads = threads;

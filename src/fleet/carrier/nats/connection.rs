@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::watch;
 
 use super::super::permissions::inbox;
-use super::super::{CarrierError, Credential, Link};
+use super::super::{CarrierError, Credential, Link, SHUT_OUT};
 
 /// How long to wait for a connection, TLS included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -155,17 +155,19 @@ fn note(event: &Event, link: &watch::Sender<Link>, complaints: &watch::Sender<Op
         Event::Connected => {
             link.send_replace(Link::Online);
         }
+        // Why it ended has been said, if it was said.
+        Event::Disconnected | Event::Closed if *link.borrow() != Link::Online => {}
         Event::Disconnected | Event::Closed => away("the connection was lost".to_owned()),
         Event::ServerError(error) => {
             complaints.send_replace(Some(short(error)));
             // The connection ends with it.
             if matches!(error, ServerError::AuthorizationViolation) {
-                away(short(error));
+                away(SHUT_OUT.to_owned());
             }
         }
         Event::ClientError(error) => {
             if *link.borrow() != Link::Online {
-                away(short(error));
+                away(told(short(error)));
             }
         }
         Event::SlowConsumer(_) | Event::LameDuckMode | Event::Draining => {}
@@ -196,7 +198,12 @@ fn away(error: &dyn Error) -> CarrierError {
         }
         source = reason.source();
     }
-    CarrierError::Away { why }
+    CarrierError::Away { why: told(why) }
+}
+
+/// What is told of an error. The client passes on the words of a server that refuses a credential.
+fn told(error: String) -> String {
+    if error.contains("authorization violation") { SHUT_OUT.to_owned() } else { error }
 }
 
 #[cfg(test)]

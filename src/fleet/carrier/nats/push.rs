@@ -45,6 +45,8 @@ struct Problem {
 
 /// How long to wait before servers that did not all answer are asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// The pause once all servers have it: a list that was longer than the last one, and did not arrive, arrives then.
+const WHOLE_AGAIN_AFTER: Duration = Duration::from_secs(300);
 
 impl NatsCarrier {
     /// Hands the account's claim to the servers whenever they are reached again, and until all have it. `system` is a connection of the system account.
@@ -71,7 +73,7 @@ impl NatsCarrier {
                         }
                     },
                 };
-                let pause = if whole { Duration::MAX } else { AGAIN_AFTER };
+                let pause = if whole { WHOLE_AGAIN_AFTER } else { AGAIN_AFTER };
                 if let Ok(Err(_)) = timeout(pause, link.changed()).await {
                     return;
                 }
