@@ -185,3 +185,35 @@ async fn connected(membership: &Membership, state: &FleetState) -> Arc<dyn Carri
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::fleet::{EpochKey, Gallery};
+
+    #[test]
+    fn damaged_files_of_the_fleet_keep_no_door_from_starting() {
+        let dir = tempfile::tempdir().unwrap();
+        let membership = dir.path().join("membership.json");
+        let text = format!(
+            "[fleet]\nenabled = true\nmembership = {:?}\n[[door]]\nname = \"front\"\n[[camera]]\nname = \"porch\"\nkind = \"v4l2\"\n",
+            membership.display().to_string()
+        );
+        let config = Config::from_toml(&text).unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let missing = open(&config, &store, &clock).err().unwrap().to_string();
+        assert!(missing.contains("usher fleet join"), "{missing}");
+        std::fs::write(&membership, "{\"fleet\":").unwrap();
+        assert!(open(&config, &store, &clock).unwrap().is_none());
+
+        let path = membership.with_extension("keys");
+        let gallery: Gallery = "berlin".parse().unwrap();
+        own_keys(&path).unwrap().insert(&gallery, 3, EpochKey::generate().unwrap()).unwrap();
+        assert_eq!(own_keys(&path).unwrap().epochs(&gallery), [3]);
+        std::fs::write(&path, "no key").unwrap();
+        assert_eq!(own_keys(&path).unwrap().epochs(&gallery), [] as [u64; 0]);
+        assert!(path.with_extension("keys.damaged").exists());
+    }
+}

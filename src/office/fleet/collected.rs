@@ -274,6 +274,21 @@ mod tests {
     }
 
     #[test]
+    fn records_with_impossible_numbers_are_left_out() {
+        let (_dir, collected) = collected();
+        let [message] = &messages(1)[..] else { panic!("one record") };
+        let numbered = |seq: u64, after: u64| {
+            let mut record = message.record.clone();
+            record["seq"] = seq.into();
+            JournalMessage { after, record }
+        };
+        let lies = [numbered(u64::MAX, 0), numbered(7, 7), numbered(7, u64::MAX), numbered(0, 0)];
+        assert!(collected.keep(&arrived("front", &lies), place(1)).unwrap().is_empty());
+        let honest = collected.keep(&arrived("front", std::slice::from_ref(message)), place(2)).unwrap();
+        assert_eq!(honest.values().next().map(|mark| (mark.newest, mark.missing())), Some((1, None)));
+    }
+
+    #[test]
     fn numbers_that_a_restored_board_uses_again_replace_nothing() {
         let (_dir, collected) = collected();
         let (before, after) = (messages(3), messages(3));
