@@ -212,8 +212,14 @@ pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     .unwrap_or_else(|_| panic!("waited in vain for {what}"));
 }
 
+/// A port that was free a moment ago. It is below those that the kernel gives to connections: one of them could take it while a broker is away.
 pub async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+    loop {
+        let port = fastrand::u16(10_000..15_000);
+        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return port;
+        }
+    }
 }
 
 async fn listening(port: u16) {

@@ -14,9 +14,14 @@ use serde_json::Value;
 use super::{House, PATIENCE, eventually};
 use crate::in_process::rumqttd_config;
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago. It is below those that the kernel gives to connections: one of them could take it while a broker is away.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    loop {
+        let port = fastrand::u16(15_000..20_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Starts a broker that lives until the test process ends. Returns its port.
