@@ -47,7 +47,7 @@ enum Act {
     Join(join::Join),
     /// Invite a board: print a token for it
     ///
-    /// The token is secret: whoever has it can be that board. `usher fleet join` takes it on the board within an hour. A board that was not heard
+    /// The token is secret: a thief who has it can be that board. `usher fleet join` takes it on the board within an hour. A board that was not heard
     /// by then is shut out again.
     Invite {
         /// The site whose people pass there: 1 to 32 of a to z, 0 to 9 and -

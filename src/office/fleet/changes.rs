@@ -255,24 +255,26 @@ impl Book {
 
     /// The credential of a board.
     pub fn credential_of(&self, board: &Board) -> Result<String, BookError> {
-        let unknown = || BookError::Refused(format!("there is no board {board}: `usher fleet status` lists all"));
-        self.boards.get(board).map(|kept| kept.credential.clone()).ok_or_else(unknown)
+        self.known(board).map(|kept| kept.credential.clone())
     }
 
-    /// Shuts a board out: it gets no later key. Returns its credential.
-    pub fn revoke(&mut self, board: &Board) -> Result<String, BookError> {
-        self.credential_of(board)?;
-        let Some(before) = self.boards.get(board).cloned() else { return Ok(String::new()) };
+    fn known(&self, board: &Board) -> Result<&KeptBoard, BookError> {
+        let unknown = || BookError::Refused(format!("there is no board {board}: `usher fleet status` lists all"));
+        self.boards.get(board).ok_or_else(unknown)
+    }
+
+    /// Shuts a board out: it gets no later key.
+    pub fn revoke(&mut self, board: &Board) -> Result<(), BookError> {
+        let before = self.known(board)?.clone();
         let entry = KeptBoard { revoked: true, ..before.clone() };
-        let (gallery, credential) = (Gallery::from(&entry.site), entry.credential.clone());
+        let gallery = Gallery::from(&entry.site);
         self.boards.insert(board.clone(), entry.clone());
         if let Err(error) = self.begin_epoch(&gallery, vec![self.trees.put_board(board, &entry)]) {
             self.boards.insert(board.clone(), before);
             return Err(error);
         }
         self.changes += 1;
-        self.end_epochs(&gallery)?;
-        Ok(credential)
+        self.end_epochs(&gallery)
     }
 
     /// Notes that a board was heard: its invitation was used.
