@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::desk::{LinkState, Office, Report};
+use super::places;
 use super::reconcile::{Servers, galleries, subject, touched};
 use super::term::{Term, TermError};
 use crate::fleet::carrier::{self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject};
@@ -118,6 +119,8 @@ impl AtServers {
         self.office.set_state(LinkState::Online);
         tracing::info!("the office is at the servers");
         let (mut connection, mut more) = (carrier.link(), false);
+        let office = self.office.clone();
+        let mut places = std::pin::pin!(places::keep(&office, &*carrier));
         let mut minute = tokio::time::interval_at(tokio::time::Instant::now() + SPEAKS_EVERY, SPEAKS_EVERY);
         loop {
             tokio::select! {
@@ -130,6 +133,7 @@ impl AtServers {
                 // A lockdown or the minute does not wait for a long queue of records.
                 () = std::future::ready(()), if more => more = self.collect().await?,
                 () = boards.changed() => self.hear_boards().await?,
+                never = &mut places => match never {},
                 _ = minute.tick() => {
                     term.go_on(&*carrier, (fleet, &key), self.office.now_ms()).await?;
                     self.publish(true).await?;

@@ -3,11 +3,13 @@
 //!
 //! - `desk`: what the tasks share
 //! - `link`: publishing, heads, collecting; `reconcile` compares the servers with the store; `term`: that no other office writes
+//! - `places`: the streams of places
 //! - `socket`: the process and the commands' socket; `answers` carries out what they ask
 
 mod answers;
 mod desk;
 mod link;
+mod places;
 mod reconcile;
 mod socket;
 mod term;

@@ -177,7 +177,7 @@ impl OperatorKeys {
     /// A key is damaged.
     pub fn account_claim(&self, claims: &AccountClaims) -> Result<String, ClaimsError> {
         let revoked: BTreeMap<&str, i64> = claims.revoked.iter().map(|(user, since)| (user.as_str(), *since)).collect();
-        let mut body = account(json!({ "mem_storage": 0, "disk_storage": -1, "streams": -1, "consumer": -1 }));
+        let mut body = account(json!({ "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1 }));
         if let Some(body) = body.as_object_mut() {
             body.insert("revocations".to_owned(), json!(revoked));
         }

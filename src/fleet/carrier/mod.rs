@@ -25,7 +25,7 @@ pub use claims::{AccountClaims, ClaimsError, Credential, OperatorKeys, UserId};
 pub use memory::{MemoryCarrier, MemoryServer};
 pub use nats::{ClaimsPushed, Connection, NatsCarrier, push_account};
 pub use permissions::{Permissions, Role};
-pub use subject::{Stream, Subject, person_of};
+pub use subject::{Stream, Subject, person_of, placed_person};
 pub use watch::Watch;
 
 /// The largest payload of a message, in bytes. It is above [`super::MAX_RECORD`], and in base64 below the 1 MiB that a server accepts.

@@ -10,7 +10,7 @@ use crate::fleet::{Board, Gallery, Site};
 pub enum Role {
     /// The only writer of people, rules, keys and heads. It reads everything.
     Office,
-    /// A board: it reads what its site needs, and writes its own journal and state.
+    /// A board: it reads what its site needs, and writes its own journal and state, and where the people of its site are.
     Board {
         /// Its site.
         site: Site,
@@ -45,16 +45,20 @@ impl Role {
                 Permissions { publish: vec!["$SYS.REQ.CLAIMS.UPDATE".to_owned()], subscribe: vec![answers] }
             }
             Role::Board { site, gallery, board } => {
-                let people = Stream::People(gallery.clone());
+                let (people, places) = (Stream::People(gallery.clone()), Stream::Places(site.clone()));
                 let newest = [Subject::rules(site), Subject::key(gallery, board), Subject::head(gallery)];
                 let mut publish = vec![
                     Subject::journal(site, board).to_string(),
                     Subject::board(board).to_string(),
                     format!("$JS.API.STREAM.INFO.{people}"),
                     format!("$JS.API.STREAM.MSG.GET.{people}"),
+                    // Any board of the site may say where somebody is.
+                    places.pattern(),
+                    format!("$JS.API.STREAM.INFO.{places}"),
+                    format!("$JS.API.STREAM.MSG.GET.{places}"),
                 ];
                 publish.extend(newest.iter().map(newest_request));
-                let mut subscribe = vec![people.pattern(), answers];
+                let mut subscribe = vec![people.pattern(), places.pattern(), answers];
                 subscribe.extend(newest.iter().map(Subject::to_string));
                 Permissions { publish, subscribe }
             }
@@ -98,6 +102,9 @@ mod tests {
             [
                 "$JS.API.STREAM.INFO.PEOPLE-berlin",
                 "$JS.API.STREAM.MSG.GET.PEOPLE-berlin",
+                "usher.places.berlin.*",
+                "$JS.API.STREAM.INFO.PLACES-berlin",
+                "$JS.API.STREAM.MSG.GET.PLACES-berlin",
                 "$JS.API.DIRECT.GET.RULES.usher.rules.berlin",
                 "$JS.API.DIRECT.GET.HEADS.usher.head.berlin",
             ]

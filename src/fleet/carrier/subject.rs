@@ -23,6 +23,8 @@ pub enum Stream {
     Boards,
     /// Which office writes.
     Office,
+    /// Where the people of a site are, as its boards say. It is kept in memory alone.
+    Places(Site),
 }
 
 impl Stream {
@@ -36,6 +38,7 @@ impl Stream {
             Stream::Journal => "JOURNAL".to_owned(),
             Stream::Boards => "BOARDS".to_owned(),
             Stream::Office => "OFFICE".to_owned(),
+            Stream::Places(site) => format!("PLACES-{site}"),
         }
     }
 
@@ -49,6 +52,7 @@ impl Stream {
             Stream::Journal => "usher.journal.*.*".to_owned(),
             Stream::Boards => "usher.board.*".to_owned(),
             Stream::Office => "usher.office".to_owned(),
+            Stream::Places(site) => format!("usher.places.{site}.*"),
         }
     }
 
@@ -57,7 +61,7 @@ impl Stream {
         fits(&self.pattern(), subject)
     }
 
-    /// The streams that a fleet has, with the people of these galleries.
+    /// The streams that a fleet has, with the people of these galleries. Places are prepared apart: they may be elsewhere, and nothing waits for them.
     pub fn all(galleries: impl IntoIterator<Item = Gallery>) -> Vec<Stream> {
         let mut all = vec![Stream::Office, Stream::Rules, Stream::Keys, Stream::Heads, Stream::Journal, Stream::Boards];
         all.extend(galleries.into_iter().map(Stream::People));
@@ -133,6 +137,17 @@ impl Subject {
         Subject { stream: Stream::Office, text: Stream::Office.pattern() }
     }
 
+    /// Where somebody is.
+    pub fn place(site: &Site, person: Uuid) -> Subject {
+        Subject { stream: Stream::Places(site.clone()), text: format!("usher.places.{site}.{person}") }
+    }
+
+    /// Where the people of a site are: a pattern.
+    pub fn places(site: &Site) -> Subject {
+        let stream = Stream::Places(site.clone());
+        Subject { text: stream.pattern(), stream }
+    }
+
     /// The stream that has it.
     pub fn stream(&self) -> &Stream {
         &self.stream
@@ -161,6 +176,14 @@ pub fn person_of(subject: &str) -> Option<Uuid> {
     let (usher, people, _gallery, _model, person) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let whole = usher == "usher" && people == "people" && parts.next().is_none();
+    whole.then(|| person.parse().ok()).flatten()
+}
+
+/// Whose place a subject of [`Subject::places`] is about; `None` for every other subject.
+pub fn placed_person(subject: &str) -> Option<Uuid> {
+    let mut parts = subject.split('.');
+    let (usher, places, _site, person) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let whole = usher == "usher" && places == "places" && parts.next().is_none();
     whole.then(|| person.parse().ok()).flatten()
 }
 
@@ -200,8 +223,10 @@ mod tests {
             Subject::journal(&site, &board),
             Subject::board(&board),
             Subject::office(),
+            Subject::place(&site, Uuid::nil()),
         ];
-        let streams = Stream::all([gallery.clone(), "rome".parse().unwrap()]);
+        let mut streams = Stream::all([gallery.clone(), "rome".parse().unwrap()]);
+        streams.extend([site.clone(), "rome".parse().unwrap()].map(Stream::Places));
         for subject in &subjects {
             let takers: Vec<_> = streams.iter().filter(|stream| stream.takes(subject.as_str())).collect();
             assert_eq!(takers, [subject.stream()], "{subject}");
@@ -220,6 +245,11 @@ mod tests {
         assert_eq!(person_of(subject.as_str()), Some(person));
         for other in ["", "usher.people.a.sface", "usher.people.a.sface.x", "usher.rules.a", "usher.people.a.b.c.d"] {
             assert_eq!(person_of(other), None, "{other}");
+        }
+        let place = Subject::place(&"a".parse().unwrap(), person);
+        assert_eq!((placed_person(place.as_str()), person_of(place.as_str())), (Some(person), None));
+        for other in ["", "usher.places.a", "usher.places.a.x", "usher.people.a.b", "usher.places.a.b.c"] {
+            assert_eq!(placed_person(other), None, "{other}");
         }
     }
 }

@@ -15,10 +15,13 @@ const DUPLICATES: u64 = 300 * 1_000_000_000;
 /// The most records of one board in the journal's stream. A board that floods it displaces its own.
 const RECORDS_A_BOARD: u64 = 200_000;
 
+/// How long a place stays in its stream, in nanoseconds. Boards go by `[access] passback_for`, which is rarely longer.
+const PLACES_AGE: u64 = 7 * 86_400 * 1_000_000_000;
+
 /// The settings of a stream, as a server wants them. Full streams of news refuse more of it rather than lose what they have; the journal gives up
-/// its oldest records, which boards send again when the office asks.
+/// its oldest records, which boards send again when the office asks, and a place gives way that is older than all others.
 pub(super) fn settings(stream: &Stream, replicas: usize) -> Value {
-    let journal = *stream == Stream::Journal;
+    let (journal, places) = (*stream == Stream::Journal, matches!(stream, Stream::Places(_)));
     let (most_bytes, most_messages) = match stream {
         Stream::People(_) => (512 * MIB, 250_000),
         Stream::Journal => (2048 * MIB, 20_000_000),
@@ -26,19 +29,27 @@ pub(super) fn settings(stream: &Stream, replicas: usize) -> Value {
         Stream::Rules => (64 * MIB, 10_000),
         Stream::Heads | Stream::Boards => (64 * MIB, 20_000),
         Stream::Office => (MIB, 1),
+        // About 150 bytes a person. Servers set memory aside for all of it.
+        Stream::Places(_) => (4 * MIB, 100_000),
+    };
+    let max_age = match stream {
+        Stream::Journal => JOURNAL_AGE,
+        Stream::Places(_) => PLACES_AGE,
+        _ => 0,
     };
     json!({
         "name": stream.name(),
         "subjects": [stream.pattern()],
         "retention": "limits",
-        "storage": "file",
-        "discard": if journal { "old" } else { "new" },
-        "num_replicas": replicas,
+        "storage": if places { "memory" } else { "file" },
+        "discard": if journal || places { "old" } else { "new" },
+        // Boards fill a lost stream of places again.
+        "num_replicas": if places { 1 } else { replicas },
         "max_consumers": -1,
         "max_bytes": most_bytes,
         "max_msgs": most_messages,
         "max_msgs_per_subject": if journal { RECORDS_A_BOARD } else { 1 },
-        "max_age": if journal { JOURNAL_AGE } else { 0 },
+        "max_age": max_age,
         // With room for the headers.
         "max_msg_size": MAX_PAYLOAD.saturating_add(4096),
         "duplicate_window": DUPLICATES,
@@ -86,14 +97,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_stream_is_bounded_and_only_the_journal_forgets() {
-        for stream in Stream::all(["berlin".parse().unwrap()]) {
+    fn every_stream_is_bounded_and_only_the_journal_and_places_forget() {
+        let places = Stream::Places("berlin".parse().unwrap());
+        for stream in Stream::all(["berlin".parse().unwrap()]).into_iter().chain([places.clone()]) {
             let settings = settings(&stream, 3);
             for bound in ["max_bytes", "max_msgs", "max_msgs_per_subject", "max_msg_size"] {
                 assert!(settings[bound].as_u64().unwrap() > 0, "{stream} {bound}");
             }
             let forgets = settings["discard"] == "old" || settings["max_age"] != 0;
-            assert_eq!(forgets, stream == Stream::Journal, "{stream}");
+            assert_eq!(forgets, stream == Stream::Journal || stream == places, "{stream}");
+            assert_eq!(settings["storage"] == "memory", stream == places, "{stream}");
         }
     }
 
