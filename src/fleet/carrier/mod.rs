@@ -3,12 +3,14 @@
 //! A carrier is believed in nothing. It may lose, repeat, reorder and withhold records; the office's store and the boards' chains are the truth.
 //!
 //! - `subject`: which streams there are, and the subjects in them
+//! - `domain`: which servers keep a stream
 //! - `watch`: being told when something under a subject may have changed
 //! - `memory`: a carrier in memory
 //! - `claims`, `permissions`: who may do what at the servers, in signed claims
 //! - `nats`: the client of the servers
 
 mod claims;
+mod domain;
 mod memory;
 mod nats;
 mod permissions;
@@ -22,6 +24,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 pub use claims::{AccountClaims, ClaimsError, Credential, OperatorKeys, UserId};
+pub use domain::{Domain, Leaves};
 pub use memory::{MemoryCarrier, MemoryServer};
 pub use nats::{ClaimsPushed, Connection, NatsCarrier, push_account};
 pub use permissions::{Permissions, Role};

@@ -2,7 +2,7 @@
 //!
 //! Boards get no consumers. A server sends what a consumer delivers to whatever subject its maker names, so who may make one may write anywhere.
 
-use super::{Stream, Subject};
+use super::{Domain, Leaves, Stream, Subject};
 use crate::fleet::{Board, Gallery, Site};
 
 /// Who connects.
@@ -18,6 +18,8 @@ pub enum Role {
         gallery: Gallery,
         /// Its name.
         board: Board,
+        /// The servers to which it connects: those of its site's leaf, or the fleet's own.
+        at: Domain,
     },
     /// Who hands the servers a new account, with a credential of the system account.
     System,
@@ -35,30 +37,37 @@ pub struct Permissions {
 impl Role {
     /// The permissions of a user with this role. `user` is its public key: answers come to subjects that bear it and that no other user may read.
     pub fn permissions(&self, user: &str) -> Permissions {
-        let answers = format!("{}.>", inbox(user));
+        let answers = |at: &Domain| format!("{}.>", at.inbox(user));
         match self {
             Role::Office => Permissions {
-                publish: vec!["usher.>".to_owned(), "$JS.API.>".to_owned()],
-                subscribe: vec!["usher.>".to_owned(), answers],
+                // The second is for the leaves.
+                publish: vec!["usher.>".to_owned(), "$JS.API.>".to_owned(), "$JS.*.API.>".to_owned()],
+                subscribe: vec!["usher.>".to_owned(), answers(&Domain::Hub)],
             },
-            Role::System => {
-                Permissions { publish: vec!["$SYS.REQ.CLAIMS.UPDATE".to_owned()], subscribe: vec![answers] }
-            }
-            Role::Board { site, gallery, board } => {
+            Role::System => Permissions {
+                publish: vec!["$SYS.REQ.CLAIMS.UPDATE".to_owned()],
+                subscribe: vec![answers(&Domain::Hub)],
+            },
+            Role::Board { site, gallery, board, at } => {
+                let leaves: Leaves = match at {
+                    Domain::Leaf(site) => [site.clone()].into_iter().collect(),
+                    Domain::Hub => Leaves::default(),
+                };
+                let api_of = |stream: &Stream| at.api(&stream.domain(&leaves));
                 let (people, places) = (Stream::People(gallery.clone()), Stream::Places(site.clone()));
                 let newest = [Subject::rules(site), Subject::key(gallery, board), Subject::head(gallery)];
                 let mut publish = vec![
                     Subject::journal(site, board).to_string(),
                     Subject::board(board).to_string(),
-                    format!("$JS.API.STREAM.INFO.{people}"),
-                    format!("$JS.API.STREAM.MSG.GET.{people}"),
+                    format!("{}.STREAM.INFO.{people}", api_of(&people)),
+                    format!("{}.STREAM.MSG.GET.{people}", api_of(&people)),
                     // Any board of the site may say where somebody is.
                     places.pattern(),
-                    format!("$JS.API.STREAM.INFO.{places}"),
-                    format!("$JS.API.STREAM.MSG.GET.{places}"),
+                    format!("{}.STREAM.INFO.{places}", api_of(&places)),
+                    format!("{}.STREAM.MSG.GET.{places}", api_of(&places)),
                 ];
-                publish.extend(newest.iter().map(newest_request));
-                let mut subscribe = vec![people.pattern(), places.pattern(), answers];
+                publish.extend(newest.iter().map(|subject| newest_request(at, &leaves, subject)));
+                let mut subscribe = vec![people.pattern(), places.pattern(), answers(at)];
                 subscribe.extend(newest.iter().map(Subject::to_string));
                 Permissions { publish, subscribe }
             }
@@ -66,14 +75,10 @@ impl Role {
     }
 }
 
-/// The beginning of the subjects to which a user's answers come.
-pub(super) fn inbox(user: &str) -> String {
-    format!("_INBOX.{user}")
-}
-
-/// Where the newest message of a subject is asked for.
-pub(super) fn newest_request(subject: &Subject) -> String {
-    format!("$JS.API.DIRECT.GET.{}.{subject}", subject.stream())
+/// Where a client of the servers `at` asks for the newest message of a subject.
+pub(super) fn newest_request(at: &Domain, leaves: &Leaves, subject: &Subject) -> String {
+    let stream = subject.stream();
+    format!("{}.DIRECT.GET.{stream}.{subject}", at.api(&stream.domain(leaves)))
 }
 
 #[cfg(test)]
@@ -86,6 +91,7 @@ mod tests {
             site: site.parse().unwrap(),
             gallery: site.parse().unwrap(),
             board: board.parse().unwrap(),
+            at: Domain::Hub,
         };
         let (hall, rome) = (role("berlin", "hall").permissions("UHALL"), role("rome", "gate").permissions("UGATE"));
         let all = |of: &Permissions| [of.publish.clone(), of.subscribe.clone()].concat();
@@ -109,5 +115,24 @@ mod tests {
                 "$JS.API.DIRECT.GET.HEADS.usher.head.berlin",
             ]
         );
+    }
+
+    #[test]
+    fn a_board_at_a_leaf_asks_the_hub_for_the_same() {
+        let site: Site = "berlin".parse().unwrap();
+        let role = |at: Domain| Role::Board {
+            site: site.clone(),
+            gallery: Gallery::from(&site),
+            board: "hall".parse().unwrap(),
+            at,
+        };
+        let (hub, leaf) =
+            (role(Domain::Hub).permissions("UHALL"), role(Domain::Leaf(site.clone())).permissions("UHALL"));
+        // But for what the leaf itself keeps.
+        let there = |subject: &String| subject.replace("$JS.API.", "$JS.hub.API.");
+        let differs: Vec<_> = hub.publish.iter().map(there).filter(|subject| !leaf.publish.contains(subject)).collect();
+        assert!(differs.iter().all(|subject| subject.contains("PLACES")), "{differs:?}");
+        assert_eq!(hub.publish.len(), leaf.publish.len());
+        assert!(leaf.subscribe.contains(&"_INBOX.berlin.UHALL.>".to_owned()));
     }
 }

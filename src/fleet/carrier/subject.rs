@@ -4,6 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use super::{Domain, Leaves};
 use crate::fleet::{Board, Gallery, Site};
 
 /// A stream. All but the journal keep only the newest message of each subject.
@@ -53,6 +54,28 @@ impl Stream {
             Stream::Boards => "usher.board.*".to_owned(),
             Stream::Office => "usher.office".to_owned(),
             Stream::Places(site) => format!("usher.places.{site}.*"),
+        }
+    }
+
+    /// The site whose leaf server keeps it, where the site has one; `None` for what the fleet's own servers keep.
+    fn leaf_site(&self) -> Option<&Site> {
+        match self {
+            Stream::Places(site) => Some(site),
+            Stream::People(_)
+            | Stream::Rules
+            | Stream::Keys
+            | Stream::Heads
+            | Stream::Journal
+            | Stream::Boards
+            | Stream::Office => None,
+        }
+    }
+
+    /// Which servers keep it.
+    pub fn domain(&self, leaves: &Leaves) -> Domain {
+        match self.leaf_site() {
+            Some(site) if leaves.has(site) => Domain::Leaf(site.clone()),
+            Some(_) | None => Domain::Hub,
         }
     }
 

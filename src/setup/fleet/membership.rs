@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::files;
 use super::secret;
-use crate::fleet::carrier::{Connection, Credential, NatsCarrier};
+use crate::fleet::carrier::{Connection, Credential, Domain, Leaves, NatsCarrier};
 use crate::fleet::{Board, BoardKey, FleetId, Gallery, OfficePublic, Site};
 
 /// A board's place in a fleet.
@@ -90,6 +90,8 @@ impl Membership {
             authority: self.authority.clone(),
             credential: self.credential.clone(),
             name: format!("usher {}", self.board),
+            at: Domain::Hub,
+            leaves: Leaves::default(),
         }
     }
 }

@@ -11,7 +11,8 @@ use super::files;
 use super::membership::Membership;
 use super::{secret, token};
 use crate::fleet::carrier::{
-    AccountClaims, ClaimsPushed, Connection, Credential, NatsCarrier, OperatorKeys, Role, UserId, push_account,
+    AccountClaims, ClaimsPushed, Connection, Credential, Domain, Leaves, NatsCarrier, OperatorKeys, Role, UserId,
+    push_account,
 };
 use crate::fleet::{Board, BoardKey, FleetId, Gallery, OfficeKey, Site};
 
@@ -43,6 +44,7 @@ pub struct OfficeFiles {
     pub key: OfficeKey,
     secrets: Arc<Secrets>,
     account: Arc<Account>,
+    leaves: Leaves,
 }
 
 /// Who is revoked, and the file that says so.
@@ -99,6 +101,7 @@ impl OfficeFiles {
             key: OfficeKey::from_bytes(&secrets.office),
             secrets: Arc::new(secrets),
             account: Arc::new(Account { path, claims }),
+            leaves: Leaves::default(),
         })
     }
 
@@ -127,7 +130,7 @@ impl OfficeFiles {
     /// The files are damaged, or the system gives no random numbers.
     pub fn invite(&self, site: &Site, board: &Board, key: &BoardKey, now: i64) -> Result<Invited> {
         let gallery = Gallery::from(site);
-        let role = Role::Board { site: site.clone(), gallery: gallery.clone(), board: board.clone() };
+        let role = Role::Board { site: site.clone(), gallery: gallery.clone(), board: board.clone(), at: Domain::Hub };
         let credential = self.secrets.keys.credential(&role, now)?;
         let user = credential.user()?;
         let membership = Membership {
@@ -178,6 +181,8 @@ impl OfficeFiles {
             authority: self.secrets.authority.clone(),
             credential: credential.clone(),
             name: format!("usher {name}"),
+            at: Domain::Hub,
+            leaves: self.leaves.clone(),
         }
     }
 }

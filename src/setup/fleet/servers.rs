@@ -110,7 +110,7 @@ max_connections: 10000
 # Boards show credentials; no certificates are asked of them.
 tls {{ {TLS} }}
 # What the office and the boards have can be published again: the servers are not the truth.
-jetstream {{ store_dir: "jetstream", max_mem: 256MB, max_file: 64GB }}
+jetstream {{ store_dir: "jetstream", max_mem: 256MB, max_file: 64GB, domain: "hub" }}
 operator: "{operator}"
 system_account: "{system}"
 # The newest word of who is revoked is kept here.

@@ -10,8 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::watch;
 
-use super::super::permissions::inbox;
-use super::super::{CarrierError, Credential, Link, SHUT_OUT};
+use super::super::{CarrierError, Credential, Domain, Leaves, Link, SHUT_OUT};
 
 /// How long to wait for a connection, TLS included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -35,6 +34,10 @@ pub struct Connection {
     pub credential: Credential,
     /// How servers name this connection in their own logs.
     pub name: String,
+    /// Which servers these are.
+    pub at: Domain,
+    /// The sites that have a leaf server.
+    pub leaves: Leaves,
 }
 
 /// A client of the servers. It connects again by itself.
@@ -44,6 +47,8 @@ pub struct NatsCarrier {
     /// The newest error that a server sent.
     pub(super) complaints: watch::Sender<Option<String>>,
     pub(super) replicas: usize,
+    pub(super) at: Domain,
+    pub(super) leaves: Leaves,
 }
 
 impl Connection {
@@ -54,6 +59,7 @@ impl Connection {
     /// Addresses, the authority or the credential cannot be used.
     pub async fn start(self) -> Result<NatsCarrier, CarrierError> {
         let (addresses, replicas) = (self.addresses()?, self.replicas());
+        let (at, leaves) = (self.at.clone(), self.leaves.clone());
         let link = watch::Sender::new(Link::Away { why: "not connected yet".to_owned() });
         let complaints = watch::Sender::new(None);
         let told = (link.clone(), complaints.clone());
@@ -62,7 +68,7 @@ impl Connection {
             std::future::ready(())
         });
         let client = options.connect(addresses).await.map_err(|error| away(&error))?;
-        Ok(NatsCarrier { client, link, complaints, replicas })
+        Ok(NatsCarrier { client, link, complaints, replicas, at, leaves })
     }
 
     /// Connects once, to see whether it can be done.
@@ -102,7 +108,7 @@ impl Connection {
         Ok(ConnectOptions::with_jwt(self.credential.claim.clone(), sign)
             .tls_client_config(tls(&self.authority)?)
             .require_tls(true)
-            .custom_inbox_prefix(inbox(&user))
+            .custom_inbox_prefix(self.at.inbox(&user))
             .ignore_discovered_servers()
             .connection_timeout(CONNECT_WITHIN)
             .request_timeout(Some(CONNECT_WITHIN))
@@ -226,7 +232,14 @@ mod tests {
         let credential = OperatorKeys::generate().unwrap().credential(&Role::Office, 1).unwrap();
         let key = rcgen::KeyPair::generate().unwrap();
         let authority = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
-        let good = Connection { servers: vec!["127.0.0.1:1".to_owned()], authority, credential, name: "a".to_owned() };
+        let good = Connection {
+            servers: vec!["127.0.0.1:1".to_owned()],
+            authority,
+            credential,
+            name: "a".to_owned(),
+            at: Domain::Hub,
+            leaves: Leaves::default(),
+        };
         let error = |connection: Connection| async move { connection.start().await.err().unwrap().to_string() };
         assert!(error(Connection { servers: vec![], ..good.clone() }).await.contains("no server"));
         assert!(error(Connection { servers: vec!["a b:c".to_owned()], ..good.clone() }).await.contains("a b:c"));

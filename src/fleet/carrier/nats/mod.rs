@@ -99,9 +99,14 @@ impl NatsCarrier {
         receipt.map(|receipt| receipt.seq).map_err(|fault| fault.into_error(subject.as_str(), subject.stream()))
     }
 
+    /// What requests about a stream begin with.
+    fn api(&self, stream: &Stream) -> String {
+        self.at.api(&stream.domain(&self.leaves))
+    }
+
     /// One message of a stream, by its leader.
     async fn find(&self, stream: &Stream, request: &serde_json::Value) -> Result<Option<Stored>, CarrierError> {
-        let to = format!("$JS.API.STREAM.MSG.GET.{stream}");
+        let to = format!("{}.STREAM.MSG.GET.{stream}", self.api(stream));
         let answer = self.ask_stream(&to, stream, request.to_string().into(), ANSWER_WITHIN).await?;
         let what = stream_name(stream);
         match open::<Found>(&answer, &what)? {
@@ -150,7 +155,7 @@ impl NatsCarrier {
             return self.find(stream, &json!({ "last_by_subj": subject.as_str() })).await;
         }
         let request = Request::new().payload(Bytes::new()).timeout(Some(ANSWER_WITHIN));
-        match self.ask(&newest_request(subject), subject.as_str(), request).await {
+        match self.ask(&newest_request(&self.at, &self.leaves, subject), subject.as_str(), request).await {
             Ok(message) => direct(message, subject.as_str()),
             Err(Unanswered::Nobody) => Err(CarrierError::NoStream { stream: stream.name() }),
             Err(Unanswered::Error(error)) => Err(error),
@@ -158,7 +163,7 @@ impl NatsCarrier {
     }
 
     async fn info(&self, stream: &Stream) -> Result<StreamState, CarrierError> {
-        let to = format!("$JS.API.STREAM.INFO.{stream}");
+        let to = format!("{}.STREAM.INFO.{stream}", self.api(stream));
         let answer = self.ask_stream(&to, stream, Bytes::new(), ANSWER_WITHIN).await?;
         let info: Result<Info, Fault> = open(&answer, &stream_name(stream))?;
         info.map(|info| info.state()).map_err(|fault| fault.into_error(&stream_name(stream), stream))
@@ -167,7 +172,7 @@ impl NatsCarrier {
     async fn make(&self, stream: &Stream) -> Result<StreamState, CarrierError> {
         let body: Bytes = settings(stream, self.replicas).to_string().into();
         for verb in ["CREATE", "UPDATE"] {
-            let to = format!("$JS.API.STREAM.{verb}.{stream}");
+            let to = format!("{}.STREAM.{verb}.{stream}", self.api(stream));
             let answer = self.ask_stream(&to, stream, body.clone(), STREAM_WITHIN).await?;
             match open::<Info>(&answer, &stream_name(stream))? {
                 Ok(info) => return Ok(info.state()),
