@@ -72,7 +72,7 @@ struct Header {
 impl PersonBody {
     /// As bytes: the length of the JSON, 4 bytes, and the JSON; then for each template its length, 4 bytes, and the template. Lengths are
     /// little-endian.
-    fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, SealedError> {
+    pub(super) fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, SealedError> {
         let unreadable = |why: &str| SealedError::Unreadable(why.to_owned());
         if self.templates.len() > MAX_FLEET_TEMPLATES {
             return Err(unreadable("it has too many templates: a person can have 64"));
@@ -100,7 +100,8 @@ impl PersonBody {
         Ok(bytes)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<PersonBody, SealedError> {
+    /// Reads what [`PersonBody::to_bytes`] wrote.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<PersonBody, SealedError> {
         let unreadable = |why: &str| SealedError::Unreadable(why.to_owned());
         let mut rest = bytes;
         let json = part(&mut rest).ok_or_else(|| unreadable("it is truncated"))?;
@@ -121,7 +122,7 @@ impl PersonBody {
 }
 
 /// Removes a length and as many bytes from the beginning of `rest`.
-fn part<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
+pub(super) fn part<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let (length, after) = rest.split_first_chunk::<4>()?;
     let (part, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     *rest = after;

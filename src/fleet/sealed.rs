@@ -112,11 +112,11 @@ impl fmt::Debug for EpochKey {
 
 /// The key with which a board opens what is sealed to it. It is wiped from memory when dropped.
 #[derive(Clone)]
-pub struct BoardKey(StaticSecret);
+pub struct BoardKey(pub(super) StaticSecret);
 
 /// The key with which something is sealed to a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BoardPublic(PublicKey);
+pub struct BoardPublic(pub(super) PublicKey);
 
 impl BoardKey {
     /// A new key, from the operating system's randomness.

@@ -44,6 +44,8 @@ pub enum Kind {
     Head = 4,
     /// Which office writes.
     Office = 5,
+    /// What became of a board's requests.
+    Answers = 10,
 }
 
 /// What an office signs.

@@ -55,10 +55,16 @@ impl Role {
                 };
                 let api_of = |stream: &Stream| at.api(&stream.domain(&leaves));
                 let (people, places) = (Stream::People(gallery.clone()), Stream::Places(site.clone()));
-                let newest = [Subject::rules(site), Subject::key(gallery, board), Subject::head(gallery)];
+                let newest = [
+                    Subject::rules(site),
+                    Subject::key(gallery, board),
+                    Subject::head(gallery),
+                    Subject::answers(site, board),
+                ];
                 let mut publish = vec![
                     Subject::journal(site, board).to_string(),
                     Subject::board(board).to_string(),
+                    Subject::requests_of(site, board).to_string(),
                     format!("{}.STREAM.INFO.{people}", api_of(&people)),
                     format!("{}.STREAM.MSG.GET.{people}", api_of(&people)),
                     // Any board of the site may say where somebody is.

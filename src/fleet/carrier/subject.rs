@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::{Domain, Leaves};
-use crate::fleet::{Board, Gallery, Site};
+use crate::fleet::{Board, Gallery, RequestPlace, Site};
 
 /// A stream. All but the journal keep only the newest message of each subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +22,10 @@ pub enum Stream {
     Journal,
     /// What boards say of themselves.
     Boards,
+    /// What boards ask of the office.
+    Requests,
+    /// What became of it.
+    Answers,
     /// Which office writes.
     Office,
     /// Where the people of a site are, as its boards say. It is kept in memory alone.
@@ -38,6 +42,8 @@ impl Stream {
             Stream::Heads => "HEADS".to_owned(),
             Stream::Journal => "JOURNAL".to_owned(),
             Stream::Boards => "BOARDS".to_owned(),
+            Stream::Requests => "REQUESTS".to_owned(),
+            Stream::Answers => "ANSWERS".to_owned(),
             Stream::Office => "OFFICE".to_owned(),
             Stream::Places(site) => format!("PLACES-{site}"),
         }
@@ -52,6 +58,8 @@ impl Stream {
             Stream::Heads => "usher.head.*".to_owned(),
             Stream::Journal => "usher.journal.*.*".to_owned(),
             Stream::Boards => "usher.board.*".to_owned(),
+            Stream::Requests => "usher.request.*.*.*.*".to_owned(),
+            Stream::Answers => "usher.answer.*.*".to_owned(),
             Stream::Office => "usher.office".to_owned(),
             Stream::Places(site) => format!("usher.places.{site}.*"),
         }
@@ -67,6 +75,8 @@ impl Stream {
             | Stream::Heads
             | Stream::Journal
             | Stream::Boards
+            | Stream::Requests
+            | Stream::Answers
             | Stream::Office => None,
         }
     }
@@ -86,7 +96,16 @@ impl Stream {
 
     /// The streams that a fleet has, with the people of these galleries. Places are prepared apart: they may be elsewhere, and nothing waits for them.
     pub fn all(galleries: impl IntoIterator<Item = Gallery>) -> Vec<Stream> {
-        let mut all = vec![Stream::Office, Stream::Rules, Stream::Keys, Stream::Heads, Stream::Journal, Stream::Boards];
+        let mut all = vec![
+            Stream::Office,
+            Stream::Rules,
+            Stream::Keys,
+            Stream::Heads,
+            Stream::Journal,
+            Stream::Boards,
+            Stream::Requests,
+            Stream::Answers,
+        ];
         all.extend(galleries.into_iter().map(Stream::People));
         all
     }
@@ -155,6 +174,27 @@ impl Subject {
         Subject { stream: Stream::Boards, text: Stream::Boards.pattern() }
     }
 
+    /// A board's request about somebody.
+    pub fn request(place: &RequestPlace) -> Subject {
+        let RequestPlace { site, board, kind, uuid } = place;
+        Subject { stream: Stream::Requests, text: format!("usher.request.{site}.{board}.{kind}.{uuid}") }
+    }
+
+    /// All requests of a board: a pattern.
+    pub fn requests_of(site: &Site, board: &Board) -> Subject {
+        Subject { stream: Stream::Requests, text: format!("usher.request.{site}.{board}.*.*") }
+    }
+
+    /// All boards' requests: a pattern.
+    pub fn requests() -> Subject {
+        Subject { stream: Stream::Requests, text: Stream::Requests.pattern() }
+    }
+
+    /// What became of a board's requests.
+    pub fn answers(site: &Site, board: &Board) -> Subject {
+        Subject { stream: Stream::Answers, text: format!("usher.answer.{site}.{board}") }
+    }
+
     /// Which office writes.
     pub fn office() -> Subject {
         Subject { stream: Stream::Office, text: Stream::Office.pattern() }
@@ -210,6 +250,20 @@ pub fn placed_person(subject: &str) -> Option<Uuid> {
     whole.then(|| person.parse().ok()).flatten()
 }
 
+/// Where a request belongs, by its subject; `None` for every other subject.
+pub fn request_of(subject: &str) -> Option<RequestPlace> {
+    let mut parts = subject.strip_prefix("usher.request.")?.split('.');
+    let (site, board, kind, uuid) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let place = RequestPlace {
+        site: site.parse().ok()?,
+        board: board.parse().ok()?,
+        kind: kind.parse().ok()?,
+        uuid: uuid.parse().ok()?,
+    };
+    // A uuid can be written in several ways.
+    (parts.next().is_none() && Subject::request(&place).as_str() == subject).then_some(place)
+}
+
 /// A model's name as one part of a subject: other characters than letters, digits, `-` and `_` become `_`.
 fn plain(model: &str) -> String {
     let part: String =
@@ -233,6 +287,12 @@ pub(super) fn fits(pattern: &str, subject: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::RequestKind;
+
+    fn request(site: &Site, board: &Board) -> RequestPlace {
+        let (kind, uuid) = (RequestKind::Templates, Uuid::from_u128(7));
+        RequestPlace { site: site.clone(), board: board.clone(), kind, uuid }
+    }
 
     #[test]
     fn each_subject_is_taken_by_its_stream_and_by_no_other() {
@@ -245,6 +305,8 @@ mod tests {
             Subject::head(&gallery),
             Subject::journal(&site, &board),
             Subject::board(&board),
+            Subject::request(&request(&site, &board)),
+            Subject::answers(&site, &board),
             Subject::office(),
             Subject::place(&site, Uuid::nil()),
         ];
@@ -273,6 +335,24 @@ mod tests {
         assert_eq!((placed_person(place.as_str()), person_of(place.as_str())), (Some(person), None));
         for other in ["", "usher.places.a", "usher.places.a.x", "usher.people.a.b", "usher.places.a.b.c"] {
             assert_eq!(placed_person(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_requests_place_is_read_from_its_subject() {
+        let place = request(&"berlin".parse().unwrap(), &"hall-2".parse().unwrap());
+        let subject = Subject::request(&place);
+        assert_eq!(subject.as_str(), "usher.request.berlin.hall-2.templates.00000000-0000-0000-0000-000000000007");
+        assert_eq!(request_of(subject.as_str()), Some(place.clone()));
+        assert!(Subject::requests_of(&place.site, &place.board).covers(subject.as_str()));
+        for other in [
+            "usher.request.berlin.hall-2.templates",
+            "usher.request.berlin.hall-2.other.00000000-0000-0000-0000-000000000007",
+            "usher.request.berlin.hall-2.templates.00000000000000000000000000000007",
+            "usher.request.berlin.hall-2.templates.00000000-0000-0000-0000-000000000007.x",
+            "usher.people.berlin.hall-2.templates.00000000-0000-0000-0000-000000000007",
+        ] {
+            assert_eq!(request_of(other), None, "{other}");
         }
     }
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::files;
 use super::secret;
 use crate::fleet::carrier::{Connection, Credential, Domain, Leaves, NatsCarrier};
-use crate::fleet::{Board, BoardKey, FleetId, Gallery, OfficePublic, Site};
+use crate::fleet::{Board, BoardKey, FleetId, Gallery, OfficePublic, RequestPublic, Site};
 
 /// A board's place in a fleet.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Membership {
     pub board: Board,
     /// The office's key: what it did not sign is refused.
     pub office: OfficePublic,
+    /// The office's key to which this board seals its requests.
+    pub requests: RequestPublic,
     /// What opens the gallery's key. Secret.
     pub key: BoardKey,
     /// The servers, as `host:port`.
@@ -44,6 +46,8 @@ pub(super) struct Kept {
     board: Board,
     #[serde(with = "secret")]
     office: Zeroizing<[u8; 32]>,
+    #[serde(with = "secret")]
+    requests: Zeroizing<[u8; 32]>,
     #[serde(with = "secret")]
     key: Zeroizing<[u8; 32]>,
     servers: Vec<String>,
@@ -105,6 +109,7 @@ impl From<&Membership> for Kept {
             gallery: membership.gallery.clone(),
             board: membership.board.clone(),
             office: Zeroizing::new(membership.office.to_bytes()),
+            requests: Zeroizing::new(membership.requests.to_bytes()),
             key: membership.key.to_bytes(),
             servers: membership.servers.clone(),
             authority: membership.authority.clone(),
@@ -126,6 +131,7 @@ impl Kept {
             gallery: self.gallery,
             board: self.board,
             office: OfficePublic::from_bytes(&self.office).context("the office's key is damaged")?,
+            requests: RequestPublic::from_bytes(&self.requests),
             key: BoardKey::from_bytes(&self.key),
             servers: self.servers,
             authority: self.authority,

@@ -14,7 +14,7 @@ use crate::fleet::carrier::{
     AccountClaims, ClaimsPushed, Connection, Credential, Domain, Leaves, NatsCarrier, OperatorKeys, Role, UserId,
     push_account,
 };
-use crate::fleet::{Board, BoardKey, FleetId, Gallery, OfficeKey, Site};
+use crate::fleet::{Board, BoardKey, FleetId, Gallery, OfficeKey, RequestKey, Site};
 
 /// The office's file of secrets.
 const SECRETS: &str = "office.json";
@@ -139,6 +139,7 @@ impl OfficeFiles {
             gallery,
             board: board.clone(),
             office: self.key.public(),
+            requests: RequestKey::of(&self.key).public(),
             key: key.clone(),
             servers: self.secrets.servers.clone(),
             authority: self.secrets.authority.clone(),

@@ -10,6 +10,8 @@ use super::super::{MAX_PAYLOAD, Stream, StreamState};
 const MIB: u64 = 1024 * 1024;
 /// How long records stay in the journal's stream, in nanoseconds: 90 days. The office has them in its own store long before.
 const JOURNAL_AGE: u64 = 90 * 86_400 * 1_000_000_000;
+/// How long requests stay in their stream, in nanoseconds: 30 days. A board sends again what was not answered.
+const REQUESTS_AGE: u64 = 30 * 86_400 * 1_000_000_000;
 /// Within which time a message with the same id is stored once, in nanoseconds: 5 minutes.
 const DUPLICATES: u64 = 300 * 1_000_000_000;
 /// The most records of one board in the journal's stream. A board that floods it displaces its own.
@@ -18,8 +20,8 @@ const RECORDS_A_BOARD: u64 = 200_000;
 /// How long a place stays in its stream, in nanoseconds. Boards go by `[access] passback_for`, which is rarely longer.
 const PLACES_AGE: u64 = 7 * 86_400 * 1_000_000_000;
 
-/// The settings of a stream, as a server wants them. Full streams of news refuse more of it rather than lose what they have; the journal gives up
-/// its oldest records, which boards send again when the office asks, and a place gives way that is older than all others.
+/// The settings of a stream, as a server wants them. Full streams of news refuse more of it rather than lose what they have; those of journals and
+/// requests give up the oldest, which boards send again, and a place gives way that is older than all others.
 pub(super) fn settings(stream: &Stream, replicas: usize) -> Value {
     let (journal, places) = (*stream == Stream::Journal, matches!(stream, Stream::Places(_)));
     let (most_bytes, most_messages) = match stream {
@@ -28,12 +30,15 @@ pub(super) fn settings(stream: &Stream, replicas: usize) -> Value {
         Stream::Keys => (64 * MIB, 100_000),
         Stream::Rules => (64 * MIB, 10_000),
         Stream::Heads | Stream::Boards => (64 * MIB, 20_000),
+        Stream::Requests => (256 * MIB, 100_000),
+        Stream::Answers => (256 * MIB, 10_000),
         Stream::Office => (MIB, 1),
         // About 150 bytes a person. Servers set memory aside for all of it.
         Stream::Places(_) => (4 * MIB, 100_000),
     };
     let max_age = match stream {
         Stream::Journal => JOURNAL_AGE,
+        Stream::Requests => REQUESTS_AGE,
         Stream::Places(_) => PLACES_AGE,
         _ => 0,
     };
@@ -42,7 +47,7 @@ pub(super) fn settings(stream: &Stream, replicas: usize) -> Value {
         "subjects": [stream.pattern()],
         "retention": "limits",
         "storage": if places { "memory" } else { "file" },
-        "discard": if journal || places { "old" } else { "new" },
+        "discard": if max_age > 0 { "old" } else { "new" },
         // Boards fill a lost stream of places again.
         "num_replicas": if places { 1 } else { replicas },
         "max_consumers": -1,
@@ -64,7 +69,7 @@ pub(super) fn settings(stream: &Stream, replicas: usize) -> Value {
 /// Whether any server that has the stream may answer for the newest message of a subject, by a request that names the subject: it is what boards
 /// may be allowed. The leader answers for the other streams.
 pub(super) fn is_direct(stream: &Stream) -> bool {
-    matches!(stream, Stream::Rules | Stream::Keys | Stream::Heads)
+    matches!(stream, Stream::Rules | Stream::Keys | Stream::Heads | Stream::Answers)
 }
 
 /// A server's words about a stream.
@@ -97,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_stream_is_bounded_and_only_the_journal_and_places_forget() {
+    fn every_stream_is_bounded_and_only_journals_requests_and_places_forget() {
         let places = Stream::Places("berlin".parse().unwrap());
         for stream in Stream::all(["berlin".parse().unwrap()]).into_iter().chain([places.clone()]) {
             let settings = settings(&stream, 3);
@@ -105,7 +110,7 @@ mod tests {
                 assert!(settings[bound].as_u64().unwrap() > 0, "{stream} {bound}");
             }
             let forgets = settings["discard"] == "old" || settings["max_age"] != 0;
-            assert_eq!(forgets, stream == Stream::Journal || stream == places, "{stream}");
+            assert_eq!(forgets, matches!(stream, Stream::Journal | Stream::Requests) || stream == places, "{stream}");
             assert_eq!(settings["storage"] == "memory", stream == places, "{stream}");
         }
     }
