@@ -61,7 +61,8 @@ impl TlsSettings {
                 roots.add_parsable_certificates(found.certs);
                 if roots.is_empty() {
                     return Err(TlsError(
-                        "the system trusts no authority: install ca-certificates, or set [mqtt.tls] ca_file".to_owned(),
+                        "the system trusts no authority: install ca-certificates, or name the file of one as ca_file"
+                            .to_owned(),
                     ));
                 }
             }

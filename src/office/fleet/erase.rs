@@ -4,6 +4,7 @@
 //! until somebody of that name is enrolled again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use serde_json::Value;
 
@@ -12,7 +13,6 @@ use super::kept::KeptError;
 use crate::domain::{Erasure, PersonId};
 use crate::ledger::Record;
 use crate::names;
-use crate::store::Change;
 
 const SECRET: &str = "erasing";
 /// Records changed in one commit.
@@ -38,7 +38,11 @@ impl Collected {
     /// # Errors
     /// The store cannot be read or written; call it again.
     pub fn erase(&self, site: &str, who: Trace) -> Result<u64, KeptError> {
-        self.store.commit(&[self.erasing.put(who.0, [])])?;
+        {
+            // What was looked at before is kept by then, and found below.
+            let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+            self.store.commit(&[self.erasing.put(who.0, [])])?;
+        }
         let secret = self.secret()?;
         let mut numbers: BTreeMap<String, BTreeMap<u32, Erasure>> = BTreeMap::new();
         for entry in self.records.iter() {
@@ -53,13 +57,13 @@ impl Collected {
                 of_board.entry(id).or_insert_with(|| Erasure::of(PersonId(id))).learn(&record.content);
             }
         }
-        let (mut count, mut changes) = (0, Vec::new());
+        let (mut count, mut changes) = (0, BTreeMap::new());
         for entry in self.records.iter() {
             let (key, value) = entry?;
             let Some((position, stored)) = read(&(key.clone(), value)) else { continue };
             let Some(erasures) = numbers.get(&position.board).filter(|_| stored.site == site) else { continue };
             if let Some(erased) = without(&stored, erasures.values()) {
-                changes.push(self.records.put(key.to_vec(), erased));
+                changes.insert(key.to_vec(), erased);
                 count += 1;
             }
             if changes.len() == AT_ONCE {
@@ -105,12 +109,13 @@ impl Collected {
         Ok(erased.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(stored))
     }
 
-    fn write(&self, changes: &mut Vec<Change>) -> Result<(), KeptError> {
-        if !changes.is_empty() {
-            self.store.commit_in_background(changes)?;
-            changes.clear();
+    fn write(&self, records: &mut BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), KeptError> {
+        if records.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let keys: Vec<Vec<u8>> = records.keys().cloned().collect();
+        let changes = std::mem::take(records).into_iter().map(|(key, value)| self.records.put(key, value)).collect();
+        self.feed.commit(&keys, &[], changes)
     }
 
     fn secret(&self) -> Result<[u8; 32], KeptError> {
@@ -168,7 +173,7 @@ fn hash(secret: &[u8; 32], site: &str, name: &str, employee_id: Option<&str>) ->
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::SystemTime;
 
     use super::*;
@@ -180,7 +185,7 @@ mod tests {
     use crate::store::Store;
 
     /// Records of a board about people of these numbers and names.
-    fn arrived(people: &[(u32, &str)]) -> Vec<Arrived> {
+    pub fn arrived(people: &[(u32, &str)]) -> Vec<Arrived> {
         let dir = tempfile::tempdir().unwrap();
         let journal = Journal::open(&Store::open(dir.path()).unwrap()).unwrap();
         for (id, name) in people {
@@ -192,6 +197,28 @@ mod tests {
         let (board, site): (Board, Site) = ("front".parse().unwrap(), "berlin".parse().unwrap());
         let message = |r: &Record| JournalMessage { after: r.seq - 1, record: r.to_json() };
         records.iter().map(|r| Arrived { board: board.clone(), site: site.clone(), message: message(r) }).collect()
+    }
+
+    pub fn place_of(sequence: u64) -> StreamPlace {
+        StreamPlace { birth: 1, sequence }
+    }
+
+    #[test]
+    fn what_comes_while_somebody_is_erased_does_not_slip_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let collected = Collected::open(&Store::open(dir.path()).unwrap()).unwrap();
+        let all: Vec<Arrived> = (0..40).flat_map(|_| arrived(&[(1, "Ada"), (2, "Bob")])).collect();
+        let ada = collected.trace("berlin", "Ada", None).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for part in all.chunks(2) {
+                    collected.keep(part, place_of(1)).unwrap();
+                }
+            });
+            scope.spawn(|| collected.erase("berlin", ada).unwrap());
+        });
+        let kept = text(&collected);
+        assert!(kept.contains("Bob") && !kept.contains("Ada"), "{kept}");
     }
 
     fn text(collected: &Collected) -> String {

@@ -7,13 +7,14 @@
 //! - `book`: people, boards and rules in memory, and what the servers do not have yet
 //! - `faces`: whether a new face or name is somebody's already
 //! - `changes`: enrolling, forgetting, lockdowns, boards, new epochs
-//! - `collected`: the records of all boards; `erase`: without those who were forgotten
+//! - `collected`: the records of all boards; `erase`: without those who were forgotten; `feed`: which are new, for copies elsewhere
 
 mod book;
 mod changes;
 mod collected;
 mod erase;
 mod faces;
+mod feed;
 mod kept;
 pub mod key_file;
 pub mod protocol;
@@ -24,4 +25,5 @@ pub use book::{Book, BookError, Entry, Item, People, Who};
 pub use changes::{Forgotten, INVITATION_MS};
 pub use collected::{Arrived, Collected, Mark, StreamPlace};
 pub use erase::Trace;
+pub use feed::{Changes, FeedPlace};
 pub use kept::{KeptBoard, KeptError, KeptGallery};

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::fleet::{Board, Site};
+use super::feed::{Changes, FeedPlace};
+use crate::fleet::{Board, FleetId, Site};
 
 /// The longest line either way, in bytes.
 pub const MAX_LINE: u64 = 16 << 20;
@@ -30,6 +31,8 @@ pub enum Request {
     Status,
     /// Who is enrolled at a site.
     People { site: Site },
+    /// Collected records that are new or were changed after a place, for a copy elsewhere.
+    Changes { after: Option<FeedPlace> },
     /// Collected records, oldest first.
     Journal { board: Option<Board>, after: Option<Position> },
 }
@@ -77,6 +80,11 @@ pub enum Answer {
     },
     Records {
         records: Vec<CollectedRecord>,
+    },
+    /// The fleet, and a part of the changes of its records.
+    Changes {
+        fleet: FleetId,
+        changes: Changes,
     },
     /// Why not, and what to do; and whether the same is done if the operator insists.
     Refused {

@@ -75,6 +75,10 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("usher fleet journal --board front", FLEET),
     ("usher fleet why front 12", FLEET),
     ("usher fleet journal --json", FLEET),
+    (
+        "usher fleet export --postgres postgres://usher@db.example.org/reports",
+        "it needs a fleet and a database; tests/fleet/postgres.rs has them",
+    ),
 ];
 const FLEET: &str = "it needs a fleet's servers; tests/fleet/doors.rs has them";
 const A_HUNDRED: &str =
