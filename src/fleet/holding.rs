@@ -61,19 +61,9 @@ impl Entry {
     }
 }
 
-/// What one commit changes.
+/// What a commit changes about one uuid.
 #[derive(Clone, Debug)]
-pub struct Step<'a> {
-    pub change: StepChange<'a>,
-    /// How far was read with it; `None` leaves what is kept.
-    pub position: Option<Position>,
-}
-
-/// The change of a commit.
-#[derive(Clone, Debug)]
-pub enum StepChange<'a> {
-    /// Nothing but the position.
-    Nothing,
+pub enum Step<'a> {
     /// Somebody new, or something new about somebody. `before` is what was held.
     Person { uuid: Uuid, before: Option<&'a Entry>, entry: &'a Entry, body: &'a PersonBody, model: &'a ModelId },
     /// A new record that says the same of the person.
@@ -105,8 +95,9 @@ pub trait Holding {
     /// How far was read; `None` before the first time.
     fn position(&self) -> Result<Option<Position>, Self::Error>;
 
-    /// Commits a step: all of it, or nothing.
-    fn commit(&mut self, step: Step<'_>) -> Result<Taken, Self::Error>;
+    /// Commits steps about different uuids in one commit, and with them how far was read; `None` leaves what is kept. All steps that fit are in it, and
+    /// after an error none is. Returns what became of each, in their order.
+    fn commit(&mut self, steps: &[Step<'_>], position: Option<Position>) -> Result<Vec<Taken>, Self::Error>;
 }
 
 #[cfg(test)]

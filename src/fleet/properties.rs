@@ -35,34 +35,35 @@ impl Holding for Memory {
         Ok(self.position)
     }
 
-    fn commit(&mut self, step: Step<'_>) -> Result<Taken, &'static str> {
+    fn commit(&mut self, steps: &[Step<'_>], position: Option<Position>) -> Result<Vec<Taken>, &'static str> {
         if let Some(left) = &mut self.left {
             *left = left.checked_sub(1).ok_or("the power failed")?;
         }
-        if let StepChange::Person { body, .. } = &step.change
-            && body.name.is_empty()
-        {
-            return Ok(Taken::Unfit("no name".to_owned()));
-        }
         self.commits += 1;
-        match step.change {
-            StepChange::Nothing => {}
-            StepChange::Person { uuid, before, entry, body, .. } => {
-                assert_eq!(before, self.entries.get(&uuid));
-                self.entries.insert(uuid, entry.clone());
-                self.people.insert(uuid, body.clone());
+        self.position = position.or(self.position);
+        Ok(steps.iter().map(|step| self.take(step)).collect())
+    }
+}
+
+impl Memory {
+    fn take(&mut self, step: &Step<'_>) -> Taken {
+        match step {
+            Step::Person { body, .. } if body.name.is_empty() => return Taken::Unfit("no name".to_owned()),
+            Step::Person { uuid, before, entry, body, .. } => {
+                assert_eq!(*before, self.entries.get(uuid));
+                self.entries.insert(*uuid, (*entry).clone());
+                self.people.insert(*uuid, (*body).clone());
             }
-            StepChange::Same { uuid, entry } => {
-                assert!(self.people.contains_key(&uuid));
-                self.entries.insert(uuid, entry.clone());
+            Step::Same { uuid, entry } => {
+                assert!(self.people.contains_key(uuid));
+                self.entries.insert(*uuid, (*entry).clone());
             }
-            StepChange::Removed { uuid, entry } => {
-                self.entries.insert(uuid, entry.clone());
-                self.people.remove(&uuid);
+            Step::Removed { uuid, entry } => {
+                self.entries.insert(*uuid, (*entry).clone());
+                self.people.remove(uuid);
             }
         }
-        self.position = step.position.or(self.position);
-        Ok(Taken::Done { note: None })
+        Taken::Done { note: None }
     }
 }
 
@@ -167,6 +168,7 @@ proptest! {
         acts in prop::collection::vec((0u8..6, prop::option::weighted(0.7, "[a-c]{1,3}")), 1..24),
         order in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
         breaks in prop::collection::vec((any::<u64>(), 0u64..8), 0..4),
+        at_once in 1usize..9,
         seed: u64,
     ) {
         let mut office = Office::new();
@@ -178,9 +180,10 @@ proptest! {
         let mut memory = Memory::default();
         let mut replica = Replica::open(office.reader(), memory.clone()).unwrap();
         replica.begin(Birth(1), u64::MAX);
-        for at in order {
-            let at = at.index(said.len());
-            replica.apply(&incoming(at, &said[at]), &epochs).unwrap();
+        let order: Vec<usize> = order.iter().map(|at| at.index(said.len())).collect();
+        for part in order.chunks(at_once) {
+            let part: Vec<Incoming<'_>> = part.iter().map(|at| incoming(*at, &said[*at])).collect();
+            prop_assert_eq!(replica.apply_all(&part, &epochs).unwrap().len(), part.len());
         }
         memory.clone_from(replica.holding());
 
@@ -190,8 +193,12 @@ proptest! {
             let mut replica = Replica::open(office.reader(), memory.clone()).unwrap();
             let stream = office.stream(seed);
             let from = replica.begin(Birth(seed), stream.len() as u64) as usize;
-            for (at, record) in stream.iter().enumerate().skip(from - 1) {
-                if replica.apply(&incoming(at, record), &epochs).is_err() {
+            let waiting: Vec<Incoming<'_>> =
+                stream.iter().enumerate().skip(from - 1).map(|(at, record)| incoming(at, record)).collect();
+            for part in waiting.chunks(at_once) {
+                let before = (replica.digest(), replica.count(), replica.counts());
+                if replica.apply_all(part, &epochs).is_err() {
+                    prop_assert_eq!((replica.digest(), replica.count(), replica.counts()), before);
                     break;
                 }
             }
@@ -375,4 +382,65 @@ fn a_failure_changes_nothing_and_the_same_record_succeeds_later() {
     let mut replica = Replica::open(office.reader(), memory).unwrap();
     read(&mut replica, 1, &[one], &office.epochs);
     assert!(replica.is_whole(&office.head()));
+}
+
+#[test]
+fn a_part_is_one_commit_and_its_position_stays_before_what_waits() {
+    let mut office = Office::new();
+    let old = office.epochs.clone();
+    let mut stream = vec![office.say(id(1), Some("a")), office.say(id(2), Some("")), office.say(id(3), Some("c"))];
+    stream.push(office.say(id(1), Some("twice")));
+    office.epochs.insert(2, EpochKey::generate().unwrap());
+    stream.push(office.say(id(4), Some("later")));
+    stream.push(office.say(id(5), None));
+    let part: Vec<Incoming<'_>> = stream.iter().enumerate().map(|(at, record)| incoming(at, record)).collect();
+    let mut replica = Replica::open(office.reader(), Memory::default()).unwrap();
+    replica.begin(Birth(1), 0);
+    replica.caught_up(None).unwrap();
+    let commits = replica.holding().commits;
+    let changed = |removed| Outcome::Changed { removed, note: None };
+    let wanted = [
+        changed(false),
+        Outcome::Refused(Why::Unfit("no name".to_owned())),
+        changed(false),
+        changed(false),
+        Outcome::Waits { epoch: 2 },
+        changed(true),
+    ];
+    assert_eq!(replica.apply_all(&part, &old).unwrap(), wanted);
+    assert_eq!(replica.holding().commits, commits + 2, "somebody is in it twice");
+    assert_eq!(replica.holding().position.unwrap().sequence, 4);
+    assert_eq!(replica.counts(), Counts { changed: 4, refused: 1, ..Counts::default() });
+    assert_eq!(replica.holding().people[&id(1)].name, "twice");
+}
+
+#[test]
+fn what_was_withheld_is_had_by_reading_anew_and_nobody_goes() {
+    let mut office = Office::new();
+    let stream = vec![office.say(id(1), Some("a")), office.say(id(2), Some("b")), office.say(id(3), None)];
+    let head = office.head();
+    let mut replica = Replica::open(office.reader(), Memory::default()).unwrap();
+    replica.read_anew();
+    assert_eq!(replica.begin(Birth(1), 3), 1);
+    // The server keeps the second one back, and the position passes it.
+    for at in [0, 2] {
+        replica.apply(&incoming(at, &stream[at]), &office.epochs).unwrap();
+    }
+    assert_eq!(replica.caught_up(Some(&head)).unwrap(), Progress::Done { swept: 0 });
+    assert_eq!((replica.is_whole(&head), replica.begin(Birth(1), 3)), (false, 4));
+    replica.read_anew();
+    assert_eq!(replica.begin(Birth(1), 3), 1);
+    let from = replica.holding().position;
+    let part: Vec<Incoming<'_>> = stream.iter().enumerate().map(|(at, record)| incoming(at, record)).collect();
+    replica.apply_all(&part, &office.epochs).unwrap();
+    assert_eq!(replica.holding().position, from, "it is read from the beginning again after a kill");
+    assert_eq!(replica.caught_up(Some(&head)).unwrap(), Progress::Done { swept: 0 });
+    assert!(replica.is_whole(&head));
+    assert_eq!((replica.begin(Birth(1), 3), replica.holding().people.len()), (4, 2));
+    // While it reads anew, it hides more: nobody goes for that.
+    replica.read_anew();
+    replica.begin(Birth(1), 3);
+    replica.apply(&incoming(0, &stream[0]), &office.epochs).unwrap();
+    assert_eq!(replica.caught_up(Some(&head)).unwrap(), Progress::WaitsForHead { missing: 2 });
+    assert!(replica.is_whole(&head));
 }

@@ -1,7 +1,7 @@
 //! The records that a board holds, kept the same as the office's.
 //!
 //! Records may come in any order, repeated, and from a stream that was made anew. For each uuid the highest version counts, so the end is always the
-//! same. Each change is one commit with the position in the stream.
+//! same. Many changes are one commit, with the position in the stream.
 //!
 //! A stream of another birth is read from its beginning. Until all of it was read, the position stays at the old birth: after a kill, reading
 //! begins again, and finds most of it done. In the end those are removed whose records were missing; only if the office's signed head says that exactly
@@ -9,87 +9,18 @@
 
 use std::collections::HashSet;
 
-use thiserror::Error;
 use uuid::Uuid;
 
 use super::digest::{Digest, DigestValue};
 use super::head::Head;
-use super::holding::{Birth, Entry, EntryState, Holding, Position, Step, StepChange, Taken};
+use super::holding::{Birth, Entry, EntryState, Holding, Position, Step, Taken};
 use super::key::Epochs;
-use super::name::{FleetId, Gallery};
-use super::person::{PeopleRecord, PersonRecord};
-use super::sealed::SealedError;
-use super::signed::{self, Body, OfficePublic, Opened, Refusal};
-use crate::domain::ModelId;
+use super::person::PeopleRecord;
+use super::signed::Body;
+use super::verdict::{Incoming, MAX_ENTRIES, Outcome, Planned, Reader, Then, Verdict, What, Why};
 
-/// The most entries that a board holds, with those of people who were forgotten.
-pub const MAX_ENTRIES: u64 = 4_000_000;
-
-/// What a board reads.
-#[derive(Clone, Debug)]
-pub struct Reader {
-    pub fleet: FleetId,
-    pub gallery: Gallery,
-    /// The model whose templates the board compares.
-    pub model: ModelId,
-    /// By whom records must be signed.
-    pub office: OfficePublic,
-}
-
-/// A record from the stream.
-#[derive(Clone, Copy, Debug)]
-pub struct Incoming<'a> {
-    /// Its number in the stream.
-    pub sequence: u64,
-    /// Whom it is about, by its subject.
-    pub uuid: Uuid,
-    /// Its bytes.
-    pub record: &'a [u8],
-}
-
-/// What became of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Somebody is new or has changed, or was removed.
-    Changed {
-        /// Whether the person was removed.
-        removed: bool,
-        /// What an operator should know, such as a name that two people have.
-        note: Option<String>,
-    },
-    /// A new record that says the same, such as one for a new epoch.
-    Same,
-    /// This or a newer one is held.
-    Older,
-    /// Its form is not known: this usher is too old for it.
-    SetAside { schema: u16 },
-    /// It is refused for good.
-    Refused(Why),
-    /// The key of its epoch is not there yet. Others may be applied meanwhile; the position stays before it. Call [`Replica::begin`] and read on
-    /// from there once the key has come.
-    Waits { epoch: u64 },
-}
-
-/// Why a record is refused.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Why {
-    #[error(transparent)]
-    Record(#[from] Refusal),
-    #[error("it is about another person than its subject says")]
-    OtherPerson,
-    #[error("it is of the gallery {0}, which is not this board's")]
-    OtherGallery(Gallery),
-    #[error("its templates are of the model {0}, which is not in use here")]
-    OtherModel(ModelId),
-    #[error("the key of epoch {0} was destroyed; the office has a newer record")]
-    EpochGone(u64),
-    #[error(transparent)]
-    Sealed(#[from] SealedError),
-    #[error("it does not fit here: {0}")]
-    Unfit(String),
-    #[error("{MAX_ENTRIES} records are held, and no more fit")]
-    TooMany,
-}
+/// People who are removed in one commit because their records were missing.
+const SWEPT_AT_ONCE: usize = 100;
 
 /// How many records had which outcome since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,125 +125,108 @@ impl<H: Holding> Replica<H> {
         }
     }
 
-    /// Applies a record. What it changes is committed when this returns.
+    /// Has everything read again, from the beginning of the stream that was read last: something of it was withheld, or refused by mistake. What is held
+    /// stays meanwhile. Call [`Replica::begin`] then.
+    pub fn read_anew(&mut self) {
+        if let (Some(position), None) = (self.position, &self.anew) {
+            self.anew = Some(Anew { birth: position.birth, sequence: 0, seen: HashSet::new(), set_aside: 0 });
+        }
+    }
+
+    /// Applies one record, as [`Replica::apply_all`].
     ///
     /// # Errors
     /// Nothing was changed; apply the same record again later.
     pub fn apply(&mut self, incoming: &Incoming<'_>, epochs: &Epochs) -> Result<Outcome, H::Error> {
-        let outcome = self.judge(incoming, epochs)?;
-        match &outcome {
-            Outcome::Waits { .. } => {
-                let first = self.waits.map_or(incoming.sequence, |first| first.min(incoming.sequence));
-                self.waits = Some(first);
+        let judged = self.judge(incoming, epochs, 0)?;
+        let outcome = self.settle(vec![(*incoming, judged)])?.pop();
+        // One goes in and one comes out.
+        Ok(outcome.unwrap_or(Outcome::Older))
+    }
+
+    /// Applies records in one commit, or in a few where somebody is in them twice. What they change is committed when this returns. Returns what became of
+    /// each.
+    ///
+    /// # Errors
+    /// Records from some point on were not applied; apply the same ones again later.
+    pub fn apply_all(&mut self, part: &[Incoming<'_>], epochs: &Epochs) -> Result<Vec<Outcome>, H::Error> {
+        let mut outcomes = Vec::with_capacity(part.len());
+        let mut rest = part;
+        while !rest.is_empty() {
+            // A second record of somebody is judged by what the first one has become.
+            let mut uuids = HashSet::new();
+            let different = rest.iter().take_while(|incoming| uuids.insert(incoming.uuid)).count();
+            let (now, later) = rest.split_at(different);
+            let (mut judged, mut new) = (Vec::with_capacity(now.len()), 0_u64);
+            for incoming in now {
+                let verdict = self.judge(incoming, epochs, new)?;
+                if let Then::Take(Planned { held: None, .. }) = &verdict.then {
+                    new = new.saturating_add(1);
+                }
+                judged.push((*incoming, verdict));
             }
-            // The position moved with the commit.
-            Outcome::Changed { .. } | Outcome::Same => {}
-            Outcome::Older | Outcome::Refused(_) => self.move_to(incoming.sequence, 0),
-            Outcome::SetAside { .. } => self.move_to(incoming.sequence, 1),
+            outcomes.extend(self.settle(judged)?);
+            rest = later;
         }
+        Ok(outcomes)
+    }
+
+    /// Commits what was judged, and counts it.
+    fn settle(&mut self, judged: Vec<(Incoming<'_>, Verdict)>) -> Result<Vec<Outcome>, H::Error> {
+        let waiting = judged.iter().filter(|(_, verdict)| matches!(verdict.then, Then::Is(Outcome::Waits { .. })));
+        self.waits = self.waits.into_iter().chain(waiting.map(|(incoming, _)| incoming.sequence)).min();
+        let set_aside = judged.iter().filter(|(_, v)| matches!(v.then, Then::Is(Outcome::SetAside { .. }))).count();
+        let (last, aside) = (judged.iter().map(|(incoming, _)| incoming.sequence).max(), set_aside as u64);
+        let last = last.unwrap_or_default();
+        let steps: Vec<Step<'_>> = judged.iter().filter_map(|(incoming, v)| v.then.step(incoming.uuid)).collect();
+        let position = if self.anew.is_some() { None } else { self.moved_to(last, aside) };
+        let taken = if steps.is_empty() { Vec::new() } else { self.holding.commit(&steps, position)? };
+        let committed = !steps.is_empty() && position.is_some();
+        let mut taken = taken.into_iter();
+        let mut outcomes = Vec::with_capacity(judged.len());
+        for (Incoming { uuid, .. }, Verdict { is_heard, then }) in judged {
+            if is_heard {
+                self.saw(uuid);
+            }
+            let outcome = match then {
+                Then::Is(outcome) => outcome,
+                Then::Take(planned) => match taken.next() {
+                    Some(Taken::Done { note }) => {
+                        self.replace(uuid, planned.held.as_ref(), &planned.entry);
+                        match planned.what {
+                            What::Same => Outcome::Same,
+                            What::Person { .. } => Outcome::Changed { removed: false, note },
+                            What::Removed => Outcome::Changed { removed: true, note },
+                        }
+                    }
+                    Some(Taken::Unfit(why)) => Outcome::Refused(Why::Unfit(why)),
+                    None => Outcome::Refused(Why::Unfit("it was not stored".to_owned())),
+                },
+            };
+            self.count_outcome(&outcome);
+            outcomes.push(outcome);
+        }
+        self.move_to(last, aside);
+        self.moved = self.moved && !committed;
+        Ok(outcomes)
+    }
+
+    fn judge(&self, incoming: &Incoming<'_>, epochs: &Epochs, new: u64) -> Result<Verdict, H::Error> {
+        let is_full = self.entries.saturating_add(new) >= MAX_ENTRIES;
+        self.reader.judge(incoming, &self.holding, epochs, is_full)
+    }
+
+    fn count_outcome(&mut self, outcome: &Outcome) {
         let counts = &mut self.counts;
-        let counted = match &outcome {
+        let counted = match outcome {
             Outcome::Changed { .. } => &mut counts.changed,
             Outcome::Same => &mut counts.same,
             Outcome::Older => &mut counts.older,
             Outcome::SetAside { .. } => &mut counts.set_aside,
             Outcome::Refused(_) => &mut counts.refused,
-            Outcome::Waits { .. } => return Ok(outcome),
+            Outcome::Waits { .. } => return,
         };
         *counted = counted.saturating_add(1);
-        Ok(outcome)
-    }
-
-    fn judge(&mut self, incoming: &Incoming<'_>, epochs: &Epochs) -> Result<Outcome, H::Error> {
-        let Reader { fleet, gallery, model, office } = &self.reader;
-        let record = match office.open::<PeopleRecord>(*fleet, incoming.record) {
-            Ok(Opened::Body(record)) => record,
-            Ok(Opened::SetAside { schema }) => {
-                self.saw(incoming.uuid);
-                return Ok(Outcome::SetAside { schema });
-            }
-            Err(refusal) => return Ok(Outcome::Refused(refusal.into())),
-        };
-        if record.uuid() != incoming.uuid {
-            return Ok(Outcome::Refused(Why::OtherPerson));
-        }
-        if record.gallery() != gallery {
-            return Ok(Outcome::Refused(Why::OtherGallery(record.gallery().clone())));
-        }
-        let (state, content) = match &record {
-            PeopleRecord::Person(person) if person.model != *model => {
-                return Ok(Outcome::Refused(Why::OtherModel(person.model.clone())));
-            }
-            PeopleRecord::Person(person) => (EntryState::Person, person.content()),
-            PeopleRecord::Forgotten(_) => (EntryState::Forgotten, [0; 32]),
-        };
-        let entry = Entry { version: record.version(), hash: signed::hash(incoming.record), content, state };
-        let held = self.holding.entry(incoming.uuid)?;
-        self.saw(incoming.uuid);
-        if !entry.replaces(held.as_ref()) {
-            return Ok(Outcome::Older);
-        }
-        if held.is_none() && self.entries >= MAX_ENTRIES {
-            return Ok(Outcome::Refused(Why::TooMany));
-        }
-        match &record {
-            PeopleRecord::Person(person) => self.take_person(incoming, person, held.as_ref(), &entry, epochs),
-            PeopleRecord::Forgotten(_) => {
-                let change = StepChange::Removed { uuid: incoming.uuid, entry: &entry };
-                self.commit(incoming, held.as_ref(), &entry, change, true)
-            }
-        }
-    }
-
-    fn take_person(
-        &mut self,
-        incoming: &Incoming<'_>,
-        person: &PersonRecord,
-        held: Option<&Entry>,
-        entry: &Entry,
-        epochs: &Epochs,
-    ) -> Result<Outcome, H::Error> {
-        let uuid = incoming.uuid;
-        if held.is_some_and(|held| held.state == EntryState::Person && held.content == entry.content) {
-            return Ok(match self.commit(incoming, held, entry, StepChange::Same { uuid, entry }, false)? {
-                Outcome::Changed { .. } => Outcome::Same,
-                other => other,
-            });
-        }
-        let Some(key) = epochs.get(person.epoch) else {
-            // Older keys were destroyed; the office has wrapped or will wrap the record anew.
-            return Ok(match epochs.newest().is_some_and(|newest| newest > person.epoch) {
-                true => Outcome::Refused(Why::EpochGone(person.epoch)),
-                false => Outcome::Waits { epoch: person.epoch },
-            });
-        };
-        let body = match person.open(self.reader.fleet, key) {
-            Ok(body) => body,
-            Err(error) => return Ok(Outcome::Refused(error.into())),
-        };
-        let change = StepChange::Person { uuid, before: held, entry, body: &body, model: &person.model };
-        self.commit(incoming, held, entry, change, false)
-    }
-
-    fn commit(
-        &mut self,
-        incoming: &Incoming<'_>,
-        held: Option<&Entry>,
-        entry: &Entry,
-        change: StepChange<'_>,
-        removed: bool,
-    ) -> Result<Outcome, H::Error> {
-        let position = self.moved_to(incoming.sequence, 0);
-        let kept = if self.anew.is_some() { None } else { position };
-        match self.holding.commit(Step { change, position: kept })? {
-            Taken::Unfit(why) => Ok(Outcome::Refused(Why::Unfit(why))),
-            Taken::Done { note } => {
-                self.replace(incoming.uuid, held, entry);
-                self.move_to(incoming.sequence, 0);
-                self.moved = self.moved && kept.is_none();
-                Ok(Outcome::Changed { removed, note })
-            }
-        }
     }
 
     /// Where the position is once a record was read, and `aside` more were set aside. It stays before a record that waits.
@@ -385,12 +299,16 @@ impl<H: Holding> Replica<H> {
         }
         let Anew { birth, sequence, set_aside, .. } = *anew;
         let swept = missing.len() as u64;
-        for (uuid, held) in missing {
-            let entry = Entry { state: EntryState::Gone, ..held.clone() };
-            let step = Step { change: StepChange::Removed { uuid, entry: &entry }, position: None };
-            if let Taken::Done { .. } = self.holding.commit(step)? {
-                self.replace(uuid, Some(&held), &entry);
-                self.counts.swept = self.counts.swept.saturating_add(1);
+        for part in missing.chunks(SWEPT_AT_ONCE) {
+            let gone: Vec<Entry> =
+                part.iter().map(|(_, held)| Entry { state: EntryState::Gone, ..held.clone() }).collect();
+            let steps = part.iter().zip(&gone).map(|((uuid, _), entry)| Step::Removed { uuid: *uuid, entry });
+            let taken = self.holding.commit(&steps.collect::<Vec<_>>(), None)?;
+            for (((uuid, held), entry), taken) in part.iter().zip(&gone).zip(taken) {
+                if let Taken::Done { .. } = taken {
+                    self.replace(*uuid, Some(held), entry);
+                    self.counts.swept = self.counts.swept.saturating_add(1);
+                }
             }
         }
         self.position = Some(Position { birth, sequence, schema: PeopleRecord::SCHEMA, set_aside });
@@ -402,7 +320,7 @@ impl<H: Holding> Replica<H> {
     /// Commits the position if it has moved without a change.
     fn save(&mut self) -> Result<(), H::Error> {
         if self.moved {
-            self.holding.commit(Step { change: StepChange::Nothing, position: self.position })?;
+            self.holding.commit(&[], self.position)?;
             self.moved = false;
         }
         Ok(())

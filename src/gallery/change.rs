@@ -17,7 +17,7 @@ use super::sub_keys::sub_keys;
 use super::{Gallery, GalleryError, MAX_TEMPLATES, Trees, cache};
 
 /// The key under which the next person's number is stored.
-const NEXT_PERSON: &[u8] = b"next_person";
+pub(super) const NEXT_PERSON: &[u8] = b"next_person";
 
 /// A change that has been checked and can be committed. While it exists, no other change can be prepared.
 ///
@@ -73,7 +73,7 @@ impl Prepared<'_> {
                     trees.sweep_credentials(person.id);
                 }
                 if erased {
-                    trees.compact_or_defer(person.id);
+                    trees.compact_or_defer();
                 }
                 gallery.cache_mut().put(person.id, stored, trees)?;
                 gallery.person(person.id)
@@ -83,7 +83,7 @@ impl Prepared<'_> {
                 trees.sub_keys.settle_or_defer();
                 trees.sweep_or_defer(gone);
                 trees.sweep_credentials(person.id);
-                trees.compact_or_defer(person.id);
+                trees.compact_or_defer();
                 Ok(person)
             }
         }
@@ -146,11 +146,7 @@ impl Gallery {
     fn new_person(&self, new: NewPerson, created: SystemTime) -> Result<(PersonId, Stored, Vec<Change>), GalleryError> {
         self.require_free_id(new.employee_id.as_deref(), None)?;
         let (valid_from, valid_until, uuid) = (None, None, None);
-        self.new_person_as(Stored { person: new, enabled: true, valid_from, valid_until, created, uuid })
-    }
-
-    /// As [`Gallery::new_person`], with everything that is stored; the employee id is free.
-    pub(super) fn new_person_as(&self, stored: Stored) -> Result<(PersonId, Stored, Vec<Change>), GalleryError> {
+        let stored = Stored { person: new, enabled: true, valid_from, valid_until, created, uuid };
         let id = self.trees.next_person()?;
         let after = id.0.checked_add(1).ok_or(GalleryError::NoNumbersLeft)?;
         let Trees { people, counter, .. } = &self.trees;
@@ -305,11 +301,7 @@ impl Gallery {
         self.removal(writing, id)
     }
 
-    pub(super) fn removal<'g>(
-        &'g self,
-        writing: MutexGuard<'g, ()>,
-        id: PersonId,
-    ) -> Result<Prepared<'g>, GalleryError> {
+    fn removal<'g>(&'g self, writing: MutexGuard<'g, ()>, id: PersonId) -> Result<Prepared<'g>, GalleryError> {
         let key = record::person_key(id);
         let held = self.trees.templates_of(id)?;
         let Trees { people, templates, sub_keys: keys, .. } = &self.trees;
@@ -405,9 +397,9 @@ impl Trees {
     }
 
     /// Compacts the store's second copy, which still holds what was erased from the database. After a failure, opening the store does it.
-    fn compact_or_defer(&self, person: PersonId) {
+    pub(super) fn compact_or_defer(&self) {
         if let Err(error) = self.store.compact() {
-            tracing::warn!(%error, person = person.0, "the second copy of the store still holds erased templates");
+            tracing::warn!(%error, "the second copy of the store still holds erased templates");
         }
     }
 
@@ -460,7 +452,7 @@ impl Trees {
     }
 
     /// The number after the last one assigned, also to people since removed.
-    fn next_person(&self) -> Result<PersonId, GalleryError> {
+    pub(super) fn next_person(&self) -> Result<PersonId, GalleryError> {
         match self.counter.get(NEXT_PERSON)? {
             Some(bytes) => record::read_person_key(&bytes).ok_or(GalleryError::BadCounter),
             None => self.after_last(),

@@ -6,13 +6,10 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use super::change::{Prepared, encode};
-use super::leaving::Leaving;
+use super::index::Index;
 use super::person::{NewPerson, Person, Template};
-use super::record::{self, Kind, Stored};
-use super::{Gallery, GalleryError, MAX_TEMPLATES};
-use crate::domain::PersonId;
-use crate::store::{Change, Entry};
+use super::{Gallery, GalleryError};
+use crate::domain::{Distance, Embedding, PersonId};
 
 /// A person as the fleet's office wants them.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,20 +23,8 @@ pub struct FleetPerson {
     pub templates: Vec<Template>,
 }
 
-/// A change of a person of the fleet that has been checked.
-#[must_use = "nothing is written yet"]
-pub struct FleetChange<'g> {
-    /// To be committed.
-    pub prepared: Prepared<'g>,
-    /// The person before; `None` for somebody new.
-    pub before: Option<Person>,
-    /// The number of templates, if those are new ones.
-    pub templates: Option<usize>,
-    /// Who has the employee id that the office gave to this person. They keep it, and this person is without.
-    pub id_taken: Option<PersonId>,
-    /// Somebody else with the same name: only the number or an employee id says which of both is meant.
-    pub same_name: Option<PersonId>,
-}
+/// The people of this store alone, to compare many others with them.
+pub struct Locals(Index);
 
 impl Gallery {
     /// Sets whether people of the fleet are changed and removed at its office alone. `false` lets a store that has left the fleet go on alone.
@@ -57,57 +42,35 @@ impl Gallery {
         self.cache().known.of_fleet()
     }
 
-    /// Prepares what the fleet says of a person: they are enrolled, or changed to be the same.
-    pub fn prepare_fleet(&self, wanted: FleetPerson) -> Result<FleetChange<'_>, GalleryError> {
-        let FleetPerson { uuid, person, enabled, valid_from, valid_until, templates } = wanted;
-        let mut person = person.tidy()?;
-        self.check_fleet_templates(&templates)?;
-        if let (Some(from), Some(until)) = (valid_from, valid_until)
-            && from >= until
-        {
-            return Err(GalleryError::BadValidity);
+    /// The people of this store alone who can be recognised.
+    pub fn locals(&self) -> Locals {
+        let cache = self.cache();
+        let is_local = |id| cache.people.get(&id).is_some_and(|person| person.uuid.is_none());
+        match cache.known.of_fleet() == cache.people.len() {
+            true => Locals(Index::new(self.dimension)),
+            false => Locals(cache.index.only(is_local)),
         }
-        let writing = self.writing();
-        let own = self.person_of_fleet(uuid);
-        let id_taken = match self.require_free_id(person.employee_id.as_deref(), own) {
-            Err(GalleryError::EmployeeIdTaken { holder, .. }) => Some(holder),
-            other => other.map(|()| None)?,
-        };
-        if id_taken.is_some() {
-            person.employee_id = None;
-        }
-        let same_name = self.cache().known.other_named(&person.name, own);
-        let mut stored =
-            Stored { person, enabled, valid_from, valid_until, created: created(&templates), uuid: Some(uuid) };
-        let Some(id) = own else {
-            let (id, stored, mut changes) = self.new_person_as(stored)?;
-            changes.extend(self.sealed_anew(id, &[], &templates)?);
-            let prepared = self.prepared(writing, changes, id, stored, Vec::new(), false);
-            return Ok(FleetChange { prepared, before: None, templates: Some(templates.len()), id_taken, same_name });
-        };
-        let before = self.person(id)?;
-        let held = self.trees.templates_of(id)?;
-        let (mut changes, mut gone) = (Vec::new(), Vec::new());
-        let replaces = !self.has_enrolled(&held, &templates);
-        if replaces {
-            let mut leaving = Leaving::default();
-            leaving.add(self, &held, |entry| self.is_enrolled_here(entry))?;
-            changes.extend(leaving.changes(self));
-            gone = leaving.gone;
-            changes.extend(self.sealed_anew(id, &held, &templates)?);
-        } else {
-            stored.created = before.created;
-        }
-        changes.push(self.trees.people.put(record::person_key(id), encode(id, &stored)?));
-        let prepared = self.prepared(writing, changes, id, stored, gone, replaces);
-        let templates = replaces.then_some(templates.len());
-        Ok(FleetChange { prepared, before: Some(before), templates, id_taken, same_name })
     }
 
-    /// Prepares the removal of a person of the fleet, as [`prepare_removal`](Gallery::prepare_removal). `None` if they are not here.
-    pub fn prepare_fleet_removal(&self, uuid: Uuid) -> Result<Option<Prepared<'_>>, GalleryError> {
-        let writing = self.writing();
-        self.person_of_fleet(uuid).map(|id| self.removal(writing, id)).transpose()
+    /// Who of some people is nearest to a probe, other than `own`.
+    ///
+    /// # Errors
+    /// The probe is of another model.
+    pub fn nearest_of(
+        &self,
+        locals: &Locals,
+        probe: &Embedding,
+        own: Option<PersonId>,
+    ) -> Result<Option<(PersonId, Distance)>, GalleryError> {
+        self.check_model(probe)?;
+        if locals.0.is_empty() {
+            return Ok(None);
+        }
+        let found = self.compared_as(probe).and_then(|probe| locals.0.nearest(probe.values(), self.threads));
+        Ok(found.and_then(|found| match Some(found.person) == own {
+            true => found.runner_up,
+            false => Some((found.person, found.distance)),
+        }))
     }
 
     /// Fails for a person of the fleet, while that changes its people at its office alone.
@@ -120,41 +83,4 @@ impl Gallery {
             _ => Ok(()),
         }
     }
-
-    fn check_fleet_templates(&self, templates: &[Template]) -> Result<(), GalleryError> {
-        if templates.len() > MAX_TEMPLATES {
-            return Err(GalleryError::TooManyTemplates { count: templates.len() });
-        }
-        templates.iter().try_for_each(|template| self.check_model(&template.embedding))
-    }
-
-    /// The changes that store templates with a new sub-key of their own.
-    fn sealed_anew(&self, id: PersonId, held: &[Entry], templates: &[Template]) -> Result<Vec<Change>, GalleryError> {
-        if templates.is_empty() {
-            return Ok(Vec::new());
-        }
-        let sub_key = self.ring().add(1)?.pop();
-        self.trees.additions(id, held, templates.iter().map(|template| (sub_key, template)))
-    }
-
-    /// Whether the enrolled templates of the model in use are exactly these.
-    fn has_enrolled(&self, held: &[Entry], templates: &[Template]) -> bool {
-        let mut enrolled = held.iter().filter(|entry| self.is_enrolled_here(entry));
-        let same = templates.iter().all(|template| {
-            enrolled.next().is_some_and(|(key, value)| self.trees.read(key, value).is_ok_and(|kept| kept == *template))
-        });
-        same && enrolled.next().is_none()
-    }
-
-    /// Whether it is an enrolled template of the model in use, or one that cannot be read.
-    fn is_enrolled_here(&self, (key, value): &Entry) -> bool {
-        record::kind_of(key) == Kind::Enrolled
-            && !record::is_erased(value)
-            && self.trees.model_of(value).is_none_or(|model| model == self.model)
-    }
-}
-
-/// When the newest of the templates was made.
-fn created(templates: &[Template]) -> SystemTime {
-    templates.iter().map(|template| template.created).max().unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -62,6 +62,17 @@ impl Index {
         self.exact.extend_from_slice(values);
     }
 
+    /// The templates of some people.
+    pub fn only(&self, wanted: impl Fn(PersonId) -> bool) -> Index {
+        let mut some = Index::new(self.dimension);
+        for (row, owner) in self.owners.iter().enumerate().filter(|(_, owner)| wanted(**owner)) {
+            if let Some(values) = self.exact.get(row * self.dimension..(row + 1) * self.dimension) {
+                some.push(*owner, values);
+            }
+        }
+        some
+    }
+
     /// Removes all templates of `owner`. The last rows replace them, and the freed memory is overwritten.
     pub fn remove(&mut self, owner: PersonId) {
         for row in (0..self.len()).rev() {

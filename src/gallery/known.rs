@@ -53,19 +53,24 @@ impl Known {
         self.uuids.len()
     }
 
-    /// Somebody of that name who is not `own`.
-    pub fn other_named(&self, name: &str, own: Option<PersonId>) -> Option<PersonId> {
-        other(&self.names, &names::key(name), own)
+    /// Everybody of that name.
+    pub fn all_named(&self, name: &str) -> Vec<PersonId> {
+        all(&self.names, &names::key(name))
+    }
+
+    /// Everybody with that employee id.
+    pub fn all_with_id(&self, employee_id: &str) -> Vec<PersonId> {
+        all(&self.employee_ids, &names::exact_key(employee_id))
     }
 
     /// Somebody with that employee id who is not `own`.
     pub fn other_with_id(&self, employee_id: &str, own: Option<PersonId>) -> Option<PersonId> {
-        other(&self.employee_ids, &names::exact_key(employee_id), own)
+        self.all_with_id(employee_id).into_iter().find(|id| Some(*id) != own)
     }
 }
 
-fn other(owners: &Owners, key: &str, own: Option<PersonId>) -> Option<PersonId> {
-    owners.get(key)?.iter().copied().find(|id| Some(*id) != own)
+fn all(owners: &Owners, key: &str) -> Vec<PersonId> {
+    owners.get(key).into_iter().flatten().copied().collect()
 }
 
 fn take(owners: &mut Owners, key: &str, id: PersonId) {
@@ -93,15 +98,15 @@ mod tests {
         let mut known = Known::default();
         people.iter().for_each(|person| known.insert(person));
         let ids = |known: &Known| {
-            let named = [None, Some(PersonId(1))].map(|own| known.other_named("zoë", own).map(|id| id.0));
+            let named: Vec<u32> = known.all_named("zoë").iter().map(|id| id.0).collect();
             let with_id = ["E1", "e1", "E2"].map(|id| known.other_with_id(id, None).map(|id| id.0));
             (known.by_uuid(Uuid::from_u128(9)).map(|id| id.0), known.of_fleet(), named, with_id)
         };
-        assert_eq!(ids(&known), (Some(1), 1, [Some(1), Some(2)], [Some(1), Some(3), None]));
+        assert_eq!(ids(&known), (Some(1), 1, vec![1, 2], [Some(1), Some(3), None]));
         known.remove(&people[0]);
-        assert_eq!(ids(&known), (None, 0, [Some(2), Some(2)], [None, Some(3), None]));
+        assert_eq!(ids(&known), (None, 0, vec![2], [None, Some(3), None]));
         people.iter().for_each(|person| known.remove(person));
-        assert_eq!(ids(&known), (None, 0, [None; 2], [None; 3]));
+        assert_eq!(ids(&known), (None, 0, Vec::new(), [None; 3]));
         assert!(known.names.is_empty() && known.employee_ids.is_empty());
     }
 }

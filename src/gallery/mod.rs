@@ -17,7 +17,7 @@
 //! - `recognition`: whether each person would be recognised by their own templates
 //! - `faces`: pictures of faces beside records, for a limited time and only on request
 //! - `visitors`: embeddings of unknown visitors, kept for a limited time
-//! - `fleet`: people who came from the fleet
+//! - `fleet`: people who came from the fleet; `fleet_batch`: changing many of them in one commit
 //! - `known`: people by uuid, name and employee id
 //! - `index`: the search; `scan`: its fast first pass; `nearest_two`: the nearest person and the runner-up
 
@@ -32,6 +32,7 @@ mod envelope;
 mod error;
 mod faces;
 mod fleet;
+mod fleet_batch;
 #[cfg(test)]
 mod fleet_tests;
 mod index;
@@ -74,7 +75,8 @@ pub use credential_error::CredentialError;
 pub use credentials::{PinAnswer, PinKind, ShownTag};
 pub use error::{GalleryError, RecordError};
 pub use faces::{FacePictures, KeptFace};
-pub use fleet::{FleetChange, FleetPerson};
+pub use fleet::{FleetPerson, Locals};
+pub use fleet_batch::{FleetBatch, FleetChange};
 pub use index::{Index, strangers};
 pub use next::ModelCount;
 pub use person::{Held, NewPerson, Person, Template};

@@ -21,7 +21,7 @@ pub enum ReadOrder {
     NewestFirst,
 }
 
-/// Called with the number of each record once it is on disk.
+/// Called with the number of the newest record once it is on disk.
 type Wake = Box<dyn Fn(u64) + Send + Sync>;
 
 /// The hash-chained journal, shared between threads.
@@ -57,7 +57,7 @@ impl Journal {
         Journal { outbox: Some(outbox), ..self }
     }
 
-    /// Calls `wake` with the number of each new record, on the thread that wrote it. It must not block.
+    /// Calls `wake` with the number of the newest record of each commit, on the thread that wrote it. It must not block.
     pub fn with_wake(self, wake: impl Fn(u64) + Send + Sync + 'static) -> Journal {
         Journal { wake: Some(Box::new(wake)), ..self }
     }
@@ -74,38 +74,44 @@ impl Journal {
 
     /// As [`Journal::append`], with more changes to the store in the same commit.
     pub fn append_with(&self, event: &Event, stamp: &Stamp, extra: &[Change]) -> Result<Record, LedgerError> {
-        let record = self.append_one(event, stamp, extra)?;
+        let record = self.append_all(std::slice::from_ref(event), stamp, extra)?.pop();
+        // One event goes in, and one record comes out.
+        let missing = || Broken { seq: 0, why: "no record was made of the event".to_owned() };
+        Ok(record.ok_or_else(missing)?)
+    }
+
+    /// As [`Journal::append_with`], for events that happen together: all of their records are stored in one commit with the changes, or none.
+    pub fn append_all(&self, events: &[Event], stamp: &Stamp, extra: &[Change]) -> Result<Vec<Record>, LedgerError> {
+        let records = self.append_at_once(events, stamp, extra)?;
         if let Some(shed) = self.outbox.as_ref().and_then(|outbox| outbox.take_unreported()) {
             tracing::warn!(records = shed.records, "the outbox is full; its oldest records will not reach the hub");
             let event = StoreEvent::OutboxShed { records: shed.records, from: shed.from, through: shed.through };
-            self.append_one(&event.into(), stamp, &[])?;
+            self.append_at_once(&[event.into()], stamp, &[])?;
         }
-        Ok(record)
+        Ok(records)
     }
 
-    fn append_one(&self, event: &Event, stamp: &Stamp, extra: &[Change]) -> Result<Record, LedgerError> {
-        let (kind, content) = (event.kind(), event.to_json());
+    fn append_at_once(&self, events: &[Event], stamp: &Stamp, extra: &[Change]) -> Result<Vec<Record>, LedgerError> {
+        let drafts: Vec<_> = events.iter().map(|event| (event.kind(), event.to_json())).collect();
         // Held from the reading of the newest record to the writing of the next.
         let mut writer = self.store.writer();
         writer.ready()?;
-        let (seq, previous) = match self.head()? {
-            Some(head) => {
-                let full = || Broken { seq: head.seq, why: "no number is left for the next record".to_owned() };
-                (head.seq.checked_add(1).ok_or_else(full)?, head.hash)
-            }
-            None => (1, [0; 32]),
-        };
-        let (record, sealed) = seal(Draft { seq, stamp: *stamp, kind, content, previous })?;
-        let key = seq.to_be_bytes();
-        let entry = self
-            .outbox
-            .as_ref()
-            .map(|outbox| outbox.entry(seq, sealed.header.len().saturating_add(sealed.content.len())));
-        let mut changes = vec![
-            self.records.put(key, sealed.header),
-            self.contents.put(key, sealed.content),
-            self.ids.put(*record.id.as_bytes(), key),
-        ];
+        let (mut newest, mut previous) = self.head()?.map_or((0, [0; 32]), |head| (head.seq, head.hash));
+        let (mut records, mut sizes) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
+        let mut changes = Vec::with_capacity(drafts.len().saturating_mul(4).saturating_add(extra.len()));
+        for (kind, content) in drafts {
+            let full = || Broken { seq: newest, why: "no number is left for the next record".to_owned() };
+            let seq = newest.checked_add(1).ok_or_else(full)?;
+            let (record, sealed) = seal(Draft { seq, stamp: *stamp, kind, content, previous })?;
+            let key = seq.to_be_bytes();
+            sizes.push((seq, sealed.header.len().saturating_add(sealed.content.len())));
+            changes.push(self.records.put(key, sealed.header));
+            changes.push(self.contents.put(key, sealed.content));
+            changes.push(self.ids.put(*record.id.as_bytes(), key));
+            (newest, previous) = (seq, record.hash);
+            records.push(record);
+        }
+        let entry = self.outbox.as_ref().map(|outbox| outbox.entry(&sizes));
         changes.extend(entry.iter().flat_map(|Entry { changes, .. }| changes.iter().cloned()));
         changes.extend_from_slice(extra);
         writer.commit(&changes)?;
@@ -114,9 +120,9 @@ impl Journal {
         }
         drop(writer);
         if let Some(wake) = &self.wake {
-            wake(seq);
+            wake(newest);
         }
-        Ok(record)
+        Ok(records)
     }
 
     /// The record with this number.

@@ -64,8 +64,8 @@ pub struct Shed {
 pub(super) struct Entry {
     pub changes: Vec<Change>,
     shed: Option<Shed>,
-    seq: u64,
-    bytes: u32,
+    /// Number and bytes.
+    new: Vec<(u64, u32)>,
     done: Vec<u64>,
 }
 
@@ -138,15 +138,16 @@ impl Outbox {
         self.state().shed
     }
 
-    /// The changes that add record `seq`, for the same commit as the record.
-    pub(super) fn entry(&self, seq: u64, bytes: usize) -> Entry {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    /// The changes that add records, by number and bytes, for the same commit as the records.
+    pub(super) fn entry(&self, records: &[(u64, usize)]) -> Entry {
+        let new: Vec<(u64, u32)> =
+            records.iter().map(|(seq, bytes)| (*seq, u32::try_from(*bytes).unwrap_or(u32::MAX))).collect();
         let state = self.state();
         let done = state.done.clone();
         let mut changes: Vec<Change> = done.iter().map(|seq| self.tree.delete(seq.to_be_bytes())).collect();
         let OutboxLimit { bytes: most_bytes, records: most } = self.limit;
-        let mut count = (state.waiting.len() as u64).saturating_add(1);
-        let mut sum = state.bytes.saturating_add(u64::from(bytes));
+        let mut count = (state.waiting.len() as u64).saturating_add(new.len() as u64);
+        let mut sum = new.iter().fold(state.bytes, |sum, (_, bytes)| sum.saturating_add(u64::from(*bytes)));
         let mut shed: Option<Shed> = None;
         if count > most as u64 || sum > most_bytes {
             let keep = |most: u64| most.saturating_sub(most.saturating_mul(SHED_PERCENT) / 100);
@@ -162,8 +163,8 @@ impl Outbox {
                 so_far.through = oldest;
             }
         }
-        changes.push(self.tree.put(seq.to_be_bytes(), bytes.to_be_bytes()));
-        Entry { changes, shed, seq, bytes, done }
+        changes.extend(new.iter().map(|(seq, bytes)| self.tree.put(seq.to_be_bytes(), bytes.to_be_bytes())));
+        Entry { changes, shed, new, done }
     }
 
     /// The commit was made.
@@ -181,7 +182,7 @@ impl Outbox {
             state.unreported = Some(Shed { records: records.saturating_add(lost), from, through: shed.through });
         }
         state.done.retain(|seq| !entry.done.contains(seq));
-        state.insert(entry.seq, entry.bytes);
+        entry.new.iter().for_each(|(seq, bytes)| state.insert(*seq, *bytes));
     }
 
     /// The records that left it unsent and were not reported; they count as reported from now on.

@@ -1,5 +1,5 @@
 //! The people of a fleet in a board's store: the person, the entry of their record, the position in the stream, and the journal's record of the change
-//! are one commit.
+//! are one commit, and so are many people who come together.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::register::{OfficeError, Register};
+use super::register::Register;
 use super::tallies::Tallies;
 use crate::domain::{Actor, Event, ModelId, Named, PeopleEvent, PersonId, Personal};
-use crate::fleet::{Entry, Holding, PersonBody, Position, Step, StepChange, Taken};
-use crate::gallery::{FleetChange, FleetPerson, GalleryError, NewPerson, Person, RecordError, Template, read_template};
+use crate::fleet::{Entry, Holding, PersonBody, Position, Step, Taken};
+use crate::gallery::{
+    FleetBatch, FleetChange, FleetPerson, GalleryError, Locals, NewPerson, Person, RecordError, Template, read_template,
+};
 use crate::ledger::LedgerError;
 use crate::store::{Change, Store, StoreError, Tree};
 
@@ -54,11 +56,6 @@ impl FleetPeople {
         self.register.gallery.people_of_fleet()
     }
 
-    /// Sleeps after a step that took `took`, so that records of doors get their turn at the store.
-    pub fn yield_to_writers(&self, took: Duration) {
-        self.store.yield_to_writers(took);
-    }
-
     fn put(&self, uuid: Uuid, entry: &Entry) -> Result<Change, FleetPeopleError> {
         Ok(self.tree.put(uuid.as_bytes(), serde_json::to_vec(entry)?))
     }
@@ -67,46 +64,58 @@ impl FleetPeople {
         position.map(|position| Ok(self.tree.put(POSITION, serde_json::to_vec(&position)?))).transpose()
     }
 
-    fn commit_plain(&self, changes: &[Change]) -> Result<Taken, FleetPeopleError> {
-        self.store.commit(changes)?;
-        Ok(Taken::Done { note: None })
-    }
-
-    fn put_person(&self, wanted: FleetPerson, by: Actor, mut changes: Vec<Change>) -> Result<Taken, FleetPeopleError> {
-        let register = &self.register;
-        let own = register.gallery.person_of_fleet(wanted.uuid);
-        let alike = match register.require_stranger(&wanted.templates, own) {
-            Err(OfficeError::Duplicate { person, name, .. }) => Some((person, name)),
-            // What else is wrong with the templates shows below.
-            _ => None,
-        };
-        let FleetChange { prepared, before, templates, id_taken, same_name } =
-            match register.gallery.prepare_fleet(wanted) {
-                Ok(change) => change,
-                Err(error) if is_unfit(&error) => return Ok(Taken::Unfit(error.to_string())),
-                Err(error) => return Err(error.into()),
-            };
-        let note = note(prepared.person(), id_taken, same_name, alike.as_ref());
-        changes.extend_from_slice(prepared.changes());
-        match event(before.as_ref(), prepared.person(), templates, by) {
-            Some(event) => drop(register.recorder.record_change(&event, &changes)?),
-            None => self.store.commit(&changes)?,
+    /// Adds a step to a batch. Returns what becomes of it, and what is recorded.
+    fn take(
+        &self,
+        batch: &mut FleetBatch<'_>,
+        step: &Step<'_>,
+        locals: &Locals,
+    ) -> Result<(Taken, Option<Event>), FleetPeopleError> {
+        const DONE: Taken = Taken::Done { note: None };
+        match step {
+            Step::Same { .. } => Ok((DONE, None)),
+            Step::Removed { uuid, .. } => {
+                let removed = batch.remove(*uuid)?;
+                let event = removed.map(|person| {
+                    let by = Actor::Fleet(String::new());
+                    Event::People(PeopleEvent::Removed { person: person.named().into(), by })
+                });
+                Ok((DONE, event))
+            }
+            Step::Person { uuid, body, model, .. } => {
+                let templates = match read_templates(body, model) {
+                    Ok(templates) => templates,
+                    Err(fault) => return Ok((Taken::Unfit(fault.to_string()), None)),
+                };
+                let PersonBody { name, employee_id, groups, enabled, valid_from, valid_until, by, .. } =
+                    (*body).clone();
+                let person = NewPerson { name, employee_id, groups };
+                let alike = self.alike(&templates, locals, *uuid);
+                let wanted = FleetPerson { uuid: *uuid, person, enabled, valid_from, valid_until, templates };
+                match batch.put(wanted) {
+                    Ok(change) => {
+                        let note = note(&change, alike.as_ref());
+                        let FleetChange { person, before, templates, .. } = change;
+                        let event = event(before.as_ref(), &person, templates, Actor::Fleet(by));
+                        Ok((Taken::Done { note }, event))
+                    }
+                    Err(error) if is_unfit(&error) => Ok((Taken::Unfit(error.to_string()), None)),
+                    Err(error) => Err(error.into()),
+                }
+            }
         }
-        finished(prepared.finish());
-        Ok(Taken::Done { note })
     }
 
-    fn remove(&self, uuid: Uuid, mut changes: Vec<Change>) -> Result<Taken, FleetPeopleError> {
-        let Some(prepared) = self.register.gallery.prepare_fleet_removal(uuid)? else {
-            return self.commit_plain(&changes);
-        };
-        let by = Actor::Fleet(String::new());
-        let event = Event::People(PeopleEvent::Removed { person: prepared.person().named().into(), by });
-        changes.extend_from_slice(prepared.changes());
-        changes.push(Tallies::open(&self.store)?.forget(prepared.person().id));
-        self.register.recorder.record_change(&event, &changes)?;
-        finished(prepared.finish());
-        Ok(Taken::Done { note: None })
+    /// A person of this board alone who has nearly one of these faces. Whether people of the fleet look alike, its office has asked.
+    fn alike(&self, templates: &[Template], locals: &Locals, uuid: Uuid) -> Option<(PersonId, String)> {
+        let gallery = &self.register.gallery;
+        let (own, limit) = (gallery.person_of_fleet(uuid), self.register.cut().distance);
+        templates.iter().find_map(|template| {
+            // What is wrong with a template is said where it is stored.
+            let (person, distance) = gallery.nearest_of(locals, &template.embedding, own).ok()??;
+            let name = gallery.person(person).ok()?.name;
+            (distance.0 <= limit.0).then_some((person, name))
+        })
     }
 }
 
@@ -135,30 +144,42 @@ impl Holding for FleetPeople {
         Ok(self.tree.get(POSITION)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
-    fn commit(&mut self, step: Step<'_>) -> Result<Taken, FleetPeopleError> {
-        let mut changes = Vec::from_iter(self.position_change(step.position)?);
-        match step.change {
-            StepChange::Nothing => self.commit_plain(&changes),
-            StepChange::Same { uuid, entry } => {
-                changes.push(self.put(uuid, entry)?);
-                self.commit_plain(&changes)
-            }
-            StepChange::Removed { uuid, entry } => {
-                changes.push(self.put(uuid, entry)?);
-                self.remove(uuid, changes)
-            }
-            StepChange::Person { uuid, entry, body, model, .. } => {
-                let templates = match read_templates(body, model) {
-                    Ok(templates) => templates,
-                    Err(fault) => return Ok(Taken::Unfit(fault.to_string())),
-                };
-                let PersonBody { name, employee_id, groups, enabled, valid_from, valid_until, by, .. } = body.clone();
-                let person = NewPerson { name, employee_id, groups };
-                changes.push(self.put(uuid, entry)?);
-                let wanted = FleetPerson { uuid, person, enabled, valid_from, valid_until, templates };
-                self.put_person(wanted, Actor::Fleet(by), changes)
-            }
+    fn commit(&mut self, steps: &[Step<'_>], position: Option<Position>) -> Result<Vec<Taken>, FleetPeopleError> {
+        let mut changes = Vec::from_iter(self.position_change(position)?);
+        if steps.is_empty() {
+            self.store.commit(&changes)?;
+            return Ok(Vec::new());
         }
+        let (tallies, locals) = (Tallies::open(&self.store)?, self.register.gallery.locals());
+        let mut batch = self.register.gallery.fleet_batch();
+        let (mut all, mut events) = (Vec::with_capacity(steps.len()), Vec::new());
+        for step in steps {
+            let (taken, event) = self.take(&mut batch, step, &locals)?;
+            if let Taken::Done { .. } = taken {
+                let (Step::Person { uuid, entry, .. } | Step::Same { uuid, entry } | Step::Removed { uuid, entry }) =
+                    step;
+                changes.push(self.put(*uuid, entry)?);
+            }
+            if let Some(Event::People(PeopleEvent::Removed { person, .. })) = &event {
+                changes.extend(person.known().map(|person| tallies.forget(person.id)));
+            }
+            events.extend(event);
+            all.push(taken);
+        }
+        changes.extend(batch.changes()?);
+        match events.is_empty() {
+            true => self.store.commit(&changes)?,
+            false => drop(self.register.recorder.record_changes(&events, &changes)?),
+        }
+        if let Err(error) = batch.finish() {
+            // The changes are on disk; what remains is done when the gallery is next opened.
+            tracing::warn!(%error, "people of the fleet were changed on disk, and some will be known after the next start");
+        }
+        if all.len() > 1 {
+            // Records of doors get their turn at the store before the next part.
+            self.store.yield_to_writers(Duration::ZERO);
+        }
+        Ok(all)
     }
 }
 
@@ -202,21 +223,9 @@ fn is_unfit(error: &GalleryError) -> bool {
     )
 }
 
-/// The change is on disk; what remains is done when the gallery is next opened.
-fn finished(done: Result<Person, GalleryError>) {
-    if let Err(error) = done {
-        tracing::warn!(%error, "a person of the fleet was changed on disk, and will be known after the next start");
-    }
-}
-
 /// What an operator should know about somebody who came from the fleet.
-fn note(
-    person: &Person,
-    id_taken: Option<PersonId>,
-    same_name: Option<PersonId>,
-    alike: Option<&(PersonId, String)>,
-) -> Option<String> {
-    let Person { id, name, .. } = person;
+fn note(change: &FleetChange, alike: Option<&(PersonId, String)>) -> Option<String> {
+    let FleetChange { person: Person { id, name, .. }, id_taken, same_name, .. } = change;
     let mut notes = Vec::new();
     if let Some(other) = same_name {
         notes.push(format!(

@@ -103,6 +103,16 @@ impl Board {
         self.replica.apply(&incoming, &office.epochs).unwrap()
     }
 
+    fn apply_all(&mut self, office: &Office, records: &[(u128, Vec<u8>)]) -> Vec<Outcome> {
+        let first = self.sequence + 1;
+        let incoming = |(sequence, (uuid, record)): (u64, &'_ (u128, Vec<u8>))| (sequence, Uuid::from_u128(*uuid), record.clone());
+        let part: Vec<(u64, Uuid, Vec<u8>)> = (first..).zip(records).map(incoming).collect();
+        let part: Vec<Incoming<'_>> =
+            part.iter().map(|(sequence, uuid, record)| Incoming { sequence: *sequence, uuid: *uuid, record }).collect();
+        self.sequence += records.len() as u64;
+        self.replica.apply_all(&part, &office.epochs).unwrap()
+    }
+
     fn recorded(&self) -> Vec<Event> {
         let records = Journal::open(&self.store).unwrap().list(.., ReadOrder::OldestFirst, usize::MAX).unwrap();
         records.iter().map(|record| record.content.event().unwrap().clone()).collect()
@@ -214,6 +224,37 @@ fn a_change_that_cannot_be_written_is_not_made_and_succeeds_later() {
     assert_eq!((board.gallery.people().len(), board.recorded().len()), (1, 1));
 }
 
+#[test]
+fn many_people_are_one_commit_with_a_record_each() {
+    let (dir, office) = (tempfile::tempdir().unwrap(), Office::new());
+    let mut board = Board::open(dir.path(), &office);
+    let mut records: Vec<(u128, Vec<u8>)> = (1..=40)
+        .map(|uuid| (uuid, office.person(uuid, 1, &body(&format!("person {uuid}"), uuid as f32 * 8.0))))
+        .collect();
+    records.insert(20, (50, office.person(50, 1, &body("", 0.0))));
+    board.store.spare(u64::MAX);
+    let sequence = board.sequence;
+    let incoming: Vec<Incoming<'_>> = (sequence + 1..)
+        .zip(&records)
+        .map(|(sequence, (uuid, record))| Incoming { sequence, uuid: Uuid::from_u128(*uuid), record })
+        .collect();
+    assert!(board.replica.apply_all(&incoming, &office.epochs).is_err());
+    assert!(board.gallery.people().is_empty() && board.replica.count() == 0);
+    board.store.spare(0);
+    let outcomes = board.apply_all(&office, &records);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == CHANGED).count(), 40);
+    assert!(matches!(outcomes[20], Outcome::Refused(Why::Unfit(_))));
+    let board = {
+        drop((board.replica, board.register, board.gallery, board.store));
+        Board::open(dir.path(), &office)
+    };
+    assert_eq!((board.gallery.people().len(), board.replica.count(), board.sequence), (40, 40, 41));
+    let recorded: Vec<String> = board.recorded().iter().map(said).collect();
+    assert_eq!((recorded.len(), recorded[39].as_str()), (40, "enrolled person 40 with 1 by fleet/anna"));
+    let journal = Journal::open(&board.store).unwrap();
+    assert_eq!(journal.verify().map(|sound| sound.records), Ok(40));
+}
+
 /// The child process of the next test: applies records until it is killed.
 #[test]
 #[ignore = "runs as a child of another test"]
@@ -222,27 +263,32 @@ fn applies_records_until_killed() {
     let office = Office::new();
     let mut board = Board::open(Path::new(&folder), &office);
     for round in 0_u64.. {
-        let uuid = u128::from(round % 7);
-        let held = board.replica.holding().entry(Uuid::from_u128(uuid)).unwrap();
-        let version = held.map_or(1, |held| held.version + 1);
-        let record = match version % 4 {
-            0 => office.forgotten(uuid, version),
-            _ => office.person(uuid, version, &body(&format!("version {version}"), uuid as f32 * 20.0)),
+        let next = |uuid: u128| {
+            let held = board.replica.holding().entry(Uuid::from_u128(uuid)).unwrap();
+            let version = held.map_or(1, |held| held.version + 1);
+            let record = match version % 4 {
+                0 => office.forgotten(uuid, version),
+                _ => office.person(uuid, version, &body(&format!("version {version}"), uuid as f32 * 20.0)),
+            };
+            (uuid, record)
         };
-        let outcome = board.apply(&office, uuid, &record);
-        assert!(matches!(outcome, Outcome::Changed { .. }), "{outcome:?}");
-        if round % 7 == 6 {
-            let mut out = std::io::stdout().lock();
-            writeln!(out, "\nround {round}").unwrap();
-            out.flush().unwrap();
-        }
+        let records: Vec<(u128, Vec<u8>)> = (0..7).map(next).collect();
+        // By themselves, and in one commit.
+        let outcomes = match round % 2 {
+            0 => records.iter().map(|(uuid, record)| board.apply(&office, *uuid, record)).collect(),
+            _ => board.apply_all(&office, &records),
+        };
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Changed { .. })), "{outcomes:?}");
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "\nround {round}").unwrap();
+        out.flush().unwrap();
     }
 }
 
 #[test]
 fn people_entries_position_and_journal_agree_after_a_kill() {
     let (dir, office) = (tempfile::tempdir().unwrap(), Office::new());
-    for round in 0_u64..6 {
+    for round in 0_u64..8 {
         let after = Duration::from_micros(round * 1900);
         kill_in_a_round("office::fleet_people_tests::applies_records_until_killed", FOLDER, dir.path(), after);
         let board = Board::open(dir.path(), &office);

@@ -119,6 +119,15 @@ impl Recorder {
         recorded
     }
 
+    /// As [`Recorder::record_change`], for changes that are made together, in one commit.
+    pub fn record_changes(&self, events: &[Event], extra: &[Change]) -> Result<Vec<Record>, LedgerError> {
+        let recorded = self.report_repairs_and_gaps().and_then(|()| self.append_all(events, extra));
+        if let Err(error) = &recorded {
+            self.failed(error, None);
+        }
+        recorded
+    }
+
     fn try_to_record(&self, event: &Event, extra: &[Change]) -> Result<Record, LedgerError> {
         self.report_repairs_and_gaps().and_then(|()| self.append(event, extra))
     }
@@ -313,6 +322,14 @@ impl Recorder {
             listener(&record);
         }
         Ok(record)
+    }
+
+    fn append_all(&self, events: &[Event], extra: &[Change]) -> Result<Vec<Record>, LedgerError> {
+        let records = self.journal.append_all(events, &self.clock.stamp(), extra)?;
+        if let Some(listener) = &self.listener {
+            records.iter().for_each(listener);
+        }
+        Ok(records)
     }
 }
 

@@ -269,16 +269,16 @@ impl BoardTask {
         let replica = self.replica.clone();
         let applied = spawn_blocking(move || {
             let mut replica = replica.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut outcomes = Vec::new();
-            for stored in &part {
-                let Some(uuid) = person_of(&stored.subject) else { continue };
-                let incoming = Incoming { sequence: stored.sequence, uuid, record: &stored.payload };
-                let began = std::time::Instant::now();
-                let outcome = replica.apply(&incoming, &epochs)?;
-                replica.holding().yield_to_writers(began.elapsed());
-                outcomes.push((uuid, outcome));
-            }
-            Ok::<_, BoardError>(outcomes)
+            let incoming: Vec<Incoming<'_>> = part
+                .iter()
+                .filter_map(|stored| {
+                    let uuid = person_of(&stored.subject)?;
+                    Some(Incoming { sequence: stored.sequence, uuid, record: &stored.payload })
+                })
+                .collect();
+            let outcomes = replica.apply_all(&incoming, &epochs)?;
+            let uuids = incoming.iter().map(|incoming| incoming.uuid);
+            Ok::<_, BoardError>(uuids.zip(outcomes).collect::<Vec<_>>())
         });
         for (uuid, outcome) in applied.await?? {
             match outcome {
