@@ -164,9 +164,7 @@ impl FleetBatch<'_> {
         // If the process is killed after the commit, the next start deletes the overwritten templates and removes the sub-keys.
         self.changes.push(people.delete(record::person_key(id)));
         self.changes.extend(held.iter().map(|(key, value)| templates.put(&**key, record::erased(value.len()))));
-        self.changes.extend(
-            gallery.trees.sub_keys.note_removal(&sub_keys(held.iter().map(|(_, value)| &**value))),
-        );
+        self.changes.extend(gallery.trees.sub_keys.note_removal(&sub_keys(held.iter().map(|(_, value)| &**value))));
         self.changes.extend(credentials);
         self.gone.extend(held.into_iter().map(|(key, _)| key));
         self.erases = true;

@@ -105,7 +105,8 @@ impl Board {
 
     fn apply_all(&mut self, office: &Office, records: &[(u128, Vec<u8>)]) -> Vec<Outcome> {
         let first = self.sequence + 1;
-        let incoming = |(sequence, (uuid, record)): (u64, &'_ (u128, Vec<u8>))| (sequence, Uuid::from_u128(*uuid), record.clone());
+        let incoming =
+            |(sequence, (uuid, record)): (u64, &'_ (u128, Vec<u8>))| (sequence, Uuid::from_u128(*uuid), record.clone());
         let part: Vec<(u64, Uuid, Vec<u8>)> = (first..).zip(records).map(incoming).collect();
         let part: Vec<Incoming<'_>> =
             part.iter().map(|(sequence, uuid, record)| Incoming { sequence: *sequence, uuid: *uuid, record }).collect();

@@ -3,7 +3,7 @@
 //! Nothing of it is waited for by a door. Rules are read before anything else after each connection.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,15 +12,15 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::astray::Astray;
 use super::disk::Disk;
 use super::lockdown::DoorOrders;
 use super::state::{Connection, FleetState};
 use crate::daemon::fleet_office::lost;
 use crate::domain::ModelId;
-use crate::fleet::carrier::{Carrier, CarrierError, Link, Message, Stored, Stream, StreamState, Subject, person_of};
+use crate::fleet::carrier::{Carrier, CarrierError, Link, Message, Stored, Subject};
 use crate::fleet::{
-    Birth, Board, BoardKey, Epochs, FleetId, Gallery, GalleryKey, Head, Heads, Incoming, OfficePublic, Opened, Outcome,
-    Progress, Replica, Site, SiteRules, Why,
+    Board, BoardKey, FleetId, Gallery, GalleryKey, Head, Heads, OfficePublic, Opened, Replica, Site, SiteRules,
 };
 use crate::ledger::{LedgerError, Pending};
 use crate::office::fleet::key_file::{KeyFile, KeyFileError};
@@ -30,8 +30,6 @@ use crate::store::StoreError;
 
 /// Records of the journal that wait for the servers at once.
 const AT_ONCE: usize = 32;
-/// Records of people that are taken between two looks at the rules.
-const PART: usize = 100;
 /// How often the board reads everything and says how it stands, if nothing happens.
 const REPORTS_EVERY: Duration = Duration::from_secs(20);
 /// Between two attempts, at first and at most.
@@ -76,7 +74,7 @@ pub struct BoardTask {
     pub state: Arc<FleetState>,
     pub disk: Disk,
     pub replica: Arc<Mutex<Replica<FleetPeople>>>,
-    pub keys: KeyFile,
+    pub keys: Arc<Mutex<KeyFile>>,
     pub doors: DoorOrders,
     /// The number of the newest record of the journal.
     pub written: watch::Receiver<u64>,
@@ -92,6 +90,9 @@ pub struct BoardTask {
     pub more_records: bool,
     /// The newest version of the site's rules that was seen, in force or not.
     pub newest_rules: u64,
+    /// Whether all that the servers have was read.
+    pub read_all: bool,
+    pub astray: Astray,
 }
 
 impl BoardTask {
@@ -182,7 +183,7 @@ impl BoardTask {
     }
 
     /// Follows the newest rules. Returns whether they are new.
-    async fn read_rules(&mut self) -> Result<bool, BoardError> {
+    pub(super) async fn read_rules(&mut self) -> Result<bool, BoardError> {
         let Identity { site, board, .. } = self.identity.clone();
         let Some(stored) = self.carrier.newest(&Subject::rules(&site)).await? else { return Ok(false) };
         let Some(rules) = self.opened::<SiteRules>(&stored, "rules") else { return Ok(false) };
@@ -208,10 +209,12 @@ impl BoardTask {
         let before = self.rules.as_ref().and_then(|held| held.resend.get(&board));
         if let Some(from) = rules.resend.get(&board).filter(|from| Some(*from) != before) {
             tracing::info!(from, "the office asks for records again");
-            self.state.reader.resend(*from)?;
+            let (state, from) = (self.state.clone(), *from);
+            spawn_blocking(move || state.reader.resend(from)).await??;
             self.more_records = true;
         }
-        self.disk.keep_rules(&stored.payload)?;
+        let (disk, signed) = (self.disk.clone(), stored.payload);
+        spawn_blocking(move || disk.keep_rules(&signed)).await??;
         let version = rules.version;
         self.state.note(|state| (state.rules, state.rules_read) = (version, true));
         self.rules = Some(rules);
@@ -219,21 +222,22 @@ impl BoardTask {
     }
 
     /// Takes the newest key. Returns whether it is new.
-    async fn read_keys(&mut self) -> Result<bool, BoardError> {
+    pub(super) async fn read_keys(&mut self) -> Result<bool, BoardError> {
         let Identity { fleet, gallery, board, key, .. } = self.identity.clone();
         let Some(stored) = self.carrier.newest(&Subject::key(&gallery, &board)).await? else { return Ok(false) };
         let Some(sealed) = self.opened::<GalleryKey>(&stored, "key") else { return Ok(false) };
-        if sealed.gallery != gallery || sealed.board != board || self.keys.get(&gallery, sealed.epoch).is_some() {
+        if sealed.gallery != gallery || sealed.board != board || self.keys().get(&gallery, sealed.epoch).is_some() {
             return Ok(false);
         }
-        let newest = self.keys.epochs(&gallery).last().copied().unwrap_or_default();
+        let newest = self.keys().epochs(&gallery).last().copied().unwrap_or_default();
         if sealed.epoch < newest {
             // One that was destroyed does not come back.
             return Ok(false);
         }
         match sealed.open(fleet, &key) {
             Ok(opened) => {
-                self.keys.insert(&gallery, sealed.epoch, opened)?;
+                let epoch = sealed.epoch;
+                self.with_keys(move |keys| keys.insert(&gallery, epoch, opened)).await??;
                 tracing::info!(epoch = sealed.epoch, "the key of the gallery's people came");
                 self.state.note(|state| state.epoch = Some(sealed.epoch));
                 Ok(true)
@@ -244,89 +248,6 @@ impl BoardTask {
                 Ok(false)
             }
         }
-    }
-
-    /// Takes what the stream of people has. Returns whether something changed.
-    async fn read_people(&mut self) -> Result<bool, BoardError> {
-        let stream = Stream::People(self.identity.gallery.clone());
-        let StreamState { birth, last, .. } = self.carrier.state(&stream).await?;
-        let before = self.with_replica(|replica| (replica.digest(), replica.position())).await?;
-        let mut from = self.with_replica(move |replica| replica.begin(Birth(birth), last)).await?;
-        // What comes later is hinted again. A lockdown does not wait for a long list.
-        while from <= last {
-            let part = self.carrier.read(&stream, from, PART).await?;
-            let Some(newest) = part.last() else { break };
-            from = newest.sequence.saturating_add(1);
-            self.apply(part).await?;
-            self.read_rules().await?;
-        }
-        self.catch_up().await?;
-        Ok(before != self.with_replica(|replica| (replica.digest(), replica.position())).await?)
-    }
-
-    async fn apply(&mut self, part: Vec<Stored>) -> Result<(), BoardError> {
-        let epochs = self.epochs();
-        let replica = self.replica.clone();
-        let applied = spawn_blocking(move || {
-            let mut replica = replica.lock().unwrap_or_else(PoisonError::into_inner);
-            let incoming: Vec<Incoming<'_>> = part
-                .iter()
-                .filter_map(|stored| {
-                    let uuid = person_of(&stored.subject)?;
-                    Some(Incoming { sequence: stored.sequence, uuid, record: &stored.payload })
-                })
-                .collect();
-            let outcomes = replica.apply_all(&incoming, &epochs)?;
-            let uuids = incoming.iter().map(|incoming| incoming.uuid);
-            Ok::<_, BoardError>(uuids.zip(outcomes).collect::<Vec<_>>())
-        });
-        for (uuid, outcome) in applied.await?? {
-            match outcome {
-                Outcome::Changed { note: Some(note), .. } => tracing::warn!(%uuid, "{note}"),
-                Outcome::Changed { .. } | Outcome::Same | Outcome::Older => {}
-                Outcome::Waits { epoch } => tracing::info!(%uuid, epoch, "a record waits for its key"),
-                Outcome::SetAside { schema } => {
-                    tracing::warn!(%uuid, schema, "a record of a newer usher is set aside: update this board");
-                    self.state.note(|state| state.set_aside += 1);
-                }
-                Outcome::Refused(why) => {
-                    let unfit = matches!(why, Why::OtherModel(_) | Why::EpochGone(_) | Why::Unfit(_) | Why::TooMany);
-                    tracing::warn!(%uuid, %why, "a record of the fleet is not taken");
-                    self.state.note(|state| match unfit {
-                        true => state.set_aside += 1,
-                        false => state.refused += 1,
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends a round of reading: sweeps, compares with the newest head, destroys keys that are over.
-    async fn catch_up(&mut self) -> Result<(), BoardError> {
-        let head: Option<Head> = self.heads.newest().cloned();
-        let of = head.clone();
-        let (progress, whole, people) = self
-            .with_replica(move |replica| {
-                let progress = replica.caught_up(of.as_ref());
-                let whole = of.as_ref().map(|head| {
-                    // Before anybody is enrolled, the office does not know the model.
-                    replica.is_whole(head) || head.count == 0 && replica.count() == 0
-                });
-                (progress, whole, replica.holding().people() as u64)
-            })
-            .await?;
-        if let Progress::Done { swept: swept @ 1.. } = progress? {
-            tracing::warn!(swept, "people who are not on the office's list any more were removed");
-        }
-        self.state.note(|state| {
-            state.whole = whole;
-            state.people = people;
-        });
-        if let (Some(head), Some(true)) = (head, whole) {
-            self.keys.destroy_before(&self.identity.gallery, head.epoch)?;
-        }
-        Ok(())
     }
 
     /// Hears the newest head. Returns whether it is new.
@@ -351,12 +272,21 @@ impl BoardTask {
         if !is_own || !self.heads.take(head) {
             return Ok(false);
         }
-        self.disk.keep_head(&stored.payload)?;
-        self.state.hear(at, true);
         self.compare_clocks(stored.at_ms);
+        let (disk, signed) = (self.disk.clone(), stored.payload);
+        spawn_blocking(move || disk.keep_head(&signed)).await??;
+        self.state.hear(at, true);
         self.catch_up().await?;
         if self.state.standing().whole == Some(false) {
             self.read_keys().await?;
+            self.read_people().await?;
+        }
+        let is_whole = self.state.standing().whole == Some(true);
+        if (is_whole || self.read_all) && self.astray.reads_anew(is_whole, self.state.clock.now()) {
+            tracing::warn!(
+                "all that the servers have was read, and the office's list is another one: everything is read anew"
+            );
+            self.with_replica(Replica::read_anew).await?;
             self.read_people().await?;
         }
         Ok(true)
@@ -392,7 +322,8 @@ impl BoardTask {
                 }
                 Err(error) => {
                     if let Some(seq) = done {
-                        self.state.reader.done_with(seq)?;
+                        let state = self.state.clone();
+                        spawn_blocking(move || state.reader.done_with(seq)).await??;
                     }
                     return Err(error.into());
                 }
@@ -409,17 +340,18 @@ impl BoardTask {
     async fn report(&mut self) -> Result<(), BoardError> {
         let (digest, position) =
             self.with_replica(|replica| (replica.digest().to_string(), replica.position())).await?;
-        let standing = self.state.standing();
+        let (standing, state) = (self.state.standing(), self.state.clone());
+        let waiting = spawn_blocking(move || state.reader.waiting()).await??;
         let said = BoardReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             model: self.identity.model.to_string(),
             digest,
             people: standing.people,
             epoch: standing.epoch,
-            oldest_epoch: self.keys.epochs(&self.identity.gallery).first().copied(),
+            oldest_epoch: self.keys().epochs(&self.identity.gallery).first().copied(),
             rules: standing.rules,
             position: position.map_or(0, |position| position.sequence),
-            waiting: self.state.reader.waiting()?,
+            waiting,
             sent: self.state.reader.done(),
             set_aside: standing.set_aside,
             refused: standing.refused,
@@ -454,23 +386,27 @@ impl BoardTask {
         }
     }
 
-    fn epochs(&self) -> Epochs {
-        let mut epochs = Epochs::default();
-        for epoch in self.keys.epochs(&self.identity.gallery) {
-            if let Some(key) = self.keys.get(&self.identity.gallery, epoch) {
-                epochs.insert(epoch, key.clone());
-            }
-        }
-        epochs
-    }
-
     /// Works with the replica on a thread that may wait for the disk.
-    async fn with_replica<T: Send + 'static>(
+    pub(super) async fn with_replica<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Replica<FleetPeople>) -> T + Send + 'static,
     ) -> Result<T, JoinError> {
         let replica = self.replica.clone();
         spawn_blocking(move || work(&mut replica.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+
+    /// Works with the keys on a thread that may wait for the disk.
+    pub(super) async fn with_keys<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut KeyFile) -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let keys = self.keys.clone();
+        spawn_blocking(move || work(&mut keys.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+
+    /// The keys, for looking at those in memory.
+    pub(super) fn keys(&self) -> MutexGuard<'_, KeyFile> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now_ms(&self) -> i64 {

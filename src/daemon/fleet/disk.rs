@@ -8,6 +8,7 @@ const RULES: &str = "rules";
 const HEAD: &str = "head";
 
 /// The tree of what is kept.
+#[derive(Clone)]
 pub struct Disk {
     store: Store,
     tree: Tree,

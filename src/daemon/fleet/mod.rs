@@ -1,13 +1,15 @@
 //! The board in its fleet: it takes people, rules and keys from the office, and sends its journal there. The rest of the daemon works without.
 //!
 //! - `state`: how things stand, for the doors, the status and the metrics
-//! - `board`: the task at the servers
+//! - `board`: the task at the servers; `people`: how it takes people; `astray`: when it reads everything again
 //! - `disk`: rules and heads over a restart
 //! - `lockdown`: orders to the doors
 
+mod astray;
 mod board;
 mod disk;
 mod lockdown;
+mod people;
 mod state;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ use crate::office::fleet::key_file::KeyFile;
 use crate::office::{FleetPeople, Register};
 use crate::setup::fleet::Membership;
 use crate::store::Store;
+use astray::Astray;
 use board::{BoardTask, Identity};
 use disk::Disk;
 
@@ -155,7 +158,7 @@ impl Joined {
                 state,
                 disk: kept.disk,
                 replica: Arc::new(Mutex::new(replica)),
-                keys: kept.keys,
+                keys: Arc::new(Mutex::new(kept.keys)),
                 doors,
                 written,
                 rules: kept.rules,
@@ -165,6 +168,8 @@ impl Joined {
                 told_waiting: 0,
                 more_records: false,
                 newest_rules: 0,
+                read_all: false,
+                astray: Astray::default(),
             };
             task.run().await;
         });
