@@ -14,7 +14,7 @@
 //! - `head`: what a whole gallery looks like, signed each minute
 //! - `letter`: sealing from a board to the office; `request`: what a board asks; `answers`: what became of it
 //! - `digest`: a number that is equal where the same records are held
-//! - `replica`: the records that a board holds, kept up to date; `holding`: where they are kept; `verdict`: what is to become of a record
+//! - `replica`: the records that a board holds, kept up to date; `holding`: where they are kept; `judged`: what is to become of a record
 
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
@@ -24,6 +24,7 @@ mod digest;
 mod encoding;
 mod head;
 mod holding;
+mod judged;
 mod key;
 mod letter;
 mod name;
@@ -35,12 +36,12 @@ mod request;
 mod rules;
 mod sealed;
 mod signed;
-mod verdict;
 
 pub use answers::{Answered, Answers, MAX_ANSWERS, MAX_WHY, Verdict};
 pub use digest::{Digest, DigestValue};
 pub use head::{Head, Heads};
 pub use holding::{Birth, Entry, EntryState, Holding, Position, Step, Taken};
+pub use judged::{Incoming, MAX_ENTRIES, Outcome, Reader, Why};
 pub use key::{Epochs, GalleryKey, MAX_EPOCHS};
 pub use letter::{RequestKey, RequestPublic};
 pub use name::{Board, FleetId, Gallery, NameError, Site};
@@ -50,4 +51,3 @@ pub use request::{Ask, BoardRequest, MAX_REQUEST, RequestError, RequestKind, Req
 pub use rules::{Lockdown, MAX_RESENDS, SiteRules};
 pub use sealed::{BoardKey, BoardPublic, EpochKey, SealedError};
 pub use signed::{Body, Kind, OfficeKey, OfficePublic, Opened, Refusal, Signed};
-pub use verdict::{Incoming, MAX_ENTRIES, Outcome, Reader, Why};

@@ -14,10 +14,10 @@ use uuid::Uuid;
 use super::digest::{Digest, DigestValue};
 use super::head::Head;
 use super::holding::{Birth, Entry, EntryState, Holding, Position, Step, Taken};
+use super::judged::{Incoming, Judged, MAX_ENTRIES, Outcome, Planned, Reader, Then, What, Why};
 use super::key::Epochs;
 use super::person::PeopleRecord;
 use super::signed::Body;
-use super::verdict::{Incoming, MAX_ENTRIES, Outcome, Planned, Reader, Then, Verdict, What, Why};
 
 /// People who are removed in one commit because their records were missing.
 const SWEPT_AT_ONCE: usize = 100;
@@ -172,7 +172,7 @@ impl<H: Holding> Replica<H> {
     }
 
     /// Commits what was judged, and counts it.
-    fn settle(&mut self, judged: Vec<(Incoming<'_>, Verdict)>) -> Result<Vec<Outcome>, H::Error> {
+    fn settle(&mut self, judged: Vec<(Incoming<'_>, Judged)>) -> Result<Vec<Outcome>, H::Error> {
         let waiting = judged.iter().filter(|(_, verdict)| matches!(verdict.then, Then::Is(Outcome::Waits { .. })));
         self.waits = self.waits.into_iter().chain(waiting.map(|(incoming, _)| incoming.sequence)).min();
         let set_aside = judged.iter().filter(|(_, v)| matches!(v.then, Then::Is(Outcome::SetAside { .. }))).count();
@@ -184,7 +184,7 @@ impl<H: Holding> Replica<H> {
         let committed = !steps.is_empty() && position.is_some();
         let mut taken = taken.into_iter();
         let mut outcomes = Vec::with_capacity(judged.len());
-        for (Incoming { uuid, .. }, Verdict { is_heard, then }) in judged {
+        for (Incoming { uuid, .. }, Judged { is_heard, then }) in judged {
             if is_heard {
                 self.saw(uuid);
             }
@@ -211,7 +211,7 @@ impl<H: Holding> Replica<H> {
         Ok(outcomes)
     }
 
-    fn judge(&self, incoming: &Incoming<'_>, epochs: &Epochs, new: u64) -> Result<Verdict, H::Error> {
+    fn judge(&self, incoming: &Incoming<'_>, epochs: &Epochs, new: u64) -> Result<Judged, H::Error> {
         let is_full = self.entries.saturating_add(new) >= MAX_ENTRIES;
         self.reader.judge(incoming, &self.holding, epochs, is_full)
     }

@@ -81,19 +81,19 @@ pub enum Why {
 }
 
 /// What is to become of a record.
-pub struct Verdict {
+pub struct Judged {
     /// Whether the record is one of this person that this board reads.
     pub is_heard: bool,
     pub then: Then,
 }
 
-impl Verdict {
-    fn heard(outcome: Outcome) -> Verdict {
-        Verdict { is_heard: true, then: Then::Is(outcome) }
+impl Judged {
+    fn heard(outcome: Outcome) -> Judged {
+        Judged { is_heard: true, then: Then::Is(outcome) }
     }
 
-    fn unheard(why: Why) -> Verdict {
-        Verdict { is_heard: false, then: Then::Is(Outcome::Refused(why)) }
+    fn unheard(why: Why) -> Judged {
+        Judged { is_heard: false, then: Then::Is(Outcome::Refused(why)) }
     }
 }
 
@@ -138,22 +138,22 @@ impl Reader {
         holding: &H,
         epochs: &Epochs,
         is_full: bool,
-    ) -> Result<Verdict, H::Error> {
+    ) -> Result<Judged, H::Error> {
         let Reader { fleet, gallery, model, office } = self;
         let record = match office.open::<PeopleRecord>(*fleet, incoming.record) {
             Ok(Opened::Body(record)) => record,
-            Ok(Opened::SetAside { schema }) => return Ok(Verdict::heard(Outcome::SetAside { schema })),
-            Err(refusal) => return Ok(Verdict::unheard(refusal.into())),
+            Ok(Opened::SetAside { schema }) => return Ok(Judged::heard(Outcome::SetAside { schema })),
+            Err(refusal) => return Ok(Judged::unheard(refusal.into())),
         };
         if record.uuid() != incoming.uuid {
-            return Ok(Verdict::unheard(Why::OtherPerson));
+            return Ok(Judged::unheard(Why::OtherPerson));
         }
         if record.gallery() != gallery {
-            return Ok(Verdict::unheard(Why::OtherGallery(record.gallery().clone())));
+            return Ok(Judged::unheard(Why::OtherGallery(record.gallery().clone())));
         }
         let (state, content) = match &record {
             PeopleRecord::Person(person) if person.model != *model => {
-                return Ok(Verdict::unheard(Why::OtherModel(person.model.clone())));
+                return Ok(Judged::unheard(Why::OtherModel(person.model.clone())));
             }
             PeopleRecord::Person(person) => (EntryState::Person, person.content()),
             PeopleRecord::Forgotten(_) => (EntryState::Forgotten, [0; 32]),
@@ -161,19 +161,19 @@ impl Reader {
         let entry = Entry { version: record.version(), hash: signed::hash(incoming.record), content, state };
         let held = holding.entry(incoming.uuid)?;
         if !entry.replaces(held.as_ref()) {
-            return Ok(Verdict::heard(Outcome::Older));
+            return Ok(Judged::heard(Outcome::Older));
         }
         if held.is_none() && is_full {
-            return Ok(Verdict::heard(Outcome::Refused(Why::TooMany)));
+            return Ok(Judged::heard(Outcome::Refused(Why::TooMany)));
         }
         let what = match record {
             PeopleRecord::Person(person) => match self.what_of(person, held.as_ref(), &entry, epochs) {
                 Ok(what) => what,
-                Err(outcome) => return Ok(Verdict::heard(outcome)),
+                Err(outcome) => return Ok(Judged::heard(outcome)),
             },
             PeopleRecord::Forgotten(_) => What::Removed,
         };
-        Ok(Verdict { is_heard: true, then: Then::Take(Planned { held, entry, what }) })
+        Ok(Judged { is_heard: true, then: Then::Take(Planned { held, entry, what }) })
     }
 
     /// What a record says of a person; or why it is not taken.
