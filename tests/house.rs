@@ -32,7 +32,10 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
     ("hub", &["domain", "clock"]),
     ("accounts", &["domain", "store", "seal"]),
     ("web", &["domain", "clock", "names", "table", "photo", "gallery", "ledger", "accounts", "api"]),
-    ("api", &["domain", "clock", "accounts", "store", "seal", "table", "gallery", "access", "ledger", "office"]),
+    (
+        "api",
+        &["domain", "clock", "accounts", "store", "seal", "table", "gallery", "access", "fleet", "ledger", "office"],
+    ),
     ("lab", &["domain", "names", "table", "photo", "vision"]),
     ("train", &["domain", "photo", "lab"]),
 ];

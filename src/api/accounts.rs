@@ -1,10 +1,49 @@
 //! Accounts of the page and tokens of programs, as the API shows and changes them.
 
+use std::sync::Arc;
+
+use axum::extract::FromRef;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::error::ApiError;
 use super::rfc3339;
-use crate::accounts::{self, Role};
+use super::state::ApiState;
+use crate::accounts::{self, Accounts, Role};
+use crate::clock::Clock;
+use crate::domain::Event;
+use crate::office::Recorder;
+use crate::store::Change;
+
+/// Where changes of accounts are committed, each together with what is recorded of it.
+pub trait AccountBook: Send + Sync {
+    /// Commits changes that `event` tells of.
+    ///
+    /// # Errors
+    /// They are not on disk: nothing was changed.
+    fn commit(&self, event: &Event, changes: &[Change]) -> Result<(), ApiError>;
+}
+
+impl AccountBook for Recorder {
+    fn commit(&self, event: &Event, changes: &[Change]) -> Result<(), ApiError> {
+        Ok(self.record_change(event, changes).map(drop)?)
+    }
+}
+
+/// What the routes of accounts act on.
+#[derive(Clone)]
+pub struct AccountsDesk {
+    pub accounts: Arc<Accounts>,
+    pub book: Arc<dyn AccountBook>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl FromRef<Arc<ApiState>> for AccountsDesk {
+    fn from_ref(state: &Arc<ApiState>) -> AccountsDesk {
+        let (accounts, clock) = (state.accounts.clone(), state.clock.clone());
+        AccountsDesk { accounts, book: state.recorder.clone(), clock }
+    }
+}
 
 /// A person's account of the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -91,6 +91,8 @@ pub enum ApiError {
     BackupsBusy,
     #[error("the journal cannot be read now, and {lost} events are in no record yet: {why}")]
     JournalUnreadable { lost: u64, why: String },
+    #[error("this is not the office of a fleet; ask there")]
+    NoOffice,
     #[error("no daemon answers on {socket}; start it with `usher run`")]
     NoDaemon { socket: String },
     /// A fault of usher or of the machine.
@@ -163,6 +165,7 @@ impl ApiError {
             | ApiError::NoDoor { .. }
             | ApiError::NoCamera { .. }
             | ApiError::NoSitting { .. }
+            | ApiError::NoOffice
             | ApiError::NoRoute => StatusCode::NOT_FOUND,
             ApiError::Account(error) => of_the_accounts(error),
             ApiError::Forbidden { .. } => StatusCode::FORBIDDEN,
@@ -358,6 +361,7 @@ mod tests {
             ApiError::BackupsBusy,
             ApiError::JournalUnreadable { lost: 1, why: text() },
             ApiError::NoDaemon { socket: text() },
+            ApiError::NoOffice,
             ApiError::Failed(text()),
             ApiError::Switch(SwitchError::None),
             ApiError::Switch(SwitchError::Model(CatalogueError::Replaced { name: text() })),

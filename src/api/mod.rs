@@ -11,6 +11,7 @@ mod error;
 mod extract;
 pub mod faces;
 pub mod figures;
+pub mod fleet;
 pub mod hours;
 pub mod import;
 pub mod journal;
@@ -58,6 +59,19 @@ pub const LARGEST_REQUEST_BYTES: usize = 8 << 20;
 /// The router. Each request must carry a [`Caller`] in its extensions.
 pub fn router(state: Arc<ApiState>) -> Router {
     build().0.with_state(state)
+}
+
+/// The routes of a fleet's office: its boards and sites, and the accounts of its page. Everything else is for `others` to answer. Each request must
+/// carry a [`Caller`].
+pub fn office_router(state: fleet::OfficeDesks, others: Router) -> Router {
+    generate::reset_context();
+    let router = routes::of_an_office().finish_api(&mut OpenApi::default());
+    router
+        .route_layer(middleware::from_fn(permission::ask))
+        .method_not_allowed_fallback(|| async { ApiError::NoMethod })
+        .layer(DefaultBodyLimit::max(LARGEST_REQUEST_BYTES))
+        .with_state(state)
+        .fallback_service(others)
 }
 
 /// The description of every path, request, answer and error.

@@ -88,6 +88,13 @@ const TABLE: &[(&str, &str, Permission)] = &[
     ("GET", "/v1/tokens", Administer),
     ("POST", "/v1/tokens", Administer),
     ("DELETE", "/v1/tokens/{name}", Administer),
+    ("GET", "/v1/fleet", See),
+    ("GET", "/v1/fleet/sites", Attendance),
+    ("GET", "/v1/fleet/sites/{site}/people", Attendance),
+    ("POST", "/v1/fleet/sites/{site}/lockdown", Operate),
+    // It destroys a key, and erases collected records.
+    ("POST", "/v1/fleet/sites/{site}/forget", Administer),
+    ("POST", "/v1/fleet/boards/{board}/revoke", Administer),
 ];
 
 /// What a request needs; `path` is as it is routed, with its parameters in braces. Whatever has no row needs [`Administer`].

@@ -16,10 +16,16 @@ use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config::{Config, WebTls};
 use crate::setup;
-use crate::web::{self, Hosts, Site, SiteSettings};
+use crate::web::{self, Hosts, Place, Site, SiteSettings};
 
-/// The page over the API.
-pub fn site(config: &Config, api: Router, accounts: Arc<Accounts>, clock: Arc<dyn Clock>) -> Result<Arc<Site>> {
+/// The page over the API of this place.
+pub fn site(
+    config: &Config,
+    place: Place,
+    api: Router,
+    accounts: Arc<Accounts>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<Site>> {
     let zone = setup::house::time_zone(config)?;
     let web = &config.web;
     let names = names(config);
@@ -30,6 +36,7 @@ pub fn site(config: &Config, api: Router, accounts: Arc<Accounts>, clock: Arc<dy
         (WebTls::Auto | WebTls::Own | WebTls::Files, _) => Vec::new(),
     };
     let settings = SiteSettings {
+        place,
         device: config.device.name.clone(),
         zone,
         session: web.session,

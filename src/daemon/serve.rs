@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::hub::HubCommand;
 use crate::setup;
 use crate::setup::faces::Photographs;
+use crate::web::Place;
 use broker::FromBroker;
 
 /// Makes the control socket. Connections wait until [`start`] serves them.
@@ -137,7 +138,7 @@ pub fn start(
         house: setup::house::known(config),
     }));
     if config.web.enabled {
-        let site = page::site(config, router.clone(), accounts, base.clock.clone())?;
+        let site = page::site(config, Place::Board, router.clone(), accounts, base.clock.clone())?;
         base.tokio.spawn(page::serve(config.clone(), site, budget.web, counts.web, web_trouble));
     }
     base.tokio.spawn(connections::serve(Listener::Control(ends.listener), router, budget.control, counts.control));

@@ -8,6 +8,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::cookies::shown_cookie;
 use super::session::Session;
 use super::sheet::{foot, head};
+use super::site::Place;
 use crate::accounts::Permission;
 
 /// The areas of the page, in the order of the navigation.
@@ -19,12 +20,20 @@ pub enum Area {
     Attendance,
     Doors,
     Health,
+    /// Boards and sites, at the office of a fleet.
+    Fleet,
     Accounts,
 }
 
 impl Area {
-    const ALL: [Area; 7] =
-        [Area::Live, Area::Timeline, Area::People, Area::Attendance, Area::Doors, Area::Health, Area::Accounts];
+    /// The areas of a page that is served there.
+    pub fn all(place: Place) -> &'static [Area] {
+        use Area::{Accounts, Attendance, Doors, Fleet, Health, Live, People, Timeline};
+        match place {
+            Place::Board => &[Live, Timeline, People, Attendance, Doors, Health, Accounts],
+            Place::Office => &[Fleet, Timeline, People, Attendance, Accounts],
+        }
+    }
 
     /// The area that a request belongs to; `None` for a path of none.
     pub fn of(method: &Method, path: &str) -> Option<Area> {
@@ -38,6 +47,7 @@ impl Area {
             "attendance" => Area::Attendance,
             "doors" => Area::Doors,
             "health" => Area::Health,
+            "fleet" => Area::Fleet,
             "accounts" | "tokens" => Area::Accounts,
             _ => return None,
         })
@@ -48,9 +58,9 @@ impl Area {
         self.entry().1
     }
 
-    /// Whether the visitor's role shows it.
+    /// Whether it is there, and the visitor's role shows it.
     pub fn is_for(self, session: &Session) -> bool {
-        session.may(self.entry().2)
+        Area::all(session.site().settings.place).contains(&self) && session.may(self.entry().2)
     }
 
     /// The id of its name, its path, and the permission without which it is not shown.
@@ -62,6 +72,7 @@ impl Area {
             Area::Attendance => ("area-attendance", "/attendance", Permission::Attendance),
             Area::Doors => ("area-doors", "/doors", Permission::See),
             Area::Health => ("area-health", "/health", Permission::See),
+            Area::Fleet => ("area-fleet", "/fleet", Permission::See),
             Area::Accounts => ("area-accounts", "/accounts", Permission::Administer),
         }
     }
@@ -105,7 +116,7 @@ impl<'a> Page<'a> {
                     header {
                         span.device { (session.site().settings.device) }
                         nav aria-label=(words.get("frame-areas")) {
-                            @for other in Area::ALL {
+                            @for other in Area::all(session.site().settings.place).iter().copied() {
                                 @let (name, path, _) = other.entry();
                                 @if other.is_for(session) {
                                     a href=(path) aria-current=[(Some(other) == area).then_some("page")] { (words.get(name)) }

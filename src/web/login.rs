@@ -14,7 +14,7 @@ use super::cookies::{self, with_cookie};
 use super::refusal::Refusal;
 use super::session::Session;
 use super::words::Words;
-use super::{CheckedForm, From, Site, sheet};
+use super::{Area, CheckedForm, From, Site, sheet};
 use crate::accounts::{LoginRefused, Permission};
 
 pub fn routes() -> Router<Arc<Site>> {
@@ -26,7 +26,8 @@ pub fn routes() -> Router<Arc<Site>> {
 }
 
 async fn home(session: Session) -> Redirect {
-    Redirect::to(if session.may(Permission::See) { "/live" } else { "/attendance" })
+    let first = Area::all(session.site().settings.place).first().copied().filter(|_| session.may(Permission::See));
+    Redirect::to(first.unwrap_or(Area::Attendance).path())
 }
 
 #[derive(Default, Deserialize)]
@@ -112,7 +113,7 @@ fn page(site: &Site, words: &'static Words, login: &Login, error: Option<&str>) 
             @if let Some(error) = error { p.bad role="alert" { (error) } }
             @if nobody {
                 p { (words.get("login-nobody")) }
-                p { code { "sudo usher web user add NAME --role admin" } }
+                p { code { "sudo usher " (site.settings.place.flag()) "web user add NAME --role admin" } }
             }
             form.card method="post" action="/login" {
                 input type="hidden" name="next" value=(login.next);

@@ -16,6 +16,7 @@ mod assets;
 mod attendance;
 mod cookies;
 mod doors;
+mod fleet;
 mod form;
 mod frame;
 mod framed;
@@ -41,7 +42,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 
-pub use site::{Hosts, Site, SiteSettings};
+pub use site::{Hosts, Place, Site, SiteSettings};
 
 use form::{CheckedForm, CheckedUpload, Uploaded};
 use frame::{Area, Page};
@@ -60,16 +61,19 @@ pub struct From(pub std::net::IpAddr);
 
 /// The router of everything that the page's address serves. Each request must carry [`From`] in its extensions.
 pub fn router(site: Arc<Site>) -> Router {
-    let pages = Router::new()
+    let shared = Router::new()
         .merge(login::routes())
         .merge(timeline::routes())
         .merge(attendance::routes())
-        .merge(health::routes())
-        .merge(live::routes())
-        .merge(doors::routes())
         .merge(accounts::routes())
-        .merge(people::routes())
-        .merge(assets::routes())
+        .merge(assets::routes());
+    let pages = match site.settings.place {
+        Place::Board => {
+            shared.merge(health::routes()).merge(live::routes()).merge(doors::routes()).merge(people::routes())
+        }
+        Place::Office => shared.merge(fleet::routes()),
+    };
+    let pages = pages
         .fallback(refusal::no_page)
         .layer(DefaultBodyLimit::max(LARGEST_FORM_BYTES))
         .layer(middleware::from_fn_with_state(site.clone(), framed::in_frame))

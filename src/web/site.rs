@@ -12,8 +12,28 @@ use super::sessions::Sessions;
 use crate::accounts::{Account, Accounts};
 use crate::clock::Clock;
 
-/// What the daemon gives the page.
+/// What serves the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A daemon with its cameras and doors.
+    Board,
+    /// The office of a fleet: it has no doors, and the people of all sites.
+    Office,
+}
+
+impl Place {
+    /// What a command line has after `usher` to reach this place, with a space behind it.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Place::Board => "",
+            Place::Office => "--office ",
+        }
+    }
+}
+
+/// What the daemon, or the office of a fleet, gives the page.
 pub struct SiteSettings {
+    pub place: Place,
     /// The device's name.
     pub device: String,
     pub zone: TimeZone,

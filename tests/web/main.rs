@@ -15,11 +15,15 @@ mod axe;
 mod browser;
 mod doors;
 mod figures;
+mod fleet;
 #[path = "../support/rumqttd.rs"]
 mod in_process;
 mod login;
 mod looks;
 mod people;
+#[path = "../fleet/server.rs"]
+#[allow(dead_code, reason = "what the tests of the fleet need besides")]
+mod server;
 mod site;
 #[allow(dead_code, reason = "what the end-to-end tests need besides")]
 mod support;

@@ -1,20 +1,21 @@
 //! Accounts of the page and tokens of programs.
 
-use std::sync::Arc;
-
 use aide::axum::ApiRouter;
 use aide::axum::routing::{delete_with, get_with, patch_with};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 
 use crate::accounts::{AccountChange, Prepared, Role};
-use crate::api::accounts::{Account, AccountUpdate, IssuedToken, NamePath, NewAccount, NewToken, Token};
+use crate::api::accounts::{Account, AccountUpdate, AccountsDesk, IssuedToken, NamePath, NewAccount, NewToken, Token};
 use crate::api::error::ApiError;
 use crate::api::extract::{JsonBody, Operator, PathOf, blocking};
-use crate::api::state::ApiState;
 use crate::domain::{AccountAct, Actor, Event, StoreEvent};
 
-pub fn routes() -> ApiRouter<Arc<ApiState>> {
+/// The routes over any state that has accounts: a daemon's, or that of a fleet's office.
+pub fn routes<S: Clone + Send + Sync + 'static>() -> ApiRouter<S>
+where
+    AccountsDesk: FromRef<S>,
+{
     ApiRouter::new()
         .api_route(
             "/v1/accounts",
@@ -47,89 +48,89 @@ pub fn routes() -> ApiRouter<Arc<ApiState>> {
         )
 }
 
-async fn list(State(state): State<Arc<ApiState>>) -> Result<Json<Vec<Account>>, ApiError> {
-    Ok(Json(state.accounts.list().into_iter().map(Account::from).collect()))
+async fn list(State(desk): State<AccountsDesk>) -> Result<Json<Vec<Account>>, ApiError> {
+    Ok(Json(desk.accounts.list().into_iter().map(Account::from).collect()))
 }
 
 async fn add(
-    State(state): State<Arc<ApiState>>,
+    State(desk): State<AccountsDesk>,
     Operator(by): Operator,
     JsonBody(NewAccount { name, role, password }): JsonBody<NewAccount>,
 ) -> Result<Json<Account>, ApiError> {
     blocking(move || {
         let change = AccountChange::Add { role, password: &password };
-        let prepared = state.accounts.prepare(&name, &change, state.clock.wall())?;
-        commit(&state, prepared, &name, AccountAct::Added, Some(role), by)?;
-        account(&state, &name)
+        let prepared = desk.accounts.prepare(&name, &change, desk.clock.wall())?;
+        commit(&desk, prepared, &name, AccountAct::Added, Some(role), by)?;
+        account(&desk, &name)
     })
     .await
 }
 
 async fn change(
-    State(state): State<Arc<ApiState>>,
+    State(desk): State<AccountsDesk>,
     Operator(by): Operator,
     PathOf(NamePath { name }): PathOf<NamePath>,
     JsonBody(AccountUpdate { role, password }): JsonBody<AccountUpdate>,
 ) -> Result<Json<Account>, ApiError> {
     blocking(move || {
         if let Some(password) = password {
-            let prepared = state.accounts.prepare(&name, &AccountChange::Password(&password), state.clock.wall())?;
-            let role = state.accounts.account(&name).map(|account| account.role);
-            commit(&state, prepared, &name, AccountAct::PasswordSet, role, by.clone())?;
+            let prepared = desk.accounts.prepare(&name, &AccountChange::Password(&password), desk.clock.wall())?;
+            let role = desk.accounts.account(&name).map(|account| account.role);
+            commit(&desk, prepared, &name, AccountAct::PasswordSet, role, by.clone())?;
         }
         if let Some(role) = role {
-            let prepared = state.accounts.prepare(&name, &AccountChange::Role(role), state.clock.wall())?;
-            commit(&state, prepared, &name, AccountAct::RoleSet, Some(role), by)?;
+            let prepared = desk.accounts.prepare(&name, &AccountChange::Role(role), desk.clock.wall())?;
+            commit(&desk, prepared, &name, AccountAct::RoleSet, Some(role), by)?;
         }
-        account(&state, &name)
+        account(&desk, &name)
     })
     .await
 }
 
 async fn remove(
-    State(state): State<Arc<ApiState>>,
+    State(desk): State<AccountsDesk>,
     Operator(by): Operator,
     PathOf(NamePath { name }): PathOf<NamePath>,
 ) -> Result<Json<()>, ApiError> {
     blocking(move || {
-        let prepared = state.accounts.prepare(&name, &AccountChange::Remove, state.clock.wall())?;
-        commit(&state, prepared, &name, AccountAct::Removed, None, by).map(Json)
+        let prepared = desk.accounts.prepare(&name, &AccountChange::Remove, desk.clock.wall())?;
+        commit(&desk, prepared, &name, AccountAct::Removed, None, by).map(Json)
     })
     .await
 }
 
-async fn tokens(State(state): State<Arc<ApiState>>) -> Result<Json<Vec<Token>>, ApiError> {
-    Ok(Json(state.accounts.tokens().into_iter().map(Token::from).collect()))
+async fn tokens(State(desk): State<AccountsDesk>) -> Result<Json<Vec<Token>>, ApiError> {
+    Ok(Json(desk.accounts.tokens().into_iter().map(Token::from).collect()))
 }
 
 async fn add_token(
-    State(state): State<Arc<ApiState>>,
+    State(desk): State<AccountsDesk>,
     Operator(by): Operator,
     JsonBody(NewToken { name, role }): JsonBody<NewToken>,
 ) -> Result<Json<IssuedToken>, ApiError> {
     blocking(move || {
-        let (prepared, secret) = state.accounts.prepare_token(&name, role, state.clock.wall())?;
-        commit(&state, prepared, &name, AccountAct::TokenAdded, Some(role), by)?;
+        let (prepared, secret) = desk.accounts.prepare_token(&name, role, desk.clock.wall())?;
+        commit(&desk, prepared, &name, AccountAct::TokenAdded, Some(role), by)?;
         Ok(Json(IssuedToken { name, role, secret: secret.to_string() }))
     })
     .await
 }
 
 async fn remove_token(
-    State(state): State<Arc<ApiState>>,
+    State(desk): State<AccountsDesk>,
     Operator(by): Operator,
     PathOf(NamePath { name }): PathOf<NamePath>,
 ) -> Result<Json<()>, ApiError> {
     blocking(move || {
-        let prepared = state.accounts.prepare_no_token(&name)?;
-        commit(&state, prepared, &name, AccountAct::TokenRemoved, None, by).map(Json)
+        let prepared = desk.accounts.prepare_no_token(&name)?;
+        commit(&desk, prepared, &name, AccountAct::TokenRemoved, None, by).map(Json)
     })
     .await
 }
 
 /// Commits a change together with its record; from then on it is in force.
 fn commit(
-    state: &ApiState,
+    desk: &AccountsDesk,
     prepared: Prepared<'_>,
     name: &str,
     what: AccountAct,
@@ -138,12 +139,12 @@ fn commit(
 ) -> Result<(), ApiError> {
     let role = role.map(|role| role.as_str().to_owned());
     let event = Event::Store(StoreEvent::AccountChanged { account: name.to_owned(), what, role, by });
-    state.recorder.record_change(&event, &prepared.changes)?;
+    desk.book.commit(&event, &prepared.changes)?;
     prepared.done();
     Ok(())
 }
 
-fn account(state: &ApiState, name: &str) -> Result<Json<Account>, ApiError> {
-    let account = state.accounts.account(name);
+fn account(desk: &AccountsDesk, name: &str) -> Result<Json<Account>, ApiError> {
+    let account = desk.accounts.account(name);
     account.map(|account| Json(account.into())).ok_or(ApiError::Failed("the account is gone again".to_owned()))
 }

@@ -8,6 +8,7 @@ mod credentials;
 mod daemon;
 mod enrolment;
 mod faces;
+mod fleet;
 mod hours;
 mod import;
 mod journal;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use aide::axum::ApiRouter;
 use axum::Router;
 
+use super::fleet::OfficeDesks;
 use super::state::{ApiState, Monitor};
 
 /// All routes.
@@ -45,6 +47,12 @@ pub fn all() -> ApiRouter<Arc<ApiState>> {
         .merge(visitors::routes())
         .merge(backup::routes())
         .merge(accounts::routes())
+        .merge(fleet::routes())
+}
+
+/// The routes of a fleet's office that are not a daemon's own.
+pub fn of_an_office() -> ApiRouter<OfficeDesks> {
+    ApiRouter::new().merge(accounts::routes()).merge(fleet::routes())
 }
 
 /// `/metrics` alone, for an address that others can reach.

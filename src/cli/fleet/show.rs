@@ -9,11 +9,6 @@ use crate::cli::print::{Tone, toned};
 use crate::ledger::{Record, receipt, sentence};
 use crate::office::fleet::protocol::{BoardRow, CollectedRecord, Done, OfficeStatus, PersonRow, Proof};
 
-/// A clock that is further off than this stands out, in milliseconds.
-const CLOCK_OFF_MS: i64 = 2_000;
-/// A board that was silent for longer stands out, in seconds.
-const SILENT_S: u64 = 120;
-
 /// What was done, and who has confirmed it.
 pub fn done(out: &mut impl Write, done: &Done, json: bool) -> Result<()> {
     if json {
@@ -75,11 +70,10 @@ pub fn status(out: &mut impl Write, status: &OfficeStatus) -> Result<()> {
 }
 
 fn tone_of(board: &BoardRow) -> Tone {
-    let off = board.said.as_ref().and_then(|said| said.clock_ahead_ms).is_some_and(|ms| ms.abs() >= CLOCK_OFF_MS);
-    match board.heard_s {
+    match board.is_well() {
         _ if board.revoked => Tone::Faint,
-        Some(heard) if board.whole && heard < SILENT_S && !off && !board.gap => Tone::Plain,
-        _ => Tone::Warning,
+        true => Tone::Plain,
+        false => Tone::Warning,
     }
 }
 

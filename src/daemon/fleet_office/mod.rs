@@ -4,11 +4,15 @@
 //! - `desk`: what the tasks share
 //! - `link`: publishing, heads, collecting; `reconcile` compares the servers with the store; `term`: that no other office writes
 //! - `places`: the streams of places
+//! - `page`: the page over the fleet, and the API that it asks
 //! - `socket`: the process and the commands' socket; `answers` carries out what they ask
 
 mod answers;
 mod desk;
 mod link;
+mod page;
+#[cfg(test)]
+mod page_tests;
 mod places;
 mod reconcile;
 mod socket;
@@ -18,4 +22,5 @@ mod tests;
 
 pub use desk::{Invitation, Issuer, IssuerError, Office, Revoked, Revoking};
 pub use link::lost;
+pub use page::OfficeApi;
 pub use socket::{OfficeEnd, run};

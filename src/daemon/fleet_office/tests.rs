@@ -22,7 +22,14 @@ use crate::store::Store;
 
 /// Credentials that are names.
 #[derive(Clone, Default)]
-struct Names(Arc<Mutex<Vec<String>>>);
+pub(super) struct Names(Arc<Mutex<Vec<String>>>);
+
+impl Names {
+    /// The credentials that were taken back.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl Issuer for Names {
     fn invite(&self, _: &Site, board: &Board, key: &BoardKey) -> Result<Invitation, IssuerError> {
@@ -36,13 +43,13 @@ impl Issuer for Names {
     }
 }
 
-fn office(dir: &TempDir, revoked: &Names) -> Arc<Office> {
+pub(super) fn office(dir: &TempDir, revoked: &Names) -> Arc<Office> {
     let book = open(dir.path()).unwrap();
     let collected = Collected::open(&book.trees.store).unwrap();
     Arc::new(Office::new(book, collected, Box::new(revoked.clone()), Arc::new(SystemClock::new())))
 }
 
-fn at_the_servers(office: &Arc<Office>, server: &MemoryServer) -> tokio::task::JoinHandle<LinkError> {
+pub(super) fn at_the_servers(office: &Arc<Office>, server: &MemoryServer) -> tokio::task::JoinHandle<LinkError> {
     let carrier: Arc<dyn Carrier> = Arc::new(server.carrier());
     tokio::spawn(link::keep(office.clone(), carrier, false))
 }
@@ -75,7 +82,7 @@ async fn published(server: &MemoryServer) -> (usize, usize) {
 }
 
 /// Answers for a board: says that it holds what the newest head says, and follows the rules.
-async fn confirm(server: &MemoryServer, name: &str) {
+pub(super) async fn confirm(server: &MemoryServer, name: &str) {
     let carrier = server.carrier();
     loop {
         let head = carrier.newest(&Subject::head(&gallery())).await.ok().flatten();
@@ -131,7 +138,7 @@ async fn changes_reach_the_servers_and_are_confirmed() {
     assert!(status.boards[0].whole && status.sites[0].lockdown.as_deref() == Some("nobody passes, by anna"));
     // Shut out: it needs no confirmation, and its credential is taken back.
     let revoked = done(ask(&office, Request::Revoke { board: board("front") }).await);
-    assert_eq!((revoked.missing.len(), names.0.lock().unwrap().clone()), (0, vec!["credential of front".to_owned()]));
+    assert_eq!((revoked.missing.len(), names.all()), (0, vec!["credential of front".to_owned()]));
     answers.abort();
     link.abort();
 }

@@ -1,5 +1,6 @@
 //! What commands ask of the office and what it answers: one line of JSON each way, on a Unix socket in the office's folder.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -94,7 +95,7 @@ pub enum Answer {
 }
 
 /// A change that is in the office's store.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Done {
     /// What was done, in words.
     pub what: String,
@@ -110,7 +111,7 @@ pub struct Done {
 }
 
 /// What can be shown of a forgetting.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Proof {
     pub uuid: String,
     /// BLAKE3 of the last signed record, which nobody can open any more, in hexadecimal digits.
@@ -126,7 +127,7 @@ pub struct Proof {
 }
 
 /// The office and its boards.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OfficeStatus {
     /// `connecting`, `online`, or what is wrong.
     pub state: String,
@@ -137,7 +138,7 @@ pub struct OfficeStatus {
 }
 
 /// A site.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SiteRow {
     pub site: String,
     pub people: u64,
@@ -148,7 +149,7 @@ pub struct SiteRow {
 }
 
 /// A board.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BoardRow {
     pub board: String,
     pub site: String,
@@ -165,8 +166,30 @@ pub struct BoardRow {
     pub gap: bool,
 }
 
+/// A clock that is further off than this needs somebody, in milliseconds.
+const CLOCK_OFF_MS: u64 = 2_000;
+/// A board that was silent for longer needs somebody, in seconds. Boards speak each minute.
+const SILENT_S: u64 = 120;
+
+impl BoardRow {
+    /// Whether the board's clock is two seconds off or more.
+    pub fn clock_is_off(&self) -> bool {
+        self.said.as_ref().and_then(|said| said.clock_ahead_ms).is_some_and(|ms| ms.unsigned_abs() >= CLOCK_OFF_MS)
+    }
+
+    /// Whether the board was not heard lately, or never.
+    pub fn is_silent(&self) -> bool {
+        self.heard_s.is_none_or(|seconds| seconds >= SILENT_S)
+    }
+
+    /// Whether nobody needs to look after the board.
+    pub fn is_well(&self) -> bool {
+        self.whole && !self.gap && !self.is_silent() && !self.clock_is_off()
+    }
+}
+
 /// What a board says of itself, on its own subject. Nothing in it is trusted further than to be shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BoardReport {
     pub version: String,
     pub model: String,
@@ -193,7 +216,7 @@ pub struct BoardReport {
 }
 
 /// Somebody who is enrolled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PersonRow {
     pub uuid: String,
     pub name: String,

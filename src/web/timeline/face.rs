@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use maud::{Markup, html};
 
 use crate::api::faces::KeptFaces;
-use crate::web::{Refusal, Session};
+use crate::web::{Place, Refusal, Session};
 
 /// Which records have a face.
 #[derive(Default)]
@@ -17,6 +17,10 @@ pub struct Shown {
 impl Shown {
     /// Those of now.
     pub async fn of(session: &Session) -> Result<Shown, Refusal> {
+        // Boards keep faces to themselves.
+        if session.site().settings.place == Place::Office {
+            return Ok(Shown::default());
+        }
         let KeptFaces { kept, records } = session.get("/v1/faces").await?;
         Ok(Shown { kept, records: records.into_iter().collect() })
     }

@@ -11,6 +11,7 @@ area-people = Personen
 area-attendance = Anwesenheit
 area-doors = Türen
 area-health = Zustand
+area-fleet = Verbund
 area-accounts = Konten
 
 ## Login
@@ -689,3 +690,69 @@ accounts-token-issued = Das Token { $name } wird nur jetzt angezeigt. Kopieren S
 accounts-added = Das Konto wurde angelegt.
 accounts-changed = Das Konto wurde geändert. Seine Sitzungen sind beendet.
 accounts-removed = Entfernt.
+
+## Fleet
+fleet-online = Das Büro ist mit den Servern verbunden
+fleet-connecting = Das Büro verbindet sich mit den Servern
+fleet-away = Das Büro ist nicht mit den Servern verbunden
+fleet-unsent =
+    { $count ->
+        [one] Eine Änderung wartet auf die Server. Sie wird übertragen, sobald sie erreichbar sind.
+       *[other] { $count } Änderungen warten auf die Server. Sie werden übertragen, sobald sie erreichbar sind.
+    }
+fleet-nobody = Es gibt noch keinen Standort. Ein Gerät laden Sie ein mit
+fleet-sites = Standorte
+fleet-site = Standort
+fleet-rules = Regeln, Fassung
+fleet-key = Schlüssel, Epoche
+fleet-normal = Die Türen folgen ihren Regeln
+fleet-locked-down = Abgeriegelt
+fleet-lock-down = Abriegeln
+fleet-lock-down-sure = Keine Tür von { $site } öffnet für irgendjemanden, oder nur für eine Gruppe. Ausgangstaster und Bediener an einem Gerät öffnen weiterhin Türen.
+fleet-lockdown-group = Gruppe, die weiterhin passiert (leer: niemand)
+fleet-end-lockdown = Abriegelung beenden
+fleet-end-lockdown-sure = Alle abgeriegelten Türen von { $site } folgen wieder ihren Regeln, auch solche, die jemand an einem Gerät abgeriegelt hat.
+fleet-boards = Geräte
+fleet-board = Gerät
+fleet-no-boards = Es wurde noch kein Gerät eingeladen.
+fleet-list = Personenliste
+fleet-records = Einträge
+fleet-clock = Uhr
+fleet-rules-and-key = Regeln und Schlüssel
+fleet-program = Version und Modell
+fleet-heard = Gehört
+fleet-acts = Aktionen
+fleet-whole = Vollständig
+fleet-behind = Im Rückstand
+fleet-never-heard = Nie gehört
+fleet-revoked = Ausgeschlossen
+fleet-people-of-board =
+    { $count ->
+        [one] Eine Person
+       *[other] { $count } Personen
+    }
+fleet-not-taken = { $aside } Datensätze zurückgestellt, { $refused } abgelehnt
+fleet-collected = bis { $number } eingesammelt
+fleet-waiting = { $count } warten
+fleet-gap = Lücke
+fleet-rules-number = Regeln { $version }
+fleet-key-number = Schlüssel { $epoch }
+fleet-seconds-ago = vor { $seconds } s
+fleet-revoke = Ausschließen
+fleet-revoke-board = { $board } ausschließen
+fleet-revoke-sure = Die Server weisen { $board } sofort ab, und es bekommt keinen späteren Schlüssel. Das lässt sich nicht rückgängig machen. Was auf dem Gerät ist, bleibt dort, bis es dort gelöscht wird.
+fleet-search = Name, Personalnummer, Gruppe oder UUID
+fleet-uuid = UUID
+fleet-forget = Vergessen
+fleet-forget-person = { $name } vergessen
+fleet-forget-sure = { $name } wird in { $site } endgültig vergessen: Der Schlüssel des Datensatzes wird vernichtet, alle Geräte löschen die Person, und der Name verschwindet aus den Einträgen, die das Büro eingesammelt hat. Das lässt sich nicht rückgängig machen.
+fleet-not-sent = Die Server haben es noch nicht. Es wird übertragen, sobald sie erreichbar sind.
+fleet-confirmed = Bestätigt von
+fleet-missing = Noch nicht bestätigt von
+fleet-missing-about = Diese Geräte folgen, sobald sie verbunden sind. Die Liste der Geräte zeigt, wann das geschehen ist.
+fleet-proof = Was sich davon nachweisen lässt
+fleet-proof-record = Letzter Datensatz
+fleet-proof-mark = Vermerk an seiner Stelle
+fleet-proof-destroyed = Vernichteter Schlüssel
+fleet-proof-key = Schlüssel aller anderen
+fleet-proof-erased = Eingesammelte Einträge, aus denen die Person gelöscht wurde

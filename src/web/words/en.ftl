@@ -11,6 +11,7 @@ area-people = People
 area-attendance = Attendance
 area-doors = Doors
 area-health = Health
+area-fleet = Fleet
 area-accounts = Accounts
 
 ## Login
@@ -689,3 +690,69 @@ accounts-token-issued = The token { $name } is shown only now. Copy it:
 accounts-added = The account was added.
 accounts-changed = The account was changed. Its sessions have ended.
 accounts-removed = Removed.
+
+## Fleet
+fleet-online = The office is at the servers
+fleet-connecting = The office connects to the servers
+fleet-away = The office is not at the servers
+fleet-unsent =
+    { $count ->
+        [one] One change waits for the servers. It goes out when they can be reached.
+       *[other] { $count } changes wait for the servers. They go out when they can be reached.
+    }
+fleet-nobody = There is no site yet. Invite a board with
+fleet-sites = Sites
+fleet-site = Site
+fleet-rules = Rules, version
+fleet-key = Key, epoch
+fleet-normal = Doors go by their rules
+fleet-locked-down = Locked down
+fleet-lock-down = Lock down
+fleet-lock-down-sure = No door of { $site } opens for anybody, or only for one group. Exit buttons and operators at a board still open doors.
+fleet-lockdown-group = Group that still passes (empty: nobody)
+fleet-end-lockdown = End the lockdown
+fleet-end-lockdown-sure = All doors of { $site } that are locked down go by their rules again, also those that somebody locked down at a board.
+fleet-boards = Boards
+fleet-board = Board
+fleet-no-boards = No board was invited yet.
+fleet-list = List of people
+fleet-records = Records
+fleet-clock = Clock
+fleet-rules-and-key = Rules and key
+fleet-program = Version and model
+fleet-heard = Heard
+fleet-acts = Acts
+fleet-whole = Whole
+fleet-behind = Behind
+fleet-never-heard = Never heard
+fleet-revoked = Shut out
+fleet-people-of-board =
+    { $count ->
+        [one] One person
+       *[other] { $count } people
+    }
+fleet-not-taken = { $aside } records set aside, { $refused } refused
+fleet-collected = up to { $number } collected
+fleet-waiting = { $count } waiting
+fleet-gap = Gap
+fleet-rules-number = rules { $version }
+fleet-key-number = key { $epoch }
+fleet-seconds-ago = { $seconds } s ago
+fleet-revoke = Shut out
+fleet-revoke-board = Shut out { $board }
+fleet-revoke-sure = The servers refuse { $board } at once, and it gets no later key. This cannot be undone. What it holds stays on it until it is erased there.
+fleet-search = Name, employee id, group or uuid
+fleet-uuid = UUID
+fleet-forget = Forget
+fleet-forget-person = Forget { $name }
+fleet-forget-sure = { $name } is forgotten at { $site } for good: the key of the record is destroyed, all boards erase the person, and the name goes from the records that the office has collected. This cannot be undone.
+fleet-not-sent = The servers do not have it yet. It goes out when they can be reached.
+fleet-confirmed = Confirmed by
+fleet-missing = Not confirmed yet by
+fleet-missing-about = These boards follow as soon as they are connected. The list of boards says when.
+fleet-proof = What can be shown of it
+fleet-proof-record = Last record
+fleet-proof-mark = Mark in its place
+fleet-proof-destroyed = Destroyed key
+fleet-proof-key = Key of everybody else
+fleet-proof-erased = Collected records from which the person was erased

@@ -11,6 +11,7 @@ area-people = 人员
 area-attendance = 考勤
 area-doors = 门
 area-health = 状态
+area-fleet = 联网设备
 area-accounts = 账号
 
 ## Login
@@ -681,3 +682,67 @@ accounts-token-issued = 令牌 { $name } 只显示这一次，请复制：
 accounts-added = 账号已添加。
 accounts-changed = 账号已修改，其会话已结束。
 accounts-removed = 已删除。
+
+## Fleet
+fleet-online = 总部已连接服务器
+fleet-connecting = 总部正在连接服务器
+fleet-away = 总部未连接服务器
+fleet-unsent =
+    { $count ->
+       *[other] { $count } 项更改正在等待服务器，服务器可用后即会发送。
+    }
+fleet-nobody = 还没有站点。邀请设备请运行
+fleet-sites = 站点
+fleet-site = 站点
+fleet-rules = 规则版本
+fleet-key = 密钥代次
+fleet-normal = 各门按规则运行
+fleet-locked-down = 已封锁
+fleet-lock-down = 封锁
+fleet-lock-down-sure = { $site } 的门将不对任何人开启，或只对一个组开启。出门按钮和设备上的操作员仍可开门。
+fleet-lockdown-group = 仍可通行的组（留空：无人）
+fleet-end-lockdown = 解除封锁
+fleet-end-lockdown-sure = { $site } 所有已封锁的门将重新按规则运行，包括有人在设备上封锁的门。
+fleet-boards = 设备
+fleet-board = 设备
+fleet-no-boards = 尚未邀请任何设备。
+fleet-list = 人员名单
+fleet-records = 记录
+fleet-clock = 时钟
+fleet-rules-and-key = 规则和密钥
+fleet-program = 版本和模型
+fleet-heard = 最近联络
+fleet-acts = 操作
+fleet-whole = 完整
+fleet-behind = 落后
+fleet-never-heard = 从未联络
+fleet-revoked = 已排除
+fleet-people-of-board =
+    { $count ->
+       *[other] { $count } 人
+    }
+fleet-not-taken = { $aside } 条被搁置，{ $refused } 条被拒绝
+fleet-collected = 已收集到第 { $number } 条
+fleet-waiting = { $count } 条等待发送
+fleet-gap = 有缺漏
+fleet-rules-number = 规则 { $version }
+fleet-key-number = 密钥 { $epoch }
+fleet-seconds-ago = { $seconds } 秒前
+fleet-revoke = 排除
+fleet-revoke-board = 排除 { $board }
+fleet-revoke-sure = 服务器将立即拒绝 { $board }，它也不会再得到新的密钥。此操作无法撤销。设备上已有的数据会保留，直到在设备上删除。
+fleet-search = 姓名、工号、组或 UUID
+fleet-uuid = UUID
+fleet-forget = 遗忘
+fleet-forget-person = 遗忘 { $name }
+fleet-forget-sure = 将在 { $site } 永久遗忘 { $name }：销毁其数据的密钥，所有设备删除此人，并从总部收集的记录中抹去姓名。此操作无法撤销。
+fleet-not-sent = 服务器尚未收到，服务器可用后即会发送。
+fleet-confirmed = 已确认
+fleet-missing = 尚未确认
+fleet-missing-about = 这些设备连接后即会跟进，可在设备列表中查看。
+fleet-proof = 可以证明的内容
+fleet-proof-record = 最后的数据
+fleet-proof-mark = 代替它的标记
+fleet-proof-destroyed = 已销毁的密钥
+fleet-proof-key = 其他人的密钥
+fleet-proof-erased = 已抹去此人的收集记录数

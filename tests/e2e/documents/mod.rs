@@ -63,6 +63,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ),
     ("usher fleet init --servers hub.example.org", FLEET),
     ("usher fleet office", FLEET),
+    ("usher --office web user add ada --role admin", "it needs a fleet's office; tests/web/fleet.rs has one"),
     ("usher fleet invite --site berlin --board front", FLEET),
     ("usher fleet join", FLEET),
     ("usher fleet status", FLEET),
