@@ -22,7 +22,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use crate::access::Rules;
-use crate::api::NoAttendance;
+use crate::api::{NoAttendance, Ruling};
 use crate::api::attendance::AttendanceSettings;
 use crate::api::calendar::{Calendar, NoCalendar};
 use crate::camera::framed::Framed;
@@ -394,6 +394,12 @@ pub fn attendance_settings(config: &Config) -> Result<AttendanceSettings, NoAtte
         })
     };
     settings().map_err(|error| NoAttendance { why: format!("{error:#}") })
+}
+
+/// What follows from the rules in force, for the API.
+pub fn ruling(in_force: &fleet::InForce) -> Ruling {
+    let (config, origin) = (&in_force.config, in_force.origin.clone());
+    Ruling { house: house::known(config), attendance: attendance_settings(config), origin }
 }
 
 /// The hub's settings, from `[mqtt]`. Reads the files of user and password.

@@ -37,6 +37,8 @@ pub struct HouseRules {
     pub backoff: Backoff,
     /// What happens to people whose rights depend on the time while it is not known.
     pub without_sync: WithoutSync,
+    /// What the rules are called where they come from the fleet, as `rules 7 of berlin`; `None` for the board's own.
+    pub source: Option<String>,
 }
 
 /// The rules of one door.
@@ -166,6 +168,16 @@ impl Authority {
     /// The rules.
     pub fn rules(&self) -> &HouseRules {
         &self.rules
+    }
+
+    /// Goes by other rules from now on, and keeps what it knows: places, who came first, who waits, near misses. Returns `false`, and changes nothing, if
+    /// they are for another number of doors.
+    pub fn go_by(&mut self, rules: HouseRules) -> bool {
+        let fit = rules.doors.len() == self.rules.doors.len();
+        if fit {
+            self.rules = rules;
+        }
+        fit
     }
 
     /// Judges a request. Asking again gives the same answer, except that the authority remembers who waits for a second person. With the

@@ -60,6 +60,7 @@ mod tests {
             passback_for: None,
             backoff: Backoff { after: 0, first: Duration::ZERO, longest: Duration::ZERO },
             without_sync: WithoutSync::Deny,
+            source: None,
         }
     }
 

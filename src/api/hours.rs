@@ -38,6 +38,9 @@ pub struct HouseHours {
     pub monday: String,
     pub schedules: Vec<ScheduleHours>,
     pub doors: Vec<DoorHours>,
+    /// Where schedules and permits come from, as `rules 7 of berlin`; null for the board's own configuration.
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 /// A schedule.
@@ -234,6 +237,7 @@ impl House {
             monday: monday.to_string(),
             schedules: self.rules.schedules.iter().map(|schedule| schedule_hours(schedule, monday, now)).collect(),
             doors: self.doors.iter().zip(&self.rules.doors).map(|(name, rules)| self.door(name, rules)).collect(),
+            source: self.rules.source.clone(),
         }
     }
 
@@ -355,6 +359,7 @@ mod tests {
             passback_for: None,
             backoff: Backoff { after: 0, first: Duration::ZERO, longest: Duration::ZERO },
             without_sync: WithoutSync::Deny,
+            source: None,
         };
         House { rules, doors: vec!["front".to_owned(), "yard".to_owned()] }
     }

@@ -23,6 +23,7 @@ pub mod permission;
 pub mod personal_data;
 pub mod photographs;
 pub mod remedy;
+pub mod ruling;
 mod routes;
 pub mod sittings;
 mod state;
@@ -50,6 +51,7 @@ pub use extract::{Caller, MetricsPage};
 pub use live::Live;
 pub use photographs::PhotographRefusal;
 pub use routes::metrics;
+pub use ruling::{RulesInForce, Ruling};
 pub use sittings::Sittings;
 pub use state::{Admission, ApiState, Doors, Faces, Monitor, NoDaemon};
 

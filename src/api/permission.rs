@@ -29,6 +29,7 @@ const TABLE: &[(&str, &str, Permission)] = &[
     ("POST", "/v1/cameras/{name}/rotate", Administer),
     ("GET", "/v1/calendar", See),
     ("GET", "/v1/hours", See),
+    ("GET", "/v1/rules", See),
     ("GET", "/v1/inside", See),
     ("GET", "/v1/schedule/test", Attendance),
     ("POST", "/v1/clock/trust", Administer),

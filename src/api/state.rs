@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
-use super::attendance::AttendanceSettings;
 use super::calendar::{Calendar, NoCalendar};
 use super::checks::Check;
 use super::doors::{DoorOrder, DoorStatus, Inside};
-use super::error::{ApiError, NoAttendance, RulesUnknown};
+use super::error::ApiError;
 use super::extract::MetricsPage;
 use super::figures::Figures;
-use super::hours::House;
 use super::live::{Live, LiveCamera, LiveLine, LivePicture, RotateAnswer};
 use super::photographs::PhotographRefusal;
+use super::ruling::RulesInForce;
 use super::sittings::Sittings;
 use super::status::Status;
 use super::template::{self, CameraView, Template};
@@ -36,15 +35,14 @@ pub struct ApiState {
     pub granted: Arc<Visitors>,
     /// Pictures of faces beside records.
     pub face_pictures: Arc<FacePictures>,
-    pub attendance: Result<AttendanceSettings, NoAttendance>,
     pub calendar: Result<Calendar, NoCalendar>,
     pub accounts: Arc<Accounts>,
     pub clock: Arc<dyn Clock>,
     pub doors: Arc<dyn Doors>,
     pub monitor: Arc<dyn Monitor>,
     pub live: Arc<dyn Live>,
-    /// The rules of all doors.
-    pub house: Result<House, RulesUnknown>,
+    /// The rules of all doors, and what attendance is computed by.
+    pub rules: RulesInForce,
     pub faces: Arc<dyn Faces>,
     pub sittings: Sittings,
 }

@@ -179,6 +179,12 @@ pub struct FleetStatus {
     pub epoch: Option<u64>,
     /// The version of the site's rules in force.
     pub rules: u64,
+    /// The version in which the rules were pushed that say who may pass; 0 where the board goes by its own.
+    #[serde(default)]
+    pub access: u64,
+    /// Why the doors do not go by the newest of them; null where they do.
+    #[serde(default)]
+    pub rules_trouble: Option<String>,
     /// Records of the journal that the fleet's servers have not acknowledged yet.
     pub waiting: u64,
     /// Records of the fleet that were set aside, because another version of usher wrote them or they do not suit this board.

@@ -31,6 +31,7 @@ pub fn all(config: &Config, status: Option<&FleetStatus>) -> Vec<Check> {
         );
         found.push(Check::warning("fleet", text));
     }
+    found.extend(rules(status));
     if let Some(ahead) = status.clock_ahead_ms.filter(|ahead| ahead.unsigned_abs() >= CLOCK_OFF_MS) {
         let (off, which) = (ahead.unsigned_abs(), if ahead > 0 { "ahead of" } else { "behind" });
         found.push(Check::warning(
@@ -71,6 +72,16 @@ fn age(status: &FleetStatus) -> Check {
     }
 }
 
+/// Whose rules say who may pass.
+fn rules(status: &FleetStatus) -> Option<Check> {
+    let FleetStatus { site, access, rules_trouble, .. } = status;
+    Some(match (rules_trouble, access) {
+        (Some(trouble), _) => Check::broken("fleet", format!("the doors do not go by the newest rules of {site}: {trouble}")),
+        (None, 0) => return None,
+        (None, version) => Check::well("fleet", format!("the doors go by rules {version} of {site}; the board's own permits do not count")),
+    })
+}
+
 fn whole(status: &FleetStatus) -> Option<Check> {
     Some(match status.whole? {
         true => Check::well("fleet", format!("holds all {} people of the office's list", status.people)),
@@ -94,6 +105,8 @@ mod tests {
             people: 3,
             epoch: Some(1),
             rules: 1,
+            access: 1,
+            rules_trouble: None,
             waiting: 0,
             set_aside: 0,
             refused: 0,
@@ -120,6 +133,7 @@ mod tests {
         assert_eq!(worst(&FleetStatus { state: "no server answers".into(), ..status() }), [Broken]);
         assert_eq!(worst(&FleetStatus { whole: Some(false), ..status() }), [Warning]);
         assert_eq!(worst(&FleetStatus { refused: 1, ..status() }), [Broken]);
+        assert_eq!(worst(&FleetStatus { rules_trouble: Some("no reader".into()), ..status() }), [Broken]);
         assert_eq!(worst(&FleetStatus { set_aside: 1, ..status() }), [Warning]);
         assert_eq!(worst(&FleetStatus { clock_ahead_ms: Some(-2_000), ..status() }), [Warning]);
         let mut config = Config::default();

@@ -5,7 +5,10 @@ use std::io::Write;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use super::client::Client;
 use super::context::Context;
+use super::site_rules::under_site;
+use crate::config::Config;
 use crate::setup;
 
 /// Check or show the configuration.
@@ -22,6 +25,8 @@ enum Action {
     /// Check the configuration, and list every problem with its place
     Check,
     /// Print the effective configuration, with the origin of each value
+    ///
+    /// On a board of a fleet, schedules, permits and the assurance of doors are those of its site's rules, if there are any.
     Show,
 }
 
@@ -30,11 +35,22 @@ impl ConfigCommand {
         match self.action {
             Action::Check => check(context),
             Action::Show => {
-                write!(std::io::stdout().lock(), "{}", context.config()?.to_toml_with_origins())?;
+                write!(std::io::stdout().lock(), "{}", in_force(context.config()?).to_toml_with_origins())?;
                 Ok(())
             }
         }
     }
+}
+
+/// The configuration under the rules of the site of a board in a fleet. Where they cannot be had, the file alone, with a warning.
+fn in_force(config: Config) -> Config {
+    if !config.fleet.enabled {
+        return config;
+    }
+    Client::open(&config).and_then(|client| under_site(config.clone(), &client)).unwrap_or_else(|error| {
+        note!("warning: this is the file alone, without the rules of the fleet: {error:#}");
+        config
+    })
 }
 
 /// Checks the configuration and what it refers to: lists of holidays, time zones. Warns of what is hardly intended.

@@ -39,6 +39,7 @@ mod refusals;
 mod restore;
 mod run;
 mod schedule;
+mod site_rules;
 mod secret;
 mod status;
 mod store;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::context::Context;
+use super::site_rules::under_site;
 use super::when::Calendar;
 use super::whom;
 use crate::api::hours::{self, Tested};
@@ -31,7 +32,8 @@ pub struct Schedule {
 enum Action {
     /// Show whether a person may pass at a given time, and why
     ///
-    /// Uses the rules of the configuration file alone, so that a change can be tried before the daemon starts with it: as if no door were in lockdown,
+    /// Uses the rules of the configuration file alone, so that a change can be tried before the daemon starts with it; on a board of a fleet, under the
+    /// rules of its site. As if no door were in lockdown,
     /// everybody's place were unknown, and nobody had come that day. Unlocks nothing and records nothing.
     Test {
         /// Employee id, whole name, or number as in '#7'
@@ -53,13 +55,14 @@ impl Schedule {
     pub fn run(self, context: &Context) -> Result<()> {
         let Action::Test { person, at, door, json } = self.action;
         let config = context.config()?;
-        let house = setup::house::known(&config)?;
+        let client = Client::open(&config)?;
+        let house = setup::house::known(&under_site(config, &client)?)?;
         let zone = &house.rules.zone;
         let moments = match &at {
             None => vec![Timestamp::now()],
             Some(text) => moments(text, zone)?,
         };
-        let person = whom::enrolled_person(&Client::open(&config)?, &person)?;
+        let person = whom::enrolled_person(&client, &person)?;
         let mut out = std::io::stdout().lock();
         for tested in house.test(&person, door.as_deref(), &moments)? {
             match json {

@@ -123,5 +123,13 @@ fn write_fleet(out: &mut impl Write, fleet: &api::FleetStatus) -> std::io::Resul
         out,
         "           {} people, {whole}; {epoch}, rules {}; {} records wait, {} set aside, {} refused",
         fleet.people, fleet.rules, fleet.waiting, fleet.set_aside, fleet.refused
-    )
+    )?;
+    match (&fleet.rules_trouble, fleet.access) {
+        (Some(trouble), _) => {
+            let text = format!("the doors do not go by the site's newest rules: {trouble}");
+            writeln!(out, "           {}", toned(Tone::Bad, &text.replace('\n', "\n           ")))
+        }
+        (None, 0) => writeln!(out, "           the doors go by this board's own permits"),
+        (None, version) => writeln!(out, "           the doors go by rules {version} of {}", fleet.site),
+    }
 }

@@ -74,6 +74,23 @@ pub fn check(config: &Config, origins: &Origins, problems: &mut Vec<Problem>) ->
     checks.warnings
 }
 
+/// The checks of a site's rules for which no board is needed.
+pub fn check_site(config: &Config, origins: &Origins, problems: &mut Vec<Problem>) {
+    let mut checks = Checks { config, origins, problems, warnings: Vec::new() };
+    checks.unique("door", config.doors.iter().map(|door| door.name.as_str()));
+    checks.schedules();
+    checks.permits();
+}
+
+/// The checks of a board's configuration under a site's rules. Returns warnings.
+pub fn check_under_site(config: &Config, origins: &Origins, problems: &mut Vec<Problem>) -> Vec<Problem> {
+    let mut checks = Checks { config, origins, problems, warnings: Vec::new() };
+    checks.schedules();
+    checks.permits();
+    checks.assurance();
+    checks.warnings
+}
+
 struct Checks<'a> {
     config: &'a Config,
     origins: &'a Origins,
@@ -276,7 +293,10 @@ impl Checks<'_> {
 
     fn permits(&mut self) {
         for (index, permit) in self.config.permits.iter().enumerate() {
-            permit.doors.iter().for_each(|door| self.door_exists(&format!("permit[{index}].doors"), door));
+            // A site's rules name the doors of all its boards.
+            if self.config.site_source().is_none() {
+                permit.doors.iter().for_each(|door| self.door_exists(&format!("permit[{index}].doors"), door));
+            }
             self.schedule_exists(&format!("permit[{index}].schedule"), permit.schedule.as_deref());
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! [`sections`] are the structs, with every key's meaning, range and default. Their JSON Schema is what [`check`] goes by, and what the
 //! reference in docs/ is generated from; [`rule`] reads it. [`edit`] changes one value of a file. [`file`](mod@file) and [`environment`] are the layers, [`across`] the checks
-//! between keys, [`show`] the configuration in force.
+//! between keys, [`show`] the configuration in force. [`site`] lays the rules of a fleet's site over it.
 
 mod across;
 mod check;
@@ -16,6 +16,7 @@ mod reference;
 mod rule;
 mod sections;
 mod show;
+mod site;
 mod text;
 mod values;
 
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use environment::environment;
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use sections::*;
+pub use site::{SiteText, holidays_named};
 pub use text::read_span as duration;
 pub use values::{Asked, DayStart, DistanceLimit, Hours, Keep, MaxSize, Tiers, Window};
 
@@ -91,6 +93,8 @@ const SOCKET_VARIABLE: &str = "USHER__CONTROL__SOCKET";
 struct Notes {
     origins: Option<Origins>,
     warnings: Vec<Problem>,
+    /// `None` unless rules of a site are in force.
+    laid: Option<site::Laid>,
 }
 
 /// The schema of the whole configuration, without references.
@@ -163,7 +167,7 @@ impl Config {
         if !problems.is_empty() {
             return Err(ConfigErrors::new(problems));
         }
-        config.notes = Notes { origins: Some(origins), warnings };
+        config.notes = Notes { origins: Some(origins), warnings, laid: None };
         Ok(config)
     }
 

@@ -88,10 +88,29 @@ impl Origins {
         self.places.get(path).cloned().unwrap_or(Origin::Default)
     }
 
+    /// Forgets a section with all that is below it, as `permit`.
+    pub fn forget(&mut self, section: &str) {
+        self.places.retain(|path, _| below(path, section).is_none());
+    }
+
+    /// Takes over what `other` knows of `from` and of all that is below it, as the places of `to`.
+    pub fn take_over(&mut self, other: &Origins, from: &str, to: &str) {
+        for (path, origin) in &other.places {
+            if let Some(rest) = below(path, from) {
+                self.places.insert(format!("{to}{rest}"), origin.clone());
+            }
+        }
+    }
+
     /// Whether `path` was written anywhere.
     pub fn has(&self, path: &str) -> bool {
         self.places.contains_key(path)
     }
+}
+
+/// What follows `section` in `path`; `None` for a path elsewhere.
+fn below<'p>(path: &'p str, section: &str) -> Option<&'p str> {
+    path.strip_prefix(section).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// Why there is no [`super::Config`]: every problem that was found, at least one, in the order of the file's lines and then of

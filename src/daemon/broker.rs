@@ -55,7 +55,8 @@ pub fn layout(config: &Config, gallery: &Gallery, saved: &SavedState) -> DeviceL
         leaf_sensor: door.sensor.is_some(),
         tamper_contact: door.tamper.is_some(),
         mode: mode(&door.name).unwrap_or(Mode::Normal.as_str()).to_owned(),
-        prompts: config.asked_at(door).iter().flatten().any(|tier| !tier.cues().is_empty()),
+        // Rules of the fleet may ask for more, later.
+        prompts: config.fleet.enabled || config.asked_at(door).iter().flatten().any(|tier| !tier.cues().is_empty()),
     };
     let sides = || config.doors.iter().filter_map(|door| door.zones());
     let inside = |zone: &str| {

@@ -14,7 +14,7 @@ use super::live::board::LiveBoard;
 use super::live::view::live_view;
 use super::published_doors::PublishedDoors;
 use super::stage::Stage;
-use crate::access::InfraredLook;
+use crate::access::{HouseRules, InfraredLook};
 use crate::api::Admission;
 use crate::clock::Clock;
 use crate::domain::{Actor, CameraIndex, DaemonEvent, Direction, DoorIndex, Entry, Event, Moment, PersonId, Sighting};
@@ -59,6 +59,12 @@ pub enum DoorMessage {
         by: Actor,
         /// It does not move a relay after this moment.
         not_after: Moment,
+        answer: SyncSender<Result<(), RequestError>>,
+    },
+    /// Go by other rules for people from now on, or as before (`None`), and record why. The answer is sent once it is on disk and done.
+    Rules {
+        rules: Option<Box<HouseRules>>,
+        event: Box<Event>,
         answer: SyncSender<Result<(), RequestError>>,
     },
     /// Somebody asks who is inside.
@@ -214,6 +220,12 @@ impl DoorThread {
                 let done = self.follow(request, &by, not_after);
                 self.publish();
                 // The client may have disconnected.
+                drop(answer.try_send(done));
+            }
+            DoorMessage::Rules { rules, event, answer } => {
+                let done = self.doors.go_by(rules.map(|rules| *rules), &event);
+                self.publish();
+                // The fleet's task may have ended.
                 drop(answer.try_send(done));
             }
             DoorMessage::WhoIsInside { answer } => drop(answer.try_send(self.doors.inside())),

@@ -37,6 +37,7 @@ mod published_doors;
 mod readers_stage;
 mod recent_frames;
 mod record_counter;
+mod rulebook;
 #[cfg(test)]
 mod second_eye_tests;
 mod second_look;
@@ -56,6 +57,7 @@ mod visitors;
 mod visits;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Result;
 
@@ -64,6 +66,7 @@ use crate::office::Register;
 use crate::setup;
 
 use open::{Base, Parts};
+use rulebook::Rulebook;
 use service_manager::ServiceManager;
 use threads::{StopToken, Threads};
 
@@ -86,7 +89,14 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     // Bound before anything is written: a second daemon is refused without a trace, and commands that arrive during a slow start wait until
     // they are served.
     let (listener, socket_file) = serve::bind_control_socket(config, &base)?;
-    let (recognition, pipelines, runtime) = open::recognition(config, &store)?;
+    // The doors go by what was in force before, until a server answers.
+    let in_force = setup::fleet::in_force_at_start(config, &store)?;
+    if let Some(trouble) = &in_force.origin.trouble {
+        tracing::error!(trouble, "this board cannot go by the site's newest rules");
+    }
+    let ruled = in_force.config.clone();
+    let rulebook = Arc::new(Rulebook::new(config, in_force));
+    let (recognition, pipelines, runtime) = open::recognition(&ruled, &store)?;
     let (visitors, queues) = open::visitors(config, &store, &recognition, &base)?;
     let (records, mut writer, from_broker) = open::records(config, &store, &recognition, queues, &base)?;
     let register =
@@ -94,11 +104,11 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let leading = leading::open(config, register, records.recorder.clone(), &*base.clock, &base.tokio)?;
     writer.visits = Some(leading.visits.clone());
     let fleet = fleet::open(config, &store, &base.clock)?;
-    let parts = Parts { recognition, visitors, records, leading, fleet };
+    let parts = Parts { recognition, visitors, records, leading, fleet, rulebook };
 
     let mut threads = Threads::new(base.to_main.clone(), base.clock.clone());
     let (stop_token, stop) = StopToken::new();
-    let doors = start::doors(config, &base, &parts, writer, &mut threads, &stop)?;
+    let doors = start::doors(&ruled, &base, &parts, writer, &mut threads, &stop)?;
     let cameras = start::cameras(config, &base, &parts, (pipelines, runtime), &doors, &mut threads, &stop)?;
     serve::start(
         config,

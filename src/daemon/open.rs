@@ -16,6 +16,7 @@ use super::leading::{self, Leading};
 use super::learning::{self, LearningQueue};
 use super::recent_frames::RecentFrames;
 use super::record_counter::RecordCounter;
+use super::rulebook::Rulebook;
 use super::snapshots::{self, SnapshotQueue};
 use super::threads::MainMessage;
 use super::visitors::{self, KeptKinds, RecentFaces, VisitorQueue};
@@ -77,6 +78,8 @@ pub struct Parts {
     pub leading: Leading,
     /// `None` for a board that is in no fleet.
     pub fleet: Option<Joined>,
+    /// The rules in force.
+    pub rulebook: Arc<Rulebook>,
 }
 
 /// Who is enrolled, and how faces are compared.

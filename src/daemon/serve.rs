@@ -55,7 +55,7 @@ pub fn start(
     stages: &[Arc<Stage>],
     ends: Ends,
 ) -> Result<()> {
-    let Parts { recognition, visitors, records, leading, fleet } = parts;
+    let Parts { recognition, visitors, records, leading, fleet, rulebook } = parts;
     if let Some(Broker { hub, outbox, .. }) = &records.broker {
         let clock = base.clock.clone();
         let (gallery, recorder) = (recognition.gallery.clone(), records.recorder.clone());
@@ -84,6 +84,7 @@ pub fn start(
         model: recognition.model.to_string(),
         fingerprint: config.fingerprint(),
         config: config.clone(),
+        rulebook: rulebook.clone(),
         configuration: ends.configuration.clone(),
         figures: measurements(base, parts, stages),
         metrics_trouble: metrics_trouble.clone(),
@@ -128,14 +129,13 @@ pub fn start(
         visitors: visitors.unknown.clone(),
         granted: visitors.granted.clone(),
         face_pictures: visitors.faces.clone(),
-        attendance: setup::attendance_settings(config),
         calendar: setup::calendar(config),
         accounts: accounts.clone(),
         clock: base.clock.clone(),
         doors: service.clone(),
         monitor: service,
         live,
-        house: setup::house::known(config),
+        rules: rulebook.shown(),
     }));
     if config.web.enabled {
         let site = page::site(config, Place::Board, router.clone(), accounts, base.clock.clone())?;
@@ -156,11 +156,11 @@ pub fn start(
 }
 
 /// Starts the task of a board that is in a fleet.
-fn join_fleet(base: &Base, Parts { records, leading, fleet, .. }: &Parts, doors: &RunningDoors) -> Result<()> {
+fn join_fleet(base: &Base, Parts { records, leading, fleet, rulebook, .. }: &Parts, doors: &RunningDoors) -> Result<()> {
     let Some(fleet) = fleet else { return Ok(()) };
     let (queue, published) = (doors.queue.clone(), doors.published.clone());
     let orders = DoorOrders { queue, published, clock: base.clock.clone() };
-    fleet.start(base.tokio.handle(), leading.register.clone(), records.written.subscribe(), orders)
+    fleet.start(base.tokio.handle(), leading.register.clone(), records.written.subscribe(), orders, rulebook.clone())
 }
 
 /// The page of metrics.

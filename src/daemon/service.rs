@@ -16,13 +16,14 @@ use super::figures::Recent;
 use super::fleet::FleetState;
 use super::metrics::{self, Metrics};
 use super::published_doors::PublishedDoors;
+use super::rulebook::Rulebook;
 use super::stage::Stage;
 use super::tcp_address::AddressTrouble;
 use crate::api::checks::Check;
 use crate::api::doors::{DoorOrder, DoorStatus, Inside, PersonInside, ZoneInside};
 use crate::api::figures::Figures;
 use crate::api::people::Person;
-use crate::api::status::{HubStatus, PlacementStatus, RefusedMessage, SealStatus, StageStatus, Status};
+use crate::api::status::{FleetStatus, HubStatus, PlacementStatus, RefusedMessage, SealStatus, StageStatus, Status};
 use crate::api::template::CameraView;
 use crate::api::{Admission, ApiError, Doors, MetricsPage, Monitor};
 use crate::checks::{cameras, daemon, store};
@@ -64,6 +65,8 @@ pub struct Service {
     /// [`Config::fingerprint`].
     pub fingerprint: String,
     pub config: Config,
+    /// The rules in force.
+    pub rulebook: Arc<Rulebook>,
     /// The file of the configuration.
     pub configuration: Option<PathBuf>,
     pub figures: Arc<Recent>,
@@ -147,7 +150,7 @@ impl Monitor for Service {
             metrics_trouble: self.metrics_trouble.get(),
             web_trouble: self.web_trouble.get(),
             hub: self.hub.as_ref().map(|hub| self.hub_status(hub)),
-            fleet: self.fleet.as_ref().map(|fleet| fleet.status()),
+            fleet: self.fleet.as_ref().map(|fleet| self.fleet_status(fleet)),
         })
     }
 
@@ -163,7 +166,7 @@ impl Monitor for Service {
         let people: Vec<Person> = self.register.gallery().people().iter().map(Person::from).collect();
         let file = self.configuration.as_deref().map(|file| daemon::configuration(file, &self.config));
         let mut found: Vec<Check> = file.into_iter().collect();
-        found.extend(daemon::all(&self.config, &self.status()?, &people));
+        found.extend(daemon::all(&self.rulebook.now().config, &self.status()?, &people));
         found.extend(self.figures.newest().iter().flat_map(|newest| cameras::rates(&self.config, newest)));
         found.extend(store::disk(DiskSpace::of(self.recorder.store().dir())));
         let now = Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -248,6 +251,12 @@ impl Service {
             TrySendError::Full(_) => ApiError::Busy("the doors have too much to do; try again"),
             TrySendError::Disconnected(_) => ApiError::Busy("the daemon is stopping"),
         })
+    }
+
+    fn fleet_status(&self, fleet: &FleetState) -> FleetStatus {
+        let in_force = self.rulebook.now();
+        let rules_trouble = in_force.origin.trouble.clone();
+        FleetStatus { access: in_force.version(), rules_trouble, ..fleet.status() }
     }
 
     fn hub_status(&self, hub: &Hub) -> HubStatus {

@@ -48,6 +48,6 @@ pub use name::{Board, FleetId, Gallery, NameError, Site};
 pub use person::{MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord, Place, Tombstone};
 pub use replica::{Counts, Progress, Replica};
 pub use request::{Ask, BoardRequest, MAX_REQUEST, RequestError, RequestKind, RequestPlace};
-pub use rules::{Lockdown, MAX_RESENDS, SiteRules};
+pub use rules::{AccessText, Lockdown, MAX_ACCESS, MAX_RESENDS, SiteAccess, SiteRules};
 pub use sealed::{BoardKey, BoardPublic, EpochKey, SealedError};
 pub use signed::{Body, Kind, OfficeKey, OfficePublic, Opened, Refusal, Signed};

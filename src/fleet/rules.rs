@@ -10,6 +10,9 @@ use super::signed::{Body, Kind};
 /// The most boards that are asked at once to send records again.
 pub const MAX_RESENDS: usize = 5_000;
 
+/// The longest [`SiteAccess`] as JSON, in bytes: a record of a site with the most boards stays within [`super::signed::MAX_RECORD`].
+pub const MAX_ACCESS: usize = 128 * 1024;
+
 /// The rules of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteRules {
@@ -24,6 +27,40 @@ pub struct SiteRules {
     /// Boards that are to send their journal again, each from this sequence number on; at most [`MAX_RESENDS`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resend: BTreeMap<Board, u64>,
+    /// Who may pass where and when; `None` until the office has said something of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<SiteAccess>,
+}
+
+/// Who may pass where and when, as the office said it last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteAccess {
+    /// The version of the record that said it first.
+    pub version: u64,
+    /// Who ordered it, as journals name them.
+    pub by: String,
+    /// When, in milliseconds since 1970, by the office's clock.
+    pub since_ms: u64,
+    /// `None`: each board goes by its own configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<AccessText>,
+}
+
+/// Rules as people write them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessText {
+    /// TOML with the keys of `[[schedule]]`, `[[permit]]`, and of `[[door]]` the name and the assurance.
+    pub text: String,
+    /// The lists of holidays, by the paths that the text names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holidays: BTreeMap<String, String>,
+}
+
+impl SiteAccess {
+    /// Its length as JSON, in bytes.
+    pub fn length(&self) -> usize {
+        serde_json::to_vec(self).map_or(usize::MAX, |json| json.len())
+    }
 }
 
 /// A lockdown of a site.
@@ -59,7 +96,12 @@ mod tests {
     use crate::fleet::{FleetId, OfficeKey, Opened};
 
     fn rules(site: &str, version: u64) -> SiteRules {
-        SiteRules { site: site.parse().unwrap(), version, lockdown: None, since_ms: 5, resend: BTreeMap::new() }
+        SiteRules { site: site.parse().unwrap(), version, lockdown: None, since_ms: 5, resend: BTreeMap::new(), access: None }
+    }
+
+    fn access(text: &str) -> SiteAccess {
+        let rules = AccessText { text: text.to_owned(), holidays: BTreeMap::new() };
+        SiteAccess { version: 99, by: "anna".into(), since_ms: 40, rules: Some(rules) }
     }
 
     #[test]
@@ -86,6 +128,8 @@ mod tests {
         assert!(first.orders_anew(None) && !none.orders_anew(None), "a board that has just joined");
         let resend = BTreeMap::from([("front".parse().unwrap(), 3)]);
         assert!(!SiteRules { version: 99, resend, ..first.clone() }.orders_anew(Some(&first)));
+        let access = Some(access("[[permit]]"));
+        assert!(!SiteRules { version: 99, access, ..first.clone() }.orders_anew(Some(&first)), "who may pass is no order");
     }
 
     #[test]
@@ -93,7 +137,9 @@ mod tests {
         let lockdown = Some(Lockdown { group: Some("guards".into()), by: "anna".into() });
         let board = |n: usize| format!("a-board-with-a-rather-long-{n:05}").parse().unwrap();
         let resend = (0..MAX_RESENDS).map(|n| (board(n), u64::MAX)).collect();
-        let whole = SiteRules { lockdown, resend, ..rules("berlin", 1) };
+        let longest = access(&"x".repeat(MAX_ACCESS - access("").length()));
+        assert_eq!(longest.length(), MAX_ACCESS);
+        let whole = SiteRules { lockdown, resend, access: Some(longest), ..rules("berlin", 1) };
         let (office, fleet) = (OfficeKey::from_bytes(&[1; 32]), FleetId::generate());
         let signed = office.sign(fleet, &whole).unwrap();
         assert_eq!(office.public().open(fleet, signed.as_bytes()), Ok(Opened::Body(whole)));

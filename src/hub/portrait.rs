@@ -227,6 +227,7 @@ impl Portrait {
             | DaemonEvent::Stopped { .. }
             | DaemonEvent::ClockJumped { .. }
             | DaemonEvent::ClockTrusted { .. }
+            | DaemonEvent::SiteRules { .. }
             | DaemonEvent::CameraChanged { .. }
             | DaemonEvent::CameraTurned { .. }
             | DaemonEvent::HubMessageRefused { .. } => {}

@@ -15,7 +15,7 @@ use super::record::hex;
 use super::{Dated, Record};
 use crate::domain::{
     AccessEvent, AccountAct, Amendment, Content, DaemonEvent, Decided, DoorEvent, Event, Forgotten, Mode, Named,
-    PeopleEvent, Personal, StoreEvent, TimeQuality,
+    PeopleEvent, Personal, RulesOutcome, StoreEvent, TimeQuality,
 };
 
 /// One line in local time, without a line break:
@@ -413,6 +413,16 @@ fn daemon(event: &DaemonEvent) -> String {
             TimeQuality::Wrong => "the time is not known: the clock is behind earlier records".to_owned(),
             TimeQuality::Plausible | TimeQuality::Synchronised => {
                 format!("the time is known again ({})", quality.as_str())
+            }
+        },
+        DaemonEvent::SiteRules { site, version, outcome, reason, by } => match outcome {
+            RulesOutcome::Followed => format!("the doors go by rules {version} of {site}, pushed by {by}"),
+            RulesOutcome::Ended => {
+                format!("the doors go by this board's own rules again: {by} cleared those of {site} (version {version})")
+            }
+            RulesOutcome::Refused => {
+                let why = reason.as_deref().unwrap_or("no reason is recorded");
+                format!("this board cannot go by rules {version} of {site}, pushed by {by}, and the doors go on as before: {why}")
             }
         },
         DaemonEvent::ClockTrusted { by } => format!("the clock is right, says {by}"),

@@ -119,10 +119,10 @@ fn calibrated(calibration: Calibration, config: &Config) -> NearEnough {
     }
 }
 
-/// The rules for people, from `[[schedule]]`, `[[permit]]`, `[[door]]` and `[access]`.
+/// The rules for people, from `[[schedule]]`, `[[permit]]`, `[[door]]` and `[access]`, whether the site's or the board's own.
 pub fn rules(config: &Config) -> Result<HouseRules> {
     let zone = time_zone(config)?;
-    let schedules = config.schedules.iter().map(|s| schedule(s, &zone)).collect::<Result<Vec<_>>>()?;
+    let schedules = config.schedules.iter().map(|s| schedule(config, s, &zone)).collect::<Result<Vec<_>>>()?;
     let access = &config.access;
     Ok(HouseRules {
         doors: config.doors.iter().map(|door| door_rules(config, door)).collect::<Result<_>>()?,
@@ -132,6 +132,7 @@ pub fn rules(config: &Config) -> Result<HouseRules> {
         passback_for: access.passback_for,
         backoff: Backoff { after: access.backoff_after, first: access.backoff_first, longest: access.backoff_longest },
         without_sync: config.time.without_sync,
+        source: config.site_source().map(str::to_owned),
     })
 }
 
@@ -175,19 +176,23 @@ fn named_zone(name: &str) -> Result<TimeZone> {
     zone_named(name).with_context(|| format!("the time zone {name} is not known: install the package tzdata"))
 }
 
-fn schedule(schedule: &config::Schedule, zone: &TimeZone) -> Result<Schedule> {
-    let holidays = match &schedule.holidays {
-        None => Holidays::default(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("the holidays of [[schedule]] {}: {}", schedule.name, path.display()))?;
-            Holidays::parse(&text).map_err(|lines| {
-                let lines: Vec<String> =
-                    lines.iter().map(|bad| format!("{}:{}: {}", path.display(), bad.line, bad.why)).collect();
-                anyhow::anyhow!("the holidays of [[schedule]] {}:\n{}", schedule.name, lines.join("\n"))
-            })?
-        }
+/// The list of holidays of a schedule: the one that came with the site's rules, else the file that it names.
+fn holidays(config: &Config, schedule: &config::Schedule) -> Result<Holidays> {
+    let Some(path) = &schedule.holidays else { return Ok(Holidays::default()) };
+    let text = match config.holidays_of_site(&schedule.name) {
+        Some(text) => text.to_owned(),
+        None => std::fs::read_to_string(path)
+            .with_context(|| format!("the holidays of [[schedule]] {}: {}", schedule.name, path.display()))?,
     };
+    Holidays::parse(&text).map_err(|lines| {
+        let lines: Vec<String> =
+            lines.iter().map(|bad| format!("{}:{}: {}", path.display(), bad.line, bad.why)).collect();
+        anyhow!("the holidays of [[schedule]] {}:\n{}", schedule.name, lines.join("\n"))
+    })
+}
+
+fn schedule(config: &Config, schedule: &config::Schedule, zone: &TimeZone) -> Result<Schedule> {
+    let holidays = holidays(config, schedule)?;
     let window = |window: &config::Window| Window { from_min: window.from_min, to_min: window.to_min };
     let on = |day: usize| {
         let hours = schedule.hours.iter().filter(|hours| hours.days.get(day) == Some(&true));
@@ -211,7 +216,7 @@ fn door_rules(config: &Config, door: &config::Door) -> Result<DoorRules> {
     };
     let permits = || config.permits.iter().filter(applies).map(permit).collect::<Result<_>>();
     Ok(DoorRules {
-        permits: (!config.permits.is_empty()).then(permits).transpose()?,
+        permits: config.has_permits().then(permits).transpose()?,
         first_person: door.first_person.clone(),
         unlock_hours: unlock_hours(config, door)?,
         two_person: door.two_person,

@@ -55,6 +55,7 @@ fn what_servers_forge_or_repeat_is_not_believed() {
         lockdown: Some(Lockdown { group: None, by: "nobody".to_owned() }),
         since_ms: 5,
         resend: BTreeMap::new(),
+        access: None,
     };
     let forged = OfficeKey::generate().unwrap().sign(servers.office.fleet, &rules).unwrap();
     runtime.block_on(async {

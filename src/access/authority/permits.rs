@@ -25,7 +25,8 @@ impl Authority {
     }
 
     pub(super) fn permit_gate(&self, rules: &DoorRules, holder: &Holder, now: Now) -> (Gate, Option<Reason>) {
-        let gate = |input: String, limit: &str, passed| Gate::new("permit", input, limit, passed);
+        let of = self.rules.source.as_ref().map_or_else(String::new, |source| format!(" ({source})"));
+        let gate = |input: String, limit: &str, passed| Gate::new("permit", input, format!("{limit}{of}"), passed);
         let groups = match holder.groups.is_empty() {
             true => "in no group".to_owned(),
             false => format!("in {}", holder.groups.join(", ")),

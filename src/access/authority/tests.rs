@@ -48,6 +48,7 @@ pub(super) fn house(door: DoorRules, passback: Passback) -> Authority {
         passback_for: Some(12 * HOUR),
         backoff: Backoff { after: 0, first: HOUR, longest: HOUR },
         without_sync: WithoutSync::Deny,
+        source: None,
     })
 }
 

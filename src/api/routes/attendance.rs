@@ -69,17 +69,18 @@ pub fn routes() -> ApiRouter<Arc<ApiState>> {
 }
 
 /// Days, with what they were computed by.
-struct Found<'a> {
-    settings: &'a AttendanceSettings,
+struct Found {
+    settings: AttendanceSettings,
     now: Timestamp,
     today: Date,
 }
 
-impl<'a> Found<'a> {
-    fn at_present(state: &'a ApiState) -> Result<Found<'a>, ApiError> {
-        let settings = state.attendance.as_ref().map_err(|error| ApiError::NoAttendance(error.clone()))?;
+impl Found {
+    fn at_present(state: &ApiState) -> Result<Found, ApiError> {
+        let settings = state.rules.get().attendance.clone().map_err(ApiError::NoAttendance)?;
         let now = timestamp(state.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
-        Ok(Found { settings, now, today: settings.rules.day_of(now) })
+        let today = settings.rules.day_of(now);
+        Ok(Found { settings, now, today })
     }
 
     fn days(&self, state: &ApiState, query: &AttendanceQuery) -> Result<(Period, Vec<Day>), ApiError> {
@@ -104,7 +105,7 @@ impl<'a> Found<'a> {
         let date = query.date.unwrap_or(self.today);
         let of_the_day = AttendanceQuery { day: Some(date), ..AttendanceQuery::default() };
         let (_, mut days) = self.days(state, &of_the_day)?;
-        let AttendanceSettings { rules, house, .. } = self.settings;
+        let AttendanceSettings { rules, house, .. } = &self.settings;
         let people = state.register.gallery().people();
         let in_group = |person: &&Person| query.group.as_ref().is_none_or(|group| person.groups.contains(group));
         let expected: Vec<Expected> = people.iter().filter(in_group).map(expected).collect();
@@ -126,7 +127,7 @@ impl<'a> Found<'a> {
     fn file(&self, state: &ApiState, query: &ExportQuery) -> Result<ExportFile, ApiError> {
         let (format, form) = (query.format()?, query.form()?);
         let (period, days) = self.days(state, &query.days())?;
-        let AttendanceSettings { rules, doors, .. } = self.settings;
+        let AttendanceSettings { rules, doors, .. } = &self.settings;
         let made = export::make(format, &days, &rules.zone, doors, form)?;
         Ok(ExportFile {
             name: format.file_name(period),
@@ -239,7 +240,7 @@ fn check(state: &ApiState, request: &AmendRequest) -> Result<(), ApiError> {
     if same && ["granted", "passed", "attendance_amended"].contains(&record.kind.as_str()) {
         return Ok(());
     }
-    let zone = state.attendance.as_ref().map_or(jiff::tz::TimeZone::UTC, |settings| settings.rules.zone.clone());
+    let zone = state.rules.get().attendance.as_ref().map_or(jiff::tz::TimeZone::UTC, |settings| settings.rules.zone.clone());
     let what = ledger::explain_in(record, &zone);
     Err(ApiError::Invalid(format!("record {which} is not about {} at a door: {what}", request.name)))
 }

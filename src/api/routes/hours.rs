@@ -14,6 +14,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{QueryOf, blocking};
 use crate::api::hours::{HoursQuery, House, HouseHours, ScheduleQuery, ScheduleTest, moments};
 use crate::api::people::Person;
+use crate::api::ruling::RulesOrigin;
 use crate::api::state::ApiState;
 use crate::domain::PersonId;
 
@@ -26,10 +27,18 @@ pub fn routes() -> ApiRouter<Arc<ApiState>> {
             }),
         )
         .api_route(
+            "/v1/rules",
+            get_with(rules, |op| {
+                op.id("rules").tag("doors").summary("Show where the rules come from: the board's configuration, or its fleet's office").description(
+                    "The text of the rules is that of `usher fleet rules push`. The rules of the doors as they are in force are at /v1/hours.",
+                )
+            }),
+        )
+        .api_route(
             "/v1/schedule/test",
             get_with(test, |op| {
                 op.id("testSchedule").tag("doors").summary("Show whether a person may pass at a given time, and why").description(
-                    "By the configured rules alone: as if no door were in lockdown, everybody's place were unknown, and nobody had come that day. \
+                    "By the rules in force alone: as if no door were in lockdown, everybody's place were unknown, and nobody had come that day. \
                      Unlocks nothing and records nothing. An hour that the clock shows twice, or skips, gives two answers a door.",
                 )
             }),
@@ -40,8 +49,12 @@ pub fn routes() -> ApiRouter<Arc<ApiState>> {
         )
 }
 
-fn house(state: &ApiState) -> Result<&House, ApiError> {
-    state.house.as_ref().map_err(|unknown| unknown.clone().into())
+fn house(state: &ApiState) -> Result<House, ApiError> {
+    Ok(state.rules.get().house.clone()?)
+}
+
+async fn rules(State(state): State<Arc<ApiState>>) -> Json<RulesOrigin> {
+    Json(state.rules.get().origin.clone())
 }
 
 fn now(state: &ApiState) -> Result<Timestamp, ApiError> {

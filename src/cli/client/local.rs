@@ -8,7 +8,7 @@ use axum::Router;
 use super::Client;
 use crate::accounts::Accounts;
 use crate::api::users::{own_uid, user_name};
-use crate::api::{self, ApiState, NoDaemon, Sittings};
+use crate::api::{self, ApiState, NoDaemon, RulesInForce, Sittings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::Actor;
@@ -51,14 +51,13 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
         visitors,
         granted,
         face_pictures,
-        attendance: setup::attendance_settings(config),
         calendar: setup::calendar(config),
         accounts: Arc::new(Accounts::open(&store)?),
         clock,
         doors: no_daemon.clone(),
         monitor: no_daemon.clone(),
         live: no_daemon,
-        house: setup::house::known(config),
+        rules: RulesInForce::new(setup::ruling(&setup::fleet::in_force_at_start(config, &store)?)),
         faces,
         sittings: Sittings::default(),
     })))

@@ -31,6 +31,7 @@ use crate::api::kept_templates::{ForgottenTemplates, KeptTemplate, LookalikeRequ
 use crate::api::models::{Finished, Models, MoveRequest, SwitchRequest};
 use crate::api::people::{ChangeRequest, EmployeeId, EnrollRequest, GalleryCheck, Match, Person, Validity};
 use crate::api::personal_data::ErasedPerson;
+use crate::api::ruling::RulesOrigin;
 use crate::api::status::{SealStatus, Status, Threshold};
 use crate::api::template::Template;
 use crate::api::visitors::{ForgetRequest, Forgotten, UnknownVisitors, VisitorEnrolRequest};
@@ -330,6 +331,11 @@ impl Client {
     /// Who is in which zone.
     pub fn inside(&self) -> Result<Inside> {
         self.get("/v1/inside")
+    }
+
+    /// Where the rules in force come from.
+    pub fn rules(&self) -> Result<RulesOrigin> {
+        self.get("/v1/rules")
     }
 
     /// Takes the wall clock for right.

@@ -4,6 +4,7 @@ mod client;
 mod export;
 mod join;
 mod office;
+mod rules;
 mod show;
 
 use std::io::Write;
@@ -107,6 +108,7 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
+    Rules(rules::Rules),
     /// Shut a board out
     ///
     /// The servers refuse it at once, and it gets no later key. What it holds already stays on it until it is erased there.
@@ -236,6 +238,7 @@ impl Fleet {
                 }
                 show::done(&mut out, &done(ask(&Request::Lockdown { site, on, group })?)?, json)
             }
+            Act::Rules(rules) => rules.run(&mut out, &ask),
             Act::Revoke { board, json } => show::done(&mut out, &done(ask(&Request::Revoke { board })?)?, json),
             Act::Export(export) => export.run(&folder, &mut out),
             Act::Journal { board, json } => journal(&mut out, &ask, board.as_ref(), json),

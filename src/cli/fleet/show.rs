@@ -16,6 +16,9 @@ pub fn done(out: &mut impl Write, done: &Done, json: bool) -> Result<()> {
         return Ok(());
     }
     writeln!(out, "{}", done.what)?;
+    for note in &done.notes {
+        writeln!(out, "{}", toned(Tone::Warning, note))?;
+    }
     if !done.sent {
         writeln!(
             out,
@@ -59,14 +62,23 @@ pub fn status(out: &mut impl Write, status: &OfficeStatus) -> Result<()> {
     for site in &status.sites {
         let lockdown = site.lockdown.as_deref().map(|lockdown| toned(Tone::Bad, &format!("; LOCKDOWN: {lockdown}")));
         let (name, people, epoch, rules) = (&site.site, site.people, site.epoch, site.rules);
-        writeln!(out, "site {name}: {people} people, key {epoch}, rules {rules}{}", lockdown.unwrap_or_default())?;
+        let who = match site.access {
+            0 => "boards go by their own permits".to_owned(),
+            version => format!("boards go by the permits of rules {version}"),
+        };
+        writeln!(out, "site {name}: {people} people, key {epoch}, rules {rules}; {who}{}", lockdown.unwrap_or_default())?;
     }
     let heads = ["board", "site", "list", "waiting", "collected", "clock", "rules", "key", "model", "version", "heard"];
     let mut listing = Listing::new(heads).giving_way(&["model", "version", "key"]);
     for board in &status.boards {
         listing.row(tone_of(board), row(board));
     }
-    Ok(listing.write(out)?)
+    listing.write(out)?;
+    for board in status.boards.iter().filter(|board| !board.revoked) {
+        let Some(trouble) = board.said.as_ref().and_then(|said| said.rules_trouble.as_ref()) else { continue };
+        writeln!(out, "{}", toned(Tone::Bad, &format!("{} does not go by the newest rules: {trouble}", board.board)))?;
+    }
+    Ok(())
 }
 
 fn tone_of(board: &BoardRow) -> Tone {

@@ -85,7 +85,7 @@ fn asked_at<'a>(config: &'a Config, index: usize, door: &'a Door) -> Vec<Asking<
     let permits = config.permits.iter().enumerate();
     let covering: Vec<_> =
         permits.filter(|(_, permit)| permit.doors.is_empty() || permit.doors.contains(&door.name)).collect();
-    if config.permits.is_empty() || covering.iter().any(|(_, permit)| permit.assurance.is_none()) {
+    if !config.has_permits() || covering.iter().any(|(_, permit)| permit.assurance.is_none()) {
         all.push(Asking { key: format!("door[{index}].assurance"), door, tiers: door.tiers() });
     }
     for (at, permit) in covering {

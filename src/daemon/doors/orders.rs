@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::Doors;
 use super::moves::ActFailure;
+use crate::access::HouseRules;
 use crate::domain::{
     AccessEvent, Actor, DaemonEvent, DoorEvent, DoorIndex, Event, Mode, Moment, PersonId, SystemAct, earliest,
 };
@@ -136,6 +137,25 @@ impl Doors {
             None => self.authority.whereabouts_mut().forget_all(),
         }
         unwritten.map_or(Ok(()), |unwritten| Err(RequestError::RecordPending(unwritten.reason)))
+    }
+
+    /// Goes by other rules for people from now on, or as before (`None`), with the record that says so. What is known of people stays: where they are, who
+    /// came first, who waits for a second person.
+    ///
+    /// # Errors
+    /// The rules are for other doors, or the record is not on disk and will not be: then the rules are as before.
+    pub fn go_by(&mut self, rules: Option<HouseRules>, event: &Event) -> Result<(), RequestError> {
+        if rules.as_ref().is_some_and(|rules| rules.doors.len() != self.doors.count()) {
+            return Err(RequestError::NoSuchDoor);
+        }
+        match self.note(event, &[]) {
+            Err(unwritten) if !unwritten.pending => return Err(RequestError::JournalFailed(unwritten.reason)),
+            Err(_) | Ok(_) => {}
+        }
+        if let Some(rules) = rules {
+            self.authority.go_by(rules);
+        }
+        Ok(())
     }
 
     /// Takes an operator's word that the wall clock is right, whatever earlier records show.

@@ -13,10 +13,10 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::astray::Astray;
-use super::disk::Disk;
 use super::lockdown::DoorOrders;
 use super::state::{Connection, FleetState};
 use crate::daemon::fleet_office::lost;
+use crate::daemon::rulebook::Rulebook;
 use crate::domain::ModelId;
 use crate::fleet::carrier::{Carrier, CarrierError, Link, Message, Stored, Subject};
 use crate::fleet::{
@@ -24,8 +24,9 @@ use crate::fleet::{
 };
 use crate::ledger::{LedgerError, Pending};
 use crate::office::fleet::key_file::{KeyFile, KeyFileError};
-use crate::office::fleet::protocol::{BoardReport, JournalMessage};
+use crate::office::fleet::protocol::{BoardReport, JournalMessage, MOST_DOORS};
 use crate::office::{FleetPeople, FleetPeopleError};
+use crate::setup::fleet::Disk;
 use crate::store::StoreError;
 
 /// Records of the journal that wait for the servers at once.
@@ -76,6 +77,8 @@ pub struct BoardTask {
     pub replica: Arc<Mutex<Replica<FleetPeople>>>,
     pub keys: Arc<Mutex<KeyFile>>,
     pub doors: DoorOrders,
+    /// The rules for who may pass.
+    pub rulebook: Arc<Rulebook>,
     /// The number of the newest record of the journal.
     pub written: watch::Receiver<u64>,
     pub rules: Option<SiteRules>,
@@ -206,6 +209,7 @@ impl BoardTask {
                 return Ok(false);
             }
         }
+        let Some(usable) = self.take_access(&rules).await? else { return Ok(false) };
         let before = self.rules.as_ref().and_then(|held| held.resend.get(&board));
         if let Some(from) = rules.resend.get(&board).filter(|from| Some(*from) != before) {
             tracing::info!(from, "the office asks for records again");
@@ -214,7 +218,7 @@ impl BoardTask {
             self.more_records = true;
         }
         let (disk, signed) = (self.disk.clone(), stored.payload);
-        spawn_blocking(move || disk.keep_rules(&signed)).await??;
+        spawn_blocking(move || disk.keep_rules(&signed, usable)).await??;
         let version = rules.version;
         self.state.note(|state| (state.rules, state.rules_read) = (version, true));
         self.rules = Some(rules);
@@ -355,6 +359,9 @@ impl BoardTask {
             sent: self.state.reader.done(),
             set_aside: standing.set_aside,
             refused: standing.refused,
+            access: self.rulebook.now().version(),
+            rules_trouble: self.rulebook.now().origin.trouble.clone(),
+            doors: self.rulebook.own().doors.iter().map(|door| door.name.clone()).take(MOST_DOORS).collect(),
             at_ms: self.now_ms(),
             clock_ahead_ms: None,
         };

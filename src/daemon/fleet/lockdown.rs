@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::access::HouseRules;
 use crate::clock::Clock;
 use crate::daemon::door_thread::{DoorMessage, OperatorRequest};
 use crate::daemon::doors::{OperatorOrder, RequestError};
 use crate::daemon::published_doors::PublishedDoors;
-use crate::domain::{Actor, DoorIndex, Mode};
+use crate::domain::{Actor, DoorIndex, Event, Mode};
 use crate::fleet::Lockdown;
 
 /// How long the doors' thread may take to answer.
@@ -56,15 +57,29 @@ impl DoorOrders {
         done.into_iter().collect()
     }
 
+    /// Lets the doors go by other rules for people, or by those from before (`None`), and records `event`. Waits for the doors.
+    ///
+    /// # Errors
+    /// They did not. They can be asked again.
+    pub fn go_by(&self, rules: Option<HouseRules>, event: Event) -> Result<(), DoorsError> {
+        let (answer, answered) = sync_channel(1);
+        self.send(DoorMessage::Rules { rules: rules.map(Box::new), event: Box::new(event), answer })?;
+        answered.recv_timeout(ANSWER_WITHIN).map_err(|_| DoorsError::Silent)?.map_err(DoorsError::from)
+    }
+
+    fn send(&self, message: DoorMessage) -> Result<(), DoorsError> {
+        self.queue.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => DoorsError::Busy,
+            TrySendError::Disconnected(_) => DoorsError::Stopping,
+        })
+    }
+
     fn order(&self, door: Option<DoorIndex>, mode: Mode, by: &str) -> Result<(), DoorsError> {
         let (answer, answered) = sync_channel(1);
         let request = OperatorRequest::Order { door, order: OperatorOrder::Mode(mode) };
         let not_after = self.clock.now() + ORDER_WITHIN;
         let message = DoorMessage::Request { request, by: Actor::Fleet(by.to_owned()), not_after, answer };
-        self.queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => DoorsError::Busy,
-            TrySendError::Disconnected(_) => DoorsError::Stopping,
-        })?;
+        self.send(message)?;
         match answered.recv_timeout(ANSWER_WITHIN) {
             Ok(done) => Ok(done?),
             Err(_) => Err(DoorsError::Silent),

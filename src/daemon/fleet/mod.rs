@@ -2,12 +2,12 @@
 //!
 //! - `state`: how things stand, for the doors, the status and the metrics
 //! - `board`: the task at the servers; `people`: how it takes people; `astray`: when it reads everything again
-//! - `disk`: rules and heads over a restart
+//! - `access`: who may pass by the rules of the site
 //! - `lockdown`: orders to the doors
 
+mod access;
 mod astray;
 mod board;
-mod disk;
 mod lockdown;
 mod people;
 mod state;
@@ -25,16 +25,16 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::daemon::rulebook::Rulebook;
 use crate::fleet::carrier::Carrier;
 use crate::fleet::{Heads, Reader as RecordReader, Replica, SiteRules};
 use crate::ledger::Reader;
 use crate::office::fleet::key_file::KeyFile;
 use crate::office::{FleetPeople, Register};
-use crate::setup::fleet::Membership;
+use crate::setup::fleet::{Disk, Membership};
 use crate::store::Store;
 use astray::Astray;
 use board::{BoardTask, Identity};
-use disk::Disk;
 
 pub use lockdown::DoorOrders;
 pub use state::{Connection, FleetState};
@@ -129,6 +129,7 @@ impl Joined {
         register: Register,
         written: watch::Receiver<u64>,
         doors: DoorOrders,
+        rulebook: Arc<Rulebook>,
     ) -> Result<()> {
         let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
         let membership = self.membership.clone();
@@ -160,6 +161,7 @@ impl Joined {
                 replica: Arc::new(Mutex::new(replica)),
                 keys: Arc::new(Mutex::new(kept.keys)),
                 doors,
+                rulebook,
                 written,
                 rules: kept.rules,
                 heads: kept.heads,

@@ -114,6 +114,9 @@ impl FleetState {
             people: standing.people,
             epoch: standing.epoch,
             rules: standing.rules,
+            // The rulebook has them.
+            access: 0,
+            rules_trouble: None,
             waiting: self.reader.waiting().unwrap_or_default(),
             set_aside: standing.set_aside,
             refused: standing.refused,

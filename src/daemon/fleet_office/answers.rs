@@ -8,7 +8,8 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use super::desk::{IssuerError, LinkState, Office, Revoked};
-use crate::fleet::{Board, BoardKey, Gallery, Lockdown, SealedError, Site};
+use super::rules::{checked, in_words, with_notes};
+use crate::fleet::{AccessText, Board, BoardKey, Gallery, Lockdown, SealedError, Site};
 use crate::office::fleet::key_file::hex;
 use crate::office::fleet::protocol::{
     Answer, BoardReport, BoardRow, Done, MAX_RECORDS, OfficeStatus, PersonRow, Proof, Request, SiteRow,
@@ -32,6 +33,8 @@ pub enum Refused {
     Issuer(#[from] IssuerError),
     #[error("the board's key cannot be made: {0}")]
     Key(#[from] SealedError),
+    #[error("{0}")]
+    Rules(String),
     #[error("a group's name has 1 to {LONGEST_GROUP} bytes")]
     Group,
     #[error("there is no site {0}: `usher fleet status` lists all")]
@@ -84,6 +87,14 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
             };
             Answer::Done(done(office, &site, what, follows_rules).await)
         }
+        Request::PushRules { site, rules } => Answer::Done(push_rules(office, site, rules, by).await?),
+        Request::Rules { site } => {
+            let found = office.with(|book| {
+                let known = book.galleries.contains_key(&Gallery::from(&site));
+                known.then(|| book.rules.get(&site).and_then(|rules| rules.body.access.clone()))
+            });
+            Answer::Rules { access: found.ok_or(Refused::NoSite(site))? }
+        }
         Request::Invite { site, board } => Answer::Token { token: invite(office, site, board, at_ms).await? },
         Request::Revoke { board } => {
             let site = office.with(|book| book.boards.get(&board).map(|kept| kept.site.clone()));
@@ -115,6 +126,20 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
             Answer::Records { records: listed.await?? }
         }
     })
+}
+
+/// Says who may pass at a site, and which boards go by it. `None` clears that.
+async fn push_rules(office: &Arc<Office>, site: Site, rules: Option<AccessText>, by: String) -> Result<Done, Refused> {
+    let (at_ms, text, who) = (office.now_ms(), rules.clone(), by.clone());
+    let config = spawn_blocking(move || checked(text, &who, at_ms)).await?;
+    let config = config.map_err(|error| Refused::Rules(format!("{error:#}")))?;
+    tracing::info!(%site, by, cleared = config.is_none(), "the rules of a site change");
+    let at = site.clone();
+    let version = changed(office, move |book| book.say_who_passes(&at, rules, &by, at_ms)).await?;
+    let done = done(office, &site, in_words(&site, version, config.as_ref()), follows_rules).await;
+    let mut boards = rows_of_boards(office)?;
+    boards.retain(|row| row.site == site.as_str() && !row.revoked);
+    Ok(with_notes(done, config.as_ref(), &boards))
 }
 
 async fn invite(office: &Arc<Office>, site: Site, board: Board, at_ms: u64) -> Result<String, Refused> {
@@ -157,7 +182,7 @@ async fn done(office: &Arc<Office>, site: &Site, what: String, confirms: fn(&Boo
         let names = |rows: Vec<BoardRow>| rows.into_iter().map(|row| row.board).collect::<Vec<_>>();
         let over = !sent || missing.is_empty() || !matches!(timeout_at(until, heard.changed()).await, Ok(Ok(())));
         if over {
-            return Done { what, sent, confirmed: names(confirmed), missing: names(missing), proof: None };
+            return Done { what, sent, confirmed: names(confirmed), missing: names(missing), ..Done::default() };
         }
     }
 }
@@ -239,6 +264,10 @@ fn status(office: &Arc<Office>) -> Result<OfficeStatus, KeptError> {
                         Some(group) => format!("only {group} passes, by {by}"),
                         None => format!("nobody passes, by {by}"),
                     }
+                }),
+                access: rules.and_then(|rules| rules.access.as_ref()).map_or(0, |access| match access.rules {
+                    Some(_) => access.version,
+                    None => 0,
                 }),
             }
         };

@@ -5,7 +5,7 @@
 //! - `link`: publishing, heads, collecting; `reconcile` compares the servers with the store; `term`: that no other office writes
 //! - `places`: the streams of places
 //! - `page`: the page over the fleet, and the API that it asks
-//! - `socket`: the process and the commands' socket; `answers` carries out what they ask
+//! - `socket`: the process and the commands' socket; `answers` carries out what they ask; `rules`: the rules of a site
 
 mod answers;
 mod desk;
@@ -15,6 +15,7 @@ mod page;
 mod page_tests;
 mod places;
 mod reconcile;
+mod rules;
 mod socket;
 mod term;
 #[cfg(test)]

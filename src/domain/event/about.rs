@@ -89,7 +89,11 @@ impl Event {
             Event::Door(event) => event.by(),
             Event::People(event) => Some(event.by()),
             Event::Store(event) => event.by(),
-            Event::Daemon(DaemonEvent::ClockTrusted { by } | DaemonEvent::CameraTurned { by, .. }) => Some(by),
+            Event::Daemon(
+                DaemonEvent::ClockTrusted { by }
+                | DaemonEvent::CameraTurned { by, .. }
+                | DaemonEvent::SiteRules { by, .. },
+            ) => Some(by),
             Event::Daemon(
                 DaemonEvent::Started { .. }
                 | DaemonEvent::Stopped { .. }
@@ -141,6 +145,7 @@ impl Event {
                 | DaemonEvent::CameraLost { reason, .. }
                 | DaemonEvent::HubMessageRefused { reason, .. },
             ) => Some(reason.clone()),
+            Event::Daemon(DaemonEvent::SiteRules { reason, .. }) => reason.clone(),
             Event::Daemon(
                 DaemonEvent::Started { .. }
                 | DaemonEvent::ClockJumped { .. }

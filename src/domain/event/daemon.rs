@@ -33,6 +33,16 @@ pub enum DaemonEvent {
     },
     /// An operator confirms that the wall clock is right, whatever earlier records say.
     ClockTrusted { by: Actor },
+    /// The fleet's office said who may pass at this board's site: the doors go by that, go by their own configuration again, or cannot go by it.
+    SiteRules {
+        site: String,
+        /// The version of the rules.
+        version: u64,
+        outcome: RulesOutcome,
+        /// Why the board cannot go by them; null where it does.
+        reason: Option<String>,
+        by: Actor,
+    },
     /// A camera gives no frames.
     CameraLost {
         #[serde(with = "form::shared")]
@@ -77,12 +87,25 @@ kinds!(DaemonEvent {
     ClockJumped => "clock_jumped",
     TimeQualityChanged => "time_quality",
     ClockTrusted => "clock_trusted",
+    SiteRules => "site_rules",
     CameraLost => "camera_lost",
     CameraBack => "camera_back",
     CameraChanged => "camera_changed",
     CameraTurned => "camera_turned",
     HubMessageRefused => "hub_message_refused",
 });
+
+/// What became of a site's rules at this board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RulesOutcome {
+    /// The doors go by them.
+    Followed,
+    /// The office has none any more: the doors go by the board's configuration.
+    Ended,
+    /// The board cannot go by them: the doors go on as before.
+    Refused,
+}
 
 /// A quality of the time, with whether the time is known then.
 mod quality {
@@ -120,6 +143,7 @@ impl PersonalData for DaemonEvent {
             | DaemonEvent::ClockJumped { milliseconds: _ }
             | DaemonEvent::TimeQualityChanged { quality: _ }
             | DaemonEvent::ClockTrusted { by: _ }
+            | DaemonEvent::SiteRules { site: _, version: _, outcome: _, reason: _, by: _ }
             | DaemonEvent::CameraLost { camera: _, reason: _ }
             | DaemonEvent::CameraBack { camera: _, lost_for: _ }
             | DaemonEvent::CameraChanged { camera: _, before: _, now: _ }

@@ -35,7 +35,7 @@ use serde_json::Value;
 
 pub use access::{AccessEvent, Decided, Frames, Outcome};
 pub use content::{Content, Recorded};
-pub use daemon::DaemonEvent;
+pub use daemon::{DaemonEvent, RulesOutcome};
 pub use door::DoorEvent;
 pub use erasure::Erasure;
 pub use links::{Claim, Unlocking};

@@ -135,6 +135,9 @@ pub fn one_of_each() -> Vec<Event> {
     all.extend(before.into_iter().map(Event::from));
     all.push(message.into());
     all.extend(after.into_iter().map(Event::from));
+    let by = Actor::Fleet("anna".into());
+    let (site, outcome) = ("berlin".to_owned(), RulesOutcome::Followed);
+    all.push(DaemonEvent::SiteRules { site, version: 7, outcome, reason: None, by }.into());
     all
 }
 

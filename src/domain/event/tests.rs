@@ -26,7 +26,7 @@ fn every_event_has_a_kind_of_its_own() {
                     held_open_warning alarm_raised alarm_ended contact_chattered contacts_lost contacts_back reader_lost reader_back low_assurance amnesty cut_moved \
                     clock_jumped time_quality clock_trusted camera_lost camera_back camera_changed camera_turned stage_failed enrolled renamed changed enabled disabled \
                     removed templates_made attendance_amended template_learned lookalike_noted templates_forgotten templates_added template_removed exported visitors_forgotten sealed templates_locked store_key_changed head_kept head_removed account_changed model_switch_begun model_switched model_switch_cancelled model_switch_finished store_mended journal_back outbox_shed backup_taken hub_message_refused pruned erased \
-                    restored";
+                    restored site_rules";
     assert_eq!(kinds.join(" "), expected);
     let all: BTreeSet<&str> = SUBJECTS.iter().flat_map(|kinds| kinds.iter().copied()).collect();
     assert_eq!(all.len(), SUBJECTS.iter().map(|kinds| kinds.len()).sum::<usize>(), "no kind is of two subjects");

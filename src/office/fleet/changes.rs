@@ -9,8 +9,8 @@ use super::kept::{KeptBoard, KeptGallery, KeptRecord};
 use super::protocol::Enrolment;
 use crate::domain::ModelId;
 use crate::fleet::{
-    Board, BoardPublic, Gallery, GalleryKey, Lockdown, MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord,
-    Place, Site, SiteRules, Tombstone,
+    AccessText, Board, BoardPublic, Gallery, GalleryKey, Lockdown, MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord,
+    Place, Site, SiteAccess, SiteRules, Tombstone,
 };
 use crate::gallery::{NewPerson, read_template};
 use crate::store::Change;
@@ -136,6 +136,21 @@ impl Book {
         })
     }
 
+    /// Says who may pass at a site; `None` leaves it to its boards. The caller has checked the rules. Returns the version.
+    pub fn say_who_passes(&mut self, site: &Site, rules: Option<AccessText>, by: &str, at_ms: u64) -> Result<u64, BookError> {
+        self.people(&Gallery::from(site))?;
+        let said = self.rules.get(site).and_then(|rules| rules.body.access.as_ref()?.rules.as_ref());
+        if rules.is_none() && said.is_none() {
+            return Err(BookError::Refused(format!("{site} has no rules of its own: each board goes by its configuration")));
+        }
+        let mut pushed = 0;
+        self.change_rules(site, at_ms, |site| {
+            pushed = site.version.saturating_add(1);
+            site.access = Some(SiteAccess { version: pushed, by: by.to_owned(), since_ms: at_ms, rules });
+        })?;
+        Ok(pushed)
+    }
+
     /// Asks boards of a site to send their records again, each from a number on.
     pub fn ask_again(&mut self, site: &Site, board: &Board, from: Option<u64>, at_ms: u64) -> Result<(), BookError> {
         let before = self.rules.get(site).and_then(|rules| rules.body.resend.get(board)).copied();
@@ -155,6 +170,7 @@ impl Book {
             lockdown: None,
             since_ms: at_ms,
             resend: std::collections::BTreeMap::new(),
+            access: None,
         };
         let mut rules = self.rules.get(site).map_or_else(first, |rules| rules.body.clone());
         change(&mut rules);

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::feed::{Changes, FeedPlace};
-use crate::fleet::{Board, FleetId, Site};
+use crate::fleet::{AccessText, Board, FleetId, Site, SiteAccess};
 
 /// The longest line either way, in bytes.
 pub const MAX_LINE: u64 = 16 << 20;
+/// The most doors that a board names.
+pub const MOST_DOORS: usize = 64;
 /// The most records in one answer.
 pub const MAX_RECORDS: usize = 500;
 /// The office's socket, in its folder.
@@ -24,6 +26,10 @@ pub enum Request {
     Forget { site: Site, name: String },
     /// Begins a site's lockdown, or ends it. With a group, its people still pass.
     Lockdown { site: Site, on: bool, group: Option<String> },
+    /// Says who may pass at a site, and when; or (`None`) that each of its boards goes by its own configuration again.
+    PushRules { site: Site, rules: Option<AccessText> },
+    /// Who may pass at a site, as it was said last.
+    Rules { site: Site },
     /// A token for one board.
     Invite { site: Site, board: Board },
     /// Shuts a board out for good.
@@ -87,6 +93,10 @@ pub enum Answer {
         fleet: FleetId,
         changes: Changes,
     },
+    /// `None` where nothing was said yet.
+    Rules {
+        access: Option<SiteAccess>,
+    },
     /// Why not, and what to do; and whether the same is done if the operator insists.
     Refused {
         why: String,
@@ -105,6 +115,9 @@ pub struct Done {
     pub confirmed: Vec<String>,
     /// Boards that have not yet.
     pub missing: Vec<String>,
+    /// What the operator should know besides, each in a line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Of somebody who was forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
@@ -146,6 +159,9 @@ pub struct SiteRow {
     pub rules: u64,
     /// The lockdown in force, in words.
     pub lockdown: Option<String>,
+    /// The version in which the rules were pushed that say who may pass; 0 where each board goes by its own.
+    #[serde(default)]
+    pub access: u64,
 }
 
 /// A board.
@@ -184,7 +200,8 @@ impl BoardRow {
 
     /// Whether nobody needs to look after the board.
     pub fn is_well(&self) -> bool {
-        self.whole && !self.gap && !self.is_silent() && !self.clock_is_off()
+        let in_trouble = self.said.as_ref().is_some_and(|said| said.rules_trouble.is_some());
+        self.whole && !self.gap && !self.is_silent() && !self.clock_is_off() && !in_trouble
     }
 }
 
@@ -210,6 +227,15 @@ pub struct BoardReport {
     pub sent: u64,
     pub set_aside: u64,
     pub refused: u64,
+    /// The version in which the rules were pushed that its doors go by for people; 0 for its own.
+    #[serde(default)]
+    pub access: u64,
+    /// Why its doors do not go by the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules_trouble: Option<String>,
+    /// The names of its doors; at most [`MOST_DOORS`].
+    #[serde(default)]
+    pub doors: Vec<String>,
     /// Its clock when it said so, in milliseconds since 1970.
     pub at_ms: i64,
     pub clock_ahead_ms: Option<i64>,

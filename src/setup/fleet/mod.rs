@@ -4,19 +4,24 @@
 //! - `servers`: addresses, and the files of each server; `authority`: certificates
 //! - `office_files`: the office's keys and credentials; it invites boards and shuts them out
 //! - `membership`: what a board holds after it joined; `token`: how that gets to the board
+//! - `disk`: rules and heads over a restart; `site_rules`: who may pass by the rules of a site
 //! - `files`: secret files; `secret`: keys in them
 
 mod authority;
+mod disk;
 mod files;
 mod init;
 mod membership;
 mod office_files;
 mod secret;
 mod servers;
+mod site_rules;
 mod token;
 
+pub use disk::Disk;
 pub use init::{InitPlan, init};
 pub use membership::Membership;
 pub use office_files::{Invited, OfficeFiles, Pushed};
 pub use servers::ServerAddress;
+pub use site_rules::{InForce, check, in_force_at_start, under};
 pub use token::{TOKEN_VALID, join};

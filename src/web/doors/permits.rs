@@ -11,6 +11,9 @@ pub fn section(session: &Session, hours: &HouseHours) -> Markup {
     html! {
         section aria-labelledby="permits" {
             h2 #permits { (words.get("doors-permits")) }
+            @if let Some(source) = &hours.source {
+                p { (words.with("doors-rules-of-site", &[("source", source.as_str().into())])) }
+            }
             div.grid { @for door in &hours.doors { (card(words, door)) } }
         }
     }

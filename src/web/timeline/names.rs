@@ -72,6 +72,7 @@ const KINDS: &[(&str, &str)] = &[
     ("clock_jumped", "timeline-kind-clock-jumped"),
     ("time_quality", "timeline-kind-time-quality"),
     ("clock_trusted", "timeline-kind-clock-trusted"),
+    ("site_rules", "timeline-kind-site-rules"),
     ("camera_lost", "timeline-kind-camera-lost"),
     ("camera_back", "timeline-kind-camera-back"),
     ("camera_changed", "timeline-kind-camera-changed"),

@@ -201,6 +201,7 @@ pub fn rules(setup: &Setup) -> HouseRules {
         passback_for: Some(Duration::from_secs(12 * 3600)),
         backoff: Backoff { after: 5, first: Duration::from_secs(10), longest: Duration::from_secs(120) },
         without_sync: WithoutSync::Deny,
+        source: None,
     }
 }
 

@@ -335,6 +335,10 @@ fn store() -> impl Strategy<Value = StoreEvent> {
     ]
 }
 
+fn rules_outcome() -> impl Strategy<Value = RulesOutcome> {
+    prop::sample::select(vec![RulesOutcome::Followed, RulesOutcome::Ended, RulesOutcome::Refused])
+}
+
 fn daemon() -> impl Strategy<Value = DaemonEvent> {
     let quality = prop::sample::select(vec![
         TimeQuality::Unset,
@@ -351,6 +355,9 @@ fn daemon() -> impl Strategy<Value = DaemonEvent> {
         any::<i64>().prop_map(|milliseconds| DaemonEvent::ClockJumped { milliseconds }),
         quality.prop_map(|quality| DaemonEvent::TimeQualityChanged { quality }),
         actor().prop_map(|by| DaemonEvent::ClockTrusted { by }),
+        (text(), any::<u64>(), rules_outcome(), prop::option::of(text()), actor()).prop_map(
+            |(site, version, outcome, reason, by)| DaemonEvent::SiteRules { site, version, outcome, reason, by }
+        ),
         (name(), text()).prop_map(|(camera, reason)| DaemonEvent::CameraLost { camera, reason }),
         (name(), span()).prop_map(|(camera, lost_for)| DaemonEvent::CameraBack { camera, lost_for }),
         (name(), text(), text()).prop_map(|(camera, before, now)| DaemonEvent::CameraChanged { camera, before, now }),

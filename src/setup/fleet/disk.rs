@@ -2,9 +2,10 @@
 //! network.
 
 use crate::fleet::{Body, FleetId, Heads, OfficePublic, Opened, SiteRules};
-use crate::store::{Store, StoreError, Tree};
+use crate::store::{Change, Store, StoreError, Tree};
 
 const RULES: &str = "rules";
+const ACCESS: &str = "access";
 const HEAD: &str = "head";
 
 /// The tree of what is kept.
@@ -25,14 +26,21 @@ impl Disk {
         self.read(RULES, office, fleet)
     }
 
+    /// The rules whose access the doors went by. It is older than that of [`Disk::rules`] where the board could not use the newest.
+    pub fn access(&self, office: &OfficePublic, fleet: FleetId) -> Option<SiteRules> {
+        self.read(ACCESS, office, fleet)
+    }
+
     /// The heads, with the newest one before the restart.
     pub fn heads(&self, office: &OfficePublic, fleet: FleetId) -> Heads {
         self.read(HEAD, office, fleet).map(Heads::kept).unwrap_or_default()
     }
 
-    /// Keeps the rules that are in force.
-    pub fn keep_rules(&self, signed: &[u8]) -> Result<(), StoreError> {
-        self.store.commit(&[self.tree.put(RULES, signed)])
+    /// Keeps the newest rules; `usable` says whether the doors go by their access, too.
+    pub fn keep_rules(&self, signed: &[u8], usable: bool) -> Result<(), StoreError> {
+        let access = usable.then(|| self.tree.put(ACCESS, signed));
+        let changes: Vec<Change> = std::iter::once(self.tree.put(RULES, signed)).chain(access).collect();
+        self.store.commit(&changes)
     }
 
     /// Keeps the newest head.
