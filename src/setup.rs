@@ -22,9 +22,9 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use crate::access::Rules;
-use crate::api::{NoAttendance, Ruling};
 use crate::api::attendance::AttendanceSettings;
 use crate::api::calendar::{Calendar, NoCalendar};
+use crate::api::{NoAttendance, Ruling};
 use crate::camera::framed::Framed;
 use crate::camera::infrared::Infrared;
 use crate::camera::replay::{Replay, ReplaySettings};

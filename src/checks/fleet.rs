@@ -76,9 +76,14 @@ fn age(status: &FleetStatus) -> Check {
 fn rules(status: &FleetStatus) -> Option<Check> {
     let FleetStatus { site, access, rules_trouble, .. } = status;
     Some(match (rules_trouble, access) {
-        (Some(trouble), _) => Check::broken("fleet", format!("the doors do not go by the newest rules of {site}: {trouble}")),
+        (Some(trouble), _) => {
+            Check::broken("fleet", format!("the doors do not go by the newest rules of {site}: {trouble}"))
+        }
         (None, 0) => return None,
-        (None, version) => Check::well("fleet", format!("the doors go by rules {version} of {site}; the board's own permits do not count")),
+        (None, version) => Check::well(
+            "fleet",
+            format!("the doors go by rules {version} of {site}; the board's own permits do not count"),
+        ),
     })
 }
 

@@ -75,7 +75,8 @@ impl Config {
         }
         let mut schedules = written.schedules.clone();
         for (index, own) in self.schedules.iter().enumerate() {
-            let opens = |door: &usize| self.doors.get(*door).is_some_and(|d| d.unlock_schedule.as_ref() == Some(&own.name));
+            let opens =
+                |door: &usize| self.doors.get(*door).is_some_and(|d| d.unlock_schedule.as_ref() == Some(&own.name));
             let doors: Vec<usize> = (0..self.doors.len()).filter(opens).collect();
             if doors.is_empty() {
                 continue;
@@ -94,9 +95,15 @@ impl Config {
         (config.schedules, config.permits) = (schedules, written.permits.clone());
         for (index, named) in written.doors.iter().enumerate() {
             let Some(at) = config.doors.iter().position(|door| door.name == named.name) else { continue };
-            if let (Some(door), true) = (config.doors.get_mut(at), origins_of_site.has(&format!("door[{index}].assurance"))) {
+            if let (Some(door), true) =
+                (config.doors.get_mut(at), origins_of_site.has(&format!("door[{index}].assurance")))
+            {
                 door.assurance = named.assurance.clone();
-                origins.take_over(&origins_of_site, &format!("door[{index}].assurance"), &format!("door[{at}].assurance"));
+                origins.take_over(
+                    &origins_of_site,
+                    &format!("door[{index}].assurance"),
+                    &format!("door[{at}].assurance"),
+                );
             }
         }
         config.lay(site, &written.schedules, &origins_of_site, &mut problems);
@@ -138,7 +145,10 @@ impl Config {
             match site.holidays.get(&path) {
                 Some(text) => drop(laid.holidays.insert(schedule.name.clone(), text.clone())),
                 None => {
-                    let (key, what) = (format!("schedule[{index}].holidays"), "the list did not come with the rules: push them again");
+                    let (key, what) = (
+                        format!("schedule[{index}].holidays"),
+                        "the list did not come with the rules: push them again",
+                    );
                     problems.push(Problem { origin: origins.of(&key), key, what: what.to_owned() });
                 }
             }
@@ -180,7 +190,11 @@ fn read(source: &str, text: &str) -> Result<(Config, Origins), ConfigErrors> {
     for index in 0..config.doors.len() {
         if !origins.has(&format!("door[{index}].name")) {
             let (origin, key) = (origins.of(&format!("door[{index}]")), format!("door[{index}].name"));
-            problems.push(Problem { origin, key, what: "name is missing; it must be the name of a door of the site".into() });
+            problems.push(Problem {
+                origin,
+                key,
+                what: "name is missing; it must be the name of a door of the site".into(),
+            });
         }
     }
     if config.permits.is_empty() && problems.is_empty() {

@@ -156,7 +156,11 @@ pub fn start(
 }
 
 /// Starts the task of a board that is in a fleet.
-fn join_fleet(base: &Base, Parts { records, leading, fleet, rulebook, .. }: &Parts, doors: &RunningDoors) -> Result<()> {
+fn join_fleet(
+    base: &Base,
+    Parts { records, leading, fleet, rulebook, .. }: &Parts,
+    doors: &RunningDoors,
+) -> Result<()> {
     let Some(fleet) = fleet else { return Ok(()) };
     let (queue, published) = (doors.queue.clone(), doors.published.clone());
     let orders = DoorOrders { queue, published, clock: base.clock.clone() };

@@ -96,7 +96,14 @@ mod tests {
     use crate::fleet::{FleetId, OfficeKey, Opened};
 
     fn rules(site: &str, version: u64) -> SiteRules {
-        SiteRules { site: site.parse().unwrap(), version, lockdown: None, since_ms: 5, resend: BTreeMap::new(), access: None }
+        SiteRules {
+            site: site.parse().unwrap(),
+            version,
+            lockdown: None,
+            since_ms: 5,
+            resend: BTreeMap::new(),
+            access: None,
+        }
     }
 
     fn access(text: &str) -> SiteAccess {
@@ -129,7 +136,10 @@ mod tests {
         let resend = BTreeMap::from([("front".parse().unwrap(), 3)]);
         assert!(!SiteRules { version: 99, resend, ..first.clone() }.orders_anew(Some(&first)));
         let access = Some(access("[[permit]]"));
-        assert!(!SiteRules { version: 99, access, ..first.clone() }.orders_anew(Some(&first)), "who may pass is no order");
+        assert!(
+            !SiteRules { version: 99, access, ..first.clone() }.orders_anew(Some(&first)),
+            "who may pass is no order"
+        );
     }
 
     #[test]

@@ -418,11 +418,15 @@ fn daemon(event: &DaemonEvent) -> String {
         DaemonEvent::SiteRules { site, version, outcome, reason, by } => match outcome {
             RulesOutcome::Followed => format!("the doors go by rules {version} of {site}, pushed by {by}"),
             RulesOutcome::Ended => {
-                format!("the doors go by this board's own rules again: {by} cleared those of {site} (version {version})")
+                format!(
+                    "the doors go by this board's own rules again: {by} cleared those of {site} (version {version})"
+                )
             }
             RulesOutcome::Refused => {
                 let why = reason.as_deref().unwrap_or("no reason is recorded");
-                format!("this board cannot go by rules {version} of {site}, pushed by {by}, and the doors go on as before: {why}")
+                format!(
+                    "this board cannot go by rules {version} of {site}, pushed by {by}, and the doors go on as before: {why}"
+                )
             }
         },
         DaemonEvent::ClockTrusted { by } => format!("the clock is right, says {by}"),

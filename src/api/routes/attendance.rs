@@ -240,7 +240,8 @@ fn check(state: &ApiState, request: &AmendRequest) -> Result<(), ApiError> {
     if same && ["granted", "passed", "attendance_amended"].contains(&record.kind.as_str()) {
         return Ok(());
     }
-    let zone = state.rules.get().attendance.as_ref().map_or(jiff::tz::TimeZone::UTC, |settings| settings.rules.zone.clone());
+    let zone =
+        state.rules.get().attendance.as_ref().map_or(jiff::tz::TimeZone::UTC, |settings| settings.rules.zone.clone());
     let what = ledger::explain_in(record, &zone);
     Err(ApiError::Invalid(format!("record {which} is not about {} at a door: {what}", request.name)))
 }

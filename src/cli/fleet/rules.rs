@@ -64,9 +64,7 @@ impl Rules {
                 let rules = Some(read(&file)?);
                 show::done(out, &done(ask(&Request::PushRules { site, rules })?)?, json)
             }
-            Act::Clear { site, json } => {
-                show::done(out, &done(ask(&Request::PushRules { site, rules: None })?)?, json)
-            }
+            Act::Clear { site, json } => show::done(out, &done(ask(&Request::PushRules { site, rules: None })?)?, json),
             Act::Show { site, json } => match ask(&Request::Rules { site: site.clone() })? {
                 Answer::Rules { access } if json => Ok(writeln!(out, "{}", serde_json::to_string(&access)?)?),
                 Answer::Rules { access: Some(SiteAccess { version, by, since_ms, rules: Some(rules) }) } => {
@@ -109,7 +107,12 @@ fn read_text(file: &Path) -> Result<String> {
 }
 
 /// Prints rules so that they can be pushed again: what is not TOML is in comments.
-fn print(out: &mut impl Write, site: &Site, (version, by, since_ms): (u64, &str, u64), rules: &AccessText) -> Result<()> {
+fn print(
+    out: &mut impl Write,
+    site: &Site,
+    (version, by, since_ms): (u64, &str, u64),
+    rules: &AccessText,
+) -> Result<()> {
     let since = i64::try_from(since_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     writeln!(out, "# rules {version} of {site}, pushed by {by} at {}", since.strftime("%Y-%m-%dT%H:%M:%SZ"))?;
     writeln!(out, "{}", rules.text.trim_end())?;
@@ -131,7 +134,10 @@ mod tests {
         let text = "[[schedule]]\nname = \"office\"\nhours = [\"mon-fri 08:00-18:00\"]\nholidays = \"days.txt\"\n[[permit]]\nschedule = \"office\"\n";
         std::fs::write(&file, text).unwrap();
         let missing = format!("{:#}", read(&file).unwrap_err());
-        assert!(missing.contains("names a list of holidays") && missing.contains("days.txt cannot be read"), "{missing}");
+        assert!(
+            missing.contains("names a list of holidays") && missing.contains("days.txt cannot be read"),
+            "{missing}"
+        );
         std::fs::write(dir.path().join("days.txt"), "12-25 Christmas\n").unwrap();
         let rules = read(&file).unwrap();
         assert_eq!(rules.holidays["days.txt"], "12-25 Christmas\n");

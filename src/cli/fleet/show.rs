@@ -66,7 +66,11 @@ pub fn status(out: &mut impl Write, status: &OfficeStatus) -> Result<()> {
             0 => "boards go by their own permits".to_owned(),
             version => format!("boards go by the permits of rules {version}"),
         };
-        writeln!(out, "site {name}: {people} people, key {epoch}, rules {rules}; {who}{}", lockdown.unwrap_or_default())?;
+        writeln!(
+            out,
+            "site {name}: {people} people, key {epoch}, rules {rules}; {who}{}",
+            lockdown.unwrap_or_default()
+        )?;
     }
     let heads = ["board", "site", "list", "waiting", "collected", "clock", "rules", "key", "model", "version", "heard"];
     let mut listing = Listing::new(heads).giving_way(&["model", "version", "key"]);

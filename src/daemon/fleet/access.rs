@@ -35,7 +35,10 @@ impl BoardTask {
                 Ok(usable) => usable,
                 Err(error) => {
                     let why: String = format!("{error:#}").chars().take(LONGEST_TROUBLE).collect();
-                    tracing::error!(why, "this board cannot go by the site's newest rules, and the doors go on as before");
+                    tracing::error!(
+                        why,
+                        "this board cannot go by the site's newest rules, and the doors go on as before"
+                    );
                     doors.go_by(None, event(RulesOutcome::Refused, Some(why.clone())))?;
                     rulebook.note_trouble(why);
                     return Ok(false);

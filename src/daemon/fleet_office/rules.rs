@@ -23,7 +23,9 @@ pub fn in_words(site: &Site, version: u64, config: Option<&Config>) -> String {
     match config {
         Some(config) => {
             let (permits, schedules) = (config.permits.len(), config.schedules.len());
-            format!("rules {version} of {site}: {permits} permits, {schedules} schedules; boards' own permits do not count")
+            format!(
+                "rules {version} of {site}: {permits} permits, {schedules} schedules; boards' own permits do not count"
+            )
         }
         None => format!("{site} has no rules any more: each board goes by its own permits and schedules again"),
     }
@@ -42,8 +44,11 @@ pub fn with_notes(mut done: Done, config: Option<&Config>, boards: &[BoardRow]) 
             None => confirmed.push(board),
         }
     }
-    let known: BTreeSet<&str> =
-        boards.iter().filter_map(|row| row.said.as_ref()).flat_map(|said| said.doors.iter().map(String::as_str)).collect();
+    let known: BTreeSet<&str> = boards
+        .iter()
+        .filter_map(|row| row.said.as_ref())
+        .flat_map(|said| said.doors.iter().map(String::as_str))
+        .collect();
     let named: BTreeSet<&str> = config.iter().flat_map(|config| doors_named(config)).collect();
     let unknown: Vec<&str> = named.difference(&known).copied().collect();
     if !unknown.is_empty() {

@@ -9,8 +9,8 @@ use super::kept::{KeptBoard, KeptGallery, KeptRecord};
 use super::protocol::Enrolment;
 use crate::domain::ModelId;
 use crate::fleet::{
-    AccessText, Board, BoardPublic, Gallery, GalleryKey, Lockdown, MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord,
-    Place, Site, SiteAccess, SiteRules, Tombstone,
+    AccessText, Board, BoardPublic, Gallery, GalleryKey, Lockdown, MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody,
+    PersonRecord, Place, Site, SiteAccess, SiteRules, Tombstone,
 };
 use crate::gallery::{NewPerson, read_template};
 use crate::store::Change;
@@ -137,11 +137,19 @@ impl Book {
     }
 
     /// Says who may pass at a site; `None` leaves it to its boards. The caller has checked the rules. Returns the version.
-    pub fn say_who_passes(&mut self, site: &Site, rules: Option<AccessText>, by: &str, at_ms: u64) -> Result<u64, BookError> {
+    pub fn say_who_passes(
+        &mut self,
+        site: &Site,
+        rules: Option<AccessText>,
+        by: &str,
+        at_ms: u64,
+    ) -> Result<u64, BookError> {
         self.people(&Gallery::from(site))?;
         let said = self.rules.get(site).and_then(|rules| rules.body.access.as_ref()?.rules.as_ref());
         if rules.is_none() && said.is_none() {
-            return Err(BookError::Refused(format!("{site} has no rules of its own: each board goes by its configuration")));
+            return Err(BookError::Refused(format!(
+                "{site} has no rules of its own: each board goes by its configuration"
+            )));
         }
         let mut pushed = 0;
         self.change_rules(site, at_ms, |site| {

@@ -46,7 +46,9 @@ impl InForce {
 pub fn check(source: &str, access: &SiteAccess) -> Result<Option<Config>> {
     let length = access.length();
     if length > MAX_ACCESS {
-        bail!("the rules with their lists of holidays have {length} bytes, and at most {MAX_ACCESS} are taken: shorten them");
+        bail!(
+            "the rules with their lists of holidays have {length} bytes, and at most {MAX_ACCESS} are taken: shorten them"
+        );
     }
     let Some(AccessText { text, holidays }) = &access.rules else { return Ok(None) };
     let config = Config::of_site(&SiteText { source, text, holidays })?;
@@ -182,9 +184,12 @@ mod tests {
         assert!(under(&board(), &rules(7, "[[permit]]\ndoors = [\"elsewhere\"]\nassurance = \"face+tag\"\n")).is_ok());
         let passive = cannot("[[permit]]\n[[door]]\nname = \"front\"\nassurance = \"passive\"\n");
         assert!(passive.contains("passive = \"log\"") && passive.contains("restart"), "{passive}");
-        let zone = cannot("[[permit]]\n[[schedule]]\nname = \"a\"\nhours = [\"mon 08:00-09:00\"]\ntime_zone = \"Mars/Olympus\"\n");
+        let zone = cannot(
+            "[[permit]]\n[[schedule]]\nname = \"a\"\nhours = [\"mon 08:00-09:00\"]\ntime_zone = \"Mars/Olympus\"\n",
+        );
         assert!(zone.contains("time zone") && zone.contains("rules 7 of berlin:5"), "{zone}");
-        let list = cannot("[[permit]]\n[[schedule]]\nname = \"a\"\nhours = [\"mon 08:00-09:00\"]\nholidays = \"other.txt\"\n");
+        let list =
+            cannot("[[permit]]\n[[schedule]]\nname = \"a\"\nhours = [\"mon 08:00-09:00\"]\nholidays = \"other.txt\"\n");
         assert!(list.contains("did not come with the rules"), "{list}");
     }
 
@@ -193,8 +198,14 @@ mod tests {
         let refused = |text: &str| format!("{:#}", check("rules.toml", &access(text)).unwrap_err());
         for (text, why) in [
             ("[[door]]\nname = \"front\"\n", "there is no [[permit]]"),
-            ("[[permit]]\nschedule = \"nights\"\n", "rules.toml:2: permit[0].schedule: there is no schedule \"nights\""),
-            ("[[permit]]\n[[door]]\nname = \"a\"\npulse = \"3s\"\n", "rules.toml:4: door[0].pulse: a site's rules hold"),
+            (
+                "[[permit]]\nschedule = \"nights\"\n",
+                "rules.toml:2: permit[0].schedule: there is no schedule \"nights\"",
+            ),
+            (
+                "[[permit]]\n[[door]]\nname = \"a\"\npulse = \"3s\"\n",
+                "rules.toml:4: door[0].pulse: a site's rules hold",
+            ),
             ("[[permit]]\n[access]\nmargin = 0.1\n", "rules.toml:2: access: a site's rules hold"),
             ("[[permit]]\n[[door]]\nassurance = \"recognised\"\n", "name is missing"),
             ("[[permit]]\ngroup = [\"staff\"]\n", "unknown key; did you mean groups?"),
