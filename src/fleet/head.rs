@@ -30,6 +30,19 @@ pub struct Head {
     /// The version of each site's rules.
     #[serde(default)]
     pub rules: BTreeMap<Site, u64>,
+    /// The records of the other model, while the gallery goes over from one to another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<SetHead>,
+}
+
+/// The records of one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetHead {
+    pub model: ModelId,
+    /// The number of records, with those of people who were forgotten.
+    pub count: u64,
+    /// Of those records.
+    pub digest: DigestValue,
 }
 
 impl Body for Head {
@@ -38,6 +51,14 @@ impl Body for Head {
 }
 
 impl Head {
+    /// The records of `model`; `None` if the office keeps none of it.
+    pub fn set(&self, model: &ModelId) -> Option<SetHead> {
+        if self.model == *model {
+            return Some(SetHead { model: self.model.clone(), count: self.count, digest: self.digest });
+        }
+        self.beside.clone().filter(|beside| beside.model == *model)
+    }
+
     /// When it was signed.
     pub fn at(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.at_ms)).unwrap_or(SystemTime::UNIX_EPOCH)
@@ -88,7 +109,16 @@ mod tests {
     fn head(gallery: &str, at_ms: u64) -> Head {
         let digest = Digest::default().value();
         let (gallery, model) = (gallery.parse().unwrap(), ModelId::new("net-1"));
-        Head { gallery, model, at_ms, count: 0, digest, epoch: 1, rules: BTreeMap::new() }
+        Head { gallery, model, at_ms, count: 0, digest, epoch: 1, rules: BTreeMap::new(), beside: None }
+    }
+
+    #[test]
+    fn a_head_tells_the_sets_of_both_models_apart() {
+        let beside = SetHead { model: ModelId::new("net-2"), count: 7, digest: Digest::default().value() };
+        let head = Head { beside: Some(beside.clone()), count: 9, ..head("berlin", 5) };
+        assert_eq!(head.set(&ModelId::new("net-2")), Some(beside));
+        assert_eq!(head.set(&ModelId::new("net-1")).map(|set| set.count), Some(9));
+        assert_eq!(head.set(&ModelId::new("net-3")), None);
     }
 
     #[test]

@@ -39,7 +39,7 @@ mod signed;
 
 pub use answers::{Answered, Answers, MAX_ANSWERS, MAX_WHY, Verdict};
 pub use digest::{Digest, DigestValue};
-pub use head::{Head, Heads};
+pub use head::{Head, Heads, SetHead};
 pub use holding::{Birth, Entry, EntryState, Holding, Position, Step, Taken};
 pub use judged::{Incoming, MAX_ENTRIES, Outcome, Reader, Why};
 pub use key::{Epochs, GalleryKey, MAX_EPOCHS};
@@ -48,6 +48,6 @@ pub use name::{Board, FleetId, Gallery, NameError, Site};
 pub use person::{MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody, PersonRecord, Place, Tombstone};
 pub use replica::{Counts, Progress, Replica};
 pub use request::{Ask, BoardRequest, MAX_REQUEST, RequestError, RequestKind, RequestPlace};
-pub use rules::{AccessText, Lockdown, MAX_ACCESS, MAX_RESENDS, SiteAccess, SiteRules};
+pub use rules::{AccessText, Lockdown, MAX_ACCESS, MAX_RESENDS, ModelName, SiteAccess, SiteModels, SiteRules};
 pub use sealed::{BoardKey, BoardPublic, EpochKey, SealedError};
 pub use signed::{Body, Kind, OfficeKey, OfficePublic, Opened, Refusal, Signed};

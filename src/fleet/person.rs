@@ -168,6 +168,14 @@ impl PeopleRecord {
         }
     }
 
+    /// The model of the set that it belongs to.
+    pub fn model(&self) -> &ModelId {
+        match self {
+            PeopleRecord::Person(record) => &record.model,
+            PeopleRecord::Forgotten(tombstone) => &tombstone.model,
+        }
+    }
+
     /// Its version.
     pub fn version(&self) -> u64 {
         match self {
@@ -182,6 +190,8 @@ impl PeopleRecord {
 pub struct Tombstone {
     pub gallery: Gallery,
     pub uuid: Uuid,
+    /// The model of the person's record that it replaces: while a site goes over to another model, somebody has a record of each.
+    pub model: ModelId,
     /// Above that of every record of the person.
     pub version: u64,
 }

@@ -112,7 +112,10 @@ impl Office {
         let version = self.newest.get(&uuid).map_or(1, |(version, _)| version + 1);
         let record = match name {
             Some(name) => PeopleRecord::Person(self.person(uuid, version, name)),
-            None => PeopleRecord::Forgotten(Tombstone { gallery: self.gallery.clone(), uuid, version }),
+            None => PeopleRecord::Forgotten({
+                let (gallery, model) = (self.gallery.clone(), self.model.clone());
+                Tombstone { gallery, uuid, model, version }
+            }),
         };
         let signed = self.sign(&record);
         self.newest.insert(uuid, (version, signed.clone()));
@@ -132,6 +135,7 @@ impl Office {
             digest: digest.value(),
             epoch: 1,
             rules: BTreeMap::new(),
+            beside: None,
         }
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::{Board, Site};
 use super::signed::{Body, Kind};
+use crate::domain::ModelId;
 
 /// The most boards that are asked at once to send records again.
 pub const MAX_RESENDS: usize = 5_000;
@@ -30,6 +31,9 @@ pub struct SiteRules {
     /// Who may pass where and when; `None` until the office has said something of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<SiteAccess>,
+    /// The models of the site's templates; `None` before the site first went over to another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<SiteModels>,
 }
 
 /// Who may pass where and when, as the office said it last.
@@ -61,6 +65,33 @@ impl SiteAccess {
     pub fn length(&self) -> usize {
         serde_json::to_vec(self).map_or(usize::MAX, |json| json.len())
     }
+}
+
+/// A model of the manifest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ModelName {
+    /// Its name in the manifest.
+    pub name: String,
+    /// The id of its embeddings.
+    pub model: ModelId,
+}
+
+/// Which model the boards of a site compare faces by, and which one they keep templates of besides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteModels {
+    /// The one in force.
+    pub current: ModelName,
+    /// The other one, while the site goes over: the one that it goes to, or after the switch the one that it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<ModelName>,
+    /// Whether the site has gone over to the one in force from the other one; otherwise it is to go over to the other one.
+    #[serde(default)]
+    pub switched: bool,
+    /// Whether doors make templates of the model that the site goes to.
+    #[serde(default)]
+    pub learn: bool,
+    /// Who ordered it, as journals name them.
+    pub by: String,
 }
 
 /// A lockdown of a site.
@@ -103,6 +134,7 @@ mod tests {
             since_ms: 5,
             resend: BTreeMap::new(),
             access: None,
+            models: None,
         }
     }
 

@@ -53,8 +53,8 @@ impl Office {
     }
 
     fn forgotten(&self, uuid: u128, version: u64) -> Vec<u8> {
-        let Place { fleet, gallery, uuid, .. } = Office::place(uuid);
-        self.key.sign(fleet, &PeopleRecord::Forgotten(Tombstone { gallery, uuid, version })).unwrap().into()
+        let Place { fleet, gallery, uuid, model } = Office::place(uuid);
+        self.key.sign(fleet, &PeopleRecord::Forgotten(Tombstone { gallery, uuid, model, version })).unwrap().into()
     }
 }
 

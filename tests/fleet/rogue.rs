@@ -54,6 +54,7 @@ fn what_servers_forge_or_repeat_is_not_believed() {
         version: 1000,
         lockdown: Some(Lockdown { group: None, by: "nobody".to_owned() }),
         since_ms: 5,
+        models: None,
         resend: BTreeMap::new(),
         access: None,
     };

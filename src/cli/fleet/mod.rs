@@ -312,6 +312,7 @@ impl Enroll {
             groups: self.groups.clone(),
             model: first.embedding.model().to_string(),
             templates: templates.iter().map(write_template).collect(),
+            beside: Vec::new(),
             labels: taken,
             force: self.force,
         }))

@@ -173,7 +173,12 @@ impl AtServers {
     }
 
     async fn publish_one(&mut self, item: &Item) -> Result<(), LinkError> {
-        let found = self.office.with(|book| Some((subject(book, item), book.bytes(item)?.to_vec())));
+        if let Item::Dropped(..) = item {
+            let pattern = subject(item);
+            self.carrier.purge(&pattern).await?;
+            self.servers.purged(&pattern);
+        }
+        let found = self.office.with(|book| Some((subject(item), book.bytes(item)?.to_vec())));
         if let Some((subject, payload)) = found {
             let text = subject.to_string();
             let expected = Some(self.servers.sequences.get(&text).copied().unwrap_or_default());

@@ -10,7 +10,7 @@ use crate::office::fleet::{Book, BookError, Item};
 /// What the servers have of each subject.
 #[derive(Default)]
 pub struct Servers {
-    /// The sequence of the newest message of each subject.
+    /// The sequence of the newest message of each subject; under a pattern, of one that was deleted.
     pub sequences: BTreeMap<String, u64>,
     /// The births of the streams.
     pub births: BTreeMap<Stream, u64>,
@@ -26,7 +26,7 @@ impl Servers {
     pub async fn read(carrier: &dyn Carrier, galleries: Vec<Gallery>) -> Result<Servers, CarrierError> {
         let mut servers = Servers::default();
         for stream in Stream::all(galleries) {
-            let StreamState { birth, .. } = carrier.prepare(&stream).await?;
+            let StreamState { birth, last, .. } = carrier.prepare(&stream).await?;
             servers.births.insert(stream.clone(), birth);
             if !matches!(stream, Stream::Rules | Stream::Keys | Stream::People(_)) {
                 continue;
@@ -38,11 +38,24 @@ impl Servers {
                 from = last.sequence.saturating_add(1);
                 servers.found.extend(part.into_iter().map(|stored| (stream.clone(), stored)));
             }
+            // Of what was deleted, too: a stream's last message may be gone.
+            servers.sequences.insert(stream.pattern(), last.max(from.saturating_sub(1)));
         }
         for (_, stored) in &servers.found {
             servers.sequences.insert(stored.subject.clone(), stored.sequence);
         }
         Ok(servers)
+    }
+
+    /// Notes that everything under a pattern was deleted.
+    pub fn purged(&mut self, pattern: &Subject) {
+        let mut newest = 0;
+        self.sequences.retain(|subject, sequence| {
+            let gone = pattern.covers(subject);
+            newest = if gone { newest.max(*sequence) } else { newest };
+            !gone
+        });
+        self.sequences.insert(pattern.to_string(), newest);
     }
 
     /// Compares it with the book: everything that differs is then unsent.
@@ -52,19 +65,24 @@ impl Servers {
     pub fn compare(&mut self, book: &mut Book) -> Result<(), BookError> {
         let mut unsent = book.items();
         let subjects: BTreeMap<String, Item> =
-            unsent.iter().map(|item| (subject(book, item).to_string(), item.clone())).collect();
+            unsent.iter().map(|item| (subject(item).to_string(), item.clone())).collect();
         let mut newest: BTreeMap<String, (Stream, Stored)> = BTreeMap::new();
         for (stream, stored) in self.found.drain(..) {
             newest.insert(stored.subject.clone(), (stream, stored));
         }
+        // Rules first: they say which models a gallery has.
+        let mut newest: Vec<(String, (Stream, Stored))> = newest.into_iter().collect();
+        newest.sort_by_key(|(_, (stream, _))| *stream != Stream::Rules);
         for (text, (stream, stored)) in newest {
             let item = subjects.get(&text);
             if item.and_then(|item| book.bytes(item)).is_some_and(|ours| *ours == *stored.payload) {
                 item.map(|item| unsent.remove(item));
                 continue;
             }
-            if let Some(newer) = take_over(book, &stream, &stored, item)? {
-                unsent.remove(&newer);
+            match take_over(book, &stream, &stored, item)? {
+                Some(dropped @ Item::Dropped(..)) => drop(unsent.insert(dropped)),
+                Some(newer) => drop(unsent.remove(&newer)),
+                None => {}
             }
         }
         book.unsent = unsent;
@@ -83,11 +101,19 @@ fn take_over(
     match stream {
         Stream::People(gallery) => {
             let Ok(Opened::Body(record)) = public.open::<PeopleRecord>(fleet, &signed) else { return Ok(None) };
-            let held = book.galleries.get(gallery).and_then(|people| people.entries.get(&record.uuid()));
-            if record.gallery() != gallery || held.is_some_and(|held| held.record.version() >= record.version()) {
+            let (uuid, version, model) = (record.uuid(), record.version(), record.model().clone());
+            if record.gallery() != gallery {
                 return Ok(None);
             }
-            let (uuid, version) = (record.uuid(), record.version());
+            if !book.keeps(&record) {
+                let dropped = book.galleries.get(gallery).is_some_and(|people| people.kept.dropped.contains(&model));
+                // Of any other model, nothing is known here: it stays where it is.
+                return Ok(dropped.then(|| Item::Dropped(gallery.clone(), model)));
+            }
+            let held = book.galleries.get(gallery).and_then(|people| people.set(&model)?.0.get(&uuid));
+            if held.is_some_and(|held| held.record.version() >= version) {
+                return Ok(None);
+            }
             match book.adopt_person(record, signed)? {
                 true => {
                     tracing::warn!(%uuid, version, "the servers had a newer record than the store, which was restored from a backup")
@@ -96,7 +122,7 @@ fn take_over(
                     tracing::error!(%uuid, version, "ALARM: the servers have a newer record, and its key is missing here: restore a newer key file")
                 }
             }
-            Ok(Some(Item::Person(gallery.clone(), uuid)))
+            Ok(Some(Item::Person(gallery.clone(), model, uuid)))
         }
         Stream::Rules => {
             let Ok(Opened::Body(rules)) = public.open::<SiteRules>(fleet, &signed) else { return Ok(None) };
@@ -116,15 +142,13 @@ fn take_over(
 }
 
 /// The subject of an item.
-pub fn subject(book: &Book, item: &Item) -> Subject {
+pub fn subject(item: &Item) -> Subject {
     match item {
         Item::Rules(site) => Subject::rules(site),
         Item::Key(gallery, board) => Subject::key(gallery, board),
-        Item::Person(gallery, uuid) => {
-            // Of somebody who was forgotten, too: the mark takes the place of the record.
-            let model = book.model(gallery).map_or("none", |model| model.as_str());
-            Subject::person(gallery, model, *uuid)
-        }
+        Item::Dropped(gallery, model) => Subject::of_model(gallery, model.as_str()),
+        // Of somebody who was forgotten, too: the mark takes the place of the record.
+        Item::Person(gallery, model, uuid) => Subject::person(gallery, model.as_str(), *uuid),
     }
 }
 
@@ -137,7 +161,7 @@ pub fn galleries(book: &Book) -> Vec<Gallery> {
 pub fn touched(unsent: &BTreeSet<Item>) -> BTreeSet<Gallery> {
     let of = |item: &Item| match item {
         Item::Rules(site) => Gallery::from(site),
-        Item::Key(gallery, _) | Item::Person(gallery, _) => gallery.clone(),
+        Item::Key(gallery, _) | Item::Dropped(gallery, _) | Item::Person(gallery, ..) => gallery.clone(),
     };
     unsent.iter().map(of).collect()
 }

@@ -198,6 +198,14 @@ impl Carrier for MemoryCarrier {
         answer(made.and_then(|state| state))
     }
 
+    fn purge<'a>(&'a self, subject: &'a Subject) -> Answer<'a, ()> {
+        let purged = self.online().and_then(|mut state| {
+            state.stream(subject.stream())?.messages.retain(|_, stored| !subject.covers(&stored.subject));
+            Ok(())
+        });
+        answer(purged)
+    }
+
     fn watch<'a>(&'a self, subject: &'a Subject) -> Answer<'a, Watch> {
         let (hints, receiver) = mpsc::channel(1);
         self.server.lock().watchers.push((subject.clone(), hints));

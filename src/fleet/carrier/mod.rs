@@ -197,6 +197,12 @@ pub trait Carrier: Send + Sync {
     /// As described at [`CarrierError`].
     fn prepare<'a>(&'a self, stream: &'a Stream) -> Answer<'a, StreamState>;
 
+    /// Deletes the messages of a subject, or of all that fit a pattern, for good. Only the office may.
+    ///
+    /// # Errors
+    /// As described at [`CarrierError`].
+    fn purge<'a>(&'a self, subject: &'a Subject) -> Answer<'a, ()>;
+
     /// Tells when something under a subject may have changed.
     ///
     /// # Errors

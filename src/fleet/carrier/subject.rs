@@ -133,6 +133,12 @@ impl Subject {
         }
     }
 
+    /// All people of a gallery for one model: a pattern.
+    pub fn of_model(gallery: &Gallery, model: &str) -> Subject {
+        let stream = Stream::People(gallery.clone());
+        Subject { text: format!("usher.people.{gallery}.{}.*", plain(model)), stream }
+    }
+
     /// All people of a gallery: a pattern.
     pub fn people(gallery: &Gallery) -> Subject {
         let stream = Stream::People(gallery.clone());

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -11,11 +12,15 @@ use super::key_file::{KeyFile, KeyFileError};
 use crate::access::NearEnough;
 use crate::domain::{Embedding, ModelId};
 use crate::fleet::{
-    Board, Digest, FleetId, Gallery, Head, OfficeKey, PeopleRecord, PersonBody, Refusal, SealedError, Signed, Site,
-    SiteRules,
+    Board, Digest, FleetId, Gallery, Head, OfficeKey, PeopleRecord, PersonBody, Refusal, SealedError, SetHead, Signed,
+    Site, SiteRules,
 };
 use crate::gallery::{GalleryError, read_template};
+use crate::office::switch::{Catalogue, CatalogueError};
 use crate::store::{Store, StoreError};
+
+/// Records in one commit of many.
+pub const COMMIT: usize = 200;
 
 /// Why the office cannot do what was asked.
 #[derive(Debug, Error)]
@@ -32,6 +37,8 @@ pub enum BookError {
     Signed(#[from] Refusal),
     #[error(transparent)]
     Gallery(#[from] GalleryError),
+    #[error(transparent)]
+    Model(#[from] CatalogueError),
     /// What was asked cannot be done, and what to do instead.
     #[error("{0}")]
     Refused(String),
@@ -46,7 +53,9 @@ pub enum Item {
     // In this order: what shuts doors first, keys before what they open.
     Rules(Site),
     Key(Gallery, Board),
-    Person(Gallery, Uuid),
+    /// What the servers still have of a model that was dropped: it is to be deleted there.
+    Dropped(Gallery, ModelId),
+    Person(Gallery, ModelId, Uuid),
 }
 
 /// Somebody, or the mark that somebody was forgotten.
@@ -66,11 +75,21 @@ pub struct Who {
     pub faces: Vec<Embedding>,
 }
 
+/// The records of one model.
+#[derive(Default)]
+pub struct Set {
+    pub entries: BTreeMap<Uuid, Entry>,
+    pub digest: Digest,
+}
+
 /// The people of one site.
 pub struct People {
     pub kept: KeptGallery,
+    /// Of the model in force.
     pub entries: BTreeMap<Uuid, Entry>,
     pub digest: Digest,
+    /// The records of the other model, while the gallery goes over. Empty otherwise.
+    pub beside: Set,
 }
 
 /// The office's book.
@@ -79,7 +98,12 @@ pub struct Book {
     pub key: OfficeKey,
     pub trees: Trees,
     pub keys: KeyFile,
+    /// How near is near enough for the office's own model.
     pub near_enough: NearEnough,
+    /// The embedders of the manifest; `None` where no gallery can go over to another one.
+    pub catalogue: Option<Arc<dyn Catalogue>>,
+    /// How near is near enough for the models that were asked for.
+    pub measured: BTreeMap<ModelId, NearEnough>,
     pub galleries: BTreeMap<Gallery, People>,
     pub rules: BTreeMap<Site, KeptRecord<SiteRules>>,
     pub board_keys: BTreeMap<Board, Vec<u8>>,
@@ -110,6 +134,8 @@ impl Book {
             trees,
             keys: KeyFile::open(keys)?,
             near_enough,
+            catalogue: None,
+            measured: BTreeMap::new(),
             galleries: galleries.into_iter().map(|(gallery, kept)| (gallery, People::new(kept))).collect(),
             rules,
             board_keys,
@@ -117,13 +143,34 @@ impl Book {
             unsent: BTreeSet::new(),
             changes: 0,
         };
+        let mut left = Vec::new();
         for KeptRecord { signed, body } in people {
-            book.hold(body, signed)?;
+            match book.keeps(&body) {
+                true => book.hold(body, signed)?,
+                // The process was stopped while a model was dropped.
+                false => left.push(book.trees.delete_person(body.uuid(), body.model())),
+            }
+        }
+        for part in left.chunks(COMMIT) {
+            book.trees.store.commit(part)?;
         }
         for gallery in book.galleries.keys().cloned().collect::<Vec<_>>() {
             book.end_epochs(&gallery)?;
+            book.announce_models(&gallery, 0)?;
         }
         Ok(book)
+    }
+
+    /// Whether a record is of a model that its gallery keeps.
+    pub fn keeps(&self, record: &PeopleRecord) -> bool {
+        let kept = self.galleries.get(record.gallery()).map(|people| &people.kept);
+        kept.is_none_or(|kept| {
+            if kept.model.is_none() {
+                return true;
+            }
+            let beside = kept.beside().map(|beside| &beside.model);
+            [kept.model.as_ref(), beside].into_iter().flatten().any(|model| model == record.model())
+        })
     }
 
     /// Holds a record that is on disk, in the place of the one before.
@@ -134,13 +181,18 @@ impl Book {
             let (what, why) = (format!("the record of person {}", record.uuid()), "its site is not known".to_owned());
             return Err(KeptError::Damaged { what, why }.into());
         };
-        let (uuid, version) = (record.uuid(), record.version());
+        let (uuid, version, model) = (record.uuid(), record.version(), record.model().clone());
         let hash = *blake3::hash(&signed).as_bytes();
-        people.digest.add(uuid, version, &hash);
-        if let Some(before) = people.entries.insert(uuid, Entry { record, signed, hash, who }) {
-            people.digest.remove(uuid, before.record.version(), &before.hash);
+        let in_force = people.kept.model.as_ref() == Some(&model);
+        let (entries, digest) = match in_force {
+            true => (&mut people.entries, &mut people.digest),
+            false => (&mut people.beside.entries, &mut people.beside.digest),
+        };
+        digest.add(uuid, version, &hash);
+        if let Some(before) = entries.insert(uuid, Entry { record, signed, hash, who }) {
+            digest.remove(uuid, before.record.version(), &before.hash);
         }
-        self.unsent.insert(Item::Person(gallery, uuid));
+        self.unsent.insert(Item::Person(gallery, model, uuid));
         Ok(())
     }
 
@@ -162,13 +214,11 @@ impl Book {
         match item {
             Item::Rules(site) => self.rules.get(site).map(|rules| &*rules.signed),
             Item::Key(_, board) => self.board_keys.get(board).map(|key| &**key),
-            Item::Person(gallery, uuid) => self.galleries.get(gallery)?.entries.get(uuid).map(|entry| &*entry.signed),
+            Item::Dropped(..) => None,
+            Item::Person(gallery, model, uuid) => {
+                self.galleries.get(gallery)?.set(model)?.0.get(uuid).map(|entry| &*entry.signed)
+            }
         }
-    }
-
-    /// The model of an item's subject: for people, that of their gallery.
-    pub fn model(&self, gallery: &Gallery) -> Option<&ModelId> {
-        self.galleries.get(gallery)?.kept.model.as_ref()
     }
 
     /// Everything that the servers must hold.
@@ -176,10 +226,12 @@ impl Book {
         let rules = self.rules.keys().cloned().map(Item::Rules);
         let of_board = |board: &Board| self.boards.get(board).map(|kept| Gallery::from(&kept.site));
         let keys = self.board_keys.keys().filter_map(|board| Some(Item::Key(of_board(board)?, board.clone())));
-        let people = self
-            .galleries
-            .iter()
-            .flat_map(|(gallery, people)| people.entries.keys().map(move |uuid| Item::Person(gallery.clone(), *uuid)));
+        let item = |gallery: &Gallery, entry: &Entry| {
+            Item::Person(gallery.clone(), entry.record.model().clone(), entry.record.uuid())
+        };
+        let people = self.galleries.iter().flat_map(|(gallery, people)| {
+            people.entries.values().chain(people.beside.entries.values()).map(move |entry| item(gallery, entry))
+        });
         rules.chain(keys).chain(people).collect()
     }
 
@@ -198,6 +250,11 @@ impl Book {
             digest: people.digest.value(),
             epoch: people.kept.epoch,
             rules: rules.map(|(site, rules)| (site.clone(), rules.body.version)).collect(),
+            beside: people.kept.beside().map(|beside| SetHead {
+                model: beside.model.clone(),
+                count: people.beside.entries.len() as u64,
+                digest: people.beside.digest.value(),
+            }),
         };
         Ok(Some(self.key.sign(self.fleet, &head)?))
     }
@@ -206,7 +263,16 @@ impl Book {
 impl People {
     /// A gallery without people.
     pub fn new(kept: KeptGallery) -> People {
-        People { kept, entries: BTreeMap::new(), digest: Digest::default() }
+        People { kept, entries: BTreeMap::new(), digest: Digest::default(), beside: Set::default() }
+    }
+
+    /// The records of a model; `None` if none of it are kept.
+    pub fn set(&self, model: &ModelId) -> Option<(&BTreeMap<Uuid, Entry>, &Digest)> {
+        if self.kept.model.as_ref() == Some(model) {
+            return Some((&self.entries, &self.digest));
+        }
+        let beside = self.kept.beside().is_some_and(|beside| beside.model == *model);
+        beside.then_some((&self.beside.entries, &self.beside.digest))
     }
 
     /// Everybody who is enrolled.

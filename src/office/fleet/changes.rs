@@ -3,11 +3,11 @@
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::book::{Book, BookError, Item, People};
+use super::book::{Book, BookError, COMMIT, Item, People};
 use super::faces::Newcomer;
 use super::kept::{KeptBoard, KeptGallery, KeptRecord};
 use super::protocol::Enrolment;
-use crate::domain::ModelId;
+use crate::domain::{Embedding, ModelId};
 use crate::fleet::{
     AccessText, Board, BoardPublic, Gallery, GalleryKey, Lockdown, MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody,
     PersonRecord, Place, Site, SiteAccess, SiteRules, Tombstone,
@@ -15,8 +15,6 @@ use crate::fleet::{
 use crate::gallery::{NewPerson, read_template};
 use crate::store::Change;
 
-/// Records in one commit while a gallery goes over to a new key.
-const COMMIT: usize = 200;
 /// The most people of a site. Beyond that, strangers would be taken for somebody too often: see docs/fleet.md.
 const MOST_PEOPLE: usize = 100_000;
 /// The most boards of a fleet.
@@ -41,23 +39,14 @@ pub struct Forgotten {
 impl Book {
     /// Enrols somebody. Returns who.
     pub fn enroll(&mut self, enrolment: Enrolment, by: &str) -> Result<Uuid, BookError> {
-        let Enrolment { site, name, employee_id, groups, model, templates, labels, force } = enrolment;
+        let Enrolment { site, name, employee_id, groups, model, templates, beside, labels, force } = enrolment;
         let gallery = Gallery::from(&site);
         let NewPerson { name, employee_id, groups } = NewPerson { name, employee_id, groups }.tidy()?;
         if !(1..=MAX_FLEET_TEMPLATES).contains(&templates.len()) {
             return Err(BookError::Refused(format!("give 1 to {MAX_FLEET_TEMPLATES} photographs")));
         }
         let model = ModelId::new(&model);
-        let mut faces = Vec::with_capacity(templates.len());
-        for template in &templates {
-            let template = read_template(template);
-            let template =
-                template.map_err(|error| BookError::Refused(format!("a template cannot be read: {error}")))?;
-            if *template.embedding.model() != model {
-                return Err(BookError::Refused("a template is of another model than it says".into()));
-            }
-            faces.push(template.embedding);
-        }
+        let faces = faces_of(&templates, &model)?;
         let people = self.people(&gallery)?;
         if let Some(other) = people.kept.model.as_ref().filter(|other| **other != model) {
             return Err(BookError::Refused(format!(
@@ -72,6 +61,7 @@ impl Book {
             let new = Newcomer { gallery: &gallery, name: &name, employee_id, faces: &faces, labels: &labels };
             self.require_new(&new)?;
         }
+        self.check_beside(&gallery, None, &beside, force)?;
         let body = PersonBody {
             name,
             employee_id,
@@ -84,15 +74,21 @@ impl Book {
         };
         let kept = KeptGallery { model: Some(model.clone()), ..self.people(&gallery)?.kept.clone() };
         let uuid = Uuid::new_v4();
-        let place = Place { fleet: self.fleet, gallery: gallery.clone(), uuid, model };
-        let key = self.epoch_key(&gallery, kept.epoch)?;
-        let record = PeopleRecord::Person(PersonRecord::seal(&place, FIRST, &body, kept.epoch, key)?);
-        let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
-        self.trees.store.commit(&[self.trees.put_person(uuid, &signed), self.trees.put_gallery(&gallery, &kept)])?;
+        let mut sealed = vec![self.sealed_person(&gallery, uuid, &model, &body, kept.floor.saturating_add(FIRST))?];
+        if let Some((model, templates)) = self.beside_of(&gallery, beside) {
+            let body = PersonBody { templates, ..body };
+            sealed.push(self.sealed_person(&gallery, uuid, &model, &body, kept.floor.saturating_add(FIRST))?);
+        }
+        let mut changes: Vec<Change> =
+            sealed.iter().map(|(record, signed)| self.trees.put_person(record, signed)).collect();
+        changes.push(self.trees.put_gallery(&gallery, &kept));
+        self.trees.store.commit(&changes)?;
         if let Some(people) = self.galleries.get_mut(&gallery) {
             people.kept = kept;
         }
-        self.hold(record, signed)?;
+        for (record, signed) in sealed {
+            self.hold(record, signed)?;
+        }
         self.changes += 1;
         Ok(uuid)
     }
@@ -103,7 +99,6 @@ impl Book {
         let uuid = self.meant(&gallery, query)?;
         let people = self.people(&gallery)?;
         let before = people.entries.get(&uuid);
-        let version = before.map_or(0, |entry| entry.record.version());
         let mut forgotten = Forgotten {
             uuid,
             name: before.and_then(|entry| Some(entry.who.as_ref()?.body.name.clone())).unwrap_or_default(),
@@ -113,14 +108,24 @@ impl Book {
             destroyed_epoch: people.kept.epoch,
             epoch: people.kept.epoch,
         };
-        let tombstone = Tombstone { gallery: gallery.clone(), uuid, version: version.saturating_add(1) };
-        let record = PeopleRecord::Forgotten(tombstone);
-        let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
+        // A mark in the place of the record of each model: boards may hold either.
+        let records = [people.entries.get(&uuid), people.beside.entries.get(&uuid)];
+        let marks = records.into_iter().flatten().map(|entry| {
+            let (model, version) = (entry.record.model().clone(), entry.record.version().saturating_add(1));
+            PeopleRecord::Forgotten(Tombstone { gallery: gallery.clone(), uuid, model, version })
+        });
+        let mut signed = Vec::new();
+        for record in marks.collect::<Vec<_>>() {
+            let bytes: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
+            signed.push((record, bytes));
+        }
         // In one commit with the new epoch: whatever happens then, it will be ended.
-        let more = vec![self.trees.put_person(uuid, &signed)];
+        let more = signed.iter().map(|(record, signed)| self.trees.put_person(record, signed)).collect();
         self.begin_epoch(&gallery, more)?;
-        forgotten.mark = *blake3::hash(&signed).as_bytes();
-        self.hold(record, signed)?;
+        forgotten.mark = signed.first().map_or([0; 32], |(_, signed)| *blake3::hash(signed).as_bytes());
+        for (record, signed) in signed {
+            self.hold(record, signed)?;
+        }
         self.changes += 1;
         self.end_epochs(&gallery)?;
         forgotten.epoch = self.people(&gallery)?.kept.epoch;
@@ -171,7 +176,7 @@ impl Book {
         })
     }
 
-    fn change_rules(&mut self, site: &Site, at_ms: u64, change: impl FnOnce(&mut SiteRules)) -> Result<(), BookError> {
+    pub(super) fn change_rules(&mut self, site: &Site, at_ms: u64, change: impl FnOnce(&mut SiteRules)) -> Result<(), BookError> {
         let first = || SiteRules {
             site: site.clone(),
             version: 0,
@@ -179,6 +184,7 @@ impl Book {
             since_ms: at_ms,
             resend: std::collections::BTreeMap::new(),
             access: None,
+            models: None,
         };
         let mut rules = self.rules.get(site).map_or_else(first, |rules| rules.body.clone());
         change(&mut rules);
@@ -197,14 +203,14 @@ impl Book {
         let gallery = record.gallery().clone();
         let Some(people) = self.galleries.get_mut(&gallery) else { return Ok(false) };
         let mut kept = people.kept.clone();
-        if let PeopleRecord::Person(person) = &record {
-            if self.keys.get(&gallery, person.epoch).is_none() {
-                return Ok(false);
-            }
-            kept.model.get_or_insert_with(|| person.model.clone());
+        if let PeopleRecord::Person(person) = &record
+            && self.keys.get(&gallery, person.epoch).is_none()
+        {
+            return Ok(false);
         }
-        let uuid = record.uuid();
-        self.trees.store.commit(&[self.trees.put_person(uuid, &signed), self.trees.put_gallery(&gallery, &kept)])?;
+        kept.model.get_or_insert_with(|| record.model().clone());
+        let put = self.trees.put_person(&record, &signed);
+        self.trees.store.commit(&[put, self.trees.put_gallery(&gallery, &kept)])?;
         people.kept = kept;
         self.hold(record, signed)?;
         self.changes += 1;
@@ -214,6 +220,7 @@ impl Book {
     /// The same for a site's rules.
     pub fn adopt_rules(&mut self, rules: SiteRules, signed: Vec<u8>) -> Result<(), BookError> {
         let site = rules.site.clone();
+        self.adopt_models(&rules)?;
         self.trees.store.commit(&[self.trees.put_rules(&site, &signed)])?;
         self.rules.insert(site, KeptRecord { signed, body: rules });
         self.changes += 1;
@@ -249,7 +256,7 @@ impl Book {
         if is_new {
             self.keys.make(&gallery, FIRST)?;
         }
-        let begun = KeptGallery { epoch: FIRST, model: None };
+        let begun = KeptGallery::begun(FIRST);
         let kept = self.galleries.get(&gallery).map_or(begun, |people| people.kept.clone());
         let entry = KeptBoard {
             site: site.clone(),
@@ -350,6 +357,7 @@ impl Book {
         let old: Vec<PersonRecord> = people
             .entries
             .values()
+            .chain(people.beside.entries.values())
             .filter_map(|entry| match &entry.record {
                 PeopleRecord::Person(person) if person.epoch < epoch => Some(person.clone()),
                 _ => None,
@@ -365,7 +373,7 @@ impl Book {
                 new.push((record, signed));
             }
             let changes: Vec<Change> =
-                new.iter().map(|(record, signed)| self.trees.put_person(record.uuid(), signed)).collect();
+                new.iter().map(|(record, signed)| self.trees.put_person(record, signed)).collect();
             self.trees.store.commit(&changes)?;
             for (record, signed) in new {
                 self.hold(record, signed)?;
@@ -380,7 +388,24 @@ impl Book {
         Ok(self.key.sign(self.fleet, &sealed)?.into())
     }
 
-    fn epoch_key(&self, gallery: &Gallery, epoch: u64) -> Result<&crate::fleet::EpochKey, BookError> {
+    /// A person's record, sealed and signed.
+    pub(super) fn sealed_person(
+        &self,
+        gallery: &Gallery,
+        uuid: Uuid,
+        model: &ModelId,
+        body: &PersonBody,
+        version: u64,
+    ) -> Result<(PeopleRecord, Vec<u8>), BookError> {
+        let epoch = self.people(gallery)?.kept.epoch;
+        let place = Place { fleet: self.fleet, gallery: gallery.clone(), uuid, model: model.clone() };
+        let sealed = PersonRecord::seal(&place, version, body, epoch, self.epoch_key(gallery, epoch)?)?;
+        let record = PeopleRecord::Person(sealed);
+        let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
+        Ok((record, signed))
+    }
+
+    pub(super) fn epoch_key(&self, gallery: &Gallery, epoch: u64) -> Result<&crate::fleet::EpochKey, BookError> {
         self.keys.get(gallery, epoch).ok_or_else(|| {
             BookError::Refused(format!(
                 "the key of {gallery} for epoch {epoch} is missing: restore the key file from a backup"
@@ -388,9 +413,22 @@ impl Book {
         })
     }
 
-    fn people(&self, gallery: &Gallery) -> Result<&People, BookError> {
+    pub(super) fn people(&self, gallery: &Gallery) -> Result<&People, BookError> {
         self.galleries.get(gallery).ok_or_else(|| {
             BookError::Refused(format!("there is no site {gallery}: invite its first board with `usher fleet invite`"))
         })
     }
+}
+
+/// The embeddings of templates as they travel, all of one model.
+pub(super) fn faces_of(templates: &[Vec<u8>], model: &ModelId) -> Result<Vec<Embedding>, BookError> {
+    let face = |template: &Vec<u8>| {
+        let template = read_template(template)
+            .map_err(|error| BookError::Refused(format!("a template cannot be read: {error}")))?;
+        match template.embedding.model() == model {
+            true => Ok(template.embedding),
+            false => Err(BookError::Refused("a template is of another model than it says".into())),
+        }
+    };
+    templates.iter().map(face).collect()
 }

@@ -52,7 +52,7 @@ impl Book {
     }
 
     fn require_one_person(&self, new: &Newcomer<'_>) -> Result<(), BookError> {
-        let limit = self.near_enough.cut(GallerySize::ONE).distance;
+        let limit = self.rule_for(new.faces).cut(GallerySize::ONE).distance;
         let between = |i: usize, j: usize| new.faces.get(i)?.distance(new.faces.get(j)?);
         let Some(outliers) = find_outliers(new.faces.len(), limit, between) else { return Ok(()) };
         let label = |at: usize| new.labels.get(at).cloned().unwrap_or_else(|| format!("template {}", at + 1));
@@ -93,7 +93,7 @@ impl Book {
             GallerySize { people: 0, templates: 0 },
             |size, (_, who)| GallerySize { people: size.people + 1, templates: size.templates + who.faces.len() },
         );
-        let limit = self.near_enough.cut(size).distance;
+        let limit = self.rule_for(new.faces).cut(size).distance;
         for (gallery, people) in &self.galleries {
             for (_, who) in people.enrolled() {
                 let elsewhere = gallery != new.gallery && names::same(&who.body.name, new.name);
@@ -112,7 +112,7 @@ impl Book {
 }
 
 /// The least distance between faces of two people; `None` if none can be compared.
-fn nearest(of_one: &[Embedding], of_other: &[Embedding]) -> Option<Distance> {
+pub(super) fn nearest(of_one: &[Embedding], of_other: &[Embedding]) -> Option<Distance> {
     let pairs = of_one.iter().flat_map(|one| of_other.iter().filter_map(|other| one.distance(other)));
     pairs.min_by(|a, b| a.0.total_cmp(&b.0))
 }

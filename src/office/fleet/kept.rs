@@ -7,7 +7,9 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::ModelId;
-use crate::fleet::{Board, BoardPublic, FleetId, Gallery, OfficePublic, Opened, PeopleRecord, Site, SiteRules};
+use crate::fleet::{
+    Board, BoardPublic, FleetId, Gallery, ModelName, OfficePublic, Opened, PeopleRecord, Site, SiteRules,
+};
 use crate::store::{Change, Store, StoreError, Tree};
 
 /// Why the office's store cannot be used.
@@ -22,7 +24,7 @@ pub enum KeptError {
 /// The trees of the office.
 pub struct Trees {
     pub store: Store,
-    /// 16 bytes of a uuid to the signed record.
+    /// 16 bytes of a uuid and the name of a model to the signed record.
     people: Tree,
     /// A site to its signed rules.
     rules: Tree,
@@ -37,8 +39,64 @@ pub struct Trees {
 pub struct KeptGallery {
     /// Which key seals its people now.
     pub epoch: u64,
-    /// The model of its templates; `None` before the first person.
+    /// The model of its templates that is in force; `None` before the first person.
     pub model: Option<ModelId>,
+    /// The way to another model, while its templates are kept beside those in force.
+    #[serde(default)]
+    pub roll: Option<Roll>,
+    /// The last model that the gallery went over to, once that was over.
+    #[serde(default)]
+    pub named: Option<ModelName>,
+    /// Models whose records were dropped: what servers still have of them is deleted there. The newest ones.
+    #[serde(default)]
+    pub dropped: Vec<ModelId>,
+    /// Records of dropped sets had no higher version: new ones begin above it.
+    #[serde(default)]
+    pub floor: u64,
+}
+
+impl KeptGallery {
+    /// A gallery that begins.
+    pub fn begun(epoch: u64) -> KeptGallery {
+        KeptGallery { epoch, model: None, roll: None, named: None, dropped: Vec::new(), floor: 0 }
+    }
+
+    /// The model whose records are kept beside those in force.
+    pub fn beside(&self) -> Option<&ModelName> {
+        let roll = self.roll.as_ref()?;
+        Some(match roll.phase {
+            RollPhase::Gathering => &roll.to,
+            RollPhase::Switched => &roll.from,
+        })
+    }
+}
+
+/// The way of a gallery from one model to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roll {
+    pub from: ModelName,
+    pub to: ModelName,
+    pub phase: RollPhase,
+    /// The gallery goes over once this many of a hundred people have templates of the new model.
+    pub share: u8,
+    /// Or after this moment, in milliseconds since 1970.
+    pub after_ms: Option<u64>,
+    /// Whether doors make templates of the new model.
+    pub learn: bool,
+    /// Who ordered it.
+    pub by: String,
+    /// When the phase began, in milliseconds since 1970.
+    pub since_ms: u64,
+}
+
+/// How far a gallery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RollPhase {
+    /// The old model is in force, and templates of the new one are made.
+    Gathering,
+    /// The new model is in force. Boards go over to it, and the old templates are kept until all have.
+    Switched,
 }
 
 /// A board that was invited.
@@ -104,7 +162,10 @@ impl Trees {
         let mut kept = Kept::default();
         for entry in self.people.iter() {
             let (key, signed) = entry?;
-            let what = || format!("the record of person {}", Uuid::from_slice(&key).unwrap_or_default());
+            let what = || {
+                let uuid = key.first_chunk().map(|uuid| Uuid::from_bytes(*uuid));
+                format!("the record of person {}", uuid.unwrap_or_default())
+            };
             let body = opened(office.open(fleet, &signed), what)?;
             kept.people.push(KeptRecord { signed: signed.to_vec(), body });
         }
@@ -130,8 +191,13 @@ impl Trees {
     }
 
     /// Keeps somebody's record.
-    pub fn put_person(&self, uuid: Uuid, signed: &[u8]) -> Change {
-        self.people.put(*uuid.as_bytes(), signed)
+    pub fn put_person(&self, record: &PeopleRecord, signed: &[u8]) -> Change {
+        self.people.put(person_key(record.uuid(), record.model()), signed)
+    }
+
+    /// Deletes somebody's record of a model.
+    pub fn delete_person(&self, uuid: Uuid, model: &ModelId) -> Change {
+        self.people.delete(person_key(uuid, model))
     }
 
     /// Keeps a site's rules.
@@ -153,6 +219,10 @@ impl Trees {
     pub fn put_gallery(&self, gallery: &Gallery, kept: &KeptGallery) -> Change {
         self.galleries.put(gallery.as_str(), serde_json::to_vec(kept).unwrap_or_default())
     }
+}
+
+fn person_key(uuid: Uuid, model: &ModelId) -> Vec<u8> {
+    [uuid.as_bytes(), model.as_str().as_bytes()].concat()
 }
 
 fn opened<T>(record: Result<Opened<T>, crate::fleet::Refusal>, what: impl Fn() -> String) -> Result<T, KeptError> {

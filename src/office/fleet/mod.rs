@@ -8,6 +8,7 @@
 //! - `faces`: whether a new face or name is somebody's already
 //! - `changes`: enrolling, forgetting, lockdowns, boards, new epochs
 //! - `collected`: the records of all boards; `erase`: without those who were forgotten; `feed`: which are new, for copies elsewhere
+//! - `models`: the way of a site to another model; `gathering`: templates of that model
 
 mod book;
 mod changes;
@@ -15,15 +16,19 @@ mod collected;
 mod erase;
 mod faces;
 mod feed;
+mod gathering;
 mod kept;
 pub mod key_file;
+mod models;
 pub mod protocol;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use book::{Book, BookError, Entry, Item, People, Who};
+pub use book::{Book, BookError, Entry, Item, People, Set, Who};
 pub use changes::{Forgotten, INVITATION_MS};
 pub use collected::{Arrived, Collected, Mark, StreamPlace};
 pub use erase::Trace;
 pub use feed::{Changes, FeedPlace};
-pub use kept::{KeptBoard, KeptError, KeptGallery};
+pub use gathering::{Gathered, MOST_OF_A_VISIT, Photographed};
+pub use kept::{KeptBoard, KeptError, KeptGallery, Roll, RollPhase};
+pub use models::{KEPT_MS, RollOrder, RollStanding};

@@ -58,6 +58,9 @@ pub struct Enrolment {
     pub model: String,
     /// As [`crate::gallery::write_template`] writes them.
     pub templates: Vec<Vec<u8>>,
+    /// The same of the other model, while the site goes over from one to another; empty otherwise.
+    #[serde(default)]
+    pub beside: Vec<Vec<u8>>,
     /// What each template was made from.
     pub labels: Vec<String>,
     /// Enrol even if the name or the face is like somebody's.

@@ -48,6 +48,7 @@ pub(crate) fn somebody(name: &str, degrees: f32) -> Enrolment {
         groups: vec!["staff".into()],
         model: MODEL.into(),
         templates: vec![template(degrees)],
+        beside: Vec::new(),
         labels: vec![format!("{name}.jpg")],
         force: false,
     }

@@ -1,4 +1,4 @@
-//! The client of NATS's servers. It speaks JetStream's API itself: five requests, whose subjects the permissions name one by one.
+//! The client of NATS's servers. It speaks JetStream's API itself: six requests, whose subjects the permissions name one by one.
 
 mod answer;
 mod connection;
@@ -169,6 +169,20 @@ impl NatsCarrier {
         info.map(|info| info.state()).map_err(|fault| fault.into_error(&stream_name(stream), stream))
     }
 
+    async fn delete(&self, subject: &Subject) -> Result<(), CarrierError> {
+        let stream = subject.stream();
+        let to = format!("$JS.API.STREAM.PURGE.{stream}");
+        let body = json!({ "filter": subject.as_str() }).to_string();
+        let answer = self.ask_stream(&to, stream, body.into(), STREAM_WITHIN).await?;
+        match open::<Purged>(&answer, &stream_name(stream))? {
+            Ok(Purged { success: true }) => Ok(()),
+            Ok(Purged { success: false }) => {
+                Err(CarrierError::Refused { what: stream_name(stream), why: "nothing was deleted".to_owned() })
+            }
+            Err(fault) => Err(fault.into_error(&stream_name(stream), stream)),
+        }
+    }
+
     async fn make(&self, stream: &Stream) -> Result<StreamState, CarrierError> {
         let body: Bytes = settings(stream, self.replicas).to_string().into();
         for verb in ["CREATE", "UPDATE"] {
@@ -182,6 +196,11 @@ impl NatsCarrier {
         }
         Err(CarrierError::Refused { what: stream_name(stream), why: "its settings cannot be changed".to_owned() })
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Purged {
+    success: bool,
 }
 
 /// A stream in an error's words.
@@ -215,6 +234,10 @@ impl Carrier for NatsCarrier {
 
     fn prepare<'a>(&'a self, stream: &'a Stream) -> Answer<'a, StreamState> {
         Box::pin(self.make(stream))
+    }
+
+    fn purge<'a>(&'a self, subject: &'a Subject) -> Answer<'a, ()> {
+        Box::pin(self.delete(subject))
     }
 
     /// The servers send each message of a stream to those who subscribe to its subject, too. After a new connection the client subscribes again.
