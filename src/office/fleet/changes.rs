@@ -176,7 +176,12 @@ impl Book {
         })
     }
 
-    pub(super) fn change_rules(&mut self, site: &Site, at_ms: u64, change: impl FnOnce(&mut SiteRules)) -> Result<(), BookError> {
+    pub(super) fn change_rules(
+        &mut self,
+        site: &Site,
+        at_ms: u64,
+        change: impl FnOnce(&mut SiteRules),
+    ) -> Result<(), BookError> {
         let first = || SiteRules {
             site: site.clone(),
             version: 0,

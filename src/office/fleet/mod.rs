@@ -20,6 +20,8 @@ mod gathering;
 mod kept;
 pub mod key_file;
 mod models;
+#[cfg(test)]
+pub(crate) mod models_tests;
 pub mod protocol;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -48,9 +48,8 @@ impl Book {
     pub fn with_catalogue(mut self, catalogue: Arc<dyn Catalogue>) -> Book {
         self.catalogue = Some(catalogue);
         let kept = self.galleries.values().map(|people| &people.kept);
-        let models: Vec<ModelId> = kept
-            .flat_map(|kept| kept.model.iter().chain(kept.beside().map(|beside| &beside.model)).cloned())
-            .collect();
+        let models: Vec<ModelId> =
+            kept.flat_map(|kept| kept.model.iter().chain(kept.beside().map(|beside| &beside.model)).cloned()).collect();
         for model in models {
             self.measure(&model);
         }

@@ -171,7 +171,7 @@ impl NatsCarrier {
 
     async fn delete(&self, subject: &Subject) -> Result<(), CarrierError> {
         let stream = subject.stream();
-        let to = format!("$JS.API.STREAM.PURGE.{stream}");
+        let to = format!("{}.STREAM.PURGE.{stream}", self.api(stream));
         let body = json!({ "filter": subject.as_str() }).to_string();
         let answer = self.ask_stream(&to, stream, body.into(), STREAM_WITHIN).await?;
         match open::<Purged>(&answer, &stream_name(stream))? {
