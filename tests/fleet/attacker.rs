@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use usher::fleet::carrier::Credential;
 use usher::setup::fleet::Membership;
 
 use crate::server::{Servers, authority};
@@ -20,29 +21,32 @@ pub struct Attacker {
 impl Attacker {
     /// Connects with a board's credential.
     pub async fn with(servers: &Servers, membership: &Membership) -> Attacker {
-        let user = membership.credential.user().unwrap();
-        Attacker::connect(servers, &membership.credential.claim, &membership.credential.seed, user.as_str()).await
+        Attacker::connect(servers, &membership.credential, &membership.certificate, servers.office.servers()).await
     }
 
     /// Connects with the office's credential, read from its file.
     pub async fn office(servers: &Servers) -> Attacker {
         let text = std::fs::read_to_string(servers.folder.join("office.json")).unwrap();
         let file: Value = serde_json::from_str(&text).unwrap();
-        let credential = &file["office_credential"];
-        let seed = credential["seed"].as_str().unwrap();
-        let user = nkeys::KeyPair::from_seed(seed).unwrap().public_key();
-        Attacker::connect(servers, credential["claim"].as_str().unwrap(), seed, &user).await
+        let credential: Credential = serde_json::from_value(file["office_credential"].clone()).unwrap();
+        Attacker::connect(servers, &credential, file["office_certificate"].as_str().unwrap(), servers.office.servers())
+            .await
     }
 
-    async fn connect(servers: &Servers, claim: &str, seed: &str, user: &str) -> Attacker {
-        let ca = servers.dir.path().join("ca.pem");
+    /// Connects to servers of the fleet.
+    pub async fn connect(servers: &Servers, credential: &Credential, certificate: &str, to: &[String]) -> Attacker {
+        let (ca, own, own_key) = (servers.path("ca.pem"), servers.path("client.pem"), servers.path("client.key"));
         authority(servers, &ca);
-        let key = std::sync::Arc::new(nkeys::KeyPair::from_seed(seed).unwrap());
+        std::fs::write(&own, certificate).unwrap();
+        std::fs::write(&own_key, pem(&credential.tls_key())).unwrap();
+        let user = credential.user().unwrap();
+        let key = std::sync::Arc::new(nkeys::KeyPair::from_seed(&credential.seed).unwrap());
         let (send, errors) = mpsc::unbounded_channel();
-        let client = ConnectOptions::with_jwt(claim.to_owned(), move |nonce| {
+        let client = ConnectOptions::with_jwt(credential.claim.clone(), move |nonce| {
             std::future::ready(key.sign(&nonce).map_err(async_nats::AuthError::new))
         })
         .add_root_certificates(ca)
+        .add_client_certificate(own, own_key)
         .require_tls(true)
         .custom_inbox_prefix(format!("_INBOX.{user}"))
         .request_timeout(Some(Duration::from_secs(2)))
@@ -52,7 +56,7 @@ impl Attacker {
             }
             std::future::ready(())
         })
-        .connect(servers.office.servers().iter().map(|server| format!("tls://{server}")).collect::<Vec<_>>())
+        .connect(to.iter().map(|server| format!("tls://{server}")).collect::<Vec<_>>())
         .await
         .unwrap();
         Attacker { client, errors }
@@ -83,4 +87,10 @@ impl Attacker {
         let answer = self.client.request(subject.to_owned(), body.to_owned().into()).await.unwrap();
         serde_json::from_slice(&answer.payload).unwrap()
     }
+}
+
+/// A private key as a file has it.
+pub fn pem(key: &[u8]) -> String {
+    let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, key);
+    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
 }

@@ -11,8 +11,10 @@
 mod attacker;
 mod cluster;
 mod doors;
+mod leaf;
 mod measure;
 mod postgres;
+mod raw;
 mod rogue;
 mod server;
 mod streams;

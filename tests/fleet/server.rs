@@ -14,8 +14,8 @@ use usher::setup::fleet::{InitPlan, Invited, Membership, OfficeFiles, init, join
 
 /// Far longer than anything takes; only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// How far a server's port for other servers is from its port for boards.
-const TO_CLUSTER: u16 = 2000;
+/// How far a server's ports for other servers and for leaves are from its port for boards.
+const BESIDE: [u16; 2] = [2000, 3200];
 
 /// A program in the cache, by the names in `tests/fleet/prepare`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,17 +69,25 @@ pub struct Servers {
 impl Servers {
     /// Makes a fleet and starts its servers; `None` where the program is missing.
     pub fn start(program: Program, count: usize) -> Option<Servers> {
+        Servers::start_with(program, count, "127.0.0.1", &[])
+    }
+
+    /// The same at an address of this machine, and with leaves of sites. Those are the last ones by number.
+    pub fn start_with(program: Program, count: usize, address: &str, leaves: &[&str]) -> Option<Servers> {
         let program = program.path()?;
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("office");
-        let servers = free_ports(count).iter().map(|port| format!("127.0.0.1:{port}").parse().unwrap()).collect();
-        let office = init(&InitPlan { servers, folder: folder.clone(), now: now() }).unwrap();
+        let ports = free_ports(count + leaves.len());
+        let mut addresses = ports.iter().map(|port| format!("{address}:{port}").parse().unwrap());
+        let servers = addresses.by_ref().take(count).collect();
+        let leaves = leaves.iter().map(|site| site.parse().unwrap()).zip(addresses).collect();
+        let office = init(&InitPlan { servers, leaves, folder: folder.clone(), now: now() }).unwrap();
         let mut folders: Vec<PathBuf> =
             std::fs::read_dir(folder.join("servers")).unwrap().map(|entry| entry.unwrap().path()).collect();
         folders.sort();
         let children = folders.iter().map(|_| None).collect();
         let mut servers = Servers { program, folders, children, office, folder, dir };
-        (0..count).for_each(|server| servers.run(server));
+        (0..servers.folders.len()).for_each(|server| servers.run(server));
         Some(servers)
     }
 
@@ -112,6 +120,16 @@ impl Servers {
         for part in ["jetstream", "accounts"] {
             std::fs::remove_dir_all(self.folders[server].join(part)).unwrap();
         }
+    }
+
+    /// A path in the folder of this fleet.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A file of a server.
+    pub fn file(&self, server: usize, name: &str) -> String {
+        std::fs::read_to_string(self.folders[server].join(name)).unwrap()
     }
 
     /// The process of a server.
@@ -193,11 +211,10 @@ fn free_ports(count: usize) -> Vec<u16> {
     let mut held = Vec::new();
     while held.len() < count {
         let port = fastrand::u16(20_000..30_000);
-        if let (Some(one), Some(other)) = (taken(port), taken(port + TO_CLUSTER)) {
-            held.push((port, one, other));
-        }
+        let all: Option<Vec<TcpListener>> = [0].iter().chain(&BESIDE).map(|far| taken(port + far)).collect();
+        held.extend(all.map(|all| (port, all)));
     }
-    held.iter().map(|(port, ..)| *port).collect()
+    held.iter().map(|(port, _)| *port).collect()
 }
 
 /// The certificate of a fleet's authority, as a file.

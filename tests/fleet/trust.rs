@@ -8,7 +8,8 @@ use usher::fleet::{Board, Gallery, Site};
 use usher::setup::fleet::{Membership, Pushed};
 use uuid::Uuid;
 
-use crate::attacker::Attacker;
+use crate::attacker::{Attacker, pem};
+use crate::raw::{Raw, Shown};
 use crate::server::{PATIENCE, Program, Servers, now};
 
 fn person(gallery: &str) -> Subject {
@@ -32,7 +33,7 @@ fn journal(site: &str, board: &str) -> Subject {
 }
 
 fn state(board: &str) -> Subject {
-    Subject::board(&board.parse::<Board>().unwrap())
+    Subject::board(&"berlin".parse().unwrap(), &board.parse::<Board>().unwrap())
 }
 
 async fn connected(servers: &Servers, membership: &Membership) -> NatsCarrier {
@@ -242,4 +243,49 @@ async fn only_tls_with_the_fleets_own_authority_and_accounts_is_spoken() {
     let stranger = Membership { credential: theirs.credential.clone(), ..membership.clone() };
     let error = stranger.check().await.unwrap_err().to_string();
     assert!(error.contains("refuse the credential"), "{error}");
+}
+
+/// A credential alone is not enough: without a certificate nobody gets as far as to show it. And a board's certificate makes no server.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_heard_without_a_certificate() {
+    for program in [Program::Debian, Program::Newer] {
+        let Some(servers) = Servers::start(program, 3) else { return };
+        let _office = servers.office(&[]).await;
+        let (_, board) = servers.board("berlin", "hall");
+        let port: u16 = board.servers[0].rsplit(':').next().unwrap().parse().unwrap();
+        let (authority, key) = (servers.file(0, "authority.pem"), pem(&board.credential.tls_key()));
+        let log_in = |shown| {
+            let mut raw = Raw::connect(port, &authority, shown);
+            raw.log_in(&board.credential.claim, &board.credential.seed)
+        };
+        assert_eq!(log_in(None), "", "{program:?}");
+        let foreign = rcgen::KeyPair::generate().unwrap();
+        let own = rcgen::CertificateParams::default().self_signed(&foreign).unwrap().pem();
+        assert_eq!(log_in(Some(Shown(&own, &foreign.serialize_pem()))), "", "{program:?}");
+        let said = log_in(Some(Shown(&board.certificate, &key)));
+        assert!(said.contains("PONG"), "{program:?}: {said}");
+
+        let route = |certificate: &str, key: &str| {
+            Raw::connect(port + 2000, &authority, Some(Shown(certificate, key)))
+                .say("CONNECT {\"verbose\":false}\r\nPING\r\n")
+        };
+        assert_eq!(route(&board.certificate, &key), "", "{program:?}");
+        let said = route(&servers.file(1, "server.pem"), &servers.file(1, "server.key"));
+        assert!(!said.is_empty(), "{program:?}: a server is heard there");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_reached_by_ipv6() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("SKIPPED: this machine has no IPv6");
+        return;
+    }
+    let Some(servers) = Servers::start_with(Program::Newer, 1, "[::1]", &[]) else { return };
+    let office = servers.office(&["berlin"]).await;
+    office.publish(Message::new(rules("berlin"), "1")).await.unwrap();
+    let (_, membership) = servers.board("berlin", "hall");
+    assert!(membership.servers[0].starts_with("[::1]:"));
+    let board = connected(&servers, &membership).await;
+    assert_eq!(board.newest(&rules("berlin")).await.unwrap().unwrap().payload, "1");
 }

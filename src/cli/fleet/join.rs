@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::context::Context;
 use crate::config;
+use crate::fleet::Site;
 use crate::setup::fleet::{self, InitPlan, ServerAddress};
 
 /// The longest line that is read for a token, in bytes.
@@ -25,6 +26,9 @@ pub struct Init {
     /// The servers, by the names or addresses at which boards reach them: HOST or HOST:PORT
     #[arg(long, value_delimiter = ',', required = true, value_name = "HOST[:PORT]")]
     servers: Vec<ServerAddress>,
+    /// A site with a leaf server of its own, and where the site's boards reach that; may be given several times
+    #[arg(long = "leaf", value_name = "SITE=HOST[:PORT]", value_parser = leaf)]
+    leaves: Vec<(Site, ServerAddress)>,
 }
 
 /// Let this board join a fleet, with the token that `usher fleet invite` printed.
@@ -43,7 +47,7 @@ pub struct Join {
 
 impl Init {
     pub fn run(self, folder: &Path) -> Result<()> {
-        let plan = InitPlan { servers: self.servers, folder: folder.to_owned(), now: now() };
+        let plan = InitPlan { servers: self.servers, leaves: self.leaves, folder: folder.to_owned(), now: now() };
         let files = fleet::init(&plan)?;
         let place = folder.display();
         say!("the fleet {} begins; its servers are {}", files.fleet, files.servers().join(", "))?;
@@ -82,6 +86,12 @@ impl Join {
         say!("set enabled = true in [fleet] of {}, and restart usher", context.path().display())?;
         Ok(())
     }
+}
+
+/// A site and its leaf server.
+fn leaf(text: &str) -> Result<(Site, ServerAddress)> {
+    let (site, server) = text.split_once('=').context("write SITE=HOST or SITE=HOST:PORT")?;
+    Ok((site.parse()?, server.parse()?))
 }
 
 /// The line with the token from standard input.

@@ -3,6 +3,7 @@
 mod client;
 mod export;
 mod join;
+mod leaf;
 mod office;
 mod rules;
 mod show;
@@ -59,6 +60,7 @@ enum Act {
         #[arg(long)]
         board: Board,
     },
+    Leaf(leaf::Leaf),
     /// Show the office, its sites, and each board
     ///
     /// `whole`: the board holds exactly the people of the office's list. `waiting`: records that the servers have not acknowledged. `clock`: how far the board's
@@ -198,6 +200,7 @@ impl Fleet {
                 }
                 _ => unexpected(),
             },
+            Act::Leaf(leaf) => leaf.run(&mut out, &ask),
             Act::Status { json } => match ask(&Request::Status)? {
                 Answer::Status(status) => {
                     match json {

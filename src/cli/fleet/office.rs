@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::join::now;
 use crate::cli::context::{self, Context};
 use crate::clock::SystemClock;
-use crate::daemon::fleet_office::{Invitation, Issuer, IssuerError, Office, OfficeEnd, Revoked, Revoking, run};
+use crate::daemon::fleet_office::{Invitation, Issuer, IssuerError, Leaf, Office, OfficeEnd, Revoked, Revoking, run};
 use crate::fleet::carrier::Carrier;
 use crate::fleet::{Board, BoardKey, Site};
 use crate::office::fleet::{Book, Collected};
@@ -79,6 +79,12 @@ impl Issuer for FilesIssuer {
     fn invite(&self, site: &Site, board: &Board, key: &BoardKey) -> Result<Invitation, IssuerError> {
         let invited = self.0.invite(site, board, key, now()).map_err(in_words)?;
         Ok(Invitation { token: invited.token.to_string(), credential: invited.credential.to_string() })
+    }
+
+    fn leaf(&self, site: &Site, server: &str, replace: bool) -> Result<Leaf, IssuerError> {
+        let server = server.parse().map_err(in_words)?;
+        let made = self.0.leaf(site, &server, replace, now()).map_err(in_words)?;
+        Ok(Leaf { folder: made.folder, replaced: made.replaced.map(|credential| credential.to_string()) })
     }
 
     fn revoke<'a>(&'a self, credential: &'a str) -> Revoking<'a> {

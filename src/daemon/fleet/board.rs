@@ -367,7 +367,7 @@ impl BoardTask {
         };
         self.told_waiting = said.waiting;
         let payload = serde_json::to_vec(&said).unwrap_or_default();
-        self.carrier.publish(Message::new(Subject::board(&self.identity.board), payload)).await?;
+        self.carrier.publish(Message::new(Subject::board(&self.identity.site, &self.identity.board), payload)).await?;
         Ok(())
     }
 

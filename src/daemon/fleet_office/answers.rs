@@ -96,6 +96,7 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
             Answer::Rules { access: found.ok_or(Refused::NoSite(site))? }
         }
         Request::Invite { site, board } => Answer::Token { token: invite(office, site, board, at_ms).await? },
+        Request::Leaf { site, server, replace } => leaf(office, &site, &server, replace).await?,
         Request::Revoke { board } => {
             let site = office.with(|book| book.boards.get(&board).map(|kept| kept.site.clone()));
             let what = match revoke(office, &board).await? {
@@ -140,6 +141,23 @@ async fn push_rules(office: &Arc<Office>, site: Site, rules: Option<AccessText>,
     let mut boards = rows_of_boards(office)?;
     boards.retain(|row| row.site == site.as_str() && !row.revoked);
     Ok(with_notes(done, config.as_ref(), &boards))
+}
+
+/// Makes a leaf server's files, and shuts out the one that it replaces.
+async fn leaf(office: &Arc<Office>, site: &Site, server: &str, replace: bool) -> Result<Answer, Refused> {
+    let made = office.issuer.leaf(site, server, replace)?;
+    let still_admitted = match &made.replaced {
+        Some(credential) => match office.issuer.revoke(credential).await? {
+            Revoked::AtServers => None,
+            Revoked::Later(why) => Some(why),
+        },
+        None => None,
+    };
+    let boards = office.with(|book| {
+        let of_site = book.boards.iter().filter(|(_, kept)| kept.site == *site);
+        of_site.map(|(board, _)| board.clone()).collect()
+    });
+    Ok(Answer::Leaf { folder: made.folder.display().to_string(), boards, still_admitted })
 }
 
 async fn invite(office: &Arc<Office>, site: Site, board: Board, at_ms: u64) -> Result<String, Refused> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -25,6 +26,12 @@ pub trait Issuer: Send + Sync {
     /// # Errors
     /// In words: why not, and what to do.
     fn invite(&self, site: &Site, board: &Board, key: &BoardKey) -> Result<Invitation, IssuerError>;
+
+    /// The files of a leaf server for a site, which its boards reach at `server`, `host` or `host:port`.
+    ///
+    /// # Errors
+    /// In words: why not, and what to do.
+    fn leaf(&self, site: &Site, server: &str, replace: bool) -> Result<Leaf, IssuerError>;
 
     /// Takes a credential back: from then on the servers refuse it.
     fn revoke<'a>(&'a self, credential: &'a str) -> Revoking<'a>;
@@ -53,6 +60,14 @@ pub struct Invitation {
     pub token: String,
     /// The name of the credential in it.
     pub credential: String,
+}
+
+/// A site's leaf server.
+pub struct Leaf {
+    /// The folder with its files, which are secret.
+    pub folder: PathBuf,
+    /// The credential of the one that it replaces.
+    pub replaced: Option<String>,
 }
 
 /// How the office stands at the servers.

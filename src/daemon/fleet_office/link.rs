@@ -11,7 +11,9 @@ use super::desk::{LinkState, Office, Report};
 use super::places;
 use super::reconcile::{Servers, galleries, subject, touched};
 use super::term::{Term, TermError};
-use crate::fleet::carrier::{self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject};
+use crate::fleet::carrier::{
+    self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject, board_of,
+};
 use crate::fleet::{Board, Gallery, Head, Opened, Site};
 use crate::office::fleet::protocol::{BoardReport, JournalMessage};
 use crate::office::fleet::{Arrived, BookError, Item, KeptError, Mark, StreamPlace};
@@ -232,7 +234,8 @@ impl AtServers {
         let part = self.carrier.read(&Stream::Journal, place.sequence.saturating_add(1), MAX_READ).await?;
         let Some(newest) = part.last() else { return Ok(false) };
         place.sequence = newest.sequence;
-        let arrived: Vec<Arrived> = part.iter().filter_map(arrived).collect();
+        let arrived: Vec<Arrived> =
+            part.iter().filter_map(arrived).filter(|one| self.is_of(&one.board, &one.site)).collect();
         let sites: BTreeMap<Board, Site> =
             arrived.iter().map(|record| (record.board.clone(), record.site.clone())).collect();
         let office = self.office.clone();
@@ -281,12 +284,11 @@ impl AtServers {
             from = newest.sequence.saturating_add(1);
             let mut heard = Vec::new();
             for stored in &part {
-                let Some(board) = stored.subject.strip_prefix("usher.board.") else { continue };
-                let (Ok(board), Ok(said)) =
-                    (board.parse::<Board>(), serde_json::from_slice::<BoardReport>(&stored.payload))
-                else {
+                // A leaf carries what all boards of its site say, and must not speak for those of others.
+                let Some((_, board)) = board_of(&stored.subject).filter(|(site, board)| self.is_of(board, site)) else {
                     continue;
                 };
+                let Ok(said) = serde_json::from_slice::<BoardReport>(&stored.payload) else { continue };
                 if self.office.note_report(&board, Report { said, at_ms: stored.at_ms }) {
                     heard.push(board);
                 }
@@ -297,6 +299,11 @@ impl AtServers {
                 noted.await??;
             }
         }
+    }
+
+    /// Whether a board is of a site, as far as is known: one that is unknown may be of any.
+    fn is_of(&self, board: &Board, site: &Site) -> bool {
+        self.office.with(|book| book.boards.get(board).is_none_or(|kept| kept.site == *site))
     }
 
     /// Shuts boards out whose invitation was not used in time.

@@ -21,7 +21,7 @@ mod term;
 #[cfg(test)]
 mod tests;
 
-pub use desk::{Invitation, Issuer, IssuerError, Office, Revoked, Revoking};
+pub use desk::{Invitation, Issuer, IssuerError, Leaf, Office, Revoked, Revoking};
 pub use link::lost;
 pub use page::OfficeApi;
 pub use socket::{OfficeEnd, run};

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::answers::answer;
-use super::desk::{Invitation, Issuer, IssuerError, LinkState, Office, Revoked, Revoking};
+use super::desk::{Invitation, Issuer, IssuerError, Leaf, LinkState, Office, Revoked, Revoking};
 use super::link::{self, LinkError};
 use super::term::TermError;
 use crate::clock::SystemClock;
@@ -35,6 +35,11 @@ impl Issuer for Names {
     fn invite(&self, _: &Site, board: &Board, key: &BoardKey) -> Result<Invitation, IssuerError> {
         let token = crate::office::fleet::key_file::hex(&*key.to_bytes());
         Ok(Invitation { token, credential: format!("credential of {board}") })
+    }
+
+    fn leaf(&self, site: &Site, _: &str, replace: bool) -> Result<Leaf, IssuerError> {
+        let replaced = replace.then(|| format!("leaf of {site}"));
+        Ok(Leaf { folder: format!("servers/{site}").into(), replaced })
     }
 
     fn revoke<'a>(&'a self, credential: &'a str) -> Revoking<'a> {
@@ -101,7 +106,7 @@ pub(super) async fn confirm(server: &MemoryServer, name: &str) {
                 ..BoardReport::default()
             };
             let payload = serde_json::to_vec(&said).unwrap();
-            carrier.publish(Message::new(Subject::board(&board(name)), payload)).await.ok();
+            carrier.publish(Message::new(Subject::board(&berlin(), &board(name)), payload)).await.ok();
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -94,6 +94,27 @@ impl Credential {
         Ok(UserId(self.key()?.public_key()))
     }
 
+    /// The private key of the certificate that the servers want to see besides: Ed25519, as PKCS #8 in DER (RFC 8410). It follows from the seed, so that a
+    /// token need not carry it.
+    pub fn tls_key(&self) -> Zeroizing<Vec<u8>> {
+        const BEFORE: [u8; 16] = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
+        let key = Zeroizing::new(blake3::derive_key(
+            "usher 2026-12 fleet: key of a client's certificate",
+            self.seed.as_bytes(),
+        ));
+        Zeroizing::new([BEFORE.as_slice(), key.as_slice()].concat())
+    }
+
+    /// The claim and the seed in the file by which a server connects to others.
+    pub fn to_file(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!(
+            "-----BEGIN NATS USER JWT-----\n{}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY \
+             SEED------\n",
+            self.claim,
+            self.seed.as_str()
+        ))
+    }
+
     /// The pair of keys.
     pub(super) fn key(&self) -> Result<KeyPair, ClaimsError> {
         read(&self.seed, KeyPairType::User)
@@ -207,10 +228,15 @@ impl OperatorKeys {
             "subs": -1,
             "data": -1,
             "payload": -1,
+            // A leaf's credential is of no use to a client, and a board's is of none to a leaf.
+            "allowed_connection_types": [match role {
+                Role::Leaf { .. } | Role::LeafSystem => "LEAFNODE",
+                Role::System | Role::Office | Role::Board { .. } => "STANDARD",
+            }],
         });
         let issuer = match role {
-            Role::System => &self.system,
-            Role::Office | Role::Board { .. } => &self.account,
+            Role::System | Role::LeafSystem => &self.system,
+            Role::Office | Role::Leaf { .. } | Role::Board { .. } => &self.account,
         };
         let issuer = read(issuer, KeyPairType::Account)?;
         Ok(Credential { claim: sign(&issuer, &user.public_key(), &name(role), now, body)?, seed: seed(&user)? })
@@ -225,6 +251,8 @@ fn name(role: &Role) -> String {
     match role {
         Role::Office => "office".to_owned(),
         Role::System => "system".to_owned(),
+        Role::Leaf { site, .. } => format!("leaf of {site}"),
+        Role::LeafSystem => "leaf".to_owned(),
         Role::Board { board, .. } => Board::to_string(board),
     }
 }

@@ -303,7 +303,7 @@ mod tests {
             watch.changed().await;
         }
         let started = tokio::time::Instant::now();
-        carrier.publish(Message::new(Subject::board(&board), "b")).await.unwrap();
+        carrier.publish(Message::new(Subject::board(&site, &board), "b")).await.unwrap();
         assert!(tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.is_err());
         carrier.publish(Message::new(Subject::rules(&site), "r")).await.unwrap();
         watch.changed().await;

@@ -28,7 +28,7 @@ pub use domain::{Domain, Leaves};
 pub use memory::{MemoryCarrier, MemoryServer};
 pub use nats::{ClaimsPushed, Connection, NatsCarrier, push_account};
 pub use permissions::{Permissions, Role};
-pub use subject::{Stream, Subject, person_of, placed_person, request_of};
+pub use subject::{Stream, Subject, board_of, person_of, placed_person, request_of};
 pub use watch::Watch;
 
 /// The largest payload of a message, in bytes. It is above [`super::MAX_RECORD`], and in base64 below the 1 MiB that a server accepts.

@@ -5,6 +5,9 @@
 use super::{Domain, Leaves, Stream, Subject};
 use crate::fleet::{Board, Gallery, Site};
 
+/// The office among those to whom answers of a site's leaf come. No user's public key is written so.
+const OFFICE: &str = "office";
+
 /// Who connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -21,6 +24,15 @@ pub enum Role {
         /// The servers to which it connects: those of its site's leaf, or the fleet's own.
         at: Domain,
     },
+    /// The leaf server of a site, for what passes between it and the fleet's own servers.
+    Leaf {
+        /// Its site.
+        site: Site,
+        /// Its site's people.
+        gallery: Gallery,
+    },
+    /// The same server in the system account: the list of who is revoked comes to it there.
+    LeafSystem,
     /// Who hands the servers a new account, with a credential of the system account.
     System,
 }
@@ -42,11 +54,17 @@ impl Role {
             Role::Office => Permissions {
                 // The second is for the leaves.
                 publish: vec!["usher.>".to_owned(), "$JS.API.>".to_owned(), "$JS.*.API.>".to_owned()],
-                subscribe: vec!["usher.>".to_owned(), answers(&Domain::Hub)],
+                subscribe: vec!["usher.>".to_owned(), answers(&Domain::Hub), format!("_INBOX.*.{OFFICE}.>")],
             },
             Role::System => Permissions {
                 publish: vec!["$SYS.REQ.CLAIMS.UPDATE".to_owned()],
                 subscribe: vec![answers(&Domain::Hub)],
+            },
+            Role::Leaf { site, gallery } => leaf(site, gallery),
+            Role::LeafSystem => Permissions {
+                // It asks for the newest list, confirms one that is handed to it, and is asked to.
+                publish: vec!["$SYS.REQ.ACCOUNT.PACK".to_owned(), "_INBOX.*.>".to_owned()],
+                subscribe: vec!["$SYS.REQ.CLAIMS.UPDATE".to_owned(), "$SYS._INBOX.>".to_owned()],
             },
             Role::Board { site, gallery, board, at } => {
                 let leaves: Leaves = match at {
@@ -63,7 +81,7 @@ impl Role {
                 ];
                 let mut publish = vec![
                     Subject::journal(site, board).to_string(),
-                    Subject::board(board).to_string(),
+                    Subject::board(site, board).to_string(),
                     Subject::requests_of(site, board).to_string(),
                     format!("{}.STREAM.INFO.{people}", api_of(&people)),
                     format!("{}.STREAM.MSG.GET.{people}", api_of(&people)),
@@ -79,6 +97,35 @@ impl Role {
             }
         }
     }
+}
+
+/// What passes a site's leaf: what its boards may, but for the places, which stay there. Servers before 2.10 do not check what a leaf sends.
+fn leaf(site: &Site, gallery: &Gallery) -> Permissions {
+    let (hub, leaf) = (Domain::Hub, Domain::Leaf(site.clone()));
+    let (api, people) = (leaf.api(&hub), Stream::People(gallery.clone()));
+    let newest = [
+        (Stream::Rules, format!("usher.rules.{site}")),
+        (Stream::Keys, format!("usher.key.{gallery}.*")),
+        (Stream::Heads, format!("usher.head.{gallery}")),
+        (Stream::Answers, format!("usher.answer.{site}.*")),
+    ];
+    let mut publish = vec![
+        format!("usher.journal.{site}.*"),
+        format!("usher.board.{site}.*"),
+        format!("usher.request.{site}.>"),
+        format!("_INBOX.{site}.{OFFICE}.>"),
+        format!("{api}.STREAM.INFO.{people}"),
+        format!("{api}.STREAM.MSG.GET.{people}"),
+    ];
+    publish.extend(newest.iter().map(|(stream, subject)| format!("{api}.DIRECT.GET.{stream}.{subject}")));
+    let mut subscribe = vec![people.pattern(), format!("_INBOX.{site}.>"), format!("{}.>", hub.api(&leaf))];
+    subscribe.extend(newest.map(|(_, subject)| subject));
+    Permissions { publish, subscribe }
+}
+
+/// Where a leaf answers the office.
+pub(super) fn office_inbox(site: &Site, id: &str) -> String {
+    format!("_INBOX.{site}.{OFFICE}.{id}")
 }
 
 /// Where a client of the servers `at` asks for the newest message of a subject.
@@ -121,6 +168,31 @@ mod tests {
                 "$JS.API.DIRECT.GET.HEADS.usher.head.berlin",
             ]
         );
+    }
+
+    #[test]
+    fn a_leaf_carries_what_its_boards_may_and_nothing_else() {
+        let site: Site = "berlin".parse().unwrap();
+        let at = Domain::Leaf(site.clone());
+        let board =
+            Role::Board { site: site.clone(), gallery: Gallery::from(&site), board: "hall".parse().unwrap(), at };
+        let (board, leaf) = (
+            board.permissions("UHALL"),
+            Role::Leaf { site: site.clone(), gallery: Gallery::from(&site) }.permissions(""),
+        );
+        for (all, mine) in [(&leaf.publish, &board.publish), (&leaf.subscribe, &board.subscribe)] {
+            for subject in mine {
+                let passes = all.iter().any(|pattern| super::super::subject::fits(pattern, subject));
+                let stays = subject.starts_with("usher.places.") || subject.contains("PLACES");
+                assert!(passes != stays, "{subject}");
+            }
+        }
+        let rome: Site = "rome".parse().unwrap();
+        let other = Role::Leaf { gallery: Gallery::from(&rome), site: rome }.permissions("");
+        for mine in leaf.publish.iter().chain(&leaf.subscribe) {
+            assert!(!other.publish.contains(mine) && !other.subscribe.contains(mine), "{mine}");
+            assert!(mine.contains("berlin") && !mine.contains("CONSUMER"), "{mine}");
+        }
     }
 
     #[test]

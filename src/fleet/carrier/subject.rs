@@ -57,7 +57,7 @@ impl Stream {
             Stream::Keys => "usher.key.*.*".to_owned(),
             Stream::Heads => "usher.head.*".to_owned(),
             Stream::Journal => "usher.journal.*.*".to_owned(),
-            Stream::Boards => "usher.board.*".to_owned(),
+            Stream::Boards => "usher.board.*.*".to_owned(),
             Stream::Requests => "usher.request.*.*.*.*".to_owned(),
             Stream::Answers => "usher.answer.*.*".to_owned(),
             Stream::Office => "usher.office".to_owned(),
@@ -171,8 +171,8 @@ impl Subject {
     }
 
     /// What a board says of itself.
-    pub fn board(board: &Board) -> Subject {
-        Subject { stream: Stream::Boards, text: format!("usher.board.{board}") }
+    pub fn board(site: &Site, board: &Board) -> Subject {
+        Subject { stream: Stream::Boards, text: format!("usher.board.{site}.{board}") }
     }
 
     /// What all boards say of themselves: a pattern.
@@ -270,6 +270,12 @@ pub fn request_of(subject: &str) -> Option<RequestPlace> {
     (parts.next().is_none() && Subject::request(&place).as_str() == subject).then_some(place)
 }
 
+/// The site and the board of `usher.board.<site>.<board>`; `None` for every other subject.
+pub fn board_of(subject: &str) -> Option<(Site, Board)> {
+    let (site, board) = subject.strip_prefix("usher.board.")?.split_once('.')?;
+    Some((site.parse().ok()?, board.parse().ok()?))
+}
+
 /// A model's name as one part of a subject: other characters than letters, digits, `-` and `_` become `_`.
 fn plain(model: &str) -> String {
     let part: String =
@@ -310,7 +316,7 @@ mod tests {
             Subject::key(&gallery, &board),
             Subject::head(&gallery),
             Subject::journal(&site, &board),
-            Subject::board(&board),
+            Subject::board(&site, &board),
             Subject::request(&request(&site, &board)),
             Subject::answers(&site, &board),
             Subject::office(),
@@ -325,7 +331,11 @@ mod tests {
         assert_eq!(subjects[0].as_str(), "usher.people.berlin.sface_v2_1.00000000-0000-0000-0000-000000000000");
         assert!(Subject::people(&gallery).covers(subjects[0].as_str()));
         assert!(!Subject::people(&"rome".parse().unwrap()).covers(subjects[0].as_str()));
-        assert!(Subject::boards().covers("usher.board.x") && !Subject::boards().covers("usher.board.x.y"));
+        assert!(Subject::boards().covers("usher.board.x.y") && !Subject::boards().covers("usher.board.x"));
+        assert_eq!(board_of("usher.board.berlin.hall-2"), Some((site.clone(), board.clone())));
+        for other in ["", "usher.board.hall", "usher.board.a.b.c", "usher.boards.a.b", "usher.board.A.b"] {
+            assert_eq!(board_of(other), None, "{other}");
+        }
         assert!(!Subject::people(&gallery).covers("usher.people.berlin"));
     }
 

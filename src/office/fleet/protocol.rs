@@ -32,6 +32,8 @@ pub enum Request {
     Rules { site: Site },
     /// A token for one board.
     Invite { site: Site, board: Board },
+    /// The files of a leaf server for a site.
+    Leaf { site: Site, server: String, replace: bool },
     /// Shuts a board out for good.
     Revoke { board: Board },
     /// All boards.
@@ -83,6 +85,14 @@ pub enum Answer {
     /// The token for a board, which is secret.
     Token {
         token: String,
+    },
+    /// A leaf server's files are there.
+    Leaf {
+        folder: String,
+        /// The boards of the site that joined before: they go on at the fleet's own servers until they join again.
+        boards: Vec<Board>,
+        /// Why the servers still admit the leaf that this one replaces.
+        still_admitted: Option<String>,
     },
     Status(OfficeStatus),
     People {

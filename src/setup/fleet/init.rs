@@ -7,15 +7,17 @@ use anyhow::{Context, Result, bail};
 
 use super::authority::Authority;
 use super::files;
-use super::office_files::{OfficeFiles, Secrets};
+use super::office_files::{AUTHORITY_KEY, OfficeFiles, Secrets};
 use super::servers::{self, ServerAddress};
 use crate::fleet::carrier::{AccountClaims, OperatorKeys, Role};
-use crate::fleet::{FleetId, OfficeKey};
+use crate::fleet::{FleetId, OfficeKey, Site};
 
 /// What `usher fleet init` is asked for.
 pub struct InitPlan {
     /// One server or three.
     pub servers: Vec<ServerAddress>,
+    /// Sites with a leaf server of their own, and where their boards reach it.
+    pub leaves: Vec<(Site, ServerAddress)>,
     /// The office's folder. It must be empty or not exist.
     pub folder: PathBuf,
     /// The time, in seconds since 1970.
@@ -27,7 +29,7 @@ pub struct InitPlan {
 /// # Errors
 /// There is something in the folder; the number of servers is wrong; files cannot be written.
 pub fn init(plan: &InitPlan) -> Result<OfficeFiles> {
-    let InitPlan { servers, folder, now } = plan;
+    let InitPlan { servers, leaves, folder, now } = plan;
     if servers.len() != 1 && servers.len() != 3 {
         bail!("name one server or three, not {}: of three, one may fail", servers.len());
     }
@@ -38,6 +40,12 @@ pub fn init(plan: &InitPlan) -> Result<OfficeFiles> {
     {
         bail!("a server is named twice");
     }
+    let twice = |(at, (site, _)): (usize, &(Site, ServerAddress))| {
+        leaves.iter().skip(at.saturating_add(1)).any(|(other, _)| other == site)
+    };
+    if leaves.iter().enumerate().any(twice) {
+        bail!("a site is named twice: it has one leaf server");
+    }
     files::make_folder(folder)?;
     let mut content = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     if content.next().is_some() {
@@ -46,20 +54,27 @@ pub fn init(plan: &InitPlan) -> Result<OfficeFiles> {
     let (keys, authority) = (OperatorKeys::generate()?, Authority::new()?);
     let claims = AccountClaims { issued: *now, ..AccountClaims::default() };
     servers::write(&folder.join("servers"), servers, &authority, &keys, &claims)?;
-    let pair = authority.pair();
-    files::write(&folder.join("authority.key"), &pair.key)?;
+    files::write(&folder.join(AUTHORITY_KEY), &authority.key())?;
+    let (office_credential, system_credential) =
+        (keys.credential(&Role::Office, *now)?, keys.credential(&Role::System, *now)?);
     let secrets = Secrets {
         schema: 1,
         fleet: FleetId::generate(),
         servers: servers.iter().map(ServerAddress::to_string).collect(),
-        authority: pair.certificate,
+        office_certificate: authority.client(&office_credential)?,
+        system_certificate: authority.client(&system_credential)?,
+        authority: authority.certificate,
         office: OfficeKey::generate()?.to_bytes(),
-        office_credential: keys.credential(&Role::Office, *now)?,
-        system_credential: keys.credential(&Role::System, *now)?,
+        office_credential,
+        system_credential,
         keys,
     };
     // Last: with it, the folder is an office's.
-    OfficeFiles::create(folder, secrets, claims)
+    let office = OfficeFiles::create(folder, secrets, claims)?;
+    for (site, server) in leaves {
+        office.leaf(site, server, false, *now)?;
+    }
+    Ok(office)
 }
 
 #[cfg(test)]
@@ -70,7 +85,12 @@ mod tests {
 
     fn plan(folder: &Path, servers: &[&str]) -> InitPlan {
         let servers = servers.iter().map(|server| server.parse().unwrap()).collect();
-        InitPlan { servers, folder: folder.to_owned(), now: 1_700_000_000 }
+        InitPlan {
+            servers,
+            leaves: vec![("berlin".parse().unwrap(), "leaf".parse().unwrap())],
+            folder: folder.to_owned(),
+            now: 1_700_000_000,
+        }
     }
 
     fn files(folder: &Path) -> Vec<PathBuf> {
@@ -84,7 +104,7 @@ mod tests {
         let folder = dir.path().join("office");
         init(&plan(&folder, &["a", "b", "c"])).unwrap();
         let all = files(&folder);
-        assert_eq!(all.len(), 3 + 3 * 6, "{all:?}");
+        assert_eq!(all.len(), 4 + 3 * 6 + 8, "{all:?}");
         for path in &all {
             assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o600, "{}", path.display());
         }

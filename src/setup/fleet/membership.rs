@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::files;
 use super::secret;
-use crate::fleet::carrier::{Connection, Credential, Domain, Leaves, NatsCarrier};
+use crate::fleet::carrier::{Connection, Credential, Domain, NatsCarrier};
 use crate::fleet::{Board, BoardKey, FleetId, Gallery, OfficePublic, RequestPublic, Site};
 
 /// A board's place in a fleet.
@@ -34,6 +34,10 @@ pub struct Membership {
     pub authority: String,
     /// What the servers admit. Secret.
     pub credential: Credential,
+    /// The certificate that the servers want to see besides, in PEM.
+    pub certificate: String,
+    /// Whether these servers are the leaf of the board's site.
+    pub leaf: bool,
 }
 
 /// A membership as JSON, in the file and in the token.
@@ -52,7 +56,9 @@ pub(super) struct Kept {
     key: Zeroizing<[u8; 32]>,
     servers: Vec<String>,
     authority: String,
-    credential: Credential,
+    pub(super) credential: Credential,
+    certificate: String,
+    leaf: bool,
 }
 
 impl Membership {
@@ -89,13 +95,15 @@ impl Membership {
     }
 
     fn connection(&self) -> Connection {
+        let at = if self.leaf { Domain::Leaf(self.site.clone()) } else { Domain::Hub };
         Connection {
             servers: self.servers.clone(),
             authority: self.authority.clone(),
             credential: self.credential.clone(),
             name: format!("usher {}", self.board),
-            at: Domain::Hub,
-            leaves: Leaves::default(),
+            certificate: self.certificate.clone(),
+            at,
+            leaves: self.leaf.then(|| self.site.clone()).into_iter().collect(),
         }
     }
 }
@@ -114,6 +122,8 @@ impl From<&Membership> for Kept {
             servers: membership.servers.clone(),
             authority: membership.authority.clone(),
             credential: membership.credential.clone(),
+            certificate: membership.certificate.clone(),
+            leaf: membership.leaf,
         }
     }
 }
@@ -136,6 +146,8 @@ impl Kept {
             servers: self.servers,
             authority: self.authority,
             credential: self.credential,
+            certificate: self.certificate,
+            leaf: self.leaf,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The files of a fleet: what the office keeps of its servers, what each server needs, and a board's membership.
 //!
 //! - `init`: a new fleet
+//! - `leaf`: the files of a site's leaf server
 //! - `servers`: addresses, and the files of each server; `authority`: certificates
 //! - `office_files`: the office's keys and credentials; it invites boards and shuts them out
 //! - `membership`: what a board holds after it joined; `token`: how that gets to the board
@@ -11,6 +12,7 @@ mod authority;
 mod disk;
 mod files;
 mod init;
+mod leaf;
 mod membership;
 mod office_files;
 mod secret;
@@ -21,7 +23,7 @@ mod token;
 pub use disk::Disk;
 pub use init::{InitPlan, init};
 pub use membership::Membership;
-pub use office_files::{Invited, OfficeFiles, Pushed};
+pub use office_files::{Invited, NewLeaf, OfficeFiles, Pushed};
 pub use servers::ServerAddress;
 pub use site_rules::{InForce, check, in_force_at_start, under};
 pub use token::{TOKEN_VALID, join};

@@ -1,5 +1,6 @@
 //! What the office keeps of its servers: its signing key, the keys of the operator, credentials, and who is revoked.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,8 +8,11 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::authority::Authority;
 use super::files;
+use super::leaf::LeafPlan;
 use super::membership::Membership;
+use super::servers::ServerAddress;
 use super::{secret, token};
 use crate::fleet::carrier::{
     AccountClaims, ClaimsPushed, Connection, Credential, Domain, Leaves, NatsCarrier, OperatorKeys, Role, UserId,
@@ -20,6 +24,10 @@ use crate::fleet::{Board, BoardKey, FleetId, Gallery, OfficeKey, RequestKey, Sit
 const SECRETS: &str = "office.json";
 /// The file that says who is revoked.
 const ACCOUNT: &str = "account.json";
+/// The file that says which sites have a leaf server.
+const LEAVES: &str = "leaves.json";
+/// The file of the authority's key.
+pub(super) const AUTHORITY_KEY: &str = "authority.key";
 
 /// The file of secrets. It is written once.
 #[derive(Clone, Serialize, Deserialize)]
@@ -33,6 +41,25 @@ pub(super) struct Secrets {
     pub(super) keys: OperatorKeys,
     pub(super) office_credential: Credential,
     pub(super) system_credential: Credential,
+    pub(super) office_certificate: String,
+    pub(super) system_certificate: String,
+}
+
+/// A site's leaf server.
+#[derive(Clone, Serialize, Deserialize)]
+struct KeptLeaf {
+    /// Where its boards reach it, as `host:port`.
+    server: String,
+    /// Its credential at the fleet's servers, by which it is revoked.
+    credential: UserId,
+}
+
+/// What `usher fleet leaf` gives.
+pub struct NewLeaf {
+    /// The folder with its files, which are secret.
+    pub folder: PathBuf,
+    /// The credential of the leaf that it replaces: revoke it.
+    pub replaced: Option<UserId>,
 }
 
 /// The office's files.
@@ -44,7 +71,10 @@ pub struct OfficeFiles {
     pub key: OfficeKey,
     secrets: Arc<Secrets>,
     account: Arc<Account>,
+    /// The sites of the list below, for the carrier.
     leaves: Leaves,
+    kept_leaves: Arc<Mutex<BTreeMap<Site, KeptLeaf>>>,
+    folder: PathBuf,
 }
 
 /// Who is revoked, and the file that says so.
@@ -96,12 +126,19 @@ impl OfficeFiles {
         }
         let path = folder.join(ACCOUNT);
         let claims = Mutex::new(files::read_json(&path)?);
+        let path_of_leaves = folder.join(LEAVES);
+        let leaves: BTreeMap<Site, KeptLeaf> = match path_of_leaves.try_exists().is_ok_and(|exists| exists) {
+            true => files::read_json(&path_of_leaves)?,
+            false => BTreeMap::new(),
+        };
         Ok(OfficeFiles {
             fleet: secrets.fleet,
             key: OfficeKey::from_bytes(&secrets.office),
             secrets: Arc::new(secrets),
             account: Arc::new(Account { path, claims }),
-            leaves: Leaves::default(),
+            leaves: leaves.keys().cloned().collect(),
+            kept_leaves: Arc::new(Mutex::new(leaves)),
+            folder: folder.to_owned(),
         })
     }
 
@@ -116,10 +153,11 @@ impl OfficeFiles {
     /// # Errors
     /// The files are damaged.
     pub async fn connect(&self) -> Result<NatsCarrier> {
-        let carrier = self.connection(&self.secrets.office_credential, "office").start().await?;
+        let Secrets { office_credential, office_certificate, .. } = &*self.secrets;
+        let carrier = self.connection((office_credential, office_certificate), "office").start().await?;
         let (secrets, account) = (self.secrets.clone(), self.account.clone());
         let claim = move || secrets.keys.account_claim(&account.lock()).ok();
-        carrier.keep_account(self.connection(&self.secrets.system_credential, "system"), claim);
+        carrier.keep_account(self.system("system"), claim);
         Ok(carrier)
     }
 
@@ -130,7 +168,9 @@ impl OfficeFiles {
     /// The files are damaged, or the system gives no random numbers.
     pub fn invite(&self, site: &Site, board: &Board, key: &BoardKey, now: i64) -> Result<Invited> {
         let gallery = Gallery::from(site);
-        let role = Role::Board { site: site.clone(), gallery: gallery.clone(), board: board.clone(), at: Domain::Hub };
+        let leaf = self.leaf_of(site);
+        let at = if leaf.is_some() { Domain::Leaf(site.clone()) } else { Domain::Hub };
+        let role = Role::Board { site: site.clone(), gallery: gallery.clone(), board: board.clone(), at };
         let credential = self.secrets.keys.credential(&role, now)?;
         let user = credential.user()?;
         let membership = Membership {
@@ -141,8 +181,10 @@ impl OfficeFiles {
             office: self.key.public(),
             requests: RequestKey::of(&self.key).public(),
             key: key.clone(),
-            servers: self.secrets.servers.clone(),
+            leaf: leaf.is_some(),
+            servers: leaf.map_or_else(|| self.secrets.servers.clone(), |server| vec![server]),
             authority: self.secrets.authority.clone(),
+            certificate: self.authority()?.client(&credential)?,
             credential,
         };
         Ok(Invited { token: token::write(&membership, now)?, credential: user })
@@ -162,7 +204,7 @@ impl OfficeFiles {
             *claims = changed;
             self.secrets.keys.account_claim(&claims)?
         };
-        match push_account(self.connection(&self.secrets.system_credential, "revoke"), &claim).await {
+        match push_account(self.system("revoke"), &claim).await {
             Ok(ClaimsPushed { refused: Some(why), .. }) => {
                 bail!("a server refused the list of revoked credentials: {why}")
             }
@@ -176,8 +218,51 @@ impl OfficeFiles {
         self.account.lock().revoked.contains_key(credential)
     }
 
-    fn connection(&self, credential: &Credential, name: &str) -> Connection {
+    /// Makes the files of a site's leaf server, at `now`, in seconds since 1970. Boards that are invited from then on reach the fleet through it.
+    ///
+    /// # Errors
+    /// The site has one, and it is not to be replaced; files are damaged or cannot be written.
+    pub fn leaf(&self, site: &Site, server: &ServerAddress, replace: bool, now: i64) -> Result<NewLeaf> {
+        let mut leaves = self.kept_leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(leaf) = leaves.get(site).filter(|_| !replace) {
+            bail!(
+                "{site} has a leaf server already, {}; --replace makes new files and shuts the old one out",
+                leaf.server
+            );
+        }
+        let hub = self.secrets.servers.iter().map(|server| server.parse()).collect::<Result<Vec<ServerAddress>>>()?;
+        let authority = self.authority()?;
+        let (folder, credential) = {
+            let claims = self.account.lock();
+            let (hub, authority, keys, claims) = (&hub[..], &authority, &self.secrets.keys, &*claims);
+            LeafPlan { site, server, hub, authority, keys, claims, now }.write(&self.folder.join("servers"))?
+        };
+        let mut changed = leaves.clone();
+        let replaced = changed.insert(site.clone(), KeptLeaf { server: server.to_string(), credential });
+        files::write_json(&self.folder.join(LEAVES), &changed)?;
+        *leaves = changed;
+        self.leaves.add(site.clone());
+        Ok(NewLeaf { folder, replaced: replaced.map(|leaf| leaf.credential) })
+    }
+
+    /// Where the boards of a site reach its leaf server, if it has one.
+    fn leaf_of(&self, site: &Site) -> Option<String> {
+        let leaves = self.kept_leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        leaves.get(site).map(|leaf| leaf.server.clone())
+    }
+
+    fn authority(&self) -> Result<Authority> {
+        Authority::load(&self.secrets.authority, &files::read(&self.folder.join(AUTHORITY_KEY))?)
+    }
+
+    /// A connection of the system account.
+    fn system(&self, name: &str) -> Connection {
+        self.connection((&self.secrets.system_credential, &self.secrets.system_certificate), name)
+    }
+
+    fn connection(&self, (credential, certificate): (&Credential, &String), name: &str) -> Connection {
         Connection {
+            certificate: certificate.clone(),
             servers: self.secrets.servers.clone(),
             authority: self.secrets.authority.clone(),
             credential: credential.clone(),

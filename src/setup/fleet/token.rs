@@ -9,6 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use miniz_oxide::deflate::compress_to_vec;
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -24,19 +26,51 @@ const MAX_TOKEN: usize = 16 * 1024;
 /// How many characters of a hash show that a token is whole.
 const CHECK: usize = 8;
 
-/// A token's content.
+/// The longest content, in bytes.
+const MAX_CONTENT: usize = 64 * 1024;
+/// How hard the content is compressed, from 0 to 10.
+const LEVEL: u8 = 9;
+
+/// A token's content. It is compressed: a terminal's line holds 4,095 bytes.
 #[derive(Serialize, Deserialize)]
 struct Content {
     /// In seconds since 1970.
     expires: i64,
+    /// Without the claim.
     membership: Kept,
+    claim: Claim,
+}
+
+/// A claim whose first two parts are plain text, which can be compressed.
+#[derive(Serialize, Deserialize)]
+struct Claim {
+    header: String,
+    body: String,
+    signature: String,
+}
+
+impl Claim {
+    fn open(claim: &str) -> Result<Claim> {
+        let mut parts = claim.split('.');
+        let mut next = || parts.next().context("the credential's claim has not three parts");
+        let plain = |part: &str| Ok::<_, anyhow::Error>(String::from_utf8(URL_SAFE_NO_PAD.decode(part)?)?);
+        Ok(Claim { header: plain(next()?)?, body: plain(next()?)?, signature: next()?.to_owned() })
+    }
+
+    fn close(&self) -> String {
+        let Claim { header, body, signature } = self;
+        format!("{}.{}.{signature}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(body))
+    }
 }
 
 /// A token made at `now`, in seconds since 1970.
 pub(super) fn write(membership: &Membership, now: i64) -> Result<Zeroizing<String>> {
     let valid = i64::try_from(TOKEN_VALID.as_secs())?;
-    let content = Content { expires: now.saturating_add(valid), membership: Kept::from(membership) };
-    let body = Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(serde_json::to_vec(&content)?).as_slice()));
+    let (mut kept, claim) = (Kept::from(membership), Claim::open(&membership.credential.claim)?);
+    kept.credential.claim.clear();
+    let content = Content { expires: now.saturating_add(valid), membership: kept, claim };
+    let content = Zeroizing::new(serde_json::to_vec(&content)?);
+    let body = Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(compress_to_vec(&content, LEVEL)).as_slice()));
     Ok(Zeroizing::new(format!("{MARK}{}.{}", body.as_str(), check(&body))))
 }
 
@@ -70,11 +104,14 @@ fn read(token: &str, now: i64) -> Result<Membership> {
         bail!(DAMAGED);
     }
     let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(body).context(DAMAGED)?);
-    let content: Content = serde_json::from_slice(&bytes).context(DAMAGED)?;
+    let content = decompress_to_vec_with_limit(&bytes, MAX_CONTENT).map(Zeroizing::new);
+    let content: Content = serde_json::from_slice(&content.ok().context(DAMAGED)?).context(DAMAGED)?;
     if now > content.expires {
         bail!("the token is older than an hour; make a new one at the office: usher fleet invite");
     }
-    content.membership.open()
+    let mut kept = content.membership;
+    kept.credential.claim = content.claim.close();
+    kept.open()
 }
 
 /// Shows a token that was cut off or mistyped. It protects from nobody.
@@ -96,10 +133,11 @@ mod tests {
     fn a_token_brings_a_membership_once_and_for_an_hour() {
         let dir = tempfile::tempdir().unwrap();
         let servers = ["hub-a.example", "hub-b.example", "hub-c.example"].map(|text| text.parse().unwrap()).to_vec();
-        let office = init(&InitPlan { servers, folder: dir.path().join("office"), now: NOW }).unwrap();
+        let office = init(&InitPlan { servers, leaves: vec![], folder: dir.path().join("office"), now: NOW }).unwrap();
         let key = BoardKey::generate().unwrap();
         let invited = office.invite(&"berlin".parse().unwrap(), &"hall-2".parse().unwrap(), &key, NOW).unwrap();
         // A terminal's line holds 4,095 characters.
+        println!("a token has {} characters", invited.token.len());
         assert!(invited.token.len() < 4000, "{}", invited.token.len());
 
         let path = dir.path().join("board/membership.json");
@@ -128,7 +166,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("office");
         let servers = vec!["127.0.0.1:1".parse().unwrap()];
-        let office = init(&InitPlan { servers, folder: folder.clone(), now: NOW }).unwrap();
+        let office = init(&InitPlan { servers, leaves: vec![], folder: folder.clone(), now: NOW }).unwrap();
         let key = BoardKey::generate().unwrap();
         let invited = office.invite(&"a".parse().unwrap(), &"b".parse().unwrap(), &key, NOW).unwrap();
         let pushed = office.revoke(invited.credential.as_str(), NOW).await.unwrap();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{AuthError, Client, ConnectOptions, Event, ServerAddr, ServerError};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::watch;
 
@@ -32,6 +32,8 @@ pub struct Connection {
     pub authority: String,
     /// Who connects.
     pub credential: Credential,
+    /// The certificate that the authority made for the key of [`Credential::tls_key`], in PEM. Servers talk to nobody without one.
+    pub certificate: String,
     /// How servers name this connection in their own logs.
     pub name: String,
     /// Which servers these are.
@@ -97,6 +99,26 @@ impl Connection {
         self.servers.iter().map(address).collect()
     }
 
+    /// TLS that believes one authority, and shows a certificate of it.
+    fn tls(&self) -> Result<ClientConfig, CarrierError> {
+        let setup = |what: &str, error: &dyn std::fmt::Display| CarrierError::Setup {
+            why: format!("{what} cannot be used: {error}"),
+        };
+        let (authority, own) = ("the fleet's authority", "the certificate");
+        let certificate =
+            CertificateDer::from_pem_slice(self.authority.as_bytes()).map_err(|error| setup(authority, &error))?;
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).map_err(|error| setup(authority, &error))?;
+        let shown = CertificateDer::from_pem_slice(self.certificate.as_bytes()).map_err(|error| setup(own, &error))?;
+        let key = PrivatePkcs8KeyDer::from(self.credential.tls_key().to_vec());
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| setup("TLS", &error))?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(vec![shown], key.into())
+            .map_err(|error| setup(own, &error))
+    }
+
     fn options(&self) -> Result<ConnectOptions, CarrierError> {
         let wrong = |why: String| CarrierError::Setup { why: format!("the credential cannot be used: {why}") };
         let key = Arc::new(self.credential.key().map_err(|error| wrong(error.to_string()))?);
@@ -106,7 +128,7 @@ impl Connection {
             std::future::ready(signature)
         };
         Ok(ConnectOptions::with_jwt(self.credential.claim.clone(), sign)
-            .tls_client_config(tls(&self.authority)?)
+            .tls_client_config(self.tls()?)
             .require_tls(true)
             .custom_inbox_prefix(self.at.inbox(&user))
             .ignore_discovered_servers()
@@ -180,20 +202,6 @@ fn note(event: &Event, link: &watch::Sender<Link>, complaints: &watch::Sender<Op
     }
 }
 
-/// TLS that believes one authority.
-fn tls(authority: &str) -> Result<ClientConfig, CarrierError> {
-    let wrong = |why: String| CarrierError::Setup { why: format!("the fleet's authority cannot be used: {why}") };
-    let certificate = CertificateDer::from_pem_slice(authority.as_bytes()).map_err(|error| wrong(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
-}
-
 /// An error with all its reasons.
 fn away(error: &dyn Error) -> CarrierError {
     let (mut why, mut source) = (error.to_string(), error.source());
@@ -234,7 +242,8 @@ mod tests {
         let authority = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
         let good = Connection {
             servers: vec!["127.0.0.1:1".to_owned()],
-            authority,
+            authority: authority.clone(),
+            certificate: authority,
             credential,
             name: "a".to_owned(),
             at: Domain::Hub,

@@ -14,9 +14,10 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::permissions::newest_request;
+use super::permissions::{newest_request, office_inbox};
 use super::{
-    Answer, Carrier, CarrierError, Link, MAX_PAYLOAD, MAX_READ, Message, Stored, Stream, StreamState, Subject, Watch,
+    Answer, Carrier, CarrierError, Domain, Link, MAX_PAYLOAD, MAX_READ, Message, Stored, Stream, StreamState, Subject,
+    Watch,
 };
 use answer::{Fault, Found, OTHER_SETTINGS, Receipt, direct, open};
 use streams::{Info, is_direct, settings};
@@ -67,7 +68,12 @@ impl NatsCarrier {
         body: Bytes,
         within: Duration,
     ) -> Result<Bytes, CarrierError> {
-        let request = Request::new().payload(body).timeout(Some(within));
+        let mut request = Request::new().payload(body).timeout(Some(within));
+        if let (Domain::Hub, Domain::Leaf(site)) = (&self.at, stream.domain(&self.leaves)) {
+            // A leaf may answer nowhere else.
+            let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+            request = request.inbox(office_inbox(&site, &id));
+        }
         match self.ask(to, stream_name(stream).as_str(), request).await {
             Ok(message) => Ok(message.payload),
             Err(Unanswered::Error(error)) => Err(error),
