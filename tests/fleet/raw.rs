@@ -22,13 +22,25 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Connects to a port of this machine, and shows a certificate if there is one.
+    /// Connects to a port of this machine for clients or leaves, and shows a certificate if there is one.
     pub fn connect(port: u16, authority: &str, shown: Option<Shown>) -> Raw {
+        Raw::open(port, authority, shown, true)
+    }
+
+    /// Connects to a port for other servers. TLS comes first there.
+    pub fn as_server(port: u16, authority: &str, shown: Shown) -> Raw {
+        Raw::open(port, authority, Some(shown), false)
+    }
+
+    fn open(port: u16, authority: &str, shown: Option<Shown>, info_first: bool) -> Raw {
         let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
         tcp.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
-        let mut line = String::new();
+        let mut line = "INFO {}".to_owned();
         // What follows is TLS, and begins with this side: nothing of it can be read too early.
-        BufReader::new(&tcp).read_line(&mut line).unwrap();
+        if info_first {
+            line.clear();
+            BufReader::new(&tcp).read_line(&mut line).unwrap();
+        }
         let info: Value = serde_json::from_str(line.strip_prefix("INFO ").unwrap()).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();

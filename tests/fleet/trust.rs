@@ -239,10 +239,18 @@ async fn only_tls_with_the_fleets_own_authority_and_accounts_is_spoken() {
     let misled = Membership { servers: theirs.servers.clone(), ..membership.clone() };
     let error = misled.check().await.unwrap_err().to_string();
     assert!(error.to_lowercase().contains("certificate"), "{error}");
-    // A credential of another fleet.
-    let stranger = Membership { credential: theirs.credential.clone(), ..membership.clone() };
-    let error = stranger.check().await.unwrap_err().to_string();
-    assert!(error.contains("refuse the credential"), "{error}");
+    // A certificate and a credential of another fleet, and such a credential with a certificate of this one.
+    let stranger = Membership {
+        credential: theirs.credential.clone(),
+        certificate: theirs.certificate.clone(),
+        ..membership.clone()
+    };
+    stranger.check().await.unwrap_err();
+    let port: u16 = membership.servers[0].rsplit(':').next().unwrap().parse().unwrap();
+    let key = pem(&membership.credential.tls_key());
+    let mut raw = Raw::connect(port, &membership.authority, Some(Shown(&membership.certificate, &key)));
+    let said = raw.log_in(&theirs.credential.claim, &theirs.credential.seed);
+    assert!(said.contains("Authorization Violation"), "{said}");
 }
 
 /// A credential alone is not enough: without a certificate nobody gets as far as to show it. And a board's certificate makes no server.
@@ -254,7 +262,7 @@ async fn nobody_is_heard_without_a_certificate() {
         let (_, board) = servers.board("berlin", "hall");
         let port: u16 = board.servers[0].rsplit(':').next().unwrap().parse().unwrap();
         let (authority, key) = (servers.file(0, "authority.pem"), pem(&board.credential.tls_key()));
-        let log_in = |shown| {
+        let log_in = |shown: Option<Shown>| {
             let mut raw = Raw::connect(port, &authority, shown);
             raw.log_in(&board.credential.claim, &board.credential.seed)
         };
@@ -266,8 +274,7 @@ async fn nobody_is_heard_without_a_certificate() {
         assert!(said.contains("PONG"), "{program:?}: {said}");
 
         let route = |certificate: &str, key: &str| {
-            Raw::connect(port + 2000, &authority, Some(Shown(certificate, key)))
-                .say("CONNECT {\"verbose\":false}\r\nPING\r\n")
+            Raw::as_server(port + 2000, &authority, Shown(certificate, key)).say("PING\r\n")
         };
         assert_eq!(route(&board.certificate, &key), "", "{program:?}");
         let said = route(&servers.file(1, "server.pem"), &servers.file(1, "server.key"));

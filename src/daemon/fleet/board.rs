@@ -36,6 +36,8 @@ const REPORTS_EVERY: Duration = Duration::from_secs(20);
 /// Between two attempts, at first and at most.
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// At a leaf that has lost the fleet's servers, nothing tells when they are back.
+const AT_LEAF: Duration = Duration::from_secs(3);
 /// Heads by which the clock is compared with the servers': a head may have come late, and that of the least delay counts.
 const CLOCK_READINGS: usize = 5;
 
@@ -115,10 +117,17 @@ impl BoardTask {
             self.state.note(|now| now.connection = Connection::Offline(why));
             tokio::time::sleep(PAUSE).await;
             let mut link = self.carrier.link();
+            // At a leaf that has lost the fleet's servers, the connection is there all the same.
+            let at_leaf = *link.borrow() == Link::Online;
             // A server that is back ends the pause.
             let back = link.wait_for(|link| *link == Link::Online);
             match error {
-                BoardError::Carrier(CarrierError::Away { .. }) => drop(tokio::time::timeout(pause, back).await),
+                BoardError::Carrier(CarrierError::Away { .. }) if !at_leaf => {
+                    drop(tokio::time::timeout(pause, back).await);
+                }
+                BoardError::Carrier(CarrierError::Away { .. }) => {
+                    tokio::time::sleep(pause.min(AT_LEAF)).await;
+                }
                 _ => tokio::time::sleep(pause).await,
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -138,6 +138,10 @@ impl AtServers {
                 never = &mut places => match never {},
                 _ = minute.tick() => {
                     term.go_on(&*carrier, (fleet, &key), self.office.now_ms()).await?;
+                    // A site may have got a leaf.
+                    for stream in [Stream::Journal, Stream::Boards, Stream::Requests] {
+                        carrier.prepare(&stream).await?;
+                    }
                     self.publish(true).await?;
                     self.hear_boards().await?;
                     more = self.collect().await?;

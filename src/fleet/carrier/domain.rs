@@ -51,26 +51,50 @@ impl Domain {
     }
 }
 
-/// The sites that have a leaf server. Clones share the list.
+/// The sites that have a leaf server, and all that are known. Clones share the lists.
 #[derive(Clone, Debug, Default)]
-pub struct Leaves(Arc<RwLock<BTreeSet<Site>>>);
+pub struct Leaves(Arc<RwLock<Sites>>);
+
+#[derive(Debug, Default)]
+struct Sites {
+    leaves: BTreeSet<Site>,
+    known: BTreeSet<Site>,
+}
 
 impl Leaves {
-    /// Adds a site. Returns whether there was room.
+    /// Adds a site with a leaf. Returns whether there was room.
     pub fn add(&self, site: Site) -> bool {
         let mut sites = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        sites.contains(&site) || (sites.len() < MOST && sites.insert(site))
+        sites.leaves.contains(&site) || (sites.leaves.len() < MOST && sites.leaves.insert(site))
     }
 
     /// Whether a site has one.
     pub fn has(&self, site: &Site) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(site)
+        self.0.read().unwrap_or_else(PoisonError::into_inner).leaves.contains(site)
+    }
+
+    /// Notes a site, with a leaf or without.
+    pub(super) fn note(&self, site: Site) {
+        let mut sites = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if sites.known.len() < MOST {
+            sites.known.insert(site);
+        }
+    }
+
+    /// All sites of a fleet with leaves, as far as they are known; none for a fleet without.
+    pub(super) fn sites(&self) -> BTreeSet<Site> {
+        let sites = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match sites.leaves.is_empty() {
+            true => BTreeSet::new(),
+            false => sites.leaves.union(&sites.known).cloned().collect(),
+        }
     }
 }
 
 impl FromIterator<Site> for Leaves {
     fn from_iter<I: IntoIterator<Item = Site>>(sites: I) -> Leaves {
-        Leaves(Arc::new(RwLock::new(sites.into_iter().take(MOST).collect())))
+        let leaves = sites.into_iter().take(MOST).collect();
+        Leaves(Arc::new(RwLock::new(Sites { leaves, known: BTreeSet::new() })))
     }
 }
 
@@ -94,5 +118,10 @@ mod tests {
         assert!(!other.has(&berlin) && other.has(&rome));
         assert!(leaves.add(berlin.clone()) && leaves.add(berlin.clone()));
         assert!(other.has(&berlin));
+        leaves.note("paris".parse().unwrap());
+        assert_eq!(other.sites().len(), 3);
+        let none = Leaves::default();
+        none.note(berlin);
+        assert!(none.sites().is_empty(), "without leaves nobody asks");
     }
 }

@@ -63,7 +63,7 @@ impl Role {
             Role::Leaf { site, gallery } => leaf(site, gallery),
             Role::LeafSystem => Permissions {
                 // It asks for the newest list, confirms one that is handed to it, and is asked to.
-                publish: vec!["$SYS.REQ.ACCOUNT.PACK".to_owned(), "_INBOX.*.>".to_owned()],
+                publish: vec!["$SYS.REQ.CLAIMS.PACK".to_owned(), "_INBOX.*.>".to_owned()],
                 subscribe: vec!["$SYS.REQ.CLAIMS.UPDATE".to_owned(), "$SYS._INBOX.>".to_owned()],
             },
             Role::Board { site, gallery, board, at } => {

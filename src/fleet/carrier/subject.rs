@@ -89,6 +89,19 @@ impl Stream {
         }
     }
 
+    /// The subjects that a server is told to take. With leaves, boards' streams name each site: a server tells a leaf of no interest that is wider than what
+    /// the leaf may send.
+    pub(super) fn subjects<'a>(&self, sites: impl IntoIterator<Item = &'a Site>) -> Vec<String> {
+        let pattern = self.pattern();
+        let by_site: Vec<String> = match self {
+            Stream::Journal | Stream::Boards | Stream::Requests => {
+                sites.into_iter().map(|site| pattern.replacen('*', site.as_str(), 1)).collect()
+            }
+            _ => Vec::new(),
+        };
+        if by_site.is_empty() { vec![pattern] } else { by_site }
+    }
+
     /// Whether it takes a subject.
     pub fn takes(&self, subject: &str) -> bool {
         fits(&self.pattern(), subject)
@@ -96,7 +109,9 @@ impl Stream {
 
     /// The streams that a fleet has, with the people of these galleries. Places are prepared apart: they may be elsewhere, and nothing waits for them.
     pub fn all(galleries: impl IntoIterator<Item = Gallery>) -> Vec<Stream> {
-        let mut all = vec![
+        // The people come first: a carrier learns from them which sites there are.
+        let mut all: Vec<Stream> = galleries.into_iter().map(Stream::People).collect();
+        all.extend([
             Stream::Office,
             Stream::Rules,
             Stream::Keys,
@@ -105,8 +120,7 @@ impl Stream {
             Stream::Boards,
             Stream::Requests,
             Stream::Answers,
-        ];
-        all.extend(galleries.into_iter().map(Stream::People));
+        ]);
         all
     }
 }

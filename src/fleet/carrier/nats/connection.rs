@@ -240,10 +240,13 @@ mod tests {
         let credential = OperatorKeys::generate().unwrap().credential(&Role::Office, 1).unwrap();
         let key = rcgen::KeyPair::generate().unwrap();
         let authority = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+        let der = credential.tls_key();
+        let own = rcgen::KeyPair::try_from(der.as_slice()).unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&own).unwrap().pem();
         let good = Connection {
             servers: vec!["127.0.0.1:1".to_owned()],
-            authority: authority.clone(),
-            certificate: authority,
+            authority,
+            certificate,
             credential,
             name: "a".to_owned(),
             at: Domain::Hub,
@@ -253,6 +256,8 @@ mod tests {
         assert!(error(Connection { servers: vec![], ..good.clone() }).await.contains("no server"));
         assert!(error(Connection { servers: vec!["a b:c".to_owned()], ..good.clone() }).await.contains("a b:c"));
         assert!(error(Connection { authority: String::new(), ..good.clone() }).await.contains("authority"));
+        let mine = |connection: &Connection| connection.authority.clone();
+        assert!(error(Connection { certificate: mine(&good), ..good.clone() }).await.contains("certificate"));
         let credential = Credential { claim: String::new(), seed: String::new().into() };
         assert!(error(Connection { credential, ..good.clone() }).await.contains("credential"));
         // Nobody is there: it starts, and says so when it is asked.

@@ -190,7 +190,12 @@ impl NatsCarrier {
     }
 
     async fn make(&self, stream: &Stream) -> Result<StreamState, CarrierError> {
-        let body: Bytes = settings(stream, self.replicas).to_string().into();
+        if let Stream::People(gallery) = stream
+            && let Ok(site) = gallery.as_str().parse()
+        {
+            self.leaves.note(site);
+        }
+        let body: Bytes = settings(stream, self.replicas, &self.leaves.sites()).to_string().into();
         for verb in ["CREATE", "UPDATE"] {
             let to = format!("{}.STREAM.{verb}.{stream}", self.api(stream));
             let answer = self.ask_stream(&to, stream, body.clone(), STREAM_WITHIN).await?;

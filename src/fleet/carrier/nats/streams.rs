@@ -1,10 +1,13 @@
 //! The settings of the streams, and what servers say of a stream.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::{MAX_PAYLOAD, Stream, StreamState};
+use crate::fleet::Site;
 
 /// One mebibyte.
 const MIB: u64 = 1024 * 1024;
@@ -22,7 +25,7 @@ const PLACES_AGE: u64 = 7 * 86_400 * 1_000_000_000;
 
 /// The settings of a stream, as a server wants them. Full streams of news refuse more of it rather than lose what they have; those of journals and
 /// requests give up the oldest, which boards send again, and a place gives way that is older than all others.
-pub(super) fn settings(stream: &Stream, replicas: usize) -> Value {
+pub(super) fn settings(stream: &Stream, replicas: usize, sites: &BTreeSet<Site>) -> Value {
     let (journal, places) = (*stream == Stream::Journal, matches!(stream, Stream::Places(_)));
     let (most_bytes, most_messages) = match stream {
         Stream::People(_) => (512 * MIB, 250_000),
@@ -44,7 +47,7 @@ pub(super) fn settings(stream: &Stream, replicas: usize) -> Value {
     };
     json!({
         "name": stream.name(),
-        "subjects": [stream.pattern()],
+        "subjects": stream.subjects(sites),
         "retention": "limits",
         "storage": if places { "memory" } else { "file" },
         "discard": if max_age > 0 { "old" } else { "new" },
@@ -105,7 +108,7 @@ mod tests {
     fn every_stream_is_bounded_and_only_journals_requests_and_places_forget() {
         let places = Stream::Places("berlin".parse().unwrap());
         for stream in Stream::all(["berlin".parse().unwrap()]).into_iter().chain([places.clone()]) {
-            let settings = settings(&stream, 3);
+            let settings = settings(&stream, 3, &BTreeSet::new());
             for bound in ["max_bytes", "max_msgs", "max_msgs_per_subject", "max_msg_size"] {
                 assert!(settings[bound].as_u64().unwrap() > 0, "{stream} {bound}");
             }
@@ -113,6 +116,15 @@ mod tests {
             assert_eq!(forgets, matches!(stream, Stream::Journal | Stream::Requests) || stream == places, "{stream}");
             assert_eq!(settings["storage"] == "memory", stream == places, "{stream}");
         }
+    }
+
+    #[test]
+    fn with_leaves_the_boards_streams_name_each_site() {
+        let sites = ["berlin", "rome"].map(|site| site.parse().unwrap()).into_iter().collect();
+        let subjects = |stream: &Stream| settings(stream, 1, &sites)["subjects"].clone();
+        assert_eq!(subjects(&Stream::Journal), json!(["usher.journal.berlin.*", "usher.journal.rome.*"]));
+        assert_eq!(subjects(&Stream::Requests)[0], "usher.request.berlin.*.*.*");
+        assert_eq!(subjects(&Stream::Rules), json!(["usher.rules.*"]));
     }
 
     #[test]
