@@ -10,6 +10,7 @@
 
 mod attacker;
 mod cluster;
+mod cut;
 mod doors;
 mod leaf;
 mod measure;
@@ -17,6 +18,7 @@ mod postgres;
 mod raw;
 mod rogue;
 mod server;
+mod site;
 mod streams;
 #[allow(dead_code, reason = "what the end-to-end tests need besides")]
 mod support;
