@@ -12,6 +12,8 @@ use super::{Connection, NatsCarrier};
 
 /// Where servers take claims.
 const UPDATE: &str = "$SYS.REQ.CLAIMS.UPDATE";
+/// What the names of leaves begin with.
+const LEAF: &str = "usher-leaf-";
 /// How long to wait for the servers' answers.
 const WITHIN: Duration = Duration::from_secs(3);
 
@@ -115,6 +117,8 @@ pub async fn push_account(connection: Connection, claim: &str) -> Result<ClaimsP
         // An answer without content says that nobody listens.
         let Ok(said) = serde_json::from_slice::<Said>(&answer.payload) else { break };
         match (said.data, said.error) {
+            // Leaves confirm it, too. They also ask for it by themselves, and are not waited for.
+            (Some(_), None) if said.server.name.starts_with(LEAF) => {}
             (Some(_), None) => {
                 pushed.accepted.insert(said.server.name);
             }
