@@ -17,6 +17,7 @@ mod measure;
 mod postgres;
 mod raw;
 mod rogue;
+mod rules;
 mod server;
 mod site;
 mod streams;
