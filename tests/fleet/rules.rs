@@ -28,7 +28,10 @@ fn rules_of_a_site_count_at_a_running_daemon_and_over_a_restart() {
     let Some(mut servers) = Servers::start(Program::Newer, 1) else { return };
     let office = Office::start(&servers);
     let house = House::new().watching(Film::default().shows("obama3.jpg", 10), true);
-    let front = office.joined(house.with("[[permit]]\ngroups = [\"neighbours\"]\n"), "front");
+    let front = office.joined(house, "front");
+    let membership = front.path("membership.json").display().to_string();
+    let own = format!("[fleet]\nenabled = true\nmembership = {membership:?}\n[[permit]]\ngroups = [\"neighbours\"]\n");
+    let front = front.with(&own);
     let daemon = Daemon::start(&front);
     office.waits_for("front");
     office.enroll("Barack Obama", &["obama.jpg", "obama2.jpg"]);
