@@ -65,7 +65,10 @@ fn rules_of_a_site_count_at_a_running_daemon_and_over_a_restart() {
     let tested = front.usher(&["schedule", "test", "--person", "Barack Obama"]);
     assert!(tested.contains("may pass") && tested.contains("of berlin)"), "{tested}");
     let shown = front.usher(&["config", "show"]);
-    assert!(shown.contains("name = \"always\"") && shown.contains("# rules ") && !shown.contains("neighbours"), "{shown}");
+    assert!(
+        shown.contains("name = \"always\"") && shown.contains("# rules ") && !shown.contains("neighbours"),
+        "{shown}"
+    );
     let version = status(&front)["fleet"]["access"].as_u64().unwrap();
     assert!(version > 0 && front.usher(&["status"]).contains(&format!("the doors go by rules {version} of berlin")));
     let printed = office.usher(&["rules", "show", "--site", "berlin"]);
@@ -74,7 +77,10 @@ fn rules_of_a_site_count_at_a_running_daemon_and_over_a_restart() {
     // Rules that this board cannot use: the last ones stay, and a lockdown of the same site counts all the same.
     let unusable = file(&front, "tags.toml", "[[permit]]\nassurance = \"face+tag\"\n");
     let done = office.json(&["rules", "push", &unusable, "--site", "berlin", "--json"]).remove(0);
-    assert_eq!((done["confirmed"].clone(), done["missing"].clone()), (serde_json::json!([]), serde_json::json!(["front"])));
+    assert_eq!(
+        (done["confirmed"].clone(), done["missing"].clone()),
+        (serde_json::json!([]), serde_json::json!(["front"]))
+    );
     assert!(done["notes"].to_string().contains("no reader for tags"), "{done}");
     next(&front, "granted");
     assert!(office.usher(&["status"]).contains("front does not go by the newest rules"), "the office says so");
