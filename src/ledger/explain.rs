@@ -424,9 +424,7 @@ fn daemon(event: &DaemonEvent) -> String {
             }
             RulesOutcome::Refused => {
                 let why = reason.as_deref().unwrap_or("no reason is recorded");
-                format!(
-                    "this board cannot go by rules {version} of {site}, pushed by {by}, and the doors go on as before: {why}"
-                )
+                format!("this board cannot go by rules {version} of {site}, pushed by {by}: {why}")
             }
         },
         DaemonEvent::ClockTrusted { by } => format!("the clock is right, says {by}"),

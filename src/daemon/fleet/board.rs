@@ -103,6 +103,9 @@ pub struct BoardTask {
 impl BoardTask {
     /// Works for good.
     pub async fn run(mut self) {
+        if let Err(error) = self.record_access_at_start().await {
+            tracing::error!(%error, "the site's rules at this start");
+        }
         let mut pause = PAUSE;
         loop {
             let began = Instant::now();

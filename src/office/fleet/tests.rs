@@ -7,7 +7,9 @@ use super::protocol::Enrolment;
 use super::{Book, BookError};
 use crate::access::NearEnough;
 use crate::domain::{Distance, Embedding, ModelId, Quality};
-use crate::fleet::{Board, BoardKey, FleetId, Gallery, GalleryKey, Lockdown, OfficeKey, Opened, PeopleRecord, Site};
+use crate::fleet::{
+    AccessText, Board, BoardKey, FleetId, Gallery, GalleryKey, Lockdown, OfficeKey, Opened, PeopleRecord, Site,
+};
 use crate::gallery::{Template, write_template};
 use crate::store::Store;
 
@@ -69,6 +71,32 @@ fn book(dir: &Path) -> Book {
 
 fn refused<T>(result: Result<T, BookError>) -> String {
     result.err().unwrap().to_string()
+}
+
+#[test]
+fn who_may_pass_is_said_without_ordering_a_lockdown_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut book = book(dir.path());
+    let rules = |text: &str| Some(AccessText { text: text.to_owned(), holidays: Default::default() });
+    let unknown = refused(book.say_who_passes(&"paris".parse().unwrap(), rules("[[permit]]"), "anna", 1));
+    assert!(unknown.contains("there is no site paris"), "{unknown}");
+    assert!(refused(book.say_who_passes(&berlin(), None, "anna", 2)).contains("no rules of its own"));
+    book.lockdown(&berlin(), Some(Lockdown { group: None, by: "bob".into() }), 5).unwrap();
+    let before = book.rules[&berlin()].body.clone();
+    let version = book.say_who_passes(&berlin(), rules("[[permit]]"), "anna", 9).unwrap();
+    let after = book.rules[&berlin()].body.clone();
+    assert_eq!((after.version, after.since_ms, &after.lockdown), (version, before.since_ms, &before.lockdown));
+    assert!(!after.orders_anew(Some(&before)) && after.replace(Some(&before)));
+    let access = after.access.clone().unwrap();
+    assert_eq!((access.version, access.since_ms, &*access.by), (version, 9, "anna"));
+    // A lockdown that ends later leaves them alone, and a restart, too.
+    book.lockdown(&berlin(), None, 12).unwrap();
+    drop(book);
+    let mut book = open(dir.path()).unwrap();
+    assert_eq!(book.rules[&berlin()].body.access, Some(access));
+    book.say_who_passes(&berlin(), None, "bob", 20).unwrap();
+    let cleared = book.rules[&berlin()].body.access.clone().unwrap();
+    assert_eq!((cleared.rules, &*cleared.by), (None, "bob"));
 }
 
 #[test]

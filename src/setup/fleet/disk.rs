@@ -43,6 +43,14 @@ impl Disk {
         self.store.commit(&changes)
     }
 
+    /// Keeps that the doors go by the newest rules, which they could not use before.
+    pub fn settle_access(&self) -> Result<(), StoreError> {
+        match self.tree.get(RULES)? {
+            Some(signed) => self.store.commit(&[self.tree.put(ACCESS, &*signed)]),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps the newest head.
     pub fn keep_head(&self, signed: &[u8]) -> Result<(), StoreError> {
         self.store.commit(&[self.tree.put(HEAD, signed)])

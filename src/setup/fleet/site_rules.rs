@@ -124,6 +124,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use jiff::civil::date;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::domain::Assurance;
@@ -136,6 +137,21 @@ mod tests {
         [[permit]]\ndoors = [\"front\", \"elsewhere\"]\ngroups = [\"staff\"]\nschedule = \"office\"\n\
         [[permit]]\ndoors = [\"elsewhere\"]\ngroups = [\"guards\"]\n\
         [[door]]\nname = \"yard\"\nassurance = \"challenge\"\n[[door]]\nname = \"elsewhere\"\nassurance = \"face+tag\"\n";
+
+    const PARTS: [&str; 12] = [
+        "[[permit]]",
+        "[[schedule]]",
+        "[[door]]",
+        "[door]",
+        "name = \"front\"",
+        "name = \"office\"",
+        "hours = [\"mon-fri 08:00-18:00\"]",
+        "schedule = \"office\"",
+        "assurance = [\"face+pin\", \"recognised\"]",
+        "holidays = \"days.txt\"",
+        "doors = [\"front\", \"yard\"]",
+        "permit = []",
+    ];
 
     fn board() -> Config {
         Config::from_toml(BOARD).unwrap()
@@ -220,6 +236,18 @@ mod tests {
         let long = refused(&format!("[[permit]]\n# {}\n", "x".repeat(MAX_ACCESS)));
         assert!(long.contains("at most 131072"), "{long}");
         assert!(check("rules.toml", &SiteAccess { rules: None, ..access("") }).unwrap().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_of_rules_panics(parts in prop::collection::vec(0..PARTS.len(), 0..8), any in "\\PC{0,40}", at in 0..9usize) {
+            let mut lines: Vec<&str> = parts.iter().map(|part| PARTS[*part]).collect();
+            lines.insert(at.min(lines.len()), &any);
+            let text = lines.join("\n");
+            // What no office signs no board takes.
+            let signed = check("rules", &access(&text)).is_ok();
+            prop_assert!(signed || under(&board(), &rules(7, &text)).is_err(), "{text}");
+        }
     }
 
     #[test]
