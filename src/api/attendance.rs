@@ -106,6 +106,19 @@ pub struct Attendance {
     pub days: Vec<AttendanceDay>,
     /// Of each person over these days, by name.
     pub totals: Vec<PersonTotals>,
+    /// At the office of a fleet: the boards that have not sent all records of these days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<LateBoard>,
+}
+
+/// A board of a fleet whose records of the days that were asked for are not all at the office.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LateBoard {
+    pub board: String,
+    pub site: String,
+    /// Up to when its records are there; null if none are.
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Timestamp>,
 }
 
 /// Somebody as the records of the day name them.
@@ -226,6 +239,9 @@ pub struct DaySheet {
     pub days: Vec<AttendanceDay>,
     /// Those without.
     pub absent: Vec<Absent>,
+    /// At the office of a fleet: the boards that have not sent all records of that day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<LateBoard>,
 }
 
 /// Somebody who is enrolled, enabled and valid on that day, and has no reading.

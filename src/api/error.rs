@@ -17,6 +17,7 @@ use crate::accounts::{AccountError, Role};
 use crate::gallery::{CredentialError, GalleryError};
 use crate::ledger::attendance::export::ExportError;
 use crate::ledger::{Broken, LedgerError};
+use crate::office::fleet::history::HistoryError;
 use crate::office::switch::SwitchError;
 use crate::office::{ImportError, OfficeError, Refusal, StrangersError};
 use crate::store::StoreError;
@@ -65,6 +66,10 @@ pub enum ApiError {
     NoRoute,
     #[error("the path does not take this method; the API's description lists all")]
     NoMethod,
+    #[error("this is the office of a fleet, which does not have that: ask at the board")]
+    AtBoard,
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The body is not JSON, or the query or path cannot be parsed.
     #[error("{0}")]
     Malformed(String),
@@ -166,7 +171,13 @@ impl ApiError {
             | ApiError::NoCamera { .. }
             | ApiError::NoSitting { .. }
             | ApiError::NoOffice
-            | ApiError::NoRoute => StatusCode::NOT_FOUND,
+            | ApiError::NoRoute
+            | ApiError::AtBoard
+            | ApiError::History(HistoryError::NoRecord(_)) => StatusCode::NOT_FOUND,
+            ApiError::History(HistoryError::NotAnId(_) | HistoryError::Ambiguous(_)) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            ApiError::History(HistoryError::Kept(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             ApiError::Account(error) => of_the_accounts(error),
             ApiError::Forbidden { .. } => StatusCode::FORBIDDEN,
             ApiError::LoggedOut => StatusCode::UNAUTHORIZED,
@@ -351,6 +362,9 @@ mod tests {
             ApiError::Import(ImportError::Office(OfficeError::Gallery(GalleryError::NoTemplates))),
             ApiError::NoRoute,
             ApiError::NoMethod,
+            ApiError::AtBoard,
+            ApiError::History(HistoryError::NoRecord(1)),
+            ApiError::History(HistoryError::NotAnId(text())),
             ApiError::Malformed(text()),
             ApiError::Invalid(text()),
             ApiError::TooLarge,

@@ -11,8 +11,9 @@ use super::client::Client;
 use super::places;
 use super::print::err_has_colour;
 use crate::api::ApiError;
-use crate::config::{self, Config, Log, LogFormat};
+use crate::config::{self, Config, ConfigErrors, Log, LogFormat};
 use crate::office::Eyes;
+use crate::office::fleet::protocol::API_SOCKET;
 use crate::setup::{self, claims};
 use crate::vision::manifest;
 use crate::vision::mtcnn::DetectorSettings;
@@ -23,6 +24,8 @@ use crate::vision::{Vision, VisionSettings};
 /// A configuration with the required sections only; everything else has its default.
 const DEFAULTS: &str =
     "[[door]]\nname = \"none\"\n[[camera]]\nname = \"none\"\nkind = \"replay\"\npath = \"/nothing\"\n";
+/// The office's own configuration, in its folder.
+const OFFICE_CONFIG: &str = "usher.toml";
 const INSTALLED_MODELS: &str = "/usr/share/usher/models";
 
 /// The configuration's place, and that of the daemon's socket where it was named.
@@ -34,13 +37,20 @@ pub struct Context {
     used: Cell<bool>,
     /// The socket that was named.
     socket: Option<PathBuf>,
+    /// The folder of the office that is asked in place of a daemon.
+    office: Option<PathBuf>,
 }
 
 impl Context {
-    /// `config` and `socket` are what the command line or the environment names.
-    pub fn new(config: Option<PathBuf>, socket: Option<PathBuf>) -> Context {
+    /// `config`, `socket` and `office` are what the command line or the environment names.
+    pub fn new(config: Option<PathBuf>, socket: Option<PathBuf>, office: Option<PathBuf>) -> Context {
         let named = config.is_some();
-        Context { config: config.or_else(places::installed_config), named, used: Cell::new(false), socket }
+        Context { config: config.or_else(places::installed_config), named, used: Cell::new(false), socket, office }
+    }
+
+    /// Whether the office of a fleet is asked in place of a daemon.
+    pub fn is_of_office(&self) -> bool {
+        self.office.is_some()
     }
 
     /// The configuration's path.
@@ -71,7 +81,24 @@ impl Context {
     pub fn config(&self) -> Result<Config> {
         let Some(path) = &self.config else { bail!("{}", no_config()) };
         self.used.set(true);
-        let mut config = Config::load(path, config::environment()).map_err(|errors| match errors.problems() {
+        self.usable(Config::load(path, config::environment()))
+    }
+
+    /// The configuration of the office in a folder: the file there, in which doors and cameras may be missing, unless another one was named; else as
+    /// [`Context::config_or_defaults`].
+    ///
+    /// # Errors
+    /// Lists every problem.
+    pub fn config_of_office(&self, folder: &Path) -> Result<Config> {
+        let path = folder.join(OFFICE_CONFIG);
+        match !self.named && path.exists() {
+            true => self.usable(Config::load_without_doors(&path, config::environment())),
+            false => self.config_or_defaults(),
+        }
+    }
+
+    fn usable(&self, config: Result<Config, ConfigErrors>) -> Result<Config> {
+        let mut config = config.map_err(|errors| match errors.problems() {
             [problem] => anyhow!("{problem}"),
             several => anyhow!("{} problems in the configuration:\n{errors}", several.len()),
         })?;
@@ -105,6 +132,9 @@ impl Context {
     /// # Errors
     /// No daemon answers, or this user may not talk to it.
     pub fn daemon(&self) -> Result<Client> {
+        if let Some(folder) = &self.office {
+            return of_office(folder);
+        }
         let config = self.config();
         let socket = self.socket_by(&config);
         let error = match (Client::connect(&socket)?, config) {
@@ -127,6 +157,9 @@ impl Context {
     /// # Errors
     /// The daemon cannot be spoken to; or none runs, and the configuration has mistakes or the store cannot be opened.
     pub fn client(&self) -> Result<Client> {
+        if let Some(folder) = &self.office {
+            return of_office(folder);
+        }
         let config = self.config();
         let socket = self.socket_by(&config);
         let error = match config {
@@ -205,6 +238,18 @@ impl Context {
             None => (Runtime::load(None)?, models_folder()?),
         };
         Ok((runtime, models, settings))
+    }
+}
+
+/// A client of the office in a folder.
+fn of_office(folder: &Path) -> Result<Client> {
+    let socket = folder.join(API_SOCKET);
+    match Client::connect(&socket)? {
+        Some(client) => Ok(client),
+        None => bail!(
+            "no office answers on {}: `usher fleet office` starts it; name another folder with --office=FOLDER",
+            socket.display()
+        ),
     }
 }
 

@@ -75,6 +75,11 @@ pub struct Usher {
     /// The running daemon's socket [default: the configuration's, else /run/usher/usher.sock]
     #[arg(long, global = true, value_name = "PATH", env = "USHER_SOCKET", hide_env_values = true)]
     socket: Option<PathBuf>,
+    /// Ask the office of a fleet about all boards, instead of the daemon; for attendance, journal, why and people list
+    ///
+    /// FOLDER is the office's; without it, /var/lib/usher-office.
+    #[arg(long, global = true, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = fleet::FOLDER)]
+    office: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -132,8 +137,14 @@ enum Command {
 impl Usher {
     /// Runs the command and prints its error. Exits with 0, or with 1 on failure; clap exits with 2 for a wrong command line.
     pub fn run(self) -> ExitCode {
-        let context = Context::new(self.config, self.socket);
+        let context = Context::new(self.config, self.socket, self.office);
         let Some(command) = self.command else { return ended(overview::run(&context), &context) };
+        if context.is_of_office() && !command.asks_the_office() {
+            let wrong = anyhow::anyhow!(
+                "--office is for attendance, journal, why and people list; `usher fleet --help` has the rest"
+            );
+            return ended(Err(wrong), &context);
+        }
         let done = match command {
             Command::Demo(command) => command.run(),
             Command::Init(command) => command.run(&context),
@@ -177,6 +188,13 @@ impl Usher {
                 .with_context(|| format!("the manual pages cannot be written into {}", folder.display())),
         };
         ended(done, &context)
+    }
+}
+
+impl Command {
+    /// Whether it can ask the office of a fleet in place of a daemon.
+    fn asks_the_office(&self) -> bool {
+        matches!(self, Command::Attendance(_) | Command::Journal(_) | Command::Why(_) | Command::People(_))
     }
 }
 

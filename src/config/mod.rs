@@ -85,6 +85,11 @@ pub struct Config {
     notes: Notes,
 }
 
+/// What stands for the doors and cameras of a machine that has none.
+const STAND_INS: [(&str, &str); 2] = [
+    ("[[door]]", "\n[[door]]\nname = \"none\"\n"),
+    ("[[camera]]", "\n[[camera]]\nname = \"none\"\nkind = \"replay\"\npath = \"/nothing\"\n"),
+];
 /// The variable of `[control] socket`.
 const SOCKET_VARIABLE: &str = "USHER__CONTROL__SOCKET";
 
@@ -111,6 +116,30 @@ impl Config {
     /// Reads the file at `path` and lays `variables` over it; [`environment`] gives those of this process. A file that is missing
     /// or cannot be read is an error, never a reason to go on with defaults.
     pub fn load(path: &Path, variables: impl Iterator<Item = (String, String)>) -> Result<Config, ConfigErrors> {
+        Config::load_and(path, variables, |text| text)
+    }
+
+    /// The same for a machine that has no doors, as the office of a fleet: where the file has none, what it says without is enough.
+    pub fn load_without_doors(
+        path: &Path,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config, ConfigErrors> {
+        Config::load_and(path, variables, |mut text| {
+            let has = |section: &str, text: &str| text.lines().any(|line| line.trim_start().starts_with(section));
+            for (section, stand_in) in STAND_INS {
+                if !has(section, &text) {
+                    text.push_str(stand_in);
+                }
+            }
+            text
+        })
+    }
+
+    fn load_and(
+        path: &Path,
+        variables: impl Iterator<Item = (String, String)>,
+        complete: impl FnOnce(String) -> String,
+    ) -> Result<Config, ConfigErrors> {
         let file: Arc<str> = path.display().to_string().into();
         let failed = |origin, what| ConfigErrors::new(vec![Problem { origin, key: String::new(), what }]);
         let bytes = std::fs::read(path).map_err(|error| {
@@ -124,7 +153,7 @@ impl Config {
             let line = 1 + before.filter(|byte| **byte == b'\n').count();
             failed(Origin::Line(file.clone(), line), "not UTF-8 text; save the file as UTF-8".to_owned())
         })?;
-        Config::read(text, file, variables)
+        Config::read(&complete(text.to_owned()), file, variables)
     }
 
     /// Reads `text` as if it were a file, without an environment; for tests and trials.

@@ -28,12 +28,27 @@ pub struct Dated {
     /// The record's own time, unless another record corrects it.
     pub at: SystemTime,
     corrected: bool,
+    /// Where it was written; `None` in its own journal.
+    pub origin: Option<Origin>,
+}
+
+/// The journal of a fleet's board in which a record was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The board's name in the fleet.
+    pub board: String,
+    pub site: String,
 }
 
 impl Dated {
     /// With the record's own time.
     pub fn plainly(record: Record) -> Dated {
-        Dated { at: record.at, record, corrected: false }
+        Dated { at: record.at, record, corrected: false, origin: None }
+    }
+
+    /// A record of another journal, with its time there.
+    pub fn from_elsewhere(record: Record, at: SystemTime, corrected: bool, origin: Origin) -> Dated {
+        Dated { record, at, corrected, origin: Some(origin) }
     }
 
     /// Whether the time comes from a later record of the same boot.
@@ -46,13 +61,17 @@ impl Dated {
         self.corrected && apart(self.at, self.record.at) >= SHOWN_APART
     }
 
-    /// As [`Record::to_json`], with `dated` (RFC 3339 in UTC) where the time is corrected.
+    /// As [`Record::to_json`], with `dated` (RFC 3339 in UTC) where the time is corrected, and `board` and `site` where it was written elsewhere.
     pub fn to_json(&self) -> Value {
         let mut json = self.record.to_json();
-        if self.corrected
-            && let Some(fields) = json.as_object_mut()
-        {
-            fields.insert("dated".to_owned(), Record { at: self.at, ..self.record.clone() }.time().into());
+        if let Some(fields) = json.as_object_mut() {
+            if self.corrected {
+                fields.insert("dated".to_owned(), Record { at: self.at, ..self.record.clone() }.time().into());
+            }
+            if let Some(Origin { board, site }) = &self.origin {
+                fields.insert("board".to_owned(), board.as_str().into());
+                fields.insert("site".to_owned(), site.as_str().into());
+            }
         }
         json
     }
@@ -60,11 +79,14 @@ impl Dated {
     /// Reads what [`Dated::to_json`] wrote. `None` when a field is missing or malformed.
     pub fn from_json(json: &Value) -> Option<Dated> {
         let record = Record::from_json(json)?;
-        match json.get("dated").and_then(Value::as_str) {
-            None => Some(Dated::plainly(record)),
+        let text = |name: &str| json.get(name).and_then(Value::as_str);
+        let origin = text("board").zip(text("site"));
+        let origin = origin.map(|(board, site)| Origin { board: board.to_owned(), site: site.to_owned() });
+        match text("dated") {
+            None => Some(Dated { origin, ..Dated::plainly(record) }),
             Some(text) => {
                 let at = SystemTime::try_from(text.parse::<jiff::Timestamp>().ok()?).ok()?;
-                Some(Dated { record, at, corrected: true })
+                Some(Dated { record, at, corrected: true, origin })
             }
         }
     }
@@ -234,7 +256,7 @@ impl Timeline {
             return Dated::plainly(record);
         };
         let (at, corrected) = self.time_of(Mark::of(&record, run.trust));
-        Dated { record, at, corrected }
+        Dated { record, at, corrected, origin: None }
     }
 
     /// How far the clock of the next record can be relied on.

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::record::hex;
-use super::{Dated, Record};
+use super::{Dated, Origin, Record};
 use crate::domain::{
     AccessEvent, AccountAct, Amendment, Content, DaemonEvent, Decided, DoorEvent, Event, Forgotten, Mode, Named,
     PeopleEvent, Personal, RulesOutcome, StoreEvent, TimeQuality,
@@ -86,9 +86,12 @@ pub fn explain_dated(dated: &Dated, zone: &TimeZone) -> String {
     }
 }
 
-/// As [`receipt_in`], with a line `dated` below the time where the record's own clock showed another one.
+/// As [`receipt_in`], with a line that names the board for a record of a fleet, and a line `dated` below the time where the record's own clock showed another one.
 pub fn receipt_dated(dated: &Dated, zone: &TimeZone) -> String {
-    let receipt = receipt_in(&dated.record, zone);
+    let mut receipt = receipt_in(&dated.record, zone);
+    if let (Some(Origin { board, site }), Some(end)) = (&dated.origin, receipt.find("\nevent ")) {
+        receipt.insert_str(end, &format!("\nboard     {board} of {site}"));
+    }
     match receipt.find("\nevent ").filter(|_| dated.differs()) {
         Some(end) => {
             let (before, after) = receipt.split_at(end);

@@ -26,7 +26,7 @@ mod verify;
 #[cfg(test)]
 mod crash;
 
-pub use dating::{Dated, RecordFilter};
+pub use dating::{Dated, Origin, RecordFilter};
 pub use explain::{explain, explain_dated, explain_in, receipt, receipt_dated, receipt_in, sentence};
 pub use gap::{Gap, GapMarks};
 pub use journal::{Journal, ReadOrder, TREES};

@@ -15,7 +15,7 @@ use super::client::{Asked, Client};
 use super::context::Context;
 use super::export::CsvForm;
 use super::when::{self, Calendar};
-use crate::api::attendance::{AttendanceDay, DaySheet};
+use crate::api::attendance::{AttendanceDay, DaySheet, LateBoard};
 use crate::ledger;
 use crate::ledger::attendance::{Period, export};
 use whose::{Amending, amendment, numbers_of};
@@ -195,11 +195,13 @@ impl Attendance {
             Some(Action::Absent { day, group, json }) => {
                 let date = day.map(|day| calendar.date(day));
                 let sheet = client.attendance_sheet(date, group.as_deref())?;
+                note_late(&sheet.late, &calendar);
                 check_group(&client, group.as_deref(), sheet.days.is_empty() && sheet.absent.is_empty())?;
                 return absent(&mut out, &sheet, json);
             }
             Some(Action::Totals { query, json }) => {
                 let found = client.attendance(&query.asked(&client, &calendar)?)?;
+                note_late(&found.late, &calendar);
                 return if json { table::totals_json(&mut out, &found) } else { table::totals(&mut out, &found) };
             }
             Some(Action::Amend { person, came, went, void, reason }) => {
@@ -264,9 +266,17 @@ impl Query {
 
 /// The days that a query selects.
 fn days(client: &Client, calendar: &Calendar, query: &Query) -> Result<Vec<AttendanceDay>> {
-    let days = client.attendance(&query.asked(client, calendar)?)?.days;
-    check_group(client, query.group.as_deref(), days.is_empty())?;
-    Ok(days)
+    let found = client.attendance(&query.asked(client, calendar)?)?;
+    note_late(&found.late, calendar);
+    check_group(client, query.group.as_deref(), found.days.is_empty())?;
+    Ok(found.days)
+}
+
+/// Says which boards of a fleet have not sent all records of these days.
+fn note_late(late: &[LateBoard], calendar: &Calendar) {
+    for board in late {
+        note!("usher: {}", board.in_words(calendar.zone()));
+    }
 }
 
 /// # Errors

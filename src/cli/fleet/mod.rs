@@ -24,7 +24,7 @@ use crate::office::{Eyes, Gates};
 use crate::setup;
 
 /// Where the office keeps its files.
-const FOLDER: &str = "/var/lib/usher-office";
+pub const FOLDER: &str = "/var/lib/usher-office";
 
 /// Many boards with one office.
 ///

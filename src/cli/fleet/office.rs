@@ -10,7 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::join::now;
 use crate::cli::context::{self, Context};
 use crate::clock::SystemClock;
-use crate::daemon::fleet_office::{Invitation, Issuer, IssuerError, Leaf, Office, OfficeEnd, Revoked, Revoking, run};
+use crate::daemon::fleet_office::{
+    Invitation, Issuer, IssuerError, Leaf, Office, OfficeApi, OfficeEnd, Revoked, Revoking, report, run,
+};
 use crate::fleet::carrier::Carrier;
 use crate::fleet::{Board, BoardKey, Site};
 use crate::office::fleet::{Book, Collected};
@@ -37,7 +39,7 @@ pub struct RunOffice {
 
 impl RunOffice {
     pub fn run(self, folder: &Path, context: &Context) -> Result<()> {
-        let config = context.config_or_defaults()?;
+        let config = context.config_of_office(folder)?;
         context::start_log(&config.log);
         let files = Arc::new(OfficeFiles::load(folder)?);
         let store = Store::open(&folder.join(STORE)).context("the office's store cannot be opened")?;
@@ -45,7 +47,9 @@ impl RunOffice {
         let book = Book::open(&store, &folder.join(KEYS), files.fleet, files.key.clone(), near_enough)?;
         let collected = Collected::open(&store)?;
         let issuer = Box::new(FilesIssuer(files.clone()));
-        let office = Arc::new(Office::new(book, collected, issuer, Arc::new(SystemClock::new())));
+        let clock = Arc::new(SystemClock::new());
+        let office = Arc::new(Office::new(book, collected, issuer, clock.clone()));
+        let api = OfficeApi::new(&office, report(&office, clock, &config))?;
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -60,8 +64,9 @@ impl RunOffice {
                 }
                 tracing::info!("the office stops");
             };
+            api.serve_page(&config, folder)?;
             let carrier: Arc<dyn Carrier> = Arc::new(files.connect().await?);
-            run(office, carrier, folder, self.take_over, stop).await.map_err(with_flag)
+            run(office, carrier, folder, self.take_over, api.router(), stop).await.map_err(with_flag)
         })
     }
 }

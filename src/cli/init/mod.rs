@@ -92,7 +92,7 @@ impl Init {
         let key = plan.key.display();
         say(format_args!("\nwritten: {}\n         {key} (keep a copy away from this device)", path.display()))?;
 
-        let context = Context::new(Some(path.clone()), None);
+        let context = Context::new(Some(path.clone()), None, None);
         super::config::check(&context)?;
         let config = context.config()?;
         try_broker(&config);

@@ -36,21 +36,33 @@ const HEADINGS: [&str; 21] = [
     "hash",
 ];
 
+/// More columns where the records are those of a fleet's boards.
+const OF_FLEET: [&str; 2] = ["board", "site"];
+
 /// The table, as CSV.
 pub struct Table<'a, W: Write> {
     csv: csv::Writer<W>,
+    has_headings: bool,
     zone: &'a TimeZone,
 }
 
 impl<'a, W: Write> Table<'a, W> {
-    /// Writes the headings.
-    pub fn begin(mut csv: csv::Writer<W>, zone: &'a TimeZone) -> Result<Table<'a, W>> {
-        csv.write_record(HEADINGS)?;
-        Ok(Table { csv, zone })
+    /// A table without rows.
+    pub fn begin(csv: csv::Writer<W>, zone: &'a TimeZone) -> Table<'a, W> {
+        Table { csv, has_headings: false, zone }
+    }
+
+    fn headings(&mut self, of_fleet: bool) -> Result<()> {
+        if !self.has_headings {
+            self.csv.write_record(HEADINGS.iter().chain(OF_FLEET.iter().filter(|_| of_fleet)))?;
+            self.has_headings = true;
+        }
+        Ok(())
     }
 
     /// Writes a row.
     pub fn write(&mut self, dated: &Dated) -> Result<()> {
+        self.headings(dated.origin.is_some())?;
         let Record { seq, id, synchronised, boot, since_boot, kind, content, erased, .. } = &dated.record;
         let (previous, hash) = dated.record.hashes();
         let event = content.event();
@@ -60,7 +72,8 @@ impl<'a, W: Write> Table<'a, W> {
         // The line begins with the time of day, which has a column of its own.
         let line = explain_dated(dated, self.zone);
         let what = line.split_once(' ').map_or(line.as_str(), |(_, what)| what);
-        self.csv.write_record([
+        let origin = dated.origin.iter().flat_map(|origin| [origin.board.clone(), origin.site.clone()]);
+        let fields = [
             seq.to_string(),
             id.to_string(),
             local(dated.at, self.zone),
@@ -82,12 +95,13 @@ impl<'a, W: Write> Table<'a, W> {
             content.to_json().to_string(),
             previous,
             hash,
-        ])?;
-        Ok(())
+        ];
+        Ok(self.csv.write_record(fields.into_iter().chain(origin))?)
     }
 
-    /// Flushes the table.
+    /// Flushes the table. One without rows has its headings.
     pub fn finish(mut self) -> Result<()> {
+        self.headings(false)?;
         Ok(self.csv.flush()?)
     }
 }

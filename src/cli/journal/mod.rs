@@ -4,7 +4,7 @@ mod against;
 mod audit;
 mod filter;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -160,9 +160,10 @@ impl Journal {
                 let mut lines = Lines { json: self.json, zone, day: String::new() };
                 let wanted = filter.record_filter(&calendar)?;
                 // From here on, so that nothing is missed between the list and the first look.
-                let mut seen = client.journal(Page::Newest, 1)?.first().map_or(0, |record| record.seq);
+                let seen = client.journal(Page::Newest, 1)?.first().map_or(0, |record| record.seq);
+                let mut shown = HashSet::new();
                 for record in newest(&client, &wanted, last as usize)? {
-                    seen = seen.max(record.record.seq);
+                    shown.insert(record.record.seq);
                     lines.write(&mut out, &record)?;
                 }
                 out.flush()?;
@@ -173,7 +174,7 @@ impl Journal {
                     bail!("no daemon runs, so nothing will come: start it with `usher run`");
                 }
                 client.follow(seen, &wanted, |record| {
-                    if wanted.fits(&record) {
+                    if wanted.fits(&record) && !shown.remove(&record.record.seq) {
                         lines.write(&mut out, &record)?;
                         out.flush()?;
                     }
@@ -327,7 +328,7 @@ fn export(
 ) -> Result<()> {
     match table {
         Some((zone, form)) => {
-            let mut table = audit::Table::begin(form.writer(&mut out)?, zone)?;
+            let mut table = audit::Table::begin(form.writer(&mut out)?, zone);
             client.each(wanted, |record| table.write(&record))?;
             table.finish()?;
         }
@@ -380,7 +381,8 @@ impl Lines<'_> {
             self.day = day;
         }
         let line = ledger::explain_dated(dated, self.zone);
-        writeln!(out, "{:>6}  {}", dated.record.seq, toned(tone(&dated.record.kind), &line))?;
+        let board = dated.origin.as_ref().map(|origin| format!("{}  ", origin.board)).unwrap_or_default();
+        writeln!(out, "{:>6}  {board}{}", dated.record.seq, toned(tone(&dated.record.kind), &line))?;
         Ok(())
     }
 

@@ -11,21 +11,22 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
 
 use super::astray::Astray;
 use super::lockdown::DoorOrders;
 use super::state::{Connection, FleetState};
 use crate::daemon::fleet_office::lost;
 use crate::daemon::rulebook::Rulebook;
-use crate::domain::ModelId;
+use crate::domain::{Event, ModelId, Named};
 use crate::fleet::carrier::{Carrier, CarrierError, Link, Message, Stored, Subject};
 use crate::fleet::{
     Board, BoardKey, FleetId, Gallery, GalleryKey, Head, Heads, OfficePublic, Opened, Replica, Site, SiteRules,
 };
-use crate::ledger::{LedgerError, Pending};
+use crate::ledger::{LedgerError, Pending, Record};
 use crate::office::fleet::key_file::{KeyFile, KeyFileError};
 use crate::office::fleet::protocol::{BoardReport, JournalMessage, MOST_DOORS};
-use crate::office::{FleetPeople, FleetPeopleError};
+use crate::office::{FleetPeople, FleetPeopleError, Register};
 use crate::setup::fleet::Disk;
 use crate::store::StoreError;
 
@@ -83,6 +84,7 @@ pub struct BoardTask {
     pub rulebook: Arc<Rulebook>,
     /// The number of the newest record of the journal.
     pub written: watch::Receiver<u64>,
+    pub register: Register,
     pub rules: Option<SiteRules>,
     pub heads: Heads,
     /// Differences of clocks at the newest heads, in milliseconds.
@@ -328,7 +330,7 @@ impl BoardTask {
         self.more_records = pending.len() >= AT_ONCE;
         let mut done = None;
         for Pending { after, record } in pending {
-            let message = JournalMessage { after, record: record.to_json() };
+            let message = JournalMessage { after, record: record.to_json(), people: self.people_in(&record) };
             let payload = serde_json::to_vec(&message).unwrap_or_default();
             let id = Some(record.id.to_string());
             match self.carrier.publish(Message { id, ..Message::new(subject.clone(), payload) }).await {
@@ -350,6 +352,13 @@ impl BoardTask {
         let state = self.state.clone();
         spawn_blocking(move || state.reader.done_with(seq)).await??;
         Ok(())
+    }
+
+    /// The uuids of the fleet's people in a record, by their number here. Somebody who has left the board since is told by earlier records.
+    fn people_in(&self, record: &Record) -> BTreeMap<u32, Uuid> {
+        let people = record.content.event().into_iter().flat_map(Event::people);
+        let uuid = |named: &Named| Some((named.id.0, self.register.gallery().person(named.id).ok()?.uuid?));
+        people.filter_map(uuid).collect()
     }
 
     /// Says how the board stands.

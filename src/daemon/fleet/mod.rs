@@ -148,7 +148,7 @@ impl Joined {
             model: identity.model.clone(),
             office: identity.office,
         };
-        let people = FleetPeople::open(register).context("the people of the fleet cannot be read")?;
+        let people = FleetPeople::open(register.clone()).context("the people of the fleet cannot be read")?;
         let replica = Replica::open(reader, people).context("the people of the fleet cannot be read")?;
         let state = self.state.clone();
         tokio.spawn(async move {
@@ -163,6 +163,7 @@ impl Joined {
                 doors,
                 rulebook,
                 written,
+                register,
                 rules: kept.rules,
                 heads: kept.heads,
                 clocks: Vec::new(),

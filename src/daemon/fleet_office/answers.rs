@@ -228,7 +228,12 @@ fn holds_no_old_key(book: &Book, row: &BoardRow, site: &Site) -> bool {
 async fn erased(office: &Arc<Office>, site: &Site, forgotten: &Forgotten) -> Result<u64, Refused> {
     let (office, site) = (office.clone(), site.to_string());
     let who = office.collected.trace(&site, &forgotten.name, forgotten.employee_id.as_deref())?;
-    Ok(spawn_blocking(move || office.collected.erase(&site, who)).await??)
+    let uuid = forgotten.uuid;
+    Ok(spawn_blocking(move || {
+        office.collected.forget_uuid(uuid)?;
+        office.collected.erase(&site, who, &office.stamp())
+    })
+    .await??)
 }
 
 fn proof(forgotten: &Forgotten, erased_records: u64) -> Proof {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::clock::Clock;
+use crate::domain::Stamp;
 use crate::fleet::{Board, BoardKey, Site};
 use crate::office::fleet::protocol::BoardReport;
 use crate::office::fleet::{Book, Collected};
@@ -143,6 +144,11 @@ impl Office {
         let changes = self.with(|book| book.changes);
         self.changed.send_if_modified(|before| std::mem::replace(before, changes) != changes);
         done
+    }
+
+    /// The time, for the office's own records.
+    pub fn stamp(&self) -> Stamp {
+        self.clock.stamp()
     }
 
     /// The wall clock, in milliseconds since 1970.

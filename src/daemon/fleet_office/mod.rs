@@ -4,7 +4,7 @@
 //! - `desk`: what the tasks share
 //! - `link`: publishing, heads, collecting; `reconcile` compares the servers with the store; `term`: that no other office writes
 //! - `places`: the streams of places
-//! - `page`: the page over the fleet, and the API that it asks
+//! - `page`: the page over the fleet, and the API that it asks; `report`: the API over the records and people of all boards
 //! - `socket`: the process and the commands' socket; `answers` carries out what they ask; `rules`: the rules of a site
 
 mod answers;
@@ -15,6 +15,7 @@ mod page;
 mod page_tests;
 mod places;
 mod reconcile;
+mod report;
 mod rules;
 mod socket;
 mod term;
@@ -24,4 +25,5 @@ mod tests;
 pub use desk::{Invitation, Issuer, IssuerError, Leaf, Office, Revoked, Revoking};
 pub use link::lost;
 pub use page::OfficeApi;
+pub use report::report;
 pub use socket::{OfficeEnd, run};

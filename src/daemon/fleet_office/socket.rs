@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -17,11 +18,14 @@ use super::desk::Office;
 use super::link::{self, LinkError};
 use super::term::TermError;
 use crate::api::users::user_name;
+use crate::daemon::connections::{self, Listener, ListenerCounts};
 use crate::fleet::carrier::Carrier;
-use crate::office::fleet::protocol::{Answer, MAX_LINE, SOCKET};
+use crate::office::fleet::protocol::{API_SOCKET, Answer, MAX_LINE, SOCKET};
 
 /// Commands that are served at once.
 const AT_ONCE: usize = 16;
+/// Connections to the API.
+const API_AT_ONCE: usize = 32;
 /// How long a command may take to send its request, or to take the answer.
 const LINE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -41,7 +45,7 @@ impl OfficeEnd {
     }
 }
 
-/// Serves commands and the servers until `stop` is done, or until another office writes.
+/// Serves commands, `api` and the servers until `stop` is done, or until another office writes.
 ///
 /// # Errors
 /// The socket cannot be made, or another office writes.
@@ -50,18 +54,28 @@ pub async fn run(
     carrier: Arc<dyn Carrier>,
     folder: &Path,
     take_over: bool,
+    api: Router,
     stop: impl Future<Output = ()>,
 ) -> Result<(), OfficeEnd> {
-    let path = folder.join(SOCKET);
-    let listener = listen(&path).map_err(|cause| OfficeEnd::Socket { path: path.clone(), cause })?;
+    let (path, api_path) = (folder.join(SOCKET), folder.join(API_SOCKET));
+    let made = |path: &Path| listen(path).map_err(|cause| OfficeEnd::Socket { path: path.to_owned(), cause });
+    let (listener, of_api) = (made(&path)?, made(&api_path)?);
     tracing::info!(socket = %path.display(), "the office answers");
     let serving = tokio::spawn(serve(listener, office.clone()));
+    let serving_api = tokio::spawn(connections::serve(
+        Listener::Control(of_api),
+        api,
+        API_AT_ONCE,
+        Arc::new(ListenerCounts::default()),
+    ));
     let end = tokio::select! {
         error = link::keep(office, carrier, take_over) => Err(error.into()),
         () = stop => Ok(()),
     };
     serving.abort();
+    serving_api.abort();
     drop(std::fs::remove_file(&path));
+    drop(std::fs::remove_file(&api_path));
     end
 }
 

@@ -181,7 +181,7 @@ async fn records_are_collected_and_lost_ones_asked_for() {
             journal.append(&event, &Stamp::at(SystemTime::now())).unwrap();
         }
         let records = journal.list(.., ReadOrder::OldestFirst, 9).unwrap();
-        records.iter().map(|r| JournalMessage { after: r.seq - 1, record: r.to_json() }).collect::<Vec<_>>()
+        records.iter().map(|r| JournalMessage::new(r.seq - 1, r.to_json())).collect::<Vec<_>>()
     };
     let (carrier, subject) = (server.carrier(), Subject::journal(&berlin(), &board("front")));
     let send = async |at: usize| {

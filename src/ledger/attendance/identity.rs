@@ -28,7 +28,7 @@ struct Life<'a> {
 /// For each number that was given up, the newest number of the same person. A number succeeds one that was removed before if all its
 /// records come later and its first employee id is the last one of the other; without an employee id on either side, its name. Numbers are
 /// never reused, and everybody who is enrolled has one, so two people who were enrolled at the same time stay two.
-pub fn successors(readings: &[Reading], removals: &[Removal]) -> BTreeMap<PersonId, PersonId> {
+pub fn successors(readings: &[&Reading], removals: &[Removal]) -> BTreeMap<PersonId, PersonId> {
     let mut lives = lives(readings);
     lives.sort_by_key(|life| life.records.0);
     let mut next: BTreeMap<PersonId, PersonId> = BTreeMap::new();
@@ -65,9 +65,9 @@ fn follows(earlier: &Life<'_>, later: &Life<'_>, removals: &[Removal]) -> bool {
     same && earlier.records.1 < later.records.0 && removed()
 }
 
-fn lives(readings: &[Reading]) -> Vec<Life<'_>> {
+fn lives<'r>(readings: &[&'r Reading]) -> Vec<Life<'r>> {
     let mut by_person: BTreeMap<PersonId, Vec<&Reading>> = BTreeMap::new();
-    for reading in readings {
+    for &reading in readings {
         by_person.entry(reading.person).or_default().push(reading);
     }
     by_person.into_iter().filter_map(|(person, its)| life(person, its)).collect()

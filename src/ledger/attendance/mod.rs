@@ -26,8 +26,8 @@ use uuid::Uuid;
 use crate::domain::{Card, Direction, PersonId};
 
 pub use absent::{Absence, Expected, absent};
-pub use period::{Period, days_of};
-pub use reading::{CORRECTIONS, PASSAGES, readings};
+pub use period::{Period, days_of, days_over};
+pub use reading::{CORRECTIONS, PASSAGES, readings, readings_of};
 pub use reckon::{Anomaly, Day, Method, Rules, Stint, hours_and_minutes, reckon};
 pub use totals::{Total, Totals, WeekTotal, totals};
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
-use super::{CORRECTIONS, Day, PASSAGES, Rules, readings, reckon};
+use super::{CORRECTIONS, Day, PASSAGES, Rules, readings, readings_of, reckon};
 use crate::domain::{AccessEvent, Card, Content, Event, PersonId};
 use crate::ledger::{Dated, Journal, LedgerError, ReadOrder, RecordFilter};
 
@@ -64,6 +64,30 @@ pub fn days_of(
         }
     }
     Ok(reckon(&readings(&records, today_s), rules, now))
+}
+
+/// The same from several journals, as [`readings_of`] takes them. `select` gives some of the passages after the one with a number, by time; the first
+/// ones after 0. `corrections` are all amendments, and all removals of people who may be enrolled again.
+///
+/// # Errors
+/// Those of `select`.
+pub fn days_over<E>(
+    rules: &Rules,
+    period: Period,
+    now: Timestamp,
+    journal: &dyn Fn(u64) -> u64,
+    corrections: Vec<Dated>,
+    select: &mut dyn FnMut(u64, &RecordFilter) -> Result<Vec<Dated>, E>,
+) -> Result<Vec<Day>, E> {
+    let [passages, _] = filters(rules, period, rules.day_of(now));
+    let (mut records, mut after) = (corrections, 0u64);
+    loop {
+        let page = select(after, &passages)?;
+        let Some(last) = page.last() else { break };
+        after = last.record.seq;
+        records.extend(page.into_iter().map(without_gates));
+    }
+    Ok(reckon(&readings_of(&records, &|_| None, journal), rules, now))
 }
 
 /// Which records are needed: those of the days around, for stints that begin or end there, and all corrections, whenever they were written.

@@ -22,6 +22,16 @@ pub const CORRECTIONS: [&str; 7] =
 /// Records of 0.1.0 do not say which employee id and groups somebody had. Then `today` is asked, who is enrolled now, and after that
 /// the newest record of the same number that says it.
 pub fn readings(records: &[Dated], today: &dyn Fn(PersonId) -> Option<Card>) -> Vec<Reading> {
+    readings_of(records, today, &|_| 0)
+}
+
+/// The same of the records of several journals, whose numbers of people and records hold over all of them, and whose names of doors are different.
+/// `journal` says in which journal the record of a number is: only within one does the order of numbers say what came first.
+pub fn readings_of(
+    records: &[Dated],
+    today: &dyn Fn(PersonId) -> Option<Card>,
+    journal: &dyn Fn(u64) -> u64,
+) -> Vec<Reading> {
     let known = Known::of(records);
     let mut found: Vec<Reading> = records
         .iter()
@@ -32,12 +42,40 @@ pub fn readings(records: &[Dated], today: &dyn Fn(PersonId) -> Option<Card>) -> 
         let newest = || known.cards.get(&reading.person).map(|(_, card)| card.clone());
         reading.card = today(reading.person).or_else(newest);
     }
-    let successors = successors(&found, &known.removals);
+    let successors = successors_of(&found, &known.removals, journal);
     for reading in &mut found {
         reading.newest = successors.get(&reading.person).copied().unwrap_or(reading.person);
     }
     found.sort_by_key(|reading| (reading.at, reading.record));
     found
+}
+
+/// Who succeeds whom, in any of the journals.
+fn successors_of(
+    found: &[Reading],
+    removals: &[Removal],
+    journal: &dyn Fn(u64) -> u64,
+) -> BTreeMap<PersonId, PersonId> {
+    let mut parts: BTreeMap<u64, (Vec<&Reading>, Vec<Removal>)> = BTreeMap::new();
+    for reading in found {
+        parts.entry(journal(reading.record)).or_default().0.push(reading);
+    }
+    for removal in removals {
+        parts.entry(journal(removal.record)).or_default().1.push(*removal);
+    }
+    let mut all = BTreeMap::new();
+    for (readings, removals) in parts.values() {
+        all.extend(successors(readings, removals));
+    }
+    // What one journal says of a person's newest number, another may carry on.
+    let newest = |person: PersonId| {
+        let (mut newest, mut seen) = (person, HashSet::from([person]));
+        while let Some(later) = all.get(&newest).filter(|later| seen.insert(**later)) {
+            newest = *later;
+        }
+        newest
+    };
+    all.keys().map(|person| (*person, newest(*person))).collect()
 }
 
 /// What all records together say.

@@ -37,7 +37,7 @@ impl Rules {
     }
 
     /// When the day of that date ends; `None` beyond the calendar's last day.
-    fn end_of(&self, date: Date) -> Option<Timestamp> {
+    pub fn end_of(&self, date: Date) -> Option<Timestamp> {
         let next = date.checked_add(1.day()).ok()?;
         Some(next.to_datetime(self.day_starts).to_zoned_datetime(self.zone.clone()).ok()?.timestamp())
     }

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use super::book::{Book, BookError, COMMIT, Item, People};
 use super::faces::Newcomer;
+use super::history::OWN;
 use super::kept::{KeptBoard, KeptGallery, KeptRecord};
 use super::protocol::Enrolment;
 use crate::domain::{Embedding, ModelId};
@@ -234,6 +235,11 @@ impl Book {
 
     /// Fails unless a board of this name can be invited: a new one, or one that was revoked.
     pub fn may_invite(&self, board: &Board) -> Result<(), BookError> {
+        if board.as_str() == OWN {
+            return Err(BookError::Refused(format!(
+                "{OWN} is what the office's own records are called: choose another name"
+            )));
+        }
         match self.boards.get(board) {
             Some(kept) if !kept.revoked => Err(BookError::Refused(format!(
                 "{board} is a board of {}: revoke it first, or choose another name",

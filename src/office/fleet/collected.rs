@@ -9,18 +9,22 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::feed::{Changes, Feed, FeedPlace};
+use super::history::{Batch, History, NUMBERS};
 use super::kept::KeptError;
 use super::protocol::{CollectedRecord, JournalMessage, Position};
 use crate::fleet::{Board, Site};
-use crate::ledger::Record;
+use crate::ledger::{Journal, Record};
 use crate::store::{Bytes, Change, Store, Tree};
 
 /// The most records that are kept of a board. Beyond that, the oldest hundredth goes.
 const MOST: u64 = 1_000_000;
+/// The most bytes of a board's records. Beyond that, too, the oldest hundredth goes.
+const MOST_BYTES: u64 = 2 << 30;
 /// The highest number of a record that is believed.
-const MOST_NUMBER: u64 = 1 << 53;
+const MOST_NUMBER: u64 = NUMBERS - 1;
 const PLACE: &str = "journal";
 
 /// Where the collector stands in the servers' stream: the stream's birth and the newest sequence.
@@ -37,8 +41,10 @@ pub struct Mark {
     pub complete: u64,
     /// The newest record that is here.
     pub newest: u64,
-    /// How many are kept.
+    /// How many are kept, and the bytes that they take.
     pub kept: u64,
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 impl Mark {
@@ -66,6 +72,10 @@ pub struct Collected {
     pub(super) feed: Feed,
     /// Held from looking who is erased until the records are kept: what comes while somebody is erased must not slip through.
     pub(super) keeping: Mutex<()>,
+    /// The records by time, with numbers that hold over all boards.
+    pub history: History,
+    /// The office's own records.
+    pub(super) own: Journal,
 }
 
 /// A record in the store.
@@ -82,15 +92,19 @@ impl Collected {
     /// # Errors
     /// The store cannot be read.
     pub fn open(store: &Store) -> Result<Collected, KeptError> {
-        Ok(Collected {
+        let collected = Collected {
             records: store.tree("fleet_records")?,
             marks: store.tree("fleet_marks")?,
             place: store.tree("fleet_place")?,
             erasing: store.tree("fleet_erasing")?,
             feed: Feed::open(store)?,
             keeping: Mutex::new(()),
+            history: History::open(store)?,
+            own: Journal::open(store)?,
             store: store.clone(),
-        })
+        };
+        collected.take_own()?;
+        Ok(collected)
     }
 
     /// Where the collector stands.
@@ -110,12 +124,23 @@ impl Collected {
     /// # Errors
     /// The store cannot be read or written; nothing is kept then.
     pub fn keep(&self, arrived: &[Arrived], place: StreamPlace) -> Result<BTreeMap<Board, Mark>, KeptError> {
+        self.take(arrived, Some(place))
+    }
+
+    /// The same for records that do not come from the stream.
+    pub(super) fn take(
+        &self,
+        arrived: &[Arrived],
+        place: Option<StreamPlace>,
+    ) -> Result<BTreeMap<Board, Mark>, KeptError> {
         let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.history.redate()?;
+        let mut history = self.history.batch();
         let mut marks: BTreeMap<Board, Mark> = BTreeMap::new();
         let mut changes: BTreeMap<Vec<u8>, Change> = BTreeMap::new();
         let mut links: BTreeMap<(Board, u64), u64> = BTreeMap::new();
         for Arrived { board, site, message } in arrived {
-            let JournalMessage { after, record } = message;
+            let JournalMessage { after, record, people } = message;
             let Some(read) = Record::from_json(record) else {
                 tracing::warn!(%board, "a board sent what is no record; it is left out");
                 continue;
@@ -142,27 +167,54 @@ impl Collected {
             mark.kept = mark.kept.saturating_add(u64::from(is_new));
             links.insert((board.clone(), read.seq), *after);
             let stored = self.admitted(Stored { site: site.to_string(), after: *after, record: record.clone() })?;
-            changes.insert(key.clone(), self.records.put(key, serde_json::to_vec(&stored).unwrap_or_default()));
+            if let Some(read) = Record::from_json(&stored.record) {
+                history.add(board.as_str(), site.as_str(), &read, people)?;
+            }
+            let bytes = serde_json::to_vec(&stored).unwrap_or_default();
+            if is_new {
+                mark.bytes = mark.bytes.saturating_add(bytes.len() as u64);
+            }
+            changes.insert(key.clone(), self.records.put(key, bytes));
         }
         let put: Vec<Vec<u8>> = changes.keys().cloned().collect();
         let (mut changes, mut gone): (Vec<Change>, Vec<Vec<u8>>) = (changes.into_values().collect(), Vec::new());
         for (board, mark) in &mut marks {
             self.advance(board, mark, &links)?;
-            if mark.kept > MOST {
-                let mut oldest = self.records.scan_prefix(prefix(board.as_str()));
-                for _ in 0..MOST / 100 {
-                    let Some(entry) = oldest.next() else { break };
-                    let key = entry?.0.to_vec();
-                    changes.push(self.records.delete(key.clone()));
-                    gone.push(key);
-                    mark.kept = mark.kept.saturating_sub(1);
-                }
-            }
+            self.bound(board, mark, &mut history, &mut gone)?;
             changes.push(self.marks.put(board.as_str(), serde_json::to_vec(mark).unwrap_or_default()));
         }
-        changes.push(self.place.put(PLACE, serde_json::to_vec(&place).unwrap_or_default()));
+        changes.extend(gone.iter().map(|key| self.records.delete(key.clone())));
+        changes.extend(place.map(|place| self.place.put(PLACE, serde_json::to_vec(&place).unwrap_or_default())));
+        changes.extend(history.changes());
         self.feed.commit(&put, &gone, changes)?;
+        self.history.committed(history);
+        self.history.redate()?;
         Ok(marks)
+    }
+
+    /// Takes out a board's oldest records while it has too many.
+    fn bound(
+        &self,
+        board: &Board,
+        mark: &mut Mark,
+        history: &mut Batch<'_>,
+        gone: &mut Vec<Vec<u8>>,
+    ) -> Result<(), KeptError> {
+        if mark.kept <= MOST && mark.bytes <= MOST_BYTES {
+            return Ok(());
+        }
+        let mut oldest = self.records.scan_prefix(prefix(board.as_str()));
+        for _ in 0..(mark.kept / 100).max(1) {
+            let Some(entry) = oldest.next() else { break };
+            let (key, value) = entry?;
+            if let Some((seq, id)) = number_and_id(&key) {
+                history.remove(board.as_str(), seq, id)?;
+            }
+            mark.kept = mark.kept.saturating_sub(1);
+            mark.bytes = mark.bytes.saturating_sub(value.len() as u64);
+            gone.push(key.to_vec());
+        }
+        Ok(())
     }
 
     /// A part of the records that are new or were changed after a place: at most `limit`, and about 4 MiB.
@@ -171,6 +223,12 @@ impl Collected {
     /// The store cannot be read.
     pub fn changes(&self, after: Option<FeedPlace>, limit: usize) -> Result<Changes, KeptError> {
         self.feed.after(after, &self.records, limit)
+    }
+
+    /// A record in the store.
+    pub(super) fn stored(&self, board: &str, seq: u64, id: Uuid) -> Result<Option<Stored>, KeptError> {
+        let value = self.records.get(key(board, seq, id.as_bytes()))?;
+        Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
     }
 
     /// Moves a mark over all records that follow each other, those in `links` and those that are kept.
@@ -225,6 +283,13 @@ fn key(board: &str, seq: u64, id: &[u8]) -> Vec<u8> {
     [&prefix(board), &seq.to_be_bytes()[..], id].concat()
 }
 
+/// The number and the id in a record's key.
+fn number_and_id(key: &[u8]) -> Option<(u64, Uuid)> {
+    let end = key.iter().position(|byte| *byte == 0)?;
+    let (seq, id) = key.get(end.checked_add(1)?..)?.split_first_chunk()?;
+    Some((u64::from_be_bytes(*seq), Uuid::from_slice(id).ok()?))
+}
+
 /// `None` for what is no record.
 pub(super) fn read((key, value): &(Bytes, Bytes)) -> Option<(Position, Stored)> {
     let end = key.iter().position(|byte| *byte == 0)?;
@@ -240,7 +305,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{DaemonEvent, Event, Stamp};
-    use crate::ledger::{Journal, ReadOrder};
+    use crate::ledger::ReadOrder;
 
     /// The records of a board, as they travel.
     fn messages(count: usize) -> Vec<JournalMessage> {
@@ -251,7 +316,7 @@ mod tests {
             journal.append(&event, &Stamp::at(SystemTime::now())).unwrap();
         }
         let records = journal.list(.., ReadOrder::OldestFirst, count).unwrap();
-        records.iter().map(|record| JournalMessage { after: record.seq - 1, record: record.to_json() }).collect()
+        records.iter().map(|record| JournalMessage::new(record.seq - 1, record.to_json())).collect()
     }
 
     fn arrived(board: &str, messages: &[JournalMessage]) -> Vec<Arrived> {
@@ -284,10 +349,10 @@ mod tests {
         assert_eq!((mark.missing(), mark.complete, mark.kept), (None, 8, 6));
         assert_eq!(keep(&sent[4..6]).kept, 6, "what comes twice is kept once");
         // What is no longer in the board's journal is not waited for.
-        let later = JournalMessage { after: 8, record: sent[10].record.clone() };
+        let later = JournalMessage::new(8, sent[10].record.clone());
         let mark = keep(&[later]);
         assert_eq!((mark.missing(), mark.complete), (None, 11));
-        let no_record = JournalMessage { after: 11, record: serde_json::json!({ "seq": 12 }) };
+        let no_record = JournalMessage::new(11, serde_json::json!({ "seq": 12 }));
         assert_eq!(collected.keep(&arrived("front", &[no_record]), place(2)).unwrap().len(), 0);
         assert_eq!(collected.place().unwrap(), place(2));
     }
@@ -299,7 +364,7 @@ mod tests {
         let numbered = |seq: u64, after: u64| {
             let mut record = message.record.clone();
             record["seq"] = seq.into();
-            JournalMessage { after, record }
+            JournalMessage::new(after, record)
         };
         let lies = [numbered(u64::MAX, 0), numbered(7, 7), numbered(7, u64::MAX), numbered(0, 0)];
         assert!(collected.keep(&arrived("front", &lies), place(1)).unwrap().is_empty());

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::collected::{Collected, Stored, read};
+use super::history::OWN;
 use super::kept::KeptError;
-use crate::domain::{Erasure, PersonId};
+use crate::domain::{Erasure, PersonId, Stamp};
 use crate::ledger::Record;
 use crate::names;
 
@@ -37,17 +39,19 @@ impl Collected {
     ///
     /// # Errors
     /// The store cannot be read or written; call it again.
-    pub fn erase(&self, site: &str, who: Trace) -> Result<u64, KeptError> {
+    pub fn erase(&self, site: &str, who: Trace, stamp: &Stamp) -> Result<u64, KeptError> {
         {
             // What was looked at before is kept by then, and found below.
             let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
             self.store.commit(&[self.erasing.put(who.0, [])])?;
         }
         let secret = self.secret()?;
+        // The office's own records are about people of any site.
+        let of_site = |stored: &Stored| stored.site == site || stored.site == OWN;
         let mut numbers: BTreeMap<String, BTreeMap<u32, Erasure>> = BTreeMap::new();
         for entry in self.records.iter() {
             let Some((position, stored)) = read(&entry?) else { continue };
-            if stored.site != site {
+            if !of_site(&stored) {
                 continue;
             }
             let found = mentioned(&stored.record, &|name, id| hash(&secret, site, name, id) == who.0);
@@ -57,11 +61,18 @@ impl Collected {
                 of_board.entry(id).or_insert_with(|| Erasure::of(PersonId(id))).learn(&record.content);
             }
         }
+        for (board, people) in &numbers {
+            let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+            self.history.forget(board, &mut people.keys().copied())?;
+        }
+        if let Some(people) = numbers.get(OWN) {
+            self.erase_own(people, stamp)?;
+        }
         let (mut count, mut changes) = (0, BTreeMap::new());
         for entry in self.records.iter() {
             let (key, value) = entry?;
             let Some((position, stored)) = read(&(key.clone(), value)) else { continue };
-            let Some(erasures) = numbers.get(&position.board).filter(|_| stored.site == site) else { continue };
+            let Some(erasures) = numbers.get(&position.board).filter(|_| of_site(&stored)) else { continue };
             if let Some(erased) = without(&stored, erasures.values()) {
                 changes.insert(key.to_vec(), erased);
                 count += 1;
@@ -76,6 +87,15 @@ impl Collected {
             self.store.compact()?;
         }
         Ok(count)
+    }
+
+    /// Forgets what the history notes of somebody of the fleet.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn forget_uuid(&self, uuid: Uuid) -> Result<(), KeptError> {
+        let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.history.forget_uuid(uuid)
     }
 
     /// Somebody of that site and name is enrolled again: what boards send from now on is about them.
@@ -195,7 +215,7 @@ pub(super) mod tests {
         }
         let records = journal.list(.., ReadOrder::OldestFirst, 99).unwrap();
         let (board, site): (Board, Site) = ("front".parse().unwrap(), "berlin".parse().unwrap());
-        let message = |r: &Record| JournalMessage { after: r.seq - 1, record: r.to_json() };
+        let message = |r: &Record| JournalMessage::new(r.seq - 1, r.to_json());
         records.iter().map(|r| Arrived { board: board.clone(), site: site.clone(), message: message(r) }).collect()
     }
 
@@ -215,10 +235,14 @@ pub(super) mod tests {
                     collected.keep(part, place_of(1)).unwrap();
                 }
             });
-            scope.spawn(|| collected.erase("berlin", ada).unwrap());
+            scope.spawn(|| collected.erase("berlin", ada, &now()).unwrap());
         });
         let kept = text(&collected);
         assert!(kept.contains("Bob") && !kept.contains("Ada"), "{kept}");
+    }
+
+    pub fn now() -> Stamp {
+        Stamp::at(SystemTime::now())
     }
 
     fn text(collected: &Collected) -> String {
@@ -232,8 +256,8 @@ pub(super) mod tests {
         let place = StreamPlace { birth: 1, sequence: 1 };
         collected.keep(&arrived(&[(7, "Ada Lovelace"), (8, "Bob")]), place).unwrap();
         let ada = collected.trace("berlin", "ada  LOVELACE", None).unwrap();
-        assert_eq!(collected.erase("rome", ada).unwrap(), 0, "another site");
-        assert_eq!(collected.erase("berlin", ada).unwrap(), 1);
+        assert_eq!(collected.erase("rome", ada, &now()).unwrap(), 0, "another site");
+        assert_eq!(collected.erase("berlin", ada, &now()).unwrap(), 1);
         assert!(!text(&collected).contains("Ada") && text(&collected).contains("Bob"));
         // A board that was away says that it removed her.
         collected.keep(&arrived(&[(9, "Ada Lovelace")]), place).unwrap();

@@ -146,7 +146,7 @@ fn number(key: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::office::fleet::Collected;
-    use crate::office::fleet::erase::tests::{arrived, place_of};
+    use crate::office::fleet::erase::tests::{arrived, now, place_of};
 
     fn numbers(changes: &Changes) -> Vec<u64> {
         changes.records.iter().map(|record| record.record["seq"].as_u64().unwrap()).collect()
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!((numbers(&end), end.place), (vec![], third.place));
         // Erased records come again, as they are now.
         let ada = collected.trace("berlin", "Ada", None).unwrap();
-        assert_eq!(collected.erase("berlin", ada).unwrap(), 2);
+        assert_eq!(collected.erase("berlin", ada, &now()).unwrap(), 2);
         let erased = collected.changes(Some(end.place), 10).unwrap();
         assert_eq!((numbers(&erased), erased.anew), (vec![1, 3], false));
         assert!(!serde_json::to_string(&erased).unwrap().contains("Ada"));

@@ -10,6 +10,7 @@ use crate::domain::ModelId;
 use crate::fleet::{
     Board, BoardPublic, FleetId, Gallery, ModelName, OfficePublic, Opened, PeopleRecord, Site, SiteRules,
 };
+use crate::ledger::LedgerError;
 use crate::store::{Change, Store, StoreError, Tree};
 
 /// Why the office's store cannot be used.
@@ -17,6 +18,8 @@ use crate::store::{Change, Store, StoreError, Tree};
 pub enum KeptError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("the office's own records: {0}")]
+    Own(#[from] LedgerError),
     #[error("the office's store is damaged: {what} cannot be read ({why}). Restore it from a backup")]
     Damaged { what: String, why: String },
 }

@@ -7,7 +7,8 @@
 //! - `book`: people, boards and rules in memory, and what the servers do not have yet
 //! - `faces`: whether a new face or name is somebody's already
 //! - `changes`: enrolling, forgetting, lockdowns, boards, new epochs
-//! - `collected`: the records of all boards; `erase`: without those who were forgotten; `feed`: which are new, for copies elsewhere
+//! - `collected`: the records of all boards; `erase`: without those who were forgotten; `feed`: which are new, for copies elsewhere;
+//!   `history`: by time, with numbers that hold over all boards; `read`: as that orders them; `own`: the office's own records beside them
 //! - `models`: the way of a site to another model; `gathering`: templates of that model
 
 mod book;
@@ -17,12 +18,15 @@ mod erase;
 mod faces;
 mod feed;
 mod gathering;
+pub mod history;
 mod kept;
 pub mod key_file;
 mod models;
 #[cfg(test)]
 pub(crate) mod models_tests;
+mod own;
 pub mod protocol;
+mod read;
 #[cfg(test)]
 pub(crate) mod tests;
 

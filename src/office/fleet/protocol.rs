@@ -1,8 +1,11 @@
 //! What commands ask of the office and what it answers: one line of JSON each way, on a Unix socket in the office's folder.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::feed::{Changes, FeedPlace};
 use crate::fleet::{AccessText, Board, FleetId, Site, SiteAccess};
@@ -15,6 +18,8 @@ pub const MOST_DOORS: usize = 64;
 pub const MAX_RECORDS: usize = 500;
 /// The office's socket, in its folder.
 pub const SOCKET: &str = "office.sock";
+/// The socket of its API, in its folder.
+pub const API_SOCKET: &str = "api.sock";
 
 /// What a command asks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -280,4 +285,14 @@ pub struct JournalMessage {
     pub after: u64,
     /// As `usher journal --json` prints it.
     pub record: Value,
+    /// The uuids of the fleet's people in it, by the number that each has at the board.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<u32, Uuid>,
+}
+
+impl JournalMessage {
+    /// A record in which nobody of the fleet is.
+    pub fn new(after: u64, record: Value) -> JournalMessage {
+        JournalMessage { after, record, people: BTreeMap::new() }
+    }
 }
