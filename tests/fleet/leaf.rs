@@ -145,7 +145,8 @@ async fn a_leaf_hears_who_is_revoked() {
     let start = Instant::now();
     timeout(PATIENCE, link.wait_for(|link| *link != Link::Online)).await.unwrap().unwrap();
     println!("the leaf shut a board out {:?} after the servers had said so", start.elapsed());
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // At once, or where its connection for that was not there yet, when it asks.
+    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
     refused(&first).await;
 
     // One that was off asks for the list when it is back, without the office's help.

@@ -143,7 +143,7 @@ jetstream {{ store_dir: "jetstream", max_mem: 256MB, max_file: {most_on_disk}, d
 operator: "{operator}"
 system_account: "{system}"
 # The newest word of who is revoked is kept here, and asked of the others.
-resolver {{ type: full, dir: "accounts", allow_delete: false, interval: "10s", limit: 16 }}
+resolver {{ type: full, dir: "accounts", allow_delete: false, interval: "5s", limit: 16 }}
 resolver_preload {{
   {account}: "{account_claim}"
   {system}: "{system_claim}"
