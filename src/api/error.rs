@@ -19,7 +19,7 @@ use crate::ledger::attendance::export::ExportError;
 use crate::ledger::{Broken, LedgerError};
 use crate::office::fleet::history::HistoryError;
 use crate::office::switch::SwitchError;
-use crate::office::{ImportError, OfficeError, Refusal, StrangersError};
+use crate::office::{AskError, ImportError, OfficeError, Refusal, StrangersError};
 use crate::store::StoreError;
 
 /// Why a request was not carried out. The text is for the operator.
@@ -224,6 +224,11 @@ fn of_the_office(error: &OfficeError) -> StatusCode {
         | OfficeError::Outliers { .. } => StatusCode::CONFLICT,
         OfficeError::Unclear { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         OfficeError::Gallery(error) => of_the_gallery(error),
+        OfficeError::Ask(AskError::DisabledThere { .. }) => StatusCode::CONFLICT,
+        OfficeError::Ask(AskError::TooMany) => StatusCode::SERVICE_UNAVAILABLE,
+        OfficeError::Ask(AskError::Store(_) | AskError::Request(_) | AskError::Json(_)) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
         OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -10,7 +10,9 @@ use super::error::ApiError;
 use super::template::Template;
 use super::{limit, rfc3339};
 use crate::domain::{self, Distance, PersonId};
+use crate::fleet::Verdict;
 use crate::gallery;
+use crate::office::{AskError, Asked, OfficeError, Register, Wish};
 
 /// A person who is enrolled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +44,70 @@ pub struct Person {
     /// The PIN and the tags are damaged, or sealed and cannot be opened.
     #[serde(default)]
     pub credentials_unreadable: bool,
+    /// On a board in a fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetStanding>,
+}
+
+/// How a person stands with the fleet's office.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum FleetStanding {
+    /// A person of the fleet: its office alone changes them, but anybody may disable them here.
+    Taken,
+    /// They count at this board alone; the office was asked to take them, and has not answered.
+    Asked,
+    /// They count at this board alone until somebody at the office has decided.
+    Waits,
+    /// They count at this board alone: the office has refused to take them.
+    Refused { why: String },
+    /// A person of the fleet who is disabled at this board; the office was asked to disable them everywhere.
+    DisabledHere {
+        /// Why the office has not done so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+}
+
+impl FleetStanding {
+    /// How somebody stands of whom `asked` was asked. `of_fleet`: whether they are a person of the fleet. `None` for a person of this board alone.
+    pub fn of(of_fleet: bool, asked: Option<&Asked>) -> Option<FleetStanding> {
+        let Some(Asked { wish, verdict, .. }) = asked else { return of_fleet.then_some(FleetStanding::Taken) };
+        Some(match (wish, verdict) {
+            (Wish::Enroll { .. }, None | Some(Verdict::Done)) => FleetStanding::Asked,
+            (Wish::Enroll { .. }, Some(Verdict::Waits)) => FleetStanding::Waits,
+            (Wish::Enroll { .. }, Some(Verdict::Refused { why })) => FleetStanding::Refused { why: why.clone() },
+            (Wish::Disable { .. }, Some(Verdict::Refused { why })) => {
+                FleetStanding::DisabledHere { why: Some(why.clone()) }
+            }
+            (Wish::Disable { .. }, _) => FleetStanding::DisabledHere { why: None },
+            (Wish::Enable { .. } | Wish::Templates { .. }, _) => FleetStanding::Taken,
+        })
+    }
+}
+
+impl Person {
+    /// A person of a register, with how they stand with the fleet.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn of(register: &Register, person: &gallery::Person) -> Result<Person, OfficeError> {
+        let all = Person::all_of(register, std::slice::from_ref(person))?;
+        Ok(all.into_iter().next().unwrap_or_else(|| Person::from(person)))
+    }
+
+    /// The same for several.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn all_of(register: &Register, people: &[gallery::Person]) -> Result<Vec<Person>, OfficeError> {
+        let asked = register.asked().map_err(AskError::from)?;
+        let one = |person: &gallery::Person| {
+            let of_fleet = register.is_in_fleet() && person.uuid.is_some();
+            Person { fleet: FleetStanding::of(of_fleet, asked.get(&person.id)), ..Person::from(person) }
+        };
+        Ok(people.iter().map(one).collect())
+    }
 }
 
 impl From<&gallery::Person> for Person {
@@ -61,6 +127,7 @@ impl From<&gallery::Person> for Person {
             pin: person.held.pin,
             tags: person.held.tags,
             credentials_unreadable: person.held.unreadable,
+            fleet: None,
         }
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn of_the_office(error: &OfficeError) -> Option<Remedy> {
         | OfficeError::NotThem { .. }
         | OfficeError::LastTemplate { .. } => Some(Remedy::Force),
         OfficeError::Gallery(error) => of_the_gallery(error),
-        OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => None,
+        OfficeError::Ask(_) | OfficeError::Ledger(_) | OfficeError::Unrecorded(_) => None,
     }
 }
 

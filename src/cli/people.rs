@@ -20,7 +20,7 @@ use super::listing::{self, Listing};
 use super::print::{Tone, ask};
 use super::when;
 use super::whom::enrolled_person;
-use crate::api::people::Person;
+use crate::api::people::{FleetStanding, Person};
 use many::Several;
 
 /// List, show, rename, disable, enable or remove people; set their groups, days, PINs and tags, also by a list; export or erase what is kept of
@@ -236,6 +236,9 @@ fn show(out: &mut impl Write, person: &Person) -> Result<()> {
     writeln!(out, "  employee id  {}", person.employee_id.as_deref().unwrap_or("-"))?;
     writeln!(out, "  groups       {}", if person.groups.is_empty() { "-".into() } else { person.groups.join(", ") })?;
     writeln!(out, "  state        {}", state(person))?;
+    if let Some(standing) = &person.fleet {
+        writeln!(out, "  fleet        {}", in_fleet(standing))?;
+    }
     writeln!(out, "  valid        {}", validity(person))?;
     writeln!(out, "  enrolled     {}", listing::local_minute(&person.created, &TimeZone::system()))?;
     writeln!(out, "  templates    {}", templates(person))?;
@@ -258,6 +261,7 @@ fn list(people: &[Person], json: bool, zone: &TimeZone) -> Result<()> {
     }
     let heads = ["#", "NAME", "EMPLOYEE", "GROUPS", "STATE", "TEMPLATES", "PIN", "TAGS", "ENROLLED"];
     let mut table = Listing::new(heads).giving_way(&["ENROLLED", "TAGS", "PIN", "EMPLOYEE"]);
+    let mut refused = false;
     for person in people {
         let tone = match (person.enabled, person.templates) {
             (false, _) => Tone::Faint,
@@ -269,16 +273,52 @@ fn list(people: &[Person], json: bool, zone: &TimeZone) -> Result<()> {
             person.name.clone(),
             person.employee_id.clone().unwrap_or_default(),
             person.groups.join(", "),
-            state(person).to_owned(),
+            with_fleet(person),
             templates(person),
             pin(person).to_owned(),
             tags(person),
             listing::local_day(&person.created, zone),
         ];
         table.row(tone, cells);
+        refused |=
+            matches!(person.fleet, Some(FleetStanding::Refused { .. } | FleetStanding::DisabledHere { why: Some(_) }));
     }
     table.write(&mut out)?;
+    if refused {
+        writeln!(out, "usher people show NAME says why the fleet's office has refused somebody.")?;
+    }
     Ok(())
+}
+
+/// The state in few words, with where the person counts.
+fn with_fleet(person: &Person) -> String {
+    let here = match &person.fleet {
+        None | Some(FleetStanding::Taken) => return state(person).to_owned(),
+        Some(FleetStanding::Asked | FleetStanding::Waits) => "here only, asked",
+        Some(FleetStanding::Refused { .. }) => "here only, refused",
+        Some(FleetStanding::DisabledHere { .. }) => "here, asked",
+    };
+    format!("{} {here}", state(person))
+}
+
+/// How a person stands with the fleet's office.
+fn in_fleet(standing: &FleetStanding) -> String {
+    match standing {
+        FleetStanding::Taken => "of the fleet: its office changes them".to_owned(),
+        FleetStanding::Asked => {
+            "counts at this board alone; the office was asked to take them for the whole site".to_owned()
+        }
+        FleetStanding::Waits => {
+            "counts at this board alone; somebody at the office has to decide (usher fleet requests list)".to_owned()
+        }
+        FleetStanding::Refused { why } => format!("counts at this board alone; the office has refused: {why}"),
+        FleetStanding::DisabledHere { why: None } => {
+            "disabled at this board; the office was asked to disable them everywhere".to_owned()
+        }
+        FleetStanding::DisabledHere { why: Some(why) } => {
+            format!("disabled at this board; the office has refused to do so everywhere: {why}")
+        }
+    }
 }
 
 fn state(person: &Person) -> &'static str {

@@ -101,6 +101,7 @@ pub fn run(config: &Config, options: Options) -> Result<()> {
     let (records, mut writer, from_broker) = open::records(config, &store, &recognition, queues, &base)?;
     let register =
         Register::new(recognition.gallery.clone(), records.recorder.clone(), recognition.near_enough.clone());
+    let register = setup::fleet::asking(register, config, &store)?;
     let leading = leading::open(config, register, records.recorder.clone(), &*base.clock, &base.tokio)?;
     writer.visits = Some(leading.visits.clone());
     let fleet = fleet::open(config, &store, &base.clock)?;

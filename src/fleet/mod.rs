@@ -21,7 +21,7 @@
 mod answers;
 pub mod carrier;
 mod digest;
-mod encoding;
+pub(crate) mod encoding;
 mod head;
 mod holding;
 mod judged;

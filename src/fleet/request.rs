@@ -132,6 +132,43 @@ impl Ask {
             Ask::Templates { .. } => RequestKind::Templates,
         }
     }
+
+    /// BLAKE3 of what is asked: as long as it is the same, nothing new is asked.
+    ///
+    /// # Errors
+    /// It is too long.
+    pub fn content(&self) -> Result<[u8; 32], RequestError> {
+        Ok(*blake3::hash(&self.to_bytes("")?).as_bytes())
+    }
+
+    fn to_bytes(&self, by: &str) -> Result<Zeroizing<Vec<u8>>, RequestError> {
+        let person;
+        let (act, model, record, parts) = match self {
+            Ask::Enroll { model, person: body } => {
+                person = [body.to_bytes()?];
+                (Act::Enroll, Some(model.clone()), None, &person[..])
+            }
+            Ask::Withdraw => (Act::Withdraw, None, None, &[][..]),
+            Ask::Enable => (Act::Enable, None, None, &[][..]),
+            Ask::Disable => (Act::Disable, None, None, &[][..]),
+            Ask::Templates { model, templates, record } => {
+                (Act::Templates, Some(model.clone()), Some(*record), &templates[..])
+            }
+        };
+        let header = Header { by: by.to_owned(), ask: act, model, record };
+        let json = serde_json::to_vec(&header).map_err(|error| SealedError::Unreadable(error.to_string()))?;
+        let lengths = parts.iter().map(|part| part.len().saturating_add(4));
+        let length = lengths.fold(json.len().saturating_add(4), usize::saturating_add);
+        if length > MAX_REQUEST {
+            return Err(RequestError::TooLong { length });
+        }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+        for part in std::iter::once(&json).chain(parts.iter().map(|part| &**part)) {
+            bytes.extend((part.len() as u32).to_le_bytes());
+            bytes.extend(part);
+        }
+        Ok(bytes)
+    }
 }
 
 impl BoardRequest {
@@ -149,7 +186,7 @@ impl BoardRequest {
         if self.ask.kind() != place.kind {
             return Err(RequestError::NotARequest);
         }
-        let sealed = to.seal(from, &bound(fleet, place, SCHEMA, self.number), &self.to_bytes()?)?;
+        let sealed = to.seal(from, &bound(fleet, place, SCHEMA, self.number), &self.ask.to_bytes(&self.by)?)?;
         let (schema, number) = (SCHEMA.to_be_bytes(), self.number.to_be_bytes());
         let bytes = [&MAGIC[..], &schema, fleet.0.as_bytes(), &number, &sealed].concat();
         match bytes.len() {
@@ -188,35 +225,6 @@ impl BoardRequest {
     /// The number that a request claims, which nothing has proved yet; `None` for what is no request.
     pub fn number_of(bytes: &[u8]) -> Option<u64> {
         header(bytes).ok().map(|(_, _, number)| number)
-    }
-
-    fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, RequestError> {
-        let person;
-        let (act, model, record, parts) = match &self.ask {
-            Ask::Enroll { model, person: body } => {
-                person = [body.to_bytes()?];
-                (Act::Enroll, Some(model.clone()), None, &person[..])
-            }
-            Ask::Withdraw => (Act::Withdraw, None, None, &[][..]),
-            Ask::Enable => (Act::Enable, None, None, &[][..]),
-            Ask::Disable => (Act::Disable, None, None, &[][..]),
-            Ask::Templates { model, templates, record } => {
-                (Act::Templates, Some(model.clone()), Some(*record), &templates[..])
-            }
-        };
-        let header = Header { by: self.by.clone(), ask: act, model, record };
-        let json = serde_json::to_vec(&header).map_err(|error| SealedError::Unreadable(error.to_string()))?;
-        let lengths = parts.iter().map(|part| part.len().saturating_add(4));
-        let length = lengths.fold(json.len().saturating_add(4), usize::saturating_add);
-        if length > MAX_REQUEST {
-            return Err(RequestError::TooLong { length });
-        }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
-        for part in std::iter::once(&json).chain(parts.iter().map(|part| &**part)) {
-            bytes.extend((part.len() as u32).to_le_bytes());
-            bytes.extend(part);
-        }
-        Ok(bytes)
     }
 }
 

@@ -332,6 +332,20 @@ impl Gallery {
         let writing = self.writing();
         self.require_local(id)?;
         check(self)?;
+        self.changed(writing, id, change)
+    }
+
+    /// As [`Gallery::prepare_enabled`], also for a person of the fleet: this store may disagree with its office until that has answered.
+    pub fn prepare_enabled_here(&self, id: PersonId, enabled: bool) -> Result<Prepared<'_>, GalleryError> {
+        self.changed(self.writing(), id, |stored| stored.enabled = enabled)
+    }
+
+    fn changed<'g>(
+        &'g self,
+        writing: MutexGuard<'g, ()>,
+        id: PersonId,
+        change: impl FnOnce(&mut Stored),
+    ) -> Result<Prepared<'g>, GalleryError> {
         let mut stored = self.trees.stored(id)?;
         change(&mut stored);
         let changes = vec![self.trees.people.put(record::person_key(id), encode(id, &stored)?)];

@@ -56,7 +56,7 @@ pub enum GalleryError {
     #[error(transparent)]
     Credential(#[from] CredentialError),
     #[error(
-        "{name} comes from the fleet, and is changed and removed at its office: use `usher fleet enroll` and `usher fleet forget` there"
+        "{name} comes from the fleet, and is changed and removed at its office: use `usher fleet enroll`, `enable`, `disable` and `forget` there"
     )]
     OfFleet { name: String },
     #[error("the counter of person numbers is damaged: restore a backup before enrolling anyone")]

@@ -15,6 +15,8 @@ use crate::domain::{Distance, Embedding, PersonId};
 #[derive(Clone, Debug, PartialEq)]
 pub struct FleetPerson {
     pub uuid: Uuid,
+    /// Somebody of this store alone who becomes that person: the number and what was learned stay.
+    pub adopt: Option<PersonId>,
     pub person: NewPerson,
     pub enabled: bool,
     pub valid_from: Option<SystemTime>,

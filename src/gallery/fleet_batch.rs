@@ -101,7 +101,7 @@ impl FleetBatch<'_> {
     /// # Errors
     /// What is wanted does not fit, or the store cannot be read. Nothing was added.
     pub fn put(&mut self, wanted: FleetPerson) -> Result<FleetChange, GalleryError> {
-        let FleetPerson { uuid, person, enabled, valid_from, valid_until, templates } = wanted;
+        let FleetPerson { uuid, adopt, person, enabled, valid_from, valid_until, templates } = wanted;
         let gallery = self.gallery;
         let mut person = person.tidy()?;
         gallery.check_fleet_templates(&templates)?;
@@ -110,7 +110,7 @@ impl FleetBatch<'_> {
         {
             return Err(GalleryError::BadValidity);
         }
-        let own = gallery.person_of_fleet(uuid);
+        let own = gallery.person_of_fleet(uuid).or(adopt);
         let id_taken = person.employee_id.as_deref().and_then(|id| self.other_with_id(id, own));
         if id_taken.is_some() {
             person.employee_id = None;
@@ -150,13 +150,14 @@ impl FleetBatch<'_> {
         Ok(FleetChange { person, before, templates: new, id_taken, same_name })
     }
 
-    /// Adds the removal of a person, as [`prepare_removal`](Gallery::prepare_removal) does it. `None` if they are not here.
+    /// Adds the removal of a person, as [`prepare_removal`](Gallery::prepare_removal) does it: of the one with that uuid, or else of `adopt`, who was
+    /// to become that person. `None` if they are not here.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn remove(&mut self, uuid: Uuid) -> Result<Option<Person>, GalleryError> {
+    pub fn remove(&mut self, uuid: Uuid, adopt: Option<PersonId>) -> Result<Option<Person>, GalleryError> {
         let gallery = self.gallery;
-        let Some(id) = gallery.person_of_fleet(uuid) else { return Ok(None) };
+        let Some(id) = gallery.person_of_fleet(uuid).or(adopt) else { return Ok(None) };
         let held = gallery.trees.templates_of(id)?;
         let credentials = gallery.trees.erase_credentials(id)?;
         let person = gallery.person(id).unwrap_or_else(|_| unreadable(id));

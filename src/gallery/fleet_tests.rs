@@ -48,6 +48,7 @@ fn open(store: &Store, dir: &std::path::Path, key: &StoreKey) -> Gallery {
 fn person(uuid: u128, name: &str, degrees: &[f32]) -> FleetPerson {
     FleetPerson {
         uuid: Uuid::from_u128(uuid),
+        adopt: None,
         person: NewPerson { name: name.into(), employee_id: None, groups: vec!["staff".into()] },
         enabled: true,
         valid_from: None,
@@ -76,7 +77,7 @@ fn commit(gallery: &Gallery, mut batch: FleetBatch<'_>) {
 
 fn remove(gallery: &Gallery, uuid: u128) -> bool {
     let mut batch = gallery.fleet_batch();
-    let was_there = batch.remove(Uuid::from_u128(uuid)).unwrap().is_some();
+    let was_there = batch.remove(Uuid::from_u128(uuid), None).unwrap().is_some();
     commit(gallery, batch);
     was_there
 }
@@ -216,7 +217,7 @@ fn many_changes_are_one_commit_and_know_of_each_other() {
     put(gallery, with_id(1, "Ada", "E1", &[0.0]));
     put(gallery, with_id(2, "Bob", "E2", &[90.0]));
     let mut batch = gallery.fleet_batch();
-    assert_eq!(batch.remove(Uuid::from_u128(1)).unwrap().unwrap().name, "Ada");
+    assert_eq!(batch.remove(Uuid::from_u128(1), None).unwrap().unwrap().name, "Ada");
     // Hers is free in the same commit, and is then his.
     let cid = batch.put(with_id(3, "Cid", "E1", &[30.0])).unwrap();
     let dan = batch.put(with_id(4, "Dan", "E1", &[60.0])).unwrap();

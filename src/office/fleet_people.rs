@@ -8,6 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::register::Register;
+use super::requests::{AskError, Reception};
 use super::tallies::Tallies;
 use crate::domain::{Actor, Event, ModelId, Named, PeopleEvent, PersonId, Personal};
 use crate::fleet::{Entry, Holding, PersonBody, Position, Step, Taken};
@@ -31,6 +32,8 @@ pub enum FleetPeopleError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Ask(#[from] AskError),
     #[error("what is kept of the fleet's people cannot be written: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -64,18 +67,21 @@ impl FleetPeople {
         position.map(|position| Ok(self.tree.put(POSITION, serde_json::to_vec(&position)?))).transpose()
     }
 
-    /// Adds a step to a batch. Returns what becomes of it, and what is recorded.
+    /// Adds a step to a batch, and to `changes` what it ends of this board's requests. Returns what becomes of it, and what is recorded.
     fn take(
         &self,
         batch: &mut FleetBatch<'_>,
         step: &Step<'_>,
         locals: &Locals,
+        changes: &mut Vec<Change>,
     ) -> Result<(Taken, Option<Event>), FleetPeopleError> {
         const DONE: Taken = Taken::Done { note: None };
         match step {
             Step::Same { .. } => Ok((DONE, None)),
             Step::Removed { uuid, .. } => {
-                let removed = batch.remove(*uuid)?;
+                let reception = self.register.receive_removal(*uuid)?;
+                let removed = batch.remove(*uuid, reception.adopt)?;
+                changes.extend(reception.changes);
                 let event = removed.map(|person| {
                     let by = Actor::Fleet(String::new());
                     Event::People(PeopleEvent::Removed { person: person.named().into(), by })
@@ -90,10 +96,14 @@ impl FleetPeople {
                 let PersonBody { name, employee_id, groups, enabled, valid_from, valid_until, by, .. } =
                     (*body).clone();
                 let person = NewPerson { name, employee_id, groups };
-                let alike = self.alike(&templates, locals, *uuid);
-                let wanted = FleetPerson { uuid: *uuid, person, enabled, valid_from, valid_until, templates };
+                let Reception { adopt, held, changes: received } = self.register.receive(*uuid, enabled)?;
+                let own = self.register.gallery.person_of_fleet(*uuid).or(adopt);
+                let alike = self.alike(&templates, locals, own);
+                let enabled = enabled && !held;
+                let wanted = FleetPerson { uuid: *uuid, adopt, person, enabled, valid_from, valid_until, templates };
                 match batch.put(wanted) {
                     Ok(change) => {
+                        changes.extend(received);
                         let note = note(&change, alike.as_ref());
                         let FleetChange { person, before, templates, .. } = change;
                         let event = event(before.as_ref(), &person, templates, Actor::Fleet(by));
@@ -106,10 +116,10 @@ impl FleetPeople {
         }
     }
 
-    /// A person of this board alone who has nearly one of these faces. Whether people of the fleet look alike, its office has asked.
-    fn alike(&self, templates: &[Template], locals: &Locals, uuid: Uuid) -> Option<(PersonId, String)> {
+    /// A person of this board alone, other than `own`, who has nearly one of these faces. Whether people of the fleet look alike, its office has asked.
+    fn alike(&self, templates: &[Template], locals: &Locals, own: Option<PersonId>) -> Option<(PersonId, String)> {
         let gallery = &self.register.gallery;
-        let (own, limit) = (gallery.person_of_fleet(uuid), self.register.cut().distance);
+        let limit = self.register.cut().distance;
         templates.iter().find_map(|template| {
             // What is wrong with a template is said where it is stored.
             let (person, distance) = gallery.nearest_of(locals, &template.embedding, own).ok()??;
@@ -154,7 +164,7 @@ impl Holding for FleetPeople {
         let mut batch = self.register.gallery.fleet_batch();
         let (mut all, mut events) = (Vec::with_capacity(steps.len()), Vec::new());
         for step in steps {
-            let (taken, event) = self.take(&mut batch, step, &locals)?;
+            let (taken, event) = self.take(&mut batch, step, &locals, &mut changes)?;
             if let Taken::Done { .. } = taken {
                 let (Step::Person { uuid, entry, .. } | Step::Same { uuid, entry } | Step::Removed { uuid, entry }) =
                     step;
@@ -248,6 +258,9 @@ fn event(before: Option<&Person>, after: &Person, templates: Option<usize>, by: 
         return Some(PeopleEvent::Enrolled { person, templates: templates.unwrap_or_default(), by }.into());
     };
     let mut what = Vec::new();
+    if after.uuid != before.uuid {
+        what.push("of the fleet now".to_owned());
+    }
     if after.name != before.name {
         what.push(format!("name, before {}", before.name));
     }

@@ -4,6 +4,7 @@
 //! Joins the gallery and the ledger for the API, so that the daemon and the commands use the same rules. Also owns the state that doors save
 //! over a restart.
 
+mod asking;
 mod clock_evidence;
 mod credentials;
 mod disk_space;
@@ -20,6 +21,9 @@ mod personal_data;
 mod photograph;
 mod recorder;
 mod register;
+mod requests;
+#[cfg(test)]
+mod requests_tests;
 pub mod saved;
 mod sitting;
 mod strangers;
@@ -43,6 +47,7 @@ pub use personal_data::{ErasedOf, KeptOf, erase_all_of, kept_of};
 pub use photograph::{Eyes, FaceTemplates};
 pub use recorder::Recorder;
 pub use register::{Enrolment, OfficeError, Register, record_locked_templates, record_sealing};
+pub use requests::{AskError, Asked, AskedId, Requests, Which, Wish};
 pub use sitting::{Advice, Sitting};
 pub use strangers::{Stranger, Strangers, StrangersError, faces_of, forget_strangers, strangers};
 pub use tallies::{Opinion, Tally};

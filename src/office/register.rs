@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::Recorder;
 use super::outliers::{Outliers, find_outliers};
+use super::requests::{AskError, Requests};
 use super::tallies::Tallies;
 use crate::access::{Cut, NearEnough};
 use crate::domain::{Actor, Distance, Event, GallerySize, Named, PeopleEvent, PersonId, Personal, StoreEvent};
@@ -15,6 +16,7 @@ use crate::gallery::{Gallery, GalleryError, Locked, NewPerson, Person, Prepared,
 use crate::ledger::LedgerError;
 use crate::names::{self, NameFault};
 use crate::seal::RingState;
+use crate::store::Change;
 
 /// Changes people, with the gallery and the recorder.
 #[derive(Clone)]
@@ -27,6 +29,8 @@ pub struct Register {
     pub(super) near_enough: NearEnough,
     /// The same for the gallery's second model, while the site is led from one to the other.
     pub(super) next: Arc<Mutex<Option<NearEnough>>>,
+    /// For a board in a fleet: what it asks of the office, and whether it asks to take who is enrolled here.
+    pub(super) fleet: Option<(Requests, bool)>,
 }
 
 /// A person to enrol, with templates that have passed the [`Gates`](super::Gates).
@@ -47,6 +51,8 @@ pub struct Enrolment {
 pub enum OfficeError {
     #[error(transparent)]
     Gallery(#[from] GalleryError),
+    #[error(transparent)]
+    Ask(#[from] AskError),
     #[error("nothing was changed, because it could not be recorded: {0}")]
     Ledger(#[from] LedgerError),
     #[error("it was done, but could not be recorded: {0}")]
@@ -113,7 +119,7 @@ impl OfficeError {
 impl Register {
     /// `near_enough` is the rule by which the doors take two faces for one person.
     pub fn new(gallery: Arc<Gallery>, recorder: Arc<Recorder>, near_enough: NearEnough) -> Register {
-        Register { gallery, recorder, enrolling: Arc::default(), near_enough, next: Arc::default() }
+        Register { gallery, recorder, enrolling: Arc::default(), near_enough, next: Arc::default(), fleet: None }
     }
 
     /// The cut for the present gallery: two faces at this distance or less count as one person.
@@ -154,7 +160,8 @@ impl Register {
             Some(id) => self.gallery.prepare_renewal(id, &templates, &next)?,
             None => self.gallery.prepare_enrolment(person, &templates, &next)?,
         };
-        self.write(prepared, |person| Event::People(PeopleEvent::Enrolled { person, templates: count, by }))
+        let more = self.ask_to_enroll(prepared.person().id, &by)?;
+        self.write_with(prepared, more, |person| Event::People(PeopleEvent::Enrolled { person, templates: count, by }))
     }
 
     /// Puts somebody on the register who has no template yet: no door recognises them until they are enrolled.
@@ -181,8 +188,15 @@ impl Register {
         })
     }
 
-    /// Sets whether doors open for a person.
+    /// Sets whether doors open for a person. A person of a fleet can be disabled here, and that can be taken back: see
+    /// [`in_fleet`](Register::in_fleet).
     pub fn set_enabled(&self, id: PersonId, enabled: bool, by: Actor) -> Result<Person, OfficeError> {
+        if let Some((requests, _)) = &self.fleet
+            && let person = self.gallery.person(id)?
+            && let Some(uuid) = person.uuid
+        {
+            return self.set_enabled_of_fleet((requests, &person, uuid), enabled, by);
+        }
         self.write(self.gallery.prepare_enabled(id, enabled)?, |person| match enabled {
             true => Event::People(PeopleEvent::Enabled { person, by }),
             false => Event::People(PeopleEvent::Disabled { person, by }),
@@ -244,8 +258,19 @@ impl Register {
         prepared: Prepared<'_>,
         event: impl FnOnce(Personal<Named>) -> Event,
     ) -> Result<Person, OfficeError> {
+        self.write_with(prepared, Vec::new(), event)
+    }
+
+    /// The same, with `more` changes in the same commit.
+    fn write_with(
+        &self,
+        prepared: Prepared<'_>,
+        mut more: Vec<Change>,
+        event: impl FnOnce(Personal<Named>) -> Event,
+    ) -> Result<Person, OfficeError> {
         let event = event(prepared.person().named().into());
-        self.recorder.record_change(&event, prepared.changes())?;
+        more.extend_from_slice(prepared.changes());
+        self.recorder.record_change(&event, &more)?;
         Ok(prepared.finish()?)
     }
 

@@ -27,7 +27,7 @@ fn people_lockdowns_and_journals_reach_every_door() {
     eventually("a grant", || front.records("granted").pop());
     assert_eq!(back.records("enrolled")[0]["content"]["by"].as_str().unwrap().split('/').next(), Some("fleet"));
     // Somebody of the fleet is changed at the office alone.
-    assert!(front.refused(&["people", "disable", "Barack Obama"]).contains("fleet"));
+    assert!(front.refused(&["people", "rename", "Barack Obama", "Barry"]).contains("fleet"));
     assert!(
         office
             .refused(&["enroll", "Another", "--site", "berlin", &photo("obama3.jpg")])

@@ -16,6 +16,7 @@ mod leaf;
 mod measure;
 mod postgres;
 mod raw;
+mod requests;
 mod rogue;
 mod rules;
 mod server;

@@ -56,6 +56,7 @@ impl Faces {
             groups: vec!["staff".to_owned()],
             model: self.model.clone(),
             templates: vec![write_template(&template)],
+            beside: Vec::new(),
             labels: vec!["made for a test".to_owned()],
             force: false,
         }

@@ -62,7 +62,7 @@ pub fn routes() -> ApiRouter<Arc<ApiState>> {
 }
 
 async fn list(State(state): State<Arc<ApiState>>) -> Result<Json<Vec<Person>>, ApiError> {
-    blocking(move || Ok(Json(state.register.gallery().people().iter().map(Person::from).collect()))).await
+    blocking(move || Ok(Json(Person::all_of(&state.register, &state.register.gallery().people())?))).await
 }
 
 async fn enroll(
@@ -77,7 +77,7 @@ async fn enroll(
         let person = state.register.enroll(Enrolment { person, templates, labels, force, by })?;
         state.sitting_used(sitting);
         tracing::info!(person = %person.name, id = person.id.0, templates = person.templates, "enrolled");
-        Ok(Json(Person::from(&person)))
+        Ok(Json(Person::of(&state.register, &person)?))
     })
     .await
 }
@@ -107,7 +107,7 @@ async fn change(
         if let Some(enabled) = enabled {
             state.register.set_enabled(id, enabled, by)?;
         }
-        Ok(Json(Person::from(&state.register.gallery().person(id)?)))
+        Ok(Json(Person::of(&state.register, &state.register.gallery().person(id)?)?))
     })
     .await
 }

@@ -115,7 +115,7 @@ async fn enroll(
             tracing::warn!(%error, "the visits of a new person are still kept as those of an unknown visitor");
         }
         tracing::info!(person = %person.name, id = person.id.0, "an unknown visitor was enrolled");
-        Ok(Json(Person::from(&person)))
+        Ok(Json(Person::of(&state.register, &person)?))
     })
     .await
 }

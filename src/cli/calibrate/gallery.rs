@@ -186,6 +186,7 @@ mod tests {
             pin: false,
             tags: 0,
             credentials_unreadable: false,
+            fleet: None,
         };
         PersonCheck { person, views: views.iter().map(|&(own, other)| TemplateCheck { own, other }).collect() }
     }

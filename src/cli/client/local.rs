@@ -40,7 +40,7 @@ pub fn router(config: &Config, behind_head: bool) -> Result<Router> {
     let face_pictures = Arc::new(FacePictures::open(&store, &ring, setup::keep_faces(config))?);
     record_sealing(&gallery, &recorder)?;
     let no_daemon = Arc::new(NoDaemon::on(&config.control.socket));
-    let register = Register::new(gallery, recorder.clone(), near_enough);
+    let register = setup::fleet::asking(Register::new(gallery, recorder.clone(), near_enough), config, &store)?;
     let catalogue = Arc::new(Configured(config.clone()));
     let switch = Arc::new(Switch::open(register.clone(), recorder.clone(), catalogue, configured)?);
     let faces = Arc::new(Photographs::new(config.clone(), switch.clone()));

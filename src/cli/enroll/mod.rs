@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::context::Context;
 use super::whom::enrolled_person;
-use crate::api::people::Person;
+use crate::api::people::{FleetStanding, Person};
 use crate::config::Config;
 use crate::gallery::{NewPerson, Template};
 use crate::office::Gates;
@@ -212,6 +212,12 @@ impl Report {
             writeln!(out, "{} (#{}) has {added} more, {all} in all", person.name, person.id)?;
         } else if let Ok(person) = &self.person {
             writeln!(out, "{} is enrolled as #{} with {}", person.name, person.id, templates(self.taken.len()))?;
+            if person.fleet == Some(FleetStanding::Asked) {
+                writeln!(
+                    out,
+                    "for now at this board alone: the fleet's office was asked to take them for the whole site"
+                )?;
+            }
         }
         Ok(())
     }

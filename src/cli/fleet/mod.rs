@@ -5,6 +5,7 @@ mod export;
 mod join;
 mod leaf;
 mod office;
+mod requests;
 mod rules;
 mod show;
 
@@ -79,6 +80,13 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
+    Requests(requests::Requests),
+    /// Let no door of a site open for a person
+    ///
+    /// They stay enrolled, and doors still recognise them, so that a refusal can say why. A board can do the same with `usher people disable`.
+    Disable(requests::OneOfSite),
+    /// Let the doors of a site open for a person again
+    Enable(requests::OneOfSite),
     /// Forget a person at a site for good
     ///
     /// The key of their record is destroyed, everybody else gets a new one, and boards erase the person. Says which boards have confirmed that. From
@@ -233,6 +241,9 @@ impl Fleet {
                     None => Ok(()),
                 }
             }
+            Act::Requests(requests) => requests.run(&mut out, &ask),
+            Act::Disable(one) => one.set_enabled(&mut out, &ask, false),
+            Act::Enable(one) => one.set_enabled(&mut out, &ask, true),
             Act::Why { board, record, json } => why(&mut out, &ask, board, record, json),
             Act::Lockdown { site, state, group, json } => {
                 let on = state == OnOff::On;

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::join::now;
 use crate::cli::context::{self, Context};
 use crate::clock::SystemClock;
+use crate::config::FleetRequests;
 use crate::daemon::fleet_office::{
     Invitation, Issuer, IssuerError, Leaf, Office, OfficeApi, OfficeEnd, Revoked, Revoking, report, run,
 };
@@ -44,7 +45,8 @@ impl RunOffice {
         let files = Arc::new(OfficeFiles::load(folder)?);
         let store = Store::open(&folder.join(STORE)).context("the office's store cannot be opened")?;
         let near_enough = house::near_enough(&config, &setup::embedder(&config)?, None)?;
-        let book = Book::open(&store, &folder.join(KEYS), files.fleet, files.key.clone(), near_enough)?;
+        let mut book = Book::open(&store, &folder.join(KEYS), files.fleet, files.key.clone(), near_enough)?;
+        book.decides = config.fleet.requests == FleetRequests::Ask;
         let collected = Collected::open(&store)?;
         let issuer = Box::new(FilesIssuer(files.clone()));
         let clock = Arc::new(SystemClock::new());

@@ -59,6 +59,10 @@ pub fn record(out: &mut impl Write, record: &CollectedRecord, json: bool) -> Res
 pub fn status(out: &mut impl Write, status: &OfficeStatus) -> Result<()> {
     let tone = if status.state == "online" { Tone::Plain } else { Tone::Warning };
     writeln!(out, "office {}; {} changes wait for the servers", toned(tone, &status.state), status.unsent)?;
+    if status.requests > 0 {
+        let open = format!("{} enrolments at doors can be decided: usher fleet requests list", status.requests);
+        writeln!(out, "{}", toned(Tone::Warning, &open))?;
+    }
     for site in &status.sites {
         let lockdown = site.lockdown.as_deref().map(|lockdown| toned(Tone::Bad, &format!("; LOCKDOWN: {lockdown}")));
         let (name, people, epoch, rules) = (&site.site, site.people, site.epoch, site.rules);
@@ -120,11 +124,12 @@ fn row(board: &BoardRow) -> [String; 11] {
 
 /// Who is enrolled.
 pub fn people(out: &mut impl Write, people: &[PersonRow]) -> Result<()> {
-    let mut listing = Listing::new(["name", "id", "groups", "templates", "uuid"]).giving_way(&["uuid"]);
+    let mut listing = Listing::new(["name", "id", "groups", "state", "templates", "uuid"]).giving_way(&["uuid"]);
     for person in people {
         let id = person.employee_id.clone().unwrap_or_default();
         let (groups, templates) = (person.groups.join(", "), person.templates.to_string());
-        listing.row(Tone::Plain, [person.name.clone(), id, groups, templates, person.uuid.clone()]);
+        let (tone, state) = if person.enabled { (Tone::Plain, "enabled") } else { (Tone::Faint, "disabled") };
+        listing.row(tone, [person.name.clone(), id, groups, state.to_owned(), templates, person.uuid.clone()]);
     }
     Ok(listing.write(out)?)
 }

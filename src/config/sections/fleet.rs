@@ -26,6 +26,12 @@ section! {
         /// What the doors do beyond `max_age`. `"continue"`: they open as before, and the receipt says so. `"deny"`: they let nobody in by face, PIN or tag, until
         /// the office is heard again; exit buttons and operators' orders work.
         when_stale: WhenStale = WhenStale::Continue,
+        /// What becomes of somebody who is enrolled at this board. `"request"`: they count at this board's doors at once, and the office is asked to take them in for
+        /// the whole site. `"local"`: they stay a person of this board alone.
+        enroll: FleetEnroll = FleetEnroll::Request,
+        /// At the office: what becomes of enrolments at doors. `"take"`: somebody whose face and name are nobody's is taken in at once. `"ask"`: each waits until
+        /// somebody decides with `usher fleet requests`.
+        requests: FleetRequests = FleetRequests::Take,
     }
 }
 
@@ -35,4 +41,20 @@ section! {
 pub enum WhenStale {
     Continue,
     Deny,
+}
+
+/// What becomes of somebody who is enrolled at a board of a fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FleetEnroll {
+    Request,
+    Local,
+}
+
+/// What the office does with enrolments at doors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FleetRequests {
+    Take,
+    Ask,
 }

@@ -18,7 +18,7 @@ pub use device::{
     Attendance, Control, Device, Gallery, Journal, Log, LogFormat, LogLevel, Metrics, OnJournalFailure, Store, Time,
 };
 pub use door::{Door, DoorDriver, ExitButton, Indicator, Lock, PromptChannel, Relay, Sensor, SimulatedDoor, Tamper};
-pub use fleet::{Fleet, WhenStale};
+pub use fleet::{Fleet, FleetEnroll, FleetRequests, WhenStale};
 pub use liveness::{Liveness, Strictness, ThirdTurn};
 pub use mqtt::{HomeAssistant, Mqtt, MqttCommands, MqttSnapshots, MqttTls, SnapshotShows};
 pub use readers::{Evdev, Keypad, Wiegand};

@@ -21,12 +21,13 @@ use crate::daemon::rulebook::Rulebook;
 use crate::domain::{Event, ModelId, Named};
 use crate::fleet::carrier::{Carrier, CarrierError, Link, Message, Stored, Subject};
 use crate::fleet::{
-    Board, BoardKey, FleetId, Gallery, GalleryKey, Head, Heads, OfficePublic, Opened, Replica, Site, SiteRules,
+    Board, BoardKey, FleetId, Gallery, GalleryKey, Head, Heads, OfficePublic, Opened, Replica, RequestPublic, Site,
+    SiteRules,
 };
 use crate::ledger::{LedgerError, Pending, Record};
 use crate::office::fleet::key_file::{KeyFile, KeyFileError};
 use crate::office::fleet::protocol::{BoardReport, JournalMessage, MOST_DOORS};
-use crate::office::{FleetPeople, FleetPeopleError, Register};
+use crate::office::{AskError, FleetPeople, FleetPeopleError, OfficeError, Register, Which};
 use crate::setup::fleet::Disk;
 use crate::store::StoreError;
 
@@ -55,6 +56,10 @@ pub enum BoardError {
     Keys(#[from] KeyFileError),
     #[error("the people of the fleet cannot be changed: {0}")]
     People(#[from] FleetPeopleError),
+    #[error("what is asked of the office cannot be kept: {0}")]
+    Ask(#[from] AskError),
+    #[error("what is asked of the office cannot be read: {0}")]
+    Office(#[from] OfficeError),
     #[error("a task failed: {0}")]
     Task(#[from] JoinError),
 }
@@ -68,6 +73,8 @@ pub struct Identity {
     pub board: Board,
     pub office: OfficePublic,
     pub key: BoardKey,
+    /// To which requests are sealed.
+    pub requests: RequestPublic,
     pub model: ModelId,
 }
 
@@ -84,6 +91,7 @@ pub struct BoardTask {
     pub rulebook: Arc<Rulebook>,
     /// The number of the newest record of the journal.
     pub written: watch::Receiver<u64>,
+    /// Who is on this board, and what it asks of the office.
     pub register: Register,
     pub rules: Option<SiteRules>,
     pub heads: Heads,
@@ -100,6 +108,8 @@ pub struct BoardTask {
     /// Whether all that the servers have was read.
     pub read_all: bool,
     pub astray: Astray,
+    /// The last answers that were read, by their sequence.
+    pub answers: u64,
 }
 
 impl BoardTask {
@@ -147,6 +157,7 @@ impl BoardTask {
         let mut keys = carrier.watch(&Subject::key(&gallery, &board)).await?;
         let mut heads = carrier.watch(&Subject::head(&gallery)).await?;
         let mut people = carrier.watch(&Subject::people(&gallery)).await?;
+        let mut answers = carrier.watch(&Subject::answers(&site, &board)).await?;
         self.read_rules().await?;
         self.read_keys().await?;
         self.read_people().await?;
@@ -157,6 +168,8 @@ impl BoardTask {
         self.state.note(|now| now.connection = Connection::Online);
         let mut reports = tokio::time::interval(REPORTS_EVERY);
         reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.read_answers().await?;
+        self.send_requests(Which::All).await?;
         self.send_journal().await?;
         let mut connection = carrier.link();
         loop {
@@ -169,6 +182,8 @@ impl BoardTask {
                     self.read_keys().await?;
                     self.read_people().await?;
                     self.read_head().await?;
+                    self.read_answers().await?;
+                    self.send_requests(Which::Changed).await?;
                     self.send_journal().await?;
                     self.report().await?;
                 }
@@ -178,9 +193,11 @@ impl BoardTask {
                     self.report().await?;
                 },
                 () = heads.changed() => if self.read_head().await? { self.report().await? },
+                () = answers.changed() => self.read_answers().await?,
                 () = people.changed() => if self.read_people().await? { self.report().await? },
                 written = self.written.changed() => match written {
                     Ok(()) => {
+                        self.send_requests(Which::New).await?;
                         self.send_journal().await?;
                         if self.told_waiting > 0 {
                             self.report().await?;
@@ -393,7 +410,7 @@ impl BoardTask {
     }
 
     /// What the office signed; `None`, counted, for anything else.
-    fn opened<T: crate::fleet::Body>(&mut self, stored: &Stored, what: &'static str) -> Option<T> {
+    pub(super) fn opened<T: crate::fleet::Body>(&mut self, stored: &Stored, what: &'static str) -> Option<T> {
         let opened = self.identity.office.open::<T>(self.identity.fleet, &stored.payload);
         if !matches!(opened, Ok(Opened::Body(_))) && self.counted.insert(what, stored.sequence) == Some(stored.sequence)
         {

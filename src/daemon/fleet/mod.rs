@@ -3,9 +3,11 @@
 //! - `state`: how things stand, for the doors, the status and the metrics
 //! - `board`: the task at the servers; `people`: how it takes people; `astray`: when it reads everything again
 //! - `access`: who may pass by the rules of the site
+//! - `asking`: what it asks of the office
 //! - `lockdown`: orders to the doors
 
 mod access;
+mod asking;
 mod astray;
 mod board;
 mod lockdown;
@@ -140,6 +142,7 @@ impl Joined {
             board: membership.board.clone(),
             office: membership.office,
             key: membership.key.clone(),
+            requests: membership.requests,
             model: register.gallery().model().clone(),
         };
         let reader = RecordReader {
@@ -173,6 +176,7 @@ impl Joined {
                 newest_rules: 0,
                 read_all: false,
                 astray: Astray::default(),
+                answers: 0,
             };
             task.run().await;
         });

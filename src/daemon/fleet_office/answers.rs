@@ -14,7 +14,7 @@ use crate::office::fleet::key_file::hex;
 use crate::office::fleet::protocol::{
     Answer, BoardReport, BoardRow, Done, MAX_RECORDS, OfficeStatus, PersonRow, Proof, Request, SiteRow,
 };
-use crate::office::fleet::{Book, BookError, Forgotten, KeptBoard, KeptError, People, Who};
+use crate::office::fleet::{Book, BookError, Decided, Decision, Forgotten, KeptBoard, KeptError, People, Who};
 
 /// How long a command waits for the servers, and then for the boards.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ pub async fn answer(office: &Arc<Office>, request: Request, by: String) -> Answe
     match carry_out(office, request, by).await {
         Ok(answer) => answer,
         Err(refused) => {
-            let may_force = matches!(refused, Refused::Book(BookError::MayForce(_)));
+            let may_force = matches!(&refused, Refused::Book(error) if error.may_force());
             Answer::Refused { why: refused.to_string(), may_force }
         }
     }
@@ -67,7 +67,12 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
         }
         Request::Forget { site, name } => {
             let (at, who) = (site.clone(), name.clone());
-            let forgotten = changed(office, move |book| book.forget(&at, &who)).await?;
+            let forgotten = changed(office, move |book| {
+                let forgotten = book.forget(&at, &who)?;
+                book.scrub_requests(&forgotten.name, at_ms)?;
+                Ok(forgotten)
+            })
+            .await?;
             tracing::info!(%site, uuid = %forgotten.uuid, by, "somebody was forgotten");
             let what = format!("{name} is forgotten at {site}; the key of their record is destroyed here");
             let done = done(office, &site, what, holds_no_old_key).await;
@@ -120,6 +125,28 @@ async fn carry_out(office: &Arc<Office>, request: Request, by: String) -> Result
             let (fleet, of) = (office.with(|book| book.fleet), office.clone());
             let changes = spawn_blocking(move || of.collected.changes(after, MAX_RECORDS));
             Answer::Changes { fleet, changes: changes.await?? }
+        }
+        Request::SetEnabled { site, name, enabled } => {
+            let at = site.clone();
+            let name = changed(office, move |book| book.set_enabled(&at, &name, enabled, &by)).await?;
+            let what = match enabled {
+                true => format!("doors of {site} open for {name} again"),
+                false => format!("no door of {site} opens for {name}"),
+            };
+            Answer::Done(done(office, &site, what, holds_list).await)
+        }
+        Request::Requests => Answer::Requests { requests: office.with(|book| book.open_requests()) },
+        Request::Accept { who, force } => {
+            let decision = move |book: &mut Book| book.decide_request(&who, Decision::Accept { force }, &by, at_ms);
+            let Decided { site, name, .. } = changed(office, decision).await?;
+            Answer::Done(done(office, &site, format!("{name} is enrolled at {site}"), holds_list).await)
+        }
+        Request::Refuse { who, why } => {
+            let decision = move |book: &mut Book| book.decide_request(&who, Decision::Refuse { why: &why }, &by, at_ms);
+            let Decided { board, name, .. } = changed(office, decision).await?;
+            let sent = wait_until_sent(office).await;
+            let what = format!("{name} stays a person of {board} alone");
+            Answer::Done(Done { what, sent, ..Done::default() })
         }
         Request::Journal { board, after } => {
             let office = office.clone();
@@ -259,6 +286,7 @@ fn rows(people: &People) -> Vec<PersonRow> {
         employee_id: who.body.employee_id.clone(),
         groups: who.body.groups.clone(),
         templates: who.faces.len(),
+        enabled: who.body.enabled,
     };
     let mut rows: Vec<PersonRow> = people.enrolled().map(row).collect();
     rows.sort_by(|a, b| (&a.name, &a.uuid).cmp(&(&b.name, &b.uuid)));
@@ -297,6 +325,7 @@ fn status(office: &Arc<Office>) -> Result<OfficeStatus, KeptError> {
         OfficeStatus {
             state,
             unsent: book.unsent.len() as u64,
+            requests: book.requests.values().filter(|kept| !kept.sealed.is_empty()).count() as u64,
             sites: book.galleries.iter().map(site).collect(),
             boards,
         }

@@ -8,9 +8,9 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::desk::{LinkState, Office, Report};
-use super::places;
 use super::reconcile::{Servers, galleries, subject, touched};
 use super::term::{Term, TermError};
+use super::{places, requests};
 use crate::fleet::carrier::{
     self, Carrier, CarrierError, MAX_READ, Message, Stored, Stream, StreamState, Subject, board_of,
 };
@@ -34,6 +34,8 @@ pub enum LinkError {
     Kept(#[from] KeptError),
     #[error(transparent)]
     Term(#[from] TermError),
+    #[error(transparent)]
+    Requests(#[from] requests::Interrupted),
     #[error("a task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
@@ -123,6 +125,7 @@ impl AtServers {
         let (mut connection, mut more) = (carrier.link(), false);
         let office = self.office.clone();
         let mut places = std::pin::pin!(places::keep(&office, &*carrier));
+        let mut asked = std::pin::pin!(requests::keep(&office, &*carrier));
         let mut minute = tokio::time::interval_at(tokio::time::Instant::now() + SPEAKS_EVERY, SPEAKS_EVERY);
         loop {
             tokio::select! {
@@ -136,6 +139,7 @@ impl AtServers {
                 () = std::future::ready(()), if more => more = self.collect().await?,
                 () = boards.changed() => self.hear_boards().await?,
                 never = &mut places => match never {},
+                error = &mut asked => return Err(error.into()),
                 _ = minute.tick() => {
                     term.go_on(&*carrier, (fleet, &key), self.office.now_ms()).await?;
                     // A site may have got a leaf.
@@ -329,7 +333,7 @@ impl AtServers {
             if state.birth != *birth {
                 return Ok(true);
             }
-            if !matches!(stream, Stream::Rules | Stream::Keys | Stream::People(_)) {
+            if !matches!(stream, Stream::Rules | Stream::Keys | Stream::Answers | Stream::People(_)) {
                 continue;
             }
             // Something that this office did not write, or the loss of what it wrote last.

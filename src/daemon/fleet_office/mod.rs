@@ -5,6 +5,7 @@
 //! - `link`: publishing, heads, collecting; `reconcile` compares the servers with the store; `term`: that no other office writes
 //! - `places`: the streams of places
 //! - `page`: the page over the fleet, and the API that it asks; `report`: the API over the records and people of all boards
+//! - `requests`: what boards ask
 //! - `socket`: the process and the commands' socket; `answers` carries out what they ask; `rules`: the rules of a site
 
 mod answers;
@@ -16,6 +17,7 @@ mod page_tests;
 mod places;
 mod reconcile;
 mod report;
+mod requests;
 mod rules;
 mod socket;
 mod term;

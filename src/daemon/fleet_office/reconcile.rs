@@ -28,7 +28,7 @@ impl Servers {
         for stream in Stream::all(galleries) {
             let StreamState { birth, last, .. } = carrier.prepare(&stream).await?;
             servers.births.insert(stream.clone(), birth);
-            if !matches!(stream, Stream::Rules | Stream::Keys | Stream::People(_)) {
+            if !matches!(stream, Stream::Rules | Stream::Keys | Stream::Answers | Stream::People(_)) {
                 continue;
             }
             let mut from = 1;
@@ -149,6 +149,7 @@ pub fn subject(item: &Item) -> Subject {
         Item::Dropped(gallery, model) => Subject::of_model(gallery, model.as_str()),
         // Of somebody who was forgotten, too: the mark takes the place of the record.
         Item::Person(gallery, model, uuid) => Subject::person(gallery, model.as_str(), *uuid),
+        Item::Answers(site, board) => Subject::answers(site, board),
     }
 }
 
@@ -160,8 +161,9 @@ pub fn galleries(book: &Book) -> Vec<Gallery> {
 /// The galleries that unsent items belong to.
 pub fn touched(unsent: &BTreeSet<Item>) -> BTreeSet<Gallery> {
     let of = |item: &Item| match item {
-        Item::Rules(site) => Gallery::from(site),
-        Item::Key(gallery, _) | Item::Dropped(gallery, _) | Item::Person(gallery, ..) => gallery.clone(),
+        Item::Rules(site) => Some(Gallery::from(site)),
+        Item::Key(gallery, _) | Item::Dropped(gallery, _) | Item::Person(gallery, ..) => Some(gallery.clone()),
+        Item::Answers(..) => None,
     };
-    unsent.iter().map(of).collect()
+    unsent.iter().filter_map(of).collect()
 }

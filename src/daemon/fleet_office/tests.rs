@@ -5,19 +5,25 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use tokio::time::timeout;
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::answers::answer;
 use super::desk::{Invitation, Issuer, IssuerError, Leaf, LinkState, Office, Revoked, Revoking};
 use super::link::{self, LinkError};
 use super::term::TermError;
 use crate::clock::SystemClock;
+use crate::domain::ModelId;
 use crate::domain::{DaemonEvent, Event, Stamp};
 use crate::fleet::carrier::{Carrier, MAX_READ, MemoryServer, Message, Stream, Subject};
-use crate::fleet::{Board, BoardKey, Head, Opened, PeopleRecord, Site, SiteRules};
+use crate::fleet::{
+    Answers, Ask, Board, BoardKey, BoardRequest, Head, Opened, PeopleRecord, PersonBody, RequestKey, RequestKind,
+    RequestPlace, Site, SiteRules, Verdict,
+};
 use crate::ledger::{Journal, ReadOrder};
-use crate::office::fleet::Collected;
-use crate::office::fleet::protocol::{Answer, BoardReport, Done, JournalMessage, Request};
+use crate::office::fleet::protocol::{Answer, BoardReport, Done, Enrolment, JournalMessage, Request};
 use crate::office::fleet::tests::{berlin, board, fleet, gallery, key, open, somebody};
+use crate::office::fleet::{Collected, Decision};
 use crate::store::Store;
 
 /// Credentials that are names.
@@ -224,4 +230,51 @@ async fn a_second_office_is_refused_and_one_that_is_taken_over_stops() {
     let again = timeout(Duration::from_secs(20), at_the_servers(&first, &server)).await.unwrap().unwrap();
     assert!(matches!(again, LinkError::Term(TermError::Another { .. })), "{again}");
     taken.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_are_read_carried_out_and_answered_also_by_emptied_servers() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), MemoryServer::default());
+    let office = office(&dir, &Names::default());
+    let link = at_the_servers(&office, &server);
+    let Answer::Token { token } = ask(&office, Request::Invite { site: berlin(), board: board("front") }).await else {
+        panic!()
+    };
+    let digit = |at: usize| u8::from_str_radix(&token[2 * at..2 * at + 2], 16).unwrap();
+    let secret = BoardKey::from_bytes(&std::array::from_fn(digit));
+    let carrier = server.carrier();
+    let send = async |uuid: u128, name: &str, degrees: f32| {
+        let Enrolment { templates, model, .. } = somebody(name, degrees);
+        let templates = templates.into_iter().map(Zeroizing::new).collect();
+        let person = PersonBody { name: name.into(), enabled: true, templates, ..PersonBody::default() };
+        let ask = Ask::Enroll { model: ModelId::new(&model), person };
+        let uuid = Uuid::from_u128(uuid);
+        let place = RequestPlace { site: berlin(), board: board("front"), kind: RequestKind::Person, uuid };
+        let to = RequestKey::of(&key()).public();
+        let sealed = BoardRequest { number: 7, by: "otto".into(), ask }.seal(fleet(), &place, &secret, &to).unwrap();
+        carrier.publish(Message::new(Subject::request(&place), sealed)).await.unwrap();
+    };
+    let verdicts = async || {
+        let stored = carrier.newest(&Subject::answers(&berlin(), &board("front"))).await.ok().flatten()?;
+        let Ok(Opened::Body(answers)) = key().public().open::<Answers>(fleet(), &stored.payload) else { panic!() };
+        let answered = answers.open(fleet(), &secret).unwrap();
+        Some(answered.into_iter().map(|answer| answer.verdict == Verdict::Done).collect::<Vec<_>>())
+    };
+    send(1, "Ada", 0.0).await;
+    eventually("Ada", async || (published(&server).await == (1, 0)).then_some(())).await;
+    send(2, "Adam", 1.0).await;
+    eventually("the answers", async || (verdicts().await? == [true, false]).then_some(())).await;
+    let Answer::Requests { requests } = ask(&office, Request::Requests).await else { panic!() };
+    assert_eq!((requests.len(), requests[0].name.as_str(), requests[0].waits), (1, "Adam", false));
+    let accept = |force| Request::Accept { who: "Adam".into(), force };
+    assert!(matches!(ask(&office, accept(false)).await, Answer::Refused { may_force: true, .. }));
+    server.wipe();
+    office
+        .change(|book| book.decide_request("Adam", Decision::Accept { force: true }, "anna", 9))
+        .await
+        .unwrap()
+        .unwrap();
+    eventually("both", async || (published(&server).await == (2, 0)).then_some(())).await;
+    eventually("the answers", async || (verdicts().await? == [true, true]).then_some(())).await;
+    link.abort();
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::kept::{Kept, KeptBoard, KeptError, KeptGallery, KeptRecord, Trees};
+use super::kept::{Kept, KeptBoard, KeptError, KeptGallery, KeptRecord, KeptRequest, RequestId, Trees};
 use super::key_file::{KeyFile, KeyFileError};
 use crate::access::NearEnough;
 use crate::domain::{Embedding, ModelId};
 use crate::fleet::{
-    Board, Digest, FleetId, Gallery, Head, OfficeKey, PeopleRecord, PersonBody, Refusal, SealedError, SetHead, Signed,
-    Site, SiteRules,
+    Answers, Board, Digest, FleetId, Gallery, Head, OfficeKey, PeopleRecord, PersonBody, Refusal, SealedError, SetHead,
+    Signed, Site, SiteRules,
 };
 use crate::gallery::{GalleryError, read_template};
 use crate::office::switch::{Catalogue, CatalogueError};
@@ -45,6 +45,16 @@ pub enum BookError {
     /// What was asked is done only if the operator insists.
     #[error("{0}")]
     MayForce(String),
+    /// The same because of somebody at another site, whom a board of this one does not hear about.
+    #[error("{0}")]
+    AlikeElsewhere(String),
+}
+
+impl BookError {
+    /// Whether the same is done if the operator insists.
+    pub fn may_force(&self) -> bool {
+        matches!(self, BookError::MayForce(_) | BookError::AlikeElsewhere(_))
+    }
 }
 
 /// Something that the servers hold under a subject of its own.
@@ -56,6 +66,7 @@ pub enum Item {
     /// What the servers still have of a model that was dropped: it is to be deleted there.
     Dropped(Gallery, ModelId),
     Person(Gallery, ModelId, Uuid),
+    Answers(Site, Board),
 }
 
 /// Somebody, or the mark that somebody was forgotten.
@@ -108,6 +119,10 @@ pub struct Book {
     pub rules: BTreeMap<Site, KeptRecord<SiteRules>>,
     pub board_keys: BTreeMap<Board, Vec<u8>>,
     pub boards: BTreeMap<Board, KeptBoard>,
+    pub requests: BTreeMap<RequestId, KeptRequest>,
+    pub answers: BTreeMap<Board, KeptRecord<Answers>>,
+    /// Whether somebody at the office decides about each enrolment at a door.
+    pub decides: bool,
     /// What the servers do not have yet.
     pub unsent: BTreeSet<Item>,
     /// Counts changes.
@@ -127,7 +142,8 @@ impl Book {
         near_enough: NearEnough,
     ) -> Result<Book, BookError> {
         let trees = Trees::open(store)?;
-        let Kept { people, rules, keys: board_keys, boards, galleries } = trees.read(&key.public(), fleet)?;
+        let Kept { people, rules, keys: board_keys, boards, galleries, requests, answers } =
+            trees.read(&key.public(), fleet)?;
         let mut book = Book {
             fleet,
             key,
@@ -140,6 +156,9 @@ impl Book {
             rules,
             board_keys,
             boards,
+            requests,
+            answers,
+            decides: false,
             unsent: BTreeSet::new(),
             changes: 0,
         };
@@ -218,6 +237,7 @@ impl Book {
             Item::Person(gallery, model, uuid) => {
                 self.galleries.get(gallery)?.set(model)?.0.get(uuid).map(|entry| &*entry.signed)
             }
+            Item::Answers(_, board) => self.answers.get(board).map(|answers| &*answers.signed),
         }
     }
 
@@ -232,7 +252,9 @@ impl Book {
         let people = self.galleries.iter().flat_map(|(gallery, people)| {
             people.entries.values().chain(people.beside.entries.values()).map(move |entry| item(gallery, entry))
         });
-        rules.chain(keys).chain(people).collect()
+        let answers = self.answers.values().map(|answers| &answers.body);
+        let answers = answers.map(|answers| Item::Answers(answers.site.clone(), answers.board.clone()));
+        rules.chain(keys).chain(people).chain(answers).collect()
     }
 
     /// The head of a gallery; `None` before somebody was enrolled there.

@@ -3,21 +3,18 @@
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::admit::Admission;
 use super::book::{Book, BookError, COMMIT, Item, People};
-use super::faces::Newcomer;
 use super::history::OWN;
 use super::kept::{KeptBoard, KeptGallery, KeptRecord};
 use super::protocol::Enrolment;
-use crate::domain::{Embedding, ModelId};
+use crate::domain::ModelId;
 use crate::fleet::{
-    AccessText, Board, BoardPublic, Gallery, GalleryKey, Lockdown, MAX_FLEET_TEMPLATES, PeopleRecord, PersonBody,
-    PersonRecord, Place, Site, SiteAccess, SiteRules, Tombstone,
+    AccessText, Board, BoardPublic, Gallery, GalleryKey, Lockdown, PeopleRecord, PersonBody, PersonRecord, Site,
+    SiteAccess, SiteRules, Tombstone,
 };
-use crate::gallery::{NewPerson, read_template};
 use crate::store::Change;
 
-/// The most people of a site. Beyond that, strangers would be taken for somebody too often: see docs/fleet.md.
-const MOST_PEOPLE: usize = 100_000;
 /// The most boards of a fleet.
 const MOST_BOARDS: usize = 5_000;
 /// How long an invitation can be used, in milliseconds.
@@ -41,28 +38,6 @@ impl Book {
     /// Enrols somebody. Returns who.
     pub fn enroll(&mut self, enrolment: Enrolment, by: &str) -> Result<Uuid, BookError> {
         let Enrolment { site, name, employee_id, groups, model, templates, beside, labels, force } = enrolment;
-        let gallery = Gallery::from(&site);
-        let NewPerson { name, employee_id, groups } = NewPerson { name, employee_id, groups }.tidy()?;
-        if !(1..=MAX_FLEET_TEMPLATES).contains(&templates.len()) {
-            return Err(BookError::Refused(format!("give 1 to {MAX_FLEET_TEMPLATES} photographs")));
-        }
-        let model = ModelId::new(&model);
-        let faces = faces_of(&templates, &model)?;
-        let people = self.people(&gallery)?;
-        if let Some(other) = people.kept.model.as_ref().filter(|other| **other != model) {
-            return Err(BookError::Refused(format!(
-                "the people of {site} have templates of {other}, and these are of {model}: set [models] embedder as on the boards"
-            )));
-        }
-        if people.enrolled().count() >= MOST_PEOPLE {
-            return Err(BookError::Refused(format!("{site} has {MOST_PEOPLE} people, which is the most")));
-        }
-        if !force {
-            let employee_id = employee_id.as_deref();
-            let new = Newcomer { gallery: &gallery, name: &name, employee_id, faces: &faces, labels: &labels };
-            self.require_new(&new)?;
-        }
-        self.check_beside(&gallery, None, &beside, force)?;
         let body = PersonBody {
             name,
             employee_id,
@@ -73,24 +48,9 @@ impl Book {
             by: by.to_owned(),
             templates: templates.into_iter().map(Zeroizing::new).collect(),
         };
-        let kept = KeptGallery { model: Some(model.clone()), ..self.people(&gallery)?.kept.clone() };
         let uuid = Uuid::new_v4();
-        let mut sealed = vec![self.sealed_person(&gallery, uuid, &model, &body, kept.floor.saturating_add(FIRST))?];
-        if let Some((model, templates)) = self.beside_of(&gallery, beside) {
-            let body = PersonBody { templates, ..body };
-            sealed.push(self.sealed_person(&gallery, uuid, &model, &body, kept.floor.saturating_add(FIRST))?);
-        }
-        let mut changes: Vec<Change> =
-            sealed.iter().map(|(record, signed)| self.trees.put_person(record, signed)).collect();
-        changes.push(self.trees.put_gallery(&gallery, &kept));
-        self.trees.store.commit(&changes)?;
-        if let Some(people) = self.galleries.get_mut(&gallery) {
-            people.kept = kept;
-        }
-        for (record, signed) in sealed {
-            self.hold(record, signed)?;
-        }
-        self.changes += 1;
+        let model = ModelId::new(&model);
+        self.admit(Admission { uuid, site, model, body, beside, labels, force }, Vec::new())?;
         Ok(uuid)
     }
 
@@ -311,10 +271,13 @@ impl Book {
         let entry = KeptBoard { revoked: true, ..before.clone() };
         let gallery = Gallery::from(&entry.site);
         self.boards.insert(board.clone(), entry.clone());
-        if let Err(error) = self.begin_epoch(&gallery, vec![self.trees.put_board(board, &entry)]) {
+        let mut more = self.without_requests_of(board);
+        more.push(self.trees.put_board(board, &entry));
+        if let Err(error) = self.begin_epoch(&gallery, more) {
             self.boards.insert(board.clone(), before);
             return Err(error);
         }
+        self.drop_requests_of(board);
         self.changes += 1;
         self.end_epochs(&gallery)
     }
@@ -399,23 +362,6 @@ impl Book {
         Ok(self.key.sign(self.fleet, &sealed)?.into())
     }
 
-    /// A person's record, sealed and signed.
-    pub(super) fn sealed_person(
-        &self,
-        gallery: &Gallery,
-        uuid: Uuid,
-        model: &ModelId,
-        body: &PersonBody,
-        version: u64,
-    ) -> Result<(PeopleRecord, Vec<u8>), BookError> {
-        let epoch = self.people(gallery)?.kept.epoch;
-        let place = Place { fleet: self.fleet, gallery: gallery.clone(), uuid, model: model.clone() };
-        let sealed = PersonRecord::seal(&place, version, body, epoch, self.epoch_key(gallery, epoch)?)?;
-        let record = PeopleRecord::Person(sealed);
-        let signed: Vec<u8> = self.key.sign(self.fleet, &record)?.into();
-        Ok((record, signed))
-    }
-
     pub(super) fn epoch_key(&self, gallery: &Gallery, epoch: u64) -> Result<&crate::fleet::EpochKey, BookError> {
         self.keys.get(gallery, epoch).ok_or_else(|| {
             BookError::Refused(format!(
@@ -429,17 +375,4 @@ impl Book {
             BookError::Refused(format!("there is no site {gallery}: invite its first board with `usher fleet invite`"))
         })
     }
-}
-
-/// The embeddings of templates as they travel, all of one model.
-pub(super) fn faces_of(templates: &[Vec<u8>], model: &ModelId) -> Result<Vec<Embedding>, BookError> {
-    let face = |template: &Vec<u8>| {
-        let template = read_template(template)
-            .map_err(|error| BookError::Refused(format!("a template cannot be read: {error}")))?;
-        match template.embedding.model() == model {
-            true => Ok(template.embedding),
-            false => Err(BookError::Refused("a template is of another model than it says".into())),
-        }
-    };
-    templates.iter().map(face).collect()
 }

@@ -99,11 +99,15 @@ impl Book {
                 let elsewhere = gallery != new.gallery && names::same(&who.body.name, new.name);
                 let near = nearest(&who.faces, new.faces).filter(|near| near.0 <= limit.0 && !elsewhere);
                 if let Some(distance) = near {
-                    return Err(BookError::MayForce(format!(
+                    let why = format!(
                         "this may be {}, who is already enrolled at {gallery}: distance {distance}, and up to {limit} counts as the same person, \
                          unless they are twins or look alike",
                         who.body.name
-                    )));
+                    );
+                    return Err(match gallery == new.gallery {
+                        true => BookError::MayForce(why),
+                        false => BookError::AlikeElsewhere(why),
+                    });
                 }
             }
         }

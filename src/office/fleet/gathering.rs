@@ -3,8 +3,8 @@
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::admit::faces_of;
 use super::book::{Book, BookError, Who};
-use super::changes::faces_of;
 use super::faces::nearest;
 use super::models::wiped;
 use crate::domain::{Embedding, GallerySize, ModelId};

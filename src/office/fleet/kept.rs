@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::domain::ModelId;
 use crate::fleet::{
-    Board, BoardPublic, FleetId, Gallery, ModelName, OfficePublic, Opened, PeopleRecord, Site, SiteRules,
+    Answers, Board, BoardPublic, FleetId, Gallery, ModelName, OfficePublic, Opened, PeopleRecord, RequestKind, Site,
+    SiteRules, Verdict,
 };
 use crate::ledger::LedgerError;
 use crate::store::{Change, Store, StoreError, Tree};
@@ -35,6 +36,10 @@ pub struct Trees {
     keys: Tree,
     boards: Tree,
     galleries: Tree,
+    /// A board, a kind and a uuid to what became of that request.
+    requests: Tree,
+    /// A board to the signed answers to it.
+    answers: Tree,
 }
 
 /// A gallery.
@@ -124,6 +129,30 @@ impl KeptBoard {
     }
 }
 
+/// A board's request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRequest {
+    pub site: Site,
+    /// The highest number that came.
+    pub number: u64,
+    /// When it came or was decided, in milliseconds since 1970 by the office's clock.
+    pub at_ms: u64,
+    /// What the board hears.
+    pub verdict: Verdict,
+    /// Why it waits or was refused, in the office's words.
+    #[serde(default)]
+    pub why: String,
+    /// Whether the person is disabled because this board asked for it.
+    #[serde(default)]
+    pub disabled: bool,
+    /// The request as it came, sealed to the office, while somebody may still decide; else empty.
+    #[serde(default, with = "crate::fleet::encoding")]
+    pub sealed: Vec<u8>,
+}
+
+/// A request's key in memory.
+pub type RequestId = (Board, RequestKind, Uuid);
+
 /// A signed record with what it says.
 #[derive(Clone, Debug)]
 pub struct KeptRecord<T> {
@@ -139,6 +168,8 @@ pub struct Kept {
     pub keys: BTreeMap<Board, Vec<u8>>,
     pub boards: BTreeMap<Board, KeptBoard>,
     pub galleries: BTreeMap<Gallery, KeptGallery>,
+    pub requests: BTreeMap<RequestId, KeptRequest>,
+    pub answers: BTreeMap<Board, KeptRecord<Answers>>,
 }
 
 impl Trees {
@@ -153,6 +184,8 @@ impl Trees {
             keys: store.tree("fleet_keys")?,
             boards: store.tree("fleet_boards")?,
             galleries: store.tree("fleet_galleries")?,
+            requests: store.tree("fleet_requests")?,
+            answers: store.tree("fleet_answers")?,
             store: store.clone(),
         })
     }
@@ -190,6 +223,16 @@ impl Trees {
             let (key, value) = entry?;
             kept.galleries.insert(named(&key)?, parsed(&key, &value)?);
         }
+        for entry in self.requests.iter() {
+            let (key, value) = entry?;
+            kept.requests.insert(request_id(&key)?, parsed(&key, &value)?);
+        }
+        for entry in self.answers.iter() {
+            let (key, signed) = entry?;
+            let what = || format!("the answers to board {}", String::from_utf8_lossy(&key));
+            let body: Answers = opened(office.open(fleet, &signed), what)?;
+            kept.answers.insert(body.board.clone(), KeptRecord { signed: signed.to_vec(), body });
+        }
         Ok(kept)
     }
 
@@ -218,6 +261,26 @@ impl Trees {
         self.boards.put(board.as_str(), serde_json::to_vec(kept).unwrap_or_default())
     }
 
+    /// Keeps what became of a request.
+    pub fn put_request(&self, id: &RequestId, kept: &KeptRequest) -> Change {
+        self.requests.put(request_key(id), serde_json::to_vec(kept).unwrap_or_default())
+    }
+
+    /// Keeps no request of that id.
+    pub fn delete_request(&self, id: &RequestId) -> Change {
+        self.requests.delete(request_key(id))
+    }
+
+    /// Keeps the answers to a board.
+    pub fn put_answers(&self, board: &Board, signed: &[u8]) -> Change {
+        self.answers.put(board.as_str(), signed)
+    }
+
+    /// Keeps no answers to a board.
+    pub fn delete_answers(&self, board: &Board) -> Change {
+        self.answers.delete(board.as_str())
+    }
+
     /// Keeps a gallery.
     pub fn put_gallery(&self, gallery: &Gallery, kept: &KeptGallery) -> Change {
         self.galleries.put(gallery.as_str(), serde_json::to_vec(kept).unwrap_or_default())
@@ -237,6 +300,20 @@ fn opened<T>(record: Result<Opened<T>, crate::fleet::Refusal>, what: impl Fn() -
         }
         Err(error) => Err(KeptError::Damaged { what: what(), why: error.to_string() }),
     }
+}
+
+fn request_key((board, kind, uuid): &RequestId) -> String {
+    format!("{board}.{kind}.{uuid}")
+}
+
+fn request_id(key: &[u8]) -> Result<RequestId, KeptError> {
+    let text = String::from_utf8_lossy(key);
+    let read = || {
+        let mut parts = text.split('.');
+        let id = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        parts.next().is_none().then_some(id)
+    };
+    read().ok_or_else(|| KeptError::Damaged { what: format!("the entry {text:?}"), why: "it names no request".into() })
 }
 
 fn named<T: TryFrom<String>>(key: &[u8]) -> Result<T, KeptError> {

@@ -6,11 +6,13 @@
 //! - `kept`: what the store holds of people, boards and rules
 //! - `book`: people, boards and rules in memory, and what the servers do not have yet
 //! - `faces`: whether a new face or name is somebody's already
+//! - `admit`: taking somebody in, and saying something new of them; `requests`: what boards ask
 //! - `changes`: enrolling, forgetting, lockdowns, boards, new epochs
 //! - `collected`: the records of all boards; `erase`: without those who were forgotten; `feed`: which are new, for copies elsewhere;
 //!   `history`: by time, with numbers that hold over all boards; `read`: as that orders them; `own`: the office's own records beside them
 //! - `models`: the way of a site to another model; `gathering`: templates of that model
 
+mod admit;
 mod book;
 mod changes;
 mod collected;
@@ -27,6 +29,9 @@ pub(crate) mod models_tests;
 mod own;
 pub mod protocol;
 mod read;
+mod requests;
+#[cfg(test)]
+mod requests_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -36,5 +41,6 @@ pub use collected::{Arrived, Collected, Mark, StreamPlace};
 pub use erase::Trace;
 pub use feed::{Changes, FeedPlace};
 pub use gathering::{Gathered, MOST_OF_A_VISIT, Photographed};
-pub use kept::{KeptBoard, KeptError, KeptGallery, Roll, RollPhase};
+pub use kept::{KeptBoard, KeptError, KeptGallery, KeptRequest, Roll, RollPhase};
 pub use models::{KEPT_MS, RollOrder, RollStanding};
+pub use requests::{Decided, Decision};

@@ -47,6 +47,14 @@ pub enum Request {
     People { site: Site },
     /// Collected records that are new or were changed after a place, for a copy elsewhere.
     Changes { after: Option<FeedPlace> },
+    /// Lets doors of a site open for somebody, or for whom they open no longer.
+    SetEnabled { site: Site, name: String, enabled: bool },
+    /// The requests of boards that wait for a decision, and those that were refused.
+    Requests,
+    /// Carries a board's request out; `who` is the name or the uuid of the person.
+    Accept { who: String, force: bool },
+    /// Refuses a board's request for good.
+    Refuse { who: String, why: String },
     /// Collected records, oldest first.
     Journal { board: Option<Board>, after: Option<Position> },
 }
@@ -115,6 +123,9 @@ pub enum Answer {
     Rules {
         access: Option<SiteAccess>,
     },
+    Requests {
+        requests: Vec<RequestRow>,
+    },
     /// Why not, and what to do; and whether the same is done if the operator insists.
     Refused {
         why: String,
@@ -164,6 +175,9 @@ pub struct OfficeStatus {
     pub state: String,
     /// Changes that the servers do not have yet.
     pub unsent: u64,
+    /// Enrolments at doors that were refused or wait for a decision.
+    #[serde(default)]
+    pub requests: u64,
     pub sites: Vec<SiteRow>,
     pub boards: Vec<BoardRow>,
 }
@@ -267,6 +281,29 @@ pub struct PersonRow {
     pub employee_id: Option<String>,
     pub groups: Vec<String>,
     pub templates: usize,
+    /// Whether doors open for them.
+    #[serde(default)]
+    pub enabled: bool,
+}
+
+/// A board's request to take somebody who was enrolled at a door.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRow {
+    /// Who it is, if they are taken.
+    pub uuid: String,
+    pub board: String,
+    pub site: String,
+    pub name: String,
+    pub groups: Vec<String>,
+    pub templates: usize,
+    /// Who enrolled them at the board.
+    pub by: String,
+    /// Whether it waits for a decision; otherwise it was refused.
+    pub waits: bool,
+    /// Why.
+    pub why: String,
+    /// When it came, in milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// A collected record.

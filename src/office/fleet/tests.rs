@@ -36,7 +36,7 @@ pub(crate) fn board(name: &str) -> Board {
 }
 
 /// A template at an angle on a circle.
-fn template(degrees: f32) -> Vec<u8> {
+pub(crate) fn template(degrees: f32) -> Vec<u8> {
     let (sin, cos) = degrees.to_radians().sin_cos();
     let embedding = Embedding::normalised(ModelId::new(MODEL), vec![cos, sin, 0.0, 0.0].into()).unwrap();
     write_template(&Template { embedding, quality: Quality::default(), created: SystemTime::UNIX_EPOCH })

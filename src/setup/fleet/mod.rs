@@ -5,9 +5,11 @@
 //! - `servers`: addresses, and the files of each server; `authority`: certificates
 //! - `office_files`: the office's keys and credentials; it invites boards and shuts them out
 //! - `membership`: what a board holds after it joined; `token`: how that gets to the board
+//! - `asking`: whether a board asks the office to take who is enrolled at it
 //! - `disk`: rules and heads over a restart; `site_rules`: who may pass by the rules of a site
 //! - `files`: secret files; `secret`: keys in them
 
+mod asking;
 mod authority;
 mod disk;
 mod files;
@@ -20,6 +22,7 @@ mod servers;
 mod site_rules;
 mod token;
 
+pub use asking::asking;
 pub use disk::Disk;
 pub use init::{InitPlan, init};
 pub use membership::Membership;

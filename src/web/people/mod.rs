@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Area, Page, Refusal, Session, Site, Words};
 use crate::accounts::Permission;
-use crate::api::people::Person;
+use crate::api::people::{FleetStanding, Person};
 use crate::names;
 
 /// People on one page of the list.
@@ -207,7 +207,35 @@ fn state(words: &Words, person: &Person) -> Markup {
         (true, 0) => ("badge warn", "people-no-face"),
         (true, _) => ("badge good", "people-enabled"),
     };
-    html! { span class=(class) { (words.get(id)) } }
+    html! {
+        span class=(class) { (words.get(id)) }
+        @if let Some(id) = with_fleet(person) { " " span.badge.warn { (words.get(id)) } }
+    }
+}
+
+/// What to say of a person's standing with the fleet's office; `None` if nothing is open.
+fn with_fleet(person: &Person) -> Option<&'static str> {
+    match person.fleet.as_ref()? {
+        FleetStanding::Taken => None,
+        FleetStanding::Asked | FleetStanding::Waits => Some("people-fleet-asked"),
+        FleetStanding::Refused { .. } => Some("people-fleet-refused"),
+        FleetStanding::DisabledHere { .. } => Some("people-fleet-disabled-here"),
+    }
+}
+
+/// The same in full, with the office's reason.
+fn about_fleet(words: &Words, person: &Person) -> Markup {
+    let (id, why) = match &person.fleet {
+        None => return html! {},
+        Some(FleetStanding::Taken) => ("people-fleet-taken-about", None),
+        Some(FleetStanding::Asked) => ("people-fleet-asked-about", None),
+        Some(FleetStanding::Waits) => ("people-fleet-waits-about", None),
+        Some(FleetStanding::Refused { why }) => ("people-fleet-refused-about", Some(why)),
+        Some(FleetStanding::DisabledHere { why }) => ("people-fleet-disabled-here-about", why.as_ref()),
+    };
+    html! {
+        p.soft { (words.get(id)) @if let Some(why) = why { " " q { (why) } } }
+    }
 }
 
 /// A path back to the list, above the heading of the area's other pages.

@@ -16,7 +16,7 @@ use jiff::{Timestamp, ToSpan};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{back, credentials, fields, state, templates};
+use super::{about_fleet, back, credentials, fields, state, templates};
 use crate::accounts::Permission;
 use crate::api::import::split_groups;
 use crate::api::people::{ChangeRequest, EmployeeId, Person, Validity};
@@ -73,6 +73,7 @@ async fn show(session: Session, Path(id): Path<u32>) -> Result<Response, Refusal
             dt { (words.get("people-valid")) } dd { (valid(&session, &person)) }
             dt { (words.get("people-since")) } dd { (session.rfc3339(&person.created)) }
         }
+        (about_fleet(words, &person))
         p { a href={ "/timeline?person=" (person.id) } { (words.get("people-records")) } }
         @if operates { (change_form(&session, &person)) }
         (templates)

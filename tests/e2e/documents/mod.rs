@@ -86,6 +86,11 @@ const NOT_HERE: &[(&str, &str)] = &[
         "usher fleet export --postgres postgres://usher@db.example.org/reports",
         "it needs a fleet and a database; tests/fleet/postgres.rs has them",
     ),
+    ("usher fleet requests list", FLEET),
+    ("usher fleet requests accept \"Grace Hopper\" --force", FLEET),
+    ("usher fleet requests refuse \"Grace Hopper\" --why \"she is Ada's twin, and works elsewhere\"", FLEET),
+    ("usher fleet disable \"Ada Lovelace\" --site berlin", FLEET),
+    ("usher fleet enable \"Ada Lovelace\" --site berlin", FLEET),
 ];
 const FLEET: &str = "it needs a fleet's servers; tests/fleet/doors.rs has them";
 const A_HUNDRED: &str =
