@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use crate::api::attendance::{AttendanceDay, DaysTotal};
+use crate::api::attendance::{AttendanceDay, DaysTotal, LateBoard};
 use crate::api::people::Person;
 use crate::domain::zone_named;
 use crate::ledger::attendance::hours_and_minutes;
@@ -24,6 +24,22 @@ pub fn clock(at: Option<Timestamp>, zone: &TimeZone) -> String {
 /// The zone of the days.
 pub fn zone(name: Option<&str>, site: &TimeZone) -> TimeZone {
     name.and_then(|name| zone_named(name).ok()).unwrap_or_else(|| site.clone())
+}
+
+/// The boards of a fleet that have not sent everything yet.
+pub fn late(session: &Session, boards: &[LateBoard]) -> Markup {
+    let t = session.words();
+    let named = |late: &LateBoard| match late.until {
+        None => late.board.clone(),
+        Some(until) => {
+            let until = until.to_zoned_datetime(session.site().settings.zone.clone()).strftime("%Y-%m-%d %H:%M");
+            t.with("attendance-late-until", &[("board", late.board.as_str().into()), ("until", until.to_string().into())])
+        }
+    };
+    let boards: Vec<String> = boards.iter().map(named).collect();
+    html! {
+        @if !boards.is_empty() { p.warn role="status" { (t.with("attendance-late", &[("boards", boards.join(", ").into())])) } }
+    }
 }
 
 /// What is odd with a day.

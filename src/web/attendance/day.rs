@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::cells::{clock, group_choice, groups, hours, of_group, remarks, zone};
+use super::cells::{clock, group_choice, groups, hours, late, of_group, remarks, zone};
 use crate::api::attendance::{Absent, AttendanceDay, DaySheet};
 use crate::web::query::unless_empty;
 use crate::web::{Area, Page, Refusal, Session, Words};
@@ -46,6 +46,7 @@ pub async fn show(session: Session, Query(asked): Query<Asked>) -> Result<Respon
             (group_choice(t, &groups, asked.group.as_deref()))
             button { (t.get("attendance-show")) }
         }
+        (late(&session, &sheet.late))
         @if present > 0 { p { (t.with("attendance-present-count", &[("count", present.into())])) } }
         @if sheet.days.is_empty() { p { (t.get("attendance-none")) } }
         @else { (there(t, &sheet.days, &zone)) }

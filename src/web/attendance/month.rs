@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::cells::{clock, doubts, group_choice, groups, hours, of_group, remarks, zone};
+use super::cells::{clock, doubts, group_choice, groups, hours, late, of_group, remarks, zone};
 use super::file;
 use crate::api::attendance::{Attendance, AttendanceDay, PersonTotals};
 use crate::ledger::attendance::Period;
@@ -61,6 +61,7 @@ pub async fn show(session: Session, Query(asked): Query<Month>) -> Result<Respon
             @if let Some(person) = asked.person { input type="hidden" name="person" value=(person); }
             button { (t.get("attendance-show")) }
         }
+        (late(&session, &found.late))
         @if found.days.is_empty() { p { (t.get("attendance-none")) } }
         @else if asked.person.is_some() {
             (days_of_one(&session, &found))

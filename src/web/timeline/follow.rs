@@ -18,7 +18,7 @@ use crate::api::journal::Record;
 use crate::domain;
 use crate::ledger::Dated;
 use crate::web::query::unless_empty;
-use crate::web::{Refusal, Session};
+use crate::web::{Place, Refusal, Session};
 
 /// A comment goes out this often while nothing happens, so that a connection that is gone is noticed.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
@@ -44,7 +44,15 @@ pub async fn rows(
 ) -> Result<Markup, Refusal> {
     let after = after.unwrap_or_default();
     let query = filter.selection();
-    let records: Vec<Record> = session.get(&format!("/v1/journal?limit={ROWS}{query}")).await?;
+    // Records of a fleet are numbered by board, and come in the order of their times: the ones after a record are asked for.
+    let (since, after) = match session.site().settings.place {
+        Place::Office => (format!("&after={after}"), 0),
+        Place::Board => (String::new(), after),
+    };
+    let mut records: Vec<Record> = session.get(&format!("/v1/journal?limit={ROWS}{query}{since}")).await?;
+    if !since.is_empty() {
+        records.reverse();
+    }
     let faces = Shown::of(&session).await?;
     let new = records.iter().filter(|Record(dated)| dated.record.seq > after);
     Ok(html! { @for Record(dated) in new { (row(&session, dated, &faces)) } })

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::face::Shown;
 use super::{bars, names, row};
 use crate::accounts::Permission;
-use crate::api::journal::Record;
+use crate::api::journal::{Record, number_in_journal};
 use crate::domain::{AccessEvent, Decided, Direction, Event, Gate, Personal};
 use crate::ledger::figures::measures;
 use crate::ledger::{Dated, sentence};
@@ -25,7 +25,14 @@ pub async fn show(session: Session, Path(which): Path<String>) -> Result<Respons
     let record = &dated.record;
     let event = record.content.event();
     let decided = event.and_then(Event::decided);
-    let title = t.with("timeline-receipt", &[("record", record.seq.to_string().into())]);
+    let number = number_in_journal(record.seq);
+    let title = match &dated.origin {
+        None => t.with("timeline-receipt", &[("record", number.to_string().into())]),
+        Some(origin) => {
+            let about = [("record", number.to_string().into()), ("board", origin.board.as_str().into())];
+            t.with("timeline-receipt-of-board", &about)
+        }
+    };
     let faces = Shown::of(&session).await?;
     let gates = match event {
         Some(Event::Access(AccessEvent::Decided(decided))) => decided.gates.as_slice(),
@@ -57,7 +64,7 @@ pub async fn show(session: Session, Path(which): Path<String>) -> Result<Respons
             }
         }
         nav.row aria-label=(t.get("area-timeline")) {
-            @if record.seq > 1 { a href={ "/records/" (record.seq - 1) } { (t.get("timeline-earlier-record")) } }
+            @if number > 1 { a href={ "/records/" (record.seq - 1) } { (t.get("timeline-earlier-record")) } }
             a href={ "/records/" (record.seq.saturating_add(1)) } { (t.get("timeline-later-record")) }
         }
     }))
@@ -87,6 +94,10 @@ fn facts(session: &Session, dated: &Dated) -> Markup {
             }
             @if dated.differs() {
                 dt { (t.get("timeline-clock-showed")) } dd { (session.time(record.at)) }
+            }
+            @if let Some(origin) = &dated.origin {
+                dt { (t.get("fleet-site")) } dd { (origin.site) }
+                dt { (t.get("fleet-board")) } dd { (origin.board) }
             }
             @if let Some(door) = event.and_then(Event::door) {
                 dt { (t.get("timeline-door")) } dd { a href={ "/timeline?door=" (escape(door)) } { (door) } }

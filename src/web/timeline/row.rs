@@ -12,7 +12,9 @@ use crate::web::Session;
 pub fn row(session: &Session, dated: &Dated, faces: &Shown) -> Markup {
     let record = &dated.record;
     let t = session.words();
-    let door = record.content.event().and_then(Event::door).unwrap_or_default();
+    // Of a fleet, doors are named with their boards.
+    let board = dated.origin.as_ref().map_or("", |origin| origin.board.as_str());
+    let door = record.content.event().and_then(Event::door).unwrap_or(board);
     html! {
         tr data-seq=(record.seq) {
             td { (session.time(dated.at)) }
