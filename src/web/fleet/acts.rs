@@ -69,6 +69,7 @@ fn answer(session: &Session, area: Area, title: String, done: &Done) -> Response
         p { a href=(back) { "← " (t.get(name)) } }
         h1 { (title) }
         p.notice role="status" { (done.what) }
+        @for note in &done.notes { p.warn { (note) } }
         (confirmations(t, done))
         @if let Some(proof) = &done.proof { (shown(t, proof)) }
     })

@@ -89,6 +89,9 @@ fn rules_and_key(t: &Words, said: &BoardReport) -> Markup {
     html! {
         (t.with("fleet-rules-number", &[("version", said.rules.into())]))
         @if let Some(epoch) = said.epoch { ", " (t.with("fleet-key-number", &[("epoch", epoch.into())])) }
+        @if let Some(trouble) = &said.rules_trouble {
+            p { span.badge.warn { (t.get("fleet-old-rules")) } " " (trouble) }
+        }
     }
 }
 

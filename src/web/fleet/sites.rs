@@ -20,6 +20,13 @@ pub fn card(session: &Session, row: &SiteRow) -> Markup {
                     @else { (row.people) }
                 }
                 dt { (t.get("fleet-rules")) } dd { (row.rules) }
+                dt { (t.get("fleet-access")) }
+                dd {
+                    @match row.access {
+                        0 => (t.get("fleet-access-of-boards")),
+                        version => (t.with("fleet-rules-number", &[("version", version.into())])),
+                    }
+                }
                 dt { (t.get("fleet-key")) } dd { (row.epoch) }
             }
             p role="status" {
