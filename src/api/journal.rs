@@ -10,10 +10,16 @@ use super::limit;
 use super::people::{listed, numbers};
 use crate::domain::{Actor, Event, ModelId, StoreEvent};
 use crate::ledger::{Dated, Gap, RecordFilter, Verified};
+use crate::office::fleet::history::NUMBERS;
 
 /// A record of the journal.
 #[derive(Clone, Debug)]
 pub struct Record(pub Dated);
+
+/// The number that a record has in the journal of its board. At the office of a fleet, records have numbers that hold over all boards.
+pub fn number_in_journal(number: u64) -> u64 {
+    number % NUMBERS
+}
 
 /// The fields of a [`Record`], as docs/journal.md explains them.
 #[derive(JsonSchema)]

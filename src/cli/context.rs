@@ -97,6 +97,14 @@ impl Context {
         }
     }
 
+    /// The configuration of what [`Context::client`] asks: the office's, or the daemon's.
+    ///
+    /// # Errors
+    /// Lists every problem.
+    pub fn config_there(&self) -> Result<Config> {
+        self.office.as_ref().map_or_else(|| self.config(), |folder| self.config_of_office(folder))
+    }
+
     fn usable(&self, config: Result<Config, ConfigErrors>) -> Result<Config> {
         let mut config = config.map_err(|errors| match errors.problems() {
             [problem] => anyhow!("{problem}"),

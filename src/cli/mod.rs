@@ -75,7 +75,7 @@ pub struct Usher {
     /// The running daemon's socket [default: the configuration's, else /run/usher/usher.sock]
     #[arg(long, global = true, value_name = "PATH", env = "USHER_SOCKET", hide_env_values = true)]
     socket: Option<PathBuf>,
-    /// Ask the office of a fleet about all boards, instead of the daemon; for attendance, journal, why and people list
+    /// Ask the office of a fleet about all boards, instead of the daemon; for attendance, journal, why, people list and web
     ///
     /// FOLDER is the office's; without it, /var/lib/usher-office.
     #[arg(long, global = true, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = fleet::FOLDER)]
@@ -141,7 +141,7 @@ impl Usher {
         let Some(command) = self.command else { return ended(overview::run(&context), &context) };
         if context.is_of_office() && !command.asks_the_office() {
             let wrong = anyhow::anyhow!(
-                "--office is for attendance, journal, why and people list; `usher fleet --help` has the rest"
+                "--office is for attendance, journal, why, people list and web; `usher fleet --help` has the rest"
             );
             return ended(Err(wrong), &context);
         }
@@ -194,7 +194,10 @@ impl Usher {
 impl Command {
     /// Whether it can ask the office of a fleet in place of a daemon.
     fn asks_the_office(&self) -> bool {
-        matches!(self, Command::Attendance(_) | Command::Journal(_) | Command::Why(_) | Command::People(_))
+        matches!(
+            self,
+            Command::Attendance(_) | Command::Journal(_) | Command::Why(_) | Command::People(_) | Command::Web(_)
+        )
     }
 }
 

@@ -102,8 +102,9 @@ impl Web {
             What::User(act) => user(&client, act, self.json, &mut out)?,
             What::Token(act) => token(&client, act, self.json, &mut out)?,
         }
-        if context.config().is_ok_and(|config| !config.web.enabled) {
-            note!("usher: the page is switched off: set [web] enabled = true, and restart the daemon");
+        if context.config_there().is_ok_and(|config| !config.web.enabled) {
+            let whom = if context.is_of_office() { "office" } else { "daemon" };
+            note!("usher: the page is switched off: set [web] enabled = true, and restart the {whom}");
         }
         Ok(())
     }

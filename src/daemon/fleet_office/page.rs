@@ -17,9 +17,9 @@ use crate::config::Config;
 use crate::daemon::connections::{Budget, ListenerCounts};
 use crate::daemon::page;
 use crate::daemon::tcp_address::AddressTrouble;
-use crate::domain::{Actor, Event, StoreEvent};
+use crate::domain::{Actor, Event};
 use crate::office::fleet::protocol::Request;
-use crate::store::{Change, Store};
+use crate::store::Change;
 use crate::web::Place;
 
 /// The office's store, in its folder. The page's own certificate lies beside it.
@@ -44,7 +44,7 @@ impl OfficeApi {
             desk: FleetDesk(Some(Arc::new(Desk(office.clone())))),
             accounts: AccountsDesk {
                 accounts: accounts.clone(),
-                book: Arc::new(OfficeStore(store)),
+                book: Arc::new(OwnRecords { office: office.clone(), clock: clock.clone() }),
                 clock: clock.clone(),
             },
         };
@@ -87,15 +87,15 @@ impl FleetOffice for Desk {
     }
 }
 
-/// The office has no journal of its own for accounts: their changes are logged.
-struct OfficeStore(Store);
+/// Changes of accounts are in the office's own journal, each in the commit of its record.
+struct OwnRecords {
+    office: Arc<Office>,
+    clock: Arc<dyn Clock>,
+}
 
-impl AccountBook for OfficeStore {
+impl AccountBook for OwnRecords {
     fn commit(&self, event: &Event, changes: &[Change]) -> Result<(), ApiError> {
-        self.0.commit(changes)?;
-        if let Event::Store(StoreEvent::AccountChanged { account, what, role, by }) = event {
-            tracing::info!(account, ?what, role, %by, "an account of the page was changed");
-        }
-        Ok(())
+        let recorded = self.office.collected.record_own_with(event, &self.clock.stamp(), changes);
+        recorded.map(drop).map_err(|error| ApiError::Failed(format!("nothing was changed: {error}")))
     }
 }

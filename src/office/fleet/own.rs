@@ -1,4 +1,4 @@
-//! The office's own records: amendments of attendance. They are in a hash-chained journal of their own, as a board's are, and beside the collected ones, so that
+//! The office's own records: amendments of attendance, and changes of accounts. They are in a hash-chained journal of their own, as a board's are, and beside the collected ones, so that
 //! every reader sees both. People and records in them have the numbers that hold over all boards.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use super::protocol::JournalMessage;
 use crate::domain::{Actor, Erasure, Event, PersonId, Stamp};
 use crate::fleet::{Board, Site};
 use crate::ledger::{Pending, ReadOrder};
+use crate::store::Change;
 
 /// Records that are taken at once.
 const AT_ONCE: usize = 500;
@@ -23,6 +24,19 @@ impl Collected {
     pub fn record_own(&self, event: &Event, stamp: &Stamp) -> Result<u64, KeptError> {
         let record = self.own.append(event, stamp)?;
         self.take_own()?;
+        Ok(record.seq)
+    }
+
+    /// Writes a record, and other changes to the store in the same commit: all are stored, or none.
+    ///
+    /// # Errors
+    /// Nothing was stored.
+    pub fn record_own_with(&self, event: &Event, stamp: &Stamp, extra: &[Change]) -> Result<u64, KeptError> {
+        let record = self.own.append_with(event, stamp, extra)?;
+        // The change is made: nobody may be told otherwise.
+        if let Err(error) = self.take_own() {
+            tracing::warn!(record = record.seq, %error, "a record of the office is in its journal, and is listed later");
+        }
         Ok(record.seq)
     }
 

@@ -33,7 +33,10 @@ pub fn late(session: &Session, boards: &[LateBoard]) -> Markup {
         None => late.board.clone(),
         Some(until) => {
             let until = until.to_zoned_datetime(session.site().settings.zone.clone()).strftime("%Y-%m-%d %H:%M");
-            t.with("attendance-late-until", &[("board", late.board.as_str().into()), ("until", until.to_string().into())])
+            t.with(
+                "attendance-late-until",
+                &[("board", late.board.as_str().into()), ("until", until.to_string().into())],
+            )
         }
     };
     let boards: Vec<String> = boards.iter().map(named).collect();
