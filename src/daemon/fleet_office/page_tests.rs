@@ -241,3 +241,19 @@ async fn forms_without_a_token_and_roles_without_a_permission_do_nothing() {
     assert!(status == StatusCode::OK && page.contains("Ada") && !page.contains("/people/forget"), "{page}");
     assert!(fleet.office.with(|book| book.rules[&berlin()].body.lockdown.is_none()) && fleet.revoked.all().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_accounts_are_in_the_offices_own_records() {
+    let fleet = Fleet::new().await;
+    let new = format!("{{\"name\":\"otto\",\"role\":\"viewer\",\"password\":\"{PASSWORD}\"}}");
+    assert_eq!(fleet.asked(Role::Operator, Method::POST, "/v1/accounts", &new).await, StatusCode::FORBIDDEN);
+    assert_eq!(fleet.asked(Role::Admin, Method::POST, "/v1/accounts", &new).await, StatusCode::OK);
+    assert!(fleet.api.accounts().account("otto").is_some());
+    let records = fleet.office.collected.list(None, None, 10).unwrap();
+    let of_accounts: Vec<_> = records.iter().filter(|one| one.record["kind"] == "account_changed").collect();
+    assert_eq!(of_accounts.len(), 1, "{records:?}");
+    assert_eq!(of_accounts[0].record["content"]["by"], "web/x");
+    // The same again is refused, and nothing is recorded.
+    assert_eq!(fleet.asked(Role::Admin, Method::POST, "/v1/accounts", &new).await, StatusCode::CONFLICT);
+    assert_eq!(fleet.office.collected.list(None, None, 10).unwrap().len(), records.len());
+}
