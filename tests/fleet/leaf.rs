@@ -95,6 +95,17 @@ async fn a_site_reads_through_its_leaf_and_keeps_places_there(program: Program) 
     servers.kill(HUB);
     let away = timeout(PATIENCE, async { while board.newest(&rules).await.is_ok() {} }).await;
     assert!(away.is_ok(), "the fleet's server is gone");
+    let told = timeout(PATIENCE, async {
+        while !board
+            .newest(&rules)
+            .await
+            .err()
+            .is_some_and(|error| error.to_string().contains("leaf server does not reach"))
+        {
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+    told.await.expect("the board says that the leaf does not reach the fleet's servers");
     board.publish(Message::new(place, "outside")).await.unwrap();
     let read = board.read(&places(), 1, 10).await.unwrap();
     assert_eq!(read.last().unwrap().payload, "outside");

@@ -77,7 +77,9 @@ impl NatsCarrier {
         match self.ask(to, stream_name(stream).as_str(), request).await {
             Ok(message) => Ok(message.payload),
             Err(Unanswered::Error(error)) => Err(error),
-            Err(Unanswered::Nobody) => Err(CarrierError::Away { why: "no server has JetStream".to_owned() }),
+            Err(Unanswered::Nobody) => {
+                Err(self.nobody(stream, CarrierError::Away { why: "no server has JetStream".to_owned() }))
+            }
         }
     }
 
@@ -98,11 +100,24 @@ impl NatsCarrier {
             request = request.headers(headers);
         }
         let answer = self.ask(subject.as_str(), subject.as_str(), request).await.map_err(|error| match error {
-            Unanswered::Nobody => CarrierError::NoStream { stream: subject.stream().name() },
+            Unanswered::Nobody => self.nobody(subject.stream(), no_stream(subject.stream())),
             Unanswered::Error(error) => error,
         })?;
         let receipt: Result<Receipt, Fault> = open(&answer.payload, subject.as_str())?;
         receipt.map(|receipt| receipt.seq).map_err(|fault| fault.into_error(subject.as_str(), subject.stream()))
+    }
+
+    /// Why nobody listens to a request about a stream: the line between a leaf and the fleet's servers is cut, or something else.
+    fn nobody(&self, stream: &Stream, otherwise: CarrierError) -> CarrierError {
+        match (&self.at, stream.domain(&self.leaves)) {
+            (Domain::Leaf(_), Domain::Hub) => {
+                CarrierError::Away { why: "the site's leaf server does not reach them".to_owned() }
+            }
+            (Domain::Hub, Domain::Leaf(site)) => {
+                CarrierError::Away { why: format!("the leaf server of {site} is not connected to them") }
+            }
+            _ => otherwise,
+        }
     }
 
     /// What requests about a stream begin with.
@@ -163,7 +178,7 @@ impl NatsCarrier {
         let request = Request::new().payload(Bytes::new()).timeout(Some(ANSWER_WITHIN));
         match self.ask(&newest_request(&self.at, &self.leaves, subject), subject.as_str(), request).await {
             Ok(message) => direct(message, subject.as_str()),
-            Err(Unanswered::Nobody) => Err(CarrierError::NoStream { stream: stream.name() }),
+            Err(Unanswered::Nobody) => Err(self.nobody(stream, no_stream(stream))),
             Err(Unanswered::Error(error)) => Err(error),
         }
     }
@@ -212,6 +227,10 @@ impl NatsCarrier {
 #[derive(serde::Deserialize)]
 struct Purged {
     success: bool,
+}
+
+fn no_stream(stream: &Stream) -> CarrierError {
+    CarrierError::NoStream { stream: stream.name() }
 }
 
 /// A stream in an error's words.
