@@ -208,6 +208,7 @@ impl FleetRecords for AllBoards {
             pin: false,
             tags: 0,
             credentials_unreadable: false,
+            fleet: None,
         };
         Ok(self.members()?.into_iter().map(person).collect())
     }
